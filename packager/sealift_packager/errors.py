@@ -1,0 +1,74 @@
+"""Every error of the packager.
+
+::
+
+    PackagerError (a SealiftError)
+    ├── SourceModelError      a model file can't be read or isn't what it should be
+    │   └── UntrustedPickleError  reading it would run code, and nobody said that's fine
+    ├── DataError             holdout data doesn't fit the model or the options
+    ├── ProfileError          no such hardware profile, or a broken one
+    ├── ConversionError       a model can't be turned into ONNX
+    ├── ParityError           the converted model answers differently
+    ├── GateError             no candidate is within the accuracy budget
+    ├── RepositoryError       a repository can't take what it is given
+    ├── KitError              a site kit can't be made
+    └── OutputError           the output place is taken or can't be written
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from sealift_runtime.errors import SealiftError
+
+
+class PackagerError(SealiftError):
+    """Base of the packager's errors; exit code 3 unless a class says otherwise."""
+
+    exit_code: ClassVar[int] = 3
+
+
+class SourceModelError(PackagerError):
+    """A model file can't be read or isn't what it should be."""
+
+
+class UntrustedPickleError(SourceModelError):
+    """Reading the file would run code in it, and nobody said that's fine."""
+
+
+class DataError(PackagerError):
+    """Holdout data doesn't fit the model or the options."""
+
+
+class ProfileError(PackagerError):
+    """No such hardware profile, or a broken one."""
+
+
+class ConversionError(PackagerError):
+    """A model can't be turned into ONNX."""
+
+
+class ParityError(PackagerError):
+    """The converted model answers differently from its source."""
+
+    exit_code: ClassVar[int] = 7
+
+
+class GateError(PackagerError):
+    """No candidate is within the accuracy budget."""
+
+    exit_code: ClassVar[int] = 7
+
+
+class RepositoryError(PackagerError):
+    """A repository can't take what it is given."""
+
+
+class KitError(PackagerError):
+    """A site kit can't be made."""
+
+
+class OutputError(PackagerError):
+    """The output place is taken or can't be written."""
+
+    exit_code: ClassVar[int] = 6

@@ -1,0 +1,27 @@
+"""Sealift's runtime: all that a device needs to pull, verify, run, watch and report on models.
+
+Rooms, lowest floor first; a room imports only rooms above it in this list (import-linter holds that):
+
+- ``errors``      every error, one tree
+- ``documents``   typed getters that turn JSON or TOML into values, bounded and with paths in their errors
+- ``durable``     writes that survive a power cut
+- ``clock``       time as an argument
+- ``signing``     keys, and the DSSE envelope around everything signed
+- ``bundle``      the format: manifest, files, digests, signature, OCI layout, baseline
+- ``exchange``    the other documents that cross the gap: channel, report, acknowledgement
+- ``hardware``    what this machine is, which profile fits, and why
+- ``transport``   where bytes come from: HTTP or a directory
+- ``store``       content-addressed blobs and materialized bundles
+- ``trust``       pure: TUF metadata in, a verdict out
+- ``engine``      the only importer of onnxruntime
+- ``reports``     signed, numbered, spooled
+- ``monitoring``  counters, bins, drift
+- ``update``      the persisted transition table
+- ``serving``     the Open Inference Protocol
+- ``agent``       wires the parts and owns the processes
+- ``cli``         one file per verb
+
+The packager and the hub stand on the rooms from ``errors`` to ``hardware`` and on nothing above.
+"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,21 @@
+"""The bundle: one model, one version, one profile; a directory that verifies offline and travels as an OCI artifact.
+
+Reading order:
+
+- ``limits``      every bound on what comes from outside
+- ``digest``      sha256 digests of bytes and files
+- ``tensors``     inputs and outputs: names, dtypes, shapes
+- ``profile``     a class of hardware
+- ``evaluation``  accuracy, measurements, and the candidates that were tried
+- ``manifest``    bundle.json, made of the above
+- ``golden``      golden.safetensors: inputs and the outputs that a device must reproduce
+- ``features``    from tensors to monitored features, and from features to bin counts
+- ``baseline``    baseline.json: the holdout's counts and the drift thresholds
+- ``files``       which files a bundle has, and nothing else
+- ``signature``   model.sig: OpenSSF Model Signing 1.0
+- ``layout``      OCI image layout: blobs by digest, manifests, indexes
+- ``release``     all bundles of one version, an OCI image index
+- ``materialize`` from blobs to a directory, by hard links
+
+Never imports onnxruntime, onnx, click, or anything that opens a socket.
+"""

@@ -1,0 +1,64 @@
+"""Which files a bundle has, and nothing else: no symlinks, no strangers, no path that leaves the directory."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from pathlib import Path
+from typing import Final
+
+from sealift_runtime.bundle.limits import LIMITS
+from sealift_runtime.errors import IntegrityError, LimitError
+
+MANIFEST: Final = "bundle.json"
+GRAPH: Final = "model.onnx"
+GOLDEN: Final = "golden.safetensors"
+BASELINE: Final = "baseline.json"
+CARD: Final = "MODEL_CARD.md"
+SBOM: Final = "sbom.cdx.json"
+PROVENANCE: Final = "provenance.json"
+SIGNATURE: Final = "model.sig"
+REQUIRED: Final = (MANIFEST, GRAPH, GOLDEN, BASELINE, CARD)
+OPTIONAL: Final = (SBOM, PROVENANCE, SIGNATURE)
+_WEIGHTS = re.compile(r"weights/\d{5,8}\.bin")
+
+
+def weights_file(number: int) -> str:
+    """The path of one shard of external weights."""
+    return f"weights/{number:05d}.bin"
+
+
+def check_name(name: str, *, where: str) -> str:
+    """``name``, if a bundle may have such a file; else `IntegrityError`. Holds for names read from any document."""
+    if name in REQUIRED or name in OPTIONAL or _WEIGHTS.fullmatch(name):
+        return name
+    raise IntegrityError(
+        "not a file of a bundle", where=where, found=repr(name[: LIMITS.path_characters]), advice="A bundle holds nothing beside its listed files."
+    )
+
+
+def list_files(directory: Path) -> dict[str, Path]:
+    """The files of a bundle directory by their names, sorted by code point.
+
+    Raises `IntegrityError` for a symlink, a special file, a name that isn't a bundle's, or a required file that is
+    missing; `LimitError` for too many.
+    """
+    if not directory.is_dir():
+        raise IntegrityError("no such bundle directory", where=str(directory))
+    found: dict[str, Path] = {}
+    for folder, folders, names in os.walk(directory):
+        for name in (*folders, *names):
+            path = Path(folder, name)
+            kind = path.lstat().st_mode
+            if stat.S_ISLNK(kind) or not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
+                raise IntegrityError("neither a file nor a directory", where=str(path), advice="A bundle holds no symlinks or special files.")
+        for name in names:
+            path = Path(folder, name)
+            found[check_name(path.relative_to(directory).as_posix(), where=str(path))] = path
+            if len(found) > LIMITS.files:
+                raise LimitError("too many files", where=str(directory), expected=f"at most {LIMITS.files}")
+    for name in REQUIRED:
+        if name not in found:
+            raise IntegrityError("a file of the bundle is missing", where=str(directory / name))
+    return dict(sorted(found.items()))

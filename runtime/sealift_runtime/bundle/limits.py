@@ -1,0 +1,26 @@
+"""Every bound on what comes from outside, in one place, with units."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Final
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Bounds that a bundle has to keep; larger ones are refused before they are read."""
+
+    manifest_bytes: int = 4 * 2**20
+    baseline_bytes: int = 64 * 2**20
+    signature_bytes: int = 16 * 2**20
+    golden_bytes: int = 256 * 2**20
+    oci_document_bytes: int = 4 * 2**20
+    files: int = 20_000
+    path_characters: int = 200
+    bundle_bytes: int = 64 * 2**30
+    bundles_per_release: int = 64
+    tensors: int = 1_000
+    rank: int = 16
+
+
+LIMITS: Final = Limits()

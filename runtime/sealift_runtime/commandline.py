@@ -1,0 +1,74 @@
+"""What the three commands share: errors become one message and a documented exit code, results become text or JSON.
+
+==== ==================================================================
+code meaning
+==== ==================================================================
+0    done
+1    a fault of ours: please report it (the traceback is shown)
+2    the command line is wrong (click's own)
+3    an input is wrong: a file, a document, a key, an option's value
+4    refused: a signature, digest, or repository metadata doesn't hold
+5    another side can't be reached, or has no such file
+6    this machine can't: disk, memory, hardware, a port, a lock
+7    a model doesn't pass: parity, accuracy gate, self-test
+130  interrupted
+==== ==================================================================
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from typing import Any, Final, NoReturn
+
+import click
+
+from sealift_runtime import errors
+
+EXIT_CODES: Final[tuple[tuple[type[errors.SealiftError], int], ...]] = (
+    (errors.IntegrityError, 4),
+    (errors.TrustError, 4),
+    (errors.ReportError, 4),
+    (errors.TransportError, 5),
+    (errors.StoreError, 6),
+    (errors.HardwareError, 6),
+    (errors.BusyError, 6),
+    (errors.EngineError, 7),
+    (errors.SealiftError, 3),
+)
+
+
+def exit_code(error: errors.SealiftError) -> int:
+    """The documented exit code of an error; an ``exit_code`` attribute on its class wins over the table."""
+    own = getattr(error, "exit_code", None)
+    return own if isinstance(own, int) else next(code for kind, code in EXIT_CODES if isinstance(error, kind))
+
+
+def run(command: click.Command, arguments: list[str] | None = None) -> NoReturn:
+    """Run a command and exit; every `SealiftError` is shown as one message, as JSON on stderr under ``--json``."""
+    words = sys.argv[1:] if arguments is None else arguments
+    try:
+        command.main(args=words, standalone_mode=False)
+    except errors.SealiftError as error:
+        code = exit_code(error)
+        fields = {"error": str(error), "kind": type(error).__name__, "exit_code": code}
+        click.echo(json.dumps(fields) if "--json" in words else f"error: {error}", err=True)
+        sys.exit(code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        sys.exit(130)
+    except click.exceptions.Exit as error:
+        sys.exit(error.exit_code)
+    sys.exit(0)
+
+
+json_option: Final[Callable[[Any], Any]] = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, for machines.")
+
+
+def show(value: Any, text: str, *, as_json: bool) -> None:
+    """Print a result: ``text`` for people, ``value`` as JSON for machines."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False) if as_json else text)

@@ -1,0 +1,145 @@
+"""Every error of the runtime and of the formats that it shares.
+
+::
+
+    SealiftError
+    ├── DocumentError            a document is not what its schema says
+    │   └── UnsupportedSchemaError   another major version of the schema
+    ├── LimitError               something from outside is larger than its bound
+    ├── IntegrityError           bytes differ from what was vouched for
+    │   └── SignatureError           a signature is missing, false, or by another key
+    ├── KeyFileError             a key can't be read, or doesn't fit its use
+    ├── TrustError               repository metadata is refused
+    │   ├── RollbackRefusedError     older than what was already trusted
+    │   └── ExpiredError             too old for the policy
+    ├── TransportError           bytes could not be brought
+    │   └── NotFoundError            the other side has no such file
+    ├── StoreError               the local disk can't hold or give something
+    │   └── DiskFullError
+    ├── HardwareError            no bundle fits this machine
+    ├── EngineError              a model does not load or does not run
+    │   └── SelfTestError            a model gives other answers than its golden cases
+    ├── RequestError             an inference request is wrong
+    ├── UpdateError              an update can't go on, or there is nothing to go back to
+    ├── ReportError              a report breaks its chain, or isn't this device's
+    ├── ConfigurationError       the agent's home or options are wrong
+    └── BusyError                another process holds what this one needs
+"""
+
+from __future__ import annotations
+
+
+class SealiftError(Exception):
+    """What went wrong, in words for the person who has to mend it.
+
+    ``where`` names the file or field, ``expected`` and ``found`` what should have been there and what was,
+    ``advice`` what to do next. All are optional; ``str()`` puts what is given into one message.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        where: str | None = None,
+        expected: str | None = None,
+        found: str | None = None,
+        advice: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.where = where
+        self.expected = expected
+        self.found = found
+        self.advice = advice
+
+    def __str__(self) -> str:
+        text = f"{self.where}: {self.message}" if self.where else self.message
+        details = [f"expected {self.expected}"] if self.expected else []
+        details += [f"found {self.found}"] if self.found else []
+        if details:
+            text += ": " + ", ".join(details)
+        return f"{text}. {self.advice}" if self.advice else text
+
+
+class DocumentError(SealiftError):
+    """A document is not what its schema says."""
+
+
+class UnsupportedSchemaError(DocumentError):
+    """A document follows another major version of its schema."""
+
+
+class LimitError(SealiftError):
+    """Something from outside is larger than its bound."""
+
+
+class IntegrityError(SealiftError):
+    """Bytes differ from what was vouched for; ``where`` names the file."""
+
+
+class SignatureError(IntegrityError):
+    """A signature is missing, false, or made by another key."""
+
+
+class KeyFileError(SealiftError):
+    """A key can't be read, or doesn't fit its use."""
+
+
+class TrustError(SealiftError):
+    """Repository metadata is refused."""
+
+
+class RollbackRefusedError(TrustError):
+    """Metadata is older than what was already trusted."""
+
+
+class ExpiredError(TrustError):
+    """Metadata is too old for the policy."""
+
+
+class TransportError(SealiftError):
+    """Bytes could not be brought."""
+
+
+class NotFoundError(TransportError):
+    """The other side has no such file."""
+
+
+class StoreError(SealiftError):
+    """The local disk can't hold or give something."""
+
+
+class DiskFullError(StoreError):
+    """Not enough free space; raised before or while writing, and nothing half-written stays."""
+
+
+class HardwareError(SealiftError):
+    """No bundle of a release fits this machine."""
+
+
+class EngineError(SealiftError):
+    """A model does not load or does not run."""
+
+
+class SelfTestError(EngineError):
+    """A model gives other answers than its golden cases, or none."""
+
+
+class RequestError(SealiftError):
+    """An inference request is wrong; the server turns it into a 4xx answer."""
+
+
+class UpdateError(SealiftError):
+    """An update can't go on, or there is nothing to go back to."""
+
+
+class ReportError(SealiftError):
+    """A report breaks its chain, or isn't this device's."""
+
+
+class ConfigurationError(SealiftError):
+    """The agent's home or its options are wrong."""
+
+
+class BusyError(SealiftError):
+    """Another process holds what this one needs."""

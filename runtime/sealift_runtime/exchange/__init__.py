@@ -1,0 +1,5 @@
+"""The documents that cross the gap beside bundles: the channel going down, the report and its receipt coming up.
+
+``channel`` names the version that a fleet is to run; ``histogram`` has the fixed latency buckets; ``report`` is what a
+device tells; ``receipt`` is what the hub answers.
+"""

@@ -1,0 +1,1 @@
+"""Signed, numbered, spooled."""

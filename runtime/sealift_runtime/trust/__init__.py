@@ -1,0 +1,1 @@
+"""TUF metadata in, a verdict out."""
