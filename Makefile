@@ -1,0 +1,63 @@
+# All that a newcomer has to know: make demo · make test · make check · make fix · make bench
+# The first target that needs it sets up .venv; nothing is installed outside this directory.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+CLEAN := .venv-runtime
+BIN := $(VENV)/bin
+PIP_FLAGS := --quiet --disable-pip-version-check --constraint constraints.txt
+SETUP_INPUTS := constraints.txt requirements-dev.txt runtime/pyproject.toml packager/pyproject.toml hub/pyproject.toml
+
+.PHONY: help setup demo test test-runtime check fix bench clean
+
+help:  ## Show this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+setup: $(VENV)/.ready  ## Set up .venv with the three wheels (editable) and the tools
+$(VENV)/.ready: $(SETUP_INPUTS)
+	@test -n "$(PYTHON)" || { echo "error: Sealift needs Python 3.11 or newer; set PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "error: $(PYTHON) has no venv module; on Debian: apt-get install python3-venv" >&2; exit 1; }
+	@echo "Setting up $(VENV) with $$($(PYTHON) --version) (some minutes the first time) …"
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install $(PIP_FLAGS) -e './runtime[cpu]' -e './packager[sklearn,torch]' -e ./hub -r requirements-dev.txt
+	@touch $@
+
+$(CLEAN)/.ready: constraints.txt runtime/pyproject.toml $(VENV)/.ready
+	@echo "Setting up $(CLEAN): the runtime wheel alone …"
+	rm -rf $(CLEAN) build/wheels
+	$(BIN)/pip wheel $(PIP_FLAGS) --no-deps --wheel-dir build/wheels ./runtime
+	$(PYTHON) -m venv $(CLEAN)
+	$(CLEAN)/bin/pip install $(PIP_FLAGS) 'sealift-runtime[cpu] @ file://$(CURDIR)/'$$(ls build/wheels/sealift_runtime-*.whl) pytest pytest-timeout hypothesis
+	@touch $@
+
+demo: $(VENV)/.ready  ## Train, pack, publish, serve, drift, fail an update, update: once, for real (KEEP=1 leaves it running)
+	$(BIN)/python examples/demo.py
+
+test: $(VENV)/.ready test-runtime  ## Run all tests
+	$(BIN)/python -m pytest --ignore tests/runtime
+
+test-runtime: $(CLEAN)/.ready  ## Run tests/runtime where only the runtime wheel is installed
+	$(CLEAN)/bin/pip install --quiet --disable-pip-version-check --no-deps --force-reinstall ./runtime
+	$(CLEAN)/bin/python -m pytest tests/runtime
+
+check: $(VENV)/.ready  ## Lint, types, import contracts, docs against the real commands
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy runtime packager hub tests benchmarks examples
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest tests/docs
+
+fix: $(VENV)/.ready  ## Format, and mend what ruff can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.ready  ## Measure what the README states
+	$(BIN)/python -m benchmarks
+
+clean:  ## Remove what the targets above made
+	rm -rf $(VENV) $(CLEAN) build .demo .bench .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -1,0 +1,104 @@
+"""agent.toml: where this device gets its models from, whom it reports to, and how patient it is."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import tomllib
+from pathlib import Path
+from typing import Final
+
+from sealift_runtime import durable
+from sealift_runtime.documents import Document
+from sealift_runtime.errors import ConfigurationError
+from sealift_runtime.exchange.channel import CHANNEL_NAME
+
+MAX_CONFIG_BYTES: Final = 64 * 1024
+_SECTIONS: Final = {
+    "source": ("repository", "channel", "ca_file", "profile"),
+    "hub": ("url",),
+    "serving": ("host", "port"),
+    "timing": ("poll_s", "report_s", "window_s", "probation_s"),
+    "limits": ("window_rows", "self_test_s", "self_test_memory_mb", "reserve_mb", "stale_days"),
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class AgentConfig:
+    """agent.toml as a value.
+
+    ``hub`` is empty for a device that reports by medium only; ``profile`` is empty to take the most specific one that
+    fits. Times are in seconds; ``window_rows`` is how many rows a drift verdict needs; ``stale_days`` is how long after
+    its expiry the repository's timestamp is still accepted (an air-gapped site wants a longer time than an online one).
+    """
+
+    repository: str
+    channel: str
+    hub: str = ""
+    ca_file: str = ""
+    profile: str = ""
+    host: str = "127.0.0.1"
+    port: int = 8470
+    poll_s: float = 60.0
+    report_s: float = 60.0
+    window_s: float = 300.0
+    probation_s: float = 60.0
+    window_rows: int = 200
+    self_test_s: float = 120.0
+    self_test_memory_mb: int = 4096
+    reserve_mb: int = 256
+    stale_days: float = 365.0
+
+    @classmethod
+    def parse(cls, data: bytes, *, where: str) -> AgentConfig:
+        """Read agent.toml; unknown fields are refused with the nearest spelling."""
+        document = Document.parse_toml(data, where=where, max_bytes=MAX_CONFIG_BYTES)
+        source, hub = document.document("source"), document.document("hub", {})
+        serving, timing, limits = document.document("serving", {}), document.document("timing", {}), document.document("limits", {})
+        default = cls(repository="", channel="stable")
+        config = cls(
+            repository=source.text("repository"),
+            channel=source.text("channel", pattern=CHANNEL_NAME),
+            ca_file=source.text("ca_file", ""),
+            profile=source.text("profile", ""),
+            hub=hub.text("url", ""),
+            host=serving.text("host", default.host),
+            port=serving.integer("port", default.port, minimum=0, maximum=65535),
+            poll_s=timing.number("poll_s", default.poll_s, minimum=0.05),
+            report_s=timing.number("report_s", default.report_s, minimum=0.05),
+            window_s=timing.number("window_s", default.window_s, minimum=0.05),
+            probation_s=timing.number("probation_s", default.probation_s, minimum=0),
+            window_rows=limits.integer("window_rows", default.window_rows, minimum=1),
+            self_test_s=limits.number("self_test_s", default.self_test_s, minimum=0.1),
+            self_test_memory_mb=limits.integer("self_test_memory_mb", default.self_test_memory_mb, minimum=64),
+            reserve_mb=limits.integer("reserve_mb", default.reserve_mb, minimum=0),
+            stale_days=limits.number("stale_days", default.stale_days, minimum=0),
+        )
+        for table in (source, hub, serving, timing, limits, document):
+            table.refuse_unknown()
+        return config
+
+    @classmethod
+    def load(cls, path: Path) -> AgentConfig:
+        """Read the file."""
+        try:
+            return cls.parse(path.read_bytes(), where=str(path))
+        except OSError as error:
+            raise ConfigurationError(f"can't be read ({error.strerror})", where=str(path)) from error
+
+    def to_toml(self) -> str:
+        """agent.toml's text, every field with its value, so that whoever edits it sees what there is."""
+        fields = dataclasses.asdict(self)
+        lines: list[str] = []
+        for section, names in _SECTIONS.items():
+            lines.append(f"[{section}]")
+            keys = {"url": "hub"}
+            lines += [f"{name} = {json.dumps(fields[keys.get(name, name)], ensure_ascii=False)}" for name in names]
+            lines.append("")
+        text = "\n".join(lines)
+        tomllib.loads(text)
+        return text
+
+    def save(self, path: Path) -> None:
+        """Write the file, durably."""
+        durable.write_bytes(path, self.to_toml().encode())

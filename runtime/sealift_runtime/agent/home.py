@@ -1,0 +1,80 @@
+"""Where everything of one device lives."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+
+import platformdirs
+
+from sealift_runtime.errors import ConfigurationError
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Home:
+    """The directory of one device; nothing outside it is written."""
+
+    directory: Path
+
+    @classmethod
+    def locate(cls, option: Path | None) -> Home:
+        """``--home``, else ``SEALIFT_HOME``, else ``/var/lib/sealift`` for root and the user's data directory for others."""
+        if option is not None:
+            return cls(option.absolute())
+        if named := os.environ.get("SEALIFT_HOME"):
+            return cls(Path(named).absolute())
+        if os.geteuid() == 0:
+            return cls(Path("/var/lib/sealift"))
+        return cls(platformdirs.user_data_path("sealift-agent"))
+
+    @property
+    def config(self) -> Path:
+        """agent.toml."""
+        return self.directory / "agent.toml"
+
+    @property
+    def device_key(self) -> Path:
+        """The device's private key."""
+        return self.directory / "keys" / "device.pem"
+
+    @property
+    def trust(self) -> Path:
+        """Verified TUF metadata."""
+        return self.directory / "trust"
+
+    @property
+    def state(self) -> Path:
+        """The database of deployments, updates and events."""
+        return self.directory / "state.sqlite"
+
+    @property
+    def reports(self) -> Path:
+        """The spool of reports."""
+        return self.directory / "reports.sqlite"
+
+    @property
+    def run(self) -> Path:
+        """What exists only while the agent runs."""
+        return self.directory / "run"
+
+    @property
+    def socket(self) -> Path:
+        """The data plane's private unix socket."""
+        return self.run / "agent.sock"
+
+    @property
+    def server_info(self) -> Path:
+        """Where the data plane listens, as JSON."""
+        return self.run / "server.json"
+
+    def require(self) -> Home:
+        """This home, if it was initialised; else `ConfigurationError`."""
+        if not self.config.is_file():
+            raise ConfigurationError(
+                "not initialised",
+                where=str(self.directory),
+                expected="an agent.toml",
+                advice="Run sealift-agent init --repo URL-or-DIR --root root.json, or name another place with --home.",
+            )
+        return self

@@ -1,0 +1,127 @@
+"""The process that keeps the data plane and the control plane alive, each by itself.
+
+It does nothing else, so there is little in it that could fail. Each child holds the read end of a pipe whose other
+end only the supervisor has: when the supervisor dies, however it dies, the pipe closes and the children leave.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from types import FrameType
+from typing import Final
+
+logger = logging.getLogger(__name__)
+
+STOP_S: Final = 15.0
+FIRST_PAUSE_S: Final = 0.2
+LONGEST_PAUSE_S: Final = 10.0
+#: A child that ran this long starts again without a longer pause.
+HEALTHY_S: Final = 30.0
+#: Exit codes that starting again won't change: a wrong option, configuration, or port (see commandline).
+FINAL_CODES: Final = (2, 3, 6)
+
+
+@dataclasses.dataclass(slots=True)
+class Child:
+    """One supervised process."""
+
+    name: str
+    command: Sequence[str]
+    process: subprocess.Popen[bytes] | None = None
+    pause_s: float = FIRST_PAUSE_S
+
+    def start(self) -> None:
+        """Start it, with the pipe that ties its life to ours as its standard input."""
+        self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE)
+
+    def stop(self) -> None:
+        """Ask it to end."""
+        if self.process and self.process.poll() is None:
+            self.process.terminate()
+
+
+class Supervisor:
+    """Runs children until told to stop or one ends for good.
+
+    ``crashed(name, code)`` is told of every end that wasn't asked for, so that it can be recorded.
+    """
+
+    def __init__(self, children: Sequence[Child], crashed: Callable[[str, int], None]) -> None:
+        self._children = children
+        self._crashed = crashed
+        self._stopping = threading.Event()
+        self._code = 0
+
+    def run(self) -> int:
+        """Supervise until SIGTERM or SIGINT; the exit code."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+        keepers = [threading.Thread(target=self._keep, args=(child,), name=child.name) for child in self._children]
+        for keeper in keepers:
+            keeper.start()
+        for keeper in keepers:
+            keeper.join()
+        return self._code
+
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        self._stop()
+
+    def _stop(self) -> None:
+        self._stopping.set()
+        for child in self._children:
+            child.stop()
+
+    def _keep(self, child: Child) -> None:
+        while not self._stopping.is_set():
+            child.start()
+            healthy = threading.Timer(HEALTHY_S, setattr, (child, "pause_s", FIRST_PAUSE_S))
+            healthy.start()
+            code = self._wait(child)
+            healthy.cancel()
+            if self._stopping.is_set():
+                return
+            if code in FINAL_CODES:
+                self._code = code
+                self._stop()
+                return
+            logger.error("%s ended with %d; starting it again in %.1f s", child.name, code, child.pause_s)
+            self._crashed(child.name, code)
+            self._stopping.wait(child.pause_s)
+            child.pause_s = min(2 * child.pause_s, LONGEST_PAUSE_S)
+
+    def _wait(self, child: Child) -> int:
+        process = child.process
+        if process is None:
+            return 0
+        while True:
+            try:
+                return process.wait(timeout=0.5)
+            except subprocess.TimeoutExpired:
+                if self._stopping.is_set():
+                    return self._finish(child.name, process)
+
+    def _finish(self, name: str, process: subprocess.Popen[bytes]) -> int:
+        process.terminate()
+        try:
+            return process.wait(timeout=STOP_S)
+        except subprocess.TimeoutExpired:
+            logger.warning("%s didn't end within %.0f s; killing it", name, STOP_S)
+            process.kill()
+            return process.wait()
+
+
+def leave_with_parent(leave: Callable[[], None]) -> None:
+    """In a child: call ``leave`` once the supervisor is gone (its end of our standard input closes)."""
+
+    def watch() -> None:
+        while sys.stdin.buffer.read(1):
+            continue
+        leave()
+
+    threading.Thread(target=watch, name="parent-watch", daemon=True).start()
