@@ -62,10 +62,12 @@ class Document:
 
     @classmethod
     def parse_json(cls, data: bytes, *, where: str, max_bytes: int) -> Document:
-        """Parse UTF-8 JSON of at most ``max_bytes``; duplicate keys, NaN and deep nesting are refused."""
+        """Parse UTF-8 JSON of at most ``max_bytes``; duplicate keys, NaN, lone surrogates and deep nesting are refused."""
         _check_size(data, where, max_bytes)
         try:
             value = json.loads(data, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+            if b"\\u" in data:
+                json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair is no text: it can't be written again
         except (ValueError, RecursionError) as error:
             raise DocumentError(f"not valid JSON ({error})", where=where) from error
         return cls(value, where)

@@ -202,11 +202,16 @@ def open_report(data: bytes, key: PublicKey, *, where: str) -> Report:
 
     1. The envelope is signed by ``key`` as a report.
     2. The report names the device whose id is ``key``'s fingerprint.
+    3. The bytes are those that `seal_report` made: one canonical signature in canonical JSON. The next report chains to
+       their digest, so whoever carries a report must not be able to rewrite it into another valid one.
 
-    Raises `SignatureError` (1), `DocumentError`, or `ReportError` (2).
+    Raises `SignatureError` (1), `DocumentError`, or `ReportError` (2, 3).
     """
     envelope = Envelope.parse(Document.parse_json(data, where=where, max_bytes=2 * MAX_REPORT_BYTES))
     report = Report.parse(envelope.open(key, PAYLOAD_TYPE, where=where), where=where)  # 1
     if report.device != key.fingerprint:  # 2
         raise ReportError("a report of another device", where=where, expected=key.fingerprint, found=report.device)
+    signature = envelope.signatures[0]
+    if len(envelope.signatures) > 1 or key.canonical_signature(signature) != signature or canonical_json(envelope.json()) != data:  # 3
+        raise ReportError("rewritten on its way", where=where, expected="the bytes that the device made", advice="Bring the device's own file.")
     return report

@@ -1,7 +1,8 @@
 """ECDSA keys on P-256 and P-384: generate, store, load, sign, verify.
 
 The hash follows the curve (SHA-256 for P-256, SHA-384 for P-384). Signatures are deterministic (RFC 6979), so a
-rebuilt bundle carries the same ``model.sig``.
+rebuilt bundle carries the same ``model.sig``. They are also in their one canonical form (DER, low s): of the two values
+of s that check, ours is the smaller, so nobody without the key can make another valid signature from one of ours.
 """
 
 from __future__ import annotations
@@ -14,12 +15,18 @@ from typing import Protocol
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 
 from sealift_runtime import durable
 from sealift_runtime.errors import KeyFileError, SignatureError
 
 MAX_KEY_FILE_BYTES = 64 * 1024
 _HASHES: dict[str, type[hashes.HashAlgorithm]] = {"secp256r1": hashes.SHA256, "secp384r1": hashes.SHA384}
+#: The number of points of each curve (SEC 2, version 2.0, sections 2.4.2 and 2.5.1).
+_ORDERS: dict[str, int] = {
+    "secp256r1": 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551,
+    "secp384r1": 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFC7634D81F4372DDF581A0DB248B0A77AECEC196ACCC52973,
+}
 
 
 def _scheme(curve: ec.EllipticCurve, where: str) -> ec.ECDSA:
@@ -74,6 +81,11 @@ class PublicKey:
                 advice="The content was changed after signing, or another key signed it.",
             ) from error
 
+    def canonical_signature(self, signature: bytes) -> bytes:
+        """The one form of a signature that checks: DER with the smaller s; whatever was signed by us equals it."""
+        r, s = decode_dss_signature(signature)
+        return encode_dss_signature(r, min(s, _ORDERS[self.key.curve.name] - s))
+
 
 class Signer(Protocol):
     """Something that can sign: a key in a file today, one in an HSM as well as far as callers can tell."""
@@ -127,8 +139,8 @@ class PrivateKey:
         return PublicKey(self.key.public_key())
 
     def sign(self, message: bytes) -> bytes:
-        """A deterministic DER-encoded signature over ``message``."""
-        return self.key.sign(message, _scheme(self.key.curve, "private key"))
+        """A deterministic DER-encoded signature over ``message``, in canonical form."""
+        return self.public_key.canonical_signature(self.key.sign(message, _scheme(self.key.curve, "private key")))
 
 
 def _read(path: Path) -> bytes:
