@@ -1,1 +1,11 @@
-"""What this machine is, and which profile fits it, and why."""
+"""What this machine is, and which profile fits it, and why.
+
+Reading order:
+
+- ``cpuinfo``  /proc/cpuinfo as text in, instruction flags and a model name out
+- ``limits``   what cgroups leave a process: memory and processor time
+- ``machine``  this machine as a value
+- ``match``    pure: does a profile fit a machine, and which one fits best
+
+Decides by flags, never by names of processors. Never imports transport, store, engine, or anything above them.
+"""
