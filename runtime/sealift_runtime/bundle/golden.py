@@ -70,13 +70,20 @@ def _put(tensors: dict[str, Array], key: str, spec: TensorSpec, value: Array) ->
 def _take(tensors: dict[str, Array], key: str, spec: TensorSpec, where: str) -> Array:
     try:
         if spec.dtype == "string":
-            return decode_texts(tensors[key].tobytes(), where=where).reshape(tensors[f"{key}.shape"])
+            return _reshape(decode_texts(tensors[key].tobytes(), where=where), tensors[f"{key}.shape"], f"{where}: {key}")
         value = tensors[key]
     except KeyError as error:
         raise DocumentError("a tensor is missing", where=where, expected=f"{error.args[0]} (for {spec.name!r})") from error
     if value.dtype != spec.numpy_dtype:
         raise DocumentError("wrong dtype", where=f"{where}: {key}", expected=spec.dtype, found=str(value.dtype))
     return value
+
+
+def _reshape(texts: Array, shape: Array, where: str) -> Array:
+    try:
+        return texts.reshape(shape)
+    except (ValueError, TypeError) as error:
+        raise DocumentError("text doesn't fit its shape", where=where, expected=str(shape.tolist()), found=f"{len(texts)} texts") from error
 
 
 def encode_texts(values: Array) -> bytes:

@@ -60,7 +60,7 @@ class Statement:
         document = Document.parse_json(data, where=where, max_bytes=LIMITS.signature_bytes)
         document.text("_type", one_of=(STATEMENT_TYPE,))
         document.text("predicateType", one_of=(PREDICATE_TYPE,))
-        subject = document.documents("subject", max_items=1)[0]
+        subject = _only(document.documents("subject", max_items=1), where)
         predicate = document.document("predicate")
         serialization = predicate.document("serialization")
         serialization.text("method", one_of=("files",))
@@ -71,6 +71,12 @@ class Statement:
         if len(resources) != len(rows) or subject.document("digest").text("sha256") != statement.root:
             raise SignatureError("the statement contradicts itself", where=where, expected=f"root {statement.root}")
         return statement
+
+
+def _only(rows: list[Document], where: str) -> Document:
+    if len(rows) != 1:
+        raise SignatureError("not a statement about one model", where=where, expected="one subject", found=str(len(rows)))
+    return rows[0]
 
 
 def _digest(row: Document) -> Digest:
