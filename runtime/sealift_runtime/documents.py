@@ -65,7 +65,7 @@ class Document:
         """Parse UTF-8 JSON of at most ``max_bytes``; duplicate keys, NaN, lone surrogates and deep nesting are refused."""
         _check_size(data, where, max_bytes)
         try:
-            value = json.loads(data, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+            value = json.loads(data.decode(), object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
             if b"\\u" in data:
                 json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair is no text: it can't be written again
         except (ValueError, RecursionError) as error:
