@@ -12,7 +12,7 @@ import pytest
 from sealift_runtime.bundle import files
 from sealift_runtime.bundle.materialize import check_directory
 from sealift_runtime.bundle.signature import sign_directory, verify_directory
-from sealift_runtime.errors import IntegrityError, SignatureError
+from sealift_runtime.errors import IntegrityError, SealiftError, SignatureError
 from sealift_runtime.signing.keys import PrivateKey
 from support.models import make_bundle
 
@@ -49,7 +49,7 @@ def test_any_flipped_byte_of_the_signature_is_refused_or_means_the_same(bundle: 
         path.write_bytes(data[:at] + bytes([data[at] ^ 0x10]) + data[at + 1 :])
         try:
             assert verify_directory(bundle, KEY.public_key) == signed
-        except Exception as error:
+        except SealiftError as error:
             assert files.SIGNATURE in str(error), error
 
 
