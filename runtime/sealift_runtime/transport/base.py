@@ -1,0 +1,46 @@
+"""What a transport is: it opens a relative path at an offset and gives the bytes from there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import Final, Protocol
+
+from sealift_runtime.errors import LimitError, TransportError
+
+CHUNK_BYTES: Final = 1024 * 1024
+MAX_PATH_CHARACTERS: Final = 1000
+
+
+class Transport(Protocol):
+    """A place with files. Paths are relative, with ``/`` between their segments."""
+
+    def open(self, path: str, offset: int = 0) -> AbstractContextManager[Iterator[bytes]]:
+        """The bytes of a file from ``offset`` on, in chunks; nothing if it ends there.
+
+        Raises `NotFoundError` if there is no such file, `TransportError` if it can't be brought; the latter also while
+        the chunks are read. A body that is cut off is an error, never a short file.
+        """
+
+    def describe(self) -> str:
+        """The place in words, for messages; without secrets."""
+
+
+def split_path(path: str) -> tuple[str, ...]:
+    """The segments of a relative path; `TransportError` for one that could leave its root or name something else."""
+    segments = tuple(path.split("/"))
+    plain = path.isprintable() and "\\" not in path and len(path) <= MAX_PATH_CHARACTERS
+    if not plain or any(segment in ("", ".", "..") for segment in segments):
+        raise TransportError("not a safe path", where=repr(path[:200]), expected="segments between single slashes, none of them . or ..")
+    return segments
+
+
+def read_bounded(transport: Transport, path: str, max_bytes: int) -> bytes:
+    """A whole file of at most ``max_bytes``; `LimitError` as soon as it is larger, else as `Transport.open`."""
+    data = bytearray()
+    with transport.open(path) as chunks:
+        for chunk in chunks:
+            data += chunk
+            if len(data) > max_bytes:
+                raise LimitError("too large", where=f"{transport.describe()}: {path}", expected=f"at most {max_bytes} bytes")
+    return bytes(data)

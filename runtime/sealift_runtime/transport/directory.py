@@ -1,0 +1,70 @@
+"""Files from a directory: a medium, a mounted share, a repository on the same disk."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from sealift_runtime.errors import NotFoundError, TransportError
+from sealift_runtime.transport.base import CHUNK_BYTES, split_path
+
+
+class DirectoryTransport:
+    """A `Transport` over a directory. Symbolic links may stay inside of it; one that leaves is refused."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def describe(self) -> str:
+        """The directory's path."""
+        return str(self._root)
+
+    @contextlib.contextmanager
+    def open(self, path: str, offset: int = 0) -> Iterator[Iterator[bytes]]:
+        """The bytes of a file from ``offset`` on; see `Transport.open`."""
+        file = self._open(path)
+        with file:
+            size = os.fstat(file.fileno()).st_size
+            if offset > size:
+                raise TransportError("the file is shorter than what was already read", where=str(self._root / path), found=f"{size} bytes")
+            file.seek(offset)
+            yield self._chunks(file, path)
+
+    def _open(self, path: str) -> io.BufferedReader:
+        target = self._locate(path)
+        try:
+            descriptor = os.open(target, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError as error:
+            raise TransportError(f"can't be read ({error.strerror})", where=str(self._root / path)) from error
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise NotFoundError("not a file", where=str(self._root / path))
+        return os.fdopen(descriptor, "rb")
+
+    def _locate(self, path: str) -> Path:
+        """The real place of a path, checked to be inside the root."""
+        segments = split_path(path)
+        try:
+            root = self._root.resolve(strict=True)
+        except (OSError, RuntimeError) as error:
+            raise TransportError("no such directory", where=str(self._root), advice="Is the medium plugged in and mounted?") from error
+        try:
+            target = root.joinpath(*segments).resolve(strict=True)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise NotFoundError("no such file", where=str(self._root / path)) from error
+        except (OSError, RuntimeError) as error:
+            raise TransportError(f"can't be read ({error})", where=str(self._root / path)) from error
+        if not target.is_relative_to(root):
+            raise TransportError("a symbolic link leaves the directory", where=str(self._root / path), found=str(target))
+        return target
+
+    def _chunks(self, file: io.BufferedReader, path: str) -> Iterator[bytes]:
+        try:
+            while chunk := file.read(CHUNK_BYTES):
+                yield chunk
+        except OSError as error:
+            raise TransportError(f"can't be read ({error.strerror})", where=str(self._root / path)) from error

@@ -1,0 +1,213 @@
+"""Files from a static web server, with resume (RFC 9110 ranges), bounded retries with full jitter, and timeouts."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import random
+import re
+import urllib.parse
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
+from typing import Final
+
+import requests
+import urllib3
+
+from sealift_runtime.clock import Clock, SystemClock
+from sealift_runtime.errors import ConfigurationError, NotFoundError, TransportError
+from sealift_runtime.transport.base import split_path
+from sealift_runtime.transport.rate import RateLimits, RateWatch
+
+CHUNK_BYTES: Final = 64 * 1024
+RETRIED: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
+MAX_REDIRECTS: Final = 5
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class HttpSettings:
+    """Bounds of one download. Retry n waits a random time up to ``backoff_s``·2ⁿ⁻¹, at most ``max_backoff_s``."""
+
+    connect_timeout_s: float = 10.0
+    read_timeout_s: float = 30.0
+    attempts: int = 4
+    backoff_s: float = 0.5
+    max_backoff_s: float = 15.0
+    rate: RateLimits = dataclasses.field(default_factory=RateLimits)
+
+
+class _RetryableError(TransportError):
+    """A failure that may be gone at the next attempt."""
+
+
+class HttpTransport:
+    """A `Transport` over HTTP or HTTPS. Proxies come from the environment, as ever; ``ca_file`` replaces the usual CAs."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        ca_file: Path | None = None,
+        settings: HttpSettings | None = None,
+        clock: Clock | None = None,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._base = _check_url(url)
+        self._verify: bool | str = _check_ca(ca_file)
+        self._settings = settings or HttpSettings()
+        self._clock = clock or SystemClock()
+        self._jitter = jitter
+        self._session = requests.Session()
+        self._session.max_redirects = MAX_REDIRECTS
+        self._session.headers["Accept-Encoding"] = "identity"
+
+    def describe(self) -> str:
+        """The URL that paths are relative to."""
+        return self._base
+
+    def close(self) -> None:
+        """Drop the connections that are kept open."""
+        self._session.close()
+
+    @contextlib.contextmanager
+    def open(self, path: str, offset: int = 0) -> Iterator[Iterator[bytes]]:
+        """The bytes of a file from ``offset`` on; see `Transport.open`.
+
+        A connection that breaks on the way is taken up again where it broke, within the same number of attempts.
+        """
+        url = f"{self._base}/{'/'.join(urllib.parse.quote(segment, safe='') for segment in split_path(path))}"
+        chunks = self._chunks(url, offset)
+        first = next(chunks)  # the answer's head: what can't be opened fails here, not while reading
+        try:
+            yield _after(first, chunks)
+        finally:
+            chunks.close()
+
+    def _chunks(self, url: str, offset: int) -> Generator[bytes, None, None]:
+        """First an empty chunk once the answer is there, then the body, over as many attempts as are allowed."""
+        watch = RateWatch(self._settings.rate, self._clock.monotonic())
+        at, announced, attempt = offset, False, 0
+        while True:
+            attempt += 1
+            try:
+                with self._request(url, at) as response:
+                    if not announced:
+                        announced = True
+                        yield b""
+                    for chunk in self._body(response, url, at, watch):
+                        at += len(chunk)
+                        yield chunk
+            except _RetryableError as error:
+                if attempt >= self._settings.attempts:
+                    raise TransportError(f"{error.message}, after {attempt} attempts", where=url, advice=error.advice) from error
+                self._wait(attempt)
+            else:
+                return
+
+    def _wait(self, attempt: int) -> None:
+        bound = min(self._settings.backoff_s * 2 ** (attempt - 1), self._settings.max_backoff_s)
+        self._clock.sleep(bound * self._jitter())
+
+    def _request(self, url: str, offset: int) -> requests.Response:
+        headers = {"Range": f"bytes={offset}-"} if offset else {}
+        timeout = (self._settings.connect_timeout_s, self._settings.read_timeout_s)
+        with _translate(url):
+            response = self._session.get(url, headers=headers, timeout=timeout, verify=self._verify, stream=True)
+        try:
+            _check_response(response, url, offset)
+        except BaseException:
+            response.close()
+            raise
+        return response
+
+    def _body(self, response: requests.Response, url: str, offset: int, watch: RateWatch) -> Iterator[bytes]:
+        """The bytes from ``offset`` on, whatever of the file the server chose to send."""
+        if response.status_code == requests.codes.requested_range_not_satisfiable:
+            return
+        skip = offset if response.status_code == requests.codes.ok else 0
+        while True:
+            with _translate(url):
+                chunk: bytes = response.raw.read1(CHUNK_BYTES)
+            rate = watch.too_slow(len(chunk), self._clock.monotonic())
+            if rate is not None:
+                least = f"at least {self._settings.rate.minimum_bytes_per_s:.0f} bytes/s"
+                raise TransportError("the download is too slow and was given up", where=url, expected=least, found=f"{rate:.0f} bytes/s")
+            if not chunk:
+                return
+            dropped = min(skip, len(chunk))
+            skip -= dropped
+            if dropped < len(chunk):
+                yield chunk[dropped:]
+
+
+def _after(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    if first:
+        yield first
+    yield from rest
+
+
+def _check_url(url: str) -> str:
+    parts = urllib.parse.urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ConfigurationError("not the address of a repository", where=repr(url), expected="http://HOST/PATH or https://HOST/PATH")
+    if parts.username or parts.password:
+        raise ConfigurationError("an address must not hold a password", where=parts.hostname, advice="Put it into ~/.netrc.")
+    return url.rstrip("/")
+
+
+def _check_ca(ca_file: Path | None) -> bool | str:
+    if ca_file is not None and not ca_file.is_file():
+        raise ConfigurationError("no such CA file", where=str(ca_file))
+    return str(ca_file) if ca_file else True
+
+
+def _check_response(response: requests.Response, url: str, offset: int) -> None:
+    """Raise unless the answer carries the bytes from ``offset`` on, or the whole file."""
+    status = response.status_code
+    if status in (404, 410):
+        raise NotFoundError("no such file", where=url, found=f"HTTP {status}")
+    if status in RETRIED:
+        raise _RetryableError(f"the server answers HTTP {status} {response.reason}", where=url)
+    if url.startswith("https:") and not response.url.startswith("https:"):
+        raise TransportError("the server redirects from HTTPS to HTTP", where=url, found=response.url)
+    if response.headers.get("Content-Encoding", "identity") != "identity":
+        raise TransportError("the server compresses files", where=url, found=response.headers["Content-Encoding"], advice="Serve them as they are.")
+    if status == 206 and offset:
+        _check_range(response.headers.get("Content-Range", ""), url, offset)
+    elif status == 416 and offset:
+        _check_end(response.headers.get("Content-Range", ""), url, offset)
+    elif status != 200:
+        raise TransportError("the server refuses", where=url, expected="HTTP 200", found=f"HTTP {status} {response.reason}")
+
+
+def _check_range(found: str, url: str, offset: int) -> None:
+    """The server honoured the range: it sends from ``offset`` to the very end."""
+    match = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+|\*)", found)
+    if not match or int(match[1]) != offset or (match[3] != "*" and int(match[2]) + 1 != int(match[3])):
+        raise TransportError("the server sends another range than asked for", where=url, expected=f"bytes {offset}- to the end", found=repr(found))
+
+
+def _check_end(found: str, url: str, offset: int) -> None:
+    """Nothing is left to send: ``offset`` is the file's size."""
+    match = re.fullmatch(r"bytes \*/(\d+)", found)
+    if not match or int(match[1]) != offset:
+        raise TransportError("the file is shorter than what was already read", where=url, expected=f"{offset} bytes or more", found=repr(found))
+
+
+@contextlib.contextmanager
+def _translate(url: str) -> Iterator[None]:
+    """The boundary where the errors of requests and urllib3 become ours."""
+    try:
+        yield
+    except requests.exceptions.SSLError as error:
+        raise TransportError(f"no trusted TLS connection ({error})", where=url, advice="For a private CA, give its certificate.") from error
+    except requests.exceptions.ProxyError as error:
+        raise _RetryableError(f"the proxy can't be reached ({error})", where=url) from error
+    except (requests.exceptions.ConnectTimeout, requests.exceptions.ReadTimeout, urllib3.exceptions.ReadTimeoutError) as error:
+        raise _RetryableError("the server doesn't answer in time", where=url) from error
+    except requests.exceptions.ConnectionError as error:
+        raise _RetryableError(f"the server can't be reached ({error})", where=url, advice="Is the host up, and the address right?") from error
+    except requests.exceptions.RequestException as error:
+        raise TransportError(f"the request failed ({error})", where=url) from error
+    except (urllib3.exceptions.HTTPError, OSError) as error:
+        raise _RetryableError(f"the connection broke ({error})", where=url) from error
