@@ -1,0 +1,104 @@
+"""`sealift profiles`: which hardware profiles there are, and which one fits this machine."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import click
+
+from sealift_packager.profiles import library, rules
+from sealift_runtime.bundle.profile import HardwareProfile
+from sealift_runtime.commandline import json_option, show
+from sealift_runtime.documents import Json
+from sealift_runtime.errors import HardwareError
+from sealift_runtime.hardware.machine import Machine, detect_machine
+from sealift_runtime.hardware.match import Fit, choose, fit
+
+
+@click.group()
+def profiles() -> None:
+    """Hardware profiles: classes of machines that bundles are built for."""
+
+
+@profiles.command("list")
+@json_option
+def list_command(*, as_json: bool) -> None:
+    """List the profiles that ship with Sealift."""
+    found = library.list_profiles()
+    width = max(len(profile.name) for profile in found)
+    text = "\n".join(f"{profile.name:<{width}}  {profile.summary}" for profile in found)
+    show([{"name": profile.name, "summary": profile.summary} for profile in found], text, as_json=as_json)
+
+
+@profiles.command("show")
+@click.argument("name")
+@json_option
+def show_command(name: str, *, as_json: bool) -> None:
+    """Show one profile; NAME is a shipped profile's name or a file's path."""
+    profile = library.load_profile(name)
+    show(profile.json(), _profile_text(profile), as_json=as_json)
+
+
+@profiles.command()
+@json_option
+def detect(*, as_json: bool) -> None:
+    """Say what this machine is, which profile it gets, and why."""
+    machine = detect_machine()
+    best, fits = choose(library.list_profiles(), machine)
+    chosen = best.name if best else None
+    value: dict[str, Json] = {"machine": _machine_json(machine), "chosen": chosen, "fits": [dataclasses.asdict(row) for row in fits]}
+    verdict = f"Profile: {chosen}, the most specific one that fits." if chosen else "No profile fits this machine."
+    show(value, "\n\n".join([_machine_text(machine), *(_fit_text(row) for row in fits), verdict]), as_json=as_json)
+
+
+@profiles.command()
+@click.argument("name", required=False)
+@json_option
+def check(name: str | None, *, as_json: bool) -> None:
+    """Check a profile file, or whether this machine fits a shipped profile.
+
+    NAME is a file's path or a shipped profile's name; without it, all shipped profiles are checked. A broken file exits
+    with 3 and names the field. A shipped profile that this machine doesn't fit exits with 6.
+    """
+    machine = detect_machine()
+    found = library.list_profiles() if name is None else [library.load_profile(name)]
+    known = set(machine.cpu_flags).union(*(profile.cpu.required_flags for profile in library.list_profiles()))
+    rows = [(fit(profile, machine), rules.warnings(profile, known)) for profile in found]
+    value: list[Json] = [dataclasses.asdict(row) | {"warnings": notes} for row, notes in rows]
+    text = "\n\n".join("\n".join([_fit_text(row), *(f"  warning  {note}" for note in notes)]) for row, notes in rows)
+    show(value if name is None else value[0], text, as_json=as_json)
+    if name is not None and not library.is_path(name) and not rows[0][0].fits:
+        raise HardwareError("this machine doesn't fit the profile", where=name, advice="`sealift profiles detect` says which one it fits.")
+
+
+def _machine_json(machine: Machine) -> dict[str, Json]:
+    return dataclasses.asdict(machine) | {"cpu_flags": sorted(machine.cpu_flags)}
+
+
+def _machine_text(machine: Machine) -> str:
+    size = f"{machine.cores} usable cores, {machine.memory_bytes // 2**20} MB of usable memory"
+    return f"This machine: {machine.cpu_model} ({machine.arch}, {machine.os}), {size}."
+
+
+def _fit_text(row: Fit) -> str:
+    return "\n".join([f"{row.profile}: {'fits' if row.fits else 'does not fit'}", *(f"  {reason}" for reason in row.reasons)])
+
+
+def _profile_text(profile: HardwareProfile) -> str:
+    cpu, int8 = profile.cpu, profile.int8
+    rows = {
+        "architecture": cpu.arch,
+        "required flags": " ".join(cpu.required_flags) or "none",
+        "absent flags": " ".join(cpu.absent_flags) or "none",
+        "least cores": str(cpu.minimum_cores),
+        "least memory": f"{profile.minimum_memory_mb} MB",
+        "onnxruntime": profile.onnxruntime,
+        "providers": ", ".join(profile.providers),
+        "int8": f"activations {int8.activation}, weights {int8.weight}"
+        + (", 7-bit range" if int8.reduce_range else ", full range")
+        + (", per channel" if int8.per_channel else ", per tensor"),
+        "precisions": ", ".join(profile.precisions),
+        "threads": ", ".join(str(count) for count in profile.threads),
+        "objective": ", then ".join(profile.objective),
+    }
+    return "\n".join([f"{profile.name}: {profile.summary}", *(f"  {key:<15} {value}" for key, value in rows.items())])

@@ -1,0 +1,54 @@
+"""Where hardware profiles are: the shipped ones by name, a person's own by path."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sealift_packager.errors import ProfileError
+from sealift_packager.profiles.rules import check_rules
+from sealift_runtime.bundle.profile import HardwareProfile
+from sealift_runtime.documents import nearest
+
+
+def profile_folder() -> Path:
+    """The folder of shipped profiles: inside an installed wheel, at the top of a checkout."""
+    package = Path(__file__).parents[1]
+    folders = (package / "hardware_profiles", package.parents[1] / "hardware-profiles")
+    for folder in folders:
+        if folder.is_dir():
+            return folder
+    raise ProfileError("the hardware profiles aren't installed", expected=f"the folder {folders[0]}", advice="Install sealift-packager again.")
+
+
+def list_profiles() -> list[HardwareProfile]:
+    """All shipped profiles, by name."""
+    return [read_profile(path) for path in sorted(profile_folder().glob("*.toml"))]
+
+
+def load_profile(name_or_path: str) -> HardwareProfile:
+    """A shipped profile by its name, or a profile file by its path (ending in ``.toml``, or with a ``/``).
+
+    Raises `ProfileError` for an unknown name (with the nearest one), a file that can't be read, or contradictory
+    content, and `DocumentError` for a field that the schema refuses.
+    """
+    if is_path(name_or_path):
+        return read_profile(Path(name_or_path))
+    names = [path.stem for path in sorted(profile_folder().glob("*.toml"))]
+    if name_or_path not in names:
+        advice = nearest(name_or_path, names) or "A profile of your own is named by its path."
+        raise ProfileError("no such hardware profile", where=name_or_path, expected=f"one of {', '.join(names)}", advice=advice)
+    return read_profile(profile_folder() / f"{name_or_path}.toml")
+
+
+def is_path(name_or_path: str) -> bool:
+    """Whether a word names a file and not a shipped profile."""
+    return "/" in name_or_path or name_or_path.endswith(".toml")
+
+
+def read_profile(path: Path) -> HardwareProfile:
+    """Read and check one profile file."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ProfileError(f"the profile can't be read ({error.strerror})", where=str(path)) from error
+    return check_rules(HardwareProfile.parse_toml(data, where=str(path)), where=str(path))
