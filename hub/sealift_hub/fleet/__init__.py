@@ -1,0 +1,9 @@
+"""What can be asked about the fleet: frozen values, read from the database, that the API and the pages show alike.
+
+Reading order:
+
+- ``views``    the values
+- ``queries``  the questions
+
+Never imports ingest's shell, api, dashboard or cli.
+"""

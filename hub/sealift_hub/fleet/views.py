@@ -1,0 +1,126 @@
+"""What the API and the pages tell of the fleet."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sealift_runtime.exchange.histogram import quantile_ms
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ModelView:
+    """A model on a device. The figures are of the 24 hours before ``until``, the end of its newest window.
+
+    Latencies are upper bounds in milliseconds (see `sealift_runtime.exchange.histogram`), None without requests.
+    """
+
+    name: str
+    version: str
+    previous_version: str
+    bundle: str
+    profile: str
+    state: str
+    until: datetime.datetime | None
+    requests: int
+    failures: int
+    p50_ms: float | None
+    p99_ms: float | None
+    drifted: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceView:
+    """A device: ``number`` and ``digest`` are the head of its chain, ``host`` what it says about itself."""
+
+    id: str
+    enrolled: datetime.datetime
+    last_seen: datetime.datetime | None
+    number: int
+    digest: str | None
+    host: Mapping[str, str]
+    conflict: str | None
+    conflict_seen: datetime.datetime | None
+    models: tuple[ModelView, ...]
+
+    @property
+    def short_id(self) -> str:
+        """The first twelve digits of the id: enough to tell devices apart by eye."""
+        return self.id[:12]
+
+    @property
+    def name(self) -> str:
+        """What people call the device, if it says so; else its short id."""
+        return self.host.get("name") or self.host.get("hostname") or f"device {self.short_id}"
+
+    @property
+    def alarms(self) -> int:
+        """The number of drifted features over all models."""
+        return sum(len(model.drifted) for model in self.models)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class WindowView:
+    """One window of a model."""
+
+    version: str
+    start: datetime.datetime
+    end: datetime.datetime
+    requests: int
+    rows: int
+    failures: Mapping[str, int]
+    latency_counts: Sequence[int]
+    judged: int
+    drifted: tuple[str, ...]
+
+    @property
+    def failed(self) -> int:
+        """Failures of all kinds."""
+        return sum(self.failures.values())
+
+    @property
+    def p50_ms(self) -> float | None:
+        """An upper bound of the median latency."""
+        return quantile_ms(self.latency_counts, 0.5)
+
+    @property
+    def p99_ms(self) -> float | None:
+        """An upper bound of the 99th percentile of the latency."""
+        return quantile_ms(self.latency_counts, 0.99)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class DriftView:
+    """The features of the newest window with a verdict, the furthest above its threshold first."""
+
+    end: datetime.datetime
+    rows: int
+    features: tuple[Mapping[str, Any], ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ReportView:
+    """A report that the hub has."""
+
+    number: int
+    digest: str
+    created: datetime.datetime
+    received: datetime.datetime
+    source: str
+    size_bytes: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class FleetTotals:
+    """The whole fleet at a glance; ``quiet`` devices sent nothing for a day, ``conflicts`` contradict themselves."""
+
+    devices: int
+    quiet: int
+    conflicts: int
+    serving: int
+    requests: int
+    failures: int
+    drifting: int
+    alarms: int

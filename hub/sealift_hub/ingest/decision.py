@@ -1,0 +1,70 @@
+"""Decides whether a report may join its device's chain.
+
+A device numbers its reports 1, 2, 3 … and puts into each the digest of the one before. The hub keeps the head of that
+chain; whatever order, repetition or loss the reports arrive with, what it holds is the longest verified prefix.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+
+from sealift_hub.errors import ForkError, GapError
+from sealift_runtime.bundle.digest import Digest
+from sealift_runtime.exchange.report import Report
+
+
+class Verdict(enum.StrEnum):
+    """What becomes of a report whose signature holds."""
+
+    ACCEPT = "accept"
+    DUPLICATE = "duplicate"
+    GAP = "gap"
+    FORK = "fork"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """The newest report of a device that the hub has; number 0 and no digest before the first."""
+
+    number: int
+    digest: Digest | None
+
+
+def decide(head: Head, report: Report, digest: Digest, recorded: Digest | None) -> Verdict:
+    """Judge a report that `open_report` let through; a forged one doesn't come this far.
+
+    ``digest`` is the one of its bytes, ``recorded`` that of the report which the hub has under the same number, if any.
+
+    1. A number that is here already: the same bytes are a duplicate, others a fork.
+    2. A number beyond the next one: a gap.
+    3. The next number, with the digest of the head as ``previous``: accept.
+    4. The next number after some other report: a fork.
+    """
+    if report.number <= head.number:  # 1
+        return Verdict.DUPLICATE if recorded == digest else Verdict.FORK
+    if report.number > head.number + 1:  # 2
+        return Verdict.GAP
+    return Verdict.ACCEPT if report.previous == head.digest else Verdict.FORK  # 3, 4
+
+
+def gap_error(head: Head, report: Report, *, where: str) -> GapError:
+    """Why a report beyond the next number is refused."""
+    first, last = head.number + 1, report.number - 1
+    missing = f"report {first} is missing" if first == last else f"reports {first} to {last} are missing"
+    return GapError(
+        f"report {report.number} can't be taken yet: {missing}", where=where, acknowledged=head.number, advice=f"Send report {first} first."
+    )
+
+
+def fork_error(head: Head, report: Report, *, where: str) -> ForkError:
+    """Why a report that contradicts the chain is refused."""
+    if report.number <= head.number:
+        message = f"report {report.number} is here already, with other content"
+    else:
+        message = f"report {report.number} doesn't follow the report {head.number} that is here"
+    return ForkError(
+        message,
+        where=where,
+        advice="Two machines use one key, or the device's disk was set back: give it a new key (remove keys/device.pem and start the agent).",
+    )

@@ -1,0 +1,180 @@
+"""The shell around `decision`: enrols a device or takes one report, each in one transaction."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import enum
+import logging
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+
+from sealift_hub.errors import EnrolmentError, HubError, UnknownDeviceError
+from sealift_hub.ingest import projection
+from sealift_hub.ingest.decision import Head, Verdict, decide, fork_error, gap_error
+from sealift_hub.ingest.projection import WindowTotals
+from sealift_hub.limits import DEFAULT_LIMITS, Limits
+from sealift_hub.storage.database import Database
+from sealift_hub.storage.models import Device, DeviceModel, StoredEvent, StoredReport, StoredWindow
+from sealift_runtime.bundle.digest import Digest
+from sealift_runtime.clock import Clock, format_time
+from sealift_runtime.exchange.receipt import Receipt
+from sealift_runtime.exchange.report import Report, open_report
+from sealift_runtime.signing.keys import PublicKey
+
+_log = logging.getLogger("sealift_hub")
+
+
+class Source(enum.StrEnum):
+    """How a report came."""
+
+    HTTP = "http"
+    MEDIUM = "medium"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """The hub's answer, and whether there was anything new in what it answers."""
+
+    receipt: Receipt
+    new: bool
+
+
+class Intake:
+    """Takes what devices send; idempotent, and safe to use from several threads and processes at once."""
+
+    def __init__(self, database: Database, clock: Clock, limits: Limits = DEFAULT_LIMITS) -> None:
+        self._database = database
+        self._clock = clock
+        self._limits = limits
+
+    def enrol(self, device_id: str, pem: bytes) -> Taken:
+        """Remember a device's public key; the id must be its fingerprint.
+
+        Raises `KeyFileError` for something that is no key, and `EnrolmentError`.
+        """
+        key = PublicKey.from_pem(pem, where=f"public key of device {device_id[:12]}")
+        if key.fingerprint != device_id:
+            advice = "A device's id is the SHA-256 of its public key in PEM form."
+            raise EnrolmentError("not the key of this device", where="public key", expected=device_id, found=key.fingerprint, advice=advice)
+        with self._database.writing() as session:
+            device = session.get(Device, device_id)
+            if device is not None:
+                return _taken(device, new=False)
+            self._refuse_when_full(session)
+            device = Device(id=device_id, public_key=key.pem().decode(), enrolled=self._clock.now(), number=0, host={})
+            session.add(device)
+        _log.info("device %s enrolled", device_id)
+        return _taken(device, new=True)
+
+    def _refuse_when_full(self, session: Session) -> None:
+        if session.scalar(select(func.count()).select_from(Device)) == self._limits.devices:
+            advice = "Raise Limits.devices if these are all yours."
+            raise EnrolmentError(f"this hub takes no more than {self._limits.devices} devices", advice=advice)
+
+    def receive(self, device_id: str, data: bytes, *, source: Source) -> Taken:
+        """Take one sealed report: keep it if it is the next of its device's chain.
+
+        Raises `UnknownDeviceError`; `SignatureError`, `DocumentError`, `LimitError` or `ReportError` for one that isn't
+        the device's; `GapError` or `ForkError` for one that doesn't join the chain. Then nothing has changed, but that
+        the device page tells of a fork.
+        """
+        where = f"report of device {device_id[:12]}"
+        report = open_report(data, self._key(device_id), where=where)
+        now = self._clock.now()
+        with self._database.writing() as session:
+            device = session.get_one(Device, device_id, with_for_update=True)
+            head = Head(number=device.number, digest=Digest.parse(device.digest) if device.digest else None)
+            recorded = session.get(StoredReport, (device_id, report.number))
+            verdict = decide(head, report, Digest.of(data), Digest.parse(recorded.digest) if recorded else None)
+            refusal: HubError | None = None
+            if verdict is Verdict.ACCEPT:
+                _record(session, device, report, data, now=now, source=source)
+            elif verdict is Verdict.GAP:
+                refusal = gap_error(head, report, where=where)
+            elif verdict is Verdict.FORK:
+                refusal = fork_error(head, report, where=where)
+                device.conflict, device.conflict_seen = refusal.message, now
+        if refusal is not None:
+            raise refusal
+        return _taken(device, new=verdict is Verdict.ACCEPT)
+
+    def acknowledged(self, device_id: str) -> Receipt:
+        """What the hub has of a device."""
+        with self._database.reading() as session:
+            return _taken(_device(session, device_id), new=False).receipt
+
+    def _key(self, device_id: str) -> PublicKey:
+        with self._database.reading() as session:
+            return PublicKey.from_pem(_device(session, device_id).public_key.encode())
+
+
+def _device(session: Session, device_id: str) -> Device:
+    device = session.get(Device, device_id)
+    if device is None:
+        raise UnknownDeviceError("no such device", where=device_id, advice=f"Enrol it: PUT its public key to /api/v1/devices/{device_id}.")
+    return device
+
+
+def _taken(device: Device, *, new: bool) -> Taken:
+    return Taken(receipt=Receipt(device=device.id, acknowledged=device.number), new=new)
+
+
+def _record(session: Session, device: Device, report: Report, data: bytes, *, now: datetime.datetime, source: Source) -> None:
+    digest = str(Digest.of(data))
+    device.number, device.digest, device.host = report.number, digest, dict(report.host)
+    seen = now if source is Source.HTTP else min(report.created, now)
+    device.last_seen = max(device.last_seen or seen, seen)
+    session.add(
+        StoredReport(
+            device_id=device.id,
+            number=report.number,
+            digest=digest,
+            created=report.created,
+            received=now,
+            source=source.value,
+            size_bytes=len(data),
+            envelope=data,
+        )
+    )
+    session.add_all(projection.window_rows(report))
+    session.add_all(_fresh_events(session, report))
+    session.flush()
+    _replace_models(session, report)
+    _log.info("report %d of device %s, made %s", report.number, device.id, format_time(report.created))
+
+
+def _fresh_events(session: Session, report: Report) -> list[StoredEvent]:
+    if not report.events:
+        return []
+    numbers = [event.number for event in report.events]
+    told = select(StoredEvent).where(StoredEvent.device_id == report.device, StoredEvent.number.between(min(numbers), max(numbers)))
+    return projection.event_rows(report, map(projection.event_of, session.scalars(told)))
+
+
+def _replace_models(session: Session, report: Report) -> None:
+    session.execute(delete(DeviceModel).where(DeviceModel.device_id == report.device))
+    models = {model.name: model for model in report.models}
+    session.add_all(projection.device_model(report.device, model, _last_day(session, report.device, model.name)) for model in models.values())
+
+
+def _last_day(session: Session, device_id: str, model: str) -> list[WindowTotals]:
+    of_model = (StoredWindow.device_id == device_id, StoredWindow.model == model)
+    newest = session.scalar(select(func.max(StoredWindow.end)).where(*of_model))
+    if newest is None:
+        return []
+    w = StoredWindow
+    columns = select(w.end, w.requests, w.failures, w.latency_counts, w.judged, w.drifted)
+    rows = session.execute(columns.where(*of_model, w.end > projection.day_before(newest)))
+    return [
+        WindowTotals(
+            end=row.end,
+            requests=row.requests,
+            failures=sum(row.failures.values()),
+            latency_counts=row.latency_counts,
+            judged=row.judged,
+            drifted=row.drifted,
+        )
+        for row in rows
+    ]

@@ -1,0 +1,96 @@
+"""A report as rows of the database, and what the windows of a model's last day add up to."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from sealift_hub.storage.models import DeviceModel, StoredEvent, StoredWindow
+from sealift_runtime.exchange.histogram import BUCKETS
+from sealift_runtime.exchange.report import Event, InstalledModel, Report, Window
+
+DAY: Final = datetime.timedelta(days=1)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class WindowTotals:
+    """What of a window goes into a day's totals; ``judged`` is 0 where the window was too small for a verdict."""
+
+    end: datetime.datetime
+    requests: int
+    failures: int
+    latency_counts: Sequence[int]
+    judged: int
+    drifted: Sequence[str]
+
+
+def day_before(moment: datetime.datetime) -> datetime.datetime:
+    """A day earlier, or the first moment that there is (a device may have lost its clock)."""
+    first = datetime.datetime.min.replace(tzinfo=datetime.UTC)
+    return moment - DAY if moment - first > DAY else first
+
+
+def device_model(device_id: str, model: InstalledModel, day: Sequence[WindowTotals]) -> DeviceModel:
+    """An installed model with the totals of its last day; the drift is that of the newest window with a verdict."""
+    judged = [window for window in day if window.judged]
+    drifted = list(max(judged, key=lambda window: window.end).drifted) if judged else []
+    return DeviceModel(
+        device_id=device_id,
+        **dataclasses.asdict(model),
+        until=max((window.end for window in day), default=None),
+        requests=sum(window.requests for window in day),
+        failures=sum(window.failures for window in day),
+        latency_counts=add_counts(window.latency_counts for window in day),
+        drifted=drifted,
+        drift_alarms=len(drifted),
+    )
+
+
+def add_counts(histograms: Iterable[Sequence[int]]) -> list[int]:
+    """Latency histograms added up, bucket by bucket."""
+    total = [0] * BUCKETS
+    for counts in histograms:
+        total = [left + right for left, right in zip(total, counts, strict=True)]
+    return total
+
+
+def window_rows(report: Report) -> list[StoredWindow]:
+    """The report's windows."""
+    return [_window(report, window) for window in report.windows]
+
+
+def _window(report: Report, window: Window) -> StoredWindow:
+    return StoredWindow(
+        device_id=report.device,
+        report_number=report.number,
+        model=window.model,
+        version=window.version,
+        bundle=str(window.bundle),
+        start=window.start,
+        end=window.end,
+        requests=window.requests,
+        rows=window.rows,
+        failures=dict(window.failures),
+        latency_counts=list(window.latency_counts),
+        judged=len(window.features),
+        drifted=list(window.drifted),
+        features=[dataclasses.asdict(feature) for feature in window.features],
+    )
+
+
+def event_rows(report: Report, known: Iterable[Event]) -> list[StoredEvent]:
+    """The report's events, less those that an earlier report told word for word."""
+    told = set(known)
+    fresh = [event for event in report.events if event not in told]
+    return [StoredEvent(device_id=report.device, report_number=report.number, **_fields(event)) for event in fresh]
+
+
+def event_of(row: StoredEvent) -> Event:
+    """A stored event as the device told it."""
+    return Event(number=row.number, time=row.time, kind=row.kind, model=row.model, version=row.version, detail=row.detail)
+
+
+def _fields(event: Event) -> dict[str, object]:
+    return {field.name: getattr(event, field.name) for field in dataclasses.fields(event)}

@@ -1,0 +1,82 @@
+"""The HTTP answers for repository files.
+
+A blob never changes: its name is its ETag, it may be cached for ever, and a download goes on where it stopped. The
+other documents are small and replaced at each publication; each is read in one go, so an answer is never a mixture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+from fastapi import Request, Response
+from fastapi.responses import JSONResponse, StreamingResponse
+
+from sealift_hub.repository.files import UnsatisfiableRangeError, blob_digest, byte_range, locate
+from sealift_runtime.bundle.digest import Digest
+
+CHUNK_BYTES: Final = 2**20
+_FOR_EVER: Final = "public, max-age=31536000, immutable"
+
+
+def answer(root: Path, path: str, request: Request) -> Response:
+    """The answer to GET or HEAD of a repository path."""
+    file = locate(root, path)
+    if file is None:
+        return JSONResponse({"error": f"{path[:300]}: the repository has no such file"}, 404)
+    digest = blob_digest(path)
+    try:
+        return _blob(file, digest, request) if digest else _document(file, request)
+    except OSError as error:
+        return JSONResponse({"error": f"{path}: the repository's file can't be read ({error.strerror})"}, 503)
+
+
+def _document(file: Path, request: Request) -> Response:
+    data = file.read_bytes()
+    headers = {"etag": f'"{Digest.of(data).hex}"', "cache-control": "no-cache"}
+    if _is_known(request, headers):
+        return Response(status_code=304, headers=headers)
+    return Response(data, media_type="application/json", headers=headers)
+
+
+def _blob(file: Path, digest: str, request: Request) -> Response:
+    size = file.stat().st_size
+    headers = {"etag": f'"{digest}"', "cache-control": _FOR_EVER, "accept-ranges": "bytes"}
+    if _is_known(request, headers):
+        return Response(status_code=304, headers=headers)
+    try:
+        wanted = byte_range(_range_header(request, headers), size)
+    except UnsatisfiableRangeError as error:
+        return JSONResponse({"error": "the range begins behind the end of the file"}, 416, headers={"content-range": str(error)})
+    part = wanted if wanted is not None else range(size)
+    headers["content-length"] = str(len(part))
+    if wanted is not None:
+        headers["content-range"] = f"bytes {part.start}-{part.stop - 1}/{size}"
+    status = 200 if wanted is None else 206
+    if request.method == "HEAD":
+        return Response(status_code=status, headers=headers, media_type="application/octet-stream")
+    return StreamingResponse(_chunks(file, part), status, headers, "application/octet-stream")
+
+
+def _chunks(file: Path, part: range) -> Iterator[bytes]:
+    with file.open("rb") as stream:
+        stream.seek(part.start)
+        left = len(part)
+        while left:
+            chunk = stream.read(min(CHUNK_BYTES, left))
+            if not chunk:
+                return  # the file was cut off meanwhile; the server ends the connection, as the length doesn't hold
+            left -= len(chunk)
+            yield chunk
+
+
+def _is_known(request: Request, headers: Mapping[str, str]) -> bool:
+    tags = [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
+    return headers["etag"] in tags or "*" in tags
+
+
+def _range_header(request: Request, headers: Mapping[str, str]) -> str | None:
+    if request.headers.get("if-range", headers["etag"]) != headers["etag"]:
+        return None
+    return request.headers.get("range")

@@ -1,0 +1,10 @@
+"""Where the hub remembers: one relational database, SQLite out of the box, nothing in it that forbids PostgreSQL.
+
+Reading order:
+
+- ``models``     the tables, as typed SQLAlchemy classes
+- ``database``   opens it, brings it up to date, hands out sessions that read and sessions that write
+- ``migrations`` the steps from one schema to the next (Alembic), shipped in the wheel and run at every start
+
+Never imports ingest, fleet, api, dashboard or cli.
+"""

@@ -1,0 +1,135 @@
+"""The tables. What a device signed is kept as it came (`StoredReport`); the rest is derived from it and shown.
+
+Sums over counts that devices sent are made in Python: SQLite's ``sum`` gives up beyond 64 bits.
+"""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, DateTime, ForeignKey, Index, Integer, LargeBinary, String, Text, TypeDecorator
+from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class UtcTime(TypeDecorator[datetime.datetime]):
+    """An aware moment in UTC, also where the database forgets time zones."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime.datetime | None, dialect: Dialect) -> datetime.datetime | None:  # noqa: ARG002
+        """To the database."""
+        return None if value is None else value.astimezone(datetime.UTC)
+
+    def process_result_value(self, value: datetime.datetime | None, dialect: Dialect) -> datetime.datetime | None:  # noqa: ARG002
+        """From the database."""
+        return None if value is None else value.replace(tzinfo=datetime.UTC)
+
+
+#: A key that counts up; SQLite does so only for its own INTEGER.
+Counter = BigInteger().with_variant(Integer, "sqlite")
+
+
+class Base(DeclarativeBase):
+    """All tables."""
+
+    type_annotation_map = {datetime.datetime: UtcTime(), int: BigInteger()}  # noqa: RUF012 - SQLAlchemy reads it off the class
+
+
+class Device(Base):
+    """A device and the head of its chain: the number and digest of the newest report that is here.
+
+    ``conflict`` tells of a report that the device signed but that contradicts what it told before.
+    """
+
+    __tablename__ = "devices"
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    public_key: Mapped[str] = mapped_column(Text)
+    enrolled: Mapped[datetime.datetime]
+    last_seen: Mapped[datetime.datetime | None] = mapped_column(index=True)
+    number: Mapped[int] = mapped_column(default=0)
+    digest: Mapped[str | None] = mapped_column(String(71))
+    host: Mapped[dict[str, str]] = mapped_column(JSON, default=dict)
+    conflict: Mapped[str | None] = mapped_column(Text)
+    conflict_seen: Mapped[datetime.datetime | None]
+
+
+class StoredReport(Base):
+    """A report as the device sealed it, byte for byte."""
+
+    __tablename__ = "reports"
+
+    device_id: Mapped[str] = mapped_column(ForeignKey("devices.id"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    digest: Mapped[str] = mapped_column(String(71))
+    created: Mapped[datetime.datetime]
+    received: Mapped[datetime.datetime]
+    source: Mapped[str] = mapped_column(String(20))
+    size_bytes: Mapped[int]
+    envelope: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
+
+
+class DeviceModel(Base):
+    """A model on a device as the newest report has it, with the totals of the last day that the device told of."""
+
+    __tablename__ = "device_models"
+
+    device_id: Mapped[str] = mapped_column(ForeignKey("devices.id"), primary_key=True)
+    name: Mapped[str] = mapped_column(String(200), primary_key=True)
+    version: Mapped[str] = mapped_column(String(200))
+    previous_version: Mapped[str] = mapped_column(String(200))
+    bundle: Mapped[str] = mapped_column(String(200))
+    profile: Mapped[str] = mapped_column(String(200))
+    state: Mapped[str] = mapped_column(String(200))
+    until: Mapped[datetime.datetime | None]
+    requests: Mapped[int] = mapped_column(default=0)
+    failures: Mapped[int] = mapped_column(default=0)
+    latency_counts: Mapped[list[int]] = mapped_column(JSON, default=list)
+    drifted: Mapped[list[str]] = mapped_column(JSON, default=list)
+    drift_alarms: Mapped[int] = mapped_column(default=0)
+
+
+class StoredWindow(Base):
+    """One window of one model; ``features`` holds each `FeatureDrift` as JSON, ``drifted`` the names of those with an alarm.
+
+    ``judged`` counts the features: 0 means that the window was too small for a verdict.
+    """
+
+    __tablename__ = "windows"
+    __table_args__ = (Index("windows_newest", "device_id", "model", "end"),)
+
+    id: Mapped[int] = mapped_column(Counter, primary_key=True)
+    device_id: Mapped[str] = mapped_column(ForeignKey("devices.id"))
+    report_number: Mapped[int]
+    model: Mapped[str] = mapped_column(String(128))
+    version: Mapped[str] = mapped_column(String(128))
+    bundle: Mapped[str] = mapped_column(String(71))
+    start: Mapped[datetime.datetime]
+    end: Mapped[datetime.datetime]
+    requests: Mapped[int]
+    rows: Mapped[int]
+    failures: Mapped[dict[str, int]] = mapped_column(JSON)
+    latency_counts: Mapped[list[int]] = mapped_column(JSON)
+    judged: Mapped[int]
+    drifted: Mapped[list[str]] = mapped_column(JSON)
+    features: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+
+
+class StoredEvent(Base):
+    """One entry of a device's ledger, as a report told it."""
+
+    __tablename__ = "events"
+    __table_args__ = (Index("events_by_number", "device_id", "number"),)
+
+    id: Mapped[int] = mapped_column(Counter, primary_key=True)
+    device_id: Mapped[str] = mapped_column(ForeignKey("devices.id"))
+    report_number: Mapped[int]
+    number: Mapped[int]
+    time: Mapped[datetime.datetime]
+    kind: Mapped[str] = mapped_column(String(100))
+    model: Mapped[str] = mapped_column(String(128))
+    version: Mapped[str] = mapped_column(String(128))
+    detail: Mapped[str] = mapped_column(Text)
