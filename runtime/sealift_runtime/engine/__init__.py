@@ -1,1 +1,15 @@
-"""The only importer of onnxruntime."""
+"""The engine: the only room that imports onnxruntime.
+
+Reading order:
+
+- ``facts``             which onnxruntime this is
+- ``boundary``          onnxruntime's exceptions become `EngineError` here and nowhere else
+- ``session``           a bundle directory, loaded and ready to answer
+- ``fastpath``          repeated requests of one shape, through buffers made beforehand
+- ``comparison``        pure: are these outputs the golden ones?
+- ``child``             a process with a time limit, its result on a descriptor of its own
+- ``selftest``          the golden cases, run in such a process, judged here
+- ``selftest_process``  what that process runs
+
+Never imports an HTTP library, asyncio or the update's state: it answers arrays with arrays.
+"""

@@ -1,0 +1,68 @@
+"""The one place where onnxruntime's exceptions become ours."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+from sealift_runtime.errors import EngineError
+
+_NATIVE: Final[Any] = state
+#: Everything that onnxruntime's native part raises, and what its Python part and its binding layer raise beside.
+FOREIGN: Final[tuple[type[Exception], ...]] = (
+    _NATIVE.DeviceReset,
+    _NATIVE.EPFail,
+    _NATIVE.EngineError,
+    _NATIVE.Fail,
+    _NATIVE.InvalidArgument,
+    _NATIVE.InvalidGraph,
+    _NATIVE.InvalidProtobuf,
+    _NATIVE.ModelLoadCanceled,
+    _NATIVE.ModelLoaded,
+    _NATIVE.ModelRequiresCompilation,
+    _NATIVE.NoModel,
+    _NATIVE.NoSuchFile,
+    _NATIVE.NotFound,
+    _NATIVE.NotImplemented,
+    _NATIVE.RuntimeException,
+    RuntimeError,
+    ValueError,
+    TypeError,
+    MemoryError,
+)
+_CODE = re.compile(r"^\[ONNXRuntimeError\] : \d+ : (\w+) : ")
+_NO_MEMORY = re.compile(r"bad_alloc|bad allocation|failed to allocate memory|available memory|bfc_arena", re.IGNORECASE)
+
+
+@contextlib.contextmanager
+def translating(where: str, message: str) -> Iterator[None]:
+    """Turn what onnxruntime raises inside the block into an `EngineError` that begins with ``message``."""
+    try:
+        yield
+    except FOREIGN as error:
+        raise translate(error, where, message) from error
+
+
+def translate(error: Exception, where: str, message: str) -> EngineError:
+    """An `EngineError` for what onnxruntime raised."""
+    if is_out_of_memory(error):
+        return EngineError(f"{message}: out of memory", where=where, found=_words(error), advice="Free memory or use a smaller batch.")
+    return EngineError(message, where=where, found=_words(error))
+
+
+def is_out_of_memory(error: BaseException | None) -> bool:
+    """Whether an error, or the one it was translated from, says that memory ran out."""
+    while error is not None:
+        if isinstance(error, MemoryError) or _NO_MEMORY.search(str(error)):
+            return True
+        error = error.__cause__
+    return False
+
+
+def _words(error: Exception) -> str:
+    text = " ".join(_CODE.sub("", str(error)).split())
+    return text[:1000] or type(error).__name__

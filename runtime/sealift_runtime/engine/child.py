@@ -1,0 +1,111 @@
+"""A child process that can do no harm: a time limit, its whole group killed, its result on a descriptor of its own.
+
+What the child prints goes nowhere but into the last lines of an error message, so nothing that a model or a library
+prints can spoil the result.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import dataclasses
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from typing import Final
+
+MAX_RESULT_BYTES: Final = 1024 * 1024
+KEPT_OUTPUT_BYTES: Final = 4096
+_PR_SET_PDEATHSIG: Final = 1
+_POLL_S: Final = 0.02
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ChildOutcome:
+    """How a child ended.
+
+    ``status`` is its exit status, minus the signal's number if one killed it; ``result`` what it wrote to its result
+    descriptor; ``output`` the end of what it printed; ``timed_out`` whether we killed it for taking too long.
+    """
+
+    status: int
+    result: bytes
+    output: str
+    timed_out: bool
+
+
+def run_child(command: Sequence[str], *, timeout_s: float) -> ChildOutcome:
+    """Run ``command`` with the number of its result descriptor as last argument, in a process group of its own.
+
+    When this returns, every process of that group has ended or been killed.
+    """
+    reader, writer = os.pipe()
+    try:
+        process = subprocess.Popen(
+            [*command, str(writer)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            pass_fds=(writer,),
+            start_new_session=True,
+        )
+    except BaseException:
+        os.close(reader)
+        raise
+    finally:
+        os.close(writer)
+    try:
+        result, output, timed_out = _collect(process, reader, time.monotonic() + timeout_s)
+    finally:
+        _kill_group(process)
+        os.close(reader)
+    text = output.decode(errors="replace").strip()
+    return ChildOutcome(status=process.returncode, result=result, output=text, timed_out=timed_out)
+
+
+def die_with_parent(parent: int) -> None:
+    """Called in the child: end when the parent, whose process id this is, ends (Linux only)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:  # it ended before the kernel knew
+        os._exit(1)
+
+
+def _collect(process: subprocess.Popen[bytes], result_fd: int, deadline: float) -> tuple[bytes, bytes, bool]:
+    """What the child writes to its result descriptor and prints, until it ends, or the deadline."""
+    assert process.stdout is not None
+    kept = {result_fd: b"", process.stdout.fileno(): b""}
+    limits = {result_fd: MAX_RESULT_BYTES, process.stdout.fileno(): KEPT_OUTPUT_BYTES}
+    timed_out = False
+    with selectors.DefaultSelector() as selector:
+        for descriptor in kept:
+            selector.register(descriptor, selectors.EVENT_READ)
+        while not timed_out:
+            ended = _has_ended(process.pid)
+            ready = selector.select(0 if ended else _POLL_S)
+            for key, _ in ready:
+                data = os.read(key.fd, 65536)
+                kept[key.fd] = (kept[key.fd] + data)[-limits[key.fd] :]
+                if not data:
+                    selector.unregister(key.fd)
+            if ended and not ready:
+                break
+            timed_out = time.monotonic() > deadline
+    return kept[result_fd], kept[process.stdout.fileno()], timed_out
+
+
+def _has_ended(pid: int) -> bool:
+    """Whether a child has ended; it stays a zombie, so that its process group can't become another's meanwhile."""
+    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    if process.stdout is not None:
+        process.stdout.close()

@@ -1,0 +1,134 @@
+"""A candidate bundle's golden cases, run in a process of their own before the bundle may serve.
+
+A model that crashes, hangs, eats the memory, answers wrongly or crawls does so there, and is refused by name.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from sealift_runtime.documents import Document
+from sealift_runtime.engine.child import MAX_RESULT_BYTES, ChildOutcome, run_child
+from sealift_runtime.errors import DocumentError, SelfTestError
+
+#: Exit statuses of the child process beside 0.
+OUT_OF_MEMORY_STATUS: Final = 71
+#: What `std::terminate` prints when a native allocation fails outside of any handler.
+_NO_MEMORY_WORDS: Final = ("bad_alloc", "MemoryError", "Cannot allocate memory")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SelfTestResult:
+    """A passed self-test.
+
+    ``latency_ms`` is the median of the smallest golden case at batch 1, ``reference_latency_ms`` what the packager
+    measured (None if it didn't); ``worst_excess`` the largest error as a fraction of the tolerance, 0 if all values are
+    the golden ones; ``peak_memory_bytes`` the resident memory of the whole process.
+    """
+
+    cases: int
+    worst_excess: float
+    load_time_ms: float
+    latency_ms: float
+    reference_latency_ms: float | None
+    peak_memory_bytes: int
+
+    @classmethod
+    def parse(cls, document: Document) -> SelfTestResult:
+        """Read what the child wrote."""
+        return cls(
+            cases=document.integer("cases", minimum=1),
+            worst_excess=document.number("worst_excess", minimum=0),
+            load_time_ms=document.number("load_time_ms", minimum=0),
+            latency_ms=document.number("latency_ms", minimum=0),
+            reference_latency_ms=document.number("reference_latency_ms", minimum=0) if document.has("reference_latency_ms") else None,
+            peak_memory_bytes=document.integer("peak_memory_bytes", minimum=0),
+        )
+
+
+def run_self_test(directory: Path, *, memory_bytes: int | None, timeout_s: float, slowdown_limit: float | None) -> SelfTestResult:
+    """Load a bundle in a process of its own, compare its golden cases, measure it.
+
+    ``memory_bytes`` bounds what the model may allocate on top of the interpreter and onnxruntime; ``timeout_s`` the
+    whole test in wall time; ``slowdown_limit`` the latency as a multiple of the packager's, where it measured one.
+    Raises `SelfTestError`, whose message begins with the reason: crashed, hung, out of memory, wrong outputs, too slow,
+    or does not load.
+    """
+    outcome = run_child(self_test_command(directory, memory_bytes), timeout_s=timeout_s)
+    result = judge(outcome, directory, timeout_s=timeout_s, memory_bytes=memory_bytes)
+    check_speed(result, directory, slowdown_limit)
+    return result
+
+
+def self_test_command(directory: Path, memory_bytes: int | None) -> list[str]:
+    """The child's command line; `run_child` adds the number of its result descriptor."""
+    module = "sealift_runtime.engine.selftest_process"
+    return [sys.executable, "-P", "-m", module, str(directory.absolute()), str(memory_bytes or 0), str(os.getpid())]
+
+
+def judge(outcome: ChildOutcome, directory: Path, *, timeout_s: float, memory_bytes: int | None) -> SelfTestResult:
+    """What a child's end means.
+
+    1. Killed for taking too long: hung.
+    2. Ended with the status for it, killed as the kernel does, or aborted saying so: out of memory.
+    3. Killed by another signal, or ended without a result: crashed.
+    4. A result that names a failure: that failure.
+    5. Else: passed.
+    """
+    where = str(directory)
+    if outcome.timed_out:  # 1
+        raise SelfTestError("hung", where=where, expected=f"an answer within {timeout_s:g} s", found=_last_words(outcome.output))
+    if _ran_out_of_memory(outcome):  # 2
+        bound = f"at most {memory_bytes} bytes" if memory_bytes else "to fit into this machine's memory"
+        raise SelfTestError("out of memory", where=where, expected=bound, advice="Use a smaller variant of the model, or a larger device.")
+    if outcome.status != 0:  # 3
+        raise SelfTestError(f"crashed: {_end(outcome.status)}", where=where, found=_last_words(outcome.output))
+    document = _read_result(outcome, where)
+    if document.has("failure"):  # 4
+        raise SelfTestError(document.text("failure"), where=where, found=document.text("detail"))
+    return SelfTestResult.parse(document)  # 5
+
+
+def check_speed(result: SelfTestResult, directory: Path, slowdown_limit: float | None) -> None:
+    """Raise `SelfTestError` if the model is slower than the limit allows; nothing where nothing was measured."""
+    if slowdown_limit is None or result.reference_latency_ms is None:
+        return
+    allowed = slowdown_limit * result.reference_latency_ms
+    if result.latency_ms > allowed:
+        raise SelfTestError(
+            "too slow",
+            where=str(directory),
+            expected=f"at most {allowed:.3g} ms ({slowdown_limit:g} times the packager's {result.reference_latency_ms:.3g} ms)",
+            found=f"{result.latency_ms:.3g} ms",
+            advice="The machine is busy, or slower than the profile's class of hardware.",
+        )
+
+
+def _ran_out_of_memory(outcome: ChildOutcome) -> bool:
+    if outcome.status in (OUT_OF_MEMORY_STATUS, -signal.SIGKILL):
+        return True
+    return outcome.status != 0 and any(words in outcome.output for words in _NO_MEMORY_WORDS)
+
+
+def _read_result(outcome: ChildOutcome, where: str) -> Document:
+    try:
+        return Document.parse_json(outcome.result, where="self-test result", max_bytes=MAX_RESULT_BYTES)
+    except DocumentError as error:
+        raise SelfTestError("crashed: it ended without a result", where=where, found=_last_words(outcome.output)) from error
+
+
+def _end(status: int) -> str:
+    if status >= 0:
+        return f"exit status {status}"
+    names: Sequence[signal.Signals] = [known for known in signal.Signals if known == -status]
+    return f"signal {-status}" + (f" ({names[0].name})" if names else "")
+
+
+def _last_words(output: str) -> str | None:
+    return f"it printed {output[-500:]!r}" if output else None

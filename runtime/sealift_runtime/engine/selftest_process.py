@@ -1,0 +1,127 @@
+"""What the self-test's own process runs: ``python -m sealift_runtime.engine.selftest_process DIR MEMORY PARENT FD``.
+
+MEMORY bounds the allocations in bytes (0: no bound), PARENT is the process to end with, FD the descriptor that takes one
+JSON document: the fields of `SelfTestResult`, or ``failure`` and ``detail``.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from sealift_runtime.bundle.golden import Array, GoldenCase
+from sealift_runtime.bundle.manifest import BundleManifest
+from sealift_runtime.engine.boundary import is_out_of_memory
+from sealift_runtime.engine.child import die_with_parent
+from sealift_runtime.engine.comparison import compare_case
+from sealift_runtime.engine.selftest import OUT_OF_MEMORY_STATUS
+from sealift_runtime.engine.session import ModelSession, read_golden
+from sealift_runtime.errors import SealiftError
+
+MEASURED_RUNS: Final = 50
+MEASURED_S: Final = 2.0
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Run the self-test and write its result."""
+    directory, memory, parent, descriptor = Path(arguments[0]), int(arguments[1]), int(arguments[2]), int(arguments[3])
+    os.set_inheritable(descriptor, False)
+    die_with_parent(parent)
+    if memory:
+        limit_memory(memory)
+    try:
+        fields = test(directory)
+    except (SealiftError, MemoryError) as error:
+        if is_out_of_memory(error):
+            os._exit(OUT_OF_MEMORY_STATUS)
+        fields = {"failure": "does not load", "detail": str(error)}
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(json.dumps(fields).encode())
+
+
+def limit_memory(memory_bytes: int) -> None:
+    """Bound private writable memory to what is there now and ``memory_bytes`` more.
+
+    `RLIMIT_DATA` counts heap and anonymous mappings (since Linux 4.7) but neither the address space that onnxruntime
+    reserves nor weights that it maps from files, as `RLIMIT_AS` would.
+    """
+    limit = _status_bytes("VmData") + memory_bytes
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+
+
+def test(directory: Path) -> dict[str, Any]:
+    """The fields of the result."""
+    start = time.perf_counter()
+    session = ModelSession.open(directory)
+    load_time_ms = (time.perf_counter() - start) * 1000
+    manifest = session.manifest
+    cases = read_golden(directory, manifest)
+    worst = 0.0
+    for number, case in enumerate(cases):
+        excess, problem = _check(session, number, case)
+        if problem:
+            return {"failure": "wrong outputs", "detail": problem}
+        worst = max(worst, excess)
+    measurement = manifest.evaluation.measurement
+    return {
+        "cases": len(cases),
+        "worst_excess": worst,
+        "load_time_ms": load_time_ms,
+        "latency_ms": measure_ms(session, batch_of_one(manifest, session.example)),
+        "reference_latency_ms": measurement.latency_p50_ms if measurement else None,
+        "peak_memory_bytes": _status_bytes("VmHWM"),
+    }
+
+
+def _check(session: ModelSession, number: int, case: GoldenCase) -> tuple[float, str]:
+    """The excess of a case and, if it is above 1 or the model doesn't run, what is wrong."""
+    golden = session.manifest.golden
+    try:
+        found = session.run(case.inputs)
+    except SealiftError as error:
+        if is_out_of_memory(error):
+            raise
+        return 0.0, f"case {number}: {error}"
+    difference = compare_case(number, case.outputs, found, rtol=golden.rtol, atol=golden.atol)
+    if difference is None:
+        return 0.0, ""
+    return difference.excess, str(difference) if difference.excess > 1 else ""
+
+
+def batch_of_one(manifest: BundleManifest, inputs: Mapping[str, Array]) -> dict[str, Array]:
+    """The first row of a request if all inputs share their first symbol, which then is the batch; else the request."""
+    symbols = {spec.shape[0] if spec.shape else 0 for spec in manifest.inputs}
+    batched = len(symbols) == 1 and isinstance(next(iter(symbols)), str)
+    return {name: value[:1] if batched else value for name, value in inputs.items()}
+
+
+def measure_ms(session: ModelSession, inputs: Mapping[str, Array]) -> float:
+    """The median latency of a request in milliseconds, over up to `MEASURED_RUNS` runs or `MEASURED_S` seconds."""
+    gc.disable()
+    session.run(inputs)
+    times: list[float] = []
+    end = time.perf_counter() + MEASURED_S
+    while len(times) < MEASURED_RUNS and (not times or time.perf_counter() < end):
+        start = time.perf_counter()
+        session.run(inputs)
+        times.append((time.perf_counter() - start) * 1000)
+    return statistics.median(times)
+
+
+def _status_bytes(field: str) -> int:
+    """A size from /proc/self/status in bytes; 0 where there is none."""
+    path = Path("/proc/self/status")
+    lines = path.read_text(encoding="ascii", errors="replace").splitlines() if path.exists() else []
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{field}:")), 0)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

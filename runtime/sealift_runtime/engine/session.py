@@ -1,0 +1,181 @@
+"""A bundle directory, loaded by onnxruntime as its manifest says, ready to answer."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import onnxruntime
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+from sealift_runtime.bundle import files
+from sealift_runtime.bundle.golden import Array, GoldenCase, decode_golden
+from sealift_runtime.bundle.limits import LIMITS
+from sealift_runtime.bundle.manifest import BundleManifest, SessionSettings
+from sealift_runtime.bundle.tensors import TensorSpec
+from sealift_runtime.engine.boundary import translating
+from sealift_runtime.engine.facts import onnxruntime_version, providers
+from sealift_runtime.engine.fastpath import FastPath
+from sealift_runtime.errors import EngineError
+
+GRAPH_LEVELS: Final[Mapping[str, Any]] = {
+    "disable": onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL,
+    "basic": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC,
+    "extended": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED,
+    "all": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL,
+}
+#: In a manifest's ``session.config``: "0" gives memory back after each request instead of keeping an arena of it. The
+#: other entries are onnxruntime's own session config entries and go to it as they are.
+ARENA_KEY: Final = "sealift.cpu_arena"
+CPU: Final = "CPUExecutionProvider"
+_FATAL: Final = 4
+#: onnxruntime's names of element types where they differ from numpy's
+_ELEMENTS: Final = {"float": "float32", "double": "float64"}
+
+
+class ModelSession:
+    """A loaded model. ``run`` may be called from several threads at once.
+
+    ``manifest`` is the bundle's; ``example`` are the inputs of its smallest golden case.
+    """
+
+    def __init__(self, directory: Path, manifest: BundleManifest, session: onnxruntime.InferenceSession, example: Mapping[str, Array]) -> None:
+        self.directory = directory
+        self.manifest = manifest
+        self.example = example
+        self._session = session
+        self._where = f"{manifest.name} {manifest.version}"
+        self._outputs = [spec.name for spec in manifest.outputs]
+        fast = FastPath(session, manifest.inputs, manifest.outputs)
+        self._fast = fast if fast.usable and manifest.session.providers[:1] == (CPU,) else None
+
+    @classmethod
+    def open(cls, directory: Path) -> ModelSession:
+        """Load the bundle in ``directory``, whose integrity the caller has checked.
+
+        1. The installed onnxruntime is one that the bundle was made for, with the providers it names.
+        2. onnxruntime loads the graph, and external weights from the same directory.
+        3. The graph's inputs and outputs are the manifest's.
+
+        Raises `EngineError`, or `DocumentError` if a document of the bundle can't be read.
+        """
+        manifest = read_manifest(directory)
+        path = directory / manifest.model.file
+        _check_requirements(manifest, str(path))  # 1
+        names = list(manifest.session.providers)
+        with translating(str(path), "the model does not load"):  # 2
+            session = onnxruntime.InferenceSession(str(path), session_options(manifest.session), providers=names, enable_fallback=0)
+        _check_tensors(manifest.inputs, session.get_inputs(), f"{path}: inputs")  # 3
+        _check_tensors(manifest.outputs, session.get_outputs(), f"{path}: outputs")
+        cases = read_golden(directory, manifest)
+        return cls(directory, manifest, session, min((case.inputs for case in cases), key=_elements))
+
+    def run(self, inputs: Mapping[str, Array], outputs: Sequence[str] | None = None) -> dict[str, Array]:
+        """The outputs asked for (all, in the manifest's order, if ``outputs`` is None), by name.
+
+        ``inputs`` has every input of the manifest, with its dtype; text is a numpy array of objects holding ``str``.
+        Raises `EngineError`.
+        """
+        fast = self._fast
+        if fast is None or outputs is not None or not fast.usable:
+            return self._run(inputs, self._outputs if outputs is None else list(outputs))
+        answer = fast.run(inputs)
+        if answer is None:
+            answer = self._run(inputs, self._outputs)
+            fast.learn(inputs, answer)
+        return answer
+
+    def _run(self, inputs: Mapping[str, Array], names: list[str]) -> dict[str, Array]:
+        with translating(self._where, "the model does not run"):
+            return dict(zip(names, self._session.run(names, inputs), strict=True))
+
+
+def read_manifest(directory: Path) -> BundleManifest:
+    """A bundle directory's manifest; `EngineError` if the file can't be read."""
+    path = directory / files.MANIFEST
+    return BundleManifest.parse(_read(path, LIMITS.manifest_bytes), where=str(path))
+
+
+def read_golden(directory: Path, manifest: BundleManifest) -> list[GoldenCase]:
+    """A bundle directory's golden cases."""
+    path = directory / files.GOLDEN
+    data = _read(path, LIMITS.golden_bytes)
+    return decode_golden(data, manifest.inputs, manifest.outputs, manifest.golden.cases, where=str(path))
+
+
+def session_options(settings: SessionSettings) -> onnxruntime.SessionOptions:
+    """Onnxruntime's options for a manifest's settings.
+
+    Threads are always set: left alone, onnxruntime counts the machine's cores and ignores a container's limits.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = settings.intra_op_threads
+    options.inter_op_num_threads = settings.inter_op_threads
+    parallel = settings.inter_op_threads > 1
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_PARALLEL if parallel else onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    options.graph_optimization_level = GRAPH_LEVELS[settings.graph_optimization]
+    options.log_severity_level = _FATAL  # every failure is raised too, with the same words
+    for key, value in settings.config.items():
+        if key == ARENA_KEY:
+            options.enable_cpu_mem_arena = value != "0"
+        else:
+            options.add_session_config_entry(key, value)
+    return options
+
+
+def _read(path: Path, max_bytes: int) -> bytes:
+    try:
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size  # `read` sets aside what it is asked for
+            return file.read(min(size, max_bytes) + 1)
+    except OSError as error:
+        raise EngineError(f"the file can't be read ({error.strerror})", where=str(path)) from error
+
+
+def _elements(inputs: Mapping[str, Array]) -> int:
+    return sum(value.size for value in inputs.values())
+
+
+def _check_requirements(manifest: BundleManifest, where: str) -> None:
+    version = onnxruntime_version()
+    try:
+        wanted = SpecifierSet(manifest.requires.onnxruntime)
+    except InvalidSpecifier as error:
+        raise EngineError(f"the bundle's range of onnxruntime versions is malformed ({error})", where=where) from error
+    if not wanted.contains(version, prereleases=True):
+        advice = "Install an onnxruntime in that range, or pack the model for the installed one."
+        raise EngineError("made for another onnxruntime", where=where, expected=str(wanted), found=version, advice=advice)
+    there = providers()
+    for name in manifest.session.providers:
+        if name not in there:
+            advice = "Install the flavour of onnxruntime that has it."
+            raise EngineError("an execution provider is missing", where=where, expected=name, found=", ".join(there), advice=advice)
+
+
+def _check_tensors(specs: Sequence[TensorSpec], nodes: Sequence[Any], where: str) -> None:
+    """Raise unless the graph's tensors have the names, dtypes, ranks and fixed sizes of the manifest."""
+    found = {node.name: node for node in nodes}
+    if set(found) != {spec.name for spec in specs}:
+        names = ", ".join(spec.name for spec in specs)
+        raise EngineError("the graph and the manifest disagree", where=where, expected=names, found=", ".join(found))
+    for spec in specs:
+        node = found[spec.name]
+        kind = node.type.removeprefix("tensor(").removesuffix(")")
+        if _ELEMENTS.get(kind, kind) != spec.dtype or not _shapes_agree(spec.shape, node.shape):
+            raise EngineError(
+                "the graph and the manifest disagree",
+                where=f"{where}: {spec.name}",
+                expected=f"{spec.dtype} {list(spec.shape)}",
+                found=f"{node.type} {node.shape}",
+            )
+
+
+def _shapes_agree(manifest: Sequence[int | str], graph: Sequence[Any] | None) -> bool:
+    """Whether a manifest's shape fits a graph's; where the graph leaves a size open, the manifest may say more."""
+    if not graph:  # onnxruntime shows a tensor of unknown rank like a scalar
+        return True
+    if len(manifest) != len(graph):
+        return False
+    return all(not isinstance(size, int) or not isinstance(other, int) or size == other for size, other in zip(manifest, graph, strict=True))

@@ -1,0 +1,72 @@
+"""Outputs are compared with the golden ones by tolerance, NaN equal to NaN, everything else exactly."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
+
+from sealift_runtime.bundle.golden import Array
+from sealift_runtime.engine.comparison import compare, compare_case
+
+NAN, INF = np.nan, np.inf
+
+
+def excess(expected: Array, found: Array) -> float:
+    difference = compare(0, "y", expected, found, rtol=0.01, atol=0.1)
+    return difference.excess if difference else 0.0
+
+
+@given(npst.arrays(np.float32, npst.array_shapes(min_dims=0, min_side=0)))
+def test_an_output_equals_itself_whatever_it_holds(value: Array) -> None:
+    assert compare(0, "y", value, value.copy(), rtol=0, atol=0) is None
+
+
+@pytest.mark.parametrize(
+    ("expected", "found", "passes"),
+    [
+        (1.0, 1.1, True),
+        (1.0, 1.12, False),
+        (100.0, 101.0, True),
+        (100.0, 101.2, False),
+        (NAN, NAN, True),
+        (NAN, 0.0, False),
+        (0.0, NAN, False),
+        (INF, INF, True),
+        (INF, -INF, False),
+        (1e30, INF, False),
+    ],
+)
+def test_floats_are_compared_by_tolerance(expected: float, found: float, passes: bool) -> None:
+    assert (excess(np.array([0.0, expected]), np.array([0.0, found])) <= 1) is passes
+
+
+@given(st.floats(-1e6, 1e6), st.floats(0, 0.0999))
+def test_an_error_below_the_absolute_tolerance_passes(value: float, error: float) -> None:
+    assert excess(np.array([value]), np.array([value + error])) <= 1
+
+
+@pytest.mark.parametrize(
+    ("expected", "found"),
+    [
+        (np.array([1, 2]), np.array([1, 3])),
+        (np.array([True]), np.array([False])),
+        (np.array(["a"], dtype=object), np.array(["b"], dtype=object)),
+        (np.array([1.0, 2.0]), np.array([[1.0, 2.0]])),
+        (np.array([1]), np.array([1.0])),
+    ],
+)
+def test_everything_else_is_equal_or_not(expected: Array, found: Array) -> None:
+    assert excess(expected, found) == INF
+
+
+def test_the_difference_names_case_output_place_and_values() -> None:
+    golden = {"a": np.array([[1.0, 2.0]]), "b": np.array([5])}
+    difference = compare_case(3, golden, {"a": np.array([[1.0, 4.0]]), "b": np.array([5])}, rtol=0, atol=1)
+    assert str(difference) == "case 3, output 'a': expected 2.0, found 4.0 at [0, 1] (2 times the tolerance)"
+
+
+def test_float16_is_compared_without_overflow() -> None:
+    assert excess(np.array([60000], np.float16), np.array([-60000], np.float16)) > 100
