@@ -9,6 +9,8 @@ Reading order:
 - ``evaluation``  accuracy, measurements, and the candidates that were tried
 - ``manifest``    bundle.json, made of the above
 - ``golden``      golden.safetensors: inputs and the outputs that a device must reproduce
+- ``statistic``   one value per row of a tensor: a column, a summary, a class
+- ``divergence``  how far two histograms are apart, and how far chance alone brings them
 - ``features``    from tensors to monitored features, and from features to bin counts
 - ``baseline``    baseline.json: the holdout's counts and the drift thresholds
 - ``files``       which files a bundle has, and nothing else
