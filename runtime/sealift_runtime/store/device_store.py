@@ -1,0 +1,133 @@
+"""All that a device keeps of bundles: an OCI layout, and a directory of hard links per bundle."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from sealift_runtime import durable
+from sealift_runtime.bundle.digest import Digest
+from sealift_runtime.bundle.layout import Descriptor, OciLayout
+from sealift_runtime.bundle.materialize import materialize
+from sealift_runtime.bundle.release import BundleFiles, read_bundle_files
+from sealift_runtime.errors import IntegrityError, LimitError
+from sealift_runtime.store.download import BlobSource, Progress, download, partial_path
+from sealift_runtime.store.space import check_space
+from sealift_runtime.transport.base import Transport
+
+DEFAULT_RESERVE_BYTES: Final = 64 * 2**20
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Collected:
+    """What garbage collection removed."""
+
+    files: int
+    size_bytes: int
+
+
+class DeviceStore:
+    """The folders ``store`` (an OCI layout) and ``bundles`` of a device's home.
+
+    ``reserve_bytes`` of the disk stay free whatever is fetched: the device needs them for its database and its logs.
+    """
+
+    def __init__(self, home: Path, *, reserve_bytes: int = DEFAULT_RESERVE_BYTES) -> None:
+        self.layout = OciLayout.create(home / "store")
+        self.bundles = home / "bundles"
+        self.bundles.mkdir(parents=True, exist_ok=True)
+        self._reserve_bytes = reserve_bytes
+
+    def has(self, descriptor: Descriptor) -> bool:
+        """Whether a blob is there in its full size (its content is not checked: see `drop_damaged`)."""
+        path = self.layout.path(descriptor.digest)
+        return path.is_file() and path.stat().st_size == descriptor.size_bytes
+
+    def missing(self, descriptors: Iterable[Descriptor]) -> list[Descriptor]:
+        """Those blobs that are still to be fetched, each once."""
+        return [row for row in {row.digest: row for row in descriptors}.values() if not self.has(row)]
+
+    def check_space(self, descriptors: Iterable[Descriptor], extra_bytes: int = 0) -> None:
+        """Raise `DiskFullError` unless all of these blobs and ``extra_bytes`` fit and the reserve stays free."""
+        needed = sum(row.size_bytes - self._gathered(row) for row in self.missing(descriptors))
+        check_space(self.layout.directory, needed + extra_bytes, self._reserve_bytes)
+
+    def fetch(self, descriptor: Descriptor, transport: Transport, progress: Progress | None = None) -> None:
+        """Have a blob, from the other side if it isn't here; errors as `download` and `check_space`.
+
+        ``progress`` is called with the number of bytes that just came.
+        """
+        if self.has(descriptor):
+            return
+        self.layout.path(descriptor.digest).unlink(missing_ok=True)
+        self.check_space([descriptor])
+        download(BlobSource(descriptor=descriptor, transport=transport), self.layout.path(descriptor.digest), progress)
+
+    def fetch_document(self, descriptor: Descriptor, transport: Transport, *, max_bytes: int) -> bytes:
+        """A small blob's content, fetched if it isn't here, and once more if what is here is damaged."""
+        if descriptor.size_bytes > max_bytes:
+            where = f"{transport.describe()}: blobs/sha256/{descriptor.digest.hex}"
+            raise LimitError("too large", where=where, expected=f"at most {max_bytes} bytes", found=f"{descriptor.size_bytes} bytes")
+        self.fetch(descriptor, transport)
+        try:
+            return self.layout.read(descriptor.digest, max_bytes=max_bytes)
+        except IntegrityError:
+            self.layout.path(descriptor.digest).unlink()
+        self.fetch(descriptor, transport)
+        return self.layout.read(descriptor.digest, max_bytes=max_bytes)
+
+    def drop_damaged(self, descriptors: Iterable[Descriptor]) -> list[Descriptor]:
+        """Read every blob again; those that are missing, and those that are damaged, which are removed."""
+        wrong = [row for row in {row.digest: row for row in descriptors}.values() if not self._intact(row.digest)]
+        for row in wrong:
+            self.layout.path(row.digest).unlink(missing_ok=True)
+        return wrong
+
+    def bundle_files(self, digest: Digest) -> BundleFiles:
+        """The file list of a bundle whose OCI manifest is in the store."""
+        return read_bundle_files(self.layout, digest)
+
+    def bundle_directory(self, digest: Digest) -> Path:
+        """Where a bundle is materialized, or would be; ``digest`` is its OCI manifest's."""
+        return self.bundles / digest.hex
+
+    def materialize(self, digest: Digest) -> Path:
+        """Make the bundle's directory from its blobs, by hard links, durably; what stood there is replaced."""
+        directory = self.bundle_directory(digest)
+        materialize(self.layout, digest, directory)
+        return directory
+
+    def remove_bundle(self, digest: Digest) -> None:
+        """Remove a bundle's directory; its blobs stay."""
+        shutil.rmtree(self.bundle_directory(digest), ignore_errors=True)
+
+    def collect_garbage(self, bundles: Iterable[Digest], blobs: Iterable[Digest] = ()) -> Collected:
+        """Remove everything but ``bundles`` (by their OCI manifests' digests), all that they refer to, and ``blobs``.
+
+        The ``.partial`` files of what is kept stay, too. A kept bundle whose manifest can't be read keeps its directory.
+        """
+        kept_bundles = set(bundles)
+        names = {digest.hex for digest in blobs} | {digest.hex for digest in kept_bundles}
+        for digest in kept_bundles:
+            if self.layout.has(digest):
+                names |= {row.digest.hex for row in self.bundle_files(digest).blobs()}
+        unwanted = [path for path in self.layout.blobs.iterdir() if path.name.removesuffix(".partial") not in names]
+        size = sum(path.stat().st_size for path in unwanted)
+        for path in unwanted:
+            path.unlink()
+        durable.sync_directory(self.layout.blobs)
+        directories = [path for path in self.bundles.iterdir() if path.name not in {digest.hex for digest in kept_bundles}]
+        for path in directories:
+            shutil.rmtree(path)
+        return Collected(files=len(unwanted), size_bytes=size)
+
+    def _gathered(self, row: Descriptor) -> int:
+        partial = partial_path(self.layout.path(row.digest))
+        return min(partial.stat().st_size, row.size_bytes) if partial.is_file() else 0
+
+    def _intact(self, digest: Digest) -> bool:
+        path = self.layout.path(digest)
+        return path.is_file() and Digest.of_file(path) == digest

@@ -1,0 +1,208 @@
+"""The client workflow's rules, each a function from a state and some bytes to the next state, or an error.
+
+Numbers in brackets are the steps of the TUF specification, section 5. ``had`` is what the state vouches for.
+
+Root (`start`, `accept_root`)
+    1. The first root signs itself by its own threshold; whoever enrols the device vouches for it. [5.2]
+    2. A next root has the trusted root's version plus one. [5.3.5]
+    3. It is signed by the threshold of the trusted root and by its own. [5.3.4]
+    4. If a key of timestamp or snapshot is gone from it, their metadata and all floors below root are dropped, so
+       that a thief of that key who signed a huge version number can't lock the device out. [5.3.11]
+
+Timestamp (`accept_timestamp`)
+    5. Signed by root's threshold. [5.4.2]
+    6. Its version isn't below the one had; if it is the same, the one had stays. [5.4.3.1]
+    7. The snapshot version that it names isn't below the one had. [5.4.3.2]
+
+Snapshot (`accept_snapshot`)
+    8. Its length and hashes are those that timestamp names, where it does. [5.5.2]
+    9. Signed by root's threshold. [5.5.3]
+    10. Its version is the one that timestamp names. [5.5.4]
+    11. It names targets and channels, each in no lower version than the one had. [5.5.5]
+
+Targets (`accept_targets`) and channels (`accept_channels`)
+    12. Length and hashes are those that snapshot names, where it does. [5.6.2]
+    13. Signed by the threshold of root (targets), or of targets (channels). [5.6.3]
+    14. The version is the one that snapshot names. [5.6.4]
+    15. Targets delegates exactly the role channels, for ``channels/*`` and nothing else, terminating: a channel key
+        can't make a release, and nobody else can move a channel.
+
+Whenever root or targets change (`still_trusted`)
+    16. What was trusted before stays so only if the keys that are listed now signed it: a revoked key's work is dropped
+        and must come anew. Floors stay. [5.4 to 5.6 load local metadata under the newest root]
+
+Expiry is judged apart from all this, in `expiry`: at this point an expired file is still of use, to refuse older ones.
+"""
+
+from __future__ import annotations
+
+from typing import Final, TypeVar
+
+from tuf.api.metadata import DelegatedRole, MetaFile, Root, Signed, Snapshot, Targets, Timestamp
+
+from sealift_runtime.errors import RollbackRefusedError, TrustError
+from sealift_runtime.trust.metadata import KINDS, File, check_signatures, parse, translate_tuf_errors, where
+from sealift_runtime.trust.state import CHANNELS, ROOT, SNAPSHOT, TARGETS, TIMESTAMP, TrustState
+
+S = TypeVar("S", bound=Signed)
+
+CHANNEL_PATHS: Final = ["channels/*"]
+
+
+def start(root: bytes) -> TrustState:
+    """Trust in a first root, which was given by hand: rule 1."""
+    file = parse(Root, ROOT, root)
+    check_signatures(file, file.signed)  # 1
+    state = TrustState(files={}, versions={})
+    return state.with_file(ROOT, root, {ROOT: file.signed.version}, file.signed_at)
+
+
+def accept_root(state: TrustState, data: bytes) -> TrustState:
+    """The state with the next root: rules 2 to 4."""
+    old, file = trusted(Root, ROOT, state), parse(Root, ROOT, data)
+    if file.signed.version != old.signed.version + 1:  # 2
+        _refuse_older(state, ROOT, file.signed.version)
+        expected, found = f"version {old.signed.version + 1}", f"version {file.signed.version}"
+        raise TrustError("not the next root", where=where(ROOT), expected=expected, found=found)
+    check_signatures(file, old.signed)  # 3
+    check_signatures(file, file.signed)
+    if _lost_a_key(old.signed, file.signed):  # 4
+        state = _recovered(state)
+    return state.with_file(ROOT, data, {ROOT: file.signed.version}, file.signed_at)
+
+
+def accept_timestamp(state: TrustState, data: bytes) -> TrustState:
+    """The state with a newer timestamp, or the same state for the same version: rules 5 to 7."""
+    file = parse(Timestamp, TIMESTAMP, data)
+    check_signatures(file, trusted(Root, ROOT, state).signed)  # 5
+    _refuse_older(state, TIMESTAMP, file.signed.version)  # 6
+    if file.signed.version == state.versions.get(TIMESTAMP) and TIMESTAMP in state.files:
+        return state
+    named = file.signed.snapshot_meta.version
+    _refuse_older(state, SNAPSHOT, named, by=TIMESTAMP)  # 7
+    return state.with_file(TIMESTAMP, data, {TIMESTAMP: file.signed.version, SNAPSHOT: named}, file.signed_at)
+
+
+def accept_snapshot(state: TrustState, data: bytes) -> TrustState:
+    """The state with the snapshot that timestamp names: rules 8 to 11."""
+    named = trusted(Timestamp, TIMESTAMP, state).signed.snapshot_meta
+    with translate_tuf_errors(SNAPSHOT):
+        named.verify_length_and_hashes(data)  # 8
+    file = parse(Snapshot, SNAPSHOT, data)
+    check_signatures(file, trusted(Root, ROOT, state).signed)  # 9
+    _check_version(file, named)  # 10
+    versions = {name.removesuffix(".json"): meta.version for name, meta in file.signed.meta.items()}
+    for role in (TARGETS, CHANNELS):  # 11
+        if role not in versions:
+            raise TrustError("a role is missing", where=where(SNAPSHOT), expected=f"{role}.json")
+        _refuse_older(state, role, versions[role], by=SNAPSHOT)
+    floors = {role: versions[role] for role in (TARGETS, CHANNELS)}
+    return state.with_file(SNAPSHOT, data, {SNAPSHOT: file.signed.version, **floors}, file.signed_at)
+
+
+def accept_targets(state: TrustState, data: bytes) -> TrustState:
+    """The state with the targets that snapshot names: rules 12 to 15."""
+    file = _named(state, TARGETS, data)
+    check_signatures(file, trusted(Root, ROOT, state).signed)  # 13
+    _check_version(file, snapshot_names(state, TARGETS))  # 14
+    channels_delegation(file.signed)  # 15
+    return still_trusted(state.with_file(TARGETS, data, {}, file.signed_at))
+
+
+def accept_channels(state: TrustState, data: bytes) -> TrustState:
+    """The state with the channels that snapshot names: rules 12 to 14."""
+    file = _named(state, CHANNELS, data)
+    check_signatures(file, trusted(Targets, TARGETS, state).signed)  # 13
+    _check_version(file, snapshot_names(state, CHANNELS))  # 14
+    return state.with_file(CHANNELS, data, {}, file.signed_at)
+
+
+def still_trusted(state: TrustState) -> TrustState:
+    """The state without what its root and its targets no longer vouch for: rule 16."""
+    for role in (TIMESTAMP, SNAPSHOT, TARGETS, CHANNELS):
+        delegator = (Targets, TARGETS) if role == CHANNELS else (Root, ROOT)
+        if role in state.files and not (delegator[1] in state.files and _holds(state, role, *delegator)):
+            state = state.without(role)  # 16
+    return state
+
+
+def next_role(state: TrustState) -> tuple[str, int] | None:
+    """The role, after timestamp, whose bytes are missing or not the version that is named, and that version; or None."""
+    named = trusted(Timestamp, TIMESTAMP, state).signed.snapshot_meta.version
+    if _differs(state, SNAPSHOT, named):
+        return SNAPSHOT, named
+    for role in (TARGETS, CHANNELS):
+        named = snapshot_names(state, role).version
+        if _differs(state, role, named):
+            return role, named
+    return None
+
+
+def snapshot_names(state: TrustState, role: str) -> MetaFile:
+    """What the trusted snapshot says of a role: its version, maybe its length and hashes."""
+    return trusted(Snapshot, SNAPSHOT, state).signed.meta[f"{role}.json"]
+
+
+def trusted(kind: type[S], role: str, state: TrustState) -> File[S]:
+    """A role's verified metadata; `TrustError` if the state has none."""
+    if role not in state.files:
+        raise TrustError("no such metadata is trusted yet", where=where(role), advice="Refresh from a repository first.")
+    return parse(kind, role, state.files[role])
+
+
+def channels_delegation(targets: Targets) -> DelegatedRole:
+    """The one delegation of targets; `TrustError` unless it is as rule 15 says."""
+    roles = list((targets.delegations.roles or {}).values()) if targets.delegations else []
+    if len(roles) != 1 or roles[0].name != CHANNELS or roles[0].paths != CHANNEL_PATHS or not roles[0].terminating:
+        found = ", ".join(f"{role.name} {role.paths}" for role in roles) or "none"
+        raise TrustError(
+            "not the delegations of a Sealift repository", where=where(TARGETS), expected=f"{CHANNELS} {CHANNEL_PATHS}, terminating", found=found
+        )
+    return roles[0]
+
+
+def _holds(state: TrustState, role: str, kind: type[Root | Targets], delegator: str) -> bool:
+    try:
+        check_signatures(trusted(KINDS[role], role, state), trusted(kind, delegator, state).signed)
+    except TrustError:
+        return False
+    return True
+
+
+def _differs(state: TrustState, role: str, version: int) -> bool:
+    return role not in state.files or trusted(KINDS[role], role, state).signed.version != version
+
+
+def _named(state: TrustState, role: str, data: bytes) -> File[Targets]:
+    with translate_tuf_errors(role):
+        snapshot_names(state, role).verify_length_and_hashes(data)  # 12
+    return parse(Targets, role, data)
+
+
+def _check_version(file: File[S], named: MetaFile) -> None:
+    if file.signed.version != named.version:
+        expected, found = f"version {named.version}", f"version {file.signed.version}"
+        raise TrustError("another version than was named", where=where(file.role), expected=expected, found=found)
+
+
+def _refuse_older(state: TrustState, role: str, version: int, *, by: str = "") -> None:
+    had = state.versions.get(role, 0)
+    if version < had:
+        raise RollbackRefusedError(
+            f"older {role} metadata than this device already trusted",
+            where=where(by or role),
+            expected=f"version {had} or newer",
+            found=f"version {version}",
+            advice="The repository or medium is out of date, or someone replays old metadata.",
+        )
+
+
+def _lost_a_key(old: Root, new: Root) -> bool:
+    return any(set(old.roles[role].keyids) - set(new.roles[role].keyids) for role in (TIMESTAMP, SNAPSHOT))
+
+
+def _recovered(state: TrustState) -> TrustState:
+    """Only root stays: bytes, version floor, signing time."""
+    file = trusted(Root, ROOT, state)
+    fresh = TrustState(files={}, versions={}, seen_time=state.seen_time)
+    return fresh.with_file(ROOT, state.files[ROOT], {ROOT: file.signed.version}, file.signed_at)

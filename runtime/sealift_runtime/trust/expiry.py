@@ -1,0 +1,54 @@
+"""What is expired, and what is only stale; time is an argument.
+
+1. Expired root, targets or channels metadata vouches for nothing new.
+2. Expired timestamp or snapshot metadata is stale: a warning, as an air-gapped site must live with it, until it is
+   stale for longer than the site's policy allows.
+3. Neither stops what is installed from serving, and neither lets older metadata in.
+"""
+
+from __future__ import annotations
+
+import datetime
+
+from sealift_runtime.clock import format_time
+from sealift_runtime.errors import ExpiredError
+from sealift_runtime.trust.driver import trusted
+from sealift_runtime.trust.metadata import KINDS, where
+from sealift_runtime.trust.state import CHANNELS, ROOT, SNAPSHOT, TARGETS, TIMESTAMP, TrustState
+
+
+def check_root_expiry(state: TrustState, time: datetime.datetime) -> None:
+    """Rule 1 for root alone, once it is the newest (TUF 5.3.10)."""
+    _refuse_expired(state, ROOT, time)
+
+
+def check_expiry(state: TrustState, time: datetime.datetime, max_staleness: datetime.timedelta) -> str | None:
+    """None if all is fresh, a sentence if something is stale (rule 2), `ExpiredError` if it is too old (rules 1 and 2)."""
+    for role in (ROOT, TARGETS, CHANNELS):
+        _refuse_expired(state, role, time)
+    expiries = {role: trusted(KINDS[role], role, state).signed.expires for role in (TIMESTAMP, SNAPSHOT)}
+    role = min(expiries, key=lambda name: expiries[name])
+    if time < expiries[role]:
+        return None
+    stale = time - expiries[role]
+    if stale > max_staleness:
+        raise ExpiredError(
+            "stale for longer than this site's policy allows",
+            where=where(role),
+            expected=f"at most {max_staleness} past its expiry",
+            found=f"{stale} past {format_time(expiries[role])}",
+            advice="Bring newer metadata. What is installed keeps serving.",
+        )
+    return f"{where(role)} expired at {format_time(expiries[role])}: nobody vouches that this is the newest state of the repository"
+
+
+def _refuse_expired(state: TrustState, role: str, time: datetime.datetime) -> None:
+    expires = trusted(KINDS[role], role, state).signed.expires
+    if time >= expires:
+        raise ExpiredError(
+            "the metadata is expired",
+            where=where(role),
+            expected=f"an expiry after {format_time(time)}",
+            found=format_time(expires),
+            advice="Bring newer metadata; until then nothing new is installed, and what is installed keeps serving.",
+        )

@@ -1,0 +1,52 @@
+"""What a device remembers of a repository's metadata between refreshes, as a value."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Mapping
+from typing import Final
+
+ROOT: Final = "root"
+TIMESTAMP: Final = "timestamp"
+SNAPSHOT: Final = "snapshot"
+TARGETS: Final = "targets"
+CHANNELS: Final = "channels"
+#: Every role, in the order in which the client workflow verifies them.
+ROLES: Final = (ROOT, TIMESTAMP, SNAPSHOT, TARGETS, CHANNELS)
+#: A field of ours in the signed part of any role: when it was signed, as RFC 3339. Sets the floor of time.
+SIGNED_AT_FIELD: Final = "dev.sealift.signed-at"
+_LONG_AGO: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TrustState:
+    """Verified metadata and floors.
+
+    ``files`` has the verified bytes by role; a role may be missing (not fetched yet, or lost), ``root`` never is.
+    ``versions`` has the highest version of each role that verified metadata ever vouched for; it outlives the bytes.
+    ``signed_time`` is the newest signing time of verified metadata, ``seen_time`` the newest time of the device's clock
+    at which all metadata was within its expiry.
+    """
+
+    files: Mapping[str, bytes]
+    versions: Mapping[str, int]
+    signed_time: datetime.datetime = _LONG_AGO
+    seen_time: datetime.datetime = _LONG_AGO
+
+    def with_file(self, role: str, data: bytes, versions: Mapping[str, int], signed_at: datetime.datetime | None) -> TrustState:
+        """The state after a role's bytes were verified, which vouch for ``versions``."""
+        return dataclasses.replace(
+            self,
+            files={**self.files, role: data},
+            versions={**self.versions, **versions},
+            signed_time=max(self.signed_time, signed_at or self.signed_time),
+        )
+
+    def without(self, *roles: str) -> TrustState:
+        """The state without some roles' bytes; their version floors stay."""
+        return dataclasses.replace(self, files={role: data for role, data in self.files.items() if role not in roles})
+
+    def time(self, clock: datetime.datetime, build_time: datetime.datetime) -> datetime.datetime:
+        """The time to judge expiry by: the clock's, but never before anything that surely lies in the past."""
+        return max(clock, build_time, self.signed_time, self.seen_time)

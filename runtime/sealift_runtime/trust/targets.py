@@ -1,0 +1,76 @@
+"""What verified metadata vouches for: releases by length and digest, channels, and what a channel points to."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping
+
+from tuf.api.metadata import TargetFile, Targets
+
+from sealift_runtime.bundle.digest import Digest
+from sealift_runtime.bundle.layout import INDEX_TYPE, Descriptor
+from sealift_runtime.bundle.limits import LIMITS
+from sealift_runtime.errors import IntegrityError, TrustError
+from sealift_runtime.exchange.channel import CHANNEL_NAME, Channel, channel_target, release_target
+from sealift_runtime.trust.driver import trusted
+from sealift_runtime.trust.metadata import where
+from sealift_runtime.trust.state import CHANNELS, TARGETS, TrustState
+
+CHANNEL_TYPE = "application/vnd.sealift.channel.v1+json"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Vouched:
+    """The targets that two roles sign: releases by role targets, channels by role channels."""
+
+    releases: Mapping[str, Descriptor]
+    channels: Mapping[str, Descriptor]
+
+    @classmethod
+    def of(cls, state: TrustState) -> Vouched:
+        """What a complete state vouches for. Targets of other names, or of the other role, count for nothing."""
+        targets = trusted(Targets, TARGETS, state).signed.targets
+        channels = trusted(Targets, CHANNELS, state).signed.targets
+        return cls(
+            releases={path: _descriptor(TARGETS, row, INDEX_TYPE) for path, row in targets.items() if path.startswith("releases/")},
+            channels={path: _descriptor(CHANNELS, row, CHANNEL_TYPE) for path, row in channels.items() if path.startswith("channels/")},
+        )
+
+    def release(self, name: str, version: str) -> Descriptor:
+        """The OCI index of a release; `TrustError` if there is none of that name."""
+        found = self.releases.get(release_target(name, version))
+        if found is None:
+            raise TrustError("the repository has no such release", where=where(TARGETS), expected=release_target(name, version))
+        return found
+
+    def channel(self, name: str) -> Descriptor:
+        """The document of a channel; `TrustError` with the channels that there are."""
+        found = self.channels.get(channel_target(name)) if re.fullmatch(CHANNEL_NAME, name) else None
+        if found is None:
+            there = ", ".join(sorted(path.removeprefix("channels/").removesuffix(".json") for path in self.channels)) or "none"
+            raise TrustError("the repository has no such channel", where=where(CHANNELS), expected=f"one of {there}", found=repr(name))
+        return found
+
+    def resolve(self, channel: str, data: bytes) -> dict[str, tuple[str, Descriptor]]:
+        """What a channel points to: version and release by model name.
+
+        1. ``data`` is what role channels signed.
+        2. Each release that it names is vouched for by role targets; one unknown release refuses the whole channel.
+        """
+        target = channel_target(channel)
+        self.channel(channel).digest.check(data, where=target)  # 1
+        models = Channel.parse(data, where=target).models
+        for name, version in models.items():  # 2
+            if release_target(name, version) not in self.releases:
+                raise TrustError("the channel names a release that nobody vouches for", where=target, found=release_target(name, version))
+        return {name: (version, self.release(name, version)) for name, version in models.items()}
+
+
+def _descriptor(role: str, row: TargetFile, media_type: str) -> Descriptor:
+    place = f"{where(role)}: {row.path}"
+    if "sha256" not in row.hashes:
+        raise IntegrityError("a target without sha256", where=place, found=", ".join(row.hashes))
+    if row.length > LIMITS.oci_document_bytes:
+        raise TrustError("the target is too large", where=place, expected=f"at most {LIMITS.oci_document_bytes} bytes", found=f"{row.length} bytes")
+    return Descriptor(media_type=media_type, digest=Digest.parse(f"sha256:{row.hashes['sha256']}", where=place), size_bytes=row.length)
