@@ -36,7 +36,7 @@ $(CLEAN)/.ready: constraints.txt runtime/pyproject.toml $(VENV)/.ready
 	@touch $@
 
 demo: $(VENV)/.ready  ## Train, pack, publish, serve, drift, fail an update, update: once, for real (KEEP=1 leaves it running)
-	$(BIN)/python examples/demo.py
+	$(BIN)/python examples/demo
 
 test: $(VENV)/.ready test-runtime  ## Run all tests
 	$(BIN)/python -m pytest --ignore tests/runtime
@@ -55,6 +55,7 @@ check: $(VENV)/.ready  ## Lint, types, import contracts, docs against the real c
 fix: $(VENV)/.ready  ## Format, and mend what ruff can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	$(BIN)/python tests/support/help_pages.py
 
 bench: $(VENV)/.ready  ## Measure what the README states
 	$(BIN)/python -m benchmarks
