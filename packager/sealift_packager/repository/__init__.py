@@ -1,0 +1,17 @@
+"""The TUF publisher: a directory of static files that devices trust by its metadata alone.
+
+Layout: an OCI image layout (``oci-layout``, ``index.json``, ``blobs/sha256/…``) with ``metadata/`` beside, in TUF's
+consistent-snapshot form: ``N.root.json``, ``root.json`` (a copy of the newest), ``N.snapshot.json``, ``N.targets.json``,
+``N.channels.json``, and ``timestamp.json``, whose replacement is what publishes.
+
+Reading order:
+
+- ``roles``     the five roles, and how long each one's word is good
+- ``keyring``   the keys of the roles, in a folder that is never inside the repository
+- ``metadata``  pure: metadata in, the next metadata out, checked both times as a client would
+- ``intake``    is a release what its maker signed; then its blobs, by hard link
+- ``publisher`` the repository on disk: init, add, promote, refresh
+- ``status``    roles, releases and channels as they stand, and what grows stale
+
+Never imports click, onnxruntime, onnx, or another room of the packager but ``errors``.
+"""

@@ -1,0 +1,99 @@
+"""A repository as it stands: roles with their expiry, releases, channels, and what grows stale."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from typing import Final
+
+from sealift_packager.repository.publisher import Repository, published_releases
+from sealift_packager.repository.roles import CHANNELS, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
+from sealift_runtime.bundle.digest import Digest
+from sealift_runtime.bundle.layout import OciLayout
+from sealift_runtime.bundle.release import read_bundle_files, read_release
+from sealift_runtime.clock import format_time
+from sealift_runtime.documents import Json
+
+#: With fewer days left than this, a role should be signed anew.
+SOON_DAYS: Final = {ROOT: 90, TARGETS: 30, CHANNELS: 30, SNAPSHOT: 14, TIMESTAMP: 7}
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class RoleStatus:
+    """One role's current metadata; ``state`` is ``fresh``, ``expires soon`` or ``expired``."""
+
+    role: str
+    version: int
+    expires: datetime.datetime
+    days_left: int
+    state: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseStatus:
+    """One published release: its profiles, the key that signed it, and blobs that aren't there (or can't be told)."""
+
+    name: str
+    version: str
+    digest: Digest
+    profiles: tuple[str, ...]
+    signed_by: str
+    missing_blobs: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class RepositoryStatus:
+    """All there is to see; ``channels`` maps a channel to its models and their versions."""
+
+    roles: tuple[RoleStatus, ...]
+    releases: tuple[ReleaseStatus, ...]
+    channels: dict[str, dict[str, str]]
+
+    @property
+    def stale(self) -> bool:
+        """Whether a role has expired or soon will."""
+        return any(row.state != "fresh" for row in self.roles)
+
+    def json(self) -> dict[str, Json]:
+        """The status for machines."""
+        return {
+            "stale": self.stale,
+            "roles": [dataclasses.asdict(row) | {"expires": format_time(row.expires)} for row in self.roles],
+            "releases": [dataclasses.asdict(row) | {"digest": str(row.digest)} for row in self.releases],
+            "channels": self.channels,
+        }
+
+
+def repository_status(repository: Repository, now: datetime.datetime) -> RepositoryStatus:
+    """Read a repository, its metadata verified; blobs are looked for, not hashed."""
+    current = repository.read_metadata()
+    releases = published_releases(current)
+    return RepositoryStatus(
+        roles=tuple(_role(role, signed.version, signed.expires, now) for role, signed in current.roles().items()),
+        releases=tuple(_release(repository.layout, name, version, digest) for (name, version), digest in releases.items()),
+        channels={name: dict(channel.models) for name, channel in repository.channels(current).items()},
+    )
+
+
+def _role(role: str, version: int, expires: datetime.datetime, now: datetime.datetime) -> RoleStatus:
+    left = expires - now
+    state = "expired" if left <= datetime.timedelta(0) else "expires soon" if left.days < SOON_DAYS[role] else "fresh"
+    return RoleStatus(role=role, version=version, expires=expires, days_left=left.days, state=state)
+
+
+def _release(layout: OciLayout, name: str, version: str, digest: Digest) -> ReleaseStatus:
+    if not layout.has(digest):
+        return ReleaseStatus(name=name, version=version, digest=digest, profiles=(), signed_by="", missing_blobs=(str(digest),))
+    release = read_release(layout, digest)
+    missing = [ref.manifest.digest for ref in release.bundles if not layout.has(ref.manifest.digest)]
+    for ref in release.bundles:
+        if ref.manifest.digest not in missing:
+            missing += [row.digest for row in read_bundle_files(layout, ref.manifest.digest).blobs() if not layout.has(row.digest)]
+    return ReleaseStatus(
+        name=name,
+        version=version,
+        digest=digest,
+        profiles=tuple(ref.profile for ref in release.bundles),
+        signed_by=release.public_key.fingerprint if release.public_key else "",
+        missing_blobs=tuple(str(row) for row in dict.fromkeys(missing)),
+    )
