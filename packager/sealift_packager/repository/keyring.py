@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TypeAlias
 
-from securesystemslib.signer import CryptoSigner, SSlibKey  # type: ignore[attr-defined]  # public, though mypy is not told
+from securesystemslib.signer import CryptoSigner, SSlibKey
 
 from sealift_packager.errors import OutputError, RepositoryError
 from sealift_packager.repository.roles import ROLES

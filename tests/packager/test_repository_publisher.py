@@ -1,0 +1,387 @@
+"""Publishing: what is written, what is refused, and what an interruption leaves."""
+
+from __future__ import annotations
+
+import datetime
+import fcntl
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tuf.api.metadata import Metadata, Root, Targets
+
+from sealift_packager.errors import OutputError, RepositoryError
+from sealift_packager.repository import publisher
+from sealift_packager.repository.intake import check_release
+from sealift_packager.repository.keyring import KeyRing, default_keys
+from sealift_packager.repository.publisher import Published, Repository
+from sealift_packager.repository.roles import ROLES, Expiry
+from sealift_packager.repository.status import repository_status
+from sealift_runtime.bundle.digest import Digest
+from sealift_runtime.errors import BusyError, DocumentError, IntegrityError, KeyFileError, SignatureError, TrustError
+from sealift_runtime.exchange.channel import Channel
+from sealift_runtime.signing.keys import PrivateKey
+from support.models import make_bundle, make_profile, make_release
+
+NOW = datetime.datetime(2026, 1, 31, 12, 0, 0, tzinfo=datetime.UTC)
+EXPIRY = Expiry()
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    return publisher.init(tmp_path / "repo", tmp_path / "repo-keys", expiry=EXPIRY, now=NOW)
+
+
+def ring(repository: Repository) -> KeyRing:
+    return KeyRing(default_keys(repository.directory))
+
+
+def release_in(tmp_path: Path, version: str = "1.0.0", *, name: str = "linear", description: str = "") -> Path:
+    folder = tmp_path / f"release-{name}-{version}-{len(description)}"
+    make_bundle(folder / "bundle", name=name, version=version, description=description)
+    make_bundle(folder / "other", name=name, version=version, description=description, profile=make_profile("other"))
+    make_release(folder / "layout", folder / "bundle", folder / "other")
+    return folder / "layout"
+
+
+def add(repository: Repository, release: Path) -> Published:
+    return publisher.add(repository, check_release(release, None), ring(repository), expiry=EXPIRY, now=NOW)
+
+
+def promote(repository: Repository, version: str, *, name: str = "linear", channel: str = "stable") -> Published:
+    return publisher.promote(repository, name, version, channel, ring(repository), expiry=EXPIRY, now=NOW)
+
+
+def versions(repository: Repository) -> dict[str, int]:
+    return {role: signed.version for role, signed in repository.read_metadata().roles().items()}
+
+
+def snapshot_of(directory: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+
+
+def test_a_new_repository_has_the_agreed_files(repository: Repository) -> None:
+    names = {str(path.relative_to(repository.directory)) for path in repository.directory.rglob("*") if path.is_file()}
+    metadata = {"1.root.json", "root.json", "timestamp.json", "1.snapshot.json", "1.targets.json", "1.channels.json"}
+    assert names == {"oci-layout", "index.json", *(f"metadata/{name}" for name in metadata)}
+    assert (repository.directory / "metadata/root.json").read_bytes() == (repository.directory / "metadata/1.root.json").read_bytes()
+
+
+def test_each_role_has_its_own_p256_key_and_channels_is_a_terminating_delegation(repository: Repository) -> None:
+    root = Metadata[Root].from_file(str(repository.root_file)).signed
+    targets = Metadata[Targets].from_file(str(repository.directory / "metadata/1.targets.json")).signed
+    assert targets.delegations is not None
+    assert targets.delegations.roles is not None
+    channels = targets.delegations.roles["channels"]
+    assert root.consistent_snapshot
+    assert (channels.paths, channels.terminating, channels.threshold) == (["channels/*"], True, 1)
+    keys = [root.roles[role].keyids for role in ("root", "targets", "snapshot", "timestamp")] + [channels.keyids]
+    assert len({keyid for keyids in keys for keyid in keyids}) == 5
+    assert {key.scheme for key in [*root.keys.values(), *targets.delegations.keys.values()]} == {"ecdsa-sha2-nistp256"}
+
+
+def test_keys_are_beside_the_repository_and_only_their_owner_may_read_them(repository: Repository) -> None:
+    folder = default_keys(repository.directory)
+    assert folder.parent == repository.directory.parent
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert {(folder / f"{role}.pem").stat().st_mode & 0o777 for role in ROLES} == {0o600}
+
+
+def test_init_refuses_an_existing_repository_and_changes_nothing(repository: Repository, tmp_path: Path) -> None:
+    before = snapshot_of(tmp_path)
+    with pytest.raises(OutputError, match="a repository is there already"):
+        publisher.init(repository.directory, tmp_path / "fresh", expiry=EXPIRY, now=NOW)
+    assert snapshot_of(tmp_path) == before
+
+
+def test_init_refuses_a_directory_with_other_things_in_it(tmp_path: Path) -> None:
+    (tmp_path / "repo").mkdir()
+    (tmp_path / "repo" / "notes.txt").write_text("mine")
+    with pytest.raises(OutputError, match="is taken"):
+        publisher.init(tmp_path / "repo", tmp_path / "keys", expiry=EXPIRY, now=NOW)
+
+
+def test_init_takes_an_empty_directory(tmp_path: Path) -> None:
+    (tmp_path / "repo").mkdir()
+    assert versions(publisher.init(tmp_path / "repo", tmp_path / "keys", expiry=EXPIRY, now=NOW))["timestamp"] == 1
+
+
+@pytest.mark.parametrize("place", ["repo", "repo/keys", "repo/../repo/blobs"])
+def test_keys_are_never_put_inside_the_repository(tmp_path: Path, place: str) -> None:
+    with pytest.raises(RepositoryError, match="would be published"):
+        publisher.init(tmp_path / "repo", tmp_path / place, expiry=EXPIRY, now=NOW)
+
+
+def test_init_never_overwrites_keys(repository: Repository, tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="Keys are never overwritten"):
+        publisher.init(tmp_path / "second", default_keys(repository.directory), expiry=EXPIRY, now=NOW)
+
+
+def test_adding_a_release_makes_it_a_target_and_brings_every_blob(repository: Repository, tmp_path: Path) -> None:
+    done = add(repository, release_in(tmp_path))
+    (row,) = repository_status(repository, NOW).releases
+    assert (row.name, row.version, row.profiles, row.missing_blobs) == ("linear", "1.0.0", ("any-cpu", "other"), ())
+    target = repository.read_metadata().targets.signed.targets["releases/linear/1.0.0"]
+    assert target.length == repository.layout.path(row.digest).stat().st_size
+    assert done.changed
+    assert done.new_blobs == sum(1 for _ in repository.layout.blobs.iterdir())
+    assert all(Digest.of_file(path).hex == path.name for path in repository.layout.blobs.iterdir())
+    assert versions(repository) == {"root": 1, "targets": 2, "channels": 1, "snapshot": 2, "timestamp": 2}
+    assert [row.annotations["org.opencontainers.image.ref.name"] for row in repository.layout.index()] == ["linear:1.0.0"]
+
+
+def test_blobs_come_by_hard_link(repository: Repository, tmp_path: Path) -> None:
+    release = release_in(tmp_path)
+    add(repository, release)
+    assert all(path.stat().st_ino == (release / "blobs/sha256" / path.name).stat().st_ino for path in repository.layout.blobs.iterdir())
+
+
+def test_blobs_that_versions_share_come_once(repository: Repository, tmp_path: Path) -> None:
+    first = add(repository, release_in(tmp_path, "1.0.0"))
+    assert add(repository, release_in(tmp_path, "1.1.0")).new_blobs < first.new_blobs
+
+
+def test_adding_the_same_release_again_changes_no_metadata(repository: Repository, tmp_path: Path) -> None:
+    release = release_in(tmp_path)
+    add(repository, release)
+    before = snapshot_of(repository.directory)
+    assert not add(repository, release).changed
+    assert snapshot_of(repository.directory) == before
+
+
+def test_adding_again_mends_a_damaged_blob(repository: Repository, tmp_path: Path) -> None:
+    release = release_in(tmp_path)
+    add(repository, release)
+    victim = next(repository.layout.blobs.iterdir())
+    victim.unlink()
+    victim.write_bytes(b"damaged")
+    assert add(repository, release).new_blobs == 1
+    assert Digest.of_file(victim).hex == victim.name
+
+
+def test_a_published_version_never_changes(repository: Repository, tmp_path: Path) -> None:
+    add(repository, release_in(tmp_path))
+    with pytest.raises(RepositoryError, match="published with other content.*give the new one a new version"):
+        add(repository, release_in(tmp_path, description="other bytes"))
+
+
+def test_a_promoted_channel_names_the_version_and_keeps_its_other_models(repository: Repository, tmp_path: Path) -> None:
+    for name, version in (("linear", "1.0.0"), ("linear", "1.1.0"), ("second", "2.0.0")):
+        add(repository, release_in(tmp_path, version, name=name))
+    promote(repository, "1.0.0")
+    promote(repository, "2.0.0", name="second")
+    promote(repository, "1.1.0", channel="beta")
+    promote(repository, "1.1.0")
+    assert repository_status(repository, NOW).channels == {"beta": {"linear": "1.1.0"}, "stable": {"linear": "1.1.0", "second": "2.0.0"}}
+    row = repository.read_metadata().channels.signed.targets["channels/stable.json"]
+    data = repository.layout.path(Digest(row.hashes["sha256"])).read_bytes()
+    assert Channel.parse(data, where="stable").models == {"linear": "1.1.0", "second": "2.0.0"}
+    assert versions(repository) == {"root": 1, "targets": 4, "channels": 5, "snapshot": 8, "timestamp": 8}
+
+
+def test_promoting_what_is_promoted_changes_nothing(repository: Repository, tmp_path: Path) -> None:
+    add(repository, release_in(tmp_path))
+    promote(repository, "1.0.0")
+    before = snapshot_of(repository.directory)
+    assert not promote(repository, "1.0.0").changed
+    assert snapshot_of(repository.directory) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "message"),
+    [
+        ("linear", "1.0.1", "no such version in this repository: expected one of 1.0.0. Did you mean '1.0.0'"),
+        ("lineal", "1.0.0", "no such model in this repository: expected one of linear. Did you mean 'linear'"),
+    ],
+)
+def test_a_release_that_is_not_published_can_not_be_promoted(repository: Repository, tmp_path: Path, name: str, version: str, message: str) -> None:
+    add(repository, release_in(tmp_path))
+    with pytest.raises(RepositoryError, match=message):
+        promote(repository, version, name=name)
+
+
+@pytest.mark.parametrize("channel", ["", "Stable", "../x", "a/b", "x" * 65])
+def test_a_channel_name_that_is_no_name_is_refused(repository: Repository, tmp_path: Path, channel: str) -> None:
+    add(repository, release_in(tmp_path))
+    with pytest.raises(DocumentError, match="--channel"):
+        promote(repository, "1.0.0", channel=channel)
+
+
+def test_refresh_gives_snapshot_and_timestamp_later_expiries(repository: Repository) -> None:
+    later = NOW + datetime.timedelta(days=20)
+    publisher.refresh(repository, ring(repository), expiry=EXPIRY, now=later)
+    rows = {row.role: (row.version, row.expires) for row in repository_status(repository, later).roles}
+    assert rows["timestamp"] == (2, later + datetime.timedelta(days=30))
+    assert rows["snapshot"] == (2, later + datetime.timedelta(days=90))
+    assert rows["targets"] == (1, NOW + datetime.timedelta(days=365))
+
+
+def test_refresh_can_sign_the_offline_roles_too(repository: Repository) -> None:
+    later = NOW + datetime.timedelta(days=300)
+    publisher.refresh(repository, ring(repository), ("root", "targets", "channels"), expiry=EXPIRY, now=later)
+    assert versions(repository) == dict.fromkeys(ROLES, 2)
+    assert (repository.directory / "metadata/2.root.json").read_bytes() == repository.root_file.read_bytes()
+    assert not repository_status(repository, later).stale
+
+
+def test_status_says_what_expires_soon_and_what_has_expired(repository: Repository) -> None:
+    states = {row.role: row.state for row in repository_status(repository, NOW + datetime.timedelta(days=25)).roles}
+    assert states == {"root": "fresh", "targets": "fresh", "channels": "fresh", "snapshot": "fresh", "timestamp": "expires soon"}
+    found = repository_status(repository, NOW + datetime.timedelta(days=95))
+    assert found.stale
+    assert {row.role for row in found.roles if row.state == "expired"} == {"snapshot", "timestamp"}
+
+
+def test_status_names_missing_blobs(repository: Repository, tmp_path: Path) -> None:
+    add(repository, release_in(tmp_path))
+    (row,) = repository_status(repository, NOW).releases
+    victim = next(path for path in repository.layout.blobs.iterdir() if path.stat().st_size > 200 and path.name != row.digest.hex)
+    victim.unlink()
+    assert any(victim.name in missing for missing in repository_status(repository, NOW).releases[0].missing_blobs)
+
+
+def test_a_command_needs_only_its_own_keys(repository: Repository, tmp_path: Path) -> None:
+    add(repository, release_in(tmp_path))
+    keys = default_keys(repository.directory)
+    (keys / "root.pem").unlink()
+    (keys / "targets.pem").unlink()
+    promote(repository, "1.0.0")
+    with pytest.raises(RepositoryError, match=r"targets.pem: the key of the role targets isn't here.*--keys"):
+        add(repository, release_in(tmp_path, "1.1.0"))
+
+
+def test_a_key_that_is_not_the_roles_is_refused_before_anything_is_written(repository: Repository, tmp_path: Path) -> None:
+    PrivateKey.generate().save(default_keys(repository.directory) / "timestamp.pem")
+    before = snapshot_of(repository.directory)
+    with pytest.raises(RepositoryError, match="isn't that of the role timestamp"):
+        publisher.refresh(repository, ring(repository), expiry=EXPIRY, now=NOW)
+    assert snapshot_of(repository.directory) == before
+
+
+def test_tampered_metadata_is_never_signed_over(repository: Repository) -> None:
+    path = repository.directory / "metadata/1.targets.json"
+    path.write_bytes(path.read_bytes() + b"\n")
+    with pytest.raises(TrustError, match=r"1.targets.json: not the bytes"):
+        publisher.refresh(repository, ring(repository), expiry=EXPIRY, now=NOW)
+
+
+def test_metadata_signed_by_nobody_we_know_is_refused(repository: Repository) -> None:
+    path = repository.directory / "metadata/timestamp.json"
+    fields = json.loads(path.read_bytes())
+    fields["signed"]["version"] = 7
+    path.write_text(json.dumps(fields))
+    with pytest.raises(TrustError, match=r"timestamp.json: not signed by the role timestamp"):
+        repository.read_metadata()
+
+
+def test_a_directory_that_is_no_repository_is_named(tmp_path: Path) -> None:
+    with pytest.raises(RepositoryError, match="sealift repo init"):
+        repository_status(Repository(tmp_path), NOW)
+
+
+def test_two_publishers_do_not_meet(repository: Repository) -> None:
+    descriptor = os.open(repository.directory, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with pytest.raises(BusyError, match="another publisher"):
+            publisher.refresh(repository, ring(repository), expiry=EXPIRY, now=NOW)
+    finally:
+        os.close(descriptor)
+
+
+@pytest.mark.parametrize("writes", range(7))
+def test_a_publication_that_dies_leaves_the_old_state_and_the_next_one_succeeds(repository: Repository, tmp_path: Path, writes: int) -> None:
+    release = release_in(tmp_path)
+    script = (
+        "import sys, os, datetime; from pathlib import Path; from sealift_runtime import durable;"
+        "from sealift_packager.repository import publisher as p; from sealift_packager.repository.intake import check_release;"
+        "from sealift_packager.repository.keyring import KeyRing; from sealift_packager.repository.roles import Expiry\n"
+        "left, real = [int(sys.argv[4])], durable.write_bytes\n"
+        "def dying(target, data, *, mode=0o644):\n"
+        "    if left[0] == 0: os._exit(9)\n"
+        "    left[0] -= 1; real(target, data, mode=mode)\n"
+        "durable.write_bytes = dying\n"
+        "now = datetime.datetime(2026, 2, 1, tzinfo=datetime.UTC)\n"
+        "p.add(p.Repository(Path(sys.argv[1])), check_release(Path(sys.argv[2]), None), KeyRing(Path(sys.argv[3])), expiry=Expiry(), now=now)\n"
+    )
+    keys = default_keys(repository.directory)
+    died = subprocess.run([sys.executable, "-c", script, str(repository.directory), str(release), str(keys), str(writes)], check=False, timeout=60)
+    published = writes >= 4  # index.json, targets, snapshot, timestamp
+    assert died.returncode == (0 if published else 9)
+    assert versions(repository)["timestamp"] == (2 if published else 1)
+    assert len(repository_status(repository, NOW).releases) == (1 if published else 0)
+    add(repository, release)
+    assert repository_status(repository, NOW).releases[0].missing_blobs == ()
+    assert versions(repository) == {"root": 1, "targets": 2, "channels": 1, "snapshot": 2, "timestamp": 2}
+
+
+class TestWhatIsNotTakenIn:
+    """Releases that a repository refuses."""
+
+    def test_one_whose_index_names_no_key(self, tmp_path: Path) -> None:
+        release = release_in(tmp_path)
+        strip_public_key(release)
+        with pytest.raises(RepositoryError, match="isn't signed.*--key"):
+            check_release(release, None)
+
+    def test_one_signed_with_another_key_than_expected(self, tmp_path: Path) -> None:
+        with pytest.raises(KeyFileError, match="signed with another key"):
+            check_release(release_in(tmp_path), PrivateKey.generate().public_key)
+
+    def test_one_whose_bundles_were_signed_with_another_key_than_it_names(self, tmp_path: Path) -> None:
+        make_bundle(tmp_path / "bundle")
+        make_release(tmp_path / "layout", tmp_path / "bundle", key=PrivateKey.generate())
+        with pytest.raises(SignatureError, match="doesn't match"):
+            check_release(tmp_path / "layout", None)
+
+    def test_one_with_an_unsigned_bundle(self, tmp_path: Path) -> None:
+        make_bundle(tmp_path / "bundle")
+        (tmp_path / "bundle" / "model.sig").unlink()
+        make_release(tmp_path / "layout", tmp_path / "bundle")
+        with pytest.raises(RepositoryError, match="the bundle isn't signed"):
+            check_release(tmp_path / "layout", None)
+
+    def test_one_whose_file_was_changed_after_signing(self, tmp_path: Path) -> None:
+        make_bundle(tmp_path / "bundle")
+        (tmp_path / "bundle" / "MODEL_CARD.md").write_text("better than it is")
+        make_release(tmp_path / "layout", tmp_path / "bundle")
+        with pytest.raises(IntegrityError, match=r"MODEL_CARD.md: not the file that was signed"):
+            check_release(tmp_path / "layout", None)
+
+    def test_one_with_a_flipped_byte_in_a_blob(self, tmp_path: Path) -> None:
+        release = release_in(tmp_path)
+        blob = max((release / "blobs/sha256").iterdir(), key=lambda path: path.stat().st_size)
+        data = bytearray(blob.read_bytes())
+        data[len(data) // 2] ^= 1
+        blob.unlink()
+        blob.write_bytes(data)
+        with pytest.raises(IntegrityError, match="the content was changed"):
+            check_release(release, None)
+
+    def test_one_with_a_missing_blob(self, tmp_path: Path) -> None:
+        release = release_in(tmp_path)
+        max((release / "blobs/sha256").iterdir(), key=lambda path: path.stat().st_size).unlink()
+        with pytest.raises(IntegrityError, match="a blob is missing"):
+            check_release(release, None)
+
+    def test_one_whose_bundle_is_of_another_version(self, tmp_path: Path) -> None:
+        make_bundle(tmp_path / "one", version="1.0.0")
+        make_bundle(tmp_path / "two", version="1.0.1", profile=make_profile("other"))
+        make_release(tmp_path / "layout", tmp_path / "one", tmp_path / "two")
+        with pytest.raises(IntegrityError, match=r"isn't what the release says: expected linear 1.0.0 other, found linear 1.0.1 other"):
+            check_release(tmp_path / "layout", None)
+
+    def test_a_directory_that_is_no_layout(self, tmp_path: Path) -> None:
+        with pytest.raises(IntegrityError, match="not an OCI image layout"):
+            check_release(tmp_path, None)
+
+
+def strip_public_key(release: Path) -> None:
+    from sealift_runtime.bundle.layout import OciLayout
+    from sealift_runtime.bundle.release import Release, add_release, only_release
+
+    found, _ = only_release(OciLayout(release))
+    add_release(OciLayout(release), Release(name=found.name, version=found.version, bundles=found.bundles, public_key=None))
