@@ -69,7 +69,7 @@ def build_baseline(
 def _watch(side: str, tensor: str, array: Array) -> Iterator[Watch]:
     """What is watched of one tensor."""
     width = array.size // len(array)
-    flat = array.ndim == 1 or (array.ndim == 2 and width <= MAX_COLUMNS)  # noqa: PLR2004 - rows and columns
+    flat = array.ndim == 1 or (array.ndim == 2 and width <= MAX_COLUMNS)
     label = tensor[:400]
     if side == "output" and _are_probabilities(array):
         for statistic in SCORES:
@@ -106,11 +106,11 @@ def _how(column: Array) -> tuple[str, str]:
 
 def _are_probabilities(array: Array) -> bool:
     """Whether the rows of ``array [rows, 2 … 1000]`` are class probabilities: none below 0, each row's sum 1."""
-    if array.ndim != 2 or array.dtype.kind != "f" or not 2 <= array.shape[1] <= MAX_CLASSES:  # noqa: PLR2004 - rows and classes
+    if array.ndim != 2 or array.dtype.kind != "f" or not 2 <= array.shape[1] <= MAX_CLASSES:
         return False
     sums = array.sum(axis=1, dtype=np.float64)
     finite = np.isfinite(sums)
-    return bool(finite.any() and (array[finite] >= -1e-6).all() and (np.abs(sums[finite] - 1) <= 1e-3).all())  # noqa: PLR2004 - as float16 sums
+    return bool(finite.any() and (array[finite] >= -1e-6).all() and (np.abs(sums[finite] - 1) <= 1e-3).all())
 
 
 def _feature(watch: Watch, array: Array, calibrator: Calibrator) -> Feature:

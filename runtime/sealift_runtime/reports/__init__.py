@@ -1,1 +1,11 @@
-"""Signed, numbered, spooled."""
+"""Reports on their way to the hub: signed, numbered, spooled on disk until they are acknowledged.
+
+Reading order:
+
+- ``merging``  pure: two windows of one bundle as one
+- ``spool``    the SQLite database that holds what isn't acknowledged
+- ``sender``   over HTTP, in order, as often as it takes
+- ``medium``   over a medium that somebody carries
+
+Never imports onnxruntime or the server. Delivery is at least once; the numbers make it exactly once at the hub.
+"""

@@ -1,0 +1,59 @@
+"""From samples to the bin counts of a baseline: whole blocks at once, off the request path."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from sealift_runtime.bundle.baseline import Baseline
+from sealift_runtime.bundle.features import Feature
+from sealift_runtime.monitoring.samples import Sample
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+class BinCounts:
+    """Integer counts per feature of a baseline; counting in parts and adding gives the counts of the whole, exactly."""
+
+    def __init__(self, baseline: Baseline) -> None:
+        self._features = baseline.features
+        self._by_tensor: dict[tuple[str, str], list[int]] = {}
+        for place, feature in enumerate(baseline.features):
+            self._by_tensor.setdefault((feature.side, feature.tensor), []).append(place)
+        self.rows = 0
+        self.counts: list[Array] = [np.zeros(feature.bins, dtype=np.int64) for feature in baseline.features]
+
+    def tensors(self, side: str) -> frozenset[str]:
+        """The names of the tensors that features of this side are taken from."""
+        return frozenset(tensor for of, tensor in self._by_tensor if of == side)
+
+    def add(self, samples: Sequence[Sample]) -> None:
+        """Count samples."""
+        self.rows += sum(sample.rows for sample in samples)
+        for (side, tensor), places in self._by_tensor.items():
+            for block in blocks(_tensors(samples, side), tensor):
+                self._count(places, block)
+
+    def _count(self, places: Iterable[int], block: Array) -> None:
+        for place in places:
+            self.counts[place] += self._features[place].count(block)
+
+    def snapshot(self) -> tuple[tuple[Feature, Array], ...]:
+        """Each feature with a copy of its counts."""
+        return tuple((feature, counts.copy()) for feature, counts in zip(self._features, self.counts, strict=True))
+
+
+def _tensors(samples: Sequence[Sample], side: str) -> Iterator[Mapping[str, Array]]:
+    return (sample.inputs if side == "input" else sample.outputs for sample in samples)
+
+
+def blocks(tensors: Iterable[Mapping[str, Array]], name: str) -> list[Array]:
+    """One tensor of many requests, stacked along axis 0: one block for each shape of a row and dtype that came."""
+    groups: dict[tuple[tuple[int, ...], str], list[Array]] = {}
+    for row in tensors:
+        if name in row:
+            array = row[name]
+            groups.setdefault((array.shape[1:], array.dtype.str), []).append(array)
+    return [np.concatenate(group) for group in groups.values()]

@@ -1,0 +1,166 @@
+"""One served model's monitor: counts what the server hands over, and closes windows."""
+
+from __future__ import annotations
+
+import datetime
+import threading
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+
+from sealift_runtime.bundle.baseline import Baseline
+from sealift_runtime.bundle.digest import Digest
+from sealift_runtime.clock import Clock, SystemClock
+from sealift_runtime.exchange.histogram import BUCKETS, bucket
+from sealift_runtime.exchange.report import FeatureDrift, Window
+from sealift_runtime.monitoring.counters import Counters
+from sealift_runtime.monitoring.counting import BinCounts
+from sealift_runtime.monitoring.drift import Persistence, Reading, conspicuous, read
+from sealift_runtime.monitoring.samples import DEFAULT_LIMITS, QueueLimits, Sample, SampleQueue
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+DEFAULT_WINDOW_S: Final = 3600.0
+#: The smallest window that a baseline has thresholds for.
+DEFAULT_MINIMUM_ROWS: Final = 100
+MAX_FAILURE_KINDS: Final = 32
+
+
+class ModelMonitor:
+    """Watches one served model; safe to use from several threads.
+
+    `observed` and `failed` are the request path: a few counters and a bounded copy. `count`, `counters`, `drift` and
+    `close_window` are for the control plane, and do the counting. A window ends after ``window_s``; its verdict needs
+    ``minimum_rows``, so while there are fewer, its bins are kept for the window after it.
+    """
+
+    def __init__(
+        self,
+        baseline: Baseline,
+        *,
+        window_s: float = DEFAULT_WINDOW_S,
+        minimum_rows: int = DEFAULT_MINIMUM_ROWS,
+        clock: Clock | None = None,
+        limits: QueueLimits = DEFAULT_LIMITS,
+    ) -> None:
+        self._baseline = baseline
+        self._window_s = window_s
+        self._minimum_rows = max(1, minimum_rows)
+        self._clock: Clock = clock or SystemClock()
+        self._queue = SampleQueue(limits)
+        self._lock = threading.Lock()
+        self._counting = threading.RLock()
+        self._requests = 0
+        self._failures: dict[str, int] = {}
+        self._latency_counts = [0] * BUCKETS
+        self._latency_sum_ms = 0.0
+        self._rows = 0
+        self._nonfinite = 0
+        self._bins = BinCounts(baseline)
+        self._watched_inputs = self._bins.tensors("input")
+        self._watched_outputs = self._bins.tensors("output")
+        self._persistence = Persistence()
+        self._last: tuple[FeatureDrift, ...] = ()
+        self._closed = Counters()
+        self._start = self._clock.now()
+        self._start_s = self._clock.monotonic()
+
+    def observed(self, inputs: Mapping[str, Array], outputs: Mapping[str, Array], latency_ms: float) -> None:
+        """Note an answered request: arrays by tensor name, rows along axis 0. They may change once this returns."""
+        place = bucket(latency_ms)
+        with self._lock:
+            self._requests += 1
+            self._latency_counts[place] += 1
+            self._latency_sum_ms += latency_ms
+        watched, also = self._watched_inputs, self._watched_outputs
+        self._queue.put(
+            {name: array for name, array in inputs.items() if name in watched and array.ndim},
+            {name: array for name, array in outputs.items() if (name in also or array.dtype.kind == "f") and array.ndim},
+        )
+
+    def failed(self, kind: str) -> None:
+        """Note a request that got no answer; after `MAX_FAILURE_KINDS` kinds the rest count as ``other``."""
+        with self._lock:
+            known = kind in self._failures or len(self._failures) < MAX_FAILURE_KINDS
+            key = kind if known else "other"
+            self._failures[key] = self._failures.get(key, 0) + 1
+
+    def count(self) -> None:
+        """Count what is queued into the bins of the running window."""
+        with self._counting:
+            samples = self._queue.drain()
+            self._bins.add(samples)
+            self._rows += sum(sample.rows for sample in samples)
+            self._nonfinite += sum(_is_nonfinite(sample) for sample in samples)
+
+    def counters(self) -> Counters:
+        """The totals since this monitor began, up to now."""
+        with self._counting:
+            self.count()
+            with self._lock:
+                return Counters(
+                    requests=self._requests,
+                    rows=self._rows,
+                    failures=dict(self._failures),
+                    nonfinite=self._nonfinite,
+                    latency_counts=tuple(self._latency_counts),
+                    latency_sum_ms=self._latency_sum_ms,
+                    dropped_rows=self._queue.dropped_rows,
+                )
+
+    def drift(self) -> tuple[FeatureDrift, ...]:
+        """What the running window says so far; while it has too few rows, what the last full one said (or nothing)."""
+        with self._counting:
+            self.count()
+            if self._bins.rows < self._minimum_rows:
+                return self._last
+            readings, now = self._judge()
+            return _drifts(readings, self._persistence.alarms(now))
+
+    def close_window(self, model: str, version: str, bundle: Digest, now: datetime.datetime, *, early: bool = False) -> Window | None:
+        """The window that ends at ``now``, or None while ``window_s`` haven't passed; ``early`` closes it anyhow.
+
+        A window with fewer than ``minimum_rows`` has ``rows`` 0 and no features: its bins go into the next one.
+        """
+        with self._counting:
+            if not early and self._clock.monotonic() - self._start_s < self._window_s:
+                return None
+            total = self.counters()
+            part = total.since(self._closed)
+            rows, features = self._close_bins()
+            start = min(self._start, now)
+            self._closed, self._start, self._start_s = total, now, self._clock.monotonic()
+            return Window(
+                model=model,
+                version=version,
+                bundle=bundle,
+                start=start,
+                end=now,
+                requests=part.requests,
+                rows=rows,
+                failures=part.failures,
+                latency_counts=part.latency_counts,
+                features=features,
+            )
+
+    def _close_bins(self) -> tuple[int, tuple[FeatureDrift, ...]]:
+        rows = self._bins.rows
+        if rows < self._minimum_rows:
+            return 0, ()
+        readings, now = self._judge()
+        self._last = _drifts(readings, self._persistence.add(now))
+        self._bins = BinCounts(self._baseline)
+        return rows, self._last
+
+    def _judge(self) -> tuple[list[Reading], tuple[bool, ...]]:
+        readings = [read(feature, counts, minimum_rows=self._minimum_rows) for feature, counts in self._bins.snapshot()]
+        return readings, conspicuous(readings, 1.0 / self._baseline.expected_windows_between_false_alarms)
+
+
+def _drifts(readings: list[Reading], alarms: tuple[bool, ...]) -> tuple[FeatureDrift, ...]:
+    return tuple(reading.drift(alarm=alarm) for reading, alarm in zip(readings, alarms, strict=True))
+
+
+def _is_nonfinite(sample: Sample) -> bool:
+    return any(array.dtype.kind == "f" and not np.isfinite(array).all() for array in sample.outputs.values())

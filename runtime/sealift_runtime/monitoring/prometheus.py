@@ -1,0 +1,92 @@
+"""Counters and drift as Prometheus text: pure.
+
+Source: https://prometheus.io/docs/instrumenting/exposition_formats/ (text format 0.0.4). Times are in seconds, as
+Prometheus wants them; a latency bucket counts everything up to its bound.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final
+
+from sealift_runtime.exchange.histogram import BOUNDS_MS
+from sealift_runtime.exchange.report import FeatureDrift
+from sealift_runtime.monitoring.counters import Counters
+
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ModelMetrics:
+    """What /metrics says about one served model."""
+
+    model: str
+    version: str
+    counters: Counters
+    drift: tuple[FeatureDrift, ...] = ()
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The labels that every sample of this model has."""
+        return {"model": self.model, "version": self.version}
+
+
+Sample = tuple[str, dict[str, str], float]  # a suffix of the family's name, labels, the value
+
+_COUNTERS: Final[tuple[tuple[str, str, Callable[[Counters], int]], ...]] = (
+    ("sealift_requests_total", "Requests that were answered.", lambda counters: counters.requests),
+    ("sealift_monitored_rows_total", "Rows that were counted for drift.", lambda counters: counters.rows),
+    ("sealift_dropped_rows_total", "Rows that were answered but not counted, as the queue was full.", lambda counters: counters.dropped_rows),
+    ("sealift_nonfinite_outputs_total", "Counted answers that held a NaN or an infinity.", lambda counters: counters.nonfinite),
+)
+_DRIFT: Final[tuple[tuple[str, str, Callable[[FeatureDrift], float]], ...]] = (
+    ("sealift_drift_distance", "Jensen-Shannon distance to the holdout, 0 to 1.", lambda feature: feature.distance),
+    ("sealift_drift_threshold", "The distance above which a window of this size has drifted.", lambda feature: feature.threshold),
+    ("sealift_drift_psi", "Population stability index against the holdout.", lambda feature: feature.psi),
+    ("sealift_missing_ratio", "Fraction of missing values.", lambda feature: feature.missing),
+    ("sealift_drift_alarm", "1 while the feature has drifted.", lambda feature: float(feature.alarm)),
+)
+
+
+def render(models: Sequence[ModelMetrics]) -> str:
+    """The text of /metrics; every family has HELP and TYPE, also while no model is served."""
+    lines: list[str] = []
+    for name, text, total in _COUNTERS:
+        lines += _family(name, "counter", text, (("", row.labels, total(row.counters)) for row in models))
+    lines += _family("sealift_request_failures_total", "counter", "Requests that got no answer, by kind.", _failures(models))
+    lines += _family("sealift_request_latency_seconds", "histogram", "Time to an answer.", _latencies(models))
+    for name, text, value in _DRIFT:
+        samples = (("", row.labels | {"feature": feature.name}, value(feature)) for row in models for feature in row.drift)
+        lines += _family(name, "gauge", text, samples)
+    return "\n".join(lines) + "\n"
+
+
+def _family(name: str, kind: str, text: str, samples: Iterable[Sample]) -> Iterator[str]:
+    yield f"# HELP {name} {text}"
+    yield f"# TYPE {name} {kind}"
+    for suffix, labels, value in samples:
+        pairs = ",".join(f'{key}="{_escaped(label)}"' for key, label in labels.items())
+        yield f"{name}{suffix}{{{pairs}}} {_number(value)}"
+
+
+def _failures(models: Sequence[ModelMetrics]) -> Iterator[Sample]:
+    return (("", row.labels | {"kind": kind}, count) for row in models for kind, count in sorted(row.counters.failures.items()))
+
+
+def _latencies(models: Sequence[ModelMetrics]) -> Iterator[Sample]:
+    bounds = [*(_number(round(bound / 1000, 9)) for bound in BOUNDS_MS), "+Inf"]
+    for row in models:
+        sums = list(itertools.accumulate(row.counters.latency_counts))
+        yield from (("_bucket", row.labels | {"le": bound}, count) for bound, count in zip(bounds, sums, strict=True))
+        yield "_sum", row.labels, round(row.counters.latency_sum_ms / 1000, 9)
+        yield "_count", row.labels, sums[-1]
+
+
+def _escaped(label: str) -> str:
+    return label.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if float(value).is_integer() and abs(value) < 2**53 else repr(float(value))

@@ -1,0 +1,134 @@
+"""Reports to the hub over HTTP, in order, as often as it takes."""
+
+from __future__ import annotations
+
+import json
+import urllib.parse
+from typing import Final
+
+import requests
+
+from sealift_runtime.errors import ConfigurationError, DocumentError, TransportError
+from sealift_runtime.exchange.receipt import MAX_BYTES, Receipt
+from sealift_runtime.reports.spool import ReportSpool
+
+TIMEOUT_S: Final = (10.0, 60.0)
+OK, CREATED, NOT_FOUND, CONFLICT = 200, 201, 404, 409
+_ADVICE: Final = {
+    400: "The hub has another report of this number: the device's home was restored or copied. Give the device a new key and enrol it again.",
+    401: "The hub wants credentials: check what the agent's configuration says about the hub.",
+    403: "The hub refuses this device or its signature: see the device's page on the hub.",
+    404: "Is this the address of a hub?",
+    413: "A proxy before the hub limits the size of a request: allow 32 MiB.",
+}
+
+
+class HubClient:
+    """One device's conversation with one hub; answers are read up to a bound."""
+
+    def __init__(self, spool: ReportSpool, hub_url: str, http: requests.Session) -> None:
+        if urllib.parse.urlsplit(hub_url).scheme not in ("http", "https"):
+            raise ConfigurationError("not the address of a hub", expected="http:// or https://", found=repr(hub_url))
+        self._spool = spool
+        self._url = f"{hub_url.rstrip('/')}/api/v1/devices/{spool.device}"
+        self._hub = hub_url
+        self._http = http
+
+    def enrol(self) -> None:
+        """Tell the hub this device's public key; a hub that knows it says so."""
+        status, body = self._send("PUT", self._url, self._spool.public_key.pem(), "application/x-pem-file")
+        if status not in (OK, CREATED):
+            raise self._refusal("the hub doesn't enrol this device", status, body)
+
+    def post(self, number: int, envelope: bytes) -> Receipt:
+        """Hand one report over; the hub's receipt, or where it wants to go on from (in a receipt, too)."""
+        status, body = self._send("POST", f"{self._url}/reports", envelope, "application/json")
+        if status == NOT_FOUND:
+            self.enrol()
+            status, body = self._send("POST", f"{self._url}/reports", envelope, "application/json")
+        if status == OK:
+            return self._receipt(body)
+        if status == CONFLICT:
+            return Receipt(device=self._spool.device, acknowledged=self._acknowledged(body))
+        raise self._refusal(f"the hub didn't take report {number}", status, body)
+
+    def _send(self, method: str, url: str, data: bytes, kind: str) -> tuple[int, bytes]:
+        try:
+            headers = {"Content-Type": kind}
+            with self._http.request(method, url, data=data, headers=headers, timeout=TIMEOUT_S, allow_redirects=False, stream=True) as answer:
+                return answer.status_code, _bounded(answer)
+        except requests.RequestException as error:
+            raise TransportError(
+                f"the hub can't be reached ({error})", where=self._hub, advice="Nothing is lost: reports wait on this device until they can be sent."
+            ) from error
+
+    def _receipt(self, body: bytes) -> Receipt:
+        try:
+            return Receipt.parse(body, where=self._hub)
+        except DocumentError as error:
+            raise TransportError("the answer isn't a hub's receipt", where=self._hub, found=repr(body[:80]), advice="Is this a hub?") from error
+
+    def _acknowledged(self, body: bytes) -> int:
+        try:
+            number = json.loads(body)["acknowledged"]
+        except (ValueError, KeyError, TypeError):
+            number = None
+        if type(number) is not int or number < 0:
+            raise self._refusal("the hub doesn't say which report it wants", CONFLICT, body)
+        return number
+
+    def _refusal(self, message: str, status: int, body: bytes) -> TransportError:
+        advice = _ADVICE.get(status, "Nothing is lost: reports wait on this device until they can be sent.")
+        return TransportError(message, where=self._hub, found=f"status {status}: {_reason(body)}", advice=advice)
+
+
+def send_pending(spool: ReportSpool, hub_url: str, http: requests.Session) -> int:
+    """Send every report without a receipt, in order; how many the hub newly has.
+
+    1. Post the oldest. A hub that doesn't know this device (404) is told its key, once, and asked again.
+    2. A receipt lets go everything up to its number, and the next one's turn comes.
+    3. A gap (409) sends us back to the number after the one that the hub has.
+
+    Stops at the first failure with a `TransportError`, `ReportError` for a receipt that can't be. What was acknowledged stays so.
+    """
+    hub = HubClient(spool, hub_url, http)
+    before = spool.chain.acknowledged
+    at = 0
+    while (row := spool.next_pending(at)) is not None:
+        number, envelope = row
+        receipt = hub.post(number, envelope)  # 1
+        spool.acknowledge(receipt)  # 2
+        if receipt.acknowledged < number:  # 3
+            _check_way_back(spool, hub_url, receipt.acknowledged, number)
+        at = receipt.acknowledged
+    return max(0, spool.chain.acknowledged - before)
+
+
+def _check_way_back(spool: ReportSpool, hub_url: str, acknowledged: int, number: int) -> None:
+    """The report that the hub wants must still be here, and be an earlier one than it refused."""
+    following = spool.next_pending(acknowledged)
+    if following is None or following[0] != acknowledged + 1 or following[0] == number:
+        raise TransportError(
+            "the hub lacks reports that it once acknowledged",
+            where=hub_url,
+            expected=f"report {acknowledged + 1}",
+            found=f"report {number} is the oldest that is still here",
+            advice="Its database was lost or restored: restore a newer one, or give this device a new key and enrol it again.",
+        )
+
+
+def _bounded(answer: requests.Response) -> bytes:
+    """At most `MAX_BYTES` of an answer's body; what is longer is no receipt anyway."""
+    body = b""
+    for part in answer.iter_content(8192):
+        body += part
+        if len(body) >= MAX_BYTES:
+            break
+    return body[:MAX_BYTES]
+
+
+def _reason(body: bytes) -> str:
+    try:
+        return str(json.loads(body)["error"])[:500]
+    except (ValueError, KeyError, TypeError):
+        return repr(body[:200])

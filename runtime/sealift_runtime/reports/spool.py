@@ -1,0 +1,230 @@
+"""The spool: what a device has to tell and the hub hasn't acknowledged, in one SQLite database.
+
+What is durable, and when:
+
+1. `ReportSpool.add` takes windows and events and, while there is room, seals them into the next reports: one transaction,
+   so a number is never used twice and never left out, whatever happens in between.
+2. While as many reports as `SpoolLimits` allows wait for their receipt, nothing is sealed: windows of one bundle are merged by
+   adding them up, events wait in the ledger that they come from. Nothing is dropped.
+3. `ReportSpool.acknowledge` lets reports go once the hub has them.
+
+Several threads and processes may use one spool; each call has a connection of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from sealift_runtime.bundle.digest import Digest
+from sealift_runtime.clock import Clock
+from sealift_runtime.documents import Document
+from sealift_runtime.durable import translate_disk_errors
+from sealift_runtime.errors import DiskFullError, ReportError, StoreError
+from sealift_runtime.exchange.receipt import Receipt
+from sealift_runtime.exchange.report import MAX_REPORT_BYTES, Event, InstalledModel, Report, Window, seal_report
+from sealift_runtime.reports.merging import merge_windows
+from sealift_runtime.signing.keys import Signer
+
+VERSION: Final = 1
+_SCHEMA: Final = """
+CREATE TABLE chain (only INTEGER PRIMARY KEY CHECK (only = 1), number INTEGER NOT NULL, digest TEXT NOT NULL,
+                    acknowledged INTEGER NOT NULL, last_event INTEGER NOT NULL) STRICT;
+INSERT INTO chain VALUES (1, 0, '', 0, 0);
+CREATE TABLE report (number INTEGER PRIMARY KEY, envelope BLOB NOT NULL) STRICT;
+CREATE TABLE unsealed_window (place INTEGER PRIMARY KEY, window TEXT NOT NULL) STRICT;
+"""
+_BUSY_TIMEOUT_S: Final = 10.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SpoolLimits:
+    """How much may wait for its receipt, and how much one report may hold."""
+
+    reports: int = 1_000
+    size_bytes: int = 256 * 2**20
+    report_bytes: int = MAX_REPORT_BYTES // 4
+    events_per_report: int = 1_000
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Chain:
+    """Where the chain stands: the newest report's number and digest, what is acknowledged, the newest event in a report."""
+
+    number: int
+    digest: str
+    acknowledged: int
+    last_event: int
+
+
+class ReportSpool:
+    """One device's reports; ``signer`` is the device's key."""
+
+    def __init__(self, path: Path, signer: Signer, clock: Clock, limits: SpoolLimits | None = None) -> None:
+        self.path = path
+        self.public_key = signer.public_key
+        self.device = signer.public_key.fingerprint
+        self._signer = signer
+        self._clock = clock
+        self._limits = limits or SpoolLimits()
+        with translate_disk_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        self._prepare()
+
+    def add(self, host: Mapping[str, str], models: Sequence[InstalledModel], windows: Sequence[Window], events: Sequence[Event]) -> int | None:
+        """Take what there is to tell; the number of the newest report that was sealed, None if the spool is full.
+
+        Events that are in a report already (up to `last_event`) are passed over, so a caller may give the whole ledger. When the
+        spool is full windows are kept, merged; events aren't, so give them again: `last_event` stays.
+        """
+        with self._transaction() as database:
+            waiting = [*_unsealed(database), *windows]
+            last_event = _chain(database).last_event
+            new = sorted((event for event in events if event.number > last_event), key=lambda event: event.number)
+            sealed = None
+            while not self._is_full(database) and (sealed is None or waiting or new):
+                taken, waiting = self._split(waiting)
+                told, new = new[: self._limits.events_per_report], new[self._limits.events_per_report :]
+                sealed = self._seal(database, host, models, taken, told)
+            _keep_unsealed(database, merge_windows(waiting))
+        return sealed
+
+    def _seal(
+        self,
+        database: sqlite3.Connection,
+        host: Mapping[str, str],
+        models: Sequence[InstalledModel],
+        windows: Sequence[Window],
+        events: Sequence[Event],
+    ) -> int:
+        """Make the next report of the chain; its number."""
+        chain = _chain(database)
+        report = Report(
+            device=self.device,
+            number=chain.number + 1,
+            previous=Digest.parse(chain.digest) if chain.digest else None,
+            created=self._clock.now(),
+            host=dict(host),
+            models=tuple(models),
+            windows=tuple(windows),
+            events=tuple(events),
+        )
+        envelope = seal_report(report, self._signer)
+        last_event = events[-1].number if events else chain.last_event
+        database.execute("INSERT INTO report VALUES (?, ?)", (report.number, envelope))
+        database.execute("UPDATE chain SET number = ?, digest = ?, last_event = ?", (report.number, str(Digest.of(envelope)), last_event))
+        return report.number
+
+    def _split(self, windows: list[Window]) -> tuple[list[Window], list[Window]]:
+        """As many windows as one report holds, at least one, and the rest."""
+        size = 0
+        for place, window in enumerate(windows):
+            size += len(json.dumps(window.json(), indent=2)) * 2  # what a report's own indentation adds, generously
+            if size > self._limits.report_bytes and place:
+                return windows[:place], windows[place:]
+        return windows, []
+
+    def _is_full(self, database: sqlite3.Connection) -> bool:
+        count, size = database.execute("SELECT count(*), coalesce(sum(length(envelope)), 0) FROM report").fetchone()
+        return bool(count >= self._limits.reports or size >= self._limits.size_bytes)
+
+    def pending(self) -> list[tuple[int, bytes]]:
+        """Every report without a receipt, oldest first: number and envelope."""
+        with self._transaction() as database:
+            return [(number, envelope) for number, envelope in database.execute("SELECT number, envelope FROM report ORDER BY number")]
+
+    def next_pending(self, after: int) -> tuple[int, bytes] | None:
+        """The oldest report without a receipt whose number is above ``after``."""
+        with self._transaction() as database:
+            row = database.execute("SELECT number, envelope FROM report WHERE number > ? ORDER BY number LIMIT 1", (after,)).fetchone()
+        return (row[0], row[1]) if row else None
+
+    def acknowledge(self, receipt: Receipt) -> None:
+        """Let go what the hub has; an older receipt changes nothing.
+
+        Raises `ReportError` for another device's receipt, or one for reports that were never made.
+        """
+        if receipt.device != self.device:
+            raise ReportError("a receipt for another device", expected=self.device, found=receipt.device)
+        with self._transaction() as database:
+            newest = _chain(database).number
+            if receipt.acknowledged > newest:
+                raise ReportError(
+                    "a receipt for reports that this device never made",
+                    where=str(self.path),
+                    expected=f"at most {newest}",
+                    found=str(receipt.acknowledged),
+                    advice="The device's spool was lost, or its key is used twice: give this device a new key and enrol it again.",
+                )
+            database.execute("DELETE FROM report WHERE number <= ?", (receipt.acknowledged,))
+            database.execute("UPDATE chain SET acknowledged = max(acknowledged, ?)", (receipt.acknowledged,))
+
+    @property
+    def chain(self) -> Chain:
+        """Where the chain stands."""
+        with self._transaction() as database:
+            return _chain(database)
+
+    @property
+    def last_event(self) -> int:
+        """The number of the newest event that is in a report; 0 if none is."""
+        return self.chain.last_event
+
+    def _prepare(self) -> None:
+        with self._connection() as database:
+            database.execute("PRAGMA journal_mode = WAL")
+        with self._transaction() as database:
+            found = database.execute("PRAGMA user_version").fetchone()[0]
+            if found == 0:
+                for statement in _SCHEMA.strip().split(";\n"):
+                    database.execute(statement.rstrip(";"))
+                database.execute(f"PRAGMA user_version = {VERSION}")
+            elif found != VERSION:
+                raise StoreError(
+                    "another version's spool", where=str(self.path), expected=str(VERSION), found=str(found), advice="Update this agent."
+                )
+
+    @contextlib.contextmanager
+    def _connection(self) -> Iterator[sqlite3.Connection]:
+        """A connection; sqlite's errors become `DiskFullError` or `StoreError`."""
+        try:
+            with contextlib.closing(sqlite3.connect(self.path, timeout=_BUSY_TIMEOUT_S, isolation_level=None)) as database:
+                database.execute("PRAGMA synchronous = FULL")
+                yield database
+        except sqlite3.Error as error:
+            if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
+                raise DiskFullError("the disk is full", where=str(self.path), advice="Free some space; nothing was lost.") from error
+            raise StoreError(f"the spool can't be used ({error})", where=str(self.path)) from error
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """A write transaction that commits at the end, or rolls back on any error."""
+        with self._connection() as database:
+            database.execute("BEGIN IMMEDIATE")
+            try:
+                yield database
+            except BaseException:
+                if database.in_transaction:  # a full disk has ended it already
+                    database.execute("ROLLBACK")
+                raise
+            database.execute("COMMIT")
+
+
+def _chain(database: sqlite3.Connection) -> Chain:
+    number, digest, acknowledged, last_event = database.execute("SELECT number, digest, acknowledged, last_event FROM chain").fetchone()
+    return Chain(number=number, digest=digest, acknowledged=acknowledged, last_event=last_event)
+
+
+def _unsealed(database: sqlite3.Connection) -> list[Window]:
+    rows = database.execute("SELECT window FROM unsealed_window ORDER BY place").fetchall()
+    return [Window.parse(Document(json.loads(row[0]), "unsealed_window")) for row in rows]
+
+
+def _keep_unsealed(database: sqlite3.Connection, windows: Sequence[Window]) -> None:
+    database.execute("DELETE FROM unsealed_window")
+    database.executemany("INSERT INTO unsealed_window (window) VALUES (?)", [(json.dumps(window.json()),) for window in windows])
