@@ -1,3 +1,31 @@
-"""Sealift's hub: the fleet, its repository and its reports."""
+"""Sealift's hub: serves the repository, takes the signed reports of a fleet, and shows them.
+
+Reading order:
+
+- ``errors``, ``limits``  what can go wrong, and how much is taken from outside
+- ``storage``     the database and its migrations
+- ``ingest``      may this report join its device's chain? Then it is kept, in one transaction
+- ``fleet``       what can be asked about the fleet
+- ``repository``  the vendor's files, served as they are
+- ``dashboard``   the pages
+- ``api``         the HTTP side that puts these together
+- ``cli``         the command ``sealift-hub``
+
+A room imports only rooms before it (``api`` renders its errors with ``dashboard``; ``cli`` is last). Of the runtime the hub uses the
+shared formats alone (errors, documents, durable, clock, commandline, signing, bundle, exchange), never the packager.
+
+Trust:
+
+1. A device's id is the fingerprint of its public key, so enrolment is self-certifying: nobody can take another's id, and
+   enrolling twice changes nothing. Anyone who reaches the hub can enrol a key of their own, up to `limits.Limits.devices`;
+   a new device is shown first on the fleet page, for a person to know or not to know.
+2. A report counts only if the device's key signed it and it continues the device's chain. So a report can be dropped or
+   delayed on its way, which shows as a gap, but not forged, changed, reordered or replayed. Two stories under one key
+   (a copied key, a disk set back) show as a conflict, and the first story stands.
+3. The hub vouches for nothing that devices run: the repository's files are signed by the vendor, and devices check that.
+   A hub that was broken into can withhold, and can show false pages; it can't make a device run anything.
+4. There is no login yet. Reading is open to whoever reaches the address, which is 127.0.0.1 unless told otherwise; for
+   more, put a proxy with TLS and a login in front.
+"""
 
 __version__ = "0.1.0"

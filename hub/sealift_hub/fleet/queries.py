@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Sequence
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session
 
 from sealift_hub.errors import UnknownDeviceError, UnknownReportError
@@ -42,7 +42,7 @@ def totals(session: Session, now: datetime.datetime) -> FleetTotals:
     quiet = or_(Device.last_seen.is_(None), Device.last_seen < now - QUIET)
     models = session.execute(select(DeviceModel.device_id, DeviceModel.requests, DeviceModel.failures, DeviceModel.drift_alarms)).all()
     return FleetTotals(
-        devices=_count(session, Device.id.is_not(None)),
+        devices=_count(session),
         quiet=_count(session, quiet),
         conflicts=_count(session, Device.conflict.is_not(None)),
         serving=len(models),
@@ -53,8 +53,8 @@ def totals(session: Session, now: datetime.datetime) -> FleetTotals:
     )
 
 
-def _count(session: Session, condition: object) -> int:
-    return session.scalar(select(func.count()).select_from(Device).where(condition)) or 0  # type: ignore[arg-type]
+def _count(session: Session, *conditions: ColumnElement[bool]) -> int:
+    return session.scalar(select(func.count()).select_from(Device).where(*conditions)) or 0
 
 
 def newest_windows(session: Session, device_id: str, model: str, *, limit: int) -> tuple[WindowView, ...]:

@@ -1,0 +1,95 @@
+"""``/api/v1/devices``: devices enrol and send their reports; people and programs ask what is known.
+
+No ``from __future__ import annotations`` here: FastAPI reads the annotations, and some of them are made in a function.
+"""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Query, Response
+
+from sealift_hub.api import problems
+from sealift_hub.api.bodies import bounded_body
+from sealift_hub.api.schemas import DeviceAnswer, DevicesAnswer, ErrorAnswer, GapAnswer, ReceiptAnswer, ReportAnswer, ReportsAnswer
+from sealift_hub.fleet import queries
+from sealift_hub.ingest.intake import Intake, Source
+from sealift_hub.limits import Limits
+from sealift_hub.storage.database import Database
+from sealift_runtime.exchange.report import DEVICE_ID
+
+DeviceId = Annotated[str, Path(pattern=f"^{DEVICE_ID}$", description="The device's id: the SHA-256 of its public key in PEM form, in hex.")]
+Number = Annotated[int, Path(ge=1, le=2**63 - 1)]
+
+_KEY = {"requestBody": {"required": True, "content": {"application/x-pem-file": {"schema": {"type": "string"}}}}}
+_REPORT = {"requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object", "description": "A DSSE envelope."}}}}}
+
+
+def router(database: Database, intake: Intake, limits: Limits) -> APIRouter:
+    """The routes about devices."""
+    routes = APIRouter(prefix="/api/v1/devices", tags=["devices"], responses=problems.RESPONSES)
+    _add_intake(routes, intake, limits)
+    _add_questions(routes, database, limits)
+    return routes
+
+
+def _add_intake(routes: APIRouter, intake: Intake, limits: Limits) -> None:
+    key_body = Depends(bounded_body(limits.key_bytes, limits.body_seconds))
+    report_body = Depends(bounded_body(limits.report_bytes, limits.body_seconds))
+
+    @routes.put("/{device_id}", openapi_extra=_KEY, response_model=ReceiptAnswer, status_code=201, responses={200: {"model": ReceiptAnswer}})
+    def enrol(device_id: DeviceId, pem: Annotated[bytes, key_body]) -> Response:
+        """Enrol a device by its public key (PEM); 201 if it is new, 200 if it was known. Idempotent."""
+        taken = intake.enrol(device_id, pem)
+        return Response(taken.receipt.to_bytes(), 201 if taken.new else 200, media_type="application/json")
+
+    refusals: dict[int | str, dict[str, object]] = {
+        403: {"model": ErrorAnswer, "description": "Not signed by the device, or it contradicts what the device told before"},
+        409: {"model": GapAnswer, "description": "Reports before this one are missing"},
+    }
+
+    @routes.post("/{device_id}/reports", openapi_extra=_REPORT, response_model=ReceiptAnswer, responses=refusals)
+    def send_report(device_id: DeviceId, envelope: Annotated[bytes, report_body]) -> Response:
+        """Take one sealed report, and answer with a receipt. A report that is here already gets the same answer again."""
+        taken = intake.receive(device_id, envelope, source=Source.HTTP)
+        return Response(taken.receipt.to_bytes(), media_type="application/json")
+
+
+def _add_questions(routes: APIRouter, database: Database, limits: Limits) -> None:
+    rows = Query(ge=1, le=limits.page_rows, description="The most rows of a page.")
+
+    @routes.get("", response_model=DevicesAnswer)
+    def list_devices(
+        after: Annotated[str, Query(max_length=64, description="Begin behind this id.")] = "", limit: Annotated[int, rows] = 100
+    ) -> DevicesAnswer:
+        """List devices in the order of their ids."""
+        with database.reading() as session:
+            found = queries.list_devices(session, after=after, limit=limit + 1)
+        page = [DeviceAnswer.model_validate(device) for device in found[:limit]]
+        return DevicesAnswer(devices=page, next=page[-1].id if len(found) > limit else None)
+
+    @routes.get("/{device_id}", response_model=DeviceAnswer)
+    def get_device(device_id: DeviceId) -> DeviceAnswer:
+        """Tell what is known of one device."""
+        with database.reading() as session:
+            return DeviceAnswer.model_validate(queries.get_device(session, device_id))
+
+    @routes.get("/{device_id}/reports", response_model=ReportsAnswer)
+    def list_reports(
+        device_id: DeviceId,
+        after: Annotated[int, Query(ge=0, le=2**63 - 1, description="Begin behind this number.")] = 0,
+        limit: Annotated[int, rows] = 100,
+    ) -> ReportsAnswer:
+        """List the reports that a device sent, in their order."""
+        with database.reading() as session:
+            found = queries.list_reports(session, device_id, after=after, limit=limit + 1)
+        page = [ReportAnswer.model_validate(report) for report in found[:limit]]
+        return ReportsAnswer(reports=page, next=page[-1].number if len(found) > limit else None)
+
+    sealed: dict[int | str, dict[str, object]] = {
+        200: {"content": {"application/json": {}}, "description": "The DSSE envelope, byte for byte"},
+    }
+
+    @routes.get("/{device_id}/reports/{number}", response_class=Response, responses=sealed)
+    def get_report(device_id: DeviceId, number: Number) -> Response:
+        """Give a report as the device sealed it, so that anyone can check it again."""
+        with database.reading() as session:
+            return Response(queries.sealed_report(session, device_id, number), media_type="application/json")

@@ -1,0 +1,99 @@
+"""The answers of the API, as OpenAPI describes them."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(from_attributes=True, frozen=True)
+
+
+class ErrorAnswer(_Answer):
+    """What went wrong, in words for the person who has to mend it."""
+
+    error: str = Field(examples=["a1b2c3: no such device"])
+
+
+class GapAnswer(ErrorAnswer):
+    """Reports are missing; the device sends again from ``acknowledged`` + 1."""
+
+    acknowledged: int = Field(ge=0)
+
+
+class ReceiptAnswer(_Answer):
+    """The hub has every report of the device up to and including number ``acknowledged``."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    schema_: Literal["sealift.receipt/1"] = Field(alias="schema")
+    device: str
+    acknowledged: int = Field(ge=0)
+
+
+class ModelAnswer(_Answer):
+    """A model on a device; its figures are of the 24 hours before ``until``, the end of its newest window."""
+
+    name: str
+    version: str
+    previous_version: str
+    bundle: str
+    profile: str
+    state: str
+    until: datetime.datetime | None
+    requests: int
+    failures: int
+    p50_ms: float | None = Field(description="An upper bound of the median latency.")
+    p99_ms: float | None = Field(description="An upper bound of the 99th percentile of the latency.")
+    drifted: list[str] = Field(description="The features with an alarm in the newest window with a verdict.")
+
+
+class DeviceAnswer(_Answer):
+    """A device; ``number`` and ``digest`` are the head of its chain of reports, ``host`` what it says about itself."""
+
+    id: str
+    name: str
+    enrolled: datetime.datetime
+    last_seen: datetime.datetime | None
+    number: int
+    digest: str | None
+    host: dict[str, str]
+    conflict: str | None = Field(description="A report that the device signed, but that contradicts what it told before.")
+    conflict_seen: datetime.datetime | None
+    models: list[ModelAnswer]
+
+
+class DevicesAnswer(_Answer):
+    """A page of devices; ask again with ``after`` set to ``next`` for more."""
+
+    devices: list[DeviceAnswer]
+    next: str | None
+
+
+class ReportAnswer(_Answer):
+    """A report that the hub has."""
+
+    number: int
+    digest: str
+    created: datetime.datetime
+    received: datetime.datetime
+    source: str
+    size_bytes: int
+
+
+class ReportsAnswer(_Answer):
+    """A page of reports; ask again with ``after`` set to ``next`` for more."""
+
+    reports: list[ReportAnswer]
+    next: int | None
+
+
+class HealthAnswer(_Answer):
+    """The hub answers, and its database too."""
+
+    status: Literal["ok"]
+    version: str
+    devices: int

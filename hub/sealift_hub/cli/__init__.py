@@ -1,0 +1,34 @@
+"""The command ``sealift-hub``: one module per verb; each parses, calls, prints.
+
+- ``serve``    the hub as a service
+- ``bring``    ``import``: a medium that came back from an air-gapped site
+- ``devices``  the fleet as a list
+- ``data``     where the hub keeps its data
+"""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+import click
+
+import sealift_hub
+from sealift_hub.cli.bring import import_command
+from sealift_hub.cli.devices import devices
+from sealift_hub.cli.serve import serve
+from sealift_runtime import commandline
+
+
+@click.group()
+@click.version_option(sealift_hub.__version__, prog_name="sealift-hub")
+def cli() -> None:
+    """The fleet: serve the repository, take signed device reports, show them."""
+
+
+for _command in (serve, import_command, devices):
+    cli.add_command(_command)
+
+
+def main() -> NoReturn:
+    """Run the command line."""
+    commandline.run(cli)

@@ -1,0 +1,54 @@
+"""``sealift-hub import``: what came back from an air-gapped site."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from sealift_hub.cli.data import data_option
+from sealift_hub.errors import RefusedReportError
+from sealift_hub.ingest.intake import Intake
+from sealift_hub.ingest.medium import DeviceImport, import_medium
+from sealift_hub.storage.database import Database
+from sealift_runtime import commandline
+from sealift_runtime.clock import SystemClock
+
+
+@click.command("import")
+@click.argument("medium", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@data_option
+@commandline.json_option
+def import_command(medium: Path, data: Path, *, as_json: bool) -> None:
+    """Take the reports on MEDIUM, and leave receipts on it for the way back.
+
+    Every report is verified; what is here already changes nothing, so a medium may be imported twice. Ends with exit
+    code 4 if anything was refused, after taking all the rest.
+    """
+    with contextlib.closing(Database.in_directory(data)) as database:
+        devices = import_medium(Intake(database, SystemClock()), medium)
+    commandline.show({"devices": [dataclasses.asdict(device) for device in devices]}, _text(devices), as_json=as_json)
+    refused = sum(len(device.refused) for device in devices)
+    if refused:
+        files = "1 file was" if refused == 1 else f"{refused} files were"
+        raise RefusedReportError(f"{files} refused", where=str(medium), advice="The reasons are listed above; all other reports were taken.")
+
+
+def _text(devices: Sequence[DeviceImport]) -> str:
+    if not devices:
+        return "The medium carries no device's reports."
+    lines = [line for device in devices for line in _lines(device)]
+    unchanged = not any(device.new or device.enrolled or device.refused for device in devices)
+    return "\n".join([*lines, "Everything on this medium was here already; nothing changed."] if unchanged else lines)
+
+
+def _lines(device: DeviceImport) -> list[str]:
+    head = f"device {device.device[:12]}: {device.new} new, {device.known} known, {len(device.refused)} refused"
+    first = f"{head}{'; enrolled' if device.enrolled else ''}"
+    if device.acknowledged is not None:
+        first += f"; complete up to report {device.acknowledged}"
+    problem = [f"  the receipt could not be written: {device.receipt_problem}"] if device.receipt_problem else []
+    return [first, *(f"  refused {refusal.file}: {refusal.reason}" for refusal in device.refused), *problem]

@@ -1,0 +1,26 @@
+"""Where the hub keeps its data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import click
+import platformdirs
+
+
+def default_directory() -> Path:
+    """The place that the platform has for it."""
+    return Path(platformdirs.user_data_dir("sealift-hub", appauthor=False))
+
+
+data_option: Final[Callable[[Any], Any]] = click.option(
+    "--data",
+    type=click.Path(file_okay=False, path_type=Path),
+    envvar="SEALIFT_HUB_DATA",
+    show_envvar=True,
+    default=default_directory,
+    show_default="the platform's data directory",
+    help="The directory of the hub's database.",
+)

@@ -1,0 +1,59 @@
+"""``sealift-hub devices``: the fleet as a list."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+from sqlalchemy.orm import Session
+
+from sealift_hub.api.schemas import DeviceAnswer
+from sealift_hub.cli.data import data_option
+from sealift_hub.dashboard import formatting
+from sealift_hub.fleet import queries
+from sealift_hub.fleet.views import DeviceView
+from sealift_hub.storage.database import Database
+from sealift_runtime import commandline
+from sealift_runtime.clock import SystemClock
+
+PAGE = 500
+
+
+@click.command()
+@data_option
+@commandline.json_option
+def devices(data: Path, *, as_json: bool) -> None:
+    """List the devices, their models, and what needs attention."""
+    with contextlib.closing(Database.in_directory(data)) as database, database.reading() as session:
+        found = list(_all(session))
+    value = [DeviceAnswer.model_validate(device).model_dump(mode="json") for device in found]
+    commandline.show({"devices": value}, _text(found), as_json=as_json)
+
+
+def _all(session: Session) -> Iterator[DeviceView]:
+    after = ""
+    while page := queries.list_devices(session, after=after, limit=PAGE):
+        yield from page
+        after = page[-1].id
+
+
+def _text(found: list[DeviceView]) -> str:
+    now = SystemClock().now()
+    lines = [line for device in found for line in (_head(device, now), *_details(device))]
+    return "\n".join(lines) or "No device has enrolled yet."
+
+
+def _head(device: DeviceView, now: datetime.datetime) -> str:
+    return f"{device.short_id}  {device.name}  seen {formatting.ago(device.last_seen, now)}"
+
+
+def _details(device: DeviceView) -> list[str]:
+    conflict = [f"  CONFLICT: {device.conflict}"] if device.conflict else []
+    return conflict + [
+        f"  {model.name} {model.version} {model.state}: {model.requests} requests in 24 h, {model.failures} failed, "
+        f"p50 {formatting.latency(model.p50_ms)}, p99 {formatting.latency(model.p99_ms)}, {formatting.plural(len(model.drifted), 'drift alarm')}"
+        for model in device.models
+    ]

@@ -1,0 +1,121 @@
+"""The routes of the pages; each asks `fleet` one question and renders a template."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import jinja2
+from fastapi import APIRouter, HTTPException, Query, Response
+from fastapi.responses import HTMLResponse
+from sqlalchemy.orm import Session
+
+import sealift_hub
+from sealift_hub.dashboard import charts, formatting
+from sealift_hub.fleet import queries
+from sealift_hub.fleet.views import DeviceView, DriftView, ModelView, WindowView
+from sealift_hub.storage.database import Database
+from sealift_runtime.clock import Clock
+
+PAGE_DEVICES: Final = 100
+CHART_WINDOWS: Final = 48
+TABLE_WINDOWS: Final = 12
+EVENTS: Final = 100
+
+_HERE: Final = Path(__file__).parent
+_ASSETS: Final[Mapping[str, tuple[str, bytes]]] = {
+    name: (kind, (_HERE / "assets" / name).read_bytes()) for name, kind in (("hub.css", "text/css; charset=utf-8"), ("mark.svg", "image/svg+xml"))
+}
+_ASSETS_VERSION: Final = hashlib.sha256(b"".join(data for _, data in _ASSETS.values())).hexdigest()[:12]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ModelPanel:
+    """What the device page shows of one model; ``windows`` has the newest first."""
+
+    model: ModelView
+    windows: tuple[WindowView, ...]
+    drift: DriftView | None
+    requests: tuple[charts.Bar, ...]
+    p50: str
+    p99: str
+
+
+def router(database: Database, clock: Clock) -> APIRouter:
+    """The pages and their assets."""
+    routes = APIRouter(default_response_class=HTMLResponse)
+
+    @routes.get("/")
+    def fleet(page: Annotated[int, Query(ge=1, le=10_000)] = 1) -> HTMLResponse:
+        now = clock.now()
+        with database.reading() as session:
+            totals = queries.totals(session, now)
+            found = queries.recent_devices(session, offset=(page - 1) * PAGE_DEVICES, limit=PAGE_DEVICES + 1)
+        return _render("fleet.html", now=now, totals=totals, devices=found[:PAGE_DEVICES], page=page, more=len(found) > PAGE_DEVICES)
+
+    @routes.get("/devices/{device_id}")
+    def device(device_id: str) -> HTMLResponse:
+        now = clock.now()
+        with database.reading() as session:
+            view = queries.get_device(session, device_id)
+            panels = [_panel(session, device_id, model) for model in view.models]
+            events = queries.newest_events(session, device_id, limit=EVENTS)
+        return _render("device.html", now=now, device=view, panels=panels, events=events, shown=TABLE_WINDOWS)
+
+    @routes.get("/assets/{name}")
+    def asset(name: str) -> Response:
+        if name not in _ASSETS:
+            raise HTTPException(404)
+        kind, data = _ASSETS[name]
+        return Response(data, media_type=kind, headers={"cache-control": "public, max-age=31536000, immutable"})
+
+    return routes
+
+
+def problem_page(status: int, message: str) -> HTMLResponse:
+    """An error as a page, for someone who came with a browser."""
+    return _render("problem.html", status, now=None, message=message)
+
+
+def _panel(session: Session, device_id: str, model: ModelView) -> ModelPanel:
+    windows = queries.newest_windows(session, device_id, model.name, limit=CHART_WINDOWS)
+    oldest_first = windows[::-1]
+    return ModelPanel(
+        model=model,
+        windows=windows,
+        drift=queries.newest_drift(session, device_id, model.name),
+        requests=charts.bars([window.requests for window in oldest_first], CHART_WINDOWS),
+        p50=charts.line([window.p50_ms for window in oldest_first], CHART_WINDOWS),
+        p99=charts.line([window.p99_ms for window in oldest_first], CHART_WINDOWS),
+    )
+
+
+def health(device: DeviceView, now: datetime.datetime) -> str:
+    """One word on a device, the most urgent that holds: ``conflict``, ``drift``, ``new``, ``quiet``, ``well``."""
+    if device.conflict:
+        return "conflict"
+    if device.alarms:
+        return "drift"
+    if device.last_seen is None:
+        return "new"
+    return "quiet" if now - device.last_seen > queries.QUIET else "well"
+
+
+def _environment() -> jinja2.Environment:
+    loader = jinja2.FileSystemLoader(_HERE / "templates")
+    environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    for filter_ in (formatting.ago, formatting.latency, formatting.count, formatting.plural, formatting.day_time, formatting.machine_time, health):
+        environment.filters[filter_.__name__] = filter_
+    environment.globals |= {"charts": charts, "version": sealift_hub.__version__, "assets_version": _ASSETS_VERSION}
+    return environment
+
+
+_TEMPLATES: Final = _environment()
+
+
+def _render(template: str, status: int = 200, **values: Any) -> HTMLResponse:
+    return HTMLResponse(_TEMPLATES.get_template(template).render(values), status, headers={"cache-control": "no-store"})
