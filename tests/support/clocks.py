@@ -8,7 +8,7 @@ import datetime
 class ManualClock:
     """A `Clock` that stands still; ``sleep`` moves it on at once and is remembered in ``slept``."""
 
-    def __init__(self, now: datetime.datetime = datetime.datetime(2026, 6, 1, 12, 0, 0, tzinfo=datetime.UTC)) -> None:
+    def __init__(self, now: datetime.datetime = datetime.datetime(2027, 1, 1, 12, 0, 0, tzinfo=datetime.UTC)) -> None:
         self._now = now
         self._monotonic = 1000.0
         self.slept: list[float] = []

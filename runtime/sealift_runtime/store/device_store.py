@@ -79,11 +79,11 @@ class DeviceStore:
         self.fetch(descriptor, transport)
         return self.layout.read(descriptor.digest, max_bytes=max_bytes)
 
-    def drop_damaged(self, descriptors: Iterable[Descriptor]) -> list[Descriptor]:
+    def drop_damaged(self, digests: Iterable[Digest]) -> list[Digest]:
         """Read every blob again; those that are missing, and those that are damaged, which are removed."""
-        wrong = [row for row in {row.digest: row for row in descriptors}.values() if not self._intact(row.digest)]
-        for row in wrong:
-            self.layout.path(row.digest).unlink(missing_ok=True)
+        wrong = [digest for digest in dict.fromkeys(digests) if not self._intact(digest)]
+        for digest in wrong:
+            self.layout.path(digest).unlink(missing_ok=True)
         return wrong
 
     def bundle_files(self, digest: Digest) -> BundleFiles:

@@ -16,6 +16,8 @@ CHANNELS: Final = "channels"
 ROLES: Final = (ROOT, TIMESTAMP, SNAPSHOT, TARGETS, CHANNELS)
 #: A field of ours in the signed part of any role: when it was signed, as RFC 3339. Sets the floor of time.
 SIGNED_AT_FIELD: Final = "dev.sealift.signed-at"
+#: When this version was made: no device that runs it lives before. Moved on with each version.
+BUILD_TIME: Final = datetime.datetime(2026, 11, 1, tzinfo=datetime.UTC)
 _LONG_AGO: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 

@@ -1,0 +1,94 @@
+"""What the steps of an update share: the parts they work with, and the two bad ends, rejection and the way back."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from sealift_runtime.clock import Clock
+from sealift_runtime.errors import DocumentError, EngineError, HardwareError, IntegrityError, LimitError, UpdateError
+from sealift_runtime.hardware.machine import Machine
+from sealift_runtime.store.device_store import DeviceStore
+from sealift_runtime.transport.base import Transport
+from sealift_runtime.update.policy import UpdatePolicy
+from sealift_runtime.update.records import InstalledBundle, Refusal, Update
+from sealift_runtime.update.server import Server
+from sealift_runtime.update.state import StateDatabase
+from sealift_runtime.update.table import State
+
+
+class RejectedError(UpdateError):
+    """A release that would be as wrong tomorrow; the update ends in state rejected."""
+
+
+@contextlib.contextmanager
+def judging() -> Iterator[None]:
+    """What is wrong in this block is the release's own fault. Nothing may be fetched in it."""
+    try:
+        yield
+    except (DocumentError, EngineError, HardwareError, IntegrityError, LimitError) as error:
+        raise RejectedError(str(error)) from error
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What the steps work with; ``transport`` is asked for only when something is to be fetched."""
+
+    state: StateDatabase
+    store: DeviceStore
+    transport: Callable[[], Transport]
+    machine: Machine
+    onnxruntime: str
+    clock: Clock
+    server: Server
+    policy: UpdatePolicy
+
+    def record(self, kind: str, row: Update | InstalledBundle, detail: str) -> None:
+        """Write an event about a model into the ledger."""
+        self.state.record(kind, model=row.name, version=row.version, detail=detail, now=self.clock.now())
+
+    def enter(self, update: Update, state: State, **changes: Any) -> Update:
+        """Persist the update in its next state."""
+        update = dataclasses.replace(update, state=state, **({"reason": ""} | changes))
+        self.state.enter(update)
+        return update
+
+    def installed(self, update: Update) -> InstalledBundle:
+        """The bundle that an update brings, once it is chosen."""
+        if update.bundle is None:
+            raise UpdateError("no bundle was chosen yet", where=f"{update.name} {update.version} in {update.state}")
+        return self.state.installed(
+            name=update.name,
+            version=update.version,
+            digest=update.bundle,
+            profile=update.profile,
+            release=update.release,
+            release_size=update.release_size,
+        )
+
+    def reject(self, update: Update, reason: str) -> Update:
+        """End an update before it serves; its release isn't tried again until told or superseded."""
+        with self.state.transaction():
+            update = self.enter(update, State.REJECTED, reason=reason)
+            self._refuse(update, reason)
+            self.record("rejected", update, reason)
+        return update
+
+    def roll_back(self, update: Update, reason: str) -> Update:
+        """End an update that serves, or served: the old bundle is current again, at once and durably, then serves.
+
+        `EngineError` if the data plane can't serve the old bundle either; the database says then what should serve.
+        """
+        with self.state.transaction():
+            deployment = self.state.deployment(update.name)
+            self.state.set_deployment(update.name, deployment.previous if deployment else None, None)
+            update = self.enter(update, State.ROLLED_BACK, reason=reason)
+            self._refuse(update, reason)
+            self.record("rolled-back", update, reason)
+        self.server.activate(update.name)
+        return update
+
+    def _refuse(self, update: Update, reason: str) -> None:
+        self.state.refuse(Refusal(release=update.release, name=update.name, version=update.version, reason=reason))

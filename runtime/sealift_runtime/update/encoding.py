@@ -1,0 +1,66 @@
+"""An update as the database's JSON, and back."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+from sealift_runtime.bundle.digest import Digest
+from sealift_runtime.clock import format_time
+from sealift_runtime.documents import Document
+from sealift_runtime.update.records import Probation, ServingCounters, Update
+from sealift_runtime.update.table import State
+
+MAX_BYTES = 64 * 1024
+
+
+def update_to_json(update: Update) -> str:
+    """One line of JSON."""
+    fields = {field.name: getattr(update, field.name) for field in dataclasses.fields(update)}
+    bundle = str(update.bundle) if update.bundle else None
+    return json.dumps(fields | {"release": str(update.release), "bundle": bundle, "probation": _probation_json(update.probation)})
+
+
+def update_from_json(text: str) -> Update:
+    """The reverse of `update_to_json`."""
+    document = Document.parse_json(text.encode(), where="state.sqlite: updates", max_bytes=MAX_BYTES)
+    return Update(
+        name=document.text("name"),
+        version=document.text("version"),
+        state=State(document.text("state", one_of=tuple(State))),
+        release=Digest.parse(document.text("release"), where=document.where),
+        release_size=document.integer("release_size", minimum=0),
+        bundle=Digest.parse(document.text("bundle"), where=document.where) if document.has("bundle") else None,
+        bundle_size=document.integer("bundle_size", minimum=0),
+        profile=document.text("profile"),
+        attempts=document.integer("attempts", minimum=0),
+        probation=_probation(document.document("probation")) if document.has("probation") else None,
+        reason=document.text("reason"),
+    )
+
+
+def _probation_json(probation: Probation | None) -> dict[str, Any] | None:
+    if probation is None:
+        return None
+    return {
+        "started": format_time(probation.started),
+        "deadline": format_time(probation.deadline),
+        "start": dataclasses.asdict(probation.start),
+        "before": dataclasses.asdict(probation.before) if probation.before else None,
+    }
+
+
+def _probation(document: Document) -> Probation:
+    return Probation(
+        started=document.time("started"),
+        deadline=document.time("deadline"),
+        start=_counters(document.document("start")),
+        before=_counters(document.document("before")) if document.has("before") else None,
+    )
+
+
+def _counters(document: Document) -> ServingCounters:
+    names = ("requests", "failures", "nonfinite", "memory_bytes")
+    counts = {name: document.integer(name, minimum=0) for name in names}
+    return ServingCounters(latency_counts=document.integers("latency_counts", minimum=0, max_items=1000), **counts)

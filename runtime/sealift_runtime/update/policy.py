@@ -1,0 +1,51 @@
+"""What a site decides about updates."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+
+from sealift_runtime.store.device_store import DEFAULT_RESERVE_BYTES
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ProbationPolicy:
+    """When a new version goes back.
+
+    Rates are judged once ``minimum_requests`` were served; a rate is a breach if even the lower end of its 95 %
+    interval is more than ``rate_margin`` above the previous version's. Latency is a breach if a quantile is more than
+    ``latency_ratio`` times the previous version's, memory if it is more than ``memory_ratio`` times that plus
+    ``memory_slack_bytes``.
+    """
+
+    duration_s: float = 600.0
+    minimum_requests: int = 20
+    rate_margin: float = 0.01
+    latency_ratio: float = 2.0
+    memory_ratio: float = 1.5
+    memory_slack_bytes: int = 256 * 2**20
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class UpdatePolicy:
+    """Limits and thresholds of updates.
+
+    ``max_staleness`` is how long past its expiry timestamp metadata still lets new releases in; ``reserve_bytes`` of disk
+    are never used; ``self_test_memory_bytes`` None sets no limit, ``slowdown_limit`` None doesn't judge speed.
+    """
+
+    probation: ProbationPolicy = dataclasses.field(default_factory=ProbationPolicy)
+    max_staleness: datetime.timedelta = datetime.timedelta(days=30)
+    reserve_bytes: int = DEFAULT_RESERVE_BYTES
+    self_test_timeout_s: float = 300.0
+    self_test_attempts: int = 3
+    self_test_memory_bytes: int | None = None
+    slowdown_limit: float | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Subscription:
+    """What a device is to run: a channel, and of that some models or (None) all."""
+
+    channel: str = "stable"
+    models: frozenset[str] | None = None

@@ -1,0 +1,85 @@
+"""What the database remembers, as values."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Sequence
+from pathlib import Path
+
+from sealift_runtime.bundle.digest import Digest
+from sealift_runtime.update.table import State
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class InstalledBundle:
+    """A bundle on this device. ``digest`` is its OCI manifest's; ``release`` and ``release_size`` are its release's index."""
+
+    name: str
+    version: str
+    digest: Digest
+    profile: str
+    release: Digest
+    release_size: int
+    directory: Path
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """One model on this device: what is to serve, and what to go back to."""
+
+    name: str
+    current: InstalledBundle | None
+    previous: InstalledBundle | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ServingCounters:
+    """What one model did since it was loaded: counts, latencies by `exchange.histogram`'s buckets, memory now."""
+
+    requests: int = 0
+    failures: int = 0
+    nonfinite: int = 0
+    latency_counts: Sequence[int] = ()
+    memory_bytes: int = 0
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Probation:
+    """A probation that runs: since when, until when, the new bundle's counters at its start, the old one's at its end."""
+
+    started: datetime.datetime
+    deadline: datetime.datetime
+    start: ServingCounters
+    before: ServingCounters | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Update:
+    """The latest update of one model.
+
+    ``bundle`` and ``profile`` are known from state fetching on, ``probation`` in that state. ``attempts`` counts
+    self-tests; ``reason`` says why it ended, or what holds it up.
+    """
+
+    name: str
+    version: str
+    state: State
+    release: Digest
+    release_size: int
+    bundle: Digest | None = None
+    bundle_size: int = 0
+    profile: str = ""
+    attempts: int = 0
+    probation: Probation | None = None
+    reason: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """A release that isn't tried again until someone says so, or a channel names another."""
+
+    release: Digest
+    name: str
+    version: str
+    reason: str

@@ -1,0 +1,72 @@
+"""Metadata from a transport, through the rules of `trust`: the shell of the client workflow.
+
+1. Each next root until there is none; each is kept at once, as a revocation must not be forgotten. [TUF 5.3]
+2. What the newest root no longer vouches for is dropped; root must not be expired. [5.3.10]
+3. Timestamp, then snapshot, targets and channels where they aren't the versions that are named. [5.4 to 5.6]
+4. All that is kept, before expiry is judged: even expired metadata refuses what is older.
+5. The clock's time is remembered only if nothing is expired at it: a clock that ran ahead mustn't stay ahead for good.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from sealift_runtime.errors import NotFoundError, TrustError
+from sealift_runtime.transport.base import Transport, read_bounded
+from sealift_runtime.trust import driver
+from sealift_runtime.trust.expiry import check_expiry, check_root_expiry
+from sealift_runtime.trust.metadata import MAX_BYTES
+from sealift_runtime.trust.state import BUILD_TIME, CHANNELS, ROOT, SNAPSHOT, TARGETS, TIMESTAMP, TrustState
+
+#: How many roots may follow each other in one refresh; TUF asks for a bound, and nobody rotates that often.
+MAX_ROOTS: Final = 256
+_ACCEPT: Final[Mapping[str, Callable[[TrustState, bytes], TrustState]]] = {
+    SNAPSHOT: driver.accept_snapshot,
+    TARGETS: driver.accept_targets,
+    CHANNELS: driver.accept_channels,
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Refreshed:
+    """The state after a refresh; ``stale`` is a sentence if timestamp or snapshot is past its expiry."""
+
+    state: TrustState
+    stale: str | None
+
+
+def refresh_trust(
+    state: TrustState, transport: Transport, *, clock: datetime.datetime, max_staleness: datetime.timedelta, save: Callable[[TrustState], None]
+) -> Refreshed:
+    """The newest state that the other side can prove; ``save`` makes it durable on the way.
+
+    Raises `TrustError`, `RollbackRefusedError` or `ExpiredError` naming the file, or what the transport raises.
+    """
+    state = _roots(state, transport, save)  # 1
+    state = driver.still_trusted(state)  # 2
+    check_root_expiry(state, state.time(clock, BUILD_TIME))
+    state = driver.accept_timestamp(state, read_bounded(transport, "metadata/timestamp.json", MAX_BYTES[TIMESTAMP]))  # 3
+    while following := driver.next_role(state):
+        role, version = following
+        state = _ACCEPT[role](state, read_bounded(transport, f"metadata/{version}.{role}.json", MAX_BYTES[role]))
+    save(state)  # 4
+    stale = check_expiry(state, state.time(clock, BUILD_TIME), max_staleness)
+    if stale is None and clock > state.seen_time:  # 5
+        state = dataclasses.replace(state, seen_time=clock)
+        save(state)
+    return Refreshed(state=state, stale=stale)
+
+
+def _roots(state: TrustState, transport: Transport, save: Callable[[TrustState], None]) -> TrustState:
+    for _ in range(MAX_ROOTS):
+        path = f"metadata/{state.versions[ROOT] + 1}.root.json"
+        try:
+            data = read_bounded(transport, path, MAX_BYTES[ROOT])
+        except NotFoundError:
+            return state
+        state = driver.accept_root(state, data)
+        save(state)
+    raise TrustError("too many new roots", where="metadata/root.json", expected=f"at most {MAX_ROOTS} at a time")

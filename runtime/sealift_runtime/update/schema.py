@@ -1,0 +1,79 @@
+"""The tables of state.sqlite, and the one way to open it."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from sealift_runtime.errors import DiskFullError, StoreError
+
+VERSION: Final = 1
+BUSY_TIMEOUT_MS: Final = 10_000
+_TABLES: Final = """
+CREATE TABLE deployments (
+    name TEXT NOT NULL,
+    slot TEXT NOT NULL CHECK (slot IN ('current', 'previous')),
+    version TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    profile TEXT NOT NULL,
+    release TEXT NOT NULL,
+    release_size INTEGER NOT NULL,
+    PRIMARY KEY (name, slot)
+) STRICT;
+CREATE TABLE updates (name TEXT PRIMARY KEY, document TEXT NOT NULL) STRICT;
+CREATE TABLE refusals (
+    release TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    version TEXT NOT NULL,
+    reason TEXT NOT NULL
+) STRICT;
+CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+CREATE TABLE events (
+    number INTEGER PRIMARY KEY,
+    time TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    model TEXT NOT NULL,
+    version TEXT NOT NULL,
+    detail TEXT NOT NULL,
+    hash TEXT NOT NULL
+) STRICT;
+"""
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open the database, made if it isn't there; durable at every commit. Usable from several threads, one at a time."""
+    with translate_sqlite_errors(path):
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        _create(connection, path)
+    return connection
+
+
+def _create(connection: sqlite3.Connection, path: Path) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version == 0:
+        for statement in filter(str.strip, _TABLES.split(";")):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {VERSION}")
+    connection.execute("COMMIT")
+    if version not in (0, VERSION):
+        connection.close()
+        advice = "Use the version of Sealift that wrote it, or a newer one."
+        raise StoreError("another version of the database", where=str(path), expected=str(VERSION), found=str(version), advice=advice)
+
+
+@contextlib.contextmanager
+def translate_sqlite_errors(path: Path) -> Iterator[None]:
+    """Turn SQLite's errors about ``path`` into `DiskFullError` or `StoreError`."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorname", "") == "SQLITE_FULL":
+            raise DiskFullError("the disk is full", where=str(path), advice="Free some space; the last complete change is kept.") from error
+        raise StoreError(f"the database can't be used ({error})", where=str(path)) from error

@@ -1,0 +1,75 @@
+"""Which bundle of a release this machine is to run, and whether its requirements are met. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+from sealift_runtime.bundle.manifest import BundleManifest, Requirements
+from sealift_runtime.bundle.release import OCI_ARCHITECTURES, BundleRef, Release
+from sealift_runtime.errors import DocumentError, HardwareError, IntegrityError
+from sealift_runtime.hardware.machine import Machine
+from sealift_runtime.hardware.match import choose
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What requirements are held against: the machine, the installed onnxruntime, the free disk space."""
+
+    machine: Machine
+    onnxruntime: str
+    free_bytes: int
+
+
+def candidates(release: Release, machine: Machine) -> list[BundleRef]:
+    """The bundles for this machine's architecture; `HardwareError` if there is none."""
+    architecture = OCI_ARCHITECTURES.get(machine.arch, machine.arch)
+    found = [row for row in release.bundles if row.manifest.platform.get("architecture") == architecture]
+    if not found:
+        there = ", ".join(sorted({row.manifest.platform.get("architecture", "unknown") for row in release.bundles}))
+        raise HardwareError("no bundle for this architecture", where=f"{release.name} {release.version}", expected=architecture, found=there)
+    return found
+
+
+def select_bundle(release: Release, manifests: Mapping[str, BundleManifest], facts: Facts) -> BundleRef:
+    """The bundle to run, out of those whose manifests are given by profile.
+
+    1. Each manifest is of this release: name, version, profile. Else `IntegrityError`.
+    2. The most specific profile that fits the machine is taken; `HardwareError` says why each doesn't.
+    3. Its requirements are met; `HardwareError` says which aren't.
+    """
+    for profile, manifest in manifests.items():  # 1
+        expected, found = (release.name, release.version, profile), (manifest.name, manifest.version, manifest.profile.name)
+        if expected != found:
+            raise IntegrityError(
+                "a bundle isn't what its release says", where=f"{release.name} {release.version}", expected=" ".join(expected), found=" ".join(found)
+            )
+    chosen, fits = choose([manifest.profile for manifest in manifests.values()], facts.machine)  # 2
+    if chosen is None:
+        reasons = " ".join(f"{fit.profile}: {' '.join(fit.reasons)}" for fit in fits)
+        raise HardwareError("no bundle fits this machine", where=f"{release.name} {release.version}", found=reasons)
+    unmet = unmet_requirements(manifests[chosen.name].requires, facts)  # 3
+    if unmet:
+        raise HardwareError("this device doesn't meet the bundle's requirements", where=f"{release.name} {release.version}", found=" ".join(unmet))
+    return release.bundle(chosen.name)
+
+
+def unmet_requirements(requires: Requirements, facts: Facts) -> list[str]:
+    """A sentence for each requirement of a manifest that isn't met."""
+    try:
+        versions = SpecifierSet(requires.onnxruntime)
+    except InvalidSpecifier as error:
+        raise DocumentError("not a version range", where="bundle.json: requires.onnxruntime", found=repr(requires.onnxruntime)) from error
+    unmet = []
+    if not versions.contains(facts.onnxruntime, prereleases=True):
+        unmet.append(f"onnxruntime {requires.onnxruntime} is needed, {facts.onnxruntime} is installed.")
+    missing = [flag for flag in requires.cpu_flags if flag not in facts.machine.cpu_flags]
+    if missing:
+        unmet.append(f"The processor lacks {', '.join(missing)}.")
+    if requires.memory_bytes > facts.machine.memory_bytes:
+        unmet.append(f"{requires.memory_bytes} bytes of memory are needed, {facts.machine.memory_bytes} are there.")
+    if requires.disk_bytes > facts.free_bytes:
+        unmet.append(f"{requires.disk_bytes} bytes of disk are needed, {facts.free_bytes} are free.")
+    return unmet

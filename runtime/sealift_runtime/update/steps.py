@@ -1,0 +1,166 @@
+"""One function per state: does the state's work and enters the next one, durably, or raises and stays.
+
+An error that may be gone tomorrow (a line, a disk, a damaged mirror) is raised as it is. What would be as wrong
+tomorrow (a bundle that doesn't fit, a signature, a failed self-test) is raised as `RejectedError`, out of `judging`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from sealift_runtime.bundle import files
+from sealift_runtime.bundle.layout import INDEX_TYPE, MANIFEST_TYPE, Descriptor
+from sealift_runtime.bundle.limits import LIMITS
+from sealift_runtime.bundle.manifest import BundleManifest
+from sealift_runtime.bundle.release import BundleFiles, BundleRef, Release
+from sealift_runtime.engine.selftest import run_self_test
+from sealift_runtime.errors import DocumentError, EngineError, IntegrityError
+from sealift_runtime.store.space import free_bytes
+from sealift_runtime.update import recovery
+from sealift_runtime.update.context import Context, RejectedError, judging
+from sealift_runtime.update.installed import check_installed
+from sealift_runtime.update.probation import Decision, judge
+from sealift_runtime.update.records import Probation, ServingCounters, Update
+from sealift_runtime.update.select import Facts, candidates, select_bundle
+from sealift_runtime.update.table import State
+
+Step = Callable[[Context, Update], Update]
+
+
+def check(context: Context, update: Update) -> Update:
+    """Choose the bundle of the release for this machine."""
+    row = Descriptor(media_type=INDEX_TYPE, digest=update.release, size_bytes=update.release_size)
+    data = context.store.fetch_document(row, context.transport(), max_bytes=LIMITS.oci_document_bytes)
+    with judging():
+        release = Release.parse(data, where=f"releases/{update.name}/{update.version}")
+        if (release.name, release.version) != (update.name, update.version):
+            expected, found = f"{update.name} {update.version}", f"{release.name} {release.version}"
+            raise IntegrityError("the release isn't the one that was named", where=str(update.release), expected=expected, found=found)
+        refs = candidates(release, context.machine)
+    manifests = {ref.profile: _manifest(context, ref) for ref in refs}
+    with judging():
+        facts = Facts(machine=context.machine, onnxruntime=context.onnxruntime, free_bytes=free_bytes(context.store.layout.directory))
+        chosen = select_bundle(release, manifests, facts)
+    return context.enter(update, State.FETCHING, bundle=chosen.manifest.digest, bundle_size=chosen.manifest.size_bytes, profile=chosen.profile)
+
+
+def _manifest(context: Context, ref: BundleRef) -> BundleManifest:
+    """bundle.json of one bundle of a release, without the rest of it."""
+    data = context.store.fetch_document(ref.manifest, context.transport(), max_bytes=LIMITS.oci_document_bytes)
+    with judging():
+        row = BundleFiles.parse(data, where=f"{ref.profile}: OCI manifest").layers[files.MANIFEST]
+    data = context.store.fetch_document(row, context.transport(), max_bytes=LIMITS.manifest_bytes)
+    with judging():
+        return BundleManifest.parse(data, where=f"{ref.profile}: {files.MANIFEST}")
+
+
+def fetch(context: Context, update: Update) -> Update:
+    """Bring every blob that isn't here, once there is room for all of them."""
+    bundle = context.installed(update)
+    row = Descriptor(media_type=MANIFEST_TYPE, digest=bundle.digest, size_bytes=update.bundle_size)
+    data = context.store.fetch_document(row, context.transport(), max_bytes=LIMITS.oci_document_bytes)
+    missing = context.store.missing(BundleFiles.parse(data, where=str(bundle.digest)).blobs())
+    context.store.check_space(missing)
+    for blob in missing:
+        context.store.fetch(blob, context.transport())
+    return context.enter(update, State.VERIFYING)
+
+
+def verify(context: Context, update: Update) -> Update:
+    """Read every blob again, make the directory, check all of it; a damaged blob is removed and fetched anew."""
+    bundle = context.installed(update)
+    damaged = context.store.drop_damaged(row.digest for row in context.store.bundle_files(bundle.digest).blobs())
+    if damaged:
+        names = ", ".join(str(context.store.layout.path(digest)) for digest in damaged)
+        context.record("damaged", update, f"{names}: the content was changed on this disk; it is fetched anew")
+        return context.enter(update, State.FETCHING)
+    context.store.materialize(bundle.digest)
+    with judging():
+        check_installed(context.store, bundle)
+    return context.enter(update, State.STAGED)
+
+
+def stage(context: Context, update: Update) -> Update:
+    """Go on to the self-test."""
+    return context.enter(update, State.SELF_TESTING)
+
+
+def self_test(context: Context, update: Update) -> Update:
+    """Let the bundle prove itself in a process of its own, at most so many times; then make it current."""
+    policy, bundle = context.policy, context.installed(update)
+    if update.attempts >= policy.self_test_attempts:
+        raise RejectedError(f"its self-test was begun {update.attempts} times and never came to an end")
+    update = dataclasses.replace(update, attempts=update.attempts + 1)
+    context.state.put(update)
+    try:
+        check_installed(context.store, bundle)
+    except (IntegrityError, DocumentError) as error:  # it was whole when it was staged: this disk did it
+        context.record("damaged", update, f"{error}; it is fetched anew")
+        recovery.drop(context, bundle)
+        return context.enter(update, State.FETCHING)
+    with judging():
+        run_self_test(
+            bundle.directory,
+            memory_bytes=policy.self_test_memory_bytes,
+            timeout_s=policy.self_test_timeout_s,
+            slowdown_limit=policy.slowdown_limit,
+        )
+    now = context.clock.now()
+    waiting = Probation(started=now, deadline=now, start=ServingCounters(), before=context.server.counters(update.name))
+    with context.state.transaction():
+        deployment = context.state.deployment(update.name)
+        context.state.set_deployment(update.name, bundle, deployment.current if deployment else None)
+        return context.enter(update, State.ACTIVATING, probation=waiting)
+
+
+def activate(context: Context, update: Update) -> Update:
+    """Let the data plane serve what is current; if it can't, go back at once."""
+    try:
+        context.server.activate(update.name)
+    except (EngineError, IntegrityError) as error:
+        return context.roll_back(update, f"it can't be served: {error}")
+    now = context.clock.now()
+    before = update.probation.before if update.probation else None
+    start = context.server.counters(update.name) or ServingCounters()
+    deadline = now + datetime.timedelta(seconds=context.policy.probation.duration_s)
+    context.record("activated", update, f"on probation for {context.policy.probation.duration_s:.0f} s")
+    return context.enter(update, State.PROBATION, probation=Probation(started=now, deadline=deadline, start=start, before=before))
+
+
+def watch(context: Context, update: Update) -> Update:
+    """Commit, wait or go back, as `probation.judge` says."""
+    now = context.clock.now()
+    if update.probation is None or now < update.probation.started:  # the clock was set back: the window starts anew
+        return _restart_window(context, update, now)
+    verdict = judge(update.probation, context.server.counters(update.name), now, context.policy.probation)
+    if verdict.decision is Decision.ROLL_BACK:
+        return context.roll_back(update, verdict.reason)
+    if verdict.decision is Decision.WAIT:
+        return update
+    with context.state.transaction():
+        update = context.enter(update, State.COMMITTED, reason=verdict.reason)
+        context.record("installed", update, verdict.reason)
+    return update
+
+
+def _restart_window(context: Context, update: Update, now: datetime.datetime) -> Update:
+    """Restart the window of a probation whose start lies in the future."""
+    deadline = now + datetime.timedelta(seconds=context.policy.probation.duration_s)
+    window = update.probation or Probation(started=now, deadline=deadline, start=ServingCounters(), before=None)
+    update = dataclasses.replace(update, probation=dataclasses.replace(window, started=now, deadline=deadline))
+    context.state.put(update)
+    return update
+
+
+STEPS: Final[Mapping[State, Step]] = {
+    State.CHECKING: check,
+    State.FETCHING: fetch,
+    State.VERIFYING: verify,
+    State.STAGED: stage,
+    State.SELF_TESTING: self_test,
+    State.ACTIVATING: activate,
+    State.PROBATION: watch,
+}

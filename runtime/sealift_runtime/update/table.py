@@ -1,0 +1,62 @@
+"""The update as one table: what is durable when a state is entered, where a crash leads, what may come next."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from collections.abc import Mapping
+from typing import Final
+
+from sealift_runtime.errors import UpdateError
+
+
+class State(enum.StrEnum):
+    """Where an update of one model is."""
+
+    CHECKING = "checking"
+    FETCHING = "fetching"
+    VERIFYING = "verifying"
+    STAGED = "staged"
+    SELF_TESTING = "self-testing"
+    ACTIVATING = "activating"
+    PROBATION = "probation"
+    COMMITTED = "committed"
+    ROLLED_BACK = "rolled-back"
+    REJECTED = "rejected"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One state.
+
+    ``durable`` is on disk when the state is entered, ``crash`` what a restart from there comes to, ``next`` what may
+    follow, ``serves`` which bundle serves meanwhile, ``rest`` whether the update has ended here.
+    """
+
+    durable: str
+    crash: State
+    next: tuple[State, ...]
+    serves: str
+    rest: bool = False
+
+
+S = State
+TABLE: Final[Mapping[State, Row]] = {
+    S.CHECKING: Row(durable="the release's digest and size", crash=S.CHECKING, next=(S.FETCHING, S.REJECTED), serves="old"),
+    S.FETCHING: Row(durable="the bundle's digest and profile, its OCI manifest", crash=S.FETCHING, next=(S.VERIFYING,), serves="old"),
+    S.VERIFYING: Row(durable="all blobs, synced", crash=S.VERIFYING, next=(S.STAGED, S.FETCHING, S.REJECTED), serves="old"),
+    S.STAGED: Row(durable="the directory, synced; files, signature, manifest checked", crash=S.SELF_TESTING, next=(S.SELF_TESTING,), serves="old"),
+    S.SELF_TESTING: Row(durable="the number of attempts", crash=S.SELF_TESTING, next=(S.ACTIVATING, S.REJECTED, S.FETCHING), serves="old"),
+    S.ACTIVATING: Row(durable="current is the new bundle, previous the old", crash=S.PROBATION, next=(S.PROBATION, S.ROLLED_BACK), serves="new"),
+    S.PROBATION: Row(durable="the deadline, the counters at the start", crash=S.PROBATION, next=(S.COMMITTED, S.ROLLED_BACK), serves="new"),
+    S.COMMITTED: Row(durable="that it passed", crash=S.COMMITTED, next=(S.ROLLED_BACK,), serves="new", rest=True),
+    S.ROLLED_BACK: Row(durable="the reason; current is the old; the release is refused", crash=S.ROLLED_BACK, next=(), serves="old", rest=True),
+    S.REJECTED: Row(durable="the reason; the release is refused", crash=S.REJECTED, next=(), serves="old", rest=True),
+}
+
+
+def check_transition(before: State, after: State) -> None:
+    """Raise `UpdateError` unless the table has this transition (staying is none)."""
+    if after not in TABLE[before].next:
+        expected = " or ".join(TABLE[before].next) or "nothing: it is at rest"
+        raise UpdateError("no such transition", where=f"update in {before}", expected=expected, found=after)

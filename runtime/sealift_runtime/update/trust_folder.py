@@ -1,0 +1,100 @@
+"""Verified metadata on disk: one file per role, and ``state.json``, which names them and is written last.
+
+So a crash leaves the old set or the new one. A role's file that is damaged is dropped and fetched anew, but its
+version floor stays; only root and ``state.json`` itself can't be done without.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Final
+
+from sealift_runtime import durable
+from sealift_runtime.bundle.digest import Digest
+from sealift_runtime.clock import format_time
+from sealift_runtime.documents import Document, Json, canonical_json
+from sealift_runtime.errors import ConfigurationError, IntegrityError
+from sealift_runtime.trust.driver import start
+from sealift_runtime.trust.metadata import MAX_BYTES
+from sealift_runtime.trust.state import ROLES, ROOT, TrustState
+
+SCHEMA: Final = "sealift.trust"
+STATE: Final = "state.json"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """The state on disk, and the files of it that were damaged."""
+
+    state: TrustState
+    damaged: tuple[Path, ...] = ()
+
+
+class TrustFolder:
+    """The folder ``trust`` of a device's home."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def enrol(self, root: bytes) -> TrustState:
+        """Trust in a first root, given by hand; `ConfigurationError` if the device already trusts in one."""
+        if self.enrolled():
+            raise ConfigurationError("this device already has a root of trust", where=str(self._directory), advice="To start over, move it away.")
+        state = start(root)
+        self.save(state)
+        return state
+
+    def enrolled(self) -> bool:
+        """Whether a root of trust is there."""
+        return (self._directory / STATE).is_file()
+
+    def load(self) -> Loaded:
+        """The state; `ConfigurationError` if the device isn't enrolled, `IntegrityError` if its root is damaged."""
+        path = self._directory / STATE
+        if not path.is_file():
+            raise ConfigurationError("this device has no root of trust", where=str(path), advice="Enrol it with the repository's root.json.")
+        document = Document.parse_json(path.read_bytes(), where=str(path), max_bytes=64 * 1024)
+        document.schema(SCHEMA, 1)
+        files, damaged = self._read_files(document.document("files"))
+        if ROOT not in files:
+            advice = "Enrol the device again, in an empty folder; what is installed keeps serving."
+            raise IntegrityError("the trusted root is damaged", where=", ".join(map(str, damaged)) or str(path), advice=advice)
+        versions = document.document("versions")
+        state = TrustState(
+            files=files,
+            versions={role: versions.integer(role, minimum=1) for role in versions.names()},
+            signed_time=document.time("signed_time"),
+            seen_time=document.time("seen_time"),
+        )
+        return Loaded(state=state, damaged=damaged)
+
+    def save(self, state: TrustState) -> None:
+        """Make the state durable, all of it or nothing; files that it no longer names are removed."""
+        rows: dict[str, Json] = {}
+        for role, data in state.files.items():
+            digest = Digest.of(data)
+            name = f"{role}.{digest.hex[:16]}.json"
+            if not (self._directory / name).is_file() or Digest.of_file(self._directory / name) != digest:
+                durable.write_bytes(self._directory / name, data)
+            rows[role] = {"file": name, "digest": str(digest)}
+        times = {"signed_time": format_time(state.signed_time), "seen_time": format_time(state.seen_time)}
+        fields: dict[str, Json] = {"schema": f"{SCHEMA}/1", "files": rows, "versions": dict(state.versions), **times}
+        durable.write_bytes(self._directory / STATE, canonical_json(fields))
+        kept = {STATE, *(f"{role}.{Digest.of(data).hex[:16]}.json" for role, data in state.files.items())}
+        for path in self._directory.iterdir():
+            if path.name not in kept:
+                path.unlink()
+
+    def _read_files(self, rows: Document) -> tuple[dict[str, bytes], tuple[Path, ...]]:
+        files: dict[str, bytes] = {}
+        damaged = []
+        for role in filter(rows.has, ROLES):
+            row = rows.document(role)
+            path = self._directory / row.text("file", pattern=r"[a-z]+\.[0-9a-f]{16}\.json")
+            digest = Digest.parse(row.text("digest"), where=row.where)
+            if path.is_file() and path.stat().st_size <= MAX_BYTES[role] and Digest.of_file(path) == digest:
+                files[role] = path.read_bytes()
+            else:
+                damaged.append(path)
+        return files, tuple(damaged)

@@ -1,0 +1,280 @@
+"""All of the update: refresh what is trusted, plan what is wanted, advance to rest, go back, recover at a start."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import dataclasses
+import datetime
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+from sealift_runtime.bundle.digest import Digest
+from sealift_runtime.bundle.layout import Descriptor
+from sealift_runtime.clock import Clock, SystemClock
+from sealift_runtime.engine.facts import onnxruntime_version
+from sealift_runtime.errors import DocumentError, IntegrityError, LimitError, SealiftError, TrustError, UpdateError
+from sealift_runtime.exchange.channel import MAX_BYTES
+from sealift_runtime.hardware.machine import Machine
+from sealift_runtime.store.device_store import DeviceStore
+from sealift_runtime.transport.base import Transport
+from sealift_runtime.trust.expiry import check_expiry
+from sealift_runtime.trust.state import BUILD_TIME
+from sealift_runtime.trust.targets import Vouched
+from sealift_runtime.update import recovery
+from sealift_runtime.update.context import Context, RejectedError
+from sealift_runtime.update.installed import check_installed
+from sealift_runtime.update.lock import HomeLock
+from sealift_runtime.update.policy import Subscription, UpdatePolicy
+from sealift_runtime.update.records import Refusal, Update
+from sealift_runtime.update.refresh import refresh_trust
+from sealift_runtime.update.server import NoServer, Server
+from sealift_runtime.update.state import StateDatabase
+from sealift_runtime.update.steps import STEPS
+from sealift_runtime.update.table import TABLE, State
+from sealift_runtime.update.trust_folder import TrustFolder
+
+#: States before anything of the new bundle runs: a newer wish replaces the update. Later ones are brought to an end.
+REPLACEABLE: Final = (State.CHECKING, State.FETCHING, State.VERIFYING, State.STAGED)
+LAST_REFUSAL: Final = "last-refusal"
+CHANNEL_DIGEST: Final = "channel-digest"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """A release that this device is to install."""
+
+    name: str
+    version: str
+    release: Descriptor
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Advanced:
+    """What `Updater.advance` came to: the latest update of each model, and what holds some of them up.
+
+    ``wait_until`` is when the next probation ends, if one runs.
+    """
+
+    updates: tuple[Update, ...]
+    problems: tuple[SealiftError, ...]
+    wait_until: datetime.datetime | None
+
+
+class Updater:
+    """Keeps a device's home as its channel says. Every method that changes something holds the home's lock."""
+
+    def __init__(
+        self,
+        *,
+        home: Path,
+        transport: Callable[[], Transport],
+        machine: Machine,
+        state: StateDatabase,
+        store: DeviceStore,
+        subscription: Subscription | None = None,
+        policy: UpdatePolicy | None = None,
+        server: Server | None = None,
+        clock: Clock | None = None,
+        onnxruntime: str | None = None,
+    ) -> None:
+        self.trust = TrustFolder(home / "trust")
+        self._lock = HomeLock(home / "update.lock")
+        self._subscription = subscription or Subscription()
+        self._context = Context(
+            state=state,
+            store=store,
+            transport=transport,
+            machine=machine,
+            onnxruntime=onnxruntime or onnxruntime_version(),
+            clock=clock or SystemClock(),
+            server=server or NoServer(),
+            policy=policy or UpdatePolicy(),
+        )
+
+    def reading_from(self, transport: Callable[[], Transport]) -> Updater:
+        """The same updater, lock included, with another place to read from: a medium, for one call or some."""
+        other = copy.copy(self)
+        other._context = dataclasses.replace(self._context, transport=transport)  # noqa: SLF001  # its own class
+        return other
+
+    def hold(self) -> contextlib.AbstractContextManager[None]:
+        """Hold the home's lock over several calls, or for an agent's life; `BusyError` if another process has it."""
+        return self._lock.hold()
+
+    def refresh(self) -> str | None:
+        """Bring the newest metadata and the channel; a sentence if they are stale, else None.
+
+        Raises `TrustError` and its kinds, `IntegrityError` or `DocumentError` for a channel, or what the transport
+        raises. What is refused is an event (the same refusal only once in a row), and changes nothing.
+        """
+        context = self._context
+        with self._lock.hold(), self._recorded_refusals():
+            loaded = self.trust.load()
+            for path in loaded.damaged:
+                context.state.record("damaged", detail=f"{path}: trusted metadata was changed on this disk", now=context.clock.now())
+            refreshed = refresh_trust(
+                loaded.state,
+                context.transport(),
+                clock=context.clock.now(),
+                max_staleness=context.policy.max_staleness,
+                save=self.trust.save,
+            )
+            self._channel(Vouched.of(refreshed.state))
+            return refreshed.stale
+
+    def plan(self) -> tuple[Planned, ...]:
+        """The releases that the channel wants and that are neither installed, under way, nor refused.
+
+        Raises `ExpiredError` or `TrustError` if nobody vouches for the channel any more, `UpdateError` if it lacks a
+        model that the device subscribes to.
+        """
+        wanted = self._wanted()
+        refused = {row.release for row in self._context.state.refusals()}
+        return tuple(
+            Planned(name=name, version=version, release=release)
+            for name, (version, release) in sorted(wanted.items())
+            if release.digest not in refused and release.digest not in self._here(name)
+        )
+
+    def advance(self) -> Advanced:
+        """Begin what is planned and drive every update until it rests, waits for its probation, or is held up."""
+        state = self._context.state
+        problems: list[SealiftError] = []
+        with self._lock.hold():
+            try:
+                for planned in self.plan():
+                    self._begin(planned)
+            except SealiftError as error:
+                problems.append(error)
+            problems += [problem for update in state.unfinished() if (problem := self._drive(update))]
+            if not state.unfinished():
+                self.collect_garbage()
+        deadlines = [update.probation.deadline for update in state.unfinished() if update.probation]
+        return Advanced(updates=tuple(state.updates()), problems=tuple(problems), wait_until=min(deadlines, default=None))
+
+    def rollback(self, name: str, reason: str) -> None:
+        """Go back to the previous bundle at once; the release left isn't tried again until told or superseded.
+
+        Raises `UpdateError` if there is none, `IntegrityError` if it was damaged, `EngineError` if it can't be served.
+        """
+        context = self._context
+        with self._lock.hold():
+            deployment = context.state.deployment(name)
+            if deployment is None or deployment.current is None or deployment.previous is None:
+                raise UpdateError("there is nothing to go back to", where=name, expected="a model with a previous version on this device")
+            check_installed(context.store, deployment.previous)
+            left, update = deployment.current, context.state.update(name)
+            if update and update.release == left.release and State.ROLLED_BACK in TABLE[update.state].next:
+                context.roll_back(update, reason)
+                return
+            with context.state.transaction():
+                context.state.set_deployment(name, deployment.previous, None)
+                context.state.refuse(Refusal(release=left.release, name=name, version=left.version, reason=reason))
+                context.record("rolled-back", left, reason)
+            context.server.activate(name)
+
+    def retry(self, name: str) -> None:
+        """Forget what was refused of a model, so that the next `advance` tries again what the channel names."""
+        with self._lock.hold():
+            self._context.state.forgive(name)
+
+    def recover(self) -> None:
+        """Check every installed bundle to the last byte before anything is loaded: call it when an agent starts.
+
+        A damaged one is recorded, and the previous one takes its place if it is whole; otherwise the model's update is
+        begun anew with the same release, so that `advance` fetches what is damaged.
+        """
+        with self._lock.hold():
+            for deployment in self._context.state.deployments():
+                recovery.recover(self._context, deployment)
+
+    def collect_garbage(self) -> None:
+        """Remove what neither a current, nor a previous, nor a coming bundle needs."""
+        state = self._context.state
+        rows = [row for deployment in state.deployments() for row in (deployment.current, deployment.previous) if row]
+        coming = state.unfinished()
+        bundles = [row.digest for row in rows] + [row.bundle for row in coming if row.bundle]
+        blobs = [row.release for row in rows] + [row.release for row in coming]
+        if channel := state.setting(CHANNEL_DIGEST):
+            blobs.append(Digest(channel))
+        with self._lock.hold():
+            self._context.store.collect_garbage(bundles, blobs)
+
+    def _begin(self, planned: Planned) -> None:
+        under_way = self._context.state.update(planned.name)
+        if under_way and not TABLE[under_way.state].rest and under_way.state not in REPLACEABLE:
+            return
+        update = Update(
+            name=planned.name,
+            version=planned.version,
+            state=State.CHECKING,
+            release=planned.release.digest,
+            release_size=planned.release.size_bytes,
+        )
+        with self._context.state.transaction():
+            self._context.state.put(update)
+            self._context.record("found", update, f"the channel {self._subscription.channel} names it")
+
+    def _drive(self, update: Update) -> SealiftError | None:
+        """Step by step until rest or a wait; the error that holds the update up, if one does."""
+        while not TABLE[update.state].rest:
+            try:
+                following = STEPS[update.state](self._context, update)
+            except RejectedError as error:
+                following = self._context.reject(update, error.message)
+            except SealiftError as error:
+                self._hold_up(update.name, error)
+                return error
+            if following.state is update.state:
+                return None
+            update = following
+        return None
+
+    def _hold_up(self, name: str, error: SealiftError) -> None:
+        """Remember what holds an update up; an event, unless it is the same as before."""
+        stored, reason = self._context.state.update(name), str(error)
+        if stored and stored.reason != reason:
+            with self._context.state.transaction():
+                self._context.state.put(dataclasses.replace(stored, reason=reason))
+                self._context.record("refused" if isinstance(error, IntegrityError | LimitError) else "held-up", stored, reason)
+
+    def _channel(self, vouched: Vouched) -> dict[str, tuple[str, Descriptor]]:
+        """What the subscribed channel points to, every release of it vouched for."""
+        store, row = self._context.store, vouched.channel(self._subscription.channel)
+        data = store.fetch_document(row, self._context.transport(), max_bytes=MAX_BYTES)
+        self._context.state.set_setting(CHANNEL_DIGEST, row.digest.hex)
+        return vouched.resolve(self._subscription.channel, data)
+
+    def _wanted(self) -> dict[str, tuple[str, Descriptor]]:
+        """Of the channel, the models that the device subscribes to."""
+        context, chosen = self._context, self._subscription.models
+        with self._lock.hold():
+            state = self.trust.load().state
+            check_expiry(state, state.time(context.clock.now(), BUILD_TIME), context.policy.max_staleness)
+            wanted = self._channel(Vouched.of(state))
+        unknown = sorted((chosen or frozenset()) - wanted.keys())
+        if unknown:
+            there = ", ".join(sorted(wanted)) or "none"
+            where, found = f"channel {self._subscription.channel}", ", ".join(unknown)
+            raise UpdateError("the channel doesn't name a model that this device is to run", where=where, expected=f"one of {there}", found=found)
+        return {name: row for name, row in wanted.items() if chosen is None or name in chosen}
+
+    def _here(self, name: str) -> set[Digest]:
+        """The releases of a model that need no new update: what is current, what is under way."""
+        deployment, update = self._context.state.deployment(name), self._context.state.update(name)
+        current = {deployment.current.release} if deployment and deployment.current else set()
+        return current | ({update.release} if update and not TABLE[update.state].rest else set())
+
+    @contextlib.contextmanager
+    def _recorded_refusals(self) -> Iterator[None]:
+        state, now = self._context.state, self._context.clock.now()
+        try:
+            yield
+        except (TrustError, IntegrityError, DocumentError, LimitError) as error:
+            if state.setting(LAST_REFUSAL) != str(error):
+                state.record("refused", detail=str(error), now=now)
+                state.set_setting(LAST_REFUSAL, str(error))
+            raise
+        state.set_setting(LAST_REFUSAL, None)
