@@ -1,0 +1,313 @@
+"""HTTP/1.1 on a socket: keep-alive, pipelining, chunked bodies, ``Expect: 100-continue``, and the limits of all that.
+
+Requests are answered one after the other in the order they came, whatever takes how long. Reading pauses while a client
+has many requests waiting or doesn't take its answers. Time is the server's coarse clock (`ServerState.now`), looked at by
+its sweep, so no request sets a timer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import dataclasses
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+import httptools
+
+from sealift_runtime.serving.http import JSON, HttpRequest, HttpResponse, encode_response, error_response
+from sealift_runtime.serving.limits import ServingLimits
+
+BETWEEN, HEAD, BODY, LINGERING = range(4)
+_LINGER_S: Final = 5.0
+_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+#: After the response is handed to the socket.
+After = Callable[[], None]
+Reply = Callable[[HttpResponse, After | None], None]
+
+
+class Cancellable(Protocol):
+    """Work that nobody waits for any more once ``cancelled`` is set."""
+
+    cancelled: bool
+
+
+class ServerState(Protocol):
+    """What a connection needs of its server."""
+
+    limits: ServingLimits
+    now: float
+    date: str
+    ok_start: bytes
+    stopping: bool
+    connections: set[Connection]
+
+    def forget(self, connection: Connection) -> None:
+        """Take note that a connection is closed."""
+
+    def answer(self, request: HttpRequest, reply: Reply, *, local: bool) -> Cancellable | None:
+        """Answer a request by calling ``reply`` once, now or later; the result can be told that the client is gone."""
+
+
+@dataclasses.dataclass(slots=True)
+class _Exchange:
+    """A request in the order of its connection; ``refusal`` is set where the answer is known already."""
+
+    request: HttpRequest
+    keep_alive: bool
+    http10: bool
+    refusal: HttpResponse | None = None
+
+
+class Connection(asyncio.Protocol):
+    """One client. ``local`` is whether it came over the Unix domain socket."""
+
+    def __init__(self, server: ServerState, *, local: bool) -> None:
+        self._server = server
+        self._local = local
+        self._transport: asyncio.Transport | None = None
+        self._parser: Any = httptools.HttpRequestParser(self)
+        self._waiting: collections.deque[_Exchange] = collections.deque()
+        self._current: _Exchange | None = None
+        self._job: Cancellable | None = None
+        self._phase = BETWEEN
+        self._since = server.now
+        self._write_paused_at: float | None = None
+        self._reading_paused = False
+        self._pumping = False
+        self._head_bytes = 0
+        self._refusal: HttpResponse | None = None
+        self._target = b""
+        self._headers: dict[bytes, bytes] = {}
+        self._body: bytes | bytearray = b""
+
+    # --- asyncio's side
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take a client, or turn it away when there are too many."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        if len(self._server.connections) >= self._server.limits.connections:
+            self._refuse(503, "too many connections")
+            self._enqueue_refusal()
+        self._server.connections.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        """Forget the client and what it waited for."""
+        self._server.forget(self)
+        if self._job is not None:
+            self._job.cancelled = True
+        self._waiting.clear()
+        self._transport = self._parser = self._current = self._job = None
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came; complete requests are answered in turn."""
+        if self._phase == LINGERING or self._parser is None:
+            return
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:  # we stay with HTTP/1.1, and what follows may not be that
+            self._parser = None
+        except httptools.HttpParserError as error:
+            self._refuse(400, f"not HTTP/1.1 ({error})")
+        if self._phase == HEAD:
+            self._head_bytes += len(data)
+            self._check_head()
+        if self._refusal is not None:
+            self._enqueue_refusal()
+
+    def eof_received(self) -> bool:
+        """Keep our side open while answers are due."""
+        self._parser = None
+        return self._current is not None or bool(self._waiting)
+
+    def pause_writing(self) -> None:
+        """Take up no further request while the client doesn't read."""
+        self._write_paused_at = self._server.now
+        self._pace_reading()
+
+    def resume_writing(self) -> None:
+        """Go on."""
+        self._write_paused_at = None
+        self._pump()
+
+    # --- the parser's side
+
+    def on_message_begin(self) -> None:
+        """Begin a request."""
+        self._enter(HEAD)
+        self._target = b""
+        self._headers = {}
+        self._body = b""
+        self._head_bytes = 0
+
+    def on_url(self, url: bytes) -> None:
+        """Take the target, which may come in pieces."""
+        self._target += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header."""
+        self._head_bytes += len(name) + len(value)
+        if self._head_bytes <= self._server.limits.header_bytes:
+            self._headers[name.lower()] = value
+        else:
+            self._check_head()
+
+    def on_headers_complete(self) -> None:
+        """Judge the head before the body comes."""
+        self._enter(BODY)
+        self._head_bytes += len(self._target)
+        self._check_head()
+        length = self._headers.get(b"content-length", b"")
+        if length.isdigit() and int(length[:20]) > self._server.limits.body_bytes:
+            self._too_large(length.decode())
+        elif b"expect" in self._headers and self._headers[b"expect"].lower() == b"100-continue":
+            self._say_continue()
+
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of the body."""
+        if self._refusal is not None:
+            return
+        if len(self._body) + len(body) > self._server.limits.body_bytes:
+            self._too_large("more")
+            self._body = b""
+        elif not self._body:
+            self._body = body
+        else:
+            if isinstance(self._body, bytes):  # one buffer, or a body in one-byte pieces would take many times its size
+                self._body = bytearray(self._body)
+            self._body += body
+
+    def on_message_complete(self) -> None:
+        """Queue the request, and answer it if it is its turn."""
+        self._enter(BETWEEN)
+        if self._refusal is not None or self._parser is None:
+            return
+        request = HttpRequest(self._parser.get_method().decode("latin-1"), self._target, self._headers, bytes(self._body))
+        self._body = b""
+        http10 = self._parser.get_http_version() == "1.0"
+        keep_alive = self._parser.should_keep_alive() and not self._parser.should_upgrade()
+        self._waiting.append(_Exchange(request, keep_alive, http10))
+        if self._current is None and not self._pumping:
+            self._pump()
+        else:
+            self._pace_reading()
+
+    # --- ours
+
+    def _enter(self, phase: int) -> None:
+        self._phase = phase
+        self._since = self._server.now
+
+    def _check_head(self) -> None:
+        limit = self._server.limits.header_bytes
+        if self._head_bytes > limit and self._refusal is None:
+            self._refuse(431, f"the request's head is too large: expected at most {limit} bytes")
+
+    def _too_large(self, found: str) -> None:
+        limit = self._server.limits.body_bytes
+        self._refuse(413, f"the body is too large: expected at most {limit} bytes, found {found}")
+
+    def _say_continue(self) -> None:
+        if self._transport is not None and self._current is None and not self._waiting:
+            self._transport.write(_CONTINUE)
+
+    def _refuse(self, status: int, message: str) -> None:
+        headers = (("retry-after", str(self._server.limits.retry_after_s)),) if status == 503 else ()
+        self._refusal = error_response(status, message, headers=headers, close=True)
+
+    def _enqueue_refusal(self) -> None:
+        """Answer a request that can't be read, after those before it; what the client sends on is thrown away."""
+        nothing = HttpRequest("GET", b"", {}, b"")
+        self._waiting.append(_Exchange(nothing, keep_alive=False, http10=False, refusal=self._refusal))
+        self._parser = self._refusal = None
+        self._pump()
+
+    def _pump(self) -> None:
+        """Answer what waits, one at a time."""
+        self._pumping = True  # so that an answer given at once comes back to this loop instead of starting another
+        while self._waiting and self._current is None and self._write_paused_at is None and self._transport is not None:
+            exchange = self._current = self._waiting.popleft()
+            if exchange.refusal is not None:
+                self._reply(exchange.refusal, None)
+            else:
+                self._job = self._server.answer(exchange.request, self._reply, local=self._local)
+        self._pumping = False
+        self._pace_reading()
+
+    def _reply(self, response: HttpResponse, after: After | None) -> None:
+        """Write the answer to the current request; called once for each."""
+        exchange, self._current, self._job = self._current, None, None
+        if exchange is None or self._transport is None:  # the client went meanwhile
+            return
+        more = self._parser is not None and not self._server.stopping
+        keep_alive = exchange.keep_alive and not response.close and (more or bool(self._waiting))
+        head = exchange.request.method == "HEAD"
+        plain = response.status == 200 and response.content_type == JSON and not response.headers
+        if plain and keep_alive and not head and not exchange.http10:
+            self._transport.write(b"%b%d\r\n\r\n%b" % (self._server.ok_start, len(response.body), response.body))
+        else:
+            date = self._server.date
+            self._transport.write(encode_response(response, date=date, keep_alive=keep_alive, http10=exchange.http10, head=head))
+        if not keep_alive:
+            self._end(linger=exchange.refusal is not None)
+        else:
+            self._since = self._server.now
+        if after is not None:
+            after()
+        if not self._pumping:
+            self._pump()
+
+    def _end(self, *, linger: bool) -> None:
+        """Close once everything is written; linger where the client may still be sending, or it would lose our answer."""
+        self._waiting.clear()
+        self._parser = None
+        if self._transport is None:
+            return
+        if linger and self._transport.can_write_eof():
+            self._transport.write_eof()
+            self._enter(LINGERING)
+            self._pace_reading()
+        else:
+            self._transport.close()
+
+    def _pace_reading(self) -> None:
+        full = len(self._waiting) >= self._server.limits.pipelined_requests or self._write_paused_at is not None
+        full = full and self._phase != LINGERING
+        if self._transport is None or self._transport.is_closing() or full == self._reading_paused:
+            return
+        self._reading_paused = full
+        if full:
+            self._transport.pause_reading()
+        else:
+            self._transport.resume_reading()
+
+    def shut(self) -> None:
+        """Close now if nothing is due, else after the answer to the current request."""
+        if self._current is None and not self._waiting and self._transport is not None:
+            self._transport.close()
+
+    def abort(self) -> None:
+        """Close without another word."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def sweep(self, now: float) -> None:
+        """Called about once a second: close what is too slow or idle for too long."""
+        limits, age = self._server.limits, now - self._since
+        if self._write_paused_at is not None and now - self._write_paused_at > limits.write_timeout_s:
+            self.abort()
+        elif self._phase == LINGERING:
+            if age > _LINGER_S:
+                self.abort()
+        elif self._phase == HEAD and age > limits.header_timeout_s:
+            self._time_out(f"the request's head took more than {limits.header_timeout_s:g} s")
+        elif self._phase == BODY and age > limits.body_timeout_s:
+            self._time_out(f"the request's body took more than {limits.body_timeout_s:g} s")
+        elif self._phase == BETWEEN and age > limits.idle_timeout_s:
+            self.shut()
+
+    def _time_out(self, message: str) -> None:
+        if self._parser is not None:
+            self._refuse(408, message)
+            self._enqueue_refusal()

@@ -1,0 +1,199 @@
+"""Bytes to an inference request, checked against the model's tensors. Pure.
+
+Bodies are JSON, or JSON followed by raw tensors (the binary extension). What is refused is a `RequestError`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, Final
+
+import orjson
+
+from sealift_runtime.bundle.golden import Array
+from sealift_runtime.bundle.tensors import TensorSpec
+from sealift_runtime.documents import nearest
+from sealift_runtime.errors import RequestError
+from sealift_runtime.serving.messages import InferRequest
+from sealift_runtime.serving.values import from_bytes, from_json, refuse
+
+MAX_DIMENSION: Final = 2**31 - 1
+MAX_ID_CHARACTERS: Final = 1000
+_LITERALS: Final = (b"NaN", b"Infinity")
+_UNSUPPORTED: Final = ("shared_memory_region", "classification")
+_NONE: Final[frozenset[str]] = frozenset()
+
+
+class RequestDecoder:
+    """Reads requests for one model."""
+
+    def __init__(self, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], *, json_depth: int) -> None:
+        self._specs = {spec.name: spec for spec in inputs}
+        self._outputs = {spec.name: spec for spec in outputs}
+        self._json_depth = json_depth
+
+    def decode(self, body: bytes, json_bytes: int | None = None) -> InferRequest:
+        """A request from a body; ``json_bytes`` is the length of its JSON part where raw tensors follow."""
+        if json_bytes is None:
+            json_bytes = len(body)
+        elif not 0 <= json_bytes <= len(body):
+            expected = f"0 to {len(body)}, the length of the body"
+            raise RequestError("out of range", where="header Inference-Header-Content-Length", expected=expected, found=str(json_bytes))
+        document = parse_json(body if json_bytes == len(body) else body[:json_bytes], self._json_depth)
+        inputs = self._inputs(document, body, json_bytes)
+        names, binary = self._wanted(document)
+        return InferRequest(_id(document), inputs, names, binary)
+
+    def _inputs(self, document: dict[str, Any], body: bytes, offset: int) -> dict[str, Array]:
+        rows = document.get("inputs")
+        if not isinstance(rows, list):
+            raise RequestError("no list of tensors", where="inputs", expected="a list", found=_name_of(rows))
+        inputs: dict[str, Array] = {}
+        symbols: dict[str, tuple[int, str]] = {}
+        for row in rows:
+            spec = self._spec(row, inputs)
+            shape = _shape(spec, row, symbols)
+            parameters = row.get("parameters")
+            size = _binary_size(spec, parameters) if parameters else None
+            if size is None:
+                if "data" not in row:
+                    refuse(spec, "no data", "a field data, or a parameter binary_data_size", "neither")
+                inputs[spec.name] = from_json(spec, shape, row["data"])
+                continue
+            if offset + size > len(body):
+                refuse(spec, "binary data is cut off", f"{size} bytes", f"{len(body) - offset} bytes left in the body")
+            inputs[spec.name] = from_bytes(spec, shape, body, offset, size)
+            offset += size
+        if offset != len(body):
+            expected = "as many bytes as the binary_data_size parameters add up to"
+            raise RequestError("bytes are left over", where="body", expected=expected, found=f"{len(body) - offset} more")
+        if len(inputs) != len(self._specs):
+            missing = [name for name in self._specs if name not in inputs]
+            spec = self._specs[missing[0]]
+            refuse(spec, "missing", f"{spec.datatype} {list(spec.shape)}", f"inputs {', '.join(inputs) or '(none)'}")
+        return inputs
+
+    def _spec(self, row: Any, inputs: dict[str, Array]) -> TensorSpec:
+        if not isinstance(row, dict):
+            raise RequestError("not a tensor", where="inputs", expected="a table with name, shape, datatype and data", found=_name_of(row))
+        name = row.get("name")
+        spec = self._specs.get(name) if isinstance(name, str) else None
+        if spec is None:
+            expected, found = f"one of {', '.join(self._specs)}", repr(name)[:200]
+            advice = nearest(name, list(self._specs)) if isinstance(name, str) else None
+            raise RequestError("the model has no such input", where="inputs", expected=expected, found=found, advice=advice)
+        if name in inputs:
+            refuse(spec, "given twice", "each input once", "two of that name")
+        datatype = row.get("datatype")
+        if datatype != spec.datatype:
+            refuse(spec, "wrong datatype", spec.datatype, repr(datatype)[:100])
+        return spec
+
+    def _wanted(self, document: dict[str, Any]) -> tuple[tuple[str, ...] | None, frozenset[str]]:
+        """The outputs asked for, None for all, and those of them wanted as raw bytes."""
+        parameters = _table(document.get("parameters"), "parameters")
+        default = parameters.get("binary_data_output") is True
+        rows = document.get("outputs")
+        if not rows and rows in (None, []):
+            return None, frozenset(self._outputs) if default else _NONE
+        if not isinstance(rows, list):
+            raise RequestError("no list of tensors", where="outputs", expected="a list", found=_name_of(rows))
+        wanted: dict[str, bool] = {}
+        for row in rows:
+            name = row.get("name") if isinstance(row, dict) else None
+            if not isinstance(name, str) or name not in self._outputs or name in wanted:
+                message = "asked for twice" if isinstance(name, str) and name in wanted else "the model has no such output"
+                raise RequestError(message, where="outputs", expected=f"one of {', '.join(self._outputs)}", found=repr(name)[:200])
+            options = _table(row.get("parameters"), f"output {name!r}: parameters")
+            wanted[name] = options.get("binary_data", default) is True
+        return tuple(wanted), frozenset(name for name, binary in wanted.items() if binary)
+
+
+def parse_json(data: bytes, max_depth: int) -> dict[str, Any]:
+    """A JSON object; NaN and Infinity are read, though they aren't JSON, as many clients write them."""
+    try:
+        document = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        document = _parse_literals(data, error)
+    if not isinstance(document, dict):
+        raise RequestError("not a request", where="body", expected="a JSON object", found=_name_of(document))
+    if data.count(b"[") + data.count(b"{") > max_depth:  # else it can't be that deep
+        check_depth(document, max_depth)
+    return document
+
+
+def _parse_literals(data: bytes, error: orjson.JSONDecodeError) -> Any:
+    if not any(word in data for word in _LITERALS):
+        raise RequestError(f"not valid JSON ({error})", where="body") from error
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError) as worse:
+        raise RequestError(f"not valid JSON ({worse})", where="body") from worse
+
+
+def check_depth(document: dict[str, Any], max_depth: int) -> None:
+    """Raise `RequestError` if lists and tables are nested deeper than ``max_depth``; a tensor's rank bounds ``data``."""
+    level: list[Any] = [document]
+    for _ in range(max_depth):
+        level = [child for item in level for child in _containers(item)]
+        if not level:
+            return
+    raise RequestError("nested too deep", where="body", expected=f"at most {max_depth} levels")
+
+
+def _containers(item: dict[str, Any] | list[Any]) -> list[Any]:
+    children = [value for key, value in item.items() if key != "data"] if isinstance(item, dict) else item
+    return [child for child in children if isinstance(child, list | dict)]
+
+
+def _shape(spec: TensorSpec, row: dict[str, Any], symbols: dict[str, tuple[int, str]]) -> tuple[int, ...]:
+    """The shape of an input, once it fits the model's; ``symbols`` are the sizes that other inputs gave them."""
+    shape = row.get("shape")
+    if not isinstance(shape, list) or any(type(size) is not int for size in shape):
+        refuse(spec, "shape is not a list of integers", str(list(spec.shape)), repr(shape)[:100])
+    if len(shape) != len(spec.shape):
+        refuse(spec, "wrong shape", f"{list(spec.shape)}", f"{shape!r:.200}")
+    for size, wanted in zip(shape, spec.shape, strict=True):
+        if isinstance(wanted, int):
+            if size != wanted:
+                refuse(spec, "wrong shape", f"{list(spec.shape)}", f"{shape!r:.200}")
+        elif not 1 <= size <= MAX_DIMENSION:
+            refuse(spec, "a dimension is out of range", f"1 to {MAX_DIMENSION} for {wanted!r}", str(size))
+        elif symbols.setdefault(wanted, (size, spec.name))[0] != size:
+            known, name = symbols[wanted]
+            refuse(spec, "sizes disagree", f"{wanted!r} to be {known} as in input {name!r}", str(size))
+    return tuple(shape)
+
+
+def _binary_size(spec: TensorSpec, parameters: Any) -> int | None:
+    for name in _UNSUPPORTED:
+        if isinstance(parameters, dict) and name in parameters:
+            refuse(spec, "an extension that this server doesn't have", "data in the request", name)
+    size = _table(parameters, f"input {spec.name!r}: parameters").get("binary_data_size")
+    if size is not None and (type(size) is not int or size < 0):
+        refuse(spec, "binary_data_size is malformed", "a number of bytes", repr(size)[:100])
+    return size
+
+
+def _table(value: Any, where: str) -> dict[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise RequestError("not a table", where=where, expected="a table", found=_name_of(value))
+    for name in _UNSUPPORTED:
+        if name in value:
+            raise RequestError("an extension that this server doesn't have", where=where, found=name)
+    return value
+
+
+def _id(document: dict[str, Any]) -> str | None:
+    value = document.get("id")
+    if value is not None and (not isinstance(value, str) or len(value) > MAX_ID_CHARACTERS):
+        raise RequestError("malformed", where="id", expected=f"a text of at most {MAX_ID_CHARACTERS} characters", found=f"{value!r:.60}")
+    return value
+
+
+def _name_of(value: Any) -> str:
+    names = {dict: "a table", list: "a list", str: "a text", bool: "a boolean", int: "an integer", float: "a number"}
+    return "nothing" if value is None else names.get(type(value), type(value).__name__)

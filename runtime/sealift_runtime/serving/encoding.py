@@ -1,0 +1,72 @@
+"""A reply to bytes. Pure.
+
+Floats that JSON has no number for are written ``NaN``, ``Infinity`` and ``-Infinity``, as Triton does and as Python's and
+rapidjson's parsers read; no other way gets them through those unchanged. Clients with a strict parser ask for binary.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+import numpy as np
+import orjson
+
+from sealift_runtime.bundle.golden import Array, encode_texts
+from sealift_runtime.serving.messages import InferReply
+
+_OPTIONS: Final = orjson.OPT_SERIALIZE_NUMPY
+_DATATYPES: Final = {
+    "bool": "BOOL",
+    "float16": "FP16",
+    "float32": "FP32",
+    "float64": "FP64",
+    "object": "BYTES",
+    **{f"{kind}{bits}": f"{kind.upper()}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)},
+}
+_DATATYPE_OF: Final = {np.dtype(name): datatype for name, datatype in _DATATYPES.items()}
+
+
+def encode_reply(reply: InferReply) -> tuple[bytes, int | None]:
+    """The body, and the length of its JSON part if raw tensors follow."""
+    fields: dict[str, Any] = {"model_name": reply.model_name, "model_version": reply.model_version}
+    if reply.id is not None:
+        fields["id"] = reply.id
+    rows: list[dict[str, Any]] = []
+    tail: list[bytes] = []
+    for name, value in reply.outputs.items():
+        row: dict[str, Any] = {"name": name, "datatype": _DATATYPE_OF[value.dtype], "shape": value.shape}
+        if name in reply.binary:
+            raw = _raw(value)
+            row["parameters"] = {"binary_data_size": len(raw)}
+            tail.append(raw)
+        else:
+            row["data"] = _flat(value)
+        rows.append(row)
+    fields["outputs"] = rows
+    text = orjson.dumps(fields, option=_OPTIONS)
+    if b"null" in text:  # what orjson makes of NaN and the infinities (or a text that says so)
+        text = _with_literals(fields)
+    return (text, None) if not reply.binary else (b"".join((text, *tail)), len(text))
+
+
+def encode_error(message: str) -> bytes:
+    """The body of every answer that isn't a success."""
+    return orjson.dumps({"error": message})
+
+
+def _raw(value: Array) -> bytes:
+    return encode_texts(value) if value.dtype == object else value.tobytes()
+
+
+def _flat(value: Array) -> Any:
+    return [_text(item) for item in value.ravel()] if value.dtype == object else value.reshape(-1)
+
+
+def _text(value: Any) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def _with_literals(fields: dict[str, Any]) -> bytes:
+    rows = [{key: item.tolist() if isinstance(item, np.ndarray) else item for key, item in row.items()} for row in fields["outputs"]]
+    return json.dumps(fields | {"outputs": rows}, separators=(",", ":"), ensure_ascii=False).encode()

@@ -1,0 +1,121 @@
+"""One HTTP/1.1 request and its response as values."""
+
+from __future__ import annotations
+
+import dataclasses
+import http
+import zlib
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import orjson
+
+from sealift_runtime.errors import LimitError, RequestError
+from sealift_runtime.serving.encoding import encode_error
+
+JSON: Final = "application/json"
+BINARY: Final = "application/octet-stream"
+JSON_LENGTH: Final = b"inference-header-content-length"
+#: The first line and the header that every response to a success has; infer answers take nothing else.
+_REASONS: Final = {status.value: status.phrase for status in http.HTTPStatus}
+
+
+@dataclasses.dataclass(slots=True)
+class HttpRequest:
+    """A whole request. ``path`` is percent-decoded and without its query; header names are lower case."""
+
+    method: str
+    target: bytes
+    headers: dict[bytes, bytes]
+    body: bytes
+    path: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class HttpResponse:
+    """A whole response; length, date and connection headers are the connection's to add."""
+
+    status: int
+    body: bytes
+    content_type: str = JSON
+    headers: tuple[tuple[str, str], ...] = ()
+    close: bool = False
+
+
+#: Answers a request, now or (a coroutine) later. It runs on the event loop.
+Handler = Callable[[HttpRequest], HttpResponse | Awaitable[HttpResponse]]
+
+
+def json_response(value: object, status: int = 200) -> HttpResponse:
+    """A response with a JSON body."""
+    return HttpResponse(status, orjson.dumps(value))
+
+
+def error_response(status: int, message: str, *, headers: tuple[tuple[str, str], ...] = (), close: bool = False) -> HttpResponse:
+    """A response with the protocol's error body."""
+    return HttpResponse(status, encode_error(message), JSON, headers, close)
+
+
+def encode_response(response: HttpResponse, *, date: str, keep_alive: bool, http10: bool, head: bool) -> bytes:
+    """The bytes of a response; without the body for a HEAD request."""
+    lines = [
+        f"HTTP/1.1 {response.status} {_REASONS.get(response.status, 'Unknown')}",
+        f"content-type: {response.content_type}",
+        f"content-length: {len(response.body)}",
+        f"date: {date}",
+        *(f"{name}: {value}" for name, value in response.headers),
+    ]
+    if not keep_alive:
+        lines.append("connection: close")
+    elif http10:
+        lines.append("connection: keep-alive")
+    start = "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n"
+    return start if head else start + response.body
+
+
+def plain_body(request: HttpRequest, max_bytes: int) -> bytes:
+    """The body, decompressed if its encoding says so; `RequestError`, or `LimitError` above ``max_bytes``."""
+    encoding = request.headers.get(b"content-encoding")
+    if encoding is None or encoding == b"identity":
+        return request.body
+    if encoding not in (b"gzip", b"x-gzip", b"deflate"):
+        raise RequestError("not a known encoding", where="header Content-Encoding", expected="gzip or deflate", found=repr(encoding)[:60])
+    try:
+        return _inflate(request.body, zlib.MAX_WBITS | 32, max_bytes)  # gzip or zlib by its first bytes
+    except zlib.error as error:
+        if encoding == b"deflate":  # some clients send it without the zlib wrapper
+            return _inflate_raw(request.body, max_bytes)
+        raise RequestError(f"the body is not {encoding.decode()} ({error})", where="body") from error
+
+
+def _inflate_raw(data: bytes, max_bytes: int) -> bytes:
+    try:
+        return _inflate(data, -zlib.MAX_WBITS, max_bytes)
+    except zlib.error as error:
+        raise RequestError(f"the body is not deflate ({error})", where="body") from error
+
+
+def _inflate(data: bytes, window_bits: int, max_bytes: int) -> bytes:
+    parts: list[bytes] = []
+    left = max_bytes
+    while data:  # gzip allows several members
+        inflater = zlib.decompressobj(window_bits)
+        part = inflater.decompress(data, left + 1)
+        left -= len(part)
+        if left < 0:
+            raise LimitError("the decompressed body is too large", where="body", expected=f"at most {max_bytes} bytes")
+        if not inflater.eof:
+            raise RequestError("the compressed body is cut off", where="body")
+        parts.append(part)
+        data = inflater.unused_data
+    return b"".join(parts)
+
+
+def json_length(request: HttpRequest) -> int | None:
+    """The header ``Inference-Header-Content-Length``; None if it isn't there."""
+    value = request.headers.get(JSON_LENGTH)
+    if value is None:
+        return None
+    if not value.isdigit() or len(value) > 12:
+        raise RequestError("malformed", where="header Inference-Header-Content-Length", expected="a number of bytes", found=repr(value)[:60])
+    return int(value)

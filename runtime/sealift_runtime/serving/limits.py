@@ -1,0 +1,33 @@
+"""Every bound on what clients may send, in one place, with units."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Final
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ServingLimits:
+    """Bounds of one server.
+
+    ``body_bytes`` holds before and after decompression. ``queued_requests`` wait for a worker; above, clients get 503.
+    ``inline_latency_us`` is how quick a model has to be to run on the event loop itself, ``inline_body_bytes`` how
+    small the request.
+    """
+
+    body_bytes: int = 64 * 2**20
+    header_bytes: int = 16 * 1024
+    header_timeout_s: float = 10.0
+    body_timeout_s: float = 60.0
+    idle_timeout_s: float = 75.0
+    write_timeout_s: float = 60.0
+    connections: int = 1000
+    pipelined_requests: int = 32
+    queued_requests: int = 256
+    json_depth: int = 32
+    retry_after_s: int = 1
+    inline_latency_us: float = 200.0
+    inline_body_bytes: int = 256 * 1024
+
+
+LIMITS: Final = ServingLimits()

@@ -1,0 +1,94 @@
+"""A model that serves: its session, its codec, its counters."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Mapping
+from typing import Final, Protocol
+
+from sealift_runtime.bundle.digest import Digest
+from sealift_runtime.bundle.golden import Array
+from sealift_runtime.engine.session import ModelSession
+from sealift_runtime.serving.decoding import RequestDecoder
+from sealift_runtime.serving.limits import LIMITS, ServingLimits
+from sealift_runtime.serving.messages import InferReply, InferRequest
+
+_PROBES: Final = 9
+_STRIKES: Final = 3
+
+
+class Observer(Protocol):
+    """Who watches a model. Called on the server's event loop, so it has to be quick: a copy, no more."""
+
+    def observed(self, inputs: Mapping[str, Array], outputs: Mapping[str, Array], latency_ms: float) -> None:
+        """A request was answered; the arrays may be views of the request's body."""
+
+    def failed(self, kind: str) -> None:
+        """A request was not answered: ``bad-request``, ``model`` or ``overload``."""
+
+
+class SilentObserver:
+    """An observer for a model that nobody watches."""
+
+    def observed(self, inputs: Mapping[str, Array], outputs: Mapping[str, Array], latency_ms: float) -> None:
+        """Nothing."""
+
+    def failed(self, kind: str) -> None:
+        """Nothing."""
+
+
+class Counters:
+    """What a model did since it began to serve; durations in nanoseconds. Changed on the event loop alone."""
+
+    __slots__ = ("failures", "failures_ns", "input_ns", "last_unix_ms", "output_ns", "queue_ns", "run_ns", "successes")
+
+    def __init__(self) -> None:
+        self.successes = self.failures = self.failures_ns = 0
+        self.queue_ns = self.input_ns = self.run_ns = self.output_ns = 0
+        self.last_unix_ms = 0
+
+
+class ServedModel:
+    """One version of one model with all that a request needs.
+
+    ``inline`` says whether a request is quick enough to run on the event loop itself: measured here, on the bundle's
+    smallest golden case, and taken back when requests turn out slower.
+    """
+
+    def __init__(self, name: str, version: str, bundle: Digest, session: ModelSession, observer: Observer, *, limits: ServingLimits = LIMITS) -> None:
+        self.name = name
+        self.version = version
+        self.bundle = bundle
+        self.session = session
+        self.observer = observer
+        self.counters = Counters()
+        self._decoder = RequestDecoder(session.manifest.inputs, session.manifest.outputs, json_depth=limits.json_depth)
+        self._inline_ns = limits.inline_latency_us * 1000
+        self._strikes = 0
+        self.inline = _median_ns(session) < self._inline_ns
+
+    def decode(self, body: bytes, json_bytes: int | None) -> InferRequest:
+        """The request in a body; `RequestError` says what is wrong with it."""
+        return self._decoder.decode(body, json_bytes)
+
+    def run(self, request: InferRequest) -> InferReply:
+        """The model's answer; `EngineError` if it has none."""
+        outputs = self.session.run(request.inputs, request.outputs)
+        return InferReply(self.name, self.version, request.id, outputs, request.binary)
+
+    def took_inline(self, run_ns: int) -> None:
+        """Take note of a run on the event loop; after a few that held it up, the model goes to the workers."""
+        if run_ns > 5 * self._inline_ns:
+            self._strikes += 1
+            self.inline = self.inline and self._strikes < _STRIKES
+
+
+def _median_ns(session: ModelSession) -> float:
+    times: list[int] = []
+    session.run(session.example)
+    for _ in range(_PROBES):
+        start = time.perf_counter_ns()
+        session.run(session.example)
+        times.append(time.perf_counter_ns() - start)
+    return statistics.median(times)

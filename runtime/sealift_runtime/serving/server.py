@@ -1,0 +1,187 @@
+"""The listeners and their life: TCP and a Unix domain socket, side by side, over one table of models."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import email.utils
+import errno
+import functools
+import os
+import socket
+import stat
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final, TypeVar
+
+from sealift_runtime.errors import BusyError, ConfigurationError
+from sealift_runtime.serving.connection import Cancellable, Connection, Reply
+from sealift_runtime.serving.endpoints import Endpoints, Routes
+from sealift_runtime.serving.http import HttpRequest
+from sealift_runtime.serving.limits import LIMITS, ServingLimits
+from sealift_runtime.serving.table import ModelTable
+from sealift_runtime.serving.workers import Workers, available_cores
+
+T = TypeVar("T")
+SWEEP_S: Final = 0.5
+BACKLOG: Final = 1024
+#: Linux's limit on the path of a Unix domain socket.
+MAX_SOCKET_PATH_BYTES: Final = 107
+_NO_ROUTES: Final[Routes] = MappingProxyType({})
+
+
+def run(main: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine on a uvloop event loop (asyncio's own where there is no uvloop)."""
+    if sys.platform == "win32":
+        return asyncio.run(main)
+    import uvloop
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(main)
+
+
+class InferenceServer:
+    """Serves a table of models; made and used on a running event loop.
+
+    ``routes`` maps (method, path) to handlers everywhere, ``local_routes`` on the Unix domain socket alone; ``metrics``
+    gives the text of ``/metrics``; ``threads`` is how many workers run heavy models (as many as cores, if None).
+    """
+
+    def __init__(
+        self,
+        table: ModelTable,
+        *,
+        limits: ServingLimits = LIMITS,
+        routes: Routes = _NO_ROUTES,
+        local_routes: Routes = _NO_ROUTES,
+        metrics: Callable[[], str] = str,
+        threads: int | None = None,
+    ) -> None:
+        self.limits = limits
+        self.stopping = False
+        self.connections: set[Connection] = set()
+        self._table = table
+        self._loop = asyncio.get_running_loop()
+        self._workers = Workers(self._loop, threads=threads or available_cores(), queued=limits.queued_requests)
+        self._endpoints = Endpoints(
+            table, self._workers, limits=limits, routes=routes, local_routes=local_routes, metrics=metrics, is_ready=lambda: self.ready
+        )
+        self._listeners: list[asyncio.Server] = []
+        self._socket_path: Path | None = None
+        self._all_closed = asyncio.Event()
+        self._tick()
+        self._sweeper = self._loop.create_task(self._sweep())
+
+    @property
+    def ready(self) -> bool:
+        """Whether inference requests can be answered: a model serves, and the server isn't stopping."""
+        return not self.stopping and bool(self._table.list())
+
+    def answer(self, request: HttpRequest, reply: Reply, *, local: bool) -> Cancellable | None:
+        """Answer a request; what connections call."""
+        return self._endpoints.answer(request, reply, local=local)
+
+    def forget(self, connection: Connection) -> None:
+        """Take note that a connection is closed; what connections call."""
+        self.connections.discard(connection)
+        if self.stopping and not self.connections:
+            self._all_closed.set()
+
+    async def start_tcp(self, host: str, port: int) -> int:
+        """Listen on a TCP port (0: a free one) and give its number; `ConfigurationError` if that can't be."""
+        try:
+            listener = await self._loop.create_server(functools.partial(Connection, self, local=False), host, port, backlog=BACKLOG)
+        except (OSError, OverflowError) as error:
+            raise _cannot_listen(error, host, port) from error
+        self._listeners.append(listener)
+        return int(listener.sockets[0].getsockname()[1])
+
+    async def start_unix(self, path: Path, *, mode: int = 0o600) -> None:
+        """Listen on a Unix domain socket with these permissions; a socket that a dead server left is replaced.
+
+        Raises `BusyError` if a server listens there, `ConfigurationError` if that can't be for another reason.
+        """
+        if len(str(path).encode()) > MAX_SOCKET_PATH_BYTES:
+            expected = f"at most {MAX_SOCKET_PATH_BYTES} bytes"
+            raise ConfigurationError("too long for a socket's path", where=str(path), expected=expected, advice="Choose a shorter home directory.")
+        bound = _bind_socket(path, mode)
+        self._listeners.append(await self._loop.create_unix_server(functools.partial(Connection, self, local=True), sock=bound, backlog=BACKLOG))
+        self._socket_path = path
+
+    async def stop(self, drain_s: float = 10.0) -> None:
+        """Take no new connection, finish what is under way within ``drain_s``, then close everything."""
+        self.stopping = True
+        for listener in self._listeners:
+            listener.close()
+        for connection in list(self.connections):
+            connection.shut()
+        if self.connections:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._all_closed.wait(), drain_s)
+        for connection in list(self.connections):
+            connection.abort()
+        self._sweeper.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._sweeper
+        self._workers.stop()
+        if self._socket_path is not None:
+            self._socket_path.unlink(missing_ok=True)
+
+    def _tick(self) -> None:
+        self.now = self._loop.time()
+        self.date = email.utils.formatdate(usegmt=True)
+        self.ok_start = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ndate: {self.date}\r\ncontent-length: ".encode()
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_S)
+            self._tick()
+            for connection in list(self.connections):
+                connection.sweep(self.now)
+
+
+def _cannot_listen(error: OSError | OverflowError, host: str, port: int) -> ConfigurationError:
+    where = f"{host}:{port}"
+    reason = getattr(error, "errno", None)
+    if reason == errno.EADDRINUSE:
+        return ConfigurationError(
+            f"port {port} is in use", where=where, advice="Stop the program that has it, or choose another port (0: a free one)."
+        )
+    if reason == errno.EACCES:
+        return ConfigurationError(f"port {port} is not for this user", where=where, advice="Choose a port above 1023, or grant CAP_NET_BIND_SERVICE.")
+    if isinstance(error, OverflowError):
+        return ConfigurationError("not a port", where=where, expected="0 to 65535", found=str(port))
+    if isinstance(error, socket.gaierror) or reason == errno.EADDRNOTAVAIL:
+        return ConfigurationError(f"{host!r} is no address of this machine", where=where, advice="Use 127.0.0.1, 0.0.0.0, or one of its own.")
+    return ConfigurationError(f"can't listen ({error})", where=where)
+
+
+def _bind_socket(path: Path, mode: int) -> socket.socket:
+    """A Unix domain socket at ``path``, which never has wider permissions than ``mode``."""
+    _clear_socket(path)
+    bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        os.fchmod(bound.fileno(), mode)
+        bound.bind(str(path))
+        path.chmod(mode)
+    except OSError as error:
+        bound.close()
+        raise ConfigurationError(f"can't listen on this socket ({error.strerror or error})", where=str(path)) from error
+    return bound
+
+
+def _clear_socket(path: Path) -> None:
+    """Remove a socket that nobody listens on; refuse if someone does, or if it is no socket."""
+    if not path.exists():
+        return
+    if not stat.S_ISSOCK(path.stat().st_mode):
+        raise ConfigurationError("there is something else than a socket", where=str(path), advice="Move it away.")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(str(path))
+        except OSError:
+            path.unlink(missing_ok=True)
+            return
+    raise BusyError("another server listens on this socket", where=str(path), advice="Stop the agent that runs there.")

@@ -1,0 +1,148 @@
+"""JSON values and raw bytes to arrays. Pure; every refusal names the input, what was expected, and what came."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final, NoReturn
+
+import numpy as np
+
+from sealift_runtime.bundle.golden import Array, decode_texts
+from sealift_runtime.bundle.limits import LIMITS
+from sealift_runtime.bundle.tensors import TensorSpec
+from sealift_runtime.errors import DocumentError, RequestError
+
+_NUMBERS: Final = "fiu"
+#: How clients write what JSON has no number for; ``null`` stands for NaN, too.
+_WORDS: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+
+
+def from_json(spec: TensorSpec, shape: tuple[int, ...], data: Any) -> Array:
+    """An array of ``shape`` from a flat or nested list of JSON values."""
+    if not isinstance(data, list):
+        refuse(spec, "data is not a list", "values in a list", _kind(data))
+    if spec.dtype == "string":
+        return _shaped(spec, _texts(spec, data), shape)
+    try:
+        value = np.array(data)
+    except ValueError:
+        value = _irregular(spec, data)
+    if value.dtype.kind in "OU":
+        value = _words(spec, data)
+    return _shaped(spec, _cast(spec, value), shape)
+
+
+def from_bytes(spec: TensorSpec, shape: tuple[int, ...], body: bytes, offset: int, size: int) -> Array:
+    """An array of ``shape`` from ``size`` bytes of ``body`` at ``offset``: little-endian, row-major."""
+    count = math.prod(shape)
+    if spec.dtype == "string":
+        try:
+            texts = decode_texts(body[offset : offset + size], where=f"input {spec.name!r}")
+        except DocumentError as error:
+            raise RequestError(error.message, where=error.where, expected=error.expected, found=error.found) from error
+        return _shaped(spec, texts, shape)
+    dtype = spec.numpy_dtype
+    if size != count * dtype.itemsize:
+        refuse(spec, "wrong size of binary data", f"{count * dtype.itemsize} bytes for {spec.datatype} {list(shape)}", f"{size} bytes")
+    if spec.dtype == "bool":
+        return np.frombuffer(body, np.uint8, count, offset).astype(bool).reshape(shape)
+    value = np.frombuffer(body, dtype, count, offset).reshape(shape)
+    return value if value.flags.aligned else value.copy()
+
+
+def refuse(spec: TensorSpec, message: str, expected: str, found: str) -> NoReturn:
+    """Raise the `RequestError` for an input."""
+    raise RequestError(message, where=f"input {spec.name!r}", expected=expected, found=found)
+
+
+def _shaped(spec: TensorSpec, value: Array, shape: tuple[int, ...]) -> Array:
+    if value.shape == shape:
+        return value
+    if value.size != math.prod(shape):
+        refuse(spec, "data and shape don't add up", f"{math.prod(shape)} values for shape {list(shape)}", f"{value.size} values")
+    if value.ndim != 1:
+        refuse(spec, "data is nested otherwise than shape says", f"a flat list or {list(shape)}", str(list(value.shape)))
+    return value.reshape(shape)
+
+
+def _cast(spec: TensorSpec, value: Array) -> Array:
+    """``value`` with the tensor's dtype, if that keeps what it means."""
+    dtype = spec.numpy_dtype
+    if value.dtype == dtype:
+        return value
+    kind = dtype.kind
+    if value.size == 0:
+        return value.astype(dtype)
+    if kind == "f" and value.dtype.kind in _NUMBERS:
+        return _narrow(spec, value, dtype)
+    if kind in "iu" and value.dtype.kind in "iu":
+        limits = np.iinfo(dtype)
+        low, high = int(value.min()), int(value.max())
+        if low < limits.min or high > limits.max:
+            refuse(spec, "a value is out of range", f"{limits.min} to {limits.max} for {spec.datatype}", str(low if low < limits.min else high))
+        return value.astype(dtype)
+    if kind == "b" and value.dtype.kind in "iu" and bool(((value == 0) | (value == 1)).all()):
+        return value.astype(bool)
+    expected = {"f": "numbers", "i": "integers", "u": "integers", "b": "true or false"}[kind]
+    found = {"f": "numbers with a fraction or too large", "b": "booleans"}.get(value.dtype.kind, "integers")
+    return refuse(spec, "wrong type of values", f"{expected} for {spec.datatype}", found)
+
+
+def _narrow(spec: TensorSpec, value: Array, dtype: np.dtype[Any]) -> Array:
+    try:
+        with np.errstate(over="raise"):
+            return value.astype(dtype)
+    except FloatingPointError:
+        limit = float(np.finfo(dtype).max)
+        return refuse(spec, "a value is out of range", f"at most {limit:g} for {spec.datatype}", "a larger one (write Infinity if that is meant)")
+
+
+def _flatten(spec: TensorSpec, data: list[Any]) -> tuple[tuple[int, ...], list[Any]]:
+    """The shape of a nested list and its values in row-major order."""
+    shape: list[int] = [len(data)]
+    level = data
+    while level and isinstance(level[0], list):
+        size = len(level[0])
+        if len(shape) > LIMITS.rank or any(not isinstance(item, list) or len(item) != size for item in level):
+            refuse(spec, "data is irregular", f"lists of equal lengths, at most {LIMITS.rank} deep", "something else")
+        shape.append(size)
+        level = [leaf for item in level for leaf in item]
+    if any(isinstance(leaf, list) for leaf in level):
+        refuse(spec, "data is irregular", "lists of equal lengths", "values and lists side by side")
+    return tuple(shape), level
+
+
+def _irregular(spec: TensorSpec, data: list[Any]) -> Array:
+    """What numpy makes no array of: say why."""
+    _flatten(spec, data)
+    return refuse(spec, "wrong type of values", f"values for {spec.datatype}", "something else")
+
+
+def _words(spec: TensorSpec, data: list[Any]) -> Array:
+    """Numbers among which are texts or nulls: ``null`` and the words for NaN and the infinities, for floats only."""
+    shape, leaves = _flatten(spec, data)
+    numbers = [math.nan if leaf is None else _WORDS.get(leaf, leaf) if isinstance(leaf, str) else leaf for leaf in leaves]
+    strange = next((leaf for leaf in numbers if not isinstance(leaf, int | float)), None)
+    if spec.numpy_dtype.kind != "f" or strange is not None:
+        culprit = strange if strange is not None else next((leaf for leaf in leaves if not isinstance(leaf, int | float)), leaves[0])
+        refuse(spec, "wrong type of values", f"{'numbers' if spec.dtype != 'bool' else 'true or false'} for {spec.datatype}", _kind(culprit))
+    try:
+        return np.array(numbers, dtype=np.float64).reshape(shape)
+    except OverflowError:
+        return refuse(spec, "a value is out of range", f"a number for {spec.datatype}", "a larger one")
+
+
+def _texts(spec: TensorSpec, data: list[Any]) -> Array:
+    shape, leaves = _flatten(spec, data)
+    for leaf in leaves:
+        if not isinstance(leaf, str):
+            refuse(spec, "wrong type of values", "texts for BYTES", _kind(leaf))
+    value = np.empty(len(leaves), dtype=object)
+    value[:] = leaves
+    return value.reshape(shape)
+
+
+def _kind(value: Any) -> str:
+    names = {dict: "a table", list: "a list", str: "a text", bool: "a boolean", int: "an integer", float: "a number"}
+    kind = "null" if value is None else names.get(type(value), type(value).__name__)
+    return f"{kind} ({value!r:.60})" if isinstance(value, str | bool | int | float) else kind
