@@ -6,6 +6,7 @@ import dataclasses
 import datetime
 from typing import Final
 
+from sealift_packager.repository.metadata import RepositoryMetadata
 from sealift_packager.repository.publisher import Repository, published_releases
 from sealift_packager.repository.roles import CHANNELS, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 from sealift_runtime.bundle.digest import Digest
@@ -69,10 +70,15 @@ def repository_status(repository: Repository, now: datetime.datetime) -> Reposit
     current = repository.read_metadata()
     releases = published_releases(current)
     return RepositoryStatus(
-        roles=tuple(_role(role, signed.version, signed.expires, now) for role, signed in current.roles().items()),
+        roles=role_statuses(current, now),
         releases=tuple(_release(repository.layout, name, version, digest) for (name, version), digest in releases.items()),
         channels={name: dict(channel.models) for name, channel in repository.channels(current).items()},
     )
+
+
+def role_statuses(current: RepositoryMetadata, now: datetime.datetime) -> tuple[RoleStatus, ...]:
+    """How every role stands at a time."""
+    return tuple(_role(role, signed.version, signed.expires, now) for role, signed in current.roles().items())
 
 
 def _role(role: str, version: int, expires: datetime.datetime, now: datetime.datetime) -> RoleStatus:

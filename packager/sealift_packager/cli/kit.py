@@ -1,0 +1,94 @@
+"""`sealift kit`: one medium with all that a site without a network needs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sealift_packager.kit.build import Kit, KitRequest, build_kit
+from sealift_packager.kit.wheels import WheelRequest
+from sealift_runtime.clock import SystemClock
+from sealift_runtime.commandline import json_option, show
+from sealift_runtime.documents import Json
+
+_FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
+_NEW = click.Path(path_type=Path)
+
+
+@click.group()
+def kit() -> None:
+    """Site kits: models, agent, installer and root of trust on one medium."""
+
+
+@kit.command()
+@click.option("--repo", "repository", required=True, type=_FOLDER, help="The repository to take releases from.")
+@click.option("--out", required=True, type=_NEW, help="The folder to make; it must not exist yet.")
+@click.option(
+    "--channel",
+    "channels",
+    multiple=True,
+    default=("stable",),
+    show_default=True,
+    help="Carry what this channel points to; the site follows the first.",
+)
+@click.option("--model", "models", multiple=True, help="Carry only this model (default: all of the channel's).")
+@click.option("--version", help="Carry this version of the one --model as well.")
+@click.option("--wheels", "folder", type=_FOLDER, help="A complete folder of the agent's wheels, taken as it is; pip isn't asked.")
+@click.option(
+    "--runtime-wheel",
+    "runtime",
+    type=click.Path(path_type=Path, exists=True),
+    help="The wheel (or source folder) of sealift-runtime; otherwise pip finds it.",
+)
+@click.option("--wheelhouse", type=_FOLDER, help="The only folder where pip may look (default: pip's own settings, which may use the network).")
+@click.option(
+    "--platform",
+    "platforms",
+    multiple=True,
+    metavar="TAG",
+    help="The target's platform, as pip names it, like manylinux_2_28_aarch64 (default: this machine).",
+)
+@click.option("--python-version", "pythons", multiple=True, metavar="3.N", help="The target's Python (default: this one).")
+@json_option
+def build(
+    *, as_json: bool, repository: Path, out: Path, channels: tuple[str, ...], models: tuple[str, ...], version: str | None, **wheels: Any
+) -> None:
+    """Build a kit: a repository with the chosen releases only, the agent's wheels, install.sh, root.json, SHA256SUMS.
+
+    Building may use the network to bring wheels; using the kit at the site never does.
+    """
+    request = KitRequest(repository=repository, out=out, channels=channels, models=models, version=version, wheels=WheelRequest(**wheels))
+    made = build_kit(request, now=SystemClock().now())
+    for warning in made.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    show(_json(made), _text(made), as_json=as_json)
+
+
+def _json(made: Kit) -> dict[str, Json]:
+    return {
+        "kit": str(made.directory),
+        "releases": [{"name": name, "version": version} for name, version in made.selection.releases],
+        "channels": list(made.selection.channels),
+        "runtime_version": made.wheels.runtime_version,
+        "pythons": list(made.wheels.pythons),
+        "machines": list(made.wheels.machines),
+        "files": made.files,
+        "size_bytes": made.size_bytes,
+        "root_digest": str(made.root),
+        "sums_digest": str(made.sums),
+        "warnings": list(made.warnings),
+    }
+
+
+def _text(made: Kit) -> str:
+    releases = ", ".join(f"{name} {version}" for name, version in made.selection.releases)
+    target = f"Python {' or '.join(made.wheels.pythons)} on {' or '.join(made.wheels.machines) or 'any machine'}"
+    return (
+        f"Kit: {made.directory} ({made.files} files, {made.size_bytes / 1e6:.1f} MB)\n"
+        f"Models: {releases}\n"
+        f"Agent: {made.wheels.runtime_version} for {target}\n"
+        f"Tell the site by another way:\n  root.json   {made.root}\n  SHA256SUMS  {made.sums}\n"
+        f"At the site: sh install.sh --prefix /opt/sealift"
+    )

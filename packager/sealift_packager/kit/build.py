@@ -1,0 +1,142 @@
+"""Puts a kit together in a folder beside its place, checks it, and only then gives it its name."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import os
+import re
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from sealift_packager.errors import KitError, OutputError
+from sealift_packager.kit.installer import render_installer, render_readme
+from sealift_packager.kit.selection import Selection, select
+from sealift_packager.kit.wheels import WheelRequest, WheelSet, collect_wheels
+from sealift_packager.repository.metadata import RepositoryMetadata
+from sealift_packager.repository.publisher import METADATA, Repository
+from sealift_packager.repository.status import role_statuses
+from sealift_runtime import durable
+from sealift_runtime.bundle.digest import Digest
+from sealift_runtime.bundle.layout import REF_NAME, OciLayout
+from sealift_runtime.errors import IntegrityError
+
+SUMS: Final = "SHA256SUMS"
+#: FAT32 holds no larger file, and none of these names: https://learn.microsoft.com/windows/win32/fileio/naming-a-file.
+FAT_FILE_BYTES: Final = 2**32 - 1
+_FAT_NAME = re.compile(r'[^\x00-\x1f<>:"/\\|?*]{0,254}[^\x00-\x1f<>:"/\\|?*. ]')
+_FAT_DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class KitRequest:
+    """What a kit is to hold, and where it is to be made; a machine at the site follows the first channel."""
+
+    repository: Path
+    out: Path
+    channels: tuple[str, ...]
+    wheels: WheelRequest
+    models: tuple[str, ...] = ()
+    version: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Kit:
+    """A finished kit; ``sums`` is the digest of SHA256SUMS, to be told to the site by another way."""
+
+    directory: Path
+    selection: Selection
+    wheels: WheelSet
+    files: int
+    size_bytes: int
+    root: Digest
+    sums: Digest
+    warnings: tuple[str, ...]
+
+
+def build_kit(request: KitRequest, *, now: datetime.datetime) -> Kit:
+    """Build a kit; `OutputError` if its place is taken, `KitError` and the repository's own errors otherwise."""
+    out = request.out.absolute()
+    if os.path.lexists(out):
+        raise OutputError("the place for the kit is taken", where=str(request.out), advice="Give --out a new folder, on the medium or elsewhere.")
+    repository = Repository(request.repository)
+    building = out.with_name(f".{out.name}.partial")
+    with durable.translate_disk_errors(out):
+        shutil.rmtree(building, ignore_errors=True)
+        building.mkdir(parents=True)
+        try:
+            kit = _fill(request, repository, building, now)
+            durable.sync_tree(building)
+            building.rename(out)
+        finally:
+            shutil.rmtree(building, ignore_errors=True)
+        durable.sync_directory(out.parent)
+    return kit
+
+
+def _fill(request: KitRequest, repository: Repository, folder: Path, now: datetime.datetime) -> Kit:
+    with repository.locked(shared=True):
+        current = repository.read_metadata()
+        selection = select(repository, current, request.channels, request.models, request.version)
+        copy_repository(repository, current, selection, folder / "repository")
+    wheels = collect_wheels(request.wheels, folder / "wheels")
+    root = (folder / "repository" / METADATA / "root.json").read_bytes()
+    contents = {
+        "root.json": root,
+        "install.sh": render_installer(wheels, request.channels[0]),
+        "README.txt": render_readme(selection, wheels, Digest.of(root)),
+    }
+    for name, data in contents.items():
+        durable.write_bytes(folder / name, data, mode=0o755 if name.endswith(".sh") else 0o644)
+    paths = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    check_fat_names(paths)
+    sizes = {path: (folder / path).stat().st_size for path in paths}
+    too_large = [path for path, size in sizes.items() if size > FAT_FILE_BYTES]
+    sums = "".join(f"{Digest.of_file(folder / path).hex}  {path}\n" for path in paths).encode()
+    durable.write_bytes(folder / SUMS, sums)
+    states = [row for row in role_statuses(current, now) if row.state != "fresh"]
+    return Kit(
+        directory=request.out,
+        selection=selection,
+        wheels=wheels,
+        files=len(paths) + 1,
+        size_bytes=sum(sizes.values()) + len(sums),
+        root=Digest.of(root),
+        sums=Digest.of(sums),
+        warnings=(
+            *(f"The repository's {row.role} metadata: {row.state}; `sealift repo refresh` signs it anew." for row in states),
+            *(f"{path} is larger than FAT32 can hold; use exFAT or ext4." for path in too_large),
+        ),
+    )
+
+
+def copy_repository(repository: Repository, current: RepositoryMetadata, selection: Selection, target: Path) -> None:
+    """Copy a repository with all its current metadata but only the blobs of a selection, each checked as it is written."""
+    layout = OciLayout.create(target)
+    for digest in selection.blobs:
+        source = repository.layout.path(digest)
+        if not source.is_file():
+            raise IntegrityError("a blob is missing", where=str(source), advice="Add its release again: `sealift repo add`.")
+        shutil.copyfile(source, layout.path(digest))
+        if Digest.of_file(layout.path(digest)) != digest:
+            raise IntegrityError(
+                "the content was changed", where=str(source), expected=str(digest), advice="Add its release again: `sealift repo add`."
+            )
+    refs = {f"{name}:{version}" for name, version in selection.releases}
+    layout.write_index([row for row in repository.layout.index() if row.annotations.get(REF_NAME) in refs])
+    for name in current.file_names():
+        durable.write_bytes(target / METADATA / name, repository.read_metadata_file(name))
+
+
+def check_fat_names(paths: Iterable[str]) -> None:
+    """Raise `KitError` for a path that a FAT file system can't hold, or two that it can't tell apart."""
+    seen: dict[str, str] = {}
+    for path in paths:
+        for name in path.split("/"):
+            if not _FAT_NAME.fullmatch(name) or _FAT_DEVICES.fullmatch(name):
+                raise KitError("a name that FAT can't hold", where=path, found=repr(name))
+        other = seen.setdefault(path.casefold(), path)
+        if other != path:
+            raise KitError("two names that FAT can't tell apart", where=path, found=other)

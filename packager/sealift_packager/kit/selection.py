@@ -1,0 +1,79 @@
+"""Which releases a kit carries, and so which blobs."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+from sealift_packager.errors import KitError
+from sealift_packager.repository.metadata import RepositoryMetadata
+from sealift_packager.repository.publisher import Repository, published_releases
+from sealift_runtime.bundle.digest import Digest
+from sealift_runtime.bundle.layout import OciLayout
+from sealift_runtime.bundle.release import read_bundle_files, read_release
+from sealift_runtime.documents import nearest
+from sealift_runtime.exchange.channel import Channel
+
+ReleaseName = tuple[str, str]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Releases as (name, version), channels by name, and the digest of every blob that they need."""
+
+    releases: tuple[ReleaseName, ...]
+    channels: tuple[str, ...]
+    blobs: tuple[Digest, ...]
+
+
+def choose_releases(
+    published: Sequence[ReleaseName], channels: Mapping[str, Channel], wanted_channels: Sequence[str], models: Sequence[str], version: str | None
+) -> tuple[ReleaseName, ...]:
+    """The releases to carry. Pure.
+
+    1. Every wanted channel exists.
+    2. What the channels point to goes along: all of it, or that of ``models`` where they are given.
+    3. With a version (of the one model given), that goes along too.
+    4. Every model given has a release by now, and there is one at all.
+
+    Raises `KitError` with the nearest name.
+    """
+    for name in wanted_channels:  # 1
+        if name not in channels:
+            there = ", ".join(channels) or "one; none was made yet (`sealift repo promote`)"
+            raise KitError("no such channel in the repository", where=name, expected=f"one of {there}", advice=nearest(name, list(channels)))
+    pairs = [pair for name in wanted_channels for pair in channels[name].models.items()]
+    chosen = [pair for pair in pairs if not models or pair[0] in models]  # 2
+    if version is not None:  # 3
+        if len(models) != 1:
+            raise KitError("a version is of one model", where=f"--version {version}", expected="--model once", found=f"{len(models)} times")
+        chosen.append((models[0], version))
+    for model in models:  # 4
+        if model not in (name for name, _ in chosen):
+            names = sorted({name for name, _ in pairs})
+            raise KitError("no channel points to this model", where=model, expected=f"one of {', '.join(names)}", advice=nearest(model, names))
+    if not chosen:
+        raise KitError("the channels point to nothing", where=", ".join(wanted_channels), advice="Promote a release first: `sealift repo promote`.")
+    for pair in chosen:
+        if pair not in published:
+            known = [" ".join(row) for row in published]
+            raise KitError("no such release", where=" ".join(pair), expected=f"one of {', '.join(known)}", advice=nearest(" ".join(pair), known))
+    return tuple(sorted(set(chosen)))
+
+
+def select(repository: Repository, current: RepositoryMetadata, channels: Sequence[str], models: Sequence[str], version: str | None) -> Selection:
+    """Choose releases and find their blobs; the documents of all channels, which are small, are among those."""
+    published = published_releases(current)
+    releases = choose_releases(list(published), repository.channels(current), channels, models, version)
+    blobs = [Digest(row.hashes["sha256"]) for _, row in sorted(current.channels.signed.targets.items())]
+    for release in releases:
+        blobs += release_blobs(repository.layout, published[release])
+    return Selection(releases=releases, channels=tuple(channels), blobs=tuple(dict.fromkeys(blobs)))
+
+
+def release_blobs(layout: OciLayout, digest: Digest) -> list[Digest]:
+    """Every blob of a release: its index, and each bundle's manifest, config and files."""
+    found = [digest]
+    for ref in read_release(layout, digest).bundles:
+        found += [ref.manifest.digest, *(row.digest for row in read_bundle_files(layout, ref.manifest.digest).blobs())]
+    return found

@@ -1,0 +1,133 @@
+"""The agent's wheels with their dependencies, brought by pip, and which Pythons and machines they fit."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Final
+
+from packaging.tags import Tag
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+
+from sealift_packager.errors import KitError
+from sealift_runtime import __version__
+
+RUNTIME: Final = "sealift-runtime"
+EXTRA: Final = "cpu"
+NEEDED: Final = (RUNTIME, "onnxruntime")
+PIP_TIMEOUT_S: Final = 3600
+_MACHINES: Final = ("x86_64", "aarch64")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class WheelRequest:
+    """Where wheels come from, and for which target.
+
+    ``folder``: a complete set of wheels, taken as it is; then nothing else matters. Otherwise pip brings them:
+    ``runtime`` is a wheel or a source folder of sealift-runtime (None: pip finds it), ``wheelhouse`` the only folder
+    where pip may look (None: pip's own settings), ``platforms`` and ``pythons`` are pip's tags of the target (empty: this
+    machine, this Python).
+    """
+
+    folder: Path | None = None
+    runtime: Path | None = None
+    wheelhouse: Path | None = None
+    platforms: tuple[str, ...] = ()
+    pythons: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class WheelSet:
+    """What some wheels are good for: Python versions like ``3.11``, machines like ``aarch64`` (empty: any)."""
+
+    runtime_version: str
+    pythons: tuple[str, ...]
+    machines: tuple[str, ...]
+
+
+def collect_wheels(request: WheelRequest, target: Path) -> WheelSet:
+    """Fill the folder ``target`` with wheels; `KitError` says what pip said if it can't be."""
+    target.mkdir(parents=True)
+    if request.folder is not None:
+        for wheel in sorted(request.folder.glob("*.whl")):
+            shutil.copyfile(wheel, target / wheel.name)
+    else:
+        _download(request, target)
+    return describe_wheels([path.name for path in target.iterdir()], where=str(request.folder or "what pip brought"))
+
+
+def describe_wheels(names: Iterable[str], *, where: str) -> WheelSet:
+    """What wheels with these file names fit, all of them together. Pure; `KitError` if one is missing or none fits."""
+    versions, tags = _parse_names(names, where)
+    for needed in NEEDED:
+        if needed not in tags:
+            raise KitError(
+                f"a wheel is missing: {needed}", where=where, expected=f"{RUNTIME}[{EXTRA}] with all its dependencies", found=f"{len(tags)} wheels"
+            )
+    every = [tag for found in tags.values() for tag in found]
+    minors = {int(match[1]) for tag in every if tag.abi != "abi3" and (match := re.fullmatch(r"cp3(\d+)", tag.interpreter))}
+    minors = minors or {sys.version_info.minor}
+    machines = [name for name in _MACHINES if any(tag.platform.endswith(f"_{name}") for tag in every)]
+    fitting_minors = [minor for minor in sorted(minors) if all(any(_fits_python(tag, minor) for tag in found) for found in tags.values())]
+    fitting_machines = [name for name in machines if all(any(_fits_machine(tag, name) for tag in found) for found in tags.values())]
+    if not fitting_minors or (machines and not fitting_machines):
+        raise KitError("the wheels don't fit together", where=where, expected="a wheel of every distribution for one Python and one machine")
+    return WheelSet(runtime_version=versions[RUNTIME], pythons=tuple(f"3.{minor}" for minor in fitting_minors), machines=tuple(fitting_machines))
+
+
+def _parse_names(names: Iterable[str], where: str) -> tuple[dict[str, str], dict[str, set[Tag]]]:
+    versions: dict[str, str] = {}
+    tags: dict[str, set[Tag]] = {}
+    for name in names:
+        try:
+            project, version, _, found = parse_wheel_filename(name)
+        except InvalidWheelFilename as error:
+            raise KitError("not a wheel", where=f"{where}: {name}") from error
+        key = canonicalize_name(project)
+        versions[key] = str(version)
+        tags.setdefault(key, set()).update(found)
+    return versions, tags
+
+
+def _fits_python(tag: Tag, minor: int) -> bool:
+    match = re.fullmatch(r"cp3(\d+)", tag.interpreter)
+    if match is None:
+        return tag.interpreter == "py3" or tag.interpreter == f"py3{minor}"
+    return int(match[1]) == minor or (tag.abi == "abi3" and int(match[1]) <= minor)
+
+
+def _fits_machine(tag: Tag, machine: str) -> bool:
+    return tag.platform == "any" or tag.platform.endswith(f"_{machine}")
+
+
+def _download(request: WheelRequest, target: Path) -> None:
+    runtime = request.runtime
+    if runtime is not None and runtime.is_dir():
+        built = target.with_name("built")
+        _pip(["wheel", "--no-deps", "--wheel-dir", str(built), str(runtime)])
+        (runtime,) = built.glob("*.whl")
+    requirement = f"{runtime.absolute()}[{EXTRA}]" if runtime else f"{RUNTIME}[{EXTRA}]=={__version__}"
+    sources = ["--no-index", "--find-links", str(request.wheelhouse)] if request.wheelhouse else []
+    platforms = [word for platform in request.platforms for word in ("--platform", platform)]
+    for python in request.pythons or ("",):
+        version = ["--python-version", python] if python else []
+        _pip(["download", "--only-binary", ":all:", "--dest", str(target), *sources, *platforms, *version, requirement])
+    if request.runtime is not None and request.runtime.is_dir():
+        shutil.rmtree(target.with_name("built"))
+
+
+def _pip(words: Sequence[str]) -> None:
+    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", *words]
+    try:
+        result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PIP_TIMEOUT_S, stdin=subprocess.DEVNULL)
+    except subprocess.TimeoutExpired as error:
+        raise KitError("pip took too long", where=" ".join(words), expected=f"at most {PIP_TIMEOUT_S} s") from error
+    if result.returncode != 0:
+        lines = [line for line in result.stderr.splitlines() if line.startswith("ERROR")] or result.stderr.splitlines()[-3:]
+        advice = "Give --runtime-wheel, or a complete folder with --wheels; check --platform and --python-version."
+        raise KitError(f"pip can't bring the agent's wheels ({' '.join(lines)})", where=f"pip {words[0]}", advice=advice)

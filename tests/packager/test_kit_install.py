@@ -1,0 +1,199 @@
+"""install.sh on a real kit: it verifies before it runs anything, installs with pip without a network, and can be run again."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from sealift_packager.cli.kit import kit as kit_command
+from sealift_packager.cli.repo import repo
+from support.models import make_bundle, make_release
+from support.wheels import write_agent_wheels, write_wheel
+
+VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("repository")
+    make_bundle(folder / "bundle")
+    make_release(folder / "layout", folder / "bundle")
+    directory = str(folder / "repo")
+    promote = ["promote", directory, "linear", "1.0.0", "--channel", "stable"]
+    for words in (["init", directory], ["add", directory, str(folder / "layout")], promote):
+        result = CliRunner().invoke(repo, words, catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+    return folder / "repo"
+
+
+@pytest.fixture
+def medium(repository: Path, tmp_path: Path) -> Path:
+    return build(repository, write_agent_wheels(tmp_path / "given"), tmp_path / "kit")
+
+
+def build(repository: Path, wheels: Path, out: Path) -> Path:
+    words = ["build", "--repo", str(repository), "--out", str(out), "--wheels", str(wheels), "--json"]
+    result = CliRunner().invoke(kit_command, words, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["releases"] == [{"name": "linear", "version": "1.0.0"}]
+    return out
+
+
+def environment(tmp_path: Path, **more: str) -> dict[str, str]:
+    """A clean one, with pip told of an index that can't be reached: whoever asked it would fail."""
+    keep = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    network = {"PIP_INDEX_URL": "http://127.0.0.1:9/simple", "http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
+    return {**keep, **network, "PYTHON": sys.executable, "AGENT_CALLS": str(tmp_path / "calls"), **more}
+
+
+def install(medium: Path, tmp_path: Path, *words: str | Path, **more: str) -> subprocess.CompletedProcess[str]:
+    command = ["sh", str(medium / "install.sh"), *(str(word) for word in words)]
+    return subprocess.run(command, env=environment(tmp_path, **more), cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
+
+
+def calls(tmp_path: Path) -> list[list[str]]:
+    path = tmp_path / "calls"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def spying_path(tmp_path: Path) -> str:
+    """A PATH whose every Python leaves a trace and does nothing."""
+    folder = tmp_path / "spies"
+    folder.mkdir()
+    for name in ("python3", f"python{VERSION}"):
+        (folder / name).write_text(f"#!/bin/sh\necho ran >> '{tmp_path / 'traces'}'\n")
+        (folder / name).chmod(0o755)
+    return f"{folder}:{os.environ['PATH']}"
+
+
+def test_the_agent_is_installed_and_initialised_from_the_medium_and_again_without_harm(medium: Path, tmp_path: Path) -> None:
+    first = install(medium, tmp_path, "--prefix", "agent", "--home", tmp_path / "state", "--channel", "beta")
+    assert first.returncode == 0, first.stderr
+    init = ["init", "--repo", str(medium / "repository"), "--root", str(medium / "root.json"), "--channel", "beta", "--home", str(tmp_path / "state")]
+    assert calls(tmp_path) == [init]
+    assert f'sealift-agent import "{medium}"' in first.stdout
+    again = install(medium, tmp_path, "--prefix", tmp_path / "agent")
+    assert again.returncode == 0, again.stderr
+    assert "stay as they are" in again.stdout
+    assert calls(tmp_path) == [init]
+
+
+def test_a_newer_kit_upgrades_the_agent_in_place(medium: Path, repository: Path, tmp_path: Path) -> None:
+    assert install(medium, tmp_path, "--prefix", "agent").returncode == 0
+    newer = build(repository, write_agent_wheels(tmp_path / "newer", version="9.10.0"), tmp_path / "kit2")
+    assert install(newer, tmp_path, "--prefix", "agent").returncode == 0
+    listed = subprocess.run([tmp_path / "agent/bin/python", "-m", "pip", "list"], capture_output=True, text=True, check=True, timeout=60).stdout
+    assert "9.10.0" in listed
+
+
+def test_an_init_that_fails_is_tried_again_next_time(medium: Path, tmp_path: Path) -> None:
+    failed = install(medium, tmp_path, "--prefix", "agent", AGENT_EXIT="3")
+    assert failed.returncode == 1
+    assert "could not be initialised" in failed.stderr
+    assert install(medium, tmp_path, "--prefix", "agent").returncode == 0
+    assert len(calls(tmp_path)) == 2
+
+
+@pytest.mark.parametrize("victim", ["wheels/sealift_runtime-9.9.9-py3-none-any.whl", "root.json", "repository/metadata/timestamp.json", "README.txt"])
+def test_a_flipped_byte_stops_the_installation_before_anything_runs(medium: Path, tmp_path: Path, victim: str) -> None:
+    data = bytearray((medium / victim).read_bytes())
+    data[len(data) // 2] ^= 1
+    (medium / victim).write_bytes(data)
+    result = install(medium, tmp_path, "--prefix", "agent", PATH=spying_path(tmp_path), PYTHON="")
+    assert result.returncode == 1
+    assert f"{victim}: FAILED" in result.stderr
+    assert "nothing was installed" in result.stderr
+    assert not (tmp_path / "agent").exists()
+    assert not (tmp_path / "traces").exists()
+    assert calls(tmp_path) == []
+
+
+def test_a_missing_file_stops_the_installation(medium: Path, tmp_path: Path) -> None:
+    next((medium / "repository/blobs/sha256").iterdir()).unlink()
+    result = install(medium, tmp_path, "--prefix", "agent", PATH=spying_path(tmp_path), PYTHON="")
+    assert result.returncode == 1
+    assert not (tmp_path / "traces").exists()
+
+
+def test_an_added_wheel_stops_the_installation(medium: Path, tmp_path: Path) -> None:
+    write_wheel(medium / "wheels", "sealift-runtime", "10.0.0", {})
+    result = install(medium, tmp_path, "--prefix", "agent", PATH=spying_path(tmp_path), PYTHON="")
+    assert result.returncode == 1
+    assert "sealift_runtime-10.0.0-py3-none-any.whl isn't listed in SHA256SUMS" in result.stderr
+    assert not (tmp_path / "traces").exists()
+
+
+def test_a_medium_without_its_sums_is_refused(medium: Path, tmp_path: Path) -> None:
+    (medium / "SHA256SUMS").unlink()
+    assert "SHA256SUMS is missing" in install(medium, tmp_path, "--prefix", "agent").stderr
+
+
+def fake_python(tmp_path: Path, body: str) -> str:
+    path = tmp_path / "fake-python"
+    path.write_text(f"#!/bin/sh\n{body}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_a_python_that_is_too_old_is_named(medium: Path, tmp_path: Path) -> None:
+    result = install(medium, tmp_path, "--prefix", "agent", PYTHON=fake_python(tmp_path, "echo 3.9"))
+    assert f"this kit needs Python {VERSION}, but {tmp_path / 'fake-python'} is 3.9" in result.stderr
+    assert not (tmp_path / "agent").exists()
+
+
+def test_a_machine_without_python_is_told_so(medium: Path, tmp_path: Path) -> None:
+    result = install(medium, tmp_path, "--prefix", "agent", PYTHON="no-such-python")
+    assert "there is no python3 on this machine" in result.stderr
+
+
+def test_a_python_without_venv_is_told_what_to_install(medium: Path, tmp_path: Path) -> None:
+    body = f"case $2 in *ensurepip*) exit 1 ;; *) echo {VERSION} ;; esac"
+    result = install(medium, tmp_path, "--prefix", "agent", PYTHON=fake_python(tmp_path, body))
+    assert "python3-venv" in result.stderr
+    assert not (tmp_path / "agent").exists()
+
+
+def test_a_kit_for_another_machine_says_so(repository: Path, tmp_path: Path) -> None:
+    other = "aarch64" if platform.machine() == "x86_64" else "x86_64"
+    wheels = write_agent_wheels(tmp_path / "given")
+    next(wheels.glob("onnxruntime-*")).unlink()
+    abi = f"cp3{sys.version_info.minor}"
+    write_wheel(wheels, "onnxruntime", "1.99.0", {}, tag=f"{abi}-{abi}-manylinux_2_28_{other}")
+    result = install(build(repository, wheels, tmp_path / "kit"), tmp_path, "--prefix", "agent")
+    assert f"this kit is for {other}, but this machine is {platform.machine()}" in result.stderr
+
+
+def test_a_prefix_that_is_taken_is_refused(medium: Path, tmp_path: Path) -> None:
+    (tmp_path / "agent").mkdir()
+    (tmp_path / "agent/mine").write_text("mine")
+    assert "is taken by something else" in install(medium, tmp_path, "--prefix", "agent").stderr
+    assert [path.name for path in (tmp_path / "agent").iterdir()] == ["mine"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [((), "say where to install: --prefix DIR"), (("--prefix",), "--prefix needs a value"), (("--perfix", "x"), "unknown option: --perfix")],
+)
+def test_wrong_options_are_explained(medium: Path, tmp_path: Path, words: tuple[str, ...], message: str) -> None:
+    result = install(medium, tmp_path, *words)
+    assert result.returncode == 1
+    assert message in result.stderr
+
+
+def test_help_tells_the_options(medium: Path, tmp_path: Path) -> None:
+    result = install(medium, tmp_path, "--help")
+    assert result.returncode == 0
+    assert "--channel NAME  the channel that this machine follows (default: stable)" in result.stdout
+
+
+def test_the_readme_names_the_release_and_the_root(medium: Path) -> None:
+    text = (medium / "README.txt").read_text()
+    assert "    linear 1.0.0\n" in text
+    assert "@" not in text

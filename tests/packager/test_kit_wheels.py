@@ -1,0 +1,106 @@
+"""Which wheels fit which Pythons and machines, and how pip is asked for them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from sealift_packager.errors import KitError
+from sealift_packager.kit.wheels import WheelRequest, collect_wheels, describe_wheels
+from support.wheels import write_agent_wheels, write_wheel
+
+HERE = f"3.{sys.version_info.minor}"
+PURE = ["sealift_runtime-0.1.0-py3-none-any.whl", "requests-2.32.0-py3-none-any.whl"]
+
+
+def onnxruntime(python: str, machine: str) -> str:
+    return f"onnxruntime-1.22.0-cp{python}-cp{python}-manylinux_2_27_{machine}.manylinux_2_28_{machine}.whl"
+
+
+def test_python_and_machine_follow_from_the_binary_wheels() -> None:
+    found = describe_wheels([*PURE, onnxruntime("312", "aarch64")], where="x")
+    assert (found.runtime_version, found.pythons, found.machines) == ("0.1.0", ("3.12",), ("aarch64",))
+
+
+def test_wheels_for_several_targets_fit_all_of_them() -> None:
+    names = [onnxruntime(python, machine) for python in ("311", "312") for machine in ("x86_64", "aarch64")]
+    found = describe_wheels([*PURE, *names], where="x")
+    assert (found.pythons, found.machines) == (("3.11", "3.12"), ("x86_64", "aarch64"))
+
+
+def test_a_stable_abi_wheel_fits_later_pythons() -> None:
+    names = [*PURE, onnxruntime("312", "x86_64"), "cryptography-45.0.0-cp311-abi3-manylinux_2_34_x86_64.whl"]
+    assert describe_wheels(names, where="x").pythons == ("3.12",)
+
+
+def test_only_what_every_distribution_fits_counts() -> None:
+    names = [*PURE, onnxruntime("311", "x86_64"), onnxruntime("312", "x86_64"), "numpy-2.3.0-cp312-cp312-manylinux_2_28_x86_64.whl"]
+    assert describe_wheels(names, where="x").pythons == ("3.12",)
+
+
+def test_wheels_for_different_pythons_do_not_fit_together() -> None:
+    with pytest.raises(KitError, match="don't fit together"):
+        describe_wheels([*PURE, onnxruntime("311", "x86_64"), "numpy-2.3.0-cp312-cp312-manylinux_2_28_x86_64.whl"], where="x")
+
+
+def test_pure_wheels_fit_any_machine() -> None:
+    found = describe_wheels([*PURE, "onnxruntime-1.22.0-py3-none-any.whl"], where="x")
+    assert (found.pythons, found.machines) == ((HERE,), ())
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ([], "x: a wheel is missing: sealift-runtime"),
+        (PURE, "x: a wheel is missing: onnxruntime"),
+        (["notes.txt"], "x: notes.txt: not a wheel"),
+        (["sealift_runtime-0.1.0.tar.gz"], "not a wheel"),
+    ],
+)
+def test_an_incomplete_or_foreign_set_is_refused(names: list[str], message: str) -> None:
+    with pytest.raises(KitError, match=message):
+        describe_wheels(names, where="x")
+
+
+def test_a_folder_of_wheels_is_taken_as_it_is(tmp_path: Path) -> None:
+    folder = write_agent_wheels(tmp_path / "given")
+    (folder / "notes.txt").write_text("not a wheel, not taken")
+    assert collect_wheels(WheelRequest(folder=folder), tmp_path / "wheels").runtime_version == "9.9.9"
+    assert {path.name for path in (tmp_path / "wheels").iterdir()} == {path.name for path in folder.glob("*.whl")}
+
+
+def test_pip_brings_the_runtime_and_its_dependencies_from_a_wheelhouse(tmp_path: Path) -> None:
+    house = write_agent_wheels(tmp_path / "house")
+    runtime = next(house.glob("sealift_runtime-*.whl")).rename(tmp_path / "sealift_runtime-9.9.9-py3-none-any.whl")
+    found = collect_wheels(WheelRequest(runtime=runtime, wheelhouse=house), tmp_path / "wheels")
+    assert found.runtime_version == "9.9.9"
+    assert {path.name.split("-")[0] for path in (tmp_path / "wheels").iterdir()} == {"sealift_runtime", "onnxruntime"}
+
+
+def test_pip_downloads_for_the_target_that_is_named(tmp_path: Path) -> None:
+    house = write_agent_wheels(tmp_path / "house")
+    next(house.glob("onnxruntime-*.whl")).unlink()
+    write_wheel(house, "onnxruntime", "1.99.0", {}, tag="cp312-cp312-manylinux_2_28_aarch64")
+    request = WheelRequest(runtime=next(house.glob("sealift*")), wheelhouse=house, platforms=("manylinux_2_28_aarch64",), pythons=("3.12",))
+    found = collect_wheels(request, tmp_path / "wheels")
+    assert (found.pythons, found.machines) == (("3.12",), ("aarch64",))
+
+
+def test_what_pip_says_is_passed_on(tmp_path: Path) -> None:
+    house = write_agent_wheels(tmp_path / "house")
+    next(house.glob("onnxruntime-*.whl")).unlink()
+    with pytest.raises(KitError, match=r"pip can't bring the agent's wheels.*onnxruntime.*Give --runtime-wheel"):
+        collect_wheels(WheelRequest(runtime=next(house.glob("sealift*")), wheelhouse=house), tmp_path / "wheels")
+
+
+@pytest.mark.slow
+def test_the_runtime_is_built_from_its_source_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("hatchling")
+    monkeypatch.setenv("PIP_NO_BUILD_ISOLATION", "0")  # pip reads this one backwards
+    source = Path(__file__).parents[2] / "runtime"
+    with pytest.raises(KitError, match="pip can't bring") as caught:  # the wheelhouse is empty, so only the build succeeds
+        collect_wheels(WheelRequest(runtime=source, wheelhouse=tmp_path), tmp_path / "wheels")
+    assert caught.value.where == "pip download"
+    assert [path.name for path in (tmp_path / "built").iterdir()] == ["sealift_runtime-0.1.0-py3-none-any.whl"]
