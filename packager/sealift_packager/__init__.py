@@ -1,6 +1,26 @@
 """Sealift's packager: a trained model goes in, a signed release with a bundle per hardware profile comes out.
 
-Stands on the runtime's shared rooms (``errors`` to ``hardware``) and on nothing else of it; see `sealift_runtime`.
+Reading order, which is the pipeline's:
+
+- ``request``     what is asked of a build, checked at the door
+- ``pack``        the pipeline; ``profile_build`` one profile of it, ``manifest`` what it writes down
+- ``load``        from a model file to a `SourceModel`, its kind found from the content
+- ``data``        holdout data, fitted to the model; synthetic inputs where there is none
+- ``convert``     to ONNX, in one tidy form
+- ``parity``      does the graph answer like its source?
+- ``candidates``  what is tried for a profile, as values
+- ``quantize``    from the fp32 graph to an int8 one
+- ``measure``     accuracy, latency, memory
+- ``select``      which candidate ships, and why
+- ``golden``, ``baseline``  what a device must reproduce; what its traffic is held against
+- ``card``, ``assemble``    files, directory, OCI layout
+- ``artifact``    what was written, opened again
+- ``profiles``, ``repository``, ``kit``  hardware profiles; publishing; site kits
+- ``session``, ``plugins``, ``progress``, ``quiet``, ``errors``  what all of these share
+- ``cli``         one file per verb
+
+Stands on the runtime's shared rooms (``errors`` to ``hardware``) and on nothing else of it; see `sealift_runtime`. Kinds of models, precisions,
+metrics and objectives are dicts: `load.registry`, `convert.registry`, `quantize.registry`, `measure.metrics`, `select.objectives`.
 """
 
 __version__ = "0.1.0"

@@ -8,6 +8,7 @@
     ├── DataError             holdout data doesn't fit the model or the options
     ├── ProfileError          no such hardware profile, or a broken one
     ├── ConversionError       a model can't be turned into ONNX
+    ├── QuantizationError     a candidate can't be quantized; the report says so and others go on
     ├── ParityError           the converted model answers differently
     ├── GateError             no candidate is within the accuracy budget
     ├── RepositoryError       a repository can't take what it is given
@@ -46,6 +47,10 @@ class ProfileError(PackagerError):
 
 class ConversionError(PackagerError):
     """A model can't be turned into ONNX."""
+
+
+class QuantizationError(PackagerError):
+    """A candidate can't be quantized; the report says so and the others go on."""
 
 
 class ParityError(PackagerError):

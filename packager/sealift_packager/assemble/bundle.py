@@ -1,0 +1,35 @@
+"""One bundle directory from a finished candidate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from sealift_packager.assemble.weights import PAGE_BYTES, write_model
+from sealift_packager.card.model_card import model_card
+from sealift_packager.golden import Golden
+from sealift_runtime.bundle import files
+from sealift_runtime.bundle.baseline import Baseline
+from sealift_runtime.bundle.golden import encode_golden
+from sealift_runtime.bundle.manifest import BundleManifest
+from sealift_runtime.bundle.signature import sign_directory
+from sealift_runtime.signing.keys import Signer
+
+
+def write_bundle(directory: Path, manifest: BundleManifest, model: Any, golden: Golden, baseline: Baseline, signer: Signer | None) -> None:
+    """Write every file of a bundle, and sign the directory last if there is a key."""
+    directory.mkdir(parents=True)
+    write_model(model, directory)
+    (directory / files.GOLDEN).write_bytes(encode_golden(golden.cases, manifest.inputs, manifest.outputs))
+    (directory / files.BASELINE).write_bytes(baseline.to_bytes())
+    (directory / files.CARD).write_text(model_card(manifest), encoding="utf-8")
+    (directory / files.MANIFEST).write_bytes(manifest.to_bytes())
+    if signer is not None:
+        sign_directory(directory, f"{manifest.name}-{manifest.version}-{manifest.profile.name}", signer)
+
+
+def disk_estimate(model: Any, golden: Golden, baseline: Baseline) -> int:
+    """Bytes on disk, each part rounded up to a page, with a margin for the documents beside."""
+    golden_bytes = sum(value.nbytes for case in golden.cases for value in (*case.inputs.values(), *case.outputs.values()))
+    parts = (int(model.ByteSize()), golden_bytes, len(baseline.to_bytes()), 2**18)
+    return sum(-(-part // PAGE_BYTES) * PAGE_BYTES for part in parts)

@@ -1,0 +1,29 @@
+"""A candidate with its graph."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from sealift_packager.candidates.spec import CandidateSpec
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """A spec and its graph (an ``onnx.ModelProto`` with its weights inside)."""
+
+    spec: CandidateSpec
+    model: Any
+
+    @property
+    def size_bytes(self) -> int:
+        """Graph and weights."""
+        return int(self.model.ByteSize())
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class NotBuilt:
+    """A spec that could not be built, and why."""
+
+    spec: CandidateSpec
+    reason: str

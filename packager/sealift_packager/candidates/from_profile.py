@@ -1,0 +1,32 @@
+"""Profile → candidates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from sealift_packager.candidates.spec import CandidateSpec, Quantization
+from sealift_runtime.bundle.profile import HardwareProfile, Int8Recipe
+
+FP32: Final = CandidateSpec(name="fp32", precision="fp32")
+
+
+def _dynamic(int8: Int8Recipe) -> Quantization:
+    # onnxruntime's dynamic kernels take uint8 activations whatever the profile says.
+    return Quantization(activation="uint8", weight=int8.weight, reduce_range=int8.reduce_range, per_channel=int8.per_channel)
+
+
+def _static(int8: Int8Recipe) -> Quantization:
+    return Quantization(
+        activation=int8.activation, weight=int8.weight, reduce_range=int8.reduce_range, per_channel=int8.per_channel, calibration="minmax"
+    )
+
+
+#: Precision → the settings that are sound on a profile's hardware.
+SETTINGS: Final[dict[str, Callable[[Int8Recipe], Quantization]]] = {"int8-dynamic": _dynamic, "int8-static": _static}
+
+
+def candidates_for(profile: HardwareProfile, *, with_data: bool) -> tuple[CandidateSpec, ...]:
+    """fp32, always and first; then what the profile wants tried, if there is data to judge it by."""
+    others = [name for name in dict.fromkeys(profile.precisions) if name in SETTINGS] if with_data else []
+    return (FP32, *(CandidateSpec(name=name, precision=name, quantization=SETTINGS[name](profile.int8)) for name in others))

@@ -1,0 +1,1 @@
+"""MODEL_CARD.md, made of the manifest: ``model_card``. Pure."""

@@ -1,0 +1,92 @@
+"""A manifest as a page for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from sealift_runtime.bundle.evaluation import Accuracy, CandidateRecord, Measurement
+from sealift_runtime.bundle.manifest import BundleManifest
+from sealift_runtime.bundle.tensors import TensorSpec
+from sealift_runtime.clock import format_time
+
+
+def model_card(manifest: BundleManifest) -> str:
+    """The card; the same manifest gives the same text."""
+    sections = (_head(manifest), _use(manifest), _accuracy(manifest), _candidates(manifest), _checks(manifest), _owners(manifest))
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _head(manifest: BundleManifest) -> str:
+    rows = [
+        ("Version", manifest.version),
+        ("Made", format_time(manifest.created)),
+        ("Hardware profile", f"{manifest.profile.name}: {manifest.profile.summary}"),
+        ("Precision", manifest.model.precision),
+        ("Source", f"{manifest.model.source_framework}, {manifest.lineage.source_digest}"),
+        ("License", manifest.license or "not stated"),
+    ]
+    return f"# {manifest.name}\n\n{manifest.description or 'No description was given.'}\n\n" + _table(("", ""), rows)
+
+
+def _use(manifest: BundleManifest) -> str:
+    rows = [("in", *_tensor(spec)) for spec in manifest.inputs] + [("out", *_tensor(spec)) for spec in manifest.outputs]
+    return "## What goes in and comes out\n\n" + _table(("", "name", "dtype", "shape", "meaning"), rows)
+
+
+def _tensor(spec: TensorSpec) -> tuple[str, str, str, str]:
+    return f"`{spec.name}`", spec.dtype, "[" + ", ".join(map(str, spec.shape)) + "]", f"{spec.description} {spec.unit}".strip()
+
+
+def _accuracy(manifest: BundleManifest) -> str:
+    evaluation = manifest.evaluation
+    if evaluation.accuracy is None:
+        return "## Accuracy\n\nNot evaluated: the model was packaged without holdout data."
+    row = evaluation.accuracy
+    held = f"{evaluation.holdout_rows} holdout rows ({evaluation.holdout_digest})"
+    text = f"{held}; the packaged model against its source, 95 % interval by paired bootstrap."
+    values = [(row.metric, f"{row.reference:.6g}", f"{row.packaged:.6g}", _loss(row), f"{row.budget:.4g}")]
+    return f"## Accuracy\n\n{text}\n\n" + _table(("metric", "source", "packaged", "loss", "budget"), values)
+
+
+def _loss(row: Accuracy) -> str:
+    return f"{row.loss:.4g} ({row.loss_low:.4g} to {row.loss_high:.4g})"
+
+
+def _candidates(manifest: BundleManifest) -> str:
+    rows = [_candidate(row) for row in manifest.evaluation.candidates]
+    said = f"Latency, memory and load time: {manifest.evaluation.measured}; batch 1, {manifest.session.intra_op_threads} threads in the shipped one."
+    return f"## What was tried\n\n{said}\n\n" + _table(("candidate", "size", "loss", "p50 ms", "p99 ms", "peak MB", "load ms", "verdict"), rows)
+
+
+def _candidate(row: CandidateRecord) -> Sequence[str]:
+    loss = _loss(row.accuracy) if row.accuracy else "–"
+    name = f"**{row.name}**" if row.chosen else row.name
+    verdict = f"{'chosen' if row.chosen else 'not chosen'}: {row.reason}"
+    return name, f"{row.size_bytes / 1000:.0f} kB" if row.size_bytes else "–", loss, *_figures(row.measurement), verdict
+
+
+def _figures(row: Measurement | None) -> tuple[str, str, str, str]:
+    if row is None:
+        return "–", "–", "–", "–"
+    return f"{row.latency_p50_ms:.3g}", f"{row.latency_p99_ms:.3g}", f"{row.peak_memory_bytes / 2**20:.0f}", f"{row.load_time_ms:.3g}"
+
+
+def _checks(manifest: BundleManifest) -> str:
+    golden = manifest.golden
+    return (
+        "## How a device checks it\n\n"
+        f"{golden.cases} golden cases must be reproduced within |a − b| ≤ {golden.atol:g} + {golden.rtol:g}·|b| before the model serves; "
+        f"integers and text exactly. It needs onnxruntime {manifest.requires.onnxruntime}."
+    )
+
+
+def _owners(manifest: BundleManifest) -> str:
+    owners = manifest.owners
+    rows = [("model", owners.model), ("deployment", owners.deployment), ("site", owners.site)]
+    return "## Who owns what\n\n" + _table(("", ""), [(name, value or "not stated") for name, value in rows])
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
+    lines += ["| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in row) + " |" for row in rows]
+    return "\n".join(lines)

@@ -1,0 +1,22 @@
+"""``sealift inspect``: what a release or a bundle is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from sealift_runtime.commandline import json_option, show
+
+
+@click.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--profile", help="Only the bundle for this profile.")
+@json_option
+def inspect(path: Path, profile: str | None, *, as_json: bool) -> None:
+    """Show what is in PATH, a release (what `pack` wrote) or an unpacked bundle. Nothing is verified: see `verify`."""
+    from sealift_packager.artifact import view
+    from sealift_packager.cli.tables import view_json, views_text
+
+    rows = view(path, profile)
+    show([view_json(row) for row in rows], views_text(rows), as_json=as_json)

@@ -1,0 +1,40 @@
+"""``sealift keys generate``: a key pair to sign bundles with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from sealift_packager.cli.passphrase import VARIABLE, new_passphrase
+from sealift_packager.errors import OutputError
+from sealift_runtime import durable
+from sealift_runtime.commandline import json_option, show
+from sealift_runtime.signing.keys import PrivateKey
+
+
+@click.group()
+def keys() -> None:
+    """Make keys that sign bundles."""
+
+
+@keys.command()
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--passphrase-file", type=click.Path(path_type=Path), help="Encrypt the key with the first line of this file.")
+@json_option
+def generate(out: Path, passphrase_file: Path | None, *, as_json: bool) -> None:
+    """Write a fresh ECDSA P-256 private key to OUT and its public half to OUT.pub.
+
+    The key is encrypted with the passphrase from --passphrase-file, from SEALIFT_KEY_PASSPHRASE, or from a prompt. Nothing is overwritten.
+    """
+    public = out.with_name(out.name + ".pub")
+    for path in (out, public):
+        if path.exists() or path.is_symlink():
+            raise OutputError("the file is there already, and keys are not overwritten", where=str(path), advice="Choose another name.")
+    passphrase = new_passphrase(passphrase_file)
+    key = PrivateKey.generate()
+    key.save(out, passphrase)
+    durable.write_bytes(public, key.public_key.pem())
+    fields = {"private_key": str(out), "public_key": str(public), "fingerprint": key.public_key.fingerprint, "encrypted": passphrase is not None}
+    note = "" if passphrase else f"\nIt is not encrypted; set {VARIABLE} or give --passphrase-file to have it so."
+    show(fields, f"{out}\n{public}\nfingerprint {key.public_key.fingerprint}{note}", as_json=as_json)

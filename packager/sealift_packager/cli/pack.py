@@ -1,0 +1,90 @@
+"""``sealift pack``: a trained model goes in, a release comes out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sealift_runtime.commandline import json_option, show
+
+if TYPE_CHECKING:
+    from sealift_packager.pack import Packed
+    from sealift_packager.request import PackRequest
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("model", type=_PATH)
+@click.option("--name", required=True, help="The model's name.")
+@click.option("--version", required=True, help="The release's version (semantic, like 1.4.0).")
+@click.option("--profile", "profiles", required=True, multiple=True, help="A hardware profile, by name or by path; may come several times.")
+@click.option("--out", required=True, type=_PATH, help="Where the release (an OCI layout) is to stand.")
+@click.option("--data", type=_PATH, help="Holdout data, .npz or .csv; without it only fp32 is built and nothing is evaluated.")
+@click.option("--target", default="target", show_default=True, help="The column or array of the data that holds the truth.")
+@click.option("--metric", help="accuracy, f1, auc, mae, rmse, r2, or module:function.  [default: accuracy for classes, rmse for numbers]")
+@click.option(
+    "--max-drop",
+    type=float,
+    help="Largest loss that is accepted, in the metric's unit, as the upper end of its 95 % interval.  [default: 0.01; 1 % for mae, rmse, your own]",
+)
+@click.option("--key", type=_PATH, help="Sign with this private key (PEM); its passphrase comes from SEALIFT_KEY_PASSPHRASE or a prompt.")
+@click.option("--trust-pickle", is_flag=True, help="Read joblib and pickle files, which runs code that is in them.")
+@click.option("--factory", help="For weights alone: module:function or file.py:function that builds the torch module.")
+@click.option("--description", default="", help="What the model does, for its card.")
+@click.option("--license", "license_name", default="", help="The model's license (an SPDX name).")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), help="What calibration rows and golden cases are drawn with.")
+@click.option("--force", is_flag=True, help="Replace an earlier release at --out.")
+@json_option
+def pack(*, as_json: bool, **options: Any) -> None:
+    """Convert MODEL to ONNX, prove it, quantize it for each profile, and seal it as a release.
+
+    MODEL is a scikit-learn model (joblib, pickle), a torch exported program (.pt2), torch weights (.pt, .safetensors) with --factory, or
+    ONNX; which one it is is found from the content.
+    """
+    from rich.console import Console
+
+    from sealift_packager.cli.progress import TerminalProgress
+    from sealift_packager.pack import pack as run
+    from sealift_packager.progress import Silent
+
+    console = Console(stderr=True)
+    packed = run(_request(**options), TerminalProgress(console) if console.is_terminal and not as_json else Silent())
+    show(_json(packed), _text(packed), as_json=as_json)
+
+
+def _request(*, profiles: tuple[str, ...], key: Path | None, license_name: str, **options: Any) -> PackRequest:
+    from sealift_packager.cli.passphrase import load_key
+    from sealift_packager.profiles.library import load_profile
+    from sealift_packager.request import PackRequest
+
+    signer = load_key(key) if key else None
+    return PackRequest(profiles=tuple(load_profile(name) for name in profiles), signer=signer, license=license_name, **options)
+
+
+def _json(packed: Packed) -> dict[str, Any]:
+    from sealift_packager.cli.tables import manifest_json
+
+    release = packed.release
+    return {
+        "name": release.name,
+        "version": release.version,
+        "directory": str(packed.directory),
+        "digest": str(packed.digest),
+        "signed_by": release.public_key.fingerprint if release.public_key else None,
+        "bundles": [
+            {"profile": ref.profile, "digest": str(ref.manifest.digest), "manifest": manifest_json(packed.manifests[ref.profile])}
+            for ref in release.bundles
+        ],
+    }
+
+
+def _text(packed: Packed) -> str:
+    from sealift_packager.cli.tables import candidates_table
+
+    release = packed.release
+    tables = [candidates_table(packed.manifests[ref.profile]) for ref in release.bundles]
+    signed = f"signed by {release.public_key.fingerprint[:16]}…" if release.public_key else "not signed (give --key)"
+    return "\n".join([*tables, f"{release.name} {release.version}: {packed.directory}", f"{packed.digest}, {signed}"])

@@ -1,0 +1,87 @@
+"""Bundles as text and as JSON."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from sealift_packager.artifact import BundleView
+from sealift_runtime.bundle.evaluation import CandidateRecord
+from sealift_runtime.bundle.manifest import BundleManifest
+from sealift_runtime.documents import Document
+
+WIDTH = 150
+
+
+def candidates_table(manifest: BundleManifest) -> str:
+    """Every candidate of one bundle with its verdict."""
+    table = Table(title=f"{manifest.profile.name}: {manifest.model.precision}", title_justify="left")
+    for name in ("candidate", "size kB", "loss (95 %)", "p50 ms", "p99 ms", "peak MB", "speed-up"):
+        table.add_column(name, justify="left" if name == "candidate" else "right", no_wrap=True)
+    table.add_column("verdict")
+    for row in manifest.evaluation.candidates:
+        table.add_row(*_cells(row), style="bold" if row.chosen else None)
+    return _rendered(table)
+
+
+def _cells(row: CandidateRecord) -> list[str]:
+    loss, figures = row.accuracy, row.measurement
+    return [
+        row.name,
+        f"{row.size_bytes / 1000:,.0f}" if row.size_bytes else "–",
+        f"{loss.loss:.4g} ({loss.loss_low:.3g} … {loss.loss_high:.3g})" if loss else "–",
+        f"{figures.latency_p50_ms:.3g}" if figures else "–",
+        f"{figures.latency_p99_ms:.3g}" if figures else "–",
+        f"{figures.peak_memory_bytes / 2**20:.0f}" if figures else "–",
+        f"{row.speedup:.2f}" if row.speedup else "–",
+        f"{'chosen' if row.chosen else 'not chosen'}: {row.reason}",
+    ]
+
+
+def _rendered(table: Table) -> str:
+    console = Console(file=io.StringIO(), width=WIDTH, force_terminal=False)
+    console.print(table)
+    text = console.file
+    assert isinstance(text, io.StringIO)
+    return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
+
+
+def manifest_json(manifest: BundleManifest) -> dict[str, Any]:
+    """The manifest as bundle.json has it."""
+    data = manifest.to_bytes()
+    return Document.parse_json(data, where="bundle.json", max_bytes=len(data)).raw()
+
+
+def view_json(row: BundleView) -> dict[str, Any]:
+    """A bundle for machines."""
+    return {"digest": row.digest, "signed": row.signed, "files": row.sizes, "manifest": manifest_json(row.manifest)}
+
+
+def view_text(row: BundleView) -> str:
+    """A bundle for people."""
+    manifest = row.manifest
+    accuracy = manifest.evaluation.accuracy
+    tensors = [
+        f"  {side} {spec.name}: {spec.dtype} [{', '.join(map(str, spec.shape))}]"
+        for side, specs in (("input ", manifest.inputs), ("output", manifest.outputs))
+        for spec in specs
+    ]
+    head = [
+        f"{manifest.name} {manifest.version} for {manifest.profile.name} ({manifest.profile.summary})",
+        f"  digest    {row.digest}" if row.digest else "",
+        f"  precision {manifest.model.precision}, opset {manifest.model.opset}, from {manifest.model.source_framework}",
+        f"  size      {sum(row.sizes.values()) / 1000:,.0f} kB in {len(row.sizes)} files; {'signed' if row.signed else 'not signed'}",
+        f"  accuracy  {accuracy.metric} {accuracy.packaged:.6g} (source {accuracy.reference:.6g})" if accuracy else "  accuracy  not evaluated",
+        f"  golden    {manifest.golden.cases} cases, atol {manifest.golden.atol:g}, rtol {manifest.golden.rtol:g}",
+        f"  latency   {manifest.evaluation.measured}",
+    ]
+    return "\n".join([*filter(None, head), *tensors, candidates_table(manifest)])
+
+
+def views_text(rows: Sequence[BundleView]) -> str:
+    """Several bundles, an empty line between."""
+    return "\n\n".join(view_text(row) for row in rows)

@@ -1,0 +1,23 @@
+"""``sealift unpack``: one bundle of a release, as a directory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from sealift_runtime.commandline import json_option, show
+
+
+@click.command()
+@click.argument("release", type=click.Path(path_type=Path))
+@click.argument("directory", type=click.Path(path_type=Path))
+@click.option("--profile", required=True, help="Which bundle of the release.")
+@json_option
+def unpack(release: Path, directory: Path, profile: str, *, as_json: bool) -> None:
+    """Write the bundle of RELEASE for a profile to DIRECTORY, which must not be there yet."""
+    from sealift_packager import artifact
+
+    manifest = artifact.unpack(release, profile, directory)
+    fields = {"directory": str(directory), "name": manifest.name, "version": manifest.version, "profile": profile}
+    show(fields, f"{directory}: {manifest.name} {manifest.version} for {profile}", as_json=as_json)

@@ -1,0 +1,28 @@
+"""``sealift verify``: check that everything is as it was signed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from sealift_runtime.commandline import json_option, show
+from sealift_runtime.signing.keys import PublicKey
+
+
+@click.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--public-key", required=True, type=click.Path(path_type=Path), help="The signer's public key (the .pub file).")
+@click.option("--profile", help="Only the bundle for this profile.")
+@json_option
+def verify(path: Path, public_key: Path, profile: str | None, *, as_json: bool) -> None:
+    """Check every digest and signature in PATH, a release or an unpacked bundle; what fails is named."""
+    from sealift_packager import artifact
+
+    key = PublicKey.load(public_key)
+    rows = artifact.verify(path, key, profile)
+    bundles = [
+        {"name": row.manifest.name, "version": row.manifest.version, "profile": row.manifest.profile.name, "files": sorted(row.sizes)} for row in rows
+    ]
+    lines = [f"{row.manifest.name} {row.manifest.version} for {row.manifest.profile.name}: {len(row.sizes)} files, signature good" for row in rows]
+    show({"verified": True, "key": key.fingerprint, "bundles": bundles}, "\n".join(lines), as_json=as_json)

@@ -1,0 +1,150 @@
+"""Graphs in one tidy form: named free dimensions, fresh shape inference, nothing of the building machine inside. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import onnx
+
+from sealift_packager.errors import ConversionError
+from sealift_runtime.bundle.tensors import DATATYPES, TensorSpec
+
+#: The newest opset of the default domain that every onnxruntime from 1.20 on runs, and the one we write.
+MAX_OPSET: Final = 21
+MIN_OPSET: Final = 9
+TARGET_OPSET: Final = 18
+MAX_IR_VERSION: Final = 10
+DEFAULT_DOMAINS: Final = ("", "ai.onnx")
+
+
+def opset_of(model: Any) -> int:
+    """The version of the default operator set."""
+    return max((int(row.version) for row in model.opset_import if row.domain in DEFAULT_DOMAINS), default=0)
+
+
+def check_opset(model: Any, *, where: str) -> None:
+    """Raise `ConversionError` for an operator set that onnxruntime 1.20 can't run."""
+    found = opset_of(model)
+    if not MIN_OPSET <= found <= MAX_OPSET:
+        advice = "Export it again with an opset in that range, or convert it with onnx.version_converter."
+        raise ConversionError(
+            "the operator set is not supported", where=where, expected=f"opset {MIN_OPSET} to {MAX_OPSET}", found=f"{found}", advice=advice
+        )
+
+
+def copy_of(model: Any) -> Any:
+    """An independent copy of a protobuf."""
+    copy = type(model)()
+    copy.CopyFrom(model)
+    return copy
+
+
+def name_dimensions(model: Any) -> Any:
+    """A copy whose free dimensions have names: ``batch`` for the first one of a tensor, else the input's own or NAME_AXIS.
+
+    Exporters number their symbols (``s40``, ``unk__3``) as it happens; the same size keeps one name everywhere.
+    """
+    result = copy_of(model)
+    renamed: dict[str, str] = {}
+    initializers = {row.name for row in result.graph.initializer}
+    for tensor in (*result.graph.input, *result.graph.output):
+        if tensor.name in initializers:
+            continue
+        for axis, size in enumerate(tensor.type.tensor_type.shape.dim):
+            if size.HasField("dim_value"):
+                continue
+            fallback = "batch" if axis == 0 else f"{tensor.name}_{axis}"
+            size.dim_param = renamed.setdefault(size.dim_param, fallback) if size.dim_param else fallback
+    return result
+
+
+def rename_outputs(model: Any, names: Iterable[str]) -> Any:
+    """A copy whose first outputs have these names; further outputs are dropped."""
+    result = copy_of(model)
+    wanted = list(names)
+    renaming = {row.name: name for row, name in zip(result.graph.output, wanted, strict=False)}
+    taken = {name for node in result.graph.node for name in (*node.input, *node.output)} | {row.name for row in result.graph.input}
+    for name in wanted:
+        if name in taken and name not in renaming:
+            renaming[name] = f"{name}_internal"
+    for node in result.graph.node:
+        _rename(node, renaming)
+    kept = [row for row in result.graph.output if row.name in renaming][: len(wanted)]
+    for row in kept:
+        row.name = renaming[row.name]
+    outputs = [copy_of(row) for row in kept]
+    del result.graph.output[:]
+    result.graph.output.extend(outputs)
+    return result
+
+
+def _rename(node: Any, renaming: Mapping[str, str]) -> None:
+    for names in (node.input, node.output):
+        for at, name in enumerate(names):
+            names[at] = renaming.get(name, name)
+
+
+def tidy(model: Any) -> Any:
+    """A copy in the form that every candidate starts from.
+
+    1. Stale ``value_info`` goes, and shapes are inferred anew: torch's export leaves shapes that contradict the graph.
+    2. Doc strings, metadata and the producer go: they name files and stack frames of the machine that exported.
+    3. Each operator set is imported once; the IR version is one that onnxruntime 1.20 reads.
+    """
+    result = name_dimensions(model)
+    del result.graph.value_info[:]  # 1
+    _strip(result)  # 2
+    versions: dict[str, int] = {}  # 3
+    for row in result.opset_import:
+        domain = "" if row.domain in DEFAULT_DOMAINS else row.domain
+        versions[domain] = max(versions.get(domain, 0), int(row.version))
+    del result.opset_import[:]
+    result.opset_import.extend(onnx.helper.make_opsetid(domain, version) for domain, version in sorted(versions.items()))
+    result.ir_version = min(max(int(result.ir_version), 7), MAX_IR_VERSION)
+    return infer_shapes(result)
+
+
+def infer_shapes(model: Any) -> Any:
+    """A copy with shapes inferred anew; `ConversionError` if the graph contradicts itself."""
+    bare = copy_of(model)
+    del bare.graph.value_info[:]
+    try:
+        return onnx.shape_inference.infer_shapes(bare, strict_mode=False, data_prop=True)
+    except (onnx.shape_inference.InferenceError, ValueError) as error:
+        raise ConversionError(f"shapes can't be inferred ({error})", where="model.onnx") from error
+
+
+def _strip(model: Any) -> None:
+    model.producer_name, model.producer_version, model.doc_string, model.domain = "", "", "", ""
+    model.graph.name, model.graph.doc_string = "model", ""
+    del model.metadata_props[:]
+    for part in (model.graph, *model.graph.node, *model.graph.input, *model.graph.output, *model.graph.initializer, *model.functions):
+        part.doc_string = ""
+        if hasattr(part, "metadata_props"):
+            del part.metadata_props[:]
+    for node in (node for function in model.functions for node in function.node):
+        node.doc_string = ""
+        del node.metadata_props[:]
+
+
+def input_specs(model: Any) -> tuple[TensorSpec, ...]:
+    """The graph's inputs that aren't weights."""
+    weights = {row.name for row in model.graph.initializer}
+    return tuple(_spec(row) for row in model.graph.input if row.name not in weights)
+
+
+def output_specs(model: Any) -> tuple[TensorSpec, ...]:
+    """The graph's outputs."""
+    return tuple(_spec(row) for row in model.graph.output)
+
+
+def _spec(row: Any) -> TensorSpec:
+    if not row.type.HasField("tensor_type"):
+        raise ConversionError("not a tensor", where=f"model.onnx: {row.name}", expected="a tensor", found=row.type.WhichOneof("value") or "nothing")
+    kind = row.type.tensor_type.elem_type
+    dtype = "string" if kind == onnx.TensorProto.STRING else str(onnx.helper.tensor_dtype_to_np_dtype(kind))
+    if dtype not in DATATYPES:
+        raise ConversionError("an element type that bundles don't have", where=f"model.onnx: {row.name}", expected=", ".join(DATATYPES), found=dtype)
+    shape = tuple(size.dim_value if size.HasField("dim_value") else size.dim_param for size in row.type.tensor_type.shape.dim)
+    return TensorSpec(name=row.name, dtype=dtype, shape=shape)

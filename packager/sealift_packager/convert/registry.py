@@ -1,0 +1,37 @@
+"""Kind → converter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import onnx
+
+from sealift_packager.convert import graph
+from sealift_packager.convert.onnx_as_is import convert_onnx
+from sealift_packager.convert.result import Converted, described
+from sealift_packager.convert.scikit import convert_scikit
+from sealift_packager.convert.torch_export import convert_program, convert_state
+from sealift_packager.errors import ConversionError
+from sealift_packager.load import detect
+from sealift_packager.load.source import SourceModel
+
+#: Each gives an ``onnx.ModelProto`` with the source's input and output names.
+CONVERTERS: Final[dict[str, Callable[[SourceModel], Any]]] = {
+    detect.SCIKIT: convert_scikit,
+    detect.TORCH_PROGRAM: convert_program,
+    detect.TORCH_STATE: convert_state,
+    detect.ONNX: convert_onnx,
+}
+
+
+def convert_model(source: SourceModel) -> Converted:
+    """The source's graph, tidied and checked; `ConversionError`."""
+    model = CONVERTERS[source.kind](source)
+    graph.check_opset(model, where=f"{source.kind} model")
+    tidied = graph.tidy(model)
+    try:
+        onnx.checker.check_model(tidied)
+    except (onnx.checker.ValidationError, ValueError) as error:
+        raise ConversionError(f"the graph is not valid ONNX ({str(error).splitlines()[0]})", where=f"{source.kind} model") from error
+    return described(tidied, source)

@@ -1,0 +1,107 @@
+"""Holdout rows as a model takes them. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from sealift_packager.data.files import DataFile
+from sealift_packager.errors import DataError
+from sealift_packager.load.source import Array, SourceModel
+from sealift_runtime.bundle.digest import Digest
+from sealift_runtime.bundle.tensors import TensorSpec
+from sealift_runtime.documents import nearest
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Holdout:
+    """Inputs with the dtypes and shapes that the model takes, and the truth: all arrays have the same number of rows."""
+
+    digest: Digest
+    inputs: dict[str, Array]
+    target: Array
+
+    @property
+    def rows(self) -> int:
+        """How many."""
+        return len(self.target)
+
+
+def bind(data: DataFile, source: SourceModel, target: str) -> Holdout:
+    """Fit a file's arrays to a model: each input by its name, or made of a table's columns; `DataError`."""
+    where = str(data.path)
+    if target not in data.arrays:
+        raise DataError(
+            "no such target",
+            where=where,
+            expected=f"--target with one of {_listed(data.arrays)}",
+            found=repr(target),
+            advice=nearest(target, list(data.arrays)),
+        )
+    arrays = {name: value for name, value in data.arrays.items() if name != target}
+    truth = data.arrays[target]
+    if truth.dtype.kind == "f" and not np.isfinite(truth).all():
+        raise DataError("the target has missing values", where=f"{where}: {target}", found=f"row {int(np.argmin(np.isfinite(truth)))}")
+    inputs = _from_columns(arrays, source, where) if _is_table(arrays, source.inputs) else _by_name(arrays, source, where)
+    return Holdout(digest=data.digest, inputs=inputs, target=truth.reshape(len(truth), -1)[:, 0])
+
+
+def _listed(names: Iterable[str]) -> str:
+    words = list(names)
+    return ", ".join(words[:12]) + (f", … ({len(words)} in all)" if len(words) > 12 else "")
+
+
+def _is_table(arrays: dict[str, Array], specs: Sequence[TensorSpec]) -> bool:
+    """Whether the one input [batch, columns] is to be made of vectors."""
+    return len(specs) == 1 and len(specs[0].shape) == 2 and specs[0].name not in arrays and all(value.ndim == 1 for value in arrays.values())
+
+
+def _from_columns(arrays: dict[str, Array], source: SourceModel, where: str) -> dict[str, Array]:
+    spec = source.inputs[0]
+    names = source.columns.get(spec.name, ())
+    if names:
+        _same_names(list(names), list(arrays), "column", where)
+    elif len(arrays) != spec.shape[1]:
+        raise DataError("not the model's number of columns", where=where, expected=f"{spec.shape[1]} beside the target", found=_listed(arrays))
+    columns = [_converted(arrays[name], spec, f"{where}: {name}", takes_nan=source.takes_nan) for name in names or arrays]
+    return {spec.name: np.stack(columns, axis=1)}
+
+
+def _by_name(arrays: dict[str, Array], source: SourceModel, where: str) -> dict[str, Array]:
+    _same_names([spec.name for spec in source.inputs], list(arrays), "input", where)
+    return {spec.name: _shaped(arrays[spec.name], spec, f"{where}: {spec.name}", takes_nan=source.takes_nan) for spec in source.inputs}
+
+
+def _same_names(wanted: list[str], found: list[str], noun: str, where: str) -> None:
+    missing, extra = [name for name in wanted if name not in found], [name for name in found if name not in wanted]
+    if not missing and not extra:
+        return
+    details = [f"missing {_listed(missing)}"] if missing else []
+    details += [f"unexpected {_listed(extra)}"] if extra else []
+    pairs = [(name, nearest(name, extra or found)) for name in missing[:5]] + [(name, nearest(name, missing)) for name in extra[:5] if missing]
+    hints = list(dict.fromkeys(f"{name}: {hint}" for name, hint in pairs if hint))
+    advice = " ".join(hints) or ("Leave out what the model does not take, or name it with --target." if extra else None)
+    raise DataError(f"the {noun}s are not the model's", where=where, expected=_listed(wanted), found="; ".join(details), advice=advice)
+
+
+def _shaped(value: Array, spec: TensorSpec, where: str, *, takes_nan: bool) -> Array:
+    if value.ndim == 1 and spec.shape[1:] == (1,):
+        value = value.reshape(-1, 1)
+    wanted = spec.shape[1:]
+    fits = value.ndim == len(spec.shape) and all(isinstance(size, str) or size == found for size, found in zip(wanted, value.shape[1:], strict=True))
+    if not fits:
+        raise DataError("wrong shape", where=where, expected=f"[rows, {', '.join(map(str, wanted))}]", found=str(list(value.shape)))
+    return _converted(value, spec, where, takes_nan=takes_nan)
+
+
+def _converted(value: Array, spec: TensorSpec, where: str, *, takes_nan: bool) -> Array:
+    if (spec.dtype == "string") != (value.dtype.kind == "O"):
+        raise DataError("wrong type", where=where, expected=spec.dtype, found="text" if value.dtype.kind == "O" else str(value.dtype))
+    if value.dtype.kind == "f" and spec.numpy_dtype.kind in "iu" and not (value == np.trunc(value)).all():
+        raise DataError("whole numbers are needed", where=where, expected=spec.dtype, found=str(value.dtype))
+    if value.dtype.kind == "f" and np.isnan(value).any() and not takes_nan:
+        row = int(np.argwhere(np.isnan(value))[0][0])
+        raise DataError("missing values, which this model does not take", where=where, found=f"row {row}", advice="Drop these rows or impute them.")
+    return np.ascontiguousarray(value, dtype=spec.numpy_dtype)

@@ -1,0 +1,85 @@
+"""Golden cases: a few requests, and the packaged model's answers that every device must reproduce."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from sealift_packager.data.synthetic import make_inputs
+from sealift_packager.load.source import Array, Arrays
+from sealift_packager.session import Settings, open_session, run_session
+from sealift_runtime.bundle.golden import GoldenCase
+from sealift_runtime.bundle.manifest import GoldenInfo
+from sealift_runtime.bundle.tensors import TensorSpec
+
+CASES: Final = 8
+#: More are drawn than kept: one whose label changes with the optimization level is no test of a device.
+DRAWN: Final = 32
+#: The last case is a batch.
+BATCH: Final = 4
+VARIATIONS: Final = tuple(
+    Settings(threads=threads, graph_optimization=level) for level in ("disable", "basic", "extended", "all") for threads in (1, 2)
+)
+#: How many times the spread seen here another machine may differ.
+SPREAD_FACTOR: Final = 4.0
+RTOL: Final = 1e-3
+#: Least atol, as a share of the largest output: other instruction sets add up in another order; int8 may round to the next step.
+FLOORS: Final = {"fp32": 1e-5}
+INT8_FLOOR: Final = 1e-2
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Golden:
+    """The cases, and how near an answer must come."""
+
+    cases: tuple[GoldenCase, ...]
+    info: GoldenInfo
+
+
+def make_golden(model: Any, inputs: Sequence[TensorSpec], holdout: Arrays | None, *, precision: str, seed: int) -> Golden:
+    """Cases from the holdout, or synthetic ones without; tolerances from the spread over optimization levels and threads."""
+    sessions = [open_session(model, settings, where="model.onnx") for settings in VARIATIONS]
+    tried = [(case, [run_session(session, case) for session in sessions]) for case in _requests(inputs, holdout, seed)]
+    stable = [row for row in tried if _agree(row[1])] or tried
+    kept = [*stable[: CASES - 1], stable[-1]] if len(stable) > CASES else stable
+    cases = tuple(GoldenCase(inputs=case, outputs=answers[-2]) for case, answers in kept)  # [-2]: all optimizations, one thread
+    floor = FLOORS.get(precision, INT8_FLOOR)
+    return Golden(cases=cases, info=GoldenInfo(cases=len(cases), rtol=RTOL, atol=_tolerance([answers for _, answers in kept], floor)))
+
+
+def _requests(specs: Sequence[TensorSpec], holdout: Arrays | None, seed: int) -> Iterator[dict[str, Array]]:
+    fixed = next((size for spec in specs for size in spec.shape[:1] if isinstance(size, int)), None)
+    size = fixed or 1
+    if holdout is None:
+        yield from (make_inputs(specs, rows=size, seed=seed + number) for number in range(CASES - 1))
+        yield make_inputs(specs, rows=fixed or BATCH, seed=seed)
+        return
+    total = len(next(iter(holdout.values())))
+    order = np.random.default_rng([seed, total]).permutation(total)
+    picks = [order[at : at + size] for at in range(0, min(total, DRAWN * size), size)]
+    picks = [rows for rows in picks if len(rows) == size]
+    for rows in (*picks, order[: fixed or BATCH]):
+        yield {name: value[rows] for name, value in holdout.items()}
+
+
+def _agree(answers: Sequence[Arrays]) -> bool:
+    """Whether everything that must be equal on a device (integers, text) is equal here."""
+    return all(np.array_equal(first, other[name]) for name, first in answers[0].items() if first.dtype.kind != "f" for other in answers[1:])
+
+
+def _tolerance(answers: Sequence[Sequence[Arrays]], floor: float) -> float:
+    """atol: the largest difference seen, with a margin, and never below the floor; two digits."""
+    spread, largest = 0.0, 0.0
+    for variations in answers:
+        for name, reference in variations[-2].items():
+            if reference.dtype.kind != "f":
+                continue
+            values = np.stack([row[name].astype(np.float64) for row in variations])
+            finite = values[:, np.isfinite(values).all(axis=0)] if values.ndim > 1 else values
+            if finite.size:
+                spread = max(spread, float(np.ptp(finite, axis=0).max()))
+                largest = max(largest, float(np.abs(finite).max()))
+    return float(f"{max(SPREAD_FACTOR * spread, floor * largest, 1e-9):.2g}")

@@ -1,0 +1,62 @@
+"""What kind of model a file is, found from its content: a name proves nothing."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import Final
+
+from sealift_packager.errors import SourceModelError
+
+SCIKIT: Final = "scikit-learn"
+TORCH_PROGRAM: Final = "torch-program"
+TORCH_STATE: Final = "torch-state"
+ONNX: Final = "onnx"
+KINDS: Final = (SCIKIT, TORCH_PROGRAM, TORCH_STATE, ONNX)
+EXPECTED: Final = "a scikit-learn model (joblib, pickle), a torch .pt2, a torch state dict (.pt, .safetensors), or ONNX"
+
+#: How joblib's compressors begin: zlib, gzip, bzip2, xz, lzma, lz4.
+_COMPRESSED: Final = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda", b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x5d\x00\x00", b"\x04\x22\x4d\x18")
+#: A pickle of torch's magic number: its format before it became a zip archive.
+_OLD_TORCH: Final = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19"
+
+
+def detect_kind(path: Path) -> str:
+    """One of `KINDS`; `SourceModelError` if the file is missing, empty, cut off, or something else."""
+    if path.is_dir() or not path.exists():
+        raise SourceModelError("no such model file", where=str(path), expected=EXPECTED, found="a directory" if path.is_dir() else "nothing")
+    try:
+        with path.open("rb") as file:
+            head = file.read(64)
+    except OSError as error:
+        raise SourceModelError(f"the model file can't be read ({error.strerror})", where=str(path)) from error
+    if not head:
+        raise SourceModelError("the model file is empty", where=str(path), expected=EXPECTED)
+    if head.startswith(b"PK\x03\x04"):
+        return _kind_of_zip(path)
+    if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 2**32:
+        return TORCH_STATE
+    if head[:1] == b"\x80" and _OLD_TORCH in head:
+        return TORCH_STATE
+    if (head[:1] == b"\x80" and head[1] in range(2, 6)) or head.startswith(_COMPRESSED):
+        return SCIKIT
+    if head[:1] == b"\x08" and head[1] < 0x80:  # a protobuf whose first field is ir_version
+        return ONNX
+    raise SourceModelError("not a model file of a known kind", where=str(path), expected=EXPECTED, found=f"a file that begins with {head[:8]!r}")
+
+
+def _kind_of_zip(path: Path) -> str:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [name.partition("/")[2] or name for name in archive.namelist()]
+    except zipfile.BadZipFile as error:
+        raise SourceModelError("the archive is cut off or damaged", where=str(path), expected="a whole torch file", found=str(error)) from error
+    if "archive_format" in names or "serialized_exported_program.json" in [name.rpartition("/")[2] for name in names]:
+        return TORCH_PROGRAM
+    if "constants.pkl" in names:
+        advice = "Export the model with torch.export.export and torch.export.save, or give its state dict with --factory."
+        raise SourceModelError("TorchScript is not supported", where=str(path), expected=EXPECTED, advice=advice)
+    if "data.pkl" in names:
+        return TORCH_STATE
+    found = "a NumPy archive (is it the data?)" if any(name.endswith(".npy") for name in names) else "a zip archive of something else"
+    raise SourceModelError("not a model file of a known kind", where=str(path), expected=EXPECTED, found=found)

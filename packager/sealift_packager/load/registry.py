@@ -1,0 +1,32 @@
+"""Kind → loader."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from sealift_packager.errors import SourceModelError
+from sealift_packager.load import detect
+from sealift_packager.load.onnx_file import load_onnx
+from sealift_packager.load.scikit import load_scikit
+from sealift_packager.load.source import LoadOptions, SourceModel
+from sealift_packager.load.torch_program import load_program
+from sealift_packager.load.torch_state import load_state
+
+Loader = Callable[[Path, LoadOptions], SourceModel]
+
+LOADERS: Final[dict[str, Loader]] = {
+    detect.SCIKIT: load_scikit,
+    detect.TORCH_PROGRAM: load_program,
+    detect.TORCH_STATE: load_state,
+    detect.ONNX: load_onnx,
+}
+
+
+def load_model(path: Path, options: LoadOptions) -> SourceModel:
+    """The model in a file, its kind found from the content; `SourceModelError`."""
+    kind = detect.detect_kind(path)
+    if options.factory and kind != detect.TORCH_STATE:
+        raise SourceModelError("a factory goes with a torch state dict", where=str(path), found=kind, advice="Leave --factory out.")
+    return LOADERS[kind](path, options)

@@ -1,0 +1,48 @@
+"""A trained model as the rest of the packager sees it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from sealift_runtime.bundle.digest import Digest
+from sealift_runtime.bundle.tensors import TensorSpec
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Arrays = Mapping[str, Array]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class LoadOptions:
+    """What a loader may need beside the file.
+
+    ``examples`` are the arrays of the holdout file by name, before anything is known of the model; empty without data.
+    """
+
+    trust_pickle: bool = False
+    factory: str | None = None
+    examples: Arrays = dataclasses.field(default_factory=dict)
+    target: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SourceModel:
+    """A model in its own framework.
+
+    ``kind`` is a key of the loaders and of the converters. ``predict`` answers a request as the framework does; its
+    outputs have the names that the converted graph is to give them. ``columns`` names the columns of a rank-2 input
+    made of a table's columns, where they have names. ``native`` is the framework's own object, for the converter.
+    """
+
+    kind: str
+    framework: str
+    digest: Digest
+    native: Any
+    predict: Callable[[Arrays], dict[str, Array]]
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[str, ...]
+    columns: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    takes_nan: bool = False

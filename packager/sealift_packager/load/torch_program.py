@@ -1,0 +1,55 @@
+"""torch exported programs (``.pt2``): the graph, the weights and the shapes in one file, read without running code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from sealift_packager.errors import SourceModelError
+from sealift_packager.load import detect
+from sealift_packager.load.source import LoadOptions, SourceModel
+from sealift_packager.load.torch_common import flatten, import_torch, numpy_dtype, output_names, predictor
+from sealift_packager.quiet import quiet
+from sealift_runtime.bundle.digest import Digest
+from sealift_runtime.bundle.tensors import TensorSpec
+
+
+def load_program(path: Path, options: LoadOptions) -> SourceModel:  # noqa: ARG001  (a loader)
+    """Read a program that ``torch.export.save`` wrote; dimensions exported as dynamic stay free."""
+    torch = import_torch(path)
+    try:
+        with quiet():
+            program = torch.export.load(path)
+            module = program.module()
+    except Exception as error:  # torch raises anything, RuntimeError to KeyError, for a damaged archive
+        raise SourceModelError(
+            f"can't be read as an exported program ({type(error).__name__}: {error})",
+            where=str(path),
+            expected=f"a whole .pt2 file that torch {torch.__version__} can read",
+            advice="Save it again with torch.export.save.",
+        ) from error
+    inputs = _inputs(torch, program, path)
+    return SourceModel(
+        kind=detect.TORCH_PROGRAM,
+        framework=f"torch {torch.__version__}",
+        digest=Digest.of_file(path),
+        native=program,
+        predict=predictor(torch, module, [spec.name for spec in inputs]),
+        inputs=inputs,
+        outputs=output_names(len(program.graph_signature.user_outputs)),
+    )
+
+
+def _inputs(torch: Any, program: Any, path: Path) -> tuple[TensorSpec, ...]:
+    values = {node.name: node.meta.get("val") for node in program.graph.nodes if node.op == "placeholder"}
+    specs = []
+    for name in program.graph_signature.user_inputs:
+        value = values.get(name)
+        if value is None or len(flatten(value)) != 1:
+            raise SourceModelError("an input is not a tensor", where=f"{path}: {name}", expected="tensors only", found=type(value).__name__)
+        specs.append(TensorSpec(name=name, dtype=numpy_dtype(torch, value.dtype), shape=_shape(name, value.shape)))
+    return tuple(specs)
+
+
+def _shape(name: str, shape: Any) -> tuple[int | str, ...]:
+    return tuple(size if isinstance(size, int) else ("batch" if axis == 0 else f"{name}_{axis}") for axis, size in enumerate(shape))

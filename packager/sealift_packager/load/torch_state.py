@@ -1,0 +1,122 @@
+"""torch weights alone (``.pt``, ``.pth``, ``.safetensors``) with the function that builds the module around them."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sealift_packager.errors import SourceModelError
+from sealift_packager.load import detect
+from sealift_packager.load.source import Arrays, LoadOptions, SourceModel
+from sealift_packager.load.torch_common import as_arrays, import_torch, output_names, predictor
+from sealift_packager.plugins import load_callable, sibling
+from sealift_runtime.bundle.digest import Digest
+from sealift_runtime.bundle.tensors import TensorSpec
+
+EXAMPLES = "example_inputs"
+
+
+def load_state(path: Path, options: LoadOptions) -> SourceModel:
+    """Build the module with the factory and load its weights.
+
+    Example inputs come from the data or from the factory's module, which may have a function ``example_inputs``.
+    """
+    torch = import_torch(path)
+    if not options.factory:
+        advice = "Give --factory module:function (or file.py:function), a function that returns the nn.Module; or export a .pt2."
+        raise SourceModelError("weights alone are not a model", where=str(path), advice=advice)
+    factory = load_callable(options.factory, where="--factory", error=SourceModelError)
+    module = _build(torch, factory, options.factory)
+    _fill(module, _read_state(torch, path), path)
+    examples = _examples(module, factory, options)
+    predict = predictor(torch, module, list(examples))
+    try:
+        outputs = output_names(len(predict(examples)))
+    except Exception as error:  # the user's own forward
+        shapes = ", ".join(f"{name} {value.dtype} {list(value.shape)}" for name, value in examples.items())
+        raise SourceModelError(f"the model does not run ({type(error).__name__}: {error})", where=str(path), found=shapes) from error
+    specs = (TensorSpec(name=name, dtype=str(value.dtype), shape=("batch", *value.shape[1:])) for name, value in examples.items())
+    return SourceModel(
+        kind=detect.TORCH_STATE,
+        framework=f"torch {torch.__version__}",
+        digest=Digest.of_file(path),
+        native=(module, dict(examples)),
+        predict=predict,
+        inputs=tuple(specs),
+        outputs=outputs,
+    )
+
+
+def _build(torch: Any, factory: Callable[..., Any], reference: str) -> Any:
+    try:
+        module = factory()
+    except Exception as error:  # the user's own function
+        raise SourceModelError(f"the factory failed ({type(error).__name__}: {error})", where=f"--factory {reference}") from error
+    if not isinstance(module, torch.nn.Module):
+        raise SourceModelError("the factory gives no module", where=f"--factory {reference}", expected="an nn.Module", found=type(module).__name__)
+    return module.eval()
+
+
+def _read_state(torch: Any, path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            safetensors = file.read(9)[8:] == b"{"
+        if safetensors:
+            from safetensors.torch import load_file
+
+            return dict(load_file(path))
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch and safetensors raise anything for a damaged or a pickled file
+        raise SourceModelError(
+            f"can't be read as weights ({type(error).__name__}: {str(error).splitlines()[0]})",
+            where=str(path),
+            expected="a whole state dict: torch.save(model.state_dict(), …) or safetensors",
+            advice="A whole pickled nn.Module is not read, for that runs code; save its state_dict().",
+        ) from error
+    if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
+        state = state["state_dict"]
+    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise SourceModelError("not a state dict", where=str(path), expected="names with tensors", found=type(state).__name__)
+    return state
+
+
+def _fill(module: Any, state: dict[str, Any], path: Path) -> None:
+    wanted = module.state_dict()
+    missing, extra = sorted(set(wanted) - set(state)), sorted(set(state) - set(wanted))
+    if missing or extra:
+        found = f"missing {', '.join(missing[:5]) or 'none'}; unexpected {', '.join(extra[:5]) or 'none'}"
+        raise SourceModelError("the weights are not this module's", where=str(path), expected=f"{len(wanted)} tensors", found=found)
+    for name, value in wanted.items():
+        if state[name].shape != value.shape:
+            raise SourceModelError(
+                "a weight has another shape", where=f"{path}: {name}", expected=str(list(value.shape)), found=str(list(state[name].shape))
+            )
+    module.load_state_dict(state)
+
+
+def _examples(module: Any, factory: Callable[..., Any], options: LoadOptions) -> Arrays:
+    parameters = inspect.signature(module.forward).parameters.values()
+    names = [row.name for row in parameters if row.kind in (row.POSITIONAL_ONLY, row.POSITIONAL_OR_KEYWORD)]
+    required = [row.name for row in parameters if row.default is row.empty and row.name in names]
+    there = [name for name in names if name in options.examples]
+    if set(required) <= set(there):
+        return {name: _narrow(options.examples[name][:2]) for name in there}
+    hint = sibling(factory, EXAMPLES)
+    if hint is None:
+        raise SourceModelError(
+            "no example inputs",
+            where=f"--factory {options.factory}",
+            expected=f"data with arrays named {', '.join(required)}",
+            found=", ".join(options.examples) or "no data",
+            advice=f"Or add a function {EXAMPLES}() to the factory's module that returns them by name.",
+        )
+    return {name: _narrow(value) for name, value in as_arrays(hint(), names, where=f"{options.factory}: {EXAMPLES}()").items()}
+
+
+def _narrow(value: Any) -> Any:
+    """float32 for float64: what torch modules hold."""
+    return value.astype(np.float32) if value.dtype == np.float64 else value

@@ -1,0 +1,108 @@
+"""bundle.json from what the build found. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from sealift_packager.candidates.built import Built
+from sealift_packager.measure.host import Host
+from sealift_packager.quantize.calibration import ROWS
+from sealift_packager.select.assessed import Assessed
+from sealift_packager.select.choose import Choice
+from sealift_packager.session import Settings
+from sealift_runtime.bundle.evaluation import CandidateRecord, Evaluation
+from sealift_runtime.bundle.manifest import BundleManifest, GoldenInfo, Lineage, ModelInfo, Requirements, SessionSettings
+from sealift_runtime.bundle.profile import HardwareProfile
+from sealift_runtime.documents import Json
+
+if TYPE_CHECKING:
+    from sealift_packager.profile_build import Shared
+
+#: What Python, numpy and onnxruntime take before a model is loaded, about.
+BASE_MEMORY_BYTES: Final = 64 * 2**20
+GRAPH_LEVEL: Final = "all"
+
+
+def make_manifest(
+    shared: Shared,
+    profile: HardwareProfile,
+    chosen: Built,
+    assessed: Sequence[Assessed],
+    choice: Choice,
+    host: Host,
+    *,
+    golden: GoldenInfo,
+    threads: int,
+    disk_bytes: int,
+) -> BundleManifest:
+    """The chosen candidate's manifest, with every candidate's record."""
+    request, converted = shared.request, shared.converted
+    columns = {name: list(names) for name, names in shared.source.columns.items()}
+    return BundleManifest(
+        name=request.name,
+        version=request.version,
+        created=shared.created,
+        description=request.description,
+        license=request.license,
+        profile=profile,
+        model=ModelInfo(
+            file="model.onnx",
+            opset=converted.opset,
+            precision=chosen.spec.precision,
+            recipe=_recipe(chosen, request.seed),
+            source_framework=shared.source.framework,
+        ),
+        inputs=converted.inputs,
+        outputs=converted.outputs,
+        session=SessionSettings(
+            providers=profile.providers,
+            intra_op_threads=threads,
+            inter_op_threads=1,
+            graph_optimization=GRAPH_LEVEL,
+            config=Settings(threads=threads).config,
+        ),
+        requires=Requirements(
+            onnxruntime=profile.onnxruntime,
+            cpu_flags=profile.cpu.required_flags,
+            memory_bytes=BASE_MEMORY_BYTES + 2 * chosen.size_bytes,  # the file's pages, and the weights as kernels pack them
+            disk_bytes=disk_bytes,
+        ),
+        golden=golden,
+        evaluation=_evaluation(shared, assessed, choice, host),
+        owners=request.owners,
+        lineage=Lineage(source_digest=str(shared.source.digest), annotations={"columns": columns} if columns else {}),
+    )
+
+
+def _recipe(chosen: Built, seed: int) -> dict[str, Json]:
+    recipe = chosen.spec.recipe()
+    if chosen.spec.quantization and chosen.spec.quantization.calibration:
+        recipe |= {"calibration_rows": ROWS, "seed": seed}
+    return recipe
+
+
+def _evaluation(shared: Shared, assessed: Sequence[Assessed], choice: Choice, host: Host) -> Evaluation:
+    holdout, chosen = shared.holdout, choice.chosen
+    return Evaluation(
+        verdict="passed" if holdout else "not evaluated",
+        holdout_digest=str(holdout.digest) if holdout else None,
+        holdout_rows=holdout.rows if holdout else None,
+        accuracy=chosen.accuracy,
+        measurement=chosen.figures.measurement if chosen.figures else None,
+        measured=host.measured,
+        candidates=tuple(_record(row, choice) for row in assessed),
+    )
+
+
+def _record(row: Assessed, choice: Choice) -> CandidateRecord:
+    return CandidateRecord(
+        name=row.spec.name,
+        precision=row.spec.precision,
+        size_bytes=row.size_bytes,
+        accuracy=row.accuracy,
+        measurement=row.figures.measurement if row.figures else None,
+        speedup=round(row.speedup.ratio, 3) if row.speedup else None,
+        chosen=row is choice.chosen,
+        reason=choice.reasons[row.spec.name],
+    )

@@ -1,0 +1,49 @@
+"""How much worse a candidate is than its source, with the interval of a paired bootstrap. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from sealift_packager.load.source import Array
+from sealift_packager.measure.bootstrap import mean_interval, statistic_interval
+from sealift_packager.measure.metrics import Metric
+from sealift_packager.measure.predictions import Prediction
+from sealift_runtime.bundle.evaluation import Accuracy
+
+
+def assess(metric: Metric, target: Array, reference: Prediction, packaged: Prediction, *, budget: float, seed: int) -> Accuracy:
+    """Both scores and the loss (positive when the packaged model is worse), in the metric's unit."""
+    sign = 1.0 if metric.higher_is_better else -1.0
+    scores = metric.score(target, reference), metric.score(target, packaged)
+    if metric.by_row is not None:
+        low, high = mean_interval(sign * (metric.by_row(target, reference) - metric.by_row(target, packaged)), seed=seed)
+    elif _same(reference, packaged):
+        low, high = 0.0, 0.0
+    else:
+        low, high = statistic_interval(len(target), lambda rows: sign * _difference(metric, target, reference, packaged, rows), seed=seed)
+    return Accuracy(
+        metric=metric.name, reference=scores[0], packaged=scores[1], loss=sign * (scores[0] - scores[1]), loss_low=low, loss_high=high, budget=budget
+    )
+
+
+def _difference(metric: Metric, target: Array, reference: Prediction, packaged: Prediction, rows: Array) -> float:
+    return metric.score(target[rows], _take(reference, rows)) - metric.score(target[rows], _take(packaged, rows))
+
+
+def _take(prediction: Prediction, rows: Array) -> Prediction:
+    """The same rows of everything."""
+    return dataclasses.replace(
+        prediction,
+        outputs={name: value[rows] for name, value in prediction.outputs.items()},
+        label=None if prediction.label is None else prediction.label[rows],
+        scores=None if prediction.scores is None else prediction.scores[rows],
+        value=None if prediction.value is None else prediction.value[rows],
+    )
+
+
+def _same(first: Prediction, second: Prediction) -> bool:
+    if set(first.outputs) != set(second.outputs):
+        return False
+    return all(np.array_equal(value, second.outputs[name]) for name, value in first.outputs.items())

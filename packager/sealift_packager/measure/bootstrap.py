@@ -1,0 +1,45 @@
+"""Intervals by the bootstrap (Efron 1979, percentile method), seeded. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+
+from sealift_packager.load.source import Array
+
+RESAMPLES: Final = 2000
+#: Metrics that are no mean are computed anew for each resample: fewer do.
+SLOW_RESAMPLES: Final = 500
+LEVEL: Final = 0.95
+
+
+def interval(values: Array) -> tuple[float, float]:
+    """The middle 95 % of resampled values."""
+    tail = (1 - LEVEL) / 2
+    low, high = np.quantile(values, [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def mean_interval(differences: Array, *, seed: int) -> tuple[float, float]:
+    """The interval of the mean of paired differences; rows are drawn with replacement."""
+    if not differences.any():
+        return 0.0, 0.0
+    generator, rows = np.random.default_rng(seed), len(differences)
+    draws = (differences[generator.integers(0, rows, rows)].mean() for _ in range(RESAMPLES))
+    return interval(np.fromiter(draws, dtype=np.float64, count=RESAMPLES))
+
+
+def statistic_interval(rows: int, statistic: Callable[[Array], float], *, seed: int) -> tuple[float, float]:
+    """The interval of a statistic of row numbers; ``statistic`` is given the rows that were drawn."""
+    generator = np.random.default_rng(seed)
+    draws = (statistic(generator.integers(0, rows, rows)) for _ in range(SLOW_RESAMPLES))
+    return interval(np.fromiter(draws, dtype=np.float64, count=SLOW_RESAMPLES))
+
+
+def ratio_interval(numerator: Array, denominator: Array, quantile: float, *, seed: int) -> tuple[float, float]:
+    """The interval of the ratio of a quantile of paired samples."""
+    generator, rows = np.random.default_rng(seed), len(numerator)
+    picked = generator.integers(0, rows, (SLOW_RESAMPLES, rows))
+    return interval(np.quantile(numerator[picked], quantile, axis=1) / np.quantile(denominator[picked], quantile, axis=1))

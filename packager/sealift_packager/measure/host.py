@@ -1,0 +1,42 @@
+"""May this machine speak for a profile? Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Final
+
+from sealift_runtime.bundle.profile import HardwareProfile
+from sealift_runtime.hardware.machine import Machine
+from sealift_runtime.hardware.match import fit
+
+NOT_MEASURED: Final = "not measured on this hardware"
+#: Flags that make int8 quicker: a host that has one the profile doesn't ask for flatters int8.
+INT8_FLAGS: Final = ("avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """Whether to measure here; ``machine`` names this machine, ``measured`` is what the bundle says about it."""
+
+    measures: bool
+    machine: str
+    measured: str
+    cores: int
+
+
+def judge_host(profile: HardwareProfile, machine: Machine) -> Host:
+    """Hold this machine against a profile; what is said of one that doesn't fit is the same everywhere, so that builds stay alike."""
+    result = fit(profile, machine)
+    name = f"{machine.cpu_model}, {machine.cores} cores, {machine.os}"
+    if not result.fits:
+        return Host(measures=False, machine=name, measured=NOT_MEASURED, cores=machine.cores)
+    beyond = [flag for flag in INT8_FLAGS if flag in machine.cpu_flags and flag not in profile.cpu.required_flags]
+    note = f" (which has {', '.join(beyond)} beyond the profile: int8 may be slower on its least processor)" if beyond else ""
+    return Host(measures=True, machine=name, measured=f"measured on {name}{note}", cores=machine.cores)
+
+
+def thread_choices(profile: HardwareProfile, host: Host) -> tuple[int, ...]:
+    """The thread counts of the profile that can be tried here; where nothing is measured, the most that every such machine has cores for."""
+    cores = host.cores if host.measures else profile.cpu.minimum_cores
+    fitting = tuple(count for count in profile.threads if count <= cores) or (min(profile.threads),)
+    return fitting if host.measures else (max(fitting),)

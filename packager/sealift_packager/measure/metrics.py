@@ -1,0 +1,150 @@
+"""Metrics by name. Pure.
+
+A metric of means has a value for each row, and its score is their mean: a bootstrap then only counts rows. Others are computed anew for
+each resample.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, Final
+
+import numpy as np
+
+from sealift_packager.errors import DataError
+from sealift_packager.load.source import Array
+from sealift_packager.measure.predictions import Prediction, same_labels
+from sealift_packager.plugins import load_callable
+from sealift_runtime.documents import nearest
+
+#: Largest loss that is accepted unless the user says otherwise: in the metric's unit, or as a share of the reference's score.
+DEFAULT_BUDGET: Final = 0.01
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """A score of predictions against the truth.
+
+    ``by_row`` gives each row's contribution where ``score`` is their mean. ``relative_budget``: the scale of the score is the data's own,
+    so the default budget is a share of it.
+    """
+
+    name: str
+    higher_is_better: bool
+    score: Callable[[Array, Prediction], float]
+    by_row: Callable[[Array, Prediction], Array] | None = None
+    relative_budget: bool = False
+
+    def default_budget(self, reference: float) -> float:
+        """0.01: one point of accuracy; or 1 % of an error whose scale is the data's."""
+        return DEFAULT_BUDGET * abs(reference) if self.relative_budget else DEFAULT_BUDGET
+
+
+def _need(value: Array | None, what: str, metric: str) -> Array:
+    if value is None:
+        raise DataError(f"the metric {metric} needs {what}, and the model gives none", where="--metric", advice="Choose another metric.")
+    return value
+
+
+def _numbers(target: Array, metric: str) -> Array:
+    if target.dtype.kind == "O":
+        raise DataError(f"the metric {metric} needs a target of numbers", where="--target", found=f"text like {target[0]!r}")
+    return target.astype(np.float64)
+
+
+def _hits(target: Array, prediction: Prediction) -> Array:
+    return same_labels(_need(prediction.label, "labels", "accuracy"), target).astype(np.float64)
+
+
+def _absolute_errors(target: Array, prediction: Prediction) -> Array:
+    errors: Array = np.abs(_numbers(target, "mae") - _need(prediction.value, "one number per row", "mae"))
+    return errors
+
+
+def _mean(by_row: Callable[[Array, Prediction], Array]) -> Callable[[Array, Prediction], float]:
+    return lambda target, prediction: float(by_row(target, prediction).mean())
+
+
+def _f1(target: Array, prediction: Prediction) -> float:
+    """Macro-averaged F1: the mean over the classes of the target and of the predictions."""
+    label = _need(prediction.label, "labels", "f1")
+    same_labels(label, target)
+    scores = []
+    for name in np.unique(np.concatenate([target, label])):
+        hit, said, is_so = ((label == name) & (target == name)).sum(), (label == name).sum(), (target == name).sum()
+        scores.append(2 * hit / (said + is_so))
+    return float(np.mean(scores))
+
+
+def _auc(target: Array, prediction: Prediction) -> float:
+    """Area under the ROC curve of the last class against the rest (two classes), by ranks: Mann–Whitney's U."""
+    scores = _need(prediction.scores, "scores", "auc")
+    classes = np.unique(target)
+    if len(classes) > 2 or scores.shape[1] > 2:
+        raise DataError("the metric auc needs two classes", where="--metric", found=f"{max(len(classes), scores.shape[1])} classes")
+    if len(classes) < 2:
+        return 0.5
+    positive = target == classes[-1]
+    _, inverse, counts = np.unique(scores[:, -1], return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(counts) - (counts - 1) / 2)[inverse]
+    n_positive = int(positive.sum())
+    u = ranks[positive].sum() - n_positive * (n_positive + 1) / 2
+    return float(u / (n_positive * (len(target) - n_positive)))
+
+
+def _rmse(target: Array, prediction: Prediction) -> float:
+    errors = _numbers(target, "rmse") - _need(prediction.value, "one number per row", "rmse")
+    return float(np.sqrt(np.mean(errors**2)))
+
+
+def _r2(target: Array, prediction: Prediction) -> float:
+    truth = _numbers(target, "r2")
+    errors = truth - _need(prediction.value, "one number per row", "r2")
+    total = float(((truth - truth.mean()) ** 2).sum())
+    return 1.0 - float((errors**2).sum()) / total if total else 0.0
+
+
+METRICS: Final[dict[str, Metric]] = {
+    metric.name: metric
+    for metric in (
+        Metric(name="accuracy", higher_is_better=True, score=_mean(_hits), by_row=_hits),
+        Metric(name="f1", higher_is_better=True, score=_f1),
+        Metric(name="auc", higher_is_better=True, score=_auc),
+        Metric(name="mae", higher_is_better=False, score=_mean(_absolute_errors), by_row=_absolute_errors, relative_budget=True),
+        Metric(name="rmse", higher_is_better=False, score=_rmse, relative_budget=True),
+        Metric(name="r2", higher_is_better=True, score=_r2),
+    )
+}
+
+
+def find_metric(name: str) -> Metric:
+    """A metric by name, or one of the user's own (``module:function``); `DataError` with the nearest name.
+
+    A function of one's own takes the target [rows] and the outputs by name, and gives a number; higher is better unless it has an
+    attribute ``higher_is_better`` that is False.
+    """
+    if name in METRICS:
+        return METRICS[name]
+    if ":" not in name:
+        known = ", ".join(METRICS)
+        raise DataError(
+            "no such metric", where="--metric", expected=f"{known}, or module:function", found=repr(name), advice=nearest(name, list(METRICS))
+        )
+    function = load_callable(name, where="--metric", error=DataError)
+    higher = bool(getattr(function, "higher_is_better", True))
+    return Metric(name=name, higher_is_better=higher, score=lambda target, row: _own(function, name, target, row), relative_budget=True)
+
+
+def _own(function: Callable[..., Any], name: str, target: Array, prediction: Prediction) -> float:
+    try:
+        return float(function(target, prediction.outputs))
+    except Exception as error:  # the user's own function
+        raise DataError(f"the metric failed ({type(error).__name__}: {error})", where=f"--metric {name}") from error
+
+
+def guess_metric(prediction: Prediction) -> Metric:
+    """Accuracy where the model gives classes, else RMSE."""
+    if prediction.value is None and prediction.label is not None:
+        return METRICS["accuracy"]
+    return METRICS["rmse"]

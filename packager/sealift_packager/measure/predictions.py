@@ -1,0 +1,60 @@
+"""What a model says, in the form that metrics take. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from sealift_packager.errors import DataError
+from sealift_packager.load.source import Array, Arrays
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Prediction:
+    """A model's outputs for all holdout rows.
+
+    ``label`` [rows] is the class, ``scores`` [rows, classes] what it was chosen by (None where the model gives none), ``value``
+    [rows] a regression's number.
+    """
+
+    outputs: Arrays
+    label: Array | None
+    scores: Array | None
+    value: Array | None
+
+
+def read_prediction(outputs: Arrays) -> Prediction:
+    """Find labels, scores and values among the outputs.
+
+    1. ``label`` and ``probabilities`` are what they are called.
+    2. Else the first float output: with several columns, scores whose largest is the class; with one column, a value, and as a
+       class 1 above 0.5 where all values lie within 0..1 (probabilities), above 0 otherwise (logits).
+    """
+    floats = [value for value in outputs.values() if value.dtype.kind == "f"]
+    scores = outputs.get("probabilities")
+    if "label" in outputs:  # 1
+        label = outputs["label"]
+        return Prediction(outputs=outputs, label=label.reshape(len(label), -1)[:, 0], scores=scores, value=None)
+    if not floats:
+        return Prediction(outputs=outputs, label=None, scores=None, value=None)
+    first = floats[0].reshape(len(floats[0]), -1)  # 2
+    if first.shape[1] > 1:
+        return Prediction(outputs=outputs, label=first.argmax(axis=1), scores=first, value=None)
+    value = first[:, 0].astype(np.float64)
+    middle = 0.5 if value.size and value.min() >= 0 and value.max() <= 1 else 0.0
+    return Prediction(outputs=outputs, label=(value > middle).astype(np.int64), scores=value.reshape(-1, 1), value=value)
+
+
+def same_labels(label: Array, target: Array) -> Array:
+    """By row: is the label the target? Numbers are compared as numbers, text as text; `DataError` if they can't be."""
+    if label.dtype.kind == "O" or target.dtype.kind == "O":
+        if label.dtype.kind != target.dtype.kind:
+            raise DataError("the target and the model's labels are of different types", expected=_kind(label), found=_kind(target))
+        return np.array([a == b for a, b in zip(label, target, strict=True)], dtype=bool)
+    result: Array = label.astype(np.float64) == target.astype(np.float64)
+    return result
+
+
+def _kind(values: Array) -> str:
+    return f"{'text' if values.dtype.kind == 'O' else 'numbers'} like {values[0]!r}"

@@ -1,0 +1,84 @@
+"""Load time and peak memory of one model, in a process of its own.
+
+Started as ``python -m sealift_packager.measure.probe MODEL INPUTS.npz THREADS KEY=VALUE…``; prints a JSON line. It imports nothing but numpy
+and onnxruntime, so its memory is what a device would need.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Final
+
+from sealift_packager.errors import ConversionError
+
+LOADS: Final = 3
+RUNS: Final = 5
+TIMEOUT_S: Final = 120
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Footprint:
+    """What loading and running a model took."""
+
+    load_time_ms: float
+    peak_memory_bytes: int
+
+
+def probe(model: Path, inputs: Path, threads: int, config: dict[str, str]) -> Footprint:
+    """Load and run a model file in a fresh process; `ConversionError` if that fails."""
+    command = [sys.executable, "-m", "sealift_packager.measure.probe", str(model), str(inputs), str(threads)]
+    command += [f"{key}={value}" for key, value in config.items()]
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=TIMEOUT_S, check=True)
+    except subprocess.TimeoutExpired as error:
+        raise ConversionError(f"the model did not load and run within {TIMEOUT_S} s", where=str(model)) from error
+    except subprocess.CalledProcessError as error:
+        lines = error.stderr.decode(errors="replace").splitlines() or [f"exit status {error.returncode}"]
+        raise ConversionError(f"the model does not load or run in a process of its own ({lines[-1]})", where=str(model)) from error
+    fields = json.loads(done.stdout)
+    return Footprint(load_time_ms=float(fields["load_time_ms"]), peak_memory_bytes=int(fields["peak_memory_bytes"]))
+
+
+def main(arguments: list[str]) -> None:
+    """The process's own side."""
+    import numpy as np
+    import onnxruntime
+
+    model, inputs, threads, *entries = arguments
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = int(threads)
+    options.inter_op_num_threads = 1
+    for entry in entries:
+        key, _, value = entry.partition("=")
+        options.add_session_config_entry(key, value)
+    # Text is saved as fixed-width unicode, so that reading needs no pickle.
+    feeds = {name: value.astype(object) if value.dtype.kind == "U" else value for name, value in np.load(inputs).items()}
+    times: list[float] = []
+    peak = 0
+    for _ in range(LOADS):
+        start = time.perf_counter()
+        session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        times.append((time.perf_counter() - start) * 1000)
+        for _ in range(RUNS):
+            session.run(None, feeds)
+        peak = peak or _peak_memory()
+        del session
+    print(json.dumps({"load_time_ms": statistics.median(times), "peak_memory_bytes": peak}))
+
+
+def _peak_memory() -> int:
+    """VmHWM: ``ru_maxrss`` would count the memory of the process that started this one."""
+    for line in Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,79 @@
+"""Two answers to one request: where they differ, and by how much. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Final
+
+import numpy as np
+
+from sealift_packager.load.source import Array, Arrays
+
+#: |a−b| ≤ ATOL_SHARE·(largest finite |b| of the output) + RTOL·|b|: float32 against the source's own arithmetic.
+RTOL: Final = 1e-3
+ATOL_SHARE: Final = 1e-5
+#: A label may differ where the source's own two best probabilities are this near.
+TIE: Final = 1e-5
+SHOWN_ROWS: Final = 5
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One output that differs: in how many rows, which ones first, by how much at worst."""
+
+    output: str
+    rows: tuple[int, ...]
+    total_rows: int
+    worst: float
+    expected: str
+    found: str
+
+    def __str__(self) -> str:
+        shown = ", ".join(map(str, self.rows[:SHOWN_ROWS])) + (", …" if len(self.rows) > SHOWN_ROWS else "")
+        amount = "" if np.isinf(self.worst) else f", by up to {self.worst:.3g}"
+        return f"output {self.output!r} differs in {len(self.rows)} of {self.total_rows} rows ({shown}){amount}: {self.expected} became {self.found}"
+
+
+def compare(reference: Arrays, found: Arrays) -> list[Difference]:
+    """Every output of ``reference`` that ``found`` lacks or has otherwise; empty if they agree."""
+    differences = [_compare(name, expected, found.get(name), reference.get("probabilities")) for name, expected in reference.items()]
+    return [row for row in differences if row is not None]
+
+
+def _compare(name: str, expected: Array, found: Array | None, probabilities: Array | None) -> Difference | None:
+    rows = len(expected) if expected.ndim else 1
+    if found is None or found.shape != expected.shape:
+        shape = "nothing" if found is None else str(list(found.shape))
+        return Difference(output=name, rows=tuple(range(rows)), total_rows=rows, worst=np.inf, expected=str(list(expected.shape)), found=shape)
+    wrong, distance = _wrong(expected, found)
+    if name == "label" and probabilities is not None:
+        wrong &= ~_tied(probabilities)
+    if not wrong.any():
+        return None
+    at = np.unravel_index(int(np.where(wrong, distance, -1).argmax()), wrong.shape) if wrong.ndim else ()
+    bad = np.unique(np.argwhere(wrong)[:, 0]) if wrong.ndim else np.array([0])
+    worst = float(distance[at])
+    return Difference(
+        output=name, rows=tuple(bad.tolist()), total_rows=rows, worst=worst, expected=f"{expected[at]!s:.80}", found=f"{found[at]!s:.80}"
+    )
+
+
+def _wrong(expected: Array, found: Array) -> tuple[Array, Array]:
+    """By element: whether it is wrong, and how far off (infinite where no distance says it)."""
+    if expected.dtype.kind != "f" or found.dtype.kind != "f":
+        wrong = np.asarray(expected != found)
+        return wrong, np.where(wrong, np.inf, 0.0)
+    b, a = expected.astype(np.float64), found.astype(np.float64)
+    same = (a == b) | (np.isnan(a) & np.isnan(b))
+    finite = np.isfinite(a) & np.isfinite(b)
+    size = np.abs(np.where(np.isfinite(b), b, 0))
+    distance = np.where(same, 0.0, np.where(finite, np.abs(np.where(finite, a, 0) - np.where(finite, b, 0)), np.inf))
+    return ~same & (distance > ATOL_SHARE * size.max(initial=0) + RTOL * size), distance
+
+
+def _tied(probabilities: Array) -> Array:
+    if probabilities.shape[1] < 2:
+        return np.ones(len(probabilities), dtype=bool)
+    best = np.sort(probabilities, axis=1)
+    tied: Array = best[:, -1] - best[:, -2] <= TIE
+    return tied

@@ -1,0 +1,65 @@
+"""Functions that a user names: ``module:function``, or ``path/to/file.py:function``."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from sealift_packager.errors import PackagerError
+from sealift_runtime.documents import nearest
+
+
+def load_callable(reference: str, *, where: str, error: type[PackagerError]) -> Callable[..., Any]:
+    """The function that ``reference`` names; raises ``error``, whose ``where`` is the option that was used.
+
+    Modules are looked for in the current directory too.
+    """
+    module_name, _, function_name = reference.rpartition(":")
+    if not module_name or not function_name.isidentifier():
+        raise error("malformed", where=where, expected="module:function or path/to/file.py:function", found=repr(reference))
+    module = _import_file(Path(module_name), where, error) if module_name.endswith(".py") else _import_module(module_name, where, error)
+    function = getattr(module, function_name, None)
+    if not callable(function):
+        known = [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
+        raise error(
+            "no such function", where=where, expected=f"a function of {module_name}", found=repr(function_name), advice=nearest(function_name, known)
+        )
+    return function  # type: ignore[no-any-return]
+
+
+def sibling(function: Callable[..., Any], name: str) -> Callable[..., Any] | None:
+    """Another function of the module that ``function`` is in, or None."""
+    found = getattr(sys.modules.get(function.__module__), name, None)
+    return found if callable(found) else None
+
+
+def _import_module(name: str, where: str, error: type[PackagerError]) -> ModuleType:
+    here = str(Path.cwd())
+    sys.path.insert(0, here)
+    try:
+        return importlib.import_module(name)
+    except Exception as cause:
+        raise error(f"can't be imported ({type(cause).__name__}: {cause})", where=where, expected="an importable module", found=repr(name)) from cause
+    finally:
+        sys.path.remove(here)
+
+
+def _import_file(path: Path, where: str, error: type[PackagerError]) -> ModuleType:
+    if not path.is_file():
+        raise error("no such file", where=where, expected="a Python file", found=str(path))
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise error("not a Python file", where=where, found=str(path))
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as cause:
+        del sys.modules[path.stem]
+        raise error(f"can't be imported ({type(cause).__name__}: {cause})", where=where, found=str(path)) from cause
+    return module

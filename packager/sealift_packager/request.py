@@ -1,0 +1,75 @@
+"""What is asked of `pack`, checked where it comes in."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from sealift_packager.errors import DataError, PackagerError, ProfileError
+from sealift_runtime.bundle.limits import LIMITS
+from sealift_runtime.bundle.manifest import MODEL_NAME, VERSION, Owners
+from sealift_runtime.bundle.profile import HardwareProfile
+from sealift_runtime.signing.keys import Signer
+
+SOURCE_DATE_EPOCH = "SOURCE_DATE_EPOCH"
+DEFAULT_TARGET = "target"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class PackRequest:
+    """One release to build.
+
+    ``max_drop`` is the largest loss that is accepted, in the metric's unit; None is 0.01, or 1 % of the source's score where the metric's
+    scale is the data's (mae, rmse, one's own). ``metric`` None is accuracy for classes, rmse for numbers. ``created`` None is now.
+    """
+
+    model: Path
+    name: str
+    version: str
+    profiles: tuple[HardwareProfile, ...]
+    out: Path
+    data: Path | None = None
+    target: str = DEFAULT_TARGET
+    metric: str | None = None
+    max_drop: float | None = None
+    signer: Signer | None = None
+    trust_pickle: bool = False
+    factory: str | None = None
+    seed: int = 0
+    force: bool = False
+    description: str = ""
+    license: str = ""
+    owners: Owners = dataclasses.field(default_factory=Owners)
+    created: datetime.datetime | None = None
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(MODEL_NAME, self.name):
+            raise PackagerError(
+                "not a model name", where="--name", expected="letters, digits, '.', '_', '-', beginning with one of the first", found=repr(self.name)
+            )
+        if not re.fullmatch(VERSION, self.version):
+            raise PackagerError("not a version", where="--version", expected="a semantic version like 1.4.0 or 2.0.0-rc.1", found=repr(self.version))
+        names = [profile.name for profile in self.profiles]
+        if not names or len(set(names)) != len(names) or len(names) > LIMITS.bundles_per_release:
+            raise ProfileError("profiles must be there and differ", where="--profile", found=", ".join(names) or "none")
+        if self.data is None and (self.metric is not None or self.max_drop is not None):
+            raise DataError("a metric or a budget needs data", where="--metric, --max-drop", advice="Give the holdout with --data.")
+        if self.max_drop is not None and not 0 <= self.max_drop < float("inf"):
+            raise DataError("not a budget", where="--max-drop", expected="a number from 0 up", found=str(self.max_drop))
+        if self.seed < 0:
+            raise PackagerError("not a seed", where="--seed", expected="an integer from 0 up", found=str(self.seed))
+
+
+def time_of_build(environment: Mapping[str, str] = os.environ) -> datetime.datetime:
+    """SOURCE_DATE_EPOCH (https://reproducible-builds.org/specs/source-date-epoch/) if it is set, else now."""
+    text = environment.get(SOURCE_DATE_EPOCH)
+    if text is None:
+        return datetime.datetime.now(datetime.UTC)
+    try:
+        return datetime.datetime.fromtimestamp(int(text), datetime.UTC)
+    except (ValueError, OverflowError, OSError) as error:
+        raise PackagerError("not a time", where=SOURCE_DATE_EPOCH, expected="whole seconds since 1970", found=repr(text)) from error

@@ -1,0 +1,95 @@
+"""The decision: gates first, then the profile's objectives in their order. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Final
+
+from sealift_packager.errors import GateError
+from sealift_packager.select.assessed import Assessed
+from sealift_packager.select.objectives import OBJECTIVES, smallest
+
+#: A candidate whose speed-up may, by its interval, lie below this is slower: repeated runs of one model differ by that much.
+NOT_SLOWER: Final = 0.97
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """The candidate that ships, and a sentence on each candidate by name."""
+
+    chosen: Assessed
+    reasons: dict[str, str]
+
+
+def choose(candidates: Sequence[Assessed], objective: Sequence[str]) -> Choice:
+    """Choose among candidates, of which the first is fp32.
+
+    1. What could not be built, or loses more accuracy than the budget allows, is out. If fp32 itself does, `GateError`.
+    2. Never slower, never worse: what is slower than fp32, or neither faster nor smaller, is out.
+    3. Among the rest each objective in turn keeps those that are not worse than the best; the last one standing is chosen, the first
+       in the candidates' order if several are. Where latency was not measured, only size counts.
+    """
+    fp32 = candidates[0]
+    if not fp32.within_budget and fp32.accuracy is not None:
+        raise GateError(
+            "the model loses accuracy by conversion alone",
+            where="fp32",
+            expected=f"a loss of {fp32.accuracy.metric} of at most {fp32.accuracy.budget:.4g} (95 % bound)",
+            found=f"{fp32.accuracy.loss:.4g}, up to {fp32.accuracy.loss_high:.4g}",
+        )
+    reasons = {row.spec.name: _objection(row, fp32) for row in candidates}  # 1, 2
+    eligible = [row for row in candidates if not reasons[row.spec.name]]
+    chosen, because, lost = _decide(eligible, fp32, objective)  # 3
+    reasons[chosen.spec.name] = because
+    return Choice(chosen=chosen, reasons={name: reason or lost.get(name, "") for name, reason in reasons.items()})
+
+
+def _objection(row: Assessed, fp32: Assessed) -> str:
+    if row.failure:
+        return f"could not be built: {row.failure}"
+    if not row.within_budget and row.accuracy is not None:
+        loss, budget = row.accuracy, row.accuracy.budget
+        return f"loses {loss.loss:.4g} {loss.metric}, and up to {loss.loss_high:.4g} (95 % bound): more than the budget of {budget:.4g}"
+    if row is fp32:
+        return ""
+    if row.speedup is not None and row.speedup.low < NOT_SLOWER:
+        return f"not reliably as fast as fp32: {_speed(row)}"
+    faster = row.speedup is not None and row.speedup.low > 1
+    if not faster and row.size_bytes >= fp32.size_bytes:
+        return "neither faster nor smaller than fp32"
+    return ""
+
+
+def _decide(eligible: list[Assessed], fp32: Assessed, objective: Sequence[str]) -> tuple[Assessed, str, dict[str, str]]:
+    lost: dict[str, str] = {}
+    if len(eligible) == 1:
+        return eligible[0], "the only candidate that passes", lost
+    measured = fp32.figures is not None
+    left, deciding = eligible, ""
+    for name in objective if measured else ("size",):
+        kept = OBJECTIVES[name](left) if measured else smallest(left)
+        for row in left:
+            if row not in kept:
+                lost[row.spec.name] = f"passes, but loses on {name}"
+        deciding = name if len(kept) < len(left) else deciding
+        left = kept
+    chosen = left[0]
+    lost |= {row.spec.name: f"passes, but is no better than {chosen.spec.name}" for row in left[1:]}
+    return chosen, _because(chosen, fp32, deciding, measured=measured), lost
+
+
+def _because(chosen: Assessed, fp32: Assessed, deciding: str, *, measured: bool) -> str:
+    if not measured:
+        accuracy = "within the accuracy budget" if chosen.accuracy else "not evaluated"
+        return f"the smallest candidate, {accuracy}; latency was not measured on this hardware, so it did not count"
+    best = f"best on {deciding}" if deciding else "as good as any"
+    if chosen is fp32:
+        return f"{best} of the candidates that pass"
+    share = chosen.size_bytes / fp32.size_bytes
+    return f"{best} of the candidates that pass: {_speed(chosen)}, {share:.0%} of its size"
+
+
+def _speed(row: Assessed) -> str:
+    speed = row.speedup
+    return "speed unknown" if speed is None else f"{speed.ratio:.2f} times as fast as fp32 ({speed.low:.2f} to {speed.high:.2f})"

@@ -1,0 +1,73 @@
+"""The packager's one door to onnxruntime's sessions."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+import onnxruntime
+
+from sealift_packager.errors import ConversionError, PackagerError
+from sealift_packager.load.source import Array, Arrays
+
+#: Helper threads stop spinning when a request is done, so they take nothing from whoever runs next.
+MULTI_THREADED_CONFIG: Final = {"session.force_spinning_stop": "1"}
+_LEVELS: Final = {
+    "disable": onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL,
+    "basic": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC,
+    "extended": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED,
+    "all": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL,
+}
+_FATAL: Final = 4
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How a session runs; what is chosen here is what the manifest says."""
+
+    threads: int = 1
+    graph_optimization: str = "all"
+
+    @property
+    def config(self) -> Mapping[str, str]:
+        """Onnxruntime's session config entries."""
+        return MULTI_THREADED_CONFIG if self.threads > 1 else {}
+
+
+def open_session(model: Any, settings: Settings, *, where: str, error: type[PackagerError] = ConversionError) -> Any:
+    """A session on the CPU for an ONNX model (a ``ModelProto`` with its weights inside, or a path).
+
+    Raises ``error`` if onnxruntime can't load it.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = settings.threads
+    options.inter_op_num_threads = 1
+    options.graph_optimization_level = _LEVELS[settings.graph_optimization]
+    options.log_severity_level = _FATAL
+    for key, value in settings.config.items():
+        options.add_session_config_entry(key, value)
+    try:
+        source = model if isinstance(model, str) else model.SerializeToString()
+        return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+    except Exception as cause:  # onnxruntime's errors have no common base
+        raise error(f"onnxruntime can't load the graph ({str(cause).splitlines()[0]})", where=where) from cause
+
+
+def run_session(session: Any, inputs: Arrays) -> dict[str, Array]:
+    """All outputs of one request, by name."""
+    names = [row.name for row in session.get_outputs()]
+    try:
+        return dict(zip(names, session.run(names, dict(inputs)), strict=True))
+    except Exception as cause:  # as above
+        raise ConversionError(f"onnxruntime can't run the graph ({str(cause).splitlines()[0]})", where="model.onnx") from cause
+
+
+def run_batched(session: Any, inputs: Arrays, batch: int = 64) -> dict[str, Array]:
+    """All outputs for many rows, run in batches (of 1 where the graph's first dimension is fixed)."""
+    rows = len(next(iter(inputs.values())))
+    fixed = [row.shape[0] for row in session.get_inputs() if row.shape and isinstance(row.shape[0], int)]
+    size = fixed[0] if fixed else batch
+    parts = [run_session(session, {name: value[at : at + size] for name, value in inputs.items()}) for at in range(0, rows, size)]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
