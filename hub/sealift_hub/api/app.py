@@ -35,6 +35,7 @@ def make_app(database: Database, repository: Path | None, *, clock: Clock | None
         docs_url=None,  # they load scripts from a CDN
         redoc_url=None,
         redirect_slashes=False,
+        responses=problems.RESPONSES,
     )
     problems.install(app)
     app.add_middleware(SecurityHeaders)

@@ -7,7 +7,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Response
 
-from sealift_hub.api import problems
 from sealift_hub.api.bodies import bounded_body
 from sealift_hub.api.schemas import DeviceAnswer, DevicesAnswer, ErrorAnswer, GapAnswer, ReceiptAnswer, ReportAnswer, ReportsAnswer
 from sealift_hub.fleet import queries
@@ -25,7 +24,7 @@ _REPORT = {"requestBody": {"required": True, "content": {"application/json": {"s
 
 def router(database: Database, intake: Intake, limits: Limits) -> APIRouter:
     """The routes about devices."""
-    routes = APIRouter(prefix="/api/v1/devices", tags=["devices"], responses=problems.RESPONSES)
+    routes = APIRouter(prefix="/api/v1/devices", tags=["devices"])
     _add_intake(routes, intake, limits)
     _add_questions(routes, database, limits)
     return routes

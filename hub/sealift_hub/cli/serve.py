@@ -57,7 +57,7 @@ def listen(host: str, port: int) -> socket.socket:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family, backlog=1024)
     except OSError as error:
-        reason = str(error.strerror).lower()
+        reason = str(error.strerror).split(" (")[0].lower()
         raise PortError(
             f"can't listen here ({reason})", where=where, advice="Stop what listens there, or give another --port (0 takes a free one) or --host."
         ) from error

@@ -12,6 +12,8 @@ from sealift_runtime.exchange.histogram import BUCKETS
 from sealift_runtime.exchange.report import Event, InstalledModel, Report, Window
 
 DAY: Final = datetime.timedelta(days=1)
+#: The largest integer that a database column holds.
+MOST: Final = 2**63 - 1
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,8 +42,8 @@ def device_model(device_id: str, model: InstalledModel, day: Sequence[WindowTota
         device_id=device_id,
         **dataclasses.asdict(model),
         until=max((window.end for window in day), default=None),
-        requests=sum(window.requests for window in day),
-        failures=sum(window.failures for window in day),
+        requests=min(MOST, sum(window.requests for window in day)),
+        failures=min(MOST, sum(window.failures for window in day)),
         latency_counts=add_counts(window.latency_counts for window in day),
         drifted=drifted,
         drift_alarms=len(drifted),

@@ -1,0 +1,94 @@
+"""The installed ``sealift-hub``, word by word."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+from pathlib import Path
+
+import requests
+
+from support.devices import SimulatedDevice, installed, window
+from support.hub import COMMAND, hub_command, hub_json, running_hub
+
+
+def test_import_tells_what_it_took_and_that_a_second_time_changes_nothing(tmp_path: Path) -> None:
+    device = SimulatedDevice()
+    device.report(models=[installed()], windows=[window()])
+    device.export(tmp_path / "medium")
+    first = hub_command("import", tmp_path / "medium", "--data", tmp_path / "data")
+    assert first.returncode == 0
+    assert "1 new, 0 known, 0 refused; enrolled; complete up to report 1" in first.stdout
+    second = hub_command("import", tmp_path / "medium", "--data", tmp_path / "data")
+    assert second.returncode == 0
+    assert "nothing changed" in second.stdout
+    [row] = hub_json("import", tmp_path / "medium", "--data", tmp_path / "data")["devices"]
+    assert (row["device"], row["new"], row["known"], row["refused"]) == (device.id, 0, 1, [])
+
+
+def test_import_ends_with_4_if_something_was_refused(tmp_path: Path) -> None:
+    device = SimulatedDevice()
+    device.report()
+    device.report()
+    (device.export(tmp_path / "medium") / "0000000001.json").unlink()
+    done = hub_command("import", tmp_path / "medium", "--data", tmp_path / "data", "--json")
+    assert done.returncode == 4
+    assert "report 1 is missing" in json.loads(done.stdout)["devices"][0]["refused"][0]["reason"]
+    assert json.loads(done.stderr)["kind"] == "RefusedReportError"
+
+
+def test_devices_lists_the_fleet(tmp_path: Path) -> None:
+    assert "No device has enrolled yet" in hub_command("devices", "--data", tmp_path / "data").stdout
+    device = SimulatedDevice("lathe-2")
+    device.report(models=[installed()], windows=[window()])
+    device.export(tmp_path / "medium")
+    hub_command("import", tmp_path / "medium", "--data", tmp_path / "data")
+    assert "lathe-2" in hub_command("devices", "--data", tmp_path / "data").stdout
+    [row] = hub_json("devices", "--data", tmp_path / "data")["devices"]
+    assert (row["id"], row["name"], row["models"][0]["requests"]) == (device.id, "lathe-2", 100)
+
+
+def test_the_data_directory_can_come_from_the_environment(tmp_path: Path) -> None:
+    environment = os.environ | {"SEALIFT_HUB_DATA": str(tmp_path / "from-environment")}
+    subprocess.run([COMMAND, "devices"], env=environment, check=True, capture_output=True)
+    assert (tmp_path / "from-environment" / "hub.sqlite").is_file()
+
+
+def test_a_port_in_use_is_named_with_advice(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = hub_command("serve", "--data", tmp_path, "--port", port)
+    assert done.returncode == 6
+    assert f"127.0.0.1:{port}: can't listen here (address already in use)" in done.stderr
+    assert "another --port" in done.stderr
+
+
+def test_an_address_of_another_machine_is_named_with_advice(tmp_path: Path) -> None:
+    done = hub_command("serve", "--data", tmp_path, "--host", "192.0.2.1", "--port", "0")
+    assert done.returncode == 6
+    assert "192.0.2.1:0: can't listen here" in done.stderr
+
+
+def test_a_hub_that_is_started_again_knows_its_devices(tmp_path: Path) -> None:
+    device = SimulatedDevice()
+    with running_hub(tmp_path / "data") as hub:
+        hub.enrol(device)
+        hub.send(device, device.report())
+    with running_hub(tmp_path / "data") as hub:
+        assert hub.send(device, device.report()).json()["acknowledged"] == 2
+
+
+def test_a_hub_that_is_told_to_stop_finishes_the_answer_under_way(tmp_path: Path) -> None:
+    repository = tmp_path / "repository"
+    blob = repository / "blobs/sha256" / ("a" * 64)
+    blob.parent.mkdir(parents=True)
+    size = 64 * 2**20
+    with blob.open("wb") as file:
+        file.truncate(size)
+    with running_hub(tmp_path / "data", repository) as hub:
+        answer = requests.get(f"{hub.url}/repository/blobs/sha256/{'a' * 64}", stream=True, timeout=30)
+        hub.process.terminate()
+        assert sum(len(chunk) for chunk in answer.iter_content(2**20)) == size
+        assert hub.process.wait(30) == 0

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import sqlite3
+import threading
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import create_engine
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from sealift_hub.errors import DatabaseError
+from sealift_hub.storage.database import FILE_NAME, Database
+from sealift_hub.storage.models import Base, Device
+from support.devices import NOON
+
+
+def device(number: int) -> Device:
+    return Device(id=f"{number:064x}", public_key="", enrolled=NOON, number=0, host={})
+
+
+def test_the_migrations_make_the_tables_of_the_models(tmp_path: Path) -> None:
+    Database.in_directory(tmp_path).close()
+    engine = create_engine(f"sqlite:///{tmp_path / FILE_NAME}")
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), Base.metadata) == []
+    engine.dispose()
+
+
+def test_a_database_is_opened_again_as_it_was_left(tmp_path: Path) -> None:
+    first = Database.in_directory(tmp_path)
+    with first.writing() as session:
+        session.add(device(1))
+    first.close()
+    second = Database.in_directory(tmp_path)
+    with second.reading() as session:
+        found = session.get_one(Device, device(1).id)
+        assert found.enrolled == NOON
+    second.close()
+
+
+def test_a_database_of_a_newer_hub_is_left_alone(tmp_path: Path) -> None:
+    Database.in_directory(tmp_path).close()
+    with sqlite3.connect(tmp_path / FILE_NAME) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.close()
+    with pytest.raises(DatabaseError, match="newer sealift-hub"):
+        Database.in_directory(tmp_path)
+
+
+def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
+    (tmp_path / FILE_NAME).write_bytes(b"this is no database at all" * 100)
+    with pytest.raises(DatabaseError, match="file is not a database"):
+        Database.in_directory(tmp_path)
+
+
+def test_a_place_that_is_no_directory_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DatabaseError, match="can't be made"):
+        Database.in_directory(tmp_path / "file" / "data")
+
+
+def test_what_fails_halfway_leaves_nothing(tmp_path: Path) -> None:
+    database = Database.in_directory(tmp_path)
+    with pytest.raises(ZeroDivisionError), database.writing() as session:
+        session.add(device(1))
+        session.flush()
+        _ = 1 // 0
+    with database.reading() as session:
+        assert session.get(Device, device(1).id) is None
+    database.close()
+
+
+def test_several_hubs_may_start_at_once(tmp_path: Path) -> None:
+    failures: list[Exception] = []
+
+    def start() -> None:
+        try:
+            Database.in_directory(tmp_path).close()
+        except DatabaseError as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=start) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+
+
+@pytest.mark.parametrize("table", Base.metadata.sorted_tables, ids=lambda table: table.name)
+def test_postgresql_can_have_every_table(table: object) -> None:
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+    found = Base.metadata.tables[str(getattr(table, "name", ""))]
+    assert "TIMESTAMP WITH TIME ZONE" in str(CreateTable(found).compile(dialect=dialect)) or found.name == "device_models"
+    for index in found.indexes:
+        assert str(CreateIndex(index).compile(dialect=dialect))

@@ -1,0 +1,261 @@
+from __future__ import annotations
+
+import base64
+import datetime
+import json
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sealift_hub.errors import EnrolmentError, ForkError, GapError, RefusedReportError, UnknownDeviceError
+from sealift_hub.fleet import queries
+from sealift_hub.fleet.views import DeviceView
+from sealift_hub.ingest import projection
+from sealift_hub.ingest.intake import Intake, Source
+from sealift_hub.limits import Limits
+from sealift_hub.storage.database import Database
+from sealift_runtime.documents import canonical_json
+from sealift_runtime.errors import KeyFileError, LimitError, ReportError, SealiftError, SignatureError
+from sealift_runtime.exchange.report import Event
+from support.clocks import ManualClock
+from support.devices import HOUR, NOON, SimulatedDevice, drift, installed, window
+
+P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    database = Database.in_directory(tmp_path)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def intake(database: Database) -> Intake:
+    return Intake(database, ManualClock())
+
+
+@pytest.fixture
+def device(intake: Intake) -> SimulatedDevice:
+    device = SimulatedDevice()
+    intake.enrol(device.id, device.pem)
+    return device
+
+
+def view(database: Database, device: SimulatedDevice) -> DeviceView:
+    with database.reading() as session:
+        return queries.get_device(session, device.id)
+
+
+def held(database: Database, device: SimulatedDevice) -> list[bytes]:
+    with database.reading() as session:
+        reports = queries.list_reports(session, device.id, limit=1000)
+        return [queries.sealed_report(session, device.id, report.number) for report in reports]
+
+
+def receive(intake: Intake, device: SimulatedDevice, data: bytes) -> bool:
+    return intake.receive(device.id, data, source=Source.HTTP).new
+
+
+class TestEnrolment:
+    def test_a_device_is_new_once(self, intake: Intake) -> None:
+        device = SimulatedDevice()
+        assert intake.enrol(device.id, device.pem).new
+        assert not intake.enrol(device.id, device.pem).new
+
+    def test_the_key_of_another_device_is_refused(self, intake: Intake) -> None:
+        with pytest.raises(EnrolmentError, match="not the key of this device"):
+            intake.enrol(SimulatedDevice().id, SimulatedDevice().pem)
+
+    def test_what_is_no_key_is_refused(self, intake: Intake) -> None:
+        with pytest.raises(KeyFileError):
+            intake.enrol("0" * 64, b"hello")
+
+    def test_a_full_fleet_takes_no_more_but_knows_its_own(self, database: Database) -> None:
+        intake = Intake(database, ManualClock(), Limits(devices=1))
+        first = SimulatedDevice()
+        intake.enrol(first.id, first.pem)
+        with pytest.raises(EnrolmentError, match="no more than 1"):
+            intake.enrol((other := SimulatedDevice()).id, other.pem)
+        assert not intake.enrol(first.id, first.pem).new
+
+
+class TestReports:
+    def test_a_chain_is_taken_and_kept_byte_for_byte(self, database: Database, intake: Intake, device: SimulatedDevice) -> None:
+        assert all(receive(intake, device, device.report()) for _ in range(3))
+        assert held(database, device) == device.sealed
+        assert intake.acknowledged(device.id).acknowledged == 3
+
+    def test_a_report_sent_again_changes_nothing(self, database: Database, intake: Intake, device: SimulatedDevice) -> None:
+        data = device.report(models=[installed()], windows=[window()], events=[Event(number=1, time=NOON, kind="installed")])
+        receive(intake, device, data)
+        before = view(database, device)
+        assert not receive(intake, device, data)
+        assert view(database, device) == before
+
+    def test_a_gap_tells_what_is_here(self, intake: Intake, device: SimulatedDevice) -> None:
+        receive(intake, device, device.report())
+        device.report()
+        with pytest.raises(GapError) as caught:
+            receive(intake, device, device.report())
+        assert caught.value.acknowledged == 1
+
+    def test_a_fork_is_refused_and_shown_and_the_first_story_stands(self, database: Database, intake: Intake, device: SimulatedDevice) -> None:
+        for _ in range(2):
+            receive(intake, device, device.report())
+        copy = device.set_back(1)
+        with pytest.raises(ForkError, match="here already"):
+            receive(intake, device, copy.report(models=[installed()]))
+        after = view(database, device)
+        assert after.conflict == "report 2 is here already, with other content"
+        assert after.models == ()
+        assert held(database, device) == device.sealed
+
+    def test_a_report_of_a_device_that_nobody_enrolled_is_refused(self, intake: Intake) -> None:
+        stranger = SimulatedDevice()
+        with pytest.raises(UnknownDeviceError, match="Enrol it"):
+            receive(intake, stranger, stranger.report())
+
+    def test_a_report_signed_by_another_key_is_refused(self, database: Database, intake: Intake, device: SimulatedDevice) -> None:
+        with pytest.raises(SignatureError):
+            receive(intake, device, SimulatedDevice().report())
+        assert view(database, device).conflict is None, "anyone can make such a report, so it must not look like the device's fault"
+
+    @pytest.mark.parametrize("rewrite", ["spaces", "other s", "second signature", "key id"])
+    def test_a_rewritten_envelope_is_refused_so_that_the_chain_can_go_on(self, intake: Intake, device: SimulatedDevice, rewrite: str) -> None:
+        data = device.report()
+        with pytest.raises(ReportError, match="rewritten on its way"):
+            receive(intake, device, _rewritten(data, rewrite))
+        receive(intake, device, data)
+        assert receive(intake, device, device.report())
+
+    @pytest.mark.parametrize("data", [b"", b"{}", b"[]", b"\xff\xfe", b'{"payload": 3}', b"[" * 10_000], ids=range(6))
+    def test_what_is_no_envelope_is_refused(self, intake: Intake, device: SimulatedDevice, data: bytes) -> None:
+        with pytest.raises(SealiftError):
+            receive(intake, device, data)
+
+    def test_a_report_that_is_too_large_is_refused(self, intake: Intake, device: SimulatedDevice) -> None:
+        with pytest.raises(LimitError):
+            receive(intake, device, b" " * (2**25 + 1))
+
+    def test_posts_at_the_same_moment_are_taken_once(self, database: Database, intake: Intake, device: SimulatedDevice) -> None:
+        data = device.report(windows=[window()], models=[installed()])
+        outcomes: list[bool] = []
+        threads = [threading.Thread(target=lambda: outcomes.append(receive(intake, device, data))) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(outcomes) == [False] * 7 + [True]
+        assert view(database, device).models[0].requests == 100
+
+
+def _rewritten(data: bytes, how: str) -> bytes:
+    envelope = json.loads(data)
+    signature = envelope["signatures"][0]
+    if how == "spaces":
+        return data.replace(b"\n", b"\n ")
+    if how == "other s":
+        r, s = decode_dss_signature(base64.b64decode(signature["sig"]))
+        signature["sig"] = base64.b64encode(encode_dss_signature(r, P256_ORDER - s)).decode()
+    elif how == "second signature":
+        envelope["signatures"] *= 2
+    else:
+        signature["keyid"] = "mine"
+    return canonical_json(envelope)
+
+
+class TestWhatIsShown:
+    def test_figures_are_of_the_last_day_that_the_device_told(self, database: Database, intake: Intake, device: SimulatedDevice) -> None:
+        old = window(end=NOON - 24 * HOUR, latencies_ms={5000.0: 7})
+        new = [window(end=NOON - n * HOUR, latencies_ms={1.0: 97, 50.0: 3}, failures={"timeout": 2}) for n in range(3)]
+        receive(intake, device, device.report(windows=[old, *new], models=[installed()]))
+        [model] = view(database, device).models
+        assert (model.requests, model.failures, model.until) == (300, 6, NOON)
+        assert model.p50_ms == pytest.approx(1.0)
+        assert model.p99_ms == pytest.approx(56.234133)
+
+    def test_drift_is_that_of_the_newest_window_with_a_verdict(self, database: Database, intake: Intake, device: SimulatedDevice) -> None:
+        windows = [
+            window(end=NOON - 2 * HOUR, features=[drift("pressure", 0.3), drift("speed", 0.4)]),
+            window(end=NOON - HOUR, features=[drift("pressure", 0.3), drift("speed", 0.05)]),
+            window(end=NOON),
+        ]
+        receive(intake, device, device.report(windows=windows, models=[installed()]))
+        assert view(database, device).models[0].drifted == ("pressure",)
+        with database.reading() as session:
+            newest = queries.newest_drift(session, device.id, "vibration")
+        assert newest is not None
+        assert [feature["name"] for feature in newest.features] == ["pressure", "speed"]
+
+    def test_models_are_those_of_the_newest_report(self, database: Database, intake: Intake, device: SimulatedDevice) -> None:
+        receive(intake, device, device.report(models=[installed("a"), installed("b")]))
+        receive(intake, device, device.report(models=[installed("b", "2.0.0")]))
+        assert [(model.name, model.version) for model in view(database, device).models] == [("b", "2.0.0")]
+
+    def test_an_event_told_twice_is_shown_once_and_a_contradicting_one_beside_it(
+        self, database: Database, intake: Intake, device: SimulatedDevice
+    ) -> None:
+        first = Event(number=1, time=NOON, kind="installed", model="vibration")
+        other = Event(number=1, time=NOON, kind="rejected", model="vibration")
+        for events in ([first], [first, Event(number=2, time=NOON, kind="activated")], [other]):
+            receive(intake, device, device.report(events=events))
+        with database.reading() as session:
+            kinds = [event.kind for event in queries.newest_events(session, device.id, limit=10)]
+        assert kinds == ["rejected", "activated", "installed"]
+
+    def test_counts_whose_sum_is_beyond_64_bits_stop_there(self, database: Database, intake: Intake, device: SimulatedDevice) -> None:
+        windows = [window(name, end=NOON - n * HOUR, latencies_ms={1.0: 2**62}) for n in range(3) for name in ("a", "b")]
+        receive(intake, device, device.report(windows=windows, models=[installed("a"), installed("b")]))
+        assert [model.requests for model in view(database, device).models] == [2**63 - 1] * 2
+        with database.reading() as session:
+            assert queries.totals(session, NOON).requests == 2 * (2**63 - 1)
+
+    def test_a_device_that_lost_its_clock_is_taken(self, database: Database, intake: Intake, device: SimulatedDevice) -> None:
+        epoch = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+        receive(intake, device, device.report(models=[installed()], windows=[window(end=epoch)], created=epoch))
+        after = view(database, device)
+        assert (after.models[0].until, after.last_seen) == (epoch, ManualClock().now())
+
+    def test_the_first_day_of_all_has_no_day_before(self) -> None:
+        first = datetime.datetime.min.replace(tzinfo=datetime.UTC)
+        assert projection.day_before(first + HOUR) == first
+
+    def test_a_medium_shows_when_the_report_was_made_not_when_it_arrived(self, database: Database, intake: Intake, device: SimulatedDevice) -> None:
+        made = NOON - 20 * 24 * HOUR
+        intake.receive(device.id, device.report(created=made), source=Source.MEDIUM)
+        assert view(database, device).last_seen == made
+
+
+CHAIN = SimulatedDevice()
+GENUINE = [CHAIN.report() for _ in range(5)]
+FORKED = CHAIN.set_back(2)
+BAD = [FORKED.report(events=[Event(number=9, time=NOON, kind="other")]), FORKED.report(), SimulatedDevice().report(), b"{}"]
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.sampled_from([*GENUINE, *GENUINE, *BAD]), max_size=14))
+def test_any_order_repetition_and_loss_leaves_the_longest_verified_prefix(arrivals: list[bytes]) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        database = Database.in_directory(Path(directory))
+        intake = Intake(database, ManualClock())
+        intake.enrol(CHAIN.id, CHAIN.pem)
+        story: list[bytes] = []
+        both = {GENUINE[0]: 0, GENUINE[1]: 1, GENUINE[2]: 2, GENUINE[3]: 3, GENUINE[4]: 4, BAD[0]: 2, BAD[1]: 3}
+        before = {GENUINE[n]: GENUINE[n - 1] for n in range(1, 5)} | {BAD[0]: GENUINE[1], BAD[1]: BAD[0]}
+        for data in arrivals:
+            try:
+                receive(intake, CHAIN, data)
+            except (RefusedReportError, SealiftError):
+                assert not (data in both and data in story), "what is here already is never refused"
+            if both.get(data) == len(story) and before.get(data) == (story[-1] if story else None):
+                story.append(data)
+            assert intake.acknowledged(CHAIN.id).acknowledged == len(story)
+        assert held(database, CHAIN) == story
+        database.close()
