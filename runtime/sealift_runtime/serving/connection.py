@@ -11,7 +11,7 @@ import asyncio
 import collections
 import dataclasses
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, cast
 
 import httptools
 
@@ -20,6 +20,8 @@ from sealift_runtime.serving.limits import ServingLimits
 
 BETWEEN, HEAD, BODY, LINGERING = range(4)
 _LINGER_S: Final = 5.0
+#: What is left out when a request's head is read again as if it made no offer to upgrade; 100-continue was said by then.
+_UPGRADE_HEADERS: Final = frozenset((b"connection", b"upgrade", b"http2-settings", b"expect"))
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 #: After the response is handed to the socket.
 After = Callable[[], None]
@@ -77,7 +79,7 @@ class Connection(asyncio.Protocol):
         self._pumping = False
         self._head_bytes = 0
         self._refusal: HttpResponse | None = None
-        self._target = b""
+        self._target = self._parser_method = b""
         self._headers: dict[bytes, bytes] = {}
         self._body: bytes | bytearray = b""
 
@@ -85,8 +87,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take a client, or turn it away when there are too many."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's are no subclasses
         if len(self._server.connections) >= self._server.limits.connections:
             self._refuse(503, "too many connections")
             self._enqueue_refusal()
@@ -104,17 +105,29 @@ class Connection(asyncio.Protocol):
         """Parse what came; complete requests are answered in turn."""
         if self._phase == LINGERING or self._parser is None:
             return
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:  # we stay with HTTP/1.1, and what follows may not be that
-            self._parser = None
-        except httptools.HttpParserError as error:
-            self._refuse(400, f"not HTTP/1.1 ({error})")
+        self._feed(data)
         if self._phase == HEAD:
             self._head_bytes += len(data)
             self._check_head()
         if self._refusal is not None:
             self._enqueue_refusal()
+
+    def _feed(self, data: bytes) -> None:
+        """Parse. An offer to upgrade is passed over: Java's client makes one with each request, and its body follows."""
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as error:
+            rest = data[error.args[0] :]
+            if self._parser is not None and self._refusal is None:
+                self._parser, head = httptools.HttpRequestParser(self), self._head_without_upgrade()
+                self._feed(head + rest)
+        except httptools.HttpParserError as error:
+            self._refuse(400, f"not HTTP/1.1 ({error})")
+
+    def _head_without_upgrade(self) -> bytes:
+        lines = [b"%b %b HTTP/1.1" % (self._parser_method, self._target)]
+        lines += [b"%b: %b" % (name, value) for name, value in self._headers.items() if name not in _UPGRADE_HEADERS]
+        return b"\r\n".join(lines) + b"\r\n\r\n"
 
     def eof_received(self) -> bool:
         """Keep our side open while answers are due."""
@@ -183,10 +196,15 @@ class Connection(asyncio.Protocol):
         self._enter(BETWEEN)
         if self._refusal is not None or self._parser is None:
             return
+        if self._parser.should_upgrade():
+            self._parser_method = self._parser.get_method()
+            if self._parser_method == b"CONNECT":
+                self._refuse(405, "wrong method: this is no proxy")
+            return
         request = HttpRequest(self._parser.get_method().decode("latin-1"), self._target, self._headers, bytes(self._body))
         self._body = b""
         http10 = self._parser.get_http_version() == "1.0"
-        keep_alive = self._parser.should_keep_alive() and not self._parser.should_upgrade()
+        keep_alive = self._parser.should_keep_alive()
         self._waiting.append(_Exchange(request, keep_alive, http10))
         if self._current is None and not self._pumping:
             self._pump()

@@ -71,7 +71,7 @@ class RequestDecoder:
         if len(inputs) != len(self._specs):
             missing = [name for name in self._specs if name not in inputs]
             spec = self._specs[missing[0]]
-            refuse(spec, "missing", f"{spec.datatype} {list(spec.shape)}", f"inputs {', '.join(inputs) or '(none)'}")
+            refuse(spec, "missing", f"{spec.datatype} {show_shape(spec.shape)}", f"inputs {', '.join(inputs) or '(none)'}")
         return inputs
 
     def _spec(self, row: Any, inputs: dict[str, Array]) -> TensorSpec:
@@ -151,19 +151,24 @@ def _shape(spec: TensorSpec, row: dict[str, Any], symbols: dict[str, tuple[int, 
     """The shape of an input, once it fits the model's; ``symbols`` are the sizes that other inputs gave them."""
     shape = row.get("shape")
     if not isinstance(shape, list) or any(type(size) is not int for size in shape):
-        refuse(spec, "shape is not a list of integers", str(list(spec.shape)), repr(shape)[:100])
+        refuse(spec, "shape is not a list of integers", show_shape(spec.shape), repr(shape)[:100])
     if len(shape) != len(spec.shape):
-        refuse(spec, "wrong shape", f"{list(spec.shape)}", f"{shape!r:.200}")
+        refuse(spec, "wrong shape", show_shape(spec.shape), f"{shape!r:.200}")
     for size, wanted in zip(shape, spec.shape, strict=True):
         if isinstance(wanted, int):
             if size != wanted:
-                refuse(spec, "wrong shape", f"{list(spec.shape)}", f"{shape!r:.200}")
+                refuse(spec, "wrong shape", show_shape(spec.shape), f"{shape!r:.200}")
         elif not 1 <= size <= MAX_DIMENSION:
             refuse(spec, "a dimension is out of range", f"1 to {MAX_DIMENSION} for {wanted!r}", str(size))
         elif symbols.setdefault(wanted, (size, spec.name))[0] != size:
             known, name = symbols[wanted]
             refuse(spec, "sizes disagree", f"{wanted!r} to be {known} as in input {name!r}", str(size))
     return tuple(shape)
+
+
+def show_shape(shape: Sequence[int | str]) -> str:
+    """A shape in words: ``[batch, 4]``."""
+    return f"[{', '.join(str(size) for size in shape)}]"
 
 
 def _binary_size(spec: TensorSpec, parameters: Any) -> int | None:
