@@ -57,3 +57,16 @@ def blocks(tensors: Iterable[Mapping[str, Array]], name: str) -> list[Array]:
             array = row[name]
             groups.setdefault((array.shape[1:], array.dtype.str), []).append(array)
     return [np.concatenate(group) for group in groups.values()]
+
+
+def count_nonfinite(samples: Sequence[Sample]) -> int:
+    """How many of the requests had an answer with a NaN or an infinity. Tensor by tensor; one by one only if there are any."""
+    names = {name for sample in samples for name in sample.outputs}
+    stacked = (block for name in names for block in blocks(_tensors(samples, "output"), name))
+    if all(_is_finite(block) for block in stacked):
+        return 0
+    return sum(not all(_is_finite(array) for array in sample.outputs.values()) for sample in samples)
+
+
+def _is_finite(array: Array) -> bool:
+    return array.dtype.kind != "f" or bool(np.isfinite(array).all())

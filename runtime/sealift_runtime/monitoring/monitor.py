@@ -15,9 +15,9 @@ from sealift_runtime.clock import Clock, SystemClock
 from sealift_runtime.exchange.histogram import BUCKETS, bucket
 from sealift_runtime.exchange.report import FeatureDrift, Window
 from sealift_runtime.monitoring.counters import Counters
-from sealift_runtime.monitoring.counting import BinCounts
+from sealift_runtime.monitoring.counting import BinCounts, count_nonfinite
 from sealift_runtime.monitoring.drift import Persistence, Reading, conspicuous, read
-from sealift_runtime.monitoring.samples import DEFAULT_LIMITS, QueueLimits, Sample, SampleQueue
+from sealift_runtime.monitoring.samples import DEFAULT_LIMITS, QueueLimits, SampleQueue
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -60,6 +60,7 @@ class ModelMonitor:
         self._bins = BinCounts(baseline)
         self._watched_inputs = self._bins.tensors("input")
         self._watched_outputs = self._bins.tensors("output")
+        self._unwatched_outputs: set[str] = set()
         self._persistence = Persistence()
         self._last: tuple[FeatureDrift, ...] = ()
         self._closed = Counters()
@@ -73,11 +74,18 @@ class ModelMonitor:
             self._requests += 1
             self._latency_counts[place] += 1
             self._latency_sum_ms += latency_ms
-        watched, also = self._watched_inputs, self._watched_outputs
+        watched, unwatched = self._watched_inputs, self._unwatched_outputs
         self._queue.put(
             {name: array for name, array in inputs.items() if name in watched and array.ndim},
-            {name: array for name, array in outputs.items() if (name in also or array.dtype.kind == "f") and array.ndim},
+            {name: array for name, array in outputs.items() if name not in unwatched and self._is_wanted(name, array)},
         )
+
+    def _is_wanted(self, name: str, array: Array) -> bool:
+        """Whether an output is queued: watched for drift, or of floats, which may not be finite. Others are remembered."""
+        if array.ndim and (name in self._watched_outputs or array.dtype.kind == "f"):
+            return True
+        self._unwatched_outputs.add(name)
+        return False
 
     def failed(self, kind: str) -> None:
         """Note a request that got no answer; after `MAX_FAILURE_KINDS` kinds the rest count as ``other``."""
@@ -92,7 +100,7 @@ class ModelMonitor:
             samples = self._queue.drain()
             self._bins.add(samples)
             self._rows += sum(sample.rows for sample in samples)
-            self._nonfinite += sum(_is_nonfinite(sample) for sample in samples)
+            self._nonfinite += count_nonfinite(samples)
 
     def counters(self) -> Counters:
         """The totals since this monitor began, up to now."""
@@ -160,7 +168,3 @@ class ModelMonitor:
 
 def _drifts(readings: list[Reading], alarms: tuple[bool, ...]) -> tuple[FeatureDrift, ...]:
     return tuple(reading.drift(alarm=alarm) for reading, alarm in zip(readings, alarms, strict=True))
-
-
-def _is_nonfinite(sample: Sample) -> bool:
-    return any(array.dtype.kind == "f" and not np.isfinite(array).all() for array in sample.outputs.values())

@@ -1,0 +1,73 @@
+"""What watching costs on the request path: microseconds per request of `ModelMonitor.observed`, beside one run of a tiny model.
+
+Run from the repository: ``python benchmarks/monitoring.py``. Medians of interleaved rounds; the counting itself happens off
+the request path and is shown per request, too.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+
+from sealift_packager.baseline import build_baseline
+from sealift_runtime.bundle.tensors import TensorSpec
+from sealift_runtime.monitoring.monitor import ModelMonitor
+
+Array = np.ndarray[Any, np.dtype[Any]]
+MODEL = Path(__file__).parent.parent / "tests" / "corpus" / "models" / "linear" / "model.onnx"
+CALLS, ROUNDS, HOLDOUT = 1000, 15, 2000
+
+
+def main() -> None:
+    run = tiny_model()
+    print(f"{'input':>10} {'session.run':>12} {'observed':>10} {'ratio':>7} {'counting':>10}   (µs per request of one row)")
+    for label, shape in (("30 floats", (30,)), ("28x28", (1, 28, 28))):
+        monitor, request = watched(shape)
+        runs, observed, counted = [], [], []
+        for _ in range(ROUNDS):
+            runs.append(per_call_us(run))
+            observed.append(per_call_us(request))
+            start = time.perf_counter()
+            monitor.count()
+            counted.append((time.perf_counter() - start) / CALLS * 1e6)
+        if monitor.counters().dropped_rows:
+            raise SystemExit("the queue ran over, so these figures mean nothing: lower CALLS")
+        base, cost = statistics.median(runs), statistics.median(observed)
+        print(f"{label:>10} {base:12.2f} {cost:10.2f} {cost / base:7.2f} {statistics.median(counted):10.2f}")
+
+
+def tiny_model() -> Callable[[], object]:
+    """One run of a small linear model, on one thread."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(str(MODEL), options, providers=["CPUExecutionProvider"])
+    feeds = {session.get_inputs()[0].name: np.zeros((1, 4), dtype=np.float32)}
+    return lambda: session.run(None, feeds)
+
+
+def watched(shape: tuple[int, ...]) -> tuple[ModelMonitor, Callable[[], None]]:
+    """A monitor, and the call that the server makes after each request."""
+    random = np.random.default_rng(0)
+    inputs = {"x": random.normal(size=(HOLDOUT, *shape)).astype(np.float32)}
+    outputs = {"y": random.dirichlet(np.ones(10), HOLDOUT).astype(np.float32)}
+    specs = [TensorSpec(name=name, dtype="float32", shape=("batch", *array.shape[1:])) for name, array in (inputs | outputs).items()]
+    monitor = ModelMonitor(build_baseline(inputs, outputs, specs[:1], specs[1:], seed=0))
+    row, answer = {"x": inputs["x"][:1]}, {"y": outputs["y"][:1]}
+    return monitor, lambda: monitor.observed(row, answer, 0.1)
+
+
+def per_call_us(call: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    for _ in range(CALLS):
+        call()
+    return (time.perf_counter() - start) / CALLS * 1e6
+
+
+if __name__ == "__main__":
+    main()

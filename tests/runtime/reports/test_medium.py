@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sealift_runtime.errors import DocumentError, ReportError, TransportError
+from sealift_runtime.exchange.receipt import Receipt
+from sealift_runtime.reports.medium import device_folder, export_reports, import_receipt
+from sealift_runtime.reports.spool import ReportSpool
+from sealift_runtime.signing.keys import PrivateKey, PublicKey
+from support.clocks import ManualClock
+from support.windows import HOST, make_window
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> ReportSpool:
+    spool = ReportSpool(tmp_path / "home" / "reports.sqlite", PrivateKey.generate(), ManualClock())
+    for number in range(3):
+        spool.add(HOST, [], [make_window(number)], [])
+    return spool
+
+
+@pytest.fixture
+def medium(tmp_path: Path) -> Path:
+    (tmp_path / "usb").mkdir()
+    return tmp_path / "usb"
+
+
+def write_receipt(medium: Path, spool: ReportSpool, number: int) -> None:
+    receipt = Receipt(device=spool.device, acknowledged=number)
+    (device_folder(medium, spool.device) / "receipt.json").write_bytes(receipt.to_bytes())
+
+
+def test_a_medium_gets_the_key_and_every_report_under_plain_names(spool: ReportSpool, medium: Path) -> None:
+    assert export_reports(spool, medium) == 3
+    folder = medium / "sealift-reports" / spool.device
+    assert sorted(path.name for path in folder.iterdir()) == ["0000000001.json", "0000000002.json", "0000000003.json", "device.pub"]
+    assert PublicKey.load(folder / "device.pub").fingerprint == spool.device
+    assert (folder / "0000000002.json").read_bytes() == spool.pending()[1][1]
+
+
+def test_exporting_again_adds_what_is_new_and_mends_what_was_cut_off(spool: ReportSpool, medium: Path) -> None:
+    export_reports(spool, medium)
+    folder = device_folder(medium, spool.device)
+    untouched = (folder / "0000000001.json").stat().st_mtime_ns
+    (folder / "0000000002.json").write_bytes(b"{")
+    spool.add(HOST, [], [], [])
+    assert export_reports(spool, medium) == 4
+    assert (folder / "0000000001.json").stat().st_mtime_ns == untouched
+    assert (folder / "0000000002.json").read_bytes() == spool.pending()[1][1]
+
+
+def test_a_receipt_lets_go_what_the_hub_has_and_the_next_export_clears_it_away(spool: ReportSpool, medium: Path) -> None:
+    export_reports(spool, medium)
+    write_receipt(medium, spool, 2)
+    assert import_receipt(spool, medium) == Receipt(device=spool.device, acknowledged=2)
+    assert [number for number, _ in spool.pending()] == [3]
+    assert export_reports(spool, medium) == 1
+    names = sorted(path.name for path in device_folder(medium, spool.device).iterdir())
+    assert names == ["0000000003.json", "device.pub", "receipt.json"]
+
+
+def test_a_medium_that_the_hub_has_not_seen_has_no_receipt(spool: ReportSpool, medium: Path) -> None:
+    assert import_receipt(spool, medium) is None
+
+
+def test_a_receipt_beyond_what_was_made_is_refused(spool: ReportSpool, medium: Path) -> None:
+    export_reports(spool, medium)
+    write_receipt(medium, spool, 9)
+    with pytest.raises(ReportError, match="never made"):
+        import_receipt(spool, medium)
+    assert len(spool.pending()) == 3
+
+
+def test_a_damaged_receipt_names_its_file(spool: ReportSpool, medium: Path) -> None:
+    export_reports(spool, medium)
+    (device_folder(medium, spool.device) / "receipt.json").write_bytes(b"\x00" * 100)
+    with pytest.raises(DocumentError, match=r"receipt\.json: not valid JSON"):
+        import_receipt(spool, medium)
+
+
+def test_a_medium_that_is_not_mounted_is_an_error(spool: ReportSpool, tmp_path: Path) -> None:
+    with pytest.raises(TransportError, match=r"no such directory\. Is the medium mounted\?"):
+        export_reports(spool, tmp_path / "nothing here")

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from sealift_runtime.errors import ConfigurationError, ReportError, TransportError
+from sealift_runtime.exchange.receipt import Receipt
+from sealift_runtime.reports.sender import send_pending
+from sealift_runtime.reports.spool import ReportSpool
+from sealift_runtime.signing.keys import PrivateKey
+from support.clocks import ManualClock
+from support.hub_double import HubDouble, running_hub
+from support.windows import HOST, make_event, make_window
+
+
+@pytest.fixture
+def hub() -> Iterator[HubDouble]:
+    with running_hub() as server:
+        yield server
+
+
+@pytest.fixture
+def http() -> Iterator[requests.Session]:
+    with requests.Session() as session:
+        yield session
+
+
+def make_spool(folder: Path, reports: int) -> ReportSpool:
+    spool = ReportSpool(folder / "reports.sqlite", PrivateKey.generate(), ManualClock())
+    for number in range(reports):
+        spool.add(HOST, [], [make_window(number)], [make_event(number + 1)])
+    return spool
+
+
+def test_a_hub_that_does_not_know_the_device_is_told_its_key_and_gets_every_report_in_order(
+    hub: HubDouble, http: requests.Session, tmp_path: Path
+) -> None:
+    spool = make_spool(tmp_path, 3)
+    assert send_pending(spool, hub.url + "/", http) == 3
+    assert [report.number for report in hub.reports] == [1, 2, 3]
+    assert [line.split()[0] for line in hub.requests] == ["POST", "PUT", "POST", "POST", "POST"]
+    assert spool.pending() == []
+    assert send_pending(spool, hub.url, http) == 0
+
+
+def test_a_report_whose_answer_was_lost_is_sent_again_and_counted_once(hub: HubDouble, http: requests.Session, tmp_path: Path) -> None:
+    spool = make_spool(tmp_path, 2)
+    hub.enrol(spool.device, spool.public_key.pem())
+    hub.take(spool.device, spool.pending()[0][1])
+    assert send_pending(spool, hub.url, http) == 2
+    assert [report.number for report in hub.reports] == [1, 2]
+
+
+def test_a_hub_that_is_further_than_its_receipts_were_is_believed(hub: HubDouble, http: requests.Session, tmp_path: Path) -> None:
+    spool = make_spool(tmp_path, 3)
+    hub.enrol(spool.device, spool.public_key.pem())
+    for _, envelope in spool.pending()[:2]:
+        hub.take(spool.device, envelope)
+    assert send_pending(spool, hub.url, http) == 3
+    assert len(hub.requests) == 2
+
+
+def test_a_hub_that_lost_what_it_acknowledged_is_named_with_what_to_do(hub: HubDouble, http: requests.Session, tmp_path: Path) -> None:
+    spool = make_spool(tmp_path, 2)
+    send_pending(spool, hub.url, http)
+    spool.add(HOST, [], [], [])
+    hub.envelopes[spool.device].pop()
+    with pytest.raises(TransportError, match=r"127\.0\.0\.1.*lacks reports that it once acknowledged.*expected report 2.*restore a newer one"):
+        send_pending(spool, hub.url, http)
+    assert [number for number, _ in spool.pending()] == [3]
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "words"),
+    [
+        (403, b'{"error": "revoked"}', "didn't take report 1.*status 403: revoked.*refuses this device"),
+        (500, b"<html>", "status 500: b'<html>'.*Nothing is lost"),
+        (302, b"", "status 302"),
+        (200, b"<html>welcome</html>", "isn't a hub's receipt"),
+        (409, b'{"error": "gap"}', "doesn't say which report it wants"),
+        (409, b'{"error": "gap", "acknowledged": -4}', "doesn't say which report it wants"),
+        (409, b'{"error": "gap", "acknowledged": 0}', "lacks reports"),
+        (200, b"x" * 300_000, "isn't a hub's receipt"),
+    ],
+)
+def test_a_refusal_stops_with_the_hubs_words_and_keeps_every_report(
+    hub: HubDouble, http: requests.Session, tmp_path: Path, status: int, body: bytes, words: str
+) -> None:
+    spool = make_spool(tmp_path, 2)
+    hub.override = [(status, body)]
+    with pytest.raises(TransportError, match=words):
+        send_pending(spool, hub.url, http)
+    assert len(spool.pending()) == 2
+
+
+def test_a_failure_on_the_way_keeps_what_was_acknowledged(hub: HubDouble, http: requests.Session, tmp_path: Path) -> None:
+    spool = make_spool(tmp_path, 2)
+    hub.override = [(200, Receipt(device=spool.device, acknowledged=1).to_bytes()), (503, b'{"error": "busy"}')]
+    with pytest.raises(TransportError, match="busy"):
+        send_pending(spool, hub.url, http)
+    assert [number for number, _ in spool.pending()] == [2]
+
+
+def test_receipts_that_can_not_be_are_refused(hub: HubDouble, http: requests.Session, tmp_path: Path) -> None:
+    spool = make_spool(tmp_path, 1)
+    for device, number, words in ((spool.device, 7, "never made"), ("f" * 64, 1, "another device")):
+        hub.override = [(200, Receipt(device=device, acknowledged=number).to_bytes())]
+        with pytest.raises(ReportError, match=words):
+            send_pending(spool, hub.url, http)
+    assert len(spool.pending()) == 1
+
+
+def test_a_server_that_is_no_hub_does_not_enrol(hub: HubDouble, http: requests.Session, tmp_path: Path) -> None:
+    hub.override = [(404, b"not here"), (404, b"not here")]
+    with pytest.raises(TransportError, match=r"doesn't enrol this device.*Is this the address of a hub\?"):
+        send_pending(make_spool(tmp_path, 1), hub.url, http)
+
+
+def test_a_hub_that_is_away_is_an_error_that_says_that_nothing_is_lost(http: requests.Session, tmp_path: Path) -> None:
+    with running_hub() as hub:
+        url = hub.url
+    with pytest.raises(TransportError, match="can't be reached.*Nothing is lost"):
+        send_pending(make_spool(tmp_path, 1), url, http)
+
+
+def test_an_address_that_is_no_url_is_refused(http: requests.Session, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"expected http:// or https://, found 'hub\.local:8000'"):
+        send_pending(make_spool(tmp_path, 1), "hub.local:8000", http)
