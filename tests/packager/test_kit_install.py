@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import platform
@@ -73,32 +74,54 @@ def spying_path(tmp_path: Path) -> str:
     return f"{folder}:{os.environ['PATH']}"
 
 
-def test_the_agent_is_installed_and_initialised_from_the_medium_and_again_without_harm(medium: Path, tmp_path: Path) -> None:
-    first = install(medium, tmp_path, "--prefix", "agent", "--home", tmp_path / "state", "--channel", "beta")
-    assert first.returncode == 0, first.stderr
-    init = ["init", "--repo", str(medium / "repository"), "--root", str(medium / "root.json"), "--channel", "beta", "--home", str(tmp_path / "state")]
-    assert calls(tmp_path) == [init]
-    assert f'sealift-agent import "{medium}"' in first.stdout
-    again = install(medium, tmp_path, "--prefix", tmp_path / "agent")
-    assert again.returncode == 0, again.stderr
-    assert "stay as they are" in again.stdout
-    assert calls(tmp_path) == [init]
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """Four installations into one place: init fails, init succeeds, the same again, a newer kit."""
+
+    folder: Path
+    medium: Path
+    runs: tuple[subprocess.CompletedProcess[str], ...]
+    calls: tuple[list[list[str]], ...]
 
 
-def test_a_newer_kit_upgrades_the_agent_in_place(medium: Path, repository: Path, tmp_path: Path) -> None:
-    assert install(medium, tmp_path, "--prefix", "agent").returncode == 0
-    newer = build(repository, write_agent_wheels(tmp_path / "newer", version="9.10.0"), tmp_path / "kit2")
-    assert install(newer, tmp_path, "--prefix", "agent").returncode == 0
-    listed = subprocess.run([tmp_path / "agent/bin/python", "-m", "pip", "list"], capture_output=True, text=True, check=True, timeout=60).stdout
-    assert "9.10.0" in listed
+@pytest.fixture(scope="module")
+def history(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> History:
+    folder = tmp_path_factory.mktemp("history")
+    medium = build(repository, write_agent_wheels(folder / "wheels"), folder / "kit")
+    newer = build(repository, write_agent_wheels(folder / "newer", version="9.10.0"), folder / "kit2")
+    words = ["--prefix", "agent", "--home", folder / "state", "--channel", "beta"]
+    runs, made = [], []
+    for kit, code in ((medium, "3"), (medium, "0"), (medium, "0"), (newer, "0")):
+        runs.append(install(kit, folder, *words, AGENT_EXIT=code))
+        made.append(calls(folder))
+    return History(folder=folder, medium=medium, runs=tuple(runs), calls=tuple(made))
 
 
-def test_an_init_that_fails_is_tried_again_next_time(medium: Path, tmp_path: Path) -> None:
-    failed = install(medium, tmp_path, "--prefix", "agent", AGENT_EXIT="3")
-    assert failed.returncode == 1
-    assert "could not be initialised" in failed.stderr
-    assert install(medium, tmp_path, "--prefix", "agent").returncode == 0
-    assert len(calls(tmp_path)) == 2
+def test_the_agent_is_installed_and_initialised_from_the_medium_alone(history: History) -> None:
+    done = history.runs[1]
+    assert done.returncode == 0, done.stderr
+    init = ["init", "--repo", str(history.medium / "repository"), "--root", str(history.medium / "root.json")]
+    assert history.calls[1][-1] == [*init, "--channel", "beta", "--home", str(history.folder / "state")]
+    assert f"sealift-agent import '{history.medium}' --home '{history.folder / 'state'}'\n" in done.stdout
+
+
+def test_an_init_that_fails_is_tried_again_next_time(history: History) -> None:
+    assert history.runs[0].returncode == 1
+    assert "could not be initialised" in history.runs[0].stderr
+    assert [len(made) for made in history.calls[:2]] == [1, 2]
+
+
+def test_installing_again_does_no_harm(history: History) -> None:
+    assert history.runs[2].returncode == 0, history.runs[2].stderr
+    assert "stay as they are" in history.runs[2].stdout
+    assert history.calls[2] == history.calls[1]
+
+
+def test_a_newer_kit_upgrades_the_agent_in_place(history: History) -> None:
+    assert history.runs[3].returncode == 0, history.runs[3].stderr
+    assert "Sealift agent 9.10.0 is installed" in history.runs[3].stdout
+    assert next((history.folder / "agent/lib").glob("*/site-packages/sealift_runtime-*.dist-info")).name == "sealift_runtime-9.10.0.dist-info"
+    assert history.calls[3] == history.calls[1]
 
 
 @pytest.mark.parametrize("victim", ["wheels/sealift_runtime-9.9.9-py3-none-any.whl", "root.json", "repository/metadata/timestamp.json", "README.txt"])
