@@ -33,7 +33,7 @@ DEFAULT_LIMITS: Final = QueueLimits()
 
 
 class Sample(NamedTuple):
-    """The monitored tensors of one request, or of its first rows. (A frozen dataclass takes four times as long to make.)"""
+    """The monitored tensors of one request, or of its first rows; a tuple, as a frozen dataclass takes four times as long to make."""
 
     rows: int
     inputs: Mapping[str, Array]
