@@ -8,6 +8,7 @@ Reading order:
 - ``problems``  every error as ``{"error": …}``, with its status
 - ``headers``   what browsers are told: no scripts, no frames, no guessing
 - ``schemas``   the answers as OpenAPI describes them
+- ``server``    listens, and ends gracefully
 
 Endpoints that touch the database or the disk are plain functions: they run in the thread pool, and the event loop never
 waits for them.

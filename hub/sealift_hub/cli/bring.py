@@ -6,16 +6,17 @@ import contextlib
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from sealift_hub.cli.data import data_option
 from sealift_hub.errors import RefusedReportError
-from sealift_hub.ingest.intake import Intake
-from sealift_hub.ingest.medium import DeviceImport, import_medium
-from sealift_hub.storage.database import Database
 from sealift_runtime import commandline
 from sealift_runtime.clock import SystemClock
+
+if TYPE_CHECKING:
+    from sealift_hub.ingest.medium import DeviceImport
 
 
 @click.command("import")
@@ -28,6 +29,10 @@ def import_command(medium: Path, data: Path, *, as_json: bool) -> None:
     Every report is verified; what is here already changes nothing, so a medium may be imported twice. Ends with exit
     code 4 if anything was refused, after taking all the rest.
     """
+    from sealift_hub.ingest.intake import Intake
+    from sealift_hub.ingest.medium import import_medium
+    from sealift_hub.storage.database import Database
+
     with contextlib.closing(Database.in_directory(data)) as database:
         devices = import_medium(Intake(database, SystemClock()), medium)
     commandline.show({"devices": [dataclasses.asdict(device) for device in devices]}, _text(devices), as_json=as_json)

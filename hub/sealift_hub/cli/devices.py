@@ -6,18 +6,19 @@ import contextlib
 import datetime
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
-from sqlalchemy.orm import Session
 
-from sealift_hub.api.schemas import DeviceAnswer
 from sealift_hub.cli.data import data_option
 from sealift_hub.dashboard import formatting
-from sealift_hub.fleet import queries
-from sealift_hub.fleet.views import DeviceView
-from sealift_hub.storage.database import Database
 from sealift_runtime import commandline
 from sealift_runtime.clock import SystemClock
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from sealift_hub.fleet.views import DeviceView
 
 PAGE = 500
 
@@ -27,6 +28,9 @@ PAGE = 500
 @commandline.json_option
 def devices(data: Path, *, as_json: bool) -> None:
     """List the devices, their models, and what needs attention."""
+    from sealift_hub.api.schemas import DeviceAnswer
+    from sealift_hub.storage.database import Database
+
     with contextlib.closing(Database.in_directory(data)) as database, database.reading() as session:
         found = list(_all(session))
     value = [DeviceAnswer.model_validate(device).model_dump(mode="json") for device in found]
@@ -34,6 +38,8 @@ def devices(data: Path, *, as_json: bool) -> None:
 
 
 def _all(session: Session) -> Iterator[DeviceView]:
+    from sealift_hub.fleet import queries
+
     after = ""
     while page := queries.list_devices(session, after=after, limit=PAGE):
         yield from page

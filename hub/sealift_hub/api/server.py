@@ -1,0 +1,76 @@
+"""Listens on an address and serves the application until told to stop."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import socket
+from collections.abc import Iterator
+from typing import Final
+
+import click
+import uvicorn
+from fastapi import FastAPI
+
+from sealift_hub.errors import PortError
+
+GRACE_S: Final = 10
+IDLE_CONNECTION_S: Final = 30
+MAX_CONNECTIONS: Final = 1000
+
+
+def run(app: FastAPI, listener: socket.socket) -> None:
+    """Serve until SIGTERM or SIGINT, then let the answers under way finish."""
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        ws="none",
+        limit_concurrency=MAX_CONNECTIONS,
+        timeout_keep_alive=IDLE_CONNECTION_S,
+        timeout_graceful_shutdown=GRACE_S,
+    )
+    _Server(config, _url(listener)).run(sockets=[listener])
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket; `PortError` with advice if there can't be one."""
+    where = f"{host}:{port}"
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family, backlog=1024)
+    except OSError as error:
+        reason = str(error.strerror).split(" (")[0].lower()
+        raise PortError(
+            f"can't listen here ({reason})", where=where, advice="Stop what listens there, or give another --port (0 takes a free one) or --host."
+        ) from error
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}/" if listener.family == socket.AF_INET6 else f"http://{host}:{port}/"
+
+
+class _Server(uvicorn.Server):
+    """Says where it listens once it does, and ends with exit code 0 when it is told to stop."""
+
+    def __init__(self, config: uvicorn.Config, url: str) -> None:
+        super().__init__(config)
+        self._url = url
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, then print the address."""
+        await super().startup(sockets)
+        click.echo(f"listening on {self._url}")
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Stop gracefully on SIGTERM and SIGINT; uvicorn's own would then end the process by that signal."""
+        handlers = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            yield
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
