@@ -10,8 +10,8 @@ from pathlib import Path
 
 import requests
 
-from support.devices import SimulatedDevice, installed, window
 from support.hub import COMMAND, hub_command, hub_json, running_hub
+from support.simulated import SimulatedDevice, installed, window
 
 
 def test_import_tells_what_it_took_and_that_a_second_time_changes_nothing(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from sealift_hub.api.problems import STATUS, status_of
 from sealift_hub.dashboard import charts, formatting
 from sealift_hub.errors import HubError
 from sealift_runtime.errors import SealiftError
-from support.devices import NOON
+from support.simulated import NOON
 
 MINUTE = datetime.timedelta(minutes=1)
 

@@ -14,7 +14,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from sealift_hub.errors import DatabaseError
 from sealift_hub.storage.database import FILE_NAME, Database
 from sealift_hub.storage.models import Base, Device
-from support.devices import NOON
+from support.simulated import NOON
 
 
 def device(number: int) -> Device:

@@ -5,7 +5,7 @@ import pytest
 from sealift_hub.ingest.decision import Head, Verdict, decide, fork_error, gap_error
 from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.exchange.report import Report, open_report
-from support.devices import SimulatedDevice
+from support.simulated import SimulatedDevice
 
 DEVICE = SimulatedDevice()
 SEALED = [DEVICE.report() for _ in range(4)]

@@ -15,8 +15,8 @@ import requests
 from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.exchange.receipt import Receipt
 from sealift_runtime.exchange.report import Event
-from support.devices import NOON, SimulatedDevice, drift, installed, window
 from support.hub import RunningHub, running_hub
+from support.simulated import NOON, SimulatedDevice, drift, installed, window
 
 BLOB = bytes(range(256)) * 8192
 BLOB_PATH = f"/repository/blobs/sha256/{Digest.of(BLOB).hex}"

@@ -24,7 +24,7 @@ from sealift_runtime.documents import canonical_json
 from sealift_runtime.errors import KeyFileError, LimitError, ReportError, SealiftError, SignatureError
 from sealift_runtime.exchange.report import Event
 from support.clocks import ManualClock
-from support.devices import HOUR, NOON, SimulatedDevice, drift, installed, window
+from support.simulated import HOUR, NOON, SimulatedDevice, drift, installed, window
 
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 

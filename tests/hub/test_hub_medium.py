@@ -12,7 +12,7 @@ from sealift_hub.limits import Limits
 from sealift_hub.storage.database import Database
 from sealift_runtime.exchange.receipt import Receipt
 from support.clocks import ManualClock
-from support.devices import SimulatedDevice
+from support.simulated import SimulatedDevice
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from typing import Any
 
 import requests
 
-from support.devices import SimulatedDevice
+from support.simulated import SimulatedDevice
 
 COMMAND = str(Path(sys.executable).with_name("sealift-hub"))
 TIMEOUT_S = 30

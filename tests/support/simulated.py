@@ -1,0 +1,101 @@
+"""A device's home with an updater over a real repository, for tests of updates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from sealift_runtime.errors import EngineError
+from sealift_runtime.hardware.machine import Machine, detect_machine
+from sealift_runtime.store.device_store import DeviceStore
+from sealift_runtime.transport.base import Transport
+from sealift_runtime.transport.directory import DirectoryTransport
+from sealift_runtime.update.policy import ProbationPolicy, Subscription, UpdatePolicy
+from sealift_runtime.update.records import InstalledBundle, ServingCounters
+from sealift_runtime.update.server import Server
+from sealift_runtime.update.state import StateDatabase
+from sealift_runtime.update.updater import Updater
+from support.clocks import ManualClock
+from support.repositories import Repository
+
+POLICY = UpdatePolicy(reserve_bytes=0, probation=ProbationPolicy(duration_s=60))
+
+
+class RecordingServer:
+    """A `Server` that serves nothing, but remembers what it was told and counts what a test says."""
+
+    def __init__(self, state: StateDatabase) -> None:
+        self._state = state
+        self.activated: list[str | None] = []
+        self.refuses: set[str] = set()
+        self.counts: ServingCounters | None = None
+
+    def activate(self, name: str) -> None:
+        deployment = self._state.deployment(name)
+        version = deployment.current.version if deployment and deployment.current else None
+        self.activated.append(version)
+        if version in self.refuses:
+            raise EngineError("the model does not load", where=name)
+
+    def counters(self, name: str) -> ServingCounters | None:
+        return self.counts
+
+
+class Device:
+    """A home, enrolled with a repository's first root."""
+
+    def __init__(
+        self,
+        home: Path,
+        repository: Repository,
+        *,
+        policy: UpdatePolicy = POLICY,
+        machine: Machine | None = None,
+        subscription: Subscription | None = None,
+        transport: Callable[[], Transport] | None = None,
+        server: Server | None = None,
+        onnxruntime: str | None = None,
+    ) -> None:
+        self.home = home
+        self.clock = ManualClock(repository.now)
+        self.state = StateDatabase(home / "state.sqlite")
+        self.store = DeviceStore(home, reserve_bytes=policy.reserve_bytes)
+        self.server = RecordingServer(self.state)
+        self.updater = Updater(
+            home=home,
+            transport=transport or (lambda: DirectoryTransport(repository.directory)),
+            machine=machine or detect_machine(),
+            state=self.state,
+            store=self.store,
+            subscription=subscription,
+            policy=policy,
+            server=server or self.server,
+            clock=self.clock,
+            onnxruntime=onnxruntime,
+        )
+        if not self.updater.trust.enrolled():
+            self.updater.trust.enrol(repository.trusted_root())
+
+    def sync(self) -> None:
+        """Refresh and advance to rest, probation included; the first problem is raised."""
+        self.updater.refresh()
+        for _ in range(2):
+            advanced = self.updater.advance()
+            if advanced.problems:
+                raise advanced.problems[0]
+            self.clock.advance(POLICY.probation.duration_s)
+
+    def current(self, name: str = "linear") -> InstalledBundle:
+        """What is to serve."""
+        deployment = self.state.deployment(name)
+        assert deployment
+        assert deployment.current
+        return deployment.current
+
+    def kinds(self) -> list[str]:
+        """The kinds of all events, in order."""
+        return [event.kind for event in self.state.events()]
+
+    def last_detail(self, kind: str) -> str:
+        """The detail of the last event of a kind."""
+        return [event.detail for event in self.state.events() if event.kind == kind][-1]
