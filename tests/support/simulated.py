@@ -1,101 +1,113 @@
-"""A device's home with an updater over a real repository, for tests of updates."""
+"""A simulated device for the hub: a key of its own, and reports that chain as a real one's do."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import dataclasses
+import datetime
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from sealift_runtime.errors import EngineError
-from sealift_runtime.hardware.machine import Machine, detect_machine
-from sealift_runtime.store.device_store import DeviceStore
-from sealift_runtime.transport.base import Transport
-from sealift_runtime.transport.directory import DirectoryTransport
-from sealift_runtime.update.policy import ProbationPolicy, Subscription, UpdatePolicy
-from sealift_runtime.update.records import InstalledBundle, ServingCounters
-from sealift_runtime.update.server import Server
-from sealift_runtime.update.state import StateDatabase
-from sealift_runtime.update.updater import Updater
-from support.clocks import ManualClock
-from support.repositories import Repository
+from sealift_runtime.bundle.digest import Digest
+from sealift_runtime.exchange.histogram import BUCKETS, bucket
+from sealift_runtime.exchange.report import Event, FeatureDrift, InstalledModel, Report, Window, seal_report
+from sealift_runtime.signing.keys import PrivateKey
 
-POLICY = UpdatePolicy(reserve_bytes=0, probation=ProbationPolicy(duration_s=60))
+NOON = datetime.datetime(2026, 6, 1, 12, 0, 0, tzinfo=datetime.UTC)
+HOUR = datetime.timedelta(hours=1)
+BUNDLE = Digest.of(b"a bundle")
 
 
-class RecordingServer:
-    """A `Server` that serves nothing, but remembers what it was told and counts what a test says."""
+class SimulatedDevice:
+    """Makes reports 1, 2, 3 …, each chained to the one before; ``sealed`` keeps their bytes, oldest first."""
 
-    def __init__(self, state: StateDatabase) -> None:
-        self._state = state
-        self.activated: list[str | None] = []
-        self.refuses: set[str] = set()
-        self.counts: ServingCounters | None = None
+    def __init__(self, name: str = "press-7", key: PrivateKey | None = None, host: Mapping[str, str] | None = None) -> None:
+        self.key = key or PrivateKey.generate()
+        self.host = {"name": name, **(host or {})}
+        self.sealed: list[bytes] = []
 
-    def activate(self, name: str) -> None:
-        deployment = self._state.deployment(name)
-        version = deployment.current.version if deployment and deployment.current else None
-        self.activated.append(version)
-        if version in self.refuses:
-            raise EngineError("the model does not load", where=name)
+    @property
+    def id(self) -> str:
+        return self.key.public_key.fingerprint
 
-    def counters(self, name: str) -> ServingCounters | None:
-        return self.counts
+    @property
+    def pem(self) -> bytes:
+        return self.key.public_key.pem()
 
-
-class Device:
-    """A home, enrolled with a repository's first root."""
-
-    def __init__(
+    def report(
         self,
-        home: Path,
-        repository: Repository,
         *,
-        policy: UpdatePolicy = POLICY,
-        machine: Machine | None = None,
-        subscription: Subscription | None = None,
-        transport: Callable[[], Transport] | None = None,
-        server: Server | None = None,
-        onnxruntime: str | None = None,
-    ) -> None:
-        self.home = home
-        self.clock = ManualClock(repository.now)
-        self.state = StateDatabase(home / "state.sqlite")
-        self.store = DeviceStore(home, reserve_bytes=policy.reserve_bytes)
-        self.server = RecordingServer(self.state)
-        self.updater = Updater(
-            home=home,
-            transport=transport or (lambda: DirectoryTransport(repository.directory)),
-            machine=machine or detect_machine(),
-            state=self.state,
-            store=self.store,
-            subscription=subscription,
-            policy=policy,
-            server=server or self.server,
-            clock=self.clock,
-            onnxruntime=onnxruntime,
+        models: Sequence[InstalledModel] = (),
+        windows: Sequence[Window] = (),
+        events: Sequence[Event] = (),
+        created: datetime.datetime | None = None,
+    ) -> bytes:
+        """The next report, sealed."""
+        number = len(self.sealed) + 1
+        report = Report(
+            device=self.id,
+            number=number,
+            previous=Digest.of(self.sealed[-1]) if self.sealed else None,
+            created=created or NOON + number * HOUR,
+            host=self.host,
+            models=tuple(models),
+            windows=tuple(windows),
+            events=tuple(events),
         )
-        if not self.updater.trust.enrolled():
-            self.updater.trust.enrol(repository.trusted_root())
+        self.sealed.append(seal_report(report, self.key))
+        return self.sealed[-1]
 
-    def sync(self) -> None:
-        """Refresh and advance to rest, probation included; the first problem is raised."""
-        self.updater.refresh()
-        for _ in range(2):
-            advanced = self.updater.advance()
-            if advanced.problems:
-                raise advanced.problems[0]
-            self.clock.advance(POLICY.probation.duration_s)
+    def set_back(self, number: int) -> SimulatedDevice:
+        """The same device after its disk was set back to what it was after report ``number``."""
+        copy = SimulatedDevice(key=self.key, host=self.host)
+        copy.sealed = self.sealed[:number]
+        return copy
 
-    def current(self, name: str = "linear") -> InstalledBundle:
-        """What is to serve."""
-        deployment = self.state.deployment(name)
-        assert deployment
-        assert deployment.current
-        return deployment.current
+    def export(self, medium: Path) -> Path:
+        """Write the key and all reports to a medium, as ``sealift-agent export`` does; the device's folder."""
+        folder = medium / "sealift-reports" / self.id
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "device.pub").write_bytes(self.pem)
+        for number, data in enumerate(self.sealed, 1):
+            (folder / f"{number:010d}.json").write_bytes(data)
+        return folder
 
-    def kinds(self) -> list[str]:
-        """The kinds of all events, in order."""
-        return [event.kind for event in self.state.events()]
 
-    def last_detail(self, kind: str) -> str:
-        """The detail of the last event of a kind."""
-        return [event.detail for event in self.state.events() if event.kind == kind][-1]
+def installed(name: str = "vibration", version: str = "1.3.0", **changes: str) -> InstalledModel:
+    """A model that serves."""
+    model = InstalledModel(name=name, version=version, bundle=str(BUNDLE), profile="x86-64-avx2", state="committed", previous_version="1.2.0")
+    return dataclasses.replace(model, **changes)
+
+
+def window(
+    model: str = "vibration",
+    *,
+    end: datetime.datetime = NOON,
+    latencies_ms: Mapping[float, int] | None = None,
+    failures: Mapping[str, int] | None = None,
+    features: Sequence[FeatureDrift] = (),
+    version: str = "1.3.0",
+) -> Window:
+    """An hour of a model, with so many requests of each latency."""
+    latencies = {1.0: 100} if latencies_ms is None else latencies_ms
+    counts = [0] * BUCKETS
+    for latency, number in latencies.items():
+        counts[bucket(latency)] += number
+    total = sum(counts)
+    return Window(
+        model=model,
+        version=version,
+        bundle=BUNDLE,
+        start=end - HOUR,
+        end=end,
+        requests=total,
+        rows=total,
+        failures=dict(failures or {}),
+        latency_counts=tuple(counts),
+        features=tuple(features),
+    )
+
+
+def drift(name: str, distance: float, *, threshold: float = 0.1, missing: float = 0.0) -> FeatureDrift:
+    """A feature's drift; an alarm if it is above the threshold."""
+    alarm = distance > threshold
+    return FeatureDrift(name=name, counts=(1, 2, 3), distance=distance, psi=distance**2 * 8, threshold=threshold, missing=missing, alarm=alarm)
