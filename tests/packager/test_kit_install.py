@@ -89,7 +89,7 @@ def history(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Histo
     folder = tmp_path_factory.mktemp("history")
     medium = build(repository, write_agent_wheels(folder / "wheels"), folder / "kit")
     newer = build(repository, write_agent_wheels(folder / "newer", version="9.10.0"), folder / "kit2")
-    words = ["--prefix", "agent", "--home", folder / "state", "--channel", "beta"]
+    words = ["--prefix", "agent", "--home", str(folder / "state"), "--channel", "beta"]
     runs, made = [], []
     for kit, code in ((medium, "3"), (medium, "0"), (medium, "0"), (newer, "0")):
         runs.append(install(kit, folder, *words, AGENT_EXIT=code))
