@@ -14,7 +14,7 @@ from sealift_runtime.errors import ConfigurationError
 from sealift_runtime.exchange.channel import CHANNEL_NAME
 
 MAX_CONFIG_BYTES: Final = 64 * 1024
-_SECTIONS: Final = {
+SECTIONS: Final = {
     "source": ("repository", "channel", "ca_file", "profile"),
     "hub": ("url",),
     "serving": ("host", "port"),
@@ -90,7 +90,7 @@ class AgentConfig:
         """agent.toml's text, every field with its value, so that whoever edits it sees what there is."""
         fields = dataclasses.asdict(self)
         lines: list[str] = []
-        for section, names in _SECTIONS.items():
+        for section, names in SECTIONS.items():
             lines.append(f"[{section}]")
             keys = {"url": "hub"}
             lines += [f"{name} = {json.dumps(fields[keys.get(name, name)], ensure_ascii=False)}" for name in names]

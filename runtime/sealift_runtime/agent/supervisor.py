@@ -1,20 +1,27 @@
 """The process that keeps the data plane and the control plane alive, each by itself.
 
-It does nothing else, so there is little in it that could fail. Each child holds the read end of a pipe whose other
-end only the supervisor has: when the supervisor dies, however it dies, the pipe closes and the children leave.
+It does nothing else and imports next to nothing, so there is little in it that could fail, and it is small. Each child
+holds the read end of a pipe whose other end only the supervisor has: when the supervisor dies, however it dies, the pipe
+closes and the children leave.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import logging
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import FrameType
 from typing import Final
+
+from sealift_runtime.agent.lock import one_of_its_kind
+from sealift_runtime.agent.logs import set_up_logging
+from sealift_runtime.errors import BusyError
 
 logger = logging.getLogger(__name__)
 
@@ -116,7 +123,7 @@ class Supervisor:
             return process.wait()
 
 
-def leave_with_parent(leave: Callable[[], None]) -> None:
+def leave_with_parent(leave: Callable[[], object]) -> None:
     """In a child: call ``leave`` once the supervisor is gone (its end of our standard input closes)."""
 
     def watch() -> None:
@@ -125,3 +132,36 @@ def leave_with_parent(leave: Callable[[], None]) -> None:
         leave()
 
     threading.Thread(target=watch, name="parent-watch", daemon=True).start()
+
+
+def main() -> None:
+    """Entry point of the process: ``python -m sealift_runtime.agent.supervisor HOME HOST PORT``."""
+    set_up_logging("supervisor")
+    directory, host, port = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
+    children = [
+        Child("server", module_command("data_plane", str(directory), host, port)),
+        Child("control", module_command("control_plane", str(directory))),
+    ]
+    try:
+        with one_of_its_kind(directory / "run" / "agent.lock", "agent"):
+            sys.exit(Supervisor(children, lambda name, code: _record_crash(directory, name, code)).run())
+    except BusyError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(FINAL_CODES[-1])
+
+
+def module_command(name: str, *arguments: str) -> list[str]:
+    """The command line of a module of the agent."""
+    return [sys.executable, "-P", "-m", f"sealift_runtime.agent.{name}", *arguments]
+
+
+def _record_crash(directory: Path, name: str, code: int) -> None:
+    from sealift_runtime.update.state import StateDatabase  # as long as nothing crashes, it isn't needed
+
+    state = StateDatabase(directory / "state.sqlite")
+    state.record(f"{name}-crashed", detail=f"it ended with {code}", now=datetime.datetime.now(datetime.UTC))
+    state.close()
+
+
+if __name__ == "__main__":
+    main()

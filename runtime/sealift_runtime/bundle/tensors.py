@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Final
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, Final
 
 from sealift_runtime.bundle.limits import LIMITS
 from sealift_runtime.documents import Document, Json
 from sealift_runtime.errors import DocumentError, LimitError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 #: dtype in the manifest → Open Inference Protocol datatype. ``string`` is UTF-8 text, held as numpy objects.
 DATATYPES: Final = {
@@ -48,6 +49,8 @@ class TensorSpec:
     @property
     def numpy_dtype(self) -> np.dtype[Any]:
         """The dtype of a numpy array with this tensor's values; object for ``string``."""
+        import numpy as np  # whoever only reads manifests (the control plane) shouldn't carry it
+
         return np.dtype(object) if self.dtype == "string" else np.dtype(self.dtype)
 
     @property

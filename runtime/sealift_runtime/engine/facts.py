@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-import onnxruntime
+import importlib.metadata
+from typing import Final
+
+from sealift_runtime.errors import EngineError
+
+#: The distributions that bring the module, of which one can be installed at a time.
+FLAVOURS: Final = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino")
 
 
 def onnxruntime_version() -> str:
     """The version of the installed onnxruntime, like ``1.20.1``."""
-    return str(onnxruntime.__version__)
+    for flavour in FLAVOURS:
+        try:
+            return importlib.metadata.version(flavour)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    advice = "Install one flavour: pip install 'sealift-runtime[cpu]' (or [gpu], [openvino])."
+    raise EngineError("onnxruntime is not installed", expected=" or ".join(FLAVOURS), advice=advice)
 
 
 def providers() -> tuple[str, ...]:
     """The execution providers that the installed onnxruntime was built with, best first."""
+    import onnxruntime  # a process that only asks for the version shouldn't carry it
+
     return tuple(onnxruntime.get_available_providers())

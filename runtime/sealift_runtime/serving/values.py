@@ -9,10 +9,11 @@ import numpy as np
 
 from sealift_runtime.bundle.golden import Array, decode_texts
 from sealift_runtime.bundle.limits import LIMITS
-from sealift_runtime.bundle.tensors import TensorSpec
+from sealift_runtime.bundle.tensors import DATATYPES, TensorSpec
 from sealift_runtime.errors import DocumentError, RequestError
 
 _NUMBERS: Final = "fiu"
+_DTYPES: Final[dict[str, np.dtype[Any]]] = {name: np.dtype(object if name == "string" else name) for name in DATATYPES}
 #: How clients write what JSON has no number for; ``null`` stands for NaN, too.
 _WORDS: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
@@ -41,7 +42,7 @@ def from_bytes(spec: TensorSpec, shape: tuple[int, ...], body: bytes, offset: in
         except DocumentError as error:
             raise RequestError(error.message, where=error.where, expected=error.expected, found=error.found) from error
         return _shaped(spec, texts, shape)
-    dtype = spec.numpy_dtype
+    dtype = _DTYPES[spec.dtype]
     if size != count * dtype.itemsize:
         refuse(spec, "wrong size of binary data", f"{count * dtype.itemsize} bytes for {spec.datatype} {list(shape)}", f"{size} bytes")
     if spec.dtype == "bool":
@@ -67,7 +68,7 @@ def _shaped(spec: TensorSpec, value: Array, shape: tuple[int, ...]) -> Array:
 
 def _cast(spec: TensorSpec, value: Array) -> Array:
     """``value`` with the tensor's dtype, if that keeps what it means."""
-    dtype = spec.numpy_dtype
+    dtype = _DTYPES[spec.dtype]
     if value.dtype == dtype:
         return value
     kind = dtype.kind
@@ -89,6 +90,8 @@ def _cast(spec: TensorSpec, value: Array) -> Array:
 
 
 def _narrow(spec: TensorSpec, value: Array, dtype: np.dtype[Any]) -> Array:
+    if value.dtype.kind != "f" and dtype.itemsize > 2:  # no integer of JSON is too large for these
+        return value.astype(dtype)
     try:
         with np.errstate(over="raise"):
             return value.astype(dtype)
@@ -123,7 +126,7 @@ def _words(spec: TensorSpec, data: list[Any]) -> Array:
     shape, leaves = _flatten(spec, data)
     numbers = [math.nan if leaf is None else _WORDS.get(leaf, leaf) if isinstance(leaf, str) else leaf for leaf in leaves]
     strange = next((leaf for leaf in numbers if not isinstance(leaf, int | float)), None)
-    if spec.numpy_dtype.kind != "f" or strange is not None:
+    if _DTYPES[spec.dtype].kind != "f" or strange is not None:
         culprit = strange if strange is not None else next((leaf for leaf in leaves if not isinstance(leaf, int | float)), leaves[0])
         refuse(spec, "wrong type of values", f"{'numbers' if spec.dtype != 'bool' else 'true or false'} for {spec.datatype}", _kind(culprit))
     try:

@@ -1,0 +1,88 @@
+"""The running data plane, as its private socket shows it; a `Server` for the updater."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from sealift_runtime.agent.unix_http import call
+from sealift_runtime.documents import Document
+from sealift_runtime.errors import TransportError
+from sealift_runtime.exchange.report import Window
+from sealift_runtime.update.records import ServingCounters
+
+#: A unix socket's path has room for 107 bytes; a home may lie deeper.
+_LONGEST_PATH_BYTES = 100
+ACTIVATE, COUNTERS, WINDOWS, ACKNOWLEDGE, MODELS = (f"/admin/{word}" for word in ("activate", "counters", "windows", "acknowledge", "models"))
+
+
+@contextlib.contextmanager
+def short_path(path: Path) -> Iterator[Path]:
+    """``path``, or a shorter way to the same place that is valid in this process during the block."""
+    if len(os.fsencode(path)) <= _LONGEST_PATH_BYTES:
+        yield path
+        return
+    descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield Path(f"/proc/self/fd/{descriptor}/{path.name}")
+    finally:
+        os.close(descriptor)
+
+
+class DataPlaneClient:
+    """Asks the data plane of one home. Where none runs there is nothing to do: the next one loads what the database says."""
+
+    def __init__(self, socket: Path) -> None:
+        self._socket = socket
+
+    def running(self) -> bool:
+        """Whether a data plane answers."""
+        return self._ask(MODELS) is not None
+
+    def activate(self, name: str) -> None:
+        """Have it serve what the database says is current; `EngineError` if it can't."""
+        self._ask(ACTIVATE, {"model": name})
+
+    def counters(self, name: str) -> ServingCounters | None:
+        """What the model under this name did since it was loaded; None when nothing serves."""
+        answer = self._ask(COUNTERS, {"model": name})
+        if not answer or not answer["serving"]:
+            return None
+        fields = Document(answer["serving"], "counters")
+        return ServingCounters(
+            requests=fields.integer("requests"),
+            failures=fields.integer("failures"),
+            nonfinite=fields.integer("nonfinite"),
+            latency_counts=fields.integers("latency_counts"),
+            memory_bytes=fields.integer("memory_bytes"),
+        )
+
+    def windows(self) -> tuple[int, list[Window]]:
+        """The windows that ended and that nobody acknowledged, and the number to acknowledge them by."""
+        answer = self._ask(WINDOWS)
+        if not answer:
+            return 0, []
+        return int(answer["number"]), [Window.parse(Document(row, "window")) for row in answer["windows"]]
+
+    def acknowledge(self, number: int) -> None:
+        """Say that the windows up to a number are kept elsewhere now."""
+        self._ask(ACKNOWLEDGE, {"number": number})
+
+    def models(self) -> list[dict[str, Any]] | None:
+        """What serves, with its counters and drift; None when no data plane runs."""
+        answer = self._ask(MODELS)
+        return None if answer is None else list(answer["models"])
+
+    def _ask(self, target: str, body: dict[str, Any] | None = None) -> Any:
+        if not self._socket.exists():
+            return None
+        with short_path(self._socket) as path:
+            try:
+                return call(path, "POST", target, body)
+            except TransportError as error:
+                if isinstance(error.__cause__, ConnectionRefusedError | FileNotFoundError):
+                    return None
+                raise

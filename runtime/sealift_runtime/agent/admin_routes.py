@@ -1,0 +1,62 @@
+"""What the data plane answers on its private socket, beside the protocol; `admin_client` is the other side.
+
+Only the home's owner can open the socket (its mode is 0600), and no route here is reachable over TCP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+from sealift_runtime.agent.admin_client import ACKNOWLEDGE, ACTIVATE, COUNTERS, MODELS, WINDOWS
+from sealift_runtime.documents import Document
+from sealift_runtime.errors import SealiftError
+from sealift_runtime.serving.http import Handler, HttpRequest, HttpResponse, json_response
+
+if TYPE_CHECKING:
+    from sealift_runtime.agent.data_plane import DataPlane
+
+MAX_BODY_BYTES = 64 * 1024
+
+
+def admin_routes(plane: DataPlane) -> dict[tuple[str, str], Handler]:
+    """The routes over one data plane."""
+
+    def activate(body: Document) -> dict[str, Any]:
+        plane.activate(body.text("model"))
+        return {}
+
+    def counters(body: Document) -> dict[str, Any]:
+        found = plane.counters(body.text("model"))
+        return {"serving": dataclasses.asdict(found) if found else None}
+
+    def windows(_: Document) -> dict[str, Any]:
+        number, rows = plane.watch.windows()
+        return {"number": number, "windows": [window.json() for window in rows]}
+
+    def acknowledge(body: Document) -> dict[str, Any]:
+        plane.watch.acknowledge(body.integer("number", minimum=0))
+        return {}
+
+    def models(_: Document) -> dict[str, Any]:
+        return {"models": plane.watch.summary()}
+
+    actions = {ACTIVATE: activate, COUNTERS: counters, WINDOWS: windows, ACKNOWLEDGE: acknowledge, MODELS: models}
+    return {("POST", path): _handler(action) for path, action in actions.items()}
+
+
+def _handler(action: Callable[[Document], dict[str, Any]]) -> Handler:
+    """An action as a handler: on a thread, since it may load a model or count a window."""
+
+    def answer(body: bytes) -> HttpResponse:
+        try:
+            return json_response(action(Document.parse_json(body, where="admin request", max_bytes=MAX_BODY_BYTES)))
+        except SealiftError as error:
+            return json_response({"error": str(error), "kind": type(error).__name__}, 422)
+
+    def handle(request: HttpRequest) -> Awaitable[HttpResponse]:
+        return asyncio.to_thread(answer, request.body)
+
+    return handle

@@ -1,0 +1,52 @@
+"""Ask a model from the command line, with what a client would send."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import requests
+
+from sealift_runtime.bundle.golden import Array
+from sealift_runtime.bundle.manifest import BundleManifest
+from sealift_runtime.bundle.tensors import TensorSpec
+from sealift_runtime.engine.session import ModelSession
+from sealift_runtime.errors import RequestError, TransportError
+
+TIMEOUT_S = 60.0
+
+
+def golden_inputs(session: ModelSession) -> dict[str, Array]:
+    """The inputs of a bundle's smallest golden case."""
+    return dict(session.example)
+
+
+def ask_installed(session: ModelSession, inputs: Mapping[str, Array]) -> dict[str, Array]:
+    """The answer of a model loaded in this process."""
+    return session.run(inputs)
+
+
+def ask_server(url: str, name: str, inputs: Mapping[str, Array], manifest: BundleManifest) -> dict[str, Array]:
+    """The answer of a running server. Raises `RequestError` with the server's words, or `TransportError`."""
+    rows = [_row(spec, inputs[spec.name]) for spec in manifest.inputs]
+    try:
+        answer = requests.post(f"{url}/v2/models/{name}/infer", json={"inputs": rows}, timeout=TIMEOUT_S)
+        fields: Any = answer.json()
+    except (requests.RequestException, ValueError) as error:
+        raise TransportError(f"the server can't be asked ({error})", where=url) from error
+    if answer.status_code != requests.codes.ok:
+        raise RequestError(str(fields.get("error", "no reason given")), where=f"{url}: {name}")
+    specs = {spec.name: spec for spec in manifest.outputs}
+    return {row["name"]: np.array(row["data"], dtype=specs[row["name"]].numpy_dtype).reshape(row["shape"]) for row in fields["outputs"]}
+
+
+def _row(spec: TensorSpec, value: Array) -> dict[str, Any]:
+    return {"name": spec.name, "shape": list(value.shape), "datatype": spec.datatype, "data": _flat(value)}
+
+
+def _flat(value: Array) -> list[Any]:
+    """Row-major values; JSON has no NaN and no infinity, which the protocol's server takes as text."""
+    if value.dtype.kind != "f" or np.isfinite(value).all():
+        return list(value.ravel().tolist())
+    return [item if np.isfinite(item) else str(item) for item in value.ravel().tolist()]

@@ -1,0 +1,134 @@
+"""What doctor looks at: each check gives a finding, and none of them changes anything."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import stat
+from collections.abc import Callable
+from typing import Final
+
+import requests
+
+from sealift_runtime.agent.admin_client import DataPlaneClient
+from sealift_runtime.agent.device import MB, Device
+from sealift_runtime.agent.server_info import server_url
+from sealift_runtime.agent.updating import policy_of, repository_of
+from sealift_runtime.clock import format_time
+from sealift_runtime.engine.facts import onnxruntime_version, providers
+from sealift_runtime.errors import SealiftError
+from sealift_runtime.transport.base import read_bounded
+from sealift_runtime.trust.expiry import check_expiry
+from sealift_runtime.trust.metadata import MAX_BYTES
+from sealift_runtime.trust.state import BUILD_TIME, TIMESTAMP
+from sealift_runtime.update.installed import check_installed
+from sealift_runtime.update.trust_folder import TrustFolder
+
+OK: Final = "ok"
+WARNING: Final = "warning"
+FAILED: Final = "failed"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One check: its verdict (`OK`, `WARNING` or `FAILED`) and a sentence."""
+
+    check: str
+    verdict: str
+    detail: str
+
+
+def check_up(device: Device) -> list[Finding]:
+    """Every check, in the order in which things build on each other."""
+    return [_finding(name, check, device) for name, check in CHECKS.items()]
+
+
+def _finding(name: str, check: Callable[[Device], tuple[str, str]], device: Device) -> Finding:
+    try:
+        verdict, detail = check(device)
+    except SealiftError as error:
+        verdict, detail = FAILED, str(error)
+    return Finding(check=name, verdict=verdict, detail=detail)
+
+
+def _key(device: Device) -> tuple[str, str]:
+    mode = stat.S_IMODE(device.home.device_key.stat().st_mode) if device.home.device_key.is_file() else 0
+    if mode & 0o077:
+        return FAILED, f"{device.home.device_key} can be read by others: chmod 600 it"
+    return OK, f"device {device.key.public_key.fingerprint[:16]}"
+
+
+def _engine(_: Device) -> tuple[str, str]:
+    return OK, f"onnxruntime {onnxruntime_version()} with {', '.join(providers())}"
+
+
+def _disk(device: Device) -> tuple[str, str]:
+    free_mb = shutil.disk_usage(device.home.directory).free // MB
+    text = f"{free_mb} MB free, of which {device.config.reserve_mb} MB are kept in reserve"
+    return (OK if free_mb > 2 * device.config.reserve_mb else FAILED), text
+
+
+def _trust(device: Device) -> tuple[str, str]:
+    loaded = TrustFolder(device.home.trust).load()
+    if TIMESTAMP not in loaded.state.files:
+        return WARNING, "a root of trust, but no metadata yet: sealift-agent sync"
+    time = loaded.state.time(device.clock.now(), BUILD_TIME)
+    stale = check_expiry(loaded.state, time, policy_of(device.config).max_staleness)
+    return (WARNING, stale) if stale else (OK, f"metadata is current at {format_time(time)}")
+
+
+def _clock(device: Device) -> tuple[str, str]:
+    now, floor = device.clock.now(), TrustFolder(device.home.trust).load().state.time(BUILD_TIME, BUILD_TIME)
+    if now < floor:
+        return WARNING, f"the clock says {format_time(now)}, but {format_time(floor)} is certainly over; that is used instead"
+    return OK, format_time(now)
+
+
+def _repository(device: Device) -> tuple[str, str]:
+    transport = repository_of(device.config)
+    read_bounded(transport, "metadata/timestamp.json", MAX_BYTES[TIMESTAMP])
+    return OK, transport.describe()
+
+
+def _hub(device: Device) -> tuple[str, str]:
+    chain = device.spool.chain
+    waiting = f"{chain.number - chain.acknowledged} reports wait"
+    if not device.config.hub:
+        return OK, f"none: reports are carried by export; {waiting}"
+    try:
+        requests.get(f"{device.config.hub}/healthz", timeout=5).raise_for_status()
+    except requests.RequestException as error:
+        return WARNING, f"{device.config.hub} doesn't answer ({type(error).__name__}); {waiting} and will be sent later"
+    return OK, f"{device.config.hub}; {waiting}"
+
+
+def _installed(device: Device) -> tuple[str, str]:
+    bundles = [row.current for row in device.state.deployments() if row.current]
+    for bundle in bundles:
+        check_installed(device.store, bundle)
+    return OK, ", ".join(f"{row.name} {row.version}" for row in bundles) or "nothing yet"
+
+
+def _ledger(device: Device) -> tuple[str, str]:
+    device.state.verify_ledger()
+    return OK, f"{len(device.state.events())} events, their chain holds"
+
+
+def _server(device: Device) -> tuple[str, str]:
+    if DataPlaneClient(device.home.socket).running():
+        return OK, f"serving on {server_url(device.home)}"
+    return WARNING, "not running: sealift-agent run"
+
+
+CHECKS: Final[dict[str, Callable[[Device], tuple[str, str]]]] = {
+    "key": _key,
+    "engine": _engine,
+    "disk": _disk,
+    "trust": _trust,
+    "clock": _clock,
+    "repository": _repository,
+    "hub": _hub,
+    "installed": _installed,
+    "ledger": _ledger,
+    "server": _server,
+}

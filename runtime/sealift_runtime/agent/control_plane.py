@@ -1,0 +1,115 @@
+"""The process that updates and reports. Nothing that it waits for holds up a request.
+
+Each round does what is due: finish and begin updates, watch a probation, seal and send reports. An error of a round is
+logged and the next round tries again; only what nobody foresaw ends the process, and then the supervisor starts it anew.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from sealift_runtime.agent.admin_client import DataPlaneClient
+from sealift_runtime.agent.device import Device
+from sealift_runtime.agent.home import Home
+from sealift_runtime.agent.logs import set_up_logging
+from sealift_runtime.agent.reporting import seal, send
+from sealift_runtime.agent.supervisor import leave_with_parent
+from sealift_runtime.agent.updating import updater_of
+from sealift_runtime.errors import BusyError, SealiftError
+from sealift_runtime.update.table import State
+
+logger = logging.getLogger(__name__)
+
+#: How often a probation is looked at, and the shortest rest between rounds.
+TICK_S = 0.5
+CRASHED = "server-crashed"
+
+
+class ControlPlane:
+    """The loop over one device."""
+
+    def __init__(self, device: Device, server: DataPlaneClient) -> None:
+        self.device = device
+        self.server = server
+        self.updater = updater_of(device, server)
+        self._stopping = threading.Event()
+        self._due = {"poll": 0.0, "report": device.clock.monotonic() + min(device.config.report_s, 1.0)}
+
+    def stop(self) -> None:
+        """End after the round that runs."""
+        self._stopping.set()
+
+    def run(self) -> None:
+        """Rounds until told to stop."""
+        while not self._stopping.is_set():
+            self.round()
+            self._stopping.wait(TICK_S)
+
+    def round(self) -> None:
+        """Everything that is due now."""
+        if self._is_due("poll", self.device.config.poll_s):
+            self._attempt("refresh", self._refresh)
+            self._attempt("update", self._advance)
+        elif self.device.state.unfinished():
+            self._attempt("update", self._watch)
+        if self._is_due("report", self.device.config.report_s):
+            self._attempt("report", self._report)
+
+    def _is_due(self, name: str, every_s: float) -> bool:
+        now = self.device.clock.monotonic()
+        if now < self._due[name]:
+            return False
+        self._due[name] = now + every_s
+        return True
+
+    def _attempt(self, what: str, act: Callable[[], None]) -> None:
+        try:
+            act()
+        except BusyError:
+            logger.info("%s: another command is at work; trying again", what)
+        except SealiftError as error:
+            logger.warning("%s: %s", what, error)
+
+    def _refresh(self) -> None:
+        if stale := self.updater.refresh():
+            logger.warning("refresh: %s", stale)
+
+    def _advance(self) -> None:
+        for problem in self.updater.advance().problems:
+            logger.warning("update: %s", problem)
+
+    def _watch(self) -> None:
+        """Roll back what crashed the server while on probation; look after the rest."""
+        for update in self.device.state.unfinished():
+            if update.state is State.PROBATION and update.probation:
+                crashes = [event for event in self.device.state.events() if event.kind == CRASHED and event.time >= update.probation.started]
+                if crashes:
+                    self.updater.rollback(update.name, f"the server crashed during the probation of {update.version}: {crashes[-1].detail}")
+        self._advance()
+
+    def _report(self) -> None:
+        seal(self.device, self.server)
+        if self.device.config.hub:
+            send(self.device)
+
+
+def main() -> None:
+    """Entry point of the process: ``python -m sealift_runtime.agent.control_plane HOME``."""
+    set_up_logging("control")
+    home = Home(Path(sys.argv[1]))
+    device = Device(home)
+    plane = ControlPlane(device, DataPlaneClient(home.socket))
+    signal.signal(signal.SIGTERM, lambda *_: plane.stop())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    leave_with_parent(plane.stop)
+    plane.run()
+    device.close()
+
+
+if __name__ == "__main__":
+    main()

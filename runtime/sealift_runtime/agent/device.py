@@ -1,0 +1,73 @@
+"""One device's parts, put together from its home and its configuration."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import socket
+from collections.abc import Iterator
+
+from sealift_runtime.agent.config import AgentConfig
+from sealift_runtime.agent.home import Home
+from sealift_runtime.clock import Clock, SystemClock
+from sealift_runtime.hardware.machine import Machine, detect_machine
+from sealift_runtime.reports.spool import ReportSpool
+from sealift_runtime.signing.keys import PrivateKey
+from sealift_runtime.store.device_store import DeviceStore
+from sealift_runtime.update.state import StateDatabase
+
+MB = 2**20
+
+
+class Device:
+    """The parts of one device; each is made when it is first asked for."""
+
+    def __init__(self, home: Home, clock: Clock | None = None) -> None:
+        self.home = home.require()
+        self.clock: Clock = clock or SystemClock()
+        self.config = AgentConfig.load(home.config)
+
+    @functools.cached_property
+    def key(self) -> PrivateKey:
+        """The device's key."""
+        return PrivateKey.load(self.home.device_key)
+
+    @functools.cached_property
+    def state(self) -> StateDatabase:
+        """Deployments, updates, events."""
+        return StateDatabase(self.home.state)
+
+    @functools.cached_property
+    def store(self) -> DeviceStore:
+        """Blobs and bundles."""
+        return DeviceStore(self.home.directory, reserve_bytes=self.config.reserve_mb * MB)
+
+    @functools.cached_property
+    def spool(self) -> ReportSpool:
+        """Reports on their way."""
+        return ReportSpool(self.home.reports, self.key, self.clock)
+
+    @functools.cached_property
+    def machine(self) -> Machine:
+        """What this device is."""
+        return detect_machine()
+
+    def host(self) -> dict[str, str]:
+        """What reports tell of this machine."""
+        machine = self.machine
+        return {"name": socket.gethostname(), "arch": machine.arch, "cpu": machine.cpu_model, "os": machine.os, "channel": self.config.channel}
+
+    def close(self) -> None:
+        """Close what was opened."""
+        if "state" in self.__dict__:
+            self.state.close()
+
+
+@contextlib.contextmanager
+def opened(home: Home) -> Iterator[Device]:
+    """A device for the length of a block."""
+    device = Device(home)
+    try:
+        yield device
+    finally:
+        device.close()

@@ -1,0 +1,102 @@
+"""From an empty directory to a device with a key, a root of trust and a configuration."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from sealift_runtime.agent.config import SECTIONS, AgentConfig
+from sealift_runtime.agent.home import Home
+from sealift_runtime.clock import Clock
+from sealift_runtime.documents import nearest
+from sealift_runtime.errors import ConfigurationError
+from sealift_runtime.signing.keys import PrivateKey
+from sealift_runtime.transport.locate import open_transport
+from sealift_runtime.trust.metadata import MAX_BYTES
+from sealift_runtime.trust.state import ROOT
+from sealift_runtime.update.state import StateDatabase
+from sealift_runtime.update.trust_folder import TrustFolder
+
+_KEYS: Final = {f"{section}.{name}": name for section, names in SECTIONS.items() for name in names}
+
+
+def initialise(home: Home, config: AgentConfig, root: bytes, clock: Clock) -> PrivateKey:
+    """Make ``home`` a device, and give its key.
+
+    1. The repository's location is one that we can read from.
+    2. The root of trust signs itself; a home that already trusts another is refused.
+    3. The device key is made, once.
+    4. The configuration is written last, so a home that has one is complete.
+
+    Run again with the same root it only replaces the configuration. Raises `ConfigurationError` or `TrustError`.
+    """
+    open_transport(config.repository, ca_file=Path(config.ca_file) if config.ca_file else None)  # 1
+    enrol(home, root)  # 2
+    key = _device_key(home)  # 3
+    first = not home.config.is_file()
+    config.save(home.config)  # 4
+    state = StateDatabase(home.state)
+    kind = "initialised" if first else "configuration-changed"
+    state.record(kind, detail=f"repository {config.repository}, channel {config.channel}", now=clock.now())
+    state.close()
+    return key
+
+
+def enrol(home: Home, root: bytes) -> None:
+    """Trust in ``root``, unless that's what this home began with."""
+    folder, given = TrustFolder(home.trust), home.directory / "root.json"
+    if not folder.enrolled():
+        folder.enrol(root)
+        given.write_bytes(root)
+    elif given.read_bytes() != root:
+        raise ConfigurationError(
+            "this device already trusts another root",
+            where=str(home.directory),
+            advice="A repository's newer roots are followed by themselves. To follow another repository, use another home.",
+        )
+
+
+def read_root(path: Path) -> bytes:
+    """The root of trust in a file."""
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_BYTES[ROOT])
+    except OSError as error:
+        advice = "It is metadata/root.json of the repository; get it by a way that you trust."
+        raise ConfigurationError(f"the root of trust can't be read ({error.strerror})", where=str(path), advice=advice) from error
+
+
+def _device_key(home: Home) -> PrivateKey:
+    if home.device_key.is_file():
+        return PrivateKey.load(home.device_key)
+    key = PrivateKey.generate()
+    key.save(home.device_key)
+    return key
+
+
+def parse_settings(entries: Iterable[str]) -> Mapping[str, Any]:
+    """``SECTION.NAME=VALUE`` entries as fields of `AgentConfig`; values are TOML, or plain text."""
+    fields: dict[str, Any] = {}
+    for entry in entries:
+        key, separator, text = entry.partition("=")
+        if not separator or key not in _KEYS:
+            known = sorted(_KEYS)
+            raise ConfigurationError("no such setting", where=f"--set {entry}", expected=f"one of {', '.join(known)}", advice=nearest(key, known))
+        fields["hub" if key == "hub.url" else _KEYS[key]] = _value(text)
+    return fields
+
+
+def _value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def with_settings(config: AgentConfig, entries: Iterable[str]) -> AgentConfig:
+    """The configuration with settings replaced, checked as agent.toml is."""
+    changed = dataclasses.replace(config, **parse_settings(entries))
+    return AgentConfig.parse(changed.to_toml().encode(), where="agent.toml")

@@ -1,0 +1,50 @@
+"""What a device tells: gathered from the state database and the data plane, sealed into the spool, sent."""
+
+from __future__ import annotations
+
+import requests
+
+from sealift_runtime.agent.admin_client import DataPlaneClient
+from sealift_runtime.agent.device import Device
+from sealift_runtime.exchange.report import InstalledModel
+from sealift_runtime.reports.sender import send_pending
+
+MAX_EVENTS = 10_000
+
+
+def installed_models(device: Device) -> list[InstalledModel]:
+    """Every model of the device, with the state of its latest update."""
+    rows = []
+    for deployment in device.state.deployments():
+        current, previous, update = deployment.current, deployment.previous, device.state.update(deployment.name)
+        if current is None:
+            continue
+        ended = update is None or update.release != current.release
+        rows.append(
+            InstalledModel(
+                name=deployment.name,
+                version=current.version,
+                bundle=str(current.digest),
+                profile=current.profile,
+                state="committed" if ended or update is None else update.state,
+                previous_version=previous.version if previous else "",
+            )
+        )
+    return rows
+
+
+def seal(device: Device, server: DataPlaneClient) -> int | None:
+    """Seal what there is to tell into the spool; the newest report's number, None if the spool is full."""
+    number, windows = server.windows()
+    events = device.state.events(after=device.spool.last_event)[:MAX_EVENTS]
+    sealed = device.spool.add(device.host(), installed_models(device), windows, events)
+    server.acknowledge(number)
+    return sealed
+
+
+def send(device: Device) -> int:
+    """Send what is spooled to the hub; how many reports it newly has. `TransportError` if it can't be reached."""
+    with requests.Session() as http:
+        if device.config.ca_file:
+            http.verify = device.config.ca_file
+        return send_pending(device.spool, device.config.hub, http)

@@ -1,0 +1,47 @@
+"""The updater of a device, as its agent.toml says."""
+
+from __future__ import annotations
+
+import datetime
+import functools
+from pathlib import Path
+
+from sealift_runtime.agent.config import AgentConfig
+from sealift_runtime.agent.device import MB, Device
+from sealift_runtime.transport.base import Transport
+from sealift_runtime.transport.locate import open_transport
+from sealift_runtime.update.policy import ProbationPolicy, Subscription, UpdatePolicy
+from sealift_runtime.update.server import Server
+from sealift_runtime.update.updater import Updater
+
+
+def repository_of(config: AgentConfig) -> Transport:
+    """The transport to the configured repository."""
+    return open_transport(config.repository, ca_file=Path(config.ca_file) if config.ca_file else None)
+
+
+def updater_of(device: Device, server: Server, repository: str | None = None) -> Updater:
+    """The updater, on the configured repository or another place that holds it (a medium)."""
+    transport = functools.partial(repository_of, device.config) if repository is None else functools.partial(open_transport, repository)
+    return Updater(
+        home=device.home.directory,
+        transport=transport,
+        machine=device.machine,
+        state=device.state,
+        store=device.store,
+        subscription=Subscription(channel=device.config.channel),
+        policy=policy_of(device.config),
+        server=server,
+        clock=device.clock,
+    )
+
+
+def policy_of(config: AgentConfig) -> UpdatePolicy:
+    """What agent.toml says of updates."""
+    return UpdatePolicy(
+        probation=ProbationPolicy(duration_s=config.probation_s),
+        max_staleness=datetime.timedelta(days=config.stale_days),
+        reserve_bytes=config.reserve_mb * MB,
+        self_test_timeout_s=config.self_test_s,
+        self_test_memory_bytes=config.self_test_memory_mb * MB,
+    )

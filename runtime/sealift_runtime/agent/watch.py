@@ -1,0 +1,141 @@
+"""The data plane's monitors: one per served model, counted off the request path, and the windows that they close."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any, Final
+
+from sealift_runtime import durable
+from sealift_runtime.agent.config import AgentConfig
+from sealift_runtime.bundle import files
+from sealift_runtime.bundle.baseline import Baseline
+from sealift_runtime.bundle.digest import Digest
+from sealift_runtime.bundle.limits import LIMITS
+from sealift_runtime.clock import Clock
+from sealift_runtime.documents import Document, canonical_json
+from sealift_runtime.errors import SealiftError
+from sealift_runtime.exchange.report import Window
+from sealift_runtime.monitoring.monitor import ModelMonitor
+from sealift_runtime.monitoring.prometheus import ModelMetrics, render
+
+#: Ended windows that wait for the control plane; above, the oldest goes. At the default window that is two days' worth.
+MAX_WAITING: Final = 600
+MAX_KEPT_BYTES: Final = 64 * 2**20
+
+
+class Watched:
+    """A served model's identity with its monitor."""
+
+    def __init__(self, name: str, version: str, bundle: Digest, monitor: ModelMonitor) -> None:
+        self.name = name
+        self.version = version
+        self.bundle = bundle
+        self.monitor = monitor
+
+    def close(self, clock: Clock, *, early: bool) -> Window | None:
+        """Its window, if that ended, or ``early``."""
+        return self.monitor.close_window(self.name, self.version, self.bundle, clock.now(), early=early)
+
+
+class Watch:
+    """All monitors; safe to use from several threads."""
+
+    def __init__(self, config: AgentConfig, clock: Clock, kept: Path) -> None:
+        self._config = config
+        self._clock = clock
+        self._kept = kept
+        self._lock = threading.Lock()
+        self._watched: dict[str, Watched] = {}
+        self._windows: list[tuple[int, Window]] = []
+        self._number = 0
+        self.metrics = render([])
+        self._take_back()
+
+    def monitor(self, directory: Path) -> ModelMonitor:
+        """A fresh monitor for the bundle in ``directory``."""
+        path = directory / files.BASELINE
+        with path.open("rb") as file:
+            baseline = Baseline.parse(file.read(LIMITS.baseline_bytes + 1))
+        return ModelMonitor(baseline, window_s=self._config.window_s, minimum_rows=self._config.window_rows, clock=self._clock)
+
+    def begin(self, watched: Watched) -> None:
+        """Watch a model that serves now; the window of the one that it replaces ends."""
+        with self._lock:
+            self._end(watched.name)
+            self._watched[watched.name] = watched
+
+    def end(self, name: str) -> None:
+        """Watch a model no more."""
+        with self._lock:
+            self._end(name)
+
+    def _end(self, name: str) -> None:
+        if old := self._watched.pop(name, None):
+            self._keep(old.close(self._clock, early=True))
+
+    def tick(self) -> None:
+        """Count what is queued, close the windows that are due, and write the metrics anew."""
+        with self._lock:
+            for watched in self._watched.values():
+                watched.monitor.count()
+                self._keep(watched.close(self._clock, early=False))
+            rows = [(row, row.monitor.counters(), row.monitor.drift()) for row in self._watched.values()]
+        self.metrics = render([ModelMetrics(model=row.name, version=row.version, counters=total, drift=drift) for row, total, drift in rows])
+
+    def get(self, name: str) -> Watched | None:
+        """A watched model."""
+        return self._watched.get(name)
+
+    def windows(self) -> tuple[int, list[Window]]:
+        """The windows that nobody acknowledged, and the number to acknowledge them by."""
+        with self._lock:
+            return self._number, [window for _, window in self._windows]
+
+    def acknowledge(self, number: int) -> None:
+        """Let go the windows up to a number."""
+        with self._lock:
+            self._windows = [row for row in self._windows if row[0] > number]
+
+    def put_away(self) -> None:
+        """Before the process ends: close all windows and keep on disk what nobody acknowledged."""
+        with self._lock:
+            for name in list(self._watched):
+                self._end(name)
+            rows = [window.json() for _, window in self._windows]
+        durable.write_bytes(self._kept, canonical_json({"windows": rows}))
+
+    def _take_back(self) -> None:
+        if not self._kept.is_file():
+            return
+        try:
+            document = Document.parse_json(self._kept.read_bytes(), where=str(self._kept), max_bytes=MAX_KEPT_BYTES)
+            for row in document.documents("windows"):
+                self._keep(Window.parse(row))
+        except SealiftError:
+            self._windows = []
+        self._kept.unlink()
+
+    def _keep(self, window: Window | None) -> None:
+        if window is not None and (window.requests or window.failures):
+            self._number += 1
+            self._windows = [*self._windows[-MAX_WAITING:], (self._number, window)]
+
+    def summary(self) -> list[dict[str, Any]]:
+        """Each watched model with its totals and what drifts, for status."""
+        with self._lock:
+            watched = list(self._watched.values())
+        return [_summary(row) for row in watched]
+
+
+def _summary(row: Watched) -> dict[str, Any]:
+    total = row.monitor.counters()
+    return {
+        "name": row.name,
+        "version": row.version,
+        "bundle": str(row.bundle),
+        "requests": total.requests,
+        "failures": dict(total.failures),
+        "latency_counts": list(total.latency_counts),
+        "drifted": [feature.name for feature in row.monitor.drift() if feature.alarm],
+    }

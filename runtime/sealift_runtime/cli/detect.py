@@ -1,0 +1,28 @@
+"""``sealift-agent detect``: what this machine is."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import click
+
+from sealift_runtime.commandline import json_option, show
+from sealift_runtime.engine.facts import onnxruntime_version, providers
+from sealift_runtime.hardware.machine import detect_machine
+
+
+@click.command()
+@json_option
+def detect(as_json: bool) -> None:
+    """Show what this machine is: what bundles are chosen by."""
+    machine = detect_machine()
+    fields = dataclasses.asdict(machine) | {"cpu_flags": sorted(machine.cpu_flags), "onnxruntime": onnxruntime_version(), "providers": providers()}
+    lines = [
+        f"processor    {machine.cpu_model} ({machine.arch})",
+        f"cores        {machine.cores}",
+        f"memory       {machine.memory_bytes / 2**30:.1f} GiB",
+        f"system       {machine.os}",
+        f"onnxruntime  {onnxruntime_version()} with {', '.join(providers())}",
+        f"flags        {' '.join(sorted(machine.cpu_flags))}",
+    ]
+    show(fields, "\n".join(lines), as_json=as_json)

@@ -1,0 +1,86 @@
+"""``sealift-agent infer``: ask a model, served or installed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from sealift_runtime.agent.admin_client import DataPlaneClient
+from sealift_runtime.agent.ask import ask_installed, ask_server, golden_inputs
+from sealift_runtime.agent.device import opened
+from sealift_runtime.agent.home import Home
+from sealift_runtime.agent.server_info import server_url
+from sealift_runtime.bundle.golden import Array
+from sealift_runtime.bundle.tensors import TensorSpec
+from sealift_runtime.cli.options import home_option
+from sealift_runtime.commandline import json_option, show
+from sealift_runtime.documents import nearest
+from sealift_runtime.engine.session import ModelSession
+from sealift_runtime.errors import RequestError, UpdateError
+
+
+@click.command()
+@click.argument("name")
+@click.option("--input", "source", metavar="FILE", help='The inputs: .npz, or JSON like {"x": [[1, 2]]}; - reads JSON from standard input.')
+@click.option("--golden", is_flag=True, help="Send the bundle's first golden case.")
+@home_option
+@json_option
+def infer(name: str, source: str | None, golden: bool, home: Path | None, as_json: bool) -> None:
+    """Ask model NAME: over HTTP if the agent runs, else by loading what is installed."""
+    place = Home.locate(home)
+    with opened(place) as device:
+        deployment = device.state.deployment(name)
+        if deployment is None or deployment.current is None:
+            known = [row.name for row in device.state.deployments()]
+            raise UpdateError(
+                "no such model on this device", where=name, expected=", ".join(known) or "a model (sealift-agent sync)", advice=nearest(name, known)
+            )
+        session = ModelSession.open(deployment.current.directory)
+        inputs = golden_inputs(session) if golden else read_inputs(source, session.manifest.inputs)
+        url = server_url(place) if DataPlaneClient(place.socket).running() else None
+        outputs = ask_server(url, name, inputs, session.manifest) if url else ask_installed(session, inputs)
+    values = {key: value.tolist() for key, value in outputs.items()}
+    fields = {"name": name, "version": session.manifest.version, "served": url is not None, "outputs": values}
+    show(fields, "\n".join(f"{key} {list(value.shape)}: {value.tolist()}" for key, value in outputs.items()), as_json=as_json)
+
+
+def read_inputs(source: str | None, specs: tuple[TensorSpec, ...]) -> dict[str, Array]:
+    """The inputs in a file, as the arrays that the model takes; `RequestError` says what is wrong with them."""
+    wanted = ", ".join(f"{spec.name} ({spec.dtype} {list(spec.shape)})" for spec in specs)
+    if source is None:
+        raise RequestError("no input was given", expected=wanted, advice="Name a file with --input, or use --golden.")
+    values = _read(source)
+    names = [spec.name for spec in specs]
+    for name in values:
+        if name not in names:
+            raise RequestError("no such input", where=f"{source}: {name}", expected=wanted, advice=nearest(name, names))
+    return {spec.name: _array(values, spec, source, wanted) for spec in specs}
+
+
+def _read(source: str) -> dict[str, Any]:
+    try:
+        if source.endswith(".npz"):
+            with np.load(source, allow_pickle=False) as arrays:
+                return dict(arrays)
+        values = json.loads(sys.stdin.read() if source == "-" else Path(source).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RequestError(f"can't be read ({error})", where=source) from error
+    if not isinstance(values, dict):
+        raise RequestError("not a set of inputs", where=source, expected='a JSON object like {"x": [[1, 2]]}')
+    return values
+
+
+def _array(values: dict[str, Any], spec: TensorSpec, source: str, wanted: str) -> Array:
+    if spec.name not in values:
+        raise RequestError("an input is missing", where=f"{source}: {spec.name}", expected=wanted)
+    try:
+        return np.asarray(values[spec.name], dtype=spec.numpy_dtype)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise RequestError(
+            f"not a tensor of this model ({error})", where=f"{source}: {spec.name}", expected=f"{spec.dtype} {list(spec.shape)}"
+        ) from error

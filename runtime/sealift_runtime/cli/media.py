@@ -1,0 +1,53 @@
+"""``sealift-agent import`` and ``export``: what a network would do, by a medium that somebody carries."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from sealift_runtime.agent.admin_client import DataPlaneClient
+from sealift_runtime.agent.device import opened
+from sealift_runtime.agent.home import Home
+from sealift_runtime.agent.reporting import seal
+from sealift_runtime.cli.options import home_option
+from sealift_runtime.cli.sync import synchronise
+from sealift_runtime.commandline import json_option, show
+from sealift_runtime.errors import ConfigurationError
+from sealift_runtime.reports.medium import export_reports, import_receipt
+
+medium = click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
+
+
+@click.command("import")
+@medium
+@home_option
+@json_option
+def import_command(directory: Path, home: Path | None, as_json: bool) -> None:
+    """Install what the repository on the medium DIRECTORY names, and take the hub's receipts from it."""
+    repository = directory / "repository" if (directory / "repository").is_dir() else directory
+    if not (repository / "metadata").is_dir():
+        raise ConfigurationError(
+            "no repository on this medium",
+            where=str(directory),
+            expected="a folder repository, as sealift kit build writes it",
+            advice="Is the medium mounted?",
+        )
+    with opened(Home.locate(home)) as device:
+        import_receipt(device.spool, directory)
+        synchronise(device, str(repository.absolute()), as_json=as_json)
+
+
+@click.command("export")
+@medium
+@home_option
+@json_option
+def export_command(directory: Path, home: Path | None, as_json: bool) -> None:
+    """Write this device's signed reports to the medium DIRECTORY, for sealift-hub import."""
+    if not directory.is_dir():
+        raise ConfigurationError("no such directory", where=str(directory), advice="Is the medium mounted?")
+    with opened(Home.locate(home)) as device:
+        seal(device, DataPlaneClient(device.home.socket))
+        count = export_reports(device.spool, directory)
+        fields = {"device": device.key.public_key.fingerprint, "reports": count, "directory": str(directory)}
+    show(fields, f"{count} reports are on {directory}.", as_json=as_json)

@@ -1,0 +1,28 @@
+"""``sealift-agent run``: serve, update, report, until told to stop."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from sealift_runtime.agent.config import AgentConfig
+from sealift_runtime.agent.home import Home
+from sealift_runtime.agent.supervisor import module_command
+from sealift_runtime.cli.options import home_option
+
+
+@click.command()
+@click.option("--host", help="Address to listen on. Default: agent.toml's, 127.0.0.1 at first.")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on, 0 for a free one. Default: agent.toml's, 8470 at first.")
+@home_option
+def run(host: str | None, port: int | None, home: Path | None) -> None:
+    """Serve what is installed, and follow the channel, until told to stop (SIGTERM or Ctrl-C)."""
+    place = Home.locate(home).require()
+    config = AgentConfig.load(place.config)
+    serving = (host or config.host, str(config.port if port is None else port))
+    command = module_command("supervisor", str(place.directory), *serving)
+    sys.stdout.flush()
+    os.execv(command[0], command)  # noqa: S606 - the supervisor takes this process over, without what the command line imported

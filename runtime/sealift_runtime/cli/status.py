@@ -1,0 +1,103 @@
+"""``sealift-agent status``: what is installed, what serves, what happened."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sealift_runtime.agent.admin_client import DataPlaneClient
+from sealift_runtime.agent.device import Device, opened
+from sealift_runtime.agent.home import Home
+from sealift_runtime.agent.reporting import installed_models
+from sealift_runtime.agent.server_info import server_url
+from sealift_runtime.cli.options import home_option
+from sealift_runtime.clock import format_time
+from sealift_runtime.commandline import json_option, show
+from sealift_runtime.exchange.histogram import quantile_ms
+
+
+@click.command()
+@click.option("--events", default=10, show_default=True, type=click.IntRange(0), help="How many of the latest events to show.")
+@home_option
+@json_option
+def status(events: int, home: Path | None, as_json: bool) -> None:
+    """Show what is installed, what serves and how it fares, and the latest events."""
+    place = Home.locate(home)
+    with opened(place) as device:
+        fields = gather(device, events)
+    show(fields, _text(fields), as_json=as_json)
+
+
+def gather(device: Device, events: int) -> dict[str, Any]:
+    """Everything that status tells."""
+    served = DataPlaneClient(device.home.socket).models()
+    serving = {row["name"]: row for row in served or []}
+    chain = device.spool.chain
+    latest = device.state.events()[-events:] if events else []
+    return {
+        "device": device.key.public_key.fingerprint,
+        "home": str(device.home.directory),
+        "repository": device.config.repository,
+        "channel": device.config.channel,
+        "url": server_url(device.home) if served is not None else None,
+        "models": [_model(row, serving.get(row.name)) for row in installed_models(device)],
+        "updates": [{"name": row.name, "version": row.version, "state": str(row.state), "reason": row.reason} for row in device.state.updates()],
+        "refused": [{"name": row.name, "version": row.version, "reason": row.reason} for row in device.state.refusals()],
+        "reports": {"sealed": chain.number, "acknowledged": chain.acknowledged},
+        "events": [
+            {
+                "number": row.number,
+                "time": format_time(row.time),
+                "kind": row.kind,
+                "model": row.model,
+                "version": row.version,
+                "detail": row.detail,
+            }
+            for row in latest
+        ],
+    }
+
+
+def _model(installed: Any, served: dict[str, Any] | None) -> dict[str, Any]:
+    counts = served["latency_counts"] if served else []
+    return {
+        "name": installed.name,
+        "version": installed.version,
+        "profile": installed.profile,
+        "state": str(installed.state),
+        "previous_version": installed.previous_version,
+        "bundle": installed.bundle,
+        "serving": served["version"] if served else None,
+        "requests": served["requests"] if served else 0,
+        "failures": served["failures"] if served else {},
+        "latency_p50_ms": quantile_ms(counts, 0.5),
+        "latency_p99_ms": quantile_ms(counts, 0.99),
+        "drifted": served["drifted"] if served else [],
+    }
+
+
+def _text(fields: dict[str, Any]) -> str:
+    running = f"serving on {fields['url']}" if fields["url"] else "not running (sealift-agent run)"
+    reports = fields["reports"]
+    lines = [
+        f"device   {fields['device'][:16]} in {fields['home']}, {running}",
+        f"channel  {fields['channel']} of {fields['repository']}",
+        f"reports  {reports['sealed']} sealed, {reports['acknowledged']} acknowledged",
+        "",
+    ]
+    for row in fields["models"]:
+        latency = f", p50 ≤ {row['latency_p50_ms']} ms, p99 ≤ {row['latency_p99_ms']} ms" if row["requests"] else ""
+        back = f", before it {row['previous_version']}" if row["previous_version"] else ""
+        lines.append(f"{row['name']} {row['version']}  {row['state']}  ({row['profile']}{back})")
+        lines.append(f"    {row['requests']} requests{latency}" if row["serving"] else "    not serving")
+        lines += [f"    drift: {', '.join(row['drifted'])}"] if row["drifted"] else []
+    lines += [] if fields["models"] else ["No model is installed yet: sealift-agent sync"]
+    lines += [f"refused: {row['name']} {row['version']}: {row['reason']}" for row in fields["refused"]]
+    if fields["events"]:
+        lines.append("")
+    for row in fields["events"]:
+        what = " ".join(filter(None, (row["kind"], row["model"], row["version"])))
+        lines.append(f"{row['time']}  {what}" + (f": {row['detail']}" if row["detail"] else ""))
+    return "\n".join(lines)

@@ -1,0 +1,87 @@
+"""``sealift-agent sync``: once, now, what the running agent does by itself."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from sealift_runtime.agent.admin_client import DataPlaneClient
+from sealift_runtime.agent.device import Device, opened
+from sealift_runtime.agent.home import Home
+from sealift_runtime.agent.updating import updater_of
+from sealift_runtime.cli.options import home_option
+from sealift_runtime.clock import format_time
+from sealift_runtime.commandline import exit_code, json_option, show
+from sealift_runtime.errors import BusyError
+from sealift_runtime.update.records import Update
+from sealift_runtime.update.table import State
+from sealift_runtime.update.updater import Advanced, Updater
+
+BUSY_WAIT_S: Final = 120.0
+#: The exit code when a release didn't pass: see commandline.
+NOT_PASSED: Final = 7
+
+
+@click.command()
+@click.option("--retry", multiple=True, metavar="NAME", help="Try again what was rejected or rolled back of this model.")
+@home_option
+@json_option
+def sync(retry: tuple[str, ...], home: Path | None, as_json: bool) -> None:
+    """Bring what the channel names: fetch, verify, self-test, activate. A running agent swaps to it at once.
+
+    Exits with 7 if a release was rejected or rolled back, with the error's own code if something held an update up.
+    """
+    place = Home.locate(home)
+    with opened(place) as device:
+        synchronise(device, None, retry=retry, as_json=as_json)
+
+
+def synchronise(device: Device, repository: str | None, *, retry: tuple[str, ...] = (), as_json: bool) -> None:
+    """Refresh and advance, from the configured repository or another place, and tell what came of it."""
+    updater = updater_of(device, DataPlaneClient(device.home.socket), repository)
+    before = {update.name: update for update in device.state.updates()}
+    stale, advanced = _when_free(updater, retry)
+    changed = [update for update in advanced.updates if before.get(update.name) != update]
+    problems = [str(problem) for problem in advanced.problems]
+    fields = {"updates": [_fields(update) for update in changed], "problems": problems, "stale": stale}
+    lines = [_line(update) for update in changed] or ([] if problems else ["Everything is as the channel says."])
+    lines += [f"warning: {stale}"] if stale else []
+    show(fields, "\n".join([*lines, *(f"held up: {problem}" for problem in problems)]), as_json=as_json)
+    if advanced.problems:
+        sys.exit(exit_code(advanced.problems[0]))
+    if any(update.state in (State.REJECTED, State.ROLLED_BACK) for update in changed):
+        sys.exit(NOT_PASSED)
+
+
+def _when_free(updater: Updater, retry: tuple[str, ...]) -> tuple[str | None, Advanced]:
+    """Once nobody else updates this device: the running agent holds it for a moment now and then."""
+    deadline = time.monotonic() + BUSY_WAIT_S
+    while True:
+        try:
+            with updater.hold():
+                for name in retry:
+                    updater.retry(name)
+                return updater.refresh(), updater.advance()
+        except BusyError:
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(0.1)
+
+
+def _fields(update: Update) -> dict[str, Any]:
+    deadline = format_time(update.probation.deadline) if update.probation and update.state is State.PROBATION else None
+    names = {"name": update.name, "version": update.version, "state": str(update.state), "profile": update.profile}
+    return names | {"reason": update.reason, "probation_until": deadline}
+
+
+def _line(update: Update) -> str:
+    fields = _fields(update)
+    text = f"{update.name} {update.version}  {update.state}"
+    if fields["probation_until"]:
+        text += f" until {fields['probation_until']}"
+    text += f"  ({update.profile})" if update.profile else ""
+    return f"{text}\n    {update.reason}" if update.reason else text
