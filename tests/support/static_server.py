@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import http.server
+import ssl
 import threading
 import time
 import urllib.parse
@@ -102,15 +103,17 @@ class _Server(http.server.ThreadingHTTPServer):
 
 
 @contextlib.contextmanager
-def serve_directory(root: Path) -> Iterator[StaticServer]:
-    """Serve ``root`` while the block runs."""
+def serve_directory(root: Path, *, tls: ssl.SSLContext | None = None) -> Iterator[StaticServer]:
+    """Serve ``root`` while the block runs, over HTTPS if a context is given."""
     faults = Faults()
     handler = type("Handler", (_Handler,), {"root": root, "faults": faults})
     server = _Server(("127.0.0.1", 0), handler)
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
-        yield StaticServer(url=f"http://127.0.0.1:{server.server_address[1]}", faults=faults)
+        yield StaticServer(url=f"{'https' if tls else 'http'}://127.0.0.1:{server.server_address[1]}", faults=faults)
     finally:
         server.shutdown()
         server.server_close()

@@ -10,6 +10,7 @@ import contextlib
 import datetime
 import sqlite3
 import threading
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ class StateDatabase:
         self._path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         self._connection = schema.connect(path)
+        weakref.finalize(self, self._connection.close)  # whoever forgets `close` leaves no open file
         self._lock = threading.RLock()
         self._depth = 0
 

@@ -38,6 +38,7 @@ from sealift_runtime.update.trust_folder import TrustFolder
 #: States before anything of the new bundle runs: a newer wish replaces the update. Later ones are brought to an end.
 REPLACEABLE: Final = (State.CHECKING, State.FETCHING, State.VERIFYING, State.STAGED)
 LAST_REFUSAL: Final = "last-refusal"
+LAST_STALE: Final = "last-stale"
 CHANNEL_DIGEST: Final = "channel-digest"
 
 
@@ -122,6 +123,7 @@ class Updater:
                 save=self.trust.save,
             )
             self._channel(Vouched.of(refreshed.state))
+            self._record_once(LAST_STALE, "stale", refreshed.stale)
             return refreshed.stale
 
     def plan(self) -> tuple[Planned, ...]:
@@ -235,7 +237,7 @@ class Updater:
     def _hold_up(self, name: str, error: SealiftError) -> None:
         """Remember what holds an update up; an event, unless it is the same as before."""
         stored, reason = self._context.state.update(name), str(error)
-        if stored and stored.reason != reason:
+        if stored and stored.reason != reason and not TABLE[stored.state].rest:
             with self._context.state.transaction():
                 self._context.state.put(dataclasses.replace(stored, reason=reason))
                 self._context.record("refused" if isinstance(error, IntegrityError | LimitError) else "held-up", stored, reason)
@@ -269,12 +271,18 @@ class Updater:
 
     @contextlib.contextmanager
     def _recorded_refusals(self) -> Iterator[None]:
-        state, now = self._context.state, self._context.clock.now()
         try:
             yield
         except (TrustError, IntegrityError, DocumentError, LimitError) as error:
-            if state.setting(LAST_REFUSAL) != str(error):
-                state.record("refused", detail=str(error), now=now)
-                state.set_setting(LAST_REFUSAL, str(error))
+            self._record_once(LAST_REFUSAL, "refused", str(error))
             raise
-        state.set_setting(LAST_REFUSAL, None)
+        self._record_once(LAST_REFUSAL, "refused", None)
+
+    def _record_once(self, key: str, kind: str, detail: str | None) -> None:
+        """Record an event unless it is the same as the last of its kind; None says that all is well again."""
+        state = self._context.state
+        if state.setting(key) != detail:
+            with state.transaction():
+                state.set_setting(key, detail)
+                if detail:
+                    state.record(kind, detail=detail, now=self._context.clock.now())

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import datetime
+import ipaddress
 import socket
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import requests
 import urllib3
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from sealift_runtime.clock import SystemClock
 from sealift_runtime.errors import ConfigurationError, NotFoundError, TransportError
@@ -194,3 +201,47 @@ def test_a_place_without_scheme_is_a_directory() -> None:
     transport = open_transport("/media/stick")
     assert isinstance(transport, DirectoryTransport)
     assert transport.describe() == "/media/stick"
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """A self-signed certificate for 127.0.0.1, with its key, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "site CA")])
+    now = datetime.datetime.now(datetime.UTC)
+    built = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    path = tmp_path / "certificate.pem"
+    path.write_bytes(built.public_bytes(serialization.Encoding.PEM) + private)
+    return path
+
+
+def test_a_site_with_its_own_ca_is_trusted_only_with_it(tmp_path: Path, certificate: Path, clock: ManualClock) -> None:
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root" / "file").write_bytes(CONTENT)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    with serve_directory(tmp_path / "root", tls=context) as server:
+        own, usual = HttpTransport(server.url, ca_file=certificate), HttpTransport(server.url, clock=clock)
+        assert read_bounded(own, "file", LIMIT) == CONTENT
+        with pytest.raises(TransportError, match="no trusted TLS connection.*give its certificate"):
+            read_bounded(usual, "file", LIMIT)
+        own.close()
+        usual.close()
+    assert clock.slept == []
+
+
+def test_a_redirect_from_https_to_http_is_refused(server: StaticServer, tmp_path: Path, certificate: Path) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    with serve_directory(tmp_path, tls=context) as secure:
+        secure.faults.redirect_to = server.url
+        transport = HttpTransport(secure.url, ca_file=certificate)
+        with pytest.raises(TransportError, match="redirects from HTTPS to HTTP"):
+            read_bounded(transport, "file", LIMIT)
+        transport.close()

@@ -1,0 +1,113 @@
+"""Commit, wait, or roll back: what the counts say."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sealift_runtime.exchange.histogram import BUCKETS, bucket
+from sealift_runtime.update.policy import ProbationPolicy
+from sealift_runtime.update.probation import Decision, judge, lower_bound, since
+from sealift_runtime.update.records import Probation, ServingCounters
+
+START = datetime.datetime(2027, 1, 1, tzinfo=datetime.UTC)
+DEADLINE = START + datetime.timedelta(seconds=600)
+POLICY = ProbationPolicy()
+MB = 2**20
+
+
+def latencies(latency_ms: float, count: int) -> tuple[int, ...]:
+    return tuple(count if index == bucket(latency_ms) else 0 for index in range(BUCKETS))
+
+
+def served(requests: int, *, latency_ms: float = 1.0, **counts: int) -> ServingCounters:
+    return ServingCounters(requests=requests, latency_counts=latencies(latency_ms, requests), **counts)
+
+
+def decide(now: ServingCounters | None, before: ServingCounters | None = None, *, late: bool = False) -> tuple[Decision, str]:
+    probation = Probation(started=START, deadline=DEADLINE, start=ServingCounters(), before=before)
+    verdict = judge(probation, now, DEADLINE if late else START, POLICY)
+    return verdict.decision, verdict.reason
+
+
+def test_it_waits_until_the_deadline() -> None:
+    assert decide(served(100), served(100)) == (Decision.WAIT, "No breach in 100 requests; 600 s are left.")
+
+
+def test_without_a_breach_it_commits_at_the_deadline() -> None:
+    assert decide(served(100), served(100), late=True)[0] is Decision.COMMIT
+
+
+def test_where_nothing_serves_it_waits_and_commits() -> None:
+    assert decide(None)[0] is Decision.WAIT
+    assert decide(None, late=True)[0] is Decision.COMMIT
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "sentence"),
+    [
+        (served(100, failures=10), served(1000), "10 of 100 requests failed, 0.0% with the previous version."),
+        (served(100, failures=10), None, "10 of 100 requests failed, 0.0% with the previous version."),
+        (served(100, nonfinite=30), served(1000, nonfinite=10), "30 of 100 requests gave non-finite outputs, 1.0% with the previous version."),
+        (served(100, latency_ms=9), served(100, latency_ms=1), "Its latency at p50 is up to 10.0 ms, the previous version's was 1.0 ms."),
+        (served(1, memory_bytes=900 * MB), served(1, memory_bytes=100 * MB), f"It takes {900 * MB} bytes of memory"),
+    ],
+)
+def test_a_breach_rolls_back_at_once_and_says_why(now: ServingCounters, before: ServingCounters | None, sentence: str) -> None:
+    for late in (False, True):
+        decision, reason = decide(now, before, late=late)
+        assert decision is Decision.ROLL_BACK
+        assert reason.startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("now", "before"),
+    [
+        (served(10, failures=10), served(1000)),
+        (served(100, failures=10), served(1000, failures=100)),
+        (served(100, failures=2), served(1000)),
+        (served(100, latency_ms=1.5), served(100, latency_ms=1)),
+        (served(100, latency_ms=100), served(10, latency_ms=1)),
+        (served(100, latency_ms=100), None),
+        (served(1, memory_bytes=300 * MB), served(1, memory_bytes=100 * MB)),
+        (served(1, memory_bytes=900 * MB), None),
+    ],
+)
+def test_what_could_be_chance_or_has_nothing_to_compare_with_is_no_breach(now: ServingCounters, before: ServingCounters | None) -> None:
+    assert decide(now, before)[0] is Decision.WAIT
+
+
+def test_a_slow_tail_is_a_breach_once_there_are_enough_requests() -> None:
+    mixed = tuple(a + b for a, b in zip(latencies(1, 980), latencies(500, 20), strict=True))
+    assert decide(ServingCounters(requests=1000, latency_counts=mixed), served(1000))[0] is Decision.ROLL_BACK
+
+
+def test_only_what_was_counted_since_the_start_counts() -> None:
+    start = served(1000, failures=500)
+    probation = Probation(started=START, deadline=DEADLINE, start=start, before=None)
+    assert judge(probation, served(1100, failures=500), START, POLICY).decision is Decision.WAIT
+
+
+def test_counters_that_began_anew_count_from_zero() -> None:
+    assert since(served(1000, failures=500), served(30, failures=20)) == served(30, failures=20)
+
+
+@given(count=st.integers(0, 1000), more=st.integers(0, 1000))
+def test_the_lower_bound_lies_between_zero_and_the_rate(count: int, more: int) -> None:
+    total = count + more
+    assert 0 <= lower_bound(count, total) <= (count / total if total else 0)
+
+
+@given(count=st.integers(0, 100), total=st.integers(101, 200))
+def test_more_failures_never_make_it_better(count: int, total: int) -> None:
+    assert lower_bound(count, total) < lower_bound(count + 1, total)
+
+
+@given(seen=st.integers(0, 500), failures=st.integers(0, 500))
+def test_memory_and_latency_of_the_same_version_are_never_a_breach(seen: int, failures: int) -> None:
+    both = served(seen, failures=min(seen, failures), memory_bytes=100 * MB)
+    assert decide(both, dataclasses.replace(both))[0] is Decision.WAIT

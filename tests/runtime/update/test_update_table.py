@@ -1,0 +1,177 @@
+"""The transition table is whole, the database holds it, and every state has its step."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sealift_runtime.bundle.digest import Digest
+from sealift_runtime.errors import IntegrityError, StoreError, UpdateError
+from sealift_runtime.exchange.histogram import BUCKETS
+from sealift_runtime.exchange.report import Event
+from sealift_runtime.update import ledger, schema
+from sealift_runtime.update.encoding import update_from_json, update_to_json
+from sealift_runtime.update.records import Probation, Refusal, ServingCounters, Update
+from sealift_runtime.update.state import StateDatabase
+from sealift_runtime.update.steps import STEPS
+from sealift_runtime.update.table import TABLE, State, check_transition
+
+NOW = datetime.datetime(2027, 1, 1, tzinfo=datetime.UTC)
+RELEASE = Digest.of(b"release")
+
+
+def update(state: State = State.CHECKING) -> Update:
+    return Update(name="linear", version="1.0.0", state=state, release=RELEASE, release_size=100)
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> StateDatabase:
+    return StateDatabase(tmp_path / "state.sqlite")
+
+
+def reachable(start: State) -> set[State]:
+    found, waiting = {start}, [start]
+    while waiting:
+        for following in TABLE[waiting.pop()].next:
+            if following not in found:
+                found.add(following)
+                waiting.append(following)
+    return found
+
+
+def test_the_table_has_a_row_for_each_state() -> None:
+    assert set(TABLE) == set(State)
+
+
+def test_every_state_can_be_reached_from_checking() -> None:
+    assert reachable(State.CHECKING) == set(State)
+
+
+@pytest.mark.parametrize("start", State)
+def test_from_every_state_the_update_can_come_to_rest(start: State) -> None:
+    assert any(TABLE[state].rest for state in reachable(start))
+
+
+@pytest.mark.parametrize("start", State)
+def test_a_crash_leads_back_to_the_state_or_on_to_the_next(start: State) -> None:
+    assert TABLE[start].crash in (start, *TABLE[start].next)
+
+
+def test_every_state_but_those_of_rest_has_a_step() -> None:
+    assert set(STEPS) == {state for state in State if not TABLE[state].rest}
+
+
+def test_the_new_bundle_serves_only_after_its_self_test() -> None:
+    for state, row in TABLE.items():
+        for following in row.next:
+            if row.serves == "old" and TABLE[following].serves == "new":
+                assert state is State.SELF_TESTING
+
+
+@pytest.mark.parametrize("before", State)
+@pytest.mark.parametrize("after", State)
+def test_exactly_the_transitions_of_the_table_are_allowed(before: State, after: State) -> None:
+    if after in TABLE[before].next:
+        check_transition(before, after)
+    else:
+        with pytest.raises(UpdateError, match=f"update in {before}: no such transition.*found {after}"):
+            check_transition(before, after)
+
+
+def test_the_database_refuses_what_the_table_lacks(state: StateDatabase) -> None:
+    state.put(update())
+    state.enter(update(State.FETCHING))
+    with pytest.raises(UpdateError, match="no such transition"):
+        state.enter(update(State.ACTIVATING))
+    assert state.update("linear") == update(State.FETCHING)
+
+
+def test_what_is_written_together_is_kept_together(state: StateDatabase) -> None:
+    with pytest.raises(RuntimeError), state.transaction():
+        state.put(update())
+        state.record("found", now=NOW)
+        raise RuntimeError
+    assert state.updates() == []
+    assert state.events() == []
+
+
+def test_another_process_sees_only_what_is_complete(state: StateDatabase, tmp_path: Path) -> None:
+    reader = StateDatabase(tmp_path / "state.sqlite")
+    with state.transaction():
+        state.record("found", now=NOW)
+        assert reader.events() == []
+    assert [event.kind for event in reader.events()] == ["found"]
+    reader.close()
+
+
+def test_a_database_of_another_version_is_refused(tmp_path: Path) -> None:
+    StateDatabase(tmp_path / "state.sqlite").close()
+    connection = schema.connect(tmp_path / "state.sqlite")
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    with pytest.raises(StoreError, match="another version of the database: expected 1, found 99"):
+        StateDatabase(tmp_path / "state.sqlite")
+
+
+def test_a_file_that_is_no_database_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "state.sqlite").write_bytes(b"not a database, " * 100)
+    with pytest.raises(StoreError, match=r"state\.sqlite: the database can't be used"):
+        StateDatabase(tmp_path / "state.sqlite")
+
+
+def test_refusals_and_settings_are_remembered_and_forgotten(state: StateDatabase) -> None:
+    refusal = Refusal(release=RELEASE, name="linear", version="1.0.0", reason="wrong outputs")
+    state.refuse(refusal)
+    state.set_setting("key", "value")
+    assert (state.refusals(), state.setting("key")) == ([refusal], "value")
+    state.forgive("linear")
+    state.set_setting("key", None)
+    assert (state.refusals(), state.setting("key")) == ([], None)
+
+
+def test_events_are_numbered_and_can_be_read_from_any_number_on(state: StateDatabase) -> None:
+    for kind in ("a", "b", "c"):
+        state.record(kind, model="m", version="1.0.0", detail="d" * 5000, now=NOW)
+    assert [event.number for event in state.events(1)] == [2, 3]
+    assert len(state.events()[0].detail) == 2000
+    state.verify_ledger()
+
+
+@given(kinds=st.lists(st.text(max_size=5), min_size=2, max_size=6), data=st.data())
+def test_a_ledger_with_anything_missing_or_changed_is_found_out(kinds: list[str], data: st.DataObject) -> None:
+    rows, previous = [], ledger.START
+    for number, kind in enumerate(kinds, 1):
+        event = Event(number=number, time=NOW, kind=kind)
+        previous = ledger.chain(event, previous)
+        rows.append((event, previous))
+    ledger.verify(rows, where="ledger")
+    at = data.draw(st.integers(0, len(rows) - 2))
+    with pytest.raises(IntegrityError, match="gap"):
+        ledger.verify([*rows[:at], *rows[at + 1 :]], where="ledger")
+    changed = Event(number=at + 1, time=NOW, kind=rows[at][0].kind + "x")
+    with pytest.raises(IntegrityError, match=f"event {at + 1}: the ledger was changed"):
+        ledger.verify([*rows[:at], (changed, rows[at][1]), *rows[at + 1 :]], where="ledger")
+
+
+counts = st.integers(0, 10**9)
+counters = st.builds(
+    ServingCounters,
+    requests=counts,
+    failures=counts,
+    nonfinite=counts,
+    latency_counts=st.lists(counts, min_size=BUCKETS, max_size=BUCKETS).map(tuple),
+    memory_bytes=counts,
+)
+probations = st.builds(Probation, started=st.just(NOW), deadline=st.just(NOW), start=counters, before=st.none() | counters)
+
+
+@given(st.none() | probations, st.sampled_from(State), st.text(max_size=50), st.none() | st.just(RELEASE))
+def test_an_update_comes_out_of_the_database_as_it_went_in(probation: Probation | None, state: State, reason: str, bundle: Digest | None) -> None:
+    row = Update(
+        name="m", version="1.0.0", state=state, release=RELEASE, release_size=1, bundle=bundle, attempts=2, probation=probation, reason=reason
+    )
+    assert update_from_json(update_to_json(row)) == row
