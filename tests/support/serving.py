@@ -1,0 +1,155 @@
+"""A real server on a free port, in a thread of its own, and the plainest client."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import http.client
+import json
+import socket
+import threading
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from sealift_runtime.bundle.digest import Digest
+from sealift_runtime.bundle.golden import Array
+from sealift_runtime.engine.session import ModelSession
+from sealift_runtime.serving.limits import LIMITS, ServingLimits
+from sealift_runtime.serving.model import Observer, ServedModel
+from sealift_runtime.serving.server import InferenceServer, run
+from sealift_runtime.serving.table import ModelTable
+from support.models import make_bundle
+
+T = TypeVar("T")
+START_S: Final = 20.0
+
+
+class Recorder:
+    """An observer that keeps what it was told."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[dict[str, Array], dict[str, Array], float]] = []
+        self.failures: list[str] = []
+
+    def observed(self, inputs: Mapping[str, Array], outputs: Mapping[str, Array], latency_ms: float) -> None:
+        self.seen.append((dict(inputs), dict(outputs), latency_ms))
+
+    def failed(self, kind: str) -> None:
+        self.failures.append(kind)
+
+
+def served(
+    directory: Path, model: str = "linear", *, version: str = "1.0.0", observer: Observer | None = None, limits: ServingLimits = LIMITS
+) -> ServedModel:
+    """A committed graph as a model that serves; its bundle is made in ``directory``."""
+    manifest = make_bundle(directory, model=model, version=version)
+    session = ModelSession.open(directory)
+    return ServedModel(manifest.name, version, Digest.of(version.encode()), session, observer or Recorder(), limits=limits)
+
+
+@dataclasses.dataclass(slots=True)
+class Answer:
+    """A response: status, headers in lower case, body."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        """The body, parsed."""
+        return json.loads(self.body)
+
+
+class RunningServer:
+    """A server that runs on a loop in another thread."""
+
+    def __init__(self, server: InferenceServer, loop: asyncio.AbstractEventLoop, port: int) -> None:
+        self.server = server
+        self.port = port
+        self._loop = loop
+
+    def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine on the server's loop."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(START_S)
+
+    def ask(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Answer:
+        """One request on a connection of its own; a body that isn't bytes goes as JSON."""
+        data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=START_S)
+        with contextlib.closing(connection):
+            connection.request(method, path, data, dict(headers or {}))
+            response = connection.getresponse()
+            return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, response.read())
+
+    def infer(self, model: str, inputs: list[dict[str, Any]], **fields: Any) -> Answer:
+        """One inference."""
+        return self.ask("POST", f"/v2/models/{model}/infer", {"inputs": inputs, **fields})
+
+    def connect(self) -> socket.socket:
+        """A plain connection."""
+        return socket.create_connection(("127.0.0.1", self.port), timeout=START_S)
+
+
+@contextlib.contextmanager
+def running(make: Callable[[ModelTable], InferenceServer], *models: ServedModel) -> Iterator[RunningServer]:
+    """Run the server that ``make`` makes of a table of models, on a free port, until the block ends."""
+    table = ModelTable()
+    for model in models:
+        table.activate(model)
+    started: threading.Event = threading.Event()
+    found: list[RunningServer] = []
+    failures: list[BaseException] = []
+
+    async def serve() -> None:
+        stopped = asyncio.Event()
+        server = make(table)
+        port = await server.start_tcp("127.0.0.1", 0)
+        loop = asyncio.get_running_loop()
+        found.append(RunningServer(server, loop, port))
+        stop_later.append(lambda: loop.call_soon_threadsafe(stopped.set))
+        started.set()
+        await stopped.wait()
+        await server.stop(drain_s=1)
+
+    def main() -> None:
+        try:
+            run(serve())
+        except BaseException as error:
+            failures.append(error)
+            started.set()
+            raise
+
+    stop_later: list[Callable[[], object]] = []
+    thread = threading.Thread(target=main)
+    thread.start()
+    try:
+        assert started.wait(START_S)
+        assert not failures, failures
+        yield found[0]
+    finally:
+        for stop in stop_later:
+            stop()
+        thread.join(START_S)
+
+
+def x_input(rows: Array) -> dict[str, Any]:
+    """The tensor `x` with these rows, as JSON."""
+    return {"name": "x", "shape": list(rows.shape), "datatype": "FP32", "data": rows.ravel().tolist()}
+
+
+def read_responses(client: socket.socket, count: int) -> list[Answer]:
+    """Read ``count`` responses that come one after the other on a connection."""
+    file = client.makefile("rb")
+    return [_read_response(file) for _ in range(count)]
+
+
+def _read_response(file: Any) -> Answer:
+    status = int(file.readline().split()[1])
+    headers: dict[str, str] = {}
+    while (line := file.readline().strip()) != b"":
+        name, _, value = line.decode().partition(": ")
+        headers[name] = value
+    return Answer(status, headers, file.read(int(headers.get("content-length", 0))))
