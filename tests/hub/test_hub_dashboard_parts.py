@@ -54,10 +54,10 @@ def test_bars_stay_in_their_frame(values: list[int]) -> None:
 
 @given(st.lists(st.one_of(st.none(), st.floats(0.01, 1e5)), max_size=80))
 def test_a_line_has_one_point_per_value_and_breaks_at_gaps(values: list[float | None]) -> None:
-    path = charts.line(values, 48)
+    path, upper = charts.lines([values, [value and value * 2 for value in values]], 48)
     shown = values[-48:]
-    assert path.count("M") + path.count("L") == sum(value is not None for value in shown)
-    assert "nan" not in path
+    assert path.count("M") + path.count("L") == sum(value is not None for value in shown) == upper.count("M") + upper.count("L")
+    assert "nan" not in path + upper
 
 
 @given(st.floats(0, 1), st.floats(0, 10))

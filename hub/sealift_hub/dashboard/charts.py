@@ -65,13 +65,14 @@ def _bar(x: float, step: float, part: float) -> Bar:
     return Bar(x=round(x, 2), y=round(HEIGHT - height, 2), width=round(step * 0.72, 2), height=round(height, 2))
 
 
-def line(values: Sequence[float | None], slots: int) -> str:
-    """An SVG path on a logarithmic axis that fits the values; it breaks where there is none."""
-    shown = list(values[-slots:])
-    logs = [math.log10(value) for value in shown if value]
-    if not logs:
-        return ""
-    low, high = min(logs) - 0.15, max(logs) + 0.15
+def lines(series: Sequence[Sequence[float | None]], slots: int) -> tuple[str, ...]:
+    """One SVG path per series, all on one logarithmic axis that fits them; a path breaks where there is no value."""
+    logs = [math.log10(value) for values in series for value in values[-slots:] if value]
+    low, high = min(logs, default=0.0) - 0.15, max(logs, default=0.0) + 0.15
+    return tuple(_line(values[-slots:], slots, low, high) for values in series)
+
+
+def _line(shown: Sequence[float | None], slots: int, low: float, high: float) -> str:
     step = WIDTH / slots
     path, pen = "", "M"
     for index, value in enumerate(shown):

@@ -6,6 +6,7 @@ import datetime
 from typing import Final
 
 _STEPS: Final = ((60, "second", 1), (3600, "minute", 60), (86400, "hour", 3600), (7 * 86400, "day", 86400))
+_LABELS: Final = {"os": "Operating system", "arch": "Architecture", "cpu": "Processor"}
 
 
 def ago(moment: datetime.datetime | None, now: datetime.datetime) -> str:
@@ -45,6 +46,11 @@ def count(number: int) -> str:
 def plural(number: int, word: str) -> str:
     """``1 device``, ``2 devices``."""
     return f"{count(number)} {word}{'' if number == 1 else 's'}"
+
+
+def fact_label(key: str) -> str:
+    """What a device says about itself, as a label: ``cpu`` is the ``Processor``."""
+    return _LABELS.get(key) or key.replace("_", " ").capitalize()
 
 
 def day_time(moment: datetime.datetime) -> str:

@@ -35,14 +35,13 @@ _ASSETS_VERSION: Final = hashlib.sha256(b"".join(data for _, data in _ASSETS.val
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ModelPanel:
-    """What the device page shows of one model; ``windows`` has the newest first."""
+    """What the device page shows of one model: ``windows`` has the newest first, ``latency`` the paths of p50 and p99."""
 
     model: ModelView
     windows: tuple[WindowView, ...]
     drift: DriftView | None
     requests: tuple[charts.Bar, ...]
-    p50: str
-    p99: str
+    latency: tuple[str, ...]
 
 
 def router(database: Database, clock: Clock) -> APIRouter:
@@ -89,8 +88,7 @@ def _panel(session: Session, device_id: str, model: ModelView) -> ModelPanel:
         windows=windows,
         drift=queries.newest_drift(session, device_id, model.name),
         requests=charts.bars([window.requests for window in oldest_first], CHART_WINDOWS),
-        p50=charts.line([window.p50_ms for window in oldest_first], CHART_WINDOWS),
-        p99=charts.line([window.p99_ms for window in oldest_first], CHART_WINDOWS),
+        latency=charts.lines([[window.p50_ms for window in oldest_first], [window.p99_ms for window in oldest_first]], CHART_WINDOWS),
     )
 
 
@@ -108,7 +106,16 @@ def health(device: DeviceView, now: datetime.datetime) -> str:
 def _environment() -> jinja2.Environment:
     loader = jinja2.FileSystemLoader(_HERE / "templates")
     environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    for filter_ in (formatting.ago, formatting.latency, formatting.count, formatting.plural, formatting.day_time, formatting.machine_time, health):
+    for filter_ in (
+        formatting.ago,
+        formatting.latency,
+        formatting.count,
+        formatting.plural,
+        formatting.day_time,
+        formatting.machine_time,
+        formatting.fact_label,
+        health,
+    ):
         environment.filters[filter_.__name__] = filter_
     environment.globals |= {"charts": charts, "version": sealift_hub.__version__, "assets_version": _ASSETS_VERSION}
     return environment

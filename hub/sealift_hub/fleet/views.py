@@ -53,7 +53,7 @@ class DeviceView:
     @property
     def name(self) -> str:
         """What people call the device, if it says so; else its short id."""
-        return self.host.get("name") or self.host.get("hostname") or f"device {self.short_id}"
+        return self.host.get("name") or self.host.get("hostname") or self.short_id
 
     @property
     def alarms(self) -> int:

@@ -1,0 +1,57 @@
+"""The device's own spool against the hub's own intake: over HTTP, and over a medium that somebody carries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from sealift_runtime.exchange.report import Event
+from sealift_runtime.reports.medium import export_reports, import_receipt
+from sealift_runtime.reports.sender import send_pending
+from sealift_runtime.reports.spool import ReportSpool
+from sealift_runtime.signing.keys import PrivateKey
+from support.clocks import ManualClock
+from support.hub import RunningHub, hub_json, running_hub
+from support.simulated import HOUR, NOON, drift, installed, window
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[RunningHub]:
+    with running_hub(tmp_path / "data") as running:
+        yield running
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> ReportSpool:
+    return ReportSpool(tmp_path / "reports.sqlite", PrivateKey.generate(), ManualClock())
+
+
+def fill(spool: ReportSpool, number: int) -> None:
+    spool.add(
+        {"name": "press-7"},
+        [installed()],
+        [window(end=NOON + number * HOUR, features=[drift("speed", 0.2)])],
+        [Event(number=number, time=NOON, kind="activated", model="vibration", version="1.3.0")],
+    )
+
+
+def test_reports_go_by_http_and_then_by_medium_and_the_chain_stays_whole(hub: RunningHub, spool: ReportSpool, tmp_path: Path) -> None:
+    with requests.Session() as http:
+        fill(spool, 1)
+        fill(spool, 2)
+        assert send_pending(spool, hub.url, http) == 2
+        assert spool.pending() == []
+        fill(spool, 3)
+        (tmp_path / "medium").mkdir()
+        assert export_reports(spool, tmp_path / "medium") == 1
+        fill(spool, 4)
+        [row] = hub_json("import", tmp_path / "medium", "--data", hub.data)["devices"]
+        assert (row["new"], row["refused"], row["acknowledged"]) == (1, [], 3)
+        import_receipt(spool, tmp_path / "medium")
+        assert [number for number, _ in spool.pending()] == [4]
+        assert send_pending(spool, hub.url, http) == 1
+    seen = hub.get(f"/api/v1/devices/{spool.device}").json()
+    assert (seen["number"], seen["name"], seen["models"][0]["drifted"]) == (4, "press-7", ["speed"])
