@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import sqlite3
-import threading
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from sealift_hub.errors import DatabaseError
 from sealift_hub.storage.database import FILE_NAME, Database
 from sealift_hub.storage.models import Base, Device
+from support.hub import COMMAND
 from support.simulated import NOON
 
 
@@ -74,20 +75,9 @@ def test_what_fails_halfway_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_several_hubs_may_start_at_once(tmp_path: Path) -> None:
-    failures: list[Exception] = []
-
-    def start() -> None:
-        try:
-            Database.in_directory(tmp_path).close()
-        except DatabaseError as error:
-            failures.append(error)
-
-    threads = [threading.Thread(target=start) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert failures == []
+    words = [COMMAND, "devices", "--data", str(tmp_path)]
+    hubs = [subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) for _ in range(4)]
+    assert [(hub.communicate(timeout=60)[1], hub.returncode) for hub in hubs] == [("", 0)] * 4
 
 
 @pytest.mark.parametrize("table", Base.metadata.sorted_tables, ids=lambda table: table.name)
