@@ -34,10 +34,10 @@ def new_signer() -> CryptoSigner:
 class Repository:
     """A repository in a directory. ``now`` is when it signs; move it on to publish later."""
 
-    def __init__(self, directory: Path, *, root_threshold: int = 1, root_keys: int = 1) -> None:
+    def __init__(self, directory: Path, *, root_threshold: int = 1, root_keys: int = 1, now: datetime.datetime = NOW) -> None:
         self.directory = directory
         self.layout = OciLayout.create(directory)
-        self.now = NOW
+        self.now = now
         self.signers: dict[str, list[CryptoSigner]] = {role: [new_signer()] for role in (TARGETS, CHANNELS, SNAPSHOT, TIMESTAMP)}
         self.signers[ROOT] = [new_signer() for _ in range(root_keys)]
         self.root = Metadata(Root(consistent_snapshot=True))

@@ -21,6 +21,8 @@ from sealift_runtime.agent.reporting import seal, send
 from sealift_runtime.agent.supervisor import leave_with_parent
 from sealift_runtime.agent.updating import updater_of
 from sealift_runtime.errors import BusyError, SealiftError
+from sealift_runtime.exchange.report import Event
+from sealift_runtime.update.records import Update
 from sealift_runtime.update.table import State
 
 logger = logging.getLogger(__name__)
@@ -45,18 +47,20 @@ class ControlPlane:
         self._stopping.set()
 
     def run(self) -> None:
-        """Rounds until told to stop."""
+        """Make sure that what is installed is whole; then rounds until told to stop."""
+        self._attempt("recover", self.updater.recover)
         while not self._stopping.is_set():
             self.round()
             self._stopping.wait(TICK_S)
 
     def round(self) -> None:
         """Everything that is due now."""
-        if self._is_due("poll", self.device.config.poll_s):
+        self._attempt("probation", self._watch_for_crashes)
+        polling = self._is_due("poll", self.device.config.poll_s)
+        if polling:
             self._attempt("refresh", self._refresh)
+        if polling or self.device.state.unfinished():
             self._attempt("update", self._advance)
-        elif self.device.state.unfinished():
-            self._attempt("update", self._watch)
         if self._is_due("report", self.device.config.report_s):
             self._attempt("report", self._report)
 
@@ -83,14 +87,20 @@ class ControlPlane:
         for problem in self.updater.advance().problems:
             logger.warning("update: %s", problem)
 
-    def _watch(self) -> None:
-        """Roll back what crashed the server while on probation; look after the rest."""
+    def _watch_for_crashes(self) -> None:
+        """Roll back what crashed the server while on probation, if there is something to go back to."""
         for update in self.device.state.unfinished():
-            if update.state is State.PROBATION and update.probation:
-                crashes = [event for event in self.device.state.events() if event.kind == CRASHED and event.time >= update.probation.started]
-                if crashes:
-                    self.updater.rollback(update.name, f"the server crashed during the probation of {update.version}: {crashes[-1].detail}")
-        self._advance()
+            deployment = self.device.state.deployment(update.name)
+            if deployment and deployment.previous and (crash := self._crash(update)):
+                self.updater.rollback(update.name, f"the server crashed during the probation of {update.version}: {crash.detail}")
+
+    def _crash(self, update: Update) -> Event | None:
+        """The latest crash of the server since an update's probation began."""
+        if update.state is not State.PROBATION or update.probation is None:
+            return None
+        since = update.probation.started.replace(microsecond=0)
+        events = (event for event in reversed(self.device.state.events()) if event.kind == CRASHED)
+        return next((event for event in events if event.time >= since), None)
 
     def _report(self) -> None:
         seal(self.device, self.server)

@@ -130,6 +130,8 @@ class OciLayout:
     def index(self) -> list[Descriptor]:
         """What ``index.json`` lists."""
         path = self.directory / "index.json"
+        if not path.is_file():
+            raise IntegrityError("a file of the layout is missing", where=str(path))
         document = parse_oci_document(path.read_bytes(), where=str(path), media_type=INDEX_TYPE)
         return [Descriptor.parse(row) for row in document.documents("manifests", max_items=100_000)]
 

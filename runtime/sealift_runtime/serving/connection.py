@@ -130,9 +130,8 @@ class Connection(asyncio.Protocol):
         return b"\r\n".join(lines) + b"\r\n\r\n"
 
     def eof_received(self) -> bool:
-        """Keep our side open while answers are due."""
-        self._parser = None
-        return self._current is not None or bool(self._waiting)
+        """Take the end of what a client sends for its leaving: what it waits for is not worth a worker's time."""
+        return False
 
     def pause_writing(self) -> None:
         """Take up no further request while the client doesn't read."""

@@ -117,3 +117,9 @@ def test_an_image_of_something_else_is_no_release() -> None:
 def test_a_directory_that_is_no_layout_is_named(tmp_path: Path) -> None:
     with pytest.raises(IntegrityError, match="not an OCI image layout"):
         OciLayout.open(tmp_path)
+
+
+def test_a_layout_without_its_index_is_named(release: tuple[OciLayout, Release]) -> None:
+    (release[0].directory / "index.json").unlink()
+    with pytest.raises(IntegrityError, match=r"index\.json: a file of the layout is missing"):
+        only_release(release[0])
