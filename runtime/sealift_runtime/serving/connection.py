@@ -77,6 +77,7 @@ class Connection(asyncio.Protocol):
         self._write_paused_at: float | None = None
         self._reading_paused = False
         self._pumping = False
+        self._begun = False
         self._head_bytes = 0
         self._refusal: HttpResponse | None = None
         self._target = self._parser_method = b""
@@ -105,8 +106,10 @@ class Connection(asyncio.Protocol):
         """Parse what came; complete requests are answered in turn."""
         if self._phase == LINGERING or self._parser is None:
             return
+        unfinished = self._phase == HEAD
+        self._begun = False
         self._feed(data)
-        if self._phase == HEAD:
+        if unfinished and self._phase == HEAD and not self._begun:  # the parser keeps a header to itself until it ends
             self._head_bytes += len(data)
             self._check_head()
         if self._refusal is not None:
@@ -148,6 +151,7 @@ class Connection(asyncio.Protocol):
     def on_message_begin(self) -> None:
         """Begin a request."""
         self._enter(HEAD)
+        self._begun = True
         self._target = b""
         self._headers = {}
         self._body = b""
@@ -155,6 +159,8 @@ class Connection(asyncio.Protocol):
 
     def on_url(self, url: bytes) -> None:
         """Take the target, which may come in pieces."""
+        self._head_bytes += len(url)
+        self._check_head()
         self._target += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -168,8 +174,6 @@ class Connection(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         """Judge the head before the body comes."""
         self._enter(BODY)
-        self._head_bytes += len(self._target)
-        self._check_head()
         length = self._headers.get(b"content-length", b"")
         if length.isdigit() and int(length[:20]) > self._server.limits.body_bytes:
             self._too_large(length.decode())
@@ -297,6 +301,7 @@ class Connection(asyncio.Protocol):
         if full:
             self._transport.pause_reading()
         else:
+            self._since = self._server.now
             self._transport.resume_reading()
 
     def shut(self) -> None:
@@ -312,8 +317,9 @@ class Connection(asyncio.Protocol):
     def sweep(self, now: float) -> None:
         """Called about once a second: close what is too slow or idle for too long."""
         limits, age = self._server.limits, now - self._since
-        if self._write_paused_at is not None and now - self._write_paused_at > limits.write_timeout_s:
-            self.abort()
+        if self._reading_paused:  # it is we who keep the client waiting, or it doesn't take its answers
+            if self._write_paused_at is not None and now - self._write_paused_at > limits.write_timeout_s:
+                self.abort()
         elif self._phase == LINGERING:
             if age > _LINGER_S:
                 self.abort()

@@ -1,0 +1,287 @@
+"""HTTP/1.1 on a real socket: keep-alive, pipelining, chunks, limits, slow clients, clients that leave."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sealift_runtime.serving.limits import ServingLimits
+from sealift_runtime.serving.server import InferenceServer
+from sealift_runtime.serving.table import ModelTable
+from support.serving import Recorder, RunningServer, read_responses, running, served, x_input
+
+LIMITS = ServingLimits(
+    body_bytes=10_000,
+    header_bytes=2_000,
+    header_timeout_s=0.7,
+    body_timeout_s=1.0,
+    idle_timeout_s=1.5,
+    write_timeout_s=5.0,
+    connections=8,
+    queued_requests=2,
+)
+BODY = json.dumps({"inputs": [x_input(np.array([[1, 2, 3, 4]], np.float32))]}).encode()
+LIVE = b"GET /v2/health/live HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+def infer(body: bytes = BODY, *headers: bytes, model: bytes = b"linear") -> bytes:
+    lines = [b"POST /v2/models/%b/infer HTTP/1.1" % model, b"Host: a", b"Content-Length: %d" % len(body), *headers]
+    return b"\r\n".join(lines) + b"\r\n\r\n" + body
+
+
+def slow(rounds: int) -> bytes:
+    rows = [x_input(np.ones((1, 4), np.float32)), {"name": "rounds", "shape": [1], "datatype": "INT64", "data": [rounds]}]
+    return infer(json.dumps({"inputs": rows}).encode(), model=b"slow")
+
+
+def limited(limits: ServingLimits, threads: int = 1) -> Callable[[ModelTable], InferenceServer]:
+    return lambda table: InferenceServer(table, limits=limits, threads=threads)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    folder = tmp_path_factory.mktemp("bundles")
+    models = [served(folder / name, name, limits=LIMITS) for name in ("linear", "slow")]
+    with running(limited(LIMITS), *models) as started:
+        yield started
+
+
+def is_closed(client: socket.socket) -> bool:
+    """Whether the server has closed; what it still had to say is read first."""
+    try:
+        while client.recv(65536):
+            pass
+    except ConnectionResetError:
+        return True
+    return True
+
+
+def test_a_connection_serves_many_requests(server: RunningServer) -> None:
+    with server.connect() as client:
+        for _ in range(5):
+            client.sendall(infer())
+            assert read_responses(client, 1)[0].json["outputs"][1]["data"] == [2]
+
+
+def test_pipelined_requests_are_answered_in_their_order(server: RunningServer) -> None:
+    with server.connect() as client:
+        client.sendall(slow(20_000) + LIVE + infer() + slow(10) + LIVE)
+        names = [found.json.get("model_name", "live") for found in read_responses(client, 5)]
+    assert names == ["slow", "live", "linear", "slow", "live"]
+
+
+def test_hundreds_of_pipelined_requests_are_all_answered(server: RunningServer) -> None:
+    with server.connect() as client:
+        client.sendall(slow(50_000) + (LIVE + infer()) * 400)
+        found = read_responses(client, 801)
+    assert [row.status for row in found] == [200] * 801
+
+
+def test_a_request_may_come_byte_by_byte(server: RunningServer) -> None:
+    with server.connect() as client:
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for byte in infer():
+            client.sendall(bytes([byte]))
+        assert read_responses(client, 1)[0].status == 200
+
+
+def test_a_chunked_body_is_put_together(server: RunningServer) -> None:
+    chunks = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in (BODY[:10], BODY[10:11], BODY[11:]))
+    with server.connect() as client:
+        client.sendall(b"POST /v2/models/linear/infer HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n" + LIVE)
+        assert [found.status for found in read_responses(client, 2)] == [200, 200]
+
+
+def test_expect_100_continue_is_answered_before_the_body(server: RunningServer) -> None:
+    request = infer(BODY, b"Expect: 100-continue")
+    with server.connect() as client:
+        client.sendall(request[: -len(BODY)])
+        assert client.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        client.sendall(BODY)
+        assert read_responses(client, 1)[0].status == 200
+
+
+def test_head_gives_the_headers_of_get_alone(server: RunningServer) -> None:
+    with server.connect() as client:
+        client.sendall(b"HEAD /v2 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        data = b"".join(iter(lambda: client.recv(65536), b""))
+    assert data.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert data.endswith(b"\r\n\r\n")
+    length = int(data.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+    assert length == len(server.ask("GET", "/v2").body)
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "header"),
+    [
+        (b"GET /v2 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", "close"),
+        (b"GET /v2 HTTP/1.0\r\n\r\n", "close"),
+        (b"GET /v2 HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", "keep-alive"),
+    ],
+)
+def test_the_connection_lives_as_long_as_the_client_says(server: RunningServer, request_bytes: bytes, header: str) -> None:
+    with server.connect() as client:
+        client.sendall(request_bytes)
+        assert read_responses(client, 1)[0].headers["connection"] == header
+        if header == "close":
+            assert is_closed(client)
+        else:
+            client.sendall(request_bytes)
+            assert read_responses(client, 1)[0].status == 200
+
+
+def test_an_offer_to_upgrade_is_passed_over_with_its_body(server: RunningServer) -> None:
+    offer = (b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA")
+    with server.connect() as client:
+        client.sendall(infer(BODY, *offer) + LIVE)
+        assert [found.status for found in read_responses(client, 2)] == [200, 200]
+
+
+def test_a_client_that_closes_its_half_still_gets_what_was_answered(server: RunningServer) -> None:
+    with server.connect() as client:
+        client.sendall(infer() + LIVE)
+        client.shutdown(socket.SHUT_WR)
+        assert [found.status for found in read_responses(client, 2)] == [200, 200]
+        assert is_closed(client)
+
+
+@pytest.mark.parametrize(
+    ("data", "status", "words"),
+    [
+        (b"HELLO\r\n\r\n", 400, "not HTTP/1.1"),
+        (b"GET /v2 HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400, "not HTTP/1.1"),
+        (b"GET /v2 HTTP/1.1\r\nHost: a\r\nX: " + b"a" * 3000 + b"\r\n\r\n", 431, "at most 2000 bytes"),
+        (b"GET /" + b"a" * 3000, 431, "at most 2000 bytes"),
+        (b"POST /v2/models/linear/infer HTTP/1.1\r\nHost: a\r\nContent-Length: 10001\r\n\r\n", 413, "at most 10000 bytes, found 10001"),
+        (
+            b"POST /v2/models/linear/infer HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2711\r\n" + b" " * 10_001 + b"\r\n",
+            413,
+            "at most 10000 bytes, found more",
+        ),
+        (b"CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n", 405, "no proxy"),
+    ],
+)
+def test_what_is_not_acceptable_is_refused_and_the_connection_closed(server: RunningServer, data: bytes, status: int, words: str) -> None:
+    with server.connect() as client:
+        client.sendall(data)
+        found = read_responses(client, 1)[0]
+        assert (found.status, found.headers["connection"]) == (status, "close")
+        assert words in found.json["error"]
+        assert is_closed(client)
+
+
+def test_a_refusal_comes_after_the_answers_before_it(server: RunningServer) -> None:
+    with server.connect() as client:
+        client.sendall(slow(20_000) + b"nonsense\r\n\r\n")
+        assert [found.status for found in read_responses(client, 2)] == [200, 400]
+
+
+def test_a_client_that_sends_on_regardless_still_gets_its_413(server: RunningServer) -> None:
+    with server.connect() as client:
+        client.sendall(b"POST /v2/models/linear/infer HTTP/1.1\r\nHost: a\r\nContent-Length: 5000000\r\n\r\n" + b" " * 5_000_000)
+        assert read_responses(client, 1)[0].status == 413
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [(b"GET /v2 HTT", "head took more than 0.7 s"), (b"POST /v2 HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{", "body took more than 1 s")],
+)
+def test_a_client_that_is_too_slow_gets_408(server: RunningServer, data: bytes, words: str) -> None:
+    with server.connect() as client:
+        client.sendall(data)
+        found = read_responses(client, 1)[0]
+    assert found.status == 408
+    assert words in found.json["error"]
+
+
+def test_an_idle_connection_is_closed(server: RunningServer) -> None:
+    with server.connect() as client:
+        client.sendall(LIVE)
+        assert read_responses(client, 1)[0].status == 200
+        start = time.monotonic()
+        assert is_closed(client)
+        assert time.monotonic() - start > 0.5
+
+
+def test_a_full_queue_is_503_with_retry_after(tmp_path: Path) -> None:
+    recorder = Recorder()
+    with running(limited(LIMITS), served(tmp_path, "slow", observer=recorder)) as busy:
+        clients = [busy.connect() for _ in range(5)]
+        for client in clients:
+            client.sendall(slow(60_000))
+        found = [read_responses(client, 1)[0] for client in clients]
+        for client in clients:
+            client.close()
+    assert sorted(row.status for row in found) == [200, 200, 200, 503, 503]
+    refused = next(row for row in found if row.status == 503)
+    assert refused.headers["retry-after"] == "1"
+    assert "the queue is full: 2 requests wait already" in refused.json["error"]
+    assert recorder.failures == ["overload", "overload"]
+
+
+def test_too_many_connections_are_turned_away(server: RunningServer) -> None:
+    with running(limited(dataclasses.replace(LIMITS, connections=2))) as small:
+        clients = [small.connect() for _ in range(2)]
+        for client in clients:
+            client.sendall(LIVE)
+            assert read_responses(client, 1)[0].status == 200
+        with small.connect() as third:
+            found = read_responses(third, 1)[0]
+        for client in clients:
+            client.close()
+    assert (found.status, found.json) == (503, {"error": "too many connections"})
+
+
+def test_requests_of_clients_that_left_are_not_run(tmp_path: Path) -> None:
+    recorder = Recorder()
+    with running(limited(LIMITS), served(tmp_path, "slow", observer=recorder)) as busy:
+        first = busy.connect()
+        first.sendall(slow(100_000))
+        time.sleep(0.05)
+        gone = busy.connect()
+        gone.sendall(slow(10**9))
+        time.sleep(0.05)
+        gone.close()
+        assert read_responses(first, 1)[0].status == 200
+        first.sendall(slow(1))
+        assert read_responses(first, 1)[0].status == 200
+        first.close()
+    assert len(recorder.seen) == 2
+
+
+def test_a_heavy_model_does_not_hold_up_a_light_one(server: RunningServer) -> None:
+    with server.connect() as heavy:
+        heavy.sendall(slow(300_000))
+        time.sleep(0.05)
+        start = time.monotonic()
+        assert server.ask("GET", "/v2/health/live").status == 200
+        quick = time.monotonic() - start
+        assert read_responses(heavy, 1)[0].status == 200
+        assert quick < (time.monotonic() - start) / 2
+
+
+def test_a_client_that_does_not_read_is_not_read_from(server: RunningServer) -> None:
+    request = b"GET /v2/models/stats HTTP/1.1\r\nHost: a\r\n\r\n"
+    with server.connect() as client:
+        client.settimeout(2)
+        sent = 0
+        with pytest.raises(TimeoutError):
+            while sent < 200_000_000:
+                sent += client.send(request * 1000)
+        client.settimeout(20)
+        assert read_responses(client, 100)[-1].status == 200
+
+
+def test_a_client_that_never_reads_is_dropped_in_the_end(tmp_path: Path) -> None:
+    with running(limited(dataclasses.replace(LIMITS, write_timeout_s=0.5))) as strict, strict.connect() as client:
+        client.settimeout(5)
+        with pytest.raises((ConnectionResetError, BrokenPipeError)):
+            while True:
+                client.send(LIVE * 1000)
