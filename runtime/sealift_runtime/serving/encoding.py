@@ -13,18 +13,13 @@ import numpy as np
 import orjson
 
 from sealift_runtime.bundle.golden import Array, encode_texts
+from sealift_runtime.bundle.tensors import DATATYPES
 from sealift_runtime.serving.messages import InferReply
 
 _OPTIONS: Final = orjson.OPT_SERIALIZE_NUMPY
-_DATATYPES: Final = {
-    "bool": "BOOL",
-    "float16": "FP16",
-    "float32": "FP32",
-    "float64": "FP64",
-    "object": "BYTES",
-    **{f"{kind}{bits}": f"{kind.upper()}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)},
-}
-_DATATYPE_OF: Final = {np.dtype(name): datatype for name, datatype in _DATATYPES.items()}
+#: By numpy's number of a type, as to hash a dtype takes longer than to encode a small tensor. Where two C types are of
+#: one size (long and long long), numpy has two numbers for one dtype, and onnxruntime gives the other one.
+_DATATYPE_OF: Final = {kind.num: DATATYPES[kind.name] for kind in map(np.dtype, "?bhilqBHILQefd")} | {np.dtype(object).num: DATATYPES["string"]}
 
 
 def encode_reply(reply: InferReply) -> tuple[bytes, int | None]:
@@ -35,7 +30,7 @@ def encode_reply(reply: InferReply) -> tuple[bytes, int | None]:
     rows: list[dict[str, Any]] = []
     tail: list[bytes] = []
     for name, value in reply.outputs.items():
-        row: dict[str, Any] = {"name": name, "datatype": _DATATYPE_OF[value.dtype], "shape": value.shape}
+        row: dict[str, Any] = {"name": name, "datatype": _DATATYPE_OF[value.dtype.num], "shape": value.shape}
         if name in reply.binary:
             raw = _raw(value)
             row["parameters"] = {"binary_data_size": len(raw)}
