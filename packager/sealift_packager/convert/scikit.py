@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sealift_packager.convert import graph
+from sealift_packager.convert.missing_values import mend_missing_values
 from sealift_packager.errors import ConversionError
 from sealift_packager.load.source import SourceModel
 from sealift_packager.quiet import quiet
@@ -20,7 +21,7 @@ def convert_scikit(source: SourceModel) -> Any:
     except ImportError as error:
         raise ConversionError("skl2onnx is not installed", where="scikit-learn model", advice="pip install 'sealift-packager[sklearn]'") from error
     types = [(spec.name, _type(spec)) for spec in source.inputs]
-    options = {"zipmap": False} if "label" in source.outputs else None
+    options = {"zipmap": False} if "probabilities" in source.outputs else None
     try:
         with quiet():
             model = skl2onnx.to_onnx(
@@ -32,6 +33,7 @@ def convert_scikit(source: SourceModel) -> Any:
             where=type(source.native).__name__,
             advice="See https://onnx.ai/sklearn-onnx/supported.html for the estimators that it knows.",
         ) from error
+    mend_missing_values(model, source.native)
     return graph.rename_outputs(model, source.outputs)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import tempfile
 from collections.abc import Callable, Iterator
@@ -19,6 +20,8 @@ from sealift_packager.quiet import quiet
 
 #: What the quantizers put into a graph that they changed.
 _QUANTIZED_OPS: Final = frozenset({"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "MatMulInteger", "ConvInteger", "QLinearConv"})
+#: onnxruntime has int8 kernels with a float32 output for these.
+_FLOAT_OUTPUT_OPS: Final = ("Gemm", "MatMul")
 _FATAL: Final = 4
 _WARNING: Final = 2
 #: What is worth quantizing dynamically.
@@ -78,7 +81,41 @@ def _quantized(model: Any, scratch: Path, run: Callable[[Path, Path], None]) -> 
     if not any(node.op_type in _QUANTIZED_OPS for node in result.graph.node):
         kinds = ", ".join(sorted({node.op_type for node in model.graph.node}))
         raise QuantizationError("nothing in the graph can be quantized", found=f"only {kinds}")
-    return graph.tidy(result)
+    return graph.tidy(float_outputs(result))
+
+
+def float_outputs(model: Any) -> Any:
+    """A copy whose outputs are not rounded to 8 bits: a Q/DQ pair at the very end costs precision and saves nothing."""
+    result = graph.copy_of(model)
+    for row in result.graph.output:
+        chain = _last_nodes(result, row.name)
+        if [node.op_type for node in chain[:2]] == ["DequantizeLinear", "QuantizeLinear"] and chain[2].op_type in _FLOAT_OUTPUT_OPS:
+            chain[2].output[0] = row.name
+            for node in chain[:2]:
+                result.graph.node.remove(node)
+    _drop_unused(result)
+    return result
+
+
+def _last_nodes(model: Any, output: str) -> list[Any]:
+    """The three nodes that lead to an output, last first, as long as nothing else uses what lies between; else none."""
+    producers = {name: node for node in model.graph.node for name in node.output}
+    uses = collections.Counter(name for node in model.graph.node for name in node.input)
+    chain: list[Any] = []
+    name, allowed = output, 0
+    while len(chain) < 3:
+        if name not in producers or uses[name] != allowed:
+            return []
+        chain.append(producers[name])
+        name, allowed = chain[-1].input[0] if chain[-1].input else "", 1
+    return chain
+
+
+def _drop_unused(model: Any) -> None:
+    used = {name for node in model.graph.node for name in node.input}
+    kept = [graph.copy_of(row) for row in model.graph.initializer if row.name in used]
+    del model.graph.initializer[:]
+    model.graph.initializer.extend(kept)
 
 
 @contextlib.contextmanager

@@ -1,0 +1,112 @@
+"""The choice among candidates: gates, never slower never worse, objectives in order."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sealift_packager.candidates.from_profile import FP32
+from sealift_packager.candidates.spec import CandidateSpec, Quantization
+from sealift_packager.errors import GateError
+from sealift_packager.measure.figures import Figures, fewest_threads
+from sealift_packager.measure.latency import speedup
+from sealift_packager.select.assessed import Assessed
+from sealift_packager.select.choose import Choice, choose
+from sealift_packager.select.objectives import OBJECTIVES
+from sealift_runtime.bundle.evaluation import Accuracy, Measurement
+from sealift_runtime.bundle.profile import OBJECTIVES as DECLARED
+
+INT8 = Quantization(activation="uint8", weight="int8", reduce_range=True, per_channel=True)
+
+
+def samples(milliseconds: float, seed: int = 0) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    return milliseconds * (1 + np.random.default_rng(seed).gamma(2, 0.01, 200))
+
+
+BASE = samples(10.0)
+
+
+def candidate(name: str, *, ms: float | None = 10.0, size: int = 100, lost: float = 0.0, memory: int = 100, load: float = 5.0) -> Assessed:
+    accuracy = Accuracy(metric="accuracy", reference=0.9, packaged=0.9 - lost, loss=lost, loss_low=0.0, loss_high=lost * 2, budget=0.01)
+    spec = FP32 if name == "fp32" else CandidateSpec(name=name, precision="int8-static", quantization=INT8)
+    if ms is None:
+        return Assessed(spec=spec, size_bytes=size, accuracy=accuracy)
+    values = BASE if name == "fp32" else samples(ms, seed=len(name))
+    figures = Figures(
+        threads=1,
+        samples_ms=values,
+        measurement=Measurement(latency_p50_ms=ms, latency_p99_ms=ms, load_time_ms=load, peak_memory_bytes=memory, machine="here"),
+    )
+    faster = None if name == "fp32" else speedup(BASE, values, seed=0)
+    return Assessed(spec=spec, size_bytes=size, accuracy=accuracy, figures=figures, speedup=faster)
+
+
+def chosen(*rows: Assessed, objective: tuple[str, ...] = ("latency_p99", "memory", "size")) -> Choice:
+    return choose(rows, objective)
+
+
+def test_a_faster_one_within_the_budget_is_chosen_and_the_reason_says_by_how_much() -> None:
+    choice = chosen(candidate("fp32"), candidate("int8", ms=5, size=30))
+    assert choice.chosen.spec.name == "int8"
+    assert "best on latency_p99" in choice.reasons["int8"]
+    assert "times as fast as fp32" in choice.reasons["int8"]
+    assert choice.reasons["fp32"] == "passes, but loses on latency_p99"
+
+
+def test_a_slower_one_is_not_chosen_however_small() -> None:
+    choice = chosen(candidate("fp32"), candidate("int8", ms=12, size=1), objective=("size",))
+    assert choice.chosen.spec.name == "fp32"
+    assert "not reliably as fast as fp32" in choice.reasons["int8"]
+
+
+def test_one_that_is_neither_faster_nor_smaller_is_not_chosen() -> None:
+    assert chosen(candidate("fp32"), candidate("int8", ms=10, size=100)).reasons["int8"] == "neither faster nor smaller than fp32"
+
+
+def test_one_that_is_as_fast_and_smaller_is_chosen() -> None:
+    assert chosen(candidate("fp32"), candidate("int8", ms=10, size=30)).chosen.spec.name == "int8"
+
+
+def test_one_whose_upper_bound_leaves_the_budget_is_out_though_its_loss_does_not() -> None:
+    choice = chosen(candidate("fp32"), candidate("int8", ms=2, size=10, lost=0.008))
+    assert choice.chosen.spec.name == "fp32"
+    assert "up to 0.016" in choice.reasons["int8"]
+
+
+def test_fp32_itself_beyond_the_budget_is_an_error() -> None:
+    with pytest.raises(GateError, match="by conversion alone"):
+        chosen(candidate("fp32", lost=0.02), candidate("int8"))
+
+
+def test_one_that_could_not_be_built_says_why() -> None:
+    failed = Assessed(spec=CandidateSpec(name="int8", precision="int8-static", quantization=INT8), failure="no such operator")
+    assert chosen(candidate("fp32"), failed).reasons["int8"] == "could not be built: no such operator"
+
+
+def test_without_a_measurement_the_smallest_wins_and_the_reason_says_so() -> None:
+    choice = chosen(candidate("fp32", ms=None), candidate("int8", ms=None, size=30), candidate("int8b", ms=None, size=20))
+    assert choice.chosen.spec.name == "int8b"
+    assert "not measured on this hardware" in choice.reasons["int8b"]
+    assert choice.reasons["int8"] == "passes, but loses on size"
+
+
+def test_what_latency_can_t_tell_apart_the_next_objective_decides() -> None:
+    rows = candidate("fp32"), candidate("int8", ms=5, memory=100, size=30), candidate("int8b", ms=5, memory=50, size=40)
+    same = [rows[0], rows[1], Assessed(spec=rows[2].spec, size_bytes=40, accuracy=rows[2].accuracy, figures=rows[2].figures, speedup=rows[2].speedup)]
+    assert choose(same, ("latency_p50", "memory")).chosen.spec.name in ("int8", "int8b")
+    assert choose(same, ("memory", "latency_p50")).chosen.spec.name == "int8b"
+    assert choose(same, ("size",)).chosen.spec.name == "int8"
+
+
+def test_every_objective_that_a_profile_may_name_is_known() -> None:
+    assert set(OBJECTIVES) == set(DECLARED)
+
+
+def test_every_candidate_gets_a_reason() -> None:
+    rows = [candidate("fp32"), candidate("int8", ms=5, size=30), candidate("int8b", ms=5, size=30), candidate("slow", ms=20, size=3)]
+    assert all(chosen(*rows).reasons.values())
+
+
+def test_more_threads_must_earn_their_keep() -> None:
+    assert fewest_threads({1: 10.0, 2: 9.8, 4: 9.7}) == 1
+    assert fewest_threads({1: 10.0, 2: 6.0, 4: 5.9}) == 2

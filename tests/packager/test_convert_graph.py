@@ -1,0 +1,64 @@
+"""Graphs in one tidy form."""
+
+from __future__ import annotations
+
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from sealift_packager.convert import graph
+from sealift_packager.convert.registry import convert_model
+from sealift_packager.errors import ConversionError
+from sealift_packager.load.registry import load_model
+from sealift_packager.load.source import LoadOptions
+from support import trained
+
+
+def model(opset: int = 18) -> onnx.ModelProto:
+    made = helper.make_graph(
+        [helper.make_node("Relu", ["x"], ["h"], doc_string="/home/somebody/model.py"), helper.make_node("Neg", ["h"], ["y"])],
+        "made at home",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["s40", "s7"])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["s40", None])],
+        value_info=[helper.make_tensor_value_info("h", TensorProto.FLOAT, [3, 3])],
+    )
+    return helper.make_model(made, opset_imports=[helper.make_opsetid("", opset), helper.make_opsetid("", opset)], ir_version=12, producer_name="p")
+
+
+def test_free_dimensions_get_names_that_do_not_depend_on_the_exporter() -> None:
+    tidy = graph.tidy(model())
+    assert graph.input_specs(tidy)[0].shape == ("batch", "x_1")
+    assert graph.output_specs(tidy)[0].shape == ("batch", "y_1")
+
+
+def test_stale_shapes_paths_and_double_imports_go() -> None:
+    tidy = graph.tidy(model())
+    assert b"somebody" not in tidy.SerializeToString()
+    assert [row.version for row in tidy.opset_import] == [18]
+    assert tidy.ir_version == 10
+    assert [row.type.tensor_type.shape.dim[0].dim_param for row in tidy.graph.value_info] == ["batch"]
+
+
+def test_an_operator_set_that_is_too_new_or_too_old_is_refused() -> None:
+    for opset in (8, 22):
+        with pytest.raises(ConversionError, match=f"opset 9 to 21, found {opset}"):
+            graph.check_opset(model(opset), where="m.onnx")
+
+
+def test_outputs_are_renamed_and_the_rest_dropped() -> None:
+    assert [spec.name for spec in graph.output_specs(graph.rename_outputs(model(), ["h"]))] == ["h"]
+
+
+def test_a_classifier_gives_a_label_and_plain_probabilities() -> None:
+    converted = convert_model(load_model(trained.forest().model, LoadOptions(trust_pickle=True)))
+    assert [(spec.name, spec.dtype, spec.shape) for spec in converted.outputs] == [
+        ("label", "string", ("batch",)),
+        ("probabilities", "float32", ("batch", 2)),
+    ]
+
+
+def test_a_module_is_exported_with_a_free_batch_and_without_the_builder_s_paths() -> None:
+    converted = convert_model(load_model(trained.state_dict().model, LoadOptions(factory=trained.FACTORY)))
+    assert converted.inputs[0].shape == ("batch", 1, 8, 8)
+    assert converted.outputs[0].shape == ("batch", 10)
+    assert b".py" not in converted.model.SerializeToString()

@@ -1,0 +1,89 @@
+"""Holdout files fitted to a model, or refused with the nearest names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sealift_packager.data.files import read_data
+from sealift_packager.data.holdout import Holdout, bind
+from sealift_packager.errors import DataError
+from sealift_packager.load.registry import load_model
+from sealift_packager.load.source import LoadOptions, SourceModel
+from support import trained
+
+
+def cancer_source() -> SourceModel:
+    return load_model(trained.cancer().model, LoadOptions(trust_pickle=True))
+
+
+def bound(table: pd.DataFrame, tmp_path: Path, target: str = "diagnosis") -> Holdout:
+    table.to_csv(tmp_path / "t.csv", index=False)
+    return bind(read_data(tmp_path / "t.csv"), cancer_source(), target)
+
+
+def table() -> pd.DataFrame:
+    return pd.read_csv(trained.cancer().data)
+
+
+def test_columns_are_taken_by_name_in_the_model_s_order(tmp_path: Path) -> None:
+    shuffled = table()[sorted(table().columns)]
+    direct, reordered = bound(table(), tmp_path), bound(shuffled, tmp_path)
+    assert direct.inputs["features"].dtype == np.float32
+    assert direct.rows == 114
+    assert np.array_equal(direct.inputs["features"], reordered.inputs["features"])
+
+
+def test_a_misspelt_column_is_named_with_the_nearest_one(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"missing mean radius; unexpected mean_radius.*Did you mean 'mean_radius'"):
+        bound(table().rename(columns={"mean radius": "mean_radius"}), tmp_path)
+
+
+def test_an_extra_column_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="unexpected patient"):
+        bound(table().assign(patient=1), tmp_path)
+
+
+def test_a_misspelt_target_is_named_with_the_nearest_one(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="Did you mean 'diagnosis'"):
+        bound(table(), tmp_path, "diagnosys")
+
+
+def test_a_missing_value_names_column_and_row(tmp_path: Path) -> None:
+    rows = table()
+    rows.loc[7, "mean area"] = np.nan
+    with pytest.raises(DataError, match="mean area: missing values.*row 7"):
+        bound(rows, tmp_path)
+
+
+def test_text_where_numbers_belong_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="(?s)wrong type|different"):
+        bound(table().astype({"mean area": str}).assign(**{"mean area": "big"}), tmp_path)
+
+
+def test_arrays_of_another_shape_are_refused(tmp_path: Path) -> None:
+    np.savez(tmp_path / "d.npz", image=np.zeros((5, 8, 8), np.float32), target=np.zeros(5))
+    with pytest.raises(DataError, match=r"expected \[rows, 1, 8, 8\], found \[5, 8, 8\]"):
+        bind(read_data(tmp_path / "d.npz"), load_model(trained.program().model, LoadOptions()), "target")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [("d.parquet", b"PAR1", "known kind"), ("d.npz", b"no archive", "can't be read"), ("d.csv", b"", "can't be read"), ("e.csv", b"a,b\n", "rows")],
+)
+def test_files_that_can_t_be_read_are_refused(tmp_path: Path, name: str, content: bytes, words: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match=words):
+        read_data(tmp_path / name)
+
+
+def test_arrays_of_different_lengths_and_pickled_arrays_are_refused(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", x=np.zeros(3), target=np.zeros(4))
+    np.savez(tmp_path / "b.npz", x=np.array([{}], dtype=object))
+    with pytest.raises(DataError, match="equally many"):
+        read_data(tmp_path / "a.npz")
+    with pytest.raises(DataError, match="no objects"):
+        read_data(tmp_path / "b.npz")

@@ -1,0 +1,141 @@
+"""int8 that is sound on the profile's hardware: what reduce_range is for, and what the MNIST example must reach."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+
+from sealift_packager.candidates.built import Built, NotBuilt
+from sealift_packager.candidates.from_profile import FP32
+from sealift_packager.candidates.spec import CandidateSpec, Quantization
+from sealift_packager.convert.graph import output_specs
+from sealift_packager.measure import latency
+from sealift_packager.measure.accuracy import assess
+from sealift_packager.measure.metrics import METRICS
+from sealift_packager.measure.predictions import read_prediction
+from sealift_packager.profiles.library import load_profile
+from sealift_packager.quantize.calibration import ROWS, calibration_rows
+from sealift_packager.quantize.registry import build_candidate
+from sealift_packager.select.assessed import ROUNDING
+from sealift_packager.session import Settings, open_session, run_batched, run_session
+from sealift_runtime.hardware.machine import detect_machine
+from support import trained
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+def int8_static(source: trained.Trained, model: Any, scratch: Path, *, reduce_range: bool) -> Any:
+    images = np.load(source.data)["image"]
+    settings = Quantization(activation="uint8", weight="int8", reduce_range=reduce_range, per_channel=True, calibration="minmax")
+    built = build_candidate(
+        CandidateSpec(name="q", precision="int8-static", quantization=settings), model, calibration_rows({"image": images}, seed=0), scratch
+    )
+    assert isinstance(built, Built)
+    return built.model
+
+
+def logits(model: Any, images: Array) -> Array:
+    return run_batched(open_session(model, Settings(), where="model"), {"image": images})["output"]
+
+
+@functools.cache
+def mnist_model() -> Any:
+    from sealift_packager.convert.registry import convert_model
+    from sealift_packager.load.registry import load_model
+    from sealift_packager.load.source import LoadOptions
+
+    return convert_model(load_model(trained.mnist().model, LoadOptions())).model
+
+
+@pytest.mark.parametrize(("reduce_range", "limit"), [(True, 64), (False, 127)])
+def test_reduce_range_keeps_weights_to_seven_bits(tmp_path: Path, *, reduce_range: bool, limit: int) -> None:
+    source = trained.onnx_net()
+    model = int8_static(source, onnx.load(source.model), tmp_path, reduce_range=reduce_range)
+    weights = [onnx.numpy_helper.to_array(row) for row in model.graph.initializer if row.data_type == onnx.TensorProto.INT8]
+    assert max(int(np.abs(value.astype(int)).max()) for value in weights if value.ndim > 1) == limit
+
+
+def test_the_quantizer_says_nothing_leaves_nothing_and_repeats_itself(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    source = trained.onnx_net()
+    capfd.readouterr()
+    first, second = (
+        int8_static(source, onnx.load(source.model), tmp_path, reduce_range=True).SerializeToString(deterministic=True) for _ in range(2)
+    )
+    assert first == second
+    assert capfd.readouterr() == ("", "")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_outputs_stay_in_float(tmp_path: Path) -> None:
+    source = trained.onnx_net()
+    model = int8_static(source, onnx.load(source.model), tmp_path, reduce_range=True)
+    assert [node.op_type for node in model.graph.node if node.output[0] == "output"] == ["Gemm"]
+    assert output_specs(model) == output_specs(onnx.load(source.model))
+
+
+def test_a_graph_with_nothing_to_quantize_says_so(tmp_path: Path) -> None:
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("Exp", ["x"], ["y"])],
+        "g",
+        [onnx.helper.make_tensor_value_info("x", 1, ["n", 2])],
+        [onnx.helper.make_tensor_value_info("y", 1, ["n", 2])],
+    )
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=8)
+    settings = Quantization(activation="uint8", weight="int8", reduce_range=True, per_channel=True, calibration="minmax")
+    for precision in ("int8-dynamic", "int8-static"):
+        spec = CandidateSpec(name="q", precision=precision, quantization=settings)
+        found = build_candidate(spec, model, {"x": np.zeros((4, 2), np.float32)}, tmp_path)
+        assert isinstance(found, NotBuilt)
+        assert "nothing in the graph can be quantized" in found.reason
+
+
+def test_calibration_rows_are_drawn_by_the_seed() -> None:
+    rows = {"x": np.arange(1000)}
+    first, again, other = (calibration_rows(rows, seed=seed)["x"] for seed in (1, 1, 2))
+    assert len(first) == ROWS
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+@pytest.mark.slow
+def test_static_int8_of_the_mnist_example_loses_at_most_three_thousandths_and_is_faster(tmp_path: Path) -> None:
+    source, model = trained.mnist(), mnist_model()
+    profile = load_profile("x86-64-avx2")
+    assert profile.int8.reduce_range
+    data = np.load(source.data)
+    quantized = int8_static(source, model, tmp_path, reduce_range=True)
+    predictions = [read_prediction({"output": logits(row, data["image"])}) for row in (model, quantized)]
+    accuracy = assess(METRICS["accuracy"], data["target"], *predictions, budget=0.003, seed=0)
+    assert accuracy.loss <= 0.003 + ROUNDING
+    assert quantized.ByteSize() < 0.3 * model.ByteSize()
+    if detect_machine().arch != "x86_64":
+        pytest.skip("the recipe is for x86-64: no speed to measure here")
+    sessions = {name: open_session(row, Settings(), where=name) for name, row in (("fp32", model), ("int8", quantized))}
+    runs = {name: functools.partial(run_session, session, {"image": data["image"][:1]}) for name, session in sessions.items()}
+    samples = latency.measure(runs, seconds=3)
+    assert latency.speedup(samples["fp32"], samples["int8"], seed=0).low > 1
+
+
+@pytest.mark.slow
+def test_without_reduce_range_products_saturate_on_x86_without_vnni(tmp_path: Path) -> None:
+    machine = detect_machine()
+    if machine.arch != "x86_64" or {"avx512_vnni", "avx_vnni"} & machine.cpu_flags:
+        pytest.skip("this processor sums int8 products in 32 bits (VNNI or Arm), so nothing saturates here")
+    source, model = trained.mnist(), mnist_model()
+    images = np.load(source.data)["image"]
+    reference = logits(model, images)
+    errors = {
+        reduced: float(np.abs(logits(int8_static(source, model, tmp_path, reduce_range=reduced), images) - reference).max())
+        for reduced in (True, False)
+    }
+    assert errors[False] > 3 * errors[True]
+
+
+def test_fp32_is_the_graph_itself(tmp_path: Path) -> None:
+    model = object()
+    assert build_candidate(FP32, model, {}, tmp_path) == Built(spec=FP32, model=model)

@@ -1,0 +1,165 @@
+"""Kinds are found from content, and what can't be read says what was expected and found."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import joblib
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from sklearn.linear_model import LogisticRegression
+
+from sealift_packager.errors import SourceModelError, UntrustedPickleError
+from sealift_packager.load.detect import detect_kind
+from sealift_packager.load.registry import load_model
+from sealift_packager.load.source import LoadOptions
+from support import trained
+
+TRUST = LoadOptions(trust_pickle=True)
+
+
+def onnx_model(weights: onnx.TensorProto | None = None) -> onnx.ModelProto:
+    weights = weights or numpy_helper.from_array(np.eye(3, dtype=np.float32), "w")
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "w"], ["y"])],
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, 3])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [None, 3])],
+        [weights],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+
+
+def test_the_kind_is_found_from_the_content_whatever_the_name(tmp_path: Path) -> None:
+    onnx.save(onnx_model(), tmp_path / "m.onnx")
+    files = {
+        "scikit-learn": trained.cancer().model,
+        "torch-program": trained.program().model,
+        "torch-state": trained.state_dict(".pt").model,
+        "onnx": tmp_path / "m.onnx",
+    }
+    for kind, path in files.items():
+        copy = tmp_path / f"{kind}.bin"
+        copy.write_bytes(path.read_bytes())
+        assert detect_kind(copy) == kind
+    assert detect_kind(trained.state_dict().model) == "torch-state"
+
+
+def test_a_compressed_joblib_and_an_old_torch_file_are_known(tmp_path: Path) -> None:
+    joblib.dump([1], tmp_path / "a", compress=3)
+    torch.save({"w": torch.zeros(1)}, tmp_path / "b", _use_new_zipfile_serialization=False)
+    assert detect_kind(tmp_path / "a") == "scikit-learn"
+    assert detect_kind(tmp_path / "b") == "torch-state"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("empty", b"", "empty"),
+        ("text", b"hello, I am text", "begins with"),
+        ("cut-zip", b"PK\x03\x04rest of an archive", "cut off"),
+    ],
+)
+def test_what_is_no_model_says_what_was_expected(tmp_path: Path, name: str, content: bytes, words: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(SourceModelError, match=words):
+        load_model(path, TRUST)
+
+
+def test_a_missing_file_a_directory_and_data_are_named_as_such(tmp_path: Path) -> None:
+    with pytest.raises(SourceModelError, match="found nothing"):
+        load_model(tmp_path / "no", TRUST)
+    with pytest.raises(SourceModelError, match="found a directory"):
+        load_model(tmp_path, TRUST)
+    with pytest.raises(SourceModelError, match="is it the data"):
+        load_model(trained.digits_holdout(), TRUST)
+
+
+def test_a_pickle_is_not_read_unless_it_is_trusted(tmp_path: Path) -> None:
+    class Trap:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return (Path.touch, (tmp_path / "sprung",))  # type: ignore[return-value]
+
+    (tmp_path / "trap.pkl").write_bytes(pickle.dumps(Trap()))
+    with pytest.raises(UntrustedPickleError, match="runs code"):
+        load_model(tmp_path / "trap.pkl", LoadOptions())
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_a_state_dict_with_code_in_it_is_not_run(tmp_path: Path) -> None:
+    torch.save(trained.small_net(), tmp_path / "whole.pt")
+    with pytest.raises(SourceModelError, match="save its state_dict"):
+        load_model(tmp_path / "whole.pt", LoadOptions(factory=trained.FACTORY))
+
+
+@pytest.mark.parametrize("kind", ["cancer", "program", "state_dict"])
+def test_a_truncated_file_is_refused(tmp_path: Path, kind: str) -> None:
+    data = getattr(trained, kind)().model.read_bytes()
+    path = tmp_path / "cut"
+    path.write_bytes(data[: len(data) // 2])
+    with pytest.raises(SourceModelError, match="cut off|whole"):
+        load_model(path, LoadOptions(trust_pickle=True, factory=trained.FACTORY if kind == "state_dict" else None))
+
+
+def test_a_truncated_onnx_file_is_refused(tmp_path: Path) -> None:
+    data = onnx_model().SerializeToString()
+    (tmp_path / "cut.onnx").write_bytes(data[: len(data) // 2])
+    with pytest.raises(SourceModelError, match="whole ONNX file|at least one node"):
+        load_model(tmp_path / "cut.onnx", LoadOptions())
+
+
+def test_a_pickle_that_holds_no_model_and_one_that_is_not_fitted_are_refused(tmp_path: Path) -> None:
+    joblib.dump({"a": 1}, tmp_path / "dict")
+    joblib.dump(LogisticRegression(), tmp_path / "unfitted")
+    with pytest.raises(SourceModelError, match=r"found builtins\.dict"):
+        load_model(tmp_path / "dict", TRUST)
+    with pytest.raises(SourceModelError, match="not fitted"):
+        load_model(tmp_path / "unfitted", TRUST)
+
+
+def test_weights_need_a_factory_and_the_right_one() -> None:
+    weights = trained.state_dict().model
+    with pytest.raises(SourceModelError, match="--factory"):
+        load_model(weights, LoadOptions())
+    with pytest.raises(SourceModelError, match="Did you mean 'build_small_net'"):
+        load_model(weights, LoadOptions(factory=trained.FACTORY.replace("small", "smal")))
+    with pytest.raises(SourceModelError, match="not this module's"):
+        load_model(weights, LoadOptions(factory="torch.nn:Identity"))
+    with pytest.raises(SourceModelError, match="Leave --factory out"):
+        load_model(trained.program().model, LoadOptions(factory=trained.FACTORY))
+
+
+def test_example_inputs_come_from_the_factory_where_there_is_no_data() -> None:
+    source = load_model(trained.state_dict(".pt").model, LoadOptions(factory=trained.FACTORY))
+    assert [(spec.name, spec.shape) for spec in source.inputs] == [("image", ("batch", 1, 8, 8))]
+    with pytest.raises(SourceModelError, match="no example inputs"):
+        load_model(trained.state_dict().model, LoadOptions(factory=trained.FACTORY.replace("trained.py", "trained_without_examples.py")))
+
+
+def test_an_exported_program_keeps_its_free_dimensions() -> None:
+    source = load_model(trained.program().model, LoadOptions())
+    assert source.inputs[0].shape == ("batch", 1, 8, 8)
+    assert source.predict({"image": np.zeros((3, 1, 8, 8), np.float32)})["output"].shape == (3, 10)
+
+
+def test_external_weights_outside_the_folder_are_refused(tmp_path: Path) -> None:
+    inside = tmp_path / "model"
+    inside.mkdir()
+    (tmp_path / "w.bin").write_bytes(np.eye(3, dtype=np.float32).tobytes())
+    weights = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[3, 3], data_location=TensorProto.EXTERNAL)
+    weights.external_data.add(key="location", value="../w.bin")
+    (inside / "m.onnx").write_bytes(onnx_model(weights).SerializeToString())
+    with pytest.raises(SourceModelError, match="outside the model's folder"):
+        load_model(inside / "m.onnx", LoadOptions())
+    weights.external_data[0].value = "w.bin"
+    (inside / "m.onnx").write_bytes(onnx_model(weights).SerializeToString())
+    with pytest.raises(SourceModelError, match="missing"):
+        load_model(inside / "m.onnx", LoadOptions())
+    (tmp_path / "w.bin").rename(inside / "w.bin")
+    source = load_model(inside / "m.onnx", LoadOptions())
+    assert source.predict({"x": np.ones((2, 3), np.float32)})["y"].tolist() == [[1, 1, 1]] * 2

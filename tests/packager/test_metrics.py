@@ -1,0 +1,99 @@
+"""Metrics against scikit-learn's, and intervals of losses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn import metrics as reference
+
+from sealift_packager.errors import DataError
+from sealift_packager.measure.accuracy import assess
+from sealift_packager.measure.bootstrap import mean_interval
+from sealift_packager.measure.metrics import METRICS, find_metric
+from sealift_packager.measure.predictions import read_prediction
+from sealift_packager.select.assessed import ROUNDING
+
+RANDOM = np.random.default_rng(0)
+
+
+def test_scores_are_scikit_learn_s() -> None:
+    target = RANDOM.integers(0, 2, 200)
+    scores = np.round(RANDOM.uniform(size=200) * 0.5 + target * 0.3, 2).astype(np.float32)
+    two = read_prediction({"probabilities": np.stack([1 - scores, scores], axis=1), "label": (scores > 0.5).astype(np.int64)})
+    assert METRICS["accuracy"].score(target, two) == pytest.approx(reference.accuracy_score(target, scores > 0.5))
+    assert METRICS["f1"].score(target, two) == pytest.approx(reference.f1_score(target, scores > 0.5, average="macro"))
+    assert METRICS["auc"].score(target, two) == pytest.approx(reference.roc_auc_score(target, scores))
+    truth, value = RANDOM.normal(size=100), RANDOM.normal(size=(100, 1)).astype(np.float32)
+    numbers = read_prediction({"prediction": value})
+    assert METRICS["mae"].score(truth, numbers) == pytest.approx(reference.mean_absolute_error(truth, value))
+    assert METRICS["rmse"].score(truth, numbers) == pytest.approx(reference.root_mean_squared_error(truth, value))
+    assert METRICS["r2"].score(truth, numbers) == pytest.approx(reference.r2_score(truth, value))
+
+
+def test_logits_of_many_columns_are_classes_by_their_largest() -> None:
+    prediction = read_prediction({"output": np.array([[0.1, 3, -1], [5, 1, 1]], np.float32)})
+    assert prediction.label is not None
+    assert prediction.label.tolist() == [1, 0]
+
+
+def test_text_labels_are_compared_as_text_and_mixtures_are_refused() -> None:
+    prediction = read_prediction({"label": np.array(["a", "b"], dtype=object)})
+    assert METRICS["accuracy"].score(np.array(["a", "c"], dtype=object), prediction) == 0.5
+    with pytest.raises(DataError, match="different types"):
+        METRICS["accuracy"].score(np.array([0, 1]), prediction)
+
+
+def test_a_misspelt_metric_gets_the_nearest_and_one_s_own_is_found(tmp_path: Any) -> None:
+    with pytest.raises(DataError, match="Did you mean 'accuracy'"):
+        find_metric("acuracy")
+    (tmp_path / "mine.py").write_text(
+        "def cost(target, outputs):\n    return float(abs(outputs['y'][:, 0] - target).max())\ncost.higher_is_better = False\n"
+    )
+    metric = find_metric(f"{tmp_path}/mine.py:cost")
+    assert not metric.higher_is_better
+    assert metric.score(np.array([1.0, 2.0]), read_prediction({"y": np.array([[1], [4]], np.float32)})) == 2
+
+
+def loss(flips: int, rows: int = 1000, *, gains: int = 0) -> float:
+    """The upper bound of the loss of accuracy if so many right answers become wrong, and so many wrong ones right."""
+    target = np.zeros(rows, np.int64)
+    before, after = target.copy(), target.copy()
+    before[rows - gains - 20 :] = 1
+    after[:flips] = 1
+    after[rows - 20 :] = 1
+    first, second = read_prediction({"label": before}), read_prediction({"label": after})
+    return assess(METRICS["accuracy"], target, first, second, budget=0.003, seed=0).loss_high
+
+
+def test_a_budget_of_three_thousandths_passes_when_nothing_or_one_of_a_thousand_flips() -> None:
+    assert loss(0) == 0
+    assert loss(1) <= 0.003 + ROUNDING
+    assert loss(1, gains=1) <= 0.003 + ROUNDING
+
+
+def test_a_point_estimate_within_the_budget_is_not_enough() -> None:
+    assert loss(3) > 0.003
+
+
+@given(st.integers(0, 50), st.integers(0, 50))
+def test_the_interval_holds_the_mean(lost: int, gained: int) -> None:
+    differences = np.zeros(200)
+    differences[:lost], differences[100 : 100 + gained] = 1, -1
+    low, high = mean_interval(differences, seed=1)
+    assert low <= differences.mean() + 1e-12
+    assert high >= differences.mean() - 1e-12
+
+
+def test_a_lower_error_is_a_gain_and_a_higher_one_a_loss() -> None:
+    target = RANDOM.normal(size=100)
+    exact = read_prediction({"y": target.reshape(-1, 1)})
+    worse = read_prediction({"y": target.reshape(-1, 1) + 0.5})
+    for name in ("mae", "rmse"):
+        row = assess(METRICS[name], target, exact, worse, budget=0.1, seed=0)
+        assert row.loss == pytest.approx(0.5)
+        assert row.loss_low > 0.4
+        assert assess(METRICS[name], target, worse, exact, budget=0.1, seed=0).loss == pytest.approx(-0.5)

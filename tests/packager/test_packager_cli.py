@@ -1,0 +1,100 @@
+"""The commands, run as a user runs them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from sealift_packager.cli import cli
+from sealift_packager.cli.passphrase import VARIABLE
+from sealift_runtime.signing.keys import PrivateKey
+from support import trained
+
+
+def sealift(*words: object, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run the command in a process of its own, its output in pipes."""
+    code = "from sealift_packager.cli import main; main()"
+    command = [sys.executable, "-c", code, *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env={"PATH": "/usr/bin:/bin", **(environment or {})})
+
+
+def pack_words(tmp_path: Path, *more: object) -> list[object]:
+    words = ["pack", trained.cancer().model, "--trust-pickle", "--name", "cancer", "--version", "1.0.0", "--profile", "arm64-dotprod"]
+    return [*words, "--data", trained.cancer().data, "--target", "diagnosis", "--out", tmp_path / "out", *more]
+
+
+def test_a_key_is_made_used_and_checked(tmp_path: Path) -> None:
+    key, secret = tmp_path / "bundle.pem", {VARIABLE: "correct horse"}
+    made = sealift("keys", "generate", key, "--json", environment=secret)
+    assert json.loads(made.stdout)["encrypted"] is True
+    again = sealift("keys", "generate", key, environment=secret)
+    assert again.returncode == 6
+    assert "not overwritten" in again.stderr
+    assert "needs a passphrase" in sealift(*pack_words(tmp_path, "--key", key)).stderr
+    packed = sealift(*pack_words(tmp_path, "--key", key, "--json"), environment=secret | {"SOURCE_DATE_EPOCH": "1700000000"})
+    assert packed.returncode == 0, packed.stderr
+    assert packed.stderr == ""
+    result = json.loads(packed.stdout)
+    assert result["bundles"][0]["manifest"]["created"] == "2023-11-14T22:13:20Z"
+    public = tmp_path / "bundle.pem.pub"
+    verified = sealift("verify", tmp_path / "out", "--public-key", public, "--json")
+    assert json.loads(verified.stdout)["bundles"][0]["profile"] == "arm64-dotprod"
+    unpacked = tmp_path / "bundle"
+    assert sealift("unpack", tmp_path / "out", "--profile", "arm64-dotprod", unpacked).returncode == 0
+    assert "signature good" in sealift("verify", unpacked, "--public-key", public).stdout
+    (unpacked / "baseline.json").write_text("{}")
+    broken = sealift("verify", unpacked, "--public-key", public)
+    assert broken.returncode == 4
+    assert "baseline.json" in broken.stderr
+
+
+def test_inspect_shows_a_release_and_a_bundle(tmp_path: Path) -> None:
+    assert sealift(*pack_words(tmp_path)).returncode == 0
+    run = CliRunner()
+    text = run.invoke(cli, ["inspect", str(tmp_path / "out")])
+    assert "cancer 1.0.0 for arm64-dotprod" in text.output
+    assert "not signed" in text.output
+    rows = json.loads(run.invoke(cli, ["inspect", str(tmp_path / "out"), "--profile", "arm64-dotprod", "--json"]).output)
+    assert rows[0]["manifest"]["name"] == "cancer"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["pack", "no.joblib", "--name", "a", "--version", "1.0.0", "--profile", "x86-64-avx", "--out", "o"], 3, "Did you mean 'x86-64-avx2'"),
+        (["pack", "no.joblib", "--name", "a", "--version", "1.0.0", "--profile", "x86-64-avx2", "--out", "o"], 3, "no such model file"),
+        (["pack", "no.joblib", "--nam", "a"], 2, "--name"),
+        (["inspect", "nowhere"], 3, "nothing that sealift wrote"),
+        (["verify", "nowhere", "--public-key", "nowhere.pub"], 3, "key file can't be read"),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_exit_code(words: list[str], code: int, said: str, tmp_path: Path) -> None:
+    done = sealift(*words)
+    assert done.returncode == code
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_passphrase_file_encrypts_the_key(tmp_path: Path) -> None:
+    (tmp_path / "word").write_text("secret\n")
+    run = CliRunner()
+    assert run.invoke(cli, ["keys", "generate", str(tmp_path / "k"), "--passphrase-file", str(tmp_path / "word")]).exit_code == 0
+    assert PrivateKey.load(tmp_path / "k", b"secret").public_key.pem() == (tmp_path / "k.pub").read_bytes()
+
+
+def test_every_command_has_help() -> None:
+    for name in ("pack", "inspect", "verify", "unpack", "keys", "profiles", "repo", "kit"):
+        done = CliRunner().invoke(cli, [name, "--help"])
+        assert done.exit_code == 0
+        assert len(done.output.splitlines()) > 3
+
+
+def test_help_does_not_import_heavy_libraries() -> None:
+    heavy = ("torch", "sklearn", "onnx", "onnxruntime", "pandas")
+    code = f"import sys; from sealift_packager.cli import cli; print([name for name in {heavy} if name in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"

@@ -1,0 +1,95 @@
+"""A conversion that answers otherwise stops the build and shows where."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.compose import make_column_transformer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.svm import LinearSVC
+
+from sealift_packager.convert.registry import convert_model
+from sealift_packager.data.files import read_data
+from sealift_packager.data.holdout import bind
+from sealift_packager.errors import ParityError
+from sealift_packager.load.registry import load_model
+from sealift_packager.load.source import LoadOptions
+from sealift_packager.parity.check import check_parity
+from sealift_packager.parity.compare import compare
+from support import trained
+
+
+def test_equal_answers_have_no_difference() -> None:
+    answer = {"y": np.array([[1.0, np.nan], [np.inf, -2]], np.float32), "label": np.array([1, 0])}
+    assert compare(answer, {name: value.copy() for name, value in answer.items()}) == []
+
+
+def test_a_difference_names_output_rows_and_amount() -> None:
+    reference = np.ones((5, 2), np.float32)
+    found = reference.copy()
+    found[3, 1] += 0.25
+    (difference,) = compare({"y": reference}, {"y": found})
+    assert difference.rows == (3,)
+    assert difference.worst == pytest.approx(0.25)
+    assert "output 'y' differs in 1 of 5 rows (3), by up to 0.25" in str(difference)
+
+
+def test_a_missing_output_and_another_shape_are_differences() -> None:
+    assert "nothing" in str(compare({"y": np.ones(2)}, {})[0])
+    assert "[3]" in str(compare({"y": np.ones(2)}, {"y": np.ones(3)})[0])
+
+
+def test_a_label_may_differ_only_where_the_source_s_probabilities_tie() -> None:
+    probabilities = np.array([[0.5, 0.5], [0.1, 0.9]])
+    reference = {"label": np.array([0, 1]), "probabilities": probabilities}
+    assert compare(reference, reference | {"label": np.array([1, 1])}) == []
+    assert compare(reference, reference | {"label": np.array([0, 0])})[0].rows == (1,)
+
+
+@pytest.mark.parametrize("kind", ["cancer", "forest", "ridge"])
+def test_scikit_learn_models_convert_faithfully(kind: str) -> None:
+    source = load_model(getattr(trained, kind)().model, LoadOptions(trust_pickle=True))
+    assert check_parity(source, convert_model(source), None, seed=0) >= 5
+
+
+def test_a_wrong_conversion_stops_the_build() -> None:
+    source = load_model(trained.ridge().model, LoadOptions(trust_pickle=True))
+    wrong = dataclasses.replace(source, predict=lambda arrays: {"prediction": source.predict(arrays)["prediction"] * np.float32(1.01)})
+    with pytest.raises(ParityError, match="output 'prediction' differs in"):
+        check_parity(wrong, convert_model(source), None, seed=0)
+
+
+def test_missing_values_go_where_the_forest_sends_them() -> None:
+    source = load_model(trained.forest().model, LoadOptions(trust_pickle=True))
+    assert source.takes_nan
+    rows = np.array(np.load(trained.forest().data)["features"])
+    rows[np.random.default_rng(0).uniform(size=rows.shape) < 0.3] = np.nan
+    assert check_parity(source, convert_model(source), {"features": rows}, seed=0) >= 5
+
+
+def test_columns_of_text_are_inputs_of_their_own(tmp_path: Path) -> None:
+    table = pd.DataFrame({"age": np.arange(40.0), "city": ["Rom", "Paris", "Wien", "Köln"] * 10, "late": [0, 1] * 20})
+    columns = make_column_transformer((StandardScaler(), ["age"]), (OneHotEncoder(handle_unknown="ignore"), ["city"]))
+    joblib.dump(make_pipeline(columns, LogisticRegression()).fit(table[["age", "city"]], table["late"]), tmp_path / "m.joblib")
+    table.to_csv(tmp_path / "d.csv", index=False)
+    data = read_data(tmp_path / "d.csv")
+    source = load_model(tmp_path / "m.joblib", LoadOptions(trust_pickle=True, examples=data.arrays, target="late"))
+    assert [(spec.name, spec.dtype, spec.shape) for spec in source.inputs] == [("age", "float32", ("batch", 1)), ("city", "string", ("batch", 1))]
+    assert check_parity(source, convert_model(source), bind(data, source, "late").inputs, seed=0) >= 4
+
+
+def test_a_classifier_without_probabilities_gives_a_label_alone(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    rows = random.normal(size=(60, 3))
+    joblib.dump(LinearSVC().fit(rows, (rows.sum(axis=1) > 0).astype(int)), tmp_path / "svc.joblib")
+    source = load_model(tmp_path / "svc.joblib", LoadOptions(trust_pickle=True))
+    converted = convert_model(source)
+    assert [spec.name for spec in converted.outputs] == ["label"]
+    assert check_parity(source, converted, {"features": rows.astype(np.float32)}, seed=0) >= 4
