@@ -169,7 +169,6 @@ class Endpoints:
             return None
         if model.inline and len(request.body) <= self._limits.inline_body_bytes and b"content-encoding" not in request.headers:
             outcome = infer(model, request, self._limits, arrived_ns)
-            model.took_inline(outcome.run_ns)
             reply(outcome.response, functools.partial(outcome.account, model))
             return None
         return self._submit(model, request, reply, arrived_ns)

@@ -48,6 +48,7 @@ class Outcome:
             counters.failures_ns += total_ns
             model.observer.failed(self.failure)
             return
+        model.took(self.run_ns)
         counters.successes += 1
         counters.queue_ns += self.begun_ns - self.arrived_ns
         counters.input_ns += self.input_ns

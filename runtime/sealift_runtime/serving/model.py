@@ -15,7 +15,10 @@ from sealift_runtime.serving.limits import LIMITS, ServingLimits
 from sealift_runtime.serving.messages import InferReply, InferRequest
 
 _PROBES: Final = 9
-_STRIKES: Final = 3
+#: How many requests the running mean of a model's time looks back, and how far one of them, perhaps interrupted by
+#: another process, may pull it, in multiples of the threshold.
+_MEMORY: Final = 32
+_MOST: Final = 4
 
 
 class Observer(Protocol):
@@ -52,8 +55,8 @@ class Counters:
 class ServedModel:
     """One version of one model with all that a request needs.
 
-    ``inline`` says whether a request is quick enough to run on the event loop itself: measured here, on the bundle's
-    smallest golden case, and taken back when requests turn out slower.
+    ``inline`` says whether a request is quick enough to run on the event loop itself: measured first on the bundle's
+    smallest golden case, then on every request.
     """
 
     def __init__(self, name: str, version: str, bundle: Digest, session: ModelSession, observer: Observer, *, limits: ServingLimits = LIMITS) -> None:
@@ -65,8 +68,8 @@ class ServedModel:
         self.counters = Counters()
         self._decoder = RequestDecoder(session.manifest.inputs, session.manifest.outputs, json_depth=limits.json_depth)
         self._inline_ns = limits.inline_latency_us * 1000
-        self._strikes = 0
-        self.inline = _median_ns(session) < self._inline_ns
+        self._mean_ns = min(_median_ns(session), _MOST * self._inline_ns)
+        self.inline = self._mean_ns < self._inline_ns
 
     def decode(self, body: bytes, json_bytes: int | None) -> InferRequest:
         """The request in a body; `RequestError` says what is wrong with it."""
@@ -77,11 +80,10 @@ class ServedModel:
         outputs = self.session.run(request.inputs, request.outputs)
         return InferReply(self.name, self.version, request.id, outputs, request.binary)
 
-    def took_inline(self, run_ns: int) -> None:
-        """Take note of a run on the event loop; after a few that held it up, the model goes to the workers."""
-        if run_ns > 5 * self._inline_ns:
-            self._strikes += 1
-            self.inline = self.inline and self._strikes < _STRIKES
+    def took(self, run_ns: int) -> None:
+        """Take note of how long a request ran; a model that turns out slow goes to the workers, and back when quick."""
+        self._mean_ns += (min(run_ns, _MOST * self._inline_ns) - self._mean_ns) / _MEMORY
+        self.inline = self._mean_ns < self._inline_ns
 
 
 def _median_ns(session: ModelSession) -> float:

@@ -118,13 +118,22 @@ def test_a_model_is_found_by_its_version_only(tmp_path: Path) -> None:
     assert table.get("other") is None
 
 
-def test_a_quick_model_runs_inline_until_it_turns_out_slow(tmp_path: Path) -> None:
-    model: ServedModel = served(tmp_path)
-    inline = []
-    for _ in range(4):
-        inline.append(model.inline)
-        model.took_inline(50_000_000)
-    assert inline == [True, True, True, False]
+def inline_after(model: ServedModel, run_ms: float, times: int) -> bool:
+    for _ in range(times):
+        model.took(int(run_ms * 1e6))
+    return model.inline
+
+
+def test_a_model_runs_inline_while_it_is_quick(tmp_path: Path) -> None:
+    model = served(tmp_path, limits=ServingLimits(inline_latency_us=1000))
+    assert model.inline
+    assert inline_after(model, 1000, times=3), "a few interruptions are no reason"
+    assert inline_after(model, 0.01, times=100)
+    assert not inline_after(model, 2, times=100), "it is slow"
+    assert inline_after(model, 0.01, times=100), "it is quick again"
+
+
+def test_a_model_that_measures_slow_starts_with_the_workers(tmp_path: Path) -> None:
     assert served(tmp_path, limits=ServingLimits(inline_latency_us=0.001)).inline is False
 
 
