@@ -9,7 +9,10 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 VENV := .venv
 CLEAN := .venv-runtime
+SIGNING := .venv-signing
+WHEELHOUSE := build/wheelhouse
 BIN := $(VENV)/bin
+PYTEST_FLAGS ?= -n 2 --dist loadfile -q
 PIP_FLAGS := --quiet --disable-pip-version-check --constraint constraints.txt
 SETUP_INPUTS := constraints.txt requirements-dev.txt runtime/pyproject.toml packager/pyproject.toml hub/pyproject.toml
 
@@ -27,23 +30,35 @@ $(VENV)/.ready: $(SETUP_INPUTS)
 	$(BIN)/pip install $(PIP_FLAGS) -e './runtime[cpu]' -e './packager[sklearn,torch]' -e ./hub -r requirements-dev.txt
 	@touch $@
 
-$(CLEAN)/.ready: constraints.txt runtime/pyproject.toml $(VENV)/.ready
+$(WHEELHOUSE)/.ready: constraints.txt runtime/pyproject.toml $(VENV)/.ready
+	@echo "Collecting the agent's wheels in $(WHEELHOUSE) …"
+	rm -rf $(WHEELHOUSE)
+	$(BIN)/pip wheel $(PIP_FLAGS) --wheel-dir $(WHEELHOUSE) './runtime[cpu]'
+	@touch $@
+
+$(CLEAN)/.ready: $(WHEELHOUSE)/.ready
 	@echo "Setting up $(CLEAN): the runtime wheel alone …"
-	rm -rf $(CLEAN) build/wheels
-	$(BIN)/pip wheel $(PIP_FLAGS) --no-deps --wheel-dir build/wheels ./runtime
+	rm -rf $(CLEAN)
 	$(PYTHON) -m venv $(CLEAN)
-	$(CLEAN)/bin/pip install $(PIP_FLAGS) 'sealift-runtime[cpu] @ file://$(CURDIR)/'$$(ls build/wheels/sealift_runtime-*.whl) pytest pytest-timeout hypothesis
+	$(CLEAN)/bin/pip install $(PIP_FLAGS) --find-links $(WHEELHOUSE) 'sealift-runtime[cpu]' pytest pytest-timeout pytest-xdist hypothesis
+	@touch $@
+
+$(SIGNING)/.ready: tests/requirements-signing.txt
+	@echo "Setting up $(SIGNING): the public model_signing tool, to prove that it and we understand each other …"
+	rm -rf $(SIGNING)
+	$(PYTHON) -m venv $(SIGNING)
+	$(SIGNING)/bin/pip install --quiet --disable-pip-version-check -r tests/requirements-signing.txt
 	@touch $@
 
 demo: $(VENV)/.ready  ## Train, pack, publish, serve, drift, fail an update, update: once, for real (KEEP=1 leaves it running)
 	$(BIN)/python examples/demo
 
-test: $(VENV)/.ready test-runtime  ## Run all tests
-	$(BIN)/python -m pytest --ignore tests/runtime
+test: $(VENV)/.ready $(WHEELHOUSE)/.ready $(SIGNING)/.ready test-runtime  ## Run all tests
+	$(BIN)/python -m pytest --ignore tests/runtime $(PYTEST_FLAGS)
 
 test-runtime: $(CLEAN)/.ready  ## Run tests/runtime where only the runtime wheel is installed
 	$(CLEAN)/bin/pip install --quiet --disable-pip-version-check --no-deps --force-reinstall ./runtime
-	$(CLEAN)/bin/python -m pytest tests/runtime
+	$(CLEAN)/bin/python -m pytest tests/runtime $(PYTEST_FLAGS)
 
 check: $(VENV)/.ready  ## Lint, types, import contracts, docs against the real commands
 	$(BIN)/ruff check .
@@ -61,4 +76,4 @@ bench: $(VENV)/.ready  ## Measure what the README states
 	$(BIN)/python -m benchmarks
 
 clean:  ## Remove what the targets above made
-	rm -rf $(VENV) $(CLEAN) build .demo .bench .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(CLEAN) $(SIGNING) build .demo .bench .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

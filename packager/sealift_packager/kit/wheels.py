@@ -109,7 +109,7 @@ def _download(request: WheelRequest, target: Path) -> None:
     runtime = request.runtime
     if runtime is not None and runtime.is_dir():
         built = target.with_name("built")
-        _pip(["wheel", "--no-deps", "--wheel-dir", str(built), str(runtime)])
+        _pip(["wheel", "--no-deps", "--wheel-dir", str(built), str(runtime.absolute())])
         (runtime,) = built.glob("*.whl")
     requirement = f"{runtime.absolute()}[{EXTRA}]" if runtime else f"{RUNTIME}[{EXTRA}]=={__version__}"
     sources = ["--no-index", "--find-links", str(request.wheelhouse)] if request.wheelhouse else []

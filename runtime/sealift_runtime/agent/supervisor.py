@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import logging
+import os
 import signal
 import subprocess
 import sys
@@ -127,7 +128,7 @@ def leave_with_parent(leave: Callable[[], object]) -> None:
     """In a child: call ``leave`` once the supervisor is gone (its end of our standard input closes)."""
 
     def watch() -> None:
-        while sys.stdin.buffer.read(1):
+        while os.read(0, 1):  # not sys.stdin: its lock, held by this thread, would spoil the interpreter's end
             continue
         leave()
 
