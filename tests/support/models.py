@@ -28,6 +28,7 @@ import numpy as np
 import onnxruntime
 
 from sealift_runtime.bundle import files
+from sealift_runtime.bundle.baseline import Baseline
 from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.bundle.evaluation import Evaluation
 from sealift_runtime.bundle.golden import Array, GoldenCase, encode_golden
@@ -185,18 +186,10 @@ def make_bundle(
     shutil.copytree(CORPUS / model, directory, dirs_exist_ok=True)
     (directory / files.MANIFEST).write_bytes(manifest.to_bytes())
     (directory / files.GOLDEN).write_bytes(encode_golden(cases, manifest.inputs, manifest.outputs))
-    (directory / files.BASELINE).write_bytes(_empty_baseline() if baseline is None else baseline)
+    (directory / files.BASELINE).write_bytes(Baseline.empty().to_bytes() if baseline is None else baseline)
     (directory / files.CARD).write_text(f"# {manifest.name} {manifest.version}\n", encoding="utf-8")
     sign_directory(directory, manifest.name, key or shared_key())
     return manifest
-
-
-def _empty_baseline() -> bytes:
-    try:
-        from sealift_runtime.bundle.baseline import Baseline  # not there yet
-    except ImportError:
-        return b'{"schema": "sealift.baseline/1"}\n'
-    return Baseline.empty().to_bytes()
 
 
 def make_release(layout_directory: Path, *bundles: Path, key: PrivateKey | None = None) -> Release:

@@ -6,7 +6,7 @@ import dataclasses
 import http
 import zlib
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 import orjson
 
@@ -31,8 +31,7 @@ class HttpRequest:
     path: str = ""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class HttpResponse:
+class HttpResponse(NamedTuple):
     """A whole response; length, date and connection headers are the connection's to add."""
 
     status: int
