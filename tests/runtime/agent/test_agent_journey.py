@@ -13,12 +13,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.agents import AgentUnderTest, device, wait_until
-from support.models import MODELS, answer
-from support.repositories import Repository, flip
 
 from sealift_runtime.bundle import files
 from sealift_runtime.bundle.golden import GoldenCase
+from support.agents import AgentUnderTest, device, wait_until
+from support.models import MODELS, answer
+from support.repositories import Repository, flip
 
 X = MODELS["linear"].requests[1]["x"]
 REQUEST = [{"name": "x", "shape": list(X.shape), "datatype": "FP32", "data": X.ravel().tolist()}]
