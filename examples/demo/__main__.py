@@ -6,8 +6,10 @@ first that doesn't hold ends the demo with an error. ``KEEP=1`` leaves the hub a
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -115,18 +117,9 @@ def _input(client: Client, model: str) -> str:
 
 
 def _drifted() -> list[str]:
-    models = run_status()["models"]
-    return [name for row in models if row["name"] == CNN for name in row["drifted"]]
-
-
-def run_status() -> dict[str, list[dict[str, list[str]]]]:
-    """``sealift-agent status --json``, without showing it each time."""
-    import json
-    import subprocess
-
+    """The features of the CNN that the running agent has an alarm for."""
     done = subprocess.run([BIN / "sealift-agent", "status", "--json"], capture_output=True, text=True, check=True)
-    fields: dict[str, list[dict[str, list[str]]]] = json.loads(done.stdout)
-    return fields
+    return [name for row in json.loads(done.stdout)["models"] if row["name"] == CNN for name in row["drifted"]]
 
 
 def drift(client: Client) -> None:

@@ -10,10 +10,10 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 BIN = Path(sys.executable).parent
-WORDS = ("sealift", "sealift-agent", "sealift-hub")
+T = TypeVar("T")
 
 
 class DemoError(Exception):
@@ -83,7 +83,7 @@ class Background:
         self.process.wait(timeout=30)
 
 
-def wait_for(look: Callable[[], Any], seconds: float, what: str) -> Any:
+def wait_for(look: Callable[[], T | None], seconds: float, what: str) -> T:
     """Look until there is something to see; what was seen."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

@@ -7,6 +7,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+
 from support.help_pages import PAGE, ROOT, all_commands, page
 
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")])
@@ -38,7 +39,7 @@ LINES = [(path.relative_to(ROOT).as_posix(), line) for path in PAGES for line in
 
 @pytest.mark.parametrize(("where", "line"), LINES)
 def test_a_command_line_in_the_docs_names_a_real_command_with_real_options(where: str, line: str) -> None:
-    words = shlex.split(line.split(" &")[0].split(" |")[0], comments=True)
+    words = shlex.split(line.split(" &", maxsplit=1)[0].split(" |", maxsplit=1)[0], comments=True)
     name = max((known for known in HELP if words[: len(known.split())] == known.split()), key=len, default="")
     assert name, f"{where}: no such command: {line}"
     for word in words:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from support.cli import BIN, ROOT, run
 from support.models import make_bundle, make_release
 from support.offline import can_go_offline, offline

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+
 from support.cli import ROOT, run
 
 pytestmark = pytest.mark.timeout(900)

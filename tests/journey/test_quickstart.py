@@ -7,9 +7,9 @@ import platform
 import re
 import socket
 import subprocess
-from pathlib import Path
 
 import pytest
+
 from support.cli import BIN, ROOT
 
 WHEELHOUSE = ROOT / "build" / "wheelhouse"

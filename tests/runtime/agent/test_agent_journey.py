@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import os
 import shutil
 import signal
@@ -36,6 +37,10 @@ def agent(tmp_path: Path, repository: Repository) -> Iterator[AgentUnderTest]:
     with device(tmp_path / "device") as made:
         made.init(repository.directory, repository.metadata / "1.root.json")
         yield made
+
+
+def serves(agent: AgentUnderTest, version: str) -> bool:
+    return agent.serving() == version
 
 
 def test_an_agent_installs_what_its_channel_names_and_serves_it(agent: AgentUnderTest) -> None:
@@ -75,7 +80,7 @@ def test_no_request_fails_while_a_new_version_is_swapped_in(agent: AgentUnderTes
     try:
         for version in ("1.1.0", "1.2.0"):
             repository.add_release(version)
-            wait_until(lambda wanted=version: agent.serving() == wanted, 60, f"{version} to serve")
+            wait_until(functools.partial(serves, agent, version), 60, f"{version} to serve")
             wait_until(lambda: agent.status()["models"][0]["state"] == "committed", 30, "the probation to end")
     finally:
         stopping.set()
