@@ -1,6 +1,6 @@
 """What watching costs on the request path: microseconds per request of `ModelMonitor.observed`, beside one run of a tiny model.
 
-Run from the repository: ``python benchmarks/monitoring.py``. Medians of interleaved rounds; the counting itself happens off
+Medians of interleaved rounds; the counting itself happens off
 the request path and is shown per request, too.
 """
 
@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
+from benchmarks.figure import Figure
 from sealift_packager.baseline import build_baseline
 from sealift_runtime.bundle.tensors import TensorSpec
 from sealift_runtime.monitoring.monitor import ModelMonitor
@@ -24,22 +25,28 @@ MODEL = Path(__file__).parent.parent / "tests" / "corpus" / "models" / "linear" 
 CALLS, ROUNDS, HOLDOUT = 1000, 15, 2000
 
 
-def main() -> None:
+def figures() -> list[Figure]:
+    """What `ModelMonitor.observed` takes of a request, for a row of a table and for an image."""
     run = tiny_model()
-    print(f"{'input':>10} {'session.run':>12} {'observed':>10} {'ratio':>7} {'counting':>10}   (µs per request of one row)")
-    for label, shape in (("30 floats", (30,)), ("28x28", (1, 28, 28))):
-        monitor, request = watched(shape)
-        runs, observed, counted = [], [], []
-        for _ in range(ROUNDS):
-            runs.append(per_call_us(run))
-            observed.append(per_call_us(request))
-            start = time.perf_counter()
-            monitor.count()
-            counted.append((time.perf_counter() - start) / CALLS * 1e6)
-        if monitor.counters().dropped_rows:
-            raise SystemExit("the queue ran over, so these figures mean nothing: lower CALLS")
-        base, cost = statistics.median(runs), statistics.median(observed)
-        print(f"{label:>10} {base:12.2f} {cost:10.2f} {cost / base:7.2f} {statistics.median(counted):10.2f}")
+    return [_figure(run, label, shape) for label, shape in (("30 numbers", (30,)), ("28 × 28", (1, 28, 28)))]
+
+
+def _figure(run: Callable[[], object], label: str, shape: tuple[int, ...]) -> Figure:
+    monitor, request = watched(shape)
+    runs, observed, counted = [], [], []
+    for _ in range(ROUNDS):
+        runs.append(per_call_us(run))
+        observed.append(per_call_us(request))
+        start = time.perf_counter()
+        monitor.count()
+        counted.append((time.perf_counter() - start) / CALLS * 1e6)
+    if monitor.counters().dropped_rows:
+        raise SystemExit("the queue ran over, so these figures mean nothing: lower CALLS")
+    base, cost, later = statistics.median(runs), statistics.median(observed), statistics.median(counted)
+    return Figure(
+        f"watching a request of {label} for drift, on its way to the answer",
+        f"{cost:.1f} µs (running a tiny linear model {base:.1f} µs; counting, off the way, {later:.1f} µs)",
+    )
 
 
 def tiny_model() -> Callable[[], object]:
@@ -67,7 +74,3 @@ def per_call_us(call: Callable[[], object]) -> float:
     for _ in range(CALLS):
         call()
     return (time.perf_counter() - start) / CALLS * 1e6
-
-
-if __name__ == "__main__":
-    main()

@@ -1,15 +1,17 @@
 """What serving costs: requests per second and latency over HTTP, beside onnxruntime in the same process.
 
-Starts a real server in a process of its own, loads it from this one over keep-alive connections, checks every reply, and
-measures onnxruntime alone in between: rounds alternate, because a shared machine drifts. Takes about 30 seconds.
+A server in a process of its own (the agent's, or a bare one) is loaded from this process over keep-alive connections, every reply
+checked; in between onnxruntime alone is measured here: rounds alternate, because a shared machine drifts. Alone, with a bare
+server and a tiny model, it takes about 30 seconds:
 
-    python benchmarks/serving.py [--rounds 3] [--seconds 2] [--json]
+    python -m benchmarks.serving [BUNDLE-DIRECTORY] [--rounds 3] [--seconds 2] [--json]
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import dataclasses
 import json
 import os
@@ -18,21 +20,28 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
+import onnxruntime
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
-
+import benchmarks
+from benchmarks.figure import Figure
+from benchmarks.models import MODELS, bundle_directory
 from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.engine.session import ModelSession
+from sealift_runtime.bundle.golden import Array
+from sealift_runtime.bundle.manifest import BundleManifest
+from sealift_runtime.engine.session import ModelSession, session_options
 from sealift_runtime.serving.model import ServedModel, SilentObserver
 from sealift_runtime.serving.server import InferenceServer, run
 from sealift_runtime.serving.table import ModelTable
-from support.models import MODELS, answer, make_bundle
+from support.agents import AgentUnderTest
+from support.models import make_bundle
 
-MODEL = "linear"
-CONNECTIONS = (1, 16)
+CONNECTIONS: Final = (1, 16)
+ALONE: Final = "in process"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,13 +54,56 @@ class Load:
     cpu_us: float
 
 
-def in_process(directory: Path, seconds: float) -> Load:
-    session = ModelSession.open(directory)
+@dataclasses.dataclass(frozen=True, slots=True)
+class Subject:
+    """A model that is measured, and one request for it."""
+
+    session: ModelSession
+
+    @property
+    def manifest(self) -> BundleManifest:
+        """Its bundle's."""
+        return self.session.manifest
+
+    @property
+    def inputs(self) -> Mapping[str, Array]:
+        """The inputs of its smallest golden case."""
+        return self.session.example
+
+    def body(self) -> bytes:
+        """The request's body."""
+        rows = [
+            {"name": spec.name, "shape": self.inputs[spec.name].shape, "datatype": spec.datatype, "data": self.inputs[spec.name].ravel().tolist()}
+            for spec in self.manifest.inputs
+        ]
+        return json.dumps({"inputs": rows}).encode()
+
+    def request(self) -> bytes:
+        """The request as it goes over the wire."""
+        body = self.body()
+        path = f"/v2/models/{self.manifest.name}/infer"
+        head = f"POST {path} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        return head.encode() + body
+
+    def check(self, document: dict[str, list[dict[str, Any]]]) -> None:
+        """The first reply holds what onnxruntime gives here; later ones have to equal it byte for byte."""
+        expected = self.session.run(self.inputs)
+        for row, (name, value) in zip(document["outputs"], expected.items(), strict=True):
+            np.testing.assert_allclose(row["data"], value.ravel(), rtol=1e-6, err_msg=name)
+
+
+def in_process(subject: Subject, seconds: float) -> Load:
+    """Onnxruntime's own `InferenceSession.run`, with the bundle's settings."""
+    settings = subject.manifest.session
+    path = subject.session.directory / subject.manifest.model.file
+    session = onnxruntime.InferenceSession(str(path), session_options(settings), providers=list(settings.providers))
+    feeds = dict(subject.inputs)
+    session.run(None, feeds)
     times = []
     before = time.process_time()
     end = time.perf_counter() + seconds
     while (start := time.perf_counter()) < end:
-        session.run(session.example)
+        session.run(None, feeds)
         times.append(time.perf_counter() - start)
     return summarize(times, seconds, time.process_time() - before)
 
@@ -122,57 +174,50 @@ async def over_http(pid: int, port: int, exchange: tuple[bytes, bytes], connecti
     return summarize([latency for client in clients for latency in client.times], seconds, cpu_s)
 
 
-def make_request() -> bytes:
-    inputs = MODELS[MODEL].requests[0]
-    rows = [{"name": name, "shape": list(value.shape), "datatype": "FP32", "data": value.ravel().tolist()} for name, value in inputs.items()]
-    body = json.dumps({"inputs": rows}).encode()
-    head = f"POST /v2/models/{MODEL}/infer HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    return head.encode() + body
-
-
-async def ask_once(port: int, request: bytes) -> bytes:
+async def ask_once(port: int, subject: Subject) -> bytes:
+    """The body of one checked reply."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(request)
+    writer.write(subject.request())
     head = await reader.readuntil(b"\r\n\r\n")
     length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
     body = await reader.readexactly(length)
     writer.close()
-    check(json.loads(body))
+    subject.check(json.loads(body))
     return body
 
 
-def check(document: dict[str, list[dict[str, list[float]]]]) -> None:
-    """The first reply holds what onnxruntime gives; later ones have to equal it byte for byte."""
-    expected = answer(MODEL, MODELS[MODEL].requests[0])
-    for row, (name, value) in zip(document["outputs"], expected.items(), strict=True):
-        np.testing.assert_allclose(row["data"], value.ravel(), rtol=1e-6, err_msg=name)
-
-
 async def serve(directory: Path) -> None:
-    """The server's process: prints its port, ends when its standard input does."""
+    """A bare server's process: prints its port, ends when its standard input does."""
     table = ModelTable()
-    table.activate(ServedModel(MODEL, "1.0.0", Digest.of(b"benchmark"), ModelSession.open(directory), SilentObserver()))
+    session = ModelSession.open(directory)
+    table.activate(ServedModel(session.manifest.name, session.manifest.version, Digest.of(b"benchmark"), session, SilentObserver()))
     server = InferenceServer(table)
     print(await server.start_tcp("127.0.0.1", 0), flush=True)
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
     await server.stop(1)
 
 
-def measure(directory: Path, rounds: int, seconds: float) -> dict[str, list[Load]]:
-    server = subprocess.Popen([sys.executable, __file__, "--serve", str(directory)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert server.stdout is not None
-    port = int(server.stdout.readline())
-    request = make_request()
-    exchange = request, run(ask_once(port, request))
-    results: dict[str, list[Load]] = {}
+@contextlib.contextmanager
+def bare_server(directory: Path) -> Iterator[tuple[int, int]]:
+    """A server without an agent around it: its process and port."""
+    argv = [sys.executable, "-m", "benchmarks.serving", "--serve", str(directory.absolute())]
+    process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=benchmarks.ROOT)
+    assert process.stdout is not None
     try:
-        for _ in range(rounds):
-            results.setdefault("in process", []).append(in_process(directory, seconds))
-            for connections in CONNECTIONS:
-                load = run(over_http(server.pid, port, exchange, connections, seconds))
-                results.setdefault(f"HTTP, {connections} connections" if connections > 1 else "HTTP, 1 connection", []).append(load)
+        yield process.pid, int(process.stdout.readline())
     finally:
-        server.communicate()
+        process.communicate()
+
+
+def measure(subject: Subject, pid: int, port: int, rounds: int, seconds: float) -> dict[str, list[Load]]:
+    """Rounds of onnxruntime alone and of the server, in turns."""
+    exchange = subject.request(), run(ask_once(port, subject))
+    results: dict[str, list[Load]] = {}
+    for _ in range(rounds):
+        results.setdefault(ALONE, []).append(in_process(subject, seconds))
+        for connections in CONNECTIONS:
+            load = run(over_http(pid, port, exchange, connections, seconds))
+            results.setdefault(f"HTTP, {connections} connections" if connections > 1 else "HTTP, 1 connection", []).append(load)
     return results
 
 
@@ -180,8 +225,28 @@ def medians(loads: list[Load]) -> Load:
     return Load(**{field.name: statistics.median(getattr(load, field.name) for load in loads) for field in dataclasses.fields(Load)})
 
 
+def ratio(results: dict[str, list[Load]], name: str) -> float:
+    """The median over rounds of a rate as a part of onnxruntime's alone."""
+    return statistics.median(load.rate / alone.rate for load, alone in zip(results[name], results[ALONE], strict=True))
+
+
+def figures(agent: AgentUnderTest, rounds: int = 3, seconds: float = 2.0) -> list[Figure]:
+    """What the running agent does for each model, monitoring included; the client runs on the same cores."""
+    pid, port = agent.pids("data_plane")[0], int(agent.url.rsplit(":", 1)[1])
+    rows = []
+    for model in MODELS:
+        results = measure(Subject(ModelSession.open(bundle_directory(agent, model))), pid, port, rounds, seconds)
+        rows.append(Figure(f"{model}: `InferenceSession.run` in a loop, batch 1", f"{medians(results[ALONE]).rate:,.0f}/s"))
+        for name in list(results)[1:]:
+            load = medians(results[name])
+            value = f"{load.rate:,.0f}/s = {ratio(results, name):.0%} (p50 {load.p50_ms:.2f} ms, p99 {load.p99_ms:.2f} ms)"
+            rows.append(Figure(f"{model}: the agent, {name}, JSON, batch 1", value))
+    return rows
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("bundle", type=Path, nargs="?", help="a bundle directory; a tiny linear model without it")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=2.0, help="of each measurement")
     parser.add_argument("--json", action="store_true")
@@ -191,15 +256,18 @@ def main() -> None:
         run(serve(options.serve))
         return
     with tempfile.TemporaryDirectory() as folder:
-        make_bundle(Path(folder), model=MODEL)
-        results = {name: medians(loads) for name, loads in measure(Path(folder), options.rounds, options.seconds).items()}
+        directory = options.bundle or Path(folder)
+        if not options.bundle:
+            make_bundle(directory, model="linear")
+        with bare_server(directory) as (pid, port):
+            results = measure(Subject(ModelSession.open(directory)), pid, port, options.rounds, options.seconds)
     if options.json:
-        print(json.dumps({name: dataclasses.asdict(load) for name, load in results.items()}, indent=2))
+        print(json.dumps({name: dataclasses.asdict(medians(loads)) for name, loads in results.items()}, indent=2))
         return
-    alone = results["in process"].rate
     print(f"{'':20} {'requests/s':>10} {'p50 ms':>8} {'p99 ms':>8} {'CPU µs each':>12} {'of in process':>14}")
-    for name, load in results.items():
-        print(f"{name:20} {load.rate:10,.0f} {load.p50_ms:8.3f} {load.p99_ms:8.3f} {load.cpu_us:12.0f} {load.rate / alone:14.1%}")
+    for name, loads in results.items():
+        load = medians(loads)
+        print(f"{name:20} {load.rate:10,.0f} {load.p50_ms:8.3f} {load.p99_ms:8.3f} {load.cpu_us:12.0f} {ratio(results, name):14.1%}")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from sealift_runtime.exchange.channel import CHANNEL_NAME
 
 MAX_CONFIG_BYTES: Final = 64 * 1024
 SECTIONS: Final = {
-    "source": ("repository", "channel", "ca_file", "profile"),
+    "source": ("repository", "channel", "ca_file"),
     "hub": ("url",),
     "serving": ("host", "port"),
     "timing": ("poll_s", "report_s", "window_s", "probation_s"),
@@ -27,8 +27,7 @@ SECTIONS: Final = {
 class AgentConfig:
     """agent.toml as a value.
 
-    ``hub`` is empty for a device that reports by medium only; ``profile`` is empty to take the most specific one that
-    fits. Times are in seconds; ``window_rows`` is how many rows a drift verdict needs; ``stale_days`` is how long after
+    ``hub`` is empty for a device that reports by medium only. Times are in seconds; ``window_rows`` is how many rows a drift verdict needs; ``stale_days`` is how long after
     its expiry the repository's timestamp is still accepted (an air-gapped site wants a longer time than an online one).
     """
 
@@ -36,7 +35,6 @@ class AgentConfig:
     channel: str
     hub: str = ""
     ca_file: str = ""
-    profile: str = ""
     host: str = "127.0.0.1"
     port: int = 8470
     poll_s: float = 60.0
@@ -60,7 +58,6 @@ class AgentConfig:
             repository=source.text("repository"),
             channel=source.text("channel", pattern=CHANNEL_NAME),
             ca_file=source.text("ca_file", ""),
-            profile=source.text("profile", ""),
             hub=hub.text("url", ""),
             host=serving.text("host", default.host),
             port=serving.integer("port", default.port, minimum=0, maximum=65535),

@@ -9,18 +9,19 @@ import click
 
 from sealift_runtime import __version__, commandline
 
-#: Verb → where its command is. A verb's module is imported when it is called, so that ``--help`` is quick and small.
+#: Verb → where its command is, and its line in ``--help``. A verb's module is imported when the verb is called: together they
+#: import all of the runtime, which ``--help`` shouldn't wait for.
 COMMANDS: Final = {
-    "init": "init:init",
-    "sync": "sync:sync",
-    "run": "run:run",
-    "status": "status:status",
-    "infer": "infer:infer",
-    "rollback": "rollback:rollback",
-    "detect": "detect:detect",
-    "doctor": "doctor:doctor",
-    "import": "media:import_command",
-    "export": "media:export_command",
+    "init": ("init:init", "Make this a device: a key, a root of trust, a source of models."),
+    "sync": ("sync:sync", "Bring what the channel names: fetch, verify, self-test, activate."),
+    "run": ("run:run", "Serve what is installed, follow the channel, report."),
+    "status": ("status:status", "Show what is installed, what serves, and the latest events."),
+    "infer": ("infer:infer", "Ask a model, served or installed."),
+    "rollback": ("rollback:rollback", "Go back to the previous version of a model."),
+    "detect": ("detect:detect", "Show what this machine is: what bundles are chosen by."),
+    "doctor": ("doctor:doctor", "Check that everything is in place, and say what to do if not."),
+    "import": ("media:import_command", "Install from a medium, and take the hub's receipts from it."),
+    "export": ("media:export_command", "Write this device's signed reports to a medium."),
 }
 
 
@@ -35,9 +36,14 @@ class LazyGroup(click.Group):
         """A verb, or None."""
         if cmd_name not in COMMANDS:
             return None
-        module, name = COMMANDS[cmd_name].split(":")
+        module, name = COMMANDS[cmd_name][0].split(":")
         command = getattr(importlib.import_module(f"sealift_runtime.cli.{module}"), name)
         return command if isinstance(command, click.Command) else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """The list of verbs, from the table, without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
 
 
 @click.group(

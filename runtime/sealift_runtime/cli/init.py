@@ -21,7 +21,7 @@ from sealift_runtime.commandline import json_option, show
 )
 @click.option("--channel", default="stable", show_default=True, help="The channel to follow.")
 @click.option("--hub", default="", metavar="URL", help="Where to send reports; without it they are carried by export.")
-@click.option("--ca-file", default="", help="A CA certificate file for https, beside the system's own.")
+@click.option("--ca-file", default="", help="A file of CA certificates for https, instead of the usual ones.")
 @click.option("--set", "settings", multiple=True, metavar="SECTION.NAME=VALUE", help="Any other field of agent.toml, like timing.poll_s=30.")
 @home_option
 @json_option

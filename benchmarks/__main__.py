@@ -1,0 +1,40 @@
+"""All figures as one Markdown table: ``python -m benchmarks``, from the repository's root, in about two minutes."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Iterator
+
+from benchmarks import ROOT, footprint, install, monitoring, serving, start
+from benchmarks.figure import Figure
+from benchmarks.models import installed_device
+from sealift_runtime.engine.facts import onnxruntime_version
+from sealift_runtime.hardware.machine import detect_machine
+
+
+def figures() -> Iterator[Figure]:
+    """Each figure as soon as it is measured."""
+    yield from install.figures()
+    yield from start.help_figures()
+    with installed_device() as agent:
+        yield from start.run_figures(agent)
+        agent.start()
+        yield from footprint.figures(agent)
+        yield from serving.figures(agent)
+    yield from monitoring.figures()
+
+
+def main() -> None:
+    os.chdir(ROOT)
+    machine = detect_machine()
+    print(f"On {machine.cores} cores of {machine.cpu_model}, Python {platform.python_version()}, onnxruntime {onnxruntime_version()}:\n")
+    print("| what | measured |\n|---|---|")
+    for figure in figures():
+        print(f"| {figure.what} | {figure.value} |")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
