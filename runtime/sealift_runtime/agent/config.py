@@ -27,8 +27,9 @@ SECTIONS: Final = {
 class AgentConfig:
     """agent.toml as a value.
 
-    ``hub`` is empty for a device that reports by medium only. Times are in seconds; ``window_rows`` is how many rows a drift verdict needs; ``stale_days`` is how long after
-    its expiry the repository's timestamp is still accepted (an air-gapped site wants a longer time than an online one).
+    ``hub`` is empty for a device that reports by medium only. Times are in seconds; ``window_rows`` is how many rows a
+    drift verdict needs; ``stale_days`` is how long after its expiry the repository's timestamp is still accepted (an
+    air-gapped site wants a longer time than an online one).
     """
 
     repository: str
