@@ -150,11 +150,10 @@ def add_bundle(layout: OciLayout, directory: Path) -> BundleRef:
     config_row = Descriptor(media_type=MODEL_CONFIG, digest=layout.put(config), size_bytes=len(config)).json()
     fields: dict[str, Json] = {"schemaVersion": 2, "mediaType": MANIFEST_TYPE, "artifactType": MODEL_MANIFEST}
     data = canonical_json(fields | {"config": config_row, "layers": layers})
-    descriptor = Descriptor(
+    descriptor = Descriptor(  # without artifactType: skopeo 1.9 leaves that out when it copies an index, which changes the index's digest
         media_type=MANIFEST_TYPE,
         digest=layout.put(data),
         size_bytes=len(data),
-        artifact_type=MODEL_MANIFEST,
         annotations={PROFILE_KEY: manifest.profile.name},
         platform={"os": "linux", "architecture": OCI_ARCHITECTURES[manifest.profile.cpu.arch]},
     )
