@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import datetime
 import functools
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Final, TypeVar
 
 from sealift_runtime.agent.config import AgentConfig
 from sealift_runtime.agent.device import MB, Device
+from sealift_runtime.errors import BusyError
 from sealift_runtime.transport.base import Transport
 from sealift_runtime.transport.locate import open_transport
 from sealift_runtime.update.policy import ProbationPolicy, Subscription, UpdatePolicy
 from sealift_runtime.update.server import Server
 from sealift_runtime.update.updater import Updater
+
+T = TypeVar("T")
+BUSY_WAIT_S: Final = 120.0
 
 
 def repository_of(config: AgentConfig) -> Transport:
@@ -34,6 +41,21 @@ def updater_of(device: Device, server: Server, repository: str | None = None) ->
         server=server,
         clock=device.clock,
     )
+
+
+def when_free(act: Callable[[], T]) -> T:
+    """``act``, once nobody else updates this device: the running agent holds it for a moment now and then.
+
+    `BusyError` after `BUSY_WAIT_S`.
+    """
+    deadline = time.monotonic() + BUSY_WAIT_S
+    while True:
+        try:
+            return act()
+        except BusyError:
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(0.1)
 
 
 def policy_of(config: AgentConfig) -> UpdatePolicy:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 import click
@@ -9,7 +10,7 @@ import click
 from sealift_runtime.agent.admin_client import DataPlaneClient
 from sealift_runtime.agent.device import opened
 from sealift_runtime.agent.home import Home
-from sealift_runtime.agent.updating import updater_of
+from sealift_runtime.agent.updating import updater_of, when_free
 from sealift_runtime.cli.options import home_option
 from sealift_runtime.commandline import json_option, show
 
@@ -26,7 +27,8 @@ def rollback(name: str, reason: str, home: Path | None, as_json: bool) -> None:
     """
     place = Home.locate(home)
     with opened(place) as device:
-        updater_of(device, DataPlaneClient(place.socket)).rollback(name, reason)
+        updater = updater_of(device, DataPlaneClient(place.socket))
+        when_free(functools.partial(updater.rollback, name, reason))
         deployment = device.state.deployment(name)
         version = deployment.current.version if deployment and deployment.current else ""
     show({"name": name, "version": version, "reason": reason}, f"{name} is back at {version}.", as_json=as_json)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import functools
 import sys
-import time
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,16 +12,14 @@ import click
 from sealift_runtime.agent.admin_client import DataPlaneClient
 from sealift_runtime.agent.device import Device, opened
 from sealift_runtime.agent.home import Home
-from sealift_runtime.agent.updating import updater_of
+from sealift_runtime.agent.updating import updater_of, when_free
 from sealift_runtime.cli.options import home_option
 from sealift_runtime.clock import format_time
 from sealift_runtime.commandline import exit_code, json_option, show
-from sealift_runtime.errors import BusyError
 from sealift_runtime.update.records import Update
 from sealift_runtime.update.table import State
 from sealift_runtime.update.updater import Advanced, Updater
 
-BUSY_WAIT_S: Final = 120.0
 #: The exit code when a release didn't pass: see commandline.
 NOT_PASSED: Final = 7
 
@@ -44,7 +42,7 @@ def synchronise(device: Device, repository: str | None, *, retry: tuple[str, ...
     """Refresh and advance, from the configured repository or another place, and tell what came of it."""
     updater = updater_of(device, DataPlaneClient(device.home.socket), repository)
     before = {update.name: update for update in device.state.updates()}
-    stale, advanced = _when_free(updater, retry)
+    stale, advanced = when_free(functools.partial(_follow, updater, retry))
     changed = [update for update in advanced.updates if before.get(update.name) != update]
     problems = [str(problem) for problem in advanced.problems]
     fields = {"updates": [_fields(update) for update in changed], "problems": problems, "stale": stale}
@@ -57,19 +55,11 @@ def synchronise(device: Device, repository: str | None, *, retry: tuple[str, ...
         sys.exit(NOT_PASSED)
 
 
-def _when_free(updater: Updater, retry: tuple[str, ...]) -> tuple[str | None, Advanced]:
-    """Once nobody else updates this device: the running agent holds it for a moment now and then."""
-    deadline = time.monotonic() + BUSY_WAIT_S
-    while True:
-        try:
-            with updater.hold():
-                for name in retry:
-                    updater.retry(name)
-                return updater.refresh(), updater.advance()
-        except BusyError:
-            if time.monotonic() >= deadline:
-                raise
-            time.sleep(0.1)
+def _follow(updater: Updater, retry: tuple[str, ...]) -> tuple[str | None, Advanced]:
+    with updater.hold():
+        for name in retry:
+            updater.retry(name)
+        return updater.refresh(), updater.advance()
 
 
 def _fields(update: Update) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from support.agents import AgentUnderTest, device, wait_until
 from support.models import answer
 from support.repositories import Repository
 
-ROUNDS = {"x": np.ones((1, 4), np.float32), "rounds": np.array([150_000])}
+ROUNDS = {"x": np.ones((1, 4), np.float32), "rounds": np.array([60_000])}
 
 
 @pytest.fixture

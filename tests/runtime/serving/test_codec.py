@@ -233,6 +233,7 @@ RAW_DEFLATE = zlib.compressobj(wbits=-15)
         ("deflate", RAW_DEFLATE.compress(b"hello") + RAW_DEFLATE.flush()),
         ("identity", b"hello"),
     ],
+    ids=["gzip", "gzip members", "zlib", "raw deflate", "identity"],
 )
 def test_compressed_bodies_are_read(encoding: str, data: bytes) -> None:
     assert plain_body(HttpRequest("POST", b"", {b"content-encoding": encoding.encode()}, data), 5) == b"hello"
