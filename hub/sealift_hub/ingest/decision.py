@@ -66,5 +66,6 @@ def fork_error(head: Head, report: Report, *, where: str) -> ForkError:
     return ForkError(
         message,
         where=where,
-        advice="Two machines use one key, or the device's disk was set back: give it a new key (remove keys/device.pem and start the agent).",
+        advice="Two machines use one key, or the device's disk was set back: give it a new key "
+        "(stop the agent, remove keys/device.pem and reports.sqlite, run sealift-agent init again).",
     )

@@ -24,18 +24,24 @@ medium = click.argument("directory", type=click.Path(path_type=Path, file_okay=F
 @home_option
 @json_option
 def import_command(directory: Path, home: Path | None, as_json: bool) -> None:
-    """Install what the repository on the medium DIRECTORY names, and take the hub's receipts from it."""
+    """Install what the repository on the medium DIRECTORY names, and take the hub's receipts from it.
+
+    A medium may carry either or both.
+    """
     repository = directory / "repository" if (directory / "repository").is_dir() else directory
-    if not (repository / "metadata").is_dir():
-        raise ConfigurationError(
-            "no repository on this medium",
-            where=str(directory),
-            expected="a folder repository, as sealift kit build writes it",
-            advice="Is the medium mounted?",
-        )
     with opened(Home.locate(home)) as device:
-        import_receipt(device.spool, directory)
-        synchronise(device, str(repository.absolute()), as_json=as_json)
+        receipt = import_receipt(device.spool, directory)
+        if (repository / "metadata").is_dir():
+            synchronise(device, str(repository.absolute()), as_json=as_json)
+        elif receipt is not None:
+            show({"acknowledged": receipt.acknowledged}, f"The hub has every report up to number {receipt.acknowledged}.", as_json=as_json)
+        else:
+            raise ConfigurationError(
+                "neither a repository nor a receipt for this device is on this medium",
+                where=str(directory),
+                expected="a folder repository, as sealift kit build writes it, or a medium that sealift-hub import has read",
+                advice="Is the medium mounted?",
+            )
 
 
 @click.command("export")

@@ -1,0 +1,64 @@
+"""docs/operations.md says what the code says: configuration, states, events, exit codes, metrics."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterator
+
+from sealift_runtime import commandline
+from sealift_runtime.agent.config import SECTIONS, AgentConfig
+from sealift_runtime.monitoring.prometheus import render
+from sealift_runtime.update.table import TABLE
+from support.help_pages import ROOT
+
+PAGE = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+
+
+def table(heading: str) -> list[list[str]]:
+    """The rows of the first table under a heading, without its head."""
+    section = PAGE.split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    lines = re.findall(r"^\|(.*)\|$", section, re.MULTILINE)[2:]
+    return [[cell.strip() for cell in line.split("|")] for line in lines]
+
+
+def code(text: str) -> list[str]:
+    return re.findall(r"`([^`]+)`", text)
+
+
+def test_every_field_of_agent_toml_is_there_with_its_default() -> None:
+    config = dataclasses.asdict(AgentConfig(repository="", channel=""))
+    names = {f"{section}.{name}": "hub" if section == "hub" else name for section, names in SECTIONS.items() for name in names}
+    shown = {code(row[0])[0]: row[1] for row in table("agent.toml")}
+    assert list(shown) == list(names)
+    for name, field in names.items():
+        if field not in ("repository", "channel"):
+            assert code(shown[name]) == [str(config[field]) or '""'], name
+
+
+def test_the_table_of_states_is_the_code_s() -> None:
+    expected = [[str(state), row.durable, str(row.crash), ", ".join(row.next) or "–", row.serves] for state, row in TABLE.items()]
+    assert table("An update") == expected
+
+
+def recorded_kinds() -> Iterator[str]:
+    for path in (ROOT / "runtime" / "sealift_runtime").rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        yield from re.findall(r"\brecord\(\s*\"([a-z-]+)\"", text)
+        yield from re.findall(r"_record_once\(\w+, \"([a-z-]+)\"", text)
+
+
+def test_every_kind_of_event_is_there() -> None:
+    shown = {kind for row in table("Events") for kind in code(row[0])}
+    chosen = {"initialised", "configuration-changed", "held-up", "refused", "server-crashed", "control-crashed"}  # made from a variable
+    assert shown == {*recorded_kinds(), *chosen}
+
+
+def test_the_exit_codes_are_the_command_line_s() -> None:
+    documented = set(re.findall(r"^(\d+) ", commandline.__doc__ or "", re.MULTILINE))
+    assert {row[0] for row in table("Exit codes")} == documented
+
+
+def test_every_metric_is_there_with_its_type() -> None:
+    shown = {code(row[0])[0]: row[1].split(",")[0] for row in table("Metrics")}
+    assert shown == dict(re.findall(r"^# TYPE (\S+) (\S+)$", render([]), re.MULTILINE))
