@@ -52,11 +52,13 @@ def run(command: click.Command, arguments: list[str] | None = None) -> NoReturn:
         command.main(args=words, standalone_mode=False)
     except errors.SealiftError as error:
         code = exit_code(error)
-        fields = {"error": str(error), "kind": type(error).__name__, "exit_code": code}
-        click.echo(json.dumps(fields) if "--json" in words else f"error: {error}", err=True)
+        click.echo(_as_json(str(error), error, code) if "--json" in words else f"error: {error}", err=True)
         sys.exit(code)
     except click.ClickException as error:
-        error.show()
+        if "--json" in words:
+            click.echo(_as_json(error.format_message(), error, error.exit_code), err=True)
+        else:
+            error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
@@ -64,6 +66,10 @@ def run(command: click.Command, arguments: list[str] | None = None) -> NoReturn:
     except click.exceptions.Exit as error:
         sys.exit(error.exit_code)
     sys.exit(0)
+
+
+def _as_json(message: str, error: Exception, code: int) -> str:
+    return json.dumps({"error": message, "kind": type(error).__name__, "exit_code": code}, ensure_ascii=False)
 
 
 json_option: Final[Callable[[Any], Any]] = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, for machines.")

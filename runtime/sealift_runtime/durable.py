@@ -11,22 +11,44 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 from sealift_runtime.errors import DiskFullError, StoreError
+
+#: SQLite wants this much beside the database for its shared memory, and calls it an I/O error if it doesn't get it.
+_DATABASE_ROOM_BYTES: Final = 64 * 1024
+
+
+@contextlib.contextmanager
+def translate_full_disk(path: Path) -> Iterator[None]:
+    """Turn an ``OSError`` that says that there is no room at ``path`` into `DiskFullError`; others pass."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        raise DiskFullError(
+            f"the disk is full ({error.strerror})", where=str(path), advice="Free some space and try again; nothing half-written was kept."
+        ) from error
 
 
 @contextlib.contextmanager
 def translate_disk_errors(path: Path) -> Iterator[None]:
     """Turn an ``OSError`` about ``path`` into `DiskFullError` or `StoreError`."""
     try:
-        yield
+        with translate_full_disk(path):
+            yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise DiskFullError(
-                f"the disk is full ({error.strerror})", where=str(path), advice="Free some space and try again; nothing half-written was kept."
-            ) from error
         raise StoreError(f"can't be written ({error.strerror})", where=str(path)) from error
+
+
+def database_lacks_room(error: Exception, path: Path) -> bool:
+    """Whether SQLite's error about the database at ``path`` comes from a full disk."""
+    name = getattr(error, "sqlite_errorname", None) or ""
+    if not name.startswith("SQLITE_IOERR"):
+        return name == "SQLITE_FULL"
+    disk = os.statvfs(path.parent)
+    return disk.f_bavail * disk.f_frsize < _DATABASE_ROOM_BYTES
 
 
 @contextlib.contextmanager

@@ -21,7 +21,7 @@ from sealift_packager.repository.publisher import Published, Repository
 from sealift_packager.repository.roles import ROLES, Expiry
 from sealift_packager.repository.status import repository_status
 from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.errors import BusyError, DocumentError, IntegrityError, KeyFileError, SignatureError, TrustError
+from sealift_runtime.errors import BusyError, DocumentError, IntegrityError, SignatureError, TrustError
 from sealift_runtime.exchange.channel import Channel
 from sealift_runtime.signing.keys import PrivateKey
 from support.models import make_bundle, make_profile, make_release
@@ -328,7 +328,7 @@ class TestWhatIsNotTakenIn:
             check_release(release, None)
 
     def test_one_signed_with_another_key_than_expected(self, tmp_path: Path) -> None:
-        with pytest.raises(KeyFileError, match="signed with another key"):
+        with pytest.raises(SignatureError, match="signed with another key"):
             check_release(release_in(tmp_path), PrivateKey.generate().public_key)
 
     def test_one_whose_bundles_were_signed_with_another_key_than_it_names(self, tmp_path: Path) -> None:
@@ -375,7 +375,7 @@ class TestWhatIsNotTakenIn:
             check_release(tmp_path / "layout", None)
 
     def test_a_directory_that_is_no_layout(self, tmp_path: Path) -> None:
-        with pytest.raises(IntegrityError, match="not an OCI image layout"):
+        with pytest.raises(RepositoryError, match="not a release"):
             check_release(tmp_path, None)
 
 

@@ -72,7 +72,8 @@ class Database:
             yield
         except SQLAlchemyError as error:
             reason = str(getattr(error, "orig", None) or error)
-            raise DatabaseError(f"the database failed ({reason})", where=self._where) from error
+            advice = "Free some space; what was taken is kept." if "disk is full" in reason else None
+            raise DatabaseError(f"the database failed ({reason})", where=self._where, advice=advice) from error
 
 
 def _prepare_sqlite(engine: Engine) -> None:

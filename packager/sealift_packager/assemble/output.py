@@ -33,7 +33,8 @@ def building(target: Path, *, force: bool) -> Iterator[Path]:
     except OSError as error:
         raise OutputError(f"can't be written ({error.strerror})", where=str(parent)) from error
     try:
-        yield scratch
+        with durable.translate_full_disk(target):
+            yield scratch
         _move(scratch, target, force=force)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

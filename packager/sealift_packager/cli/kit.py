@@ -23,7 +23,7 @@ def kit() -> None:
 
 
 @kit.command()
-@click.option("--repo", "repository", required=True, type=_FOLDER, help="The repository to take releases from.")
+@click.option("--repo", "repository", required=True, type=_NEW, help="The repository to take releases from.")
 @click.option("--out", required=True, type=_NEW, help="The folder to make; it must not exist yet.")
 @click.option(
     "--channel",

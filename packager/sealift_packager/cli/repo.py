@@ -57,7 +57,7 @@ def init(directory: Path, keys: Path | None, expires: tuple[str, ...], *, as_jso
 
 @repo.command()
 @_directory
-@click.argument("release", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument("release", type=click.Path(path_type=Path))
 @click.option("--public-key", type=click.Path(path_type=Path), help="The key that must have signed the release's bundles (a .pub file).")
 @_keys
 @_expires

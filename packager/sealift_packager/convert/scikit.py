@@ -28,10 +28,12 @@ def convert_scikit(source: SourceModel) -> Any:
                 source.native, initial_types=types, options=options, target_opset={"": graph.TARGET_OPSET, "ai.onnx.ml": ML_OPSET}
             )
     except Exception as error:  # skl2onnx and what it calls raise anything
+        text = [spec.name for spec in source.inputs if spec.dtype == "string"]
+        hint = f" The data holds text in {', '.join(text[:5])}: is it meant to be numbers?" if text else ""
         raise ConversionError(
             f"skl2onnx can't convert the model ({type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'})",
             where=type(source.native).__name__,
-            advice="See https://onnx.ai/sklearn-onnx/supported.html for the estimators that it knows.",
+            advice=f"See https://onnx.ai/sklearn-onnx/supported.html for the estimators that it knows.{hint}",
         ) from error
     mend_missing_values(model, source.native)
     return graph.rename_outputs(model, source.outputs)

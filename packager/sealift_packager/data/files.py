@@ -34,6 +34,8 @@ def read_data(path: Path) -> DataFile:
         raise DataError("not a known kind of data", where=str(path), expected=_EXPECTED, found=path.suffix or "no suffix", advice=_near(path.suffix))
     arrays = reader(path)
     rows = {name: len(value) if value.ndim else 0 for name, value in arrays.items()}
+    if rows and not any(rows.values()):
+        raise DataError("the data has no rows", where=str(path), expected="rows to judge the model by")
     if not rows or 0 in rows.values() or len(set(rows.values())) != 1:
         found = ", ".join(f"{name}: {count}" for name, count in rows.items())
         raise DataError("arrays must have rows, all equally many", where=str(path), found=found[:500] or "no arrays")

@@ -80,8 +80,8 @@ def _same_names(wanted: list[str], found: list[str], noun: str, where: str) -> N
         return
     details = [f"missing {_listed(missing)}"] if missing else []
     details += [f"unexpected {_listed(extra)}"] if extra else []
-    pairs = [(name, nearest(name, extra or found)) for name in missing[:5]] + [(name, nearest(name, missing)) for name in extra[:5] if missing]
-    hints = list(dict.fromkeys(f"{name}: {hint}" for name, hint in pairs if hint))
+    pairs = [(name, nearest(name, extra)) for name in missing[:5]]
+    hints = [f"{name}: {hint}" for name, hint in pairs if hint]
     advice = " ".join(hints) or ("Leave out what the model does not take, or name it with --target." if extra else None)
     raise DataError(f"the {noun}s are not the model's", where=where, expected=_listed(wanted), found="; ".join(details), advice=advice)
 

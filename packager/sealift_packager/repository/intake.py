@@ -16,7 +16,7 @@ from sealift_runtime.bundle.limits import LIMITS
 from sealift_runtime.bundle.manifest import BundleManifest
 from sealift_runtime.bundle.materialize import check_blobs
 from sealift_runtime.bundle.release import BundleFiles, BundleRef, Release, only_release, read_bundle_files
-from sealift_runtime.errors import IntegrityError, KeyFileError
+from sealift_runtime.errors import IntegrityError, SignatureError
 from sealift_runtime.signing.keys import PublicKey
 
 
@@ -39,14 +39,16 @@ def check_release(directory: Path, expected_key: PublicKey | None) -> CheckedRel
     4. Every bundle's ``model.sig`` is by that key and lists exactly the bundle's files with their digests.
     5. Every bundle.json names the release's model and version, and the profile under which it is listed.
 
-    Raises `RepositoryError` (1: not signed), `KeyFileError` (2), `IntegrityError` (1, 3, 5) or `SignatureError` (4).
+    Raises `RepositoryError` (1: no layout, not signed), `IntegrityError` (1, 3, 5) or `SignatureError` (2, 4).
     """
+    if not (directory / "oci-layout").is_file():
+        raise RepositoryError("not a release", where=str(directory), expected="a directory that `sealift pack` wrote", advice="See `sealift pack`.")
     layout = OciLayout.open(directory)
     release, descriptor = only_release(layout)  # 1
     if release.public_key is None:
         raise RepositoryError("the release isn't signed", where=str(directory), advice="Pack it with --key.")
     if expected_key is not None and expected_key.fingerprint != release.public_key.fingerprint:  # 2
-        raise KeyFileError(
+        raise SignatureError(
             "the release was signed with another key",
             where=str(directory),
             expected=f"{expected_key.fingerprint[:16]}…",

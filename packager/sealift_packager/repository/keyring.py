@@ -7,6 +7,7 @@ are needed.
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TypeAlias
@@ -16,6 +17,7 @@ from securesystemslib.signer import CryptoSigner, SSlibKey
 from sealift_packager.errors import OutputError, RepositoryError
 from sealift_packager.repository.roles import ROLES
 from sealift_runtime import durable
+from sealift_runtime.errors import StoreError
 from sealift_runtime.signing.keys import PrivateKey, PublicKey
 
 #: What signs TUF metadata: an ECDSA key of ours in python-tuf's clothes.
@@ -46,14 +48,23 @@ class KeyRing:
             raise RepositoryError("keys inside the repository would be published", where=str(directory), advice="Give --keys a place outside.")
         if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
             raise OutputError("the place for keys is taken", where=str(directory), advice="Keys are never overwritten; give --keys another place.")
-        with durable.translate_disk_errors(directory):
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            directory.chmod(0o700)
-            for role in ROLES:
-                key = PrivateKey.generate()
-                key.save(directory / f"{role}.pem")
-                durable.write_bytes(directory / f"{role}.pub", key.public_key.pem())
-        return cls(directory)
+        ring = cls(directory)
+        try:
+            with durable.translate_disk_errors(directory):
+                directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+                directory.chmod(0o700)
+                for role in ROLES:
+                    key = PrivateKey.generate()
+                    key.save(directory / f"{role}.pem")
+                    durable.write_bytes(directory / f"{role}.pub", key.public_key.pem())
+        except StoreError:
+            ring.remove()
+            raise
+        return ring
+
+    def remove(self) -> None:
+        """Remove keys that were made just now and signed nothing that anybody has."""
+        shutil.rmtree(self.directory, ignore_errors=True)
 
     def signers(self, roles: Iterable[str]) -> dict[str, TufSigner]:
         """The signers of some roles; `RepositoryError` names the first key that isn't here."""

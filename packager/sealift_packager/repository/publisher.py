@@ -28,7 +28,7 @@ from sealift_runtime import durable
 from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.bundle.layout import REF_NAME, Descriptor, OciLayout
 from sealift_runtime.documents import Document, nearest
-from sealift_runtime.errors import BusyError, LimitError
+from sealift_runtime.errors import BusyError, LimitError, SealiftError
 from sealift_runtime.exchange.channel import CHANNEL_NAME, Channel, channel_target, release_target
 
 METADATA = "metadata"
@@ -103,24 +103,33 @@ class Repository:
 
 
 def init(directory: Path, keys: Path, *, expiry: Expiry, now: datetime.datetime) -> Repository:
-    """Make an empty repository with fresh keys in ``keys``; `OutputError` if either place is taken."""
+    """Make an empty repository with fresh keys in ``keys``; `OutputError` if either place is taken. If it fails, nothing is left."""
     repository = Repository(directory)
     if (directory / METADATA).exists():
         raise OutputError("a repository is there already", where=str(directory), advice="Its keys stay as they are; nothing was changed.")
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise OutputError("the place for the repository is taken", where=str(directory), advice="Give a new or empty directory.")
     ring = KeyRing.create(keys, repository=directory)
-    files = metadata.first_files(ring.signers(ROLES), expiry, now)
     building = directory.absolute().with_name(f".{directory.absolute().name}.partial")
-    with durable.translate_disk_errors(directory):
+    try:
+        _write_first(building, metadata.first_files(ring.signers(ROLES), expiry, now))
+        with durable.translate_disk_errors(directory):
+            building.rename(directory.absolute())
+    except SealiftError:
+        shutil.rmtree(building, ignore_errors=True)
+        ring.remove()
+        raise
+    durable.sync_directory(directory.absolute().parent)
+    return repository
+
+
+def _write_first(building: Path, files: Mapping[str, bytes]) -> None:
+    with durable.translate_disk_errors(building):
         shutil.rmtree(building, ignore_errors=True)
         OciLayout.create(building)
         for name, data in files.items():
             durable.write_bytes(building / METADATA / name, data)
         durable.sync_tree(building)
-        building.rename(directory.absolute())
-        durable.sync_directory(directory.absolute().parent)
-    return repository
 
 
 def add(repository: Repository, checked: CheckedRelease, ring: KeyRing, *, expiry: Expiry, now: datetime.datetime) -> Published:

@@ -14,6 +14,8 @@ from sealift_runtime.errors import ConfigurationError
 from sealift_runtime.exchange.channel import CHANNEL_NAME
 
 MAX_CONFIG_BYTES: Final = 64 * 1024
+#: Empty, or an address without a query.
+HUB_URL: Final = r"(https?://[^\s/?#]+[^\s?#]*)?"
 SECTIONS: Final = {
     "source": ("repository", "channel", "ca_file"),
     "hub": ("url",),
@@ -59,7 +61,7 @@ class AgentConfig:
             repository=source.text("repository"),
             channel=source.text("channel", pattern=CHANNEL_NAME),
             ca_file=source.text("ca_file", ""),
-            hub=hub.text("url", ""),
+            hub=hub.text("url", "", pattern=HUB_URL),
             host=serving.text("host", default.host),
             port=serving.integer("port", default.port, minimum=0, maximum=65535),
             poll_s=timing.number("poll_s", default.poll_s, minimum=0.05),

@@ -14,12 +14,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sealift_runtime.agent.admin_client import DataPlaneClient
-from sealift_runtime.agent.device import Device
+from sealift_runtime.agent.device import Device, opened
 from sealift_runtime.agent.home import Home
 from sealift_runtime.agent.logs import set_up_logging
 from sealift_runtime.agent.reporting import seal, send
 from sealift_runtime.agent.supervisor import leave_with_parent
 from sealift_runtime.agent.updating import updater_of
+from sealift_runtime.commandline import exit_code
 from sealift_runtime.errors import BusyError, SealiftError
 from sealift_runtime.exchange.report import Event
 from sealift_runtime.update.records import Update
@@ -112,13 +113,16 @@ def main() -> None:
     """Entry point of the process: ``python -m sealift_runtime.agent.control_plane HOME``."""
     set_up_logging("control")
     home = Home(Path(sys.argv[1]))
-    device = Device(home)
-    plane = ControlPlane(device, DataPlaneClient(home.socket))
-    signal.signal(signal.SIGTERM, lambda *_: plane.stop())
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    leave_with_parent(plane.stop)
-    plane.run()
-    device.close()
+    try:
+        with opened(home) as device:
+            plane = ControlPlane(device, DataPlaneClient(home.socket))
+            signal.signal(signal.SIGTERM, lambda *_: plane.stop())
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            leave_with_parent(plane.stop)
+            plane.run()
+    except SealiftError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(exit_code(error))
 
 
 if __name__ == "__main__":

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import ssl
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from sealift_runtime import durable
 from sealift_runtime.agent.config import SECTIONS, AgentConfig
 from sealift_runtime.agent.home import Home
 from sealift_runtime.clock import Clock
@@ -15,6 +17,7 @@ from sealift_runtime.documents import nearest
 from sealift_runtime.errors import ConfigurationError
 from sealift_runtime.signing.keys import PrivateKey
 from sealift_runtime.transport.locate import open_transport
+from sealift_runtime.trust.driver import start
 from sealift_runtime.trust.metadata import MAX_BYTES
 from sealift_runtime.trust.state import ROOT
 from sealift_runtime.update.state import StateDatabase
@@ -33,7 +36,8 @@ def initialise(home: Home, config: AgentConfig, root: bytes, clock: Clock) -> Pr
 
     Run again with the same root it only replaces the configuration. Raises `ConfigurationError` or `TrustError`.
     """
-    open_transport(config.repository, ca_file=Path(config.ca_file) if config.ca_file else None)  # 1
+    _check_ca(config.ca_file)  # 1
+    open_transport(config.repository, ca_file=Path(config.ca_file) if config.ca_file else None)
     enrol(home, root)  # 2
     key = _device_key(home)  # 3
     first = not home.config.is_file()
@@ -48,10 +52,11 @@ def initialise(home: Home, config: AgentConfig, root: bytes, clock: Clock) -> Pr
 def enrol(home: Home, root: bytes) -> None:
     """Trust in ``root``, unless that's what this home began with."""
     folder, given = TrustFolder(home.trust), home.directory / "root.json"
+    start(root)  # whatever is asked, it has to be a root
     if not folder.enrolled():
+        durable.write_bytes(given, root)
         folder.enrol(root)
-        given.write_bytes(root)
-    elif given.read_bytes() != root:
+    elif not given.is_file() or given.read_bytes() != root:
         raise ConfigurationError(
             "this device already trusts another root",
             where=str(home.directory),
@@ -69,6 +74,17 @@ def read_root(path: Path) -> bytes:
         raise ConfigurationError(f"the root of trust can't be read ({error.strerror})", where=str(path), advice=advice) from error
 
 
+def _check_ca(ca_file: str) -> None:
+    if not ca_file:
+        return
+    try:
+        ssl.create_default_context(cafile=ca_file)
+    except ssl.SSLError as error:
+        raise ConfigurationError("not a CA certificate", where=ca_file, expected="certificates in PEM form") from error
+    except OSError as error:
+        raise ConfigurationError(f"the CA file can't be read ({error.strerror})", where=ca_file) from error
+
+
 def _device_key(home: Home) -> PrivateKey:
     if home.device_key.is_file():
         return PrivateKey.load(home.device_key)
@@ -82,7 +98,9 @@ def parse_settings(entries: Iterable[str]) -> Mapping[str, Any]:
     fields: dict[str, Any] = {}
     for entry in entries:
         key, separator, text = entry.partition("=")
-        if not separator or key not in _KEYS:
+        if not separator and key in _KEYS:
+            raise ConfigurationError("no value", where=f"--set {entry}", expected=f"{key}=VALUE")
+        if key not in _KEYS:
             known = sorted(_KEYS)
             raise ConfigurationError("no such setting", where=f"--set {entry}", expected=f"one of {', '.join(known)}", advice=nearest(key, known))
         fields["hub" if key == "hub.url" else _KEYS[key]] = _value(text)

@@ -11,7 +11,7 @@ from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.bundle.layout import OciLayout, link_or_copy
 from sealift_runtime.bundle.manifest import BundleManifest
 from sealift_runtime.bundle.release import BundleFiles, read_bundle_files
-from sealift_runtime.errors import IntegrityError
+from sealift_runtime.errors import IntegrityError, StoreError
 from sealift_runtime.signing.keys import PublicKey
 
 
@@ -37,11 +37,15 @@ def materialize(layout: OciLayout, digest: Digest, directory: Path) -> None:
     building = directory.with_name(f".{directory.name}.partial")
     with durable.translate_disk_errors(directory):
         shutil.rmtree(building, ignore_errors=True)
-        for name, layer in bundle.layers.items():
-            link_or_copy(layout.path(layer.digest), building / name)
-        durable.sync_tree(building)
-        shutil.rmtree(directory, ignore_errors=True)
-        building.rename(directory)
+        try:
+            for name, layer in bundle.layers.items():
+                link_or_copy(layout.path(layer.digest), building / name)
+            durable.sync_tree(building)
+            shutil.rmtree(directory, ignore_errors=True)
+            building.rename(directory)
+        except (OSError, StoreError):
+            shutil.rmtree(building, ignore_errors=True)
+            raise
         durable.sync_directory(directory.parent)
 
 

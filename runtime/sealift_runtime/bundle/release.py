@@ -23,8 +23,8 @@ from sealift_runtime.bundle.layout import (
 )
 from sealift_runtime.bundle.limits import LIMITS
 from sealift_runtime.bundle.manifest import MODEL_NAME, VERSION, BundleManifest
-from sealift_runtime.documents import Json, canonical_json
-from sealift_runtime.errors import IntegrityError
+from sealift_runtime.documents import Json, canonical_json, nearest
+from sealift_runtime.errors import DocumentError, IntegrityError
 from sealift_runtime.signing.keys import PublicKey
 
 MODEL_MANIFEST: Final = "application/vnd.cncf.model.manifest.v1+json"
@@ -92,13 +92,17 @@ class Release:
         return canonical_json(fields | {"artifactType": MODEL_MANIFEST})
 
     def bundle(self, profile: str) -> BundleRef:
-        """The bundle for a profile; `IntegrityError` with the profiles there are."""
+        """The bundle for a profile; `DocumentError` with the profiles there are."""
         for bundle in self.bundles:
             if bundle.profile == profile:
                 return bundle
-        there = ", ".join(bundle.profile for bundle in self.bundles)
-        raise IntegrityError(
-            "the release has no bundle for this profile", where=f"{self.name} {self.version}", expected=f"one of {there}", found=profile
+        there = [bundle.profile for bundle in self.bundles]
+        raise DocumentError(
+            "the release has no bundle for this profile",
+            where=f"{self.name} {self.version}",
+            expected=f"one of {', '.join(there)}",
+            found=repr(profile),
+            advice=nearest(profile, there),
         )
 
 

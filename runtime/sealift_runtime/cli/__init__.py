@@ -8,6 +8,7 @@ from typing import Final
 import click
 
 from sealift_runtime import __version__, commandline
+from sealift_runtime.documents import nearest
 
 #: Verb → where its command is, and its line in ``--help``. A verb's module is imported when the verb is called: together they
 #: import all of the runtime, which ``--help`` shouldn't wait for.
@@ -31,6 +32,14 @@ class LazyGroup(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """The verbs, in the order in which one meets them."""
         return list(COMMANDS)
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """The verb of a command line; a misspelt one gets the nearest as advice."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            advice = nearest(args[0], list(COMMANDS))
+            raise click.UsageError(f"{error.message} {advice}" if advice else error.message, ctx) from error
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """A verb, or None."""

@@ -76,11 +76,35 @@ def _read(source: str) -> dict[str, Any]:
 
 
 def _array(values: dict[str, Any], spec: TensorSpec, source: str, wanted: str) -> Array:
+    where = f"{source}: {spec.name}"
     if spec.name not in values:
-        raise RequestError("an input is missing", where=f"{source}: {spec.name}", expected=wanted)
+        raise RequestError("an input is missing", where=where, expected=wanted)
+    expected = f"{spec.dtype} {list(spec.shape)}"
+    value = _converted(values[spec.name], spec, where, expected)
+    fits = value.ndim == len(spec.shape) and all(isinstance(size, str) or size == found for size, found in zip(spec.shape, value.shape, strict=True))
+    if not fits:
+        raise RequestError("wrong shape", where=where, expected=expected, found=str(list(value.shape)))
+    return value
+
+
+def _converted(value: Any, spec: TensorSpec, where: str, expected: str) -> Array:
+    """The value in the tensor's dtype, if that says the same: no text for numbers, no fractions for integers, nothing out of range."""
+    if spec.dtype == "string":
+        texts = np.asarray(value, dtype=object)
+        if not all(isinstance(item, str) for item in texts.ravel()):
+            raise RequestError("not text", where=where, expected=expected)
+        return texts
     try:
-        return np.asarray(values[spec.name], dtype=spec.numpy_dtype)
+        given = np.asarray(value)
+        if given.dtype.kind == "O":  # JSON's null is a missing number
+            given = np.asarray(value, dtype=np.float64)
+        if given.dtype.kind not in "biuf":
+            raise RequestError("not numbers", where=where, expected=expected, found=str(given.dtype))
+        with np.errstate(over="ignore", invalid="ignore"):
+            made = given.astype(spec.numpy_dtype)
     except (ValueError, TypeError, OverflowError) as error:
-        raise RequestError(
-            f"not a tensor of this model ({error})", where=f"{source}: {spec.name}", expected=f"{spec.dtype} {list(spec.shape)}"
-        ) from error
+        raise RequestError(f"not a tensor of this model ({error})", where=where, expected=expected) from error
+    lost = (np.isinf(made) & np.isfinite(given)) if made.dtype.kind == "f" else made != given
+    if lost.any():
+        raise RequestError("not a value of this type", where=where, expected=expected, found=str(given[lost].ravel()[0]))
+    return made

@@ -33,6 +33,7 @@ def init(repo: str, root: Path, channel: str, hub: str, ca_file: str, settings: 
     place = Home.locate(home)
     if "://" not in repo:
         repo = str(Path(repo).absolute())
+    ca_file = str(Path(ca_file).absolute()) if ca_file else ""
     config = with_settings(AgentConfig(repository=repo, channel=channel, hub=hub.rstrip("/"), ca_file=ca_file), settings)
     key = initialise(place, config, read_root(root), SystemClock())
     fingerprint = key.public_key.fingerprint

@@ -31,6 +31,7 @@ NOT_PASSED: Final = 7
 def sync(retry: tuple[str, ...], home: Path | None, as_json: bool) -> None:
     """Bring what the channel names: fetch, verify, self-test, activate. A running agent swaps to it at once.
 
+    What is installed is checked to the last byte first; what is damaged is fetched anew.
     Exits with 7 if a release was rejected or rolled back, with the error's own code if something held an update up.
     """
     place = Home.locate(home)
@@ -59,6 +60,7 @@ def _follow(updater: Updater, retry: tuple[str, ...]) -> tuple[str | None, Advan
     with updater.hold():
         for name in retry:
             updater.retry(name)
+        updater.recover()
         return updater.refresh(), updater.advance()
 
 

@@ -24,7 +24,7 @@ from typing import Final
 from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.clock import Clock
 from sealift_runtime.documents import Document
-from sealift_runtime.durable import translate_disk_errors
+from sealift_runtime.durable import database_lacks_room, translate_disk_errors
 from sealift_runtime.errors import DiskFullError, ReportError, StoreError
 from sealift_runtime.exchange.receipt import Receipt
 from sealift_runtime.exchange.report import MAX_REPORT_BYTES, Event, InstalledModel, Report, Window, seal_report
@@ -197,7 +197,7 @@ class ReportSpool:
                 database.execute("PRAGMA synchronous = FULL")
                 yield database
         except sqlite3.Error as error:
-            if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
+            if database_lacks_room(error, self.path):
                 raise DiskFullError("the disk is full", where=str(self.path), advice="Free some space; nothing was lost.") from error
             raise StoreError(f"the spool can't be used ({error})", where=str(self.path)) from error
 

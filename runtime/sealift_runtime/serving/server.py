@@ -16,7 +16,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
-from sealift_runtime.errors import BusyError, ConfigurationError
+from sealift_runtime.errors import BusyError, ConfigurationError, SealiftError
 from sealift_runtime.serving.connection import Cancellable, Connection, Reply
 from sealift_runtime.serving.endpoints import Endpoints, Routes
 from sealift_runtime.serving.http import HttpRequest
@@ -142,13 +142,11 @@ class InferenceServer:
                 connection.sweep(self.now)
 
 
-def _cannot_listen(error: OSError | OverflowError, host: str, port: int) -> ConfigurationError:
+def _cannot_listen(error: OSError | OverflowError, host: str, port: int) -> SealiftError:
     where = f"{host}:{port}"
     reason = getattr(error, "errno", None)
     if reason == errno.EADDRINUSE:
-        return ConfigurationError(
-            f"port {port} is in use", where=where, advice="Stop the program that has it, or choose another port (0: a free one)."
-        )
+        return BusyError(f"port {port} is in use", where=where, advice="Stop the program that has it, or choose another port (0: a free one).")
     if reason == errno.EACCES:
         return ConfigurationError(f"port {port} is not for this user", where=where, advice="Choose a port above 1023, or grant CAP_NET_BIND_SERVICE.")
     if isinstance(error, OverflowError):

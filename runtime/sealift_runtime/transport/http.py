@@ -194,6 +194,14 @@ def _check_end(found: str, url: str, offset: int) -> None:
         raise TransportError("the file is shorter than what was already read", where=url, expected=f"{offset} bytes or more", found=repr(found))
 
 
+def _reason(error: BaseException) -> str:
+    """What the operating system says, below the layers that requests and urllib3 put around it."""
+    below = error
+    while inner := below.__cause__ or below.__context__:
+        below = inner
+    return (below.strerror if isinstance(below, OSError) else None) or str(error)
+
+
 @contextlib.contextmanager
 def _translate(url: str) -> Iterator[None]:
     """The boundary where the errors of requests and urllib3 become ours."""
@@ -202,11 +210,13 @@ def _translate(url: str) -> Iterator[None]:
     except requests.exceptions.SSLError as error:
         raise TransportError(f"no trusted TLS connection ({error})", where=url, advice="For a private CA, give its certificate.") from error
     except requests.exceptions.ProxyError as error:
-        raise _RetryableError(f"the proxy can't be reached ({error})", where=url) from error
+        raise _RetryableError(f"the proxy can't be reached ({_reason(error)})", where=url) from error
     except (requests.exceptions.ConnectTimeout, requests.exceptions.ReadTimeout, urllib3.exceptions.ReadTimeoutError) as error:
         raise _RetryableError("the server doesn't answer in time", where=url) from error
     except requests.exceptions.ConnectionError as error:
-        raise _RetryableError(f"the server can't be reached ({error})", where=url, advice="Is the host up, and the address right?") from error
+        raise _RetryableError(
+            f"the server can't be reached ({_reason(error)})", where=url, advice="Is the host up, and the address right?"
+        ) from error
     except requests.exceptions.RequestException as error:
         raise TransportError(f"the request failed ({error})", where=url) from error
     except (urllib3.exceptions.HTTPError, OSError) as error:

@@ -11,6 +11,7 @@ from tuf.api.metadata import TargetFile, Targets
 from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.bundle.layout import INDEX_TYPE, Descriptor
 from sealift_runtime.bundle.limits import LIMITS
+from sealift_runtime.documents import nearest
 from sealift_runtime.errors import IntegrityError, TrustError
 from sealift_runtime.exchange.channel import CHANNEL_NAME, Channel, channel_target, release_target
 from sealift_runtime.trust.driver import trusted
@@ -48,8 +49,14 @@ class Vouched:
         """The document of a channel; `TrustError` with the channels that there are."""
         found = self.channels.get(channel_target(name)) if re.fullmatch(CHANNEL_NAME, name) else None
         if found is None:
-            there = ", ".join(sorted(path.removeprefix("channels/").removesuffix(".json") for path in self.channels)) or "none"
-            raise TrustError("the repository has no such channel", where=where(CHANNELS), expected=f"one of {there}", found=repr(name))
+            there = sorted(path.removeprefix("channels/").removesuffix(".json") for path in self.channels)
+            raise TrustError(
+                "the repository has no such channel",
+                where=where(CHANNELS),
+                expected=f"one of {', '.join(there) or 'none'}",
+                found=repr(name),
+                advice=nearest(name, there),
+            )
         return found
 
     def resolve(self, channel: str, data: bytes) -> dict[str, tuple[str, Descriptor]]:

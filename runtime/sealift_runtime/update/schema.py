@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from sealift_runtime import durable
 from sealift_runtime.errors import DiskFullError, StoreError
 
 VERSION: Final = 1
@@ -74,6 +75,12 @@ def translate_sqlite_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        if getattr(error, "sqlite_errorname", "") == "SQLITE_FULL":
+        if durable.database_lacks_room(error, path):
             raise DiskFullError("the disk is full", where=str(path), advice="Free some space; the last complete change is kept.") from error
-        raise StoreError(f"the database can't be used ({error})", where=str(path)) from error
+        raise StoreError(f"the database can't be used ({error})", where=str(path), advice=_advice(error, path)) from error
+
+
+def _advice(error: sqlite3.Error, path: Path) -> str | None:
+    if getattr(error, "sqlite_errorname", None) not in ("SQLITE_NOTADB", "SQLITE_CORRUPT"):
+        return None
+    return f"It is damaged. Move {path.name}* away and run sealift-agent sync: what the channel names is installed anew."

@@ -13,6 +13,7 @@ from typing import Final
 from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.bundle.layout import Descriptor
 from sealift_runtime.clock import Clock, SystemClock
+from sealift_runtime.documents import nearest
 from sealift_runtime.engine.facts import onnxruntime_version
 from sealift_runtime.errors import DocumentError, IntegrityError, LimitError, SealiftError, TrustError, UpdateError
 from sealift_runtime.exchange.channel import MAX_BYTES
@@ -164,7 +165,9 @@ class Updater:
         context = self._context
         with self._lock.hold():
             deployment = context.state.deployment(name)
-            if deployment is None or deployment.current is None or deployment.previous is None:
+            if deployment is None:
+                raise self._unknown(name)
+            if deployment.current is None or deployment.previous is None:
                 raise UpdateError("there is nothing to go back to", where=name, expected="a model with a previous version on this device")
             check_installed(context.store, deployment.previous)
             left, update = deployment.current, context.state.update(name)
@@ -178,9 +181,16 @@ class Updater:
             context.server.activate(name)
 
     def retry(self, name: str) -> None:
-        """Forget what was refused of a model, so that the next `advance` tries again what the channel names."""
+        """Forget what was refused of a model, so that the next `advance` tries again what the channel names; `UpdateError` if it isn't known."""
         with self._lock.hold():
+            if self._context.state.update(name) is None and self._context.state.deployment(name) is None:
+                raise self._unknown(name)
             self._context.state.forgive(name)
+
+    def _unknown(self, name: str) -> UpdateError:
+        state = self._context.state
+        known = sorted({row.name for row in state.deployments()} | {row.name for row in state.updates()})
+        return UpdateError("no such model on this device", where=name, expected=", ".join(known) or "a model", advice=nearest(name, known))
 
     def recover(self) -> None:
         """Check every installed bundle to the last byte before anything is loaded: call it when an agent starts.

@@ -82,7 +82,7 @@ def test_a_missing_blob_is_named_with_its_file(release: tuple[OciLayout, Release
 
 
 def test_a_profile_that_is_not_there_is_answered_with_those_that_are(release: tuple[OciLayout, Release]) -> None:
-    with pytest.raises(IntegrityError, match="expected one of one, two, found three"):
+    with pytest.raises(DocumentError, match="expected one of one, two, found 'three'"):
         release[1].bundle("three")
 
 

@@ -147,7 +147,7 @@ def test_a_port_in_use_is_named_with_advice() -> None:
 
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        with pytest.raises(ConfigurationError, match=rf"127\.0\.0\.1:{port}: port {port} is in use\. Stop the program that has it, or choose"):
+        with pytest.raises(BusyError, match=rf"127\.0\.0\.1:{port}: port {port} is in use\. Stop the program that has it, or choose"):
             asyncio.run(start())
 
 
