@@ -29,7 +29,10 @@ def figures() -> Iterator[Figure]:
 def main() -> None:
     os.chdir(ROOT)
     machine = detect_machine()
-    print(f"On {machine.cores} cores of {machine.cpu_model}, Python {platform.python_version()}, onnxruntime {onnxruntime_version()}:\n")
+    busy = os.getloadavg()[0]
+    also = f"; other work kept it busy (load {busy:.1f} at the start), so times are longer and rates lower than on a quiet machine"
+    place = f"{machine.cores} cores of {machine.cpu_model}, Python {platform.python_version()}, onnxruntime {onnxruntime_version()}"
+    print(f"On {place}{also if busy > machine.cores / 2 else ''}:\n")
     print("| what | measured |\n|---|---|")
     for figure in figures():
         print(f"| {figure.what} | {figure.value} |")
