@@ -239,7 +239,7 @@ def figures(agent: AgentUnderTest, rounds: int = 3, seconds: float = 2.0) -> lis
         rows.append(Figure(f"{model}: `InferenceSession.run` in a loop, batch 1", f"{medians(results[ALONE]).rate:,.0f}/s"))
         for name in list(results)[1:]:
             load = medians(results[name])
-            value = f"{load.rate:,.0f}/s = {ratio(results, name):.0%} (p50 {load.p50_ms:.2f} ms, p99 {load.p99_ms:.2f} ms)"
+            value = f"{load.rate:,.0f}/s, {ratio(results, name):.0%} of onnxruntime alone (p50 {load.p50_ms:.2f} ms, p99 {load.p99_ms:.2f} ms)"
             rows.append(Figure(f"{model}: the agent, {name}, JSON, batch 1", value))
     return rows
 
