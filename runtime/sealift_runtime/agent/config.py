@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import tomllib
 from pathlib import Path
 from typing import Final
@@ -42,7 +43,7 @@ class AgentConfig:
     port: int = 8470
     poll_s: float = 60.0
     report_s: float = 60.0
-    window_s: float = 300.0
+    window_s: float = 3600.0
     probation_s: float = 60.0
     window_rows: int = 200
     self_test_s: float = 120.0
@@ -61,7 +62,7 @@ class AgentConfig:
             repository=source.text("repository"),
             channel=source.text("channel", pattern=CHANNEL_NAME),
             ca_file=source.text("ca_file", ""),
-            hub=hub.text("url", "", pattern=HUB_URL),
+            hub=hub.text("url", ""),
             host=serving.text("host", default.host),
             port=serving.integer("port", default.port, minimum=0, maximum=65535),
             poll_s=timing.number("poll_s", default.poll_s, minimum=0.05),
@@ -76,6 +77,8 @@ class AgentConfig:
         )
         for table in (source, hub, serving, timing, limits, document):
             table.refuse_unknown()
+        if not re.fullmatch(HUB_URL, config.hub):
+            raise ConfigurationError("not the address of a hub", where=f"{where}: hub.url", expected="http://… or https://…", found=repr(config.hub))
         return config
 
     @classmethod
