@@ -60,7 +60,7 @@ def make_manifest(
             intra_op_threads=threads,
             inter_op_threads=1,
             graph_optimization=GRAPH_LEVEL,
-            config=Settings(threads=threads).config,
+            config=Settings(threads=threads, entries=chosen.spec.session_entries).config,
         ),
         requires=Requirements(
             onnxruntime=profile.onnxruntime,

@@ -113,7 +113,7 @@ def _build(shared: Shared, profile: HardwareProfile, scratch: Path) -> list[Buil
 def _answers(row: Built, holdout: Holdout | None) -> dict[str, Array]:
     if holdout is None:
         return {}
-    return run_batched(open_session(row.model, Settings(), where=row.spec.name), holdout.inputs)
+    return run_batched(open_session(row.model, Settings(entries=row.spec.session_entries), where=row.spec.name), holdout.inputs)
 
 
 def _measure(shared: Shared, built: Sequence[Built], profile: HardwareProfile, host: Host, scratch: Path) -> dict[str, Figures]:
@@ -139,7 +139,8 @@ def _assess(shared: Shared, row: Built | NotBuilt, outputs: dict[str, dict[str, 
 
 def _golden_and_baseline(shared: Shared, chosen: Built, outputs: dict[str, Array]) -> tuple[Golden, Baseline]:
     converted, holdout, seed = shared.converted, shared.holdout, shared.request.seed
-    golden = make_golden(chosen.model, converted.inputs, holdout.inputs if holdout else None, precision=chosen.spec.precision, seed=seed)
+    rows = holdout.inputs if holdout else None
+    golden = make_golden(chosen.model, converted.inputs, rows, precision=chosen.spec.precision, seed=seed, entries=chosen.spec.session_entries)
     if holdout is None:
         return golden, Baseline.empty()
     return golden, build_baseline(holdout.inputs, outputs, converted.inputs, converted.outputs, seed=seed)

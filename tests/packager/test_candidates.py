@@ -29,4 +29,4 @@ def test_every_shipped_profile_without_a_dot_product_in_32_bits_reduces_the_rang
         if profile.cpu.arch == "x86_64" and not {"avx512_vnni", "avx_vnni"} & set(profile.cpu.required_flags):
             for row in candidates_for(profile, with_data=True)[1:]:
                 assert row.quantization is not None
-                assert row.quantization.reduce_range
+                assert row.quantization.reduce_range or row.quantization.activation.startswith("float")

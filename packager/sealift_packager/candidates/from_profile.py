@@ -22,8 +22,12 @@ def _static(int8: Int8Recipe) -> Quantization:
     )
 
 
+def _weights(int8: Int8Recipe) -> Quantization:  # noqa: ARG001  (nothing is computed in int8, so the hardware does not matter)
+    return Quantization(activation="float32", weight="int8", reduce_range=False, per_channel=True)
+
+
 #: Precision → the settings that are sound on a profile's hardware.
-SETTINGS: Final[dict[str, Callable[[Int8Recipe], Quantization]]] = {"int8-dynamic": _dynamic, "int8-static": _static}
+SETTINGS: Final[dict[str, Callable[[Int8Recipe], Quantization]]] = {"int8-dynamic": _dynamic, "int8-static": _static, "int8-weights": _weights}
 
 
 def candidates_for(profile: HardwareProfile, *, with_data: bool) -> tuple[CandidateSpec, ...]:

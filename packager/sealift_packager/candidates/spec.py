@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
+from typing import Final
 
 from sealift_runtime.documents import Json
 
@@ -22,6 +24,10 @@ class Quantization:
     calibration: str = ""
 
 
+#: What onnxruntime must be told to run a precision as it is meant. With Q/DQ fusion on, weights stored as int8 would be computed with in int8.
+SESSION_ENTRIES: Final[dict[str, Mapping[str, str]]] = {"int8-weights": {"session.disable_quant_qdq": "1"}}
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class CandidateSpec:
     """One variant of the model; ``precision`` is a key of the quantizers."""
@@ -29,6 +35,11 @@ class CandidateSpec:
     name: str
     precision: str
     quantization: Quantization | None = None
+
+    @property
+    def session_entries(self) -> Mapping[str, str]:
+        """Session config entries without which the candidate is another one."""
+        return SESSION_ENTRIES.get(self.precision, {})
 
     def recipe(self) -> dict[str, Json]:
         """The settings as the manifest writes them."""

@@ -10,7 +10,7 @@ from sealift_packager.candidates.built import Built, NotBuilt
 from sealift_packager.candidates.spec import CandidateSpec, Quantization
 from sealift_packager.errors import QuantizationError
 from sealift_packager.load.source import Arrays
-from sealift_packager.quantize import onnxruntime_backend
+from sealift_packager.quantize import onnxruntime_backend, weights
 
 Quantizer = Callable[[Any, Quantization, Arrays, Path], Any]
 
@@ -18,6 +18,7 @@ Quantizer = Callable[[Any, Quantization, Arrays, Path], Any]
 QUANTIZERS: Final[dict[str, Quantizer]] = {
     "int8-dynamic": onnxruntime_backend.quantize_dynamic,
     "int8-static": onnxruntime_backend.quantize_static,
+    "int8-weights": weights.quantize_weights,
 }
 
 
