@@ -17,7 +17,7 @@ from sealift_runtime.bundle.profile import HardwareProfile
 from sealift_runtime.documents import Json
 
 if TYPE_CHECKING:
-    from sealift_packager.profile_build import Shared
+    from sealift_packager.shared import Shared
 
 #: What Python, numpy and onnxruntime take before a model is loaded, about.
 BASE_MEMORY_BYTES: Final = 64 * 2**20
