@@ -11,9 +11,13 @@ Reading order, which is the pipeline's:
 - ``candidates``  what is tried for a profile, as values
 - ``quantize``    from the fp32 graph to an int8 one
 - ``measure``     accuracy, latency, memory
+- ``search``      candidates built and judged out of fold, reverted in part where int8 misses the gate
 - ``select``      which candidate ships, and why
 - ``golden``, ``baseline``  what a device must reproduce; what its traffic is held against
-- ``card``, ``assemble``    files, directory, OCI layout
+- ``card``, ``sbom``, ``provenance``, ``assemble``  files, directory, OCI layout
+- ``shared``, ``stages``, ``structure``, ``tools``  what profiles have in common; results cached by content, as plain data
+- ``lock``        what was measured, so that a build can be repeated bit by bit
+- ``report``, ``explain``, ``diff``  a build for people; why it ships what it ships; where two bundles differ
 - ``artifact``    what was written, opened again
 - ``profiles``, ``repository``, ``kit``  hardware profiles; publishing; site kits
 - ``session``, ``plugins``, ``progress``, ``quiet``, ``errors``  what all of these share

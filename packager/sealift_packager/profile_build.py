@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import platform
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,23 +13,20 @@ from sealift_packager.assemble.bundle import disk_estimate, write_bundle
 from sealift_packager.baseline import build_baseline
 from sealift_packager.candidates.built import Built, NotBuilt
 from sealift_packager.candidates.from_profile import candidates_for
-from sealift_packager.data.holdout import Holdout
 from sealift_packager.data.synthetic import make_inputs
 from sealift_packager.golden import Golden, make_golden
 from sealift_packager.load.source import Array
 from sealift_packager.lock.evidence import Evidence
 from sealift_packager.manifest import make_manifest
 from sealift_packager.measure import latency
-from sealift_packager.measure.accuracy import assess
+from sealift_packager.measure.emulation import emulator
 from sealift_packager.measure.figures import Figures, measure_candidates
 from sealift_packager.measure.host import Host, judge_host, thread_choices
-from sealift_packager.measure.predictions import read_prediction
 from sealift_packager.progress import Progress
-from sealift_packager.quantize.calibration import calibration_rows
-from sealift_packager.quantize.registry import build_candidate
+from sealift_packager.search.evaluate import Searched, hides_saturation
+from sealift_packager.search.run import Search
 from sealift_packager.select.assessed import Assessed
 from sealift_packager.select.choose import choose
-from sealift_packager.session import Settings, open_session, run_batched
 from sealift_packager.shared import Shared
 from sealift_packager.structure import encode
 from sealift_packager.tools import tool_versions
@@ -98,12 +96,9 @@ def _outcome(shared: Shared, profile: HardwareProfile, host: Host, scratch: Path
     stages = shared.stages
     depends: dict[str, Json] = {"profile": profile.json(), "gate": [shared.request.metric, shared.request.max_drop]}
     shared.prepare()
-    candidates = stages.run(f"{profile.name}: build candidates", list[Built | NotBuilt], lambda: _build(shared, profile, scratch), depends)
-    built = [row for row in candidates if isinstance(row, Built)]
-    title = "evaluate on the holdout" if shared.holdout else "run"
-    outputs = stages.run(
-        f"{profile.name}: {title}", dict[str, dict[str, Array]], lambda: {row.spec.name: _answers(row, shared.holdout) for row in built}, depends
-    )
+    searched = _search(shared, profile, scratch, depends)
+    built = [found.row for found in searched if isinstance(found.row, Built)]
+    outputs = {found.row.spec.name: found.outputs for found in searched}
     figures: dict[str, Figures] = {}
     if host.measures:
         here: dict[str, Json] = {"host": encode(host), "node": platform.node(), "flags": sorted(shared.machine.cpu_flags)}
@@ -117,7 +112,7 @@ def _outcome(shared: Shared, profile: HardwareProfile, host: Host, scratch: Path
                 {**depends, "here": here},
             ),
         )
-    assessed = [_assess(shared, row, outputs, figures) for row in candidates]
+    assessed = [_assess(found, figures, shared.request.seed) for found in searched]
     choice = choose(assessed, profile.objective)
     chosen = next(row for row in built if row.spec == choice.chosen.spec)
     golden, baseline = stages.run(
@@ -132,16 +127,14 @@ def _outcome(shared: Shared, profile: HardwareProfile, host: Host, scratch: Path
     return Outcome(manifest=manifest.to_bytes().decode(), model=chosen.model, golden=golden, baseline=baseline, measured=dict(evidence.taken))
 
 
-def _build(shared: Shared, profile: HardwareProfile, scratch: Path) -> list[Built | NotBuilt]:
-    specs = candidates_for(profile, with_data=shared.holdout is not None)
-    rows = calibration_rows(shared.holdout.inputs, seed=shared.request.seed) if shared.holdout else {}
-    return [build_candidate(spec, shared.converted.model, rows, scratch) for spec in specs]
-
-
-def _answers(row: Built, holdout: Holdout | None) -> dict[str, Array]:
-    if holdout is None:
-        return {}
-    return run_batched(open_session(row.model, Settings(entries=row.spec.session_entries), where=row.spec.name), holdout.inputs)
+def _search(shared: Shared, profile: HardwareProfile, scratch: Path, depends: Mapping[str, Json]) -> list[Searched]:
+    """Each candidate is a stage of its own. What a processor without VNNI answers is computed otherwise where this one has it."""
+    search = Search(shared, profile, scratch)
+    here: dict[str, Json] = {**depends, "emulates": hides_saturation(profile, shared.machine) and emulator() is not None}
+    return [
+        shared.stages.run(f"{profile.name}: build and judge {spec.name}", Searched, functools.partial(search.candidate, spec), here)
+        for spec in candidates_for(profile, with_data=shared.holdout is not None)
+    ]
 
 
 def _measure(shared: Shared, built: Sequence[Built], profile: HardwareProfile, host: Host, scratch: Path) -> dict[str, Figures]:
@@ -152,17 +145,13 @@ def _measure(shared: Shared, built: Sequence[Built], profile: HardwareProfile, h
     return measure_candidates(built, example, thread_choices(profile, host), machine=host.machine, scratch=scratch)
 
 
-def _assess(shared: Shared, row: Built | NotBuilt, outputs: dict[str, dict[str, Array]], figures: dict[str, Figures]) -> Assessed:
+def _assess(found: Searched, figures: Mapping[str, Figures], seed: int) -> Assessed:
+    row = found.row
     if isinstance(row, NotBuilt):
         return Assessed(spec=row.spec, failure=row.reason)
-    name, seed = row.spec.name, shared.request.seed
-    accuracy = None
-    if shared.holdout and shared.reference:
-        found, reference = read_prediction(outputs[name]), shared.reference
-        accuracy = assess(reference.metric, shared.holdout.target, reference.prediction, found, budget=reference.budget, seed=seed)
-    own = figures.get(name)
+    own = figures.get(row.spec.name)
     speedup = latency.speedup(figures["fp32"].samples_ms, own.samples_ms, seed=seed) if own and row.spec.quantization else None
-    return Assessed(spec=row.spec, size_bytes=row.size_bytes, accuracy=accuracy, figures=own, speedup=speedup)
+    return Assessed(spec=row.spec, size_bytes=row.size_bytes, accuracy=found.accuracy, figures=own, speedup=speedup, arithmetic=found.arithmetic)
 
 
 def _golden_and_baseline(shared: Shared, chosen: Built, outputs: dict[str, Array]) -> tuple[Golden, str]:

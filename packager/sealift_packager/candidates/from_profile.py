@@ -18,7 +18,7 @@ def _dynamic(int8: Int8Recipe) -> Quantization:
 
 def _static(int8: Int8Recipe) -> Quantization:
     return Quantization(
-        activation=int8.activation, weight=int8.weight, reduce_range=int8.reduce_range, per_channel=int8.per_channel, calibration="minmax"
+        activation=int8.activation, weight=int8.weight, reduce_range=int8.reduce_range, per_channel=int8.per_channel, calibration="best"
     )
 
 

@@ -16,7 +16,8 @@ import onnx
 from sealift_packager.candidates.spec import Quantization
 from sealift_packager.convert import graph
 from sealift_packager.errors import QuantizationError
-from sealift_packager.load.source import Array, Arrays
+from sealift_packager.load.source import Array
+from sealift_packager.quantize.calibration import Calibration
 
 #: Smaller tensors would hardly shrink: a scale per channel is stored beside them.
 MIN_ELEMENTS: Final = 512
@@ -24,7 +25,7 @@ MIN_ELEMENTS: Final = 512
 MIN_OPSET: Final = 13
 
 
-def quantize_weights(model: Any, settings: Quantization, calibration: Arrays, scratch: Path) -> Any:  # noqa: ARG001  (a quantizer)
+def quantize_weights(model: Any, settings: Quantization, calibration: Calibration, scratch: Path) -> Any:  # noqa: ARG001  (a quantizer)
     """A copy whose large float32 weights are int8, symmetric, with a scale per output channel (per row of an embedding)."""
     if graph.opset_of(model) < MIN_OPSET:
         raise QuantizationError("weights can't be stored as int8", expected=f"opset {MIN_OPSET} or later", found=str(graph.opset_of(model)))

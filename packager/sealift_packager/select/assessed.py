@@ -18,7 +18,8 @@ ROUNDING: Final = 1e-9
 class Assessed:
     """A candidate with its figures; ``figures`` and ``speedup`` are None where this machine can't speak for the profile.
 
-    ``failure`` says why it could not be built; it has no other figures then.
+    ``failure`` says why it could not be built; it has no other figures then. ``arithmetic`` says how its
+    accuracy on the profile's processors is known where this machine's differ.
     """
 
     spec: CandidateSpec
@@ -27,6 +28,7 @@ class Assessed:
     figures: Figures | None = None
     speedup: Speedup | None = None
     failure: str = ""
+    arithmetic: str = ""
 
     @property
     def within_budget(self) -> bool:

@@ -42,7 +42,14 @@ def choose(candidates: Sequence[Assessed], objective: Sequence[str]) -> Choice:
     eligible = [row for row in candidates if not reasons[row.spec.name]]
     chosen, because, lost = _decide(eligible, fp32, objective)  # 3
     reasons[chosen.spec.name] = because
-    return Choice(chosen=chosen, reasons={name: reason or lost.get(name, "") for name, reason in reasons.items()})
+    sentences = {name: reason or lost.get(name, "") for name, reason in reasons.items()}
+    return Choice(chosen=chosen, reasons={row.spec.name: _with_notes(sentences[row.spec.name], row) for row in candidates})
+
+
+def _with_notes(sentence: str, row: Assessed) -> str:
+    reverted = row.spec.quantization.reverted if row.spec.quantization else ()
+    notes = [f"{len(reverted)} of its nodes stay in fp32 ({', '.join(reverted)})"] if reverted else []
+    return "; ".join([sentence, *notes, *([row.arithmetic] if row.arithmetic else [])])
 
 
 def _objection(row: Assessed, fp32: Assessed) -> str:
