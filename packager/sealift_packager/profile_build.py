@@ -63,7 +63,9 @@ def build_profile(shared: Shared, profile: HardwareProfile, scratch: Path, progr
         "profile": profile.json(),
         "gate": [shared.request.metric, shared.request.max_drop],
         "given": evidence.fingerprint,
-        "host": [encode(host), platform.node(), str(sorted(shared.machine.cpu_flags))] if host.measures and not evidence.locked else encode(host),
+        "host": encode(host),
+        "node": platform.node() if host.measures and not evidence.locked else "",
+        "flags": sorted(shared.machine.cpu_flags),
     }
     outcome = shared.stages.run(
         f"{profile.name}: everything", Outcome, lambda: _outcome(shared, profile, host, scratch, evidence), depends, outermost=True
@@ -151,7 +153,15 @@ def _assess(found: Searched, figures: Mapping[str, Figures], seed: int) -> Asses
         return Assessed(spec=row.spec, failure=row.reason)
     own = figures.get(row.spec.name)
     speedup = latency.speedup(figures["fp32"].samples_ms, own.samples_ms, seed=seed) if own and row.spec.quantization else None
-    return Assessed(spec=row.spec, size_bytes=row.size_bytes, accuracy=found.accuracy, figures=own, speedup=speedup, arithmetic=found.arithmetic)
+    return Assessed(
+        spec=row.spec,
+        size_bytes=row.size_bytes,
+        accuracy=found.accuracy,
+        figures=own,
+        speedup=speedup,
+        arithmetic=found.arithmetic,
+        worst_row=found.worst_row,
+    )
 
 
 def _golden_and_baseline(shared: Shared, chosen: Built, outputs: dict[str, Array]) -> tuple[Golden, str]:
