@@ -15,7 +15,7 @@ from in_toto_attestation.v1 import statement_pb2
 from in_toto_attestation.v1.statement import Statement
 
 from sealift_packager import artifact
-from sealift_packager.pack import pack
+from sealift_packager.pipeline import pack
 from sealift_packager.sbom.licenses import licenses
 from sealift_runtime.bundle import files
 from sealift_runtime.bundle.digest import Digest

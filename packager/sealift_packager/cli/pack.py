@@ -11,7 +11,7 @@ from sealift_packager.cli.config import config_option
 from sealift_runtime.commandline import json_option, show
 
 if TYPE_CHECKING:
-    from sealift_packager.pack import Packed
+    from sealift_packager.pipeline import Packed
     from sealift_packager.request import PackRequest
 
 _PATH = click.Path(path_type=Path)
@@ -26,7 +26,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--out", required=True, type=_PATH, help="Where the release (an OCI layout) is to stand.")
 @click.option("--data", type=_PATH, help="Holdout data, .npz or .csv; without it only fp32 is built and nothing is evaluated.")
 @click.option("--target", default="target", show_default=True, help="The column or array of the data that holds the truth.")
-@click.option("--metric", help="accuracy, f1, auc, mae, rmse, r2, or module:function.  [default: accuracy for classes, rmse for numbers]")
+@click.option("--metric", help="accuracy, f1, auc, mae, rmse, r2, cosine (to the source, needs no target), or module:function.  [default: accuracy for classes, rmse for numbers]")
 @click.option(
     "--max-drop",
     type=float,
@@ -57,7 +57,7 @@ def pack(*, as_json: bool, lock: Path | None, locked: bool, report: Path | None,
 
     from sealift_packager.cli.progress import TerminalProgress
     from sealift_packager.lock.lockfile import FILE, check_writable, read_lock, write_lock
-    from sealift_packager.pack import pack as run
+    from sealift_packager.pipeline import pack as run
     from sealift_packager.progress import Silent
     from sealift_packager.report.write import write_report
     from sealift_packager.stages.store import default_store

@@ -23,7 +23,7 @@ def do(job: Job) -> Outcome:
 
 def _pack(job: Job, start: float) -> Outcome:
     from sealift_packager.lock.lockfile import check_writable, read_lock, write_lock
-    from sealift_packager.pack import pack
+    from sealift_packager.pipeline import pack
     from sealift_packager.profiles.library import load_profile
     from sealift_packager.request import PackRequest
     from sealift_packager.stages.store import default_store

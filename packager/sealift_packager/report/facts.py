@@ -15,7 +15,7 @@ from sealift_runtime.clock import format_time
 from sealift_runtime.documents import Json
 
 if TYPE_CHECKING:
-    from sealift_packager.pack import Packed
+    from sealift_packager.pipeline import Packed
 
 SCHEMA: Final = "sealift.report/1"
 QUANTILES: Final = (0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
