@@ -16,7 +16,7 @@ from sealift_packager.data.holdout import Holdout, bind
 from sealift_packager.errors import DataError
 from sealift_packager.load.registry import load_model
 from sealift_packager.load.source import Array, LoadOptions, SourceModel
-from sealift_packager.measure.metrics import Metric, find_metric, guess_metric
+from sealift_packager.measure.metrics import Metric, find_metric, first_floats, guess_metric
 from sealift_packager.measure.predictions import Prediction, read_prediction
 from sealift_packager.parity.check import check_parity
 from sealift_packager.progress import Progress
@@ -27,9 +27,10 @@ from sealift_runtime.hardware.machine import Machine
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
-    """What candidates are held against: the source's own answers on the holdout."""
+    """What candidates are held against: the truth, and the source's own answers on the holdout."""
 
     metric: Metric
+    target: Array
     prediction: Prediction
     budget: float
 
@@ -57,7 +58,8 @@ class Shared:
             asked = self.request
             options = LoadOptions(trust_pickle=asked.trust_pickle, factory=asked.factory, examples=examples, target=asked.target)
             source = load_model(asked.model, options)
-            return source, bind(data, source, asked.target) if data else None
+            needed = self._metric is None or not self._metric.against_source
+            return source, bind(data, source, asked.target, needed=needed) if data else None
 
     @property
     def source(self) -> SourceModel:
@@ -89,11 +91,12 @@ class Shared:
         answers = self.stages.run("Ask the source on the holdout", dict[str, Array], lambda: _plain(self.source.predict(holdout.inputs)))
         prediction = read_prediction(answers)
         metric = self._metric or guess_metric(prediction)
-        score = metric.score(holdout.target, prediction)
+        target = first_floats(prediction) if metric.against_source else holdout.target
+        score = metric.score(target, prediction)
         if np.isnan(score):
             raise DataError("the metric is not a number on this holdout", where=f"--metric {metric.name}")
         budget = metric.default_budget(score) if self.request.max_drop is None else self.request.max_drop
-        return Reference(metric=metric, prediction=prediction, budget=budget)
+        return Reference(metric=metric, target=target, prediction=prediction, budget=budget)
 
 
 def _plain(answers: Mapping[str, Array]) -> dict[str, Array]:

@@ -26,7 +26,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--out", required=True, type=_PATH, help="Where the release (an OCI layout) is to stand.")
 @click.option("--data", type=_PATH, help="Holdout data, .npz or .csv; without it only fp32 is built and nothing is evaluated.")
 @click.option("--target", default="target", show_default=True, help="The column or array of the data that holds the truth.")
-@click.option("--metric", help="accuracy, f1, auc, mae, rmse, r2, cosine (to the source, needs no target), or module:function.  [default: accuracy for classes, rmse for numbers]")
+@click.option("--metric", help="accuracy, f1, auc, mae, rmse, r2, cosine (to the source; no target), module:function.  [default: accuracy or rmse]")
 @click.option(
     "--max-drop",
     type=float,

@@ -21,6 +21,9 @@ BINS: Final = 2048
 KEPT: Final = 0.9999
 #: int8's steps: what entropy calibration squeezes a histogram into.
 LEVELS: Final = 128
+#: A large model shows this many values after a few requests; more would not move its ranges, but take minutes.
+MAX_VALUES: Final = 100_000_000
+MIN_REQUESTS: Final = 8
 
 Range = tuple[float, float]
 
@@ -36,9 +39,11 @@ class Histogram:
 
 def observe(model: Any, rows: Iterable[Arrays]) -> dict[str, Histogram]:
     """Run the graph on each request, twice, and count the values of every float32 tensor in it."""
-    requests = list(rows)
     watched, names = _watched(model)
     session = open_session(watched, Settings(graph_optimization="disable"), where="calibration")
+    requests = list(rows)
+    each = sum(values.size for _, _, values in _values(session, names, requests[:1]))
+    requests = requests[: max(MIN_REQUESTS, MAX_VALUES // max(each, 1))]
     found: dict[str, Histogram] = {}
     for _, name, values in _values(session, names, requests):
         low, high = float(values.min()), float(values.max())

@@ -28,11 +28,15 @@ INT8_COMPUTE: Final = ("int8-dynamic", "int8-static")
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Searched:
-    """A candidate that was built and judged: its answers on all holdout rows, its accuracy, and how the profile's arithmetic was checked."""
+    """A candidate that was built and judged: its answers on all holdout rows, its accuracy, and how the profile's arithmetic was checked.
+
+    ``worst_row`` is the largest loss of a single row, in budgets of a single row: above 1 is too much. None where the metric has no such limit.
+    """
 
     row: Built | NotBuilt
     outputs: dict[str, Array] = dataclasses.field(default_factory=dict)
     accuracy: Accuracy | None = None
+    worst_row: float | None = None
     arithmetic: str = ""
 
 
@@ -44,9 +48,20 @@ def answers(row: Built, inputs: Arrays) -> dict[str, Array]:
 def judge(shared: Shared, outputs: Arrays) -> Accuracy:
     """The loss against the source's own answers, with its interval."""
     assert shared.reference is not None
-    assert shared.holdout is not None
     reference, found = shared.reference, read_prediction(outputs)
-    return assess(reference.metric, shared.holdout.target, reference.prediction, found, budget=reference.budget, seed=shared.request.seed)
+    return assess(reference.metric, reference.target, reference.prediction, found, budget=reference.budget, seed=shared.request.seed)
+
+
+def worst_row(shared: Shared, outputs: Arrays) -> float | None:
+    """The largest loss of any row, as a share of what one row may lose."""
+    assert shared.reference is not None
+    reference = shared.reference
+    metric, allowed = reference.metric, (reference.metric.row_budget or 0.0) * reference.budget
+    if metric.by_row is None or metric.row_budget is None:
+        return None
+    losses = metric.by_row(reference.target, reference.prediction) - metric.by_row(reference.target, read_prediction(outputs))
+    largest = float((losses if metric.higher_is_better else -losses).max())
+    return largest / allowed if allowed else (0.0 if largest <= 0 else np.inf)
 
 
 def hides_saturation(profile: HardwareProfile, machine: Machine) -> bool:

@@ -14,6 +14,7 @@ Candidate = TypeVar("Candidate")
 def revert(nodes: Sequence[str], attempt: Callable[[frozenset[str]], Candidate], passes: Callable[[Candidate], bool]) -> tuple[str, ...] | None:
     """The nodes to revert, in the order given (worst first); None if half of them aren't enough.
 
+    0. If the gate isn't passed with the worse half reverted, give up.
     1. Revert the worst 1, 2, 4, … nodes until the gate is passed.
     2. Between the last failure and the first success, halve.
     3. Step back: each reverted node in turn, the least bad first, becomes int8 again if the gate still passes without it.
@@ -30,10 +31,10 @@ def revert(nodes: Sequence[str], attempt: Callable[[frozenset[str]], Candidate],
         return judged[key]
 
     most = max(1, len(nodes) // 2)
+    if not good(nodes[:most]):  # 0
+        return None
     failed, count = 0, 1  # 1
     while not good(nodes[:count]):
-        if count >= most or left <= 0:
-            return None
         failed, count = count, min(2 * count, most)
     while count - failed > 1 and left > 0:  # 2
         middle = (failed + count) // 2

@@ -17,7 +17,7 @@ from sealift_packager.quantize.onnxruntime_backend import prepare
 from sealift_packager.quantize.ranges import METHODS, Histogram, observe
 from sealift_packager.quantize.registry import PREPARED, build_candidate
 from sealift_packager.quantize.sensitivity import node_errors
-from sealift_packager.search.evaluate import Searched, answers, as_the_profile_computes, divergence, judge
+from sealift_packager.search.evaluate import Searched, answers, as_the_profile_computes, divergence, judge, worst_row
 from sealift_packager.search.folds import Folds, split, take
 from sealift_packager.search.revert import revert
 from sealift_packager.select.assessed import ROUNDING
@@ -76,7 +76,8 @@ class Search:
             for name, values in replaced.items():
                 outputs[name] = outputs[name].copy()
                 outputs[name][rows] = values
-        return Searched(row=row, outputs=outputs, accuracy=judge(self._shared, outputs), arithmetic=arithmetic)
+        accuracy, worst = judge(self._shared, outputs), worst_row(self._shared, outputs)
+        return Searched(row=row, outputs=outputs, accuracy=accuracy, worst_row=worst, arithmetic=arithmetic)
 
     def _reverted(self, spec: CandidateSpec) -> Searched | None:
         assert spec.quantization is not None
@@ -124,7 +125,8 @@ class Search:
 
 
 def _passes(found: Searched) -> bool:
-    return found.accuracy is None or found.accuracy.loss_high <= found.accuracy.budget + ROUNDING
+    small = found.accuracy is None or found.accuracy.loss_high <= found.accuracy.budget + ROUNDING
+    return small and (found.worst_row is None or found.worst_row <= 1)
 
 
 def _with(spec: CandidateSpec, **changes: Any) -> CandidateSpec:

@@ -57,6 +57,8 @@ def _objection(row: Assessed, fp32: Assessed) -> str:
         return f"could not be built: {row.failure}"
     if not row.within_budget and row.accuracy is not None:
         loss, budget = row.accuracy, row.accuracy.budget
+        if row.worst_row is not None and row.worst_row > 1:
+            return f"loses {loss.loss:.4g} {loss.metric} on average, but {row.worst_row:.2g} times what a single row may lose on its worst row"
         return f"loses {loss.loss:.4g} {loss.metric}, and up to {loss.loss_high:.4g} (95 % bound): more than the budget of {budget:.4g}"
     if row is fp32:
         return ""
