@@ -38,7 +38,7 @@ def measure_candidates(built: Sequence[Built], example: Arrays, threads: Sequenc
     sessions = {(row.spec.name, count): open_session(row.model, _settings(row, count), where=row.spec.name) for row in built for count in threads}
     chosen = _choose_threads(sessions, example, [row.spec.name for row in built], threads)
     runs = {name: functools.partial(run_session, sessions[name, count], example) for name, count in chosen.items()}
-    samples = latency.measure(runs, seconds=COMPARING_SECONDS)
+    samples = latency.compare(runs, reference=built[0].spec.name, seconds=COMPARING_SECONDS)
     inputs = _save_inputs(example, scratch / "inputs.npz")
     return {row.spec.name: _figures(row, chosen[row.spec.name], samples[row.spec.name], inputs, machine, scratch) for row in built}
 

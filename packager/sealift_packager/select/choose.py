@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Final
 
 from sealift_packager.errors import GateError
+from sealift_packager.measure.latency import NOT_SLOWER
 from sealift_packager.select.assessed import Assessed
 from sealift_packager.select.objectives import OBJECTIVES, smallest
-
-#: A candidate whose speed-up may, by its interval, lie below this is slower: repeated runs of one model differ by that much.
-NOT_SLOWER: Final = 0.97
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
