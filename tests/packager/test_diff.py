@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -46,8 +47,8 @@ def test_documents_differ_by_path_with_rows_matched_by_name() -> None:
 
 
 def test_tensors_differ_by_how_much() -> None:
-    first = {"a": np.array([1.0, np.nan, 3.0]), "b": np.zeros(2), "t": np.array(["x"], object), "s": np.float32(1.0).reshape(())}
-    second = {"a": np.array([1.0, np.nan, 2.5]), "b": np.zeros(3), "t": np.array(["y"], object), "s": np.float32(2.0).reshape(())}
+    first: dict[str, Any] = {"a": np.array([1.0, np.nan, 3.0]), "b": np.zeros(2), "t": np.array(["x"], object), "s": np.float32(1.0).reshape(())}
+    second: dict[str, Any] = {"a": np.array([1.0, np.nan, 2.5]), "b": np.zeros(3), "t": np.array(["y"], object), "s": np.float32(2.0).reshape(())}
     found = {row.field: row.first for row in compare_tensors("f", first, second)}
     assert found["a"] == "1 of 3 values differ, the most by 0.5; the first at [2]: 3.0"
     assert found["b"] == "float64 [2]"

@@ -112,7 +112,14 @@ def test_a_lock_is_read_as_it_was_written_and_bad_ones_are_refused(first: Packed
     with pytest.raises(LockError, match="--locked"):
         read_lock(tmp_path / "nothing")
     fields = json.loads(first.lock.to_bytes())
-    for change in ({"schema": "sealift.lock/9"}, {"surprise": 1}, {"created": "now"}, {"profiles": {"a": {}}}, {"tools": {"onnx": 1}}):
+    changes: list[dict[str, Any]] = [
+        {"schema": "sealift.lock/9"},
+        {"surprise": 1},
+        {"created": "now"},
+        {"profiles": {"a": {}}},
+        {"tools": {"onnx": 1}},
+    ]
+    for change in changes:
         with pytest.raises(SealiftError):
             Lock.parse(json.dumps(fields | change).encode(), where="x")
     with pytest.raises(DocumentError):
