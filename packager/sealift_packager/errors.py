@@ -13,6 +13,8 @@
     ├── GateError             no candidate is within the accuracy budget
     ├── RepositoryError       a repository can't take what it is given
     ├── KitError              a site kit can't be made
+    ├── LockError             a lock doesn't fit the build that it is to be evidence for
+    ├── ProjectError          a project file is wrong, or some of its models failed
     └── OutputError           the output place is taken or can't be written
 """
 
@@ -71,6 +73,16 @@ class RepositoryError(PackagerError):
 
 class KitError(PackagerError):
     """A site kit can't be made."""
+
+
+class LockError(PackagerError):
+    """A lock doesn't fit the build that it is to be evidence for, or can't be read."""
+
+
+class ProjectError(PackagerError):
+    """A project file is wrong, or some of its models failed."""
+
+    exit_code: ClassVar[int] = 7
 
 
 class OutputError(PackagerError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -27,7 +27,7 @@ VARIATIONS: Final = tuple(
 SPREAD_FACTOR: Final = 4.0
 RTOL: Final = 1e-3
 #: Least atol, as a share of the largest output: other instruction sets add up in another order; int8 may round to the next step.
-FLOORS: Final = {"fp32": 1e-5}
+FLOORS: Final = {"fp32": 1e-5, "int8-weights": 1e-5}
 INT8_FLOOR: Final = 1e-2
 
 
@@ -39,9 +39,11 @@ class Golden:
     info: GoldenInfo
 
 
-def make_golden(model: Any, inputs: Sequence[TensorSpec], holdout: Arrays | None, *, precision: str, seed: int) -> Golden:
+def make_golden(
+    model: Any, inputs: Sequence[TensorSpec], holdout: Arrays | None, *, precision: str, seed: int, entries: Mapping[str, str] | None = None
+) -> Golden:
     """Cases from the holdout, or synthetic ones without; tolerances from the spread over optimization levels and threads."""
-    sessions = [open_session(model, settings, where="model.onnx") for settings in VARIATIONS]
+    sessions = [open_session(model, dataclasses.replace(settings, entries=entries or {}), where="model.onnx") for settings in VARIATIONS]
     tried = [(case, [run_session(session, case) for session in sessions]) for case in _requests(inputs, holdout, seed)]
     stable = [row for row in tried if _agree(row[1])] or tried
     kept = [*stable[: CASES - 1], stable[-1]] if len(stable) > CASES else stable

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from sealift_packager.candidates.built import Built
 from sealift_packager.measure.host import Host
-from sealift_packager.quantize.calibration import ROWS
+from sealift_packager.search.folds import split
 from sealift_packager.select.assessed import Assessed
 from sealift_packager.select.choose import Choice
 from sealift_packager.session import Settings
@@ -17,7 +17,7 @@ from sealift_runtime.bundle.profile import HardwareProfile
 from sealift_runtime.documents import Json
 
 if TYPE_CHECKING:
-    from sealift_packager.profile_build import Shared
+    from sealift_packager.shared import Shared
 
 #: What Python, numpy and onnxruntime take before a model is loaded, about.
 BASE_MEMORY_BYTES: Final = 64 * 2**20
@@ -50,7 +50,7 @@ def make_manifest(
             file="model.onnx",
             opset=converted.opset,
             precision=chosen.spec.precision,
-            recipe=_recipe(chosen, request.seed),
+            recipe=_recipe(chosen, shared),
             source_framework=shared.source.framework,
         ),
         inputs=converted.inputs,
@@ -60,7 +60,7 @@ def make_manifest(
             intra_op_threads=threads,
             inter_op_threads=1,
             graph_optimization=GRAPH_LEVEL,
-            config=Settings(threads=threads).config,
+            config=Settings(threads=threads, entries=chosen.spec.session_entries).config,
         ),
         requires=Requirements(
             onnxruntime=profile.onnxruntime,
@@ -75,10 +75,10 @@ def make_manifest(
     )
 
 
-def _recipe(chosen: Built, seed: int) -> dict[str, Json]:
-    recipe = chosen.spec.recipe()
-    if chosen.spec.quantization and chosen.spec.quantization.calibration:
-        recipe |= {"calibration_rows": ROWS, "seed": seed}
+def _recipe(chosen: Built, shared: Shared) -> dict[str, Json]:
+    recipe, seed = chosen.spec.recipe(), shared.request.seed
+    if chosen.spec.quantization and chosen.spec.quantization.calibration and shared.holdout:
+        recipe |= {"calibration_rows": len(split(shared.holdout.rows, seed=seed).calibration), "seed": seed}
     return recipe
 
 

@@ -3,117 +3,140 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
-from collections.abc import Sequence
+import functools
+import platform
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from sealift_packager.assemble.bundle import disk_estimate, write_bundle
 from sealift_packager.baseline import build_baseline
 from sealift_packager.candidates.built import Built, NotBuilt
 from sealift_packager.candidates.from_profile import candidates_for
-from sealift_packager.convert.result import Converted
-from sealift_packager.data.holdout import Holdout
 from sealift_packager.data.synthetic import make_inputs
-from sealift_packager.errors import DataError
 from sealift_packager.golden import Golden, make_golden
-from sealift_packager.load.source import Array, SourceModel
+from sealift_packager.load.source import Array
+from sealift_packager.lock.evidence import Evidence
 from sealift_packager.manifest import make_manifest
 from sealift_packager.measure import latency
-from sealift_packager.measure.accuracy import assess
+from sealift_packager.measure.emulation import emulator
 from sealift_packager.measure.figures import Figures, measure_candidates
 from sealift_packager.measure.host import Host, judge_host, thread_choices
-from sealift_packager.measure.metrics import Metric, guess_metric
-from sealift_packager.measure.predictions import Prediction, read_prediction
 from sealift_packager.progress import Progress
-from sealift_packager.quantize.calibration import calibration_rows
-from sealift_packager.quantize.registry import build_candidate
-from sealift_packager.request import PackRequest
+from sealift_packager.search.evaluate import Searched, hides_saturation
+from sealift_packager.search.run import Search
 from sealift_packager.select.assessed import Assessed
 from sealift_packager.select.choose import choose
-from sealift_packager.session import Settings, open_session, run_batched
+from sealift_packager.shared import Shared
+from sealift_packager.structure import encode
+from sealift_packager.tools import tool_versions
 from sealift_runtime.bundle.baseline import Baseline
 from sealift_runtime.bundle.manifest import BundleManifest
 from sealift_runtime.bundle.profile import HardwareProfile
-from sealift_runtime.hardware.machine import Machine
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Reference:
-    """What candidates are held against: the source's own answers on the holdout."""
-
-    metric: Metric
-    prediction: Prediction
-    budget: float
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Shared:
-    """What all profiles of a release have in common."""
-
-    request: PackRequest
-    source: SourceModel
-    converted: Converted
-    holdout: Holdout | None
-    reference: Reference | None
-    machine: Machine
-    created: datetime.datetime
+from sealift_runtime.documents import Json
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ProfileBuild:
-    """A finished bundle directory."""
+    """A finished bundle directory, and the measurements that its choice rests on."""
 
     directory: Path
     manifest: BundleManifest
+    measured: Mapping[str, Json]
 
 
-def make_reference(source: SourceModel, holdout: Holdout, metric: Metric | None, request: PackRequest) -> Reference:
-    """Ask the source on the whole holdout; `DataError` if the metric can't be computed."""
-    prediction = read_prediction(source.predict(holdout.inputs))
-    chosen = metric or guess_metric(prediction)
-    score = chosen.score(holdout.target, prediction)
-    if score != score:
-        raise DataError("the metric is not a number on this holdout", where=f"--metric {chosen.name}")
-    return Reference(metric=chosen, prediction=prediction, budget=chosen.default_budget(score) if request.max_drop is None else request.max_drop)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """All of a bundle but what a release calls it: as `Stages` keeps it. ``manifest`` and ``baseline`` are the documents' text."""
+
+    manifest: str
+    model: Any
+    golden: Golden
+    baseline: str
+    measured: dict[str, Any]
 
 
-def build_profile(shared: Shared, profile: HardwareProfile, scratch: Path, progress: Progress) -> ProfileBuild:
-    """Build candidates, measure, choose, and write the signed directory."""
-    host = judge_host(profile, shared.machine)
-    with progress.stage(f"{profile.name}: build candidates"):
-        candidates = _build(shared, profile, scratch)
-    built = [row for row in candidates if isinstance(row, Built)]
-    with progress.stage(f"{profile.name}: evaluate on the holdout") if shared.holdout else progress.stage(f"{profile.name}: run"):
-        outputs = {row.spec.name: _answers(row, shared.holdout) for row in built}
-    figures: dict[str, Figures] = {}
-    if host.measures:
-        with progress.stage(f"{profile.name}: measure latency and memory"):
-            figures = _measure(shared, built, profile, host, scratch)
-    assessed = [_assess(shared, row, outputs, figures) for row in candidates]
-    choice = choose(assessed, profile.objective)
-    chosen = next(row for row in built if row.spec == choice.chosen.spec)
-    with progress.stage(f"{profile.name}: golden cases and baseline"):
-        golden, baseline = _golden_and_baseline(shared, chosen, outputs[chosen.spec.name])
-    threads = choice.chosen.figures.threads if choice.chosen.figures else thread_choices(profile, host)[0]
-    manifest = make_manifest(
-        shared, profile, chosen, assessed, choice, host, golden=golden.info, threads=threads, disk_bytes=disk_estimate(chosen.model, golden, baseline)
+def build_profile(shared: Shared, profile: HardwareProfile, scratch: Path, progress: Progress, evidence: Evidence) -> ProfileBuild:
+    """Build candidates, measure (or take what was measured), choose, and write the signed directory."""
+    host = evidence.obtain("host", Host, lambda: judge_host(profile, shared.machine))
+    depends: dict[str, Json] = {
+        "profile": profile.json(),
+        "gate": [shared.request.metric, shared.request.max_drop],
+        "given": evidence.fingerprint,
+        "host": encode(host),
+        "node": platform.node() if host.measures and not evidence.locked else "",
+        "flags": sorted(shared.machine.cpu_flags),
+    }
+    outcome = shared.stages.run(
+        f"{profile.name}: everything", Outcome, lambda: _outcome(shared, profile, host, scratch, evidence), depends, outermost=True
     )
+    manifest = _named(BundleManifest.parse(outcome.manifest.encode()), shared)
     directory = scratch / "bundles" / profile.name
     with progress.stage(f"{profile.name}: write the bundle"):
-        write_bundle(directory, manifest, chosen.model, golden, baseline, shared.request.signer)
-    return ProfileBuild(directory=directory, manifest=manifest)
+        tools, baseline = tool_versions(manifest.model.source_framework), Baseline.parse(outcome.baseline.encode())
+        write_bundle(
+            directory, manifest, outcome.model, outcome.golden, baseline, shared.request.signer, tools=tools, options=shared.request.options()
+        )
+    return ProfileBuild(directory=directory, manifest=manifest, measured=outcome.measured)
 
 
-def _build(shared: Shared, profile: HardwareProfile, scratch: Path) -> list[Built | NotBuilt]:
-    specs = candidates_for(profile, with_data=shared.holdout is not None)
-    rows = calibration_rows(shared.holdout.inputs, seed=shared.request.seed) if shared.holdout else {}
-    return [build_candidate(spec, shared.converted.model, rows, scratch) for spec in specs]
+def _named(manifest: BundleManifest, shared: Shared) -> BundleManifest:
+    """The manifest as this release calls it: what nothing is computed from."""
+    asked = shared.request
+    return dataclasses.replace(
+        manifest,
+        name=asked.name,
+        version=asked.version,
+        created=shared.created,
+        description=asked.description,
+        license=asked.license,
+        owners=asked.owners,
+    )
 
 
-def _answers(row: Built, holdout: Holdout | None) -> dict[str, Array]:
-    if holdout is None:
-        return {}
-    return run_batched(open_session(row.model, Settings(), where=row.spec.name), holdout.inputs)
+def _outcome(shared: Shared, profile: HardwareProfile, host: Host, scratch: Path, evidence: Evidence) -> Outcome:
+    stages = shared.stages
+    depends: dict[str, Json] = {"profile": profile.json(), "gate": [shared.request.metric, shared.request.max_drop]}
+    shared.prepare()
+    searched = _search(shared, profile, scratch, depends)
+    built = [found.row for found in searched if isinstance(found.row, Built)]
+    outputs = {found.row.spec.name: found.outputs for found in searched}
+    figures: dict[str, Figures] = {}
+    if host.measures:
+        here: dict[str, Json] = {"host": encode(host), "node": platform.node(), "flags": sorted(shared.machine.cpu_flags)}
+        figures = evidence.obtain(
+            "figures",
+            dict[str, Figures],
+            lambda: stages.run(
+                f"{profile.name}: measure latency and memory",
+                dict[str, Figures],
+                lambda: _measure(shared, built, profile, host, scratch),
+                {**depends, "here": here},
+            ),
+        )
+    assessed = [_assess(found, figures, shared.request.seed) for found in searched]
+    choice = choose(assessed, profile.objective)
+    chosen = next(row for row in built if row.spec == choice.chosen.spec)
+    golden, baseline = stages.run(
+        f"{profile.name}: golden cases and baseline",
+        tuple[Golden, str],
+        lambda: _golden_and_baseline(shared, chosen, outputs[chosen.spec.name]),
+        {**depends, "chosen": chosen.spec.name},
+    )
+    threads = choice.chosen.figures.threads if choice.chosen.figures else thread_choices(profile, host)[0]
+    disk_bytes = disk_estimate(chosen.model, golden, Baseline.parse(baseline.encode()))
+    manifest = make_manifest(shared, profile, chosen, assessed, choice, host, golden=golden.info, threads=threads, disk_bytes=disk_bytes)
+    return Outcome(manifest=manifest.to_bytes().decode(), model=chosen.model, golden=golden, baseline=baseline, measured=dict(evidence.taken))
+
+
+def _search(shared: Shared, profile: HardwareProfile, scratch: Path, depends: Mapping[str, Json]) -> list[Searched]:
+    """Each candidate is a stage of its own. What a processor without VNNI answers is computed otherwise where this one has it."""
+    search = Search(shared, profile, scratch)
+    here: dict[str, Json] = {**depends, "emulates": hides_saturation(profile, shared.machine) and emulator() is not None}
+    return [
+        shared.stages.run(f"{profile.name}: build and judge {spec.name}", Searched, functools.partial(search.candidate, spec), here)
+        for spec in candidates_for(profile, with_data=shared.holdout is not None)
+    ]
 
 
 def _measure(shared: Shared, built: Sequence[Built], profile: HardwareProfile, host: Host, scratch: Path) -> dict[str, Figures]:
@@ -124,22 +147,26 @@ def _measure(shared: Shared, built: Sequence[Built], profile: HardwareProfile, h
     return measure_candidates(built, example, thread_choices(profile, host), machine=host.machine, scratch=scratch)
 
 
-def _assess(shared: Shared, row: Built | NotBuilt, outputs: dict[str, dict[str, Array]], figures: dict[str, Figures]) -> Assessed:
+def _assess(found: Searched, figures: Mapping[str, Figures], seed: int) -> Assessed:
+    row = found.row
     if isinstance(row, NotBuilt):
         return Assessed(spec=row.spec, failure=row.reason)
-    name, seed = row.spec.name, shared.request.seed
-    accuracy = None
-    if shared.holdout and shared.reference:
-        found, reference = read_prediction(outputs[name]), shared.reference
-        accuracy = assess(reference.metric, shared.holdout.target, reference.prediction, found, budget=reference.budget, seed=seed)
-    own = figures.get(name)
+    own = figures.get(row.spec.name)
     speedup = latency.speedup(figures["fp32"].samples_ms, own.samples_ms, seed=seed) if own and row.spec.quantization else None
-    return Assessed(spec=row.spec, size_bytes=row.size_bytes, accuracy=accuracy, figures=own, speedup=speedup)
+    return Assessed(
+        spec=row.spec,
+        size_bytes=row.size_bytes,
+        accuracy=found.accuracy,
+        figures=own,
+        speedup=speedup,
+        arithmetic=found.arithmetic,
+        worst_row=found.worst_row,
+    )
 
 
-def _golden_and_baseline(shared: Shared, chosen: Built, outputs: dict[str, Array]) -> tuple[Golden, Baseline]:
+def _golden_and_baseline(shared: Shared, chosen: Built, outputs: dict[str, Array]) -> tuple[Golden, str]:
     converted, holdout, seed = shared.converted, shared.holdout, shared.request.seed
-    golden = make_golden(chosen.model, converted.inputs, holdout.inputs if holdout else None, precision=chosen.spec.precision, seed=seed)
-    if holdout is None:
-        return golden, Baseline.empty()
-    return golden, build_baseline(holdout.inputs, outputs, converted.inputs, converted.outputs, seed=seed)
+    rows = holdout.inputs if holdout else None
+    golden = make_golden(chosen.model, converted.inputs, rows, precision=chosen.spec.precision, seed=seed, entries=chosen.spec.session_entries)
+    baseline = build_baseline(holdout.inputs, outputs, converted.inputs, converted.outputs, seed=seed) if holdout else Baseline.empty()
+    return golden, baseline.to_bytes().decode()

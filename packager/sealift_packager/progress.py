@@ -13,6 +13,9 @@ class Progress(Protocol):
     def stage(self, title: str) -> AbstractContextManager[None]:
         """A stage runs while the block does."""
 
+    def cached(self, title: str) -> None:
+        """A stage isn't run: its result is known."""
+
 
 class Silent:
     """No progress is shown."""
@@ -20,3 +23,6 @@ class Silent:
     def stage(self, title: str) -> AbstractContextManager[None]:  # noqa: ARG002
         """Nothing."""
         return contextlib.nullcontext()
+
+    def cached(self, title: str) -> None:
+        """Nothing."""

@@ -8,11 +8,14 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 from sealift_packager.errors import DataError, PackagerError, ProfileError
+from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.bundle.limits import LIMITS
 from sealift_runtime.bundle.manifest import MODEL_NAME, VERSION, Owners
 from sealift_runtime.bundle.profile import HardwareProfile
+from sealift_runtime.documents import Json
 from sealift_runtime.signing.keys import Signer
 
 SOURCE_DATE_EPOCH = "SOURCE_DATE_EPOCH"
@@ -62,6 +65,24 @@ class PackRequest:
             raise DataError("not a budget", where="--max-drop", expected="a number from 0 up", found=str(self.max_drop))
         if self.seed < 0:
             raise PackagerError("not a seed", where="--seed", expected="an integer from 0 up", found=str(self.seed))
+
+    def options(self) -> dict[str, Json]:
+        """Everything asked for that decides what is computed, but model, data and profiles: by the field's name, files by their digest."""
+        return {row.name: _option(getattr(self, row.name)) for row in dataclasses.fields(self) if row.name not in _NOT_OPTIONS}
+
+
+#: Model, data and profiles, which are identified by content; what a release is called; where it goes; what only permits.
+_NOT_OPTIONS: Final = frozenset(
+    ("model", "data", "profiles", "name", "version", "description", "license", "owners", "created", "out", "force", "signer", "trust_pickle")
+)
+
+
+def _option(value: object) -> Json:
+    if isinstance(value, Path):
+        return str(Digest.of_file(value)) if value.is_file() else str(value)
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    return [_option(item) for item in value] if isinstance(value, tuple | list) else repr(value)
 
 
 def time_of_build(environment: Mapping[str, str] = os.environ) -> datetime.datetime:

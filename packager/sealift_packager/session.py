@@ -25,15 +25,16 @@ _FATAL: Final = 4
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """How a session runs; what is chosen here is what the manifest says."""
+    """How a session runs; what is chosen here is what the manifest says. ``entries`` are those that a candidate needs."""
 
     threads: int = 1
     graph_optimization: str = "all"
+    entries: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def config(self) -> Mapping[str, str]:
-        """Onnxruntime's session config entries."""
-        return MULTI_THREADED_CONFIG if self.threads > 1 else {}
+        """Onnxruntime's session config entries: those that go with the threads, and the candidate's own."""
+        return {**(MULTI_THREADED_CONFIG if self.threads > 1 else {}), **self.entries}
 
 
 def open_session(model: Any, settings: Settings, *, where: str, error: type[PackagerError] = ConversionError) -> Any:

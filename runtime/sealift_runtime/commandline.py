@@ -11,6 +11,7 @@ code meaning
 5    another side can't be reached, or has no such file
 6    this machine can't: disk, memory, hardware, a port, a lock
 7    a model doesn't pass: parity, accuracy gate, self-test
+8    two bundles differ (``sealift diff``)
 130  interrupted
 ==== ==================================================================
 """

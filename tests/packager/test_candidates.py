@@ -21,7 +21,7 @@ def test_fp32_is_always_first_and_alone_without_data() -> None:
 def test_int8_settings_are_the_profile_s() -> None:
     arm = dataclasses.replace(PROFILE, int8=Int8Recipe(activation="int8", weight="int8", reduce_range=False, per_channel=False))
     static = candidates_for(arm, with_data=True)[2]
-    assert static.recipe() == {"activation": "int8", "weight": "int8", "reduce_range": False, "per_channel": False, "calibration": "minmax"}
+    assert static.recipe() == {"activation": "int8", "weight": "int8", "reduce_range": False, "per_channel": False, "calibration": "best"}
 
 
 def test_every_shipped_profile_without_a_dot_product_in_32_bits_reduces_the_range() -> None:
@@ -29,4 +29,4 @@ def test_every_shipped_profile_without_a_dot_product_in_32_bits_reduces_the_rang
         if profile.cpu.arch == "x86_64" and not {"avx512_vnni", "avx_vnni"} & set(profile.cpu.required_flags):
             for row in candidates_for(profile, with_data=True)[1:]:
                 assert row.quantization is not None
-                assert row.quantization.reduce_range
+                assert row.quantization.reduce_range or row.quantization.activation.startswith("float")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -110,3 +112,27 @@ def test_every_candidate_gets_a_reason() -> None:
 def test_more_threads_must_earn_their_keep() -> None:
     assert fewest_threads({1: 10.0, 2: 9.8, 4: 9.7}) == 1
     assert fewest_threads({1: 10.0, 2: 6.0, 4: 5.9}) == 2
+
+
+def test_a_candidate_within_the_noise_ties_and_the_next_objective_decides_the_same_whatever_the_noise() -> None:
+    for seed in range(20):
+        rows = [candidate("fp32"), candidate("int8", ms=9.9, size=30)]
+        values = samples(9.9, seed=seed + 100)
+        figures = dataclasses.replace(rows[1].figures, samples_ms=values) if rows[1].figures else None
+        rows[1] = dataclasses.replace(rows[1], figures=figures, speedup=speedup(BASE, values, seed=0))
+        choice = choose(rows, ("latency_p99", "size"))
+        assert choice.chosen.spec.name == "int8"
+        assert "best on size" in choice.reasons["int8"]
+
+
+def test_what_both_of_a_pair_suffer_cancels() -> None:
+    load = np.random.default_rng(3).uniform(1, 5, 200)
+    found = speedup(10 * load, 5 * load, seed=0)
+    assert (found.ratio, found.low, found.high) == (2, 2, 2)
+
+
+def test_a_row_that_loses_too_much_fails_the_gate_whatever_the_mean() -> None:
+    row = dataclasses.replace(candidate("int8", ms=5, size=30), worst_row=1.5)
+    choice = chosen(candidate("fp32"), row)
+    assert choice.chosen.spec.name == "fp32"
+    assert "on its worst row" in choice.reasons["int8"]

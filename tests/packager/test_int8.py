@@ -10,17 +10,21 @@ import numpy as np
 import onnx
 import pytest
 
-from sealift_packager.candidates.built import Built, NotBuilt
+from sealift_packager.candidates.built import Built
 from sealift_packager.candidates.from_profile import FP32
 from sealift_packager.candidates.spec import CandidateSpec, Quantization
 from sealift_packager.convert.graph import output_specs
+from sealift_packager.errors import QuantizationError
 from sealift_packager.measure import latency
 from sealift_packager.measure.accuracy import assess
 from sealift_packager.measure.metrics import METRICS
 from sealift_packager.measure.predictions import read_prediction
 from sealift_packager.profiles.library import load_profile
-from sealift_packager.quantize.calibration import ROWS, calibration_rows
+from sealift_packager.quantize.calibration import Calibration, requests
+from sealift_packager.quantize.onnxruntime_backend import prepare
+from sealift_packager.quantize.ranges import observe
 from sealift_packager.quantize.registry import build_candidate
+from sealift_packager.search.folds import ROWS, split, take
 from sealift_packager.select.assessed import ROUNDING
 from sealift_packager.session import Settings, open_session, run_batched, run_session
 from sealift_runtime.hardware.machine import detect_machine
@@ -32,11 +36,10 @@ Array = np.ndarray[Any, np.dtype[Any]]
 def int8_static(source: trained.Trained, model: Any, scratch: Path, *, reduce_range: bool) -> Any:
     images = np.load(source.data)["image"]
     settings = Quantization(activation="uint8", weight="int8", reduce_range=reduce_range, per_channel=True, calibration="minmax")
-    built = build_candidate(
-        CandidateSpec(name="q", precision="int8-static", quantization=settings), model, calibration_rows({"image": images}, seed=0), scratch
-    )
-    assert isinstance(built, Built)
-    return built.model
+    prepared = prepare(model, scratch)
+    rows = take({"image": images}, split(len(images), seed=0).calibration)
+    calibration = Calibration(histograms=observe(prepared, requests(rows, 1)))
+    return build_candidate(CandidateSpec(name="q", precision="int8-static", quantization=settings), prepared, calibration, scratch).model
 
 
 def logits(model: Any, images: Array) -> Array:
@@ -89,17 +92,19 @@ def test_a_graph_with_nothing_to_quantize_says_so(tmp_path: Path) -> None:
     settings = Quantization(activation="uint8", weight="int8", reduce_range=True, per_channel=True, calibration="minmax")
     for precision in ("int8-dynamic", "int8-static"):
         spec = CandidateSpec(name="q", precision=precision, quantization=settings)
-        found = build_candidate(spec, model, {"x": np.zeros((4, 2), np.float32)}, tmp_path)
-        assert isinstance(found, NotBuilt)
-        assert "nothing in the graph can be quantized" in found.reason
+        prepared = prepare(model, tmp_path)
+        seen = Calibration(histograms=observe(prepared, [{"x": np.zeros((1, 2), np.float32)}]))
+        with pytest.raises(QuantizationError, match="nothing in the graph can be quantized"):
+            build_candidate(spec, prepared, seen, tmp_path)
 
 
-def test_calibration_rows_are_drawn_by_the_seed() -> None:
-    rows = {"x": np.arange(1000)}
-    first, again, other = (calibration_rows(rows, seed=seed)["x"] for seed in (1, 1, 2))
-    assert len(first) == ROWS
-    assert np.array_equal(first, again)
-    assert not np.array_equal(first, other)
+def test_calibration_rows_are_drawn_by_the_seed_and_the_twin_s_are_others() -> None:
+    first, again, other = (split(1000, seed=seed) for seed in (1, 1, 2))
+    assert len(first.calibration) == len(first.twin) == ROWS
+    assert np.array_equal(first.calibration, again.calibration)
+    assert not np.array_equal(first.calibration, other.calibration)
+    assert not set(first.calibration) & set(first.twin)
+    assert [len(split(rows, seed=0).calibration) for rows in (1, 2, 5, 300)] == [1, 1, 2, 150]
 
 
 @pytest.mark.slow
@@ -138,4 +143,4 @@ def test_without_reduce_range_products_saturate_on_x86_without_vnni(tmp_path: Pa
 
 def test_fp32_is_the_graph_itself(tmp_path: Path) -> None:
     model = object()
-    assert build_candidate(FP32, model, {}, tmp_path) == Built(spec=FP32, model=model)
+    assert build_candidate(FP32, model, Calibration(), tmp_path) == Built(spec=FP32, model=model)

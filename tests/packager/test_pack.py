@@ -17,7 +17,7 @@ import pytest
 from sealift_packager import artifact
 from sealift_packager.errors import DataError, OutputError, PackagerError, ParityError, ProfileError
 from sealift_packager.measure.host import NOT_MEASURED
-from sealift_packager.pack import Packed, pack
+from sealift_packager.pipeline import Packed, pack
 from sealift_packager.request import PackRequest, time_of_build
 from sealift_runtime.bundle import files
 from sealift_runtime.bundle.baseline import Baseline

@@ -49,7 +49,7 @@ def test_detect_says_what_this_machine_is_and_which_profile_it_gets() -> None:
 
 def test_check_accepts_a_good_file_and_all_shipped_profiles() -> None:
     assert output("check", str(CORPUS / "good.toml")).startswith("good: ")
-    assert len(json.loads(output("check", "--json"))) == 5
+    assert len(json.loads(output("check", "--json"))) == 10
 
 
 def test_check_of_a_broken_file_exits_with_3_and_names_the_field(capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,18 @@ from sealift_packager.profiles.library import list_profiles, load_profile, profi
 from sealift_runtime.errors import DocumentError, SealiftError
 
 CORPUS = Path(__file__).parents[1] / "corpus" / "profiles"
-SHIPPED = ["arm64-baseline", "arm64-dotprod", "x86-64-avx2", "x86-64-avx512-vnni", "x86-64-baseline"]
+SHIPPED = [
+    "arm64-baseline",
+    "arm64-dotprod",
+    "arm64-i8mm",
+    "intel-openvino",
+    "nvidia-cuda",
+    "nvidia-jetson",
+    "x86-64-amx",
+    "x86-64-avx2",
+    "x86-64-avx512-vnni",
+    "x86-64-baseline",
+]
 
 BROKEN: dict[str, tuple[type[SealiftError], str]] = {
     "not-toml": (DocumentError, "not valid TOML"),
@@ -27,6 +38,7 @@ BROKEN: dict[str, tuple[type[SealiftError], str]] = {
     "without-fp32": (ProfileError, "search.precisions: fp32 is missing"),
     "contradictory-flags": (ProfileError, "cpu.absent_flags: required and excluded at once"),
     "bad-name": (DocumentError, "name: malformed"),
+    "accelerator-second": (ProfileError, "runtime.providers: the accelerator's provider is not the first one: expected CUDAExecutionProvider"),
     "unknown-table": (DocumentError, "gpu: unknown field"),
 }
 
@@ -45,6 +57,11 @@ def test_int8_is_sound_on_every_shipped_profile() -> None:
     assert recipes == {
         "arm64-baseline": ("int8", "int8", False),
         "arm64-dotprod": ("int8", "int8", False),
+        "arm64-i8mm": ("int8", "int8", False),
+        "intel-openvino": ("uint8", "int8", True),
+        "nvidia-cuda": ("int8", "int8", False),
+        "nvidia-jetson": ("int8", "int8", False),
+        "x86-64-amx": ("uint8", "int8", False),
         "x86-64-avx2": ("uint8", "int8", True),
         "x86-64-avx512-vnni": ("uint8", "int8", False),
         "x86-64-baseline": ("uint8", "int8", True),

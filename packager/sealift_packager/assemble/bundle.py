@@ -2,30 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from sealift_packager.assemble.weights import PAGE_BYTES, write_model
 from sealift_packager.card.model_card import model_card
 from sealift_packager.golden import Golden
+from sealift_packager.provenance.statement import make_provenance
+from sealift_packager.sbom.bom import make_bom
 from sealift_runtime.bundle import files
 from sealift_runtime.bundle.baseline import Baseline
+from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.bundle.golden import encode_golden
 from sealift_runtime.bundle.manifest import BundleManifest
 from sealift_runtime.bundle.signature import sign_directory
+from sealift_runtime.documents import Json
 from sealift_runtime.signing.keys import Signer
 
 
-def write_bundle(directory: Path, manifest: BundleManifest, model: Any, golden: Golden, baseline: Baseline, signer: Signer | None) -> None:
-    """Write every file of a bundle, and sign the directory last if there is a key."""
+def write_bundle(
+    directory: Path,
+    manifest: BundleManifest,
+    model: Any,
+    golden: Golden,
+    baseline: Baseline,
+    signer: Signer | None,
+    *,
+    tools: Mapping[str, str],
+    options: Mapping[str, Json],
+) -> None:
+    """Write every file of a bundle, and sign the directory last if there is a key.
+
+    ``tools`` are the versions of what built it, ``options`` what was asked of the build: for BOM and provenance.
+    """
     directory.mkdir(parents=True)
     write_model(model, directory)
     (directory / files.GOLDEN).write_bytes(encode_golden(golden.cases, manifest.inputs, manifest.outputs))
     (directory / files.BASELINE).write_bytes(baseline.to_bytes())
     (directory / files.CARD).write_text(model_card(manifest), encoding="utf-8")
     (directory / files.MANIFEST).write_bytes(manifest.to_bytes())
+    (directory / files.SBOM).write_bytes(make_bom(manifest, _digests(directory), tools))
+    (directory / files.PROVENANCE).write_bytes(make_provenance(manifest, _digests(directory), tools, options))
     if signer is not None:
         sign_directory(directory, f"{manifest.name}-{manifest.version}-{manifest.profile.name}", signer)
+
+
+def _digests(directory: Path) -> dict[str, Digest]:
+    return {name: Digest.of_file(path) for name, path in files.list_files(directory).items()}
 
 
 def disk_estimate(model: Any, golden: Golden, baseline: Baseline) -> int:

@@ -18,12 +18,16 @@ def _dynamic(int8: Int8Recipe) -> Quantization:
 
 def _static(int8: Int8Recipe) -> Quantization:
     return Quantization(
-        activation=int8.activation, weight=int8.weight, reduce_range=int8.reduce_range, per_channel=int8.per_channel, calibration="minmax"
+        activation=int8.activation, weight=int8.weight, reduce_range=int8.reduce_range, per_channel=int8.per_channel, calibration="best"
     )
 
 
+def _weights(int8: Int8Recipe) -> Quantization:  # noqa: ARG001  (nothing is computed in int8, so the hardware does not matter)
+    return Quantization(activation="float32", weight="int8", reduce_range=False, per_channel=True)
+
+
 #: Precision → the settings that are sound on a profile's hardware.
-SETTINGS: Final[dict[str, Callable[[Int8Recipe], Quantization]]] = {"int8-dynamic": _dynamic, "int8-static": _static}
+SETTINGS: Final[dict[str, Callable[[Int8Recipe], Quantization]]] = {"int8-dynamic": _dynamic, "int8-static": _static, "int8-weights": _weights}
 
 
 def candidates_for(profile: HardwareProfile, *, with_data: bool) -> tuple[CandidateSpec, ...]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
+from typing import Final
 
 from sealift_runtime.documents import Json
 
@@ -11,8 +13,9 @@ from sealift_runtime.documents import Json
 class Quantization:
     """The numbers of an int8 candidate.
 
-    ``activation`` and ``weight`` are int8 or uint8; ``reduce_range`` keeps weights to 7 bits; ``calibration`` is minmax, or empty
-    where ranges are found at run time (dynamic).
+    ``activation`` and ``weight`` are int8 or uint8; ``reduce_range`` keeps weights to 7 bits; ``calibration`` is a method of
+    `quantize.ranges`, ``best`` while that is still to be found, or empty where ranges are found at run time. ``reverted`` names the nodes that stay
+    in fp32.
     """
 
     activation: str
@@ -20,6 +23,11 @@ class Quantization:
     reduce_range: bool
     per_channel: bool
     calibration: str = ""
+    reverted: tuple[str, ...] = ()
+
+
+#: What onnxruntime must be told to run a precision as it is meant. With Q/DQ fusion on, weights stored as int8 would be computed with in int8.
+SESSION_ENTRIES: Final[dict[str, Mapping[str, str]]] = {"int8-weights": {"session.disable_quant_qdq": "1"}}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +38,15 @@ class CandidateSpec:
     precision: str
     quantization: Quantization | None = None
 
+    @property
+    def session_entries(self) -> Mapping[str, str]:
+        """Session config entries without which the candidate is another one."""
+        return SESSION_ENTRIES.get(self.precision, {})
+
     def recipe(self) -> dict[str, Json]:
         """The settings as the manifest writes them."""
-        return dataclasses.asdict(self.quantization) if self.quantization else {}
+        if self.quantization is None:
+            return {}
+        fields = dataclasses.asdict(self.quantization)
+        reverted = fields.pop("reverted")
+        return {**fields, "reverted": list(reverted)} if reverted else fields

@@ -7,6 +7,9 @@ from typing import NoReturn
 import click
 
 from sealift_packager import __version__
+from sealift_packager.cli.build import build
+from sealift_packager.cli.diff import diff
+from sealift_packager.cli.explain import explain
 from sealift_packager.cli.inspect import inspect
 from sealift_packager.cli.keys import keys
 from sealift_packager.cli.kit import kit
@@ -24,7 +27,7 @@ def cli() -> None:
     """Package trained models as signed bundles, tuned per hardware profile, and publish them."""
 
 
-for command in (pack, inspect, verify, unpack, keys, profiles, repo, kit):
+for command in (pack, build, inspect, explain, diff, verify, unpack, keys, profiles, repo, kit):
     cli.add_command(command)
 
 

@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sealift_packager.cli.config import config_option
 from sealift_runtime.commandline import json_option, show
 
 if TYPE_CHECKING:
-    from sealift_packager.pack import Packed
+    from sealift_packager.pipeline import Packed
     from sealift_packager.request import PackRequest
 
 _PATH = click.Path(path_type=Path)
 
 
 @click.command()
+@config_option
 @click.argument("model", type=_PATH)
 @click.option("--name", required=True, help="The model's name.")
 @click.option("--version", required=True, help="The release's version (semantic, like 1.4.0).")
@@ -24,7 +26,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--out", required=True, type=_PATH, help="Where the release (an OCI layout) is to stand.")
 @click.option("--data", type=_PATH, help="Holdout data, .npz or .csv; without it only fp32 is built and nothing is evaluated.")
 @click.option("--target", default="target", show_default=True, help="The column or array of the data that holds the truth.")
-@click.option("--metric", help="accuracy, f1, auc, mae, rmse, r2, or module:function.  [default: accuracy for classes, rmse for numbers]")
+@click.option("--metric", help="accuracy, f1, auc, mae, rmse, r2, cosine (to the source; no target), module:function.  [default: accuracy or rmse]")
 @click.option(
     "--max-drop",
     type=float,
@@ -37,22 +39,41 @@ _PATH = click.Path(path_type=Path)
 @click.option("--license", "license_name", default="", help="The model's license (an SPDX name).")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), help="What calibration rows and golden cases are drawn with.")
 @click.option("--force", is_flag=True, help="Replace an earlier release at --out.")
+@click.option("--lock", type=_PATH, help="Where the measurements that the choice rests on are written.  [default: sealift.lock beside --out]")
+@click.option("--locked", is_flag=True, help="Measure nothing: believe the lock, and give the bytes that its build gave.")
+@click.option("--report", type=_PATH, help="Write report.html and report.json into this folder.")
+@click.option("--no-cache", is_flag=True, help="Do everything anew, and keep nothing for the next time.")
 @json_option
-def pack(*, as_json: bool, **options: Any) -> None:
+def pack(*, as_json: bool, lock: Path | None, locked: bool, report: Path | None, no_cache: bool, **options: Any) -> None:
     """Convert MODEL to ONNX, prove it, quantize it for each profile, and seal it as a release.
 
     MODEL is a scikit-learn model (joblib, pickle), a torch exported program (.pt2), torch weights (.pt, .safetensors) with --factory, or
     ONNX; which one it is is found from the content.
+
+    Every option can stand in a sealift.toml, in its table [pack], under its own name; the command line wins. Results are cached by content
+    in SEALIFT_CACHE (default: the user's cache folder), so a second run is quick and a broken one resumes.
     """
     from rich.console import Console
 
     from sealift_packager.cli.progress import TerminalProgress
-    from sealift_packager.pack import pack as run
+    from sealift_packager.lock.lockfile import FILE, check_writable, read_lock, write_lock
+    from sealift_packager.pipeline import pack as run
     from sealift_packager.progress import Silent
+    from sealift_packager.report.write import write_report
+    from sealift_packager.stages.store import default_store
 
+    request = _request(**options)
+    place = lock or request.out.absolute().parent / FILE
+    evidence = read_lock(place) if locked else None
+    check_writable(place, request.name)
     console = Console(stderr=True)
-    packed = run(_request(**options), TerminalProgress(console) if console.is_terminal and not as_json else Silent())
-    show(_json(packed), _text(packed), as_json=as_json)
+    progress = TerminalProgress(console) if console.is_terminal and not as_json else Silent()
+    packed = run(request, progress, cache=None if no_cache else default_store(), lock=evidence)
+    if evidence is None:
+        write_lock(packed.lock, place)
+    if report is not None:
+        write_report(packed, report)
+    show(_json(packed) | {"lock": str(place)}, _text(packed), as_json=as_json)
 
 
 def _request(*, profiles: tuple[str, ...], key: Path | None, license_name: str, **options: Any) -> PackRequest:

@@ -7,7 +7,7 @@ import dataclasses
 import click
 
 from sealift_packager.profiles import library, rules
-from sealift_runtime.bundle.profile import HardwareProfile
+from sealift_runtime.bundle.profile import AcceleratorRequirement, HardwareProfile
 from sealift_runtime.commandline import json_option, show
 from sealift_runtime.documents import Json
 from sealift_runtime.errors import HardwareError
@@ -43,7 +43,7 @@ def show_command(name: str, *, as_json: bool) -> None:
 @json_option
 def detect(*, as_json: bool) -> None:
     """Say what this machine is, which profile it gets, and why."""
-    machine = detect_machine()
+    machine = _this_machine()
     best, fits = choose(library.list_profiles(), machine)
     chosen = best.name if best else None
     value: dict[str, Json] = {"machine": _machine_json(machine), "chosen": chosen, "fits": [dataclasses.asdict(row) for row in fits]}
@@ -60,7 +60,7 @@ def check(name: str | None, *, as_json: bool) -> None:
     NAME is a file's path or a shipped profile's name; without it, all shipped profiles are checked. A broken file exits
     with 3 and names the field. A shipped profile that this machine doesn't fit exits with 6.
     """
-    machine = detect_machine()
+    machine = _this_machine()
     found = library.list_profiles() if name is None else [library.load_profile(name)]
     known = set(machine.cpu_flags).union(*(profile.cpu.required_flags for profile in library.list_profiles()))
     rows = [(fit(profile, machine), rules.warnings(profile, known)) for profile in found]
@@ -71,12 +71,20 @@ def check(name: str | None, *, as_json: bool) -> None:
         raise HardwareError("this machine doesn't fit the profile", where=name, advice="`sealift profiles detect` says which one it fits.")
 
 
+def _this_machine() -> Machine:
+    import onnxruntime
+
+    return detect_machine(providers=onnxruntime.get_available_providers())
+
+
 def _machine_json(machine: Machine) -> dict[str, Json]:
-    return dataclasses.asdict(machine) | {"cpu_flags": sorted(machine.cpu_flags)}
+    sets = {"cpu_flags": machine.cpu_flags, "accelerators": machine.accelerators, "providers": machine.providers}
+    return dataclasses.asdict(machine) | {name: sorted(values) for name, values in sets.items()}
 
 
 def _machine_text(machine: Machine) -> str:
-    size = f"{machine.cores} usable cores, {machine.memory_bytes // 2**20} MB of usable memory"
+    beside = f", {', '.join(sorted(machine.accelerators))}" if machine.accelerators else ""
+    size = f"{machine.cores} usable cores, {machine.memory_bytes // 2**20} MB of usable memory{beside}"
     return f"This machine: {machine.cpu_model} ({machine.arch}, {machine.os}), {size}."
 
 
@@ -92,6 +100,7 @@ def _profile_text(profile: HardwareProfile) -> str:
         "absent flags": " ".join(cpu.absent_flags) or "none",
         "least cores": str(cpu.minimum_cores),
         "least memory": f"{profile.minimum_memory_mb} MB",
+        "accelerator": _accelerator_text(profile.accelerator),
         "onnxruntime": profile.onnxruntime,
         "providers": ", ".join(profile.providers),
         "int8": f"activations {int8.activation}, weights {int8.weight}"
@@ -102,3 +111,10 @@ def _profile_text(profile: HardwareProfile) -> str:
         "objective": ", then ".join(profile.objective),
     }
     return "\n".join([f"{profile.name}: {profile.summary}", *(f"  {key:<15} {value}" for key, value in rows.items())])
+
+
+def _accelerator_text(asked: AcceleratorRequirement | None) -> str:
+    if asked is None:
+        return "none"
+    limit = f", at most {asked.memory_limit_mb} MB of its memory" if asked.memory_limit_mb else ""
+    return f"{asked.device or 'the processor'} by {asked.provider}{limit}"

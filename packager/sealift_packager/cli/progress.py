@@ -22,3 +22,7 @@ class TerminalProgress:
         with self._console.status(title):
             yield
         self._console.print(f"[green]✓[/green] {title} [dim]{time.monotonic() - start:.1f} s[/dim]", highlight=False)
+
+    def cached(self, title: str) -> None:
+        """One line that says so."""
+        self._console.print(f"[green]✓[/green] {title} [dim]cached[/dim]", highlight=False)

@@ -24,6 +24,11 @@ class DataFile:
     digest: Digest
     arrays: dict[str, Array]
 
+    @property
+    def rows(self) -> int:
+        """How many."""
+        return len(next(iter(self.arrays.values())))
+
 
 def read_data(path: Path) -> DataFile:
     """Read a holdout file by its suffix; `DataError`."""

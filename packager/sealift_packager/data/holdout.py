@@ -29,10 +29,13 @@ class Holdout:
         return len(self.target)
 
 
-def bind(data: DataFile, source: SourceModel, target: str) -> Holdout:
-    """Fit a file's arrays to a model: each input by its name, or made of a table's columns; `DataError`."""
+def bind(data: DataFile, source: SourceModel, target: str, *, needed: bool = True) -> Holdout:
+    """Fit a file's arrays to a model: each input by its name, or made of a table's columns; `DataError`.
+
+    Where no target is ``needed`` and there is none, it is a zero for each row.
+    """
     where = str(data.path)
-    if target not in data.arrays:
+    if needed and target not in data.arrays:
         raise DataError(
             "no such target",
             where=where,
@@ -41,7 +44,7 @@ def bind(data: DataFile, source: SourceModel, target: str) -> Holdout:
             advice=nearest(target, list(data.arrays)),
         )
     arrays = {name: value for name, value in data.arrays.items() if name != target}
-    truth = data.arrays[target]
+    truth = data.arrays[target] if target in data.arrays else np.zeros(data.rows)
     if truth.dtype.kind == "f" and not np.isfinite(truth).all():
         raise DataError("the target has missing values", where=f"{where}: {target}", found=f"row {int(np.argmin(np.isfinite(truth)))}")
     inputs = _from_columns(arrays, source, where) if _is_table(arrays, source.inputs) else _by_name(arrays, source, where)

@@ -38,6 +38,12 @@ def statistic_interval(rows: int, statistic: Callable[[Array], float], *, seed: 
     return interval(np.fromiter(draws, dtype=np.float64, count=SLOW_RESAMPLES))
 
 
+def median_interval(values: Array, *, seed: int) -> tuple[float, float]:
+    """The interval of the median."""
+    picked = np.random.default_rng(seed).integers(0, len(values), (SLOW_RESAMPLES, len(values)))
+    return interval(np.median(values[picked], axis=1))
+
+
 def ratio_interval(numerator: Array, denominator: Array, quantile: float, *, seed: int) -> tuple[float, float]:
     """The interval of the ratio of a quantile of paired samples."""
     generator, rows = np.random.default_rng(seed), len(numerator)

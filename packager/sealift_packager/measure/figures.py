@@ -35,10 +35,10 @@ class Figures:
 
 def measure_candidates(built: Sequence[Built], example: Arrays, threads: Sequence[int], *, machine: str, scratch: Path) -> dict[str, Figures]:
     """Choose each candidate's threads, then measure all of them in turns; by candidate name, batch 1."""
-    sessions = {(row.spec.name, count): open_session(row.model, Settings(threads=count), where=row.spec.name) for row in built for count in threads}
+    sessions = {(row.spec.name, count): open_session(row.model, _settings(row, count), where=row.spec.name) for row in built for count in threads}
     chosen = _choose_threads(sessions, example, [row.spec.name for row in built], threads)
     runs = {name: functools.partial(run_session, sessions[name, count], example) for name, count in chosen.items()}
-    samples = latency.measure(runs, seconds=COMPARING_SECONDS)
+    samples = latency.compare(runs, reference=built[0].spec.name, seconds=COMPARING_SECONDS)
     inputs = _save_inputs(example, scratch / "inputs.npz")
     return {row.spec.name: _figures(row, chosen[row.spec.name], samples[row.spec.name], inputs, machine, scratch) for row in built}
 
@@ -58,6 +58,10 @@ def fewest_threads(medians_ms: Mapping[int, float]) -> int:
     return min(count for count, median in medians_ms.items() if median <= best * (1 + THREAD_GAIN))
 
 
+def _settings(row: Built, threads: int) -> Settings:
+    return Settings(threads=threads, entries=row.spec.session_entries)
+
+
 def _save_inputs(example: Arrays, path: Path) -> Path:
     np.savez(path, **{name: value.astype(np.str_) if value.dtype.kind == "O" else value for name, value in example.items()})  # type: ignore[arg-type]
     return path
@@ -66,7 +70,7 @@ def _save_inputs(example: Arrays, path: Path) -> Path:
 def _figures(row: Built, threads: int, samples: Array, inputs: Path, machine: str, scratch: Path) -> Figures:
     model = scratch / f"{row.spec.name}.onnx"
     onnx.save(row.model, model)
-    footprint = probe(model, inputs, threads, dict(Settings(threads=threads).config))
+    footprint = probe(model, inputs, threads, dict(_settings(row, threads).config))
     model.unlink()
     median, slow = np.quantile(samples, [0.5, 0.99])
     measurement = Measurement(

@@ -10,16 +10,23 @@ from typing import Final
 import numpy as np
 
 from sealift_packager.load.source import Array
-from sealift_packager.measure.bootstrap import ratio_interval
+from sealift_packager.measure.bootstrap import median_interval
 
 WARM_UP: Final = 5
 MAX_ROUNDS: Final = 400
 MIN_ROUNDS: Final = 40
+#: A candidate whose speed-up may, by its interval, lie below this is slower: repeated runs of one model differ by that much.
+NOT_SLOWER: Final = 0.97
+#: How often a comparison that is still undecided is gone on with.
+EXTENSIONS: Final = 3
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Speedup:
-    """How many times as fast as fp32: the ratio of the medians of paired runs, with its 95 % interval."""
+    """How many times as fast as fp32: the median of the ratios of paired runs, with its 95 % interval.
+
+    The two runs of a pair follow one another, so what else the machine does cancels.
+    """
 
     ratio: float
     low: float
@@ -46,5 +53,23 @@ def measure(runs: Mapping[str, Callable[[], object]], *, seconds: float) -> dict
 
 def speedup(reference_ms: Array, candidate_ms: Array, *, seed: int) -> Speedup:
     """Of a candidate over the reference. Pure."""
-    low, high = ratio_interval(reference_ms, candidate_ms, 0.5, seed=seed)
-    return Speedup(ratio=float(np.median(reference_ms) / np.median(candidate_ms)), low=low, high=high)
+    ratios = reference_ms / candidate_ms
+    low, high = median_interval(ratios, seed=seed)
+    return Speedup(ratio=float(np.median(ratios)), low=low, high=high)
+
+
+def undecided(reference_ms: Array, candidate_ms: Array) -> bool:
+    """Whether the interval still holds `NOT_SLOWER`, so that a few more rounds might decide. Pure."""
+    found = speedup(reference_ms, candidate_ms, seed=0)
+    return found.low < NOT_SLOWER <= found.high
+
+
+def compare(runs: Mapping[str, Callable[[], object]], *, reference: str, seconds: float) -> dict[str, Array]:
+    """`measure`, gone on with while it is undecided whether some run is slower than the reference."""
+    samples = measure(runs, seconds=seconds)
+    for _ in range(EXTENSIONS):
+        if not any(undecided(samples[reference], values) for name, values in samples.items() if name != reference):
+            break
+        more = measure(runs, seconds=seconds)
+        samples = {name: np.concatenate([values, more[name]]) for name, values in samples.items()}
+    return samples

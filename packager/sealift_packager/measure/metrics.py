@@ -27,7 +27,8 @@ class Metric:
     """A score of predictions against the truth.
 
     ``by_row`` gives each row's contribution where ``score`` is their mean. ``relative_budget``: the scale of the score is the data's own,
-    so the default budget is a share of it.
+    so the default budget is a share of it. ``against_source``: the truth is what the source's first float output says [rows, values], so no
+    target is needed. ``row_budget`` is the largest loss of any single row, in budgets; None where single rows may be lost.
     """
 
     name: str
@@ -35,6 +36,8 @@ class Metric:
     score: Callable[[Array, Prediction], float]
     by_row: Callable[[Array, Prediction], Array] | None = None
     relative_budget: bool = False
+    against_source: bool = False
+    row_budget: float | None = None
 
     def default_budget(self, reference: float) -> float:
         """0.01: one point of accuracy; or 1 % of an error whose scale is the data's."""
@@ -105,6 +108,20 @@ def _r2(target: Array, prediction: Prediction) -> float:
     return 1.0 - float((errors**2).sum()) / total if total else 0.0
 
 
+def _cosines(target: Array, prediction: Prediction) -> Array:
+    found = first_floats(prediction)
+    truth, values = target.astype(np.float64).reshape(len(target), -1), found.astype(np.float64).reshape(len(found), -1)
+    lengths = np.linalg.norm(truth, axis=1) * np.linalg.norm(values, axis=1)
+    cosines: Array = np.where(lengths > 0, (truth * values).sum(axis=1) / np.maximum(lengths, 1e-30), 0.0)
+    return cosines
+
+
+def first_floats(prediction: Prediction) -> Array:
+    """The first float output; `DataError` if there is none."""
+    found = next((value for value in prediction.outputs.values() if value.dtype.kind == "f"), None)
+    return _need(found, "a float output", "cosine")
+
+
 METRICS: Final[dict[str, Metric]] = {
     metric.name: metric
     for metric in (
@@ -114,6 +131,7 @@ METRICS: Final[dict[str, Metric]] = {
         Metric(name="mae", higher_is_better=False, score=_mean(_absolute_errors), by_row=_absolute_errors, relative_budget=True),
         Metric(name="rmse", higher_is_better=False, score=_rmse, relative_budget=True),
         Metric(name="r2", higher_is_better=True, score=_r2),
+        Metric(name="cosine", higher_is_better=True, score=_mean(_cosines), by_row=_cosines, against_source=True, row_budget=5.0),
     )
 }
 

@@ -22,6 +22,7 @@ def check_rules(profile: HardwareProfile, *, where: str) -> HardwareProfile:
     2. No list that a build chooses from is empty.
     3. ``search.precisions`` has fp32: there must be something to ship when no int8 passes.
     4. No flag is both required and absent.
+    5. An accelerator's provider comes first among ``runtime.providers``.
     """
     try:
         SpecifierSet(profile.onnxruntime)  # 1
@@ -41,6 +42,9 @@ def check_rules(profile: HardwareProfile, *, where: str) -> HardwareProfile:
     both = sorted(set(profile.cpu.required_flags) & set(profile.cpu.absent_flags))
     if both:  # 4
         raise _error(where, "cpu.absent_flags", "required and excluded at once", "flags that required_flags hasn't", ", ".join(both))
+    asked = profile.accelerator
+    if asked is not None and profile.providers[0] != asked.provider:  # 5
+        raise _error(where, "runtime.providers", "the accelerator's provider is not the first one", asked.provider, ", ".join(profile.providers))
     return profile
 
 
@@ -48,7 +52,8 @@ def warnings(profile: HardwareProfile, known_flags: Iterable[str]) -> list[str]:
     """What is probably not meant: unsound int8 arithmetic, and flags that look like misspellings of ``known_flags``."""
     found = []
     int8 = profile.int8
-    if profile.cpu.arch == "x86_64" and not VNNI_FLAGS & set(profile.cpu.required_flags) and not int8.reduce_range:
+    on_processor = profile.accelerator is None or profile.accelerator.device is None
+    if on_processor and profile.cpu.arch == "x86_64" and not VNNI_FLAGS & set(profile.cpu.required_flags) and not int8.reduce_range:
         found.append("int8.reduce_range: without VNNI, x86 sums int8 products in saturating 16 bits; say true, or require avx512_vnni or avx_vnni.")
     known = sorted(set(known_flags))
     for flag in (*profile.cpu.required_flags, *profile.cpu.absent_flags):

@@ -1,18 +1,23 @@
-"""Which rows set the ranges of activations. Pure."""
+"""What a quantizer knows of the data, and of the graph that it starts from."""
 
 from __future__ import annotations
 
-from typing import Final
-
-import numpy as np
+import dataclasses
+from collections.abc import Iterator, Mapping
 
 from sealift_packager.load.source import Array, Arrays
+from sealift_packager.quantize.ranges import Histogram
 
-ROWS: Final = 200
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """What calibration rows showed of every tensor; empty where nothing is calibrated."""
+
+    histograms: Mapping[str, Histogram] = dataclasses.field(default_factory=dict)
 
 
-def calibration_rows(inputs: Arrays, *, seed: int) -> dict[str, Array]:
-    """At most `ROWS` rows of the holdout, drawn by the seed, in their own order."""
-    total = len(next(iter(inputs.values())))
-    picked = np.sort(np.random.default_rng([seed, total]).permutation(total)[:ROWS])
-    return {name: value[picked] for name, value in inputs.items()}
+def requests(arrays: Arrays, size: int) -> Iterator[dict[str, Array]]:
+    """Rows as requests of ``size`` rows each: 1, or the graph's fixed batch."""
+    total = len(next(iter(arrays.values())))
+    for at in range(0, total - size + 1, size):
+        yield {name: value[at : at + size] for name, value in arrays.items()}

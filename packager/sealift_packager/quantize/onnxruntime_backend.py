@@ -9,13 +9,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import onnx
 import onnxruntime
 
 from sealift_packager.candidates.spec import Quantization
 from sealift_packager.convert import graph
 from sealift_packager.errors import QuantizationError
-from sealift_packager.load.source import Array, Arrays
+from sealift_packager.quantize.calibration import Calibration
+from sealift_packager.quantize.ranges import METHODS
 from sealift_packager.quiet import quiet
 
 #: What the quantizers put into a graph that they changed.
@@ -28,7 +30,7 @@ _WARNING: Final = 2
 _DYNAMIC_OPS: Final = ("MatMul", "Gemm", "Attention", "LSTM", "Gather")
 
 
-def quantize_dynamic(model: Any, settings: Quantization, calibration: Arrays, scratch: Path) -> Any:  # noqa: ARG001  (a quantizer)
+def quantize_dynamic(model: Any, settings: Quantization, calibration: Calibration, scratch: Path) -> Any:  # noqa: ARG001  (a quantizer)
     """Weights to int8 now, activations at run time; convolutions stay in fp32, for their dynamic kernel is slow everywhere."""
     from onnxruntime import quantization
 
@@ -40,44 +42,73 @@ def quantize_dynamic(model: Any, settings: Quantization, calibration: Arrays, sc
             per_channel=settings.per_channel,
             reduce_range=settings.reduce_range,
             weight_type=_kind(settings.weight),
+            nodes_to_exclude=list(settings.reverted),
         )
 
     return _quantized(model, scratch, run)
 
 
-def quantize_static(model: Any, settings: Quantization, calibration: Arrays, scratch: Path) -> Any:
-    """Weights and activations to int8 as Q/DQ pairs, activation ranges from the calibration rows (min-max)."""
-    from onnxruntime import quantization
+def quantize_static(model: Any, settings: Quantization, calibration: Calibration, scratch: Path) -> Any:
+    """Weights and activations to int8 as Q/DQ pairs, activation ranges from what calibration saw."""
+    from onnxruntime.quantization import CalibrationMethod, QDQQuantizer
+    from onnxruntime.quantization.calibrate import TensorsData
+    from onnxruntime.quantization.registry import QDQRegistry
 
     def run(source: Path, target: Path) -> None:
-        quantization.quantize_static(
-            source,
-            target,
-            _reader(calibration, model),
-            quant_format=quantization.QuantFormat.QDQ,
-            per_channel=settings.per_channel,
-            reduce_range=settings.reduce_range,
-            activation_type=_kind(settings.activation),
-            weight_type=_kind(settings.weight),
-            calibrate_method=quantization.CalibrationMethod.MinMax,
+        seen = {name: METHODS[settings.calibration](row) for name, row in calibration.histograms.items()}
+        ranges = {name: (np.float32(low), np.float32(high)) for name, (low, high) in seen.items()}
+        quantizer = QDQQuantizer(
+            onnx.load(source),
+            settings.per_channel,
+            settings.reduce_range,
+            _kind(settings.weight),
+            _kind(settings.activation),
+            TensorsData(CalibrationMethod.MinMax, ranges),
+            [],
+            list(settings.reverted),
+            list(QDQRegistry),
             # Signed activations with zero at 0: what Arm's kernels are quick with.
-            extra_options={"ActivationSymmetric": settings.activation == "int8", "WeightSymmetric": settings.weight == "int8"},
+            {"ActivationSymmetric": settings.activation == "int8", "WeightSymmetric": settings.weight == "int8"},
         )
+        quantizer.quantize_model()
+        quantizer.model.save_model_to_file(str(target), use_external_data_format=False)
 
     return _quantized(model, scratch, run)
+
+
+def prepare(model: Any, scratch: Path) -> Any:
+    """The graph that quantizers start from: fused, shapes known, every node named.
+
+    Symbolic shape inference is left out: it fails on graphs that plain inference handles, and leaves its work files behind.
+    """
+    from onnxruntime.quantization import quant_pre_process
+
+    with tempfile.TemporaryDirectory(dir=scratch, prefix="prepare.") as folder, _translating():
+        plain, prepared = Path(folder, "plain.onnx"), Path(folder, "prepared.onnx")
+        onnx.save(model, plain)
+        quant_pre_process(plain, prepared, skip_symbolic_shape=True)
+        result = onnx.load(prepared)
+    for number, node in enumerate(result.graph.node):
+        node.name = node.name or f"{node.op_type}_{number}"
+    return result
+
+
+@contextlib.contextmanager
+def _translating() -> Iterator[None]:
+    try:
+        with quiet(), _native_quiet():
+            yield
+    except Exception as error:  # the quantizers raise anything, and so do the sessions that they open
+        lines = str(error).splitlines() or ["no message"]
+        raise QuantizationError(f"onnxruntime's quantizer failed ({type(error).__name__}: {lines[0]})") from error
 
 
 def _quantized(model: Any, scratch: Path, run: Callable[[Path, Path], None]) -> Any:
-    with tempfile.TemporaryDirectory(dir=scratch, prefix="quantize.") as folder:
-        plain, prepared, target = (Path(folder, name) for name in ("plain.onnx", "prepared.onnx", "quantized.onnx"))
-        try:
-            with quiet(), _native_quiet():
-                onnx.save(model, plain)
-                run(_prepared(plain, prepared), target)
-                result = onnx.load(target)
-        except Exception as error:  # the quantizers raise anything, and so do the sessions that they open
-            lines = str(error).splitlines() or ["no message"]
-            raise QuantizationError(f"onnxruntime's quantizer failed ({type(error).__name__}: {lines[0]})") from error
+    with tempfile.TemporaryDirectory(dir=scratch, prefix="quantize.") as folder, _translating():
+        source, target = Path(folder, "source.onnx"), Path(folder, "quantized.onnx")
+        onnx.save(model, source)
+        run(source, target)
+        result = onnx.load(target)
     if not any(node.op_type in _QUANTIZED_OPS for node in result.graph.node):
         kinds = ", ".join(sorted({node.op_type for node in model.graph.node}))
         raise QuantizationError("nothing in the graph can be quantized", found=f"only {kinds}")
@@ -128,40 +159,7 @@ def _native_quiet() -> Iterator[None]:
         onnxruntime.set_default_logger_severity(_WARNING)
 
 
-def _prepared(plain: Path, prepared: Path) -> Path:
-    """Fused and with shapes known.
-
-    Symbolic shape inference is left out: it fails on graphs that plain inference handles, and leaves its work files behind.
-    """
-    from onnxruntime.quantization import quant_pre_process
-
-    quant_pre_process(plain, prepared, skip_symbolic_shape=True)
-    return prepared
-
-
 def _kind(dtype: str) -> Any:
     from onnxruntime.quantization import QuantType
 
     return {"int8": QuantType.QInt8, "uint8": QuantType.QUInt8}[dtype]
-
-
-def _reader(calibration: Arrays, model: Any) -> Any:
-    """Single rows, one after another; the graph's fixed batch, where it has one."""
-    from onnxruntime.quantization import CalibrationDataReader
-
-    size = next((spec.shape[0] for spec in graph.input_specs(model) if spec.shape and isinstance(spec.shape[0], int)), 1)
-
-    class Reader(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime is untyped
-        def __init__(self) -> None:
-            self.rows = _batches(calibration, size)
-
-        def get_next(self) -> dict[str, Array] | None:
-            return next(self.rows, None)
-
-    return Reader()
-
-
-def _batches(arrays: Arrays, size: int) -> Iterator[dict[str, Array]]:
-    total = len(next(iter(arrays.values())))
-    for at in range(0, total - size + 1, size):
-        yield {name: value[at : at + size] for name, value in arrays.items()}

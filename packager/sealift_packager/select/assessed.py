@@ -18,7 +18,9 @@ ROUNDING: Final = 1e-9
 class Assessed:
     """A candidate with its figures; ``figures`` and ``speedup`` are None where this machine can't speak for the profile.
 
-    ``failure`` says why it could not be built; it has no other figures then.
+    ``failure`` says why it could not be built; it has no other figures then. ``arithmetic`` says how its
+    accuracy on the profile's processors is known where this machine's differ.
+    ``worst_row`` is the largest loss of a single row, in what one row may lose.
     """
 
     spec: CandidateSpec
@@ -27,8 +29,11 @@ class Assessed:
     figures: Figures | None = None
     speedup: Speedup | None = None
     failure: str = ""
+    arithmetic: str = ""
+    worst_row: float | None = None
 
     @property
     def within_budget(self) -> bool:
         """Whether the upper 95 % bound of the loss is within the budget; True where there was no data to judge by."""
-        return self.accuracy is None or self.accuracy.loss_high <= self.accuracy.budget + ROUNDING
+        small = self.accuracy is None or self.accuracy.loss_high <= self.accuracy.budget + ROUNDING
+        return small and (self.worst_row is None or self.worst_row <= 1)

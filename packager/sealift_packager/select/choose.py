@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Final
 
 from sealift_packager.errors import GateError
+from sealift_packager.measure.latency import NOT_SLOWER
 from sealift_packager.select.assessed import Assessed
 from sealift_packager.select.objectives import OBJECTIVES, smallest
-
-#: A candidate whose speed-up may, by its interval, lie below this is slower: repeated runs of one model differ by that much.
-NOT_SLOWER: Final = 0.97
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +39,14 @@ def choose(candidates: Sequence[Assessed], objective: Sequence[str]) -> Choice:
     eligible = [row for row in candidates if not reasons[row.spec.name]]
     chosen, because, lost = _decide(eligible, fp32, objective)  # 3
     reasons[chosen.spec.name] = because
-    return Choice(chosen=chosen, reasons={name: reason or lost.get(name, "") for name, reason in reasons.items()})
+    sentences = {name: reason or lost.get(name, "") for name, reason in reasons.items()}
+    return Choice(chosen=chosen, reasons={row.spec.name: _with_notes(sentences[row.spec.name], row) for row in candidates})
+
+
+def _with_notes(sentence: str, row: Assessed) -> str:
+    reverted = row.spec.quantization.reverted if row.spec.quantization else ()
+    notes = [f"{len(reverted)} of its nodes stay in fp32 ({', '.join(reverted)})"] if reverted else []
+    return "; ".join([sentence, *notes, *([row.arithmetic] if row.arithmetic else [])])
 
 
 def _objection(row: Assessed, fp32: Assessed) -> str:
@@ -50,6 +54,8 @@ def _objection(row: Assessed, fp32: Assessed) -> str:
         return f"could not be built: {row.failure}"
     if not row.within_budget and row.accuracy is not None:
         loss, budget = row.accuracy, row.accuracy.budget
+        if row.worst_row is not None and row.worst_row > 1:
+            return f"loses {loss.loss:.4g} {loss.metric} on average, but {row.worst_row:.2g} times what a single row may lose on its worst row"
         return f"loses {loss.loss:.4g} {loss.metric}, and up to {loss.loss_high:.4g} (95 % bound): more than the budget of {budget:.4g}"
     if row is fp32:
         return ""

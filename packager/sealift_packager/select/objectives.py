@@ -14,18 +14,20 @@ from sealift_packager.select.assessed import Assessed
 
 #: Memory and load time within this share of the best count as equal.
 BAND: Final = 0.05
+#: Two sessions of one graph differ by up to this share, so less is no reason to prefer one; two runs of a build then choose alike.
+NOISE: Final = 0.03
 SEED: Final = 0
 
 Filter = Callable[[Sequence[Assessed]], list[Assessed]]
 
 
 def _quickest(rows: Sequence[Assessed], quantile: float) -> list[Assessed]:
-    """Those whose latency isn't provably above the lowest: the interval of the paired ratio must reach 1."""
+    """Those whose latency isn't provably above the lowest by more than `NOISE`: the interval of the paired ratio must reach that."""
     samples = [(row, row.figures.samples_ms) for row in rows if row.figures is not None]
     if not samples:
         return list(rows)
     best_row, best = min(samples, key=lambda pair: float(np.quantile(pair[1], quantile)))
-    return [row for row, values in samples if row is best_row or ratio_interval(values, best, quantile, seed=SEED)[0] <= 1.0]
+    return [row for row, values in samples if row is best_row or ratio_interval(values, best, quantile, seed=SEED)[0] <= 1 + NOISE]
 
 
 def _latency_p99(rows: Sequence[Assessed]) -> list[Assessed]:

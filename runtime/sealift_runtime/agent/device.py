@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from sealift_runtime.agent.config import AgentConfig
 from sealift_runtime.agent.home import Home
 from sealift_runtime.clock import Clock, SystemClock
+from sealift_runtime.engine.facts import machine_providers
 from sealift_runtime.hardware.machine import Machine, detect_machine
 from sealift_runtime.reports.spool import ReportSpool
 from sealift_runtime.signing.keys import PrivateKey
@@ -50,7 +51,7 @@ class Device:
     @functools.cached_property
     def machine(self) -> Machine:
         """What this device is."""
-        return detect_machine()
+        return detect_machine(providers=machine_providers())
 
     def host(self) -> dict[str, str]:
         """What reports tell of this machine."""

@@ -11,8 +11,12 @@ from typing import Final
 from sealift_runtime.documents import Document, Json
 
 ARCHITECTURES: Final = ("x86_64", "aarch64")
-PRECISIONS: Final = ("fp32", "int8-dynamic", "int8-static")
+PRECISIONS: Final = ("fp32", "int8-dynamic", "int8-static", "int8-weights", "int8-blocks", "int4-blocks", "fp16")
 OBJECTIVES: Final = ("latency_p50", "latency_p99", "memory", "size", "load_time")
+#: Execution providers that an accelerator is reached by.
+ACCELERATOR_PROVIDERS: Final = ("CUDAExecutionProvider", "TensorrtExecutionProvider", "OpenVINOExecutionProvider")
+#: What an accelerator is, as `sealift_runtime.hardware.accelerators` finds it.
+ACCELERATORS: Final = ("nvidia-gpu", "nvidia-jetson", "intel-gpu")
 PROFILE_NAME: Final = r"[a-z0-9][a-z0-9-]{0,63}"
 MAX_PROFILE_BYTES: Final = 64 * 1024
 
@@ -41,6 +45,19 @@ class Int8Recipe:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class AcceleratorRequirement:
+    """What computes beside the processor, or instead of its plain kernels.
+
+    ``provider`` is the execution provider that the device's onnxruntime must have; ``device`` what must be built in, None where the provider
+    runs on the processor itself (OpenVINO). ``memory_limit_mb`` is the most that a model may take of the accelerator's memory, None without a limit.
+    """
+
+    provider: str
+    device: str | None = None
+    memory_limit_mb: int | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class HardwareProfile:
     """One class of hardware; see the package's ``hardware-profiles`` for the ones that ship."""
 
@@ -54,6 +71,7 @@ class HardwareProfile:
     precisions: tuple[str, ...]
     threads: tuple[int, ...]
     objective: tuple[str, ...]
+    accelerator: AcceleratorRequirement | None = None
 
     @classmethod
     def parse_toml(cls, data: bytes, *, where: str) -> HardwareProfile:
@@ -65,6 +83,7 @@ class HardwareProfile:
         """Read a profile, from TOML or from a manifest."""
         cpu, memory = document.document("cpu"), document.document("memory", {})
         runtime, int8, search = document.document("runtime"), document.document("int8"), document.document("search")
+        accelerator = document.document("accelerator") if document.has("accelerator") else None
         profile = cls(
             name=document.text("name", pattern=PROFILE_NAME),
             summary=document.text("summary"),
@@ -86,15 +105,17 @@ class HardwareProfile:
             precisions=search.texts("precisions", one_of=PRECISIONS),
             threads=search.integers("threads", minimum=1),
             objective=search.texts("objective", one_of=OBJECTIVES),
+            accelerator=_accelerator(accelerator) if accelerator else None,
         )
         if strict:
-            for table in (cpu, memory, runtime, int8, search, document):
+            for table in (cpu, memory, runtime, int8, search, *((accelerator,) if accelerator else ()), document):
                 table.refuse_unknown()
         return profile
 
     def json(self) -> dict[str, Json]:
         """The profile as a manifest writes it."""
-        return {
+        accelerator = {"accelerator": dataclasses.asdict(self.accelerator)} if self.accelerator else {}
+        return accelerator | {
             "name": self.name,
             "summary": self.summary,
             "cpu": {
@@ -108,3 +129,11 @@ class HardwareProfile:
             "int8": dataclasses.asdict(self.int8),
             "search": {"precisions": list(self.precisions), "threads": list(self.threads), "objective": list(self.objective)},
         }
+
+
+def _accelerator(table: Document) -> AcceleratorRequirement:
+    return AcceleratorRequirement(
+        provider=table.text("provider", one_of=ACCELERATOR_PROVIDERS),
+        device=table.text("device", None, one_of=ACCELERATORS),
+        memory_limit_mb=table.integer("memory_limit_mb", None, minimum=1),
+    )

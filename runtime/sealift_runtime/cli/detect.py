@@ -15,14 +15,20 @@ from sealift_runtime.hardware.machine import detect_machine
 @json_option
 def detect(as_json: bool) -> None:
     """Show what this machine is: what bundles are chosen by."""
-    machine = detect_machine()
-    fields = dataclasses.asdict(machine) | {"cpu_flags": sorted(machine.cpu_flags), "onnxruntime": onnxruntime_version(), "providers": providers()}
+    machine = detect_machine(providers=providers())
+    fields = dataclasses.asdict(machine) | {
+        "cpu_flags": sorted(machine.cpu_flags),
+        "accelerators": sorted(machine.accelerators),
+        "onnxruntime": onnxruntime_version(),
+        "providers": providers(),
+    }
     lines = [
         f"processor    {machine.cpu_model} ({machine.arch})",
         f"cores        {machine.cores}",
         f"memory       {machine.memory_bytes / 2**30:.1f} GiB",
         f"system       {machine.os}",
         f"onnxruntime  {onnxruntime_version()} with {', '.join(providers())}",
+        f"accelerator  {', '.join(sorted(machine.accelerators)) or 'none'}",
         f"flags        {' '.join(sorted(machine.cpu_flags))}",
     ]
     show(fields, "\n".join(lines), as_json=as_json)

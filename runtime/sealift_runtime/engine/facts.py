@@ -9,13 +9,18 @@ from sealift_runtime.errors import EngineError
 
 #: The distributions that bring the module, of which one can be installed at a time.
 FLAVOURS: Final = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino")
+CPU: Final = "CPUExecutionProvider"
 
 
 def onnxruntime_version() -> str:
     """The version of the installed onnxruntime, like ``1.20.1``."""
+    return _installed()[1]
+
+
+def _installed() -> tuple[str, str]:
     for flavour in FLAVOURS:
         try:
-            return importlib.metadata.version(flavour)
+            return flavour, importlib.metadata.version(flavour)
         except importlib.metadata.PackageNotFoundError:
             continue
     advice = "Install one flavour: pip install 'sealift-runtime[cpu]' (or [gpu], [openvino])."
@@ -27,3 +32,8 @@ def providers() -> tuple[str, ...]:
     import onnxruntime  # a process that only asks for the version shouldn't carry it
 
     return tuple(onnxruntime.get_available_providers())
+
+
+def machine_providers() -> tuple[str, ...]:
+    """What profiles are matched against: `providers`, but the plain flavour, which has the CPU's alone, is not imported to say so."""
+    return (CPU,) if _installed()[0] == FLAVOURS[0] else providers()

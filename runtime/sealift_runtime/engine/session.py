@@ -16,7 +16,7 @@ from sealift_runtime.bundle.limits import LIMITS
 from sealift_runtime.bundle.manifest import BundleManifest, SessionSettings
 from sealift_runtime.bundle.tensors import TensorSpec
 from sealift_runtime.engine.boundary import translating
-from sealift_runtime.engine.facts import onnxruntime_version, providers
+from sealift_runtime.engine.facts import CPU, onnxruntime_version, providers
 from sealift_runtime.engine.fastpath import FastPath
 from sealift_runtime.errors import EngineError
 
@@ -29,7 +29,8 @@ GRAPH_LEVELS: Final[Mapping[str, Any]] = {
 #: In a manifest's ``session.config``: "0" gives memory back after each request instead of keeping an arena of it. The
 #: other entries are onnxruntime's own session config entries and go to it as they are.
 ARENA_KEY: Final = "sealift.cpu_arena"
-CPU: Final = "CPUExecutionProvider"
+#: What each provider calls the most bytes of an accelerator's memory that it may take.
+_MEMORY_OPTIONS: Final = {"CUDAExecutionProvider": "gpu_mem_limit", "TensorrtExecutionProvider": "trt_max_workspace_size"}
 _FATAL: Final = 4
 #: onnxruntime's names of element types where they differ from numpy's
 _ELEMENTS: Final = {"float": "float32", "double": "float64"}
@@ -64,9 +65,11 @@ class ModelSession:
         manifest = read_manifest(directory)
         path = directory / manifest.model.file
         _check_requirements(manifest, str(path))  # 1
-        names = list(manifest.session.providers)
+        names, choices = list(manifest.session.providers), provider_options(manifest)
         with translating(str(path), "the model does not load"):  # 2
-            session = onnxruntime.InferenceSession(str(path), session_options(manifest.session), providers=names, enable_fallback=0)
+            session = onnxruntime.InferenceSession(
+                str(path), session_options(manifest.session), providers=names, provider_options=choices, enable_fallback=0
+            )
         _check_tensors(manifest.inputs, session.get_inputs(), f"{path}: inputs")  # 3
         _check_tensors(manifest.outputs, session.get_outputs(), f"{path}: outputs")
         cases = read_golden(directory, manifest)
@@ -123,6 +126,14 @@ def session_options(settings: SessionSettings) -> onnxruntime.SessionOptions:
         else:
             options.add_session_config_entry(key, value)
     return options
+
+
+def provider_options(manifest: BundleManifest) -> list[dict[str, str]]:
+    """For each provider of a bundle its options: the profile's limit of the accelerator's memory, where the provider knows one."""
+    asked = manifest.profile.accelerator
+    limit = asked.memory_limit_mb if asked else None
+    names = manifest.session.providers
+    return [{_MEMORY_OPTIONS[name]: str(limit * 2**20)} if limit and name in _MEMORY_OPTIONS else {} for name in names]
 
 
 def _read(path: Path, max_bytes: int) -> bytes:

@@ -4,6 +4,7 @@ Reading order:
 
 - ``cpuinfo``  /proc/cpuinfo as text in, instruction flags and a model name out
 - ``limits``   what cgroups leave a process: memory and processor time
+- ``accelerators``  what computes beside the processor
 - ``machine``  this machine as a value
 - ``match``    pure: does a profile fit a machine, and which one fits best
 

@@ -7,10 +7,12 @@ import os
 import platform
 import re
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
 from sealift_runtime.errors import HardwareError
+from sealift_runtime.hardware.accelerators import find_accelerators
 from sealift_runtime.hardware.cpuinfo import parse_cpuinfo
 from sealift_runtime.hardware.limits import read_limits
 
@@ -18,6 +20,8 @@ __all__ = ["Machine", "detect_machine", "parse_cpuinfo"]
 
 #: Other systems' names of the two architectures; https://en.wikipedia.org/wiki/Uname has a table.
 _ARCHITECTURES: Final = {"amd64": "x86_64", "arm64": "aarch64"}
+#: What every flavour of onnxruntime has.
+CPU_ONLY: Final = frozenset({"CPUExecutionProvider"})
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +29,8 @@ class Machine:
     """What profiles are matched against.
 
     ``cpu_flags`` are as Linux names them. ``cores`` and ``memory_bytes`` are what this process may use, not what is
-    built in. ``cpu_model`` and ``os`` are for people to read; nothing is decided by them.
+    built in. ``cpu_model`` and ``os`` are for people to read; nothing is decided by them. ``accelerators`` are what is built in
+    beside the processor, ``providers`` what the installed onnxruntime can compute with.
     """
 
     arch: str
@@ -34,10 +39,15 @@ class Machine:
     cores: int
     memory_bytes: int
     os: str
+    accelerators: frozenset[str] = frozenset()
+    providers: frozenset[str] = CPU_ONLY
 
 
-def detect_machine(root: Path = Path("/")) -> Machine:
-    """Look at this machine; proc and sys are read below ``root``. `HardwareError` where there is no Linux to ask."""
+def detect_machine(root: Path = Path("/"), *, providers: Iterable[str] = CPU_ONLY) -> Machine:
+    """Look at this machine; dev, proc and sys are read below ``root``. `HardwareError` where there is no Linux to ask.
+
+    ``providers`` are the execution providers of the installed onnxruntime, which this room never asks itself.
+    """
     try:
         info = parse_cpuinfo((root / "proc/cpuinfo").read_text(encoding="utf-8", errors="replace"))
         total_bytes = _total_memory((root / "proc/meminfo").read_text(encoding="utf-8"))
@@ -53,6 +63,8 @@ def detect_machine(root: Path = Path("/")) -> Machine:
         cores=cores if limits.cores is None else max(1, min(cores, int(limits.cores))),
         memory_bytes=total_bytes if limits.memory_bytes is None else min(total_bytes, limits.memory_bytes),
         os=f"{platform.system().lower()} {platform.release()}",
+        accelerators=find_accelerators(root),
+        providers=frozenset(providers),
     )
 
 

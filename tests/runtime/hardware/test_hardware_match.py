@@ -52,7 +52,11 @@ profile_lists = st.lists(
         ("intel-ice-lake-sp", "x86_64", "x86-64-avx512-vnni"),
         ("arm-cortex-a72", "aarch64", "arm64-baseline"),
         ("arm-cortex-a76", "aarch64", "arm64-dotprod"),
-        ("arm-neoverse-v1", "aarch64", "arm64-dotprod"),
+        ("intel-sapphire-rapids", "x86_64", "x86-64-amx"),
+        ("amd-zen4", "x86_64", "x86-64-avx512-vnni"),
+        ("arm-neoverse-n1", "aarch64", "arm64-dotprod"),
+        ("arm-neoverse-v1", "aarch64", "arm64-i8mm"),
+        ("nvidia-jetson-orin", "aarch64", "arm64-dotprod"),
         ("arm-mixed-a53-a76", "aarch64", "arm64-baseline"),
     ],
 )
@@ -62,6 +66,35 @@ def test_each_known_processor_gets_its_profile(cpuinfo: str, arch: str, expected
     assert best is not None
     assert best.name == expected
     assert [result.profile for result in fits] == [one.name for one in SHIPPED]
+
+
+@pytest.mark.parametrize(
+    ("cpuinfo", "arch", "accelerators", "provider", "expected"),
+    [
+        ("intel-sapphire-rapids", "x86_64", {"nvidia-gpu"}, "CUDAExecutionProvider", "nvidia-cuda"),
+        ("intel-sapphire-rapids", "x86_64", {"nvidia-gpu"}, "CPUExecutionProvider", "x86-64-amx"),
+        ("intel-sapphire-rapids", "x86_64", set(), "CUDAExecutionProvider", "x86-64-amx"),
+        ("intel-ice-lake-sp", "x86_64", set(), "OpenVINOExecutionProvider", "intel-openvino"),
+        ("nvidia-jetson-orin", "aarch64", {"nvidia-jetson"}, "CUDAExecutionProvider", "nvidia-jetson"),
+        ("nvidia-jetson-orin", "aarch64", {"nvidia-jetson"}, "CPUExecutionProvider", "arm64-dotprod"),
+        ("arm-neoverse-n1", "aarch64", {"nvidia-gpu"}, "CUDAExecutionProvider", "arm64-dotprod"),
+    ],
+)
+def test_an_accelerator_counts_when_it_is_built_in_and_onnxruntime_can_compute_with_it(
+    cpuinfo: str, arch: str, accelerators: set[str], provider: str, expected: str
+) -> None:
+    info = parse_cpuinfo((TESTS / "corpus" / "cpuinfo" / f"{cpuinfo}.txt").read_text())
+    plain = machine(arch, info.flags)
+    here = dataclasses.replace(plain, accelerators=frozenset(accelerators), providers=frozenset({"CPUExecutionProvider", provider}))
+    best, _ = choose(SHIPPED, here)
+    assert best is not None
+    assert best.name == expected
+
+
+def test_an_accelerator_that_is_asked_for_has_its_sentences() -> None:
+    cuda = next(one for one in SHIPPED if one.name == "nvidia-cuda")
+    reasons = fit(cuda, machine("x86_64", frozenset({"sse2"}))).reasons
+    assert reasons[-2:] == ("The installed onnxruntime lacks CUDAExecutionProvider.", "There is no accelerator nvidia-gpu.")
 
 
 def test_a_foreign_architecture_gets_none_and_hears_why() -> None:

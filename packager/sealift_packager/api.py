@@ -1,0 +1,85 @@
+"""``sealift_packager.pack``: the pipeline for Python programs, with models and data that are in memory or in files."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from sealift_packager.inmemory.data import write_data
+from sealift_packager.inmemory.model import write_model
+from sealift_packager.pipeline import Packed
+from sealift_packager.pipeline import pack as run
+from sealift_packager.profiles.library import load_profile
+from sealift_packager.progress import Progress
+from sealift_packager.request import DEFAULT_TARGET, PackRequest
+from sealift_runtime.bundle.profile import HardwareProfile
+from sealift_runtime.signing.keys import PrivateKey, Signer
+
+#: A profile by its name, by its file's path, or as a value.
+Profile = str | Path | HardwareProfile
+FIRST_VERSION: Final = "0.1.0"
+
+
+def pack(
+    model: Any,
+    *,
+    name: str,
+    out: str | Path,
+    profile: Profile | Sequence[Profile],
+    data: Any = None,
+    version: str = FIRST_VERSION,
+    target: str = DEFAULT_TARGET,
+    metric: str | None = None,
+    max_drop: float | None = None,
+    key: str | Path | Signer | None = None,
+    example_inputs: Mapping[str, Any] | Sequence[Any] | None = None,
+    dynamic_shapes: Any = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Packed:
+    """Pack a trained model: convert it, prove it, quantize it for each profile, and seal it as a release at ``out``.
+
+    ``model`` is a path of anything that ``sealift pack`` takes, or an object: a fitted scikit-learn estimator, an XGBoost, LightGBM or CatBoost
+    booster, an ``nn.Module``, an exported torch program, or an ``onnx.ModelProto``. An ``nn.Module`` is exported with a free batch for the
+    inputs that ``data`` or ``example_inputs`` (by name, or in the forward's order) show; ``dynamic_shapes`` goes to ``torch.export.export``
+    where more is to be free.
+
+    ``data`` is a path, ``(X, y)``, or inputs and target by name (a mapping or a pandas table, the truth under ``target``). ``X`` is an array,
+    a pandas table, or a mapping of inputs; its first axis is the rows.
+
+    ``profile`` is one hardware profile or several. ``key`` signs (a PEM file or a `Signer`). ``options`` are further fields of
+    `sealift_packager.request.PackRequest`: ``trust_pickle`` and ``factory`` for paths, ``seed``, ``force``, ``description``, ``license``,
+    ``owners``, ``created``. Errors are `PackagerError`, as on the command line.
+
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> X, y = load_breast_cancer(return_X_y=True, as_frame=True)
+    >>> model = RandomForestClassifier().fit(X[:400], y[:400])
+    >>> packed = sealift_packager.pack(
+    ...     model, name="cancer", data=(X[400:], y[400:]), profile="x86-64-avx2", out="release"
+    ... )  # doctest: +SKIP
+    >>> packed.manifests["x86-64-avx2"].model.precision  # doctest: +SKIP
+    'fp32'
+    """
+    profiles = [profile] if isinstance(profile, (str, Path, HardwareProfile)) else list(profile)
+    with tempfile.TemporaryDirectory(prefix="sealift.") as folder:
+        holdout = write_data(
+            data, Path(folder), model, target=target, factory=options.get("factory"), trust_pickle=options.get("trust_pickle", False)
+        )
+        written = write_model(model, Path(folder), holdout, example_inputs, dynamic_shapes)
+        request = PackRequest(
+            model=written,
+            name=name,
+            version=version,
+            profiles=tuple(row if isinstance(row, HardwareProfile) else load_profile(str(row)) for row in profiles),
+            out=Path(out),
+            data=holdout,
+            target=target,
+            metric=metric,
+            max_drop=max_drop,
+            signer=PrivateKey.load(Path(key)) if isinstance(key, (str, Path)) else key,
+            **({"trust_pickle": True} if not isinstance(model, (str, Path)) else {}) | options,
+        )
+        return run(request, progress)

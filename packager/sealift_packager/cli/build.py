@@ -1,0 +1,69 @@
+"""``sealift build``: many models × many profiles from one project file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from sealift_packager.errors import ProjectError
+from sealift_packager.project.executor import Executor
+from sealift_packager.project.file import DEFAULT, pick, read_project
+from sealift_packager.project.local import LocalExecutor, default_workers
+from sealift_runtime.commandline import json_option, show
+
+if TYPE_CHECKING:
+    from sealift_packager.project.job import Outcome
+
+
+@click.command()
+@click.argument("project", type=click.Path(path_type=Path), default=DEFAULT)
+@click.option("--only", multiple=True, metavar="NAME", help="Only this model; may come several times.")
+@click.option("--workers", type=click.IntRange(min=1), help="How many models to build side by side.  [default: one for each four cores]")
+@click.option("--ray", "ray_address", metavar="ADDRESS", help="Build on this Ray cluster (HOST:PORT, or auto) instead of this machine.")
+@click.option("--locked", is_flag=True, help="Measure nothing: believe the locks, and give the bytes that their builds gave.")
+@click.option("--force", is_flag=True, help="Replace earlier releases.")
+@click.option("--no-cache", is_flag=True, help="Do everything anew, and keep nothing for the next time.")
+@json_option
+def build(
+    project: Path, only: tuple[str, ...], workers: int | None, ray_address: str | None, *, locked: bool, force: bool, no_cache: bool, as_json: bool
+) -> None:
+    """Build every model of PROJECT (a TOML file; project.toml if it isn't named) for each of its profiles.
+
+    A model that fails doesn't stop the others; all are reported at the end, and the exit code is 7 if any failed. A worker that dies is
+    replaced. The bytes are the same wherever a model is built, given its lock.
+    """
+    jobs = pick(read_project(project, locked=locked, force=force, cache=not no_cache), only)
+    cores = len(os.sched_getaffinity(0))
+    executor = _ray(ray_address) if ray_address else LocalExecutor(workers or default_workers(cores))
+    found: dict[str, Outcome] = {}
+    for outcome in executor.run(jobs):
+        found[outcome.name] = outcome
+        if not as_json and os.isatty(2):
+            click.echo(f"{len(found)}/{len(jobs)} {_line(outcome)}", err=True)
+    outcomes = [found[job.name] for job in jobs]
+    show([row.fields() for row in outcomes], "\n".join(map(_line, outcomes)), as_json=as_json)
+    _raise_for(outcomes, str(project))
+
+
+def _ray(address: str) -> Executor:
+    from sealift_packager.project.on_ray import RayExecutor
+
+    return RayExecutor(address)
+
+
+def _line(row: Outcome) -> str:
+    if row.error is not None:
+        return f"✗ {row.name}: {row.error}"
+    chosen = ", ".join(f"{profile} {name}" for profile, name in row.chosen.items())
+    again = f", after {row.attempts} attempts" if row.attempts > 1 else ""
+    return f"✓ {row.name}: {chosen} ({row.seconds:.1f} s{again})"
+
+
+def _raise_for(outcomes: Sequence[Outcome], where: str) -> None:
+    failed = [row.name for row in outcomes if not row.done]
+    if failed:
+        raise ProjectError(f"{len(failed)} of {len(outcomes)} models failed", where=where, found=", ".join(failed))

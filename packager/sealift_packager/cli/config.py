@@ -1,0 +1,78 @@
+"""sealift.toml: what would stand on the command line of `sealift pack`; the command line wins."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from sealift_packager.errors import PackagerError
+from sealift_runtime.documents import Document
+
+FILE: Final = "sealift.toml"
+TABLE: Final = "pack"
+MAX_BYTES: Final = 2**20
+#: Options that name functions: a file in them is looked for beside the sealift.toml too.
+_FUNCTIONS: Final = ("factory", "metric")
+
+
+def config_option(command: Any) -> Any:
+    """The option ``--config``: read before all others, whose defaults it sets."""
+    return click.option(
+        "--config",
+        type=click.Path(path_type=Path),
+        is_eager=True,
+        expose_value=False,
+        callback=_read,
+        help=f"A TOML file whose table [{TABLE}] gives options.  [default: {FILE}, if it is there]",
+    )(command)
+
+
+def _read(context: click.Context, _: click.Parameter, given: Path | None) -> None:
+    path = given or Path(FILE)
+    if given is None and not path.is_file():
+        return
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise PackagerError(f"can't be read ({error.strerror})", where=f"--config {path}") from error
+    context.default_map = {**read_config(data, path, context.command.params), **(context.default_map or {})}
+
+
+def read_config(data: bytes, path: Path, parameters: list[click.Parameter]) -> dict[str, Any]:
+    """Values by the parameters' names; paths in the file are meant from its own folder. `DocumentError` names what is wrong."""
+    document = Document.parse_toml(data, where=str(path), max_bytes=MAX_BYTES)
+    table = document.document(TABLE, {})
+    document.refuse_unknown()
+    known = {key_of(row): row for row in parameters if row.name not in ("config", "help")}
+    found = {row.name: _value(table, key, row, path.parent) for key, row in known.items() if row.name and table.has(key)}
+    for key in known:
+        table.value(key, None)
+    table.refuse_unknown()
+    return found
+
+
+def key_of(parameter: click.Parameter) -> str:
+    """An option's key: its long name without the dashes; an argument's own name."""
+    if isinstance(parameter, click.Argument):
+        return parameter.name or ""
+    return max(parameter.opts, key=len).lstrip("-")
+
+
+def _value(table: Document, key: str, parameter: click.Parameter, folder: Path) -> Any:
+    if isinstance(parameter, click.Option) and parameter.is_flag:
+        return table.boolean(key)
+    if parameter.multiple:
+        return [_text(text, key, parameter, folder) for text in table.texts(key)]
+    if isinstance(parameter.type, click.types.IntParamType):
+        return table.integer(key)
+    if isinstance(parameter.type, click.types.FloatParamType):
+        return table.number(key)
+    return _text(table.text(key), key, parameter, folder)
+
+
+def _text(text: str, key: str, parameter: click.Parameter, folder: Path) -> str:
+    file = text.rpartition(":")[0] if key in _FUNCTIONS else text
+    is_path = isinstance(parameter.type, click.Path) or (key == "profile" and ("/" in text or text.endswith(".toml"))) or file.endswith(".py")
+    return str(folder / text) if is_path else text

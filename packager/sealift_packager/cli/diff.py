@@ -1,0 +1,33 @@
+"""``sealift diff``: in which file and field two bundles differ."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Final
+
+import click
+
+from sealift_runtime.commandline import json_option, show
+
+#: The exit code where there are differences: 1 is a fault of ours. See `sealift_runtime.commandline`.
+DIFFERENT: Final = 8
+
+
+@click.command()
+@click.argument("first", type=click.Path(path_type=Path))
+@click.argument("second", type=click.Path(path_type=Path))
+@click.option("--profile", help="Only the bundles for this profile, where a side is a release.")
+@json_option
+def diff(first: Path, second: Path, profile: str | None, *, as_json: bool) -> None:
+    """Say in which file and field FIRST and SECOND differ: two releases, two unpacked bundles, or one of each with --profile.
+
+    Exit code 0: every byte is the same. 8: they differ. Nothing is verified: see `verify`.
+    """
+    from sealift_packager.diff.bundles import compare
+
+    found = compare(first, second, profile)
+    text = "\n".join(map(str, found)) if found else "The same, byte for byte."
+    show({"same": not found, "differences": [row.json() for row in found]}, text, as_json=as_json)
+    if found:
+        sys.exit(DIFFERENT)

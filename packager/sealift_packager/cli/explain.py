@@ -1,0 +1,22 @@
+"""``sealift explain``: why a bundle ships the candidate that it ships."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from sealift_runtime.commandline import json_option, show
+
+
+@click.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--profile", help="Only the bundle for this profile.")
+@json_option
+def explain(path: Path, profile: str | None, *, as_json: bool) -> None:
+    """Say why PATH, a release or an unpacked bundle, ships the candidate that it ships, and not another one."""
+    from sealift_packager.artifact import view
+    from sealift_packager.explain.sentences import explain as sentences
+
+    found = {row.manifest.profile.name: sentences(row.manifest) for row in view(path, profile)}
+    show(found, "\n\n".join("\n".join(rows) for rows in found.values()), as_json=as_json)

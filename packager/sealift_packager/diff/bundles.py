@@ -1,0 +1,125 @@
+"""The files of two bundles, each compared as what it is."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import difflib
+import json
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from sealift_packager import artifact
+from sealift_packager.diff.difference import Difference
+from sealift_packager.diff.documents import MISSING, compare_json
+from sealift_packager.diff.graphs import compare_graphs
+from sealift_packager.diff.tensors import compare_tensors
+from sealift_packager.errors import PackagerError
+from sealift_packager.load.source import Array
+from sealift_runtime.bundle import files
+from sealift_runtime.bundle.digest import Digest
+from sealift_runtime.bundle.golden import decode_golden
+from sealift_runtime.bundle.manifest import BundleManifest
+
+_JSON = (files.MANIFEST, files.BASELINE, files.SBOM, files.PROVENANCE)
+
+
+def compare(first: Path, second: Path, profile: str | None = None) -> list[Difference]:
+    """All differences of two releases, by profile, or of two bundles (a release with one bundle counts as that).
+
+    Empty if every byte is the same. `PackagerError` if a path is neither, or if one side has several bundles and the other is one.
+    """
+    with tempfile.TemporaryDirectory(prefix="sealift-diff.") as scratch:
+        mine, yours = _bundles(first, Path(scratch, "a"), profile), _bundles(second, Path(scratch, "b"), profile)
+        if len(mine) == len(yours) == 1:
+            return list(compare_bundles(next(iter(mine.values())), next(iter(yours.values()))))
+        if not (artifact.is_release(first) and artifact.is_release(second)):
+            raise PackagerError("one bundle can't be compared with several", where=f"{first}, {second}", advice="Name one of them with --profile.")
+        return list(_by_profile(mine, yours))
+
+
+def _bundles(path: Path, scratch: Path, profile: str | None) -> dict[str, Path]:
+    """Bundle directories by profile, unpacked where they are in a release."""
+    if not artifact.is_release(path):
+        return {artifact.view(path)[0].manifest.profile.name: path}
+    names = [row.manifest.profile.name for row in artifact.view(path, profile)]
+    for name in names:
+        artifact.unpack(path, name, scratch / name)
+    return {name: scratch / name for name in names}
+
+
+def _by_profile(mine: dict[str, Path], yours: dict[str, Path]) -> Iterator[Difference]:
+    for name in sorted({*mine, *yours}):
+        if name in mine and name in yours:
+            yield from (dataclasses.replace(row, profile=name) for row in compare_bundles(mine[name], yours[name]))
+        else:
+            there = ["a bundle" if name in rows else MISSING for rows in (mine, yours)]
+            yield Difference(profile=name, file="", field="", first=there[0], second=there[1])
+
+
+def compare_bundles(first: Path, second: Path) -> Iterator[Difference]:
+    """All differences of two bundle directories; weights count with the graph that they belong to."""
+    mine, yours = files.list_files(first), files.list_files(second)
+    changed = [
+        name for name in dict.fromkeys([*mine, *yours]) if name not in mine or name not in yours or _digest(mine[name]) != _digest(yours[name])
+    ]
+    graph = [name for name in changed if name == files.GRAPH or name.startswith("weights/")]
+    for name in changed:
+        if name not in graph or name not in mine or name not in yours:
+            yield from _compare_file(name, first, second)
+    if graph:
+        found = list(compare_graphs(first, second))
+        yield from found or [_bytes(name, mine[name], yours[name]) for name in graph if name in mine and name in yours]
+
+
+def _digest(path: Path) -> str:
+    return str(Digest.of_file(path))
+
+
+def _compare_file(name: str, first: Path, second: Path) -> Iterator[Difference]:
+    mine, yours = first / name, second / name
+    if not (mine.exists() and yours.exists()):
+        there = ["a file" if path.exists() else MISSING for path in (mine, yours)]
+        yield Difference(file=name, field="", first=there[0], second=there[1])
+        return
+    found: list[Difference] = []
+    if name in _JSON:
+        found = list(compare_json(name, _json(mine), _json(yours)))
+    elif name == files.GOLDEN:
+        found = list(compare_tensors(name, _golden(first), _golden(second)))
+    elif name == files.CARD:
+        found = list(_lines(name, mine.read_text(encoding="utf-8"), yours.read_text(encoding="utf-8")))
+    yield from found or [_bytes(name, mine, yours)]
+
+
+def _json(path: Path) -> Any:
+    with contextlib.suppress(ValueError):
+        return json.loads(path.read_bytes())
+    return path.read_text(encoding="utf-8", errors="replace")
+
+
+def _golden(directory: Path) -> dict[str, Array]:
+    manifest = BundleManifest.parse((directory / files.MANIFEST).read_bytes(), where=str(directory / files.MANIFEST))
+    cases = decode_golden((directory / files.GOLDEN).read_bytes(), manifest.inputs, manifest.outputs, manifest.golden.cases, where=str(directory))
+    found: dict[str, Array] = {}
+    for number, case in enumerate(cases):
+        found |= {f"case {number} input {name}": value for name, value in case.inputs.items()}
+        found |= {f"case {number} output {name}": value for name, value in case.outputs.items()}
+    return found
+
+
+def _lines(name: str, first: str, second: str) -> Iterator[Difference]:
+    mine, yours = first.splitlines(), second.splitlines()
+    for kind, start, end, begin, stop in difflib.SequenceMatcher(None, mine, yours, autojunk=False).get_opcodes():
+        if kind != "equal":
+            yield Difference(
+                file=name, field=f"line {start + 1}", first="\n".join(mine[start:end]) or MISSING, second="\n".join(yours[begin:stop]) or MISSING
+            )
+
+
+def _bytes(name: str, first: Path, second: Path) -> Difference:
+    """For what has no fields to show: a signature, or bytes that mean the same."""
+    field = "the files that it is over differ, or the key" if name == files.SIGNATURE else "the bytes"
+    return Difference(file=name, field=field, first=_digest(first), second=_digest(second))

@@ -1,0 +1,33 @@
+"""One difference as a value."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Final
+
+from sealift_runtime.documents import Json
+
+_SHOWN: Final = 120
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """What differs: the profile (empty for two bundles), the file, the field in it (a path, a tensor, a line), both values as text."""
+
+    file: str
+    field: str
+    first: str
+    second: str
+    profile: str = ""
+
+    def json(self) -> dict[str, Json]:
+        """For machines."""
+        return dataclasses.asdict(self)
+
+    def __str__(self) -> str:
+        place = "  ".join(filter(None, (self.profile, self.file, self.field)))
+        return f"{place}\n    a: {_short(self.first)}\n    b: {_short(self.second)}"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({len(text)} characters)"

@@ -1,0 +1,53 @@
+"""Tensors by name: which differ, and how much. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from sealift_packager.diff.difference import Difference
+from sealift_packager.diff.documents import MISSING
+from sealift_packager.load.source import Array
+
+
+def compare_tensors(file: str, first: Mapping[str, Array], second: Mapping[str, Array]) -> Iterator[Difference]:
+    """One difference for each tensor that isn't the same."""
+    for name in dict.fromkeys([*first, *second]):
+        if name not in first or name not in second:
+            kinds = (_kind(rows[name]) if name in rows else MISSING for rows in (first, second))
+            yield Difference(file=file, field=name, first=next(kinds), second=next(kinds))
+        else:
+            yield from _compare(file, name, first[name], second[name])
+
+
+def _compare(file: str, name: str, first: Array, second: Array) -> Iterator[Difference]:
+    if first.dtype != second.dtype or first.shape != second.shape:
+        yield Difference(file=file, field=name, first=_kind(first), second=_kind(second))
+        return
+    differing = np.asarray(first != second) if first.dtype.kind in "OUS" else ~((first == second) | (_nan(first) & _nan(second)))
+    count = int(np.count_nonzero(differing))
+    if count:
+        at = tuple(int(axis) for axis in np.argwhere(np.atleast_1d(differing))[0])
+        said = f"{count} of {first.size} values differ{_most(first, second)}; the first at {list(at)}: "
+        yield Difference(file=file, field=name, first=said + _at(first, at), second=_at(second, at))
+
+
+def _at(values: Array, at: tuple[int, ...]) -> str:
+    return str(np.atleast_1d(values)[at])
+
+
+def _nan(values: Array) -> Array:
+    return np.isnan(values) if values.dtype.kind == "f" else np.zeros(values.shape, bool)
+
+
+def _most(first: Array, second: Array) -> str:
+    if first.dtype.kind not in "fiu":
+        return ""
+    with np.errstate(invalid="ignore"):
+        gaps = np.abs(first.astype(np.float64) - second.astype(np.float64))
+    return f", the most by {float(np.nanmax(gaps)):.6g}" if np.isfinite(gaps).any() else ""
+
+
+def _kind(values: Array) -> str:
+    return f"{values.dtype} {list(values.shape)}"

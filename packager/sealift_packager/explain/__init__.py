@@ -1,0 +1,1 @@
+"""Why a bundle is what it is, in sentences: ``sentences``. Pure; everything comes from bundle.json."""

@@ -1,0 +1,91 @@
+"""Arrays and tables → a holdout file."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from sealift_packager.errors import DataError
+from sealift_packager.load import detect
+from sealift_packager.load.registry import load_model
+from sealift_packager.load.scikit import FEATURES
+from sealift_packager.load.source import Array, LoadOptions
+
+FILE: Final = "holdout.npz"
+_EXPECTED: Final = "a path, (X, y), a mapping of arrays, or a pandas table"
+
+
+def write_data(data: Any, folder: Path, model: Any, *, target: str, factory: str | None = None, trust_pickle: bool = False) -> Path | None:
+    """The path of the holdout: ``data`` itself if it is one, None if there is none, else a file in ``folder``; `DataError`."""
+    if data is None or isinstance(data, (str, Path)):
+        return None if data is None else Path(data)
+    arrays = _arrays(data, model, target, factory, trust_pickle=trust_pickle)
+    # Text as fixed-width unicode, so that reading needs no pickle.
+    plain: dict[str, Any] = {name: value.astype(np.str_) if value.dtype.kind == "O" else value for name, value in arrays.items()}
+    np.savez(folder / FILE, **plain)
+    return folder / FILE
+
+
+def _arrays(data: Any, model: Any, target: str, factory: str | None, *, trust_pickle: bool) -> dict[str, Array]:
+    if isinstance(data, tuple) and len(data) == 2:
+        inputs, truth = data
+        if isinstance(inputs, Mapping) or _is_table(inputs):
+            named = _by_name(inputs)
+        else:
+            named = {_only_input(model, factory, trust_pickle=trust_pickle): np.asarray(inputs)}
+        if target in named:
+            raise DataError("X has what y is to be", where=f"data: {target}", advice="Leave it out of X, or choose another name with target=.")
+        return named | {target: np.asarray(truth)}
+    if isinstance(data, Mapping) or _is_table(data):
+        return _by_name(data)
+    raise DataError("not data", where="data", expected=_EXPECTED, found=f"{type(data).__module__}.{type(data).__qualname__}")
+
+
+def _is_table(value: Any) -> bool:
+    return hasattr(value, "columns") and hasattr(value, "to_numpy")
+
+
+def _by_name(values: Any) -> dict[str, Array]:
+    names = list(values.columns) if _is_table(values) else list(values)
+    return {str(name): _column(values[name]) for name in names}
+
+
+def _column(values: Any) -> Array:
+    """One column; what is missing in text is empty text, as in a CSV file."""
+    array = np.asarray(values.detach() if hasattr(values, "detach") else values)
+    if array.dtype.kind != "O":
+        return array
+    return np.array(["" if item is None or item != item else str(item) for item in array.ravel()], dtype=object).reshape(array.shape)
+
+
+def _only_input(model: Any, factory: str | None, *, trust_pickle: bool) -> str:
+    """The name of the input that a bare array is for."""
+    if isinstance(model, (str, Path)):
+        return _input_of_file(Path(model), factory, trust_pickle=trust_pickle)
+    if hasattr(model, "forward"):
+        names = list(inspect.signature(model.forward).parameters)
+    elif hasattr(model, "graph_signature"):
+        names = list(model.graph_signature.user_inputs)
+    elif hasattr(model, "SerializeToString"):
+        weights = {row.name for row in model.graph.initializer}
+        names = [row.name for row in model.graph.input if row.name not in weights]
+    else:
+        return FEATURES
+    return _single(names)
+
+
+def _input_of_file(path: Path, factory: str | None, *, trust_pickle: bool) -> str:
+    if detect.detect_kind(path) == detect.TORCH_STATE:
+        raise DataError("an array without a name", where="data", advice="Name the module's inputs: data=({'image': X}, y).")
+    return _single([spec.name for spec in load_model(path, LoadOptions(trust_pickle=trust_pickle, factory=factory)).inputs])
+
+
+def _single(names: list[str]) -> str:
+    if len(names) != 1:
+        advice = "Name them: data=({'left': …, 'right': …}, y)."
+        raise DataError("an array without a name, and the model has several inputs", where="data", expected=", ".join(names), advice=advice)
+    return names[0]

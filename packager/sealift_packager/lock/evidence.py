@@ -1,0 +1,53 @@
+"""What is measured: done once and written down, or taken from a lock and not done at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeVar
+
+from sealift_packager.errors import LockError
+from sealift_packager.structure import StructureError, decode, encode
+from sealift_runtime.bundle.digest import Digest
+from sealift_runtime.documents import Json, canonical_json
+
+ADVICE: Final = "A lock holds for what it was made from. Build without --locked, which makes a new one."
+
+T = TypeVar("T")
+
+
+class Evidence:
+    """The measurements of one profile, by name.
+
+    With ``given`` (from a lock) nothing is measured, and a name that is not in it is a `LockError`; without, each is measured once.
+    ``taken`` is everything that the build rests on, as a lock writes it.
+    """
+
+    def __init__(self, given: Mapping[str, Json] | None = None, *, where: str = "sealift.lock") -> None:
+        self._given = given
+        self._where = where
+        self.taken: dict[str, Json] = {}
+
+    @property
+    def locked(self) -> bool:
+        """Whether nothing is to be measured."""
+        return self._given is not None
+
+    @property
+    def fingerprint(self) -> str:
+        """What is given, as a key of a cache has it; empty where things are measured."""
+        return "" if self._given is None else Digest.of(canonical_json(self._given)).hex
+
+    def obtain(self, name: str, kind: Any, measure: Callable[[], T]) -> T:
+        """The measurement ``name`` of type ``kind`` (see `structure`): from the lock, or by ``measure``."""
+        if self._given is None:
+            value = measure()
+            self.taken[name] = encode(value)
+            return value
+        if name not in self._given:
+            raise LockError("the lock has no such measurement", where=f"{self._where}.{name}", advice=ADVICE)
+        self.taken[name] = self._given[name]
+        try:
+            found: T = decode(kind, self._given[name], where=f"{self._where}.{name}")
+        except StructureError as error:
+            raise LockError(f"a measurement can't be read ({error})", where=self._where) from error
+        return found

@@ -1,0 +1,140 @@
+"""The file sealift.lock, and whether it fits a build."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from sealift_packager.errors import LockError, OutputError
+from sealift_packager.lock.evidence import ADVICE
+from sealift_runtime import durable
+from sealift_runtime.clock import format_time
+from sealift_runtime.documents import Document, Json, canonical_json
+from sealift_runtime.errors import DocumentError
+
+FILE: Final = "sealift.lock"
+SCHEMA: Final = "sealift.lock"
+MAJOR: Final = 1
+MAX_BYTES: Final = 64 * 2**20
+_ELSEWHERE: Final = "Name another file with --lock."
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileLock:
+    """One profile's: its digest, the candidate that was chosen, and what was measured, by name."""
+
+    digest: str
+    chosen: str
+    measured: Mapping[str, Json]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Lock:
+    """What a build rests on beside its inputs.
+
+    ``inputs`` identify what the build was made from: source and data by digest, the options that decide, tool versions under ``tools``.
+    ``created`` is the time that the bundles bear.
+    """
+
+    name: str
+    created: datetime.datetime
+    inputs: Mapping[str, Json]
+    tools: Mapping[str, str]
+    profiles: Mapping[str, ProfileLock]
+
+    def to_bytes(self) -> bytes:
+        """The file's bytes; `parse` gives an equal lock back."""
+        return canonical_json(
+            {
+                "schema": f"{SCHEMA}/{MAJOR}",
+                "name": self.name,
+                "created": format_time(self.created),
+                "inputs": dict(self.inputs),
+                "tools": dict(self.tools),
+                "profiles": {name: dataclasses.asdict(row) for name, row in self.profiles.items()},
+            }
+        )
+
+    @classmethod
+    def parse(cls, data: bytes, *, where: str) -> Lock:
+        """Read a lock; `DocumentError` names the field."""
+        document = Document.parse_json(data, where=where, max_bytes=MAX_BYTES)
+        document.schema(SCHEMA, MAJOR)
+        profiles, tools = document.document("profiles"), document.document("tools")
+        lock = cls(
+            name=document.text("name"),
+            created=document.time("created"),
+            inputs=document.document("inputs").raw(),
+            tools={name: tools.text(name) for name in tools.names()},
+            profiles={name: _profile(profiles.document(name)) for name in profiles.names()},
+        )
+        document.refuse_unknown()
+        return lock
+
+
+def _profile(document: Document) -> ProfileLock:
+    row = ProfileLock(digest=document.text("digest"), chosen=document.text("chosen"), measured=document.document("measured").raw())
+    document.refuse_unknown()
+    return row
+
+
+def read_lock(path: Path) -> Lock:
+    """Read a lock file; `LockError` if there is none, `DocumentError` if it can't be parsed."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise LockError(
+            f"the lock can't be read ({error.strerror})", where=str(path), advice="Build once without --locked, or name the file with --lock."
+        ) from error
+    return Lock.parse(data, where=str(path))
+
+
+def write_lock(lock: Lock, path: Path) -> None:
+    """Write a lock file, durably."""
+    durable.write_bytes(path, lock.to_bytes())
+
+
+def check_writable(path: Path, name: str) -> None:
+    """Raise `OutputError` if another model's lock (or something else) stands at ``path``: it is somebody's evidence."""
+    if not path.exists():
+        return
+    try:
+        found = read_lock(path).name
+    except (LockError, DocumentError) as error:
+        raise OutputError("something else stands where the lock is to go", where=str(path), advice=_ELSEWHERE) from error
+    if found != name:
+        raise OutputError("the lock of another model stands there", where=str(path), expected=name, found=found, advice=_ELSEWHERE)
+
+
+def check_inputs(lock: Lock, inputs: Mapping[str, Json], tools: Mapping[str, str], *, where: str = FILE) -> None:
+    """Raise `LockError` naming the first field in which the lock is not for this build. Pure."""
+    for title, locked, found in (("inputs", lock.inputs, inputs), ("tools", lock.tools, tools)):
+        for key in sorted({*locked, *found}):
+            _same(locked.get(key), found.get(key), f"{where}: {title}.{key}")
+
+
+def check_profile(lock: Lock, name: str, digest: str, *, where: str = FILE) -> ProfileLock:
+    """The lock's part for a profile; `LockError` if there is none, or the profile is another one now. Pure."""
+    if name not in lock.profiles:
+        raise LockError(
+            "the lock has no such profile", where=f"{where}: profiles.{name}", expected=f"one of {', '.join(lock.profiles)}", advice=ADVICE
+        )
+    _same(lock.profiles[name].digest, digest, f"{where}: profiles.{name}.digest")
+    return lock.profiles[name]
+
+
+def check_choice(row: ProfileLock, profile: str, chosen: str, *, where: str = FILE) -> None:
+    """Raise `LockError` if the evidence led to another candidate than the lock says. Pure."""
+    _same(row.chosen, chosen, f"{where}: profiles.{profile}.chosen")
+
+
+def _same(locked: Any, found: Any, where: str) -> None:
+    if locked != found:
+        raise LockError("the lock was made for another build", where=where, expected=f"{_short(locked)} (locked)", found=_short(found), advice=ADVICE)
+
+
+def _short(value: Any) -> str:
+    return "nothing" if value is None else str(value)[:100]

@@ -1,0 +1,97 @@
+"""The pipeline: a trained model goes in, a release with a bundle per profile comes out."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from sealift_packager.assemble.output import building, check_free
+from sealift_packager.assemble.release import write_release
+from sealift_packager.lock.evidence import Evidence
+from sealift_packager.lock.lockfile import FILE, Lock, ProfileLock, check_choice, check_inputs, check_profile
+from sealift_packager.profile_build import ProfileBuild, build_profile
+from sealift_packager.progress import Progress, Silent
+from sealift_packager.request import PackRequest, time_of_build
+from sealift_packager.shared import Shared
+from sealift_packager.stages.keys import build_inputs, profile_digest
+from sealift_packager.stages.stage import Stages
+from sealift_packager.stages.store import StageStore
+from sealift_packager.tools import all_versions, tool_versions, version_of
+from sealift_runtime.bundle.digest import Digest
+from sealift_runtime.bundle.manifest import BundleManifest
+from sealift_runtime.bundle.profile import HardwareProfile
+from sealift_runtime.bundle.release import Release
+from sealift_runtime.documents import Json
+from sealift_runtime.hardware.machine import detect_machine
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Packed:
+    """A finished release: where its layout is, the digest of its index, each bundle's manifest by profile, and the evidence it rests on."""
+
+    release: Release
+    directory: Path
+    digest: Digest
+    manifests: dict[str, BundleManifest]
+    lock: Lock
+
+
+def pack(request: PackRequest, progress: Progress | None = None, *, cache: StageStore | None = None, lock: Lock | None = None) -> Packed:
+    """Build a release.
+
+    1. The output place must be free, and the lock (if there is one) must be of the same source, data, options and tools.
+    2. Load the model and the data, fit one to the other, convert, and prove that the graph answers like its source.
+    3. For each profile: build candidates, measure (or believe the lock), choose, make golden cases and baseline, write and sign the bundle.
+    4. Put all into an OCI layout, which appears whole at ``request.out``.
+
+    What ``cache`` has of the same content isn't done again. Raises a `PackagerError`; then nothing is left at ``request.out`` that wasn't there.
+    """
+    progress = progress or Silent()
+    check_free(request.out, force=request.force)  # 1
+    inputs = build_inputs(request)
+    if lock is not None:
+        check_inputs(lock, inputs or {}, {name: version for name in lock.tools if (version := version_of(name))})
+    stages = Stages(cache, progress, _cache_base(request, inputs))
+    created = lock.created if lock else request.created or time_of_build()
+    shared = Shared(request, stages, progress, detect_machine(), created)
+    with building(request.out, force=request.force) as scratch:
+        builds = [_build(shared, profile, scratch, progress, lock) for profile in request.profiles]  # 2, 3
+        with progress.stage("Write the release"):  # 4
+            key = request.signer.public_key if request.signer else None
+            directories = [build.directory for build in builds]
+            release, descriptor = write_release(scratch / "release", request.name, request.version, directories, key)
+    manifests = {build.manifest.profile.name: build.manifest for build in builds}
+    new_lock = _lock(request, created, inputs or {}, builds)
+    return Packed(release=release, directory=request.out, digest=descriptor.digest, manifests=manifests, lock=new_lock)
+
+
+def _build(shared: Shared, profile: HardwareProfile, scratch: Path, progress: Progress, lock: Lock | None) -> ProfileBuild:
+    if lock is None:
+        return build_profile(shared, profile, scratch, progress, Evidence())
+    locked = check_profile(lock, profile.name, profile_digest(profile))
+    build = build_profile(shared, profile, scratch, progress, Evidence(locked.measured, where=f"{FILE}: profiles.{profile.name}.measured"))
+    check_choice(locked, profile.name, _chosen(build))
+    return build
+
+
+def _chosen(build: ProfileBuild) -> str:
+    return next(row.name for row in build.manifest.evaluation.candidates if row.chosen)
+
+
+def _cache_base(request: PackRequest, inputs: Mapping[str, Json] | None) -> dict[str, Json] | None:
+    """What every stage depends on, or None where the content can't be told; metric and budget only matter once candidates are judged."""
+    if inputs is None:
+        return None
+    kept = {name: value for name, value in inputs.items() if name not in ("metric", "max_drop")}
+    return {"inputs": kept, "tools": all_versions(), "suffix": request.data.suffix if request.data else ""}
+
+
+def _lock(request: PackRequest, created: datetime.datetime, inputs: Mapping[str, Json], builds: Sequence[ProfileBuild]) -> Lock:
+    rows = {
+        build.manifest.profile.name: ProfileLock(digest=profile_digest(build.manifest.profile), chosen=_chosen(build), measured=build.measured)
+        for build in builds
+    }
+    framework = builds[0].manifest.model.source_framework
+    return Lock(name=request.name, created=created.replace(microsecond=0), inputs=inputs, tools=tool_versions(framework), profiles=rows)

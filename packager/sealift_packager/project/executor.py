@@ -1,0 +1,24 @@
+"""The seam between a project and what runs its jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final, Protocol
+
+from sealift_packager.project.job import Job, Outcome
+
+#: How many workers a job may use up before it is given up: one that dies may have been killed for memory by another's greed.
+ATTEMPTS: Final = 3
+
+
+class Executor(Protocol):
+    """Does jobs side by side."""
+
+    def run(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
+        """Each job's outcome as soon as it is known; a job whose worker dies is given to another, `ATTEMPTS` times in all."""
+
+
+def died(job: Job, seconds: float, how: str) -> Outcome:
+    """The outcome of a job that used up its workers."""
+    error = f"{job.name}: the worker died {ATTEMPTS} times ({how}). Is there enough memory? Build it alone with --only {job.name}."
+    return Outcome(name=job.name, seconds=seconds, error=error, attempts=ATTEMPTS)

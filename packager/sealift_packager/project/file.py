@@ -1,0 +1,71 @@
+"""The project file: ``[defaults]`` for all models, and a table ``[models.NAME]`` for each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from sealift_packager.errors import ProjectError
+from sealift_packager.project.job import Job
+from sealift_runtime.documents import Document, nearest
+
+DEFAULT: Final = Path("project.toml")
+MAX_BYTES: Final = 2**20
+
+
+def read_project(path: Path, *, locked: bool = False, force: bool = False, cache: bool = True) -> list[Job]:
+    """The jobs of a project file, in its order; `ProjectError` or `DocumentError` names the field.
+
+    Relative paths start at the file's folder. A model's ``out`` is a folder that its release is put into, under the model's name, and
+    ``locks`` one for the measurements that its choice rests on.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        advice = "Name the project file, or write one: see docs/packager.md."
+        raise ProjectError(f"the project file can't be read ({error.strerror})", where=str(path), advice=advice) from error
+    document = Document.parse_toml(data, where=str(path), max_bytes=MAX_BYTES)
+    defaults, models = document.document("defaults", {}).raw(), document.document("models")
+    document.refuse_unknown()
+    if not models.names():
+        raise ProjectError("no models", where=str(path), expected="a table [models.NAME] for each model")
+    tables = {name: Document(defaults | models.document(name).raw(), f"{path}: models.{name}") for name in models.names()}
+    return [_job(name, table, path.absolute().parent, locked=locked, force=force, cache=cache) for name, table in tables.items()]
+
+
+def pick(jobs: Sequence[Job], names: Sequence[str]) -> list[Job]:
+    """The jobs with these names (all if there are none); `ProjectError` for a name that there is not."""
+    known = [job.name for job in jobs]
+    for name in names:
+        if name not in known:
+            raise ProjectError("no such model", where="--only", expected=", ".join(known), found=repr(name), advice=nearest(name, known))
+    return [job for job in jobs if not names or job.name in names]
+
+
+def _job(name: str, table: Document, folder: Path, *, locked: bool, force: bool, cache: bool) -> Job:
+    places = {field: folder / table.text(field, default) for field, default in (("out", "releases"), ("locks", "locks"))}
+    job = Job(
+        name=name,
+        folder=str(folder),
+        model=table.text("model"),
+        version=table.text("version"),
+        profiles=table.texts("profiles"),
+        out=str(places["out"] / name),
+        lock=str(places["locks"] / f"{name}.lock"),
+        data=table.text("data", None),
+        target=table.text("target", "target"),
+        metric=table.text("metric", None),
+        max_drop=table.number("max_drop", None, minimum=0.0),
+        key=table.text("key", None),
+        trust_pickle=table.boolean("trust_pickle", default=False),
+        factory=table.text("factory", None),
+        description=table.text("description", ""),
+        license=table.text("license", ""),
+        seed=table.integer("seed", 0, minimum=0),
+        locked=locked,
+        force=force,
+        cache=cache,
+    )
+    table.refuse_unknown()
+    return job

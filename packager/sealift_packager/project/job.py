@@ -1,0 +1,80 @@
+"""One model to pack, and what became of it: values that travel as JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One release to build. ``folder`` is the project file's: all relative paths start there.
+
+    The other fields are `PackRequest`'s, with profiles by name or path and ``key`` the path of the signing key.
+    """
+
+    name: str
+    folder: str
+    model: str
+    version: str
+    profiles: tuple[str, ...]
+    out: str
+    lock: str
+    data: str | None = None
+    target: str = "target"
+    metric: str | None = None
+    max_drop: float | None = None
+    key: str | None = None
+    trust_pickle: bool = False
+    factory: str | None = None
+    description: str = ""
+    license: str = ""
+    seed: int = 0
+    locked: bool = False
+    force: bool = False
+    cache: bool = True
+
+    def to_json(self) -> str:
+        """One line."""
+        return json.dumps(dataclasses.asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Job:
+        """What `to_json` wrote."""
+        fields = json.loads(text)
+        return cls(**fields | {"profiles": tuple(fields["profiles"])})
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of a job: the release's digest and the chosen candidate by profile, or the error in words.
+
+    ``bundles`` are the bundles' digests by profile; ``attempts`` says how many workers it took.
+    """
+
+    name: str
+    seconds: float
+    digest: str | None = None
+    bundles: dict[str, str] = dataclasses.field(default_factory=dict)
+    chosen: dict[str, str] = dataclasses.field(default_factory=dict)
+    error: str | None = None
+    attempts: int = 1
+
+    @property
+    def done(self) -> bool:
+        """Whether the release stands."""
+        return self.error is None
+
+    def to_json(self) -> str:
+        """One line."""
+        return json.dumps(self.fields())
+
+    def fields(self) -> dict[str, Any]:
+        """By name."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, text: str) -> Outcome:
+        """What `to_json` wrote."""
+        return cls(**json.loads(text))

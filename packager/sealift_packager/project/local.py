@@ -1,0 +1,60 @@
+"""Workers on this machine: a process for each job, so that one that eats the memory or crashes takes nobody along."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import dataclasses
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+from sealift_packager.project.executor import ATTEMPTS, died
+from sealift_packager.project.job import Job, Outcome
+
+#: A job measures latency with up to this many threads; more jobs side by side would measure each other.
+CORES_PER_JOB: Final = 4
+WORKER: Final = (sys.executable, "-m", "sealift_packager.project.worker")
+
+
+def default_workers(cores: int) -> int:
+    """How many jobs run side by side on so many cores."""
+    return max(1, cores // CORES_PER_JOB)
+
+
+class LocalExecutor:
+    """An `Executor` of local processes. ``started`` hears of each worker's process number (a test kills one)."""
+
+    def __init__(self, workers: int, *, started: Callable[[str, int], None] | None = None) -> None:
+        self._workers = workers
+        self._started = started
+
+    def run(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
+        """As `Executor.run`; when the caller stops listening, running jobs are ended."""
+        running: set[subprocess.Popen[str]] = set()
+        pool = concurrent.futures.ThreadPoolExecutor(self._workers)
+        try:
+            for future in concurrent.futures.as_completed([pool.submit(self._do, job, running) for job in jobs]):
+                yield future.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in list(running):
+                process.terminate()
+
+    def _do(self, job: Job, running: set[subprocess.Popen[str]]) -> Outcome:
+        start, how = time.monotonic(), ""
+        for attempt in range(1, ATTEMPTS + 1):
+            with subprocess.Popen(WORKER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+                running.add(process)
+                if self._started is not None:
+                    self._started(job.name, process.pid)
+                answer, said = process.communicate(job.to_json())
+                running.discard(process)
+            if process.returncode == 0:
+                return dataclasses.replace(Outcome.from_json(answer), attempts=attempt)
+            if process.returncode > 0:  # it ended by itself: a fault of ours, which another worker would meet too
+                lines = said.strip().splitlines() or [f"exit status {process.returncode}"]
+                return Outcome(name=job.name, seconds=time.monotonic() - start, error=f"{job.name}: {lines[-1]}", attempts=attempt)
+            how = f"by signal {-process.returncode}"
+        return died(job, time.monotonic() - start, how)

@@ -1,0 +1,62 @@
+"""A job done: what every worker runs, wherever it is."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from pathlib import Path
+
+from sealift_packager.project.job import Job, Outcome
+from sealift_runtime.errors import SealiftError
+from sealift_runtime.signing.keys import PrivateKey
+
+
+def do(job: Job) -> Outcome:
+    """Pack one model. What is wrong with it is an outcome, not an error; a fault of ours is raised."""
+    start = time.monotonic()
+    try:
+        with contextlib.chdir(job.folder):
+            return _pack(job, start)
+    except (SealiftError, OSError) as error:
+        return Outcome(name=job.name, seconds=time.monotonic() - start, error=str(error))
+
+
+def _pack(job: Job, start: float) -> Outcome:
+    from sealift_packager.lock.lockfile import check_writable, read_lock, write_lock
+    from sealift_packager.pipeline import pack
+    from sealift_packager.profiles.library import load_profile
+    from sealift_packager.request import PackRequest
+    from sealift_packager.stages.store import default_store
+
+    request = PackRequest(
+        model=Path(job.model),
+        name=job.name,
+        version=job.version,
+        profiles=tuple(load_profile(name) for name in job.profiles),
+        out=Path(job.out),
+        data=Path(job.data) if job.data else None,
+        target=job.target,
+        metric=job.metric,
+        max_drop=job.max_drop,
+        signer=PrivateKey.load(Path(job.key)) if job.key else None,
+        trust_pickle=job.trust_pickle,
+        factory=job.factory,
+        seed=job.seed,
+        force=job.force,
+        description=job.description,
+        license=job.license,
+    )
+    place = Path(job.lock)
+    evidence = read_lock(place) if job.locked else None
+    check_writable(place, job.name)
+    packed = pack(request, cache=default_store() if job.cache else None, lock=evidence)
+    if evidence is None:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        write_lock(packed.lock, place)
+    return Outcome(
+        name=job.name,
+        seconds=time.monotonic() - start,
+        digest=str(packed.digest),
+        bundles={ref.profile: str(ref.manifest.digest) for ref in packed.release.bundles},
+        chosen={name: row.chosen for name, row in packed.lock.profiles.items()},
+    )

@@ -1,0 +1,27 @@
+"""Can a graph's int8 products saturate where pairs of them are summed in 16 bits (x86-64 without VNNI)? Pure."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import onnx
+
+#: Two neighbouring weights may be this large together: 255 · 128 = 32,640 still fits 16 bits.
+PAIR_LIMIT: Final = 128
+_COMPUTED: Final = ("DequantizeLinear", "MatMulInteger", "ConvInteger", "QLinearMatMul", "QLinearConv", "DynamicQuantizeLSTM", "QAttention")
+
+
+def may_saturate(model: Any) -> tuple[str, ...]:
+    """The int8 weights of which two could overflow together, whatever the activations; empty proves that nothing saturates.
+
+    uint8 weights don't count: onnxruntime multiplies those in 16 bits and sums them in 32.
+    """
+    used = {name for node in model.graph.node if node.op_type in _COMPUTED for name in node.input}
+    weights = [row for row in model.graph.initializer if row.data_type == onnx.TensorProto.INT8 and len(row.dims) > 1 and row.name in used]
+    return tuple(row.name for row in weights if _largest_pair(onnx.numpy_helper.to_array(row)) > PAIR_LIMIT)
+
+
+def _largest_pair(values: Any) -> int:
+    sizes = np.abs(values.astype(np.int16)).ravel()
+    return int(np.partition(sizes, -2)[-2:].sum()) if sizes.size > 1 else int(sizes.sum())

@@ -1,0 +1,93 @@
+"""A finished build as plain data: what report.json holds, and all that the page shows. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from sealift_packager.explain.sentences import explain
+from sealift_packager.measure.bootstrap import ratio_interval
+from sealift_runtime.bundle.evaluation import CandidateRecord
+from sealift_runtime.bundle.manifest import BundleManifest
+from sealift_runtime.clock import format_time
+from sealift_runtime.documents import Json
+
+if TYPE_CHECKING:
+    from sealift_packager.pipeline import Packed
+
+SCHEMA: Final = "sealift.report/1"
+QUANTILES: Final = (0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
+SEED: Final = 0
+
+
+def report_facts(packed: Packed) -> dict[str, Any]:
+    """The report's document."""
+    release = packed.release
+    first = next(iter(packed.manifests.values()))
+    return {
+        "schema": SCHEMA,
+        "name": release.name,
+        "version": release.version,
+        "description": first.description,
+        "created": format_time(first.created),
+        "digest": str(packed.digest),
+        "signed_by": release.public_key.fingerprint if release.public_key else None,
+        "source": {"framework": first.model.source_framework, "digest": first.lineage.source_digest},
+        "tools": dict(packed.lock.tools),
+        "profiles": [_profile(packed.manifests[ref.profile], packed.lock.profiles[ref.profile].measured) for ref in release.bundles],
+    }
+
+
+def _profile(manifest: BundleManifest, measured: Mapping[str, Json]) -> dict[str, Any]:
+    evaluation = manifest.evaluation
+    figures = measured.get("figures")
+    samples = {name: row["samples_ms"] for name, row in figures.items()} if isinstance(figures, Mapping) else {}
+    return {
+        "profile": manifest.profile.name,
+        "summary": manifest.profile.summary,
+        "objective": list(manifest.profile.objective),
+        "precision": manifest.model.precision,
+        "measured": evaluation.measured,
+        "holdout": {"rows": evaluation.holdout_rows, "digest": evaluation.holdout_digest},
+        "why": explain(manifest),
+        "candidates": [_candidate(row, samples) for row in evaluation.candidates],
+    }
+
+
+def _candidate(row: CandidateRecord, samples: Mapping[str, Sequence[float]]) -> dict[str, Any]:
+    accuracy, own = row.accuracy, samples.get(row.name)
+    return {
+        "name": row.name,
+        "precision": row.precision,
+        "chosen": row.chosen,
+        "reason": row.reason,
+        "size_bytes": row.size_bytes,
+        "accuracy": None
+        if accuracy is None
+        else {
+            "metric": accuracy.metric,
+            "source": accuracy.reference,
+            "packaged": accuracy.packaged,
+            "loss": accuracy.loss,
+            "loss_low": accuracy.loss_low,
+            "loss_high": accuracy.loss_high,
+            "budget": accuracy.budget,
+        },
+        "latency_ms": None if own is None else _latency(own),
+        "speedup": None if own is None or row.name == "fp32" or "fp32" not in samples else _speedup(samples["fp32"], own),
+        "peak_memory_bytes": row.measurement.peak_memory_bytes if row.measurement else None,
+        "load_time_ms": row.measurement.load_time_ms if row.measurement else None,
+    }
+
+
+def _latency(samples: Sequence[float]) -> dict[str, Any]:
+    values = np.quantile(samples, QUANTILES)
+    return {"runs": len(samples)} | {f"p{round(share * 100)}": round(float(value), 5) for share, value in zip(QUANTILES, values, strict=True)}
+
+
+def _speedup(reference: Sequence[float], own: Sequence[float]) -> dict[str, float]:
+    first, second = np.array(reference), np.array(own)
+    low, high = ratio_interval(first, second, 0.5, seed=SEED)
+    return {"median": round(float(np.median(first) / np.median(second)), 4), "low": round(low, 4), "high": round(high, 4)}

@@ -1,0 +1,104 @@
+"""report.html: one page that loads nothing, light and dark. Pure."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from sealift_packager.report.plots import bars, latencies, tradeoff
+
+
+def page(facts: dict[str, Any]) -> str:
+    """The page for the facts of a build."""
+    style = (Path(__file__).parent / "report.css").read_text(encoding="utf-8")
+    title = f"{_text(facts['name'])} {_text(facts['version'])}"
+    body = "\n".join([_head(facts), *(_profile(row) for row in facts["profiles"]), _foot(facts)])
+    return (
+        f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f'<meta name="color-scheme" content="light dark">\n<title>{title} · Sealift report</title>\n<style>\n{style}</style>\n</head>\n'
+        f"<body>\n<main>\n{body}\n</main>\n</body>\n</html>\n"
+    )
+
+
+def _head(facts: dict[str, Any]) -> str:
+    signed = f"signed by <code>{_text(facts['signed_by'][:16])}…</code>" if facts["signed_by"] else "not signed"
+    links = "".join(f'<a href="#{_text(row["profile"])}">{_text(row["profile"])}</a>' for row in facts["profiles"])
+    description = f"<p class='lead'>{_text(facts['description'])}</p>" if facts["description"] else ""
+    return (
+        f"<header><p class='eyebrow'>Sealift · packaging report</p><h1>{_text(facts['name'])} <span>{_text(facts['version'])}</span></h1>"
+        f"{description}"
+        f"<p class='facts'>{_text(facts['created'])} · from {_text(facts['source']['framework'])} · {signed}</p>"
+        + (f"<nav>{links}</nav>" if len(facts["profiles"]) > 1 else "")
+        + "</header>"
+    )
+
+
+def _profile(row: dict[str, Any]) -> str:
+    candidates = row["candidates"]
+    why, *others = row["why"]
+    sections = [
+        f"<section class='profile' id='{_text(row['profile'])}'><h2>{_text(row['profile'])}</h2><p class='summary'>{_text(row['summary'])}</p>",
+        _tiles(candidates),
+        f"<div class='card why'><p class='because'>{_text(why)}</p><ul>{''.join(f'<li>{_text(text)}</li>' for text in others)}</ul></div>",
+        _figure("Accuracy against latency", "Lower and further left is better.", tradeoff(candidates, horizontal="latency"))
+        or _figure("Accuracy against size", "Lower and further left is better.", tradeoff(candidates, horizontal="size")),
+        "<div class='pair'>",
+        _figure("Latency", "Line: 5 % to 95 %. Box: the middle half. Dot: 99th percentile.", latencies(candidates)),
+        _figure("Size on disk", "Graph and weights.", bars(candidates, "size_bytes", "kB", 1e-3, "Size of each candidate")),
+        _figure("Memory", "Peak, in a process of its own.", bars(candidates, "peak_memory_bytes", "MiB", 2**-20, "Peak memory of each candidate")),
+        _figure("Load time", "Until the first request.", bars(candidates, "load_time_ms", "ms", 1.0, "Load time of each candidate")),
+        "</div>",
+        _table(candidates),
+        f"<p class='note'>Latency, memory and load time: {_text(row['measured'])}.</p></section>",
+    ]
+    return "\n".join(filter(None, sections))
+
+
+def _tiles(candidates: Sequence[dict[str, Any]]) -> str:
+    chosen = next(row for row in candidates if row["chosen"])
+    fp32 = candidates[0]
+    tiles = [("ships", chosen["name"], chosen["precision"] if chosen["precision"] != chosen["name"] else "")]
+    if chosen["accuracy"]:
+        row = chosen["accuracy"]
+        tiles.append((row["metric"], f"{row['packaged']:.4g}", f"source {row['source']:.4g}"))
+    if chosen["latency_ms"]:
+        tiles.append(("median latency", f"{chosen['latency_ms']['p50']:.3g} ms", f"p99 {chosen['latency_ms']['p99']:.3g} ms"))
+    if chosen["speedup"]:
+        row = chosen["speedup"]
+        tiles.append(("against fp32", f"{row['median']:.2f}×", f"95 %: {row['low']:.2f} to {row['high']:.2f}"))
+    share = f"{chosen['size_bytes'] / fp32['size_bytes']:.0%} of fp32" if chosen is not fp32 and fp32["size_bytes"] else "graph and weights"
+    tiles.append(("size", f"{chosen['size_bytes'] / 1000:,.0f} kB", share))
+    cells = "".join(f"<div class='tile'><dt>{_text(a)}</dt><dd>{_text(b)}</dd><p>{_text(c)}</p></div>" for a, b, c in tiles)
+    return f"<dl class='tiles'>{cells}</dl>"
+
+
+def _figure(title: str, note: str, plot: str) -> str:
+    return f"<figure class='card'><figcaption><b>{title}</b><span>{note}</span></figcaption>{plot}</figure>" if plot else ""
+
+
+def _table(candidates: Sequence[dict[str, Any]]) -> str:
+    head = "".join(f"<th>{name}</th>" for name in ("candidate", "loss", "p50 ms", "p99 ms", "× fp32", "size kB", "verdict"))
+    rows = "".join(f"<tr{' class=chosen' if row['chosen'] else ''}>{''.join(_cells(row))}</tr>" for row in candidates)
+    return f"<div class='card scroll'><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+
+
+def _cells(row: dict[str, Any]) -> Iterable[str]:
+    loss, latency, speed = row["accuracy"], row["latency_ms"], row["speedup"]
+    yield f"<th scope=row>{_text(row['name'])}</th>"
+    yield f"<td>{loss['loss']:.4g} <small>≤ {loss['loss_high']:.3g}</small></td>" if loss else "<td>–</td>"
+    yield f"<td>{latency['p50']:.3g}</td><td>{latency['p99']:.3g}</td>" if latency else "<td>–</td><td>–</td>"
+    yield f"<td>{speed['median']:.2f}</td>" if speed else "<td>–</td>"
+    yield f"<td>{row['size_bytes'] / 1000:,.0f}</td>" if row["size_bytes"] else "<td>–</td>"
+    yield f"<td class=verdict>{'<mark>chosen</mark> ' if row['chosen'] else ''}{_text(row['reason'])}</td>"
+
+
+def _foot(facts: dict[str, Any]) -> str:
+    tools = ", ".join(f"{_text(name)} {_text(version)}" for name, version in facts["tools"].items())
+    digests = f"Release <code>{_text(facts['digest'])}</code><br>Source <code>{_text(facts['source']['digest'])}</code>"
+    return f"<footer><p>{digests}</p><p>Built with {tools}. The same figures for machines: <code>report.json</code>.</p></footer>"
+
+
+def _text(value: object) -> str:
+    return html.escape(str(value))

@@ -1,0 +1,190 @@
+"""Plots as inline SVG, coloured by the page's style sheet. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+import html
+import math
+from collections.abc import Sequence
+from typing import Any, Final
+
+#: One user unit is about one pixel: the wide plot fills the page, the others half of it.
+WIDE: Final = 1030
+WIDTH: Final = 480
+ROW: Final = 30
+LABEL: Final = 128
+#: Room right of the rows for a number.
+NUMBER: Final = 82
+#: Room right of the wide plot for the budget's name and for labels.
+MARGIN: Final = 120
+_GAP: Final = 17
+_STEPS: Final = (1, 2, 2.5, 5, 10)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Axis:
+    """A linear scale from values to pixels."""
+
+    low: float
+    high: float
+    start: float
+    end: float
+
+    def at(self, value: float) -> float:
+        """Where a value lies; values beyond the ends lie at the ends."""
+        share = (min(max(value, self.low), self.high) - self.low) / (self.high - self.low)
+        return round(self.start + share * (self.end - self.start), 2)
+
+    def ticks(self, wanted: int = 5) -> list[float]:
+        """Round numbers on the axis, about as many as wanted."""
+        rough = (self.high - self.low) / wanted
+        power = 10.0 ** math.floor(math.log10(rough))
+        step = next(size * power for size in _STEPS if size * power >= rough * 0.999)
+        first = math.ceil(self.low / step - 1e-9)
+        return [number * step for number in range(first, math.floor(self.high / step + 1e-9) + 1)]
+
+
+def axis(low: float, high: float, start: float, end: float, *, margin: float = 0.06) -> Axis:
+    """An axis over a range, with a margin on both sides, of some width even if the range has none."""
+    spread = (high - low) or abs(high) or 1.0
+    return Axis(low=low - margin * spread, high=high + margin * spread, start=start, end=end)
+
+
+def tradeoff(rows: Sequence[dict[str, Any]], *, horizontal: str) -> str:
+    """Loss of accuracy (up) against latency or size (right), each candidate with its intervals, and the budget as a line."""
+    points = [row for row in rows if row["accuracy"] and _across(row, horizontal)]
+    if len(points) < 2:
+        return ""
+    height, left, bottom = 320.0, 72.0, 268.0
+    spans = [_across(row, horizontal) or (0.0, 0.0, 0.0) for row in points]
+    across = axis(min(span[0] for span in spans), max(span[2] for span in spans), left, WIDE - MARGIN)
+    losses = [row["accuracy"] for row in points]
+    budget = losses[0]["budget"]
+    up = axis(min(0.0, *(row["loss_low"] for row in losses)), max(budget, *(row["loss_high"] for row in losses)), bottom, 20)
+    unit = "median latency, ms (5 % to 95 %)" if horizontal == "latency" else "size, kB"
+    parts = [_grid(across, up, left, bottom), f'<line class="budget" x1="{left}" x2="{WIDE - MARGIN}" y1="{up.at(budget)}" y2="{up.at(budget)}"/>']
+    parts.append(f'<text class="budget-text" x="{WIDE - MARGIN + 6}" y="{up.at(budget) + 4}">budget {budget:.3g}</text>')
+    labels: list[tuple[float, float]] = []
+    ranked = sorted(zip(points, spans, strict=True), key=lambda pair: (not pair[0]["chosen"], pair[0]["name"]))
+    parts += reversed([_point(row, span, across, up, labels) for row, span in ranked])  # the chosen one is labelled first and lies on top
+    parts.append(f'<text class="axis-title" x="{(left + WIDE - MARGIN) / 2}" y="{bottom + 42}" text-anchor="middle">{unit}</text>')
+    turned = f'class="axis-title" transform="translate(14 {bottom / 2 + 20}) rotate(-90)" text-anchor="middle"'
+    parts.append(f"<text {turned}>loss of {_text(losses[0]['metric'])}</text>")
+    return _svg(WIDE, height, parts, f"Loss of accuracy against {horizontal} of each candidate")
+
+
+def _across(row: dict[str, Any], horizontal: str) -> tuple[float, float, float] | None:
+    if horizontal == "latency":
+        found = row["latency_ms"]
+        return (found["p5"], found["p50"], found["p95"]) if found else None
+    size = row["size_bytes"] / 1000
+    return (size, size, size) if size else None
+
+
+def _point(row: dict[str, Any], span: tuple[float, float, float], across: Axis, up: Axis, labels: list[tuple[float, float]]) -> str:
+    loss, x, y = row["accuracy"], across.at(span[1]), up.at(row["accuracy"]["loss"])
+    kind = _kind(row)
+    label = _free(x, y, labels)
+    leader = f'<line class="leader" x1="{x + 7}" y1="{y}" x2="{x + 14}" y2="{label - 4}"/>' if abs(label - 4 - y) > 8 else ""
+    return (
+        f'<g class="{kind}"><title>{_text(row["name"])}: {_text(row["reason"])}</title>'
+        f'<line class="spread" x1="{across.at(span[0])}" x2="{across.at(span[2])}" y1="{y}" y2="{y}"/>'
+        f'<line class="spread" x1="{x}" x2="{x}" y1="{up.at(loss["loss_low"])}" y2="{up.at(loss["loss_high"])}"/>'
+        f'{leader}<circle cx="{x}" cy="{y}" r="{7 if row["chosen"] else 5}"/><text x="{x + 15}" y="{label}">{_text(row["name"])}</text></g>'
+    )
+
+
+def _free(x: float, y: float, labels: list[tuple[float, float]]) -> float:
+    """A height for a label where none stands yet: beside the point, else the next one above or below."""
+    for step in range(40):
+        for sign in (-1, 1):
+            place = y + 4 + sign * step * _GAP / 2 - (10 if step == 0 else 0)
+            if all(abs(place - other_y) >= _GAP - 2 or abs(x - other_x) > 2 * LABEL for other_x, other_y in labels) and 12 < place < 262:
+                labels.append((x, place))
+                return round(place, 1)
+    return y
+
+
+def latencies(rows: Sequence[dict[str, Any]]) -> str:
+    """Each candidate's latency: 5 % to 95 % as a line, the middle half as a box, the median as a tick, the 99th percentile as a dot."""
+    known = [row for row in rows if row["latency_ms"]]
+    if not known:
+        return ""
+    figures = [row["latency_ms"] for row in known]
+    scale = axis(0, max(min(row["p99"], 2 * row["p95"]) for row in figures), LABEL, WIDTH - NUMBER, margin=0)
+    parts = [_columns(scale, len(known) * ROW + 8)]
+    for number, (row, found) in enumerate(zip(known, figures, strict=True)):
+        y = number * ROW + 22
+        at = {name: scale.at(found[name]) for name in ("p5", "p25", "p50", "p75", "p95", "p99")}
+        middle = found["p50"]
+        dot = f'<circle cx="{at["p99"]}" cy="{y}" r="3.5"/>' if found["p99"] <= scale.high else ""
+        parts.append(
+            f'<g class="{_kind(row)}"><title>{_text(row["name"])}: p50 {found["p50"]:.4g} ms, p99 {found["p99"]:.4g} ms, {found["runs"]} runs</title>'
+            f'{_name(row, y)}<line x1="{at["p5"]}" x2="{at["p95"]}" y1="{y}" y2="{y}"/>'
+            f'<rect x="{at["p25"]}" y="{y - 7}" width="{max(1.5, at["p75"] - at["p25"]):.2f}" height="14" rx="3"/>'
+            f'<line class="median" x1="{at["p50"]}" x2="{at["p50"]}" y1="{y - 9}" y2="{y + 9}"/>{dot}{_value(f"{middle:.3g} ms", y)}</g>'
+        )
+    return _svg(WIDTH, len(known) * ROW + 40, parts, "Latency of each candidate")
+
+
+def bars(rows: Sequence[dict[str, Any]], key: str, unit: str, factor: float, title: str) -> str:
+    """A bar per candidate, for a figure that has no spread."""
+    known = [(row, row[key] * factor) for row in rows if row[key]]
+    if not known:
+        return ""
+    scale = axis(0, max(value for _, value in known), LABEL, WIDTH - NUMBER, margin=0)
+    parts = [_columns(scale, len(known) * ROW + 8)]
+    for number, (row, value) in enumerate(known):
+        y = number * ROW + 22
+        bar = f'<rect class="bar" x="{LABEL}" y="{y - 8}" width="{max(1.0, scale.at(value) - LABEL):.2f}" height="16" rx="3"/>'
+        shown = f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+        parts.append(f'<g class="{_kind(row)}"><title>{_text(row["name"])}</title>{_name(row, y)}{bar}{_value(f"{shown} {unit}", y)}</g>')
+    return _svg(WIDTH, len(known) * ROW + 40, parts, title)
+
+
+def _name(row: dict[str, Any], y: float) -> str:
+    return f'<text class="name" x="{LABEL - 12}" y="{y + 4}" text-anchor="end">{_text(row["name"])}</text>'
+
+
+def _value(text: str, y: float) -> str:
+    return f'<text class="value" x="{WIDTH}" y="{y + 4}" text-anchor="end">{_text(text)}</text>'
+
+
+def _columns(scale: Axis, height: float) -> str:
+    rows = [
+        f'<line class="grid" x1="{scale.at(tick)}" x2="{scale.at(tick)}" y1="4" y2="{height}"/>'
+        f'<text class="tick" x="{scale.at(tick)}" y="{height + 18}" text-anchor="middle">{_tick(tick)}</text>'
+        for tick in scale.ticks()
+    ]
+    return "".join(rows)
+
+
+def _grid(across: Axis, up: Axis, left: float, bottom: float) -> str:
+    rows = [
+        f'<line class="grid" x1="{left}" x2="{across.end}" y1="{up.at(tick)}" y2="{up.at(tick)}"/>'
+        f'<text class="tick" x="{left - 8}" y="{up.at(tick) + 4}" text-anchor="end">{_tick(tick)}</text>'
+        for tick in up.ticks()
+    ]
+    rows += [
+        f'<line class="grid" x1="{across.at(tick)}" x2="{across.at(tick)}" y1="20" y2="{bottom}"/>'
+        f'<text class="tick" x="{across.at(tick)}" y="{bottom + 18}" text-anchor="middle">{_tick(tick)}</text>'
+        for tick in across.ticks(6)
+    ]
+    return "".join(rows)
+
+
+def _tick(value: float) -> str:
+    return "0" if abs(value) < 1e-12 else f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def _kind(row: dict[str, Any]) -> str:
+    passes = row["chosen"] or row["reason"].startswith("passes")
+    return "chosen" if row["chosen"] else "passing" if passes else "failing"
+
+
+def _svg(width: int, height: float, parts: Sequence[str], title: str) -> str:
+    return f'<svg viewBox="0 0 {width} {height:g}" role="img" aria-label="{_text(title)}">{"".join(parts)}</svg>'
+
+
+def _text(value: object) -> str:
+    return html.escape(str(value))

@@ -1,0 +1,105 @@
+"""What a candidate answers on the whole holdout, and how much worse that is than its source."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from sealift_packager.candidates.built import Built, NotBuilt
+from sealift_packager.load.source import Array, Arrays
+from sealift_packager.measure.accuracy import assess
+from sealift_packager.measure.emulation import CPU, QEMU, emulator, run_emulated
+from sealift_packager.measure.predictions import read_prediction
+from sealift_packager.quantize.saturation import may_saturate
+from sealift_packager.session import Settings, open_session, run_batched
+from sealift_runtime.bundle.evaluation import Accuracy
+from sealift_runtime.bundle.profile import HardwareProfile
+from sealift_runtime.hardware.machine import Machine
+
+if TYPE_CHECKING:
+    from sealift_packager.shared import Shared
+
+VNNI_FLAGS: Final = frozenset({"avx512_vnni", "avx_vnni", "amx_int8"})
+INT8_COMPUTE: Final = ("int8-dynamic", "int8-static")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Searched:
+    """A candidate that was built and judged: its answers on all holdout rows, its accuracy, and how the profile's arithmetic was checked.
+
+    ``worst_row`` is the largest loss of a single row, in budgets of a single row: above 1 is too much. None where the metric has no such limit.
+    """
+
+    row: Built | NotBuilt
+    outputs: dict[str, Array] = dataclasses.field(default_factory=dict)
+    accuracy: Accuracy | None = None
+    worst_row: float | None = None
+    arithmetic: str = ""
+
+
+def answers(row: Built, inputs: Arrays) -> dict[str, Array]:
+    """All outputs for all rows, on this machine."""
+    return run_batched(open_session(row.model, Settings(entries=row.spec.session_entries), where=row.spec.name), inputs)
+
+
+def judge(shared: Shared, outputs: Arrays) -> Accuracy:
+    """The loss against the source's own answers, with its interval."""
+    assert shared.reference is not None
+    reference, found = shared.reference, read_prediction(outputs)
+    return assess(reference.metric, reference.target, reference.prediction, found, budget=reference.budget, seed=shared.request.seed)
+
+
+def worst_row(shared: Shared, outputs: Arrays) -> float | None:
+    """The largest loss of any row, as a share of what one row may lose."""
+    assert shared.reference is not None
+    reference = shared.reference
+    metric, allowed = reference.metric, (reference.metric.row_budget or 0.0) * reference.budget
+    if metric.by_row is None or metric.row_budget is None:
+        return None
+    losses = metric.by_row(reference.target, reference.prediction) - metric.by_row(reference.target, read_prediction(outputs))
+    largest = float((losses if metric.higher_is_better else -losses).max())
+    return largest / allowed if allowed else (0.0 if largest <= 0 else np.inf)
+
+
+def hides_saturation(profile: HardwareProfile, machine: Machine) -> bool:
+    """Whether the profile's processors sum int8 products in 16 bits and this machine doesn't."""
+    if profile.cpu.arch != "x86_64" or VNNI_FLAGS & set(profile.cpu.required_flags):
+        return False
+    return machine.arch != "x86_64" or bool(VNNI_FLAGS & machine.cpu_flags)
+
+
+def as_the_profile_computes(
+    row: Built, profile: HardwareProfile, machine: Machine, inputs: Arrays, native: Arrays, scratch: Path
+) -> tuple[Arrays, str]:
+    """Answers as the profile's processors give them, and a sentence on how that is known.
+
+    1. The same arithmetic here and there: this machine's answers.
+    2. x86-64 without VNNI, and a graph whose weights can't overflow: this machine's answers, proven.
+    3. Else the profile's processor is emulated, if qemu-user is there; if not, that it wasn't checked is said.
+    """
+    if row.spec.precision not in INT8_COMPUTE:
+        return native, ""
+    if profile.cpu.arch != machine.arch and profile.cpu.arch != "x86_64":  # 1
+        return native, f"accuracy computed on {machine.arch}, not checked on {profile.cpu.arch}"
+    if not hides_saturation(profile, machine):
+        return native, ""
+    risky = may_saturate(row.model)
+    if not risky:  # 2
+        return native, "int8 products can't saturate: two weights are at most 128 together"
+    if emulator() is None or any(value.dtype.kind == "O" for value in inputs.values()):  # 3
+        return native, f"not checked on a processor without VNNI, where {len(risky)} layers may saturate ({QEMU} is not installed)"
+    return run_emulated(row.model, inputs, row.spec.session_entries, scratch), f"accuracy as {QEMU} -cpu {CPU} computes it"
+
+
+def divergence(reference: Arrays, found: Arrays) -> float:
+    """Squared error of all float outputs, as a share of their own squares: how far a candidate is from fp32, whatever the metric."""
+    lost = kept = 0.0
+    for name, value in reference.items():
+        if value.dtype.kind == "f":
+            fine = np.isfinite(value)
+            lost += float(np.square(found[name][fine] - value[fine], dtype=np.float64).sum())
+            kept += float(np.square(value[fine], dtype=np.float64).sum())
+    return lost / kept if kept else 0.0

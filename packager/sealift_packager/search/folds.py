@@ -1,0 +1,33 @@
+"""Which rows calibrate and which judge: no row's answer comes from a candidate that was calibrated on it. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Final
+
+import numpy as np
+
+from sealift_packager.load.source import Array, Arrays
+
+ROWS: Final = 200
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Folds:
+    """Row numbers. ``calibration`` sets the ranges of what ships; ``twin`` those of its twin, which answers the calibration rows instead."""
+
+    calibration: Array
+    twin: Array
+
+
+def split(rows: int, *, seed: int) -> Folds:
+    """Two disjoint draws by the seed, of at most `ROWS` and at most half of the rows each; one row is both."""
+    order = np.random.default_rng([seed, rows]).permutation(rows)
+    count = max(1, min(ROWS, rows // 2))
+    first, second = order[:count], order[count : 2 * count]
+    return Folds(calibration=np.sort(first), twin=np.sort(second if len(second) else first))
+
+
+def take(arrays: Arrays, rows: Array) -> dict[str, Array]:
+    """The same rows of everything."""
+    return {name: value[rows] for name, value in arrays.items()}

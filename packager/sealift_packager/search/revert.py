@@ -1,0 +1,47 @@
+"""Which nodes go back to fp32 when int8 misses the gate: greedily the worst first, then a step back. Pure; it is told how to build and judge."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final, TypeVar
+
+#: So many judgements at most: each one looks at the holdout again.
+MAX_STEPS: Final = 16
+
+Candidate = TypeVar("Candidate")
+
+
+def revert(nodes: Sequence[str], attempt: Callable[[frozenset[str]], Candidate], passes: Callable[[Candidate], bool]) -> tuple[str, ...] | None:
+    """The nodes to revert, in the order given (worst first); None if half of them aren't enough.
+
+    0. If the gate isn't passed with the worse half reverted, give up.
+    1. Revert the worst 1, 2, 4, … nodes until the gate is passed.
+    2. Between the last failure and the first success, halve.
+    3. Step back: each reverted node in turn, the least bad first, becomes int8 again if the gate still passes without it.
+    """
+    left = MAX_STEPS
+    judged: dict[frozenset[str], bool] = {}
+
+    def good(chosen: Sequence[str]) -> bool:
+        nonlocal left
+        key = frozenset(chosen)
+        if key not in judged:
+            left -= 1
+            judged[key] = passes(attempt(key))
+        return judged[key]
+
+    most = max(1, len(nodes) // 2)
+    if not good(nodes[:most]):  # 0
+        return None
+    failed, count = 0, 1  # 1
+    while not good(nodes[:count]):
+        failed, count = count, min(2 * count, most)
+    while count - failed > 1 and left > 0:  # 2
+        middle = (failed + count) // 2
+        failed, count = (failed, middle) if good(nodes[:middle]) else (middle, count)
+    kept = list(nodes[:count])
+    for name in reversed(nodes[:count]):  # 3
+        without = [other for other in kept if other != name]
+        if without and left > 0 and good(without):
+            kept = without
+    return tuple(kept)

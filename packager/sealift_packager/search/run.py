@@ -1,0 +1,134 @@
+"""One candidate, from its spec to its accuracy: calibrated by the method that does best, reverted in part where it misses the gate."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sealift_packager.candidates.built import Built, NotBuilt
+from sealift_packager.candidates.spec import CandidateSpec, Quantization
+from sealift_packager.convert import graph
+from sealift_packager.errors import ConversionError, QuantizationError
+from sealift_packager.load.source import Array
+from sealift_packager.quantize.calibration import Calibration, requests
+from sealift_packager.quantize.onnxruntime_backend import prepare
+from sealift_packager.quantize.ranges import METHODS, Histogram, observe
+from sealift_packager.quantize.registry import PREPARED, build_candidate
+from sealift_packager.quantize.sensitivity import node_errors
+from sealift_packager.search.evaluate import Searched, answers, as_the_profile_computes, divergence, judge, worst_row
+from sealift_packager.search.folds import Folds, split, take
+from sealift_packager.search.revert import revert
+from sealift_packager.select.assessed import ROUNDING
+from sealift_runtime.bundle.profile import HardwareProfile
+
+if TYPE_CHECKING:
+    from sealift_packager.shared import Shared
+
+
+class Search:
+    """What the candidates of one profile have in common: the prepared graph and what calibration saw, made when first needed."""
+
+    def __init__(self, shared: Shared, profile: HardwareProfile, scratch: Path) -> None:
+        self._shared = shared
+        self._profile = profile
+        self._scratch = scratch
+
+    def candidate(self, spec: CandidateSpec) -> Searched:
+        """Build and judge one candidate.
+
+        1. Where ranges are to be calibrated, the method is the one whose answers on other rows are nearest to fp32's.
+        2. The candidate answers the holdout, out of fold: rows that calibrated it are answered by a twin that they didn't calibrate.
+        3. If it misses the gate, the nodes that lose most by int8 go back to fp32 until it passes; if that doesn't help, it stays as it was.
+        """
+        try:
+            spec = self._calibrated(spec)  # 1
+            found = self._judged(spec)  # 2
+            if spec.precision in PREPARED and found.accuracy and not _passes(found):
+                found = self._reverted(spec) or found  # 3
+        except (QuantizationError, ConversionError) as error:
+            if spec.quantization is None:
+                raise
+            return Searched(row=NotBuilt(spec=spec, reason=str(error)))
+        return found
+
+    def _calibrated(self, spec: CandidateSpec) -> CandidateSpec:
+        if spec.quantization is None or spec.quantization.calibration != "best":
+            return spec
+        inputs = take(self._inputs, self._folds.twin)
+        reference = answers(Built(spec=CandidateSpec(name="fp32", precision="fp32"), model=self._shared.converted.model), inputs)
+        tried = [_with(spec, calibration=method) for method in METHODS]
+        return min(tried, key=lambda row: divergence(reference, answers(self._built(row), inputs)))
+
+    def _judged(self, spec: CandidateSpec) -> Searched:
+        row = self._built(spec)
+        if self._shared.holdout is None:
+            return Searched(row=row)
+        native = answers(row, self._inputs)
+        outputs, arithmetic = as_the_profile_computes(row, self._profile, self._shared.machine, self._inputs, native, self._scratch)
+        outputs = dict(outputs)
+        if spec.quantization and spec.quantization.calibration:
+            rows = self._folds.calibration
+            twin = self._built(spec, twin=True)
+            given = take(self._inputs, rows)
+            replaced, _ = as_the_profile_computes(twin, self._profile, self._shared.machine, given, answers(twin, given), self._scratch)
+            for name, values in replaced.items():
+                outputs[name] = outputs[name].copy()
+                outputs[name][rows] = values
+        accuracy, worst = judge(self._shared, outputs), worst_row(self._shared, outputs)
+        return Searched(row=row, outputs=outputs, accuracy=accuracy, worst_row=worst, arithmetic=arithmetic)
+
+    def _reverted(self, spec: CandidateSpec) -> Searched | None:
+        assert spec.quantization is not None
+        rows = list(requests(take(self._inputs, self._folds.calibration), self._request_rows))
+        histograms = self._histograms(twin=False) if spec.quantization.calibration else {}
+        nodes = list(node_errors(self._prepared, spec.quantization, histograms, rows))
+        attempt = functools.cache(lambda chosen: self._judged(_with(spec, reverted=tuple(name for name in nodes if name in chosen))))
+        chosen = revert(nodes, attempt, _passes) if len(nodes) > 1 else None
+        return attempt(frozenset(chosen)) if chosen is not None else None
+
+    def _built(self, spec: CandidateSpec, *, twin: bool = False) -> Built:
+        needs = spec.quantization is not None and bool(spec.quantization.calibration)
+        calibration = Calibration(histograms=self._histograms(twin=twin) if needs else {})
+        model = self._prepared if spec.precision in PREPARED else self._shared.converted.model
+        return build_candidate(spec, model, calibration, self._scratch)
+
+    @functools.cached_property
+    def _prepared(self) -> Any:
+        return prepare(self._shared.converted.model, self._scratch)
+
+    @functools.cached_property
+    def _calibrations(self) -> dict[bool, dict[str, Histogram]]:
+        return {}
+
+    def _histograms(self, *, twin: bool) -> dict[str, Histogram]:
+        if twin not in self._calibrations:
+            rows = self._folds.twin if twin else self._folds.calibration
+            self._calibrations[twin] = observe(self._prepared, requests(take(self._inputs, rows), self._request_rows))
+        return self._calibrations[twin]
+
+    @functools.cached_property
+    def _folds(self) -> Folds:
+        assert self._shared.holdout is not None
+        return split(self._shared.holdout.rows, seed=self._shared.request.seed)
+
+    @property
+    def _inputs(self) -> dict[str, Array]:
+        assert self._shared.holdout is not None
+        return self._shared.holdout.inputs
+
+    @property
+    def _request_rows(self) -> int:
+        specs = graph.input_specs(self._shared.converted.model)
+        return next((size for spec in specs for size in spec.shape[:1] if isinstance(size, int)), 1)
+
+
+def _passes(found: Searched) -> bool:
+    small = found.accuracy is None or found.accuracy.loss_high <= found.accuracy.budget + ROUNDING
+    return small and (found.worst_row is None or found.worst_row <= 1)
+
+
+def _with(spec: CandidateSpec, **changes: Any) -> CandidateSpec:
+    assert isinstance(spec.quantization, Quantization)
+    return dataclasses.replace(spec, quantization=dataclasses.replace(spec.quantization, **changes))

@@ -1,0 +1,103 @@
+"""What all profiles of a release have in common, made when somebody asks for it: a build whose results are cached asks for nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import functools
+from collections.abc import Mapping
+
+import numpy as np
+
+from sealift_packager.convert.registry import convert_model
+from sealift_packager.convert.result import Converted
+from sealift_packager.data.files import DataFile, read_data
+from sealift_packager.data.holdout import Holdout, bind
+from sealift_packager.errors import DataError
+from sealift_packager.load.registry import load_model
+from sealift_packager.load.source import Array, LoadOptions, SourceModel
+from sealift_packager.measure.metrics import Metric, find_metric, first_floats, guess_metric
+from sealift_packager.measure.predictions import Prediction, read_prediction
+from sealift_packager.parity.check import check_parity
+from sealift_packager.progress import Progress
+from sealift_packager.request import PackRequest
+from sealift_packager.stages.stage import Stages
+from sealift_runtime.hardware.machine import Machine
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """What candidates are held against: the truth, and the source's own answers on the holdout."""
+
+    metric: Metric
+    target: Array
+    prediction: Prediction
+    budget: float
+
+
+class Shared:
+    """The model, its data and its graph. ``prepare`` makes them in their order; each is made once."""
+
+    def __init__(self, request: PackRequest, stages: Stages, progress: Progress, machine: Machine, created: datetime.datetime) -> None:
+        self.request = request
+        self.stages = stages
+        self.machine = machine
+        self.created = created
+        self._progress = progress
+        self._metric = find_metric(request.metric) if request.metric else None
+
+    def prepare(self) -> None:
+        """Load the model and the data and fit one to the other; convert; prove parity; ask the source on the holdout."""
+        _ = self.source, self.holdout, self.converted, self.reference
+
+    @functools.cached_property
+    def _loaded(self) -> tuple[SourceModel, Holdout | None]:
+        with self._progress.stage("Load model and data"):
+            data: DataFile | None = read_data(self.request.data) if self.request.data else None
+            examples: Mapping[str, Array] = data.arrays if data else {}
+            asked = self.request
+            options = LoadOptions(trust_pickle=asked.trust_pickle, factory=asked.factory, examples=examples, target=asked.target)
+            source = load_model(asked.model, options)
+            needed = self._metric is None or not self._metric.against_source
+            return source, bind(data, source, asked.target, needed=needed) if data else None
+
+    @property
+    def source(self) -> SourceModel:
+        """The model in its own framework."""
+        return self._loaded[0]
+
+    @property
+    def holdout(self) -> Holdout | None:
+        """The data as the model takes it."""
+        return self._loaded[1]
+
+    @functools.cached_property
+    def converted(self) -> Converted:
+        """The graph, which answers like the source: `ParityError` if it doesn't."""
+        source = self.source
+        converted = self.stages.run(f"Convert from {source.framework}", Converted, lambda: convert_model(source))
+        self.stages.run("Check parity with the source", int, lambda: self._parity(converted))
+        return converted
+
+    def _parity(self, converted: Converted) -> int:
+        return check_parity(self.source, converted, self.holdout.inputs if self.holdout else None, seed=self.request.seed)
+
+    @functools.cached_property
+    def reference(self) -> Reference | None:
+        """The source on the whole holdout; `DataError` if the metric can't be computed."""
+        holdout = self.holdout
+        if holdout is None:
+            return None
+        answers = self.stages.run("Ask the source on the holdout", dict[str, Array], lambda: _plain(self.source.predict(holdout.inputs)))
+        prediction = read_prediction(answers)
+        metric = self._metric or guess_metric(prediction)
+        target = first_floats(prediction) if metric.against_source else holdout.target
+        score = metric.score(target, prediction)
+        if np.isnan(score):
+            raise DataError("the metric is not a number on this holdout", where=f"--metric {metric.name}")
+        budget = metric.default_budget(score) if self.request.max_drop is None else self.request.max_drop
+        return Reference(metric=metric, target=target, prediction=prediction, budget=budget)
+
+
+def _plain(answers: Mapping[str, Array]) -> dict[str, Array]:
+    return {name: np.asarray(value) for name, value in answers.items()}

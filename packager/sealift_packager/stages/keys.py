@@ -1,0 +1,87 @@
+"""What a stage's result depends on: content, never names or times."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+import sysconfig
+from collections.abc import Mapping
+from pathlib import Path
+
+from sealift_packager.request import PackRequest
+from sealift_runtime.bundle.digest import Digest
+from sealift_runtime.bundle.profile import HardwareProfile
+from sealift_runtime.documents import Json, canonical_json
+
+
+def build_inputs(request: PackRequest) -> dict[str, Json] | None:
+    """What a build is made from, by content: source and data digests and the options that decide; None if something can't be read."""
+    try:
+        source = model_digest(request.model)
+        data = content_digest(request.data) if request.data else None
+    except OSError:  # loading it will say what is wrong
+        return None
+    return {"source": source, "data": data, **request.options()}
+
+
+def profile_digest(profile: HardwareProfile) -> str:
+    """Of a hardware profile's content."""
+    return str(Digest.of(canonical_json(profile.json())))
+
+
+def content_digest(path: Path) -> str:
+    """Of a file, or of a folder with everything in it; raises ``OSError``."""
+    if path.is_file():
+        return str(Digest.of_file(path))
+    total = hashlib.sha256()
+    for file in sorted(row for row in path.rglob("*") if row.is_file()):
+        total.update(f"{file.relative_to(path).as_posix()}\0{Digest.of_file(file).hex}\n".encode())
+    return f"sha256:{total.hexdigest()}"
+
+
+def model_digest(path: Path) -> str:
+    """Of a model file with the external weights that it names; raises ``OSError``."""
+    own = content_digest(path)
+    beside = _external(path)
+    if not beside:
+        return own
+    total = hashlib.sha256(own.encode())
+    for file in beside:
+        total.update(f"\n{file.name}\0{content_digest(file)}".encode())
+    return f"sha256:{total.hexdigest()}"
+
+
+def _external(path: Path) -> list[Path]:
+    """Files beside an ONNX graph that hold its weights."""
+    with path.open("rb") as file:
+        if path.is_dir() or file.read(1) != b"\x08":  # see `load.detect`
+            return []
+    import onnx
+    from onnx.external_data_helper import ExternalDataInfo, _get_all_tensors, uses_external_data
+
+    try:
+        model = onnx.load(path, load_external_data=False)
+    except Exception:  # noqa: BLE001  # not ONNX after all, or cut off: loading it will say so
+        return []
+    names = {ExternalDataInfo(row).location for row in _get_all_tensors(model) if uses_external_data(row)}
+    return sorted(found for name in names if (found := path.parent / name).is_file())
+
+
+def user_code() -> dict[str, str]:
+    """The Python files that were imported and are neither a distribution's nor Python's own nor ours: a person's factory or metric, by digest."""
+    own = Path(__file__).parents[1]
+    roots = [Path(sys.prefix), Path(sys.base_prefix), own, *(Path(place) for place in set(sysconfig.get_paths().values()))]
+    found: dict[str, str] = {}
+    for module in list(sys.modules.values()):
+        name = getattr(module, "__file__", None)
+        if not name or not name.endswith(".py"):
+            continue
+        path = Path(name).absolute()
+        if path.is_file() and not any(path.is_relative_to(root) for root in roots) and "sealift_runtime" not in path.parts:
+            found[str(path)] = str(Digest.of_file(path))
+    return dict(sorted(found.items()))
+
+
+def changed(files: Mapping[str, str]) -> bool:
+    """Whether one of these files has another content now, or is gone."""
+    return any(not Path(name).is_file() or str(Digest.of_file(Path(name))) != digest for name, digest in files.items())

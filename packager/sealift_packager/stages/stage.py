@@ -1,0 +1,70 @@
+"""Compute a stage, or take what was computed before from the same content."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from sealift_packager.progress import Progress
+from sealift_packager.stages.entry import pack_entry, unpack_entry
+from sealift_packager.stages.keys import changed, user_code
+from sealift_packager.stages.store import StageStore
+from sealift_packager.structure import StructureError, decode, encode
+from sealift_packager.tools import code_digest
+from sealift_runtime.documents import Json
+
+T = TypeVar("T")
+
+
+class Stages:
+    """The stages of one build; without a store (or with a ``base`` of None, which nothing identifies) all of them are computed.
+
+    ``base`` is what every stage of the build depends on; each stage adds its own.
+    """
+
+    def __init__(self, store: StageStore | None, progress: Progress, base: Mapping[str, Json] | None) -> None:
+        self._store = store if base is not None else None
+        self._progress = progress
+        self._base = dict(base or {})
+
+    def run(
+        self, title: str, kind: Any, compute: Callable[[], T], depends: Mapping[str, Json] = MappingProxyType({}), *, outermost: bool = False
+    ) -> T:
+        """The result of type ``kind`` (see `structure`), cached by base, title, kind and ``depends``; shown in the progress either way.
+
+        An ``outermost`` stage is made of others, which show themselves.
+        """
+        key = self._key(title, kind, depends)
+        cached = self._read(key, kind)
+        if cached is not None:
+            self._progress.cached(title)
+            found: T = cached[0]
+            return found
+        with contextlib.nullcontext() if outermost else self._progress.stage(title):
+            value = compute()
+        if self._store is not None:
+            parts: list[bytes] = []
+            self._store.write(key, pack_entry(encode(value, parts), user_code(), parts))
+        return value
+
+    def _key(self, title: str, kind: Any, depends: Mapping[str, Json]) -> str:
+        identity = {"base": self._base, "depends": dict(depends), "title": title, "kind": str(kind), "code": code_digest()}
+        return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+
+    def _read(self, key: str, kind: Any) -> tuple[Any] | None:
+        """The value in a tuple (it may be None itself), or None for a miss."""
+        data = self._store.read(key) if self._store else None
+        if self._store is None or data is None:
+            return None
+        try:
+            entry = unpack_entry(data)
+            if entry is not None and not changed(entry[1]):
+                return (decode(kind, entry[0], entry[2]),)
+        except (StructureError, ValueError, KeyError, TypeError):  # its checksum holds, but other code wrote it
+            pass
+        self._store.discard(key)
+        return None

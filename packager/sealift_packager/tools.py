@@ -1,0 +1,59 @@
+"""The tools whose versions decide what a build gives."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.metadata
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+#: What every build goes through.
+BASE: Final = ("python", "sealift-packager", "sealift-runtime", "numpy", "onnx", "onnxruntime")
+#: What a framework's models go through, by a word of their kind's or framework's name.
+BY_FRAMEWORK: Final[Mapping[str, tuple[str, ...]]] = {
+    "scikit": ("scikit-learn", "skl2onnx", "skops"),
+    "torch": ("torch", "onnxscript", "onnx-ir"),
+    "xgboost": ("xgboost", "onnxmltools"),
+    "lightgbm": ("lightgbm", "onnxmltools"),
+    "catboost": ("catboost",),
+    "keras": ("keras", "tensorflow", "tf2onnx"),
+    "tensorflow": ("keras", "tensorflow", "tf2onnx"),
+}
+
+
+def tool_versions(framework: str) -> dict[str, str]:
+    """Versions of the tools that a model of this framework goes through, by distribution, sorted; ``python`` is one of them."""
+    words = framework.lower()
+    names = {*BASE, *(name for word, group in BY_FRAMEWORK.items() if word in words for name in group)}
+    found = {name: version for name in names if (version := version_of(name))}
+    return dict(sorted(found.items()))
+
+
+def all_versions() -> dict[str, str]:
+    """Versions of every tool that a build could use, whatever the model is."""
+    return tool_versions(" ".join(BY_FRAMEWORK))
+
+
+@functools.cache
+def version_of(name: str) -> str | None:
+    """The version of an installed distribution, or of ``python``; None if it isn't there."""
+    if name == "python":
+        return platform.python_version()
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+@functools.cache
+def code_digest() -> str:
+    """Hex SHA-256 over the packager's own source: a changed line is another tool, whatever its version says."""
+    package = Path(__file__).parent
+    total = hashlib.sha256()
+    for path in sorted(package.rglob("*.py")):
+        total.update(f"{path.relative_to(package)}\0".encode())
+        total.update(hashlib.sha256(path.read_bytes()).digest())
+    return total.hexdigest()

@@ -1,0 +1,182 @@
+"""`sealift build`: many models from one file, by local processes and on Ray, the same bytes either way, and nothing lost when a worker dies."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from sealift_packager.cli.build import build
+from sealift_packager.errors import ProjectError
+from sealift_packager.project.executor import ATTEMPTS
+from sealift_packager.project.file import pick, read_project
+from sealift_packager.project.job import Job, Outcome
+from sealift_packager.project.local import LocalExecutor, default_workers
+from sealift_packager.project.on_ray import RayExecutor
+from sealift_packager.project.work import do
+from sealift_runtime.errors import DocumentError, SealiftError
+from sealift_runtime.signing.keys import PrivateKey
+from support import trained
+
+PROFILES = ("arm64-baseline", "arm64-dotprod", "arm64-i8mm")
+NAMES = ("one", "two", "three", "four")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """Four models × three profiles, one of the models twice as three names; none of the profiles is this machine's."""
+    PrivateKey.generate().save(tmp_path / "key.pem", None)
+    cancer, program = trained.cancer(), trained.program()
+    defaults = f'version = "1.0.0"\nprofiles = {json.dumps(PROFILES)}\nkey = "key.pem"\ntrust_pickle = true\n'
+    sources = {"one": cancer, "two": program, "three": cancer, "four": program}
+    tables = [
+        f'[models.{name}]\nmodel = "{what.model}"\ndata = "{what.data}"\ntarget = "{what.target}"\nseed = {seed}\n'
+        for seed, (name, what) in enumerate(sources.items())
+    ]
+    path = tmp_path / "project.toml"
+    path.write_text("[defaults]\n" + defaults + "\n" + "\n".join(tables))
+    return path
+
+
+def digests(outcomes: list[Outcome]) -> dict[str, str | None]:
+    assert [row.error for row in outcomes] == [None] * len(outcomes)
+    return {row.name: row.digest for row in outcomes}
+
+
+def test_local_processes_build_all_and_locked_again_give_the_same_bytes(project: Path) -> None:
+    first = digests(list(LocalExecutor(2).run(read_project(project, cache=False))))
+    assert set(first) == set(NAMES)
+    again = digests([do(job) for job in read_project(project, cache=False, locked=True, force=True)])
+    assert again == first
+
+
+def test_a_worker_that_is_killed_is_replaced_and_nothing_is_lost(project: Path) -> None:
+    killed: list[int] = []
+
+    def kill_first(name: str, process: int) -> None:
+        if name == "two" and not killed:
+            killed.append(process)
+            threading.Timer(0.5, os.kill, (process, signal.SIGKILL)).start()
+
+    outcomes = list(LocalExecutor(2, started=kill_first).run(pick(read_project(project, cache=False), ["one", "two"])))
+    digests(outcomes)
+    assert {row.name: row.attempts for row in outcomes} == {"one": 1, "two": 2}
+
+
+def test_a_job_whose_workers_all_die_is_reported_and_the_others_go_on(project: Path) -> None:
+    def kill(name: str, process: int) -> None:
+        if name == "two":
+            os.kill(process, signal.SIGKILL)
+
+    found = {row.name: row for row in LocalExecutor(1, started=kill).run(pick(read_project(project, cache=False), ["one", "two"]))}
+    assert found["one"].done
+    assert found["two"].attempts == ATTEMPTS
+    assert "the worker died 3 times (by signal 9)" in str(found["two"].error)
+
+
+def test_the_command_goes_on_after_a_failure_and_names_it(project: Path) -> None:
+    project.write_text(project.read_text() + '\n[models.broken]\nmodel = "nowhere.onnx"\n')
+    result = CliRunner().invoke(build, [str(project), "--only", "broken", "--only", "one", "--no-cache", "--json"])
+    assert isinstance(result.exception, ProjectError)
+    assert "1 of 2 models failed: found broken" in str(result.exception)
+    rows = {row["name"]: row for row in json.loads(result.stdout)}
+    assert rows["one"]["error"] is None
+    assert set(rows["one"]["bundles"]) == set(PROFILES)
+    assert "nowhere.onnx: no such model file" in rows["broken"]["error"]
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "message"),
+    [
+        ("", DocumentError, "models: a required field is missing"),
+        ("[models]\n", ProjectError, "no models"),
+        ("[models.a]\nversion = '1.0.0'\nprofiles = []\n", DocumentError, "models.a.model: a required field is missing"),
+        ("[models.a]\nmodel = 'm'\nversion = '1.0.0'\nprofile = ['x']\n", DocumentError, "Did you mean 'profile'"),
+        ("[defaults]\nsede = 1\n[models.a]\nmodel = 'm'\nversion = '1.0.0'\nprofiles = ['x']\n", DocumentError, "models.a.sede: unknown field"),
+        ("[modles.a]\n", DocumentError, "models"),
+    ],
+)
+def test_a_wrong_project_file_says_where_and_what(tmp_path: Path, text: str, kind: type[SealiftError], message: str) -> None:
+    path = tmp_path / "project.toml"
+    path.write_text(text)
+    with pytest.raises(kind) as caught:
+        read_project(path)
+    assert message in str(caught.value)
+
+
+def test_a_missing_file_and_an_unknown_name_are_named(project: Path, tmp_path: Path) -> None:
+    with pytest.raises(ProjectError, match="nowhere.toml: the project file can't be read"):
+        read_project(tmp_path / "nowhere.toml")
+    with pytest.raises(ProjectError, match="no such model: expected one, two, three, four, found 'tow'. Did you mean 'two'"):
+        pick(read_project(project), ["tow"])
+
+
+def test_a_job_and_its_outcome_travel_as_json(project: Path) -> None:
+    job = read_project(project)[0]
+    assert Job.from_json(job.to_json()) == job
+    outcome = Outcome(name="one", seconds=1.5, digest="sha256:00", bundles={"p": "sha256:11"}, chosen={"p": "fp32"}, attempts=2)
+    assert Outcome.from_json(outcome.to_json()) == outcome
+
+
+def test_jobs_side_by_side_leave_each_other_cores_to_measure_on() -> None:
+    assert [default_workers(cores) for cores in (1, 2, 4, 8, 64)] == [1, 1, 1, 2, 16]
+
+
+@pytest.mark.skipif(importlib.util.find_spec("ray") is not None, reason="Ray is installed")
+def test_without_ray_the_extra_is_named() -> None:
+    with pytest.raises(ProjectError, match=r"sealift-packager\[ray\]"):
+        list(RayExecutor("auto").run([]))
+
+
+RAY_WORKERS = """
+import ray, sys
+ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, _temp_dir=sys.argv[1])
+print(ray.get_runtime_context().gcs_address, flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed: pip install 'sealift-packager[ray]'")
+def test_a_ray_cluster_gives_the_same_bytes_and_loses_nothing_when_a_worker_is_killed(project: Path, tmp_path: Path) -> None:
+    first = digests(list(LocalExecutor(2).run(read_project(project, cache=False))))
+    with subprocess.Popen(
+        [sys.executable, "-c", RAY_WORKERS, f"/tmp/sealift-ray-{os.getpid()}"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as cluster:
+        assert cluster.stdout is not None
+        address = cluster.stdout.readline().strip()
+        try:
+            killer = threading.Thread(target=_kill_a_worker, args=(cluster.pid,))
+            killer.start()
+            again = digests(list(RayExecutor(address).run(read_project(project, cache=False, locked=True, force=True))))
+            killer.join()
+        finally:
+            cluster.communicate("", timeout=60)
+    assert again == first
+    assert len(again) * len(PROFILES) == 12
+
+
+def _kill_a_worker(cluster: int) -> None:
+    """Kill one process of this cluster that is at work on a job."""
+    import psutil
+
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        for process in psutil.Process(cluster).children(recursive=True):
+            if process.name() == "ray::_do":
+                time.sleep(1)
+                process.kill()
+                return
+        time.sleep(0.05)
+    raise AssertionError("no worker ever began")

@@ -1,0 +1,140 @@
+"""The search for a precision: which nodes go back to fp32, what calibration sees, what saturates, and what the gate of single rows is for."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+
+from sealift_packager.measure.metrics import METRICS
+from sealift_packager.measure.predictions import read_prediction
+from sealift_packager.pipeline import pack
+from sealift_packager.quantize.ranges import METHODS, observe
+from sealift_packager.quantize.saturation import may_saturate
+from sealift_packager.quantize.weights import quantize_weights
+from sealift_packager.request import PackRequest
+from sealift_packager.search.revert import MAX_STEPS, revert
+from sealift_packager.session import Settings, open_session, run_session
+from sealift_runtime.bundle.profile import CpuRequirement
+from support.models import make_profile
+
+NODES = [f"n{number}" for number in range(20)]
+RANDOM = np.random.default_rng(0)
+
+
+def test_the_nodes_that_matter_are_reverted_and_no_others() -> None:
+    needed = {"n0", "n2"}
+    assert revert(NODES, lambda chosen: chosen, lambda chosen: needed <= chosen) == ("n0", "n2")
+
+
+def test_one_bad_node_is_enough() -> None:
+    assert revert(NODES, lambda chosen: chosen, lambda chosen: "n0" in chosen) == ("n0",)
+
+
+def test_a_candidate_that_half_of_its_nodes_can_t_save_is_given_up_at_once() -> None:
+    tried: list[frozenset[str]] = []
+    assert revert(NODES, lambda chosen: tried.append(chosen) or chosen, lambda _: False) is None  # type: ignore[func-returns-value]
+    assert len(tried) == 1
+
+
+def test_the_holdout_is_looked_at_a_bounded_number_of_times() -> None:
+    tried: list[frozenset[str]] = []
+    many = [f"n{number}" for number in range(200)]
+    found = revert(many, lambda chosen: tried.append(chosen) or chosen, lambda chosen: len(chosen) >= 37)  # type: ignore[func-returns-value]
+    assert found is not None
+    assert len(tried) <= MAX_STEPS + 1
+
+
+def chain(outlier: float) -> Any:
+    """Six dense layers; the input of the third has one channel that is ``outlier`` times as large as the others."""
+    generator = np.random.default_rng(1)
+    weights = [(generator.normal(size=(32, 32)) / 4).astype(np.float32) for _ in range(6)]
+    weights[1][:, 5] *= outlier
+    weights[2][5, :] /= outlier
+    nodes, tensors, name = [], [], "x"
+    for number, value in enumerate(weights):
+        tensors.append(onnx.numpy_helper.from_array(value, f"w{number}"))
+        nodes.append(onnx.helper.make_node("MatMul", [name, f"w{number}"], [f"m{number}"], name=f"layer{number}"))
+        name = f"r{number}" if number < 5 else "y"
+        nodes.append(onnx.helper.make_node("Relu" if number < 5 else "Identity", [f"m{number}"], [name], name=f"relu{number}"))
+    graph = onnx.helper.make_graph(
+        nodes,
+        "g",
+        [onnx.helper.make_tensor_value_info("x", 1, ["n", 32])],
+        [onnx.helper.make_tensor_value_info("y", 1, ["n", 32])],
+        tensors,
+    )
+    return onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=9)
+
+
+def test_a_layer_with_outliers_is_put_back_to_fp32_and_named(tmp_path: Path) -> None:
+    onnx.save(chain(3000.0), tmp_path / "model.onnx")
+    np.savez(tmp_path / "rows.npz", x=RANDOM.normal(size=(120, 32)).astype(np.float32))
+    profile = make_profile("elsewhere", cpu=CpuRequirement(arch="aarch64"), precisions=("fp32", "int8-dynamic"), objective=("size",))
+    profile = dataclasses.replace(profile, int8=dataclasses.replace(profile.int8, weight="int8", reduce_range=False))
+    asked = PackRequest(
+        model=tmp_path / "model.onnx",
+        name="outlier",
+        version="1.0.0",
+        profiles=(profile,),
+        out=tmp_path / "out",
+        data=tmp_path / "rows.npz",
+        metric="cosine",
+        max_drop=0.01,
+    )
+    manifest = pack(asked).manifests["elsewhere"]
+    assert manifest.model.precision == "int8-dynamic"
+    assert manifest.model.recipe["reverted"] == ["layer2"]
+    chosen = next(row for row in manifest.evaluation.candidates if row.chosen)
+    assert "1 of its nodes stay in fp32 (layer2)" in chosen.reason
+    assert chosen.accuracy is not None
+    assert chosen.accuracy.packaged > 0.99
+
+
+def test_calibration_takes_inputs_of_different_lengths_and_every_method_gives_a_range_within_what_was_seen() -> None:
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("Relu", ["x"], ["y"])],
+        "g",
+        [onnx.helper.make_tensor_value_info("x", 1, ["n"])],
+        [onnx.helper.make_tensor_value_info("y", 1, ["n"])],
+    )
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=9)
+    values = [RANDOM.normal(size=length).astype(np.float32) for length in (3, 1000, 70000)]
+    values[1][0] = 500.0
+    seen = observe(model, [{"x": row} for row in values])
+    assert seen["x"].counts.sum() == 71003
+    ranges = {name: method(seen["x"]) for name, method in METHODS.items()}
+    assert ranges["minmax"][1] == 500
+    assert all(ranges["minmax"][0] <= low < high <= 500 for low, high in ranges.values())
+    assert ranges["percentile"][1] < 10
+    assert ranges["entropy"][1] < 500
+
+
+def test_weights_as_int8_answer_like_fp32_at_a_third_of_the_size(tmp_path: Path) -> None:
+    model = chain(1.0)
+    small = quantize_weights(model, None, None, tmp_path)  # type: ignore[arg-type]
+    assert small.ByteSize() < 0.4 * model.ByteSize()
+    settings = Settings(entries={"session.disable_quant_qdq": "1"})
+    rows = {"x": RANDOM.normal(size=(50, 32)).astype(np.float32)}
+    reference, found = (run_session(open_session(row, settings, where="m"), rows)["y"] for row in (model, small))
+    assert METRICS["cosine"].score(reference, read_prediction({"y": found})) > 0.999
+
+
+@pytest.mark.parametrize(("largest", "saturates"), [(64, False), (127, True)])
+def test_seven_bits_prove_that_nothing_saturates(largest: int, *, saturates: bool) -> None:
+    weight = np.full((4, 4), largest, np.int8)
+    nodes = [onnx.helper.make_node("MatMulInteger", ["x", "w"], ["y"])]
+    model = onnx.helper.make_model(onnx.helper.make_graph(nodes, "g", [], [], [onnx.numpy_helper.from_array(weight, "w")]))
+    assert may_saturate(model) == (("w",) if saturates else ())
+
+
+def test_cosine_needs_no_target_and_one_is_the_same_direction() -> None:
+    source = RANDOM.normal(size=(5, 8)).astype(np.float32)
+    score = METRICS["cosine"].score
+    assert score(source, read_prediction({"y": source * 3})) == pytest.approx(1)
+    assert score(source, read_prediction({"y": -source})) == pytest.approx(-1)
+    assert score(source, read_prediction({"y": source * 0})) == 0

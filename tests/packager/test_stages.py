@@ -1,0 +1,216 @@
+"""Stages that are done once: cached by content, bounded, and never trusted when damaged."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+
+from sealift_packager.errors import DataError, PackagerError
+from sealift_packager.pipeline import pack
+from sealift_packager.stages.keys import changed, model_digest
+from sealift_packager.stages.stage import Stages
+from sealift_packager.stages.store import StageStore, default_store
+from sealift_packager.structure import StructureError, decode, encode
+from support import trained
+from support.packing import elsewhere, here, request
+
+
+class Told:
+    """A progress that remembers: which stages ran, which were cached."""
+
+    def __init__(self, die_after: str = "") -> None:
+        self.ran: list[str] = []
+        self.known: list[str] = []
+        self._die_after = die_after
+
+    @contextlib.contextmanager
+    def stage(self, title: str) -> Iterator[None]:
+        if self._die_after and any(self._die_after in done for done in self.ran):
+            os.kill(os.getpid(), signal.SIGKILL)
+        yield
+        self.ran.append(title)
+
+    def cached(self, title: str) -> None:
+        self.known.append(title)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Row:
+    name: str
+    values: np.ndarray[Any, np.dtype[Any]]
+    model: Any
+    counts: Mapping[int, float] | None
+    pair: tuple[str, int]
+    many: tuple[float, ...]
+    flags: frozenset[str]
+
+
+def a_row(**changes: Any) -> Row:
+    row = Row(name="a", values=np.array([[1, 2]], np.int8), model=None, counts={3: 0.1}, pair=("x", 1), many=(1.0, 2.5), flags=frozenset("ab"))
+    return dataclasses.replace(row, **changes)
+
+
+def test_values_come_back_as_they_were() -> None:
+    model = onnx.load(trained.onnx_net().model)
+    texts = np.array([["a", "ü"]], dtype=object)
+    for row in (a_row(), a_row(model=model), a_row(counts=None, values=texts), a_row(values=np.array([np.nan, np.inf]))):
+        parts: list[bytes] = []
+        found = decode(Row, encode(row, parts), parts)
+        np.testing.assert_array_equal(found.values, row.values)
+        assert found.values.dtype == row.values.dtype
+        assert dataclasses.replace(found, values=row.values) == row
+
+
+@pytest.mark.parametrize("data", [{}, {"name": 1}, [], None, {"name": "a", "surprise": 1}])
+def test_a_document_of_another_type_is_refused(data: Any) -> None:
+    with pytest.raises(StructureError):
+        decode(Row, data)
+
+
+def test_a_second_build_does_nothing_but_write_and_is_the_same(tmp_path: Path) -> None:
+    store, first, second = StageStore(tmp_path / "cache"), Told(), Told()
+    one = pack(request(trained.cancer(), tmp_path / "a", here()), first, cache=store)
+    start = time.monotonic()
+    two = pack(request(trained.cancer(), tmp_path / "b", here()), second, cache=store)
+    assert time.monotonic() - start < 2
+    assert one.digest == two.digest  # what was measured is what was measured
+    assert one.lock == two.lock
+    assert second.known == ["any-cpu: everything"]
+    assert second.ran == ["any-cpu: write the bundle", "Write the release"]
+    assert "Load model and data" in first.ran
+
+
+def test_what_a_release_is_called_is_not_cached(tmp_path: Path) -> None:
+    store, told = StageStore(tmp_path / "cache"), Told()
+    pack(request(trained.cancer(), tmp_path / "a"), cache=store)
+    renamed = pack(request(trained.cancer(), tmp_path / "b", name="other", version="2.0.0", description="New."), told, cache=store)
+    manifest = renamed.manifests["elsewhere"]
+    assert (manifest.name, manifest.version, manifest.description) == ("other", "2.0.0", "New.")
+    assert told.known == ["elsewhere: everything"]
+
+
+def test_another_seed_profile_or_content_is_another_result_and_another_budget_keeps_the_conversion(tmp_path: Path) -> None:
+    store = StageStore(tmp_path / "cache")
+    pack(request(trained.cancer(), tmp_path / "a"), cache=store)
+    told = {name: Told() for name in ("seed", "profile", "budget")}
+    pack(request(trained.cancer(), tmp_path / "b", seed=1), told["seed"], cache=store)
+    pack(request(trained.cancer(), tmp_path / "c", elsewhere(threads=(2,))), told["profile"], cache=store)
+    pack(request(trained.cancer(), tmp_path / "d", max_drop=0.2), told["budget"], cache=store)
+    assert told["seed"].known == []
+    for name in ("profile", "budget"):
+        assert told[name].known[0].startswith("Convert from scikit-learn")
+        assert not any("everything" in title for title in told[name].known)
+
+
+def test_a_damaged_entry_is_a_miss(tmp_path: Path) -> None:
+    store = StageStore(tmp_path / "cache")
+    first = pack(request(trained.cancer(), tmp_path / "a"), cache=store)
+    for path in (tmp_path / "cache").rglob("*.stage"):
+        data = path.read_bytes()
+        path.write_bytes(data[: len(data) // 2] if len(data) % 2 else data[:-1] + bytes([data[-1] ^ 1]))
+    told = Told()
+    assert pack(request(trained.cancer(), tmp_path / "b"), told, cache=store).digest == first.digest
+    assert told.known == []
+
+
+def test_a_stage_whose_user_code_changed_is_done_again(tmp_path: Path) -> None:
+    store, metric = StageStore(tmp_path / "cache"), tmp_path / "own_metric_of_test_stages.py"
+    asked = {"metric": f"{metric}:score", "max_drop": 0.5}
+    metric.write_text("def score(target, outputs):\n    return 0.25\n")
+    pack(request(trained.cancer(), tmp_path / "a", **asked), cache=store)
+    metric.write_text("def score(target, outputs):\n    return 0.75\n")
+    found = pack(request(trained.cancer(), tmp_path / "b", **asked), cache=store).manifests["elsewhere"].evaluation.accuracy
+    assert found is not None
+    assert found.packaged == 0.75
+
+
+def test_the_cache_is_bounded_and_throws_out_what_was_used_longest_ago(tmp_path: Path) -> None:
+    store = StageStore(tmp_path, limit_bytes=2500)
+    for number in range(3):
+        key = f"{number}" * 64
+        store.write(key, bytes(1000))
+        os.utime(tmp_path / key[:2] / f"{key}.stage", ns=(number, number))
+    assert store.read("0" * 64) is None
+    assert store.read("1" * 64) is not None  # used now
+    store.write("3" * 64, bytes(1000))
+    assert [store.read(f"{number}" * 64) is None for number in range(4)] == [True, False, True, False]
+    store.write("4" * 64, bytes(5000))
+    assert store.read("4" * 64) is None
+
+
+def test_a_cache_that_cannot_be_written_keeps_nothing_and_stops_nothing(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    assert Stages(StageStore(tmp_path / "file"), Told(), {"a": 1}).run("one", int, lambda: 7) == 7
+
+
+def test_a_stage_that_fails_keeps_nothing(tmp_path: Path) -> None:
+    stages = Stages(StageStore(tmp_path), Told(), {"a": 1})
+
+    def fail() -> int:
+        raise DataError("no")
+
+    with pytest.raises(DataError):
+        stages.run("one", int, fail)
+    assert stages.run("one", int, lambda: 3) == 3
+
+
+def test_the_directory_and_its_size_come_from_the_environment(tmp_path: Path) -> None:
+    store = default_store({"SEALIFT_CACHE": str(tmp_path), "SEALIFT_CACHE_BYTES": "10"})
+    assert (store.directory, store.limit_bytes) == (tmp_path, 10)
+    assert default_store({}).directory.name == "sealift"
+    with pytest.raises(PackagerError, match="SEALIFT_CACHE_BYTES"):
+        default_store({"SEALIFT_CACHE_BYTES": "much"})
+
+
+def test_external_weights_count_as_content(tmp_path: Path) -> None:
+    model = onnx.load(trained.onnx_net().model)
+    onnx.save(model, tmp_path / "m.onnx", save_as_external_data=True, location="w.bin", size_threshold=0)
+    before = model_digest(tmp_path / "m.onnx")
+    data = bytearray((tmp_path / "w.bin").read_bytes())
+    data[5] ^= 1
+    (tmp_path / "w.bin").write_bytes(data)
+    assert model_digest(tmp_path / "m.onnx") != before
+    assert changed({str(tmp_path / "gone"): "sha256:0"})
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from sealift_packager.pipeline import pack
+from sealift_packager.stages.store import StageStore
+from support.packing import elsewhere, request
+from support.trained import Trained
+from packager.test_stages import Told
+model, data, place, point = sys.argv[1:]
+asked = request(Trained(model=Path(model), data=Path(data), target="target"), Path(place) / "out", elsewhere(), signer=None)
+told = Told(die_after=point)
+pack(asked, told, cache=StageStore(Path(place) / "cache"))
+print(*told.known, sep="|")
+"""
+
+
+@pytest.mark.parametrize("point", ["Check parity", "int8-static"])
+def test_a_build_killed_in_the_middle_goes_on_from_the_last_finished_stage(tmp_path: Path, point: str) -> None:
+    words = [sys.executable, "-c", KILLED, trained.onnx_net().model, trained.onnx_net().data, tmp_path]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    killed = subprocess.run([*map(str, words), point], capture_output=True, text=True, timeout=100, env=environment, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert not (tmp_path / "out").exists()
+    resumed = subprocess.run([*map(str, words), ""], capture_output=True, text=True, timeout=100, env=environment, check=True)
+    known = resumed.stdout.strip().split("|")
+    assert known[0].startswith("Convert from ONNX")
+    assert any(point in title for title in known)
+    fresh = pack(request(trained.onnx_net(), tmp_path / "fresh", signer=None))
+    assert (tmp_path / "out" / "index.json").read_bytes() == (fresh.directory / "index.json").read_bytes()
