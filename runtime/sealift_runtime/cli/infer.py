@@ -99,7 +99,7 @@ def _converted(value: Any, spec: TensorSpec, where: str, expected: str) -> Array
         if given.dtype.kind == "O":  # JSON's null is a missing number
             given = np.asarray(value, dtype=np.float64)
         if given.dtype.kind not in "biuf":
-            raise RequestError("not numbers", where=where, expected=expected, found=str(given.dtype))
+            raise RequestError("not numbers", where=where, expected=expected, found="text" if given.dtype.kind == "U" else str(given.dtype))
         with np.errstate(over="ignore", invalid="ignore"):
             made = given.astype(spec.numpy_dtype)
     except (ValueError, TypeError, OverflowError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import resource
 import signal
 import stat
@@ -83,3 +84,17 @@ def test_a_killed_writer_leaves_a_whole_file(tmp_path: Path) -> None:
         data = target.read_bytes()
         assert len(data) == 160_000
         assert data == data[:8] * 20_000
+
+
+def test_only_a_full_disk_is_translated_where_other_errors_say_more(tmp_path: Path) -> None:
+    with pytest.raises(DiskFullError, match="the disk is full"), durable.translate_full_disk(tmp_path):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    with pytest.raises(FileNotFoundError), durable.translate_full_disk(tmp_path):
+        raise FileNotFoundError(errno.ENOENT, "No such file")
+
+
+@pytest.mark.parametrize(("name", "lacks_room"), [("SQLITE_FULL", True), ("SQLITE_IOERR_SHMSIZE", False), ("SQLITE_CORRUPT", False), (None, False)])
+def test_a_database_lacks_room_when_sqlite_says_so_or_fails_on_a_full_disk(tmp_path: Path, name: str | None, lacks_room: bool) -> None:
+    error = OSError()
+    error.sqlite_errorname = name  # type: ignore[attr-defined]
+    assert durable.database_lacks_room(error, tmp_path / "state.sqlite") is lacks_room

@@ -1,0 +1,274 @@
+"""What ``sealift-agent`` says to a mistake, and how a device lives on without its disk, its hub, its repository or its files."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import sqlite3
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from support.agents import AgentUnderTest, device, wait_until
+from support.cli import Ran, run
+from support.hub import COMMAND, running_hub
+from support.small_disk import small_disk
+from support.workshop import refused, refused_as_json, workshop
+
+
+def agent(home: Path, *words: object, cwd: Path | None = None) -> Ran:
+    return run("sealift-agent", *words, "--home", home, cwd=cwd)
+
+
+def init(home: Path, *words: object) -> Ran:
+    work = workshop()
+    return agent(home, "init", "--repo", work / "repo", "--root", work.root, *words)
+
+
+@pytest.fixture(scope="module")
+def synced(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A device that has its model; commands that change nothing use it as it is."""
+    home = tmp_path_factory.mktemp("synced") / "home"
+    init(home, "--set", "timing.probation_s=0").ok()
+    agent(home, "sync").ok()
+    return home
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    """A device of the test's own that has its model."""
+    home = tmp_path / "home"
+    init(home, "--set", "timing.probation_s=0").ok()
+    agent(home, "sync").ok()
+    return home
+
+
+@pytest.fixture
+def taken_port() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield int(listener.getsockname()[1])
+
+
+@pytest.mark.parametrize("verb", ["sync", "run", "status", "infer x", "rollback x", "doctor", "import {here}", "export {here}"])
+def test_a_device_that_is_not_initialised(tmp_path: Path, verb: str) -> None:
+    here = workshop() / "repo" if verb.startswith("import") else tmp_path
+    said = f"error: {tmp_path}/none: not initialised: expected an agent.toml. Run sealift-agent init --repo URL-or-DIR --root root.json"
+    refused(agent(tmp_path / "none", *verb.format(here=here).split()), 3, said)
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["--root", "no.json"], 3, "error: no.json: the root of trust can't be read (No such file or directory). It is metadata/root.json of"),
+        (["--root", __file__], 4, "metadata/root.json: not "),
+        (["--repo", "ftp://x/y"], 3, "not a kind of place that Sealift reads from: expected http://…, https://… or a directory."),
+        (["--channel", "st/x"], 3, "source.channel: malformed: expected a text matching"),
+        (["--hub", "hub.local"], 3, "agent.toml: hub.url: not the address of a hub: expected http://… or https://…, found 'hub.local'"),
+        (["--ca-file", "no.pem"], 3, "no.pem: the CA file can't be read (No such file or directory)"),
+        (["--ca-file", __file__], 3, "not a CA certificate: expected certificates in PEM form"),
+        (["--set", "timing.pol_s=3"], 3, "error: --set timing.pol_s=3: no such setting: expected one of hub.url,"),
+        (["--set", "timing.pol_s=3"], 3, "Did you mean 'timing.poll_s'?"),
+        (["--set", "timing.poll_s"], 3, "error: --set timing.poll_s: no value: expected timing.poll_s=VALUE"),
+        (["--set", "timing.poll_s=abc"], 3, "agent.toml: timing.poll_s: wrong type: expected a number, found a text"),
+        (["--set", "serving.port=99999"], 3, "agent.toml: serving.port: out of range: expected 0 to 65535, found 99999"),
+    ],
+)
+def test_an_option_of_init_that_is_wrong_leaves_nothing(tmp_path: Path, words: list[str], code: int, said: str) -> None:
+    refused(init(tmp_path / "home", *words), code, said)
+    assert not (tmp_path / "home").exists()
+
+
+def test_another_root_than_the_device_trusts(synced: Path, tmp_path: Path) -> None:
+    run("sealift", "repo", "init", tmp_path / "foreign").ok()
+    root = tmp_path / "foreign" / "metadata" / "root.json"
+    refused(init(synced, "--root", root), 3, "this device already trusts another root.", "To follow another repository, use another home.")
+    refused(agent(synced, "import", tmp_path / "foreign"), 4, "metadata/timestamp.json: not enough valid signatures")
+    init(tmp_path / "home", "--root", root).ok()
+    refused(agent(tmp_path / "home", "sync"), 4, "metadata/timestamp.json: not enough valid signatures", "timestamp was signed by 0/1 keys.")
+
+
+def test_a_channel_that_is_misspelt_gets_the_nearest(tmp_path: Path) -> None:
+    init(tmp_path / "home", "--channel", "stabel").ok()
+    refused(agent(tmp_path / "home", "sync"), 4, "no such channel: expected one of stable, found 'stabel'. Did you mean 'stable'?")
+    assert "stabel" in refused_as_json(agent(tmp_path / "home", "sync", "--json"), 4, "TrustError")
+
+
+def test_a_repository_that_cannot_be_reached(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    init(tmp_path / "home", "--repo", f"http://127.0.0.1:{port}/repository").ok()
+    said = "the server can't be reached (Connection refused), after 4 attempts. Is the host up, and the address right?"
+    refused(agent(tmp_path / "home", "sync"), 5, f"error: http://127.0.0.1:{port}/repository/metadata/2.root.json: {said}")
+    init(tmp_path / "home", "--repo", tmp_path / "unmounted").ok()
+    refused(agent(tmp_path / "home", "sync"), 5, f"error: {tmp_path}/unmounted: no such directory. Is the medium plugged in and mounted?")
+    doctor = agent(tmp_path / "home", "doctor")
+    assert doctor.code == 6
+    assert "failed  repository    " in doctor.out
+
+
+@pytest.mark.parametrize(
+    ("inputs", "said"),
+    [
+        ({"x": [[1, 2, 3]]}, "x: wrong shape: expected float32 ['batch', 4], found [1, 3]"),
+        ({"x": [1, 2, 3, 4]}, "x: wrong shape: expected float32 ['batch', 4], found [4]"),
+        ({"x": [[1, 2, 3, 4], [1]]}, "x: not a tensor of this model ("),
+        ({"x": [["a", "b", "c", "d"]]}, "x: not numbers: expected float32 ['batch', 4], found text"),
+        ({"x": [[1, 2, 3, 1e60]]}, "x: not a value of this type: expected float32 ['batch', 4], found 1e+60"),
+        ({"X": [[1, 2, 3, 4]]}, "X: no such input: expected x (float32 ['batch', 4])"),
+        ({}, "x: an input is missing: expected x (float32 ['batch', 4])"),
+        ([1], 'not a set of inputs: expected a JSON object like {"x": [[1, 2]]}'),
+    ],
+)
+def test_inputs_that_are_not_the_models(synced: Path, tmp_path: Path, inputs: object, said: str) -> None:
+    (tmp_path / "inputs.json").write_text(json.dumps(inputs))
+    refused(agent(synced, "infer", "linear", "--input", "inputs.json", cwd=tmp_path), 3, f"error: inputs.json: {said}")
+
+
+def test_arrays_of_another_kind(synced: Path, tmp_path: Path) -> None:
+    np.savez(tmp_path / "inputs.npz", x=np.zeros((1, 4), np.complex64))
+    said = "x: not numbers: expected float32 ['batch', 4], found complex64"
+    refused(agent(synced, "infer", "linear", "--input", tmp_path / "inputs.npz"), 3, said)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["infer", "linera", "--golden"], 3, "error: linera: no such model on this device: expected linear. Did you mean 'linear'?"),
+        (["infer", "linear"], 3, "error: no input was given: expected x (float32 ['batch', 4]). Name a file with --input, or use --golden."),
+        (["infer", "linear", "--input", "no.json"], 3, "error: no.json: can't be read"),
+        (["rollback", "linera"], 3, "error: linera: no such model on this device: expected linear. Did you mean 'linear'?"),
+        (["rollback", "linear"], 3, "error: linear: there is nothing to go back to: expected a model with a previous version on this device"),
+        (["sync", "--retry", "linera"], 3, "error: linera: no such model on this device: expected linear. Did you mean 'linear'?"),
+        (["import", "nowhere"], 3, "error: nowhere: neither a repository nor a receipt for this device is on this medium"),
+        (["export", "nowhere"], 3, "error: nowhere: no such directory. Is the medium mounted?"),
+    ],
+)
+def test_one_mistake_of_each_verb(synced: Path, tmp_path: Path, words: list[str], code: int, said: str) -> None:
+    refused(agent(synced, *words, cwd=tmp_path), code, said)
+
+
+def test_errors_are_json_for_machines(synced: Path) -> None:
+    assert "linera" in refused_as_json(agent(synced, "infer", "linera", "--golden", "--json"), 3, "UpdateError")
+    assert "NAME" in refused_as_json(agent(synced, "rollback", "--json"), 2, "MissingParameter")
+    assert "Did you mean 'sync'?" in agent(synced, "syn").err
+
+
+def test_a_port_in_use(synced: Path, taken_port: int) -> None:
+    done = agent(synced, "run", "--port", taken_port)
+    assert done.code == 6
+    said = f"error: 127.0.0.1:{taken_port}: port {taken_port} is in use. Stop the program that has it, or choose another port (0: a free one)."
+    assert said in done.err
+    assert "Traceback" not in done.err
+
+
+def test_a_second_agent_on_the_same_home(own: Path) -> None:
+    with device(own) as first:
+        first.start("--port", 0)
+        done = agent(own, "run", "--port", 0)
+        refused(done, 6, f"error: {own}: another agent runs for this home. Stop it first, or use another --home.")
+        assert first.serving() == "1.0.0"
+
+
+def test_a_configuration_that_was_broken_by_hand(own: Path) -> None:
+    text = (own / "agent.toml").read_text()
+    (own / "agent.toml").write_text(text.replace("poll_s", "pol_s"))
+    for verb in ("status", "run", "doctor"):
+        refused(agent(own, verb), 3, f"error: {own}/agent.toml: timing.pol_s: unknown field: expected one of poll_s,", "Did you mean 'poll_s'?")
+    (own / "agent.toml").write_text(text + "junk\n")
+    refused(agent(own, "sync"), 3, f"error: {own}/agent.toml: not valid TOML (Expected '=' after a key in a key/value pair (at line")
+    init(own).ok()
+    agent(own, "sync").ok()
+
+
+@pytest.mark.parametrize("damage", ["overwritten", "cut off"])
+def test_a_damaged_database_is_said_and_can_be_moved_away(own: Path, damage: str) -> None:
+    state = own / "state.sqlite"
+    state.write_bytes(b"not a database, " * 100 if damage == "overwritten" else state.read_bytes()[:5000])
+    advice = "It is damaged. Move state.sqlite* away and run sealift-agent sync: what the channel names is installed anew."
+    for verb in ("status", "sync", "infer linear --golden"):
+        refused(agent(own, *verb.split()), 6, f"error: {state}: the database can't be used (", advice)
+    running = agent(own, "run", "--port", 0)
+    assert running.code == 6
+    assert "Traceback" not in running.err
+    assert advice in running.err
+    state.unlink()
+    agent(own, "sync").ok()
+    assert agent(own, "infer", "linear", "--golden", "--json").ok().json["version"] == "1.0.0"
+
+
+@pytest.mark.parametrize("what", ["store/blobs", "bundles"])
+def test_files_that_were_deleted_come_back_by_a_sync(own: Path, what: str) -> None:
+    shutil.rmtree(own / what)
+    doctor = agent(own, "doctor")
+    assert doctor.code == 6
+    assert "failed  installed" in doctor.out
+    agent(own, "sync").ok()
+    assert agent(own, "infer", "linear", "--golden", "--json").ok().json["version"] == "1.0.0"
+    assert "ok      installed     linear 1.0.0" in agent(own, "doctor").out
+
+
+def test_a_clock_that_was_set_back_does_no_harm(own: Path) -> None:
+    """The clock can't be set in a test; to the device, a state that has seen the future is the same."""
+    state = own / "trust" / "state.json"
+    document = json.loads(state.read_text())
+    state.write_text(json.dumps(document | {"seen_time": "2027-01-01T00:00:00Z"}))
+    doctor = agent(own, "doctor")
+    assert "but 2027-01-01T00:00:00Z is certainly over; that is used instead" in doctor.out
+    assert agent(own, "sync").code == 0
+
+
+def test_a_hub_that_is_down_is_waited_for(tmp_path: Path) -> None:
+    with running_hub(tmp_path / "hub") as hub:
+        url = hub.url
+    port = url.rsplit(":", 1)[1]
+    with device(tmp_path / "home") as own_device:
+        own_device.init(workshop() / "repo", workshop().root, "--hub", url)
+        own_device.start()
+        wait_until(lambda: own_device.serving() == "1.0.0", 60, "the model")
+        wait_until(lambda: own_device.status()["reports"]["sealed"] >= 1, 30, "a report")
+        assert own_device.status()["reports"]["acknowledged"] == 0
+        command = [COMMAND, "serve", "--data", str(tmp_path / "hub"), "--port", port]
+        with (tmp_path / "hub2.log").open("w") as log:
+            process = subprocess.Popen(command, stdout=log, stderr=log)
+        try:
+            wait_until(lambda: own_device.status()["reports"]["acknowledged"] >= 1, 60, "the hub to have the report")
+            assert own_device.serving() == "1.0.0"
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def test_a_full_disk_stops_an_update_and_no_answer(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk") as disk, device(disk.directory / "home") as own_device:
+        log = own_device.log = tmp_path / "agent.log"
+        disk.leave(0)
+        refused(init(own_device.home), 6, "the disk is full (No space left on device)")
+        disk.clear()
+        own_device.init(workshop() / "repo", workshop().root, limits__reserve_mb="0")
+        disk.leave(40)
+        refused(agent(own_device.home, "sync"), 6, "the disk is full")
+        assert not [name for name in disk.names() if name.endswith(".partial")]
+        disk.clear()
+        agent(own_device.home, "sync").ok()
+        own_device.start()
+        disk.leave(0)
+        _answers(own_device, 20)
+        exported = agent(own_device.home, "export", tmp_path)
+        assert exported.code in (0, 6), exported.err
+        _answers(own_device, 20)
+        disk.clear()
+        agent(own_device.home, "export", tmp_path).ok()
+        assert "Traceback" not in log.read_text()
+        with sqlite3.connect(own_device.home / "state.sqlite") as state:
+            assert state.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        state.close()
+
+
+def _answers(own_device: AgentUnderTest, times: int) -> None:
+    for _ in range(times):
+        assert own_device.infer("linear", [{"name": "x", "shape": [1, 4], "datatype": "FP32", "data": [0, 1, 2, 3]}])["outputs"]

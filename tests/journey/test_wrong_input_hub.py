@@ -1,0 +1,60 @@
+"""What ``sealift-hub`` says to a mistake, and how it meets a full disk."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+from support.cli import run
+from support.hub import running_hub
+from support.simulated import SimulatedDevice
+from support.small_disk import small_disk
+from support.workshop import refused, refused_as_json
+
+
+def test_a_port_in_use(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        done = run("sealift-hub", "serve", "--data", tmp_path / "hub", "--port", port)
+    said = f"error: 127.0.0.1:{port}: can't listen here (address already in use). Stop what listens there, or give another --port"
+    refused(done, 6, said)
+
+
+def test_a_medium_that_is_none(tmp_path: Path) -> None:
+    (tmp_path / "medium").mkdir()
+    done = run("sealift-hub", "import", tmp_path / "medium", "--data", tmp_path / "hub")
+    refused(done, 3, "medium: no reports are here: expected a folder sealift-reports. Give the directory that sealift-agent export wrote to.")
+    assert list((tmp_path / "medium").iterdir()) == []
+
+
+def test_errors_are_json_for_machines(tmp_path: Path) -> None:
+    done = run("sealift-hub", "import", tmp_path, "--data", tmp_path / "hub", "--json")
+    assert "no reports are here" in refused_as_json(done, 3, "MediumError")
+    done = run("sealift-hub", "import", tmp_path / "none", "--data", tmp_path / "hub", "--json")
+    assert "does not exist" in refused_as_json(done, 2, "BadParameter")
+
+
+def test_a_database_that_is_damaged(tmp_path: Path) -> None:
+    (tmp_path / "hub").mkdir()
+    (tmp_path / "hub" / "hub.sqlite").write_bytes(b"not a database, " * 100)
+    for words in (["devices"], ["serve", "--port", "0"]):
+        refused(run("sealift-hub", *words, "--data", tmp_path / "hub"), 6, "hub.sqlite: the database failed (file is not a database)")
+
+
+def test_a_hub_on_a_full_disk_says_so_and_takes_the_reports_once_there_is_room(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk") as disk:
+        data = disk.directory / "hub"
+        disk.leave(0)
+        for words in (["devices"], ["serve", "--port", "0"]):
+            refused(run("sealift-hub", *words, "--data", data), 6, "the database failed (database or disk is full). Free some space")
+        disk.clear()
+        assert run("sealift-hub", "devices", "--data", data, "--json").ok().json == {"devices": []}
+        device = SimulatedDevice()
+        with running_hub(data) as hub:
+            disk.leave(0)
+            refusals = [hub.enrol(device).status_code for _ in range(3)]
+            assert all(code in (201, 200, 503, 507) for code in refusals), refusals
+            assert hub.get("/healthz").status_code in (200, 503)
+            disk.clear()
+            assert hub.enrol(device).status_code in (200, 201)
+            assert hub.device(device)["id"] == device.id
