@@ -16,7 +16,7 @@ PYTEST_FLAGS ?= -n 2 --dist loadfile -q
 PIP_FLAGS := --quiet --disable-pip-version-check --constraint constraints.txt
 SETUP_INPUTS := constraints.txt requirements-dev.txt runtime/pyproject.toml packager/pyproject.toml hub/pyproject.toml
 
-.PHONY: help setup demo test test-runtime check fix bench clean
+.PHONY: help setup demo test test-runtime check fix bench clean compat
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -27,7 +27,7 @@ $(VENV)/.ready: $(SETUP_INPUTS)
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "error: $(PYTHON) has no venv module; on Debian: apt-get install python3-venv" >&2; exit 1; }
 	@echo "Setting up $(VENV) with $$($(PYTHON) --version) (some minutes the first time) …"
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install $(PIP_FLAGS) -e './runtime[cpu]' -e './packager[sklearn,torch]' -e ./hub -r requirements-dev.txt
+	$(BIN)/pip install $(PIP_FLAGS) -e './runtime[cpu]' -e './packager[sklearn,torch,skops,xgboost,lightgbm,catboost]' -e ./hub -r requirements-dev.txt
 	@touch $@
 
 $(WHEELHOUSE)/.ready: constraints.txt runtime/pyproject.toml $(VENV)/.ready
@@ -74,6 +74,10 @@ fix: $(VENV)/.ready  ## Format, and mend what ruff can
 
 bench: $(VENV)/.ready  ## Measure what the README states
 	$(BIN)/python -m benchmarks
+
+compat: $(VENV)/.ready  ## Pack every model of examples/models and write docs/compatibility.md (COMPAT='--only torch' for some)
+	$(BIN)/pip install $(PIP_FLAGS) --no-deps -r examples/models/requirements.txt
+	$(BIN)/python examples/models/compat.py $(COMPAT)
 
 clean:  ## Remove what the targets above made
 	rm -rf $(VENV) $(CLEAN) $(SIGNING) build .demo .bench .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -8,6 +8,7 @@ Reading order, which is the pipeline's:
 - ``pipeline``    the pipeline; ``profile_build`` one profile of it, ``manifest`` what it writes down
 - ``load``        from a model file to a `SourceModel`, its kind found from the content
 - ``data``        holdout data, fitted to the model; synthetic inputs where there is none
+- ``trees``       tree ensembles of every library as values, and rows beside their thresholds
 - ``convert``     to ONNX, in one tidy form
 - ``parity``      does the graph answer like its source?
 - ``candidates``  what is tried for a profile, as values

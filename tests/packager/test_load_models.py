@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import zipfile
 from pathlib import Path
 
 import joblib
@@ -47,6 +48,25 @@ def test_the_kind_is_found_from_the_content_whatever_the_name(tmp_path: Path) ->
         copy.write_bytes(path.read_bytes())
         assert detect_kind(copy) == kind
     assert detect_kind(trained.state_dict().model) == "torch-state"
+
+
+def test_tensorflow_s_and_keras_files_are_refused_with_the_way_to_onnx(tmp_path: Path) -> None:
+    (tmp_path / "m.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(64))
+    with zipfile.ZipFile(tmp_path / "m.keras", "w") as archive:
+        for name in ("config.json", "metadata.json", "model.weights.h5"):
+            archive.writestr(name, "{}")
+    (tmp_path / "saved").mkdir()
+    (tmp_path / "saved" / "saved_model.pb").touch()
+    for name in ("m.h5", "m.keras", "saved"):
+        with pytest.raises(SourceModelError, match="tf2onnx"):
+            load_model(tmp_path / name, LoadOptions())
+
+
+def test_an_archive_that_unpacks_to_far_more_than_it_is_is_not_unpacked(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "bomb.pt", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a/data.pkl", bytes(100 * 2**20))
+    with pytest.raises(SourceModelError, match="zip bomb"):
+        load_model(tmp_path / "bomb.pt", TRUST)
 
 
 def test_a_compressed_joblib_and_an_old_torch_file_are_known(tmp_path: Path) -> None:

@@ -20,7 +20,8 @@ def sealift(*words: object, environment: dict[str, str] | None = None) -> subpro
     """Run the command in a process of its own, its output in pipes."""
     code = "from sealift_packager.cli import main; main()"
     command = [sys.executable, "-c", code, *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env={"PATH": "/usr/bin:/bin", "SEALIFT_CACHE": str(trained.folder() / "cache"), **(environment or {})})
+    env = {"PATH": "/usr/bin:/bin", "SEALIFT_CACHE": str(trained.folder() / "cache"), **(environment or {})}
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=env)
 
 
 def pack_words(tmp_path: Path, *more: object) -> list[object]:

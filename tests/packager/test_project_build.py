@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -36,7 +37,7 @@ def project(tmp_path: Path) -> Path:
     """Four models × three profiles, one of the models twice as three names; none of the profiles is this machine's."""
     PrivateKey.generate().save(tmp_path / "key.pem", None)
     cancer, program = trained.cancer(), trained.program()
-    defaults = f'version = "1.0.0"\nprofiles = {json.dumps(PROFILES)}\nkey = "key.pem"\ntrust_pickle = true\n'
+    defaults = f'version = "1.0.0"\nprofile = {json.dumps(PROFILES)}\nkey = "key.pem"\ntrust-pickle = true\n'
     sources = {"one": cancer, "two": program, "three": cancer, "four": program}
     tables = [
         f'[models.{name}]\nmodel = "{what.model}"\ndata = "{what.data}"\ntarget = "{what.target}"\nseed = {seed}\n'
@@ -99,9 +100,9 @@ def test_the_command_goes_on_after_a_failure_and_names_it(project: Path) -> None
     [
         ("", DocumentError, "models: a required field is missing"),
         ("[models]\n", ProjectError, "no models"),
-        ("[models.a]\nversion = '1.0.0'\nprofiles = []\n", DocumentError, "models.a.model: a required field is missing"),
-        ("[models.a]\nmodel = 'm'\nversion = '1.0.0'\nprofile = ['x']\n", DocumentError, "Did you mean 'profile'"),
-        ("[defaults]\nsede = 1\n[models.a]\nmodel = 'm'\nversion = '1.0.0'\nprofiles = ['x']\n", DocumentError, "models.a.sede: unknown field"),
+        ("[models.a]\nversion = '1.0.0'\nprofile = []\n", DocumentError, "models.a.model: a required field is missing"),
+        ("[models.a]\nmodel = 'm'\nversion = '1.0.0'\nprofiles = ['x']\n", DocumentError, "Did you mean 'profiles'"),
+        ("[defaults]\nsede = 1\n[models.a]\nmodel = 'm'\nversion = '1.0.0'\nprofile = ['x']\n", DocumentError, "models.a.sede: unknown field"),
         ("[modles.a]\n", DocumentError, "models"),
     ],
 )
@@ -149,7 +150,12 @@ sys.stdin.read()
 @pytest.mark.timeout(400)
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed: pip install 'sealift-packager[ray]'")
-def test_a_ray_cluster_gives_the_same_bytes_and_loses_nothing_when_a_worker_is_killed(project: Path, tmp_path: Path) -> None:
+def test_a_ray_cluster_gives_the_same_bytes_and_loses_nothing_when_a_worker_is_killed(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "token").write_text(secrets.token_hex(32))
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "token"))  # or Ray leaves one in the home directory
+    monkeypatch.setenv("RAY_raylet_start_wait_time_s", "150")  # a busy machine
     first = digests(list(LocalExecutor(2).run(read_project(project, cache=False))))
     with subprocess.Popen(
         [sys.executable, "-c", RAY_WORKERS, f"/tmp/sealift-ray-{os.getpid()}"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

@@ -82,7 +82,7 @@ def test_without_data_example_inputs_show_the_shapes(tmp_path: Path) -> None:
 
 def test_an_onnx_model_and_a_path_give_the_same_bytes(tmp_path: Path) -> None:
     path = trained.onnx_net().model
-    rows = {"data": trained.onnx_net().data, "target": trained.onnx_net().target, "max_drop": 0.05}
+    rows: dict[str, Any] = {"data": trained.onnx_net().data, "target": trained.onnx_net().target, "max_drop": 0.05}
     created = datetime.datetime(2026, 1, 31, tzinfo=datetime.UTC)
     one = sealift_packager.pack(onnx.load(path), name="m", profile=PROFILE, out=tmp_path / "one", created=created, **rows)
     two = sealift_packager.pack(path, name="m", profile=PROFILE, out=tmp_path / "two", created=created, **rows)

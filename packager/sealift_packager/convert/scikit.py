@@ -1,46 +1,138 @@
-"""scikit-learn by skl2onnx."""
+"""scikit-learn: tree ensembles by our own writer, everything else by skl2onnx, into which that writer is put for pipelines."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
+
+import onnx
 
 from sealift_packager.convert import graph
 from sealift_packager.convert.missing_values import mend_missing_values
-from sealift_packager.errors import ConversionError
+from sealift_packager.convert.trees import ML_OPSET, convert_trees, ensemble_nodes
+from sealift_packager.errors import ConversionError, PackagerError
 from sealift_packager.load.source import SourceModel
 from sealift_packager.quiet import quiet
+from sealift_packager.session import Settings, open_session
+from sealift_packager.trees.from_estimator import library_of, read_estimator
 from sealift_runtime.bundle.tensors import TensorSpec
 
-ML_OPSET = 3
+_ADVICE: Final = "See https://onnx.ai/sklearn-onnx/supported.html for the estimators that it knows; or replace this step by one of them."
 
 
 def convert_scikit(source: SourceModel) -> Any:
-    """The graph of a pipeline: float32 columns in, plain tensors out (no maps); `ConversionError`."""
+    """The graph of an estimator or a pipeline: float32 columns in, plain tensors out (no maps); `ConversionError`.
+
+    Steps before trees are computed in float64, as scikit-learn does: a value that was rounded on the way may stand on the other side of a threshold.
+    """
+    if source.trees is not None:
+        return convert_trees(source)
+    if source.inner:
+        try:
+            model = _narrowed(_convert(source, double=True))
+            open_session(graph.tidy(model), Settings(), where="scikit-learn model")
+        except PackagerError:  # an operator without a float64 kernel: then all in float32, and parity judges
+            model = _convert(source, double=False)
+    else:
+        model = _convert(source, double=False)
+    return graph.rename_outputs(model, source.outputs)
+
+
+def _convert(source: SourceModel, *, double: bool) -> Any:
     try:
         import skl2onnx
     except ImportError as error:
         raise ConversionError("skl2onnx is not installed", where="scikit-learn model", advice="pip install 'sealift-packager[sklearn]'") from error
-    types = [(spec.name, _type(spec)) for spec in source.inputs]
-    options = {"zipmap": False} if "probabilities" in source.outputs else None
+    final = source.native.steps[-1][1] if source.inner else None
+    own: dict[str, Any] = {}
+    if final is not None:
+        own = {"custom_conversion_functions": {type(final): _write_trees}, "custom_shape_calculators": {type(final): _shape_of_trees}}
+    options = {"zipmap": False} if "probabilities" in source.outputs and (final is None or library_of(final) == "sklearn") else None
     try:
         with quiet():
-            model = skl2onnx.to_onnx(
-                source.native, initial_types=types, options=options, target_opset={"": graph.TARGET_OPSET, "ai.onnx.ml": ML_OPSET}
+            model = skl2onnx.convert_sklearn(
+                source.native,
+                initial_types=[(spec.name, _type(spec, double=double)) for spec in source.inputs],
+                options=options,
+                target_opset={"": graph.TARGET_OPSET, "ai.onnx.ml": ML_OPSET},
+                **own,
             )
+    except PackagerError:
+        raise
     except Exception as error:  # skl2onnx and what it calls raise anything
         text = [spec.name for spec in source.inputs if spec.dtype == "string"]
         hint = f" The data holds text in {', '.join(text[:5])}: is it meant to be numbers?" if text else ""
+        detail = str(error).splitlines()[0] if str(error) else "no message"
         raise ConversionError(
-            f"skl2onnx can't convert the model ({type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'})",
+            f"skl2onnx can't convert {_culprit(source.native, str(error))} ({type(error).__name__}: {detail:.300})",
             where=type(source.native).__name__,
-            advice=f"See https://onnx.ai/sklearn-onnx/supported.html for the estimators that it knows.{hint}",
+            advice=f"{_ADVICE}{hint}",
         ) from error
-    mend_missing_values(model, source.native)
-    return graph.rename_outputs(model, source.outputs)
+    if final is None:
+        mend_missing_values(model, source.native)
+    return model
 
 
-def _type(spec: TensorSpec) -> Any:
-    from skl2onnx.common.data_types import FloatTensorType, StringTensorType
+def _culprit(model: Any, message: str) -> str:
+    """The step that a message speaks of, by its class; else the model."""
+    from sklearn.base import BaseEstimator
 
-    kind = StringTensorType if spec.dtype == "string" else FloatTensorType
+    parts = [value for value in model.get_params(deep=True).values() if isinstance(value, BaseEstimator)]
+    named = sorted({type(part).__name__ for part in parts if type(part).__name__ in message})
+    return ", ".join(named) or type(model).__name__
+
+
+def _write_trees(scope: Any, operator: Any, container: Any) -> None:
+    """skl2onnx's converter of a pipeline's last step."""
+    ensemble = read_estimator(operator.raw_operator)
+    if ensemble is None:
+        raise ConversionError("trees that can't be written exactly", where=type(operator.raw_operator).__name__)
+    rows = operator.inputs[0].full_name
+    names = tuple(output.full_name for output in operator.outputs)
+    prefix = scope.get_unique_operator_name("trees")
+    kind = type(operator.inputs[0].type).__name__
+    double = kind.startswith("Double") and not ensemble.narrow
+    if not double and not kind.startswith("Float"):
+        narrowed = f"{prefix}_rows"
+        container.nodes.append(onnx.helper.make_node("Cast", [rows], [narrowed], name=f"{prefix}_cast", to=onnx.TensorProto.FLOAT))
+        rows = narrowed
+    nodes, initializers = ensemble_nodes(ensemble, rows, names, prefix=prefix, double=double)
+    container.nodes.extend(nodes)
+    container.initializers.extend(initializers)
+    container.node_domain_version_pair_sets.update({("", graph.TARGET_OPSET), ("ai.onnx.ml", ML_OPSET)})
+
+
+def _shape_of_trees(operator: Any) -> None:
+    from skl2onnx.common.data_types import FloatTensorType, Int64TensorType, StringTensorType
+
+    ensemble = read_estimator(operator.raw_operator)
+    if ensemble is None:
+        return
+    if ensemble.classes is None:
+        operator.outputs[0].type = FloatTensorType([None, ensemble.outputs])
+        return
+    operator.outputs[0].type = StringTensorType([None]) if ensemble.classes.dtype.kind in "UO" else Int64TensorType([None])
+    operator.outputs[1].type = FloatTensorType([None, len(ensemble.classes)])
+
+
+def _narrowed(model: Any) -> Any:
+    """Inputs of float64 made float32, each cast at once; what comes out is float32 too."""
+    result = graph.copy_of(model)
+    casts = []
+    for row in result.graph.input:
+        if row.type.tensor_type.elem_type == onnx.TensorProto.DOUBLE:
+            row.type.tensor_type.elem_type = onnx.TensorProto.FLOAT
+            wide = f"{row.name}_float64"
+            for node in result.graph.node:
+                node.input[:] = [wide if name == row.name else name for name in node.input]
+            casts.append(onnx.helper.make_node("Cast", [row.name], [wide], name=f"{row.name}_widen", to=onnx.TensorProto.DOUBLE))
+    nodes = [*casts, *(graph.copy_of(node) for node in result.graph.node)]
+    del result.graph.node[:]
+    result.graph.node.extend(nodes)
+    return result
+
+
+def _type(spec: TensorSpec, *, double: bool) -> Any:
+    from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType, StringTensorType
+
+    kind = StringTensorType if spec.dtype == "string" else (DoubleTensorType if double else FloatTensorType)
     return kind([None, *spec.shape[1:]])

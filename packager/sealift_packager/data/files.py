@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from sealift_packager.archives import check_archive
 from sealift_packager.errors import DataError
 from sealift_packager.load.source import Array
 from sealift_runtime.bundle.digest import Digest
@@ -53,6 +54,8 @@ def _near(suffix: str) -> str | None:
 
 def _read_npz(path: Path) -> dict[str, Array]:
     try:
+        with zipfile.ZipFile(path) as packed:
+            check_archive(packed, path, DataError)
         with np.load(path, allow_pickle=False) as archive:
             return {name: _plain(np.asarray(archive[name])) for name in archive.files}
     except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:

@@ -6,14 +6,27 @@ import zipfile
 from pathlib import Path
 from typing import Final
 
+from sealift_packager.archives import check_archive
 from sealift_packager.errors import SourceModelError
 
 SCIKIT: Final = "scikit-learn"
 TORCH_PROGRAM: Final = "torch-program"
 TORCH_STATE: Final = "torch-state"
 ONNX: Final = "onnx"
-KINDS: Final = (SCIKIT, TORCH_PROGRAM, TORCH_STATE, ONNX)
-EXPECTED: Final = "a scikit-learn model (joblib, pickle), a torch .pt2, a torch state dict (.pt, .safetensors), or ONNX"
+SKOPS: Final = "skops"
+XGBOOST: Final = "xgboost"
+LIGHTGBM: Final = "lightgbm"
+CATBOOST: Final = "catboost"
+KINDS: Final = (SCIKIT, SKOPS, XGBOOST, LIGHTGBM, CATBOOST, TORCH_PROGRAM, TORCH_STATE, ONNX)
+EXPECTED: Final = (
+    "scikit-learn (joblib, pickle, skops), XGBoost (.json, .ubj), LightGBM (.txt), CatBoost (.cbm), torch (.pt2, "
+    "a state dict as .pt or .safetensors), or ONNX"
+)
+#: Where TensorFlow and Keras models are to go: their exporter needs their own versions of numpy and protobuf, so it runs elsewhere.
+KERAS_ADVICE: Final = (
+    "Save it as ONNX where TensorFlow is installed: model.export('saved'), then 'python -m tf2onnx.convert --saved-model saved "
+    "--output model.onnx --opset 18' (Keras 3: model.export('model.onnx', format='onnx')), and give that file."
+)
 
 #: How joblib's compressors begin: zlib, gzip, bzip2, xz, lzma, lz4.
 _COMPRESSED: Final = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda", b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x5d\x00\x00", b"\x04\x22\x4d\x18")
@@ -21,8 +34,10 @@ _COMPRESSED: Final = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda", b"\x1f
 _OLD_TORCH: Final = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19"
 
 
-def detect_kind(path: Path) -> str:
+def detect_kind(path: Path) -> str:  # noqa: C901  (one line per magic number)
     """One of `KINDS`; `SourceModelError` if the file is missing, empty, cut off, or something else."""
+    if path.is_dir() and (path / "saved_model.pb").is_file():
+        raise SourceModelError("a TensorFlow SavedModel", where=str(path), expected=EXPECTED, advice=KERAS_ADVICE)
     if path.is_dir() or not path.exists():
         raise SourceModelError("no such model file", where=str(path), expected=EXPECTED, found="a directory" if path.is_dir() else "nothing")
     try:
@@ -34,6 +49,14 @@ def detect_kind(path: Path) -> str:
         raise SourceModelError("the model file is empty", where=str(path), expected=EXPECTED)
     if head.startswith(b"PK\x03\x04"):
         return _kind_of_zip(path)
+    if head.startswith(b"\x89HDF"):
+        raise SourceModelError("an HDF5 file, as Keras writes it", where=str(path), expected=EXPECTED, advice=KERAS_ADVICE)
+    if head.startswith(b"CBM1"):
+        return CATBOOST
+    if head.startswith((b"tree\n", b"tree\r\n")):
+        return LIGHTGBM
+    if b"learner" in head and head[:1] == b"{":
+        return XGBOOST
     if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 2**32:
         return TORCH_STATE
     if head[:1] == b"\x80" and _OLD_TORCH in head:
@@ -48,6 +71,7 @@ def detect_kind(path: Path) -> str:
 def _kind_of_zip(path: Path) -> str:
     try:
         with zipfile.ZipFile(path) as archive:
+            check_archive(archive, path)
             names = [name.partition("/")[2] or name for name in archive.namelist()]
     except zipfile.BadZipFile as error:
         raise SourceModelError("the archive is cut off or damaged", where=str(path), expected="a whole torch file", found=str(error)) from error
@@ -58,5 +82,9 @@ def _kind_of_zip(path: Path) -> str:
         raise SourceModelError("TorchScript is not supported", where=str(path), expected=EXPECTED, advice=advice)
     if "data.pkl" in names:
         return TORCH_STATE
+    if "schema.json" in names:
+        return SKOPS
+    if "config.json" in names and "model.weights.h5" in names:
+        raise SourceModelError("a Keras model", where=str(path), expected=EXPECTED, advice=KERAS_ADVICE)
     found = "a NumPy archive (is it the data?)" if any(name.endswith(".npy") for name in names) else "a zip archive of something else"
     raise SourceModelError("not a model file of a known kind", where=str(path), expected=EXPECTED, found=found)

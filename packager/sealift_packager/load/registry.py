@@ -8,8 +8,9 @@ from typing import Final
 
 from sealift_packager.errors import SourceModelError
 from sealift_packager.load import detect
+from sealift_packager.load.boosters import load_catboost, load_lightgbm, load_xgboost
 from sealift_packager.load.onnx_file import load_onnx
-from sealift_packager.load.scikit import load_scikit
+from sealift_packager.load.scikit import load_scikit, load_skops
 from sealift_packager.load.source import LoadOptions, SourceModel
 from sealift_packager.load.torch_program import load_program
 from sealift_packager.load.torch_state import load_state
@@ -21,6 +22,10 @@ LOADERS: Final[dict[str, Loader]] = {
     detect.TORCH_PROGRAM: load_program,
     detect.TORCH_STATE: load_state,
     detect.ONNX: load_onnx,
+    detect.SKOPS: load_skops,
+    detect.XGBOOST: load_xgboost,
+    detect.LIGHTGBM: load_lightgbm,
+    detect.CATBOOST: load_catboost,
 }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -9,11 +11,22 @@ import numpy as np
 
 from sealift_packager.errors import SourceModelError, UntrustedPickleError
 from sealift_packager.load import detect
+from sealift_packager.load.boosters import catboost_source, lightgbm_source, xgboost_source
 from sealift_packager.load.source import Array, Arrays, LoadOptions, SourceModel
+from sealift_packager.trees.from_estimator import library_of
+from sealift_packager.trees.from_scikit import read_scikit
 from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.bundle.tensors import TensorSpec
 
 FEATURES: Final = "features"
+#: Their types in a skops file are numbers and settings; what they read back is their own model format.
+SAFE_PACKAGES: Final = ("sklearn", "numpy", "scipy", "xgboost", "lightgbm", "catboost", "builtins", "collections")
+#: Estimators of these libraries, whatever file or pipeline they come in.
+WRAPPERS: Final[dict[str, Callable[[Any, Digest], SourceModel]]] = {
+    "xgboost": xgboost_source,
+    "lightgbm": lightgbm_source,
+    "catboost": catboost_source,
+}
 
 
 def load_scikit(path: Path, options: LoadOptions) -> SourceModel:
@@ -29,21 +42,70 @@ def load_scikit(path: Path, options: LoadOptions) -> SourceModel:
             where=str(path),
             advice="If you know where the file comes from, give --trust-pickle.",
         )
-    model = _unpickle(path)
-    version = _check_estimator(model, path)
+    return estimator_source(_unpickle(path), Digest.of_file(path), options, str(path))
+
+
+def load_skops(path: Path, options: LoadOptions) -> SourceModel:
+    """Read a skops file, which names the types in it before it makes any: unknown ones are refused and listed."""
+    try:
+        import skops.io
+    except ImportError as error:
+        raise SourceModelError("skops is not installed", where=str(path), advice="pip install 'sealift-packager[skops]'") from error
+    try:
+        foreign = [name for name in skops.io.get_untrusted_types(file=path) if name.partition(".")[0] not in SAFE_PACKAGES]
+        if foreign and not options.trust_pickle:
+            raise UntrustedPickleError(
+                "types that are not known to be safe",
+                where=str(path),
+                expected=f"types of {', '.join(SAFE_PACKAGES)}",
+                found=", ".join(foreign[:20]) + (f", … ({len(foreign)} in all)" if len(foreign) > 20 else ""),
+                advice="If you know these types and where the file comes from, give --trust-pickle.",
+            )
+        model = skops.io.load(path, trusted=skops.io.get_untrusted_types(file=path))
+    except SourceModelError:
+        raise
+    except Exception as error:  # skops and the types' own __setstate__ raise anything
+        detail = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise SourceModelError(f"can't be read as skops ({detail:.300})", where=str(path), expected="a whole .skops file") from error
+    return estimator_source(model, Digest.of_file(path), options, str(path))
+
+
+def estimator_source(model: Any, digest: Digest, options: LoadOptions, where: str) -> SourceModel:
+    """A fitted estimator; those of XGBoost, LightGBM and CatBoost are asked and converted as their own files are."""
+    booster = WRAPPERS.get(library_of(model))
+    if booster is not None:
+        return booster(model, digest)
+    version = _check_estimator(model, where)
     names = tuple(str(name) for name in getattr(model, "feature_names_in_", ()))
     inputs = _inputs(model, names, options)
+    trees = read_scikit(model)
     return SourceModel(
         kind=detect.SCIKIT,
         framework=f"scikit-learn {version}",
-        digest=Digest.of_file(path),
+        digest=digest,
         native=model,
         predict=lambda arrays: _predict(model, names, arrays),
         inputs=inputs,
         outputs=_outputs(model),
         columns={FEATURES: names} if names and len(inputs) == 1 and inputs[0].name == FEATURES else {},
         takes_nan=_takes_nan(model),
+        trees=trees if len(inputs) == 1 and inputs[0].name == FEATURES else None,
+        inner=_last_step(model, digest),
     )
+
+
+def _last_step(model: Any, digest: Digest) -> tuple[SourceModel, ...]:
+    """The trees that a pipeline ends in, as a model of their own: its thresholds lie behind the steps before, where no row of data can aim."""
+    final = model.steps[-1][1] if hasattr(model, "steps") and model.steps else None
+    if final is None or final == "passthrough":
+        return ()
+    if library_of(final) in WRAPPERS:
+        source = WRAPPERS[library_of(final)](final, digest)
+    elif read_scikit(final) is not None:
+        source = estimator_source(final, digest, LoadOptions(), "the pipeline's last step")
+    else:
+        return ()
+    return (dataclasses.replace(source, columns={}),)
 
 
 def _unpickle(path: Path) -> Any:
@@ -63,7 +125,7 @@ def _unpickle(path: Path) -> Any:
         ) from error
 
 
-def _check_estimator(model: Any, path: Path) -> str:
+def _check_estimator(model: Any, where: str) -> str:
     import sklearn
     from sklearn.base import BaseEstimator, is_classifier, is_regressor
     from sklearn.exceptions import NotFittedError
@@ -71,13 +133,13 @@ def _check_estimator(model: Any, path: Path) -> str:
 
     expected = "a fitted scikit-learn classifier or regressor, or a pipeline that ends in one"
     if not isinstance(model, BaseEstimator) or not (is_classifier(model) or is_regressor(model)):
-        raise SourceModelError("not a model", where=str(path), expected=expected, found=f"{type(model).__module__}.{type(model).__qualname__}")
+        raise SourceModelError("not a model", where=where, expected=expected, found=f"{type(model).__module__}.{type(model).__qualname__}")
     try:
         check_is_fitted(model)
     except NotFittedError as error:
-        raise SourceModelError("the model is not fitted", where=str(path), expected=expected, advice="Save it after fit().") from error
+        raise SourceModelError("the model is not fitted", where=where, expected=expected, advice="Save it after fit().") from error
     if np.ndim(getattr(model, "classes_", [0])[0]) or (isinstance(getattr(model, "classes_", None), list)):
-        raise SourceModelError("several targets at once are not supported", where=str(path), expected="a classifier of one target")
+        raise SourceModelError("several targets at once are not supported", where=where, expected="a classifier of one target")
     return str(sklearn.__version__)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from sealift_packager.trees.ensemble import Ensemble
 from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.bundle.tensors import TensorSpec
 
@@ -34,7 +35,8 @@ class SourceModel:
 
     ``kind`` is a key of the loaders and of the converters. ``predict`` answers a request as the framework does; its
     outputs have the names that the converted graph is to give them. ``columns`` names the columns of a rank-2 input
-    made of a table's columns, where they have names. ``native`` is the framework's own object, for the converter.
+    made of a table's columns, where they have names. ``native`` is the framework's own object, for the converter. ``trees`` is there where the
+    whole model is a tree ensemble of one input; ``inner`` are models within this one that are proved by themselves.
     """
 
     kind: str
@@ -46,3 +48,5 @@ class SourceModel:
     outputs: tuple[str, ...]
     columns: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     takes_nan: bool = False
+    trees: Ensemble | None = None
+    inner: tuple[SourceModel, ...] = ()

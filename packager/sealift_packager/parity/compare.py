@@ -34,18 +34,18 @@ class Difference:
         return f"output {self.output!r} differs in {len(self.rows)} of {self.total_rows} rows ({shown}){amount}: {self.expected} became {self.found}"
 
 
-def compare(reference: Arrays, found: Arrays) -> list[Difference]:
+def compare(reference: Arrays, found: Arrays, *, rtol: float = RTOL) -> list[Difference]:
     """Every output of ``reference`` that ``found`` lacks or has otherwise; empty if they agree."""
-    differences = [_compare(name, expected, found.get(name), reference.get("probabilities")) for name, expected in reference.items()]
+    differences = [_compare(name, expected, found.get(name), reference.get("probabilities"), rtol) for name, expected in reference.items()]
     return [row for row in differences if row is not None]
 
 
-def _compare(name: str, expected: Array, found: Array | None, probabilities: Array | None) -> Difference | None:
+def _compare(name: str, expected: Array, found: Array | None, probabilities: Array | None, rtol: float) -> Difference | None:
     rows = len(expected) if expected.ndim else 1
     if found is None or found.shape != expected.shape:
         shape = "nothing" if found is None else str(list(found.shape))
         return Difference(output=name, rows=tuple(range(rows)), total_rows=rows, worst=np.inf, expected=str(list(expected.shape)), found=shape)
-    wrong, distance = _wrong(expected, found)
+    wrong, distance = _wrong(expected, found, rtol)
     if name == "label" and probabilities is not None:
         wrong &= ~_tied(probabilities)
     if not wrong.any():
@@ -58,7 +58,7 @@ def _compare(name: str, expected: Array, found: Array | None, probabilities: Arr
     )
 
 
-def _wrong(expected: Array, found: Array) -> tuple[Array, Array]:
+def _wrong(expected: Array, found: Array, rtol: float) -> tuple[Array, Array]:
     """By element: whether it is wrong, and how far off (infinite where no distance says it)."""
     if expected.dtype.kind != "f" or found.dtype.kind != "f":
         wrong = np.asarray(expected != found)
@@ -68,7 +68,7 @@ def _wrong(expected: Array, found: Array) -> tuple[Array, Array]:
     finite = np.isfinite(a) & np.isfinite(b)
     size = np.abs(np.where(np.isfinite(b), b, 0))
     distance = np.where(same, 0.0, np.where(finite, np.abs(np.where(finite, a, 0) - np.where(finite, b, 0)), np.inf))
-    return ~same & (distance > ATOL_SHARE * size.max(initial=0) + RTOL * size), distance
+    return ~same & (distance > ATOL_SHARE * size.max(initial=0) + rtol * size), distance
 
 
 def _tied(probabilities: Array) -> Array:

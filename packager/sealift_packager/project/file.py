@@ -17,8 +17,8 @@ MAX_BYTES: Final = 2**20
 def read_project(path: Path, *, locked: bool = False, force: bool = False, cache: bool = True) -> list[Job]:
     """The jobs of a project file, in its order; `ProjectError` or `DocumentError` names the field.
 
-    Relative paths start at the file's folder. A model's ``out`` is a folder that its release is put into, under the model's name, and
-    ``locks`` one for the measurements that its choice rests on.
+    Keys are those of sealift.toml. Relative paths start at the file's folder. A model's ``out`` is a folder that its release is put into,
+    under the model's name, and ``locks`` one for the measurements that its choice rests on.
     """
     try:
         data = path.read_bytes()
@@ -50,15 +50,15 @@ def _job(name: str, table: Document, folder: Path, *, locked: bool, force: bool,
         folder=str(folder),
         model=table.text("model"),
         version=table.text("version"),
-        profiles=table.texts("profiles"),
+        profiles=table.texts("profile"),
         out=str(places["out"] / name),
         lock=str(places["locks"] / f"{name}.lock"),
         data=table.text("data", None),
         target=table.text("target", "target"),
         metric=table.text("metric", None),
-        max_drop=table.number("max_drop", None, minimum=0.0),
+        max_drop=table.number("max-drop", None, minimum=0.0),
         key=table.text("key", None),
-        trust_pickle=table.boolean("trust_pickle", default=False),
+        trust_pickle=table.boolean("trust-pickle", default=False),
         factory=table.text("factory", None),
         description=table.text("description", ""),
         license=table.text("license", ""),

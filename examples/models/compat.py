@@ -1,0 +1,60 @@
+"""Pack every example model for one profile and write what came out: docs/compatibility.md. Run by ``make compat``.
+
+Each model is built and packed in a process of its own, which may take ten minutes; one that fails stands in the table with its message.
+Results are kept in ``build/compat``, so a run that was broken off goes on where it was; ``--fresh`` begins anew.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from table import write_table
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
+RESULTS = ROOT / "build" / "compat"
+TIMEOUT_S = 600
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", action="append", default=[], help="only examples whose name begins with this; may come several times")
+    parser.add_argument("--fresh", action="store_true", help="forget earlier results of the examples that are run")
+    parser.add_argument("--profile", default="x86-64-avx2")
+    parser.add_argument("--table-only", action="store_true", help="write the table from what is there")
+    arguments = parser.parse_args()
+    names = json.loads(subprocess.run([sys.executable, HERE / "one.py", "--list"], capture_output=True, check=True).stdout)
+    wanted = [name for name in names if not arguments.only or name.startswith(tuple(arguments.only))]
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    for number, name in enumerate(wanted if not arguments.table_only else [], 1):
+        result = RESULTS / f"{name}.json"
+        if arguments.fresh or not result.exists():
+            result.write_text(json.dumps(_run(name, arguments.profile)), encoding="utf-8")
+        found = json.loads(result.read_text(encoding="utf-8"))
+        print(f"{number:3}/{len(wanted)} {name}: {found.get('chosen') or found['error'][:200]}", flush=True)
+    rows = [json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8")) for name in names if (RESULTS / f"{name}.json").exists()]
+    write_table(rows, arguments.profile, ROOT / "docs" / "compatibility.md")
+
+
+def _run(name: str, profile: str) -> dict[str, object]:
+    start = time.monotonic()
+    command = [sys.executable, str(HERE / "one.py"), name, profile]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False, env={**os.environ, "OMP_NUM_THREADS": "2"})
+    except subprocess.TimeoutExpired:
+        return {"name": name, "family": "", "error": f"not done after {TIMEOUT_S} s"}
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
+        return {"name": name, "family": "", "error": lines[-1], "seconds": time.monotonic() - start}
+    found: dict[str, object] = json.loads(done.stdout.strip().splitlines()[-1])
+    return found
+
+
+if __name__ == "__main__":
+    main()

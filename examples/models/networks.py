@@ -1,0 +1,244 @@
+"""Networks trained here in PyTorch: convolutions dense and depthwise, perceptrons, LSTM, GRU, attention; as programs, weights and ONNX."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from catalog import Array, Made, example
+from torch import nn
+
+FAMILY = "PyTorch"
+sys.path.insert(0, str(Path(__file__).parent.parent))
+from mnist_cnn import TRAINING_ROWS, DigitNet, load_digits  # noqa: E402
+
+
+def fit(model: nn.Module, rows: Array, target: Array, *, epochs: int, loss: Any = None, seed: int = 0) -> nn.Module:
+    """A trained model."""
+    torch.manual_seed(seed)
+    criterion = loss or nn.functional.cross_entropy
+    optimizer = torch.optim.Adam(model.parameters(), lr=2e-3)
+    x, y = torch.from_numpy(rows), torch.from_numpy(target)
+    for _ in range(epochs):
+        for part in torch.randperm(len(y)).split(64):  # type: ignore[no-untyped-call]
+            optimizer.zero_grad()
+            criterion(model(x[part]), y[part]).backward()
+            optimizer.step()
+    return model.eval()
+
+
+def export(folder: Path, model: nn.Module, examples: tuple[torch.Tensor, ...], free: dict[int, str] | None = None) -> Path:
+    """Write an exported program whose batch (and the axes named in ``free``) are free."""
+    sizes = {axis: torch.export.Dim(name, min=2 if axis else 1, max=2048) for axis, name in ({0: "batch"} | (free or {})).items()}
+    program = torch.export.export(model.eval(), examples, dynamic_shapes=tuple(sizes for _ in examples))
+    torch.export.save(program, folder / "model.pt2")
+    return folder / "model.pt2"
+
+
+def _digits(folder: Path, make: Callable[[], nn.Module], epochs: int = 3, flat: bool = False) -> Made:
+    torch.manual_seed(0)
+    images, digits = load_digits()
+    if flat:
+        images = images.reshape(len(images), -1)
+    model = fit(make(), images[:TRAINING_ROWS], digits[:TRAINING_ROWS], epochs=epochs)
+    path = export(folder, model, (torch.from_numpy(images[:2]),))
+    rows: dict[str, Any] = {_input(model): images[TRAINING_ROWS:], "target": digits[TRAINING_ROWS:]}
+    np.savez(folder / "holdout.npz", **rows)
+    return Made(model=path, data=folder / "holdout.npz")
+
+
+def _input(model: nn.Module) -> str:
+    return "image" if isinstance(model, DigitNet) else "input"
+
+
+class Depthwise(nn.Module):
+    """MobileNet's block: a depthwise convolution, then a pointwise one."""
+
+    def __init__(self, channels: int, out: int, stride: int = 1) -> None:
+        super().__init__()
+        self.depth = nn.Conv2d(channels, channels, 3, stride, 1, groups=channels, bias=False)
+        self.point = nn.Conv2d(channels, out, 1, bias=False)
+        self.norms = nn.ModuleList([nn.BatchNorm2d(channels), nn.BatchNorm2d(out)])
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Channels in, channels out."""
+        x = nn.functional.relu6(self.norms[0](self.depth(x)))
+        result: torch.Tensor = nn.functional.relu6(self.norms[1](self.point(x)))
+        return result
+
+
+class Residual(nn.Module):
+    """ResNet's block."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        conv = [nn.Conv2d(channels, channels, 3, padding=1, bias=False) for _ in range(2)]
+        self.body = nn.Sequential(conv[0], nn.BatchNorm2d(channels), nn.ReLU(), conv[1], nn.BatchNorm2d(channels))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Channels in, channels out."""
+        return torch.relu(x + self.body(x))
+
+
+def _depthwise() -> nn.Module:
+    blocks = [Depthwise(32, 64), Depthwise(64, 128, 2), Depthwise(128, 128), Depthwise(128, 256, 2), Depthwise(256, 256)]
+    return nn.Sequential(nn.Conv2d(1, 32, 3, 2, 1), nn.ReLU6(), *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(256, 10))
+
+
+def _residual() -> nn.Module:
+    head = [nn.Conv2d(1, 24, 3, 2, 1), nn.ReLU(), Residual(24), nn.MaxPool2d(2), Residual(24)]
+    return nn.Sequential(*head, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(24, 10))
+
+
+def _mlp() -> nn.Module:
+    return nn.Sequential(nn.Linear(784, 256), nn.GELU(), nn.LayerNorm(256), nn.Linear(256, 64), nn.GELU(), nn.Linear(64, 10))
+
+
+@example("torch-cnn-dense", FAMILY)
+def cnn_dense(folder: Path) -> Made:
+    return _digits(folder, DigitNet)
+
+
+@example("torch-cnn-depthwise", FAMILY)
+def cnn_depthwise(folder: Path) -> Made:
+    return _digits(folder, _depthwise, epochs=4)
+
+
+@example("torch-cnn-residual", FAMILY)
+def cnn_residual(folder: Path) -> Made:
+    return _digits(folder, _residual)
+
+
+@example("torch-mlp", FAMILY)
+def mlp(folder: Path) -> Made:
+    return _digits(folder, _mlp, flat=True)
+
+
+@example("torch-cnn-weights", FAMILY)
+def cnn_weights(folder: Path) -> Made:
+    from safetensors.torch import save_file
+
+    images, digits = load_digits()
+    model = fit(DigitNet(), images[:TRAINING_ROWS], digits[:TRAINING_ROWS], epochs=1)
+    save_file(model.state_dict(), folder / "model.safetensors")
+    np.savez(folder / "holdout.npz", image=images[TRAINING_ROWS:], target=digits[TRAINING_ROWS:])
+    factory = f"{Path(__file__).parent.parent / 'mnist_cnn.py'}:build"
+    return Made(model=folder / "model.safetensors", data=folder / "holdout.npz", options={"factory": factory})
+
+
+@example("torch-autoencoder", FAMILY)
+def autoencoder(folder: Path) -> Made:
+    images, _ = load_digits()
+    rows = images.reshape(len(images), -1)
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(784, 128), nn.ReLU(), nn.Linear(128, 16), nn.ReLU(), nn.Linear(16, 128), nn.ReLU(), nn.Linear(128, 1))
+    target = rows.mean(axis=1, keepdims=True).astype(np.float32)
+    fit(model, rows[:TRAINING_ROWS], target[:TRAINING_ROWS], epochs=3, loss=nn.functional.mse_loss)
+    np.savez(folder / "holdout.npz", input=rows[TRAINING_ROWS:], target=target[TRAINING_ROWS:, 0])
+    return Made(model=export(folder, model, (torch.from_numpy(rows[:2]),)), data=folder / "holdout.npz", options={"metric": "rmse"})
+
+
+class Recurrent(nn.Module):
+    """An LSTM or GRU over a sequence of numbers; its last state decides."""
+
+    def __init__(self, kind: str, *, both_ways: bool = False) -> None:
+        super().__init__()
+        self.cell = {"lstm": nn.LSTM, "gru": nn.GRU}[kind](8, 64, batch_first=True, bidirectional=both_ways)
+        self.head = nn.Linear(128 if both_ways else 64, 4)
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:  # noqa: A002
+        """Scores [batch, 4] of sequences [batch, length, 8]."""
+        result: torch.Tensor = self.head(self.cell(input)[0].mean(dim=1))
+        return result
+
+
+class Attention(nn.Module):
+    """A transformer's encoder layer over a sequence of numbers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed = nn.Linear(8, 64)
+        self.query, self.key, self.value, self.out = (nn.Linear(64, 64) for _ in range(4))
+        self.dense = nn.Sequential(nn.LayerNorm(64), nn.Linear(64, 128), nn.GELU(), nn.Linear(128, 64))
+        self.head = nn.Linear(64, 4)
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:  # noqa: A002
+        """Scores [batch, 4] of sequences [batch, length, 8]."""
+        x = self.embed(input)
+        heads = [part(x).unflatten(2, (4, 16)).transpose(1, 2) for part in (self.query, self.key, self.value)]
+        x = x + self.out(nn.functional.scaled_dot_product_attention(*heads).transpose(1, 2).flatten(2))
+        result: torch.Tensor = self.head((x + self.dense(x)).mean(dim=1))
+        return result
+
+
+def _waves(rows: int = 3000, length: int = 32) -> tuple[Array, Array]:
+    """Eight noisy channels of sine, square, triangle or noise."""
+    draw = np.random.default_rng(0)
+    kind = draw.integers(0, 4, rows)
+    phase = draw.random((rows, 1, 8)) + np.arange(length)[None, :, None] * draw.uniform(0.05, 0.2, (rows, 1, 1))
+    shapes = [np.sin(2 * np.pi * phase), np.sign(np.sin(2 * np.pi * phase)), 4 * np.abs(phase % 1 - 0.5) - 1, draw.normal(size=phase.shape)]
+    values = np.choose(kind[:, None, None], shapes) + draw.normal(0, 0.4, phase.shape)
+    return values.astype(np.float32), kind.astype(np.int64)
+
+
+def _sequence(folder: Path, model: nn.Module, epochs: int = 4, free: dict[int, str] | None = None) -> Made:
+    rows, kind = _waves()
+    fit(model, rows[:2400], kind[:2400], epochs=epochs)
+    np.savez(folder / "holdout.npz", input=rows[2400:], target=kind[2400:])
+    return Made(model=export(folder, model, (torch.from_numpy(rows[:2]),), free), data=folder / "holdout.npz")
+
+
+@example("torch-lstm", FAMILY)
+def lstm(folder: Path) -> Made:
+    torch.manual_seed(0)
+    return _sequence(folder, Recurrent("lstm"))
+
+
+@example("torch-gru-both-ways", FAMILY)
+def gru(folder: Path) -> Made:
+    torch.manual_seed(0)
+    return _sequence(folder, Recurrent("gru", both_ways=True))
+
+
+@example("torch-attention", FAMILY)
+def attention(folder: Path) -> Made:
+    torch.manual_seed(0)
+    return _sequence(folder, Attention(), free={1: "length"})
+
+
+@example("torch-cnn-1d", FAMILY)
+def cnn_1d(folder: Path) -> Made:
+    torch.manual_seed(0)
+    rows, kind = _waves()
+    rows = np.ascontiguousarray(rows.transpose(0, 2, 1))
+    model = nn.Sequential(nn.Conv1d(8, 32, 5), nn.ReLU(), nn.Conv1d(32, 64, 5), nn.ReLU(), nn.AdaptiveAvgPool1d(1), nn.Flatten(), nn.Linear(64, 4))
+    fit(model, rows[:2400], kind[:2400], epochs=4)
+    np.savez(folder / "holdout.npz", input=rows[2400:], target=kind[2400:])
+    return Made(model=export(folder, model, (torch.from_numpy(rows[:2]),)), data=folder / "holdout.npz")
+
+
+def _onnx(folder: Path, opset: int) -> Made:
+    import onnx
+    from onnx import version_converter
+
+    made = _digits(folder, DigitNet, epochs=1)
+    exported = torch.onnx.export(torch.export.load(made.model), (), dynamo=True, opset_version=18, verbose=False)
+    if exported is None:
+        raise RuntimeError("torch.onnx gave no program")
+    model = exported.model_proto
+    onnx.save(model if opset == 18 else version_converter.convert_version(model, opset), folder / "model.onnx")
+    return Made(model=folder / "model.onnx", data=made.data)
+
+
+@example("onnx-cnn-opset-18", "ONNX")
+def onnx_18(folder: Path) -> Made:
+    return _onnx(folder, 18)
+
+
+@example("onnx-cnn-opset-13", "ONNX")
+def onnx_13(folder: Path) -> Made:
+    return _onnx(folder, 13)

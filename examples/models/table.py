@@ -1,0 +1,46 @@
+"""Results as docs/compatibility.md. Pure but for the one file that it writes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+HEAD = ("model", "family", "packed", "parity error", "candidates", "chosen", "score", "why", "seconds")
+
+
+def write_table(rows: Sequence[dict[str, Any]], profile: str, path: Path) -> None:
+    """Write the page."""
+    packed = [row for row in rows if "chosen" in row]
+    measured = next((row["measured"] for row in packed), "not measured")
+    text = (
+        "# Compatibility\n\n"
+        "Made by `make compat`: every model of `examples/models`, trained there or with its published weights, packed for\n"
+        f"`{profile}` with the packager's defaults. {len(packed)} of {len(rows)} pack; those that don't stand here with their message.\n\n"
+        "- *parity error*: the largest difference between the source's answers and the fp32 graph's on the holdout, as a share of the\n"
+        "  source's largest value.\n"
+        "- *candidates*: each with its speed-up over fp32 in paired runs, or a – where it has none.\n"
+        "- *score*: the metric on the holdout, of the source → of what ships.\n"
+        f"- Latency was {measured}.\n\n"
+    )
+    lines = ["| " + " | ".join(HEAD) + " |", "|" + " --- |" * len(HEAD), *("| " + " | ".join(_cells(row)) + " |" for row in rows)]
+    path.write_text(text + "\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    seconds = f"{row['seconds']:.0f}" if "seconds" in row else ""
+    if "chosen" not in row:
+        return [row["name"], row["family"], "**no**", "", "", "", "", _plain(row["error"]), seconds]
+    tried = ", ".join(f"{one['name']} {_speed(one['speedup'])}" for one in row["candidates"] if one["name"] != "fp32") or "fp32 alone"
+    parity = "" if row["parity"] is None else f"{row['parity']:.1e}"
+    size = f"{row['chosen']}, {row['kilobytes']:.0f} kB" + ("" if row["chosen"] == "fp32" else f" ({row['share']:.0%})")
+    score = "" if row["metric"] is None else f"{row['metric']} {row['reference']:.4g} → {row['packaged']:.4g}"
+    return [row["name"], row["family"], "yes", parity, tried, size, score, _plain(row["why"]), seconds]
+
+
+def _speed(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}×"
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")[:400]

@@ -1,0 +1,193 @@
+"""Tree ensembles as ONNX: one TreeEnsembleRegressor for the sum, plain operators for what is made of it."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from sealift_packager.convert import graph
+from sealift_packager.load.source import SourceModel
+from sealift_packager.trees import ensemble as kinds
+from sealift_packager.trees.ensemble import Array, Ensemble
+from sealift_packager.trees.thresholds import round_down
+
+ML_OPSET: Final = 3
+_ML: Final = "ai.onnx.ml"
+
+
+def convert_trees(source: SourceModel) -> Any:
+    """A graph with the source's one input and its outputs."""
+    if source.trees is None:
+        raise TypeError("not a tree ensemble")
+    return ensemble_model(source.trees, source.inputs[0].name, source.outputs)
+
+
+def ensemble_model(ensemble: Ensemble, input_name: str, outputs: tuple[str, ...]) -> Any:
+    """A whole ONNX model: float32 rows [batch, features] in, ``outputs`` out."""
+    nodes, initializers = ensemble_nodes(ensemble, input_name, outputs)
+    made = helper.make_graph(
+        nodes,
+        "model",
+        [helper.make_tensor_value_info(input_name, TensorProto.FLOAT, ["batch", ensemble.features])],
+        [_output(name, ensemble) for name in outputs],
+        initializers,
+    )
+    opsets = [helper.make_opsetid("", graph.TARGET_OPSET), helper.make_opsetid(_ML, ML_OPSET)]
+    return helper.make_model(made, opset_imports=opsets, ir_version=graph.MAX_IR_VERSION)
+
+
+def _output(name: str, ensemble: Ensemble) -> Any:
+    if name == "label":
+        kind = TensorProto.STRING if ensemble.classes is not None and ensemble.classes.dtype.kind in "UO" else TensorProto.INT64
+        return helper.make_tensor_value_info(name, kind, ["batch"])
+    count = len(ensemble.classes) if ensemble.classes is not None else ensemble.outputs
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", count])
+
+
+def ensemble_nodes(
+    ensemble: Ensemble, rows: str, outputs: tuple[str, ...], *, prefix: str = "trees", double: bool = False
+) -> tuple[list[Any], list[Any]]:
+    """Nodes and initializers from ``rows`` [batch, features] to ``outputs`` (``label`` and ``probabilities``, or one number per target)."""
+    writer = _Writer(prefix)
+    raw = writer.trees(ensemble, rows, double=double)
+    if ensemble.divisor != 1:
+        raw = writer.add("Div", raw, writer.constant("divisor", np.float32(ensemble.divisor)))
+    if ensemble.factor != 1:
+        raw = writer.add("Mul", raw, writer.constant("factor", np.float32(ensemble.factor)))
+    if ensemble.classes is None:
+        writer.value(ensemble.link, raw, outputs[0])
+    else:
+        writer.classes(ensemble, raw, outputs)
+    return writer.nodes, writer.initializers
+
+
+class _Writer:
+    """Collects nodes; each name is the prefix with a number."""
+
+    def __init__(self, prefix: str) -> None:
+        self.nodes: list[Any] = []
+        self.initializers: list[Any] = []
+        self._prefix = prefix
+
+    def add(self, operator: str, *inputs: str, output: str = "", domain: str = "", **attributes: Any) -> str:
+        """One node with one output, whose name is given back."""
+        name = output or f"{self._prefix}_{len(self.nodes)}"
+        self.nodes.append(
+            helper.make_node(operator, list(inputs), [name], name=f"{self._prefix}_{operator}_{len(self.nodes)}", domain=domain, **attributes)
+        )
+        return name
+
+    def constant(self, name: str, value: Any) -> str:
+        """An initializer."""
+        array = np.asarray(value)
+        full = f"{self._prefix}_{name}"
+        if array.dtype.kind in "UO":
+            texts: Any = [str(item).encode() for item in array.ravel()]
+            tensor = helper.make_tensor(full, TensorProto.STRING, list(array.shape), texts)
+        else:
+            tensor = numpy_helper.from_array(array, full)
+        self.initializers.append(tensor)
+        return full
+
+    def trees(self, ensemble: Ensemble, rows: str, *, double: bool) -> str:
+        """The sum of the trees."""
+        attributes = _attributes(ensemble, double=double)
+        name = f"{self._prefix}_{len(self.nodes)}"
+        node = helper.make_node("TreeEnsembleRegressor", [rows], [name], name=f"{self._prefix}_sum", domain=_ML)
+        node.attribute.extend(attributes)
+        self.nodes.append(node)
+        return name
+
+    def value(self, link: str, raw: str, output: str) -> None:
+        """A regressor's number."""
+        if link == kinds.SQUARE:
+            self.add("Mul", self.add("Abs", raw), raw, output=output)
+        else:
+            self.add({kinds.IDENTITY: "Identity", kinds.EXP: "Exp", kinds.SIGMOID: "Sigmoid"}[link], raw, output=output)
+
+    def classes(self, ensemble: Ensemble, raw: str, outputs: tuple[str, ...]) -> None:
+        """A classifier's label, and its probabilities if they are wanted."""
+        binary = ensemble.outputs == 1
+        if binary:
+            above = self.add("Greater", raw, self.constant("zero", np.float32(0)))
+            best = self.add("Reshape", self.add("Cast", above, to=TensorProto.INT64), self.constant("flat", np.array([-1])))
+        else:
+            best = self.add("ArgMax", raw, axis=1, keepdims=0)
+        self.add("Gather", self.constant("classes", _labels(ensemble)), best, output=outputs[0], axis=0)
+        if len(outputs) > 1:
+            self.probabilities(ensemble.link, raw, outputs[1], binary=binary)
+
+    def probabilities(self, link: str, raw: str, output: str, *, binary: bool) -> None:
+        """[batch, classes]."""
+        if link == kinds.PROBABILITIES:
+            self.add("Identity", raw, output=output)
+        elif link == kinds.SOFTMAX:
+            self.add("Softmax", raw, output=output, axis=1)
+        elif binary:
+            one = self.add("Sigmoid", raw)
+            self.add("Concat", self.add("Sub", self.constant("one", np.float32(1)), one), one, output=output, axis=1)
+        else:
+            self.add("Sigmoid", raw, output=output)
+
+
+def _labels(ensemble: Ensemble) -> Array:
+    classes = np.asarray(ensemble.classes)
+    return classes if classes.dtype.kind in "UO" else classes.astype(np.int64)
+
+
+def _attributes(ensemble: Ensemble, *, double: bool) -> list[Any]:
+    trees = ensemble.trees
+    sizes = [len(tree.feature) for tree in trees]
+    inner = np.concatenate([tree.feature >= 0 for tree in trees])
+    modes = np.concatenate([np.full(len(tree.feature), tree.strict) for tree in trees])
+    number = _stacked([np.full(size, at) for at, size in enumerate(sizes)])
+    node = _stacked([np.arange(size) for size in sizes])
+    owner, place, target, weight = _weights(ensemble)
+    names: Any = np.where(inner, np.where(modes, b"BRANCH_LT", b"BRANCH_LEQ"), b"LEAF")
+    integers = {
+        "nodes_treeids": number,
+        "nodes_nodeids": node,
+        "nodes_featureids": np.where(inner, _stacked([tree.feature for tree in trees]), 0),
+        "nodes_truenodeids": _stacked([tree.left for tree in trees]),
+        "nodes_falsenodeids": _stacked([tree.right for tree in trees]),
+        "nodes_missing_value_tracks_true": np.where(inner, _stacked([tree.missing_left for tree in trees]), 0),
+        "target_treeids": owner,
+        "target_nodeids": place,
+        "target_ids": target,
+    }
+    thresholds = np.concatenate([np.asarray(tree.threshold, np.float64) for tree in trees])
+    floats = {"nodes_values": thresholds if double else round_down(thresholds), "target_weights": weight, "base_values": ensemble.base}
+    attributes: list[Any] = [_make(name, onnx.AttributeProto.INTS, ints=values.astype(np.int64).tolist()) for name, values in integers.items()]
+    attributes.append(_make("nodes_modes", onnx.AttributeProto.STRINGS, strings=names.tolist()))
+    for name, values in floats.items():
+        if double:
+            tensor = numpy_helper.from_array(values.astype(np.float64), name)
+            attributes.append(_make(f"{name}_as_tensor", onnx.AttributeProto.TENSOR, t=tensor))
+        else:
+            attributes.append(_make(name, onnx.AttributeProto.FLOATS, floats=values.astype(np.float32).tolist()))
+    attributes.append(_make("n_targets", onnx.AttributeProto.INT, i=ensemble.outputs))
+    return attributes
+
+
+def _make(name: str, kind: int, **content: Any) -> Any:
+    return onnx.AttributeProto(name=name, type=kind, **content)  # type: ignore[arg-type]
+
+
+def _stacked(rows: list[Array]) -> Array:
+    return np.concatenate([np.asarray(row, np.int64) for row in rows])
+
+
+def _weights(ensemble: Ensemble) -> tuple[Array, Array, Array, Array]:
+    """Of each leaf: tree, node, output and what it adds; zeros are left out, but for one in a leaf that has nothing else."""
+    columns: list[tuple[Array, Array, Array, Array]] = []
+    for at, tree in enumerate(ensemble.trees):
+        leaf = tree.feature < 0
+        wanted = (tree.value != 0) & leaf[:, None]
+        wanted[leaf & ~wanted.any(axis=1), 0] = True
+        node, output = np.nonzero(wanted)
+        columns.append((np.full(len(node), at), node, output + tree.output, tree.value[wanted]))
+    owner, place, target, weight = (np.concatenate(parts) for parts in zip(*columns, strict=True))
+    return owner, place, target, weight

@@ -1,0 +1,170 @@
+"""XGBoost (``.json``, ``.ubj``), LightGBM (``.txt``) and CatBoost (``.cbm``): files that hold trees and no code, and fitted objects.
+
+Their input is one float32 tensor ``features`` [batch, columns], NaN where a value is missing. A classifier gives ``label`` and
+``probabilities`` [batch, classes], everything else ``prediction`` [batch, outputs].
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from sealift_packager.errors import SourceModelError
+from sealift_packager.load import detect
+from sealift_packager.load.source import Array, Arrays, LoadOptions, SourceModel
+from sealift_packager.quiet import quiet
+from sealift_packager.trees.ensemble import Ensemble
+from sealift_packager.trees.from_catboost import read_catboost
+from sealift_packager.trees.from_estimator import catboost_json, check_missing
+from sealift_packager.trees.from_lightgbm import feature_names, read_lightgbm
+from sealift_packager.trees.from_xgboost import read_xgboost
+from sealift_runtime.bundle.digest import Digest
+from sealift_runtime.bundle.tensors import TensorSpec
+
+FEATURES: Final = "features"
+Rows = Callable[[Array], Array]
+
+
+def load_xgboost(path: Path, options: LoadOptions) -> SourceModel:  # noqa: ARG001  (a loader)
+    """A booster that ``save_model`` wrote."""
+    xgboost = import_library("xgboost", str(path))
+    booster = _read(lambda: xgboost.Booster(model_file=str(path)), path, "an XGBoost model (.json or .ubj)")
+    return xgboost_source(booster, Digest.of_file(path))
+
+
+def load_lightgbm(path: Path, options: LoadOptions) -> SourceModel:  # noqa: ARG001  (a loader)
+    """A booster that ``save_model`` wrote."""
+    lightgbm = import_library("lightgbm", str(path))
+    text = path.read_text(errors="replace")
+    if "\nend of trees" not in text:  # LightGBM itself crashes the process on some files that are cut off
+        raise SourceModelError("the model is cut off", where=str(path), expected="a whole LightGBM text model", found="no 'end of trees'")
+    booster = _read(lambda: lightgbm.Booster(model_str=text), path, "a LightGBM text model")
+    return lightgbm_source(booster, Digest.of_file(path))
+
+
+def load_catboost(path: Path, options: LoadOptions) -> SourceModel:  # noqa: ARG001  (a loader)
+    """A model that ``save_model`` wrote."""
+    catboost = import_library("catboost", str(path))
+    model = _read(lambda: catboost.CatBoost().load_model(str(path)), path, "a CatBoost model (.cbm)")
+    return catboost_source(model, Digest.of_file(path))
+
+
+def import_library(name: str, where: str) -> Any:
+    """A library that is an extra; `SourceModelError` names it."""
+    try:
+        with quiet():
+            return importlib.import_module(name)
+    except ImportError as error:
+        raise SourceModelError(f"{name} is not installed", where=where, advice=f"pip install 'sealift-packager[{name}]'") from error
+
+
+def _read(action: Callable[[], Any], path: Path, expected: str) -> Any:
+    try:
+        with quiet():
+            return action()
+    except Exception as error:  # each library has errors of its own
+        detail = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise SourceModelError(f"can't be read ({detail:.200})", where=str(path), expected=f"a whole file of {expected}") from error
+
+
+def xgboost_source(model: Any, digest: Digest) -> SourceModel:
+    """A Booster, or the scikit-learn wrapper around one."""
+    xgboost = import_library("xgboost", "XGBoost model")
+    wrapped = hasattr(model, "get_booster")
+    booster = model.get_booster() if wrapped else model
+    rounds = None
+    if wrapped:
+        check_missing(model)
+        best = booster.attributes().get("best_iteration")
+        rounds = int(best) + 1 if best is not None else None
+    labels = np.asarray(model.classes_) if wrapped and hasattr(model, "classes_") else None
+    ensemble = read_xgboost(bytes(booster.save_raw("json")), classes=labels, rounds=rounds)
+    names, types = booster.feature_names, booster.feature_types
+
+    def ask(rows: Array) -> Array:
+        table = xgboost.DMatrix(rows, feature_names=names, feature_types=types, enable_categorical=True)
+        found: Array = booster.predict(table, iteration_range=(0, rounds or 0), output_margin=False)
+        return found if ensemble.outputs == 1 or found.ndim == 2 else _from_margin(booster.predict(table, output_margin=True))
+
+    return _source(detect.XGBOOST, f"XGBoost {xgboost.__version__}", digest, model, ensemble, ask, tuple(names or ()))
+
+
+def _from_margin(margin: Array) -> Array:
+    """multi:softmax gives the label alone; its probabilities are the softmax of what it was chosen by."""
+    powers = np.exp(margin - margin.max(axis=1, keepdims=True))
+    shares: Array = powers / powers.sum(axis=1, keepdims=True)
+    return shares
+
+
+def lightgbm_source(model: Any, digest: Digest) -> SourceModel:
+    """A Booster, or the scikit-learn wrapper around one."""
+    lightgbm = import_library("lightgbm", "LightGBM model")
+    wrapped = hasattr(model, "booster_")
+    booster = model.booster_ if wrapped else model
+    text = booster.model_to_string()
+    if any(booster.pandas_categorical or ()):
+        raise SourceModelError(
+            "categories of a pandas table",
+            where="LightGBM model",
+            expected="numbers",
+            advice="Encode them before LightGBM (OrdinalEncoder) and name the columns with categorical_feature.",
+        )
+    labels = np.asarray(model.classes_) if wrapped and hasattr(model, "classes_") else None
+    ensemble = read_lightgbm(text, classes=labels)
+    names = feature_names(text)
+    named = () if all(name == f"Column_{at}" for at, name in enumerate(names)) else names
+    return _source(detect.LIGHTGBM, f"LightGBM {lightgbm.__version__}", digest, model, ensemble, booster.predict, named)
+
+
+def catboost_source(model: Any, digest: Digest) -> SourceModel:
+    """A CatBoost model of any class."""
+    catboost = import_library("catboost", "CatBoost model")
+    labels = np.asarray(model.classes_) if len(model.classes_) else None
+    ensemble = read_catboost(catboost_json(model), classes=labels)
+    kind = "Probability" if ensemble.classes is not None else "RawFormulaVal"
+    if ensemble.classes is None and ensemble.link == "exp":
+        kind = "Exponent"
+    if ensemble.classes is None and ensemble.link == "sigmoid":
+        kind = "Probability"
+
+    def ask(rows: Array) -> Array:
+        found = np.asarray(model.predict(rows, prediction_type=kind))
+        return found[:, 1] if kind == "Probability" and ensemble.outputs == 1 else found
+
+    names = tuple(str(name) for name in model.feature_names_)
+    named = () if all(name == str(at) for at, name in enumerate(names)) else names
+    return _source(detect.CATBOOST, f"CatBoost {catboost.__version__}", digest, model, ensemble, ask, named)
+
+
+def _source(kind: str, framework: str, digest: Digest, native: Any, ensemble: Ensemble, ask: Rows, names: tuple[str, ...]) -> SourceModel:
+    description = "columns: " + ", ".join(names) if names else ""
+    return SourceModel(
+        kind=kind,
+        framework=framework,
+        digest=digest,
+        native=native,
+        predict=lambda arrays: answers(ensemble, ask, arrays),
+        inputs=(TensorSpec(name=FEATURES, dtype="float32", shape=("batch", ensemble.features), description=description),),
+        outputs=("label", "probabilities") if ensemble.classes is not None else ("prediction",),
+        columns={FEATURES: names} if names else {},
+        takes_nan=True,
+        trees=ensemble,
+    )
+
+
+def answers(ensemble: Ensemble, ask: Rows, arrays: Arrays) -> dict[str, Array]:
+    """The library's numbers in the form of the graph's outputs."""
+    rows = np.asarray(arrays[FEATURES], np.float32)
+    with quiet():
+        found = np.asarray(ask(rows))
+    found = found.reshape(len(rows), -1)
+    if ensemble.classes is None:
+        return {"prediction": found.astype(np.float32)}
+    both = np.column_stack([1 - found, found]) if found.shape[1] == 1 else found
+    best = ensemble.classes[both.argmax(axis=1)]
+    label = best.astype(object) if best.dtype.kind in "UO" else best.astype(np.int64)
+    return {"label": label, "probabilities": both.astype(np.float32)}

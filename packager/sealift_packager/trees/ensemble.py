@@ -1,0 +1,61 @@
+"""A tree ensemble as a value."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Final
+
+import numpy as np
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+IDENTITY: Final = "identity"
+SIGMOID: Final = "sigmoid"
+SOFTMAX: Final = "softmax"
+EXP: Final = "exp"
+SIGMOIDS: Final = "sigmoids"
+SQUARE: Final = "signed square"
+#: Sums that are probabilities already (forests).
+PROBABILITIES: Final = "probabilities"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Tree:
+    """One tree; node 0 is its root.
+
+    All arrays have one entry per node. ``feature`` is -1 in leaves. A row goes ``left`` if x <= ``threshold`` (x < threshold where ``strict``), or
+    if x is missing and ``missing_left``. ``value`` [nodes, width] is what leaves add to the outputs from ``output`` on.
+    Several parents may share a node, but only as their left. Thresholds are the library's own, as float64; `round_down` makes them float32.
+    """
+
+    feature: Array
+    threshold: Array
+    missing_left: Array
+    left: Array
+    right: Array
+    value: Array
+    output: int = 0
+    strict: bool = False
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Ensemble:
+    """The sum of trees and what is made of it: ``link(base + scale · Σ trees)``.
+
+    ``classes`` are the labels of a classifier, None of a regressor. ``narrow`` says that the source rounds rows to float32 itself.
+    """
+
+    trees: tuple[Tree, ...]
+    features: int
+    outputs: int
+    base: Array
+    link: str
+    divisor: float = 1.0
+    factor: float = 1.0
+    classes: Array | None = None
+    narrow: bool = False
+
+    @property
+    def splits(self) -> int:
+        """How many nodes decide something."""
+        return sum(int((tree.feature >= 0).sum()) for tree in self.trees)

@@ -1,0 +1,58 @@
+"""The ensemble in a fitted estimator of whatever library, by its class."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sealift_packager.errors import ConversionError
+from sealift_packager.trees.ensemble import Ensemble
+from sealift_packager.trees.from_catboost import read_catboost
+from sealift_packager.trees.from_lightgbm import read_lightgbm
+from sealift_packager.trees.from_scikit import read_scikit
+from sealift_packager.trees.from_xgboost import read_xgboost
+
+
+def library_of(model: Any) -> str:
+    """The top package that a class comes from, its bases looked through: a subclass of one's own is still what it derives from."""
+    known = ("xgboost", "lightgbm", "catboost", "sklearn", "torch", "onnx")
+    roots = [base.__module__.partition(".")[0] for base in type(model).__mro__]
+    return next((root for root in roots if root in known), roots[0])
+
+
+def read_estimator(model: Any) -> Ensemble | None:
+    """The ensemble, None for what is none; `ConversionError` for one that has no exact ONNX form."""
+    library = library_of(model)
+    classes = getattr(model, "classes_", None)
+    classes = None if classes is None or not len(classes) else np.asarray(classes)
+    if library == "xgboost" and hasattr(model, "get_booster"):
+        check_missing(model)
+        best = getattr(model, "best_iteration", None) if model.get_booster().attributes().get("best_iteration") else None
+        return read_xgboost(bytes(model.get_booster().save_raw("json")), classes=classes, rounds=None if best is None else int(best) + 1)
+    if library == "lightgbm" and hasattr(model, "booster_"):
+        return read_lightgbm(model.booster_.model_to_string(), classes=classes)
+    if library == "catboost":
+        return read_catboost(catboost_json(model), classes=classes)
+    return read_scikit(model) if library == "sklearn" else None
+
+
+def check_missing(model: Any) -> None:
+    """Refuse a model whose missing value is a number."""
+    missing = getattr(model, "missing", np.nan)
+    if missing is not None and missing == missing:
+        raise ConversionError(
+            "a number stands for missing values", where="XGBoost model", expected="missing=nan", found=f"missing={missing}", advice="Put NaN there."
+        )
+
+
+def catboost_json(model: Any) -> dict[str, Any]:
+    """CatBoost's own JSON form, which it writes to files only."""
+    with tempfile.TemporaryDirectory(prefix="sealift-catboost.") as folder:
+        path = Path(folder) / "model.json"
+        model.save_model(str(path), format="json")
+        found: dict[str, Any] = json.loads(path.read_bytes())
+    return found

@@ -1,0 +1,127 @@
+"""XGBoost's boosters, from their JSON model.
+
+Format: https://xgboost.readthedocs.io/en/stable/tutorials/saving_model.html. A row goes left if x < threshold, both float32; categories that are
+stored go right.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+
+from sealift_packager.errors import ConversionError
+from sealift_packager.trees import ensemble as kinds
+from sealift_packager.trees.builder import TreeBuilder, truncated_to
+from sealift_packager.trees.ensemble import Array, Ensemble, Tree
+from sealift_packager.trees.thresholds import before
+
+_WHERE: Final = "XGBoost model"
+#: Objective → link; https://xgboost.readthedocs.io/en/stable/parameter.html#learning-task-parameters
+LINKS: Final = {
+    "reg:squarederror": kinds.IDENTITY,
+    "reg:linear": kinds.IDENTITY,
+    "reg:squaredlogerror": kinds.IDENTITY,
+    "reg:absoluteerror": kinds.IDENTITY,
+    "reg:pseudohubererror": kinds.IDENTITY,
+    "reg:quantileerror": kinds.IDENTITY,
+    "rank:pairwise": kinds.IDENTITY,
+    "rank:ndcg": kinds.IDENTITY,
+    "rank:map": kinds.IDENTITY,
+    "binary:logitraw": kinds.IDENTITY,
+    "reg:logistic": kinds.SIGMOID,
+    "binary:logistic": kinds.SIGMOID,
+    "multi:softprob": kinds.SOFTMAX,
+    "multi:softmax": kinds.SOFTMAX,
+    "count:poisson": kinds.EXP,
+    "reg:gamma": kinds.EXP,
+    "reg:tweedie": kinds.EXP,
+}
+CLASSIFIERS: Final = ("binary:logistic", "multi:softprob", "multi:softmax")
+
+
+def read_xgboost(model: bytes, *, classes: Array | None = None, rounds: int | None = None) -> Ensemble:
+    """The ensemble in ``booster.save_raw("json")``; ``classes`` are the labels where they aren't 0, 1, …; ``rounds`` is how many are used."""
+    learner = json.loads(model)["learner"]
+    objective, booster = learner["objective"]["name"], learner["gradient_booster"]
+    if objective not in LINKS:
+        raise ConversionError("an objective that has no ONNX form here", where=_WHERE, expected=", ".join(LINKS), found=objective)
+    if booster["name"] == "gblinear":
+        raise ConversionError("a linear booster, not trees", where=_WHERE, expected="gbtree or dart", found="gblinear")
+    weights = booster.get("weight_drop") or []
+    trees_of = booster["gbtree"]["model"] if booster["name"] == "dart" else booster["model"]
+    parameters = learner["learner_model_param"]
+    outputs = max(int(parameters["num_class"]), int(parameters.get("num_target", "1")), 1)
+    pairs = list(zip(trees_of["trees"], trees_of["tree_info"], strict=True))
+    ends = trees_of.get("iteration_indptr")
+    if rounds is not None and ends:
+        pairs = pairs[: ends[min(rounds, len(ends) - 1)]]
+    trees = tuple(_tree(tree, output=output, factor=float(weights[at]) if weights else 1.0) for at, (tree, output) in enumerate(pairs))
+    if objective in CLASSIFIERS and classes is None:
+        classes = np.arange(max(outputs, 2))
+    return Ensemble(
+        trees=trees,
+        features=int(parameters["num_feature"]),
+        outputs=outputs,
+        base=_base(parameters, LINKS[objective], outputs),
+        link=LINKS[objective],
+        classes=classes if objective in CLASSIFIERS else None,
+        narrow=True,
+    )
+
+
+def _base(parameters: Mapping[str, Any], link: str, outputs: int) -> Array:
+    """Where the sum starts: base_score is kept in the prediction's scale, one number for all outputs before 3.1."""
+    text = parameters["base_score"]
+    score = np.atleast_1d(np.asarray(json.loads(text) if isinstance(text, str) else text, np.float32)).astype(np.float64)
+    if link == kinds.SIGMOID:
+        score = -np.log(1.0 / score - 1.0)
+    elif link == kinds.EXP:
+        score = np.log(score)
+    return np.broadcast_to(score, (outputs,)).astype(np.float64)
+
+
+def _tree(tree: Mapping[str, Any], *, output: int, factor: float) -> Tree:
+    if int(tree["tree_param"].get("size_leaf_vector", "1")) > 1:
+        raise ConversionError(
+            "trees with several targets in a leaf", where=_WHERE, expected="multi_strategy='one_output_per_tree'", found="multi_output_tree"
+        )
+    left = np.asarray(tree["left_children"], np.int64)
+    inner = left >= 0
+    conditions = np.asarray(tree["split_conditions"], np.float32)
+    value = np.where(inner, 0, (conditions * np.float32(factor)).astype(np.float64))
+    if any(tree.get("split_type", ())):
+        return _categorical_tree(tree, inner, conditions, value, output)
+    return Tree(
+        feature=np.where(inner, np.asarray(tree["split_indices"], np.int64), -1),
+        threshold=np.where(inner, conditions, np.float32(0)),
+        missing_left=np.asarray(tree["default_left"], bool),
+        left=np.where(inner, left, 0),
+        right=np.where(inner, np.asarray(tree["right_children"], np.int64), 0),
+        value=value.reshape(-1, 1),
+        output=output,
+        strict=True,
+    )
+
+
+def _categorical_tree(tree: Mapping[str, Any], inner: Array, conditions: Array, value: Array, output: int) -> Tree:
+    builder = TreeBuilder(1)
+    for _ in inner:
+        builder.new()
+    stored = {
+        node: tree["categories"][start : start + size]
+        for node, start, size in zip(tree["categories_nodes"], tree["categories_segments"], tree["categories_sizes"], strict=True)
+    }
+    for node in range(len(inner)):
+        left, right = int(tree["left_children"][node]), int(tree["right_children"][node])
+        feature, to_left = int(tree["split_indices"][node]), bool(tree["default_left"][node])
+        if not inner[node]:
+            builder.leaf(node, value[node])
+        elif node in stored:
+            intervals = [truncated_to(int(category), negative_fractions=False) for category in stored[node]]
+            builder.members(node, feature, intervals, inside=right, outside=left, missing=left if to_left else right)
+        else:
+            builder.split(node, feature, float(before(conditions[node])), missing_left=to_left, left=left, right=right)
+    return builder.tree(output=output)
