@@ -20,7 +20,7 @@ DIFFERENT: Final = 8
 @click.option("--profile", help="Only the bundles for this profile, where a side is a release.")
 @json_option
 def diff(first: Path, second: Path, profile: str | None, *, as_json: bool) -> None:
-    """Say in which file and field FIRST and SECOND differ: two releases, two unpacked bundles, or one of each with --profile.
+    """Say in which file and field FIRST and SECOND differ: releases, unpacked bundles, or one of each (name the profile then).
 
     Exit code 0: every byte is the same. 8: they differ. Nothing is verified: see `verify`.
     """
