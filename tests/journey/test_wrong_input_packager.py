@@ -41,7 +41,7 @@ def table(tmp_path: Path, change: Callable[[list[str]], list[str]]) -> Path:
 
 def test_a_model_file_that_is_missing(tmp_path: Path) -> None:
     refused(
-        pack(tmp_path, model="no.joblib"), 3, "error: no.joblib: no such model file: expected a scikit-learn model (joblib, pickle)", "found nothing"
+        pack(tmp_path, model="no.joblib"), 3, "error: no.joblib: no such model file: expected scikit-learn (joblib, pickle, skops)", "found nothing"
     )
 
 
