@@ -46,7 +46,7 @@ def _run(name: str, profile: str) -> dict[str, object]:
     start = time.monotonic()
     command = [sys.executable, str(HERE / "one.py"), name, profile]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False, env={**os.environ, "OMP_NUM_THREADS": "2"})
+        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False, env={**os.environ, "OMP_NUM_THREADS": "1"})
     except subprocess.TimeoutExpired:
         return {"name": name, "family": "", "error": f"not done after {TIMEOUT_S} s"}
     if done.returncode:

@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
@@ -155,6 +156,7 @@ def test_a_ray_cluster_gives_the_same_bytes_and_loses_nothing_when_a_worker_is_k
 ) -> None:
     (tmp_path / "token").write_text(secrets.token_hex(32))
     monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "token"))  # or Ray leaves one in the home directory
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
     monkeypatch.setenv("RAY_raylet_start_wait_time_s", "150")  # a busy machine
     first = digests(list(LocalExecutor(2).run(read_project(project, cache=False))))
     with subprocess.Popen(
@@ -169,6 +171,7 @@ def test_a_ray_cluster_gives_the_same_bytes_and_loses_nothing_when_a_worker_is_k
             killer.join()
         finally:
             cluster.communicate("", timeout=60)
+            shutil.rmtree(scratch, ignore_errors=True)
     assert again == first
     assert len(again) * len(PROFILES) == 12
 
