@@ -6,9 +6,11 @@ import importlib.util
 import json
 import os
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -158,9 +160,9 @@ def test_a_ray_cluster_gives_the_same_bytes_and_loses_nothing_when_a_worker_is_k
     monkeypatch.setenv("RAY_AUTH_MODE", "token")
     monkeypatch.setenv("RAY_raylet_start_wait_time_s", "150")  # a busy machine
     first = digests(list(LocalExecutor(2).run(read_project(project, cache=False))))
-    with subprocess.Popen(
-        [sys.executable, "-c", RAY_WORKERS, f"/tmp/sealift-ray-{os.getpid()}"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as cluster:
+    scratch = tempfile.mkdtemp(prefix="ray.")  # a short path: it holds sockets
+    command = [sys.executable, "-c", RAY_WORKERS, scratch]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as cluster:
         assert cluster.stdout is not None
         address = cluster.stdout.readline().strip()
         try:
@@ -170,6 +172,7 @@ def test_a_ray_cluster_gives_the_same_bytes_and_loses_nothing_when_a_worker_is_k
             killer.join()
         finally:
             cluster.communicate("", timeout=60)
+            shutil.rmtree(scratch, ignore_errors=True)
     assert again == first
     assert len(again) * len(PROFILES) == 12
 

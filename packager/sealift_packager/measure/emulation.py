@@ -38,7 +38,12 @@ def run_emulated(model: Any, inputs: Arrays, entries: Mapping[str, str], scratch
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path), "OMP_NUM_THREADS": "1"}
     try:
         subprocess.run(
-            [*command, *(f"{key}={value}" for key, value in entries.items())], env=environment, capture_output=True, timeout=TIMEOUT_S, check=True
+            [*command, *(f"{key}={value}" for key, value in entries.items())],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=TIMEOUT_S,
+            check=True,
         )
         with np.load(found) as archive:
             return {name: archive[name] for name in archive.files}
