@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import os
+import sys
 import warnings
 from collections.abc import Iterator
 
@@ -20,3 +22,17 @@ def quiet() -> Iterator[None]:
             yield
     finally:
         logging.disable(before)
+
+
+@contextlib.contextmanager
+def quiet_process() -> Iterator[None]:
+    """`quiet`, and what native code writes to the process's own stdout and stderr too (torch's TorchScript exporter dumps graphs there)."""
+    with open(os.devnull, "wb") as nothing, contextlib.ExitStack() as undo:  # noqa: PTH123  (a device, not a path of ours)
+        for stream, number in ((sys.stdout, 1), (sys.stderr, 2)):
+            stream.flush()
+            kept = os.dup(number)
+            undo.callback(os.close, kept)
+            undo.callback(os.dup2, kept, number)
+            os.dup2(nothing.fileno(), number)
+        with quiet():
+            yield

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from sealift_packager.errors import DataError, PackagerError, ProfileError
+from sealift_packager.load.dynamic import parse_dynamic
 from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.bundle.limits import LIMITS
 from sealift_runtime.bundle.manifest import MODEL_NAME, VERSION, Owners
@@ -27,7 +28,8 @@ class PackRequest:
     """One release to build.
 
     ``max_drop`` is the largest loss that is accepted, in the metric's unit; None is 0.01, or 1 % of the source's score where the metric's
-    scale is the data's (mae, rmse, one's own). ``metric`` None is accuracy for classes, rmse for numbers. ``created`` None is now.
+    scale is the data's (mae, rmse, one's own). ``metric`` None is accuracy for classes, rmse for numbers. ``created`` None is now. ``dynamic`` are a
+    torch model's free dimensions beside the batch, each as INPUT:AXIS or INPUT:AXIS=SYMBOL.
     """
 
     model: Path
@@ -42,6 +44,7 @@ class PackRequest:
     signer: Signer | None = None
     trust_pickle: bool = False
     factory: str | None = None
+    dynamic: tuple[str, ...] = ()
     seed: int = 0
     force: bool = False
     description: str = ""
@@ -63,6 +66,7 @@ class PackRequest:
             raise DataError("a metric or a budget needs data", where="--metric, --max-drop", advice="Give the holdout with --data.")
         if self.max_drop is not None and not 0 <= self.max_drop < float("inf"):
             raise DataError("not a budget", where="--max-drop", expected="a number from 0 up", found=str(self.max_drop))
+        parse_dynamic(self.dynamic)
         if self.seed < 0:
             raise PackagerError("not a seed", where="--seed", expected="an integer from 0 up", found=str(self.seed))
 

@@ -14,6 +14,7 @@ from sealift_packager.convert.result import Converted
 from sealift_packager.data.files import DataFile, read_data
 from sealift_packager.data.holdout import Holdout, bind
 from sealift_packager.errors import DataError
+from sealift_packager.load.dynamic import parse_dynamic
 from sealift_packager.load.registry import load_model
 from sealift_packager.load.source import Array, LoadOptions, SourceModel
 from sealift_packager.measure.metrics import Metric, find_metric, first_floats, guess_metric
@@ -56,7 +57,13 @@ class Shared:
             data: DataFile | None = read_data(self.request.data) if self.request.data else None
             examples: Mapping[str, Array] = data.arrays if data else {}
             asked = self.request
-            options = LoadOptions(trust_pickle=asked.trust_pickle, factory=asked.factory, examples=examples, target=asked.target)
+            options = LoadOptions(
+                trust_pickle=asked.trust_pickle,
+                factory=asked.factory,
+                examples=examples,
+                target=asked.target,
+                dynamic=parse_dynamic(asked.dynamic),
+            )
             source = load_model(asked.model, options)
             needed = self._metric is None or not self._metric.against_source
             return source, bind(data, source, asked.target, needed=needed) if data else None

@@ -35,6 +35,12 @@ _PATH = click.Path(path_type=Path)
 @click.option("--key", type=_PATH, help="Sign with this private key (PEM); its passphrase comes from SEALIFT_KEY_PASSPHRASE or a prompt.")
 @click.option("--trust-pickle", is_flag=True, help="Read joblib and pickle files, which runs code that is in them.")
 @click.option("--factory", help="For weights alone: module:function or file.py:function that builds the torch module.")
+@click.option(
+    "--dynamic",
+    multiple=True,
+    metavar="INPUT:AXIS",
+    help="For torch weights and TorchScript: a free dimension beside the batch, like ids:1 or, of one size with others, ids:1=tokens; several times.",
+)
 @click.option("--description", default="", help="What the model does, for its card.")
 @click.option("--license", "license_name", default="", help="The model's license (an SPDX name).")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), help="What calibration rows and golden cases are drawn with.")
@@ -47,8 +53,8 @@ _PATH = click.Path(path_type=Path)
 def pack(*, as_json: bool, lock: Path | None, locked: bool, report: Path | None, no_cache: bool, **options: Any) -> None:
     """Convert MODEL to ONNX, prove it, quantize it for each profile, and seal it as a release.
 
-    MODEL is a scikit-learn model (joblib, pickle), a torch exported program (.pt2), torch weights (.pt, .safetensors) with --factory, or
-    ONNX; which one it is is found from the content.
+    MODEL is a scikit-learn model (joblib, pickle, skops), one of XGBoost, LightGBM or CatBoost, a torch exported program (.pt2), TorchScript, torch
+    weights (.pt, .safetensors) with --factory, or ONNX; which one it is is found from the content.
 
     Every option can stand in a sealift.toml, in its table [pack], under its own name; the command line wins. Results are cached by content
     in SEALIFT_CACHE (default: the user's cache folder), so a second run is quick and a broken one resumes.

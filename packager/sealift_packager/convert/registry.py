@@ -11,7 +11,7 @@ from sealift_packager.convert import graph
 from sealift_packager.convert.onnx_as_is import convert_onnx
 from sealift_packager.convert.result import Converted, described
 from sealift_packager.convert.scikit import convert_scikit
-from sealift_packager.convert.torch_export import convert_program, convert_state
+from sealift_packager.convert.torch_export import convert_program, convert_script, convert_state
 from sealift_packager.convert.trees import convert_trees
 from sealift_packager.errors import ConversionError
 from sealift_packager.load import detect
@@ -21,6 +21,7 @@ from sealift_packager.load.source import SourceModel
 CONVERTERS: Final[dict[str, Callable[[SourceModel], Any]]] = {
     detect.SCIKIT: convert_scikit,
     detect.TORCH_PROGRAM: convert_program,
+    detect.TORCH_SCRIPT: convert_script,
     detect.TORCH_STATE: convert_state,
     detect.ONNX: convert_onnx,
     detect.XGBOOST: convert_trees,

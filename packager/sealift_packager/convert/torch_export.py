@@ -1,53 +1,111 @@
-"""torch by its own exporter, which traces with torch.export and leaves the first dimension free."""
+"""torch by its own exporters: exported programs and modules by the one that torch.export feeds, TorchScript by the one made for it."""
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
+import io
+from collections.abc import Callable
+from typing import Any, Final
 
 from sealift_packager.convert import graph
+from sealift_packager.convert.torch_trace import trace
 from sealift_packager.errors import ConversionError
-from sealift_packager.load.source import SourceModel
-from sealift_packager.quiet import quiet
+from sealift_packager.load.dynamic import example_sizes, resized
+from sealift_packager.load.source import Arrays, SourceModel
+from sealift_packager.load.torch_common import TracedModule
+from sealift_packager.quiet import quiet, quiet_process
+
+_SCRIPT_ADVICE: Final = (
+    "Give the nn.Module instead: its state dict with --factory, a .pt2 from torch.export, or the module itself from Python. A model that "
+    "branches on its values has to be written with torch.cond, torch.where or masks."
+)
 
 
 def convert_program(source: SourceModel) -> Any:
     """The graph of an exported program; its free dimensions are the program's."""
-    return _export(source, source.native, ())
+    return _export(source, source.native)
 
 
 def convert_state(source: SourceModel) -> Any:
-    """The graph of a module, with a free batch dimension."""
+    """The graph of a module, with its free dimensions."""
+    native: TracedModule = source.native
+    examples = resized(native.examples, native.free, example_sizes(native.examples, native.free))
+    return _export(source, trace(native.module, examples, native.free, advice="or give a .pt2 that you exported yourself."))
+
+
+def convert_script(source: SourceModel) -> Any:
+    """The graph of a TorchScript module.
+
+    The exporter that reads TorchScript comes first: it keeps branches, loops and recurrent layers. What it doesn't know (mappings as answers) goes
+    by torch.export. Whichever it was, parity is what proves the graph.
+    """
+    failures = []
+    for way in (_by_script, _by_program):
+        try:
+            return graph.rename_outputs(way(source), source.outputs)
+        except Exception as error:  # noqa: BLE001  # the exporters raise anything, and what both said is raised below
+            failures.append(f"{type(error).__name__}: {(str(error).splitlines() or ['no message'])[0]:.300}")
+    raise ConversionError(
+        "neither exporter of torch takes this TorchScript", where=source.framework, found="; ".join(failures), advice=_SCRIPT_ADVICE
+    )
+
+
+def _by_script(source: SourceModel) -> Any:
+    import onnx
     import torch
 
-    module, examples = source.native
-    # Two rows: a dimension of size 1 would be taken for a constant.
-    tensors = tuple(torch.from_numpy(np.concatenate([value[:1], value[:1]])) for value in examples.values())
-    batch = torch.export.Dim("batch", min=1)
-    shapes = tuple({0: batch} for _ in tensors)
-    try:
-        with quiet():
-            program = torch.export.export(module, tensors, dynamic_shapes=shapes)
-    except Exception as error:  # the user's forward and torch's tracing raise anything
-        raise ConversionError(
-            f"torch.export can't trace the module ({type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'})",
-            where=type(module).__name__,
-            expected="a forward that works for every batch size",
-            advice="See https://pytorch.org/docs/stable/export.html for what can be traced; or give a .pt2 that you exported yourself.",
-        ) from error
-    return _export(source, program, ())
+    native: TracedModule = source.native
+    examples = resized(native.examples, native.free, example_sizes(native.examples, native.free))
+    buffer = io.BytesIO()
+    with quiet_process():
+        torch.onnx.export(
+            native.module,
+            tuple(map(torch.from_numpy, examples.values())),
+            buffer,  # type: ignore[arg-type]  # takes files too
+            dynamo=False,
+            opset_version=graph.TARGET_OPSET,
+            input_names=list(examples),
+            output_names=list(source.outputs),
+            dynamic_axes={**native.free, **_free_outputs(source.predict, native)},
+        )
+    return onnx.load_from_string(buffer.getvalue())
 
 
-def _export(source: SourceModel, program: Any, arguments: tuple[Any, ...]) -> Any:
+def _free_outputs(predict: Callable[[Arrays], dict[str, Any]], native: TracedModule) -> dict[str, dict[int, str]]:
+    """The axes of the outputs whose size follows a free one: found by asking twice, with other sizes."""
+    sizes = example_sizes(native.examples, native.free)
+    larger = {symbol: size + step for step, (symbol, size) in enumerate(sizes.items(), start=1)}
+    first, second = (predict(resized(native.examples, native.free, row)) for row in (sizes, larger))
+    symbols = {size: symbol for symbol, size in larger.items()}
+    return {
+        name: {
+            axis: symbols.get(now, f"{name}_{axis}")
+            for axis, (was, now) in enumerate(zip(value.shape, second[name].shape, strict=True))
+            if was != now
+        }
+        for name, value in first.items()
+    }
+
+
+def _by_program(source: SourceModel) -> Any:
+    import torch
+    from torch._export.converter import TS2EPConverter
+
+    native: TracedModule = source.native
+    examples = resized(native.examples, native.free, example_sizes(native.examples, native.free))
+    with quiet():
+        program = TS2EPConverter(native.module, tuple(map(torch.from_numpy, examples.values()))).convert()
+    return _export(source, trace(program.module(), examples, native.free, by_name=False))
+
+
+def _export(source: SourceModel, program: Any) -> Any:
     import torch
 
     try:
         with quiet():
-            exported = torch.onnx.export(program, arguments, dynamo=True, opset_version=graph.TARGET_OPSET, verbose=False, optimize=True)
+            exported = torch.onnx.export(program, (), dynamo=True, opset_version=graph.TARGET_OPSET, verbose=False, optimize=True)
     except Exception as error:  # as above
         raise ConversionError(
-            f"torch.onnx can't export the program ({type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'})",
+            f"torch.onnx can't export the program ({type(error).__name__}: {(str(error).splitlines() or ['no message'])[0]:.500})",
             where=source.framework,
         ) from error
     if exported is None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 import numpy as np
@@ -10,24 +11,31 @@ import numpy as np
 from sealift_packager.load.source import Array
 from sealift_runtime.bundle.tensors import TensorSpec
 
-#: The size of a free dimension other than the batch.
+#: The size of a free dimension other than the batch, where none is asked for.
 FREE_SIZE: Final = 8
 WORDS: Final = ("", "a", "unseen category", "größe")
 
 
-def make_inputs(specs: Sequence[TensorSpec], *, rows: int, seed: int, scale: float = 1.0) -> dict[str, Array]:
-    """Normal values for floats, 0 and 1 for integers (they may be indices), some words for text."""
+NO_SIZES: Final[Mapping[str, int]] = MappingProxyType({})
+
+
+def make_inputs(specs: Sequence[TensorSpec], *, rows: int, seed: int, scale: float = 1.0, sizes: Mapping[str, int] = NO_SIZES) -> dict[str, Array]:
+    """Normal values for floats, 0 and 1 for integers (they may be indices), some words for text; ``sizes`` are those of free dimensions by symbol."""
     generator = np.random.default_rng([seed, rows])
-    return {spec.name: _values(spec, rows, scale, generator) for spec in specs}
+    return {spec.name: _values(spec, concrete_shape(spec, rows, sizes), scale, generator) for spec in specs}
 
 
-def concrete_shape(spec: TensorSpec, rows: int) -> tuple[int, ...]:
+def concrete_shape(spec: TensorSpec, rows: int, sizes: Mapping[str, int] = NO_SIZES) -> tuple[int, ...]:
     """A spec's shape with its free dimensions given sizes; a fixed batch stays what it is."""
-    return tuple(size if isinstance(size, int) else (rows if axis == 0 else FREE_SIZE) for axis, size in enumerate(spec.shape))
+    return tuple(size if isinstance(size, int) else (rows if axis == 0 else sizes.get(size, FREE_SIZE)) for axis, size in enumerate(spec.shape))
 
 
-def _values(spec: TensorSpec, rows: int, scale: float, generator: np.random.Generator) -> Array:
-    shape = concrete_shape(spec, rows)
+def free_symbols(specs: Sequence[TensorSpec]) -> tuple[str, ...]:
+    """The symbols of free dimensions other than the batch, each once."""
+    return tuple(dict.fromkeys(size for spec in specs for size in spec.shape[1:] if isinstance(size, str)))
+
+
+def _values(spec: TensorSpec, shape: tuple[int, ...], scale: float, generator: np.random.Generator) -> Array:
     dtype = spec.numpy_dtype
     if dtype.kind == "f":
         return (generator.standard_normal(shape) * scale).astype(dtype)

@@ -66,7 +66,9 @@ def _only_input(model: Any, factory: str | None, *, trust_pickle: bool) -> str:
     """The name of the input that a bare array is for."""
     if isinstance(model, (str, Path)):
         return _input_of_file(Path(model), factory, trust_pickle=trust_pickle)
-    if hasattr(model, "forward"):
+    if hasattr(model, "code_with_constants"):  # TorchScript's forward has a signature of its own
+        names = [row.name for row in model.forward.schema.arguments[1:] if not row.has_default_value()]
+    elif hasattr(model, "forward"):
         names = list(inspect.signature(model.forward).parameters)
     elif hasattr(model, "graph_signature"):
         names = list(model.graph_signature.user_inputs)
@@ -79,7 +81,7 @@ def _only_input(model: Any, factory: str | None, *, trust_pickle: bool) -> str:
 
 
 def _input_of_file(path: Path, factory: str | None, *, trust_pickle: bool) -> str:
-    if detect.detect_kind(path) == detect.TORCH_STATE:
+    if detect.detect_kind(path) in (detect.TORCH_STATE, detect.TORCH_SCRIPT):
         raise DataError("an array without a name", where="data", advice="Name the module's inputs: data=({'image': X}, y).")
     return _single([spec.name for spec in load_model(path, LoadOptions(trust_pickle=trust_pickle, factory=factory)).inputs])
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-from sealift_packager.errors import ConversionError, SourceModelError
+from sealift_packager.convert.torch_trace import trace
+from sealift_packager.errors import SourceModelError
+from sealift_packager.load.torch_common import forward_inputs
 from sealift_packager.quiet import quiet
 
 _EXPECTED: Final = "a path, a scikit-learn estimator, an XGBoost, LightGBM or CatBoost model, an nn.Module, an exported program, or an ONNX model"
@@ -23,6 +24,10 @@ def write_model(model: Any, folder: Path, data: Path | None, example_inputs: Any
     if isinstance(model, (str, Path)):
         return Path(model)
     families = {f"{base.__module__.partition('.')[0]}.{base.__name__}" for base in type(model).__mro__}
+    if "torch.ScriptModule" in families:
+        with quiet():
+            model.save(str(folder / "model.pt"))
+        return folder / "model.pt"
     if "torch.Module" in families:
         return _export(model, folder, _examples(model, data, example_inputs), dynamic_shapes)
     if "torch.ExportedProgram" in families:
@@ -44,9 +49,7 @@ def write_model(model: Any, folder: Path, data: Path | None, example_inputs: Any
 
 def _examples(module: Any, data: Path | None, given: Any) -> dict[str, Any]:
     """One request by input name, in the forward's order."""
-    parameters = inspect.signature(module.forward).parameters.values()
-    names = [row.name for row in parameters if row.kind in (row.POSITIONAL_ONLY, row.POSITIONAL_OR_KEYWORD)]
-    required = [row.name for row in parameters if row.default is row.empty and row.name in names]
+    names, required = forward_inputs(module)
     found: Mapping[str, Any] = {}
     if isinstance(given, Mapping):
         found = given
@@ -55,10 +58,10 @@ def _examples(module: Any, data: Path | None, given: Any) -> dict[str, Any]:
     elif data is not None and data.suffix == ".npz":
         with np.load(data, allow_pickle=False) as archive:
             found = {name: archive[name] for name in names if name in archive.files}
-    if not set(required) <= set(found):
+    if not set(required) <= set(found) or not set(names) & set(found):
         advice = "Give data with arrays of these names, or example_inputs=."
         raise SourceModelError(
-            "no example inputs", where=type(module).__name__, expected=", ".join(required), found=", ".join(found) or "none", advice=advice
+            "no example inputs", where=type(module).__name__, expected=", ".join(required or names), found=", ".join(found) or "none", advice=advice
         )
     return {name: _rows(found[name]) for name in names if name in found}
 
@@ -71,24 +74,14 @@ def _rows(value: Any) -> Any:
 
 
 def _export(module: Any, folder: Path, examples: dict[str, Any], dynamic_shapes: Any) -> Path:
-    import torch
-
-    batch = torch.export.Dim("batch", min=1)
-    shapes = dynamic_shapes if dynamic_shapes is not None else tuple({0: batch} for _ in examples)
+    shapes = dynamic_shapes if dynamic_shapes is not None else {name: {0: "batch"} for name in examples}
+    if isinstance(shapes, Mapping):
+        shapes = {name: shapes.get(name) for name in examples}
     training = module.training
     try:
-        with quiet():
-            program = torch.export.export(module.eval(), tuple(map(torch.from_numpy, examples.values())), dynamic_shapes=shapes)
-    except Exception as error:  # the user's forward and torch's tracing raise anything
-        raise ConversionError(
-            f"torch.export can't trace the module ({type(error).__name__}: {(str(error).splitlines() or ['no message'])[0]})",
-            where=type(module).__name__,
-            expected="a forward that works for every batch size",
-            advice="See https://pytorch.org/docs/stable/export.html for what can be traced.",
-        ) from error
+        return _save_program(trace(module.eval(), examples, shapes), folder)
     finally:
         module.train(training)
-    return _save_program(program, folder)
 
 
 def _save_program(program: Any, folder: Path) -> Path:

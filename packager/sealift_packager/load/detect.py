@@ -11,16 +11,17 @@ from sealift_packager.errors import SourceModelError
 
 SCIKIT: Final = "scikit-learn"
 TORCH_PROGRAM: Final = "torch-program"
+TORCH_SCRIPT: Final = "torchscript"
 TORCH_STATE: Final = "torch-state"
 ONNX: Final = "onnx"
 SKOPS: Final = "skops"
 XGBOOST: Final = "xgboost"
 LIGHTGBM: Final = "lightgbm"
 CATBOOST: Final = "catboost"
-KINDS: Final = (SCIKIT, SKOPS, XGBOOST, LIGHTGBM, CATBOOST, TORCH_PROGRAM, TORCH_STATE, ONNX)
+KINDS: Final = (SCIKIT, SKOPS, XGBOOST, LIGHTGBM, CATBOOST, TORCH_PROGRAM, TORCH_SCRIPT, TORCH_STATE, ONNX)
 EXPECTED: Final = (
     "scikit-learn (joblib, pickle, skops), XGBoost (.json, .ubj), LightGBM (.txt), CatBoost (.cbm), torch (.pt2, "
-    "a state dict as .pt or .safetensors), or ONNX"
+    "TorchScript, a state dict as .pt or .safetensors), or ONNX"
 )
 #: Where TensorFlow and Keras models are to go: their exporter needs their own versions of numpy and protobuf, so it runs elsewhere.
 KERAS_ADVICE: Final = (
@@ -78,8 +79,7 @@ def _kind_of_zip(path: Path) -> str:
     if "archive_format" in names or "serialized_exported_program.json" in [name.rpartition("/")[2] for name in names]:
         return TORCH_PROGRAM
     if "constants.pkl" in names:
-        advice = "Export the model with torch.export.export and torch.export.save, or give its state dict with --factory."
-        raise SourceModelError("TorchScript is not supported", where=str(path), expected=EXPECTED, advice=advice)
+        return TORCH_SCRIPT
     if "data.pkl" in names:
         return TORCH_STATE
     if "schema.json" in names:

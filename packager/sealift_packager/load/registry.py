@@ -13,6 +13,7 @@ from sealift_packager.load.onnx_file import load_onnx
 from sealift_packager.load.scikit import load_scikit, load_skops
 from sealift_packager.load.source import LoadOptions, SourceModel
 from sealift_packager.load.torch_program import load_program
+from sealift_packager.load.torch_script import load_script
 from sealift_packager.load.torch_state import load_state
 
 Loader = Callable[[Path, LoadOptions], SourceModel]
@@ -20,6 +21,7 @@ Loader = Callable[[Path, LoadOptions], SourceModel]
 LOADERS: Final[dict[str, Loader]] = {
     detect.SCIKIT: load_scikit,
     detect.TORCH_PROGRAM: load_program,
+    detect.TORCH_SCRIPT: load_script,
     detect.TORCH_STATE: load_state,
     detect.ONNX: load_onnx,
     detect.SKOPS: load_skops,

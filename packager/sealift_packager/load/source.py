@@ -20,13 +20,15 @@ Arrays = Mapping[str, Array]
 class LoadOptions:
     """What a loader may need beside the file.
 
-    ``examples`` are the arrays of the holdout file by name, before anything is known of the model; empty without data.
+    ``examples`` are the arrays of the holdout file by name, before anything is known of the model; empty without data. ``dynamic`` names a torch
+    model's free axes beside the batch, by input.
     """
 
     trust_pickle: bool = False
     factory: str | None = None
     examples: Arrays = dataclasses.field(default_factory=dict)
     target: str | None = None
+    dynamic: Mapping[str, Mapping[int, str]] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

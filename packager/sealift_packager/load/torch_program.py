@@ -8,7 +8,7 @@ from typing import Any
 from sealift_packager.errors import SourceModelError
 from sealift_packager.load import detect
 from sealift_packager.load.source import LoadOptions, SourceModel
-from sealift_packager.load.torch_common import flatten, import_torch, numpy_dtype, output_names, predictor
+from sealift_packager.load.torch_common import free_specs, import_torch, named_outputs, numpy_dtype, predictor
 from sealift_packager.quiet import quiet
 from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.bundle.tensors import TensorSpec
@@ -36,20 +36,24 @@ def load_program(path: Path, options: LoadOptions) -> SourceModel:  # noqa: ARG0
         native=program,
         predict=predictor(torch, module, [spec.name for spec in inputs]),
         inputs=inputs,
-        outputs=output_names(len(program.graph_signature.user_outputs)),
+        outputs=_outputs(torch, program),
     )
 
 
 def _inputs(torch: Any, program: Any, path: Path) -> tuple[TensorSpec, ...]:
     values = {node.name: node.meta.get("val") for node in program.graph.nodes if node.op == "placeholder"}
-    specs = []
+    rows = []
     for name in program.graph_signature.user_inputs:
         value = values.get(name)
-        if value is None or len(flatten(value)) != 1:
+        if not isinstance(value, torch.Tensor):
             raise SourceModelError("an input is not a tensor", where=f"{path}: {name}", expected="tensors only", found=type(value).__name__)
-        specs.append(TensorSpec(name=name, dtype=numpy_dtype(torch, value.dtype), shape=_shape(name, value.shape)))
-    return tuple(specs)
+        rows.append((name, numpy_dtype(torch, value.dtype), [size if isinstance(size, int) else str(size) for size in value.shape]))
+    return free_specs(rows)
 
 
-def _shape(name: str, shape: Any) -> tuple[int | str, ...]:
-    return tuple(size if isinstance(size, int) else ("batch" if axis == 0 else f"{name}_{axis}") for axis, size in enumerate(shape))
+def _outputs(torch: Any, program: Any) -> tuple[str, ...]:
+    """The names in the structure that the program answers with."""
+    from torch.utils import _pytree
+
+    spec = program.call_spec.out_spec
+    return tuple(named_outputs(_pytree.tree_unflatten([torch.empty(0)] * spec.num_leaves, spec)))

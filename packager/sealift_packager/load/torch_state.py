@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from sealift_packager.errors import SourceModelError
 from sealift_packager.load import detect
+from sealift_packager.load.dynamic import OPTION, Dynamic, free_axes, from_function, sizes_of
 from sealift_packager.load.source import Arrays, LoadOptions, SourceModel
-from sealift_packager.load.torch_common import as_arrays, import_torch, output_names, predictor
+from sealift_packager.load.torch_common import (
+    TracedModule,
+    as_arrays,
+    forward_inputs,
+    free_specs,
+    import_torch,
+    narrow,
+    pick_examples,
+    predictor,
+    try_out,
+)
 from sealift_packager.plugins import load_callable, sibling
 from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.bundle.tensors import TensorSpec
 
 EXAMPLES = "example_inputs"
+SHAPES = "dynamic_shapes"
 
 
 def load_state(path: Path, options: LoadOptions) -> SourceModel:
     """Build the module with the factory and load its weights.
 
-    Example inputs come from the data or from the factory's module, which may have a function ``example_inputs``.
+    Example inputs come from the data or from the factory's module, which may have a function ``example_inputs``; what is free beside the batch
+    from ``--dynamic`` or from a function ``dynamic_shapes`` there.
     """
     torch = import_torch(path)
     if not options.factory:
@@ -32,23 +41,26 @@ def load_state(path: Path, options: LoadOptions) -> SourceModel:
     factory = load_callable(options.factory, where="--factory", error=SourceModelError)
     module = _build(torch, factory, options.factory)
     _fill(module, _read_state(torch, path), path)
-    examples = _examples(module, factory, options)
-    predict = predictor(torch, module, list(examples))
-    try:
-        outputs = output_names(len(predict(examples)))
-    except Exception as error:  # the user's own forward
-        shapes = ", ".join(f"{name} {value.dtype} {list(value.shape)}" for name, value in examples.items())
-        raise SourceModelError(f"the model does not run ({type(error).__name__}: {error})", where=str(path), found=shapes) from error
-    specs = (TensorSpec(name=name, dtype=str(value.dtype), shape=("batch", *value.shape[1:])) for name, value in examples.items())
+    examples = dict(_examples(module, factory, options))
+    free = _free(factory, options, examples)
+    predict = predictor(torch, module, list(examples), by_name=True)
     return SourceModel(
         kind=detect.TORCH_STATE,
         framework=f"torch {torch.__version__}",
         digest=Digest.of_file(path),
-        native=(module, dict(examples)),
+        native=TracedModule(module=module, examples=examples, free=free),
         predict=predict,
-        inputs=tuple(specs),
-        outputs=outputs,
+        inputs=free_specs(sizes_of(examples, free)),
+        outputs=try_out(predict, examples, where=str(path)),
     )
+
+
+def _free(factory: Callable[..., Any], options: LoadOptions, examples: Arrays) -> Dynamic:
+    hint = None if options.dynamic else sibling(factory, SHAPES)
+    if hint is None:
+        return free_axes(options.dynamic, examples, where=OPTION)
+    where = f"{options.factory}: {SHAPES}()"
+    return free_axes(from_function(hint(), where=where), examples, where=where)
 
 
 def _build(torch: Any, factory: Callable[..., Any], reference: str) -> Any:
@@ -99,24 +111,17 @@ def _fill(module: Any, state: dict[str, Any], path: Path) -> None:
 
 
 def _examples(module: Any, factory: Callable[..., Any], options: LoadOptions) -> Arrays:
-    parameters = inspect.signature(module.forward).parameters.values()
-    names = [row.name for row in parameters if row.kind in (row.POSITIONAL_ONLY, row.POSITIONAL_OR_KEYWORD)]
-    required = [row.name for row in parameters if row.default is row.empty and row.name in names]
-    there = [name for name in names if name in options.examples]
-    if set(required) <= set(there):
-        return {name: _narrow(options.examples[name][:2]) for name in there}
+    names, required = forward_inputs(module)
+    found = pick_examples(options.examples, names, required)
+    if found is not None:
+        return found
     hint = sibling(factory, EXAMPLES)
     if hint is None:
         raise SourceModelError(
             "no example inputs",
             where=f"--factory {options.factory}",
-            expected=f"data with arrays named {', '.join(required)}",
+            expected=f"data with arrays named {', '.join(required or names)}",
             found=", ".join(options.examples) or "no data",
             advice=f"Or add a function {EXAMPLES}() to the factory's module that returns them by name.",
         )
-    return {name: _narrow(value) for name, value in as_arrays(hint(), names, where=f"{options.factory}: {EXAMPLES}()").items()}
-
-
-def _narrow(value: Any) -> Any:
-    """float32 for float64: what torch modules hold."""
-    return value.astype(np.float32) if value.dtype == np.float64 else value
+    return {name: narrow(value) for name, value in as_arrays(hint(), names, where=f"{options.factory}: {EXAMPLES}()").items()}

@@ -8,7 +8,7 @@ import numpy as np
 
 from sealift_packager.convert.registry import convert_model
 from sealift_packager.convert.result import Converted
-from sealift_packager.errors import ParityError
+from sealift_packager.errors import ConversionError, ParityError
 from sealift_packager.load.source import Arrays, SourceModel
 from sealift_packager.parity.compare import compare
 from sealift_packager.parity.inputs import hard_inputs
@@ -35,7 +35,11 @@ def check_parity(source: SourceModel, converted: Converted, holdout: Arrays | No
                 message = f"the source model fails on {title} ({type(error).__name__}: {error})"
                 raise ParityError(message, where=source.framework) from error
             continue
-        differences = compare(reference, run_session(session, inputs))
+        try:
+            found = run_session(session, inputs)
+        except ConversionError as error:
+            raise ParityError(f"the converted model fails on {title}, which its source answers ({error})", where="model.onnx") from error
+        differences = compare(reference, found)
         if differences:
             raise ParityError(
                 f"the converted model answers differently on {title}",

@@ -1,0 +1,61 @@
+"""torch.export around any module: inputs by name, outputs by name, chosen dimensions free."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from sealift_packager.errors import ConversionError
+from sealift_packager.load.source import Arrays
+from sealift_packager.load.torch_common import named_outputs
+from sealift_packager.quiet import quiet
+
+
+def trace(module: Any, examples: Arrays, dynamic_shapes: Mapping[str, Any] | tuple[Any, ...], *, by_name: bool = True, advice: str = "") -> Any:
+    """The exported program of a module that is in evaluation mode; `ConversionError` if torch can't trace it.
+
+    Its inputs have the examples' names and order, its answer is a mapping by name. Free dimensions are torch's own notation, or symbols as text.
+    """
+    import torch
+
+    tensors = tuple(torch.from_numpy(value) for value in examples.values())
+    shapes = _dimensions(torch, dynamic_shapes, {})
+    try:
+        with quiet():
+            return torch.export.export(_flat(torch, module, list(examples), by_name=by_name), tensors, dynamic_shapes=shapes)
+    except Exception as error:  # the user's forward and torch's tracing raise anything
+        raise ConversionError(
+            f"torch.export can't trace the module ({type(error).__name__}: {(str(error).splitlines() or ['no message'])[0]:.500})",
+            where=type(module).__name__,
+            expected="a forward that works for every size of its free dimensions, without branches that depend on values",
+            advice="See https://pytorch.org/docs/stable/export.html for what can be traced" + (f"; {advice}" if advice else "."),
+        ) from error
+
+
+def _flat(torch: Any, module: Any, names: list[str], *, by_name: bool) -> Any:
+    """A module whose forward takes ``names`` and gives a plain mapping of tensors.
+
+    torch.export names inputs after the signature, and knows neither dataclasses nor every library's class as an answer.
+    """
+
+    def forward(*tensors: Any) -> dict[str, Any]:
+        return named_outputs(module(**dict(zip(names, tensors, strict=True))) if by_name else module(*tensors))
+
+    rows = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in names]
+    forward.__signature__ = inspect.Signature(rows)  # type: ignore[attr-defined]
+    wrapper = torch.nn.Module()
+    wrapper.module = module
+    wrapper.forward = forward
+    return wrapper
+
+
+def _dimensions(torch: Any, value: Any, known: dict[str, Any]) -> Any:
+    """Dimensions for symbols given as text, each made once: the same symbol is the same size."""
+    if isinstance(value, str):
+        return known.setdefault(value, torch.export.Dim(value, min=1))
+    if isinstance(value, Mapping):
+        return {key: _dimensions(torch, item, known) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return type(value)(_dimensions(torch, item, known) for item in value)
+    return value
