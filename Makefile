@@ -27,7 +27,7 @@ $(VENV)/.ready: $(SETUP_INPUTS)
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "error: $(PYTHON) has no venv module; on Debian: apt-get install python3-venv" >&2; exit 1; }
 	@echo "Setting up $(VENV) with $$($(PYTHON) --version) (some minutes the first time) …"
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install $(PIP_FLAGS) -e './runtime[cpu]' -e './packager[sklearn,torch,skops,xgboost,lightgbm,catboost]' -e ./hub -r requirements-dev.txt
+	$(BIN)/pip install $(PIP_FLAGS) -e './runtime[cpu]' -e './packager[sklearn,torch,skops,xgboost,lightgbm,catboost,images,parquet]' -e ./hub -r requirements-dev.txt
 	@touch $@
 
 $(WHEELHOUSE)/.ready: constraints.txt runtime/pyproject.toml $(VENV)/.ready

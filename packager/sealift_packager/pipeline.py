@@ -9,6 +9,8 @@ from pathlib import Path
 
 from sealift_packager.assemble.output import building, check_free
 from sealift_packager.assemble.release import write_release
+from sealift_packager.data.files import data_tools
+from sealift_packager.inmemory.functions import given_as_files
 from sealift_packager.lock.evidence import Evidence
 from sealift_packager.lock.lockfile import FILE, Lock, ProfileLock, check_choice, check_inputs, check_profile
 from sealift_packager.profile_build import ProfileBuild, build_profile
@@ -41,7 +43,8 @@ class Packed:
 def pack(request: PackRequest, progress: Progress | None = None, *, cache: StageStore | None = None, lock: Lock | None = None) -> Packed:
     """Build a release.
 
-    1. The output place must be free, and the lock (if there is one) must be of the same source, data, options and tools.
+    1. The output place must be free, and the lock (if there is one) must be of the same source, data, options and tools. A
+       function that gives the data is called first: its content counts.
     2. Load the model and the data, fit one to the other, convert, and prove that the graph answers like its source.
     3. For each profile: build candidates, measure (or believe the lock), choose, make golden cases and baseline, write and sign the bundle.
     4. Put all into an OCI layout, which appears whole at ``request.out``.
@@ -50,6 +53,11 @@ def pack(request: PackRequest, progress: Progress | None = None, *, cache: Stage
     """
     progress = progress or Silent()
     check_free(request.out, force=request.force)  # 1
+    with given_as_files(request) as filed:
+        return _pack(filed, progress, cache, lock)
+
+
+def _pack(request: PackRequest, progress: Progress, cache: StageStore | None, lock: Lock | None) -> Packed:
     inputs = build_inputs(request)
     if lock is not None:
         check_inputs(lock, inputs or {}, {name: version for name in lock.tools if (version := version_of(name))})
@@ -94,4 +102,10 @@ def _lock(request: PackRequest, created: datetime.datetime, inputs: Mapping[str,
         for build in builds
     }
     framework = builds[0].manifest.model.source_framework
-    return Lock(name=request.name, created=created.replace(microsecond=0), inputs=inputs, tools=tool_versions(framework), profiles=rows)
+    return Lock(
+        name=request.name,
+        created=created.replace(microsecond=0),
+        inputs=inputs,
+        tools=tool_versions(framework, data_tools(request.data)),
+        profiles=rows,
+    )

@@ -13,6 +13,7 @@ from sealift_packager.assemble.bundle import disk_estimate, write_bundle
 from sealift_packager.baseline import build_baseline
 from sealift_packager.candidates.built import Built, NotBuilt
 from sealift_packager.candidates.from_profile import candidates_for
+from sealift_packager.data.files import data_tools
 from sealift_packager.data.synthetic import make_inputs
 from sealift_packager.golden import Golden, make_golden
 from sealift_packager.load.source import Array
@@ -73,7 +74,8 @@ def build_profile(shared: Shared, profile: HardwareProfile, scratch: Path, progr
     manifest = _named(BundleManifest.parse(outcome.manifest.encode()), shared)
     directory = scratch / "bundles" / profile.name
     with progress.stage(f"{profile.name}: write the bundle"):
-        tools, baseline = tool_versions(manifest.model.source_framework), Baseline.parse(outcome.baseline.encode())
+        tools = tool_versions(manifest.model.source_framework, data_tools(shared.request.data))
+        baseline = Baseline.parse(outcome.baseline.encode())
         write_bundle(
             directory, manifest, outcome.model, outcome.golden, baseline, shared.request.signer, tools=tools, options=shared.request.options()
         )

@@ -29,7 +29,8 @@ class PackRequest:
 
     ``max_drop`` is the largest loss that is accepted, in the metric's unit; None is 0.01, or 1 % of the source's score where the metric's
     scale is the data's (mae, rmse, one's own). ``metric`` None is accuracy for classes, rmse for numbers. ``created`` None is now. ``dynamic`` are a
-    torch model's free dimensions beside the batch, each as INPUT:AXIS or INPUT:AXIS=SYMBOL.
+    torch model's free dimensions beside the batch, each as INPUT:AXIS or INPUT:AXIS=SYMBOL. ``data`` is a file, a folder of images, or
+    module:function; ``image_mean`` and ``image_std`` normalize images (see `data.pixels.Normalization`).
     """
 
     model: Path
@@ -45,6 +46,8 @@ class PackRequest:
     trust_pickle: bool = False
     factory: str | None = None
     dynamic: tuple[str, ...] = ()
+    image_mean: tuple[float, ...] = ()
+    image_std: tuple[float, ...] = ()
     seed: int = 0
     force: bool = False
     description: str = ""
@@ -67,6 +70,8 @@ class PackRequest:
         if self.max_drop is not None and not 0 <= self.max_drop < float("inf"):
             raise DataError("not a budget", where="--max-drop", expected="a number from 0 up", found=str(self.max_drop))
         parse_dynamic(self.dynamic)
+        if not all(number > 0 for number in self.image_std):
+            raise DataError("not a standard deviation", where="--image-std", expected="numbers above 0", found=str(self.image_std))
         if self.seed < 0:
             raise PackagerError("not a seed", where="--seed", expected="an integer from 0 up", found=str(self.seed))
 

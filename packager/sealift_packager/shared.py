@@ -11,8 +11,9 @@ import numpy as np
 
 from sealift_packager.convert.registry import convert_model
 from sealift_packager.convert.result import Converted
-from sealift_packager.data.files import DataFile, read_data
+from sealift_packager.data.files import read_data
 from sealift_packager.data.holdout import Holdout, bind
+from sealift_packager.data.pixels import Normalization
 from sealift_packager.errors import DataError
 from sealift_packager.load.dynamic import parse_dynamic
 from sealift_packager.load.registry import load_model
@@ -54,7 +55,7 @@ class Shared:
     @functools.cached_property
     def _loaded(self) -> tuple[SourceModel, Holdout | None]:
         with self._progress.stage("Load model and data"):
-            data: DataFile | None = read_data(self.request.data) if self.request.data else None
+            data = read_data(self.request.data) if self.request.data else None
             examples: Mapping[str, Array] = data.arrays if data else {}
             asked = self.request
             options = LoadOptions(
@@ -66,7 +67,8 @@ class Shared:
             )
             source = load_model(asked.model, options)
             needed = self._metric is None or not self._metric.against_source
-            return source, bind(data, source, asked.target, needed=needed) if data else None
+            images = Normalization(mean=asked.image_mean, std=asked.image_std)
+            return source, bind(data, source, asked.target, needed=needed, images=images) if data else None
 
     @property
     def source(self) -> SourceModel:

@@ -12,7 +12,7 @@ from typing import Final
 
 #: What every build goes through.
 BASE: Final = ("python", "sealift-packager", "sealift-runtime", "numpy", "onnx", "onnxruntime")
-#: What a framework's models go through, by a word of their kind's or framework's name.
+#: What a framework's models, or a kind of data, go through, by a word of its name.
 BY_FRAMEWORK: Final[Mapping[str, tuple[str, ...]]] = {
     "scikit": ("scikit-learn", "skl2onnx", "skops"),
     "torch": ("torch", "onnxscript", "onnx-ir"),
@@ -21,12 +21,14 @@ BY_FRAMEWORK: Final[Mapping[str, tuple[str, ...]]] = {
     "catboost": ("catboost",),
     "keras": ("keras", "tensorflow", "tf2onnx"),
     "tensorflow": ("keras", "tensorflow", "tf2onnx"),
+    "images": ("pillow",),
+    "parquet": ("pyarrow",),
 }
 
 
-def tool_versions(framework: str) -> dict[str, str]:
-    """Versions of the tools that a model of this framework goes through, by distribution, sorted; ``python`` is one of them."""
-    words = framework.lower()
+def tool_versions(framework: str, data: str = "") -> dict[str, str]:
+    """Versions of the tools that a model of this framework and such data go through, by distribution, sorted; ``python`` is one of them."""
+    words = f"{framework} {data}".lower()
     names = {*BASE, *(name for word, group in BY_FRAMEWORK.items() if word in words for name in group)}
     found = {name: version for name in names if (version := version_of(name))}
     return dict(sorted(found.items()))

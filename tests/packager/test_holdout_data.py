@@ -72,7 +72,13 @@ def test_arrays_of_another_shape_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "content", "words"),
-    [("d.parquet", b"PAR1", "known kind"), ("d.npz", b"no archive", "can't be read"), ("d.csv", b"", "can't be read"), ("e.csv", b"a,b\n", "rows")],
+    [
+        ("d.parquet", b"PAR1", "as Parquet"),
+        ("d.arrow", b"", "known kind"),
+        ("d.npz", b"no archive", "can't be read"),
+        ("d.csv", b"", "can't be read"),
+        ("e.csv", b"a,b\n", "rows"),
+    ],
 )
 def test_files_that_can_t_be_read_are_refused(tmp_path: Path, name: str, content: bytes, words: str) -> None:
     (tmp_path / name).write_bytes(content)

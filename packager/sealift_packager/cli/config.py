@@ -13,7 +13,7 @@ from sealift_runtime.documents import Document
 FILE: Final = "sealift.toml"
 TABLE: Final = "pack"
 MAX_BYTES: Final = 2**20
-#: Options that name functions: a file in them is looked for beside the sealift.toml too.
+#: Options that name functions (``data`` may): a file in them is looked for beside the sealift.toml too.
 _FUNCTIONS: Final = ("factory", "metric")
 
 
@@ -73,6 +73,7 @@ def _value(table: Document, key: str, parameter: click.Parameter, folder: Path) 
 
 
 def _text(text: str, key: str, parameter: click.Parameter, folder: Path) -> str:
-    file = text.rpartition(":")[0] if key in _FUNCTIONS else text
-    is_path = isinstance(parameter.type, click.Path) or (key == "profile" and ("/" in text or text.endswith(".toml"))) or file.endswith(".py")
+    if key in _FUNCTIONS or (key == "data" and ":" in text and not (folder / text).exists()):
+        return str(folder / text) if text.rpartition(":")[0].endswith(".py") else text
+    is_path = isinstance(parameter.type, click.Path) or (key == "profile" and ("/" in text or text.endswith(".toml")))
     return str(folder / text) if is_path else text

@@ -15,6 +15,24 @@ if TYPE_CHECKING:
     from sealift_packager.request import PackRequest
 
 _PATH = click.Path(path_type=Path)
+_DATA = (
+    "Holdout data: .npz, .csv, .parquet, a folder of images, or module:function or file.py:function that gives it; without it only fp32 is built "
+    "and nothing is evaluated."
+)
+
+
+class _Numbers(click.ParamType[tuple[float, ...]]):
+    """Numbers with commas between."""
+
+    name = "numbers"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, ...]:
+        if isinstance(value, tuple):
+            return value
+        try:
+            return tuple(float(word) for word in str(value).split(",") if word.strip())
+        except ValueError:
+            self.fail(f"{value!r} is not a list of numbers like 0.485,0.456,0.406.", param, ctx)
 
 
 @click.command()
@@ -24,8 +42,12 @@ _PATH = click.Path(path_type=Path)
 @click.option("--version", required=True, help="The release's version (semantic, like 1.4.0).")
 @click.option("--profile", "profiles", required=True, multiple=True, help="A hardware profile, by name or by path; may come several times.")
 @click.option("--out", required=True, type=_PATH, help="Where the release (an OCI layout) is to stand.")
-@click.option("--data", type=_PATH, help="Holdout data, .npz or .csv; without it only fp32 is built and nothing is evaluated.")
+@click.option("--data", type=_PATH, help=_DATA)
 @click.option("--target", default="target", show_default=True, help="The column or array of the data that holds the truth.")
+@click.option(
+    "--image-mean", type=_Numbers(), default=(), help="For images, which are from 0 to 1: what to subtract, one number or one for each channel."
+)
+@click.option("--image-std", type=_Numbers(), default=(), help="For images: what to divide by then.")
 @click.option("--metric", help="accuracy, f1, auc, mae, rmse, r2, cosine (to the source; no target), module:function.  [default: accuracy or rmse]")
 @click.option(
     "--max-drop",

@@ -1,4 +1,7 @@
-"""Holdout data: read (``files``), fitted to a model (``holdout``), or made up where there is none (``synthetic``).
+"""Holdout data: read, fitted to a model, or made up where there is none.
+
+Reading order: ``files`` (what is given, with its digest: ``.npz``, CSV; ``parquet``; ``images``, a folder of them), ``function`` (a person's own),
+``holdout`` (as a model takes it), ``pixels`` (images as it takes them), ``synthetic``.
 
 Never imports a training framework.
 """

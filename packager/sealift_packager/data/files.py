@@ -1,4 +1,4 @@
-"""Arrays by name from ``.npz`` and ``.csv`` files, before anything is known of the model."""
+"""Arrays by name from a file, before anything is known of the model."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from typing import Any, Final
 import numpy as np
 
 from sealift_packager.archives import check_archive
+from sealift_packager.data.images import ImageFolder, list_images
+from sealift_packager.data.parquet import read_parquet
 from sealift_packager.errors import DataError
 from sealift_packager.load.source import Array
 from sealift_runtime.bundle.digest import Digest
@@ -31,14 +33,17 @@ class DataFile:
         return len(next(iter(self.arrays.values())))
 
 
-def read_data(path: Path) -> DataFile:
-    """Read a holdout file by its suffix; `DataError`."""
+def read_data(path: Path) -> DataFile | ImageFolder:
+    """Read a holdout file by its suffix, or list a folder of images; `DataError`."""
+    if path.is_dir():
+        return list_images(path)
     if not path.is_file():
-        raise DataError("no such data file", where=str(path), expected=_EXPECTED, found="a directory" if path.is_dir() else "nothing")
+        raise DataError("no such data file", where=str(path), expected=_EXPECTED, found="nothing")
     reader = READERS.get(path.suffix.lower())
     if reader is None:
-        raise DataError("not a known kind of data", where=str(path), expected=_EXPECTED, found=path.suffix or "no suffix", advice=_near(path.suffix))
-    arrays = reader(path)
+        advice = nearest(path.suffix, list(READERS))
+        raise DataError("not a known kind of data", where=str(path), expected=_EXPECTED, found=path.suffix or "no suffix", advice=advice)
+    arrays = {name: _plain(value, f"{path}: {name}") for name, value in reader(path).items()}
     rows = {name: len(value) if value.ndim else 0 for name, value in arrays.items()}
     if rows and not any(rows.values()):
         raise DataError("the data has no rows", where=str(path), expected="rows to judge the model by")
@@ -48,8 +53,11 @@ def read_data(path: Path) -> DataFile:
     return DataFile(path=path, digest=Digest.of_file(path), arrays=arrays)
 
 
-def _near(suffix: str) -> str | None:
-    return nearest(suffix, list(READERS))
+def data_tools(path: Path | None) -> str:
+    """The word for `tools.tool_versions` of what reads the data beside numpy and pandas; empty if nothing does."""
+    if path is None:
+        return ""
+    return "images" if path.is_dir() else "parquet" if READERS.get(path.suffix.lower()) is read_parquet else ""
 
 
 def _read_npz(path: Path) -> dict[str, Array]:
@@ -57,7 +65,7 @@ def _read_npz(path: Path) -> dict[str, Array]:
         with zipfile.ZipFile(path) as packed:
             check_archive(packed, path, DataError)
         with np.load(path, allow_pickle=False) as archive:
-            return {name: _plain(np.asarray(archive[name])) for name in archive.files}
+            return {name: np.asarray(archive[name]) for name in archive.files}
     except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
         raise DataError(f"can't be read as .npz ({error})", where=str(path), expected="a whole archive of plain arrays (no objects)") from error
 
@@ -69,17 +77,24 @@ def _read_csv(path: Path) -> dict[str, Array]:
         table: Any = pd.read_csv(path)
     except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
         raise DataError(f"can't be read as CSV ({error})", where=str(path), expected="a header line and rows") from error
-    return {str(name): _plain(table[name].to_numpy()) for name in table.columns}
+    return {str(name): table[name].to_numpy() for name in table.columns}
 
 
-def _plain(value: Array) -> Array:
-    """Text as objects holding ``str``; everything else as it is."""
-    if value.dtype.kind not in "OUT":
+def _plain(value: Array, where: str) -> Array:
+    """Text as objects holding ``str``; numbers as they are; nothing else."""
+    if value.dtype.kind in "biuf":
         return value
+    if value.dtype.kind not in "OUT":
+        advice = "Turn it into numbers or text, or leave it out."
+        raise DataError("values of a kind that models don't take", where=where, expected="numbers or text", found=str(value.dtype), advice=advice)
     texts = np.empty(value.shape, dtype=object)
     texts.ravel()[:] = ["" if item is None or item != item else str(item) for item in value.ravel()]
     return texts
 
 
-READERS: Final[dict[str, Callable[[Path], dict[str, Array]]]] = {".npz": _read_npz, ".csv": _read_csv}
-_EXPECTED: Final = f"a file ending in {' or '.join(READERS)}"
+READERS: Final[dict[str, Callable[[Path], dict[str, Array]]]] = {
+    ".npz": _read_npz,
+    ".csv": _read_csv,
+    ".parquet": read_parquet,
+}
+_EXPECTED: Final = "a file ending in .npz, .csv or .parquet, a folder of images, or module:function"

@@ -1,4 +1,4 @@
-"""Holdout rows as a model takes them. Pure."""
+"""Holdout rows as a model takes them. Pure but for images, which are read when it is known how."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from sealift_packager.data.files import DataFile
+from sealift_packager.data.images import ImageFolder
+from sealift_packager.data.pixels import Normalization, decode_images
 from sealift_packager.errors import DataError
 from sealift_packager.load.source import Array, SourceModel
 from sealift_runtime.bundle.digest import Digest
@@ -29,11 +31,13 @@ class Holdout:
         return len(self.target)
 
 
-def bind(data: DataFile, source: SourceModel, target: str, *, needed: bool = True) -> Holdout:
-    """Fit a file's arrays to a model: each input by its name, or made of a table's columns; `DataError`.
+def bind(data: DataFile | ImageFolder, source: SourceModel, target: str, *, needed: bool = True, images: Normalization | None = None) -> Holdout:
+    """Fit a file's arrays to a model: each input by its name, or made of a table's columns; images decoded as its input takes them; `DataError`.
 
     Where no target is ``needed`` and there is none, it is a zero for each row.
     """
+    if isinstance(data, ImageFolder):
+        return Holdout(digest=data.digest, inputs=decode_images(data, source.inputs, images or Normalization()), target=data.labels)
     where = str(data.path)
     if needed and target not in data.arrays:
         raise DataError(

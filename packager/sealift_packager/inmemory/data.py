@@ -16,13 +16,18 @@ from sealift_packager.load.scikit import FEATURES
 from sealift_packager.load.source import Array, LoadOptions
 
 FILE: Final = "holdout.npz"
-_EXPECTED: Final = "a path, (X, y), a mapping of arrays, or a pandas table"
+_EXPECTED: Final = "a path, (X, y), a mapping of arrays, a pandas table, or a function that gives one of these"
 
 
 def write_data(data: Any, folder: Path, model: Any, *, target: str, factory: str | None = None, trust_pickle: bool = False) -> Path | None:
-    """The path of the holdout: ``data`` itself if it is one, None if there is none, else a file in ``folder``; `DataError`."""
+    """The path of the holdout: ``data`` itself if it is one, None if there is none, else a file in ``folder``; `DataError`.
+
+    A function is called for it.
+    """
     if data is None or isinstance(data, (str, Path)):
         return None if data is None else Path(data)
+    if callable(data) and not _is_table(data):
+        return write_data(data(), folder, model, target=target, factory=factory, trust_pickle=trust_pickle)
     arrays = _arrays(data, model, target, factory, trust_pickle=trust_pickle)
     # Text as fixed-width unicode, so that reading needs no pickle.
     plain: dict[str, Any] = {name: value.astype(np.str_) if value.dtype.kind == "O" else value for name, value in arrays.items()}

@@ -8,6 +8,7 @@ import sysconfig
 from collections.abc import Mapping
 from pathlib import Path
 
+from sealift_packager.content import content_digest
 from sealift_packager.request import PackRequest
 from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.bundle.profile import HardwareProfile
@@ -18,7 +19,7 @@ def build_inputs(request: PackRequest) -> dict[str, Json] | None:
     """What a build is made from, by content: source and data digests and the options that decide; None if something can't be read."""
     try:
         source = model_digest(request.model)
-        data = content_digest(request.data) if request.data else None
+        data = str(content_digest(request.data)) if request.data else None
     except OSError:  # loading it will say what is wrong
         return None
     return {"source": source, "data": data, **request.options()}
@@ -29,19 +30,9 @@ def profile_digest(profile: HardwareProfile) -> str:
     return str(Digest.of(canonical_json(profile.json())))
 
 
-def content_digest(path: Path) -> str:
-    """Of a file, or of a folder with everything in it; raises ``OSError``."""
-    if path.is_file():
-        return str(Digest.of_file(path))
-    total = hashlib.sha256()
-    for file in sorted(row for row in path.rglob("*") if row.is_file()):
-        total.update(f"{file.relative_to(path).as_posix()}\0{Digest.of_file(file).hex}\n".encode())
-    return f"sha256:{total.hexdigest()}"
-
-
 def model_digest(path: Path) -> str:
     """Of a model file with the external weights that it names; raises ``OSError``."""
-    own = content_digest(path)
+    own = str(content_digest(path))
     beside = _external(path)
     if not beside:
         return own

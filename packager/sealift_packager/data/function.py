@@ -1,0 +1,29 @@
+"""Data that a person's own function gives: ``module:function`` or ``path/to/file.py:function``, without arguments."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, Final
+
+from sealift_packager.errors import DataError
+from sealift_packager.plugins import load_callable
+from sealift_runtime.errors import SealiftError
+
+_REFERENCE: Final = re.compile(r"(.+\.py|[A-Za-z_]\w*(\.\w+)*):[A-Za-z_]\w*")
+
+
+def is_function(reference: Path) -> bool:
+    """Whether ``--data`` names a function, and no file."""
+    return _REFERENCE.fullmatch(str(reference)) is not None and not reference.exists()
+
+
+def call_function(reference: Path) -> Any:
+    """What the function gives; `DataError` if it can't be found or fails."""
+    function = load_callable(str(reference), where="--data", error=DataError)
+    try:
+        return function()
+    except SealiftError:
+        raise
+    except Exception as error:  # the user's own function
+        raise DataError(f"the function failed ({type(error).__name__}: {error})", where=f"--data {reference}") from error

@@ -1,0 +1,90 @@
+"""A folder of images with labels: DIR/<label>/image.png, or any folder with a labels.csv that names files and labels."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from sealift_packager.content import content_digest
+from sealift_packager.errors import DataError
+from sealift_packager.load.source import Array
+from sealift_runtime.bundle.digest import Digest
+from sealift_runtime.documents import nearest
+
+SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
+LABELS: Final = "labels.csv"
+FILE_COLUMN: Final = "file"
+LABEL_COLUMN: Final = "label"
+MAX_IMAGES: Final = 1_000_000
+_EXPECTED: Final = f"DIR/<label>/image.png, or images with a {LABELS} that has the columns {FILE_COLUMN} and {LABEL_COLUMN}"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ImageFolder:
+    """Images that are decoded once a model says how it takes them. ``labels`` [rows] are whole numbers.
+
+    Labels that are text are numbered in alphabetic order from 0, as torchvision and Keras do with folders.
+    """
+
+    path: Path
+    digest: Digest
+    files: tuple[Path, ...]
+    labels: Array
+
+    @property
+    def arrays(self) -> dict[str, Array]:
+        """Nothing yet: see `data.pixels`."""
+        return {}
+
+
+def list_images(folder: Path) -> ImageFolder:
+    """The images of a folder and their labels, in the order of their names; `DataError`."""
+    rows = _from_csv(folder) if (folder / LABELS).is_file() else _from_folders(folder)
+    if not rows:
+        raise DataError("no images", where=str(folder), expected=_EXPECTED, found="none that end in " + ", ".join(SUFFIXES))
+    if len(rows) > MAX_IMAGES:
+        raise DataError("too many images", where=str(folder), expected=f"at most {MAX_IMAGES:,}", found=f"{len(rows):,}")
+    files, labels = zip(*sorted(rows), strict=True)
+    return ImageFolder(path=folder, digest=content_digest(folder), files=files, labels=_numbered(labels))
+
+
+def _from_folders(folder: Path) -> list[tuple[Path, str]]:
+    loose = next((path for path in folder.iterdir() if path.is_file() and path.suffix.lower() in SUFFIXES), None)
+    if loose is not None:
+        raise DataError("an image without a label", where=str(loose), expected=_EXPECTED)
+    labels = [path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")]
+    return [(path, label.name) for label in labels for path in label.iterdir() if path.is_file() and path.suffix.lower() in SUFFIXES]
+
+
+def _from_csv(folder: Path) -> list[tuple[Path, str]]:
+    import pandas as pd
+
+    where = folder / LABELS
+    try:
+        table = pd.read_csv(where, dtype=str, keep_default_na=False)
+    except (OSError, ValueError) as error:
+        raise DataError(f"can't be read as CSV ({error})", where=str(where), expected="a header line and rows") from error
+    for name in (FILE_COLUMN, LABEL_COLUMN):
+        if name not in table.columns:
+            found = [str(column) for column in table.columns]
+            raise DataError("a column is missing", where=str(where), expected=name, found=", ".join(found)[:300], advice=nearest(name, found))
+    return [(_inside(folder, file, where), label) for file, label in zip(table[FILE_COLUMN], table[LABEL_COLUMN], strict=True)]
+
+
+def _inside(folder: Path, name: str, where: Path) -> Path:
+    path = folder / name
+    if not name or not path.resolve().is_relative_to(folder.resolve()):
+        raise DataError("a file outside the folder", where=str(where), expected="paths within it", found=repr(name)[:300])
+    if not path.is_file():
+        raise DataError("no such image", where=str(where), found=name[:300])
+    return path
+
+
+def _numbered(labels: tuple[str, ...]) -> Array:
+    if all(label.isascii() and label.isdigit() and len(label) < 10 for label in labels):
+        return np.array([int(label) for label in labels], np.int64)
+    order = {label: at for at, label in enumerate(sorted(set(labels)))}
+    return np.array([order[label] for label in labels], np.int64)

@@ -1,0 +1,138 @@
+"""Images as a model takes them: decoded by Pillow, resized to its input, in its layout and type."""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from sealift_packager.data.images import ImageFolder
+from sealift_packager.errors import DataError
+from sealift_packager.load.source import Array
+from sealift_runtime.bundle.tensors import TensorSpec
+
+#: What decoders are asked to know; the fewer, the less there is to attack.
+FORMATS: Final = ("PNG", "JPEG", "WEBP", "BMP")
+#: An image of more pixels is not decoded: a file of some kilobytes can say that it has billions.
+MAX_PIXELS: Final = 2**26
+MAX_BYTES: Final = 16 * 2**30
+MODES: Final = {1: "L", 3: "RGB", 4: "RGBA"}
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Normalization:
+    """What is done to each channel of values from 0 to 1: less ``mean``, divided by ``std``; empty for nothing, one number for all channels."""
+
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+
+    def apply(self, values: Array, channels: int) -> Array:
+        """On ``values [height, width, channels]``; `DataError` where the numbers are for another number of channels."""
+        for option, row in (("--image-mean", self.mean), ("--image-std", self.std)):
+            if len(row) not in (0, 1, channels):
+                raise DataError("not the model's number of channels", where=option, expected=f"1 or {channels} numbers", found=str(len(row)))
+        return (values - np.asarray(self.mean or 0.0, np.float32)) / np.asarray(self.std or 1.0, np.float32)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """How an input holds an image: ``height`` and ``width`` 0 are free; ``first``: do channels come before them? None if there are none."""
+
+    channels: int
+    height: int
+    width: int
+    first: bool | None
+
+
+def layout_of(spec: TensorSpec, where: str) -> Layout:
+    """From an input's shape: NCHW, NHWC, or [batch, height, width]; `DataError` if it is no image's."""
+    shape = tuple(size if isinstance(size, int) else 0 for size in spec.shape)
+    if len(shape) == 4 and shape[1] in MODES:
+        return Layout(channels=shape[1], height=shape[2], width=shape[3], first=True)
+    if len(shape) == 4 and shape[3] in MODES:
+        return Layout(channels=shape[3], height=shape[1], width=shape[2], first=False)
+    if len(shape) == 3:
+        return Layout(channels=1, height=shape[1], width=shape[2], first=None)
+    raise DataError(
+        "the model's input is no image",
+        where=f"{where}: {spec.name}",
+        expected="[batch, channels, height, width] or [batch, height, width, channels] with 1, 3 or 4 channels",
+        found=str(list(spec.shape)),
+        advice="Give the data as .npz, or by a function.",
+    )
+
+
+def decode_images(folder: ImageFolder, specs: Sequence[TensorSpec], normalization: Normalization) -> dict[str, Array]:
+    """The pixels of all images, by the name of the model's only input; `DataError`.
+
+    Floats are from 0 to 1 before they are normalized, integers from 0 to 255. An image of another size is resized (bilinear, its sides each by
+    themselves); where the input's size is free all images must be of one size.
+    """
+    if len(specs) != 1:
+        raise DataError("images go to a model with one input", where=str(folder.path), found=", ".join(spec.name for spec in specs))
+    spec, layout = specs[0], layout_of(specs[0], str(folder.path))
+    first = _decode(folder.files[0], layout)
+    layout = dataclasses.replace(layout, height=first.shape[0], width=first.shape[1])
+    total = first.size * spec.numpy_dtype.itemsize * len(folder.files)
+    if total > MAX_BYTES:
+        advice = "A holdout of some thousand images is enough."
+        raise DataError("too many images", where=str(folder.path), expected=f"at most {MAX_BYTES >> 30} GiB", found=f"{total:,} bytes", advice=advice)
+    resizes = all(isinstance(size, int) for size in spec.shape[1:])
+    rows = [_as_input(_decode(path, layout, resize=resizes), spec, layout, normalization) for path in folder.files]
+    return {spec.name: np.stack(rows)}
+
+
+def _decode(path: Path, layout: Layout, *, resize: bool = True) -> Array:
+    """uint8 [height, width, channels]."""
+    try:
+        from PIL import Image, ImageOps
+    except ImportError as error:
+        raise DataError("Pillow is not installed", where=str(path), advice="pip install 'sealift-packager[images]'") from error
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of sizes: ours is checked next
+            with Image.open(path, formats=FORMATS) as file:
+                _check(file, path)
+                image: Any = ImageOps.exif_transpose(file).convert(MODES[layout.channels])
+    except DataError:
+        raise
+    except Exception as error:  # Pillow's decoders raise anything
+        message = f"can't be decoded ({type(error).__name__}: {error!s:.200})"
+        raise DataError(message, where=str(path), expected="a whole image: " + ", ".join(FORMATS)) from error
+    size = (layout.width or image.width, layout.height or image.height)
+    if image.size != size and not resize:
+        raise DataError(
+            "images of different sizes, and the model's is free",
+            where=str(path),
+            expected=f"{size[0]} × {size[1]} as the first",
+            found=f"{image.width} × {image.height}",
+        )
+    if image.size != size:
+        image = image.resize(size, Image.Resampling.BILINEAR)
+    return np.asarray(image, np.uint8).reshape(size[1], size[0], layout.channels)
+
+
+def _check(image: Any, path: Path) -> None:
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        found = f"{width:,} × {height:,}"
+        raise DataError("an image of too many pixels (a decompression bomb?)", where=str(path), expected=f"at most {MAX_PIXELS:,}", found=found)
+    if image.mode.startswith(("I", "F")):  # Pillow would clip it
+        raise DataError("more than 8 bits per channel", where=str(path), expected="8 bits", found=image.mode, advice="Give the data as .npz.")
+
+
+def _as_input(pixels: Array, spec: TensorSpec, layout: Layout, normalization: Normalization) -> Array:
+    values = pixels
+    if spec.numpy_dtype.kind == "f":
+        values = normalization.apply(pixels.astype(np.float32) / np.float32(255), layout.channels)
+    elif normalization != Normalization():
+        raise DataError("an input of whole numbers is not normalized", where="--image-mean, --image-std", expected="a float input", found=spec.dtype)
+    if layout.first is None:
+        values = values[:, :, 0]
+    elif layout.first:
+        values = values.transpose(2, 0, 1)
+    return np.ascontiguousarray(values, spec.numpy_dtype)

@@ -1,0 +1,331 @@
+"""Holdout data that is neither .npz nor CSV: Parquet, folders of images, functions."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from PIL import Image
+from pyarrow import parquet
+
+from sealift_packager.data import images as images_module
+from sealift_packager.data import parquet as parquet_module
+from sealift_packager.data import pixels
+from sealift_packager.data.files import DataFile, read_data
+from sealift_packager.data.function import is_function
+from sealift_packager.data.images import ImageFolder
+from sealift_packager.data.pixels import Normalization, decode_images
+from sealift_packager.errors import DataError, LockError
+from sealift_packager.lock.lockfile import read_lock, write_lock
+from sealift_packager.pipeline import pack
+from sealift_packager.stages.keys import build_inputs
+from sealift_runtime.bundle.tensors import TensorSpec
+from support import trained
+from support.packing import request
+
+NCHW = TensorSpec(name="image", dtype="float32", shape=("batch", 3, 4, 6))
+
+
+def write_parquet(path: Path, columns: Mapping[str, Any], **options: Any) -> Path:
+    parquet.write_table(pa.table(dict(columns)), path, **options)
+    return path
+
+
+def arrays_of(path: Path) -> dict[str, Any]:
+    data = read_data(path)
+    assert isinstance(data, DataFile)
+    return data.arrays
+
+
+def test_a_parquet_file_and_its_csv_give_the_same_arrays(tmp_path: Path) -> None:
+    table = pd.DataFrame({"age": [1.5, 2.0, None], "rooms": [1, 2, 3], "city": ["Rom", None, "Köln"], "new": [True, False, True]})
+    table.to_csv(tmp_path / "t.csv", index=False)
+    table.to_parquet(tmp_path / "t.parquet")
+    one, two = arrays_of(tmp_path / "t.csv"), arrays_of(tmp_path / "t.parquet")
+    assert list(one) == list(two)
+    for name, value in one.items():
+        np.testing.assert_array_equal(two[name], value)
+        assert two[name].dtype == value.dtype
+
+
+def test_lists_of_one_length_in_parquet_are_rows_of_a_matrix(tmp_path: Path) -> None:
+    ids = pa.array([[1, 2, 3], [4, 5, 6]])
+    pairs = pa.array([[[1.0], [2.0]], [[3.0], [4.0]]], pa.list_(pa.list_(pa.float32(), 1), 2))
+    found = arrays_of(write_parquet(tmp_path / "d.parquet", {"ids": ids, "pairs": pairs, "kind": pa.array(["a", "b"]).dictionary_encode()}))
+    assert found["ids"].tolist() == [[1, 2, 3], [4, 5, 6]]
+    assert (found["pairs"].shape, found["pairs"].dtype) == ((2, 2, 1), np.float32)
+    assert found["kind"].tolist() == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        (pa.array([[1], [2, 3]]), "lists of different lengths"),
+        (pa.array([[1], None]), "lists of different lengths"),
+        (pa.array([{"a": 1}, {"a": 2}]), "kind that models don't take"),
+        (pa.array([b"1", b"2"]), "kind that models don't take"),
+        (pa.array([1, 2], pa.timestamp("s")), "expected numbers or text, found datetime64"),
+    ],
+)
+def test_a_parquet_column_that_no_model_takes_is_named(tmp_path: Path, values: Any, words: str) -> None:
+    with pytest.raises(DataError, match=f"d.parquet: x: .*{words}"):
+        read_data(write_parquet(tmp_path / "d.parquet", {"x": values}))
+
+
+def test_missing_whole_numbers_and_truths_in_parquet_are_nan(tmp_path: Path) -> None:
+    path = write_parquet(tmp_path / "d.parquet", {"n": pa.array([1, None]), "b": pa.array([None, True])})
+    assert {name: np.isnan(value).tolist() for name, value in arrays_of(path).items()} == {"n": [False, True], "b": [True, False]}
+
+
+def test_a_parquet_file_that_would_unpack_to_too_much_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_parquet(tmp_path / "d.parquet", {"x": pa.array(np.zeros(1_000_000))})
+    assert path.stat().st_size < 10_000
+    monkeypatch.setattr(parquet_module, "MAX_CELLS", 999_999)
+    with pytest.raises(DataError, match="too much data.*found 1,000,000 values"):
+        read_data(path)
+
+
+def test_a_damaged_parquet_file_is_refused(tmp_path: Path) -> None:
+    data = write_parquet(tmp_path / "d.parquet", {"x": pa.array(range(100))}).read_bytes()
+    (tmp_path / "d.parquet").write_bytes(data[:-20])
+    with pytest.raises(DataError, match="a whole .parquet file"):
+        read_data(tmp_path / "d.parquet")
+
+
+def picture(path: Path, color: tuple[int, ...] = (255, 0, 51), size: tuple[int, int] = (6, 4), **options: Any) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB" if len(color) == 3 else "RGBA", size, color).save(path, **options)
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two labels, three images."""
+    picture(tmp_path / "images" / "dog" / "b.png", (0, 255, 0))
+    picture(tmp_path / "images" / "cat" / "a.png")
+    picture(tmp_path / "images" / "cat" / "c.bmp", size=(12, 8))
+    return tmp_path / "images"
+
+
+def listed(path: Path) -> ImageFolder:
+    found = read_data(path)
+    assert isinstance(found, ImageFolder)
+    return found
+
+
+def decoded(path: Path, spec: TensorSpec = NCHW, **normalization: tuple[float, ...]) -> Any:
+    return decode_images(listed(path), [spec], Normalization(**normalization))[spec.name]
+
+
+def test_a_folder_of_labels_is_read_in_the_order_of_names_and_labels_are_numbered(folder: Path) -> None:
+    found = listed(folder)
+    assert [path.name for path in found.files] == ["a.png", "c.bmp", "b.png"]
+    assert found.labels.tolist() == [0, 0, 1]
+    for label, name in (("7", "cat"), ("30", "dog")):
+        (folder / name).rename(folder / label)
+    assert listed(folder).labels.tolist() == [30, 7, 7]  # numbers stay what they are
+
+
+def test_images_come_in_the_model_s_layout_size_and_type(folder: Path) -> None:
+    floats = decoded(folder)
+    assert (floats.shape, floats.dtype) == ((3, 3, 4, 6), np.float32)
+    np.testing.assert_allclose(floats[0, :, 0, 0], [1, 0, 0.2])
+    last = decoded(folder, TensorSpec(name="image", dtype="uint8", shape=("batch", 8, 8, 3)))
+    assert (last.shape, last.dtype, last[0, 0, 0].tolist()) == ((3, 8, 8, 3), np.uint8, [255, 0, 51])
+    assert decoded(folder, TensorSpec(name="image", dtype="float32", shape=("batch", 1, 5, 5))).shape == (3, 1, 5, 5)
+    assert decoded(folder, TensorSpec(name="image", dtype="float32", shape=("batch", 5, 7))).shape == (3, 5, 7)
+
+
+def test_mean_and_deviation_are_taken_by_channel(folder: Path) -> None:
+    found = decoded(folder, mean=(0.5, 0.25, 0.2), std=(0.5,))
+    np.testing.assert_allclose(found[0, :, 0, 0], [1, -0.5, 0], atol=1e-6)
+    with pytest.raises(DataError, match="--image-std: .*expected 1 or 3 numbers, found 2"):
+        decoded(folder, std=(1.0, 2.0))
+    with pytest.raises(DataError, match="whole numbers is not normalized"):
+        decoded(folder, TensorSpec(name="image", dtype="uint8", shape=("batch", 3, 4, 6)), mean=(0.5,))
+
+
+def test_where_the_model_s_size_is_free_images_keep_theirs_and_must_be_alike(folder: Path) -> None:
+    free = TensorSpec(name="image", dtype="float32", shape=("batch", 3, "h", "w"))
+    with pytest.raises(DataError, match=r"c\.bmp: images of different sizes.*expected 6 × 4"):
+        decoded(folder, free)
+    (folder / "cat" / "c.bmp").unlink()
+    assert decoded(folder, free).shape == (2, 3, 4, 6)
+
+
+def test_a_photo_is_turned_as_its_camera_says(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    picture(tmp_path / "x" / "a.jpg", size=(4, 6), exif=exif)
+    assert decoded(tmp_path, TensorSpec(name="image", dtype="float32", shape=("batch", 3, "h", "w"))).shape == (1, 3, 4, 6)
+
+
+def test_labels_csv_names_files_and_labels(folder: Path) -> None:
+    (folder / "labels.csv").write_text("file,label\ndog/b.png,1\ncat/a.png,0\n")
+    found = listed(folder)
+    assert [path.name for path in found.files] == ["a.png", "b.png"]
+    assert found.labels.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("file,lable\n", "expected label, found file, lable. Did you mean 'lable'"),
+        ("file,label\n../secret.png,1\n", "a file outside the folder"),
+        ("file,label\n/etc/passwd,1\n", "a file outside the folder"),
+        ("file,label\nno.png,1\n", "no such image"),
+        ("file,label\n", "no images"),
+        ("", "can't be read as CSV"),
+    ],
+)
+def test_what_is_wrong_in_labels_csv_is_named(folder: Path, text: str, words: str) -> None:
+    (folder / "labels.csv").write_text(text)
+    with pytest.raises(DataError) as caught:
+        read_data(folder)
+    assert words in str(caught.value)
+
+
+def test_folders_without_labels_or_images_say_what_was_expected(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"no images.*labels\.csv"):
+        read_data(tmp_path)
+    picture(tmp_path / "loose.png")
+    with pytest.raises(DataError, match=r"loose\.png: an image without a label"):
+        read_data(tmp_path)
+
+
+def bomb(path: Path, side: int) -> Path:
+    """A PNG of some bytes that says it has ``side`` × ``side`` pixels."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b""))
+    return path
+
+
+@pytest.mark.parametrize("side", [8193, 10_000, 60_000, 2**31 - 1])
+def test_an_image_that_says_it_has_too_many_pixels_is_not_decoded(tmp_path: Path, side: int) -> None:
+    bomb(tmp_path / "x" / "a.png", side)
+    with pytest.raises(DataError, match="decompression bomb|DecompressionBomb|too large"):
+        decoded(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"no image", b"\x89PNG\r\n\x1a\n", b"GIF89a" + bytes(100)])
+def test_a_file_that_is_no_image_is_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x" / "a.png").write_bytes(content)
+    with pytest.raises(DataError, match=r"a\.png: can't be decoded .*PNG, JPEG, WEBP, BMP"):
+        decoded(tmp_path)
+
+
+def test_images_for_a_model_that_takes_none_too_many_and_too_deep_ones_are_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(DataError, match="the model's input is no image"):
+        decoded(folder, TensorSpec(name="x", dtype="float32", shape=("batch", 30)))
+    with pytest.raises(DataError, match="a model with one input"):
+        decode_images(listed(folder), [NCHW, NCHW], Normalization())
+    monkeypatch.setattr(pixels, "MAX_BYTES", 3 * 72 * 4 - 1)
+    with pytest.raises(DataError, match="found 864 bytes"):
+        decoded(folder)
+    monkeypatch.setattr(images_module, "MAX_IMAGES", 2)
+    with pytest.raises(DataError, match="expected at most 2, found 3"):
+        read_data(folder)
+    Image.new("I;16", (6, 4)).save(folder / "cat" / "a.png")
+    monkeypatch.undo()
+    with pytest.raises(DataError, match="more than 8 bits per channel"):
+        decoded(folder)
+
+
+def digit_folder(place: Path, rows: int) -> Path:
+    with np.load(trained.digits_holdout()) as archive:
+        data = dict(archive)
+    for at in range(rows):
+        path = place / str(data["target"][at]) / f"{at:03d}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray((data["image"][at, 0] * 255).astype(np.uint8)).save(path)
+    return place
+
+
+def test_a_folder_of_images_is_a_holdout_with_a_digest_that_the_lock_holds(tmp_path: Path) -> None:
+    place = digit_folder(tmp_path / "digits", 60)
+    asked = request(trained.onnx_net(), tmp_path / "out", data=place, max_drop=1.0)
+    packed = pack(asked)
+    evaluation = packed.manifests["elsewhere"].evaluation
+    assert evaluation.holdout_rows == 60
+    assert evaluation.accuracy is not None
+    assert evaluation.accuracy.reference > 0.9
+    inputs = build_inputs(asked)
+    assert inputs is not None
+    assert evaluation.holdout_digest == inputs["data"]
+    assert "pillow" in packed.lock.tools
+    write_lock(packed.lock, tmp_path / "lock")
+    digits = sorted(place.rglob("*.png"))
+    digits[0].write_bytes(digits[1].read_bytes())
+    with pytest.raises(LockError, match=r"inputs\.data"):
+        pack(request(trained.onnx_net(), tmp_path / "again", data=place, max_drop=1.0), lock=read_lock(tmp_path / "lock"))
+
+
+FUNCTIONS = """
+import numpy as np
+with np.load({path!r}) as archive:
+    ROWS = dict(archive)
+def pair():
+    return ROWS["image"][:50], ROWS["target"][:50]
+def mapping():
+    return {{"image": ROWS["image"][:50], "target": ROWS["target"][:50]}}
+def fails():
+    raise OSError("the store is away")
+def nothing():
+    pass
+"""
+
+
+@pytest.fixture
+def functions(tmp_path: Path) -> Path:
+    path = tmp_path / "own_data.py"
+    path.write_text(FUNCTIONS.format(path=str(trained.digits_holdout())))
+    return path
+
+
+def test_a_function_gives_the_holdout_and_its_content_is_what_counts(tmp_path: Path, functions: Path) -> None:
+    one, two = (
+        pack(request(trained.onnx_net(), tmp_path / name, data=Path(f"{functions}:{name}"), max_drop=1.0)).manifests["elsewhere"].evaluation
+        for name in ("pair", "mapping")
+    )
+    assert one.holdout_rows == 50
+    assert one.holdout_digest == two.holdout_digest
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("fails", r"the function failed \(OSError: the store is away\)"),
+        ("nothing", "no data: expected"),
+        ("pairs", "Did you mean 'pair'"),
+    ],
+)
+def test_a_function_that_gives_no_data_is_named(tmp_path: Path, functions: Path, name: str, words: str) -> None:
+    with pytest.raises(DataError, match=words):
+        pack(request(trained.onnx_net(), tmp_path / "out", data=Path(f"{functions}:{name}")))
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "named"), [("a.b:c", True), ("x/y z.py:f", True), ("data.csv", False), ("a:b.csv", False), ("C:", False), (":f", False)]
+)
+def test_a_function_is_known_by_its_form(text: str, named: bool) -> None:
+    assert is_function(Path(text)) is named
+
+
+def test_what_only_looks_like_a_function_and_is_there_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a:b").touch()
+    assert not is_function(Path("a:b"))
