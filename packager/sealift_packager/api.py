@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from sealift_packager.inmemory.data import write_data
 from sealift_packager.inmemory.model import write_model
+from sealift_packager.load.source import LoadOptions
 from sealift_packager.pipeline import Packed
 from sealift_packager.pipeline import pack as run
 from sealift_packager.profiles.library import load_profile
@@ -33,6 +34,7 @@ def pack(
     target: str = DEFAULT_TARGET,
     metric: str | None = None,
     max_drop: float | None = None,
+    golden_from: str | Path | None = None,
     key: str | Path | Signer | None = None,
     example_inputs: Mapping[str, Any] | Sequence[Any] | None = None,
     dynamic_shapes: Any = None,
@@ -42,16 +44,17 @@ def pack(
     """Pack a trained model: convert it, prove it, quantize it for each profile, and seal it as a release at ``out``.
 
     ``model`` is a path of anything that ``sealift pack`` takes, or an object: a fitted scikit-learn estimator, an XGBoost, LightGBM or CatBoost
-    booster, an ``nn.Module``, an exported torch program, or an ``onnx.ModelProto``. An ``nn.Module`` is exported with a free batch for the
-    inputs that ``data`` or ``example_inputs`` (by name, or in the forward's order) show; ``dynamic_shapes`` goes to ``torch.export.export``
-    where more is to be free.
+    booster, an ``nn.Module``, a TorchScript module, an exported torch program, or an ``onnx.ModelProto``. An ``nn.Module`` is exported with a free
+    batch for the inputs that ``data`` or ``example_inputs`` (by name, or in the forward's order) show; ``dynamic_shapes`` says what else is free,
+    as ``torch.export.export`` takes it or with symbols as text: ``{"ids": {0: "batch", 1: "tokens"}}``.
 
-    ``data`` is a path, ``(X, y)``, or inputs and target by name (a mapping or a pandas table, the truth under ``target``). ``X`` is an array,
-    a pandas table, or a mapping of inputs; its first axis is the rows.
+    ``data`` is a path, ``module:function``, a function, ``(X, y)``, or inputs and target by name (a mapping or a pandas table, the truth under
+    ``target``). ``X`` is an array, a pandas table, or a mapping of inputs; its first axis is the rows.
+    ``golden_from`` is a path like it whose few rows become the golden cases.
 
     ``profile`` is one hardware profile or several. ``key`` signs (a PEM file or a `Signer`). ``options`` are further fields of
-    `sealift_packager.request.PackRequest`: ``trust_pickle`` and ``factory`` for paths, ``seed``, ``force``, ``description``, ``license``,
-    ``owners``, ``created``. Errors are `PackagerError`, as on the command line.
+    `sealift_packager.request.PackRequest`: ``trust_pickle``, ``format``, ``factory`` and ``dynamic`` for paths, ``image_mean``, ``image_std``,
+    ``seed``, ``force``, ``description``, ``license``, ``owners``, ``created``. Errors are `PackagerError`, as on the command line.
 
     >>> from sklearn.datasets import load_breast_cancer
     >>> from sklearn.ensemble import RandomForestClassifier
@@ -65,9 +68,8 @@ def pack(
     """
     profiles = [profile] if isinstance(profile, (str, Path, HardwareProfile)) else list(profile)
     with tempfile.TemporaryDirectory(prefix="sealift.") as folder:
-        holdout = write_data(
-            data, Path(folder), model, target=target, factory=options.get("factory"), trust_pickle=options.get("trust_pickle", False)
-        )
+        reading = LoadOptions(kind=options.get("format"), trust_pickle=options.get("trust_pickle", False), factory=options.get("factory"))
+        holdout = write_data(data, Path(folder), model, target=target, options=reading)
         written = write_model(model, Path(folder), holdout, example_inputs, dynamic_shapes)
         request = PackRequest(
             model=written,
@@ -76,6 +78,7 @@ def pack(
             profiles=tuple(row if isinstance(row, HardwareProfile) else load_profile(str(row)) for row in profiles),
             out=Path(out),
             data=holdout,
+            golden_from=Path(golden_from) if golden_from is not None else None,
             target=target,
             metric=metric,
             max_drop=max_drop,

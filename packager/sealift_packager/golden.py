@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from sealift_packager.data.synthetic import make_inputs
+from sealift_packager.data.alike import make_alike
 from sealift_packager.load.source import Array, Arrays
 from sealift_packager.session import Settings, open_session, run_session
 from sealift_runtime.bundle.golden import GoldenCase
@@ -18,6 +18,8 @@ from sealift_runtime.bundle.tensors import TensorSpec
 CASES: Final = 8
 #: More are drawn than kept: one whose label changes with the optimization level is no test of a device.
 DRAWN: Final = 32
+#: So many rows at most are chosen: golden cases travel with every bundle.
+MAX_CHOSEN: Final = 64
 #: The last case is a batch.
 BATCH: Final = 4
 VARIATIONS: Final = tuple(
@@ -40,31 +42,49 @@ class Golden:
 
 
 def make_golden(
-    model: Any, inputs: Sequence[TensorSpec], holdout: Arrays | None, *, precision: str, seed: int, entries: Mapping[str, str] | None = None
+    model: Any,
+    inputs: Sequence[TensorSpec],
+    holdout: Arrays | None,
+    *,
+    precision: str,
+    seed: int,
+    entries: Mapping[str, str] | None = None,
+    rows: Arrays | None = None,
 ) -> Golden:
-    """Cases from the holdout, or synthetic ones without; tolerances from the spread over optimization levels and threads."""
+    """Cases of ``rows``, which somebody chose, each one; without, made-up ones like the holdout's rows, which stay where they are.
+
+    Tolerances come from the spread over optimization levels and threads.
+    """
     sessions = [open_session(model, dataclasses.replace(settings, entries=entries or {}), where="model.onnx") for settings in VARIATIONS]
-    tried = [(case, [run_session(session, case) for session in sessions]) for case in _requests(inputs, holdout, seed)]
+    requests = _made_up(inputs, holdout, seed) if rows is None else _chosen(inputs, rows)
+    tried = [(case, [run_session(session, case) for session in sessions]) for case in requests]
     stable = [row for row in tried if _agree(row[1])] or tried
-    kept = [*stable[: CASES - 1], stable[-1]] if len(stable) > CASES else stable
+    most = CASES if rows is None else len(stable)
+    kept = [*stable[: most - 1], stable[-1]] if len(stable) > most else stable
     cases = tuple(GoldenCase(inputs=case, outputs=answers[-2]) for case, answers in kept)  # [-2]: all optimizations, one thread
     floor = FLOORS.get(precision, INT8_FLOOR)
     return Golden(cases=cases, info=GoldenInfo(cases=len(cases), rtol=RTOL, atol=_tolerance([answers for _, answers in kept], floor)))
 
 
-def _requests(specs: Sequence[TensorSpec], holdout: Arrays | None, seed: int) -> Iterator[dict[str, Array]]:
-    fixed = next((size for spec in specs for size in spec.shape[:1] if isinstance(size, int)), None)
+def _made_up(specs: Sequence[TensorSpec], holdout: Arrays | None, seed: int) -> Iterator[dict[str, Array]]:
+    fixed = _fixed_batch(specs)
+    for number in range(DRAWN if holdout else CASES - 1):
+        yield make_alike(specs, holdout, rows=fixed or 1, seed=seed + number)
+    yield make_alike(specs, holdout, rows=fixed or BATCH, seed=seed)
+
+
+def _chosen(specs: Sequence[TensorSpec], rows: Arrays) -> Iterator[dict[str, Array]]:
+    """Each row, and the first few as a batch."""
+    fixed, total = _fixed_batch(specs), len(next(iter(rows.values())))
     size = fixed or 1
-    if holdout is None:
-        yield from (make_inputs(specs, rows=size, seed=seed + number) for number in range(CASES - 1))
-        yield make_inputs(specs, rows=fixed or BATCH, seed=seed)
-        return
-    total = len(next(iter(holdout.values())))
-    order = np.random.default_rng([seed, total]).permutation(total)
-    picks = [order[at : at + size] for at in range(0, min(total, DRAWN * size), size)]
-    picks = [rows for rows in picks if len(rows) == size]
-    for rows in (*picks, order[: fixed or BATCH]):
-        yield {name: value[rows] for name, value in holdout.items()}
+    for at in range(0, total - size + 1, size):
+        yield {name: value[at : at + size] for name, value in rows.items()}
+    if not fixed and total > 1:
+        yield {name: value[:BATCH] for name, value in rows.items()}
+
+
+def _fixed_batch(specs: Sequence[TensorSpec]) -> int | None:
+    return next((size for spec in specs for size in spec.shape[:1] if isinstance(size, int)), None)
 
 
 def _agree(answers: Sequence[Arrays]) -> bool:

@@ -169,6 +169,14 @@ def _assess(found: Searched, figures: Mapping[str, Figures], seed: int) -> Asses
 def _golden_and_baseline(shared: Shared, chosen: Built, outputs: dict[str, Array]) -> tuple[Golden, str]:
     converted, holdout, seed = shared.converted, shared.holdout, shared.request.seed
     rows = holdout.inputs if holdout else None
-    golden = make_golden(chosen.model, converted.inputs, rows, precision=chosen.spec.precision, seed=seed, entries=chosen.spec.session_entries)
+    golden = make_golden(
+        chosen.model,
+        converted.inputs,
+        rows,
+        precision=chosen.spec.precision,
+        seed=seed,
+        entries=chosen.spec.session_entries,
+        rows=shared.golden_rows,
+    )
     baseline = build_baseline(holdout.inputs, outputs, converted.inputs, converted.outputs, seed=seed) if holdout else Baseline.empty()
     return golden, baseline.to_bytes().decode()

@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from sealift_packager.content import content_digest
 from sealift_packager.errors import DataError, PackagerError, ProfileError
+from sealift_packager.load.detect import check_kind
 from sealift_packager.load.dynamic import parse_dynamic
-from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.bundle.limits import LIMITS
 from sealift_runtime.bundle.manifest import MODEL_NAME, VERSION, Owners
 from sealift_runtime.bundle.profile import HardwareProfile
@@ -30,7 +31,8 @@ class PackRequest:
     ``max_drop`` is the largest loss that is accepted, in the metric's unit; None is 0.01, or 1 % of the source's score where the metric's
     scale is the data's (mae, rmse, one's own). ``metric`` None is accuracy for classes, rmse for numbers. ``created`` None is now. ``dynamic`` are a
     torch model's free dimensions beside the batch, each as INPUT:AXIS or INPUT:AXIS=SYMBOL. ``data`` is a file, a folder of images, or
-    module:function; ``image_mean`` and ``image_std`` normalize images (see `data.pixels.Normalization`).
+    module:function; so is ``golden_from``, whose rows are the golden cases. ``image_mean`` and ``image_std`` normalize images (see
+    `data.pixels.Normalization`). ``format`` is the model's kind where its content is not to say it.
     """
 
     model: Path
@@ -44,6 +46,8 @@ class PackRequest:
     max_drop: float | None = None
     signer: Signer | None = None
     trust_pickle: bool = False
+    format: str | None = None
+    golden_from: Path | None = None
     factory: str | None = None
     dynamic: tuple[str, ...] = ()
     image_mean: tuple[float, ...] = ()
@@ -69,6 +73,8 @@ class PackRequest:
             raise DataError("a metric or a budget needs data", where="--metric, --max-drop", advice="Give the holdout with --data.")
         if self.max_drop is not None and not 0 <= self.max_drop < float("inf"):
             raise DataError("not a budget", where="--max-drop", expected="a number from 0 up", found=str(self.max_drop))
+        if self.format is not None:
+            check_kind(self.format)
         parse_dynamic(self.dynamic)
         if not all(number > 0 for number in self.image_std):
             raise DataError("not a standard deviation", where="--image-std", expected="numbers above 0", found=str(self.image_std))
@@ -88,7 +94,7 @@ _NOT_OPTIONS: Final = frozenset(
 
 def _option(value: object) -> Json:
     if isinstance(value, Path):
-        return str(Digest.of_file(value)) if value.is_file() else str(value)
+        return str(content_digest(value)) if value.exists() else str(value)
     if value is None or isinstance(value, bool | int | float | str):
         return value
     return [_option(item) for item in value] if isinstance(value, tuple | list) else repr(value)

@@ -15,6 +15,7 @@ from sealift_packager.data.files import read_data
 from sealift_packager.data.holdout import Holdout, bind
 from sealift_packager.data.pixels import Normalization
 from sealift_packager.errors import DataError
+from sealift_packager.golden import MAX_CHOSEN
 from sealift_packager.load.dynamic import parse_dynamic
 from sealift_packager.load.registry import load_model
 from sealift_packager.load.source import Array, LoadOptions, SourceModel
@@ -59,6 +60,7 @@ class Shared:
             examples: Mapping[str, Array] = data.arrays if data else {}
             asked = self.request
             options = LoadOptions(
+                kind=asked.format,
                 trust_pickle=asked.trust_pickle,
                 factory=asked.factory,
                 examples=examples,
@@ -67,8 +69,7 @@ class Shared:
             )
             source = load_model(asked.model, options)
             needed = self._metric is None or not self._metric.against_source
-            images = Normalization(mean=asked.image_mean, std=asked.image_std)
-            return source, bind(data, source, asked.target, needed=needed, images=images) if data else None
+            return source, bind(data, source, asked.target, needed=needed, images=self._images) if data else None
 
     @property
     def source(self) -> SourceModel:
@@ -79,6 +80,23 @@ class Shared:
     def holdout(self) -> Holdout | None:
         """The data as the model takes it."""
         return self._loaded[1]
+
+    @property
+    def _images(self) -> Normalization:
+        return Normalization(mean=self.request.image_mean, std=self.request.image_std)
+
+    @functools.cached_property
+    def golden_rows(self) -> dict[str, Array] | None:
+        """The rows that somebody chose for golden cases; `DataError` if the model doesn't take them, or they are many."""
+        place = self.request.golden_from
+        if place is None:
+            return None
+        found = bind(read_data(place), self.source, self.request.target, needed=False, images=self._images)
+        least = next((size for spec in self.source.inputs for size in spec.shape[:1] if isinstance(size, int)), 1)
+        if not least <= found.rows <= MAX_CHOSEN:
+            advice = "Choose a few: they are in every bundle, for everybody to read."
+            raise DataError("golden rows are a few", where=str(place), expected=f"{least} to {MAX_CHOSEN} rows", found=str(found.rows), advice=advice)
+        return found.inputs
 
     @functools.cached_property
     def converted(self) -> Converted:

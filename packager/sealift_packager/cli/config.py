@@ -13,8 +13,9 @@ from sealift_runtime.documents import Document
 FILE: Final = "sealift.toml"
 TABLE: Final = "pack"
 MAX_BYTES: Final = 2**20
-#: Options that name functions (``data`` may): a file in them is looked for beside the sealift.toml too.
+#: Options that name functions (those of data may): a file in them is looked for beside the sealift.toml too.
 _FUNCTIONS: Final = ("factory", "metric")
+_DATA: Final = ("data", "golden-from")
 
 
 def config_option(command: Any) -> Any:
@@ -65,6 +66,8 @@ def _value(table: Document, key: str, parameter: click.Parameter, folder: Path) 
         return table.boolean(key)
     if parameter.multiple:
         return [_text(text, key, parameter, folder) for text in table.texts(key)]
+    if parameter.type.name == "numbers":
+        return table.numbers(key)
     if isinstance(parameter.type, click.types.IntParamType):
         return table.integer(key)
     if isinstance(parameter.type, click.types.FloatParamType):
@@ -73,7 +76,7 @@ def _value(table: Document, key: str, parameter: click.Parameter, folder: Path) 
 
 
 def _text(text: str, key: str, parameter: click.Parameter, folder: Path) -> str:
-    if key in _FUNCTIONS or (key == "data" and ":" in text and not (folder / text).exists()):
+    if key in _FUNCTIONS or (key in _DATA and ":" in text and not (folder / text).exists()):
         return str(folder / text) if text.rpartition(":")[0].endswith(".py") else text
     is_path = isinstance(parameter.type, click.Path) or (key == "profile" and ("/" in text or text.endswith(".toml")))
     return str(folder / text) if is_path else text

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sealift_packager.cli.config import config_option
+from sealift_packager.load.detect import KINDS
 from sealift_runtime.commandline import json_option, show
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class _Numbers(click.ParamType[tuple[float, ...]]):
 @click.command()
 @config_option
 @click.argument("model", type=_PATH)
+@click.option("--format", help="What MODEL is, instead of what its content shows: " + ", ".join(KINDS) + ".")
 @click.option("--name", required=True, help="The model's name.")
 @click.option("--version", required=True, help="The release's version (semantic, like 1.4.0).")
 @click.option("--profile", "profiles", required=True, multiple=True, help="A hardware profile, by name or by path; may come several times.")
@@ -48,6 +50,11 @@ class _Numbers(click.ParamType[tuple[float, ...]]):
     "--image-mean", type=_Numbers(), default=(), help="For images, which are from 0 to 1: what to subtract, one number or one for each channel."
 )
 @click.option("--image-std", type=_Numbers(), default=(), help="For images: what to divide by then.")
+@click.option(
+    "--golden-from",
+    type=_PATH,
+    help="Data like --data whose few rows are the golden cases, which anybody who has a bundle can read.  [default: made-up rows like the data's]",
+)
 @click.option("--metric", help="accuracy, f1, auc, mae, rmse, r2, cosine (to the source; no target), module:function.  [default: accuracy or rmse]")
 @click.option(
     "--max-drop",

@@ -18,12 +18,12 @@ def is_function(reference: Path) -> bool:
     return _REFERENCE.fullmatch(str(reference)) is not None and not reference.exists()
 
 
-def call_function(reference: Path) -> Any:
+def call_function(reference: Path, *, where: str) -> Any:
     """What the function gives; `DataError` if it can't be found or fails."""
-    function = load_callable(str(reference), where="--data", error=DataError)
+    function = load_callable(str(reference), where=where, error=DataError)
     try:
         return function()
     except SealiftError:
         raise
     except Exception as error:  # the user's own function
-        raise DataError(f"the function failed ({type(error).__name__}: {error})", where=f"--data {reference}") from error
+        raise DataError(f"the function failed ({type(error).__name__}: {error})", where=where) from error

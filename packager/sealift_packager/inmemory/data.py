@@ -19,7 +19,7 @@ FILE: Final = "holdout.npz"
 _EXPECTED: Final = "a path, (X, y), a mapping of arrays, a pandas table, or a function that gives one of these"
 
 
-def write_data(data: Any, folder: Path, model: Any, *, target: str, factory: str | None = None, trust_pickle: bool = False) -> Path | None:
+def write_data(data: Any, folder: Path, model: Any, *, target: str, options: LoadOptions) -> Path | None:
     """The path of the holdout: ``data`` itself if it is one, None if there is none, else a file in ``folder``; `DataError`.
 
     A function is called for it.
@@ -27,21 +27,21 @@ def write_data(data: Any, folder: Path, model: Any, *, target: str, factory: str
     if data is None or isinstance(data, (str, Path)):
         return None if data is None else Path(data)
     if callable(data) and not _is_table(data):
-        return write_data(data(), folder, model, target=target, factory=factory, trust_pickle=trust_pickle)
-    arrays = _arrays(data, model, target, factory, trust_pickle=trust_pickle)
+        return write_data(data(), folder, model, target=target, options=options)
+    arrays = _arrays(data, model, target, options)
     # Text as fixed-width unicode, so that reading needs no pickle.
     plain: dict[str, Any] = {name: value.astype(np.str_) if value.dtype.kind == "O" else value for name, value in arrays.items()}
     np.savez(folder / FILE, **plain)
     return folder / FILE
 
 
-def _arrays(data: Any, model: Any, target: str, factory: str | None, *, trust_pickle: bool) -> dict[str, Array]:
+def _arrays(data: Any, model: Any, target: str, options: LoadOptions) -> dict[str, Array]:
     if isinstance(data, tuple) and len(data) == 2:
         inputs, truth = data
         if isinstance(inputs, Mapping) or _is_table(inputs):
             named = _by_name(inputs)
         else:
-            named = {_only_input(model, factory, trust_pickle=trust_pickle): np.asarray(inputs)}
+            named = {_only_input(model, options): np.asarray(inputs)}
         if target in named:
             raise DataError("X has what y is to be", where=f"data: {target}", advice="Leave it out of X, or choose another name with target=.")
         return named | {target: np.asarray(truth)}
@@ -67,10 +67,10 @@ def _column(values: Any) -> Array:
     return np.array(["" if item is None or item != item else str(item) for item in array.ravel()], dtype=object).reshape(array.shape)
 
 
-def _only_input(model: Any, factory: str | None, *, trust_pickle: bool) -> str:
+def _only_input(model: Any, options: LoadOptions) -> str:
     """The name of the input that a bare array is for."""
     if isinstance(model, (str, Path)):
-        return _input_of_file(Path(model), factory, trust_pickle=trust_pickle)
+        return _input_of_file(Path(model), options)
     if hasattr(model, "code_with_constants"):  # TorchScript's forward has a signature of its own
         names = [row.name for row in model.forward.schema.arguments[1:] if not row.has_default_value()]
     elif hasattr(model, "forward"):
@@ -85,10 +85,10 @@ def _only_input(model: Any, factory: str | None, *, trust_pickle: bool) -> str:
     return _single(names)
 
 
-def _input_of_file(path: Path, factory: str | None, *, trust_pickle: bool) -> str:
-    if detect.detect_kind(path) in (detect.TORCH_STATE, detect.TORCH_SCRIPT):
+def _input_of_file(path: Path, options: LoadOptions) -> str:
+    if detect.kind_of(path, options.kind) in (detect.TORCH_STATE, detect.TORCH_SCRIPT):
         raise DataError("an array without a name", where="data", advice="Name the module's inputs: data=({'image': X}, y).")
-    return _single([spec.name for spec in load_model(path, LoadOptions(trust_pickle=trust_pickle, factory=factory)).inputs])
+    return _single([spec.name for spec in load_model(path, options).inputs])
 
 
 def _single(names: list[str]) -> str:

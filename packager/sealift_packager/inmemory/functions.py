@@ -7,23 +7,34 @@ import dataclasses
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from sealift_packager.data.function import call_function, is_function
 from sealift_packager.errors import DataError
 from sealift_packager.inmemory.data import write_data
+from sealift_packager.load.source import LoadOptions
 from sealift_packager.request import PackRequest
 
 
 @contextlib.contextmanager
 def given_as_files(request: PackRequest) -> Iterator[PackRequest]:
-    """The request itself, or with the function called and what it gave in a file that is there within the block; `DataError`."""
-    if request.data is None or not is_function(request.data):
+    """The request itself, or with its functions called and what they gave in files that are there within the block; `DataError`."""
+    named = {field: place for field in ("data", "golden_from") if (place := getattr(request, field)) is not None and is_function(place)}
+    if not named:
         yield request
         return
     with tempfile.TemporaryDirectory(prefix="sealift.") as folder:
-        found = call_function(request.data)
-        if found is None or isinstance(found, (str, Path)):
-            raise DataError("no data", where=f"--data {request.data}", expected="(X, y), arrays by name, or a table", found=type(found).__name__)
-        path = write_data(found, Path(folder), request.model, target=request.target, factory=request.factory, trust_pickle=request.trust_pickle)
-        assert path is not None
-        yield dataclasses.replace(request, data=path.rename(path.with_name(f"{request.data.name.replace(':', ' ')}.npz")))
+        written: dict[str, Any] = {field: _write(request, field, place, Path(folder) / field) for field, place in named.items()}
+        yield dataclasses.replace(request, **written)
+
+
+def _write(request: PackRequest, field: str, place: Path, folder: Path) -> Path:
+    where = f"--{field.replace('_', '-')} {place}"
+    found = call_function(place, where=where)
+    if found is None or isinstance(found, (str, Path)):
+        raise DataError("no data", where=where, expected="(X, y), arrays by name, or a table", found=type(found).__name__)
+    folder.mkdir()
+    options = LoadOptions(kind=request.format, trust_pickle=request.trust_pickle, factory=request.factory)
+    path = write_data(found, folder, request.model, target=request.target, options=options)
+    assert path is not None
+    return path.rename(folder / f"{place.name.replace(':', ' ')}.npz")

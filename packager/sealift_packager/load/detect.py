@@ -8,6 +8,7 @@ from typing import Final
 
 from sealift_packager.archives import check_archive
 from sealift_packager.errors import SourceModelError
+from sealift_runtime.documents import nearest
 
 SCIKIT: Final = "scikit-learn"
 TORCH_PROGRAM: Final = "torch-program"
@@ -33,6 +34,26 @@ KERAS_ADVICE: Final = (
 _COMPRESSED: Final = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda", b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x5d\x00\x00", b"\x04\x22\x4d\x18")
 #: A pickle of torch's magic number: its format before it became a zip archive.
 _OLD_TORCH: Final = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19"
+
+
+def check_kind(kind: str) -> str:
+    """``kind`` itself if it is one of `KINDS`; else `SourceModelError` with the nearest."""
+    if kind not in KINDS:
+        advice = nearest(kind, KINDS)
+        raise SourceModelError("no such kind of model", where="--format", expected=", ".join(KINDS), found=repr(kind), advice=advice)
+    return kind
+
+
+def kind_of(path: Path, asked: str | None) -> str:
+    """The kind that somebody ``asked`` for, else the one that the content shows; an archive's size is checked either way."""
+    if asked is None:
+        return detect_kind(path)
+    if not path.is_file():
+        raise SourceModelError("no such model file", where=str(path), found="a directory" if path.is_dir() else "nothing")
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            check_archive(archive, path)
+    return check_kind(asked)
 
 
 def detect_kind(path: Path) -> str:  # noqa: C901  (one line per magic number)

@@ -32,8 +32,8 @@ LOADERS: Final[dict[str, Loader]] = {
 
 
 def load_model(path: Path, options: LoadOptions) -> SourceModel:
-    """The model in a file, its kind found from the content; `SourceModelError`."""
-    kind = detect.detect_kind(path)
+    """The model in a file, its kind found from the content unless it is said; `SourceModelError`."""
+    kind = detect.kind_of(path, options.kind)
     if options.factory and kind != detect.TORCH_STATE:
         raise SourceModelError("a factory goes with a torch state dict", where=str(path), found=kind, advice="Leave --factory out.")
     return LOADERS[kind](path, options)

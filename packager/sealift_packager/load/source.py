@@ -20,10 +20,13 @@ Arrays = Mapping[str, Array]
 class LoadOptions:
     """What a loader may need beside the file.
 
+    ``kind`` says what the file is where its content is not to.
+
     ``examples`` are the arrays of the holdout file by name, before anything is known of the model; empty without data. ``dynamic`` names a torch
     model's free axes beside the batch, by input.
     """
 
+    kind: str | None = None
     trust_pickle: bool = False
     factory: str | None = None
     examples: Arrays = dataclasses.field(default_factory=dict)

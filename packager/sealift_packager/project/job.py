@@ -27,7 +27,12 @@ class Job:
     max_drop: float | None = None
     key: str | None = None
     trust_pickle: bool = False
+    format: str | None = None
+    golden_from: str | None = None
     factory: str | None = None
+    dynamic: tuple[str, ...] = ()
+    image_mean: tuple[float, ...] = ()
+    image_std: tuple[float, ...] = ()
     description: str = ""
     license: str = ""
     seed: int = 0
@@ -42,8 +47,8 @@ class Job:
     @classmethod
     def from_json(cls, text: str) -> Job:
         """What `to_json` wrote."""
-        fields = json.loads(text)
-        return cls(**fields | {"profiles": tuple(fields["profiles"])})
+        fields: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in json.loads(text).items()}
+        return cls(**fields)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
