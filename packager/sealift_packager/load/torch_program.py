@@ -1,4 +1,4 @@
-"""torch exported programs (``.pt2``): the graph, the weights and the shapes in one file, read without running code."""
+"""torch exported programs (``.pt2``): the graph, the weights and the shapes in one file."""
 
 from __future__ import annotations
 
@@ -9,14 +9,20 @@ from sealift_packager.errors import SourceModelError
 from sealift_packager.load import detect
 from sealift_packager.load.source import LoadOptions, SourceModel
 from sealift_packager.load.torch_common import free_specs, import_torch, named_outputs, numpy_dtype, predictor
+from sealift_packager.load.torch_program_safety import refuse_unsafe
 from sealift_packager.quiet import quiet
 from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.bundle.tensors import TensorSpec
 
 
-def load_program(path: Path, options: LoadOptions) -> SourceModel:  # noqa: ARG001  (a loader)
-    """Read a program that ``torch.export.save`` wrote; dimensions exported as dynamic stay free."""
+def load_program(path: Path, options: LoadOptions) -> SourceModel:
+    """Read a program that ``torch.export.save`` wrote; dimensions exported as dynamic stay free.
+
+    One whose reading could run code is refused unless the file is trusted.
+    """
     torch = import_torch(path)
+    if not options.trust_pickle:
+        refuse_unsafe(torch, path)
     try:
         with quiet():
             program = torch.export.load(path)

@@ -1,0 +1,119 @@
+"""An exported program whose reading would run code is refused before torch sees it; what torch.export.save writes goes through."""
+
+from __future__ import annotations
+
+import io
+import os
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from sealift_packager.errors import UntrustedPickleError
+from sealift_packager.load.registry import load_model
+from sealift_packager.load.source import LoadOptions
+from sealift_packager.load.torch_program_safety import refuse_unsafe
+
+
+class Halves(nn.Module):
+    """Arithmetic on sizes, and guards."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Conv1d(1, 2, 3)
+
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        half = rows[:, : rows.shape[1] // 2].reshape(rows.shape[0] * 2, -1)
+        found: torch.Tensor = self.layer(half.unsqueeze(1))
+        return found.mean(-1)
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path: Path = tmp_path_factory.mktemp("program") / "halves.pt2"
+    free = torch.export.Dim.AUTO
+    torch.export.save(torch.export.export(Halves().eval(), (torch.zeros(4, 16),), dynamic_shapes=({0: free, 1: free},)), path)
+    return path
+
+
+def changed(path: Path, place: Path, change: Callable[[str, bytes], bytes], **added: bytes) -> Path:
+    with zipfile.ZipFile(path) as source, zipfile.ZipFile(place, "w") as target:
+        for name in source.namelist():
+            target.writestr(name, change(name, source.read(name)))
+        for name, data in added.items():
+            target.writestr(name, data)
+    return place
+
+
+def in_program(old: bytes, new: bytes) -> Callable[[str, bytes], bytes]:
+    def change(name: str, data: bytes) -> bytes:
+        assert "models/" not in name or old in data
+        return data.replace(old, new) if "models/" in name else data
+
+    return change
+
+
+def test_what_torch_writes_for_plain_modules_is_read(exported: Path) -> None:
+    refuse_unsafe(torch, exported)
+    assert load_model(exported, LoadOptions()).inputs[0].shape == ("batch", "rows_1")
+
+
+class Trap:
+    """What unpickling it does shows in the file system."""
+
+    def __init__(self, place: Path) -> None:
+        self.place = place
+
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        return os.mkdir, (str(self.place),)
+
+
+def test_code_in_pickled_sample_inputs_is_not_run(exported: Path, tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    torch.save((Trap(tmp_path / "sprung"),), buffer)
+    evil = changed(exported, tmp_path / "evil.pt2", lambda name, data: buffer.getvalue() if "sample_inputs" in name else data)
+    with pytest.raises(UntrustedPickleError, match=r"a pickle of more than tensors.*--trust-pickle"):
+        load_model(evil, LoadOptions())
+    assert not (tmp_path / "sprung").exists()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        (b"torch.ops.aten.mean.dim", b"torch.os.system", "a call of torch.os.system"),
+        (b"torch.ops.aten.mean.dim", b"torch.ops.load_library", "a call of torch.ops.load_library"),
+        (b"torch.ops.aten.mean.dim", b"torch.ops.aten.from_file.default", "a call of torch.ops.aten.from_file"),
+        (b"torch.ops.aten.mean.dim", b"_operator.methodcaller", "a call of _operator.methodcaller"),
+        (b"Integer(2)", b"exec(chr(112))", r"the expression .*exec\(chr\(112\)\)"),
+        (b"Integer(2)", b"Integer(2).__class__", "the expression"),
+        (b"Integer(2)", b"(lambda: 1)()", "the expression"),
+        (b"L['rows'].size()[1]", b"__import__('os').getpid()", "the guard"),
+    ],
+)
+def test_a_graph_that_computes_with_more_than_tensors_and_sizes_is_refused(
+    exported: Path, tmp_path: Path, old: bytes, new: bytes, words: str
+) -> None:
+    evil = changed(exported, tmp_path / "evil.pt2", in_program(old, new))
+    with pytest.raises(UntrustedPickleError, match=words):
+        refuse_unsafe(torch, evil)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "words"),
+    [
+        ("halves/data/aotinductor/model/x.so", b"\x7fELF", "compiled code"),
+        ("halves/DATA/weights/Other.PT", b"\x80\x04N.", "a pickle of more than tensors"),
+        ("halves/data/constants/x_config.json", b'{"config": {"c": {"path_name": "opaque_obj_0", "use_pickle": false}}}', "c as a pickle"),
+        ("halves/data/weights/x_config.json", b'{"config": {"w": {"path_name": "weight_0", "use_pickle": true}}}', "w as a pickle"),
+        ("halves/models/MODEL.json", b"{}", "members of one name"),
+        ("halves/models/a/b.json", b"{", "what is no JSON"),
+    ],
+)
+def test_members_that_torch_would_execute_or_unpickle_are_refused(exported: Path, tmp_path: Path, name: str, data: bytes, words: str) -> None:
+    evil = changed(exported, tmp_path / "evil.pt2", lambda _, content: content, **{name: data})
+    with pytest.raises(UntrustedPickleError, match=words):
+        refuse_unsafe(torch, evil)
