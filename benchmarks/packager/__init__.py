@@ -22,4 +22,4 @@ import sys
 
 from benchmarks import ROOT
 
-sys.path.insert(0, str(ROOT / "examples" / "models"))  # for ``catalog`` and the models, as in ``make compat``
+sys.path.append(str(ROOT / "examples" / "models"))  # for ``catalog`` and the models, as in ``make compat``

@@ -48,7 +48,7 @@ def _perceptron(load: Callable[..., Any]) -> Callable[[Path], Made]:
         )
         model = make_pipeline(StandardScaler(), MLPClassifier((128, 64), random_state=0, max_iter=500))
         joblib.dump(model.fit(seen, seen_target), folder / "model.joblib")
-        np.savez(folder / "rows.npz", X=held_out, target=held_out_target)
+        np.savez(folder / "rows.npz", features=held_out, target=held_out_target)
         return Made(model=folder / "model.joblib", data=folder / "rows.npz")
 
     return build

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -91,12 +92,13 @@ def _run(model: Path, out: Path, tool: Tool, limit_s: int) -> Made:
     seconds = time.monotonic() - start
     if done.returncode:
         return Made(
-            tool=tool.name, seconds=seconds, error=last_line((out / "log.txt").read_text(encoding="utf-8", errors="replace"), done.returncode)
+            tool=tool.name, seconds=seconds, error=last_error((out / "log.txt").read_text(encoding="utf-8", errors="replace"), done.returncode)
         )
     return Made(tool=tool.name, seconds=seconds, **json.loads((out / "outcome.json").read_text(encoding="utf-8")))
 
 
-def last_line(log: str, status: int) -> str:
-    """What a program that failed said last. Pure."""
-    lines = [line for line in log.splitlines() if line.strip()]
-    return lines[-1].strip()[:300] if lines else f"exit status {status}"
+def last_error(log: str, status: int) -> str:
+    """What a program that failed said last: its last exception's first line, or else its last line. Pure."""
+    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    errors = [line for line in lines if re.match(r"[\w.]*(Error|Exception|Fail|Exit)\w*: ", line)]
+    return (errors or lines or [f"exit status {status}"])[-1][:300]

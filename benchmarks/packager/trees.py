@@ -20,7 +20,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.model_selection import train_test_split
 
 from benchmarks.packager.environments import HERE, python_of
-from benchmarks.packager.tools import last_line
+from benchmarks.packager.tools import last_error
 from sealift_packager.convert.registry import convert_model
 from sealift_packager.load.registry import load_model
 from sealift_packager.load.source import LoadOptions
@@ -77,7 +77,7 @@ def _by_skl2onnx(name: str, python: Path, folder: Path, near: Array, wanted: Arr
     argv = [str(python), str(HERE / "skl2onnx_side.py"), str(folder / "model.joblib"), str(out), str(near.shape[1])]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     if done.returncode:
-        return Beside(converter=name, rows=len(near), error=last_line(done.stderr, done.returncode))
+        return Beside(converter=name, rows=len(near), error=last_error(done.stderr, done.returncode))
     return _judged(name, out, near, wanted)
 
 
