@@ -9,7 +9,7 @@ from typing import Final
 
 from benchmarks.packager.judge import Verdict
 from benchmarks.packager.trees import OFF, Beside
-from benchmarks.packager.values import FP32, Figures, Made
+from benchmarks.packager.values import FP32, SEALIFT, Figures, Made
 
 HEAD: Final = ("model", "tool", "hands over", "speed-up", "ms", "kB", "loss", "flipped, or cosine", "took", "installed", "beside Sealift")
 INTRODUCTION: Final = """# The packager beside other tools
@@ -92,7 +92,7 @@ def cells(row: Row, page: Page) -> list[str]:
         return [row.model, row.tool, "**nothing**", "", "", "", "", "", took, size, f"failed: {_plain(row.error)}"]
     figures = row.figures
     speed = "1" if row.made is None else f"{figures.speedup.ratio:.2f}× ({figures.speedup.low:.2f}–{figures.speedup.high:.2f})"
-    made = row.made.made if row.made else "the graph itself"
+    made = "; ".join(part for part in (row.made.made, _plain(row.made.notes)) if part) if row.made else "the graph itself"
     beside = f"**{row.verdict.standing}**" if row.verdict else _against(row, page.rows)
     return [
         row.model,
@@ -123,6 +123,8 @@ def _against(row: Row, rows: Sequence[Row]) -> str:
 
 def _reasons(rows: Sequence[Row]) -> Iterator[str]:
     for row in rows:
+        if row.figures is None and row.tool.startswith(SEALIFT):
+            yield f"- {row.model}, {row.tool}: **behind**. It hands over nothing: {_plain(row.error)}"
         if row.made is None or row.verdict is None or row.verdict.standing == "ahead":
             continue
         yield f"- {row.model}, {row.tool}: **{row.verdict.standing}**. It hands over {row.made.made}: {_plain(row.made.notes)}."
