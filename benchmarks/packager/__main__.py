@@ -43,7 +43,7 @@ class Effort:
     rows: int
 
 
-FULL: Final = Effort(folder=environments.HOME / "packager", olive_s=45, limit_s=300, measure_s=10, rows=20_000)
+FULL: Final = Effort(folder=environments.HOME / "packager", olive_s=45, limit_s=600, measure_s=10, rows=20_000)
 QUICK: Final = Effort(folder=environments.HOME / "packager-quick", olive_s=10, limit_s=120, measure_s=2, rows=2_000)
 
 

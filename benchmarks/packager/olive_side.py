@@ -68,12 +68,20 @@ def main(folder: Path, out: Path, seconds: int) -> None:
         os.environ[REFERENCE] = str(out / "reference.npy")
     asked = configuration(folder, out, seconds)
     lines = len(json.dumps(asked, indent=2).splitlines())
-    found = run(asked).get_best_candidate()  # which writes into what it is given
+    output = run(asked)  # which writes into what it is given
+    found = output.get_best_candidate()
     if found is None:
         raise SystemExit("no candidate met the goal on accuracy")
     shutil.copy(found.model_path, out / "model.onnx")
-    outcome = {"made": "searched", "notes": f"{lines} lines of configuration"}
+    outcome = {"made": "searched", "notes": f"{_chosen(output.trace_back_run_history(found.model_id))}; {lines} lines of configuration"}
     (out / "outcome.json").write_text(json.dumps(outcome), encoding="utf-8")
+
+
+def _chosen(history: dict[str, Any]) -> str:
+    """The parameters that the search chose; one that the chosen mode doesn't have still stands as the space it was to come from."""
+    found: dict[str, Any] = next((row for row in history.values() if row), {})
+    names = ("quant_mode", "precision", "calibrate_method", "quant_format", "per_channel", "reduce_range")
+    return ", ".join(f"{name} {found[name]}" for name in names if isinstance(found.get(name), str | bool))
 
 
 if __name__ == "__main__":

@@ -66,15 +66,16 @@ def folder_of(model: Path, tool: str) -> Path:
 
 
 def made_of(model: Path, tool: Tool, *, limit_s: int) -> Made:
-    """What a tool made of a model: as it was kept, or by running it. One that fails, or isn't done in time, is a result too."""
+    """What a tool made of a model: as it was kept if the same was asked, or by running it. One that fails, or isn't done in time, is a result too."""
     out = folder_of(model, tool.name)
-    kept = out / RESULT
-    if not kept.exists():
+    kept, asked = out / RESULT, out / "asked.json"
+    if not kept.exists() or json.loads(asked.read_text(encoding="utf-8")) != tool.options:
         (model / "measured.json").unlink(missing_ok=True)
         shutil.rmtree(out, ignore_errors=True)
         (out / "tmp").mkdir(parents=True)
         made = _run(model, out, tool, limit_s)
         shutil.rmtree(out / "tmp")
+        asked.write_text(json.dumps(tool.options), encoding="utf-8")
         kept.write_text(json.dumps(dataclasses.asdict(made)), encoding="utf-8")
     return Made(**json.loads(kept.read_text(encoding="utf-8")))
 
