@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,8 @@ def main(folder: Path, out: Path, options: dict[str, Any]) -> None:
         )
     )
     manifest = artifact.unpack(packed.directory, profile.name, out / "bundle")
-    onnx.save(onnx.load(out / "bundle" / manifest.model.file), out / "model.onnx")
+    shutil.copytree(out / "bundle", out / "copy")  # the bundle's files are links into the release, which onnx doesn't load weights from
+    onnx.save(onnx.load(out / "copy" / manifest.model.file), out / "model.onnx")
     rows = manifest.evaluation.candidates
     chosen = next(row for row in rows if row.chosen)
     outcome = {
