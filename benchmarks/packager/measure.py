@@ -95,6 +95,7 @@ def _figures(name: str, folder: Path, metric: str, target: Array | None, answers
         loss=judged.score(truth, reference) - judged.score(truth, found),
         rows=len(truth),
         flipped=None if target is None or found.label is None else int((found.label != reference.label).sum()),
+        off=float(np.abs(first_floats(found) - first_floats(reference)).max()),
         cosine_mean=None if cosines is None else float(cosines.mean()),
         cosine_least=None if cosines is None else float(cosines.min()),
         beside={other: _ratio(samples[name], samples[other]) for other in samples} if name.startswith(SEALIFT) else {},

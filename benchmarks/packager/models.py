@@ -86,7 +86,7 @@ def prepare(name: str, folder: Path) -> None:
     inputs = {key: value for key, value in for_tools.items() if key != "target"}
     source = load_model(made.model, LoadOptions(trust_pickle=True, examples=inputs, target="target"))
     onnx.save(convert_model(source).model, folder / "model.onnx")
-    classes = int(rows["target"].max()) + 1 if "target" in rows else 0
+    classes = max(2, int(rows["target"].max()) + 1) if "target" in rows else 0
     facts = {"metric": made.options.get("metric", "accuracy"), "budget": BUDGET, "classes": classes}
     (folder / "facts.json").write_text(json.dumps(facts), encoding="utf-8")
 

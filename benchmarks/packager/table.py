@@ -23,7 +23,8 @@ machine, each tool in an environment of its own.
   `OnnxQuantization`, latency first, within the same accuracy budget, for at most {olive_s} s. *Sealift* is `sealift pack` for `{profile}`, but that
   it tries one thread alone.
 - *speed-up* is over fp32: one thread, batch 1, all candidates of a model in one process and in turns; the median of paired runs with its 95 %
-  interval. *loss* is of the metric, against fp32; *flipped* counts labels that differ from fp32's; *cosine* is to fp32's embeddings, mean (least).
+  interval. *loss* is of the metric, against fp32; *flipped* counts labels that differ from fp32's, *off by* is the largest
+  difference of an answer; *cosine* is to fp32's embeddings, mean (least).
 - *took* is the whole program, imports included. Sealift's also proves the conversion, measures, and seals a bundle.
 - *installed* is what the tool's environment holds, in MB and distributions.
 - *beside Sealift*: a rival that loses more than the budget of {budget:g} isn't usable, nor one with a row of which the cosine is below
@@ -112,7 +113,7 @@ def cells(row: Row, page: Page) -> list[str]:
 def _answers(figures: Figures) -> str:
     if figures.cosine_mean is not None:
         return f"{figures.cosine_mean:.4f} ({figures.cosine_least:.3f})"
-    return "" if figures.flipped is None else f"{figures.flipped} of {figures.rows}"
+    return "" if figures.flipped is None else f"{figures.flipped} of {figures.rows}, off by {figures.off:.2g}"
 
 
 def _against(row: Row, rows: Sequence[Row]) -> str:

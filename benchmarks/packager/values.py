@@ -41,8 +41,8 @@ class Figures:
     """One model as it was measured, on rows that no tool has seen.
 
     ``loss`` is against the fp32 graph, in the metric's unit, positive when worse. ``flipped`` counts labels that differ from fp32's (None for
-    embeddings), ``cosine_mean`` and ``cosine_least`` are to fp32's embeddings (None for classes). ``beside`` holds, by tool, how fast that
-    one is beside this one.
+    embeddings), ``off`` is the largest difference of the first float output from fp32's, ``cosine_mean`` and ``cosine_least`` are to fp32's
+    embeddings (None for classes). ``beside`` holds, by tool, how fast that one is beside this one.
     """
 
     tool: str
@@ -52,6 +52,7 @@ class Figures:
     loss: float
     rows: int
     flipped: int | None
+    off: float
     cosine_mean: float | None
     cosine_least: float | None
     beside: Mapping[str, Ratio]
