@@ -16,7 +16,7 @@ PYTEST_FLAGS ?= -n 2 --dist loadfile -q
 PIP_FLAGS := --quiet --disable-pip-version-check --constraint constraints.txt
 SETUP_INPUTS := constraints.txt requirements-dev.txt runtime/pyproject.toml packager/pyproject.toml hub/pyproject.toml
 
-.PHONY: help setup demo test test-runtime check fix bench clean compat
+.PHONY: help setup demo test test-runtime check fix bench bench-packager clean compat
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -74,6 +74,10 @@ fix: $(VENV)/.ready  ## Format, and mend what ruff can
 
 bench: $(VENV)/.ready  ## Measure what the README states
 	$(BIN)/python -m benchmarks
+
+bench-packager: $(VENV)/.ready  ## Compare the packager with Olive and onnxruntime's quantizers, write docs/benchmarks-packager.md (BENCH=--quick for a look)
+	$(BIN)/pip install $(PIP_FLAGS) --no-deps -r examples/models/requirements.txt
+	$(BIN)/python -m benchmarks.packager $(BENCH)
 
 compat: $(VENV)/.ready  ## Pack every model of examples/models and write docs/compatibility.md (COMPAT='--only torch' for some)
 	$(BIN)/pip install $(PIP_FLAGS) --no-deps -r examples/models/requirements.txt

@@ -1,0 +1,111 @@
+"""All models that the tools made of one, measured in this process: ``python -m benchmarks.packager.measure MODEL-FOLDER SECONDS``.
+
+One thread, batch 1, one run of each after the other and every other round backwards, so that what else the machine does hits all alike. Answers
+are judged on ``holdout.npz``. Writes ``measured.json``; a model that can't be loaded or run stands there with its message.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import math
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from benchmarks.packager.tools import RESULT
+from benchmarks.packager.values import FP32, SEALIFT, Figures, Ratio
+from sealift_packager.errors import PackagerError
+from sealift_packager.load.source import Array, Arrays
+from sealift_packager.measure import latency
+from sealift_packager.measure.metrics import METRICS, first_floats
+from sealift_packager.measure.predictions import Prediction, read_prediction
+from sealift_packager.session import Settings, open_session, run_batched, run_session
+
+#: A sample takes at least this long: the clock and the call from Python weigh more on a shorter one.
+SAMPLE_MS: Final = 0.5
+SEED: Final = 0
+
+
+def main(folder: Path, seconds: float) -> None:
+    with np.load(folder / "holdout.npz") as file:
+        rows = dict(file)
+    target = rows.pop("target", None)
+    sessions, errors = _open(folder, rows)
+    samples = _samples(sessions, {name: value[:1] for name, value in rows.items()}, seconds)
+    answers = {name: read_prediction(run_batched(session, rows)) for name, session in sessions.items()}
+    facts = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
+    figures = [_figures(name, folder, facts["metric"], target, answers, samples) for name in sessions]
+    found = {"figures": [dataclasses.asdict(row) for row in figures], "errors": errors}
+    (folder / "measured.json").write_text(json.dumps(found), encoding="utf-8")
+
+
+def _path(folder: Path, name: str) -> Path:
+    return folder / "model.onnx" if name == FP32 else next(path.parent for path in folder.glob(f"*/{RESULT}") if _tool(path) == name) / "model.onnx"
+
+
+def _tool(result: Path) -> str:
+    return str(json.loads(result.read_text(encoding="utf-8"))["tool"])
+
+
+def _open(folder: Path, rows: Arrays) -> tuple[dict[str, Any], dict[str, str]]:
+    """Sessions by tool, fp32 first, and what was said of those that can't be used."""
+    sessions, errors = {FP32: open_session(str(folder / "model.onnx"), Settings(), where=FP32)}, {}
+    for result in sorted(folder.glob(f"*/{RESULT}")):
+        made = json.loads(result.read_text(encoding="utf-8"))
+        if made["error"]:
+            continue
+        try:
+            session = open_session(str(result.parent / "model.onnx"), Settings(entries=made["entries"]), where=made["tool"])
+            run_session(session, {name: value[:1] for name, value in rows.items()})
+            sessions[made["tool"]] = session
+        except PackagerError as error:
+            errors[made["tool"]] = str(error)
+    return sessions, errors
+
+
+def _samples(sessions: dict[str, Any], example: Arrays, seconds: float) -> dict[str, Array]:
+    """Milliseconds of one run, by tool; a sample is as many runs as make it long enough, the same number for all."""
+    runs = {name: functools.partial(run_session, session, example) for name, session in sessions.items()}
+    count = max(1, math.ceil(SAMPLE_MS / float(np.median(latency.measure({FP32: runs[FP32]}, seconds=0)[FP32]))))
+    found = latency.measure({name: functools.partial(_repeat, run, count) for name, run in runs.items()}, seconds=seconds)
+    return {name: values / count for name, values in found.items()}
+
+
+def _repeat(run: Callable[[], object], count: int) -> None:
+    for _ in range(count):
+        run()
+
+
+def _figures(name: str, folder: Path, metric: str, target: Array | None, answers: dict[str, Prediction], samples: dict[str, Array]) -> Figures:
+    reference, found = answers[FP32], answers[name]
+    truth = first_floats(reference) if target is None else target
+    judged = METRICS[metric]
+    by_row = METRICS["cosine"].by_row if target is None else None
+    cosines = by_row(truth, found) if by_row else None
+    return Figures(
+        tool=name,
+        latency_ms=float(np.median(samples[name])),
+        speedup=_ratio(samples[FP32], samples[name]),
+        size_bytes=_path(folder, name).stat().st_size,
+        loss=judged.score(truth, reference) - judged.score(truth, found),
+        rows=len(truth),
+        flipped=None if target is None or found.label is None else int((found.label != reference.label).sum()),
+        off=float(np.abs(first_floats(found) - first_floats(reference)).max()),
+        cosine_mean=None if cosines is None else float(cosines.mean()),
+        cosine_least=None if cosines is None else float(cosines.min()),
+        beside={other: _ratio(samples[name], samples[other]) for other in samples} if name.startswith(SEALIFT) else {},
+    )
+
+
+def _ratio(reference: Array, candidate: Array) -> Ratio:
+    found = latency.speedup(reference, candidate, seed=SEED)
+    return Ratio(ratio=found.ratio, low=found.low, high=found.high)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), float(sys.argv[2]))

@@ -1,0 +1,149 @@
+"""Results as docs/benchmarks-packager.md. Pure but for `write_page`."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from benchmarks.packager.judge import Verdict
+from benchmarks.packager.trees import OFF, Beside
+from benchmarks.packager.values import FP32, SEALIFT, Figures, Made
+
+HEAD: Final = ("model", "tool", "hands over", "speed-up", "ms", "kB", "loss", "flipped, or cosine", "took", "installed", "beside Sealift")
+INTRODUCTION: Final = """# The packager beside other tools
+
+Made by `make bench-packager`: Sealift, [Olive](https://github.com/microsoft/Olive) and onnxruntime's own quantizers on the same models, rows and
+machine, each tool in an environment of its own.
+
+- Every tool starts from the same fp32 graph, made by Sealift's converter, and gets the same rows, for calibration and for whatever else it decides
+  by. All are judged on other rows, which none has seen.
+- *onnxruntime* is `quant_pre_process`, then `quantize_static` or `quantize_dynamic` with their defaults. *Olive* searches the parameters of
+  `OnnxQuantization`, latency first, within the same accuracy budget, for at most {olive_s} s. *Sealift* is `sealift pack` for `{profile}`, but that
+  it tries one thread alone.
+- *speed-up* is over fp32: one thread, batch 1, all candidates of a model in one process and in turns; the median of paired runs with its 95 %
+  interval. *loss* is of the metric, against fp32; *flipped* counts labels that differ from fp32's, *off by* is the largest
+  difference of an answer; *cosine* is to fp32's embeddings, mean (least).
+- *took* is the whole program, imports included. Sealift's also proves the conversion, measures, and seals a bundle.
+- *installed* is what the tool's environment holds, in MB and distributions.
+- *beside Sealift*: a rival that loses more than the budget of {budget:g} isn't usable, nor one with a row of which the cosine is below
+  {least:g}. The others are compared by latency, and where that doesn't differ by size (MiniLM has a second Sealift row, which was asked for size
+  first, and is held against them in that order).
+
+"""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One tool on one model; ``verdict`` is a Sealift row's, with its reasons if it is behind."""
+
+    model: str
+    made: Made | None
+    figures: Figures | None
+    error: str = ""
+    verdict: Verdict | None = None
+
+    @property
+    def tool(self) -> str:
+        """Whose row it is."""
+        return self.made.tool if self.made else FP32
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """All that the page says; ``installed`` is bytes and distributions by tool."""
+
+    machine: str
+    versions: str
+    profile: str
+    olive_s: int
+    budget: float
+    least: float
+    rows: Sequence[Row]
+    trees: Sequence[Beside]
+    installed: Mapping[str, tuple[int, int]]
+
+
+def write_page(page: Page, path: Path) -> None:
+    """Write the page."""
+    path.write_text("\n".join(lines(page)) + "\n", encoding="utf-8")
+
+
+def lines(page: Page) -> Iterator[str]:
+    """The page, line by line."""
+    yield INTRODUCTION.format(olive_s=page.olive_s, profile=page.profile, budget=page.budget, least=page.least).rstrip("\n")
+    yield f"\nOn {page.machine}. {page.versions}.\n"
+    yield from _table(HEAD, [cells(row, page) for row in page.rows])
+    yield "\n## Where Sealift isn't ahead\n"
+    yield from [*_reasons(page.rows)] or ["Nowhere."]
+    if page.trees:
+        yield "\n## Boosted trees beside their thresholds\n"
+        yield f"HistGradientBoosting on breast_cancer, {page.trees[0].rows:,} rows with one feature at a split's threshold or the float32 beside it,"
+        yield "held against scikit-learn.\n"
+        yield from _table(("converter", f"rows off by more than {OFF:g}", "worst", "labels flipped"), [_beside(row) for row in page.trees])
+
+
+def cells(row: Row, page: Page) -> list[str]:
+    """One row's cells."""
+    installed = page.installed.get(row.tool)
+    took = f"{row.made.seconds:.1f} s" if row.made else ""
+    size = f"{installed[0] / 1e6:,.0f} MB, {installed[1]}" if installed else ""
+    if row.figures is None:
+        return [row.model, row.tool, "**nothing**", "", "", "", "", "", took, size, f"failed: {_plain(row.error)}"]
+    figures = row.figures
+    speed = "1" if row.made is None else f"{figures.speedup.ratio:.2f}× ({figures.speedup.low:.2f}–{figures.speedup.high:.2f})"
+    made = "; ".join(part for part in (row.made.made, _plain(row.made.notes)) if part) if row.made else "the graph itself"
+    beside = f"**{row.verdict.standing}**" if row.verdict else _against(row, page.rows)
+    return [
+        row.model,
+        row.tool,
+        made,
+        speed,
+        f"{figures.latency_ms:.3g}",
+        f"{figures.size_bytes / 1000:,.0f}",
+        f"{figures.loss:.4f}",
+        _answers(figures),
+        took,
+        size,
+        beside,
+    ]
+
+
+def _answers(figures: Figures) -> str:
+    if figures.cosine_mean is not None:
+        return f"{figures.cosine_mean:.4f} ({figures.cosine_least:.3f})"
+    return "" if figures.flipped is None else f"{figures.flipped} of {figures.rows}, off by {figures.off:.2g}"
+
+
+def _against(row: Row, rows: Sequence[Row]) -> str:
+    """What the judge said of a rival in the model's first Sealift row."""
+    verdicts = [other.verdict for other in rows if other.model == row.model and other.verdict]
+    return _plain(verdicts[0].against.get(row.tool, "")) if verdicts else ""
+
+
+def _reasons(rows: Sequence[Row]) -> Iterator[str]:
+    for row in rows:
+        if row.figures is None and row.tool.startswith(SEALIFT):
+            yield f"- {row.model}, {row.tool}: **behind**. It hands over nothing: {_plain(row.error)}"
+        if row.made is None or row.verdict is None or row.verdict.standing == "ahead":
+            continue
+        yield f"- {row.model}, {row.tool}: **{row.verdict.standing}**. It hands over {row.made.made}: {_plain(row.made.notes)}."
+        yield from (f"  - {name}: {_plain(sentence)}" for name, sentence in row.verdict.against.items())
+        yield from (f"  - its own {name}: {_plain(reason)}" for name, reason in row.made.others.items())
+
+
+def _beside(row: Beside) -> list[str]:
+    if row.error:
+        return [row.converter, "**nothing**", f"failed: {_plain(row.error)}", ""]
+    return [row.converter, f"{row.off:,}", f"{row.worst:.2g}", str(row.flipped)]
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    yield "| " + " | ".join(head) + " |"
+    yield "|" + " --- |" * len(head)
+    yield from ("| " + " | ".join(row) + " |" for row in rows)
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")[:400]
