@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from sealift_packager.candidates.built import Built
+from sealift_packager.candidates.spec import ONNXRUNTIME
 from sealift_packager.measure.host import Host
 from sealift_packager.search.folds import split
 from sealift_packager.select.assessed import Assessed
@@ -63,7 +64,7 @@ def make_manifest(
             config=Settings(threads=threads, entries=chosen.spec.session_entries).config,
         ),
         requires=Requirements(
-            onnxruntime=profile.onnxruntime,
+            onnxruntime=",".join(filter(None, (profile.onnxruntime, ONNXRUNTIME.get(chosen.spec.precision)))),
             cpu_flags=profile.cpu.required_flags,
             memory_bytes=BASE_MEMORY_BYTES + 2 * chosen.size_bytes,  # the file's pages, and the weights as kernels pack them
             disk_bytes=disk_bytes,
@@ -77,7 +78,7 @@ def make_manifest(
 
 def _recipe(chosen: Built, shared: Shared) -> dict[str, Json]:
     recipe, seed = chosen.spec.recipe(), shared.request.seed
-    if chosen.spec.quantization and chosen.spec.quantization.calibration and shared.holdout:
+    if chosen.spec.quantization and chosen.spec.quantization.calibrated and shared.holdout:
         recipe |= {"calibration_rows": len(split(shared.holdout.rows, seed=seed).calibration), "seed": seed}
     return recipe
 

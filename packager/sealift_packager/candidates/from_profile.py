@@ -26,11 +26,27 @@ def _weights(int8: Int8Recipe) -> Quantization:  # noqa: ARG001  (nothing is com
     return Quantization(activation="float32", weight="int8", reduce_range=False, per_channel=True)
 
 
+def _blocks(weight: str, block_size: int) -> Callable[[Int8Recipe], Quantization]:
+    # int4 needs the smaller blocks to keep its accuracy; int8 keeps it with large ones, which are quicker.
+    return lambda _: Quantization(activation="int8", weight=weight, reduce_range=False, per_channel=True, block_size=block_size)
+
+
+def _half(int8: Int8Recipe) -> Quantization:  # noqa: ARG001  (no int8 in it)
+    return Quantization(activation="float16", weight="float16", reduce_range=False, per_channel=False)
+
+
 #: Precision → the settings that are sound on a profile's hardware.
-SETTINGS: Final[dict[str, Callable[[Int8Recipe], Quantization]]] = {"int8-dynamic": _dynamic, "int8-static": _static, "int8-weights": _weights}
+SETTINGS: Final[dict[str, Callable[[Int8Recipe], Quantization]]] = {
+    "int8-dynamic": _dynamic,
+    "int8-static": _static,
+    "int8-weights": _weights,
+    "int8-blocks": _blocks("int8", 128),
+    "int4-blocks": _blocks("int4", 32),
+    "fp16": _half,
+}
 
 
 def candidates_for(profile: HardwareProfile, *, with_data: bool) -> tuple[CandidateSpec, ...]:
     """fp32, always and first; then what the profile wants tried, if there is data to judge it by."""
-    others = [name for name in dict.fromkeys(profile.precisions) if name in SETTINGS] if with_data else []
+    others = [name for name in dict.fromkeys(profile.precisions) if name != FP32.name] if with_data else []
     return (FP32, *(CandidateSpec(name=name, precision=name, quantization=SETTINGS[name](profile.int8)) for name in others))

@@ -11,11 +11,12 @@ from sealift_runtime.documents import Json
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Quantization:
-    """The numbers of an int8 candidate.
+    """The numbers of a candidate that isn't fp32.
 
-    ``activation`` and ``weight`` are int8 or uint8; ``reduce_range`` keeps weights to 7 bits; ``calibration`` is a method of
-    `quantize.ranges`, ``best`` while that is still to be found, or empty where ranges are found at run time. ``reverted`` names the nodes that stay
-    in fp32.
+    ``activation`` and ``weight`` are what is computed in and what is stored (int8, uint8, int4, float16, float32); ``reduce_range`` keeps weights
+    to 7 bits; ``calibration`` is a method of `quantize.ranges`, ``best`` while that is still to be found, or empty where ranges are found at run
+    time. ``smoothing`` is the α of `quantize.smoothing`, 0 for none. ``block_size`` is how many weights share a scale, 0 for a whole channel.
+    ``reverted`` names the nodes that stay in fp32.
     """
 
     activation: str
@@ -23,11 +24,26 @@ class Quantization:
     reduce_range: bool
     per_channel: bool
     calibration: str = ""
+    smoothing: float = 0.0
+    block_size: int = 0
     reverted: tuple[str, ...] = ()
 
+    @property
+    def calibrated(self) -> bool:
+        """Whether the data decides any number of it."""
+        return bool(self.calibration or self.smoothing)
 
-#: What onnxruntime must be told to run a precision as it is meant. With Q/DQ fusion on, weights stored as int8 would be computed with in int8.
-SESSION_ENTRIES: Final[dict[str, Mapping[str, str]]] = {"int8-weights": {"session.disable_quant_qdq": "1"}}
+
+#: With Q/DQ fusion on, weights stored as int8 would be computed with in int8.
+_NO_FUSION: Final[Mapping[str, str]] = {"session.disable_quant_qdq": "1"}
+#: What onnxruntime must be told to run a precision as it is meant.
+SESSION_ENTRIES: Final = dict.fromkeys(("int8-dynamic", "int8-weights", "int8-blocks", "int4-blocks"), _NO_FUSION)
+#: The onnxruntime that a precision needs beyond what its profile asks for: MatMulNBits computes 8 bits on processors since 1.22.
+ONNXRUNTIME: Final = {"int8-blocks": ">=1.22"}
+
+
+#: Settings that a recipe doesn't mention where they are off.
+_LEFT_OUT: Final = ("smoothing", "block_size", "reverted")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,5 +64,5 @@ class CandidateSpec:
         if self.quantization is None:
             return {}
         fields = dataclasses.asdict(self.quantization)
-        reverted = fields.pop("reverted")
-        return {**fields, "reverted": list(reverted)} if reverted else fields
+        used = {name: value for name, value in fields.items() if value or name not in _LEFT_OUT}
+        return {**used, "reverted": list(fields["reverted"])} if fields["reverted"] else used

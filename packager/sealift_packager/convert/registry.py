@@ -16,6 +16,7 @@ from sealift_packager.convert.trees import convert_trees
 from sealift_packager.errors import ConversionError
 from sealift_packager.load import detect
 from sealift_packager.load.source import SourceModel
+from sealift_packager.optimize.gelu import reorder_gelu
 
 #: Each gives an ``onnx.ModelProto`` with the source's input and output names.
 CONVERTERS: Final[dict[str, Callable[[SourceModel], Any]]] = {
@@ -34,7 +35,7 @@ def convert_model(source: SourceModel) -> Converted:
     """The source's graph, tidied and checked; `ConversionError`."""
     model = CONVERTERS[source.kind](source)
     graph.check_opset(model, where=f"{source.kind} model")
-    tidied = graph.tidy(model)
+    tidied = reorder_gelu(graph.tidy(model))
     try:
         onnx.checker.check_model(tidied)
     except (onnx.checker.ValidationError, ValueError) as error:

@@ -3,35 +3,37 @@
 from __future__ import annotations
 
 import collections
-import contextlib
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import onnx
-import onnxruntime
 
 from sealift_packager.candidates.spec import Quantization
 from sealift_packager.convert import graph
 from sealift_packager.errors import QuantizationError
+from sealift_packager.quantize.boundary import translating
 from sealift_packager.quantize.calibration import Calibration
+from sealift_packager.quantize.editing import drop_unused_weights
 from sealift_packager.quantize.ranges import METHODS
-from sealift_packager.quiet import quiet
+from sealift_packager.quantize.smoothing import smooth
+from sealift_packager.quantize.weights import store_weights
 
 #: What the quantizers put into a graph that they changed.
 _QUANTIZED_OPS: Final = frozenset({"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "MatMulInteger", "ConvInteger", "QLinearConv"})
 #: onnxruntime has int8 kernels with a float32 output for these.
 _FLOAT_OUTPUT_OPS: Final = ("Gemm", "MatMul")
-_FATAL: Final = 4
-_WARNING: Final = 2
 #: What is worth quantizing dynamically.
 _DYNAMIC_OPS: Final = ("MatMul", "Gemm", "Attention", "LSTM", "Gather")
 
 
-def quantize_dynamic(model: Any, settings: Quantization, calibration: Calibration, scratch: Path) -> Any:  # noqa: ARG001  (a quantizer)
-    """Weights to int8 now, activations at run time; convolutions stay in fp32, for their dynamic kernel is slow everywhere."""
+def quantize_dynamic(model: Any, settings: Quantization, calibration: Calibration, scratch: Path) -> Any:
+    """Weights to int8 now, activations at run time.
+
+    Convolutions are computed in fp32, for their dynamic kernel is slow everywhere; their weights are stored as int8.
+    """
     from onnxruntime import quantization
 
     def run(source: Path, target: Path) -> None:
@@ -45,7 +47,9 @@ def quantize_dynamic(model: Any, settings: Quantization, calibration: Calibratio
             nodes_to_exclude=list(settings.reverted),
         )
 
-    return _quantized(model, scratch, run)
+    result = _quantized(smooth(model, calibration.maxima, settings.smoothing) if settings.smoothing else model, scratch, run)
+    store_weights(result, spared=settings.reverted)
+    return graph.tidy(result)
 
 
 def quantize_static(model: Any, settings: Quantization, calibration: Calibration, scratch: Path) -> Any:
@@ -83,7 +87,7 @@ def prepare(model: Any, scratch: Path) -> Any:
     """
     from onnxruntime.quantization import quant_pre_process
 
-    with tempfile.TemporaryDirectory(dir=scratch, prefix="prepare.") as folder, _translating():
+    with tempfile.TemporaryDirectory(dir=scratch, prefix="prepare.") as folder, translating():
         plain, prepared = Path(folder, "plain.onnx"), Path(folder, "prepared.onnx")
         onnx.save(model, plain)
         quant_pre_process(plain, prepared, skip_symbolic_shape=True)
@@ -93,18 +97,8 @@ def prepare(model: Any, scratch: Path) -> Any:
     return result
 
 
-@contextlib.contextmanager
-def _translating() -> Iterator[None]:
-    try:
-        with quiet(), _native_quiet():
-            yield
-    except Exception as error:  # the quantizers raise anything, and so do the sessions that they open
-        lines = str(error).splitlines() or ["no message"]
-        raise QuantizationError(f"onnxruntime's quantizer failed ({type(error).__name__}: {lines[0]})") from error
-
-
 def _quantized(model: Any, scratch: Path, run: Callable[[Path, Path], None]) -> Any:
-    with tempfile.TemporaryDirectory(dir=scratch, prefix="quantize.") as folder, _translating():
+    with tempfile.TemporaryDirectory(dir=scratch, prefix="quantize.") as folder, translating():
         source, target = Path(folder, "source.onnx"), Path(folder, "quantized.onnx")
         onnx.save(model, source)
         run(source, target)
@@ -124,7 +118,7 @@ def float_outputs(model: Any) -> Any:
             chain[2].output[0] = row.name
             for node in chain[:2]:
                 result.graph.node.remove(node)
-    _drop_unused(result)
+    drop_unused_weights(result)
     return result
 
 
@@ -140,23 +134,6 @@ def _last_nodes(model: Any, output: str) -> list[Any]:
         chain.append(producers[name])
         name, allowed = chain[-1].input[0] if chain[-1].input else "", 1
     return chain
-
-
-def _drop_unused(model: Any) -> None:
-    used = {name for node in model.graph.node for name in node.input}
-    kept = [graph.copy_of(row) for row in model.graph.initializer if row.name in used]
-    del model.graph.initializer[:]
-    model.graph.initializer.extend(kept)
-
-
-@contextlib.contextmanager
-def _native_quiet() -> Iterator[None]:
-    """The sessions that the quantizer opens take no options of ours: only the process-wide logger can be told."""
-    onnxruntime.set_default_logger_severity(_FATAL)
-    try:
-        yield
-    finally:
-        onnxruntime.set_default_logger_severity(_WARNING)
 
 
 def _kind(dtype: str) -> Any:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from sealift_packager.candidates.built import Built
 from sealift_packager.candidates.spec import CandidateSpec, Quantization
-from sealift_packager.quantize import onnxruntime_backend, weights
+from sealift_packager.quantize import blocks, half, onnxruntime_backend, weights
 from sealift_packager.quantize.calibration import Calibration
 
 Quantizer = Callable[[Any, Quantization, Calibration, Path], Any]
@@ -18,9 +18,12 @@ QUANTIZERS: Final[dict[str, Quantizer]] = {
     "int8-dynamic": onnxruntime_backend.quantize_dynamic,
     "int8-static": onnxruntime_backend.quantize_static,
     "int8-weights": weights.quantize_weights,
+    "int8-blocks": blocks.quantize_blocks,
+    "int4-blocks": blocks.quantize_blocks,
+    "fp16": half.convert_half,
 }
-#: Those that start from the graph that `onnxruntime_backend.prepare` gives, the others from the converted one.
-PREPARED: Final = frozenset({"int8-dynamic", "int8-static"})
+#: Those whose nodes can go back to fp32 one by one.
+REVERTIBLE: Final = frozenset({"int8-dynamic", "int8-static"})
 
 
 def build_candidate(spec: CandidateSpec, model: Any, calibration: Calibration, scratch: Path) -> Built:

@@ -9,15 +9,17 @@ import onnx
 
 #: Two neighbouring weights may be this large together: 255 · 128 = 32,640 still fits 16 bits.
 PAIR_LIMIT: Final = 128
-_COMPUTED: Final = ("DequantizeLinear", "MatMulInteger", "ConvInteger", "QLinearMatMul", "QLinearConv", "DynamicQuantizeLSTM", "QAttention")
+_COMPUTED: Final = ("MatMulInteger", "ConvInteger", "QLinearMatMul", "QLinearConv", "DynamicQuantizeLSTM", "QAttention")
 
 
-def may_saturate(model: Any) -> tuple[str, ...]:
+def may_saturate(model: Any, *, fused: bool) -> tuple[str, ...]:
     """The int8 weights of which two could overflow together, whatever the activations; empty proves that nothing saturates.
 
-    uint8 weights don't count: onnxruntime multiplies those in 16 bits and sums them in 32.
+    ``fused``: onnxruntime turns Q/DQ pairs into int8 operators, so weights behind a DequantizeLinear count. uint8 weights don't: onnxruntime
+    multiplies those in 16 bits and sums them in 32.
     """
-    used = {name for node in model.graph.node if node.op_type in _COMPUTED for name in node.input}
+    computed = (*_COMPUTED, "DequantizeLinear") if fused else _COMPUTED
+    used = {name for node in model.graph.node if node.op_type in computed for name in node.input}
     weights = [row for row in model.graph.initializer if row.data_type == onnx.TensorProto.INT8 and len(row.dims) > 1 and row.name in used]
     return tuple(row.name for row in weights if _largest_pair(onnx.numpy_helper.to_array(row)) > PAIR_LIMIT)
 

@@ -6,7 +6,7 @@ Each weight becomes int8 behind a DequantizeLinear, which onnxruntime folds away
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,15 +30,21 @@ def quantize_weights(model: Any, settings: Quantization, calibration: Calibratio
     if graph.opset_of(model) < MIN_OPSET:
         raise QuantizationError("weights can't be stored as int8", expected=f"opset {MIN_OPSET} or later", found=str(graph.opset_of(model)))
     result = graph.copy_of(model)
-    weights = {row.name: row for row in result.graph.initializer if _is_large(row)}
-    axes = dict(_channel_axes(result, weights))
-    if not axes:
+    if not store_weights(result):
         raise QuantizationError("nothing in the graph can be quantized", found=f"no float32 weight of {MIN_ELEMENTS} elements or more")
-    nodes = [_store(result, weights[name], axis) for name, axis in axes.items()]
-    rest = [graph.copy_of(node) for node in result.graph.node]
-    del result.graph.node[:]
-    result.graph.node.extend([*nodes, *rest])
     return graph.tidy(result)
+
+
+def store_weights(model: Any, *, spared: Collection[str] = ()) -> int:
+    """Store the large weights as int8, in place, but those of the nodes that are ``spared``; how many there were."""
+    kept = {name for node in model.graph.node if node.name in spared for name in node.input}
+    weights = {row.name: row for row in model.graph.initializer if _is_large(row) and row.name not in kept}
+    axes = dict(_channel_axes(model, weights))
+    nodes = [_store(model, weights[name], axis) for name, axis in axes.items()]
+    rest = [graph.copy_of(node) for node in model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend([*nodes, *rest])
+    return len(axes)
 
 
 def _is_large(tensor: Any) -> bool:

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from sealift_packager.shared import Shared
 
 VNNI_FLAGS: Final = frozenset({"avx512_vnni", "avx_vnni", "amx_int8"})
-INT8_COMPUTE: Final = ("int8-dynamic", "int8-static")
+INT8_COMPUTE: Final = ("int8-dynamic", "int8-static", "int8-blocks", "int4-blocks")
+#: MatMulNBits' kernels multiply magnitudes of at most 127 and carry the sign apart, so that they don't saturate on any processor.
+SATURATING: Final = ("int8-dynamic", "int8-static")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,9 +86,9 @@ def as_the_profile_computes(
         return native, ""
     if profile.cpu.arch != machine.arch and profile.cpu.arch != "x86_64":  # 1
         return native, f"accuracy computed on {machine.arch}, not checked on {profile.cpu.arch}"
-    if not hides_saturation(profile, machine):
+    if row.spec.precision not in SATURATING or not hides_saturation(profile, machine):
         return native, ""
-    risky = may_saturate(row.model)
+    risky = may_saturate(row.model, fused=not row.spec.session_entries)
     if not risky:  # 2
         return native, "int8 products can't saturate: two weights are at most 128 together"
     if emulator() is None or any(value.dtype.kind == "O" for value in inputs.values()):  # 3

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sealift_packager.candidates.built import Built, NotBuilt
+from sealift_packager.candidates.from_profile import FP32
 from sealift_packager.candidates.spec import CandidateSpec, Quantization
 from sealift_packager.convert import graph
 from sealift_packager.errors import ConversionError, QuantizationError
 from sealift_packager.load.source import Array
 from sealift_packager.quantize.calibration import Calibration, requests
 from sealift_packager.quantize.onnxruntime_backend import prepare
-from sealift_packager.quantize.ranges import METHODS, Histogram, observe
-from sealift_packager.quantize.registry import PREPARED, build_candidate
+from sealift_packager.quantize.ranges import METHODS, observe
+from sealift_packager.quantize.registry import REVERTIBLE, build_candidate
 from sealift_packager.quantize.sensitivity import node_errors
+from sealift_packager.quantize.smoothing import STRENGTHS, channel_maxima, has_products, smooth
 from sealift_packager.search.evaluate import Searched, answers, as_the_profile_computes, divergence, judge, worst_row
 from sealift_packager.search.folds import Folds, split, take
 from sealift_packager.search.revert import revert
@@ -34,18 +37,21 @@ class Search:
         self._shared = shared
         self._profile = profile
         self._scratch = scratch
+        self._histograms = functools.cache(lambda twin: observe(self._prepared, self._seen(twin)))
+        self._maxima = functools.cache(lambda twin: channel_maxima(self._prepared, self._seen(twin)))
 
     def candidate(self, spec: CandidateSpec) -> Searched:
         """Build and judge one candidate.
 
-        1. Where ranges are to be calibrated, the method is the one whose answers on other rows are nearest to fp32's.
+        1. Where data decides a setting (the method that calibrates, how much is smoothed), it is the one whose answers on other rows are nearest
+           to fp32's.
         2. The candidate answers the holdout, out of fold: rows that calibrated it are answered by a twin that they didn't calibrate.
         3. If it misses the gate, the nodes that lose most by int8 go back to fp32 until it passes; if that doesn't help, it stays as it was.
         """
         try:
             spec = self._calibrated(spec)  # 1
             found = self._judged(spec)  # 2
-            if spec.precision in PREPARED and found.accuracy and not _passes(found):
+            if spec.precision in REVERTIBLE and found.accuracy and not _passes(found):
                 found = self._reverted(spec) or found  # 3
         except (QuantizationError, ConversionError) as error:
             if spec.quantization is None:
@@ -54,12 +60,20 @@ class Search:
         return found
 
     def _calibrated(self, spec: CandidateSpec) -> CandidateSpec:
-        if spec.quantization is None or spec.quantization.calibration != "best":
-            return spec
+        tried = self._settings(spec)
+        if len(tried) < 2:
+            return tried[0]
         inputs = take(self._inputs, self._folds.twin)
-        reference = answers(Built(spec=CandidateSpec(name="fp32", precision="fp32"), model=self._shared.converted.model), inputs)
-        tried = [_with(spec, calibration=method) for method in METHODS]
+        reference = answers(Built(spec=FP32, model=self._shared.converted.model), inputs)
         return min(tried, key=lambda row: divergence(reference, answers(self._built(row), inputs)))
+
+    def _settings(self, spec: CandidateSpec) -> list[CandidateSpec]:
+        """The same candidate with each setting that the data is to choose among."""
+        if spec.precision == "int8-static":
+            return [_with(spec, calibration=method) for method in METHODS]
+        if spec.precision == "int8-dynamic" and has_products(self._prepared):
+            return [_with(spec, smoothing=strength) for strength in STRENGTHS]
+        return [spec]
 
     def _judged(self, spec: CandidateSpec) -> Searched:
         row = self._built(spec)
@@ -68,7 +82,7 @@ class Search:
         native = answers(row, self._inputs)
         outputs, arithmetic = as_the_profile_computes(row, self._profile, self._shared.machine, self._inputs, native, self._scratch)
         outputs = dict(outputs)
-        if spec.quantization and spec.quantization.calibration:
+        if spec.quantization and spec.quantization.calibrated:
             rows = self._folds.calibration
             twin = self._built(spec, twin=True)
             given = take(self._inputs, rows)
@@ -80,33 +94,30 @@ class Search:
         return Searched(row=row, outputs=outputs, accuracy=accuracy, worst_row=worst, arithmetic=arithmetic)
 
     def _reverted(self, spec: CandidateSpec) -> Searched | None:
-        assert spec.quantization is not None
+        settings = spec.quantization
+        assert settings is not None
         rows = list(requests(take(self._inputs, self._folds.calibration), self._request_rows))
-        histograms = self._histograms(twin=False) if spec.quantization.calibration else {}
-        nodes = list(node_errors(self._prepared, spec.quantization, histograms, rows))
+        calibration = self._calibration(settings, twin=False)
+        model = smooth(self._prepared, calibration.maxima, settings.smoothing) if settings.smoothing else self._prepared
+        nodes = list(node_errors(model, settings, calibration.histograms, rows))
         attempt = functools.cache(lambda chosen: self._judged(_with(spec, reverted=tuple(name for name in nodes if name in chosen))))
         chosen = revert(nodes, attempt, _passes) if len(nodes) > 1 else None
         return attempt(frozenset(chosen)) if chosen is not None else None
 
     def _built(self, spec: CandidateSpec, *, twin: bool = False) -> Built:
-        needs = spec.quantization is not None and bool(spec.quantization.calibration)
-        calibration = Calibration(histograms=self._histograms(twin=twin) if needs else {})
-        model = self._prepared if spec.precision in PREPARED else self._shared.converted.model
-        return build_candidate(spec, model, calibration, self._scratch)
+        if spec.quantization is None:
+            return Built(spec=spec, model=self._shared.converted.model)
+        return build_candidate(spec, self._prepared, self._calibration(spec.quantization, twin=twin), self._scratch)
+
+    def _calibration(self, settings: Quantization, *, twin: bool) -> Calibration:
+        return Calibration(histograms=self._histograms(twin) if settings.calibration else {}, maxima=self._maxima(twin) if settings.smoothing else {})
 
     @functools.cached_property
     def _prepared(self) -> Any:
         return prepare(self._shared.converted.model, self._scratch)
 
-    @functools.cached_property
-    def _calibrations(self) -> dict[bool, dict[str, Histogram]]:
-        return {}
-
-    def _histograms(self, *, twin: bool) -> dict[str, Histogram]:
-        if twin not in self._calibrations:
-            rows = self._folds.twin if twin else self._folds.calibration
-            self._calibrations[twin] = observe(self._prepared, requests(take(self._inputs, rows), self._request_rows))
-        return self._calibrations[twin]
+    def _seen(self, twin: bool) -> Iterator[dict[str, Array]]:
+        return requests(take(self._inputs, self._folds.twin if twin else self._folds.calibration), self._request_rows)
 
     @functools.cached_property
     def _folds(self) -> Folds:

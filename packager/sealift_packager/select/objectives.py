@@ -12,7 +12,7 @@ from sealift_packager.measure.bootstrap import ratio_interval
 from sealift_packager.measure.figures import Figures
 from sealift_packager.select.assessed import Assessed
 
-#: Memory and load time within this share of the best count as equal.
+#: Memory, size and load time within this share of the best count as equal.
 BAND: Final = 0.05
 #: Two sessions of one graph differ by up to this share, so less is no reason to prefer one; two runs of a build then choose alike.
 NOISE: Final = 0.03
@@ -43,16 +43,26 @@ def _smallest_figure(value: Callable[[Figures], float], rows: Sequence[Assessed]
     return [row for row, number in values if number <= best * (1 + BAND)]
 
 
-def smallest(rows: Sequence[Assessed]) -> list[Assessed]:
-    """By size on disk, exactly."""
+def smallest(rows: Sequence[Assessed], band: float = 0.0) -> list[Assessed]:
+    """By size on disk: the least, and what is larger by a share of at most ``band``."""
     best = min(row.size_bytes for row in rows)
-    return [row for row in rows if row.size_bytes == best]
+    return [row for row in rows if row.size_bytes <= best * (1 + band)]
+
+
+def _most_accurate(rows: Sequence[Assessed]) -> list[Assessed]:
+    """Those whose loss isn't provably above the least: its interval must reach that one's."""
+    losses = [(row, row.accuracy) for row in rows if row.accuracy is not None]
+    if not losses:
+        return list(rows)
+    _, best = min(losses, key=lambda pair: pair[1].loss)
+    return [row for row, accuracy in losses if accuracy.loss_low <= best.loss_high]
 
 
 OBJECTIVES: Final[dict[str, Filter]] = {
     "latency_p50": functools.partial(_quickest, quantile=0.5),
     "latency_p99": _latency_p99,
     "memory": functools.partial(_smallest_figure, lambda figures: figures.measurement.peak_memory_bytes),
-    "size": smallest,
+    "size": functools.partial(smallest, band=BAND),
+    "accuracy": _most_accurate,
     "load_time": functools.partial(_smallest_figure, lambda figures: figures.measurement.load_time_ms),
 }

@@ -1,0 +1,19 @@
+"""fp16 for providers that compute in it: weights and operators in half precision, inputs and outputs in float32 as they were."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from sealift_packager.candidates.spec import Quantization
+from sealift_packager.convert import graph
+from sealift_packager.quantize.boundary import translating
+from sealift_packager.quantize.calibration import Calibration
+
+
+def convert_half(model: Any, settings: Quantization, calibration: Calibration, scratch: Path) -> Any:  # noqa: ARG001  (a quantizer)
+    """A copy in fp16; numbers that it can't hold become its least and its largest."""
+    from onnxruntime.transformers.float16 import convert_float_to_float16
+
+    with translating():
+        return graph.tidy(convert_float_to_float16(graph.copy_of(model), keep_io_types=True))
