@@ -53,3 +53,5 @@ def example(name: str, family: str) -> Callable[[Build], Build]:
 
 #: How embeddings are judged: by the mean cosine to what the source itself gives, at most 0.01 below 1.
 EMBEDDINGS: Final[dict[str, Any]] = {"metric": "cosine", "max_drop": 0.01}
+#: How classifiers of images are judged: at most 0.3 points of accuracy below the source, as the upper end of the interval.
+CLASSES: Final[dict[str, Any]] = {"max_drop": 0.003}

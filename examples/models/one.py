@@ -81,7 +81,7 @@ def _parity_error(request: PackRequest) -> float | None:
     data = read_data(request.data)
     options = LoadOptions(trust_pickle=request.trust_pickle, factory=request.factory, examples=data.arrays, target=request.target)
     source = load_model(request.model, options)
-    holdout = bind(data, source, request.target)
+    holdout = bind(data, source, request.target, needed=False)
     reference = source.predict(holdout.inputs)
     found = run_batched(open_session(convert_model(source).model, Settings(), where=request.name), holdout.inputs)
     shares = [0.0]

@@ -102,7 +102,7 @@ SIMPLE: dict[str, tuple[Callable[[], Any], Loader]] = {
     "voting": (_voting, WINE),
     "stacking": (_stacking, WINE),
     "mlp-classifier": (lambda: make_pipeline(MinMaxScaler(), MLPClassifier((128, 64), random_state=0, max_iter=300)), DIGITS),
-    "mlp-regressor": (lambda: make_pipeline(StandardScaler(), MLPRegressor((64, 32), random_state=0, max_iter=2000)), DIABETES),
+    "mlp-regressor": (lambda: make_pipeline(StandardScaler(), MLPRegressor(hidden_layer_sizes=(64, 32), random_state=0, max_iter=2000)), DIABETES),
     "pca-logistic": (lambda: make_pipeline(StandardScaler(), PCA(20), LogisticRegression(max_iter=1000)), DIGITS),
     "svd-knn": (lambda: make_pipeline(TruncatedSVD(10), KNeighborsClassifier()), DIGITS),
     "select-k-best": (lambda: make_pipeline(SelectKBest(k=10), StandardScaler(), LogisticRegression()), CANCER),
