@@ -10,7 +10,7 @@ from pathlib import Path
 from sealift_packager.assemble.output import building, check_free
 from sealift_packager.assemble.release import write_release
 from sealift_packager.lock.evidence import Evidence
-from sealift_packager.lock.lockfile import FILE, Lock, ProfileLock, check_choice, check_inputs, check_profile
+from sealift_packager.lock.lockfile import Lock, ProfileLock, check_choice, check_inputs, check_profile
 from sealift_packager.profile_build import ProfileBuild, build_profile
 from sealift_packager.progress import Progress, Silent
 from sealift_packager.request import PackRequest, time_of_build
@@ -71,7 +71,7 @@ def _build(shared: Shared, profile: HardwareProfile, scratch: Path, progress: Pr
     if lock is None:
         return build_profile(shared, profile, scratch, progress, Evidence())
     locked = check_profile(lock, profile.name, profile_digest(profile))
-    build = build_profile(shared, profile, scratch, progress, Evidence(locked.measured, where=f"{FILE}: profiles.{profile.name}.measured"))
+    build = build_profile(shared, profile, scratch, progress, Evidence(locked.measured, where=f"lock: profiles.{profile.name}.measured"))
     check_choice(locked, profile.name, _chosen(build))
     return build
 
