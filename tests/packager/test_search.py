@@ -105,7 +105,7 @@ def test_calibration_takes_inputs_of_different_lengths_and_every_method_gives_a_
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=9)
     values = [RANDOM.normal(size=length).astype(np.float32) for length in (3, 1000, 70000)]
     values[1][0] = 500.0
-    seen = observe(model, [{"x": row} for row in values])
+    seen, _ = observe(model, [{"x": row} for row in values])
     assert seen["x"].counts.sum() == 71003
     ranges = {name: method(seen["x"]) for name, method in METHODS.items()}
     assert ranges["minmax"][1] == 500

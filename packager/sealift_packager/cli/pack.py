@@ -38,6 +38,13 @@ _PATH = click.Path(path_type=Path)
 @click.option("--description", default="", help="What the model does, for its card.")
 @click.option("--license", "license_name", default="", help="The model's license (an SPDX name).")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), help="What calibration rows and golden cases are drawn with.")
+@click.option(
+    "--measure-seconds",
+    type=float,
+    default=4.0,
+    show_default=True,
+    help="How long candidates are compared on a machine of a profile; more is surer where others use it too.",
+)
 @click.option("--force", is_flag=True, help="Replace an earlier release at --out.")
 @click.option(
     "--lock",

@@ -42,6 +42,7 @@ def _pack(job: Job, start: float) -> Outcome:
         trust_pickle=job.trust_pickle,
         factory=job.factory,
         seed=job.seed,
+        measure_seconds=job.measure_seconds,
         force=job.force,
         description=job.description,
         license=job.license,

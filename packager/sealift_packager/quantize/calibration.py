@@ -11,9 +11,10 @@ from sealift_packager.quantize.ranges import Histogram
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
-    """What calibration rows showed of every tensor; empty where nothing is calibrated."""
+    """What calibration rows showed of every tensor, and how many they were; empty where nothing is calibrated."""
 
     histograms: Mapping[str, Histogram] = dataclasses.field(default_factory=dict)
+    rows: int = 0
 
 
 def requests(arrays: Arrays, size: int) -> Iterator[dict[str, Array]]:

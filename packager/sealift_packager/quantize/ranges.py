@@ -37,8 +37,11 @@ class Histogram:
     counts: Array
 
 
-def observe(model: Any, rows: Iterable[Arrays]) -> dict[str, Histogram]:
-    """Run the graph on each request, twice, and count the values of every float32 tensor in it."""
+def observe(model: Any, rows: Iterable[Arrays]) -> tuple[dict[str, Histogram], int]:
+    """Run the graph on each request, twice, and count the values of every float32 tensor in it; how many requests that were is told too.
+
+    The larger the graph, the fewer of the requests are run: see `MAX_VALUES`.
+    """
     watched, names = _watched(model)
     session = open_session(watched, Settings(graph_optimization="disable"), where="calibration")
     requests = list(rows)
@@ -55,7 +58,7 @@ def observe(model: Any, rows: Iterable[Arrays]) -> dict[str, Histogram]:
         row = found[name]
         if row.high > row.low:
             row.counts += np.histogram(values, bins=BINS, range=(row.low, row.high))[0]
-    return found
+    return found, len(requests)
 
 
 def _watched(model: Any) -> tuple[Any, list[str]]:

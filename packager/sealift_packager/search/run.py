@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sealift_packager.candidates.built import Built, NotBuilt
 from sealift_packager.candidates.spec import CandidateSpec, Quantization
@@ -14,9 +16,9 @@ from sealift_packager.errors import ConversionError, QuantizationError
 from sealift_packager.load.source import Array
 from sealift_packager.quantize.calibration import Calibration, requests
 from sealift_packager.quantize.onnxruntime_backend import prepare
-from sealift_packager.quantize.ranges import METHODS, Histogram, observe
+from sealift_packager.quantize.ranges import METHODS, observe
 from sealift_packager.quantize.registry import PREPARED, build_candidate
-from sealift_packager.quantize.sensitivity import node_errors
+from sealift_packager.quantize.sensitivity import ROWS, node_errors
 from sealift_packager.search.evaluate import Searched, answers, as_the_profile_computes, divergence, judge, worst_row
 from sealift_packager.search.folds import Folds, split, take
 from sealift_packager.search.revert import revert
@@ -25,6 +27,10 @@ from sealift_runtime.bundle.profile import HardwareProfile
 
 if TYPE_CHECKING:
     from sealift_packager.shared import Shared
+
+
+#: Where the nodes' errors are only reported, and decide nothing, fewer requests do.
+REPORTED_REQUESTS: Final = 4
 
 
 class Search:
@@ -40,13 +46,16 @@ class Search:
 
         1. Where ranges are to be calibrated, the method is the one whose answers on other rows are nearest to fp32's.
         2. The candidate answers the holdout, out of fold: rows that calibrated it are answered by a twin that they didn't calibrate.
-        3. If it misses the gate, the nodes that lose most by int8 go back to fp32 until it passes; if that doesn't help, it stays as it was.
+        3. What each node loses by int8 is computed, to be reported; if the gate is missed, the nodes that lose most go back to fp32 until it is
+           passed; if that doesn't help, the candidate stays as it was.
         """
         try:
             spec = self._calibrated(spec)  # 1
             found = self._judged(spec)  # 2
-            if spec.precision in PREPARED and found.accuracy and not _passes(found):
-                found = self._reverted(spec) or found  # 3
+            if spec.precision in PREPARED and found.accuracy:
+                errors = self._reported_errors(spec) if _passes(found) else self._node_errors(spec)  # 3
+                found = found if _passes(found) else self._reverted(spec, errors) or found
+                found = dataclasses.replace(found, node_errors=errors)
         except (QuantizationError, ConversionError) as error:
             if spec.quantization is None:
                 raise
@@ -79,34 +88,44 @@ class Search:
         accuracy, worst = judge(self._shared, outputs), worst_row(self._shared, outputs)
         return Searched(row=row, outputs=outputs, accuracy=accuracy, worst_row=worst, arithmetic=arithmetic)
 
-    def _reverted(self, spec: CandidateSpec) -> Searched | None:
+    def _reported_errors(self, spec: CandidateSpec) -> dict[str, float]:
+        try:
+            return self._node_errors(spec, REPORTED_REQUESTS)
+        except ConversionError:  # a node that can't be run on its own is no reason to lose the candidate
+            return {}
+
+    def _node_errors(self, spec: CandidateSpec, most: int = ROWS) -> dict[str, float]:
         assert spec.quantization is not None
-        rows = list(requests(take(self._inputs, self._folds.calibration), self._request_rows))
-        histograms = self._histograms(twin=False) if spec.quantization.calibration else {}
-        nodes = list(node_errors(self._prepared, spec.quantization, histograms, rows))
+        rows = itertools.islice(requests(take(self._inputs, self._folds.calibration), self._request_rows), most)
+        return node_errors(self._prepared, spec.quantization, self._calibration(spec).histograms, list(rows))
+
+    def _reverted(self, spec: CandidateSpec, errors: Mapping[str, float]) -> Searched | None:
+        nodes = list(errors)
         attempt = functools.cache(lambda chosen: self._judged(_with(spec, reverted=tuple(name for name in nodes if name in chosen))))
         chosen = revert(nodes, attempt, _passes) if len(nodes) > 1 else None
         return attempt(frozenset(chosen)) if chosen is not None else None
 
     def _built(self, spec: CandidateSpec, *, twin: bool = False) -> Built:
-        needs = spec.quantization is not None and bool(spec.quantization.calibration)
-        calibration = Calibration(histograms=self._histograms(twin=twin) if needs else {})
         model = self._prepared if spec.precision in PREPARED else self._shared.converted.model
-        return build_candidate(spec, model, calibration, self._scratch)
+        return build_candidate(spec, model, self._calibration(spec, twin=twin), self._scratch)
+
+    def _calibration(self, spec: CandidateSpec, *, twin: bool = False) -> Calibration:
+        """What the spec's ranges are made of, observed once for all candidates."""
+        if spec.quantization is None or not spec.quantization.calibration:
+            return Calibration()
+        if twin not in self._calibrations:
+            rows = self._folds.twin if twin else self._folds.calibration
+            seen, count = observe(self._prepared, requests(take(self._inputs, rows), self._request_rows))
+            self._calibrations[twin] = Calibration(histograms=seen, rows=count * self._request_rows)
+        return self._calibrations[twin]
 
     @functools.cached_property
     def _prepared(self) -> Any:
         return prepare(self._shared.converted.model, self._scratch)
 
     @functools.cached_property
-    def _calibrations(self) -> dict[bool, dict[str, Histogram]]:
+    def _calibrations(self) -> dict[bool, Calibration]:
         return {}
-
-    def _histograms(self, *, twin: bool) -> dict[str, Histogram]:
-        if twin not in self._calibrations:
-            rows = self._folds.twin if twin else self._folds.calibration
-            self._calibrations[twin] = observe(self._prepared, requests(take(self._inputs, rows), self._request_rows))
-        return self._calibrations[twin]
 
     @functools.cached_property
     def _folds(self) -> Folds:
