@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
 from pathlib import Path
@@ -10,14 +11,21 @@ import numpy as np
 import onnx
 import pytest
 
+from sealift_packager import artifact
 from sealift_packager.candidates.built import Built
 from sealift_packager.candidates.from_profile import FP32
+from sealift_packager.measure import figures
 from sealift_packager.measure.figures import Workload, measure_candidates
 from sealift_packager.measure.throughput import throughput
 from sealift_packager.measure.tuning import quickest_level, settings_for
+from sealift_packager.pipeline import pack
+from sealift_packager.quantize import ranges
 from sealift_packager.session import open_session
 from sealift_packager.structure import decode, encode
+from sealift_runtime.engine.session import ModelSession
 from support import trained
+from support.models import make_profile
+from support.packing import elsewhere, request
 
 RANDOM = np.random.default_rng(0)
 MS = 1 + RANDOM.gamma(2, 0.01, 40)
@@ -70,19 +78,37 @@ def test_every_figure_is_measured_and_survives_being_written_down(net: Built, tm
     with np.load(trained.digits_holdout()) as data:
         work = Workload(rows={"image": data["image"][:32]})
     found = measure_candidates([net], work, (1,), machine="here", cores=2, seconds=0.05, scratch=tmp_path)
-    figures = found["fp32"]
-    row = figures.measurement
-    assert figures.threads == 1
-    assert figures.graph_optimization in ("all", "extended", "basic")
+    own = found["fp32"]
+    row = own.measurement
+    assert own.threads == 1
+    assert own.graph_optimization in ("all", "extended", "basic")
     assert row.latency_p50_ms <= row.latency_p99_ms
     assert row.throughput_rows_per_s is not None
     assert row.throughput_rows_per_s > 0
     assert row.throughput_batch_size in work.batches
     assert row.load_time_ms > 0
     assert row.peak_memory_bytes > 2**20
-    assert decode(type(figures), encode(figures)).measurement == row
+    assert decode(type(own), encode(own)).measurement == row
 
 
 def test_a_level_is_what_the_session_is_opened_with(net: Built, tmp_path: Path) -> None:
     assert settings_for(net, 2, "basic").graph_optimization == "basic"
     assert open_session(net.model, settings_for(net, 1, "basic"), where="x").get_session_options().graph_optimization_level.name == "ORT_ENABLE_BASIC"
+
+
+def test_the_level_that_suits_is_the_bundle_s_and_the_agent_opens_it_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(figures, "choose_level", lambda *_, **__: "basic")
+    packed = pack(request(trained.onnx_net(), tmp_path / "out", make_profile(precisions=("fp32",)), measure_seconds=0.05))
+    assert packed.manifests["any-cpu"].session.graph_optimization == "basic"
+    artifact.unpack(packed.directory, "any-cpu", tmp_path / "bundle")
+    session = ModelSession.open(tmp_path / "bundle")
+    assert session._session.get_session_options().graph_optimization_level.name == "ORT_ENABLE_BASIC"
+
+
+def test_the_manifest_says_how_many_rows_a_large_model_was_really_calibrated_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ranges, "MAX_VALUES", 1)
+    asked = request(trained.onnx_net(), tmp_path / "out", elsewhere(), max_drop=0.5)
+    asked = dataclasses.replace(asked, profiles=(dataclasses.replace(asked.profiles[0], precisions=("fp32", "int8-static")),))
+    model = pack(asked).manifests["elsewhere"].model
+    assert model.precision == "int8-static"
+    assert model.recipe["calibration_rows"] == ranges.MIN_REQUESTS

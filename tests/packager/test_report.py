@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +11,7 @@ import pytest
 from sealift_packager.card.model_card import model_card
 from sealift_packager.explain.sentences import explain
 from sealift_packager.pipeline import Packed, pack
-from sealift_packager.report.plots import NODE_CHARACTERS, WORST_NODES, node_errors
+from sealift_packager.report.plots import WORST_NODES, node_errors, short_names
 from sealift_packager.report.write import write_report
 from support import trained
 from support.models import make_profile
@@ -72,11 +71,17 @@ def test_the_worst_row_of_a_metric_that_limits_single_rows_is_recorded(packed: P
 
 
 def test_the_worst_nodes_are_shown_those_in_fp32_pale_and_long_names_cut_in_the_middle() -> None:
-    long = "/encoder/layer.0/attention/self/query/MatMul<1>"
-    errors = [{"node": f"{long}{number:02}", "relative_squared_error": 0.5 / (number + 1), "reverted": number == 0} for number in range(40)]
+    names = [f"/encoder/layer.{number}/attention/self/query/MatMul<1>" for number in range(40)]
+    errors = [{"node": names[number], "relative_squared_error": 0.5 / (number + 1), "reverted": number == 0} for number in range(40)]
     plot = node_errors({"name": "int8", "chosen": False, "reason": "passes", "node_errors": errors})
     assert plot.count("<rect") == WORST_NODES
     assert plot.count("reverted") == 1
-    assert html.escape(f"{long}00: 0.5") in plot
-    assert f">{long[: NODE_CHARACTERS // 2 - 1]}…" in plot
+    assert html.escape(f"{names[0]}: 0.5") in plot
+    assert html.escape("layer.11/atte…uery/MatMul<1>") in plot
     assert node_errors({"node_errors": []}) == ""
+
+
+def test_names_of_nodes_are_told_apart_by_what_differs() -> None:
+    assert short_names(["/encoder/layer.1/MatMul", "/encoder/layer.2/MatMul"]) == ["layer.1/MatMul", "layer.2/MatMul"]
+    assert short_names(["/a/b/Conv"]) == ["Conv"]
+    assert short_names([f"{'x' * 40}{end}" for end in "ab"]) == [f"{'x' * 13}…{'x' * 13}{end}" for end in "ab"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import html
 import math
+import os
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -153,7 +154,7 @@ def node_errors(row: dict[str, Any]) -> str:
     known = row["node_errors"][:WORST_NODES]
     if not known:
         return ""
-    names = [_short(error["node"]) for error in known]
+    names = short_names([error["node"] for error in known])
     left = max(LABEL, CHARACTER * max(map(len, names)) + 12)
     scale = axis(0, max(error["relative_squared_error"] for error in known) or 1.0, left, WIDTH - NUMBER, margin=0)
     parts = [_columns(scale, len(known) * NODE_ROW + 8, ticks=3)]
@@ -166,9 +167,12 @@ def node_errors(row: dict[str, Any]) -> str:
     return _svg(WIDTH, len(known) * NODE_ROW + 36, parts, f"Error by node of {row['name']}")
 
 
-def _short(name: str) -> str:
-    """A node's name, its middle left out where it is long: its ends tell it from others."""
-    return name if len(name) <= NODE_CHARACTERS else f"{name[: NODE_CHARACTERS // 2 - 1]}…{name[-NODE_CHARACTERS // 2 :]}"
+def short_names(names: Sequence[str]) -> list[str]:
+    """Nodes' names without the folder that all are in, and without their middle where they are long: their ends tell them apart."""
+    shared = os.path.commonprefix(list(names)).rpartition("/")
+    rest = [name[len(shared[0] + shared[1]) :] for name in names]
+    half = NODE_CHARACTERS // 2
+    return [name if len(name) <= NODE_CHARACTERS else f"{name[: half - 1]}…{name[-half:]}" for name in rest]
 
 
 def _name(row: dict[str, Any], y: float) -> str:
