@@ -169,7 +169,7 @@ def node_errors(row: dict[str, Any]) -> str:
 
 def short_names(names: Sequence[str]) -> list[str]:
     """Nodes' names without the folder that all are in, and without their middle where they are long: their ends tell them apart."""
-    shared = os.path.commonprefix(list(names)).rpartition("/")
+    shared = os.path.commonprefix(list(names)).rpartition("/")  # noqa: RUF071  (cut at the last slash)
     rest = [name[len(shared[0] + shared[1]) :] for name in names]
     half = NODE_CHARACTERS // 2
     return [name if len(name) <= NODE_CHARACTERS else f"{name[: half - 1]}…{name[-half:]}" for name in rest]
