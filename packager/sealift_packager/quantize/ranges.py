@@ -57,8 +57,14 @@ def observe(model: Any, rows: Iterable[Arrays]) -> tuple[dict[str, Histogram], i
     for _, name, values in _values(session, names, requests):
         row = found[name]
         if row.high > row.low:
-            row.counts += np.histogram(values, bins=BINS, range=(row.low, row.high))[0]
+            row.counts += bin_counts(values, row.low, row.high)
     return found, len(requests)
+
+
+def bin_counts(values: Array, low: float, high: float) -> Array:
+    """How many values lie in each of `BINS` equal bins: what ``np.histogram`` gives but for rounding, in a fraction of its time. Pure."""
+    places = ((values.astype(np.float64).ravel() - low) * (BINS / (high - low))).astype(np.intp)
+    return np.bincount(np.minimum(places, BINS - 1), minlength=BINS)
 
 
 def _watched(model: Any) -> tuple[Any, list[str]]:
