@@ -31,7 +31,7 @@ from sealift_runtime.signing.keys import PrivateKey
 from support import trained
 
 PROFILES = ("arm64-baseline", "arm64-dotprod", "arm64-i8mm")
-NAMES = ("one", "two", "three")
+NAMES = ("one", "two")
 
 
 @pytest.fixture
