@@ -35,7 +35,7 @@ def train() -> None:
 
 def pack(name: str, version: str, profiles: list[str], model: Path, *options: object) -> Path:
     """One signed release with a bundle per profile."""
-    out = WORK / f"{name}-{version}" / "release"
+    out = WORK / f"{name}-{version}"
     choices = [word for profile in profiles for word in ("--profile", profile)]
     run("sealift", "pack", model, "--name", name, "--version", version, *choices, *options, "--key", WORK / "keys/bundle.pem", "--out", out)
     return out

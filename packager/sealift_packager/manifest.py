@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from sealift_packager.candidates.built import Built
 from sealift_packager.candidates.spec import ONNXRUNTIME
-from sealift_packager.measure.host import Host
-from sealift_packager.search.folds import split
+from sealift_packager.measure.host import Host, thread_choices
 from sealift_packager.select.assessed import Assessed
 from sealift_packager.select.choose import Choice
 from sealift_packager.session import Settings
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 
 #: What Python, numpy and onnxruntime take before a model is loaded, about.
 BASE_MEMORY_BYTES: Final = 64 * 2**20
-GRAPH_LEVEL: Final = "all"
 
 
 def make_manifest(
@@ -34,11 +32,11 @@ def make_manifest(
     host: Host,
     *,
     golden: GoldenInfo,
-    threads: int,
     disk_bytes: int,
 ) -> BundleManifest:
     """The chosen candidate's manifest, with every candidate's record."""
     request, converted = shared.request, shared.converted
+    settings = _settings(choice.chosen, profile, host)
     columns = {name: list(names) for name, names in shared.source.columns.items()}
     return BundleManifest(
         name=request.name,
@@ -58,10 +56,10 @@ def make_manifest(
         outputs=converted.outputs,
         session=SessionSettings(
             providers=profile.providers,
-            intra_op_threads=threads,
+            intra_op_threads=settings.threads,
             inter_op_threads=1,
-            graph_optimization=GRAPH_LEVEL,
-            config=Settings(threads=threads, entries=chosen.spec.session_entries).config,
+            graph_optimization=settings.graph_optimization,
+            config=settings.config,
         ),
         requires=Requirements(
             onnxruntime=",".join(filter(None, (profile.onnxruntime, ONNXRUNTIME.get(chosen.spec.precision)))),
@@ -76,10 +74,18 @@ def make_manifest(
     )
 
 
+def _settings(chosen: Assessed, profile: HardwareProfile, host: Host) -> Settings:
+    """What was tuned; where nothing was measured, the most threads that the profile's machines have cores for."""
+    entries, figures = chosen.spec.session_entries, chosen.figures
+    if figures is None:
+        return Settings(threads=thread_choices(profile, host)[0], entries=entries)
+    return Settings(threads=figures.threads, graph_optimization=figures.graph_optimization, entries=entries)
+
+
 def _recipe(chosen: Built, shared: Shared) -> dict[str, Json]:
     recipe, seed = chosen.spec.recipe(), shared.request.seed
-    if chosen.spec.quantization and chosen.spec.quantization.calibrated and shared.holdout:
-        recipe |= {"calibration_rows": len(split(shared.holdout.rows, seed=seed).calibration), "seed": seed}
+    if chosen.calibration_rows:
+        recipe |= {"calibration_rows": chosen.calibration_rows, "seed": seed}
     return recipe
 
 

@@ -12,9 +12,10 @@ from sealift_packager.assemble.release import write_release
 from sealift_packager.data.files import data_tools
 from sealift_packager.inmemory.functions import given_as_files
 from sealift_packager.lock.evidence import Evidence
-from sealift_packager.lock.lockfile import FILE, Lock, ProfileLock, check_choice, check_inputs, check_profile
+from sealift_packager.lock.lockfile import Lock, ProfileLock, check_choice, check_inputs, check_profile
 from sealift_packager.profile_build import ProfileBuild, build_profile
 from sealift_packager.progress import Progress, Silent
+from sealift_packager.quantize.sensitivity import NodeError
 from sealift_packager.request import PackRequest, time_of_build
 from sealift_packager.shared import Shared
 from sealift_packager.stages.keys import build_inputs, profile_digest
@@ -31,13 +32,17 @@ from sealift_runtime.hardware.machine import detect_machine
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Packed:
-    """A finished release: where its layout is, the digest of its index, each bundle's manifest by profile, and the evidence it rests on."""
+    """A finished release: where its layout is, the digest of its index, each bundle's manifest by profile, and the evidence it rests on.
+
+    ``node_errors`` is what int8 costs each node, by profile and candidate.
+    """
 
     release: Release
     directory: Path
     digest: Digest
     manifests: dict[str, BundleManifest]
     lock: Lock
+    node_errors: dict[str, Mapping[str, Mapping[str, NodeError]]] = dataclasses.field(default_factory=dict)
 
 
 def pack(request: PackRequest, progress: Progress | None = None, *, cache: StageStore | None = None, lock: Lock | None = None) -> Packed:
@@ -71,15 +76,21 @@ def _pack(request: PackRequest, progress: Progress, cache: StageStore | None, lo
             directories = [build.directory for build in builds]
             release, descriptor = write_release(scratch / "release", request.name, request.version, directories, key)
     manifests = {build.manifest.profile.name: build.manifest for build in builds}
-    new_lock = _lock(request, created, inputs or {}, builds)
-    return Packed(release=release, directory=request.out, digest=descriptor.digest, manifests=manifests, lock=new_lock)
+    return Packed(
+        release=release,
+        directory=request.out,
+        digest=descriptor.digest,
+        manifests=manifests,
+        lock=_lock(request, created, inputs or {}, builds),
+        node_errors={build.manifest.profile.name: build.node_errors for build in builds},
+    )
 
 
 def _build(shared: Shared, profile: HardwareProfile, scratch: Path, progress: Progress, lock: Lock | None) -> ProfileBuild:
     if lock is None:
         return build_profile(shared, profile, scratch, progress, Evidence())
     locked = check_profile(lock, profile.name, profile_digest(profile))
-    build = build_profile(shared, profile, scratch, progress, Evidence(locked.measured, where=f"{FILE}: profiles.{profile.name}.measured"))
+    build = build_profile(shared, profile, scratch, progress, Evidence(locked.measured, where=f"lock: profiles.{profile.name}.measured"))
     check_choice(locked, profile.name, _chosen(build))
     return build
 

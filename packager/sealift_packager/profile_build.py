@@ -21,9 +21,11 @@ from sealift_packager.lock.evidence import Evidence
 from sealift_packager.manifest import make_manifest
 from sealift_packager.measure import latency
 from sealift_packager.measure.emulation import emulator
-from sealift_packager.measure.figures import Figures, measure_candidates
+from sealift_packager.measure.figures import Figures, Workload, measure_candidates
 from sealift_packager.measure.host import Host, judge_host, thread_choices
+from sealift_packager.measure.throughput import BATCHES
 from sealift_packager.progress import Progress
+from sealift_packager.quantize.sensitivity import NodeError
 from sealift_packager.search.evaluate import Searched, hides_saturation
 from sealift_packager.search.run import Search
 from sealift_packager.select.assessed import Assessed
@@ -39,11 +41,12 @@ from sealift_runtime.documents import Json
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ProfileBuild:
-    """A finished bundle directory, and the measurements that its choice rests on."""
+    """A finished bundle directory, the measurements that its choice rests on, and each candidate's errors by node."""
 
     directory: Path
     manifest: BundleManifest
     measured: Mapping[str, Json]
+    node_errors: Mapping[str, Mapping[str, NodeError]]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +58,7 @@ class Outcome:
     golden: Golden
     baseline: str
     measured: dict[str, Any]
+    node_errors: dict[str, dict[str, NodeError]]
 
 
 def build_profile(shared: Shared, profile: HardwareProfile, scratch: Path, progress: Progress, evidence: Evidence) -> ProfileBuild:
@@ -66,6 +70,7 @@ def build_profile(shared: Shared, profile: HardwareProfile, scratch: Path, progr
         "given": evidence.fingerprint,
         "host": encode(host),
         "node": platform.node() if host.measures and not evidence.locked else "",
+        "seconds": shared.request.measure_seconds if host.measures and not evidence.locked else 0.0,
         "flags": sorted(shared.machine.cpu_flags),
     }
     outcome = shared.stages.run(
@@ -79,7 +84,7 @@ def build_profile(shared: Shared, profile: HardwareProfile, scratch: Path, progr
         write_bundle(
             directory, manifest, outcome.model, outcome.golden, baseline, shared.request.signer, tools=tools, options=shared.request.options()
         )
-    return ProfileBuild(directory=directory, manifest=manifest, measured=outcome.measured)
+    return ProfileBuild(directory=directory, manifest=manifest, measured=outcome.measured, node_errors=outcome.node_errors)
 
 
 def _named(manifest: BundleManifest, shared: Shared) -> BundleManifest:
@@ -105,7 +110,12 @@ def _outcome(shared: Shared, profile: HardwareProfile, host: Host, scratch: Path
     outputs = {found.row.spec.name: found.outputs for found in searched}
     figures: dict[str, Figures] = {}
     if host.measures:
-        here: dict[str, Json] = {"host": encode(host), "node": platform.node(), "flags": sorted(shared.machine.cpu_flags)}
+        here: dict[str, Json] = {
+            "host": encode(host),
+            "node": platform.node(),
+            "flags": sorted(shared.machine.cpu_flags),
+            "seconds": shared.request.measure_seconds,
+        }
         figures = evidence.obtain(
             "figures",
             dict[str, Figures],
@@ -125,10 +135,22 @@ def _outcome(shared: Shared, profile: HardwareProfile, host: Host, scratch: Path
         lambda: _golden_and_baseline(shared, chosen, outputs[chosen.spec.name]),
         {**depends, "chosen": chosen.spec.name},
     )
-    threads = choice.chosen.figures.threads if choice.chosen.figures else thread_choices(profile, host)[0]
     disk_bytes = disk_estimate(chosen.model, golden, Baseline.parse(baseline.encode()))
-    manifest = make_manifest(shared, profile, chosen, assessed, choice, host, golden=golden.info, threads=threads, disk_bytes=disk_bytes)
-    return Outcome(manifest=manifest.to_bytes().decode(), model=chosen.model, golden=golden, baseline=baseline, measured=dict(evidence.taken))
+    manifest = make_manifest(shared, profile, chosen, assessed, choice, host, golden=golden.info, disk_bytes=disk_bytes)
+    return Outcome(
+        manifest=manifest.to_bytes().decode(),
+        model=chosen.model,
+        golden=golden,
+        baseline=baseline,
+        measured=dict(evidence.taken),
+        node_errors={found.row.spec.name: _node_errors(found) for found in searched if found.node_errors},
+    )
+
+
+def _node_errors(found: Searched) -> dict[str, NodeError]:
+    quantization = found.row.spec.quantization
+    reverted = quantization.reverted if quantization else ()
+    return {name: NodeError(relative_squared_error=error, reverted=name in reverted) for name, error in found.node_errors.items()}
 
 
 def _search(shared: Shared, profile: HardwareProfile, scratch: Path, depends: Mapping[str, Json]) -> list[Searched]:
@@ -143,10 +165,11 @@ def _search(shared: Shared, profile: HardwareProfile, scratch: Path, depends: Ma
 
 def _measure(shared: Shared, built: Sequence[Built], profile: HardwareProfile, host: Host, scratch: Path) -> dict[str, Figures]:
     specs = shared.converted.inputs
-    size = next((n for spec in specs for n in spec.shape[:1] if isinstance(n, int)), 1)
-    holdout = shared.holdout
-    example = make_inputs(specs, rows=size, seed=shared.request.seed) if holdout is None else {n: v[:size] for n, v in holdout.inputs.items()}
-    return measure_candidates(built, example, thread_choices(profile, host), machine=host.machine, scratch=scratch)
+    fixed = next((n for spec in specs for n in spec.shape[:1] if isinstance(n, int)), None)
+    size, holdout, asked = fixed or max(BATCHES), shared.holdout, shared.request
+    rows = make_inputs(specs, rows=size, seed=asked.seed) if holdout is None else {n: v[:size] for n, v in holdout.inputs.items()}
+    work, threads = Workload(rows=rows, fixed=fixed), thread_choices(profile, host)
+    return measure_candidates(built, work, threads, machine=host.machine, cores=host.cores, seconds=asked.measure_seconds, scratch=scratch)
 
 
 def _assess(found: Searched, figures: Mapping[str, Figures], seed: int) -> Assessed:

@@ -22,6 +22,7 @@ from sealift_runtime.signing.keys import Signer
 
 SOURCE_DATE_EPOCH = "SOURCE_DATE_EPOCH"
 DEFAULT_TARGET = "target"
+MEASURE_SECONDS: Final = 4.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +30,8 @@ class PackRequest:
     """One release to build.
 
     ``max_drop`` is the largest loss that is accepted, in the metric's unit; None is 0.01, or 1 % of the source's score where the metric's
-    scale is the data's (mae, rmse, one's own). ``metric`` None is accuracy for classes, rmse for numbers. ``created`` None is now. ``dynamic`` are a
+    scale is the data's (mae, rmse, one's own). ``measure_seconds`` is how long a profile's candidates are compared; their other figures take a
+    share of it. ``metric`` None is accuracy for classes, rmse for numbers. ``created`` None is now. ``dynamic`` are a
     torch model's free dimensions beside the batch, each as INPUT:AXIS or INPUT:AXIS=SYMBOL. ``data`` is a file, a folder of images, or
     module:function; so is ``golden_from``, whose rows are the golden cases. ``image_mean`` and ``image_std`` normalize images (see
     `data.pixels.Normalization`). ``format`` is the model's kind where its content is not to say it.
@@ -53,6 +55,7 @@ class PackRequest:
     image_mean: tuple[float, ...] = ()
     image_std: tuple[float, ...] = ()
     seed: int = 0
+    measure_seconds: float = MEASURE_SECONDS
     force: bool = False
     description: str = ""
     license: str = ""
@@ -81,14 +84,32 @@ class PackRequest:
         if self.seed < 0:
             raise PackagerError("not a seed", where="--seed", expected="an integer from 0 up", found=str(self.seed))
 
+        if not 0 < self.measure_seconds < float("inf"):
+            raise PackagerError("not a time", where="--measure-seconds", expected="a number above 0", found=str(self.measure_seconds))
+
     def options(self) -> dict[str, Json]:
         """Everything asked for that decides what is computed, but model, data and profiles: by the field's name, files by their digest."""
         return {row.name: _option(getattr(self, row.name)) for row in dataclasses.fields(self) if row.name not in _NOT_OPTIONS}
 
 
-#: Model, data and profiles, which are identified by content; what a release is called; where it goes; what only permits.
+#: Model, data and profiles, which are identified by content; what a release is called; where it goes; what only permits; how long is measured.
 _NOT_OPTIONS: Final = frozenset(
-    ("model", "data", "profiles", "name", "version", "description", "license", "owners", "created", "out", "force", "signer", "trust_pickle")
+    (
+        "model",
+        "data",
+        "profiles",
+        "name",
+        "version",
+        "description",
+        "license",
+        "owners",
+        "created",
+        "out",
+        "force",
+        "signer",
+        "trust_pickle",
+        "measure_seconds",
+    )
 )
 
 

@@ -14,6 +14,7 @@ from sealift_packager.load.source import Array, Arrays
 
 #: Helper threads stop spinning when a request is done, so they take nothing from whoever runs next.
 MULTI_THREADED_CONFIG: Final = {"session.force_spinning_stop": "1"}
+DEFAULT_LEVEL: Final = "all"
 _LEVELS: Final = {
     "disable": onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL,
     "basic": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC,
@@ -28,7 +29,7 @@ class Settings:
     """How a session runs; what is chosen here is what the manifest says. ``entries`` are those that a candidate needs."""
 
     threads: int = 1
-    graph_optimization: str = "all"
+    graph_optimization: str = DEFAULT_LEVEL
     entries: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property

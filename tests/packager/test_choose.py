@@ -10,8 +10,9 @@ import pytest
 from sealift_packager.candidates.from_profile import FP32
 from sealift_packager.candidates.spec import CandidateSpec, Quantization
 from sealift_packager.errors import GateError
-from sealift_packager.measure.figures import Figures, fewest_threads
+from sealift_packager.measure.figures import Figures
 from sealift_packager.measure.latency import speedup
+from sealift_packager.measure.tuning import fewest_threads
 from sealift_packager.select.assessed import Assessed
 from sealift_packager.select.choose import Choice, choose
 from sealift_packager.select.objectives import OBJECTIVES

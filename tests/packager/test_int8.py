@@ -40,7 +40,7 @@ def int8_static(source: trained.Trained, model: Any, scratch: Path, *, reduce_ra
     settings = Quantization(activation="uint8", weight="int8", reduce_range=reduce_range, per_channel=True, calibration="minmax")
     prepared = prepare(model, scratch)
     rows = take({"image": images}, split(len(images), seed=0).calibration)
-    calibration = Calibration(histograms=observe(prepared, requests(rows, 1)))
+    calibration = Calibration(histograms=observe(prepared, requests(rows, 1))[0])
     return build_candidate(CandidateSpec(name="q", precision="int8-static", quantization=settings), prepared, calibration, scratch).model
 
 
@@ -95,7 +95,7 @@ def test_a_graph_with_nothing_to_quantize_says_so(tmp_path: Path) -> None:
     for precision in ("int8-dynamic", "int8-static"):
         spec = CandidateSpec(name="q", precision=precision, quantization=settings)
         prepared = prepare(model, tmp_path)
-        seen = Calibration(histograms=observe(prepared, [{"x": np.zeros((1, 2), np.float32)}]))
+        seen = Calibration(histograms=observe(prepared, [{"x": np.zeros((1, 2), np.float32)}])[0])
         with pytest.raises(QuantizationError, match="nothing in the graph can be quantized"):
             build_candidate(spec, prepared, seen, tmp_path)
 

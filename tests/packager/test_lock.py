@@ -13,7 +13,7 @@ import pytest
 from sealift_packager import artifact
 from sealift_packager.diff.bundles import compare
 from sealift_packager.errors import LockError, OutputError
-from sealift_packager.lock.lockfile import Lock, check_writable, read_lock, write_lock
+from sealift_packager.lock.lockfile import Lock, check_writable, default_place, read_lock, write_lock
 from sealift_packager.measure import figures
 from sealift_packager.pipeline import Packed, pack
 from sealift_runtime.bundle import files
@@ -124,6 +124,11 @@ def test_a_lock_is_read_as_it_was_written_and_bad_ones_are_refused(first: Packed
             Lock.parse(json.dumps(fields | change).encode(), where="x")
     with pytest.raises(DocumentError):
         Lock.parse(b"{", where="x")
+
+
+def test_a_lock_stands_with_the_options_that_it_holds_for_and_else_beside_its_release() -> None:
+    assert default_place(Path("/out/churn-1.0"), Path("models/sealift.toml")) == Path("models/sealift.lock")
+    assert default_place(Path("/out/churn-1.0"), None) == Path("/out/churn-1.0.lock")
 
 
 def test_another_model_s_lock_is_not_overwritten(first: Packed, tmp_path: Path) -> None:

@@ -114,6 +114,17 @@ def test_what_is_wrong_in_the_file_is_named(text: str, said: str) -> None:
     assert said in str(error.value)
 
 
+def test_two_models_packed_into_one_folder_have_a_lock_each(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (project / "sealift.toml").unlink()
+    monkeypatch.chdir(project)
+    words = ["cancer.joblib", "--trust-pickle", "--version", "1.0.0", "--profile", "arm64-dotprod", "--json"]
+    done = [sealift("pack", *words, "--name", name, "--out", f"releases/{name}") for name in ("cancer", "churn")]
+    assert [json.loads(row.stdout)["lock"] for row in done] == [str(project / "releases" / name) for name in ("cancer.lock", "churn.lock")]
+    assert json.loads(sealift("pack", *words, "--name", "churn", "--out", "releases/churn", "--force", "--locked").stdout) == json.loads(
+        done[1].stdout
+    )
+
+
 def test_every_option_can_stand_in_the_file_and_paths_are_meant_from_its_folder() -> None:
     text = b"[pack]\nkey = 'k.pem'\nmetric = 'mine.py:score'\nprofile = ['a', './b.toml']\njson = true"
     found = read_config(text, Path("/x/sealift.toml"), pack_command.params)

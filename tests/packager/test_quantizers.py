@@ -63,7 +63,7 @@ def outlying(rows: int = 50) -> Array:
 
 def test_a_smoothed_graph_answers_like_the_one_it_was_made_of() -> None:
     model, rows = product(), outlying()
-    smoothed = smooth(model, channel_maxima(model, [{"x": rows}]), 0.7)
+    smoothed = smooth(model, channel_maxima(model, [{"x": rows}])[0], 0.7)
     assert [node.op_type for node in smoothed.graph.node] == ["Mul", "MatMul"]
     np.testing.assert_allclose(ask(smoothed, rows), ask(model, rows), rtol=1e-4, atol=1e-3)
 
@@ -72,7 +72,7 @@ def test_smoothing_spares_dynamic_int8_what_an_outlying_channel_costs(tmp_path: 
     rows = outlying()
     model = prepare(product(), tmp_path)
     model.graph.initializer[0].CopyFrom(numpy_helper.from_array(numpy_helper.to_array(model.graph.initializer[0]) * small_row(7), "w"))
-    calibration = Calibration(maxima=channel_maxima(model, [{"x": rows}]))
+    calibration = Calibration(maxima=channel_maxima(model, [{"x": rows}])[0])
     settings = SETTINGS["int8-dynamic"](RECIPE)
     plain, smoothed = (quantize_dynamic(model, dataclasses.replace(settings, smoothing=strength), calibration, tmp_path) for strength in (0.0, 0.7))
     assert error(model, smoothed, rows, "int8-dynamic") < 0.2 * error(model, plain, rows, "int8-dynamic")
@@ -89,7 +89,7 @@ def test_a_channel_that_calibration_never_showed_is_not_blown_up(tmp_path: Path)
     rows = seen.copy()
     seen[:, 7] = 0
     settings = dataclasses.replace(SETTINGS["int8-dynamic"](RECIPE), smoothing=0.7)
-    small = quantize_dynamic(model, settings, Calibration(maxima=channel_maxima(model, [{"x": seen}])), tmp_path)
+    small = quantize_dynamic(model, settings, Calibration(maxima=channel_maxima(model, [{"x": seen}])[0]), tmp_path)
     assert error(model, small, rows, "int8-dynamic") < 2e-3
 
 
@@ -101,7 +101,7 @@ def test_products_that_share_an_input_share_its_scales_and_a_weight_used_elsewhe
         helper.make_node("Add", ["b", "c"], ["y"], name="y"),
     ]
     model, rows = model_of(nodes, {"w": matrix(256, 256), "v": matrix(256, 256)}), outlying()
-    smoothed = smooth(model, channel_maxima(model, [{"x": rows}]), 0.5)
+    smoothed = smooth(model, channel_maxima(model, [{"x": rows}])[0], 0.5)
     assert [node.op_type for node in smoothed.graph.node].count("Mul") == 2
     np.testing.assert_allclose(ask(smoothed, rows), ask(model, rows), rtol=1e-3, atol=1e-2)
 

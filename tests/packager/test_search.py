@@ -13,7 +13,7 @@ import pytest
 from sealift_packager.measure.metrics import METRICS
 from sealift_packager.measure.predictions import read_prediction
 from sealift_packager.pipeline import pack
-from sealift_packager.quantize.ranges import METHODS, observe
+from sealift_packager.quantize.ranges import BINS, METHODS, bin_counts, observe
 from sealift_packager.quantize.saturation import may_saturate
 from sealift_packager.quantize.weights import quantize_weights
 from sealift_packager.request import PackRequest
@@ -47,6 +47,18 @@ def test_the_holdout_is_looked_at_a_bounded_number_of_times() -> None:
     found = revert(many, lambda chosen: tried.append(chosen) or chosen, lambda chosen: len(chosen) >= 37)  # type: ignore[func-returns-value]
     assert found is not None
     assert len(tried) <= MAX_STEPS + 1
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1.0, 1e38])
+def test_values_are_counted_in_equal_bins_with_both_extremes_inside(scale: float) -> None:
+    values = (RANDOM.uniform(-1, 3, 5000) * scale).astype(np.float32)
+    low, high = float(values.min()), float(values.max())
+    found = bin_counts(values, low, high)
+    expected = np.histogram(values.astype(np.float64), bins=BINS, range=(low, high))[0]
+    assert found.sum() == 5000
+    assert np.abs(np.cumsum(found) - np.cumsum(expected)).max() <= 1
+    assert found[0] > 0
+    assert found[-1] > 0
 
 
 def chain(offset: float) -> Any:
@@ -107,7 +119,7 @@ def test_calibration_takes_inputs_of_different_lengths_and_every_method_gives_a_
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=9)
     values = [RANDOM.normal(size=length).astype(np.float32) for length in (3, 1000, 70000)]
     values[1][0] = 500.0
-    seen = observe(model, [{"x": row} for row in values])
+    seen, _ = observe(model, [{"x": row} for row in values])
     assert seen["x"].counts.sum() == 71003
     ranges = {name: method(seen["x"]) for name, method in METHODS.items()}
     assert ranges["minmax"][1] == 500

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,32 +17,14 @@ import onnx
 import pytest
 
 from sealift_packager.errors import DataError, PackagerError
-from sealift_packager.pipeline import pack
+from sealift_packager.pipeline import Packed, pack
 from sealift_packager.stages.keys import changed, model_digest
 from sealift_packager.stages.stage import Stages
 from sealift_packager.stages.store import StageStore, default_store
 from sealift_packager.structure import StructureError, decode, encode
 from support import trained
 from support.packing import elsewhere, here, request
-
-
-class Told:
-    """A progress that remembers: which stages ran, which were cached."""
-
-    def __init__(self, die_after: str = "") -> None:
-        self.ran: list[str] = []
-        self.known: list[str] = []
-        self._die_after = die_after
-
-    @contextlib.contextmanager
-    def stage(self, title: str) -> Iterator[None]:
-        if self._die_after and any(self._die_after in done for done in self.ran):
-            os.kill(os.getpid(), signal.SIGKILL)
-        yield
-        self.ran.append(title)
-
-    def cached(self, title: str) -> None:
-        self.known.append(title)
+from support.told import Told
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -188,23 +169,31 @@ def test_external_weights_count_as_content(tmp_path: Path) -> None:
 KILLED = """
 import sys
 from pathlib import Path
-from sealift_packager.pipeline import pack
+from types import SimpleNamespace
+from sealift_packager.pipeline import Packed, pack
 from sealift_packager.stages.store import StageStore
 from support.packing import elsewhere, request
-from support.trained import Trained
-from packager.test_stages import Told
+from support.told import Told
 model, data, place, point = sys.argv[1:]
-asked = request(Trained(model=Path(model), data=Path(data), target="target"), Path(place) / "out", elsewhere(), signer=None)
+what = SimpleNamespace(model=Path(model), data=Path(data), target="target")
+asked = request(what, Path(place) / "out", elsewhere(), signer=None)
 told = Told(die_after=point)
 pack(asked, told, cache=StageStore(Path(place) / "cache"))
 print(*told.known, sep="|")
 """
 
 
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Packed:
+    """The build that is killed elsewhere, done without a stop."""
+    return pack(request(trained.onnx_net(), tmp_path_factory.mktemp("fresh") / "out", signer=None))
+
+
 @pytest.mark.parametrize("point", ["Check parity", "int8-static"])
-def test_a_build_killed_in_the_middle_goes_on_from_the_last_finished_stage(tmp_path: Path, point: str) -> None:
+def test_a_build_killed_in_the_middle_goes_on_from_the_last_finished_stage(tmp_path: Path, point: str, fresh: Packed) -> None:
     words = [sys.executable, "-c", KILLED, trained.onnx_net().model, trained.onnx_net().data, tmp_path]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    paths = [str(Path(__file__).parents[1]), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
     killed = subprocess.run([*map(str, words), point], capture_output=True, text=True, timeout=100, env=environment, check=False)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert not (tmp_path / "out").exists()
@@ -212,5 +201,4 @@ def test_a_build_killed_in_the_middle_goes_on_from_the_last_finished_stage(tmp_p
     known = resumed.stdout.strip().split("|")
     assert known[0].startswith("Convert from ONNX")
     assert any(point in title for title in known)
-    fresh = pack(request(trained.onnx_net(), tmp_path / "fresh", signer=None))
     assert (tmp_path / "out" / "index.json").read_bytes() == (fresh.directory / "index.json").read_bytes()

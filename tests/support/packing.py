@@ -6,13 +6,15 @@ import dataclasses
 import datetime
 import platform
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sealift_packager.request import PackRequest
 from sealift_runtime.bundle.profile import CpuRequirement, HardwareProfile
 from sealift_runtime.signing.keys import PrivateKey
-from support import trained
 from support.models import make_profile
+
+if TYPE_CHECKING:  # it imports torch, which a process that only packs needn't
+    from support import trained
 
 KEY: Final = PrivateKey.generate()
 CREATED: Final = datetime.datetime(2026, 1, 31, tzinfo=datetime.UTC)

@@ -10,10 +10,11 @@ from sealift_packager.candidates.spec import CandidateSpec
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Built:
-    """A spec and its graph (an ``onnx.ModelProto`` with its weights inside)."""
+    """A spec and its graph (an ``onnx.ModelProto`` with its weights inside); ``calibration_rows`` is how many rows its ranges come from."""
 
     spec: CandidateSpec
     model: Any
+    calibration_rows: int = 0
 
     @property
     def size_bytes(self) -> int:

@@ -24,21 +24,22 @@ def config_option(command: Any) -> Any:
         "--config",
         type=click.Path(path_type=Path),
         is_eager=True,
-        expose_value=False,
         callback=_read,
         help=f"A TOML file whose table [{TABLE}] gives options.  [default: {FILE}, if it is there]",
     )(command)
 
 
-def _read(context: click.Context, _: click.Parameter, given: Path | None) -> None:
+def _read(context: click.Context, _: click.Parameter, given: Path | None) -> Path | None:
+    """The file that was read, if there was one."""
     path = given or Path(FILE)
     if given is None and not path.is_file():
-        return
+        return None
     try:
         data = path.read_bytes()
     except OSError as error:
         raise PackagerError(f"can't be read ({error.strerror})", where=f"--config {path}") from error
     context.default_map = {**read_config(data, path, context.command.params), **(context.default_map or {})}
+    return path
 
 
 def read_config(data: bytes, path: Path, parameters: list[click.Parameter]) -> dict[str, Any]:

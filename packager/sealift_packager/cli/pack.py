@@ -73,13 +73,24 @@ class _Numbers(click.ParamType[tuple[float, ...]]):
 @click.option("--description", default="", help="What the model does, for its card.")
 @click.option("--license", "license_name", default="", help="The model's license (an SPDX name).")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), help="What calibration rows and golden cases are drawn with.")
+@click.option(
+    "--measure-seconds",
+    type=float,
+    default=4.0,
+    show_default=True,
+    help="How long candidates are compared on a machine of a profile; more is surer where others use it too.",
+)
 @click.option("--force", is_flag=True, help="Replace an earlier release at --out.")
-@click.option("--lock", type=_PATH, help="Where the measurements that the choice rests on are written.  [default: sealift.lock beside --out]")
+@click.option(
+    "--lock",
+    type=_PATH,
+    help="Where the measurements that the choice rests on are written.  [default: sealift.lock beside the sealift.toml; without one OUT.lock]",
+)
 @click.option("--locked", is_flag=True, help="Measure nothing: believe the lock, and give the bytes that its build gave.")
 @click.option("--report", type=_PATH, help="Write report.html and report.json into this folder.")
 @click.option("--no-cache", is_flag=True, help="Do everything anew, and keep nothing for the next time.")
 @json_option
-def pack(*, as_json: bool, lock: Path | None, locked: bool, report: Path | None, no_cache: bool, **options: Any) -> None:
+def pack(*, as_json: bool, config: Path | None, lock: Path | None, locked: bool, report: Path | None, no_cache: bool, **options: Any) -> None:
     """Convert MODEL to ONNX, prove it, quantize it for each profile, and seal it as a release.
 
     MODEL is a scikit-learn model (joblib, pickle, skops), one of XGBoost, LightGBM or CatBoost, a torch exported program (.pt2), TorchScript, torch
@@ -91,14 +102,14 @@ def pack(*, as_json: bool, lock: Path | None, locked: bool, report: Path | None,
     from rich.console import Console
 
     from sealift_packager.cli.progress import TerminalProgress
-    from sealift_packager.lock.lockfile import FILE, check_writable, read_lock, write_lock
+    from sealift_packager.lock.lockfile import check_writable, default_place, read_lock, write_lock
     from sealift_packager.pipeline import pack as run
     from sealift_packager.progress import Silent
     from sealift_packager.report.write import write_report
     from sealift_packager.stages.store import default_store
 
     request = _request(**options)
-    place = lock or request.out.absolute().parent / FILE
+    place = lock or default_place(request.out.absolute(), config)
     evidence = read_lock(place) if locked else None
     check_writable(place, request.name)
     console = Console(stderr=True)
@@ -108,7 +119,7 @@ def pack(*, as_json: bool, lock: Path | None, locked: bool, report: Path | None,
         write_lock(packed.lock, place)
     if report is not None:
         write_report(packed, report)
-    show(_json(packed) | {"lock": str(place)}, _text(packed), as_json=as_json)
+    show(_json(packed) | {"lock": str(place)}, f"{_text(packed)}\nMeasurements: {place}", as_json=as_json)
 
 
 def _request(*, profiles: tuple[str, ...], key: Path | None, license_name: str, **options: Any) -> PackRequest:

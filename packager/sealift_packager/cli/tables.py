@@ -20,7 +20,7 @@ WIDTH = 150
 def candidates_table(manifest: BundleManifest) -> str:
     """Every candidate of one bundle with its verdict."""
     table = Table(title=f"{manifest.profile.name}: {manifest.model.precision}", title_justify="left")
-    for name in ("candidate", "size kB", "loss (95 %)", "p50 ms", "p99 ms", "peak MB", "speed-up"):
+    for name in ("candidate", "size kB", "loss (95 %)", "p50 ms", "p99 ms", "rows/s", "peak MB", "speed-up"):
         table.add_column(name, justify="left" if name == "candidate" else "right", no_wrap=True)
     table.add_column("verdict")
     for row in manifest.evaluation.candidates:
@@ -36,6 +36,7 @@ def _cells(row: CandidateRecord) -> list[str]:
         f"{loss.loss:.4g} ({loss.loss_low:.3g} … {loss.loss_high:.3g})" if loss else "–",
         f"{figures.latency_p50_ms:.3g}" if figures else "–",
         f"{figures.latency_p99_ms:.3g}" if figures else "–",
+        f"{figures.throughput_rows_per_s:,.0f}" if figures and figures.throughput_rows_per_s is not None else "–",
         f"{figures.peak_memory_bytes / 2**20:.0f}" if figures else "–",
         f"{row.speedup:.2f}" if row.speedup else "–",
         f"{'chosen' if row.chosen else 'not chosen'}: {row.reason}",
@@ -65,6 +66,7 @@ def view_text(row: BundleView) -> str:
     """A bundle for people."""
     manifest = row.manifest
     accuracy = manifest.evaluation.accuracy
+    least = f", worst row {accuracy.packaged_worst_row:.6g}" if accuracy and accuracy.packaged_worst_row is not None else ""
     tensors = [
         f"  {side} {spec.name}: {spec.dtype} [{', '.join(map(str, spec.shape))}]"
         for side, specs in (("input ", manifest.inputs), ("output", manifest.outputs))
@@ -75,7 +77,9 @@ def view_text(row: BundleView) -> str:
         f"  digest    {row.digest}" if row.digest else "",
         f"  precision {manifest.model.precision}, opset {manifest.model.opset}, from {manifest.model.source_framework}",
         f"  size      {sum(row.sizes.values()) / 1000:,.0f} kB in {len(row.sizes)} files; {'signed' if row.signed else 'not signed'}",
-        f"  accuracy  {accuracy.metric} {accuracy.packaged:.6g} (source {accuracy.reference:.6g})" if accuracy else "  accuracy  not evaluated",
+        f"  accuracy  {accuracy.metric} {accuracy.packaged:.6g}{least} (source {accuracy.reference:.6g})"
+        if accuracy
+        else "  accuracy  not evaluated",
         f"  golden    {manifest.golden.cases} cases, atol {manifest.golden.atol:g}, rtol {manifest.golden.rtol:g}",
         f"  latency   {manifest.evaluation.measured}",
     ]

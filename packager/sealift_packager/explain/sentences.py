@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sealift_runtime.bundle.evaluation import CandidateRecord
+from sealift_runtime.bundle.evaluation import CandidateRecord, Measurement
 from sealift_runtime.bundle.manifest import BundleManifest
 
 
@@ -44,8 +44,9 @@ def _accuracy(manifest: BundleManifest, chosen: CandidateRecord) -> str:
     rows = manifest.evaluation.holdout_rows
     if row.loss == row.loss_low == row.loss_high == 0:
         return f"On {rows} holdout rows its {row.metric} is the source model's own, {row.packaged:.6g}."
+    least = "" if row.packaged_worst_row is None else f" on average and {row.packaged_worst_row:.6g} on the worst row,"
     return (
-        f"On {rows} holdout rows its {row.metric} is {row.packaged:.6g} against the source model's {row.reference:.6g}: "
+        f"On {rows} holdout rows its {row.metric} is {row.packaged:.6g}{least} against the source model's {row.reference:.6g}: "
         f"a loss of {row.loss:.4g}, with 95 % confidence at most {row.loss_high:.4g}, within the budget of {row.budget:.4g}."
     )
 
@@ -58,8 +59,15 @@ def _figures(chosen: CandidateRecord) -> list[str]:
     speed = f", {chosen.speedup:.2f} times as fast as fp32" if chosen.speedup else ""
     return [
         f"A request takes {row.latency_p50_ms:.3g} ms in the median and {row.latency_p99_ms:.3g} ms at the 99th percentile{speed}.",
+        *_throughput(row),
         f"{size} on disk and {row.peak_memory_bytes / 2**20:,.0f} MiB of memory at its peak, and loads in {row.load_time_ms:.3g} ms.",
     ]
+
+
+def _throughput(row: Measurement) -> list[str]:
+    if row.throughput_rows_per_s is None:
+        return []
+    return [f"With every core busy it answers {row.throughput_rows_per_s:,.0f} rows per second, in batches of {row.throughput_batch_size}."]
 
 
 def _measured(manifest: BundleManifest) -> str:

@@ -22,7 +22,7 @@ class Evidence:
     ``taken`` is everything that the build rests on, as a lock writes it.
     """
 
-    def __init__(self, given: Mapping[str, Json] | None = None, *, where: str = "sealift.lock") -> None:
+    def __init__(self, given: Mapping[str, Json] | None = None, *, where: str = "lock") -> None:
         self._given = given
         self._where = where
         self.taken: dict[str, Json] = {}

@@ -15,7 +15,7 @@ from sealift_runtime.clock import format_time
 from sealift_runtime.documents import Document, Json, canonical_json
 from sealift_runtime.errors import DocumentError
 
-FILE: Final = "sealift.lock"
+SUFFIX: Final = ".lock"
 SCHEMA: Final = "sealift.lock"
 MAJOR: Final = 1
 MAX_BYTES: Final = 64 * 2**20
@@ -81,6 +81,14 @@ def _profile(document: Document) -> ProfileLock:
     return row
 
 
+def default_place(out: Path, config: Path | None) -> Path:
+    """Where a lock stands unless somebody says: with the sealift.toml, as sealift.lock; without one beside the release, named after it. Pure.
+
+    What a file describes then has one lock wherever its release goes, and releases in one folder have a lock each.
+    """
+    return config.with_suffix(SUFFIX) if config is not None else out.with_name(out.name + SUFFIX)
+
+
 def read_lock(path: Path) -> Lock:
     """Read a lock file; `LockError` if there is none, `DocumentError` if it can't be parsed."""
     try:
@@ -109,14 +117,14 @@ def check_writable(path: Path, name: str) -> None:
         raise OutputError("the lock of another model stands there", where=str(path), expected=name, found=found, advice=_ELSEWHERE)
 
 
-def check_inputs(lock: Lock, inputs: Mapping[str, Json], tools: Mapping[str, str], *, where: str = FILE) -> None:
+def check_inputs(lock: Lock, inputs: Mapping[str, Json], tools: Mapping[str, str], *, where: str = "lock") -> None:
     """Raise `LockError` naming the first field in which the lock is not for this build. Pure."""
     for title, locked, found in (("inputs", lock.inputs, inputs), ("tools", lock.tools, tools)):
         for key in sorted({*locked, *found}):
             _same(locked.get(key), found.get(key), f"{where}: {title}.{key}")
 
 
-def check_profile(lock: Lock, name: str, digest: str, *, where: str = FILE) -> ProfileLock:
+def check_profile(lock: Lock, name: str, digest: str, *, where: str = "lock") -> ProfileLock:
     """The lock's part for a profile; `LockError` if there is none, or the profile is another one now. Pure."""
     if name not in lock.profiles:
         raise LockError(
@@ -126,7 +134,7 @@ def check_profile(lock: Lock, name: str, digest: str, *, where: str = FILE) -> P
     return lock.profiles[name]
 
 
-def check_choice(row: ProfileLock, profile: str, chosen: str, *, where: str = FILE) -> None:
+def check_choice(row: ProfileLock, profile: str, chosen: str, *, where: str = "lock") -> None:
     """Raise `LockError` if the evidence led to another candidate than the lock says. Pure."""
     _same(row.chosen, chosen, f"{where}: profiles.{profile}.chosen")
 

@@ -1,8 +1,9 @@
 """Figures of candidates: how well they answer, how fast, how large.
 
 Reading order: ``predictions`` (outputs → labels, scores, values), ``metrics`` (a registry), ``bootstrap`` (intervals; pure),
-``accuracy`` (loss against the reference), ``latency`` (interleaved pairs), ``probe`` (load time and memory, in a process of their own),
-``host`` (may this machine speak for a profile?), ``figures`` (all of it for one profile).
+``accuracy`` (loss against the reference), ``latency`` (interleaved pairs), ``tuning`` (threads and graph level), ``throughput`` (every core busy),
+``probe`` (load time and memory, in a process of their own), ``host`` (may this machine speak for a profile?), ``figures`` (all of it for one
+profile).
 
 This file imports nothing: ``probe`` runs alone and counts its own memory.
 """

@@ -24,8 +24,23 @@ def assess(metric: Metric, target: Array, reference: Prediction, packaged: Predi
     else:
         low, high = statistic_interval(len(target), lambda rows: sign * _difference(metric, target, reference, packaged, rows), seed=seed)
     return Accuracy(
-        metric=metric.name, reference=scores[0], packaged=scores[1], loss=sign * (scores[0] - scores[1]), loss_low=low, loss_high=high, budget=budget
+        metric=metric.name,
+        reference=scores[0],
+        packaged=scores[1],
+        loss=sign * (scores[0] - scores[1]),
+        loss_low=low,
+        loss_high=high,
+        budget=budget,
+        packaged_worst_row=_worst(metric, target, packaged),
     )
+
+
+def _worst(metric: Metric, target: Array, packaged: Prediction) -> float | None:
+    """The score of the worst row, where single rows count."""
+    if metric.by_row is None or metric.row_budget is None:
+        return None
+    values = metric.by_row(target, packaged)
+    return float(values.min() if metric.higher_is_better else values.max())
 
 
 def _difference(metric: Metric, target: Array, reference: Prediction, packaged: Prediction, rows: Array) -> float:

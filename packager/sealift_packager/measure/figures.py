@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,51 +15,92 @@ from sealift_packager.candidates.built import Built
 from sealift_packager.load.source import Array, Arrays
 from sealift_packager.measure import latency
 from sealift_packager.measure.probe import probe
-from sealift_packager.session import Settings, open_session, run_session
+from sealift_packager.measure.throughput import BATCHES, throughput
+from sealift_packager.measure.tuning import choose_level, choose_threads, settings_for
+from sealift_packager.session import DEFAULT_LEVEL, Settings, open_session, run_session
 from sealift_runtime.bundle.evaluation import Measurement
 
-#: Fewer threads win unless more are quicker by more than this share: threads are taken from whatever else a device does.
-THREAD_GAIN: Final = 0.05
-CHOOSING_SECONDS: Final = 1.5
-COMPARING_SECONDS: Final = 4.0
+#: What one part takes, as a share of the time for comparing: threads of all candidates, one candidate's level, one batch size of one candidate.
+THREADS_SHARE: Final = 3 / 8
+LEVEL_SHARE: Final = 1 / 20
+BATCH_SHARE: Final = 1 / 100
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """One candidate's: the threads that suit it, its samples in ms (paired with the others'), and what the manifest keeps."""
+    """One candidate's: the threads and the graph level that suit it, its samples in ms (paired with the others'), and what the manifest keeps."""
 
     threads: int
     samples_ms: Array
     measurement: Measurement
+    graph_optimization: str = DEFAULT_LEVEL
 
 
-def measure_candidates(built: Sequence[Built], example: Arrays, threads: Sequence[int], *, machine: str, scratch: Path) -> dict[str, Figures]:
-    """Choose each candidate's threads, then measure all of them in turns; by candidate name, batch 1."""
-    sessions = {(row.spec.name, count): open_session(row.model, _settings(row, count), where=row.spec.name) for row in built for count in threads}
-    chosen = _choose_threads(sessions, example, [row.spec.name for row in built], threads)
-    runs = {name: functools.partial(run_session, sessions[name, count], example) for name, count in chosen.items()}
-    samples = latency.compare(runs, reference=built[0].spec.name, seconds=COMPARING_SECONDS)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """What is asked of the candidates: some rows, by input; ``fixed`` is the graph's batch size if it has only one."""
+
+    rows: Arrays
+    fixed: int | None = None
+
+    def request(self, size: int) -> dict[str, Array]:
+        """So many rows; they come again where there are fewer."""
+        return {name: np.take(value, np.arange(size), axis=0, mode="wrap") for name, value in self.rows.items()}
+
+    @property
+    def example(self) -> dict[str, Array]:
+        """The smallest request."""
+        return self.request(self.fixed or 1)
+
+    @property
+    def batches(self) -> tuple[int, ...]:
+        """The batch sizes that the graph takes, of those worth trying."""
+        return (self.fixed,) if self.fixed else BATCHES
+
+
+def measure_candidates(
+    built: Sequence[Built], work: Workload, threads: Sequence[int], *, machine: str, cores: int, seconds: float, scratch: Path
+) -> dict[str, Figures]:
+    """Choose each candidate's threads and graph level, then measure all of them in turns for about ``seconds``; by candidate name, batch 1."""
+    example = work.example
+    opened = {(row.spec.name, count): open_session(row.model, settings_for(row, count), where=row.spec.name) for row in built for count in threads}
+    chosen = choose_threads(opened, example, seconds=THREADS_SHARE * seconds)
+    sessions = {name: opened[name, count] for name, count in chosen.items()}
+    opened.clear()  # the others' memory
+    settings = {row.spec.name: _tuned(row, sessions, example, threads=chosen[row.spec.name], seconds=LEVEL_SHARE * seconds) for row in built}
+    runs = {name: functools.partial(run_session, session, example) for name, session in sessions.items()}
+    samples = latency.compare(runs, reference=built[0].spec.name, seconds=seconds)
     inputs = _save_inputs(example, scratch / "inputs.npz")
-    return {row.spec.name: _figures(row, chosen[row.spec.name], samples[row.spec.name], inputs, machine, scratch) for row in built}
+    found: dict[str, Figures] = {}
+    for row in built:
+        name = row.spec.name
+        most = throughput(_batches(sessions[name], work), callers=cores, seconds=BATCH_SHARE * seconds)
+        footprint = _footprint(row, settings[name], inputs, scratch)
+        median, slow = np.quantile(samples[name], [0.5, 0.99])
+        measurement = Measurement(
+            latency_p50_ms=round(float(median), 4),
+            latency_p99_ms=round(float(slow), 4),
+            throughput_rows_per_s=round(most.rows_per_s, 1),
+            throughput_batch_size=most.batch_size,
+            machine=machine,
+            **footprint,
+        )
+        own = settings[name]
+        found[name] = Figures(threads=own.threads, graph_optimization=own.graph_optimization, samples_ms=samples[name], measurement=measurement)
+    return found
 
 
-def _choose_threads(sessions: Mapping[tuple[str, int], Any], example: Arrays, names: Sequence[str], threads: Sequence[int]) -> dict[str, int]:
-    if len(threads) == 1:
-        return dict.fromkeys(names, threads[0])
-    runs = {f"{name} {count}": functools.partial(run_session, session, example) for (name, count), session in sessions.items()}
-    samples = latency.measure(runs, seconds=CHOOSING_SECONDS)
-    medians = {key: float(np.median(values)) for key, values in samples.items()}
-    return {name: fewest_threads({count: medians[f"{name} {count}"] for count in threads}) for name in names}
+def _tuned(row: Built, sessions: dict[str, Any], example: Arrays, *, threads: int, seconds: float) -> Settings:
+    """The candidate's settings; its session becomes one that has them."""
+    name = row.spec.name
+    settings = settings_for(row, threads, choose_level(row, sessions[name], example, threads=threads, seconds=seconds))
+    if settings.graph_optimization != DEFAULT_LEVEL:
+        sessions[name] = open_session(row.model, settings, where=name)
+    return settings
 
 
-def fewest_threads(medians_ms: Mapping[int, float]) -> int:
-    """The smallest number of threads within `THREAD_GAIN` of the quickest. Pure."""
-    best = min(medians_ms.values())
-    return min(count for count, median in medians_ms.items() if median <= best * (1 + THREAD_GAIN))
-
-
-def _settings(row: Built, threads: int) -> Settings:
-    return Settings(threads=threads, entries=row.spec.session_entries)
+def _batches(session: Any, work: Workload) -> Mapping[int, Callable[[], object]]:
+    return {size: functools.partial(run_session, session, work.request(size)) for size in work.batches}
 
 
 def _save_inputs(example: Arrays, path: Path) -> Path:
@@ -67,17 +108,9 @@ def _save_inputs(example: Arrays, path: Path) -> Path:
     return path
 
 
-def _figures(row: Built, threads: int, samples: Array, inputs: Path, machine: str, scratch: Path) -> Figures:
+def _footprint(row: Built, settings: Settings, inputs: Path, scratch: Path) -> dict[str, Any]:
     model = scratch / f"{row.spec.name}.onnx"
     onnx.save(row.model, model)
-    footprint = probe(model, inputs, threads, dict(_settings(row, threads).config))
+    found = probe(model, inputs, settings)
     model.unlink()
-    median, slow = np.quantile(samples, [0.5, 0.99])
-    measurement = Measurement(
-        latency_p50_ms=round(float(median), 4),
-        latency_p99_ms=round(float(slow), 4),
-        load_time_ms=round(footprint.load_time_ms, 2),
-        peak_memory_bytes=footprint.peak_memory_bytes,
-        machine=machine,
-    )
-    return Figures(threads=threads, samples_ms=samples, measurement=measurement)
+    return {"load_time_ms": round(found.load_time_ms, 2), "peak_memory_bytes": found.peak_memory_bytes}

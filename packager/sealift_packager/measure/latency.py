@@ -33,16 +33,16 @@ class Speedup:
     high: float
 
 
-def measure(runs: Mapping[str, Callable[[], object]], *, seconds: float) -> dict[str, Array]:
-    """Milliseconds of each run by name, one sample each per round; every other round goes backwards."""
+def measure(runs: Mapping[str, Callable[[], object]], *, seconds: float, rounds: int = MIN_ROUNDS, warm_up: int = WARM_UP) -> dict[str, Array]:
+    """Milliseconds of each run by name, one sample each per round; every other round goes backwards. ``rounds`` are made in any case."""
     for run in runs.values():
-        for _ in range(WARM_UP):
+        for _ in range(warm_up):
             run()
     names = list(runs)
     samples: dict[str, list[float]] = {name: [] for name in names}
     end = time.perf_counter() + seconds
     for number in range(MAX_ROUNDS):
-        if number >= MIN_ROUNDS and time.perf_counter() > end:
+        if number >= rounds and time.perf_counter() > end:
             break
         for name in names if number % 2 == 0 else reversed(names):
             start = time.perf_counter_ns()

@@ -1,7 +1,7 @@
 """Load time and peak memory of one model, in a process of its own.
 
-Started as ``python -m sealift_packager.measure.probe MODEL INPUTS.npz THREADS KEY=VALUE…``; prints a JSON line. It imports nothing but numpy
-and onnxruntime, so its memory is what a device would need.
+Started as ``python -m sealift_packager.measure.probe MODEL INPUTS.npz THREADS LEVEL KEY=VALUE…``; prints a JSON line. It imports nothing but
+numpy and onnxruntime, so its memory is what a device would need.
 """
 
 from __future__ import annotations
@@ -13,13 +13,18 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from sealift_packager.errors import ConversionError
+
+if TYPE_CHECKING:
+    from sealift_packager.session import Settings
 
 LOADS: Final = 3
 RUNS: Final = 5
 TIMEOUT_S: Final = 120
+#: A manifest's graph levels as onnxruntime calls them.
+_LEVELS: Final = {"disable": "ORT_DISABLE_ALL", "basic": "ORT_ENABLE_BASIC", "extended": "ORT_ENABLE_EXTENDED", "all": "ORT_ENABLE_ALL"}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,10 +35,10 @@ class Footprint:
     peak_memory_bytes: int
 
 
-def probe(model: Path, inputs: Path, threads: int, config: dict[str, str]) -> Footprint:
+def probe(model: Path, inputs: Path, settings: Settings) -> Footprint:
     """Load and run a model file in a fresh process; `ConversionError` if that fails."""
-    command = [sys.executable, "-m", "sealift_packager.measure.probe", str(model), str(inputs), str(threads)]
-    command += [f"{key}={value}" for key, value in config.items()]
+    command = [sys.executable, "-m", "sealift_packager.measure.probe", str(model), str(inputs), str(settings.threads), settings.graph_optimization]
+    command += [f"{key}={value}" for key, value in settings.config.items()]
     try:
         done = subprocess.run(command, capture_output=True, timeout=TIMEOUT_S, check=True)
     except subprocess.TimeoutExpired as error:
@@ -50,10 +55,11 @@ def main(arguments: list[str]) -> None:
     import numpy as np
     import onnxruntime
 
-    model, inputs, threads, *entries = arguments
+    model, inputs, threads, level, *entries = arguments
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = int(threads)
     options.inter_op_num_threads = 1
+    options.graph_optimization_level = getattr(onnxruntime.GraphOptimizationLevel, _LEVELS[level])
     for entry in entries:
         key, _, value = entry.partition("=")
         options.add_session_config_entry(key, value)

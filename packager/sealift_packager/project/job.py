@@ -36,6 +36,7 @@ class Job:
     description: str = ""
     license: str = ""
     seed: int = 0
+    measure_seconds: float = 4.0
     locked: bool = False
     force: bool = False
     cache: bool = True

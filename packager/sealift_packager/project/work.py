@@ -47,6 +47,7 @@ def _pack(job: Job, start: float) -> Outcome:
         image_mean=job.image_mean,
         image_std=job.image_std,
         seed=job.seed,
+        measure_seconds=job.measure_seconds,
         force=job.force,
         description=job.description,
         license=job.license,

@@ -11,13 +11,14 @@ from sealift_packager.quantize.ranges import Histogram
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
-    """What calibration rows showed: of every tensor its histogram, of every MatMul's input the largest magnitude by channel.
+    """What calibration rows showed: of every tensor its histogram, of every MatMul's input the largest magnitude by channel; and how many they were.
 
     Empty where it isn't needed.
     """
 
     histograms: Mapping[str, Histogram] = dataclasses.field(default_factory=dict)
     maxima: Mapping[str, Array] = dataclasses.field(default_factory=dict)
+    rows: int = 0
 
 
 def requests(arrays: Arrays, size: int) -> Iterator[dict[str, Array]]:

@@ -37,10 +37,13 @@ class Histogram:
     counts: Array
 
 
-def observe(model: Any, rows: Iterable[Arrays]) -> dict[str, Histogram]:
-    """Run the graph on each request, twice, and count the values of every float32 tensor in it."""
-    watched, names = _watched(model)
-    session = open_session(watched, Settings(graph_optimization="disable"), where="calibration")
+def observe(model: Any, rows: Iterable[Arrays]) -> tuple[dict[str, Histogram], int]:
+    """Run the graph on each request, twice, and count the values of every float32 tensor in it; how many requests that were is told too.
+
+    The larger the graph, the fewer of the requests are run: see `MAX_VALUES`.
+    """
+    session = open_session(_watched(model), Settings(graph_optimization="disable"), where="calibration")
+    names = [row.name for row in session.get_outputs() if row.type == "tensor(float)"]
     requests = list(rows)
     each = sum(values.size for _, _, values in _values(session, names, requests[:1]))
     requests = requests[: max(MIN_REQUESTS, MAX_VALUES // max(each, 1))]
@@ -54,19 +57,23 @@ def observe(model: Any, rows: Iterable[Arrays]) -> dict[str, Histogram]:
     for _, name, values in _values(session, names, requests):
         row = found[name]
         if row.high > row.low:
-            row.counts += np.histogram(values, bins=BINS, range=(row.low, row.high))[0]
-    return found
+            row.counts += bin_counts(values, row.low, row.high)
+    return found, len(requests)
 
 
-def _watched(model: Any) -> tuple[Any, list[str]]:
+def bin_counts(values: Array, low: float, high: float) -> Array:
+    """How many values lie in each of `BINS` equal bins: what ``np.histogram`` gives but for rounding, in a fraction of its time. Pure."""
+    places = ((values.astype(np.float64).ravel() - low) * (BINS / (high - low))).astype(np.intp)
+    return np.bincount(np.minimum(places, BINS - 1), minlength=BINS)
+
+
+def _watched(model: Any) -> Any:
+    """A copy that gives out every tensor; its types are onnxruntime's to infer, for onnx knows no shapes of ai.onnx.ml's operators."""
     result = graph.copy_of(model)
-    inferred = graph.infer_shapes(model)
-    floats = [row.name for row in inferred.graph.value_info if row.type.tensor_type.elem_type == onnx.TensorProto.FLOAT]
-    outputs = [row.name for row in model.graph.output if row.type.tensor_type.elem_type == onnx.TensorProto.FLOAT]
-    made = {name for node in model.graph.node for name in node.output}
-    extra = [name for name in floats if name in made and name not in outputs]
-    result.graph.output.extend(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in extra)
-    return result, [*outputs, *extra]
+    known = {row.name for row in result.graph.output}
+    names = dict.fromkeys(name for node in result.graph.node for name in node.output if name and name not in known)
+    result.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
+    return result
 
 
 def _values(session: Any, names: list[str], requests: list[Arrays]) -> Iterable[tuple[int, str, Array]]:

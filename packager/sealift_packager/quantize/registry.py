@@ -30,4 +30,5 @@ def build_candidate(spec: CandidateSpec, model: Any, calibration: Calibration, s
     """The candidate's graph; fp32 is the graph itself. `QuantizationError` if there is none."""
     if spec.quantization is None:
         return Built(spec=spec, model=model)
-    return Built(spec=spec, model=QUANTIZERS[spec.precision](model, spec.quantization, calibration, scratch))
+    quantized = QUANTIZERS[spec.precision](model, spec.quantization, calibration, scratch)
+    return Built(spec=spec, model=quantized, calibration_rows=calibration.rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -17,7 +18,17 @@ from sealift_packager.session import Settings, open_session
 
 #: Operators that int8 computes, with a weight at input 1.
 OPERATORS: Final = ("Conv", "MatMul", "Gemm")
+#: Those among them whose activations may be quantized at run time.
+DYNAMIC_OPERATORS: Final = ("MatMul", "Gemm")
 ROWS: Final = 16
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class NodeError:
+    """Squared error of a node's output by int8, as a share of the output's own squares; ``reverted`` if the candidate leaves the node in fp32."""
+
+    relative_squared_error: float
+    reverted: bool
 
 
 def node_errors(model: Any, settings: Quantization, histograms: Mapping[str, Histogram], rows: Sequence[Arrays]) -> dict[str, float]:
@@ -26,7 +37,8 @@ def node_errors(model: Any, settings: Quantization, histograms: Mapping[str, His
     ``rows`` are requests; activations are rounded to the ranges of ``settings.calibration``, or to each request's own where that is empty.
     """
     weights = {row.name: row for row in model.graph.initializer}
-    nodes = [node for node in model.graph.node if node.op_type in OPERATORS and len(node.input) > 1 and node.input[0] not in weights]
+    operators = OPERATORS if settings.calibration else DYNAMIC_OPERATORS
+    nodes = [node for node in model.graph.node if node.op_type in operators and len(node.input) > 1 and node.input[0] not in weights]
     inputs = sorted({name for node in nodes for name in node.input[:2] if name not in weights})
     captured = list(_captured(model, inputs, rows[:ROWS]))
     errors = {node.name: _error(model, node, weights, settings, histograms, captured) for node in nodes}

@@ -6,6 +6,7 @@ one scale for the whole input no longer has to span a few channels of outliers (
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -26,8 +27,8 @@ LEAST_SHARE: Final = 0.1
 _LEAST: Final = 1e-5
 
 
-def channel_maxima(model: Any, requests: Iterable[Arrays]) -> dict[str, Array]:
-    """The largest magnitude of each channel (last axis) of what MatMuls with constant weights take, by tensor name."""
+def channel_maxima(model: Any, requests: Iterable[Arrays]) -> tuple[dict[str, Array], int]:
+    """The largest magnitude of each channel (last axis) of what MatMuls with constant weights take, by tensor name; and how many requests ran."""
     names = sorted({node.input[0] for node in _products(model)})
     watched = graph.copy_of(model)
     known = {row.name for row in (*model.graph.output, *model.graph.input)}
@@ -35,14 +36,13 @@ def channel_maxima(model: Any, requests: Iterable[Arrays]) -> dict[str, Array]:
     session = open_session(watched, Settings(graph_optimization="disable"), where="smoothing")
     wanted = [name for name in names if name not in {row.name for row in model.graph.input}]
     found: dict[str, Array] = {}
-    for number, request in enumerate(requests):
-        if number == REQUESTS:
-            break
+    rows = list(itertools.islice(requests, REQUESTS))
+    for request in rows:
         values = {**request, **dict(zip(wanted, session.run(wanted, dict(request)) if wanted else (), strict=True))}
         for name in names:
             largest = np.abs(np.nan_to_num(values[name], posinf=0, neginf=0)).reshape(-1, values[name].shape[-1]).max(axis=0, initial=0)
             found[name] = np.maximum(found[name], largest) if name in found else largest
-    return found
+    return found, len(rows)
 
 
 def smooth(model: Any, maxima: Mapping[str, Array], strength: float) -> Any:

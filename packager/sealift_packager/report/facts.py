@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -9,10 +10,9 @@ import numpy as np
 
 from sealift_packager.explain.sentences import explain
 from sealift_packager.measure.bootstrap import ratio_interval
-from sealift_runtime.bundle.evaluation import CandidateRecord
-from sealift_runtime.bundle.manifest import BundleManifest
+from sealift_packager.quantize.sensitivity import NodeError
+from sealift_runtime.bundle.evaluation import CandidateRecord, Measurement
 from sealift_runtime.clock import format_time
-from sealift_runtime.documents import Json
 
 if TYPE_CHECKING:
     from sealift_packager.pipeline import Packed
@@ -36,13 +36,14 @@ def report_facts(packed: Packed) -> dict[str, Any]:
         "signed_by": release.public_key.fingerprint if release.public_key else None,
         "source": {"framework": first.model.source_framework, "digest": first.lineage.source_digest},
         "tools": dict(packed.lock.tools),
-        "profiles": [_profile(packed.manifests[ref.profile], packed.lock.profiles[ref.profile].measured) for ref in release.bundles],
+        "profiles": [_profile(packed, ref.profile) for ref in release.bundles],
     }
 
 
-def _profile(manifest: BundleManifest, measured: Mapping[str, Json]) -> dict[str, Any]:
+def _profile(packed: Packed, profile: str) -> dict[str, Any]:
+    manifest, errors = packed.manifests[profile], packed.node_errors.get(profile, {})
     evaluation = manifest.evaluation
-    figures = measured.get("figures")
+    figures = packed.lock.profiles[profile].measured.get("figures")
     samples = {name: row["samples_ms"] for name, row in figures.items()} if isinstance(figures, Mapping) else {}
     return {
         "profile": manifest.profile.name,
@@ -52,12 +53,12 @@ def _profile(manifest: BundleManifest, measured: Mapping[str, Json]) -> dict[str
         "measured": evaluation.measured,
         "holdout": {"rows": evaluation.holdout_rows, "digest": evaluation.holdout_digest},
         "why": explain(manifest),
-        "candidates": [_candidate(row, samples) for row in evaluation.candidates],
+        "candidates": [_candidate(row, samples, errors.get(row.name, {})) for row in evaluation.candidates],
     }
 
 
-def _candidate(row: CandidateRecord, samples: Mapping[str, Sequence[float]]) -> dict[str, Any]:
-    accuracy, own = row.accuracy, samples.get(row.name)
+def _candidate(row: CandidateRecord, samples: Mapping[str, Sequence[float]], errors: Mapping[str, NodeError]) -> dict[str, Any]:
+    accuracy, own, measured = row.accuracy, samples.get(row.name), row.measurement
     return {
         "name": row.name,
         "precision": row.precision,
@@ -74,12 +75,21 @@ def _candidate(row: CandidateRecord, samples: Mapping[str, Sequence[float]]) -> 
             "loss_low": accuracy.loss_low,
             "loss_high": accuracy.loss_high,
             "budget": accuracy.budget,
+            "packaged_worst_row": accuracy.packaged_worst_row,
         },
         "latency_ms": None if own is None else _latency(own),
         "speedup": None if own is None or row.name == "fp32" or "fp32" not in samples else _speedup(samples["fp32"], own),
-        "peak_memory_bytes": row.measurement.peak_memory_bytes if row.measurement else None,
-        "load_time_ms": row.measurement.load_time_ms if row.measurement else None,
+        "throughput": _throughput(measured),
+        "peak_memory_bytes": measured.peak_memory_bytes if measured else None,
+        "load_time_ms": measured.load_time_ms if measured else None,
+        "node_errors": [{"node": name} | dataclasses.asdict(error) for name, error in errors.items()],
     }
+
+
+def _throughput(row: Measurement | None) -> dict[str, Any] | None:
+    if row is None or row.throughput_rows_per_s is None:
+        return None
+    return {"rows_per_s": row.throughput_rows_per_s, "batch_size": row.throughput_batch_size}
 
 
 def _latency(samples: Sequence[float]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from sealift_packager.report.plots import bars, latencies, tradeoff
+from sealift_packager.report.plots import WORST_NODES, bars, latencies, node_errors, tradeoff
 
 
 def page(facts: dict[str, Any]) -> str:
@@ -46,14 +46,30 @@ def _profile(row: dict[str, Any]) -> str:
         or _figure("Accuracy against size", "Lower and further left is better.", tradeoff(candidates, horizontal="size")),
         "<div class='pair'>",
         _figure("Latency", "Line: 5 % to 95 %. Box: the middle half. Dot: 99th percentile.", latencies(candidates)),
+        _figure("Throughput", "Rows per second, every core busy, at the best batch size.", _throughput(candidates)),
         _figure("Size on disk", "Graph and weights.", bars(candidates, "size_bytes", "kB", 1e-3, "Size of each candidate")),
         _figure("Memory", "Peak, in a process of its own.", bars(candidates, "peak_memory_bytes", "MiB", 2**-20, "Peak memory of each candidate")),
         _figure("Load time", "Until the first request.", bars(candidates, "load_time_ms", "ms", 1.0, "Load time of each candidate")),
+        "</div>",
+        "<div class='pair nodes'>",
+        *(_figure(f"Error by node: {_text(own['name'])}", _nodes_note(own), node_errors(own)) for own in candidates),
         "</div>",
         _table(candidates),
         f"<p class='note'>Latency, memory and load time: {_text(row['measured'])}.</p></section>",
     ]
     return "\n".join(filter(None, sections))
+
+
+def _throughput(candidates: Sequence[dict[str, Any]]) -> str:
+    rows = [row | {"rows_per_s": row["throughput"]["rows_per_s"]} for row in candidates if row["throughput"]]
+    return bars(rows, "rows_per_s", "/s", 1.0, "Throughput of each candidate")
+
+
+def _nodes_note(row: dict[str, Any]) -> str:
+    errors = row["node_errors"]
+    shown = f"The worst {WORST_NODES} of {len(errors)} nodes" if len(errors) > WORST_NODES else "Every node that int8 computes"
+    pale = " Pale: left in fp32." if any(error["reverted"] for error in errors) else ""
+    return f"{shown}: squared error of its output by int8 alone, as a share of the output's squares.{pale}"
 
 
 def _tiles(candidates: Sequence[dict[str, Any]]) -> str:
@@ -62,12 +78,17 @@ def _tiles(candidates: Sequence[dict[str, Any]]) -> str:
     tiles = [("ships", chosen["name"], chosen["precision"] if chosen["precision"] != chosen["name"] else "")]
     if chosen["accuracy"]:
         row = chosen["accuracy"]
-        tiles.append((row["metric"], f"{row['packaged']:.4g}", f"source {row['source']:.4g}"))
+        worst = row["packaged_worst_row"]
+        beside = f"source {row['source']:.4g}" if worst is None else f"worst row {worst:.4g}"
+        tiles.append((row["metric"], f"{row['packaged']:.4g}", beside))
     if chosen["latency_ms"]:
         tiles.append(("median latency", f"{chosen['latency_ms']['p50']:.3g} ms", f"p99 {chosen['latency_ms']['p99']:.3g} ms"))
     if chosen["speedup"]:
         row = chosen["speedup"]
         tiles.append(("against fp32", f"{row['median']:.2f}×", f"95 %: {row['low']:.2f} to {row['high']:.2f}"))
+    if chosen["throughput"]:
+        row = chosen["throughput"]
+        tiles.append(("rows per second", f"{row['rows_per_s']:,.0f}", f"batches of {row['batch_size']}"))
     share = f"{chosen['size_bytes'] / fp32['size_bytes']:.0%} of fp32" if chosen is not fp32 and fp32["size_bytes"] else "graph and weights"
     tiles.append(("size", f"{chosen['size_bytes'] / 1000:,.0f} kB", share))
     cells = "".join(f"<div class='tile'><dt>{_text(a)}</dt><dd>{_text(b)}</dd><p>{_text(c)}</p></div>" for a, b, c in tiles)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import html
 import math
+import os
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -17,6 +18,12 @@ LABEL: Final = 128
 NUMBER: Final = 82
 #: Room right of the wide plot for the budget's name and for labels.
 MARGIN: Final = 120
+#: How many of a model's nodes are shown, how high their rows are, and how long their names.
+WORST_NODES: Final = 12
+NODE_ROW: Final = 22
+NODE_CHARACTERS: Final = 28
+#: About the width of a character.
+CHARACTER: Final = 7.3
 _GAP: Final = 17
 _STEPS: Final = (1, 2, 2.5, 5, 10)
 
@@ -142,6 +149,32 @@ def bars(rows: Sequence[dict[str, Any]], key: str, unit: str, factor: float, tit
     return _svg(WIDTH, len(known) * ROW + 40, parts, title)
 
 
+def node_errors(row: dict[str, Any]) -> str:
+    """A bar for each of a candidate's worst nodes; those that stay in fp32 are pale."""
+    known = row["node_errors"][:WORST_NODES]
+    if not known:
+        return ""
+    names = short_names([error["node"] for error in known])
+    left = max(LABEL, CHARACTER * max(map(len, names)) + 12)
+    scale = axis(0, max(error["relative_squared_error"] for error in known) or 1.0, left, WIDTH - NUMBER, margin=0)
+    parts = [_columns(scale, len(known) * NODE_ROW + 8, ticks=3)]
+    for number, (error, shown) in enumerate(zip(known, names, strict=True)):
+        y, value = number * NODE_ROW + 18, error["relative_squared_error"]
+        kind = f"{_kind(row)} reverted" if error["reverted"] else _kind(row)
+        bar = f'<rect class="bar" x="{left}" y="{y - 6}" width="{max(1.0, scale.at(value) - left):.2f}" height="12" rx="3"/>'
+        name = f'<text class="name" x="{left - 12}" y="{y + 4}" text-anchor="end">{_text(shown)}</text>'
+        parts.append(f'<g class="{kind}"><title>{_text(error["node"])}: {value:.3g}</title>{name}{bar}{_value(f"{value:.2g}", y)}</g>')
+    return _svg(WIDTH, len(known) * NODE_ROW + 36, parts, f"Error by node of {row['name']}")
+
+
+def short_names(names: Sequence[str]) -> list[str]:
+    """Nodes' names without the folder that all are in, and without their middle where they are long: their ends tell them apart."""
+    shared = os.path.commonprefix(list(names)).rpartition("/")  # noqa: RUF071  (cut at the last slash)
+    rest = [name[len(shared[0] + shared[1]) :] for name in names]
+    half = NODE_CHARACTERS // 2
+    return [name if len(name) <= NODE_CHARACTERS else f"{name[: half - 1]}…{name[-half:]}" for name in rest]
+
+
 def _name(row: dict[str, Any], y: float) -> str:
     return f'<text class="name" x="{LABEL - 12}" y="{y + 4}" text-anchor="end">{_text(row["name"])}</text>'
 
@@ -150,11 +183,11 @@ def _value(text: str, y: float) -> str:
     return f'<text class="value" x="{WIDTH}" y="{y + 4}" text-anchor="end">{_text(text)}</text>'
 
 
-def _columns(scale: Axis, height: float) -> str:
+def _columns(scale: Axis, height: float, *, ticks: int = 5) -> str:
     rows = [
         f'<line class="grid" x1="{scale.at(tick)}" x2="{scale.at(tick)}" y1="4" y2="{height}"/>'
         f'<text class="tick" x="{scale.at(tick)}" y="{height + 18}" text-anchor="middle">{_tick(tick)}</text>'
-        for tick in scale.ticks()
+        for tick in scale.ticks(ticks)
     ]
     return "".join(rows)
 

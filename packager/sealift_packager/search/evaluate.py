@@ -33,6 +33,7 @@ class Searched:
     """A candidate that was built and judged: its answers on all holdout rows, its accuracy, and how the profile's arithmetic was checked.
 
     ``worst_row`` is the largest loss of a single row, in budgets of a single row: above 1 is too much. None where the metric has no such limit.
+    ``node_errors`` is what each of its nodes loses by int8 on its own (see `quantize.sensitivity`), the worst first.
     """
 
     row: Built | NotBuilt
@@ -40,6 +41,7 @@ class Searched:
     accuracy: Accuracy | None = None
     worst_row: float | None = None
     arithmetic: str = ""
+    node_errors: dict[str, float] = dataclasses.field(default_factory=dict)
 
 
 def answers(row: Built, inputs: Arrays) -> dict[str, Array]:

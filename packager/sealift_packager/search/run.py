@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sealift_packager.candidates.built import Built, NotBuilt
 from sealift_packager.candidates.from_profile import FP32
@@ -18,7 +19,7 @@ from sealift_packager.quantize.calibration import Calibration, requests
 from sealift_packager.quantize.onnxruntime_backend import prepare
 from sealift_packager.quantize.ranges import METHODS, observe
 from sealift_packager.quantize.registry import REVERTIBLE, build_candidate
-from sealift_packager.quantize.sensitivity import node_errors
+from sealift_packager.quantize.sensitivity import ROWS, node_errors
 from sealift_packager.quantize.smoothing import STRENGTHS, channel_maxima, has_products, smooth
 from sealift_packager.search.evaluate import Searched, answers, as_the_profile_computes, divergence, judge, worst_row
 from sealift_packager.search.folds import Folds, split, take
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
     from sealift_packager.shared import Shared
 
 
+#: Where the nodes' errors are only reported, and decide nothing, fewer requests do.
+REPORTED_REQUESTS: Final = 4
+
+
 class Search:
     """What the candidates of one profile have in common: the prepared graph and what calibration saw, made when first needed."""
 
@@ -37,8 +42,8 @@ class Search:
         self._shared = shared
         self._profile = profile
         self._scratch = scratch
-        self._histograms = functools.cache(lambda twin: observe(self._prepared, self._seen(twin)))
-        self._maxima = functools.cache(lambda twin: channel_maxima(self._prepared, self._seen(twin)))
+        self._histograms = functools.cache(lambda twin: observe(self._prepared, self._seen(twin=twin)))
+        self._maxima = functools.cache(lambda twin: channel_maxima(self._prepared, self._seen(twin=twin)))
 
     def candidate(self, spec: CandidateSpec) -> Searched:
         """Build and judge one candidate.
@@ -46,13 +51,16 @@ class Search:
         1. Where data decides a setting (the method that calibrates, how much is smoothed), it is the one whose answers on other rows are nearest
            to fp32's.
         2. The candidate answers the holdout, out of fold: rows that calibrated it are answered by a twin that they didn't calibrate.
-        3. If it misses the gate, the nodes that lose most by int8 go back to fp32 until it passes; if that doesn't help, it stays as it was.
+        3. What each node loses by int8 is computed, to be reported; if the gate is missed, the nodes that lose most go back to fp32 until it is
+           passed; if that doesn't help, the candidate stays as it was.
         """
         try:
             spec = self._calibrated(spec)  # 1
             found = self._judged(spec)  # 2
-            if spec.precision in REVERTIBLE and found.accuracy and not _passes(found):
-                found = self._reverted(spec) or found  # 3
+            if spec.precision in REVERTIBLE and found.accuracy:
+                errors = self._reported_errors(spec) if _passes(found) else self._node_errors(spec)  # 3
+                found = found if _passes(found) else self._reverted(spec, errors) or found
+                found = dataclasses.replace(found, node_errors=errors)
         except (QuantizationError, ConversionError) as error:
             if spec.quantization is None:
                 raise
@@ -93,13 +101,21 @@ class Search:
         accuracy, worst = judge(self._shared, outputs), worst_row(self._shared, outputs)
         return Searched(row=row, outputs=outputs, accuracy=accuracy, worst_row=worst, arithmetic=arithmetic)
 
-    def _reverted(self, spec: CandidateSpec) -> Searched | None:
+    def _reported_errors(self, spec: CandidateSpec) -> dict[str, float]:
+        try:
+            return self._node_errors(spec, REPORTED_REQUESTS)
+        except ConversionError:  # a node that can't be run on its own is no reason to lose the candidate
+            return {}
+
+    def _node_errors(self, spec: CandidateSpec, most: int = ROWS) -> dict[str, float]:
         settings = spec.quantization
         assert settings is not None
-        rows = list(requests(take(self._inputs, self._folds.calibration), self._request_rows))
         calibration = self._calibration(settings, twin=False)
         model = smooth(self._prepared, calibration.maxima, settings.smoothing) if settings.smoothing else self._prepared
-        nodes = list(node_errors(model, settings, calibration.histograms, rows))
+        return node_errors(model, settings, calibration.histograms, list(itertools.islice(self._seen(twin=False), most)))
+
+    def _reverted(self, spec: CandidateSpec, errors: Mapping[str, float]) -> Searched | None:
+        nodes = list(errors)
         attempt = functools.cache(lambda chosen: self._judged(_with(spec, reverted=tuple(name for name in nodes if name in chosen))))
         chosen = revert(nodes, attempt, _passes) if len(nodes) > 1 else None
         return attempt(frozenset(chosen)) if chosen is not None else None
@@ -110,13 +126,16 @@ class Search:
         return build_candidate(spec, self._prepared, self._calibration(spec.quantization, twin=twin), self._scratch)
 
     def _calibration(self, settings: Quantization, *, twin: bool) -> Calibration:
-        return Calibration(histograms=self._histograms(twin) if settings.calibration else {}, maxima=self._maxima(twin) if settings.smoothing else {})
+        """What the settings are made of, observed once for all candidates."""
+        histograms, seen = self._histograms(twin) if settings.calibration else ({}, 0)
+        maxima, seen_by_channel = self._maxima(twin) if settings.smoothing else ({}, 0)
+        return Calibration(histograms=histograms, maxima=maxima, rows=max(seen, seen_by_channel) * self._request_rows)
 
     @functools.cached_property
     def _prepared(self) -> Any:
         return prepare(self._shared.converted.model, self._scratch)
 
-    def _seen(self, twin: bool) -> Iterator[dict[str, Array]]:
+    def _seen(self, *, twin: bool) -> Iterator[dict[str, Array]]:
         return requests(take(self._inputs, self._folds.twin if twin else self._folds.calibration), self._request_rows)
 
     @functools.cached_property

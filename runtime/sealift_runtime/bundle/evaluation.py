@@ -12,13 +12,19 @@ VERDICTS: Final = ("passed", "not evaluated")
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
-    """Figures of one candidate on one machine; batch 1."""
+    """Figures of one candidate on one machine; latency at batch 1.
+
+    ``throughput_rows_per_s`` is the most rows per second with a caller on every core, at batches of ``throughput_batch_size`` rows; None where
+    it wasn't measured.
+    """
 
     latency_p50_ms: float
     latency_p99_ms: float
     load_time_ms: float
     peak_memory_bytes: int
     machine: str
+    throughput_rows_per_s: float | None = None
+    throughput_batch_size: int | None = None
 
     @classmethod
     def parse(cls, document: Document) -> Measurement:
@@ -29,6 +35,8 @@ class Measurement:
             load_time_ms=document.number("load_time_ms", minimum=0),
             peak_memory_bytes=document.integer("peak_memory_bytes", minimum=0),
             machine=document.text("machine"),
+            throughput_rows_per_s=document.number("throughput_rows_per_s", minimum=0) if document.has("throughput_rows_per_s") else None,
+            throughput_batch_size=document.integer("throughput_batch_size", minimum=1) if document.has("throughput_batch_size") else None,
         )
 
 
@@ -37,7 +45,8 @@ class Accuracy:
     """A score against the reference's on the same holdout rows.
 
     ``loss`` is how much worse the packaged model is, in the metric's own unit and positive when worse, with the 95 %
-    interval of a paired bootstrap; ``budget`` is the largest loss that is accepted.
+    interval of a paired bootstrap; ``budget`` is the largest loss that is accepted. ``packaged_worst_row`` is the packaged model's score on
+    its worst row, for metrics that limit what a single row may lose; None for all others.
     """
 
     metric: str
@@ -47,12 +56,14 @@ class Accuracy:
     loss_low: float
     loss_high: float
     budget: float
+    packaged_worst_row: float | None = None
 
     @classmethod
     def parse(cls, document: Document) -> Accuracy:
         """Read an accuracy."""
         names = ("reference", "packaged", "loss", "loss_low", "loss_high", "budget")
-        return cls(metric=document.text("metric"), **{name: document.number(name) for name in names})
+        worst = document.number("packaged_worst_row") if document.has("packaged_worst_row") else None
+        return cls(metric=document.text("metric"), **{name: document.number(name) for name in names}, packaged_worst_row=worst)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,56 @@
+"""Rows per second with every core busy."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import dataclasses
+import time
+from collections.abc import Callable, Mapping
+from typing import Final
+
+#: Batch sizes that are tried where the graph leaves the batch free.
+BATCHES: Final = (1, 4, 16, 32)
+#: Larger batches aren't tried after one whose rate is below this share of the best.
+FALLING: Final = 0.9
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Throughput:
+    """The most rows per second, and the batch size that gives them."""
+
+    rows_per_s: float
+    batch_size: int
+
+
+def throughput(runs: Mapping[int, Callable[[], object]], *, callers: int, seconds: float) -> Throughput:
+    """The best rate over batch sizes, ascending; ``runs`` are requests by their rows.
+
+    For each, ``callers`` threads (one per core, as the agent has workers) share one session for some ``seconds``, and each sends its next
+    request when it has the answer to the last. Larger batches aren't tried once the rate falls or a request takes longer than that.
+    """
+    best = Throughput(rows_per_s=0.0, batch_size=min(runs))
+    for size in sorted(runs):
+        requests_per_s, spent = _rate(runs[size], callers, seconds)
+        found = Throughput(rows_per_s=requests_per_s * size, batch_size=size)
+        falling = found.rows_per_s < FALLING * best.rows_per_s
+        best = max(best, found, key=lambda row: row.rows_per_s)
+        if falling or spent > 2 * seconds:
+            break
+    return best
+
+
+def _rate(run: Callable[[], object], callers: int, seconds: float) -> tuple[float, float]:
+    """Requests per second of all callers together, and how long that took; each sends one at least."""
+    start = time.perf_counter()
+
+    def calls(_: int) -> int:
+        done = 0
+        while not done or time.perf_counter() - start < seconds:
+            run()
+            done += 1
+        return done
+
+    with concurrent.futures.ThreadPoolExecutor(callers) as pool:
+        done = sum(pool.map(calls, range(callers)))
+    spent = time.perf_counter() - start
+    return done / spent, spent

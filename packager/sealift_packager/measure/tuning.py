@@ -1,0 +1,60 @@
+"""How a candidate runs best: its threads and its graph optimization level."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from sealift_packager.candidates.built import Built
+from sealift_packager.load.source import Array, Arrays
+from sealift_packager.measure import latency
+from sealift_packager.session import DEFAULT_LEVEL, Settings, open_session, run_session
+
+#: Fewer threads win unless more are quicker by more than this share: threads are taken from whatever else a device does.
+THREAD_GAIN: Final = 0.05
+#: Another level wins only if it is surely quicker by more than this share: two sessions of one graph differ by up to 3 %.
+LEVEL_GAIN: Final = 0.05
+#: What is tried beside the default. Layouts of ``all`` and fusions of ``extended`` don't pay off in every graph.
+OTHER_LEVELS: Final = ("extended", "basic")
+#: A slow model gets no more rounds than these; its intervals are then wide, and it keeps the default.
+LEVEL_ROUNDS: Final = 5
+
+
+def settings_for(row: Built, threads: int, level: str = DEFAULT_LEVEL) -> Settings:
+    """A candidate's session."""
+    return Settings(threads=threads, graph_optimization=level, entries=row.spec.session_entries)
+
+
+def choose_threads(sessions: Mapping[tuple[str, int], Any], example: Arrays, *, seconds: float) -> dict[str, int]:
+    """The number of threads for each candidate; sessions by candidate and threads."""
+    names, counts = dict.fromkeys(name for name, _ in sessions), sorted({count for _, count in sessions})
+    if len(counts) == 1:
+        return dict.fromkeys(names, counts[0])
+    runs = {f"{name} {count}": functools.partial(run_session, session, example) for (name, count), session in sessions.items()}
+    medians = {key: float(np.median(values)) for key, values in latency.measure(runs, seconds=seconds).items()}
+    return {name: fewest_threads({count: medians[f"{name} {count}"] for count in counts}) for name in names}
+
+
+def fewest_threads(medians_ms: Mapping[int, float]) -> int:
+    """The smallest number of threads within `THREAD_GAIN` of the quickest. Pure."""
+    best = min(medians_ms.values())
+    return min(count for count, median in medians_ms.items() if median <= best * (1 + THREAD_GAIN))
+
+
+def choose_level(row: Built, session: Any, example: Arrays, *, threads: int, seconds: float) -> str:
+    """The graph optimization level for a candidate, whose ``session`` has the default one."""
+    sessions = {DEFAULT_LEVEL: session} | {
+        level: open_session(row.model, settings_for(row, threads, level), where=row.spec.name) for level in OTHER_LEVELS
+    }
+    runs: dict[str, Callable[[], object]] = {level: functools.partial(run_session, opened, example) for level, opened in sessions.items()}
+    return quickest_level(latency.measure(runs, seconds=seconds, rounds=LEVEL_ROUNDS, warm_up=1))
+
+
+def quickest_level(samples_ms: Mapping[str, Array], others: Sequence[str] = OTHER_LEVELS) -> str:
+    """The default, or the quickest of those whose speed-up over it is more than `LEVEL_GAIN` at its interval's lower end. Pure."""
+    found = {level: latency.speedup(samples_ms[DEFAULT_LEVEL], samples_ms[level], seed=0) for level in others}
+    surely = {level: row.ratio for level, row in found.items() if row.low > 1 + LEVEL_GAIN}
+    return max(surely, key=lambda level: surely[level]) if surely else DEFAULT_LEVEL

@@ -1,0 +1,15 @@
+"""What holds for all tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What `sealift pack` keeps goes into a folder of this run, not into the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SEALIFT_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield

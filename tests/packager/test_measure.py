@@ -1,0 +1,114 @@
+"""What is measured of candidates: the graph level that suits them, and rows per second."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from sealift_packager import artifact
+from sealift_packager.candidates.built import Built
+from sealift_packager.candidates.from_profile import FP32
+from sealift_packager.measure import figures
+from sealift_packager.measure.figures import Workload, measure_candidates
+from sealift_packager.measure.throughput import throughput
+from sealift_packager.measure.tuning import quickest_level, settings_for
+from sealift_packager.pipeline import pack
+from sealift_packager.quantize import ranges
+from sealift_packager.session import open_session
+from sealift_packager.structure import decode, encode
+from sealift_runtime.engine.session import ModelSession
+from support import trained
+from support.models import make_profile
+from support.packing import elsewhere, request
+
+RANDOM = np.random.default_rng(0)
+MS = 1 + RANDOM.gamma(2, 0.01, 40)
+
+
+def test_another_graph_level_must_surely_be_quicker_by_more_than_the_noise() -> None:
+    assert quickest_level({"all": MS, "extended": MS / 1.03, "basic": MS * 2}) == "all"
+    assert quickest_level({"all": MS, "extended": MS / 1.2, "basic": MS / 1.1}) == "extended"
+    noisy = MS * RANDOM.uniform(0.2, 1.9, 40)
+    assert quickest_level({"all": MS, "extended": noisy, "basic": MS}) == "all"
+
+
+def test_throughput_is_the_best_rate_over_batches_with_all_callers_at_once() -> None:
+    seen: set[int] = set()
+
+    def request(milliseconds: float) -> None:
+        seen.add(threading.get_ident())
+        time.sleep(milliseconds / 1000)
+
+    found = throughput({1: lambda: request(5), 4: lambda: request(5), 8: lambda: request(40)}, callers=3, seconds=0.05)
+    assert found.batch_size == 4
+    assert 4 * 3 / 0.02 < found.rows_per_s < 4 * 3 / 0.005
+    assert len(seen) >= 3
+
+
+def test_larger_batches_are_not_tried_once_a_request_takes_long() -> None:
+    tried: list[int] = []
+
+    def request(size: int) -> None:
+        tried.append(size)
+        time.sleep(0.05)
+
+    assert throughput({size: lambda size=size: request(size) for size in (1, 2, 4)}, callers=1, seconds=0.01).batch_size == 1  # type: ignore[misc]
+    assert tried == [1]
+
+
+def test_a_request_of_more_rows_than_there_are_repeats_them_and_a_fixed_batch_is_kept() -> None:
+    rows = {"x": np.arange(3), "s": np.array(["a", "b", "c"], dtype=object)}
+    assert Workload(rows=rows).request(5)["x"].tolist() == [0, 1, 2, 0, 1]
+    assert Workload(rows=rows, fixed=2).example["s"].tolist() == ["a", "b"]
+    assert Workload(rows=rows, fixed=2).batches == (2,)
+
+
+@pytest.fixture(scope="module")
+def net() -> Built:
+    return Built(spec=FP32, model=onnx.load(trained.onnx_net().model))
+
+
+def test_every_figure_is_measured_and_survives_being_written_down(net: Built, tmp_path: Path) -> None:
+    with np.load(trained.digits_holdout()) as data:
+        work = Workload(rows={"image": data["image"][:32]})
+    found = measure_candidates([net], work, (1,), machine="here", cores=2, seconds=0.05, scratch=tmp_path)
+    own = found["fp32"]
+    row = own.measurement
+    assert own.threads == 1
+    assert own.graph_optimization in ("all", "extended", "basic")
+    assert row.latency_p50_ms <= row.latency_p99_ms
+    assert row.throughput_rows_per_s is not None
+    assert row.throughput_rows_per_s > 0
+    assert row.throughput_batch_size in work.batches
+    assert row.load_time_ms > 0
+    assert row.peak_memory_bytes > 2**20
+    assert decode(type(own), encode(own)).measurement == row
+
+
+def test_a_level_is_what_the_session_is_opened_with(net: Built, tmp_path: Path) -> None:
+    assert settings_for(net, 2, "basic").graph_optimization == "basic"
+    assert open_session(net.model, settings_for(net, 1, "basic"), where="x").get_session_options().graph_optimization_level.name == "ORT_ENABLE_BASIC"
+
+
+def test_the_level_that_suits_is_the_bundle_s_and_the_agent_opens_it_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(figures, "choose_level", lambda *_, **__: "basic")
+    packed = pack(request(trained.onnx_net(), tmp_path / "out", make_profile(precisions=("fp32",)), measure_seconds=0.05))
+    assert packed.manifests["any-cpu"].session.graph_optimization == "basic"
+    artifact.unpack(packed.directory, "any-cpu", tmp_path / "bundle")
+    session = ModelSession.open(tmp_path / "bundle")
+    assert session._session.get_session_options().graph_optimization_level.name == "ORT_ENABLE_BASIC"
+
+
+def test_the_manifest_says_how_many_rows_a_large_model_was_really_calibrated_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ranges, "MAX_VALUES", 1)
+    asked = request(trained.onnx_net(), tmp_path / "out", elsewhere(), max_drop=0.5)
+    asked = dataclasses.replace(asked, profiles=(dataclasses.replace(asked.profiles[0], precisions=("fp32", "int8-static")),))
+    model = pack(asked).manifests["elsewhere"].model
+    assert model.precision == "int8-static"
+    assert model.recipe["calibration_rows"] == ranges.MIN_REQUESTS
