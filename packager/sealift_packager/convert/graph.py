@@ -8,6 +8,7 @@ from typing import Any, Final
 import onnx
 
 from sealift_packager.errors import ConversionError
+from sealift_packager.quiet import quiet
 from sealift_runtime.bundle.tensors import DATATYPES, TensorSpec
 
 #: The newest opset of the default domain that every onnxruntime from 1.20 on runs, and the one we write.
@@ -23,14 +24,27 @@ def opset_of(model: Any) -> int:
     return max((int(row.version) for row in model.opset_import if row.domain in DEFAULT_DOMAINS), default=0)
 
 
-def check_opset(model: Any, *, where: str) -> None:
-    """Raise `ConversionError` for an operator set that onnxruntime 1.20 can't run."""
+def at_known_opset(model: Any, *, where: str) -> Any:
+    """The model itself where onnxruntime 1.20 runs its operator set; else a copy at the nearest one by ONNX's own version converter.
+
+    Raises `ConversionError` for a graph that the converter doesn't know how to rewrite.
+    """
     found = opset_of(model)
-    if not MIN_OPSET <= found <= MAX_OPSET:
-        advice = "Export it again with an opset in that range, or convert it with onnx.version_converter."
+    if MIN_OPSET <= found <= MAX_OPSET:
+        return model
+    target = TARGET_OPSET if found < MIN_OPSET else MAX_OPSET
+    try:
+        with quiet():
+            return onnx.version_converter.convert_version(model, target)
+    except Exception as error:  # a RuntimeError or ConvertError of C++, whose base is none
+        detail = (str(error).splitlines() or ["no message"])[0]
         raise ConversionError(
-            "the operator set is not supported", where=where, expected=f"opset {MIN_OPSET} to {MAX_OPSET}", found=f"{found}", advice=advice
-        )
+            "the operator set is not supported, and ONNX's version converter can't rewrite the graph",
+            where=where,
+            expected=f"opset {MIN_OPSET} to {MAX_OPSET}",
+            found=f"{found} ({detail:.200})",
+            advice="Export the model again with an opset in that range.",
+        ) from error
 
 
 def copy_of(model: Any) -> Any:
