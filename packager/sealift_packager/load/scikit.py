@@ -9,9 +9,11 @@ from typing import Any, Final
 
 import numpy as np
 
+from sealift_packager.archives import check_packed
 from sealift_packager.errors import SourceModelError, UntrustedPickleError
 from sealift_packager.load import detect
 from sealift_packager.load.boosters import catboost_source, lightgbm_source, xgboost_source
+from sealift_packager.load.memory import bounded_memory
 from sealift_packager.load.source import Array, Arrays, LoadOptions, SourceModel
 from sealift_packager.trees.from_estimator import library_of
 from sealift_packager.trees.from_scikit import read_scikit
@@ -61,7 +63,8 @@ def load_skops(path: Path, options: LoadOptions) -> SourceModel:
                 found=", ".join(foreign[:20]) + (f", … ({len(foreign)} in all)" if len(foreign) > 20 else ""),
                 advice="If you know these types and where the file comes from, give --trust-pickle.",
             )
-        model = skops.io.load(path, trusted=skops.io.get_untrusted_types(file=path))
+        with bounded_memory(path):
+            model = skops.io.load(path, trusted=skops.io.get_untrusted_types(file=path))
     except SourceModelError:
         raise
     except Exception as error:  # skops and the types' own __setstate__ raise anything
@@ -114,8 +117,12 @@ def _unpickle(path: Path) -> Any:
         import sklearn  # noqa: F401  (most pickles need it, and its absence has its own message)
     except ImportError as error:
         raise SourceModelError(f"{error.name} is not installed", where=str(path), advice="pip install 'sealift-packager[sklearn]'") from error
+    check_packed(path)
     try:
-        return joblib.load(path)
+        with bounded_memory(path):
+            return joblib.load(path)
+    except SourceModelError:
+        raise
     except Exception as error:  # a pickle can raise anything
         raise SourceModelError(
             f"can't be unpickled ({type(error).__name__}: {error})",

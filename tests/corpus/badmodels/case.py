@@ -11,9 +11,10 @@ from pathlib import Path
 class Case:
     """``make`` writes the files into a folder of its own and gives the words of ``sealift pack`` (the model first).
 
-    ``said`` are parts of the message; ``code`` is the exit code.
+    ``said`` are parts of the message; ``code`` is the exit code. One that is ``heavy`` runs in ``make acceptance`` only.
     """
 
     make: Callable[[Path], list[object]]
     said: tuple[str, ...]
     code: int = 3
+    heavy: bool = False

@@ -184,8 +184,9 @@ def opset(version: int) -> Change:
 def recursion(folder: Path) -> list[object]:
     """Subgraphs in subgraphs, 3,000 deep: a parser that follows them runs out of stack."""
     data = b""
-    for level in range(9000):  # GraphProto.node, NodeProto.attribute, AttributeProto.g
-        data = (b"\x0a", b"\x2a", b"\x32")[-level % 3] + _varint(len(data)) + data
+    for _ in range(3000):
+        for field in (b"\x32", b"\x2a", b"\x0a"):  # AttributeProto.g, NodeProto.attribute, GraphProto.node
+            data = field + _varint(len(data)) + data
     return written(b"\x08\x0a\x3a" + _varint(len(data)) + data)(folder)
 
 
