@@ -66,8 +66,9 @@ def _read_npz(path: Path) -> dict[str, Array]:
             check_archive(packed, path, DataError)
         with np.load(path, allow_pickle=False) as archive:
             return {name: np.asarray(archive[name]) for name in archive.files}
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
-        raise DataError(f"can't be read as .npz ({error})", where=str(path), expected="a whole archive of plain arrays (no objects)") from error
+    except (OSError, ValueError, zipfile.BadZipFile, EOFError, MemoryError, RuntimeError) as error:
+        expected = "a whole archive of plain arrays (no objects)"
+        raise DataError(f"can't be read as .npz ({_line(error)})", where=str(path), expected=expected) from error
 
 
 def _read_csv(path: Path) -> dict[str, Array]:
@@ -76,6 +77,7 @@ def _read_csv(path: Path) -> dict[str, Array]:
     try:
         table: Any = pd.read_csv(path)
     except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
+<<<<<<< HEAD
         raise DataError(f"can't be read as CSV ({error})", where=str(path), expected="a header line and rows") from error
     return {str(name): table[name].to_numpy() for name in table.columns}
 
@@ -83,6 +85,19 @@ def _read_csv(path: Path) -> dict[str, Array]:
 def _plain(value: Array, where: str) -> Array:
     """Text as objects holding ``str``; numbers as they are; nothing else."""
     if value.dtype.kind in "biuf":
+=======
+        raise DataError(f"can't be read as CSV ({_line(error)})", where=str(path), expected="a header line and rows") from error
+    return {str(name): _plain(table[name].to_numpy()) for name in table.columns}
+
+
+def _line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def _plain(value: Array) -> Array:
+    """Text as objects holding ``str``; everything else as it is."""
+    if value.dtype.kind not in "OUT":
+>>>>>>> 57870b6 (A corpus of bad models and data, each run through the packager under a bound of memory and time)
         return value
     if value.dtype.kind not in "OUT":
         advice = "Turn it into numbers or text, or leave it out."

@@ -17,6 +17,7 @@ import xgboost
 
 from corpus.badmodels.case import Case
 
+FILES: Final = ("m.json", "m.ubj", "m.txt", "m.cbm")
 Make = Callable[[Path], list[object]]
 
 
@@ -32,7 +33,7 @@ def whole() -> dict[str, bytes]:
             first.save_model(place / name)
         lightgbm.LGBMClassifier(n_estimators=3, verbose=-1).fit(rows, label).booster_.save_model(place / "m.txt")
         catboost.CatBoostClassifier(iterations=3, verbose=0, allow_writing_files=False).fit(rows, label).save_model(str(place / "m.cbm"))
-        return {name: (place / name).read_bytes() for name in ("m.json", "m.ubj", "m.txt", "m.cbm")}
+        return {name: (place / name).read_bytes() for name in FILES}
 
 
 def changed(name: str, change: Callable[[bytes], bytes]) -> Make:
@@ -115,15 +116,15 @@ def many_classes(learner: dict[str, Any]) -> None:
 
 
 CASES: Final[dict[str, Case]] = {
-    "XGBoost JSON cut off in the middle": Case(make=cut("m.json", 0.5), said=("m.json: can't be read", "whole file")),
-    "XGBoost UBJSON cut off in the middle": Case(make=cut("m.ubj", 0.5), said=("m.ubj: can't be read", "whole file")),
-    "LightGBM cut off in the middle": Case(make=cut("m.txt", 0.5), said=("m.txt: the model is cut off", "whole LightGBM text model")),
+    "XGBoost JSON cut off in the middle": Case(make=cut("m.json", 0.5), said=("m.json: can't be read", "whole file"), heavy=True),
+    "XGBoost UBJSON cut off in the middle": Case(make=cut("m.ubj", 0.5), said=("m.ubj: can't be read", "whole file"), heavy=True),
+    "LightGBM cut off in the middle": Case(make=cut("m.txt", 0.5), said=("m.txt: the model is cut off", "whole LightGBM text model"), heavy=True),
     "LightGBM cut off behind its trees": Case(make=cut("m.txt", 0.7), said=("m.txt: lightgbm breaks when it reads it", "whole file")),
     "CatBoost cut off in the middle": Case(make=cut("m.cbm", 0.5), said=("m.cbm: can't be read", "whole file")),
     "XGBoost whose root is its own child": Case(make=tree(child_of_itself), said=("m.json: tree 0: a path that comes back",)),
     "XGBoost that claims 2^31 classes": Case(make=tree(many_classes), said=("m.json: can't be read", "bad_alloc"), heavy=True),
-    "XGBoost of 2^20 levels of JSON": Case(make=changed("m.json", lambda _: b'{"learner":' * 2**20), said=("m.json: xgboost breaks",)),
-    "LightGBM with a child that isn't there": Case(make=lines(r"^left_child=\S+", "left_child=100000"), said=("m.txt: lightgbm breaks",)),
+    "XGBoost of 2^20 levels of JSON": Case(make=changed("m.json", lambda _: b'{"learner":' * 2**20), said=("m.json: xgboost breaks",), heavy=True),
+    "LightGBM with a child that isn't there": Case(make=lines(r"^left_child=\S+", "left_child=100000"), said=("m.txt: lightgbm breaks",), heavy=True),
     "LightGBM that claims 2^31 classes": Case(
         make=lines(r"^num_tree_per_iteration=\d+", "num_tree_per_iteration=2147483647"), said=("m.txt: reading it takes more memory",)
     ),

@@ -35,7 +35,7 @@ def lines() -> list[str]:
 
 
 def table(change: Callable[[list[str]], list[str]]) -> Make:
-    return lambda folder: file("h.csv", ("\n".join(change(lines())) + "\n").encode())(folder)
+    return file("h.csv", ("\n".join(change(lines())) + "\n").encode())
 
 
 def archive(**members: bytes) -> Make:
@@ -81,6 +81,14 @@ def missing_target(rows: list[str]) -> list[str]:
     return [rows[0], first, *rows[2:]]
 
 
+def huge_field(rows: list[str]) -> list[str]:
+    return [rows[0], "x" * 20_000_000 + rows[1], *rows[2:]]
+
+
+def full(value: float) -> bytes:
+    return npy(np.full((40, 30), value, np.float32))
+
+
 LABELS: Final = npy(np.zeros(40, np.int64))
 CASES: Final[dict[str, Case]] = {
     "an npz cut off": Case(make=file("h.npz", b"PK\x03\x04" + bytes(100)), said=("h.npz", "a whole archive of plain arrays")),
@@ -88,15 +96,12 @@ CASES: Final[dict[str, Case]] = {
     "an npz of objects": Case(
         make=archive(features=npy(np.array([{}], dtype=object)), y=LABELS), said=("h.npz", "a whole archive of plain arrays (no objects)")
     ),
-    "an npz with a pickle that runs code": Case(make=archive(features=pickle.dumps(Trap()), y=LABELS), said=("h.npz", "(no objects)")),
+    "an npz with a pickle that runs code": Case(make=archive(features=pickle.dumps(Trap()), y=LABELS), said=("h.npz", "features: 0")),
     "an npz bomb": Case(make=bomb, said=("h.npz: features.npy", "zip bomb")),
     "an npz that claims 2^31 rows": Case(make=archive(features=claims(2**31, 30), y=LABELS), said=("h.npz",)),
     "an npz that claims 2^62 rows": Case(make=archive(features=claims(2**62, 30), y=LABELS), said=("h.npz",)),
     "an npz that claims -1 rows": Case(make=archive(features=claims(-1, 30), y=LABELS), said=("h.npz",)),
     "an npz of 2^20 dimensions": Case(make=archive(features=npy(np.zeros(1))[:8] + b"\xff\xff" + b"(" * 65535, y=LABELS), said=("h.npz",)),
-    "an npz of complex numbers": Case(make=archive(features=npy(np.zeros((40, 30), np.complex64)), y=LABELS), said=("h.npz: features", "complex64")),
-    "an npz of dates": Case(make=archive(features=npy(np.zeros((40, 30), "datetime64[s]")), y=LABELS), said=("h.npz: features", "datetime64")),
-    "an npz of records": Case(make=archive(features=npy(np.zeros((40, 30), "f4,i4")), y=LABELS), said=("h.npz: features",)),
     "an npz of unequal rows": Case(
         make=archive(features=npy(np.zeros((39, 30), np.float32)), y=LABELS), said=("equally many", "features: 39, y: 40")
     ),
@@ -104,18 +109,18 @@ CASES: Final[dict[str, Case]] = {
     "an npz of another width": Case(
         make=archive(features=npy(np.zeros((40, 29), np.float32)), y=LABELS), said=("h.npz: features: wrong shape", "29")
     ),
-    "an npz with NaN": Case(make=archive(features=npy(np.full((40, 30), np.nan, np.float32)), y=LABELS), said=("missing values", "row 0")),
-    "an npz with infinities": Case(make=archive(features=npy(np.full((40, 30), np.inf, np.float32)), y=LABELS), said=("h.npz: features", "row 0")),
+    "an npz with NaN": Case(make=archive(features=full(np.nan), y=LABELS), said=("missing values", "row 0")),
+    "an npz with infinities": Case(make=archive(features=full(np.inf), y=LABELS), said=("fails on the holdout", "contains infinity"), code=7),
     "an npz without anything": Case(make=archive(), said=("h.npz", "no arrays")),
     "an empty CSV": Case(make=file("h.csv", b""), said=("h.csv", "a header line and rows")),
     "a CSV of bytes": Case(make=file("h.csv", np.random.default_rng(0).bytes(10_000)), said=("h.csv", "a header line and rows")),
     "a CSV of zeros": Case(make=file("h.csv", bytes(10_000)), said=("h.csv",)),
     "a CSV with a line that is longer": Case(make=table(lambda rows: [*rows[:3], rows[3] + ",1,2,3", *rows[4:]]), said=("h.csv", "line 4")),
     "a CSV with an open quote": Case(make=table(lambda rows: [rows[0], '"' + rows[1], *rows[2:]]), said=("h.csv",)),
-    "a CSV with a field of 20 MB": Case(make=table(lambda rows: [rows[0], "x" * 20_000_000 + rows[1], *rows[2:]]), said=("h.csv", "mean radius")),
-    "a CSV of 100,000 columns": Case(
-        make=file("h.csv", b",".join(b"c%d" % at for at in range(100_000)) + b"\n" + b"1," * 99_999 + b"1\n"),
-        said=("no such target", "100000 in all"),
+    "a CSV with a field of 20 MB": Case(make=table(huge_field), said=("The data holds text in mean radius",)),
+    "a CSV of 10,000 columns": Case(
+        make=file("h.csv", b",".join(b"c%d" % at for at in range(10_000)) + b"\n" + b"1," * 9_999 + b"1\n"),
+        said=("no such target", "10000 in all"),
     ),
     "a CSV without a target in a row": Case(make=table(missing_target), said=("diagnosis", "missing values", "row 0")),
     "a CSV with a column twice": Case(make=table(lambda rows: [rows[0].replace("mean texture", "mean radius"), *rows[1:]]), said=("h.csv",)),
