@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 
 from sealift_packager.convert import graph
+from sealift_packager.convert.walk import all_nodes, all_tensors
 from sealift_packager.errors import ConversionError
 
 #: Of any tensor whose shape is known: 8 GiB of float32.
@@ -36,8 +37,8 @@ def check_bounds(model: Any, *, where: str) -> None:
             raise ConversionError(
                 "an input is too large", where=f"{where}: {spec.name}", expected=f"at most {MAX_INPUT_BYTES >> 30} GiB", found=found
             )
-    multiplied = {name for node in model.graph.node if node.op_type in _MULTIPLIES for name in node.input}
-    for tensor in model.graph.initializer:
+    multiplied = {name for node in all_nodes(model) if node.op_type in _MULTIPLIES for name in node.input}
+    for tensor in all_tensors(model):
         _check_values(tensor, tensor.name in multiplied, where)  # 3
 
 
@@ -60,7 +61,7 @@ def _check_values(tensor: Any, multiplied: bool, where: str) -> None:
     first = tuple(int(at) for at in np.argwhere(bad)[0])
     raise ConversionError(
         "a weight is not a number",
-        where=f"{where}: {tensor.name}",
+        where=f"{where}: {tensor.name or 'a constant'}",
         expected="finite numbers",
         found=f"{int(bad.sum()):,} of {values.size:,} values are NaN or infinite, the first at {list(first)}",
         advice="Training has diverged, or the file is damaged: save the model again.",

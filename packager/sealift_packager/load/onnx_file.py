@@ -10,8 +10,8 @@ from sealift_packager.errors import SourceModelError
 from sealift_packager.load import detect
 from sealift_packager.load.onnx_order import in_order
 from sealift_packager.load.onnx_weights import check_weights
-from sealift_packager.load.source import LoadOptions, SourceModel
-from sealift_packager.session import Settings, open_session, run_session
+from sealift_packager.load.source import Array, Arrays, LoadOptions, SourceModel
+from sealift_packager.session import Settings, open_session, run_batched, run_session
 from sealift_runtime.bundle.digest import Digest
 
 
@@ -36,10 +36,18 @@ def load_onnx(path: Path, options: LoadOptions) -> SourceModel:  # noqa: ARG001 
         framework=f"ONNX by {model.producer_name or 'an unnamed tool'} {model.producer_version}".strip(),
         digest=Digest.of_file(path),
         native=model,
-        predict=lambda arrays: run_session(session, arrays),
+        predict=lambda arrays: _ask(session, arrays),
         inputs=graph.input_specs(named),
         outputs=outputs,
     )
+
+
+def _ask(session: Any, arrays: Arrays) -> dict[str, Array]:
+    """One request as it is; more rows than a fixed first dimension has, in turns."""
+    fixed = {row.shape[0] for row in session.get_inputs() if row.shape and isinstance(row.shape[0], int)}
+    rows = {len(value) for value in arrays.values() if value.ndim}
+    fits = len(fixed) != 1 or len(rows) != 1 or rows <= fixed
+    return run_session(session, arrays) if fits else run_batched(session, arrays)
 
 
 def _read(path: Path) -> Any:

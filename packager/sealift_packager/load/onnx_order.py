@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
+from sealift_packager.convert.walk import subgraphs
 from sealift_packager.errors import SourceModelError
 
 _SHOWN: Final = 8
@@ -39,14 +40,6 @@ def _taken(node: Any) -> Iterator[str]:
         own = {row.name for row in (*branch.input, *branch.initializer)} | {name for inner in branch.node for name in inner.output}
         yield from (name for inner in branch.node for name in _taken(inner) if name not in own)
         yield from (row.name for row in branch.output if row.name not in own)
-
-
-def subgraphs(node: Any) -> Iterator[Any]:
-    """The graphs in a node's attributes."""
-    for attribute in node.attribute:
-        if attribute.HasField("g"):
-            yield attribute.g
-        yield from attribute.graphs
 
 
 def _check_known(graph: Any, known: set[str], where: str) -> None:

@@ -3,47 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import onnx
 
+from sealift_packager.convert.walk import all_tensors
 from sealift_packager.errors import SourceModelError
-from sealift_packager.load.onnx_order import subgraphs
 
 #: A dimension that is larger is a mistake or an attack: onnxruntime itself counts some of them with 32 bits.
 MAX_DIMENSION: Final = 2**31 - 1
 #: protobuf holds no larger message, and the graph with its weights is one.
 MAX_BYTES: Final = 2**31 - 2**20
 _HALF_BYTE: Final = {onnx.TensorProto.INT4: 4, onnx.TensorProto.UINT4: 4, onnx.TensorProto.FLOAT4E2M1: 4}
-
-
-def all_tensors(model: Any) -> Iterator[Any]:
-    """Every tensor of a model: initializers and attributes, subgraphs and functions included."""
-    yield from _of_graph(model.graph)
-    for function in model.functions:
-        for node in function.node:
-            yield from _of_node(node)
-
-
-def _of_graph(graph: Any) -> Iterator[Any]:
-    yield from graph.initializer
-    for row in graph.sparse_initializer:
-        yield from (row.values, row.indices)
-    for node in graph.node:
-        yield from _of_node(node)
-
-
-def _of_node(node: Any) -> Iterator[Any]:
-    for attribute in node.attribute:
-        if attribute.HasField("t"):
-            yield attribute.t
-        if attribute.HasField("sparse_tensor"):
-            yield from (attribute.sparse_tensor.values, attribute.sparse_tensor.indices)
-        yield from attribute.tensors
-    for branch in subgraphs(node):
-        yield from _of_graph(branch)
 
 
 def check_weights(model: Any, path: Path) -> None:
