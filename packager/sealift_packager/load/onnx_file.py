@@ -8,6 +8,7 @@ from typing import Any
 from sealift_packager.convert import graph
 from sealift_packager.errors import SourceModelError
 from sealift_packager.load import detect
+from sealift_packager.load.onnx_operators import check_operators
 from sealift_packager.load.onnx_order import in_order
 from sealift_packager.load.onnx_weights import check_weights
 from sealift_packager.load.source import Array, Arrays, LoadOptions, SourceModel
@@ -22,6 +23,7 @@ def load_onnx(path: Path, options: LoadOptions) -> SourceModel:  # noqa: ARG001 
     model = _read(path)
     check_weights(model, path)
     _check_opset(model, path)
+    check_operators(model, where=str(path))
     _put_in_order(model, in_order(model.graph, where=str(path)))
     try:
         onnx.load_external_data_for_model(model, str(path.parent))

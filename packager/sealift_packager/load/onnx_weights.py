@@ -59,7 +59,7 @@ def _size_bytes(tensor: Any, where: str) -> int | None:
         return None
     bits = _HALF_BYTE.get(tensor.data_type)
     try:
-        bits = bits or onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize * 8
+        bits = bits or int(onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize) * 8
     except KeyError as error:
         raise SourceModelError("a weight's element type is none that ONNX has", where=where, found=str(tensor.data_type)) from error
     return (math.prod(tensor.dims) * bits + 7) // 8

@@ -216,8 +216,10 @@ CASES: Final[dict[str, Case]] = {
     ),
     "no nodes": Case(make=changed(no_nodes), said=("no graph", "at least one node")),
     "a cycle": Case(make=changed(cyclic), said=("m.onnx", "a cycle", "first, second")),
-    "an unknown operator": Case(make=changed(node(1, op_type="Sharpen")), said=("m.onnx", "Sharpen")),
-    "an unknown domain": Case(make=changed(unknown_domain), said=("m.onnx", "Sharpen", "com.example")),
+    "an unknown operator": Case(
+        make=changed(node(1, op_type="Sharpen")), said=("m.onnx: operators that neither", "Sharpen of opset 18 (node second)", "Export the model")
+    ),
+    "an unknown domain": Case(make=changed(unknown_domain), said=("m.onnx: operators", "Sharpen of com.example (node second)")),
     "a NaN weight": Case(make=changed(values(np.nan)), said=("w: a weight is not a number", "1 of 9 values", "the first at [1, 1]")),
     "an infinite weight": Case(make=changed(values(np.inf)), said=("w: a weight is not a number", "1 of 9 values")),
     "a weight with too few bytes": Case(make=changed(initializer(raw_data=bytes(16))), said=("m.onnx: w", "36 bytes", "16")),
