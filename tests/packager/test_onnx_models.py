@@ -170,7 +170,7 @@ MODELS: dict[str, Callable[[], Any]] = {
 def rows_for(made: Any, path: Path) -> Path:
     """40 random rows of each input."""
     weights_there = {row.name for row in made.graph.initializer}
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for row in made.graph.input:
         if row.name not in weights_there:
             kind = helper.tensor_dtype_to_np_dtype(row.type.tensor_type.elem_type)

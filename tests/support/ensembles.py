@@ -200,4 +200,5 @@ def _random_rows(source: SourceModel, data: Array, count: int) -> Array:
     if source.takes_nan:
         rows[random.uniform(size=rows.shape) < 0.05] = np.nan
         rows[random.uniform(size=rows.shape) < 0.05] = 0
-    return rows.astype(np.float32)
+    narrow: Array = rows.astype(np.float32)
+    return narrow

@@ -62,7 +62,7 @@ def _size_bytes(tensor: Any, where: str) -> int | None:
         bits = bits or int(onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize) * 8
     except KeyError as error:
         raise SourceModelError("a weight's element type is none that ONNX has", where=where, found=str(tensor.data_type)) from error
-    return (math.prod(tensor.dims) * bits + 7) // 8
+    return (math.prod(int(size) for size in tensor.dims) * bits + 7) // 8
 
 
 def _check_external(tensor: Any, size: int | None, path: Path, where: str) -> None:

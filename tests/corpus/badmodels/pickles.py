@@ -105,7 +105,13 @@ def numpy_claims() -> bytes:
 
 def packed_zeros(packed: str) -> bytes:
     """Zeros, packed tightly."""
-    pack: Any = {"zlib": zlib.compressobj, "gzip": lambda: zlib.compressobj(wbits=31), "bz2": bz2.BZ2Compressor, "xz": lzma.LZMACompressor}[packed]()
+    makers: dict[str, Callable[[], Any]] = {
+        "zlib": zlib.compressobj,
+        "gzip": lambda: zlib.compressobj(wbits=31),
+        "bz2": bz2.BZ2Compressor,
+        "xz": lzma.LZMACompressor,
+    }
+    pack = makers[packed]()
     parts = [*(pack.compress(bytes(MIB)) for _ in range(80)), pack.flush()]
     return b"".join(parts)
 
