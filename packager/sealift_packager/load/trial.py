@@ -23,7 +23,7 @@ _KINDS: Final[dict[str, type[PackagerError]]] = {kind.__name__: kind for kind in
 
 def try_reading(kind: str, path: Path) -> None:
     """Read and ask the model once in another process; raises the error that reading gave, or `SourceModelError` if it gave none and broke."""
-    command = [sys.executable, "-m", "sealift_packager.load.trial", kind, str(path)]
+    command = [sys.executable, "-P", "-m", "sealift_packager.load.trial", kind, str(path)]  # -P: no module from the current folder
     try:
         done = subprocess.run(command, capture_output=True, timeout=TIMEOUT_S, check=False, text=True)
     except subprocess.TimeoutExpired as error:
