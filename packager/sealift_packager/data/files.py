@@ -77,7 +77,6 @@ def _read_csv(path: Path) -> dict[str, Array]:
     try:
         table: Any = pd.read_csv(path)
     except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
-<<<<<<< HEAD
         raise DataError(f"can't be read as CSV ({error})", where=str(path), expected="a header line and rows") from error
     return {str(name): table[name].to_numpy() for name in table.columns}
 
@@ -85,19 +84,6 @@ def _read_csv(path: Path) -> dict[str, Array]:
 def _plain(value: Array, where: str) -> Array:
     """Text as objects holding ``str``; numbers as they are; nothing else."""
     if value.dtype.kind in "biuf":
-=======
-        raise DataError(f"can't be read as CSV ({_line(error)})", where=str(path), expected="a header line and rows") from error
-    return {str(name): _plain(table[name].to_numpy()) for name in table.columns}
-
-
-def _line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
-
-
-def _plain(value: Array) -> Array:
-    """Text as objects holding ``str``; everything else as it is."""
-    if value.dtype.kind not in "OUT":
->>>>>>> 57870b6 (A corpus of bad models and data, each run through the packager under a bound of memory and time)
         return value
     if value.dtype.kind not in "OUT":
         advice = "Turn it into numbers or text, or leave it out."

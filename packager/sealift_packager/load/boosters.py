@@ -60,8 +60,8 @@ def read_lightgbm_file(path: Path) -> SourceModel:
     """The same, in this process at once."""
     lightgbm = import_library("lightgbm", str(path))
     text = path.read_text(errors="replace")
-    if "\nend of trees" not in text:
-        raise SourceModelError("the model is cut off", where=str(path), expected="a whole LightGBM text model", found="no 'end of trees'")
+    if "\nend of parameters" not in text:  # what stands behind the trees
+        raise SourceModelError("the model is cut off", where=str(path), expected="a whole LightGBM text model", found="no 'end of parameters'")
     booster = _read(lambda: lightgbm.Booster(model_str=text), path, "a LightGBM text model")
     return lightgbm_source(booster, Digest.of_file(path), str(path))
 
