@@ -77,8 +77,12 @@ def _read_csv(path: Path) -> dict[str, Array]:
     try:
         table: Any = pd.read_csv(path)
     except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
-        raise DataError(f"can't be read as CSV ({error})", where=str(path), expected="a header line and rows") from error
+        raise DataError(f"can't be read as CSV ({_line(error)})", where=str(path), expected="a header line and rows") from error
     return {str(name): table[name].to_numpy() for name in table.columns}
+
+
+def _line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _plain(value: Array, where: str) -> Array:
