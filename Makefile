@@ -16,7 +16,7 @@ PYTEST_FLAGS ?= -n 2 --dist loadfile -q
 PIP_FLAGS := --quiet --disable-pip-version-check --constraint constraints.txt
 SETUP_INPUTS := constraints.txt requirements-dev.txt runtime/pyproject.toml packager/pyproject.toml hub/pyproject.toml
 
-.PHONY: help setup demo test test-runtime check fix bench bench-packager clean compat
+.PHONY: help setup demo test test-runtime acceptance check fix bench bench-packager clean compat
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -54,11 +54,14 @@ demo: $(VENV)/.ready  ## Train, pack, publish, serve, drift, fail an update, upd
 	$(BIN)/python examples/demo
 
 test: $(VENV)/.ready $(WHEELHOUSE)/.ready $(SIGNING)/.ready test-runtime  ## Run all tests
-	$(BIN)/python -m pytest --ignore tests/runtime $(PYTEST_FLAGS)
+	$(BIN)/python -m pytest --ignore tests/runtime --ignore tests/acceptance $(PYTEST_FLAGS)
 
 test-runtime: $(CLEAN)/.ready  ## Run tests/runtime where only the runtime wheel is installed
 	$(CLEAN)/bin/pip install --quiet --disable-pip-version-check --no-deps --force-reinstall ./runtime
 	$(CLEAN)/bin/python -m pytest tests/runtime $(PYTEST_FLAGS)
+
+acceptance: $(VENV)/.ready  ## Run what takes long: trees on 100,000 rows, all bad models
+	$(BIN)/python -m pytest -q -s tests/acceptance
 
 check: $(VENV)/.ready  ## Lint, types, import contracts, docs against the real commands
 	$(BIN)/ruff check .

@@ -1,10 +1,14 @@
-"""Zip archives from outside (``.npz``, ``.pt``, ``.pt2``, ``.skops``): what they say they hold is bounded before any of it is read."""
+"""Archives and packed files from outside (``.npz``, ``.pt``, ``.pt2``, ``.skops``, joblib): what they unpack to is bounded before it is used."""
 
 from __future__ import annotations
 
+import bz2
+import lzma
 import zipfile
+import zlib
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from sealift_packager.errors import PackagerError, SourceModelError
 
@@ -31,3 +35,42 @@ def check_archive(archive: zipfile.ZipFile, path: Path, error: type[PackagerErro
                 expected=f"at most {MAX_RATIO} times its packed size",
                 found=f"{member.compress_size:,} bytes that become {member.file_size:,}",
             )
+
+
+#: How packed files begin, and what unpacks them. joblib's other packer, lz4, is no part of Python.
+_UNPACKERS: Final[dict[bytes, Callable[[], Any]]] = {
+    **dict.fromkeys((b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda"), zlib.decompressobj),
+    b"\x1f\x8b": lambda: zlib.decompressobj(wbits=31),
+    b"BZh": bz2.BZ2Decompressor,
+    b"\xfd7zXZ": lzma.LZMADecompressor,
+    b"\x5d\x00\x00": lzma.LZMADecompressor,
+}
+#: Little at a time: bzip2 makes 45,000 bytes of one.
+_READ_BYTES: Final = 4096
+
+
+def check_packed(path: Path) -> None:
+    """Unpack a packed file without keeping anything; `SourceModelError` once it is far more than it was.
+
+    One that is damaged is left to its reader.
+    """
+    with path.open("rb") as file:
+        head = file.read(8)
+        make = next((make for magic, make in _UNPACKERS.items() if head.startswith(magic)), None)
+        if make is None:
+            return
+        file.seek(0)
+        unpacker, read, total = make(), 0, 0
+        try:
+            while not unpacker.eof and (data := file.read(_READ_BYTES)):
+                read += len(data)
+                total += len(unpacker.decompress(data))
+                if total > SMALL_BYTES and total > MAX_RATIO * read:
+                    raise SourceModelError(
+                        "a packed file that unpacks to far more than it is",
+                        where=str(path),
+                        expected=f"at most {MAX_RATIO} times its packed size",
+                        found=f"{read:,} bytes that become {total:,}, and more to come" if not unpacker.eof else f"{read:,} that become {total:,}",
+                    )
+        except (zlib.error, lzma.LZMAError, OSError, EOFError, ValueError):
+            return

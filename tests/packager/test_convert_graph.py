@@ -8,6 +8,7 @@ from onnx import TensorProto, helper
 
 from sealift_packager.convert import graph
 from sealift_packager.convert.registry import convert_model
+from sealift_packager.convert.walk import all_graphs
 from sealift_packager.errors import ConversionError
 from sealift_packager.load.registry import load_model
 from sealift_packager.load.source import LoadOptions
@@ -39,10 +40,32 @@ def test_stale_shapes_paths_and_double_imports_go() -> None:
     assert [row.type.tensor_type.shape.dim[0].dim_param for row in tidy.graph.value_info] == ["batch"]
 
 
-def test_an_operator_set_that_is_too_new_or_too_old_is_refused() -> None:
-    for opset in (8, 22):
-        with pytest.raises(ConversionError, match=f"opset 9 to 21, found {opset}"):
-            graph.check_opset(model(opset), where="m.onnx")
+def test_an_operator_set_that_is_too_new_or_too_old_is_brought_to_one_that_devices_run() -> None:
+    assert [graph.opset_of(graph.at_known_opset(model(opset), where="m.onnx")) for opset in (8, 11, 18, 21, 22)] == [18, 18, 18, 21, 21]
+
+
+def test_a_graph_that_can_t_be_rewritten_is_refused_by_its_operator_set() -> None:
+    odd = model(8)
+    odd.graph.node.append(helper.make_node("Upsample", ["x", "x"], ["z"], mode="cubic"))
+    with pytest.raises(ConversionError, match="opset 9 to 21, found 8"):
+        graph.at_known_opset(odd, where="m.onnx")
+
+
+def test_doc_strings_and_stale_shapes_in_branches_go_too() -> None:
+    branch = helper.make_graph(
+        [helper.make_node("Neg", ["x"], ["b"], doc_string="/home/somebody/branch.py")],
+        "branch",
+        [],
+        [helper.make_tensor_value_info("b", TensorProto.FLOAT, None)],
+        doc_string="/home/somebody",
+        value_info=[helper.make_tensor_value_info("b", TensorProto.FLOAT, [3, 3])],
+    )
+    branching = model()
+    branching.graph.node[1].CopyFrom(helper.make_node("If", ["yes"], ["y"], then_branch=branch, else_branch=branch))
+    branching.graph.initializer.append(helper.make_tensor("yes", TensorProto.BOOL, [], [True]))
+    tidy = graph.tidy(branching)
+    assert b"somebody" not in tidy.SerializeToString()
+    assert [row for part in list(all_graphs(tidy))[1:] for row in part.value_info if row.type.tensor_type.shape.dim[0].dim_value == 3] == []
 
 
 def test_outputs_are_renamed_and_the_rest_dropped() -> None:

@@ -7,12 +7,16 @@ from typing import Any, Final
 
 import onnx
 
+from sealift_packager.convert.walk import all_graphs
 from sealift_packager.errors import ConversionError
+from sealift_packager.quiet import quiet
 from sealift_runtime.bundle.tensors import DATATYPES, TensorSpec
 
 #: The newest opset of the default domain that every onnxruntime from 1.20 on runs, and the one we write.
 MAX_OPSET: Final = 21
 MIN_OPSET: Final = 9
+#: DequantizeLinear takes an axis from this one on.
+QUANTIZABLE_OPSET: Final = 13
 TARGET_OPSET: Final = 18
 MAX_IR_VERSION: Final = 10
 DEFAULT_DOMAINS: Final = ("", "ai.onnx")
@@ -23,14 +27,30 @@ def opset_of(model: Any) -> int:
     return max((int(row.version) for row in model.opset_import if row.domain in DEFAULT_DOMAINS), default=0)
 
 
-def check_opset(model: Any, *, where: str) -> None:
-    """Raise `ConversionError` for an operator set that onnxruntime 1.20 can't run."""
+def at_known_opset(model: Any, *, where: str) -> Any:
+    """The model at an operator set that onnxruntime 1.20 runs and that quantizers can write, by ONNX's own version converter where it isn't.
+
+    What is between `MIN_OPSET` and `QUANTIZABLE_OPSET` stays as it is where the converter can't rewrite it. Raises `ConversionError` for what is
+    outside `MIN_OPSET` to `MAX_OPSET` and can't be rewritten.
+    """
     found = opset_of(model)
-    if not MIN_OPSET <= found <= MAX_OPSET:
-        advice = "Export it again with an opset in that range, or convert it with onnx.version_converter."
+    if QUANTIZABLE_OPSET <= found <= MAX_OPSET:
+        return model
+    single = copy_of(model)
+    _import_once(single)
+    try:
+        with quiet():
+            return onnx.version_converter.convert_version(single, min(max(found, TARGET_OPSET), MAX_OPSET))
+    except Exception as error:  # RuntimeError and ConvertError of C++ have no other base
+        if MIN_OPSET <= found <= MAX_OPSET:
+            return model
         raise ConversionError(
-            "the operator set is not supported", where=where, expected=f"opset {MIN_OPSET} to {MAX_OPSET}", found=f"{found}", advice=advice
-        )
+            "the operator set is not supported, and ONNX's version converter can't rewrite the graph",
+            where=where,
+            expected=f"opset {MIN_OPSET} to {MAX_OPSET}",
+            found=f"{found} ({(str(error).splitlines() or ['no message'])[0]:.200})",
+            advice="Export the model again with an opset in that range.",
+        ) from error
 
 
 def copy_of(model: Any) -> Any:
@@ -88,21 +108,31 @@ def _rename(node: Any, renaming: Mapping[str, str]) -> None:
 def tidy(model: Any) -> Any:
     """A copy in the form that every candidate starts from.
 
-    1. Stale ``value_info`` goes, and shapes are inferred anew: torch's export leaves shapes that contradict the graph.
+    1. Stale ``value_info`` goes, in subgraphs too, and shapes are inferred anew: torch's export leaves shapes that contradict the graph.
     2. Doc strings, metadata and the producer go: they name files and stack frames of the machine that exported.
     3. Each operator set is imported once; the IR version is one that onnxruntime 1.20 reads.
+    4. Weights are no inputs: before IR 4 they had to be, and then nothing that depends on them is computed ahead.
     """
     result = name_dimensions(model)
-    del result.graph.value_info[:]  # 1
+    for part in all_graphs(result):
+        del part.value_info[:]  # 1
     _strip(result)  # 2
-    versions: dict[str, int] = {}  # 3
-    for row in result.opset_import:
+    _import_once(result)  # 3
+    result.ir_version = min(max(int(result.ir_version), 7), MAX_IR_VERSION)
+    weights = {row.name for row in result.graph.initializer}  # 4
+    inputs = [copy_of(row) for row in result.graph.input if row.name not in weights]
+    del result.graph.input[:]
+    result.graph.input.extend(inputs)
+    return infer_shapes(result)
+
+
+def _import_once(model: Any) -> None:
+    versions: dict[str, int] = {}
+    for row in model.opset_import:
         domain = "" if row.domain in DEFAULT_DOMAINS else row.domain
         versions[domain] = max(versions.get(domain, 0), int(row.version))
-    del result.opset_import[:]
-    result.opset_import.extend(onnx.helper.make_opsetid(domain, version) for domain, version in sorted(versions.items()))
-    result.ir_version = min(max(int(result.ir_version), 7), MAX_IR_VERSION)
-    return infer_shapes(result)
+    del model.opset_import[:]
+    model.opset_import.extend(onnx.helper.make_opsetid(domain, version) for domain, version in sorted(versions.items()))
 
 
 def infer_shapes(model: Any) -> Any:
@@ -117,15 +147,14 @@ def infer_shapes(model: Any) -> Any:
 
 def _strip(model: Any) -> None:
     model.producer_name, model.producer_version, model.doc_string, model.domain = "", "", "", ""
-    model.graph.name, model.graph.doc_string = "model", ""
+    model.graph.name = "model"
     del model.metadata_props[:]
-    for part in (model.graph, *model.graph.node, *model.graph.input, *model.graph.output, *model.graph.initializer, *model.functions):
+    parts = [part for graph in all_graphs(model) for part in (graph, *graph.node, *graph.input, *graph.output, *graph.initializer)]
+    parts += [part for function in model.functions for part in (function, *function.node)]
+    for part in parts:
         part.doc_string = ""
         if hasattr(part, "metadata_props"):
             del part.metadata_props[:]
-    for node in (node for function in model.functions for node in function.node):
-        node.doc_string = ""
-        del node.metadata_props[:]
 
 
 def input_specs(model: Any) -> tuple[TensorSpec, ...]:

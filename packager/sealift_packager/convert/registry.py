@@ -8,6 +8,7 @@ from typing import Any, Final
 import onnx
 
 from sealift_packager.convert import graph
+from sealift_packager.convert.bounds import check_bounds
 from sealift_packager.convert.onnx_as_is import convert_onnx
 from sealift_packager.convert.result import Converted, described
 from sealift_packager.convert.scikit import convert_scikit
@@ -33,11 +34,10 @@ CONVERTERS: Final[dict[str, Callable[[SourceModel], Any]]] = {
 
 def convert_model(source: SourceModel) -> Converted:
     """The source's graph, tidied and checked; `ConversionError`."""
-    model = CONVERTERS[source.kind](source)
-    graph.check_opset(model, where=f"{source.kind} model")
-    tidied = reorder_gelu(graph.tidy(model))
+    tidied = reorder_gelu(graph.tidy(graph.at_known_opset(CONVERTERS[source.kind](source), where=f"{source.kind} model")))
     try:
         onnx.checker.check_model(tidied)
     except (onnx.checker.ValidationError, ValueError) as error:
         raise ConversionError(f"the graph is not valid ONNX ({str(error).splitlines()[0]})", where=f"{source.kind} model") from error
+    check_bounds(tidied, where=f"{source.kind} model")
     return described(tidied, source)

@@ -7,13 +7,15 @@ from typing import Any, Final
 import onnx
 
 from sealift_packager.convert import graph
-from sealift_packager.convert.missing_values import mend_missing_values
+from sealift_packager.convert.one_hot import shape_of_one_hot, write_one_hot
+from sealift_packager.convert.prepared import prepared
 from sealift_packager.convert.trees import ML_OPSET, convert_trees, ensemble_nodes
 from sealift_packager.errors import ConversionError, PackagerError
 from sealift_packager.load.source import SourceModel
 from sealift_packager.quiet import quiet
 from sealift_packager.session import Settings, open_session
 from sealift_packager.trees.from_estimator import library_of, read_estimator
+from sealift_packager.trees.within import fitted_parts, is_trees
 from sealift_runtime.bundle.tensors import TensorSpec
 
 _ADVICE: Final = "See https://onnx.ai/sklearn-onnx/supported.html for the estimators that it knows; or replace this step by one of them."
@@ -42,19 +44,19 @@ def _convert(source: SourceModel, *, double: bool) -> Any:
         import skl2onnx
     except ImportError as error:
         raise ConversionError("skl2onnx is not installed", where="scikit-learn model", advice="pip install 'sealift-packager[sklearn]'") from error
-    final = source.native.steps[-1][1] if source.inner else None
-    own: dict[str, Any] = {}
-    if final is not None:
-        own = {"custom_conversion_functions": {type(final): _write_trees}, "custom_shape_calculators": {type(final): _shape_of_trees}}
-    options = {"zipmap": False} if "probabilities" in source.outputs and (final is None or library_of(final) == "sklearn") else None
+    native = prepared(source.native)
+    converters, shapes = _own(native)
+    final = native.steps[-1][1] if hasattr(native, "steps") else native
+    options = {"zipmap": False} if "probabilities" in source.outputs and library_of(final) == "sklearn" else None
     try:
         with quiet():
             model = skl2onnx.convert_sklearn(
-                source.native,
+                native,
                 initial_types=[(spec.name, _type(spec, double=double)) for spec in source.inputs],
                 options=options,
                 target_opset={"": graph.TARGET_OPSET, "ai.onnx.ml": ML_OPSET},
-                **own,
+                custom_conversion_functions=converters,
+                custom_shape_calculators=shapes,
             )
     except PackagerError:
         raise
@@ -67,9 +69,16 @@ def _convert(source: SourceModel, *, double: bool) -> Any:
             where=type(source.native).__name__,
             advice=f"{_ADVICE}{hint}",
         ) from error
-    if final is None:
-        mend_missing_values(model, source.native)
     return model
+
+
+def _own(native: Any) -> tuple[dict[type, Any], dict[type, Any]]:
+    """Our converters and shape calculators, by the classes in the model that they are for."""
+    parts = list(fitted_parts(native))
+    trees = {type(part) for part in parts if is_trees(part) and read_estimator(part) is not None}
+    encoders = {type(part) for part in parts if type(part).__name__ == "OneHotEncoder"}
+    converters = dict.fromkeys(trees, _write_trees) | dict.fromkeys(encoders, write_one_hot)
+    return converters, dict.fromkeys(trees, _shape_of_trees) | dict.fromkeys(encoders, shape_of_one_hot)
 
 
 def _culprit(model: Any, message: str) -> str:
@@ -82,7 +91,7 @@ def _culprit(model: Any, message: str) -> str:
 
 
 def _write_trees(scope: Any, operator: Any, container: Any) -> None:
-    """skl2onnx's converter of a pipeline's last step."""
+    """skl2onnx's converter of trees, wherever in a model they stand."""
     ensemble = read_estimator(operator.raw_operator)
     if ensemble is None:
         raise ConversionError("trees that can't be written exactly", where=type(operator.raw_operator).__name__)
@@ -95,7 +104,9 @@ def _write_trees(scope: Any, operator: Any, container: Any) -> None:
         narrowed = f"{prefix}_rows"
         container.nodes.append(onnx.helper.make_node("Cast", [rows], [narrowed], name=f"{prefix}_cast", to=onnx.TensorProto.FLOAT))
         rows = narrowed
-    nodes, initializers = ensemble_nodes(ensemble, rows, names, prefix=prefix, double=double)
+    raw = container.has_options(operator.raw_operator, "raw_scores") and scope.get_options(operator.raw_operator, {"raw_scores": False}, fail=False)
+    scores = bool(raw and raw["raw_scores"])
+    nodes, initializers = ensemble_nodes(ensemble, rows, names, prefix=prefix, double=double, scores=scores)
     container.nodes.extend(nodes)
     container.initializers.extend(initializers)
     container.node_domain_version_pair_sets.update({("", graph.TARGET_OPSET), ("ai.onnx.ml", ML_OPSET)})

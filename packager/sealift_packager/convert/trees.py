@@ -48,9 +48,12 @@ def _output(name: str, ensemble: Ensemble) -> Any:
 
 
 def ensemble_nodes(
-    ensemble: Ensemble, rows: str, outputs: tuple[str, ...], *, prefix: str = "trees", double: bool = False
+    ensemble: Ensemble, rows: str, outputs: tuple[str, ...], *, prefix: str = "trees", double: bool = False, scores: bool = False
 ) -> tuple[list[Any], list[Any]]:
-    """Nodes and initializers from ``rows`` [batch, features] to ``outputs`` (``label`` and ``probabilities``, or one number per target)."""
+    """Nodes and initializers from ``rows`` [batch, features] to ``outputs`` (``label`` and ``probabilities``, or one number per target).
+
+    ``scores`` asks for a classifier's sums in the place of its probabilities, [batch, classes]: of two classes, minus and plus the one sum.
+    """
     writer = _Writer(prefix)
     raw = writer.trees(ensemble, rows, double=double)
     if ensemble.divisor != 1:
@@ -60,7 +63,7 @@ def ensemble_nodes(
     if ensemble.classes is None:
         writer.value(ensemble.link, raw, outputs[0])
     else:
-        writer.classes(ensemble, raw, outputs)
+        writer.classes(ensemble, raw, outputs, scores=scores)
     return writer.nodes, writer.initializers
 
 
@@ -108,7 +111,7 @@ class _Writer:
         else:
             self.add({kinds.IDENTITY: "Identity", kinds.EXP: "Exp", kinds.SIGMOID: "Sigmoid"}[link], raw, output=output)
 
-    def classes(self, ensemble: Ensemble, raw: str, outputs: tuple[str, ...]) -> None:
+    def classes(self, ensemble: Ensemble, raw: str, outputs: tuple[str, ...], *, scores: bool) -> None:
         """A classifier's label, and its probabilities if they are wanted."""
         binary = ensemble.outputs == 1
         if binary:
@@ -117,7 +120,9 @@ class _Writer:
         else:
             best = self.add("ArgMax", raw, axis=1, keepdims=0)
         self.add("Gather", self.constant("classes", _labels(ensemble)), best, output=outputs[0], axis=0)
-        if len(outputs) > 1:
+        if len(outputs) > 1 and scores:
+            self.add("Concat", self.add("Neg", raw), raw, output=outputs[1], axis=1) if binary else self.add("Identity", raw, output=outputs[1])
+        elif len(outputs) > 1:
             self.probabilities(ensemble.link, raw, outputs[1], binary=binary)
 
     def probabilities(self, link: str, raw: str, output: str, *, binary: bool) -> None:

@@ -66,8 +66,9 @@ def _read_npz(path: Path) -> dict[str, Array]:
             check_archive(packed, path, DataError)
         with np.load(path, allow_pickle=False) as archive:
             return {name: np.asarray(archive[name]) for name in archive.files}
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
-        raise DataError(f"can't be read as .npz ({error})", where=str(path), expected="a whole archive of plain arrays (no objects)") from error
+    except (OSError, ValueError, zipfile.BadZipFile, EOFError, MemoryError, RuntimeError) as error:
+        expected = "a whole archive of plain arrays (no objects)"
+        raise DataError(f"can't be read as .npz ({_line(error)})", where=str(path), expected=expected) from error
 
 
 def _read_csv(path: Path) -> dict[str, Array]:
@@ -76,8 +77,12 @@ def _read_csv(path: Path) -> dict[str, Array]:
     try:
         table: Any = pd.read_csv(path)
     except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
-        raise DataError(f"can't be read as CSV ({error})", where=str(path), expected="a header line and rows") from error
+        raise DataError(f"can't be read as CSV ({_line(error)})", where=str(path), expected="a header line and rows") from error
     return {str(name): table[name].to_numpy() for name in table.columns}
+
+
+def _line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _plain(value: Array, where: str) -> Array:

@@ -2,7 +2,8 @@
 
 Reading order: ``source`` (the value and its options), ``detect`` (the kind, from the content), one module per kind
 (``scikit``, ``boosters``, ``torch_program`` with ``torch_program_safety``, ``torch_script``, ``torch_state`` with ``torch_common`` and
-``dynamic``, ``onnx_file``), ``registry`` (kind → loader, and `load_model`).
+``dynamic``, ``onnx_file``), what stands against bad files (``memory``, ``trial``, ``onnx_weights``, ``onnx_order``, ``onnx_operators``),
+``registry`` (kind → loader, and `load_model`).
 
 A framework is imported by its own module alone, when a model of its kind comes. Never imports ``convert``.
 """

@@ -7,6 +7,7 @@ Their input is one float32 tensor ``features`` [batch, columns], NaN where a val
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -15,42 +16,76 @@ import numpy as np
 
 from sealift_packager.errors import SourceModelError
 from sealift_packager.load import detect
+from sealift_packager.load.memory import bounded_memory
 from sealift_packager.load.source import Array, Arrays, LoadOptions, SourceModel
+from sealift_packager.load.trial import try_reading
 from sealift_packager.quiet import quiet
 from sealift_packager.trees.ensemble import Ensemble
 from sealift_packager.trees.from_catboost import read_catboost
 from sealift_packager.trees.from_estimator import catboost_json, check_missing
 from sealift_packager.trees.from_lightgbm import feature_names, read_lightgbm
 from sealift_packager.trees.from_xgboost import read_xgboost
+from sealift_packager.trees.validity import check_ensemble
 from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.bundle.tensors import TensorSpec
 
 FEATURES: Final = "features"
+#: Time and line of source that XGBoost and CatBoost put before what they say.
+_CPP_PLACE: Final = re.compile(r"^(\[[\d:]+\] )?\S+\.(cc|cpp|h):\d+: ")
 Rows = Callable[[Array], Array]
 
 
 def load_xgboost(path: Path, options: LoadOptions) -> SourceModel:  # noqa: ARG001  (a loader)
     """A booster that ``save_model`` wrote."""
+    import_library(detect.XGBOOST, str(path))
+    try_reading(detect.XGBOOST, path)
+    return read_xgboost_file(path)
+
+
+def read_xgboost_file(path: Path) -> SourceModel:
+    """The same, in this process at once."""
     xgboost = import_library("xgboost", str(path))
     booster = _read(lambda: xgboost.Booster(model_file=str(path)), path, "an XGBoost model (.json or .ubj)")
-    return xgboost_source(booster, Digest.of_file(path))
+    return xgboost_source(booster, Digest.of_file(path), str(path))
 
 
 def load_lightgbm(path: Path, options: LoadOptions) -> SourceModel:  # noqa: ARG001  (a loader)
     """A booster that ``save_model`` wrote."""
+    import_library(detect.LIGHTGBM, str(path))
+    try_reading(detect.LIGHTGBM, path)
+    return read_lightgbm_file(path)
+
+
+def read_lightgbm_file(path: Path) -> SourceModel:
+    """The same, in this process at once."""
     lightgbm = import_library("lightgbm", str(path))
     text = path.read_text(errors="replace")
-    if "\nend of trees" not in text:  # LightGBM itself crashes the process on some files that are cut off
-        raise SourceModelError("the model is cut off", where=str(path), expected="a whole LightGBM text model", found="no 'end of trees'")
+    if "\nend of parameters" not in text:  # what stands behind the trees
+        raise SourceModelError("the model is cut off", where=str(path), expected="a whole LightGBM text model", found="no 'end of parameters'")
     booster = _read(lambda: lightgbm.Booster(model_str=text), path, "a LightGBM text model")
-    return lightgbm_source(booster, Digest.of_file(path))
+    return lightgbm_source(booster, Digest.of_file(path), str(path))
 
 
 def load_catboost(path: Path, options: LoadOptions) -> SourceModel:  # noqa: ARG001  (a loader)
     """A model that ``save_model`` wrote."""
+    import_library(detect.CATBOOST, str(path))
+    try_reading(detect.CATBOOST, path)
+    return read_catboost_file(path)
+
+
+def read_catboost_file(path: Path) -> SourceModel:
+    """The same, in this process at once."""
     catboost = import_library("catboost", str(path))
     model = _read(lambda: catboost.CatBoost().load_model(str(path)), path, "a CatBoost model (.cbm)")
-    return catboost_source(model, Digest.of_file(path))
+    return catboost_source(model, Digest.of_file(path), str(path))
+
+
+#: Kind → reader, as the process that tries a file calls it.
+READERS: Final[dict[str, Callable[[Path], SourceModel]]] = {
+    detect.XGBOOST: read_xgboost_file,
+    detect.LIGHTGBM: read_lightgbm_file,
+    detect.CATBOOST: read_catboost_file,
+}
 
 
 def import_library(name: str, where: str) -> Any:
@@ -64,14 +99,32 @@ def import_library(name: str, where: str) -> Any:
 
 def _read(action: Callable[[], Any], path: Path, expected: str) -> Any:
     try:
-        with quiet():
+        with quiet(), bounded_memory(path):
             return action()
+    except SourceModelError:
+        raise
     except Exception as error:  # each library has errors of its own
-        detail = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        detail = _CPP_PLACE.sub("", str(error).strip()).splitlines()[0] if str(error).strip() else type(error).__name__
         raise SourceModelError(f"can't be read ({detail:.200})", where=str(path), expected=f"a whole file of {expected}") from error
 
 
-def xgboost_source(model: Any, digest: Digest) -> SourceModel:
+def _ensemble(read: Callable[[], Ensemble], where: str) -> Ensemble:
+    """What a reader makes of a library's own form, checked; `SourceModelError` where that form lacks or contradicts something."""
+    try:
+        ensemble = read()
+    except (KeyError, IndexError, ValueError, TypeError, OverflowError) as error:
+        detail = f"{type(error).__name__}: {error}"
+        raise SourceModelError(
+            f"its trees contradict themselves ({detail:.200})",
+            where=where,
+            expected="a whole model",
+            advice="The file is damaged: save the model again.",
+        ) from error
+    check_ensemble(ensemble, where=where)
+    return ensemble
+
+
+def xgboost_source(model: Any, digest: Digest, where: str = "XGBoost model") -> SourceModel:
     """A Booster, or the scikit-learn wrapper around one."""
     xgboost = import_library("xgboost", "XGBoost model")
     wrapped = hasattr(model, "get_booster")
@@ -82,7 +135,7 @@ def xgboost_source(model: Any, digest: Digest) -> SourceModel:
         best = booster.attributes().get("best_iteration")
         rounds = int(best) + 1 if best is not None else None
     labels = np.asarray(model.classes_) if wrapped and hasattr(model, "classes_") else None
-    ensemble = read_xgboost(bytes(booster.save_raw("json")), classes=labels, rounds=rounds)
+    ensemble = _ensemble(lambda: read_xgboost(bytes(booster.save_raw("json")), classes=labels, rounds=rounds), where)
     names, types = booster.feature_names, booster.feature_types
 
     def ask(rows: Array) -> Array:
@@ -100,7 +153,7 @@ def _from_margin(margin: Array) -> Array:
     return shares
 
 
-def lightgbm_source(model: Any, digest: Digest) -> SourceModel:
+def lightgbm_source(model: Any, digest: Digest, where: str = "LightGBM model") -> SourceModel:
     """A Booster, or the scikit-learn wrapper around one."""
     lightgbm = import_library("lightgbm", "LightGBM model")
     wrapped = hasattr(model, "booster_")
@@ -114,17 +167,17 @@ def lightgbm_source(model: Any, digest: Digest) -> SourceModel:
             advice="Encode them before LightGBM (OrdinalEncoder) and name the columns with categorical_feature.",
         )
     labels = np.asarray(model.classes_) if wrapped and hasattr(model, "classes_") else None
-    ensemble = read_lightgbm(text, classes=labels)
+    ensemble = _ensemble(lambda: read_lightgbm(text, classes=labels), where)
     names = feature_names(text)
     named = () if all(name == f"Column_{at}" for at, name in enumerate(names)) else names
     return _source(detect.LIGHTGBM, f"LightGBM {lightgbm.__version__}", digest, model, ensemble, booster.predict, named)
 
 
-def catboost_source(model: Any, digest: Digest) -> SourceModel:
+def catboost_source(model: Any, digest: Digest, where: str = "CatBoost model") -> SourceModel:
     """A CatBoost model of any class."""
     catboost = import_library("catboost", "CatBoost model")
     labels = np.asarray(model.classes_) if len(model.classes_) else None
-    ensemble = read_catboost(catboost_json(model), classes=labels)
+    ensemble = _ensemble(lambda: read_catboost(catboost_json(model), classes=labels), where)
     kind = "Probability" if ensemble.classes is not None else "RawFormulaVal"
     if ensemble.classes is None and ensemble.link == "exp":
         kind = "Exponent"

@@ -8,8 +8,11 @@ from typing import Any
 from sealift_packager.convert import graph
 from sealift_packager.errors import SourceModelError
 from sealift_packager.load import detect
-from sealift_packager.load.source import LoadOptions, SourceModel
-from sealift_packager.session import Settings, open_session, run_session
+from sealift_packager.load.onnx_operators import check_operators
+from sealift_packager.load.onnx_order import in_order
+from sealift_packager.load.onnx_weights import check_weights
+from sealift_packager.load.source import Array, Arrays, LoadOptions, SourceModel
+from sealift_packager.session import Settings, open_session, run_batched, run_session
 from sealift_runtime.bundle.digest import Digest
 
 
@@ -17,14 +20,11 @@ def load_onnx(path: Path, options: LoadOptions) -> SourceModel:  # noqa: ARG001 
     """Read and check an ONNX model; its reference answers are onnxruntime's with every optimization off."""
     import onnx
 
-    try:
-        model = onnx.load(path, load_external_data=False)
-    except Exception as error:  # protobuf's errors have no common base
-        raise SourceModelError(f"can't be parsed ({error})", where=str(path), expected="a whole ONNX file") from error
-    if not model.graph.node:
-        raise SourceModelError("no graph", where=str(path), expected="an ONNX model with at least one node", found="a file without")
-    for tensor in model.graph.initializer:
-        _check_external(tensor, path)
+    model = _read(path)
+    check_weights(model, path)
+    _check_opset(model, path)
+    check_operators(model, where=str(path))
+    _put_in_order(model, in_order(model.graph, where=str(path)))
     try:
         onnx.load_external_data_for_model(model, str(path.parent))
         onnx.checker.check_model(model)
@@ -38,20 +38,46 @@ def load_onnx(path: Path, options: LoadOptions) -> SourceModel:  # noqa: ARG001 
         framework=f"ONNX by {model.producer_name or 'an unnamed tool'} {model.producer_version}".strip(),
         digest=Digest.of_file(path),
         native=model,
-        predict=lambda arrays: run_session(session, arrays),
+        predict=lambda arrays: _ask(session, arrays),
         inputs=graph.input_specs(named),
         outputs=outputs,
     )
 
 
-def _check_external(tensor: Any, path: Path) -> None:
+def _ask(session: Any, arrays: Arrays) -> dict[str, Array]:
+    """One request as it is; more rows than a fixed first dimension has, in turns."""
+    fixed = {row.shape[0] for row in session.get_inputs() if row.shape and isinstance(row.shape[0], int)}
+    rows = {len(value) for value in arrays.values() if value.ndim}
+    fits = len(fixed) != 1 or len(rows) != 1 or rows <= fixed
+    return run_session(session, arrays) if fits else run_batched(session, arrays)
+
+
+def _read(path: Path) -> Any:
     import onnx
 
-    if tensor.data_location != onnx.TensorProto.EXTERNAL:
+    try:
+        model = onnx.load(path, load_external_data=False)
+    except Exception as error:  # protobuf's errors have no common base
+        raise SourceModelError(f"can't be parsed ({error})", where=str(path), expected="a whole ONNX file") from error
+    if not model.graph.node:
+        raise SourceModelError("no graph", where=str(path), expected="an ONNX model with at least one node", found="a file without")
+    return model
+
+
+def _put_in_order(model: Any, order: list[int]) -> None:
+    """Some exporters write nodes as they come; the standard wants each after those it takes from."""
+    if order == list(range(len(order))):
         return
-    location = next((row.value for row in tensor.external_data if row.key == "location"), "")
-    target = (path.parent / location).resolve()
-    if not location or Path(location).is_absolute() or not target.is_relative_to(path.parent.resolve()):
-        raise SourceModelError("external weights lie outside the model's folder", where=f"{path}: {tensor.name}", found=repr(location))
-    if not target.is_file():
-        raise SourceModelError("external weights are missing", where=f"{path}: {tensor.name}", expected=str(target))
+    nodes = [graph.copy_of(model.graph.node[number]) for number in order]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+
+
+def _check_opset(model: Any, path: Path) -> None:
+    """Refuse what no onnx of today can read; `convert` brings the others to a version that devices run."""
+    import onnx
+
+    found, newest = graph.opset_of(model), onnx.defs.onnx_opset_version()
+    if not 1 <= found <= newest:
+        advice = "Export it again with an older opset." if found > newest else "Is it cut off? Export it again."
+        raise SourceModelError("the operator set is not supported", where=str(path), expected=f"opset 1 to {newest}", found=str(found), advice=advice)

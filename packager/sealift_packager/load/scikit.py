@@ -9,18 +9,24 @@ from typing import Any, Final
 
 import numpy as np
 
+from sealift_packager.archives import check_packed
 from sealift_packager.errors import SourceModelError, UntrustedPickleError
 from sealift_packager.load import detect
 from sealift_packager.load.boosters import catboost_source, lightgbm_source, xgboost_source
+from sealift_packager.load.memory import bounded_memory
+from sealift_packager.load.missing_text import knows_missing_text
 from sealift_packager.load.source import Array, Arrays, LoadOptions, SourceModel
+from sealift_packager.quiet import quiet
 from sealift_packager.trees.from_estimator import library_of
 from sealift_packager.trees.from_scikit import read_scikit
+from sealift_packager.trees.within import fitted_parts, is_trees
 from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.bundle.tensors import TensorSpec
 
 FEATURES: Final = "features"
 #: Their types in a skops file are numbers and settings; what they read back is their own model format.
 SAFE_PACKAGES: Final = ("sklearn", "numpy", "scipy", "xgboost", "lightgbm", "catboost", "builtins", "collections")
+_ELSEWHERE: Final = "What is neither (an outlier detector, a clustering, a transformer) can be converted with skl2onnx and given as ONNX."
 #: Estimators of these libraries, whatever file or pipeline they come in.
 WRAPPERS: Final[dict[str, Callable[[Any, Digest], SourceModel]]] = {
     "xgboost": xgboost_source,
@@ -61,7 +67,8 @@ def load_skops(path: Path, options: LoadOptions) -> SourceModel:
                 found=", ".join(foreign[:20]) + (f", … ({len(foreign)} in all)" if len(foreign) > 20 else ""),
                 advice="If you know these types and where the file comes from, give --trust-pickle.",
             )
-        model = skops.io.load(path, trusted=skops.io.get_untrusted_types(file=path))
+        with bounded_memory(path):
+            model = skops.io.load(path, trusted=skops.io.get_untrusted_types(file=path))
     except SourceModelError:
         raise
     except Exception as error:  # skops and the types' own __setstate__ raise anything
@@ -79,33 +86,33 @@ def estimator_source(model: Any, digest: Digest, options: LoadOptions, where: st
     names = tuple(str(name) for name in getattr(model, "feature_names_in_", ()))
     inputs = _inputs(model, names, options)
     trees = read_scikit(model)
+    missing_text = knows_missing_text(model)
     return SourceModel(
         kind=detect.SCIKIT,
         framework=f"scikit-learn {version}",
         digest=digest,
         native=model,
-        predict=lambda arrays: _predict(model, names, arrays),
+        predict=lambda arrays: _predict(model, names, arrays, missing_text=missing_text),
         inputs=inputs,
         outputs=_outputs(model),
         columns={FEATURES: names} if names and len(inputs) == 1 and inputs[0].name == FEATURES else {},
-        takes_nan=_takes_nan(model),
+        takes_nan=_takes_nan(model, names, inputs),
         trees=trees if len(inputs) == 1 and inputs[0].name == FEATURES else None,
-        inner=_last_step(model, digest),
+        inner=_inner_trees(model, digest) if trees is None else (),
     )
 
 
-def _last_step(model: Any, digest: Digest) -> tuple[SourceModel, ...]:
-    """The trees that a pipeline ends in, as a model of their own: its thresholds lie behind the steps before, where no row of data can aim."""
-    final = model.steps[-1][1] if hasattr(model, "steps") and model.steps else None
-    if final is None or final == "passthrough":
-        return ()
-    if library_of(final) in WRAPPERS:
-        source = WRAPPERS[library_of(final)](final, digest)
-    elif read_scikit(final) is not None:
-        source = estimator_source(final, digest, LoadOptions(), "the pipeline's last step")
-    else:
-        return ()
-    return (dataclasses.replace(source, columns={}),)
+def _inner_trees(model: Any, digest: Digest) -> tuple[SourceModel, ...]:
+    """The trees within a model, each as a model of its own: their thresholds lie behind the steps before, where no row of data can aim."""
+    found = []
+    for part in fitted_parts(model):
+        if part is model or not is_trees(part):
+            continue
+        if library_of(part) in WRAPPERS:
+            found.append(WRAPPERS[library_of(part)](part, digest))
+        elif read_scikit(part) is not None:
+            found.append(estimator_source(part, digest, LoadOptions(), f"{type(part).__name__} in the model"))
+    return tuple(dataclasses.replace(source, columns={}) for source in found)
 
 
 def _unpickle(path: Path) -> Any:
@@ -114,8 +121,12 @@ def _unpickle(path: Path) -> Any:
         import sklearn  # noqa: F401  (most pickles need it, and its absence has its own message)
     except ImportError as error:
         raise SourceModelError(f"{error.name} is not installed", where=str(path), advice="pip install 'sealift-packager[sklearn]'") from error
+    check_packed(path)
     try:
-        return joblib.load(path)
+        with bounded_memory(path):
+            return joblib.load(path)
+    except SourceModelError:
+        raise
     except Exception as error:  # a pickle can raise anything
         raise SourceModelError(
             f"can't be unpickled ({type(error).__name__}: {error})",
@@ -133,14 +144,32 @@ def _check_estimator(model: Any, where: str) -> str:
 
     expected = "a fitted scikit-learn classifier or regressor, or a pipeline that ends in one"
     if not isinstance(model, BaseEstimator) or not (is_classifier(model) or is_regressor(model)):
-        raise SourceModelError("not a model", where=where, expected=expected, found=f"{type(model).__module__}.{type(model).__qualname__}")
+        advice = _ELSEWHERE if isinstance(model, BaseEstimator) else None
+        found = f"{type(model).__module__}.{type(model).__qualname__}"
+        raise SourceModelError("not a model", where=where, expected=expected, found=found, advice=advice)
     try:
         check_is_fitted(model)
     except NotFittedError as error:
         raise SourceModelError("the model is not fitted", where=where, expected=expected, advice="Save it after fit().") from error
     if np.ndim(getattr(model, "classes_", [0])[0]) or (isinstance(getattr(model, "classes_", None), list)):
-        raise SourceModelError("several targets at once are not supported", where=where, expected="a classifier of one target")
+        advice = "Pack one classifier for each target."
+        raise SourceModelError("several targets at once are not supported", where=where, expected="a classifier of one target", advice=advice)
+    for part in fitted_parts(model):
+        if _encodes_text(part):
+            raise SourceModelError(
+                "trees that encode categories of a pandas table themselves",
+                where=f"{where}: {type(part).__name__}",
+                expected="numbers",
+                found=f"categorical_features={part.categorical_features!r}",
+                advice="Put OrdinalEncoder(handle_unknown='use_encoded_value', unknown_value=np.nan) before it, and name the columns by number.",
+            )
     return str(sklearn.__version__)
+
+
+def _encodes_text(part: Any) -> bool:
+    own = getattr(part, "_preprocessor", None)  # of histogram gradient boosting, which has categories of its own
+    steps = fitted_parts(own) if own is not None else ()
+    return any(np.asarray(row).dtype.kind not in "biuf" for step in steps for row in getattr(step, "categories_", ()))
 
 
 def _inputs(model: Any, names: tuple[str, ...], options: LoadOptions) -> tuple[TensorSpec, ...]:
@@ -160,27 +189,44 @@ def _outputs(model: Any) -> tuple[str, ...]:
     return ("label", "probabilities") if hasattr(model, "predict_proba") else ("label",)
 
 
-def _predict(model: Any, names: tuple[str, ...], arrays: Arrays) -> dict[str, Array]:
-    table = _table(names, arrays)
-    found = np.asarray(model.predict(table))
+def _predict(model: Any, names: tuple[str, ...], arrays: Arrays, *, missing_text: bool) -> dict[str, Array]:
+    table = _table(names, arrays, missing_text=missing_text)
+    with quiet():  # an encoder warns of what it was told to ignore
+        found = np.asarray(model.predict(table))
+        shares = np.asarray(model.predict_proba(table), np.float32) if hasattr(model, "classes_") and hasattr(model, "predict_proba") else None
     if not hasattr(model, "classes_"):
         return {"prediction": found.reshape(len(found), -1).astype(np.float32)}
     label = {"label": found.astype(object) if found.dtype.kind in "UO" else found.astype(np.int64)}
-    if not hasattr(model, "predict_proba"):
-        return label
-    return label | {"probabilities": np.asarray(model.predict_proba(table), np.float32)}
+    return label if shares is None else label | {"probabilities": shares}
 
 
-def _table(names: tuple[str, ...], arrays: Arrays) -> Any:
+def _table(names: tuple[str, ...], arrays: Arrays, *, missing_text: bool) -> Any:
     import pandas as pd
 
     if FEATURES in arrays and len(arrays) == 1:
         values = arrays[FEATURES].astype(np.float64)
         return pd.DataFrame(values, columns=list(names)) if names else values
-    return pd.DataFrame({name: values.reshape(-1) for name, values in arrays.items()})
+    columns = {name: values.reshape(-1) for name, values in arrays.items()}
+    if missing_text:
+        columns = {name: np.where(values == "", np.nan, values) if values.dtype == object else values for name, values in columns.items()}
+    return pd.DataFrame(columns)
 
 
-def _takes_nan(model: Any) -> bool:
+def _takes_nan(model: Any, names: tuple[str, ...], inputs: tuple[TensorSpec, ...]) -> bool:
+    """Whether a number may be missing: as the model says, or as it shows, for a table's imputers stand in single columns."""
     from sklearn.utils import get_tags
 
-    return bool(get_tags(model).input_tags.allow_nan)
+    if get_tags(model).input_tags.allow_nan:
+        return True
+    return any(_answers_nan(model, names, inputs, spec.name) for spec in inputs if spec.numpy_dtype.kind == "f")
+
+
+def _answers_nan(model: Any, names: tuple[str, ...], inputs: tuple[TensorSpec, ...], missing: str) -> bool:
+    arrays = {spec.name: np.full((1, int(spec.shape[1])), "" if spec.dtype == "string" else 0, spec.numpy_dtype) for spec in inputs}
+    arrays[missing] = np.full_like(arrays[missing], np.nan)
+    try:
+        with quiet():
+            model.predict(_table(names, arrays, missing_text=True))
+    except Exception:  # noqa: BLE001  # whatever it says, it is a no
+        return False
+    return True

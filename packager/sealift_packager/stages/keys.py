@@ -52,10 +52,11 @@ def _external(path: Path) -> list[Path]:
 
     try:
         model = onnx.load(path, load_external_data=False)
+        names = {ExternalDataInfo(row).location for row in _get_all_tensors(model) if uses_external_data(row)}
     except Exception:  # noqa: BLE001  # not ONNX after all, or cut off: loading it will say so
         return []
-    names = {ExternalDataInfo(row).location for row in _get_all_tensors(model) if uses_external_data(row)}
-    return sorted(found for name in names if (found := path.parent / name).is_file())
+    folder = path.parent.resolve()  # loading refuses what lies elsewhere; it isn't even read
+    return sorted(found for name in names if (found := (folder / name).resolve()).is_relative_to(folder) and found.is_file())
 
 
 def user_code() -> dict[str, str]:

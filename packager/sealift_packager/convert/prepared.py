@@ -1,0 +1,36 @@
+"""An estimator as skl2onnx takes it: what it can't read is said another way, with the same meaning."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+
+from sealift_packager.load.missing_text import knows_missing_text
+from sealift_packager.trees.within import fitted_parts
+
+
+def prepared(model: Any) -> Any:
+    """The model, or a copy that differs where skl2onnx needs it.
+
+    - Missing text is ``""``: a tensor of text has no NaN. (`load.scikit` asks the source with NaN for it.)
+    - A vote's ``flatten_transform`` is off: it concerns ``transform`` alone, which is not converted.
+    """
+    votes = any(type(part).__name__ == "VotingClassifier" for part in fitted_parts(model))
+    if not votes and not knows_missing_text(model):
+        return model
+    result = copy.deepcopy(model)
+    for part in fitted_parts(result):
+        if type(part).__name__ == "VotingClassifier":
+            part.flatten_transform = False
+        if type(part).__name__ == "SimpleImputer" and part.statistics_.dtype == object and part.missing_values != part.missing_values:
+            part.missing_values = ""
+        if hasattr(part, "categories_"):
+            part.categories_ = [_named(row) for row in part.categories_]
+    return result
+
+
+def _named(categories: Any) -> Any:
+    values = np.asarray(categories)
+    return values if values.dtype != object else np.array(["" if item is None or item != item else item for item in values], dtype=object)

@@ -1,0 +1,25 @@
+"""Missing text: NaN in a table, ``""`` in a tensor, which has nothing else for it. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from sealift_packager.trees.within import fitted_parts
+
+
+def knows_missing_text(model: Any) -> bool:
+    """Whether a step was fitted to do something with NaN among text, and none takes ``""`` for a category of its own."""
+    found = False
+    for part in fitted_parts(model):
+        if type(part).__name__ == "SimpleImputer":
+            statistics = np.asarray(getattr(part, "statistics_", ()))
+            found |= statistics.dtype == object and part.missing_values != part.missing_values
+        for categories in getattr(part, "categories_", ()):
+            values = np.asarray(categories, dtype=object)
+            if any(isinstance(item, str) and item == "" for item in values):
+                return False
+            texts = any(isinstance(item, str) for item in values)
+            found |= texts and any(item is None or item != item for item in values)
+    return found

@@ -1,0 +1,100 @@
+"""What an ONNX file says of its weights, checked before any of them is read: shapes, bytes, and where external ones lie."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any, Final
+
+import onnx
+
+from sealift_packager.convert.walk import all_tensors
+from sealift_packager.errors import SourceModelError
+
+#: A dimension that is larger is a mistake or an attack: onnxruntime itself counts some of them with 32 bits.
+MAX_DIMENSION: Final = 2**31 - 1
+#: protobuf holds no larger message, and the graph with its weights is one.
+MAX_BYTES: Final = 2**31 - 2**20
+_HALF_BYTE: Final = {onnx.TensorProto.INT4: 4, onnx.TensorProto.UINT4: 4, onnx.TensorProto.FLOAT4E2M1: 4}
+
+
+def check_weights(model: Any, path: Path) -> None:
+    """Refuse weights that can't be what they say, in this order; `SourceModelError` names the tensor.
+
+    1. No dimension is negative or beyond 2^31 - 1, and the element type is one that ONNX has.
+    2. Bytes in the file are as many as type and shape need.
+    3. External bytes lie in a plain file in the model's own folder, links followed, and wholly inside it.
+    4. All weights together fit into one protobuf message.
+    """
+    total = 0
+    for tensor in all_tensors(model):
+        where = f"{path}: {tensor.name or 'a constant'}"
+        size = _size_bytes(tensor, where)  # 1
+        if tensor.data_location == onnx.TensorProto.EXTERNAL:
+            _check_external(tensor, size, path, where)  # 3
+        elif tensor.HasField("raw_data") and size is not None and len(tensor.raw_data) != size:  # 2
+            found = f"{len(tensor.raw_data):,} bytes"
+            raise SourceModelError("a weight's bytes don't fit its shape", where=where, expected=_needed(tensor, size), found=found)
+        total += size or 0
+    if total > MAX_BYTES:  # 4
+        raise SourceModelError(
+            "the weights are too large",
+            where=str(path),
+            expected=f"at most {MAX_BYTES >> 20:,} MiB, what one protobuf message can hold",
+            found=f"{total >> 20:,} MiB",
+            advice="Store weights as float16 or int8 before packing, or split the model.",
+        )
+
+
+def _needed(tensor: Any, size: int) -> str:
+    return f"{size} bytes for {onnx.TensorProto.DataType.Name(tensor.data_type)} {list(tensor.dims)}"
+
+
+def _size_bytes(tensor: Any, where: str) -> int | None:
+    """What the values take; None for text, whose shape doesn't say."""
+    wrong = [size for size in tensor.dims if not 0 <= size <= MAX_DIMENSION]
+    if wrong:
+        raise SourceModelError("a weight's shape is impossible", where=where, expected=f"dimensions of 0 to {MAX_DIMENSION}", found=str(wrong[0]))
+    if tensor.data_type == onnx.TensorProto.STRING:
+        return None
+    bits = _HALF_BYTE.get(tensor.data_type)
+    try:
+        bits = bits or int(onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize) * 8
+    except KeyError as error:
+        raise SourceModelError("a weight's element type is none that ONNX has", where=where, found=str(tensor.data_type)) from error
+    return (math.prod(int(size) for size in tensor.dims) * bits + 7) // 8
+
+
+def _check_external(tensor: Any, size: int | None, path: Path, where: str) -> None:
+    entries = {row.key: row.value for row in tensor.external_data}
+    location = entries.get("location", "")
+    folder = path.parent.resolve()
+    target = (folder / location).resolve()
+    if not location:
+        raise SourceModelError("external weights without a place", where=where, expected="the name of a file beside the model")
+    if Path(location).is_absolute() or not target.is_relative_to(folder):
+        raise SourceModelError("external weights lie outside the model's folder", where=where, found=repr(location))
+    if not target.is_file():
+        raise SourceModelError("external weights are missing", where=where, expected=str(target))
+    offset, length = (_number(entries, key, where) for key in ("offset", "length"))
+    there = target.stat().st_size
+    start = offset or 0
+    if size is not None and length is not None and length != size:
+        raise SourceModelError("external weights don't fit their shape", where=where, expected=_needed(tensor, size), found=f"length {length}")
+    end = start + (size or 0 if length is None else length)
+    if end > there:
+        raise SourceModelError(
+            "external weights lie beyond the end of their file",
+            where=where,
+            expected=f"bytes {start} to {end} of {target}",
+            found=f"a file of {there:,} bytes. Is it cut off?",
+        )
+
+
+def _number(entries: dict[str, str], key: str, where: str) -> int | None:
+    text = entries.get(key)
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 20):
+        raise SourceModelError(f"the {key} of external weights is no number of bytes", where=where, found=repr(text[:40]))
+    return int(text)

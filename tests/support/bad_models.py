@@ -1,0 +1,131 @@
+"""Families of the corpus through ``sealift pack``: each in one process, which says what came of each case as soon as it is done.
+
+A case that hangs or kills that process is known by its missing line. The peak is the resident memory's high-water mark, set back before each case.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import io
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Final
+
+from corpus.badmodels import boosters, data_files, onnx_files, pickles
+from corpus.badmodels.case import Case
+from sealift_packager.cli import cli
+from sealift_runtime import commandline
+
+FAMILIES: Final[dict[str, dict[str, Case]]] = {
+    "onnx": onnx_files.CASES,
+    "pickles and torch": pickles.CASES,
+    "boosters": boosters.CASES,
+    "data": data_files.CASES,
+}
+OPTIONS: Final = ("--name", "bad", "--version", "1.0.0", "--profile", "arm64-baseline", "--no-cache")
+#: torch, scikit-learn and onnxruntime alone take 600 MiB; a model of a few bytes may take 1 GiB more.
+MAX_PEAK_BYTES: Final = 2 * 2**30
+MAX_SECONDS: Final = 60
+FAMILY_TIMEOUT_S: Final = 900
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a case came to. ``left`` says that something stands at ``--out``, ``ran`` that code in the file was run."""
+
+    code: int
+    out: str
+    err: str
+    peak_bytes: int
+    seconds: float
+    left: bool
+    ran: bool
+
+
+def check(family: str, name: str, *, heavy: bool) -> Outcome:
+    """Assert that a case was refused as the corpus says."""
+    outcomes, said = run_family(family, heavy=heavy)
+    assert name in outcomes, f"the process ended in or before this case: {said}"
+    row, case = outcomes[name], FAMILIES[family][name]
+    assert (row.code, row.out) == (case.code, ""), row
+    assert row.err.startswith("error: "), row
+    assert len(row.err.strip().splitlines()) == 1, row
+    for words in case.said:
+        assert words in row.err, f"{words!r} is not in {row.err!r}"
+    assert row.peak_bytes <= MAX_PEAK_BYTES
+    assert row.seconds <= MAX_SECONDS
+    assert not row.left
+    assert not row.ran
+    return row
+
+
+@functools.cache
+def run_family(family: str, *, heavy: bool) -> tuple[dict[str, Outcome], str]:
+    """All outcomes of a family by name, and what its process said at its end."""
+    with tempfile.TemporaryDirectory(prefix="sealift-bad.") as folder:
+        command = [sys.executable, "-m", "support.bad_models", family, folder, *(["heavy"] if heavy else [])]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=FAMILY_TIMEOUT_S, cwd=Path(__file__).parents[1])
+        except subprocess.TimeoutExpired as error:
+            printed = error.stdout.decode() if isinstance(error.stdout, bytes) else error.stdout or ""
+            return _parsed(printed), f"it took more than {FAMILY_TIMEOUT_S} s"
+    return _parsed(done.stdout), f"exit status {done.returncode}: {done.stderr[-2000:]}"
+
+
+def _parsed(text: str) -> dict[str, Outcome]:
+    rows = [json.loads(line) for line in text.splitlines()]
+    return {row.pop("name"): Outcome(**row) for row in rows}
+
+
+def main(family: str, folder: Path, *, heavy: bool) -> None:
+    """The process's own side."""
+    for number, (name, case) in enumerate(FAMILIES[family].items()):
+        if case.heavy and not heavy:
+            continue
+        place = folder / str(number)
+        place.mkdir()
+        words = [str(word) for word in case.make(place)]
+        Path("/proc/self/clear_refs").write_text("5")
+        start = time.monotonic()
+        code, out, err = packed([*words, *OPTIONS, "--out", str(place / "out")])
+        seconds = time.monotonic() - start
+        row = Outcome(
+            code=code,
+            out=out,
+            err=err,
+            peak_bytes=_peak_bytes(),
+            seconds=seconds,
+            left=(place / "out").exists(),
+            ran=(place / "sprung").exists(),
+        )
+        print(json.dumps({"name": name, **dataclasses.asdict(row)}), flush=True)
+
+
+def packed(words: list[str]) -> tuple[int, str, str]:
+    """Exit code and output of ``sealift pack``."""
+    out, err = io.StringIO(), io.StringIO()
+    code = 0
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            commandline.run(cli, ["pack", *words])
+        except SystemExit as done:
+            code = int(done.code or 0)
+        except Exception as error:  # noqa: BLE001  # a fault of ours: what the command would show as a traceback, with exit code 1
+            code = 1
+            err.write(f"Traceback: {type(error).__name__}: {error}")
+    return code, out.getvalue(), err.getvalue()
+
+
+def _peak_bytes() -> int:
+    line = next(row for row in Path("/proc/self/status").read_text().splitlines() if row.startswith("VmHWM"))
+    return int(line.split()[1]) * 1024
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]), heavy="heavy" in sys.argv[3:])
