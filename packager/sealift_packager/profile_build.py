@@ -19,9 +19,11 @@ from sealift_packager.load.source import Array
 from sealift_packager.lock.evidence import Evidence
 from sealift_packager.manifest import make_manifest
 from sealift_packager.measure import latency
+from sealift_packager.measure.device import DeviceAddress, device_for
 from sealift_packager.measure.emulation import emulator
 from sealift_packager.measure.figures import Figures, measure_candidates
 from sealift_packager.measure.host import Host, judge_host, thread_choices
+from sealift_packager.measure.on_device import judge_device, measure_on_device
 from sealift_packager.progress import Progress
 from sealift_packager.search.evaluate import Searched, hides_saturation
 from sealift_packager.search.run import Search
@@ -58,17 +60,19 @@ class Outcome:
 
 def build_profile(shared: Shared, profile: HardwareProfile, scratch: Path, progress: Progress, evidence: Evidence) -> ProfileBuild:
     """Build candidates, measure (or take what was measured), choose, and write the signed directory."""
-    host = evidence.obtain("host", Host, lambda: judge_host(profile, shared.machine))
+    here = judge_host(profile, shared.machine)
+    device = device_for(shared.request.measure_on, profile.name, measured_here=here.measures)
+    host = evidence.obtain("host", Host, lambda: judge_device(device, profile, shared.request.signer) if device else here)
     depends: dict[str, Json] = {
         "profile": profile.json(),
         "gate": [shared.request.metric, shared.request.max_drop],
         "given": evidence.fingerprint,
         "host": encode(host),
-        "node": platform.node() if host.measures and not evidence.locked else "",
+        "node": _node(device) if host.measures and not evidence.locked else "",
         "flags": sorted(shared.machine.cpu_flags),
     }
     outcome = shared.stages.run(
-        f"{profile.name}: everything", Outcome, lambda: _outcome(shared, profile, host, scratch, evidence), depends, outermost=True
+        f"{profile.name}: everything", Outcome, lambda: _outcome(shared, profile, host, device, scratch, evidence), depends, outermost=True
     )
     manifest = _named(BundleManifest.parse(outcome.manifest.encode()), shared)
     directory = scratch / "bundles" / profile.name
@@ -94,7 +98,7 @@ def _named(manifest: BundleManifest, shared: Shared) -> BundleManifest:
     )
 
 
-def _outcome(shared: Shared, profile: HardwareProfile, host: Host, scratch: Path, evidence: Evidence) -> Outcome:
+def _outcome(shared: Shared, profile: HardwareProfile, host: Host, device: DeviceAddress | None, scratch: Path, evidence: Evidence) -> Outcome:
     stages = shared.stages
     depends: dict[str, Json] = {"profile": profile.json(), "gate": [shared.request.metric, shared.request.max_drop]}
     shared.prepare()
@@ -103,14 +107,14 @@ def _outcome(shared: Shared, profile: HardwareProfile, host: Host, scratch: Path
     outputs = {found.row.spec.name: found.outputs for found in searched}
     figures: dict[str, Figures] = {}
     if host.measures:
-        here: dict[str, Json] = {"host": encode(host), "node": platform.node(), "flags": sorted(shared.machine.cpu_flags)}
+        here: dict[str, Json] = {"host": encode(host), "node": _node(device), "flags": sorted(shared.machine.cpu_flags)}
         figures = evidence.obtain(
             "figures",
             dict[str, Figures],
             lambda: stages.run(
                 f"{profile.name}: measure latency and memory",
                 dict[str, Figures],
-                lambda: _measure(shared, built, profile, host, scratch),
+                lambda: _measure(shared, built, profile, host, device, scratch),
                 {**depends, "here": here},
             ),
         )
@@ -139,11 +143,20 @@ def _search(shared: Shared, profile: HardwareProfile, scratch: Path, depends: Ma
     ]
 
 
-def _measure(shared: Shared, built: Sequence[Built], profile: HardwareProfile, host: Host, scratch: Path) -> dict[str, Figures]:
+def _node(device: DeviceAddress | None) -> str:
+    """Where figures come from, so that the cache keeps those of two machines apart; `Host` has the device's id beside."""
+    return device.url if device else platform.node()
+
+
+def _measure(
+    shared: Shared, built: Sequence[Built], profile: HardwareProfile, host: Host, device: DeviceAddress | None, scratch: Path
+) -> dict[str, Figures]:
     specs = shared.converted.inputs
     size = next((n for spec in specs for n in spec.shape[:1] if isinstance(n, int)), 1)
-    holdout = shared.holdout
+    holdout = None if device else shared.holdout
     example = make_inputs(specs, rows=size, seed=shared.request.seed) if holdout is None else {n: v[:size] for n, v in holdout.inputs.items()}
+    if device:
+        return measure_on_device(device, shared.request.signer, built, example, thread_choices(profile, host), machine=host.machine)
     return measure_candidates(built, example, thread_choices(profile, host), machine=host.machine, scratch=scratch)
 
 

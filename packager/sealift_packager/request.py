@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from sealift_packager.errors import DataError, PackagerError, ProfileError
+from sealift_packager.measure.device import OPTION, DeviceAddress
 from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.bundle.limits import LIMITS
 from sealift_runtime.bundle.manifest import MODEL_NAME, VERSION, Owners
@@ -28,6 +29,7 @@ class PackRequest:
 
     ``max_drop`` is the largest loss that is accepted, in the metric's unit; None is 0.01, or 1 % of the source's score where the metric's
     scale is the data's (mae, rmse, one's own). ``metric`` None is accuracy for classes, rmse for numbers. ``created`` None is now.
+    ``measure_on`` are devices that measure what this machine can't.
     """
 
     model: Path
@@ -48,6 +50,7 @@ class PackRequest:
     license: str = ""
     owners: Owners = dataclasses.field(default_factory=Owners)
     created: datetime.datetime | None = None
+    measure_on: tuple[DeviceAddress, ...] = ()
 
     def __post_init__(self) -> None:
         if not re.fullmatch(MODEL_NAME, self.name):
@@ -63,6 +66,9 @@ class PackRequest:
             raise DataError("a metric or a budget needs data", where="--metric, --max-drop", advice="Give the holdout with --data.")
         if self.max_drop is not None and not 0 <= self.max_drop < float("inf"):
             raise DataError("not a budget", where="--max-drop", expected="a number from 0 up", found=str(self.max_drop))
+        for row in self.measure_on:
+            if row.profile is not None and row.profile not in names:
+                raise ProfileError("a device for a profile that isn't built", where=OPTION, expected=", ".join(names), found=row.profile)
         if self.seed < 0:
             raise PackagerError("not a seed", where="--seed", expected="an integer from 0 up", found=str(self.seed))
 
@@ -74,7 +80,7 @@ class PackRequest:
 #: Model, data and profiles, which are identified by content; what a release is called; where it goes; what only permits.
 _NOT_OPTIONS: Final = frozenset(
     ("model", "data", "profiles", "name", "version", "description", "license", "owners", "created", "out", "force", "signer", "trust_pickle")
-)
+) | {"measure_on"}
 
 
 def _option(value: object) -> Json:

@@ -42,6 +42,12 @@ _PATH = click.Path(path_type=Path)
 @click.option("--lock", type=_PATH, help="Where the measurements that the choice rests on are written.  [default: sealift.lock beside --out]")
 @click.option("--locked", is_flag=True, help="Measure nothing: believe the lock, and give the bytes that its build gave.")
 @click.option("--report", type=_PATH, help="Write report.html and report.json into this folder.")
+@click.option(
+    "--measure-on",
+    multiple=True,
+    metavar="[PROFILE=]URL",
+    help="Measure on the device whose agent listens there: what this machine can't, or PROFILE; the agent must allow it to --key's owner.",
+)
 @click.option("--no-cache", is_flag=True, help="Do everything anew, and keep nothing for the next time.")
 @json_option
 def pack(*, as_json: bool, lock: Path | None, locked: bool, report: Path | None, no_cache: bool, **options: Any) -> None:
@@ -76,13 +82,15 @@ def pack(*, as_json: bool, lock: Path | None, locked: bool, report: Path | None,
     show(_json(packed) | {"lock": str(place)}, _text(packed), as_json=as_json)
 
 
-def _request(*, profiles: tuple[str, ...], key: Path | None, license_name: str, **options: Any) -> PackRequest:
+def _request(*, profiles: tuple[str, ...], measure_on: tuple[str, ...], key: Path | None, license_name: str, **options: Any) -> PackRequest:
     from sealift_packager.cli.passphrase import load_key
+    from sealift_packager.measure.device import DeviceAddress
     from sealift_packager.profiles.library import load_profile
     from sealift_packager.request import PackRequest
 
     signer = load_key(key) if key else None
-    return PackRequest(profiles=tuple(load_profile(name) for name in profiles), signer=signer, license=license_name, **options)
+    devices = tuple(DeviceAddress.parse(text) for text in measure_on)
+    return PackRequest(profiles=tuple(load_profile(name) for name in profiles), measure_on=devices, signer=signer, license=license_name, **options)
 
 
 def _json(packed: Packed) -> dict[str, Any]:

@@ -34,6 +34,7 @@ class Job:
     locked: bool = False
     force: bool = False
     cache: bool = True
+    measure_on: tuple[str, ...] = ()
 
     def to_json(self) -> str:
         """One line."""
@@ -43,7 +44,7 @@ class Job:
     def from_json(cls, text: str) -> Job:
         """What `to_json` wrote."""
         fields = json.loads(text)
-        return cls(**fields | {"profiles": tuple(fields["profiles"])})
+        return cls(**fields | {name: tuple(fields[name]) for name in ("profiles", "measure_on")})
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

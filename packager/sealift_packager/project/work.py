@@ -23,6 +23,7 @@ def do(job: Job) -> Outcome:
 
 def _pack(job: Job, start: float) -> Outcome:
     from sealift_packager.lock.lockfile import check_writable, read_lock, write_lock
+    from sealift_packager.measure.device import DeviceAddress
     from sealift_packager.pipeline import pack
     from sealift_packager.profiles.library import load_profile
     from sealift_packager.request import PackRequest
@@ -41,6 +42,7 @@ def _pack(job: Job, start: float) -> Outcome:
         signer=PrivateKey.load(Path(job.key)) if job.key else None,
         trust_pickle=job.trust_pickle,
         factory=job.factory,
+        measure_on=tuple(DeviceAddress.parse(text) for text in job.measure_on),
         seed=job.seed,
         force=job.force,
         description=job.description,
