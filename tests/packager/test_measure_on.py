@@ -22,7 +22,6 @@ from sealift_packager.pipeline import pack
 from sealift_packager.progress import Silent
 from sealift_packager.request import PackRequest
 from sealift_packager.stages.store import StageStore
-from sealift_runtime.agent.config import AgentConfig
 from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.bundle.profile import HardwareProfile
 from sealift_runtime.errors import HardwareError
@@ -51,7 +50,8 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def trusting(key: PrivateKey, **settings: str) -> dict[str, str]:
-    return {"measuring__enabled": "true", "measuring__trusted_keys": json.dumps([key.public_key.fingerprint])} | settings
+    known = {"measuring__enabled": "true", "measuring__trusted_keys": json.dumps([key.public_key.fingerprint]), "timing__poll_s": "30"}
+    return known | settings
 
 
 @pytest.fixture(scope="module")
@@ -221,7 +221,7 @@ def test_what_is_no_model_says_so_and_leaves_nothing(agent: AgentUnderTest) -> N
 
 def test_a_job_over_its_time_is_ended_and_deleted(tmp_path: Path, repository: Repository) -> None:
     with device(tmp_path / "home") as agent:
-        agent.init(repository.directory, repository.metadata / "1.root.json", **trusting(KEY, measuring__max_s="4"))
+        agent.init(repository.directory, repository.metadata / "1.root.json", **trusting(KEY, measuring__max_s="2"))
         agent.start()
         wait_until(lambda: agent.serving() == "1.0.0" and agent.status()["models"][0]["state"] == "committed", 60, "the update to end")
         start = time.monotonic()
@@ -230,6 +230,16 @@ def test_a_job_over_its_time_is_ended_and_deleted(tmp_path: Path, repository: Re
         assert time.monotonic() - start < 30
         wait_until(lambda: left(agent) == [], 5, "the files to be deleted")
         assert agent.serving() == "1.0.0"
+
+
+def test_while_an_update_is_under_way_nothing_is_measured(tmp_path: Path, repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "BUSY_WAIT_S", 0.0)
+    with device(tmp_path / "home") as agent:
+        agent.init(repository.directory, repository.metadata / "1.root.json", **trusting(KEY, timing__probation_s="600"))
+        agent.start()
+        wait_until(lambda: agent.serving() == "1.0.0", 60, "the probation to begin")
+        with pytest.raises(DeviceError, match="an update is under way|another process updates this device"), job(agent):
+            pass
 
 
 def test_an_agent_that_dies_in_the_middle_is_an_error_and_leaves_no_process(tmp_path: Path, repository: Repository) -> None:

@@ -45,8 +45,8 @@ _PATH = click.Path(path_type=Path)
 @click.option(
     "--measure-on",
     multiple=True,
-    metavar="[PROFILE=]URL",
-    help="Measure on the device whose agent listens there: what this machine can't, or PROFILE; the agent must allow it to --key's owner.",
+    metavar="URL",
+    help="Measure what this machine can't on the device whose agent listens there; PROFILE=URL for one profile. It must trust --key.",
 )
 @click.option("--no-cache", is_flag=True, help="Do everything anew, and keep nothing for the next time.")
 @json_option
