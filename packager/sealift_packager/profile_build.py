@@ -20,12 +20,12 @@ from sealift_packager.lock.evidence import Evidence
 from sealift_packager.manifest import make_manifest
 from sealift_packager.measure import latency
 from sealift_packager.measure.device import DeviceAddress, device_for
-from sealift_packager.measure.emulation import emulator
+from sealift_packager.measure.emulation import find_emulator
 from sealift_packager.measure.figures import Figures, measure_candidates
 from sealift_packager.measure.host import Host, judge_host, thread_choices
 from sealift_packager.measure.on_device import judge_device, measure_on_device
 from sealift_packager.progress import Progress
-from sealift_packager.search.evaluate import Searched, hides_saturation
+from sealift_packager.search.evaluate import Searched, emulated_processor
 from sealift_packager.search.run import Search
 from sealift_packager.select.assessed import Assessed
 from sealift_packager.select.choose import choose
@@ -134,9 +134,10 @@ def _outcome(shared: Shared, profile: HardwareProfile, host: Host, device: Devic
 
 
 def _search(shared: Shared, profile: HardwareProfile, scratch: Path, depends: Mapping[str, Json]) -> list[Searched]:
-    """Each candidate is a stage of its own. What a processor without VNNI answers is computed otherwise where this one has it."""
+    """Each candidate is a stage of its own. What another processor answers depends on what can be emulated here."""
     search = Search(shared, profile, scratch)
-    here: dict[str, Json] = {**depends, "emulates": hides_saturation(profile, shared.machine) and emulator() is not None}
+    processor = emulated_processor(profile, shared.machine)
+    here: dict[str, Json] = {**depends, "emulator": str(find_emulator(processor) if processor else None)}
     return [
         shared.stages.run(f"{profile.name}: build and judge {spec.name}", Searched, functools.partial(search.candidate, spec), here)
         for spec in candidates_for(profile, with_data=shared.holdout is not None)
