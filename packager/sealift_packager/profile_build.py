@@ -17,6 +17,7 @@ from sealift_packager.data.synthetic import make_inputs
 from sealift_packager.golden import Golden, make_golden
 from sealift_packager.load.source import Array
 from sealift_packager.lock.evidence import Evidence
+from sealift_packager.lock.lockfile import check_arithmetic
 from sealift_packager.manifest import make_manifest
 from sealift_packager.measure import latency
 from sealift_packager.measure.device import DeviceAddress, device_for
@@ -70,6 +71,7 @@ def build_profile(shared: Shared, profile: HardwareProfile, scratch: Path, progr
         "host": encode(host),
         "node": _node(device) if host.measures and not evidence.locked else "",
         "flags": sorted(shared.machine.cpu_flags),
+        "emulator": _emulator(shared, profile),
     }
     outcome = shared.stages.run(
         f"{profile.name}: everything", Outcome, lambda: _outcome(shared, profile, host, device, scratch, evidence), depends, outermost=True
@@ -118,6 +120,8 @@ def _outcome(shared: Shared, profile: HardwareProfile, host: Host, device: Devic
                 {**depends, "here": here},
             ),
         )
+    arithmetic = {found.row.spec.name: found.arithmetic for found in searched}
+    check_arithmetic(evidence.obtain("arithmetic", dict[str, str], lambda: arithmetic), arithmetic, profile.name)
     assessed = [_assess(found, figures, shared.request.seed) for found in searched]
     choice = choose(assessed, profile.objective)
     chosen = next(row for row in built if row.spec == choice.chosen.spec)
@@ -136,12 +140,17 @@ def _outcome(shared: Shared, profile: HardwareProfile, host: Host, device: Devic
 def _search(shared: Shared, profile: HardwareProfile, scratch: Path, depends: Mapping[str, Json]) -> list[Searched]:
     """Each candidate is a stage of its own. What another processor answers depends on what can be emulated here."""
     search = Search(shared, profile, scratch)
-    processor = emulated_processor(profile, shared.machine)
-    here: dict[str, Json] = {**depends, "emulator": str(find_emulator(processor) if processor else None)}
+    here: dict[str, Json] = {**depends, "emulator": _emulator(shared, profile)}
     return [
         shared.stages.run(f"{profile.name}: build and judge {spec.name}", Searched, functools.partial(search.candidate, spec), here)
         for spec in candidates_for(profile, with_data=shared.holdout is not None)
     ]
+
+
+def _emulator(shared: Shared, profile: HardwareProfile) -> str:
+    """What would compute the profile's int8 arithmetic here, for the cache to know."""
+    processor = emulated_processor(profile, shared.machine)
+    return str(find_emulator(processor) if processor else None)
 
 
 def _node(device: DeviceAddress | None) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import requests
 
 from sealift_packager.errors import DeviceError, DeviceRefusedError, PackagerError, ProfileError
 from sealift_packager.lock.lockfile import read_lock
@@ -25,7 +26,7 @@ from sealift_packager.stages.store import StageStore
 from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.bundle.profile import HardwareProfile
 from sealift_runtime.errors import HardwareError
-from sealift_runtime.exchange.measuring import Run
+from sealift_runtime.exchange.measuring import JOBS, STEPS, Run
 from sealift_runtime.signing.keys import PrivateKey
 from support import trained
 from support.agents import AgentUnderTest, device, wait_until
@@ -113,7 +114,7 @@ def test_candidates_are_measured_on_the_device_and_a_locked_build_needs_it_no_mo
     assert left(agent) == []
     assert agent.serving() == "1.0.0"
 
-    monkeypatch.setattr(client.requests.Session, "request", None)  # whoever asks the device fails
+    monkeypatch.setattr(requests.Session, "request", None)  # whoever asks the device fails
     second = pack(on(agent, tmp_path / "again"), lock=first.lock)
     assert second.digest == first.digest
 
@@ -187,7 +188,7 @@ def test_more_than_the_device_takes_is_refused_before_it_is_sent(agent: AgentUnd
         pass
 
 
-@pytest.mark.parametrize("path", [client.JOBS, client.STEPS])
+@pytest.mark.parametrize("path", [JOBS, STEPS])
 def test_a_replayed_request_is_refused(agent: AgentUnderTest, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
     sent: list[bytes] = []
     ask = DeviceJob._ask

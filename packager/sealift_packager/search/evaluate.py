@@ -96,10 +96,10 @@ def as_the_profile_computes(
     found = run_emulated(emulator, row.model, inputs, row.spec.session_entries, scratch) if emulator else None
     if found is not None:
         return found, f"accuracy as {emulator} computes it"
-    why = f"{emulator} needs more than {TIMEOUT_S} s" if emulator else missing(processor)
+    slow = f"{emulator} needs more than {TIMEOUT_S} s" if emulator else ""
     if risky:
-        return native, f"not checked on a processor without VNNI, where {len(risky)} layers may saturate ({why})"
-    return native, f"accuracy computed on {machine.arch}, not checked on {profile.cpu.arch} ({why})"
+        return native, f"not checked on a processor without VNNI, where {len(risky)} layers may saturate ({slow or missing(processor)})"
+    return native, f"accuracy computed on {machine.arch}, not checked on {profile.cpu.arch}{f' ({slow})' if slow else ''}"
 
 
 def divergence(reference: Arrays, found: Arrays) -> float:

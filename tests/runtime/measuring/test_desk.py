@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import functools
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -137,7 +138,12 @@ def test_text_inputs_need_no_pickle(room: Room) -> None:
 
 def test_a_desk_that_is_off_does_nothing(tmp_path: Path) -> None:
     room = Room(tmp_path, enabled=False)
-    asks = [room.desk.invite, lambda: room.desk.begin(b"{}"), lambda: room.desk.step(b"{}"), lambda: room.desk.receive("", Digest.of(b""), 0, b"")]
+    asks: list[Callable[[], object]] = [
+        room.desk.invite,
+        lambda: room.desk.begin(b"{}"),
+        lambda: room.desk.step(b"{}"),
+        lambda: room.desk.receive("", Digest.of(b""), 0, b""),  # type: ignore[func-returns-value]
+    ]
     for ask in asks:
         with pytest.raises(ConfigurationError, match="doesn't measure for others"):
             ask()
@@ -283,7 +289,7 @@ def test_documents_and_machines_are_read_as_they_were_written() -> None:
 
 def test_every_other_round_goes_backwards() -> None:
     said: list[str] = []
-    runs = {name: lambda name=name: said.append(name) for name in "abc"}
+    runs = {name: functools.partial(said.append, name) for name in "abc"}
     samples = alternate(runs, seconds=0, least_rounds=2, most_rounds=5)
     assert "".join(said) == "a" * WARM_UP + "b" * WARM_UP + "c" * WARM_UP + "abccba"
     assert {len(values) for values in samples.values()} == {2}
