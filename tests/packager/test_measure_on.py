@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import requests
 
+from sealift_packager import pipeline
 from sealift_packager.errors import DeviceError, DeviceRefusedError, PackagerError, ProfileError
 from sealift_packager.lock.lockfile import read_lock
 from sealift_packager.measure import device as client
@@ -21,12 +22,15 @@ from sealift_packager.measure import figures, on_device
 from sealift_packager.measure.device import DeviceAddress, DeviceJob, device_for, inputs_file
 from sealift_packager.pipeline import pack
 from sealift_packager.progress import Silent
+from sealift_packager.project.file import read_project
+from sealift_packager.project.job import Job
 from sealift_packager.request import PackRequest
 from sealift_packager.stages.store import StageStore
 from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.bundle.profile import HardwareProfile
 from sealift_runtime.errors import HardwareError
 from sealift_runtime.exchange.measuring import JOBS, STEPS, Run
+from sealift_runtime.hardware.machine import detect_machine
 from sealift_runtime.signing.keys import PrivateKey
 from support import trained
 from support.agents import AgentUnderTest, device, wait_until
@@ -121,9 +125,10 @@ def test_candidates_are_measured_on_the_device_and_a_locked_build_needs_it_no_mo
 
 def test_the_cache_keeps_devices_apart(agent: AgentUnderTest, tmp_path: Path) -> None:
     cache = StageStore(tmp_path / "cache")
-    local = pack(request(trained.onnx_net(), tmp_path / "local", here()), Silent(), cache=cache)
-    remote = pack(on(agent, tmp_path / "remote", here()), Silent(), cache=cache)
-    again = pack(on(agent, tmp_path / "again", here()), Silent(), cache=cache)
+    profile = here(precisions=("fp32",))
+    local = pack(request(trained.onnx_net(), tmp_path / "local", profile), Silent(), cache=cache)
+    remote = pack(on(agent, tmp_path / "remote", profile), Silent(), cache=cache)
+    again = pack(on(agent, tmp_path / "again", profile), Silent(), cache=cache)
     measured = [build.manifests["any-cpu"].evaluation.measurement for build in (local, remote, again)]
     assert measured[0] != measured[1]
     assert measured[1] == measured[2]
@@ -149,6 +154,30 @@ def test_the_installed_command_does_it_from_a_sealift_toml(agent: AgentUnderTest
     measured = done.json["bundles"][0]["manifest"]["evaluation"]["measured"]
     assert agent.status()["device"][:16] in measured
     assert "figures" in read_lock(tmp_path / "sealift.lock").profiles["mine"].measured
+
+
+def test_a_profile_that_this_machine_can_not_measure_goes_to_the_device(
+    agent: AgentUnderTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = dataclasses.replace(detect_machine(), arch=elsewhere().cpu.arch)
+    monkeypatch.setattr(pipeline, "detect_machine", lambda: other)
+    asked = request(trained.onnx_net(), tmp_path / "out", here(precisions=("fp32",)))
+    assert pack(asked).manifests["any-cpu"].evaluation.measured == "not measured on this hardware"
+    measured = pack(dataclasses.replace(asked, measure_on=(address(agent),), force=True)).manifests["any-cpu"].evaluation.measured
+    assert agent.status()["device"][:16] in measured
+
+
+def test_a_large_file_goes_in_pieces(agent: AgentUnderTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "PIECE_BYTES", 100)
+    with job(agent) as begun:
+        assert begun.footprint(Digest.of(X), linear())[0] > 0
+
+
+def test_a_project_file_names_devices_too(tmp_path: Path) -> None:
+    text = '[defaults]\nversion = "1.0.0"\nprofile = ["x86-64-avx2"]\nmeasure-on = ["http://pi:8470"]\n[models.net]\nmodel = "net.onnx"\n'
+    (tmp_path / "project.toml").write_text(text)
+    jobs = read_project(tmp_path / "project.toml")
+    assert Job.from_json(jobs[0].to_json()).measure_on == ("http://pi:8470",)
 
 
 def test_a_device_that_does_not_fit_the_profile_is_refused_saying_why(agent: AgentUnderTest, tmp_path: Path) -> None:
