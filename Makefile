@@ -16,7 +16,7 @@ PYTEST_FLAGS ?= -n 2 --dist loadfile -q
 PIP_FLAGS := --quiet --disable-pip-version-check --constraint constraints.txt
 SETUP_INPUTS := constraints.txt requirements-dev.txt runtime/pyproject.toml packager/pyproject.toml hub/pyproject.toml
 
-.PHONY: help setup demo test test-runtime acceptance check fix bench bench-packager clean compat
+.PHONY: help setup demo test test-runtime acceptance check fix bench bench-packager clean compat arm-root
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -85,6 +85,9 @@ bench-packager: $(VENV)/.ready  ## Compare the packager with Olive and onnxrunti
 compat: $(VENV)/.ready  ## Pack every model of examples/models and write docs/compatibility.md (COMPAT='--only torch' for some)
 	$(BIN)/pip install $(PIP_FLAGS) --no-deps -r examples/models/requirements.txt
 	$(BIN)/python examples/models/compat.py $(COMPAT)
+
+arm-root: $(VENV)/.ready  ## Make build/arm64-root: an Arm Python for int8 accuracy under qemu-aarch64 (Debian)
+	packager/arm64-root.sh build/arm64-root $(BIN)/python
 
 clean:  ## Remove what the targets above made
 	rm -rf $(VENV) $(CLEAN) $(SIGNING) build .demo .bench .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -15,6 +15,8 @@
     ├── KitError              a site kit can't be made
     ├── LockError             a lock doesn't fit the build that it is to be evidence for
     ├── ProjectError          a project file is wrong, or some of its models failed
+    ├── DeviceError           a device can't be reached, or can't measure
+    │   └── DeviceRefusedError    a device doesn't measure for us
     └── OutputError           the output place is taken or can't be written
 """
 
@@ -83,6 +85,18 @@ class ProjectError(PackagerError):
     """A project file is wrong, or some of its models failed."""
 
     exit_code: ClassVar[int] = 7
+
+
+class DeviceError(PackagerError):
+    """A device that is to measure can't be reached, goes away, or can't do it."""
+
+    exit_code: ClassVar[int] = 5
+
+
+class DeviceRefusedError(DeviceError):
+    """A device doesn't measure for us: it is off there, or our key isn't trusted, or it isn't the device that was meant."""
+
+    exit_code: ClassVar[int] = 4
 
 
 class OutputError(PackagerError):

@@ -18,15 +18,18 @@ from sealift_packager.data.synthetic import make_inputs
 from sealift_packager.golden import Golden, make_golden
 from sealift_packager.load.source import Array
 from sealift_packager.lock.evidence import Evidence
+from sealift_packager.lock.lockfile import check_arithmetic
 from sealift_packager.manifest import make_manifest
 from sealift_packager.measure import latency
-from sealift_packager.measure.emulation import emulator
+from sealift_packager.measure.device import DeviceAddress, device_for
+from sealift_packager.measure.emulation import find_emulator
 from sealift_packager.measure.figures import Figures, Workload, measure_candidates
 from sealift_packager.measure.host import Host, judge_host, thread_choices
+from sealift_packager.measure.on_device import judge_device, measure_on_device
 from sealift_packager.measure.throughput import BATCHES
 from sealift_packager.progress import Progress
 from sealift_packager.quantize.sensitivity import NodeError
-from sealift_packager.search.evaluate import Searched, hides_saturation
+from sealift_packager.search.evaluate import Searched, emulated_processor
 from sealift_packager.search.run import Search
 from sealift_packager.select.assessed import Assessed
 from sealift_packager.select.choose import choose
@@ -63,18 +66,21 @@ class Outcome:
 
 def build_profile(shared: Shared, profile: HardwareProfile, scratch: Path, progress: Progress, evidence: Evidence) -> ProfileBuild:
     """Build candidates, measure (or take what was measured), choose, and write the signed directory."""
-    host = evidence.obtain("host", Host, lambda: judge_host(profile, shared.machine))
+    here = judge_host(profile, shared.machine)
+    device = device_for(shared.request.measure_on, profile.name, measured_here=here.measures)
+    host = evidence.obtain("host", Host, lambda: judge_device(device, profile, shared.request.signer) if device else here)
     depends: dict[str, Json] = {
         "profile": profile.json(),
         "gate": [shared.request.metric, shared.request.max_drop],
         "given": evidence.fingerprint,
         "host": encode(host),
-        "node": platform.node() if host.measures and not evidence.locked else "",
+        "node": _node(device) if host.measures and not evidence.locked else "",
         "seconds": shared.request.measure_seconds if host.measures and not evidence.locked else 0.0,
         "flags": sorted(shared.machine.cpu_flags),
+        "emulator": _emulator(shared, profile),
     }
     outcome = shared.stages.run(
-        f"{profile.name}: everything", Outcome, lambda: _outcome(shared, profile, host, scratch, evidence), depends, outermost=True
+        f"{profile.name}: everything", Outcome, lambda: _outcome(shared, profile, host, device, scratch, evidence), depends, outermost=True
     )
     manifest = _named(BundleManifest.parse(outcome.manifest.encode()), shared)
     directory = scratch / "bundles" / profile.name
@@ -101,7 +107,7 @@ def _named(manifest: BundleManifest, shared: Shared) -> BundleManifest:
     )
 
 
-def _outcome(shared: Shared, profile: HardwareProfile, host: Host, scratch: Path, evidence: Evidence) -> Outcome:
+def _outcome(shared: Shared, profile: HardwareProfile, host: Host, device: DeviceAddress | None, scratch: Path, evidence: Evidence) -> Outcome:
     stages = shared.stages
     depends: dict[str, Json] = {"profile": profile.json(), "gate": [shared.request.metric, shared.request.max_drop]}
     shared.prepare()
@@ -112,7 +118,7 @@ def _outcome(shared: Shared, profile: HardwareProfile, host: Host, scratch: Path
     if host.measures:
         here: dict[str, Json] = {
             "host": encode(host),
-            "node": platform.node(),
+            "node": _node(device),
             "flags": sorted(shared.machine.cpu_flags),
             "seconds": shared.request.measure_seconds,
         }
@@ -122,10 +128,12 @@ def _outcome(shared: Shared, profile: HardwareProfile, host: Host, scratch: Path
             lambda: stages.run(
                 f"{profile.name}: measure latency and memory",
                 dict[str, Figures],
-                lambda: _measure(shared, built, profile, host, scratch),
+                lambda: _measure(shared, built, profile, host, device, scratch),
                 {**depends, "here": here},
             ),
         )
+    arithmetic = {found.row.spec.name: found.arithmetic for found in searched}
+    check_arithmetic(evidence.obtain("arithmetic", dict[str, str], lambda: arithmetic), arithmetic, profile.name)
     assessed = [_assess(found, figures, shared.request.seed) for found in searched]
     choice = choose(assessed, profile.objective)
     chosen = next(row for row in built if row.spec == choice.chosen.spec)
@@ -154,21 +162,38 @@ def _node_errors(found: Searched) -> dict[str, NodeError]:
 
 
 def _search(shared: Shared, profile: HardwareProfile, scratch: Path, depends: Mapping[str, Json]) -> list[Searched]:
-    """Each candidate is a stage of its own. What a processor without VNNI answers is computed otherwise where this one has it."""
+    """Each candidate is a stage of its own. What another processor answers depends on what can be emulated here."""
     search = Search(shared, profile, scratch)
-    here: dict[str, Json] = {**depends, "emulates": hides_saturation(profile, shared.machine) and emulator() is not None}
+    here: dict[str, Json] = {**depends, "emulator": _emulator(shared, profile)}
     return [
         shared.stages.run(f"{profile.name}: build and judge {spec.name}", Searched, functools.partial(search.candidate, spec), here)
         for spec in candidates_for(profile, with_data=shared.holdout is not None)
     ]
 
 
-def _measure(shared: Shared, built: Sequence[Built], profile: HardwareProfile, host: Host, scratch: Path) -> dict[str, Figures]:
+def _emulator(shared: Shared, profile: HardwareProfile) -> str:
+    """What would compute the profile's int8 arithmetic here, for the cache to know."""
+    processor = emulated_processor(profile, shared.machine)
+    return str(find_emulator(processor) if processor else None)
+
+
+def _node(device: DeviceAddress | None) -> str:
+    """Where figures come from, so that the cache keeps those of two machines apart; `Host` has the device's id beside."""
+    return device.url if device else platform.node()
+
+
+def _measure(
+    shared: Shared, built: Sequence[Built], profile: HardwareProfile, host: Host, device: DeviceAddress | None, scratch: Path
+) -> dict[str, Figures]:
     specs = shared.converted.inputs
     fixed = next((n for spec in specs for n in spec.shape[:1] if isinstance(n, int)), None)
-    size, holdout, asked = fixed or max(BATCHES), shared.holdout, shared.request
+    asked, threads = shared.request, thread_choices(profile, host)
+    if device:
+        example = make_inputs(specs, rows=fixed or 1, seed=asked.seed)
+        return measure_on_device(device, asked.signer, built, example, threads, machine=host.machine, seconds=asked.measure_seconds)
+    size, holdout = fixed or max(BATCHES), shared.holdout
     rows = make_inputs(specs, rows=size, seed=asked.seed) if holdout is None else {n: v[:size] for n, v in holdout.inputs.items()}
-    work, threads = Workload(rows=rows, fixed=fixed), thread_choices(profile, host)
+    work = Workload(rows=rows, fixed=fixed)
     return measure_candidates(built, work, threads, machine=host.machine, cores=host.cores, seconds=asked.measure_seconds, scratch=scratch)
 
 

@@ -14,6 +14,7 @@ from sealift_packager.content import content_digest
 from sealift_packager.errors import DataError, PackagerError, ProfileError
 from sealift_packager.load.detect import check_kind
 from sealift_packager.load.dynamic import parse_dynamic
+from sealift_packager.measure.device import OPTION, DeviceAddress
 from sealift_runtime.bundle.limits import LIMITS
 from sealift_runtime.bundle.manifest import MODEL_NAME, VERSION, Owners
 from sealift_runtime.bundle.profile import HardwareProfile
@@ -31,10 +32,10 @@ class PackRequest:
 
     ``max_drop`` is the largest loss that is accepted, in the metric's unit; None is 0.01, or 1 % of the source's score where the metric's
     scale is the data's (mae, rmse, one's own). ``measure_seconds`` is how long a profile's candidates are compared; their other figures take a
-    share of it. ``metric`` None is accuracy for classes, rmse for numbers. ``created`` None is now. ``dynamic`` are a
-    torch model's free dimensions beside the batch, each as INPUT:AXIS or INPUT:AXIS=SYMBOL. ``data`` is a file, a folder of images, or
-    module:function; so is ``golden_from``, whose rows are the golden cases. ``image_mean`` and ``image_std`` normalize images (see
-    `data.pixels.Normalization`). ``format`` is the model's kind where its content is not to say it.
+    share of it; ``measure_on`` are devices that measure what this machine can't. ``metric`` None is accuracy for classes, rmse for numbers.
+    ``created`` None is now. ``dynamic`` are a torch model's free dimensions beside the batch, each as INPUT:AXIS or INPUT:AXIS=SYMBOL. ``data`` is
+    a file, a folder of images, or module:function; so is ``golden_from``, whose rows are the golden cases. ``image_mean`` and ``image_std``
+    normalize images (see `data.pixels.Normalization`). ``format`` is the model's kind where its content is not to say it.
     """
 
     model: Path
@@ -61,6 +62,7 @@ class PackRequest:
     license: str = ""
     owners: Owners = dataclasses.field(default_factory=Owners)
     created: datetime.datetime | None = None
+    measure_on: tuple[DeviceAddress, ...] = ()
 
     def __post_init__(self) -> None:
         if not re.fullmatch(MODEL_NAME, self.name):
@@ -76,16 +78,22 @@ class PackRequest:
             raise DataError("a metric or a budget needs data", where="--metric, --max-drop", advice="Give the holdout with --data.")
         if self.max_drop is not None and not 0 <= self.max_drop < float("inf"):
             raise DataError("not a budget", where="--max-drop", expected="a number from 0 up", found=str(self.max_drop))
+        self._check_reading()
+        for row in self.measure_on:
+            if row.profile is not None and row.profile not in names:
+                raise ProfileError("a device for a profile that isn't built", where=OPTION, expected=", ".join(names), found=row.profile)
+        if self.seed < 0:
+            raise PackagerError("not a seed", where="--seed", expected="an integer from 0 up", found=str(self.seed))
+        if not 0 < self.measure_seconds < float("inf"):
+            raise PackagerError("not a time", where="--measure-seconds", expected="a number above 0", found=str(self.measure_seconds))
+
+    def _check_reading(self) -> None:
+        """How model and data are to be read."""
         if self.format is not None:
             check_kind(self.format)
         parse_dynamic(self.dynamic)
         if not all(number > 0 for number in self.image_std):
             raise DataError("not a standard deviation", where="--image-std", expected="numbers above 0", found=str(self.image_std))
-        if self.seed < 0:
-            raise PackagerError("not a seed", where="--seed", expected="an integer from 0 up", found=str(self.seed))
-
-        if not 0 < self.measure_seconds < float("inf"):
-            raise PackagerError("not a time", where="--measure-seconds", expected="a number above 0", found=str(self.measure_seconds))
 
     def options(self) -> dict[str, Json]:
         """Everything asked for that decides what is computed, but model, data and profiles: by the field's name, files by their digest."""
@@ -109,6 +117,7 @@ _NOT_OPTIONS: Final = frozenset(
         "signer",
         "trust_pickle",
         "measure_seconds",
+        "measure_on",
     )
 )
 

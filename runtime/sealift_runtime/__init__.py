@@ -6,6 +6,7 @@ Rooms, lowest floor first; a room imports only rooms above it in this list (impo
 - ``documents``   typed getters that turn JSON or TOML into values, bounded and with paths in their errors
 - ``durable``     writes that survive a power cut
 - ``clock``       time as an argument
+- ``alternation`` several things timed in turns
 - ``signing``     keys, and the DSSE envelope around everything signed
 - ``bundle``      the format: manifest, files, digests, signature, OCI layout, baseline
 - ``exchange``    the other documents that cross the gap: channel, report, acknowledgement
@@ -14,6 +15,7 @@ Rooms, lowest floor first; a room imports only rooms above it in this list (impo
 - ``store``       content-addressed blobs and materialized bundles
 - ``trust``       pure: TUF metadata in, a verdict out
 - ``engine``      the only importer of onnxruntime
+- ``measuring``   candidates measured for a packager whose key is trusted; off by default
 - ``reports``     signed, numbered, spooled
 - ``monitoring``  counters, bins, drift
 - ``update``      the persisted transition table

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 from collections.abc import Iterator
 
 from sealift_runtime import commandline
-from sealift_runtime.agent.config import SECTIONS, AgentConfig
+from sealift_runtime.agent.config import FIELDS, AgentConfig
 from sealift_runtime.monitoring.prometheus import render
 from sealift_runtime.update.table import TABLE
 from support.help_pages import ROOT
@@ -28,12 +29,12 @@ def code(text: str) -> list[str]:
 
 def test_every_field_of_agent_toml_is_there_with_its_default() -> None:
     config = dataclasses.asdict(AgentConfig(repository="", channel=""))
-    names = {f"{section}.{name}": "hub" if section == "hub" else name for section, names in SECTIONS.items() for name in names}
     shown = {code(row[0])[0]: row[1] for row in table("agent.toml")}
-    assert list(shown) == list(names)
-    for name, field in names.items():
+    assert list(shown) == list(FIELDS)
+    for name, field in FIELDS.items():
         if field not in ("repository", "channel"):
-            assert code(shown[name]) == [str(config[field]) or '""'], name
+            value = config[field]
+            assert code(shown[name]) == [value if value and isinstance(value, str) else json.dumps(value)], name
 
 
 def test_the_table_of_states_is_the_code_s() -> None:

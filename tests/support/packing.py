@@ -29,7 +29,7 @@ def elsewhere(name: str = "elsewhere", **changes: Any) -> HardwareProfile:
 
 def here(**changes: Any) -> HardwareProfile:
     """A profile that every machine is, so that candidates are measured."""
-    return make_profile(precisions=("fp32", "int8-static"), **changes)
+    return make_profile(**({"precisions": ("fp32", "int8-static")} | changes))
 
 
 def request(what: trained.Trained, out: Path, *profiles: HardwareProfile, **changes: Any) -> PackRequest:

@@ -88,6 +88,12 @@ class _Numbers(click.ParamType[tuple[float, ...]]):
 )
 @click.option("--locked", is_flag=True, help="Measure nothing: believe the lock, and give the bytes that its build gave.")
 @click.option("--report", type=_PATH, help="Write report.html and report.json into this folder.")
+@click.option(
+    "--measure-on",
+    multiple=True,
+    metavar="URL",
+    help="Measure what this machine can't on the device whose agent listens there; PROFILE=URL for one profile. It must trust --key.",
+)
 @click.option("--no-cache", is_flag=True, help="Do everything anew, and keep nothing for the next time.")
 @json_option
 def pack(*, as_json: bool, config: Path | None, lock: Path | None, locked: bool, report: Path | None, no_cache: bool, **options: Any) -> None:
@@ -122,13 +128,15 @@ def pack(*, as_json: bool, config: Path | None, lock: Path | None, locked: bool,
     show(_json(packed) | {"lock": str(place)}, f"{_text(packed)}\nMeasurements: {place}", as_json=as_json)
 
 
-def _request(*, profiles: tuple[str, ...], key: Path | None, license_name: str, **options: Any) -> PackRequest:
+def _request(*, profiles: tuple[str, ...], measure_on: tuple[str, ...], key: Path | None, license_name: str, **options: Any) -> PackRequest:
     from sealift_packager.cli.passphrase import load_key
+    from sealift_packager.measure.device import DeviceAddress
     from sealift_packager.profiles.library import load_profile
     from sealift_packager.request import PackRequest
 
     signer = load_key(key) if key else None
-    return PackRequest(profiles=tuple(load_profile(name) for name in profiles), signer=signer, license=license_name, **options)
+    devices = tuple(DeviceAddress.parse(text) for text in measure_on)
+    return PackRequest(profiles=tuple(load_profile(name) for name in profiles), measure_on=devices, signer=signer, license=license_name, **options)
 
 
 def _json(packed: Packed) -> dict[str, Any]:

@@ -139,6 +139,19 @@ def check_choice(row: ProfileLock, profile: str, chosen: str, *, where: str = "l
     _same(row.chosen, chosen, f"{where}: profiles.{profile}.chosen")
 
 
+def check_arithmetic(locked: Mapping[str, str], found: Mapping[str, str], profile: str, *, where: str = "lock") -> None:
+    """Raise `LockError` if a candidate's accuracy is known in another way here: a processor was emulated there, or is here. Pure."""
+    for name in sorted({*locked, *found}):
+        if locked.get(name) != found.get(name):
+            raise LockError(
+                "accuracy is computed in another way here",
+                where=f"{where}: profiles.{profile}.measured.arithmetic.{name}",
+                expected=f"{locked.get(name) or 'nothing special'} (locked)",
+                found=found.get(name) or "nothing special",
+                advice="Provide the emulator that the lock was made with, or none; or build without --locked.",
+            )
+
+
 def _same(locked: Any, found: Any, where: str) -> None:
     if locked != found:
         raise LockError("the lock was made for another build", where=where, expected=f"{_short(locked)} (locked)", found=_short(found), advice=ADVICE)

@@ -3,7 +3,7 @@
 Reading order: ``predictions`` (outputs → labels, scores, values), ``metrics`` (a registry), ``bootstrap`` (intervals; pure),
 ``accuracy`` (loss against the reference), ``latency`` (interleaved pairs), ``tuning`` (threads and graph level), ``throughput`` (every core busy),
 ``probe`` (load time and memory, in a process of their own), ``host`` (may this machine speak for a profile?), ``figures`` (all of it for one
-profile).
+profile), ``device`` and ``on_device`` (the same on a device, through its agent), ``emulation`` (answers as another processor gives them).
 
 This file imports nothing: ``probe`` runs alone and counts its own memory.
 """

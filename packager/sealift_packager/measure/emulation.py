@@ -1,10 +1,13 @@
-"""Answers as another processor gives them: x86-64 without VNNI, whose int8 products saturate, by qemu-user on a host that has VNNI.
+"""Answers as another processor gives them, by qemu-user: what int8 loses there is computed, where that processor isn't at hand.
 
-Started under qemu as ``python -m sealift_packager.measure.emulation MODEL INPUTS.npz OUTPUTS.npz KEY=VALUE…``.
+x86-64 without VNNI, whose int8 products saturate, is emulated with this machine's own Python. Arm needs an Arm Python: a folder that
+``SEALIFT_ARM64_ROOT`` names, which ``packager/arm64-root.sh`` makes.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import importlib.metadata
 import os
 import shutil
 import subprocess
@@ -17,56 +20,125 @@ import numpy as np
 
 from sealift_packager.errors import ConversionError
 from sealift_packager.load.source import Arrays
+from sealift_packager.measure.emulated import TOO_SLOW
+from sealift_runtime.bundle.profile import CpuRequirement
 
-QEMU: Final = "qemu-x86_64"
-#: AVX2 and FMA, no AVX-512: onnxruntime takes its VPMADDUBSW kernels.
-CPU: Final = "Haswell"
+ROOT_VARIABLE: Final = "SEALIFT_ARM64_ROOT"
 TIMEOUT_S: Final = 300
+_SIDE: Final = Path(__file__).with_name("emulated.py")
 
 
-def emulator() -> str | None:
-    """Where qemu-user for x86-64 is, if it is installed and this machine's own programs are x86-64."""
-    return shutil.which(QEMU) if os.uname().machine == "x86_64" else None
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Processor:
+    """A processor that qemu-user emulates: it has ``flag`` of what the others of its architecture may have, or none of that (an empty one)."""
+
+    arch: str
+    flag: str
+    cpu: str
+
+    @property
+    def qemu(self) -> str:
+        """The emulator's name."""
+        return f"qemu-{self.arch}"
+
+    def __str__(self) -> str:
+        return f"{self.qemu} -cpu {self.cpu}"
 
 
-def run_emulated(model: Any, inputs: Arrays, entries: Mapping[str, str], scratch: Path) -> dict[str, Any]:
-    """All outputs for these rows, as a processor without VNNI computes them; `ConversionError` if the emulation fails."""
+#: For each way to compute int8 the least processor that does it so; of one architecture, those that can more come first.
+#: Haswell: AVX2 without AVX-512, so VPMADDUBSW. Arm: SMMLA, SDOT, and SMULL with SMLAL.
+PROCESSORS: Final = (
+    Processor(arch="x86_64", flag="", cpu="Haswell"),
+    Processor(arch="aarch64", flag="i8mm", cpu="max,sve=off"),
+    Processor(arch="aarch64", flag="asimddp", cpu="cortex-a76"),
+    Processor(arch="aarch64", flag="", cpu="cortex-a72"),
+)
+
+
+def processor_for(cpu: CpuRequirement) -> Processor:
+    """The processor that stands for a profile's. Pure."""
+    return next(row for row in PROCESSORS if row.arch == cpu.arch and (not row.flag or row.flag in cpu.required_flags))
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Emulator:
+    """An emulated processor that can be started on this machine, with a Python that runs on it."""
+
+    processor: Processor
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    onnxruntime: str
+
+    def __str__(self) -> str:
+        """What computed: the processor, and onnxruntime where it is another than here."""
+        here = importlib.metadata.version("onnxruntime")
+        return str(self.processor) if self.onnxruntime == here else f"{self.processor} with onnxruntime {self.onnxruntime}"
+
+
+def find_emulator(processor: Processor, environment: Mapping[str, str] = os.environ) -> Emulator | None:
+    """How to run a processor's programs here, or None if something for that isn't installed (`missing` says what)."""
+    qemu = shutil.which(processor.qemu) or shutil.which(f"{processor.qemu}-static")
+    if qemu is None:
+        return None
+    if processor.arch == os.uname().machine:
+        paths = os.pathsep.join(path for path in sys.path if path)
+        return Emulator(
+            processor=processor,
+            command=(qemu, "-cpu", processor.cpu, str(Path(sys.executable).resolve()), "-P"),
+            environment={**environment, "PYTHONPATH": paths},
+            onnxruntime=importlib.metadata.version("onnxruntime"),
+        )
+    root = Path(environment.get(ROOT_VARIABLE, ""))
+    version = _version_in(root) if processor.arch == "aarch64" and environment.get(ROOT_VARIABLE) else None
+    if version is None:
+        return None
+    python = str(root.absolute() / "usr" / "bin" / "python3")
+    command = (qemu, "-L", str(root.absolute()), "-cpu", processor.cpu, python, "-I", "-B")
+    return Emulator(processor=processor, command=command, environment={"PATH": environment.get("PATH", "")}, onnxruntime=version)
+
+
+def missing(processor: Processor) -> str:
+    """What a machine lacks that has no emulator."""
+    if processor.arch == os.uname().machine:
+        return f"{processor.qemu} is not installed"
+    return f"{processor.qemu} or a {ROOT_VARIABLE} is missing" if processor.arch == "aarch64" else f"there is no {processor.qemu} for this machine"
+
+
+def _version_in(root: Path) -> str | None:
+    """The version of onnxruntime in a folder that holds another system; None if it isn't there."""
+    found = next(root.glob("usr/*/lib/python3*/*-packages/onnxruntime-*.dist-info"), None)
+    return found.name.removesuffix(".dist-info").split("-", 1)[1] if found else None
+
+
+def run_emulated(emulator: Emulator, model: Any, inputs: Arrays, entries: Mapping[str, str], scratch: Path) -> dict[str, Any] | None:
+    """All outputs for these rows, as the emulated processor computes them; None if that takes more than `TIMEOUT_S`.
+
+    Raises `ConversionError` if the emulation fails.
+    """
     graph, given, found = (scratch / name for name in ("emulated.onnx", "emulated-in.npz", "emulated-out.npz"))
     graph.write_bytes(model.SerializeToString())
-    np.savez(given, **inputs)  # type: ignore[arg-type]
-    command = [QEMU, "-cpu", CPU, str(Path(sys.executable).resolve()), "-m", __spec__.name, str(graph), str(given), str(found)]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path), "OMP_NUM_THREADS": "1"}
+    np.savez(given, **{name: value.astype(np.str_) if value.dtype.kind == "O" else value for name, value in inputs.items()})  # type: ignore[arg-type]
+    command = [
+        *emulator.command,
+        str(_SIDE),
+        str(graph),
+        str(given),
+        str(found),
+        str(TIMEOUT_S),
+        *(f"{key}={value}" for key, value in entries.items()),
+    ]
+    environment = {**emulator.environment, "OMP_NUM_THREADS": "1"}
     try:
-        subprocess.run(
-            [*command, *(f"{key}={value}" for key, value in entries.items())],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=TIMEOUT_S,
-            check=True,
-        )
+        done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT_S, check=False)
+        if done.returncode == TOO_SLOW:
+            return None
+        if done.returncode:
+            lines = done.stderr.decode(errors="replace").splitlines() or [f"exit status {done.returncode}"]
+            raise ConversionError(f"the emulated processor fails ({lines[-1]})", where=str(emulator))
         with np.load(found) as archive:
-            return {name: archive[name] for name in archive.files}
-    except subprocess.TimeoutExpired as error:
-        raise ConversionError(f"the emulated processor needs more than {TIMEOUT_S} s", where=f"{QEMU} -cpu {CPU}") from error
-    except subprocess.CalledProcessError as error:
-        lines = error.stderr.decode(errors="replace").splitlines() or [f"exit status {error.returncode}"]
-        raise ConversionError(f"the emulated processor fails ({lines[-1]})", where=f"{QEMU} -cpu {CPU}") from error
+            return {name: archive[name].astype(object) if archive[name].dtype.kind == "U" else archive[name] for name in archive.files}
+    except subprocess.TimeoutExpired:
+        return None
     finally:
         for path in (graph, given, found):
             path.unlink(missing_ok=True)
-
-
-def main(arguments: list[str]) -> None:
-    """The emulated side."""
-    from sealift_packager.session import Settings, open_session, run_batched
-
-    model, inputs, outputs, *entries = arguments
-    settings = Settings(entries=dict(entry.split("=", 1) for entry in entries))
-    with np.load(inputs) as archive:
-        rows = {name: archive[name] for name in archive.files}
-    np.savez(outputs, **run_batched(open_session(model, settings, where=model), rows))  # type: ignore[arg-type]
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

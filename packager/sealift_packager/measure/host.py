@@ -24,10 +24,13 @@ class Host:
     cores: int
 
 
-def judge_host(profile: HardwareProfile, machine: Machine) -> Host:
-    """Hold this machine against a profile; what is said of one that doesn't fit is the same everywhere, so that builds stay alike."""
+def judge_host(profile: HardwareProfile, machine: Machine, *, beside: str = "") -> Host:
+    """Hold a machine, this one or a device (``beside`` says which), against a profile.
+
+    What is said of one that doesn't fit is the same everywhere, so that builds stay alike.
+    """
     result = fit(profile, machine)
-    name = f"{machine.cpu_model}, {machine.cores} cores, {machine.os}"
+    name = f"{machine.cpu_model}, {machine.cores} cores, {machine.os}{beside}"
     if not result.fits:
         return Host(measures=False, machine=name, measured=NOT_MEASURED, cores=machine.cores)
     beyond = [flag for flag in INT8_FLAGS if flag in machine.cpu_flags and flag not in profile.cpu.required_flags]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -11,8 +10,8 @@ import numpy as np
 
 from sealift_packager.load.source import Array
 from sealift_packager.measure.bootstrap import median_interval
+from sealift_runtime.alternation import WARM_UP, alternate
 
-WARM_UP: Final = 5
 MAX_ROUNDS: Final = 400
 MIN_ROUNDS: Final = 40
 #: A candidate whose speed-up may, by its interval, lie below this is slower: repeated runs of one model differ by that much.
@@ -35,19 +34,7 @@ class Speedup:
 
 def measure(runs: Mapping[str, Callable[[], object]], *, seconds: float, rounds: int = MIN_ROUNDS, warm_up: int = WARM_UP) -> dict[str, Array]:
     """Milliseconds of each run by name, one sample each per round; every other round goes backwards. ``rounds`` are made in any case."""
-    for run in runs.values():
-        for _ in range(warm_up):
-            run()
-    names = list(runs)
-    samples: dict[str, list[float]] = {name: [] for name in names}
-    end = time.perf_counter() + seconds
-    for number in range(MAX_ROUNDS):
-        if number >= rounds and time.perf_counter() > end:
-            break
-        for name in names if number % 2 == 0 else reversed(names):
-            start = time.perf_counter_ns()
-            runs[name]()
-            samples[name].append((time.perf_counter_ns() - start) / 1e6)
+    samples = alternate(runs, seconds=seconds, least_rounds=rounds, most_rounds=MAX_ROUNDS, warm_up=warm_up)
     return {name: np.array(values) for name, values in samples.items()}
 
 
@@ -66,10 +53,15 @@ def undecided(reference_ms: Array, candidate_ms: Array) -> bool:
 
 def compare(runs: Mapping[str, Callable[[], object]], *, reference: str, seconds: float) -> dict[str, Array]:
     """`measure`, gone on with while it is undecided whether some run is slower than the reference."""
-    samples = measure(runs, seconds=seconds)
+    return until_decided(lambda: measure(runs, seconds=seconds), reference=reference)
+
+
+def until_decided(take: Callable[[], dict[str, Array]], *, reference: str) -> dict[str, Array]:
+    """Samples of paired runs, taken again, at most `EXTENSIONS` times, while one may or may not be slower than the reference."""
+    samples = take()
     for _ in range(EXTENSIONS):
         if not any(undecided(samples[reference], values) for name, values in samples.items() if name != reference):
             break
-        more = measure(runs, seconds=seconds)
+        more = take()
         samples = {name: np.concatenate([values, more[name]]) for name, values in samples.items()}
     return samples

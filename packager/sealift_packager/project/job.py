@@ -40,6 +40,7 @@ class Job:
     locked: bool = False
     force: bool = False
     cache: bool = True
+    measure_on: tuple[str, ...] = ()
 
     def to_json(self) -> str:
         """One line."""

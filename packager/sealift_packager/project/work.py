@@ -23,6 +23,7 @@ def do(job: Job) -> Outcome:
 
 def _pack(job: Job, start: float) -> Outcome:
     from sealift_packager.lock.lockfile import check_writable, read_lock, write_lock
+    from sealift_packager.measure.device import DeviceAddress
     from sealift_packager.pipeline import pack
     from sealift_packager.profiles.library import load_profile
     from sealift_packager.request import PackRequest
@@ -46,6 +47,7 @@ def _pack(job: Job, start: float) -> Outcome:
         dynamic=job.dynamic,
         image_mean=job.image_mean,
         image_std=job.image_std,
+        measure_on=tuple(DeviceAddress.parse(text) for text in job.measure_on),
         seed=job.seed,
         measure_seconds=job.measure_seconds,
         force=job.force,

@@ -11,7 +11,7 @@ import numpy as np
 from sealift_packager.candidates.built import Built, NotBuilt
 from sealift_packager.load.source import Array, Arrays
 from sealift_packager.measure.accuracy import assess
-from sealift_packager.measure.emulation import CPU, QEMU, emulator, run_emulated
+from sealift_packager.measure.emulation import TIMEOUT_S, Processor, find_emulator, missing, processor_for, run_emulated
 from sealift_packager.measure.predictions import read_prediction
 from sealift_packager.quantize.saturation import may_saturate
 from sealift_packager.session import Settings, open_session, run_batched
@@ -75,6 +75,12 @@ def hides_saturation(profile: HardwareProfile, machine: Machine) -> bool:
     return machine.arch != "x86_64" or bool(VNNI_FLAGS & machine.cpu_flags)
 
 
+def emulated_processor(profile: HardwareProfile, machine: Machine) -> Processor | None:
+    """The processor whose int8 arithmetic this machine's doesn't show; None if they compute alike. Pure."""
+    other = profile.cpu.arch != machine.arch and profile.cpu.arch != "x86_64"
+    return processor_for(profile.cpu) if other or hides_saturation(profile, machine) else None
+
+
 def as_the_profile_computes(
     row: Built, profile: HardwareProfile, machine: Machine, inputs: Arrays, native: Arrays, scratch: Path
 ) -> tuple[Arrays, str]:
@@ -82,20 +88,24 @@ def as_the_profile_computes(
 
     1. The same arithmetic here and there: this machine's answers.
     2. x86-64 without VNNI, and a graph whose weights can't overflow: this machine's answers, proven.
-    3. Else the profile's processor is emulated, if qemu-user is there; if not, that it wasn't checked is said.
+    3. Else the profile's processor is emulated, if qemu-user is there and gets it done; if not, that it wasn't checked is said.
     """
-    if row.spec.precision not in INT8_COMPUTE:
+    processor = emulated_processor(profile, machine) if row.spec.precision in INT8_COMPUTE else None
+    if processor is None:  # 1
         return native, ""
-    if profile.cpu.arch != machine.arch and profile.cpu.arch != "x86_64":  # 1
-        return native, f"accuracy computed on {machine.arch}, not checked on {profile.cpu.arch}"
-    if row.spec.precision not in SATURATING or not hides_saturation(profile, machine):
-        return native, ""
-    risky = may_saturate(row.model, fused=not row.spec.session_entries)
-    if not risky:  # 2
-        return native, "int8 products can't saturate: two weights are at most 128 together"
-    if emulator() is None or any(value.dtype.kind == "O" for value in inputs.values()):  # 3
-        return native, f"not checked on a processor without VNNI, where {len(risky)} layers may saturate ({QEMU} is not installed)"
-    return run_emulated(row.model, inputs, row.spec.session_entries, scratch), f"accuracy as {QEMU} -cpu {CPU} computes it"
+    risky: tuple[str, ...] = ()
+    if processor.arch == "x86_64":  # 2
+        risky = may_saturate(row.model, fused=not row.spec.session_entries) if row.spec.precision in SATURATING else ()
+        if not risky:
+            return native, "int8 products can't saturate: two weights are at most 128 together" if row.spec.precision in SATURATING else ""
+    emulator = find_emulator(processor)  # 3
+    found = run_emulated(emulator, row.model, inputs, row.spec.session_entries, scratch) if emulator else None
+    if found is not None:
+        return found, f"accuracy as {emulator} computes it"
+    slow = f"{emulator} needs more than {TIMEOUT_S} s" if emulator else ""
+    if risky:
+        return native, f"not checked on a processor without VNNI, where {len(risky)} layers may saturate ({slow or missing(processor)})"
+    return native, f"accuracy computed on {machine.arch}, not checked on {profile.cpu.arch}{f' ({slow})' if slow else ''}"
 
 
 def divergence(reference: Arrays, found: Arrays) -> float:

@@ -8,6 +8,7 @@ Reading order:
 - ``wiring``         builds store, state, updater and spool for a home
 - ``data_plane``     the process that serves: sessions, HTTP, monitoring
 - ``admin``          what the data plane answers on its private socket, and the client of it
+- ``measuring_routes``  what it answers to a packager that has candidates measured here
 - ``control_plane``  the process that updates and reports, in a loop
 - ``supervisor``     the process that keeps those two alive
 

@@ -15,6 +15,10 @@ from sealift_runtime.errors import ConfigurationError
 from sealift_runtime.exchange.channel import CHANNEL_NAME
 
 MAX_CONFIG_BYTES: Final = 64 * 1024
+FINGERPRINT: Final = r"[0-9a-f]{64}"
+MAX_TRUSTED_KEYS: Final = 100
+#: An update waits while something is measured.
+MAX_MEASURING_S: Final = 3600
 #: Empty, or an address without a query.
 HUB_URL: Final = r"(https?://[^\s/?#]+[^\s?#]*)?"
 SECTIONS: Final = {
@@ -23,7 +27,11 @@ SECTIONS: Final = {
     "serving": ("host", "port"),
     "timing": ("poll_s", "report_s", "window_s", "probation_s"),
     "limits": ("window_rows", "self_test_s", "self_test_memory_mb", "reserve_mb", "stale_days"),
+    "measuring": ("enabled", "trusted_keys", "max_mb", "max_s"),
 }
+_OWN_NAMES: Final = {"hub.url": "hub", "measuring.enabled": "measuring", "measuring.max_mb": "measuring_mb", "measuring.max_s": "measuring_s"}
+#: ``SECTION.NAME`` in the file → the field of `AgentConfig`.
+FIELDS: Final = {key: _OWN_NAMES.get(key, name) for section, names in SECTIONS.items() for name in names if (key := f"{section}.{name}")}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +40,8 @@ class AgentConfig:
 
     ``hub`` is empty for a device that reports by medium only. Times are in seconds; ``window_rows`` is how many rows a
     drift verdict needs; ``stale_days`` is how long after its expiry the repository's timestamp is still accepted (an
-    air-gapped site wants a longer time than an online one).
+    air-gapped site wants a longer time than an online one). ``measuring`` is whether packagers with one of the ``trusted_keys`` (fingerprints)
+    may have candidates measured here, of ``measuring_mb`` MiB and within ``measuring_s``.
     """
 
     repository: str
@@ -50,6 +59,10 @@ class AgentConfig:
     self_test_memory_mb: int = 4096
     reserve_mb: int = 256
     stale_days: float = 365.0
+    measuring: bool = False
+    trusted_keys: tuple[str, ...] = ()
+    measuring_mb: int = 512
+    measuring_s: float = 300.0
 
     @classmethod
     def parse(cls, data: bytes, *, where: str) -> AgentConfig:
@@ -57,6 +70,7 @@ class AgentConfig:
         document = Document.parse_toml(data, where=where, max_bytes=MAX_CONFIG_BYTES)
         source, hub = document.document("source"), document.document("hub", {})
         serving, timing, limits = document.document("serving", {}), document.document("timing", {}), document.document("limits", {})
+        measuring = document.document("measuring", {})
         default = cls(repository="", channel="stable")
         config = cls(
             repository=source.text("repository"),
@@ -74,11 +88,19 @@ class AgentConfig:
             self_test_memory_mb=limits.integer("self_test_memory_mb", default.self_test_memory_mb, minimum=64),
             reserve_mb=limits.integer("reserve_mb", default.reserve_mb, minimum=0),
             stale_days=limits.number("stale_days", default.stale_days, minimum=0),
+            measuring=measuring.boolean("enabled", default.measuring),
+            trusted_keys=measuring.texts("trusted_keys", default.trusted_keys, max_items=MAX_TRUSTED_KEYS),
+            measuring_mb=measuring.integer("max_mb", default.measuring_mb, minimum=1),
+            measuring_s=measuring.number("max_s", default.measuring_s, minimum=1, maximum=MAX_MEASURING_S),
         )
-        for table in (source, hub, serving, timing, limits, document):
+        for table in (source, hub, serving, timing, limits, measuring, document):
             table.refuse_unknown()
         if not re.fullmatch(HUB_URL, config.hub):
             raise ConfigurationError("not the address of a hub", where=f"{where}: hub.url", expected="http://… or https://…", found=repr(config.hub))
+        for key in config.trusted_keys:
+            if not re.fullmatch(FINGERPRINT, key):
+                expected = "64 hex digits, as `sealift keys generate` prints them"
+                raise ConfigurationError("not a key's fingerprint", where=f"{where}: measuring.trusted_keys", expected=expected, found=repr(key))
         return config
 
     @classmethod
@@ -95,8 +117,7 @@ class AgentConfig:
         lines: list[str] = []
         for section, names in SECTIONS.items():
             lines.append(f"[{section}]")
-            keys = {"url": "hub"}
-            lines += [f"{name} = {json.dumps(fields[keys.get(name, name)], ensure_ascii=False)}" for name in names]
+            lines += [f"{name} = {json.dumps(fields[FIELDS[f'{section}.{name}']], ensure_ascii=False)}" for name in names]
             lines.append("")
         text = "\n".join(lines)
         tomllib.loads(text)

@@ -23,6 +23,7 @@ from sealift_runtime.agent.device import Device
 from sealift_runtime.agent.home import Home
 from sealift_runtime.agent.lock import one_of_its_kind
 from sealift_runtime.agent.logs import set_up_logging
+from sealift_runtime.agent.measuring_routes import desk_of, measuring_routes
 from sealift_runtime.agent.supervisor import leave_with_parent
 from sealift_runtime.agent.watch import Watch, Watched
 from sealift_runtime.commandline import exit_code
@@ -50,10 +51,12 @@ class DataPlane:
         self.device = device
         self.table = ModelTable()
         self.watch = Watch(device.config, device.clock, device.home.directory / "windows.json")
+        self.measuring = desk_of(device)
         self._loading = threading.Lock()
 
     def start(self) -> None:
         """Load every model that the database names; one that can't be loaded is logged, and the others serve."""
+        self.measuring.start()
         with self._loading:
             for deployment in self.device.state.deployments():
                 any(self._try(bundle) for bundle in (deployment.current, deployment.previous) if bundle)
@@ -90,6 +93,11 @@ class DataPlane:
         self.watch.begin(Watched(bundle.name, bundle.version, bundle.digest, monitor))
         logger.info("serving %s %s", bundle.name, bundle.version)
 
+    def tick(self) -> None:
+        """What is due every `TICK_S`."""
+        self.watch.tick()
+        self.measuring.tick()
+
     def counters(self, name: str) -> ServingCounters | None:
         """What a served model did since it was loaded, as the updater judges it."""
         watched = self.watch.get(name)
@@ -115,7 +123,9 @@ def resident_bytes() -> int:
 async def serve(device: Device, host: str, port: int) -> None:
     """Load, listen, and serve until told to stop."""
     plane = DataPlane(device)
-    server = InferenceServer(plane.table, local_routes=admin_routes(plane), metrics=lambda: plane.watch.metrics)
+    server = InferenceServer(
+        plane.table, routes=measuring_routes(plane.measuring), local_routes=admin_routes(plane), metrics=lambda: plane.watch.metrics
+    )
     bound = await server.start_tcp(host, port)
     with short_path(device.home.socket) as path:
         await server.start_unix(path)
@@ -140,7 +150,7 @@ async def _until_stopped(plane: DataPlane) -> None:
         loop.add_signal_handler(number, stopped.set if number == signal.SIGTERM else _ignore)
     leave_with_parent(functools.partial(loop.call_soon_threadsafe, stopped.set))
     while not stopped.is_set():
-        await asyncio.to_thread(plane.watch.tick)
+        await asyncio.to_thread(plane.tick)
         try:
             await asyncio.wait_for(stopped.wait(), TICK_S)
         except TimeoutError:

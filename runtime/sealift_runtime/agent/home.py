@@ -68,6 +68,16 @@ class Home:
         """Where the data plane listens, as JSON."""
         return self.run / "server.json"
 
+    @property
+    def measuring(self) -> Path:
+        """What a packager sent to be measured, while that lasts."""
+        return self.directory / "measuring"
+
+    @property
+    def update_lock(self) -> Path:
+        """Held by whoever updates this device."""
+        return self.directory / "update.lock"
+
     def require(self) -> Home:
         """This home, if it was initialised; else `ConfigurationError`."""
         if not self.config.is_file():

@@ -7,10 +7,10 @@ import ssl
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from sealift_runtime import durable
-from sealift_runtime.agent.config import SECTIONS, AgentConfig
+from sealift_runtime.agent.config import FIELDS, AgentConfig
 from sealift_runtime.agent.home import Home
 from sealift_runtime.clock import Clock
 from sealift_runtime.documents import nearest
@@ -22,8 +22,6 @@ from sealift_runtime.trust.metadata import MAX_BYTES
 from sealift_runtime.trust.state import ROOT
 from sealift_runtime.update.state import StateDatabase
 from sealift_runtime.update.trust_folder import TrustFolder
-
-_KEYS: Final = {f"{section}.{name}": name for section, names in SECTIONS.items() for name in names}
 
 
 def initialise(home: Home, config: AgentConfig, root: bytes, clock: Clock) -> PrivateKey:
@@ -98,12 +96,12 @@ def parse_settings(entries: Iterable[str]) -> Mapping[str, Any]:
     fields: dict[str, Any] = {}
     for entry in entries:
         key, separator, text = entry.partition("=")
-        if not separator and key in _KEYS:
+        if not separator and key in FIELDS:
             raise ConfigurationError("no value", where=f"--set {entry}", expected=f"{key}=VALUE")
-        if key not in _KEYS:
-            known = sorted(_KEYS)
+        if key not in FIELDS:
+            known = sorted(FIELDS)
             raise ConfigurationError("no such setting", where=f"--set {entry}", expected=f"one of {', '.join(known)}", advice=nearest(key, known))
-        fields["hub" if key == "hub.url" else _KEYS[key]] = _value(text)
+        fields[FIELDS[key]] = _value(text)
     return fields
 
 

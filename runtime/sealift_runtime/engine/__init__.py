@@ -5,6 +5,7 @@ Reading order:
 - ``facts``             which onnxruntime this is
 - ``boundary``          onnxruntime's exceptions become `EngineError` here and nowhere else
 - ``session``           a bundle directory, loaded and ready to answer
+- ``graph``             a graph alone, to be measured
 - ``fastpath``          repeated requests of one shape, through buffers made beforehand
 - ``comparison``        pure: are these outputs the golden ones?
 - ``child``             a process with a time limit, its result on a descriptor of its own

@@ -53,7 +53,7 @@ def limit_memory(memory_bytes: int) -> None:
     `RLIMIT_DATA` counts heap and anonymous mappings (since Linux 4.7) but neither the address space that onnxruntime
     reserves nor weights that it maps from files, as `RLIMIT_AS` would.
     """
-    limit = _status_bytes("VmData") + memory_bytes
+    limit = status_bytes("VmData") + memory_bytes
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 
 
@@ -77,7 +77,7 @@ def test(directory: Path) -> dict[str, Any]:
         "load_time_ms": load_time_ms,
         "latency_ms": measure_ms(session, batch_of_one(manifest, session.example)),
         "reference_latency_ms": measurement.latency_p50_ms if measurement else None,
-        "peak_memory_bytes": _status_bytes("VmHWM"),
+        "peak_memory_bytes": status_bytes("VmHWM"),
     }
 
 
@@ -116,7 +116,7 @@ def measure_ms(session: ModelSession, inputs: Mapping[str, Array]) -> float:
     return statistics.median(times)
 
 
-def _status_bytes(field: str) -> int:
+def status_bytes(field: str) -> int:
     """A size from /proc/self/status in bytes; 0 where there is none."""
     path = Path("/proc/self/status")
     lines = path.read_text(encoding="ascii", errors="replace").splitlines() if path.exists() else []

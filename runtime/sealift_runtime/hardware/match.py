@@ -13,11 +13,12 @@ _MB = 2**20
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Fit:
-    """Whether ``profile`` fits, with one sentence per requirement, met or not."""
+    """Whether ``profile`` fits, with one sentence per requirement, met or not; ``unmet`` are those that aren't."""
 
     profile: str
     fits: bool
     reasons: tuple[str, ...]
+    unmet: tuple[str, ...] = ()
 
 
 def fit(profile: HardwareProfile, machine: Machine) -> Fit:
@@ -37,7 +38,8 @@ def fit(profile: HardwareProfile, machine: Machine) -> Fit:
     checks += [_absent(flag, machine) for flag in profile.cpu.absent_flags]  # 3
     checks += [_cores(profile, machine), _memory(profile, machine)]  # 4, 5
     checks += _accelerator(profile, machine)  # 6
-    return Fit(profile=profile.name, fits=all(met for met, _ in checks), reasons=tuple(reason for _, reason in checks))
+    unmet = tuple(reason for met, reason in checks if not met)
+    return Fit(profile=profile.name, fits=not unmet, reasons=tuple(reason for _, reason in checks), unmet=unmet)
 
 
 def choose(profiles: Sequence[HardwareProfile], machine: Machine) -> tuple[HardwareProfile | None, tuple[Fit, ...]]:

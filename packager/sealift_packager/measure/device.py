@@ -1,0 +1,242 @@
+"""A device that measures for us: which one, and the requests that it takes. Every job and step is signed by the packager's key."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import io
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Final, Self
+
+import numpy as np
+import requests
+
+from sealift_packager.errors import DeviceError, DeviceRefusedError, PackagerError
+from sealift_packager.load.source import Array, Arrays
+from sealift_runtime.bundle.digest import Digest
+from sealift_runtime.bundle.profile import PROFILE_NAME
+from sealift_runtime.documents import Document, canonical_json
+from sealift_runtime.errors import SealiftError
+from sealift_runtime.exchange.measuring import (
+    ANSWER_TYPE,
+    CLOSE,
+    FILES,
+    FOOTPRINT,
+    JOB_TYPE,
+    JOBS,
+    LATENCY,
+    PATH,
+    STEP_TYPE,
+    STEPS,
+    MeasuringAnswer,
+    MeasuringJob,
+    MeasuringStep,
+    Run,
+)
+from sealift_runtime.hardware.document import parse_machine
+from sealift_runtime.hardware.machine import Machine
+from sealift_runtime.signing.dsse import Envelope
+from sealift_runtime.signing.keys import PublicKey, Signer
+
+OPTION: Final = "--measure-on"
+#: A slow line has the server's 60 s for each.
+PIECE_BYTES: Final = 2 * 2**20
+MAX_ANSWER_BYTES: Final = 16 * 2**20
+#: A device polls its repository, and may not be disturbed then; so long is asked again.
+BUSY_WAIT_S: Final = 20.0
+CONNECT_S: Final = 10.0
+REPLY_S: Final = 60.0
+_ADDRESS: Final = re.compile(rf"(?:(?P<profile>{PROFILE_NAME})=)?(?P<url>https?://[^\s/?#]+[^\s?#]*?)/?(?:#(?P<device>[0-9a-f]{{8,64}}))?")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceAddress:
+    """Where an agent listens; ``device`` is the beginning of its id if it must be that one, ``profile`` the one that it is for (None: any)."""
+
+    url: str
+    device: str = ""
+    profile: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> DeviceAddress:
+        """Read ``[PROFILE=]http(s)://HOST:PORT[#DEVICE-ID]``."""
+        match = _ADDRESS.fullmatch(text)
+        if match is None:
+            expected = "[PROFILE=]http://HOST:PORT[#DEVICE-ID]"
+            raise PackagerError("not the address of an agent", where=OPTION, expected=expected, found=repr(text))
+        return cls(url=match["url"], device=match["device"] or "", profile=match["profile"])
+
+
+def device_for(addresses: Sequence[DeviceAddress], profile: str, *, measured_here: bool) -> DeviceAddress | None:
+    """The device that a profile is measured on: its own, else any that is for all, unless this machine can. Pure."""
+    own = [row for row in addresses if row.profile == profile]
+    shared = [row for row in addresses if row.profile is None and not measured_here]
+    return next(iter([*own, *shared]), None)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A device that answered: its id, the machine that it is, its onnxruntime."""
+
+    device: str
+    machine: Machine
+    onnxruntime: str
+
+
+class DeviceJob:
+    """One job on a device, from its beginning to its end, as a context: on leaving, the device deletes what was sent.
+
+    Raises `DeviceRefusedError` where the device says no, `DeviceError` for all else that goes wrong on the way.
+    """
+
+    def __init__(self, address: DeviceAddress, signer: Signer, files: Mapping[Digest, bytes]) -> None:
+        self._address = address
+        self._signer = signer
+        self._files = files
+        self._http = requests.Session()
+        self._name = ""
+        self._number = 0
+        self._longest_s = REPLY_S
+        self.key: PublicKey | None = None
+
+    def __enter__(self) -> Self:
+        with contextlib.ExitStack() as undo:
+            undo.callback(self._http.close)
+            self.found = self._begin()
+            undo.push(self.__exit__)
+            for digest, data in self._files.items():
+                self._send(digest, data)
+            undo.pop_all()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        try:
+            self._step(CLOSE)
+        except DeviceError:
+            if error is None:
+                raise
+        finally:
+            self._http.close()
+
+    def latency(self, inputs: Digest, runs: Sequence[Run], *, seconds: float, rounds: tuple[int, int]) -> dict[str, Array]:
+        """Samples in ms of all runs in turns, by name."""
+        least, most = rounds
+        answer = self._step(LATENCY, inputs=inputs, runs=tuple(runs), seconds=seconds, least_rounds=least, most_rounds=most)
+        if set(answer.samples_ms) != {run.name for run in runs}:
+            raise DeviceError("the answer is about other runs", where=self._address.url)
+        return {name: np.array(values) for name, values in answer.samples_ms.items()}
+
+    def footprint(self, inputs: Digest, run: Run) -> tuple[float, int]:
+        """Load time in ms and peak memory in bytes of one run, in a process of its own."""
+        answer = self._step(FOOTPRINT, inputs=inputs, runs=(run,))
+        return answer.load_time_ms, answer.peak_memory_bytes
+
+    def _begin(self) -> Found:
+        """Ask for a nonce, and begin the job with it; again while the device is at something else."""
+        deadline = time.monotonic() + BUSY_WAIT_S
+        while True:
+            invitation = self._ask("GET", PATH)
+            key = self.key = PublicKey.from_pem(invitation.text("key").encode(), where=self._address.url)
+            if not key.fingerprint.startswith(self._address.device):
+                raise DeviceRefusedError("another device answers", where=self._address.url, expected=self._address.device, found=key.fingerprint)
+            self._longest_s = invitation.document("limits").number("seconds", minimum=0) + REPLY_S
+            sizes = {digest: len(data) for digest, data in self._files.items()}
+            job = MeasuringJob(device=key.fingerprint, nonce=invitation.text("nonce"), files=sizes)
+            try:
+                answer = self._ask("POST", JOBS, self._signed(JOB_TYPE, job.payload()))
+            except _BusyError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.5)
+                continue
+            self._name = answer.text("job")
+            machine = parse_machine(answer.document("machine"))
+            return Found(device=key.fingerprint, machine=machine, onnxruntime=answer.text("onnxruntime", max_characters=100))
+
+    def _send(self, digest: Digest, data: bytes) -> None:
+        for offset in range(0, len(data), PIECE_BYTES):
+            place = f"{FILES}?job={self._name}&digest={digest}&offset={offset}"
+            self._ask("PUT", place, data[offset : offset + PIECE_BYTES])
+
+    def _step(self, kind: str, **fields: Any) -> MeasuringAnswer:
+        assert self.key is not None
+        self._number += 1
+        step = MeasuringStep(job=self._name, number=self._number, kind=kind, **fields)
+        body = self._signed(STEP_TYPE, step.payload())
+        envelope = Envelope.parse(self._patiently(lambda: self._ask("POST", STEPS, body, reply_s=self._longest_s)))
+        answer = MeasuringAnswer.parse(envelope.open(self.key, ANSWER_TYPE, where=self._address.url))
+        if (answer.job, answer.number) != (step.job, step.number):
+            raise DeviceError("the answer is to another step", where=self._address.url)
+        return answer
+
+    def _patiently(self, ask: Callable[[], Document]) -> Document:
+        deadline = time.monotonic() + BUSY_WAIT_S
+        while True:
+            try:
+                return ask()
+            except _BusyError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.5)
+
+    def _signed(self, payload_type: str, payload: bytes) -> bytes:
+        envelope = Envelope.sign(payload_type, payload, self._signer)
+        return canonical_json({"key": self._signer.public_key.pem().decode(), "envelope": envelope.json()})
+
+    def _ask(self, method: str, path: str, body: bytes | None = None, *, reply_s: float = REPLY_S) -> Document:
+        """The JSON answer; a step's may take as long as its device allows the job to take."""
+        url = self._address.url
+        try:
+            with self._http.request(method, url + path, data=body, timeout=(CONNECT_S, reply_s), stream=True, allow_redirects=False) as reply:
+                data, status = _read(reply), reply.status_code
+        except requests.RequestException as error:
+            raise DeviceError(
+                f"the device can't be reached, or went away ({_words(error)})",
+                where=f"{OPTION} {url}",
+                advice="Is sealift-agent running there, and listening on an address that this machine reaches?",
+            ) from error
+        if status == requests.codes.ok:
+            return Document.parse_json(data, where=url, max_bytes=MAX_ANSWER_BYTES)
+        raise _refusal(status, data, url)
+
+
+class _BusyError(DeviceError):
+    """The device is at something else for now."""
+
+
+def _read(reply: requests.Response) -> bytes:
+    parts, size = [], 0
+    for part in reply.iter_content(2**16):
+        parts.append(part)
+        size += len(part)
+        if size > MAX_ANSWER_BYTES:
+            break
+    return b"".join(parts)
+
+
+def _refusal(status: int, data: bytes, url: str) -> DeviceError:
+    try:
+        words = Document.parse_json(data, where=url, max_bytes=MAX_ANSWER_BYTES).text("error", max_characters=10_000)
+    except SealiftError:
+        words = f"status {status}"
+    kinds: dict[int, type[DeviceError]] = {403: DeviceRefusedError, 409: _BusyError}
+    if status == requests.codes.not_found and "no such path" in words:
+        words = "this is no agent that measures; it may be an older one"
+    return kinds.get(status, DeviceError)(words, where=f"{OPTION} {url}")
+
+
+def _words(error: requests.RequestException) -> str:
+    cause: BaseException = error
+    while cause.__cause__ or cause.__context__:
+        cause = cause.__cause__ or cause.__context__ or cause
+    return str(cause)[:200] or type(error).__name__
+
+
+def inputs_file(example: Arrays) -> bytes:
+    """The inputs of a run as an ``.npz`` file; text as fixed-width unicode, so that reading needs no pickle."""
+    file = io.BytesIO()
+    np.savez(file, **{name: value.astype(np.str_) if value.dtype.kind == "O" else value for name, value in example.items()})  # type: ignore[arg-type]
+    return file.getvalue()

@@ -1,0 +1,101 @@
+"""All figures of the candidates of one profile, on a device that is of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from sealift_packager.candidates.built import Built
+from sealift_packager.errors import PackagerError
+from sealift_packager.load.source import Array, Arrays
+from sealift_packager.measure import latency
+from sealift_packager.measure.device import OPTION, DeviceAddress, DeviceJob, inputs_file
+from sealift_packager.measure.figures import THREADS_SHARE, Figures
+from sealift_packager.measure.host import Host, judge_host
+from sealift_packager.measure.tuning import fewest_threads
+from sealift_packager.session import Settings
+from sealift_runtime.bundle.digest import Digest
+from sealift_runtime.bundle.evaluation import Measurement
+from sealift_runtime.bundle.profile import HardwareProfile
+from sealift_runtime.errors import HardwareError
+from sealift_runtime.exchange.measuring import Run
+from sealift_runtime.hardware.match import fit
+from sealift_runtime.signing.keys import Signer
+
+_ROUNDS = (latency.MIN_ROUNDS, latency.MAX_ROUNDS)
+
+
+def judge_device(address: DeviceAddress, profile: HardwareProfile, signer: Signer | None) -> Host:
+    """What the device is; `HardwareError` if it isn't of the profile, which it would have to speak for."""
+    with DeviceJob(address, _required(signer), {}) as job:
+        found = job.found
+    result = fit(profile, found.machine)
+    if not result.fits:
+        raise HardwareError(
+            f"the device doesn't fit the profile {profile.name} ({' '.join(result.unmet)})",
+            where=f"{OPTION} {address.url}",
+            found=found.machine.cpu_model,
+            advice=f"Name one that does, or which profile this one is for: {OPTION} PROFILE={address.url}",
+        )
+    return judge_host(profile, found.machine, beside=f", device {found.device[:16]}, onnxruntime {found.onnxruntime}")
+
+
+def measure_on_device(
+    address: DeviceAddress, signer: Signer | None, built: Sequence[Built], example: Arrays, threads: Sequence[int], *, machine: str, seconds: float
+) -> dict[str, Figures]:
+    """Choose each candidate's threads, then measure all of them in turns for about ``seconds``; by candidate name, batch 1.
+
+    As `figures.measure_candidates` does here, but for throughput and graph levels, which would keep the device busy for long.
+
+    ``example`` is made up: no row of anybody's data is sent.
+    """
+    models = {row.spec.name: bytes(row.model.SerializeToString()) for row in built}
+    inputs = inputs_file(example)
+    given = Digest.of(inputs)
+    runs = {(row.spec.name, count): _run(row, models[row.spec.name], count) for row in built for count in threads}
+    with DeviceJob(address, _required(signer), {Digest.of(data): data for data in (*models.values(), inputs)}) as job:
+        chosen = _choose_threads(job, given, runs, threads, seconds=THREADS_SHARE * seconds)
+        names = [run.name for run in chosen.values()]
+        samples = latency.until_decided(lambda: job.latency(given, list(chosen.values()), seconds=seconds, rounds=_ROUNDS), reference=names[0])
+        prints = {name: job.footprint(given, run) for name, run in chosen.items()}
+    return {name: _figures(run.threads, samples[run.name], prints[name], machine) for name, run in chosen.items()}
+
+
+def _choose_threads(job: DeviceJob, inputs: Digest, runs: dict[tuple[str, int], Run], threads: Sequence[int], *, seconds: float) -> dict[str, Run]:
+    names = list(dict.fromkeys(name for name, _ in runs))
+    if len(threads) == 1:
+        return {name: runs[name, threads[0]] for name in names}
+    samples = job.latency(inputs, list(runs.values()), seconds=seconds, rounds=_ROUNDS)
+    medians = {key: float(np.median(samples[run.name])) for key, run in runs.items()}
+    return {name: runs[name, fewest_threads({count: medians[name, count] for count in threads})] for name in names}
+
+
+def _run(row: Built, model: bytes, threads: int) -> Run:
+    settings = Settings(threads=threads, entries=row.spec.session_entries)
+    return Run(
+        name=f"{row.spec.name} {threads}",
+        model=Digest.of(model),
+        threads=threads,
+        graph_optimization=settings.graph_optimization,
+        config=dict(settings.config),
+    )
+
+
+def _figures(threads: int, samples: Array, footprint: tuple[float, int], machine: str) -> Figures:
+    median, slow = np.quantile(samples, [0.5, 0.99])
+    load_time_ms, peak_memory_bytes = footprint
+    measurement = Measurement(
+        latency_p50_ms=round(float(median), 4),
+        latency_p99_ms=round(float(slow), 4),
+        load_time_ms=round(load_time_ms, 2),
+        peak_memory_bytes=peak_memory_bytes,
+        machine=machine,
+    )
+    return Figures(threads=threads, samples_ms=samples, measurement=measurement)
+
+
+def _required(signer: Signer | None) -> Signer:
+    if signer is None:
+        raise PackagerError("measuring on a device needs a key that it trusts", where=OPTION, advice="Give it with --key.")
+    return signer

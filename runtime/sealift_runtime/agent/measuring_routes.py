@@ -1,0 +1,101 @@
+"""What the data plane answers to a packager that has candidates measured here; `sealift_runtime.measuring` decides."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import urllib.parse
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Final
+
+from sealift_runtime.agent.device import MB, Device
+from sealift_runtime.bundle.digest import Digest
+from sealift_runtime.documents import Json
+from sealift_runtime.errors import (
+    BusyError,
+    ConfigurationError,
+    EngineError,
+    IntegrityError,
+    LimitError,
+    NotFoundError,
+    RequestError,
+    SealiftError,
+    SignatureError,
+    StoreError,
+)
+from sealift_runtime.exchange.measuring import FILES, JOBS, PATH, STEPS
+from sealift_runtime.measuring.desk import Desk
+from sealift_runtime.measuring.policy import MeasuringPolicy
+from sealift_runtime.serving.http import Handler, HttpRequest, HttpResponse, json_response
+from sealift_runtime.update.lock import HomeLock
+
+#: The first that fits; everything else is the request's own fault.
+_STATUS: Final[tuple[tuple[type[SealiftError], int], ...]] = (
+    (ConfigurationError, 403),
+    (SignatureError, 403),
+    (NotFoundError, 404),
+    (BusyError, 409),
+    (LimitError, 413),
+    (EngineError, 422),
+    (IntegrityError, 422),
+    (StoreError, 507),
+    (SealiftError, 400),
+)
+
+
+def desk_of(device: Device) -> Desk:
+    """The desk of a device, as its agent.toml says; it waits for updates, and they for it."""
+    config = device.config
+    policy = MeasuringPolicy(
+        enabled=config.measuring,
+        trusted_keys=config.trusted_keys,
+        max_bytes=config.measuring_mb * MB,
+        max_s=config.measuring_s,
+        memory_bytes=config.self_test_memory_mb * MB,
+        reserve_bytes=config.reserve_mb * MB,
+    )
+
+    @contextlib.contextmanager
+    def undisturbed() -> Iterator[None]:
+        with HomeLock(device.home.update_lock).hold():
+            if updates := device.state.unfinished():
+                names = ", ".join(f"{row.name} {row.version} ({row.state})" for row in updates)
+                raise BusyError("an update is under way", where=str(device.home.directory), found=names, advice="Try again when it is done.")
+            yield
+
+    return Desk(device.home.measuring, policy, lambda: device.key, lambda: device.machine, device.clock, undisturbed)
+
+
+def measuring_routes(desk: Desk) -> dict[tuple[str, str], Handler]:
+    """The routes over a desk."""
+
+    def receive(request: HttpRequest) -> dict[str, Json]:
+        query = dict(urllib.parse.parse_qsl(request.target.partition(b"?")[2].decode("latin-1")))
+        offset = query.get("offset", "")
+        if not (offset.isascii() and offset.isdigit() and len(offset) < 20):
+            raise RequestError("not an offset", where="query: offset", expected="a number of bytes", found=repr(offset[:50]))
+        desk.receive(query.get("job", ""), Digest.parse(query.get("digest", "")), int(offset), request.body)
+        return {}
+
+    return {
+        ("GET", PATH): _handler(lambda _: desk.invite()),
+        ("POST", JOBS): _handler(lambda request: desk.begin(request.body)),
+        ("PUT", FILES): _handler(receive),
+        ("POST", STEPS): _handler(lambda request: desk.step(request.body)),
+    }
+
+
+def _handler(action: Callable[[HttpRequest], dict[str, Json]]) -> Handler:
+    """An action as a handler: on a thread, since it writes files and waits for processes."""
+
+    def answer(request: HttpRequest) -> HttpResponse:
+        try:
+            return json_response(action(request))
+        except SealiftError as error:
+            status = next(code for kind, code in _STATUS if isinstance(error, kind))
+            return json_response({"error": str(error), "kind": type(error).__name__}, status)
+
+    def handle(request: HttpRequest) -> Awaitable[HttpResponse]:
+        return asyncio.to_thread(answer, request)
+
+    return handle

@@ -1,0 +1,166 @@
+"""One job at a time, from the nonce to the end."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Final
+
+from sealift_runtime.bundle.digest import Digest
+from sealift_runtime.clock import Clock
+from sealift_runtime.documents import Json
+from sealift_runtime.engine.facts import onnxruntime_version
+from sealift_runtime.errors import BusyError, LimitError, NotFoundError, SignatureError
+from sealift_runtime.exchange.measuring import ANSWER_TYPE, CLOSE, JOB_TYPE, STEP_TYPE, MeasuringAnswer, MeasuringJob, MeasuringStep
+from sealift_runtime.hardware.document import machine_json
+from sealift_runtime.hardware.machine import Machine
+from sealift_runtime.measuring.intake import Intake
+from sealift_runtime.measuring.policy import MeasuringPolicy
+from sealift_runtime.measuring.steps import run_step
+from sealift_runtime.signing.dsse import Envelope
+from sealift_runtime.signing.keys import Signer
+from sealift_runtime.store.space import check_space
+
+#: How long a nonce waits for its job, and how many wait.
+NONCE_S: Final = 60.0
+MAX_NONCES: Final = 256
+#: What any step needs at least.
+LEAST_STEP_S: Final = 1.0
+
+
+class _Job:
+    """The job under way."""
+
+    def __init__(self, intake: Intake, deadline: float) -> None:
+        self.name = secrets.token_hex(16)
+        self.intake = intake
+        self.deadline = deadline
+        self.step = 0
+        self.running = False
+
+
+class Desk:
+    """Takes jobs. Safe to use from several threads; a step runs outside of the lock.
+
+    ``undisturbed`` is held while something is measured: it raises `BusyError` while an update is under way, and keeps one from beginning.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        policy: MeasuringPolicy,
+        signer: Callable[[], Signer],
+        machine: Callable[[], Machine],
+        clock: Clock,
+        undisturbed: Callable[[], AbstractContextManager[None]],
+    ) -> None:
+        self._folder = folder
+        self._policy = policy
+        self._signer = signer
+        self._machine = machine
+        self._clock = clock
+        self._undisturbed = undisturbed
+        self._lock = threading.Lock()
+        self._nonces: dict[str, float] = {}
+        self._job: _Job | None = None
+
+    def invite(self) -> dict[str, Json]:
+        """Who this device is, what it allows, and a nonce for one job."""
+        self._policy.require()
+        nonce, now = secrets.token_hex(16), self._clock.monotonic()
+        with self._lock:
+            fresh = [(name, until) for name, until in self._nonces.items() if until > now]
+            self._nonces = dict([*fresh[-MAX_NONCES + 1 :], (nonce, now + NONCE_S)])
+        key = self._signer().public_key
+        limits: dict[str, Json] = {"bytes": self._policy.max_bytes, "seconds": self._policy.max_s}
+        return {"device": key.fingerprint, "key": key.pem().decode(), "nonce": nonce, "limits": limits}
+
+    def begin(self, request: bytes) -> dict[str, Json]:
+        """Take a job: its name, for the requests to come, and what this machine is.
+
+        1. The request is signed by a key that is trusted to measure (`MeasuringPolicy.open`).
+        2. It is for this device, and its nonce was given for it a moment ago and not used: a replay ends here.
+        3. It sends no more than is allowed, and there is room for that.
+        4. No other job and no update is under way.
+        """
+        job = MeasuringJob.parse(self._policy.open(request, JOB_TYPE))  # 1
+        device, now = self._signer().public_key.fingerprint, self._clock.monotonic()
+        with self._lock:
+            if job.device != device:  # 2
+                raise SignatureError("the job is for another device", where="measuring job", expected=device, found=job.device)
+            if self._nonces.pop(job.nonce, 0.0) <= now:
+                raise SignatureError("the job's nonce was used already, or is too old", where="measuring job", advice="Ask for another one.")
+            total = sum(job.files.values())
+            if total > self._policy.max_bytes:  # 3
+                expected = f"at most {self._policy.max_bytes} bytes in all (measuring.max_mb)"
+                raise LimitError("the job is too large for this device", where="measuring job", expected=expected, found=f"{total} bytes")
+            check_space(self._folder.parent, total, self._policy.reserve_bytes)
+            self._expire(now)
+            if self._job is not None:  # 4
+                raise BusyError("this device is measuring for somebody already", where="measuring job", advice="Try again when that is done.")
+            with self._undisturbed():
+                self._job = _Job(Intake(self._folder, job.files), now + self._policy.max_s)
+            return {"job": self._job.name, "machine": machine_json(self._machine()), "onnxruntime": onnxruntime_version()}
+
+    def receive(self, name: str, digest: Digest, offset: int, data: bytes) -> None:
+        """A piece of one of the job's files."""
+        self._policy.require()
+        with self._lock:
+            self._find(name).intake.receive(digest, offset, data)
+
+    def step(self, request: bytes) -> dict[str, Json]:
+        """Do a step, and give its answer as an envelope signed by this device; the job's last step deletes all that was sent.
+
+        Raises `EngineError` if a candidate doesn't load or run, or the job's time is over.
+        """
+        step = MeasuringStep.parse(self._policy.open(request, STEP_TYPE))
+        if step.kind == CLOSE:
+            with self._running(step) as job:
+                job.deadline = self._clock.monotonic()
+            answer = MeasuringAnswer(job=step.job, number=step.number)
+        else:
+            with self._undisturbed(), self._running(step) as job:
+                left = max(job.deadline - self._clock.monotonic(), LEAST_STEP_S)
+                answer = run_step(step, job.intake, memory_bytes=self._policy.memory_bytes, timeout_s=left)
+        return Envelope.sign(ANSWER_TYPE, answer.payload(), self._signer()).json()
+
+    def start(self) -> None:
+        """Delete what a job left whose agent was killed."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def tick(self) -> None:
+        """Delete a job whose time is over."""
+        with self._lock:
+            self._expire(self._clock.monotonic())
+
+    @contextlib.contextmanager
+    def _running(self, step: MeasuringStep) -> Iterator[_Job]:
+        with self._lock:
+            job = self._find(step.job)
+            if step.number != job.step + 1 or job.running:
+                raise SignatureError(
+                    "the step isn't the next one", where="measuring step", expected=f"number {job.step + 1}", found=f"number {step.number}"
+                )
+            job.step, job.running = step.number, True
+        try:
+            yield job
+        finally:
+            with self._lock:
+                job.running = False
+                self._expire(self._clock.monotonic())
+
+    def _find(self, name: str) -> _Job:
+        self._expire(self._clock.monotonic())
+        if self._job is None or not secrets.compare_digest(self._job.name, name):
+            raise NotFoundError("no such job, or its time is over", where="measuring", advice="Begin another one.")
+        return self._job
+
+    def _expire(self, now: float) -> None:
+        if self._job is not None and self._job.deadline <= now and not self._job.running:
+            self._job.intake.clear()
+            self._job = None

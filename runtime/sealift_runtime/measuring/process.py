@@ -1,0 +1,102 @@
+"""What a measuring process runs: ``python -m sealift_runtime.measuring.process TASK MEMORY SECONDS PARENT FD``.
+
+TASK is a file with a step as JSON, its files as paths; MEMORY bounds the allocations in bytes, SECONDS the processor time of one core,
+PARENT is the process to end with, FD takes the result as JSON. Nothing can be written to any file.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from sealift_runtime.alternation import alternate
+from sealift_runtime.bundle.golden import Array
+from sealift_runtime.bundle.manifest import SessionSettings
+from sealift_runtime.engine.boundary import is_out_of_memory
+from sealift_runtime.engine.child import die_with_parent
+from sealift_runtime.engine.facts import CPU
+from sealift_runtime.engine.graph import open_graph
+from sealift_runtime.engine.selftest import OUT_OF_MEMORY_STATUS
+from sealift_runtime.engine.selftest_process import limit_memory, status_bytes
+from sealift_runtime.errors import SealiftError
+from sealift_runtime.exchange.measuring import FOOTPRINT
+
+LOADS: Final = 3
+RUNS: Final = 5
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Measure and write the result."""
+    path, (memory, seconds, parent, descriptor) = Path(arguments[0]), map(int, arguments[1:5])
+    os.set_inheritable(descriptor, False)
+    die_with_parent(parent)
+    limit_memory(memory)
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds * (os.cpu_count() or 1),) * 2)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    try:
+        result = measure(json.loads(path.read_bytes()))
+    except (SealiftError, OSError, ValueError, MemoryError) as error:
+        if is_out_of_memory(error):
+            os._exit(OUT_OF_MEMORY_STATUS)
+        result = {"failure": str(error)}
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(json.dumps(result).encode())
+
+
+def measure(task: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of the result."""
+    inputs = read_inputs(Path(task["inputs"]))
+    if task["kind"] == FOOTPRINT:
+        return _footprint(task["runs"][0], inputs)
+    runs = {row["name"]: _open(row, inputs) for row in task["runs"]}
+    gc.disable()
+    least, most = task["rounds"]
+    samples = alternate(runs, seconds=task["seconds"], least_rounds=least, most_rounds=most)
+    rounded = {name: [round(value, 6) for value in values] for name, values in samples.items()}
+    return {"samples_ms": rounded, "load_time_ms": 0.0, "peak_memory_bytes": status_bytes("VmHWM")}
+
+
+def read_inputs(path: Path) -> dict[str, Array]:
+    """The arrays of an ``.npz`` file; text is in it as fixed-width unicode, so that reading needs no pickle."""
+    with np.load(path, allow_pickle=False) as archive:
+        return {name: archive[name].astype(object) if archive[name].dtype.kind == "U" else archive[name] for name in archive.files}
+
+
+def _footprint(row: Mapping[str, Any], inputs: Mapping[str, Array]) -> dict[str, Any]:
+    """The median time to load, and the memory after the first load and some runs."""
+    times: list[float] = []
+    peak = 0
+    for _ in range(LOADS):
+        start = time.perf_counter()
+        run = _open(row, inputs)
+        times.append((time.perf_counter() - start) * 1000)
+        for _ in range(RUNS):
+            run()
+        peak = peak or status_bytes("VmHWM")
+        del run
+    return {"samples_ms": {}, "load_time_ms": statistics.median(times), "peak_memory_bytes": peak}
+
+
+def _open(row: Mapping[str, Any], inputs: Mapping[str, Array]) -> Callable[[], object]:
+    settings = SessionSettings(
+        providers=(CPU,),
+        intra_op_threads=row["threads"],
+        inter_op_threads=1,
+        graph_optimization=row["graph_optimization"],
+        config=row["config"],
+    )
+    return open_graph(Path(row["model"]), settings, inputs)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

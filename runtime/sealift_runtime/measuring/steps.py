@@ -1,0 +1,60 @@
+"""A step of a job, in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Any
+
+from sealift_runtime.documents import Document
+from sealift_runtime.engine.child import MAX_RESULT_BYTES, ChildOutcome, run_child
+from sealift_runtime.engine.selftest import OUT_OF_MEMORY_STATUS
+from sealift_runtime.errors import DocumentError, EngineError
+from sealift_runtime.exchange.measuring import MAX_ROUNDS, MeasuringAnswer, MeasuringStep
+from sealift_runtime.measuring.intake import Intake
+
+MODULE = "sealift_runtime.measuring.process"
+
+
+def run_step(step: MeasuringStep, intake: Intake, *, memory_bytes: int, timeout_s: float) -> MeasuringAnswer:
+    """Measure what a step asks for, with the files that were sent for its job. `EngineError` says how it failed."""
+    assert step.inputs is not None
+    runs = [run.json() | {"model": str(intake.get(run.model))} for run in step.runs]
+    task = {
+        "kind": step.kind,
+        "inputs": str(intake.get(step.inputs)),
+        "runs": runs,
+        "seconds": step.seconds,
+        "rounds": [step.least_rounds, step.most_rounds],
+    }
+    path = intake.add("task.json", json.dumps(task).encode())
+    command = [sys.executable, "-P", "-m", MODULE, str(path), str(memory_bytes), str(int(timeout_s) + 1), str(os.getpid())]
+    return _read(step, run_child(command, timeout_s=timeout_s), timeout_s, memory_bytes)
+
+
+def _read(step: MeasuringStep, outcome: ChildOutcome, timeout_s: float, memory_bytes: int) -> MeasuringAnswer:
+    where = f"step {step.number} ({step.kind})"
+    if outcome.timed_out:
+        raise EngineError("not done within the job's time", where=where, expected=f"at most {timeout_s:.0f} s more")
+    if outcome.status == OUT_OF_MEMORY_STATUS:
+        raise EngineError("out of memory", where=where, expected=f"at most {memory_bytes} bytes")
+    try:
+        document = Document.parse_json(outcome.result, where=where, max_bytes=MAX_RESULT_BYTES)
+    except DocumentError as error:
+        words = f"status {outcome.status}; it printed {outcome.output[-300:]!r}"
+        raise EngineError("the measuring process ended without a result", where=where, found=words) from error
+    if document.has("failure"):
+        raise EngineError(document.text("failure"), where=where)
+    return _answer(step, document)
+
+
+def _answer(step: MeasuringStep, document: Document) -> MeasuringAnswer:
+    samples: Any = document.document("samples_ms")
+    return MeasuringAnswer(
+        job=step.job,
+        number=step.number,
+        samples_ms={name: samples.numbers(name, max_items=MAX_ROUNDS) for name in samples.names()},
+        load_time_ms=document.number("load_time_ms", minimum=0),
+        peak_memory_bytes=document.integer("peak_memory_bytes", minimum=0),
+    )

@@ -1,0 +1,338 @@
+"""``sealift pack --measure-on``: candidates measured on a real agent, what it refuses, and what happens when it goes away."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import json
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import requests
+
+from sealift_packager import pipeline
+from sealift_packager.errors import DeviceError, DeviceRefusedError, PackagerError, ProfileError
+from sealift_packager.lock.lockfile import read_lock
+from sealift_packager.measure import device as client
+from sealift_packager.measure import figures, on_device
+from sealift_packager.measure.device import DeviceAddress, DeviceJob, device_for, inputs_file
+from sealift_packager.pipeline import pack
+from sealift_packager.progress import Silent
+from sealift_packager.project.file import read_project
+from sealift_packager.project.job import Job
+from sealift_packager.request import PackRequest
+from sealift_packager.stages.store import StageStore
+from sealift_runtime.bundle.digest import Digest
+from sealift_runtime.bundle.profile import HardwareProfile
+from sealift_runtime.errors import HardwareError
+from sealift_runtime.exchange.measuring import JOBS, STEPS, Run
+from sealift_runtime.hardware.machine import detect_machine
+from sealift_runtime.signing.keys import PrivateKey
+from support import trained
+from support.agents import AgentUnderTest, device, wait_until
+from support.cli import run
+from support.models import CORPUS, MODELS
+from support.packing import KEY, elsewhere, here, request
+from support.repositories import Repository
+
+SLOW = (CORPUS / "slow" / "model.onnx").read_bytes()
+#: Ten seconds or more for each run.
+LONG = inputs_file({"x": np.zeros((1, 4), np.float32), "rounds": np.array([10_000_000], np.int64)})
+LINEAR = (CORPUS / "linear" / "model.onnx").read_bytes()
+X = inputs_file(MODELS["linear"].requests[0])
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few samples: these tests look at who measured, not at how fast it was."""
+    for module in (figures, on_device):
+        monkeypatch.setattr(module, "CHOOSING_SECONDS", 0.1)
+        monkeypatch.setattr(module, "COMPARING_SECONDS", 0.1)
+
+
+def trusting(key: PrivateKey, **settings: str) -> dict[str, str]:
+    known = {"measuring__enabled": "true", "measuring__trusted_keys": json.dumps([key.public_key.fingerprint]), "timing__poll_s": "30"}
+    return known | settings
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Repository:
+    made = Repository(tmp_path_factory.mktemp("repository") / "it", now=datetime.datetime.now(datetime.UTC).replace(microsecond=0))
+    made.add_release("1.0.0")
+    return made
+
+
+@pytest.fixture(scope="module")
+def agent(tmp_path_factory: pytest.TempPathFactory, repository: Repository) -> Iterator[AgentUnderTest]:
+    """A device that serves a model, and measures for whoever has `KEY`."""
+    with device(tmp_path_factory.mktemp("device") / "home") as made:
+        made.init(repository.directory, repository.metadata / "1.root.json", **trusting(KEY, measuring__max_mb="4", measuring__max_s="40"))
+        made.start()
+        wait_until(lambda: made.serving() == "1.0.0" and made.status()["models"][0]["state"] == "committed", 60, "the model to be committed")
+        yield made
+
+
+def address(agent: AgentUnderTest, **changes: str) -> DeviceAddress:
+    return dataclasses.replace(DeviceAddress(url=agent.url), **changes)
+
+
+def on(agent: AgentUnderTest, out: Path, profile: HardwareProfile | None = None, **changes: object) -> PackRequest:
+    """A build whose one profile is measured on the device."""
+    chosen = profile or here(threads=(1, 2))
+    return request(trained.onnx_net(), out, chosen, measure_on=(address(agent, profile=chosen.name),), **changes)
+
+
+def left(agent: AgentUnderTest) -> list[Path]:
+    return list((agent.home / "measuring").glob("*"))
+
+
+def job(agent: AgentUnderTest, key: PrivateKey = KEY, data: bytes = LINEAR, inputs: bytes = X) -> DeviceJob:
+    return DeviceJob(address(agent), key, {Digest.of(row): row for row in (data, inputs)})
+
+
+def linear(threads: int = 1, data: bytes = LINEAR) -> Run:
+    return Run(name=f"linear {threads}", model=Digest.of(data), threads=threads, graph_optimization="all", config={})
+
+
+def test_candidates_are_measured_on_the_device_and_a_locked_build_needs_it_no_more(
+    agent: AgentUnderTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(figures, "open_session", None)  # whoever measures on this machine fails
+    first = pack(on(agent, tmp_path / "out"))
+    evaluation = first.manifests["any-cpu"].evaluation
+    device_id = agent.status()["device"]
+    assert f"device {device_id[:16]}" in evaluation.measured
+    rows = {row.name: row for row in evaluation.candidates}
+    for name in ("fp32", "int8-static"):
+        measured = rows[name].measurement
+        assert measured is not None
+        assert 0 < measured.latency_p50_ms <= measured.latency_p99_ms
+        assert measured.load_time_ms > 0
+        assert measured.peak_memory_bytes > 10 * 2**20
+        assert device_id[:16] in measured.machine
+    assert rows["int8-static"].speedup is not None
+    assert left(agent) == []
+    assert agent.serving() == "1.0.0"
+
+    monkeypatch.setattr(requests.Session, "request", None)  # whoever asks the device fails
+    second = pack(on(agent, tmp_path / "again"), lock=first.lock)
+    assert second.digest == first.digest
+
+
+def test_the_cache_keeps_devices_apart(agent: AgentUnderTest, tmp_path: Path) -> None:
+    cache = StageStore(tmp_path / "cache")
+    profile = here(precisions=("fp32",))
+    local = pack(request(trained.onnx_net(), tmp_path / "local", profile), Silent(), cache=cache)
+    remote = pack(on(agent, tmp_path / "remote", profile), Silent(), cache=cache)
+    again = pack(on(agent, tmp_path / "again", profile), Silent(), cache=cache)
+    measured = [build.manifests["any-cpu"].evaluation.measurement for build in (local, remote, again)]
+    assert measured[0] != measured[1]
+    assert measured[1] == measured[2]
+
+
+def test_the_installed_command_does_it_from_a_sealift_toml(agent: AgentUnderTest, tmp_path: Path) -> None:
+    what = trained.onnx_net()
+    KEY.save(tmp_path / "key.pem")
+    profile = f"""
+        name = "mine"
+        summary = "this test's own"
+        cpu.arch = "{here().cpu.arch}"
+        runtime = {{onnxruntime = ">=1.20", providers = ["CPUExecutionProvider"]}}
+        int8 = {{activation = "uint8", weight = "int8", reduce_range = true, per_channel = true}}
+        search = {{precisions = ["fp32"], threads = [1], objective = ["latency_p50"]}}
+    """
+    (tmp_path / "mine.toml").write_text(profile)
+    (tmp_path / "sealift.toml").write_text(
+        f'[pack]\nmodel = "{what.model}"\nname = "net"\nversion = "1.0.0"\nprofile = ["./mine.toml"]\ndata = "{what.data}"\n'
+        f'key = "key.pem"\nout = "out"\nmeasure-on = ["mine={agent.url}#{agent.status()["device"][:16]}"]\n'
+    )
+    done = run("sealift", "pack", "--json", "--no-cache", cwd=tmp_path).ok()
+    measured = done.json["bundles"][0]["manifest"]["evaluation"]["measured"]
+    assert agent.status()["device"][:16] in measured
+    assert "figures" in read_lock(tmp_path / "sealift.lock").profiles["mine"].measured
+
+
+def test_a_profile_that_this_machine_can_not_measure_goes_to_the_device(
+    agent: AgentUnderTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = dataclasses.replace(detect_machine(), arch=elsewhere().cpu.arch)
+    monkeypatch.setattr(pipeline, "detect_machine", lambda: other)
+    asked = request(trained.onnx_net(), tmp_path / "out", here(precisions=("fp32",)))
+    assert pack(asked).manifests["any-cpu"].evaluation.measured == "not measured on this hardware"
+    measured = pack(dataclasses.replace(asked, measure_on=(address(agent),), force=True)).manifests["any-cpu"].evaluation.measured
+    assert agent.status()["device"][:16] in measured
+
+
+def test_a_large_file_goes_in_pieces(agent: AgentUnderTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "PIECE_BYTES", 100)
+    with job(agent) as begun:
+        assert begun.footprint(Digest.of(X), linear())[0] > 0
+
+
+def test_a_project_file_names_devices_too(tmp_path: Path) -> None:
+    text = '[defaults]\nversion = "1.0.0"\nprofile = ["x86-64-avx2"]\nmeasure-on = ["http://pi:8470"]\n[models.net]\nmodel = "net.onnx"\n'
+    (tmp_path / "project.toml").write_text(text)
+    jobs = read_project(tmp_path / "project.toml")
+    assert Job.from_json(jobs[0].to_json()).measure_on == ("http://pi:8470",)
+
+
+def test_a_device_that_does_not_fit_the_profile_is_refused_saying_why(agent: AgentUnderTest, tmp_path: Path) -> None:
+    with pytest.raises(HardwareError, match=rf"doesn't fit the profile elsewhere \(.*{elsewhere().cpu.arch} is needed"):
+        pack(request(trained.onnx_net(), tmp_path / "out", measure_on=(address(agent),)))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_device_that_was_not_told_to_measure_refuses_and_says_how_to_allow_it(tmp_path: Path, repository: Repository) -> None:
+    with device(tmp_path / "home") as closed:
+        closed.init(repository.directory, repository.metadata / "1.root.json")
+        closed.start()
+        with pytest.raises(DeviceRefusedError, match=r"doesn't measure for others.*measuring\.enabled"):
+            pack(on(closed, tmp_path / "out"))
+        with pytest.raises(DeviceRefusedError):
+            KEY.save(tmp_path / "key.pem")
+            with job(closed):
+                pass
+
+
+def test_an_unknown_key_is_refused_with_the_fingerprint_to_trust(agent: AgentUnderTest) -> None:
+    stranger = PrivateKey.generate()
+    with pytest.raises(DeviceRefusedError, match=rf"doesn't trust the key.*{stranger.public_key.fingerprint}.*trusted_keys"), job(agent, stranger):
+        pass
+
+
+def test_another_device_than_the_one_that_is_meant_is_refused(agent: AgentUnderTest) -> None:
+    with (
+        pytest.raises(DeviceRefusedError, match="another device answers"),
+        DeviceJob(address(agent, device="0123456789abcdef"), KEY, {}),
+    ):
+        pass
+
+
+def test_more_than_the_device_takes_is_refused_before_it_is_sent(agent: AgentUnderTest) -> None:
+    with pytest.raises(DeviceError, match=r"too large for this device.*measuring\.max_mb"), job(agent, data=bytes(5 * 2**20)):
+        pass
+
+
+@pytest.mark.parametrize("path", [JOBS, STEPS])
+def test_a_replayed_request_is_refused(agent: AgentUnderTest, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    sent: list[bytes] = []
+    ask = DeviceJob._ask
+
+    def keeping(self: DeviceJob, method: str, place: str, body: bytes | None = None, **options: float) -> object:
+        if place == path and body is not None:
+            sent.append(body)
+        return ask(self, method, place, body, **options)
+
+    monkeypatch.setattr(DeviceJob, "_ask", keeping)
+    with job(agent) as begun:
+        begun.footprint(Digest.of(X), linear())
+        with pytest.raises(DeviceRefusedError, match="used already|isn't the next"):
+            ask(begun, "POST", path, sent[0])
+
+
+def test_nobody_else_is_measured_for_at_the_same_time(agent: AgentUnderTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "BUSY_WAIT_S", 0.0)
+    with job(agent) as first:
+        with pytest.raises(DeviceError, match="measuring for somebody already"), job(agent):
+            pass
+        samples = first.latency(Digest.of(X), [linear(1), linear(2)], seconds=0.1, rounds=(10, 20))
+        assert {len(values) for values in samples.values()} <= set(range(10, 21))
+
+
+def test_what_is_no_model_says_so_and_leaves_nothing(agent: AgentUnderTest) -> None:
+    with pytest.raises(DeviceError, match="does not load"), job(agent, data=b"no graph") as begun:
+        begun.footprint(Digest.of(X), linear(data=b"no graph"))
+    assert left(agent) == []
+
+
+def test_a_job_over_its_time_is_ended_and_deleted(tmp_path: Path, repository: Repository) -> None:
+    with device(tmp_path / "home") as agent:
+        agent.init(repository.directory, repository.metadata / "1.root.json", **trusting(KEY, measuring__max_s="2"))
+        agent.start()
+        wait_until(lambda: agent.serving() == "1.0.0" and agent.status()["models"][0]["state"] == "committed", 60, "the update to end")
+        start = time.monotonic()
+        with pytest.raises(DeviceError, match="not done within the job's time"), job(agent, data=SLOW, inputs=LONG) as begun:
+            begun.latency(Digest.of(LONG), [linear(data=SLOW)], seconds=60, rounds=(100, 100))
+        assert time.monotonic() - start < 30
+        wait_until(lambda: left(agent) == [], 5, "the files to be deleted")
+        assert agent.serving() == "1.0.0"
+
+
+def test_while_an_update_is_under_way_nothing_is_measured(tmp_path: Path, repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "BUSY_WAIT_S", 0.0)
+    with device(tmp_path / "home") as agent:
+        agent.init(repository.directory, repository.metadata / "1.root.json", **trusting(KEY, timing__probation_s="600"))
+        agent.start()
+        wait_until(lambda: agent.serving() == "1.0.0", 60, "the probation to begin")
+        with pytest.raises(DeviceError, match="an update is under way|another process updates this device"), job(agent):
+            pass
+
+
+def test_an_agent_that_dies_in_the_middle_is_an_error_and_leaves_no_process(tmp_path: Path, repository: Repository) -> None:
+    with device(tmp_path / "home") as agent:
+        agent.init(repository.directory, repository.metadata / "1.root.json", **trusting(KEY))
+        agent.start()
+        wait_until(lambda: agent.serving() == "1.0.0" and agent.status()["models"][0]["state"] == "committed", 60, "the update to end")
+
+        def kill() -> None:
+            wait_until(lambda: measuring(agent), 30, "a measuring process")
+            agent.kill()
+
+        killer = threading.Thread(target=kill)
+        killer.start()
+        with pytest.raises(DeviceError, match="went away"), job(agent, data=SLOW, inputs=LONG) as begun:
+            begun.latency(Digest.of(LONG), [linear(data=SLOW)], seconds=60, rounds=(100, 100))
+        killer.join()
+        wait_until(lambda: not measuring(agent), 10, "the measuring process to end")
+        assert left(agent) != []
+        agent.start()
+        assert left(agent) == []
+
+
+def measuring(agent: AgentUnderTest) -> list[int]:
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (place / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if b"sealift_runtime.measuring.process" in words and str(agent.home).encode() in words:
+            found.append(int(place.name))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("http://10.0.0.7:8470", DeviceAddress(url="http://10.0.0.7:8470")),
+        ("pi=https://pi.example/agent/#0123abcd", DeviceAddress(url="https://pi.example/agent", device="0123abcd", profile="pi")),
+        ("10.0.0.7:8470", None),
+        ("http://host?x", None),
+        ("http://host#nothex", None),
+    ],
+)
+def test_an_address_is_read(text: str, expected: DeviceAddress | None) -> None:
+    if expected is None:
+        with pytest.raises(PackagerError, match="not the address of an agent"):
+            DeviceAddress.parse(text)
+    else:
+        assert DeviceAddress.parse(text) == expected
+
+
+def test_a_profile_goes_to_its_own_device_and_to_a_shared_one_only_if_this_machine_can_not() -> None:
+    shared, own = DeviceAddress(url="http://shared"), DeviceAddress(url="http://own", profile="a")
+    assert device_for([shared, own], "a", measured_here=True) == own
+    assert device_for([shared, own], "b", measured_here=True) is None
+    assert device_for([shared, own], "b", measured_here=False) == shared
+    assert device_for([], "b", measured_here=False) is None
+
+
+def test_a_device_for_a_profile_that_is_not_built_and_a_build_without_a_key_are_refused(agent: AgentUnderTest, tmp_path: Path) -> None:
+    with pytest.raises(ProfileError, match="a profile that isn't built"):
+        request(trained.onnx_net(), tmp_path / "out", here(), measure_on=(address(agent, profile="other"),))
+    with pytest.raises(PackagerError, match="needs a key"):
+        pack(on(agent, tmp_path / "out", signer=None))

@@ -1,0 +1,295 @@
+"""What is checked before anything is measured for somebody, and that nothing stays."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import functools
+import io
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sealift_runtime.alternation import WARM_UP, alternate
+from sealift_runtime.bundle.digest import Digest
+from sealift_runtime.documents import Document
+from sealift_runtime.errors import (
+    BusyError,
+    ConfigurationError,
+    DiskFullError,
+    DocumentError,
+    EngineError,
+    IntegrityError,
+    LimitError,
+    NotFoundError,
+    SealiftError,
+    SignatureError,
+)
+from sealift_runtime.exchange.measuring import ANSWER_TYPE, JOB_TYPE, STEP_TYPE, MeasuringAnswer, MeasuringJob, MeasuringStep, Run
+from sealift_runtime.hardware.document import machine_json, parse_machine
+from sealift_runtime.hardware.machine import detect_machine
+from sealift_runtime.measuring.desk import NONCE_S, Desk
+from sealift_runtime.measuring.policy import MeasuringPolicy
+from sealift_runtime.signing.dsse import Envelope
+from sealift_runtime.signing.keys import PrivateKey
+from support.clocks import ManualClock
+from support.models import CORPUS, CREATED, MODELS
+
+DEVICE, PACKAGER, STRANGER = (PrivateKey.generate() for _ in range(3))
+GRAPH = (CORPUS / "linear" / "model.onnx").read_bytes()
+
+
+def npz(**arrays: Any) -> bytes:
+    file = io.BytesIO()
+    np.savez(file, **arrays)
+    return file.getvalue()
+
+
+INPUTS = npz(x=MODELS["linear"].requests[0]["x"])
+FILES = {Digest.of(row): len(row) for row in (GRAPH, INPUTS)}
+
+
+class Room:
+    """A desk in a folder, and the packager's side of it."""
+
+    def __init__(self, folder: Path, **changes: Any) -> None:
+        self.folder = folder / "measuring"
+        self.clock = ManualClock(CREATED)
+        self.busy = False
+        fields: dict[str, Any] = {
+            "enabled": True,
+            "trusted_keys": (PACKAGER.public_key.fingerprint,),
+            "max_bytes": 2**20,
+            "max_s": 60.0,
+            "memory_bytes": 2**30,
+            "reserve_bytes": 0,
+        }
+        policy = MeasuringPolicy(**(fields | changes))
+        self.desk = Desk(self.folder, policy, lambda: DEVICE, detect_machine, self.clock, self.undisturbed)
+
+    @contextlib.contextmanager
+    def undisturbed(self) -> Iterator[None]:
+        if self.busy:
+            raise BusyError("an update is under way")
+        yield
+
+    def job(self, **changes: Any) -> bytes:
+        nonce = str(self.desk.invite()["nonce"])
+        fields: dict[str, Any] = {"device": DEVICE.public_key.fingerprint, "nonce": nonce, "files": FILES}
+        return signed(JOB_TYPE, MeasuringJob(**(fields | changes)).payload())
+
+    def begin(self, files: dict[Digest, int] | None = None) -> str:
+        return str(self.desk.begin(self.job(files=files or FILES))["job"])
+
+    def begin_with(self, *files: bytes) -> str:
+        name = self.begin({Digest.of(row): len(row) for row in files})
+        for row in files:
+            self.desk.receive(name, Digest.of(row), 0, row)
+        return name
+
+    def step(self, name: str, number: int, kind: str = "footprint", graph: bytes = GRAPH, inputs: bytes = INPUTS, **changes: Any) -> MeasuringAnswer:
+        fields: dict[str, Any] = {"inputs": Digest.of(inputs), "runs": (run("fp32", graph),)} | changes
+        step = MeasuringStep(job=name, number=number, kind=kind, **fields)
+        answer = Envelope.parse(Document(self.desk.step(signed(STEP_TYPE, step.payload())), "answer"))
+        return MeasuringAnswer.parse(answer.open(DEVICE.public_key, ANSWER_TYPE, where="answer"))
+
+
+def run(name: str, graph: bytes = GRAPH, **changes: Any) -> Run:
+    fields: dict[str, Any] = {"threads": 1, "graph_optimization": "all", "config": {}} | changes
+    return Run(name=name, model=Digest.of(graph), **fields)
+
+
+def signed(payload_type: str, payload: bytes, key: PrivateKey = PACKAGER) -> bytes:
+    return json.dumps({"key": key.public_key.pem().decode(), "envelope": Envelope.sign(payload_type, payload, key).json()}).encode()
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> Room:
+    return Room(tmp_path)
+
+
+def test_runs_are_measured_in_turns_and_all_that_was_sent_is_deleted(room: Room) -> None:
+    name = room.begin_with(GRAPH, INPUTS)
+    runs = (run("a"), run("b", threads=2, config={"session.force_spinning_stop": "1"}))
+    answer = room.step(name, 1, "latency", runs=runs, seconds=0.0, least_rounds=7, most_rounds=9)
+    assert {row: len(values) for row, values in answer.samples_ms.items()} == {"a": 7, "b": 7}
+    alone = room.step(name, 2)
+    assert alone.load_time_ms > 0
+    assert alone.peak_memory_bytes > 10 * 2**20
+    assert room.folder.exists()
+    room.step(name, 3, "close", runs=())
+    assert not room.folder.exists()
+    with pytest.raises(NotFoundError, match="no such job"):
+        room.step(name, 4)
+
+
+def test_text_inputs_need_no_pickle(room: Room) -> None:
+    graph, words = (CORPUS / "text" / "model.onnx").read_bytes(), npz(word=np.array(["a", "größe"]))
+    assert room.step(room.begin_with(graph, words), 1, graph=graph, inputs=words).load_time_ms > 0
+    room.clock.advance(100)
+    pickled = npz(x=np.array([{}], dtype=object))
+    with pytest.raises(EngineError, match="allow_pickle"):
+        room.step(room.begin_with(GRAPH, pickled), 1, inputs=pickled)
+
+
+def test_a_desk_that_is_off_does_nothing(tmp_path: Path) -> None:
+    room = Room(tmp_path, enabled=False)
+    asks: list[Callable[[], object]] = [
+        room.desk.invite,
+        lambda: room.desk.begin(b"{}"),
+        lambda: room.desk.step(b"{}"),
+        lambda: room.desk.receive("", Digest.of(b""), 0, b""),
+    ]
+    for ask in asks:
+        with pytest.raises(ConfigurationError, match="doesn't measure for others"):
+            ask()
+
+
+def test_a_job_that_is_not_signed_by_a_trusted_key_for_this_device_is_refused(room: Room) -> None:
+    payload = MeasuringJob(device=DEVICE.public_key.fingerprint, nonce=str(room.desk.invite()["nonce"]), files=FILES).payload()
+    with pytest.raises(SignatureError, match="doesn't trust the key"):
+        room.desk.begin(signed(JOB_TYPE, payload, STRANGER))
+    with pytest.raises(SignatureError, match="signed as something else"):
+        room.desk.begin(signed(STEP_TYPE, payload))
+    forged = json.loads(signed(JOB_TYPE, payload))
+    forged["envelope"]["payload"] = base64.b64encode(payload.replace(b'"size_bytes": ', b'"size_bytes": 1')).decode()
+    with pytest.raises(SignatureError, match="doesn't match"):
+        room.desk.begin(json.dumps(forged).encode())
+    with pytest.raises(SignatureError, match="for another device"):
+        room.desk.begin(room.job(device=STRANGER.public_key.fingerprint))
+
+
+def test_a_nonce_holds_once_and_not_for_long(room: Room) -> None:
+    request = room.job(files={})
+    name = str(room.desk.begin(request)["job"])
+    room.step(name, 1, "close", runs=())
+    with pytest.raises(SignatureError, match="used already"):
+        room.desk.begin(request)
+    late = room.job()
+    room.clock.advance(NONCE_S + 1)
+    with pytest.raises(SignatureError, match="too old"):
+        room.desk.begin(late)
+
+
+def test_a_step_can_not_be_asked_for_twice(room: Room) -> None:
+    name = room.begin_with(GRAPH, INPUTS)
+    room.step(name, 1)
+    for number in (1, 3):
+        with pytest.raises(SignatureError, match=f"expected number 2, found number {number}"):
+            room.step(name, number)
+
+
+def test_no_byte_more_and_no_other_content_than_was_signed_is_taken(room: Room) -> None:
+    name, digest = room.begin(), Digest.of(GRAPH)
+    with pytest.raises(NotFoundError, match="no such file"):
+        room.desk.receive(name, Digest.of(b"else"), 0, b"else")
+    with pytest.raises(NotFoundError, match="no such job"):
+        room.desk.receive("0" * 32, digest, 0, GRAPH)
+    room.desk.receive(name, digest, 0, GRAPH[:10])
+    with pytest.raises(IntegrityError, match="begins at 10, found at 0"):
+        room.desk.receive(name, digest, 0, GRAPH[:10])
+    with pytest.raises(LimitError, match="more than was announced"):
+        room.desk.receive(name, digest, 10, GRAPH)
+    with pytest.raises(NotFoundError, match="not all of it"):
+        room.step(name, 1)
+    with pytest.raises(IntegrityError, match="another one than was signed"):
+        room.desk.receive(name, digest, 10, bytes(len(GRAPH) - 10))
+    room.desk.receive(name, digest, 0, GRAPH)
+
+
+def test_a_job_that_is_too_large_or_has_no_room_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(LimitError, match=r"measuring\.max_mb"):
+        Room(tmp_path, max_bytes=100).begin()
+    with pytest.raises(DiskFullError):
+        Room(tmp_path, reserve_bytes=2**60).begin()
+
+
+def test_one_job_at_a_time_and_none_while_an_update_is_under_way(room: Room) -> None:
+    name = room.begin_with(GRAPH, INPUTS)
+    with pytest.raises(BusyError, match="measuring for somebody"):
+        room.begin()
+    room.busy = True
+    with pytest.raises(BusyError, match="an update"):
+        room.step(name, 1)
+    room.busy = False
+    assert room.step(name, 1).load_time_ms > 0
+    room.clock.advance(61)
+    room.busy = True
+    with pytest.raises(BusyError, match="an update"):
+        room.begin()
+
+
+def test_a_job_whose_time_is_over_is_deleted(room: Room) -> None:
+    room.begin_with(GRAPH, INPUTS)
+    room.clock.advance(59)
+    room.desk.tick()
+    assert len(list(room.folder.iterdir())) == 2
+    room.clock.advance(2)
+    room.desk.tick()
+    assert not room.folder.exists()
+
+
+def test_what_a_killed_agent_left_is_deleted_at_the_start(room: Room) -> None:
+    room.begin_with(GRAPH, INPUTS)
+    room.desk.start()
+    assert not room.folder.exists()
+
+
+def test_a_candidate_that_eats_the_memory_is_ended(tmp_path: Path) -> None:
+    room = Room(tmp_path, memory_bytes=256 * 2**20)
+    graph, size = (CORPUS / "hungry" / "model.onnx").read_bytes(), npz(size=np.array([2**28], np.int64))
+    with pytest.raises(EngineError, match="out of memory"):
+        room.step(room.begin_with(graph, size), 1, graph=graph, inputs=size)
+
+
+def test_a_candidate_that_takes_too_long_is_ended(tmp_path: Path) -> None:
+    room = Room(tmp_path, max_s=1.5)
+    graph, slow = (CORPUS / "slow" / "model.onnx").read_bytes(), npz(x=np.zeros((1, 4), np.float32), rounds=np.array([10**8], np.int64))
+    with pytest.raises(EngineError, match="not done within the job's time"):
+        room.step(room.begin_with(graph, slow), 1, graph=graph, inputs=slow)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"kind": "else"}, "not a known value"),
+        ({"runs": ()}, "nothing to do"),
+        ({"kind": "footprint", "runs": (run("a"), run("b"))}, "nothing to do"),
+        ({"runs": (run("a"), run("a"))}, "the same name"),
+        ({"runs": (run("a", config={"ep.cuda.path": "x"}),)}, "malformed"),
+        ({"runs": (run("a", threads=0),)}, "threads"),
+        ({"most_rounds": 10**9}, "most_rounds"),
+        ({"seconds": 1e9}, "seconds"),
+    ],
+)
+def test_a_step_that_is_none_is_refused(changes: dict[str, Any], words: str) -> None:
+    fields: dict[str, Any] = {"job": "0" * 32, "number": 1, "kind": "latency", "inputs": Digest.of(INPUTS), "runs": (run("a"),)}
+    with pytest.raises(SealiftError, match=words):
+        MeasuringStep.parse(MeasuringStep(**(fields | changes)).payload())
+
+
+def test_documents_and_machines_are_read_as_they_were_written() -> None:
+    job = MeasuringJob(device=DEVICE.public_key.fingerprint, nonce="0" * 32, files=FILES)
+    step = MeasuringStep(job="0" * 32, number=3, kind="latency", inputs=Digest.of(INPUTS), runs=(run("a", config={"session.x": "1"}),), seconds=1.5)
+    answer = MeasuringAnswer(job="0" * 32, number=3, samples_ms={"a": (1.0, 2.0), "b": (3.0, 4.0)})
+    assert MeasuringJob.parse(job.payload()) == job
+    assert MeasuringStep.parse(step.payload()) == step
+    assert MeasuringAnswer.parse(answer.payload()) == answer
+    with pytest.raises(LimitError, match="no pairs"):
+        MeasuringAnswer.parse(MeasuringAnswer(job="0" * 32, number=3, samples_ms={"a": (1.0,), "b": (3.0, 4.0)}).payload())
+    with pytest.raises(DocumentError):
+        MeasuringJob.parse(step.payload())
+    machine = detect_machine()
+    assert parse_machine(Document(json.loads(json.dumps(machine_json(machine))), "machine")) == machine
+
+
+def test_every_other_round_goes_backwards() -> None:
+    said: list[str] = []
+    runs = {name: functools.partial(said.append, name) for name in "abc"}
+    samples = alternate(runs, seconds=0, least_rounds=2, most_rounds=5)
+    assert "".join(said) == "a" * WARM_UP + "b" * WARM_UP + "c" * WARM_UP + "abccba"
+    assert {len(values) for values in samples.values()} == {2}
