@@ -72,6 +72,18 @@ class FaceNet(nn.Module):
         return torch.softmax(answers[0], dim=1), *answers[1:]
 
 
+#: Eyes, brows, nostrils, the bridge of the nose (which is lighter), mouth: place, half-axes, how dark; all as shares of the image.
+FEATURES = (
+    (-0.16, -0.08, 0.07, 0.035, 0.85),
+    (0.16, -0.08, 0.07, 0.035, 0.85),
+    (-0.16, -0.16, 0.1, 0.02, 0.6),
+    (0.16, -0.16, 0.1, 0.02, 0.6),
+    (0, 0.09, 0.05, 0.03, 0.4),
+    (0, -0.02, 0.02, 0.08, -0.12),
+    (0, 0.24, 0.13, 0.035, 0.6),
+)
+
+
 def _patches(size: int, count: int = 600) -> Array:
     """Squares of several sizes cut out of two photographs, as these networks take them."""
     from sklearn.datasets import load_sample_images
@@ -87,9 +99,29 @@ def _patches(size: int, count: int = 600) -> Array:
     return ((np.stack(rows).transpose(0, 3, 1, 2) - 127.5) / 128).astype(np.float32)
 
 
+def _drawn_faces(size: int, count: int = 300) -> Array:
+    """Faces as a child draws them, each another one: what these networks take for faces."""
+    draw = np.random.default_rng(size)
+    y, x = np.mgrid[0:size, 0:size] / (size - 1) - 0.5
+    rows = []
+    for _ in range(count):
+        right, down = draw.normal(0, 0.03, 2)
+        across, along = x - right, y - down
+        width, height = draw.uniform(0.34, 0.42), draw.uniform(0.42, 0.52)
+        image = np.ones((size, size, 3)) * draw.uniform(0, 255, 3)
+        head = (across / width) ** 2 + (along / height) ** 2 < 1
+        shade = 1 - 0.35 * (across / width) ** 2 - 0.1 * along
+        image[head] = (np.array([224, 172, 140]) * draw.uniform(0.5, 1.05) * shade[..., None])[head]
+        image[head & (along < -0.33)] = draw.uniform(10, 90)
+        for left, top, wide, high, dark in FEATURES:
+            image *= 1 - dark * np.exp(-(((across - left) / wide) ** 2 + ((along - top) / high) ** 2))[..., None]
+        rows.append(np.clip(image + draw.normal(0, 4, image.shape), 0, 255))
+    return ((np.stack(rows).transpose(0, 3, 1, 2) - 127.5) / 128).astype(np.float32)
+
+
 def _face(folder: Path, name: str, size: int, model: FaceNet) -> Made:
     model.load_state_dict(_weights("facenet-pytorch", name))
-    rows = _patches(size)
+    rows = np.concatenate([_patches(size), _drawn_faces(size)])
     with torch.inference_mode():
         faces = model.eval()(torch.from_numpy(rows))[0].numpy()
     target = faces.reshape(len(rows), 2, -1).argmax(axis=1)[:, 0]

@@ -18,7 +18,7 @@ from sealift_packager import pipeline
 from sealift_packager.errors import DeviceError, DeviceRefusedError, PackagerError, ProfileError
 from sealift_packager.lock.lockfile import read_lock
 from sealift_packager.measure import device as client
-from sealift_packager.measure import figures, on_device
+from sealift_packager.measure import figures
 from sealift_packager.measure.device import DeviceAddress, DeviceJob, device_for, inputs_file
 from sealift_packager.pipeline import pack
 from sealift_packager.progress import Silent
@@ -40,18 +40,12 @@ from support.packing import KEY, elsewhere, here, request
 from support.repositories import Repository
 
 SLOW = (CORPUS / "slow" / "model.onnx").read_bytes()
+#: Few samples: these tests look at who measured, not at how fast it was.
+QUICK_S = 0.2
 #: Ten seconds or more for each run.
 LONG = inputs_file({"x": np.zeros((1, 4), np.float32), "rounds": np.array([10_000_000], np.int64)})
 LINEAR = (CORPUS / "linear" / "model.onnx").read_bytes()
 X = inputs_file(MODELS["linear"].requests[0])
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Few samples: these tests look at who measured, not at how fast it was."""
-    for module in (figures, on_device):
-        monkeypatch.setattr(module, "CHOOSING_SECONDS", 0.1)
-        monkeypatch.setattr(module, "COMPARING_SECONDS", 0.1)
 
 
 def trusting(key: PrivateKey, **settings: str) -> dict[str, str]:
@@ -83,7 +77,7 @@ def address(agent: AgentUnderTest, **changes: str) -> DeviceAddress:
 def on(agent: AgentUnderTest, out: Path, profile: HardwareProfile | None = None, **changes: object) -> PackRequest:
     """A build whose one profile is measured on the device."""
     chosen = profile or here(threads=(1, 2))
-    return request(trained.onnx_net(), out, chosen, measure_on=(address(agent, profile=chosen.name),), **changes)
+    return request(trained.onnx_net(), out, chosen, measure_seconds=QUICK_S, measure_on=(address(agent, profile=chosen.name),), **changes)
 
 
 def left(agent: AgentUnderTest) -> list[Path]:
@@ -126,7 +120,7 @@ def test_candidates_are_measured_on_the_device_and_a_locked_build_needs_it_no_mo
 def test_the_cache_keeps_devices_apart(agent: AgentUnderTest, tmp_path: Path) -> None:
     cache = StageStore(tmp_path / "cache")
     profile = here(precisions=("fp32",))
-    local = pack(request(trained.onnx_net(), tmp_path / "local", profile), Silent(), cache=cache)
+    local = pack(request(trained.onnx_net(), tmp_path / "local", profile, measure_seconds=QUICK_S), Silent(), cache=cache)
     remote = pack(on(agent, tmp_path / "remote", profile), Silent(), cache=cache)
     again = pack(on(agent, tmp_path / "again", profile), Silent(), cache=cache)
     measured = [build.manifests["any-cpu"].evaluation.measurement for build in (local, remote, again)]
@@ -148,7 +142,7 @@ def test_the_installed_command_does_it_from_a_sealift_toml(agent: AgentUnderTest
     (tmp_path / "mine.toml").write_text(profile)
     (tmp_path / "sealift.toml").write_text(
         f'[pack]\nmodel = "{what.model}"\nname = "net"\nversion = "1.0.0"\nprofile = ["./mine.toml"]\ndata = "{what.data}"\n'
-        f'key = "key.pem"\nout = "out"\nmeasure-on = ["mine={agent.url}#{agent.status()["device"][:16]}"]\n'
+        f'key = "key.pem"\nout = "out"\nmeasure-seconds = {QUICK_S}\nmeasure-on = ["mine={agent.url}#{agent.status()["device"][:16]}"]\n'
     )
     done = run("sealift", "pack", "--json", "--no-cache", cwd=tmp_path).ok()
     measured = done.json["bundles"][0]["manifest"]["evaluation"]["measured"]

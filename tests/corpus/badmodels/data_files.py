@@ -96,7 +96,9 @@ CASES: Final[dict[str, Case]] = {
     "an npz of objects": Case(
         make=archive(features=npy(np.array([{}], dtype=object)), y=LABELS), said=("h.npz", "a whole archive of plain arrays (no objects)")
     ),
-    "an npz with a pickle that runs code": Case(make=archive(features=pickle.dumps(Trap()), y=LABELS), said=("h.npz", "features: 0")),
+    "an npz with a pickle that runs code": Case(
+        make=archive(features=pickle.dumps(Trap()), y=LABELS), said=("h.npz: features", "values of a kind that models don't take")
+    ),
     "an npz bomb": Case(make=bomb, said=("h.npz: features.npy", "zip bomb")),
     "an npz that claims 2^31 rows": Case(make=archive(features=claims(2**31, 30), y=LABELS), said=("h.npz",)),
     "an npz that claims 2^62 rows": Case(make=archive(features=claims(2**62, 30), y=LABELS), said=("h.npz",)),
@@ -124,7 +126,7 @@ CASES: Final[dict[str, Case]] = {
     ),
     "a CSV without a target in a row": Case(make=table(missing_target), said=("diagnosis", "missing values", "row 0")),
     "a CSV with a column twice": Case(make=table(lambda rows: [rows[0].replace("mean texture", "mean radius"), *rows[1:]]), said=("h.csv",)),
-    "a folder": Case(make=lambda folder: pack(folder, "."), said=("no such data file", "found a directory")),
+    "a folder": Case(make=lambda folder: pack(folder, "."), said=("no images", "labels.csv")),
     "data that is the model": Case(
         make=lambda _: [trained.cancer().model, "--trust-pickle", "--data", trained.cancer().model], said=("not a known kind of data",)
     ),
