@@ -19,7 +19,7 @@ from sealift_packager.quantize.editing import drop_unused_weights, insert_before
 from sealift_packager.session import Settings, open_session
 
 #: The α that are tried, 0 being no smoothing. Published models do best between 0.5 and 0.8; MiniLM at 0.7.
-STRENGTHS: Final = (0.0, 0.5, 0.6, 0.7, 0.8)
+STRENGTHS: Final = (0.0, 0.6, 0.7, 0.8)
 #: Largest values show after few requests; each one captures every input of a MatMul.
 REQUESTS: Final = 64
 #: A channel that calibration hardly showed counts as this share of the usual one, or other rows could make it the largest of all.

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 #: Where the nodes' errors are only reported, and decide nothing, fewer requests do.
 REPORTED_REQUESTS: Final = 4
+#: Enough to tell a better setting from a worse one; which of two like ones is chosen hardly matters.
+CHOOSING_ROWS: Final = 64
 
 
 class Search:
@@ -71,9 +73,7 @@ class Search:
         tried = self._settings(spec)
         if len(tried) < 2:
             return tried[0]
-        inputs = take(self._inputs, self._folds.twin)
-        reference = answers(Built(spec=FP32, model=self._shared.converted.model), inputs)
-        return min(tried, key=lambda row: divergence(reference, answers(self._built(row), inputs)))
+        return min(tried, key=lambda row: divergence(self._compass, answers(self._built(row), self._choosing)))
 
     def _settings(self, spec: CandidateSpec) -> list[CandidateSpec]:
         """The same candidate with each setting that the data is to choose among."""
@@ -130,6 +130,17 @@ class Search:
         histograms, seen = self._histograms(twin) if settings.calibration else ({}, 0)
         maxima, seen_by_channel = self._maxima(twin) if settings.smoothing else ({}, 0)
         return Calibration(histograms=histograms, maxima=maxima, rows=max(seen, seen_by_channel) * self._request_rows)
+
+    @functools.cached_property
+    def _choosing(self) -> dict[str, Array]:
+        """Rows that settings are chosen by; no candidate is calibrated on them."""
+        rows = self._folds.twin
+        return take(self._inputs, rows[:: -(-len(rows) // CHOOSING_ROWS)])
+
+    @functools.cached_property
+    def _compass(self) -> dict[str, Array]:
+        """What fp32 answers them."""
+        return answers(Built(spec=FP32, model=self._shared.converted.model), self._choosing)
 
     @functools.cached_property
     def _prepared(self) -> Any:
