@@ -29,6 +29,7 @@ def pack(
     name: str,
     out: str | Path,
     profile: Profile | Sequence[Profile],
+    objective: Sequence[str] = (),
     data: Any = None,
     version: str = FIRST_VERSION,
     target: str = DEFAULT_TARGET,
@@ -52,7 +53,8 @@ def pack(
     ``target``). ``X`` is an array, a pandas table, or a mapping of inputs; its first axis is the rows.
     ``golden_from`` is a path like it whose few rows become the golden cases.
 
-    ``profile`` is one hardware profile or several. ``key`` signs (a PEM file or a `Signer`). ``options`` are further fields of
+    ``profile`` is one hardware profile or several; ``objective`` says what matters instead of those that are named (``("size", "accuracy")``).
+    ``key`` signs (a PEM file or a `Signer`). ``options`` are further fields of
     `sealift_packager.request.PackRequest`: ``trust_pickle``, ``format``, ``factory`` and ``dynamic`` for paths, ``image_mean``, ``image_std``,
     ``seed``, ``force``, ``description``, ``license``, ``owners``, ``created``. Errors are `PackagerError`, as on the command line.
 
@@ -75,7 +77,7 @@ def pack(
             model=written,
             name=name,
             version=version,
-            profiles=tuple(row if isinstance(row, HardwareProfile) else load_profile(str(row)) for row in profiles),
+            profiles=tuple(row if isinstance(row, HardwareProfile) else load_profile(str(row), objective) for row in profiles),
             out=Path(out),
             data=holdout,
             golden_from=Path(golden_from) if golden_from is not None else None,

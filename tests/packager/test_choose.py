@@ -137,3 +137,19 @@ def test_a_row_that_loses_too_much_fails_the_gate_whatever_the_mean() -> None:
     choice = chosen(candidate("fp32"), row)
     assert choice.chosen.spec.name == "fp32"
     assert "on its worst row" in choice.reasons["int8"]
+
+
+def test_of_candidates_that_are_as_small_the_more_accurate_one_is_chosen_where_accuracy_comes_next() -> None:
+    rows = [candidate("fp32"), candidate("quick", ms=5, size=25, lost=0.004), candidate("exact", ms=10, size=26, lost=0.0)]
+    precise = dataclasses.replace(rows[1], accuracy=dataclasses.replace(rows[1].accuracy, loss_low=0.003))  # type: ignore[type-var]
+    rows[1] = precise
+    assert chosen(*rows, objective=("size", "accuracy")).chosen.spec.name == "exact"
+    assert chosen(*rows, objective=("latency_p99", "size")).chosen.spec.name == "quick"
+
+
+def test_where_nothing_was_measured_size_and_accuracy_still_count_in_the_order_that_is_wanted() -> None:
+    small = candidate("small", ms=None, size=25, lost=0.004)
+    small = dataclasses.replace(small, accuracy=dataclasses.replace(small.accuracy, loss_low=0.003))  # type: ignore[type-var]
+    rows = [candidate("fp32", ms=None), small, candidate("exact", ms=None, size=26)]
+    assert chosen(*rows).chosen.spec.name == "small"
+    assert chosen(*rows, objective=("latency_p99", "size", "accuracy")).chosen.spec.name == "exact"

@@ -108,3 +108,9 @@ def test_a_flag_that_looks_misspelt_gives_a_warning(tmp_path: Path) -> None:
     path.write_text((CORPUS / "good.toml").read_text().replace('"avx2"', '"AVX2"').replace('"fma"', '"avx512-vnni", "fma"'))
     notes = rules.warnings(load_profile(str(path)), {"sse2", "avx2", "fma", "avx512_vnni"})
     assert notes == ["cpu: 'avx512-vnni' is not a flag that is known here. Did you mean 'avx512_vnni'?"]
+
+
+def test_another_objective_may_be_asked_of_a_profile_and_an_unknown_one_is_refused_with_the_nearest() -> None:
+    assert load_profile("x86-64-avx2", ["size", "accuracy"]).objective == ("size", "accuracy")
+    with pytest.raises(ProfileError, match=r"--objective: no such objective.*Did you mean 'size'"):
+        load_profile("x86-64-avx2", ["sise"])

@@ -43,6 +43,12 @@ class _Numbers(click.ParamType[tuple[float, ...]]):
 @click.option("--name", required=True, help="The model's name.")
 @click.option("--version", required=True, help="The release's version (semantic, like 1.4.0).")
 @click.option("--profile", "profiles", required=True, multiple=True, help="A hardware profile, by name or by path; may come several times.")
+@click.option(
+    "--objective",
+    multiple=True,
+    metavar="NAME",
+    help="What matters, the most important first, instead of what the profiles say: latency_p50, latency_p99, memory, size, load_time, accuracy.",
+)
 @click.option("--out", required=True, type=_PATH, help="Where the release (an OCI layout) is to stand.")
 @click.option("--data", type=_PATH, help=_DATA)
 @click.option("--target", default="target", show_default=True, help="The column or array of the data that holds the truth.")
@@ -128,7 +134,9 @@ def pack(*, as_json: bool, config: Path | None, lock: Path | None, locked: bool,
     show(_json(packed) | {"lock": str(place)}, f"{_text(packed)}\nMeasurements: {place}", as_json=as_json)
 
 
-def _request(*, profiles: tuple[str, ...], measure_on: tuple[str, ...], key: Path | None, license_name: str, **options: Any) -> PackRequest:
+def _request(
+    *, profiles: tuple[str, ...], objective: tuple[str, ...], measure_on: tuple[str, ...], key: Path | None, license_name: str, **options: Any
+) -> PackRequest:
     from sealift_packager.cli.passphrase import load_key
     from sealift_packager.measure.device import DeviceAddress
     from sealift_packager.profiles.library import load_profile
@@ -136,7 +144,8 @@ def _request(*, profiles: tuple[str, ...], measure_on: tuple[str, ...], key: Pat
 
     signer = load_key(key) if key else None
     devices = tuple(DeviceAddress.parse(text) for text in measure_on)
-    return PackRequest(profiles=tuple(load_profile(name) for name in profiles), measure_on=devices, signer=signer, license=license_name, **options)
+    wanted = tuple(load_profile(name, objective) for name in profiles)
+    return PackRequest(profiles=wanted, measure_on=devices, signer=signer, license=license_name, **options)
 
 
 def _json(packed: Packed) -> dict[str, Any]:

@@ -47,10 +47,12 @@ def main(kind: str, path: Path) -> None:
     """The process's own side."""
     import numpy as np
 
-    from sealift_packager.load import boosters
+    from sealift_packager.load import boosters, detect
     from sealift_packager.load.memory import bounded_memory
 
-    boosters.import_library(kind, str(path))  # what a library takes to be there doesn't count
+    library = boosters.import_library(kind, str(path))  # what a library takes to be there doesn't count
+    if kind == detect.CATBOOST:
+        library.Pool([[0.0], [1.0]])  # its allocator sets 1 GiB aside for the first object
     try:
         with bounded_memory(path):
             source = boosters.READERS[kind](path)

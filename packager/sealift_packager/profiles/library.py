@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 from sealift_packager.errors import ProfileError
 from sealift_packager.profiles.rules import check_rules
-from sealift_runtime.bundle.profile import HardwareProfile
+from sealift_runtime.bundle.profile import OBJECTIVES, HardwareProfile
 from sealift_runtime.documents import nearest
 
 
@@ -25,12 +27,22 @@ def list_profiles() -> list[HardwareProfile]:
     return [read_profile(path) for path in sorted(profile_folder().glob("*.toml"))]
 
 
-def load_profile(name_or_path: str) -> HardwareProfile:
-    """A shipped profile by its name, or a profile file by its path (ending in ``.toml``, or with a ``/``).
+def load_profile(name_or_path: str, objective: Sequence[str] = ()) -> HardwareProfile:
+    """A shipped profile by its name, or a profile file by its path (ending in ``.toml``, or with a ``/``); with another ``objective`` if it is given.
 
     Raises `ProfileError` for an unknown name (with the nearest one), a file that can't be read, or contradictory
     content, and `DocumentError` for a field that the schema refuses.
     """
+    unknown = [name for name in objective if name not in OBJECTIVES]
+    if unknown:
+        raise ProfileError(
+            "no such objective", where="--objective", expected=", ".join(OBJECTIVES), found=unknown[0], advice=nearest(unknown[0], list(OBJECTIVES))
+        )
+    profile = _found(name_or_path)
+    return dataclasses.replace(profile, objective=tuple(objective)) if objective else profile
+
+
+def _found(name_or_path: str) -> HardwareProfile:
     if is_path(name_or_path):
         return read_profile(Path(name_or_path))
     names = [path.stem for path in sorted(profile_folder().glob("*.toml"))]

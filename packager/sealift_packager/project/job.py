@@ -21,6 +21,7 @@ class Job:
     profiles: tuple[str, ...]
     out: str
     lock: str
+    objective: tuple[str, ...] = ()
     data: str | None = None
     target: str = "target"
     metric: str | None = None

@@ -33,7 +33,7 @@ def _pack(job: Job, start: float) -> Outcome:
         model=Path(job.model),
         name=job.name,
         version=job.version,
-        profiles=tuple(load_profile(name) for name in job.profiles),
+        profiles=tuple(load_profile(name, job.objective) for name in job.profiles),
         out=Path(job.out),
         data=Path(job.data) if job.data else None,
         target=job.target,

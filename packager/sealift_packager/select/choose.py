@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from sealift_packager.errors import GateError
 from sealift_packager.measure.latency import NOT_SLOWER
 from sealift_packager.select.assessed import ROUNDING, Assessed
-from sealift_packager.select.objectives import OBJECTIVES, smallest
+from sealift_packager.select.objectives import OBJECTIVES, UNMEASURED, Filter, smallest
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,8 +24,8 @@ def choose(candidates: Sequence[Assessed], objective: Sequence[str]) -> Choice:
 
     1. What could not be built, or loses more accuracy than the budget allows, is out. If fp32 itself does, `GateError`.
     2. Never slower, never worse: what is slower than fp32, or neither faster nor smaller, is out.
-    3. Among the rest each objective in turn keeps those that are not worse than the best; the last one standing is chosen, the first
-       in the candidates' order if several are. Where latency was not measured, only size counts.
+    3. Among the rest each objective in turn keeps those that are not worse than the best; of several that are left, the smallest is chosen.
+       Where nothing was measured, only size and accuracy count.
     """
     fp32 = candidates[0]
     if not fp32.within_budget and fp32.accuracy is not None:
@@ -73,8 +73,8 @@ def _decide(eligible: list[Assessed], fp32: Assessed, objective: Sequence[str]) 
         return eligible[0], "the only candidate that passes", lost
     measured = fp32.figures is not None
     left, deciding = eligible, ""
-    for name in objective if measured else ("size",):
-        kept = OBJECTIVES[name](left) if measured else smallest(left)
+    for name, keep in _filters(objective, measured=measured):
+        kept = keep(left)
         for row in left:
             if row not in kept:
                 lost[row.spec.name] = f"passes, but loses on {name}"
@@ -83,6 +83,11 @@ def _decide(eligible: list[Assessed], fp32: Assessed, objective: Sequence[str]) 
     chosen = left[0]
     lost |= {row.spec.name: f"passes, but is no better than {chosen.spec.name}" for row in left[1:]}
     return chosen, _because(chosen, fp32, deciding, measured=measured), lost
+
+
+def _filters(objective: Sequence[str], *, measured: bool) -> list[tuple[str, Filter]]:
+    counting = objective if measured else [name for name in objective if name in UNMEASURED]
+    return [*((name, OBJECTIVES[name]) for name in counting), ("size", smallest)]
 
 
 def _because(chosen: Assessed, fp32: Assessed, deciding: str, *, measured: bool) -> str:

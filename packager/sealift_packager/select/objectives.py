@@ -66,3 +66,5 @@ OBJECTIVES: Final[dict[str, Filter]] = {
     "accuracy": _most_accurate,
     "load_time": functools.partial(_smallest_figure, lambda figures: figures.measurement.load_time_ms),
 }
+#: Those that need no machine of the profile.
+UNMEASURED: Final = ("size", "accuracy")
