@@ -21,6 +21,8 @@ from sealift_packager.quantize.blocks import quantize_blocks
 from sealift_packager.quantize.calibration import Calibration
 from sealift_packager.quantize.half import convert_half
 from sealift_packager.quantize.onnxruntime_backend import prepare, quantize_dynamic
+from sealift_packager.quantize.registry import QUANTIZERS
+from sealift_packager.quantize.sensitivity import node_errors
 from sealift_packager.quantize.smoothing import channel_maxima, has_products, smooth
 from sealift_packager.session import Settings, open_session, run_session
 from sealift_runtime.bundle.profile import Int8Recipe
@@ -182,3 +184,20 @@ def test_a_product_of_which_a_part_is_used_elsewhere_keeps_its_order() -> None:
     model = gelu("x", "share")
     model.graph.output.append(helper.make_tensor_value_info("share", TensorProto.FLOAT, ["batch", 256]))
     assert reorder_gelu(model) == model
+
+
+@pytest.mark.parametrize("precision", ["int8-dynamic", "int8-weights", "int8-blocks"])
+def test_a_node_that_is_reverted_keeps_its_weight_as_it_is(precision: str, tmp_path: Path) -> None:
+    nodes = [helper.make_node("MatMul", ["x", "w"], ["a"], name="first"), helper.make_node("MatMul", ["a", "v"], ["y"], name="second")]
+    model = prepare(model_of(nodes, {"w": matrix(256, 256), "v": matrix(256, 256)}), tmp_path)
+    settings = dataclasses.replace(SETTINGS[precision](RECIPE), reverted=("second",))
+    built = QUANTIZERS[precision](model, settings, Calibration(), tmp_path)
+    sizes = {row.name: np.prod(row.dims) for row in built.graph.initializer if row.data_type == TensorProto.FLOAT}
+    assert sizes.get("v") == 256 * 256
+    assert "w" not in sizes
+
+
+def test_a_node_whose_weights_alone_are_rounded_loses_by_them_alone() -> None:
+    rows = [{"x": outlying()}]
+    weights, dynamic = (node_errors(product(), SETTINGS[name](RECIPE), {}, rows)["product"] for name in ("int8-weights", "int8-dynamic"))
+    assert 0 < weights < dynamic / 10

@@ -10,9 +10,11 @@ import numpy as np
 import onnx
 import pytest
 
+from sealift_packager.candidates.from_profile import SETTINGS
 from sealift_packager.measure.metrics import METRICS
 from sealift_packager.measure.predictions import read_prediction
 from sealift_packager.pipeline import pack
+from sealift_packager.quantize.calibration import Calibration
 from sealift_packager.quantize.ranges import BINS, METHODS, bin_counts, observe
 from sealift_packager.quantize.saturation import may_saturate
 from sealift_packager.quantize.weights import quantize_weights
@@ -130,7 +132,7 @@ def test_calibration_takes_inputs_of_different_lengths_and_every_method_gives_a_
 
 def test_weights_as_int8_answer_like_fp32_at_a_third_of_the_size(tmp_path: Path) -> None:
     model = chain(0.0)
-    small = quantize_weights(model, None, None, tmp_path)  # type: ignore[arg-type]
+    small = quantize_weights(model, SETTINGS["int8-weights"](make_profile().int8), Calibration(), tmp_path)
     assert small.ByteSize() < 0.4 * model.ByteSize()
     settings = Settings(entries={"session.disable_quant_qdq": "1"})
     rows = {"x": RANDOM.normal(size=(50, 32)).astype(np.float32)}

@@ -41,11 +41,16 @@ def quantize_blocks(model: Any, settings: Quantization, calibration: Calibration
         )
     with translating():
         quantizer = MatMulNBitsQuantizer(
-            plain, bits=BITS[settings.weight], block_size=settings.block_size, is_symmetric=True, accuracy_level=_INT8, nodes_to_exclude=small
+            plain,
+            bits=BITS[settings.weight],
+            block_size=settings.block_size,
+            is_symmetric=True,
+            accuracy_level=_INT8,
+            nodes_to_exclude=[*small, *settings.reverted],
         )
         quantizer.process()
     result = quantizer.model.model
-    store_weights(result)
+    store_weights(result, spared=settings.reverted)
     return graph.tidy(result)
 
 

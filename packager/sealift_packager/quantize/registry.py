@@ -23,7 +23,7 @@ QUANTIZERS: Final[dict[str, Quantizer]] = {
     "fp16": half.convert_half,
 }
 #: Those whose nodes can go back to fp32 one by one.
-REVERTIBLE: Final = frozenset({"int8-dynamic", "int8-static"})
+REVERTIBLE: Final = frozenset({"int8-dynamic", "int8-static", "int8-weights", "int8-blocks", "int4-blocks"})
 
 
 def build_candidate(spec: CandidateSpec, model: Any, calibration: Calibration, scratch: Path) -> Built:

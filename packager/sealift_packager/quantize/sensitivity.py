@@ -16,9 +16,9 @@ from sealift_packager.quantize.ranges import METHODS, Histogram
 from sealift_packager.quantize.weights import symmetric_int8
 from sealift_packager.session import Settings, open_session
 
-#: Operators that int8 computes, with a weight at input 1.
+#: Operators that int8 stores or computes, with a weight at input 1.
 OPERATORS: Final = ("Conv", "MatMul", "Gemm")
-#: Those among them whose activations may be quantized at run time.
+#: Those among them whose activations are rounded at run time, where they aren't calibrated.
 DYNAMIC_OPERATORS: Final = ("MatMul", "Gemm")
 ROWS: Final = 16
 
@@ -37,12 +37,18 @@ def node_errors(model: Any, settings: Quantization, histograms: Mapping[str, His
     ``rows`` are requests; activations are rounded to the ranges of ``settings.calibration``, or to each request's own where that is empty.
     """
     weights = {row.name: row for row in model.graph.initializer}
-    operators = OPERATORS if settings.calibration else DYNAMIC_OPERATORS
-    nodes = [node for node in model.graph.node if node.op_type in operators and len(node.input) > 1 and node.input[0] not in weights]
+    nodes = [node for node in model.graph.node if node.op_type in OPERATORS and len(node.input) > 1 and node.input[0] not in weights]
+    nodes = [node for node in nodes if node.input[1] in weights or _rounds_activations(node, settings)]
     inputs = sorted({name for node in nodes for name in node.input[:2] if name not in weights})
     captured = list(_captured(model, inputs, rows[:ROWS]))
     errors = {node.name: _error(model, node, weights, settings, histograms, captured) for node in nodes}
     return dict(sorted(errors.items(), key=lambda row: (-row[1], row[0])))
+
+
+def _rounds_activations(node: Any, settings: Quantization) -> bool:
+    if settings.activation == "float32":
+        return False
+    return bool(settings.calibration) or node.op_type in DYNAMIC_OPERATORS
 
 
 def _captured(model: Any, names: list[str], rows: Sequence[Arrays]) -> Iterator[dict[str, Array]]:
@@ -65,7 +71,9 @@ def _error(
     lost = kept = 0.0
     for row in captured:
         exact = {name: row[name] for name in node.input if name and name not in weights}
-        coarse = {name: _rounded(value, settings, histograms.get(name)) for name, value in exact.items()}
+        coarse = exact
+        if _rounds_activations(node, settings):
+            coarse = {name: _rounded(value, settings, histograms.get(name)) for name, value in exact.items()}
         reference, found = run({**constants, **exact}), run({**rounded, **coarse})
         lost += float(np.square(found - reference, dtype=np.float64).sum())
         kept += float(np.square(reference, dtype=np.float64).sum())
@@ -101,7 +109,8 @@ def _rounded(values: Array, settings: Quantization, seen: Histogram | None) -> A
 def _rounded_weight(values: Array, node: Any, settings: Quantization) -> Array:
     transposed = any(row.name == "transB" and row.i for row in node.attribute)
     axis = 0 if node.op_type == "Conv" or transposed else values.ndim - 1
-    integers, scales = symmetric_int8(values, axis, limit=64 if settings.reduce_range else 127)
+    limit = 7 if settings.weight == "int4" else 64 if settings.reduce_range else 127
+    integers, scales = symmetric_int8(values, axis, limit=limit)
     shape = [-1 if at == axis else 1 for at in range(values.ndim)]
     result: Array = (integers * scales.reshape(shape)).astype(np.float32)
     return result

@@ -26,11 +26,11 @@ MIN_OPSET: Final = 13
 
 
 def quantize_weights(model: Any, settings: Quantization, calibration: Calibration, scratch: Path) -> Any:  # noqa: ARG001  (a quantizer)
-    """A copy whose large float32 weights are int8, symmetric, with a scale per output channel (per row of an embedding)."""
+    """A copy whose large float32 weights are int8, symmetric, with a scale per output channel (per row of an embedding), but reverted nodes'."""
     if graph.opset_of(model) < MIN_OPSET:
         raise QuantizationError("weights can't be stored as int8", expected=f"opset {MIN_OPSET} or later", found=str(graph.opset_of(model)))
     result = graph.copy_of(model)
-    if not store_weights(result):
+    if not store_weights(result, spared=settings.reverted):
         raise QuantizationError("nothing in the graph can be quantized", found=f"no float32 weight of {MIN_ELEMENTS} elements or more")
     return graph.tidy(result)
 
