@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes says something of the machine and of who else uses it, nothing of the code.
+settings.register_profile("sealift", deadline=None)
+settings.load_profile("sealift")
 
 
 @pytest.fixture(scope="session", autouse=True)

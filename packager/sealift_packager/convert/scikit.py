@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import numpy as np
 import onnx
 
 from sealift_packager.convert import graph
@@ -36,7 +37,28 @@ def convert_scikit(source: SourceModel) -> Any:
             model = _convert(source, double=False)
     else:
         model = _convert(source, double=False)
+    if "label" in source.outputs:
+        _flatten_label(model)
     return graph.rename_outputs(model, source.outputs)
+
+
+def _flatten_label(model: Any) -> None:
+    """Labels as [batch], in place: skl2onnx gives those of some estimators (quadratic discriminant analysis) as [1, batch]."""
+    label = model.graph.output[0]
+    if len(label.type.tensor_type.shape.dim) == 1 and not any(node.op_type == "ArrayFeatureExtractor" for node in _makers(model, label.name)):
+        return
+    flat = f"{label.name}_flat"
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.array([-1], np.int64), f"{label.name}_shape"))
+    model.graph.node.append(onnx.helper.make_node("Reshape", [label.name, f"{label.name}_shape"], [flat], name=flat))
+    model.graph.output[0].CopyFrom(onnx.helper.make_tensor_value_info(flat, label.type.tensor_type.elem_type, ["batch"]))
+
+
+def _makers(model: Any, name: str) -> list[Any]:
+    """The node that makes a tensor, and the one before it where that only casts."""
+    producers = {output: node for node in model.graph.node for output in node.output}
+    node = producers.get(name)
+    before = producers.get(node.input[0]) if node is not None and node.op_type == "Cast" else None
+    return [row for row in (node, before) if row is not None]
 
 
 def _convert(source: SourceModel, *, double: bool) -> Any:
@@ -47,7 +69,9 @@ def _convert(source: SourceModel, *, double: bool) -> Any:
     native = prepared(source.native)
     converters, shapes = _own(native)
     final = native.steps[-1][1] if hasattr(native, "steps") else native
-    options = {"zipmap": False} if "probabilities" in source.outputs and library_of(final) == "sklearn" else None
+    options: dict[Any, Any] | None = {"zipmap": False} if "probabilities" in source.outputs and library_of(final) == "sklearn" else None
+    if type(final).__name__ == "LinearSVC":  # without this skl2onnx asks its converter for an option that it doesn't have
+        options = {id(final): {"raw_scores": True}}
     try:
         with quiet():
             model = skl2onnx.convert_sklearn(
