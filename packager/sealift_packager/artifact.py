@@ -81,7 +81,7 @@ def unpack(path: Path, profile: str, target: Path) -> BundleManifest:
     layout, _, refs = _open(path, profile)
     check_blobs(layout, read_bundle_files(layout, refs[0].manifest.digest))
     target.absolute().parent.mkdir(parents=True, exist_ok=True)
-    materialize(layout, refs[0].manifest.digest, target.absolute())
+    materialize(layout, refs[0].manifest.digest, target.absolute(), copies=True)
     return check_directory(target, None)
 
 

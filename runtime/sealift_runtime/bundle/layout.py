@@ -149,5 +149,11 @@ def link_or_copy(source: Path, target: Path) -> None:
     except FileExistsError:
         return
     except OSError:
-        with source.open("rb") as reader, durable.replacing(target) as writer:
-            shutil.copyfileobj(reader, writer, 1024 * 1024)
+        copy_file(source, target)
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """Make ``target`` a durable copy of ``source``."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with source.open("rb") as reader, durable.replacing(target) as writer:
+        shutil.copyfileobj(reader, writer, 1024 * 1024)

@@ -1,4 +1,4 @@
-"""From blobs to a bundle directory, by hard links, and the checks that make it fit to run."""
+"""From blobs to a bundle directory, by hard links or copies, and the checks that make it fit to run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from sealift_runtime import durable
 from sealift_runtime.bundle import files, signature
 from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.bundle.layout import OciLayout, link_or_copy
+from sealift_runtime.bundle.layout import OciLayout, copy_file, link_or_copy
 from sealift_runtime.bundle.manifest import BundleManifest
 from sealift_runtime.bundle.release import BundleFiles, read_bundle_files
 from sealift_runtime.errors import IntegrityError, StoreError
@@ -28,9 +28,10 @@ def check_blobs(layout: OciLayout, bundle: BundleFiles) -> None:
             raise IntegrityError("the content was changed", where=where, expected=str(row.digest), found=str(found))
 
 
-def materialize(layout: OciLayout, digest: Digest, directory: Path) -> None:
+def materialize(layout: OciLayout, digest: Digest, directory: Path, *, copies: bool = False) -> None:
     """Make ``directory`` the bundle whose OCI manifest has this digest, durably; what stood there is replaced.
 
+    Its files are the blobs themselves, by hard links, or ``copies``, which may be changed and which onnx reads (it refuses links).
     The blobs are not checked here: `check_blobs` before, `check_directory` after.
     """
     bundle = read_bundle_files(layout, digest)
@@ -39,7 +40,7 @@ def materialize(layout: OciLayout, digest: Digest, directory: Path) -> None:
         shutil.rmtree(building, ignore_errors=True)
         try:
             for name, layer in bundle.layers.items():
-                link_or_copy(layout.path(layer.digest), building / name)
+                (copy_file if copies else link_or_copy)(layout.path(layer.digest), building / name)
             durable.sync_tree(building)
             shutil.rmtree(directory, ignore_errors=True)
             building.rename(directory)

@@ -64,6 +64,14 @@ def test_materialized_files_are_links_into_the_blobs(release: tuple[OciLayout, R
     assert (tmp_path / "out" / files.GRAPH).samefile(blob)
 
 
+def test_copies_may_be_changed_without_the_release(release: tuple[OciLayout, Release], tmp_path: Path) -> None:
+    layout, made = release
+    digest = made.bundle("one").manifest.digest
+    materialize(layout, digest, tmp_path / "out", copies=True)
+    (tmp_path / "out" / files.GRAPH).write_bytes(b"changed")
+    check_blobs(layout, read_bundle_files(layout, digest))
+
+
 def test_a_changed_blob_is_named_with_its_file(release: tuple[OciLayout, Release]) -> None:
     layout, made = release
     bundle = read_bundle_files(layout, made.bundle("one").manifest.digest)
