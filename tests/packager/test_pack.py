@@ -20,6 +20,7 @@ from sealift_packager.measure.host import NOT_MEASURED
 from sealift_packager.pipeline import Packed, pack
 from sealift_packager.request import PackRequest, time_of_build
 from sealift_runtime.bundle import files
+from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.bundle.baseline import Baseline
 from sealift_runtime.bundle.golden import decode_golden
 from sealift_runtime.bundle.manifest import BundleManifest
@@ -171,8 +172,10 @@ def test_a_large_model_has_its_weights_in_shards_and_loads(tmp_path: Path) -> No
 def test_a_changed_blob_is_named_by_verify(tmp_path: Path) -> None:
     packed = pack(request(trained.ridge(), tmp_path / "out"))
     directory, _ = unpacked(packed, tmp_path)
-    card = directory / files.CARD  # a hard link into the release
-    card.write_text(card.read_text() + "P.S.")
+    card = directory / files.CARD
+    blob = packed.directory / "blobs" / "sha256" / Digest.of_file(card).hex
+    for place in (card, blob):
+        place.write_text(place.read_text() + "P.S.")
     with pytest.raises(IntegrityError, match="MODEL_CARD"):
         artifact.verify(packed.directory, KEY.public_key)
     with pytest.raises(IntegrityError, match="MODEL_CARD"):
