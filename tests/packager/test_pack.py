@@ -20,8 +20,8 @@ from sealift_packager.measure.host import NOT_MEASURED
 from sealift_packager.pipeline import Packed, pack
 from sealift_packager.request import PackRequest, time_of_build
 from sealift_runtime.bundle import files
-from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.bundle.baseline import Baseline
+from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.bundle.golden import decode_golden
 from sealift_runtime.bundle.manifest import BundleManifest
 from sealift_runtime.bundle.profile import CpuRequirement, HardwareProfile
