@@ -29,8 +29,6 @@ _INT8: Final = 4
 
 def quantize_blocks(model: Any, settings: Quantization, calibration: Calibration, scratch: Path) -> Any:  # noqa: ARG001  (a quantizer)
     """A copy with MatMulNBits for each large MatMul or Gemm; `QuantizationError` if there is none."""
-    from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
-
     plain = _gemms_as_products(model)
     matrices = {row.name for row in plain.graph.initializer if _is_large(row)}
     products = [node for node in plain.graph.node if node.op_type == "MatMul"]
@@ -40,6 +38,8 @@ def quantize_blocks(model: Any, settings: Quantization, calibration: Calibration
             "nothing in the graph can be quantized", found=f"no matrix of {MIN_ELEMENTS:,} elements or more that is multiplied by"
         )
     with translating():
+        from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
+
         quantizer = MatMulNBitsQuantizer(
             plain,
             bits=BITS[settings.weight],

@@ -13,7 +13,7 @@ from sealift_packager.quantize.calibration import Calibration
 
 def convert_half(model: Any, settings: Quantization, calibration: Calibration, scratch: Path) -> Any:  # noqa: ARG001  (a quantizer)
     """A copy in fp16; numbers that it can't hold become its least and its largest."""
-    from onnxruntime.transformers.float16 import convert_float_to_float16
-
     with translating():
+        from onnxruntime.transformers.float16 import convert_float_to_float16
+
         return graph.tidy(convert_float_to_float16(graph.copy_of(model), keep_io_types=True))
