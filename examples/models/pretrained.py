@@ -13,7 +13,7 @@ from typing import Any
 import minilm
 import numpy as np
 import torch
-from catalog import EMBEDDINGS, Array, Made, example
+from catalog import CLASSES, EMBEDDINGS, Array, Made, example
 from networks import export
 from torch import nn
 
@@ -126,7 +126,7 @@ def _face(folder: Path, name: str, size: int, model: FaceNet) -> Made:
         faces = model.eval()(torch.from_numpy(rows))[0].numpy()
     target = faces.reshape(len(rows), 2, -1).argmax(axis=1)[:, 0]
     np.savez(folder / "holdout.npz", image=rows, target=target)
-    return Made(model=export(folder, model, (torch.from_numpy(rows[:2]),)), data=folder / "holdout.npz", options={"max_drop": 0.005})
+    return Made(model=export(folder, model, (torch.from_numpy(rows[:2]),)), data=folder / "holdout.npz", options=CLASSES)
 
 
 @example("mtcnn-p-net", FAMILY)
@@ -180,7 +180,7 @@ def pitch(folder: Path) -> Made:
     with torch.inference_mode():
         target = model.eval()(torch.from_numpy(rows)).argmax(dim=1).numpy()
     np.savez(folder / "holdout.npz", samples=rows, target=target)
-    return Made(model=export(folder, model, (torch.from_numpy(rows[:2]),)), data=folder / "holdout.npz", options={"max_drop": 0.05})
+    return Made(model=export(folder, model, (torch.from_numpy(rows[:2]),)), data=folder / "holdout.npz", options=CLASSES)
 
 
 class SpeakerEncoder(nn.Module):

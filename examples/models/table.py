@@ -16,7 +16,7 @@ def write_table(rows: Sequence[dict[str, Any]], profile: str, path: Path) -> Non
     text = (
         "# Compatibility\n\n"
         "Made by `make compat`: every model of `examples/models`, trained there or with its published weights, packed for\n"
-        f"`{profile}` with the packager's defaults; image classifiers may lose 0.3 points of accuracy, faces 0.5, pitches 5, everything\n"
+        f"`{profile}` with the packager's defaults; classifiers of images, faces and pitches may lose 0.3 points of accuracy, everything\n"
         f"else 1. {len(packed)} of {len(rows)} pack; those that don't stand here with their message.\n\n"
         "- *parity error*: the largest difference between the source's answers and the fp32 graph's on the holdout, as a share of the\n"
         "  source's largest value.\n"

@@ -19,7 +19,7 @@ from sealift_packager.quantize.ranges import BINS, METHODS, bin_counts, observe
 from sealift_packager.quantize.saturation import may_saturate
 from sealift_packager.quantize.weights import quantize_weights
 from sealift_packager.request import PackRequest
-from sealift_packager.search.revert import MAX_STEPS, revert
+from sealift_packager.search.revert import MAX_STEPS, revert, revert_one
 from sealift_packager.session import Settings, open_session, run_session
 from sealift_runtime.bundle.profile import CpuRequirement
 from support.models import make_profile
@@ -41,6 +41,15 @@ def test_a_candidate_that_half_of_its_nodes_can_t_save_is_given_up_at_once() -> 
     tried: list[frozenset[str]] = []
     assert revert(NODES, lambda chosen: tried.append(chosen) or chosen, lambda _: False) is None  # type: ignore[func-returns-value]
     assert len(tried) == 1
+
+
+def test_where_a_row_at_the_border_decides_the_first_node_that_helps_is_enough() -> None:
+    enough = [{"n7"}, {"n3"}]
+    assert revert_one(["n1", "n7", "n3"], lambda chosen: chosen, lambda chosen: chosen in enough) == ("n7",)
+
+
+def test_if_no_node_alone_is_enough_none_is_named() -> None:
+    assert revert_one(NODES, lambda chosen: chosen, lambda chosen: len(chosen) > 1) is None
 
 
 def test_the_holdout_is_looked_at_a_bounded_number_of_times() -> None:

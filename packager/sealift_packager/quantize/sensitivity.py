@@ -45,6 +45,12 @@ def node_errors(model: Any, settings: Quantization, histograms: Mapping[str, His
     return dict(sorted(errors.items(), key=lambda row: (-row[1], row[0])))
 
 
+def lightest_first(model: Any) -> list[str]:
+    """Names of the nodes, those with the fewest weights (in elements) first: what it costs least to leave in fp32."""
+    elements = {row.name: int(np.prod(row.dims)) for row in model.graph.initializer}
+    return [node.name for node in sorted(model.graph.node, key=lambda node: sum(elements.get(name, 0) for name in node.input))]
+
+
 def _rounds_activations(node: Any, settings: Quantization) -> bool:
     if settings.activation == "float32":
         return False

@@ -11,6 +11,14 @@ MAX_STEPS: Final = 16
 Candidate = TypeVar("Candidate")
 
 
+def revert_one(nodes: Sequence[str], attempt: Callable[[frozenset[str]], Candidate], passes: Callable[[Candidate], bool]) -> tuple[str, ...] | None:
+    """The first node that is enough on its own; of many nodes only the first half of ``MAX_STEPS`` are tried.
+
+    For a gate that is missed by a few rows at a border: errors don't tell whose rounding pushes those over it.
+    """
+    return next(((name,) for name in nodes[: MAX_STEPS // 2] if passes(attempt(frozenset([name])))), None)
+
+
 def revert(nodes: Sequence[str], attempt: Callable[[frozenset[str]], Candidate], passes: Callable[[Candidate], bool]) -> tuple[str, ...] | None:
     """The nodes to revert, in the order given (worst first); None if half of them aren't enough.
 

@@ -19,11 +19,11 @@ from sealift_packager.quantize.calibration import Calibration, requests
 from sealift_packager.quantize.onnxruntime_backend import prepare
 from sealift_packager.quantize.ranges import METHODS, observe
 from sealift_packager.quantize.registry import REVERTIBLE, build_candidate
-from sealift_packager.quantize.sensitivity import ROWS, node_errors
+from sealift_packager.quantize.sensitivity import ROWS, lightest_first, node_errors
 from sealift_packager.quantize.smoothing import STRENGTHS, channel_maxima, has_products, smooth
 from sealift_packager.search.evaluate import Searched, answers, as_the_profile_computes, divergence, judge, worst_row
 from sealift_packager.search.folds import Folds, split, take
-from sealift_packager.search.revert import revert
+from sealift_packager.search.revert import revert, revert_one
 from sealift_packager.select.assessed import ROUNDING
 from sealift_runtime.bundle.profile import HardwareProfile
 
@@ -61,7 +61,7 @@ class Search:
             found = self._judged(spec)  # 2
             if spec.precision in REVERTIBLE and found.accuracy:
                 errors = self._reported_errors(spec) if _passes(found) else self._node_errors(spec)  # 3
-                found = found if _passes(found) else self._reverted(spec, errors) or found
+                found = found if _passes(found) else self._reverted(found, errors) or found
                 found = dataclasses.replace(found, node_errors=errors)
         except (QuantizationError, ConversionError) as error:
             if spec.quantization is None:
@@ -114,10 +114,13 @@ class Search:
         model = smooth(self._prepared, calibration.maxima, settings.smoothing) if settings.smoothing else self._prepared
         return node_errors(model, settings, calibration.histograms, list(itertools.islice(self._seen(twin=False), most)))
 
-    def _reverted(self, spec: CandidateSpec, errors: Mapping[str, float]) -> Searched | None:
+    def _reverted(self, found: Searched, errors: Mapping[str, float]) -> Searched | None:
         nodes = list(errors)
-        attempt = functools.cache(lambda chosen: self._judged(_with(spec, reverted=tuple(name for name in nodes if name in chosen))))
-        chosen = revert(nodes, attempt, _passes) if len(nodes) > 1 else None
+        if len(nodes) < 2:
+            return None
+        attempt = functools.cache(lambda chosen: self._judged(_with(found.row.spec, reverted=tuple(name for name in nodes if name in chosen))))
+        alone = [name for name in lightest_first(self._prepared) if name in errors] if _nearly_passes(found) else []
+        chosen = revert_one(alone, attempt, _passes) or revert(nodes, attempt, _passes)
         return attempt(frozenset(chosen)) if chosen is not None else None
 
     def _built(self, spec: CandidateSpec, *, twin: bool = False) -> Built:
@@ -168,6 +171,13 @@ class Search:
 def _passes(found: Searched) -> bool:
     small = found.accuracy is None or found.accuracy.loss_high <= found.accuracy.budget + ROUNDING
     return small and (found.worst_row is None or found.worst_row <= 1)
+
+
+def _nearly_passes(found: Searched) -> bool:
+    """Whether the gate is missed by no more than chance could explain: the loss, less what it is uncertain by, is within the budget."""
+    accuracy = found.accuracy
+    uncertain = accuracy.loss_high - accuracy.loss if accuracy else 0.0
+    return accuracy is not None and accuracy.loss - uncertain <= accuracy.budget and (found.worst_row is None or found.worst_row <= 1)
 
 
 def _with(spec: CandidateSpec, **changes: Any) -> CandidateSpec:
