@@ -9,6 +9,7 @@
     ├── ProfileError          no such hardware profile, or a broken one
     ├── ConversionError       a model can't be turned into ONNX
     ├── QuantizationError     a candidate can't be quantized; the report says so and others go on
+    │   └── NothingToQuantizeError  there is nothing in the model that the candidate is about
     ├── ParityError           the converted model answers differently
     ├── GateError             no candidate is within the accuracy budget
     ├── RepositoryError       a repository can't take what it is given
@@ -55,6 +56,10 @@ class ConversionError(PackagerError):
 
 class QuantizationError(PackagerError):
     """A candidate can't be quantized; the report says so and the others go on."""
+
+
+class NothingToQuantizeError(QuantizationError):
+    """There is nothing in the model that the candidate is about: no fault, and the report calls it none."""
 
 
 class ParityError(PackagerError):

@@ -71,21 +71,24 @@ class PackRequest:
             )
         if not re.fullmatch(VERSION, self.version):
             raise PackagerError("not a version", where="--version", expected="a semantic version like 1.4.0 or 2.0.0-rc.1", found=repr(self.version))
-        names = [profile.name for profile in self.profiles]
-        if not names or len(set(names)) != len(names) or len(names) > LIMITS.bundles_per_release:
-            raise ProfileError("profiles must be there and differ", where="--profile", found=", ".join(names) or "none")
+        self._check_profiles()
         if self.data is None and (self.metric is not None or self.max_drop is not None):
             raise DataError("a metric or a budget needs data", where="--metric, --max-drop", advice="Give the holdout with --data.")
         if self.max_drop is not None and not 0 <= self.max_drop < float("inf"):
             raise DataError("not a budget", where="--max-drop", expected="a number from 0 up", found=str(self.max_drop))
         self._check_reading()
+
+    def _check_profiles(self) -> None:
+        """Which machines are built for and measured on."""
+        names = [profile.name for profile in self.profiles]
+        twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+        if twice:
+            raise ProfileError("a profile is named twice", where="--profile", found=twice[0], advice="Name each profile once.")
+        if not 0 < len(names) <= LIMITS.bundles_per_release:
+            raise ProfileError("not so many profiles", where="--profile", expected=f"1 to {LIMITS.bundles_per_release}", found=str(len(names)))
         for row in self.measure_on:
             if row.profile is not None and row.profile not in names:
                 raise ProfileError("a device for a profile that isn't built", where=OPTION, expected=", ".join(names), found=row.profile)
-        if self.seed < 0:
-            raise PackagerError("not a seed", where="--seed", expected="an integer from 0 up", found=str(self.seed))
-        if not 0 < self.measure_seconds < float("inf"):
-            raise PackagerError("not a time", where="--measure-seconds", expected="a number above 0", found=str(self.measure_seconds))
 
     def _check_reading(self) -> None:
         """How model and data are to be read."""

@@ -82,7 +82,7 @@ def test_fp32_itself_beyond_the_budget_is_an_error() -> None:
 
 
 def test_one_that_could_not_be_built_says_why() -> None:
-    failed = Assessed(spec=CandidateSpec(name="int8", precision="int8-static", quantization=INT8), failure="no such operator")
+    failed = Assessed(spec=CandidateSpec(name="int8", precision="int8-static", quantization=INT8), failure="could not be built: no such operator")
     assert chosen(candidate("fp32"), failed).reasons["int8"] == "could not be built: no such operator"
 
 

@@ -24,7 +24,7 @@ class Built:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class NotBuilt:
-    """A spec that could not be built, and why."""
+    """A spec that was not built, and a sentence on why."""
 
     spec: CandidateSpec
     reason: str

@@ -21,7 +21,10 @@ from sealift_packager.cli.verify import verify
 from sealift_runtime import commandline
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
+    epilog="Exit codes: 0 done, 2 usage, 3 wrong input, 4 refused, 5 not reachable, 6 this machine can't, 7 a model doesn't pass, 8 bundles differ.",
+)
 @click.version_option(__version__, prog_name="sealift")
 def cli() -> None:
     """Package trained models as signed bundles, tuned per hardware profile, and publish them."""

@@ -48,7 +48,7 @@ def detect(*, as_json: bool) -> None:
     chosen = best.name if best else None
     value: dict[str, Json] = {"machine": _machine_json(machine), "chosen": chosen, "fits": [dataclasses.asdict(row) for row in fits]}
     verdict = f"Profile: {chosen}, the most specific one that fits." if chosen else "No profile fits this machine."
-    show(value, "\n\n".join([_machine_text(machine), *(_fit_text(row) for row in fits), verdict]), as_json=as_json)
+    show(value, "\n\n".join([_machine_text(machine), verdict, *(_fit_text(row) for row in fits)]), as_json=as_json)
 
 
 @profiles.command()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import shutil
+import textwrap
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console
 from rich.table import Table
@@ -14,18 +16,30 @@ from sealift_runtime.bundle.evaluation import CandidateRecord
 from sealift_runtime.bundle.manifest import BundleManifest
 from sealift_runtime.documents import Document
 
-WIDTH = 150
+#: Without a terminal, and the narrowest in which verdicts stand beside the figures.
+WIDTH: Final = 150
+BESIDE: Final = 130
 
 
 def candidates_table(manifest: BundleManifest) -> str:
     """Every candidate of one bundle with its verdict."""
-    table = Table(title=f"{manifest.profile.name}: {manifest.model.precision}", title_justify="left")
+    width = shutil.get_terminal_size((WIDTH, 0)).columns
+    table = Table(title=_title(manifest), title_justify="left")
     for name in ("candidate", "size kB", "loss (95 %)", "p50 ms", "p99 ms", "rows/s", "peak MB", "speed-up"):
         table.add_column(name, justify="left" if name == "candidate" else "right", no_wrap=True)
-    table.add_column("verdict")
-    for row in manifest.evaluation.candidates:
-        table.add_row(*_cells(row), style="bold" if row.chosen else None)
-    return _rendered(table)
+    if width >= BESIDE:
+        table.add_column("verdict")
+    rows = manifest.evaluation.candidates
+    for row in rows:
+        table.add_row(*_cells(row)[: len(table.columns)], style="bold" if row.chosen else None)
+    below = [] if width >= BESIDE else [textwrap.fill(f"{row.name}: {_verdict(row)}", width, subsequent_indent="  ") for row in rows]
+    return "\n".join([_rendered(table, width), *below])
+
+
+def _title(manifest: BundleManifest) -> str:
+    accuracy, rows = manifest.evaluation.accuracy, manifest.evaluation.holdout_rows
+    score = f", {accuracy.metric} {accuracy.packaged:.4g} (source {accuracy.reference:.4g}, {rows:,} rows)" if accuracy else ""
+    return f"{manifest.profile.name}: {manifest.model.precision}{score}"
 
 
 def _cells(row: CandidateRecord) -> list[str]:
@@ -39,12 +53,16 @@ def _cells(row: CandidateRecord) -> list[str]:
         f"{figures.throughput_rows_per_s:,.0f}" if figures and figures.throughput_rows_per_s is not None else "–",
         f"{figures.peak_memory_bytes / 2**20:.0f}" if figures else "–",
         f"{row.speedup:.2f}" if row.speedup else "–",
-        f"{'chosen' if row.chosen else 'not chosen'}: {row.reason}",
+        _verdict(row),
     ]
 
 
-def _rendered(table: Table) -> str:
-    console = Console(file=io.StringIO(), width=WIDTH, force_terminal=False)
+def _verdict(row: CandidateRecord) -> str:
+    return f"{'chosen' if row.chosen else 'not chosen'}: {row.reason}"
+
+
+def _rendered(table: Table, width: int) -> str:
+    console = Console(file=io.StringIO(), width=width, force_terminal=False)
     console.print(table)
     text = console.file
     assert isinstance(text, io.StringIO)

@@ -29,6 +29,8 @@ LOADERS: Final[dict[str, Loader]] = {
     detect.LIGHTGBM: load_lightgbm,
     detect.CATBOOST: load_catboost,
 }
+#: Kinds that don't say themselves which dimensions are free.
+DYNAMIC_KINDS: Final = (detect.TORCH_SCRIPT, detect.TORCH_STATE)
 
 
 def load_model(path: Path, options: LoadOptions) -> SourceModel:
@@ -36,4 +38,7 @@ def load_model(path: Path, options: LoadOptions) -> SourceModel:
     kind = detect.kind_of(path, options.kind)
     if options.factory and kind != detect.TORCH_STATE:
         raise SourceModelError("a factory goes with a torch state dict", where=str(path), found=kind, advice="Leave --factory out.")
+    if options.dynamic and kind not in DYNAMIC_KINDS:
+        advice = "Leave --dynamic out: such a model says itself which dimensions are free (a .pt2 as its torch.export was told)."
+        raise SourceModelError("free dimensions are named for torch weights and TorchScript only", where=str(path), found=kind, advice=advice)
     return LOADERS[kind](path, options)

@@ -35,12 +35,13 @@ def load_state(path: Path, options: LoadOptions) -> SourceModel:
     from ``--dynamic`` or from a function ``dynamic_shapes`` there.
     """
     torch = import_torch(path)
+    state = _read_state(torch, path)
     if not options.factory:
         advice = "Give --factory module:function (or file.py:function), a function that returns the nn.Module; or export a .pt2."
         raise SourceModelError("weights alone are not a model", where=str(path), advice=advice)
     factory = load_callable(options.factory, where="--factory", error=SourceModelError)
     module = _build(torch, factory, options.factory)
-    _fill(module, _read_state(torch, path), path)
+    _fill(module, state, path)
     examples = dict(_examples(module, factory, options))
     free = _free(factory, options, examples)
     predict = predictor(torch, module, list(examples), by_name=True)

@@ -14,7 +14,7 @@ import onnx
 
 from sealift_packager.candidates.spec import Quantization
 from sealift_packager.convert import graph
-from sealift_packager.errors import QuantizationError
+from sealift_packager.errors import NothingToQuantizeError
 from sealift_packager.quantize.boundary import translating
 from sealift_packager.quantize.calibration import Calibration
 from sealift_packager.quantize.editing import drop_unused_weights
@@ -34,7 +34,7 @@ def quantize_blocks(model: Any, settings: Quantization, calibration: Calibration
     products = [node for node in plain.graph.node if node.op_type == "MatMul"]
     small = [node.name for node in products if node.input[1] not in matrices]
     if len(small) == len(products):
-        raise QuantizationError(
+        raise NothingToQuantizeError(
             "nothing in the graph can be quantized", found=f"no matrix of {MIN_ELEMENTS:,} elements or more that is multiplied by"
         )
     with translating():

@@ -13,7 +13,7 @@ import onnx
 
 from sealift_packager.candidates.spec import Quantization
 from sealift_packager.convert import graph
-from sealift_packager.errors import QuantizationError
+from sealift_packager.errors import NothingToQuantizeError
 from sealift_packager.quantize.boundary import translating
 from sealift_packager.quantize.calibration import Calibration
 from sealift_packager.quantize.editing import drop_unused_weights
@@ -105,7 +105,7 @@ def _quantized(model: Any, scratch: Path, run: Callable[[Path, Path], None]) -> 
         result = onnx.load(target)
     if not any(node.op_type in _QUANTIZED_OPS for node in result.graph.node):
         kinds = ", ".join(sorted({node.op_type for node in model.graph.node}))
-        raise QuantizationError("nothing in the graph can be quantized", found=f"only {kinds}")
+        raise NothingToQuantizeError("nothing in the graph can be quantized", found=f"only {kinds}")
     return graph.tidy(float_outputs(result))
 
 

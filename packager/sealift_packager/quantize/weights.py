@@ -15,7 +15,7 @@ import onnx
 
 from sealift_packager.candidates.spec import Quantization
 from sealift_packager.convert import graph
-from sealift_packager.errors import QuantizationError
+from sealift_packager.errors import NothingToQuantizeError, QuantizationError
 from sealift_packager.load.source import Array
 from sealift_packager.quantize.calibration import Calibration
 
@@ -31,7 +31,7 @@ def quantize_weights(model: Any, settings: Quantization, calibration: Calibratio
         raise QuantizationError("weights can't be stored as int8", expected=f"opset {MIN_OPSET} or later", found=str(graph.opset_of(model)))
     result = graph.copy_of(model)
     if not store_weights(result, spared=settings.reverted):
-        raise QuantizationError("nothing in the graph can be quantized", found=f"no float32 weight of {MIN_ELEMENTS} elements or more")
+        raise NothingToQuantizeError("nothing in the graph can be quantized", found=f"no float32 weight of {MIN_ELEMENTS} elements or more")
     return graph.tidy(result)
 
 

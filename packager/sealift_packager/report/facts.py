@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from sealift_packager.explain.sentences import explain
-from sealift_packager.measure.bootstrap import ratio_interval
+from sealift_packager.measure.latency import speedup
 from sealift_packager.quantize.sensitivity import NodeError
 from sealift_runtime.bundle.evaluation import CandidateRecord, Measurement
 from sealift_runtime.clock import format_time
@@ -98,6 +98,5 @@ def _latency(samples: Sequence[float]) -> dict[str, Any]:
 
 
 def _speedup(reference: Sequence[float], own: Sequence[float]) -> dict[str, float]:
-    first, second = np.array(reference), np.array(own)
-    low, high = ratio_interval(first, second, 0.5, seed=SEED)
-    return {"median": round(float(np.median(first) / np.median(second)), 4), "low": round(low, 4), "high": round(high, 4)}
+    found = speedup(np.array(reference), np.array(own), seed=SEED)
+    return {"median": round(found.ratio, 4), "low": round(found.low, 4), "high": round(found.high, 4)}

@@ -113,7 +113,10 @@ def _free(x: float, y: float, labels: list[tuple[float, float]]) -> float:
 
 
 def latencies(rows: Sequence[dict[str, Any]]) -> str:
-    """Each candidate's latency: 5 % to 95 % as a line, the middle half as a box, the median as a tick, the 99th percentile as a dot."""
+    """Each candidate's latency: 5 % to 95 % as a line, the middle half as a box, the median as a tick, the 99th percentile as a dot.
+
+    A 99th percentile beyond the scale is an arrow at its end, with the number.
+    """
     known = [row for row in rows if row["latency_ms"]]
     if not known:
         return ""
@@ -124,7 +127,7 @@ def latencies(rows: Sequence[dict[str, Any]]) -> str:
         y = number * ROW + 22
         at = {name: scale.at(found[name]) for name in ("p5", "p25", "p50", "p75", "p95", "p99")}
         middle = found["p50"]
-        dot = f'<circle cx="{at["p99"]}" cy="{y}" r="3.5"/>' if found["p99"] <= scale.high else ""
+        dot = f'<circle cx="{at["p99"]}" cy="{y}" r="3.5"/>' if found["p99"] <= scale.high else _beyond(scale, y, found["p99"])
         parts.append(
             f'<g class="{_kind(row)}"><title>{_text(row["name"])}: p50 {found["p50"]:.4g} ms, p99 {found["p99"]:.4g} ms, {found["runs"]} runs</title>'
             f'{_name(row, y)}<line x1="{at["p5"]}" x2="{at["p95"]}" y1="{y}" y2="{y}"/>'
@@ -132,6 +135,13 @@ def latencies(rows: Sequence[dict[str, Any]]) -> str:
             f'<line class="median" x1="{at["p50"]}" x2="{at["p50"]}" y1="{y - 9}" y2="{y + 9}"/>{dot}{_value(f"{middle:.3g} ms", y)}</g>'
         )
     return _svg(WIDTH, len(known) * ROW + 40, parts, "Latency of each candidate")
+
+
+def _beyond(scale: Axis, y: float, p99: float) -> str:
+    """An arrow at the end of the scale for a 99th percentile that lies beyond it, with the number."""
+    tip = scale.end + 6
+    arrow = f'<path class="beyond" d="M{scale.end - 3} {y - 5} L{tip} {y} L{scale.end - 3} {y + 5} Z"/>'
+    return f'{arrow}<text class="tick" x="{scale.end - 8}" y="{y - 7}" text-anchor="end">p99 {p99:.3g} ms</text>'
 
 
 def bars(rows: Sequence[dict[str, Any]], key: str, unit: str, factor: float, title: str) -> str:

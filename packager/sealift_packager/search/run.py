@@ -13,7 +13,7 @@ from sealift_packager.candidates.built import Built, NotBuilt
 from sealift_packager.candidates.from_profile import FP32
 from sealift_packager.candidates.spec import CandidateSpec, Quantization
 from sealift_packager.convert import graph
-from sealift_packager.errors import ConversionError, QuantizationError
+from sealift_packager.errors import ConversionError, NothingToQuantizeError, QuantizationError
 from sealift_packager.load.source import Array
 from sealift_packager.quantize.calibration import Calibration, requests
 from sealift_packager.quantize.onnxruntime_backend import prepare
@@ -66,7 +66,8 @@ class Search:
         except (QuantizationError, ConversionError) as error:
             if spec.quantization is None:
                 raise
-            return Searched(row=NotBuilt(spec=spec, reason=str(error)))
+            fault = "" if isinstance(error, NothingToQuantizeError) else "could not be built: "
+            return Searched(row=NotBuilt(spec=spec, reason=f"{fault}{error}"))
         return found
 
     def _calibrated(self, spec: CandidateSpec) -> CandidateSpec:

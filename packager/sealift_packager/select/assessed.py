@@ -18,7 +18,7 @@ ROUNDING: Final = 1e-9
 class Assessed:
     """A candidate with its figures; ``figures`` and ``speedup`` are None where this machine can't speak for the profile.
 
-    ``failure`` says why it could not be built; it has no other figures then. ``arithmetic`` says how its
+    ``failure`` says why it was not built; it has no other figures then. ``arithmetic`` says how its
     accuracy on the profile's processors is known where this machine's differ.
     ``worst_row`` is the largest loss of a single row, in what one row may lose.
     """

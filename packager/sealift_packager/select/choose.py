@@ -51,7 +51,7 @@ def _with_notes(sentence: str, row: Assessed) -> str:
 
 def _objection(row: Assessed, fp32: Assessed) -> str:
     if row.failure:
-        return f"could not be built: {row.failure}"
+        return row.failure
     if not row.within_budget and row.accuracy is not None:
         loss, budget = row.accuracy, row.accuracy.budget
         if loss.loss_high <= budget + ROUNDING and row.worst_row is not None:
@@ -72,8 +72,9 @@ def _decide(eligible: list[Assessed], fp32: Assessed, objective: Sequence[str]) 
     if len(eligible) == 1:
         return eligible[0], "the only candidate that passes", lost
     measured = fp32.figures is not None
+    filters = _filters(objective, measured=measured)
     left, deciding = eligible, ""
-    for name, keep in _filters(objective, measured=measured):
+    for name, keep in filters:
         kept = keep(left)
         for row in left:
             if row not in kept:
@@ -82,7 +83,8 @@ def _decide(eligible: list[Assessed], fp32: Assessed, objective: Sequence[str]) 
         left = kept
     chosen = left[0]
     lost |= {row.spec.name: f"passes, but is no better than {chosen.spec.name}" for row in left[1:]}
-    return chosen, _because(chosen, fp32, deciding, measured=measured), lost
+    earlier = [name for name in dict(filters) if name != deciding][: list(dict(filters)).index(deciding)] if deciding else []
+    return chosen, _because(chosen, fp32, deciding, earlier, measured=measured), lost
 
 
 def _filters(objective: Sequence[str], *, measured: bool) -> list[tuple[str, Filter]]:
@@ -90,11 +92,12 @@ def _filters(objective: Sequence[str], *, measured: bool) -> list[tuple[str, Fil
     return [*((name, OBJECTIVES[name]) for name in counting), ("size", smallest)]
 
 
-def _because(chosen: Assessed, fp32: Assessed, deciding: str, *, measured: bool) -> str:
+def _because(chosen: Assessed, fp32: Assessed, deciding: str, earlier: Sequence[str], *, measured: bool) -> str:
     if not measured:
         accuracy = "within the accuracy budget" if chosen.accuracy else "not evaluated"
         return f"the smallest candidate, {accuracy}; latency was not measured on this hardware, so it did not count"
-    best = f"best on {deciding}" if deciding else "as good as any"
+    even = f" (none is reliably better on {' or '.join(earlier)})" if earlier else ""
+    best = f"best on {deciding}{even}" if deciding else "as good as any"
     if chosen is fp32:
         return f"{best} of the candidates that pass"
     share = chosen.size_bytes / fp32.size_bytes
