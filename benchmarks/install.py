@@ -39,7 +39,7 @@ def figures() -> list[Figure]:
 def _install(folder: Path) -> str:
     """An environment with the wheel as it is built from ``runtime/`` now; its Python."""
     if not (WHEELHOUSE / ".ready").exists():
-        raise SystemExit("the agent's wheels aren't there yet: make build/wheelhouse/.ready")
+        raise SystemExit("the agent's wheels aren't there yet: make .venv-runtime/.ready")
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
     wheel, environment = folder / "wheel", folder / "environment"
     _run(*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(wheel), str(ROOT / "runtime"))

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
+
+# Two workers share two cores: where each of them and of their processes took both, they would wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # How long an example takes says something of the machine and of who else uses it, nothing of the code.
 settings.register_profile("sealift", deadline=None)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from support.ensembles import ALL, proved, trained
+from support.ensembles import ALL, assert_exact, trained
 
 ROWS = 100_000
 
@@ -14,7 +14,7 @@ ROWS = 100_000
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(("library", "name"), ALL)
 def test_trees_are_exact_on_many_rows(library: str, name: str, tmp_path: Path) -> None:
-    proof = proved(*trained(library, name, tmp_path), random_rows=ROWS)
+    proof = assert_exact(*trained(library, name, tmp_path), random_rows=ROWS)
     print(
         f"{library}, {name}: {proof.random_rows:,} random rows and {proof.beside_thresholds:,} beside thresholds; "
         f"labels that differ: {proof.labels}; largest difference: {proof.worst:.2g} of the largest number"

@@ -19,11 +19,11 @@ def test_import_tells_what_it_took_and_that_a_second_time_changes_nothing(tmp_pa
     device.report(models=[installed()], windows=[window()])
     device.export(tmp_path / "medium")
     first = hub_command("import", tmp_path / "medium", "--data", tmp_path / "data")
-    assert first.returncode == 0
-    assert "1 new, 0 known, 0 refused; enrolled; complete up to report 1" in first.stdout
+    assert first.code == 0
+    assert "1 new, 0 known, 0 refused; enrolled; complete up to report 1" in first.out
     second = hub_command("import", tmp_path / "medium", "--data", tmp_path / "data")
-    assert second.returncode == 0
-    assert "nothing changed" in second.stdout
+    assert second.code == 0
+    assert "nothing changed" in second.out
     [row] = hub_json("import", tmp_path / "medium", "--data", tmp_path / "data")["devices"]
     assert (row["device"], row["new"], row["known"], row["refused"]) == (device.id, 0, 1, [])
 
@@ -34,18 +34,18 @@ def test_import_ends_with_4_if_something_was_refused(tmp_path: Path) -> None:
     device.report()
     (device.export(tmp_path / "medium") / "0000000001.json").unlink()
     done = hub_command("import", tmp_path / "medium", "--data", tmp_path / "data", "--json")
-    assert done.returncode == 4
-    assert "report 1 is missing" in json.loads(done.stdout)["devices"][0]["refused"][0]["reason"]
-    assert json.loads(done.stderr)["kind"] == "RefusedReportError"
+    assert done.code == 4
+    assert "report 1 is missing" in json.loads(done.out)["devices"][0]["refused"][0]["reason"]
+    assert json.loads(done.err)["kind"] == "RefusedReportError"
 
 
 def test_devices_lists_the_fleet(tmp_path: Path) -> None:
-    assert "No device has enrolled yet" in hub_command("devices", "--data", tmp_path / "data").stdout
+    assert "No device has enrolled yet" in hub_command("devices", "--data", tmp_path / "data").out
     device = SimulatedDevice("lathe-2")
     device.report(models=[installed()], windows=[window()])
     device.export(tmp_path / "medium")
     hub_command("import", tmp_path / "medium", "--data", tmp_path / "data")
-    assert "lathe-2" in hub_command("devices", "--data", tmp_path / "data").stdout
+    assert "lathe-2" in hub_command("devices", "--data", tmp_path / "data").out
     [row] = hub_json("devices", "--data", tmp_path / "data")["devices"]
     assert (row["id"], row["name"], row["models"][0]["requests"]) == (device.id, "lathe-2", 100)
 
@@ -60,15 +60,15 @@ def test_a_port_in_use_is_named_with_advice(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         done = hub_command("serve", "--data", tmp_path, "--port", port)
-    assert done.returncode == 6
-    assert f"127.0.0.1:{port}: can't listen here (address already in use)" in done.stderr
-    assert "another --port" in done.stderr
+    assert done.code == 6
+    assert f"127.0.0.1:{port}: can't listen here (address already in use)" in done.err
+    assert "another --port" in done.err
 
 
 def test_an_address_of_another_machine_is_named_with_advice(tmp_path: Path) -> None:
     done = hub_command("serve", "--data", tmp_path, "--host", "192.0.2.1", "--port", "0")
-    assert done.returncode == 6
-    assert "192.0.2.1:0: can't listen here" in done.stderr
+    assert done.code == 6
+    assert "192.0.2.1:0: can't listen here" in done.err
 
 
 def test_a_hub_that_is_started_again_knows_its_devices(tmp_path: Path) -> None:

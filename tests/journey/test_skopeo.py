@@ -13,7 +13,7 @@ from sealift_runtime.signing.keys import PrivateKey
 from support.models import make_bundle, make_release
 
 SKOPEO = shutil.which("skopeo")
-pytestmark = pytest.mark.skipif(SKOPEO is None, reason="skopeo isn't installed")
+pytestmark = pytest.mark.skipif(SKOPEO is None, reason="skopeo isn't installed: apt-get install skopeo")
 
 
 def test_skopeo_copies_a_release_with_every_digest_unchanged(tmp_path: Path) -> None:

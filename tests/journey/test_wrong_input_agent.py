@@ -14,14 +14,15 @@ import numpy as np
 import pytest
 
 from support.agents import AgentUnderTest, device, wait_until
-from support.cli import Ran, run
+from support.cli import Ran, call, run
 from support.hub import COMMAND, running_hub
 from support.small_disk import small_disk
-from support.workshop import refused, refused_as_json, workshop
+from support.workshop import assert_refused, refused_as_json, workshop
 
 
 def agent(home: Path, *words: object, cwd: Path | None = None) -> Ran:
-    return run("sealift-agent", *words, "--home", home, cwd=cwd)
+    """A verb; what it would run for long gets a process."""
+    return (run if words[0] == "run" else call)("sealift-agent", *words, "--home", home, cwd=cwd)
 
 
 def init(home: Path, *words: object) -> Ran:
@@ -57,7 +58,7 @@ def taken_port() -> Iterator[int]:
 def test_a_device_that_is_not_initialised(tmp_path: Path, verb: str) -> None:
     here = workshop() / "repo" if verb.startswith("import") else tmp_path
     said = f"error: {tmp_path}/none: not initialised: expected an agent.toml. Run sealift-agent init --repo URL-or-DIR --root root.json"
-    refused(agent(tmp_path / "none", *verb.format(here=here).split()), 3, said)
+    assert_refused(agent(tmp_path / "none", *verb.format(here=here).split()), 3, said)
     assert not (tmp_path / "none").exists()
 
 
@@ -79,22 +80,22 @@ def test_a_device_that_is_not_initialised(tmp_path: Path, verb: str) -> None:
     ],
 )
 def test_an_option_of_init_that_is_wrong_leaves_nothing(tmp_path: Path, words: list[str], code: int, said: str) -> None:
-    refused(init(tmp_path / "home", *words), code, said)
+    assert_refused(init(tmp_path / "home", *words), code, said)
     assert not (tmp_path / "home").exists()
 
 
 def test_another_root_than_the_device_trusts(synced: Path, tmp_path: Path) -> None:
-    run("sealift", "repo", "init", tmp_path / "foreign").ok()
+    call("sealift", "repo", "init", tmp_path / "foreign").ok()
     root = tmp_path / "foreign" / "metadata" / "root.json"
-    refused(init(synced, "--root", root), 3, "this device already trusts another root.", "To follow another repository, use another home.")
-    refused(agent(synced, "import", tmp_path / "foreign"), 4, "metadata/timestamp.json: not enough valid signatures")
+    assert_refused(init(synced, "--root", root), 3, "this device already trusts another root.", "To follow another repository, use another home.")
+    assert_refused(agent(synced, "import", tmp_path / "foreign"), 4, "metadata/timestamp.json: not enough valid signatures")
     init(tmp_path / "home", "--root", root).ok()
-    refused(agent(tmp_path / "home", "sync"), 4, "metadata/timestamp.json: not enough valid signatures", "timestamp was signed by 0/1 keys.")
+    assert_refused(agent(tmp_path / "home", "sync"), 4, "metadata/timestamp.json: not enough valid signatures", "timestamp was signed by 0/1 keys.")
 
 
 def test_a_channel_that_is_misspelt_gets_the_nearest(tmp_path: Path) -> None:
     init(tmp_path / "home", "--channel", "stabel").ok()
-    refused(agent(tmp_path / "home", "sync"), 4, "no such channel: expected one of stable, found 'stabel'. Did you mean 'stable'?")
+    assert_refused(agent(tmp_path / "home", "sync"), 4, "no such channel: expected one of stable, found 'stabel'. Did you mean 'stable'?")
     assert "stabel" in refused_as_json(agent(tmp_path / "home", "sync", "--json"), 4, "TrustError")
 
 
@@ -103,9 +104,9 @@ def test_a_repository_that_cannot_be_reached(tmp_path: Path) -> None:
         port = listener.getsockname()[1]
     init(tmp_path / "home", "--repo", f"http://127.0.0.1:{port}/repository").ok()
     said = "the server can't be reached (Connection refused), after 4 attempts. Is the host up, and the address right?"
-    refused(agent(tmp_path / "home", "sync"), 5, f"error: http://127.0.0.1:{port}/repository/metadata/2.root.json: {said}")
+    assert_refused(agent(tmp_path / "home", "sync"), 5, f"error: http://127.0.0.1:{port}/repository/metadata/2.root.json: {said}")
     init(tmp_path / "home", "--repo", tmp_path / "unmounted").ok()
-    refused(agent(tmp_path / "home", "sync"), 5, f"error: {tmp_path}/unmounted: no such directory. Is the medium plugged in and mounted?")
+    assert_refused(agent(tmp_path / "home", "sync"), 5, f"error: {tmp_path}/unmounted: no such directory. Is the medium plugged in and mounted?")
     doctor = agent(tmp_path / "home", "doctor")
     assert doctor.code == 6
     assert "failed  repository    " in doctor.out
@@ -126,13 +127,13 @@ def test_a_repository_that_cannot_be_reached(tmp_path: Path) -> None:
 )
 def test_inputs_that_are_not_the_models(synced: Path, tmp_path: Path, inputs: object, said: str) -> None:
     (tmp_path / "inputs.json").write_text(json.dumps(inputs))
-    refused(agent(synced, "infer", "linear", "--input", "inputs.json", cwd=tmp_path), 3, f"error: inputs.json: {said}")
+    assert_refused(agent(synced, "infer", "linear", "--input", "inputs.json", cwd=tmp_path), 3, f"error: inputs.json: {said}")
 
 
 def test_arrays_of_another_kind(synced: Path, tmp_path: Path) -> None:
     np.savez(tmp_path / "inputs.npz", x=np.zeros((1, 4), np.complex64))
     said = "x: not numbers: expected float32 ['batch', 4], found complex64"
-    refused(agent(synced, "infer", "linear", "--input", tmp_path / "inputs.npz"), 3, said)
+    assert_refused(agent(synced, "infer", "linear", "--input", tmp_path / "inputs.npz"), 3, said)
 
 
 @pytest.mark.parametrize(
@@ -149,7 +150,7 @@ def test_arrays_of_another_kind(synced: Path, tmp_path: Path) -> None:
     ],
 )
 def test_one_mistake_of_each_verb(synced: Path, tmp_path: Path, words: list[str], code: int, said: str) -> None:
-    refused(agent(synced, *words, cwd=tmp_path), code, said)
+    assert_refused(agent(synced, *words, cwd=tmp_path), code, said)
 
 
 def test_errors_are_json_for_machines(synced: Path) -> None:
@@ -170,7 +171,7 @@ def test_a_second_agent_on_the_same_home(own: Path) -> None:
     with device(own) as first:
         first.start("--port", 0)
         done = agent(own, "run", "--port", 0)
-        refused(done, 6, f"error: {own}: another agent runs for this home. Stop it first, or use another --home.")
+        assert_refused(done, 6, f"error: {own}: another agent runs for this home. Stop it first, or use another --home.")
         assert first.serving() == "1.0.0"
 
 
@@ -178,9 +179,11 @@ def test_a_configuration_that_was_broken_by_hand(own: Path) -> None:
     text = (own / "agent.toml").read_text()
     (own / "agent.toml").write_text(text.replace("poll_s", "pol_s"))
     for verb in ("status", "run", "doctor"):
-        refused(agent(own, verb), 3, f"error: {own}/agent.toml: timing.pol_s: unknown field: expected one of poll_s,", "Did you mean 'poll_s'?")
+        assert_refused(
+            agent(own, verb), 3, f"error: {own}/agent.toml: timing.pol_s: unknown field: expected one of poll_s,", "Did you mean 'poll_s'?"
+        )
     (own / "agent.toml").write_text(text + "junk\n")
-    refused(agent(own, "sync"), 3, f"error: {own}/agent.toml: not valid TOML (Expected '=' after a key in a key/value pair (at line")
+    assert_refused(agent(own, "sync"), 3, f"error: {own}/agent.toml: not valid TOML (Expected '=' after a key in a key/value pair (at line")
     init(own).ok()
     agent(own, "sync").ok()
 
@@ -191,7 +194,7 @@ def test_a_damaged_database_is_said_and_can_be_moved_away(own: Path, damage: str
     state.write_bytes(b"not a database, " * 100 if damage == "overwritten" else state.read_bytes()[:5000])
     advice = "It is damaged. Move state.sqlite* away and run sealift-agent sync: what the channel names is installed anew."
     for verb in ("status", "sync", "infer linear --golden"):
-        refused(agent(own, *verb.split()), 6, f"error: {state}: the database can't be used (", advice)
+        assert_refused(agent(own, *verb.split()), 6, f"error: {state}: the database can't be used (", advice)
     running = agent(own, "run", "--port", 0)
     assert running.code == 6
     assert "Traceback" not in running.err
@@ -247,11 +250,11 @@ def test_a_full_disk_stops_an_update_and_no_answer(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk") as disk, device(disk.directory / "home") as own_device:
         log = own_device.log = tmp_path / "agent.log"
         disk.leave(0)
-        refused(init(own_device.home), 6, "the disk is full (No space left on device)")
+        assert_refused(init(own_device.home), 6, "the disk is full (No space left on device)")
         disk.clear()
         own_device.init(workshop() / "repo", workshop().root, limits__reserve_mb="0")
         disk.leave(40)
-        refused(agent(own_device.home, "sync"), 6, "the disk is full")
+        assert_refused(agent(own_device.home, "sync"), 6, "the disk is full")
         assert not [name for name in disk.names() if name.endswith(".partial")]
         disk.clear()
         agent(own_device.home, "sync").ok()

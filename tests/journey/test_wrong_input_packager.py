@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from support import trained
-from support.cli import BIN, Ran, run
+from support.cli import BIN, Ran, call, run, run_argv
 from support.small_disk import small_disk, with_small_files
-from support.workshop import refused, refused_as_json, workshop
+from support.workshop import assert_refused, refused_as_json, workshop
 
 
 def sealift(tmp_path: Path, *words: object, env: dict[str, str] | None = None) -> Ran:
     """Run it in ``tmp_path``; ``W:x`` names the workshop's x."""
     work = workshop()
-    return run(
+    return call(
         "sealift", *(str(work / word[2:]) if isinstance(word, str) and word.startswith("W:") else word for word in words), cwd=tmp_path, env=env
     )
 
@@ -40,52 +39,56 @@ def table(tmp_path: Path, change: Callable[[list[str]], list[str]]) -> Path:
 
 
 def test_a_model_file_that_is_missing(tmp_path: Path) -> None:
-    refused(
+    assert_refused(
         pack(tmp_path, model="no.joblib"), 3, "error: no.joblib: no such model file: expected scikit-learn (joblib, pickle, skops)", "found nothing"
     )
 
 
 def test_a_pickle_that_nobody_trusts(tmp_path: Path) -> None:
     said = "reading a joblib or pickle file runs code that is in it. If you know where the file comes from, give --trust-pickle."
-    refused(pack(tmp_path, trust=False), 3, said)
+    assert_refused(pack(tmp_path, trust=False), 3, said)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_model_that_is_cut_off(tmp_path: Path) -> None:
     (tmp_path / "cut.joblib").write_bytes(trained.cancer().model.read_bytes()[:500])
-    refused(pack(tmp_path, model="cut.joblib"), 3, "cut.joblib: can't be unpickled", "expected a whole joblib or pickle file. Is it cut off")
+    assert_refused(pack(tmp_path, model="cut.joblib"), 3, "cut.joblib: can't be unpickled", "expected a whole joblib or pickle file. Is it cut off")
 
 
 def test_a_profile_that_nobody_knows_gets_the_nearest(tmp_path: Path) -> None:
     said = "error: x86-64-avx: no such hardware profile: expected one of arm64-baseline,"
-    refused(pack(tmp_path, "--profile", "x86-64-avx"), 3, said, "Did you mean 'x86-64-avx2'?")
-    refused(sealift(tmp_path, "profiles", "show", "x86-64-avx"), 3, said, "Did you mean 'x86-64-avx2'?")
-    refused(sealift(tmp_path, "profiles", "check", "./no.toml"), 3, "error: no.toml: the profile can't be read (No such file or directory)")
+    assert_refused(pack(tmp_path, "--profile", "x86-64-avx"), 3, said, "Did you mean 'x86-64-avx2'?")
+    assert_refused(sealift(tmp_path, "profiles", "show", "x86-64-avx"), 3, said, "Did you mean 'x86-64-avx2'?")
+    assert_refused(sealift(tmp_path, "profiles", "check", "./no.toml"), 3, "error: no.toml: the profile can't be read (No such file or directory)")
 
 
 def test_a_column_that_is_misspelt_gets_the_nearest(tmp_path: Path) -> None:
     data = table(tmp_path, lambda lines: [lines[0].replace("mean radius", "mean radios"), *lines[1:]])
     said = "found missing mean radius; unexpected mean radios. mean radius: Did you mean 'mean radios'?\n"
-    refused(pack(tmp_path, "--data", data, "--target", "diagnosis"), 3, "holdout.csv: the columns are not the model's: expected mean radius, ", said)
+    assert_refused(
+        pack(tmp_path, "--data", data, "--target", "diagnosis"), 3, "holdout.csv: the columns are not the model's: expected mean radius, ", said
+    )
 
 
 def test_a_column_that_is_missing_is_named(tmp_path: Path) -> None:
     data = table(tmp_path, lambda lines: [line.partition(",")[2] for line in lines])
-    refused(pack(tmp_path, "--data", data, "--target", "diagnosis"), 3, "(30 in all), found missing mean radius\n")
+    assert_refused(pack(tmp_path, "--data", data, "--target", "diagnosis"), 3, "(30 in all), found missing mean radius\n")
 
 
 def test_a_target_that_is_misspelt_gets_the_nearest(tmp_path: Path) -> None:
-    refused(pack(tmp_path, "--data", trained.cancer().data, "--target", "diagnosi"), 3, "no such target", "Did you mean 'diagnosis'?")
+    assert_refused(pack(tmp_path, "--data", trained.cancer().data, "--target", "diagnosi"), 3, "no such target", "Did you mean 'diagnosis'?")
 
 
 def test_text_where_numbers_are_needed_is_named(tmp_path: Path) -> None:
     data = table(tmp_path, lambda lines: [lines[0], "x," + lines[1].partition(",")[2], *lines[2:]])
-    refused(pack(tmp_path, "--data", data, "--target", "diagnosis"), 3, "The data holds text in mean radius: is it meant to be numbers?")
+    assert_refused(pack(tmp_path, "--data", data, "--target", "diagnosis"), 3, "The data holds text in mean radius: is it meant to be numbers?")
 
 
 def test_data_without_rows(tmp_path: Path) -> None:
     data = table(tmp_path, lambda lines: lines[:1])
-    refused(pack(tmp_path, "--data", data, "--target", "diagnosis"), 3, "holdout.csv: the data has no rows: expected rows to judge the model by")
+    assert_refused(
+        pack(tmp_path, "--data", data, "--target", "diagnosis"), 3, "holdout.csv: the data has no rows: expected rows to judge the model by"
+    )
 
 
 @pytest.mark.parametrize(
@@ -103,29 +106,33 @@ def test_data_without_rows(tmp_path: Path) -> None:
     ],
 )
 def test_an_option_of_pack_that_is_wrong(tmp_path: Path, words: list[str], said: str) -> None:
-    refused(pack(tmp_path, *words), 3, said)
+    assert_refused(pack(tmp_path, *words), 3, said)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_passphrase_that_is_wrong(tmp_path: Path) -> None:
-    refused(pack(tmp_path, "--key", "W:secret.pem", env={"SEALIFT_KEY_PASSPHRASE": "wrong"}), 3, "secret.pem: the passphrase is wrong")
+    assert_refused(pack(tmp_path, "--key", "W:secret.pem", env={"SEALIFT_KEY_PASSPHRASE": "wrong"}), 3, "secret.pem: the passphrase is wrong")
 
 
 def test_an_output_place_that_is_taken_stays_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine").write_text("kept")
-    refused(pack(tmp_path), 6, "error: out: the output place is taken. Choose another --out, or give --force to replace it.")
+    assert_refused(pack(tmp_path), 6, "error: out: the output place is taken. Choose another --out, or give --force to replace it.")
     assert (tmp_path / "out" / "mine").read_text() == "kept"
 
 
 def test_another_key_than_the_signers(tmp_path: Path) -> None:
-    refused(sealift(tmp_path, "verify", "W:release", "--public-key", "W:other.pem.pub"), 4, "the release names another key: expected the key ")
+    assert_refused(sealift(tmp_path, "verify", "W:release", "--public-key", "W:other.pem.pub"), 4, "the release names another key: expected the key ")
     said = "another key signed it."
-    refused(sealift(tmp_path, "verify", "W:release-bundle", "--public-key", "W:other.pem.pub"), 4, "model.sig: the signature doesn't match", said)
-    refused(
+    assert_refused(
+        sealift(tmp_path, "verify", "W:release-bundle", "--public-key", "W:other.pem.pub"), 4, "model.sig: the signature doesn't match", said
+    )
+    assert_refused(
         sealift(tmp_path, "verify", "W:release", "--public-key", "W:bundle.pem"), 3, "This is a private key; give its public half (the .pub file)."
     )
-    refused(sealift(tmp_path, "repo", "add", "W:repo", "W:next", "--public-key", "W:other.pem.pub"), 4, "the release was signed with another key")
+    assert_refused(
+        sealift(tmp_path, "repo", "add", "W:repo", "W:next", "--public-key", "W:other.pem.pub"), 4, "the release was signed with another key"
+    )
 
 
 def test_one_changed_byte_is_named(tmp_path: Path) -> None:
@@ -135,9 +142,9 @@ def test_one_changed_byte_is_named(tmp_path: Path) -> None:
     data[5] ^= 1
     blob.write_bytes(data)
     for words in (["verify", "release", "--public-key", "W:bundle.pem.pub"], ["unpack", "release", "u", "--profile", "any-cpu"]):
-        refused(sealift(tmp_path, *words), 4, f"{blob.name}: the content was changed: expected sha256:{blob.name}, found")
+        assert_refused(sealift(tmp_path, *words), 4, f"{blob.name}: the content was changed: expected sha256:{blob.name}, found")
     blob.unlink()
-    refused(sealift(tmp_path, "repo", "add", "W:repo", "release"), 4, f"{blob.name}: a blob is missing")
+    assert_refused(sealift(tmp_path, "repo", "add", "W:repo", "release"), 4, f"{blob.name}: a blob is missing")
     assert not (tmp_path / "u").exists()
 
 
@@ -168,13 +175,13 @@ def test_one_changed_byte_is_named(tmp_path: Path) -> None:
     ids=lambda value: " ".join(value[:3]) if isinstance(value, list) else "",
 )
 def test_one_mistake_of_each_command(tmp_path: Path, words: list[str], code: int, said: str) -> None:
-    refused(sealift(tmp_path, *words), code, said)
+    assert_refused(sealift(tmp_path, *words), code, said)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_channel_that_is_misspelt_gets_the_nearest(tmp_path: Path) -> None:
     done = sealift(tmp_path, "kit", "build", "--repo", "W:repo", "--out", "kit", "--channel", "stabel")
-    refused(done, 3, "error: stabel: no such channel in the repository: expected one of stable. Did you mean 'stable'?")
+    assert_refused(done, 3, "error: stabel: no such channel in the repository: expected one of stable. Did you mean 'stable'?")
 
 
 def test_errors_are_json_for_machines(tmp_path: Path) -> None:
@@ -188,7 +195,7 @@ def test_packing_on_a_full_disk_leaves_nothing_and_works_once_there_is_room(tmp_
         words = ["--name", "net", "--version", "1.0.0", "--profile", "arm64-dotprod", "--out", disk.directory / "out"]
         for free_kb in (0, 24):
             disk.leave(free_kb)
-            refused(
+            assert_refused(
                 run("sealift", "pack", trained.onnx_net().model, *words),
                 6,
                 "the disk is full (No space left on device). Free some space and try again",
@@ -200,8 +207,8 @@ def test_packing_on_a_full_disk_leaves_nothing_and_works_once_there_is_room(tmp_
 
 def test_packing_under_a_limit_on_file_sizes_leaves_nothing(tmp_path: Path) -> None:
     words = ["pack", trained.onnx_net().model, "--name", "net", "--version", "1.0.0", "--profile", "arm64-dotprod", "--out", tmp_path / "out"]
-    done = Ran(subprocess.run(with_small_files(8, BIN / "sealift", *words), capture_output=True, text=True, check=False, timeout=120))
-    refused(done, 6, "the disk is full (File too large)")
+    done = run_argv(with_small_files(8, BIN / "sealift", *words))
+    assert_refused(done, 6, "the disk is full (File too large)")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -210,16 +217,16 @@ def test_a_repository_on_a_full_disk_stays_whole_and_takes_the_release_once_ther
     with small_disk(tmp_path / "disk") as disk:
         place = disk.directory / "repo"
         disk.leave(44)
-        refused(run("sealift", "repo", "init", place), 6, "the disk is full (No space left on device)")
+        assert_refused(call("sealift", "repo", "init", place), 6, "the disk is full (No space left on device)")
         assert disk.names() == set()
         disk.clear()
-        run("sealift", "repo", "init", place).ok()
+        call("sealift", "repo", "init", place).ok()
         for free_kb in (0, 12):
             disk.leave(free_kb)
-            refused(run("sealift", "repo", "add", place, work / "release"), 6, "the disk is full (No space left on device)")
-            assert run("sealift", "repo", "status", place, "--json").ok().json["releases"] == []
-            refused(run("sealift", "unpack", work / "release", disk.directory / "u", "--profile", "any-cpu"), 6, "the disk is full")
+            assert_refused(call("sealift", "repo", "add", place, work / "release"), 6, "the disk is full (No space left on device)")
+            assert call("sealift", "repo", "status", place, "--json").ok().json["releases"] == []
+            assert_refused(call("sealift", "unpack", work / "release", disk.directory / "u", "--profile", "any-cpu"), 6, "the disk is full")
             assert not [name for name in disk.names() if "partial" in name]
         disk.clear()
-        run("sealift", "repo", "add", place, work / "release").ok()
-        assert len(run("sealift", "repo", "status", place, "--json").ok().json["releases"]) == 1
+        call("sealift", "repo", "add", place, work / "release").ok()
+        assert len(call("sealift", "repo", "status", place, "--json").ok().json["releases"]) == 1

@@ -9,7 +9,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sealift_packager.errors import KitError, OutputError
@@ -176,6 +176,7 @@ def test_names_that_differ_only_in_case_are_refused() -> None:
         check_fat_names(["wheels/A.whl", "wheels/a.whl"])
 
 
+@settings(max_examples=30)  # names by an expression are slow to draw
 @given(st.lists(st.from_regex(r"[a-z0-9][a-z0-9_+-]{0,20}\.(whl|json)", fullmatch=True), unique=True))
 def test_the_names_that_kits_have_are_accepted(names: list[str]) -> None:
     with contextlib.suppress(KitError):

@@ -97,7 +97,6 @@ def test_what_pip_says_is_passed_on(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_runtime_is_built_from_its_source_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("hatchling")
     monkeypatch.setenv("PIP_NO_BUILD_ISOLATION", "0")  # pip reads this one backwards
     source = Path(__file__).parents[2] / "runtime"
     with pytest.raises(KitError, match="pip can't bring") as caught:  # the wheelhouse is empty, so only the build succeeds

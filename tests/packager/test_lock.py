@@ -13,7 +13,7 @@ import pytest
 from sealift_packager import artifact
 from sealift_packager.diff.bundles import compare
 from sealift_packager.errors import LockError, OutputError
-from sealift_packager.lock.lockfile import Lock, check_writable, default_place, read_lock, write_lock
+from sealift_packager.lock.lockfile import Lock, check_profile, check_writable, default_place, read_lock, write_lock
 from sealift_packager.measure import figures
 from sealift_packager.pipeline import Packed, pack
 from sealift_runtime.bundle import files
@@ -141,3 +141,8 @@ def test_another_model_s_lock_is_not_overwritten(first: Packed, tmp_path: Path) 
     place.write_text("mine")
     with pytest.raises(OutputError, match="something else"):
         check_writable(place, "model")
+
+
+def test_a_profile_that_the_lock_lacks_is_named_with_those_it_has(first: Packed) -> None:
+    with pytest.raises(LockError, match=r"profiles\.other: the lock has no such profile: expected one of any-cpu"):
+        check_profile(first.lock, "other", "sha256:00")

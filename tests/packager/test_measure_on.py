@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import json
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 import requests
 
@@ -19,38 +15,21 @@ from sealift_packager.errors import DeviceError, DeviceRefusedError, PackagerErr
 from sealift_packager.lock.lockfile import read_lock
 from sealift_packager.measure import device as client
 from sealift_packager.measure import figures
-from sealift_packager.measure.device import DeviceAddress, DeviceJob, device_for, inputs_file
+from sealift_packager.measure.device import DeviceJob
 from sealift_packager.pipeline import pack
 from sealift_packager.progress import Silent
-from sealift_packager.project.file import read_project
-from sealift_packager.project.job import Job
-from sealift_packager.request import PackRequest
 from sealift_packager.stages.store import StageStore
 from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.bundle.profile import HardwareProfile
 from sealift_runtime.errors import HardwareError
-from sealift_runtime.exchange.measuring import JOBS, STEPS, Run
+from sealift_runtime.exchange.measuring import JOBS, STEPS
 from sealift_runtime.hardware.machine import detect_machine
 from sealift_runtime.signing.keys import PrivateKey
 from support import trained
 from support.agents import AgentUnderTest, device, wait_until
 from support.cli import run
-from support.models import CORPUS, MODELS
+from support.measuring_devices import QUICK_S, X, address, job, left, linear, on, trusting
 from support.packing import KEY, elsewhere, here, request
 from support.repositories import Repository
-
-SLOW = (CORPUS / "slow" / "model.onnx").read_bytes()
-#: Few samples: these tests look at who measured, not at how fast it was.
-QUICK_S = 0.2
-#: Ten seconds or more for each run.
-LONG = inputs_file({"x": np.zeros((1, 4), np.float32), "rounds": np.array([10_000_000], np.int64)})
-LINEAR = (CORPUS / "linear" / "model.onnx").read_bytes()
-X = inputs_file(MODELS["linear"].requests[0])
-
-
-def trusting(key: PrivateKey, **settings: str) -> dict[str, str]:
-    known = {"measuring__enabled": "true", "measuring__trusted_keys": json.dumps([key.public_key.fingerprint]), "timing__poll_s": "30"}
-    return known | settings
 
 
 @pytest.fixture(scope="module")
@@ -68,28 +47,6 @@ def agent(tmp_path_factory: pytest.TempPathFactory, repository: Repository) -> I
         made.start()
         wait_until(lambda: made.serving() == "1.0.0" and made.status()["models"][0]["state"] == "committed", 60, "the model to be committed")
         yield made
-
-
-def address(agent: AgentUnderTest, **changes: str) -> DeviceAddress:
-    return dataclasses.replace(DeviceAddress(url=agent.url), **changes)
-
-
-def on(agent: AgentUnderTest, out: Path, profile: HardwareProfile | None = None, **changes: object) -> PackRequest:
-    """A build whose one profile is measured on the device."""
-    chosen = profile or here(threads=(1, 2))
-    return request(trained.onnx_net(), out, chosen, measure_seconds=QUICK_S, measure_on=(address(agent, profile=chosen.name),), **changes)
-
-
-def left(agent: AgentUnderTest) -> list[Path]:
-    return list((agent.home / "measuring").glob("*"))
-
-
-def job(agent: AgentUnderTest, key: PrivateKey = KEY, data: bytes = LINEAR, inputs: bytes = X) -> DeviceJob:
-    return DeviceJob(address(agent), key, {Digest.of(row): row for row in (data, inputs)})
-
-
-def linear(threads: int = 1, data: bytes = LINEAR) -> Run:
-    return Run(name=f"linear {threads}", model=Digest.of(data), threads=threads, graph_optimization="all", config={})
 
 
 def test_candidates_are_measured_on_the_device_and_a_locked_build_needs_it_no_more(
@@ -167,29 +124,10 @@ def test_a_large_file_goes_in_pieces(agent: AgentUnderTest, monkeypatch: pytest.
         assert begun.footprint(Digest.of(X), linear())[0] > 0
 
 
-def test_a_project_file_names_devices_too(tmp_path: Path) -> None:
-    text = '[defaults]\nversion = "1.0.0"\nprofile = ["x86-64-avx2"]\nmeasure-on = ["http://pi:8470"]\n[models.net]\nmodel = "net.onnx"\n'
-    (tmp_path / "project.toml").write_text(text)
-    jobs = read_project(tmp_path / "project.toml")
-    assert Job.from_json(jobs[0].to_json()).measure_on == ("http://pi:8470",)
-
-
 def test_a_device_that_does_not_fit_the_profile_is_refused_saying_why(agent: AgentUnderTest, tmp_path: Path) -> None:
     with pytest.raises(HardwareError, match=rf"doesn't fit the profile elsewhere \(.*{elsewhere().cpu.arch} is needed"):
         pack(request(trained.onnx_net(), tmp_path / "out", measure_on=(address(agent),)))
     assert not (tmp_path / "out").exists()
-
-
-def test_a_device_that_was_not_told_to_measure_refuses_and_says_how_to_allow_it(tmp_path: Path, repository: Repository) -> None:
-    with device(tmp_path / "home") as closed:
-        closed.init(repository.directory, repository.metadata / "1.root.json")
-        closed.start()
-        with pytest.raises(DeviceRefusedError, match=r"doesn't measure for others.*measuring\.enabled"):
-            pack(on(closed, tmp_path / "out"))
-        with pytest.raises(DeviceRefusedError):
-            KEY.save(tmp_path / "key.pem")
-            with job(closed):
-                pass
 
 
 def test_an_unknown_key_is_refused_with_the_fingerprint_to_trust(agent: AgentUnderTest) -> None:
@@ -241,88 +179,6 @@ def test_what_is_no_model_says_so_and_leaves_nothing(agent: AgentUnderTest) -> N
     with pytest.raises(DeviceError, match="does not load"), job(agent, data=b"no graph") as begun:
         begun.footprint(Digest.of(X), linear(data=b"no graph"))
     assert left(agent) == []
-
-
-def test_a_job_over_its_time_is_ended_and_deleted(tmp_path: Path, repository: Repository) -> None:
-    with device(tmp_path / "home") as agent:
-        agent.init(repository.directory, repository.metadata / "1.root.json", **trusting(KEY, measuring__max_s="2"))
-        agent.start()
-        wait_until(lambda: agent.serving() == "1.0.0" and agent.status()["models"][0]["state"] == "committed", 60, "the update to end")
-        start = time.monotonic()
-        with pytest.raises(DeviceError, match="not done within the job's time"), job(agent, data=SLOW, inputs=LONG) as begun:
-            begun.latency(Digest.of(LONG), [linear(data=SLOW)], seconds=60, rounds=(100, 100))
-        assert time.monotonic() - start < 30
-        wait_until(lambda: left(agent) == [], 5, "the files to be deleted")
-        assert agent.serving() == "1.0.0"
-
-
-def test_while_an_update_is_under_way_nothing_is_measured(tmp_path: Path, repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "BUSY_WAIT_S", 0.0)
-    with device(tmp_path / "home") as agent:
-        agent.init(repository.directory, repository.metadata / "1.root.json", **trusting(KEY, timing__probation_s="600"))
-        agent.start()
-        wait_until(lambda: agent.serving() == "1.0.0", 60, "the probation to begin")
-        with pytest.raises(DeviceError, match="an update is under way|another process updates this device"), job(agent):
-            pass
-
-
-def test_an_agent_that_dies_in_the_middle_is_an_error_and_leaves_no_process(tmp_path: Path, repository: Repository) -> None:
-    with device(tmp_path / "home") as agent:
-        agent.init(repository.directory, repository.metadata / "1.root.json", **trusting(KEY))
-        agent.start()
-        wait_until(lambda: agent.serving() == "1.0.0" and agent.status()["models"][0]["state"] == "committed", 60, "the update to end")
-
-        def kill() -> None:
-            wait_until(lambda: measuring(agent), 30, "a measuring process")
-            agent.kill()
-
-        killer = threading.Thread(target=kill)
-        killer.start()
-        with pytest.raises(DeviceError, match="went away"), job(agent, data=SLOW, inputs=LONG) as begun:
-            begun.latency(Digest.of(LONG), [linear(data=SLOW)], seconds=60, rounds=(100, 100))
-        killer.join()
-        wait_until(lambda: not measuring(agent), 10, "the measuring process to end")
-        assert left(agent) != []
-        agent.start()
-        assert left(agent) == []
-
-
-def measuring(agent: AgentUnderTest) -> list[int]:
-    found = []
-    for place in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (place / "cmdline").read_bytes()
-        except OSError:
-            continue
-        if b"sealift_runtime.measuring.process" in words and str(agent.home).encode() in words:
-            found.append(int(place.name))
-    return found
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("http://10.0.0.7:8470", DeviceAddress(url="http://10.0.0.7:8470")),
-        ("pi=https://pi.example/agent/#0123abcd", DeviceAddress(url="https://pi.example/agent", device="0123abcd", profile="pi")),
-        ("10.0.0.7:8470", None),
-        ("http://host?x", None),
-        ("http://host#nothex", None),
-    ],
-)
-def test_an_address_is_read(text: str, expected: DeviceAddress | None) -> None:
-    if expected is None:
-        with pytest.raises(PackagerError, match="not the address of an agent"):
-            DeviceAddress.parse(text)
-    else:
-        assert DeviceAddress.parse(text) == expected
-
-
-def test_a_profile_goes_to_its_own_device_and_to_a_shared_one_only_if_this_machine_can_not() -> None:
-    shared, own = DeviceAddress(url="http://shared"), DeviceAddress(url="http://own", profile="a")
-    assert device_for([shared, own], "a", measured_here=True) == own
-    assert device_for([shared, own], "b", measured_here=True) is None
-    assert device_for([shared, own], "b", measured_here=False) == shared
-    assert device_for([], "b", measured_here=False) is None
 
 
 def test_a_device_for_a_profile_that_is_not_built_and_a_build_without_a_key_are_refused(agent: AgentUnderTest, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as reference
 
@@ -79,6 +79,7 @@ def test_a_point_estimate_within_the_budget_is_not_enough() -> None:
     assert loss(3) > 0.003
 
 
+@settings(max_examples=25)  # each is a bootstrap
 @given(st.integers(0, 50), st.integers(0, 50))
 def test_the_interval_holds_the_mean(lost: int, gained: int) -> None:
     differences = np.zeros(200)

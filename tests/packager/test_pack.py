@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import datetime
-import platform
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,43 +15,17 @@ from sealift_packager import artifact
 from sealift_packager.errors import DataError, OutputError, PackagerError, ParityError, ProfileError
 from sealift_packager.measure.host import NOT_MEASURED
 from sealift_packager.pipeline import Packed, pack
-from sealift_packager.request import PackRequest, time_of_build
+from sealift_packager.request import time_of_build
 from sealift_runtime.bundle import files
 from sealift_runtime.bundle.baseline import Baseline
 from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.bundle.golden import decode_golden
 from sealift_runtime.bundle.manifest import BundleManifest
-from sealift_runtime.bundle.profile import CpuRequirement, HardwareProfile
 from sealift_runtime.errors import IntegrityError, SignatureError
 from sealift_runtime.signing.keys import PrivateKey
 from support import trained
 from support.models import make_profile
-
-KEY = PrivateKey.generate()
-CREATED = datetime.datetime(2026, 1, 31, tzinfo=datetime.UTC)
-INT8 = ("fp32", "int8-dynamic", "int8-static")
-OTHER_ARCH = "x86_64" if platform.machine() in ("aarch64", "arm64") else "aarch64"
-
-
-def elsewhere(name: str = "elsewhere", **changes: Any) -> HardwareProfile:
-    """A profile that this machine can't be."""
-    return make_profile(name, cpu=CpuRequirement(arch=OTHER_ARCH), precisions=INT8, **changes)
-
-
-def request(what: trained.Trained, out: Path, *profiles: HardwareProfile, **changes: Any) -> PackRequest:
-    asked = PackRequest(
-        model=what.model,
-        name="model",
-        version="1.0.0",
-        profiles=profiles or (elsewhere(),),
-        out=out,
-        data=what.data,
-        target=what.target,
-        signer=KEY,
-        trust_pickle=True,
-        created=CREATED,
-    )
-    return dataclasses.replace(asked, **changes)
+from support.packing import KEY, elsewhere, request
 
 
 def unpacked(packed: Packed, tmp_path: Path, profile: str = "elsewhere") -> tuple[Path, BundleManifest]:

@@ -14,14 +14,19 @@ from sealift_packager.cli import cli
 from sealift_packager.cli.passphrase import VARIABLE
 from sealift_runtime.signing.keys import PrivateKey
 from support import trained
+from support.cli import Ran, call
 
 
-def sealift(*words: object, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """Run the command in a process of its own, its output in pipes."""
+def sealift(*words: object, environment: dict[str, str] | None = None) -> Ran:
+    return call("sealift", *words, env=environment)
+
+
+def in_pipes(*words: object, environment: dict[str, str]) -> Ran:
+    """Run the command in a process of its own that has nothing of ours in its environment."""
     code = "from sealift_packager.cli import main; main()"
-    command = [sys.executable, "-c", code, *map(str, words)]
-    env = {"PATH": "/usr/bin:/bin", "SEALIFT_CACHE": str(trained.folder() / "cache"), **(environment or {})}
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=env)
+    env = {"PATH": "/usr/bin:/bin", "SEALIFT_CACHE": str(trained.folder() / "cache"), **environment}
+    done = subprocess.run([sys.executable, "-c", code, *map(str, words)], capture_output=True, text=True, timeout=120, check=False, env=env)
+    return Ran(done.returncode, done.stdout, done.stderr)
 
 
 def pack_words(tmp_path: Path, *more: object) -> list[object]:
@@ -32,30 +37,30 @@ def pack_words(tmp_path: Path, *more: object) -> list[object]:
 def test_a_key_is_made_used_and_checked(tmp_path: Path) -> None:
     key, secret = tmp_path / "bundle.pem", {VARIABLE: "correct horse"}
     made = sealift("keys", "generate", key, "--json", environment=secret)
-    assert json.loads(made.stdout)["encrypted"] is True
+    assert made.json["encrypted"] is True
     again = sealift("keys", "generate", key, environment=secret)
-    assert again.returncode == 6
-    assert "not overwritten" in again.stderr
-    assert "needs a passphrase" in sealift(*pack_words(tmp_path, "--key", key)).stderr
-    packed = sealift(*pack_words(tmp_path, "--key", key, "--json"), environment=secret | {"SOURCE_DATE_EPOCH": "1700000000"})
-    assert packed.returncode == 0, packed.stderr
-    assert packed.stderr == ""
-    result = json.loads(packed.stdout)
+    assert again.code == 6
+    assert "not overwritten" in again.err
+    assert "needs a passphrase" in sealift(*pack_words(tmp_path, "--key", key)).err
+    packed = in_pipes(*pack_words(tmp_path, "--key", key, "--json"), environment=secret | {"SOURCE_DATE_EPOCH": "1700000000"})
+    assert packed.code == 0, packed.err
+    assert packed.err == ""
+    result = packed.json
     assert result["bundles"][0]["manifest"]["created"] == "2023-11-14T22:13:20Z"
     public = tmp_path / "bundle.pem.pub"
     verified = sealift("verify", tmp_path / "out", "--public-key", public, "--json")
-    assert json.loads(verified.stdout)["bundles"][0]["profile"] == "arm64-dotprod"
+    assert verified.json["bundles"][0]["profile"] == "arm64-dotprod"
     unpacked = tmp_path / "bundle"
-    assert sealift("unpack", tmp_path / "out", "--profile", "arm64-dotprod", unpacked).returncode == 0
-    assert "signature good" in sealift("verify", unpacked, "--public-key", public).stdout
+    assert sealift("unpack", tmp_path / "out", "--profile", "arm64-dotprod", unpacked).code == 0
+    assert "signature good" in sealift("verify", unpacked, "--public-key", public).out
     (unpacked / "baseline.json").write_text("{}")
     broken = sealift("verify", unpacked, "--public-key", public)
-    assert broken.returncode == 4
-    assert "baseline.json" in broken.stderr
+    assert broken.code == 4
+    assert "baseline.json" in broken.err
 
 
 def test_inspect_shows_a_release_and_a_bundle(tmp_path: Path) -> None:
-    assert sealift(*pack_words(tmp_path)).returncode == 0
+    assert sealift(*pack_words(tmp_path)).code == 0
     run = CliRunner()
     text = run.invoke(cli, ["inspect", str(tmp_path / "out")])
     assert "cancer 1.0.0 for arm64-dotprod" in text.output
@@ -76,9 +81,9 @@ def test_inspect_shows_a_release_and_a_bundle(tmp_path: Path) -> None:
 )
 def test_what_is_wrong_is_said_with_its_exit_code(words: list[str], code: int, said: str, tmp_path: Path) -> None:
     done = sealift(*words)
-    assert done.returncode == code
-    assert said in done.stderr
-    assert "Traceback" not in done.stderr
+    assert done.code == code
+    assert said in done.err
+    assert "Traceback" not in done.err
 
 
 def test_a_passphrase_file_encrypts_the_key(tmp_path: Path) -> None:

@@ -24,13 +24,11 @@ def build_wheel(source: Path, folder: Path) -> set[str]:
 
 @pytest.mark.slow
 def test_the_wheel_of_a_checkout_carries_the_profiles(tmp_path: Path) -> None:
-    pytest.importorskip("hatchling")
     assert build_wheel(ROOT / "packager", tmp_path) == NAMES
 
 
 @pytest.mark.slow
 def test_the_wheel_of_an_sdist_carries_the_profiles(tmp_path: Path) -> None:
-    pytest.importorskip("hatchling")
     command = [sys.executable, "-m", "hatchling", "build", "--target", "sdist", "--directory", str(tmp_path)]
     subprocess.run(command, check=True, capture_output=True, timeout=120, cwd=ROOT / "packager")
     (sdist,) = tmp_path.glob("*.tar.gz")

@@ -52,8 +52,8 @@ def test_the_errors_of_each_node_that_int8_computes_are_in_both_files(report: tu
 def test_throughput_is_in_both_files_and_in_words(packed: Packed, report: tuple[dict[str, Any], str]) -> None:
     rows = candidates(report)
     assert all(row["throughput"]["rows_per_s"] > 0 for row in rows.values())
-    for row in rows.values():
-        assert f"{row['throughput']['rows_per_s']:,.0f} /s" in report[1]
+    for rate in (row["throughput"]["rows_per_s"] for row in rows.values()):
+        assert (f"{rate:,.0f} /s" if rate >= 100 else f"{rate:.3g} /s") in report[1]  # a busy machine has few
     shipped = next(row for row in rows.values() if row["chosen"])
     said = f"answers {shipped['throughput']['rows_per_s']:,.0f} rows per second, in batches of {shipped['throughput']['batch_size']}."
     manifest = packed.manifests["any-cpu"]

@@ -14,7 +14,7 @@ from sealift_runtime.bundle.digest import Digest
 from support.models import make_bundle, make_release, shared_key
 
 
-def call(capsys: pytest.CaptureFixture[str], *arguments: str | Path, code: int = 0) -> str:
+def expect(capsys: pytest.CaptureFixture[str], *arguments: str | Path, code: int = 0) -> str:
     with pytest.raises(SystemExit) as caught:
         commandline.run(repo, [str(word) for word in arguments])
     captured = capsys.readouterr()
@@ -22,8 +22,8 @@ def call(capsys: pytest.CaptureFixture[str], *arguments: str | Path, code: int =
     return captured.out if code == 0 else captured.err
 
 
-def call_json(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> Any:
-    return json.loads(call(capsys, *arguments, "--json"))
+def expect_json(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> Any:
+    return json.loads(expect(capsys, *arguments, "--json"))
 
 
 @pytest.fixture
@@ -35,25 +35,25 @@ def release(tmp_path: Path) -> Path:
 
 def test_a_repository_is_made_filled_promoted_and_looked_at(tmp_path: Path, release: Path, capsys: pytest.CaptureFixture[str]) -> None:
     directory = tmp_path / "repo"
-    made = call_json(capsys, "init", directory)
+    made = expect_json(capsys, "init", directory)
     assert made["root"] == str(directory / "metadata/root.json")
     assert made["keys"] == str(tmp_path / "repo-keys")
     assert made["root_digest"] == str(Digest.of_file(directory / "metadata/root.json"))
     (tmp_path / "release.pub").write_bytes(shared_key().public_key.pem())
-    assert "Published linear 1.0.0" in call(capsys, "add", directory, release, "--public-key", tmp_path / "release.pub")
-    assert "was published already" in call(capsys, "add", directory, release)
-    assert "linear is now 1.0.0" in call(capsys, "promote", directory, "linear", "1.0.0", "--channel", "stable")
-    assert call_json(capsys, "refresh", directory)["timestamp_version"] == 4
-    status = call_json(capsys, "status", directory)
+    assert "Published linear 1.0.0" in expect(capsys, "add", directory, release, "--public-key", tmp_path / "release.pub")
+    assert "was published already" in expect(capsys, "add", directory, release)
+    assert "linear is now 1.0.0" in expect(capsys, "promote", directory, "linear", "1.0.0", "--channel", "stable")
+    assert expect_json(capsys, "refresh", directory)["timestamp_version"] == 4
+    status = expect_json(capsys, "status", directory)
     assert status["channels"] == {"stable": {"linear": "1.0.0"}}
     assert status["stale"] is False
     assert [row["role"] for row in status["roles"]] == ["root", "targets", "channels", "snapshot", "timestamp"]
-    assert "linear 1.0.0  any-cpu" in call(capsys, "status", directory)
+    assert "linear 1.0.0  any-cpu" in expect(capsys, "status", directory)
 
 
 def test_expiries_can_be_chosen(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    call(capsys, "init", tmp_path / "repo", "--expires", "timestamp=3", "--expires", "root=36500")
-    text = call(capsys, "status", tmp_path / "repo")
+    expect(capsys, "init", tmp_path / "repo", "--expires", "timestamp=3", "--expires", "root=36500")
+    text = expect(capsys, "status", tmp_path / "repo")
     assert "expires soon" in text
     assert "sealift repo refresh" in text
 
@@ -69,13 +69,13 @@ def test_expiries_can_be_chosen(tmp_path: Path, capsys: pytest.CaptureFixture[st
     ],
 )
 def test_a_wrong_expiry_exits_with_3(tmp_path: Path, capsys: pytest.CaptureFixture[str], setting: str, message: str) -> None:
-    assert message in call(capsys, "init", tmp_path / "repo", "--expires", setting, code=3)
+    assert message in expect(capsys, "init", tmp_path / "repo", "--expires", setting, code=3)
 
 
 def test_exit_codes_tell_what_kind_of_trouble_it_is(tmp_path: Path, release: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    call(capsys, "status", tmp_path / "repo", code=3)
-    call(capsys, "init", tmp_path / "repo")
-    call(capsys, "init", tmp_path / "repo", code=6)
-    call(capsys, "promote", tmp_path / "repo", "linear", "1.0.0", "--channel", "stable", code=3)
+    expect(capsys, "status", tmp_path / "repo", code=3)
+    expect(capsys, "init", tmp_path / "repo")
+    expect(capsys, "init", tmp_path / "repo", code=6)
+    expect(capsys, "promote", tmp_path / "repo", "linear", "1.0.0", "--channel", "stable", code=3)
     next((release / "blobs/sha256").iterdir()).write_bytes(b"tampered")
-    call(capsys, "add", tmp_path / "repo", release, code=4)
+    expect(capsys, "add", tmp_path / "repo", release, code=4)

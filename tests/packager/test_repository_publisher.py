@@ -11,113 +11,24 @@ import sys
 from pathlib import Path
 
 import pytest
-from tuf.api.metadata import Metadata, Root, Targets
 
-from sealift_packager.errors import OutputError, RepositoryError
+from sealift_packager.errors import RepositoryError
 from sealift_packager.repository import publisher
-from sealift_packager.repository.intake import check_release
-from sealift_packager.repository.keyring import KeyRing, default_keys
-from sealift_packager.repository.publisher import Published, Repository
-from sealift_packager.repository.roles import ROLES, Expiry
+from sealift_packager.repository.keyring import default_keys
+from sealift_packager.repository.publisher import Repository
+from sealift_packager.repository.roles import ROLES
 from sealift_packager.repository.status import repository_status
 from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.errors import BusyError, DocumentError, IntegrityError, SignatureError, TrustError
+from sealift_runtime.errors import BusyError, DocumentError, TrustError
 from sealift_runtime.exchange.channel import Channel
 from sealift_runtime.signing.keys import PrivateKey
-from support.models import make_bundle, make_profile, make_release
-
-NOW = datetime.datetime(2026, 1, 31, 12, 0, 0, tzinfo=datetime.UTC)
-EXPIRY = Expiry()
+from support.publishing import EXPIRY, NOW, add, promote, release_in, ring, versions
+from support.repositories import snapshot_of
 
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Repository:
     return publisher.init(tmp_path / "repo", tmp_path / "repo-keys", expiry=EXPIRY, now=NOW)
-
-
-def ring(repository: Repository) -> KeyRing:
-    return KeyRing(default_keys(repository.directory))
-
-
-def release_in(tmp_path: Path, version: str = "1.0.0", *, name: str = "linear", description: str = "") -> Path:
-    folder = tmp_path / f"release-{name}-{version}-{len(description)}"
-    make_bundle(folder / "bundle", name=name, version=version, description=description)
-    make_bundle(folder / "other", name=name, version=version, description=description, profile=make_profile("other"))
-    make_release(folder / "layout", folder / "bundle", folder / "other")
-    return folder / "layout"
-
-
-def add(repository: Repository, release: Path) -> Published:
-    return publisher.add(repository, check_release(release, None), ring(repository), expiry=EXPIRY, now=NOW)
-
-
-def promote(repository: Repository, version: str, *, name: str = "linear", channel: str = "stable") -> Published:
-    return publisher.promote(repository, name, version, channel, ring(repository), expiry=EXPIRY, now=NOW)
-
-
-def versions(repository: Repository) -> dict[str, int]:
-    return {role: signed.version for role, signed in repository.read_metadata().roles().items()}
-
-
-def snapshot_of(directory: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
-
-
-def test_a_new_repository_has_the_agreed_files(repository: Repository) -> None:
-    names = {str(path.relative_to(repository.directory)) for path in repository.directory.rglob("*") if path.is_file()}
-    metadata = {"1.root.json", "root.json", "timestamp.json", "1.snapshot.json", "1.targets.json", "1.channels.json"}
-    assert names == {"oci-layout", "index.json", *(f"metadata/{name}" for name in metadata)}
-    assert (repository.directory / "metadata/root.json").read_bytes() == (repository.directory / "metadata/1.root.json").read_bytes()
-
-
-def test_each_role_has_its_own_p256_key_and_channels_is_a_terminating_delegation(repository: Repository) -> None:
-    root = Metadata[Root].from_file(str(repository.root_file)).signed
-    targets = Metadata[Targets].from_file(str(repository.directory / "metadata/1.targets.json")).signed
-    assert targets.delegations is not None
-    assert targets.delegations.roles is not None
-    channels = targets.delegations.roles["channels"]
-    assert root.consistent_snapshot
-    assert (channels.paths, channels.terminating, channels.threshold) == (["channels/*"], True, 1)
-    keys = [root.roles[role].keyids for role in ("root", "targets", "snapshot", "timestamp")] + [channels.keyids]
-    assert len({keyid for keyids in keys for keyid in keyids}) == 5
-    assert {key.scheme for key in [*root.keys.values(), *targets.delegations.keys.values()]} == {"ecdsa-sha2-nistp256"}
-
-
-def test_keys_are_beside_the_repository_and_only_their_owner_may_read_them(repository: Repository) -> None:
-    folder = default_keys(repository.directory)
-    assert folder.parent == repository.directory.parent
-    assert folder.stat().st_mode & 0o777 == 0o700
-    assert {(folder / f"{role}.pem").stat().st_mode & 0o777 for role in ROLES} == {0o600}
-
-
-def test_init_refuses_an_existing_repository_and_changes_nothing(repository: Repository, tmp_path: Path) -> None:
-    before = snapshot_of(tmp_path)
-    with pytest.raises(OutputError, match="a repository is there already"):
-        publisher.init(repository.directory, tmp_path / "fresh", expiry=EXPIRY, now=NOW)
-    assert snapshot_of(tmp_path) == before
-
-
-def test_init_refuses_a_directory_with_other_things_in_it(tmp_path: Path) -> None:
-    (tmp_path / "repo").mkdir()
-    (tmp_path / "repo" / "notes.txt").write_text("mine")
-    with pytest.raises(OutputError, match="is taken"):
-        publisher.init(tmp_path / "repo", tmp_path / "keys", expiry=EXPIRY, now=NOW)
-
-
-def test_init_takes_an_empty_directory(tmp_path: Path) -> None:
-    (tmp_path / "repo").mkdir()
-    assert versions(publisher.init(tmp_path / "repo", tmp_path / "keys", expiry=EXPIRY, now=NOW))["timestamp"] == 1
-
-
-@pytest.mark.parametrize("place", ["repo", "repo/keys", "repo/../repo/blobs"])
-def test_keys_are_never_put_inside_the_repository(tmp_path: Path, place: str) -> None:
-    with pytest.raises(RepositoryError, match="would be published"):
-        publisher.init(tmp_path / "repo", tmp_path / place, expiry=EXPIRY, now=NOW)
-
-
-def test_init_never_overwrites_keys(repository: Repository, tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="Keys are never overwritten"):
-        publisher.init(tmp_path / "second", default_keys(repository.directory), expiry=EXPIRY, now=NOW)
 
 
 def test_adding_a_release_makes_it_a_target_and_brings_every_blob(repository: Repository, tmp_path: Path) -> None:
@@ -316,72 +227,3 @@ def test_a_publication_that_dies_leaves_the_old_state_and_the_next_one_succeeds(
     add(repository, release)
     assert repository_status(repository, NOW).releases[0].missing_blobs == ()
     assert versions(repository) == {"root": 1, "targets": 2, "channels": 1, "snapshot": 2, "timestamp": 2}
-
-
-class TestWhatIsNotTakenIn:
-    """Releases that a repository refuses."""
-
-    def test_one_whose_index_names_no_key(self, tmp_path: Path) -> None:
-        release = release_in(tmp_path)
-        strip_public_key(release)
-        with pytest.raises(RepositoryError, match="isn't signed.*--key"):
-            check_release(release, None)
-
-    def test_one_signed_with_another_key_than_expected(self, tmp_path: Path) -> None:
-        with pytest.raises(SignatureError, match="signed with another key"):
-            check_release(release_in(tmp_path), PrivateKey.generate().public_key)
-
-    def test_one_whose_bundles_were_signed_with_another_key_than_it_names(self, tmp_path: Path) -> None:
-        make_bundle(tmp_path / "bundle")
-        make_release(tmp_path / "layout", tmp_path / "bundle", key=PrivateKey.generate())
-        with pytest.raises(SignatureError, match="doesn't match"):
-            check_release(tmp_path / "layout", None)
-
-    def test_one_with_an_unsigned_bundle(self, tmp_path: Path) -> None:
-        make_bundle(tmp_path / "bundle")
-        (tmp_path / "bundle" / "model.sig").unlink()
-        make_release(tmp_path / "layout", tmp_path / "bundle")
-        with pytest.raises(RepositoryError, match="the bundle isn't signed"):
-            check_release(tmp_path / "layout", None)
-
-    def test_one_whose_file_was_changed_after_signing(self, tmp_path: Path) -> None:
-        make_bundle(tmp_path / "bundle")
-        (tmp_path / "bundle" / "MODEL_CARD.md").write_text("better than it is")
-        make_release(tmp_path / "layout", tmp_path / "bundle")
-        with pytest.raises(IntegrityError, match=r"MODEL_CARD.md: not the file that was signed"):
-            check_release(tmp_path / "layout", None)
-
-    def test_one_with_a_flipped_byte_in_a_blob(self, tmp_path: Path) -> None:
-        release = release_in(tmp_path)
-        blob = max((release / "blobs/sha256").iterdir(), key=lambda path: path.stat().st_size)
-        data = bytearray(blob.read_bytes())
-        data[len(data) // 2] ^= 1
-        blob.unlink()
-        blob.write_bytes(data)
-        with pytest.raises(IntegrityError, match="the content was changed"):
-            check_release(release, None)
-
-    def test_one_with_a_missing_blob(self, tmp_path: Path) -> None:
-        release = release_in(tmp_path)
-        max((release / "blobs/sha256").iterdir(), key=lambda path: path.stat().st_size).unlink()
-        with pytest.raises(IntegrityError, match="a blob is missing"):
-            check_release(release, None)
-
-    def test_one_whose_bundle_is_of_another_version(self, tmp_path: Path) -> None:
-        make_bundle(tmp_path / "one", version="1.0.0")
-        make_bundle(tmp_path / "two", version="1.0.1", profile=make_profile("other"))
-        make_release(tmp_path / "layout", tmp_path / "one", tmp_path / "two")
-        with pytest.raises(IntegrityError, match=r"isn't what the release says: expected linear 1.0.0 other, found linear 1.0.1 other"):
-            check_release(tmp_path / "layout", None)
-
-    def test_a_directory_that_is_no_layout(self, tmp_path: Path) -> None:
-        with pytest.raises(RepositoryError, match="not a release"):
-            check_release(tmp_path, None)
-
-
-def strip_public_key(release: Path) -> None:
-    from sealift_runtime.bundle.layout import OciLayout
-    from sealift_runtime.bundle.release import Release, add_release, only_release
-
-    found, _ = only_release(OciLayout(release))
-    add_release(OciLayout(release), Release(name=found.name, version=found.version, bundles=found.bundles, public_key=None))

@@ -31,7 +31,7 @@ from sealift_packager.load.source import LoadOptions
 from sealift_packager.parity.check import check_parity
 from sealift_packager.trees.boundaries import boundary_rows
 from sealift_packager.trees.thresholds import before, round_down
-from support.ensembles import ALL, CANCER, DIABETES, IRIS, QUIET, TRUST, XGBOOST, proved, trained, with_categories
+from support.ensembles import ALL, CANCER, DIABETES, IRIS, QUIET, TRUST, XGBOOST, assert_exact, trained, with_categories
 
 
 def test_thresholds_are_rounded_to_the_float32_that_decides_alike() -> None:
@@ -48,21 +48,21 @@ def test_thresholds_are_rounded_to_the_float32_that_decides_alike() -> None:
 
 @pytest.mark.parametrize(("library", "name"), ALL)
 def test_trees_are_exact(library: str, name: str, tmp_path: Path) -> None:
-    proved(*trained(library, name, tmp_path))
+    assert_exact(*trained(library, name, tmp_path))
 
 
 @pytest.mark.parametrize("name", XGBOOST)
 def test_xgboost_s_binary_files_are_exact_too(name: str, tmp_path: Path) -> None:
     model, data = XGBOOST[name]()
     model.save_model(tmp_path / "m.ubj")
-    proved(READERS["xgboost"](tmp_path / "m.ubj"), data)
+    assert_exact(READERS["xgboost"](tmp_path / "m.ubj"), data)
 
 
 def test_xgboost_s_categories_are_exact(tmp_path: Path) -> None:
     rows, label = with_categories()
     table = xgboost.DMatrix(rows, label, feature_types=["q", "c", "q", "c"], enable_categorical=True)
     xgboost.train({"objective": "multi:softprob", "num_class": 4, "max_cat_to_onehot": 1}, table, 10).save_model(tmp_path / "m.json")
-    proved(READERS["xgboost"](tmp_path / "m.json"), np.abs(rows))
+    assert_exact(READERS["xgboost"](tmp_path / "m.json"), np.abs(rows))
 
 
 def test_every_threshold_is_visited_on_both_sides() -> None:
@@ -106,7 +106,7 @@ def test_trees_behind_a_scaler_are_computed_in_float64_and_exact(final: Any, tmp
     joblib.dump(model, tmp_path / "m")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # lightgbm's wrapper remembers names that a scaler doesn't give
-        proved(load_model(tmp_path / "m", TRUST), CANCER[0])
+        assert_exact(load_model(tmp_path / "m", TRUST), CANCER[0])
 
 
 def test_trees_behind_text_and_numbers_convert(tmp_path: Path) -> None:
@@ -121,7 +121,7 @@ def test_trees_behind_text_and_numbers_convert(tmp_path: Path) -> None:
 
 def test_a_skops_file_is_read_without_trusting_a_pickle(tmp_path: Path) -> None:
     skops.io.dump(RandomForestClassifier(5, random_state=0).fit(*IRIS), tmp_path / "m.skops")
-    proved(load_model(tmp_path / "m.skops", LoadOptions()), IRIS[0], random_rows=1000)
+    assert_exact(load_model(tmp_path / "m.skops", LoadOptions()), IRIS[0], random_rows=1000)
 
 
 class Mine(DecisionTreeClassifier):  # type: ignore[misc]

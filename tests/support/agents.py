@@ -1,4 +1,4 @@
-"""A device under test: the installed ``sealift-agent``, its home in a temporary directory, its processes our own."""
+"""A device under test: the installed ``sealift-agent`` runs it, its home is in a temporary directory, its processes are our own."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -15,23 +14,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-COMMAND = Path(sys.executable).parent / "sealift-agent"
+from support.cli import BIN, Ran, call
+
+COMMAND = BIN / "sealift-agent"
 #: Timings that let a test see within seconds what takes minutes in operation.
 QUICK = {"timing.poll_s": "0.3", "timing.report_s": "0.5", "timing.window_s": "1", "timing.probation_s": "1", "serving.port": "0"}
-
-
-class Done:
-    """A finished command."""
-
-    def __init__(self, process: subprocess.CompletedProcess[str]) -> None:
-        self.code = process.returncode
-        self.out = process.stdout
-        self.err = process.stderr
-
-    @property
-    def json(self) -> Any:
-        """What it printed, parsed."""
-        return json.loads(self.out)
 
 
 class AgentUnderTest:
@@ -42,18 +29,15 @@ class AgentUnderTest:
         self.log = home.with_name(f"{home.name}.log")
         self.process: subprocess.Popen[bytes] | None = None
 
-    def command(self, *words: object, home: bool = True, stdin: str | None = None) -> Done:
-        """Run a verb to its end."""
-        argv = [str(COMMAND), *map(str, words), *(["--home", str(self.home)] if home else [])]
-        return Done(subprocess.run(argv, capture_output=True, text=True, check=False, timeout=120, input=stdin))
+    def command(self, *words: object) -> Ran:
+        """Run a verb to its end, in this process: tests look often."""
+        return call("sealift-agent", *words, "--home", self.home)
 
-    def init(self, repository: object, root: Path, *options: object, **settings: str) -> Done:
+    def init(self, repository: object, root: Path, *options: object, **settings: str) -> Ran:
         """Make it a device, with quick timings."""
         chosen = QUICK | {key.replace("__", "."): value for key, value in settings.items()}
         entries = [word for key, value in chosen.items() for word in ("--set", f"{key}={value}")]
-        done = self.command("init", "--repo", repository, "--root", root, *entries, *options)
-        assert done.code == 0, done.err
-        return done
+        return self.command("init", "--repo", repository, "--root", root, *entries, *options).ok()
 
     def start(self, *options: object, wait: bool = True) -> None:
         """Run the agent; by default until it has written where it listens."""
@@ -91,9 +75,7 @@ class AgentUnderTest:
 
     def status(self) -> Any:
         """``status --json``."""
-        done = self.command("status", "--json", "--events", 100)
-        assert done.code == 0, done.err
-        return done.json
+        return self.command("status", "--json", "--events", 100).ok().json
 
     def events(self) -> list[str]:
         """Each event as "kind model version: detail"."""

@@ -14,6 +14,7 @@ from sealift_runtime.update.policy import ProbationPolicy, Subscription, UpdateP
 from sealift_runtime.update.records import InstalledBundle, ServingCounters
 from sealift_runtime.update.server import Server
 from sealift_runtime.update.state import StateDatabase
+from sealift_runtime.update.table import State
 from sealift_runtime.update.updater import Updater
 from support.clocks import ManualClock
 from support.repositories import Repository
@@ -91,6 +92,12 @@ class Device:
         assert deployment
         assert deployment.current
         return deployment.current
+
+    def stage(self, name: str = "linear") -> State:
+        """How far the latest update of a model has come."""
+        update = self.state.update(name)
+        assert update
+        return update.state
 
     def kinds(self) -> list[str]:
         """The kinds of all events, in order."""

@@ -176,7 +176,7 @@ class Proof:
     labels: int
 
 
-def proved(source: SourceModel, data: Array, *, random_rows: int = RANDOM_ROWS) -> Proof:
+def assert_exact(source: SourceModel, data: Array, *, random_rows: int = RANDOM_ROWS) -> Proof:
     """Parity (with it both sides of every threshold), then random rows far and wide."""
     converted = convert_model(source)
     assert check_parity(source, converted, {"features": data.astype(np.float32)}, seed=0) >= 5

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import requests
 
+from support.cli import BIN, Ran, call
 from support.simulated import SimulatedDevice
 
-COMMAND = str(Path(sys.executable).with_name("sealift-hub"))
+COMMAND = str(BIN / "sealift-hub")
 TIMEOUT_S = 30
 
 
@@ -60,12 +59,11 @@ def running_hub(data: Path, repository: Path | None = None) -> Iterator[RunningH
     assert code == 0
 
 
-def hub_command(*words: str | Path) -> subprocess.CompletedProcess[str]:
+def hub_command(*words: str | Path) -> Ran:
     """Run ``sealift-hub WORDS`` to its end."""
-    return subprocess.run([COMMAND, *map(str, words)], capture_output=True, text=True, check=False, timeout=60)
+    return call("sealift-hub", *words)
 
 
 def hub_json(*words: str | Path) -> Any:
     """Run ``sealift-hub WORDS --json``; its result."""
-    done = hub_command(*words, "--json")
-    return json.loads(done.stdout)
+    return hub_command(*words, "--json").json

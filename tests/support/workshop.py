@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from sealift_runtime.signing.keys import PrivateKey
-from support.cli import Ran, run
+from support.cli import Ran, call
 from support.models import make_bundle, make_release
 
 
@@ -43,13 +43,13 @@ def workshop() -> Workshop:
     for name, version in (("release", "1.0.0"), ("next", "1.1.0")):
         make_bundle(work / f"{name}-bundle", version=version, key=signer)
         make_release(work / name, work / f"{name}-bundle", key=signer)
-    run("sealift", "repo", "init", work / "repo").ok()
-    run("sealift", "repo", "add", work / "repo", work / "release").ok()
-    run("sealift", "repo", "promote", work / "repo", "linear", "1.0.0", "--channel", "stable").ok()
+    call("sealift", "repo", "init", work / "repo").ok()
+    call("sealift", "repo", "add", work / "repo", work / "release").ok()
+    call("sealift", "repo", "promote", work / "repo", "linear", "1.0.0", "--channel", "stable").ok()
     return Workshop(work)
 
 
-def refused(done: Ran, code: int, *said: str) -> None:
+def assert_refused(done: Ran, code: int, *said: str) -> None:
     """Assert that a command said what is wrong, in one message, with this exit code and nothing on standard output."""
     text = done.err + done.out
     assert done.code == code, text

@@ -36,7 +36,20 @@ def from_json(spec: TensorSpec, shape: tuple[int, ...], data: Any) -> Array:
         value = _irregular(spec, data)
     if value.dtype.kind in "OU":
         value = _words(spec, data)
+    if spec.dtype == "uint64" and value.dtype.kind == "f":
+        value = _unsigned(data, value)
     return _shaped(spec, _cast(spec, value), shape)
+
+
+def _unsigned(data: list[Any], value: Array) -> Array:
+    """Integers of which some need all 64 bits: numpy makes floats of them beside smaller ones. ``value`` if they are something else."""
+    whole = np.array(data, object)
+    if not all(type(item) is int for item in whole.flat):
+        return value
+    try:
+        return whole.astype(np.uint64)
+    except OverflowError:  # one is negative
+        return value
 
 
 def _flat_floats(dtype: str, data: list[Any]) -> Array | None:

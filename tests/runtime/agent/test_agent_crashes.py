@@ -9,6 +9,7 @@ import signal
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,12 +20,14 @@ from support.models import answer
 from support.repositories import Repository
 
 ROUNDS = {"x": np.ones((1, 4), np.float32), "rounds": np.array([60_000])}
+#: A model whose self-test takes long enough to be seen.
+SLOW: dict[str, Any] = {"model": "slow", "cases": [GoldenCase(inputs=ROUNDS, outputs=answer("slow", ROUNDS))]}
 
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Repository:
     made = Repository(tmp_path / "repository", now=datetime.datetime.now(datetime.UTC).replace(microsecond=0))
-    made.add_release("1.0.0", model="slow", cases=[GoldenCase(inputs=ROUNDS, outputs=answer("slow", ROUNDS))])
+    made.add_release("1.0.0")
     return made
 
 
@@ -43,7 +46,6 @@ def state_of_update(agent: AgentUnderTest) -> str:
         rows = database.execute("SELECT document FROM updates").fetchall()
     finally:
         database.close()
-
     document = json.loads(rows[0][0]) if rows else {}
     return str(document.get("state")) if document.get("version") == "1.1.0" else ""
 
@@ -52,7 +54,7 @@ def state_of_update(agent: AgentUnderTest) -> str:
 def test_the_agent_goes_on_where_it_was_killed(agent: AgentUnderTest, repository: Repository, state: str) -> None:
     agent.start()
     wait_until(lambda: agent.serving("linear") == "1.0.0", 60, "1.0.0 to serve")
-    repository.add_release("1.1.0", model="slow", cases=[GoldenCase(inputs=ROUNDS, outputs=answer("slow", ROUNDS))])
+    repository.add_release("1.1.0", **(SLOW if state == "self-testing" else {}))
     wait_until(lambda: state_of_update(agent) == state, 60, f"the update to be {state}")
     agent.kill()
     agent.start()
@@ -62,7 +64,6 @@ def test_the_agent_goes_on_where_it_was_killed(agent: AgentUnderTest, repository
 
 
 def test_a_server_that_is_killed_comes_back_by_itself(agent: AgentUnderTest) -> None:
-
     agent.start()
     wait_until(lambda: agent.serving("linear") == "1.0.0", 60, "1.0.0 to serve")
     wait_until(lambda: agent.status()["models"][0]["state"] == "committed", 30, "the probation to end")
@@ -73,7 +74,6 @@ def test_a_server_that_is_killed_comes_back_by_itself(agent: AgentUnderTest) -> 
 
 
 def test_requests_are_answered_while_the_control_plane_is_dead(agent: AgentUnderTest) -> None:
-
     agent.start()
     wait_until(lambda: agent.serving("linear") == "1.0.0", 60, "1.0.0 to serve")
     os.kill(agent.pids("control_plane")[0], signal.SIGKILL)

@@ -18,6 +18,7 @@ import pytest
 from sealift_runtime.bundle import files
 from sealift_runtime.bundle.golden import GoldenCase
 from support.agents import AgentUnderTest, device, wait_until
+from support.cli import run
 from support.models import MODELS, answer
 from support.repositories import Repository, flip
 
@@ -25,17 +26,32 @@ X = MODELS["linear"].requests[1]["x"]
 REQUEST = [{"name": "x", "shape": list(X.shape), "datatype": "FP32", "data": X.ravel().tolist()}]
 
 
-@pytest.fixture
-def repository(tmp_path: Path) -> Repository:
-    made = Repository(tmp_path / "repository", now=datetime.datetime.now(datetime.UTC).replace(microsecond=0))
+def published(place: Path) -> Repository:
+    made = Repository(place / "repository", now=datetime.datetime.now(datetime.UTC).replace(microsecond=0))
     made.add_release("1.0.0")
     return made
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    return published(tmp_path)
 
 
 @pytest.fixture
 def agent(tmp_path: Path, repository: Repository) -> Iterator[AgentUnderTest]:
     with device(tmp_path / "device") as made:
         made.init(repository.directory, repository.metadata / "1.root.json")
+        yield made
+
+
+@pytest.fixture(scope="module")
+def synced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AgentUnderTest]:
+    """A device with its model and no agent that runs; each test leaves it whole."""
+    place = tmp_path_factory.mktemp("synced")
+    repository = published(place)
+    with device(place / "device") as made:
+        made.init(repository.directory, repository.metadata / "1.root.json")
+        made.command("sync").ok()
         yield made
 
 
@@ -53,10 +69,9 @@ def test_an_agent_installs_what_its_channel_names_and_serves_it(agent: AgentUnde
 
 
 def test_one_sync_does_it_without_an_agent_that_runs(agent: AgentUnderTest) -> None:
-    done = agent.command("sync", "--json")
-    assert done.code == 0
+    done = run("sealift-agent", "sync", "--json", "--home", agent.home).ok()
     assert done.json["updates"][0]["state"] == "probation"
-    assert agent.command("infer", "linear", "--golden", "--json").json["served"] is False
+    assert run("sealift-agent", "infer", "linear", "--golden", "--json", "--home", agent.home).ok().json["served"] is False
 
 
 def test_no_request_fails_while_a_new_version_is_swapped_in(agent: AgentUnderTest, repository: Repository) -> None:
@@ -139,35 +154,28 @@ def test_a_version_that_crashes_the_server_on_probation_is_rolled_back(agent: Ag
     assert any("rolled-back linear 1.1.0: the server crashed during the probation" in event for event in agent.events())
 
 
-def spoiled(repository: Repository, name: str) -> Path:
-    """Flip a byte of the newest release's blob of a file, or of a metadata file; the file."""
-    if name.startswith("metadata/"):
-        path = repository.directory / name
-    else:
-        manifest = max(repository.layout.blobs.iterdir(), key=lambda path: path.stat().st_mtime if name.encode() in path.read_bytes() else 0)
-        path = manifest
-    flip(path, path.stat().st_size // 2)
-    return path
+#: In the order in which a device reads them.
+METADATA = ["timestamp.json", "3.snapshot.json", "3.targets.json", "3.channels.json"]
 
 
-@pytest.mark.parametrize("name", ["metadata/timestamp.json", "metadata/3.snapshot.json", "metadata/3.targets.json", "metadata/3.channels.json"])
-def test_one_flipped_byte_of_metadata_is_refused_by_name_and_the_old_version_serves(agent: AgentUnderTest, repository: Repository, name: str) -> None:
+def test_one_flipped_byte_of_metadata_is_refused_by_name_and_the_old_version_serves(agent: AgentUnderTest, repository: Repository) -> None:
+    mirror = repository.directory.with_name("mirror")
+    shutil.copytree(repository.directory, mirror)
+    agent.init(mirror, repository.metadata / "1.root.json")
     agent.start()
     wait_until(lambda: agent.serving() == "1.0.0", 30, "1.0.0 to serve")
-    held = repository.directory.with_name("next")
-    shutil.copytree(repository.directory, held)
-    following = Repository.__new__(Repository)
-    following.__dict__.update(repository.__dict__ | {"directory": held, "layout": type(repository.layout)(held)})
-    following.add_release("1.1.0")
-    spoiled(following, name)
-    for path in sorted(held.rglob("*"), key=lambda path: path.name == "timestamp.json"):
-        if path.is_file():
-            target = repository.directory / path.relative_to(held)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(path, target)
-    role = name.rsplit("/", 1)[1].removesuffix(".json").split(".")[-1]
-    wait_until(lambda: any(event.startswith("refused") and role in event for event in agent.events()), 30, f"an event that names {role}")
-    assert agent.serving() == "1.0.0"
+    repository.add_release("1.1.0")
+    shutil.copytree(repository.layout.blobs, mirror / "blobs" / "sha256", dirs_exist_ok=True)
+    for name in reversed(METADATA):
+        shutil.copy(repository.metadata / name, repository.directory / "flipped")
+        flip(repository.directory / "flipped", (repository.metadata / name).stat().st_size // 2)
+        (repository.directory / "flipped").replace(mirror / "metadata" / name)
+    for name in METADATA:
+        file = f"metadata/{name.removeprefix('3.')}"
+        wait_until(lambda: any(event.startswith("refused") and file in event for event in agent.events()), 30, f"an event that names {file}")  # noqa: B023
+        assert agent.serving() == "1.0.0"
+        shutil.copy(repository.metadata / name, mirror / "metadata" / name)
+    wait_until(lambda: agent.serving() == "1.1.0", 30, "1.1.0, whole at last, to serve")
 
 
 def test_last_weeks_metadata_is_refused_as_a_rollback(agent: AgentUnderTest, repository: Repository) -> None:
@@ -185,14 +193,20 @@ def test_last_weeks_metadata_is_refused_as_a_rollback(agent: AgentUnderTest, rep
 
 
 @pytest.mark.parametrize("name", [files.MANIFEST, files.GRAPH, files.GOLDEN, files.BASELINE, files.CARD, files.SIGNATURE])
-def test_a_damaged_installed_bundle_is_never_loaded_and_mends_itself(agent: AgentUnderTest, repository: Repository, name: str) -> None:
-    assert agent.command("sync").code == 0
-    bundle = next((agent.home / "bundles").iterdir())
-    flip(bundle / name, 40)
-    doctor = agent.command("doctor")
+def test_doctor_names_a_damaged_file_and_a_sync_mends_it(synced: AgentUnderTest, name: str) -> None:
+    flip(next((synced.home / "bundles").iterdir()) / name, 40)
+    doctor = synced.command("doctor")
     assert doctor.code == 6
     assert name in doctor.out
+    synced.command("sync").ok()
+    assert any(event.startswith("damaged") and name in event for event in synced.events()), synced.events()
+    synced.command("doctor").ok()
+
+
+def test_a_damaged_installed_bundle_is_never_loaded_and_mends_itself(agent: AgentUnderTest) -> None:
+    agent.command("sync").ok()
+    flip(next((agent.home / "bundles").iterdir()) / files.GRAPH, 40)
     agent.start()
     wait_until(lambda: agent.serving() == "1.0.0", 30, "the model, fetched anew, to serve")
-    assert any(event.startswith("damaged") and name in event for event in agent.events()), agent.events()
-    assert agent.command("doctor").code == 0
+    assert any(event.startswith("damaged") and files.GRAPH in event for event in agent.events()), agent.events()
+    agent.command("doctor").ok()

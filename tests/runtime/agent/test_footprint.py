@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import subprocess
 import sys
@@ -11,10 +12,11 @@ import pytest
 FOREIGN = {"torch", "onnx", "skl2onnx", "sklearn", "pandas", "pydantic", "fastapi", "sqlalchemy", "jinja2", "rich", "sealift_packager", "sealift_hub"}
 
 
-def modules_after_importing(name: str) -> set[str]:
+@functools.cache
+def modules_after_importing(name: str) -> frozenset[str]:
     program = f"import json, sys, {name}; print(json.dumps(sorted({{key.split('.')[0] for key in sys.modules}})))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    return set(json.loads(done.stdout))
+    return frozenset(json.loads(done.stdout))
 
 
 @pytest.mark.parametrize("process", ["data_plane", "control_plane", "supervisor"])

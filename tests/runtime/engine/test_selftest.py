@@ -158,7 +158,7 @@ def test_processes_that_a_child_leaves_behind_are_killed(tmp_path: Path, monkeyp
     with pytest.raises(SelfTestError, match="without a result"):
         judged(script, tmp_path)
     assert time.monotonic() - start < 10
-    _wait_until_dead(int((tmp_path / "pid").read_text()))
+    expect_death(int((tmp_path / "pid").read_text()))
 
 
 def test_the_self_test_ends_with_its_parent(tmp_path: Path) -> None:
@@ -175,10 +175,10 @@ run_self_test(pathlib.Path({str(tmp_path / "bundle")!r}), memory_bytes=None, tim
     finally:
         parent.kill()
         parent.wait()
-    _wait_until_dead(child)
+    expect_death(child)
 
 
-def _wait_until_dead(pid: int) -> None:
+def expect_death(pid: int) -> None:
     deadline = time.monotonic() + 10
     while _alive(pid):
         assert time.monotonic() < deadline, "the process lives on"

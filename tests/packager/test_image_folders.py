@@ -1,25 +1,19 @@
-"""Holdout data that is neither .npz nor CSV: Parquet, folders of images, functions."""
+"""Folders of images with labels as holdout data."""
 
 from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
-import pyarrow as pa
 import pytest
 from PIL import Image
-from pyarrow import parquet
 
 from sealift_packager.data import images as images_module
-from sealift_packager.data import parquet as parquet_module
 from sealift_packager.data import pixels
-from sealift_packager.data.files import DataFile, read_data
-from sealift_packager.data.function import is_function
+from sealift_packager.data.files import read_data
 from sealift_packager.data.images import ImageFolder
 from sealift_packager.data.pixels import Normalization, decode_images
 from sealift_packager.errors import DataError, LockError
@@ -31,72 +25,6 @@ from support import trained
 from support.packing import request
 
 NCHW = TensorSpec(name="image", dtype="float32", shape=("batch", 3, 4, 6))
-
-
-def write_parquet(path: Path, columns: Mapping[str, Any], **options: Any) -> Path:
-    parquet.write_table(pa.table(dict(columns)), path, **options)
-    return path
-
-
-def arrays_of(path: Path) -> dict[str, Any]:
-    data = read_data(path)
-    assert isinstance(data, DataFile)
-    return data.arrays
-
-
-def test_a_parquet_file_and_its_csv_give_the_same_arrays(tmp_path: Path) -> None:
-    table = pd.DataFrame({"age": [1.5, 2.0, None], "rooms": [1, 2, 3], "city": ["Rom", None, "Köln"], "new": [True, False, True]})
-    table.to_csv(tmp_path / "t.csv", index=False)
-    table.to_parquet(tmp_path / "t.parquet")
-    one, two = arrays_of(tmp_path / "t.csv"), arrays_of(tmp_path / "t.parquet")
-    assert list(one) == list(two)
-    for name, value in one.items():
-        np.testing.assert_array_equal(two[name], value)
-        assert two[name].dtype == value.dtype
-
-
-def test_lists_of_one_length_in_parquet_are_rows_of_a_matrix(tmp_path: Path) -> None:
-    ids = pa.array([[1, 2, 3], [4, 5, 6]])
-    pairs = pa.array([[[1.0], [2.0]], [[3.0], [4.0]]], pa.list_(pa.list_(pa.float32(), 1), 2))
-    found = arrays_of(write_parquet(tmp_path / "d.parquet", {"ids": ids, "pairs": pairs, "kind": pa.array(["a", "b"]).dictionary_encode()}))
-    assert found["ids"].tolist() == [[1, 2, 3], [4, 5, 6]]
-    assert (found["pairs"].shape, found["pairs"].dtype) == ((2, 2, 1), np.float32)
-    assert found["kind"].tolist() == ["a", "b"]
-
-
-@pytest.mark.parametrize(
-    ("values", "words"),
-    [
-        (pa.array([[1], [2, 3]]), "lists of different lengths"),
-        (pa.array([[1], None]), "lists of different lengths"),
-        (pa.array([{"a": 1}, {"a": 2}]), "kind that models don't take"),
-        (pa.array([b"1", b"2"]), "kind that models don't take"),
-        (pa.array([1, 2], pa.timestamp("s")), "expected numbers or text, found datetime64"),
-    ],
-)
-def test_a_parquet_column_that_no_model_takes_is_named(tmp_path: Path, values: Any, words: str) -> None:
-    with pytest.raises(DataError, match=f"d.parquet: x: .*{words}"):
-        read_data(write_parquet(tmp_path / "d.parquet", {"x": values}))
-
-
-def test_missing_whole_numbers_and_truths_in_parquet_are_nan(tmp_path: Path) -> None:
-    path = write_parquet(tmp_path / "d.parquet", {"n": pa.array([1, None]), "b": pa.array([None, True])})
-    assert {name: np.isnan(value).tolist() for name, value in arrays_of(path).items()} == {"n": [False, True], "b": [True, False]}
-
-
-def test_a_parquet_file_that_would_unpack_to_too_much_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = write_parquet(tmp_path / "d.parquet", {"x": pa.array(np.zeros(1_000_000))})
-    assert path.stat().st_size < 10_000
-    monkeypatch.setattr(parquet_module, "MAX_CELLS", 999_999)
-    with pytest.raises(DataError, match="too much data.*found 1,000,000 values"):
-        read_data(path)
-
-
-def test_a_damaged_parquet_file_is_refused(tmp_path: Path) -> None:
-    data = write_parquet(tmp_path / "d.parquet", {"x": pa.array(range(100))}).read_bytes()
-    (tmp_path / "d.parquet").write_bytes(data[:-20])
-    with pytest.raises(DataError, match="a whole .parquet file"):
-        read_data(tmp_path / "d.parquet")
 
 
 def picture(path: Path, color: tuple[int, ...] = (255, 0, 51), size: tuple[int, int] = (6, 4), **options: Any) -> Path:
@@ -271,61 +199,3 @@ def test_a_folder_of_images_is_a_holdout_with_a_digest_that_the_lock_holds(tmp_p
     digits[0].write_bytes(digits[1].read_bytes())
     with pytest.raises(LockError, match=r"inputs\.data"):
         pack(request(trained.onnx_net(), tmp_path / "again", data=place, max_drop=1.0), lock=read_lock(tmp_path / "lock"))
-
-
-FUNCTIONS = """
-import numpy as np
-with np.load({path!r}) as archive:
-    ROWS = dict(archive)
-def pair():
-    return ROWS["image"][:50], ROWS["target"][:50]
-def mapping():
-    return {{"image": ROWS["image"][:50], "target": ROWS["target"][:50]}}
-def fails():
-    raise OSError("the store is away")
-def nothing():
-    pass
-"""
-
-
-@pytest.fixture
-def functions(tmp_path: Path) -> Path:
-    path = tmp_path / "own_data.py"
-    path.write_text(FUNCTIONS.format(path=str(trained.digits_holdout())))
-    return path
-
-
-def test_a_function_gives_the_holdout_and_its_content_is_what_counts(tmp_path: Path, functions: Path) -> None:
-    one, two = (
-        pack(request(trained.onnx_net(), tmp_path / name, data=Path(f"{functions}:{name}"), max_drop=1.0)).manifests["elsewhere"].evaluation
-        for name in ("pair", "mapping")
-    )
-    assert one.holdout_rows == 50
-    assert one.holdout_digest == two.holdout_digest
-
-
-@pytest.mark.parametrize(
-    ("name", "words"),
-    [
-        ("fails", r"the function failed \(OSError: the store is away\)"),
-        ("nothing", "no data: expected"),
-        ("pairs", "Did you mean 'pair'"),
-    ],
-)
-def test_a_function_that_gives_no_data_is_named(tmp_path: Path, functions: Path, name: str, words: str) -> None:
-    with pytest.raises(DataError, match=words):
-        pack(request(trained.onnx_net(), tmp_path / "out", data=Path(f"{functions}:{name}")))
-    assert not (tmp_path / "out").exists()
-
-
-@pytest.mark.parametrize(
-    ("text", "named"), [("a.b:c", True), ("x/y z.py:f", True), ("data.csv", False), ("a:b.csv", False), ("C:", False), (":f", False)]
-)
-def test_a_function_is_known_by_its_form(text: str, named: bool) -> None:
-    assert is_function(Path(text)) is named
-
-
-def test_what_only_looks_like_a_function_and_is_there_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path("a:b").touch()
-    assert not is_function(Path("a:b"))

@@ -1,0 +1,45 @@
+"""Which device measures which profile, as the command line and the project file name them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sealift_packager.errors import PackagerError
+from sealift_packager.measure.device import DeviceAddress, device_for
+from sealift_packager.project.file import read_project
+from sealift_packager.project.job import Job
+
+
+def test_a_project_file_names_devices_too(tmp_path: Path) -> None:
+    text = '[defaults]\nversion = "1.0.0"\nprofile = ["x86-64-avx2"]\nmeasure-on = ["http://pi:8470"]\n[models.net]\nmodel = "net.onnx"\n'
+    (tmp_path / "project.toml").write_text(text)
+    jobs = read_project(tmp_path / "project.toml")
+    assert Job.from_json(jobs[0].to_json()).measure_on == ("http://pi:8470",)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("http://10.0.0.7:8470", DeviceAddress(url="http://10.0.0.7:8470")),
+        ("pi=https://pi.example/agent/#0123abcd", DeviceAddress(url="https://pi.example/agent", device="0123abcd", profile="pi")),
+        ("10.0.0.7:8470", None),
+        ("http://host?x", None),
+        ("http://host#nothex", None),
+    ],
+)
+def test_an_address_is_read(text: str, expected: DeviceAddress | None) -> None:
+    if expected is None:
+        with pytest.raises(PackagerError, match="not the address of an agent"):
+            DeviceAddress.parse(text)
+    else:
+        assert DeviceAddress.parse(text) == expected
+
+
+def test_a_profile_goes_to_its_own_device_and_to_a_shared_one_only_if_this_machine_can_not() -> None:
+    shared, own = DeviceAddress(url="http://shared"), DeviceAddress(url="http://own", profile="a")
+    assert device_for([shared, own], "a", measured_here=True) == own
+    assert device_for([shared, own], "b", measured_here=True) is None
+    assert device_for([shared, own], "b", measured_here=False) == shared
+    assert device_for([], "b", measured_here=False) is None

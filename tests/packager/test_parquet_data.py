@@ -1,0 +1,83 @@
+"""Holdout data in Parquet: the same arrays as from CSV, bounded, and what no model takes is named."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from sealift_packager.data import parquet as parquet_module
+from sealift_packager.data.files import DataFile, read_data
+from sealift_packager.errors import DataError
+
+
+def write_parquet(path: Path, columns: Mapping[str, Any], **options: Any) -> Path:
+    parquet.write_table(pa.table(dict(columns)), path, **options)
+    return path
+
+
+def arrays_of(path: Path) -> dict[str, Any]:
+    data = read_data(path)
+    assert isinstance(data, DataFile)
+    return data.arrays
+
+
+def test_a_parquet_file_and_its_csv_give_the_same_arrays(tmp_path: Path) -> None:
+    table = pd.DataFrame({"age": [1.5, 2.0, None], "rooms": [1, 2, 3], "city": ["Rom", None, "Köln"], "new": [True, False, True]})
+    table.to_csv(tmp_path / "t.csv", index=False)
+    table.to_parquet(tmp_path / "t.parquet")
+    one, two = arrays_of(tmp_path / "t.csv"), arrays_of(tmp_path / "t.parquet")
+    assert list(one) == list(two)
+    for name, value in one.items():
+        np.testing.assert_array_equal(two[name], value)
+        assert two[name].dtype == value.dtype
+
+
+def test_lists_of_one_length_in_parquet_are_rows_of_a_matrix(tmp_path: Path) -> None:
+    ids = pa.array([[1, 2, 3], [4, 5, 6]])
+    pairs = pa.array([[[1.0], [2.0]], [[3.0], [4.0]]], pa.list_(pa.list_(pa.float32(), 1), 2))
+    found = arrays_of(write_parquet(tmp_path / "d.parquet", {"ids": ids, "pairs": pairs, "kind": pa.array(["a", "b"]).dictionary_encode()}))
+    assert found["ids"].tolist() == [[1, 2, 3], [4, 5, 6]]
+    assert (found["pairs"].shape, found["pairs"].dtype) == ((2, 2, 1), np.float32)
+    assert found["kind"].tolist() == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        (pa.array([[1], [2, 3]]), "lists of different lengths"),
+        (pa.array([[1], None]), "lists of different lengths"),
+        (pa.array([{"a": 1}, {"a": 2}]), "kind that models don't take"),
+        (pa.array([b"1", b"2"]), "kind that models don't take"),
+        (pa.array([1, 2], pa.timestamp("s")), "expected numbers or text, found datetime64"),
+    ],
+)
+def test_a_parquet_column_that_no_model_takes_is_named(tmp_path: Path, values: Any, words: str) -> None:
+    with pytest.raises(DataError, match=f"d.parquet: x: .*{words}"):
+        read_data(write_parquet(tmp_path / "d.parquet", {"x": values}))
+
+
+def test_missing_whole_numbers_and_truths_in_parquet_are_nan(tmp_path: Path) -> None:
+    path = write_parquet(tmp_path / "d.parquet", {"n": pa.array([1, None]), "b": pa.array([None, True])})
+    assert {name: np.isnan(value).tolist() for name, value in arrays_of(path).items()} == {"n": [False, True], "b": [True, False]}
+
+
+def test_a_parquet_file_that_would_unpack_to_too_much_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_parquet(tmp_path / "d.parquet", {"x": pa.array(np.zeros(1_000_000))})
+    assert path.stat().st_size < 10_000
+    monkeypatch.setattr(parquet_module, "MAX_CELLS", 999_999)
+    with pytest.raises(DataError, match="too much data.*found 1,000,000 values"):
+        read_data(path)
+
+
+def test_a_damaged_parquet_file_is_refused(tmp_path: Path) -> None:
+    data = write_parquet(tmp_path / "d.parquet", {"x": pa.array(range(100))}).read_bytes()
+    (tmp_path / "d.parquet").write_bytes(data[:-20])
+    with pytest.raises(DataError, match="a whole .parquet file"):
+        read_data(tmp_path / "d.parquet")

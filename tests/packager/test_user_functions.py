@@ -1,0 +1,72 @@
+"""Functions that a user names: what is found, and what is said when there is none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sealift_packager.errors import DataError
+from sealift_packager.measure.metrics import find_metric
+from sealift_packager.measure.predictions import read_prediction
+from sealift_packager.pipeline import pack
+from sealift_packager.plugins import load_callable
+from support import trained
+from support.packing import request
+
+MINE = """
+def score(target, outputs):
+    return 1.0
+def breaks(target, outputs):
+    raise KeyError("logits")
+def nothing(target, outputs):
+    return float("nan")
+"""
+
+
+@pytest.fixture
+def mine(tmp_path: Path) -> Path:
+    (tmp_path / "mine.py").write_text(MINE)
+    return tmp_path / "mine.py"
+
+
+def test_a_module_is_looked_for_in_the_current_directory_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "sealift_test_module.py").write_text(MINE)
+    monkeypatch.chdir(tmp_path)
+    assert load_callable("sealift_test_module:score", where="--metric", error=DataError)(None, None) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("reference", "said"),
+    [
+        ("mine.py:", "--metric: malformed: expected module:function or path/to/file.py:function, found 'mine.py:'"),
+        ("none.py:score", "--metric: no such file: expected a Python file, found none.py"),
+        ("mine.py:scor", "--metric: no such function: expected a function of mine.py, found 'scor'. Did you mean 'score'?"),
+        ("broken.py:score", "--metric: can't be imported (ZeroDivisionError: division by zero): found broken.py"),
+        ("no_such_module:score", "--metric: can't be imported (ModuleNotFoundError: No module named 'no_such_module')"),
+    ],
+)
+def test_a_function_that_can_t_be_had_says_why(mine: Path, monkeypatch: pytest.MonkeyPatch, reference: str, said: str) -> None:
+    (mine.parent / "broken.py").write_text("1 / 0\n")
+    monkeypatch.chdir(mine.parent)
+    with pytest.raises(DataError) as caught:
+        load_callable(reference, where="--metric", error=DataError)
+    assert said in str(caught.value)
+
+
+def test_a_metric_that_fails_is_named_with_its_error(mine: Path) -> None:
+    with pytest.raises(DataError, match=r"--metric .*mine\.py:breaks: the metric failed \(KeyError: 'logits'\)"):
+        find_metric(f"{mine}:breaks").score(np.zeros(2), read_prediction({"y": np.zeros((2, 1), np.float32)}))
+
+
+def test_a_metric_that_is_no_number_stops_the_build(mine: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"--metric .*mine\.py:nothing: the metric is not a number on this holdout"):
+        pack(request(trained.cancer(), tmp_path / "out", metric=f"{mine}:nothing"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_auc_of_more_than_two_classes_is_refused_with_their_number() -> None:
+    prediction = read_prediction({"probabilities": np.full((3, 3), 1 / 3, np.float32), "label": np.arange(3)})
+    with pytest.raises(DataError, match="the metric auc needs two classes.*found 3 classes"):
+        find_metric("auc").score(np.arange(3), prediction)

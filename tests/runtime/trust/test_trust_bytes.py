@@ -1,0 +1,92 @@
+"""Bytes that are no metadata, are too many, or were changed anywhere."""
+
+from __future__ import annotations
+
+import pytest
+import tuf.api.exceptions
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tuf.api.serialization import DeserializationError
+
+from sealift_runtime.errors import LimitError, RollbackRefusedError, SealiftError, TrustError
+from sealift_runtime.trust import driver
+from sealift_runtime.trust.metadata import MAX_BYTES, translate_tuf_errors
+from sealift_runtime.trust.state import ROOT, SNAPSHOT, TARGETS, TIMESTAMP, TrustState
+from support.repositories import Repository, new_signer, resign
+from support.trusting import ACCEPT, read
+
+
+def test_a_file_over_its_bound_is_refused_unread(repository: Repository) -> None:
+    with pytest.raises(LimitError, match=r"metadata/root.json"):
+        driver.start(b" " * (MAX_BYTES[ROOT] + 1))
+
+
+@pytest.mark.parametrize("data", [b"", b"{}", b"[]", b"null", b"\xff", b"{" * 5000, b'{"signed": {}, "signatures": []}'])
+def test_what_is_no_metadata_is_refused(data: bytes) -> None:
+    with pytest.raises(TrustError, match=r"metadata/root.json: not metadata"):
+        driver.start(data)
+
+
+def test_one_roles_metadata_does_not_pass_for_anothers(repository: Repository) -> None:
+    state = driver.start(repository.trusted_root())
+    with pytest.raises(TrustError, match="another role's metadata: expected timestamp, found snapshot"):
+        driver.accept_timestamp(state, read(repository, SNAPSHOT, 1))
+
+
+def test_every_error_of_python_tuf_becomes_ours() -> None:
+    foreign = [value for value in vars(tuf.api.exceptions).values() if isinstance(value, type) and issubclass(value, Exception)]
+    assert len(foreign) > 7
+    kinds: list[type[Exception]] = [*foreign, DeserializationError, ValueError]
+    for kind in kinds:
+        with pytest.raises(TrustError, match=r"metadata/targets.json"), translate_tuf_errors(TARGETS):
+            raise kind.__new__(kind)
+
+
+@pytest.fixture(scope="module")
+def steps(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, TrustState, bytes]]:
+    """For each role, the state just before it, and its bytes."""
+    repository = Repository(tmp_path_factory.mktemp("tamper") / "repository")
+    repository.publish_root()
+    state = driver.start(repository.trusted_root())
+    found = [(ROOT, state, read(repository, ROOT, 2))]
+    state = driver.accept_root(*found[-1][1:])
+    found.append((TIMESTAMP, state, read(repository, TIMESTAMP, 0)))
+    state = driver.accept_timestamp(*found[-1][1:])
+    while following := driver.next_role(state):
+        found.append((following[0], state, read(repository, *following)))
+        state = ACCEPT[following[0]](*found[-1][1:])
+    return found
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_no_flipped_bit_anywhere_passes(steps: list[tuple[str, TrustState, bytes]], data: st.DataObject) -> None:
+    role, state, original = data.draw(st.sampled_from(steps), label="role")
+    position = data.draw(st.integers(0, len(original) * 8 - 1), label="bit")
+    changed = bytearray(original)
+    changed[position // 8] ^= 1 << position % 8
+    with pytest.raises((TrustError, LimitError)) as caught:
+        ACCEPT[role](state, bytes(changed))
+    assert f"metadata/{role}.json" in str(caught.value)
+
+
+@settings(max_examples=60, deadline=None)
+@given(had=st.integers(1, 50), came=st.integers(1, 50))
+def test_versions_only_ever_go_up(steps: list[tuple[str, TrustState, bytes]], had: int, came: int) -> None:
+    state = TrustState(files=steps[1][1].files, versions={**steps[1][1].versions, TIMESTAMP: had})
+    signer = new_signer()
+    root = resign(state.files[ROOT], lambda signed: signed.add_key(signer.public_key, TIMESTAMP), signer)
+    state = TrustState(files={ROOT: root}, versions=state.versions)
+    data = resign(steps[1][2], lambda signed: setattr(signed, "version", came), signer)
+    if came < had:
+        with pytest.raises(RollbackRefusedError):
+            driver.accept_timestamp(state, data)
+    else:
+        assert driver.accept_timestamp(state, data).versions[TIMESTAMP] == came
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.binary(max_size=300))
+def test_no_bytes_whatever_raise_anything_but_our_errors(data: bytes) -> None:
+    with pytest.raises(SealiftError):
+        driver.start(data)

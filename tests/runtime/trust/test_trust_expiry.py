@@ -1,0 +1,47 @@
+"""What is expired, and what time it surely is."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+import pytest
+
+from sealift_runtime.errors import ExpiredError, TrustError
+from sealift_runtime.trust import driver
+from sealift_runtime.trust.expiry import check_expiry
+from sealift_runtime.trust.state import BUILD_TIME, ROOT, TARGETS, TrustState
+from support.repositories import DAY, NOW, Repository, resign
+from support.trusting import MONTH, first
+
+
+def test_nothing_expired_is_fresh(repository: Repository) -> None:
+    assert check_expiry(first(repository), NOW, MONTH) is None
+
+
+@pytest.mark.parametrize(("days", "role"), [(91, TARGETS), (366, ROOT)])
+def test_expired_targets_or_root_vouch_for_nothing_new(repository: Repository, days: int, role: str) -> None:
+    with pytest.raises(ExpiredError, match=rf"metadata/{role}.json: the metadata is expired"):
+        check_expiry(first(repository), NOW + days * DAY, 1000 * DAY)
+
+
+def test_an_expired_timestamp_is_a_warning_until_the_policy_says_otherwise(repository: Repository) -> None:
+    state = first(repository)
+    assert "metadata/timestamp.json expired at 2027-01-02" in str(check_expiry(state, NOW + 20 * DAY, MONTH))
+    with pytest.raises(ExpiredError, match="stale for longer"):
+        check_expiry(state, NOW + 32 * DAY, MONTH)
+
+
+def test_a_clock_that_stands_still_can_not_hide_time_that_surely_passed(repository: Repository) -> None:
+    long_ago = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+    assert driver.start(repository.trusted_root()).time(long_ago, BUILD_TIME) == NOW
+    assert TrustState(files={}, versions={}).time(long_ago, BUILD_TIME) == BUILD_TIME
+    assert TrustState(files={}, versions={}, seen_time=NOW + DAY).time(NOW, BUILD_TIME) == NOW + DAY
+
+
+def test_no_file_can_claim_to_be_signed_after_its_expiry(repository: Repository) -> None:
+    def ahead(signed: Any) -> None:
+        signed.unrecognized_fields["dev.sealift.signed-at"] = "2099-01-01T00:00:00Z"
+
+    with pytest.raises(TrustError, match="signed after its own expiry"):
+        driver.start(resign(repository.trusted_root(), ahead, *repository.signers[ROOT]))

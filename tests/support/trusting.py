@@ -1,0 +1,37 @@
+"""A client that takes a repository's metadata step by step, as the driver asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sealift_runtime.trust import driver
+from sealift_runtime.trust.state import CHANNELS, ROOT, SNAPSHOT, TARGETS, TIMESTAMP, TrustState
+from support.repositories import DAY, Repository
+
+MONTH = 30 * DAY
+ACCEPT: dict[str, Callable[[TrustState, bytes], TrustState]] = {
+    ROOT: driver.accept_root,
+    TIMESTAMP: driver.accept_timestamp,
+    SNAPSHOT: driver.accept_snapshot,
+    TARGETS: driver.accept_targets,
+    CHANNELS: driver.accept_channels,
+}
+
+
+def read(repository: Repository, role: str, version: int) -> bytes:
+    name = "timestamp.json" if role == TIMESTAMP else f"{version}.{role}.json"
+    return (repository.metadata / name).read_bytes()
+
+
+def follow(repository: Repository, state: TrustState) -> TrustState:
+    """Everything that the repository has now."""
+    while (path := repository.metadata / f"{state.versions[ROOT] + 1}.root.json").exists():
+        state = driver.accept_root(state, path.read_bytes())
+    state = driver.accept_timestamp(driver.still_trusted(state), read(repository, TIMESTAMP, 0))
+    while following := driver.next_role(state):
+        state = ACCEPT[following[0]](state, read(repository, *following))
+    return state
+
+
+def first(repository: Repository) -> TrustState:
+    return follow(repository, driver.start(repository.trusted_root()))
