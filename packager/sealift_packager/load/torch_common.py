@@ -11,7 +11,9 @@ from typing import Any, Final
 import numpy as np
 
 from sealift_packager.errors import SourceModelError
-from sealift_packager.load.source import Array, Arrays
+from sealift_packager.load.dynamic import Dynamic, sizes_of
+from sealift_packager.load.source import Array, Arrays, SourceModel
+from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.bundle.tensors import TensorSpec
 
 OUTPUT: Final = "output"
@@ -25,7 +27,7 @@ class TracedModule:
 
     module: Any
     examples: dict[str, Array]
-    free: Mapping[str, Mapping[int, str]]
+    free: Dynamic
 
 
 def import_torch(where: Path) -> Any:
@@ -92,6 +94,20 @@ def try_out(predict: Callable[[Arrays], dict[str, Array]], examples: Arrays, *, 
     if not outputs:
         raise SourceModelError("the model gives no tensor", where=where, expected="a tensor, or a tuple, mapping or dataclass of tensors")
     return outputs
+
+
+def traced_source(kind: str, torch: Any, module: Any, examples: dict[str, Array], free: Dynamic, path: Path) -> SourceModel:
+    """A module that is to be traced, tried out with its examples; `SourceModelError` if it fails on them."""
+    predict = predictor(torch, module, list(examples), by_name=True)
+    return SourceModel(
+        kind=kind,
+        framework=f"torch {torch.__version__}",
+        digest=Digest.of_file(path),
+        native=TracedModule(module=module, examples=examples, free=free),
+        predict=predict,
+        inputs=free_specs(sizes_of(examples, free)),
+        outputs=try_out(predict, examples, where=str(path)),
+    )
 
 
 def numpy_dtype(torch: Any, dtype: Any) -> str:
