@@ -73,7 +73,8 @@ class PackRequest:
             raise PackagerError("not a version", where="--version", expected="a semantic version like 1.4.0 or 2.0.0-rc.1", found=repr(self.version))
         names = [profile.name for profile in self.profiles]
         if not names or len(set(names)) != len(names) or len(names) > LIMITS.bundles_per_release:
-            raise ProfileError("profiles must be there and differ", where="--profile", found=", ".join(names) or "none")
+            expected = f"1 to {LIMITS.bundles_per_release} different ones"
+            raise ProfileError("profiles must be there and differ", where="--profile", expected=expected, found=", ".join(names) or "none")
         if self.data is None and (self.metric is not None or self.max_drop is not None):
             raise DataError("a metric or a budget needs data", where="--metric, --max-drop", advice="Give the holdout with --data.")
         if self.max_drop is not None and not 0 <= self.max_drop < float("inf"):

@@ -47,7 +47,11 @@ def _build(torch: Any, factory: Callable[..., Any], reference: str) -> Any:
     try:
         module = factory()
     except Exception as error:  # the user's own function
-        raise SourceModelError(f"the factory failed ({type(error).__name__}: {error})", where=f"--factory {reference}") from error
+        message, advice = (
+            f"the factory failed ({type(error).__name__}: {error})",
+            "Call it in Python first: it gets no arguments and gives the nn.Module.",
+        )
+        raise SourceModelError(message, where=f"--factory {reference}", advice=advice) from error
     if not isinstance(module, torch.nn.Module):
         raise SourceModelError("the factory gives no module", where=f"--factory {reference}", expected="an nn.Module", found=type(module).__name__)
     return module.eval()
