@@ -27,6 +27,7 @@ def figures() -> Iterator[Figure]:
 
 
 def main() -> None:
+    """Print the machine and the table."""
     os.chdir(ROOT)
     machine = detect_machine()
     busy = os.getloadavg()[0]

@@ -34,7 +34,7 @@ from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.bundle.golden import Array
 from sealift_runtime.bundle.manifest import BundleManifest
 from sealift_runtime.engine.session import ModelSession, session_options
-from sealift_runtime.serving.model import ServedModel, SilentObserver
+from sealift_runtime.serving.model import ServedModel
 from sealift_runtime.serving.server import InferenceServer, run
 from sealift_runtime.serving.table import ModelTable
 from support.agents import AgentUnderTest
@@ -42,6 +42,16 @@ from support.models import make_bundle
 
 CONNECTIONS: Final = (1, 16)
 ALONE: Final = "in process"
+
+
+class SilentObserver:
+    """An observer for a model that nobody watches."""
+
+    def observed(self, inputs: Mapping[str, Array], outputs: Mapping[str, Array], latency_ms: float) -> None:
+        """Nothing."""
+
+    def failed(self, kind: str) -> None:
+        """Nothing."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,6 +174,7 @@ class Client(asyncio.Protocol):
 
 
 async def over_http(pid: int, port: int, exchange: tuple[bytes, bytes], connections: int, seconds: float) -> Load:
+    """What so many connections get in so many seconds from the server on ``port`` (process ``pid``); ``exchange`` is a request and its answer."""
     loop = asyncio.get_running_loop()
     before = cpu_seconds(pid)
     end = time.perf_counter() + seconds
@@ -245,6 +256,7 @@ def figures(agent: AgentUnderTest, rounds: int = 3, seconds: float = 2.0) -> lis
 
 
 def main() -> None:
+    """Measure, and print a table or JSON; with ``--serve``, be the server that is measured."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bundle", type=Path, nargs="?", help="a bundle directory; a tiny linear model without it")
     parser.add_argument("--rounds", type=int, default=3)

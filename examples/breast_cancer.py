@@ -20,6 +20,7 @@ from sklearn.preprocessing import StandardScaler
 
 
 def main() -> None:
+    """Train, and write the model and its holdout."""
     parser = argparse.ArgumentParser(description="Train a classifier on tabular data and write what `sealift pack` takes.")
     parser.add_argument("out", type=Path, help="directory for model.joblib and holdout.csv")
     directory = parser.parse_args().out

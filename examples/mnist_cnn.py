@@ -98,6 +98,7 @@ def save(model: nn.Module, images: Array, digits: Array, directory: Path) -> Non
 
 
 def main() -> None:
+    """Train, and write weights, program and holdout."""
     parser = argparse.ArgumentParser(description="Train a digit recogniser and write what `sealift pack` takes.")
     parser.add_argument("out", type=Path, help="directory for mnist.safetensors, mnist.pt2 and holdout.npz")
     directory = parser.parse_args().out

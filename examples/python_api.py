@@ -17,6 +17,7 @@ import sealift_packager
 
 
 def main() -> None:
+    """Train, pack, and print what each profile got."""
     parser = argparse.ArgumentParser(description="Train a model and pack it from Python.")
     parser.add_argument("out", type=Path, help="where the release is to stand")
     out = parser.parse_args().out

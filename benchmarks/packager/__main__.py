@@ -48,6 +48,7 @@ QUICK: Final = Effort(folder=environments.HOME / "packager-quick", olive_s=10, l
 
 
 def main() -> None:
+    """Run the tools that were asked for, measure what they made, and print the table or write the page."""
     parser = argparse.ArgumentParser(description=__doc__)
     names = [*MODELS, TREES]
     parser.add_argument(

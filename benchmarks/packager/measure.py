@@ -32,6 +32,7 @@ SEED: Final = 0
 
 
 def main(folder: Path, seconds: float) -> None:
+    """Measure every graph of the folder, ``seconds`` of paired runs, and write what was found."""
     with np.load(folder / "holdout.npz") as file:
         rows = dict(file)
     target = rows.pop("target", None)

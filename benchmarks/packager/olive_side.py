@@ -62,6 +62,7 @@ def configuration(folder: Path, out: Path, seconds: int) -> dict[str, Any]:
 
 
 def main(folder: Path, out: Path, seconds: int) -> None:
+    """Let Olive search for so many seconds; the best candidate, if there is one, and what is told of it lie in ``out`` then."""
     columns, target = read_rows(folder / "data.npz")
     if target is None:
         np.save(out / "reference.npy", answers(folder / "model.onnx", columns))

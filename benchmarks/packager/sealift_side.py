@@ -23,6 +23,7 @@ from sealift_packager.request import PackRequest
 
 
 def main(folder: Path, out: Path, options: dict[str, Any]) -> None:
+    """Pack the folder's fp32 graph as ``options`` ask; the chosen graph and what is told of it lie in ``out`` then."""
     facts = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
     profile = load_profile(options["profile"])
     profile = dataclasses.replace(profile, threads=(1,), objective=tuple(options["objective"]) or profile.objective)

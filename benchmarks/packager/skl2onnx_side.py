@@ -10,6 +10,7 @@ import skl2onnx
 
 
 def main(source: Path, out: Path, features: int) -> None:
+    """Write the model's graph to ``out``; its one input is float32 [rows, features]."""
     types = [("X", skl2onnx.common.data_types.FloatTensorType([None, features]))]
     graph = skl2onnx.convert_sklearn(joblib.load(source), initial_types=types, options={"zipmap": False})
     out.write_bytes(graph.SerializeToString())

@@ -23,6 +23,7 @@ TIMEOUT_S = 600
 
 
 def main() -> None:
+    """Pack the examples that were asked for, each in a process of its own, and write the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", action="append", default=[], help="only examples whose name begins with this; may come several times")
     parser.add_argument("--fresh", action="store_true", help="forget earlier results of the examples that are run")

@@ -32,6 +32,7 @@ MODULES = (tabular, boosting, networks, pretrained)
 
 
 def main(name: str, profile: str) -> dict[str, Any]:
+    """Train, pack and judge one example; what the table has of it, the error where it doesn't pack."""
     entry = catalog.EXAMPLES[name]
     result: dict[str, Any] = {"name": name, "family": entry.family}
     with tempfile.TemporaryDirectory() as folder:

@@ -36,8 +36,6 @@ def make_manifest(
 ) -> BundleManifest:
     """The chosen candidate's manifest, with every candidate's record."""
     request, converted = shared.request, shared.converted
-    settings = _settings(choice.chosen, profile, host)
-    columns = {name: list(names) for name, names in shared.source.columns.items()}
     return BundleManifest(
         name=request.name,
         version=request.version,
@@ -54,24 +52,38 @@ def make_manifest(
         ),
         inputs=converted.inputs,
         outputs=converted.outputs,
-        session=SessionSettings(
-            providers=profile.providers,
-            intra_op_threads=settings.threads,
-            inter_op_threads=1,
-            graph_optimization=settings.graph_optimization,
-            config=settings.config,
-        ),
-        requires=Requirements(
-            onnxruntime=",".join(filter(None, (profile.onnxruntime, ONNXRUNTIME.get(chosen.spec.precision)))),
-            cpu_flags=profile.cpu.required_flags,
-            memory_bytes=BASE_MEMORY_BYTES + 2 * chosen.size_bytes,  # the file's pages, and the weights as kernels pack them
-            disk_bytes=disk_bytes,
-        ),
+        session=_session(choice.chosen, profile, host),
+        requires=_requirements(chosen, profile, disk_bytes),
         golden=golden,
         evaluation=_evaluation(shared, assessed, choice, host),
         owners=request.owners,
-        lineage=Lineage(source_digest=str(shared.source.digest), annotations={"columns": columns} if columns else {}),
+        lineage=_lineage(shared),
     )
+
+
+def _session(chosen: Assessed, profile: HardwareProfile, host: Host) -> SessionSettings:
+    settings = _settings(chosen, profile, host)
+    return SessionSettings(
+        providers=profile.providers,
+        intra_op_threads=settings.threads,
+        inter_op_threads=1,
+        graph_optimization=settings.graph_optimization,
+        config=settings.config,
+    )
+
+
+def _requirements(chosen: Built, profile: HardwareProfile, disk_bytes: int) -> Requirements:
+    return Requirements(
+        onnxruntime=",".join(filter(None, (profile.onnxruntime, ONNXRUNTIME.get(chosen.spec.precision)))),
+        cpu_flags=profile.cpu.required_flags,
+        memory_bytes=BASE_MEMORY_BYTES + 2 * chosen.size_bytes,  # the file's pages, and the weights as kernels pack them
+        disk_bytes=disk_bytes,
+    )
+
+
+def _lineage(shared: Shared) -> Lineage:
+    columns = {name: list(names) for name, names in shared.source.columns.items()}
+    return Lineage(source_digest=str(shared.source.digest), annotations={"columns": columns} if columns else {})
 
 
 def _settings(chosen: Assessed, profile: HardwareProfile, host: Host) -> Settings:

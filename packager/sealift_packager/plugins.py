@@ -43,7 +43,7 @@ def _import_module(name: str, where: str, error: type[PackagerError]) -> ModuleT
     sys.path.insert(0, here)
     try:
         return importlib.import_module(name)
-    except Exception as cause:
+    except Exception as cause:  # the user's own module
         raise error(f"can't be imported ({type(cause).__name__}: {cause})", where=where, expected="an importable module", found=repr(name)) from cause
     finally:
         sys.path.remove(here)
@@ -59,7 +59,7 @@ def _import_file(path: Path, where: str, error: type[PackagerError]) -> ModuleTy
     sys.modules[path.stem] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as cause:
+    except Exception as cause:  # the user's own module
         del sys.modules[path.stem]
         raise error(f"can't be imported ({type(cause).__name__}: {cause})", where=where, found=str(path)) from cause
     return module

@@ -70,8 +70,7 @@ def build_profile(shared: Shared, profile: HardwareProfile, scratch: Path, progr
     device = device_for(shared.request.measure_on, profile.name, measured_here=here.measures)
     host = evidence.obtain("host", Host, lambda: judge_device(device, profile, shared.request.signer) if device else here)
     depends: dict[str, Json] = {
-        "profile": profile.json(),
-        "gate": [shared.request.metric, shared.request.max_drop],
+        **_asked(shared, profile),
         "given": evidence.fingerprint,
         "host": encode(host),
         "node": _node(device) if host.measures and not evidence.locked else "",
@@ -108,40 +107,23 @@ def _named(manifest: BundleManifest, shared: Shared) -> BundleManifest:
 
 
 def _outcome(shared: Shared, profile: HardwareProfile, host: Host, device: DeviceAddress | None, scratch: Path, evidence: Evidence) -> Outcome:
-    stages = shared.stages
-    depends: dict[str, Json] = {"profile": profile.json(), "gate": [shared.request.metric, shared.request.max_drop]}
     shared.prepare()
-    searched = _search(shared, profile, scratch, depends)
+    searched = _search(shared, profile, scratch)
     built = [found.row for found in searched if isinstance(found.row, Built)]
     outputs = {found.row.spec.name: found.outputs for found in searched}
     figures: dict[str, Figures] = {}
     if host.measures:
-        here: dict[str, Json] = {
-            "host": encode(host),
-            "node": _node(device),
-            "flags": sorted(shared.machine.cpu_flags),
-            "seconds": shared.request.measure_seconds,
-        }
-        figures = evidence.obtain(
-            "figures",
-            dict[str, Figures],
-            lambda: stages.run(
-                f"{profile.name}: measure latency and memory",
-                dict[str, Figures],
-                lambda: _measure(shared, built, profile, host, device, scratch),
-                {**depends, "here": here},
-            ),
-        )
+        figures = evidence.obtain("figures", dict[str, Figures], lambda: _figures(shared, built, profile, host, device, scratch))
     arithmetic = {found.row.spec.name: found.arithmetic for found in searched}
     check_arithmetic(evidence.obtain("arithmetic", dict[str, str], lambda: arithmetic), arithmetic, profile.name)
     assessed = [_assess(found, figures, shared.request.seed) for found in searched]
     choice = choose(assessed, profile.objective)
     chosen = next(row for row in built if row.spec == choice.chosen.spec)
-    golden, baseline = stages.run(
+    golden, baseline = shared.stages.run(
         f"{profile.name}: golden cases and baseline",
         tuple[Golden, str],
         lambda: _golden_and_baseline(shared, chosen, outputs[chosen.spec.name]),
-        {**depends, "chosen": chosen.spec.name},
+        {**_asked(shared, profile), "chosen": chosen.spec.name},
     )
     disk_bytes = disk_estimate(chosen.model, golden, Baseline.parse(baseline.encode()))
     manifest = make_manifest(shared, profile, chosen, assessed, choice, host, golden=golden.info, disk_bytes=disk_bytes)
@@ -155,16 +137,21 @@ def _outcome(shared: Shared, profile: HardwareProfile, host: Host, device: Devic
     )
 
 
+def _asked(shared: Shared, profile: HardwareProfile) -> dict[str, Json]:
+    """What every stage of a profile depends on."""
+    return {"profile": profile.json(), "gate": [shared.request.metric, shared.request.max_drop]}
+
+
 def _node_errors(found: Searched) -> dict[str, NodeError]:
     quantization = found.row.spec.quantization
     reverted = quantization.reverted if quantization else ()
     return {name: NodeError(relative_squared_error=error, reverted=name in reverted) for name, error in found.node_errors.items()}
 
 
-def _search(shared: Shared, profile: HardwareProfile, scratch: Path, depends: Mapping[str, Json]) -> list[Searched]:
+def _search(shared: Shared, profile: HardwareProfile, scratch: Path) -> list[Searched]:
     """Each candidate is a stage of its own. What another processor answers depends on what can be emulated here."""
     search = Search(shared, profile, scratch)
-    here: dict[str, Json] = {**depends, "emulator": _emulator(shared, profile)}
+    here: dict[str, Json] = {**_asked(shared, profile), "emulator": _emulator(shared, profile)}
     return [
         shared.stages.run(f"{profile.name}: build and judge {spec.name}", Searched, functools.partial(search.candidate, spec), here)
         for spec in candidates_for(profile, with_data=shared.holdout is not None)
@@ -180,6 +167,24 @@ def _emulator(shared: Shared, profile: HardwareProfile) -> str:
 def _node(device: DeviceAddress | None) -> str:
     """Where figures come from, so that the cache keeps those of two machines apart; `Host` has the device's id beside."""
     return device.url if device else platform.node()
+
+
+def _figures(
+    shared: Shared, built: Sequence[Built], profile: HardwareProfile, host: Host, device: DeviceAddress | None, scratch: Path
+) -> dict[str, Figures]:
+    """What is measured is a stage that depends on the machine too."""
+    here: dict[str, Json] = {
+        "host": encode(host),
+        "node": _node(device),
+        "flags": sorted(shared.machine.cpu_flags),
+        "seconds": shared.request.measure_seconds,
+    }
+    return shared.stages.run(
+        f"{profile.name}: measure latency and memory",
+        dict[str, Figures],
+        lambda: _measure(shared, built, profile, host, device, scratch),
+        {**_asked(shared, profile), "here": here},
+    )
 
 
 def _measure(

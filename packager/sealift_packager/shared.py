@@ -121,7 +121,8 @@ class Shared:
         target = first_floats(prediction) if metric.against_source else holdout.target
         score = metric.score(target, prediction)
         if np.isnan(score):
-            raise DataError("the metric is not a number on this holdout", where=f"--metric {metric.name}")
+            advice = "Give a holdout with more rows, or another --metric; the model itself may answer with NaN."
+            raise DataError("the metric is not a number on this holdout", where=f"--metric {metric.name}", advice=advice)
         budget = metric.default_budget(score) if self.request.max_drop is None else self.request.max_drop
         return Reference(metric=metric, target=target, prediction=prediction, budget=budget)
 

@@ -177,7 +177,7 @@ def test_a_machine_without_python_is_told_so(medium: Path, tmp_path: Path) -> No
 
 
 def test_a_python_without_venv_is_told_what_to_install(medium: Path, tmp_path: Path) -> None:
-    body = f"case $2 in *ensurepip*) exit 1 ;; *) echo {VERSION} ;; esac"
+    body = f"case $* in *ensurepip*) exit 1 ;; *) echo {VERSION} ;; esac"
     result = install(medium, tmp_path, "--prefix", "agent", PYTHON=fake_python(tmp_path, body))
     assert "python3-venv" in result.stderr
     assert not (tmp_path / "agent").exists()

@@ -18,6 +18,7 @@ _SCRIPT_ADVICE: Final = (
     "Give the nn.Module instead: its state dict with --factory, a .pt2 from torch.export, or the module itself from Python. A model that "
     "branches on its values has to be written with torch.cond, torch.where or masks."
 )
+_EXPORT_ADVICE: Final = "Write what torch.onnx can't take (the message names it) in plainer operations, or make the ONNX yourself and pack that."
 
 
 def convert_program(source: SourceModel) -> Any:
@@ -107,7 +108,8 @@ def _export(source: SourceModel, program: Any) -> Any:
         raise ConversionError(
             f"torch.onnx can't export the program ({type(error).__name__}: {(str(error).splitlines() or ['no message'])[0]:.500})",
             where=source.framework,
+            advice=_EXPORT_ADVICE,
         ) from error
     if exported is None:
-        raise ConversionError("torch.onnx gave no program", where=source.framework)
+        raise ConversionError("torch.onnx gave no program", where=source.framework, advice=_EXPORT_ADVICE)
     return graph.rename_outputs(exported.model_proto, source.outputs)

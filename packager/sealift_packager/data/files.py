@@ -49,7 +49,12 @@ def read_data(path: Path) -> DataFile | ImageFolder:
         raise DataError("the data has no rows", where=str(path), expected="rows to judge the model by")
     if not rows or 0 in rows.values() or len(set(rows.values())) != 1:
         found = ", ".join(f"{name}: {count}" for name, count in rows.items())
-        raise DataError("arrays must have rows, all equally many", where=str(path), found=found[:500] or "no arrays")
+        raise DataError(
+            "arrays must have rows, all equally many",
+            where=str(path),
+            found=found[:500] or "no arrays",
+            advice="Give every example a row in every array.",
+        )
     return DataFile(path=path, digest=Digest.of_file(path), arrays=arrays)
 
 

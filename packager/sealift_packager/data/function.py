@@ -26,4 +26,6 @@ def call_function(reference: Path, *, where: str) -> Any:
     except SealiftError:
         raise
     except Exception as error:  # the user's own function
-        raise DataError(f"the function failed ({type(error).__name__}: {error})", where=where) from error
+        raise DataError(
+            f"the function failed ({type(error).__name__}: {error})", where=where, advice="Call it in Python first: it gets no arguments."
+        ) from error

@@ -50,7 +50,12 @@ def bind(data: DataFile | ImageFolder, source: SourceModel, target: str, *, need
     arrays = {name: value for name, value in data.arrays.items() if name != target}
     truth = data.arrays[target] if target in data.arrays else np.zeros(data.rows)
     if truth.dtype.kind == "f" and not np.isfinite(truth).all():
-        raise DataError("the target has missing values", where=f"{where}: {target}", found=f"row {int(np.argmin(np.isfinite(truth)))}")
+        raise DataError(
+            "the target has missing values",
+            where=f"{where}: {target}",
+            found=f"row {int(np.argmin(np.isfinite(truth)))}",
+            advice="Leave such rows out: there is nothing to judge an answer by.",
+        )
     inputs = _from_columns(arrays, source, where) if _is_table(arrays, source.inputs) else _by_name(arrays, source, where)
     return Holdout(digest=data.digest, inputs=inputs, target=truth.reshape(len(truth), -1)[:, 0])
 

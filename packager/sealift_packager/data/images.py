@@ -79,7 +79,7 @@ def _inside(folder: Path, name: str, where: Path) -> Path:
     if not name or not path.resolve().is_relative_to(folder.resolve()):
         raise DataError("a file outside the folder", where=str(where), expected="paths within it", found=repr(name)[:300])
     if not path.is_file():
-        raise DataError("no such image", where=str(where), found=name[:300])
+        raise DataError("no such image", where=str(where), expected="a file in the folder", found=repr(name)[:300])
     return path
 
 

@@ -73,7 +73,12 @@ def decode_images(folder: ImageFolder, specs: Sequence[TensorSpec], normalizatio
     themselves); where the input's size is free all images must be of one size.
     """
     if len(specs) != 1:
-        raise DataError("images go to a model with one input", where=str(folder.path), found=", ".join(spec.name for spec in specs))
+        raise DataError(
+            "images go to a model with one input",
+            where=str(folder.path),
+            found=", ".join(spec.name for spec in specs),
+            advice="Give .npz with an array for each input, or a function that makes them.",
+        )
     spec, layout = specs[0], layout_of(specs[0], str(folder.path))
     first = _decode(folder.files[0], layout)
     layout = dataclasses.replace(layout, height=first.shape[0], width=first.shape[1])

@@ -28,6 +28,7 @@ SUMS: Final = "SHA256SUMS"
 FAT_FILE_BYTES: Final = 2**32 - 1
 _FAT_NAME = re.compile(r'[^\x00-\x1f<>:"/\\|?*]{0,254}[^\x00-\x1f<>:"/\\|?*. ]')
 _FAT_DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+_FAT_ADVICE = "Sticks are FAT as a rule. Publish the model, channel or profile under another name."
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +137,7 @@ def check_fat_names(paths: Iterable[str]) -> None:
     for path in paths:
         for name in path.split("/"):
             if not _FAT_NAME.fullmatch(name) or _FAT_DEVICES.fullmatch(name):
-                raise KitError("a name that FAT can't hold", where=path, found=repr(name))
+                raise KitError("a name that FAT can't hold", where=path, found=repr(name), advice=_FAT_ADVICE)
         other = seen.setdefault(path.casefold(), path)
         if other != path:
-            raise KitError("two names that FAT can't tell apart", where=path, found=other)
+            raise KitError("two names that FAT can't tell apart", where=path, found=other, advice=_FAT_ADVICE)

@@ -122,7 +122,7 @@ def _download(request: WheelRequest, target: Path) -> None:
 
 
 def _pip(words: Sequence[str]) -> None:
-    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", *words]
+    command = [sys.executable, "-P", "-m", "pip", "--disable-pip-version-check", "--no-input", *words]
     try:
         result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PIP_TIMEOUT_S, stdin=subprocess.DEVNULL)
     except subprocess.TimeoutExpired as error:

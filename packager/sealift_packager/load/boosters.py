@@ -22,7 +22,7 @@ from sealift_packager.load.trial import try_reading
 from sealift_packager.quiet import quiet
 from sealift_packager.trees.ensemble import Ensemble
 from sealift_packager.trees.from_catboost import read_catboost
-from sealift_packager.trees.from_estimator import catboost_json, check_missing
+from sealift_packager.trees.from_estimator import catboost_json, check_missing, used_rounds
 from sealift_packager.trees.from_lightgbm import feature_names, read_lightgbm
 from sealift_packager.trees.from_xgboost import read_xgboost
 from sealift_packager.trees.validity import check_ensemble
@@ -35,29 +35,20 @@ _CPP_PLACE: Final = re.compile(r"^(\[[\d:]+\] )?\S+\.(cc|cpp|h):\d+: ")
 Rows = Callable[[Array], Array]
 
 
-def load_xgboost(path: Path, options: LoadOptions) -> SourceModel:  # noqa: ARG001  (a loader)
-    """A booster that ``save_model`` wrote."""
-    import_library(detect.XGBOOST, str(path))
-    try_reading(detect.XGBOOST, path)
-    return read_xgboost_file(path)
+def load_booster(kind: str, path: Path, options: LoadOptions) -> SourceModel:  # noqa: ARG001  (a loader)
+    """A model that the library's ``save_model`` wrote, read in a process of its own first; ``kind`` is a key of `READERS`."""
+    import_library(kind, str(path))
+    try_reading(kind, path)
+    return READERS[kind](path)
 
 
-def read_xgboost_file(path: Path) -> SourceModel:
-    """The same, in this process at once."""
+def _read_xgboost(path: Path) -> SourceModel:
     xgboost = import_library("xgboost", str(path))
     booster = _read(lambda: xgboost.Booster(model_file=str(path)), path, "an XGBoost model (.json or .ubj)")
     return xgboost_source(booster, Digest.of_file(path), str(path))
 
 
-def load_lightgbm(path: Path, options: LoadOptions) -> SourceModel:  # noqa: ARG001  (a loader)
-    """A booster that ``save_model`` wrote."""
-    import_library(detect.LIGHTGBM, str(path))
-    try_reading(detect.LIGHTGBM, path)
-    return read_lightgbm_file(path)
-
-
-def read_lightgbm_file(path: Path) -> SourceModel:
-    """The same, in this process at once."""
+def _read_lightgbm(path: Path) -> SourceModel:
     lightgbm = import_library("lightgbm", str(path))
     text = path.read_text(errors="replace")
     if "\nend of parameters" not in text:  # what stands behind the trees
@@ -66,25 +57,17 @@ def read_lightgbm_file(path: Path) -> SourceModel:
     return lightgbm_source(booster, Digest.of_file(path), str(path))
 
 
-def load_catboost(path: Path, options: LoadOptions) -> SourceModel:  # noqa: ARG001  (a loader)
-    """A model that ``save_model`` wrote."""
-    import_library(detect.CATBOOST, str(path))
-    try_reading(detect.CATBOOST, path)
-    return read_catboost_file(path)
-
-
-def read_catboost_file(path: Path) -> SourceModel:
-    """The same, in this process at once."""
+def _read_catboost(path: Path) -> SourceModel:
     catboost = import_library("catboost", str(path))
     model = _read(lambda: catboost.CatBoost().load_model(str(path)), path, "a CatBoost model (.cbm)")
     return catboost_source(model, Digest.of_file(path), str(path))
 
 
-#: Kind → reader, as the process that tries a file calls it.
+#: Kind → what reads a file of ``save_model`` in this process at once, as the one that tries it does.
 READERS: Final[dict[str, Callable[[Path], SourceModel]]] = {
-    detect.XGBOOST: read_xgboost_file,
-    detect.LIGHTGBM: read_lightgbm_file,
-    detect.CATBOOST: read_catboost_file,
+    detect.XGBOOST: _read_xgboost,
+    detect.LIGHTGBM: _read_lightgbm,
+    detect.CATBOOST: _read_catboost,
 }
 
 
@@ -132,8 +115,7 @@ def xgboost_source(model: Any, digest: Digest, where: str = "XGBoost model") -> 
     rounds = None
     if wrapped:
         check_missing(model)
-        best = booster.attributes().get("best_iteration")
-        rounds = int(best) + 1 if best is not None else None
+        rounds = used_rounds(booster)
     labels = np.asarray(model.classes_) if wrapped and hasattr(model, "classes_") else None
     ensemble = _ensemble(lambda: read_xgboost(bytes(booster.save_raw("json")), classes=labels, rounds=rounds), where)
     names, types = booster.feature_names, booster.feature_types

@@ -49,7 +49,7 @@ def kind_of(path: Path, asked: str | None) -> str:
     if asked is None:
         return detect_kind(path)
     if not path.is_file():
-        raise SourceModelError("no such model file", where=str(path), found="a directory" if path.is_dir() else "nothing")
+        raise SourceModelError("no such model file", where=str(path), expected="a file", found="a directory" if path.is_dir() else "nothing")
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             check_archive(archive, path)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 from sealift_packager.errors import SourceModelError
 from sealift_packager.load import detect
-from sealift_packager.load.boosters import load_catboost, load_lightgbm, load_xgboost
+from sealift_packager.load.boosters import READERS, load_booster
 from sealift_packager.load.onnx_file import load_onnx
 from sealift_packager.load.scikit import load_scikit, load_skops
 from sealift_packager.load.source import LoadOptions, SourceModel
@@ -25,9 +26,7 @@ LOADERS: Final[dict[str, Loader]] = {
     detect.TORCH_STATE: load_state,
     detect.ONNX: load_onnx,
     detect.SKOPS: load_skops,
-    detect.XGBOOST: load_xgboost,
-    detect.LIGHTGBM: load_lightgbm,
-    detect.CATBOOST: load_catboost,
+    **{kind: functools.partial(load_booster, kind) for kind in READERS},
 }
 #: Kinds that don't say themselves which dimensions are free.
 DYNAMIC_KINDS: Final = (detect.TORCH_SCRIPT, detect.TORCH_STATE)

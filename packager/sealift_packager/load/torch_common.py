@@ -11,7 +11,9 @@ from typing import Any, Final
 import numpy as np
 
 from sealift_packager.errors import SourceModelError
-from sealift_packager.load.source import Array, Arrays
+from sealift_packager.load.dynamic import Dynamic, sizes_of
+from sealift_packager.load.source import Array, Arrays, SourceModel
+from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.bundle.tensors import TensorSpec
 
 OUTPUT: Final = "output"
@@ -25,7 +27,7 @@ class TracedModule:
 
     module: Any
     examples: dict[str, Array]
-    free: Mapping[str, Mapping[int, str]]
+    free: Dynamic
 
 
 def import_torch(where: Path) -> Any:
@@ -88,10 +90,29 @@ def try_out(predict: Callable[[Arrays], dict[str, Array]], examples: Arrays, *, 
     except Exception as error:  # the user's own forward
         shapes = ", ".join(f"{name} {value.dtype} {list(value.shape)}" for name, value in examples.items())
         message = (str(error).strip().splitlines() or ["no message"])[-1]
-        raise SourceModelError(f"the model does not run ({type(error).__name__}: {message:.300})", where=where, found=shapes) from error
+        raise SourceModelError(
+            f"the model does not run ({type(error).__name__}: {message:.300})",
+            where=where,
+            found=shapes,
+            advice="Give arrays of the types and shapes that its forward takes, in --data or as example inputs.",
+        ) from error
     if not outputs:
         raise SourceModelError("the model gives no tensor", where=where, expected="a tensor, or a tuple, mapping or dataclass of tensors")
     return outputs
+
+
+def traced_source(kind: str, torch: Any, module: Any, examples: dict[str, Array], free: Dynamic, path: Path) -> SourceModel:
+    """A module that is to be traced, tried out with its examples; `SourceModelError` if it fails on them."""
+    predict = predictor(torch, module, list(examples), by_name=True)
+    return SourceModel(
+        kind=kind,
+        framework=f"torch {torch.__version__}",
+        digest=Digest.of_file(path),
+        native=TracedModule(module=module, examples=examples, free=free),
+        predict=predict,
+        inputs=free_specs(sizes_of(examples, free)),
+        outputs=try_out(predict, examples, where=str(path)),
+    )
 
 
 def numpy_dtype(torch: Any, dtype: Any) -> str:

@@ -9,11 +9,10 @@ from typing import Any, Final
 
 from sealift_packager.errors import SourceModelError, UntrustedPickleError
 from sealift_packager.load import detect
-from sealift_packager.load.dynamic import OPTION, free_axes, sizes_of
+from sealift_packager.load.dynamic import OPTION, free_axes
 from sealift_packager.load.source import LoadOptions, SourceModel
-from sealift_packager.load.torch_common import TracedModule, free_specs, import_torch, pick_examples, predictor, try_out
+from sealift_packager.load.torch_common import import_torch, pick_examples, traced_source
 from sealift_packager.quiet import quiet
-from sealift_runtime.bundle.digest import Digest
 
 #: What of TorchScript's language reaches outside the program: reads, maps, and writes of files.
 _REACHES_OUT: Final = re.compile(rb"\b(from_file|save)\b")
@@ -49,16 +48,7 @@ def load_script(path: Path, options: LoadOptions) -> SourceModel:
             advice="Give --data with arrays of these names.",
         )
     free = free_axes(options.dynamic, examples, where=OPTION)
-    predict = predictor(torch, module, list(examples), by_name=True)
-    return SourceModel(
-        kind=detect.TORCH_SCRIPT,
-        framework=f"torch {torch.__version__}",
-        digest=Digest.of_file(path),
-        native=TracedModule(module=module, examples=examples, free=free),
-        predict=predict,
-        inputs=free_specs(sizes_of(examples, free)),
-        outputs=try_out(predict, examples, where=str(path)),
-    )
+    return traced_source(detect.TORCH_SCRIPT, torch, module, examples, free, path)
 
 
 def _refuse_reaching_out(path: Path) -> None:

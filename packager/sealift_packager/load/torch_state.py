@@ -8,21 +8,10 @@ from typing import Any
 
 from sealift_packager.errors import SourceModelError
 from sealift_packager.load import detect
-from sealift_packager.load.dynamic import OPTION, Dynamic, free_axes, from_function, sizes_of
+from sealift_packager.load.dynamic import OPTION, Dynamic, free_axes, from_function
 from sealift_packager.load.source import Arrays, LoadOptions, SourceModel
-from sealift_packager.load.torch_common import (
-    TracedModule,
-    as_arrays,
-    forward_inputs,
-    free_specs,
-    import_torch,
-    narrow,
-    pick_examples,
-    predictor,
-    try_out,
-)
+from sealift_packager.load.torch_common import as_arrays, forward_inputs, import_torch, narrow, pick_examples, traced_source
 from sealift_packager.plugins import load_callable, sibling
-from sealift_runtime.bundle.digest import Digest
 
 EXAMPLES = "example_inputs"
 SHAPES = "dynamic_shapes"
@@ -44,16 +33,7 @@ def load_state(path: Path, options: LoadOptions) -> SourceModel:
     _fill(module, state, path)
     examples = dict(_examples(module, factory, options))
     free = _free(factory, options, examples)
-    predict = predictor(torch, module, list(examples), by_name=True)
-    return SourceModel(
-        kind=detect.TORCH_STATE,
-        framework=f"torch {torch.__version__}",
-        digest=Digest.of_file(path),
-        native=TracedModule(module=module, examples=examples, free=free),
-        predict=predict,
-        inputs=free_specs(sizes_of(examples, free)),
-        outputs=try_out(predict, examples, where=str(path)),
-    )
+    return traced_source(detect.TORCH_STATE, torch, module, examples, free, path)
 
 
 def _free(factory: Callable[..., Any], options: LoadOptions, examples: Arrays) -> Dynamic:
@@ -68,7 +48,11 @@ def _build(torch: Any, factory: Callable[..., Any], reference: str) -> Any:
     try:
         module = factory()
     except Exception as error:  # the user's own function
-        raise SourceModelError(f"the factory failed ({type(error).__name__}: {error})", where=f"--factory {reference}") from error
+        message, advice = (
+            f"the factory failed ({type(error).__name__}: {error})",
+            "Call it in Python first: it gets no arguments and gives the nn.Module.",
+        )
+        raise SourceModelError(message, where=f"--factory {reference}", advice=advice) from error
     if not isinstance(module, torch.nn.Module):
         raise SourceModelError("the factory gives no module", where=f"--factory {reference}", expected="an nn.Module", found=type(module).__name__)
     return module.eval()

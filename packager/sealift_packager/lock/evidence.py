@@ -49,5 +49,5 @@ class Evidence:
         try:
             found: T = decode(kind, self._given[name], where=f"{self._where}.{name}")
         except StructureError as error:
-            raise LockError(f"a measurement can't be read ({error})", where=self._where) from error
+            raise LockError(f"a measurement can't be read ({error})", where=self._where, advice=ADVICE) from error
         return found

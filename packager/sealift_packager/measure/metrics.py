@@ -52,7 +52,8 @@ def _need(value: Array | None, what: str, metric: str) -> Array:
 
 def _numbers(target: Array, metric: str) -> Array:
     if target.dtype.kind == "O":
-        raise DataError(f"the metric {metric} needs a target of numbers", where="--target", found=f"text like {target[0]!r}")
+        advice = "Give labels as the numbers that the model was trained with, or --metric accuracy or f1."
+        raise DataError(f"the metric {metric} needs a target of numbers", where="--target", found=f"text like {target[0]!r}", advice=advice)
     return target.astype(np.float64)
 
 
@@ -85,7 +86,8 @@ def _auc(target: Array, prediction: Prediction) -> float:
     scores = _need(prediction.scores, "scores", "auc")
     classes = np.unique(target)
     if len(classes) > 2 or scores.shape[1] > 2:
-        raise DataError("the metric auc needs two classes", where="--metric", found=f"{max(len(classes), scores.shape[1])} classes")
+        found = f"{max(len(classes), scores.shape[1])} classes"
+        raise DataError("the metric auc needs two classes", where="--metric", found=found, advice="Take accuracy or f1.")
     if len(classes) < 2:
         return 0.5
     positive = target == classes[-1]
@@ -158,7 +160,8 @@ def _own(function: Callable[..., Any], name: str, target: Array, prediction: Pre
     try:
         return float(function(target, prediction.outputs))
     except Exception as error:  # the user's own function
-        raise DataError(f"the metric failed ({type(error).__name__}: {error})", where=f"--metric {name}") from error
+        message, expected = f"the metric failed ({type(error).__name__}: {error})", "a number from function(target, outputs by name)"
+        raise DataError(message, where=f"--metric {name}", expected=expected) from error
 
 
 def guess_metric(prediction: Prediction) -> Metric:

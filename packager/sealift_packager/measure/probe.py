@@ -37,7 +37,8 @@ class Footprint:
 
 def probe(model: Path, inputs: Path, settings: Settings) -> Footprint:
     """Load and run a model file in a fresh process; `ConversionError` if that fails."""
-    command = [sys.executable, "-m", "sealift_packager.measure.probe", str(model), str(inputs), str(settings.threads), settings.graph_optimization]
+    command = [sys.executable, "-P", "-m", "sealift_packager.measure.probe"]  # -P: no module from the current folder
+    command += [str(model), str(inputs), str(settings.threads), settings.graph_optimization]
     command += [f"{key}={value}" for key, value in settings.config.items()]
     try:
         done = subprocess.run(command, capture_output=True, timeout=TIMEOUT_S, check=True)

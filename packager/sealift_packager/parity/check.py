@@ -33,7 +33,8 @@ def check_parity(source: SourceModel, converted: Converted, holdout: Arrays | No
         except Exception as error:  # whatever framework it is
             if "holdout" in title:
                 message = f"the source model fails on {title} ({type(error).__name__}: {error})"
-                raise ParityError(message, where=source.framework) from error
+                advice = "The holdout must be what the model's own predict takes: the same columns, types and ranges."
+                raise ParityError(message, where=source.framework, advice=advice) from error
             continue
         try:
             found = run_session(session, inputs)

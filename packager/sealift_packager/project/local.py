@@ -15,7 +15,7 @@ from sealift_packager.project.job import Job, Outcome
 
 #: A job measures latency with up to this many threads; more jobs side by side would measure each other.
 CORES_PER_JOB: Final = 4
-WORKER: Final = (sys.executable, "-m", "sealift_packager.project.worker")
+WORKER: Final = (sys.executable, "-P", "-m", "sealift_packager.project.worker")  # -P: no module from the current folder
 
 
 def default_workers(cores: int) -> int:

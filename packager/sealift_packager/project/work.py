@@ -5,10 +5,14 @@ from __future__ import annotations
 import contextlib
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sealift_packager.project.job import Job, Outcome
 from sealift_runtime.errors import SealiftError
 from sealift_runtime.signing.keys import PrivateKey
+
+if TYPE_CHECKING:
+    from sealift_packager.request import PackRequest
 
 
 def do(job: Job) -> Outcome:
@@ -23,13 +27,31 @@ def do(job: Job) -> Outcome:
 
 def _pack(job: Job, start: float) -> Outcome:
     from sealift_packager.lock.lockfile import check_writable, read_lock, write_lock
-    from sealift_packager.measure.device import DeviceAddress
     from sealift_packager.pipeline import pack
-    from sealift_packager.profiles.library import load_profile
-    from sealift_packager.request import PackRequest
     from sealift_packager.stages.store import default_store
 
-    request = PackRequest(
+    request, place = _request(job), Path(job.lock)
+    evidence = read_lock(place) if job.locked else None
+    check_writable(place, job.name)
+    packed = pack(request, cache=default_store() if job.cache else None, lock=evidence)
+    if evidence is None:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        write_lock(packed.lock, place)
+    return Outcome(
+        name=job.name,
+        seconds=time.monotonic() - start,
+        digest=str(packed.digest),
+        bundles={ref.profile: str(ref.manifest.digest) for ref in packed.release.bundles},
+        chosen={name: row.chosen for name, row in packed.lock.profiles.items()},
+    )
+
+
+def _request(job: Job) -> PackRequest:
+    from sealift_packager.measure.device import DeviceAddress
+    from sealift_packager.profiles.library import load_profile
+    from sealift_packager.request import PackRequest
+
+    return PackRequest(
         model=Path(job.model),
         name=job.name,
         version=job.version,
@@ -53,18 +75,4 @@ def _pack(job: Job, start: float) -> Outcome:
         force=job.force,
         description=job.description,
         license=job.license,
-    )
-    place = Path(job.lock)
-    evidence = read_lock(place) if job.locked else None
-    check_writable(place, job.name)
-    packed = pack(request, cache=default_store() if job.cache else None, lock=evidence)
-    if evidence is None:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        write_lock(packed.lock, place)
-    return Outcome(
-        name=job.name,
-        seconds=time.monotonic() - start,
-        digest=str(packed.digest),
-        bundles={ref.profile: str(ref.manifest.digest) for ref in packed.release.bundles},
-        chosen={name: row.chosen for name, row in packed.lock.profiles.items()},
     )

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
+
+from sealift_packager.errors import ConversionError
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -59,3 +62,16 @@ class Ensemble:
     def splits(self) -> int:
         """How many nodes decide something."""
         return sum(int((tree.feature >= 0).sum()) for tree in self.trees)
+
+
+def link_of(objective: str, links: Mapping[str, str], *, where: str) -> str:
+    """The link that goes with what a library trained for; `ConversionError` if it isn't among ``links``."""
+    if objective not in links:
+        raise ConversionError(
+            "an objective that has no ONNX form here",
+            where=where,
+            expected=", ".join(links),
+            found=objective,
+            advice="Train for one of these, or export the model to ONNX yourself and pack that.",
+        )
+    return links[objective]

@@ -13,7 +13,7 @@ import numpy as np
 from sealift_packager.errors import ConversionError
 from sealift_packager.trees import ensemble as kinds
 from sealift_packager.trees.builder import TreeBuilder
-from sealift_packager.trees.ensemble import Array, Ensemble, Tree
+from sealift_packager.trees.ensemble import Array, Ensemble, Tree, link_of
 
 _WHERE: Final = "CatBoost model"
 LINKS: Final = {
@@ -52,8 +52,7 @@ def read_catboost(model: Mapping[str, Any], *, classes: Array | None = None) -> 
             advice="Encode categories before CatBoost (OrdinalEncoder, OneHotEncoder), and train without cat_features.",
         )
     loss = model["model_info"]["params"]["loss_function"]["type"]
-    if loss not in LINKS:
-        raise ConversionError("a loss that has no ONNX form here", where=_WHERE, expected=", ".join(LINKS), found=loss)
+    link = link_of(loss, LINKS, where=_WHERE)
     scale, base = model["scale_and_bias"]
     bias = np.atleast_1d(np.asarray(base, np.float64))
     features = info["float_features"]
@@ -67,7 +66,7 @@ def read_catboost(model: Mapping[str, Any], *, classes: Array | None = None) -> 
         features=len(features),
         outputs=outputs,
         base=np.broadcast_to(bias, (outputs,)).astype(np.float64),
-        link=LINKS[loss],
+        link=link,
         classes=classes if loss in CLASSIFIERS else None,
     )
 

@@ -31,13 +31,19 @@ def read_estimator(model: Any) -> Ensemble | None:
     classes = None if classes is None or not len(classes) else np.asarray(classes)
     if library == "xgboost" and hasattr(model, "get_booster"):
         check_missing(model)
-        best = getattr(model, "best_iteration", None) if model.get_booster().attributes().get("best_iteration") else None
-        return read_xgboost(bytes(model.get_booster().save_raw("json")), classes=classes, rounds=None if best is None else int(best) + 1)
+        booster = model.get_booster()
+        return read_xgboost(bytes(booster.save_raw("json")), classes=classes, rounds=used_rounds(booster))
     if library == "lightgbm" and hasattr(model, "booster_"):
         return read_lightgbm(model.booster_.model_to_string(), classes=classes)
     if library == "catboost":
         return read_catboost(catboost_json(model), classes=classes)
     return read_scikit(model) if library == "sklearn" else None
+
+
+def used_rounds(booster: Any) -> int | None:
+    """How many rounds XGBoost's scikit-learn wrapper predicts with: those up to the best one where training stopped early, else None for all."""
+    best = booster.attributes().get("best_iteration")
+    return None if best is None else int(best) + 1
 
 
 def check_missing(model: Any) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from sealift_packager.errors import ConversionError
 from sealift_packager.trees import ensemble as kinds
 from sealift_packager.trees.builder import TreeBuilder, truncated_to
-from sealift_packager.trees.ensemble import Array, Ensemble, Tree
+from sealift_packager.trees.ensemble import Array, Ensemble, Tree, link_of
 from sealift_packager.trees.thresholds import before
 
 _WHERE: Final = "LightGBM model"
@@ -41,17 +41,13 @@ LINKS: Final = {
 CLASSIFIERS: Final = ("binary", "multiclass", "multiclassova")
 
 
-def read_lightgbm(text: str, *, classes: Array | None = None, rounds: int | None = None) -> Ensemble:
-    """The ensemble in a text model; ``classes`` are the labels where they aren't 0, 1, …; ``rounds`` is how many are used."""
+def read_lightgbm(text: str, *, classes: Array | None = None) -> Ensemble:
+    """The ensemble in a text model; ``classes`` are the labels where they aren't 0, 1, …."""
     head, *parts = text.split("\nend of trees", maxsplit=1)[0].split("\nTree=")
     fields = _fields(head)
     words = fields.get("objective", "regression").split()
-    if words[0] not in LINKS:
-        raise ConversionError("an objective that has no ONNX form here", where=_WHERE, expected=", ".join(LINKS), found=words[0])
+    link = link_of(words[0], LINKS, where=_WHERE)
     outputs = int(fields["num_tree_per_iteration"])
-    if rounds is not None and rounds > 0:
-        parts = parts[: rounds * outputs]
-    link = kinds.SQUARE if "sqrt" in words else LINKS[words[0]]
     if words[0] in CLASSIFIERS and classes is None:
         classes = np.arange(max(outputs, 2))
     sigmoid = next((float(word.partition(":")[2]) for word in words if word.startswith("sigmoid:")), 1.0)
@@ -61,7 +57,7 @@ def read_lightgbm(text: str, *, classes: Array | None = None, rounds: int | None
         features=int(fields["max_feature_idx"]) + 1,
         outputs=outputs,
         base=np.zeros(outputs),
-        link=link,
+        link=kinds.SQUARE if "sqrt" in words else link,
         divisor=float(len(parts) // outputs) if averaged else 1.0,
         factor=sigmoid,
         classes=classes if words[0] in CLASSIFIERS else None,

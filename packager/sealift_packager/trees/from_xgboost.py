@@ -15,7 +15,7 @@ import numpy as np
 from sealift_packager.errors import ConversionError
 from sealift_packager.trees import ensemble as kinds
 from sealift_packager.trees.builder import TreeBuilder, truncated_to
-from sealift_packager.trees.ensemble import Array, Ensemble, Tree
+from sealift_packager.trees.ensemble import Array, Ensemble, Tree, link_of
 from sealift_packager.trees.thresholds import before
 
 _WHERE: Final = "XGBoost model"
@@ -46,8 +46,7 @@ def read_xgboost(model: bytes, *, classes: Array | None = None, rounds: int | No
     """The ensemble in ``booster.save_raw("json")``; ``classes`` are the labels where they aren't 0, 1, …; ``rounds`` is how many are used."""
     learner = json.loads(model)["learner"]
     objective, booster = learner["objective"]["name"], learner["gradient_booster"]
-    if objective not in LINKS:
-        raise ConversionError("an objective that has no ONNX form here", where=_WHERE, expected=", ".join(LINKS), found=objective)
+    link = link_of(objective, LINKS, where=_WHERE)
     if booster["name"] == "gblinear":
         raise ConversionError("a linear booster, not trees", where=_WHERE, expected="gbtree or dart", found="gblinear")
     weights = booster.get("weight_drop") or []
@@ -65,8 +64,8 @@ def read_xgboost(model: bytes, *, classes: Array | None = None, rounds: int | No
         trees=trees,
         features=int(parameters["num_feature"]),
         outputs=outputs,
-        base=_base(parameters, LINKS[objective], outputs),
-        link=LINKS[objective],
+        base=_base(parameters, link, outputs),
+        link=link,
         classes=classes if objective in CLASSIFIERS else None,
         narrow=True,
     )

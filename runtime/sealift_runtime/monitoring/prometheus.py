@@ -15,8 +15,6 @@ from sealift_runtime.exchange.histogram import BOUNDS_MS
 from sealift_runtime.exchange.report import FeatureDrift
 from sealift_runtime.monitoring.counters import Counters
 
-CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
-
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ModelMetrics:

@@ -11,6 +11,7 @@ Reading order:
 - ``table``       which model serves under which name, and the swap
 - ``documents``   pure: metadata, configuration, statistics
 - ``http``        one HTTP/1.1 request and its response as values
+- ``answering``   how a connection and its server speak
 - ``connection``  HTTP/1.1 on a socket: keep-alive, pipelining, limits
 - ``workers``     heavy requests, on threads, from one fair queue
 - ``inference``   one inference, from request to response

@@ -10,45 +10,18 @@ from __future__ import annotations
 import asyncio
 import collections
 import dataclasses
-from collections.abc import Callable
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, cast
 
 import httptools
 
+from sealift_runtime.serving.answering import After, Cancellable, ServerState
 from sealift_runtime.serving.http import JSON, HttpRequest, HttpResponse, encode_response, error_response
-from sealift_runtime.serving.limits import ServingLimits
 
 BETWEEN, HEAD, BODY, LINGERING = range(4)
 _LINGER_S: Final = 5.0
 #: What is left out when a request's head is read again as if it made no offer to upgrade; 100-continue was said by then.
 _UPGRADE_HEADERS: Final = frozenset((b"connection", b"upgrade", b"http2-settings", b"expect"))
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
-#: After the response is handed to the socket.
-After = Callable[[], None]
-Reply = Callable[[HttpResponse, After | None], None]
-
-
-class Cancellable(Protocol):
-    """Work that nobody waits for any more once ``cancelled`` is set."""
-
-    cancelled: bool
-
-
-class ServerState(Protocol):
-    """What a connection needs of its server."""
-
-    limits: ServingLimits
-    now: float
-    date: str
-    ok_start: bytes
-    stopping: bool
-    connections: set[Connection]
-
-    def forget(self, connection: Connection) -> None:
-        """Take note that a connection is closed."""
-
-    def answer(self, request: HttpRequest, reply: Reply, *, local: bool) -> Cancellable | None:
-        """Answer a request by calling ``reply`` once, now or later; the result can be told that the client is gone."""
 
 
 @dataclasses.dataclass(slots=True)

@@ -13,7 +13,7 @@ from typing import Final
 
 from sealift_runtime.errors import DocumentError, LimitError, RequestError, SealiftError
 from sealift_runtime.serving import documents
-from sealift_runtime.serving.connection import Reply
+from sealift_runtime.serving.answering import Reply
 from sealift_runtime.serving.http import Handler, HttpRequest, HttpResponse, error_response, json_response
 from sealift_runtime.serving.inference import Outcome, infer
 from sealift_runtime.serving.limits import ServingLimits

@@ -31,16 +31,6 @@ class Observer(Protocol):
         """A request was not answered: ``bad-request``, ``model`` or ``overload``."""
 
 
-class SilentObserver:
-    """An observer for a model that nobody watches."""
-
-    def observed(self, inputs: Mapping[str, Array], outputs: Mapping[str, Array], latency_ms: float) -> None:
-        """Nothing."""
-
-    def failed(self, kind: str) -> None:
-        """Nothing."""
-
-
 class Counters:
     """What a model did since it began to serve; durations in nanoseconds. Changed on the event loop alone."""
 

@@ -17,7 +17,8 @@ from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
 from sealift_runtime.errors import BusyError, ConfigurationError, SealiftError
-from sealift_runtime.serving.connection import Cancellable, Connection, Reply
+from sealift_runtime.serving.answering import Cancellable, Reply
+from sealift_runtime.serving.connection import Connection
 from sealift_runtime.serving.endpoints import Endpoints, Routes
 from sealift_runtime.serving.http import HttpRequest
 from sealift_runtime.serving.limits import LIMITS, ServingLimits

@@ -1,0 +1,39 @@
+"""How a connection and its server speak: a request goes in, its answer comes now or later, and nobody works for a client that went."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+from sealift_runtime.serving.http import HttpRequest, HttpResponse
+from sealift_runtime.serving.limits import ServingLimits
+
+if TYPE_CHECKING:
+    from sealift_runtime.serving.connection import Connection
+
+#: After the response is handed to the socket.
+After = Callable[[], None]
+Reply = Callable[[HttpResponse, After | None], None]
+
+
+class Cancellable(Protocol):
+    """Work that nobody waits for any more once ``cancelled`` is set."""
+
+    cancelled: bool
+
+
+class ServerState(Protocol):
+    """What a connection needs of its server."""
+
+    limits: ServingLimits
+    now: float
+    date: str
+    ok_start: bytes
+    stopping: bool
+    connections: set[Connection]
+
+    def forget(self, connection: Connection) -> None:
+        """Take note that a connection is closed."""
+
+    def answer(self, request: HttpRequest, reply: Reply, *, local: bool) -> Cancellable | None:
+        """Answer a request by calling ``reply`` once, now or later; the result can be told that the client is gone."""
