@@ -15,6 +15,7 @@ from sealift_packager.candidates.spec import CandidateSpec, Quantization
 from sealift_packager.convert import graph
 from sealift_packager.errors import ConversionError, NothingToQuantizeError, QuantizationError
 from sealift_packager.load.source import Array
+from sealift_packager.optimize.residual import separate_residuals, wins_apart
 from sealift_packager.quantize.calibration import Calibration, requests
 from sealift_packager.quantize.onnxruntime_backend import prepare
 from sealift_packager.quantize.ranges import METHODS, observe
@@ -126,8 +127,10 @@ class Search:
 
     def _built(self, spec: CandidateSpec, *, twin: bool = False) -> Built:
         if spec.quantization is None:
-            return Built(spec=spec, model=self._shared.converted.model)
-        return build_candidate(spec, self._prepared, self._calibration(spec.quantization, twin=twin), self._scratch)
+            row = Built(spec=spec, model=self._shared.converted.model)
+        else:
+            row = build_candidate(spec, self._prepared, self._calibration(spec.quantization, twin=twin), self._scratch)
+        return dataclasses.replace(row, model=separate_residuals(row.model)) if wins_apart(self._profile) else row
 
     def _calibration(self, settings: Quantization, *, twin: bool) -> Calibration:
         """What the settings are made of, observed once for all candidates."""
