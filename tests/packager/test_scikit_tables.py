@@ -32,6 +32,7 @@ from sklearn.multioutput import MultiOutputClassifier, MultiOutputRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import (
     FunctionTransformer,
+    KBinsDiscretizer,
     MinMaxScaler,
     OneHotEncoder,
     OrdinalEncoder,
@@ -173,7 +174,9 @@ def test_pandas_categories_are_text(tmp_path: Path) -> None:
 @pytest.mark.parametrize("final", [LogisticRegression(), HIST, FOREST], ids=lambda row: type(row).__name__)
 def test_columns_of_numbers_may_be_taken_by_name(final: Any, tmp_path: Path) -> None:
     rows = table(missing=True)[["age", "income"]]
-    columns = make_column_transformer((IMPUTED, ["income"]), (SimpleImputer(), ["age"]), (MinMaxScaler(), ["income"]))
+    columns = make_column_transformer(
+        (IMPUTED, ["income"]), (SimpleImputer(strategy="constant", fill_value=40.0), ["age"]), (MinMaxScaler(), ["income"])
+    )
     source = loaded(make_pipeline(columns, final).fit(rows, rows["income"] > 22_000), tmp_path, rows)
     assert check_parity(source, convert_model(source), {"features": rows.to_numpy(np.float32)}, seed=0) >= 7
 
@@ -222,6 +225,7 @@ def test_what_does_not_pack_says_what_to_do_instead(model: Any, said: str, tmp_p
     assert said in str(caught.value)
 
 
+BINS = KBinsDiscretizer(encode="ordinal", strategy="uniform")
 LOG = {"func": np.log1p, "inverse_func": np.expm1}
 POSITIVE = np.exp(VALUES / 4)
 WRAPPED: dict[str, Callable[[], Any]] = {
@@ -238,6 +242,8 @@ WRAPPED: dict[str, Callable[[], Any]] = {
         FEATURES, VALUES
     ),
     "a search around a target": lambda: GridSearchCV(TransformedTargetRegressor(Ridge(), **LOG), {"regressor__alpha": [1]}).fit(FEATURES, POSITIVE),
+    "bins": lambda: make_pipeline(KBinsDiscretizer(strategy="uniform"), Ridge()).fit(FEATURES, VALUES),
+    "bins by number behind a scaler": lambda: make_pipeline(StandardScaler(), BINS, FOREST).fit(FEATURES, LABELS),
     "one against one": lambda: OneVsOneClassifier(LogisticRegression()).fit(FEATURES, CLASSES),
 }
 

@@ -6,6 +6,9 @@ import functools
 from collections.abc import Callable
 from typing import Any, Final
 
+import numpy as np
+
+from sealift_packager.convert.bins import shape_of_bins, write_bins
 from sealift_packager.convert.imputer import shape_of_imputer, write_imputer
 from sealift_packager.convert.inner_trees import shape_of_trees, write_trees
 from sealift_packager.convert.k_means import shape_of_k_means, write_k_means
@@ -17,6 +20,7 @@ from sealift_packager.convert.transformed import (
     write_function_transformer,
     write_target_regressor,
 )
+from sealift_packager.errors import ConversionError
 from sealift_packager.trees.from_estimator import read_estimator
 from sealift_packager.trees.within import fitted_parts, is_trees
 
@@ -24,6 +28,7 @@ Pair = tuple[Callable[..., None], Callable[..., None]]
 
 OWN: Final[dict[str, Pair]] = {
     "FunctionTransformer": (write_function_transformer, shape_of_function_transformer),
+    "KBinsDiscretizer": (write_bins, shape_of_bins),
     "KMeans": (write_k_means, shape_of_k_means),
     "MiniBatchKMeans": (write_k_means, shape_of_k_means),
     "OneHotEncoder": (write_one_hot, shape_of_one_hot),
@@ -40,6 +45,9 @@ def own_converters(model: Any, *, double: bool) -> tuple[dict[type, Any], dict[t
     pairs: dict[type, Pair] = {}
     for part in fitted_parts(model):
         name = type(part).__name__
+        if name == "KNNImputer" and np.isnan(part._fit_X).any():  # noqa: SLF001
+            advice = "Use SimpleImputer, or impute before the model."
+            raise ConversionError("neighbours with gaps of their own have no ONNX form", where=name, advice=advice)
         if is_trees(part) and read_estimator(part) is not None:
             pairs[type(part)] = write_trees, shape_of_trees
         elif name in OWN:

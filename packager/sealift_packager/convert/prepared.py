@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from sealift_packager.load.missing_text import knows_missing_text
+from sealift_packager.load.missing_text import fills_text, knows_missing_text
 from sealift_packager.trees.within import fitted_parts
 
 
@@ -27,7 +27,7 @@ def prepared(model: Any, *, by_name: bool) -> Any:
             part.flatten_transform = False
         if type(part).__name__ == "ColumnTransformer" and not by_name:
             part.transformers_ = [(name, step, _numbered(part, name, columns)) for name, step, columns in part.transformers_]
-        if type(part).__name__ == "SimpleImputer" and part.statistics_.dtype == object and part.missing_values != part.missing_values:
+        if fills_text(part):
             part.missing_values = ""
         if hasattr(part, "categories_"):
             part.categories_ = [_named(row) for row in part.categories_]
