@@ -12,7 +12,7 @@ import pandas as pd
 from catalog import Made, example
 from sklearn import datasets
 from sklearn.cluster import KMeans, MiniBatchKMeans
-from sklearn.compose import ColumnTransformer
+from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis, QuadraticDiscriminantAnalysis
 from sklearn.ensemble import (
@@ -29,12 +29,13 @@ from sklearn.ensemble import (
     StackingClassifier,
     VotingClassifier,
 )
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.feature_selection import SelectKBest
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, WhiteKernel
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import BayesianRidge, ElasticNet, LinearRegression, LogisticRegression, RidgeClassifier, SGDClassifier
-from sklearn.model_selection import train_test_split
+from sklearn.linear_model import BayesianRidge, ElasticNet, LinearRegression, LogisticRegression, Ridge, RidgeClassifier, SGDClassifier
+from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.naive_bayes import BernoulliNB, GaussianNB
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.neural_network import MLPClassifier, MLPRegressor
@@ -55,10 +56,10 @@ def _fit(folder: Path, model: Any, load: Loader) -> Made:
     return save(folder, model.fit(seen, truth), held_out, held_out_truth)
 
 
-def save(folder: Path, model: Any, table: pd.DataFrame, truth: Any) -> Made:
-    """Write the model by joblib and the rows as CSV."""
+def save(folder: Path, model: Any, table: pd.DataFrame, truth: Any = None) -> Made:
+    """Write the model by joblib and the rows as CSV, with a target where there is one."""
     joblib.dump(model, folder / "model.joblib")
-    table.assign(target=np.asarray(truth)).to_csv(folder / "holdout.csv", index=False)
+    (table if truth is None else table.assign(target=np.asarray(truth))).to_csv(folder / "holdout.csv", index=False)
     return Made(model=folder / "model.joblib", data=folder / "holdout.csv", options={"trust_pickle": True})
 
 
@@ -160,12 +161,42 @@ def columns_boosting(folder: Path) -> Made:
     return _table(folder, HistGradientBoostingClassifier(random_state=0))
 
 
+@example("sklearn-columns-search", FAMILY)
+def columns_search(folder: Path) -> Made:
+    table, truth = people()
+    seen, held_out, seen_truth, held_out_truth = train_test_split(table, truth, random_state=0)
+    search = GridSearchCV(_columns(RandomForestClassifier(20, random_state=0)), {"randomforestclassifier__max_depth": [4, 8]}, cv=3)
+    return save(folder, search.fit(seen, seen_truth), held_out, held_out_truth)
+
+
+@example("sklearn-log-target", FAMILY)
+def log_target(folder: Path) -> Made:
+    return _fit(folder, TransformedTargetRegressor(make_pipeline(StandardScaler(), Ridge()), func=np.log1p, inverse_func=np.expm1), DIABETES)
+
+
+def reviews(rows: int = 2000) -> tuple[pd.DataFrame, Any]:
+    """Made-up reviews, and whether each is a good one."""
+    draw = np.random.default_rng(0)
+    said = {1: ["a great film", "I laughed a lot", "not bad at all", "très bien, a 10/10"], 0: ["boring", "not good", "I'd rather not", "awful plot"]}
+    around = ["with friends", "on a Friday", "in 3D", "the actors", "and the music", "of the year", "über-long"]
+    good = draw.integers(0, 2, rows)
+    texts = [", ".join([*draw.choice(around, draw.integers(0, 4)), draw.choice(said[int(one)]), draw.choice(around)]) for one in good]
+    return pd.DataFrame({"text": texts}), np.where(draw.random(rows) < 0.05, 1 - good, good)
+
+
+@example("sklearn-tfidf-logistic", FAMILY)
+def tfidf_logistic(folder: Path) -> Made:
+    table, truth = reviews()
+    seen, held_out, seen_truth, held_out_truth = train_test_split(table, truth, random_state=0)
+    model = make_pipeline(TfidfVectorizer(ngram_range=(1, 2), stop_words="english", min_df=2), LogisticRegression())
+    return save(folder, model.fit(seen["text"], seen_truth), held_out, held_out_truth)
+
+
 def _unsupervised(folder: Path, model: Any) -> Made:
-    """The target is what the model itself says: agreement is what is judged."""
+    """There is no target: what is judged is how often the release says what the model itself says."""
     table, _ = CANCER(return_X_y=True, as_frame=True)
     seen, held_out = train_test_split(table, random_state=0)
-    model.fit(seen)
-    return save(folder, model, held_out, model.predict(held_out))
+    return save(folder, model.fit(seen), held_out)
 
 
 @example("sklearn-kmeans", FAMILY)

@@ -19,7 +19,7 @@ from sealift_packager.golden import MAX_CHOSEN
 from sealift_packager.load.dynamic import parse_dynamic
 from sealift_packager.load.registry import load_model
 from sealift_packager.load.source import Array, LoadOptions, SourceModel
-from sealift_packager.measure.metrics import Metric, find_metric, first_floats, guess_metric
+from sealift_packager.measure.metrics import Metric, find_metric, guess_metric
 from sealift_packager.measure.predictions import Prediction, read_prediction
 from sealift_packager.parity.check import check_parity
 from sealift_packager.progress import Progress
@@ -68,7 +68,7 @@ class Shared:
                 dynamic=parse_dynamic(asked.dynamic),
             )
             source = load_model(asked.model, options)
-            needed = self._metric is None or not self._metric.against_source
+            needed = not source.unsupervised if self._metric is None else self._metric.against_source is None
             return source, bind(data, source, asked.target, needed=needed, images=self._images) if data else None
 
     @property
@@ -117,8 +117,8 @@ class Shared:
             return None
         answers = self.stages.run("Ask the source on the holdout", dict[str, Array], lambda: _plain(self.source.predict(holdout.inputs)))
         prediction = read_prediction(answers)
-        metric = self._metric or guess_metric(prediction)
-        target = first_floats(prediction) if metric.against_source else holdout.target
+        metric = self._metric or guess_metric(prediction, has_truth=holdout.has_target)
+        target = metric.against_source(prediction) if metric.against_source else holdout.target
         score = metric.score(target, prediction)
         if np.isnan(score):
             advice = "Give a holdout with more rows, or another --metric; the model itself may answer with NaN."

@@ -12,12 +12,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.compose import make_column_transformer
+from sklearn.compose import TransformedTargetRegressor, make_column_transformer
 from sklearn.ensemble import (
     BaggingClassifier,
     HistGradientBoostingClassifier,
     HistGradientBoostingRegressor,
-    IsolationForest,
     RandomForestClassifier,
     RandomForestRegressor,
     StackingClassifier,
@@ -27,14 +26,24 @@ from sklearn.ensemble import (
 )
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.multiclass import OneVsRestClassifier
+from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
+from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
 from sklearn.multioutput import MultiOutputClassifier, MultiOutputRegressor
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    KBinsDiscretizer,
+    MinMaxScaler,
+    OneHotEncoder,
+    OrdinalEncoder,
+    PowerTransformer,
+    SplineTransformer,
+    StandardScaler,
+)
 from sklearn.tree import DecisionTreeClassifier
 
 from sealift_packager.convert.registry import convert_model
-from sealift_packager.errors import SourceModelError
+from sealift_packager.errors import ConversionError, SourceModelError
 from sealift_packager.load.registry import load_model
 from sealift_packager.load.source import Array, LoadOptions, SourceModel
 from sealift_packager.parity.check import check_parity
@@ -46,6 +55,7 @@ RANDOM = np.random.default_rng(0)
 NUMBERS, TEXTS = ["age", "income"], ["city", "job"]
 IMPUTED = make_pipeline(SimpleImputer(strategy="median"), StandardScaler())
 HIST = HistGradientBoostingClassifier(max_iter=10)
+FOREST = RandomForestClassifier(5, random_state=0)
 UNSEEN = {"handle_unknown": "use_encoded_value", "unknown_value": -1}
 
 
@@ -104,6 +114,10 @@ TABLES: dict[str, Callable[[], tuple[Any, pd.DataFrame]]] = {
         LogisticRegression(),
         missing=True,
     ),
+    "a forest behind imputed numbers": lambda: fitted(encoded(one_hot(handle_unknown="ignore"), IMPUTED), FOREST, missing=True),
+    "a forest behind marked gaps": lambda: fitted(
+        encoded(one_hot(handle_unknown="ignore"), make_pipeline(SimpleImputer(add_indicator=True), StandardScaler())), FOREST, missing=True
+    ),
     "missing text as a category": lambda: fitted(encoded(one_hot(handle_unknown="ignore")), HIST, missing=True),
     "missing text as a number": lambda: fitted(encoded(OrdinalEncoder(**UNSEEN, encoded_missing_value=-2)), HIST, missing=True),
 }
@@ -157,11 +171,20 @@ def test_pandas_categories_are_text(tmp_path: Path) -> None:
     assert check_parity(source, convert_model(source), requests(plain), seed=0) >= 6
 
 
+@pytest.mark.parametrize("final", [LogisticRegression(), HIST, FOREST], ids=lambda row: type(row).__name__)
+def test_columns_of_numbers_may_be_taken_by_name(final: Any, tmp_path: Path) -> None:
+    rows = table(missing=True)[["age", "income"]]
+    columns = make_column_transformer(
+        (IMPUTED, ["income"]), (SimpleImputer(strategy="constant", fill_value=40.0), ["age"]), (MinMaxScaler(), ["income"])
+    )
+    source = loaded(make_pipeline(columns, final).fit(rows, rows["income"] > 22_000), tmp_path, rows)
+    assert check_parity(source, convert_model(source), {"features": rows.to_numpy(np.float32)}, seed=0) >= 7
+
+
 FEATURES = RANDOM.normal(size=(ROWS, 6))
 LABELS = (FEATURES[:, 0] + FEATURES[:, 1] ** 2 > 1).astype(int)
 CLASSES = LABELS + (FEATURES[:, 2] > 0.5)
 VALUES = FEATURES[:, 0] * 2 + FEATURES[:, 1]
-FOREST = RandomForestClassifier(5, random_state=0)
 MEMBERS = [("linear", LogisticRegression()), ("forest", FOREST), ("hist", HIST)]
 NESTED: dict[str, Callable[[], Any]] = {
     "calibrated, sigmoid over scores": lambda: CalibratedClassifierCV(HIST, cv=3).fit(FEATURES, LABELS),
@@ -190,15 +213,61 @@ def test_models_within_models_are_exact_and_each_tree_in_them_is_proved(name: st
 @pytest.mark.parametrize(
     ("model", "said"),
     [
-        (IsolationForest(n_estimators=5).fit(FEATURES), "found sklearn.ensemble._iforest.IsolationForest. What is neither (an outlier detector"),
+        (GridSearchCV(Ridge(), {"alpha": [0.1, 1]}, refit=False).fit(FEATURES, VALUES), "Fit it with refit=True"),
+        (OneVsRestClassifier(LogisticRegression()).fit(FEATURES, FEATURES[:, :2] > 0), "Pack one classifier for each target"),
         (MultiOutputClassifier(LogisticRegression()).fit(FEATURES, FEATURES[:, :2] > 0), "Pack one classifier for each target"),
     ],
-    ids=["an outlier detector", "a classifier of several targets"],
+    ids=["a search that kept nothing", "any number of labels", "a classifier of several targets"],
 )
 def test_what_does_not_pack_says_what_to_do_instead(model: Any, said: str, tmp_path: Path) -> None:
     with pytest.raises(SourceModelError) as caught:
         loaded(model, tmp_path)
     assert said in str(caught.value)
+
+
+BINS = KBinsDiscretizer(encode="ordinal", strategy="uniform")
+LOG = {"func": np.log1p, "inverse_func": np.expm1}
+POSITIVE = np.exp(VALUES / 4)
+WRAPPED: dict[str, Callable[[], Any]] = {
+    "a target on a log scale": lambda: TransformedTargetRegressor(Ridge(), **LOG).fit(FEATURES, POSITIVE),
+    "a forest's target on a log scale": lambda: TransformedTargetRegressor(RandomForestRegressor(5, random_state=0), **LOG).fit(FEATURES, POSITIVE),
+    "a scaled target": lambda: TransformedTargetRegressor(make_pipeline(StandardScaler(), Ridge()), transformer=MinMaxScaler()).fit(FEATURES, VALUES),
+    "two scaled targets": lambda: TransformedTargetRegressor(Ridge(), transformer=StandardScaler()).fit(FEATURES, FEATURES[:, :2]),
+    "rows on another scale": lambda: make_pipeline(FunctionTransformer(np.square), Ridge()).fit(FEATURES, VALUES),
+    "a search": lambda: GridSearchCV(make_pipeline(StandardScaler(), LogisticRegression()), {"logisticregression__C": [0.1, 1]}).fit(
+        FEATURES, LABELS
+    ),
+    "a search for trees": lambda: RandomizedSearchCV(FOREST, {"max_depth": [2, 3]}, n_iter=2).fit(FEATURES, LABELS),
+    "a search behind a scaler": lambda: make_pipeline(StandardScaler(), RandomizedSearchCV(Ridge(), {"alpha": [1, 2]}, n_iter=2)).fit(
+        FEATURES, VALUES
+    ),
+    "a search around a target": lambda: GridSearchCV(TransformedTargetRegressor(Ridge(), **LOG), {"regressor__alpha": [1]}).fit(FEATURES, POSITIVE),
+    "bins": lambda: make_pipeline(KBinsDiscretizer(strategy="uniform"), Ridge()).fit(FEATURES, VALUES),
+    "bins by number behind a scaler": lambda: make_pipeline(StandardScaler(), BINS, FOREST).fit(FEATURES, LABELS),
+    "one against one": lambda: OneVsOneClassifier(LogisticRegression()).fit(FEATURES, CLASSES),
+}
+
+
+@pytest.mark.parametrize("name", WRAPPED)
+def test_what_is_wrapped_around_a_model_goes_or_is_computed_too(name: str, tmp_path: Path) -> None:
+    source = loaded(WRAPPED[name](), tmp_path)
+    assert check_parity(source, convert_model(source), {"features": FEATURES.astype(np.float32)}, seed=0) >= 7
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        (TransformedTargetRegressor(Ridge(), func=np.log, inverse_func=np.sinh, check_inverse=False), "inverse_func: .*found sinh"),
+        (TransformedTargetRegressor(Ridge(), transformer=PowerTransformer()), "transformer: .*StandardScaler.*found PowerTransformer"),
+        (make_pipeline(FunctionTransformer(np.nan_to_num), Ridge()), "FunctionTransformer: func: .*found nan_to_num"),
+        (make_pipeline(SplineTransformer(), Ridge()), "can't convert SplineTransformer"),
+    ],
+    ids=["a way back", "a transformer of the target", "a function", "a step"],
+)
+def test_a_step_without_an_onnx_form_is_named(model: Any, said: str, tmp_path: Path) -> None:
+    source = loaded(model.fit(FEATURES, POSITIVE), tmp_path)
+    with pytest.raises(ConversionError, match=said):
+        convert_model(source)
 
 
 def test_trees_that_encode_categories_themselves_name_the_step_and_the_encoder_to_use(tmp_path: Path) -> None:

@@ -184,7 +184,7 @@ def assert_exact(source: SourceModel, data: Array, *, random_rows: int = RANDOM_
     rows = _random_rows(source, data, random_rows)
     expected, found = source.predict({"features": rows}), run_session(session, {"features": rows})
     assert compare(expected, found, rtol=TREE_RTOL) == []
-    numbers = "probabilities" if "probabilities" in expected else "prediction"
+    numbers = next(name for name, values in expected.items() if values.dtype.kind == "f")
     beside = sum(len(chunk) for chunk in boundary_rows(source.trees, data, takes_nan=source.takes_nan)) if source.trees else 0
     return Proof(
         random_rows=random_rows,

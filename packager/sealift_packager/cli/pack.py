@@ -61,7 +61,10 @@ class _Numbers(click.ParamType[tuple[float, ...]]):
     type=_PATH,
     help="Data like --data whose few rows are the golden cases, which anybody who has a bundle can read.  [default: made-up rows like the data's]",
 )
-@click.option("--metric", help="accuracy, f1, auc, mae, rmse, r2, cosine (to the source; no target), module:function.  [default: accuracy or rmse]")
+@click.option(
+    "--metric",
+    help="accuracy, f1, auc, mae, rmse, r2, cosine or agreement (with the source; no target), module:function.  [default: accuracy or rmse]",
+)
 @click.option(
     "--max-drop",
     type=float,

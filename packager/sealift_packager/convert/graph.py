@@ -88,8 +88,7 @@ def rename_outputs(model: Any, names: Iterable[str]) -> Any:
     for name in wanted:
         if name in taken and name not in renaming:
             renaming[name] = f"{name}_internal"
-    for node in result.graph.node:
-        _rename(node, renaming)
+    rename_tensors(result.graph.node, renaming)
     kept = [row for row in result.graph.output if row.name in renaming][: len(wanted)]
     for row in kept:
         row.name = renaming[row.name]
@@ -99,10 +98,12 @@ def rename_outputs(model: Any, names: Iterable[str]) -> Any:
     return result
 
 
-def _rename(node: Any, renaming: Mapping[str, str]) -> None:
-    for names in (node.input, node.output):
-        for at, name in enumerate(names):
-            names[at] = renaming.get(name, name)
+def rename_tensors(nodes: Iterable[Any], names: Mapping[str, str]) -> None:
+    """Give tensors other names, in place, wherever nodes make or take them."""
+    for node in nodes:
+        for tensors in (node.input, node.output):
+            for at, name in enumerate(tensors):
+                tensors[at] = names.get(name, name)
 
 
 def tidy(model: Any) -> Any:

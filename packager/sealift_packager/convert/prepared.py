@@ -7,28 +7,36 @@ from typing import Any
 
 import numpy as np
 
-from sealift_packager.load.missing_text import knows_missing_text
+from sealift_packager.load.missing_text import fills_text, knows_missing_text
 from sealift_packager.trees.within import fitted_parts
 
 
-def prepared(model: Any) -> Any:
+def prepared(model: Any, *, by_name: bool) -> Any:
     """The model, or a copy that differs where skl2onnx needs it.
 
     - Missing text is ``""``: a tensor of text has no NaN. (`load.scikit` asks the source with NaN for it.)
+    - A column transformer's columns are numbers, unless the graph has an input for each (``by_name``).
     - A vote's ``flatten_transform`` is off: it concerns ``transform`` alone, which is not converted.
     """
-    votes = any(type(part).__name__ == "VotingClassifier" for part in fitted_parts(model))
-    if not votes and not knows_missing_text(model):
+    concerned = {"VotingClassifier"} if by_name else {"VotingClassifier", "ColumnTransformer"}
+    if concerned.isdisjoint(type(part).__name__ for part in fitted_parts(model)) and not knows_missing_text(model):
         return model
     result = copy.deepcopy(model)
     for part in fitted_parts(result):
         if type(part).__name__ == "VotingClassifier":
             part.flatten_transform = False
-        if type(part).__name__ == "SimpleImputer" and part.statistics_.dtype == object and part.missing_values != part.missing_values:
+        if type(part).__name__ == "ColumnTransformer" and not by_name:
+            part.transformers_ = [(name, step, _numbered(part, name, columns)) for name, step, columns in part.transformers_]
+        if fills_text(part):
             part.missing_values = ""
         if hasattr(part, "categories_"):
             part.categories_ = [_named(row) for row in part.categories_]
     return result
+
+
+def _numbered(transformer: Any, name: str, columns: Any) -> Any:
+    known = transformer._transformer_to_input_indices  # noqa: SLF001
+    return list(known[name]) if name in known else columns
 
 
 def _named(categories: Any) -> Any:

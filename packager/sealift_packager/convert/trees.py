@@ -9,13 +9,15 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from sealift_packager.convert import graph
+from sealift_packager.convert.nodes import ML_OPSET, NodeWriter
 from sealift_packager.load.source import SourceModel
 from sealift_packager.trees import ensemble as kinds
-from sealift_packager.trees.ensemble import Array, Ensemble
+from sealift_packager.trees.ensemble import Array, Ensemble, Isolation
 from sealift_packager.trees.thresholds import round_down
 
-ML_OPSET: Final = 3
 _ML: Final = "ai.onnx.ml"
+#: Far above what two orders of a float64 sum differ by, far below what two different sums do.
+_HAIR: Final = 1e-12
 
 
 def convert_trees(source: SourceModel) -> Any:
@@ -43,6 +45,8 @@ def _output(name: str, ensemble: Ensemble) -> Any:
     if name == "label":
         kind = TensorProto.STRING if ensemble.classes is not None and ensemble.classes.dtype.kind in "UO" else TensorProto.INT64
         return helper.make_tensor_value_info(name, kind, ["batch"])
+    if ensemble.isolation is not None:
+        return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", 1])
     count = len(ensemble.classes) if ensemble.classes is not None else ensemble.outputs
     return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", count])
 
@@ -50,7 +54,9 @@ def _output(name: str, ensemble: Ensemble) -> Any:
 def ensemble_nodes(
     ensemble: Ensemble, rows: str, outputs: tuple[str, ...], *, prefix: str = "trees", double: bool = False, scores: bool = False
 ) -> tuple[list[Any], list[Any]]:
-    """Nodes and initializers from ``rows`` [batch, features] to ``outputs`` (``label`` and ``probabilities``, or one number per target).
+    """Nodes and initializers from ``rows`` [batch, features] to ``outputs``.
+
+    These are ``label`` and ``probabilities``, of outliers ``label`` and ``scores``, else one number per target.
 
     ``scores`` asks for a classifier's sums in the place of its probabilities, [batch, classes]: of two classes, minus and plus the one sum.
     """
@@ -60,46 +66,23 @@ def ensemble_nodes(
         raw = writer.add("Div", raw, writer.constant("divisor", np.float32(ensemble.divisor)))
     if ensemble.factor != 1:
         raw = writer.add("Mul", raw, writer.constant("factor", np.float32(ensemble.factor)))
-    if ensemble.classes is None:
+    if ensemble.isolation is not None:
+        writer.outliers(ensemble.isolation, raw, outputs)
+    elif ensemble.classes is None:
         writer.value(ensemble.link, raw, outputs[0])
     else:
         writer.classes(ensemble, raw, outputs, scores=scores)
     return writer.nodes, writer.initializers
 
 
-class _Writer:
-    """Collects nodes; each name is the prefix with a number."""
-
-    def __init__(self, prefix: str) -> None:
-        self.nodes: list[Any] = []
-        self.initializers: list[Any] = []
-        self._prefix = prefix
-
-    def add(self, operator: str, *inputs: str, output: str = "", domain: str = "", **attributes: Any) -> str:
-        """One node with one output, whose name is given back."""
-        name = output or f"{self._prefix}_{len(self.nodes)}"
-        self.nodes.append(
-            helper.make_node(operator, list(inputs), [name], name=f"{self._prefix}_{operator}_{len(self.nodes)}", domain=domain, **attributes)
-        )
-        return name
-
-    def constant(self, name: str, value: Any) -> str:
-        """An initializer."""
-        array = np.asarray(value)
-        full = f"{self._prefix}_{name}"
-        if array.dtype.kind in "UO":
-            texts: Any = [str(item).encode() for item in array.ravel()]
-            tensor = helper.make_tensor(full, TensorProto.STRING, list(array.shape), texts)
-        else:
-            tensor = numpy_helper.from_array(array, full)
-        self.initializers.append(tensor)
-        return full
+class _Writer(NodeWriter):
+    """What is written of an ensemble."""
 
     def trees(self, ensemble: Ensemble, rows: str, *, double: bool) -> str:
         """The sum of the trees."""
         attributes = _attributes(ensemble, double=double)
-        name = f"{self._prefix}_{len(self.nodes)}"
-        node = helper.make_node("TreeEnsembleRegressor", [rows], [name], name=f"{self._prefix}_sum", domain=_ML)
+        name = f"{self.prefix}_{len(self.nodes)}"
+        node = helper.make_node("TreeEnsembleRegressor", [rows], [name], name=f"{self.prefix}_sum", domain=_ML)
         node.attribute.extend(attributes)
         self.nodes.append(node)
         return name
@@ -110,6 +93,23 @@ class _Writer:
             self.add("Mul", self.add("Abs", raw), raw, output=output)
         else:
             self.add({kinds.IDENTITY: "Identity", kinds.EXP: "Exp", kinds.SIGMOID: "Sigmoid"}[link], raw, output=output)
+
+    def outliers(self, isolation: Isolation, raw: str, outputs: tuple[str, ...]) -> None:
+        """1 or -1 [batch], and the score [batch, 1].
+
+        The label is decided by the length, not by the score: the limit is a hair below what gives a score of 0, for rows that the forest was fitted
+        on may have exactly that length, and they are no outliers.
+        """
+        length = self.add("MatMul", self.add("Cast", raw, to=TensorProto.DOUBLE), self.constant("units", isolation.units.reshape(-1, 1)))
+        limit = -isolation.normal * float(np.log2(-isolation.offset)) * (1 - _HAIR)
+        below = self.add("Less", length, self.constant("limit", np.float64(limit)))
+        signs = self.add("Where", below, self.constant("outlier", np.array(-1)), self.constant("inlier", np.array(1)))
+        self.add("Reshape", signs, self.constant("flat", np.array([-1])), output=outputs[0])
+        exponent = self.add("Mul", length, self.constant("per_length", np.float64(-1 / isolation.normal)))
+        found = self.add("Neg", self.add("Pow", self.constant("two", np.float64(2)), exponent))
+        score = self.add("Sub", found, self.constant("offset", np.float64(isolation.offset)))
+        if len(outputs) > 1:
+            self.add("Cast", score, to=TensorProto.FLOAT, output=outputs[1])
 
     def classes(self, ensemble: Ensemble, raw: str, outputs: tuple[str, ...], *, scores: bool) -> None:
         """A classifier's label, and its probabilities if they are wanted."""

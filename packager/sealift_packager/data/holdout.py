@@ -19,11 +19,15 @@ from sealift_runtime.documents import nearest
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Holdout:
-    """Inputs with the dtypes and shapes that the model takes, and the truth: all arrays have the same number of rows."""
+    """Inputs with the dtypes and shapes that the model takes, and the truth: all arrays have the same number of rows.
+
+    Without a target (``has_target``) the truth is zeros.
+    """
 
     digest: Digest
     inputs: dict[str, Array]
     target: Array
+    has_target: bool = True
 
     @property
     def rows(self) -> int:
@@ -57,7 +61,7 @@ def bind(data: DataFile | ImageFolder, source: SourceModel, target: str, *, need
             advice="Leave such rows out: there is nothing to judge an answer by.",
         )
     inputs = _from_columns(arrays, source, where) if _is_table(arrays, source.inputs) else _by_name(arrays, source, where)
-    return Holdout(digest=data.digest, inputs=inputs, target=truth.reshape(len(truth), -1)[:, 0])
+    return Holdout(digest=data.digest, inputs=inputs, target=truth.reshape(len(truth), -1)[:, 0], has_target=target in data.arrays)
 
 
 def _listed(names: Iterable[str]) -> str:

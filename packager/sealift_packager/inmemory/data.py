@@ -12,7 +12,7 @@ import numpy as np
 from sealift_packager.errors import DataError
 from sealift_packager.load import detect
 from sealift_packager.load.registry import load_model
-from sealift_packager.load.scikit import FEATURES
+from sealift_packager.load.scikit_rows import FEATURES
 from sealift_packager.load.source import Array, LoadOptions
 
 FILE: Final = "holdout.npz"

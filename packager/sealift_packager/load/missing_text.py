@@ -13,9 +13,7 @@ def knows_missing_text(model: Any) -> bool:
     """Whether a step was fitted to do something with NaN among text, and none takes ``""`` for a category of its own."""
     found = False
     for part in fitted_parts(model):
-        if type(part).__name__ == "SimpleImputer":
-            statistics = np.asarray(getattr(part, "statistics_", ()))
-            found |= statistics.dtype == object and part.missing_values != part.missing_values
+        found |= fills_text(part)
         for categories in getattr(part, "categories_", ()):
             values = np.asarray(categories, dtype=object)
             if any(isinstance(item, str) and item == "" for item in values):
@@ -23,3 +21,12 @@ def knows_missing_text(model: Any) -> bool:
             texts = any(isinstance(item, str) for item in values)
             found |= texts and any(item is None or item != item for item in values)
     return found
+
+
+def fills_text(part: Any) -> bool:
+    """Whether a step is an imputer of text whose missing value is NaN. Constant numbers are objects too, as `statistics_` has them."""
+    return (
+        type(part).__name__ == "SimpleImputer"
+        and part.missing_values != part.missing_values
+        and any(isinstance(value, str) for value in getattr(part, "statistics_", ()))
+    )

@@ -1,4 +1,4 @@
-"""scikit-learn classifiers and regressors, and pipelines that end in one, from joblib or pickle."""
+"""scikit-learn models that predict, and pipelines that end in one, from joblib, pickle or skops."""
 
 from __future__ import annotations
 
@@ -14,19 +14,18 @@ from sealift_packager.errors import SourceModelError, UntrustedPickleError
 from sealift_packager.load import detect
 from sealift_packager.load.boosters import catboost_source, lightgbm_source, xgboost_source
 from sealift_packager.load.memory import bounded_memory
-from sealift_packager.load.missing_text import knows_missing_text
-from sealift_packager.load.source import Array, Arrays, LoadOptions, SourceModel
-from sealift_packager.quiet import quiet
+from sealift_packager.load.scikit_answers import answers, outputs_of
+from sealift_packager.load.scikit_rows import FEATURES, Rows
+from sealift_packager.load.source import LoadOptions, SourceModel
+from sealift_packager.load.unwrapped import unwrapped
 from sealift_packager.trees.from_estimator import library_of
 from sealift_packager.trees.from_scikit import read_scikit
 from sealift_packager.trees.within import fitted_parts, is_trees
 from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.bundle.tensors import TensorSpec
 
-FEATURES: Final = "features"
 #: Their types in a skops file are numbers and settings; what they read back is their own model format.
 SAFE_PACKAGES: Final = ("sklearn", "numpy", "scipy", "xgboost", "lightgbm", "catboost", "builtins", "collections")
-_ELSEWHERE: Final = "What is neither (an outlier detector, a clustering, a transformer) can be converted with skl2onnx and given as ONNX."
+_ELSEWHERE: Final = "What doesn't predict new rows (a transformer, DBSCAN) can be converted with skl2onnx, where that knows it, and given as ONNX."
 #: Estimators of these libraries, whatever file or pipeline they come in.
 WRAPPERS: Final[dict[str, Callable[[Any, Digest], SourceModel]]] = {
     "xgboost": xgboost_source,
@@ -39,8 +38,8 @@ def load_scikit(path: Path, options: LoadOptions) -> SourceModel:
     """Unpickle a fitted estimator; refused unless the pickle is trusted, for that runs code.
 
     Its input is one float32 tensor ``features`` [batch, columns]; where the data has columns of text, each column is
-    an input [batch, 1] of its own. A classifier gives ``label`` and ``probabilities`` [batch, classes] (only ``label`` if it
-    has no probabilities), a regressor ``prediction`` [batch, targets].
+    an input [batch, 1] of its own; for a vectorizer it is one text [batch, 1]. What comes out: `outputs_of`. A search over settings stands for the
+    model that it found.
     """
     if not options.trust_pickle:
         raise UntrustedPickleError(
@@ -82,22 +81,23 @@ def estimator_source(model: Any, digest: Digest, options: LoadOptions, where: st
     booster = WRAPPERS.get(library_of(model))
     if booster is not None:
         return booster(model, digest)
+    model = unwrapped(model, where)
     version = _check_estimator(model, where)
-    names = tuple(str(name) for name in getattr(model, "feature_names_in_", ()))
-    inputs = _inputs(model, names, options)
+    rows = Rows.of(model, options, where)
     trees = read_scikit(model)
-    missing_text = knows_missing_text(model)
+    outputs = outputs_of(model)
     return SourceModel(
         kind=detect.SCIKIT,
         framework=f"scikit-learn {version}",
         digest=digest,
         native=model,
-        predict=lambda arrays: _predict(model, names, arrays, missing_text=missing_text),
-        inputs=inputs,
-        outputs=_outputs(model),
-        columns={FEATURES: names} if names and len(inputs) == 1 and inputs[0].name == FEATURES else {},
-        takes_nan=_takes_nan(model, names, inputs),
-        trees=trees if len(inputs) == 1 and inputs[0].name == FEATURES else None,
+        predict=lambda arrays: answers(model, outputs, rows.table(arrays)),
+        inputs=rows.inputs,
+        outputs=outputs,
+        columns={FEATURES: rows.names} if rows.names and rows.plain else {},
+        takes_nan=rows.takes_nan(model),
+        trees=trees if rows.plain else None,
+        unsupervised=outputs[0] == "label" and not hasattr(model, "classes_"),
         inner=_inner_trees(model, digest) if trees is None else (),
     )
 
@@ -138,12 +138,12 @@ def _unpickle(path: Path) -> Any:
 
 def _check_estimator(model: Any, where: str) -> str:
     import sklearn
-    from sklearn.base import BaseEstimator, is_classifier, is_regressor
+    from sklearn.base import BaseEstimator
     from sklearn.exceptions import NotFittedError
     from sklearn.utils.validation import check_is_fitted
 
-    expected = "a fitted scikit-learn classifier or regressor, or a pipeline that ends in one"
-    if not isinstance(model, BaseEstimator) or not (is_classifier(model) or is_regressor(model)):
+    expected = "a fitted scikit-learn classifier, regressor, clustering, mixture or outlier detector with predict, or a pipeline that ends in one"
+    if not isinstance(model, BaseEstimator) or not outputs_of(model):
         advice = _ELSEWHERE if isinstance(model, BaseEstimator) else None
         found = f"{type(model).__module__}.{type(model).__qualname__}"
         raise SourceModelError("not a model", where=where, expected=expected, found=found, advice=advice)
@@ -151,7 +151,7 @@ def _check_estimator(model: Any, where: str) -> str:
         check_is_fitted(model)
     except NotFittedError as error:
         raise SourceModelError("the model is not fitted", where=where, expected=expected, advice="Save it after fit().") from error
-    if np.ndim(getattr(model, "classes_", [0])[0]) or (isinstance(getattr(model, "classes_", None), list)):
+    if _has_several_targets(model):
         advice = "Pack one classifier for each target."
         raise SourceModelError("several targets at once are not supported", where=where, expected="a classifier of one target", advice=advice)
     for part in fitted_parts(model):
@@ -166,67 +166,16 @@ def _check_estimator(model: Any, where: str) -> str:
     return str(sklearn.__version__)
 
 
+def _has_several_targets(model: Any) -> bool:
+    """Of a classifier: labels of several targets, or any number of labels for a row."""
+    classes = getattr(model, "classes_", None)
+    final = model.steps[-1][1] if hasattr(model, "steps") else model
+    kind = getattr(getattr(final, "_label_binarizer", None), "y_type_", "")
+    nested = isinstance(classes, list) or (classes is not None and np.ndim(classes) > 1)
+    return nested or bool(getattr(final, "multilabel_", False)) or "multilabel" in kind
+
+
 def _encodes_text(part: Any) -> bool:
     own = getattr(part, "_preprocessor", None)  # of histogram gradient boosting, which has categories of its own
     steps = fitted_parts(own) if own is not None else ()
     return any(np.asarray(row).dtype.kind not in "biuf" for step in steps for row in getattr(step, "categories_", ()))
-
-
-def _inputs(model: Any, names: tuple[str, ...], options: LoadOptions) -> tuple[TensorSpec, ...]:
-    columns = names or tuple(name for name in options.examples if name != options.target)
-    texts = [name for name in columns if name in options.examples and options.examples[name].dtype.kind in "OUST"]
-    if names and texts:
-        return tuple(TensorSpec(name=name, dtype="string" if name in texts else "float32", shape=("batch", 1)) for name in names)
-    description = "columns: " + ", ".join(names) if names else ""
-    return (TensorSpec(name=FEATURES, dtype="float32", shape=("batch", int(model.n_features_in_)), description=description),)
-
-
-def _outputs(model: Any) -> tuple[str, ...]:
-    from sklearn.base import is_classifier
-
-    if not is_classifier(model):
-        return ("prediction",)
-    return ("label", "probabilities") if hasattr(model, "predict_proba") else ("label",)
-
-
-def _predict(model: Any, names: tuple[str, ...], arrays: Arrays, *, missing_text: bool) -> dict[str, Array]:
-    table = _table(names, arrays, missing_text=missing_text)
-    with quiet():  # an encoder warns of what it was told to ignore
-        found = np.asarray(model.predict(table))
-        shares = np.asarray(model.predict_proba(table), np.float32) if hasattr(model, "classes_") and hasattr(model, "predict_proba") else None
-    if not hasattr(model, "classes_"):
-        return {"prediction": found.reshape(len(found), -1).astype(np.float32)}
-    label = {"label": found.astype(object) if found.dtype.kind in "UO" else found.astype(np.int64)}
-    return label if shares is None else label | {"probabilities": shares}
-
-
-def _table(names: tuple[str, ...], arrays: Arrays, *, missing_text: bool) -> Any:
-    import pandas as pd
-
-    if FEATURES in arrays and len(arrays) == 1:
-        values = arrays[FEATURES].astype(np.float64)
-        return pd.DataFrame(values, columns=list(names)) if names else values
-    columns = {name: values.reshape(-1) for name, values in arrays.items()}
-    if missing_text:
-        columns = {name: np.where(values == "", np.nan, values) if values.dtype == object else values for name, values in columns.items()}
-    return pd.DataFrame(columns)
-
-
-def _takes_nan(model: Any, names: tuple[str, ...], inputs: tuple[TensorSpec, ...]) -> bool:
-    """Whether a number may be missing: as the model says, or as it shows, for a table's imputers stand in single columns."""
-    from sklearn.utils import get_tags
-
-    if get_tags(model).input_tags.allow_nan:
-        return True
-    return any(_answers_nan(model, names, inputs, spec.name) for spec in inputs if spec.numpy_dtype.kind == "f")
-
-
-def _answers_nan(model: Any, names: tuple[str, ...], inputs: tuple[TensorSpec, ...], missing: str) -> bool:
-    arrays = {spec.name: np.full((1, int(spec.shape[1])), "" if spec.dtype == "string" else 0, spec.numpy_dtype) for spec in inputs}
-    arrays[missing] = np.full_like(arrays[missing], np.nan)
-    try:
-        with quiet():
-            model.predict(_table(names, arrays, missing_text=True))
-    except Exception:  # noqa: BLE001  # whatever it says, it is a no
-        return False
-    return True

@@ -41,7 +41,8 @@ class SourceModel:
     ``kind`` is a key of the loaders and of the converters. ``predict`` answers a request as the framework does; its
     outputs have the names that the converted graph is to give them. ``columns`` names the columns of a rank-2 input
     made of a table's columns, where they have names. ``native`` is the framework's own object, for the converter. ``trees`` is there where the
-    whole model is a tree ensemble of one input; ``inner`` are models within this one that are proved by themselves.
+    whole model is a tree ensemble of one input; ``inner`` are models within this one that are proved by themselves. ``unsupervised`` says
+    that there need be no truth: labels are what the model itself found (clusters, outliers).
     """
 
     kind: str
@@ -55,3 +56,4 @@ class SourceModel:
     takes_nan: bool = False
     trees: Ensemble | None = None
     inner: tuple[SourceModel, ...] = ()
+    unsupervised: bool = False

@@ -27,7 +27,7 @@ class Metric:
     """A score of predictions against the truth.
 
     ``by_row`` gives each row's contribution where ``score`` is their mean. ``relative_budget``: the scale of the score is the data's own,
-    so the default budget is a share of it. ``against_source``: the truth is what the source's first float output says [rows, values], so no
+    so the default budget is a share of it. ``against_source``: the truth is this of the source's own answers [rows, …], so no
     target is needed. ``row_budget`` is the largest loss of any single row, in budgets; None where single rows may be lost.
     """
 
@@ -36,7 +36,7 @@ class Metric:
     score: Callable[[Array, Prediction], float]
     by_row: Callable[[Array, Prediction], Array] | None = None
     relative_budget: bool = False
-    against_source: bool = False
+    against_source: Callable[[Prediction], Array] | None = None
     row_budget: float | None = None
 
     def default_budget(self, reference: float) -> float:
@@ -124,6 +124,10 @@ def first_floats(prediction: Prediction) -> Array:
     return _need(found, "a float output", "cosine")
 
 
+def _own_labels(prediction: Prediction) -> Array:
+    return _need(prediction.label, "labels", "agreement")
+
+
 METRICS: Final[dict[str, Metric]] = {
     metric.name: metric
     for metric in (
@@ -133,7 +137,8 @@ METRICS: Final[dict[str, Metric]] = {
         Metric(name="mae", higher_is_better=False, score=_mean(_absolute_errors), by_row=_absolute_errors, relative_budget=True),
         Metric(name="rmse", higher_is_better=False, score=_rmse, relative_budget=True),
         Metric(name="r2", higher_is_better=True, score=_r2),
-        Metric(name="cosine", higher_is_better=True, score=_mean(_cosines), by_row=_cosines, against_source=True, row_budget=5.0),
+        Metric(name="cosine", higher_is_better=True, score=_mean(_cosines), by_row=_cosines, against_source=first_floats, row_budget=5.0),
+        Metric(name="agreement", higher_is_better=True, score=_mean(_hits), by_row=_hits, against_source=_own_labels),
     )
 }
 
@@ -164,8 +169,10 @@ def _own(function: Callable[..., Any], name: str, target: Array, prediction: Pre
         raise DataError(message, where=f"--metric {name}", expected=expected) from error
 
 
-def guess_metric(prediction: Prediction) -> Metric:
-    """Accuracy where the model gives classes, else RMSE."""
+def guess_metric(prediction: Prediction, *, has_truth: bool = True) -> Metric:
+    """Accuracy where the model gives classes, else RMSE; without a truth, how often labels are the source's own."""
+    if not has_truth:
+        return METRICS["agreement"]
     if prediction.value is None and prediction.label is not None:
         return METRICS["accuracy"]
     return METRICS["rmse"]

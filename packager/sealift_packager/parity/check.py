@@ -9,6 +9,7 @@ import numpy as np
 from sealift_packager.convert.registry import convert_model
 from sealift_packager.convert.result import Converted
 from sealift_packager.errors import ConversionError, ParityError
+from sealift_packager.load import detect
 from sealift_packager.load.source import Arrays, SourceModel
 from sealift_packager.parity.compare import compare
 from sealift_packager.parity.inputs import hard_inputs
@@ -47,10 +48,17 @@ def check_parity(source: SourceModel, converted: Converted, holdout: Arrays | No
                 where="model.onnx",
                 expected=f"what {source.framework} gives",
                 found="; ".join(map(str, differences)),
-                advice="The build stops here; nothing was written.",
+                advice=_advice(source),
             )
         agreed += 1
     return agreed + _thresholds(source, converted, holdout, seed) + sum(_inner(part, seed) for part in source.inner)
+
+
+def _advice(source: SourceModel) -> str:
+    step = (
+        " One of its steps is converted otherwise than it computes: change its options, or take another one." if source.kind == detect.SCIKIT else ""
+    )
+    return f"The build stops here; nothing was written.{step}"
 
 
 def _inner(part: SourceModel, seed: int) -> int:
@@ -75,7 +83,7 @@ def _thresholds(source: SourceModel, converted: Converted, holdout: Arrays | Non
                 where="model.onnx",
                 expected=f"what {source.framework} gives",
                 found="; ".join(map(str, differences)),
-                advice="The build stops here; nothing was written.",
+                advice=_advice(source),
             )
         agreed += 1
     return agreed

@@ -12,7 +12,7 @@ from sealift_packager.load.source import Array, Arrays
 #: |a−b| ≤ ATOL_SHARE·(largest finite |b| of the output) + RTOL·|b|: float32 against the source's own arithmetic.
 RTOL: Final = 1e-3
 ATOL_SHARE: Final = 1e-5
-#: A label may differ where the source's own two best probabilities are this near.
+#: A label may differ where the source's own two best probabilities are this near, or its two least distances as a share of the largest.
 TIE: Final = 1e-5
 SHOWN_ROWS: Final = 5
 
@@ -36,18 +36,18 @@ class Difference:
 
 def compare(reference: Arrays, found: Arrays, *, rtol: float = RTOL) -> list[Difference]:
     """Every output of ``reference`` that ``found`` lacks or has otherwise; empty if they agree."""
-    differences = [_compare(name, expected, found.get(name), reference.get("probabilities"), rtol) for name, expected in reference.items()]
+    differences = [_compare(name, expected, found.get(name), _preferences(reference), rtol) for name, expected in reference.items()]
     return [row for row in differences if row is not None]
 
 
-def _compare(name: str, expected: Array, found: Array | None, probabilities: Array | None, rtol: float) -> Difference | None:
+def _compare(name: str, expected: Array, found: Array | None, preferences: Array | None, rtol: float) -> Difference | None:
     rows = len(expected) if expected.ndim else 1
     if found is None or found.shape != expected.shape:
         shape = "nothing" if found is None else str(list(found.shape))
         return Difference(output=name, rows=tuple(range(rows)), total_rows=rows, worst=np.inf, expected=str(list(expected.shape)), found=shape)
     wrong, distance = _wrong(expected, found, rtol)
-    if name == "label" and probabilities is not None:
-        wrong &= ~_tied(probabilities)
+    if name == "label" and preferences is not None and wrong.ndim == 1:
+        wrong &= ~_tied(preferences)
     if not wrong.any():
         return None
     at = np.unravel_index(int(np.where(wrong, distance, -1).argmax()), wrong.shape) if wrong.ndim else ()
@@ -71,9 +71,18 @@ def _wrong(expected: Array, found: Array, rtol: float) -> tuple[Array, Array]:
     return ~same & (distance > ATOL_SHARE * size.max(initial=0) + rtol * size), distance
 
 
-def _tied(probabilities: Array) -> Array:
-    if probabilities.shape[1] < 2:
-        return np.ones(len(probabilities), dtype=bool)
-    best = np.sort(probabilities, axis=1)
+def _preferences(reference: Arrays) -> Array | None:
+    """[rows, classes]: by what the source chose its labels, at most 1; None where it doesn't say."""
+    if "distances" in reference:
+        distances = reference["distances"]
+        shares: Array = -distances / np.maximum(distances.max(axis=1, keepdims=True), np.finfo(np.float32).tiny)
+        return shares
+    return reference.get("probabilities")
+
+
+def _tied(preferences: Array) -> Array:
+    if preferences.shape[1] < 2:
+        return np.ones(len(preferences), dtype=bool)
+    best = np.sort(preferences, axis=1)
     tied: Array = best[:, -1] - best[:, -2] <= TIE
     return tied

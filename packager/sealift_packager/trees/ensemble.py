@@ -20,6 +20,7 @@ SIGMOIDS: Final = "sigmoids"
 SQUARE: Final = "signed square"
 #: Sums that are probabilities already (forests).
 PROBABILITIES: Final = "probabilities"
+ISOLATION: Final = "isolation"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,10 +43,23 @@ class Tree:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Isolation:
+    """What makes outlier scores of an ensemble's sums (Liu, Ting, Zhou 2008): ``score = -2 ** (-length / normal) - offset``.
+
+    ``length`` is the sums times their ``units``, added up in float64. A row is an outlier (-1) if its score is below 0.
+    """
+
+    units: Array
+    normal: float
+    offset: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Ensemble:
     """The sum of trees and what is made of it: ``link(base + scale · Σ trees)``.
 
-    ``classes`` are the labels of a classifier, None of a regressor. ``narrow`` says that the source rounds rows to float32 itself.
+    ``classes`` are the labels of a classifier, None of a regressor; ``isolation`` is there with the link of that name.
+    ``narrow`` says that the source rounds rows to float32 itself.
     """
 
     trees: tuple[Tree, ...]
@@ -57,6 +71,7 @@ class Ensemble:
     factor: float = 1.0
     classes: Array | None = None
     narrow: bool = False
+    isolation: Isolation | None = None
 
     @property
     def splits(self) -> int:

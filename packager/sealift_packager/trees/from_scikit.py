@@ -1,4 +1,4 @@
-"""scikit-learn's trees, forests, gradient boosting and histogram gradient boosting."""
+"""scikit-learn's trees, forests, gradient boosting, histogram gradient boosting and isolation forests."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from sealift_packager.trees import ensemble as kinds
 from sealift_packager.trees.builder import TreeBuilder, equal_to
 from sealift_packager.trees.ensemble import Array, Ensemble, Tree
+from sealift_packager.trees.isolation import read_isolation
 
 
 def read_scikit(model: Any) -> Ensemble | None:
@@ -176,4 +177,5 @@ READERS: Final[dict[str, Callable[[Any], Ensemble | None]]] = {
     "ForestRegressor": _forest,
     "BaseGradientBoosting": _boosting,
     "BaseHistGradientBoosting": _histogram,
+    "IsolationForest": lambda model: read_isolation(model, _tree),
 }

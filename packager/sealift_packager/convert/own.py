@@ -1,0 +1,57 @@
+"""scikit-learn's classes that are written here instead of by skl2onnx, each by a converter and a shape calculator of its form."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, Final
+
+import numpy as np
+
+from sealift_packager.convert.bins import shape_of_bins, write_bins
+from sealift_packager.convert.imputer import shape_of_imputer, write_imputer
+from sealift_packager.convert.inner_trees import shape_of_trees, write_trees
+from sealift_packager.convert.k_means import shape_of_k_means, write_k_means
+from sealift_packager.convert.one_hot import shape_of_one_hot, write_one_hot
+from sealift_packager.convert.text import shape_of_vectorizer, shape_of_weights, write_vectorizer, write_weights
+from sealift_packager.convert.transformed import (
+    shape_of_function_transformer,
+    shape_of_target_regressor,
+    write_function_transformer,
+    write_target_regressor,
+)
+from sealift_packager.errors import ConversionError
+from sealift_packager.trees.from_estimator import read_estimator
+from sealift_packager.trees.within import fitted_parts, is_trees
+
+Pair = tuple[Callable[..., None], Callable[..., None]]
+
+OWN: Final[dict[str, Pair]] = {
+    "FunctionTransformer": (write_function_transformer, shape_of_function_transformer),
+    "KBinsDiscretizer": (write_bins, shape_of_bins),
+    "KMeans": (write_k_means, shape_of_k_means),
+    "MiniBatchKMeans": (write_k_means, shape_of_k_means),
+    "OneHotEncoder": (write_one_hot, shape_of_one_hot),
+    "SimpleImputer": (write_imputer, shape_of_imputer),
+    "TfidfTransformer": (write_weights, shape_of_weights),
+    "TransformedTargetRegressor": (write_target_regressor, shape_of_target_regressor),
+}
+#: These have text alone to tell what they give, which is no float32 or float64.
+_OF_TEXT: Final = ("CountVectorizer", "TfidfVectorizer")
+
+
+def own_converters(model: Any, *, double: bool) -> tuple[dict[type, Any], dict[type, Any]]:
+    """Converters and shape calculators, by the classes in the model that they are for; ``double`` says that numbers are float64."""
+    pairs: dict[type, Pair] = {}
+    for part in fitted_parts(model):
+        name = type(part).__name__
+        if name == "KNNImputer" and np.isnan(part._fit_X).any():  # noqa: SLF001
+            advice = "Use SimpleImputer, or impute before the model."
+            raise ConversionError("neighbours with gaps of their own have no ONNX form", where=name, advice=advice)
+        if is_trees(part) and read_estimator(part) is not None:
+            pairs[type(part)] = write_trees, shape_of_trees
+        elif name in OWN:
+            pairs[type(part)] = OWN[name]
+        elif name in _OF_TEXT:
+            pairs[type(part)] = functools.partial(write_vectorizer, double=double), functools.partial(shape_of_vectorizer, double=double)
+    return {kind: pair[0] for kind, pair in pairs.items()}, {kind: pair[1] for kind, pair in pairs.items()}

@@ -1,0 +1,112 @@
+"""Texts go in as they are: every token counts as scikit-learn counts it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.compose import make_column_transformer
+from sklearn.decomposition import TruncatedSVD
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer, TfidfTransformer, TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import MultinomialNB
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+import sealift_packager
+from sealift_packager.convert.registry import convert_model
+from sealift_packager.errors import ConversionError
+from sealift_packager.load.registry import load_model
+from sealift_packager.load.source import Array, LoadOptions, SourceModel
+from sealift_packager.parity.check import check_parity
+
+DRAW = np.random.default_rng(0)
+WORDS = ["the", "a", "good", "bad", "Film", "of", "great", "awful", "don't", "e-mail", "über", "3D", "x", "größe", "плохо", "film_noir", "  ", "\n"]
+TEXTS = np.array([" ".join(DRAW.choice(WORDS, DRAW.integers(0, 12))) for _ in range(200)], dtype=object)
+LABELS = np.array(["good" in text or "great" in text for text in TEXTS], dtype=int)
+#: Empty, of words that nobody knows, of stop words alone, of single letters.
+HARD = np.array(["", "   ", "unheard of", "the of a", "x y z", "GOOD good Good", "film-film_noir film"], dtype=object)
+
+
+def loaded(model: Any, folder: Path, **examples: Array) -> SourceModel:
+    joblib.dump(model, folder / "m")
+    return load_model(folder / "m", LoadOptions(trust_pickle=True, examples=examples or {"text": TEXTS}))
+
+
+def agreed(source: SourceModel) -> int:
+    rows = {source.inputs[0].name: np.concatenate([HARD, TEXTS]).reshape(-1, 1)}
+    return check_parity(source, convert_model(source), rows, seed=0)
+
+
+VECTORIZERS = {
+    "tf-idf": TfidfVectorizer(),
+    "stop words before pairs": TfidfVectorizer(ngram_range=(1, 2), stop_words="english", min_df=2),
+    "pairs over what is no word": CountVectorizer(ngram_range=(2, 2)),
+    "triples": CountVectorizer(ngram_range=(1, 3), max_features=50),
+    "sublinear": TfidfVectorizer(sublinear_tf=True, norm="l1"),
+    "counts of one": CountVectorizer(binary=True),
+    "no idf, no norm": TfidfVectorizer(use_idf=False, norm=None),
+    "letters as they are": CountVectorizer(lowercase=False),
+    "words of one letter": CountVectorizer(token_pattern=r"(?u)\b\w+\b"),
+    "a class of characters": TfidfVectorizer(token_pattern=r"[a-zA-Z]+"),
+    "a vocabulary of one's own": CountVectorizer(vocabulary=["good", "bad", "über"]),
+}
+
+
+@pytest.mark.parametrize("name", VECTORIZERS)
+def test_words_are_counted_and_weighted_as_in_scikit_learn(name: str, tmp_path: Path) -> None:
+    source = loaded(make_pipeline(VECTORIZERS[name], LogisticRegression()).fit(TEXTS, LABELS), tmp_path)
+    assert [(spec.name, spec.dtype, spec.shape) for spec in source.inputs] == [("text", "string", ("batch", 1))]
+    assert agreed(source) >= 7
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        (CountVectorizer(), MultinomialNB()),
+        (CountVectorizer(), TfidfTransformer(sublinear_tf=True), TruncatedSVD(5, random_state=0), LogisticRegression()),
+        (TfidfVectorizer(), RandomForestClassifier(10, random_state=0)),
+    ],
+    ids=lambda steps: type(steps[-1]).__name__,
+)
+def test_what_comes_behind_a_vectorizer_agrees_and_keeps_its_batch_free(steps: Any, tmp_path: Path) -> None:
+    source = loaded(make_pipeline(*steps).fit(TEXTS, LABELS), tmp_path)
+    assert agreed(source) >= 7
+    assert {spec.shape[0] for spec in convert_model(source).outputs} == {"batch"}
+
+
+def test_a_table_may_have_a_column_of_prose(tmp_path: Path) -> None:
+    table = pd.DataFrame({"body": TEXTS, "length": [float(len(text)) for text in TEXTS]})
+    columns = make_column_transformer((TfidfVectorizer(), "body"), (StandardScaler(), ["length"]))
+    source = loaded(make_pipeline(columns, LogisticRegression()).fit(table, LABELS), tmp_path, **{name: table[name].to_numpy() for name in table})
+    rows = {"body": TEXTS.reshape(-1, 1), "length": table[["length"]].to_numpy(np.float32)}
+    assert check_parity(source, convert_model(source), rows, seed=0) >= 7
+
+
+def test_a_classifier_of_texts_packs(tmp_path: Path) -> None:
+    model = make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(TEXTS, LABELS)
+    data = pd.DataFrame({"review": TEXTS, "target": LABELS})
+    packed = sealift_packager.pack(model, name="m", data=data, profile="x86-64-avx2", out=tmp_path / "out")
+    assert [spec.name for spec in packed.manifests["x86-64-avx2"].inputs] == ["review"]
+
+
+@pytest.mark.parametrize(
+    ("vectorizer", "said"),
+    [
+        (TfidfVectorizer(analyzer="char_wb"), "analyzer: .*expected 'word', found 'char_wb'"),
+        (TfidfVectorizer(strip_accents="unicode"), "strip_accents: .*expected None, found 'unicode'"),
+        (TfidfVectorizer(tokenizer=str.split, token_pattern=None), "tokenizer: .*found 'split'.*before the model"),
+        (TfidfVectorizer(token_pattern=r"\d+(?=x)|\w+"), "token_pattern: .*the default"),
+        (HashingVectorizer(n_features=16), "can't convert HashingVectorizer"),
+    ],
+    ids=lambda row: type(row).__name__,
+)
+def test_what_has_no_onnx_form_names_the_option(vectorizer: Any, said: str, tmp_path: Path) -> None:
+    source = loaded(make_pipeline(vectorizer, LogisticRegression()).fit(TEXTS, LABELS), tmp_path)
+    with pytest.raises(ConversionError, match=said):
+        convert_model(source)
