@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -36,4 +37,4 @@ def load_model(path: Path, options: LoadOptions) -> SourceModel:
     kind = detect.kind_of(path, options.kind)
     if options.factory and kind != detect.TORCH_STATE:
         raise SourceModelError("a factory goes with a torch state dict", where=str(path), found=kind, advice="Leave --factory out.")
-    return LOADERS[kind](path, options)
+    return dataclasses.replace(LOADERS[kind](path, options), place=options.place)
