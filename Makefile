@@ -60,7 +60,7 @@ test-runtime: $(CLEAN)/.ready  ## Run tests/runtime where only the runtime wheel
 	$(CLEAN)/bin/pip install --quiet --disable-pip-version-check --no-deps --force-reinstall ./runtime
 	$(CLEAN)/bin/python -m pytest tests/runtime $(PYTEST_FLAGS)
 
-acceptance: $(VENV)/.ready  ## Run what takes long: trees on 100,000 rows, all bad models
+acceptance: $(VENV)/.ready  ## Run what takes long: trees on 100,000 rows, all bad models, a model of 2.25 GiB
 	$(BIN)/python -m pytest -q -s tests/acceptance
 
 check: $(VENV)/.ready  ## Lint, types, import contracts, docs against the real commands

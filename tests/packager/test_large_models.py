@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+import torch
 from onnx import helper, numpy_helper
+from torch import nn
 
 from sealift_packager import artifact, tensors
 from sealift_packager.convert.registry import convert_model
@@ -101,6 +103,14 @@ def test_the_bundle_answers_as_one_of_a_model_that_was_built_whole(packed: Packe
     assert list(compare_graphs(tmp_path / "large-bundle", tmp_path / "whole-bundle")) == []
 
 
+def test_an_agent_answers_from_the_bundle_as_the_weights_say(packed: Packed, source: Path, tmp_path: Path) -> None:
+    artifact.unpack(packed.directory, "any-cpu", tmp_path / "bundle")
+    rows = {"x": np.random.default_rng(7).standard_normal((2, WIDTHS[0]), dtype=np.float32)}
+    found, expected = ModelSession.open(tmp_path / "bundle").run(rows)["y"], large.answer(source, WIDTHS, rows["x"])
+    cosine = (found * expected).sum(axis=1) / np.linalg.norm(found, axis=1) / np.linalg.norm(expected, axis=1)
+    assert (cosine > 0.98).all()
+
+
 def test_its_weights_are_files_in_the_bundle_whatever_their_size(packed: Packed, tmp_path: Path) -> None:
     artifact.unpack(packed.directory, "any-cpu", tmp_path / "bundle")
     graph = onnx.load(tmp_path / "bundle" / files.GRAPH, load_external_data=False)
@@ -187,3 +197,28 @@ def test_weights_that_can_be_no_references_still_have_to_fit_into_the_graph(tmp_
     made = model(nodes, [value("x", ["n", 64])], [value("y", ["n", 64])], [halves])
     with pytest.raises(SourceModelError, match="for one protobuf message"):
         load_model(external(made, tmp_path), LoadOptions(place=WeightPlace(inline_bytes=1000)))
+
+
+class Wide(nn.Module):
+    """Two layers, the second's weights stored the other way around."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.first = nn.Linear(64, 128)
+        self.second = nn.Parameter(torch.randn(128, 8))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.tanh(self.first(x)) @ self.second
+
+
+def test_a_torch_program_is_exported_with_its_weights_in_a_file(tmp_path: Path) -> None:
+    examples = (torch.ones(2, 64),)
+    program = torch.export.export(Wide().eval(), examples, dynamic_shapes=({0: torch.export.Dim("batch")},))
+    torch.export.save(program, tmp_path / "m.pt2")
+    place = WeightPlace(inline_bytes=1000, folder=tmp_path)
+    loaded = load_model(tmp_path / "m.pt2", LoadOptions(place=place, examples={"x": examples[0].numpy()}))
+    converted = convert_model(loaded)
+    assert tensors.refers(converted.model)
+    assert converted.model.ByteSize() < 5000
+    assert check_parity(loaded, converted, None, seed=0) >= 5

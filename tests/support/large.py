@@ -38,6 +38,17 @@ def chain(folder: Path, widths: Sequence[int], *, seed: int = 0) -> Path:
     return folder / "model.onnx"
 
 
+def answer(folder: Path, widths: Sequence[int], x: Any) -> Any:
+    """What `chain` computes, by numpy from the file of weights."""
+    initializers = {row.name: row for row in onnx.load(folder / "model.onnx", load_external_data=False).graph.initializer}
+    for at in range(len(widths) - 1):
+        row = initializers[f"w{at}"]
+        offset = int(next(entry.value for entry in row.external_data if entry.key == "offset"))
+        matrix = np.memmap(folder / "weights.bin", np.float32, mode="r", offset=offset, shape=tuple(row.dims))
+        x = np.tanh(x @ (matrix.T if at % 2 else matrix) + onnx.numpy_helper.to_array(initializers[f"b{at}"]))
+    return x
+
+
 def rows(path: Path, width: int, count: int) -> Path:
     """Random rows for `chain`."""
     np.savez(path, x=np.random.default_rng(1).standard_normal((count, width), dtype=np.float32))
