@@ -16,6 +16,7 @@ from sealift_packager import artifact, tensors
 from sealift_packager.convert.registry import convert_model
 from sealift_packager.diff.graphs import compare_graphs
 from sealift_packager.errors import ConversionError, SourceModelError
+from sealift_packager.inmemory import model as inmemory
 from sealift_packager.load.registry import load_model
 from sealift_packager.load.source import LoadOptions, WeightPlace
 from sealift_packager.parity.check import check_parity
@@ -24,10 +25,11 @@ from sealift_packager.request import PackRequest
 from sealift_packager.session import Settings, open_session, run_session
 from sealift_packager.stages.store import StageStore
 from sealift_runtime.bundle import files
+from sealift_runtime.bundle.profile import HardwareProfile
 from sealift_runtime.engine.session import ModelSession
 from support import large
 from support.models import make_profile
-from support.packing import CREATED, KEY
+from support.packing import CREATED, KEY, elsewhere
 
 WIDTHS = (256, 512, 384, 16)
 #: Instead of 1,920 MiB: less than the matrices, more than the biases.
@@ -53,12 +55,15 @@ def model(nodes: list[Any], inputs: list[Any], outputs: list[Any], initializers:
     return helper.make_model(made, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
 
 
-def build(folder: Path, out: Path, inline_bytes: int, **changes: Any) -> Packed:
+HERE = make_profile(precisions=TRIED, objective=("size",), threads=(1, 2))
+
+
+def build(folder: Path, out: Path, inline_bytes: int, *, profile: HardwareProfile = HERE, cache: StageStore | None = None) -> Packed:
     request = PackRequest(
         model=folder / "model.onnx",
         name="large",
         version="1.0.0",
-        profiles=(make_profile(precisions=TRIED, objective=("size",), threads=(1, 2)),),
+        profiles=(profile,),
         out=out,
         data=folder / "rows.npz",
         metric="cosine",
@@ -66,7 +71,7 @@ def build(folder: Path, out: Path, inline_bytes: int, **changes: Any) -> Packed:
         created=CREATED,
         measure_seconds=0.2,
     )
-    return pack(request, inline_bytes=inline_bytes, **changes)
+    return pack(request, inline_bytes=inline_bytes, cache=cache)
 
 
 @pytest.fixture(scope="module")
@@ -119,14 +124,14 @@ def test_its_weights_are_files_in_the_bundle_whatever_their_size(packed: Packed,
 
 
 def test_stages_that_hold_a_graph_are_not_cached_and_the_others_are(source: Path, tmp_path: Path) -> None:
-    store = StageStore(tmp_path / "cache")
-    first = build(source, tmp_path / "first", LIMIT, cache=store)
+    store, profile = StageStore(tmp_path / "cache"), elsewhere()
+    first = build(source, tmp_path / "first", LIMIT, profile=profile, cache=store)
     kept = b"".join(path.read_bytes() for path in (tmp_path / "cache").rglob("*.stage"))
     assert kept
     assert b"weights.bin" not in kept
     assert str(tmp_path).encode() not in kept
-    second = build(source, tmp_path / "a-longer-name-for-second", LIMIT, cache=store)
-    assert second.manifests["any-cpu"].evaluation.candidates == first.manifests["any-cpu"].evaluation.candidates
+    second = build(source, tmp_path / "a-longer-name-for-second", LIMIT, profile=profile, cache=store)
+    assert second.manifests[profile.name].evaluation.candidates == first.manifests[profile.name].evaluation.candidates
 
 
 def test_the_converted_graph_holds_no_weights_and_is_proved_against_its_source(source: Path) -> None:
@@ -195,8 +200,18 @@ def test_weights_that_can_be_no_references_still_have_to_fit_into_the_graph(tmp_
     halves.CopyFrom(helper.make_tensor("w", onnx.TensorProto.BFLOAT16, [64, 64], np.ones(4096, np.float32)))
     nodes = [helper.make_node("Cast", ["w"], ["f"], to=onnx.TensorProto.FLOAT), helper.make_node("MatMul", ["x", "f"], ["y"])]
     made = model(nodes, [value("x", ["n", 64])], [value("y", ["n", 64])], [halves])
-    with pytest.raises(SourceModelError, match="for one protobuf message"):
+    with pytest.raises(SourceModelError, match="what one protobuf message can hold"):
         load_model(external(made, tmp_path), LoadOptions(place=WeightPlace(inline_bytes=1000)))
+
+
+def test_a_live_model_that_large_is_handed_over_with_its_weights_in_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inmemory, "INLINE_BYTES", 1000)
+    made = model([helper.make_node("MatMul", ["x", "w"], ["y"])], [value("x", ["n", 1100])], [value("y", ["n", 1024])], [weights("w", 1100, 1024)])
+    path = inmemory.write_model(made, tmp_path, None)
+    assert path.stat().st_size < 1000
+    loaded = load_model(path, LoadOptions(place=WeightPlace(inline_bytes=1000)))
+    rows = np.ones((1, 1100), np.float32)
+    np.testing.assert_allclose(loaded.predict({"x": rows})["y"], rows @ numpy_helper.to_array(made.graph.initializer[0]), rtol=1e-3, atol=1e-3)
 
 
 class Wide(nn.Module):

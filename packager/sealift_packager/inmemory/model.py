@@ -14,6 +14,7 @@ from sealift_packager.errors import SourceModelError
 from sealift_packager.load.source import INLINE_BYTES
 from sealift_packager.load.torch_common import forward_inputs
 from sealift_packager.quiet import quiet
+from sealift_packager.tensors import size_bytes
 
 _EXPECTED: Final = "a path, a scikit-learn estimator, an XGBoost, LightGBM or CatBoost model, an nn.Module, an exported program, or an ONNX model"
 
@@ -50,7 +51,7 @@ def write_model(model: Any, folder: Path, data: Path | None, example_inputs: Any
 
 def _save_graph(model: Any, path: Path) -> Path:
     """In one message where it fits; else with its weights beside it."""
-    if model.ByteSize() > INLINE_BYTES:
+    if sum(map(size_bytes, model.graph.initializer)) > INLINE_BYTES:  # ByteSize fails beyond 2 GiB
         assemble.write_model(model, path.parent)
     else:
         path.write_bytes(model.SerializeToString(deterministic=True))
