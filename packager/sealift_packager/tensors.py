@@ -54,7 +54,7 @@ def model_bytes(model: Any) -> int:
     """Graph and weights, as if these were inside: where files lie doesn't count."""
     rows = [row for row in model.graph.initializer if is_reference(row)]
     places = sum(entry.ByteSize() for row in rows for entry in row.external_data)
-    return int(model.ByteSize()) - places + sum(map(size_bytes, rows))
+    return int(int(model.ByteSize()) - places + sum(map(size_bytes, rows)))
 
 
 def values(tensor: Any, folder: Path | None = None) -> Array:
