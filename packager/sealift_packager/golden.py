@@ -55,15 +55,21 @@ def make_golden(
 
     Tolerances come from the spread over optimization levels and threads.
     """
-    sessions = [open_session(model, dataclasses.replace(settings, entries=entries or {}), where="model.onnx") for settings in VARIATIONS]
-    requests = _made_up(inputs, holdout, seed) if rows is None else _chosen(inputs, rows)
-    tried = [(case, [run_session(session, case) for session in sessions]) for case in requests]
+    requests = list(_made_up(inputs, holdout, seed) if rows is None else _chosen(inputs, rows))
+    answers = [_answers(model, dataclasses.replace(settings, entries=entries or {}), requests) for settings in VARIATIONS]
+    tried = list(zip(requests, zip(*answers, strict=True), strict=True))
     stable = [row for row in tried if _agree(row[1])] or tried
     most = CASES if rows is None else len(stable)
     kept = [*stable[: most - 1], stable[-1]] if len(stable) > most else stable
-    cases = tuple(GoldenCase(inputs=case, outputs=answers[-2]) for case, answers in kept)  # [-2]: all optimizations, one thread
+    cases = tuple(GoldenCase(inputs=case, outputs=found[-2]) for case, found in kept)  # [-2]: all optimizations, one thread
     floor = FLOORS.get(precision, INT8_FLOOR)
-    return Golden(cases=cases, info=GoldenInfo(cases=len(cases), rtol=RTOL, atol=_tolerance([answers for _, answers in kept], floor)))
+    return Golden(cases=cases, info=GoldenInfo(cases=len(cases), rtol=RTOL, atol=_tolerance([found for _, found in kept], floor)))
+
+
+def _answers(model: Any, settings: Settings, requests: Sequence[Arrays]) -> list[dict[str, Array]]:
+    """One session at a time: each may hold a copy of the weights."""
+    session = open_session(model, settings, where="model.onnx")
+    return [run_session(session, case) for case in requests]
 
 
 def _made_up(specs: Sequence[TensorSpec], holdout: Arrays | None, seed: int) -> Iterator[dict[str, Array]]:

@@ -11,6 +11,7 @@ from sealift_packager.assemble.output import building, check_free
 from sealift_packager.assemble.release import write_release
 from sealift_packager.data.files import data_tools
 from sealift_packager.inmemory.functions import given_as_files
+from sealift_packager.load.source import INLINE_BYTES, WeightPlace
 from sealift_packager.lock.evidence import Evidence
 from sealift_packager.lock.lockfile import Lock, ProfileLock, check_choice, check_inputs, check_profile
 from sealift_packager.profile_build import ProfileBuild, build_profile
@@ -45,7 +46,14 @@ class Packed:
     node_errors: dict[str, Mapping[str, Mapping[str, NodeError]]] = dataclasses.field(default_factory=dict)
 
 
-def pack(request: PackRequest, progress: Progress | None = None, *, cache: StageStore | None = None, lock: Lock | None = None) -> Packed:
+def pack(
+    request: PackRequest,
+    progress: Progress | None = None,
+    *,
+    cache: StageStore | None = None,
+    lock: Lock | None = None,
+    inline_bytes: int = INLINE_BYTES,
+) -> Packed:
     """Build a release.
 
     1. The output place must be free, and the lock (if there is one) must be of the same source, data, options and tools. A
@@ -54,22 +62,24 @@ def pack(request: PackRequest, progress: Progress | None = None, *, cache: Stage
     3. For each profile: build candidates, measure (or believe the lock), choose, make golden cases and baseline, write and sign the bundle.
     4. Put all into an OCI layout, which appears whole at ``request.out``.
 
-    What ``cache`` has of the same content isn't done again. Raises a `PackagerError`; then nothing is left at ``request.out`` that wasn't there.
+    What ``cache`` has of the same content isn't done again. A model of more than ``inline_bytes`` of weights is built with its weights in
+    files (see `tensors`). Raises a `PackagerError`; then nothing is left at ``request.out`` that wasn't there.
     """
     progress = progress or Silent()
     check_free(request.out, force=request.force)  # 1
     with given_as_files(request) as filed:
-        return _pack(filed, progress, cache, lock)
+        return _pack(filed, progress, cache, lock, inline_bytes)
 
 
-def _pack(request: PackRequest, progress: Progress, cache: StageStore | None, lock: Lock | None) -> Packed:
+def _pack(request: PackRequest, progress: Progress, cache: StageStore | None, lock: Lock | None, inline_bytes: int) -> Packed:
     inputs = build_inputs(request)
     if lock is not None:
         check_inputs(lock, inputs or {}, {name: version for name in lock.tools if (version := version_of(name))})
     stages = Stages(cache, progress, _cache_base(request, inputs))
     created = lock.created if lock else request.created or time_of_build()
-    shared = Shared(request, stages, progress, detect_machine(), created)
     with building(request.out, force=request.force) as scratch:
+        place = WeightPlace(inline_bytes=inline_bytes, folder=scratch)
+        shared = Shared(request, stages, progress, detect_machine(), created, place)
         builds = [_build(shared, profile, scratch, progress, lock) for profile in request.profiles]  # 2, 3
         with progress.stage("Write the release"):  # 4
             key = request.signer.public_key if request.signer else None

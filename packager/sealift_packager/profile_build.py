@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import platform
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -78,17 +79,18 @@ def build_profile(shared: Shared, profile: HardwareProfile, scratch: Path, progr
         "flags": sorted(shared.machine.cpu_flags),
         "emulator": _emulator(shared, profile),
     }
-    outcome = shared.stages.run(
-        f"{profile.name}: everything", Outcome, lambda: _outcome(shared, profile, host, device, scratch, evidence), depends, outermost=True
-    )
-    manifest = _named(BundleManifest.parse(outcome.manifest.encode()), shared)
     directory = scratch / "bundles" / profile.name
-    with progress.stage(f"{profile.name}: write the bundle"):
-        tools = tool_versions(manifest.model.source_framework, data_tools(shared.request.data))
-        baseline = Baseline.parse(outcome.baseline.encode())
-        write_bundle(
-            directory, manifest, outcome.model, outcome.golden, baseline, shared.request.signer, tools=tools, options=shared.request.options()
+    with tempfile.TemporaryDirectory(dir=scratch, prefix="candidates.") as folder:  # weights in files, which other profiles have no use for
+        outcome = shared.stages.run(
+            f"{profile.name}: everything", Outcome, lambda: _outcome(shared, profile, host, device, Path(folder), evidence), depends, outermost=True
         )
+        manifest = _named(BundleManifest.parse(outcome.manifest.encode()), shared)
+        with progress.stage(f"{profile.name}: write the bundle"):
+            tools = tool_versions(manifest.model.source_framework, data_tools(shared.request.data))
+            baseline = Baseline.parse(outcome.baseline.encode())
+            write_bundle(
+                directory, manifest, outcome.model, outcome.golden, baseline, shared.request.signer, tools=tools, options=shared.request.options()
+            )
     return ProfileBuild(directory=directory, manifest=manifest, measured=outcome.measured, node_errors=outcome.node_errors)
 
 

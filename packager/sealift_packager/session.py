@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -11,6 +12,7 @@ import onnxruntime
 
 from sealift_packager.errors import ConversionError, PackagerError
 from sealift_packager.load.source import Array, Arrays
+from sealift_packager.tensors import SMALL_BYTES, references
 
 #: Helper threads stop spinning when a request is done, so they take nothing from whoever runs next.
 MULTI_THREADED_CONFIG: Final = {"session.force_spinning_stop": "1"}
@@ -39,10 +41,34 @@ class Settings:
 
 
 def open_session(model: Any, settings: Settings, *, where: str, error: type[PackagerError] = ConversionError) -> Any:
-    """A session on the CPU for an ONNX model (a ``ModelProto`` with its weights inside, or a path).
+    """A session on the CPU for an ONNX model (a ``ModelProto``; weights that it refers to are mapped).
 
     Raises ``error`` if onnxruntime can't load it.
     """
+    mapped = {name: onnxruntime.OrtValue.ortvalue_from_numpy(values) for name, values in references(model)}
+    return _open(model, _options(settings, mapped), mapped, where, error)
+
+
+def save_optimized(model: Any, path: Path) -> None:
+    """Write the graph as onnxruntime's basic optimizations leave it, its weights in a file beside it; `ConversionError`."""
+    mapped = {name: onnxruntime.OrtValue.ortvalue_from_numpy(values) for name, values in references(model)}
+    options = _options(Settings(graph_optimization="basic", entries={"session.disable_prepacking": "1"}), mapped)
+    options.optimized_model_filepath = str(path)
+    options.add_session_config_entry("session.optimized_model_external_initializers_file_name", f"{path.stem}.bin")
+    options.add_session_config_entry("session.optimized_model_external_initializers_min_size_in_bytes", str(SMALL_BYTES))
+    _open(model, options, mapped, path.name, ConversionError)
+
+
+def _open(model: Any, options: Any, mapped: Mapping[str, Any], where: str, error: type[PackagerError]) -> Any:
+    try:
+        session: Any = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    except Exception as cause:  # onnxruntime's errors have no common base
+        raise error(f"onnxruntime can't load the graph ({str(cause).splitlines()[0]})", where=where) from cause
+    session.mapped = mapped  # onnxruntime holds pointers into these arrays, but not the arrays
+    return session
+
+
+def _options(settings: Settings, mapped: Mapping[str, Any]) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = settings.threads
     options.inter_op_num_threads = 1
@@ -50,11 +76,12 @@ def open_session(model: Any, settings: Settings, *, where: str, error: type[Pack
     options.log_severity_level = _FATAL
     for key, value in settings.config.items():
         options.add_session_config_entry(key, value)
-    try:
-        source = model if isinstance(model, str) else model.SerializeToString()
-        return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
-    except Exception as cause:  # onnxruntime's errors have no common base
-        raise error(f"onnxruntime can't load the graph ({str(cause).splitlines()[0]})", where=where) from cause
+    if mapped:
+        options.add_external_initializers(list(mapped), list(mapped.values()))
+    if settings.graph_optimization == "disable":  # where nothing is folded, the mapped values can be used where they lie
+        for name, row in mapped.items():
+            options.add_initializer(name, row)
+    return options
 
 
 def run_session(session: Any, inputs: Arrays) -> dict[str, Array]:

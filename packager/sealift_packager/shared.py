@@ -18,7 +18,7 @@ from sealift_packager.errors import DataError
 from sealift_packager.golden import MAX_CHOSEN
 from sealift_packager.load.dynamic import parse_dynamic
 from sealift_packager.load.registry import load_model
-from sealift_packager.load.source import Array, LoadOptions, SourceModel
+from sealift_packager.load.source import Array, LoadOptions, SourceModel, WeightPlace
 from sealift_packager.measure.metrics import Metric, find_metric, guess_metric
 from sealift_packager.measure.predictions import Prediction, read_prediction
 from sealift_packager.parity.check import check_parity
@@ -41,11 +41,14 @@ class Reference:
 class Shared:
     """The model, its data and its graph. ``prepare`` makes them in their order; each is made once."""
 
-    def __init__(self, request: PackRequest, stages: Stages, progress: Progress, machine: Machine, created: datetime.datetime) -> None:
+    def __init__(
+        self, request: PackRequest, stages: Stages, progress: Progress, machine: Machine, created: datetime.datetime, place: WeightPlace
+    ) -> None:
         self.request = request
         self.stages = stages
         self.machine = machine
         self.created = created
+        self._place = place
         self._progress = progress
         self._metric = find_metric(request.metric) if request.metric else None
 
@@ -66,6 +69,7 @@ class Shared:
                 examples=examples,
                 target=asked.target,
                 dynamic=parse_dynamic(asked.dynamic),
+                place=self._place,
             )
             source = load_model(asked.model, options)
             needed = not source.unsupervised if self._metric is None else self._metric.against_source is None

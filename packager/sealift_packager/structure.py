@@ -14,12 +14,18 @@ from typing import Any, Final
 
 import numpy as np
 
+from sealift_packager.tensors import refers
+
 _ARRAY: Final = "$array"
 _GRAPH: Final = "$onnx"
 
 
 class StructureError(ValueError):
     """A document is not of the type that it should be; the message says where."""
+
+
+class NotSelfContainedError(TypeError):
+    """A value means nothing without files beside it."""
 
 
 def encode(value: Any, parts: list[bytes] | None = None) -> Any:
@@ -39,6 +45,8 @@ def encode(value: Any, parts: list[bytes] | None = None) -> Any:
     if isinstance(value, Sequence):
         return [encode(item, parts) for item in value]
     if parts is not None and hasattr(value, "SerializeToString"):
+        if refers(value):
+            raise NotSelfContainedError("a graph that refers to files can't be written down")
         parts.append(value.SerializeToString(deterministic=True))
         return {_GRAPH: len(parts) - 1}
     raise TypeError(f"a {type(value).__name__} can't be written down")

@@ -11,6 +11,7 @@ from sealift_packager.card.model_card import model_card
 from sealift_packager.golden import Golden
 from sealift_packager.provenance.statement import make_provenance
 from sealift_packager.sbom.bom import make_bom
+from sealift_packager.tensors import model_bytes
 from sealift_runtime.bundle import files
 from sealift_runtime.bundle.baseline import Baseline
 from sealift_runtime.bundle.digest import Digest
@@ -55,5 +56,5 @@ def _digests(directory: Path) -> dict[str, Digest]:
 def disk_estimate(model: Any, golden: Golden, baseline: Baseline) -> int:
     """Bytes on disk, each part rounded up to a page, with a margin for the documents beside."""
     golden_bytes = sum(value.nbytes for case in golden.cases for value in (*case.inputs.values(), *case.outputs.values()))
-    parts = (int(model.ByteSize()), golden_bytes, len(baseline.to_bytes()), 2**18)
+    parts = (model_bytes(model), golden_bytes, len(baseline.to_bytes()), 2**18)
     return sum(-(-part // PAGE_BYTES) * PAGE_BYTES for part in parts)

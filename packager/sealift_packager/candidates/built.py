@@ -6,11 +6,12 @@ import dataclasses
 from typing import Any
 
 from sealift_packager.candidates.spec import CandidateSpec
+from sealift_packager.tensors import model_bytes
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Built:
-    """A spec and its graph (an ``onnx.ModelProto`` with its weights inside); ``calibration_rows`` is how many rows its ranges come from."""
+    """A spec and its graph (an ``onnx.ModelProto``; see `tensors` for its weights); ``calibration_rows`` is how many rows its ranges come from."""
 
     spec: CandidateSpec
     model: Any
@@ -19,7 +20,7 @@ class Built:
     @property
     def size_bytes(self) -> int:
         """Graph and weights."""
-        return int(self.model.ByteSize())
+        return model_bytes(self.model)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,11 +11,15 @@ import onnx
 from sealift_packager.convert import graph
 from sealift_packager.convert.walk import all_nodes, all_tensors
 from sealift_packager.errors import ConversionError
+from sealift_packager.load.source import Array
+from sealift_packager.tensors import values
 
 #: Of any tensor whose shape is known: 8 GiB of float32.
 MAX_ELEMENTS: Final = 2**31 - 1
 #: Of one request: a minute of video is smaller.
 MAX_INPUT_BYTES: Final = 2**30
+#: Weights are looked at in parts of so many values, so that this takes no memory beside them.
+_PART: Final = 2**22
 #: What multiplies its weights: an infinity there makes every answer one. Elsewhere infinities are masks.
 _MULTIPLIES: Final = frozenset({"MatMul", "Gemm", "Conv", "ConvTranspose", "LSTM", "GRU", "RNN"})
 _FLOATS: Final = (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOAT16)
@@ -52,17 +56,29 @@ def _check_shape(row: Any, where: str) -> None:
 
 
 def _check_values(tensor: Any, multiplied: bool, where: str) -> None:
-    if tensor.data_type not in _FLOATS or tensor.data_location == onnx.TensorProto.EXTERNAL:
+    if tensor.data_type not in _FLOATS:
         return
-    values = onnx.numpy_helper.to_array(tensor)
-    bad = ~np.isfinite(values) if multiplied else np.isnan(values)
-    if (values.size < 2 and not multiplied) or not bad.any():
+    found = values(tensor)
+    count, first = _bad(found.reshape(-1), infinite=multiplied)
+    if (found.size < 2 and not multiplied) or not count:
         return
-    first = tuple(int(at) for at in np.argwhere(bad)[0])
+    place = [int(at) for at in np.unravel_index(first, found.shape)]
     raise ConversionError(
         "a weight is not a number",
         where=f"{where}: {tensor.name or 'a constant'}",
         expected="finite numbers",
-        found=f"{int(bad.sum()):,} of {values.size:,} values are NaN or infinite, the first at {list(first)}",
+        found=f"{count:,} of {found.size:,} values are NaN or infinite, the first at {place}",
         advice="Training has diverged, or the file is damaged: save the model again.",
     )
+
+
+def _bad(flat: Array, *, infinite: bool) -> tuple[int, int]:
+    """How many values are NaN (or infinite), and the number of the first."""
+    total, first = 0, -1
+    for at in range(0, flat.size, _PART):
+        part = flat[at : at + _PART]
+        bad = ~np.isfinite(part) if infinite else np.isnan(part)
+        count = int(np.count_nonzero(bad))
+        first = at + int(bad.argmax()) if count and not total else first
+        total += count
+    return total, first

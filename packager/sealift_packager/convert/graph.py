@@ -10,6 +10,7 @@ import onnx
 from sealift_packager.convert.walk import all_graphs
 from sealift_packager.errors import ConversionError
 from sealift_packager.quiet import quiet
+from sealift_packager.tensors import is_reference, refers
 from sealift_runtime.bundle.tensors import DATATYPES, TensorSpec
 
 #: The newest opset of the default domain that every onnxruntime from 1.20 on runs, and the one we write.
@@ -51,6 +52,22 @@ def at_known_opset(model: Any, *, where: str) -> Any:
             found=f"{found} ({(str(error).splitlines() or ['no message'])[0]:.200})",
             advice="Export the model again with an opset in that range.",
         ) from error
+
+
+def check(model: Any) -> None:
+    """ONNX's own checker; raises its ``ValidationError``, or ``ValueError``. Weights in files are checked as inputs: the checker follows no paths."""
+    if not refers(model):
+        onnx.checker.check_model(model)
+        return
+    result = copy_of(model)
+    known = {row.name for row in result.graph.input}
+    rows = {row.name: row for row in model.graph.initializer if is_reference(row)}
+    kept = [copy_of(row) for row in result.graph.initializer if row.name not in rows]
+    del result.graph.initializer[:]
+    result.graph.initializer.extend(kept)
+    given = (onnx.helper.make_tensor_value_info(name, row.data_type, row.dims) for name, row in rows.items() if name not in known)
+    result.graph.input.extend(given)
+    onnx.checker.check_model(result)
 
 
 def copy_of(model: Any) -> Any:

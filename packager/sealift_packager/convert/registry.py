@@ -36,7 +36,7 @@ def convert_model(source: SourceModel) -> Converted:
     """The source's graph, tidied and checked; `ConversionError`."""
     tidied = reorder_gelu(graph.tidy(graph.at_known_opset(CONVERTERS[source.kind](source), where=f"{source.kind} model")))
     try:
-        onnx.checker.check_model(tidied)
+        graph.check(tidied)
     except (onnx.checker.ValidationError, ValueError) as error:
         raise ConversionError(f"the graph is not valid ONNX ({str(error).splitlines()[0]})", where=f"{source.kind} model") from error
     check_bounds(tidied, where=f"{source.kind} model")

@@ -12,7 +12,7 @@ from sealift_runtime.bundle.tensors import TensorSpec
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Converted:
-    """A tidy fp32 graph (an ``onnx.ModelProto`` with its weights inside) and what it takes and gives."""
+    """A tidy fp32 graph (an ``onnx.ModelProto``; see `tensors` for its weights) and what it takes and gives."""
 
     model: Any
     inputs: tuple[TensorSpec, ...]

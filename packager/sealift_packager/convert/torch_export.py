@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import io
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
 
 from sealift_packager.convert import graph
 from sealift_packager.convert.torch_trace import trace
 from sealift_packager.errors import ConversionError
 from sealift_packager.load.dynamic import example_sizes, resized
-from sealift_packager.load.source import Arrays, SourceModel
+from sealift_packager.load.source import Arrays, SourceModel, WeightPlace
 from sealift_packager.load.torch_common import TracedModule
 from sealift_packager.quiet import quiet, quiet_process
+from sealift_packager.tensors import refer_to_files
 
 _SCRIPT_ADVICE: Final = (
     "Give the nn.Module instead: its state dict with --factory, a .pt2 from torch.export, or the module itself from Python. A model that "
@@ -112,4 +115,22 @@ def _export(source: SourceModel, program: Any) -> Any:
         ) from error
     if exported is None:
         raise ConversionError("torch.onnx gave no program", where=source.framework, advice=_EXPORT_ADVICE)
-    return graph.rename_outputs(exported.model_proto, source.outputs)
+    return graph.rename_outputs(_graph_of(exported, source.place), source.outputs)
+
+
+def _graph_of(exported: Any, place: WeightPlace) -> Any:
+    """The graph with its weights, or with references to a file that gets them."""
+    import onnx
+
+    total = sum(row.const_value.nbytes for row in exported.model.graph.initializers.values() if row.const_value is not None)
+    if total <= place.inline_bytes or place.folder is None:
+        return exported.model_proto
+    if total > place.total_bytes:
+        expected, found = f"at most {place.total_bytes >> 20:,} MiB", f"{total >> 20:,} MiB"
+        raise ConversionError("the weights are too large", where="the program", expected=expected, found=found)
+    folder = Path(tempfile.mkdtemp(dir=place.folder, prefix="exported."))
+    with quiet():
+        exported.save(folder / "model.onnx", external_data=True)
+    model = onnx.load(folder / "model.onnx", load_external_data=False)
+    refer_to_files(model, folder)
+    return model

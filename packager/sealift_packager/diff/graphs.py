@@ -10,6 +10,7 @@ from typing import Any
 from sealift_packager.diff.difference import Difference
 from sealift_packager.diff.documents import compare_json
 from sealift_packager.diff.tensors import compare_tensors
+from sealift_packager.tensors import values
 from sealift_runtime.bundle import files
 
 
@@ -17,9 +18,10 @@ def compare_graphs(first: Path, second: Path) -> Iterator[Difference]:
     """What differs between the graphs of two bundle directories."""
     import onnx
 
-    models = [onnx.load(directory / files.GRAPH) for directory in (first, second)]
+    models = [onnx.load(directory / files.GRAPH, load_external_data=False) for directory in (first, second)]
     yield from compare_json(files.GRAPH, _outline(models[0]), _outline(models[1]))
-    tensors = [{row.name: onnx.numpy_helper.to_array(row) for row in model.graph.initializer} for model in models]
+    pairs = zip(models, (first, second), strict=True)
+    tensors = [{row.name: values(row, directory) for row in model.graph.initializer} for model, directory in pairs]
     yield from compare_tensors(files.GRAPH, tensors[0], tensors[1])
 
 

@@ -8,10 +8,13 @@ from typing import Any, Final
 
 import numpy as np
 
+from sealift_packager.assemble import weights as assemble
 from sealift_packager.convert.torch_trace import trace
 from sealift_packager.errors import SourceModelError
+from sealift_packager.load.source import INLINE_BYTES
 from sealift_packager.load.torch_common import forward_inputs
 from sealift_packager.quiet import quiet
+from sealift_packager.tensors import size_bytes
 
 _EXPECTED: Final = "a path, a scikit-learn estimator, an XGBoost, LightGBM or CatBoost model, an nn.Module, an exported program, or an ONNX model"
 
@@ -33,8 +36,7 @@ def write_model(model: Any, folder: Path, data: Path | None, example_inputs: Any
     if "torch.ExportedProgram" in families:
         return _save_program(model, folder)
     if "onnx.ModelProto" in families or type(model).__name__ == "ModelProto":
-        (folder / "model.onnx").write_bytes(model.SerializeToString(deterministic=True))
-        return folder / "model.onnx"
+        return _save_graph(model, folder / "model.onnx")
     if {"xgboost.Booster", "lightgbm.Booster", "catboost.CatBoost"} & families:
         path = folder / ("model.txt" if "lightgbm.Booster" in families else "model.cbm" if "catboost.CatBoost" in families else "model.ubj")
         model.save_model(str(path))
@@ -45,6 +47,15 @@ def write_model(model: Any, folder: Path, data: Path | None, example_inputs: Any
         joblib.dump(model, folder / "model.joblib")
         return folder / "model.joblib"
     raise SourceModelError("not a model", where="model", expected=_EXPECTED, found=f"{type(model).__module__}.{type(model).__qualname__}")
+
+
+def _save_graph(model: Any, path: Path) -> Path:
+    """In one message where it fits; else with its weights beside it."""
+    if sum(map(size_bytes, model.graph.initializer)) > INLINE_BYTES:  # ByteSize fails beyond 2 GiB
+        assemble.write_model(model, path.parent)
+    else:
+        path.write_bytes(model.SerializeToString(deterministic=True))
+    return path
 
 
 def _examples(module: Any, data: Path | None, given: Any) -> dict[str, Any]:

@@ -3,35 +3,46 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from sealift_packager.convert import graph
 from sealift_packager.errors import SourceModelError
 from sealift_packager.load import detect
+from sealift_packager.load.onnx_hoist import hoist_weights
 from sealift_packager.load.onnx_operators import check_operators
 from sealift_packager.load.onnx_order import in_order
-from sealift_packager.load.onnx_weights import check_weights
+from sealift_packager.load.onnx_weights import check_inline, check_weights
 from sealift_packager.load.source import Array, Arrays, LoadOptions, SourceModel
 from sealift_packager.session import Settings, open_session, run_batched, run_session
+from sealift_packager.tensors import refer_to_files, refers
 from sealift_runtime.bundle.digest import Digest
 
+#: It stays open while candidates are built: without packed copies it takes no memory for weights in files.
+_MAPPED: Final = {"session.disable_prepacking": "1"}
 
-def load_onnx(path: Path, options: LoadOptions) -> SourceModel:  # noqa: ARG001  (a loader)
+
+def load_onnx(path: Path, options: LoadOptions) -> SourceModel:
     """Read and check an ONNX model; its reference answers are onnxruntime's with every optimization off."""
     import onnx
 
     model = _read(path)
-    check_weights(model, path)
+    weights_bytes = check_weights(model, path, options.place)
     _check_opset(model, path)
     check_operators(model, where=str(path))
     _put_in_order(model, in_order(model.graph, where=str(path)))
     try:
-        onnx.load_external_data_for_model(model, str(path.parent))
-        onnx.checker.check_model(model)
+        if weights_bytes > options.place.inline_bytes:
+            hoist_weights(model)
+            refer_to_files(model, path.parent)
+            check_inline(model, path, options.place)
+        else:
+            onnx.load_external_data_for_model(model, str(path.parent))
+        graph.check(model)
     except (onnx.checker.ValidationError, OSError, ValueError) as error:
         raise SourceModelError(f"not a valid ONNX model ({str(error).splitlines()[0]})", where=str(path)) from error
     named = graph.name_dimensions(model)
-    session = open_session(model, Settings(threads=1, graph_optimization="disable"), where=str(path), error=SourceModelError)
+    settings = Settings(graph_optimization="disable", entries=_MAPPED if refers(model) else {})
+    session = open_session(model, settings, where=str(path), error=SourceModelError)
     outputs = tuple(row.name for row in model.graph.output)
     return SourceModel(
         kind=detect.ONNX,

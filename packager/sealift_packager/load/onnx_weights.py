@@ -10,21 +10,21 @@ import onnx
 
 from sealift_packager.convert.walk import all_tensors
 from sealift_packager.errors import SourceModelError
+from sealift_packager.load.source import WeightPlace
+from sealift_packager.tensors import is_reference, size_bytes
 
 #: A dimension that is larger is a mistake or an attack: onnxruntime itself counts some of them with 32 bits.
 MAX_DIMENSION: Final = 2**31 - 1
-#: protobuf holds no larger message, and the graph with its weights is one.
-MAX_BYTES: Final = 2**31 - 2**20
 _HALF_BYTE: Final = {onnx.TensorProto.INT4: 4, onnx.TensorProto.UINT4: 4, onnx.TensorProto.FLOAT4E2M1: 4}
 
 
-def check_weights(model: Any, path: Path) -> None:
-    """Refuse weights that can't be what they say, in this order; `SourceModelError` names the tensor.
+def check_weights(model: Any, path: Path, place: WeightPlace) -> int:
+    """The bytes of all weights. Refuse those that can't be what they say, in this order; `SourceModelError` names the tensor.
 
     1. No dimension is negative or beyond 2^31 - 1, and the element type is one that ONNX has.
     2. Bytes in the file are as many as type and shape need.
     3. External bytes lie in a plain file in the model's own folder, links followed, and wholly inside it.
-    4. All weights together fit into one protobuf message.
+    4. All weights together are at most ``place.total_bytes``.
     """
     total = 0
     for tensor in all_tensors(model):
@@ -36,14 +36,23 @@ def check_weights(model: Any, path: Path) -> None:
             found = f"{len(tensor.raw_data):,} bytes"
             raise SourceModelError("a weight's bytes don't fit its shape", where=where, expected=_needed(tensor, size), found=found)
         total += size or 0
-    if total > MAX_BYTES:  # 4
-        raise SourceModelError(
-            "the weights are too large",
-            where=str(path),
-            expected=f"at most {MAX_BYTES >> 20:,} MiB, what one protobuf message can hold",
-            found=f"{total >> 20:,} MiB",
-            advice="Store weights as float16 or int8 before packing, or split the model.",
+    if total > place.total_bytes:  # 4
+        raise _too_large(
+            total, f"at most {place.total_bytes >> 20:,} MiB", path, "Store weights as float16 or int8 before packing, or split the model."
         )
+    return total
+
+
+def check_inline(model: Any, path: Path, place: WeightPlace) -> None:
+    """Refuse a graph that still holds more weights itself than one protobuf message can."""
+    total = sum(size_bytes(row) for row in all_tensors(model) if not is_reference(row))
+    if total > place.inline_bytes:
+        expected = f"at most {place.inline_bytes >> 20:,} MiB that can't stay in files beside it, what one protobuf message can hold"
+        raise _too_large(total, expected, path, "Store weights as external data: onnx.save(…, save_as_external_data=True).")
+
+
+def _too_large(total: int, expected: str, path: Path, advice: str) -> SourceModelError:
+    return SourceModelError("the weights are too large", where=str(path), expected=expected, found=f"{total >> 20:,} MiB", advice=advice)
 
 
 def _needed(tensor: Any, size: int) -> str:

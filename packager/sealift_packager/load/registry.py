@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable
 from pathlib import Path
@@ -40,4 +41,4 @@ def load_model(path: Path, options: LoadOptions) -> SourceModel:
     if options.dynamic and kind not in DYNAMIC_KINDS:
         advice = "Leave --dynamic out: such a model says itself which dimensions are free (a .pt2 as its torch.export was told)."
         raise SourceModelError("free dimensions are named for torch weights and TorchScript only", where=str(path), found=kind, advice=advice)
-    return LOADERS[kind](path, options)
+    return dataclasses.replace(LOADERS[kind](path, options), place=options.place)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 
@@ -14,6 +15,22 @@ from sealift_runtime.bundle.tensors import TensorSpec
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Arrays = Mapping[str, Array]
+#: What a graph with its weights inside may have; the rest of what one message holds (2^31 - 1 bytes) is for the graph itself.
+INLINE_BYTES: Final = 2**31 - 2**27
+#: As much as one file of a bundle may have.
+MAX_BYTES: Final = 64 * 2**30
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class WeightPlace:
+    """Where weights go: as long as they are at most ``inline_bytes`` together into the graph, else into files.
+
+    ``total_bytes`` is refused beyond; ``folder`` takes the files that have to be made, where there is one.
+    """
+
+    inline_bytes: int = INLINE_BYTES
+    total_bytes: int = MAX_BYTES
+    folder: Path | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +40,7 @@ class LoadOptions:
     ``kind`` says what the file is where its content is not to.
 
     ``examples`` are the arrays of the holdout file by name, before anything is known of the model; empty without data. ``dynamic`` names a torch
-    model's free axes beside the batch, by input.
+    model's free axes beside the batch, by input. ``place`` says where weights go that are too many for one message.
     """
 
     kind: str | None = None
@@ -32,6 +49,7 @@ class LoadOptions:
     examples: Arrays = dataclasses.field(default_factory=dict)
     target: str | None = None
     dynamic: Mapping[str, Mapping[int, str]] = dataclasses.field(default_factory=dict)
+    place: WeightPlace = WeightPlace()
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +60,8 @@ class SourceModel:
     outputs have the names that the converted graph is to give them. ``columns`` names the columns of a rank-2 input
     made of a table's columns, where they have names. ``native`` is the framework's own object, for the converter. ``trees`` is there where the
     whole model is a tree ensemble of one input; ``inner`` are models within this one that are proved by themselves. ``unsupervised`` says
-    that there need be no truth: labels are what the model itself found (clusters, outliers).
+    that there need be no truth: labels are what the model itself found (clusters, outliers). ``place`` says where the converter puts weights
+    that are too many for one message.
     """
 
     kind: str
@@ -57,3 +76,4 @@ class SourceModel:
     trees: Ensemble | None = None
     inner: tuple[SourceModel, ...] = ()
     unsupervised: bool = False
+    place: WeightPlace = WeightPlace()

@@ -12,15 +12,18 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
+from sealift_packager.assemble.weights import write_model
 from sealift_packager.errors import ConversionError
 from sealift_packager.load.source import Arrays
 from sealift_packager.measure.emulated import TOO_SLOW
+from sealift_runtime.bundle import files
 from sealift_runtime.bundle.profile import CpuRequirement
 
 ROOT_VARIABLE: Final = "SEALIFT_ARM64_ROOT"
@@ -115,8 +118,13 @@ def run_emulated(emulator: Emulator, model: Any, inputs: Arrays, entries: Mappin
 
     Raises `ConversionError` if the emulation fails.
     """
-    graph, given, found = (scratch / name for name in ("emulated.onnx", "emulated-in.npz", "emulated-out.npz"))
-    graph.write_bytes(model.SerializeToString())
+    with tempfile.TemporaryDirectory(dir=scratch, prefix="emulated.") as folder:
+        write_model(model, Path(folder))
+        return _run(emulator, Path(folder), inputs, entries)
+
+
+def _run(emulator: Emulator, folder: Path, inputs: Arrays, entries: Mapping[str, str]) -> dict[str, Any] | None:
+    graph, given, found = (folder / name for name in (files.GRAPH, "in.npz", "out.npz"))
     np.savez(given, **{name: value.astype(np.str_) if value.dtype.kind == "O" else value for name, value in inputs.items()})  # type: ignore[arg-type]
     command = [
         *emulator.command,
@@ -139,6 +147,3 @@ def run_emulated(emulator: Emulator, model: Any, inputs: Arrays, entries: Mappin
             return {name: archive[name].astype(object) if archive[name].dtype.kind == "U" else archive[name] for name in archive.files}
     except subprocess.TimeoutExpired:
         return None
-    finally:
-        for path in (graph, given, found):
-            path.unlink(missing_ok=True)

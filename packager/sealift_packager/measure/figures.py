@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import onnx
 
+from sealift_packager.assemble.weights import write_model
 from sealift_packager.candidates.built import Built
 from sealift_packager.load.source import Array, Arrays
 from sealift_packager.measure import latency
 from sealift_packager.measure.probe import probe
 from sealift_packager.measure.throughput import BATCHES, throughput
-from sealift_packager.measure.tuning import choose_level, choose_threads, settings_for
+from sealift_packager.measure.tuning import LEVEL_ROUNDS, choose_level, choose_threads, fewest_threads, settings_for
 from sealift_packager.session import DEFAULT_LEVEL, Settings, open_session, run_session
+from sealift_packager.tensors import refers
+from sealift_runtime.bundle import files
 from sealift_runtime.bundle.evaluation import Measurement
 
 #: What one part takes, as a share of the time for comparing: threads of all candidates, one candidate's level, one batch size of one candidate.
@@ -63,18 +66,20 @@ def measure_candidates(
 ) -> dict[str, Figures]:
     """Choose each candidate's threads and graph level, then measure all of them in turns for about ``seconds``; by candidate name, batch 1."""
     example = work.example
-    opened = {(row.spec.name, count): open_session(row.model, settings_for(row, count), where=row.spec.name) for row in built for count in threads}
-    chosen = choose_threads(opened, example, seconds=THREADS_SHARE * seconds)
-    sessions = {name: opened[name, count] for name, count in chosen.items()}
-    opened.clear()  # the others' memory
-    settings = {row.spec.name: _tuned(row, sessions, example, threads=chosen[row.spec.name], seconds=LEVEL_SHARE * seconds) for row in built}
+    if any(refers(row.model) for row in built):
+        settings, sessions = _opened_sparingly(built, threads, example, seconds)
+    else:
+        settings, sessions = _tuned_together(built, threads, example, seconds)
     runs = {name: functools.partial(run_session, session, example) for name, session in sessions.items()}
     samples = latency.compare(runs, reference=built[0].spec.name, seconds=seconds)
+    rates = {name: throughput(_batches(session, work), callers=cores, seconds=BATCH_SHARE * seconds) for name, session in sessions.items()}
+    runs.clear()
+    sessions.clear()  # their memory: what follows has a process of its own
     inputs = _save_inputs(example, scratch / "inputs.npz")
     found: dict[str, Figures] = {}
     for row in built:
         name = row.spec.name
-        most = throughput(_batches(sessions[name], work), callers=cores, seconds=BATCH_SHARE * seconds)
+        most = rates[name]
         footprint = _footprint(row, settings[name], inputs, scratch)
         median, slow = np.quantile(samples[name], [0.5, 0.99])
         measurement = Measurement(
@@ -88,6 +93,34 @@ def measure_candidates(
         own = settings[name]
         found[name] = Figures(threads=own.threads, graph_optimization=own.graph_optimization, samples_ms=samples[name], measurement=measurement)
     return found
+
+
+def _tuned_together(built: Sequence[Built], threads: Sequence[int], example: Arrays, seconds: float) -> tuple[dict[str, Settings], dict[str, Any]]:
+    """Each candidate's settings and a session that has them, chosen in turns."""
+    opened = {(row.spec.name, count): open_session(row.model, settings_for(row, count), where=row.spec.name) for row in built for count in threads}
+    chosen = choose_threads(opened, example, seconds=THREADS_SHARE * seconds)
+    sessions = {name: opened[name, count] for name, count in chosen.items()}
+    opened.clear()  # the others' memory
+    settings = {row.spec.name: _tuned(row, sessions, example, threads=chosen[row.spec.name], seconds=LEVEL_SHARE * seconds) for row in built}
+    return settings, sessions
+
+
+def _opened_sparingly(built: Sequence[Built], threads: Sequence[int], example: Arrays, seconds: float) -> tuple[dict[str, Settings], dict[str, Any]]:
+    """The same for weights of gigabytes, of which each session may hold a copy: fp32 finds the threads, one session after another; all have those.
+
+    Graph levels stay at the default.
+    """
+    first, share = built[0], THREADS_SHARE * seconds / len(threads)
+    medians = {count: _median_ms(first, settings_for(first, count), example, seconds=share) for count in threads} if len(threads) > 1 else {}
+    count = fewest_threads(medians) if medians else threads[0]
+    settings = {row.spec.name: settings_for(row, count) for row in built}
+    return settings, {row.spec.name: open_session(row.model, settings[row.spec.name], where=row.spec.name) for row in built}
+
+
+def _median_ms(row: Built, settings: Settings, example: Arrays, *, seconds: float) -> float:
+    session = open_session(row.model, settings, where=row.spec.name)
+    samples = latency.measure({"": functools.partial(run_session, session, example)}, seconds=seconds, rounds=LEVEL_ROUNDS)
+    return float(np.median(samples[""]))
 
 
 def _tuned(row: Built, sessions: dict[str, Any], example: Arrays, *, threads: int, seconds: float) -> Settings:
@@ -109,8 +142,7 @@ def _save_inputs(example: Arrays, path: Path) -> Path:
 
 
 def _footprint(row: Built, settings: Settings, inputs: Path, scratch: Path) -> dict[str, Any]:
-    model = scratch / f"{row.spec.name}.onnx"
-    onnx.save(row.model, model)
-    found = probe(model, inputs, settings)
-    model.unlink()
+    with tempfile.TemporaryDirectory(dir=scratch, prefix="footprint.") as folder:
+        write_model(row.model, Path(folder))
+        found = probe(Path(folder, files.GRAPH), inputs, settings, model_bytes=row.size_bytes)
     return {"load_time_ms": round(found.load_time_ms, 2), "peak_memory_bytes": found.peak_memory_bytes}

@@ -15,6 +15,7 @@ from sealift_packager.measure.figures import THREADS_SHARE, Figures
 from sealift_packager.measure.host import Host, judge_host
 from sealift_packager.measure.tuning import fewest_threads
 from sealift_packager.session import Settings
+from sealift_packager.tensors import refers
 from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.bundle.evaluation import Measurement
 from sealift_runtime.bundle.profile import HardwareProfile
@@ -50,6 +51,15 @@ def measure_on_device(
 
     ``example`` is made up: no row of anybody's data is sent.
     """
+    large = next((row for row in built if refers(row.model)), None)
+    if large is not None:
+        raise PackagerError(
+            "the model is too large to be sent to a device",
+            where=OPTION,
+            expected="weights that fit into one protobuf message",
+            found=f"{large.size_bytes >> 20:,} MiB",
+            advice="Pack it where its profile's hardware is, or leave the option out: the bundle then says that it wasn't measured.",
+        )
     models = {row.spec.name: bytes(row.model.SerializeToString()) for row in built}
     inputs = inputs_file(example)
     given = Digest.of(inputs)

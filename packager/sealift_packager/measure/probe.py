@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 LOADS: Final = 3
 RUNS: Final = 5
 TIMEOUT_S: Final = 120
+#: What a slow disk gives; the model is loaded several times.
+BYTES_PER_S: Final = 16 * 2**20
 #: A manifest's graph levels as onnxruntime calls them.
 _LEVELS: Final = {"disable": "ORT_DISABLE_ALL", "basic": "ORT_ENABLE_BASIC", "extended": "ORT_ENABLE_EXTENDED", "all": "ORT_ENABLE_ALL"}
 
@@ -35,15 +37,16 @@ class Footprint:
     peak_memory_bytes: int
 
 
-def probe(model: Path, inputs: Path, settings: Settings) -> Footprint:
-    """Load and run a model file in a fresh process; `ConversionError` if that fails."""
+def probe(model: Path, inputs: Path, settings: Settings, *, model_bytes: int = 0) -> Footprint:
+    """Load and run a model file in a fresh process; `ConversionError` if that fails, or takes `TIMEOUT_S` and what its ``model_bytes`` add."""
+    timeout_s = TIMEOUT_S + model_bytes // BYTES_PER_S
     command = [sys.executable, "-P", "-m", "sealift_packager.measure.probe"]  # -P: no module from the current folder
     command += [str(model), str(inputs), str(settings.threads), settings.graph_optimization]
     command += [f"{key}={value}" for key, value in settings.config.items()]
     try:
-        done = subprocess.run(command, capture_output=True, timeout=TIMEOUT_S, check=True)
+        done = subprocess.run(command, capture_output=True, timeout=timeout_s, check=True)
     except subprocess.TimeoutExpired as error:
-        raise ConversionError(f"the model did not load and run within {TIMEOUT_S} s", where=str(model)) from error
+        raise ConversionError(f"the model did not load and run within {timeout_s} s", where=str(model)) from error
     except subprocess.CalledProcessError as error:
         lines = error.stderr.decode(errors="replace").splitlines() or [f"exit status {error.returncode}"]
         raise ConversionError(f"the model does not load or run in a process of its own ({lines[-1]})", where=str(model)) from error

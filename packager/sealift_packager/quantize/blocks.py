@@ -15,10 +15,12 @@ import onnx
 from sealift_packager.candidates.spec import Quantization
 from sealift_packager.convert import graph
 from sealift_packager.errors import NothingToQuantizeError
+from sealift_packager.load.source import Array
 from sealift_packager.quantize.boundary import translating
 from sealift_packager.quantize.calibration import Calibration
 from sealift_packager.quantize.editing import drop_unused_weights
 from sealift_packager.quantize.weights import store_weights
+from sealift_packager.tensors import WeightFile, file_beside, make_tensor, values
 
 #: Smaller matrices are quicker as they are.
 MIN_ELEMENTS: Final = 64 * 1024
@@ -29,7 +31,8 @@ _INT8: Final = 4
 
 def quantize_blocks(model: Any, settings: Quantization, calibration: Calibration, scratch: Path) -> Any:  # noqa: ARG001  (a quantizer)
     """A copy with MatMulNBits for each large MatMul or Gemm; `QuantizationError` if there is none."""
-    plain = _gemms_as_products(model)
+    file = file_beside(model, scratch)
+    plain = _gemms_as_products(model, file)
     matrices = {row.name for row in plain.graph.initializer if _is_large(row)}
     products = [node for node in plain.graph.node if node.op_type == "MatMul"]
     small = [node.name for node in products if node.input[1] not in matrices]
@@ -37,28 +40,63 @@ def quantize_blocks(model: Any, settings: Quantization, calibration: Calibration
         raise NothingToQuantizeError(
             "nothing in the graph can be quantized", found=f"no matrix of {MIN_ELEMENTS:,} elements or more that is multiplied by"
         )
+    excluded = [*small, *settings.reverted]
+    result = _quantized(plain, settings, excluded) if file is None else _one_by_one(plain, settings, excluded, file)
+    store_weights(result, spared=settings.reverted, file=file)
+    return graph.tidy(result)
+
+
+def _quantized(model: Any, settings: Quantization, excluded: list[str]) -> Any:
     with translating():
         from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
 
         quantizer = MatMulNBitsQuantizer(
-            plain,
+            model,
             bits=BITS[settings.weight],
             block_size=settings.block_size,
             is_symmetric=True,
             accuracy_level=_INT8,
-            nodes_to_exclude=[*small, *settings.reverted],
+            nodes_to_exclude=excluded,
         )
         quantizer.process()
-    result = quantizer.model.model
-    store_weights(result, spared=settings.reverted)
-    return graph.tidy(result)
+    return quantizer.model.model
+
+
+def _one_by_one(model: Any, settings: Quantization, excluded: list[str], file: WeightFile) -> Any:
+    """Each product as a graph of its own with its matrix inside: the quantizer reads no files, and needs no more memory than for one matrix."""
+    weights = {row.name: row for row in model.graph.initializer}
+    nodes: list[Any] = []
+    made: dict[str, Any] = {}
+    for node in model.graph.node:
+        if node.op_type != "MatMul" or node.name in excluded:
+            nodes.append(graph.copy_of(node))
+            continue
+        quantized = _quantized(_alone(model, node, values(weights[node.input[1]])), settings, [])
+        nodes.extend(graph.copy_of(row) for row in quantized.graph.node)
+        new = (row for row in quantized.graph.initializer if row.name not in made)
+        made.update({row.name: file.add(values(row), row.name) for row in new})
+    result = graph.copy_of(model)
+    del result.graph.node[:]
+    result.graph.node.extend(nodes)
+    result.graph.initializer.extend(made.values())
+    if all(row.domain != "com.microsoft" for row in result.opset_import):
+        result.opset_import.add(domain="com.microsoft", version=1)
+    drop_unused_weights(result)
+    return result
+
+
+def _alone(model: Any, node: Any, matrix: Array) -> Any:
+    given, taken = (onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in (node.input[0], node.output[0]))
+    weight = onnx.numpy_helper.from_array(matrix, node.input[1])
+    part = onnx.helper.make_graph([node], "product", [given], [taken], [weight])
+    return onnx.helper.make_model(part, opset_imports=list(model.opset_import), ir_version=model.ir_version)
 
 
 def _is_large(tensor: Any) -> bool:
     return tensor.data_type == onnx.TensorProto.FLOAT and len(tensor.dims) == 2 and int(np.prod(tensor.dims)) >= MIN_ELEMENTS
 
 
-def _gemms_as_products(model: Any) -> Any:
+def _gemms_as_products(model: Any, file: WeightFile | None) -> Any:
     """A copy whose plain Gemms with a large matrix are a MatMul and an Add, and whose nodes all have names."""
     result = graph.copy_of(model)
     weights = {row.name: row for row in result.graph.initializer}
@@ -68,7 +106,7 @@ def _gemms_as_products(model: Any) -> Any:
         settings = {row.name: onnx.helper.get_attribute_value(row) for row in node.attribute}
         transposed = settings.pop("transB", 0)
         plain = node.op_type == "Gemm" and node.input[1] in weights and all(value == (name != "transA") for name, value in settings.items())
-        nodes.extend(_product(result, node, weights, transposed=bool(transposed)) if plain and _is_large(weights[node.input[1]]) else [node])
+        nodes.extend(_product(result, node, weights, file, transposed=bool(transposed)) if plain and _is_large(weights[node.input[1]]) else [node])
     copies = [graph.copy_of(node) for node in nodes]
     del result.graph.node[:]
     result.graph.node.extend(copies)
@@ -76,12 +114,11 @@ def _gemms_as_products(model: Any) -> Any:
     return result
 
 
-def _product(model: Any, node: Any, weights: dict[str, Any], *, transposed: bool) -> list[Any]:
+def _product(model: Any, node: Any, weights: dict[str, Any], file: WeightFile | None, *, transposed: bool) -> list[Any]:
     matrix = node.input[1]
     if transposed:
         matrix = f"{node.name}_matrix"
-        values = onnx.numpy_helper.to_array(weights[node.input[1]]).T.copy()
-        model.graph.initializer.append(onnx.numpy_helper.from_array(values, matrix))
+        model.graph.initializer.append(make_tensor(values(weights[node.input[1]]).T.copy(), matrix, file))
     biased = len(node.input) > 2
     product = f"{node.name}_product" if biased else node.output[0]
     made = [onnx.helper.make_node("MatMul", [node.input[0], matrix], [product], name=node.name)]

@@ -20,6 +20,8 @@ from sealift_packager.quantize.editing import drop_unused_weights
 from sealift_packager.quantize.ranges import METHODS
 from sealift_packager.quantize.smoothing import smooth
 from sealift_packager.quantize.weights import store_weights
+from sealift_packager.session import save_optimized
+from sealift_packager.tensors import refer_to_files, refers
 
 #: What the quantizers put into a graph that they changed.
 _QUANTIZED_OPS: Final = frozenset({"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "MatMulInteger", "ConvInteger", "QLinearConv"})
@@ -85,16 +87,30 @@ def prepare(model: Any, scratch: Path) -> Any:
 
     Symbolic shape inference is left out: it fails on graphs that plain inference handles, and leaves its work files behind.
     """
+    result = _fused_in_files(model, scratch) if refers(model) else _fused(model, scratch)
+    for number, node in enumerate(result.graph.node):
+        node.name = node.name or f"{node.op_type}_{number}"
+    return result
+
+
+def _fused(model: Any, scratch: Path) -> Any:
     from onnxruntime.quantization import quant_pre_process
 
     with tempfile.TemporaryDirectory(dir=scratch, prefix="prepare.") as folder, translating():
         plain, prepared = Path(folder, "plain.onnx"), Path(folder, "prepared.onnx")
         onnx.save(model, plain)
         quant_pre_process(plain, prepared, skip_symbolic_shape=True)
-        result = onnx.load(prepared)
-    for number, node in enumerate(result.graph.node):
-        node.name = node.name or f"{node.op_type}_{number}"
-    return result
+        return onnx.load(prepared)
+
+
+def _fused_in_files(model: Any, scratch: Path) -> Any:
+    """The same for weights in files, by onnxruntime itself: its tool would hold all of them, several times."""
+    folder = Path(tempfile.mkdtemp(dir=scratch, prefix="prepared."))
+    with translating():
+        save_optimized(model, folder / "prepared.onnx")
+        result = onnx.load(folder / "prepared.onnx", load_external_data=False)
+        refer_to_files(result, folder)
+    return graph.infer_shapes(result)
 
 
 def _quantized(model: Any, scratch: Path, run: Callable[[Path, Path], None]) -> Any:

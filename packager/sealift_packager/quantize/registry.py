@@ -8,8 +8,10 @@ from typing import Any, Final
 
 from sealift_packager.candidates.built import Built
 from sealift_packager.candidates.spec import CandidateSpec, Quantization
+from sealift_packager.errors import QuantizationError
 from sealift_packager.quantize import blocks, half, onnxruntime_backend, weights
 from sealift_packager.quantize.calibration import Calibration
+from sealift_packager.tensors import model_bytes, refers
 
 Quantizer = Callable[[Any, Quantization, Calibration, Path], Any]
 
@@ -24,6 +26,18 @@ QUANTIZERS: Final[dict[str, Quantizer]] = {
 }
 #: Those whose nodes can go back to fp32 one by one.
 REVERTIBLE: Final = frozenset({"int8-dynamic", "int8-static", "int8-weights", "int8-blocks", "int4-blocks"})
+#: Those that work on weights one at a time, so that these may be in files.
+STREAMING: Final = frozenset({"int8-weights", "int8-blocks", "int4-blocks"})
+
+
+def check_buildable(spec: CandidateSpec, model: Any) -> None:
+    """Raise `QuantizationError` for a precision that can't be made of a graph whose weights are in files."""
+    if spec.quantization is not None and spec.precision not in STREAMING and refers(model):
+        raise QuantizationError(
+            "not made of models whose weights don't fit into one protobuf message",
+            expected=", ".join(sorted(STREAMING)),
+            found=f"{model_bytes(model) >> 20:,} MiB",
+        )
 
 
 def build_candidate(spec: CandidateSpec, model: Any, calibration: Calibration, scratch: Path) -> Built:

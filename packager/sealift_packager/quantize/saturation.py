@@ -7,6 +7,8 @@ from typing import Any, Final
 import numpy as np
 import onnx
 
+from sealift_packager.tensors import values
+
 #: Two neighbouring weights may be this large together: 255 · 128 = 32,640 still fits 16 bits.
 PAIR_LIMIT: Final = 128
 _COMPUTED: Final = ("MatMulInteger", "ConvInteger", "QLinearMatMul", "QLinearConv", "DynamicQuantizeLSTM", "QAttention")
@@ -21,9 +23,9 @@ def may_saturate(model: Any, *, fused: bool) -> tuple[str, ...]:
     computed = (*_COMPUTED, "DequantizeLinear") if fused else _COMPUTED
     used = {name for node in model.graph.node if node.op_type in computed for name in node.input}
     weights = [row for row in model.graph.initializer if row.data_type == onnx.TensorProto.INT8 and len(row.dims) > 1 and row.name in used]
-    return tuple(row.name for row in weights if _largest_pair(onnx.numpy_helper.to_array(row)) > PAIR_LIMIT)
+    return tuple(row.name for row in weights if _largest_pair(values(row)) > PAIR_LIMIT)
 
 
-def _largest_pair(values: Any) -> int:
-    sizes = np.abs(values.astype(np.int16)).ravel()
+def _largest_pair(weight: Any) -> int:
+    sizes = np.abs(weight.astype(np.int16)).ravel()
     return int(np.partition(sizes, -2)[-2:].sum()) if sizes.size > 1 else int(sizes.sum())

@@ -15,6 +15,7 @@ from sealift_packager.load.source import Array, Arrays
 from sealift_packager.quantize.ranges import METHODS, Histogram
 from sealift_packager.quantize.weights import symmetric_int8
 from sealift_packager.session import Settings, open_session
+from sealift_packager.tensors import values
 
 #: Operators that int8 stores or computes, with a weight at input 1.
 OPERATORS: Final = ("Conv", "MatMul", "Gemm")
@@ -72,7 +73,7 @@ def _error(
     model: Any, node: Any, weights: Mapping[str, Any], settings: Quantization, histograms: Mapping[str, Histogram], captured: list[dict[str, Array]]
 ) -> float:
     run = _alone(model, node)
-    constants = {name: onnx.numpy_helper.to_array(weights[name]) for name in node.input if name in weights}
+    constants = {name: values(weights[name]) for name in node.input if name in weights}
     rounded = {name: _rounded_weight(value, node, settings) if name == node.input[1] else value for name, value in constants.items()}
     lost = kept = 0.0
     for row in captured:
@@ -95,28 +96,28 @@ def _alone(model: Any, node: Any) -> Any:
         onnx.helper.make_graph([node], "node", inputs, [output]), opset_imports=list(model.opset_import), ir_version=model.ir_version
     )
     session = open_session(alone, Settings(), where=node.name)
-    return lambda values: session.run(None, {name: values[name] for name in names})[0]
+    return lambda given: session.run(None, {name: given[name] for name in names})[0]
 
 
-def _rounded(values: Array, settings: Quantization, seen: Histogram | None) -> Array:
+def _rounded(found: Array, settings: Quantization, seen: Histogram | None) -> Array:
     if seen is not None and settings.calibration in METHODS:
         low, high = METHODS[settings.calibration](seen)
     else:
-        low, high = float(values.min(initial=0)), float(values.max(initial=0))
+        low, high = float(found.min(initial=0)), float(found.max(initial=0))
     low, high = min(low, 0.0), max(high, 0.0)
     if settings.activation == "int8":
         high = max(-low, high)
         low = -high
     step = (high - low) / 255 or 1.0
-    result: Array = (np.clip(np.rint((values - low) / step), 0, 255) * step + low).astype(np.float32)
+    result: Array = (np.clip(np.rint((found - low) / step), 0, 255) * step + low).astype(np.float32)
     return result
 
 
-def _rounded_weight(values: Array, node: Any, settings: Quantization) -> Array:
+def _rounded_weight(weight: Array, node: Any, settings: Quantization) -> Array:
     transposed = any(row.name == "transB" and row.i for row in node.attribute)
-    axis = 0 if node.op_type == "Conv" or transposed else values.ndim - 1
+    axis = 0 if node.op_type == "Conv" or transposed else weight.ndim - 1
     limit = 7 if settings.weight == "int4" else 64 if settings.reduce_range else 127
-    integers, scales = symmetric_int8(values, axis, limit=limit)
-    shape = [-1 if at == axis else 1 for at in range(values.ndim)]
+    integers, scales = symmetric_int8(weight, axis, limit=limit)
+    shape = [-1 if at == axis else 1 for at in range(weight.ndim)]
     result: Array = (integers * scales.reshape(shape)).astype(np.float32)
     return result

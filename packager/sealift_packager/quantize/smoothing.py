@@ -17,6 +17,7 @@ from sealift_packager.convert import graph
 from sealift_packager.load.source import Array, Arrays
 from sealift_packager.quantize.editing import drop_unused_weights, insert_before
 from sealift_packager.session import Settings, open_session
+from sealift_packager.tensors import values
 
 #: The α that are tried, 0 being no smoothing. Published models do best between 0.5 and 0.8; MiniLM at 0.7.
 STRENGTHS: Final = (0.0, 0.6, 0.7, 0.8)
@@ -38,9 +39,9 @@ def channel_maxima(model: Any, requests: Iterable[Arrays]) -> tuple[dict[str, Ar
     found: dict[str, Array] = {}
     rows = list(itertools.islice(requests, REQUESTS))
     for request in rows:
-        values = {**request, **dict(zip(wanted, session.run(wanted, dict(request)) if wanted else (), strict=True))}
+        seen = {**request, **dict(zip(wanted, session.run(wanted, dict(request)) if wanted else (), strict=True))}
         for name in names:
-            largest = np.abs(np.nan_to_num(values[name], posinf=0, neginf=0)).reshape(-1, values[name].shape[-1]).max(axis=0, initial=0)
+            largest = np.abs(np.nan_to_num(seen[name], posinf=0, neginf=0)).reshape(-1, seen[name].shape[-1]).max(axis=0, initial=0)
             found[name] = np.maximum(found[name], largest) if name in found else largest
     return found, len(rows)
 
@@ -55,11 +56,11 @@ def smooth(model: Any, maxima: Mapping[str, Array], strength: float) -> Any:
         users.setdefault(node.input[0], []).append(node)
     before: dict[str, list[Any]] = {}
     for name, nodes in users.items():
-        values = {node.input[1]: onnx.numpy_helper.to_array(weights[node.input[1]]) for node in nodes}
-        scales = _scales(maxima[name], values.values(), strength)
+        products = {node.input[1]: values(weights[node.input[1]]) for node in nodes}
+        scales = _scales(maxima[name], products.values(), strength)
         result.graph.initializer.append(onnx.numpy_helper.from_array((1 / scales).astype(np.float32), f"{name}_smoothing"))
         before[nodes[0].name] = [onnx.helper.make_node("Mul", [name, f"{name}_smoothing"], [f"{name}_smooth"], name=f"{name}_smoothing")]
-        for weight, value in values.items():
+        for weight, value in products.items():
             result.graph.initializer.append(onnx.numpy_helper.from_array(value * scales[:, None], f"{weight}_{name}_smooth"))
         for node in nodes:
             node.input[:] = [f"{name}_smooth", f"{node.input[1]}_{name}_smooth"]

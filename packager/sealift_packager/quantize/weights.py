@@ -18,11 +18,14 @@ from sealift_packager.convert import graph
 from sealift_packager.errors import NothingToQuantizeError, QuantizationError
 from sealift_packager.load.source import Array
 from sealift_packager.quantize.calibration import Calibration
+from sealift_packager.tensors import WeightFile, file_beside, make_tensor, values
 
 #: Smaller tensors would hardly shrink: a scale per channel is stored beside them.
 MIN_ELEMENTS: Final = 512
 #: DequantizeLinear takes an axis from this opset on.
 MIN_OPSET: Final = 13
+#: So many values at most are rounded at a time, so that this takes little memory beside them.
+_PART: Final = 2**24
 
 
 def quantize_weights(model: Any, settings: Quantization, calibration: Calibration, scratch: Path) -> Any:  # noqa: ARG001  (a quantizer)
@@ -30,17 +33,17 @@ def quantize_weights(model: Any, settings: Quantization, calibration: Calibratio
     if graph.opset_of(model) < MIN_OPSET:
         raise QuantizationError("weights can't be stored as int8", expected=f"opset {MIN_OPSET} or later", found=str(graph.opset_of(model)))
     result = graph.copy_of(model)
-    if not store_weights(result, spared=settings.reverted):
+    if not store_weights(result, spared=settings.reverted, file=file_beside(model, scratch)):
         raise NothingToQuantizeError("nothing in the graph can be quantized", found=f"no float32 weight of {MIN_ELEMENTS} elements or more")
     return graph.tidy(result)
 
 
-def store_weights(model: Any, *, spared: Collection[str] = ()) -> int:
-    """Store the large weights as int8, in place, but those of the nodes that are ``spared``; how many there were."""
+def store_weights(model: Any, *, spared: Collection[str] = (), file: WeightFile | None = None) -> int:
+    """Store the large weights as int8, in place (their values in ``file``, if there is one), but those of the nodes that are ``spared``; how many."""
     kept = {name for node in model.graph.node if node.name in spared for name in node.input}
     weights = {row.name: row for row in model.graph.initializer if _is_large(row) and row.name not in kept}
     axes = dict(_channel_axes(model, weights))
-    nodes = [_store(model, weights[name], axis) for name, axis in axes.items()]
+    nodes = [_store(model, weights[name], axis, file) for name, axis in axes.items()]
     rest = [graph.copy_of(node) for node in model.graph.node]
     del model.graph.node[:]
     model.graph.node.extend([*nodes, *rest])
@@ -82,20 +85,24 @@ _AXES: Final[dict[str, Any]] = {
 }
 
 
-def _store(model: Any, tensor: Any, axis: int) -> Any:
+def _store(model: Any, tensor: Any, axis: int, file: WeightFile | None) -> Any:
     """Replace the weight by int8 values and scales; the node that gives it back under its own name."""
-    values, scales = symmetric_int8(onnx.numpy_helper.to_array(tensor), axis)
+    integers, scales = symmetric_int8(values(tensor), axis)
     name = tensor.name
-    tensor.CopyFrom(onnx.numpy_helper.from_array(values, f"{name}_int8"))
-    model.graph.initializer.append(onnx.numpy_helper.from_array(scales, f"{name}_scale"))
+    tensor.CopyFrom(make_tensor(integers, f"{name}_int8", file))
+    model.graph.initializer.append(make_tensor(scales, f"{name}_scale", file))
     return onnx.helper.make_node("DequantizeLinear", [f"{name}_int8", f"{name}_scale"], [name], name=f"{name}_dequantize", axis=axis)
 
 
-def symmetric_int8(values: Array, axis: int, *, limit: int = 127) -> tuple[Array, Array]:
+def symmetric_int8(weight: Array, axis: int, *, limit: int = 127) -> tuple[Array, Array]:
     """int8 values in ±limit with zero at 0, and float32 scales along the axis. Pure."""
-    others = tuple(at for at in range(values.ndim) if at != axis)
-    largest = np.abs(values).max(axis=others)
+    others = tuple(at for at in range(weight.ndim) if at != axis)
+    largest = np.maximum(weight.max(axis=others), -weight.min(axis=others))
     scales = np.where(largest > 0, largest / limit, 1.0).astype(np.float32)
-    shape = [-1 if at == axis else 1 for at in range(values.ndim)]
-    rounded = np.clip(np.rint(values / scales.reshape(shape)), -limit, limit)
-    return rounded.astype(np.int8), scales
+    shape = [-1 if at == axis else 1 for at in range(weight.ndim)]
+    steps, result = scales.reshape(shape), np.empty(weight.shape, np.int8)
+    rows = max(1, _PART // max(weight[:1].size, 1))
+    for at in range(0, len(weight), rows):
+        part = slice(at, at + rows)
+        result[part] = np.clip(np.rint(weight[part] / (steps[part] if axis == 0 else steps)), -limit, limit)
+    return result, scales

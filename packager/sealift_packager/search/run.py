@@ -19,7 +19,7 @@ from sealift_packager.optimize.residual import separate_residuals, wins_apart
 from sealift_packager.quantize.calibration import Calibration, requests
 from sealift_packager.quantize.onnxruntime_backend import prepare
 from sealift_packager.quantize.ranges import METHODS, observe
-from sealift_packager.quantize.registry import REVERTIBLE, build_candidate
+from sealift_packager.quantize.registry import REVERTIBLE, build_candidate, check_buildable
 from sealift_packager.quantize.sensitivity import ROWS, lightest_first, node_errors
 from sealift_packager.quantize.smoothing import STRENGTHS, channel_maxima, has_products, smooth
 from sealift_packager.search.evaluate import Searched, answers, as_the_profile_computes, divergence, judge, worst_row
@@ -58,6 +58,7 @@ class Search:
            passed; if that doesn't help, the candidate stays as it was.
         """
         try:
+            check_buildable(spec, self._shared.converted.model)
             spec = self._calibrated(spec)  # 1
             found = self._judged(spec)  # 2
             if spec.precision in REVERTIBLE and found.accuracy:

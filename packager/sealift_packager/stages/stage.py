@@ -13,7 +13,7 @@ from sealift_packager.progress import Progress
 from sealift_packager.stages.entry import pack_entry, unpack_entry
 from sealift_packager.stages.keys import changed, user_code
 from sealift_packager.stages.store import StageStore
-from sealift_packager.structure import StructureError, decode, encode
+from sealift_packager.structure import NotSelfContainedError, StructureError, decode, encode
 from sealift_packager.tools import code_digest
 from sealift_runtime.documents import Json
 
@@ -48,7 +48,8 @@ class Stages:
             value = compute()
         if self._store is not None:
             parts: list[bytes] = []
-            self._store.write(key, pack_entry(encode(value, parts), user_code(), parts))
+            with contextlib.suppress(NotSelfContainedError):  # gigabytes of weights in files aren't kept
+                self._store.write(key, pack_entry(encode(value, parts), user_code(), parts))
         return value
 
     def _key(self, title: str, kind: Any, depends: Mapping[str, Json]) -> str:
