@@ -74,8 +74,7 @@ class PackRequest:
         self._check_profiles()
         if self.data is None and (self.metric is not None or self.max_drop is not None):
             raise DataError("a metric or a budget needs data", where="--metric, --max-drop", advice="Give the holdout with --data.")
-        if self.max_drop is not None and not 0 <= self.max_drop < float("inf"):
-            raise DataError("not a budget", where="--max-drop", expected="a number from 0 up", found=str(self.max_drop))
+        self._check_numbers()
         self._check_reading()
 
     def _check_profiles(self) -> None:
@@ -89,6 +88,15 @@ class PackRequest:
         for row in self.measure_on:
             if row.profile is not None and row.profile not in names:
                 raise ProfileError("a device for a profile that isn't built", where=OPTION, expected=", ".join(names), found=row.profile)
+
+    def _check_numbers(self) -> None:
+        """Budget, seed and time."""
+        if self.max_drop is not None and not 0 <= self.max_drop < float("inf"):
+            raise DataError("not a budget", where="--max-drop", expected="a number from 0 up", found=str(self.max_drop))
+        if self.seed < 0:
+            raise PackagerError("not a seed", where="--seed", expected="an integer from 0 up", found=str(self.seed))
+        if not 0 < self.measure_seconds < float("inf"):
+            raise PackagerError("not a time", where="--measure-seconds", expected="a number above 0", found=str(self.measure_seconds))
 
     def _check_reading(self) -> None:
         """How model and data are to be read."""

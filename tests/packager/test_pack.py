@@ -182,7 +182,7 @@ def test_a_failing_build_leaves_nothing(tmp_path: Path) -> None:
         ({"name": "../evil"}, PackagerError, "--name"),
         ({"version": "1.0"}, PackagerError, "semantic version"),
         ({"profiles": ()}, ProfileError, "--profile"),
-        ({"profiles": (elsewhere(), elsewhere())}, ProfileError, "differ"),
+        ({"profiles": (elsewhere(), elsewhere())}, ProfileError, "named twice"),
         ({"max_drop": -1.0}, DataError, "--max-drop"),
         ({"max_drop": float("nan")}, DataError, "--max-drop"),
         ({"data": None, "metric": "auc"}, DataError, "needs data"),

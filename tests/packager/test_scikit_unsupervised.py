@@ -27,7 +27,7 @@ from sealift_packager.load.registry import load_model
 from sealift_packager.load.source import SourceModel
 from sealift_packager.parity.check import check_parity
 from sealift_packager.session import Settings, open_session, run_session
-from support.ensembles import TRUST, proved
+from support.ensembles import TRUST, assert_exact
 
 ROWS = load_breast_cancer().data.astype(np.float32)
 PROFILE = "x86-64-avx2"
@@ -66,7 +66,7 @@ def test_what_was_fitted_without_a_truth_answers_like_its_source(name: str, tmp_
 
 @pytest.mark.parametrize("options", [{}, {"max_features": 0.5}, {"contamination": 0.1, "max_samples": 64}], ids=str)
 def test_isolation_forests_are_exact_on_both_sides_of_every_threshold(options: dict[str, Any], tmp_path: Path) -> None:
-    proved(loaded(IsolationForest(n_estimators=20, random_state=0, **options), tmp_path), ROWS)
+    assert_exact(loaded(IsolationForest(n_estimators=20, random_state=0, **options), tmp_path), ROWS)
 
 
 def test_a_row_on_the_limit_of_contamination_is_no_outlier(tmp_path: Path) -> None:
