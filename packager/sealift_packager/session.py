@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 import onnxruntime
 
-from sealift_packager.errors import ConversionError, PackagerError
+from sealift_packager.errors import ConversionError, PackagerError, first_line
 from sealift_packager.load.source import Array, Arrays
 
 #: Helper threads stop spinning when a request is done, so they take nothing from whoever runs next.
@@ -54,7 +54,7 @@ def open_session(model: Any, settings: Settings, *, where: str, error: type[Pack
         source = model if isinstance(model, str) else model.SerializeToString()
         return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
     except Exception as cause:  # onnxruntime's errors have no common base
-        raise error(f"onnxruntime can't load the graph ({str(cause).splitlines()[0]})", where=where) from cause
+        raise error(f"onnxruntime can't load the graph ({first_line(cause)})", where=where) from cause
 
 
 def run_session(session: Any, inputs: Arrays) -> dict[str, Array]:
@@ -63,7 +63,7 @@ def run_session(session: Any, inputs: Arrays) -> dict[str, Array]:
     try:
         return dict(zip(names, session.run(names, dict(inputs)), strict=True))
     except Exception as cause:  # as above
-        raise ConversionError(f"onnxruntime can't run the graph ({str(cause).splitlines()[0]})", where="model.onnx") from cause
+        raise ConversionError(f"onnxruntime can't run the graph ({first_line(cause)})", where="model.onnx") from cause
 
 
 def run_batched(session: Any, inputs: Arrays, batch: int = 64) -> dict[str, Array]:

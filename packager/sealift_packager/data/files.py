@@ -13,7 +13,7 @@ import numpy as np
 from sealift_packager.archives import check_archive
 from sealift_packager.data.images import ImageFolder, list_images
 from sealift_packager.data.parquet import read_parquet
-from sealift_packager.errors import DataError
+from sealift_packager.errors import DataError, first_line
 from sealift_packager.load.source import Array
 from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.documents import nearest
@@ -68,7 +68,7 @@ def _read_npz(path: Path) -> dict[str, Array]:
             return {name: np.asarray(archive[name]) for name in archive.files}
     except (OSError, ValueError, zipfile.BadZipFile, EOFError, MemoryError, RuntimeError) as error:
         expected = "a whole archive of plain arrays (no objects)"
-        raise DataError(f"can't be read as .npz ({_line(error)})", where=str(path), expected=expected) from error
+        raise DataError(f"can't be read as .npz ({first_line(error)})", where=str(path), expected=expected) from error
 
 
 def _read_csv(path: Path) -> dict[str, Array]:
@@ -77,12 +77,8 @@ def _read_csv(path: Path) -> dict[str, Array]:
     try:
         table: Any = pd.read_csv(path)
     except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
-        raise DataError(f"can't be read as CSV ({_line(error)})", where=str(path), expected="a header line and rows") from error
+        raise DataError(f"can't be read as CSV ({first_line(error)})", where=str(path), expected="a header line and rows") from error
     return {str(name): table[name].to_numpy() for name in table.columns}
-
-
-def _line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _plain(value: Array, where: str) -> Array:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
-from sealift_packager.errors import DataError
+from sealift_packager.errors import DataError, first_line
 from sealift_packager.load.source import Array
 
 #: Rows times columns, by what the file says of itself before any of it is unpacked: runs of one value take next to nothing in it.
@@ -28,8 +28,7 @@ def read_parquet(path: Path) -> dict[str, Array]:
         _check_size(file.metadata, path)
         table = file.read(use_threads=False)
     except (OSError, ValueError, pyarrow.ArrowException) as error:
-        detail = (str(error).splitlines() or ["no message"])[0]
-        raise DataError(f"can't be read as Parquet ({detail:.300})", where=str(path), expected="a whole .parquet file") from error
+        raise DataError(f"can't be read as Parquet ({first_line(error):.300})", where=str(path), expected="a whole .parquet file") from error
     return {name: _column(table.column(name), f"{path}: {name}") for name in table.column_names}
 
 

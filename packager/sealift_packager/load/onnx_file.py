@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from sealift_packager.convert import graph
-from sealift_packager.errors import SourceModelError
+from sealift_packager.errors import SourceModelError, first_line
 from sealift_packager.load import detect
 from sealift_packager.load.onnx_operators import check_operators
 from sealift_packager.load.onnx_order import in_order
@@ -29,7 +29,7 @@ def load_onnx(path: Path, options: LoadOptions) -> SourceModel:  # noqa: ARG001 
         onnx.load_external_data_for_model(model, str(path.parent))
         onnx.checker.check_model(model)
     except (onnx.checker.ValidationError, OSError, ValueError) as error:
-        raise SourceModelError(f"not a valid ONNX model ({str(error).splitlines()[0]})", where=str(path)) from error
+        raise SourceModelError(f"not a valid ONNX model ({first_line(error):.500})", where=str(path)) from error
     named = graph.name_dimensions(model)
     session = open_session(model, Settings(threads=1, graph_optimization="disable"), where=str(path), error=SourceModelError)
     outputs = tuple(row.name for row in model.graph.output)
