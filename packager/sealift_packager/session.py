@@ -22,6 +22,7 @@ _LEVELS: Final = {
     "all": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL,
 }
 _FATAL: Final = 4
+_ROWS: Final = "Leave that output out of the graph, or give it a row for each row of the input."
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,4 +73,9 @@ def run_batched(session: Any, inputs: Arrays, batch: int = 64) -> dict[str, Arra
     fixed = [row.shape[0] for row in session.get_inputs() if row.shape and isinstance(row.shape[0], int)]
     size = fixed[0] if fixed else batch
     parts = [run_session(session, {name: value[at : at + size] for name, value in inputs.items()}) for at in range(0, rows, size)]
+    for name, value in parts[0].items():
+        if np.ndim(value) == 0:
+            raise ConversionError(
+                "an output without rows", where=f"model.onnx: {name}", expected="[rows, …]", found="one number for the whole request", advice=_ROWS
+            )
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

@@ -15,14 +15,19 @@ import pytest
 from PIL import Image
 from pyarrow import parquet
 
+from sealift_packager.data import files as files_module
 from sealift_packager.data import images as images_module
 from sealift_packager.data import parquet as parquet_module
 from sealift_packager.data import pixels
 from sealift_packager.data.files import DataFile, read_data
 from sealift_packager.data.function import is_function
+from sealift_packager.data.holdout import bind
 from sealift_packager.data.images import ImageFolder
+from sealift_packager.data.limits import DataLimits
 from sealift_packager.data.pixels import Normalization, decode_images
 from sealift_packager.errors import DataError, LockError
+from sealift_packager.load.registry import load_model
+from sealift_packager.load.source import LoadOptions
 from sealift_packager.lock.lockfile import read_lock, write_lock
 from sealift_packager.pipeline import pack
 from sealift_packager.stages.keys import build_inputs
@@ -87,7 +92,7 @@ def test_missing_whole_numbers_and_truths_in_parquet_are_nan(tmp_path: Path) -> 
 def test_a_parquet_file_that_would_unpack_to_too_much_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_parquet(tmp_path / "d.parquet", {"x": pa.array(np.zeros(1_000_000))})
     assert path.stat().st_size < 10_000
-    monkeypatch.setattr(parquet_module, "MAX_CELLS", 999_999)
+    monkeypatch.setattr(parquet_module, "LIMITS", DataLimits(values=999_999))
     with pytest.raises(DataError, match="too much data.*found 1,000,000 values"):
         read_data(path)
 
@@ -329,3 +334,58 @@ def test_what_only_looks_like_a_function_and_is_there_is_a_file(tmp_path: Path, 
     monkeypatch.chdir(tmp_path)
     Path("a:b").touch()
     assert not is_function(Path("a:b"))
+
+
+def test_runs_of_one_value_do_not_become_hundreds_of_megabytes(tmp_path: Path) -> None:
+    run = write_parquet(tmp_path / "d.parquet", {"x": pa.array(np.zeros(20_000_000))}, compression="zstd")
+    lists = write_parquet(
+        tmp_path / "l.parquet", {"x": pa.FixedSizeListArray.from_arrays(pa.array(np.zeros(20_000_000)), 10_000_000)}, compression="zstd"
+    )
+    words = write_parquet(tmp_path / "w.parquet", {"x": pa.array(["a" * 10_000] * 20_000)}, compression="zstd")
+    for path in (run, lists, words):
+        with pytest.raises(DataError, match="too much data"):
+            read_data(path)
+
+
+def test_two_parquet_columns_of_one_name_are_refused(tmp_path: Path) -> None:
+    parquet.write_table(pa.table([pa.array([1]), pa.array([2])], names=["x", "x"]), tmp_path / "d.parquet")
+    with pytest.raises(DataError, match=r"d\.parquet: x: two columns of one name"):
+        read_data(tmp_path / "d.parquet")
+
+
+def test_a_parquet_column_of_tensors_is_an_array_of_their_shape(tmp_path: Path) -> None:
+    rows = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
+    found = arrays_of(write_parquet(tmp_path / "d.parquet", {"x": pa.FixedShapeTensorArray.from_numpy_ndarray(rows)}))
+    assert np.array_equal(found["x"].reshape(2, 3, 4), rows)
+
+
+def test_a_csv_has_bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "t.csv").write_text("x\n" + "1\n" * 11)
+    for limits, words in ((DataLimits(csv_rows=10), "at most 10 rows"), (DataLimits(csv_bytes=20), "at most 20 bytes")):
+        monkeypatch.setattr(files_module, "LIMITS", limits)
+        with pytest.raises(DataError, match=words):
+            read_data(tmp_path / "t.csv")
+
+
+def test_a_class_without_images_keeps_its_number_and_counts_in_the_digest(folder: Path) -> None:
+    before = listed(folder)
+    (folder / "bird").mkdir()
+    found = listed(folder)
+    assert found.classes == ("bird", "cat", "dog")
+    assert found.labels.tolist() == [1, 1, 2]
+    assert found.digest != before.digest
+
+
+def test_a_folder_of_images_that_is_a_link_is_refused(folder: Path, tmp_path: Path) -> None:
+    (folder / "dog").rename(tmp_path / "elsewhere")
+    (folder / "dog").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(DataError, match="dog: a folder that is a link"):
+        read_data(folder)
+
+
+def test_fewer_folders_than_the_model_has_classes_are_refused(tmp_path: Path) -> None:
+    source = load_model(trained.onnx_net().model, LoadOptions())
+    for name in ("cat", "dog"):
+        Image.new("L", (8, 8)).save(picture(tmp_path / "images" / name / "a.png"))
+    with pytest.raises(DataError, match=r"not the model's number of classes.*found 2: cat, dog.*labels\.csv"):
+        bind(listed(tmp_path / "images"), source, "target")

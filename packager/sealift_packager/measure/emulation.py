@@ -18,9 +18,10 @@ from typing import Any, Final
 
 import numpy as np
 
+from sealift_packager.arrays import write_npz
 from sealift_packager.errors import ConversionError
 from sealift_packager.load.source import Arrays
-from sealift_packager.measure.emulated import TOO_SLOW
+from sealift_packager.measure.emulated import PREFIX, TOO_SLOW
 from sealift_runtime.bundle.profile import CpuRequirement
 
 ROOT_VARIABLE: Final = "SEALIFT_ARM64_ROOT"
@@ -117,7 +118,7 @@ def run_emulated(emulator: Emulator, model: Any, inputs: Arrays, entries: Mappin
     """
     graph, given, found = (scratch / name for name in ("emulated.onnx", "emulated-in.npz", "emulated-out.npz"))
     graph.write_bytes(model.SerializeToString())
-    np.savez(given, **{name: value.astype(np.str_) if value.dtype.kind == "O" else value for name, value in inputs.items()})  # type: ignore[arg-type]
+    write_npz(given, inputs)
     command = [
         *emulator.command,
         str(_SIDE),
@@ -136,7 +137,8 @@ def run_emulated(emulator: Emulator, model: Any, inputs: Arrays, entries: Mappin
             lines = done.stderr.decode(errors="replace").splitlines() or [f"exit status {done.returncode}"]
             raise ConversionError(f"the emulated processor fails ({lines[-1]})", where=str(emulator))
         with np.load(found) as archive:
-            return {name: archive[name].astype(object) if archive[name].dtype.kind == "U" else archive[name] for name in archive.files}
+            values = {name.removeprefix(PREFIX): archive[name] for name in archive.files}
+            return {name: value.astype(object) if value.dtype.kind == "U" else value for name, value in values.items()}
     except subprocess.TimeoutExpired:
         return None
     finally:
