@@ -70,7 +70,7 @@ def _is_plain_tree(text: str, *, names: bool) -> bool:
             pending.extend(row["children_spec"])
     except (ValueError, TypeError, KeyError, RecursionError):
         return False
-    return plain
+    return bool(plain)
 
 
 def _are_keys(keys: Any, *, names: bool) -> bool:
