@@ -108,3 +108,9 @@ class OutputError(PackagerError):
     """The output place is taken or can't be written."""
 
     exit_code: ClassVar[int] = 6
+
+
+def first_line(error: BaseException) -> str:
+    """What an error of another library says first, or its type's name where it says nothing."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 import onnxruntime
 
-from sealift_packager.errors import ConversionError, PackagerError
+from sealift_packager.errors import ConversionError, PackagerError, first_line
 from sealift_packager.load.source import Array, Arrays
 from sealift_packager.tensors import SMALL_BYTES, references
 
@@ -24,6 +24,7 @@ _LEVELS: Final = {
     "all": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL,
 }
 _FATAL: Final = 4
+_ROWS: Final = "Leave that output out of the graph, or give it a row for each row of the input."
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +64,7 @@ def _open(model: Any, options: Any, mapped: Mapping[str, Any], where: str, error
     try:
         session: Any = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     except Exception as cause:  # onnxruntime's errors have no common base
-        raise error(f"onnxruntime can't load the graph ({str(cause).splitlines()[0]})", where=where) from cause
+        raise error(f"onnxruntime can't load the graph ({first_line(cause)})", where=where) from cause
     session.mapped = mapped  # onnxruntime holds pointers into these arrays, but not the arrays
     return session
 
@@ -90,7 +91,7 @@ def run_session(session: Any, inputs: Arrays) -> dict[str, Array]:
     try:
         return dict(zip(names, session.run(names, dict(inputs)), strict=True))
     except Exception as cause:  # as above
-        raise ConversionError(f"onnxruntime can't run the graph ({str(cause).splitlines()[0]})", where="model.onnx") from cause
+        raise ConversionError(f"onnxruntime can't run the graph ({first_line(cause)})", where="model.onnx") from cause
 
 
 def run_batched(session: Any, inputs: Arrays, batch: int = 64) -> dict[str, Array]:
@@ -99,4 +100,9 @@ def run_batched(session: Any, inputs: Arrays, batch: int = 64) -> dict[str, Arra
     fixed = [row.shape[0] for row in session.get_inputs() if row.shape and isinstance(row.shape[0], int)]
     size = fixed[0] if fixed else batch
     parts = [run_session(session, {name: value[at : at + size] for name, value in inputs.items()}) for at in range(0, rows, size)]
+    for name, value in parts[0].items():
+        if np.ndim(value) == 0:
+            raise ConversionError(
+                "an output without rows", where=f"model.onnx: {name}", expected="[rows, …]", found="one number for the whole request", advice=_ROWS
+            )
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from sealift_packager.arrays import write_npz
 from sealift_packager.data.files import read_data
 from sealift_packager.data.holdout import Holdout, bind
 from sealift_packager.errors import DataError
 from sealift_packager.load.registry import load_model
 from sealift_packager.load.source import LoadOptions, SourceModel
+from sealift_runtime.bundle.tensors import TensorSpec
 from support import trained
 
 
@@ -93,3 +96,21 @@ def test_arrays_of_different_lengths_and_pickled_arrays_are_refused(tmp_path: Pa
         read_data(tmp_path / "a.npz")
     with pytest.raises(DataError, match="no objects"):
         read_data(tmp_path / "b.npz")
+
+
+@pytest.mark.parametrize(
+    ("dtype", "value"),
+    [("uint8", 300), ("uint8", -1), ("uint8", 256.0), ("int32", np.inf), ("int32", 3e9), ("int64", 2.0**63), ("int64", np.uint64(2**63))],
+)
+def test_a_number_that_the_input_s_type_can_t_hold_is_refused(dtype: str, value: float, tmp_path: Path) -> None:
+    source = dataclasses.replace(cancer_source(), inputs=(TensorSpec(name="x", dtype=dtype, shape=("batch", 1)),), columns={})
+    np.savez(tmp_path / "d.npz", x=np.array([[0], [value]], type(value) if isinstance(value, np.generic) else None), t=np.zeros(2))
+    with pytest.raises(DataError, match=rf"d\.npz: x: a number .* expected {dtype}: .* in row 1"):
+        bind(read_data(tmp_path / "d.npz"), source, "t")
+
+
+def test_arrays_of_any_name_are_written_and_read(tmp_path: Path) -> None:
+    arrays = {"file": np.ones(2), "args": np.array(["a", "é"], object), "a/b": np.zeros((2, 0), np.int8)}
+    write_npz(tmp_path / "d.npz", arrays)
+    with np.load(tmp_path / "d.npz") as found:
+        assert {name: found[name].tolist() for name in found.files} == {name: value.tolist() for name, value in arrays.items()}

@@ -14,9 +14,12 @@ from PIL import Image
 from sealift_packager.data import images as images_module
 from sealift_packager.data import pixels
 from sealift_packager.data.files import read_data
+from sealift_packager.data.holdout import bind
 from sealift_packager.data.images import ImageFolder
 from sealift_packager.data.pixels import Normalization, decode_images
 from sealift_packager.errors import DataError, LockError
+from sealift_packager.load.registry import load_model
+from sealift_packager.load.source import LoadOptions
 from sealift_packager.lock.lockfile import read_lock, write_lock
 from sealift_packager.pipeline import pack
 from sealift_packager.stages.keys import build_inputs
@@ -199,3 +202,27 @@ def test_a_folder_of_images_is_a_holdout_with_a_digest_that_the_lock_holds(tmp_p
     digits[0].write_bytes(digits[1].read_bytes())
     with pytest.raises(LockError, match=r"inputs\.data"):
         pack(request(trained.onnx_net(), tmp_path / "again", data=place, max_drop=1.0), lock=read_lock(tmp_path / "lock"))
+
+
+def test_a_class_without_images_keeps_its_number_and_counts_in_the_digest(folder: Path) -> None:
+    before = listed(folder)
+    (folder / "bird").mkdir()
+    found = listed(folder)
+    assert found.classes == ("bird", "cat", "dog")
+    assert found.labels.tolist() == [1, 1, 2]
+    assert found.digest != before.digest
+
+
+def test_a_folder_of_images_that_is_a_link_is_refused(folder: Path, tmp_path: Path) -> None:
+    (folder / "dog").rename(tmp_path / "elsewhere")
+    (folder / "dog").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(DataError, match="dog: a folder that is a link"):
+        read_data(folder)
+
+
+def test_fewer_folders_than_the_model_has_classes_are_refused(tmp_path: Path) -> None:
+    source = load_model(trained.onnx_net().model, LoadOptions())
+    for name in ("cat", "dog"):
+        Image.new("L", (8, 8)).save(picture(tmp_path / "images" / name / "a.png"))
+    with pytest.raises(DataError, match=r"not the model's number of classes.*found 2: cat, dog.*labels\.csv"):
+        bind(listed(tmp_path / "images"), source, "target")

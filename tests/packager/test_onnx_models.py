@@ -19,7 +19,7 @@ from sealift_packager.parity.check import check_parity
 from sealift_packager.pipeline import pack
 from sealift_packager.profiles.library import load_profile
 from sealift_packager.request import PackRequest
-from sealift_packager.session import Settings, open_session, run_session
+from sealift_packager.session import Settings, open_session, run_batched, run_session
 
 FLOAT = TensorProto.FLOAT
 RANDOM = np.random.default_rng(0)
@@ -229,3 +229,9 @@ def test_a_masking_infinity_is_no_broken_weight_but_nan_in_a_branch_is(tmp_path:
     source = load_model(tmp_path / "nan.onnx", LoadOptions())
     with pytest.raises(ConversionError, match=r"w_left: a weight is not a number.*512 of 512"):
         convert_model(source)
+
+
+def test_an_output_that_is_one_number_for_all_rows_is_refused_by_name() -> None:
+    made = model([helper.make_node("ReduceSum", ["x"], ["sum"], keepdims=0)], [value("x", ["n", 3])], [value("sum", [])], [])
+    with pytest.raises(ConversionError, match=r"sum: an output without rows.*Leave that output out"):
+        run_batched(open_session(made, Settings(), where="m"), {"x": np.ones((2, 3), np.float32)})

@@ -12,8 +12,10 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
+from sealift_packager.data import files as files_module
 from sealift_packager.data import parquet as parquet_module
 from sealift_packager.data.files import DataFile, read_data
+from sealift_packager.data.limits import DataLimits
 from sealift_packager.errors import DataError
 
 
@@ -71,7 +73,7 @@ def test_missing_whole_numbers_and_truths_in_parquet_are_nan(tmp_path: Path) -> 
 def test_a_parquet_file_that_would_unpack_to_too_much_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_parquet(tmp_path / "d.parquet", {"x": pa.array(np.zeros(1_000_000))})
     assert path.stat().st_size < 10_000
-    monkeypatch.setattr(parquet_module, "MAX_CELLS", 999_999)
+    monkeypatch.setattr(parquet_module, "LIMITS", DataLimits(values=999_999))
     with pytest.raises(DataError, match="too much data.*found 1,000,000 values"):
         read_data(path)
 
@@ -81,3 +83,34 @@ def test_a_damaged_parquet_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "d.parquet").write_bytes(data[:-20])
     with pytest.raises(DataError, match="a whole .parquet file"):
         read_data(tmp_path / "d.parquet")
+
+
+def test_runs_of_one_value_do_not_become_hundreds_of_megabytes(tmp_path: Path) -> None:
+    run = write_parquet(tmp_path / "d.parquet", {"x": pa.array(np.zeros(20_000_000))}, compression="zstd")
+    lists = write_parquet(
+        tmp_path / "l.parquet", {"x": pa.FixedSizeListArray.from_arrays(pa.array(np.zeros(20_000_000)), 10_000_000)}, compression="zstd"
+    )
+    words = write_parquet(tmp_path / "w.parquet", {"x": pa.array(["a" * 10_000] * 20_000)}, compression="zstd")
+    for path in (run, lists, words):
+        with pytest.raises(DataError, match="too much data"):
+            read_data(path)
+
+
+def test_two_parquet_columns_of_one_name_are_refused(tmp_path: Path) -> None:
+    parquet.write_table(pa.table([pa.array([1]), pa.array([2])], names=["x", "x"]), tmp_path / "d.parquet")
+    with pytest.raises(DataError, match=r"d\.parquet: x: two columns of one name"):
+        read_data(tmp_path / "d.parquet")
+
+
+def test_a_parquet_column_of_tensors_is_an_array_of_their_shape(tmp_path: Path) -> None:
+    rows = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
+    found = arrays_of(write_parquet(tmp_path / "d.parquet", {"x": pa.FixedShapeTensorArray.from_numpy_ndarray(rows)}))
+    assert np.array_equal(found["x"].reshape(2, 3, 4), rows)
+
+
+def test_a_csv_has_bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "t.csv").write_text("x\n" + "1\n" * 11)
+    for limits, words in ((DataLimits(csv_rows=10), "at most 10 rows"), (DataLimits(csv_bytes=20), "at most 20 bytes")):
+        monkeypatch.setattr(files_module, "LIMITS", limits)
+        with pytest.raises(DataError, match=words):
+            read_data(tmp_path / "t.csv")

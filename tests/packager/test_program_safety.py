@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import json
 import os
+import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -117,3 +119,83 @@ def test_members_that_torch_would_execute_or_unpickle_are_refused(exported: Path
     evil = changed(exported, tmp_path / "evil.pt2", lambda _, content: content, **{name: data})
     with pytest.raises(UntrustedPickleError, match=words):
         refuse_unsafe(torch, evil)
+
+
+PAYLOAD = "rows=__import__('os').mkdir({!r})):\n    return 0\n    ''" + "'\n    #"
+
+
+def in_document(change: Callable[[dict[str, Any]], object]) -> Callable[[str, bytes], bytes]:
+    def edit(name: str, data: bytes) -> bytes:
+        if "models/" not in name:
+            return data
+        document = json.loads(data)
+        change(document)
+        return json.dumps(document).encode()
+
+    return edit
+
+
+def signature(document: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = document["graph_module"]["module_call_graph"][0]["signature"]
+    return found
+
+
+def test_the_name_of_an_argument_is_no_place_for_code(exported: Path, tmp_path: Path) -> None:
+    sprung = tmp_path / "sprung"
+    named = in_document(lambda document: signature(document).update(forward_arg_names=[PAYLOAD.format(str(sprung))]))
+    evil = changed(exported, tmp_path / "evil.pt2", named)
+    with pytest.raises(UntrustedPickleError, match=r"forward_arg_names .*--trust-pickle"):
+        load_model(evil, LoadOptions())
+    assert not sprung.exists()
+
+
+@pytest.mark.parametrize("name", ["x): pass", "x\n", "x.y", "x y", "self, x"])
+def test_the_name_of_a_tensor_is_an_identifier(name: str, exported: Path, tmp_path: Path) -> None:
+    renamed = in_program(b'"rows"', json.dumps(name).encode())
+    with pytest.raises(UntrustedPickleError, match="expected a graph and tensors"):
+        refuse_unsafe(torch, changed(exported, tmp_path / "evil.pt2", renamed))
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        {"type": "collections.defaultdict", "context": {"default_factory_module": "antigravity", "default_factory_name": "x", "dict_context": []}},
+        {"type": "builtins.dict", "context": '[{"__enum__": true, "fqn": "antigravity:x", "name": "y"}]'},
+        {"type": "collections.namedtuple", "context": "null"},
+        {"type": "builtins.dict", "context": json.dumps(["x': __import__('os')}, '"])},
+    ],
+)
+def test_a_structure_that_names_modules_is_refused(node: dict[str, Any], exported: Path, tmp_path: Path) -> None:
+    spec = json.dumps([1, {**node, "children_spec": []}])
+    evil = changed(exported, tmp_path / "evil.pt2", in_document(lambda document: signature(document).update(in_spec=spec)))
+    with pytest.raises(UntrustedPickleError, match="in_spec"):
+        refuse_unsafe(torch, evil)
+
+
+def test_the_name_of_a_weight_is_dotted_identifiers(exported: Path, tmp_path: Path) -> None:
+    def rename(name: str, data: bytes) -> bytes:
+        return data.replace(b"layer.weight", b"layer.w(1)") if "weights_config" in name else data
+
+    with pytest.raises(UntrustedPickleError, match="the name"):
+        refuse_unsafe(torch, changed(exported, tmp_path / "evil.pt2", rename))
+
+
+class Twice(nn.Module):
+    """A module called twice, named outputs, numbered layers, an argument that is text."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(4, 4, batch_first=True)
+        self.layers = nn.Sequential(nn.Linear(4, 4), nn.Dropout())
+
+    def forward(self, rows: torch.Tensor, *, mask: torch.Tensor) -> dict[str, torch.Tensor]:
+        found, _ = self.lstm(rows)
+        return {"last hidden state": self.layers(self.layers(found)), "sum": torch.einsum("bij,bi->bj", found, mask)}
+
+
+def test_names_as_real_networks_have_them_are_no_reason_to_refuse(tmp_path: Path) -> None:
+    rows = {"rows": torch.zeros(2, 3, 4), "mask": torch.zeros(2, 3)}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.export.save(torch.export.export(Twice().eval(), (), rows), tmp_path / "m.pt2")
+    refuse_unsafe(torch, tmp_path / "m.pt2")

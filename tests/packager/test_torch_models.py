@@ -15,7 +15,7 @@ from torch import nn
 import sealift_packager
 from sealift_packager.convert.registry import convert_model
 from sealift_packager.convert.result import Converted
-from sealift_packager.errors import ConversionError, ParityError, SourceModelError, UntrustedPickleError
+from sealift_packager.errors import ConversionError, ParityError, SourceModelError, UntrustedPickleError, first_line
 from sealift_packager.load.detect import TORCH_SCRIPT, detect_kind
 from sealift_packager.load.dynamic import example_sizes, free_axes, parse_dynamic, resized
 from sealift_packager.load.registry import load_model
@@ -281,3 +281,8 @@ def test_nothing_is_left_of_a_tracing_s_files(tmp_path: Path, monkeypatch: pytes
     monkeypatch.chdir(tmp_path)
     convert_model(load_model(trained.state_dict(".pt").model, LoadOptions(factory=trained.FACTORY)))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_error_without_words_is_told_by_its_kind() -> None:
+    assert first_line(IndexError()) == "IndexError"
+    assert first_line(ValueError("one\ntwo")) == "one"

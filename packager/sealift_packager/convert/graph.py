@@ -8,7 +8,7 @@ from typing import Any, Final
 import onnx
 
 from sealift_packager.convert.walk import all_graphs
-from sealift_packager.errors import ConversionError
+from sealift_packager.errors import ConversionError, first_line
 from sealift_packager.quiet import quiet
 from sealift_packager.tensors import is_reference, refers
 from sealift_runtime.bundle.tensors import DATATYPES, TensorSpec
@@ -49,7 +49,7 @@ def at_known_opset(model: Any, *, where: str) -> Any:
             "the operator set is not supported, and ONNX's version converter can't rewrite the graph",
             where=where,
             expected=f"opset {MIN_OPSET} to {MAX_OPSET}",
-            found=f"{found} ({(str(error).splitlines() or ['no message'])[0]:.200})",
+            found=f"{found} ({first_line(error):.200})",
             advice="Export the model again with an opset in that range.",
         ) from error
 

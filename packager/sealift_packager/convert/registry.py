@@ -14,7 +14,7 @@ from sealift_packager.convert.result import Converted, described
 from sealift_packager.convert.scikit import convert_scikit
 from sealift_packager.convert.torch_export import convert_program, convert_script, convert_state
 from sealift_packager.convert.trees import convert_trees
-from sealift_packager.errors import ConversionError
+from sealift_packager.errors import ConversionError, first_line
 from sealift_packager.load import detect
 from sealift_packager.load.source import SourceModel
 from sealift_packager.optimize.gelu import reorder_gelu
@@ -38,6 +38,6 @@ def convert_model(source: SourceModel) -> Converted:
     try:
         graph.check(tidied)
     except (onnx.checker.ValidationError, ValueError) as error:
-        raise ConversionError(f"the graph is not valid ONNX ({str(error).splitlines()[0]})", where=f"{source.kind} model") from error
+        raise ConversionError(f"the graph is not valid ONNX ({first_line(error):.500})", where=f"{source.kind} model") from error
     check_bounds(tidied, where=f"{source.kind} model")
     return described(tidied, source)

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from sealift_packager.convert import graph
 from sealift_packager.convert.torch_trace import trace
-from sealift_packager.errors import ConversionError
+from sealift_packager.errors import ConversionError, first_line
 from sealift_packager.load.dynamic import example_sizes, resized
 from sealift_packager.load.source import Arrays, SourceModel, WeightPlace
 from sealift_packager.load.torch_common import TracedModule
@@ -47,7 +47,7 @@ def convert_script(source: SourceModel) -> Any:
         try:
             return graph.rename_outputs(way(source), source.outputs)
         except Exception as error:  # noqa: BLE001  # the exporters raise anything, and what both said is raised below
-            failures.append(f"{type(error).__name__}: {(str(error).splitlines() or ['no message'])[0]:.300}")
+            failures.append(f"{type(error).__name__}: {first_line(error):.300}")
     raise ConversionError(
         "neither exporter of torch takes this TorchScript", where=source.framework, found="; ".join(failures), advice=_SCRIPT_ADVICE
     )
@@ -109,7 +109,7 @@ def _export(source: SourceModel, program: Any) -> Any:
             exported = torch.onnx.export(program, (), dynamo=True, opset_version=graph.TARGET_OPSET, verbose=False, optimize=True)
     except Exception as error:  # as above
         raise ConversionError(
-            f"torch.onnx can't export the program ({type(error).__name__}: {(str(error).splitlines() or ['no message'])[0]:.500})",
+            f"torch.onnx can't export the program ({type(error).__name__}: {first_line(error):.500})",
             where=source.framework,
             advice=_EXPORT_ADVICE,
         ) from error

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from sealift_packager.errors import ConversionError
+from sealift_packager.errors import ConversionError, first_line
 from sealift_packager.load.source import Arrays
 from sealift_packager.load.torch_common import named_outputs
 from sealift_packager.quiet import quiet
@@ -26,7 +26,7 @@ def trace(module: Any, examples: Arrays, dynamic_shapes: Mapping[str, Any] | tup
             return torch.export.export(_flat(torch, module, list(examples), by_name=by_name), tensors, dynamic_shapes=shapes)
     except Exception as error:  # the user's forward and torch's tracing raise anything
         raise ConversionError(
-            f"torch.export can't trace the module ({type(error).__name__}: {(str(error).splitlines() or ['no message'])[0]:.500})",
+            f"torch.export can't trace the module ({type(error).__name__}: {first_line(error):.500})",
             where=type(module).__name__,
             expected="a forward that works for every size of its free dimensions, without branches that depend on values",
             advice="See https://pytorch.org/docs/stable/export.html for what can be traced" + (f"; {advice}" if advice else "."),

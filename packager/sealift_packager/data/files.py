@@ -12,8 +12,9 @@ import numpy as np
 
 from sealift_packager.archives import check_archive
 from sealift_packager.data.images import ImageFolder, list_images
+from sealift_packager.data.limits import LIMITS
 from sealift_packager.data.parquet import read_parquet
-from sealift_packager.errors import DataError
+from sealift_packager.errors import DataError, first_line
 from sealift_packager.load.source import Array
 from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.documents import nearest
@@ -73,21 +74,22 @@ def _read_npz(path: Path) -> dict[str, Array]:
             return {name: np.asarray(archive[name]) for name in archive.files}
     except (OSError, ValueError, zipfile.BadZipFile, EOFError, MemoryError, RuntimeError) as error:
         expected = "a whole archive of plain arrays (no objects)"
-        raise DataError(f"can't be read as .npz ({_line(error)})", where=str(path), expected=expected) from error
+        raise DataError(f"can't be read as .npz ({first_line(error)})", where=str(path), expected=expected) from error
 
 
 def _read_csv(path: Path) -> dict[str, Array]:
     import pandas as pd
 
+    size = path.stat().st_size
+    if size > LIMITS.csv_bytes:
+        raise DataError("too much data", where=str(path), expected=f"at most {LIMITS.csv_bytes:,} bytes", found=f"{size:,}", advice=_ENOUGH)
     try:
-        table: Any = pd.read_csv(path)
+        table: Any = pd.read_csv(path, nrows=LIMITS.csv_rows + 1)
     except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
-        raise DataError(f"can't be read as CSV ({_line(error)})", where=str(path), expected="a header line and rows") from error
+        raise DataError(f"can't be read as CSV ({first_line(error)})", where=str(path), expected="a header line and rows") from error
+    if len(table) > LIMITS.csv_rows:
+        raise DataError("too much data", where=str(path), expected=f"at most {LIMITS.csv_rows:,} rows", found="more", advice=_ENOUGH)
     return {str(name): table[name].to_numpy() for name in table.columns}
-
-
-def _line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _plain(value: Array, where: str) -> Array:
@@ -107,4 +109,5 @@ READERS: Final[dict[str, Callable[[Path], dict[str, Array]]]] = {
     ".csv": _read_csv,
     ".parquet": read_parquet,
 }
+_ENOUGH: Final = "A holdout of some thousand rows is enough."
 _EXPECTED: Final = "a file ending in .npz, .csv or .parquet, a folder of images, or module:function"

@@ -41,7 +41,10 @@ def bind(data: DataFile | ImageFolder, source: SourceModel, target: str, *, need
     Where no target is ``needed`` and there is none, it is a zero for each row.
     """
     if isinstance(data, ImageFolder):
-        return Holdout(digest=data.digest, inputs=decode_images(data, source.inputs, images or Normalization()), target=data.labels)
+        inputs = decode_images(data, source.inputs, images or Normalization())
+        if data.classes:
+            _check_classes(data, source, inputs)
+        return Holdout(digest=data.digest, inputs=inputs, target=data.labels)
     where = str(data.path)
     if needed and target not in data.arrays:
         raise DataError(
@@ -62,6 +65,23 @@ def bind(data: DataFile | ImageFolder, source: SourceModel, target: str, *, need
         )
     inputs = _from_columns(arrays, source, where) if _is_table(arrays, source.inputs) else _by_name(arrays, source, where)
     return Holdout(digest=data.digest, inputs=inputs, target=truth.reshape(len(truth), -1)[:, 0], has_target=target in data.arrays)
+
+
+def _check_classes(data: ImageFolder, source: SourceModel, inputs: dict[str, Array]) -> None:
+    """Names are numbered by those that are there, so one that is missing moves the others: as many as the model's only output has columns."""
+    spec = source.inputs[0]
+    size = spec.shape[0] if isinstance(spec.shape[0], int) else 1
+    answers = source.predict({name: np.take(rows, np.arange(size), axis=0, mode="wrap") for name, rows in inputs.items()})
+    widths = [value.shape[1] for value in answers.values() if value.ndim == 2 and value.dtype.kind == "f"]
+    wanted = max(widths[0], 2) if len(widths) == len(answers) == 1 else len(data.classes)
+    if len(data.classes) != wanted:
+        raise DataError(
+            "not the model's number of classes",
+            where=str(data.path),
+            expected=f"{wanted}, one folder or label for each",
+            found=f"{len(data.classes)}: {_listed(data.classes)}",
+            advice="Add the missing folders, though they be empty, or number the labels as the model does in labels.csv (columns file, label).",
+        )
 
 
 def _listed(names: Iterable[str]) -> str:
@@ -120,4 +140,18 @@ def _converted(value: Array, spec: TensorSpec, where: str, *, takes_nan: bool) -
     if value.dtype.kind == "f" and np.isnan(value).any() and not takes_nan:
         row = int(np.argwhere(np.isnan(value))[0][0])
         raise DataError("missing values, which this model does not take", where=where, found=f"row {row}", advice="Drop these rows or impute them.")
+    if spec.numpy_dtype.kind in "iu" and value.dtype.kind in "iuf":
+        _check_range(value, spec, where)
     return np.ascontiguousarray(value, dtype=spec.numpy_dtype)
+
+
+def _check_range(value: Array, spec: TensorSpec, where: str) -> None:
+    """Numpy would wrap what doesn't fit: 300 becomes 44 as uint8."""
+    limits = np.iinfo(spec.numpy_dtype)
+    # In a float's own type the greatest int64 is 2^63, which is one too many.
+    above = value >= float(limits.max) + 1 if value.dtype.kind == "f" else value > limits.max
+    wrong = (value < limits.min) | above
+    if wrong.any():
+        place = np.argwhere(wrong)[0]
+        found = f"{value[tuple(place)]} in row {int(place[0])}"
+        raise DataError("a number that the input's type can't hold", where=where, expected=f"{spec.dtype}: {limits.min} to {limits.max}", found=found)

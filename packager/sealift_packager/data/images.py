@@ -26,13 +26,15 @@ _EXPECTED: Final = f"DIR/<label>/image.png, or images with a {LABELS} that has t
 class ImageFolder:
     """Images that are decoded once a model says how it takes them. ``labels`` [rows] are whole numbers.
 
-    Labels that are text are numbered in alphabetic order from 0, as torchvision and Keras do with folders.
+    Labels that are text are numbered in alphabetic order from 0, as torchvision and Keras do with folders: these are ``classes``, and a folder
+    without images is one of them.
     """
 
     path: Path
     digest: Digest
     files: tuple[Path, ...]
     labels: Array
+    classes: tuple[str, ...] = ()
 
     @property
     def arrays(self) -> dict[str, Array]:
@@ -42,21 +44,40 @@ class ImageFolder:
 
 def list_images(folder: Path) -> ImageFolder:
     """The images of a folder and their labels, in the order of their names; `DataError`."""
-    rows = _from_csv(folder) if (folder / LABELS).is_file() else _from_folders(folder)
+    listed = (folder / LABELS).is_file()
+    rows = _from_csv(folder) if listed else _from_folders(folder)
     if not rows:
         raise DataError("no images", where=str(folder), expected=_EXPECTED, found="none that end in " + ", ".join(SUFFIXES))
     if len(rows) > MAX_IMAGES:
         raise DataError("too many images", where=str(folder), expected=f"at most {MAX_IMAGES:,}", found=f"{len(rows):,}")
     files, labels = zip(*sorted(rows), strict=True)
-    return ImageFolder(path=folder, digest=content_digest(folder), files=files, labels=_numbered(labels))
+    _refuse_links(folder, files)
+    names = sorted({*labels} if listed else {path.name for path in _label_folders(folder)})
+    if all(name.isascii() and name.isdigit() and len(name) < 10 for name in labels):
+        return ImageFolder(path=folder, digest=content_digest(folder), files=files, labels=np.array([int(label) for label in labels], np.int64))
+    order = {name: at for at, name in enumerate(names)}
+    numbers = np.array([order[label] for label in labels], np.int64)
+    return ImageFolder(path=folder, digest=content_digest(folder), files=files, labels=numbers, classes=tuple(names))
+
+
+def _refuse_links(folder: Path, files: tuple[Path, ...]) -> None:
+    """The digest does not follow a folder that is a link, so what is behind it could change unseen."""
+    between = {parent for file in files for parent in file.parents if parent != folder and parent.is_relative_to(folder)}
+    link = next((path for path in sorted(between) if path.is_symlink()), None)
+    if link is not None:
+        advice = "Put the images there, or links to each of them."
+        raise DataError("a folder that is a link", where=str(link), expected="folders with images", found=str(link.readlink()), advice=advice)
+
+
+def _label_folders(folder: Path) -> list[Path]:
+    return [path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")]
 
 
 def _from_folders(folder: Path) -> list[tuple[Path, str]]:
     loose = next((path for path in folder.iterdir() if path.is_file() and path.suffix.lower() in SUFFIXES), None)
     if loose is not None:
         raise DataError("an image without a label", where=str(loose), expected=_EXPECTED)
-    labels = [path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")]
-    return [(path, label.name) for label in labels for path in label.iterdir() if path.is_file() and path.suffix.lower() in SUFFIXES]
+    return [(path, label.name) for label in _label_folders(folder) for path in label.iterdir() if path.is_file() and path.suffix.lower() in SUFFIXES]
 
 
 def _from_csv(folder: Path) -> list[tuple[Path, str]]:
@@ -81,10 +102,3 @@ def _inside(folder: Path, name: str, where: Path) -> Path:
     if not path.is_file():
         raise DataError("no such image", where=str(where), expected="a file in the folder", found=repr(name)[:300])
     return path
-
-
-def _numbered(labels: tuple[str, ...]) -> Array:
-    if all(label.isascii() and label.isdigit() and len(label) < 10 for label in labels):
-        return np.array([int(label) for label in labels], np.int64)
-    order = {label: at for at, label in enumerate(sorted(set(labels)))}
-    return np.array([order[label] for label in labels], np.int64)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
-from sealift_packager.errors import DataError
+from sealift_packager.data.limits import LIMITS
+from sealift_packager.errors import DataError, first_line
 from sealift_packager.load.source import Array
 
-#: Rows times columns, by what the file says of itself before any of it is unpacked: runs of one value take next to nothing in it.
-MAX_CELLS: Final = 2**31
-MAX_UNPACKED_BYTES: Final = 64 * 2**30
+_BATCH_ROWS: Final = 4096
+_WIDTHS: Final = {"BOOLEAN": 1, "INT32": 4, "FLOAT": 4, "INT64": 8, "DOUBLE": 8}
+_ADVICE: Final = "A holdout of some thousand rows is enough."
 
 
 def read_parquet(path: Path) -> dict[str, Array]:
@@ -25,31 +26,46 @@ def read_parquet(path: Path) -> dict[str, Array]:
         raise DataError("pyarrow is not installed", where=str(path), advice="pip install 'sealift-packager[parquet]'") from error
     try:
         file = parquet.ParquetFile(path)
+        names = file.schema_arrow.names
+        if len(set(names)) != len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise DataError("two columns of one name", where=f"{path}: {twice}", advice="Rename one of them.")
         _check_size(file.metadata, path)
-        table = file.read(use_threads=False)
-    except (OSError, ValueError, pyarrow.ArrowException) as error:
-        detail = (str(error).splitlines() or ["no message"])[0]
-        raise DataError(f"can't be read as Parquet ({detail:.300})", where=str(path), expected="a whole .parquet file") from error
+        table = pyarrow.Table.from_batches(_batches(file, path), schema=file.schema_arrow)
+    except (OSError, ValueError, MemoryError, pyarrow.ArrowException) as error:
+        raise DataError(f"can't be read as Parquet ({first_line(error):.300})", where=str(path), expected="a whole .parquet file") from error
     return {name: _column(table.column(name), f"{path}: {name}") for name in table.column_names}
 
 
 def _check_size(metadata: Any, path: Path) -> None:
-    cells = metadata.num_rows * metadata.num_columns
-    unpacked = sum(metadata.row_group(at).total_byte_size for at in range(metadata.num_row_groups))
-    if cells > MAX_CELLS or unpacked > MAX_UNPACKED_BYTES:
-        raise DataError(
-            "too much data",
-            where=str(path),
-            expected=f"at most {MAX_CELLS:,} values and {MAX_UNPACKED_BYTES >> 30} GiB",
-            found=f"{cells:,} values, {unpacked:,} bytes",
-            advice="A holdout of some thousand rows is enough.",
-        )
+    """By what the file says of itself before any of it is unpacked: runs of one value take next to nothing in it."""
+    groups = [metadata.row_group(at) for at in range(metadata.num_row_groups)]
+    columns = [group.column(at) for group in groups for at in range(group.num_columns)]
+    values = sum(column.num_values for column in columns)
+    unpacked = sum(column.num_values * _WIDTHS.get(column.physical_type, 1) for column in columns)
+    most = LIMITS.budget(path.stat().st_size)
+    if values > LIMITS.values or unpacked > most:
+        expected = f"at most {LIMITS.values:,} values and {most:,} bytes"
+        raise DataError("too much data", where=str(path), expected=expected, found=f"{values:,} values, {unpacked:,} bytes", advice=_ADVICE)
+
+
+def _batches(file: Any, path: Path) -> list[Any]:
+    """A file need not be what it says, and text is as long as it is: counted while it is read."""
+    batches, total, most = [], 0, LIMITS.budget(path.stat().st_size)
+    for batch in file.iter_batches(batch_size=_BATCH_ROWS, use_threads=False):
+        batches.append(batch)
+        total += batch.nbytes
+        if total > most:
+            raise DataError("too much data", where=str(path), expected=f"at most {most:,} bytes", found="more", advice=_ADVICE)
+    return batches
 
 
 def _column(column: Any, where: str) -> Array:
     import pyarrow as pa
 
     values = column.combine_chunks()
+    if isinstance(values.type, pa.BaseExtensionType):
+        values = values.storage if isinstance(values, pa.ExtensionArray) else values.cast(values.type.storage_type)
     if pa.types.is_dictionary(values.type):
         values = values.dictionary_decode()
     shape = [len(values)]

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from sealift_packager.arrays import write_npz
 from sealift_packager.errors import DataError
 from sealift_packager.load import detect
 from sealift_packager.load.registry import load_model
@@ -29,9 +30,7 @@ def write_data(data: Any, folder: Path, model: Any, *, target: str, options: Loa
     if callable(data) and not _is_table(data):
         return write_data(data(), folder, model, target=target, options=options)
     arrays = _arrays(data, model, target, options)
-    # Text as fixed-width unicode, so that reading needs no pickle.
-    plain: dict[str, Any] = {name: value.astype(np.str_) if value.dtype.kind == "O" else value for name, value in arrays.items()}
-    np.savez(folder / FILE, **plain)
+    write_npz(folder / FILE, arrays)
     return folder / FILE
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from sealift_packager.convert import graph
-from sealift_packager.errors import SourceModelError
+from sealift_packager.errors import SourceModelError, first_line
 from sealift_packager.load import detect
 from sealift_packager.load.onnx_hoist import hoist_weights
 from sealift_packager.load.onnx_operators import check_operators
@@ -39,7 +39,7 @@ def load_onnx(path: Path, options: LoadOptions) -> SourceModel:
             onnx.load_external_data_for_model(model, str(path.parent))
         graph.check(model)
     except (onnx.checker.ValidationError, OSError, ValueError) as error:
-        raise SourceModelError(f"not a valid ONNX model ({str(error).splitlines()[0]})", where=str(path)) from error
+        raise SourceModelError(f"not a valid ONNX model ({first_line(error):.500})", where=str(path)) from error
     named = graph.name_dimensions(model)
     settings = Settings(graph_optimization="disable", entries=_MAPPED if refers(model) else {})
     session = open_session(model, settings, where=str(path), error=SourceModelError)

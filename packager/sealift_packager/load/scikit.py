@@ -10,21 +10,22 @@ from typing import Any, Final
 import numpy as np
 
 from sealift_packager.archives import check_packed
-from sealift_packager.errors import SourceModelError, UntrustedPickleError
+from sealift_packager.errors import SourceModelError, UntrustedPickleError, first_line
 from sealift_packager.load import detect
 from sealift_packager.load.boosters import catboost_source, lightgbm_source, xgboost_source
 from sealift_packager.load.memory import bounded_memory
 from sealift_packager.load.scikit_answers import answers, outputs_of
 from sealift_packager.load.scikit_rows import FEATURES, Rows
+from sealift_packager.load.skops_types import foreign_types
 from sealift_packager.load.source import LoadOptions, SourceModel
 from sealift_packager.load.unwrapped import unwrapped
+from sealift_packager.trees.ensemble import Ensemble
 from sealift_packager.trees.from_estimator import library_of
 from sealift_packager.trees.from_scikit import read_scikit
+from sealift_packager.trees.validity import check_ensemble
 from sealift_packager.trees.within import fitted_parts, is_trees
 from sealift_runtime.bundle.digest import Digest
 
-#: Their types in a skops file are numbers and settings; what they read back is their own model format.
-SAFE_PACKAGES: Final = ("sklearn", "numpy", "scipy", "xgboost", "lightgbm", "catboost", "builtins", "collections")
 _ELSEWHERE: Final = "What doesn't predict new rows (a transformer, DBSCAN) can be converted with skl2onnx, where that knows it, and given as ONNX."
 #: Estimators of these libraries, whatever file or pipeline they come in.
 WRAPPERS: Final[dict[str, Callable[[Any, Digest], SourceModel]]] = {
@@ -57,22 +58,22 @@ def load_skops(path: Path, options: LoadOptions) -> SourceModel:
     except ImportError as error:
         raise SourceModelError("skops is not installed", where=str(path), advice="pip install 'sealift-packager[skops]'") from error
     try:
-        foreign = [name for name in skops.io.get_untrusted_types(file=path) if name.partition(".")[0] not in SAFE_PACKAGES]
+        types = skops.io.get_untrusted_types(file=path)
+        foreign = foreign_types(types)
         if foreign and not options.trust_pickle:
             raise UntrustedPickleError(
                 "types that are not known to be safe",
                 where=str(path),
-                expected=f"types of {', '.join(SAFE_PACKAGES)}",
+                expected="estimators of scikit-learn, XGBoost, LightGBM and CatBoost, and arrays",
                 found=", ".join(foreign[:20]) + (f", … ({len(foreign)} in all)" if len(foreign) > 20 else ""),
                 advice="If you know these types and where the file comes from, give --trust-pickle.",
             )
         with bounded_memory(path):
-            model = skops.io.load(path, trusted=skops.io.get_untrusted_types(file=path))
+            model = skops.io.load(path, trusted=types)
     except SourceModelError:
         raise
     except Exception as error:  # skops and the types' own __setstate__ raise anything
-        detail = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise SourceModelError(f"can't be read as skops ({detail:.300})", where=str(path), expected="a whole .skops file") from error
+        raise SourceModelError(f"can't be read as skops ({first_line(error):.300})", where=str(path), expected="a whole .skops file") from error
     return estimator_source(model, Digest.of_file(path), options, str(path))
 
 
@@ -84,7 +85,8 @@ def estimator_source(model: Any, digest: Digest, options: LoadOptions, where: st
     model = unwrapped(model, where)
     version = _check_estimator(model, where)
     rows = Rows.of(model, options, where)
-    trees = read_scikit(model)
+    trees = _whole_trees(model, where)
+    inner = _inner_trees(model, digest) if trees is None else ()  # before anything is predicted: scikit-learn believes a tree's indices
     outputs = outputs_of(model)
     return SourceModel(
         kind=detect.SCIKIT,
@@ -98,8 +100,19 @@ def estimator_source(model: Any, digest: Digest, options: LoadOptions, where: st
         takes_nan=rows.takes_nan(model),
         trees=trees if rows.plain else None,
         unsupervised=outputs[0] == "label" and not hasattr(model, "classes_"),
-        inner=_inner_trees(model, digest) if trees is None else (),
+        inner=inner,
     )
+
+
+def _whole_trees(model: Any, where: str) -> Ensemble | None:
+    try:
+        ensemble = read_scikit(model)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:  # of a damaged file: what scikit-learn leaves is whole
+        found = f"{type(error).__name__}: {first_line(error):.200}"
+        raise SourceModelError("its trees contradict themselves", where=where, expected="a whole model", found=found) from error
+    if ensemble is not None:
+        check_ensemble(ensemble, where=where)
+    return ensemble
 
 
 def _inner_trees(model: Any, digest: Digest) -> tuple[SourceModel, ...]:
@@ -110,7 +123,7 @@ def _inner_trees(model: Any, digest: Digest) -> tuple[SourceModel, ...]:
             continue
         if library_of(part) in WRAPPERS:
             found.append(WRAPPERS[library_of(part)](part, digest))
-        elif read_scikit(part) is not None:
+        elif _whole_trees(part, f"{type(part).__name__} in the model") is not None:
             found.append(estimator_source(part, digest, LoadOptions(), f"{type(part).__name__} in the model"))
     return tuple(dataclasses.replace(source, columns={}) for source in found)
 

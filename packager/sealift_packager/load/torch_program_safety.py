@@ -6,6 +6,7 @@ So an archive that nobody trusts is held, before torch sees it, against what ``t
 2. No compiled code, no pickled weights or objects; what is pickled anyway (sample inputs) holds tensors and numbers alone.
 3. Nodes call torch's operators, none of which touches files.
 4. Expressions of sizes, and guards, are arithmetic over symbols.
+5. All other strings are names or quoted, and structures are tuples, lists and dicts (`torch_program_names`): torch makes Python source of them.
 """
 
 from __future__ import annotations
@@ -20,12 +21,17 @@ from pathlib import Path
 from typing import Any, Final
 
 from sealift_packager.errors import UntrustedPickleError
+from sealift_packager.load.torch_program_names import is_name, strange_string
 from sealift_packager.quiet import quiet
 
 ADVICE: Final = "If you know where the file comes from, give --trust-pickle."
 #: An operator of a namespace, one of Python's on sizes, or one of torch's on symbolic sizes; never a name with two underscores in front.
 _OPERATOR: Final = re.compile(r"torch\.ops(\.(?!__)\w+){2,3}|_operator\.[a-z]+_?|math\.[a-z]+|torch\.sym_[a-z]+|torch\._sym_[a-z]+")
 _FORBIDDEN: Final = re.compile(r"\b(from_file|save|call|methodcaller|attrgetter|itemgetter|load_library)\b")
+#: Of the operators that take graphs, those that only run them.
+_HIGHER_ORDER: Final = re.compile(
+    r"torch\.ops\.higher_order\.(?!(cond|while_loop|scan|map_impl|associative_scan|wrap_with_set_grad_enabled|wrap_with_autocast)$)"
+)
 #: Constructors of sympy and of torch's own symbolic functions (`torch.utils._sympy.functions`).
 _CONSTRUCTORS: Final = re.compile(
     "Symbol|Integer|Float|Rational|Add|Mul|Pow|Max|Min|Mod|Abs|Eq|Ne|Lt|Le|Gt|Ge|And|Or|Not|Equality|Unequality|(Strict)?(Less|Greater)Than|Piecewise|"
@@ -92,6 +98,8 @@ def _check_payloads(document: Any, where: Path) -> None:
     for name, row in rows.items():
         if not isinstance(row, dict) or row.get("use_pickle") or str(row.get("path_name", "")).startswith(("custom_obj", "opaque_obj")):
             raise _refusal(where, f"{name:.100} as a pickle")
+        if not is_name(name):  # 5
+            raise _refusal(where, f"the name {name!r:.100}")
 
 
 def _check_program(document: Any, where: Path) -> None:
@@ -102,6 +110,9 @@ def _check_program(document: Any, where: Path) -> None:
             raise _refusal(where, f"the expression {value!s:.100}")
         if key == "guard" and not _is_arithmetic(value):
             raise _refusal(where, f"the guard {value!s:.100}")
+    strange = strange_string(document)  # 5
+    if strange:
+        raise _refusal(where, strange)
 
 
 def _fields(value: Any) -> Iterator[tuple[str, Any]]:
@@ -121,7 +132,9 @@ def _fields(value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _is_operator(value: Any) -> bool:
-    return isinstance(value, str) and _OPERATOR.fullmatch(value) is not None and _FORBIDDEN.search(value) is None
+    if not isinstance(value, str) or _FORBIDDEN.search(value) or _HIGHER_ORDER.match(value):
+        return False
+    return _OPERATOR.fullmatch(value) is not None
 
 
 def _is_arithmetic(text: Any) -> bool:

@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 from typing import Any, Final
 
-from sealift_packager.errors import SourceModelError, UntrustedPickleError
+from sealift_packager.errors import SourceModelError, UntrustedPickleError, first_line
 from sealift_packager.load import detect
 from sealift_packager.load.dynamic import OPTION, free_axes
 from sealift_packager.load.source import LoadOptions, SourceModel
@@ -33,7 +33,7 @@ def load_script(path: Path, options: LoadOptions) -> SourceModel:
             module = torch.jit.load(str(path), map_location="cpu").eval()
     except Exception as error:  # torch raises anything for a damaged archive, and for operators that it lacks
         raise SourceModelError(
-            f"can't be read as TorchScript ({type(error).__name__}: {(str(error).strip().splitlines() or ['no message'])[0]:.300})",
+            f"can't be read as TorchScript ({type(error).__name__}: {first_line(error):.300})",
             where=str(path),
             expected=f"a whole file of torch.jit.save that torch {torch.__version__} can read, with operators of torch itself",
         ) from error

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from sealift_packager.errors import SourceModelError
+from sealift_packager.errors import SourceModelError, first_line
 from sealift_packager.load import detect
 from sealift_packager.load.dynamic import OPTION, Dynamic, free_axes, from_function
 from sealift_packager.load.source import Arrays, LoadOptions, SourceModel
@@ -69,7 +69,7 @@ def _read_state(torch: Any, path: Path) -> dict[str, Any]:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch and safetensors raise anything for a damaged or a pickled file
         raise SourceModelError(
-            f"can't be read as weights ({type(error).__name__}: {str(error).splitlines()[0]})",
+            f"can't be read as weights ({type(error).__name__}: {first_line(error):.300})",
             where=str(path),
             expected="a whole state dict: torch.save(model.state_dict(), …) or safetensors",
             advice="A whole pickled nn.Module is not read, for that runs code; save its state_dict().",

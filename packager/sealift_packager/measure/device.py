@@ -14,6 +14,7 @@ from typing import Any, Final, Self
 import numpy as np
 import requests
 
+from sealift_packager.arrays import write_npz
 from sealift_packager.errors import DeviceError, DeviceRefusedError, PackagerError
 from sealift_packager.load.source import Array, Arrays
 from sealift_runtime.bundle.digest import Digest
@@ -238,5 +239,5 @@ def _words(error: requests.RequestException) -> str:
 def inputs_file(example: Arrays) -> bytes:
     """The inputs of a run as an ``.npz`` file; text as fixed-width unicode, so that reading needs no pickle."""
     file = io.BytesIO()
-    np.savez(file, **{name: value.astype(np.str_) if value.dtype.kind == "O" else value for name, value in example.items()})  # type: ignore[arg-type]
+    write_npz(file, example)
     return file.getvalue()

@@ -16,6 +16,8 @@ import onnxruntime
 
 #: The exit status of a run that would take longer than SECONDS.
 TOO_SLOW: Final = 75
+#: Before the names of outputs, for numpy.savez takes none that is called ``file``.
+PREFIX: Final = "output:"
 BATCH: Final = 64
 _FATAL: Final = 4
 
@@ -35,7 +37,7 @@ def main(arguments: list[str]) -> int:
         return TOO_SLOW
     parts += [session.run(None, {name: value[at : at + size] for name, value in feeds.items()}) for at in range(first, rows, size)]
     names = [row.name for row in session.get_outputs()]
-    found: dict[str, Any] = {name: _plain(np.concatenate([part[at] for part in parts])) for at, name in enumerate(names)}
+    found: dict[str, Any] = {PREFIX + name: _plain(np.concatenate([part[at] for part in parts])) for at, name in enumerate(names)}
     np.savez(outputs, **found)
     return 0
 

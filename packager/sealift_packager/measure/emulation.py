@@ -19,10 +19,11 @@ from typing import Any, Final
 
 import numpy as np
 
+from sealift_packager.arrays import write_npz
 from sealift_packager.assemble.weights import write_model
 from sealift_packager.errors import ConversionError
 from sealift_packager.load.source import Arrays
-from sealift_packager.measure.emulated import TOO_SLOW
+from sealift_packager.measure.emulated import PREFIX, TOO_SLOW
 from sealift_runtime.bundle import files
 from sealift_runtime.bundle.profile import CpuRequirement
 
@@ -125,7 +126,7 @@ def run_emulated(emulator: Emulator, model: Any, inputs: Arrays, entries: Mappin
 
 def _run(emulator: Emulator, folder: Path, inputs: Arrays, entries: Mapping[str, str]) -> dict[str, Any] | None:
     graph, given, found = (folder / name for name in (files.GRAPH, "in.npz", "out.npz"))
-    np.savez(given, **{name: value.astype(np.str_) if value.dtype.kind == "O" else value for name, value in inputs.items()})  # type: ignore[arg-type]
+    write_npz(given, inputs)
     command = [
         *emulator.command,
         str(_SIDE),
@@ -144,6 +145,7 @@ def _run(emulator: Emulator, folder: Path, inputs: Arrays, entries: Mapping[str,
             lines = done.stderr.decode(errors="replace").splitlines() or [f"exit status {done.returncode}"]
             raise ConversionError(f"the emulated processor fails ({lines[-1]})", where=str(emulator))
         with np.load(found) as archive:
-            return {name: archive[name].astype(object) if archive[name].dtype.kind == "U" else archive[name] for name in archive.files}
+            values = {name.removeprefix(PREFIX): archive[name] for name in archive.files}
+            return {name: value.astype(object) if value.dtype.kind == "U" else value for name, value in values.items()}
     except subprocess.TimeoutExpired:
         return None

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from sealift_packager.arrays import write_npz
 from sealift_packager.assemble.weights import write_model
 from sealift_packager.candidates.built import Built
 from sealift_packager.load.source import Array, Arrays
@@ -137,7 +138,7 @@ def _batches(session: Any, work: Workload) -> Mapping[int, Callable[[], object]]
 
 
 def _save_inputs(example: Arrays, path: Path) -> Path:
-    np.savez(path, **{name: value.astype(np.str_) if value.dtype.kind == "O" else value for name, value in example.items()})  # type: ignore[arg-type]
+    write_npz(path, example)
     return path
 
 

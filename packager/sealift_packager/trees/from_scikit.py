@@ -53,7 +53,8 @@ def _tree(tree: Any, *, normalized: bool = False, factor: float = 1.0, output: i
     if normalized:
         total = value.sum(axis=1, keepdims=True)
         value = value / np.where(total == 0, 1, total)
-    inner = tree.children_left >= 0
+    inner = tree.children_left != -1
+    _check_inner(tree.children_left, tree.feature, inner)
     state = tree.__getstate__()["nodes"]
     missing = state["missing_go_to_left"] if "missing_go_to_left" in (state.dtype.names or ()) else np.zeros(tree.node_count)
     return Tree(
@@ -65,6 +66,12 @@ def _tree(tree: Any, *, normalized: bool = False, factor: float = 1.0, output: i
         value=value * factor,
         output=output,
     )
+
+
+def _check_inner(left: Array, feature: Array, inner: Array) -> None:
+    """scikit-learn follows what is not marked as a leaf, whatever it points to; `trees.validity` sees to the rest."""
+    if (left[inner].astype(np.int64) < 0).any() or (feature[inner].astype(np.int64) < 0).any():
+        raise ValueError("a node that is no leaf, and has no children or no column")
 
 
 def _boosting(model: Any) -> Ensemble | None:
@@ -159,6 +166,7 @@ def _histogram_tree(predictor: Any, columns: dict[int, tuple[int, Array | None]]
 
 def _histogram_numbers(nodes: Array, columns: dict[int, tuple[int, Array | None]], output: int) -> Tree:
     inner = nodes["is_leaf"] == 0
+    _check_inner(nodes["left"], nodes["feature_idx"], inner)
     order = np.array([columns[at][0] for at in range(len(columns))], np.int64)
     return Tree(
         feature=np.where(inner, order[np.where(inner, nodes["feature_idx"], 0)], -1),

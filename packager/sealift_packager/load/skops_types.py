@@ -1,0 +1,58 @@
+"""Types in a skops file that no trust is needed for, beside those that skops vouches for itself (`skops.io`: estimators, ufuncs, numbers).
+
+By their full names, never by the package that they come from: ``builtins.eval`` and ``numpy.f2py`` are of good houses too. None of these
+calls what it is given, imports by name, or opens files. Trees keep indices that scikit-learn believes; they are checked once they are read
+(`trees.validity`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+_DISTANCES: Final = "BrayCurtis Canberra Chebyshev Euclidean Hamming Haversine Mahalanobis Manhattan Minkowski SEuclidean"
+_NAMES: Final[dict[str, str]] = {
+    "builtins": "slice bytes bytearray",
+    "collections": "OrderedDict",
+    "numpy": "dtype ndarray mean",
+    "scipy.interpolate._bsplines": "BSpline",
+    "scipy._lib.array_api_compat.numpy._aliases": "asarray",  # what BSpline keeps
+    **{f"scipy.sparse._{kind}": f"{kind}_array {kind}_matrix" for kind in ("bsr", "coo", "csc", "csr", "dia", "dok", "lil")},
+    "sklearn._loss.loss": "HalfTweedieLoss HalfTweedieLossIdentity",
+    "sklearn.calibration": "_CalibratedClassifier _SigmoidCalibration _TemperatureScaling",
+    "sklearn.cluster._bisect_k_means": "_BisectingTree",
+    "sklearn.cluster._kmeans": "_kmeans_single_lloyd _kmeans_single_elkan",
+    "sklearn.compose._column_transformer": "_RemainderColsList",
+    "sklearn.ensemble._hist_gradient_boosting.predictor": "TreePredictor",
+    "sklearn.feature_selection._mutual_info": "mutual_info_classif mutual_info_regression",
+    "sklearn.feature_selection._univariate_selection": "chi2 f_classif f_oneway f_regression r_regression",
+    "sklearn.gaussian_process._gpc": "_BinaryGaussianProcessClassifierLaplace",
+    "sklearn.gaussian_process.kernels": (
+        "CompoundKernel ConstantKernel DotProduct ExpSineSquared Exponentiation Hyperparameter Matern PairwiseKernel Product RBF RationalQuadratic "
+        "Sum WhiteKernel"
+    ),
+    "sklearn.metrics._dist_metrics": " ".join(f"{name}Distance{bits}" for name in _DISTANCES.split() for bits in ("", "32", "64")),
+    "sklearn.metrics._scorer": "_PassthroughScorer",
+    "sklearn.model_selection._search_successive_halving": "HalvingGridSearchCV HalvingRandomSearchCV",
+    "sklearn.model_selection._split": (
+        "GroupKFold KFold LeaveOneOut RepeatedKFold RepeatedStratifiedKFold ShuffleSplit StratifiedKFold StratifiedShuffleSplit TimeSeriesSplit"
+    ),
+    "sklearn.multiclass": "_ConstantPredictor",
+    "sklearn.neighbors._ball_tree": "BallTree BallTree32 BallTree64",
+    "sklearn.neighbors._kd_tree": "KDTree KDTree32 KDTree64",
+    "sklearn.neural_network._stochastic_optimizers": "AdamOptimizer SGDOptimizer",
+    "sklearn.tree._tree": "Tree",
+    "sklearn.utils._bunch": "Bunch",
+    # What these read back is their libraries' own model format.
+    "catboost.core": "CatBoost CatBoostClassifier CatBoostRanker CatBoostRegressor",
+    "lightgbm.basic": "Booster",
+    "lightgbm.sklearn": "LGBMClassifier LGBMModel LGBMRanker LGBMRegressor",
+    "xgboost.core": "Booster",
+    "xgboost.sklearn": "XGBClassifier XGBModel XGBRanker XGBRFClassifier XGBRFRegressor XGBRegressor",
+}
+SAFE_TYPES: Final = frozenset(f"{module}.{name}" for module, names in _NAMES.items() for name in names.split())
+
+
+def foreign_types(found: Iterable[str]) -> list[str]:
+    """Those that somebody has to vouch for, of what ``skops.io.get_untrusted_types`` names."""
+    return [name for name in found if name not in SAFE_TYPES]

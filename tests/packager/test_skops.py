@@ -1,0 +1,110 @@
+"""A skops file is read without trust where nothing in it could run code, and only there."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import catboost
+import lightgbm
+import numpy as np
+import pytest
+import skops.io
+import xgboost
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import GradientBoostingClassifier, HistGradientBoostingClassifier, HistGradientBoostingRegressor, RandomForestClassifier
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.feature_selection import SelectKBest
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neural_network import MLPRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.svm import SVC
+from sklearn.tree import DecisionTreeClassifier
+
+from sealift_packager.errors import SourceModelError, UntrustedPickleError
+from sealift_packager.load.registry import load_model
+from sealift_packager.load.source import LoadOptions
+from support.ensembles import IRIS, QUIET
+
+ONE_HOT = OneHotEncoder(handle_unknown="ignore")
+MODELS: dict[str, Any] = {
+    "columns": make_pipeline(
+        ColumnTransformer(
+            [("n", make_pipeline(SimpleImputer(), StandardScaler()), [0, 1]), ("c", OneHotEncoder(handle_unknown="ignore"), slice(2, 4))]
+        ),
+        LogisticRegression(max_iter=500),
+    ),
+    "selection": make_pipeline(SelectKBest(k=2), SVC()),
+    "neighbours": KNeighborsClassifier(algorithm="kd_tree"),
+    "histogram": HistGradientBoostingClassifier(max_iter=2),
+    "histogram regression": HistGradientBoostingRegressor(max_iter=2),
+    "boosting": GradientBoostingClassifier(n_estimators=2),
+    "forest": RandomForestClassifier(3),
+    "process": GaussianProcessRegressor(),
+    "network": MLPRegressor(hidden_layer_sizes=(4,), max_iter=5),
+    "xgboost": xgboost.XGBClassifier(n_estimators=2),
+    "lightgbm": lightgbm.LGBMClassifier(n_estimators=2, verbose=-1),
+    "catboost": catboost.CatBoostClassifier(**{**QUIET, "iterations": 2}),
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", MODELS)
+def test_what_training_gives_needs_no_consent(name: str, tmp_path: Path) -> None:
+    skops.io.dump(MODELS[name].fit(*IRIS), tmp_path / "m.skops")
+    source = load_model(tmp_path / "m.skops", LoadOptions())
+    assert len(source.predict({source.inputs[0].name: IRIS[0][:5].astype(np.float32)})[source.outputs[0]]) == 5
+
+
+def test_a_function_of_python_itself_needs_consent(tmp_path: Path) -> None:
+    model = make_pipeline(CountVectorizer(), LogisticRegression()).fit(["a word", "the other"], [0, 1])
+    model[0].tokenizer = eval
+    skops.io.dump(model, tmp_path / "m.skops")
+    with pytest.raises(UntrustedPickleError, match=r"builtins\.eval.*--trust-pickle"):
+        load_model(tmp_path / "m.skops", LoadOptions())
+
+
+@pytest.mark.parametrize("name", ["numpy.load", "scipy.io.loadmat", "sklearn.datasets.load_files", "collections.namedtuple"])
+def test_a_function_of_a_known_package_needs_consent(name: str, tmp_path: Path) -> None:
+    skops.io.dump(DecisionTreeClassifier(max_depth=1).fit(*IRIS), tmp_path / "m.skops")
+    module, _, function = name.rpartition(".")
+    node = {
+        "__class__": function,
+        "__module__": module,
+        "__loader__": "FunctionNode",
+        "__id__": 1,
+        "content": {"module_path": module, "function": function},
+    }
+    patched(tmp_path / "m.skops", lambda schema: schema["content"]["content"].update(criterion=node))
+    with pytest.raises(UntrustedPickleError, match=name):
+        load_model(tmp_path / "m.skops", LoadOptions())
+
+
+@pytest.mark.parametrize("make", [DecisionTreeClassifier, lambda: make_pipeline(StandardScaler(), DecisionTreeClassifier())])
+@pytest.mark.parametrize("wild", [{"left_child": 2**40}, {"right_child": -7}, {"left_child": -7}, {"feature": 2**30}, {"feature": -9}])
+def test_a_tree_that_points_out_of_itself_is_never_walked(wild: dict[str, int], make: Any, tmp_path: Path) -> None:
+    model = make().fit(*IRIS)
+    tree = (model if isinstance(model, DecisionTreeClassifier) else model[-1]).tree_
+    state = tree.__getstate__()
+    for field, value in wild.items():
+        state["nodes"][field][0] = value
+    tree.__setstate__(state)
+    skops.io.dump(model, tmp_path / "m.skops")
+    with pytest.raises(SourceModelError, match="tree"):
+        load_model(tmp_path / "m.skops", LoadOptions())
+
+
+def patched(path: Path, change: Any) -> None:
+    with zipfile.ZipFile(path) as old:
+        members = {name: old.read(name) for name in old.namelist()}
+    schema = json.loads(members["schema.json"])
+    change(schema)
+    with zipfile.ZipFile(path, "w") as new:
+        for name, data in members.items():
+            new.writestr(name, json.dumps(schema) if name == "schema.json" else data)
