@@ -16,9 +16,10 @@ import numpy as np
 import onnx
 import pytest
 
+from sealift_packager.content import model_digest
 from sealift_packager.errors import DataError, PackagerError
 from sealift_packager.pipeline import Packed, pack
-from sealift_packager.stages.keys import changed, model_digest
+from sealift_packager.stages.keys import changed
 from sealift_packager.stages.stage import Stages
 from sealift_packager.stages.store import StageStore, default_store
 from sealift_packager.structure import StructureError, decode, encode

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import sys
 import sysconfig
 from collections.abc import Mapping
 from pathlib import Path
 
-from sealift_packager.content import content_digest
+from sealift_packager.content import content_digest, model_digest
 from sealift_packager.request import PackRequest
 from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.bundle.profile import HardwareProfile
@@ -18,7 +17,7 @@ from sealift_runtime.documents import Json, canonical_json
 def build_inputs(request: PackRequest) -> dict[str, Json] | None:
     """What a build is made from, by content: source and data digests and the options that decide; None if something can't be read."""
     try:
-        source = model_digest(request.model)
+        source = str(model_digest(request.model))
         data = str(content_digest(request.data)) if request.data else None
     except OSError:  # loading it will say what is wrong
         return None
@@ -28,35 +27,6 @@ def build_inputs(request: PackRequest) -> dict[str, Json] | None:
 def profile_digest(profile: HardwareProfile) -> str:
     """Of a hardware profile's content."""
     return str(Digest.of(canonical_json(profile.json())))
-
-
-def model_digest(path: Path) -> str:
-    """Of a model file with the external weights that it names; raises ``OSError``."""
-    own = str(content_digest(path))
-    beside = _external(path)
-    if not beside:
-        return own
-    total = hashlib.sha256(own.encode())
-    for file in beside:
-        total.update(f"\n{file.name}\0{content_digest(file)}".encode())
-    return f"sha256:{total.hexdigest()}"
-
-
-def _external(path: Path) -> list[Path]:
-    """Files beside an ONNX graph that hold its weights."""
-    with path.open("rb") as file:
-        if path.is_dir() or file.read(1) != b"\x08":  # see `load.detect`
-            return []
-    import onnx
-    from onnx.external_data_helper import ExternalDataInfo, _get_all_tensors, uses_external_data
-
-    try:
-        model = onnx.load(path, load_external_data=False)
-        names = {ExternalDataInfo(row).location for row in _get_all_tensors(model) if uses_external_data(row)}
-    except Exception:  # noqa: BLE001  # not ONNX after all, or cut off: loading it will say so
-        return []
-    folder = path.parent.resolve()  # loading refuses what lies elsewhere; it isn't even read
-    return sorted(found for name in names if (found := (folder / name).resolve()).is_relative_to(folder) and found.is_file())
 
 
 def user_code() -> dict[str, str]:
