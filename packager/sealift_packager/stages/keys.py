@@ -1,17 +1,31 @@
-"""What a stage's result depends on: content, never names or times."""
+"""What a stage's result depends on: content, never names or places or times.
+
+0. Every stage: model with external weights, data, the options that decide, the factory's code, versions of everything installed, the packager's own
+   code, and the machine's arithmetic; and it is done again if a module of a person's own that was imported then is another one now.
+1. Convert: nothing more.
+2. Check parity: the converted graph.
+3. Ask the source on the holdout: nothing more.
+Of a profile, the profile, metric (with its code) and budget:
+4. Build and judge a candidate: its spec, the converted graph, the source's answers, the emulator.
+5. Measure latency and memory: the built candidates, the host with all its flags, the node or device, and the seconds.
+6. Golden cases and baseline: the chosen candidate with its graph, its answers, and what the graph takes and gives.
+7. Everything: the evidence that a lock gives, the emulator, and 5's host, node and seconds; its models follow from 0.
+"""
 
 from __future__ import annotations
 
-import sys
-import sysconfig
-from collections.abc import Mapping
-from pathlib import Path
+import hashlib
+import json
+import secrets
+from typing import Final
 
 from sealift_packager.content import content_digest, model_digest
 from sealift_packager.request import PackRequest
+from sealift_packager.structure import encode
 from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.bundle.profile import HardwareProfile
 from sealift_runtime.documents import Json, canonical_json
+from sealift_runtime.hardware.machine import Machine
 
 
 def build_inputs(request: PackRequest) -> dict[str, Json] | None:
@@ -29,21 +43,22 @@ def profile_digest(profile: HardwareProfile) -> str:
     return str(Digest.of(canonical_json(profile.json())))
 
 
-def user_code() -> dict[str, str]:
-    """The Python files that were imported and are neither a distribution's nor Python's own nor ours: a person's factory or metric, by digest."""
-    own = Path(__file__).parents[1]
-    roots = [Path(sys.prefix), Path(sys.base_prefix), own, *(Path(place) for place in set(sysconfig.get_paths().values()))]
-    found: dict[str, str] = {}
-    for module in list(sys.modules.values()):
-        name = getattr(module, "__file__", None)
-        if not name or not name.endswith(".py"):
-            continue
-        path = Path(name).absolute()
-        if path.is_file() and not any(path.is_relative_to(root) for root in roots) and "sealift_runtime" not in path.parts:
-            found[str(path)] = str(Digest.of_file(path))
-    return dict(sorted(found.items()))
+#: What the processor's instructions decide of an answer's last bits, and of int8's saturation: flags that begin so, as Linux names them.
+_ARITHMETIC: Final = ("amx", "asimd", "avx", "bf16", "f16c", "fma", "fphp", "i8mm", "sme", "sse", "ssse", "sve")
 
 
-def changed(files: Mapping[str, str]) -> bool:
-    """Whether one of these files has another content now, or is gone."""
-    return any(not Path(name).is_file() or str(Digest.of_file(Path(name))) != digest for name, digest in files.items())
+def arithmetic(machine: Machine) -> dict[str, Json]:
+    """What of this machine decides what is computed on it: a cache may be shared by several."""
+    return {"arch": machine.arch, "flags": sorted(flag for flag in machine.cpu_flags if flag.startswith(_ARITHMETIC))}
+
+
+def value_digest(value: object) -> str:
+    """Of what a stage made, for a stage that is made from it; of what can't be written down, one that no other value has."""
+    parts: list[bytes] = []
+    try:
+        total = hashlib.sha256(json.dumps(encode(value, parts), sort_keys=True).encode())
+    except TypeError:
+        return secrets.token_hex()
+    for part in parts:
+        total.update(hashlib.sha256(part).digest())
+    return total.hexdigest()
