@@ -19,16 +19,17 @@ from sealift_packager.progress import Progress, Silent
 from sealift_packager.quantize.sensitivity import NodeError
 from sealift_packager.request import PackRequest, time_of_build
 from sealift_packager.shared import Shared
-from sealift_packager.stages.keys import build_inputs, profile_digest
+from sealift_packager.stages.keys import arithmetic, build_inputs, profile_digest
 from sealift_packager.stages.stage import Stages
 from sealift_packager.stages.store import StageStore
-from sealift_packager.tools import all_versions, tool_versions, version_of
+from sealift_packager.stages.user_code import code_of
+from sealift_packager.tools import all_versions, environment, tool_versions, version_of
 from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.bundle.manifest import BundleManifest
 from sealift_runtime.bundle.profile import HardwareProfile
 from sealift_runtime.bundle.release import Release
 from sealift_runtime.documents import Json
-from sealift_runtime.hardware.machine import detect_machine
+from sealift_runtime.hardware.machine import Machine, detect_machine
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,11 +76,13 @@ def _pack(request: PackRequest, progress: Progress, cache: StageStore | None, lo
     inputs = build_inputs(request)
     if lock is not None:
         check_inputs(lock, inputs or {}, {name: version for name in lock.tools if (version := version_of(name))})
-    stages = Stages(cache, progress, _cache_base(request, inputs))
+    machine = detect_machine()
+    base, code = _cache_base(request, inputs, machine)
+    stages = Stages(cache, progress, base, code)
     created = lock.created if lock else request.created or time_of_build()
     with building(request.out, force=request.force) as scratch:
         place = WeightPlace(inline_bytes=inline_bytes, folder=scratch)
-        shared = Shared(request, stages, progress, detect_machine(), created, place)
+        shared = Shared(request, stages, progress, machine, created, place)
         builds = [_build(shared, profile, scratch, progress, lock) for profile in request.profiles]  # 2, 3
         with progress.stage("Write the release"):  # 4
             key = request.signer.public_key if request.signer else None
@@ -109,12 +112,21 @@ def _chosen(build: ProfileBuild) -> str:
     return next(row.name for row in build.manifest.evaluation.candidates if row.chosen)
 
 
-def _cache_base(request: PackRequest, inputs: Mapping[str, Json] | None) -> dict[str, Json] | None:
-    """What every stage depends on, or None where the content can't be told; metric and budget only matter once candidates are judged."""
+def _cache_base(request: PackRequest, inputs: Mapping[str, Json] | None, machine: Machine) -> tuple[dict[str, Json] | None, dict[str, str]]:
+    """What every stage depends on, or None where the content can't be told; and the code of factory and metric, as it is before it is imported.
+
+    Metric and budget only matter once candidates are judged.
+    """
+    try:
+        factory, metric = code_of(request.factory), code_of(request.metric)
+    except OSError:  # importing it will say what is wrong
+        return None, {}
     if inputs is None:
-        return None
-    kept = {name: value for name, value in inputs.items() if name not in ("metric", "max_drop")}
-    return {"inputs": kept, "tools": all_versions(), "suffix": request.data.suffix if request.data else ""}
+        return None, {}
+    kept: dict[str, Json] = {name: value for name, value in inputs.items() if name not in ("metric", "max_drop")}
+    suffix = request.data.suffix if request.data else ""
+    base: dict[str, Json] = {"inputs": kept, "tools": all_versions(), "environment": environment(), "suffix": suffix}
+    return {**base, "factory": factory, "arithmetic": arithmetic(machine)}, {**factory, **metric}
 
 
 def _lock(request: PackRequest, created: datetime.datetime, inputs: Mapping[str, Json], builds: Sequence[ProfileBuild]) -> Lock:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -39,12 +40,20 @@ def sibling(function: Callable[..., Any], name: str) -> Callable[..., Any] | Non
 
 
 def _import_module(name: str, where: str, error: type[PackagerError]) -> ModuleType:
+    try:
+        with current_directory_first():
+            return importlib.import_module(name)
+    except Exception as cause:
+        raise error(f"can't be imported ({type(cause).__name__}: {cause})", where=where, expected="an importable module", found=repr(name)) from cause
+
+
+@contextlib.contextmanager
+def current_directory_first() -> Iterator[None]:
+    """Modules are looked for in the current directory too, within the block."""
     here = str(Path.cwd())
     sys.path.insert(0, here)
     try:
-        return importlib.import_module(name)
-    except Exception as cause:  # the user's own module
-        raise error(f"can't be imported ({type(cause).__name__}: {cause})", where=where, expected="an importable module", found=repr(name)) from cause
+        yield
     finally:
         sys.path.remove(here)
 

@@ -35,9 +35,11 @@ from sealift_packager.search.run import Search
 from sealift_packager.select.assessed import Assessed
 from sealift_packager.select.choose import choose
 from sealift_packager.shared import Shared
+from sealift_packager.stages.keys import value_digest
 from sealift_packager.structure import encode
 from sealift_packager.tools import tool_versions
 from sealift_runtime.bundle.baseline import Baseline
+from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.bundle.manifest import BundleManifest
 from sealift_runtime.bundle.profile import HardwareProfile
 from sealift_runtime.documents import Json
@@ -125,7 +127,10 @@ def _outcome(shared: Shared, profile: HardwareProfile, host: Host, device: Devic
         f"{profile.name}: golden cases and baseline",
         tuple[Golden, str],
         lambda: _golden_and_baseline(shared, chosen, outputs[chosen.spec.name]),
-        {**_asked(shared, profile), "chosen": chosen.spec.name},
+        {
+            **_asked(shared, profile),
+            "chosen": value_digest([chosen, outputs[chosen.spec.name], shared.converted.inputs, shared.converted.outputs]),
+        },
     )
     disk_bytes = disk_estimate(chosen.model, golden, Baseline.parse(baseline.encode()))
     manifest = make_manifest(shared, profile, chosen, assessed, choice, host, golden=golden.info, disk_bytes=disk_bytes)
@@ -141,7 +146,7 @@ def _outcome(shared: Shared, profile: HardwareProfile, host: Host, device: Devic
 
 def _asked(shared: Shared, profile: HardwareProfile) -> dict[str, Json]:
     """What every stage of a profile depends on."""
-    return {"profile": profile.json(), "gate": [shared.request.metric, shared.request.max_drop]}
+    return {"profile": profile.json(), "gate": shared.gate}
 
 
 def _node_errors(found: Searched) -> dict[str, NodeError]:
@@ -153,9 +158,11 @@ def _node_errors(found: Searched) -> dict[str, NodeError]:
 def _search(shared: Shared, profile: HardwareProfile, scratch: Path) -> list[Searched]:
     """Each candidate is a stage of its own. What another processor answers depends on what can be emulated here."""
     search = Search(shared, profile, scratch)
-    here: dict[str, Json] = {**_asked(shared, profile), "emulator": _emulator(shared, profile)}
+    here: dict[str, Json] = {**_asked(shared, profile), "emulator": _emulator(shared, profile), "shared": shared.digest}
     return [
-        shared.stages.run(f"{profile.name}: build and judge {spec.name}", Searched, functools.partial(search.candidate, spec), here)
+        shared.stages.run(
+            f"{profile.name}: build and judge {spec.name}", Searched, functools.partial(search.candidate, spec), {**here, "spec": encode(spec)}
+        )
         for spec in candidates_for(profile, with_data=shared.holdout is not None)
     ]
 
@@ -163,7 +170,8 @@ def _search(shared: Shared, profile: HardwareProfile, scratch: Path) -> list[Sea
 def _emulator(shared: Shared, profile: HardwareProfile) -> str:
     """What would compute the profile's int8 arithmetic here, for the cache to know."""
     processor = emulated_processor(profile, shared.machine)
-    return str(find_emulator(processor) if processor else None)
+    found = find_emulator(processor) if processor else None
+    return f"{found} {Digest.of_file(Path(found.command[0]))}" if found else ""
 
 
 def _node(device: DeviceAddress | None) -> str:
@@ -185,7 +193,7 @@ def _figures(
         f"{profile.name}: measure latency and memory",
         dict[str, Figures],
         lambda: _measure(shared, built, profile, host, device, scratch),
-        {**_asked(shared, profile), "here": here},
+        {**_asked(shared, profile), **here, "candidates": value_digest(built)},
     )
 
 

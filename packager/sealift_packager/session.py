@@ -95,14 +95,22 @@ def run_session(session: Any, inputs: Arrays) -> dict[str, Array]:
 
 
 def run_batched(session: Any, inputs: Arrays, batch: int = 64) -> dict[str, Array]:
-    """All outputs for many rows, run in batches (of 1 where the graph's first dimension is fixed)."""
+    """All outputs for many rows, run in batches: the graph's own where its first dimension is fixed, the last one filled up, its answer cut."""
     rows = len(next(iter(inputs.values())))
     fixed = [row.shape[0] for row in session.get_inputs() if row.shape and isinstance(row.shape[0], int)]
     size = fixed[0] if fixed else batch
-    parts = [run_session(session, {name: value[at : at + size] for name, value in inputs.items()}) for at in range(0, rows, size)]
-    for name, value in parts[0].items():
+    parts = [{name: value[at : at + size] for name, value in inputs.items()} for at in range(0, rows, size)]
+    if fixed:
+        parts[-1] = fill(parts[-1], size)
+    found = [run_session(session, part) for part in parts]
+    for name, value in found[0].items():
         if np.ndim(value) == 0:
             raise ConversionError(
                 "an output without rows", where=f"model.onnx: {name}", expected="[rows, …]", found="one number for the whole request", advice=_ROWS
             )
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    return {name: np.concatenate([part[name] for part in found])[: rows if fixed else None] for name in found[0]}
+
+
+def fill(arrays: Arrays, rows: int) -> dict[str, Array]:
+    """A request of ``rows`` rows, or more if there are: the last one is repeated."""
+    return {name: np.concatenate([value, np.repeat(value[-1:], max(0, rows - len(value)), axis=0)]) for name, value in arrays.items()}

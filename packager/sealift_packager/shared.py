@@ -24,7 +24,9 @@ from sealift_packager.measure.predictions import Prediction, read_prediction
 from sealift_packager.parity.check import check_parity
 from sealift_packager.progress import Progress
 from sealift_packager.request import PackRequest
+from sealift_packager.stages.keys import value_digest
 from sealift_packager.stages.stage import Stages
+from sealift_runtime.documents import Json
 from sealift_runtime.hardware.machine import Machine
 
 
@@ -107,8 +109,18 @@ class Shared:
         """The graph, which answers like the source: `ParityError` if it doesn't."""
         source = self.source
         converted = self.stages.run(f"Convert from {source.framework}", Converted, lambda: convert_model(source))
-        self.stages.run("Check parity with the source", int, lambda: self._parity(converted))
+        self.stages.run("Check parity with the source", int, lambda: self._parity(converted), {"converted": value_digest(converted)})
         return converted
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """Of the graph and of the source's answers, which candidates are made from and held against."""
+        return value_digest([self.converted, dict(self.reference.prediction.outputs) if self.reference else {}])
+
+    @property
+    def gate(self) -> list[Json]:
+        """What a candidate must pass, for the cache to know."""
+        return [self.request.metric, self.request.max_drop, dict(self.stages.code)]
 
     def _parity(self, converted: Converted) -> int:
         return check_parity(self.source, converted, self.holdout.inputs if self.holdout else None, seed=self.request.seed)

@@ -6,6 +6,7 @@ import functools
 import hashlib
 import importlib.metadata
 import platform
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -37,6 +38,12 @@ def tool_versions(framework: str, data: str = "") -> dict[str, str]:
 def all_versions() -> dict[str, str]:
     """Versions of every tool that a build could use, whatever the model is."""
     return tool_versions(" ".join(BY_FRAMEWORK))
+
+
+def environment() -> list[str]:
+    """Every distribution that is installed, with its version: what a factory, a metric or a pickled model may import, and what the tools do."""
+    found = (row.name for place in sys.path for kind in ("dist-info", "egg-info") for row in Path(place).glob(f"*.{kind}"))
+    return sorted(set(found))
 
 
 @functools.cache

@@ -65,6 +65,10 @@ def test_the_emulated_side_answers_as_a_session_here_does_and_leaves_nothing(tmp
     found = run_emulated(HERE, model, {"image": images}, {"session.disable_quant_qdq": "1"}, tmp_path)
     assert found is not None
     np.testing.assert_allclose(found["output"], run_batched(open_session(model, Settings(), where="m"), {"image": images})["output"], atol=1e-5)
+    model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = model.graph.output[0].type.tensor_type.shape.dim[0].dim_value = 8
+    whole = run_emulated(HERE, model, {"image": images}, {}, tmp_path)
+    assert whole is not None
+    np.testing.assert_allclose(whole["output"], found["output"], atol=1e-5)
     words: dict[str, Array] = {"word": np.array(["a", "größe"], dtype=object)}
     text = run_emulated(HERE, onnx.load(CORPUS / "text" / "model.onnx"), words, {}, tmp_path)
     assert text is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -215,6 +216,47 @@ def test_external_weights_answer_as_those_inside(tmp_path: Path) -> None:
     rows = {"x": RANDOM.normal(size=(4, 32)).astype(np.float32)}
     found = run_session(open_session(converted.model, Settings(), where="m"), rows)
     np.testing.assert_allclose(found["y"], source.predict(rows)["y"], rtol=1e-5)
+
+
+def test_models_that_differ_in_external_weights_have_different_digests(tmp_path: Path) -> None:
+    onnx.save(plain(18), tmp_path / "m.onnx", save_as_external_data=True, location="m.bin", size_threshold=0)
+    before = load_model(tmp_path / "m.onnx", LoadOptions()).digest
+    weights = np.fromfile(tmp_path / "m.bin", np.float32)
+    (-weights).tofile(tmp_path / "m.bin")
+    assert load_model(tmp_path / "m.onnx", LoadOptions()).digest != before
+
+
+def fixed_batch(rows: int, free: onnx.ModelProto | None = None) -> onnx.ModelProto:
+    """A graph over requests of so many rows, made from one that takes any."""
+    found: onnx.ModelProto = onnx.ModelProto.FromString((free or plain(18)).SerializeToString())
+    for tensor in (*found.graph.input, *found.graph.output):
+        tensor.type.tensor_type.shape.dim[0].dim_value = rows
+    return found
+
+
+@pytest.mark.parametrize("rows", [13, 403])
+def test_a_fixed_batch_keeps_its_calibrated_candidates_whatever_the_holdout_has(rows: int, tmp_path: Path) -> None:
+    (tmp_path / "m.onnx").write_bytes(fixed_batch(8).SerializeToString())
+    np.savez(tmp_path / "holdout.npz", x=RANDOM.normal(size=(rows, 32)).astype(np.float32))
+    profile = dataclasses.replace(load_profile("arm64-dotprod"), precisions=("fp32", "int8-static", "int8-dynamic"))
+    asked = PackRequest(
+        model=tmp_path / "m.onnx",
+        name="m",
+        version="1.0.0",
+        profiles=(profile,),
+        out=tmp_path / "out",
+        data=tmp_path / "holdout.npz",
+        metric="cosine",
+    )
+    manifest = pack(asked).manifests["arm64-dotprod"]
+    assert not [row.reason for row in manifest.evaluation.candidates if "could not be built" in row.reason]
+
+
+def test_a_fixed_batch_is_filled_up_and_its_answer_cut_off() -> None:
+    rows = {"x": RANDOM.normal(size=(13, 32)).astype(np.float32)}
+    free = plain(18)
+    found = run_batched(open_session(fixed_batch(8, free), Settings(), where="m"), rows)["y"]
+    np.testing.assert_allclose(found, run_session(open_session(free, Settings(), where="m"), rows)["y"], rtol=1e-5)
 
 
 def test_a_masking_infinity_is_no_broken_weight_but_nan_in_a_branch_is(tmp_path: Path) -> None:

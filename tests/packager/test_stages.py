@@ -16,12 +16,15 @@ import numpy as np
 import onnx
 import pytest
 
+from sealift_packager.content import model_digest
 from sealift_packager.errors import DataError, PackagerError
 from sealift_packager.pipeline import Packed, pack
-from sealift_packager.stages.keys import changed, model_digest
+from sealift_packager.stages.entry import unpack_entry
 from sealift_packager.stages.stage import Stages
 from sealift_packager.stages.store import StageStore, default_store
+from sealift_packager.stages.user_code import changed, code_of
 from sealift_packager.structure import StructureError, decode, encode
+from sealift_runtime.hardware.machine import detect_machine
 from support import trained
 from support.packing import elsewhere, here, request
 from support.told import Told
@@ -117,6 +120,115 @@ def test_a_stage_whose_user_code_changed_is_done_again(tmp_path: Path) -> None:
     assert found.packaged == 0.75
 
 
+FACTORY = "from support.trained import SmallNet, example_inputs\n\ndef build():\n    return SmallNet()\n"
+NEGATED = """
+from support.trained import SmallNet, example_inputs
+
+class Negated(SmallNet):
+    def forward(self, image):
+        return -super().forward(image)
+
+def build():
+    return Negated()
+"""
+
+
+def test_a_factory_of_the_same_name_in_another_folder_is_another_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, told = StageStore(tmp_path / "cache"), Told()
+    for place, text in (("a", FACTORY), ("b", NEGATED), ("c", FACTORY)):
+        (tmp_path / place).mkdir()
+        (tmp_path / place / "model.py").write_text(text)
+    asked = {"factory": "model.py:build", "data": None}
+    found = []
+    for place in ("a", "b", "c"):
+        monkeypatch.chdir(tmp_path / place)
+        found.append(pack(request(trained.state_dict(), tmp_path / place / "out", **asked), told, cache=store).digest)
+    assert found[0] != found[1]
+    assert found[0] == found[2]  # the same content in another place is the same model
+    assert told.known == ["elsewhere: everything"]
+
+
+def test_code_is_its_files_by_content_and_all_that_they_import_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def write(folder: Path, depth: int) -> dict[str, str]:
+        package = folder / "own_of_test_stages"
+        package.mkdir(parents=True)
+        (package / "__init__.py").write_text("")
+        (package / "net.py").write_text("import numpy\nfrom . import layers\n\ndef build():\n    from own_of_test_stages.late import x\n")
+        (package / "layers.py").write_text(f"DEPTH = {depth}\n")
+        (package / "late.py").write_text("x = 1\n")
+        monkeypatch.chdir(folder)
+        return code_of("own_of_test_stages.net:build")
+
+    first, same, other = write(tmp_path / "a", 1), write(tmp_path / "b", 1), write(tmp_path / "c", 2)
+    assert list(first) == [f"own_of_test_stages{name}" for name in ("", ".late", ".layers", ".net")]
+    assert first == same
+    assert {name for name in first if first[name] != other[name]} == {"own_of_test_stages.layers"}
+
+
+def test_a_package_that_holds_the_metric_counts_by_content_though_it_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = tmp_path / "site-packages"
+    place.mkdir()
+    monkeypatch.syspath_prepend(str(place))
+    (place / "installed_of_test_stages.py").write_text("def score(target, outputs):\n    return 0.25\n")
+    before = code_of("installed_of_test_stages:score")
+    (place / "installed_of_test_stages.py").write_text("def score(target, outputs):\n    return 0.75\n")
+    assert before != code_of("installed_of_test_stages:score")
+
+
+def test_golden_cases_of_other_answers_are_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, told = StageStore(tmp_path / "cache"), Told()
+    pack(request(trained.onnx_net(), tmp_path / "a"), cache=store)
+
+    def emulated(*given: Any) -> tuple[dict[str, Any], str]:
+        return {name: value * np.float32(1.001) for name, value in given[4].items()}, ""
+
+    monkeypatch.setattr("sealift_packager.profile_build._emulator", lambda *_: "another")
+    monkeypatch.setattr("sealift_packager.search.run.as_the_profile_computes", emulated)
+    pack(request(trained.onnx_net(), tmp_path / "b"), told, cache=store)
+    assert told.known[0].startswith("Convert from ONNX")
+    assert not [title for title in told.known if "golden" in title or "everything" in title]
+
+
+def test_another_processor_s_results_are_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, told = StageStore(tmp_path / "cache"), Told()
+    pack(request(trained.cancer(), tmp_path / "a"), cache=store)
+    machine = detect_machine()
+    flags = machine.cpu_flags ^ {"avx512_vnni"}
+    monkeypatch.setattr("sealift_packager.pipeline.detect_machine", lambda: dataclasses.replace(machine, cpu_flags=flags))
+    pack(request(trained.cancer(), tmp_path / "b"), told, cache=store)
+    assert told.known == []
+
+
+#: What each stage depends on, in the order of `stages.keys`.
+EVERY = {"inputs", "tools", "environment", "suffix", "factory", "arithmetic"}
+STAGES = {
+    "Convert from": set(),
+    "Check parity": {"converted"},
+    "Ask the source": set(),
+    "any-cpu: build and judge": {"profile", "gate", "spec", "shared", "emulator"},
+    "any-cpu: measure": {"profile", "gate", "candidates", "host", "node", "flags", "seconds"},
+    "any-cpu: golden": {"profile", "gate", "chosen"},
+    "any-cpu: everything": {"profile", "gate", "given", "host", "node", "seconds", "flags", "emulator"},
+}
+
+
+def test_every_stage_has_its_inputs_in_its_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, tuple[Any, Any, Any]] = {}
+    key = Stages._key
+    monkeypatch.setattr(Stages, "_key", lambda self, *given: (seen.update({given[0]: (self, given[1], given[2])}), key(self, *given))[1])
+    pack(request(trained.cancer(), tmp_path / "a", here(precisions=("fp32",))), cache=StageStore(tmp_path / "cache"))
+    assert {next(name for name in STAGES if title.startswith(name)) for title in seen} == set(STAGES)
+    for title, (stages, kind, depends) in seen.items():
+        assert set(stages._base) == EVERY
+        assert set(depends) == next(names for name, names in STAGES.items() if title.startswith(name))
+        keys = {key(stages, title, kind, {**depends, name: "another"}) for name in depends}
+        for name in EVERY:
+            other = Stages(None, Told(), {**stages._base, name: "another"})
+            other._base = {**stages._base, name: "another"}
+            keys.add(key(other, title, kind, depends))
+        assert len(keys - {key(stages, title, kind, depends)}) == len(depends) + len(EVERY)
+
+
 def test_the_cache_is_bounded_and_throws_out_what_was_used_longest_ago(tmp_path: Path) -> None:
     store = StageStore(tmp_path, limit_bytes=2500)
     for number in range(3):
@@ -163,7 +275,7 @@ def test_external_weights_count_as_content(tmp_path: Path) -> None:
     data[5] ^= 1
     (tmp_path / "w.bin").write_bytes(data)
     assert model_digest(tmp_path / "m.onnx") != before
-    assert changed({str(tmp_path / "gone"): "sha256:0"})
+    assert changed({"gone_of_test_stages": "sha256:0"})
 
 
 KILLED = """
@@ -202,3 +314,20 @@ def test_a_build_killed_in_the_middle_goes_on_from_the_last_finished_stage(tmp_p
     assert known[0].startswith("Convert from ONNX")
     assert any(point in title for title in known)
     assert (tmp_path / "out" / "index.json").read_bytes() == (fresh.directory / "index.json").read_bytes()
+
+
+def test_two_builds_at_once_share_a_cache_and_both_are_whole(tmp_path: Path, fresh: Packed) -> None:
+    paths = [str(Path(__file__).parents[1]), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    code = KILLED.replace('"cache"', '"../cache"')
+    both = []
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        words = [sys.executable, "-c", code, trained.onnx_net().model, trained.onnx_net().data, tmp_path / name, ""]
+        both.append(subprocess.Popen([*map(str, words)], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE))
+    assert [process.communicate(timeout=200)[1][-500:] * bool(process.returncode) for process in both] == [b"", b""]
+    for name in ("a", "b"):
+        assert (tmp_path / name / "out" / "index.json").read_bytes() == (fresh.directory / "index.json").read_bytes()
+    entries = [path.read_bytes() for path in (tmp_path / "cache").rglob("*") if path.is_file()]
+    assert entries
+    assert all(unpack_entry(data) for data in entries)

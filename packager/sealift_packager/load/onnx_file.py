@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
+from sealift_packager.content import model_digest
 from sealift_packager.convert import graph
 from sealift_packager.errors import SourceModelError, first_line
 from sealift_packager.load import detect
@@ -15,7 +16,6 @@ from sealift_packager.load.onnx_weights import check_inline, check_weights
 from sealift_packager.load.source import Array, Arrays, LoadOptions, SourceModel
 from sealift_packager.session import Settings, open_session, run_batched, run_session
 from sealift_packager.tensors import refer_to_files, refers
-from sealift_runtime.bundle.digest import Digest
 
 #: It stays open while candidates are built: without packed copies it takes no memory for weights in files.
 _MAPPED: Final = {"session.disable_prepacking": "1"}
@@ -47,7 +47,7 @@ def load_onnx(path: Path, options: LoadOptions) -> SourceModel:
     return SourceModel(
         kind=detect.ONNX,
         framework=f"ONNX by {model.producer_name or 'an unnamed tool'} {model.producer_version}".strip(),
-        digest=Digest.of_file(path),
+        digest=model_digest(path),
         native=model,
         predict=lambda arrays: _ask(session, arrays),
         inputs=graph.input_specs(named),

@@ -32,12 +32,14 @@ def main(arguments: list[str]) -> int:
     fixed = [row.shape[0] for row in session.get_inputs() if row.shape and isinstance(row.shape[0], int)]
     first, size = (fixed[0], fixed[0]) if fixed else (1, BATCH)
     start = time.monotonic()
+    feeds = {name: _filled(value, -rows % size) for name, value in feeds.items()} if fixed else feeds
     parts = [session.run(None, {name: value[:first] for name, value in feeds.items()})]
     if (time.monotonic() - start) * math.ceil(rows / first) > float(seconds):
         return TOO_SLOW
     parts += [session.run(None, {name: value[at : at + size] for name, value in feeds.items()}) for at in range(first, rows, size)]
     names = [row.name for row in session.get_outputs()]
-    found: dict[str, Any] = {PREFIX + name: _plain(np.concatenate([part[at] for part in parts])) for at, name in enumerate(names)}
+    kept = rows if fixed else None
+    found: dict[str, Any] = {PREFIX + name: _plain(np.concatenate([part[at] for part in parts])[:kept]) for at, name in enumerate(names)}
     np.savez(outputs, **found)
     return 0
 
@@ -50,6 +52,11 @@ def _open(model: str, entries: list[str]) -> Any:
         key, _, value = entry.partition("=")
         options.add_session_config_entry(key, value)
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def _filled(value: Any, more: int) -> Any:
+    """With ``more`` rows like the last one, so that a fixed batch is whole."""
+    return np.concatenate([value, np.repeat(value[-1:], more, axis=0)])
 
 
 def _objects(value: Any) -> Any:

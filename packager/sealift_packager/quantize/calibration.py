@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from sealift_packager.load.source import Array, Arrays
 from sealift_packager.quantize.ranges import Histogram
+from sealift_packager.session import fill
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +23,8 @@ class Calibration:
 
 
 def requests(arrays: Arrays, size: int) -> Iterator[dict[str, Array]]:
-    """Rows as requests of ``size`` rows each: 1, or the graph's fixed batch."""
+    """Rows as requests of ``size`` rows each: 1, or the graph's fixed batch. Fewer than that are one request, filled up; a rest is left out."""
+    arrays = fill(arrays, size)
     total = len(next(iter(arrays.values())))
     for at in range(0, total - size + 1, size):
         yield {name: value[at : at + size] for name, value in arrays.items()}

@@ -20,10 +20,14 @@ class Folds:
     twin: Array
 
 
-def split(rows: int, *, seed: int) -> Folds:
-    """Two disjoint draws by the seed, of at most `ROWS` and at most half of the rows each; one row is both."""
+def split(rows: int, *, seed: int, request_rows: int = 1) -> Folds:
+    """Two disjoint draws by the seed, of at most `ROWS` and at most half of the rows each; one row is both.
+
+    They are whole requests of ``request_rows`` rows (a graph's fixed batch) where that leaves any.
+    """
     order = np.random.default_rng([seed, rows]).permutation(rows)
     count = max(1, min(ROWS, rows // 2))
+    count = count // request_rows * request_rows or count
     first, second = order[:count], order[count : 2 * count]
     return Folds(calibration=np.sort(first), twin=np.sort(second if len(second) else first))
 

@@ -160,7 +160,7 @@ class Search:
     @functools.cached_property
     def _folds(self) -> Folds:
         assert self._shared.holdout is not None
-        return split(self._shared.holdout.rows, seed=self._shared.request.seed)
+        return split(self._shared.holdout.rows, seed=self._shared.request.seed, request_rows=self._request_rows)
 
     @property
     def _inputs(self) -> dict[str, Array]:

@@ -15,7 +15,7 @@ _LENGTH_BYTES: Final = 8
 
 
 def pack_entry(value: Json, depends: Mapping[str, str], parts: Sequence[bytes]) -> bytes:
-    """The bytes of an entry; ``depends`` are files with the digests that they had."""
+    """The bytes of an entry; ``depends`` are modules with the digests that they had."""
     header = json.dumps({"value": value, "depends": dict(depends), "parts": [len(part) for part in parts]}).encode()
     body = b"".join((len(header).to_bytes(_LENGTH_BYTES, "big"), header, *parts))
     return MAGIC + hashlib.sha256(body).digest() + body

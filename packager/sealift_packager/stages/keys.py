@@ -1,24 +1,37 @@
-"""What a stage's result depends on: content, never names or times."""
+"""What a stage's result depends on: content, never names or places or times.
+
+0. Every stage: model with external weights, data, the options that decide, the factory's code, versions of everything installed, the packager's own
+   code, and the machine's arithmetic; and it is done again if a module of a person's own that was imported then is another one now.
+1. Convert: nothing more.
+2. Check parity: the converted graph.
+3. Ask the source on the holdout: nothing more.
+Of a profile, the profile, metric (with its code) and budget:
+4. Build and judge a candidate: its spec, the converted graph, the source's answers, the emulator.
+5. Measure latency and memory: the built candidates, the host with all its flags, the node or device, and the seconds.
+6. Golden cases and baseline: the chosen candidate with its graph, its answers, and what the graph takes and gives.
+7. Everything: the evidence that a lock gives, the emulator, and 5's host, node and seconds; its models follow from 0.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import sys
-import sysconfig
-from collections.abc import Mapping
-from pathlib import Path
+import json
+import secrets
+from typing import Final
 
-from sealift_packager.content import content_digest
+from sealift_packager.content import content_digest, model_digest
 from sealift_packager.request import PackRequest
+from sealift_packager.structure import encode
 from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.bundle.profile import HardwareProfile
 from sealift_runtime.documents import Json, canonical_json
+from sealift_runtime.hardware.machine import Machine
 
 
 def build_inputs(request: PackRequest) -> dict[str, Json] | None:
     """What a build is made from, by content: source and data digests and the options that decide; None if something can't be read."""
     try:
-        source = model_digest(request.model)
+        source = str(model_digest(request.model))
         data = str(content_digest(request.data)) if request.data else None
     except OSError:  # loading it will say what is wrong
         return None
@@ -30,50 +43,22 @@ def profile_digest(profile: HardwareProfile) -> str:
     return str(Digest.of(canonical_json(profile.json())))
 
 
-def model_digest(path: Path) -> str:
-    """Of a model file with the external weights that it names; raises ``OSError``."""
-    own = str(content_digest(path))
-    beside = _external(path)
-    if not beside:
-        return own
-    total = hashlib.sha256(own.encode())
-    for file in beside:
-        total.update(f"\n{file.name}\0{content_digest(file)}".encode())
-    return f"sha256:{total.hexdigest()}"
+#: What the processor's instructions decide of an answer's last bits, and of int8's saturation: flags that begin so, as Linux names them.
+_ARITHMETIC: Final = ("amx", "asimd", "avx", "bf16", "f16c", "fma", "fphp", "i8mm", "sme", "sse", "ssse", "sve")
 
 
-def _external(path: Path) -> list[Path]:
-    """Files beside an ONNX graph that hold its weights."""
-    with path.open("rb") as file:
-        if path.is_dir() or file.read(1) != b"\x08":  # see `load.detect`
-            return []
-    import onnx
-    from onnx.external_data_helper import ExternalDataInfo, _get_all_tensors, uses_external_data
+def arithmetic(machine: Machine) -> dict[str, Json]:
+    """What of this machine decides what is computed on it: a cache may be shared by several."""
+    return {"arch": machine.arch, "flags": sorted(flag for flag in machine.cpu_flags if flag.startswith(_ARITHMETIC))}
 
+
+def value_digest(value: object) -> str:
+    """Of what a stage made, for a stage that is made from it; of what can't be written down, one that no other value has."""
+    parts: list[bytes] = []
     try:
-        model = onnx.load(path, load_external_data=False)
-        names = {ExternalDataInfo(row).location for row in _get_all_tensors(model) if uses_external_data(row)}
-    except Exception:  # noqa: BLE001  # not ONNX after all, or cut off: loading it will say so
-        return []
-    folder = path.parent.resolve()  # loading refuses what lies elsewhere; it isn't even read
-    return sorted(found for name in names if (found := (folder / name).resolve()).is_relative_to(folder) and found.is_file())
-
-
-def user_code() -> dict[str, str]:
-    """The Python files that were imported and are neither a distribution's nor Python's own nor ours: a person's factory or metric, by digest."""
-    own = Path(__file__).parents[1]
-    roots = [Path(sys.prefix), Path(sys.base_prefix), own, *(Path(place) for place in set(sysconfig.get_paths().values()))]
-    found: dict[str, str] = {}
-    for module in list(sys.modules.values()):
-        name = getattr(module, "__file__", None)
-        if not name or not name.endswith(".py"):
-            continue
-        path = Path(name).absolute()
-        if path.is_file() and not any(path.is_relative_to(root) for root in roots) and "sealift_runtime" not in path.parts:
-            found[str(path)] = str(Digest.of_file(path))
-    return dict(sorted(found.items()))
-
-
-def changed(files: Mapping[str, str]) -> bool:
-    """Whether one of these files has another content now, or is gone."""
-    return any(not Path(name).is_file() or str(Digest.of_file(Path(name))) != digest for name, digest in files.items())
+        total = hashlib.sha256(json.dumps(encode(value, parts), sort_keys=True).encode())
+    except TypeError:
+        return secrets.token_hex()
+    for part in parts:
+        total.update(hashlib.sha256(part).digest())
+    return total.hexdigest()

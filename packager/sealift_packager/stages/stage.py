@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 
 from sealift_packager.progress import Progress
 from sealift_packager.stages.entry import pack_entry, unpack_entry
-from sealift_packager.stages.keys import changed, user_code
 from sealift_packager.stages.store import StageStore
+from sealift_packager.stages.user_code import changed, imported
 from sealift_packager.structure import NotSelfContainedError, StructureError, decode, encode
 from sealift_packager.tools import code_digest
 from sealift_runtime.documents import Json
@@ -23,10 +23,15 @@ T = TypeVar("T")
 class Stages:
     """The stages of one build; without a store (or with a ``base`` of None, which nothing identifies) all of them are computed.
 
-    ``base`` is what every stage of the build depends on; each stage adds its own.
+    ``base`` is what every stage of the build depends on; each stage adds its own. ``code`` are modules that are in the stages' keys, with digests;
+    other modules of a person's own are told when they have been imported, and stand in the entry.
     """
 
-    def __init__(self, store: StageStore | None, progress: Progress, base: Mapping[str, Json] | None) -> None:
+    def __init__(
+        self, store: StageStore | None, progress: Progress, base: Mapping[str, Json] | None, code: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        self.code = code
+        self._found: dict[str, str] = {}
         self._store = store if base is not None else None
         self._progress = progress
         self._base = dict(base or {})
@@ -44,12 +49,14 @@ class Stages:
             self._progress.cached(title)
             found: T = cached[0]
             return found
+        imported()  # now, as near to their import as can be
         with contextlib.nullcontext() if outermost else self._progress.stage(title):
             value = compute()
         if self._store is not None:
             parts: list[bytes] = []
+            self._found |= {name: digest for name, digest in imported().items() if self.code.get(name) != digest}
             with contextlib.suppress(NotSelfContainedError):  # gigabytes of weights in files aren't kept
-                self._store.write(key, pack_entry(encode(value, parts), user_code(), parts))
+                self._store.write(key, pack_entry(encode(value, parts), self._found, parts))
         return value
 
     def _key(self, title: str, kind: Any, depends: Mapping[str, Json]) -> str:
@@ -64,7 +71,9 @@ class Stages:
         try:
             entry = unpack_entry(data)
             if entry is not None and not changed(entry[1]):
-                return (decode(kind, entry[0], entry[2]),)
+                value = decode(kind, entry[0], entry[2])
+                self._found |= entry[1]  # what is made from it depends on them too
+                return (value,)
         except (StructureError, ValueError, KeyError, TypeError):  # its checksum holds, but other code wrote it
             pass
         self._store.discard(key)
