@@ -11,11 +11,10 @@ from hypothesis import strategies as st
 from sklearn import metrics as reference
 
 from sealift_packager.errors import DataError
-from sealift_packager.measure.accuracy import assess
+from sealift_packager.measure.accuracy import ROUNDING, assess
 from sealift_packager.measure.bootstrap import mean_interval
 from sealift_packager.measure.metrics import METRICS, find_metric
 from sealift_packager.measure.predictions import read_prediction
-from sealift_packager.select.assessed import ROUNDING
 
 RANDOM = np.random.default_rng(0)
 
@@ -66,7 +65,7 @@ def loss(flips: int, rows: int = 1000, *, gains: int = 0) -> float:
     after[:flips] = 1
     after[rows - 20 :] = 1
     first, second = read_prediction({"label": before}), read_prediction({"label": after})
-    return assess(METRICS["accuracy"], target, first, second, budget=0.003, seed=0).loss_high
+    return assess(METRICS["accuracy"], target, first, second, budget=0.003, seed=0, rounded=True).loss_high
 
 
 def test_a_budget_of_three_thousandths_passes_when_nothing_or_one_of_a_thousand_flips() -> None:
@@ -93,7 +92,7 @@ def test_a_lower_error_is_a_gain_and_a_higher_one_a_loss() -> None:
     exact = read_prediction({"y": target.reshape(-1, 1)})
     worse = read_prediction({"y": target.reshape(-1, 1) + 0.5})
     for name in ("mae", "rmse"):
-        row = assess(METRICS[name], target, exact, worse, budget=0.1, seed=0)
+        row = assess(METRICS[name], target, exact, worse, budget=0.1, seed=0, rounded=False)
         assert row.loss == pytest.approx(0.5)
         assert row.loss_low > 0.4
-        assert assess(METRICS[name], target, worse, exact, budget=0.1, seed=0).loss == pytest.approx(-0.5)
+        assert assess(METRICS[name], target, worse, exact, budget=0.1, seed=0, rounded=False).loss == pytest.approx(-0.5)

@@ -28,7 +28,7 @@ class Metric:
 
     ``by_row`` gives each row's contribution where ``score`` is their mean. ``relative_budget``: the scale of the score is the data's own,
     so the default budget is a share of it. ``against_source``: the truth is what the source's first float output says [rows, values], so no
-    target is needed. ``row_budget`` is the largest loss of any single row, in budgets; None where single rows may be lost.
+    target is needed. ``counts_rows``: each row is right or wrong. ``row_budget`` is the largest loss of any single row, in budgets; None where single rows may be lost.
     """
 
     name: str
@@ -37,6 +37,7 @@ class Metric:
     by_row: Callable[[Array, Prediction], Array] | None = None
     relative_budget: bool = False
     against_source: bool = False
+    counts_rows: bool = False
     row_budget: float | None = None
 
     def default_budget(self, reference: float) -> float:
@@ -125,8 +126,8 @@ def first_floats(prediction: Prediction) -> Array:
 METRICS: Final[dict[str, Metric]] = {
     metric.name: metric
     for metric in (
-        Metric(name="accuracy", higher_is_better=True, score=_mean(_hits), by_row=_hits),
-        Metric(name="f1", higher_is_better=True, score=_f1),
+        Metric(name="accuracy", higher_is_better=True, score=_mean(_hits), by_row=_hits, counts_rows=True),
+        Metric(name="f1", higher_is_better=True, score=_f1, counts_rows=True),
         Metric(name="auc", higher_is_better=True, score=_auc),
         Metric(name="mae", higher_is_better=False, score=_mean(_absolute_errors), by_row=_absolute_errors, relative_budget=True),
         Metric(name="rmse", higher_is_better=False, score=_rmse, relative_budget=True),
