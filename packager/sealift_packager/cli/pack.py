@@ -158,6 +158,7 @@ def _json(packed: Packed) -> dict[str, Any]:
         "directory": str(packed.directory),
         "digest": str(packed.digest),
         "signed_by": release.public_key.fingerprint if release.public_key else None,
+        "notes": list(packed.notes),
         "bundles": [
             {"profile": ref.profile, "digest": str(ref.manifest.digest), "manifest": manifest_json(packed.manifests[ref.profile])}
             for ref in release.bundles
@@ -171,4 +172,4 @@ def _text(packed: Packed) -> str:
     release = packed.release
     tables = [candidates_table(packed.manifests[ref.profile]) for ref in release.bundles]
     signed = f"signed by {release.public_key.fingerprint[:16]}…" if release.public_key else "not signed (give --key)"
-    return "\n".join([*tables, f"{release.name} {release.version}: {packed.directory}", f"{packed.digest}, {signed}"])
+    return "\n".join([*tables, *packed.notes, f"{release.name} {release.version}: {packed.directory}", f"{packed.digest}, {signed}"])

@@ -19,7 +19,10 @@ from sealift_runtime.documents import nearest
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Holdout:
-    """Inputs with the dtypes and shapes that the model takes, and the truth: all arrays have the same number of rows."""
+    """Inputs with the dtypes and shapes that the model takes, and the truth: all arrays have the same number of rows.
+
+    ``target`` is [rows] where each row has one value, else as it is in the data.
+    """
 
     digest: Digest
     inputs: dict[str, Array]
@@ -52,7 +55,7 @@ def bind(data: DataFile | ImageFolder, source: SourceModel, target: str, *, need
     if truth.dtype.kind == "f" and not np.isfinite(truth).all():
         raise DataError("the target has missing values", where=f"{where}: {target}", found=f"row {int(np.argmin(np.isfinite(truth)))}")
     inputs = _from_columns(arrays, source, where) if _is_table(arrays, source.inputs) else _by_name(arrays, source, where)
-    return Holdout(digest=data.digest, inputs=inputs, target=truth.reshape(len(truth), -1)[:, 0])
+    return Holdout(digest=data.digest, inputs=inputs, target=truth.reshape(len(truth)) if truth.size == len(truth) else truth)
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -13,6 +13,7 @@ from sealift_packager.archives import check_packed
 from sealift_packager.errors import SourceModelError, UntrustedPickleError
 from sealift_packager.load import detect
 from sealift_packager.load.boosters import catboost_source, lightgbm_source, xgboost_source
+from sealift_packager.load.categories import known_categories
 from sealift_packager.load.memory import bounded_memory
 from sealift_packager.load.missing_text import knows_missing_text
 from sealift_packager.load.source import Array, Arrays, LoadOptions, SourceModel
@@ -97,6 +98,7 @@ def estimator_source(model: Any, digest: Digest, options: LoadOptions, where: st
         outputs=_outputs(model),
         columns={FEATURES: names} if names and len(inputs) == 1 and inputs[0].name == FEATURES else {},
         takes_nan=_takes_nan(model, names, inputs),
+        categories=known_categories(model, names, inputs),
         trees=trees if len(inputs) == 1 and inputs[0].name == FEATURES else None,
         inner=_inner_trees(model, digest) if trees is None else (),
     )

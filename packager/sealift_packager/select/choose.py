@@ -36,6 +36,7 @@ def choose(candidates: Sequence[Assessed], objective: Sequence[str]) -> Choice:
             where="fp32",
             expected=f"a loss of {fp32.accuracy.metric} of at most {fp32.accuracy.budget:.4g} (95 % bound)",
             found=f"{fp32.accuracy.loss:.4g}, up to {fp32.accuracy.loss_high:.4g}",
+            advice="Give --max-drop what may be lost, in the metric's unit.",
         )
     reasons = {row.spec.name: _objection(row, fp32) for row in candidates}  # 1, 2
     eligible = [row for row in candidates if not reasons[row.spec.name]]
