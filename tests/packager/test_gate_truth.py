@@ -24,6 +24,7 @@ from sealift_packager.measure.metrics import METRICS
 from sealift_packager.measure.predictions import read_prediction
 from sealift_packager.measure.truth import fit_target, guess_metric
 from sealift_packager.pipeline import Packed, pack
+from sealift_packager.search import run
 from support import packing
 from support.trained import Trained
 
@@ -31,15 +32,15 @@ RANDOM = np.random.default_rng(0)
 ROWS = RANDOM.normal(size=(400, 4)).astype(np.float32)
 
 
-def packed(tmp_path: Path, model: object, target: Array, *precisions: str) -> Packed:
+def packed(tmp_path: Path, model: object, target: Array, *precisions: str, max_drop: float | None = None) -> Packed:
     """A build of a scikit-learn model, or of ``m.onnx`` where there is none."""
     path = tmp_path / ("m.joblib" if model else "m.onnx")
     if model:
         joblib.dump(model, path)
-    np.savez(tmp_path / "d.npz", features=ROWS, target=target)
+    np.savez(tmp_path / "d.npz", features=ROWS[: len(target)], target=target)
     what = Trained(model=path, data=tmp_path / "d.npz", target="target")
     profile = dataclasses.replace(packing.elsewhere(), precisions=precisions or ("fp32",))
-    return pack(packing.request(what, tmp_path / "out", profile))
+    return pack(packing.request(what, tmp_path / "out", profile, max_drop=max_drop))
 
 
 def chosen_accuracy(build: Packed) -> tuple[str, float, float]:
@@ -115,11 +116,11 @@ def test_an_image_for_an_image_is_a_regression() -> None:
     target = RANDOM.normal(size=(9, 4, 4))
     metric = guess_metric(answers, target)
     assert metric.name == "rmse"
-    assert metric.score(fit_target(metric, target, answers).target, answers) == pytest.approx(np.sqrt((target**2).mean(axis=0)).mean())
+    assert metric.score(fit_target(metric, target, answers).target, answers) == pytest.approx(float(np.sqrt((target**2).mean(axis=0)).mean()))
 
 
-LABELS = {"label": np.array([0, 1, 0]), "probabilities": np.tile(np.float32([0.4, 0.6]), (3, 1))}
-NAMES = {"label": np.array(["no", "yes", "no"], dtype=object), "probabilities": np.tile(np.float32([0.4, 0.6]), (3, 1))}
+LABELS = {"label": np.array([0, 1, 0]), "probabilities": np.tile(np.array([0.4, 0.6], np.float32), (3, 1))}
+NAMES = {"label": np.array(["no", "yes", "no"], dtype=object), "probabilities": np.tile(np.array([0.4, 0.6], np.float32), (3, 1))}
 
 
 @pytest.mark.parametrize(
@@ -190,3 +191,21 @@ def test_a_forest_that_knows_its_rows_by_heart_can_be_packed(tmp_path: Path) -> 
     truth = RANDOM.normal(150, 77, 400)
     _, score, budget = chosen_accuracy(packed(tmp_path, ExtraTreesRegressor(20, random_state=0).fit(ROWS, truth), truth))
     assert score < budget
+
+
+def test_few_rows_ship_fp32_and_say_how_many_the_budget_needs_without_looking_for_nodes_to_revert(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "revert", lambda *_: pytest.fail("no node can bring back what wasn't lost"))
+    monkeypatch.setattr(run, "revert_one", lambda *_: pytest.fail("no node can bring back what wasn't lost"))
+    target = regressor_of_three(tmp_path / "m.onnx")[:45].argmax(axis=1)
+    manifest = packed(tmp_path, None, target, "fp32", "int8-weights", max_drop=0.01).manifests["elsewhere"]
+    fp32, candidate = manifest.evaluation.candidates
+    assert fp32.chosen
+    assert "loses no accuracy on these rows, but so few leave open a loss of 0.064 (95 % bound): a budget of 0.01 needs 299 rows" in candidate.reason
+
+
+def test_a_budget_of_0_ships_what_flips_no_label_of_these_rows(tmp_path: Path) -> None:
+    target = regressor_of_three(tmp_path / "m.onnx")[:45].argmax(axis=1)
+    manifest = packed(tmp_path, None, target, "fp32", "int8-weights", max_drop=0.0).manifests["elsewhere"]
+    assert manifest.model.precision == "int8-weights"

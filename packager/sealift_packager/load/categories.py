@@ -48,10 +48,12 @@ def _encoded(part: Any, names: list[str], columns: list[int]) -> Iterator[tuple[
 
 def _places(chosen: Any, names: list[str], width: int) -> list[int]:
     """The numbers of a column transformer's columns: given by name, number, mask or slice."""
-    wanted = [chosen] if isinstance(chosen, str | int) else chosen if isinstance(chosen, slice) else list(chosen)
-    if isinstance(wanted, list) and all(isinstance(item, str) for item in wanted):
+    if isinstance(chosen, slice):
+        return list(range(width))[chosen]
+    wanted = [chosen] if isinstance(chosen, str | int) else list(chosen)
+    if all(isinstance(item, str) for item in wanted):
         return [names.index(name) for name in wanted if name in names]
-    return np.arange(width)[wanted].tolist()
+    return [int(at) for at in np.arange(width)[np.array(wanted)]]
 
 
 def _as_given(values: Any, spec: TensorSpec) -> Array | None:
