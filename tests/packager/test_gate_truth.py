@@ -217,3 +217,15 @@ def test_a_budget_of_0_ships_what_flips_no_label_of_these_rows(tmp_path: Path) -
     rows, target = clear_classes(tmp_path / "m.onnx")
     manifest = packed(tmp_path, None, target, "fp32", "int8-weights", rows=rows, max_drop=0.0).manifests["elsewhere"]
     assert manifest.model.precision == "int8-weights"
+
+
+@pytest.mark.parametrize("names", [(-1, 1), ("bad", "good")])
+def test_the_two_classes_of_auc_may_be_called_anything(names: tuple[object, object]) -> None:
+    classes = RANDOM.integers(0, 2, 60)
+    scores = (classes + RANDOM.normal(size=60)).astype(np.float32)
+    answers, target = (
+        read_prediction({"y": scores.reshape(-1, 1)}),
+        np.array(names, dtype=np.array(names).dtype if names[0] == -1 else object)[classes],
+    )
+    found = METRICS["auc"].score(fit_target(METRICS["auc"], target, answers).target, answers)
+    assert found == pytest.approx(reference.roc_auc_score(classes, scores))

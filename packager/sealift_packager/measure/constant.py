@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 
 from sealift_packager.load.source import Array
-from sealift_packager.measure.metrics import CLASSES, NUMBERS, Metric
+from sealift_packager.measure.metrics import CLASSES, NUMBERS, TWO_CLASSES, Metric
 from sealift_packager.measure.predictions import Prediction
 
 
@@ -25,7 +25,7 @@ def warn_of_constant(metric: Metric, target: Array, prediction: Prediction, scor
 
 def _constants(metric: Metric, target: Array, prediction: Prediction) -> list[Prediction]:
     """The most frequent class; or the mean and the median."""
-    if metric.needs == CLASSES:
+    if metric.needs in (CLASSES, TWO_CLASSES):
         classes, times = np.unique(target, return_counts=True)
         scores = None if prediction.scores is None else np.zeros_like(prediction.scores)
         return [dataclasses.replace(prediction, label=np.full(len(target), classes[times.argmax()], dtype=target.dtype), scores=scores)]

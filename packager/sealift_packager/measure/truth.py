@@ -12,7 +12,7 @@ import numpy as np
 
 from sealift_packager.errors import DataError
 from sealift_packager.load.source import Array
-from sealift_packager.measure.metrics import CLASSES, METRICS, NUMBERS, Metric
+from sealift_packager.measure.metrics import CLASSES, METRICS, NUMBERS, TWO_CLASSES, Metric
 from sealift_packager.measure.predictions import Prediction
 
 _OWN: Final = "Give --metric module:function, a function of the target and the outputs that gives a number."
@@ -55,7 +55,7 @@ def fit_target(metric: Metric, target: Array, prediction: Prediction) -> Truth:
 
     A metric of one's own gets the target as it is in the data.
     """
-    if metric.needs == CLASSES:
+    if metric.needs in (CLASSES, TWO_CLASSES):
         return _classes(metric, target, prediction)
     if metric.needs == NUMBERS and prediction.value is not None:
         return Truth(target=_numbers(metric, target, prediction.value))
@@ -74,29 +74,29 @@ def _classes(metric: Metric, target: Array, prediction: Prediction) -> Truth:
     if is_one_hot(target, width):
         note = f"the target's rows of {width} zeros and ones were taken for one-hot classes"
         return Truth(target=target.reshape(len(target), -1).argmax(axis=1), note=note)
-    problem = _class_problem(target, prediction)
+    problem = _class_problem(target, prediction, named=metric.needs == CLASSES)
     if problem:
         expected, found, advice = problem
         raise DataError(f"the metric {metric.name} does not fit the target", where="--target", expected=expected, found=found, advice=advice)
     return Truth(target=target)
 
 
-def _class_problem(target: Array, prediction: Prediction) -> tuple[str, str, str] | None:
-    """Why a target can't be the classes that a model gives: what was expected, what was found, what to do; None if it can."""
+def _class_problem(target: Array, prediction: Prediction, *, named: bool = True) -> tuple[str, str, str] | None:
+    """Why a target can't be classes, ``named`` as the model does: what was expected, what was found, what to do; None if it can."""
     if target.ndim > 1:
         return "one class for each row", f"{_shape(target)} of {_words(target)}", f"{_FOR_NUMBERS} {_OWN}"
     if prediction.label is None:
         return None  # the metric says what it lacks
     text = prediction.label.dtype.kind == "O"
-    if text != (target.dtype.kind == "O"):
+    if named and text != (target.dtype.kind == "O"):
         kinds = [f"{'text' if is_text else 'numbers'} like {row[0]!r}" for is_text, row in ((text, prediction.label), (not text, target))]
         return f"the model's own labels, {kinds[0]}", kinds[1], "Write the classes into the data as the model gives them."
-    if text:
+    if target.dtype.kind == "O":
         return None
     if target.dtype.kind == "f" and not (target == np.trunc(target)).all():
         return "classes, which are text or whole numbers", f"numbers like {target[np.argmax(target != np.trunc(target))]:.6g}", _FOR_NUMBERS
     most = max(prediction.value.shape[1], 2) - 1 if prediction.value is not None else None
-    if most is not None and not (target.min() >= 0 and target.max() <= most):
+    if named and most is not None and not (target.min() >= 0 and target.max() <= most):
         found = f"{target.min():g} to {target.max():g}"
         return f"classes from 0 to {most}, the places of the output's columns", found, f"Number them as the columns are. {_FOR_NUMBERS}"
     return None
