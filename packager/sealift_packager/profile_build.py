@@ -47,12 +47,13 @@ from sealift_runtime.documents import Json
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ProfileBuild:
-    """A finished bundle directory, the measurements that its choice rests on, and each candidate's errors by node."""
+    """A finished bundle directory, the measurements that its choice rests on, each candidate's errors by node, and what the report says besides."""
 
     directory: Path
     manifest: BundleManifest
     measured: Mapping[str, Json]
     node_errors: Mapping[str, Mapping[str, NodeError]]
+    notes: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +66,7 @@ class Outcome:
     baseline: str
     measured: dict[str, Any]
     node_errors: dict[str, dict[str, NodeError]]
+    notes: tuple[str, ...]
 
 
 def build_profile(shared: Shared, profile: HardwareProfile, scratch: Path, progress: Progress, evidence: Evidence) -> ProfileBuild:
@@ -93,7 +95,7 @@ def build_profile(shared: Shared, profile: HardwareProfile, scratch: Path, progr
             write_bundle(
                 directory, manifest, outcome.model, outcome.golden, baseline, shared.request.signer, tools=tools, options=shared.request.options()
             )
-    return ProfileBuild(directory=directory, manifest=manifest, measured=outcome.measured, node_errors=outcome.node_errors)
+    return ProfileBuild(directory=directory, manifest=manifest, measured=outcome.measured, node_errors=outcome.node_errors, notes=outcome.notes)
 
 
 def _named(manifest: BundleManifest, shared: Shared) -> BundleManifest:
@@ -141,6 +143,7 @@ def _outcome(shared: Shared, profile: HardwareProfile, host: Host, device: Devic
         baseline=baseline,
         measured=dict(evidence.taken),
         node_errors={found.row.spec.name: _node_errors(found) for found in searched if found.node_errors},
+        notes=shared.notes,
     )
 
 

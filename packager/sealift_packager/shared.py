@@ -19,9 +19,11 @@ from sealift_packager.golden import MAX_CHOSEN
 from sealift_packager.load.dynamic import parse_dynamic
 from sealift_packager.load.registry import load_model
 from sealift_packager.load.source import Array, LoadOptions, SourceModel, WeightPlace
-from sealift_packager.measure.metrics import Metric, find_metric, guess_metric
+from sealift_packager.measure.constant import warn_of_constant
+from sealift_packager.measure.metrics import METRICS, Metric, find_metric
 from sealift_packager.measure.predictions import Prediction, read_prediction
-from sealift_packager.parity.check import check_parity
+from sealift_packager.measure.truth import Truth, fit_target, guess_metric
+from sealift_packager.parity.check import Parity, prove_parity
 from sealift_packager.progress import Progress
 from sealift_packager.request import PackRequest
 from sealift_packager.stages.keys import value_digest
@@ -32,12 +34,13 @@ from sealift_runtime.hardware.machine import Machine
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
-    """What candidates are held against: the truth, and the source's own answers on the holdout."""
+    """What candidates are held against: the truth, and the source's own answers on the holdout; and what somebody should know of them."""
 
     metric: Metric
     target: Array
     prediction: Prediction
     budget: float
+    notes: tuple[str, ...] = ()
 
 
 class Shared:
@@ -109,7 +112,8 @@ class Shared:
         """The graph, which answers like the source: `ParityError` if it doesn't."""
         source = self.source
         converted = self.stages.run(f"Convert from {source.framework}", Converted, lambda: convert_model(source))
-        self.stages.run("Check parity with the source", int, lambda: self._parity(converted), {"converted": value_digest(converted)})
+        given: dict[str, Json] = {"converted": value_digest(converted)}
+        self.parity = self.stages.run("Check parity with the source", Parity, lambda: self._prove(converted), given)
         return converted
 
     @functools.cached_property
@@ -122,8 +126,13 @@ class Shared:
         """What a candidate must pass, for the cache to know."""
         return [self.request.metric, self.request.max_drop, dict(self.stages.code)]
 
-    def _parity(self, converted: Converted) -> int:
-        return check_parity(self.source, converted, self.holdout.inputs if self.holdout else None, seed=self.request.seed)
+    def _prove(self, converted: Converted) -> Parity:
+        return prove_parity(self.source, converted, self.holdout.inputs if self.holdout else None, seed=self.request.seed)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the report says beside the candidates: how far parity goes, and what is odd about the data. After `prepare`."""
+        return (str(self.parity), *(self.reference.notes if self.reference else ()))
 
     @functools.cached_property
     def reference(self) -> Reference | None:
@@ -133,14 +142,16 @@ class Shared:
             return None
         answers = self.stages.run("Ask the source on the holdout", dict[str, Array], lambda: _plain(self.source.predict(holdout.inputs)))
         prediction = read_prediction(answers)
-        metric = self._metric or guess_metric(prediction, has_truth=holdout.has_target)
-        target = metric.against_source(prediction) if metric.against_source else holdout.target
+        metric = self._metric or (guess_metric(prediction, holdout.target) if holdout.has_target else METRICS["agreement"])
+        truth = Truth(target=metric.against_source(prediction)) if metric.against_source else fit_target(metric, holdout.target, prediction)
+        target = truth.target
         score = metric.score(target, prediction)
         if np.isnan(score):
             advice = "Give a holdout with more rows, or another --metric; the model itself may answer with NaN."
             raise DataError("the metric is not a number on this holdout", where=f"--metric {metric.name}", advice=advice)
-        budget = metric.default_budget(score) if self.request.max_drop is None else self.request.max_drop
-        return Reference(metric=metric, target=target, prediction=prediction, budget=budget)
+        budget = metric.default_budget(score, target) if self.request.max_drop is None else self.request.max_drop
+        notes = tuple(f"Warning: {text}." for text in (truth.note, warn_of_constant(metric, target, prediction, score)) if text)
+        return Reference(metric=metric, target=target, prediction=prediction, budget=budget, notes=notes)
 
 
 def _plain(answers: Mapping[str, Array]) -> dict[str, Array]:

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from sklearn import metrics as reference
 
 from sealift_packager.errors import DataError
-from sealift_packager.measure.accuracy import assess
-from sealift_packager.measure.bootstrap import mean_interval
+from sealift_packager.measure.accuracy import ROUNDING, assess, has_too_few_rows
+from sealift_packager.measure.bootstrap import mean_interval, rows_needed, unseen_share
 from sealift_packager.measure.metrics import METRICS, find_metric
 from sealift_packager.measure.predictions import read_prediction
-from sealift_packager.select.assessed import ROUNDING
+from sealift_runtime.bundle.evaluation import Accuracy
 
 RANDOM = np.random.default_rng(0)
 
@@ -66,7 +66,7 @@ def loss(flips: int, rows: int = 1000, *, gains: int = 0) -> float:
     after[:flips] = 1
     after[rows - 20 :] = 1
     first, second = read_prediction({"label": before}), read_prediction({"label": after})
-    return assess(METRICS["accuracy"], target, first, second, budget=0.003, seed=0).loss_high
+    return assess(METRICS["accuracy"], target, first, second, budget=0.003, seed=0, rounded=True).loss_high
 
 
 def test_a_budget_of_three_thousandths_passes_when_nothing_or_one_of_a_thousand_flips() -> None:
@@ -94,7 +94,40 @@ def test_a_lower_error_is_a_gain_and_a_higher_one_a_loss() -> None:
     exact = read_prediction({"y": target.reshape(-1, 1)})
     worse = read_prediction({"y": target.reshape(-1, 1) + 0.5})
     for name in ("mae", "rmse"):
-        row = assess(METRICS[name], target, exact, worse, budget=0.1, seed=0)
+        row = assess(METRICS[name], target, exact, worse, budget=0.1, seed=0, rounded=False)
         assert row.loss == pytest.approx(0.5)
         assert row.loss_low > 0.4
-        assert assess(METRICS[name], target, worse, exact, budget=0.1, seed=0).loss == pytest.approx(-0.5)
+        assert assess(METRICS[name], target, worse, exact, budget=0.1, seed=0, rounded=False).loss == pytest.approx(-0.5)
+
+
+def unflipped(rows: int, budget: float, *, metric: str = "accuracy", rounded: bool = True, moved: float = 0.01) -> Accuracy:
+    """The accuracy of a candidate whose scores moved and whose labels didn't."""
+    target = np.arange(rows) % 2
+    first = read_prediction({"y": np.stack([1.0 - target, target], axis=1).astype(np.float32)})
+    second = read_prediction({"y": first.outputs["y"] * np.float32(1 - moved)})
+    return assess(METRICS[metric], target, first, second, budget=budget, seed=0, rounded=rounded)
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "f1"])
+@pytest.mark.parametrize(("rows", "budget", "bound", "passes"), [(45, 0.01, 0.0644, False), (300, 0.01, 0.00994, True), (1000, 0.003, 0.00299, True)])
+def test_no_flipped_label_leaves_open_what_so_few_rows_cannot_exclude(metric: str, rows: int, budget: float, bound: float, passes: bool) -> None:
+    row = unflipped(rows, budget, metric=metric)
+    assert row.loss == row.loss_low == 0
+    assert row.loss_high == pytest.approx(bound, rel=0.01)
+    assert (row.loss_high <= budget) == passes
+    assert has_too_few_rows(row) == (not passes)
+
+
+def test_a_budget_of_nothing_is_about_the_rows_there_are() -> None:
+    assert unflipped(45, 0.0).loss_high == 0
+
+
+def test_what_computes_as_its_source_or_answers_alike_bit_by_bit_needs_no_rows() -> None:
+    assert unflipped(45, 0.01, rounded=False).loss_high == 0
+    assert unflipped(45, 0.01, moved=0.0).loss_high == 0
+
+
+@pytest.mark.parametrize("budget", [0.05, 0.01, 0.003])
+def test_the_rows_that_a_budget_needs_are_the_fewest_that_pass(budget: float) -> None:
+    rows = rows_needed(budget)
+    assert unseen_share(rows) <= budget < unseen_share(rows - 1)

@@ -20,8 +20,8 @@ from sealift_packager.data.files import read_data
 from sealift_packager.data.holdout import bind
 from sealift_packager.errors import ParityError
 from sealift_packager.load.registry import load_model
-from sealift_packager.load.source import LoadOptions
-from sealift_packager.parity.check import check_parity
+from sealift_packager.load.source import LoadOptions, SourceModel
+from sealift_packager.parity.check import check_parity, prove_parity
 from sealift_packager.parity.compare import compare
 from support import trained
 
@@ -93,3 +93,50 @@ def test_a_classifier_without_probabilities_gives_a_label_alone(tmp_path: Path) 
     converted = convert_model(source)
     assert [spec.name for spec in converted.outputs] == ["label"]
     assert check_parity(source, converted, {"features": rows.astype(np.float32)}, seed=0) >= 4
+
+
+def one_hot(tmp_path: Path, unknown: str) -> SourceModel:
+    """Over two columns of numbers that are categories, as codes are."""
+    rows = np.array([[10.0 * (i % 5), 3 + j] for i in range(20) for j in range(4)])
+    joblib.dump(make_pipeline(OneHotEncoder(handle_unknown=unknown), LogisticRegression()).fit(rows, rows.sum(axis=1) > 25), tmp_path / "m.joblib")
+    return load_model(tmp_path / "m.joblib", LoadOptions(trust_pickle=True))
+
+
+def negated(source: SourceModel) -> SourceModel:
+    """The same model, wrong."""
+    return dataclasses.replace(source, predict=lambda arrays: {name: value[..., ::-1] for name, value in source.predict(arrays).items()})
+
+
+def test_made_up_requests_are_of_categories_that_the_encoder_knows(tmp_path: Path) -> None:
+    source = one_hot(tmp_path, "error")
+    proof = prove_parity(source, convert_model(source), None, seed=0)
+    assert proof.compared >= 5
+    assert "an unseen category in features[1]" in proof.refused
+    assert f"answered {proof.compared} requests" in str(proof)
+    assert f"refused {len(proof.refused)} made-up ones" in str(proof)
+    with pytest.raises(ParityError, match="answers differently"):
+        prove_parity(negated(source), convert_model(source), None, seed=0)
+
+
+def test_an_unseen_category_is_asked_where_the_source_takes_it(tmp_path: Path) -> None:
+    source = one_hot(tmp_path, "ignore")
+    assert prove_parity(source, convert_model(source), None, seed=0).refused == ()
+
+
+def test_a_source_that_refuses_every_request_proves_nothing(tmp_path: Path) -> None:
+    source = dataclasses.replace(one_hot(tmp_path, "error"), categories={})
+    with pytest.raises(ParityError, match=r"nothing proves.*refused \(ValueError: Found unknown categories.*Give --data"):
+        prove_parity(source, convert_model(source), None, seed=0)
+
+
+@pytest.mark.parametrize(("unknown", "asked"), [("ignore", True), ("error", False)])
+def test_unseen_text_is_asked_beside_the_holdout(tmp_path: Path, unknown: str, asked: bool) -> None:
+    table = pd.DataFrame({"age": np.arange(40.0), "city": ["Rom", "Paris", "Wien", "Köln"] * 10, "late": [0, 1] * 20})
+    columns = make_column_transformer((StandardScaler(), ["age"]), (OneHotEncoder(handle_unknown=unknown), ["city"]))
+    joblib.dump(make_pipeline(columns, LogisticRegression()).fit(table[["age", "city"]], table["late"]), tmp_path / "m.joblib")
+    table.to_csv(tmp_path / "d.csv", index=False)
+    data = read_data(tmp_path / "d.csv")
+    source = load_model(tmp_path / "m.joblib", LoadOptions(trust_pickle=True, examples=data.arrays, target="late"))
+    assert [None if values is None else values.tolist() for values in source.categories["city"]] == [["Köln", "Paris", "Rom", "Wien"]]
+    proof = prove_parity(source, convert_model(source), bind(data, source, "late").inputs, seed=0)
+    assert ("an unseen category in city[0]" not in proof.refused) == asked

@@ -21,7 +21,7 @@ from sealift_runtime.documents import nearest
 class Holdout:
     """Inputs with the dtypes and shapes that the model takes, and the truth: all arrays have the same number of rows.
 
-    Without a target (``has_target``) the truth is zeros.
+    ``target`` is [rows] where each row has one value, else as it is in the data; without one (``has_target``) it is zeros.
     """
 
     digest: Digest
@@ -64,7 +64,8 @@ def bind(data: DataFile | ImageFolder, source: SourceModel, target: str, *, need
             advice="Leave such rows out: there is nothing to judge an answer by.",
         )
     inputs = _from_columns(arrays, source, where) if _is_table(arrays, source.inputs) else _by_name(arrays, source, where)
-    return Holdout(digest=data.digest, inputs=inputs, target=truth.reshape(len(truth), -1)[:, 0], has_target=target in data.arrays)
+    shaped = truth.reshape(len(truth)) if truth.size == len(truth) else truth
+    return Holdout(digest=data.digest, inputs=inputs, target=shaped, has_target=target in data.arrays)
 
 
 def _check_classes(data: ImageFolder, source: SourceModel, inputs: dict[str, Array]) -> None:

@@ -13,6 +13,7 @@ from sealift_packager.archives import check_packed
 from sealift_packager.errors import SourceModelError, UntrustedPickleError, first_line
 from sealift_packager.load import detect
 from sealift_packager.load.boosters import catboost_source, lightgbm_source, xgboost_source
+from sealift_packager.load.categories import known_categories
 from sealift_packager.load.memory import bounded_memory
 from sealift_packager.load.scikit_answers import answers, outputs_of
 from sealift_packager.load.scikit_rows import FEATURES, Rows
@@ -98,6 +99,7 @@ def estimator_source(model: Any, digest: Digest, options: LoadOptions, where: st
         outputs=outputs,
         columns={FEATURES: rows.names} if rows.names and rows.plain else {},
         takes_nan=rows.takes_nan(model),
+        categories=known_categories(model, rows.names, rows.inputs),
         trees=trees if rows.plain else None,
         unsupervised=outputs[0] == "label" and not hasattr(model, "classes_"),
         inner=inner,

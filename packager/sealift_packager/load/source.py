@@ -59,7 +59,8 @@ class SourceModel:
     ``kind`` is a key of the loaders and of the converters. ``predict`` answers a request as the framework does; its
     outputs have the names that the converted graph is to give them. ``columns`` names the columns of a rank-2 input
     made of a table's columns, where they have names. ``native`` is the framework's own object, for the converter. ``trees`` is there where the
-    whole model is a tree ensemble of one input; ``inner`` are models within this one that are proved by themselves. ``unsupervised`` says
+    whole model is a tree ensemble of one input; ``categories`` are the values that an encoder knows, by input and then column, where they are known
+    (None for other columns), as the input has them; ``inner`` are models within this one that are proved by themselves. ``unsupervised`` says
     that there need be no truth: labels are what the model itself found (clusters, outliers). ``place`` says where the converter puts weights
     that are too many for one message.
     """
@@ -73,6 +74,7 @@ class SourceModel:
     outputs: tuple[str, ...]
     columns: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     takes_nan: bool = False
+    categories: Mapping[str, tuple[Array | None, ...]] = dataclasses.field(default_factory=dict)
     trees: Ensemble | None = None
     inner: tuple[SourceModel, ...] = ()
     unsupervised: bool = False

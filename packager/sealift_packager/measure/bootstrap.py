@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Final
 
@@ -29,6 +30,19 @@ def mean_interval(differences: Array, *, seed: int) -> tuple[float, float]:
     generator, rows = np.random.default_rng(seed), len(differences)
     draws = (differences[generator.integers(0, rows, rows)].mean() for _ in range(RESAMPLES))
     return interval(np.fromiter(draws, dtype=np.float64, count=RESAMPLES))
+
+
+def unseen_share(rows: int) -> float:
+    """The largest share of events, of which none was seen in so many rows, that 95 % confidence leaves open: 1 − 0.05^(1/rows), about 3/rows.
+
+    Clopper and Pearson (1934), one-sided; the "rule of three". A resample of rows without an event has none either, so the bootstrap can't tell.
+    """
+    return float(1 - (1 - LEVEL) ** (1 / rows))
+
+
+def rows_needed(share: float) -> int:
+    """How many rows without an event leave open at most this share, above 0 and below 1."""
+    return math.ceil(math.log(1 - LEVEL) / math.log1p(-share))
 
 
 def statistic_interval(rows: int, statistic: Callable[[Array], float], *, seed: int) -> tuple[float, float]:

@@ -20,6 +20,13 @@ from sealift_runtime.documents import nearest
 
 #: Largest loss that is accepted unless the user says otherwise: in the metric's unit, or as a share of the reference's score.
 DEFAULT_BUDGET: Final = 0.01
+#: Of the target's spread: what nobody needs more exactly, as parity has it.
+FLOOR_SHARE: Final = 1e-5
+#: What a metric takes for the truth: a class for each row [rows] as the model names it, or one of two whatever they are called, or as many
+#: numbers as the model gives [rows, values].
+CLASSES: Final = "classes"
+TWO_CLASSES: Final = "two classes"
+NUMBERS: Final = "numbers"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +35,8 @@ class Metric:
 
     ``by_row`` gives each row's contribution where ``score`` is their mean. ``relative_budget``: the scale of the score is the data's own,
     so the default budget is a share of it. ``against_source``: the truth is this of the source's own answers [rows, …], so no
-    target is needed. ``row_budget`` is the largest loss of any single row, in budgets; None where single rows may be lost.
+    target is needed. ``counts_rows``: each row is right or wrong. ``row_budget`` is the largest loss of any single row, in budgets; None where single
+    rows may be lost. ``needs`` is `CLASSES`, `NUMBERS` or nothing: then the target is given as it is in the data.
     """
 
     name: str
@@ -37,11 +45,21 @@ class Metric:
     by_row: Callable[[Array, Prediction], Array] | None = None
     relative_budget: bool = False
     against_source: Callable[[Prediction], Array] | None = None
+    counts_rows: bool = False
     row_budget: float | None = None
+    needs: str = ""
 
-    def default_budget(self, reference: float) -> float:
-        """0.01: one point of accuracy; or 1 % of an error whose scale is the data's."""
-        return DEFAULT_BUDGET * abs(reference) if self.relative_budget else DEFAULT_BUDGET
+    def default_budget(self, reference: float, target: Array) -> float:
+        """0.01: one point of accuracy; or 1 % of an error whose scale is the data's, but never less than float32 can tell."""
+        if not self.relative_budget:
+            return DEFAULT_BUDGET
+        return max(DEFAULT_BUDGET * abs(reference), _resolution(target) if self.needs == NUMBERS else 0.0)
+
+
+def _resolution(target: Array) -> float:
+    """The error that float32 makes anyway: a model that fits its data exactly has none that a share could be taken of."""
+    values = target.reshape(len(target), -1)
+    return float(max(FLOOR_SHARE * values.std(axis=0).mean(), np.finfo(np.float32).eps * np.abs(values).max()))
 
 
 def _need(value: Array | None, what: str, metric: str) -> Array:
@@ -50,19 +68,19 @@ def _need(value: Array | None, what: str, metric: str) -> Array:
     return value
 
 
-def _numbers(target: Array, metric: str) -> Array:
-    if target.dtype.kind == "O":
-        advice = "Give labels as the numbers that the model was trained with, or --metric accuracy or f1."
-        raise DataError(f"the metric {metric} needs a target of numbers", where="--target", found=f"text like {target[0]!r}", advice=advice)
-    return target.astype(np.float64)
-
-
 def _hits(target: Array, prediction: Prediction) -> Array:
     return same_labels(_need(prediction.label, "labels", "accuracy"), target).astype(np.float64)
 
 
 def _absolute_errors(target: Array, prediction: Prediction) -> Array:
-    errors: Array = np.abs(_numbers(target, "mae") - _need(prediction.value, "one number per row", "mae"))
+    errors: Array = np.abs(_errors(target, prediction, "mae")).mean(axis=1)
+    return errors
+
+
+def _errors(target: Array, prediction: Prediction, metric: str) -> Array:
+    """[rows, values]."""
+    value = _need(prediction.value, "numbers", metric)
+    errors: Array = target.reshape(value.shape) - value
     return errors
 
 
@@ -87,7 +105,7 @@ def _auc(target: Array, prediction: Prediction) -> float:
     classes = np.unique(target)
     if len(classes) > 2 or scores.shape[1] > 2:
         found = f"{max(len(classes), scores.shape[1])} classes"
-        raise DataError("the metric auc needs two classes", where="--metric", found=found, advice="Take accuracy or f1.")
+        raise DataError("the metric auc needs two classes", where="--metric", expected="2", found=found, advice="Choose accuracy or f1.")
     if len(classes) < 2:
         return 0.5
     positive = target == classes[-1]
@@ -99,15 +117,16 @@ def _auc(target: Array, prediction: Prediction) -> float:
 
 
 def _rmse(target: Array, prediction: Prediction) -> float:
-    errors = _numbers(target, "rmse") - _need(prediction.value, "one number per row", "rmse")
-    return float(np.sqrt(np.mean(errors**2)))
+    """The mean of the columns' own, as scikit-learn has it."""
+    return float(np.sqrt(np.mean(_errors(target, prediction, "rmse") ** 2, axis=0)).mean())
 
 
 def _r2(target: Array, prediction: Prediction) -> float:
-    truth = _numbers(target, "r2")
-    errors = truth - _need(prediction.value, "one number per row", "r2")
-    total = float(((truth - truth.mean()) ** 2).sum())
-    return 1.0 - float((errors**2).sum()) / total if total else 0.0
+    """The mean of the columns' own; of a column that never changes it is 0."""
+    errors = _errors(target, prediction, "r2")
+    truth = target.reshape(errors.shape)
+    total = ((truth - truth.mean(axis=0)) ** 2).sum(axis=0)
+    return float(np.where(total > 0, 1 - (errors**2).sum(axis=0) / np.where(total > 0, total, 1), 0.0).mean())
 
 
 def _cosines(target: Array, prediction: Prediction) -> Array:
@@ -131,14 +150,14 @@ def _own_labels(prediction: Prediction) -> Array:
 METRICS: Final[dict[str, Metric]] = {
     metric.name: metric
     for metric in (
-        Metric(name="accuracy", higher_is_better=True, score=_mean(_hits), by_row=_hits),
-        Metric(name="f1", higher_is_better=True, score=_f1),
-        Metric(name="auc", higher_is_better=True, score=_auc),
-        Metric(name="mae", higher_is_better=False, score=_mean(_absolute_errors), by_row=_absolute_errors, relative_budget=True),
-        Metric(name="rmse", higher_is_better=False, score=_rmse, relative_budget=True),
-        Metric(name="r2", higher_is_better=True, score=_r2),
+        Metric(name="accuracy", higher_is_better=True, score=_mean(_hits), by_row=_hits, counts_rows=True, needs=CLASSES),
+        Metric(name="f1", higher_is_better=True, score=_f1, counts_rows=True, needs=CLASSES),
+        Metric(name="auc", higher_is_better=True, score=_auc, needs=CLASSES),
+        Metric(name="mae", higher_is_better=False, score=_mean(_absolute_errors), by_row=_absolute_errors, relative_budget=True, needs=NUMBERS),
+        Metric(name="rmse", higher_is_better=False, score=_rmse, relative_budget=True, needs=NUMBERS),
+        Metric(name="r2", higher_is_better=True, score=_r2, needs=NUMBERS),
         Metric(name="cosine", higher_is_better=True, score=_mean(_cosines), by_row=_cosines, against_source=first_floats, row_budget=5.0),
-        Metric(name="agreement", higher_is_better=True, score=_mean(_hits), by_row=_hits, against_source=_own_labels),
+        Metric(name="agreement", higher_is_better=True, score=_mean(_hits), by_row=_hits, counts_rows=True, against_source=_own_labels),
     )
 }
 
@@ -146,8 +165,8 @@ METRICS: Final[dict[str, Metric]] = {
 def find_metric(name: str) -> Metric:
     """A metric by name, or one of the user's own (``module:function``); `DataError` with the nearest name.
 
-    A function of one's own takes the target [rows] and the outputs by name, and gives a number; higher is better unless it has an
-    attribute ``higher_is_better`` that is False.
+    A function of one's own takes the target (its first axis is the rows) and the outputs by name, and gives a number; higher is better
+    unless it has an attribute ``higher_is_better`` that is False.
     """
     if name in METRICS:
         return METRICS[name]
@@ -167,12 +186,3 @@ def _own(function: Callable[..., Any], name: str, target: Array, prediction: Pre
     except Exception as error:  # the user's own function
         message, expected = f"the metric failed ({type(error).__name__}: {error})", "a number from function(target, outputs by name)"
         raise DataError(message, where=f"--metric {name}", expected=expected) from error
-
-
-def guess_metric(prediction: Prediction, *, has_truth: bool = True) -> Metric:
-    """Accuracy where the model gives classes, else RMSE; without a truth, how often labels are the source's own."""
-    if not has_truth:
-        return METRICS["agreement"]
-    if prediction.value is None and prediction.label is not None:
-        return METRICS["accuracy"]
-    return METRICS["rmse"]

@@ -14,8 +14,8 @@ from sealift_packager.load.source import Array, Arrays
 class Prediction:
     """A model's outputs for all holdout rows.
 
-    ``label`` [rows] is the class, ``scores`` [rows, classes] what it was chosen by (None where the model gives none), ``value``
-    [rows] a regression's number.
+    ``label`` [rows] is the class, ``scores`` [rows, classes] what it was chosen by, ``value`` [rows, values] the numbers, if they are a
+    regression's; None where the model gives none.
     """
 
     outputs: Arrays
@@ -28,8 +28,8 @@ def read_prediction(outputs: Arrays) -> Prediction:
     """Find labels, scores and values among the outputs.
 
     1. ``label`` and ``probabilities`` are what they are called.
-    2. Else the first float output: with several columns, scores whose largest is the class; with one column, a value, and as a
-       class 1 above 0.5 where all values lie within 0..1 (probabilities), above 0 otherwise (logits).
+    2. Else the first float output is values. With several columns they may be scores whose largest is the class; with one, a class 1
+       above 0.5 where all values lie within 0..1 (probabilities), above 0 otherwise (logits). With more axes (masks, sequences) it has no class.
     """
     floats = [value for value in outputs.values() if value.dtype.kind == "f"]
     scores = outputs.get("probabilities")
@@ -39,11 +39,13 @@ def read_prediction(outputs: Arrays) -> Prediction:
     if not floats:
         return Prediction(outputs=outputs, label=None, scores=None, value=None)
     first = floats[0].reshape(len(floats[0]), -1)  # 2
+    value = first.astype(np.float64)
+    if sum(size > 1 for size in floats[0].shape[1:]) > 1:
+        return Prediction(outputs=outputs, label=None, scores=None, value=value)
     if first.shape[1] > 1:
-        return Prediction(outputs=outputs, label=first.argmax(axis=1), scores=first, value=None)
-    value = first[:, 0].astype(np.float64)
+        return Prediction(outputs=outputs, label=first.argmax(axis=1), scores=first, value=value)
     middle = 0.5 if value.size and value.min() >= 0 and value.max() <= 1 else 0.0
-    return Prediction(outputs=outputs, label=(value > middle).astype(np.int64), scores=value.reshape(-1, 1), value=value)
+    return Prediction(outputs=outputs, label=(value[:, 0] > middle).astype(np.int64), scores=value, value=value)
 
 
 def same_labels(label: Array, target: Array) -> Array:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Final
 
 import numpy as np
 
 from sealift_packager.convert.registry import convert_model
 from sealift_packager.convert.result import Converted
-from sealift_packager.errors import ConversionError, ParityError
+from sealift_packager.errors import ConversionError, ParityError, first_line
 from sealift_packager.load import detect
 from sealift_packager.load.source import Arrays, SourceModel
 from sealift_packager.parity.compare import compare
@@ -16,19 +17,40 @@ from sealift_packager.parity.inputs import hard_inputs
 from sealift_packager.session import Settings, open_session, run_session
 from sealift_packager.trees.boundaries import boundary_rows
 
+#: Of what the source refused, so many are named.
+SHOWN: Final = 3
 #: One tree on the wrong side is little beside hundreds that are right; what remains is the float32 sum.
 TREE_RTOL: Final = 1e-5
 BASE_ROWS: Final = 1024
 
 
-def check_parity(source: SourceModel, converted: Converted, holdout: Arrays | None, *, seed: int) -> int:
-    """The number of requests that both answered alike; `ParityError` shows which output of which rows differs, and by how much.
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Parity:
+    """How many requests both answered alike, and what the source itself refused, so that it proves nothing."""
 
-    A request that the source itself refuses proves nothing and is left out, unless it is from the holdout.
+    compared: int
+    refused: tuple[str, ...]
+
+    def __str__(self) -> str:
+        shown = "; ".join(self.refused[:SHOWN]) + ("; …" if len(self.refused) > SHOWN else "")
+        refused = f", and the source refused {len(self.refused)} made-up ones ({shown})" if self.refused else ""
+        return f"The converted model answered {self.compared} requests as its source does{refused}."
+
+
+def check_parity(source: SourceModel, converted: Converted, holdout: Arrays | None, *, seed: int) -> int:
+    """The number of requests that `prove_parity` compared."""
+    return prove_parity(source, converted, holdout, seed=seed).compared
+
+
+def prove_parity(source: SourceModel, converted: Converted, holdout: Arrays | None, *, seed: int) -> Parity:
+    """Ask both the same; `ParityError` shows which output of which rows differs, and by how much.
+
+    A request that the source itself refuses proves nothing and is left out, unless it is from the holdout. Nothing compared is a `ParityError` too.
     """
     session = open_session(converted.model, Settings(), where="model.onnx")
-    agreed = 0
-    for title, inputs in hard_inputs(converted.inputs, holdout, seed=seed, takes_nan=source.takes_nan):
+    agreed, refused, reason = 0, list[str](), ""
+    requests = hard_inputs(converted.inputs, holdout, seed=seed, takes_nan=source.takes_nan, categories=source.categories)
+    for title, inputs in requests:
         try:
             reference = source.predict(inputs)
         except Exception as error:  # whatever framework it is
@@ -36,6 +58,8 @@ def check_parity(source: SourceModel, converted: Converted, holdout: Arrays | No
                 message = f"the source model fails on {title} ({type(error).__name__}: {error})"
                 advice = "The holdout must be what the model's own predict takes: the same columns, types and ranges."
                 raise ParityError(message, where=source.framework, advice=advice) from error
+            refused.append(title)
+            reason = reason or f"{type(error).__name__}: {first_line(error):.200}"
             continue
         try:
             found = run_session(session, inputs)
@@ -51,7 +75,16 @@ def check_parity(source: SourceModel, converted: Converted, holdout: Arrays | No
                 advice=_advice(source),
             )
         agreed += 1
-    return agreed + _thresholds(source, converted, holdout, seed) + sum(_inner(part, seed) for part in source.inner)
+    agreed += _thresholds(source, converted, holdout, seed)
+    if not agreed:
+        raise ParityError(
+            "nothing proves that the converted model answers like its source, which refuses every made-up request",
+            where=source.framework,
+            expected="at least one request that both answer",
+            found=f"{len(refused)} refused ({reason})",
+            advice="Give --data with rows that the model takes.",
+        )
+    return Parity(compared=agreed + sum(_inner(part, seed) for part in source.inner), refused=tuple(refused))
 
 
 def _advice(source: SourceModel) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 import numpy as np
@@ -15,10 +16,26 @@ BATCHES: Final = (1, 2, 7)
 #: Of each free dimension other than the batch: one, what no example had, and what is no multiple of anything.
 SIZES: Final = (1, 3, 17)
 HOLDOUT_ROWS: Final = 4096
+#: Columns that are given a value that nobody knows, each in a request of its own.
+UNSEEN_COLUMNS: Final = 64
+UNSEEN: Final = "unseen category"
+
+Categories = Mapping[str, tuple[Array | None, ...]]
+NO_CATEGORIES: Final[Categories] = MappingProxyType({})
 
 
-def hard_inputs(specs: Sequence[TensorSpec], holdout: Arrays | None, *, seed: int, takes_nan: bool) -> Iterator[tuple[str, dict[str, Array]]]:
-    """Named requests; text and integers, which may be categories and indices, come from the holdout where there is one."""
+def hard_inputs(
+    specs: Sequence[TensorSpec], holdout: Arrays | None, *, seed: int, takes_nan: bool, categories: Categories = NO_CATEGORIES
+) -> Iterator[tuple[str, dict[str, Array]]]:
+    """Named requests; text and integers, which may be categories and indices, come from the holdout where there is one, or are known categories."""
+    for title, inputs in _plain_inputs(specs, holdout, seed=seed, takes_nan=takes_nan):
+        yield title, inputs
+        if categories and "holdout" not in title:
+            yield f"{title}, of known categories", _with_known(inputs, categories, seed)
+    yield from _category_inputs(specs, holdout, categories, seed)
+
+
+def _plain_inputs(specs: Sequence[TensorSpec], holdout: Arrays | None, *, seed: int, takes_nan: bool) -> Iterator[tuple[str, dict[str, Array]]]:
     free = all(isinstance(spec.shape[0], str) for spec in specs if spec.shape)
     if holdout is not None:
         first = {name: value[:HOLDOUT_ROWS] for name, value in holdout.items()}
@@ -37,6 +54,49 @@ def hard_inputs(specs: Sequence[TensorSpec], holdout: Arrays | None, *, seed: in
     yield "values ten times as large as usual", _random(specs, holdout, 2 if free else 1, seed, 10.0)
     if takes_nan:
         yield "missing values", {spec.name: _filled(spec, np.nan if spec.numpy_dtype.kind == "f" else 0) for spec in specs}
+
+
+def _with_known(inputs: dict[str, Array], categories: Categories, seed: int) -> dict[str, Array]:
+    """The same request, with values that their encoders know in the columns that have one."""
+    generator = np.random.default_rng(seed)
+    known = dict(inputs)
+    for name, columns in categories.items():
+        known[name] = known[name].copy()
+        for at, values in enumerate(columns):
+            if values is not None:
+                known[name][:, at] = values[generator.integers(0, len(values), len(known[name]))]
+    return known
+
+
+def _category_inputs(
+    specs: Sequence[TensorSpec], holdout: Arrays | None, categories: Categories, seed: int
+) -> Iterator[tuple[str, dict[str, Array]]]:
+    """Every category that is known, and of each column one that isn't, among others that are: the source says whether it takes that."""
+    most = min(max((len(values) for columns in categories.values() for values in columns if values is not None), default=0), HOLDOUT_ROWS)
+    if most:
+        every = _random(specs, holdout, most, seed, 1.0)
+        for name, columns in categories.items():
+            for at, values in enumerate(columns):
+                if values is not None:
+                    every[name][:, at] = np.resize(values, len(every[name]))
+        yield "every known category", every
+    base = _with_known(_random(specs, holdout, 2, seed, 1.0), categories, seed)
+    for name, at, value in _unseen(specs, categories)[:UNSEEN_COLUMNS]:
+        changed = base[name].copy()
+        changed[:1, at] = value
+        yield f"an unseen category in {name}[{at}]", base | {name: changed}
+
+
+def _unseen(specs: Sequence[TensorSpec], categories: Categories) -> list[tuple[str, int, object]]:
+    """Input, column, and a value that its encoder hasn't seen: of columns of text, and of those whose categories are known."""
+    found: list[tuple[str, int, object]] = []
+    for spec in specs:
+        columns = categories.get(spec.name, ())
+        if spec.dtype == "string" and len(spec.shape) == 2 and isinstance(spec.shape[1], int):
+            found += [(spec.name, at, UNSEEN) for at in range(spec.shape[1])]
+        elif spec.numpy_dtype.kind in "iuf":
+            found += [(spec.name, at, values.max() + 1) for at, values in enumerate(columns) if values is not None]
+    return found
 
 
 def _rows(specs: Sequence[TensorSpec]) -> int:

@@ -35,6 +35,7 @@ def report_facts(packed: Packed) -> dict[str, Any]:
         "digest": str(packed.digest),
         "signed_by": release.public_key.fingerprint if release.public_key else None,
         "source": {"framework": first.model.source_framework, "digest": first.lineage.source_digest},
+        "notes": list(packed.notes),
         "tools": dict(packed.lock.tools),
         "profiles": [_profile(packed, ref.profile) for ref in release.bundles],
     }

@@ -14,7 +14,14 @@ def page(facts: dict[str, Any]) -> str:
     """The page for the facts of a build."""
     style = (Path(__file__).parent / "report.css").read_text(encoding="utf-8")
     title = f"{_text(facts['name'])} {_text(facts['version'])}"
-    body = "\n".join([_head(facts), *(_profile(row) for row in facts["profiles"]), _foot(facts)])
+    body = "\n".join(
+        [
+            _head(facts),
+            *(f"<p class='note'>{_text(note)}</p>" for note in facts["notes"]),
+            *(_profile(row) for row in facts["profiles"]),
+            _foot(facts),
+        ]
+    )
     return (
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f'<meta name="color-scheme" content="light dark">\n<title>{title} · Sealift report</title>\n<style>\n{style}</style>\n</head>\n'

@@ -49,11 +49,11 @@ def answers(row: Built, inputs: Arrays) -> dict[str, Array]:
     return run_batched(open_session(row.model, Settings(entries=row.spec.session_entries), where=row.spec.name), inputs)
 
 
-def judge(shared: Shared, outputs: Arrays) -> Accuracy:
-    """The loss against the source's own answers, with its interval."""
+def judge(shared: Shared, outputs: Arrays, *, rounded: bool) -> Accuracy:
+    """The loss against the source's own answers, with its interval; ``rounded`` as `assess` has it."""
     assert shared.reference is not None
     reference, found = shared.reference, read_prediction(outputs)
-    return assess(reference.metric, reference.target, reference.prediction, found, budget=reference.budget, seed=shared.request.seed)
+    return assess(reference.metric, reference.target, reference.prediction, found, budget=reference.budget, seed=shared.request.seed, rounded=rounded)
 
 
 def worst_row(shared: Shared, outputs: Arrays) -> float | None:

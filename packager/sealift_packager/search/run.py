@@ -15,6 +15,7 @@ from sealift_packager.candidates.spec import CandidateSpec, Quantization
 from sealift_packager.convert import graph
 from sealift_packager.errors import ConversionError, NothingToQuantizeError, QuantizationError
 from sealift_packager.load.source import Array
+from sealift_packager.measure.accuracy import ROUNDING, has_too_few_rows
 from sealift_packager.optimize.residual import separate_residuals, wins_apart
 from sealift_packager.quantize.calibration import Calibration, requests
 from sealift_packager.quantize.onnxruntime_backend import prepare
@@ -25,7 +26,6 @@ from sealift_packager.quantize.smoothing import STRENGTHS, channel_maxima, has_p
 from sealift_packager.search.evaluate import Searched, answers, as_the_profile_computes, divergence, judge, worst_row
 from sealift_packager.search.folds import Folds, split, take
 from sealift_packager.search.revert import revert, revert_one
-from sealift_packager.select.assessed import ROUNDING
 from sealift_runtime.bundle.profile import HardwareProfile
 
 if TYPE_CHECKING:
@@ -101,8 +101,8 @@ class Search:
             for name, values in replaced.items():
                 outputs[name] = outputs[name].copy()
                 outputs[name][rows] = values
-        accuracy, worst = judge(self._shared, outputs), worst_row(self._shared, outputs)
-        return Searched(row=row, outputs=outputs, accuracy=accuracy, worst_row=worst, arithmetic=arithmetic)
+        accuracy = judge(self._shared, outputs, rounded=spec.quantization is not None)
+        return Searched(row=row, outputs=outputs, accuracy=accuracy, worst_row=worst_row(self._shared, outputs), arithmetic=arithmetic)
 
     def _reported_errors(self, spec: CandidateSpec) -> dict[str, float]:
         try:
@@ -119,7 +119,7 @@ class Search:
 
     def _reverted(self, found: Searched, errors: Mapping[str, float]) -> Searched | None:
         nodes = list(errors)
-        if len(nodes) < 2:
+        if len(nodes) < 2 or (found.accuracy and has_too_few_rows(found.accuracy)):
             return None
         attempt = functools.cache(lambda chosen: self._judged(_with(found.row.spec, reverted=tuple(name for name in nodes if name in chosen))))
         alone = [name for name in lightest_first(self._prepared) if name in errors] if _nearly_passes(found) else []

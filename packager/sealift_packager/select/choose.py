@@ -6,8 +6,10 @@ import dataclasses
 from collections.abc import Sequence
 
 from sealift_packager.errors import GateError
+from sealift_packager.measure.accuracy import ROUNDING, has_too_few_rows
+from sealift_packager.measure.bootstrap import rows_needed
 from sealift_packager.measure.latency import NOT_SLOWER
-from sealift_packager.select.assessed import ROUNDING, Assessed
+from sealift_packager.select.assessed import Assessed
 from sealift_packager.select.objectives import OBJECTIVES, UNMEASURED, Filter, smallest
 
 
@@ -34,6 +36,7 @@ def choose(candidates: Sequence[Assessed], objective: Sequence[str]) -> Choice:
             where="fp32",
             expected=f"a loss of {fp32.accuracy.metric} of at most {fp32.accuracy.budget:.4g} (95 % bound)",
             found=f"{fp32.accuracy.loss:.4g}, up to {fp32.accuracy.loss_high:.4g}",
+            advice="Give --max-drop what may be lost, in the metric's unit.",
         )
     reasons = {row.spec.name: _objection(row, fp32) for row in candidates}  # 1, 2
     eligible = [row for row in candidates if not reasons[row.spec.name]]
@@ -54,6 +57,11 @@ def _objection(row: Assessed, fp32: Assessed) -> str:
         return row.failure
     if not row.within_budget and row.accuracy is not None:
         loss, budget = row.accuracy, row.accuracy.budget
+        if has_too_few_rows(loss):
+            return (
+                f"loses no {loss.metric} on these rows, but so few leave open a loss of {loss.loss_high:.2g} (95 % bound): "
+                f"a budget of {budget:.4g} needs {rows_needed(budget):,} rows"
+            )
         if loss.loss_high <= budget + ROUNDING and row.worst_row is not None:
             return f"loses {loss.loss:.4g} {loss.metric} on average, but {row.worst_row:.2g} times what a single row may lose on its worst row"
         return f"loses {loss.loss:.4g} {loss.metric}, and up to {loss.loss_high:.4g} (95 % bound): more than the budget of {budget:.4g}"

@@ -1,0 +1,37 @@
+"""What the same answer to every request would score: a model that isn't better says that the data or the metric is wrong. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from sealift_packager.load.source import Array
+from sealift_packager.measure.metrics import CLASSES, NUMBERS, TWO_CLASSES, Metric
+from sealift_packager.measure.predictions import Prediction
+
+
+def warn_of_constant(metric: Metric, target: Array, prediction: Prediction, score: float) -> str:
+    """A sentence if the best constant answer scores at least as well; empty if not, and for metrics that don't compare with a target."""
+    scores = [metric.score(target, answer) for answer in _constants(metric, target, prediction)]
+    best = (max if metric.higher_is_better else min)(scores, default=None)
+    if best is None or (score > best if metric.higher_is_better else score < best):
+        return ""
+    return (
+        f"the source model's own {metric.name} on this holdout is {score:.6g}, no better than one constant answer to everything ({best:.6g}): "
+        "the target, the order of its classes or columns, or the metric is probably wrong, and then a loss of 0 says nothing"
+    )
+
+
+def _constants(metric: Metric, target: Array, prediction: Prediction) -> list[Prediction]:
+    """The most frequent class; or the mean and the median."""
+    if metric.needs in (CLASSES, TWO_CLASSES):
+        classes, times = np.unique(target, return_counts=True)
+        scores = None if prediction.scores is None else np.zeros_like(prediction.scores)
+        return [dataclasses.replace(prediction, label=np.full(len(target), classes[times.argmax()], dtype=target.dtype), scores=scores)]
+    if metric.needs == NUMBERS and prediction.value is not None:
+        truth = target.reshape(len(target), -1)
+        return [
+            dataclasses.replace(prediction, value=np.broadcast_to(answer, truth.shape)) for answer in (truth.mean(axis=0), np.median(truth, axis=0))
+        ]
+    return []

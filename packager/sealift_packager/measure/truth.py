@@ -1,0 +1,145 @@
+"""The holdout's target, in the form in which a metric can be held against a model's answers; or why it can't. Pure.
+
+A target that doesn't fit must not give a score: a gate that compares the wrong things passes everything.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Final
+
+import numpy as np
+
+from sealift_packager.errors import DataError
+from sealift_packager.load.source import Array
+from sealift_packager.measure.metrics import CLASSES, METRICS, NUMBERS, TWO_CLASSES, Metric
+from sealift_packager.measure.predictions import Prediction
+
+_OWN: Final = "Give --metric module:function, a function of the target and the outputs that gives a number."
+_FOR_NUMBERS: Final = "Choose rmse, mae or r2 for a target of numbers."
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Truth:
+    """A target as its metric takes it, [rows] or [rows, values], and what somebody should know of it (empty, or a sentence)."""
+
+    target: Array
+    note: str = ""
+
+
+def guess_metric(prediction: Prediction, target: Array) -> Metric:
+    """Accuracy where the model tells classes apart and the target can be its classes, else RMSE; `DataError` where neither makes sense.
+
+    1. A model that gives labels is judged by them.
+    2. One number for each number of the target: RMSE, unless several zeros and ones in each row say that these are no measurements.
+    3. Several numbers for one class (or for a one-hot row): accuracy.
+    """
+    if prediction.value is None:  # 1
+        return METRICS["accuracy" if prediction.label is not None else "rmse"]
+    width, wanted = prediction.value.shape[1], _width(target)
+    if width > 1 and prediction.label is not None and (is_one_hot(target, width) or _class_problem(target, prediction) is None):  # 3
+        return METRICS["accuracy"]
+    if width == wanted and not (wanted > 1 and _is_binary(target)):  # 2
+        return METRICS["rmse"]
+    raise DataError(
+        "can't tell how to hold the model's answers against the target",
+        where="--target",
+        expected=_expected(prediction, width),
+        found=f"{_shape(target)} of {_words(target)} for outputs of {_shape(next(iter(_floats(prediction))))}",
+        advice=f"{_OWN} Masks and several labels at once need one.",
+    )
+
+
+def fit_target(metric: Metric, target: Array, prediction: Prediction) -> Truth:
+    """The target for this metric and model: one-hot rows become classes; `DataError` where it can't be what the metric needs.
+
+    A metric of one's own gets the target as it is in the data.
+    """
+    if metric.needs in (CLASSES, TWO_CLASSES):
+        return _classes(metric, target, prediction)
+    if metric.needs == NUMBERS and prediction.value is not None:
+        return Truth(target=_numbers(metric, target, prediction.value))
+    return Truth(target=target)
+
+
+def is_one_hot(target: Array, width: int) -> bool:
+    """Whether each row of ``target`` has one 1 and otherwise zeros, of ``width`` values."""
+    if target.ndim < 2 or width < 2 or _width(target) != width or target.dtype.kind not in "biuf":
+        return False
+    return _is_binary(target) and bool((target.reshape(len(target), -1).sum(axis=1) == 1).all())
+
+
+def _classes(metric: Metric, target: Array, prediction: Prediction) -> Truth:
+    width = 0 if prediction.value is None else prediction.value.shape[1]
+    if is_one_hot(target, width):
+        note = f"the target's rows of {width} zeros and ones were taken for one-hot classes"
+        return Truth(target=target.reshape(len(target), -1).argmax(axis=1), note=note)
+    problem = _class_problem(target, prediction, named=metric.needs == CLASSES)
+    if problem:
+        expected, found, advice = problem
+        raise DataError(f"the metric {metric.name} does not fit the target", where="--target", expected=expected, found=found, advice=advice)
+    return Truth(target=target)
+
+
+def _class_problem(target: Array, prediction: Prediction, *, named: bool = True) -> tuple[str, str, str] | None:
+    """Why a target can't be classes, ``named`` as the model does: what was expected, what was found, what to do; None if it can."""
+    if target.ndim > 1:
+        return "one class for each row", f"{_shape(target)} of {_words(target)}", f"{_FOR_NUMBERS} {_OWN}"
+    if prediction.label is None:
+        return None  # the metric says what it lacks
+    text = prediction.label.dtype.kind == "O"
+    if named and text != (target.dtype.kind == "O"):
+        kinds = [f"{'text' if is_text else 'numbers'} like {row[0]!r}" for is_text, row in ((text, prediction.label), (not text, target))]
+        return f"the model's own labels, {kinds[0]}", kinds[1], "Write the classes into the data as the model gives them."
+    if target.dtype.kind == "O":
+        return None
+    if target.dtype.kind == "f" and not (target == np.trunc(target)).all():
+        return "classes, which are text or whole numbers", f"numbers like {target[np.argmax(target != np.trunc(target))]:.6g}", _FOR_NUMBERS
+    most = max(prediction.value.shape[1], 2) - 1 if prediction.value is not None else None
+    if named and most is not None and not (target.min() >= 0 and target.max() <= most):
+        found = f"{target.min():g} to {target.max():g}"
+        return f"classes from 0 to {most}, the places of the output's columns", found, f"Number them as the columns are. {_FOR_NUMBERS}"
+    return None
+
+
+def _numbers(metric: Metric, target: Array, value: Array) -> Array:
+    if target.dtype.kind == "O":
+        advice = "Choose accuracy, f1 or auc for classes."
+        raise DataError(f"the metric {metric.name} needs a target of numbers", where="--target", found=f"text like {target.flat[0]!r}", advice=advice)
+    if _width(target) != value.shape[1]:
+        raise DataError(
+            "the target has not as many values as the model's first output of numbers",
+            where="--target",
+            expected=f"{value.shape[1]} for each row, for the metric {metric.name}",
+            found=f"{_width(target)}, in {_shape(target)}",
+            advice=f"Several columns are one array of an .npz. {_OWN}",
+        )
+    return target.reshape(value.shape).astype(np.float64)
+
+
+def _width(target: Array) -> int:
+    """Values per row."""
+    return target.size // len(target)
+
+
+def _is_binary(target: Array) -> bool:
+    return target.dtype.kind in "biuf" and bool(np.isin(target, (0, 1)).all())
+
+
+def _shape(values: Array) -> str:
+    return f"[{', '.join(('rows', *map(str, values.shape[1:])))}]"
+
+
+def _words(target: Array) -> str:
+    if target.dtype.kind == "O":
+        return "text"
+    return "zeros and ones" if _is_binary(target) else f"numbers from {target.min():g} to {target.max():g}"
+
+
+def _floats(prediction: Prediction) -> list[Array]:
+    return [value for value in prediction.outputs.values() if value.dtype.kind == "f"]
+
+
+def _expected(prediction: Prediction, width: int) -> str:
+    classes = f"a class from 0 to {width - 1} for each row, or " if prediction.label is not None and width > 1 else ""
+    return f"{classes}{width} numbers for each row"
