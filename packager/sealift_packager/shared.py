@@ -14,7 +14,8 @@ from sealift_packager.convert.result import Converted
 from sealift_packager.data.files import read_data
 from sealift_packager.data.holdout import Holdout, bind
 from sealift_packager.data.pixels import Normalization
-from sealift_packager.errors import DataError
+from sealift_packager.data.refusal import refused
+from sealift_packager.errors import DataError, PackagerError
 from sealift_packager.golden import MAX_CHOSEN
 from sealift_packager.load.dynamic import parse_dynamic
 from sealift_packager.load.registry import load_model
@@ -58,8 +59,8 @@ class Shared:
         self._metric = find_metric(request.metric) if request.metric else None
 
     def prepare(self) -> None:
-        """Load the model and the data and fit one to the other; convert; prove parity; ask the source on the holdout."""
-        _ = self.source, self.holdout, self.converted, self.reference
+        """Load the model and the data and fit one to the other; ask the source on the holdout; convert; prove parity."""
+        _ = self.source, self.holdout, self.reference, self.converted
 
     @functools.cached_property
     def _loaded(self) -> tuple[SourceModel, Holdout | None]:
@@ -140,7 +141,7 @@ class Shared:
         holdout = self.holdout
         if holdout is None:
             return None
-        answers = self.stages.run("Ask the source on the holdout", dict[str, Array], lambda: _plain(self.source.predict(holdout.inputs)))
+        answers = self.stages.run("Ask the source on the holdout", dict[str, Array], lambda: _answers(self.source, holdout.inputs))
         prediction = read_prediction(answers)
         metric = self._metric or (guess_metric(prediction, holdout.target) if holdout.has_target else METRICS["agreement"])
         truth = Truth(target=metric.against_source(prediction)) if metric.against_source else fit_target(metric, holdout.target, prediction)
@@ -154,5 +155,11 @@ class Shared:
         return Reference(metric=metric, target=target, prediction=prediction, budget=budget, notes=notes)
 
 
-def _plain(answers: Mapping[str, Array]) -> dict[str, Array]:
+def _answers(source: SourceModel, inputs: Mapping[str, Array]) -> dict[str, Array]:
+    try:
+        answers = source.predict(inputs)
+    except PackagerError:
+        raise
+    except Exception as error:  # whatever framework it is
+        raise refused(source.framework, inputs, error) from error
     return {name: np.asarray(value) for name, value in answers.items()}

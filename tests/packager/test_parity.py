@@ -18,12 +18,14 @@ from sklearn.svm import LinearSVC
 from sealift_packager.convert.registry import convert_model
 from sealift_packager.data.files import read_data
 from sealift_packager.data.holdout import bind
-from sealift_packager.errors import ParityError
+from sealift_packager.errors import DataError, ParityError
 from sealift_packager.load.registry import load_model
 from sealift_packager.load.source import LoadOptions, SourceModel
 from sealift_packager.parity.check import check_parity, prove_parity
 from sealift_packager.parity.compare import compare
+from sealift_packager.pipeline import pack
 from support import trained
+from support.packing import request
 
 
 def test_equal_answers_have_no_difference() -> None:
@@ -140,3 +142,11 @@ def test_unseen_text_is_asked_beside_the_holdout(tmp_path: Path, unknown: str, a
     assert [None if values is None else values.tolist() for values in source.categories["city"]] == [["Köln", "Paris", "Rom", "Wien"]]
     proof = prove_parity(source, convert_model(source), bind(data, source, "late").inputs, seed=0)
     assert ("an unseen category in city[0]" not in proof.refused) == asked
+
+
+def test_text_among_the_numbers_of_a_column_is_shown_where_the_source_refuses_it(tmp_path: Path) -> None:
+    rows = pd.DataFrame(np.random.default_rng(0).normal(size=(40, 2)), columns=["ash", "hue"])
+    joblib.dump(LogisticRegression().fit(rows, rows.ash > 0), tmp_path / "m.joblib")
+    (tmp_path / "h.csv").write_text("ash,hue,target\n1.5,1,0\n2,1,1\noops,1,0\n3,1,1\n")
+    with pytest.raises(DataError, match="could not convert string to float.*ash: 'oops' in row 2, among numbers"):
+        pack(request(trained.Trained(model=tmp_path / "m.joblib", data=tmp_path / "h.csv", target="target"), tmp_path / "out", trust_pickle=True))

@@ -36,7 +36,7 @@ class Metric:
     ``by_row`` gives each row's contribution where ``score`` is their mean. ``relative_budget``: the scale of the score is the data's own,
     so the default budget is a share of it. ``against_source``: the truth is this of the source's own answers [rows, …], so no
     target is needed. ``counts_rows``: each row is right or wrong. ``row_budget`` is the largest loss of any single row, in budgets; None where single
-    rows may be lost. ``needs`` is `CLASSES`, `NUMBERS` or nothing: then the target is given as it is in the data.
+    rows may be lost. ``needs`` is `CLASSES`, `TWO_CLASSES`, `NUMBERS` or nothing: then the target is given as it is in the data.
     """
 
     name: str
@@ -152,7 +152,7 @@ METRICS: Final[dict[str, Metric]] = {
     for metric in (
         Metric(name="accuracy", higher_is_better=True, score=_mean(_hits), by_row=_hits, counts_rows=True, needs=CLASSES),
         Metric(name="f1", higher_is_better=True, score=_f1, counts_rows=True, needs=CLASSES),
-        Metric(name="auc", higher_is_better=True, score=_auc, needs=CLASSES),
+        Metric(name="auc", higher_is_better=True, score=_auc, needs=TWO_CLASSES),
         Metric(name="mae", higher_is_better=False, score=_mean(_absolute_errors), by_row=_absolute_errors, relative_budget=True, needs=NUMBERS),
         Metric(name="rmse", higher_is_better=False, score=_rmse, relative_budget=True, needs=NUMBERS),
         Metric(name="r2", higher_is_better=True, score=_r2, needs=NUMBERS),

@@ -9,6 +9,7 @@ import numpy as np
 
 from sealift_packager.convert.registry import convert_model
 from sealift_packager.convert.result import Converted
+from sealift_packager.data import refusal
 from sealift_packager.errors import ConversionError, ParityError, first_line
 from sealift_packager.load import detect
 from sealift_packager.load.source import Arrays, SourceModel
@@ -45,7 +46,8 @@ def check_parity(source: SourceModel, converted: Converted, holdout: Arrays | No
 def prove_parity(source: SourceModel, converted: Converted, holdout: Arrays | None, *, seed: int) -> Parity:
     """Ask both the same; `ParityError` shows which output of which rows differs, and by how much.
 
-    A request that the source itself refuses proves nothing and is left out, unless it is from the holdout. Nothing compared is a `ParityError` too.
+    A request that the source itself refuses proves nothing and is left out; if it is from the holdout, that is a `DataError`. Nothing compared is a
+    `ParityError` too.
     """
     session = open_session(converted.model, Settings(), where="model.onnx")
     agreed, refused, reason = 0, list[str](), ""
@@ -55,9 +57,7 @@ def prove_parity(source: SourceModel, converted: Converted, holdout: Arrays | No
             reference = source.predict(inputs)
         except Exception as error:  # whatever framework it is
             if "holdout" in title:
-                message = f"the source model fails on {title} ({type(error).__name__}: {error})"
-                advice = "The holdout must be what the model's own predict takes: the same columns, types and ranges."
-                raise ParityError(message, where=source.framework, advice=advice) from error
+                raise refusal.refused(source.framework, inputs, error, what=title) from error
             refused.append(title)
             reason = reason or f"{type(error).__name__}: {first_line(error):.200}"
             continue

@@ -1,0 +1,41 @@
+"""Rows that the source model itself refuses: whose fault that may be. Pure."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from sealift_packager.errors import DataError, first_line
+from sealift_packager.load.source import Arrays
+
+#: Of many columns, so many are named.
+SHOWN: Final = 3
+
+
+def refused(framework: str, inputs: Arrays, error: Exception, *, what: str = "the holdout") -> DataError:
+    """The error to raise where the source fails on rows from the data: what it said, and text among numbers, which makes a whole column text."""
+    return DataError(
+        f"the source model fails on {what} ({type(error).__name__}: {first_line(error)})",
+        where=f"--data, for {framework}",
+        found="; ".join(stray_texts(inputs)[:SHOWN]) or None,
+        advice="The holdout must be what the model's own predict takes: the same columns, types and ranges.",
+    )
+
+
+def stray_texts(inputs: Arrays) -> list[str]:
+    """For each input of text that is mostly numbers: its first value that is none, with its row; in words."""
+    found = []
+    for name, values in inputs.items():
+        if values.dtype.kind == "O" and values.size:
+            wrong = [row for row, value in enumerate(values.reshape(-1).tolist()) if not _is_number(value)]
+            if 0 < len(wrong) <= values.size // 2:
+                found.append(f"{name}: {values.reshape(-1)[wrong[0]]!r} in row {wrong[0]}, among numbers")
+    return found
+
+
+def _is_number(value: object) -> bool:
+    try:
+        return bool(np.isfinite(float(str(value))))
+    except ValueError:
+        return False
