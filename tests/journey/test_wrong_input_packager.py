@@ -81,7 +81,10 @@ def test_a_target_that_is_misspelt_gets_the_nearest(tmp_path: Path) -> None:
 
 def test_text_where_numbers_are_needed_is_named(tmp_path: Path) -> None:
     data = table(tmp_path, lambda lines: [lines[0], "x," + lines[1].partition(",")[2], *lines[2:]])
-    assert_refused(pack(tmp_path, "--data", data, "--target", "diagnosis"), 3, "The data holds text in mean radius: is it meant to be numbers?")
+    said = (
+        "the source model fails on the holdout (ValueError: could not convert string to float: 'x'): found mean radius: 'x' in row 0, among numbers"
+    )
+    assert_refused(pack(tmp_path, "--data", data, "--target", "diagnosis"), 3, said)
 
 
 def test_data_without_rows(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ SHOWN: Final = 3
 def refused(framework: str, inputs: Arrays, error: Exception, *, what: str = "the holdout") -> DataError:
     """The error to raise where the source fails on rows from the data: what it said, and text among numbers, which makes a whole column text."""
     return DataError(
-        f"the source model fails on {what} ({type(error).__name__}: {first_line(error)})",
+        f"the source model fails on {what} ({type(error).__name__}: {first_line(error):.200})",
         where=f"--data, for {framework}",
         found="; ".join(stray_texts(inputs)[:SHOWN]) or None,
         advice="The holdout must be what the model's own predict takes: the same columns, types and ranges.",
@@ -30,7 +30,7 @@ def stray_texts(inputs: Arrays) -> list[str]:
         if values.dtype.kind == "O" and values.size:
             wrong = [row for row, value in enumerate(values.reshape(-1).tolist()) if not _is_number(value)]
             if 0 < len(wrong) <= values.size // 2:
-                found.append(f"{name}: {values.reshape(-1)[wrong[0]]!r} in row {wrong[0]}, among numbers")
+                found.append(f"{name}: {str(values.reshape(-1)[wrong[0]])[:40]!r} in row {wrong[0]}, among numbers")
     return found
 
 
