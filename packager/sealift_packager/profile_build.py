@@ -229,6 +229,7 @@ def _assess(found: Searched, figures: Mapping[str, Figures], seed: int) -> Asses
         speedup=speedup,
         arithmetic=found.arithmetic,
         worst_row=found.worst_row,
+        rows_wanted=found.rows_wanted,
     )
 
 

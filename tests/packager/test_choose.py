@@ -153,3 +153,10 @@ def test_where_nothing_was_measured_size_and_accuracy_still_count_in_the_order_t
     rows = [candidate("fp32", ms=None), small, candidate("exact", ms=None, size=26)]
     assert chosen(*rows).chosen.spec.name == "small"
     assert chosen(*rows, objective=("latency_p99", "size", "accuracy")).chosen.spec.name == "exact"
+
+
+def test_only_objectives_that_told_none_apart_are_said_to_have_told_none_apart() -> None:
+    rows = [candidate("fp32", memory=300), candidate("int8", size=90), candidate("int8b", size=50)]
+    assert "none is reliably better on" not in chosen(*rows, objective=("memory", "size")).reasons["int8b"]
+    rows = [candidate("fp32"), candidate("int8", size=90), candidate("int8b", size=50)]
+    assert "(none is reliably better on memory)" in chosen(*rows, objective=("memory", "size")).reasons["int8b"]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as reference
 
 from sealift_packager.errors import DataError
-from sealift_packager.measure.accuracy import ROUNDING, assess, has_too_few_rows
+from sealift_packager.measure.accuracy import ROUNDING, assess, rows_wanted
 from sealift_packager.measure.bootstrap import mean_interval, rows_needed, unseen_share
 from sealift_packager.measure.metrics import METRICS, find_metric
 from sealift_packager.measure.predictions import read_prediction
@@ -115,7 +115,13 @@ def test_no_flipped_label_leaves_open_what_so_few_rows_cannot_exclude(metric: st
     assert row.loss == row.loss_low == 0
     assert row.loss_high == pytest.approx(bound, rel=0.01)
     assert (row.loss_high <= budget) == passes
-    assert has_too_few_rows(row) == (not passes)
+    assert rows_wanted(METRICS[metric], rows, budget=budget) == (0 if passes else 299)
+
+
+def test_metrics_that_count_no_rows_want_none_and_a_budget_of_nothing_neither() -> None:
+    assert rows_wanted(METRICS["rmse"], 3, budget=0.01) == 0
+    assert rows_wanted(METRICS["accuracy"], 3, budget=0.0) == 0
+    assert rows_wanted(METRICS["agreement"], 3, budget=0.01) == 299
 
 
 def test_a_budget_of_nothing_is_about_the_rows_there_are() -> None:

@@ -234,7 +234,7 @@ def fixed_batch(rows: int, free: onnx.ModelProto | None = None) -> onnx.ModelPro
     return found
 
 
-@pytest.mark.parametrize("rows", [13, 403])
+@pytest.mark.parametrize("rows", [5, 13, 403])
 def test_a_fixed_batch_keeps_its_calibrated_candidates_whatever_the_holdout_has(rows: int, tmp_path: Path) -> None:
     (tmp_path / "m.onnx").write_bytes(fixed_batch(8).SerializeToString())
     np.savez(tmp_path / "holdout.npz", x=RANDOM.normal(size=(rows, 32)).astype(np.float32))

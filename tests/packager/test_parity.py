@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import joblib
 import numpy as np
@@ -150,3 +151,9 @@ def test_text_among_the_numbers_of_a_column_is_shown_where_the_source_refuses_it
     (tmp_path / "h.csv").write_text("ash,hue,target\n1.5,1,0\n2,1,1\noops,1,0\n3,1,1\n")
     with pytest.raises(DataError, match="could not convert string to float.*ash: 'oops' in row 2, among numbers"):
         pack(request(trained.Trained(model=tmp_path / "m.joblib", data=tmp_path / "h.csv", target="target"), tmp_path / "out", trust_pickle=True))
+
+
+def test_an_output_that_is_only_called_like_a_models_distances_is_compared_as_any_other() -> None:
+    answer: dict[str, np.ndarray[Any, np.dtype[Any]]] = {"distances": np.arange(3, dtype=np.float32), "label": np.arange(3)}
+    assert compare(answer, dict(answer)) == []
+    assert len(compare(answer, answer | {"label": np.arange(3)[::-1].copy()})) == 1

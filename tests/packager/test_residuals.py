@@ -86,3 +86,9 @@ def test_they_are_kept_apart_where_the_kernel_is_that_makes_it_worthwhile(name: 
 def test_another_provider_first_keeps_what_its_own_fusion_expects() -> None:
     profile = dataclasses.replace(load_profile("x86-64-avx2"), providers=("CUDAExecutionProvider", "CPUExecutionProvider"))
     assert not wins_apart(profile, "1.31.1")
+
+
+def test_a_bias_stays_with_its_product() -> None:
+    model = block()
+    model.graph.node[1].input[0] = "bias"
+    assert operators(separate_residuals(model)) == ["MatMul", "Add", "LayerNormalization", "Add"]

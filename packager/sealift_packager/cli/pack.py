@@ -68,7 +68,7 @@ class _Numbers(click.ParamType[tuple[float, ...]]):
 @click.option(
     "--max-drop",
     type=float,
-    help="Largest loss that is accepted, in the metric's unit, as the upper end of its 95 % interval; accuracy and f1 "
+    help="Largest loss that is accepted, in the metric's unit, as the upper end of its 95 % interval; accuracy, f1 and agreement "
     "need about 3 rows divided by it (0.01: 299, 0.003: 998), and 0 means no flipped label on the rows there are.  "
     "[default: 0.01; 1 % for mae, rmse, your own]",
 )

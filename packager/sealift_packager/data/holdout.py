@@ -10,6 +10,7 @@ import numpy as np
 from sealift_packager.data.files import DataFile
 from sealift_packager.data.images import ImageFolder
 from sealift_packager.data.pixels import Normalization, decode_images
+from sealift_packager.data.refusal import refused
 from sealift_packager.errors import DataError
 from sealift_packager.load.source import Array, SourceModel
 from sealift_runtime.bundle.digest import Digest
@@ -72,7 +73,11 @@ def _check_classes(data: ImageFolder, source: SourceModel, inputs: dict[str, Arr
     """Names are numbered by those that are there, so one that is missing moves the others: as many as the model's only output has columns."""
     spec = source.inputs[0]
     size = spec.shape[0] if isinstance(spec.shape[0], int) else 1
-    answers = source.predict({name: np.take(rows, np.arange(size), axis=0, mode="wrap") for name, rows in inputs.items()})
+    first = {name: np.take(rows, np.arange(size), axis=0, mode="wrap") for name, rows in inputs.items()}
+    try:
+        answers = source.predict(first)
+    except Exception as error:  # whatever framework it is
+        raise refused(source.framework, first, error) from error
     widths = [value.shape[1] for value in answers.values() if value.ndim == 2 and value.dtype.kind == "f"]
     wanted = max(widths[0], 2) if len(widths) == len(answers) == 1 else len(data.classes)
     if len(data.classes) != wanted:

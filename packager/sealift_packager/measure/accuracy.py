@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from sealift_packager.load.source import Array
-from sealift_packager.measure.bootstrap import mean_interval, statistic_interval, unseen_share
+from sealift_packager.measure.bootstrap import mean_interval, rows_needed, statistic_interval, unseen_share
 from sealift_packager.measure.metrics import Metric
 from sealift_packager.measure.predictions import Prediction
 from sealift_runtime.bundle.evaluation import Accuracy
@@ -46,9 +46,11 @@ def assess(metric: Metric, target: Array, reference: Prediction, packaged: Predi
     )
 
 
-def has_too_few_rows(accuracy: Accuracy) -> bool:
-    """Whether nothing was lost on the rows there are, and only their number leaves open more than the budget."""
-    return accuracy.loss == accuracy.loss_low == 0 and accuracy.loss_high > accuracy.budget + ROUNDING
+def rows_wanted(metric: Metric, rows: int, *, budget: float) -> int:
+    """How many rows the budget needs where they count as right or wrong and there are fewer: no candidate passes then; else 0."""
+    if not metric.counts_rows or budget <= 0 or unseen_share(rows) <= budget + ROUNDING:
+        return 0
+    return rows_needed(budget)
 
 
 def _worst(metric: Metric, target: Array, packaged: Prediction) -> float | None:

@@ -73,11 +73,12 @@ def _wrong(expected: Array, found: Array, rtol: float) -> tuple[Array, Array]:
 
 def _preferences(reference: Arrays) -> Array | None:
     """[rows, classes]: by what the source chose its labels, at most 1; None where it doesn't say."""
-    if "distances" in reference:
-        distances = reference["distances"]
+    told = {name: reference[name] for name in ("distances", "probabilities") if name in reference and reference[name].ndim == 2}
+    if "label" in reference and "distances" in told:
+        distances = told["distances"]
         shares: Array = -distances / np.maximum(distances.max(axis=1, keepdims=True), np.finfo(np.float32).tiny)
         return shares
-    return reference.get("probabilities")
+    return told.get("probabilities")
 
 
 def _tied(preferences: Array) -> Array:

@@ -33,6 +33,7 @@ class Searched:
     """A candidate that was built and judged: its answers on all holdout rows, its accuracy, and how the profile's arithmetic was checked.
 
     ``worst_row`` is the largest loss of a single row, in budgets of a single row: above 1 is too much. None where the metric has no such limit.
+    ``rows_wanted`` is how many rows the gate needs where there are too few, else 0.
     ``node_errors`` is what each of its nodes loses by int8 on its own (see `quantize.sensitivity`), the worst first.
     """
 
@@ -41,6 +42,7 @@ class Searched:
     accuracy: Accuracy | None = None
     worst_row: float | None = None
     arithmetic: str = ""
+    rows_wanted: int = 0
     node_errors: dict[str, float] = dataclasses.field(default_factory=dict)
 
 

@@ -15,7 +15,7 @@ from sealift_packager.candidates.spec import CandidateSpec, Quantization
 from sealift_packager.convert import graph
 from sealift_packager.errors import ConversionError, NothingToQuantizeError, QuantizationError
 from sealift_packager.load.source import Array
-from sealift_packager.measure.accuracy import ROUNDING, has_too_few_rows
+from sealift_packager.measure.accuracy import ROUNDING, rows_wanted
 from sealift_packager.optimize.residual import separate_residuals, wins_apart
 from sealift_packager.quantize.calibration import Calibration, requests
 from sealift_packager.quantize.onnxruntime_backend import prepare
@@ -102,7 +102,14 @@ class Search:
                 outputs[name] = outputs[name].copy()
                 outputs[name][rows] = values
         accuracy = judge(self._shared, outputs, rounded=spec.quantization is not None)
-        return Searched(row=row, outputs=outputs, accuracy=accuracy, worst_row=worst_row(self._shared, outputs), arithmetic=arithmetic)
+        worst = worst_row(self._shared, outputs)
+        return Searched(row=row, outputs=outputs, accuracy=accuracy, worst_row=worst, arithmetic=arithmetic, rows_wanted=self._rows_wanted(spec))
+
+    def _rows_wanted(self, spec: CandidateSpec) -> int:
+        reference = self._shared.reference
+        if spec.quantization is None or reference is None:
+            return 0
+        return rows_wanted(reference.metric, len(reference.target), budget=reference.budget)
 
     def _reported_errors(self, spec: CandidateSpec) -> dict[str, float]:
         try:
@@ -119,7 +126,7 @@ class Search:
 
     def _reverted(self, found: Searched, errors: Mapping[str, float]) -> Searched | None:
         nodes = list(errors)
-        if len(nodes) < 2 or (found.accuracy and has_too_few_rows(found.accuracy)):
+        if len(nodes) < 2 or found.rows_wanted:
             return None
         attempt = functools.cache(lambda chosen: self._judged(_with(found.row.spec, reverted=tuple(name for name in nodes if name in chosen))))
         alone = [name for name in lightest_first(self._prepared) if name in errors] if _nearly_passes(found) else []

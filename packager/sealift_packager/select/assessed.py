@@ -17,6 +17,7 @@ class Assessed:
 
     ``failure`` says why it was not built; it has no other figures then. ``arithmetic`` says how its
     accuracy on the profile's processors is known where this machine's differ.
+    ``rows_wanted`` is how many rows the gate needs where there are too few, else 0.
     ``worst_row`` is the largest loss of a single row, in what one row may lose.
     """
 
@@ -28,6 +29,7 @@ class Assessed:
     failure: str = ""
     arithmetic: str = ""
     worst_row: float | None = None
+    rows_wanted: int = 0
 
     @property
     def within_budget(self) -> bool:

@@ -6,8 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from sealift_packager.errors import GateError
-from sealift_packager.measure.accuracy import ROUNDING, has_too_few_rows
-from sealift_packager.measure.bootstrap import rows_needed
+from sealift_packager.measure.accuracy import ROUNDING
 from sealift_packager.measure.latency import NOT_SLOWER
 from sealift_packager.select.assessed import Assessed
 from sealift_packager.select.objectives import OBJECTIVES, UNMEASURED, Filter, smallest
@@ -57,11 +56,9 @@ def _objection(row: Assessed, fp32: Assessed) -> str:
         return row.failure
     if not row.within_budget and row.accuracy is not None:
         loss, budget = row.accuracy, row.accuracy.budget
-        if has_too_few_rows(loss):
-            return (
-                f"loses no {loss.metric} on these rows, but so few leave open a loss of {loss.loss_high:.2g} (95 % bound): "
-                f"a budget of {budget:.4g} needs {rows_needed(budget):,} rows"
-            )
+        if row.rows_wanted:
+            lost = f"loses {loss.loss:.4g} {loss.metric} on these rows, and" if loss.loss else f"loses no {loss.metric} on these rows, but"
+            return f"{lost} so few leave open {loss.loss_high:.2g} (95 % bound): a budget of {budget:.4g} needs {row.rows_wanted:,} rows"
         if loss.loss_high <= budget + ROUNDING and row.worst_row is not None:
             return f"loses {loss.loss:.4g} {loss.metric} on average, but {row.worst_row:.2g} times what a single row may lose on its worst row"
         return f"loses {loss.loss:.4g} {loss.metric}, and up to {loss.loss_high:.4g} (95 % bound): more than the budget of {budget:.4g}"
@@ -82,16 +79,20 @@ def _decide(eligible: list[Assessed], fp32: Assessed, objective: Sequence[str]) 
     measured = fp32.figures is not None
     filters = _filters(objective, measured=measured)
     left, deciding = eligible, ""
+    even: list[str] = []
+    earlier: tuple[str, ...] = ()
     for name, keep in filters:
         kept = keep(left)
         for row in left:
             if row not in kept:
                 lost[row.spec.name] = f"passes, but loses on {name}"
-        deciding = name if len(kept) < len(left) else deciding
+        if len(kept) == len(left):
+            even.append(name)
+        else:
+            deciding, earlier = name, tuple(even)
         left = kept
     chosen = left[0]
     lost |= {row.spec.name: f"passes, but is no better than {chosen.spec.name}" for row in left[1:]}
-    earlier = [name for name in dict(filters) if name != deciding][: list(dict(filters)).index(deciding)] if deciding else []
     return chosen, _because(chosen, fp32, deciding, earlier, measured=measured), lost
 
 
