@@ -79,11 +79,11 @@ def load_skops(path: Path, options: LoadOptions) -> SourceModel:
 
 
 def estimator_source(model: Any, digest: Digest, options: LoadOptions, where: str) -> SourceModel:
-    """A fitted estimator; those of XGBoost, LightGBM and CatBoost are asked and converted as their own files are."""
+    """A fitted estimator; those of XGBoost, LightGBM and CatBoost, found by a search or not, are asked and converted as their own files are."""
+    model = unwrapped(model, where)
     booster = WRAPPERS.get(library_of(model))
     if booster is not None:
         return booster(model, digest)
-    model = unwrapped(model, where)
     version = _check_estimator(model, where)
     rows = Rows.of(model, options, where)
     trees = _whole_trees(model, where)

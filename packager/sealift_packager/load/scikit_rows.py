@@ -93,9 +93,9 @@ def _float_type(model: Any) -> type[np.floating[Any]]:
 
 
 def _first(model: Any) -> Any:
-    """The step that takes the rows: a pipeline doesn't say what kind of rows that is."""
+    """The step that takes the rows: a pipeline doesn't say what kind of rows that is, and steps that pass rows through take any."""
     if hasattr(model, "steps"):
-        return _first(model.steps[0][1])
+        return _first(next((step for _, step in model.steps if step is not None and not isinstance(step, str)), model.steps[-1][1]))
     return _first(model.transformer_list[0][1]) if hasattr(model, "transformer_list") else model
 
 

@@ -41,8 +41,8 @@ def _plain_inputs(specs: Sequence[TensorSpec], holdout: Arrays | None, *, seed: 
         first = {name: value[:HOLDOUT_ROWS] for name, value in holdout.items()}
         if free:
             yield "the holdout", first
-        rows = np.arange(_rows(specs))  # of a fixed batch, which the holdout may be smaller than
-        yield "one row of the holdout", {name: np.take(value, rows, axis=0, mode="wrap") for name, value in first.items()}
+        batch = np.arange(_rows(specs))  # a fixed one may be larger than the holdout
+        yield "one row of the holdout", {name: np.take(value, batch, axis=0, mode="wrap") for name, value in first.items()}
     for rows in BATCHES if free else (1,):
         yield f"{rows} random rows", _random(specs, holdout, rows, seed, 1.0)
     symbols = free_symbols(specs)
