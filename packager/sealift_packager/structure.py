@@ -7,9 +7,10 @@ Nothing is unpickled: a document can only become what the type says.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -28,8 +29,15 @@ class NotSelfContainedError(TypeError):
     """A value means nothing without files beside it."""
 
 
-def encode(value: Any, parts: list[bytes] | None = None) -> Any:
-    """A value as JSON."""
+def _self_contained(graph: Any) -> bytes:
+    if refers(graph):
+        raise NotSelfContainedError("a graph that refers to files can't be written down")
+    return bytes(graph.SerializeToString(deterministic=True))
+
+
+def encode(value: Any, parts: list[bytes] | None = None, graph: Callable[[Any], bytes] = _self_contained) -> Any:
+    """A value as JSON; ``graph`` says what a graph is as bytes: `decode` wants the whole of it, a digest doesn't."""
+    inner = functools.partial(encode, parts=parts, graph=graph)
     if value is None or isinstance(value, bool | int | str):
         return value
     if isinstance(value, np.ndarray):
@@ -37,17 +45,15 @@ def encode(value: Any, parts: list[bytes] | None = None) -> Any:
     if isinstance(value, float | np.generic):
         return value.item() if isinstance(value, np.generic) else value
     if dataclasses.is_dataclass(value):
-        return {field.name: encode(getattr(value, field.name), parts) for field in dataclasses.fields(value)}
+        return {field.name: inner(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, Mapping):
-        return {str(key): encode(item, parts) for key, item in value.items()}
+        return {str(key): inner(item) for key, item in value.items()}
     if isinstance(value, frozenset | set):
-        return sorted(encode(item, parts) for item in value)
+        return sorted(map(inner, value))
     if isinstance(value, Sequence):
-        return [encode(item, parts) for item in value]
+        return [inner(item) for item in value]
     if parts is not None and hasattr(value, "SerializeToString"):
-        if refers(value):
-            raise NotSelfContainedError("a graph that refers to files can't be written down")
-        parts.append(value.SerializeToString(deterministic=True))
+        parts.append(graph(value))
         return {_GRAPH: len(parts) - 1}
     raise TypeError(f"a {type(value).__name__} can't be written down")
 

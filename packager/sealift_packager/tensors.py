@@ -8,6 +8,8 @@ serialize such a graph, because its paths mean nothing elsewhere.
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import math
 import tempfile
 from collections.abc import Iterator
@@ -22,6 +24,7 @@ from sealift_packager.load.source import Array
 
 #: Smaller tensors are always in the graph: they are shapes and scales, which shape inference reads.
 SMALL_BYTES: Final = 1024
+_CHUNK_BYTES: Final = 2**20
 #: Element types that numpy knows and onnxruntime takes from it as they are.
 _PLAIN: Final = frozenset("fiub")
 
@@ -52,9 +55,14 @@ def size_bytes(tensor: Any) -> int:
 
 def model_bytes(model: Any) -> int:
     """Graph and weights, as if these were inside: where files lie doesn't count."""
-    rows = [row for row in model.graph.initializer if is_reference(row)]
-    places = sum(entry.ByteSize() for row in rows for entry in row.external_data)
-    return int(int(model.ByteSize()) - places + sum(map(size_bytes, rows)))
+    inside = int(model.ByteSize())
+    if refers(model):
+        copy = onnx.ModelProto()
+        copy.CopyFrom(model)
+        for row in copy.graph.initializer:
+            del row.external_data[:]
+        inside = int(copy.ByteSize())  # a place counts in the lengths around it too
+    return inside + sum(size_bytes(row) for row in model.graph.initializer if is_reference(row))
 
 
 def values(tensor: Any, folder: Path | None = None) -> Array:
@@ -78,6 +86,31 @@ def raw(tensor: Any) -> bytes | memoryview:
     if is_reference(tensor):
         return values(tensor).reshape(-1).view(np.uint8).data
     return bytes(tensor.raw_data) if tensor.HasField("raw_data") else values(tensor).tobytes()
+
+
+def bytes_by_content(model: Any) -> bytes:
+    """What tells graphs apart: the graph, with a digest in place of each weight in a file; where files lie doesn't count. Raises ``OSError``."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    for row in filter(is_reference, copy.graph.initializer):
+        entries = _entries(row)
+        path, length = Path(entries["location"]), int(entries["length"])
+        found = path.stat()
+        digest = _range_digest(path, (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns), int(entries.get("offset", 0)), length)
+        refer(row, digest, 0, length)
+    return bytes(copy.SerializeToString(deterministic=True))
+
+
+@functools.lru_cache(maxsize=2**16)
+def _range_digest(path: Path, _state: tuple[int, ...], offset: int, length: int) -> str:
+    """Of some bytes of a file that is in ``_state``. Several stages of a build are made from the same weights: they are read once."""
+    total = hashlib.sha256()
+    with path.open("rb") as file:
+        file.seek(offset)
+        while length and (chunk := file.read(min(length, _CHUNK_BYTES))):
+            total.update(chunk)
+            length -= len(chunk)
+    return total.hexdigest()
 
 
 def refer(tensor: Any, location: str, offset: int, length: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +22,18 @@ from sealift_packager.load.registry import load_model
 from sealift_packager.load.source import LoadOptions, WeightPlace
 from sealift_packager.parity.check import check_parity
 from sealift_packager.pipeline import Packed, pack
+from sealift_packager.progress import Silent
 from sealift_packager.request import PackRequest
 from sealift_packager.session import Settings, open_session, run_session
+from sealift_packager.stages.keys import value_digest
 from sealift_packager.stages.store import StageStore
 from sealift_runtime.bundle import files
 from sealift_runtime.bundle.profile import HardwareProfile
 from sealift_runtime.engine.session import ModelSession
 from support import large
 from support.models import make_profile
-from support.packing import CREATED, KEY, elsewhere
+from support.packing import CREATED, KEY
+from support.told import Told
 
 WIDTHS = (256, 512, 384, 16)
 #: Instead of 1,920 MiB: less than the matrices, more than the biases.
@@ -58,7 +62,9 @@ def model(nodes: list[Any], inputs: list[Any], outputs: list[Any], initializers:
 HERE = make_profile(precisions=TRIED, objective=("size",), threads=(1, 2))
 
 
-def build(folder: Path, out: Path, inline_bytes: int, *, profile: HardwareProfile = HERE, cache: StageStore | None = None) -> Packed:
+def build(
+    folder: Path, out: Path, inline_bytes: int, *, profile: HardwareProfile = HERE, cache: StageStore | None = None, progress: Told | None = None
+) -> Packed:
     request = PackRequest(
         model=folder / "model.onnx",
         name="large",
@@ -71,7 +77,7 @@ def build(folder: Path, out: Path, inline_bytes: int, *, profile: HardwareProfil
         created=CREATED,
         measure_seconds=0.2,
     )
-    return pack(request, inline_bytes=inline_bytes, cache=cache)
+    return pack(request, progress or Silent(), inline_bytes=inline_bytes, cache=cache)
 
 
 @pytest.fixture(scope="module")
@@ -123,15 +129,49 @@ def test_its_weights_are_files_in_the_bundle_whatever_their_size(packed: Packed,
     assert places == {files.weights_file(0)}
 
 
-def test_stages_that_hold_a_graph_are_not_cached_and_the_others_are(source: Path, tmp_path: Path) -> None:
-    store, profile = StageStore(tmp_path / "cache"), elsewhere()
+def test_stages_that_hold_a_graph_are_not_cached_and_the_others_are_taken_by_a_second_build(source: Path, tmp_path: Path) -> None:
+    store, told = StageStore(tmp_path / "cache"), Told()
+    profile = make_profile(precisions=("fp32", "int8-weights", "int4-blocks"), objective=("size",))
     first = build(source, tmp_path / "first", LIMIT, profile=profile, cache=store)
-    kept = b"".join(path.read_bytes() for path in (tmp_path / "cache").rglob("*.stage"))
-    assert kept
+    entries = {path: path.read_bytes() for path in (tmp_path / "cache").rglob("*.stage")}
+    kept = b"".join(entries.values())
     assert b"weights.bin" not in kept
     assert str(tmp_path).encode() not in kept
-    second = build(source, tmp_path / "a-longer-name-for-second", LIMIT, profile=profile, cache=store)
+    moved = shutil.copytree(source, tmp_path / "elsewhere")
+    second = build(moved, tmp_path / "a-longer-name-for-second", LIMIT, profile=profile, cache=store, progress=told)
+    figures = ["measure latency and memory", "golden cases and baseline"]
+    assert told.known == ["Ask the source on the holdout", "Check parity with the source", *(f"any-cpu: {name}" for name in figures)]
+    assert {path: path.read_bytes() for path in (tmp_path / "cache").rglob("*.stage")} == entries
     assert second.manifests[profile.name].evaluation.candidates == first.manifests[profile.name].evaluation.candidates
+
+
+def test_weights_in_files_are_told_apart_by_content_and_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def referring(name: str, values: Any, before: int = 0) -> Any:
+        (tmp_path / name).mkdir()
+        file = tensors.WeightFile(tmp_path / name)
+        file.add(np.zeros(before, np.float32), "unused")
+        nodes = [helper.make_node("MatMul", ["x", "w"], ["y"])]
+        return model(nodes, [value("x", ["n", 64])], [value("y", ["n", 64])], [file.add(values, "w")])
+
+    values = RANDOM.normal(size=(64, 64)).astype(np.float32)
+    other = values.copy()
+    other[-1, -1] += 1
+    graphs = referring("a", values), referring("b", values, before=1000), referring("c", other)
+    assert all(map(tensors.refers, graphs))
+    first, same, another = map(value_digest, graphs)
+    assert first == same != another
+    assert tensors.refers(graphs[0])
+    monkeypatch.setattr(Path, "open", None)
+    assert value_digest(graphs[0]) == first
+
+
+def test_a_graph_s_size_is_the_same_wherever_its_weights_lie() -> None:
+    made = model([helper.make_node("Identity", ["w"], ["y"])], [], [value("y", [64, 64])], [weights("w", 64, 64)])
+    sizes = set()
+    for length in (1, 100, 128, 300, 20_000):
+        tensors.refer(made.graph.initializer[0], "/" * length, 0, 64 * 64 * 4)
+        sizes.add(tensors.model_bytes(made))
+    assert len(sizes) == 1
 
 
 def test_the_converted_graph_holds_no_weights_and_is_proved_against_its_source(source: Path) -> None:

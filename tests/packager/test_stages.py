@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import os
 import signal
 import subprocess
@@ -173,6 +174,78 @@ def test_a_package_that_holds_the_metric_counts_by_content_though_it_is_installe
     before = code_of("installed_of_test_stages:score")
     (place / "installed_of_test_stages.py").write_text("def score(target, outputs):\n    return 0.75\n")
     assert before != code_of("installed_of_test_stages:score")
+
+
+def a_folder_without_init(folder: Path, depth: int) -> Path:
+    """``models.nets`` with code in it; neither has an ``__init__.py``."""
+    nets = folder / "models_of_test_stages" / "nets"
+    nets.mkdir(parents=True)
+    (nets / "small.py").write_text("from . import layers\nimport models_of_test_stages.gone.entirely\n\ndef build():\n    pass\n")
+    (nets / "layers.py").write_text(f"DEPTH = {depth}\n")
+    (folder / "model.py").write_text("def build():\n    from models_of_test_stages.nets import small\n")
+    return folder
+
+
+@pytest.mark.parametrize("reference", ["models_of_test_stages.nets.small:build", "model.py:build"])
+def test_code_in_folders_without_init_counts_by_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reference: str) -> None:
+    found = []
+    for name, depth in (("a", 1), ("b", 1), ("c", 2)):
+        folder = a_folder_without_init(tmp_path / name, depth)
+        monkeypatch.chdir(folder)
+        with monkeypatch.context() as path:
+            path.syspath_prepend(str(folder))
+            found.append(code_of(reference))
+    first, same, other = found
+    assert {"models_of_test_stages.nets.small", "models_of_test_stages.nets.layers"} <= set(first)
+    assert first == same
+    assert {name for name in first if first[name] != other[name]} == {"models_of_test_stages.nets.layers"}
+
+
+def test_a_folder_without_init_may_lie_in_two_places_and_the_package_among_them_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for place, name in (("a", "one"), ("b", "two")):
+        folder = tmp_path / place / "split_of_test_stages" / "nets"
+        folder.mkdir(parents=True)
+        (folder / f"{name}.py").write_text("")
+        monkeypatch.syspath_prepend(str(tmp_path / place))
+    for name in ("one", "two"):
+        assert list(code_of(f"split_of_test_stages.nets.{name}:build")) == [f"split_of_test_stages.nets.{name}"]
+    whole = tmp_path / "a" / "split_of_test_stages" / "whole"
+    (tmp_path / "b" / "split_of_test_stages" / "whole").mkdir()
+    whole.mkdir()
+    (whole / "__init__.py").write_text("")
+    importlib.invalidate_caches()
+    assert list(code_of("split_of_test_stages.whole:build")) == ["split_of_test_stages.whole"]
+
+
+def test_a_factory_in_a_folder_without_init_is_cached_by_its_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, told = StageStore(tmp_path / "cache"), Told()
+    nets = tmp_path / "factory_of_test_stages" / "nets"
+    nets.mkdir(parents=True)
+    (nets / "small.py").write_text(FACTORY)
+    monkeypatch.chdir(tmp_path)
+    for name in ("a", "b"):
+        pack(request(trained.state_dict(), tmp_path / name, factory="factory_of_test_stages.nets.small:build", data=None), told, cache=store)
+    assert told.known == ["elsewhere: everything"]
+
+
+def test_an_installed_metric_s_code_is_told_without_importing_anything() -> None:
+    code = """if True:
+    import sys
+    from sealift_packager.stages.user_code import code_of
+    before = set(sys.modules)
+    assert "sklearn.metrics" in code_of("sklearn.metrics:accuracy_score")
+    assert not [name for name in set(sys.modules) - before if name.startswith(("sklearn", "setuptools", "numpy"))]
+    """
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=100)
+
+
+def test_what_a_strange_finder_says_of_a_module_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Strange:
+        def find_spec(self, *_: Any) -> None:
+            raise RuntimeError("no")
+
+    monkeypatch.setattr(sys, "meta_path", [Strange(), *sys.meta_path])
+    assert code_of("nowhere_of_test_stages.inside:build") == {}
 
 
 def test_golden_cases_of_other_answers_are_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,12 +16,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import secrets
 from typing import Final
 
 from sealift_packager.content import content_digest, model_digest
 from sealift_packager.request import PackRequest
 from sealift_packager.structure import encode
+from sealift_packager.tensors import bytes_by_content
 from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.bundle.profile import HardwareProfile
 from sealift_runtime.documents import Json, canonical_json
@@ -53,12 +53,9 @@ def arithmetic(machine: Machine) -> dict[str, Json]:
 
 
 def value_digest(value: object) -> str:
-    """Of what a stage made, for a stage that is made from it; of what can't be written down, one that no other value has."""
+    """Of what a stage made, for a stage that is made from it; weights in files count by what they are. Raises ``OSError``."""
     parts: list[bytes] = []
-    try:
-        total = hashlib.sha256(json.dumps(encode(value, parts), sort_keys=True).encode())
-    except TypeError:
-        return secrets.token_hex()
+    total = hashlib.sha256(json.dumps(encode(value, parts, bytes_by_content), sort_keys=True).encode())
     for part in parts:
         total.update(hashlib.sha256(part).digest())
     return total.hexdigest()

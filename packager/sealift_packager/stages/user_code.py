@@ -10,12 +10,13 @@ import ast
 import contextlib
 import functools
 import importlib.machinery
+import pkgutil
 import sys
 import sysconfig
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import Final
+from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from sealift_packager.plugins import current_directory_first
@@ -46,11 +47,14 @@ def code_of(reference: str | None) -> dict[str, str]:
 def _closure(start: Mapping[str, Path], root: str) -> dict[str, str]:
     found: dict[str, str] = {}
     left = dict(start)
+    sought: set[str] = set()
     while left:
         name, path = left.popitem()
         found[name] = _digest(name, path) if name not in start or root else str(Digest.of_file(path))
         package = name if path.stem == "__init__" else name.rpartition(".")[0]
-        for wanted in _imports(path, package):
+        new = set(_imports(path, package)) - sought
+        sought |= new
+        for wanted in new:
             left.update({n: p for n, p in _files(wanted) if n not in found and (n.partition(".")[0] == root or is_own(p))})
     return dict(sorted(found.items()))
 
@@ -72,7 +76,7 @@ def _imports(path: Path, package: str) -> Iterator[str]:
         return
     try:
         tree = ast.parse(path.read_bytes())
-    except (SyntaxError, ValueError):  # importing it will say so
+    except (SyntaxError, ValueError, RecursionError):  # importing it will say so
         return
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -104,10 +108,37 @@ def _files(name: str) -> Iterator[tuple[str, Path]]:
 
 
 def _find(name: str, places: list[str] | None) -> importlib.machinery.ModuleSpec | None:
+    """What importing a dotted name would load, or None: as the import system looks for it, but within packages that aren't imported too."""
     for finder in sys.meta_path:
-        with contextlib.suppress(ImportError, AttributeError):
-            if found := finder.find_spec(name, places):
-                return found
+        if type(finder).__module__ == "_distutils_hack":  # to answer, it imports setuptools or takes modules away
+            continue
+        within = finder is importlib.machinery.PathFinder and places is not None
+        found = _find_within(name, places or []) if within else _ask(finder, name, places)
+        if found:
+            return found
+    return None
+
+
+def _find_within(name: str, places: list[str]) -> importlib.machinery.ModuleSpec | None:
+    """`PathFinder.find_spec`, whose namespace packages need their parents in ``sys.modules``."""
+    portions: list[str] = []
+    for place in places:
+        found = _ask(pkgutil.get_importer(place), name)
+        if found and found.loader:
+            return found
+        portions += (found.submodule_search_locations or []) if found else []
+    if not portions:
+        return None
+    namespace = importlib.machinery.ModuleSpec(name, None, is_package=True)
+    namespace.submodule_search_locations = portions
+    return namespace
+
+
+def _ask(finder: Any, *sought: Any) -> importlib.machinery.ModuleSpec | None:
+    """A finder's answer. Finders are anybody's, and some fail where a parent isn't imported: then the next one is asked."""
+    with contextlib.suppress(Exception):
+        spec: importlib.machinery.ModuleSpec | None = finder.find_spec(*sought)
+        return spec
     return None
 
 
