@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import joblib
+import lightgbm
 import numpy as np
 import pandas as pd
 import pytest
+import xgboost
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.compose import TransformedTargetRegressor, make_column_transformer
+from sklearn.compose import TransformedTargetRegressor, make_column_selector, make_column_transformer
 from sklearn.ensemble import (
     BaggingClassifier,
     HistGradientBoostingClassifier,
@@ -275,3 +277,30 @@ def test_trees_that_encode_categories_themselves_name_the_step_and_the_encoder_t
     model = HistGradientBoostingClassifier(max_iter=3, categorical_features="from_dtype").fit(rows, rows["member"])
     with pytest.raises(SourceModelError, match=r"HistGradientBoostingClassifier: .*categorical_features='from_dtype'\. Put OrdinalEncoder"):
         loaded(model, tmp_path, table())
+
+
+@pytest.mark.parametrize(
+    "booster",
+    [xgboost.XGBClassifier(n_estimators=3), lightgbm.LGBMClassifier(n_estimators=3, verbose=-1)],
+    ids=lambda booster: type(booster).__name__,
+)
+def test_a_booster_that_a_search_found_is_proved_as_one_that_was_given(booster: Any, tmp_path: Path) -> None:
+    source = loaded(GridSearchCV(booster, {"max_depth": [2, 3]}, cv=2).fit(FEATURES, LABELS), tmp_path)
+    assert source.kind == loaded(booster.fit(FEATURES, LABELS), tmp_path).kind != "scikit-learn"
+    assert source.trees is not None
+    assert check_parity(source, convert_model(source), {source.inputs[0].name: FEATURES.astype(np.float32)}, seed=0) >= 7
+
+
+@pytest.mark.parametrize("none", [[], make_column_selector(dtype_include="datetime"), [False, False]], ids=["list", "selector", "mask"])
+def test_a_part_of_no_columns_packs(none: Any, tmp_path: Path) -> None:
+    numbers = table()[NUMBERS]
+    columns = make_column_transformer((one_hot(handle_unknown="ignore"), none), (StandardScaler(), NUMBERS))
+    model = make_pipeline(columns, LogisticRegression()).fit(numbers, numbers["age"] > 50)
+    source = loaded(model, tmp_path, numbers)
+    assert check_parity(source, convert_model(source), {"features": numbers.to_numpy(np.float32)}, seed=0) >= 7
+
+
+@pytest.mark.parametrize("steps", [("passthrough",), ("passthrough", StandardScaler()), (None,)], ids=["alone", "before a scaler", "None"])
+def test_a_pipeline_may_begin_with_a_step_that_passes_rows_on(steps: Any, tmp_path: Path) -> None:
+    source = loaded(make_pipeline(*steps, LogisticRegression()).fit(FEATURES, LABELS), tmp_path)
+    assert check_parity(source, convert_model(source), {"features": FEATURES.astype(np.float32)}, seed=0) >= 7

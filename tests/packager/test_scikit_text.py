@@ -110,3 +110,37 @@ def test_what_has_no_onnx_form_names_the_option(vectorizer: Any, said: str, tmp_
     source = loaded(make_pipeline(vectorizer, LogisticRegression()).fit(TEXTS, LABELS), tmp_path)
     with pytest.raises(ConversionError, match=said):
         convert_model(source)
+
+
+SIGMA = ("ΚΑΛΟΣ ΔΡΟΜΟΣ", "κακό δέντρο", "καλος δρομος", "κακό τέλος")
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"token_pattern": r"[α-ως]+"}, {"ngram_range": (2, 2), "stop_words": ["δρομος"], "vocabulary": ["κακό δέντρο"]}]
+)
+def test_a_word_whose_lower_case_depends_on_its_neighbours_is_refused(options: Any, tmp_path: Path) -> None:
+    model = make_pipeline(CountVectorizer(**options), LogisticRegression()).fit(SIGMA, [1, 0, 1, 0])
+    with pytest.raises(ConversionError, match=r"vocabulary.*found 'δρομος'|vocabulary.*'καλος'.*lowercase=False"):
+        convert_model(loaded(model, tmp_path))
+
+
+@pytest.mark.parametrize("options", [{"lowercase": False}, {"vocabulary": ["κακό", "σκύλο", "μέσα"]}])
+def test_a_word_that_is_lowered_letter_by_letter_packs(options: Any, tmp_path: Path) -> None:
+    texts = np.array([*SIGMA, "ΣΚΎΛΟ ΜΈΣΑ", "Κακό ΣΚΎΛΟΣ μέσα"], dtype=object)
+    source = loaded(make_pipeline(CountVectorizer(**options), LogisticRegression()).fit(texts, [1, 0, 1, 0, 1, 0]), tmp_path)
+    assert check_parity(source, convert_model(source), {"text": texts.reshape(-1, 1)}, seed=0) >= 7
+
+
+@pytest.mark.parametrize("pattern", [r"(?u)\b\w+\b", r"(?u)\b\w\w+\b", r"(?u)\b\w\w\w+\b"])
+def test_a_dotted_capital_i_ends_a_word_as_in_python(pattern: str, tmp_path: Path) -> None:
+    texts = np.array(["İstanbul", "istanbul", "ISTANBUL", "stanbul", "fİlm İİ", "film", "xİ", "abİcd3İ_", "x xi abi cd3i"], dtype=object)
+    model = make_pipeline(CountVectorizer(token_pattern=pattern), LogisticRegression()).fit(texts, np.arange(len(texts)) % 2)
+    source = loaded(model, tmp_path)
+    assert check_parity(source, convert_model(source), {"text": texts.reshape(-1, 1)}, seed=0) >= 7
+
+
+def test_words_of_a_vocabulary_are_requests_in_capitals_too(tmp_path: Path) -> None:
+    source = loaded(make_pipeline(CountVectorizer(), LogisticRegression()).fit(TEXTS, LABELS), tmp_path)
+    (values,) = source.categories["text"]
+    assert values is not None
+    assert {"good", "GOOD", "ÜBER"} <= set(values)

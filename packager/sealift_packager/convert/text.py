@@ -6,6 +6,7 @@ skl2onnx's form asks for a locale that small machines don't have, takes letters 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any, Final
 
 import numpy as np
@@ -16,6 +17,9 @@ from sealift_packager.errors import ConversionError
 
 #: In Python a letter or digit of any script; in RE2, which onnxruntime uses, only of ASCII.
 _WORD: Final = r"[\p{L}\p{N}_]"
+#: Python lowers İ to i and a dot of its own, which is no word character and ends the word; onnxruntime to a plain i.
+_DOTTED: Final = "\u0130"
+_WORD_BUT_DOTTED: Final = rf"(?:[^\P{{L}}{_DOTTED}]|[\p{{N}}_])"
 #: glibc has it built in from 2.35 on, and distributions ship it: en_US.UTF-8 is missing on small machines.
 _LOCALE: Final = "C.UTF-8"
 #: No token has it: patterns don't match line ends.
@@ -80,12 +84,34 @@ def _check(model: Any) -> None:
             )
 
 
+def _check_lowering(model: Any, words: Iterable[str]) -> None:
+    """Refuse words that Python lowers by what stands around a letter: onnxruntime lowers letter by letter."""
+    touched = sorted(word for word in words if _depends_on_neighbours(word))
+    if model.lowercase and touched:
+        raise ConversionError(
+            "words whose lower case depends on the letters around",
+            where=f"{type(model).__name__}: vocabulary",
+            expected="words that are lowered letter by letter",
+            found=", ".join(repr(word[:40]) for word in touched[:5]) + (f", … ({len(touched):,} in all)" if len(touched) > 5 else ""),
+            advice="Train with lowercase=False on text that is lowered before, with 'ς' as 'σ', and lower requests in the same way; "
+            "or leave such words out of the vocabulary.",
+        )
+
+
+def _depends_on_neighbours(word: str) -> bool:
+    """Whether Σ, which Python lowers to ς at the end of a word of letters, or İ is behind the word. An apostrophe ends a token, but no such word."""
+    behind = ("a'" + word.replace("σ", "Σ")).lower()[2:]
+    return "ς" in word or _DOTTED.lower() in word or behind != word.lower()
+
+
 def _expression(model: Any) -> str:
     """The token pattern in RE2's form: of word characters between word limits, or of characters without any class."""
     pattern = str(model.token_pattern).removeprefix("(?u)")
-    words = re.fullmatch(r"(\\b)?((?:\\w)+)\+(\\b)?", pattern)
-    if words:
-        return words[2].replace(r"\w", _WORD) + "+"
+    words = _of_words(model)
+    if words is not None:
+        if not model.lowercase:
+            return _WORD * words + "+"
+        return f"{_WORD_BUT_DOTTED}{{{words - 1},}}{_DOTTED}|{_WORD_BUT_DOTTED}{{{words},}}"
     if "\\" in pattern or "(" in pattern or "." in pattern or "\n" in pattern or "[^" in pattern:
         raise ConversionError(
             "a token pattern that has no ONNX form",
@@ -97,12 +123,22 @@ def _expression(model: Any) -> str:
     return pattern
 
 
+def _of_words(model: Any) -> int | None:
+    r"""How many characters a token has at least, where its pattern is of \w alone."""
+    words = re.fullmatch(r"(?:\(\?u\))?(\\b)?((?:\\w)+)\+(\\b)?", str(model.token_pattern))
+    return len(words[2]) // 2 if words else None
+
+
 def _tokens(writer: NodeWriter, model: Any, text: str) -> str:
-    """[batch, most words of a text]: words, then padding."""
+    """[batch, most words of a text]: words, then padding. A class is of lowered characters; other words are lowered later, for an İ ends one."""
     flat = writer.add("Reshape", text, writer.constant("flat", np.array([-1])))
-    if model.lowercase:
-        flat = writer.add("StringNormalizer", flat, case_change_action="LOWER", locale=_LOCALE)
+    if model.lowercase and _of_words(model) is None:
+        flat = _lowered(writer, flat)
     return writer.add("Tokenizer", flat, domain="com.microsoft", tokenexp=_expression(model), mark=0, pad_value=_PADDING, mincharnum=1)
+
+
+def _lowered(writer: NodeWriter, flat: str) -> str:
+    return writer.add("StringNormalizer", flat, case_change_action="LOWER", locale=_LOCALE)
 
 
 def _counts(writer: NodeWriter, model: Any, tokens: str) -> str:
@@ -112,9 +148,10 @@ def _counts(writer: NodeWriter, model: Any, tokens: str) -> str:
     words = sorted({word for entry, _ in entries for word in entry})
     number = {word: at for at, word in enumerate(words)}
     stopped = sorted(set(model.get_stop_words() or ()) - number.keys())
+    _check_lowering(model, [*words, *(stopped if high > 1 else ())])
     known = number | dict.fromkeys([_PADDING, *stopped], _LEFT_OUT)
     keys, values = list(known), list(known.values())
-    numbers = _numbers(writer, tokens, keys, values)
+    numbers = _numbers(writer, tokens, keys, values, lower=model.lowercase and _of_words(model) is not None)
     if high > 1 and stopped:
         numbers = _closed_up(writer, numbers)
     lengths = [len(entry) for entry, _ in entries]
@@ -132,7 +169,7 @@ def _counts(writer: NodeWriter, model: Any, tokens: str) -> str:
     )
 
 
-def _numbers(writer: NodeWriter, tokens: str, keys: list[str], values: list[int]) -> str:
+def _numbers(writer: NodeWriter, tokens: str, keys: list[str], values: list[int], *, lower: bool) -> str:
     """[batch, words], of unknown ones -1.
 
     The first of the Concat says the type: onnx's shape inference crashes on a LabelEncoder of what it can't type, as behind the Tokenizer.
@@ -140,6 +177,7 @@ def _numbers(writer: NodeWriter, tokens: str, keys: list[str], values: list[int]
     one = writer.constant("first", np.array([1]))
     padding = writer.constant("padding", np.array([_PADDING], dtype=object))
     flat = writer.add("Concat", padding, writer.add("Reshape", tokens, writer.constant("all", np.array([-1]))), axis=0)
+    flat = _lowered(writer, flat) if lower else flat
     found = writer.add("LabelEncoder", flat, domain="ai.onnx.ml", keys_strings=keys, values_int64s=values, default_int64=-1)
     rest = writer.add("Slice", found, one, writer.constant("end", np.array([np.iinfo(np.int64).max])))
     return writer.add("Reshape", rest, writer.add("Shape", tokens), allowzero=1)

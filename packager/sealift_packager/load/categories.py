@@ -1,14 +1,19 @@
-"""The categories that a scikit-learn model's encoders know, by input and column: what a made-up request must be drawn from. Pure."""
+"""The categories that a scikit-learn model's encoders know, by input and column: what a made-up request must be drawn from. Pure.
+
+Of a vectorizer they are words.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
 
 import numpy as np
 
 from sealift_packager.load.source import Array
 from sealift_runtime.bundle.tensors import TensorSpec
+
+MOST_WORDS: Final = 1024
 
 
 def known_categories(model: Any, names: Sequence[str], inputs: Sequence[TensorSpec]) -> dict[str, tuple[Array | None, ...]]:
@@ -42,8 +47,16 @@ def _encoded(part: Any, names: list[str], columns: list[int]) -> Iterator[tuple[
             if not isinstance(inner, str):
                 places = _places(chosen, names, len(columns))
                 yield from _encoded(inner, [names[at] for at in places] if names else [], [columns[at] for at in places])
-    elif len(getattr(part, "categories_", ())) == len(columns):
+    elif isinstance(getattr(part, "vocabulary_", None), dict) and len(columns) == 1:
+        yield columns[0], _words(part.vocabulary_)
+    elif columns and len(getattr(part, "categories_", ())) == len(columns):  # an encoder of no columns is never fitted
         yield from zip(columns, part.categories_, strict=True)
+
+
+def _words(vocabulary: Mapping[str, int]) -> list[str]:
+    """Entries of a vectorizer as they are and in capitals, which it may lower: texts that some word is found in."""
+    entries = sorted(vocabulary)[:: len(vocabulary) // MOST_WORDS + 1]
+    return [text for entry in entries for text in (entry, entry.upper())]
 
 
 def _places(chosen: Any, names: list[str], width: int) -> list[int]:

@@ -16,6 +16,7 @@ from sealift_packager.load.boosters import catboost_source, lightgbm_source, xgb
 from sealift_packager.load.categories import known_categories
 from sealift_packager.load.memory import bounded_memory
 from sealift_packager.load.scikit_answers import answers, outputs_of
+from sealift_packager.load.scikit_indices import check_indices
 from sealift_packager.load.scikit_rows import FEATURES, Rows
 from sealift_packager.load.skops_types import foreign_types
 from sealift_packager.load.source import LoadOptions, SourceModel
@@ -75,6 +76,7 @@ def load_skops(path: Path, options: LoadOptions) -> SourceModel:
         raise
     except Exception as error:  # skops and the types' own __setstate__ raise anything
         raise SourceModelError(f"can't be read as skops ({first_line(error):.300})", where=str(path), expected="a whole .skops file") from error
+    check_indices(model, str(path))
     return estimator_source(model, Digest.of_file(path), options, str(path))
 
 

@@ -1,8 +1,8 @@
 """Types in a skops file that no trust is needed for, beside those that skops vouches for itself (`skops.io`: estimators, ufuncs, numbers).
 
 By their full names, never by the package that they come from: ``builtins.eval`` and ``numpy.f2py`` are of good houses too. None of these
-calls what it is given, imports by name, or opens files. Trees keep indices that scikit-learn believes; they are checked once they are read
-(`trees.validity`).
+calls what it is given, imports by name, or opens files. Some keep indices that scikit-learn believes; they are checked once they are read
+(`trees.validity`, `load.scikit_indices`).
 """
 
 from __future__ import annotations

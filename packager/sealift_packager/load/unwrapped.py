@@ -1,4 +1,4 @@
-"""The model that a search over settings found: what was fitted around it isn't needed to predict. Pure."""
+"""The model that a search over settings found, without steps that do nothing: what was fitted around it isn't needed to predict. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from sealift_packager.errors import SourceModelError
 
 
 def unwrapped(model: Any, where: str) -> Any:
-    """``best_estimator_`` of a GridSearchCV or another search, also in a pipeline's steps; `SourceModelError` if it kept none."""
+    """``best_estimator_`` of a GridSearchCV or another search, also in a pipeline's steps, and of these those that do something.
+
+    `SourceModelError` if a search kept no model.
+    """
     if any(base.__name__ == "BaseSearchCV" for base in type(model).__mro__):
         if not hasattr(model, "best_estimator_"):
             advice = "Fit it with refit=True, or save best_estimator_ itself."
@@ -19,8 +22,9 @@ def unwrapped(model: Any, where: str) -> Any:
         return unwrapped(model.best_estimator_, where)
     if not hasattr(model, "steps"):
         return model
-    steps = [(name, unwrapped(step, where)) for name, step in model.steps]
-    if all(new is old for (_, new), (_, old) in zip(steps, model.steps, strict=True)):
+    kept = [(name, step) for name, step in model.steps[:-1] if step is not None and not isinstance(step, str)] + model.steps[-1:]
+    steps = [(name, unwrapped(step, where)) for name, step in kept]
+    if len(steps) == len(model.steps) and all(new is old for (_, new), (_, old) in zip(steps, kept, strict=True)):
         return model
     result = copy.copy(model)
     result.steps = steps
