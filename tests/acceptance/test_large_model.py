@@ -61,7 +61,7 @@ def test_a_model_larger_than_one_protobuf_message_goes_all_the_way(folder: Path)
     peak = packed({"SEALIFT_CACHE": str(folder / "cache")}, model, *options)
     print(f"{WEIGHTS_BYTES / 2**30:.2f} GiB packed in {time.monotonic() - start:.0f} s, {peak / WEIGHTS_BYTES:.2f} times its weights at the peak")
     assert peak < MEMORY * WEIGHTS_BYTES
-    cli.run("sealift", "unpack", folder / "release", "x86-64-avx2", folder / "bundle", timeout_s=TIMEOUT_S).ok()
+    cli.run("sealift", "unpack", folder / "release", folder / "bundle", "--profile", "x86-64-avx2", timeout_s=TIMEOUT_S).ok()
     print(cli.run("sealift", "explain", folder / "bundle").ok().out)
     rows = {"x": np.random.default_rng(7).standard_normal((2, WIDTHS[0]), dtype=np.float32)}
     found, expected = ModelSession.open(folder / "bundle").run(rows)["y"], large.answer(folder, WIDTHS, rows["x"])
