@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import onnx
 
 from benchmarks.packager.tools import RESULT
 from benchmarks.packager.values import FP32, SEALIFT, Figures, Ratio
@@ -55,13 +56,13 @@ def _tool(result: Path) -> str:
 
 def _open(folder: Path, rows: Arrays) -> tuple[dict[str, Any], dict[str, str]]:
     """Sessions by tool, fp32 first, and what was said of those that can't be used."""
-    sessions, errors = {FP32: open_session(str(folder / "model.onnx"), Settings(), where=FP32)}, {}
+    sessions, errors = {FP32: open_session(onnx.load(folder / "model.onnx"), Settings(), where=FP32)}, {}
     for result in sorted(folder.glob(f"*/{RESULT}")):
         made = json.loads(result.read_text(encoding="utf-8"))
         if made["error"]:
             continue
         try:
-            session = open_session(str(result.parent / "model.onnx"), Settings(entries=made["entries"]), where=made["tool"])
+            session = open_session(onnx.load(result.parent / "model.onnx"), Settings(entries=made["entries"]), where=made["tool"])
             run_session(session, {name: value[:1] for name, value in rows.items()})
             sessions[made["tool"]] = session
         except PackagerError as error:

@@ -82,7 +82,7 @@ def _by_skl2onnx(name: str, python: Path, folder: Path, near: Array, wanted: Arr
 
 
 def _judged(name: str, graph: Path, near: Array, wanted: Array) -> Beside:
-    session = open_session(str(graph), Settings(), where=name)
+    session = open_session(onnx.load(graph), Settings(), where=name)
     found = run_batched(session, {session.get_inputs()[0].name: near}, batch=1000)
     scores = next(value for value in found.values() if value.dtype.kind == "f")
     errors = np.abs(scores - wanted).max(axis=1)
