@@ -5,5 +5,5 @@ Reading order: ``source`` (the value and its options), ``detect`` (the kind, fro
 ``dynamic``, ``onnx_file``), what stands against bad files (``memory``, ``trial``, ``onnx_weights``, ``onnx_order``, ``onnx_operators``),
 ``registry`` (kind → loader, and `load_model`).
 
-A framework is imported by its own module alone, when a model of its kind comes. Never imports ``convert``.
+A framework is imported by its own module alone, when a model of its kind comes. Of ``convert`` only what reads and walks a graph comes in here.
 """

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from sealift_packager.content import model_digest
 from sealift_packager.convert import graph
+from sealift_packager.convert.walk import all_nodes
 from sealift_packager.errors import SourceModelError, first_line
 from sealift_packager.load import detect
 from sealift_packager.load.onnx_hoist import hoist_weights
@@ -14,11 +15,13 @@ from sealift_packager.load.onnx_operators import check_operators
 from sealift_packager.load.onnx_order import in_order
 from sealift_packager.load.onnx_weights import check_inline, check_weights
 from sealift_packager.load.source import Array, Arrays, LoadOptions, SourceModel
+from sealift_packager.load.trial import try_reading
 from sealift_packager.session import Settings, open_session, run_batched, run_session
 from sealift_packager.tensors import refer_to_files, refers
 
 #: It stays open while candidates are built: without packed copies it takes no memory for weights in files.
 _MAPPED: Final = {"session.disable_prepacking": "1"}
+_SHOWN: Final = 5
 
 
 def load_onnx(path: Path, options: LoadOptions) -> SourceModel:
@@ -29,6 +32,7 @@ def load_onnx(path: Path, options: LoadOptions) -> SourceModel:
     weights_bytes = check_weights(model, path, options.place)
     _check_opset(model, path)
     check_operators(model, where=str(path))
+    _try_inference(model, path)
     _put_in_order(model, in_order(model.graph, where=str(path)))
     try:
         if weights_bytes > options.place.inline_bytes:
@@ -73,6 +77,15 @@ def _read(path: Path) -> Any:
     if not model.graph.node:
         raise SourceModelError("no graph", where=str(path), expected="an ONNX model with at least one node", found="a file without")
     return model
+
+
+def _try_inference(model: Any, path: Path) -> None:
+    """Where onnx can't know all types, its inference of shapes may break the process: it gets one of its own first."""
+    known = {*graph.DEFAULT_DOMAINS, "ai.onnx.ml", *(function.domain for function in model.functions)}
+    foreign = sorted({f"{node.op_type} of {node.domain}" for node in all_nodes(model) if node.domain not in known})
+    if foreign:
+        advice = f"Export it without operators whose types ONNX doesn't know ({', '.join(foreign[:_SHOWN])}), or report it to onnx."
+        try_reading(detect.ONNX, path, expected="a graph whose shapes onnx can infer", advice=advice)
 
 
 def _put_in_order(model: Any, order: list[int]) -> None:

@@ -174,6 +174,14 @@ def unknown_domain(row: Any) -> None:
     node(1, op_type="Sharpen", domain="com.example")(row)
 
 
+def unknown_type(row: Any) -> None:
+    """Words as onnxruntime's tokenizer gives them, whose type onnx doesn't know; its rule for LabelEncoder reads it all the same."""
+    words = helper.make_node("Tokenizer", ["x"], ["h"], domain="com.microsoft", mark=0, mincharnum=1, pad_value="#", tokenexp="[a-z]+")
+    numbers = helper.make_node("LabelEncoder", ["h"], ["y"], domain="ai.onnx.ml", keys_strings=["a"], values_int64s=[0])
+    row.graph.CopyFrom(helper.make_graph([words, numbers], "g", [value("x", ["n"], TensorProto.STRING)], [value("y", ["n", "k"], TensorProto.INT64)]))
+    row.opset_import.extend([helper.make_opsetid("ai.onnx.ml", 4), helper.make_opsetid("com.microsoft", 1)])
+
+
 def opset(version: int) -> Change:
     def change(row: Any) -> None:
         row.opset_import[0].version = version
@@ -254,5 +262,8 @@ CASES: Final[dict[str, Case]] = {
     "an input too large for one request": Case(make=changed(shape_of_input("n", 2**29)), said=("x: an input is too large", "at most 1 GiB")),
     "an operator set of the future": Case(make=changed(opset(99)), said=("operator set is not supported", "found 99")),
     "an operator set before the first": Case(make=changed(opset(0)), said=("operator set is not supported", "found 0")),
+    "a label behind an operator whose type onnx can't know": Case(
+        make=changed(unknown_type), said=("m.onnx: onnx breaks when it reads it", "Tokenizer of com.microsoft", "whose shapes onnx can infer")
+    ),
     "subgraphs 3,000 deep": Case(make=recursion, said=("m.onnx", "expected a whole ONNX file")),
 }
