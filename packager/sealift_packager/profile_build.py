@@ -24,10 +24,9 @@ from sealift_packager.manifest import make_manifest
 from sealift_packager.measure import latency
 from sealift_packager.measure.device import DeviceAddress, device_for
 from sealift_packager.measure.emulation import find_emulator
-from sealift_packager.measure.figures import Figures, Workload, measure_candidates
+from sealift_packager.measure.figures import BATCHES, Figures, Workload, measure_candidates
 from sealift_packager.measure.host import Host, judge_host, thread_choices
 from sealift_packager.measure.on_device import judge_device, measure_on_device
-from sealift_packager.measure.throughput import BATCHES
 from sealift_packager.progress import Progress
 from sealift_packager.quantize.sensitivity import NodeError
 from sealift_packager.search.evaluate import Searched, emulated_processor
@@ -206,12 +205,11 @@ def _measure(
     specs = shared.converted.inputs
     fixed = next((n for spec in specs for n in spec.shape[:1] if isinstance(n, int)), None)
     asked, threads = shared.request, thread_choices(profile, host)
-    if device:
-        example = make_inputs(specs, rows=fixed or 1, seed=asked.seed)
-        return measure_on_device(device, asked.signer, built, example, threads, machine=host.machine, seconds=asked.measure_seconds)
-    size, holdout = fixed or max(BATCHES), shared.holdout
+    size, holdout = fixed or max(BATCHES), None if device else shared.holdout  # nobody's rows leave this machine
     rows = make_inputs(specs, rows=size, seed=asked.seed) if holdout is None else {n: v[:size] for n, v in holdout.inputs.items()}
     work = Workload(rows=rows, fixed=fixed)
+    if device:
+        return measure_on_device(device, asked.signer, built, work, threads, machine=host.machine, seconds=asked.measure_seconds)
     return measure_candidates(built, work, threads, machine=host.machine, cores=host.cores, seconds=asked.measure_seconds, scratch=scratch)
 
 

@@ -16,13 +16,13 @@ from sealift_packager.candidates.built import Built
 from sealift_packager.candidates.from_profile import FP32
 from sealift_packager.measure import figures
 from sealift_packager.measure.figures import Workload, measure_candidates
-from sealift_packager.measure.throughput import throughput
 from sealift_packager.measure.tuning import quickest_level, settings_for
 from sealift_packager.pipeline import pack
 from sealift_packager.quantize import ranges
 from sealift_packager.session import open_session
 from sealift_packager.structure import decode, encode
 from sealift_runtime.engine.session import ModelSession
+from sealift_runtime.throughput import throughput
 from support import trained
 from support.models import make_profile
 from support.packing import elsewhere, request

@@ -14,7 +14,7 @@ from sealift_packager import pipeline
 from sealift_packager.errors import DeviceError, DeviceRefusedError, PackagerError, ProfileError
 from sealift_packager.lock.lockfile import read_lock
 from sealift_packager.measure import device as client
-from sealift_packager.measure import figures
+from sealift_packager.measure import figures, on_device
 from sealift_packager.measure.device import DeviceJob
 from sealift_packager.pipeline import pack
 from sealift_packager.progress import Silent
@@ -63,6 +63,9 @@ def test_candidates_are_measured_on_the_device_and_a_locked_build_needs_it_no_mo
         assert measured is not None
         assert 0 < measured.latency_p50_ms <= measured.latency_p99_ms
         assert measured.load_time_ms > 0
+        assert measured.throughput_rows_per_s is not None
+        assert measured.throughput_rows_per_s > 0
+        assert measured.throughput_batch_size in (1, 4, 16, 32)
         assert measured.peak_memory_bytes > 10 * 2**20
         assert device_id[:16] in measured.machine
     assert rows["int8-static"].speedup is not None
@@ -72,6 +75,21 @@ def test_candidates_are_measured_on_the_device_and_a_locked_build_needs_it_no_mo
     monkeypatch.setattr(requests.Session, "request", None)  # whoever asks the device fails
     second = pack(on(agent, tmp_path / "again"), lock=first.lock)
     assert second.digest == first.digest
+
+
+def test_the_graph_level_that_is_quickest_there_is_what_the_bundle_has(
+    agent: AgentUnderTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[set[str]] = []
+
+    def quickest(samples: dict[str, object]) -> str:
+        seen.append(set(samples))
+        return "basic"
+
+    monkeypatch.setattr(on_device, "quickest_level", quickest)
+    manifest = pack(on(agent, tmp_path / "out", here(precisions=("fp32",)))).manifests["any-cpu"]
+    assert seen == [{"all", "extended", "basic"}]
+    assert manifest.session.graph_optimization == "basic"
 
 
 def test_the_cache_keeps_devices_apart(agent: AgentUnderTest, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """From a model file to a `SourceModel`: something that answers requests, whatever framework it is from.
 
 Reading order: ``source`` (the value and its options), ``detect`` (the kind, from the content), one module per kind
-(``scikit``, ``boosters``, ``torch_program`` with ``torch_program_safety``, ``torch_script``, ``torch_state`` with ``torch_common`` and
+(``scikit`` with ``scikit_rows``, ``scikit_answers``, ``scikit_indices``, ``unwrapped`` and ``categories``; ``boosters``, ``torch_program`` with ``torch_program_safety``, ``torch_script``, ``torch_state`` with ``torch_common`` and
 ``dynamic``, ``onnx_file``), what stands against bad files (``memory``, ``trial``, ``onnx_weights``, ``onnx_order``, ``onnx_operators``),
 ``registry`` (kind → loader, and `load_model`).
 

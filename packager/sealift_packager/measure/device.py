@@ -32,6 +32,7 @@ from sealift_runtime.exchange.measuring import (
     PATH,
     STEP_TYPE,
     STEPS,
+    THROUGHPUT,
     MeasuringAnswer,
     MeasuringJob,
     MeasuringStep,
@@ -41,6 +42,7 @@ from sealift_runtime.hardware.document import parse_machine
 from sealift_runtime.hardware.machine import Machine
 from sealift_runtime.signing.dsse import Envelope
 from sealift_runtime.signing.keys import PublicKey, Signer
+from sealift_runtime.throughput import Throughput
 
 OPTION: Final = "--measure-on"
 #: A slow line has the server's 60 s for each.
@@ -134,6 +136,13 @@ class DeviceJob:
         """Load time in ms and peak memory in bytes of one run, in a process of its own."""
         answer = self._step(FOOTPRINT, inputs=inputs, runs=(run,))
         return answer.load_time_ms, answer.peak_memory_bytes
+
+    def throughput(self, inputs: Digest, run: Run, *, batches: Sequence[int], seconds: float) -> Throughput:
+        """The most rows per second with every core of the device busy; ``seconds`` for each batch size."""
+        answer = self._step(THROUGHPUT, inputs=inputs, runs=(run,), seconds=seconds, batches=tuple(batches))
+        if answer.batch_size not in batches:
+            raise DeviceError("the answer is about another batch", where=self._address.url, expected=str(list(batches)), found=str(answer.batch_size))
+        return Throughput(rows_per_s=answer.rows_per_s, batch_size=answer.batch_size)
 
     def _begin(self) -> Found:
         """Ask for a nonce, and begin the job with it; again while the device is at something else."""

@@ -17,13 +17,15 @@ from sealift_packager.candidates.built import Built
 from sealift_packager.load.source import Array, Arrays
 from sealift_packager.measure import latency
 from sealift_packager.measure.probe import probe
-from sealift_packager.measure.throughput import BATCHES, throughput
 from sealift_packager.measure.tuning import LEVEL_ROUNDS, choose_level, choose_threads, fewest_threads, settings_for
 from sealift_packager.session import DEFAULT_LEVEL, Settings, open_session, run_session
 from sealift_packager.tensors import refers
 from sealift_runtime.bundle import files
 from sealift_runtime.bundle.evaluation import Measurement
+from sealift_runtime.throughput import throughput
 
+#: Batch sizes that are tried where the graph leaves the batch free.
+BATCHES: Final = (1, 4, 16, 32)
 #: What one part takes, as a share of the time for comparing: threads of all candidates, one candidate's level, one batch size of one candidate.
 THREADS_SHARE: Final = 3 / 8
 LEVEL_SHARE: Final = 1 / 20

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
 
 from sealift_packager.candidates.built import Built
 from sealift_packager.errors import PackagerError
-from sealift_packager.load.source import Array, Arrays
+from sealift_packager.load.source import Array
 from sealift_packager.measure import latency
 from sealift_packager.measure.device import OPTION, DeviceAddress, DeviceJob, inputs_file
-from sealift_packager.measure.figures import THREADS_SHARE, Figures
+from sealift_packager.measure.figures import BATCH_SHARE, LEVEL_SHARE, THREADS_SHARE, Figures, Workload
 from sealift_packager.measure.host import Host, judge_host
-from sealift_packager.measure.tuning import fewest_threads
-from sealift_packager.session import Settings
+from sealift_packager.measure.tuning import LEVEL_ROUNDS, OTHER_LEVELS, fewest_threads, quickest_level, settings_for
+from sealift_packager.session import DEFAULT_LEVEL
 from sealift_packager.tensors import refers
 from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.bundle.evaluation import Measurement
@@ -23,6 +24,7 @@ from sealift_runtime.errors import HardwareError
 from sealift_runtime.exchange.measuring import Run
 from sealift_runtime.hardware.match import fit
 from sealift_runtime.signing.keys import Signer
+from sealift_runtime.throughput import Throughput
 
 _ROUNDS = (latency.MIN_ROUNDS, latency.MAX_ROUNDS)
 
@@ -43,13 +45,11 @@ def judge_device(address: DeviceAddress, profile: HardwareProfile, signer: Signe
 
 
 def measure_on_device(
-    address: DeviceAddress, signer: Signer | None, built: Sequence[Built], example: Arrays, threads: Sequence[int], *, machine: str, seconds: float
+    address: DeviceAddress, signer: Signer | None, built: Sequence[Built], work: Workload, threads: Sequence[int], *, machine: str, seconds: float
 ) -> dict[str, Figures]:
-    """Choose each candidate's threads, then measure all of them in turns for about ``seconds``; by candidate name, batch 1.
+    """As `figures.measure_candidates` does here: threads and graph level for each candidate, then all in turns for about ``seconds``.
 
-    As `figures.measure_candidates` does here, but for throughput and graph levels, which would keep the device busy for long.
-
-    ``example`` is made up: no row of anybody's data is sent.
+    The rows of ``work`` are made up: nobody's data is sent.
     """
     large = next((row for row in built if refers(row.model)), None)
     if large is not None:
@@ -61,15 +61,17 @@ def measure_on_device(
             advice="Pack it where its profile's hardware is, or leave the option out: the bundle then says that it wasn't measured.",
         )
     models = {row.spec.name: bytes(row.model.SerializeToString()) for row in built}
-    inputs = inputs_file(example)
-    given = Digest.of(inputs)
+    example, rows = inputs_file(work.example), inputs_file(work.rows)
+    given, many = Digest.of(example), Digest.of(rows)
     runs = {(row.spec.name, count): _run(row, models[row.spec.name], count) for row in built for count in threads}
-    with DeviceJob(address, _required(signer), {Digest.of(data): data for data in (*models.values(), inputs)}) as job:
+    with DeviceJob(address, _required(signer), {Digest.of(data): data for data in (*models.values(), example, rows)}) as job:
         chosen = _choose_threads(job, given, runs, threads, seconds=THREADS_SHARE * seconds)
+        chosen = {name: _choose_level(job, given, run, seconds=LEVEL_SHARE * seconds) for name, run in chosen.items()}
         names = [run.name for run in chosen.values()]
         samples = latency.until_decided(lambda: job.latency(given, list(chosen.values()), seconds=seconds, rounds=_ROUNDS), reference=names[0])
+        rates = {name: job.throughput(many, run, batches=work.batches, seconds=BATCH_SHARE * seconds) for name, run in chosen.items()}
         prints = {name: job.footprint(given, run) for name, run in chosen.items()}
-    return {name: _figures(run.threads, samples[run.name], prints[name], machine) for name, run in chosen.items()}
+    return {name: _figures(run, samples[run.name], rates[name], prints[name], machine) for name, run in chosen.items()}
 
 
 def _choose_threads(job: DeviceJob, inputs: Digest, runs: dict[tuple[str, int], Run], threads: Sequence[int], *, seconds: float) -> dict[str, Run]:
@@ -81,8 +83,15 @@ def _choose_threads(job: DeviceJob, inputs: Digest, runs: dict[tuple[str, int], 
     return {name: runs[name, fewest_threads({count: medians[name, count] for count in threads})] for name in names}
 
 
+def _choose_level(job: DeviceJob, inputs: Digest, run: Run, *, seconds: float) -> Run:
+    """The run with the graph optimization level that suits it."""
+    levels = {level: dataclasses.replace(run, name=f"{run.name} {level}", graph_optimization=level) for level in (DEFAULT_LEVEL, *OTHER_LEVELS)}
+    samples = job.latency(inputs, list(levels.values()), seconds=seconds, rounds=(LEVEL_ROUNDS, latency.MAX_ROUNDS))
+    return levels[quickest_level({level: samples[one.name] for level, one in levels.items()})]
+
+
 def _run(row: Built, model: bytes, threads: int) -> Run:
-    settings = Settings(threads=threads, entries=row.spec.session_entries)
+    settings = settings_for(row, threads)
     return Run(
         name=f"{row.spec.name} {threads}",
         model=Digest.of(model),
@@ -92,17 +101,19 @@ def _run(row: Built, model: bytes, threads: int) -> Run:
     )
 
 
-def _figures(threads: int, samples: Array, footprint: tuple[float, int], machine: str) -> Figures:
+def _figures(run: Run, samples: Array, most: Throughput, footprint: tuple[float, int], machine: str) -> Figures:
     median, slow = np.quantile(samples, [0.5, 0.99])
     load_time_ms, peak_memory_bytes = footprint
     measurement = Measurement(
         latency_p50_ms=round(float(median), 4),
         latency_p99_ms=round(float(slow), 4),
+        throughput_rows_per_s=most.rows_per_s,
+        throughput_batch_size=most.batch_size,
         load_time_ms=round(load_time_ms, 2),
         peak_memory_bytes=peak_memory_bytes,
         machine=machine,
     )
-    return Figures(threads=threads, samples_ms=samples, measurement=measurement)
+    return Figures(threads=run.threads, graph_optimization=run.graph_optimization, samples_ms=samples, measurement=measurement)
 
 
 def _required(signer: Signer | None) -> Signer:

@@ -13,12 +13,12 @@ from sealift_runtime.engine.boundary import translating
 from sealift_runtime.engine.session import session_options
 
 
-def open_graph(path: Path, settings: SessionSettings, inputs: Mapping[str, Array]) -> Callable[[], object]:
-    """Load a graph; what is given back runs it once on ``inputs``. Both raise `EngineError`."""
+def open_graph(path: Path, settings: SessionSettings) -> Callable[[Mapping[str, Array]], object]:
+    """Load a graph; what is given back runs it once on some inputs. Both raise `EngineError`."""
     with translating(path.name, "the model does not load"):
         session = onnxruntime.InferenceSession(str(path), session_options(settings), providers=list(settings.providers), enable_fallback=0)
 
-    def run() -> object:
+    def run(inputs: Mapping[str, Array]) -> object:
         with translating(path.name, "the model does not run"):
             return session.run(None, inputs)
 

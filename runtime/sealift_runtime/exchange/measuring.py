@@ -32,11 +32,14 @@ MAX_FILES: Final = 64
 MAX_RUNS: Final = 256
 MAX_ROUNDS: Final = 10_000
 MAX_THREADS: Final = 1024
-#: Runs in turns; load time and memory, alone in a process; end the job.
+MAX_BATCHES: Final = 32
+MAX_BATCH: Final = 4096
+#: Runs in turns; load time and memory, alone in a process; rows per second with every core busy; end the job.
 LATENCY: Final = "latency"
 FOOTPRINT: Final = "footprint"
+THROUGHPUT: Final = "throughput"
 CLOSE: Final = "close"
-KINDS: Final = (LATENCY, FOOTPRINT, CLOSE)
+KINDS: Final = (LATENCY, FOOTPRINT, THROUGHPUT, CLOSE)
 _TOKEN: Final = "[0-9a-f]{32}"  # noqa: S105  (the shape of one)
 _NAME: Final = r"[^\x00-\x1f]{1,200}"
 #: Session config entries that a step may set.
@@ -103,6 +106,7 @@ class MeasuringStep:
     """One thing to do in a job; ``number`` goes up by one, so that no step can be asked for twice.
 
     ``latency`` takes all runs in turns, for ``seconds``, but between ``least_rounds`` and ``most_rounds`` rounds. ``footprint`` has one run.
+    ``throughput`` has one run too, asked for ``seconds`` with each of ``batches`` rows, which are the inputs' rows again and again.
     """
 
     job: str
@@ -113,6 +117,7 @@ class MeasuringStep:
     seconds: float = 0.0
     least_rounds: int = 1
     most_rounds: int = 1
+    batches: tuple[int, ...] = ()
 
     @classmethod
     def parse(cls, data: bytes) -> MeasuringStep:
@@ -128,9 +133,14 @@ class MeasuringStep:
             seconds=document.number("seconds", minimum=0, maximum=3600),
             least_rounds=document.integer("least_rounds", minimum=1, maximum=MAX_ROUNDS),
             most_rounds=document.integer("most_rounds", minimum=1, maximum=MAX_ROUNDS),
+            batches=document.integers("batches", (), minimum=1, max_items=MAX_BATCHES),
         )
-        if step.kind != CLOSE and (not step.runs or step.inputs is None or (step.kind == FOOTPRINT and len(step.runs) > 1)):
-            raise DocumentError("a step with nothing to do", where=document.where, expected="inputs, and runs (one for footprint)")
+        alone = step.kind != LATENCY and len(step.runs) > 1
+        if step.kind != CLOSE and (not step.runs or step.inputs is None or alone):
+            raise DocumentError("a step with nothing to do", where=document.where, expected="inputs, and runs (latency: several; others: one)")
+        if step.kind == THROUGHPUT and not 1 <= max(step.batches, default=0) <= MAX_BATCH:
+            expected = f"batches of 1 to {MAX_BATCH} rows"
+            raise DocumentError("a step with nothing to do", where=document.where, expected=expected, found=str(list(step.batches)))
         if len({run.name for run in step.runs}) != len(step.runs):
             raise DocumentError("two runs have the same name", where=f"{document.where}.runs")
         return step
@@ -138,18 +148,20 @@ class MeasuringStep:
     def payload(self) -> bytes:
         """What is signed."""
         inputs = str(self.inputs) if self.inputs else None
-        return _payload(dataclasses.asdict(self) | {"inputs": inputs, "runs": [run.json() for run in self.runs]})
+        return _payload(dataclasses.asdict(self) | {"inputs": inputs, "runs": [run.json() for run in self.runs], "batches": list(self.batches)})
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class MeasuringAnswer:
-    """What came of a step, said for this job and number: samples in ms by run, one of each round; or what one load took."""
+    """What came of a step, said for this job and number: samples in ms by run, one of each round; what one load took; or the most rows per second."""
 
     job: str
     number: int
     samples_ms: Mapping[str, tuple[float, ...]] = dataclasses.field(default_factory=dict)
     load_time_ms: float = 0.0
     peak_memory_bytes: int = 0
+    rows_per_s: float = 0.0
+    batch_size: int = 0
 
     @classmethod
     def parse(cls, data: bytes) -> MeasuringAnswer:
@@ -165,6 +177,8 @@ class MeasuringAnswer:
             samples_ms=samples,
             load_time_ms=document.number("load_time_ms", minimum=0),
             peak_memory_bytes=document.integer("peak_memory_bytes", minimum=0),
+            rows_per_s=document.number("rows_per_s", 0.0, minimum=0),
+            batch_size=document.integer("batch_size", 0, minimum=0),
         )
 
     def payload(self) -> bytes:

@@ -126,7 +126,7 @@ class Desk:
         else:
             with self._undisturbed(), self._running(step) as job:
                 left = max(job.deadline - self._clock.monotonic(), LEAST_STEP_S)
-                answer = run_step(step, job.intake, memory_bytes=self._policy.memory_bytes, timeout_s=left)
+                answer = run_step(step, job.intake, cores=self._machine().cores, memory_bytes=self._policy.memory_bytes, timeout_s=left)
         return Envelope.sign(ANSWER_TYPE, answer.payload(), self._signer()).json()
 
     def start(self) -> None:

@@ -6,6 +6,7 @@ PARENT is the process to end with, FD takes the result as JSON. Nothing can be w
 
 from __future__ import annotations
 
+import functools
 import gc
 import json
 import os
@@ -29,7 +30,8 @@ from sealift_runtime.engine.graph import open_graph
 from sealift_runtime.engine.selftest import OUT_OF_MEMORY_STATUS
 from sealift_runtime.engine.selftest_process import limit_memory, status_bytes
 from sealift_runtime.errors import SealiftError
-from sealift_runtime.exchange.measuring import FOOTPRINT
+from sealift_runtime.exchange.measuring import FOOTPRINT, THROUGHPUT
+from sealift_runtime.throughput import throughput
 
 LOADS: Final = 3
 RUNS: Final = 5
@@ -58,12 +60,26 @@ def measure(task: Mapping[str, Any]) -> dict[str, Any]:
     inputs = read_inputs(Path(task["inputs"]))
     if task["kind"] == FOOTPRINT:
         return _footprint(task["runs"][0], inputs)
-    runs = {row["name"]: _open(row, inputs) for row in task["runs"]}
+    if task["kind"] == THROUGHPUT:
+        return _throughput(task, inputs)
+    runs = {row["name"]: functools.partial(_open(row), inputs) for row in task["runs"]}
     gc.disable()
     least, most = task["rounds"]
     samples = alternate(runs, seconds=task["seconds"], least_rounds=least, most_rounds=most)
     rounded = {name: [round(value, 6) for value in values] for name, values in samples.items()}
-    return {"samples_ms": rounded, "load_time_ms": 0.0, "peak_memory_bytes": status_bytes("VmHWM")}
+    return {"samples_ms": rounded}
+
+
+def _throughput(task: Mapping[str, Any], inputs: Mapping[str, Array]) -> dict[str, Any]:
+    """The most rows per second of one session that as many callers ask as there are cores."""
+    run = _open(task["runs"][0])
+    requests = {size: functools.partial(run, _rows(inputs, size)) for size in task["batches"]}
+    found = throughput(requests, callers=task["callers"], seconds=task["seconds"])
+    return {"rows_per_s": round(found.rows_per_s, 1), "batch_size": found.batch_size}
+
+
+def _rows(inputs: Mapping[str, Array], size: int) -> dict[str, Array]:
+    return {name: np.take(value, np.arange(size), axis=0, mode="wrap") for name, value in inputs.items()}
 
 
 def read_inputs(path: Path) -> dict[str, Array]:
@@ -78,16 +94,16 @@ def _footprint(row: Mapping[str, Any], inputs: Mapping[str, Array]) -> dict[str,
     peak = 0
     for _ in range(LOADS):
         start = time.perf_counter()
-        run = _open(row, inputs)
+        run = _open(row)
         times.append((time.perf_counter() - start) * 1000)
         for _ in range(RUNS):
-            run()
+            run(inputs)
         peak = peak or status_bytes("VmHWM")
         del run
-    return {"samples_ms": {}, "load_time_ms": statistics.median(times), "peak_memory_bytes": peak}
+    return {"load_time_ms": statistics.median(times), "peak_memory_bytes": peak}
 
 
-def _open(row: Mapping[str, Any], inputs: Mapping[str, Array]) -> Callable[[], object]:
+def _open(row: Mapping[str, Any]) -> Callable[[Mapping[str, Array]], object]:
     settings = SessionSettings(
         providers=(CPU,),
         intra_op_threads=row["threads"],
@@ -95,7 +111,7 @@ def _open(row: Mapping[str, Any], inputs: Mapping[str, Array]) -> Callable[[], o
         graph_optimization=row["graph_optimization"],
         config=row["config"],
     )
-    return open_graph(Path(row["model"]), settings, inputs)
+    return open_graph(Path(row["model"]), settings)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from sealift_runtime.measuring.intake import Intake
 MODULE = "sealift_runtime.measuring.process"
 
 
-def run_step(step: MeasuringStep, intake: Intake, *, memory_bytes: int, timeout_s: float) -> MeasuringAnswer:
+def run_step(step: MeasuringStep, intake: Intake, *, cores: int, memory_bytes: int, timeout_s: float) -> MeasuringAnswer:
     """Measure what a step asks for, with the files that were sent for its job. `EngineError` says how it failed."""
     assert step.inputs is not None
     runs = [run.json() | {"model": str(intake.get(run.model))} for run in step.runs]
@@ -27,6 +27,8 @@ def run_step(step: MeasuringStep, intake: Intake, *, memory_bytes: int, timeout_
         "runs": runs,
         "seconds": step.seconds,
         "rounds": [step.least_rounds, step.most_rounds],
+        "batches": list(step.batches),
+        "callers": cores,
     }
     path = intake.add("task.json", json.dumps(task).encode())
     command = [sys.executable, "-P", "-m", MODULE, str(path), str(memory_bytes), str(int(timeout_s) + 1), str(os.getpid())]
@@ -50,11 +52,13 @@ def _read(step: MeasuringStep, outcome: ChildOutcome, timeout_s: float, memory_b
 
 
 def _answer(step: MeasuringStep, document: Document) -> MeasuringAnswer:
-    samples: Any = document.document("samples_ms")
+    samples: Any = document.document("samples_ms", {})
     return MeasuringAnswer(
         job=step.job,
         number=step.number,
         samples_ms={name: samples.numbers(name, max_items=MAX_ROUNDS) for name in samples.names()},
-        load_time_ms=document.number("load_time_ms", minimum=0),
-        peak_memory_bytes=document.integer("peak_memory_bytes", minimum=0),
+        load_time_ms=document.number("load_time_ms", 0.0, minimum=0),
+        peak_memory_bytes=document.integer("peak_memory_bytes", 0, minimum=0),
+        rows_per_s=document.number("rows_per_s", 0.0, minimum=0),
+        batch_size=document.integer("batch_size", 0, minimum=0),
     )

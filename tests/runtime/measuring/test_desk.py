@@ -127,6 +127,19 @@ def test_runs_are_measured_in_turns_and_all_that_was_sent_is_deleted(room: Room)
         room.step(name, 4)
 
 
+def test_throughput_is_of_rows_that_come_again_in_each_batch(room: Room) -> None:
+    answer = room.step(room.begin_with(GRAPH, INPUTS), 1, "throughput", seconds=0.01, batches=(1, 7))
+    assert answer.batch_size in (1, 7)
+    assert answer.rows_per_s > 0
+    assert not answer.samples_ms
+
+
+@pytest.mark.parametrize("batches", [(), (0,), (1, 10**6), tuple(range(1, 40))])
+def test_throughput_of_impossible_batches_is_refused(room: Room, batches: tuple[int, ...]) -> None:
+    with pytest.raises((DocumentError, LimitError), match="batches"):
+        room.step(room.begin_with(GRAPH, INPUTS), 1, "throughput", batches=batches)
+
+
 def test_text_inputs_need_no_pickle(room: Room) -> None:
     graph, words = (CORPUS / "text" / "model.onnx").read_bytes(), npz(word=np.array(["a", "größe"]))
     assert room.step(room.begin_with(graph, words), 1, graph=graph, inputs=words).load_time_ms > 0

@@ -1,4 +1,7 @@
-"""Rows per second with every core busy."""
+"""Rows per second with every core busy.
+
+Here and not in the packager, so that a device that measures for one asks as the packager does.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,6 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
-#: Batch sizes that are tried where the graph leaves the batch free.
-BATCHES: Final = (1, 4, 16, 32)
 #: Larger batches aren't tried after one whose rate is below this share of the best.
 FALLING: Final = 0.9
 #: Each rate is the best of so many windows.
