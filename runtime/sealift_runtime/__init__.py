@@ -7,6 +7,7 @@ Rooms, lowest floor first; a room imports only rooms above it in this list (impo
 - ``durable``     writes that survive a power cut
 - ``clock``       time as an argument
 - ``alternation`` several things timed in turns
+- ``rows``        requests of any number of rows
 - ``throughput``  rows per second with every core busy
 - ``signing``     keys, and the DSSE envelope around everything signed
 - ``bundle``      the format: manifest, files, digests, signature, OCI layout, baseline

@@ -13,7 +13,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from sealift_packager.convert.registry import convert_model
-from sealift_packager.errors import ConversionError
+from sealift_packager.errors import ConversionError, DataError
 from sealift_packager.load.registry import load_model
 from sealift_packager.load.source import LoadOptions
 from sealift_packager.parity.check import check_parity
@@ -21,6 +21,7 @@ from sealift_packager.pipeline import pack
 from sealift_packager.profiles.library import load_profile
 from sealift_packager.request import PackRequest
 from sealift_packager.session import Settings, open_session, run_batched, run_session
+from support.packing import here
 
 FLOAT = TensorProto.FLOAT
 RANDOM = np.random.default_rng(0)
@@ -277,3 +278,23 @@ def test_an_output_that_is_one_number_for_all_rows_is_refused_by_name() -> None:
     made = model([helper.make_node("ReduceSum", ["x"], ["sum"], keepdims=0)], [value("x", ["n", 3])], [value("sum", [])], [])
     with pytest.raises(ConversionError, match=r"sum: an output without rows.*Leave that output out"):
         run_batched(open_session(made, Settings(), where="m"), {"x": np.ones((2, 3), np.float32)})
+
+
+def scaled(folder: Path) -> PackRequest:
+    """y = x * k, where k is one number for the whole request."""
+    graph = model([helper.make_node("Mul", ["x", "k"], ["y"])], [value("x", ["n", 3]), value("k", [])], [value("y", ["n", 3])], [])
+    (folder / "m.onnx").write_bytes(graph.SerializeToString())
+    return PackRequest(model=folder / "m.onnx", name="m", version="1.0.0", profiles=(here(),), out=folder / "out", measure_seconds=0.2)
+
+
+def test_an_input_of_one_number_is_measured_and_kept_as_it_is(tmp_path: Path) -> None:
+    packed = pack(scaled(tmp_path))
+    manifest = packed.manifests["any-cpu"]
+    assert [spec.shape for spec in manifest.inputs] == [("batch", 3), ()]
+    assert manifest.evaluation.measurement is not None
+
+
+def test_an_input_of_one_number_can_not_be_evaluated_and_what_to_do_is_said(tmp_path: Path) -> None:
+    np.savez(tmp_path / "d.npz", x=np.ones((5, 3), np.float32), k=np.ones(5, np.float32))
+    with pytest.raises(DataError, match=r"k: an input without rows .* Make it a constant of the model"):
+        pack(dataclasses.replace(scaled(tmp_path), data=tmp_path / "d.npz", metric="cosine"))

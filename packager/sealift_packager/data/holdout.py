@@ -16,6 +16,7 @@ from sealift_packager.load.source import Array, SourceModel
 from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.bundle.tensors import TensorSpec
 from sealift_runtime.documents import nearest
+from sealift_runtime.rows import take_rows
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +74,7 @@ def _check_classes(data: ImageFolder, source: SourceModel, inputs: dict[str, Arr
     """Names are numbered by those that are there, so one that is missing moves the others: as many as the model's only output has columns."""
     spec = source.inputs[0]
     size = spec.shape[0] if isinstance(spec.shape[0], int) else 1
-    first = {name: np.take(rows, np.arange(size), axis=0, mode="wrap") for name, rows in inputs.items()}
+    first = take_rows(inputs, size)
     try:
         answers = source.predict(first)
     except Exception as error:  # whatever framework it is
@@ -131,6 +132,14 @@ def _same_names(wanted: list[str], found: list[str], noun: str, where: str) -> N
 def _shaped(value: Array, spec: TensorSpec, where: str, *, takes_nan: bool) -> Array:
     if value.ndim == 1 and spec.shape[1:] == (1,):
         value = value.reshape(-1, 1)
+    if not spec.shape:
+        raise DataError(
+            "an input without rows can't be evaluated",
+            where=where,
+            expected="inputs whose first dimension is the rows of a request",
+            found="one number for the whole request",
+            advice="Make it a constant of the model, or an input of a number for each row; without --data it packs in fp32 as it is.",
+        )
     wanted = spec.shape[1:]
     fits = value.ndim == len(spec.shape) and all(isinstance(size, str) or size == found for size, found in zip(wanted, value.shape[1:], strict=True))
     if not fits:

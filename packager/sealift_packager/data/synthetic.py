@@ -22,7 +22,8 @@ NO_SIZES: Final[Mapping[str, int]] = MappingProxyType({})
 def make_inputs(specs: Sequence[TensorSpec], *, rows: int, seed: int, scale: float = 1.0, sizes: Mapping[str, int] = NO_SIZES) -> dict[str, Array]:
     """Normal values for floats, 0 and 1 for integers (they may be indices), some words for text; ``sizes`` are those of free dimensions by symbol."""
     generator = np.random.default_rng([seed, rows])
-    return {spec.name: _values(spec, concrete_shape(spec, rows, sizes), scale, generator) for spec in specs}
+    # without asarray what has no dimension is no array
+    return {spec.name: np.asarray(_values(spec, concrete_shape(spec, rows, sizes), scale, generator), spec.numpy_dtype) for spec in specs}
 
 
 def concrete_shape(spec: TensorSpec, rows: int, sizes: Mapping[str, int] = NO_SIZES) -> tuple[int, ...]:

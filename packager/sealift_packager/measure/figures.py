@@ -22,6 +22,7 @@ from sealift_packager.session import DEFAULT_LEVEL, Settings, open_session, run_
 from sealift_packager.tensors import refers
 from sealift_runtime.bundle import files
 from sealift_runtime.bundle.evaluation import Measurement
+from sealift_runtime.rows import take_rows
 from sealift_runtime.throughput import throughput
 
 #: Batch sizes that are tried where the graph leaves the batch free.
@@ -51,7 +52,7 @@ class Workload:
 
     def request(self, size: int) -> dict[str, Array]:
         """So many rows; they come again where there are fewer."""
-        return {name: np.take(value, np.arange(size), axis=0, mode="wrap") for name, value in self.rows.items()}
+        return take_rows(self.rows, size)
 
     @property
     def example(self) -> dict[str, Array]:

@@ -11,6 +11,7 @@ import numpy as np
 from sealift_packager.data.synthetic import NO_SIZES, concrete_shape, free_symbols, make_inputs
 from sealift_packager.load.source import Array, Arrays
 from sealift_runtime.bundle.tensors import TensorSpec
+from sealift_runtime.rows import take_rows
 
 BATCHES: Final = (1, 2, 7)
 #: Of each free dimension other than the batch: one, what no example had, and what is no multiple of anything.
@@ -41,8 +42,7 @@ def _plain_inputs(specs: Sequence[TensorSpec], holdout: Arrays | None, *, seed: 
         first = {name: value[:HOLDOUT_ROWS] for name, value in holdout.items()}
         if free:
             yield "the holdout", first
-        batch = np.arange(_rows(specs))  # a fixed one may be larger than the holdout
-        yield "one row of the holdout", {name: np.take(value, batch, axis=0, mode="wrap") for name, value in first.items()}
+        yield "one row of the holdout", take_rows(first, _rows(specs))  # a fixed batch may be larger than the holdout
     for rows in BATCHES if free else (1,):
         yield f"{rows} random rows", _random(specs, holdout, rows, seed, 1.0)
     symbols = free_symbols(specs)

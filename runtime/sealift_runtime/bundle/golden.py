@@ -64,7 +64,7 @@ def _put(tensors: dict[str, Array], key: str, spec: TensorSpec, value: Array) ->
         tensors[key] = np.frombuffer(encode_texts(value), dtype=np.uint8)
         tensors[f"{key}.shape"] = np.array(value.shape, dtype=np.int64)
     else:
-        tensors[key] = np.ascontiguousarray(value, dtype=spec.numpy_dtype)
+        tensors[key] = np.asarray(value, dtype=spec.numpy_dtype, order="C")
 
 
 def _take(tensors: dict[str, Array], key: str, spec: TensorSpec, where: str) -> Array:

@@ -31,6 +31,7 @@ from sealift_runtime.engine.selftest import OUT_OF_MEMORY_STATUS
 from sealift_runtime.engine.selftest_process import limit_memory, status_bytes
 from sealift_runtime.errors import SealiftError
 from sealift_runtime.exchange.measuring import FOOTPRINT, THROUGHPUT
+from sealift_runtime.rows import take_rows
 from sealift_runtime.throughput import throughput
 
 LOADS: Final = 3
@@ -73,13 +74,9 @@ def measure(task: Mapping[str, Any]) -> dict[str, Any]:
 def _throughput(task: Mapping[str, Any], inputs: Mapping[str, Array]) -> dict[str, Any]:
     """The most rows per second of one session that as many callers ask as there are cores."""
     run = _open(task["runs"][0])
-    requests = {size: functools.partial(run, _rows(inputs, size)) for size in task["batches"]}
+    requests = {size: functools.partial(run, take_rows(inputs, size)) for size in task["batches"]}
     found = throughput(requests, callers=task["callers"], seconds=task["seconds"])
     return {"rows_per_s": round(found.rows_per_s, 1), "batch_size": found.batch_size}
-
-
-def _rows(inputs: Mapping[str, Array], size: int) -> dict[str, Array]:
-    return {name: np.take(value, np.arange(size), axis=0, mode="wrap") for name, value in inputs.items()}
 
 
 def read_inputs(path: Path) -> dict[str, Array]:

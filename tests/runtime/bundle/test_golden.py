@@ -71,3 +71,9 @@ def test_texts_read_back_equal(texts: list[str]) -> None:
 def test_texts_that_do_not_add_up_are_refused(data: bytes) -> None:
     with pytest.raises(DocumentError, match="x: text is"):
         decode_texts(data, where="x")
+
+
+def test_one_number_keeps_its_rank() -> None:
+    spec = TensorSpec(name="k", dtype="float32", shape=())
+    data = encode_golden([GoldenCase(inputs={"k": np.array(2, np.float32)}, outputs={})], [spec], [])
+    assert decode_golden(data, [spec], [], 1)[0].inputs["k"].shape == ()
