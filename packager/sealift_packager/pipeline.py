@@ -119,16 +119,12 @@ def _cache_base(request: PackRequest, inputs: Mapping[str, Json] | None, machine
 
     Metric and budget only matter once candidates are judged.
     """
-    try:
-        factory, metric = code_of(request.factory), code_of(request.metric)
-    except OSError:  # importing it will say what is wrong
-        return None, {}
     if inputs is None:
         return None, {}
-    kept: dict[str, Json] = {name: value for name, value in inputs.items() if name not in ("metric", "max_drop")}
+    kept: dict[str, Json] = {name: value for name, value in inputs.items() if name not in ("metric", "metric_code", "max_drop")}
     suffix = request.data.suffix if request.data else ""
     base: dict[str, Json] = {"inputs": kept, "tools": all_versions(), "environment": environment(), "suffix": suffix}
-    return {**base, "factory": factory, "arithmetic": arithmetic(machine)}, {**factory, **metric}
+    return {**base, "arithmetic": arithmetic(machine)}, {**code_of(request.factory), **code_of(request.metric)}
 
 
 def _lock(request: PackRequest, created: datetime.datetime, inputs: Mapping[str, Json], builds: Sequence[ProfileBuild]) -> Lock:

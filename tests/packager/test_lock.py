@@ -92,6 +92,19 @@ def test_a_lock_of_another_build_is_refused_naming_the_field(first: Packed, tmp_
     assert not (tmp_path / "out").exists()
 
 
+METRIC = "import numpy as np\n\ndef score(target, outputs):\n    return float(np.mean(outputs['output'].argmax(1) == target)){}\n"
+
+
+def test_a_lock_of_other_code_behind_the_metric_is_refused(tmp_path: Path) -> None:
+    own = tmp_path / "own.py"
+    own.write_text(METRIC.format(""))
+    asked = request(trained.onnx_net(), tmp_path / "out", metric=f"{own}:score", max_drop=0.5)
+    lock = pack(asked).lock
+    own.write_text(METRIC.format(" - 0.1"))
+    with pytest.raises(LockError, match=r"inputs\.metric_code"):
+        pack(dataclasses.replace(asked, out=tmp_path / "again"), lock=lock)
+
+
 def test_other_tools_another_choice_and_missing_measurements_are_refused(first: Packed, tmp_path: Path) -> None:
     row = first.lock.profiles["any-cpu"]
     other = "int8-static" if row.chosen == "fp32" else "fp32"

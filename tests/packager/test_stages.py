@@ -99,7 +99,7 @@ def test_another_processor_s_results_are_not_taken(tmp_path: Path, monkeypatch: 
 
 
 #: What each stage depends on, in the order of `stages.keys`.
-EVERY = {"inputs", "tools", "environment", "suffix", "factory", "arithmetic"}
+EVERY = {"inputs", "tools", "environment", "suffix", "arithmetic"}
 STAGES = {
     "Convert from": set(),
     "Check parity": {"converted"},

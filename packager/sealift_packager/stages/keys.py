@@ -1,6 +1,6 @@
 """What a stage's result depends on: content, never names or places or times.
 
-0. Every stage: model with external weights, data, the options that decide, the factory's code, versions of everything installed, the packager's own
+0. Every stage: model with external weights, data, the factory's code, the options that decide, versions of everything installed, the packager's own
    code, and the machine's arithmetic; and it is done again if a module of a person's own that was imported then is another one now.
 1. Convert: nothing more.
 2. Check parity: the converted graph.
@@ -20,6 +20,7 @@ from typing import Final
 
 from sealift_packager.content import content_digest, model_digest
 from sealift_packager.request import PackRequest
+from sealift_packager.stages.user_code import code_of
 from sealift_packager.structure import encode
 from sealift_packager.tensors import bytes_by_content
 from sealift_runtime.bundle.digest import Digest
@@ -29,13 +30,19 @@ from sealift_runtime.hardware.machine import Machine
 
 
 def build_inputs(request: PackRequest) -> dict[str, Json] | None:
-    """What a build is made from, by content: source and data digests and the options that decide; None if something can't be read."""
+    """What a build is made from, by content: source, data and one's own code as digests, the options that decide; None if something can't be read."""
     try:
         source = str(model_digest(request.model))
         data = str(content_digest(request.data)) if request.data else None
+        code: dict[str, Json] = {"factory_code": _code_digest(request.factory), "metric_code": _code_digest(request.metric)}
     except OSError:  # loading it will say what is wrong
         return None
-    return {"source": source, "data": data, **request.options()}
+    return {"source": source, "data": data, **code, **request.options()}
+
+
+def _code_digest(reference: str | None) -> str | None:
+    files: dict[str, Json] = {**code_of(reference)}
+    return str(Digest.of(canonical_json(files))) if files else None
 
 
 def profile_digest(profile: HardwareProfile) -> str:
