@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +15,7 @@ from sealift_packager.session import Settings
 from sealift_runtime.bundle.evaluation import CandidateRecord, Evaluation
 from sealift_runtime.bundle.manifest import BundleManifest, GoldenInfo, Lineage, ModelInfo, Requirements, SessionSettings
 from sealift_runtime.bundle.profile import HardwareProfile
+from sealift_runtime.bundle.tensors import TensorSpec
 from sealift_runtime.documents import Json
 
 if TYPE_CHECKING:
@@ -50,7 +52,7 @@ def make_manifest(
             recipe=_recipe(chosen, shared),
             source_framework=shared.source.framework,
         ),
-        inputs=converted.inputs,
+        inputs=_inputs(shared),
         outputs=converted.outputs,
         session=_session(choice.chosen, profile, host),
         requires=_requirements(chosen, profile, disk_bytes),
@@ -59,6 +61,12 @@ def make_manifest(
         owners=request.owners,
         lineage=_lineage(shared),
     )
+
+
+def _inputs(shared: Shared) -> tuple[TensorSpec, ...]:
+    """With what the data says of their meaning."""
+    known = shared.holdout.descriptions if shared.holdout else {}
+    return tuple(dataclasses.replace(spec, description=known.get(spec.name, "")) for spec in shared.converted.inputs)
 
 
 def _session(chosen: Assessed, profile: HardwareProfile, host: Host) -> SessionSettings:
@@ -82,8 +90,10 @@ def _requirements(chosen: Built, profile: HardwareProfile, disk_bytes: int) -> R
 
 
 def _lineage(shared: Shared) -> Lineage:
-    columns = {name: list(names) for name, names in shared.source.columns.items()}
-    return Lineage(source_digest=str(shared.source.digest), annotations={"columns": columns} if columns else {})
+    columns: dict[str, Json] = {name: list(names) for name, names in shared.source.columns.items()}
+    classes: list[Json] = list(shared.holdout.classes) if shared.holdout else []
+    known: dict[str, Json] = {"columns": columns, "classes": classes}
+    return Lineage(source_digest=str(shared.source.digest), annotations={name: value for name, value in known.items() if value})
 
 
 def _settings(chosen: Assessed, profile: HardwareProfile, host: Host) -> Settings:

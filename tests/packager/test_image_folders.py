@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sealift_packager.card.model_card import model_card
 from sealift_packager.data import images as images_module
 from sealift_packager.data import pixels
 from sealift_packager.data.files import read_data
 from sealift_packager.data.holdout import bind
 from sealift_packager.data.images import ImageFolder
-from sealift_packager.data.pixels import Normalization, decode_images
+from sealift_packager.data.pixels import Normalization, decode_images, describe_images
 from sealift_packager.errors import DataError, LockError
 from sealift_packager.load.registry import load_model
 from sealift_packager.load.source import LoadOptions
@@ -202,6 +203,33 @@ def test_a_folder_of_images_is_a_holdout_with_a_digest_that_the_lock_holds(tmp_p
     digits[0].write_bytes(digits[1].read_bytes())
     with pytest.raises(LockError, match=r"inputs\.data"):
         pack(request(trained.onnx_net(), tmp_path / "again", data=place, max_drop=1.0), lock=read_lock(tmp_path / "lock"))
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "normalization", "said"),
+    [
+        (("n", 3, 4, 6), "float32", Normalization(), "RGB image of 4 × 6 (height × width; another size is resized, bilinear), from 0 to 1"),
+        (("n", "h", "w", 1), "uint8", Normalization(), "grey image, 0 to 255"),
+        (
+            ("n", 4, 6),
+            "float32",
+            Normalization(mean=(0.5,), std=(0.25,)),
+            "grey image of 4 × 6 (height × width; another size is resized, bilinear), from 0 to 1, less 0.5, divided by 0.25",
+        ),
+    ],
+)
+def test_what_an_image_has_to_be_made_into_is_said(shape: tuple[Any, ...], dtype: str, normalization: Normalization, said: str) -> None:
+    assert describe_images(TensorSpec(name="image", dtype=dtype, shape=shape), normalization) == said
+
+
+def test_a_bundle_says_how_its_images_are_made_and_what_its_classes_are_called(tmp_path: Path) -> None:
+    place = digit_folder(tmp_path / "digits", 60)
+    for label in list(place.iterdir()):
+        label.rename(place / f"digit {label.name}")
+    manifest = pack(request(trained.onnx_net(), tmp_path / "out", data=place, image_std=(2.0,), max_drop=1.0)).manifests["elsewhere"]
+    assert manifest.inputs[0].description.endswith("from 0 to 1, divided by 2")
+    assert manifest.lineage.annotations["classes"] == [f"digit {number}" for number in range(10)]
+    assert "Classes: 0 digit 0, 1 digit 1, 2 digit 2" in model_card(manifest)
 
 
 def test_a_class_without_images_keeps_its_number_and_counts_in_the_digest(folder: Path) -> None:

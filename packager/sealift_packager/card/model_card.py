@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from sealift_runtime.bundle.evaluation import Accuracy, CandidateRecord, Measurement
 from sealift_runtime.bundle.manifest import BundleManifest
 from sealift_runtime.bundle.tensors import TensorSpec
 from sealift_runtime.clock import format_time
+
+_SHOWN_CLASSES: Final = 100
 
 
 def model_card(manifest: BundleManifest) -> str:
@@ -30,7 +33,15 @@ def _head(manifest: BundleManifest) -> str:
 
 def _use(manifest: BundleManifest) -> str:
     rows = [("in", *_tensor(spec)) for spec in manifest.inputs] + [("out", *_tensor(spec)) for spec in manifest.outputs]
-    return "## What goes in and comes out\n\n" + _table(("", "name", "dtype", "shape", "meaning"), rows)
+    return "## What goes in and comes out\n\n" + _table(("", "name", "dtype", "shape", "meaning"), rows) + _classes(manifest)
+
+
+def _classes(manifest: BundleManifest) -> str:
+    names = manifest.lineage.annotations.get("classes")
+    if not isinstance(names, list):
+        return ""
+    listed = ", ".join(f"{number} {name}" for number, name in enumerate(names[:_SHOWN_CLASSES]))
+    return f"\n\nClasses: {listed}" + (f", … ({len(names)} in all)" if len(names) > _SHOWN_CLASSES else "")
 
 
 def _tensor(spec: TensorSpec) -> tuple[str, str, str, str]:

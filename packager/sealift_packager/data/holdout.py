@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from sealift_packager.data.files import DataFile
 from sealift_packager.data.images import ImageFolder
-from sealift_packager.data.pixels import Normalization, decode_images
+from sealift_packager.data.pixels import Normalization, decode_images, describe_images
 from sealift_packager.data.refusal import refused
 from sealift_packager.errors import DataError
 from sealift_packager.load.source import Array, SourceModel
@@ -23,13 +23,16 @@ from sealift_runtime.rows import take_rows
 class Holdout:
     """Inputs with the dtypes and shapes that the model takes, and the truth: all arrays have the same number of rows.
 
-    ``target`` is [rows] where each row has one value, else as it is in the data; without one (``has_target``) it is zeros.
+    ``target`` is [rows] where each row has one value, else as it is in the data; without one (``has_target``) it is zeros. What is known of the
+    inputs' meaning is in ``descriptions``, by input; ``classes`` are the names of the labels, where the data has names for its numbers.
     """
 
     digest: Digest
     inputs: dict[str, Array]
     target: Array
     has_target: bool = True
+    descriptions: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    classes: tuple[str, ...] = ()
 
     @property
     def rows(self) -> int:
@@ -43,10 +46,12 @@ def bind(data: DataFile | ImageFolder, source: SourceModel, target: str, *, need
     Where no target is ``needed`` and there is none, it is a zero for each row.
     """
     if isinstance(data, ImageFolder):
-        inputs = decode_images(data, source.inputs, images or Normalization())
+        normalization = images or Normalization()
+        inputs = decode_images(data, source.inputs, normalization)
         if data.classes:
             _check_classes(data, source, inputs)
-        return Holdout(digest=data.digest, inputs=inputs, target=data.labels)
+        meaning = {spec.name: describe_images(spec, normalization) for spec in source.inputs}
+        return Holdout(digest=data.digest, inputs=inputs, target=data.labels, descriptions=meaning, classes=data.classes)
     where = str(data.path)
     if needed and target not in data.arrays:
         raise DataError(

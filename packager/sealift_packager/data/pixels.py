@@ -91,6 +91,17 @@ def decode_images(folder: ImageFolder, specs: Sequence[TensorSpec], normalizatio
     return {spec.name: np.stack(rows)}
 
 
+def describe_images(spec: TensorSpec, normalization: Normalization) -> str:
+    """What `decode_images` made of a file, for whoever has to make the same on a device."""
+    layout = layout_of(spec, "images")
+    size = f" of {layout.height} × {layout.width} (height × width; another size is resized, bilinear)" if layout.height and layout.width else ""
+    kind = {1: "grey", 3: "RGB", 4: "RGBA"}[layout.channels]
+    if spec.numpy_dtype.kind != "f":
+        return f"{kind} image{size}, 0 to 255"
+    steps = [(", less ", normalization.mean), (", divided by ", normalization.std)]
+    return f"{kind} image{size}, from 0 to 1" + "".join(words + " ".join(f"{row:g}" for row in numbers) for words, numbers in steps if numbers)
+
+
 def _decode(path: Path, layout: Layout, *, resize: bool = True) -> Array:
     """uint8 [height, width, channels]."""
     try:
