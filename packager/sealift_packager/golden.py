@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from sealift_packager.batch import fixed_batch
 from sealift_packager.data.alike import make_alike
 from sealift_packager.load.source import Array, Arrays
 from sealift_packager.session import Settings, open_session, run_session
@@ -73,7 +74,7 @@ def _answers(model: Any, settings: Settings, requests: Sequence[Arrays]) -> list
 
 
 def _made_up(specs: Sequence[TensorSpec], holdout: Arrays | None, seed: int) -> Iterator[dict[str, Array]]:
-    fixed = _fixed_batch(specs)
+    fixed = fixed_batch(specs)
     for number in range(DRAWN if holdout else CASES - 1):
         yield make_alike(specs, holdout, rows=fixed or 1, seed=seed + number)
     yield make_alike(specs, holdout, rows=fixed or BATCH, seed=seed)
@@ -81,16 +82,12 @@ def _made_up(specs: Sequence[TensorSpec], holdout: Arrays | None, seed: int) -> 
 
 def _chosen(specs: Sequence[TensorSpec], rows: Arrays) -> Iterator[dict[str, Array]]:
     """Each row, and the first few as a batch."""
-    fixed, total = _fixed_batch(specs), len(next(iter(rows.values())))
+    fixed, total = fixed_batch(specs), len(next(iter(rows.values())))
     size = fixed or 1
     for at in range(0, total - size + 1, size):
         yield {name: value[at : at + size] for name, value in rows.items()}
     if not fixed and total > 1:
         yield {name: value[:BATCH] for name, value in rows.items()}
-
-
-def _fixed_batch(specs: Sequence[TensorSpec]) -> int | None:
-    return next((size for spec in specs for size in spec.shape[:1] if isinstance(size, int)), None)
 
 
 def _agree(answers: Sequence[Arrays]) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 
 from sealift_packager.assemble.bundle import disk_estimate, write_bundle
 from sealift_packager.baseline import build_baseline
+from sealift_packager.batch import only_batch
 from sealift_packager.candidates.built import Built, NotBuilt
 from sealift_packager.candidates.from_profile import candidates_for
 from sealift_packager.data.files import data_tools
@@ -42,6 +43,7 @@ from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.bundle.manifest import BundleManifest
 from sealift_runtime.bundle.profile import HardwareProfile
 from sealift_runtime.documents import Json
+from sealift_runtime.rows import take_rows
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,10 +205,10 @@ def _measure(
     shared: Shared, built: Sequence[Built], profile: HardwareProfile, host: Host, device: DeviceAddress | None, scratch: Path
 ) -> dict[str, Figures]:
     specs = shared.converted.inputs
-    fixed = next((n for spec in specs for n in spec.shape[:1] if isinstance(n, int)), None)
+    fixed = only_batch(specs)
     asked, threads = shared.request, thread_choices(profile, host)
     size, holdout = fixed or max(BATCHES), None if device else shared.holdout  # nobody's rows leave this machine
-    rows = make_inputs(specs, rows=size, seed=asked.seed) if holdout is None else {n: v[:size] for n, v in holdout.inputs.items()}
+    rows = make_inputs(specs, rows=size, seed=asked.seed) if holdout is None else take_rows(holdout.inputs, size)
     work = Workload(rows=rows, fixed=fixed)
     if device:
         return measure_on_device(device, asked.signer, built, work, threads, machine=host.machine, seconds=asked.measure_seconds)

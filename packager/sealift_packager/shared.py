@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from sealift_packager.batch import fixed_batch
 from sealift_packager.convert.registry import convert_model
 from sealift_packager.convert.result import Converted
 from sealift_packager.data.files import read_data
@@ -102,7 +103,7 @@ class Shared:
         if place is None:
             return None
         found = bind(read_data(place), self.source, self.request.target, needed=False, images=self._images)
-        least = next((size for spec in self.source.inputs for size in spec.shape[:1] if isinstance(size, int)), 1)
+        least = fixed_batch(self.source.inputs) or 1
         if not least <= found.rows <= MAX_CHOSEN:
             advice = "Choose a few: they are in every bundle, for everybody to read."
             raise DataError("golden rows are a few", where=str(place), expected=f"{least} to {MAX_CHOSEN} rows", found=str(found.rows), advice=advice)

@@ -65,8 +65,9 @@ def test_larger_batches_are_not_tried_once_a_request_takes_long() -> None:
 def test_a_request_of_more_rows_than_there_are_repeats_them_and_a_fixed_batch_is_kept() -> None:
     rows = {"x": np.arange(3), "s": np.array(["a", "b", "c"], dtype=object)}
     assert Workload(rows=rows).request(5)["x"].tolist() == [0, 1, 2, 0, 1]
-    assert Workload(rows=rows, fixed=2).example["s"].tolist() == ["a", "b"]
-    assert Workload(rows=rows, fixed=2).batches == (2,)
+    assert Workload(rows=rows).example["s"].tolist() == ["a"]
+    assert Workload(rows=rows, fixed=3).example["s"].tolist() == ["a", "b", "c"]
+    assert Workload(rows=rows, fixed=3).batches == (3,)
 
 
 @pytest.fixture(scope="module")

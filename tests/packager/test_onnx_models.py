@@ -12,6 +12,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from sealift_packager.arrays import write_npz
 from sealift_packager.convert.registry import convert_model
 from sealift_packager.errors import ConversionError, DataError
 from sealift_packager.load.registry import load_model
@@ -294,7 +295,31 @@ def test_an_input_of_one_number_is_measured_and_kept_as_it_is(tmp_path: Path) ->
     assert manifest.evaluation.measurement is not None
 
 
-def test_an_input_of_one_number_can_not_be_evaluated_and_what_to_do_is_said(tmp_path: Path) -> None:
-    np.savez(tmp_path / "d.npz", x=np.ones((5, 3), np.float32), k=np.ones(5, np.float32))
-    with pytest.raises(DataError, match=r"k: an input without rows .* Make it a constant of the model"):
-        pack(dataclasses.replace(scaled(tmp_path), data=tmp_path / "d.npz", metric="cosine"))
+def with_state(folder: Path) -> PackRequest:
+    """A step of a recurrent net, whose state [1, rows, 2] comes first and goes out again."""
+    nodes = [
+        helper.make_node("RNN", ["xs", "w", "r", "", "", "h"], ["", "next"], hidden_size=2),
+        helper.make_node("Unsqueeze", ["x", "axes"], ["xs"]),
+    ]
+    inputs, outputs = [value("h", [1, "s7", 2]), value("x", ["s7", 3])], [value("next", [1, "s7", 2])]
+    graph = model(nodes[::-1], inputs, outputs, [weights("w", 1, 2, 3), weights("r", 1, 2, 2), constant("axes", [0])])
+    (folder / "m.onnx").write_bytes(graph.SerializeToString())
+    return PackRequest(model=folder / "m.onnx", name="m", version="1.0.0", profiles=(here(),), out=folder / "out", measure_seconds=0.2)
+
+
+def test_a_state_whose_rows_are_not_first_has_as_many_as_the_other_inputs(tmp_path: Path) -> None:
+    manifest = pack(with_state(tmp_path)).manifests["any-cpu"]
+    assert [spec.shape for spec in manifest.inputs] == [(1, "batch", 2), ("batch", 3)]
+    assert manifest.evaluation.measurement is not None
+    assert manifest.evaluation.measurement.throughput_batch_size == 1
+
+
+@pytest.mark.parametrize(
+    ("made", "name", "found"), [(scaled, "k", "found one number for the whole request"), (with_state, "h", r"found \[1, 'batch', 2\]")]
+)
+def test_an_input_without_rows_can_not_be_evaluated_and_what_to_do_is_said(
+    tmp_path: Path, made: Callable[[Path], PackRequest], name: str, found: str
+) -> None:
+    write_npz(tmp_path / "d.npz", {"x": np.ones((5, 3), np.float32), name: np.ones(5, np.float32)})
+    with pytest.raises(DataError, match=rf"{name}: an input without rows .* {found}\. Make it a constant of the model"):
+        pack(dataclasses.replace(made(tmp_path), data=tmp_path / "d.npz", metric="cosine"))

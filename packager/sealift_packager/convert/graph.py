@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import onnx
 
+from sealift_packager.batch import BATCH
 from sealift_packager.convert.walk import all_graphs
 from sealift_packager.errors import ConversionError, first_line
 from sealift_packager.quiet import quiet
@@ -78,20 +79,19 @@ def copy_of(model: Any) -> Any:
 
 
 def name_dimensions(model: Any) -> Any:
-    """A copy whose free dimensions have names: ``batch`` for the first one of a tensor, else the input's own or NAME_AXIS.
+    """A copy whose free dimensions have names: ``batch`` for the first one of a tensor and what has its symbol, else the input's own or NAME_AXIS.
 
     Exporters number their symbols (``s40``, ``unk__3``) as it happens; the same size keeps one name everywhere.
     """
     result = copy_of(model)
-    renamed: dict[str, str] = {}
     initializers = {row.name for row in result.graph.initializer}
-    for tensor in (*result.graph.input, *result.graph.output):
-        if tensor.name in initializers:
-            continue
+    tensors = [row for row in (*result.graph.input, *result.graph.output) if row.name not in initializers]
+    renamed = {size.dim_param: BATCH for row in tensors for size in row.type.tensor_type.shape.dim[:1] if size.dim_param}
+    for tensor in tensors:
         for axis, size in enumerate(tensor.type.tensor_type.shape.dim):
             if size.HasField("dim_value"):
                 continue
-            fallback = "batch" if axis == 0 else f"{tensor.name}_{axis}"
+            fallback = BATCH if axis == 0 else f"{tensor.name}_{axis}"
             size.dim_param = renamed.setdefault(size.dim_param, fallback) if size.dim_param else fallback
     return result
 

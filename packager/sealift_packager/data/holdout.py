@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from sealift_packager.batch import fixed_batch, has_rows_first
 from sealift_packager.data.files import DataFile
 from sealift_packager.data.images import ImageFolder
 from sealift_packager.data.pixels import Normalization, decode_images, describe_images
@@ -78,8 +79,7 @@ def bind(data: DataFile | ImageFolder, source: SourceModel, target: str, *, need
 def _check_classes(data: ImageFolder, source: SourceModel, inputs: dict[str, Array]) -> None:
     """Names are numbered by those that are there, so one that is missing moves the others: as many as the model's only output has columns."""
     spec = source.inputs[0]
-    size = spec.shape[0] if isinstance(spec.shape[0], int) else 1
-    first = take_rows(inputs, size)
+    first = take_rows(inputs, fixed_batch([spec]) or 1)
     try:
         answers = source.predict(first)
     except Exception as error:  # whatever framework it is
@@ -137,13 +137,13 @@ def _same_names(wanted: list[str], found: list[str], noun: str, where: str) -> N
 def _shaped(value: Array, spec: TensorSpec, where: str, *, takes_nan: bool) -> Array:
     if value.ndim == 1 and spec.shape[1:] == (1,):
         value = value.reshape(-1, 1)
-    if not spec.shape:
+    if not has_rows_first(spec):
         raise DataError(
             "an input without rows can't be evaluated",
             where=where,
             expected="inputs whose first dimension is the rows of a request",
-            found="one number for the whole request",
-            advice="Make it a constant of the model, or an input of a number for each row; without --data it packs in fp32 as it is.",
+            found=str(list(spec.shape)) if spec.shape else "one number for the whole request",
+            advice="Make it a constant of the model, or put the rows first in its graph; without --data it packs in fp32 as it is.",
         )
     wanted = spec.shape[1:]
     fits = value.ndim == len(spec.shape) and all(isinstance(size, str) or size == found for size, found in zip(wanted, value.shape[1:], strict=True))

@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 
+from sealift_packager.batch import BATCH
 from sealift_packager.load.source import Array
 from sealift_runtime.bundle.tensors import TensorSpec
 
@@ -28,12 +29,13 @@ def make_inputs(specs: Sequence[TensorSpec], *, rows: int, seed: int, scale: flo
 
 def concrete_shape(spec: TensorSpec, rows: int, sizes: Mapping[str, int] = NO_SIZES) -> tuple[int, ...]:
     """A spec's shape with its free dimensions given sizes; a fixed batch stays what it is."""
-    return tuple(size if isinstance(size, int) else (rows if axis == 0 else sizes.get(size, FREE_SIZE)) for axis, size in enumerate(spec.shape))
+    free = {**sizes, BATCH: rows} | dict.fromkeys(spec.shape[:1], rows)
+    return tuple(size if isinstance(size, int) else free.get(size, FREE_SIZE) for size in spec.shape)
 
 
 def free_symbols(specs: Sequence[TensorSpec]) -> tuple[str, ...]:
     """The symbols of free dimensions other than the batch, each once."""
-    return tuple(dict.fromkeys(size for spec in specs for size in spec.shape[1:] if isinstance(size, str)))
+    return tuple(dict.fromkeys(size for spec in specs for size in spec.shape[1:] if isinstance(size, str) and size != BATCH))
 
 
 def _values(spec: TensorSpec, shape: tuple[int, ...], scale: float, generator: np.random.Generator) -> Array:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from sealift_packager.batch import BATCH
 from sealift_packager.errors import SourceModelError
 from sealift_packager.load.source import Array, Arrays
 from sealift_runtime.documents import nearest
@@ -13,7 +14,6 @@ from sealift_runtime.documents import nearest
 Dynamic = Mapping[str, Mapping[int, str]]
 
 OPTION: Final = "--dynamic"
-BATCH: Final = "batch"
 _FORM: Final = "INPUT:AXIS or INPUT:AXIS=SYMBOL, like ids:1=tokens"
 
 

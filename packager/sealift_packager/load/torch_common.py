@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from sealift_packager.batch import BATCH
 from sealift_packager.errors import SourceModelError
 from sealift_packager.load.dynamic import Dynamic, sizes_of
 from sealift_packager.load.source import Array, Arrays, SourceModel
@@ -159,11 +160,9 @@ def free_specs(rows: Sequence[tuple[str, str, Sequence[int | Hashable]]]) -> tup
 
     It is named as the graph's dimensions are (`convert.graph.name_dimensions`): ``batch``, or the first input that has it with the axis.
     """
-    names: dict[Hashable, str] = {}
+    names: dict[Hashable, str] = {size: BATCH for _, _, sizes in rows for size in sizes[:1] if not isinstance(size, int)}
     specs = []
     for name, dtype, sizes in rows:
-        shape = tuple(
-            size if isinstance(size, int) else names.setdefault(size, "batch" if axis == 0 else f"{name}_{axis}") for axis, size in enumerate(sizes)
-        )
+        shape = tuple(size if isinstance(size, int) else names.setdefault(size, f"{name}_{axis}") for axis, size in enumerate(sizes))
         specs.append(TensorSpec(name=name, dtype=dtype, shape=shape))
     return tuple(specs)

@@ -45,14 +45,14 @@ class Figures:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
-    """What is asked of the candidates: some rows, by input; ``fixed`` is the graph's batch size if it has only one."""
+    """What is asked of the candidates: some rows, by input; ``fixed`` is the batch size if there is only one, and then ``rows`` are a request."""
 
     rows: Arrays
     fixed: int | None = None
 
     def request(self, size: int) -> dict[str, Array]:
         """So many rows; they come again where there are fewer."""
-        return take_rows(self.rows, size)
+        return dict(self.rows) if self.fixed else take_rows(self.rows, size)
 
     @property
     def example(self) -> dict[str, Array]:

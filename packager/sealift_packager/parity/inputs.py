@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 
+from sealift_packager.batch import fixed_batch
 from sealift_packager.data.synthetic import NO_SIZES, concrete_shape, free_symbols, make_inputs
 from sealift_packager.load.source import Array, Arrays
 from sealift_runtime.bundle.tensors import TensorSpec
@@ -37,12 +38,12 @@ def hard_inputs(
 
 
 def _plain_inputs(specs: Sequence[TensorSpec], holdout: Arrays | None, *, seed: int, takes_nan: bool) -> Iterator[tuple[str, dict[str, Array]]]:
-    free = all(isinstance(spec.shape[0], str) for spec in specs if spec.shape)
+    free = fixed_batch(specs) is None
     if holdout is not None:
         first = {name: value[:HOLDOUT_ROWS] for name, value in holdout.items()}
         if free:
             yield "the holdout", first
-        yield "one row of the holdout", take_rows(first, _rows(specs))  # a fixed batch may be larger than the holdout
+        yield "one row of the holdout", take_rows(first, fixed_batch(specs) or 1)  # a fixed batch may be larger than the holdout
     for rows in BATCHES if free else (1,):
         yield f"{rows} random rows", _random(specs, holdout, rows, seed, 1.0)
     symbols = free_symbols(specs)
@@ -98,10 +99,6 @@ def _unseen(specs: Sequence[TensorSpec], categories: Categories) -> list[tuple[s
         elif spec.numpy_dtype.kind in "iuf":
             found += [(spec.name, at, values.max() + 1) for at, values in enumerate(columns) if values is not None]
     return found
-
-
-def _rows(specs: Sequence[TensorSpec]) -> int:
-    return next((size for spec in specs for size in spec.shape[:1] if isinstance(size, int)), 1)
 
 
 def _filled(spec: TensorSpec, value: float) -> Array:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from sealift_packager.batch import fixed_batch
 from sealift_packager.candidates.built import Built, NotBuilt
 from sealift_packager.candidates.from_profile import FP32
 from sealift_packager.candidates.spec import CandidateSpec, Quantization
@@ -176,8 +177,7 @@ class Search:
 
     @property
     def _request_rows(self) -> int:
-        specs = graph.input_specs(self._shared.converted.model)
-        return next((size for spec in specs for size in spec.shape[:1] if isinstance(size, int)), 1)
+        return fixed_batch(graph.input_specs(self._shared.converted.model)) or 1
 
 
 def _passes(found: Searched) -> bool:

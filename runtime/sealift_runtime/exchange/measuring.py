@@ -106,7 +106,8 @@ class MeasuringStep:
     """One thing to do in a job; ``number`` goes up by one, so that no step can be asked for twice.
 
     ``latency`` takes all runs in turns, for ``seconds``, but between ``least_rounds`` and ``most_rounds`` rounds. ``footprint`` has one run.
-    ``throughput`` has one run too, asked for ``seconds`` with each of ``batches`` rows, which are the inputs' rows again and again.
+    ``throughput`` has one run too, asked for ``seconds`` with each of ``batches`` rows, which are the inputs' rows again and again; the
+    inputs as they are where there is one batch size.
     """
 
     job: str
