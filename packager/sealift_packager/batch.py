@@ -5,10 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+import numpy as np
+
+from sealift_packager.errors import ConversionError
+from sealift_packager.load.source import Arrays
 from sealift_runtime.bundle.tensors import TensorSpec
 
 #: The symbol of the rows: the first dimension, but that of a state, as recurrent networks take it, may be another.
 BATCH: Final = "batch"
+
+_ADVICE: Final = (
+    "Leave that output out of the graph, or give it a row for each row of the input (a selection like non-maximum suppression can come after the "
+    "graph); without --data the model packs in fp32 as it is."
+)
 
 
 def fixed_batch(specs: Sequence[TensorSpec]) -> int | None:
@@ -24,3 +33,11 @@ def only_batch(specs: Sequence[TensorSpec]) -> int | None:
 def has_rows_first(spec: TensorSpec) -> bool:
     """Whether a row of this input is one of its first dimension; not so one number for a whole request, or a state [layers, batch, width]."""
     return bool(spec.shape) and BATCH not in spec.shape[1:]
+
+
+def check_rows(outputs: Arrays, rows: int, *, where: str) -> None:
+    """Raise `ConversionError` for an output that doesn't have a row for each of the request's ``rows``: it can't be evaluated row by row."""
+    for name, value in outputs.items():
+        if np.ndim(value) == 0 or len(value) != rows:
+            found = str(list(np.shape(value))) if np.ndim(value) else "one number for the whole request"
+            raise ConversionError("an output without rows", where=f"{where}: {name}", expected=f"[{rows}, …]", found=found, advice=_ADVICE)

@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 import onnxruntime
 
+from sealift_packager.batch import check_rows
 from sealift_packager.errors import ConversionError, PackagerError, first_line
 from sealift_packager.load.source import Array, Arrays
 from sealift_packager.tensors import SMALL_BYTES, references
@@ -24,7 +25,6 @@ _LEVELS: Final = {
     "all": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL,
 }
 _FATAL: Final = 4
-_ROWS: Final = "Leave that output out of the graph, or give it a row for each row of the input."
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,11 +103,8 @@ def run_batched(session: Any, inputs: Arrays, batch: int = 64) -> dict[str, Arra
     if fixed:
         parts[-1] = fill(parts[-1], size)
     found = [run_session(session, part) for part in parts]
-    for name, value in found[0].items():
-        if np.ndim(value) == 0:
-            raise ConversionError(
-                "an output without rows", where=f"model.onnx: {name}", expected="[rows, …]", found="one number for the whole request", advice=_ROWS
-            )
+    for part, answers in zip(parts, found, strict=True):
+        check_rows(answers, len(next(iter(part.values()))), where="model.onnx")
     return {name: np.concatenate([part[name] for part in found])[: rows if fixed else None] for name in found[0]}
 
 

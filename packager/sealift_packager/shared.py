@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from sealift_packager.batch import fixed_batch
+from sealift_packager.batch import check_rows, fixed_batch
 from sealift_packager.convert.registry import convert_model
 from sealift_packager.convert.result import Converted
 from sealift_packager.data.files import read_data
@@ -163,4 +163,6 @@ def _answers(source: SourceModel, inputs: Mapping[str, Array]) -> dict[str, Arra
         raise
     except Exception as error:  # whatever framework it is
         raise refused(source.framework, inputs, error) from error
-    return {name: np.asarray(value) for name, value in answers.items()}
+    found = {name: np.asarray(value) for name, value in answers.items()}
+    check_rows(found, len(next(iter(inputs.values()))), where=source.framework)
+    return found

@@ -323,3 +323,15 @@ def test_an_input_without_rows_can_not_be_evaluated_and_what_to_do_is_said(
     write_npz(tmp_path / "d.npz", {"x": np.ones((5, 3), np.float32), name: np.ones(5, np.float32)})
     with pytest.raises(DataError, match=rf"{name}: an input without rows .* {found}\. Make it a constant of the model"):
         pack(dataclasses.replace(made(tmp_path), data=tmp_path / "d.npz", metric="cosine"))
+
+
+def test_a_selection_of_rows_can_not_be_evaluated_and_what_to_do_is_said(tmp_path: Path) -> None:
+    nodes = [helper.make_node("ReduceMax", ["x"], ["most"], axes=[1], keepdims=0), helper.make_node("Greater", ["most", "zero"], ["kept"])]
+    selects = model(
+        [*nodes, helper.make_node("Compress", ["x", "kept"], ["y"], axis=0)], [value("x", ["n", 3])], [value("y", ["k", 3])], [], opset=17
+    )
+    selects.graph.initializer.append(constant("zero", np.float32(0)))
+    (tmp_path / "selects.onnx").write_bytes(selects.SerializeToString())
+    np.savez(tmp_path / "d.npz", x=np.array([[1, 0, 0], [-1, -1, -1]], np.float32))
+    with pytest.raises(ConversionError, match=r"y: an output without rows: expected \[2, …\], found \[1, 3\].*can come after the graph"):
+        pack(dataclasses.replace(scaled(tmp_path), model=tmp_path / "selects.onnx", data=tmp_path / "d.npz", metric="cosine"))
