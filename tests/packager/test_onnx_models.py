@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
-from sealift_packager.arrays import write_npz
 from sealift_packager.convert.registry import convert_model
-from sealift_packager.errors import ConversionError, DataError
+from sealift_packager.errors import ConversionError
 from sealift_packager.load.registry import load_model
 from sealift_packager.load.source import LoadOptions
 from sealift_packager.parity.check import check_parity
@@ -22,28 +21,7 @@ from sealift_packager.pipeline import pack
 from sealift_packager.profiles.library import load_profile
 from sealift_packager.request import PackRequest
 from sealift_packager.session import Settings, open_session, run_batched, run_session
-from support.packing import here
-
-FLOAT = TensorProto.FLOAT
-RANDOM = np.random.default_rng(0)
-
-
-def weights(name: str, *shape: int) -> Any:
-    return numpy_helper.from_array(RANDOM.normal(size=shape).astype(np.float32), name)
-
-
-def constant(name: str, value: Any) -> Any:
-    return numpy_helper.from_array(np.asarray(value), name)
-
-
-def value(name: str, shape: Sequence[Any], kind: int = FLOAT) -> Any:
-    return helper.make_tensor_value_info(name, kind, shape)
-
-
-def model(nodes: Sequence[Any], inputs: Sequence[Any], outputs: Sequence[Any], initializers: Sequence[Any], opset: int = 18, ir: int = 10) -> Any:
-    made = helper.make_graph(nodes, "g", inputs, outputs, initializers)
-    imports = [helper.make_opsetid("", opset), helper.make_opsetid("com.microsoft", 1)]
-    return helper.make_model(made, opset_imports=imports, ir_version=ir)
+from support.graphs import FLOAT, RANDOM, constant, model, value, weights
 
 
 def branches() -> Any:
@@ -279,59 +257,3 @@ def test_an_output_that_is_one_number_for_all_rows_is_refused_by_name() -> None:
     made = model([helper.make_node("ReduceSum", ["x"], ["sum"], keepdims=0)], [value("x", ["n", 3])], [value("sum", [])], [])
     with pytest.raises(ConversionError, match=r"sum: an output without rows.*Leave that output out"):
         run_batched(open_session(made, Settings(), where="m"), {"x": np.ones((2, 3), np.float32)})
-
-
-def scaled(folder: Path) -> PackRequest:
-    """y = x * k, where k is one number for the whole request."""
-    graph = model([helper.make_node("Mul", ["x", "k"], ["y"])], [value("x", ["n", 3]), value("k", [])], [value("y", ["n", 3])], [])
-    (folder / "m.onnx").write_bytes(graph.SerializeToString())
-    return PackRequest(model=folder / "m.onnx", name="m", version="1.0.0", profiles=(here(),), out=folder / "out", measure_seconds=0.2)
-
-
-def test_an_input_of_one_number_is_measured_and_kept_as_it_is(tmp_path: Path) -> None:
-    packed = pack(scaled(tmp_path))
-    manifest = packed.manifests["any-cpu"]
-    assert [spec.shape for spec in manifest.inputs] == [("batch", 3), ()]
-    assert manifest.evaluation.measurement is not None
-
-
-def with_state(folder: Path) -> PackRequest:
-    """A step of a recurrent net, whose state [1, rows, 2] comes first and goes out again."""
-    nodes = [
-        helper.make_node("RNN", ["xs", "w", "r", "", "", "h"], ["", "next"], hidden_size=2),
-        helper.make_node("Unsqueeze", ["x", "axes"], ["xs"]),
-    ]
-    inputs, outputs = [value("h", [1, "s7", 2]), value("x", ["s7", 3])], [value("next", [1, "s7", 2])]
-    graph = model(nodes[::-1], inputs, outputs, [weights("w", 1, 2, 3), weights("r", 1, 2, 2), constant("axes", [0])])
-    (folder / "m.onnx").write_bytes(graph.SerializeToString())
-    return PackRequest(model=folder / "m.onnx", name="m", version="1.0.0", profiles=(here(),), out=folder / "out", measure_seconds=0.2)
-
-
-def test_a_state_whose_rows_are_not_first_has_as_many_as_the_other_inputs(tmp_path: Path) -> None:
-    manifest = pack(with_state(tmp_path)).manifests["any-cpu"]
-    assert [spec.shape for spec in manifest.inputs] == [(1, "batch", 2), ("batch", 3)]
-    assert manifest.evaluation.measurement is not None
-    assert manifest.evaluation.measurement.throughput_batch_size == 1
-
-
-@pytest.mark.parametrize(
-    ("made", "name", "found"), [(scaled, "k", "found one number for the whole request"), (with_state, "h", r"found \[1, 'batch', 2\]")]
-)
-def test_an_input_without_rows_can_not_be_evaluated_and_what_to_do_is_said(
-    tmp_path: Path, made: Callable[[Path], PackRequest], name: str, found: str
-) -> None:
-    write_npz(tmp_path / "d.npz", {"x": np.ones((5, 3), np.float32), name: np.ones(5, np.float32)})
-    with pytest.raises(DataError, match=rf"{name}: an input without rows .* {found}\. Make it a constant of the model"):
-        pack(dataclasses.replace(made(tmp_path), data=tmp_path / "d.npz", metric="cosine"))
-
-
-def test_a_selection_of_rows_can_not_be_evaluated_and_what_to_do_is_said(tmp_path: Path) -> None:
-    nodes = [helper.make_node("ReduceMax", ["x"], ["most"], axes=[1], keepdims=0), helper.make_node("Greater", ["most", "zero"], ["kept"])]
-    selects = model(
-        [*nodes, helper.make_node("Compress", ["x", "kept"], ["y"], axis=0)], [value("x", ["n", 3])], [value("y", ["k", 3])], [], opset=17
-    )
-    selects.graph.initializer.append(constant("zero", np.float32(0)))
-    (tmp_path / "selects.onnx").write_bytes(selects.SerializeToString())
-    np.savez(tmp_path / "d.npz", x=np.array([[1, 0, 0], [-1, -1, -1]], np.float32))
-    with pytest.raises(ConversionError, match=r"y: an output without rows: expected \[2, …\], found \[1, 3\].*can come after the graph"):
-        pack(dataclasses.replace(scaled(tmp_path), model=tmp_path / "selects.onnx", data=tmp_path / "d.npz", metric="cosine"))

@@ -34,6 +34,7 @@ def load_onnx(path: Path, options: LoadOptions) -> SourceModel:
     check_operators(model, where=str(path))
     _try_inference(model, path)
     _put_in_order(model, in_order(model.graph, where=str(path)))
+    _complete_shapes(model, path)
     try:
         if weights_bytes > options.place.inline_bytes:
             hoist_weights(model)
@@ -86,6 +87,24 @@ def _try_inference(model: Any, path: Path) -> None:
     if foreign:
         advice = f"Export it without operators whose types ONNX doesn't know ({', '.join(foreign[:_SHOWN])}), or report it to onnx."
         try_reading(detect.ONNX, path, expected="a graph whose shapes onnx can infer", advice=advice)
+
+
+def _complete_shapes(model: Any, path: Path) -> None:
+    """Inputs must say how many dimensions they have; outputs are given what can be inferred."""
+    given = {row.name for row in model.graph.initializer}
+    for row in model.graph.input:
+        if row.type.HasField("tensor_type") and not row.type.tensor_type.HasField("shape") and row.name not in given:
+            raise SourceModelError(
+                "an input without a shape",
+                where=f"{path}: {row.name}",
+                expected="its dimensions: a number for each fixed one, a name for each free one, the rows first",
+                advice="Export it with shapes, or set them with onnx.tools.update_model_dims.update_inputs_outputs_dims.",
+            )
+    bare = [row for row in model.graph.output if row.type.HasField("tensor_type") and not row.type.tensor_type.HasField("shape")]
+    if bare:
+        inferred = {row.name: row for row in graph.infer_shapes(model).graph.output}
+        for row in bare:
+            row.CopyFrom(inferred[row.name])
 
 
 def _put_in_order(model: Any, order: list[int]) -> None:

@@ -27,14 +27,14 @@ class Prediction:
 def read_prediction(outputs: Arrays) -> Prediction:
     """Find labels, scores and values among the outputs.
 
-    1. ``label`` and ``probabilities`` are what they are called.
+    1. ``label`` and ``probabilities`` are what they are called; without floats the first output of one value for each row is a label.
     2. Else the first float output is values. With several columns they may be scores whose largest is the class; with one, a class 1
        above 0.5 where all values lie within 0..1 (probabilities), above 0 otherwise (logits). With more axes (masks, sequences) it has no class.
     """
     floats = [value for value in outputs.values() if value.dtype.kind == "f"]
     scores = outputs.get("probabilities")
-    if "label" in outputs:  # 1
-        label = outputs["label"]
+    label = outputs.get("label", None if floats else next((value for value in outputs.values() if value.size == len(value)), None))
+    if label is not None:  # 1
         return Prediction(outputs=outputs, label=label.reshape(len(label), -1)[:, 0], scores=scores, value=None)
     if not floats:
         return Prediction(outputs=outputs, label=None, scores=None, value=None)

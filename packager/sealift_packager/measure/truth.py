@@ -35,7 +35,16 @@ def guess_metric(prediction: Prediction, target: Array) -> Metric:
     3. Several numbers for one class (or for a one-hot row): accuracy.
     """
     if prediction.value is None:  # 1
-        return METRICS["accuracy" if prediction.label is not None else "rmse"]
+        if prediction.label is None:
+            found = ", ".join(f"{name} of {value.dtype}" for name, value in prediction.outputs.items())
+            raise DataError(
+                "can't tell how to hold the model's answers against the target",
+                where="--target",
+                expected="numbers, or one label for each row",
+                found=found,
+                advice=_OWN,
+            )
+        return METRICS["accuracy"]
     width, wanted = prediction.value.shape[1], _width(target)
     if width > 1 and prediction.label is not None and (is_one_hot(target, width) or _class_problem(target, prediction) is None):  # 3
         return METRICS["accuracy"]

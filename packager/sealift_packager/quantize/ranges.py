@@ -78,7 +78,8 @@ def _watched(model: Any) -> Any:
 
 def _values(session: Any, names: list[str], requests: list[Arrays]) -> Iterable[tuple[int, str, Array]]:
     for number, request in enumerate(requests):
-        tensors = {**dict(zip(names, session.run(names, dict(request)), strict=True)), **request}
+        answers = session.run(names, dict(request)) if names else []  # no names would be all
+        tensors = {**dict(zip(names, answers, strict=True)), **request}
         for name, values in tensors.items():
             if values.dtype == np.float32 and values.size:
                 finite = values[np.isfinite(values)]
