@@ -12,7 +12,15 @@ from sealift_packager.convert.bins import shape_of_bins, write_bins
 from sealift_packager.convert.imputer import shape_of_imputer, write_imputer
 from sealift_packager.convert.inner_trees import shape_of_trees, write_trees
 from sealift_packager.convert.k_means import shape_of_k_means, write_k_means
+from sealift_packager.convert.linear import shape_of_discriminant, shape_of_one_class, write_discriminant, write_one_class
+from sealift_packager.convert.neighbors import (
+    shape_of_neighbors_classifier,
+    shape_of_neighbors_regressor,
+    write_neighbors_classifier,
+    write_neighbors_regressor,
+)
 from sealift_packager.convert.one_hot import shape_of_one_hot, write_one_hot
+from sealift_packager.convert.reshaped import shape_of_perceptron, write_perceptron
 from sealift_packager.convert.text import shape_of_vectorizer, shape_of_weights, write_vectorizer, write_weights
 from sealift_packager.convert.transformed import (
     shape_of_function_transformer,
@@ -30,8 +38,13 @@ OWN: Final[dict[str, Pair]] = {
     "FunctionTransformer": (write_function_transformer, shape_of_function_transformer),
     "KBinsDiscretizer": (write_bins, shape_of_bins),
     "KMeans": (write_k_means, shape_of_k_means),
+    "KNeighborsClassifier": (write_neighbors_classifier, shape_of_neighbors_classifier),
+    "KNeighborsRegressor": (write_neighbors_regressor, shape_of_neighbors_regressor),
+    "LinearDiscriminantAnalysis": (write_discriminant, shape_of_discriminant),
+    "MLPRegressor": (write_perceptron, shape_of_perceptron),
     "MiniBatchKMeans": (write_k_means, shape_of_k_means),
     "OneHotEncoder": (write_one_hot, shape_of_one_hot),
+    "SGDOneClassSVM": (write_one_class, shape_of_one_class),
     "SimpleImputer": (write_imputer, shape_of_imputer),
     "TfidfTransformer": (write_weights, shape_of_weights),
     "TransformedTargetRegressor": (write_target_regressor, shape_of_target_regressor),
