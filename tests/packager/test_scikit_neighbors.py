@@ -11,7 +11,7 @@ import pytest
 from sklearn.datasets import load_digits, load_iris, load_wine
 from sklearn.ensemble import VotingClassifier
 from sklearn.linear_model import LogisticRegression
-from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor, RadiusNeighborsClassifier, RadiusNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
@@ -65,16 +65,49 @@ def test_rows_far_from_zero_have_their_neighbours_still(tmp_path: Path) -> None:
 
 
 def test_sparse_training_rows_are_written_out(tmp_path: Path) -> None:
-    rows = load_digits().data[:300].astype(np.float32)
+    rows = load_digits().data[:300, 10:13].astype(np.float32)
     sparse = OneHotEncoder(categories=[range(17)] * rows.shape[1])
     model = make_pipeline(sparse, KNeighborsClassifier(weights="distance")).fit(rows[:200], load_digits().target[:200])
-    assert proved(model, rows[200:], tmp_path) >= 4
+    assert proved(model, rows[200:], tmp_path) >= 3
 
 
 def test_a_vote_with_neighbours_answers_like_its_source(tmp_path: Path) -> None:
     parts = [("near", KNeighborsClassifier(weights="distance")), ("line", LogisticRegression(max_iter=200))]
     model = make_pipeline(StandardScaler(), VotingClassifier(parts, voting="soft")).fit(*WINE)
     assert proved(model, WINE[0], tmp_path) >= 7
+
+
+@pytest.mark.parametrize("outlier", ["barolo", "none"])
+@pytest.mark.parametrize("weights", WEIGHTS)
+@pytest.mark.parametrize("metric", [{}, {"p": 1}, {"metric": "cosine"}], ids=str)
+def test_classifiers_by_a_radius_have_outliers_too(metric: dict[str, Any], weights: str, outlier: str, tmp_path: Path) -> None:
+    rows = WINE[0].astype(np.float32)
+    names = np.array(["barolo", "grignolino", "barbera"])[WINE[1]]
+    radius = 0.1 if "metric" in metric else 2.0
+    model = make_pipeline(StandardScaler(), RadiusNeighborsClassifier(radius, weights=weights, outlier_label=outlier, **metric))
+    assert proved(model.fit(rows[::2], names[::2]), rows, tmp_path) >= 7
+    labels = loaded(model, tmp_path).predict({"features": rows})["label"]
+    assert outlier in labels
+    assert "barbera" in labels
+
+
+@pytest.mark.parametrize("weights", WEIGHTS)
+def test_regressors_by_a_radius_have_no_number_where_nobody_is_near(weights: str, tmp_path: Path) -> None:
+    rows = WINE[0].astype(np.float32)
+    model = make_pipeline(StandardScaler(), RadiusNeighborsRegressor(2.0, weights=weights)).fit(rows[::2], rows[::2, :2])
+    assert proved(model, rows, tmp_path) >= 7
+    assert np.isnan(loaded(model, tmp_path).predict({"features": rows})["prediction"]).any()
+
+
+def test_a_classifier_that_refuses_rows_without_neighbours_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConversionError, match="RadiusNeighborsClassifier: rows without neighbours have no label.*outlier_label"):
+        convert_model(loaded(RadiusNeighborsClassifier(100.0).fit(*WINE), tmp_path))
+
+
+def test_a_neighbour_on_the_radius_is_one_by_chance(tmp_path: Path) -> None:
+    source = loaded(RadiusNeighborsRegressor(1.0).fit([[0.0], [9.0]], [1.0, 2.0]), tmp_path)
+    assert source.arbitrary is not None
+    assert source.arbitrary({"features": np.array([[1.0], [0.9], [10.0], [4.0]], np.float32)}).tolist() == [True, False, True, False]
 
 
 def test_rows_with_equally_far_neighbours_prove_nothing_and_refuse_nothing(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from sealift_packager.convert.neighbors import (
     write_neighbors_regressor,
 )
 from sealift_packager.convert.one_hot import shape_of_one_hot, write_one_hot
+from sealift_packager.convert.radius import write_radius_classifier, write_radius_regressor
 from sealift_packager.convert.reshaped import shape_of_perceptron, write_perceptron
 from sealift_packager.convert.text import shape_of_vectorizer, shape_of_weights, write_vectorizer, write_weights
 from sealift_packager.convert.transformed import (
@@ -44,6 +45,8 @@ OWN: Final[dict[str, Pair]] = {
     "MLPRegressor": (write_perceptron, shape_of_perceptron),
     "MiniBatchKMeans": (write_k_means, shape_of_k_means),
     "OneHotEncoder": (write_one_hot, shape_of_one_hot),
+    "RadiusNeighborsClassifier": (write_radius_classifier, shape_of_neighbors_classifier),
+    "RadiusNeighborsRegressor": (write_radius_regressor, shape_of_neighbors_regressor),
     "SGDOneClassSVM": (write_one_class, shape_of_one_class),
     "SimpleImputer": (write_imputer, shape_of_imputer),
     "TfidfTransformer": (write_weights, shape_of_weights),

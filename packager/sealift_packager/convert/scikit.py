@@ -34,6 +34,8 @@ _STEPPED: Final = frozenset(
         "KNeighborsRegressor",
         "MiniBatchKMeans",
         "QuantileTransformer",
+        "RadiusNeighborsClassifier",
+        "RadiusNeighborsRegressor",
     )
 )
 
