@@ -11,15 +11,20 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_breast_cancer, load_wine
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.ensemble import BaggingClassifier, RandomForestClassifier, StackingClassifier, VotingClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClassifier, SGDClassifier, SGDOneClassSVM
+from sklearn.metrics import f1_score, make_scorer
+from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
 from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
 from sklearn.naive_bayes import BernoulliNB
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Binarizer, MinMaxScaler, StandardScaler
 from sklearn.svm import SVC, LinearSVC, NuSVC
 
 from sealift_packager.convert.registry import convert_model
+from sealift_packager.errors import ConversionError
 from sealift_packager.load.registry import load_model
 from sealift_packager.parity.check import check_parity
 from sealift_packager.session import Settings, open_session, run_session
@@ -45,6 +50,8 @@ def proved(model: Any, data: tuple[Any, Any], folder: Path) -> tuple[tuple[Any, 
     return tuple(spec.shape for spec in converted.outputs)
 
 
+FOREST = RandomForestClassifier(5, random_state=0)
+MEMBERS = [("vectors", SVC()), ("line", LinearSVC(random_state=0)), ("near", KNeighborsClassifier())]
 CLASSIFIERS: Final[dict[str, Any]] = {
     "one against the rest, by support vectors": OneVsRestClassifier(SVC()),
     "one against the rest, by nu": OneVsRestClassifier(NuSVC(nu=0.1)),
@@ -56,6 +63,13 @@ CLASSIFIERS: Final[dict[str, Any]] = {
     "one against the rest, by pipelines": OneVsRestClassifier(make_pipeline(MinMaxScaler(), SVC())),
     "one against the rest, by pipelines of lines": OneVsRestClassifier(make_pipeline(MinMaxScaler(), LinearSVC(random_state=0))),
     "a linear discriminant": LinearDiscriminantAnalysis(),
+    "a hard vote": VotingClassifier(MEMBERS, weights=[1, 3, 1.5]),
+    "a hard vote of pipelines": VotingClassifier([("a", make_pipeline(MinMaxScaler(), SVC())), ("b", RidgeClassifier()), ("c", FOREST)]),
+    "a stack on scores": StackingClassifier(MEMBERS, cv=2),
+    "a stack on scores, and its rows": StackingClassifier([("a", make_pipeline(MinMaxScaler(), SVC())), ("b", FOREST)], passthrough=True, cv=2),
+    "a stack that ends in scores": StackingClassifier([("a", SVC()), ("b", FOREST)], final_estimator=LinearSVC(random_state=0), cv=2),
+    "a bag of support vectors": BaggingClassifier(SVC(), 3, random_state=0),
+    "a bag of lines on some columns": BaggingClassifier(LinearSVC(random_state=0), 3, max_features=0.5, random_state=0),
     "bits": BernoulliNB(binarize=0.25),
     "bits of a step": make_pipeline(Binarizer(threshold=0.25), LogisticRegression()),
 }
@@ -65,6 +79,25 @@ CLASSIFIERS: Final[dict[str, Any]] = {
 @pytest.mark.parametrize("name", CLASSIFIERS)
 def test_classifiers_answer_like_their_source(name: str, data: str, tmp_path: Path) -> None:
     assert proved(scaled(CLASSIFIERS[name]), SETS[data], tmp_path)[0] == ("batch",)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        TunedThresholdClassifierCV(LogisticRegression(), cv=3),
+        TunedThresholdClassifierCV(FOREST, cv=3, scoring=make_scorer(f1_score, pos_label="benign")),
+        FixedThresholdClassifier(LogisticRegression()),
+        FixedThresholdClassifier(LogisticRegression(), threshold=0.3, pos_label="benign"),
+    ],
+    ids=["tuned", "tuned for the first class", "fixed", "fixed for the first class"],
+)
+def test_a_threshold_of_ones_own_decides(model: Any, tmp_path: Path) -> None:
+    assert proved(scaled(model), SETS["two classes"], tmp_path) == (("batch",), ("batch", 2))
+
+
+def test_a_threshold_of_scores_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConversionError, match="FixedThresholdClassifier: a threshold of scores.*response_method='predict_proba'"):
+        proved(FixedThresholdClassifier(SVC()), SETS["two classes"], tmp_path)
 
 
 def test_linear_discriminants_one_against_one_are_asked_for_their_scores(tmp_path: Path) -> None:

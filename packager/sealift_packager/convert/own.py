@@ -13,6 +13,7 @@ from sealift_packager.convert.imputer import shape_of_imputer, write_imputer
 from sealift_packager.convert.inner_trees import shape_of_trees, write_trees
 from sealift_packager.convert.k_means import shape_of_k_means, write_k_means
 from sealift_packager.convert.linear import shape_of_discriminant, shape_of_one_class, write_discriminant, write_one_class
+from sealift_packager.convert.members import shape_of_members, write_bag, write_stack, write_threshold, write_vote
 from sealift_packager.convert.neighbors import (
     shape_of_neighbors_classifier,
     shape_of_neighbors_regressor,
@@ -36,6 +37,8 @@ from sealift_packager.trees.within import fitted_parts, is_trees
 Pair = tuple[Callable[..., None], Callable[..., None]]
 
 OWN: Final[dict[str, Pair]] = {
+    "BaggingClassifier": (write_bag, shape_of_members),
+    "FixedThresholdClassifier": (write_threshold, shape_of_members),
     "FunctionTransformer": (write_function_transformer, shape_of_function_transformer),
     "KBinsDiscretizer": (write_bins, shape_of_bins),
     "KMeans": (write_k_means, shape_of_k_means),
@@ -49,8 +52,11 @@ OWN: Final[dict[str, Pair]] = {
     "RadiusNeighborsRegressor": (write_radius_regressor, shape_of_neighbors_regressor),
     "SGDOneClassSVM": (write_one_class, shape_of_one_class),
     "SimpleImputer": (write_imputer, shape_of_imputer),
+    "StackingClassifier": (write_stack, shape_of_members),
     "TfidfTransformer": (write_weights, shape_of_weights),
     "TransformedTargetRegressor": (write_target_regressor, shape_of_target_regressor),
+    "TunedThresholdClassifierCV": (write_threshold, shape_of_members),
+    "VotingClassifier": (write_vote, shape_of_members),
 }
 #: These have text alone to tell what they give, which is no float32 or float64.
 _OF_TEXT: Final = ("CountVectorizer", "TfidfVectorizer")

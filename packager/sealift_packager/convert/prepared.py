@@ -16,18 +16,20 @@ def prepared(model: Any, *, by_name: bool) -> Any:
 
     - Missing text is ``""``: a tensor of text has no NaN. (`load.scikit` asks the source with NaN for it.)
     - A column transformer's columns are numbers, unless the graph has an input for each (``by_name``).
-    - A LinearSVC among those of one against the rest is a LogisticRegression of the same line: of its scores skl2onnx makes no columns.
+    - A LinearSVC in one against the rest or in a stack is a LogisticRegression of the same line: of its scores skl2onnx makes no columns.
     - A vote's ``flatten_transform`` is off: it concerns ``transform`` alone, which is not converted.
     """
-    concerned = {"OneVsRestClassifier", "VotingClassifier"} | (set() if by_name else {"ColumnTransformer"})
+    concerned = {"OneVsRestClassifier", "StackingClassifier", "VotingClassifier"} | (set() if by_name else {"ColumnTransformer"})
     if concerned.isdisjoint(type(part).__name__ for part in fitted_parts(model)) and not knows_missing_text(model):
         return model
     result = copy.deepcopy(model)
     for part in fitted_parts(result):
         if type(part).__name__ == "VotingClassifier":
             part.flatten_transform = False
-        if type(part).__name__ == "OneVsRestClassifier":
+        if type(part).__name__ in ("OneVsRestClassifier", "StackingClassifier"):
             part.estimators_ = [_with_columns(row) for row in part.estimators_]
+        if type(part).__name__ == "StackingClassifier":
+            part.final_estimator_ = _with_columns(part.final_estimator_)
         if type(part).__name__ == "ColumnTransformer" and not by_name:
             part.transformers_ = [(name, step, _numbered(part, name, columns)) for name, step, columns in part.transformers_]
         if fills_text(part):

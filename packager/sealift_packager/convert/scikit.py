@@ -115,6 +115,8 @@ def _options(model: Any, outputs: Sequence[str]) -> dict[Any, Any] | None:
         return {
             id(part): {"raw_scores": True} for part in (final, *inner) if library_of(part) == "sklearn" and not type(part).__name__.startswith("_")
         }
+    if type(final).__name__ == "FixedThresholdClassifier":  # skl2onnx knows no options of it
+        return None
     if "probabilities" in outputs and hasattr(final, "classes_") and library_of(final) == "sklearn":
         return {"zipmap": False}
     return None
