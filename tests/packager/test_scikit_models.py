@@ -9,9 +9,16 @@ from typing import Any, Final
 import joblib
 import numpy as np
 import pytest
-from sklearn.datasets import load_breast_cancer, load_wine
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-from sklearn.ensemble import BaggingClassifier, RandomForestClassifier, StackingClassifier, VotingClassifier
+from sklearn.ensemble import (
+    AdaBoostRegressor,
+    BaggingClassifier,
+    BaggingRegressor,
+    RandomForestClassifier,
+    StackingClassifier,
+    VotingClassifier,
+)
 from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClassifier, SGDClassifier, SGDOneClassSVM
 from sklearn.metrics import f1_score, make_scorer
 from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
@@ -22,6 +29,7 @@ from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Binarizer, MinMaxScaler, StandardScaler
 from sklearn.svm import SVC, LinearSVC, NuSVC
+from sklearn.tree import DecisionTreeRegressor
 
 from sealift_packager.convert.registry import convert_model
 from sealift_packager.errors import ConversionError
@@ -108,6 +116,17 @@ def test_linear_discriminants_one_against_one_are_asked_for_their_scores(tmp_pat
 def test_a_perceptron_has_a_column_for_each_target(targets: int, tmp_path: Path) -> None:
     data = WINE[0], WINE[0][:, 0] if targets == 1 else WINE[0][:, :targets]
     assert proved(scaled(MLPRegressor(hidden_layer_sizes=(5,), max_iter=20, random_state=0)), data, tmp_path) == (("batch", targets),)
+
+
+def test_the_weighted_median_of_trees_behind_a_scaler_is_exact(tmp_path: Path) -> None:
+    assert proved(scaled(AdaBoostRegressor(random_state=0)), load_diabetes(return_X_y=True), tmp_path) == (("batch", 1),)
+
+
+@pytest.mark.parametrize("member", [DecisionTreeRegressor(random_state=0), LinearRegression()], ids=["trees", "lines"])
+def test_a_bag_of_regressors_has_a_column_for_each_target(member: Any, tmp_path: Path) -> None:
+    rows, target = load_diabetes(return_X_y=True)
+    model = BaggingRegressor(member, 3, max_features=0.5, random_state=0)
+    assert proved(scaled(model), (rows, np.column_stack([target, rows[:, 0]])), tmp_path) == (("batch", 2),)
 
 
 def test_a_linear_one_class_machine_has_a_score_for_each_row(tmp_path: Path) -> None:

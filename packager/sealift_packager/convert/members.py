@@ -17,7 +17,7 @@ def write_vote(scope: Any, operator: Any, container: Any) -> None:
     """skl2onnx's converter of a VotingClassifier; a hard vote counts the members' labels, not their best probabilities."""
     model = operator.raw_operator
     if model.voting != "hard":
-        _as_ever(scope, operator, container)
+        leave_to_skl2onnx(scope, operator, container)
         return
     labels = [_ask(scope, container, member, operator.inputs)[0] for member in model.estimators_]
     weights = model._weights_not_none  # noqa: SLF001
@@ -28,16 +28,12 @@ def write_bag(scope: Any, operator: Any, container: Any) -> None:
     """skl2onnx's converter of a BaggingClassifier; members without probabilities vote, each row for itself."""
     model = operator.raw_operator
     if hasattr(model.estimators_[0], "predict_proba"):
-        _as_ever(scope, operator, container)
+        leave_to_skl2onnx(scope, operator, container)
         return
     labels = []
     for member, columns in zip(model.estimators_, model.estimators_features_, strict=True):
-        part = scope.declare_local_variable("bag_columns", operator.inputs[0].type.__class__([None, len(columns)]))
-        index = scope.get_unique_variable_name("bag_index")
-        container.add_initializer(index, TensorProto.INT64, [len(columns)], [int(column) for column in columns])
-        name = scope.get_unique_operator_name("bag_gather")
-        container.add_node("Gather", [operator.inputs[0].full_name, index], [part.full_name], name=name, axis=1)
-        labels.append(_ask(scope, container, member, [part])[0])
+        part = chosen_columns(scope, operator, container, columns)
+        labels.append(_ask(scope, container, member, part)[0])
     _count(scope, operator, container, labels, np.ones(len(labels)))
 
 
@@ -46,7 +42,7 @@ def write_stack(scope: Any, operator: Any, container: Any) -> None:
     model = operator.raw_operator
     methods = set(model.stack_method_)
     if "decision_function" not in methods or not methods <= {"decision_function", "predict_proba"}:
-        _as_ever(scope, operator, container)
+        leave_to_skl2onnx(scope, operator, container)
         return
     writer = NodeWriter(scope.get_unique_operator_name("stack"))
     kind = operator.inputs[0].type.to_onnx_type().tensor_type.elem_type
@@ -91,10 +87,32 @@ def shape_of_members(operator: Any) -> None:
     operator.outputs[1].type = operator.inputs[0].type.__class__([None, len(classes)])
 
 
-def _as_ever(scope: Any, operator: Any, container: Any) -> None:
+def leave_to_skl2onnx(scope: Any, operator: Any, container: Any) -> None:
+    """Convert as skl2onnx does by itself."""
     from skl2onnx.common._registration import get_converter
 
     get_converter(operator.type)(scope, operator, container)
+
+
+def chosen_columns(scope: Any, operator: Any, container: Any, columns: Sequence[int]) -> list[Any]:
+    """The operator's rows, of them these columns."""
+    part = scope.declare_local_variable("bag_columns", operator.inputs[0].type.__class__([None, len(columns)]))
+    index = scope.get_unique_variable_name("bag_index")
+    container.add_initializer(index, TensorProto.INT64, [len(columns)], [int(column) for column in columns])
+    name = scope.get_unique_operator_name("bag_gather")
+    container.add_node("Gather", [operator.inputs[0].full_name, index], [part.full_name], name=name, axis=1)
+    return [part]
+
+
+def ask_regressor(scope: Any, model: Any, inputs: Sequence[Any]) -> str:
+    """What a regressor within another predicts."""
+    from skl2onnx._supported_operators import sklearn_operator_name_map
+
+    inner = scope.declare_local_operator(sklearn_operator_name_map[type(model)], model)
+    inner.inputs.extend(inputs)
+    value = scope.declare_local_variable("member_prediction", inputs[0].type.__class__())
+    inner.outputs.append(value)
+    return str(value.full_name)
 
 
 def _ask(scope: Any, container: Any, model: Any, inputs: Sequence[Any], *, scores: bool = False) -> tuple[str, str]:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from sealift_packager.convert.averages import shape_of_mean, shape_of_median, write_mean, write_median
 from sealift_packager.convert.bins import shape_of_bins, write_bins
 from sealift_packager.convert.imputer import shape_of_imputer, write_imputer
 from sealift_packager.convert.inner_trees import shape_of_trees, write_trees
@@ -37,7 +38,9 @@ from sealift_packager.trees.within import fitted_parts, is_trees
 Pair = tuple[Callable[..., None], Callable[..., None]]
 
 OWN: Final[dict[str, Pair]] = {
+    "AdaBoostRegressor": (write_median, shape_of_median),
     "BaggingClassifier": (write_bag, shape_of_members),
+    "BaggingRegressor": (write_mean, shape_of_mean),
     "FixedThresholdClassifier": (write_threshold, shape_of_members),
     "FunctionTransformer": (write_function_transformer, shape_of_function_transformer),
     "KBinsDiscretizer": (write_bins, shape_of_bins),
