@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits, load_iris, load_wine
 from sklearn.ensemble import VotingClassifier
+from sklearn.impute import KNNImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor, RadiusNeighborsClassifier, RadiusNeighborsRegressor
 from sklearn.pipeline import make_pipeline
@@ -161,3 +162,46 @@ def halves(distances: Array) -> Array:
 def test_what_has_no_form_is_refused_by_name(options: dict[str, Any], message: str, tmp_path: Path) -> None:
     with pytest.raises(ConversionError, match=message):
         convert_model(loaded(KNeighborsClassifier(**options).fit(*WINE), tmp_path))
+
+
+IMPUTERS: tuple[dict[str, Any], ...] = ({}, {"weights": "distance"}, {"add_indicator": True}, {"n_neighbors": 1}, {"keep_empty_features": True})
+
+
+def with_gaps(share: float) -> Array:
+    """Of rows that are new, one that is empty; of the others, an empty column."""
+    rows: Array = WINE[0].astype(np.float32)
+    rows[np.random.default_rng(0).uniform(size=rows.shape) < share] = np.nan
+    rows[3], rows[::2, 4] = np.nan, np.nan
+    return rows
+
+
+@pytest.mark.parametrize("options", IMPUTERS, ids=str)
+def test_gaps_are_filled_by_neighbours_with_gaps_of_their_own(options: dict[str, Any], tmp_path: Path) -> None:
+    rows = with_gaps(0.15)
+    model = make_pipeline(KNNImputer(**options), StandardScaler(), LogisticRegression()).fit(rows[::2], WINE[1][::2])
+    assert proved(model, rows, tmp_path) >= 7
+
+
+def test_a_number_may_stand_for_a_gap_that_neighbours_fill(tmp_path: Path) -> None:
+    rows = np.nan_to_num(with_gaps(0.15), nan=-1)
+    model = make_pipeline(KNNImputer(missing_values=-1), LogisticRegression(max_iter=3000)).fit(rows[::2], WINE[1][::2])
+    assert proved(model, rows, tmp_path) >= 6
+
+
+def test_a_gap_that_equally_far_neighbours_fill_is_filled_by_chance(tmp_path: Path) -> None:
+    known = np.array([[0.0, 1.0], [1.0, 2.0], [5.0, 3.0]])
+    source = loaded(make_pipeline(KNNImputer(n_neighbors=1), KNeighborsRegressor(1)).fit(known, [1.0, 2.0, 3.0]), tmp_path)
+    assert source.arbitrary is not None
+    rows = np.array([[0.5, np.nan], [0.4, np.nan], [0.1, 1.1]], np.float32)
+    assert source.arbitrary({"features": rows}).tolist() == [True, False, False]
+
+
+def test_an_imputer_with_a_metric_of_ones_own_is_refused(tmp_path: Path) -> None:
+    model = make_pipeline(KNNImputer(metric=flat), LogisticRegression(max_iter=9000)).fit(WINE[0], WINE[1])
+    with pytest.raises(ConversionError, match="KNNImputer: an option that has no ONNX form.*'nan_euclidean'"):
+        convert_model(loaded(model, tmp_path))
+
+
+def flat(one: Array, other: Array, missing_values: float) -> float:
+    """A metric of one's own."""
+    return float(np.nansum(np.abs(one - other)))

@@ -106,7 +106,7 @@ def _minkowski(writer: NodeWriter, model: Any, rows: str) -> str:
 
 def inverse(writer: NodeWriter, distances: str) -> str:
     """The weights that belong to distances, one through each; where some of a row are 0, those alone count."""
-    zero = writer.add("Equal", distances, writer.constant("zero", np.float64(0)))
+    zero = writer.add("Equal", distances, writer.constant(f"{distances}_zero", np.float64(0)))
     mask = writer.add("Cast", zero, to=TensorProto.DOUBLE)
     some = writer.add("Cast", writer.add("ReduceMax", mask, _axis(writer, 1), keepdims=1), to=TensorProto.BOOL)
     return writer.add("Where", some, mask, writer.add("Reciprocal", distances))

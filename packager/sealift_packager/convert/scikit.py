@@ -30,6 +30,7 @@ _STEPPED: Final = frozenset(
         "Binarizer",
         "KBinsDiscretizer",
         "KMeans",
+        "KNNImputer",
         "KNeighborsClassifier",
         "KNeighborsRegressor",
         "MiniBatchKMeans",
