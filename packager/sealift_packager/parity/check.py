@@ -76,7 +76,7 @@ def prove_parity(source: SourceModel, converted: Converted, holdout: Arrays | No
                 where="model.onnx",
                 expected=f"what {source.framework} gives",
                 found="; ".join(map(str, differences)),
-                advice=_advice(source, inputs),
+                advice=_advice(source, _chosen(inputs, certain)),
             )
         agreed += 1
     agreed += _thresholds(source, converted, holdout, seed)
