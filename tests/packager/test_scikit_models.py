@@ -9,7 +9,9 @@ from typing import Any, Final
 import joblib
 import numpy as np
 import pytest
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
+from sklearn.decomposition import PCA, FactorAnalysis, FastICA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import (
     AdaBoostRegressor,
@@ -26,7 +28,7 @@ from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
 from sklearn.naive_bayes import BernoulliNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPRegressor
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import Binarizer, MinMaxScaler, StandardScaler
 from sklearn.svm import SVC, LinearSVC, NuSVC
 from sklearn.tree import DecisionTreeRegressor
@@ -78,6 +80,13 @@ CLASSIFIERS: Final[dict[str, Any]] = {
     "a stack that ends in scores": StackingClassifier([("a", SVC()), ("b", FOREST)], final_estimator=LinearSVC(random_state=0), cv=2),
     "a bag of support vectors": BaggingClassifier(SVC(), 3, random_state=0),
     "a bag of lines on some columns": BaggingClassifier(LinearSVC(random_state=0), 3, max_features=0.5, random_state=0),
+    "a bag of pipelines of lines": BaggingClassifier(make_pipeline(MinMaxScaler(), LinearSVC(random_state=0)), 3, random_state=0),
+    "a calibrated pipeline of lines": CalibratedClassifierCV(make_pipeline(MinMaxScaler(), LinearSVC(random_state=0)), cv=2),
+    "a discriminant as a step": make_pipeline(LinearDiscriminantAnalysis(), KNeighborsClassifier()),
+    "a discriminant by eigenvalues as a step": make_pipeline(LinearDiscriminantAnalysis(solver="eigen"), KNeighborsClassifier()),
+    "a discriminant in a union": make_pipeline(make_union(LinearDiscriminantAnalysis(), PCA(2)), LogisticRegression()),
+    "independent components": make_pipeline(FastICA(3, random_state=0), LogisticRegression()),
+    "factors": make_pipeline(FactorAnalysis(3, random_state=0), LogisticRegression()),
     "bits": BernoulliNB(binarize=0.25),
     "bits of a step": make_pipeline(Binarizer(threshold=0.25), LogisticRegression()),
 }

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from sklearn.cluster import KMeans
 from sklearn.datasets import load_wine
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
@@ -60,6 +61,11 @@ def test_the_first_step_that_differs_is_named(kind: str, step: str, tmp_path: Pa
 def test_where_all_before_agree_it_is_the_last_step(tmp_path: Path) -> None:
     source = loaded(make_pipeline(*WHOLE).fit(ROWS, TARGET), tmp_path)
     assert "Step 'logisticregression' (LogisticRegression) is converted otherwise" in advice_on(source, REQUEST)
+
+
+def test_a_step_that_could_classify_is_asked_for_what_it_transforms(tmp_path: Path) -> None:
+    source = loaded(make_pipeline(LinearDiscriminantAnalysis(), LogisticRegression()).fit(ROWS, TARGET), tmp_path)
+    assert "Step 'logisticregression'" in advice_on(source, REQUEST)
 
 
 def test_the_steps_of_a_pipeline_of_text_can_be_asked(tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def _convert(source: SourceModel, *, double: bool) -> Any:
         import skl2onnx
     except ImportError as error:
         raise ConversionError("skl2onnx is not installed", where="scikit-learn model", advice="pip install 'sealift-packager[sklearn]'") from error
-    native = prepared(source.native, by_name=len(source.inputs) > 1)
+    native = prepared(source.native, by_name=len(source.inputs) > 1, transforms=source.outputs == ("values",))
     converters, shapes = own_converters(native, double=double)
     try:
         with quiet():
@@ -109,18 +109,17 @@ def _convert(source: SourceModel, *, double: bool) -> Any:
 def _options(model: Any, outputs: Sequence[str]) -> dict[Any, Any] | None:
     """What skl2onnx is to do otherwise than it does by itself, by estimator."""
     final = model.steps[-1][1] if hasattr(model, "steps") else model
-    if type(final).__name__ == "LinearSVC":  # without this skl2onnx asks its converter for an option that it doesn't have
-        return {id(final): {"raw_scores": True}}
-    if type(final).__name__ == "OneVsRestClassifier" and "probabilities" not in outputs and hasattr(final, "decision_function"):
+    kind, found = type(final).__name__, dict[Any, Any]()
+    if kind == "LinearSVC":  # without this skl2onnx asks its converter for an option that it doesn't have
+        found[id(final)] = {"raw_scores": True}
+    elif kind == "OneVsRestClassifier" and "probabilities" not in outputs and hasattr(final, "decision_function"):
         inner = [part.steps[-1][1] if hasattr(part, "steps") else part for part in final.estimators_]
-        return {
-            id(part): {"raw_scores": True} for part in (final, *inner) if library_of(part) == "sklearn" and not type(part).__name__.startswith("_")
-        }
-    if type(final).__name__ == "FixedThresholdClassifier":  # skl2onnx knows no options of it
-        return None
-    if "probabilities" in outputs and hasattr(final, "classes_") and library_of(final) == "sklearn":
-        return {"zipmap": False}
-    return None
+        scored = [part for part in (final, *inner) if library_of(part) == "sklearn" and not type(part).__name__.startswith("_")]
+        found |= {id(part): {"raw_scores": True} for part in scored}
+    elif kind == "StackingClassifier" or ("probabilities" in outputs and hasattr(final, "classes_") and library_of(final) == "sklearn"):
+        found |= {} if kind == "FixedThresholdClassifier" else {id(final): {"zipmap": False}}  # which skl2onnx knows no options of
+    inside = [part for part in fitted_parts(model) if type(part).__name__ == "RidgeClassifier" and part is not final]
+    return found | {id(part): {"raw_scores": True} for part in inside} or None  # of two classes a column for each
 
 
 def _culprit(model: Any, error: Exception) -> str:
