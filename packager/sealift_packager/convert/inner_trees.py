@@ -7,6 +7,7 @@ from typing import Any
 import onnx
 
 from sealift_packager.convert import graph
+from sealift_packager.convert.labels import label_type
 from sealift_packager.convert.nodes import ML_OPSET
 from sealift_packager.convert.trees import ensemble_nodes
 from sealift_packager.errors import ConversionError
@@ -27,17 +28,23 @@ def write_trees(scope: Any, operator: Any, container: Any) -> None:
         narrowed = f"{prefix}_rows"
         container.nodes.append(onnx.helper.make_node("Cast", [rows], [narrowed], name=f"{prefix}_cast", to=onnx.TensorProto.FLOAT))
         rows = narrowed
-    raw = container.has_options(operator.raw_operator, "raw_scores") and scope.get_options(operator.raw_operator, {"raw_scores": False}, fail=False)
-    scores = bool(raw and raw["raw_scores"])
+    scores = wants_scores(scope, operator, container)
     nodes, initializers = ensemble_nodes(ensemble, rows, names, prefix=prefix, double=double, scores=scores)
     container.nodes.extend(nodes)
     container.initializers.extend(initializers)
     container.node_domain_version_pair_sets.update({("", graph.TARGET_OPSET), ("ai.onnx.ml", ML_OPSET)})
 
 
+def wants_scores(scope: Any, operator: Any, container: Any) -> bool:
+    """Whether what is around a classifier asks for its scores in the place of its probabilities."""
+    model = operator.raw_operator
+    found = container.has_options(model, "raw_scores") and scope.get_options(model, {"raw_scores": False}, fail=False)
+    return bool(found and found["raw_scores"])
+
+
 def shape_of_trees(operator: Any) -> None:
     """skl2onnx's shape calculator of trees."""
-    from skl2onnx.common.data_types import FloatTensorType, Int64TensorType, StringTensorType
+    from skl2onnx.common.data_types import FloatTensorType, Int64TensorType
 
     ensemble = read_estimator(operator.raw_operator)
     if ensemble is None:
@@ -48,5 +55,5 @@ def shape_of_trees(operator: Any) -> None:
     if ensemble.classes is None:
         operator.outputs[0].type = FloatTensorType([None, ensemble.outputs])
         return
-    operator.outputs[0].type = StringTensorType([None]) if ensemble.classes.dtype.kind in "UO" else Int64TensorType([None])
+    operator.outputs[0].type = label_type(ensemble.classes)
     operator.outputs[1].type = FloatTensorType([None, len(ensemble.classes)])

@@ -1,4 +1,4 @@
-"""Labels of every classifier as [batch]: skl2onnx gives those of some as [1, batch] or [batch, 1], and declares neither."""
+"""Labels of every classifier: text or int64 [batch]. skl2onnx gives those of some as [1, batch] or [batch, 1], and declares neither."""
 
 from __future__ import annotations
 
@@ -11,10 +11,24 @@ import onnx
 from sealift_packager.convert import graph
 from sealift_packager.data.synthetic import concrete_shape
 from sealift_packager.errors import ConversionError
+from sealift_packager.load.source import Array
 from sealift_packager.session import Settings, open_session, run_session
 from sealift_runtime.bundle.tensors import TensorSpec
 
 _ROWS: Final = 2
+
+
+def label_values(classes: Any) -> Array:
+    """A classifier's classes as its graph gives them."""
+    values = np.asarray(classes)
+    return values if values.dtype.kind in "UO" else values.astype(np.int64)
+
+
+def label_type(classes: Any) -> Any:
+    """skl2onnx's type of a label that is one of these."""
+    from skl2onnx.common.data_types import Int64TensorType, StringTensorType
+
+    return (StringTensorType if label_values(classes).dtype.kind in "UO" else Int64TensorType)([None])
 
 
 def flatten_label(model: Any, inputs: Sequence[TensorSpec]) -> Any:

@@ -6,13 +6,23 @@ import functools
 from collections.abc import Callable
 from typing import Any, Final
 
-import numpy as np
-
+from sealift_packager.convert.averages import shape_of_mean, shape_of_median, write_mean, write_median
 from sealift_packager.convert.bins import shape_of_bins, write_bins
 from sealift_packager.convert.imputer import shape_of_imputer, write_imputer
 from sealift_packager.convert.inner_trees import shape_of_trees, write_trees
 from sealift_packager.convert.k_means import shape_of_k_means, write_k_means
+from sealift_packager.convert.linear import shape_of_discriminant, shape_of_one_class, write_discriminant, write_one_class
+from sealift_packager.convert.members import shape_of_members, write_bag, write_stack, write_threshold, write_vote
+from sealift_packager.convert.neighbor_imputer import shape_of_neighbor_imputer, write_neighbor_imputer
+from sealift_packager.convert.neighbors import (
+    shape_of_neighbors_classifier,
+    shape_of_neighbors_regressor,
+    write_neighbors_classifier,
+    write_neighbors_regressor,
+)
 from sealift_packager.convert.one_hot import shape_of_one_hot, write_one_hot
+from sealift_packager.convert.radius import write_radius_classifier, write_radius_regressor
+from sealift_packager.convert.reshaped import shape_of_perceptron, write_perceptron
 from sealift_packager.convert.text import shape_of_vectorizer, shape_of_weights, write_vectorizer, write_weights
 from sealift_packager.convert.transformed import (
     shape_of_function_transformer,
@@ -20,21 +30,35 @@ from sealift_packager.convert.transformed import (
     write_function_transformer,
     write_target_regressor,
 )
-from sealift_packager.errors import ConversionError
 from sealift_packager.trees.from_estimator import read_estimator
 from sealift_packager.trees.within import fitted_parts, is_trees
 
 Pair = tuple[Callable[..., None], Callable[..., None]]
 
 OWN: Final[dict[str, Pair]] = {
+    "AdaBoostRegressor": (write_median, shape_of_median),
+    "BaggingClassifier": (write_bag, shape_of_members),
+    "BaggingRegressor": (write_mean, shape_of_mean),
+    "FixedThresholdClassifier": (write_threshold, shape_of_members),
     "FunctionTransformer": (write_function_transformer, shape_of_function_transformer),
     "KBinsDiscretizer": (write_bins, shape_of_bins),
     "KMeans": (write_k_means, shape_of_k_means),
+    "KNeighborsClassifier": (write_neighbors_classifier, shape_of_neighbors_classifier),
+    "KNeighborsRegressor": (write_neighbors_regressor, shape_of_neighbors_regressor),
+    "KNNImputer": (write_neighbor_imputer, shape_of_neighbor_imputer),
+    "LinearDiscriminantAnalysis": (write_discriminant, shape_of_discriminant),
+    "MLPRegressor": (write_perceptron, shape_of_perceptron),
     "MiniBatchKMeans": (write_k_means, shape_of_k_means),
     "OneHotEncoder": (write_one_hot, shape_of_one_hot),
+    "RadiusNeighborsClassifier": (write_radius_classifier, shape_of_neighbors_classifier),
+    "RadiusNeighborsRegressor": (write_radius_regressor, shape_of_neighbors_regressor),
+    "SGDOneClassSVM": (write_one_class, shape_of_one_class),
     "SimpleImputer": (write_imputer, shape_of_imputer),
+    "StackingClassifier": (write_stack, shape_of_members),
     "TfidfTransformer": (write_weights, shape_of_weights),
     "TransformedTargetRegressor": (write_target_regressor, shape_of_target_regressor),
+    "TunedThresholdClassifierCV": (write_threshold, shape_of_members),
+    "VotingClassifier": (write_vote, shape_of_members),
 }
 #: These have text alone to tell what they give, which is no float32 or float64.
 _OF_TEXT: Final = ("CountVectorizer", "TfidfVectorizer")
@@ -45,9 +69,6 @@ def own_converters(model: Any, *, double: bool) -> tuple[dict[type, Any], dict[t
     pairs: dict[type, Pair] = {}
     for part in fitted_parts(model):
         name = type(part).__name__
-        if name == "KNNImputer" and np.isnan(part._fit_X).any():  # noqa: SLF001
-            advice = "Use SimpleImputer, or impute before the model."
-            raise ConversionError("neighbours with gaps of their own have no ONNX form", where=name, advice=advice)
         if is_trees(part) and read_estimator(part) is not None:
             pairs[type(part)] = write_trees, shape_of_trees
         elif name in OWN:

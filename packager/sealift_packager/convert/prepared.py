@@ -3,35 +3,65 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
+from sealift_packager.convert.stand_ins import PROJECTIONS, line_of, projection_of
 from sealift_packager.load.missing_text import fills_text, knows_missing_text
-from sealift_packager.trees.within import fitted_parts
+from sealift_packager.trees.within import all_parts, fitted_parts
+
+_CONCERNED: Final = frozenset({*PROJECTIONS, "LinearSVC", "StackingClassifier", "VotingClassifier"})
 
 
-def prepared(model: Any, *, by_name: bool) -> Any:
-    """The model, or a copy that differs where skl2onnx needs it.
+def prepared(model: Any, *, by_name: bool, transforms: bool = False) -> Any:
+    """The model, or a copy that differs where skl2onnx needs it; ``transforms`` says that it is a pipeline of transformers alone.
 
     - Missing text is ``""``: a tensor of text has no NaN. (`load.scikit` asks the source with NaN for it.)
     - A column transformer's columns are numbers, unless the graph has an input for each (``by_name``).
+    - A LinearSVC in one against the rest, in a stack or at the end of a pipeline in another model is a RidgeClassifier of the same line: of its
+      scores skl2onnx makes no columns.
+    - A step that projects is a PCA: skl2onnx has none of FastICA and FactorAnalysis, and takes LinearDiscriminantAnalysis for a classifier anywhere.
     - A vote's ``flatten_transform`` is off: it concerns ``transform`` alone, which is not converted.
     """
-    concerned = {"VotingClassifier"} if by_name else {"VotingClassifier", "ColumnTransformer"}
+    concerned = _CONCERNED if by_name else _CONCERNED | {"ColumnTransformer"}
     if concerned.isdisjoint(type(part).__name__ for part in fitted_parts(model)) and not knows_missing_text(model):
         return model
     result = copy.deepcopy(model)
+    if transforms:
+        result.steps[-1] = (result.steps[-1][0], projection_of(result.steps[-1][1]))
+    for part in all_parts(result):
+        _project(part)
+        if hasattr(part, "steps") and part is not result:
+            line_of(part)
     for part in fitted_parts(result):
-        if type(part).__name__ == "VotingClassifier":
-            part.flatten_transform = False
-        if type(part).__name__ == "ColumnTransformer" and not by_name:
-            part.transformers_ = [(name, step, _numbered(part, name, columns)) for name, step, columns in part.transformers_]
-        if fills_text(part):
-            part.missing_values = ""
-        if hasattr(part, "categories_"):
-            part.categories_ = [_named(row) for row in part.categories_]
+        _say_otherwise(part, by_name=by_name)
     return result
+
+
+def _say_otherwise(part: Any, *, by_name: bool) -> None:
+    if type(part).__name__ == "VotingClassifier":
+        part.flatten_transform = False
+    if type(part).__name__ in ("OneVsRestClassifier", "StackingClassifier"):
+        part.estimators_ = [line_of(row) for row in part.estimators_]
+    if type(part).__name__ == "StackingClassifier":
+        part.final_estimator_ = line_of(part.final_estimator_)
+    if type(part).__name__ == "ColumnTransformer" and not by_name:
+        part.transformers_ = [(name, step, _numbered(part, name, columns)) for name, step, columns in part.transformers_]
+    if fills_text(part):
+        part.missing_values = ""
+    if hasattr(part, "categories_"):
+        part.categories_ = [_named(row) for row in part.categories_]
+
+
+def _project(part: Any) -> None:
+    """Steps before the last one and parts of a union transform, also where they could classify."""
+    if hasattr(part, "steps"):
+        part.steps = [(name, projection_of(step)) for name, step in part.steps[:-1]] + part.steps[-1:]
+    if hasattr(part, "transformer_list"):
+        part.transformer_list = [(name, projection_of(step)) for name, step in part.transformer_list]
+    if hasattr(part, "transformers_"):
+        part.transformers_ = [(name, projection_of(step), columns) for name, step, columns in part.transformers_]
 
 
 def _numbered(transformer: Any, name: str, columns: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Sequence
 from typing import Any, Final
 
 import onnx
@@ -23,7 +24,21 @@ from sealift_runtime.bundle.tensors import TensorSpec
 
 _ADVICE: Final = "See https://onnx.ai/sklearn-onnx/supported.html for the estimators that it knows; or replace this step by one of them."
 #: Steps whose answer jumps where a value crosses a limit, as that of trees does.
-_STEPPED: Final = frozenset(("KBinsDiscretizer", "KMeans", "MiniBatchKMeans", "QuantileTransformer"))
+_STEPPED: Final = frozenset(
+    (
+        "BernoulliNB",
+        "Binarizer",
+        "KBinsDiscretizer",
+        "KMeans",
+        "KNNImputer",
+        "KNeighborsClassifier",
+        "KNeighborsRegressor",
+        "MiniBatchKMeans",
+        "QuantileTransformer",
+        "RadiusNeighborsClassifier",
+        "RadiusNeighborsRegressor",
+    )
+)
 
 
 def convert_scikit(source: SourceModel) -> Any:
@@ -34,17 +49,30 @@ def convert_scikit(source: SourceModel) -> Any:
     """
     if source.trees is not None:
         return convert_trees(source)
-    if source.inner or any(type(part).__name__ in _STEPPED for part in fitted_parts(source.native)):
-        try:
-            model = _narrowed(_convert(source, double=True))
-            open_session(graph.tidy(model), Settings(), where="scikit-learn model")
-        except PackagerError:  # an operator without a float64 kernel: then all in float32, and parity judges
-            model = _convert(source, double=False)
-    else:
-        model = _convert(source, double=False)
+    model = _graph(source, double=_wide(source))
     if "label" in source.outputs:
         model = flatten_label(model, source.inputs)
     return graph.rename_outputs(model, source.outputs)
+
+
+def convert_step(source: SourceModel, part: SourceModel) -> Any:
+    """The graph of one of a pipeline's ``steps``, computed as it is in the whole; `ConversionError`."""
+    return graph.tidy(graph.rename_outputs(_graph(part, double=_wide(source)), part.outputs))
+
+
+def _wide(source: SourceModel) -> bool:
+    return bool(source.inner) or any(type(part).__name__ in _STEPPED for part in fitted_parts(source.native))
+
+
+def _graph(source: SourceModel, *, double: bool) -> Any:
+    if not double:
+        return _convert(source, double=False)
+    try:
+        model = _narrowed(_convert(source, double=True))
+        open_session(graph.tidy(model), Settings(), where="scikit-learn model")
+    except PackagerError:  # an operator without a float64 kernel: then all in float32, and parity judges
+        return _convert(source, double=False)
+    return model
 
 
 def _convert(source: SourceModel, *, double: bool) -> Any:
@@ -52,20 +80,14 @@ def _convert(source: SourceModel, *, double: bool) -> Any:
         import skl2onnx
     except ImportError as error:
         raise ConversionError("skl2onnx is not installed", where="scikit-learn model", advice="pip install 'sealift-packager[sklearn]'") from error
-    native = prepared(source.native, by_name=len(source.inputs) > 1)
+    native = prepared(source.native, by_name=len(source.inputs) > 1, transforms=source.outputs == ("values",))
     converters, shapes = own_converters(native, double=double)
-    final = native.steps[-1][1] if hasattr(native, "steps") else native
-    options: dict[Any, Any] | None = (
-        {"zipmap": False} if "probabilities" in source.outputs and hasattr(final, "classes_") and library_of(final) == "sklearn" else None
-    )
-    if type(final).__name__ == "LinearSVC":  # without this skl2onnx asks its converter for an option that it doesn't have
-        options = {id(final): {"raw_scores": True}}
     try:
         with quiet():
             model = skl2onnx.convert_sklearn(
                 native,
                 initial_types=[(spec.name, _type(spec, double=double)) for spec in source.inputs],
-                options=options,
+                options=_options(native, source.outputs),
                 target_opset={"": graph.TARGET_OPSET, "ai.onnx.ml": ML_OPSET},
                 custom_conversion_functions=converters,
                 custom_shape_calculators=shapes,
@@ -82,6 +104,22 @@ def _convert(source: SourceModel, *, double: bool) -> Any:
             advice=f"{_ADVICE}{hint}",
         ) from error
     return model
+
+
+def _options(model: Any, outputs: Sequence[str]) -> dict[Any, Any] | None:
+    """What skl2onnx is to do otherwise than it does by itself, by estimator."""
+    final = model.steps[-1][1] if hasattr(model, "steps") else model
+    kind, found = type(final).__name__, dict[Any, Any]()
+    if kind == "LinearSVC":  # without this skl2onnx asks its converter for an option that it doesn't have
+        found[id(final)] = {"raw_scores": True}
+    elif kind == "OneVsRestClassifier" and "probabilities" not in outputs and hasattr(final, "decision_function"):
+        inner = [part.steps[-1][1] if hasattr(part, "steps") else part for part in final.estimators_]
+        scored = [part for part in (final, *inner) if library_of(part) == "sklearn" and not type(part).__name__.startswith("_")]
+        found |= {id(part): {"raw_scores": True} for part in scored}
+    elif kind == "StackingClassifier" or ("probabilities" in outputs and hasattr(final, "classes_") and library_of(final) == "sklearn"):
+        found |= {} if kind == "FixedThresholdClassifier" else {id(final): {"zipmap": False}}  # which skl2onnx knows no options of
+    inside = [part for part in fitted_parts(model) if type(part).__name__ == "RidgeClassifier" and part is not final]
+    return found | {id(part): {"raw_scores": True} for part in inside} or None  # of two classes a column for each
 
 
 def _culprit(model: Any, error: Exception) -> str:

@@ -9,6 +9,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from sealift_packager.convert import graph
+from sealift_packager.convert.labels import label_values
 from sealift_packager.convert.nodes import ML_OPSET, NodeWriter
 from sealift_packager.load.source import SourceModel
 from sealift_packager.trees import ensemble as kinds
@@ -119,7 +120,7 @@ class _Writer(NodeWriter):
             best = self.add("Reshape", self.add("Cast", above, to=TensorProto.INT64), self.constant("flat", np.array([-1])))
         else:
             best = self.add("ArgMax", raw, axis=1, keepdims=0)
-        self.add("Gather", self.constant("classes", _labels(ensemble)), best, output=outputs[0], axis=0)
+        self.add("Gather", self.constant("classes", label_values(ensemble.classes)), best, output=outputs[0], axis=0)
         if len(outputs) > 1 and scores:
             self.add("Concat", self.add("Neg", raw), raw, output=outputs[1], axis=1) if binary else self.add("Identity", raw, output=outputs[1])
         elif len(outputs) > 1:
@@ -136,11 +137,6 @@ class _Writer(NodeWriter):
             self.add("Concat", self.add("Sub", self.constant("one", np.float32(1)), one), one, output=output, axis=1)
         else:
             self.add("Sigmoid", raw, output=output)
-
-
-def _labels(ensemble: Ensemble) -> Array:
-    classes = np.asarray(ensemble.classes)
-    return classes if classes.dtype.kind in "UO" else classes.astype(np.int64)
 
 
 def _attributes(ensemble: Ensemble, *, double: bool) -> list[Any]:

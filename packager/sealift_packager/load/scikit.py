@@ -15,12 +15,13 @@ from sealift_packager.load import detect
 from sealift_packager.load.boosters import catboost_source, lightgbm_source, xgboost_source
 from sealift_packager.load.categories import known_categories
 from sealift_packager.load.memory import bounded_memory
-from sealift_packager.load.scikit_answers import answers, outputs_of
+from sealift_packager.load.scikit_answers import answers, outputs_of, transformed
 from sealift_packager.load.scikit_indices import check_indices
 from sealift_packager.load.scikit_rows import FEATURES, Rows
+from sealift_packager.load.scikit_ties import ties_of
 from sealift_packager.load.skops_types import foreign_types
 from sealift_packager.load.source import LoadOptions, SourceModel
-from sealift_packager.load.unwrapped import unwrapped
+from sealift_packager.load.unwrapped import first_steps, unwrapped
 from sealift_packager.trees.ensemble import Ensemble
 from sealift_packager.trees.from_estimator import library_of
 from sealift_packager.trees.from_scikit import read_scikit
@@ -90,8 +91,8 @@ def estimator_source(model: Any, digest: Digest, options: LoadOptions, where: st
     rows = Rows.of(model, options, where)
     trees = _whole_trees(model, where)
     inner = _inner_trees(model, digest) if trees is None else ()  # before anything is predicted: scikit-learn believes a tree's indices
-    outputs = outputs_of(model)
-    return SourceModel(
+    outputs, ties = outputs_of(model), ties_of(model)
+    source = SourceModel(
         kind=detect.SCIKIT,
         framework=f"scikit-learn {version}",
         digest=digest,
@@ -105,7 +106,17 @@ def estimator_source(model: Any, digest: Digest, options: LoadOptions, where: st
         trees=trees if rows.plain else None,
         unsupervised=outputs[0] == "label" and not hasattr(model, "classes_"),
         inner=inner,
+        arbitrary=None if ties is None else lambda arrays: ties(rows.table(arrays)),
     )
+    return dataclasses.replace(source, steps=_steps(source, rows))
+
+
+def _steps(source: SourceModel, rows: Rows) -> tuple[SourceModel, ...]:
+    def first(count: int) -> SourceModel:
+        part = first_steps(source.native, count)
+        return dataclasses.replace(source, native=part, outputs=("values",), predict=lambda arrays: transformed(part, rows.table(arrays)))
+
+    return tuple(first(count) for count in range(1, len(getattr(source.native, "steps", ()))))
 
 
 def _whole_trees(model: Any, where: str) -> Ensemble | None:

@@ -48,5 +48,13 @@ def answers(model: Any, outputs: Sequence[str], table: Any) -> dict[str, Array]:
     return {"label": found.astype(object) if found.dtype.kind in "UO" else found.astype(np.int64), **more}
 
 
+def transformed(model: Any, table: Any) -> dict[str, Array]:
+    """Ask a transformer: numbers are float32, ``values`` [batch, columns]."""
+    with quiet():
+        found = model.transform(table)
+    values = np.asarray(found.toarray() if hasattr(found, "toarray") else found)
+    return {"values": values if values.dtype.kind in "UO" else values.astype(np.float32)}
+
+
 def _final(model: Any) -> Any:
     return _final(model.steps[-1][1]) if hasattr(model, "steps") else model

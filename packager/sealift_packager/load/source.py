@@ -62,7 +62,8 @@ class SourceModel:
     whole model is a tree ensemble of one input; ``categories`` are the values that an encoder knows, by input and then column, where they are known
     (None for other columns), as the input has them; ``inner`` are models within this one that are proved by themselves. ``unsupervised`` says
     that there need be no truth: labels are what the model itself found (clusters, outliers). ``place`` says where the converter puts weights
-    that are too many for one message.
+    that are too many for one message. ``arbitrary`` says of a request which of its rows [rows] the source answers by chance, so that another answer
+    is as good. ``steps`` are the first step of a pipeline, the first two and so on, without the last one: what they give is called ``values``.
     """
 
     kind: str
@@ -79,3 +80,5 @@ class SourceModel:
     inner: tuple[SourceModel, ...] = ()
     unsupervised: bool = False
     place: WeightPlace = WeightPlace()
+    arbitrary: Callable[[Arrays], Array] | None = None
+    steps: tuple[SourceModel, ...] = ()

@@ -29,3 +29,10 @@ def unwrapped(model: Any, where: str) -> Any:
     result = copy.copy(model)
     result.steps = steps
     return result
+
+
+def first_steps(pipeline: Any, count: int) -> Any:
+    """A pipeline of its first ``count`` steps, fitted as they are."""
+    result = copy.copy(pipeline)
+    result.steps = pipeline.steps[:count]
+    return result

@@ -11,10 +11,10 @@ from sealift_packager.convert.registry import convert_model
 from sealift_packager.convert.result import Converted
 from sealift_packager.data import refusal
 from sealift_packager.errors import ConversionError, ParityError, first_line
-from sealift_packager.load import detect
-from sealift_packager.load.source import Arrays, SourceModel
+from sealift_packager.load.source import Array, Arrays, SourceModel
 from sealift_packager.parity.compare import compare
 from sealift_packager.parity.inputs import hard_inputs
+from sealift_packager.parity.scikit_steps import advice_on
 from sealift_packager.session import Settings, open_session, run_session
 from sealift_packager.trees.boundaries import boundary_rows
 
@@ -46,8 +46,8 @@ def check_parity(source: SourceModel, converted: Converted, holdout: Arrays | No
 def prove_parity(source: SourceModel, converted: Converted, holdout: Arrays | None, *, seed: int) -> Parity:
     """Ask both the same; `ParityError` shows which output of which rows differs, and by how much.
 
-    A request that the source itself refuses proves nothing and is left out; if it is from the holdout, that is a `DataError`. Nothing compared is a
-    `ParityError` too.
+    A request that the source itself refuses proves nothing and is left out; if it is from the holdout, that is a `DataError`. Rows that it answers by
+    chance prove nothing either. Nothing compared is a `ParityError` too.
     """
     session = open_session(converted.model, Settings(), where="model.onnx")
     agreed, refused, reason = 0, list[str](), ""
@@ -64,15 +64,19 @@ def prove_parity(source: SourceModel, converted: Converted, holdout: Arrays | No
         try:
             found = run_session(session, inputs)
         except ConversionError as error:
-            raise ParityError(f"the converted model fails on {title}, which its source answers ({error})", where="model.onnx") from error
-        differences = compare(reference, found)
+            what = f"the converted model fails on {title}, which its source answers ({error})"
+            raise ParityError(what, where="model.onnx", advice=_advice(source, inputs)) from error
+        certain = None if source.arbitrary is None else ~source.arbitrary(inputs)
+        if certain is not None and not certain.any():
+            continue
+        differences = compare(_chosen(reference, certain), _chosen(found, certain))
         if differences:
             raise ParityError(
                 f"the converted model answers differently on {title}",
                 where="model.onnx",
                 expected=f"what {source.framework} gives",
                 found="; ".join(map(str, differences)),
-                advice=_advice(source),
+                advice=_advice(source, _chosen(inputs, certain)),
             )
         agreed += 1
     agreed += _thresholds(source, converted, holdout, seed)
@@ -87,11 +91,13 @@ def prove_parity(source: SourceModel, converted: Converted, holdout: Arrays | No
     return Parity(compared=agreed + sum(_inner(part, seed) for part in source.inner), refused=tuple(refused))
 
 
-def _advice(source: SourceModel) -> str:
-    step = (
-        " One of its steps is converted otherwise than it computes: change its options, or take another one." if source.kind == detect.SCIKIT else ""
-    )
-    return f"The build stops here; nothing was written.{step}"
+def _chosen(answers: Arrays, rows: Array | None) -> Arrays:
+    """Of each output the rows that are marked; all of one that hasn't as many."""
+    return answers if rows is None else {name: value[rows] if value.shape[:1] == rows.shape else value for name, value in answers.items()}
+
+
+def _advice(source: SourceModel, inputs: Arrays) -> str:
+    return f"The build stops here; nothing was written. {advice_on(source, inputs)}".rstrip()
 
 
 def _inner(part: SourceModel, seed: int) -> int:
@@ -116,7 +122,7 @@ def _thresholds(source: SourceModel, converted: Converted, holdout: Arrays | Non
                 where="model.onnx",
                 expected=f"what {source.framework} gives",
                 found="; ".join(map(str, differences)),
-                advice=_advice(source),
+                advice=_advice(source, inputs),
             )
         agreed += 1
     return agreed

@@ -21,6 +21,11 @@ def is_trees(part: Any) -> bool:
 
 def fitted_parts(model: Any) -> Iterator[Any]:
     """The model, then every fitted estimator in it, outer ones first; tree ensembles are not looked into."""
+    return (part for part in all_parts(model) if _is_fitted(part))
+
+
+def all_parts(model: Any) -> Iterator[Any]:
+    """The same with pipelines, which are not fitted themselves, and with what others were fitted from."""
     waiting, seen = [model], set[int]()
     while waiting:
         part = waiting.pop()
@@ -32,8 +37,7 @@ def fitted_parts(model: Any) -> Iterator[Any]:
         elif isinstance(part, list | tuple) or (isinstance(part, np.ndarray) and part.dtype == object):
             waiting.extend(item for item in part if not isinstance(item, str | int | float | slice))
         elif library_of(part) in (*_BOOSTERS, "sklearn") and hasattr(part, "__dict__"):
-            if _is_fitted(part):
-                yield part
+            yield part
             if not is_trees(part):
                 waiting.extend(vars(part).values())
 

@@ -1,0 +1,43 @@
+"""Which step of a scikit-learn model is converted otherwise than it computes: the first one whose output differs."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from sealift_packager.convert.scikit import convert_step
+from sealift_packager.errors import ConversionError, PackagerError
+from sealift_packager.load import detect
+from sealift_packager.load.source import Arrays, SourceModel
+from sealift_packager.parity.compare import compare
+from sealift_packager.session import Settings, open_session, run_session
+
+_SOME: Final = "One of its steps is converted otherwise than it computes: change its options, or take another one."
+_NAMED: Final = "{} is converted otherwise than it computes: change its options, or take another estimator in its place."
+
+
+def advice_on(source: SourceModel, inputs: Arrays) -> str:
+    """What to do about a request that a source and its graph answer differently; empty for what is not scikit-learn's."""
+    if source.kind != detect.SCIKIT:
+        return ""
+    try:
+        step = next((part for part in source.steps if not _agrees(source, part, inputs)), None)
+    except Exception:  # noqa: BLE001  # a step that can't be asked alone, whatever it raises: what has been found is reported all the same
+        return _SOME
+    return _NAMED.format(_last(source.native if step is None else step.native))
+
+
+def _agrees(source: SourceModel, part: SourceModel, inputs: Arrays) -> bool:
+    reference = part.predict(inputs)
+    session = open_session(convert_step(source, part), Settings(), where="model.onnx", error=PackagerError)
+    try:
+        found = run_session(session, inputs)
+    except ConversionError:
+        return False
+    return not compare(reference, found)
+
+
+def _last(model: Any) -> str:
+    if not hasattr(model, "steps"):
+        return type(model).__name__
+    name, step = model.steps[-1]
+    return f"Step {name!r} ({type(step).__name__})"

@@ -1,0 +1,152 @@
+"""Models that skl2onnx by itself gives other answers, other shapes or none: as their source has them."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any, Final
+
+import joblib
+import numpy as np
+import pytest
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
+from sklearn.decomposition import PCA, FactorAnalysis, FastICA
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.ensemble import (
+    AdaBoostRegressor,
+    BaggingClassifier,
+    BaggingRegressor,
+    RandomForestClassifier,
+    StackingClassifier,
+    VotingClassifier,
+)
+from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClassifier, SGDClassifier, SGDOneClassSVM
+from sklearn.metrics import f1_score, make_scorer
+from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
+from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
+from sklearn.naive_bayes import BernoulliNB
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neural_network import MLPRegressor
+from sklearn.pipeline import make_pipeline, make_union
+from sklearn.preprocessing import Binarizer, MinMaxScaler, StandardScaler
+from sklearn.svm import SVC, LinearSVC, NuSVC
+from sklearn.tree import DecisionTreeRegressor
+
+from sealift_packager.convert.registry import convert_model
+from sealift_packager.errors import ConversionError
+from sealift_packager.load.registry import load_model
+from sealift_packager.parity.check import check_parity
+from sealift_packager.session import Settings, open_session, run_session
+from support.ensembles import TRUST
+
+WINE, CANCER = load_wine(return_X_y=True), load_breast_cancer(return_X_y=True)
+SETS: Final = {"two classes": (CANCER[0], np.array(["benign", "malign"])[CANCER[1]]), "three classes": WINE}
+
+
+def scaled(model: Any) -> Any:
+    return make_pipeline(StandardScaler(), model)
+
+
+def proved(model: Any, data: tuple[Any, Any], folder: Path) -> tuple[tuple[Any, ...], ...]:
+    """The shapes of what the graph gives, which is held against its source on rows that this wasn't fitted on."""
+    rows = data[0].astype(np.float32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        joblib.dump(model.fit(rows[::2], data[1][::2]), folder / "m")
+    source = load_model(folder / "m", TRUST)
+    converted = convert_model(source)
+    assert check_parity(source, converted, {"features": rows[1::2]}, seed=0) >= 6
+    return tuple(spec.shape for spec in converted.outputs)
+
+
+FOREST = RandomForestClassifier(5, random_state=0)
+MEMBERS = [("vectors", SVC()), ("line", LinearSVC(random_state=0)), ("near", KNeighborsClassifier())]
+CLASSIFIERS: Final[dict[str, Any]] = {
+    "one against the rest, by support vectors": OneVsRestClassifier(SVC()),
+    "one against the rest, by nu": OneVsRestClassifier(NuSVC(nu=0.1)),
+    "one against the rest, by lines": OneVsRestClassifier(LinearSVC(random_state=0)),
+    "one against the rest, by lines through zero": OneVsRestClassifier(LinearSVC(fit_intercept=False, random_state=0)),
+    "one against the rest, by ridges": OneVsRestClassifier(RidgeClassifier()),
+    "one against the rest, by gradients": OneVsRestClassifier(SGDClassifier(random_state=0)),
+    "one against the rest, by regressors": OneVsRestClassifier(LinearRegression()),
+    "one against the rest, by pipelines": OneVsRestClassifier(make_pipeline(MinMaxScaler(), SVC())),
+    "one against the rest, by pipelines of lines": OneVsRestClassifier(make_pipeline(MinMaxScaler(), LinearSVC(random_state=0))),
+    "a linear discriminant": LinearDiscriminantAnalysis(),
+    "a hard vote": VotingClassifier(MEMBERS, weights=[1, 3, 1.5]),
+    "a hard vote of pipelines": VotingClassifier([("a", make_pipeline(MinMaxScaler(), SVC())), ("b", RidgeClassifier()), ("c", FOREST)]),
+    "a stack on scores": StackingClassifier(MEMBERS, cv=2),
+    "a stack on scores, and its rows": StackingClassifier([("a", make_pipeline(MinMaxScaler(), SVC())), ("b", FOREST)], passthrough=True, cv=2),
+    "a stack that ends in scores": StackingClassifier([("a", SVC()), ("b", FOREST)], final_estimator=LinearSVC(random_state=0), cv=2),
+    "a bag of support vectors": BaggingClassifier(SVC(), 3, random_state=0),
+    "a bag of lines on some columns": BaggingClassifier(LinearSVC(random_state=0), 3, max_features=0.5, random_state=0),
+    "a bag of pipelines of lines": BaggingClassifier(make_pipeline(MinMaxScaler(), LinearSVC(random_state=0)), 3, random_state=0),
+    "a calibrated pipeline of lines": CalibratedClassifierCV(make_pipeline(MinMaxScaler(), LinearSVC(random_state=0)), cv=2),
+    "a discriminant as a step": make_pipeline(LinearDiscriminantAnalysis(), KNeighborsClassifier()),
+    "a discriminant by eigenvalues as a step": make_pipeline(LinearDiscriminantAnalysis(solver="eigen"), KNeighborsClassifier()),
+    "a discriminant in a union": make_pipeline(make_union(LinearDiscriminantAnalysis(), PCA(2)), LogisticRegression()),
+    "independent components": make_pipeline(FastICA(3, random_state=0), LogisticRegression()),
+    "factors": make_pipeline(FactorAnalysis(3, random_state=0), LogisticRegression()),
+    "bits": BernoulliNB(binarize=0.25),
+    "bits of a step": make_pipeline(Binarizer(threshold=0.25), LogisticRegression()),
+}
+
+
+@pytest.mark.parametrize("data", SETS)
+@pytest.mark.parametrize("name", CLASSIFIERS)
+def test_classifiers_answer_like_their_source(name: str, data: str, tmp_path: Path) -> None:
+    assert proved(scaled(CLASSIFIERS[name]), SETS[data], tmp_path)[0] == ("batch",)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        TunedThresholdClassifierCV(LogisticRegression(), cv=3),
+        TunedThresholdClassifierCV(FOREST, cv=3, scoring=make_scorer(f1_score, pos_label="benign")),
+        FixedThresholdClassifier(LogisticRegression()),
+        FixedThresholdClassifier(LogisticRegression(), threshold=0.3, pos_label="benign"),
+    ],
+    ids=["tuned", "tuned for the first class", "fixed", "fixed for the first class"],
+)
+def test_a_threshold_of_ones_own_decides(model: Any, tmp_path: Path) -> None:
+    assert proved(scaled(model), SETS["two classes"], tmp_path) == (("batch",), ("batch", 2))
+
+
+def test_a_threshold_of_scores_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConversionError, match="FixedThresholdClassifier: a threshold of scores.*response_method='predict_proba'"):
+        proved(FixedThresholdClassifier(SVC()), SETS["two classes"], tmp_path)
+
+
+def test_linear_discriminants_one_against_one_are_asked_for_their_scores(tmp_path: Path) -> None:
+    proved(scaled(OneVsOneClassifier(LinearDiscriminantAnalysis())), WINE, tmp_path)
+
+
+@pytest.mark.parametrize("targets", [1, 3])
+def test_a_perceptron_has_a_column_for_each_target(targets: int, tmp_path: Path) -> None:
+    data = WINE[0], WINE[0][:, 0] if targets == 1 else WINE[0][:, :targets]
+    assert proved(scaled(MLPRegressor(hidden_layer_sizes=(5,), max_iter=20, random_state=0)), data, tmp_path) == (("batch", targets),)
+
+
+def test_the_weighted_median_of_trees_behind_a_scaler_is_exact(tmp_path: Path) -> None:
+    assert proved(scaled(AdaBoostRegressor(random_state=0)), load_diabetes(return_X_y=True), tmp_path) == (("batch", 1),)
+
+
+@pytest.mark.parametrize("member", [DecisionTreeRegressor(random_state=0), LinearRegression()], ids=["trees", "lines"])
+def test_a_bag_of_regressors_has_a_column_for_each_target(member: Any, tmp_path: Path) -> None:
+    rows, target = load_diabetes(return_X_y=True)
+    model = BaggingRegressor(member, 3, max_features=0.5, random_state=0)
+    assert proved(scaled(model), (rows, np.column_stack([target, rows[:, 0]])), tmp_path) == (("batch", 2),)
+
+
+def test_a_linear_one_class_machine_has_a_score_for_each_row(tmp_path: Path) -> None:
+    assert proved(scaled(SGDOneClassSVM(random_state=0)), WINE, tmp_path) == (("batch",), ("batch", 1))
+
+
+def test_a_row_on_the_limit_of_a_linear_one_class_machine_is_no_outlier(tmp_path: Path) -> None:
+    model = SGDOneClassSVM().fit(WINE[0])
+    model.coef_, model.offset_ = np.ones_like(model.coef_), np.zeros(1)
+    joblib.dump(model, tmp_path / "m")
+    source = load_model(tmp_path / "m", TRUST)
+    zeros = {"features": np.zeros((2, WINE[0].shape[1]), np.float32)}
+    found = run_session(open_session(convert_model(source).model, Settings(), where="m"), zeros)
+    assert found["label"].tolist() == source.predict(zeros)["label"].tolist() == [1, 1]
