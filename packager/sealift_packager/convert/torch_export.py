@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from sealift_packager.convert import graph
+from sealift_packager.convert.attention import answer_hidden_rows
+from sealift_packager.convert.torch_reason import cause
+from sealift_packager.convert.torch_recurrent import whole_recurrences
 from sealift_packager.convert.torch_trace import trace
 from sealift_packager.errors import ConversionError, first_line
 from sealift_packager.load.dynamic import example_sizes, resized
@@ -105,17 +108,17 @@ def _export(source: SourceModel, program: Any) -> Any:
     import torch
 
     try:
-        with quiet():
+        with quiet(), whole_recurrences():
             exported = torch.onnx.export(program, (), dynamo=True, opset_version=graph.TARGET_OPSET, verbose=False, optimize=True)
     except Exception as error:  # as above
         raise ConversionError(
-            f"torch.onnx can't export the program ({type(error).__name__}: {first_line(error):.500})",
+            f"torch.onnx can't export the program ({cause(error)})",
             where=source.framework,
             advice=_EXPORT_ADVICE,
         ) from error
     if exported is None:
         raise ConversionError("torch.onnx gave no program", where=source.framework, advice=_EXPORT_ADVICE)
-    return graph.rename_outputs(_graph_of(exported, source.place), source.outputs)
+    return graph.rename_outputs(answer_hidden_rows(_graph_of(exported, source.place)), source.outputs)
 
 
 def _graph_of(exported: Any, place: WeightPlace) -> Any:
