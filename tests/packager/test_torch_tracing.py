@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from sealift_packager.convert.registry import convert_model
 from sealift_packager.convert.result import Converted
-from sealift_packager.errors import ConversionError
+from sealift_packager.errors import ConversionError, ParityError
 from sealift_packager.inmemory.model import write_model
 from sealift_packager.load.registry import load_model
 from sealift_packager.load.source import LoadOptions
@@ -153,3 +153,47 @@ def test_a_forward_that_cannot_be_traced_is_told_by_its_line(tmp_path: Path) -> 
 
     with pytest.raises(ConversionError, match=r"at test_torch_tracing.py:\d+ in forward \(if bool\(torch.isnan\(x\).any\(\)\):\)"):
         packed(Checked(), tmp_path, {"x": ROWS}, {})
+
+
+class Sampling(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + torch.randn_like(x)
+
+
+class Doubled(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.layers = nn.Sequential(nn.Linear(4, 64), nn.ReLU(), nn.Linear(64, 3))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        rows: torch.Tensor = self.layers(x)
+        return rows
+
+
+def test_a_model_that_draws_random_numbers_is_told_so(tmp_path: Path) -> None:
+    with pytest.raises(ParityError, match="the model itself answers the same request differently each time.*if self.training"):
+        packed(Sampling(), tmp_path, {"x": ROWS}, {})
+
+
+def test_half_precision_is_held_to_what_it_can_tell(tmp_path: Path) -> None:
+    converted, _ = packed(Doubled().half(), tmp_path, {"x": ROWS.astype(np.float16)}, {})
+    assert converted.outputs[0].dtype == "float16"
+
+
+def test_bfloat16_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    class Outside(Doubled):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return super().forward(x.bfloat16()).float()
+
+    with pytest.raises(ConversionError, match=r"layers.0.weight: the model computes in bfloat16.*\.float\(\)"):
+        packed(Outside().bfloat16(), tmp_path, {"x": ROWS}, {})
+
+
+def test_an_operator_without_an_onnx_form_is_named(tmp_path: Path) -> None:
+    class Solving(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.cdist(x, x)
+
+    with pytest.raises(ConversionError, match="No ONNX function found for .*_cdist_forward"):
+        packed(Solving(), tmp_path, {"x": ROWS}, {})

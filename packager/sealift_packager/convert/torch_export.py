@@ -107,6 +107,7 @@ def _by_program(source: SourceModel) -> Any:
 def _export(source: SourceModel, program: Any) -> Any:
     import torch
 
+    _refuse_bfloat16(torch, program, source.framework)
     try:
         with quiet(), whole_recurrences():
             exported = torch.onnx.export(program, (), dynamo=True, opset_version=graph.TARGET_OPSET, verbose=False, optimize=True)
@@ -119,6 +120,18 @@ def _export(source: SourceModel, program: Any) -> Any:
     if exported is None:
         raise ConversionError("torch.onnx gave no program", where=source.framework, advice=_EXPORT_ADVICE)
     return graph.rename_outputs(answer_hidden_rows(_graph_of(exported, source.place)), source.outputs)
+
+
+def _refuse_bfloat16(torch: Any, program: Any, where: str) -> None:
+    name = next((name for name, value in program.state_dict.items() if value.dtype == torch.bfloat16), None)
+    if name is not None:
+        raise ConversionError(
+            "the model computes in bfloat16, which onnxruntime doesn't on CPUs",
+            where=f"{where}: {name}",
+            expected="weights in float32",
+            found="bfloat16",
+            advice="Call .float() on the module, or load it in float32 (from_pretrained(…, dtype=torch.float32)), and export that.",
+        )
 
 
 def _graph_of(exported: Any, place: WeightPlace) -> Any:

@@ -15,6 +15,8 @@ from sealift_packager.quiet import quiet
 
 #: How often torch may narrow what is free: it names what it has found so far.
 REFINEMENTS: Final = 3
+_DOCUMENTATION: Final = "https://pytorch.org/docs/stable/export.html"
+_QUANTIZED: Final = "torch has quantized it already: give the module as it was trained, and what it is quantized to is chosen here."
 
 
 def trace(module: Any, examples: Arrays, dynamic_shapes: Mapping[str, Any] | tuple[Any, ...], *, by_name: bool = True, advice: str = "") -> Any:
@@ -34,7 +36,7 @@ def trace(module: Any, examples: Arrays, dynamic_shapes: Mapping[str, Any] | tup
             f"torch.export can't trace the module ({reason(error)})",
             where=type(module).__name__,
             expected="a forward that works for every size of its free dimensions, without branches that depend on values",
-            advice="See https://pytorch.org/docs/stable/export.html for what can be traced" + (f"; {advice}" if advice else "."),
+            advice=_QUANTIZED if _is_quantized(module) else f"See {_DOCUMENTATION} for what can be traced" + (f"; {advice}" if advice else "."),
         ) from error
 
 
@@ -57,6 +59,10 @@ def _export(torch: Any, module: Any, tensors: tuple[Any, ...], shapes: Any) -> A
                 shapes = torch.export.dynamic_shapes.refine_dynamic_shapes_from_suggested_fixes(fixes, shapes)
             options = {} if fixes else {"prefer_deferred_runtime_asserts_over_guards": True}
     return torch.export.export(module, tensors, dynamic_shapes=shapes, **options)
+
+
+def _is_quantized(module: Any) -> bool:
+    return any(".quantized." in f"{type(part).__module__}." for part in module.modules())
 
 
 def _flat(torch: Any, module: Any, names: list[str], *, by_name: bool) -> Any:

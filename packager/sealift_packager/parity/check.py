@@ -67,6 +67,7 @@ def prove_parity(source: SourceModel, converted: Converted, holdout: Arrays | No
             raise ParityError(f"the converted model fails on {title}, which its source answers ({error})", where="model.onnx") from error
         differences = compare(reference, found)
         if differences:
+            _refuse_random(source, inputs, reference)
             raise ParityError(
                 f"the converted model answers differently on {title}",
                 where="model.onnx",
@@ -85,6 +86,18 @@ def prove_parity(source: SourceModel, converted: Converted, holdout: Arrays | No
             advice="Give --data with rows that the model takes.",
         )
     return Parity(compared=agreed + sum(_inner(part, seed) for part in source.inner), refused=tuple(refused))
+
+
+def _refuse_random(source: SourceModel, inputs: Arrays, reference: Arrays) -> None:
+    differences = compare(reference, source.predict(inputs))
+    if differences:
+        raise ParityError(
+            "the model itself answers the same request differently each time",
+            where=source.framework,
+            expected="one answer to one request",
+            found="; ".join(map(str, differences)),
+            advice="It draws random numbers. Where it samples or drops out, make it do so in training only (if self.training, nn.Dropout).",
+        )
 
 
 def _advice(source: SourceModel) -> str:
