@@ -197,3 +197,19 @@ def test_an_operator_without_an_onnx_form_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(ConversionError, match="No ONNX function found for .*_cdist_forward"):
         packed(Solving(), tmp_path, {"x": ROWS}, {})
+
+
+class Joined(nn.Module):
+    def forward(self, left: torch.Tensor, others: dict[str, torch.Tensor], *, scale: torch.Tensor) -> torch.Tensor:
+        return left * scale + others["first"] - others["second"]
+
+
+def test_a_program_takes_arguments_by_name_and_in_mappings(tmp_path: Path) -> None:
+    x = torch.from_numpy(ROWS)
+    program = torch.export.export(Joined(), (x, {"first": x + 1, "second": x + 2}), {"scale": x + 3})
+    torch.export.save(program, tmp_path / "model.pt2")
+    source = load_model(tmp_path / "model.pt2", LoadOptions())
+    rows = {name: ROWS + at for at, name in enumerate(["left", "others_first", "others_second", "scale"])}
+    assert [spec.name for spec in source.inputs] == list(rows)
+    np.testing.assert_allclose(source.predict(rows)["output"], ROWS * (ROWS + 3) - 1, rtol=1e-6, atol=1e-6)
+    prove_parity(source, convert_model(source), rows, seed=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -40,10 +41,21 @@ def load_program(path: Path, options: LoadOptions) -> SourceModel:
         framework=f"torch {torch.__version__}",
         digest=Digest.of_file(path),
         native=program,
-        predict=predictor(torch, module, [spec.name for spec in inputs]),
+        predict=predictor(torch, _by_position(program, module), [spec.name for spec in inputs]),
         inputs=inputs,
         outputs=_outputs(torch, program),
     )
+
+
+def _by_position(program: Any, module: Any) -> Callable[..., Any]:
+    """The module, called with its tensors in their order, whether it was exported with arguments by name or in mappings, lists and tuples."""
+    from torch.utils import _pytree
+
+    def call(*tensors: Any) -> Any:
+        arguments, by_name = _pytree.tree_unflatten(tensors, program.call_spec.in_spec)
+        return module(*arguments, **by_name)
+
+    return call
 
 
 def _inputs(torch: Any, program: Any, path: Path) -> tuple[TensorSpec, ...]:
