@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from torch.nn import functional
 
 from sealift_packager.convert.registry import convert_model
 from sealift_packager.convert.result import Converted
-from sealift_packager.errors import ConversionError, ParityError
+from sealift_packager.errors import ConversionError, ParityError, UntrustedPickleError
 from sealift_packager.inmemory.model import write_model
 from sealift_packager.load.registry import load_model
 from sealift_packager.load.source import LoadOptions
@@ -213,3 +215,28 @@ def test_a_program_takes_arguments_by_name_and_in_mappings(tmp_path: Path) -> No
     assert [spec.name for spec in source.inputs] == list(rows)
     np.testing.assert_allclose(source.predict(rows)["output"], ROWS * (ROWS + 3) - 1, rtol=1e-6, atol=1e-6)
     prove_parity(source, convert_model(source), rows, seed=0)
+
+
+LIBRARY = """
+import dataclasses, torch
+
+@dataclasses.dataclass
+class Scores:
+    logits: torch.Tensor
+
+torch.export.register_dataclass(Scores, serialized_type_name="scores_of_a_library.Scores")
+
+class Scoring(torch.nn.Module):
+    def forward(self, x):
+        return Scores(x * 2)
+"""
+
+
+def test_a_trusted_program_answers_with_a_class_of_a_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "scores_of_a_library.py").write_text(LIBRARY)
+    export = "import torch, scores_of_a_library as s; torch.export.save(torch.export.export(s.Scoring(), (torch.ones(2, 3),)), 'model.pt2')"
+    subprocess.run([sys.executable, "-W", "ignore", "-c", export], cwd=tmp_path, check=True, timeout=120)
+    with pytest.raises(UntrustedPickleError, match="scores_of_a_library"):
+        load_model(tmp_path / "model.pt2", LoadOptions())
+    monkeypatch.syspath_prepend(tmp_path)
+    assert load_model(tmp_path / "model.pt2", LoadOptions(trust_pickle=True)).outputs == ("logits",)

@@ -15,7 +15,10 @@ from sealift_packager.quiet import quiet
 
 #: How often torch may narrow what is free: it names what it has found so far.
 REFINEMENTS: Final = 3
-_DOCUMENTATION: Final = "https://pytorch.org/docs/stable/export.html"
+_TRACEABLE: Final = (
+    "See https://pytorch.org/docs/stable/export.html for what can be traced; packed sequences, and branches on values, pack as TorchScript "
+    "(torch.jit.trace, torch.jit.script)"
+)
 _QUANTIZED: Final = "torch has quantized it already: give the module as it was trained, and what it is quantized to is chosen here."
 
 
@@ -36,7 +39,7 @@ def trace(module: Any, examples: Arrays, dynamic_shapes: Mapping[str, Any] | tup
             f"torch.export can't trace the module ({reason(error)})",
             where=type(module).__name__,
             expected="a forward that works for every size of its free dimensions, without branches that depend on values",
-            advice=_QUANTIZED if _is_quantized(module) else f"See {_DOCUMENTATION} for what can be traced" + (f"; {advice}" if advice else "."),
+            advice=_QUANTIZED if _is_quantized(module) else f"{_TRACEABLE}; {advice}" if advice else f"{_TRACEABLE}.",
         ) from error
 
 

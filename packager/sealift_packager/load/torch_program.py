@@ -11,6 +11,7 @@ from sealift_packager.load import detect
 from sealift_packager.load.source import LoadOptions, SourceModel
 from sealift_packager.load.torch_common import free_specs, import_torch, named_outputs, numpy_dtype, predictor
 from sealift_packager.load.torch_program_safety import refuse_unsafe
+from sealift_packager.load.torch_program_types import import_structures
 from sealift_packager.quiet import quiet
 from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.bundle.tensors import TensorSpec
@@ -26,6 +27,8 @@ def load_program(path: Path, options: LoadOptions) -> SourceModel:
         refuse_unsafe(torch, path)
     try:
         with quiet():
+            if options.trust_pickle:
+                import_structures(path)
             program = torch.export.load(path)
             module = program.module()
     except Exception as error:  # torch raises anything, RuntimeError to KeyError, for a damaged archive
