@@ -217,6 +217,15 @@ def test_a_program_takes_arguments_by_name_and_in_mappings(tmp_path: Path) -> No
     prove_parity(source, convert_model(source), rows, seed=0)
 
 
+def test_an_output_with_the_name_of_an_input_is_refused(tmp_path: Path) -> None:
+    class Echo(nn.Module):
+        def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+            return {"x": x, "twice": x * 2}
+
+    with pytest.raises(ConversionError, match="an output has the name of an input.*found x"):
+        packed(Echo(), tmp_path, {"x": ROWS}, {})
+
+
 LIBRARY = """
 import dataclasses, torch
 

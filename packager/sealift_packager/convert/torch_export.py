@@ -108,6 +108,7 @@ def _export(source: SourceModel, program: Any) -> Any:
     import torch
 
     _refuse_bfloat16(torch, program, source.framework)
+    _refuse_one_name(source)
     try:
         with quiet(), whole_recurrences():
             exported = torch.onnx.export(program, (), dynamo=True, opset_version=graph.TARGET_OPSET, verbose=False, optimize=True)
@@ -120,6 +121,17 @@ def _export(source: SourceModel, program: Any) -> Any:
     if exported is None:
         raise ConversionError("torch.onnx gave no program", where=source.framework, advice=_EXPORT_ADVICE)
     return graph.rename_outputs(answer_hidden_rows(_graph_of(exported, source.place)), source.outputs)
+
+
+def _refuse_one_name(source: SourceModel) -> None:
+    both = sorted({spec.name for spec in source.inputs} & set(source.outputs))
+    if both:
+        raise ConversionError(
+            "an output has the name of an input, and a graph's names are unique",
+            where=source.framework,
+            found=", ".join(both),
+            advice="Call it something else in the mapping that the forward returns.",
+        )
 
 
 def _refuse_bfloat16(torch: Any, program: Any, where: str) -> None:
