@@ -10,6 +10,7 @@ from typing import Any, Final
 from sealift_packager.inmemory.data import write_data
 from sealift_packager.inmemory.model import write_model
 from sealift_packager.load.source import LoadOptions
+from sealift_packager.load.torch_wrapped import bare_module
 from sealift_packager.pipeline import Packed
 from sealift_packager.pipeline import pack as run
 from sealift_packager.profiles.library import load_profile
@@ -69,6 +70,7 @@ def pack(
     'fp32'
     """
     profiles = [profile] if isinstance(profile, (str, Path, HardwareProfile)) else list(profile)
+    model = bare_module(model)
     with tempfile.TemporaryDirectory(prefix="sealift.") as folder:
         reading = LoadOptions(kind=options.get("format"), trust_pickle=options.get("trust_pickle", False), factory=options.get("factory"))
         holdout = write_data(data, Path(folder), model, target=target, options=reading)

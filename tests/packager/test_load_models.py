@@ -154,6 +154,13 @@ def test_weights_need_a_factory_and_the_right_one() -> None:
         load_model(trained.program().model, LoadOptions(factory=trained.FACTORY))
 
 
+@pytest.mark.parametrize("rename", ["module.{}", "_orig_mod.{}", "module._orig_mod.{}"])
+def test_weights_of_a_compiled_or_parallel_module_have_its_own_names(rename: str, tmp_path: Path) -> None:
+    state = torch.load(trained.state_dict(".pt").model, weights_only=True)
+    torch.save({rename.format(name): value for name, value in state.items()}, tmp_path / "w.pt")
+    assert load_model(tmp_path / "w.pt", LoadOptions(factory=trained.FACTORY)).inputs[0].name == "image"
+
+
 def test_example_inputs_come_from_the_factory_where_there_is_no_data() -> None:
     source = load_model(trained.state_dict(".pt").model, LoadOptions(factory=trained.FACTORY))
     assert [(spec.name, spec.shape) for spec in source.inputs] == [("image", ("batch", 1, 8, 8))]

@@ -89,6 +89,7 @@ def test_code_in_pickled_sample_inputs_is_not_run(exported: Path, tmp_path: Path
         (b"torch.ops.aten.mean.dim", b"torch.os.system", "a call of torch.os.system"),
         (b"torch.ops.aten.mean.dim", b"torch.ops.load_library", "a call of torch.ops.load_library"),
         (b"torch.ops.aten.mean.dim", b"torch.ops.aten.from_file.default", "a call of torch.ops.aten.from_file"),
+        (b"torch.ops.aten.mean.dim", b"torch.ops.aten.__class__.Tensor", "a call of torch.ops.aten.__class__"),
         (b"torch.ops.aten.mean.dim", b"_operator.methodcaller", "a call of _operator.methodcaller"),
         (b"Integer(2)", b"exec(chr(112))", r"the expression .*exec\(chr\(112\)\)"),
         (b"Integer(2)", b"Integer(2).__class__", "the expression"),

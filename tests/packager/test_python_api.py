@@ -75,6 +75,13 @@ def test_a_module_of_two_inputs_takes_them_by_name(tmp_path: Path) -> None:
     assert [spec.name for spec in manifest.inputs] == ["left", "right"]
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+@pytest.mark.parametrize("wrap", [torch.compile, torch.nn.DataParallel])
+def test_a_compiled_or_parallel_module_is_the_one_within(wrap: Any, tmp_path: Path) -> None:
+    manifest = packed(tmp_path, wrap(net()), (ROWS, TRUTH), max_drop=1.0).manifests[PROFILE]
+    assert [(spec.name, spec.shape) for spec in manifest.inputs] == [("input", ("batch", 6))]
+
+
 def test_without_data_example_inputs_show_the_shapes(tmp_path: Path) -> None:
     manifest = packed(tmp_path, net(), example_inputs=[ROWS[:1]]).manifests[PROFILE]
     assert manifest.evaluation.verdict == "not evaluated"

@@ -80,6 +80,14 @@ def test_smoothing_spares_dynamic_int8_what_an_outlying_channel_costs(tmp_path: 
     assert error(model, smoothed, rows, "int8-dynamic") < 0.2 * error(model, plain, rows, "int8-dynamic")
 
 
+def test_a_matrix_that_two_layers_share_is_turned_once(tmp_path: Path) -> None:
+    layers = [helper.make_node("Gemm", [before, "w"], [after], name=after, transB=1) for before, after in (("x", "h"), ("h", "y"))]
+    model, rows = prepare(model_of(layers, {"w": matrix(256, 256)}), tmp_path), RANDOM.normal(size=(50, 256)).astype(np.float32)
+    small = quantize_dynamic(model, SETTINGS["int8-dynamic"](RECIPE), Calibration(), tmp_path)
+    assert error(model, small, rows, "int8-dynamic") < 2e-3
+    assert sum(row.data_type == TensorProto.INT8 and len(row.dims) == 2 for row in small.graph.initializer) == 1
+
+
 def small_row(at: int) -> Array:
     factors = np.ones((256, 1), np.float32)
     factors[at] = 0.01

@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from sealift_packager.convert import graph
+from sealift_packager.convert.attention import answer_hidden_rows
+from sealift_packager.convert.torch_reason import cause
+from sealift_packager.convert.torch_recurrent import whole_recurrences
 from sealift_packager.convert.torch_trace import trace
 from sealift_packager.errors import ConversionError, first_line
 from sealift_packager.load.dynamic import example_sizes, resized
@@ -104,18 +107,43 @@ def _by_program(source: SourceModel) -> Any:
 def _export(source: SourceModel, program: Any) -> Any:
     import torch
 
+    _refuse_bfloat16(torch, program, source.framework)
+    _refuse_one_name(source)
     try:
-        with quiet():
+        with quiet(), whole_recurrences():
             exported = torch.onnx.export(program, (), dynamo=True, opset_version=graph.TARGET_OPSET, verbose=False, optimize=True)
     except Exception as error:  # as above
         raise ConversionError(
-            f"torch.onnx can't export the program ({type(error).__name__}: {first_line(error):.500})",
+            f"torch.onnx can't export the program ({cause(error)})",
             where=source.framework,
             advice=_EXPORT_ADVICE,
         ) from error
     if exported is None:
         raise ConversionError("torch.onnx gave no program", where=source.framework, advice=_EXPORT_ADVICE)
-    return graph.rename_outputs(_graph_of(exported, source.place), source.outputs)
+    return graph.rename_outputs(answer_hidden_rows(_graph_of(exported, source.place)), source.outputs)
+
+
+def _refuse_one_name(source: SourceModel) -> None:
+    both = sorted({spec.name for spec in source.inputs} & set(source.outputs))
+    if both:
+        raise ConversionError(
+            "an output has the name of an input, and a graph's names are unique",
+            where=source.framework,
+            found=", ".join(both),
+            advice="Call it something else in the mapping that the forward returns.",
+        )
+
+
+def _refuse_bfloat16(torch: Any, program: Any, where: str) -> None:
+    name = next((name for name, value in program.state_dict.items() if value.dtype == torch.bfloat16), None)
+    if name is not None:
+        raise ConversionError(
+            "the model computes in bfloat16, which onnxruntime doesn't on CPUs",
+            where=f"{where}: {name}",
+            expected="weights in float32",
+            found="bfloat16",
+            advice="Call .float() on the module, or load it in float32 (from_pretrained(…, dtype=torch.float32)), and export that.",
+        )
 
 
 def _graph_of(exported: Any, place: WeightPlace) -> Any:

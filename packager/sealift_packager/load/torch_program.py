@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from sealift_packager.load import detect
 from sealift_packager.load.source import LoadOptions, SourceModel
 from sealift_packager.load.torch_common import free_specs, import_torch, named_outputs, numpy_dtype, predictor
 from sealift_packager.load.torch_program_safety import refuse_unsafe
+from sealift_packager.load.torch_program_types import import_structures
 from sealift_packager.quiet import quiet
 from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.bundle.tensors import TensorSpec
@@ -25,6 +27,8 @@ def load_program(path: Path, options: LoadOptions) -> SourceModel:
         refuse_unsafe(torch, path)
     try:
         with quiet():
+            if options.trust_pickle:
+                import_structures(path)
             program = torch.export.load(path)
             module = program.module()
     except Exception as error:  # torch raises anything, RuntimeError to KeyError, for a damaged archive
@@ -40,10 +44,21 @@ def load_program(path: Path, options: LoadOptions) -> SourceModel:
         framework=f"torch {torch.__version__}",
         digest=Digest.of_file(path),
         native=program,
-        predict=predictor(torch, module, [spec.name for spec in inputs]),
+        predict=predictor(torch, _by_position(program, module), [spec.name for spec in inputs]),
         inputs=inputs,
         outputs=_outputs(torch, program),
     )
+
+
+def _by_position(program: Any, module: Any) -> Callable[..., Any]:
+    """The module, called with its tensors in their order, whether it was exported with arguments by name or in mappings, lists and tuples."""
+    from torch.utils import _pytree
+
+    def call(*tensors: Any) -> Any:
+        arguments, by_name = _pytree.tree_unflatten(tensors, program.call_spec.in_spec)
+        return module(*arguments, **by_name)
+
+    return call
 
 
 def _inputs(torch: Any, program: Any, path: Path) -> tuple[TensorSpec, ...]:

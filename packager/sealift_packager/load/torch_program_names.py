@@ -19,6 +19,8 @@ _QUOTED: Final = frozenset(("as_string", "as_strings", "torch_version"))
 _METADATA: Final = frozenset(("stack_trace", "nn_module_stack", "source_fn_stack", "torch_fn", "from_node"))
 _PARSED: Final = frozenset(("expr_str", "guards_code"))
 _SPECS: Final = frozenset(("in_spec", "out_spec"))
+#: As JSON has no words for them: `float` reads them.
+_NO_NUMBERS: Final = frozenset(("Infinity", "-Infinity", "NaN"))
 #: These stand in the source by themselves, so they have no dots.
 _VARIABLES: Final = frozenset(("name", "as_name", "forward_arg_names"))
 _TREES: Final = frozenset((None, "builtins.tuple", "builtins.list", "builtins.dict", "collections.OrderedDict"))
@@ -54,6 +56,8 @@ def _strange(key: str, value: Any) -> Iterator[str]:
 def _is_expected(key: str, text: str) -> bool:
     if key in _QUOTED or key in _PARSED:
         return True
+    if key in ("as_float", "as_floats"):
+        return text in _NO_NUMBERS
     if key in _SPECS:
         return not text or _is_plain_tree(text, names=key == "in_spec")
     return (not text or text.isidentifier()) if key in _VARIABLES else is_name(text)

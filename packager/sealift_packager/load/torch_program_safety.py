@@ -25,8 +25,12 @@ from sealift_packager.load.torch_program_names import is_name, strange_string
 from sealift_packager.quiet import quiet
 
 ADVICE: Final = "If you know where the file comes from, give --trust-pickle."
-#: An operator of a namespace, one of Python's on sizes, or one of torch's on symbolic sizes; never a name with two underscores in front.
-_OPERATOR: Final = re.compile(r"torch\.ops(\.(?!__)\w+){2,3}|_operator\.[a-z]+_?|math\.[a-z]+|torch\.sym_[a-z]+|torch\._sym_[a-z]+")
+#: An operator of a namespace, one of Python's on sizes, or one of torch's on symbolic sizes; no name with two underscores in front but those of
+#: Python's bit operators (``mask & other``).
+_OPERATOR: Final = re.compile(
+    r"torch\.ops(\.(?!__)\w+){2,3}|torch\.ops\.aten\.__i?(and|or|xor|lshift|rshift)__\.(Scalar|Tensor)|"
+    r"_operator\.[a-z]+_?|math\.[a-z]+|torch\.sym_[a-z]+|torch\._sym_[a-z]+"
+)
 _FORBIDDEN: Final = re.compile(r"\b(from_file|save|call|methodcaller|attrgetter|itemgetter|load_library)\b")
 #: Of the operators that take graphs, those that only run them.
 _HIGHER_ORDER: Final = re.compile(

@@ -11,6 +11,7 @@ from sealift_packager.load import detect
 from sealift_packager.load.dynamic import OPTION, Dynamic, free_axes, from_function
 from sealift_packager.load.source import Arrays, LoadOptions, SourceModel
 from sealift_packager.load.torch_common import as_arrays, forward_inputs, import_torch, narrow, pick_examples, traced_source
+from sealift_packager.load.torch_wrapped import bare_module, bare_names
 from sealift_packager.plugins import load_callable, sibling
 
 EXAMPLES = "example_inputs"
@@ -46,7 +47,7 @@ def _free(factory: Callable[..., Any], options: LoadOptions, examples: Arrays) -
 
 def _build(torch: Any, factory: Callable[..., Any], reference: str) -> Any:
     try:
-        module = factory()
+        module = bare_module(factory())
     except Exception as error:  # the user's own function
         message, advice = (
             f"the factory failed ({type(error).__name__}: {error})",
@@ -83,6 +84,7 @@ def _read_state(torch: Any, path: Path) -> dict[str, Any]:
 
 def _fill(module: Any, state: dict[str, Any], path: Path) -> None:
     wanted = module.state_dict()
+    state = bare_names(state, wanted)
     missing, extra = sorted(set(wanted) - set(state)), sorted(set(state) - set(wanted))
     if missing or extra:
         found = f"missing {', '.join(missing[:5]) or 'none'}; unexpected {', '.join(extra[:5]) or 'none'}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -61,24 +61,7 @@ def prove_parity(source: SourceModel, converted: Converted, holdout: Arrays | No
             refused.append(title)
             reason = reason or f"{type(error).__name__}: {first_line(error):.200}"
             continue
-        try:
-            found = run_session(session, inputs)
-        except ConversionError as error:
-            what = f"the converted model fails on {title}, which its source answers ({error})"
-            raise ParityError(what, where="model.onnx", advice=_advice(source, inputs)) from error
-        certain = None if source.arbitrary is None else ~source.arbitrary(inputs)
-        if certain is not None and not certain.any():
-            continue
-        differences = compare(_chosen(reference, certain), _chosen(found, certain))
-        if differences:
-            raise ParityError(
-                f"the converted model answers differently on {title}",
-                where="model.onnx",
-                expected=f"what {source.framework} gives",
-                found="; ".join(map(str, differences)),
-                advice=_advice(source, _chosen(inputs, certain)),
-            )
-        agreed += 1
+        agreed += _agree(source, session, title, inputs, reference)
     agreed += _thresholds(source, converted, holdout, seed)
     if not agreed:
         raise ParityError(
@@ -91,6 +74,29 @@ def prove_parity(source: SourceModel, converted: Converted, holdout: Arrays | No
     return Parity(compared=agreed + sum(_inner(part, seed) for part in source.inner), refused=tuple(refused))
 
 
+def _agree(source: SourceModel, session: Any, title: str, inputs: Arrays, reference: Arrays) -> int:
+    """1 where the graph answers a request as its source did, 0 where that did so by chance in all rows; `ParityError`."""
+    try:
+        found = run_session(session, inputs)
+    except ConversionError as error:
+        what = f"the converted model fails on {title}, which its source answers ({error})"
+        raise ParityError(what, where="model.onnx", advice=_advice(source, inputs)) from error
+    certain = None if source.arbitrary is None else ~source.arbitrary(inputs)
+    if certain is not None and not certain.any():
+        return 0
+    differences = compare(_chosen(reference, certain), _chosen(found, certain))
+    if differences:
+        _refuse_random(source, inputs, reference)
+        raise ParityError(
+            f"the converted model answers differently on {title}",
+            where="model.onnx",
+            expected=f"what {source.framework} gives",
+            found="; ".join(map(str, differences)),
+            advice=_advice(source, _chosen(inputs, certain)),
+        )
+    return 1
+
+
 def _chosen(answers: Arrays, rows: Array | None) -> Arrays:
     """Of each output the rows that are marked; all of one that hasn't as many."""
     return answers if rows is None else {name: value[rows] if value.shape[:1] == rows.shape else value for name, value in answers.items()}
@@ -98,6 +104,19 @@ def _chosen(answers: Arrays, rows: Array | None) -> Arrays:
 
 def _advice(source: SourceModel, inputs: Arrays) -> str:
     return f"The build stops here; nothing was written. {advice_on(source, inputs)}".rstrip()
+
+
+def _refuse_random(source: SourceModel, inputs: Arrays, reference: Arrays) -> None:
+    """Raise `ParityError` if the source itself doesn't answer a request as it did a moment ago."""
+    differences = compare(reference, source.predict(inputs))
+    if differences:
+        raise ParityError(
+            "the model itself answers the same request differently each time",
+            where=source.framework,
+            expected="one answer to one request",
+            found="; ".join(map(str, differences)),
+            advice="It draws random numbers. Where it samples or drops out, make it do so in training only (if self.training, nn.Dropout).",
+        )
 
 
 def _inner(part: SourceModel, seed: int) -> int:

@@ -12,6 +12,9 @@ from sealift_packager.load.source import Array, Arrays
 #: |a−b| ≤ ATOL_SHARE·(largest finite |b| of the output) + RTOL·|b|: float32 against the source's own arithmetic.
 RTOL: Final = 1e-3
 ATOL_SHARE: Final = 1e-5
+#: The same for outputs of half precision, whose numbers are 0.001 apart.
+HALF_RTOL: Final = 1e-2
+HALF_ATOL_SHARE: Final = 5e-3
 #: A label may differ where the source's own two best probabilities are this near, or its two least distances as a share of the largest.
 TIE: Final = 1e-5
 SHOWN_ROWS: Final = 5
@@ -68,7 +71,9 @@ def _wrong(expected: Array, found: Array, rtol: float) -> tuple[Array, Array]:
     finite = np.isfinite(a) & np.isfinite(b)
     size = np.abs(np.where(np.isfinite(b), b, 0))
     distance = np.where(same, 0.0, np.where(finite, np.abs(np.where(finite, a, 0) - np.where(finite, b, 0)), np.inf))
-    return ~same & (distance > ATOL_SHARE * size.max(initial=0) + rtol * size), distance
+    half = expected.dtype == np.float16
+    share, rtol = (HALF_ATOL_SHARE, max(rtol, HALF_RTOL)) if half else (ATOL_SHARE, rtol)
+    return ~same & (distance > share * size.max(initial=0) + rtol * size), distance
 
 
 def _preferences(reference: Arrays) -> Array | None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import collections
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+
+import numpy as np
+import onnx
 
 from sealift_packager.convert import graph
 
@@ -14,6 +18,29 @@ def drop_unused_weights(model: Any) -> None:
     kept = [graph.copy_of(row) for row in model.graph.initializer if row.name in used]
     del model.graph.initializer[:]
     model.graph.initializer.extend(kept)
+
+
+def turn_shared(model: Any) -> Any:
+    """A copy in which matrices that several nodes take are stored as each Gemm multiplies with them, not transposed.
+
+    onnxruntime's dynamic quantizer (1.31.1) turns the matrix of each Gemm in place: one that is shared is turned twice, and then is wrong.
+    """
+    result = graph.copy_of(model)
+    uses = collections.Counter(_names(result.graph))
+    weights = {row.name: row for row in result.graph.initializer}
+    for node in result.graph.node:
+        name = node.input[1] if node.op_type == "Gemm" else ""
+        turned = next((row for row in node.attribute if row.name == "transB" and row.i), None)
+        if turned is None or uses[name] < 2 or name not in weights:
+            continue
+        node.attribute.remove(turned)
+        node.input[1] = f"{name}_turned"
+        if node.input[1] not in weights:
+            array = onnx.numpy_helper.to_array(weights[name]).T
+            weights[node.input[1]] = onnx.numpy_helper.from_array(np.ascontiguousarray(array), node.input[1])
+            result.graph.initializer.append(weights[node.input[1]])
+    drop_unused_weights(result)
+    return result
 
 
 def _names(part: Any) -> Iterator[str]:

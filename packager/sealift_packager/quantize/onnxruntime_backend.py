@@ -16,7 +16,7 @@ from sealift_packager.convert import graph
 from sealift_packager.errors import NothingToQuantizeError
 from sealift_packager.quantize.boundary import translating
 from sealift_packager.quantize.calibration import Calibration
-from sealift_packager.quantize.editing import drop_unused_weights
+from sealift_packager.quantize.editing import drop_unused_weights, turn_shared
 from sealift_packager.quantize.ranges import METHODS
 from sealift_packager.quantize.smoothing import smooth
 from sealift_packager.quantize.weights import store_weights
@@ -49,7 +49,8 @@ def quantize_dynamic(model: Any, settings: Quantization, calibration: Calibratio
             nodes_to_exclude=list(settings.reverted),
         )
 
-    result = _quantized(smooth(model, calibration.maxima, settings.smoothing) if settings.smoothing else model, scratch, run)
+    smoothed = smooth(model, calibration.maxima, settings.smoothing) if settings.smoothing else model
+    result = _quantized(turn_shared(smoothed), scratch, run)
     store_weights(result, spared=settings.reverted)
     return graph.tidy(result)
 
