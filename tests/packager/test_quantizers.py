@@ -20,7 +20,8 @@ from sealift_packager.optimize.gelu import reorder_gelu
 from sealift_packager.quantize.blocks import quantize_blocks
 from sealift_packager.quantize.calibration import Calibration
 from sealift_packager.quantize.half import convert_half
-from sealift_packager.quantize.onnxruntime_backend import prepare, quantize_dynamic
+from sealift_packager.quantize.onnxruntime_backend import prepare, quantize_dynamic, quantize_static
+from sealift_packager.quantize.ranges import observe
 from sealift_packager.quantize.registry import QUANTIZERS
 from sealift_packager.quantize.sensitivity import node_errors
 from sealift_packager.quantize.smoothing import channel_maxima, has_products, smooth
@@ -86,6 +87,14 @@ def test_a_matrix_that_two_layers_share_is_turned_once(tmp_path: Path) -> None:
     small = quantize_dynamic(model, SETTINGS["int8-dynamic"](RECIPE), Calibration(), tmp_path)
     assert error(model, small, rows, "int8-dynamic") < 2e-3
     assert sum(row.data_type == TensorProto.INT8 and len(row.dims) == 2 for row in small.graph.initializer) == 1
+
+
+def test_a_bias_of_rank_two_is_quantized_as_one_of_rank_one(tmp_path: Path) -> None:
+    layer = helper.make_node("Gemm", ["x", "w", "b"], ["y"], name="layer")
+    model, rows = prepare(model_of([layer], {"w": matrix(256, 256), "b": matrix(1, 256)}), tmp_path), RANDOM.normal(size=(50, 256)).astype(np.float32)
+    settings = dataclasses.replace(SETTINGS["int8-static"](RECIPE), calibration="minmax")
+    small = quantize_static(model, settings, Calibration(histograms=observe(model, [{"x": rows}])[0]), tmp_path)
+    assert error(model, small, rows, "int8-static") < 1e-2
 
 
 def small_row(at: int) -> Array:

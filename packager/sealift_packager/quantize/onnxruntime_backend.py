@@ -16,7 +16,7 @@ from sealift_packager.convert import graph
 from sealift_packager.errors import NothingToQuantizeError
 from sealift_packager.quantize.boundary import translating
 from sealift_packager.quantize.calibration import Calibration
-from sealift_packager.quantize.editing import drop_unused_weights, turn_shared
+from sealift_packager.quantize.editing import drop_unused_weights, flatten_biases, turn_shared
 from sealift_packager.quantize.ranges import METHODS
 from sealift_packager.quantize.smoothing import smooth
 from sealift_packager.quantize.weights import store_weights
@@ -89,6 +89,7 @@ def prepare(model: Any, scratch: Path) -> Any:
     Symbolic shape inference is left out: it fails on graphs that plain inference handles, and leaves its work files behind.
     """
     result = _fused_in_files(model, scratch) if refers(model) else _fused(model, scratch)
+    flatten_biases(result)
     for number, node in enumerate(result.graph.node):
         node.name = node.name or f"{node.op_type}_{number}"
     return result
