@@ -1,7 +1,8 @@
 """All models that the tools made of one, measured in this process: ``python -m benchmarks.packager.measure MODEL-FOLDER SECONDS``.
 
-One thread, batch 1, one run of each after the other and every other round backwards, so that what else the machine does hits all alike. Answers
-are judged on ``holdout.npz``. Writes ``measured.json``; a model that can't be loaded or run stands there with its message.
+One thread, batch 1, one run of each after the other, as Sealift itself compares (`sealift_runtime.alternation`), so that what else the machine
+does hits all alike. Answers are judged on ``holdout.npz``. Writes ``measured.json``; a model that can't be loaded or run stands there with its
+message.
 """
 
 from __future__ import annotations

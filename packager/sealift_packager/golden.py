@@ -30,7 +30,7 @@ VARIATIONS: Final = tuple(
 SPREAD_FACTOR: Final = 4.0
 RTOL: Final = 1e-3
 #: Least atol, as a share of the largest output: other instruction sets add up in another order; int8 may round to the next step.
-FLOORS: Final = {"fp32": 1e-5, "int8-weights": 1e-5}
+FLOORS: Final = {"fp32": 1e-5, "int8-weights": 1e-5, "fp16-weights": 1e-5}
 INT8_FLOOR: Final = 1e-2
 
 

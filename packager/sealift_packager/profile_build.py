@@ -155,8 +155,8 @@ def _asked(shared: Shared, profile: HardwareProfile) -> dict[str, Json]:
 
 def _node_errors(found: Searched) -> dict[str, NodeError]:
     quantization = found.row.spec.quantization
-    reverted = quantization.reverted if quantization else ()
-    return {name: NodeError(relative_squared_error=error, reverted=name in reverted) for name, error in found.node_errors.items()}
+    spared = quantization.spared if quantization else ()
+    return {name: NodeError(relative_squared_error=error, reverted=name in spared) for name, error in found.node_errors.items()}
 
 
 def _search(shared: Shared, profile: HardwareProfile, scratch: Path) -> list[Searched]:

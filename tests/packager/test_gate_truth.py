@@ -205,7 +205,7 @@ def test_few_rows_ship_fp32_and_say_how_many_the_budget_needs_without_looking_fo
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(run, "revert", lambda *_: pytest.fail("no node can bring back what wasn't lost"))
-    monkeypatch.setattr(run, "revert_one", lambda *_: pytest.fail("no node can bring back what wasn't lost"))
+    monkeypatch.setattr(run, "first_that_passes", lambda *_: pytest.fail("no node can bring back what wasn't lost"))
     rows, target = clear_classes(tmp_path / "m.onnx")
     manifest = packed(tmp_path, None, target, "fp32", "int8-weights", rows=rows, max_drop=0.01).manifests["elsewhere"]
     fp32, candidate = manifest.evaluation.candidates

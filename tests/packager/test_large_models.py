@@ -38,7 +38,7 @@ from support.told import Told
 WIDTHS = (256, 512, 384, 16)
 #: Instead of 1,920 MiB: less than the matrices, more than the biases.
 LIMIT = 100_000
-TRIED = ("fp32", "int8-dynamic", "int8-static", "int8-weights", "int8-blocks", "int4-blocks")
+TRIED = ("fp32", "int8-dynamic", "int8-static", "int8-weights", "int8-blocks", "int4-blocks", "fp16-weights")
 RANDOM = np.random.default_rng(0)
 
 

@@ -132,6 +132,12 @@ def test_a_source_that_refuses_every_request_proves_nothing(tmp_path: Path) -> N
         prove_parity(source, convert_model(source), None, seed=0)
 
 
+def test_a_source_that_answers_by_chance_alone_proves_nothing_either(tmp_path: Path) -> None:
+    source = dataclasses.replace(one_hot(tmp_path, "ignore"), arbitrary=lambda inputs: np.ones(len(next(iter(inputs.values()))), bool))
+    with pytest.raises(ParityError, match=r"answers every request by chance alone.*none has one right answer"):
+        prove_parity(source, convert_model(source), None, seed=0)
+
+
 @pytest.mark.parametrize(("unknown", "asked"), [("ignore", True), ("error", False)])
 def test_unseen_text_is_asked_beside_the_holdout(tmp_path: Path, unknown: str, asked: bool) -> None:
     table = pd.DataFrame({"age": np.arange(40.0), "city": ["Rom", "Paris", "Wien", "Köln"] * 10, "late": [0, 1] * 20})

@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from sealift_packager.candidates.from_profile import SETTINGS
 from sealift_packager.candidates.spec import SESSION_ENTRIES
 from sealift_packager.convert import graph
-from sealift_packager.errors import QuantizationError
+from sealift_packager.errors import NothingToQuantizeError, QuantizationError
 from sealift_packager.load.source import Array
 from sealift_packager.optimize.gelu import reorder_gelu
 from sealift_packager.quantize.blocks import quantize_blocks
@@ -25,6 +25,7 @@ from sealift_packager.quantize.ranges import observe
 from sealift_packager.quantize.registry import QUANTIZERS
 from sealift_packager.quantize.sensitivity import node_errors
 from sealift_packager.quantize.smoothing import channel_maxima, has_products, smooth
+from sealift_packager.quantize.weights import halve_weights
 from sealift_packager.session import Settings, open_session, run_session
 from sealift_runtime.bundle.profile import Int8Recipe
 
@@ -212,6 +213,37 @@ def test_a_node_that_is_reverted_keeps_its_weight_as_it_is(precision: str, tmp_p
     sizes = {row.name: np.prod(row.dims) for row in built.graph.initializer if row.data_type == TensorProto.FLOAT}
     assert sizes.get("v") == 256 * 256
     assert "w" not in sizes
+
+
+@pytest.mark.parametrize("precision", ["int8-weights", "int8-blocks", "int4-blocks"])
+def test_a_node_that_is_halved_has_its_weight_as_fp16(precision: str, tmp_path: Path) -> None:
+    nodes = [helper.make_node("MatMul", ["x", "w"], ["a"], name="first"), helper.make_node("MatMul", ["a", "v"], ["y"], name="second")]
+    model = prepare(model_of(nodes, {"w": matrix(256, 256), "v": matrix(256, 256)}), tmp_path)
+    settings = dataclasses.replace(SETTINGS[precision](RECIPE), halved=("second",))
+    built = QUANTIZERS[precision](model, settings, Calibration(), tmp_path)
+    assert {row.name for row in built.graph.initializer if row.data_type == TensorProto.FLOAT16} == {"v_fp16"}
+    assert not {"v", "w"} & {row.name for row in built.graph.initializer}
+
+
+def test_weights_as_fp16_answer_like_fp32_at_half_the_size(tmp_path: Path) -> None:
+    model = prepare(product(), tmp_path)
+    half = halve_weights(model, SETTINGS["fp16-weights"](RECIPE), Calibration(), tmp_path)
+    assert half.ByteSize() < 0.52 * model.ByteSize()
+    assert error(model, half, outlying(), "fp16-weights") < 1e-6
+
+
+def test_a_weight_that_fp16_cannot_hold_stays_as_it_is(tmp_path: Path) -> None:
+    large = matrix(256, 256)
+    large[0, 0] = 70000
+    nodes = [helper.make_node("MatMul", ["x", "w"], ["a"], name="first"), helper.make_node("MatMul", ["a", "v"], ["y"], name="second")]
+    model = prepare(model_of(nodes, {"w": large, "v": matrix(256, 256)}), tmp_path)
+    half = halve_weights(model, SETTINGS["fp16-weights"](RECIPE), Calibration(), tmp_path)
+    assert {row.name: row.data_type for row in half.graph.initializer} == {"w": TensorProto.FLOAT, "v_fp16": TensorProto.FLOAT16}
+
+
+def test_a_graph_of_small_weights_has_none_to_halve(tmp_path: Path) -> None:
+    with pytest.raises(NothingToQuantizeError, match="no float32 weight of 512 elements"):
+        halve_weights(product(4), SETTINGS["fp16-weights"](RECIPE), Calibration(), tmp_path)
 
 
 def test_a_node_whose_weights_alone_are_rounded_loses_by_them_alone() -> None:

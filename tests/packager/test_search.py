@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 import pytest
 
+from sealift_packager import artifact
 from sealift_packager.candidates.from_profile import SETTINGS
 from sealift_packager.measure.metrics import METRICS
 from sealift_packager.measure.predictions import read_prediction
@@ -19,10 +20,13 @@ from sealift_packager.quantize.ranges import BINS, METHODS, bin_counts, observe
 from sealift_packager.quantize.saturation import may_saturate
 from sealift_packager.quantize.weights import quantize_weights
 from sealift_packager.request import PackRequest
-from sealift_packager.search.revert import MAX_STEPS, revert, revert_one
+from sealift_packager.search.revert import MAX_STEPS, first_that_passes, revert
 from sealift_packager.session import Settings, open_session, run_session
 from sealift_runtime.bundle.profile import CpuRequirement
+from sealift_runtime.engine.session import ModelSession
+from support import packing
 from support.models import make_profile
+from support.trained import Trained
 
 NODES = [f"n{number}" for number in range(20)]
 RANDOM = np.random.default_rng(0)
@@ -44,12 +48,13 @@ def test_a_candidate_that_half_of_its_nodes_can_t_save_is_given_up_at_once() -> 
 
 
 def test_where_a_row_at_the_border_decides_the_first_node_that_helps_is_enough() -> None:
-    enough = [{"n7"}, {"n3"}]
-    assert revert_one(["n1", "n7", "n3"], lambda chosen: chosen, lambda chosen: chosen in enough) == ("n7",)
+    assert first_that_passes(iter(["n1", "n7", "n3"]), lambda node: node in ("n7", "n3")) == "n7"
 
 
-def test_if_no_node_alone_is_enough_none_is_named() -> None:
-    assert revert_one(NODES, lambda chosen: chosen, lambda chosen: len(chosen) > 1) is None
+def test_if_no_node_alone_is_enough_none_is_chosen_after_a_bounded_number_of_looks() -> None:
+    left = iter(range(100))
+    assert first_that_passes(left, lambda _: False) is None
+    assert next(left) == MAX_STEPS // 2
 
 
 def test_the_holdout_is_looked_at_a_bounded_number_of_times() -> None:
@@ -115,7 +120,7 @@ def test_a_layer_with_an_outlying_range_is_put_back_to_fp32_and_named(tmp_path: 
     assert manifest.model.precision == "int8-dynamic"
     assert manifest.model.recipe["reverted"] == ["layer2"]
     chosen = next(row for row in manifest.evaluation.candidates if row.chosen)
-    assert "1 of its nodes stay in fp32 (layer2)" in chosen.reason
+    assert "1 of its nodes in fp32 (layer2)" in chosen.reason
     assert chosen.accuracy is not None
     assert chosen.accuracy.packaged > 0.99
 
@@ -147,6 +152,29 @@ def test_weights_as_int8_answer_like_fp32_at_a_third_of_the_size(tmp_path: Path)
     rows = {"x": RANDOM.normal(size=(50, 32)).astype(np.float32)}
     reference, found = (run_session(open_session(row, settings, where="m"), rows)["y"] for row in (model, small))
     assert METRICS["cosine"].score(reference, read_prediction({"y": found})) > 0.999
+
+
+def test_where_one_row_at_a_border_flips_the_node_that_flips_it_has_weights_of_fp16(tmp_path: Path) -> None:
+    model = chain(0.0)
+    small = quantize_weights(model, SETTINGS["int8-weights"](make_profile().int8), Calibration(), tmp_path)
+    rows = RANDOM.normal(size=(20000, 32)).astype(np.float32)
+    settings = Settings(entries={"session.disable_quant_qdq": "1"})
+    exact, rounded = (run_session(open_session(row, settings, where="m"), {"x": rows})["y"] for row in (model, small))
+    labels, best = exact.argmax(axis=1), np.sort(rounded, axis=1)
+    margins = best[:, -1] - best[:, -2]
+    flipped = np.flatnonzero(labels != rounded.argmax(axis=1))
+    chosen = np.array([flipped[np.argmin(margins[flipped])], *np.argsort(margins)[-300:]])
+    onnx.save(model, tmp_path / "model.onnx")
+    np.savez(tmp_path / "rows.npz", x=rows[chosen], target=labels[chosen])
+    profile = make_profile("elsewhere", cpu=CpuRequirement(arch="aarch64"), precisions=("fp32", "int8-weights"), objective=("size",))
+    what = Trained(model=tmp_path / "model.onnx", data=tmp_path / "rows.npz", target="target")
+    build = pack(packing.request(what, tmp_path / "out", profile, max_drop=0.0))
+    recipe = build.manifests["elsewhere"].model.recipe
+    assert len(recipe["halved"]) == 1
+    assert "reverted" not in recipe
+    artifact.unpack(build.directory, "elsewhere", tmp_path / "bundle")
+    packed = ModelSession.open(tmp_path / "bundle").run({"x": rows[chosen]})["y"]
+    np.testing.assert_array_equal(packed.argmax(axis=1), labels[chosen])
 
 
 @pytest.mark.parametrize(("largest", "saturates"), [(64, False), (127, True)])

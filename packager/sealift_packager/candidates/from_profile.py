@@ -26,6 +26,10 @@ def _weights(int8: Int8Recipe) -> Quantization:  # noqa: ARG001  (nothing is com
     return Quantization(activation="float32", weight="int8", reduce_range=False, per_channel=True)
 
 
+def _half_weights(int8: Int8Recipe) -> Quantization:  # noqa: ARG001  (as above)
+    return Quantization(activation="float32", weight="float16", reduce_range=False, per_channel=False)
+
+
 def _blocks(weight: str, block_size: int) -> Callable[[Int8Recipe], Quantization]:
     # int4 needs the smaller blocks to keep its accuracy; int8 keeps it with large ones, which are quicker.
     return lambda _: Quantization(activation="int8", weight=weight, reduce_range=False, per_channel=True, block_size=block_size)
@@ -40,6 +44,7 @@ SETTINGS: Final[dict[str, Callable[[Int8Recipe], Quantization]]] = {
     "int8-dynamic": _dynamic,
     "int8-static": _static,
     "int8-weights": _weights,
+    "fp16-weights": _half_weights,
     "int8-blocks": _blocks("int8", 128),
     "int4-blocks": _blocks("int4", 32),
     "fp16": _half,

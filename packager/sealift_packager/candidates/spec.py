@@ -16,7 +16,7 @@ class Quantization:
     ``activation`` and ``weight`` are what is computed in and what is stored (int8, uint8, int4, float16, float32); ``reduce_range`` keeps weights
     to 7 bits; ``calibration`` is a method of `quantize.ranges`, ``best`` while that is still to be found, or empty where ranges are found at run
     time. ``smoothing`` is the α of `quantize.smoothing`, 0 for none. ``block_size`` is how many weights share a scale, 0 for a whole channel.
-    ``reverted`` names the nodes that stay in fp32.
+    ``reverted`` names the nodes that stay in fp32, ``halved`` those whose weights are stored as fp16.
     """
 
     activation: str
@@ -27,6 +27,12 @@ class Quantization:
     smoothing: float = 0.0
     block_size: int = 0
     reverted: tuple[str, ...] = ()
+    halved: tuple[str, ...] = ()
+
+    @property
+    def spared(self) -> tuple[str, ...]:
+        """The nodes that the rest of it isn't for."""
+        return (*self.reverted, *self.halved)
 
     @property
     def calibrated(self) -> bool:
@@ -43,7 +49,7 @@ ONNXRUNTIME: Final = {"int8-blocks": ">=1.22"}
 
 
 #: Settings that a recipe doesn't mention where they are off.
-_LEFT_OUT: Final = ("smoothing", "block_size", "reverted")
+_LEFT_OUT: Final = ("smoothing", "block_size", "reverted", "halved")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,4 +71,4 @@ class CandidateSpec:
             return {}
         fields = dataclasses.asdict(self.quantization)
         used = {name: value for name, value in fields.items() if value or name not in _LEFT_OUT}
-        return {**used, "reverted": list(fields["reverted"])} if fields["reverted"] else used
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in used.items()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from onnx import TensorProto, helper
+from onnx import TensorProto
 
 from sealift_packager.convert.members import ask_regressor, chosen_columns, leave_to_skl2onnx
 from sealift_packager.convert.nodes import NodeWriter
@@ -22,9 +22,7 @@ def write_median(scope: Any, operator: Any, container: Any) -> None:
     shape = writer.constant("shape", np.array([-1, 1]))
     columns = [writer.add("Reshape", writer.add("Cast", answer, to=TensorProto.DOUBLE), shape) for answer in answers]
     merged = writer.add("Concat", *columns, axis=1)
-    values, places = f"{writer.prefix}_values", f"{writer.prefix}_places"
-    count = writer.constant("count", np.array([len(columns)]))
-    writer.nodes.append(helper.make_node("TopK", [merged, count], [values, places], name=f"{writer.prefix}_sort", axis=1, largest=0, sorted=1))
+    values, places = writer.least(merged, writer.constant("count", np.array([len(columns)])), "sorted")
     weights = writer.add("Gather", writer.constant("weights", model.estimator_weights_[: len(columns)].astype(np.float64)), places)
     sums = writer.add("CumSum", weights, writer.constant("axis", np.array(1)))
     half = writer.add("Mul", writer.add("Gather", sums, writer.constant("last", np.array([len(columns) - 1])), axis=1), writer.constant("half", 0.5))

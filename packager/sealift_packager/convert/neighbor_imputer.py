@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from onnx import TensorProto, helper
+from onnx import TensorProto
 
 from sealift_packager.convert.distances import given_rows, inverse, refused
 from sealift_packager.convert.nodes import NodeWriter
@@ -81,9 +81,8 @@ def _imputed(writer: NodeWriter, distances: str, values: Array, column: int, mod
     donors = np.flatnonzero(~np.isnan(values[:, column]))
     donors = donors if len(donors) else np.array([0])  # of a column that is kept although it was empty: whatever comes out becomes 0
     near = writer.add("Gather", distances, writer.constant(f"{name}_donors", donors), axis=1)
-    found, places = f"{writer.prefix}_{name}_least", f"{writer.prefix}_{name}_places"
     count = writer.constant(f"{name}_count", np.array([min(model.n_neighbors, len(donors))]))
-    writer.nodes.append(helper.make_node("TopK", [near, count], [found, places], name=f"{writer.prefix}_{name}_TopK", axis=1, largest=0, sorted=1))
+    found, places = writer.least(near, count, name)
     if model.weights == "distance":
         weights = inverse(writer, writer.add("Sqrt", found))
     else:

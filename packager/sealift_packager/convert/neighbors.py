@@ -86,7 +86,7 @@ def _neighbors(writer: NodeWriter, operator: Any) -> tuple[str, str]:
     if model.effective_metric_ in EUCLIDEAN:
         found, nearest = _nearest(writer, model, rows)
     else:
-        found, nearest = _least(writer, distances(writer, model, rows), model.n_neighbors)
+        found, nearest = writer.least(distances(writer, model, rows), writer.constant("count", np.array([model.n_neighbors])), "nearest")
     last = writer.constant("weight", np.array([2]))
     if model.weights == "distance":
         return nearest, writer.add("Unsqueeze", inverse(writer, found), last)
@@ -98,17 +98,10 @@ def _nearest(writer: NodeWriter, model: Any, rows: str) -> tuple[str, str]:
     """The least Euclidean distances and their places, both [batch, neighbours]."""
     count = min(model.n_samples_fit_, model.n_neighbors + max(model.n_neighbors, _SPARE))
     rows, points, near = euclidean(writer, model, rows)
-    order, _ = _least(writer, _least(writer, near, count)[1], count)
+    wanted = writer.constant("candidates", np.array([count]))
+    order, _ = writer.least(writer.least(near, wanted, "near")[1], wanted, "ordered")
     between = writer.add("Sub", writer.add("Unsqueeze", rows, writer.constant("middle", np.array([1]))), writer.add("Gather", points, order))
     squared = writer.add("ReduceSumSquare", between, writer.constant("features", np.array([2])), keepdims=0)
-    found, places = _least(writer, squared, model.n_neighbors)
+    found, places = writer.least(squared, writer.constant("count", np.array([model.n_neighbors])), "nearest")
     nearest = writer.add("GatherElements", order, places, axis=1)
     return found if model.effective_metric_ == "sqeuclidean" else writer.add("Sqrt", found), nearest
-
-
-def _least(writer: NodeWriter, values: str, count: int) -> tuple[str, str]:
-    """The least ``count`` values of each row, in order, and their places."""
-    found, places = f"{values}_least", f"{values}_places"
-    number = writer.constant(f"{values}_count", np.array([count]))
-    writer.nodes.append(helper.make_node("TopK", [values, number], [found, places], name=f"{values}_TopK", axis=1, largest=0, sorted=1))
-    return found, places

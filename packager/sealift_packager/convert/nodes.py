@@ -41,6 +41,12 @@ class NodeWriter:
         self.initializers.append(tensor)
         return full
 
+    def least(self, values: str, count: str, name: str) -> tuple[str, str]:
+        """The least values of each row, ``count`` [1] of them and in order, and their places along the second axis."""
+        found, places = f"{self.prefix}_{name}_least", f"{self.prefix}_{name}_places"
+        self.nodes.append(helper.make_node("TopK", [values, count], [found, places], name=f"{self.prefix}_{name}_TopK", axis=1, largest=0, sorted=1))
+        return found, places
+
     def put_into(self, container: Any) -> None:
         """Hand all over to a skl2onnx container."""
         container.nodes.extend(self.nodes)

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 import numpy as np
-from onnx import TensorProto, helper
+from onnx import TensorProto
 
 from sealift_packager.convert.nodes import NodeWriter
 from sealift_packager.errors import ConversionError
@@ -194,8 +194,7 @@ def _closed_up(writer: NodeWriter, numbers: str) -> str:
     place = writer.add("Range", writer.constant("start", np.array(0)), count, writer.constant("step", np.array(1)))
     key = writer.add("Add", writer.add("Mul", writer.add("Cast", out, to=TensorProto.INT64), count), place)
     size = writer.add("Reshape", count, writer.constant("vector", np.array([1])))
-    order = f"{writer.prefix}_order"
-    writer.nodes.append(helper.make_node("TopK", [key, size], [f"{order}_keys", order], name=order, axis=1, largest=0, sorted=1))
+    _, order = writer.least(key, size, "order")
     return writer.add("GatherElements", numbers, order, axis=1)
 
 

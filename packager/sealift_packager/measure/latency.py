@@ -24,7 +24,7 @@ EXTENSIONS: Final = 3
 class Speedup:
     """How many times as fast as fp32: the median of the ratios of paired runs, with its 95 % interval.
 
-    The two runs of a pair follow one another, so what else the machine does cancels.
+    The two runs of a pair are of one round, so what else the machine does cancels.
     """
 
     ratio: float
@@ -33,7 +33,7 @@ class Speedup:
 
 
 def measure(runs: Mapping[str, Callable[[], object]], *, seconds: float, rounds: int = MIN_ROUNDS, warm_up: int = WARM_UP) -> dict[str, Array]:
-    """Milliseconds of each run by name, one sample each per round; every other round goes backwards. ``rounds`` are made in any case."""
+    """Milliseconds of each run by name, one sample each per round (`alternate`). ``rounds`` are made in any case."""
     samples = alternate(runs, seconds=seconds, least_rounds=rounds, most_rounds=MAX_ROUNDS, warm_up=warm_up)
     return {name: np.array(values) for name, values in samples.items()}
 

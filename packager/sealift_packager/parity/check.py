@@ -64,11 +64,12 @@ def prove_parity(source: SourceModel, converted: Converted, holdout: Arrays | No
         agreed += _agree(source, session, title, inputs, reference)
     agreed += _thresholds(source, converted, holdout, seed)
     if not agreed:
+        why = "refuses every made-up request" if refused else "answers every request by chance alone (ties)"
         raise ParityError(
-            "nothing proves that the converted model answers like its source, which refuses every made-up request",
+            f"nothing proves that the converted model answers like its source, which {why}",
             where=source.framework,
             expected="at least one request that both answer",
-            found=f"{len(refused)} refused ({reason})",
+            found=f"{len(refused)} refused ({reason})" if refused else "rows of which none has one right answer",
             advice="Give --data with rows that the model takes.",
         )
     return Parity(compared=agreed + sum(_inner(part, seed) for part in source.inner), refused=tuple(refused))

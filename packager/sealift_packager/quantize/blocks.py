@@ -40,9 +40,9 @@ def quantize_blocks(model: Any, settings: Quantization, calibration: Calibration
         raise NothingToQuantizeError(
             "nothing in the graph can be quantized", found=f"no matrix of {MIN_ELEMENTS:,} elements or more that is multiplied by"
         )
-    excluded = [*small, *settings.reverted]
+    excluded = [*small, *settings.spared]
     result = _quantized(plain, settings, excluded) if file is None else _one_by_one(plain, settings, excluded, file)
-    store_weights(result, spared=settings.reverted, file=file)
+    store_weights(result, settings, file=file)
     return graph.tidy(result)
 
 

@@ -46,12 +46,12 @@ def quantize_dynamic(model: Any, settings: Quantization, calibration: Calibratio
             per_channel=settings.per_channel,
             reduce_range=settings.reduce_range,
             weight_type=_kind(settings.weight),
-            nodes_to_exclude=list(settings.reverted),
+            nodes_to_exclude=list(settings.spared),
         )
 
     smoothed = smooth(model, calibration.maxima, settings.smoothing) if settings.smoothing else model
     result = _quantized(turn_shared(smoothed), scratch, run)
-    store_weights(result, spared=settings.reverted)
+    store_weights(result, settings)
     return graph.tidy(result)
 
 
@@ -72,7 +72,7 @@ def quantize_static(model: Any, settings: Quantization, calibration: Calibration
             _kind(settings.activation),
             TensorsData(CalibrationMethod.MinMax, ranges),
             [],
-            list(settings.reverted),
+            list(settings.spared),
             list(QDQRegistry),
             # Signed activations with zero at 0: what Arm's kernels are quick with.
             {"ActivationSymmetric": settings.activation == "int8", "WeightSymmetric": settings.weight == "int8"},

@@ -20,14 +20,15 @@ QUANTIZERS: Final[dict[str, Quantizer]] = {
     "int8-dynamic": onnxruntime_backend.quantize_dynamic,
     "int8-static": onnxruntime_backend.quantize_static,
     "int8-weights": weights.quantize_weights,
+    "fp16-weights": weights.halve_weights,
     "int8-blocks": blocks.quantize_blocks,
     "int4-blocks": blocks.quantize_blocks,
     "fp16": half.convert_half,
 }
-#: Those whose nodes can go back to fp32 one by one.
+#: Those whose nodes can be left out one by one.
 REVERTIBLE: Final = frozenset({"int8-dynamic", "int8-static", "int8-weights", "int8-blocks", "int4-blocks"})
 #: Those that work on weights one at a time, so that these may be in files.
-STREAMING: Final = frozenset({"int8-weights", "int8-blocks", "int4-blocks"})
+STREAMING: Final = frozenset({"int8-weights", "fp16-weights", "int8-blocks", "int4-blocks"})
 
 
 def check_buildable(spec: CandidateSpec, model: Any) -> None:

@@ -26,7 +26,7 @@ ROWS: Final = 16
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class NodeError:
-    """Squared error of a node's output by int8, as a share of the output's own squares; ``reverted`` if the candidate leaves the node in fp32."""
+    """Squared error of a node's output by int8, as a share of the output's own squares; ``reverted`` if the candidate spares it that."""
 
     relative_squared_error: float
     reverted: bool
@@ -47,7 +47,7 @@ def node_errors(model: Any, settings: Quantization, histograms: Mapping[str, His
 
 
 def lightest_first(model: Any) -> list[str]:
-    """Names of the nodes, those with the fewest weights (in elements) first: what it costs least to leave in fp32."""
+    """Names of the nodes, those with the fewest weights (in elements) first: what it costs least to spare."""
     elements = {row.name: int(np.prod(row.dims)) for row in model.graph.initializer}
     return [node.name for node in sorted(model.graph.node, key=lambda node: sum(elements.get(name, 0) for name in node.input))]
 

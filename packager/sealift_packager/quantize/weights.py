@@ -1,12 +1,12 @@
-"""int8 weights, fp32 compute: a quarter of the size at the speed of fp32.
+"""Weights stored smaller and computed with in fp32: a quarter of the size as int8, half of it as fp16, at the speed of fp32.
 
-Each weight becomes int8 behind a DequantizeLinear, which onnxruntime folds away when it loads the graph; the session entry
+Each weight becomes int8 behind a DequantizeLinear, or fp16 behind a Cast, which onnxruntime folds away when it loads the graph; the session entry
 ``session.disable_quant_qdq`` keeps it from computing in int8 instead.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,29 +29,53 @@ _PART: Final = 2**24
 
 
 def quantize_weights(model: Any, settings: Quantization, calibration: Calibration, scratch: Path) -> Any:  # noqa: ARG001  (a quantizer)
-    """A copy whose large float32 weights are int8, symmetric, with a scale per output channel (per row of an embedding), but reverted nodes'."""
+    """A copy whose large float32 weights are int8, symmetric, with a scale per output channel (per row of an embedding); but spared nodes'."""
     if graph.opset_of(model) < MIN_OPSET:
         raise QuantizationError("weights can't be stored as int8", expected=f"opset {MIN_OPSET} or later", found=str(graph.opset_of(model)))
     result = graph.copy_of(model)
-    if not store_weights(result, spared=settings.reverted, file=file_beside(model, scratch)):
-        raise NothingToQuantizeError("nothing in the graph can be quantized", found=f"no float32 weight of {MIN_ELEMENTS} elements or more")
-    return graph.tidy(result)
+    return _tidy(result, store_weights(result, settings, file=file_beside(model, scratch)))
 
 
-def store_weights(model: Any, *, spared: Collection[str] = (), file: WeightFile | None = None) -> int:
-    """Store the large weights as int8, in place (their values in ``file``, if there is one), but those of the nodes that are ``spared``; how many."""
-    kept = {name for node in model.graph.node if node.name in spared for name in node.input}
-    weights = {row.name: row for row in model.graph.initializer if _is_large(row) and row.name not in kept}
-    axes = dict(_channel_axes(model, weights))
+def halve_weights(model: Any, settings: Quantization, calibration: Calibration, scratch: Path) -> Any:  # noqa: ARG001  (a quantizer)
+    """A copy whose large float32 weights are fp16, whatever they are used for."""
+    result, file = graph.copy_of(model), file_beside(model, scratch)
+    outputs = {row.name for row in result.graph.output}
+    nodes = [_store_half(row, file) for row in result.graph.initializer if _is_float(row) and row.name not in outputs]
+    return _tidy(result, _put_first(result, nodes))
+
+
+def store_weights(model: Any, settings: Quantization, *, file: WeightFile | None = None) -> int:
+    """Store the large weights smaller, in place (values in ``file``, if there is one), but not those of reverted nodes; how many became int8."""
+    kept, finer = _inputs(model, settings.reverted), _inputs(model, settings.halved)
+    weights = {row.name: row for row in model.graph.initializer if _is_float(row) and len(row.dims) > 1 and row.name not in kept}
+    axes = {name: axis for name, axis in _channel_axes(model, weights) if name not in finer}
     nodes = [_store(model, weights[name], axis, file) for name, axis in axes.items()]
-    rest = [graph.copy_of(node) for node in model.graph.node]
-    del model.graph.node[:]
-    model.graph.node.extend([*nodes, *rest])
+    nodes += [_store_half(row, file) for name, row in weights.items() if name in finer]
+    _put_first(model, nodes)
     return len(axes)
 
 
-def _is_large(tensor: Any) -> bool:
-    return tensor.data_type == onnx.TensorProto.FLOAT and len(tensor.dims) > 1 and int(np.prod(tensor.dims)) >= MIN_ELEMENTS
+def _inputs(model: Any, names: Collection[str]) -> set[str]:
+    return {name for node in model.graph.node if node.name in names for name in node.input}
+
+
+def _tidy(model: Any, count: int) -> Any:
+    if not count:
+        raise NothingToQuantizeError("nothing in the graph can be quantized", found=f"no float32 weight of {MIN_ELEMENTS} elements or more")
+    return graph.tidy(model)
+
+
+def _put_first(model: Any, nodes: Sequence[Any | None]) -> int:
+    """Put those that are nodes before the graph's; how many."""
+    made, rest = [node for node in nodes if node is not None], [graph.copy_of(node) for node in model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend([*made, *rest])
+    return len(made)
+
+
+def _is_float(tensor: Any) -> bool:
+    """Whether it is a float32 weight that is worth storing otherwise."""
+    return tensor.data_type == onnx.TensorProto.FLOAT and int(np.prod(tensor.dims)) >= MIN_ELEMENTS
 
 
 def _channel_axes(model: Any, weights: dict[str, Any]) -> Iterator[tuple[str, int]]:
@@ -92,6 +116,17 @@ def _store(model: Any, tensor: Any, axis: int, file: WeightFile | None) -> Any:
     tensor.CopyFrom(make_tensor(integers, f"{name}_int8", file))
     model.graph.initializer.append(make_tensor(scales, f"{name}_scale", file))
     return onnx.helper.make_node("DequantizeLinear", [f"{name}_int8", f"{name}_scale"], [name], name=f"{name}_dequantize", axis=axis)
+
+
+def _store_half(tensor: Any, file: WeightFile | None) -> Any | None:
+    """Replace the weight by its fp16 values; the node that gives it back under its own name. None if fp16 can't hold its numbers."""
+    weight, name = values(tensor), tensor.name
+    with np.errstate(over="ignore"):
+        half = weight.astype(np.float16)
+    if np.abs(half).max() == np.inf:
+        return None
+    tensor.CopyFrom(make_tensor(half, f"{name}_fp16", file))
+    return onnx.helper.make_node("Cast", [f"{name}_fp16"], [name], name=f"{name}_cast", to=onnx.TensorProto.FLOAT)
 
 
 def symmetric_int8(weight: Array, axis: int, *, limit: int = 127) -> tuple[Array, Array]:

@@ -8,7 +8,8 @@ enough (a single look passes 94 %) it passes only 55 to 69 %; so all rows choose
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, TypeVar
 
 #: So many judgements at most: each one looks at the holdout again.
@@ -17,12 +18,12 @@ MAX_STEPS: Final = 16
 Candidate = TypeVar("Candidate")
 
 
-def revert_one(nodes: Sequence[str], attempt: Callable[[frozenset[str]], Candidate], passes: Callable[[Candidate], bool]) -> tuple[str, ...] | None:
-    """The first node that is enough on its own; of many nodes only the first half of ``MAX_STEPS`` are tried.
+def first_that_passes(attempts: Iterable[Candidate], passes: Callable[[Candidate], bool]) -> Candidate | None:
+    """The first of them, each of which spares one node; of many only the first half of ``MAX_STEPS`` are made.
 
     For a gate that is missed by a few rows at a border: errors don't tell whose rounding pushes those over it.
     """
-    return next(((name,) for name in nodes[: MAX_STEPS // 2] if passes(attempt(frozenset([name])))), None)
+    return next((one for one in itertools.islice(attempts, MAX_STEPS // 2) if passes(one)), None)
 
 
 def revert(nodes: Sequence[str], attempt: Callable[[frozenset[str]], Candidate], passes: Callable[[Candidate], bool]) -> tuple[str, ...] | None:

@@ -21,12 +21,12 @@ from sealift_packager.optimize.residual import separate_residuals, wins_apart
 from sealift_packager.quantize.calibration import Calibration, requests
 from sealift_packager.quantize.onnxruntime_backend import prepare
 from sealift_packager.quantize.ranges import METHODS, observe
-from sealift_packager.quantize.registry import REVERTIBLE, build_candidate, check_buildable
+from sealift_packager.quantize.registry import REVERTIBLE, STREAMING, build_candidate, check_buildable
 from sealift_packager.quantize.sensitivity import ROWS, lightest_first, node_errors
 from sealift_packager.quantize.smoothing import STRENGTHS, channel_maxima, has_products, smooth
 from sealift_packager.search.evaluate import Searched, answers, as_the_profile_computes, divergence, judge, worst_row
 from sealift_packager.search.folds import Folds, split, take
-from sealift_packager.search.revert import revert, revert_one
+from sealift_packager.search.revert import first_that_passes, revert
 from sealift_runtime.bundle.profile import HardwareProfile
 
 if TYPE_CHECKING:
@@ -129,9 +129,15 @@ class Search:
         nodes = list(errors)
         if len(nodes) < 2 or found.rows_wanted:
             return None
-        attempt = functools.cache(lambda chosen: self._judged(_with(found.row.spec, reverted=tuple(name for name in nodes if name in chosen))))
-        alone = [name for name in lightest_first(self._prepared) if name in errors] if _nearly_passes(found) else []
-        chosen = revert_one(alone, attempt, _passes) or revert(nodes, attempt, _passes)
+        spec = found.row.spec
+        if _nearly_passes(found):
+            alone = [name for name in lightest_first(self._prepared) if name in errors]
+            how = "halved" if spec.precision in STREAMING else "reverted"
+            enough = first_that_passes((self._judged(_with(spec, **{how: (name,)})) for name in alone), _passes)
+            if enough:
+                return enough
+        attempt = functools.cache(lambda chosen: self._judged(_with(spec, reverted=tuple(name for name in nodes if name in chosen))))
+        chosen = revert(nodes, attempt, _passes)
         return attempt(frozenset(chosen)) if chosen is not None else None
 
     def _built(self, spec: CandidateSpec, *, twin: bool = False) -> Built:

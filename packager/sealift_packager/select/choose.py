@@ -46,8 +46,9 @@ def choose(candidates: Sequence[Assessed], objective: Sequence[str]) -> Choice:
 
 
 def _with_notes(sentence: str, row: Assessed) -> str:
-    reverted = row.spec.quantization.reverted if row.spec.quantization else ()
-    notes = [f"{len(reverted)} of its nodes stay in fp32 ({', '.join(reverted)})"] if reverted else []
+    settings = row.spec.quantization
+    spared = {"in fp32": settings.reverted, "with weights of fp16": settings.halved} if settings else {}
+    notes = [f"{len(names)} of its nodes {how} ({', '.join(names)})" for how, names in spared.items() if names]
     return "; ".join([sentence, *notes, *([row.arithmetic] if row.arithmetic else [])])
 
 

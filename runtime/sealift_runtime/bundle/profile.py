@@ -11,7 +11,7 @@ from typing import Final
 from sealift_runtime.documents import Document, Json
 
 ARCHITECTURES: Final = ("x86_64", "aarch64")
-PRECISIONS: Final = ("fp32", "int8-dynamic", "int8-static", "int8-weights", "int8-blocks", "int4-blocks", "fp16")
+PRECISIONS: Final = ("fp32", "int8-dynamic", "int8-static", "int8-weights", "int8-blocks", "int4-blocks", "fp16-weights", "fp16")
 OBJECTIVES: Final = ("latency_p50", "latency_p99", "memory", "size", "load_time", "accuracy")
 #: Execution providers that an accelerator is reached by.
 ACCELERATOR_PROVIDERS: Final = ("CUDAExecutionProvider", "TensorrtExecutionProvider", "OpenVINOExecutionProvider")

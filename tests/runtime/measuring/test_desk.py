@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import functools
 import io
 import json
 from collections.abc import Callable, Iterator
@@ -14,7 +13,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sealift_runtime.alternation import WARM_UP, alternate
 from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.documents import Document
 from sealift_runtime.errors import (
@@ -298,11 +296,3 @@ def test_documents_and_machines_are_read_as_they_were_written() -> None:
         MeasuringJob.parse(step.payload())
     machine = detect_machine()
     assert parse_machine(Document(json.loads(json.dumps(machine_json(machine))), "machine")) == machine
-
-
-def test_every_other_round_goes_backwards() -> None:
-    said: list[str] = []
-    runs = {name: functools.partial(said.append, name) for name in "abc"}
-    samples = alternate(runs, seconds=0, least_rounds=2, most_rounds=5)
-    assert "".join(said) == "a" * WARM_UP + "b" * WARM_UP + "c" * WARM_UP + "abccba"
-    assert {len(values) for values in samples.values()} == {2}
