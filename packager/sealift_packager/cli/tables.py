@@ -22,18 +22,28 @@ BESIDE: Final = 130
 
 
 def candidates_table(manifest: BundleManifest) -> str:
-    """Every candidate of one bundle with its verdict."""
+    """Every candidate of one bundle with its verdict; those that could not be made are below, by reason."""
     width = shutil.get_terminal_size((WIDTH, 0)).columns
     table = Table(title=_title(manifest), title_justify="left")
     for name in ("candidate", "size kB", "loss (95 %)", "p50 ms", "p99 ms", "rows/s", "peak MB", "speed-up"):
         table.add_column(name, justify="left" if name == "candidate" else "right", no_wrap=True)
     if width >= BESIDE:
         table.add_column("verdict")
-    rows = manifest.evaluation.candidates
+    rows = [row for row in manifest.evaluation.candidates if row.size_bytes]
     for row in rows:
         table.add_row(*_cells(row)[: len(table.columns)], style="bold" if row.chosen else None)
-    below = [] if width >= BESIDE else [textwrap.fill(f"{row.name}: {_verdict(row)}", width, subsequent_indent="  ") for row in rows]
-    return "\n".join([_rendered(table, width), *below])
+    below = [] if width >= BESIDE else [f"{row.name}: {_verdict(row)}" for row in rows]
+    below += [f"{', '.join(names)}: {reason}" for reason, names in _not_made(manifest).items()]
+    return "\n".join([_rendered(table, width), *(textwrap.fill(line, width, subsequent_indent="  ") for line in below)])
+
+
+def _not_made(manifest: BundleManifest) -> dict[str, list[str]]:
+    """Reason → the candidates that could not be made for it."""
+    found: dict[str, list[str]] = {}
+    for row in manifest.evaluation.candidates:
+        if not row.size_bytes:
+            found.setdefault(row.reason, []).append(row.name)
+    return found
 
 
 def _title(manifest: BundleManifest) -> str:
@@ -46,7 +56,7 @@ def _cells(row: CandidateRecord) -> list[str]:
     loss, figures = row.accuracy, row.measurement
     return [
         row.name,
-        f"{row.size_bytes / 1000:,.0f}" if row.size_bytes else "–",
+        f"{row.size_bytes / 1000:,.0f}",
         f"{loss.loss:.4g} ({loss.loss_low:.3g} … {loss.loss_high:.3g})" if loss else "–",
         f"{figures.latency_p50_ms:.3g}" if figures else "–",
         f"{figures.latency_p99_ms:.3g}" if figures else "–",
