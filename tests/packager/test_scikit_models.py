@@ -10,10 +10,12 @@ import joblib
 import numpy as np
 import pytest
 from sklearn.calibration import CalibratedClassifierCV
+from sklearn.cluster import FeatureAgglomeration, KMeans, MiniBatchKMeans
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
 from sklearn.decomposition import PCA, FactorAnalysis, FastICA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import (
+    AdaBoostClassifier,
     AdaBoostRegressor,
     BaggingClassifier,
     BaggingRegressor,
@@ -21,6 +23,8 @@ from sklearn.ensemble import (
     StackingClassifier,
     VotingClassifier,
 )
+from sklearn.kernel_approximation import Nystroem, RBFSampler
+from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClassifier, SGDClassifier, SGDOneClassSVM
 from sklearn.metrics import f1_score, make_scorer
 from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
@@ -30,6 +34,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import Binarizer, MinMaxScaler, StandardScaler
+from sklearn.semi_supervised import SelfTrainingClassifier
 from sklearn.svm import SVC, LinearSVC, NuSVC
 from sklearn.tree import DecisionTreeRegressor
 
@@ -89,6 +94,15 @@ CLASSIFIERS: Final[dict[str, Any]] = {
     "factors": make_pipeline(FactorAnalysis(3, random_state=0), LogisticRegression()),
     "bits": BernoulliNB(binarize=0.25),
     "bits of a step": make_pipeline(Binarizer(threshold=0.25), LogisticRegression()),
+    "bits of rows on the threshold": make_pipeline(MinMaxScaler(), Binarizer(), LogisticRegression()),
+    "one against one, by lines": OneVsOneClassifier(LinearSVC(random_state=0)),
+    "one against one, by trees": OneVsOneClassifier(FOREST),
+    "distances to clusters": make_pipeline(KMeans(5, n_init=1, random_state=0), LogisticRegression()),
+    "distances to clusters in a union": make_pipeline(make_union(MiniBatchKMeans(5, n_init=1, random_state=0), PCA(2)), LogisticRegression()),
+    "agglomerated features": make_pipeline(FeatureAgglomeration(3), LogisticRegression()),
+    "components of a kernel": make_pipeline(Nystroem(n_components=20, random_state=0), LogisticRegression()),
+    "components of a polynomial": make_pipeline(Nystroem("poly", degree=2, n_components=20, random_state=0), LogisticRegression()),
+    "random waves": make_pipeline(RBFSampler(gamma=0.1, random_state=0), LogisticRegression()),
 }
 
 
@@ -110,6 +124,29 @@ def test_classifiers_answer_like_their_source(name: str, data: str, tmp_path: Pa
 )
 def test_a_threshold_of_ones_own_decides(model: Any, tmp_path: Path) -> None:
     assert proved(scaled(model), SETS["two classes"], tmp_path) == (("batch",), ("batch", 2))
+
+
+@pytest.mark.parametrize("model", [OneVsOneClassifier(LogisticRegression()), AdaBoostClassifier(n_estimators=3), LogisticRegression()])
+@pytest.mark.parametrize("classes", [[False, True, False], [7, 3, 5], [-1, 0, 1], ["b", "c", "a"]], ids=str)
+def test_classes_may_be_called_anything(model: Any, classes: list[Any], tmp_path: Path) -> None:
+    proved(scaled(model), (WINE[0], np.array(classes)[WINE[1]]), tmp_path)
+
+
+def test_a_classifier_that_trained_itself_is_the_one_that_it_trained(tmp_path: Path) -> None:
+    some = np.where(np.arange(len(WINE[1])) % 3, WINE[1], -1)
+    assert proved(SelfTrainingClassifier(scaled(LogisticRegression())), (WINE[0], some), tmp_path) == (("batch",), ("batch", 3))
+
+
+@pytest.mark.parametrize("kernel", ["linear", "poly", "rbf", "sigmoid"])
+@pytest.mark.parametrize("targets", [1, 2])
+def test_a_ridge_of_kernels_has_a_column_for_each_target(kernel: str, targets: int, tmp_path: Path) -> None:
+    values = np.stack([WINE[0][:, 0], WINE[1]], axis=1)[:, :targets]
+    assert proved(scaled(KernelRidge(kernel=kernel, gamma=0.01)), (WINE[0], values), tmp_path) == (("batch", targets),)
+
+
+def test_a_kernel_without_a_form_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(ConversionError, match="KernelRidge: a kernel that has no ONNX form.*rbf.*found laplacian"):
+        proved(KernelRidge(kernel="laplacian"), WINE, tmp_path)
 
 
 def test_a_threshold_of_scores_is_refused(tmp_path: Path) -> None:

@@ -50,14 +50,23 @@ def distances(writer: NodeWriter, model: Any, rows: str) -> str:
         return writer.add("Max", _cosine(writer, model, rows), zero)
     if model.effective_metric_ not in EUCLIDEAN:
         return _minkowski(writer, model, rows)
-    rows, _, near = euclidean(writer, model, rows)
-    squared = writer.add("Max", writer.add("Add", near, writer.add("ReduceSumSquare", rows, _axis(writer, 1), keepdims=1)), zero)
+    squared = squared_distances(writer, rows, *_training_rows(writer, model))
     return squared if model.effective_metric_ == "sqeuclidean" else writer.add("Sqrt", squared)
+
+
+def squared_distances(writer: NodeWriter, rows: str, values: Array, stored: str) -> str:
+    """[batch, points] to the points ``values``, which the graph has as ``stored``."""
+    rows, _, near = _about_the_middle(writer, rows, values, stored)
+    whole = writer.add("Add", near, writer.add("ReduceSumSquare", rows, _axis(writer, 1), keepdims=1))
+    return writer.add("Max", whole, writer.constant("least", np.float64(0)))
 
 
 def euclidean(writer: NodeWriter, model: Any, rows: str) -> tuple[str, str, str]:
     """The rows and the training rows about the middle of these, where a product loses least, and squared distances less the rows' own squares."""
-    values, stored = _training_rows(writer, model)
+    return _about_the_middle(writer, rows, *_training_rows(writer, model))
+
+
+def _about_the_middle(writer: NodeWriter, rows: str, values: Array, stored: str) -> tuple[str, str, str]:
     middle = values.mean(axis=0)
     rows, points = (writer.add("Sub", name, writer.constant(f"middle_{at}", middle)) for at, name in enumerate((rows, stored)))
     squares = writer.constant("squares", ((values - middle) ** 2).sum(axis=1))

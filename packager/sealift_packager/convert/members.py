@@ -1,16 +1,20 @@
-"""Classifiers made of others, where skl2onnx asks the members for something else than scikit-learn does: votes, bags, stacks, thresholds."""
+"""Classifiers made of others, where skl2onnx asks the members for something else than scikit-learn does: votes, bags, stacks, pairs, thresholds."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from onnx import TensorProto
 
+from sealift_packager.convert import graph
 from sealift_packager.convert.labels import label_type, label_values
 from sealift_packager.convert.nodes import NodeWriter
 from sealift_packager.errors import ConversionError
+
+#: skl2onnx's operator within a OneVsOneClassifier, which it asks for by the same class.
+_OF_PAIRS: Final = "SklearnOVRDecisionFunction"
 
 
 def write_vote(scope: Any, operator: Any, container: Any) -> None:
@@ -61,6 +65,18 @@ def write_stack(scope: Any, operator: Any, container: Any) -> None:
     writer.put_into(container)
 
 
+def write_pairs(scope: Any, operator: Any, container: Any) -> None:
+    """skl2onnx's converter of a OneVsOneClassifier, whose label is a class's number there, [batch, 1], whatever the classes are."""
+    start, given = len(container.nodes), operator.outputs[0].full_name
+    leave_to_skl2onnx(scope, operator, container)
+    if operator.type == _OF_PAIRS:
+        return
+    writer = NodeWriter(scope.get_unique_operator_name("pairs"))
+    graph.rename_tensors(container.nodes[start:], {given: f"{writer.prefix}_number"})
+    _name(writer, operator, f"{writer.prefix}_number")
+    writer.put_into(container)
+
+
 def write_threshold(scope: Any, operator: Any, container: Any) -> None:
     """skl2onnx's converter of a TunedThresholdClassifierCV or a FixedThresholdClassifier of probabilities."""
     model = operator.raw_operator
@@ -80,8 +96,18 @@ def write_threshold(scope: Any, operator: Any, container: Any) -> None:
     writer.put_into(container)
 
 
+def shape_of_pairs(operator: Any) -> None:
+    """skl2onnx's shape calculator of it."""
+    from skl2onnx.common._registration import get_shape_calculator
+
+    if operator.type == _OF_PAIRS:
+        get_shape_calculator(_OF_PAIRS)(operator)
+    else:
+        shape_of_members(operator)
+
+
 def shape_of_members(operator: Any) -> None:
-    """skl2onnx's shape calculator of all of them."""
+    """skl2onnx's shape calculator of all others."""
     classes = operator.raw_operator.classes_
     operator.outputs[0].type = label_type(classes)
     operator.outputs[1].type = operator.inputs[0].type.__class__([None, len(classes)])

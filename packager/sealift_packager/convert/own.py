@@ -8,11 +8,13 @@ from typing import Any, Final
 
 from sealift_packager.convert.averages import shape_of_mean, shape_of_median, write_mean, write_median
 from sealift_packager.convert.bins import shape_of_bins, write_bins
+from sealift_packager.convert.bits import shape_of_bits, write_bits
 from sealift_packager.convert.imputer import shape_of_imputer, write_imputer
 from sealift_packager.convert.inner_trees import shape_of_trees, write_trees
 from sealift_packager.convert.k_means import shape_of_k_means, write_k_means
+from sealift_packager.convert.kernels import shape_of_components, shape_of_kernel_ridge, write_kernel_ridge, write_nystroem, write_sampler
 from sealift_packager.convert.linear import shape_of_discriminant, shape_of_one_class, write_discriminant, write_one_class
-from sealift_packager.convert.members import shape_of_members, write_bag, write_stack, write_threshold, write_vote
+from sealift_packager.convert.members import shape_of_members, shape_of_pairs, write_bag, write_pairs, write_stack, write_threshold, write_vote
 from sealift_packager.convert.neighbor_imputer import shape_of_neighbor_imputer, write_neighbor_imputer
 from sealift_packager.convert.neighbors import (
     shape_of_neighbors_classifier,
@@ -39,6 +41,7 @@ OWN: Final[dict[str, Pair]] = {
     "AdaBoostRegressor": (write_median, shape_of_median),
     "BaggingClassifier": (write_bag, shape_of_members),
     "BaggingRegressor": (write_mean, shape_of_mean),
+    "Binarizer": (write_bits, shape_of_bits),
     "FixedThresholdClassifier": (write_threshold, shape_of_members),
     "FunctionTransformer": (write_function_transformer, shape_of_function_transformer),
     "KBinsDiscretizer": (write_bins, shape_of_bins),
@@ -46,10 +49,14 @@ OWN: Final[dict[str, Pair]] = {
     "KNeighborsClassifier": (write_neighbors_classifier, shape_of_neighbors_classifier),
     "KNeighborsRegressor": (write_neighbors_regressor, shape_of_neighbors_regressor),
     "KNNImputer": (write_neighbor_imputer, shape_of_neighbor_imputer),
+    "KernelRidge": (write_kernel_ridge, shape_of_kernel_ridge),
     "LinearDiscriminantAnalysis": (write_discriminant, shape_of_discriminant),
     "MLPRegressor": (write_perceptron, shape_of_perceptron),
     "MiniBatchKMeans": (write_k_means, shape_of_k_means),
+    "Nystroem": (write_nystroem, shape_of_components),
     "OneHotEncoder": (write_one_hot, shape_of_one_hot),
+    "OneVsOneClassifier": (write_pairs, shape_of_pairs),
+    "RBFSampler": (write_sampler, shape_of_components),
     "RadiusNeighborsClassifier": (write_radius_classifier, shape_of_neighbors_classifier),
     "RadiusNeighborsRegressor": (write_radius_regressor, shape_of_neighbors_regressor),
     "SGDOneClassSVM": (write_one_class, shape_of_one_class),

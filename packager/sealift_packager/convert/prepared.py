@@ -11,7 +11,7 @@ from sealift_packager.convert.stand_ins import PROJECTIONS, line_of, projection_
 from sealift_packager.load.missing_text import fills_text, knows_missing_text
 from sealift_packager.trees.within import all_parts, fitted_parts
 
-_CONCERNED: Final = frozenset({*PROJECTIONS, "LinearSVC", "StackingClassifier", "VotingClassifier"})
+_CONCERNED: Final = frozenset({*PROJECTIONS, "AdaBoostClassifier", "LinearSVC", "StackingClassifier", "VotingClassifier"})
 
 
 def prepared(model: Any, *, by_name: bool, transforms: bool = False) -> Any:
@@ -21,7 +21,8 @@ def prepared(model: Any, *, by_name: bool, transforms: bool = False) -> Any:
     - A column transformer's columns are numbers, unless the graph has an input for each (``by_name``).
     - A LinearSVC in one against the rest, in a stack or at the end of a pipeline in another model is a RidgeClassifier of the same line: of its
       scores skl2onnx makes no columns.
-    - A step that projects is a PCA: skl2onnx has none of FastICA and FactorAnalysis, and takes LinearDiscriminantAnalysis for a classifier anywhere.
+    - A step of `PROJECTIONS` is a PCA: skl2onnx has none of most of them, and takes LinearDiscriminantAnalysis for a classifier anywhere.
+    - Classes of an AdaBoostClassifier that are true and false are 1 and 0, as in every graph.
     - A vote's ``flatten_transform`` is off: it concerns ``transform`` alone, which is not converted.
     """
     concerned = _CONCERNED if by_name else _CONCERNED | {"ColumnTransformer"}
@@ -42,6 +43,8 @@ def prepared(model: Any, *, by_name: bool, transforms: bool = False) -> Any:
 def _say_otherwise(part: Any, *, by_name: bool) -> None:
     if type(part).__name__ == "VotingClassifier":
         part.flatten_transform = False
+    if type(part).__name__ == "AdaBoostClassifier" and part.classes_.dtype == bool:
+        part.classes_ = part.classes_.astype(np.int64)
     if type(part).__name__ in ("OneVsRestClassifier", "StackingClassifier"):
         part.estimators_ = [line_of(row) for row in part.estimators_]
     if type(part).__name__ == "StackingClassifier":

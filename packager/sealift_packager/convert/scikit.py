@@ -9,6 +9,7 @@ from typing import Any, Final
 import onnx
 
 from sealift_packager.convert import graph
+from sealift_packager.convert.k_means import step_parsers
 from sealift_packager.convert.labels import flatten_label
 from sealift_packager.convert.nodes import ML_OPSET
 from sealift_packager.convert.own import own_converters
@@ -23,6 +24,8 @@ from sealift_packager.trees.within import fitted_parts
 from sealift_runtime.bundle.tensors import TensorSpec
 
 _ADVICE: Final = "See https://onnx.ai/sklearn-onnx/supported.html for the estimators that it knows; or replace this step by one of them."
+#: skl2onnx's errors about an estimator that it doesn't know.
+_MISSING: Final = ("MissingShapeCalculator", "MissingConverter")
 #: Steps whose answer jumps where a value crosses a limit, as that of trees does.
 _STEPPED: Final = frozenset(
     (
@@ -91,15 +94,17 @@ def _convert(source: SourceModel, *, double: bool) -> Any:
                 target_opset={"": graph.TARGET_OPSET, "ai.onnx.ml": ML_OPSET},
                 custom_conversion_functions=converters,
                 custom_shape_calculators=shapes,
+                custom_parsers=step_parsers(native),
             )
     except PackagerError:
         raise
     except Exception as error:  # skl2onnx and what it calls raise anything
         text = [spec.name for spec in source.inputs if spec.dtype == "string"]
         hint = f" The data holds text in {', '.join(text[:5])}: is it meant to be numbers?" if text else ""
-        detail = str(error).splitlines()[0] if str(error) else "no message"
+        kind, detail = type(error).__name__, str(error).splitlines()[0] if str(error) else "no message"
+        why = "it has no converter for it" if kind in _MISSING else f"{kind}: {detail:.300}"
         raise ConversionError(
-            f"skl2onnx can't convert {_culprit(source.native, error)} ({type(error).__name__}: {detail:.300})",
+            f"skl2onnx can't convert {_culprit(source.native, error)} ({why})",
             where=type(source.native).__name__,
             advice=f"{_ADVICE}{hint}",
         ) from error

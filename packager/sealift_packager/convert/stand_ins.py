@@ -8,8 +8,13 @@ import numpy as np
 
 from sealift_packager.quiet import quiet
 
-#: Transformers that project rows from a middle → the attribute that has it.
-PROJECTIONS: Final = {"FactorAnalysis": "mean_", "FastICA": "mean_", "LinearDiscriminantAnalysis": "xbar_"}
+#: Transformers that project rows from a middle → the attribute that has it; "" for zero.
+PROJECTIONS: Final = {
+    "FactorAnalysis": "mean_",
+    "FastICA": "mean_",
+    "FeatureAgglomeration": "",
+    "LinearDiscriminantAnalysis": "xbar_",
+}
 
 
 def line_of(model: Any) -> Any:
@@ -34,7 +39,7 @@ def projection_of(step: Any) -> Any:
     """A PCA of what a fitted transformer of `PROJECTIONS` does; anything else as it is."""
     from sklearn.decomposition import PCA
 
-    if type(step).__name__ not in PROJECTIONS or not hasattr(step, "n_features_in_"):
+    if type(step).__name__ not in PROJECTIONS or not hasattr(step, "n_features_in_") or getattr(step, "pooling_func", np.mean) is not np.mean:
         return step
     width = int(step.n_features_in_)
     middle = np.asarray(getattr(step, PROJECTIONS[type(step).__name__], np.zeros(width)), np.float64)

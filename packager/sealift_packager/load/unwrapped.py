@@ -1,4 +1,4 @@
-"""The model that a search over settings found, without steps that do nothing: what was fitted around it isn't needed to predict. Pure."""
+"""The model that a search or a training found, without steps that do nothing: what was fitted around it isn't needed to predict. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sealift_packager.errors import SourceModelError
 
 
 def unwrapped(model: Any, where: str) -> Any:
-    """``best_estimator_`` of a GridSearchCV or another search, also in a pipeline's steps, and of these those that do something.
+    """``best_estimator_`` of a search, ``estimator_`` of a SelfTrainingClassifier, also in a pipeline's steps, and of these those that do something.
 
     `SourceModelError` if a search kept no model.
     """
@@ -20,6 +20,8 @@ def unwrapped(model: Any, where: str) -> Any:
                 "the search holds no fitted model", where=where, expected="best_estimator_", found=type(model).__name__, advice=advice
             )
         return unwrapped(model.best_estimator_, where)
+    if type(model).__name__ == "SelfTrainingClassifier" and hasattr(model, "estimator_"):
+        return unwrapped(model.estimator_, where)
     if not hasattr(model, "steps"):
         return model
     kept = [(name, step) for name, step in model.steps[:-1] if step is not None and not isinstance(step, str)] + model.steps[-1:]
