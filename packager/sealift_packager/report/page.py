@@ -75,7 +75,7 @@ def _throughput(candidates: Sequence[dict[str, Any]]) -> str:
 def _nodes_note(row: dict[str, Any]) -> str:
     errors = row["node_errors"]
     shown = f"The worst {WORST_NODES} of {len(errors)} nodes" if len(errors) > WORST_NODES else "Every node that int8 computes"
-    pale = " Pale: spared that." if any(error["reverted"] for error in errors) else ""
+    pale = " Pale: kept finer than the rest." if any(error["reverted"] for error in errors) else ""
     return f"{shown}: squared error of its output by int8 alone, as a share of the output's squares.{pale}"
 
 
