@@ -27,8 +27,8 @@ QUANTIZERS: Final[dict[str, Quantizer]] = {
 }
 #: Those whose nodes can be left out one by one.
 REVERTIBLE: Final = frozenset({"int8-dynamic", "int8-static", "int8-weights", "int8-blocks", "int4-blocks"})
-#: Those that work on weights one at a time, so that these may be in files.
-STREAMING: Final = frozenset({"int8-weights", "fp16-weights", "int8-blocks", "int4-blocks"})
+#: Those that work on weights one at a time, so that these may be in files. fp16-weights could, but unfolds in a session to as much again as fp32 is.
+STREAMING: Final = frozenset({"int8-weights", "int8-blocks", "int4-blocks"})
 
 
 def check_buildable(spec: CandidateSpec, model: Any) -> None:

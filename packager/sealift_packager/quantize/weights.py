@@ -38,9 +38,9 @@ def quantize_weights(model: Any, settings: Quantization, calibration: Calibratio
 
 def halve_weights(model: Any, settings: Quantization, calibration: Calibration, scratch: Path) -> Any:  # noqa: ARG001  (a quantizer)
     """A copy whose large float32 weights are fp16, whatever they are used for."""
-    result, file = graph.copy_of(model), file_beside(model, scratch)
+    result = graph.copy_of(model)
     outputs = {row.name for row in result.graph.output}
-    nodes = [_store_half(row, file) for row in result.graph.initializer if _is_float(row) and row.name not in outputs]
+    nodes = [_store_half(row, None) for row in result.graph.initializer if _is_float(row) and row.name not in outputs]
     return _tidy(result, _put_first(result, nodes))
 
 
