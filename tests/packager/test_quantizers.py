@@ -48,6 +48,12 @@ def product(width: int = 256) -> Any:
     return model_of([helper.make_node("MatMul", ["x", "w"], ["y"], name="product")], {"w": matrix(width, width)}, width)
 
 
+def two_products(first: Any, folder: Path) -> Any:
+    """One with ``first``, called w, then one with a matrix called v; prepared."""
+    nodes = [helper.make_node("MatMul", ["x", "w"], ["a"], name="first"), helper.make_node("MatMul", ["a", "v"], ["y"], name="second")]
+    return prepare(model_of(nodes, {"w": first, "v": matrix(256, 256)}), folder)
+
+
 def ask(model: Any, rows: Array, precision: str = "fp32") -> Array:
     session = open_session(model, Settings(entries=SESSION_ENTRIES.get(precision, {})), where="test")
     return run_session(session, {"x": rows})["y"]
@@ -206,8 +212,7 @@ def test_a_product_of_which_a_part_is_used_elsewhere_keeps_its_order() -> None:
 
 @pytest.mark.parametrize("precision", ["int8-dynamic", "int8-weights", "int8-blocks"])
 def test_a_node_that_is_reverted_keeps_its_weight_as_it_is(precision: str, tmp_path: Path) -> None:
-    nodes = [helper.make_node("MatMul", ["x", "w"], ["a"], name="first"), helper.make_node("MatMul", ["a", "v"], ["y"], name="second")]
-    model = prepare(model_of(nodes, {"w": matrix(256, 256), "v": matrix(256, 256)}), tmp_path)
+    model = two_products(matrix(256, 256), tmp_path)
     settings = dataclasses.replace(SETTINGS[precision](RECIPE), reverted=("second",))
     built = QUANTIZERS[precision](model, settings, Calibration(), tmp_path)
     sizes = {row.name: np.prod(row.dims) for row in built.graph.initializer if row.data_type == TensorProto.FLOAT}
@@ -217,8 +222,7 @@ def test_a_node_that_is_reverted_keeps_its_weight_as_it_is(precision: str, tmp_p
 
 @pytest.mark.parametrize("precision", ["int8-weights", "int8-blocks", "int4-blocks"])
 def test_a_node_that_is_halved_has_its_weight_as_fp16(precision: str, tmp_path: Path) -> None:
-    nodes = [helper.make_node("MatMul", ["x", "w"], ["a"], name="first"), helper.make_node("MatMul", ["a", "v"], ["y"], name="second")]
-    model = prepare(model_of(nodes, {"w": matrix(256, 256), "v": matrix(256, 256)}), tmp_path)
+    model = two_products(matrix(256, 256), tmp_path)
     settings = dataclasses.replace(SETTINGS[precision](RECIPE), halved=("second",))
     built = QUANTIZERS[precision](model, settings, Calibration(), tmp_path)
     assert {row.name for row in built.graph.initializer if row.data_type == TensorProto.FLOAT16} == {"v_fp16"}
@@ -235,8 +239,7 @@ def test_weights_as_fp16_answer_like_fp32_at_half_the_size(tmp_path: Path) -> No
 def test_a_weight_that_fp16_cannot_hold_stays_as_it_is(tmp_path: Path) -> None:
     large = matrix(256, 256)
     large[0, 0] = 70000
-    nodes = [helper.make_node("MatMul", ["x", "w"], ["a"], name="first"), helper.make_node("MatMul", ["a", "v"], ["y"], name="second")]
-    model = prepare(model_of(nodes, {"w": large, "v": matrix(256, 256)}), tmp_path)
+    model = two_products(large, tmp_path)
     half = halve_weights(model, SETTINGS["fp16-weights"](RECIPE), Calibration(), tmp_path)
     assert {row.name: row.data_type for row in half.graph.initializer} == {"w": TensorProto.FLOAT, "v_fp16": TensorProto.FLOAT16}
 

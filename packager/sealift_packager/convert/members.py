@@ -69,7 +69,7 @@ def write_pairs(scope: Any, operator: Any, container: Any) -> None:
     """skl2onnx's converter of a OneVsOneClassifier, whose label is a class's number there, [batch, 1], whatever the classes are."""
     start, given = len(container.nodes), operator.outputs[0].full_name
     leave_to_skl2onnx(scope, operator, container)
-    if operator.type == _OF_PAIRS:
+    if operator.type == _OF_PAIRS:  # it has one score for each class, and no label
         return
     writer = NodeWriter(scope.get_unique_operator_name("pairs"))
     graph.rename_tensors(container.nodes[start:], {given: f"{writer.prefix}_number"})

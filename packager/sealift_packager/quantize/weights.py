@@ -40,14 +40,14 @@ def halve_weights(model: Any, settings: Quantization, calibration: Calibration, 
     """A copy whose large float32 weights are fp16, whatever they are used for."""
     result = graph.copy_of(model)
     outputs = {row.name for row in result.graph.output}
-    nodes = [_store_half(row, None) for row in result.graph.initializer if _is_float(row) and row.name not in outputs]
+    nodes = [_store_half(row, None) for row in result.graph.initializer if _is_large(row) and row.name not in outputs]
     return _tidy(result, _put_first(result, nodes))
 
 
 def store_weights(model: Any, settings: Quantization, *, file: WeightFile | None = None) -> int:
     """Store the large weights smaller, in place (values in ``file``, if there is one), but not those of reverted nodes; how many became int8."""
     kept, finer = _inputs(model, settings.reverted), _inputs(model, settings.halved)
-    weights = {row.name: row for row in model.graph.initializer if _is_float(row) and len(row.dims) > 1 and row.name not in kept}
+    weights = {row.name: row for row in model.graph.initializer if _is_large(row) and len(row.dims) > 1 and row.name not in kept}
     axes = {name: axis for name, axis in _channel_axes(model, weights) if name not in finer}
     nodes = [_store(model, weights[name], axis, file) for name, axis in axes.items()]
     nodes += [_store_half(row, file) for name, row in weights.items() if name in finer]
@@ -73,7 +73,7 @@ def _put_first(model: Any, nodes: Sequence[Any | None]) -> int:
     return len(made)
 
 
-def _is_float(tensor: Any) -> bool:
+def _is_large(tensor: Any) -> bool:
     """Whether it is a float32 weight that is worth storing otherwise."""
     return tensor.data_type == onnx.TensorProto.FLOAT and int(np.prod(tensor.dims)) >= MIN_ELEMENTS
 

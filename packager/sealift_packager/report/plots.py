@@ -160,7 +160,7 @@ def bars(rows: Sequence[dict[str, Any]], key: str, unit: str, factor: float, tit
 
 
 def node_errors(row: dict[str, Any]) -> str:
-    """A bar for each of a candidate's worst nodes; those that are spared that are pale."""
+    """A bar for each of a candidate's worst nodes; those that it spares are pale."""
     known = row["node_errors"][:WORST_NODES]
     if not known:
         return ""
