@@ -26,9 +26,8 @@ machine, each tool in an environment of its own.
   interval. *loss* is of the metric, against fp32; *flipped* counts labels that differ from fp32's, *off by* is the largest
   difference of an answer; *cosine* is to fp32's embeddings, mean (least).
 - *took* is the whole program, imports included. Sealift's also proves the conversion, measures, and seals a bundle.
-- *kB*: Sealift's static int8 is Q/DQ pairs with a scale and a zero point for each channel of weights and biases. Other execution providers
-  than the CPU's read that too, and labels stay that one scale for a tensor flips; in a small network it costs up to an eighth of the file against
-  one scale, or against onnxruntime's own operators (QOperator).
+- *kB*: Sealift's static int8 is Q/DQ pairs with a scale and a zero point for each channel of weights and biases. In a small network that is up to an
+  eighth of the file more than one scale for a tensor, which flips more labels, or than onnxruntime's own operators (QOperator).
 - *installed* is what the tool's environment holds, in MB and distributions.
 - *beside Sealift*: a rival that loses more than the budget of {budget:g} isn't usable, nor one with a row of which the cosine is below
   {least:g}. The others are compared by latency, and where that doesn't differ by size (MiniLM has a second Sealift row, which was asked for size
