@@ -1,8 +1,8 @@
 """All models that the tools made of one, measured in this process: ``python -m benchmarks.packager.measure MODEL-FOLDER SECONDS``.
 
-One thread, batch 1, one run of each after the other, as Sealift itself compares (`sealift_runtime.alternation`), so that what else the machine
-does hits all alike. Answers are judged on ``holdout.npz``. Writes ``measured.json``; a model that can't be loaded or run stands there with its
-message.
+One thread, batch 1, one run of each after the other, each opened several times, as Sealift itself compares (`sealift_packager.measure.latency`),
+so that what else the machine does hits all alike. Answers are judged on ``holdout.npz``. Writes ``measured.json``; a model that can't be loaded
+or run stands there with its message.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import functools
 import json
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,11 +38,11 @@ def main(folder: Path, seconds: float) -> None:
     with np.load(folder / "holdout.npz") as file:
         rows = dict(file)
     target = rows.pop("target", None)
-    sessions, errors = _open(folder, rows)
-    samples = _samples(sessions, {name: value[:1] for name, value in rows.items()}, seconds)
-    answers = {name: read_prediction(run_batched(session, rows)) for name, session in sessions.items()}
+    openers, errors = _openers(folder, {name: value[:1] for name, value in rows.items()})
+    samples = _samples(openers, {name: value[:1] for name, value in rows.items()}, seconds)
+    answers = {name: read_prediction(run_batched(opened(), rows)) for name, opened in openers.items()}
     facts = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
-    figures = [_figures(name, folder, facts["metric"], target, answers, samples) for name in sessions]
+    figures = [_figures(name, folder, facts["metric"], target, answers, samples) for name in openers]
     found = {"figures": [dataclasses.asdict(row) for row in figures], "errors": errors}
     (folder / "measured.json").write_text(json.dumps(found), encoding="utf-8")
 
@@ -55,28 +55,34 @@ def _tool(result: Path) -> str:
     return str(json.loads(result.read_text(encoding="utf-8"))["tool"])
 
 
-def _open(folder: Path, rows: Arrays) -> tuple[dict[str, Any], dict[str, str]]:
-    """Sessions by tool, fp32 first, and what was said of those that can't be used."""
-    sessions, errors = {FP32: open_session(onnx.load(folder / "model.onnx"), Settings(), where=FP32)}, {}
+def _openers(folder: Path, example: Arrays) -> tuple[dict[str, Callable[[], Any]], dict[str, str]]:
+    """What opens a session by tool, fp32 first, and what was said of those that can't be used."""
+    openers: dict[str, Callable[[], Any]] = {FP32: functools.partial(open_session, onnx.load(folder / "model.onnx"), Settings(), where=FP32)}
+    errors: dict[str, str] = {}
     for result in sorted(folder.glob(f"*/{RESULT}")):
         made = json.loads(result.read_text(encoding="utf-8"))
         if made["error"]:
             continue
         try:
-            session = open_session(onnx.load(result.parent / "model.onnx"), Settings(entries=made["entries"]), where=made["tool"])
-            run_session(session, {name: value[:1] for name, value in rows.items()})
-            sessions[made["tool"]] = session
+            model = onnx.load(result.parent / "model.onnx")
+            opener = functools.partial(open_session, model, Settings(entries=made["entries"]), where=made["tool"])
+            run_session(opener(), example)
+            openers[made["tool"]] = opener
         except PackagerError as error:
             errors[made["tool"]] = str(error)
-    return sessions, errors
+    return openers, errors
 
 
-def _samples(sessions: dict[str, Any], example: Arrays, seconds: float) -> dict[str, Array]:
-    """Milliseconds of one run, by tool; a sample is as many runs as make it long enough, the same number for all."""
-    runs = {name: functools.partial(run_session, session, example) for name, session in sessions.items()}
-    count = max(1, math.ceil(SAMPLE_MS / float(np.median(latency.measure({FP32: runs[FP32]}, seconds=0)[FP32]))))
-    found = latency.measure({name: functools.partial(_repeat, run, count) for name, run in runs.items()}, seconds=seconds)
-    return {name: values / count for name, values in found.items()}
+def _samples(openers: Mapping[str, Callable[[], Any]], example: Arrays, seconds: float) -> dict[str, Array]:
+    """Milliseconds [openings, rounds] of one run, by tool; a sample is as many runs as make it long enough, the same number for all."""
+    first = functools.partial(run_session, openers[FP32](), example)
+    count = max(1, math.ceil(SAMPLE_MS / float(np.median(latency.measure({FP32: first}, seconds=0)[FP32]))))
+
+    def open_and_measure(names: Sequence[str], share: float, rounds: tuple[int, int]) -> Mapping[str, Array]:
+        runs = {name: functools.partial(run_session, openers[name](), example) for name in names}
+        return latency.measure({name: functools.partial(_repeat, run, count) for name, run in runs.items()}, seconds=share, rounds=rounds)
+
+    return {name: values / count for name, values in latency.compare(open_and_measure, list(openers), seconds=seconds).items()}
 
 
 def _repeat(run: Callable[[], object], count: int) -> None:

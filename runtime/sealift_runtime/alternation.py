@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
-WARM_UP: Final = 5
+WARM_UP: Final = 3
 #: Milliseconds below which what the caches hold weighs: a processor fills its last-level cache, tens of megabytes, in a few.
 QUICK_MS: Final = 20.0
 

@@ -53,13 +53,27 @@ def statistic_interval(rows: int, statistic: Callable[[Array], float], *, seed: 
 
 
 def median_interval(values: Array, *, seed: int) -> tuple[float, float]:
-    """The interval of the median."""
-    picked = np.random.default_rng(seed).integers(0, len(values), (SLOW_RESAMPLES, len(values)))
-    return interval(np.median(values[picked], axis=1))
+    """The interval of the median of values [rows] or [groups, rows]."""
+    return interval(np.median(values.ravel()[_grouped_draws(values, seed)], axis=1))
 
 
 def ratio_interval(numerator: Array, denominator: Array, quantile: float, *, seed: int) -> tuple[float, float]:
-    """The interval of the ratio of a quantile of paired samples."""
-    generator, rows = np.random.default_rng(seed), len(numerator)
-    picked = generator.integers(0, rows, (SLOW_RESAMPLES, rows))
-    return interval(np.quantile(numerator[picked], quantile, axis=1) / np.quantile(denominator[picked], quantile, axis=1))
+    """The interval of the ratio of a quantile of paired samples [rows] or [groups, rows]."""
+    picked = _grouped_draws(numerator, seed)
+    above, below = (np.quantile(values.ravel()[picked], quantile, axis=1) for values in (numerator, denominator))
+    return interval(above / below)
+
+
+def _grouped_draws(values: Array, seed: int) -> Array:
+    """Places [`SLOW_RESAMPLES`, draws] in the flattened values: groups are drawn with replacement, then rows within each.
+
+    What a group's rows have in common doesn't average out over them (Davison and Hinkley 1997, section 3.8). One group less is drawn than there
+    are: intervals from few groups are too narrow otherwise (Rao and Wu 1988).
+    """
+    groups, rows = np.atleast_2d(values).shape
+    generator = np.random.default_rng(seed)
+    drawn = max(1, groups - 1)
+    group = generator.integers(0, groups, (SLOW_RESAMPLES, drawn, 1))
+    row = generator.integers(0, rows, (SLOW_RESAMPLES, drawn, rows))
+    places: Array = group * rows + row
+    return places.reshape(SLOW_RESAMPLES, -1)

@@ -35,7 +35,10 @@ BATCH_SHARE: Final = 1 / 100
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """One candidate's: the threads and the graph level that suit it, its samples in ms (paired with the others'), and what the manifest keeps."""
+    """One candidate's: the threads and the graph level that suit it, and what the manifest keeps.
+
+    ``samples_ms`` are [openings, rounds], paired with the others'.
+    """
 
     threads: int
     samples_ms: Array
@@ -71,14 +74,12 @@ def measure_candidates(
     """Choose each candidate's threads and graph level, then measure all of them in turns for about ``seconds``; by candidate name, batch 1."""
     example = work.example
     if any(refers(row.model) for row in built):
-        settings, sessions = _opened_sparingly(built, threads, example, seconds)
+        settings, openings = _tuned_sparingly(built, threads, example, seconds), 1
     else:
-        settings, sessions = _tuned_together(built, threads, example, seconds)
-    runs = {name: functools.partial(run_session, session, example) for name, session in sessions.items()}
-    samples = latency.compare(runs, reference=built[0].spec.name, seconds=seconds)
-    rates = {name: throughput(_batches(session, work), callers=cores, seconds=BATCH_SHARE * seconds) for name, session in sessions.items()}
-    runs.clear()
-    sessions.clear()  # their memory: what follows has a process of its own
+        settings, openings = _tuned_together(built, threads, example, seconds), latency.OPENINGS
+    opened = {row.spec.name: functools.partial(open_session, row.model, settings[row.spec.name], where=row.spec.name) for row in built}
+    samples = latency.compare(functools.partial(_measure_opened, opened, example), list(opened), seconds=seconds, openings=openings)
+    rates = {name: throughput(_batches(again(), work), callers=cores, seconds=BATCH_SHARE * seconds) for name, again in opened.items()}
     inputs = _save_inputs(example, scratch / "inputs.npz")
     found: dict[str, Figures] = {}
     for row in built:
@@ -99,17 +100,26 @@ def measure_candidates(
     return found
 
 
-def _tuned_together(built: Sequence[Built], threads: Sequence[int], example: Arrays, seconds: float) -> tuple[dict[str, Settings], dict[str, Any]]:
-    """Each candidate's settings and a session that has them, chosen in turns."""
+def _measure_opened(
+    opened: Mapping[str, Callable[[], Any]], example: Arrays, names: Sequence[str], seconds: float, rounds: tuple[int, int]
+) -> Mapping[str, Array]:
+    """An `Opening` on this machine; its sessions end with it."""
+    runs = {name: functools.partial(run_session, opened[name](), example) for name in names}
+    return latency.measure(runs, seconds=seconds, rounds=rounds)
+
+
+def _tuned_together(built: Sequence[Built], threads: Sequence[int], example: Arrays, seconds: float) -> dict[str, Settings]:
+    """Each candidate's settings, chosen in turns."""
     opened = {(row.spec.name, count): open_session(row.model, settings_for(row, count), where=row.spec.name) for row in built for count in threads}
     chosen = choose_threads(opened, example, seconds=THREADS_SHARE * seconds)
     sessions = {name: opened[name, count] for name, count in chosen.items()}
     opened.clear()  # the others' memory
-    settings = {row.spec.name: _tuned(row, sessions, example, threads=chosen[row.spec.name], seconds=LEVEL_SHARE * seconds) for row in built}
-    return settings, sessions
+    share = LEVEL_SHARE * seconds
+    levels = {row.spec.name: choose_level(row, sessions[row.spec.name], example, threads=chosen[row.spec.name], seconds=share) for row in built}
+    return {row.spec.name: settings_for(row, chosen[row.spec.name], levels[row.spec.name]) for row in built}
 
 
-def _opened_sparingly(built: Sequence[Built], threads: Sequence[int], example: Arrays, seconds: float) -> tuple[dict[str, Settings], dict[str, Any]]:
+def _tuned_sparingly(built: Sequence[Built], threads: Sequence[int], example: Arrays, seconds: float) -> dict[str, Settings]:
     """The same for weights of gigabytes, of which each session may hold a copy: fp32 finds the threads, one session after another; all have those.
 
     Graph levels stay at the default.
@@ -117,23 +127,13 @@ def _opened_sparingly(built: Sequence[Built], threads: Sequence[int], example: A
     first, share = built[0], THREADS_SHARE * seconds / len(threads)
     medians = {count: _median_ms(first, settings_for(first, count), example, seconds=share) for count in threads} if len(threads) > 1 else {}
     count = fewest_threads(medians) if medians else threads[0]
-    settings = {row.spec.name: settings_for(row, count) for row in built}
-    return settings, {row.spec.name: open_session(row.model, settings[row.spec.name], where=row.spec.name) for row in built}
+    return {row.spec.name: settings_for(row, count) for row in built}
 
 
 def _median_ms(row: Built, settings: Settings, example: Arrays, *, seconds: float) -> float:
     session = open_session(row.model, settings, where=row.spec.name)
-    samples = latency.measure({"": functools.partial(run_session, session, example)}, seconds=seconds, rounds=LEVEL_ROUNDS)
+    samples = latency.measure({"": functools.partial(run_session, session, example)}, seconds=seconds, rounds=(LEVEL_ROUNDS, latency.MAX_ROUNDS))
     return float(np.median(samples[""]))
-
-
-def _tuned(row: Built, sessions: dict[str, Any], example: Arrays, *, threads: int, seconds: float) -> Settings:
-    """The candidate's settings; its session becomes one that has them."""
-    name = row.spec.name
-    settings = settings_for(row, threads, choose_level(row, sessions[name], example, threads=threads, seconds=seconds))
-    if settings.graph_optimization != DEFAULT_LEVEL:
-        sessions[name] = open_session(row.model, settings, where=name)
-    return settings
 
 
 def _batches(session: Any, work: Workload) -> Mapping[int, Callable[[], object]]:

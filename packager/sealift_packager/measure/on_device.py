@@ -67,8 +67,12 @@ def measure_on_device(
     with DeviceJob(address, _required(signer), {Digest.of(data): data for data in (*models.values(), example, rows)}) as job:
         chosen = _choose_threads(job, given, runs, threads, seconds=THREADS_SHARE * seconds)
         chosen = {name: _choose_level(job, given, run, seconds=LEVEL_SHARE * seconds) for name, run in chosen.items()}
-        names = [run.name for run in chosen.values()]
-        samples = latency.until_decided(lambda: job.latency(given, list(chosen.values()), seconds=seconds, rounds=_ROUNDS), reference=names[0])
+        by_name = {run.name: run for run in chosen.values()}
+        samples = latency.compare(
+            lambda names, share, rounds: job.latency(given, [by_name[name] for name in names], seconds=share, rounds=rounds),
+            list(by_name),
+            seconds=seconds,
+        )
         rates = {name: job.throughput(many, run, batches=work.batches, seconds=BATCH_SHARE * seconds) for name, run in chosen.items()}
         prints = {name: job.footprint(given, run) for name, run in chosen.items()}
     return {name: _figures(run, samples[run.name], rates[name], prints[name], machine) for name, run in chosen.items()}

@@ -15,7 +15,7 @@ from sealift_packager.session import DEFAULT_LEVEL, Settings, open_session, run_
 
 #: Fewer threads win unless more are quicker by more than this share: threads are taken from whatever else a device does.
 THREAD_GAIN: Final = 0.05
-#: Another level wins only if it is surely quicker by more than this share: two sessions of one graph differ by up to 3 %.
+#: Another level wins only if it is surely quicker by more than this share: two sessions of one graph differ by 1 to 2 %.
 LEVEL_GAIN: Final = 0.05
 #: What is tried beside the default. Layouts of ``all`` and fusions of ``extended`` don't pay off in every graph.
 OTHER_LEVELS: Final = ("extended", "basic")
@@ -50,7 +50,7 @@ def choose_level(row: Built, session: Any, example: Arrays, *, threads: int, sec
         level: open_session(row.model, settings_for(row, threads, level), where=row.spec.name) for level in OTHER_LEVELS
     }
     runs: dict[str, Callable[[], object]] = {level: functools.partial(run_session, opened, example) for level, opened in sessions.items()}
-    return quickest_level(latency.measure(runs, seconds=seconds, rounds=LEVEL_ROUNDS, warm_up=1))
+    return quickest_level(latency.measure(runs, seconds=seconds, rounds=(LEVEL_ROUNDS, latency.MAX_ROUNDS), warm_up=1))
 
 
 def quickest_level(samples_ms: Mapping[str, Array], others: Sequence[str] = OTHER_LEVELS) -> str:

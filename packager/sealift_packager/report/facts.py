@@ -17,6 +17,9 @@ from sealift_runtime.clock import format_time
 if TYPE_CHECKING:
     from sealift_packager.pipeline import Packed
 
+#: Milliseconds as the lock has them: by opening, or of one.
+Samples = Sequence[Sequence[float]] | Sequence[float]
+
 SCHEMA: Final = "sealift.report/1"
 QUANTILES: Final = (0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 SEED: Final = 0
@@ -58,7 +61,7 @@ def _profile(packed: Packed, profile: str) -> dict[str, Any]:
     }
 
 
-def _candidate(row: CandidateRecord, samples: Mapping[str, Sequence[float]], errors: Mapping[str, NodeError]) -> dict[str, Any]:
+def _candidate(row: CandidateRecord, samples: Mapping[str, Samples], errors: Mapping[str, NodeError]) -> dict[str, Any]:
     accuracy, own, measured = row.accuracy, samples.get(row.name), row.measurement
     return {
         "name": row.name,
@@ -93,11 +96,11 @@ def _throughput(row: Measurement | None) -> dict[str, Any] | None:
     return {"rows_per_s": row.throughput_rows_per_s, "batch_size": row.throughput_batch_size}
 
 
-def _latency(samples: Sequence[float]) -> dict[str, Any]:
+def _latency(samples: Samples) -> dict[str, Any]:
     values = np.quantile(samples, QUANTILES)
-    return {"runs": len(samples)} | {f"p{round(share * 100)}": round(float(value), 5) for share, value in zip(QUANTILES, values, strict=True)}
+    return {"runs": np.size(samples)} | {f"p{round(share * 100)}": round(float(value), 5) for share, value in zip(QUANTILES, values, strict=True)}
 
 
-def _speedup(reference: Sequence[float], own: Sequence[float]) -> dict[str, float]:
+def _speedup(reference: Samples, own: Samples) -> dict[str, float]:
     found = speedup(np.array(reference), np.array(own), seed=SEED)
     return {"median": round(found.ratio, 4), "low": round(found.low, 4), "high": round(found.high, 4)}

@@ -1,0 +1,82 @@
+"""How candidates are compared: opened several times, in turns, with an interval that knows both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import pytest
+
+from sealift_packager.load.source import Array
+from sealift_packager.measure.bootstrap import ratio_interval
+from sealift_packager.measure.latency import EXTENSIONS, MAX_ROUNDS, MIN_ROUNDS, OPENINGS, compare, speedup
+
+NAMES = ("fp32", "int8", "fp16")
+Asked = list[tuple[list[str], float, tuple[int, int]]]
+
+
+def opened(asked: Asked, ms: Callable[[str, int], float], rounds: int = 9) -> Callable[[Sequence[str], float, tuple[int, int]], Mapping[str, Array]]:
+    """Candidates that take so many ms by name and opening; notes what was asked for."""
+
+    def open_and_measure(names: Sequence[str], seconds: float, bounds: tuple[int, int]) -> Mapping[str, Array]:
+        asked.append((list(names), seconds, bounds))
+        return {name: np.full(rounds, ms(name, len(asked) - 1)) for name in names}
+
+    return open_and_measure
+
+
+def test_all_candidates_are_opened_anew_each_time_for_as_many_rounds_as_the_first_time_gave() -> None:
+    asked: Asked = []
+    samples = compare(opened(asked, lambda name, _: {"fp32": 4.0}.get(name, 2.0)), NAMES, seconds=3.0)
+    assert {name: values.shape for name, values in samples.items()} == dict.fromkeys(NAMES, (OPENINGS, 9))
+    assert asked[0] == (list(NAMES), 3.0 / OPENINGS, (-(-MIN_ROUNDS // OPENINGS), MAX_ROUNDS // OPENINGS))
+    assert {bounds for _, _, bounds in asked[1:]} == {(9, 9)}
+
+
+def test_they_are_opened_in_another_order_each_time_and_the_same_in_every_build() -> None:
+    first: Asked = []
+    second: Asked = []
+    for asked in (first, second):
+        compare(opened(asked, lambda *_: 1.0), NAMES, seconds=0.0)
+    assert first == second
+    assert len({tuple(names) for names, _, _ in first}) > 2
+    assert all(sorted(names) == sorted(NAMES) for names, _, _ in first)
+
+
+def test_it_is_gone_on_with_while_one_may_or_may_not_be_slower() -> None:
+    asked: Asked = []
+    compare(opened(asked, lambda name, at: 1.0 if name == "fp32" or at % 2 else 1.1), NAMES, seconds=0.0)
+    assert len(asked) == (1 + EXTENSIONS) * OPENINGS
+
+
+def test_a_model_that_is_opened_once_has_one_row_of_samples() -> None:
+    samples = compare(opened([], lambda *_: 1.0), NAMES, seconds=0.0, openings=1)
+    assert samples["int8"].shape == (1, 9)
+
+
+def test_one_opening_that_happened_to_be_slow_moves_the_interval_s_end_and_not_the_ratio() -> None:
+    reference = np.random.default_rng(0).normal(1, 0.002, (OPENINGS, 50))
+    slow = reference.copy()
+    slow[2] *= 1.12
+    found = speedup(reference, slow, seed=0)
+    assert found.ratio == pytest.approx(1, abs=0.002)
+    assert found.low < 0.98
+    alone = speedup(reference[2], slow[2], seed=0)
+    assert alone.high == pytest.approx(1 / 1.12, abs=0.002)
+
+
+def test_the_interval_holds_the_truth_about_as_often_as_it_says_where_openings_differ() -> None:
+    random, held = np.random.default_rng(0), 0
+    for seed in range(200):
+        ratios = random.normal(1, 0.015, (OPENINGS, 1)) + random.normal(0, 0.02, (OPENINGS, 40))
+        found = speedup(ratios, np.ones_like(ratios), seed=seed)
+        held += found.low <= 1 <= found.high
+    assert held >= 0.85 * 200
+
+
+def test_the_interval_of_a_quantile_s_ratio_knows_of_openings_too() -> None:
+    random = np.random.default_rng(0)
+    equal = 1 + random.gamma(2, 0.01, (OPENINGS, 50))
+    apart = equal * random.normal(1, 0.1, (OPENINGS, 1))
+    (low, high), (pooled_low, pooled_high) = (ratio_interval(values, equal.reshape(values.shape), 0.5, seed=0) for values in (apart, apart.ravel()))
+    assert high - low > 2 * (pooled_high - pooled_low)
