@@ -1,6 +1,6 @@
 """All models that the tools made of one, measured in this process: ``python -m benchmarks.packager.measure MODEL-FOLDER SECONDS``.
 
-One thread, batch 1, one run of each after the other, each opened several times, as Sealift itself compares (`sealift_packager.measure.latency`),
+One thread, batch 1, one run of each after the other, each opened several times, as Sealift itself compares (`measure.comparison` of the packager),
 so that what else the machine does hits all alike. Answers are judged on ``holdout.npz``. Writes ``measured.json``; a model that can't be loaded
 or run stands there with its message.
 """
@@ -24,6 +24,7 @@ from benchmarks.packager.values import FP32, SEALIFT, Figures, Ratio
 from sealift_packager.errors import PackagerError
 from sealift_packager.load.source import Array, Arrays
 from sealift_packager.measure import latency
+from sealift_packager.measure.comparison import compare
 from sealift_packager.measure.metrics import METRICS, first_floats
 from sealift_packager.measure.predictions import Prediction, read_prediction
 from sealift_packager.session import Settings, open_session, run_batched, run_session
@@ -82,7 +83,8 @@ def _samples(openers: Mapping[str, Callable[[], Any]], example: Arrays, seconds:
         runs = {name: functools.partial(run_session, openers[name](), example) for name in names}
         return latency.measure({name: functools.partial(_repeat, run, count) for name, run in runs.items()}, seconds=share, rounds=rounds)
 
-    return {name: values / count for name, values in latency.compare(open_and_measure, list(openers), seconds=seconds).items()}
+    compared = compare(open_and_measure, {name: {1: name} for name in openers}, seconds=seconds)
+    return {name: row.samples_ms / count for name, row in compared.items()}
 
 
 def _repeat(run: Callable[[], object], count: int) -> None:

@@ -16,8 +16,9 @@ from sealift_packager.assemble.weights import write_model
 from sealift_packager.candidates.built import Built
 from sealift_packager.load.source import Array, Arrays
 from sealift_packager.measure import latency
+from sealift_packager.measure.comparison import OPENINGS, Compared, compare
 from sealift_packager.measure.probe import probe
-from sealift_packager.measure.tuning import LEVEL_ROUNDS, choose_level, choose_threads, fewest_threads, settings_for
+from sealift_packager.measure.tuning import LEVEL_ROUNDS, choose_level, fewest_threads, settings_for
 from sealift_packager.session import DEFAULT_LEVEL, Settings, open_session, run_session
 from sealift_packager.tensors import refers
 from sealift_runtime.bundle import files
@@ -27,10 +28,13 @@ from sealift_runtime.throughput import throughput
 
 #: Batch sizes that are tried where the graph leaves the batch free.
 BATCHES: Final = (1, 4, 16, 32)
-#: What one part takes, as a share of the time for comparing: threads of all candidates, one candidate's level, one batch size of one candidate.
+#: What one part takes, as a share of the time for comparing: threads of a large model, one candidate's level, one batch size of one candidate.
 THREADS_SHARE: Final = 3 / 8
 LEVEL_SHARE: Final = 1 / 20
 BATCH_SHARE: Final = 1 / 100
+
+#: Sessions to choose from, by candidate and threads.
+Choices = Mapping[str, Mapping[int, Settings]]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,55 +75,39 @@ class Workload:
 def measure_candidates(
     built: Sequence[Built], work: Workload, threads: Sequence[int], *, machine: str, cores: int, seconds: float, scratch: Path
 ) -> dict[str, Figures]:
-    """Choose each candidate's threads and graph level, then measure all of them in turns for about ``seconds``; by candidate name, batch 1."""
+    """Choose each candidate's graph level, then its threads by comparing all of them for about ``seconds``; by candidate name, batch 1."""
     example = work.example
-    if any(refers(row.model) for row in built):
-        settings, openings = _tuned_sparingly(built, threads, example, seconds), 1
-    else:
-        settings, openings = _tuned_together(built, threads, example, seconds), latency.OPENINGS
-    opened = {row.spec.name: functools.partial(open_session, row.model, settings[row.spec.name], where=row.spec.name) for row in built}
-    samples = latency.compare(functools.partial(_measure_opened, opened, example), list(opened), seconds=seconds, openings=openings)
-    rates = {name: throughput(_batches(again(), work), callers=cores, seconds=BATCH_SHARE * seconds) for name, again in opened.items()}
+    sparing = any(refers(row.model) for row in built)
+    choices = (_choices_for_large if sparing else _choices)(built, threads, example, seconds)
+    compared = _compare(built, choices, example, seconds=seconds, openings=1 if sparing else OPENINGS)
     inputs = _save_inputs(example, scratch / "inputs.npz")
     found: dict[str, Figures] = {}
     for row in built:
-        name = row.spec.name
-        most = rates[name]
-        footprint = _footprint(row, settings[name], inputs, scratch)
-        median, slow = np.quantile(samples[name], [0.5, 0.99])
+        own = compared[row.spec.name]
+        settings = choices[row.spec.name][own.threads]
+        most = throughput(_batches(row, settings, work), callers=cores, seconds=BATCH_SHARE * seconds)
+        median, slow = np.quantile(own.samples_ms, [0.5, 0.99])
         measurement = Measurement(
             latency_p50_ms=round(float(median), 4),
             latency_p99_ms=round(float(slow), 4),
             throughput_rows_per_s=round(most.rows_per_s, 1),
             throughput_batch_size=most.batch_size,
             machine=machine,
-            **footprint,
+            **_footprint(row, settings, inputs, scratch),
         )
-        own = settings[name]
-        found[name] = Figures(threads=own.threads, graph_optimization=own.graph_optimization, samples_ms=samples[name], measurement=measurement)
+        level = settings.graph_optimization
+        found[row.spec.name] = Figures(threads=own.threads, graph_optimization=level, samples_ms=own.samples_ms, measurement=measurement)
     return found
 
 
-def _measure_opened(
-    opened: Mapping[str, Callable[[], Any]], example: Arrays, names: Sequence[str], seconds: float, rounds: tuple[int, int]
-) -> Mapping[str, Array]:
-    """An `Opening` on this machine; its sessions end with it."""
-    runs = {name: functools.partial(run_session, opened[name](), example) for name in names}
-    return latency.measure(runs, seconds=seconds, rounds=rounds)
-
-
-def _tuned_together(built: Sequence[Built], threads: Sequence[int], example: Arrays, seconds: float) -> dict[str, Settings]:
-    """Each candidate's settings, chosen in turns."""
-    opened = {(row.spec.name, count): open_session(row.model, settings_for(row, count), where=row.spec.name) for row in built for count in threads}
-    chosen = choose_threads(opened, example, seconds=THREADS_SHARE * seconds)
-    sessions = {name: opened[name, count] for name, count in chosen.items()}
-    opened.clear()  # the others' memory
+def _choices(built: Sequence[Built], threads: Sequence[int], example: Arrays, seconds: float) -> Choices:
+    """Each candidate's graph level, with all numbers of threads."""
     share = LEVEL_SHARE * seconds
-    levels = {row.spec.name: choose_level(row, sessions[row.spec.name], example, threads=chosen[row.spec.name], seconds=share) for row in built}
-    return {row.spec.name: settings_for(row, chosen[row.spec.name], levels[row.spec.name]) for row in built}
+    levels = {row.spec.name: choose_level(row, example, threads=min(threads), seconds=share) for row in built}
+    return {row.spec.name: {count: settings_for(row, count, levels[row.spec.name]) for count in threads} for row in built}
 
 
-def _tuned_sparingly(built: Sequence[Built], threads: Sequence[int], example: Arrays, seconds: float) -> dict[str, Settings]:
+def _choices_for_large(built: Sequence[Built], threads: Sequence[int], example: Arrays, seconds: float) -> Choices:
     """The same for weights of gigabytes, of which each session may hold a copy: fp32 finds the threads, one session after another; all have those.
 
     Graph levels stay at the default.
@@ -127,7 +115,22 @@ def _tuned_sparingly(built: Sequence[Built], threads: Sequence[int], example: Ar
     first, share = built[0], THREADS_SHARE * seconds / len(threads)
     medians = {count: _median_ms(first, settings_for(first, count), example, seconds=share) for count in threads} if len(threads) > 1 else {}
     count = fewest_threads(medians) if medians else threads[0]
-    return {row.spec.name: settings_for(row, count) for row in built}
+    return {row.spec.name: {count: settings_for(row, count)} for row in built}
+
+
+def _compare(built: Sequence[Built], choices: Choices, example: Arrays, *, seconds: float, openings: int) -> dict[str, Compared]:
+    opened = {
+        f"{row.spec.name} {count}": functools.partial(open_session, row.model, settings, where=row.spec.name)
+        for row in built
+        for count, settings in choices[row.spec.name].items()
+    }
+
+    def open_and_measure(names: Sequence[str], share: float, rounds: tuple[int, int]) -> Mapping[str, Array]:
+        runs = {name: functools.partial(run_session, opened[name](), example) for name in names}
+        return latency.measure(runs, seconds=share, rounds=rounds)
+
+    runs = {name: {count: f"{name} {count}" for count in by_threads} for name, by_threads in choices.items()}
+    return compare(open_and_measure, runs, seconds=seconds, openings=openings)
 
 
 def _median_ms(row: Built, settings: Settings, example: Arrays, *, seconds: float) -> float:
@@ -136,7 +139,8 @@ def _median_ms(row: Built, settings: Settings, example: Arrays, *, seconds: floa
     return float(np.median(samples[""]))
 
 
-def _batches(session: Any, work: Workload) -> Mapping[int, Callable[[], object]]:
+def _batches(row: Built, settings: Settings, work: Workload) -> Mapping[int, Callable[[], object]]:
+    session = open_session(row.model, settings, where=row.spec.name)
     return {size: functools.partial(run_session, session, work.request(size)) for size in work.batches}
 
 

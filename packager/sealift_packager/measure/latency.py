@@ -1,13 +1,12 @@
-"""Latency of several candidates, measured in turns, so that what else the machine does hits all of them alike.
+"""Latency of several sessions, measured in turns, so that what else the machine does hits all of them alike.
 
-Samples are [rounds] of one opening, or [openings, rounds]: sessions of one graph differ as their memory lies, so candidates are opened several times.
+Samples are [rounds], or [openings, rounds] where sessions were opened several times (`comparison`).
 """
 
 from __future__ import annotations
 
 import dataclasses
-import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import numpy as np
@@ -18,15 +17,8 @@ from sealift_runtime.alternation import WARM_UP, alternate
 
 MAX_ROUNDS: Final = 400
 MIN_ROUNDS: Final = 40
-#: How often all candidates are opened anew. Two sessions of one graph differ by 1 to 2 % (standard deviation), now and then by 20 %.
-OPENINGS: Final = 6
 #: A candidate whose speed-up may, by its interval, lie below this is slower.
 NOT_SLOWER: Final = 0.97
-#: How often a comparison that is still undecided is gone on with.
-EXTENSIONS: Final = 3
-
-#: Opens the candidates of these names, in this order, and gives samples of paired runs: for so many seconds, but the least and most rounds.
-Opening = Callable[[Sequence[str], float, tuple[int, int]], Mapping[str, Array]]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,22 +53,3 @@ def undecided(reference_ms: Array, candidate_ms: Array) -> bool:
     """Whether the interval still holds `NOT_SLOWER`, so that a few more rounds might decide. Pure."""
     found = speedup(reference_ms, candidate_ms, seed=0)
     return found.low < NOT_SLOWER <= found.high
-
-
-def compare(open_and_measure: Opening, names: Sequence[str], *, seconds: float, openings: int = OPENINGS) -> dict[str, Array]:
-    """Milliseconds [openings, rounds] of each by name, taken for about ``seconds`` beside what opening takes; the first name is the reference.
-
-    Gone on with, at most `EXTENSIONS` times, while it is undecided whether one is slower than the reference.
-    """
-    draw = random.Random(0)  # noqa: S311 - an order, no secret
-    first = open_and_measure(names, seconds / openings, (-(-MIN_ROUNDS // openings), MAX_ROUNDS // openings))
-    rounds = len(first[names[0]])
-    found = [first]
-    samples: dict[str, Array] = {}
-    for number in range(1 + EXTENSIONS):
-        while len(found) < (number + 1) * openings:  # in another order each, because what is opened last is quicker by up to 1 %
-            found.append(open_and_measure(draw.sample(names, len(names)), 0.0, (rounds, rounds)))
-        samples = {name: np.stack([row[name] for row in found]) for name in names}
-        if not any(undecided(samples[names[0]], samples[name]) for name in names[1:]):
-            break
-    return samples

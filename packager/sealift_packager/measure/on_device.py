@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -11,10 +11,11 @@ from sealift_packager.candidates.built import Built
 from sealift_packager.errors import PackagerError
 from sealift_packager.load.source import Array
 from sealift_packager.measure import latency
+from sealift_packager.measure.comparison import Compared, compare
 from sealift_packager.measure.device import OPTION, DeviceAddress, DeviceJob, inputs_file
-from sealift_packager.measure.figures import BATCH_SHARE, LEVEL_SHARE, THREADS_SHARE, Figures, Workload
+from sealift_packager.measure.figures import BATCH_SHARE, LEVEL_SHARE, Figures, Workload
 from sealift_packager.measure.host import Host, judge_host
-from sealift_packager.measure.tuning import LEVEL_ROUNDS, OTHER_LEVELS, fewest_threads, quickest_level, settings_for
+from sealift_packager.measure.tuning import LEVEL_ROUNDS, OTHER_LEVELS, quickest_level, settings_for
 from sealift_packager.session import DEFAULT_LEVEL
 from sealift_packager.tensors import refers
 from sealift_runtime.bundle.digest import Digest
@@ -25,8 +26,6 @@ from sealift_runtime.exchange.measuring import Run
 from sealift_runtime.hardware.match import fit
 from sealift_runtime.signing.keys import Signer
 from sealift_runtime.throughput import Throughput
-
-_ROUNDS = (latency.MIN_ROUNDS, latency.MAX_ROUNDS)
 
 
 def judge_device(address: DeviceAddress, profile: HardwareProfile, signer: Signer | None) -> Host:
@@ -47,7 +46,7 @@ def judge_device(address: DeviceAddress, profile: HardwareProfile, signer: Signe
 def measure_on_device(
     address: DeviceAddress, signer: Signer | None, built: Sequence[Built], work: Workload, threads: Sequence[int], *, machine: str, seconds: float
 ) -> dict[str, Figures]:
-    """As `figures.measure_candidates` does here: threads and graph level for each candidate, then all in turns for about ``seconds``.
+    """As `figures.measure_candidates` does here: graph level and threads for each candidate, all compared for about ``seconds``.
 
     The rows of ``work`` are made up: nobody's data is sent.
     """
@@ -63,28 +62,24 @@ def measure_on_device(
     models = {row.spec.name: bytes(row.model.SerializeToString()) for row in built}
     example, rows = inputs_file(work.example), inputs_file(work.rows)
     given, many = Digest.of(example), Digest.of(rows)
-    runs = {(row.spec.name, count): _run(row, models[row.spec.name], count) for row in built for count in threads}
     with DeviceJob(address, _required(signer), {Digest.of(data): data for data in (*models.values(), example, rows)}) as job:
-        chosen = _choose_threads(job, given, runs, threads, seconds=THREADS_SHARE * seconds)
-        chosen = {name: _choose_level(job, given, run, seconds=LEVEL_SHARE * seconds) for name, run in chosen.items()}
-        by_name = {run.name: run for run in chosen.values()}
-        samples = latency.compare(
-            lambda names, share, rounds: job.latency(given, [by_name[name] for name in names], seconds=share, rounds=rounds),
-            list(by_name),
-            seconds=seconds,
-        )
+        firsts = {row.spec.name: _run(row, models[row.spec.name], min(threads)) for row in built}
+        tuned = {name: _choose_level(job, given, run, seconds=LEVEL_SHARE * seconds) for name, run in firsts.items()}
+        runs = {name: {count: dataclasses.replace(run, name=f"{name} {count}", threads=count) for count in threads} for name, run in tuned.items()}
+        compared = _compare(job, given, runs, seconds=seconds)
+        chosen = {name: runs[name][row.threads] for name, row in compared.items()}
         rates = {name: job.throughput(many, run, batches=work.batches, seconds=BATCH_SHARE * seconds) for name, run in chosen.items()}
         prints = {name: job.footprint(given, run) for name, run in chosen.items()}
-    return {name: _figures(run, samples[run.name], rates[name], prints[name], machine) for name, run in chosen.items()}
+    return {name: _figures(run, compared[name].samples_ms, rates[name], prints[name], machine) for name, run in chosen.items()}
 
 
-def _choose_threads(job: DeviceJob, inputs: Digest, runs: dict[tuple[str, int], Run], threads: Sequence[int], *, seconds: float) -> dict[str, Run]:
-    names = list(dict.fromkeys(name for name, _ in runs))
-    if len(threads) == 1:
-        return {name: runs[name, threads[0]] for name in names}
-    samples = job.latency(inputs, list(runs.values()), seconds=seconds, rounds=_ROUNDS)
-    medians = {key: float(np.median(samples[run.name])) for key, run in runs.items()}
-    return {name: runs[name, fewest_threads({count: medians[name, count] for count in threads})] for name in names}
+def _compare(job: DeviceJob, inputs: Digest, runs: Mapping[str, Mapping[int, Run]], *, seconds: float) -> dict[str, Compared]:
+    """All runs, by candidate and threads, opened by a process of the device for each opening."""
+    by_name = {run.name: run for by_threads in runs.values() for run in by_threads.values()}
+    names = {name: {count: run.name for count, run in by_threads.items()} for name, by_threads in runs.items()}
+    return compare(
+        lambda order, share, rounds: job.latency(inputs, [by_name[name] for name in order], seconds=share, rounds=rounds), names, seconds=seconds
+    )
 
 
 def _choose_level(job: DeviceJob, inputs: Digest, run: Run, *, seconds: float) -> Run:

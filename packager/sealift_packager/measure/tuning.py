@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
-
-import numpy as np
+from typing import Final
 
 from sealift_packager.candidates.built import Built
 from sealift_packager.load.source import Array, Arrays
@@ -28,27 +26,16 @@ def settings_for(row: Built, threads: int, level: str = DEFAULT_LEVEL) -> Settin
     return Settings(threads=threads, graph_optimization=level, entries=row.spec.session_entries)
 
 
-def choose_threads(sessions: Mapping[tuple[str, int], Any], example: Arrays, *, seconds: float) -> dict[str, int]:
-    """The number of threads for each candidate; sessions by candidate and threads."""
-    names, counts = dict.fromkeys(name for name, _ in sessions), sorted({count for _, count in sessions})
-    if len(counts) == 1:
-        return dict.fromkeys(names, counts[0])
-    runs = {f"{name} {count}": functools.partial(run_session, session, example) for (name, count), session in sessions.items()}
-    medians = {key: float(np.median(values)) for key, values in latency.measure(runs, seconds=seconds).items()}
-    return {name: fewest_threads({count: medians[f"{name} {count}"] for count in counts}) for name in names}
+def fewest_threads(medians: Mapping[int, float]) -> int:
+    """The smallest number of threads within `THREAD_GAIN` of the quickest, of latencies in any unit. Pure."""
+    best = min(medians.values())
+    return min(count for count, median in medians.items() if median <= best * (1 + THREAD_GAIN))
 
 
-def fewest_threads(medians_ms: Mapping[int, float]) -> int:
-    """The smallest number of threads within `THREAD_GAIN` of the quickest. Pure."""
-    best = min(medians_ms.values())
-    return min(count for count, median in medians_ms.items() if median <= best * (1 + THREAD_GAIN))
-
-
-def choose_level(row: Built, session: Any, example: Arrays, *, threads: int, seconds: float) -> str:
-    """The graph optimization level for a candidate, whose ``session`` has the default one."""
-    sessions = {DEFAULT_LEVEL: session} | {
-        level: open_session(row.model, settings_for(row, threads, level), where=row.spec.name) for level in OTHER_LEVELS
-    }
+def choose_level(row: Built, example: Arrays, *, threads: int, seconds: float) -> str:
+    """The graph optimization level for a candidate."""
+    levels = (DEFAULT_LEVEL, *OTHER_LEVELS)
+    sessions = {level: open_session(row.model, settings_for(row, threads, level), where=row.spec.name) for level in levels}
     runs: dict[str, Callable[[], object]] = {level: functools.partial(run_session, opened, example) for level, opened in sessions.items()}
     return quickest_level(latency.measure(runs, seconds=seconds, rounds=(LEVEL_ROUNDS, latency.MAX_ROUNDS), warm_up=1))
 

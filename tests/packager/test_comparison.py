@@ -9,14 +9,16 @@ import pytest
 
 from sealift_packager.load.source import Array
 from sealift_packager.measure.bootstrap import ratio_interval
-from sealift_packager.measure.latency import EXTENSIONS, MAX_ROUNDS, MIN_ROUNDS, OPENINGS, compare, speedup
+from sealift_packager.measure.comparison import EXTENSIONS, OPENINGS, compare
+from sealift_packager.measure.latency import MAX_ROUNDS, MIN_ROUNDS, speedup
 
 NAMES = ("fp32", "int8", "fp16")
+ONE_THREAD = {name: {1: name} for name in NAMES}
 Asked = list[tuple[list[str], float, tuple[int, int]]]
 
 
 def opened(asked: Asked, ms: Callable[[str, int], float], rounds: int = 9) -> Callable[[Sequence[str], float, tuple[int, int]], Mapping[str, Array]]:
-    """Candidates that take so many ms by name and opening; notes what was asked for."""
+    """Runs that take so many ms by name and opening; notes what was asked for."""
 
     def open_and_measure(names: Sequence[str], seconds: float, bounds: tuple[int, int]) -> Mapping[str, Array]:
         asked.append((list(names), seconds, bounds))
@@ -27,8 +29,8 @@ def opened(asked: Asked, ms: Callable[[str, int], float], rounds: int = 9) -> Ca
 
 def test_all_candidates_are_opened_anew_each_time_for_as_many_rounds_as_the_first_time_gave() -> None:
     asked: Asked = []
-    samples = compare(opened(asked, lambda name, _: {"fp32": 4.0}.get(name, 2.0)), NAMES, seconds=3.0)
-    assert {name: values.shape for name, values in samples.items()} == dict.fromkeys(NAMES, (OPENINGS, 9))
+    found = compare(opened(asked, lambda name, _: {"fp32": 4.0}.get(name, 2.0)), ONE_THREAD, seconds=3.0)
+    assert {name: row.samples_ms.shape for name, row in found.items()} == dict.fromkeys(NAMES, (OPENINGS, 9))
     assert asked[0] == (list(NAMES), 3.0 / OPENINGS, (-(-MIN_ROUNDS // OPENINGS), MAX_ROUNDS // OPENINGS))
     assert {bounds for _, _, bounds in asked[1:]} == {(9, 9)}
 
@@ -37,7 +39,7 @@ def test_they_are_opened_in_another_order_each_time_and_the_same_in_every_build(
     first: Asked = []
     second: Asked = []
     for asked in (first, second):
-        compare(opened(asked, lambda *_: 1.0), NAMES, seconds=0.0)
+        compare(opened(asked, lambda *_: 1.0), ONE_THREAD, seconds=0.0)
     assert first == second
     assert len({tuple(names) for names, _, _ in first}) > 2
     assert all(sorted(names) == sorted(NAMES) for names, _, _ in first)
@@ -45,13 +47,19 @@ def test_they_are_opened_in_another_order_each_time_and_the_same_in_every_build(
 
 def test_it_is_gone_on_with_while_one_may_or_may_not_be_slower() -> None:
     asked: Asked = []
-    compare(opened(asked, lambda name, at: 1.0 if name == "fp32" or at % 2 else 1.1), NAMES, seconds=0.0)
+    compare(opened(asked, lambda name, at: 1.0 if name == "fp32" or at % 2 else 1.1), ONE_THREAD, seconds=0.0)
     assert len(asked) == (1 + EXTENSIONS) * OPENINGS
 
 
 def test_a_model_that_is_opened_once_has_one_row_of_samples() -> None:
-    samples = compare(opened([], lambda *_: 1.0), NAMES, seconds=0.0, openings=1)
-    assert samples["int8"].shape == (1, 9)
+    assert compare(opened([], lambda *_: 1.0), ONE_THREAD, seconds=0.0, openings=1)["int8"].samples_ms.shape == (1, 9)
+
+
+def test_each_candidate_gets_the_fewest_threads_that_are_about_as_quick_as_any() -> None:
+    ms = {"fp32 1": 4.0, "fp32 2": 2.0, "fp32 4": 1.95, "int8 1": 1.0, "int8 2": 0.98, "int8 4": 1.5}
+    runs = {name: {count: f"{name} {count}" for count in (1, 2, 4)} for name in ("fp32", "int8")}
+    found = compare(opened([], lambda name, _: ms[name]), runs, seconds=0.0)
+    assert {name: (row.threads, row.samples_ms[0, 0]) for name, row in found.items()} == {"fp32": (2, 2.0), "int8": (1, 1.0)}
 
 
 def test_one_opening_that_happened_to_be_slow_moves_the_interval_s_end_and_not_the_ratio() -> None:

@@ -1,0 +1,61 @@
+"""All candidates of a profile compared, each with the threads that suit it."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+import numpy as np
+
+from sealift_packager.load.source import Array
+from sealift_packager.measure.latency import MAX_ROUNDS, MIN_ROUNDS, undecided
+from sealift_packager.measure.tuning import fewest_threads
+
+#: How often all candidates are opened anew. Two sessions of one graph differ by 1 to 2 % (standard deviation), now and then by 20 %.
+OPENINGS: Final = 6
+#: How often a comparison that is still undecided is gone on with.
+EXTENSIONS: Final = 3
+
+#: Opens sessions by these names, in this order, and gives samples of their paired runs: for so many seconds, but the least and most rounds.
+Opening = Callable[[Sequence[str], float, tuple[int, int]], Mapping[str, Array]]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """A candidate's number of threads, and with them its milliseconds [openings, rounds], paired with the others'."""
+
+    threads: int
+    samples_ms: Array
+
+
+def compare(open_and_measure: Opening, runs: Mapping[str, Mapping[int, str]], *, seconds: float, openings: int = OPENINGS) -> dict[str, Compared]:
+    """Compare candidates, the first of which is the reference; ``runs`` are names of runs by candidate and threads.
+
+    1. Everything is opened ``openings`` times, for as many rounds as the first time gave in its share of ``seconds``, in an order drawn anew:
+       what is opened last is quicker by up to 1 %.
+    2. Each candidate gets the fewest threads that are about as quick as any (`fewest_threads`).
+    3. That is gone on with, at most `EXTENSIONS` times, while it is undecided whether a candidate is slower than the reference.
+    """
+    names = [run for by_threads in runs.values() for run in by_threads.values()]
+    draw = random.Random(0)  # noqa: S311 - an order, no secret
+    first = open_and_measure(names, seconds / openings, (-(-MIN_ROUNDS // openings), MAX_ROUNDS // openings))
+    rounds = len(first[names[0]])
+    taken, found = [first], dict[str, Compared]()
+    for extension in range(1 + EXTENSIONS):
+        while len(taken) < (extension + 1) * openings:  # 1
+            taken.append(open_and_measure(draw.sample(names, len(names)), 0.0, (rounds, rounds)))
+        samples = {name: np.stack([row[name] for row in taken]) for name in names}
+        found = {name: _best({count: samples[run] for count, run in by_threads.items()}) for name, by_threads in runs.items()}  # 2
+        reference, *others = (row.samples_ms for row in found.values())
+        if not any(undecided(reference, values) for values in others):  # 3
+            break
+    return found
+
+
+def _best(samples_ms: Mapping[int, Array]) -> Compared:
+    """By threads, from ratios of paired runs: what else the machine does weighs on their medians."""
+    one = next(iter(samples_ms.values()))
+    threads = fewest_threads({count: float(np.median(values / one)) for count, values in samples_ms.items()})
+    return Compared(threads=threads, samples_ms=samples_ms[threads])
