@@ -62,6 +62,13 @@ def test_each_candidate_gets_the_fewest_threads_that_are_about_as_quick_as_any()
     assert {name: (row.threads, row.samples_ms[0, 0]) for name, row in found.items()} == {"fp32": (2, 2.0), "int8": (1, 1.0)}
 
 
+def test_of_two_that_are_as_quick_none_gets_fewer_threads_because_it_gains_a_little_less_by_more() -> None:
+    ms = {"fp32 1": 1.06, "fp32 2": 1.0, "fp16 1": 1.045, "fp16 2": 1.0, "int8 1": 0.6, "int8 2": 0.59}
+    runs = {name: {count: f"{name} {count}" for count in (1, 2)} for name in ("fp32", "fp16", "int8")}
+    found = compare(opened([], lambda name, _: ms[name]), runs, seconds=0.0)
+    assert {name: row.threads for name, row in found.items()} == {"fp32": 2, "fp16": 2, "int8": 1}
+
+
 def test_one_opening_that_happened_to_be_slow_moves_the_interval_s_end_and_not_the_ratio() -> None:
     reference = np.random.default_rng(0).normal(1, 0.002, (OPENINGS, 50))
     slow = reference.copy()

@@ -35,7 +35,7 @@ def compare(open_and_measure: Opening, runs: Mapping[str, Mapping[int, str]], *,
 
     1. Everything is opened ``openings`` times, for as many rounds as the first time gave in its share of ``seconds``, in an order drawn anew:
        what is opened last is quicker by up to 1 %.
-    2. Each candidate gets the fewest threads that are about as quick as any (`fewest_threads`).
+    2. Each candidate gets the fewest threads that are about as quick as any (`fewest_threads`), but not so few that it is slower than the reference.
     3. That is gone on with, at most `EXTENSIONS` times, while it is undecided whether a candidate is slower than the reference.
     """
     names = [run for by_threads in runs.values() for run in by_threads.values()]
@@ -46,12 +46,18 @@ def compare(open_and_measure: Opening, runs: Mapping[str, Mapping[int, str]], *,
     for extension in range(1 + EXTENSIONS):
         while len(taken) < (extension + 1) * openings:  # 1
             taken.append(open_and_measure(draw.sample(names, len(names)), 0.0, (rounds, rounds)))
-        samples = {name: np.stack([row[name] for row in taken]) for name in names}
-        found = {name: _best({count: samples[run] for count, run in by_threads.items()}) for name, by_threads in runs.items()}  # 2
+        found = _choose_threads({name: np.stack([row[name] for row in taken]) for name in names}, runs)  # 2
         reference, *others = (row.samples_ms for row in found.values())
         if not any(undecided(reference, values) for values in others):  # 3
             break
     return found
+
+
+def _choose_threads(samples_ms: Mapping[str, Array], runs: Mapping[str, Mapping[int, str]]) -> dict[str, Compared]:
+    first, *others = ({count: samples_ms[run] for count, run in by_threads.items()} for by_threads in runs.values())
+    reference = _best(first)
+    rows = [_no_slower(_best(by_threads), by_threads, reference) for by_threads in others]
+    return dict(zip(runs, [reference, *rows], strict=True))
 
 
 def _best(samples_ms: Mapping[int, Array]) -> Compared:
@@ -59,3 +65,10 @@ def _best(samples_ms: Mapping[int, Array]) -> Compared:
     one = next(iter(samples_ms.values()))
     threads = fewest_threads({count: float(np.median(values / one)) for count, values in samples_ms.items()})
     return Compared(threads=threads, samples_ms=samples_ms[threads])
+
+
+def _no_slower(found: Compared, samples_ms: Mapping[int, Array], reference: Compared) -> Compared:
+    """With the reference's threads, if fewer make it slower: of two that are as quick, one may gain a little less by another thread."""
+    if found.threads >= reference.threads or np.median(reference.samples_ms / found.samples_ms) >= 1:
+        return found
+    return Compared(threads=reference.threads, samples_ms=samples_ms[reference.threads])
