@@ -69,7 +69,6 @@ def pack(
     >>> packed.manifests["x86-64-avx2"].model.precision  # doctest: +SKIP
     'fp32'
     """
-    profiles = [profile] if isinstance(profile, (str, Path, HardwareProfile)) else list(profile)
     model = bare_module(model)
     with tempfile.TemporaryDirectory(prefix="sealift.") as folder:
         reading = LoadOptions(kind=options.get("format"), trust_pickle=options.get("trust_pickle", False), factory=options.get("factory"))
@@ -79,7 +78,7 @@ def pack(
             model=written,
             name=name,
             version=version,
-            profiles=tuple(row if isinstance(row, HardwareProfile) else load_profile(str(row), objective) for row in profiles),
+            profiles=_profiles(profile, objective),
             out=Path(out),
             data=holdout,
             golden_from=Path(golden_from) if golden_from is not None else None,
@@ -90,3 +89,8 @@ def pack(
             **({"trust_pickle": True} if not isinstance(model, (str, Path)) else {}) | options,
         )
         return run(request, progress)
+
+
+def _profiles(given: Profile | Sequence[Profile], objective: Sequence[str]) -> tuple[HardwareProfile, ...]:
+    rows = [given] if isinstance(given, (str, Path, HardwareProfile)) else given
+    return tuple(row if isinstance(row, HardwareProfile) else load_profile(str(row), objective) for row in rows)

@@ -10,10 +10,10 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.compose import make_column_transformer
-from sklearn.linear_model import LogisticRegression
+from sklearn.compose import TransformedTargetRegressor, make_column_transformer
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, StandardScaler
 from sklearn.svm import LinearSVC
 
 from sealift_packager.convert.registry import convert_model
@@ -23,10 +23,11 @@ from sealift_packager.errors import DataError, ParityError
 from sealift_packager.load.registry import load_model
 from sealift_packager.load.source import LoadOptions, SourceModel
 from sealift_packager.parity.check import check_parity, prove_parity
-from sealift_packager.parity.compare import compare
+from sealift_packager.parity.compare import compare, sizes
 from sealift_packager.pipeline import pack
 from support import trained
 from support.packing import request
+from support.scikit import loaded
 
 
 def test_equal_answers_have_no_difference() -> None:
@@ -44,6 +45,13 @@ def test_a_difference_names_output_rows_and_amount() -> None:
     assert "output 'y' differs in 1 of 5 rows (3), by up to 0.25" in str(difference)
 
 
+def test_an_answer_near_zero_is_judged_by_the_size_that_answers_usually_have() -> None:
+    reference, found = {"y": np.array([1e-5])}, {"y": np.array([1.03e-5])}
+    assert compare(reference, found) != []
+    assert compare(reference, found, usual=sizes({"y": np.array([-2.0, np.inf, np.nan])})) == []
+    assert compare(reference, {"y": np.array([5e-5])}, usual={"y": 2.0}) != []
+
+
 def test_a_missing_output_and_another_shape_are_differences() -> None:
     assert "nothing" in str(compare({"y": np.ones(2)}, {})[0])
     assert "[3]" in str(compare({"y": np.ones(2)}, {"y": np.ones(3)})[0])
@@ -54,6 +62,13 @@ def test_a_label_may_differ_only_where_the_source_s_probabilities_tie() -> None:
     reference = {"label": np.array([0, 1]), "probabilities": probabilities}
     assert compare(reference, reference | {"label": np.array([1, 1])}) == []
     assert compare(reference, reference | {"label": np.array([0, 0])})[0].rows == (1,)
+
+
+def test_rows_that_are_made_up_are_judged_by_the_size_of_the_holdout_s_answers(tmp_path: Path) -> None:
+    rows = np.random.default_rng(104).normal(size=(300, 6))
+    model = TransformedTargetRegressor(make_pipeline(StandardScaler(), Ridge()), transformer=MinMaxScaler()).fit(rows, rows[:, 0] * 2 + rows[:, 1])
+    source = loaded(model, tmp_path)
+    assert check_parity(source, convert_model(source), {"features": rows.astype(np.float32)}, seed=4) >= 7
 
 
 @pytest.mark.parametrize("kind", ["cancer", "forest", "ridge"])

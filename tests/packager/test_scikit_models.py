@@ -129,7 +129,7 @@ def test_a_threshold_of_ones_own_decides(model: Any, tmp_path: Path) -> None:
 @pytest.mark.parametrize("model", [OneVsOneClassifier(LogisticRegression()), AdaBoostClassifier(n_estimators=3), LogisticRegression()])
 @pytest.mark.parametrize("classes", [[False, True, False], [7, 3, 5], [-1, 0, 1], ["b", "c", "a"]], ids=str)
 def test_classes_may_be_called_anything(model: Any, classes: list[Any], tmp_path: Path) -> None:
-    proved(scaled(model), (WINE[0], np.array(classes)[WINE[1]]), tmp_path)
+    assert proved(scaled(model), (WINE[0], np.array(classes)[WINE[1]]), tmp_path)[0] == ("batch",)
 
 
 def test_a_classifier_that_trained_itself_is_the_one_that_it_trained(tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ def test_a_threshold_of_scores_is_refused(tmp_path: Path) -> None:
 
 
 def test_linear_discriminants_one_against_one_are_asked_for_their_scores(tmp_path: Path) -> None:
-    proved(scaled(OneVsOneClassifier(LinearDiscriminantAnalysis())), WINE, tmp_path)
+    assert proved(scaled(OneVsOneClassifier(LinearDiscriminantAnalysis())), WINE, tmp_path) == (("batch",),)
 
 
 @pytest.mark.parametrize("targets", [1, 3])

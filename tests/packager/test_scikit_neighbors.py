@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits, load_iris, load_wine
@@ -19,20 +18,14 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 import sealift_packager
 from sealift_packager.convert.registry import convert_model
 from sealift_packager.errors import ConversionError
-from sealift_packager.load.registry import load_model
-from sealift_packager.load.source import Array, SourceModel
+from sealift_packager.load.source import Array
 from sealift_packager.parity.check import check_parity
 from sealift_packager.session import Settings, open_session, run_session
-from support.ensembles import TRUST
+from support.scikit import loaded
 
 WINE, IRIS = load_wine(return_X_y=True), load_iris(return_X_y=True)
 WEIGHTS = ("uniform", "distance")
 METRICS: tuple[dict[str, Any], ...] = ({"p": 1}, {"p": 2}, {"p": 3}, {"metric": "chebyshev"}, {"metric": "sqeuclidean"}, {"metric": "cosine"})
-
-
-def loaded(model: Any, folder: Path) -> SourceModel:
-    joblib.dump(model, folder / "m")
-    return load_model(folder / "m", TRUST)
 
 
 def proved(model: Any, rows: Array, folder: Path) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -21,21 +20,17 @@ from sklearn.preprocessing import StandardScaler
 import sealift_packager
 from sealift_packager.convert.registry import convert_model
 from sealift_packager.errors import ConversionError
-from sealift_packager.load.registry import load_model
-from sealift_packager.load.source import Array, LoadOptions, SourceModel
+from sealift_packager.load.source import SourceModel
 from sealift_packager.parity.check import check_parity
+from support.scikit import loaded
 
 DRAW = np.random.default_rng(0)
 WORDS = ["the", "a", "good", "bad", "Film", "of", "great", "awful", "don't", "e-mail", "über", "3D", "x", "größe", "плохо", "film_noir", "  ", "\n"]
 TEXTS = np.array([" ".join(DRAW.choice(WORDS, DRAW.integers(0, 12))) for _ in range(200)], dtype=object)
 LABELS = np.array(["good" in text or "great" in text for text in TEXTS], dtype=int)
+EXAMPLES = {"text": TEXTS}
 #: Empty, of words that nobody knows, of stop words alone, of single letters.
 HARD = np.array(["", "   ", "unheard of", "the of a", "x y z", "GOOD good Good", "film-film_noir film"], dtype=object)
-
-
-def loaded(model: Any, folder: Path, **examples: Array) -> SourceModel:
-    joblib.dump(model, folder / "m")
-    return load_model(folder / "m", LoadOptions(trust_pickle=True, examples=examples or {"text": TEXTS}))
 
 
 def agreed(source: SourceModel) -> int:
@@ -60,7 +55,7 @@ VECTORIZERS = {
 
 @pytest.mark.parametrize("name", VECTORIZERS)
 def test_words_are_counted_and_weighted_as_in_scikit_learn(name: str, tmp_path: Path) -> None:
-    source = loaded(make_pipeline(VECTORIZERS[name], LogisticRegression()).fit(TEXTS, LABELS), tmp_path)
+    source = loaded(make_pipeline(VECTORIZERS[name], LogisticRegression()).fit(TEXTS, LABELS), tmp_path, EXAMPLES)
     assert [(spec.name, spec.dtype, spec.shape) for spec in source.inputs] == [("text", "string", ("batch", 1))]
     assert agreed(source) >= 7
 
@@ -75,7 +70,7 @@ def test_words_are_counted_and_weighted_as_in_scikit_learn(name: str, tmp_path: 
     ids=lambda steps: type(steps[-1]).__name__,
 )
 def test_what_comes_behind_a_vectorizer_agrees_and_keeps_its_batch_free(steps: Any, tmp_path: Path) -> None:
-    source = loaded(make_pipeline(*steps).fit(TEXTS, LABELS), tmp_path)
+    source = loaded(make_pipeline(*steps).fit(TEXTS, LABELS), tmp_path, EXAMPLES)
     assert agreed(source) >= 7
     assert {spec.shape[0] for spec in convert_model(source).outputs} == {"batch"}
 
@@ -83,7 +78,7 @@ def test_what_comes_behind_a_vectorizer_agrees_and_keeps_its_batch_free(steps: A
 def test_a_table_may_have_a_column_of_prose(tmp_path: Path) -> None:
     table = pd.DataFrame({"body": TEXTS, "length": [float(len(text)) for text in TEXTS]})
     columns = make_column_transformer((TfidfVectorizer(), "body"), (StandardScaler(), ["length"]))
-    source = loaded(make_pipeline(columns, LogisticRegression()).fit(table, LABELS), tmp_path, **{name: table[name].to_numpy() for name in table})
+    source = loaded(make_pipeline(columns, LogisticRegression()).fit(table, LABELS), tmp_path, {name: table[name].to_numpy() for name in table})
     rows = {"body": TEXTS.reshape(-1, 1), "length": table[["length"]].to_numpy(np.float32)}
     assert check_parity(source, convert_model(source), rows, seed=0) >= 7
 
@@ -107,7 +102,7 @@ def test_a_classifier_of_texts_packs(tmp_path: Path) -> None:
     ids=lambda row: type(row).__name__,
 )
 def test_what_has_no_onnx_form_names_the_option(vectorizer: Any, said: str, tmp_path: Path) -> None:
-    source = loaded(make_pipeline(vectorizer, LogisticRegression()).fit(TEXTS, LABELS), tmp_path)
+    source = loaded(make_pipeline(vectorizer, LogisticRegression()).fit(TEXTS, LABELS), tmp_path, EXAMPLES)
     with pytest.raises(ConversionError, match=said):
         convert_model(source)
 
@@ -121,13 +116,13 @@ SIGMA = ("ΚΑΛΟΣ ΔΡΟΜΟΣ", "κακό δέντρο", "καλος δρο�
 def test_a_word_whose_lower_case_depends_on_its_neighbours_is_refused(options: Any, tmp_path: Path) -> None:
     model = make_pipeline(CountVectorizer(**options), LogisticRegression()).fit(SIGMA, [1, 0, 1, 0])
     with pytest.raises(ConversionError, match=r"vocabulary.*found 'δρομος'|vocabulary.*'καλος'.*lowercase=False"):
-        convert_model(loaded(model, tmp_path))
+        convert_model(loaded(model, tmp_path, EXAMPLES))
 
 
 @pytest.mark.parametrize("options", [{"lowercase": False}, {"vocabulary": ["κακό", "σκύλο", "μέσα"]}])
 def test_a_word_that_is_lowered_letter_by_letter_packs(options: Any, tmp_path: Path) -> None:
     texts = np.array([*SIGMA, "ΣΚΎΛΟ ΜΈΣΑ", "Κακό ΣΚΎΛΟΣ μέσα"], dtype=object)
-    source = loaded(make_pipeline(CountVectorizer(**options), LogisticRegression()).fit(texts, [1, 0, 1, 0, 1, 0]), tmp_path)
+    source = loaded(make_pipeline(CountVectorizer(**options), LogisticRegression()).fit(texts, [1, 0, 1, 0, 1, 0]), tmp_path, EXAMPLES)
     assert check_parity(source, convert_model(source), {"text": texts.reshape(-1, 1)}, seed=0) >= 7
 
 
@@ -135,12 +130,12 @@ def test_a_word_that_is_lowered_letter_by_letter_packs(options: Any, tmp_path: P
 def test_a_dotted_capital_i_ends_a_word_as_in_python(pattern: str, tmp_path: Path) -> None:
     texts = np.array(["İstanbul", "istanbul", "ISTANBUL", "stanbul", "fİlm İİ", "film", "xİ", "abİcd3İ_", "x xi abi cd3i"], dtype=object)
     model = make_pipeline(CountVectorizer(token_pattern=pattern), LogisticRegression()).fit(texts, np.arange(len(texts)) % 2)
-    source = loaded(model, tmp_path)
+    source = loaded(model, tmp_path, EXAMPLES)
     assert check_parity(source, convert_model(source), {"text": texts.reshape(-1, 1)}, seed=0) >= 7
 
 
 def test_words_of_a_vocabulary_are_requests_in_capitals_too(tmp_path: Path) -> None:
-    source = loaded(make_pipeline(CountVectorizer(), LogisticRegression()).fit(TEXTS, LABELS), tmp_path)
+    source = loaded(make_pipeline(CountVectorizer(), LogisticRegression()).fit(TEXTS, LABELS), tmp_path, EXAMPLES)
     (values,) = source.categories["text"]
     assert values is not None
     assert {"good", "GOOD", "ÜBER"} <= set(values)

@@ -9,6 +9,7 @@ from typing import Any, Final
 from sealift_packager.convert.averages import shape_of_mean, shape_of_median, write_mean, write_median
 from sealift_packager.convert.bins import shape_of_bins, write_bins
 from sealift_packager.convert.bits import shape_of_bits, write_bits
+from sealift_packager.convert.encoders import shape_of_codes, shape_of_one_hot, write_codes, write_one_hot
 from sealift_packager.convert.imputer import shape_of_imputer, write_imputer
 from sealift_packager.convert.inner_trees import shape_of_trees, write_trees
 from sealift_packager.convert.k_means import shape_of_k_means, write_k_means
@@ -22,7 +23,6 @@ from sealift_packager.convert.neighbors import (
     write_neighbors_classifier,
     write_neighbors_regressor,
 )
-from sealift_packager.convert.one_hot import shape_of_one_hot, write_one_hot
 from sealift_packager.convert.radius import write_radius_classifier, write_radius_regressor
 from sealift_packager.convert.reshaped import shape_of_perceptron, write_perceptron
 from sealift_packager.convert.text import shape_of_vectorizer, shape_of_weights, write_vectorizer, write_weights
@@ -67,8 +67,13 @@ OWN: Final[dict[str, Pair]] = {
     "TunedThresholdClassifierCV": (write_threshold, shape_of_members),
     "VotingClassifier": (write_vote, shape_of_members),
 }
-#: These have text alone to tell what they give, which is no float32 or float64.
-_OF_TEXT: Final = ("CountVectorizer", "TfidfVectorizer")
+#: These may have text alone to tell what they give, which is no float32 or float64.
+_OF_TEXT: Final[dict[str, Pair]] = {
+    "CountVectorizer": (write_vectorizer, shape_of_vectorizer),
+    "OrdinalEncoder": (write_codes, shape_of_codes),
+    "TargetEncoder": (write_codes, shape_of_codes),
+    "TfidfVectorizer": (write_vectorizer, shape_of_vectorizer),
+}
 
 
 def own_converters(model: Any, *, double: bool) -> tuple[dict[type, Any], dict[type, Any]]:
@@ -81,5 +86,6 @@ def own_converters(model: Any, *, double: bool) -> tuple[dict[type, Any], dict[t
         elif name in OWN:
             pairs[type(part)] = OWN[name]
         elif name in _OF_TEXT:
-            pairs[type(part)] = functools.partial(write_vectorizer, double=double), functools.partial(shape_of_vectorizer, double=double)
+            write, shape = _OF_TEXT[name]
+            pairs[type(part)] = functools.partial(write, double=double), functools.partial(shape, double=double)
     return {kind: pair[0] for kind, pair in pairs.items()}, {kind: pair[1] for kind, pair in pairs.items()}

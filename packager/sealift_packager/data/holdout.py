@@ -153,8 +153,12 @@ def _shaped(value: Array, spec: TensorSpec, where: str, *, takes_nan: bool) -> A
 
 
 def _converted(value: Array, spec: TensorSpec, where: str, *, takes_nan: bool) -> Array:
+    if spec.dtype == "string" and value.dtype.kind == "f" and np.isnan(value).all():  # a CSV's column without a single value
+        value = np.full(value.shape, "", dtype=object)
     if (spec.dtype == "string") != (value.dtype.kind == "O"):
-        raise DataError("wrong type", where=where, expected=spec.dtype, found="text" if value.dtype.kind == "O" else str(value.dtype))
+        found = "text" if value.dtype.kind == "O" else str(value.dtype)
+        advice = "Save the table as Parquet, which keeps text that looks like numbers." if spec.dtype == "string" else None
+        raise DataError("wrong type", where=where, expected=spec.dtype, found=found, advice=advice)
     if value.dtype.kind == "f" and spec.numpy_dtype.kind in "iu" and not (value == np.trunc(value)).all():
         raise DataError("whole numbers are needed", where=where, expected=spec.dtype, found=str(value.dtype))
     if value.dtype.kind == "f" and np.isnan(value).any() and not takes_nan:

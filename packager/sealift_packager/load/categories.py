@@ -35,6 +35,12 @@ def known_categories(model: Any, names: Sequence[str], inputs: Sequence[TensorSp
     return result
 
 
+def text_columns(model: Any, names: Sequence[str]) -> set[int]:
+    """The numbers of the columns that such an encoder knows as text."""
+    columns = list(range(int(getattr(model, "n_features_in_", 0))))
+    return {column for column, values in _encoded(model, list(names), columns) if any(isinstance(value, str) for value in values)}
+
+
 def _encoded(part: Any, names: list[str], columns: list[int]) -> Iterator[tuple[int, Any]]:
     """Columns of the input and their categories, for a part that is given these columns."""
     if hasattr(part, "steps"):

@@ -8,6 +8,7 @@ from typing import Any, Final, Self
 import numpy as np
 
 from sealift_packager.errors import SourceModelError
+from sealift_packager.load.categories import text_columns
 from sealift_packager.load.missing_text import knows_missing_text
 from sealift_packager.load.source import Arrays, LoadOptions
 from sealift_packager.quiet import quiet
@@ -42,7 +43,7 @@ class Rows:
                 "rows that aren't numbers or text", where=where, expected=expected, found=found, advice="Make a table of them first."
             )
         texts = tags.string and not tags.two_d_array
-        inputs = _of_texts(options) if texts else _of_tables(model, names, options)
+        inputs = _of_texts(options) if texts else _of_tables(model, names, options, where)
         return cls(names=names, inputs=inputs, texts=texts, missing_text=knows_missing_text(model), dtype=_float_type(model))
 
     @property
@@ -105,10 +106,20 @@ def _of_texts(options: LoadOptions) -> tuple[TensorSpec, ...]:
     return (TensorSpec(name=columns[0] if len(columns) == 1 else TEXT, dtype="string", shape=("batch", 1)),)
 
 
-def _of_tables(model: Any, names: tuple[str, ...], options: LoadOptions) -> tuple[TensorSpec, ...]:
-    columns = names or tuple(name for name in options.examples if name != options.target)
-    texts = [name for name in columns if name in options.examples and options.examples[name].dtype.kind in "OUST"]
-    if names and texts:
-        return tuple(TensorSpec(name=name, dtype="string" if name in texts else "float32", shape=("batch", 1)) for name in names)
+def _of_tables(model: Any, names: tuple[str, ...], options: LoadOptions, where: str) -> tuple[TensorSpec, ...]:
+    """One input for all columns, or one for each where some are text: by what the model's encoders know, or by the data."""
+    width, given = int(getattr(model, "n_features_in_", 1)), tuple(name for name in options.examples if name != options.target)
+    columns, known = names or given, text_columns(model, names)
+    texts = [at for at, name in enumerate(columns) if at in known or (name in options.examples and options.examples[name].dtype.kind in "OUST")]
+    if texts and (names or len(given) == width):
+        return tuple(TensorSpec(name=name, dtype="string" if at in texts else "float32", shape=("batch", 1)) for at, name in enumerate(columns))
+    if known:
+        raise SourceModelError(
+            "columns of text that have no names",
+            where=where,
+            expected=f"a model fitted on a pandas table, or --data with a column for each of the model's {width}",
+            found=", ".join(given[:12]) or "no data",
+            advice="The names of the columns become those of the inputs.",
+        )
     description = "columns: " + ", ".join(names) if names else ""
-    return (TensorSpec(name=FEATURES, dtype="float32", shape=("batch", int(getattr(model, "n_features_in_", 1))), description=description),)
+    return (TensorSpec(name=FEATURES, dtype="float32", shape=("batch", width), description=description),)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -12,7 +13,7 @@ from sealift_packager.convert.result import Converted
 from sealift_packager.data import refusal
 from sealift_packager.errors import ConversionError, ParityError, first_line
 from sealift_packager.load.source import Array, Arrays, SourceModel
-from sealift_packager.parity.compare import compare
+from sealift_packager.parity.compare import compare, sizes
 from sealift_packager.parity.inputs import hard_inputs
 from sealift_packager.parity.scikit_steps import advice_on
 from sealift_packager.session import Settings, open_session, run_session
@@ -50,7 +51,7 @@ def prove_parity(source: SourceModel, converted: Converted, holdout: Arrays | No
     chance prove nothing either. Nothing compared is a `ParityError` too.
     """
     session = open_session(converted.model, Settings(), where="model.onnx")
-    agreed, refused, reason = 0, list[str](), ""
+    agreed, refused, reason, usual = 0, list[str](), "", dict[str, float]()
     requests = hard_inputs(converted.inputs, holdout, seed=seed, takes_nan=source.takes_nan, categories=source.categories)
     for title, inputs in requests:
         try:
@@ -61,7 +62,9 @@ def prove_parity(source: SourceModel, converted: Converted, holdout: Arrays | No
             refused.append(title)
             reason = reason or f"{type(error).__name__}: {first_line(error):.200}"
             continue
-        agreed += _agree(source, session, title, inputs, reference)
+        if "holdout" in title and not usual:
+            usual = sizes(reference)
+        agreed += _agree(source, session, title, inputs, reference, usual)
     agreed += _thresholds(source, converted, holdout, seed)
     if not agreed:
         why = "refuses every made-up request" if refused else "answers every request by chance alone (ties)"
@@ -75,7 +78,7 @@ def prove_parity(source: SourceModel, converted: Converted, holdout: Arrays | No
     return Parity(compared=agreed + sum(_inner(part, seed) for part in source.inner), refused=tuple(refused))
 
 
-def _agree(source: SourceModel, session: Any, title: str, inputs: Arrays, reference: Arrays) -> int:
+def _agree(source: SourceModel, session: Any, title: str, inputs: Arrays, reference: Arrays, usual: Mapping[str, float]) -> int:
     """1 where the graph answers a request as its source did, 0 where that did so by chance in all rows; `ParityError`."""
     try:
         found = run_session(session, inputs)
@@ -85,7 +88,7 @@ def _agree(source: SourceModel, session: Any, title: str, inputs: Arrays, refere
     certain = None if source.arbitrary is None else ~source.arbitrary(inputs)
     if certain is not None and not certain.any():
         return 0
-    differences = compare(_chosen(reference, certain), _chosen(found, certain))
+    differences = compare(_chosen(reference, certain), _chosen(found, certain), usual=usual)
     if differences:
         _refuse_random(source, inputs, reference)
         raise ParityError(

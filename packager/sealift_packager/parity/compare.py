@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import types
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
 
 from sealift_packager.load.source import Array, Arrays
 
-#: |a−b| ≤ ATOL_SHARE·(largest finite |b| of the output) + RTOL·|b|: float32 against the source's own arithmetic.
+#: |a−b| ≤ ATOL_SHARE·(largest finite |b| of the output, here or usually) + RTOL·|b|: float32 against the source's own arithmetic.
 RTOL: Final = 1e-3
 ATOL_SHARE: Final = 1e-5
 #: The same for outputs of half precision, whose numbers are 0.001 apart.
@@ -18,6 +20,7 @@ HALF_ATOL_SHARE: Final = 5e-3
 #: A label may differ where the source's own two best probabilities are this near, or its two least distances as a share of the largest.
 TIE: Final = 1e-5
 SHOWN_ROWS: Final = 5
+_NOTHING: Final[Mapping[str, float]] = types.MappingProxyType({})
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,18 +40,27 @@ class Difference:
         return f"output {self.output!r} differs in {len(self.rows)} of {self.total_rows} rows ({shown}){amount}: {self.expected} became {self.found}"
 
 
-def compare(reference: Arrays, found: Arrays, *, rtol: float = RTOL) -> list[Difference]:
-    """Every output of ``reference`` that ``found`` lacks or has otherwise; empty if they agree."""
-    differences = [_compare(name, expected, found.get(name), _preferences(reference), rtol) for name, expected in reference.items()]
+def sizes(answers: Arrays) -> dict[str, float]:
+    """The largest finite |value| of each output that holds numbers."""
+    return {name: float(_sizes(value).max(initial=0)) for name, value in answers.items() if value.dtype.kind == "f"}
+
+
+def compare(reference: Arrays, found: Arrays, *, rtol: float = RTOL, usual: Mapping[str, float] = _NOTHING) -> list[Difference]:
+    """Every output of ``reference`` that ``found`` lacks or has otherwise; empty if they agree.
+
+    ``usual`` are `sizes` of answers to real rows: where one to a made-up row is near 0 because a sum cancels, its error is of their size.
+    """
+    preferences = _preferences(reference)
+    differences = [_compare(name, expected, found.get(name), preferences, (rtol, usual.get(name, 0.0))) for name, expected in reference.items()]
     return [row for row in differences if row is not None]
 
 
-def _compare(name: str, expected: Array, found: Array | None, preferences: Array | None, rtol: float) -> Difference | None:
+def _compare(name: str, expected: Array, found: Array | None, preferences: Array | None, bounds: tuple[float, float]) -> Difference | None:
     rows = len(expected) if expected.ndim else 1
     if found is None or found.shape != expected.shape:
         shape = "nothing" if found is None else str(list(found.shape))
         return Difference(output=name, rows=tuple(range(rows)), total_rows=rows, worst=np.inf, expected=str(list(expected.shape)), found=shape)
-    wrong, distance = _wrong(expected, found, rtol)
+    wrong, distance = _wrong(expected, found, *bounds)
     if name == "label" and preferences is not None and wrong.ndim == 1:
         wrong &= ~_tied(preferences)
     if not wrong.any():
@@ -61,7 +73,7 @@ def _compare(name: str, expected: Array, found: Array | None, preferences: Array
     )
 
 
-def _wrong(expected: Array, found: Array, rtol: float) -> tuple[Array, Array]:
+def _wrong(expected: Array, found: Array, rtol: float, usual: float) -> tuple[Array, Array]:
     """By element: whether it is wrong, and how far off (infinite where no distance says it)."""
     if expected.dtype.kind != "f" or found.dtype.kind != "f":
         wrong = np.asarray(expected != found)
@@ -69,11 +81,16 @@ def _wrong(expected: Array, found: Array, rtol: float) -> tuple[Array, Array]:
     b, a = expected.astype(np.float64), found.astype(np.float64)
     same = (a == b) | (np.isnan(a) & np.isnan(b))
     finite = np.isfinite(a) & np.isfinite(b)
-    size = np.abs(np.where(np.isfinite(b), b, 0))
+    size = _sizes(b)
     distance = np.where(same, 0.0, np.where(finite, np.abs(np.where(finite, a, 0) - np.where(finite, b, 0)), np.inf))
     half = expected.dtype == np.float16
     share, rtol = (HALF_ATOL_SHARE, max(rtol, HALF_RTOL)) if half else (ATOL_SHARE, rtol)
-    return ~same & (distance > share * size.max(initial=0) + rtol * size), distance
+    return ~same & (distance > share * size.max(initial=usual) + rtol * size), distance
+
+
+def _sizes(values: Array) -> Array:
+    found: Array = np.abs(np.where(np.isfinite(values), values, 0))
+    return found
 
 
 def _preferences(reference: Arrays) -> Array | None:

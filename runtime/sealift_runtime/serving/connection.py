@@ -15,13 +15,10 @@ from typing import Any, Final, cast
 import httptools
 
 from sealift_runtime.serving.answering import After, Cancellable, ServerState
-from sealift_runtime.serving.http import JSON, HttpRequest, HttpResponse, encode_response, error_response
+from sealift_runtime.serving.http import CONTINUE, JSON, HttpRequest, HttpResponse, encode_head_without_upgrade, encode_response, error_response
 
 BETWEEN, HEAD, BODY, LINGERING = range(4)
 _LINGER_S: Final = 5.0
-#: What is left out when a request's head is read again as if it made no offer to upgrade; 100-continue was said by then.
-_UPGRADE_HEADERS: Final = frozenset((b"connection", b"upgrade", b"http2-settings", b"expect"))
-_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 @dataclasses.dataclass(slots=True)
@@ -95,15 +92,11 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserUpgrade as error:
             rest = data[error.args[0] :]
             if self._parser is not None and self._refusal is None:
-                self._parser, head = httptools.HttpRequestParser(self), self._head_without_upgrade()
+                head = encode_head_without_upgrade(self._parser_method, self._target, self._headers)
+                self._parser = httptools.HttpRequestParser(self)
                 self._feed(head + rest)
         except httptools.HttpParserError as error:
             self._refuse(400, f"not HTTP/1.1 ({error})")
-
-    def _head_without_upgrade(self) -> bytes:
-        lines = [b"%b %b HTTP/1.1" % (self._parser_method, self._target)]
-        lines += [b"%b: %b" % (name, value) for name, value in self._headers.items() if name not in _UPGRADE_HEADERS]
-        return b"\r\n".join(lines) + b"\r\n\r\n"
 
     def eof_received(self) -> bool:
         """Take the end of what a client sends for its leaving: what it waits for is not worth a worker's time."""
@@ -179,8 +172,7 @@ class Connection(asyncio.Protocol):
             return
         request = HttpRequest(self._parser.get_method().decode("latin-1"), self._target, self._headers, bytes(self._body))
         self._body = b""
-        http10 = self._parser.get_http_version() == "1.0"
-        keep_alive = self._parser.should_keep_alive()
+        keep_alive, http10 = self._parser.should_keep_alive(), self._parser.get_http_version() == "1.0"
         self._waiting.append(_Exchange(request, keep_alive, http10))
         if self._current is None and not self._pumping:
             self._pump()
@@ -199,12 +191,11 @@ class Connection(asyncio.Protocol):
             self._refuse(431, f"the request's head is too large: expected at most {limit} bytes")
 
     def _too_large(self, found: str) -> None:
-        limit = self._server.limits.body_bytes
-        self._refuse(413, f"the body is too large: expected at most {limit} bytes, found {found}")
+        self._refuse(413, f"the body is too large: expected at most {self._server.limits.body_bytes} bytes, found {found}")
 
     def _say_continue(self) -> None:
         if self._transport is not None and self._current is None and not self._waiting:
-            self._transport.write(_CONTINUE)
+            self._transport.write(CONTINUE)
 
     def _refuse(self, status: int, message: str) -> None:
         headers = (("retry-after", str(self._server.limits.retry_after_s)),) if status == 503 else ()
@@ -266,8 +257,8 @@ class Connection(asyncio.Protocol):
             self._transport.close()
 
     def _pace_reading(self) -> None:
-        full = len(self._waiting) >= self._server.limits.pipelined_requests or self._write_paused_at is not None
-        full = full and self._phase != LINGERING
+        busy = len(self._waiting) >= self._server.limits.pipelined_requests or self._write_paused_at is not None
+        full = busy and self._phase != LINGERING
         if self._transport is None or self._transport.is_closing() or full == self._reading_paused:
             return
         self._reading_paused = full

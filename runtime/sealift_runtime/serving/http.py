@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import http
 import zlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, NamedTuple
 
 import orjson
@@ -16,7 +16,9 @@ from sealift_runtime.serving.encoding import encode_error
 JSON: Final = "application/json"
 BINARY: Final = "application/octet-stream"
 JSON_LENGTH: Final = b"inference-header-content-length"
-#: The first line and the header that every response to a success has; infer answers take nothing else.
+CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+#: What is left out when a request's head is read again as if it made no offer to upgrade; 100-continue was said by then.
+_UPGRADE_HEADERS: Final = frozenset((b"connection", b"upgrade", b"http2-settings", b"expect"))
 _REASONS: Final = {status.value: status.phrase for status in http.HTTPStatus}
 
 
@@ -53,6 +55,13 @@ def json_response(value: object, status: int = 200) -> HttpResponse:
 def error_response(status: int, message: str, *, headers: tuple[tuple[str, str], ...] = (), close: bool = False) -> HttpResponse:
     """A response with the protocol's error body."""
     return HttpResponse(status, encode_error(message), JSON, headers, close)
+
+
+def encode_head_without_upgrade(method: bytes, target: bytes, headers: Mapping[bytes, bytes]) -> bytes:
+    """A request's head as it would be had its client not offered to upgrade."""
+    lines = [b"%b %b HTTP/1.1" % (method, target)]
+    lines += [b"%b: %b" % (name, value) for name, value in headers.items() if name not in _UPGRADE_HEADERS]
+    return b"\r\n".join(lines) + b"\r\n\r\n"
 
 
 def encode_response(response: HttpResponse, *, date: str, keep_alive: bool, http10: bool, head: bool) -> bytes:
