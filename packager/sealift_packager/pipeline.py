@@ -14,6 +14,8 @@ from sealift_packager.inmemory.functions import given_as_files
 from sealift_packager.load.source import INLINE_BYTES, WeightPlace
 from sealift_packager.lock.evidence import Evidence
 from sealift_packager.lock.lockfile import Lock, ProfileLock, check_choice, check_inputs, check_profile
+from sealift_packager.measure.device import unasked
+from sealift_packager.measure.host import judge_host
 from sealift_packager.profile_build import ProfileBuild, build_profile
 from sealift_packager.progress import Progress, Silent
 from sealift_packager.quantize.sensitivity import NodeError
@@ -90,6 +92,7 @@ def _pack(request: PackRequest, progress: Progress, cache: StageStore | None, lo
             directories = [build.directory for build in builds]
             release, descriptor = write_release(scratch / "release", request.name, request.version, directories, key)
     manifests = {build.manifest.profile.name: build.manifest for build in builds}
+    idle = unasked(request.measure_on, {row.name: judge_host(row, machine).measures for row in request.profiles}) if lock is None else ()
     return Packed(
         release=release,
         directory=request.out,
@@ -97,7 +100,7 @@ def _pack(request: PackRequest, progress: Progress, cache: StageStore | None, lo
         manifests=manifests,
         lock=_lock(request, created, inputs or {}, builds),
         node_errors={build.manifest.profile.name: build.node_errors for build in builds},
-        notes=tuple(dict.fromkeys(note for build in builds for note in build.notes)),
+        notes=(*dict.fromkeys(note for build in builds for note in build.notes), *idle),
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sealift_packager.errors import PackagerError
-from sealift_packager.measure.device import DeviceAddress, device_for
+from sealift_packager.measure.device import DeviceAddress, device_for, unasked
 from sealift_packager.project.file import read_project
 from sealift_packager.project.job import Job
 
@@ -43,3 +43,10 @@ def test_a_profile_goes_to_its_own_device_and_to_a_shared_one_only_if_this_machi
     assert device_for([shared, own], "b", measured_here=True) is None
     assert device_for([shared, own], "b", measured_here=False) == shared
     assert device_for([], "b", measured_here=False) is None
+
+
+def test_a_device_that_measures_nothing_is_named_with_what_would_make_it() -> None:
+    shared, own = DeviceAddress(url="http://shared"), DeviceAddress(url="http://own", profile="a")
+    assert unasked([shared, own], {"a": True, "b": False}) == ()
+    assert [text.split()[0] for text in unasked([shared, own], {"a": True})] == ["http://shared"]
+    assert unasked([shared], {"b": True})[0].endswith("--measure-on b=http://shared has it measure.")

@@ -80,6 +80,16 @@ def device_for(addresses: Sequence[DeviceAddress], profile: str, *, measured_her
     return next(iter([*own, *shared]), None)
 
 
+def unasked(addresses: Sequence[DeviceAddress], measured_here: Mapping[str, bool]) -> tuple[str, ...]:
+    """A sentence for each device that measures nothing, given which profiles this machine measures. Pure."""
+    asked = {device_for(addresses, profile, measured_here=here) for profile, here in measured_here.items()}
+    return tuple(
+        f"{row.url} measured nothing: this machine or another device could. {OPTION} {next(iter(measured_here))}={row.url} has it measure."
+        for row in addresses
+        if row not in asked
+    )
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
     """A device that answered: its id, the machine that it is, its onnxruntime."""
