@@ -3,8 +3,9 @@
 1. What loses more of the metric than the budget on rows that nobody has seen, or, of embeddings, has a row further off than five budgets, isn't
    usable: it is no rival. If that is so of Sealift's own model, Sealift is behind.
 2. The fp32 graph is a rival too: nothing that is slower is worth handing over.
-3. A rival and Sealift's model are compared by latency, then by size (or the other way round, as Sealift was asked): the first in which they differ
-   decides. Latency differs if the whole interval of the paired runs lies beyond three per cent, size by more than one per cent.
+3. A rival and Sealift's model are compared by latency, then by size (or by size, then by accuracy, as Sealift was asked): the first in which they
+   differ decides. Latency differs if the whole interval of the paired runs lies beyond three per cent, size by more than one per cent, the loss
+   by more than 0.0005.
 4. Sealift is ahead if no rival wins and it wins against one; level if nobody wins; behind otherwise.
 """
 
@@ -18,6 +19,7 @@ from benchmarks.packager.values import FP32, Figures
 
 LATENCY_NOISE: Final = 0.03
 SIZE_NOISE: Final = 0.01
+LOSS_NOISE: Final = 0.0005
 ROW_BUDGETS: Final = 5.0
 ROUNDING: Final = 1e-9
 
@@ -79,4 +81,9 @@ def _size(sealift: Figures, rival: Figures) -> tuple[int, str]:
     return (-1 if share < 1 - SIZE_NOISE else 1 if share > 1 + SIZE_NOISE else 0), f"{share:.2f} times the size of Sealift's"
 
 
-_AXES: Final = {"latency": _latency, "size": _size}
+def _accuracy(sealift: Figures, rival: Figures) -> tuple[int, str]:
+    worse = rival.loss - sealift.loss
+    return (-1 if worse < -LOSS_NOISE else 1 if worse > LOSS_NOISE else 0), f"loses {worse:+.4f} against Sealift's"
+
+
+_AXES: Final = {"latency": _latency, "size": _size, "accuracy": _accuracy}

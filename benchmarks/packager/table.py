@@ -30,8 +30,8 @@ machine, each tool in an environment of its own.
   eighth of the file more than one scale for a tensor, which flips more labels, or than onnxruntime's own operators (QOperator).
 - *installed* is what the tool's environment holds, in MB and distributions.
 - *beside Sealift*: a rival that loses more than the budget of {budget:g} isn't usable, nor one with a row of which the cosine is below
-  {least:g}. The others are compared by latency, and where that doesn't differ by size (MiniLM has a second Sealift row, which was asked for size
-  first, and is held against them in that order).
+  {least:g}. The others are compared by latency, and where that doesn't differ by size (MiniLM has a second Sealift row, which was asked for size,
+  then for accuracy, and is held against them in that order).
 
 """
 

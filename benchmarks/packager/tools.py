@@ -37,7 +37,6 @@ class Tool:
 
 def tools(profile: str, seconds: int) -> tuple[Tool, ...]:
     """All of them; ``seconds`` is how long Olive may search."""
-    size_first = ["size", "latency_p99", "memory", "load_time"]
     return (
         Tool(
             name=SEALIFT,
@@ -47,11 +46,11 @@ def tools(profile: str, seconds: int) -> tuple[Tool, ...]:
             order=("latency", "size"),
         ),
         Tool(
-            name=f"{SEALIFT}, size first",
+            name=f"{SEALIFT}, size then accuracy",
             environment="sealift",
             program="sealift_side.py",
-            options={"profile": profile, "objective": size_first},
-            order=("size", "latency"),
+            options={"profile": profile, "objective": ["size", "accuracy"]},
+            order=("size", "accuracy"),
             only=("minilm",),
         ),
         Tool(name="onnxruntime static", environment="onnxruntime", program="onnxruntime_side.py", options={"mode": "static"}),

@@ -69,8 +69,14 @@ def test_size_decides_where_latency_does_not_differ(size_bytes: int, standing: s
 
 
 def test_size_comes_first_where_that_was_asked() -> None:
-    verdict = judge(sealift(other=QUICKER), [figures("other", 2000)], budget=BUDGET, order=("size", "latency"))
+    verdict = judge(sealift(other=QUICKER), [figures("other", 2000)], budget=BUDGET, order=("size", "accuracy"))
     assert verdict.standing == "ahead"
+
+
+@pytest.mark.parametrize(("loss", "standing"), [(0.002, "behind"), (0.006, "ahead"), (0.0042, "level")])
+def test_accuracy_decides_where_sizes_are_alike_and_that_was_asked(loss: float, standing: str) -> None:
+    own = dataclasses.replace(sealift(other=QUICKER), loss=0.004)
+    assert judge(own, [figures("other", 1005, loss=loss)], budget=BUDGET, order=("size", "accuracy")).standing == standing
 
 
 def test_sealift_is_behind_where_its_own_model_loses_too_much() -> None:
