@@ -46,6 +46,24 @@ def assess(metric: Metric, target: Array, reference: Prediction, packaged: Predi
     )
 
 
+def passes_gate(accuracy: Accuracy | None, worst_row: float | None) -> bool:
+    """The accuracy gate: whether a candidate may ship, as far as its answers decide.
+
+    1. The upper 95 % bound of the loss is within the budget; without data there is nothing to judge by.
+    2. No single row loses more than one row may (``worst_row`` is in that unit; None for metrics that don't limit it).
+    """
+    return (accuracy is None or _within_budget(accuracy)) and (worst_row is None or worst_row <= 1)
+
+
+def only_worst_row_fails(accuracy: Accuracy, worst_row: float | None) -> bool:
+    """Whether the gate is missed by a single row alone."""
+    return _within_budget(accuracy) and not passes_gate(accuracy, worst_row)
+
+
+def _within_budget(accuracy: Accuracy) -> bool:
+    return accuracy.loss_high <= accuracy.budget + ROUNDING
+
+
 def rows_wanted(metric: Metric, rows: int, *, budget: float) -> int:
     """How many rows the budget needs where they count as right or wrong and there are fewer: no candidate passes then; else 0."""
     if not metric.counts_rows or budget <= 0 or unseen_share(rows) <= budget + ROUNDING:

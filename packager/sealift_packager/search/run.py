@@ -16,7 +16,7 @@ from sealift_packager.candidates.spec import CandidateSpec, Quantization
 from sealift_packager.convert import graph
 from sealift_packager.errors import ConversionError, NothingToQuantizeError, QuantizationError
 from sealift_packager.load.source import Array
-from sealift_packager.measure.accuracy import ROUNDING, rows_wanted
+from sealift_packager.measure.accuracy import passes_gate, rows_wanted
 from sealift_packager.optimize.residual import separate_residuals, wins_apart
 from sealift_packager.quantize.calibration import Calibration, requests
 from sealift_packager.quantize.onnxruntime_backend import prepare
@@ -187,8 +187,7 @@ class Search:
 
 
 def _passes(found: Searched) -> bool:
-    small = found.accuracy is None or found.accuracy.loss_high <= found.accuracy.budget + ROUNDING
-    return small and (found.worst_row is None or found.worst_row <= 1)
+    return passes_gate(found.accuracy, found.worst_row)
 
 
 def _nearly_passes(found: Searched) -> bool:

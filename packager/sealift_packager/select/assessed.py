@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from sealift_packager.candidates.spec import CandidateSpec
-from sealift_packager.measure.accuracy import ROUNDING
+from sealift_packager.measure.accuracy import passes_gate
 from sealift_packager.measure.figures import Figures
 from sealift_packager.measure.latency import Speedup
 from sealift_runtime.bundle.evaluation import Accuracy
@@ -33,6 +33,5 @@ class Assessed:
 
     @property
     def within_budget(self) -> bool:
-        """Whether the upper 95 % bound of the loss is within the budget; True where there was no data to judge by."""
-        small = self.accuracy is None or self.accuracy.loss_high <= self.accuracy.budget + ROUNDING
-        return small and (self.worst_row is None or self.worst_row <= 1)
+        """Whether it passes the accuracy gate."""
+        return passes_gate(self.accuracy, self.worst_row)

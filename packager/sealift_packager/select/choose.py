@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from sealift_packager.errors import GateError
-from sealift_packager.measure.accuracy import ROUNDING
+from sealift_packager.measure.accuracy import only_worst_row_fails
 from sealift_packager.measure.latency import NOT_SLOWER
 from sealift_packager.select.assessed import Assessed
 from sealift_packager.select.objectives import OBJECTIVES, UNMEASURED, Filter, smallest
@@ -60,7 +60,7 @@ def _objection(row: Assessed, fp32: Assessed) -> str:
         if row.rows_wanted:
             lost = f"loses {loss.loss:.4g} {loss.metric} on these rows, and" if loss.loss else f"loses no {loss.metric} on these rows, but"
             return f"{lost} so few leave open {loss.loss_high:.2g} (95 % bound): a budget of {budget:.4g} needs {row.rows_wanted:,} rows"
-        if loss.loss_high <= budget + ROUNDING and row.worst_row is not None:
+        if row.worst_row is not None and only_worst_row_fails(loss, row.worst_row):
             return f"loses {loss.loss:.4g} {loss.metric} on average, but {row.worst_row:.2g} times what a single row may lose on its worst row"
         return f"loses {loss.loss:.4g} {loss.metric}, and up to {loss.loss_high:.4g} (95 % bound): more than the budget of {budget:.4g}"
     if row is fp32:
