@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 #: Milliseconds as the lock has them: by opening, or of one.
 Samples = Sequence[Sequence[float]] | Sequence[float]
 
-SCHEMA: Final = "sealift.report/1"
+SCHEMA: Final = "sealift.build-report/1"
 QUANTILES: Final = (0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 SEED: Final = 0
 
