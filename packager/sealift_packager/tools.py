@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+import sealift_runtime
+
 #: What every build goes through.
 BASE: Final = ("python", "sealift-packager", "sealift-runtime", "numpy", "onnx", "onnxruntime")
 #: What a framework's models, or a kind of data, go through, by a word of its name.
@@ -59,10 +61,15 @@ def version_of(name: str) -> str | None:
 
 @functools.cache
 def code_digest() -> str:
-    """Hex SHA-256 over the packager's own source: a changed line is another tool, whatever its version says."""
-    package = Path(__file__).parent
+    """Hex SHA-256 over Sealift's own source: a changed line is another tool, whatever its version says."""
+    return source_digest(Path(__file__).parent, Path(sealift_runtime.__file__).parent)
+
+
+def source_digest(*packages: Path) -> str:
+    """Hex SHA-256 over the Python source of packages, by their folders: names within the package and content, wherever it lies."""
     total = hashlib.sha256()
-    for path in sorted(package.rglob("*.py")):
-        total.update(f"{path.relative_to(package)}\0".encode())
-        total.update(hashlib.sha256(path.read_bytes()).digest())
+    for package in packages:
+        for path in sorted(package.rglob("*.py")):
+            total.update(f"{package.name}/{path.relative_to(package).as_posix()}\0".encode())
+            total.update(hashlib.sha256(path.read_bytes()).digest())
     return total.hexdigest()

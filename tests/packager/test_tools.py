@@ -1,0 +1,33 @@
+"""What says which code a build went through."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+import sealift_packager
+import sealift_runtime
+from sealift_packager import tools
+
+PACKAGES = (Path(sealift_packager.__file__).parent, Path(sealift_runtime.__file__).parent)
+
+
+def copies(folder: Path) -> list[Path]:
+    return [Path(shutil.copytree(package, folder / package.name)) for package in PACKAGES]
+
+
+@pytest.mark.parametrize("edited", ["sealift_packager/golden.py", "sealift_runtime/bundle/features.py", "sealift_runtime/alternation.py"])
+def test_an_edited_line_of_any_of_sealifts_code_is_another_tool(tmp_path: Path, edited: str) -> None:
+    packages = copies(tmp_path)
+    assert tools.source_digest(*packages) == tools.code_digest()
+    with (tmp_path / edited).open("a") as file:
+        file.write("# edited\n")
+    assert tools.source_digest(*packages) != tools.code_digest()
+
+
+def test_a_renamed_module_is_another_tool(tmp_path: Path) -> None:
+    packages = copies(tmp_path)
+    (tmp_path / "sealift_runtime" / "clock.py").rename(tmp_path / "sealift_runtime" / "clocks.py")
+    assert tools.source_digest(*packages) != tools.code_digest()
