@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from sealift_runtime.update.updater import Updater
 from support.clocks import ManualClock
 from support.repositories import Repository
 
-POLICY = UpdatePolicy(reserve_bytes=0, probation=ProbationPolicy(duration_s=60))
+POLICY = UpdatePolicy(reserve_bytes=0, max_staleness=datetime.timedelta(days=30), probation=ProbationPolicy(duration_s=60))
 
 
 class RecordingServer:

@@ -11,7 +11,8 @@ from typing import Final
 import requests
 
 from sealift_runtime.agent.admin_client import DataPlaneClient
-from sealift_runtime.agent.device import MB, Device
+from sealift_runtime.agent.config import MB
+from sealift_runtime.agent.device import Device
 from sealift_runtime.agent.server_info import server_url
 from sealift_runtime.agent.updating import policy_of, repository_of
 from sealift_runtime.clock import format_time

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import json
 import re
 import tomllib
@@ -13,8 +14,10 @@ from sealift_runtime import durable
 from sealift_runtime.documents import Document
 from sealift_runtime.errors import ConfigurationError
 from sealift_runtime.exchange.channel import CHANNEL_NAME
+from sealift_runtime.update.policy import DEFAULT_POLICY
 
 MAX_CONFIG_BYTES: Final = 64 * 1024
+MB: Final = 2**20
 FINGERPRINT: Final = r"[0-9a-f]{64}"
 MAX_TRUSTED_KEYS: Final = 100
 #: An update waits while something is measured.
@@ -53,12 +56,12 @@ class AgentConfig:
     poll_s: float = 60.0
     report_s: float = 60.0
     window_s: float = 3600.0
-    probation_s: float = 60.0
+    probation_s: float = DEFAULT_POLICY.probation.duration_s
     window_rows: int = 200
-    self_test_s: float = 120.0
-    self_test_memory_mb: int = 4096
-    reserve_mb: int = 256
-    stale_days: float = 365.0
+    self_test_s: float = DEFAULT_POLICY.self_test_timeout_s
+    self_test_memory_mb: int = (DEFAULT_POLICY.self_test_memory_bytes or 0) // MB
+    reserve_mb: int = DEFAULT_POLICY.reserve_bytes // MB
+    stale_days: float = DEFAULT_POLICY.max_staleness / datetime.timedelta(days=1)
     measuring: bool = False
     trusted_keys: tuple[str, ...] = ()
     measuring_mb: int = 512

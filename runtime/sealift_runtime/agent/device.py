@@ -7,7 +7,7 @@ import functools
 import socket
 from collections.abc import Iterator
 
-from sealift_runtime.agent.config import AgentConfig
+from sealift_runtime.agent.config import MB, AgentConfig
 from sealift_runtime.agent.home import Home
 from sealift_runtime.clock import Clock, SystemClock
 from sealift_runtime.engine.facts import machine_providers
@@ -16,8 +16,6 @@ from sealift_runtime.reports.spool import ReportSpool
 from sealift_runtime.signing.keys import PrivateKey
 from sealift_runtime.store.device_store import DeviceStore
 from sealift_runtime.update.state import StateDatabase
-
-MB = 2**20
 
 
 class Device:

@@ -18,7 +18,7 @@ from sealift_runtime.store.download import BlobSource, Progress, download, parti
 from sealift_runtime.store.space import check_space
 from sealift_runtime.transport.base import Transport
 
-DEFAULT_RESERVE_BYTES: Final = 64 * 2**20
+DEFAULT_RESERVE_BYTES: Final = 256 * 2**20
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+from typing import Final
 
 from sealift_runtime.store.device_store import DEFAULT_RESERVE_BYTES
 
@@ -18,7 +19,7 @@ class ProbationPolicy:
     ``memory_slack_bytes``.
     """
 
-    duration_s: float = 600.0
+    duration_s: float = 60.0
     minimum_requests: int = 20
     rate_margin: float = 0.01
     latency_ratio: float = 2.0
@@ -35,12 +36,16 @@ class UpdatePolicy:
     """
 
     probation: ProbationPolicy = dataclasses.field(default_factory=ProbationPolicy)
-    max_staleness: datetime.timedelta = datetime.timedelta(days=30)
+    max_staleness: datetime.timedelta = datetime.timedelta(days=365)
     reserve_bytes: int = DEFAULT_RESERVE_BYTES
-    self_test_timeout_s: float = 300.0
+    self_test_timeout_s: float = 120.0
     self_test_attempts: int = 3
-    self_test_memory_bytes: int | None = None
+    self_test_memory_bytes: int | None = 4096 * 2**20
     slowdown_limit: float | None = None
+
+
+#: What a site gets that decides nothing; agent.toml starts from it.
+DEFAULT_POLICY: Final = UpdatePolicy()
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
