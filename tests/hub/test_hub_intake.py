@@ -85,6 +85,12 @@ class TestEnrolment:
             intake.enrol((other := SimulatedDevice()).id, other.pem)
         assert not intake.enrol(first.id, first.pem).new
 
+    def test_a_hub_whose_limit_was_lowered_below_its_fleet_takes_no_more(self, database: Database) -> None:
+        for device in (SimulatedDevice(), SimulatedDevice()):
+            Intake(database, ManualClock(), Limits(devices=2)).enrol(device.id, device.pem)
+        with pytest.raises(EnrolmentError, match="no more than 1"):
+            Intake(database, ManualClock(), Limits(devices=1)).enrol((other := SimulatedDevice()).id, other.pem)
+
 
 class TestReports:
     def test_a_chain_is_taken_and_kept_byte_for_byte(self, database: Database, intake: Intake, device: SimulatedDevice) -> None:

@@ -41,18 +41,18 @@ def make_app(database: Database, repository: Path | None, *, clock: Clock | None
     app.add_middleware(SecurityHeaders)
     app.include_router(devices.router(database, Intake(database, clock, limits), limits))
     app.include_router(pages.router(database, clock), include_in_schema=False)
-    _add_health(app, database, clock)
+    _add_health(app, database)
     if repository is not None:
         _add_repository(app, repository)
     return app
 
 
-def _add_health(app: FastAPI, database: Database, clock: Clock) -> None:
+def _add_health(app: FastAPI, database: Database) -> None:
     @app.get("/healthz", tags=["health"], response_model=HealthAnswer, responses={503: {"description": "The database doesn't answer"}})
     def health() -> HealthAnswer:
         """Say whether the hub and its database answer."""
         with database.reading() as session:
-            return HealthAnswer(status="ok", version=sealift_hub.__version__, devices=queries.totals(session, clock.now()).devices)
+            return HealthAnswer(status="ok", version=sealift_hub.__version__, devices=queries.count_devices(session))
 
 
 def _add_repository(app: FastAPI, repository: Path) -> None:

@@ -53,6 +53,11 @@ def totals(session: Session, now: datetime.datetime) -> FleetTotals:
     )
 
 
+def count_devices(session: Session) -> int:
+    """How many devices are enrolled."""
+    return _count(session)
+
+
 def _count(session: Session, *conditions: ColumnElement[bool]) -> int:
     return session.scalar(select(func.count()).select_from(Device).where(*conditions)) or 0
 

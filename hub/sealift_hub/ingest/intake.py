@@ -11,6 +11,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from sealift_hub.errors import EnrolmentError, HubError, UnknownDeviceError
+from sealift_hub.fleet.queries import count_devices
 from sealift_hub.ingest import projection
 from sealift_hub.ingest.decision import Head, Verdict, decide, fork_error, gap_error
 from sealift_hub.ingest.projection import WindowTotals
@@ -69,7 +70,7 @@ class Intake:
         return _taken(device, new=True)
 
     def _refuse_when_full(self, session: Session) -> None:
-        if session.scalar(select(func.count()).select_from(Device)) == self._limits.devices:
+        if count_devices(session) >= self._limits.devices:
             advice = "Raise Limits.devices if these are all yours."
             raise EnrolmentError(f"this hub takes no more than {self._limits.devices} devices", advice=advice)
 
