@@ -105,7 +105,7 @@ def test_a_layer_with_an_outlying_range_is_put_back_to_fp32_and_named(tmp_path: 
     onnx.save(chain(1000.0), tmp_path / "model.onnx")
     np.savez(tmp_path / "rows.npz", x=RANDOM.normal(size=(120, 32)).astype(np.float32))
     profile = make_profile("elsewhere", cpu=CpuRequirement(arch="aarch64"), precisions=("fp32", "int8-dynamic"), objective=("size",))
-    profile = dataclasses.replace(profile, int8=dataclasses.replace(profile.int8, weight="int8", reduce_range=False))
+    profile = dataclasses.replace(profile, int8=dataclasses.replace(profile.int8, weight="int8", reduce_range=True))
     asked = PackRequest(
         model=tmp_path / "model.onnx",
         name="outlier",
