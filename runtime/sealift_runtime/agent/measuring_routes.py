@@ -8,7 +8,8 @@ import urllib.parse
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Final
 
-from sealift_runtime.agent.device import MB, Device
+from sealift_runtime.agent.config import MB
+from sealift_runtime.agent.device import Device
 from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.documents import Json
 from sealift_runtime.errors import (
