@@ -2,7 +2,7 @@
 
 Reading order:
 
-- ``errors``, ``limits``  what can go wrong, and how much is taken from outside
+- ``errors``, ``limits``, ``answers``  what can go wrong, how much is taken from outside, how JSON is answered
 - ``storage``     the database and its migrations
 - ``ingest``      may this report join its device's chain? Then it is kept, in one transaction
 - ``fleet``       what can be asked about the fleet

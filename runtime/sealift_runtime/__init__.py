@@ -3,6 +3,8 @@
 Rooms, lowest floor first; a room imports only rooms above it in this list (import-linter holds that):
 
 - ``errors``      every error, one tree
+- ``printable``   text from outside, with what would steer a terminal escaped
+- ``printing``    the one way to standard output, standard error and the log
 - ``documents``   typed getters that turn JSON or TOML into values, bounded and with paths in their errors
 - ``durable``     writes that survive a power cut
 - ``clock``       time as an argument

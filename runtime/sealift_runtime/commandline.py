@@ -18,14 +18,15 @@ code meaning
 
 from __future__ import annotations
 
-import json
+import io
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, NoReturn
 
 import click
 
 from sealift_runtime import errors
+from sealift_runtime.printing import guard_stderr, say, say_json
 
 EXIT_CODES: Final[tuple[tuple[type[errors.SealiftError], int], ...]] = (
     (errors.IntegrityError, 4),
@@ -47,35 +48,63 @@ def exit_code(error: errors.SealiftError) -> int:
 
 
 def run(command: click.Command, arguments: list[str] | None = None) -> NoReturn:
-    """Run a command and exit; every `SealiftError` is shown as one message, as JSON on stderr under ``--json``."""
+    """Run a command and exit; every `SealiftError` is shown as one line, as JSON on stderr under ``--json``."""
     words = sys.argv[1:] if arguments is None else arguments
+    guard_stderr()
     try:
         command.main(args=words, standalone_mode=False)
     except errors.SealiftError as error:
         code = exit_code(error)
-        click.echo(_as_json(str(error), error, code) if "--json" in words else f"error: {error}", err=True)
+        if "--json" in words:
+            _say_as_json(str(error), error, code)
+        else:
+            say_error(error)
         sys.exit(code)
     except click.ClickException as error:
         if "--json" in words:
-            click.echo(_as_json(error.format_message(), error, error.exit_code), err=True)
+            _say_as_json(error.format_message(), error, error.exit_code)
         else:
-            error.show()
+            say(*_usage(error), error=True)
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted", err=True)
+        say("interrupted", error=True)
         sys.exit(130)
     except click.exceptions.Exit as error:
         sys.exit(error.exit_code)
     sys.exit(0)
 
 
-def _as_json(message: str, error: Exception, code: int) -> str:
-    return json.dumps({"error": message, "kind": type(error).__name__, "exit_code": code}, ensure_ascii=False)
+def say_error(error: errors.SealiftError) -> None:
+    """Print an error on standard error: one line."""
+    say(f"error: {error}", error=True)
+
+
+def _say_as_json(message: str, error: Exception, code: int) -> None:
+    say_json({"error": message, "kind": type(error).__name__, "exit_code": code}, error=True)
+
+
+def _usage(error: click.ClickException) -> list[str]:
+    """What click says of a wrong command line: how the command is used, where its help is, what is wrong."""
+    text = io.StringIO()
+    error.show(file=text)
+    return text.getvalue().rstrip("\n").expandtabs(4).split("\n")
 
 
 json_option: Final[Callable[[Any], Any]] = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, for machines.")
 
 
-def show(value: Any, text: str, *, as_json: bool) -> None:
-    """Print a result: ``text`` for people, ``value`` as JSON for machines."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False) if as_json else text)
+def blocks(parts: Iterable[Iterable[str]]) -> list[str]:
+    """The lines of several blocks, an empty one between."""
+    lines = [line for part in parts for line in ("", *part)]
+    return lines[1:]
+
+
+def show(value: Any, text: str | Iterable[str], *, as_json: bool) -> None:
+    r"""Print a result: ``text`` for people, one line or several, ``value`` as JSON for machines.
+
+    A text is one line: a line break inside it, which a name from outside may hold, is shown as ``\n``.
+    """
+    if as_json:
+        say_json(value, indent=2)
+    else:
+        say(*([text] if isinstance(text, str) else text))

@@ -28,7 +28,8 @@ MISSING = [
 def table(width: int, monkeypatch: pytest.MonkeyPatch) -> str:
     manifest = make_manifest()
     monkeypatch.setenv("COLUMNS", str(width))
-    return candidates_table(dataclasses.replace(manifest, evaluation=dataclasses.replace(manifest.evaluation, candidates=(MADE, *MISSING))))
+    shown = dataclasses.replace(manifest, evaluation=dataclasses.replace(manifest.evaluation, candidates=(MADE, *MISSING)))
+    return "\n".join(candidates_table(shown))
 
 
 @pytest.mark.parametrize("width", [80, 150])

@@ -29,6 +29,9 @@ class RunningHub:
     def get(self, path: str, **headers: str) -> requests.Response:
         return requests.get(self.url + path, headers={name.replace("_", "-"): value for name, value in headers.items()}, timeout=TIMEOUT_S)
 
+    def post(self, path: str, data: bytes) -> requests.Response:
+        return requests.post(self.url + path, data=data, timeout=TIMEOUT_S)
+
     def enrol(self, device: SimulatedDevice) -> requests.Response:
         return requests.put(f"{self.url}/api/v1/devices/{device.id}", data=device.pem, timeout=TIMEOUT_S)
 

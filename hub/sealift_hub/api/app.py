@@ -8,6 +8,7 @@ from typing import Final
 from fastapi import FastAPI, Request, Response
 
 import sealift_hub
+from sealift_hub.answers import PrintableJson
 from sealift_hub.api import devices, problems
 from sealift_hub.api.headers import SecurityHeaders
 from sealift_hub.api.schemas import HealthAnswer
@@ -35,6 +36,7 @@ def make_app(database: Database, repository: Path | None, *, clock: Clock | None
         docs_url=None,  # they load scripts from a CDN
         redoc_url=None,
         redirect_slashes=False,
+        default_response_class=PrintableJson,
         responses=problems.RESPONSES,
     )
     problems.install(app)

@@ -7,13 +7,14 @@ from typing import Any, Final
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from sealift_hub import errors as hub
+from sealift_hub.answers import PrintableJson
 from sealift_hub.api.schemas import ErrorAnswer
 from sealift_hub.dashboard import pages
 from sealift_runtime import errors as runtime
+from sealift_runtime.printable import printable
 
 _log = logging.getLogger("sealift_hub")
 
@@ -76,7 +77,8 @@ def _bug(request: Request, _error: Exception) -> Response:
 
 
 def _answer(request: Request, status: int, message: str, more: dict[str, int] | None = None, *, headers: Any = None) -> Response:
+    message = printable(message)
     machine = request.url.path.startswith(("/api/", "/repository/", "/assets/")) or "text/html" not in request.headers.get("accept", "")
     if machine or request.method not in ("GET", "HEAD"):
-        return JSONResponse({"error": message, **(more or {})}, status, headers=headers)
+        return PrintableJson({"error": message, **(more or {})}, status, headers=headers)
     return pages.problem_page(status, message)

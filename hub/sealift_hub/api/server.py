@@ -8,11 +8,11 @@ import socket
 from collections.abc import Iterator
 from typing import Final
 
-import click
 import uvicorn
 from fastapi import FastAPI
 
 from sealift_hub.errors import PortError
+from sealift_runtime.printing import say
 
 GRACE_S: Final = 10
 IDLE_CONNECTION_S: Final = 30
@@ -63,7 +63,7 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then print the address."""
         await super().startup(sockets)
-        click.echo(f"listening on {self._url}")
+        say(f"listening on {self._url}")
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -35,22 +35,22 @@ def import_command(medium: Path, data: Path, *, as_json: bool) -> None:
 
     with contextlib.closing(Database.in_directory(data)) as database:
         devices = import_medium(Intake(database, SystemClock()), medium)
-    commandline.show({"devices": [dataclasses.asdict(device) for device in devices]}, _text(devices), as_json=as_json)
+    commandline.show({"devices": [dataclasses.asdict(device) for device in devices]}, _lines(devices), as_json=as_json)
     refused = sum(len(device.refused) for device in devices)
     if refused:
         files = "1 file was" if refused == 1 else f"{refused} files were"
         raise RefusedReportError(f"{files} refused", where=str(medium), advice="The reasons are listed above; all other reports were taken.")
 
 
-def _text(devices: Sequence[DeviceImport]) -> str:
+def _lines(devices: Sequence[DeviceImport]) -> list[str]:
     if not devices:
-        return "The medium carries no device's reports."
-    lines = [line for device in devices for line in _lines(device)]
+        return ["The medium carries no device's reports."]
+    lines = [line for device in devices for line in _of(device)]
     unchanged = not any(device.new or device.enrolled or device.refused for device in devices)
-    return "\n".join([*lines, "Everything on this medium was here already; nothing changed."] if unchanged else lines)
+    return [*lines, "Everything on this medium was here already; nothing changed."] if unchanged else lines
 
 
-def _lines(device: DeviceImport) -> list[str]:
+def _of(device: DeviceImport) -> list[str]:
     head = f"device {device.device[:12]}: {device.new} new, {device.known} known, {len(device.refused)} refused"
     first = f"{head}{'; enrolled' if device.enrolled else ''}"
     if device.acknowledged is not None:

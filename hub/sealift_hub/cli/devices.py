@@ -34,7 +34,7 @@ def devices(data: Path, *, as_json: bool) -> None:
     with contextlib.closing(Database.in_directory(data)) as database, database.reading() as session:
         found = list(_all(session))
     value = [DeviceAnswer.model_validate(device).model_dump(mode="json") for device in found]
-    commandline.show({"devices": value}, _text(found), as_json=as_json)
+    commandline.show({"devices": value}, _lines(found), as_json=as_json)
 
 
 def _all(session: Session) -> Iterator[DeviceView]:
@@ -46,10 +46,10 @@ def _all(session: Session) -> Iterator[DeviceView]:
         after = page[-1].id
 
 
-def _text(found: list[DeviceView]) -> str:
+def _lines(found: list[DeviceView]) -> list[str]:
     now = SystemClock().now()
     lines = [line for device in found for line in (_head(device, now), *_details(device))]
-    return "\n".join(lines) or "No device has enrolled yet."
+    return lines or ["No device has enrolled yet."]
 
 
 def _head(device: DeviceView, now: datetime.datetime) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from sealift_hub.cli.data import data_option
+from sealift_runtime.printing import log_to_stderr
 
 
 @click.command()
@@ -26,7 +27,7 @@ def serve(data: Path, repo: Path | None, host: str, port: int) -> None:
     from sealift_hub.api.app import make_app
     from sealift_hub.storage.database import Database
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    log_to_stderr("%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
     with server.listen(host, port) as listener, contextlib.closing(Database.in_directory(data)) as database:
         server.run(make_app(database, repo), listener)

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final
 import jinja2
 from fastapi import APIRouter, HTTPException, Query, Response
 from fastapi.responses import HTMLResponse
+from markupsafe import Markup
 from sqlalchemy.orm import Session
 
 import sealift_hub
@@ -20,6 +21,7 @@ from sealift_hub.fleet import queries
 from sealift_hub.fleet.views import DeviceView, DriftView, ModelView, WindowView
 from sealift_hub.storage.database import Database
 from sealift_runtime.clock import Clock
+from sealift_runtime.printable import printable
 
 PAGE_DEVICES: Final = 100
 CHART_WINDOWS: Final = 48
@@ -103,9 +105,14 @@ def health(device: DeviceView, now: datetime.datetime) -> str:
     return "quiet" if now - device.last_seen > queries.QUIET else "well"
 
 
+def _finalize(value: object) -> object:
+    """What a template puts on the page: text that devices wrote is made `printable`; that of a macro is markup already."""
+    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
 def _environment() -> jinja2.Environment:
     loader = jinja2.FileSystemLoader(_HERE / "templates")
-    environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_finalize)
     for filter_ in (
         formatting.ago,
         formatting.latency,

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Final
 
 from fastapi import Request, Response
-from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi.responses import StreamingResponse
 
+from sealift_hub.answers import PrintableJson
 from sealift_hub.repository.files import UnsatisfiableRangeError, blob_digest, byte_range, locate
 from sealift_runtime.bundle.digest import Digest
 
@@ -24,12 +25,12 @@ def answer(root: Path, path: str, request: Request) -> Response:
     """The answer to GET or HEAD of a repository path."""
     file = locate(root, path)
     if file is None:
-        return JSONResponse({"error": f"{path[:300]}: the repository has no such file"}, 404)
+        return PrintableJson({"error": f"{path[:300]}: the repository has no such file"}, 404)
     digest = blob_digest(path)
     try:
         return _blob(file, digest, request) if digest else _document(file, request)
     except OSError as error:
-        return JSONResponse({"error": f"{path}: the repository's file can't be read ({error.strerror})"}, 503)
+        return PrintableJson({"error": f"{path}: the repository's file can't be read ({error.strerror})"}, 503)
 
 
 def _document(file: Path, request: Request) -> Response:
@@ -48,7 +49,7 @@ def _blob(file: Path, digest: str, request: Request) -> Response:
     try:
         wanted = byte_range(_range_header(request, headers), size)
     except UnsatisfiableRangeError as error:
-        return JSONResponse({"error": "the range begins behind the end of the file"}, 416, headers={"content-range": str(error)})
+        return PrintableJson({"error": "the range begins behind the end of the file"}, 416, headers={"content-range": str(error)})
     part = wanted if wanted is not None else range(size)
     headers["content-length"] = str(len(part))
     if wanted is not None:

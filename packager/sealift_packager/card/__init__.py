@@ -1,1 +1,1 @@
-"""MODEL_CARD.md, made of the manifest: ``model_card``. Pure."""
+"""MODEL_CARD.md, made of the manifest: ``model_card``, with what others wrote escaped by ``markdown``. Pure."""

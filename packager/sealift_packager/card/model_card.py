@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
+from sealift_packager.card.markdown import Markdown, code, paragraphs, plain, table
 from sealift_runtime.bundle.evaluation import Accuracy, CandidateRecord, Measurement
 from sealift_runtime.bundle.manifest import BundleManifest
 from sealift_runtime.bundle.tensors import TensorSpec
@@ -28,24 +29,24 @@ def _head(manifest: BundleManifest) -> str:
         ("Source", f"{manifest.model.source_framework}, {manifest.lineage.source_digest}"),
         ("License", manifest.license or "not stated"),
     ]
-    return f"# {manifest.name}\n\n{manifest.description or 'No description was given.'}\n\n" + _table(("", ""), rows)
+    return f"# {plain(manifest.name)}\n\n{paragraphs(manifest.description or 'No description was given.')}\n\n" + table(("", ""), rows)
 
 
 def _use(manifest: BundleManifest) -> str:
     rows = [("in", *_tensor(spec)) for spec in manifest.inputs] + [("out", *_tensor(spec)) for spec in manifest.outputs]
-    return "## What goes in and comes out\n\n" + _table(("", "name", "dtype", "shape", "meaning"), rows) + _classes(manifest)
+    return "## What goes in and comes out\n\n" + table(("", "name", "dtype", "shape", "meaning"), rows) + _classes(manifest)
 
 
 def _classes(manifest: BundleManifest) -> str:
     names = manifest.lineage.annotations.get("classes")
     if not isinstance(names, list):
         return ""
-    listed = ", ".join(f"{number} {name}" for number, name in enumerate(names[:_SHOWN_CLASSES]))
+    listed = ", ".join(f"{number} {plain(str(name))}" for number, name in enumerate(names[:_SHOWN_CLASSES]))
     return f"\n\nClasses: {listed}" + (f", … ({len(names)} in all)" if len(names) > _SHOWN_CLASSES else "")
 
 
 def _tensor(spec: TensorSpec) -> tuple[str, str, str, str]:
-    return f"`{spec.name}`", spec.dtype, "[" + ", ".join(map(str, spec.shape)) + "]", f"{spec.description} {spec.unit}".strip()
+    return code(spec.name), spec.dtype, code("[" + ", ".join(map(str, spec.shape)) + "]"), f"{spec.description} {spec.unit}".strip()
 
 
 def _accuracy(manifest: BundleManifest) -> str:
@@ -53,11 +54,11 @@ def _accuracy(manifest: BundleManifest) -> str:
     if evaluation.accuracy is None:
         return "## Accuracy\n\nNot evaluated: the model was packaged without holdout data."
     row = evaluation.accuracy
-    held = f"{evaluation.holdout_rows} holdout rows ({evaluation.holdout_digest})"
+    held = f"{evaluation.holdout_rows} holdout rows ({plain(str(evaluation.holdout_digest))})"
     text = f"{held}; the packaged model against its source, 95 % interval by paired bootstrap."
     packaged = f"{row.packaged:.6g}" if row.packaged_worst_row is None else f"{row.packaged:.6g} (worst row {row.packaged_worst_row:.6g})"
     values = [(row.metric, f"{row.reference:.6g}", packaged, _loss(row), f"{row.budget:.4g}")]
-    return f"## Accuracy\n\n{text}\n\n" + _table(("metric", "source", "packaged", "loss", "budget"), values)
+    return f"## Accuracy\n\n{text}\n\n" + table(("metric", "source", "packaged", "loss", "budget"), values)
 
 
 def _loss(row: Accuracy) -> str:
@@ -68,16 +69,16 @@ def _candidates(manifest: BundleManifest) -> str:
     rows = [_candidate(row) for row in manifest.evaluation.candidates]
     session = manifest.session
     said = (
-        f"Latency, memory and load time: {manifest.evaluation.measured}; batch 1, {session.intra_op_threads} threads and graph optimization "
-        f"{session.graph_optimization} in the shipped one. Rows per second: every core busy, at the best batch size."
+        f"Latency, memory and load time: {plain(manifest.evaluation.measured)}; batch 1, {session.intra_op_threads} threads and graph optimization "
+        f"{plain(session.graph_optimization)} in the shipped one. Rows per second: every core busy, at the best batch size."
     )
     head = ("candidate", "size", "loss", "p50 ms", "p99 ms", "rows/s", "peak MB", "load ms", "verdict")
-    return f"## What was tried\n\n{said}\n\n" + _table(head, rows)
+    return f"## What was tried\n\n{said}\n\n" + table(head, rows)
 
 
 def _candidate(row: CandidateRecord) -> Sequence[str]:
     loss = _loss(row.accuracy) if row.accuracy else "–"
-    name = f"**{row.name}**" if row.chosen else row.name
+    name = Markdown(f"**{plain(row.name)}**") if row.chosen else row.name
     verdict = f"{'chosen' if row.chosen else 'not chosen'}: {row.reason}"
     return name, f"{row.size_bytes / 1000:.0f} kB" if row.size_bytes else "–", loss, *_figures(row.measurement), verdict
 
@@ -94,17 +95,12 @@ def _checks(manifest: BundleManifest) -> str:
     return (
         "## How a device checks it\n\n"
         f"{golden.cases} golden cases must be reproduced within |a − b| ≤ {golden.atol:g} + {golden.rtol:g}·|b| before the model serves; "
-        f"integers and text exactly. It needs onnxruntime {manifest.requires.onnxruntime}."
+        f"integers and text exactly. It needs onnxruntime {plain(manifest.requires.onnxruntime)}."
     )
 
 
 def _owners(manifest: BundleManifest) -> str:
     owners = manifest.owners
     rows = [("model", owners.model), ("deployment", owners.deployment), ("site", owners.site)]
-    return "## Who owns what\n\n" + _table(("", ""), [(name, value or "not stated") for name, value in rows])
+    return "## Who owns what\n\n" + table(("", ""), [(name, value or "not stated") for name, value in rows])
 
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
-    lines += ["| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in row) + " |" for row in rows]
-    return "\n".join(lines)

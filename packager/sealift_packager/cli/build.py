@@ -14,6 +14,7 @@ from sealift_packager.project.executor import Executor
 from sealift_packager.project.file import DEFAULT, pick, read_project
 from sealift_packager.project.local import LocalExecutor, default_workers
 from sealift_runtime.commandline import json_option, show
+from sealift_runtime.printing import say
 
 if TYPE_CHECKING:
     from sealift_packager.project.job import Outcome
@@ -43,9 +44,9 @@ def build(
     for outcome in executor.run(jobs):
         found[outcome.name] = outcome
         if not as_json and os.isatty(2):
-            click.echo(f"{len(found)}/{len(jobs)} {_line(outcome)}", err=True)
+            say(f"{len(found)}/{len(jobs)} {_line(outcome)}", error=True)
     outcomes = [found[job.name] for job in jobs]
-    show([row.fields() for row in outcomes], "\n".join(map(_line, outcomes)), as_json=as_json)
+    show([row.fields() for row in outcomes], map(_line, outcomes), as_json=as_json)
     _raise_for(outcomes, str(project))
 
 

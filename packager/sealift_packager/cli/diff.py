@@ -27,7 +27,7 @@ def diff(first: Path, second: Path, profile: str | None, *, as_json: bool) -> No
     from sealift_packager.diff.bundles import compare
 
     found = compare(first, second, profile)
-    text = "\n".join(map(str, found)) if found else "The same, byte for byte."
-    show({"same": not found, "differences": [row.json() for row in found]}, text, as_json=as_json)
+    lines = [line for row in found for line in row.lines()] or ["The same, byte for byte."]
+    show({"same": not found, "differences": [row.json() for row in found]}, lines, as_json=as_json)
     if found:
         sys.exit(DIFFERENT)

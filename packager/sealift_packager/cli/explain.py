@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from sealift_runtime.commandline import json_option, show
+from sealift_runtime.commandline import blocks, json_option, show
 
 
 @click.command()
@@ -19,4 +19,4 @@ def explain(path: Path, profile: str | None, *, as_json: bool) -> None:
     from sealift_packager.explain.sentences import explain as sentences
 
     found = {row.manifest.profile.name: sentences(row.manifest) for row in view(path, profile)}
-    show(found, "\n\n".join("\n".join(rows) for rows in found.values()), as_json=as_json)
+    show(found, blocks(found.values()), as_json=as_json)

@@ -16,7 +16,7 @@ from sealift_runtime.commandline import json_option, show
 def inspect(path: Path, profile: str | None, *, as_json: bool) -> None:
     """Show what is in PATH, a release (what `pack` wrote) or an unpacked bundle. Nothing is verified: see `verify`."""
     from sealift_packager.artifact import view
-    from sealift_packager.cli.tables import view_json, views_text
+    from sealift_packager.cli.tables import view_json, views_lines
 
     rows = view(path, profile)
-    show([view_json(row) for row in rows], views_text(rows), as_json=as_json)
+    show([view_json(row) for row in rows], views_lines(rows), as_json=as_json)

@@ -36,5 +36,5 @@ def generate(out: Path, passphrase_file: Path | None, *, as_json: bool) -> None:
     key.save(out, passphrase)
     durable.write_bytes(public, key.public_key.pem())
     fields = {"private_key": str(out), "public_key": str(public), "fingerprint": key.public_key.fingerprint, "encrypted": passphrase is not None}
-    note = "" if passphrase else f"\nIt is not encrypted; set {VARIABLE} or give --passphrase-file to have it so."
-    show(fields, f"{out}\n{public}\nfingerprint {key.public_key.fingerprint}{note}", as_json=as_json)
+    note = [] if passphrase else [f"It is not encrypted; set {VARIABLE} or give --passphrase-file to have it so."]
+    show(fields, [f"{out}", f"{public}", f"fingerprint {key.public_key.fingerprint}", *note], as_json=as_json)

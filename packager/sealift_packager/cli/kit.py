@@ -12,6 +12,7 @@ from sealift_packager.kit.wheels import WheelRequest
 from sealift_runtime.clock import SystemClock
 from sealift_runtime.commandline import json_option, show
 from sealift_runtime.documents import Json
+from sealift_runtime.printing import say
 
 _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 _NEW = click.Path(path_type=Path)
@@ -62,8 +63,8 @@ def build(
     request = KitRequest(repository=repository, out=out, channels=channels, models=models, version=version, wheels=WheelRequest(**wheels))
     made = build_kit(request, now=SystemClock().now())
     for warning in made.warnings:
-        click.echo(f"warning: {warning}", err=True)
-    show(_json(made), _text(made), as_json=as_json)
+        say(f"warning: {warning}", error=True)
+    show(_json(made), _lines(made), as_json=as_json)
 
 
 def _json(made: Kit) -> dict[str, Json]:
@@ -82,13 +83,15 @@ def _json(made: Kit) -> dict[str, Json]:
     }
 
 
-def _text(made: Kit) -> str:
+def _lines(made: Kit) -> list[str]:
     releases = ", ".join(f"{name} {version}" for name, version in made.selection.releases)
     target = f"Python {' or '.join(made.wheels.pythons)} on {' or '.join(made.wheels.machines) or 'any machine'}"
-    return (
-        f"Kit: {made.directory} ({made.files} files, {made.size_bytes / 1e6:.1f} MB)\n"
-        f"Models: {releases}\n"
-        f"Agent: {made.wheels.runtime_version} for {target}\n"
-        f"Tell the site by another way:\n  root.json   {made.root}\n  SHA256SUMS  {made.sums}\n"
-        f"At the site: sh install.sh --prefix /opt/sealift"
-    )
+    return [
+        f"Kit: {made.directory} ({made.files} files, {made.size_bytes / 1e6:.1f} MB)",
+        f"Models: {releases}",
+        f"Agent: {made.wheels.runtime_version} for {target}",
+        "Tell the site by another way:",
+        f"  root.json   {made.root}",
+        f"  SHA256SUMS  {made.sums}",
+        "At the site: sh install.sh --prefix /opt/sealift",
+    ]

@@ -116,8 +116,7 @@ def pack(*, as_json: bool, config: Path | None, lock: Path | None, locked: bool,
     Every option can stand in a sealift.toml, in its table [pack], under its own name; the command line wins. Results are cached by content
     in SEALIFT_CACHE (default: the user's cache folder), so a second run is quick and a broken one resumes.
     """
-    from rich.console import Console
-
+    from sealift_packager.cli.console import plain_console
     from sealift_packager.cli.progress import TerminalProgress
     from sealift_packager.lock.lockfile import check_writable, default_place, read_lock, write_lock
     from sealift_packager.pipeline import pack as run
@@ -129,14 +128,14 @@ def pack(*, as_json: bool, config: Path | None, lock: Path | None, locked: bool,
     place = lock or default_place(request.out.absolute(), config)
     evidence = read_lock(place) if locked else None
     check_writable(place, request.name)
-    console = Console(stderr=True)
+    console = plain_console()
     progress = TerminalProgress(console) if console.is_terminal and not as_json else Silent()
     packed = run(request, progress, cache=None if no_cache else default_store(), lock=evidence)
     if evidence is None:
         write_lock(packed.lock, place)
     if report is not None:
         write_report(packed, report)
-    show(_json(packed) | {"lock": str(place)}, f"{_text(packed)}\nMeasurements: {place}", as_json=as_json)
+    show(_json(packed) | {"lock": str(place)}, [*_lines(packed), f"Measurements: {place}"], as_json=as_json)
 
 
 def _request(
@@ -171,10 +170,10 @@ def _json(packed: Packed) -> dict[str, Any]:
     }
 
 
-def _text(packed: Packed) -> str:
+def _lines(packed: Packed) -> list[str]:
     from sealift_packager.cli.tables import candidates_table
 
     release = packed.release
-    tables = [candidates_table(packed.manifests[ref.profile]) for ref in release.bundles]
+    tables = [line for ref in release.bundles for line in candidates_table(packed.manifests[ref.profile])]
     signed = f"signed by {release.public_key.fingerprint[:16]}…" if release.public_key else "not signed (give --key)"
-    return "\n".join([*tables, *packed.notes, f"{release.name} {release.version}: {packed.directory}", f"{packed.digest}, {signed}"])
+    return [*tables, *packed.notes, f"{release.name} {release.version}: {packed.directory}", f"{packed.digest}, {signed}"]

@@ -8,7 +8,7 @@ import click
 
 from sealift_packager.profiles import library, rules
 from sealift_runtime.bundle.profile import AcceleratorRequirement, HardwareProfile
-from sealift_runtime.commandline import json_option, show
+from sealift_runtime.commandline import blocks, json_option, show
 from sealift_runtime.documents import Json
 from sealift_runtime.errors import HardwareError
 from sealift_runtime.hardware.machine import Machine, detect_machine
@@ -26,8 +26,8 @@ def list_command(*, as_json: bool) -> None:
     """List the profiles that ship with Sealift."""
     found = library.list_profiles()
     width = max(len(profile.name) for profile in found)
-    text = "\n".join(f"{profile.name:<{width}}  {profile.summary}" for profile in found)
-    show([{"name": profile.name, "summary": profile.summary} for profile in found], text, as_json=as_json)
+    lines = [f"{profile.name:<{width}}  {profile.summary}" for profile in found]
+    show([{"name": profile.name, "summary": profile.summary} for profile in found], lines, as_json=as_json)
 
 
 @profiles.command("show")
@@ -36,7 +36,7 @@ def list_command(*, as_json: bool) -> None:
 def show_command(name: str, *, as_json: bool) -> None:
     """Show one profile; NAME is a shipped profile's name or a file's path."""
     profile = library.load_profile(name)
-    show(profile.json(), _profile_text(profile), as_json=as_json)
+    show(profile.json(), _profile_lines(profile), as_json=as_json)
 
 
 @profiles.command()
@@ -48,7 +48,7 @@ def detect(*, as_json: bool) -> None:
     chosen = best.name if best else None
     value: dict[str, Json] = {"machine": _machine_json(machine), "chosen": chosen, "fits": [dataclasses.asdict(row) for row in fits]}
     verdict = f"Profile: {chosen}, the most specific one that fits." if chosen else "No profile fits this machine."
-    show(value, "\n\n".join([_machine_text(machine), verdict, *(_fit_text(row) for row in fits)]), as_json=as_json)
+    show(value, blocks([[_machine_text(machine)], [verdict], *(_fit_lines(row) for row in fits)]), as_json=as_json)
 
 
 @profiles.command()
@@ -65,8 +65,8 @@ def check(name: str | None, *, as_json: bool) -> None:
     known = set(machine.cpu_flags).union(*(profile.cpu.required_flags for profile in library.list_profiles()))
     rows = [(fit(profile, machine), rules.warnings(profile, known)) for profile in found]
     value: list[Json] = [dataclasses.asdict(row) | {"warnings": notes} for row, notes in rows]
-    text = "\n\n".join("\n".join([_fit_text(row), *(f"  warning  {note}" for note in notes)]) for row, notes in rows)
-    show(value if name is None else value[0], text, as_json=as_json)
+    lines = blocks([*_fit_lines(row), *(f"  warning  {note}" for note in notes)] for row, notes in rows)
+    show(value if name is None else value[0], lines, as_json=as_json)
     if name is not None and not library.is_path(name) and not rows[0][0].fits:
         raise HardwareError("this machine doesn't fit the profile", where=name, advice="`sealift profiles detect` says which one it fits.")
 
@@ -88,11 +88,11 @@ def _machine_text(machine: Machine) -> str:
     return f"This machine: {machine.cpu_model} ({machine.arch}, {machine.os}), {size}."
 
 
-def _fit_text(row: Fit) -> str:
-    return "\n".join([f"{row.profile}: {'fits' if row.fits else 'does not fit'}", *(f"  {reason}" for reason in row.reasons)])
+def _fit_lines(row: Fit) -> list[str]:
+    return [f"{row.profile}: {'fits' if row.fits else 'does not fit'}", *(f"  {reason}" for reason in row.reasons)]
 
 
-def _profile_text(profile: HardwareProfile) -> str:
+def _profile_lines(profile: HardwareProfile) -> list[str]:
     cpu, int8 = profile.cpu, profile.int8
     rows = {
         "architecture": cpu.arch,
@@ -110,7 +110,7 @@ def _profile_text(profile: HardwareProfile) -> str:
         "threads": ", ".join(str(count) for count in profile.threads),
         "objective": ", then ".join(profile.objective),
     }
-    return "\n".join([f"{profile.name}: {profile.summary}", *(f"  {key:<15} {value}" for key, value in rows.items())])
+    return [f"{profile.name}: {profile.summary}", *(f"  {key:<15} {value}" for key, value in rows.items())]
 
 
 def _accelerator_text(asked: AcceleratorRequirement | None) -> str:

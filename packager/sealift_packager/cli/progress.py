@@ -7,6 +7,9 @@ import time
 from collections.abc import Iterator
 
 from rich.console import Console
+from rich.text import Text
+
+from sealift_runtime.printable import printable
 
 
 class TerminalProgress:
@@ -19,10 +22,14 @@ class TerminalProgress:
     def stage(self, title: str) -> Iterator[None]:
         """A spinner while the stage runs, and one line when it is done."""
         start = time.monotonic()
-        with self._console.status(title):
+        with self._console.status(printable(title)):
             yield
-        self._console.print(f"[green]✓[/green] {title} [dim]{time.monotonic() - start:.1f} s[/dim]", highlight=False)
+        self._console.print(_done(title, f"{time.monotonic() - start:.1f} s"))
 
     def cached(self, title: str) -> None:
         """One line that says so."""
-        self._console.print(f"[green]✓[/green] {title} [dim]cached[/dim]", highlight=False)
+        self._console.print(_done(title, "cached"))
+
+
+def _done(title: str, how: str) -> Text:
+    return Text.assemble(("✓", "green"), f" {printable(title)} ", (how, "dim"))

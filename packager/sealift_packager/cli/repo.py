@@ -51,8 +51,8 @@ def init(directory: Path, keys: Path | None, expires: tuple[str, ...], *, as_jso
     digest = Digest.of_file(repository.root_file)
     value: dict[str, Json] = {"repository": str(directory), "keys": str(place), "root": str(repository.root_file), "root_digest": str(digest)}
     advice = "keep root.pem and targets.pem offline"
-    text = f"Repository: {directory}\nKeys: {place} ({advice})\nRoot of trust for devices: {repository.root_file}\n  {digest}"
-    show(value, text, as_json=as_json)
+    lines = [f"Repository: {directory}", f"Keys: {place} ({advice})", f"Root of trust for devices: {repository.root_file}", f"  {digest}"]
+    show(value, lines, as_json=as_json)
 
 
 @repo.command()
@@ -110,14 +110,14 @@ def refresh(directory: Path, roles: tuple[str, ...], keys: Path | None, expires:
 def status(directory: Path, *, as_json: bool) -> None:
     """Show roles with their expiry, releases and channels."""
     found = repository_status(Repository(directory), SystemClock().now())
-    show(found.json(), _status_text(found), as_json=as_json)
+    show(found.json(), _status_lines(found), as_json=as_json)
 
 
 def _published_json(done: Published) -> dict[str, Json]:
     return {"changed": done.changed, "new_blobs": done.new_blobs, "timestamp_version": done.timestamp_version}
 
 
-def _status_text(found: RepositoryStatus) -> str:
+def _status_lines(found: RepositoryStatus) -> list[str]:
     lines = ["Roles"]
     lines += [f"  {row.role:<9} version {row.version:<4} until {format_time(row.expires)}  {row.state}" for row in found.roles]
     lines += ["Releases"]
@@ -128,4 +128,4 @@ def _status_text(found: RepositoryStatus) -> str:
     lines += [f"  {channel}: {name} {version}" for channel, models in found.channels.items() for name, version in models.items()]
     if found.stale:
         lines += ["Stale: sign anew with `sealift repo refresh` (root, targets, channels: with --role)."]
-    return "\n".join(lines)
+    return lines

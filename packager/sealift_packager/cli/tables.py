@@ -8,33 +8,35 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any, Final
 
-from rich.console import Console
 from rich.table import Table
 
 from sealift_packager.artifact import BundleView
+from sealift_packager.cli.console import plain_console
 from sealift_runtime.bundle.evaluation import CandidateRecord
 from sealift_runtime.bundle.manifest import BundleManifest
+from sealift_runtime.commandline import blocks
 from sealift_runtime.documents import Document
+from sealift_runtime.printable import printable
 
 #: Without a terminal, and the narrowest in which verdicts stand beside the figures.
 WIDTH: Final = 150
 BESIDE: Final = 130
 
 
-def candidates_table(manifest: BundleManifest) -> str:
-    """Every candidate of one bundle with its verdict; those that could not be made are below, by reason."""
+def candidates_table(manifest: BundleManifest) -> list[str]:
+    """Every candidate of one bundle with its verdict, as lines; those that could not be made are below, by reason."""
     width = shutil.get_terminal_size((WIDTH, 0)).columns
-    table = Table(title=_title(manifest), title_justify="left")
+    table = Table(title=printable(_title(manifest)), title_justify="left")
     for name in ("candidate", "size kB", "loss (95 %)", "p50 ms", "p99 ms", "rows/s", "peak MB", "speed-up"):
         table.add_column(name, justify="left" if name == "candidate" else "right", no_wrap=True)
     if width >= BESIDE:
         table.add_column("verdict")
     rows = [row for row in manifest.evaluation.candidates if row.size_bytes]
     for row in rows:
-        table.add_row(*_cells(row)[: len(table.columns)], style="bold" if row.chosen else None)
+        table.add_row(*map(printable, _cells(row)[: len(table.columns)]), style="bold" if row.chosen else None)
     below = [] if width >= BESIDE else [f"{row.name}: {_verdict(row)}" for row in rows]
     below += [f"{', '.join(names)}: {reason}" for reason, names in _not_made(manifest).items()]
-    return "\n".join([_rendered(table, width), *(textwrap.fill(line, width, subsequent_indent="  ") for line in below)])
+    return [*_rendered(table, width), *(line for text in below for line in textwrap.wrap(printable(text), width, subsequent_indent="  "))]
 
 
 def _not_made(manifest: BundleManifest) -> dict[str, list[str]]:
@@ -71,12 +73,10 @@ def _verdict(row: CandidateRecord) -> str:
     return f"{'chosen' if row.chosen else 'not chosen'}: {row.reason}"
 
 
-def _rendered(table: Table, width: int) -> str:
-    console = Console(file=io.StringIO(), width=width, force_terminal=False)
-    console.print(table)
-    text = console.file
-    assert isinstance(text, io.StringIO)
-    return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
+def _rendered(table: Table, width: int) -> list[str]:
+    text = io.StringIO()
+    plain_console(text, width=width).print(table)
+    return [line.rstrip() for line in text.getvalue().split("\n")[:-1]]
 
 
 def manifest_json(manifest: BundleManifest) -> dict[str, Any]:
@@ -90,7 +90,7 @@ def view_json(row: BundleView) -> dict[str, Any]:
     return {"digest": row.digest, "signed": row.signed, "files": row.sizes, "manifest": manifest_json(row.manifest)}
 
 
-def view_text(row: BundleView) -> str:
+def view_lines(row: BundleView) -> list[str]:
     """A bundle for people."""
     manifest = row.manifest
     accuracy = manifest.evaluation.accuracy
@@ -111,9 +111,9 @@ def view_text(row: BundleView) -> str:
         f"  golden    {manifest.golden.cases} cases, atol {manifest.golden.atol:g}, rtol {manifest.golden.rtol:g}",
         f"  latency   {manifest.evaluation.measured}",
     ]
-    return "\n".join([*filter(None, head), *tensors, candidates_table(manifest)])
+    return [*filter(None, head), *tensors, *candidates_table(manifest)]
 
 
-def views_text(rows: Sequence[BundleView]) -> str:
+def views_lines(rows: Sequence[BundleView]) -> list[str]:
     """Several bundles, an empty line between."""
-    return "\n\n".join(view_text(row) for row in rows)
+    return blocks(map(view_lines, rows))

@@ -25,4 +25,4 @@ def verify(path: Path, public_key: Path, profile: str | None, *, as_json: bool) 
         {"name": row.manifest.name, "version": row.manifest.version, "profile": row.manifest.profile.name, "files": sorted(row.sizes)} for row in rows
     ]
     lines = [f"{row.manifest.name} {row.manifest.version} for {row.manifest.profile.name}: {len(row.sizes)} files, signature good" for row in rows]
-    show({"verified": True, "key": key.fingerprint, "bundles": bundles}, "\n".join(lines), as_json=as_json)
+    show({"verified": True, "key": key.fingerprint, "bundles": bundles}, lines, as_json=as_json)

@@ -24,9 +24,10 @@ class Difference:
         """For machines."""
         return dataclasses.asdict(self)
 
-    def __str__(self) -> str:
+    def lines(self) -> list[str]:
+        """For people: where, and both values."""
         place = "  ".join(filter(None, (self.profile, self.file, self.field)))
-        return f"{place}\n    a: {_short(self.first)}\n    b: {_short(self.second)}"
+        return [place, f"    a: {_short(self.first)}", f"    b: {_short(self.second)}"]
 
 
 def _short(text: str) -> str:

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from sealift_packager.errors import ConversionError, PackagerError, SourceModelError
 from sealift_packager.load.memory import bounded_memory
+from sealift_runtime.printing import say_json
 
 TIMEOUT_S: Final = 300
 _DAMAGED: Final = "Is it cut off or damaged? Save the model again."
@@ -53,9 +54,9 @@ def main(kind: str, path: Path) -> None:
         _infer(path) if kind == detect.ONNX else _ask(kind, path)
     except (SourceModelError, ConversionError) as error:
         said: dict[str, Any] = {part: getattr(error, part) for part in _PARTS}
-        print(json.dumps(said | {"kind": type(error).__name__}))
+        say_json(said | {"kind": type(error).__name__})
     else:
-        print("{}")
+        say_json({})
 
 
 def _infer(path: Path) -> None:

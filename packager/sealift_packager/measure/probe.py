@@ -79,7 +79,9 @@ def main(arguments: list[str]) -> None:
             session.run(None, feeds)
         peak = peak or _peak_memory()
         del session
-    print(json.dumps({"load_time_ms": statistics.median(times), "peak_memory_bytes": peak}))
+    from sealift_runtime.printing import say_json  # only now: what it imports isn't the model's memory
+
+    say_json({"load_time_ms": statistics.median(times), "peak_memory_bytes": peak})
 
 
 def _peak_memory() -> int:

@@ -10,6 +10,7 @@ import sys
 
 from sealift_packager.project.job import Job
 from sealift_packager.project.work import do
+from sealift_runtime.printing import say_json
 
 
 def main() -> None:
@@ -17,7 +18,7 @@ def main() -> None:
     job = Job.from_json(sys.stdin.read())
     with contextlib.redirect_stdout(sys.stderr):
         outcome = do(job)
-    print(outcome.to_json())
+    say_json(outcome.fields())
 
 
 if __name__ == "__main__":

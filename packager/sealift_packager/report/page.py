@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sealift_packager.report.plots import WORST_NODES, bars, latencies, node_errors, tradeoff
+from sealift_runtime.printable import printable
 
 
 def page(facts: dict[str, Any]) -> str:
@@ -129,4 +130,4 @@ def _foot(facts: dict[str, Any]) -> str:
 
 
 def _text(value: object) -> str:
-    return html.escape(str(value))
+    return html.escape(printable(str(value)))

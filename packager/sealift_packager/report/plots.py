@@ -9,6 +9,8 @@ import os
 from collections.abc import Sequence
 from typing import Any, Final
 
+from sealift_runtime.printable import printable
+
 #: One user unit is about one pixel: the wide plot fills the page, the others half of it.
 WIDE: Final = 1030
 WIDTH: Final = 480
@@ -230,4 +232,4 @@ def _svg(width: int, height: float, parts: Sequence[str], title: str) -> str:
 
 
 def _text(value: object) -> str:
-    return html.escape(str(value))
+    return html.escape(printable(str(value)))

@@ -20,7 +20,7 @@ from sealift_runtime.agent.logs import set_up_logging
 from sealift_runtime.agent.reporting import seal, send
 from sealift_runtime.agent.supervisor import leave_with_parent
 from sealift_runtime.agent.updating import updater_of
-from sealift_runtime.commandline import exit_code
+from sealift_runtime.commandline import exit_code, say_error
 from sealift_runtime.errors import BusyError, SealiftError
 from sealift_runtime.exchange.report import Event
 from sealift_runtime.update.records import Update
@@ -121,7 +121,7 @@ def main() -> None:
             leave_with_parent(plane.stop)
             plane.run()
     except SealiftError as error:
-        print(f"error: {error}", file=sys.stderr)
+        say_error(error)
         sys.exit(exit_code(error))
 
 

@@ -26,10 +26,11 @@ from sealift_runtime.agent.logs import set_up_logging
 from sealift_runtime.agent.measuring_routes import desk_of, measuring_routes
 from sealift_runtime.agent.supervisor import leave_with_parent
 from sealift_runtime.agent.watch import Watch, Watched
-from sealift_runtime.commandline import exit_code
+from sealift_runtime.commandline import exit_code, say_error
 from sealift_runtime.documents import canonical_json
 from sealift_runtime.engine.session import ModelSession
 from sealift_runtime.errors import SealiftError
+from sealift_runtime.printing import say
 from sealift_runtime.serving.model import ServedModel
 from sealift_runtime.serving.server import InferenceServer, run
 from sealift_runtime.serving.table import ModelTable
@@ -141,7 +142,7 @@ def announce(home: Home, host: str, port: int) -> None:
     """Tell people and the other commands where the server listens."""
     url = f"http://{host}:{port}"
     durable.write_bytes(home.server_info, canonical_json({"url": url, "pid": os.getpid()}))
-    print(f"Serving the Open Inference Protocol on {url}", flush=True)
+    say(f"Serving the Open Inference Protocol on {url}")
 
 
 async def _until_stopped(plane: DataPlane) -> None:
@@ -170,7 +171,7 @@ def main() -> None:
         with one_of_its_kind(home.run / "server.lock", "data plane", wait_s=DRAIN_S + 5):
             run(serve(device, host, port))
     except SealiftError as error:
-        print(f"error: {error}", file=sys.stderr)
+        say_error(error)
         sys.exit(exit_code(error))
     finally:
         device.close()

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import logging
-import sys
+from sealift_runtime.printing import log_to_stderr
 
 
 def set_up_logging(process: str) -> None:
     """Log from INFO on, with the name of the process."""
-    form = f"%(asctime)s %(levelname)-7s {process}: %(message)s"
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format=form)
+    log_to_stderr(f"%(asctime)s %(levelname)-7s {process}: %(message)s")

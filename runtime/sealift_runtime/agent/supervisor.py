@@ -23,6 +23,7 @@ from typing import Final
 from sealift_runtime.agent.lock import one_of_its_kind
 from sealift_runtime.agent.logs import set_up_logging
 from sealift_runtime.errors import BusyError
+from sealift_runtime.printing import say
 
 logger = logging.getLogger(__name__)
 
@@ -147,7 +148,7 @@ def main() -> None:
         with one_of_its_kind(directory / "run" / "agent.lock", "agent"):
             sys.exit(Supervisor(children, lambda name, code: _record_crash(directory, name, code)).run())
     except BusyError as error:
-        print(f"error: {error}", file=sys.stderr)
+        say(f"error: {error}", error=True)
         sys.exit(FINAL_CODES[-1])
 
 

@@ -31,4 +31,4 @@ def detect(as_json: bool) -> None:
         f"accelerator  {', '.join(sorted(machine.accelerators)) or 'none'}",
         f"flags        {' '.join(sorted(machine.cpu_flags))}",
     ]
-    show(fields, "\n".join(lines), as_json=as_json)
+    show(fields, lines, as_json=as_json)

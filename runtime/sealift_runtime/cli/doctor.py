@@ -24,6 +24,6 @@ def doctor(home: Path | None, as_json: bool) -> None:
     with opened(Home.locate(home)) as device:
         findings = check_up(device)
     fields = {"findings": [{"check": row.check, "verdict": row.verdict, "detail": row.detail} for row in findings]}
-    show(fields, "\n".join(f"{row.verdict:<8}{row.check:<14}{row.detail}" for row in findings), as_json=as_json)
+    show(fields, (f"{row.verdict:<8}{row.check:<14}{row.detail}" for row in findings), as_json=as_json)
     if any(row.verdict == FAILED for row in findings):
         sys.exit(NOT_WELL)

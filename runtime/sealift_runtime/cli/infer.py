@@ -46,7 +46,7 @@ def infer(name: str, source: str | None, golden: bool, home: Path | None, as_jso
         outputs = ask_server(url, name, inputs, session.manifest) if url else ask_installed(session, inputs)
     values = {key: value.tolist() for key, value in outputs.items()}
     fields = {"name": name, "version": session.manifest.version, "served": url is not None, "outputs": values}
-    show(fields, "\n".join(f"{key} {list(value.shape)}: {value.tolist()}" for key, value in outputs.items()), as_json=as_json)
+    show(fields, (f"{key} {list(value.shape)}: {value.tolist()}" for key, value in outputs.items()), as_json=as_json)
 
 
 def read_inputs(source: str | None, specs: tuple[TensorSpec, ...]) -> dict[str, Array]:

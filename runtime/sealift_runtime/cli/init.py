@@ -38,5 +38,5 @@ def init(repo: str, root: Path, channel: str, hub: str, ca_file: str, settings: 
     key = initialise(place, config, read_root(root), SystemClock())
     fingerprint = key.public_key.fingerprint
     fields = {"home": str(place.directory), "device": fingerprint, "repository": repo, "channel": channel, "hub": hub}
-    text = f"Device {fingerprint[:16]} is set up in {place.directory}.\nIt follows {channel} of {repo}. Next: sealift-agent sync"
-    show(fields, text, as_json=as_json)
+    lines = [f"Device {fingerprint[:16]} is set up in {place.directory}.", f"It follows {channel} of {repo}. Next: sealift-agent sync"]
+    show(fields, lines, as_json=as_json)

@@ -27,7 +27,7 @@ def status(events: int, home: Path | None, as_json: bool) -> None:
     place = Home.locate(home)
     with opened(place) as device:
         fields = gather(device, events)
-    show(fields, _text(fields), as_json=as_json)
+    show(fields, _lines(fields), as_json=as_json)
 
 
 def gather(device: Device, events: int) -> dict[str, Any]:
@@ -78,7 +78,7 @@ def _model(installed: Any, served: dict[str, Any] | None) -> dict[str, Any]:
     }
 
 
-def _text(fields: dict[str, Any]) -> str:
+def _lines(fields: dict[str, Any]) -> list[str]:
     running = f"serving on {fields['url']}" if fields["url"] else "not running (sealift-agent run)"
     reports = fields["reports"]
     lines = [
@@ -100,4 +100,4 @@ def _text(fields: dict[str, Any]) -> str:
     for row in fields["events"]:
         what = " ".join(filter(None, (row["kind"], row["model"], row["version"])))
         lines.append(f"{row['time']}  {what}" + (f": {row['detail']}" if row["detail"] else ""))
-    return "\n".join(lines)
+    return lines

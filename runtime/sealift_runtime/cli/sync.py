@@ -47,9 +47,9 @@ def synchronise(device: Device, repository: str | None, *, retry: tuple[str, ...
     changed = [update for update in advanced.updates if before.get(update.name) != update]
     problems = [str(problem) for problem in advanced.problems]
     fields = {"updates": [_fields(update) for update in changed], "problems": problems, "stale": stale}
-    lines = [_line(update) for update in changed] or ([] if problems else ["Everything is as the channel says."])
+    lines = [line for update in changed for line in _lines(update)] or ([] if problems else ["Everything is as the channel says."])
     lines += [f"warning: {stale}"] if stale else []
-    show(fields, "\n".join([*lines, *(f"held up: {problem}" for problem in problems)]), as_json=as_json)
+    show(fields, [*lines, *(f"held up: {problem}" for problem in problems)], as_json=as_json)
     if advanced.problems:
         sys.exit(exit_code(advanced.problems[0]))
     if any(update.state in (State.REJECTED, State.ROLLED_BACK) for update in changed):
@@ -70,10 +70,10 @@ def _fields(update: Update) -> dict[str, Any]:
     return names | {"reason": update.reason, "probation_until": deadline}
 
 
-def _line(update: Update) -> str:
+def _lines(update: Update) -> list[str]:
     fields = _fields(update)
     text = f"{update.name} {update.version}  {update.state}"
     if fields["probation_until"]:
         text += f" until {fields['probation_until']}"
     text += f"  ({update.profile})" if update.profile else ""
-    return f"{text}\n    {update.reason}" if update.reason else text
+    return [text, f"    {update.reason}"] if update.reason else [text]

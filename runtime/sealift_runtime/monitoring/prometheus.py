@@ -14,6 +14,7 @@ from typing import Final
 from sealift_runtime.exchange.histogram import BOUNDS_MS
 from sealift_runtime.exchange.report import FeatureDrift
 from sealift_runtime.monitoring.counters import Counters
+from sealift_runtime.printable import printable
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +84,7 @@ def _latencies(models: Sequence[ModelMetrics]) -> Iterator[Sample]:
 
 
 def _escaped(label: str) -> str:
-    return label.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return printable(label).replace("\\", "\\\\").replace('"', '\\"')
 
 
 def _number(value: float) -> str:

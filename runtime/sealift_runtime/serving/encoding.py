@@ -14,6 +14,7 @@ import orjson
 
 from sealift_runtime.bundle.golden import Array, encode_texts
 from sealift_runtime.bundle.tensors import DATATYPES
+from sealift_runtime.printable import printable
 from sealift_runtime.serving.messages import InferReply
 
 _OPTIONS: Final = orjson.OPT_SERIALIZE_NUMPY
@@ -47,7 +48,7 @@ def encode_reply(reply: InferReply) -> tuple[bytes, int | None]:
 
 def encode_error(message: str) -> bytes:
     """The body of every answer that isn't a success."""
-    return orjson.dumps({"error": message})
+    return orjson.dumps({"error": printable(message)})
 
 
 def _raw(value: Array) -> bytes:
