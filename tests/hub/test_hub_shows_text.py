@@ -22,7 +22,9 @@ EVIL = "press\x1b[2J\n0000  fake  seen just now\u202e"
 def evil_device() -> SimulatedDevice:
     device = SimulatedDevice(EVIL, host={"cpu": "Z80\x9b31m", "o\x1b[31ms": "x\u2066y"})
     features = [drift(text[:100] or "-", 0.5) for text in TEXTS]
-    events = [Event(number=number, time=NOON, kind="refused", model="m\x1b[31m", version="1\u202e", detail=text) for number, text in enumerate(TEXTS, 1)]
+    events = [
+        Event(number=number, time=NOON, kind="refused", model="m\x1b[31m", version="1\u202e", detail=text) for number, text in enumerate(TEXTS, 1)
+    ]
     model = installed("vib\x1b[5m\nx", "1.3.0\u202e", profile="p\x07", state="com\x1bmitted", previous_version="1\x9b")
     device.report(models=[model], windows=[window(model.name, features=features, failures={"bad\x1b[31m": 2})], events=events)
     return device
@@ -101,7 +103,7 @@ def test_a_refused_file_on_a_medium_is_named_on_one_line(tmp_path: Path) -> None
     device = SimulatedDevice("ok")
     device.report()
     folder = device.export(tmp_path / "medium")
-    (folder / "0000000002.json").write_text("{\"\x1b[2J\": 1}")
+    (folder / "0000000002.json").write_text('{"\x1b[2J": 1}')
     (folder / "0000000003\x1b[2J\n.json").write_text("{}")
     done = hub_command("import", tmp_path / "medium", "--data", tmp_path / "data")
     assert is_printable(done.out + done.err)

@@ -12,9 +12,9 @@ from typing import Final
 from sealift_runtime.printable import printable
 
 #: What means something wherever it stands; an underscore inside a word doesn't, nor a "<" or "&" before a space.
-_ANYWHERE: Final = re.compile(r"[\\`*\[\]|~$]|(?<!\w)_|_(?!\w)|<(?=[A-Za-z/!?])|&(?=[#\w])|@(?=\w)|:(?=//)|(?<=[Ww])\.|(?<=mailto|xmpp:):")
+_ANYWHERE: Final = re.compile(r"[\\`*\[\]|~$]|(?<![^\W_])_|_(?![^\W_])|<(?=[A-Za-z/!?])|&(?=[#\w])|:(?=//)|(?<=mailto):|(?<=xmpp):|(?<=[Ww]{3})\.")
 #: What makes a line a heading, a list, a quotation, a rule or an underline of a heading.
-_AT_START: Final = re.compile(r"^([#>+=-]|\d{1,9}(?=[.)]))", re.MULTILINE)
+_AT_START: Final = re.compile(r"^([#>+=-]|\d{1,9}(?=[.)]))")
 _CODE: Final = re.compile(r"[^`\\|\s]([^`\\|]*[^`\\|\s])?")
 
 
@@ -25,22 +25,25 @@ class Markdown(str):
 
 
 def plain(text: str) -> Markdown:
-    """The text, whatever is in it, as Markdown that shows it on one line."""
-    return text if isinstance(text, Markdown) else _escaped(printable(" ".join(text.split("\n"))))
+    """The text, whatever is in it, as Markdown that shows it inside a line: behind a word, in a cell."""
+    return text if isinstance(text, Markdown) else Markdown(_escaped(" ".join(text.split("\n"))))
 
 
 def paragraphs(text: str) -> Markdown:
-    """The text with its lines and paragraphs, but nothing else of what it might mean as Markdown."""
-    return Markdown("\n".join(_escaped(printable(line)) for line in text.strip().split("\n")))
+    """The text as lines of their own: its paragraphs stay, and nothing else of what it might mean as Markdown."""
+    return Markdown("\n".join(_AT_START.sub(_not_a_mark, _escaped(line)) for line in text.strip(" \n").split("\n")))
 
 
-def _escaped(line: str) -> Markdown:
-    text = _ANYWHERE.sub(r"\\\g<0>", line.strip())
-    return Markdown(_AT_START.sub(lambda match: f"{match[0]}\\" if match[0].isdigit() else f"\\{match[0]}", text))
+def _escaped(line: str) -> str:
+    return _ANYWHERE.sub(r"\\\g<0>", printable(line).strip())
+
+
+def _not_a_mark(match: re.Match[str]) -> str:
+    return f"{match[0]}\\" if match[0].isdigit() else f"\\{match[0]}"
 
 
 def code(text: str) -> Markdown:
-    """The text in the type of code; escaped instead where a backtick, a bar or a backslash in it would end that."""
+    """The text in the type of code inside a line; escaped instead where a backtick, a bar or a backslash in it would end that."""
     shown = printable(text)
     return Markdown(f"`{shown}`") if _CODE.fullmatch(shown) else plain(text)
 

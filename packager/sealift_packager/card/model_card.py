@@ -103,4 +103,3 @@ def _owners(manifest: BundleManifest) -> str:
     owners = manifest.owners
     rows = [("model", owners.model), ("deployment", owners.deployment), ("site", owners.site)]
     return "## Who owns what\n\n" + table(("", ""), [(name, value or "not stated") for name, value in rows])
-
