@@ -23,7 +23,8 @@ RENDERER = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethro
 MARKUP = [
     "# heading", "## 2", "a\n===", "a\n---", "- list", "+ list", "1. list", "12) list", "> quoted", "    code", "```\ncode\n```", "~~~\ncode\n~~~",
     "*a*", "**a**", "_a_", "__a__", "~~a~~", "`a`", "![a](b)", "[a](http://evil.example)", "[a]: http://evil.example\n\n[a]", "<b>a</b>",
-    "<script>alert(1)</script>", "<!-- a -->", "<http://evil.example>", "<?php ?>", "&lt;b&gt;", "&#x1b;", "a  \nb", "a\\\nb", "| a | b |\n| --- | --- |\n| 1 | 2 |",
+    "<script>alert(1)</script>", "<!-- a -->", "<http://evil.example>", "<?php ?>", "&lt;b&gt;", "&#x1b;", "a  \nb", "a\\\nb",
+    "| a | b |\n| --- | --- |\n| 1 | 2 |",
     "***", "\\*a*", "![x][y]", "[^1]: note", "- [ ] task", "a|b", "a\\|b", "``a`b``", "$x$", "-", "=", "1.", "\t# x", "  # x", "a\n    b", "a <b",
 ]  # fmt: skip
 TEXTS = st.text(

@@ -22,7 +22,7 @@ class TerminalProgress:
     def stage(self, title: str) -> Iterator[None]:
         """A spinner while the stage runs, and one line when it is done."""
         start = time.monotonic()
-        with self._console.status(printable(title)):
+        with self._console.status(Text(printable(title))):
             yield
         self._console.print(_done(title, f"{time.monotonic() - start:.1f} s"))
 
