@@ -19,7 +19,7 @@ from typing import Any, Final, TextIO
 
 from sealift_runtime.printable import printable, printable_json
 
-#: What stands before the lines of a traceback that follow a log record: none of them looks like a record.
+#: What stands before the lines of a traceback: none of them looks like a record of a log, or like an error of ours.
 _CONTINUED: Final = "    | "
 
 
@@ -85,11 +85,12 @@ def guard_stderr() -> None:
 
 
 def _show_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    say(*_traceback_lines(kind, error, trace), error=True)
+    first, *rest = _traceback_lines(kind, error, trace)
+    _write(sys.stderr, f"{printable(first)}\n{_marked(rest)}\n")
 
 
 def _show_warning(
     message: Warning | str, category: type[Warning], filename: str, lineno: int, file: TextIO | None = None, line: str | None = None
 ) -> None:
-    text = warnings.formatwarning(message, category, filename, lineno, line).rstrip("\n")
-    _write(file or sys.stderr, f"{printable(text, lines=True)}\n")
+    del line  # the source's line says nothing to a user
+    _write(file or sys.stderr, printable(f"{filename}:{lineno}: {category.__name__}: {message}") + "\n")
