@@ -1,4 +1,4 @@
-# All that a newcomer has to know: make demo · make test · make check · make fix · make bench
+# All that a newcomer has to know: make demo · make test · make check · make fix · make audit · make bench
 # The first target that needs it sets up .venv; nothing is installed outside this directory.
 
 SHELL := /bin/bash
@@ -10,13 +10,14 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 VENV := .venv
 CLEAN := .venv-runtime
 SIGNING := .venv-signing
+AUDIT := .venv-audit
 WHEELHOUSE := build/wheelhouse
 BIN := $(VENV)/bin
 PYTEST_FLAGS ?= -n 2 --dist worksteal -q
 PIP_FLAGS := --quiet --disable-pip-version-check --constraint constraints.txt
 SETUP_INPUTS := constraints.txt requirements-dev.txt runtime/pyproject.toml packager/pyproject.toml hub/pyproject.toml
 
-.PHONY: help setup python demo test test-runtime acceptance check check-code check-types check-docs fix bench bench-packager clean compat arm-root
+.PHONY: help setup python demo test test-runtime acceptance check check-code check-types check-docs check-audit audit fix bench bench-packager clean compat arm-root
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -48,11 +49,18 @@ $(SIGNING)/.ready: tests/requirements-signing.txt | python
 	$(SIGNING)/bin/pip install --quiet --disable-pip-version-check -r tests/requirements-signing.txt
 	@touch $@
 
+$(AUDIT)/.ready: tests/requirements-audit.txt constraints.txt | python
+	@echo "Setting up $(AUDIT): pip-audit, apart from what it looks at …"
+	rm -rf $(AUDIT)
+	$(PYTHON) -m venv $(AUDIT)
+	$(AUDIT)/bin/pip install $(PIP_FLAGS) -r tests/requirements-audit.txt
+	@touch $@
+
 demo: $(VENV)/.ready  ## Train, pack, publish, serve, drift, fail an update, update: once, for real (KEEP=1 leaves it running)
 	$(BIN)/python examples/demo
 
 test: test-runtime $(VENV)/.ready $(SIGNING)/.ready  ## Run all tests
-	$(BIN)/python -m pytest --ignore tests/runtime --ignore tests/acceptance $(PYTEST_FLAGS)
+	$(BIN)/python -m pytest --ignore tests/runtime --ignore tests/acceptance --ignore tests/audit $(PYTEST_FLAGS)
 
 test-runtime: $(CLEAN)/.ready  ## Run tests/runtime where only the runtime wheel is installed
 	$(CLEAN)/bin/pip install --quiet --disable-pip-version-check --no-deps --force-reinstall ./runtime
@@ -62,7 +70,7 @@ acceptance: $(VENV)/.ready  ## Run what takes long: trees on 100,000 rows, all b
 	$(BIN)/pip install $(PIP_FLAGS) ray
 	$(BIN)/python -m pytest -q -s tests/acceptance tests/packager/test_project_build.py
 
-check: check-types check-code check-docs  ## Lint, types, import contracts, docs against the real commands
+check: check-types check-code check-docs check-audit  ## Lint, types, import contracts, docs against the real commands, the offline part of the audit
 
 check-types: $(VENV)/.ready
 	$(BIN)/mypy runtime packager hub tests benchmarks examples
@@ -74,6 +82,13 @@ check-code: $(VENV)/.ready
 
 check-docs: $(VENV)/.ready
 	$(BIN)/python -m pytest -q tests/docs
+
+check-audit: $(VENV)/.ready
+	$(BIN)/ruff check --select S .
+	$(BIN)/python -m pytest -q tests/audit
+
+audit: check-audit $(AUDIT)/.ready  ## Look for weak code, slow parsers and, over the network, known vulnerabilities of pinned packages
+	$(BIN)/python tests/support/advisories.py $(AUDIT)/bin/pip-audit constraints.txt
 
 fix: $(VENV)/.ready  ## Format, and mend what ruff can
 	$(BIN)/ruff check --fix .
@@ -95,4 +110,4 @@ arm-root: $(VENV)/.ready  ## Make build/arm64-root: an Arm Python for int8 accur
 	packager/arm64-root.sh build/arm64-root $(BIN)/python
 
 clean:  ## Remove what the targets above made
-	rm -rf $(VENV) $(CLEAN) $(SIGNING) build .demo .bench .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(CLEAN) $(SIGNING) $(AUDIT) build .demo .bench .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
