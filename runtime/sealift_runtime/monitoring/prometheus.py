@@ -84,7 +84,7 @@ def _latencies(models: Sequence[ModelMetrics]) -> Iterator[Sample]:
 
 
 def _escaped(label: str) -> str:
-    return printable(label).replace("\\", "\\\\").replace('"', '\\"')
+    return printable(label, lines=True).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
 def _number(value: float) -> str:
