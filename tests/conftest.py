@@ -10,6 +10,7 @@ from hypothesis import settings
 
 # Two workers share two cores: where each of them and of their processes took both, they would wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # support modules import onnxruntime themselves
 
 # How long an example takes says something of the machine and of who else uses it, nothing of the code.
 settings.register_profile("sealift", deadline=None)

@@ -34,11 +34,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sealift_runtime.onnxruntime_environment import prepare
+
 if TYPE_CHECKING:
     from sealift_packager.api import pack as pack
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "pack"]
+
+prepare()  # before any module of ours imports onnxruntime
 
 
 def __getattr__(name: str) -> Any:

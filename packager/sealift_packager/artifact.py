@@ -10,6 +10,7 @@ from sealift_packager.errors import OutputError, PackagerError
 from sealift_runtime.bundle import files
 from sealift_runtime.bundle.baseline import Baseline
 from sealift_runtime.bundle.golden import decode_golden
+from sealift_runtime.bundle.graph import check_blob_graph
 from sealift_runtime.bundle.layout import OciLayout
 from sealift_runtime.bundle.manifest import BundleManifest
 from sealift_runtime.bundle.materialize import check_blobs, check_directory, materialize
@@ -56,11 +57,12 @@ def verify(path: Path, key: PublicKey, profile: str | None = None) -> list[Bundl
     1. Every blob is there and has its digest (a release).
     2. ``model.sig`` is signed by ``key`` and lists exactly the files of the bundle, with their digests.
     3. Manifest, golden cases and baseline can be read, and are of the release's name, version and profile.
+    4. The manifest sets up the session as it may, and the graph can only compute.
 
-    Raises `IntegrityError` or `SignatureError` naming what fails.
+    Raises `IntegrityError`, `SignatureError` or `DocumentError` naming what fails.
     """
     if not is_release(path):
-        manifest = check_directory(path, key)  # 2
+        manifest = check_directory(path, key)  # 2, 4
         _check_documents(manifest, {name: file.read_bytes() for name, file in _documents(path).items()}, str(path))  # 3
         return view(path)
     layout, release, refs = _open(path, profile)
@@ -108,6 +110,7 @@ def _verify_ref(layout: OciLayout, release: Release, ref: BundleRef, key: Public
     if found != expected:
         raise IntegrityError("the bundle is another one than the release says", where=where, expected=" ".join(expected), found=" ".join(found))
     _check_documents(manifest, {name: _blob(layout, bundle, name) for name in (files.GOLDEN, files.BASELINE)}, where)
+    check_blob_graph(layout, bundle, where=where)  # 4
 
 
 def _verify_signature(layout: OciLayout, bundle: BundleFiles, key: PublicKey, where: str) -> None:

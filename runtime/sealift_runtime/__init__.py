@@ -7,6 +7,7 @@ Rooms, lowest floor first; a room imports only rooms above it in this list (impo
 - ``printing``    the one way to standard output, standard error and the log
 - ``documents``   typed getters that turn JSON or TOML into values, bounded and with paths in their errors
 - ``durable``     writes that survive a power cut
+- ``onnxruntime_environment``  the variables that onnxruntime is imported with
 - ``clock``       time as an argument
 - ``alternation`` several things timed in turns
 - ``rows``        requests of any number of rows

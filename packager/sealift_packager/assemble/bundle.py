@@ -16,6 +16,7 @@ from sealift_runtime.bundle import files
 from sealift_runtime.bundle.baseline import Baseline
 from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.bundle.golden import encode_golden
+from sealift_runtime.bundle.graph import check_bundle_graph
 from sealift_runtime.bundle.manifest import BundleManifest
 from sealift_runtime.bundle.signature import sign_directory
 from sealift_runtime.documents import Json
@@ -33,12 +34,14 @@ def write_bundle(
     tools: Mapping[str, str],
     options: Mapping[str, Json],
 ) -> None:
-    """Write every file of a bundle, and sign the directory last if there is a key.
+    """Write every file of a bundle, and sign the directory last if there is a key. What a device would refuse to run isn't written.
 
     ``tools`` are the versions of what built it, ``options`` what was asked of the build: for BOM and provenance.
     """
+    manifest.session.check(where="bundle.json: session")
     directory.mkdir(parents=True)
     write_model(model, directory)
+    check_bundle_graph(directory)
     (directory / files.GOLDEN).write_bytes(encode_golden(golden.cases, manifest.inputs, manifest.outputs))
     (directory / files.BASELINE).write_bytes(baseline.to_bytes())
     (directory / files.CARD).write_text(model_card(manifest), encoding="utf-8")

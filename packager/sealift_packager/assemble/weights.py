@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from sealift_packager.convert.graph import copy_of
-from sealift_packager.tensors import SMALL_BYTES, raw, refer, refers, size_bytes
+from sealift_packager.convert.walk import all_tensors
+from sealift_packager.tensors import SMALL_BYTES, is_reference, raw, refer, refers, size_bytes
 from sealift_runtime.bundle import files
 
 INLINE_LIMIT_BYTES: Final = 4 * 2**20
@@ -44,9 +45,18 @@ def _page(offset: int) -> int:
 def write_model(model: Any, directory: Path) -> None:
     """Write ``model.onnx``, and ``weights/…`` if there is enough; the model itself stays as it is."""
     result = copy_of(model)
+    _drop_leftovers(result)
     if sum(map(size_bytes, result.graph.initializer)) > INLINE_LIMIT_BYTES or refers(result):
         _write_shards([row for row in result.graph.initializer if size_bytes(row) >= SMALL_BYTES], directory)
     (directory / files.GRAPH).write_bytes(result.SerializeToString(deterministic=True))
+
+
+def _drop_leftovers(model: Any) -> None:
+    """Fields of a newer ONNX, and places in files that weights had before they were read: devices take neither."""
+    model.DiscardUnknownFields()
+    for row in all_tensors(model):
+        if row.external_data and not is_reference(row):
+            del row.external_data[:]
 
 
 def _write_shards(tensors: Iterable[Any], directory: Path) -> None:

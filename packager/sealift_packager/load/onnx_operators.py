@@ -10,15 +10,14 @@ from sealift_packager.convert.graph import DEFAULT_DOMAINS, opset_of
 from sealift_packager.convert.walk import all_nodes
 from sealift_packager.errors import SourceModelError
 from sealift_packager.load.onnx_order import called
+from sealift_runtime.bundle.operators import is_allowed, may_define
 
-#: Domains whose operators onnxruntime's own builds have.
-RUNTIME_DOMAINS: Final = ("com.microsoft", "com.microsoft.nchwc", "ai.onnx.ml", "com.ms.internal.nhwc")
 _SHOWN: Final = 5
 
 
 def check_operators(model: Any, *, where: str) -> None:
     """Raise `SourceModelError` for operators that are neither ONNX's, nor onnxruntime's, nor functions of the model itself."""
-    own = {(function.domain, function.name) for function in model.functions}
+    own = {(function.domain, function.name) for function in model.functions if may_define(function.domain, function.name)}
     opset = opset_of(model)
     missing = [node for node in all_nodes(model) if (node.domain, node.op_type) not in own and not _is_known(node, opset)]
     if not missing:
@@ -35,5 +34,5 @@ def check_operators(model: Any, *, where: str) -> None:
 
 def _is_known(node: Any, opset: int) -> bool:
     if node.domain not in DEFAULT_DOMAINS:
-        return node.domain in RUNTIME_DOMAINS
+        return is_allowed(node.domain, node.op_type)
     return bool(onnx.defs.has(node.op_type, max_inclusive_version=opset))

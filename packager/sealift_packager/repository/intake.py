@@ -11,6 +11,7 @@ from sealift_packager.errors import RepositoryError
 from sealift_runtime import durable
 from sealift_runtime.bundle import files, signature
 from sealift_runtime.bundle.digest import Digest
+from sealift_runtime.bundle.graph import check_blob_graph
 from sealift_runtime.bundle.layout import Descriptor, OciLayout, link_or_copy
 from sealift_runtime.bundle.limits import LIMITS
 from sealift_runtime.bundle.manifest import BundleManifest
@@ -37,9 +38,10 @@ def check_release(directory: Path, expected_key: PublicKey | None) -> CheckedRel
     2. That is the expected key, where one is given.
     3. Every blob of every bundle is there, unchanged.
     4. Every bundle's ``model.sig`` is by that key and lists exactly the bundle's files with their digests.
-    5. Every bundle.json names the release's model and version, and the profile under which it is listed.
+    5. Every bundle.json names the release's model and version, and the profile under which it is listed; it sets up the session as it may.
+    6. Every graph can only compute.
 
-    Raises `RepositoryError` (1: no layout, not signed), `IntegrityError` (1, 3, 5) or `SignatureError` (2, 4).
+    Raises `RepositoryError` (1: no layout, not signed), `IntegrityError` (1, 3, 5, 6), `SignatureError` (2, 4) or `DocumentError` (5, 6).
     """
     if not (directory / "oci-layout").is_file():
         raise RepositoryError("not a release", where=str(directory), expected="a directory that `sealift pack` wrote", advice="See `sealift pack`.")
@@ -60,6 +62,7 @@ def check_release(directory: Path, expected_key: PublicKey | None) -> CheckedRel
         check_blobs(layout, bundle)  # 3
         _check_signature(layout, bundle, release.public_key, where=f"{directory} ({ref.profile})")  # 4
         _check_manifest(layout, bundle, ref, release)  # 5
+        check_blob_graph(layout, bundle, where=f"{directory} ({ref.profile})")  # 6
         blobs |= {row.digest: row for row in (ref.manifest, *bundle.blobs())}
     return CheckedRelease(layout=layout, release=release, descriptor=descriptor, blobs=tuple(blobs.values()))
 

@@ -5,6 +5,7 @@ Reading order:
 - ``limits``      every bound on what comes from outside
 - ``digest``      sha256 digests of bytes and files
 - ``tensors``     inputs and outputs: names, dtypes, shapes
+- ``session_entries``  the one list of what may be set of an onnxruntime session
 - ``profile``     a class of hardware
 - ``evaluation``  accuracy, measurements, and the candidates that were tried
 - ``manifest``    bundle.json, made of the above
@@ -17,6 +18,9 @@ Reading order:
 - ``signature``   model.sig: OpenSSF Model Signing 1.0
 - ``layout``      OCI image layout: blobs by digest, manifests, indexes
 - ``release``     all bundles of one version, an OCI image index
+- ``protobuf``    a bounded walk over a message's wire format
+- ``operators``   which operators a graph may use
+- ``graph``       a graph can only compute: checked before onnxruntime sees it
 - ``materialize`` from blobs to a directory, by hard links
 
 Never imports onnxruntime, onnx, click, or anything that opens a socket.

@@ -21,12 +21,26 @@ PROVENANCE: Final = "provenance.json"
 SIGNATURE: Final = "model.sig"
 REQUIRED: Final = (MANIFEST, GRAPH, GOLDEN, BASELINE, CARD)
 OPTIONAL: Final = (SBOM, PROVENANCE, SIGNATURE)
-_WEIGHTS = re.compile(r"weights/\d{5,8}\.bin")
+_WEIGHTS = re.compile(r"weights/[0-9]{5,8}\.bin")
 
 
 def weights_file(number: int) -> str:
     """The path of one shard of external weights."""
     return f"weights/{number:05d}.bin"
+
+
+def is_weights(name: str) -> bool:
+    """Whether a file of this name would be a shard of external weights."""
+    return _WEIGHTS.fullmatch(name) is not None
+
+
+def weight_sizes(directory: Path) -> dict[str, int]:
+    """The shards of a bundle directory, with their sizes in bytes; links and special files aren't shards."""
+    folder = directory / "weights"
+    if folder.is_symlink() or not folder.is_dir():
+        return {}
+    shards = [entry for entry in os.scandir(folder) if entry.is_file(follow_symlinks=False) and is_weights(f"weights/{entry.name}")]
+    return {f"weights/{entry.name}": entry.stat(follow_symlinks=False).st_size for entry in shards}
 
 
 def check_name(name: str, *, where: str) -> str:

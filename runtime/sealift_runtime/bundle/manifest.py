@@ -14,6 +14,7 @@ from typing import Any, Final
 from sealift_runtime.bundle.evaluation import Evaluation
 from sealift_runtime.bundle.limits import LIMITS
 from sealift_runtime.bundle.profile import HardwareProfile
+from sealift_runtime.bundle.session_entries import GRAPH_LEVELS, MAX_THREADS, check_entries, check_providers, check_threads, parse_entries
 from sealift_runtime.bundle.tensors import TensorSpec
 from sealift_runtime.clock import format_time
 from sealift_runtime.documents import Document, Json, canonical_json
@@ -25,7 +26,6 @@ MAJOR: Final = 1
 MODEL_NAME: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}"
 #: https://semver.org, without build metadata (a "+" is not welcome in OCI tags).
 VERSION: Final = r"(0|[1-9]\d{0,9})\.(0|[1-9]\d{0,9})\.(0|[1-9]\d{0,9})(-[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?"
-GRAPH_LEVELS: Final = ("disable", "basic", "extended", "all")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,13 +41,20 @@ class ModelInfo:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class SessionSettings:
-    """How onnxruntime is to run the graph."""
+    """How onnxruntime is to run the graph; `check` says whether it may be run so."""
 
     providers: tuple[str, ...]
     intra_op_threads: int
     inter_op_threads: int
     graph_optimization: str
     config: Mapping[str, str]
+
+    def check(self, *, where: str) -> None:
+        """Raise `DocumentError` for a provider, an entry, a value or a number of threads that `session_entries` doesn't allow."""
+        check_providers(self.providers, where=f"{where}.providers")
+        check_entries(self.config, where=f"{where}.config")
+        check_threads(self.intra_op_threads, where=f"{where}.intra_op_threads")
+        check_threads(self.inter_op_threads, where=f"{where}.inter_op_threads")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,14 +182,15 @@ def _model(document: Document) -> ModelInfo:
 
 
 def _session(document: Document) -> SessionSettings:
-    config = document.document("config", {})
-    return SessionSettings(
+    settings = SessionSettings(
         providers=document.texts("providers"),
-        intra_op_threads=document.integer("intra_op_threads", minimum=1, maximum=1024),
-        inter_op_threads=document.integer("inter_op_threads", 1, minimum=1, maximum=1024),
+        intra_op_threads=document.integer("intra_op_threads", minimum=1, maximum=MAX_THREADS),
+        inter_op_threads=document.integer("inter_op_threads", 1, minimum=1, maximum=MAX_THREADS),
         graph_optimization=document.text("graph_optimization", one_of=GRAPH_LEVELS),
-        config={key: config.text(key) for key in config.names()},
+        config=parse_entries(document.document("config", {})),
     )
+    settings.check(where=document.where)
+    return settings
 
 
 def _requirements(document: Document) -> Requirements:

@@ -8,6 +8,7 @@ from pathlib import Path
 from sealift_runtime import durable
 from sealift_runtime.bundle import files, signature
 from sealift_runtime.bundle.digest import Digest
+from sealift_runtime.bundle.graph import check_bundle_graph
 from sealift_runtime.bundle.layout import OciLayout, copy_file, link_or_copy
 from sealift_runtime.bundle.manifest import BundleManifest
 from sealift_runtime.bundle.release import BundleFiles, read_bundle_files
@@ -51,10 +52,11 @@ def materialize(layout: OciLayout, digest: Digest, directory: Path, *, copies: b
 
 
 def check_directory(directory: Path, key: PublicKey | None) -> BundleManifest:
-    """Check a bundle directory, signature included if a key is given, and read its manifest."""
+    """Check a bundle directory, signature included if a key is given, and that its graph can only compute; its manifest."""
     if key is not None:
         signature.verify_directory(directory, key)
     else:
         files.list_files(directory)
+    check_bundle_graph(directory)
     path = directory / files.MANIFEST
     return BundleManifest.parse(path.read_bytes(), where=str(path))

@@ -8,17 +8,18 @@ from __future__ import annotations
 import dataclasses
 from typing import Final
 
+from sealift_runtime.bundle.session_entries import ACCELERATOR_PROVIDERS, PROVIDERS, check_threads
 from sealift_runtime.documents import Document, Json
 
 ARCHITECTURES: Final = ("x86_64", "aarch64")
 PRECISIONS: Final = ("fp32", "int8-dynamic", "int8-static", "int8-weights", "int8-blocks", "int4-blocks", "fp16-weights", "fp16")
 OBJECTIVES: Final = ("latency_p50", "latency_p99", "memory", "size", "load_time", "accuracy")
-#: Execution providers that an accelerator is reached by.
-ACCELERATOR_PROVIDERS: Final = ("CUDAExecutionProvider", "TensorrtExecutionProvider", "OpenVINOExecutionProvider")
 #: What an accelerator is, as `sealift_runtime.hardware.accelerators` finds it.
 ACCELERATORS: Final = ("nvidia-gpu", "nvidia-jetson", "intel-gpu")
 PROFILE_NAME: Final = r"[a-z0-9][a-z0-9-]{0,63}"
 MAX_PROFILE_BYTES: Final = 64 * 1024
+#: 16 TiB: more than any accelerator has.
+MAX_MEMORY_LIMIT_MB: Final = 2**24
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +96,7 @@ class HardwareProfile:
             ),
             minimum_memory_mb=memory.integer("minimum_mb", 0, minimum=0),
             onnxruntime=runtime.text("onnxruntime"),
-            providers=runtime.texts("providers"),
+            providers=runtime.texts("providers", one_of=PROVIDERS),
             int8=Int8Recipe(
                 activation=int8.text("activation", one_of=("uint8", "int8")),
                 weight=int8.text("weight", one_of=("int8", "uint8")),
@@ -107,6 +108,8 @@ class HardwareProfile:
             objective=search.texts("objective", one_of=OBJECTIVES),
             accelerator=_accelerator(accelerator) if accelerator else None,
         )
+        for threads in profile.threads:
+            check_threads(threads, where=f"{search.where}.threads")
         if strict:
             for table in (cpu, memory, runtime, int8, search, *((accelerator,) if accelerator else ()), document):
                 table.refuse_unknown()
@@ -135,5 +138,5 @@ def _accelerator(table: Document) -> AcceleratorRequirement:
     return AcceleratorRequirement(
         provider=table.text("provider", one_of=ACCELERATOR_PROVIDERS),
         device=table.text("device", None, one_of=ACCELERATORS),
-        memory_limit_mb=table.integer("memory_limit_mb", None, minimum=1),
+        memory_limit_mb=table.integer("memory_limit_mb", None, minimum=1, maximum=MAX_MEMORY_LIMIT_MB),
     )

@@ -12,5 +12,10 @@ Reading order:
 - ``selftest``          the golden cases, run in such a process, judged here
 - ``selftest_process``  what that process runs
 
-Never imports an HTTP library, asyncio or the update's state: it answers arrays with arrays.
+Never imports an HTTP library, asyncio or the update's state: it answers arrays with arrays. Whoever imports anything of it has prepared the
+environment that onnxruntime is imported in.
 """
+
+from sealift_runtime.onnxruntime_environment import prepare
+
+prepare()

@@ -5,11 +5,12 @@ from __future__ import annotations
 import importlib.metadata
 from typing import Final
 
+from sealift_runtime.bundle.session_entries import CPU_PROVIDER
 from sealift_runtime.errors import EngineError
 
 #: The distributions that bring the module, of which one can be installed at a time.
 FLAVOURS: Final = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino")
-CPU: Final = "CPUExecutionProvider"
+CPU: Final = CPU_PROVIDER
 
 
 def onnxruntime_version() -> str:

@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import onnxruntime
-
 from sealift_runtime.bundle.golden import Array
+from sealift_runtime.bundle.graph import check_graph_file
 from sealift_runtime.bundle.manifest import SessionSettings
 from sealift_runtime.engine.boundary import translating
-from sealift_runtime.engine.session import session_options
+from sealift_runtime.engine.session import open_session
 
 
 def open_graph(path: Path, settings: SessionSettings) -> Callable[[Mapping[str, Array]], object]:
-    """Load a graph; what is given back runs it once on some inputs. Both raise `EngineError`."""
-    with translating(path.name, "the model does not load"):
-        session = onnxruntime.InferenceSession(str(path), session_options(settings), providers=list(settings.providers), enable_fallback=0)
+    """Load a graph that has its weights inside and can only compute; what is given back runs it once on some inputs.
+
+    Both raise `EngineError`; loading raises `DocumentError`, `IntegrityError` or `LimitError` for a graph that isn't allowed.
+    """
+    check_graph_file(path, {}, where=path.name)
+    session = open_session(path, settings, list(settings.providers), [{} for _ in settings.providers], where=path.name)
 
     def run(inputs: Mapping[str, Array]) -> object:
         with translating(path.name, "the model does not run"):

@@ -12,8 +12,10 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from sealift_runtime.bundle import files
 from sealift_runtime.bundle.golden import Array, GoldenCase, decode_golden
+from sealift_runtime.bundle.graph import check_bundle_graph
 from sealift_runtime.bundle.limits import LIMITS
 from sealift_runtime.bundle.manifest import BundleManifest, SessionSettings
+from sealift_runtime.bundle.session_entries import ARENA_KEY
 from sealift_runtime.bundle.tensors import TensorSpec
 from sealift_runtime.engine.boundary import translating
 from sealift_runtime.engine.facts import CPU, onnxruntime_version, providers
@@ -26,9 +28,6 @@ GRAPH_LEVELS: Final[Mapping[str, Any]] = {
     "extended": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED,
     "all": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL,
 }
-#: In a manifest's ``session.config``: "0" gives memory back after each request instead of keeping an arena of it. The
-#: other entries are onnxruntime's own session config entries and go to it as they are.
-ARENA_KEY: Final = "sealift.cpu_arena"
 #: What each provider calls the most bytes of an accelerator's memory that it may take.
 _MEMORY_OPTIONS: Final = {"CUDAExecutionProvider": "gpu_mem_limit", "TensorrtExecutionProvider": "trt_max_workspace_size"}
 _FATAL: Final = 4
@@ -57,20 +56,22 @@ class ModelSession:
         """Load the bundle in ``directory``, whose integrity the caller has checked.
 
         1. The installed onnxruntime is one that the bundle was made for, with the providers it names.
-        2. onnxruntime loads the graph, and external weights from the same directory.
-        3. The graph's inputs and outputs are the manifest's.
+        2. Manifest and graph ask for computation and nothing else (`session_entries`, `bundle.graph`).
+        3. onnxruntime loads the graph, and external weights from the same directory; it is still the file that was checked.
+        4. The graph's inputs and outputs are the manifest's.
 
-        Raises `EngineError`, or `DocumentError` if a document of the bundle can't be read.
+        Raises `EngineError`; `DocumentError`, `IntegrityError` or `LimitError` if the manifest or the graph isn't what a bundle may hold.
         """
         manifest = read_manifest(directory)
         path = directory / manifest.model.file
         _check_requirements(manifest, str(path))  # 1
         names, choices = list(manifest.session.providers), provider_options(manifest)
-        with translating(str(path), "the model does not load"):  # 2
-            session = onnxruntime.InferenceSession(
-                str(path), session_options(manifest.session), providers=names, provider_options=choices, enable_fallback=0
-            )
-        _check_tensors(manifest.inputs, session.get_inputs(), f"{path}: inputs")  # 3
+        checked = _state(path)
+        check_bundle_graph(directory)  # 2
+        session = open_session(path, manifest.session, names, choices, where=str(path))  # 3
+        if _state(path) != checked:
+            raise EngineError("the graph changed while it was loaded", where=str(path), advice="Let nothing else write to the agent's home.")
+        _check_tensors(manifest.inputs, session.get_inputs(), f"{path}: inputs")  # 4
         _check_tensors(manifest.outputs, session.get_outputs(), f"{path}: outputs")
         cases = read_golden(directory, manifest)
         return cls(directory, manifest, session, min((case.inputs for case in cases), key=_elements))
@@ -95,6 +96,17 @@ class ModelSession:
             return dict(zip(names, self._session.run(names, inputs), strict=True))
 
 
+def open_session(
+    path: Path, settings: SessionSettings, providers: list[str], choices: list[dict[str, str]], *, where: str
+) -> onnxruntime.InferenceSession:
+    """A session for a graph that was checked. Neither the graph nor the environment adds to the settings. Raises `EngineError`."""
+    options = session_options(settings)
+    with translating(where, "the model does not load"):
+        return onnxruntime.InferenceSession(
+            str(path), options, providers=providers, provider_options=choices, enable_fallback=0, read_config_from_model=0
+        )
+
+
 def read_manifest(directory: Path) -> BundleManifest:
     """A bundle directory's manifest; `EngineError` if the file can't be read."""
     path = directory / files.MANIFEST
@@ -109,13 +121,15 @@ def read_golden(directory: Path, manifest: BundleManifest) -> list[GoldenCase]:
 
 
 def session_options(settings: SessionSettings) -> onnxruntime.SessionOptions:
-    """Onnxruntime's options for a manifest's settings.
+    """Onnxruntime's options for a manifest's settings; `DocumentError` for settings that `session_entries` doesn't allow.
 
-    Threads are always set: left alone, onnxruntime counts the machine's cores and ignores a container's limits.
+    Threads are always set: left alone, onnxruntime counts the machine's cores and ignores a container's limits. There are never more than cores.
     """
+    settings.check(where="session")
+    cores = usable_cores()
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = settings.intra_op_threads
-    options.inter_op_num_threads = settings.inter_op_threads
+    options.intra_op_num_threads = min(settings.intra_op_threads, cores)
+    options.inter_op_num_threads = min(settings.inter_op_threads, cores)
     parallel = settings.inter_op_threads > 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_PARALLEL if parallel else onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     options.graph_optimization_level = GRAPH_LEVELS[settings.graph_optimization]
@@ -134,6 +148,20 @@ def provider_options(manifest: BundleManifest) -> list[dict[str, str]]:
     limit = asked.memory_limit_mb if asked else None
     names = manifest.session.providers
     return [{_MEMORY_OPTIONS[name]: str(limit * 2**20)} if limit and name in _MEMORY_OPTIONS else {} for name in names]
+
+
+def usable_cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _state(path: Path) -> tuple[int, ...]:
+    """What tells whether a file was changed or replaced."""
+    try:
+        row = path.lstat()
+    except OSError as error:
+        raise EngineError(f"the file can't be read ({error.strerror})", where=str(path)) from error
+    return row.st_dev, row.st_ino, row.st_size, row.st_mtime_ns
 
 
 def _read(path: Path, max_bytes: int) -> bytes:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.bundle.manifest import GRAPH_LEVELS
+from sealift_runtime.bundle.session_entries import GRAPH_LEVELS, MAX_THREADS, parse_entries
 from sealift_runtime.documents import Document, Json, canonical_json
 from sealift_runtime.errors import DocumentError, LimitError
 from sealift_runtime.exchange.report import DEVICE_ID
@@ -31,7 +31,6 @@ MAX_DOCUMENT_BYTES: Final = 4 * 2**20
 MAX_FILES: Final = 64
 MAX_RUNS: Final = 256
 MAX_ROUNDS: Final = 10_000
-MAX_THREADS: Final = 1024
 MAX_BATCHES: Final = 32
 MAX_BATCH: Final = 4096
 #: Runs in turns; load time and memory, alone in a process; rows per second with every core busy; end the job.
@@ -42,8 +41,6 @@ CLOSE: Final = "close"
 KINDS: Final = (LATENCY, FOOTPRINT, THROUGHPUT, CLOSE)
 _TOKEN: Final = "[0-9a-f]{32}"  # noqa: S105  (the shape of one)
 _NAME: Final = r"[^\x00-\x1f]{1,200}"
-#: Session config entries that a step may set.
-_ENTRY: Final = r"(session|sealift)\.[a-z0-9_.]{1,100}"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +70,7 @@ class MeasuringJob:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """A graph (a file of the job) and how its session is set up; ``config`` are onnxruntime's session config entries."""
+    """A graph (a file of the job) and how its session is set up; ``config`` are session entries that `session_entries` allows, as in a bundle."""
 
     name: str
     model: Digest
@@ -84,17 +81,13 @@ class Run:
     @classmethod
     def parse(cls, document: Document) -> Run:
         """Read one run."""
-        config = document.document("config", {})
-        run = cls(
+        return cls(
             name=document.text("name", pattern=_NAME),
             model=Digest.parse(document.text("model"), where=document.where),
             threads=document.integer("threads", minimum=1, maximum=MAX_THREADS),
             graph_optimization=document.text("graph_optimization", one_of=GRAPH_LEVELS),
-            config={name: config.text(name, max_characters=1000) for name in config.names()},
+            config=parse_entries(document.document("config", {})),
         )
-        for name in run.config:
-            Document({"entry": name}, config.where).text("entry", pattern=_ENTRY)
-        return run
 
     def json(self) -> dict[str, Json]:
         """As a step writes it."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sealift_runtime.bundle import files
 from sealift_runtime.bundle.digest import Digest
+from sealift_runtime.bundle.graph import check_bundle_graph
 from sealift_runtime.bundle.manifest import BundleManifest
 from sealift_runtime.bundle.release import BundleFiles, Release, read_release
 from sealift_runtime.bundle.signature import check_listing, decode_signature
@@ -30,9 +31,10 @@ def check_installed(store: DeviceStore, bundle: InstalledBundle) -> CheckedBundl
     2. The bundle's OCI manifest has its digest.
     3. The directory holds exactly the files that it lists, each with its digest.
     4. If the release names a key, ``model.sig`` is by that key, over exactly these files and digests.
-    5. ``bundle.json`` is of this name, version and profile.
+    5. ``bundle.json`` is of this name, version and profile, and sets up the session as it may.
+    6. The graph can only compute: a good signature doesn't change that.
 
-    Raises `IntegrityError` or `SignatureError` naming the file, `DocumentError` for a manifest that can't be read.
+    Raises `IntegrityError` or `SignatureError` naming the file, `DocumentError` for a manifest or a graph that can't be read.
     """
     release = read_release(store.layout, bundle.release)  # 1
     if bundle.digest not in [row.manifest.digest for row in release.bundles]:
@@ -46,6 +48,7 @@ def check_installed(store: DeviceStore, bundle: InstalledBundle) -> CheckedBundl
     expected, found = (bundle.name, bundle.version, bundle.profile), (manifest.name, manifest.version, manifest.profile.name)
     if expected != found:  # 5
         raise IntegrityError("another bundle than expected", where=str(path), expected=" ".join(expected), found=" ".join(found))
+    check_bundle_graph(bundle.directory)  # 6
     return CheckedBundle(release=release, manifest=manifest)
 
 

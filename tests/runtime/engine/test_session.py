@@ -12,10 +12,11 @@ import pytest
 from onnxruntime.capi import onnxruntime_pybind11_state as state
 
 from sealift_runtime.bundle.manifest import BundleManifest, Requirements
+from sealift_runtime.bundle.session_entries import ARENA_KEY
 from sealift_runtime.bundle.tensors import TensorSpec
 from sealift_runtime.engine.boundary import FOREIGN, translating
 from sealift_runtime.engine.facts import onnxruntime_version, providers
-from sealift_runtime.engine.session import ARENA_KEY, ModelSession, session_options
+from sealift_runtime.engine.session import ModelSession, session_options, usable_cores
 from sealift_runtime.errors import EngineError
 from support.models import CORPUS, MODELS, answer, make_bundle, make_manifest
 
@@ -152,13 +153,13 @@ def test_a_manifest_with_another_input_name_is_refused(tmp_path: Path) -> None:
 
 
 def test_options_follow_the_manifest() -> None:
-    config = {ARENA_KEY: "0", "session.intra_op.allow_spinning": "0"}
-    settings = dataclasses.replace(make_manifest().session, intra_op_threads=3, graph_optimization="basic", config=config)
+    config = {ARENA_KEY: "0", "session.force_spinning_stop": "1"}
+    settings = dataclasses.replace(make_manifest().session, intra_op_threads=2, graph_optimization="basic", config=config)
     options = session_options(settings)
-    assert (options.intra_op_num_threads, options.inter_op_num_threads) == (3, 1)
+    assert (options.intra_op_num_threads, options.inter_op_num_threads) == (min(2, usable_cores()), 1)
     assert options.graph_optimization_level.name == "ORT_ENABLE_BASIC"
     assert options.enable_cpu_mem_arena is False
-    assert options.get_session_config_entry("session.intra_op.allow_spinning") == "0"
+    assert options.get_session_config_entry("session.force_spinning_stop") == "1"
 
 
 def test_every_exception_of_onnxruntime_is_translated() -> None:

@@ -271,7 +271,7 @@ def test_a_candidate_that_takes_too_long_is_ended(tmp_path: Path) -> None:
         ({"runs": ()}, "nothing to do"),
         ({"kind": "footprint", "runs": (run("a"), run("b"))}, "nothing to do"),
         ({"runs": (run("a"), run("a"))}, "the same name"),
-        ({"runs": (run("a", config={"ep.cuda.path": "x"}),)}, "malformed"),
+        ({"runs": (run("a", config={"ep.cuda.path": "x"}),)}, "a session entry that isn't allowed"),
         ({"runs": (run("a", threads=0),)}, "threads"),
         ({"most_rounds": 10**9}, "most_rounds"),
         ({"seconds": 1e9}, "seconds"),
@@ -285,7 +285,9 @@ def test_a_step_that_is_none_is_refused(changes: dict[str, Any], words: str) -> 
 
 def test_documents_and_machines_are_read_as_they_were_written() -> None:
     job = MeasuringJob(device=DEVICE.public_key.fingerprint, nonce="0" * 32, files=FILES)
-    step = MeasuringStep(job="0" * 32, number=3, kind="latency", inputs=Digest.of(INPUTS), runs=(run("a", config={"session.x": "1"}),), seconds=1.5)
+    step = MeasuringStep(
+        job="0" * 32, number=3, kind="latency", inputs=Digest.of(INPUTS), runs=(run("a", config={"session.force_spinning_stop": "1"}),), seconds=1.5
+    )
     answer = MeasuringAnswer(job="0" * 32, number=3, samples_ms={"a": (1.0, 2.0), "b": (3.0, 4.0)})
     assert MeasuringJob.parse(job.payload()) == job
     assert MeasuringStep.parse(step.payload()) == step
