@@ -9,15 +9,16 @@ from sealift_runtime.bundle.golden import Array
 from sealift_runtime.bundle.graph import check_graph_file
 from sealift_runtime.bundle.manifest import SessionSettings
 from sealift_runtime.engine.boundary import translating
-from sealift_runtime.engine.session import open_session
+from sealift_runtime.engine.session import open_session, refusing
 
 
 def open_graph(path: Path, settings: SessionSettings) -> Callable[[Mapping[str, Array]], object]:
     """Load a graph that has its weights inside and can only compute; what is given back runs it once on some inputs.
 
-    Both raise `EngineError`; loading raises `DocumentError`, `IntegrityError` or `LimitError` for a graph that isn't allowed.
+    Both raise `EngineError`; loading raises `DocumentError` for settings that aren't allowed.
     """
-    check_graph_file(path, {}, where=path.name)
+    with refusing(path.name):
+        check_graph_file(path, {}, where=path.name)
     session = open_session(path, settings, list(settings.providers), [{} for _ in settings.providers], where=path.name)
 
     def run(inputs: Mapping[str, Array]) -> object:

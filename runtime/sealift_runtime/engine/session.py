@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,7 +21,7 @@ from sealift_runtime.bundle.tensors import TensorSpec
 from sealift_runtime.engine.boundary import translating
 from sealift_runtime.engine.facts import CPU, onnxruntime_version, providers
 from sealift_runtime.engine.fastpath import FastPath
-from sealift_runtime.errors import EngineError
+from sealift_runtime.errors import DocumentError, EngineError, IntegrityError, LimitError
 
 GRAPH_LEVELS: Final[Mapping[str, Any]] = {
     "disable": onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL,
@@ -60,14 +61,15 @@ class ModelSession:
         3. onnxruntime loads the graph, and external weights from the same directory; it is still the file that was checked.
         4. The graph's inputs and outputs are the manifest's.
 
-        Raises `EngineError`; `DocumentError`, `IntegrityError` or `LimitError` if the manifest or the graph isn't what a bundle may hold.
+        Raises `EngineError`, or `DocumentError` if a document of the bundle can't be read or asks for what it may not.
         """
         manifest = read_manifest(directory)
         path = directory / manifest.model.file
         _check_requirements(manifest, str(path))  # 1
         names, choices = list(manifest.session.providers), provider_options(manifest)
         checked = _state(path)
-        check_bundle_graph(directory)  # 2
+        with refusing(str(path)):  # 2
+            check_bundle_graph(directory)
         session = open_session(path, manifest.session, names, choices, where=str(path))  # 3
         if _state(path) != checked:
             raise EngineError("the graph changed while it was loaded", where=str(path), advice="Let nothing else write to the agent's home.")
@@ -94,6 +96,16 @@ class ModelSession:
     def _run(self, inputs: Mapping[str, Array], names: list[str]) -> dict[str, Array]:
         with translating(self._where, "the model does not run"):
             return dict(zip(names, self._session.run(names, inputs), strict=True))
+
+
+@contextlib.contextmanager
+def refusing(where: str) -> Iterator[None]:
+    """A graph that `bundle.graph` refuses in this block doesn't load: `EngineError`."""
+    try:
+        yield
+    except (DocumentError, IntegrityError, LimitError) as error:
+        message = f"the model does not load: {error.message}"
+        raise EngineError(message, where=where, expected=error.expected, found=error.found, advice=error.advice) from error
 
 
 def open_session(

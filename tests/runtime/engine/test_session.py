@@ -120,8 +120,8 @@ def test_a_malformed_version_range_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_missing_provider_is_refused_and_never_replaced(tmp_path: Path) -> None:
-    settings = dataclasses.replace(make_manifest().session, providers=("QuantumExecutionProvider", "CPUExecutionProvider"))
-    with pytest.raises(EngineError, match="expected QuantumExecutionProvider") as caught:
+    settings = dataclasses.replace(make_manifest().session, providers=("TensorrtExecutionProvider", "CPUExecutionProvider"))
+    with pytest.raises(EngineError, match="expected TensorrtExecutionProvider") as caught:
         open_model(tmp_path, session=settings)
     assert all(name in str(caught.value) for name in providers())
 
