@@ -16,6 +16,7 @@ from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import DelegatedRole, Delegations, Metadata, MetaFile, Root, Snapshot, TargetFile, Targets, Timestamp
 
 from sealift_runtime.bundle.layout import OciLayout
+from sealift_runtime.bundle.release import Release
 from sealift_runtime.clock import format_time
 from sealift_runtime.exchange.channel import Channel, channel_target, release_target
 from sealift_runtime.trust.state import CHANNELS, ROOT, SIGNED_AT_FIELD, SNAPSHOT, TARGETS, TIMESTAMP
@@ -100,13 +101,17 @@ class Repository:
     def take_release(self, work: Path, bundles: list[Path], *, channel: str | None = "stable") -> None:
         """Vouch for a release of bundle directories."""
         release = make_release(work / "layout", *bundles)
-        shutil.copytree(work / "layout" / "blobs", self.directory / "blobs", dirs_exist_ok=True)
+        self.vouch(work / "layout", release, channel=channel)
+        self.publish_targets()
+
+    def vouch(self, layout: Path, release: Release, *, channel: str | None = "stable") -> None:
+        """Take a release in, whatever it is; `publish_targets` publishes it."""
+        shutil.copytree(layout / "blobs", self.directory / "blobs", dirs_exist_ok=True)
         target = TargetFile.from_data(release_target(release.name, release.version), release.to_bytes(), ["sha256"])
         self.targets.signed.targets[target.path] = target
         if channel:
             self.channel_models.setdefault(channel, {})[release.name] = release.version
             self._write_channel(channel)
-        self.publish_targets()
 
     def promote(self, version: str, *, channel: str = "stable", name: str = "linear") -> None:
         """Point a channel to a version, known or not, and publish."""

@@ -1,7 +1,7 @@
 """bundle.json: what a bundle is.
 
-Unknown fields of the same major schema are ignored; another major schema is refused with what to do. The file itself
-is signed and addressed by digest, so nothing rewrites it.
+Unknown fields of the same major schema are ignored, but those of ``session`` are refused; another major schema is refused with what to do. The
+file itself is signed and addressed by digest, so nothing rewrites it.
 """
 
 from __future__ import annotations
@@ -190,6 +190,7 @@ def _session(document: Document) -> SessionSettings:
         config=parse_entries(document.document("config", {})),
     )
     settings.check(where=document.where)
+    document.refuse_unknown()  # a setting that this version doesn't know is none that it can vouch for
     return settings
 
 
