@@ -17,9 +17,7 @@ from support.hostile_graphs import SHARD, SHARD_BYTES
 from support.models import make_bundle, shared_key
 
 
-def forge_bundle(
-    directory: Path, *, name: str, version: str, session: Mapping[str, Any], graph: bytes | None, key: PrivateKey | None = None
-) -> bytes:
+def forge_bundle(directory: Path, *, name: str, version: str, session: Mapping[str, Any], graph: bytes | None) -> bytes:
     """A signed bundle directory of `linear` with other fields in its manifest's session, another graph, and a shard; the honest manifest."""
     honest = make_bundle(directory, name=name, version=version).to_bytes()
     (directory / "weights").mkdir()
