@@ -112,7 +112,8 @@ def test_a_tensor_in_a_file_is_refused_in_every_place_but_one() -> None:
         model = everything()
         tensor = list(every_tensor(model))[place]
         values = TensorProto(name=tensor.name, dims=tensor.dims, data_type=tensor.data_type, data_location=TensorProto.EXTERNAL)
-        values.external_data.add(key="location", value="weights/00000.bin")
+        for key, value in (("location", "weights/00000.bin"), ("length", "16")):
+            values.external_data.add(key=key, value=value)
         tensor.CopyFrom(values)
         try:
             check_graph(model.SerializeToString(), {"weights/00000.bin": 100}, where="m")

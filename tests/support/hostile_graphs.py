@@ -167,7 +167,7 @@ def _ranges(canary: str) -> dict[str, Hostile]:
     rows = {
         "offset-behind-the-end": (external(SHARD, offset="64", length="16"), end_words),
         "length-behind-the-end": (external(SHARD, offset="0", length="65"), end_words),
-        "offset-alone-behind-the-end": (external(SHARD, offset="65"), end_words),
+        "no-length": (external(SHARD, offset="8"), number_words),
         "offset-that-overflows": (external(SHARD, offset=str(2**64 - 8), length="16"), number_words),
         "offset-negative": (external(SHARD, offset="-8", length="16"), number_words),
         "offset-hexadecimal": (external(SHARD, offset="0x8", length="16"), number_words),

@@ -216,7 +216,7 @@ class _Rules:
         if size is None:  # 3
             found = f"{_shown(entries.get(b'location', b''))} for {_tensor_name(kept)}"
             raise self._refuse("values in a file that isn't the bundle's", found, "a file weights/NNNNN.bin that the bundle lists")
-        offset, length = entries.get(b"offset", b"0"), entries.get(b"length", b"0")
+        offset, length = entries.get(b"offset", b"0"), entries.get(b"length", b"")  # without a length, readers would make one up
         if not _NUMBER.fullmatch(offset) or not _NUMBER.fullmatch(length):
             raise self._refuse("a place in a file that is no number of bytes", f"{_shown(offset)}, {_shown(length)}", "offset and length")
         if int(offset) + int(length) > size:

@@ -52,7 +52,7 @@ def test_a_bundle_with_such_a_graph_is_not_loaded(name: str, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     "fields",
     [
-        part(5, external(SHARD)),
+        part(5, external(SHARD, length="64")),
         part(5, external(SHARD, offset="0", length="64")),
         part(5, external(SHARD, offset="48", length="16", checksum="da39a3ee")),
         part(1, node("Gelu", domain="com.microsoft", inputs=("x",))),

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from sealift_runtime.bundle.digest import Digest
+from sealift_runtime.bundle.session_entries import ENTRIES
 from sealift_runtime.documents import Document
 from sealift_runtime.errors import (
     BusyError,
@@ -35,7 +36,9 @@ from sealift_runtime.measuring.policy import MeasuringPolicy
 from sealift_runtime.signing.dsse import Envelope
 from sealift_runtime.signing.keys import PrivateKey
 from support.clocks import ManualClock
+from support.hostile_graphs import hostile_graphs
 from support.models import CORPUS, CREATED, MODELS
+from support.native_entries import native_entries
 
 DEVICE, PACKAGER, STRANGER = (PrivateKey.generate() for _ in range(3))
 GRAPH = (CORPUS / "linear" / "model.onnx").read_bytes()
@@ -281,6 +284,28 @@ def test_a_step_that_is_none_is_refused(changes: dict[str, Any], words: str) -> 
     fields: dict[str, Any] = {"job": "0" * 32, "number": 1, "kind": "latency", "inputs": Digest.of(INPUTS), "runs": (run("a"),)}
     with pytest.raises(SealiftError, match=words):
         MeasuringStep.parse(MeasuringStep(**(fields | changes)).payload())
+
+
+@pytest.mark.parametrize("name", sorted(native_entries() - set(ENTRIES)))
+def test_a_job_sets_no_session_entry_that_a_bundle_may_not_set(name: str, tmp_path: Path) -> None:
+    step = MeasuringStep(job="0" * 32, number=1, kind="footprint", inputs=Digest.of(INPUTS), runs=(run("a", config={name: str(tmp_path / "file")}),))
+    with pytest.raises(DocumentError, match="a session entry that isn't allowed"):
+        MeasuringStep.parse(step.payload())
+
+
+@pytest.mark.parametrize(
+    "name", ["location-absolute", "location-unlisted-shard", "external-in-constant", "operator-context", "ort-config", "garbage"]
+)
+def test_a_graph_that_does_more_than_compute_is_not_measured(name: str, room: Room, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_bytes(bytes(16))
+    hostile = hostile_graphs(str(secret))[name]
+    job = room.begin_with(hostile.data, INPUTS)
+    with pytest.raises(EngineError, match="the model does not load: ") as caught:
+        room.step(job, 1, graph=hostile.data)
+    assert hostile.words in str(caught.value)
+    assert str(room.folder) not in str(caught.value)
+    assert secret.read_bytes() == bytes(16)
 
 
 def test_documents_and_machines_are_read_as_they_were_written() -> None:
