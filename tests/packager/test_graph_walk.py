@@ -15,8 +15,9 @@ from onnx import AttributeProto, GraphProto, NodeProto, TensorProto, helper, num
 
 from sealift_packager.assemble.weights import write_model
 from sealift_packager.convert.walk import all_nodes, all_tensors
-from sealift_runtime.bundle import files, graph, operators
+from sealift_runtime.bundle import files, operators
 from sealift_runtime.bundle.graph import check_bundle_graph, check_graph
+from sealift_runtime.bundle.onnx_messages import MODEL
 from sealift_runtime.bundle.protobuf import Message
 from sealift_runtime.errors import SealiftError
 from support.hostile_graphs import hostile_graphs, number, part, varint
@@ -35,7 +36,7 @@ def tables(message: Message, seen: dict[str, Message]) -> dict[str, Message]:
     return seen
 
 
-@pytest.mark.parametrize("table", tables(graph.MODEL, {}).values(), ids=lambda row: row.name)
+@pytest.mark.parametrize("table", tables(MODEL, {}).values(), ids=lambda row: row.name)
 def test_the_tables_have_the_fields_that_onnx_has(table: Message) -> None:
     name = table.name if table.name != "metadata_props" else "StringStringEntryProto"
     known = {row.number: row for row in getattr(onnx, name).DESCRIPTOR.fields}
@@ -50,7 +51,7 @@ def test_the_tables_have_the_fields_that_onnx_has(table: Message) -> None:
 
 
 def test_no_other_message_of_onnx_can_hold_a_graph_or_a_tensor() -> None:
-    walked = {table.name for table in tables(graph.MODEL, {}).values()}
+    walked = {table.name for table in tables(MODEL, {}).values()}
     holders = {"GraphProto", "NodeProto", "AttributeProto", "TensorProto", "SparseTensorProto", "FunctionProto", "TrainingInfoProto"}
     for name, message in onnx.ModelProto.DESCRIPTOR.file.message_types_by_name.items():
         inner = {field.message_type.name for field in message.fields if field.message_type}

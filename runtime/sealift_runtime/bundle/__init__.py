@@ -19,6 +19,7 @@ Reading order:
 - ``layout``      OCI image layout: blobs by digest, manifests, indexes
 - ``release``     all bundles of one version, an OCI image index
 - ``protobuf``    a bounded walk over a message's wire format
+- ``onnx_messages``  the messages of an ONNX file, for that walk
 - ``operators``   which operators a graph may use
 - ``graph``       a graph can only compute: checked before onnxruntime sees it
 - ``materialize`` from blobs to a directory, by hard links
