@@ -6,6 +6,7 @@ Rooms, lowest floor first; a room imports only rooms above it in this list (impo
 - ``printable``   text from outside, with what would steer a terminal escaped
 - ``printing``    the one way to standard output, standard error and the log
 - ``documents``   typed getters that turn JSON or TOML into values, bounded and with paths in their errors
+- ``beneath``     files that somebody else wrote: no links, no pipes, bounded
 - ``durable``     writes that survive a power cut
 - ``onnxruntime_environment``  the variables that onnxruntime is imported with
 - ``clock``       time as an argument

@@ -7,16 +7,21 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
+import io
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from sealift_runtime.errors import DiskFullError, StoreError
+from sealift_runtime import beneath
+from sealift_runtime.errors import DiskFullError, IntegrityError, StoreError
 
 #: SQLite wants this much beside the database for its shared memory, and calls it an I/O error if it doesn't get it.
 _DATABASE_ROOM_BYTES: Final = 64 * 1024
+#: ``ioctl(target, FICLONE, source)``: share the blocks until one of both is written (man 2 ioctl_ficlone).
+_FICLONE: Final = 0x40049409
 
 
 @contextlib.contextmanager
@@ -52,32 +57,78 @@ def database_lacks_room(error: Exception, path: Path) -> bool:
 
 
 @contextlib.contextmanager
-def replacing(target: Path, *, mode: int = 0o644) -> Iterator[BinaryIO]:
+def replacing(target: Path, *, mode: int = 0o644, folder: int | None = None) -> Iterator[BinaryIO]:
     """A file to write to that becomes ``target``, durably, when the block ends without an error.
 
+    ``folder`` is the open folder that ``target`` is in, where its path isn't to be followed again (see `beneath.open_folder`).
     Raises `DiskFullError` or `StoreError`; then ``target`` is as it was and nothing else is left.
     """
-    with translate_disk_errors(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:100]}.", suffix=".partial")
-        temporary = Path(name)
+    with translate_disk_errors(target), _folder_of(target, folder) as place:
+        temporary = f".{target.name[:100]}.{secrets.token_hex(6)}.partial"
+        descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=place)
         try:
-            with os.fdopen(descriptor, "wb") as file:
+            with os.fdopen(descriptor, "w+b") as file:
                 yield file
                 file.flush()
                 os.fchmod(file.fileno(), mode)
                 os.fsync(file.fileno())
-            temporary.replace(target)
+            os.replace(temporary, target.name, src_dir_fd=place, dst_dir_fd=place)
         except BaseException:
-            temporary.unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(temporary, dir_fd=place)
             raise
-        sync_directory(target.parent)
+        os.fsync(place)
 
 
-def write_bytes(target: Path, data: bytes, *, mode: int = 0o644) -> None:
-    """Make ``target`` hold ``data``, durably and atomically."""
-    with replacing(target, mode=mode) as file:
+@contextlib.contextmanager
+def _folder_of(target: Path, folder: int | None) -> Iterator[int]:
+    """A descriptor of the target's folder that can be synced, which one with O_PATH can't."""
+    if folder is None:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    place = os.open(target.parent if folder is None else ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=folder)
+    try:
+        yield place
+    finally:
+        os.close(place)
+
+
+def write_bytes(target: Path, data: bytes, *, mode: int = 0o644, folder: int | None = None) -> None:
+    """Make ``target`` hold ``data``, durably and atomically; ``folder`` as in `replacing`."""
+    with replacing(target, mode=mode, folder=folder) as file:
         file.write(data)
+
+
+def copy(source: io.BufferedReader, target: Path, *, size_bytes: int, sha256: str, where: str) -> None:
+    """Make ``target`` a durable copy of an open file; they share unchanged blocks where the file system can do that, and nothing else.
+
+    It is the copy that must have the size and the digest (hex), so nothing that happens to the source meanwhile matters. Everybody may
+    read it, and nobody can run it.
+
+    Raises `IntegrityError` naming ``where``, `DiskFullError` or `StoreError`; then ``target`` is as it was.
+    """
+    if beneath.size_bytes(source) != size_bytes:
+        beneath.hash_open(source, size_bytes, where=where)  # says so
+    with replacing(target) as writer:
+        if not _clone(source, writer):
+            left = size_bytes + 1
+            while chunk := source.read(min(beneath.CHUNK_BYTES, left)):
+                writer.write(chunk)
+                left -= len(chunk)
+        writer.flush()
+        with open(writer.fileno(), "rb", closefd=False) as copied:
+            copied.seek(0)
+            found = beneath.hash_open(copied, size_bytes, where=where)
+        if found != sha256:
+            raise IntegrityError("the content was changed", where=where, expected=f"sha256:{sha256}", found=f"sha256:{found}")
+
+
+def _clone(source: io.BufferedReader, target: BinaryIO) -> bool:
+    """Whether the file system made ``target`` share the blocks of ``source``."""
+    try:
+        fcntl.ioctl(target.fileno(), _FICLONE, source.fileno())
+    except OSError:
+        return False
+    return True
 
 
 def sync_directory(directory: Path) -> None:

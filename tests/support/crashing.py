@@ -57,10 +57,10 @@ class MortalTransport(DirectoryTransport):
     blobs = 0
 
     @contextlib.contextmanager
-    def open(self, path: str, offset: int = 0) -> Iterator[Iterator[bytes]]:
+    def open(self, path: str, offset: int = 0, *, max_bytes: int | None = None) -> Iterator[Iterator[bytes]]:
         MortalTransport.blobs += path.startswith("blobs/")
         dying = self.point == f"blob:{MortalTransport.blobs}"
-        with super().open(path, offset) as chunks:
+        with super().open(path, offset, max_bytes=max_bytes) as chunks:
             yield self._halves(chunks) if dying else chunks
 
     def _halves(self, chunks: Iterator[bytes]) -> Iterator[bytes]:

@@ -10,7 +10,7 @@ import tomllib
 from pathlib import Path
 from typing import Final
 
-from sealift_runtime import durable
+from sealift_runtime import beneath, durable
 from sealift_runtime.documents import Document
 from sealift_runtime.errors import ConfigurationError
 from sealift_runtime.exchange.channel import CHANNEL_NAME
@@ -110,7 +110,7 @@ class AgentConfig:
     def load(cls, path: Path) -> AgentConfig:
         """Read the file."""
         try:
-            return cls.parse(path.read_bytes(), where=str(path))
+            return cls.parse(beneath.read_bounded(path, MAX_CONFIG_BYTES), where=str(path))
         except OSError as error:
             raise ConfigurationError(f"can't be read ({error.strerror})", where=str(path)) from error
 

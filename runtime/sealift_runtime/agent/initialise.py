@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from sealift_runtime import durable
+from sealift_runtime import beneath, durable
 from sealift_runtime.agent.config import FIELDS, AgentConfig
 from sealift_runtime.agent.home import Home
 from sealift_runtime.clock import Clock
@@ -54,7 +54,7 @@ def enrol(home: Home, root: bytes) -> None:
     if not folder.enrolled():
         durable.write_bytes(given, root)
         folder.enrol(root)
-    elif not given.is_file() or given.read_bytes() != root:
+    elif not given.is_file() or read_root(given) != root:
         raise ConfigurationError(
             "this device already trusts another root",
             where=str(home.directory),
@@ -65,8 +65,7 @@ def enrol(home: Home, root: bytes) -> None:
 def read_root(path: Path) -> bytes:
     """The root of trust in a file."""
     try:
-        with path.open("rb") as file:
-            return file.read(MAX_BYTES[ROOT])
+        return beneath.read_bounded(path, MAX_BYTES[ROOT])
     except OSError as error:
         advice = "It is metadata/root.json of the repository; get it by a way that you trust."
         raise ConfigurationError(f"the root of trust can't be read ({error.strerror})", where=str(path), advice=advice) from error

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+from sealift_runtime import beneath
 from sealift_runtime.agent.home import Home
 from sealift_runtime.documents import Document
+
+MAX_BYTES: Final = 64 * 1024
 
 
 def server_url(home: Home) -> str | None:
     """The server's address, or None if none is written down."""
     if not home.server_info.is_file():
         return None
-    document = Document.parse_json(home.server_info.read_bytes(), where=str(home.server_info), max_bytes=64 * 1024)
+    document = Document.parse_json(beneath.read_bounded(home.server_info, MAX_BYTES), where=str(home.server_info), max_bytes=MAX_BYTES)
     return document.text("url")

@@ -6,12 +6,12 @@ import threading
 from pathlib import Path
 from typing import Any, Final
 
-from sealift_runtime import durable
+from sealift_runtime import beneath, durable
 from sealift_runtime.agent.config import AgentConfig
 from sealift_runtime.bundle import files
 from sealift_runtime.bundle.baseline import Baseline
 from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.bundle.limits import LIMITS
+from sealift_runtime.bundle.materialize import read_file
 from sealift_runtime.clock import Clock
 from sealift_runtime.documents import Document, canonical_json
 from sealift_runtime.errors import SealiftError
@@ -54,9 +54,7 @@ class Watch:
 
     def monitor(self, directory: Path) -> ModelMonitor:
         """A fresh monitor for the bundle in ``directory``."""
-        path = directory / files.BASELINE
-        with path.open("rb") as file:
-            baseline = Baseline.parse(file.read(LIMITS.baseline_bytes + 1))
+        baseline = Baseline.parse(read_file(directory, files.BASELINE), where=str(directory / files.BASELINE))
         return ModelMonitor(baseline, window_s=self._config.window_s, minimum_rows=self._config.window_rows, clock=self._clock)
 
     def begin(self, watched: Watched) -> None:
@@ -109,7 +107,7 @@ class Watch:
         if not self._kept.is_file():
             return
         try:
-            document = Document.parse_json(self._kept.read_bytes(), where=str(self._kept), max_bytes=MAX_KEPT_BYTES)
+            document = Document.parse_json(beneath.read_bounded(self._kept, MAX_KEPT_BYTES), where=str(self._kept), max_bytes=MAX_KEPT_BYTES)
             for row in document.documents("windows"):
                 self._keep(Window.parse(row))
         except SealiftError:

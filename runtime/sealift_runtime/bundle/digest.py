@@ -38,7 +38,7 @@ class Digest:
 
     @classmethod
     def of_file(cls, path: Path) -> Digest:
-        """The digest of a file's content."""
+        """The digest of a whole file that a person named; what should have a certain size is checked by ``beneath.hash_open``."""
         with path.open("rb") as file:
             return cls.of_stream(file)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -52,15 +53,31 @@ def check_name(name: str, *, where: str) -> str:
     )
 
 
+def max_bytes(name: str) -> int:
+    """The most bytes that a bundle's file of this name may have."""
+    sizes = {MANIFEST: LIMITS.manifest_bytes, GOLDEN: LIMITS.golden_bytes, BASELINE: LIMITS.baseline_bytes, SIGNATURE: LIMITS.signature_bytes}
+    return LIMITS.bundle_bytes if name == GRAPH or _WEIGHTS.fullmatch(name) else sizes.get(name, LIMITS.document_bytes)
+
+
+def check_sizes(sizes: Mapping[str, int], *, where: str) -> None:
+    """Raise `LimitError` for a file that is larger than one of its name may be, or if all of them together are too large."""
+    for name, size in sizes.items():
+        if size > max_bytes(name):
+            raise LimitError("too large", where=f"{where}/{name}", expected=f"at most {max_bytes(name)} bytes", found=f"{size} bytes")
+    if sum(sizes.values()) > LIMITS.bundle_bytes:
+        raise LimitError("the bundle is too large", where=where, expected=f"at most {LIMITS.bundle_bytes} bytes", found=f"{sum(sizes.values())} bytes")
+
+
 def list_files(directory: Path) -> dict[str, Path]:
     """The files of a bundle directory by their names, sorted by code point.
 
     Raises `IntegrityError` for a symlink, a special file, a name that isn't a bundle's, or a required file that is
-    missing; `LimitError` for too many.
+    missing; `LimitError` for too many, or too large ones.
     """
     if not directory.is_dir():
         raise IntegrityError("no such bundle directory", where=str(directory))
     found: dict[str, Path] = {}
+    sizes: dict[str, int] = {}
     for folder, folders, names in os.walk(directory):
         for name in (*folders, *names):
             path = Path(folder, name)
@@ -69,10 +86,12 @@ def list_files(directory: Path) -> dict[str, Path]:
                 raise IntegrityError("neither a file nor a directory", where=str(path), advice="A bundle holds no symlinks or special files.")
         for name in names:
             path = Path(folder, name)
-            found[check_name(path.relative_to(directory).as_posix(), where=str(path))] = path
+            listed = check_name(path.relative_to(directory).as_posix(), where=str(path))
+            found[listed], sizes[listed] = path, path.lstat().st_size
             if len(found) > LIMITS.files:
                 raise LimitError("too many files", where=str(directory), expected=f"at most {LIMITS.files}")
     for name in REQUIRED:
         if name not in found:
             raise IntegrityError("a file of the bundle is missing", where=str(directory / name))
+    check_sizes(sizes, where=str(directory))
     return dict(sorted(found.items()))

@@ -7,13 +7,13 @@ a medium are all this.
 from __future__ import annotations
 
 import dataclasses
+import io
 import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from sealift_runtime import durable
+from sealift_runtime import beneath, durable
 from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.bundle.limits import LIMITS
 from sealift_runtime.documents import Document, Json, canonical_json
@@ -65,7 +65,7 @@ def parse_oci_document(data: bytes, *, where: str, media_type: str) -> Document:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class OciLayout:
-    """An OCI image layout at ``directory``."""
+    """An OCI image layout at ``directory``, which may be a link itself; nothing in it may be one."""
 
     directory: Path
 
@@ -83,7 +83,7 @@ class OciLayout:
     @classmethod
     def open(cls, directory: Path) -> OciLayout:
         """Take an existing layout; `IntegrityError` if ``directory`` isn't one."""
-        if not (directory / "oci-layout").is_file():
+        if not beneath.is_file(directory, "oci-layout"):
             raise IntegrityError("not an OCI image layout", where=str(directory), expected="a directory with a file oci-layout")
         return cls(directory)
 
@@ -98,19 +98,41 @@ class OciLayout:
 
     def has(self, digest: Digest) -> bool:
         """Whether a blob is there (its content is not checked)."""
-        return self.path(digest).is_file()
+        return beneath.is_file(self.directory, *_place(digest))
+
+    def open_blob(self, digest: Digest, *, where: str | None = None) -> io.BufferedReader:
+        """A blob, to read; `IntegrityError` if it is missing, a link, or no regular file."""
+        try:
+            return beneath.open_file(self.directory, *_place(digest))
+        except FileNotFoundError as error:
+            raise IntegrityError("a blob is missing", where=where or str(self.path(digest))) from error
 
     def read(self, digest: Digest, *, max_bytes: int = LIMITS.oci_document_bytes) -> bytes:
-        """A small blob's content, checked against its digest."""
-        path = self.path(digest)
-        try:
-            with path.open("rb") as file:
-                data = file.read(max_bytes + 1)
-        except FileNotFoundError as error:
-            raise IntegrityError("a blob is missing", where=str(path)) from error
-        if len(data) > max_bytes:
-            raise LimitError("too large", where=str(path), expected=f"at most {max_bytes} bytes")
-        return digest.check(data, where=str(path))
+        """A small blob's content, checked against its digest; `LimitError` for a larger one, before it is read."""
+        where = str(self.path(digest))
+        with self.open_blob(digest) as file:
+            return digest.check(beneath.read_open(file, max_bytes, where=where), where=where)
+
+    def read_blob(self, row: Descriptor, *, max_bytes: int = LIMITS.oci_document_bytes) -> bytes:
+        """A small blob's content, checked against its descriptor: the sizes before anything is read, then the digest."""
+        where = str(self.path(row.digest))
+        if row.size_bytes > max_bytes:
+            raise LimitError("too large", where=where, expected=f"at most {max_bytes} bytes", found=f"{row.size_bytes} bytes")
+        with self.open_blob(row.digest) as file:
+            return row.digest.check(beneath.read_exactly(file, row.size_bytes, where=where), where=where)
+
+    def check(self, row: Descriptor, *, where: str | None = None) -> None:
+        """Raise `IntegrityError` unless a blob is there with its size, which is compared first, and its digest."""
+        name = where or str(self.path(row.digest))
+        with self.open_blob(row.digest, where=where) as file:
+            found = beneath.hash_open(file, row.size_bytes, where=name)
+        if found != row.digest.hex:
+            raise IntegrityError("the content was changed", where=name, expected=str(row.digest), found=f"sha256:{found}")
+
+    def copy_blob(self, row: Descriptor, target: Path) -> None:
+        """Make ``target`` a copy of a blob, durably; the copy is checked against the descriptor before it gets its name."""
+        with self.open_blob(row.digest) as file:
+            durable.copy(file, target, size_bytes=row.size_bytes, sha256=row.digest.hex, where=str(self.path(row.digest)))
 
     def put(self, data: bytes) -> Digest:
         """Store bytes as a blob."""
@@ -120,19 +142,27 @@ class OciLayout:
         return digest
 
     def put_file(self, source: Path) -> tuple[Digest, int]:
-        """Store a file as a blob, by hard link where that works; its digest and size in bytes."""
-        digest, size = Digest.of_file(source), source.stat().st_size
-        if not self.has(digest):
-            link_or_copy(source, self.path(digest))
-            durable.sync_directory(self.blobs)
+        """Store a file of the caller's own as a blob, by hard link where that works; its digest and size in bytes."""
+        with beneath.open_file(source.parent, source.name) as file:
+            size = beneath.size_bytes(file)
+            digest = Digest(beneath.hash_open(file, size, where=str(source)))
+            if not self.has(digest):
+                target = self.path(digest)
+                if not link(source, target):
+                    file.seek(0)
+                    durable.copy(file, target, size_bytes=size, sha256=digest.hex, where=str(source))
+                durable.sync_directory(self.blobs)
         return digest, size
 
     def index(self) -> list[Descriptor]:
         """What ``index.json`` lists."""
         path = self.directory / "index.json"
-        if not path.is_file():
-            raise IntegrityError("a file of the layout is missing", where=str(path))
-        document = parse_oci_document(path.read_bytes(), where=str(path), media_type=INDEX_TYPE)
+        try:
+            with beneath.open_file(self.directory, path.name) as file:
+                data = beneath.read_open(file, LIMITS.oci_document_bytes, where=str(path))
+        except FileNotFoundError as error:
+            raise IntegrityError("a file of the layout is missing", where=str(path)) from error
+        document = parse_oci_document(data, where=str(path), media_type=INDEX_TYPE)
         return [Descriptor.parse(row) for row in document.documents("manifests", max_items=100_000)]
 
     def write_index(self, descriptors: list[Descriptor]) -> None:
@@ -141,19 +171,20 @@ class OciLayout:
         durable.write_bytes(self.directory / "index.json", canonical_json(fields))
 
 
-def link_or_copy(source: Path, target: Path) -> None:
-    """Make ``target`` the same file as ``source`` by a hard link, or a durable copy where links can't be made."""
+def _place(digest: Digest) -> tuple[str, str, str]:
+    return ("blobs", "sha256", digest.hex)
+
+
+def link(source: Path, target: Path) -> bool:
+    """Make ``target`` the same file as ``source``; False where links can't be made.
+
+    Only for files that both belong to the caller: whoever edits one edits the other.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        os.link(source, target)
+        os.link(source, target, follow_symlinks=False)
     except FileExistsError:
-        return
+        return True
     except OSError:
-        copy_file(source, target)
-
-
-def copy_file(source: Path, target: Path) -> None:
-    """Make ``target`` a durable copy of ``source``."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with source.open("rb") as reader, durable.replacing(target) as writer:
-        shutil.copyfileobj(reader, writer, 1024 * 1024)
+        return False
+    return True

@@ -17,6 +17,7 @@ class Limits:
     oci_document_bytes: int = 4 * 2**20
     files: int = 20_000
     path_characters: int = 200
+    document_bytes: int = 64 * 2**20
     bundle_bytes: int = 64 * 2**30
     bundles_per_release: int = 64
     tensors: int = 1_000

@@ -5,35 +5,29 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from sealift_runtime import durable
+from sealift_runtime import beneath, durable
 from sealift_runtime.bundle import files, signature
 from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.bundle.graph import check_bundle_graph
-from sealift_runtime.bundle.layout import OciLayout, copy_file, link_or_copy
+from sealift_runtime.bundle.layout import OciLayout, link
 from sealift_runtime.bundle.manifest import BundleManifest
 from sealift_runtime.bundle.release import BundleFiles, read_bundle_files
-from sealift_runtime.errors import IntegrityError, StoreError
+from sealift_runtime.errors import SealiftError
 from sealift_runtime.signing.keys import PublicKey
 
 
 def check_blobs(layout: OciLayout, bundle: BundleFiles) -> None:
-    """Raise `IntegrityError` unless every blob of the bundle is there, whole and unchanged; it names file and blob."""
+    """Raise `IntegrityError` unless every blob of the bundle is there, whole and unchanged; it names file and blob. Sizes are compared first."""
     names = {layer.digest: name for name, layer in bundle.layers.items()}
     for row in bundle.blobs():
-        path = layout.path(row.digest)
-        where = f"{names.get(row.digest, 'config')} ({path})"
-        if not path.is_file():
-            raise IntegrityError("a blob is missing", where=where)
-        found = Digest.of_file(path)
-        if found != row.digest:
-            raise IntegrityError("the content was changed", where=where, expected=str(row.digest), found=str(found))
+        layout.check(row, where=f"{names.get(row.digest, 'config')} ({layout.path(row.digest)})")
 
 
 def materialize(layout: OciLayout, digest: Digest, directory: Path, *, copies: bool = False) -> None:
     """Make ``directory`` the bundle whose OCI manifest has this digest, durably; what stood there is replaced.
 
     Its files are the blobs themselves, by hard links, or ``copies``, which may be changed and which onnx reads (it refuses links).
-    The blobs are not checked here: `check_blobs` before, `check_directory` after.
+    Copies are checked as they are made. Links are not: `check_blobs` before, `check_directory` after.
     """
     bundle = read_bundle_files(layout, digest)
     building = directory.with_name(f".{directory.name}.partial")
@@ -41,11 +35,12 @@ def materialize(layout: OciLayout, digest: Digest, directory: Path, *, copies: b
         shutil.rmtree(building, ignore_errors=True)
         try:
             for name, layer in bundle.layers.items():
-                (copy_file if copies else link_or_copy)(layout.path(layer.digest), building / name)
+                if copies or not link(layout.path(layer.digest), building / name):
+                    layout.copy_blob(layer, building / name)
             durable.sync_tree(building)
             shutil.rmtree(directory, ignore_errors=True)
             building.rename(directory)
-        except (OSError, StoreError):
+        except (OSError, SealiftError):
             shutil.rmtree(building, ignore_errors=True)
             raise
         durable.sync_directory(directory.parent)
@@ -58,5 +53,15 @@ def check_directory(directory: Path, key: PublicKey | None) -> BundleManifest:
     else:
         files.list_files(directory)
     check_bundle_graph(directory)
-    path = directory / files.MANIFEST
-    return BundleManifest.parse(path.read_bytes(), where=str(path))
+    return read_manifest(directory)
+
+
+def read_manifest(directory: Path) -> BundleManifest:
+    """The manifest of a bundle directory, bounded."""
+    return BundleManifest.parse(read_file(directory, files.MANIFEST), where=str(directory / files.MANIFEST))
+
+
+def read_file(directory: Path, name: str) -> bytes:
+    """A document of a bundle directory, of no more bytes than one of its name may have."""
+    with beneath.open_file(directory, *name.split("/")) as file:
+        return beneath.read_open(file, files.max_bytes(name), where=str(directory / name))

@@ -8,9 +8,11 @@ whoever trusts the index (through TUF, say) knows which key ``model.sig`` must a
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+from sealift_runtime import beneath
 from sealift_runtime.bundle import files
 from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.bundle.layout import (
@@ -115,7 +117,7 @@ class BundleFiles:
 
     @classmethod
     def parse(cls, data: bytes, *, where: str) -> BundleFiles:
-        """Read an OCI manifest that is a bundle; file names that a bundle can't have are refused."""
+        """Read an OCI manifest that is a bundle; file names that a bundle can't have are refused, and sizes beyond the limits."""
         document = parse_oci_document(data, where=where, media_type=MANIFEST_TYPE)
         document.text("artifactType", one_of=(MODEL_MANIFEST,))
         layers: dict[str, Descriptor] = {}
@@ -128,7 +130,10 @@ class BundleFiles:
         missing = [name for name in files.REQUIRED if name not in layers]
         if missing:
             raise IntegrityError("a file of the bundle is missing", where=where, expected=", ".join(missing))
-        return cls(config=Descriptor.parse(document.document("config")), layers=layers)
+        files.check_sizes({name: layer.size_bytes for name, layer in layers.items()}, where=where)
+        made = cls(config=Descriptor.parse(document.document("config")), layers=layers)
+        _check_consistent((made.config, *layers.values()), where)
+        return made
 
     @property
     def size_bytes(self) -> int:
@@ -140,9 +145,18 @@ class BundleFiles:
         return list({row.digest: row for row in (self.config, *self.layers.values())}.values())
 
 
+def _check_consistent(rows: Iterable[Descriptor], where: str) -> None:
+    sizes: dict[Digest, int] = {}
+    for row in rows:
+        if sizes.setdefault(row.digest, row.size_bytes) != row.size_bytes:
+            raise IntegrityError("one content can't have two sizes", where=where, found=f"{row.digest}: {sizes[row.digest]} and {row.size_bytes} bytes")
+
+
 def add_bundle(layout: OciLayout, directory: Path) -> BundleRef:
     """Store a bundle directory in a layout: one blob per file, a config, a manifest."""
-    manifest = BundleManifest.parse((directory / files.MANIFEST).read_bytes(), where=str(directory / files.MANIFEST))
+    with beneath.open_file(directory, files.MANIFEST) as file:
+        data = beneath.read_open(file, LIMITS.manifest_bytes, where=str(directory / files.MANIFEST))
+    manifest = BundleManifest.parse(data, where=str(directory / files.MANIFEST))
     layers: list[Json] = []
     diff_ids: list[Json] = []
     for name, path in files.list_files(directory).items():
@@ -191,10 +205,15 @@ def read_bundle_files(layout: OciLayout, digest: Digest) -> BundleFiles:
     return BundleFiles.parse(layout.read(digest), where=str(layout.path(digest)))
 
 
+def read_listed_bundle(layout: OciLayout, ref: BundleRef) -> BundleFiles:
+    """The file list of a bundle of a release, whose OCI manifest must also have the size that the release says."""
+    return BundleFiles.parse(layout.read_blob(ref.manifest), where=str(layout.path(ref.manifest.digest)))
+
+
 def only_release(layout: OciLayout) -> tuple[Release, Descriptor]:
     """The one release of a packager's output; `IntegrityError` if there are none or several."""
     rows = layout.index()
     if len(rows) != 1:
         found = ", ".join(row.annotations.get(REF_NAME, str(row.digest)) for row in rows) or "none"
         raise IntegrityError("not the layout of one release", where=str(layout.directory), expected="one release", found=found)
-    return read_release(layout, rows[0].digest), rows[0]
+    return Release.parse(layout.read_blob(rows[0]), where=str(layout.path(rows[0].digest))), rows[0]

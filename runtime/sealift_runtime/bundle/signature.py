@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from sealift_runtime import durable
+from sealift_runtime import beneath, durable
 from sealift_runtime.bundle import files
 from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.bundle.limits import LIMITS
@@ -103,7 +103,7 @@ def decode_signature(data: bytes, key: PublicKey, *, where: str = files.SIGNATUR
 def sign_directory(directory: Path, name: str, signer: Signer) -> None:
     """Write ``model.sig`` over all files of a bundle directory; ``name`` is the subject of the statement."""
     listed = files.list_files(directory)
-    resources = {path: Digest.of_file(file) for path, file in listed.items() if path != files.SIGNATURE}
+    resources = {path: _hash(directory, path) for path in listed if path != files.SIGNATURE}
     durable.write_bytes(directory / files.SIGNATURE, encode_signature(Statement(name=name, resources=resources), signer))
 
 
@@ -121,15 +121,23 @@ def verify_directory(directory: Path, key: PublicKey) -> Statement:
     if files.SIGNATURE not in listed:
         raise SignatureError("the bundle is not signed", where=str(directory), advice="Pack it with --key.")
     signature = listed.pop(files.SIGNATURE)
-    if signature.stat().st_size > LIMITS.signature_bytes:
-        raise IntegrityError("too large", where=str(signature), expected=f"at most {LIMITS.signature_bytes} bytes")
-    statement = decode_signature(signature.read_bytes(), key, where=str(signature))  # 2
+    with beneath.open_file(directory, files.SIGNATURE) as file:
+        data = beneath.read_open(file, LIMITS.signature_bytes, where=str(signature))
+    statement = decode_signature(data, key, where=str(signature))  # 2
     check_listing(statement, listed, where=str(directory))  # 3
     for name, digest in statement.resources.items():  # 4
-        found = Digest.of_file(listed[name])
+        found = _hash(directory, name)
         if found != digest:
             raise IntegrityError("the content was changed", where=str(listed[name]), expected=str(digest), found=str(found))
     return statement
+
+
+def _hash(directory: Path, name: str) -> Digest:
+    """The digest of a file that `files.list_files` listed, and whose size it found within the limits."""
+    with beneath.open_file(directory, *name.split("/")) as file:
+        size = beneath.size_bytes(file)
+        files.check_sizes({name: size}, where=str(directory))
+        return Digest(beneath.hash_open(file, size, where=str(directory / name)))
 
 
 def check_listing(statement: Statement, names: Mapping[str, object], *, where: str) -> None:

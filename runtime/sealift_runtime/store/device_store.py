@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
-from sealift_runtime import durable
+from sealift_runtime import beneath, durable
 from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.bundle.layout import Descriptor, OciLayout
 from sealift_runtime.bundle.materialize import materialize
@@ -43,8 +44,11 @@ class DeviceStore:
 
     def has(self, descriptor: Descriptor) -> bool:
         """Whether a blob is there in its full size (its content is not checked: see `drop_damaged`)."""
-        path = self.layout.path(descriptor.digest)
-        return path.is_file() and path.stat().st_size == descriptor.size_bytes
+        try:
+            with self.layout.open_blob(descriptor.digest) as file:
+                return beneath.size_bytes(file) == descriptor.size_bytes
+        except (OSError, IntegrityError):
+            return False
 
     def missing(self, descriptors: Iterable[Descriptor]) -> list[Descriptor]:
         """Those blobs that are still to be fetched, each once."""
@@ -74,17 +78,24 @@ class DeviceStore:
         self.fetch(descriptor, transport)
         try:
             return self.layout.read(descriptor.digest, max_bytes=max_bytes)
-        except IntegrityError:
+        except (IntegrityError, LimitError):
             self.layout.path(descriptor.digest).unlink()
         self.fetch(descriptor, transport)
         return self.layout.read(descriptor.digest, max_bytes=max_bytes)
 
-    def drop_damaged(self, digests: Iterable[Digest]) -> list[Digest]:
-        """Read every blob again; those that are missing, and those that are damaged, which are removed."""
-        wrong = [digest for digest in dict.fromkeys(digests) if not self._intact(digest)]
-        for digest in wrong:
+    def drop_damaged(self, rows: Iterable[Descriptor]) -> list[Digest]:
+        """Read every blob again; those that are missing, and those that are damaged (another size, unread; other content), which are removed."""
+        return self._drop(row.digest for row in rows if not _holds(functools.partial(self.layout.check, row)))
+
+    def drop_damaged_documents(self, digests: Iterable[Digest]) -> list[Digest]:
+        """The same for OCI documents, whose size isn't known but is bounded."""
+        return self._drop(digest for digest in digests if not _holds(functools.partial(self.layout.read, digest)))
+
+    def _drop(self, wrong: Iterable[Digest]) -> list[Digest]:
+        dropped = list(dict.fromkeys(wrong))
+        for digest in dropped:
             self.layout.path(digest).unlink(missing_ok=True)
-        return wrong
+        return dropped
 
     def bundle_files(self, digest: Digest) -> BundleFiles:
         """The file list of a bundle whose OCI manifest is in the store."""
@@ -128,6 +139,10 @@ class DeviceStore:
         partial = partial_path(self.layout.path(row.digest))
         return min(partial.stat().st_size, row.size_bytes) if partial.is_file() else 0
 
-    def _intact(self, digest: Digest) -> bool:
-        path = self.layout.path(digest)
-        return path.is_file() and Digest.of_file(path) == digest
+
+def _holds(check: Callable[[], object]) -> bool:
+    try:
+        check()
+    except (IntegrityError, LimitError):
+        return False
+    return True

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -36,6 +37,17 @@ class BlobSource:
         return f"{self.transport.describe()}: {self.path}"
 
 
+    @contextlib.contextmanager
+    def open(self, offset: int) -> Iterator[Iterator[bytes]]:
+        """Its bytes from ``offset`` on; `LimitError` for a file of another size than the blob's, whoever finds that out."""
+        size = self.descriptor.size_bytes
+        try:
+            with self.transport.open(self.path, offset, max_bytes=size) as chunks:
+                yield chunks
+        except LimitError as error:
+            raise LimitError("the blob is larger than what was signed", where=self.where, expected=f"{size} bytes", found=error.found) from error
+
+
 def partial_path(target: Path) -> Path:
     """Where the bytes of ``target`` gather while they come."""
     return target.with_name(f"{target.name}.partial")
@@ -45,7 +57,8 @@ def download(source: BlobSource, target: Path, progress: Progress | None = None)
     """Make ``target`` the blob, or leave it as it is.
 
     1. What an earlier attempt left in the ``.partial`` file is taken up, if it isn't larger than the blob.
-    2. More bytes than the blob has are refused as they come; fewer are an error, and stay for the next attempt.
+    2. More bytes than the blob has are refused, before they come where the size is known by then; fewer are an error, and stay for the
+       next attempt.
     3. The digest must match. Left-overs that spoil it (a power cut can do that) are dropped and fetched anew, once.
     4. Only then the file is synced and takes its name.
 
@@ -97,14 +110,16 @@ def _fill(source: BlobSource, partial: Path, offset: int, progress: Progress | N
         partial.parent.mkdir(parents=True, exist_ok=True)
         with partial.open("a+b") as file:
             file.seek(0)
-            while chunk := file.read(READ_BYTES):
+            left = offset
+            while left and (chunk := file.read(min(READ_BYTES, left))):
                 hasher.update(chunk)
+                left -= len(chunk)
             if offset < size:
-                with source.transport.open(source.path, offset) as chunks:
+                with source.open(offset) as chunks:
                     for chunk in chunks:
                         offset += len(chunk)
                         if offset > size:
-                            raise LimitError("the blob is larger than what was signed", where=source.where, expected=f"{size} bytes")  # 2
+                            raise LimitError("too large", where=source.where, found="more as they came")  # 2
                         hasher.update(chunk)
                         file.write(chunk)
                         if progress:

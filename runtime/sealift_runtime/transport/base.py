@@ -15,11 +15,12 @@ MAX_PATH_CHARACTERS: Final = 1000
 class Transport(Protocol):
     """A place with files. Paths are relative, with ``/`` between their segments."""
 
-    def open(self, path: str, offset: int = 0) -> AbstractContextManager[Iterator[bytes]]:
+    def open(self, path: str, offset: int = 0, *, max_bytes: int | None = None) -> AbstractContextManager[Iterator[bytes]]:
         """The bytes of a file from ``offset`` on, in chunks; nothing if it ends there.
 
         Raises `NotFoundError` if there is no such file, `TransportError` if it can't be brought; the latter also while
-        the chunks are read. A body that is cut off is an error, never a short file.
+        the chunks are read. A body that is cut off is an error, never a short file. `LimitError` if the whole file is known to be larger
+        than ``max_bytes`` before its bytes come; one that doesn't say its size is for the reader to bound.
         """
 
     def describe(self) -> str:
@@ -35,10 +36,16 @@ def split_path(path: str) -> tuple[str, ...]:
     return segments
 
 
+def check_size(found: int, max_bytes: int | None, where: str) -> None:
+    """Raise `LimitError` for a file of more than ``max_bytes``."""
+    if max_bytes is not None and found > max_bytes:
+        raise LimitError("too large", where=where, expected=f"at most {max_bytes} bytes", found=f"{found} bytes")
+
+
 def read_bounded(transport: Transport, path: str, max_bytes: int) -> bytes:
     """A whole file of at most ``max_bytes``; `LimitError` as soon as it is larger, else as `Transport.open`."""
     data = bytearray()
-    with transport.open(path) as chunks:
+    with transport.open(path, max_bytes=max_bytes) as chunks:
         for chunk in chunks:
             data += chunk
             if len(data) > max_bytes:

@@ -1,16 +1,19 @@
-"""Files from a directory: a medium, a mounted share, a repository on the same disk."""
+"""Files from a directory: a medium, a mounted share, a repository on the same disk.
+
+Links are resolved first, and the real path is then opened name by name from the root, following none: what was swapped in between is
+refused (see `beneath`).
+"""
 
 from __future__ import annotations
 
 import contextlib
 import io
-import os
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from sealift_runtime.errors import NotFoundError, TransportError
-from sealift_runtime.transport.base import CHUNK_BYTES, split_path
+from sealift_runtime import beneath
+from sealift_runtime.errors import IntegrityError, NotFoundError, TransportError
+from sealift_runtime.transport.base import CHUNK_BYTES, check_size, split_path
 
 
 class DirectoryTransport:
@@ -24,29 +27,28 @@ class DirectoryTransport:
         return str(self._root)
 
     @contextlib.contextmanager
-    def open(self, path: str, offset: int = 0) -> Iterator[Iterator[bytes]]:
+    def open(self, path: str, offset: int = 0, *, max_bytes: int | None = None) -> Iterator[Iterator[bytes]]:
         """The bytes of a file from ``offset`` on; see `Transport.open`."""
         file = self._open(path)
         with file:
-            size = os.fstat(file.fileno()).st_size
+            size = beneath.size_bytes(file)
+            check_size(size, max_bytes, str(self._root / path))
             if offset > size:
                 raise TransportError("the file is shorter than what was already read", where=str(self._root / path), found=f"{size} bytes")
             file.seek(offset)
             yield self._chunks(file, path)
 
     def _open(self, path: str) -> io.BufferedReader:
-        target = self._locate(path)
+        root, names = self._locate(path)
         try:
-            descriptor = os.open(target, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            return beneath.open_file(root, *names)
+        except IntegrityError as error:
+            raise NotFoundError("not a file", where=str(self._root / path), found=error.found) from error
         except OSError as error:
             raise TransportError(f"can't be read ({error.strerror})", where=str(self._root / path)) from error
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            os.close(descriptor)
-            raise NotFoundError("not a file", where=str(self._root / path))
-        return os.fdopen(descriptor, "rb")
 
-    def _locate(self, path: str) -> Path:
-        """The real place of a path, checked to be inside the root."""
+    def _locate(self, path: str) -> tuple[Path, tuple[str, ...]]:
+        """The real root, and the names that lead from there to the real place of a path, which is inside of it."""
         segments = split_path(path)
         try:
             root = self._root.resolve(strict=True)
@@ -60,7 +62,7 @@ class DirectoryTransport:
             raise TransportError(f"can't be read ({error})", where=str(self._root / path)) from error
         if not target.is_relative_to(root):
             raise TransportError("a symbolic link leaves the directory", where=str(self._root / path), found=str(target))
-        return target
+        return root, target.relative_to(root).parts
 
     def _chunks(self, file: io.BufferedReader, path: str) -> Iterator[bytes]:
         try:

@@ -16,7 +16,7 @@ import urllib3
 
 from sealift_runtime.clock import Clock, SystemClock
 from sealift_runtime.errors import ConfigurationError, NotFoundError, TransportError
-from sealift_runtime.transport.base import split_path
+from sealift_runtime.transport.base import check_size, split_path
 from sealift_runtime.transport.rate import RateLimits, RateWatch
 
 CHUNK_BYTES: Final = 64 * 1024
@@ -70,20 +70,20 @@ class HttpTransport:
         self._session.close()
 
     @contextlib.contextmanager
-    def open(self, path: str, offset: int = 0) -> Iterator[Iterator[bytes]]:
+    def open(self, path: str, offset: int = 0, *, max_bytes: int | None = None) -> Iterator[Iterator[bytes]]:
         """The bytes of a file from ``offset`` on; see `Transport.open`.
 
         A connection that breaks on the way is taken up again where it broke, within the same number of attempts.
         """
         url = f"{self._base}/{'/'.join(urllib.parse.quote(segment, safe='') for segment in split_path(path))}"
-        chunks = self._chunks(url, offset)
+        chunks = self._chunks(url, offset, max_bytes)
         first = next(chunks)  # the answer's head: what can't be opened fails here, not while reading
         try:
             yield _after(first, chunks)
         finally:
             chunks.close()
 
-    def _chunks(self, url: str, offset: int) -> Generator[bytes, None, None]:
+    def _chunks(self, url: str, offset: int, max_bytes: int | None) -> Generator[bytes, None, None]:
         """First an empty chunk once the answer is there, then the body, over as many attempts as are allowed."""
         watch = RateWatch(self._settings.rate, self._clock.monotonic())
         at, announced, attempt = offset, False, 0
@@ -91,6 +91,7 @@ class HttpTransport:
             attempt += 1
             try:
                 with self._request(url, at) as response:
+                    check_size(_announced(response), max_bytes, url)
                     if not announced:
                         announced = True
                         yield b""
@@ -178,6 +179,12 @@ def _check_response(response: requests.Response, url: str, offset: int) -> None:
         _check_end(response.headers.get("Content-Range", ""), url, offset)
     elif status != 200:
         raise TransportError("the server refuses", where=url, expected="HTTP 200", found=f"HTTP {status} {response.reason}")
+
+
+def _announced(response: requests.Response) -> int:
+    """The size of the whole file, as the answer says it; 0 if it doesn't."""
+    text = response.headers.get("Content-Range", "").rpartition("/")[2] or response.headers.get("Content-Length", "")
+    return int(text) if re.fullmatch(r"[0-9]{1,19}", text) else 0
 
 
 def _check_range(found: str, url: str, offset: int) -> None:

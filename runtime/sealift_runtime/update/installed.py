@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+from sealift_runtime import beneath
 from sealift_runtime.bundle import files
 from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.bundle.graph import check_bundle_graph
 from sealift_runtime.bundle.manifest import BundleManifest
+from sealift_runtime.bundle.materialize import read_file, read_manifest
 from sealift_runtime.bundle.release import BundleFiles, Release, read_release
 from sealift_runtime.bundle.signature import check_listing, decode_signature
 from sealift_runtime.errors import IntegrityError, SignatureError
@@ -44,7 +46,7 @@ def check_installed(store: DeviceStore, bundle: InstalledBundle) -> CheckedBundl
     if release.public_key:  # 4
         _check_signature(listed, bundle.directory, release)
     path = bundle.directory / files.MANIFEST
-    manifest = BundleManifest.parse(path.read_bytes(), where=str(path))
+    manifest = read_manifest(bundle.directory)
     expected, found = (bundle.name, bundle.version, bundle.profile), (manifest.name, manifest.version, manifest.profile.name)
     if expected != found:  # 5
         raise IntegrityError("another bundle than expected", where=str(path), expected=" ".join(expected), found=" ".join(found))
@@ -58,16 +60,18 @@ def _check_files(listed: BundleFiles, directory: Path) -> None:
         if name not in there or name not in listed.layers:
             raise IntegrityError("a file is missing" if name not in there else "a file was added", where=str(directory / name))
     for name, path in there.items():
-        expected, found = listed.layers[name].digest, Digest.of_file(path)
-        if expected != found:
-            raise IntegrityError("the content was changed", where=str(path), expected=str(expected), found=str(found))
+        expected = listed.layers[name]
+        with beneath.open_file(directory, *name.split("/")) as file:
+            found = Digest(beneath.hash_open(file, expected.size_bytes, where=str(path)))
+        if expected.digest != found:
+            raise IntegrityError("the content was changed", where=str(path), expected=str(expected.digest), found=str(found))
 
 
 def _check_signature(listed: BundleFiles, directory: Path, release: Release) -> None:
     path = directory / files.SIGNATURE
     if files.SIGNATURE not in listed.layers or release.public_key is None:
         raise SignatureError("the bundle is not signed", where=str(path), expected="a signature by the key that its release names")
-    statement = decode_signature(path.read_bytes(), release.public_key, where=str(path))
+    statement = decode_signature(read_file(directory, files.SIGNATURE), release.public_key, where=str(path))
     layers = {name: row.digest for name, row in listed.layers.items() if name != files.SIGNATURE}
     check_listing(statement, layers, where=str(directory))
     for name, digest in statement.resources.items():

@@ -51,9 +51,9 @@ def _whole(context: Context, bundle: InstalledBundle) -> bool:
 def drop(context: Context, bundle: InstalledBundle) -> None:
     """Remove a bundle's directory, and every blob of it that isn't what its name says: hard links share their bytes."""
     context.store.remove_bundle(bundle.digest)
-    context.store.drop_damaged([bundle.release, bundle.digest])
+    context.store.drop_damaged_documents([bundle.release, bundle.digest])
     if context.store.layout.has(bundle.digest):
-        context.store.drop_damaged(row.digest for row in context.store.bundle_files(bundle.digest).blobs())
+        context.store.drop_damaged(context.store.bundle_files(bundle.digest).blobs())
 
 
 def _anew(bundle: InstalledBundle) -> Update:

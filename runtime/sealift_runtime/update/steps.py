@@ -72,7 +72,7 @@ def fetch(context: Context, update: Update) -> Update:
 def verify(context: Context, update: Update) -> Update:
     """Read every blob again, make the directory, check all of it; a damaged blob is removed and fetched anew."""
     bundle = context.installed(update)
-    damaged = context.store.drop_damaged(row.digest for row in context.store.bundle_files(bundle.digest).blobs())
+    damaged = context.store.drop_damaged(context.store.bundle_files(bundle.digest).blobs())
     if damaged:
         names = ", ".join(str(context.store.layout.path(digest)) for digest in damaged)
         context.record("damaged", update, f"{names}: the content was changed on this disk; it is fetched anew")

@@ -10,17 +10,18 @@ import dataclasses
 from pathlib import Path
 from typing import Final
 
-from sealift_runtime import durable
+from sealift_runtime import beneath, durable
 from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.clock import format_time
 from sealift_runtime.documents import Document, Json, canonical_json
-from sealift_runtime.errors import ConfigurationError, IntegrityError
+from sealift_runtime.errors import ConfigurationError, IntegrityError, LimitError
 from sealift_runtime.trust.driver import start
 from sealift_runtime.trust.metadata import MAX_BYTES
 from sealift_runtime.trust.state import ROLES, ROOT, TrustState
 
 SCHEMA: Final = "sealift.trust"
 STATE: Final = "state.json"
+MAX_STATE_BYTES: Final = 64 * 1024
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +55,7 @@ class TrustFolder:
         path = self._directory / STATE
         if not path.is_file():
             raise ConfigurationError("this device has no root of trust", where=str(path), advice="Enrol it with the repository's root.json.")
-        document = Document.parse_json(path.read_bytes(), where=str(path), max_bytes=64 * 1024)
+        document = Document.parse_json(beneath.read_bounded(path, MAX_STATE_BYTES), where=str(path), max_bytes=MAX_STATE_BYTES)
         document.schema(SCHEMA, 1)
         files, damaged = self._read_files(document.document("files"))
         if ROOT not in files:
@@ -75,7 +76,7 @@ class TrustFolder:
         for role, data in state.files.items():
             digest = Digest.of(data)
             name = f"{role}.{digest.hex[:16]}.json"
-            if not (self._directory / name).is_file() or Digest.of_file(self._directory / name) != digest:
+            if _read(self._directory / name, MAX_BYTES[role]) != data:
                 durable.write_bytes(self._directory / name, data)
             rows[role] = {"file": name, "digest": str(digest)}
         times = {"signed_time": format_time(state.signed_time), "seen_time": format_time(state.seen_time)}
@@ -93,8 +94,17 @@ class TrustFolder:
             row = rows.document(role)
             path = self._directory / row.text("file", pattern=r"[a-z]+\.[0-9a-f]{16}\.json")
             digest = Digest.parse(row.text("digest"), where=row.where)
-            if path.is_file() and path.stat().st_size <= MAX_BYTES[role] and Digest.of_file(path) == digest:
-                files[role] = path.read_bytes()
+            data = _read(path, MAX_BYTES[role])
+            if data is not None and Digest.of(data) == digest:
+                files[role] = data
             else:
                 damaged.append(path)
         return files, tuple(damaged)
+
+
+def _read(path: Path, max_bytes: int) -> bytes | None:
+    """A file of the folder, None if it isn't there or is too large to be one."""
+    try:
+        return beneath.read_bounded(path, max_bytes)
+    except (FileNotFoundError, IsADirectoryError, LimitError):
+        return None

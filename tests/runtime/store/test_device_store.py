@@ -217,14 +217,15 @@ def test_garbage_collection_keeps_what_is_needed_and_nothing_else(store: DeviceS
     assert not store.layout.has(stray)
     assert not store.bundle_directory(old).exists()
     check_directory(store.bundle_directory(new), releases[1].public_key)
-    assert store.drop_damaged(row.digest for row in store.bundle_files(new).blobs()) == []
+    assert store.drop_damaged(store.bundle_files(new).blobs()) == []
     assert not list(store.layout.blobs.glob("*.partial"))
 
 
 def test_damaged_and_missing_blobs_are_told_and_removed(store: DeviceStore) -> None:
     whole, damaged, missing = store.layout.put(b"whole"), store.layout.put(b"damaged"), Digest.of(b"missing")
     store.layout.path(damaged).write_bytes(b"damages")
-    assert store.drop_damaged([whole, damaged, missing]) == [damaged, missing]
+    rows = [Descriptor(media_type="", digest=digest, size_bytes=7 - (digest == whole) * 2) for digest in (whole, damaged, missing)]
+    assert store.drop_damaged(rows) == [damaged, missing]
     assert store.layout.has(whole)
     assert not store.layout.has(damaged)
 

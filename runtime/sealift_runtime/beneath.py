@@ -1,0 +1,157 @@
+"""Files that somebody else wrote: regular files only, never by a link, never further than expected.
+
+A path is walked from a folder that a person named (which may itself be a link), one name at a time, each relative to the folder
+opened before. So what is checked is what is read, whatever is renamed or swapped meanwhile; a pipe or a device blocks nobody.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import io
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from sealift_runtime.errors import IntegrityError, LimitError
+
+CHUNK_BYTES: Final = 1024 * 1024
+_ADVICE: Final = "Nothing here may be a link, a pipe or a device. Copy the folder with its links followed (cp -rL), if you trust where they lead."
+_ROOT: Final = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
+_FOLDER: Final = _ROOT | os.O_NOFOLLOW
+_FILE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+
+
+@contextlib.contextmanager
+def open_folder(root: Path, *names: str, create: bool = False) -> Iterator[int]:
+    """The descriptor of the folder at ``names`` beneath ``root``, for ``dir_fd``; with ``create``, missing folders are made.
+
+    Raises `IntegrityError` for a link or anything else that isn't a folder, ``OSError`` otherwise.
+    """
+    where, folder = root, os.open(root, _ROOT)
+    try:
+        for name in names:
+            where = where / name
+            if create:
+                with contextlib.suppress(FileExistsError):
+                    os.mkdir(name, dir_fd=folder)
+            folder, previous = _step(folder, name, where), folder
+            os.close(previous)
+        yield folder
+    finally:
+        os.close(folder)
+
+
+def _step(folder: int, name: str, where: Path) -> int:
+    try:
+        return os.open(name, _FOLDER, dir_fd=folder)
+    except OSError as error:
+        if error.errno in (errno.ENOTDIR, errno.ELOOP):
+            raise IntegrityError("not a folder of its own", where=str(where), found=_kind_of(folder, name), advice=_ADVICE) from error
+        raise
+
+
+def open_file(root: Path, *names: str) -> io.BufferedReader:
+    """The regular file at ``names`` beneath ``root``, to read.
+
+    Raises `IntegrityError` for a link, a pipe, a device or a folder anywhere on the way, ``OSError`` otherwise.
+    """
+    with open_folder(root, *names[:-1]) as folder:
+        return open_in(folder, names[-1], where=str(root.joinpath(*names)))
+
+
+def open_in(folder: int, name: str, *, where: str) -> io.BufferedReader:
+    """The regular file ``name`` in a folder that is open already; errors as `open_file`."""
+    _check_regular(os.stat(name, dir_fd=folder, follow_symlinks=False), where)  # opening a device may already do something
+    try:
+        descriptor = os.open(name, _FILE, dir_fd=folder)
+    except OSError as error:
+        if error.errno == errno.ELOOP:  # swapped a moment ago
+            raise IntegrityError("not a regular file", where=where, found="a symbolic link", advice=_ADVICE) from error
+        raise
+    try:
+        _check_regular(os.fstat(descriptor), where)
+        return os.fdopen(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def is_file(root: Path, *names: str) -> bool:
+    """Whether a regular file is at ``names`` beneath ``root``, by no link."""
+    try:
+        with open_folder(root, *names[:-1]) as folder:
+            return stat.S_ISREG(os.stat(names[-1], dir_fd=folder, follow_symlinks=False).st_mode)
+    except (OSError, IntegrityError):
+        return False
+
+
+def size_bytes(file: io.BufferedReader) -> int:
+    """The size of an open file."""
+    return os.fstat(file.fileno()).st_size
+
+
+def read_open(file: io.BufferedReader, max_bytes: int, *, where: str) -> bytes:
+    """An open file's content; `LimitError` for one of more than ``max_bytes``: before it is read, or as soon as it has grown so far."""
+    size = size_bytes(file)
+    if size > max_bytes:
+        raise LimitError("too large", where=where, expected=f"at most {max_bytes} bytes", found=f"{size} bytes")
+    data = bytearray()
+    while chunk := file.read(min(CHUNK_BYTES, max_bytes + 1 - len(data))):
+        data += chunk
+        if len(data) > max_bytes:
+            raise LimitError("too large", where=where, expected=f"at most {max_bytes} bytes")
+    return bytes(data)
+
+
+def read_bounded(path: Path, max_bytes: int, *, where: str | None = None) -> bytes:
+    """The content of a file that a person named, or that is our own: links are followed; `LimitError` as `read_open`, else ``OSError``."""
+    with path.open("rb") as file:
+        return read_open(file, max_bytes, where=where or str(path))
+
+
+def read_exactly(file: io.BufferedReader, expected_bytes: int, *, where: str) -> bytes:
+    """The content of an open file of exactly so many bytes; `IntegrityError` for another size, before a byte is read."""
+    size = size_bytes(file)
+    if size != expected_bytes:
+        raise _other_size(expected_bytes, size, where)
+    return read_open(file, expected_bytes, where=where)
+
+
+def hash_open(file: io.BufferedReader, expected_bytes: int, *, where: str) -> str:
+    """The sha256 (hex) of an open file of exactly so many bytes; `IntegrityError` for another size, before a byte is read."""
+    size = size_bytes(file)
+    if size != expected_bytes:
+        raise _other_size(expected_bytes, size, where)
+    hasher, left = hashlib.sha256(), expected_bytes + 1
+    while chunk := file.read(min(CHUNK_BYTES, left)):
+        hasher.update(chunk)
+        left -= len(chunk)
+    if left != 1:
+        raise _other_size(expected_bytes, expected_bytes + 1 - left, where)
+    return hasher.hexdigest()
+
+
+def _other_size(expected: int, found: int, where: str) -> IntegrityError:
+    more = "at least " if found > expected else ""
+    return IntegrityError("the content was changed", where=where, expected=f"{expected} bytes", found=f"{more}{found} bytes")
+
+
+def _check_regular(status: os.stat_result, where: str) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise IntegrityError("not a regular file", where=where, found=_kind(status.st_mode), advice=_ADVICE)
+
+
+def _kind_of(folder: int, name: str) -> str:
+    try:
+        return _kind(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
+    except OSError as error:
+        return str(error.strerror)
+
+
+def _kind(mode: int) -> str:
+    kinds = {stat.S_IFLNK: "a symbolic link", stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket", stat.S_IFREG: "a file"}
+    return kinds.get(stat.S_IFMT(mode), "a device")
