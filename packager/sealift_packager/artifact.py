@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import Final
 
 from sealift_packager.errors import OutputError, PackagerError
+from sealift_runtime import beneath
 from sealift_runtime.bundle import files
 from sealift_runtime.bundle.baseline import Baseline
 from sealift_runtime.bundle.golden import decode_golden
 from sealift_runtime.bundle.graph import check_blob_graph
 from sealift_runtime.bundle.layout import OciLayout
 from sealift_runtime.bundle.manifest import BundleManifest
-from sealift_runtime.bundle.materialize import check_blobs, check_directory, materialize
-from sealift_runtime.bundle.release import BundleFiles, BundleRef, Release, only_release, read_bundle_files
+from sealift_runtime.bundle.materialize import check_blobs, check_directory, materialize, read_file
+from sealift_runtime.bundle.release import BundleFiles, BundleRef, Release, only_release, read_listed_bundle
 from sealift_runtime.bundle.signature import check_listing, decode_signature
 from sealift_runtime.errors import IntegrityError, SignatureError
 from sealift_runtime.signing.keys import PublicKey
@@ -34,7 +35,7 @@ class BundleView:
 
 def is_release(path: Path) -> bool:
     """Whether a path is a release; `PackagerError` if it is no bundle directory either."""
-    if (path / "oci-layout").is_file():
+    if beneath.is_file(path, "oci-layout"):
         return True
     if (path / files.MANIFEST).is_file():
         return False
@@ -45,7 +46,7 @@ def is_release(path: Path) -> bool:
 def view(path: Path, profile: str | None = None) -> list[BundleView]:
     """Every bundle of a release or the one in a directory; those of one profile if it is given."""
     if not is_release(path):
-        sizes = {name: file.stat().st_size for name, file in files.list_files(path).items()}
+        sizes = {name: file.lstat().st_size for name, file in files.list_files(path).items()}
         return [BundleView(manifest=check_directory(path, None), sizes=sizes, signed=files.SIGNATURE in sizes, digest=None)]
     layout, release, refs = _open(path, profile)
     return [_view_ref(layout, ref, f"{release.name} {release.version}") for ref in refs]
@@ -63,7 +64,7 @@ def verify(path: Path, key: PublicKey, profile: str | None = None) -> list[Bundl
     """
     if not is_release(path):
         manifest = check_directory(path, key)  # 2, 4
-        _check_documents(manifest, {name: file.read_bytes() for name, file in _documents(path).items()}, str(path))  # 3
+        _check_documents(manifest, {name: read_file(path, name) for name in (files.GOLDEN, files.BASELINE)}, str(path))  # 3
         return view(path)
     layout, release, refs = _open(path, profile)
     if release.public_key is not None and release.public_key.fingerprint != key.fingerprint:
@@ -75,13 +76,12 @@ def verify(path: Path, key: PublicKey, profile: str | None = None) -> list[Bundl
 
 
 def unpack(path: Path, profile: str, target: Path) -> BundleManifest:
-    """Make ``target`` the bundle directory of one profile, its blobs checked first; `OutputError` if something stands there."""
+    """Make ``target`` the bundle directory of one profile, of copies that are checked as they are made; `OutputError` if something stands there."""
     if not is_release(path):
         raise PackagerError("not a release", where=str(path), expected="a directory with oci-layout", found="a bundle directory, already unpacked")
     if target.exists() or target.is_symlink():
         raise OutputError("the output place is taken", where=str(target), advice="Choose another directory.")
     layout, _, refs = _open(path, profile)
-    check_blobs(layout, read_bundle_files(layout, refs[0].manifest.digest))
     target.absolute().parent.mkdir(parents=True, exist_ok=True)
     materialize(layout, refs[0].manifest.digest, target.absolute(), copies=True)
     return check_directory(target, None)
@@ -94,14 +94,14 @@ def _open(path: Path, profile: str | None) -> tuple[OciLayout, Release, list[Bun
 
 
 def _view_ref(layout: OciLayout, ref: BundleRef, where: str) -> BundleView:
-    bundle = read_bundle_files(layout, ref.manifest.digest)
-    manifest = BundleManifest.parse(layout.read(bundle.layers[files.MANIFEST].digest), where=f"{where}: {ref.profile}/{files.MANIFEST}")
+    bundle = read_listed_bundle(layout, ref)
+    manifest = BundleManifest.parse(_blob(layout, bundle, files.MANIFEST), where=f"{where}: {ref.profile}/{files.MANIFEST}")
     sizes = {name: layer.size_bytes for name, layer in bundle.layers.items()}
     return BundleView(manifest=manifest, sizes=sizes, signed=files.SIGNATURE in sizes, digest=str(ref.manifest.digest))
 
 
 def _verify_ref(layout: OciLayout, release: Release, ref: BundleRef, key: PublicKey) -> None:
-    bundle = read_bundle_files(layout, ref.manifest.digest)
+    bundle = read_listed_bundle(layout, ref)
     check_blobs(layout, bundle)  # 1
     _verify_signature(layout, bundle, key, f"{layout.directory}: {ref.profile}")  # 2
     where = f"{layout.directory}: {ref.profile}"  # 3
@@ -125,11 +125,7 @@ def _verify_signature(layout: OciLayout, bundle: BundleFiles, key: PublicKey, wh
 
 
 def _blob(layout: OciLayout, bundle: BundleFiles, name: str) -> bytes:
-    return layout.path(bundle.layers[name].digest).read_bytes()
-
-
-def _documents(path: Path) -> dict[str, Path]:
-    return {name: path / name for name in (files.GOLDEN, files.BASELINE)}
+    return layout.read_blob(bundle.layers[name], max_bytes=files.max_bytes(name))
 
 
 def _check_documents(manifest: BundleManifest, documents: dict[str, bytes], where: str) -> None:

@@ -1,4 +1,4 @@
-"""Files that somebody else wrote: regular files only, never by a link, never further than expected.
+"""Files that somebody else wrote: regular files only, by no link, and no further than expected.
 
 A path is walked from a folder that a person named (which may itself be a link), one name at a time, each relative to the folder
 opened before. So what is checked is what is read, whatever is renamed or swapped meanwhile; a pipe or a device blocks nobody.
@@ -80,6 +80,15 @@ def open_in(folder: int, name: str, *, where: str) -> io.BufferedReader:
         raise
 
 
+def names_in(folder: int) -> list[str]:
+    """The sorted names in a folder that is open already."""
+    readable = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=folder)
+    try:
+        return sorted(os.listdir(readable))  # noqa: PTH208  # a descriptor, which pathlib has no use for
+    finally:
+        os.close(readable)
+
+
 def is_file(root: Path, *names: str) -> bool:
     """Whether a regular file is at ``names`` beneath ``root``, by no link."""
     try:
@@ -131,13 +140,12 @@ def hash_open(file: io.BufferedReader, expected_bytes: int, *, where: str) -> st
         hasher.update(chunk)
         left -= len(chunk)
     if left != 1:
-        raise _other_size(expected_bytes, expected_bytes + 1 - left, where)
+        raise _other_size(expected_bytes, f"at least {expected_bytes + 1}" if left == 0 else expected_bytes + 1 - left, where)
     return hasher.hexdigest()
 
 
-def _other_size(expected: int, found: int, where: str) -> IntegrityError:
-    more = "at least " if found > expected else ""
-    return IntegrityError("the content was changed", where=where, expected=f"{expected} bytes", found=f"{more}{found} bytes")
+def _other_size(expected: int, found: int | str, where: str) -> IntegrityError:
+    return IntegrityError("the content was changed", where=where, expected=f"{expected} bytes", found=f"{found} bytes")
 
 
 def _check_regular(status: os.stat_result, where: str) -> None:

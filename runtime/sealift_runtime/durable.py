@@ -20,6 +20,8 @@ from sealift_runtime.errors import DiskFullError, IntegrityError, StoreError
 
 #: SQLite wants this much beside the database for its shared memory, and calls it an I/O error if it doesn't get it.
 _DATABASE_ROOM_BYTES: Final = 64 * 1024
+#: Everybody may read it, and nobody can run it.
+PUBLIC_MODE: Final = 0o644
 #: ``ioctl(target, FICLONE, source)``: share the blocks until one of both is written (man 2 ioctl_ficlone).
 _FICLONE: Final = 0x40049409
 
@@ -57,7 +59,7 @@ def database_lacks_room(error: Exception, path: Path) -> bool:
 
 
 @contextlib.contextmanager
-def replacing(target: Path, *, mode: int = 0o644, folder: int | None = None) -> Iterator[BinaryIO]:
+def replacing(target: Path, *, mode: int = PUBLIC_MODE, folder: int | None = None) -> Iterator[BinaryIO]:
     """A file to write to that becomes ``target``, durably, when the block ends without an error.
 
     ``folder`` is the open folder that ``target`` is in, where its path isn't to be followed again (see `beneath.open_folder`).
@@ -92,17 +94,17 @@ def _folder_of(target: Path, folder: int | None) -> Iterator[int]:
         os.close(place)
 
 
-def write_bytes(target: Path, data: bytes, *, mode: int = 0o644, folder: int | None = None) -> None:
+def write_bytes(target: Path, data: bytes, *, mode: int = PUBLIC_MODE, folder: int | None = None) -> None:
     """Make ``target`` hold ``data``, durably and atomically; ``folder`` as in `replacing`."""
     with replacing(target, mode=mode, folder=folder) as file:
         file.write(data)
 
 
-def copy(source: io.BufferedReader, target: Path, *, size_bytes: int, sha256: str, where: str) -> None:
+def copy(source: io.BufferedReader, target: Path, *, size_bytes: int, sha256: str | None, where: str) -> None:
     """Make ``target`` a durable copy of an open file; they share unchanged blocks where the file system can do that, and nothing else.
 
-    It is the copy that must have the size and the digest (hex), so nothing that happens to the source meanwhile matters. Everybody may
-    read it, and nobody can run it.
+    It is the copy that must have the size and the digest (hex; None for whatever it holds), so nothing that happens to the source meanwhile
+    matters. Everybody may read it, and nobody can run it.
 
     Raises `IntegrityError` naming ``where``, `DiskFullError` or `StoreError`; then ``target`` is as it was.
     """
@@ -118,7 +120,7 @@ def copy(source: io.BufferedReader, target: Path, *, size_bytes: int, sha256: st
         with open(writer.fileno(), "rb", closefd=False) as copied:
             copied.seek(0)
             found = beneath.hash_open(copied, size_bytes, where=where)
-        if found != sha256:
+        if sha256 is not None and found != sha256:
             raise IntegrityError("the content was changed", where=where, expected=f"sha256:{sha256}", found=f"sha256:{found}")
 
 

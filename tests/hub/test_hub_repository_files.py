@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sealift_hub.repository.files import UnsatisfiableRangeError, byte_range, locate
+from sealift_hub.repository.files import UnsatisfiableRangeError, byte_range, open_public
 from sealift_runtime.bundle.digest import Digest
 
 BLOB = f"blobs/sha256/{Digest.of(b'x').hex}"
@@ -31,9 +32,17 @@ def repository(tmp_path: Path) -> Path:
     return root
 
 
+def content(root: Path, path: str) -> bytes | None:
+    file = open_public(root, path)
+    if file is None:
+        return None
+    with file:
+        return file.read()
+
+
 @pytest.mark.parametrize("path", ["index.json", "oci-layout", "metadata/timestamp.json", "metadata/3.root.json", BLOB])
 def test_what_the_format_knows_is_public(repository: Path, path: str) -> None:
-    assert locate(repository, path) == repository / path
+    assert content(repository, path) == path.encode()
 
 
 @pytest.mark.parametrize(
@@ -62,17 +71,32 @@ def test_what_the_format_knows_is_public(repository: Path, path: str) -> None:
     ],
 )
 def test_all_else_is_as_if_it_were_not_there(repository: Path, path: str) -> None:
-    assert locate(repository, path) is None
+    assert content(repository, path) is None
 
 
-def test_a_link_that_leads_out_is_not_followed(repository: Path) -> None:
-    (repository / "metadata/1.targets.json").symlink_to(repository.parent / "secret.json")
-    assert locate(repository, "metadata/1.targets.json") is None
+@pytest.mark.parametrize("target", ["../secret.json", "keys/root.pem", "metadata/timestamp.json"])
+def test_a_link_is_not_followed_wherever_it_leads(repository: Path, target: str) -> None:
+    (repository / "metadata/1.targets.json").symlink_to(repository / target)
+    assert content(repository, "metadata/1.targets.json") is None
+
+
+@pytest.mark.parametrize("folder", ["metadata", "blobs", "blobs/sha256"])
+def test_a_folder_that_is_a_link_is_not_followed(repository: Path, tmp_path: Path, folder: str) -> None:
+    (repository / folder).rename(tmp_path / "elsewhere")
+    (repository / folder).symlink_to(tmp_path / "elsewhere")
+    assert content(repository, "metadata/timestamp.json" if folder == "metadata" else BLOB) is None
+
+
+def test_a_pipe_and_a_folder_keep_nobody_waiting(repository: Path) -> None:
+    os.mkfifo(repository / "metadata/1.targets.json")
+    (repository / "metadata/2.targets.json").mkdir()
+    assert content(repository, "metadata/1.targets.json") is None
+    assert content(repository, "metadata/2.targets.json") is None
 
 
 def test_a_repository_that_is_itself_a_link_works(repository: Path, tmp_path: Path) -> None:
     (tmp_path / "current").symlink_to(repository)
-    assert locate(tmp_path / "current", "index.json") == repository / "index.json"
+    assert content(tmp_path / "current", "index.json") == b"index.json"
 
 
 @pytest.mark.parametrize(

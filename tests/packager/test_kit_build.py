@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import datetime
 import hashlib
+import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -25,10 +27,12 @@ from sealift_packager.repository.status import repository_status
 from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.errors import IntegrityError
 from sealift_runtime.exchange.channel import Channel
+from sealift_runtime.signing.keys import PrivateKey
 from support.models import make_bundle, make_profile, make_release
 from support.wheels import write_agent_wheels
 
 NOW = datetime.datetime(2026, 1, 31, 12, 0, 0, tzinfo=datetime.UTC)
+KEY = PrivateKey.generate()
 CHANNELS = {"stable": Channel(models={"a": "1.0.0", "b": "2.0.0"}), "beta": Channel(models={"a": "1.1.0"}), "empty": Channel(models={})}
 PUBLISHED = [("a", "1.0.0"), ("a", "1.1.0"), ("b", "2.0.0")]
 
@@ -53,13 +57,15 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def build(site: Path, out: Path, *channels: str, models: tuple[str, ...] = (), version: str | None = None, now: datetime.datetime = NOW) -> Kit:
     wheels = WheelRequest(folder=site / "wheels")
-    request = KitRequest(repository=site / "repo", out=out, channels=channels or ("stable",), wheels=wheels, models=models, version=version)
+    request = KitRequest(repository=site / "repo", out=out, channels=channels or ("stable",), wheels=wheels, models=models, version=version, key=KEY)
     return build_kit(request, now=now)
 
 
 def test_a_kit_has_all_that_a_site_needs_and_nothing_else(site: Path, tmp_path: Path) -> None:
     kit = build(site, tmp_path / "kit")
-    assert {path.name for path in kit.directory.iterdir()} == {"README.txt", "SHA256SUMS", "install.sh", "repository", "root.json", "wheels"}
+    requirements = f"requirements-3.{sys.version_info.minor}.txt"
+    names = {"README.txt", "SHA256SUMS", "SHA256SUMS.sig", "install.sh", "repository", requirements, "root.json", "wheels"}
+    assert {path.name for path in kit.directory.iterdir()} == names
     assert kit.selection.releases == (("a", "1.0.0"), ("b", "2.0.0"))
     assert (kit.directory / "root.json").read_bytes() == (site / "repo/metadata/root.json").read_bytes()
     assert not any(path.is_symlink() for path in kit.directory.rglob("*"))
@@ -75,6 +81,7 @@ def test_every_other_file_is_in_sha256sums(site: Path, tmp_path: Path) -> None:
     files = [path for path in kit.directory.rglob("*") if path.is_file()]
     found = {path.relative_to(kit.directory).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
     assert kit.sums.hex == found.pop("SHA256SUMS")
+    found.pop("SHA256SUMS.sig")
     assert listed == found
 
 
@@ -98,7 +105,7 @@ def test_blobs_are_copies_and_not_links(site: Path, tmp_path: Path) -> None:
 def test_a_kit_can_be_built_from_the_repository_of_a_kit(site: Path, tmp_path: Path) -> None:
     first = build(site, tmp_path / "first")
     wheels = WheelRequest(folder=first.directory / "wheels")
-    request = KitRequest(repository=first.directory / "repository", out=tmp_path / "second", channels=("stable",), wheels=wheels)
+    request = KitRequest(repository=first.directory / "repository", out=tmp_path / "second", channels=("stable",), wheels=wheels, key=KEY)
     build_kit(request, now=NOW)
     assert (tmp_path / "second/SHA256SUMS").read_bytes() == (tmp_path / "first/SHA256SUMS").read_bytes()
 
@@ -130,6 +137,45 @@ def test_a_damaged_blob_never_gets_onto_a_medium(site: Path, tmp_path: Path) -> 
 def test_metadata_that_soon_expires_gives_a_warning(site: Path, tmp_path: Path) -> None:
     kit = build(site, tmp_path / "kit", now=NOW + datetime.timedelta(days=29))
     assert kit.warnings == ("The repository's timestamp metadata: expires soon; `sealift repo refresh` signs it anew.",)
+
+
+def test_a_kit_without_a_signature_gives_a_warning(site: Path, tmp_path: Path) -> None:
+    request = KitRequest(repository=site / "repo", out=tmp_path / "kit", channels=("stable",), wheels=WheelRequest(folder=site / "wheels"))
+    assert build_kit(request, now=NOW).warnings == ("The kit isn't signed; give --key, so that the site can tell a changed agent from yours.",)
+    assert not (tmp_path / "kit/SHA256SUMS.sig").exists()
+
+
+def test_the_signature_over_sha256sums_is_by_the_key(site: Path, tmp_path: Path) -> None:
+    kit = build(site, tmp_path / "kit")
+    assert kit.signed_by == KEY.public_key
+    KEY.public_key.verify((kit.directory / "SHA256SUMS.sig").read_bytes(), (kit.directory / "SHA256SUMS").read_bytes(), where="kit")
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe", "folder"])
+def test_a_wheel_that_is_no_file_is_refused(site: Path, tmp_path: Path, kind: str) -> None:
+    shutil.copytree(site / "wheels", tmp_path / "wheels")
+    wheel = next((tmp_path / "wheels").glob("onnxruntime-*.whl"))
+    wheel.unlink()
+    if kind == "link":
+        wheel.symlink_to(next((site / "wheels").glob("onnxruntime-*.whl")))
+    elif kind == "pipe":
+        os.mkfifo(wheel)
+    else:
+        wheel.mkdir()
+    request = KitRequest(repository=site / "repo", out=tmp_path / "kit", channels=("stable",), wheels=WheelRequest(folder=tmp_path / "wheels"))
+    with pytest.raises(IntegrityError, match=r"onnxruntime-.*not a regular file"):
+        build_kit(request, now=NOW)
+    assert not (tmp_path / "kit").exists()
+
+
+@pytest.mark.parametrize("size", [1, 10**12])
+def test_a_blob_of_another_size_is_not_read(site: Path, tmp_path: Path, size: int) -> None:
+    shutil.copytree(site / "repo", tmp_path / "repo")
+    victim = max((tmp_path / "repo/blobs/sha256").iterdir(), key=lambda path: path.stat().st_size)
+    os.truncate(victim, size)
+    request = KitRequest(repository=tmp_path / "repo", out=tmp_path / "kit", channels=("stable", "beta"), wheels=WheelRequest(folder=site / "wheels"))
+    with pytest.raises(IntegrityError, match=rf"the content was changed.*{size} bytes.*sealift repo add"):
+        build_kit(request, now=NOW)
 
 
 @pytest.mark.parametrize(

@@ -2,17 +2,45 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import http.server
 import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from sealift_packager.errors import KitError
 from sealift_packager.kit.wheels import WheelRequest, collect_wheels, describe_wheels
+from sealift_runtime import __version__
 from support.wheels import write_agent_wheels, write_wheel
 
 HERE = f"3.{sys.version_info.minor}"
 PURE = ["sealift_runtime-0.1.0-py3-none-any.whl", "requests-2.32.0-py3-none-any.whl"]
+
+
+@contextlib.contextmanager
+def package_index(root: Path) -> Iterator[tuple[str, list[str]]]:
+    """A package index over folders of wheels: its address, and the paths that it is asked for."""
+    asked: list[str] = []
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+            asked.append(self.path)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=str(root))) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}", asked
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def onnxruntime(python: str, machine: str) -> str:
@@ -93,6 +121,37 @@ def test_what_pip_says_is_passed_on(tmp_path: Path) -> None:
     next(house.glob("onnxruntime-*.whl")).unlink()
     with pytest.raises(KitError, match=r"pip can't bring the agent's wheels.*onnxruntime.*Give --runtime-wheel"):
         collect_wheels(WheelRequest(runtime=next(house.glob("sealift*")), wheelhouse=house), tmp_path / "wheels")
+
+
+def test_no_index_is_asked_for_our_own_wheel_unless_it_is_named(tmp_path: Path) -> None:
+    with pytest.raises(KitError, match=r"the agent's own wheel isn't given: expected sealift-runtime .*--runtime-wheel.*--index"):
+        collect_wheels(WheelRequest(), tmp_path / "wheels")
+
+
+def test_our_own_wheel_comes_from_the_wheelhouse_by_its_path(tmp_path: Path) -> None:
+    house = write_agent_wheels(tmp_path / "house", version=__version__)
+    write_wheel(house, "sealift-runtime", "99.0.0", {})
+    assert collect_wheels(WheelRequest(wheelhouse=house), tmp_path / "wheels").runtime_version == __version__
+
+
+def test_a_wheelhouse_without_our_own_wheel_is_named(tmp_path: Path) -> None:
+    house = write_agent_wheels(tmp_path / "house", version="0.0.1")
+    with pytest.raises(KitError, match=f"{house}: the agent's own wheel isn't given"):
+        collect_wheels(WheelRequest(wheelhouse=house), tmp_path / "wheels")
+
+
+def test_the_index_that_is_named_is_the_only_one_asked_for_our_own_wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, public = tmp_path / "ours", tmp_path / "public"
+    for index in (ours, public):
+        write_agent_wheels(index / "sealift-runtime", version=__version__)
+    write_wheel(public / "onnxruntime", "onnxruntime", "1.99.0", {})
+    with package_index(ours) as (url, asked), package_index(public) as (settings, asked_there):
+        monkeypatch.setenv("PIP_INDEX_URL", settings)
+        monkeypatch.setenv("PIP_EXTRA_INDEX_URL", settings)
+        found = collect_wheels(WheelRequest(index=url), tmp_path / "wheels")
+    assert found.runtime_version == __version__
+    assert {path.split("/")[1] for path in asked} == {"sealift-runtime"}
+    assert {path.split("/")[1] for path in asked_there} == {"onnxruntime"}
 
 
 @pytest.mark.slow

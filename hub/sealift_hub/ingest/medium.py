@@ -1,7 +1,7 @@
 """Imports what came back from an air-gapped site: ``MEDIUM/sealift-reports/<device id>/``.
 
 Each folder holds the device's public key (``device.pub``) and its sealed reports (``0000000001.json`` …). A medium comes
-from outside: only plain files of the expected names are read, each bounded, and nothing is followed. Every report goes
+from outside: only regular files of the expected names are read, each bounded, and no link is followed. Every report goes
 through the same gate as one that came over HTTP, so importing twice, or an older medium after a newer one, changes nothing.
 """
 
@@ -11,14 +11,13 @@ import dataclasses
 import os
 import re
 import stat
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 from sealift_hub.errors import EnrolmentError, MediumError, RefusedReportError
 from sealift_hub.ingest.intake import Intake, Source
 from sealift_hub.limits import DEFAULT_LIMITS, Limits
-from sealift_runtime import durable
+from sealift_runtime import beneath, durable
 from sealift_runtime.errors import DocumentError, IntegrityError, KeyFileError, LimitError, ReportError, StoreError
 from sealift_runtime.exchange.report import DEVICE_ID
 
@@ -53,18 +52,56 @@ class DeviceImport:
 
 def import_medium(intake: Intake, medium: Path, limits: Limits = DEFAULT_LIMITS) -> tuple[DeviceImport, ...]:
     """Take all reports of a medium, and leave receipts on it; `MediumError` if it isn't one."""
-    folder = medium / FOLDER
-    if not folder.is_dir():
-        advice = "Give the directory that sealift-agent export wrote to."
-        raise MediumError("no reports are here", where=str(medium), expected=f"a folder {FOLDER}", advice=advice)
-    devices = [path for path in _entries(folder) if re.fullmatch(DEVICE_ID, path.name) and _is(stat.S_ISDIR, path)]
-    return tuple(_import_device(intake, path, limits) for path in devices)
-
-
-def _import_device(intake: Intake, folder: Path, limits: Limits) -> DeviceImport:
-    device = folder.name
+    advice = "Give the directory that sealift-agent export wrote to."
     try:
-        enrolled = intake.enrol(device, _read(folder / KEY_FILE, limits.key_bytes)).new
+        with beneath.open_folder(medium, FOLDER) as folder:
+            names = [name for name in beneath.names_in(folder) if re.fullmatch(DEVICE_ID, name) and _is_folder(folder, name)]
+    except (FileNotFoundError, NotADirectoryError, IntegrityError) as error:
+        raise MediumError("no reports are here", where=str(medium), expected=f"a folder {FOLDER}", advice=advice) from error
+    except OSError as error:
+        raise MediumError(f"can't be listed ({error.strerror})", where=str(medium / FOLDER)) from error
+    return tuple(_import_device(intake, _DeviceFolder(medium, name), limits) for name in names)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _DeviceFolder:
+    """One device's folder on a medium; every use goes there anew, by no link."""
+
+    medium: Path
+    device: str
+
+    def names(self) -> list[str]:
+        """What is in it."""
+        try:
+            with beneath.open_folder(self.medium, FOLDER, self.device) as folder:
+                return beneath.names_in(folder)
+        except OSError as error:
+            raise MediumError(f"can't be listed ({error.strerror})", where=self.device) from error
+
+    def read(self, name: str, max_bytes: int) -> bytes:
+        """A regular file's content; `MediumError` for one that can't be read, `IntegrityError` for a link or a pipe, `LimitError`."""
+        try:
+            with beneath.open_file(self.medium, FOLDER, self.device, name) as file:
+                return beneath.read_open(file, max_bytes, where=name)
+        except OSError as error:
+            raise MediumError(f"can't be read ({error.strerror})", where=name) from error
+
+    def leave(self, name: str, data: bytes) -> None:
+        """Write a file unless it is there already: a second import changes nothing."""
+        try:
+            if self.read(name, len(data)) == data:
+                return
+        except (MediumError, IntegrityError, LimitError):
+            pass
+        target = self.medium / FOLDER / self.device / name
+        with durable.translate_disk_errors(target), beneath.open_folder(self.medium, FOLDER, self.device) as folder:
+            durable.write_bytes(target, data, folder=folder)
+
+
+def _import_device(intake: Intake, folder: _DeviceFolder, limits: Limits) -> DeviceImport:
+    device = folder.device
+    try:
+        enrolled = intake.enrol(device, folder.read(KEY_FILE, limits.key_bytes)).new
     except _REFUSALS as error:
         refusal = Refusal(file=KEY_FILE, reason=str(error))
         return DeviceImport(device=device, enrolled=False, new=0, known=0, refused=(refusal,), acknowledged=None, receipt_problem=None)
@@ -72,8 +109,8 @@ def _import_device(intake: Intake, folder: Path, limits: Limits) -> DeviceImport
     receipt = intake.acknowledged(device)
     problem: str | None = None
     try:
-        _leave(folder / RECEIPT_FILE, receipt.to_bytes())
-    except StoreError as error:
+        folder.leave(RECEIPT_FILE, receipt.to_bytes())
+    except (StoreError, IntegrityError) as error:
         problem = str(error)
     return DeviceImport(
         device=device,
@@ -86,49 +123,18 @@ def _import_device(intake: Intake, folder: Path, limits: Limits) -> DeviceImport
     )
 
 
-def _take_reports(intake: Intake, folder: Path, limits: Limits) -> tuple[int, int, list[Refusal]]:
+def _take_reports(intake: Intake, folder: _DeviceFolder, limits: Limits) -> tuple[int, int, list[Refusal]]:
     new, known = 0, 0
     refused: list[Refusal] = []
-    for path in _entries(folder):
-        if not REPORT_FILE.fullmatch(path.name):
-            continue
+    for name in filter(REPORT_FILE.fullmatch, folder.names()):
         try:
-            taken = intake.receive(folder.name, _read(path, limits.report_bytes), source=Source.MEDIUM)
+            taken = intake.receive(folder.device, folder.read(name, limits.report_bytes), source=Source.MEDIUM)
         except _REFUSALS as error:
-            refused.append(Refusal(file=path.name, reason=str(error)))
+            refused.append(Refusal(file=name, reason=str(error)))
             continue
         new, known = new + taken.new, known + (not taken.new)
     return new, known, refused
 
 
-def _leave(path: Path, data: bytes) -> None:
-    """Write a file unless it is there already: a second import changes nothing."""
-    if not (_is(stat.S_ISREG, path) and path.stat().st_size == len(data) and path.read_bytes() == data):
-        durable.write_bytes(path, data)
-
-
-def _entries(folder: Path) -> list[Path]:
-    try:
-        return sorted(folder.iterdir())
-    except OSError as error:
-        raise MediumError(f"can't be listed ({error.strerror})", where=str(folder)) from error
-
-
-def _is(kind: Callable[[int], bool], path: Path) -> bool:
-    """Whether a path is of a kind itself, without following a link."""
-    return os.path.lexists(path) and kind(path.lstat().st_mode)
-
-
-def _read(path: Path, max_bytes: int) -> bytes:
-    """A plain file's content; `MediumError` for a link, a pipe, or one that can't be read."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise MediumError("not a plain file", where=path.name)
-            data = file.read(max_bytes + 1)
-    except OSError as error:
-        raise MediumError(f"can't be read ({error.strerror})", where=path.name) from error
-    if len(data) > max_bytes:
-        raise LimitError("too large", where=path.name, expected=f"at most {max_bytes} bytes")
-    return data
+def _is_folder(folder: int, name: str) -> bool:
+    return stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)

@@ -1,15 +1,18 @@
 """Which files of a repository are public, and which of their bytes are asked for.
 
-Only the names that the repository's format knows are served: whatever else lies in the directory (keys, dotfiles, a
-listing, something outside by way of ``..``) is as if it weren't there.
+Only the names that the repository's format knows are served, and only regular files: whatever else lies in the directory (keys,
+dotfiles, a listing, a link to any of those or out of it) is as if it weren't there.
 """
 
 from __future__ import annotations
 
+import io
 import re
-import stat
 from pathlib import Path
 from typing import Final
+
+from sealift_runtime import beneath
+from sealift_runtime.errors import IntegrityError
 
 _BLOB: Final = re.compile(r"blobs/sha256/([0-9a-f]{64})")
 _DOCUMENT: Final = re.compile(r"oci-layout|index\.json|metadata/[A-Za-z0-9_-][A-Za-z0-9_.-]{0,200}\.json")
@@ -26,15 +29,16 @@ def blob_digest(path: str) -> str | None:
     return match[1] if match else None
 
 
-def locate(root: Path, path: str) -> Path | None:
-    """The file behind a public path, or None; a link that leads out of ``root`` is none."""
+def open_public(root: Path, path: str) -> io.BufferedReader | None:
+    """The file behind a public path, to read, or None; ``root`` may be a link, nothing beneath it may.
+
+    Raises ``OSError`` for one that is there and can't be read.
+    """
     if not (_BLOB.fullmatch(path) or _DOCUMENT.fullmatch(path)):
         return None
-    base = root.resolve()
-    file = (base / path).resolve()
     try:
-        return file if file.is_relative_to(base) and stat.S_ISREG(file.stat().st_mode) else None
-    except OSError:
+        return beneath.open_file(root, *path.split("/"))
+    except (FileNotFoundError, NotADirectoryError, IntegrityError):
         return None
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from sealift_packager.cli.passphrase import load_key
 from sealift_packager.kit.build import Kit, KitRequest, build_kit
 from sealift_packager.kit.wheels import WheelRequest
 from sealift_runtime.clock import SystemClock
@@ -41,9 +42,10 @@ def kit() -> None:
     "--runtime-wheel",
     "runtime",
     type=click.Path(path_type=Path, exists=True),
-    help="The wheel (or source folder) of sealift-runtime; otherwise pip finds it.",
+    help="The wheel (or source folder) of sealift-runtime; without it, it must be in --wheelhouse, or --index must name where it is.",
 )
 @click.option("--wheelhouse", type=_FOLDER, help="The only folder where pip may look (default: pip's own settings, which may use the network).")
+@click.option("--index", metavar="URL", help="The package index to get sealift-runtime from; no index is asked for it otherwise.")
 @click.option(
     "--platform",
     "platforms",
@@ -52,15 +54,29 @@ def kit() -> None:
     help="The target's platform, as pip names it, like manylinux_2_28_aarch64 (default: this machine).",
 )
 @click.option("--python-version", "pythons", multiple=True, metavar="3.N", help="The target's Python (default: this one).")
+@click.option(
+    "--key",
+    type=click.Path(path_type=Path),
+    help="Sign the kit with this private key (PEM); its passphrase comes from SEALIFT_KEY_PASSPHRASE or a prompt.",
+)
 @json_option
 def build(
-    *, as_json: bool, repository: Path, out: Path, channels: tuple[str, ...], models: tuple[str, ...], version: str | None, **wheels: Any
+    *,
+    as_json: bool,
+    repository: Path,
+    out: Path,
+    channels: tuple[str, ...],
+    models: tuple[str, ...],
+    version: str | None,
+    key: Path | None,
+    **wheels: Any,
 ) -> None:
-    """Build a kit: a repository with the chosen releases only, the agent's wheels, install.sh, root.json, SHA256SUMS.
+    """Build a kit: a repository with the chosen releases only, the agent's wheels, install.sh, root.json, SHA256SUMS and its signature.
 
     Building may use the network to bring wheels; using the kit at the site never does.
     """
-    request = KitRequest(repository=repository, out=out, channels=channels, models=models, version=version, wheels=WheelRequest(**wheels))
+    signer = load_key(key) if key else None
+    request = KitRequest(repository=repository, out=out, channels=channels, models=models, version=version, wheels=WheelRequest(**wheels), key=signer)
     made = build_kit(request, now=SystemClock().now())
     for warning in made.warnings:
         say(f"warning: {warning}", error=True)
@@ -79,6 +95,7 @@ def _json(made: Kit) -> dict[str, Json]:
         "size_bytes": made.size_bytes,
         "root_digest": str(made.root),
         "sums_digest": str(made.sums),
+        "signed_by": made.signed_by.fingerprint if made.signed_by else None,
         "warnings": list(made.warnings),
     }
 
@@ -86,6 +103,7 @@ def _json(made: Kit) -> dict[str, Json]:
 def _lines(made: Kit) -> list[str]:
     releases = ", ".join(f"{name} {version}" for name, version in made.selection.releases)
     target = f"Python {' or '.join(made.wheels.pythons)} on {' or '.join(made.wheels.machines) or 'any machine'}"
+    key = [f"  public key  sha256:{made.signed_by.fingerprint} (give the site the file, for --key)"] if made.signed_by else []
     return [
         f"Kit: {made.directory} ({made.files} files, {made.size_bytes / 1e6:.1f} MB)",
         f"Models: {releases}",
@@ -93,5 +111,6 @@ def _lines(made: Kit) -> list[str]:
         "Tell the site by another way:",
         f"  root.json   {made.root}",
         f"  SHA256SUMS  {made.sums}",
-        "At the site: sh install.sh --prefix /opt/sealift",
+        *key,
+        f"At the site: sh install.sh --prefix /opt/sealift{' --key vendor.pub' if made.signed_by else ''}",
     ]

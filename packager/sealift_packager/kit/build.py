@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import os
+import platform
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
 from sealift_packager.errors import KitError, OutputError
 from sealift_packager.kit.installer import render_installer, render_readme
+from sealift_packager.kit.requirements import read_wheels, render_requirements
 from sealift_packager.kit.selection import Selection, select
 from sealift_packager.kit.wheels import WheelRequest, WheelSet, collect_wheels
 from sealift_packager.repository.metadata import RepositoryMetadata
@@ -22,8 +25,13 @@ from sealift_runtime import durable
 from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.bundle.layout import REF_NAME, OciLayout
 from sealift_runtime.errors import IntegrityError
+from sealift_runtime.signing.keys import PublicKey, Signer
 
 SUMS: Final = "SHA256SUMS"
+#: An ECDSA signature (DER) over the bytes of SHA256SUMS, as ``openssl dgst`` makes and checks it. A line of that file begins with a digest,
+#: so nothing else that such a key signs (DSSE envelopes, TUF metadata) can be taken for it.
+SIGNATURE: Final = "SHA256SUMS.sig"
+_UNSIGNED: Final = "The kit isn't signed; give --key, so that the site can tell a changed agent from yours."
 #: FAT32 holds no larger file, and none of these names: https://learn.microsoft.com/windows/win32/fileio/naming-a-file.
 FAT_FILE_BYTES: Final = 2**32 - 1
 _FAT_NAME = re.compile(r'[^\x00-\x1f<>:"/\\|?*]{0,254}[^\x00-\x1f<>:"/\\|?*. ]')
@@ -39,13 +47,14 @@ class KitRequest:
     out: Path
     channels: tuple[str, ...]
     wheels: WheelRequest
+    key: Signer | None = None
     models: tuple[str, ...] = ()
     version: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Kit:
-    """A finished kit; ``sums`` is the digest of SHA256SUMS, to be told to the site by another way."""
+    """A finished kit; ``sums`` is the digest of SHA256SUMS, to be told to the site by another way, ``signed_by`` the key that signed that."""
 
     directory: Path
     selection: Selection
@@ -54,6 +63,7 @@ class Kit:
     size_bytes: int
     root: Digest
     sums: Digest
+    signed_by: PublicKey | None
     warnings: tuple[str, ...]
 
 
@@ -80,51 +90,72 @@ def build_kit(request: KitRequest, *, now: datetime.datetime) -> Kit:
 def _fill(request: KitRequest, repository: Repository, folder: Path, now: datetime.datetime) -> Kit:
     with repository.locked(shared=True):
         current = repository.read_metadata()
-        selection = select(repository, current, request.channels, request.models, request.version)
-        copy_repository(repository, current, selection, folder / "repository")
+        with _advising():
+            selection = select(repository, current, request.channels, request.models, request.version)
+            copy_repository(repository, current, selection, folder / "repository")
     wheels = collect_wheels(request.wheels, folder / "wheels")
-    root = (folder / "repository" / METADATA / "root.json").read_bytes()
+    root = Repository(folder / "repository").read_metadata_file("root.json")
+    signed_by = request.key.public_key if request.key else None
     contents = {
         "root.json": root,
-        "install.sh": render_installer(wheels, request.channels[0]),
-        "README.txt": render_readme(selection, wheels, Digest.of(root)),
+        "install.sh": render_installer(wheels, request.channels[0], largest_bytes=_largest(folder), signed=signed_by is not None),
+        "README.txt": render_readme(selection, wheels, Digest.of(root), signed_by),
+        **_requirements(folder / "wheels", wheels),
     }
     for name, data in contents.items():
-        durable.write_bytes(folder / name, data, mode=0o755 if name.endswith(".sh") else 0o644)
+        durable.write_bytes(folder / name, data, mode=0o755 if name.endswith(".sh") else durable.PUBLIC_MODE)
     paths = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     check_fat_names(paths)
     sizes = {path: (folder / path).stat().st_size for path in paths}
     too_large = [path for path, size in sizes.items() if size > FAT_FILE_BYTES]
     sums = "".join(f"{Digest.of_file(folder / path).hex}  {path}\n" for path in paths).encode()
     durable.write_bytes(folder / SUMS, sums)
+    signature = request.key.sign(sums) if request.key else b""
+    if signature:
+        durable.write_bytes(folder / SIGNATURE, signature)
     states = [row for row in role_statuses(current, now) if row.state != "fresh"]
     return Kit(
         directory=request.out,
         selection=selection,
         wheels=wheels,
-        files=len(paths) + 1,
-        size_bytes=sum(sizes.values()) + len(sums),
+        files=len(paths) + 1 + bool(signature),
+        size_bytes=sum(sizes.values()) + len(sums) + len(signature),
         root=Digest.of(root),
         sums=Digest.of(sums),
+        signed_by=signed_by,
         warnings=(
             *(f"The repository's {row.role} metadata: {row.state}; `sealift repo refresh` signs it anew." for row in states),
+            *([] if signed_by else [_UNSIGNED]),
             *(f"{path} is larger than FAT32 can hold; use exFAT or ext4." for path in too_large),
         ),
     )
 
 
+def _requirements(folder: Path, wheels: WheelSet) -> dict[str, bytes]:
+    collected, machines = read_wheels(folder), wheels.machines or (platform.machine(),)
+    return {f"requirements-{python}.txt": render_requirements(collected, python, machines) for python in wheels.pythons}
+
+
+def _largest(folder: Path) -> int:
+    """The size of the largest file by now: blobs and wheels are there, and install.sh refuses what is larger before it reads it."""
+    return max(2**20, *(path.stat().st_size for path in folder.rglob("*") if path.is_file()))
+
+
+@contextlib.contextmanager
+def _advising() -> Iterator[None]:
+    """What to do about a blob that is missing or was changed."""
+    try:
+        yield
+    except IntegrityError as error:
+        error.advice = error.advice or "Add its release again: `sealift repo add`."
+        raise
+
+
 def copy_repository(repository: Repository, current: RepositoryMetadata, selection: Selection, target: Path) -> None:
     """Copy a repository with all its current metadata but only the blobs of a selection, each checked as it is written."""
     layout = OciLayout.create(target)
-    for digest in selection.blobs:
-        source = repository.layout.path(digest)
-        if not source.is_file():
-            raise IntegrityError("a blob is missing", where=str(source), advice="Add its release again: `sealift repo add`.")
-        shutil.copyfile(source, layout.path(digest))
-        if Digest.of_file(layout.path(digest)) != digest:
-            raise IntegrityError(
-                "the content was changed", where=str(source), expected=str(digest), advice="Add its release again: `sealift repo add`."
-            )
+    for row in selection.blobs:
+        repository.layout.copy_blob(row, layout.path(row.digest))
     refs = {f"{name}:{version}" for name, version in selection.releases}
     layout.write_index([row for row in repository.layout.index() if row.annotations.get(REF_NAME) in refs])
     for name in current.file_names():

@@ -10,18 +10,37 @@ from sealift_packager.errors import KitError
 from sealift_packager.kit.selection import Selection
 from sealift_packager.kit.wheels import WheelSet
 from sealift_runtime.bundle.digest import Digest
+from sealift_runtime.signing.keys import PublicKey
 
 #: What may stand between single quotes in a shell script without meaning anything.
 _PLAIN = re.compile(r"[A-Za-z0-9._+ -]*")
+_SIGNED = """\
+This kit is signed. The public key (a file like vendor.pub) isn't on this medium:
+it has to reach you by another way. Before you run anything of this medium:
+
+    openssl dgst -{hash} -verify vendor.pub -signature SHA256SUMS.sig SHA256SUMS
+    sha256sum -c SHA256SUMS
+
+The first must say "Verified OK". install.sh does both again, and keeps the key:
+from then on it installs nothing that another key signed, or none.
+
+    sha256sum vendor.pub      {fingerprint}"""
+_UNSIGNED = """\
+This kit isn't signed, so install.sh finds damage, but no tampering. Compare two
+digests with ones that reached you by another way, before you run install.sh.
+
+    sha256sum SHA256SUMS      (told by "sealift kit build")"""
 
 
-def render_installer(wheels: WheelSet, channel: str) -> bytes:
-    """install.sh for these wheels; its channel is the one that a machine follows unless told otherwise."""
+def render_installer(wheels: WheelSet, channel: str, *, largest_bytes: int, signed: bool) -> bytes:
+    """install.sh for these wheels; its channel is the one that a machine follows unless told otherwise, no file of the kit is larger."""
     values = {
         "RUNTIME_VERSION": wheels.runtime_version,
         "PYTHONS": " ".join(wheels.pythons),
         "MACHINES": " ".join(wheels.machines),
         "CHANNEL": channel,
+        "LARGEST_BYTES": str(largest_bytes),
+        "SIGNED": "yes" if signed else "no",
     }
     for name, value in values.items():
         if not _PLAIN.fullmatch(value):
@@ -29,7 +48,7 @@ def render_installer(wheels: WheelSet, channel: str) -> bytes:
     return _fill("install.sh.in", values)
 
 
-def render_readme(selection: Selection, wheels: WheelSet, root: Digest) -> bytes:
+def render_readme(selection: Selection, wheels: WheelSet, root: Digest, signed_by: PublicKey | None) -> bytes:
     """README.txt."""
     return _fill(
         "README.txt.in",
@@ -40,6 +59,8 @@ def render_readme(selection: Selection, wheels: WheelSet, root: Digest) -> bytes
             "PYTHONS": _or(wheels.pythons),
             "MACHINES": _or(wheels.machines) or "any machine",
             "ROOT_DIGEST": root.hex,
+            "INSTALL_OPTIONS": " --key vendor.pub" if signed_by else "",
+            "CHECK": _SIGNED.format(hash=signed_by.hash_name, fingerprint=signed_by.fingerprint) if signed_by else _UNSIGNED,
         },
     )
 

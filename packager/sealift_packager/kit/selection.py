@@ -7,23 +7,22 @@ from collections.abc import Mapping, Sequence
 
 from sealift_packager.errors import KitError
 from sealift_packager.repository.metadata import RepositoryMetadata
-from sealift_packager.repository.publisher import Repository, published_releases
-from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.bundle.layout import OciLayout
-from sealift_runtime.bundle.release import read_bundle_files, read_release
+from sealift_packager.repository.publisher import Repository, published_releases, target_blob
+from sealift_runtime.bundle.layout import Descriptor, OciLayout
+from sealift_runtime.bundle.release import Release, read_listed_bundle
 from sealift_runtime.documents import nearest
-from sealift_runtime.exchange.channel import Channel
+from sealift_runtime.exchange.channel import Channel, release_target
 
 ReleaseName = tuple[str, str]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """Releases as (name, version), channels by name, and the digest of every blob that they need."""
+    """Releases as (name, version), channels by name, and every blob that they need, with its digest and size."""
 
     releases: tuple[ReleaseName, ...]
     channels: tuple[str, ...]
-    blobs: tuple[Digest, ...]
+    blobs: tuple[Descriptor, ...]
 
 
 def choose_releases(
@@ -65,15 +64,13 @@ def select(repository: Repository, current: RepositoryMetadata, channels: Sequen
     """Choose releases and find their blobs; the documents of all channels, which are small, are among those."""
     published = published_releases(current)
     releases = choose_releases(list(published), repository.channels(current), channels, models, version)
-    blobs = [Digest(row.hashes["sha256"]) for _, row in sorted(current.channels.signed.targets.items())]
-    for release in releases:
-        blobs += release_blobs(repository.layout, published[release])
-    return Selection(releases=releases, channels=tuple(channels), blobs=tuple(dict.fromkeys(blobs)))
+    blobs = [target_blob(row) for _, row in sorted(current.channels.signed.targets.items())]
+    for name, number in releases:
+        blobs += release_blobs(repository.layout, target_blob(current.targets.signed.targets[release_target(name, number)]))
+    return Selection(releases=releases, channels=tuple(channels), blobs=tuple({row.digest: row for row in blobs}.values()))
 
 
-def release_blobs(layout: OciLayout, digest: Digest) -> list[Digest]:
+def release_blobs(layout: OciLayout, index: Descriptor) -> list[Descriptor]:
     """Every blob of a release: its index, and each bundle's manifest, config and files."""
-    found = [digest]
-    for ref in read_release(layout, digest).bundles:
-        found += [ref.manifest.digest, *(row.digest for row in read_bundle_files(layout, ref.manifest.digest).blobs())]
-    return found
+    release = Release.parse(layout.read_blob(index), where=str(layout.path(index.digest)))
+    return [index, *(row for ref in release.bundles for row in (ref.manifest, *read_listed_bundle(layout, ref).blobs()))]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 import shutil
 import subprocess
@@ -15,7 +16,7 @@ from packaging.tags import Tag
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
 from sealift_packager.errors import KitError
-from sealift_runtime import __version__
+from sealift_runtime import __version__, beneath, durable
 
 RUNTIME: Final = "sealift-runtime"
 EXTRA: Final = "cpu"
@@ -29,14 +30,15 @@ class WheelRequest:
     """Where wheels come from, and for which target.
 
     ``folder``: a complete set of wheels, taken as it is; then nothing else matters. Otherwise pip brings them:
-    ``runtime`` is a wheel or a source folder of sealift-runtime (None: pip finds it), ``wheelhouse`` the only folder
-    where pip may look (None: pip's own settings), ``platforms`` and ``pythons`` are pip's tags of the target (empty: this
-    machine, this Python).
+    ``runtime`` is a wheel or a source folder of sealift-runtime (None: it is in the wheelhouse, or comes from ``index``, the URL of a package
+    index that is trusted with that name), ``wheelhouse`` the only folder where pip may look (None: pip's own settings), ``platforms`` and
+    ``pythons`` are pip's tags of the target (empty: this machine, this Python).
     """
 
     folder: Path | None = None
     runtime: Path | None = None
     wheelhouse: Path | None = None
+    index: str | None = None
     platforms: tuple[str, ...] = ()
     pythons: tuple[str, ...] = ()
 
@@ -51,11 +53,12 @@ class WheelSet:
 
 
 def collect_wheels(request: WheelRequest, target: Path) -> WheelSet:
-    """Fill the folder ``target`` with wheels; `KitError` says what pip said if it can't be."""
+    """Fill the folder ``target`` with wheels; `KitError` says what pip said if it can't be, `IntegrityError` names a link among them."""
     target.mkdir(parents=True)
     if request.folder is not None:
         for wheel in sorted(request.folder.glob("*.whl")):
-            shutil.copyfile(wheel, target / wheel.name)
+            with beneath.open_file(request.folder, wheel.name) as file:
+                durable.copy(file, target / wheel.name, size_bytes=beneath.size_bytes(file), sha256=None, where=str(wheel))
     else:
         _download(request, target)
     return describe_wheels([path.name for path in target.iterdir()], where=str(request.folder or "what pip brought"))
@@ -73,7 +76,7 @@ def describe_wheels(names: Iterable[str], *, where: str) -> WheelSet:
     minors = {int(match[1]) for tag in every if tag.abi != "abi3" and (match := re.fullmatch(r"cp3(\d+)", tag.interpreter))}
     minors = minors or {sys.version_info.minor}
     machines = [name for name in _MACHINES if any(tag.platform.endswith(f"_{name}") for tag in every)]
-    fitting_minors = [minor for minor in sorted(minors) if all(any(_fits_python(tag, minor) for tag in found) for found in tags.values())]
+    fitting_minors = [minor for minor in sorted(minors) if all(any(fits_python(tag, minor) for tag in found) for found in tags.values())]
     fitting_machines = [name for name in machines if all(any(_fits_machine(tag, name) for tag in found) for found in tags.values())]
     if not fitting_minors or (machines and not fitting_machines):
         raise KitError("the wheels don't fit together", where=where, expected="a wheel of every distribution for one Python and one machine")
@@ -94,7 +97,8 @@ def _parse_names(names: Iterable[str], where: str) -> tuple[dict[str, str], dict
     return versions, tags
 
 
-def _fits_python(tag: Tag, minor: int) -> bool:
+def fits_python(tag: Tag, minor: int) -> bool:
+    """Whether a wheel's tag is for the Python 3 of this minor version."""
     match = re.fullmatch(r"cp3(\d+)", tag.interpreter)
     if match is None:
         return tag.interpreter == "py3" or tag.interpreter == f"py3{minor}"
@@ -106,25 +110,51 @@ def _fits_machine(tag: Tag, machine: str) -> bool:
 
 
 def _download(request: WheelRequest, target: Path) -> None:
-    runtime = request.runtime
-    if runtime is not None and runtime.is_dir():
-        built = target.with_name("built")
-        _pip(["wheel", "--no-deps", "--wheel-dir", str(built), str(runtime.absolute())])
-        (runtime,) = built.glob("*.whl")
-    requirement = f"{runtime.absolute()}[{EXTRA}]" if runtime else f"{RUNTIME}[{EXTRA}]=={__version__}"
+    scratch = target.with_name("built")
+    requirement = f"{_runtime_wheel(request, scratch)}[{EXTRA}]"
     sources = ["--no-index", "--find-links", str(request.wheelhouse)] if request.wheelhouse else []
     platforms = [word for platform in request.platforms for word in ("--platform", platform)]
     for python in request.pythons or ("",):
         version = ["--python-version", python] if python else []
         _pip(["download", "--only-binary", ":all:", "--dest", str(target), *sources, *platforms, *version, requirement])
-    if request.runtime is not None and request.runtime.is_dir():
-        shutil.rmtree(target.with_name("built"))
+    shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _pip(words: Sequence[str]) -> None:
+def _runtime_wheel(request: WheelRequest, scratch: Path) -> Path:
+    """The agent's own wheel, as a path: pip looks for no project of ours in an index, where anybody may have registered the name.
+
+    It is the wheel given, built from the folder given, in the wheelhouse, or from the one index that was named for it.
+    """
+    if request.runtime is not None and request.runtime.is_file():
+        return request.runtime.absolute()
+    name = f"{RUNTIME.replace('-', '_')}-{__version__}-*.whl"
+    places = [request.wheelhouse] if request.wheelhouse else []
+    if request.runtime is not None:
+        _pip(["wheel", "--no-deps", "--wheel-dir", str(scratch), str(request.runtime.absolute())])
+        name, places = "*.whl", [scratch]
+    elif request.index and not places:
+        words = ["download", "--no-deps", "--only-binary", ":all:", "--index-url", request.index, "--dest", str(scratch)]
+        _pip([*words, f"{RUNTIME}=={__version__}"], only_that_index=True)
+        places = [scratch]
+    found = [path.absolute() for place in places for path in sorted(place.glob(name))]
+    if not found:
+        advice = "Give --runtime-wheel (a wheel, or its source folder), --wheels, a --wheelhouse that has it, or the --index to get it from."
+        where = str(request.wheelhouse) if request.wheelhouse else None
+        raise KitError("the agent's own wheel isn't given", where=where, expected=f"{RUNTIME} {__version__}", advice=advice)
+    return found[0]
+
+
+def _pip(words: Sequence[str], *, only_that_index: bool = False) -> None:
+    """Run pip; with ``only_that_index`` none of its settings can add another place to look in."""
+    environment = dict(os.environ)
+    if only_that_index:
+        environment = {name: value for name, value in environment.items() if name not in ("PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_NO_INDEX")}
+        environment["PIP_CONFIG_FILE"] = os.devnull
     command = [sys.executable, "-P", "-m", "pip", "--disable-pip-version-check", "--no-input", *words]
     try:
-        result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PIP_TIMEOUT_S, stdin=subprocess.DEVNULL)
+        result = subprocess.run(
+            command, capture_output=True, text=True, check=False, timeout=PIP_TIMEOUT_S, stdin=subprocess.DEVNULL, env=environment
+        )
     except subprocess.TimeoutExpired as error:
         raise KitError("pip took too long", where=" ".join(words), expected=f"at most {PIP_TIMEOUT_S} s") from error
     if result.returncode != 0:

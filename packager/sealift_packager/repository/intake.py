@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 
 from sealift_packager.errors import RepositoryError
-from sealift_runtime import durable
+from sealift_runtime import beneath, durable
 from sealift_runtime.bundle import files, signature
 from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.bundle.graph import check_blob_graph
-from sealift_runtime.bundle.layout import Descriptor, OciLayout, link_or_copy
+from sealift_runtime.bundle.layout import Descriptor, OciLayout
 from sealift_runtime.bundle.limits import LIMITS
 from sealift_runtime.bundle.manifest import BundleManifest
 from sealift_runtime.bundle.materialize import check_blobs
-from sealift_runtime.bundle.release import BundleFiles, BundleRef, Release, only_release, read_bundle_files
+from sealift_runtime.bundle.release import BundleFiles, BundleRef, Release, only_release, read_listed_bundle
 from sealift_runtime.errors import IntegrityError, SignatureError
 from sealift_runtime.signing.keys import PublicKey
 
@@ -36,14 +37,14 @@ def check_release(directory: Path, expected_key: PublicKey | None) -> CheckedRel
 
     1. It is the OCI layout of one release, which names the key that signed its bundles.
     2. That is the expected key, where one is given.
-    3. Every blob of every bundle is there, unchanged.
+    3. Every blob of every bundle is there, unchanged: a regular file, by no link, of its size (compared before it is read) and its digest.
     4. Every bundle's ``model.sig`` is by that key and lists exactly the bundle's files with their digests.
     5. Every bundle.json names the release's model and version, and the profile under which it is listed; it sets up the session as it may.
     6. Every graph can only compute.
 
     Raises `RepositoryError` (1: no layout, not signed), `IntegrityError` (1, 3, 5, 6), `SignatureError` (2, 4) or `DocumentError` (5, 6).
     """
-    if not (directory / "oci-layout").is_file():
+    if not beneath.is_file(directory, "oci-layout"):
         raise RepositoryError("not a release", where=str(directory), expected="a directory that `sealift pack` wrote", advice="See `sealift pack`.")
     layout = OciLayout.open(directory)
     release, descriptor = only_release(layout)  # 1
@@ -58,7 +59,7 @@ def check_release(directory: Path, expected_key: PublicKey | None) -> CheckedRel
         )
     blobs = {descriptor.digest: descriptor}
     for ref in release.bundles:
-        bundle = read_bundle_files(layout, ref.manifest.digest)
+        bundle = read_listed_bundle(layout, ref)
         check_blobs(layout, bundle)  # 3
         _check_signature(layout, bundle, release.public_key, where=f"{directory} ({ref.profile})")  # 4
         _check_manifest(layout, bundle, ref, release)  # 5
@@ -68,11 +69,11 @@ def check_release(directory: Path, expected_key: PublicKey | None) -> CheckedRel
 
 
 def _check_signature(layout: OciLayout, bundle: BundleFiles, key: PublicKey, *, where: str) -> None:
-    layers = {name: row.digest for name, row in bundle.layers.items()}
-    digest = layers.pop(files.SIGNATURE, None)
-    if digest is None:
+    row = bundle.layers.get(files.SIGNATURE)
+    layers = {name: layer.digest for name, layer in bundle.layers.items() if name != files.SIGNATURE}
+    if row is None:
         raise RepositoryError("the bundle isn't signed", where=where, advice="Pack it with --key.")
-    data = layout.read(digest, max_bytes=LIMITS.signature_bytes)
+    data = layout.read_blob(row, max_bytes=LIMITS.signature_bytes)
     statement = signature.decode_signature(data, key, where=f"{where}/{files.SIGNATURE}")
     signature.check_listing(statement, layers, where=where)
     for name, listed in statement.resources.items():
@@ -81,7 +82,7 @@ def _check_signature(layout: OciLayout, bundle: BundleFiles, key: PublicKey, *, 
 
 
 def _check_manifest(layout: OciLayout, bundle: BundleFiles, ref: BundleRef, release: Release) -> None:
-    data = layout.read(bundle.layers[files.MANIFEST].digest, max_bytes=LIMITS.manifest_bytes)
+    data = layout.read_blob(bundle.layers[files.MANIFEST], max_bytes=LIMITS.manifest_bytes)
     manifest = BundleManifest.parse(data, where=f"{ref.profile}/{files.MANIFEST}")
     found = (manifest.name, manifest.version, manifest.profile.name)
     expected = (release.name, release.version, ref.profile)
@@ -90,30 +91,26 @@ def _check_manifest(layout: OciLayout, bundle: BundleFiles, ref: BundleRef, rele
 
 
 def import_blobs(source: OciLayout, target: OciLayout, blobs: Iterable[Descriptor]) -> int:
-    """Bring blobs into a layout, durably, by hard link where that works; how many were new.
+    """Bring copies of blobs into a layout, durably; how many were new.
 
-    Each is checked where it lies afterwards; one that was there already and is damaged is replaced.
+    Each copy is checked before it gets its name, and shares nothing with the source that an edit there could change. What is there already
+    stays if it is a whole file of its own; one that is damaged, a link, or linked from elsewhere is replaced.
     """
     new = 0
-    target.blobs.mkdir(parents=True, exist_ok=True)
     for row in blobs:
-        path = target.path(row.digest)
-        if path.is_file() and Digest.of_file(path) == row.digest:
-            continue
-        path.unlink(missing_ok=True)
-        link_or_copy(source.path(row.digest), path)
-        _sync(path)
-        if Digest.of_file(path) != row.digest:
-            path.unlink()
-            raise IntegrityError("the blob changed while it was brought in", where=str(source.path(row.digest)), expected=str(row.digest))
-        new += 1
+        if not _is_published(target, row):
+            source.copy_blob(row, target.path(row.digest))
+            new += 1
     durable.sync_directory(target.blobs)
     return new
 
 
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
+def _is_published(layout: OciLayout, row: Descriptor) -> bool:
+    """Whether a blob is there, unchanged, readable by everybody, and reached by no other name through which it could be edited."""
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        with layout.open_blob(row.digest) as file:
+            status = os.fstat(file.fileno())
+            own = status.st_nlink == 1 and stat.S_IMODE(status.st_mode) == durable.PUBLIC_MODE
+            return own and beneath.hash_open(file, row.size_bytes, where=str(row.digest)) == row.digest.hex
+    except (IntegrityError, PermissionError):
+        return False

@@ -24,11 +24,11 @@ from sealift_packager.repository.intake import CheckedRelease, import_blobs
 from sealift_packager.repository.keyring import KeyRing
 from sealift_packager.repository.metadata import HASHES, RepositoryMetadata
 from sealift_packager.repository.roles import CHANNELS, ROLES, ROOT, SNAPSHOT, TARGETS, TIMESTAMP, Expiry
-from sealift_runtime import durable
+from sealift_runtime import beneath, durable
 from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.bundle.layout import REF_NAME, Descriptor, OciLayout
 from sealift_runtime.documents import Document, nearest
-from sealift_runtime.errors import BusyError, LimitError, SealiftError
+from sealift_runtime.errors import BusyError, SealiftError
 from sealift_runtime.exchange.channel import CHANNEL_NAME, Channel, channel_target, release_target
 
 METADATA = "metadata"
@@ -62,7 +62,7 @@ class Repository:
 
     def read_metadata(self) -> RepositoryMetadata:
         """The current metadata, verified; `RepositoryError` if this isn't a repository, `TrustError` if it doesn't hold."""
-        if not (self.directory / METADATA / "timestamp.json").is_file():
+        if not os.path.lexists(self.directory / METADATA / "timestamp.json"):
             raise RepositoryError("not a repository", where=str(self.directory), advice="Make one with `sealift repo init`.")
         return metadata.verify(self.read_metadata_file)
 
@@ -70,19 +70,16 @@ class Repository:
         """The bytes of one metadata file."""
         path = self.directory / METADATA / name
         try:
-            with path.open("rb") as file:
-                data = file.read(MAX_METADATA_BYTES + 1)
+            with beneath.open_file(self.directory, METADATA, name) as file:
+                return beneath.read_open(file, MAX_METADATA_BYTES, where=str(path))
         except OSError as error:
             raise RepositoryError(f"the metadata can't be read ({error.strerror})", where=str(path)) from error
-        if len(data) > MAX_METADATA_BYTES:
-            raise LimitError("too large", where=str(path), expected=f"at most {MAX_METADATA_BYTES} bytes")
-        return data
 
     def channels(self, current: RepositoryMetadata) -> dict[str, Channel]:
         """Every channel by its name."""
         found = {}
         for target, row in sorted(current.channels.signed.targets.items()):
-            data = self.layout.read(Digest(row.hashes["sha256"]))
+            data = self.layout.read_blob(target_blob(row))
             found[target.removeprefix("channels/").removesuffix(".json")] = Channel.parse(data, where=target)
         return found
 
@@ -100,6 +97,11 @@ class Repository:
             yield
         finally:
             os.close(descriptor)
+
+
+def target_blob(row: TargetFile) -> Descriptor:
+    """The blob of a signed target, with the size and the digest that its role vouches for."""
+    return Descriptor(media_type="", digest=Digest(row.hashes["sha256"]), size_bytes=row.length)
 
 
 def init(directory: Path, keys: Path, *, expiry: Expiry, now: datetime.datetime) -> Repository:

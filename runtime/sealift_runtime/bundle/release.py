@@ -149,7 +149,9 @@ def _check_consistent(rows: Iterable[Descriptor], where: str) -> None:
     sizes: dict[Digest, int] = {}
     for row in rows:
         if sizes.setdefault(row.digest, row.size_bytes) != row.size_bytes:
-            raise IntegrityError("one content can't have two sizes", where=where, found=f"{row.digest}: {sizes[row.digest]} and {row.size_bytes} bytes")
+            raise IntegrityError(
+                "one content can't have two sizes", where=where, found=f"{row.digest}: {sizes[row.digest]} and {row.size_bytes} bytes"
+            )
 
 
 def add_bundle(layout: OciLayout, directory: Path) -> BundleRef:

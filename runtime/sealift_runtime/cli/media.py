@@ -13,7 +13,7 @@ from sealift_runtime.agent.reporting import seal
 from sealift_runtime.cli.options import home_option
 from sealift_runtime.cli.sync import synchronise
 from sealift_runtime.commandline import json_option, show
-from sealift_runtime.errors import ConfigurationError
+from sealift_runtime.errors import ConfigurationError, IntegrityError
 from sealift_runtime.reports.medium import export_reports, import_receipt
 
 medium = click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
@@ -28,7 +28,7 @@ def import_command(directory: Path, home: Path | None, as_json: bool) -> None:
 
     A medium may carry either or both.
     """
-    repository = directory / "repository" if (directory / "repository").is_dir() else directory
+    repository = _repository(directory)
     with opened(Home.locate(home)) as device:
         receipt = import_receipt(device.spool, directory)
         if (repository / "metadata").is_dir():
@@ -42,6 +42,15 @@ def import_command(directory: Path, home: Path | None, as_json: bool) -> None:
                 expected="a folder repository, as sealift kit build writes it, or a medium that sealift-hub import has read",
                 advice="Is the medium mounted?",
             )
+
+
+def _repository(directory: Path) -> Path:
+    """Where a medium has its repository; `IntegrityError` if a link says that it is off the medium."""
+    inner = directory / "repository"
+    if inner.is_symlink() and not inner.resolve().is_relative_to(directory.resolve()):
+        advice = f"If that is where the repository is to come from, name it: sealift-agent import {inner.readlink()}"
+        raise IntegrityError("a symbolic link leaves the medium", where=str(inner), found=str(inner.readlink()), advice=advice)
+    return inner if inner.is_dir() else directory
 
 
 @click.command("export")

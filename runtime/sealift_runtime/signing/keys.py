@@ -69,6 +69,11 @@ class PublicKey:
         """Hex SHA-256 of the PEM text: the ``hint`` of Model Signing, and our name for a key."""
         return hashlib.sha256(self.pem()).hexdigest()
 
+    @property
+    def hash_name(self) -> str:
+        """The hash that goes with the curve, as openssl names it: ``sha256`` or ``sha384``."""
+        return _HASHES[self.key.curve.name].name
+
     def verify(self, signature: bytes, message: bytes, *, where: str) -> None:
         """Raise `SignatureError` unless ``signature`` (DER) is this key's over ``message``."""
         try:

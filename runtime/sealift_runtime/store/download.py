@@ -36,7 +36,6 @@ class BlobSource:
         """The blob in words."""
         return f"{self.transport.describe()}: {self.path}"
 
-
     @contextlib.contextmanager
     def open(self, offset: int) -> Iterator[Iterator[bytes]]:
         """Its bytes from ``offset`` on; `LimitError` for a file of another size than the blob's, whoever finds that out."""
