@@ -108,6 +108,29 @@ def test_other_files_and_linked_folders_are_passed_by(intake: Intake, folder: Pa
     assert outcome(intake, folder).refused == ()
 
 
+def test_a_linked_folder_of_reports_is_no_medium(intake: Intake, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/sealift-reports").symlink_to(folder.parent)
+    with pytest.raises(MediumError, match="no reports are here"):
+        import_medium(intake, tmp_path / "other")
+    assert not (folder / "receipt.json").exists()
+
+
+def test_a_receipt_is_not_written_through_a_link(intake: Intake, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "victim").write_bytes(b"victim")
+    (folder / "receipt.json").symlink_to(tmp_path / "victim")
+    assert outcome(intake, folder).receipt_problem is None
+    assert (tmp_path / "victim").read_bytes() == b"victim"
+    assert not (folder / "receipt.json").is_symlink()
+
+
+def test_an_endless_report_is_refused_unread(intake: Intake, folder: Path) -> None:
+    os.truncate(folder / "0000000004.json", 10**13)
+    found = outcome(intake, folder)
+    assert (found.new, [refusal.file for refusal in found.refused]) == (3, ["0000000004.json"])
+    assert "too large" in found.refused[0].reason
+
+
 def test_a_medium_without_reports_is_named(intake: Intake, tmp_path: Path) -> None:
     with pytest.raises(MediumError, match="sealift-agent export"):
         import_medium(intake, tmp_path)

@@ -44,12 +44,6 @@ def test_adding_a_release_makes_it_a_target_and_brings_every_blob(repository: Re
     assert [row.annotations["org.opencontainers.image.ref.name"] for row in repository.layout.index()] == ["linear:1.0.0"]
 
 
-def test_blobs_come_by_hard_link(repository: Repository, tmp_path: Path) -> None:
-    release = release_in(tmp_path)
-    add(repository, release)
-    assert all(path.stat().st_ino == (release / "blobs/sha256" / path.name).stat().st_ino for path in repository.layout.blobs.iterdir())
-
-
 def test_blobs_that_versions_share_come_once(repository: Repository, tmp_path: Path) -> None:
     first = add(repository, release_in(tmp_path, "1.0.0"))
     assert add(repository, release_in(tmp_path, "1.1.0")).new_blobs < first.new_blobs

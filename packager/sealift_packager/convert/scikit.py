@@ -82,7 +82,7 @@ def _convert(source: SourceModel, *, double: bool) -> Any:
     try:
         import skl2onnx
     except ImportError as error:
-        raise ConversionError("skl2onnx is not installed", where="scikit-learn model", advice="pip install 'sealift-packager[sklearn]'") from error
+        raise ConversionError("skl2onnx is not installed", where="scikit-learn model", advice="pip install skl2onnx") from error
     native = prepared(source.native, by_name=len(source.inputs) > 1, transforms=source.outputs == ("values",))
     converters, shapes = own_converters(native, double=double)
     try:

@@ -23,7 +23,7 @@ def read_parquet(path: Path) -> dict[str, Array]:
         import pyarrow
         from pyarrow import parquet
     except ImportError as error:
-        raise DataError("pyarrow is not installed", where=str(path), advice="pip install 'sealift-packager[parquet]'") from error
+        raise DataError("pyarrow is not installed", where=str(path), advice="pip install pyarrow") from error
     try:
         file = parquet.ParquetFile(path)
         names = file.schema_arrow.names

@@ -107,7 +107,7 @@ def _decode(path: Path, layout: Layout, *, resize: bool = True) -> Array:
     try:
         from PIL import Image, ImageOps
     except ImportError as error:
-        raise DataError("Pillow is not installed", where=str(path), advice="pip install 'sealift-packager[images]'") from error
+        raise DataError("Pillow is not installed", where=str(path), advice="pip install pillow") from error
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of sizes: ours is checked next

@@ -77,7 +77,7 @@ def import_library(name: str, where: str) -> Any:
         with quiet():
             return importlib.import_module(name)
     except ImportError as error:
-        raise SourceModelError(f"{name} is not installed", where=where, advice=f"pip install 'sealift-packager[{name}]'") from error
+        raise SourceModelError(f"{name} is not installed", where=where, advice=f"pip install {name}") from error
 
 
 def _read(action: Callable[[], Any], path: Path, expected: str) -> Any:

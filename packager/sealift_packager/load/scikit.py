@@ -59,7 +59,7 @@ def load_skops(path: Path, options: LoadOptions) -> SourceModel:
     try:
         import skops.io
     except ImportError as error:
-        raise SourceModelError("skops is not installed", where=str(path), advice="pip install 'sealift-packager[skops]'") from error
+        raise SourceModelError("skops is not installed", where=str(path), advice="pip install skops") from error
     try:
         types = skops.io.get_untrusted_types(file=path)
         foreign = foreign_types(types)
@@ -148,7 +148,7 @@ def _unpickle(path: Path) -> Any:
         import joblib
         import sklearn  # noqa: F401  (most pickles need it, and its absence has its own message)
     except ImportError as error:
-        raise SourceModelError(f"{error.name} is not installed", where=str(path), advice="pip install 'sealift-packager[sklearn]'") from error
+        raise SourceModelError(f"{error.name} is not installed", where=str(path), advice="pip install joblib scikit-learn skl2onnx") from error
     check_packed(path)
     try:
         with bounded_memory(path):

@@ -36,7 +36,7 @@ def import_torch(where: Path) -> Any:
     try:
         import torch
     except ImportError as error:
-        raise SourceModelError("torch is not installed", where=str(where), advice="pip install 'sealift-packager[torch]'") from error
+        raise SourceModelError("torch is not installed", where=str(where), advice="pip install torch onnxscript") from error
     return torch
 
 

@@ -65,5 +65,5 @@ def _import_ray() -> Any:
     try:
         import ray
     except ImportError as error:
-        raise ProjectError("Ray is not installed", where="--ray", advice="pip install 'sealift-packager[ray]'") from error
+        raise ProjectError("Ray is not installed", where="--ray", advice="pip install ray") from error
     return ray

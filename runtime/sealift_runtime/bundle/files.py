@@ -66,9 +66,7 @@ def check_sizes(sizes: Mapping[str, int], *, where: str) -> None:
             raise LimitError("too large", where=f"{where}/{name}", expected=f"at most {max_bytes(name)} bytes", found=f"{size} bytes")
     total = sum(sizes.values())
     if total > LIMITS.bundle_bytes:
-        raise LimitError(
-            "the bundle is too large", where=where, expected=f"at most {LIMITS.bundle_bytes} bytes", found=f"{total} bytes"
-        )
+        raise LimitError("the bundle is too large", where=where, expected=f"at most {LIMITS.bundle_bytes} bytes", found=f"{total} bytes")
 
 
 def list_files(directory: Path) -> dict[str, Path]:

@@ -24,7 +24,7 @@ def _installed() -> tuple[str, str]:
             return flavour, importlib.metadata.version(flavour)
         except importlib.metadata.PackageNotFoundError:
             continue
-    advice = "Install one flavour: pip install 'sealift-runtime[cpu]' (or [gpu], [openvino])."
+    advice = "Install one flavour: pip install onnxruntime (or onnxruntime-gpu, onnxruntime-openvino)."
     raise EngineError("onnxruntime is not installed", expected=" or ".join(FLAVOURS), advice=advice)
 
 

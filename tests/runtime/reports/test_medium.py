@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from sealift_runtime.errors import DocumentError, ReportError, TransportError
+from sealift_runtime.errors import DocumentError, IntegrityError, LimitError, ReportError, TransportError
 from sealift_runtime.exchange.receipt import Receipt
 from sealift_runtime.reports.medium import device_folder, export_reports, import_receipt
 from sealift_runtime.reports.spool import ReportSpool
@@ -78,6 +79,54 @@ def test_a_damaged_receipt_names_its_file(spool: ReportSpool, medium: Path) -> N
     (device_folder(medium, spool.device) / "receipt.json").write_bytes(b"\x00" * 100)
     with pytest.raises(DocumentError, match=r"receipt\.json: not valid JSON"):
         import_receipt(spool, medium)
+
+
+@pytest.mark.parametrize("folder", ["sealift-reports", "device"])
+def test_nothing_is_written_or_removed_by_a_linked_folder(spool: ReportSpool, medium: Path, tmp_path: Path, folder: str) -> None:
+    victim = tmp_path / "victim"
+    inside = victim / spool.device if folder == "sealift-reports" else victim
+    inside.mkdir(parents=True)
+    (inside / "0000000001.json").write_bytes(b"mine")
+    spool.acknowledge(Receipt(device=spool.device, acknowledged=1))
+    place = medium / "sealift-reports" if folder == "sealift-reports" else device_folder(medium, spool.device)
+    place.parent.mkdir(exist_ok=True)
+    place.symlink_to(victim)
+    with pytest.raises(IntegrityError, match="not a folder of its own: found a symbolic link"):
+        export_reports(spool, medium)
+    assert [path.read_bytes() for path in inside.iterdir()] == [b"mine"]
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe", "folder", "large"])
+def test_a_receipt_that_is_no_bounded_file_is_refused_at_once(spool: ReportSpool, medium: Path, kind: str) -> None:
+    export_reports(spool, medium)
+    place = device_folder(medium, spool.device) / "receipt.json"
+    if kind == "link":
+        place.symlink_to("/dev/zero")
+    elif kind == "pipe":
+        os.mkfifo(place)
+    elif kind == "folder":
+        place.mkdir()
+    else:
+        place.touch()
+        os.truncate(place, 10**12)
+    with pytest.raises((IntegrityError, LimitError), match=r"receipt.json: (not a regular file|too large)"):
+        import_receipt(spool, medium)
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe"])
+def test_a_report_on_the_medium_that_is_no_file_is_written_anew(spool: ReportSpool, medium: Path, tmp_path: Path, kind: str) -> None:
+    export_reports(spool, medium)
+    place = device_folder(medium, spool.device) / "0000000002.json"
+    place.unlink()
+    (tmp_path / "victim").write_bytes(b"victim")
+    if kind == "link":
+        place.symlink_to(tmp_path / "victim")
+    else:
+        os.mkfifo(place)
+    assert export_reports(spool, medium) == 3
+    assert place.read_bytes() == spool.pending()[1][1]
+    assert not place.is_symlink()
+    assert (tmp_path / "victim").read_bytes() == b"victim"
 
 
 def test_a_medium_that_is_not_mounted_is_an_error(spool: ReportSpool, tmp_path: Path) -> None:

@@ -49,6 +49,15 @@ def test_it_brings_a_whole_file(transport: Transport) -> None:
     assert read(transport, "blobs/sha256/abc") == CONTENT
 
 
+@pytest.mark.parametrize("offset", [0, 70_000])
+def test_a_file_that_says_it_is_larger_than_wanted_is_refused_before_it_comes(transport: Transport, offset: int) -> None:
+    message = f"too large: expected at most 70001 bytes, found {len(CONTENT)} bytes"
+    with pytest.raises(LimitError, match=message), transport.open("blobs/sha256/abc", offset, max_bytes=70_001):
+        pass
+    with transport.open("blobs/sha256/abc", offset, max_bytes=len(CONTENT)) as chunks:
+        assert b"".join(chunks) == CONTENT[offset:]
+
+
 @pytest.mark.parametrize("offset", [1, 70_000, len(CONTENT) - 1])
 def test_it_brings_the_rest_of_a_file(transport: Transport, offset: int) -> None:
     assert read(transport, "blobs/sha256/abc", offset) == CONTENT[offset:]
