@@ -19,7 +19,8 @@ from typing import Final
 from sealift_runtime.errors import IntegrityError, LimitError
 
 CHUNK_BYTES: Final = 1024 * 1024
-_ADVICE: Final = "Nothing here may be a link, a pipe or a device. Copy the folder with its links followed (cp -rL), if you trust where they lead."
+_LINK: Final = "a symbolic link"
+_LINK_ADVICE: Final = "A link may lead anywhere. If you trust where it leads, copy the folder with its links followed (cp -rL)."
 _ROOT: Final = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
 _FOLDER: Final = _ROOT | os.O_NOFOLLOW
 _FILE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
@@ -50,7 +51,7 @@ def _step(folder: int, name: str, where: Path) -> int:
         return os.open(name, _FOLDER, dir_fd=folder)
     except OSError as error:
         if error.errno in (errno.ENOTDIR, errno.ELOOP):
-            raise IntegrityError("not a folder of its own", where=str(where), found=_kind_of(folder, name), advice=_ADVICE) from error
+            raise _not("a folder of its own", _kind_of(folder, name), str(where)) from error
         raise
 
 
@@ -70,7 +71,7 @@ def open_in(folder: int, name: str, *, where: str) -> io.BufferedReader:
         descriptor = os.open(name, _FILE, dir_fd=folder)
     except OSError as error:
         if error.errno == errno.ELOOP:  # swapped a moment ago
-            raise IntegrityError("not a regular file", where=where, found="a symbolic link", advice=_ADVICE) from error
+            raise _not("a regular file", _LINK, where) from error
         raise
     try:
         _check_regular(os.fstat(descriptor), where)
@@ -150,7 +151,11 @@ def _other_size(expected: int, found: int | str, where: str) -> IntegrityError:
 
 def _check_regular(status: os.stat_result, where: str) -> None:
     if not stat.S_ISREG(status.st_mode):
-        raise IntegrityError("not a regular file", where=where, found=_kind(status.st_mode), advice=_ADVICE)
+        raise _not("a regular file", _kind(status.st_mode), where)
+
+
+def _not(expected: str, found: str, where: str) -> IntegrityError:
+    return IntegrityError(f"not {expected}", where=where, found=found, advice=_LINK_ADVICE if found == _LINK else None)
 
 
 def _kind_of(folder: int, name: str) -> str:
@@ -161,5 +166,5 @@ def _kind_of(folder: int, name: str) -> str:
 
 
 def _kind(mode: int) -> str:
-    kinds = {stat.S_IFLNK: "a symbolic link", stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket", stat.S_IFREG: "a file"}
+    kinds = {stat.S_IFLNK: _LINK, stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket", stat.S_IFREG: "a file"}
     return kinds.get(stat.S_IFMT(mode), "a device")

@@ -19,6 +19,7 @@ code meaning
 from __future__ import annotations
 
 import io
+import os
 import sys
 from collections.abc import Callable, Iterable
 from typing import Any, Final, NoReturn
@@ -51,6 +52,7 @@ def run(command: click.Command, arguments: list[str] | None = None) -> NoReturn:
     """Run a command and exit; every `SealiftError` is shown as one line, as JSON on stderr under ``--json``."""
     words = sys.argv[1:] if arguments is None else arguments
     guard_stderr()
+    os.umask(os.umask(0o077) | 0o002)  # whatever the machine's umask is: nobody else may write what this command makes
     try:
         command.main(args=words, standalone_mode=False)
     except errors.SealiftError as error:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from sealift_packager.errors import LockError, OutputError
 from sealift_packager.lock.evidence import ADVICE
-from sealift_runtime import durable
+from sealift_runtime import beneath, durable
 from sealift_runtime.clock import format_time
 from sealift_runtime.documents import Document, Json, canonical_json
 from sealift_runtime.errors import DocumentError
@@ -92,7 +92,7 @@ def default_place(out: Path, config: Path | None) -> Path:
 def read_lock(path: Path) -> Lock:
     """Read a lock file; `LockError` if there is none, `DocumentError` if it can't be parsed."""
     try:
-        data = path.read_bytes()
+        data = beneath.read_bounded(path, MAX_BYTES)
     except OSError as error:
         raise LockError(
             f"the lock can't be read ({error.strerror})", where=str(path), advice="Build once without --locked, or name the file with --lock."

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from sealift_packager.errors import ProfileError
 from sealift_packager.profiles.rules import check_rules
-from sealift_runtime.bundle.profile import OBJECTIVES, HardwareProfile
+from sealift_runtime import beneath
+from sealift_runtime.bundle.profile import MAX_PROFILE_BYTES, OBJECTIVES, HardwareProfile
 from sealift_runtime.documents import nearest
 
 
@@ -62,7 +63,7 @@ def is_path(name_or_path: str) -> bool:
 def read_profile(path: Path) -> HardwareProfile:
     """Read and check one profile file."""
     try:
-        data = path.read_bytes()
+        data = beneath.read_bounded(path, MAX_PROFILE_BYTES)
     except OSError as error:
         raise ProfileError(f"the profile can't be read ({error.strerror})", where=str(path)) from error
     return check_rules(HardwareProfile.parse_toml(data, where=str(path)), where=str(path))

@@ -8,6 +8,7 @@ from typing import Final
 
 from sealift_packager.errors import ProjectError
 from sealift_packager.project.job import Job
+from sealift_runtime import beneath
 from sealift_runtime.documents import Document, nearest
 
 DEFAULT: Final = Path("project.toml")
@@ -21,7 +22,7 @@ def read_project(path: Path, *, locked: bool = False, force: bool = False, cache
     under the model's name, and ``locks`` one for the measurements that its choice rests on.
     """
     try:
-        data = path.read_bytes()
+        data = beneath.read_bounded(path, MAX_BYTES)
     except OSError as error:
         advice = "Name the project file, or write one: see docs/packager.md."
         raise ProjectError(f"the project file can't be read ({error.strerror})", where=str(path), advice=advice) from error

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 import numpy as np
 
+from sealift_runtime import beneath
 from sealift_runtime.agent.admin_client import DataPlaneClient
 from sealift_runtime.agent.ask import ask_installed, ask_server, golden_inputs
 from sealift_runtime.agent.device import opened
@@ -21,7 +22,9 @@ from sealift_runtime.cli.options import home_option
 from sealift_runtime.commandline import json_option, show
 from sealift_runtime.documents import nearest
 from sealift_runtime.engine.session import ModelSession
-from sealift_runtime.errors import RequestError, UpdateError
+from sealift_runtime.errors import LimitError, RequestError, UpdateError
+
+MAX_INPUT_BYTES: Final = 2**30
 
 
 @click.command()
@@ -67,7 +70,10 @@ def _read(source: str) -> dict[str, Any]:
         if source.endswith(".npz"):
             with np.load(source, allow_pickle=False) as arrays:
                 return dict(arrays)
-        values = json.loads(sys.stdin.read() if source == "-" else Path(source).read_text(encoding="utf-8"))
+        data = sys.stdin.buffer.read(MAX_INPUT_BYTES + 1) if source == "-" else beneath.read_bounded(Path(source), MAX_INPUT_BYTES)
+        if len(data) > MAX_INPUT_BYTES:
+            raise LimitError("too large", where=source, expected=f"at most {MAX_INPUT_BYTES} bytes")
+        values = json.loads(data)
     except (OSError, ValueError) as error:
         raise RequestError(f"can't be read ({error})", where=source) from error
     if not isinstance(values, dict):

@@ -72,7 +72,7 @@ class PublicKey:
     @property
     def hash_name(self) -> str:
         """The hash that goes with the curve, as openssl names it: ``sha256`` or ``sha384``."""
-        return _HASHES[self.key.curve.name].name
+        return _HASHES[self.key.curve.name]().name
 
     def verify(self, signature: bytes, message: bytes, *, where: str) -> None:
         """Raise `SignatureError` unless ``signature`` (DER) is this key's over ``message``."""

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
+from pathlib import Path
 
 import click
 import pytest
@@ -52,3 +55,18 @@ def test_what_nobody_foresaw_keeps_its_traceback() -> None:
 
     with pytest.raises(ZeroDivisionError):
         commandline.run(command, [])
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o000, 0o775), (0o002, 0o775), (0o022, 0o755), (0o077, 0o700)])
+def test_nobody_else_may_write_what_a_command_makes(tmp_path: Path, umask: int, mode: int) -> None:
+    @click.command()
+    def command() -> None:
+        (tmp_path / "made").mkdir()
+
+    before = os.umask(umask)
+    try:
+        with pytest.raises(SystemExit):
+            commandline.run(command, [])
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "made").stat().st_mode) == mode
