@@ -11,7 +11,6 @@ from pathlib import Path
 from sealift_packager.errors import RepositoryError
 from sealift_runtime import beneath, durable
 from sealift_runtime.bundle import files, signature
-from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.bundle.graph import check_blob_graph
 from sealift_runtime.bundle.layout import Descriptor, OciLayout
 from sealift_runtime.bundle.limits import LIMITS
