@@ -11,13 +11,14 @@ from sealift_packager.inmemory.data import write_data
 from sealift_packager.inmemory.model import write_model
 from sealift_packager.load.source import LoadOptions
 from sealift_packager.load.torch_wrapped import bare_module
+from sealift_packager.passphrase import Passphrases
 from sealift_packager.pipeline import Packed
 from sealift_packager.pipeline import pack as run
 from sealift_packager.profiles.library import load_profile
 from sealift_packager.progress import Progress
 from sealift_packager.request import DEFAULT_TARGET, PackRequest
 from sealift_runtime.bundle.profile import HardwareProfile
-from sealift_runtime.signing.keys import PrivateKey, Signer
+from sealift_runtime.signing.keys import Signer
 
 #: A profile by its name, by its file's path, or as a value.
 Profile = str | Path | HardwareProfile
@@ -55,7 +56,7 @@ def pack(
     ``golden_from`` is a path like it whose few rows become the golden cases.
 
     ``profile`` is one hardware profile or several; ``objective`` says what matters instead of those that are named (``("size", "accuracy")``).
-    ``key`` signs (a PEM file or a `Signer`). ``options`` are further fields of
+    ``key`` signs (a PEM file, whose passphrase is in ``SEALIFT_KEY_PASSPHRASE``, or a `Signer`). ``options`` are further fields of
     `sealift_packager.request.PackRequest`: ``trust_pickle``, ``format``, ``factory`` and ``dynamic`` for paths, ``image_mean``, ``image_std``,
     ``seed``, ``force``, ``description``, ``license``, ``owners``, ``created``. Errors are `PackagerError`, as on the command line.
 
@@ -85,7 +86,7 @@ def pack(
             target=target,
             metric=metric,
             max_drop=max_drop,
-            signer=PrivateKey.load(Path(key)) if isinstance(key, (str, Path)) else key,
+            signer=Passphrases.collect().load(Path(key)) if isinstance(key, (str, Path)) else key,
             **({"trust_pickle": True} if not isinstance(model, (str, Path)) else {}) | options,
         )
         return run(request, progress)

@@ -5,6 +5,7 @@
     PackagerError (a SealiftError)
     ├── SourceModelError      a model file can't be read or isn't what it should be
     │   └── UntrustedPickleError  reading it would run code, and nobody said that's fine
+    ├── UntrustedProjectError a project file that nobody named sets what only a named one may
     ├── DataError             holdout data doesn't fit the model or the options
     ├── ProfileError          no such hardware profile, or a broken one
     ├── ConversionError       a model can't be turned into ONNX
@@ -40,6 +41,10 @@ class SourceModelError(PackagerError):
 
 class UntrustedPickleError(SourceModelError):
     """Reading the file would run code in it, and nobody said that's fine."""
+
+
+class UntrustedProjectError(PackagerError):
+    """A project file that nobody named sets what only a named or trusted one may."""
 
 
 class DataError(PackagerError):

@@ -133,6 +133,32 @@ def _clone(source: io.BufferedReader, target: BinaryIO) -> bool:
     return True
 
 
+def write_new(target: Path, data: bytes, *, mode: int = 0o644) -> None:
+    """Make a new file with ``data``, durably; `StoreError` if anything, a link too, is there: that stays as it is.
+
+    For keys, which are never replaced. A power cut may leave a part of the file.
+    """
+    with translate_disk_errors(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+        except FileExistsError as error:
+            raise StoreError("a file is there already, and is not overwritten", where=str(target), advice="Choose another name.") from error
+        _fill(target, descriptor, data)
+
+
+def _fill(target: Path, descriptor: int, data: bytes) -> None:
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        target.unlink(missing_ok=True)
+        raise
+    sync_directory(target.parent)
+
+
 def sync_directory(directory: Path) -> None:
     """Make the entries of ``directory`` (names, renames, removals) durable."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)

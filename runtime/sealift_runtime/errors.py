@@ -9,6 +9,7 @@
     ├── IntegrityError           bytes differ from what was vouched for
     │   └── SignatureError           a signature is missing, false, or by another key
     ├── KeyFileError             a key can't be read, or doesn't fit its use
+    │   └── PassphraseError          it is encrypted, and its passphrase is missing or wrong
     ├── TrustError               repository metadata is refused
     │   ├── RollbackRefusedError     older than what was already trusted
     │   └── ExpiredError             too old for the policy
@@ -83,6 +84,10 @@ class SignatureError(IntegrityError):
 
 class KeyFileError(SealiftError):
     """A key can't be read, or doesn't fit its use."""
+
+
+class PassphraseError(KeyFileError):
+    """A private key is encrypted, and its passphrase is missing or wrong."""
 
 
 class TrustError(SealiftError):

@@ -105,7 +105,10 @@ def test_data_without_rows(tmp_path: Path) -> None:
         (["--max-drop", "-1", "--data", "no.csv"], "error: --max-drop: not a budget: expected a number from 0 up, found -1.0"),
         (["--key", "no.pem"], "error: no.pem: the key file can't be read (No such file or directory)"),
         (["--key", "W:bundle.pem.pub"], "not a PEM private key. This is a public key; give the private one."),
-        (["--key", "W:secret.pem"], "the key is encrypted and needs a passphrase. Set SEALIFT_KEY_PASSPHRASE, or run at a terminal to be asked."),
+        (
+            ["--key", "W:secret.pem"],
+            "the key is encrypted and needs a passphrase. Pass --passphrase-file, set SEALIFT_KEY_PASSPHRASE, or run at a terminal to be asked.",
+        ),
     ],
 )
 def test_an_option_of_pack_that_is_wrong(tmp_path: Path, words: list[str], said: str) -> None:

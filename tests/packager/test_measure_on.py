@@ -119,7 +119,7 @@ def test_the_installed_command_does_it_from_a_sealift_toml(agent: AgentUnderTest
         f'[pack]\nmodel = "{what.model}"\nname = "net"\nversion = "1.0.0"\nprofile = ["./mine.toml"]\ndata = "{what.data}"\n'
         f'key = "key.pem"\nout = "out"\nmeasure-seconds = {QUICK_S}\nmeasure-on = ["mine={agent.url}#{agent.status()["device"][:16]}"]\n'
     )
-    done = run("sealift", "pack", "--json", "--no-cache", cwd=tmp_path).ok()
+    done = run("sealift", "pack", "--config", "sealift.toml", "--json", "--no-cache", cwd=tmp_path).ok()
     measured = done.json["bundles"][0]["manifest"]["evaluation"]["measured"]
     assert agent.status()["device"][:16] in measured
     assert "figures" in read_lock(tmp_path / "sealift.lock").profiles["mine"].measured

@@ -47,9 +47,9 @@ def sealift(*words: object) -> Result:
     return CliRunner().invoke(cli, [*map(str, words)])
 
 
-def test_pack_alone_does_what_the_file_says_and_the_command_line_wins(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pack_does_what_a_trusted_file_says_and_the_command_line_wins(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(project)
-    done = sealift("pack", "--json", "--version", "2.0.0")
+    done = sealift("pack", "--trust-project", "--json", "--version", "2.0.0")
     assert done.exit_code == 0, done.output
     result = json.loads(done.stdout)
     assert result["version"] == "2.0.0"

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from sealift_packager.cli import cli
-from sealift_packager.cli.passphrase import VARIABLE
+from sealift_packager.passphrase import VARIABLE
 from sealift_runtime.signing.keys import PrivateKey
 from support import trained
 from support.cli import Ran, call

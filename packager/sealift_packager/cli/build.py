@@ -9,37 +9,59 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sealift_packager.cli.config import trust_option, trusts_project
+from sealift_packager.cli.passphrase import passphrase_option, passphrases
 from sealift_packager.errors import ProjectError
+from sealift_packager.passphrase import OPTION, VARIABLE
 from sealift_packager.project.executor import Executor
 from sealift_packager.project.file import DEFAULT, pick, read_project
 from sealift_packager.project.local import LocalExecutor, default_workers
 from sealift_runtime.commandline import json_option, show
+from sealift_runtime.errors import KeyFileError, PassphraseError
 from sealift_runtime.printing import say
 
 if TYPE_CHECKING:
-    from sealift_packager.project.job import Outcome
+    from sealift_packager.project.job import Job, Outcome
 
 
 @click.command()
-@click.argument("project", type=click.Path(path_type=Path), default=DEFAULT)
+@click.argument("project", type=click.Path(path_type=Path), required=False)
+@trust_option
 @click.option("--only", multiple=True, metavar="NAME", help="Only this model; may come several times.")
 @click.option("--workers", type=click.IntRange(min=1), help="How many models to build side by side.  [default: one for each four cores]")
 @click.option("--ray", "ray_address", metavar="ADDRESS", help="Build on this Ray cluster (HOST:PORT, or auto) instead of this machine.")
 @click.option("--locked", is_flag=True, help="Measure nothing: believe the locks, and give the bytes that their builds gave.")
 @click.option("--force", is_flag=True, help="Replace earlier releases.")
 @click.option("--no-cache", is_flag=True, help="Do everything anew, and keep nothing for the next time.")
+@passphrase_option
 @json_option
+@click.pass_context
 def build(
-    project: Path, only: tuple[str, ...], workers: int | None, ray_address: str | None, *, locked: bool, force: bool, no_cache: bool, as_json: bool
+    context: click.Context,
+    project: Path | None,
+    *,
+    only: tuple[str, ...],
+    workers: int | None,
+    ray_address: str | None,
+    locked: bool,
+    force: bool,
+    no_cache: bool,
+    passphrase_files: tuple[Path, ...],
+    as_json: bool,
 ) -> None:
     """Build every model of PROJECT (a TOML file; project.toml if it isn't named) for each of its profiles.
 
     A model that fails doesn't stop the others; all are reported at the end, and the exit code is 7 if any failed. A worker that dies is
     replaced. The bytes are the same wherever a model is built, given its lock.
+
+    A project.toml that isn't named may set nothing that runs code, signs, sends or overwrites: name the file, or pass --trust-project.
     """
-    jobs = pick(read_project(project, locked=locked, force=force, cache=not no_cache), only)
+    if ray_address and passphrase_files:
+        raise click.UsageError(f"{OPTION} isn't sent to a Ray cluster: set {VARIABLE} in the environment of its workers.")
+    place, named = project or DEFAULT, project is not None or trusts_project(context)
+    jobs = pick(read_project(place, named=named, locked=locked, force=force, cache=not no_cache), only)
     cores = len(os.sched_getaffinity(0))
-    executor = _ray(ray_address) if ray_address else LocalExecutor(workers or default_workers(cores))
+    executor = _ray(ray_address) if ray_address else _local(workers or default_workers(cores), jobs, passphrase_files)
     found: dict[str, Outcome] = {}
     for outcome in executor.run(jobs):
         found[outcome.name] = outcome
@@ -47,7 +69,23 @@ def build(
             say(f"{len(found)}/{len(jobs)} {_line(outcome)}", error=True)
     outcomes = [found[job.name] for job in jobs]
     show([row.fields() for row in outcomes], map(_line, outcomes), as_json=as_json)
-    _raise_for(outcomes, str(project))
+    _raise_for(outcomes, str(place))
+
+
+def _local(workers: int, jobs: Sequence[Job], passphrase_files: Sequence[Path]) -> Executor:
+    """Workers that are given the passphrases of the keys. A wrong one is told before any model is built; a key that can't be read, by its job."""
+    collected = passphrases(passphrase_files)
+    found: dict[Path, bytes] = {}
+    for path in dict.fromkeys(job.key_path for job in jobs if job.key_path):
+        try:
+            _, passphrase = collected.open(path)
+        except PassphraseError:
+            raise
+        except KeyFileError:
+            continue
+        if passphrase is not None:
+            found[path] = passphrase
+    return LocalExecutor(workers, passphrases=found)
 
 
 def _ray(address: str) -> Executor:

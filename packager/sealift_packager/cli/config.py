@@ -1,4 +1,7 @@
-"""sealift.toml: what would stand on the command line of `sealift pack`; the command line wins."""
+"""sealift.toml: what would stand on the command line of `sealift pack`; the command line wins.
+
+The one in the working folder is read unasked, and may then say less: see `project.unasked`.
+"""
 
 from __future__ import annotations
 
@@ -6,27 +9,54 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
+from click.core import ParameterSource
 
 from sealift_packager.errors import PackagerError
+from sealift_packager.project.unasked import TRUST_OPTION, refuse_unasked
 from sealift_runtime.documents import Document
 
 FILE: Final = "sealift.toml"
 TABLE: Final = "pack"
 MAX_BYTES: Final = 2**20
+#: What can't stand in the file: which file it is, and whether it is trusted.
+_ALONE: Final = ("config", "help", TRUST_OPTION.strip("-").replace("-", "_"))
 #: Options that name functions (those of data may): a file in them is looked for beside the sealift.toml too.
 _FUNCTIONS: Final = ("factory", "metric")
 _DATA: Final = ("data", "golden-from")
 
 
 def config_option(command: Any) -> Any:
-    """The option ``--config``: read before all others, whose defaults it sets."""
-    return click.option(
+    """The option ``--config``: read before all others, whose defaults it sets, but after ``--trust-project``."""
+    option = click.option(
         "--config",
         type=click.Path(path_type=Path),
         is_eager=True,
         callback=_read,
-        help=f"A TOML file whose table [{TABLE}] gives options.  [default: {FILE}, if it is there]",
+        help=f"A TOML file whose table [{TABLE}] gives options.  [default: {FILE}, if it is there; that one may set nothing that runs code, "
+        "signs, sends or overwrites]",
     )(command)
+    return trust_option(option)
+
+
+def trust_option(command: Any) -> Any:
+    """The option ``--trust-project``; `trusts_project` tells whether it was given."""
+    return click.option(
+        TRUST_OPTION,
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=_remember,
+        help="Let the project file of the current folder make every setting, as if it were named: run its functions, sign, overwrite.",
+    )(command)
+
+
+def trusts_project(context: click.Context) -> bool:
+    """Whether ``--trust-project`` stands on the command line."""
+    return bool(context.meta.get(TRUST_OPTION))
+
+
+def _remember(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+    context.meta[TRUST_OPTION] = value and context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
 
 
 def _read(context: click.Context, _: click.Parameter, given: Path | None) -> Path | None:
@@ -35,10 +65,15 @@ def _read(context: click.Context, _: click.Parameter, given: Path | None) -> Pat
     if given is None and not path.is_file():
         return None
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise PackagerError(f"can't be read ({error.strerror})", where=f"--config {path}") from error
-    context.default_map = {**read_config(data, path, context.command.params), **(context.default_map or {})}
+    values = read_config(data, path, context.command.params)
+    if given is None and not trusts_project(context):
+        settings = Document.parse_toml(data, where=str(path), max_bytes=MAX_BYTES).document(TABLE, {}).raw()
+        refuse_unasked(settings, path, where=str(path), consent=f"--config {path}")
+    context.default_map = {**values, **(context.default_map or {})}
     return path
 
 
@@ -47,7 +82,7 @@ def read_config(data: bytes, path: Path, parameters: list[click.Parameter]) -> d
     document = Document.parse_toml(data, where=str(path), max_bytes=MAX_BYTES)
     table = document.document(TABLE, {})
     document.refuse_unknown()
-    known = {key_of(row): row for row in parameters if row.name not in ("config", "help")}
+    known = {key_of(row): row for row in parameters if row.name not in _ALONE}
     found = {row.name: _value(table, key, row, path.parent) for key, row in known.items() if row.name and table.has(key)}
     for key in known:
         table.value(key, None)

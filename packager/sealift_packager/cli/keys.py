@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from sealift_packager.cli.passphrase import VARIABLE, new_passphrase
+from sealift_packager.cli.passphrase import passphrase_option, passphrases
 from sealift_packager.errors import OutputError
+from sealift_packager.passphrase import OPTION, VARIABLE
 from sealift_runtime import durable
 from sealift_runtime.commandline import json_option, show
 from sealift_runtime.signing.keys import PrivateKey
@@ -20,9 +21,9 @@ def keys() -> None:
 
 @keys.command()
 @click.argument("out", type=click.Path(path_type=Path))
-@click.option("--passphrase-file", type=click.Path(path_type=Path), help="Encrypt the key with the first line of this file.")
+@passphrase_option
 @json_option
-def generate(out: Path, passphrase_file: Path | None, *, as_json: bool) -> None:
+def generate(out: Path, passphrase_files: tuple[Path, ...], *, as_json: bool) -> None:
     """Write a fresh ECDSA P-256 private key to OUT and its public half to OUT.pub.
 
     The key is encrypted with the passphrase from --passphrase-file, from SEALIFT_KEY_PASSPHRASE, or from a prompt. Nothing is overwritten.
@@ -31,10 +32,10 @@ def generate(out: Path, passphrase_file: Path | None, *, as_json: bool) -> None:
     for path in (out, public):
         if path.exists() or path.is_symlink():
             raise OutputError("the file is there already, and keys are not overwritten", where=str(path), advice="Choose another name.")
-    passphrase = new_passphrase(passphrase_file)
+    passphrase = passphrases(passphrase_files).for_new_key()
     key = PrivateKey.generate()
-    key.save(out, passphrase)
-    durable.write_bytes(public, key.public_key.pem())
+    durable.write_new(out, key.pem(passphrase), mode=0o600)
+    durable.write_new(public, key.public_key.pem())
     fields = {"private_key": str(out), "public_key": str(public), "fingerprint": key.public_key.fingerprint, "encrypted": passphrase is not None}
-    note = [] if passphrase else [f"It is not encrypted; set {VARIABLE} or give --passphrase-file to have it so."]
+    note = [] if passphrase else [f"It is not encrypted; set {VARIABLE} or give {OPTION} to have it so."]
     show(fields, [f"{out}", f"{public}", f"fingerprint {key.public_key.fingerprint}", *note], as_json=as_json)

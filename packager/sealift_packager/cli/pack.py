@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sealift_packager.cli.config import config_option
+from sealift_packager.cli.passphrase import passphrase_option
 from sealift_packager.load.detect import KINDS
 from sealift_runtime.commandline import json_option, show
 
@@ -72,7 +73,8 @@ class _Numbers(click.ParamType[tuple[float, ...]]):
     "need about 3 rows divided by it (0.01: 299, 0.003: 998), and 0 means no flipped label on the rows there are.  "
     "[default: 0.01; 1 % for mae, rmse, your own]",
 )
-@click.option("--key", type=_PATH, help="Sign with this private key (PEM); its passphrase comes from SEALIFT_KEY_PASSPHRASE or a prompt.")
+@click.option("--key", type=_PATH, help="Sign with this private key (PEM).")
+@passphrase_option
 @click.option("--trust-pickle", is_flag=True, help="Read joblib and pickle files, which runs code that is in them.")
 @click.option("--factory", help="For weights alone: module:function or file.py:function that builds the torch module.")
 @click.option(
@@ -102,8 +104,8 @@ class _Numbers(click.ParamType[tuple[float, ...]]):
 @click.option(
     "--measure-on",
     multiple=True,
-    metavar="URL",
-    help="Measure what this machine can't on the device whose agent listens there; PROFILE=URL for one profile. It must trust --key.",
+    metavar="URL#DEVICE-ID",
+    help="Measure what this machine can't on that device, whose agent listens there; PROFILE=URL#DEVICE-ID for one profile. It must trust --key.",
 )
 @click.option("--no-cache", is_flag=True, help="Do everything anew, and keep nothing for the next time.")
 @json_option
@@ -139,14 +141,21 @@ def pack(*, as_json: bool, config: Path | None, lock: Path | None, locked: bool,
 
 
 def _request(
-    *, profiles: tuple[str, ...], objective: tuple[str, ...], measure_on: tuple[str, ...], key: Path | None, license_name: str, **options: Any
+    *,
+    profiles: tuple[str, ...],
+    objective: tuple[str, ...],
+    measure_on: tuple[str, ...],
+    key: Path | None,
+    passphrase_files: tuple[Path, ...],
+    license_name: str,
+    **options: Any,
 ) -> PackRequest:
-    from sealift_packager.cli.passphrase import load_key
+    from sealift_packager.cli.passphrase import passphrases
     from sealift_packager.measure.device import DeviceAddress
     from sealift_packager.profiles.library import load_profile
     from sealift_packager.request import PackRequest
 
-    signer = load_key(key) if key else None
+    signer = passphrases(passphrase_files).load(key) if key else None
     devices = tuple(DeviceAddress.parse(text) for text in measure_on)
     wanted = tuple(load_profile(name, objective) for name in profiles)
     return PackRequest(profiles=wanted, measure_on=devices, signer=signer, license=license_name, **options)

@@ -8,6 +8,7 @@ from typing import Final
 
 from sealift_packager.errors import ProjectError
 from sealift_packager.project.job import Job
+from sealift_packager.project.unasked import refuse_unasked
 from sealift_runtime import beneath
 from sealift_runtime.documents import Document, nearest
 
@@ -15,11 +16,12 @@ DEFAULT: Final = Path("project.toml")
 MAX_BYTES: Final = 2**20
 
 
-def read_project(path: Path, *, locked: bool = False, force: bool = False, cache: bool = True) -> list[Job]:
+def read_project(path: Path, *, named: bool = True, locked: bool = False, force: bool = False, cache: bool = True) -> list[Job]:
     """The jobs of a project file, in its order; `ProjectError` or `DocumentError` names the field.
 
     Keys are those of sealift.toml. Relative paths start at the file's folder. A model's ``out`` is a folder that its release is put into,
-    under the model's name, and ``locks`` one for the measurements that its choice rests on.
+    under the model's name, and ``locks`` one for the measurements that its choice rests on. A file that wasn't ``named`` by anybody may say less:
+    `UntrustedProjectError` (see `unasked`).
     """
     try:
         data = beneath.read_bounded(path, MAX_BYTES)
@@ -32,7 +34,11 @@ def read_project(path: Path, *, locked: bool = False, force: bool = False, cache
     if not models.names():
         raise ProjectError("no models", where=str(path), expected="a table [models.NAME] for each model")
     tables = {name: Document(defaults | models.document(name).raw(), f"{path}: models.{name}") for name in models.names()}
-    return [_job(name, table, path.absolute().parent, locked=locked, force=force, cache=cache) for name, table in tables.items()]
+    folder = path.absolute().parent
+    jobs = [_job(name, table, folder, locked=locked, force=force, cache=cache) for name, table in tables.items()]
+    for table in () if named else tables.values():
+        refuse_unasked(table.raw(), path, where=table.where, consent=f"its name (sealift build {path})")
+    return jobs
 
 
 def pick(jobs: Sequence[Job], names: Sequence[str]) -> list[Job]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from pathlib import Path
 from typing import Any
 
 
@@ -42,6 +43,11 @@ class Job:
     force: bool = False
     cache: bool = True
     measure_on: tuple[str, ...] = ()
+
+    @property
+    def key_path(self) -> Path | None:
+        """Where the signing key is, from anywhere."""
+        return Path(self.folder, self.key) if self.key else None
 
     def to_json(self) -> str:
         """One line."""

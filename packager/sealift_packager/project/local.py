@@ -7,7 +7,9 @@ import dataclasses
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from sealift_packager.project.executor import ATTEMPTS, died
@@ -24,10 +26,20 @@ def default_workers(cores: int) -> int:
 
 
 class LocalExecutor:
-    """An `Executor` of local processes. ``started`` hears of each worker's process number (a test kills one)."""
+    """An `Executor` of local processes. ``started`` hears of each worker's process number (a test kills one).
 
-    def __init__(self, workers: int, *, started: Callable[[str, int], None] | None = None) -> None:
+    ``passphrases`` are those of encrypted keys, by the key's path as jobs name it. A worker reads its own from a pipe: an environment is inherited.
+    """
+
+    def __init__(
+        self,
+        workers: int,
+        *,
+        started: Callable[[str, int], None] | None = None,
+        passphrases: Mapping[Path, bytes] = MappingProxyType({}),
+    ) -> None:
         self._workers = workers
+        self._passphrases = passphrases
         self._started = started
 
     def run(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
@@ -42,6 +54,9 @@ class LocalExecutor:
             for process in list(running):
                 process.terminate()
 
+    def _passphrase(self, job: Job) -> bytes:
+        return self._passphrases.get(job.key_path, b"") if job.key_path else b""
+
     def _do(self, job: Job, running: set[subprocess.Popen[str]]) -> Outcome:
         start, how = time.monotonic(), ""
         for attempt in range(1, ATTEMPTS + 1):
@@ -49,7 +64,7 @@ class LocalExecutor:
                 running.add(process)
                 if self._started is not None:
                     self._started(job.name, process.pid)
-                answer, said = process.communicate(job.to_json())
+                answer, said = process.communicate(f"{job.to_json()}\n{self._passphrase(job).hex()}")
                 running.discard(process)
             if process.returncode == 0:
                 return dataclasses.replace(Outcome.from_json(answer), attempts=attempt)

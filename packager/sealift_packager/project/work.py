@@ -7,30 +7,33 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sealift_packager.passphrase import Passphrases
 from sealift_packager.project.job import Job, Outcome
 from sealift_runtime.errors import SealiftError
-from sealift_runtime.signing.keys import PrivateKey
 
 if TYPE_CHECKING:
     from sealift_packager.request import PackRequest
 
 
-def do(job: Job) -> Outcome:
-    """Pack one model. What is wrong with it is an outcome, not an error; a fault of ours is raised."""
+def do(job: Job, passphrase: bytes | None = None) -> Outcome:
+    """Pack one model; its key is opened with ``passphrase``, or with what the environment has.
+
+    What is wrong with the model is an outcome, not an error; a fault of ours is raised.
+    """
     start = time.monotonic()
     try:
         with contextlib.chdir(job.folder):
-            return _pack(job, start)
+            return _pack(job, start, passphrase)
     except (SealiftError, OSError) as error:
         return Outcome(name=job.name, seconds=time.monotonic() - start, error=str(error))
 
 
-def _pack(job: Job, start: float) -> Outcome:
+def _pack(job: Job, start: float, passphrase: bytes | None) -> Outcome:
     from sealift_packager.lock.lockfile import check_writable, read_lock, write_lock
     from sealift_packager.pipeline import pack
     from sealift_packager.stages.store import default_store
 
-    request, place = _request(job), Path(job.lock)
+    request, place = _request(job, passphrase), Path(job.lock)
     evidence = read_lock(place) if job.locked else None
     check_writable(place, job.name)
     packed = pack(request, cache=default_store() if job.cache else None, lock=evidence)
@@ -46,11 +49,12 @@ def _pack(job: Job, start: float) -> Outcome:
     )
 
 
-def _request(job: Job) -> PackRequest:
+def _request(job: Job, passphrase: bytes | None) -> PackRequest:
     from sealift_packager.measure.device import DeviceAddress
     from sealift_packager.profiles.library import load_profile
     from sealift_packager.request import PackRequest
 
+    passphrases = Passphrases(given=(passphrase,)) if passphrase else Passphrases.collect()
     return PackRequest(
         model=Path(job.model),
         name=job.name,
@@ -61,7 +65,7 @@ def _request(job: Job) -> PackRequest:
         target=job.target,
         metric=job.metric,
         max_drop=job.max_drop,
-        signer=PrivateKey.load(Path(job.key)) if job.key else None,
+        signer=passphrases.load(Path(job.key)) if job.key else None,
         trust_pickle=job.trust_pickle,
         format=job.format,
         golden_from=Path(job.golden_from) if job.golden_from else None,

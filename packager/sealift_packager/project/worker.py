@@ -1,5 +1,6 @@
 """One job in a process of its own: a job on stdin, its outcome on stdout.
 
+The job is the first line; the passphrase of its key, in hex, is the second, which may be empty.
 Nothing else is printed there: what libraries print goes to stderr.
 """
 
@@ -15,9 +16,9 @@ from sealift_runtime.printing import say_json
 
 def main() -> None:
     """Do the job."""
-    job = Job.from_json(sys.stdin.read())
+    text, _, passphrase = sys.stdin.read().partition("\n")
     with contextlib.redirect_stdout(sys.stderr):
-        outcome = do(job)
+        outcome = do(Job.from_json(text), bytes.fromhex(passphrase) or None)
     say_json(outcome.fields())
 
 

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 
 from sealift_runtime import durable
-from sealift_runtime.errors import KeyFileError, SignatureError
+from sealift_runtime.errors import KeyFileError, PassphraseError, SignatureError
 
 MAX_KEY_FILE_BYTES = 64 * 1024
 _HASHES: dict[str, type[hashes.HashAlgorithm]] = {"secp256r1": hashes.SHA256, "secp384r1": hashes.SHA384}
@@ -116,27 +116,32 @@ class PrivateKey:
 
     @classmethod
     def load(cls, path: Path, passphrase: bytes | None = None) -> PrivateKey:
-        """Read a PEM private key, with its passphrase if it has one; `KeyFileError` if that can't be."""
+        """Read a PEM private key, with its passphrase if it has one; `KeyFileError` if that can't be, `PassphraseError` if only that is at fault."""
         pem, where = _read(path), str(path)
         try:
             key = serialization.load_pem_private_key(pem, passphrase)
         except TypeError as error:
-            needs = "is encrypted and needs a passphrase" if passphrase is None else "isn't encrypted, but a passphrase was given"
-            raise KeyFileError(f"the key {needs}", where=where) from error
+            if passphrase is None:
+                raise PassphraseError("the key is encrypted and needs a passphrase", where=where) from error
+            raise KeyFileError("the key isn't encrypted, but a passphrase was given", where=where) from error
         except (ValueError, UnsupportedAlgorithm) as error:
-            reason = "the passphrase is wrong" if passphrase and b"ENCRYPTED" in pem else "not a PEM private key"
+            if passphrase is not None and b"ENCRYPTED" in pem:
+                raise PassphraseError("the passphrase is wrong", where=where) from error
             advice = "This is a public key; give the private one." if b"PUBLIC KEY" in pem else None
-            raise KeyFileError(reason, where=where, advice=advice) from error
+            raise KeyFileError("not a PEM private key", where=where, advice=advice) from error
         if not isinstance(key, ec.EllipticCurvePrivateKey):
             raise KeyFileError("not an ECDSA key", where=where, expected="ECDSA P-256 or P-384", found=type(key).__name__)
         _scheme(key.curve, where)
         return cls(key)
 
     def save(self, path: Path, passphrase: bytes | None = None) -> None:
-        """Write PKCS#8 PEM, readable by the owner alone, encrypted if a passphrase is given."""
+        """Write PKCS#8 PEM, readable by the owner alone, encrypted if a passphrase is given; it replaces what was there."""
+        durable.write_bytes(path, self.pem(passphrase), mode=0o600)
+
+    def pem(self, passphrase: bytes | None = None) -> bytes:
+        """PKCS#8 PEM, encrypted if a passphrase is given."""
         encryption = serialization.BestAvailableEncryption(passphrase) if passphrase else serialization.NoEncryption()
-        pem = self.key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
-        durable.write_bytes(path, pem, mode=0o600)
+        return self.key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
 
     @property
     def public_key(self) -> PublicKey:
