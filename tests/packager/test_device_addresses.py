@@ -11,34 +11,47 @@ from sealift_packager.measure.device import DeviceAddress, device_for, unasked
 from sealift_packager.project.file import read_project
 from sealift_packager.project.job import Job
 
+DEVICE = "0123abcd" * 8
+
 
 def test_a_project_file_names_devices_too(tmp_path: Path) -> None:
-    text = '[defaults]\nversion = "1.0.0"\nprofile = ["x86-64-avx2"]\nmeasure-on = ["http://pi:8470"]\n[models.net]\nmodel = "net.onnx"\n'
+    text = f'[defaults]\nversion = "1.0.0"\nprofile = ["x86-64-avx2"]\nmeasure-on = ["http://pi:8470#{DEVICE}"]\n[models.net]\nmodel = "net.onnx"\n'
     (tmp_path / "project.toml").write_text(text)
     jobs = read_project(tmp_path / "project.toml")
-    assert Job.from_json(jobs[0].to_json()).measure_on == ("http://pi:8470",)
+    assert Job.from_json(jobs[0].to_json()).measure_on == (f"http://pi:8470#{DEVICE}",)
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("http://10.0.0.7:8470", DeviceAddress(url="http://10.0.0.7:8470")),
-        ("pi=https://pi.example/agent/#0123abcd", DeviceAddress(url="https://pi.example/agent", device="0123abcd", profile="pi")),
-        ("10.0.0.7:8470", None),
-        ("http://host?x", None),
-        ("http://host#nothex", None),
+        (f"http://10.0.0.7:8470#{DEVICE}", DeviceAddress(url="http://10.0.0.7:8470", device=DEVICE)),
+        (f"pi=https://pi.example/agent/#{DEVICE}", DeviceAddress(url="https://pi.example/agent", device=DEVICE, profile="pi")),
     ],
 )
-def test_an_address_is_read(text: str, expected: DeviceAddress | None) -> None:
-    if expected is None:
-        with pytest.raises(PackagerError, match="not the address of an agent"):
-            DeviceAddress.parse(text)
-    else:
-        assert DeviceAddress.parse(text) == expected
+def test_an_address_is_read(text: str, expected: DeviceAddress) -> None:
+    assert DeviceAddress.parse(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("10.0.0.7:8470", "not the address of an agent"),
+        ("http://host?x", "not the address of an agent"),
+        ("http://host", "the device's full id is needed"),
+        ("http://host#", "the device's full id is needed"),
+        ("http://host#nothex", "the device's full id is needed"),
+        (f"http://host#{DEVICE[:-1]}", "the device's full id is needed"),
+        (f"http://host#{DEVICE}0", "the device's full id is needed"),
+        (f"http://host#{DEVICE.upper()}", "the device's full id is needed"),
+    ],
+)
+def test_an_address_without_the_whole_id_of_the_device_is_refused(text: str, said: str) -> None:
+    with pytest.raises(PackagerError, match=said):
+        DeviceAddress.parse(text)
 
 
 def test_a_profile_goes_to_its_own_device_and_to_a_shared_one_only_if_this_machine_can_not() -> None:
-    shared, own = DeviceAddress(url="http://shared"), DeviceAddress(url="http://own", profile="a")
+    shared, own = DeviceAddress(url="http://shared", device=DEVICE), DeviceAddress(url="http://own", device=DEVICE, profile="a")
     assert device_for([shared, own], "a", measured_here=True) == own
     assert device_for([shared, own], "b", measured_here=True) is None
     assert device_for([shared, own], "b", measured_here=False) == shared
@@ -46,7 +59,7 @@ def test_a_profile_goes_to_its_own_device_and_to_a_shared_one_only_if_this_machi
 
 
 def test_a_device_that_measures_nothing_is_named_with_what_would_make_it() -> None:
-    shared, own = DeviceAddress(url="http://shared"), DeviceAddress(url="http://own", profile="a")
+    shared, own = DeviceAddress(url="http://shared", device=DEVICE), DeviceAddress(url="http://own", device=DEVICE, profile="a")
     assert unasked([shared, own], {"a": True, "b": False}) == ()
     assert [text.split()[0] for text in unasked([shared, own], {"a": True})] == ["http://shared"]
-    assert unasked([shared], {"b": True})[0].endswith("--measure-on b=http://shared has it measure.")
+    assert unasked([shared], {"b": True})[0].endswith(f"--measure-on b=http://shared#{DEVICE} has it measure.")

@@ -117,7 +117,7 @@ def test_the_installed_command_does_it_from_a_sealift_toml(agent: AgentUnderTest
     (tmp_path / "mine.toml").write_text(profile)
     (tmp_path / "sealift.toml").write_text(
         f'[pack]\nmodel = "{what.model}"\nname = "net"\nversion = "1.0.0"\nprofile = ["./mine.toml"]\ndata = "{what.data}"\n'
-        f'key = "key.pem"\nout = "out"\nmeasure-seconds = {QUICK_S}\nmeasure-on = ["mine={agent.url}#{agent.status()["device"][:16]}"]\n'
+        f'key = "key.pem"\nout = "out"\nmeasure-seconds = {QUICK_S}\nmeasure-on = ["mine={agent.url}#{agent.status()["device"]}"]\n'
     )
     done = run("sealift", "pack", "--config", "sealift.toml", "--json", "--no-cache", cwd=tmp_path).ok()
     measured = done.json["bundles"][0]["manifest"]["evaluation"]["measured"]
@@ -157,7 +157,7 @@ def test_an_unknown_key_is_refused_with_the_fingerprint_to_trust(agent: AgentUnd
 def test_another_device_than_the_one_that_is_meant_is_refused(agent: AgentUnderTest) -> None:
     with (
         pytest.raises(DeviceRefusedError, match="another device answers"),
-        DeviceJob(address(agent, device="0123456789abcdef"), KEY, {}),
+        DeviceJob(address(agent, device="0" * 64), KEY, {}),
     ):
         pass
 

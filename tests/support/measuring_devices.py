@@ -31,7 +31,7 @@ def trusting(key: PrivateKey, **settings: str) -> dict[str, str]:
 
 
 def address(agent: AgentUnderTest, **changes: str) -> DeviceAddress:
-    return dataclasses.replace(DeviceAddress(url=agent.url), **changes)
+    return dataclasses.replace(DeviceAddress(url=agent.url, device=agent.status()["device"]), **changes)
 
 
 def on(agent: AgentUnderTest, out: Path, profile: HardwareProfile | None = None, **changes: object) -> PackRequest:

@@ -9,7 +9,7 @@ import json
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from sealift_packager import artifact
 from sealift_packager.diff.difference import Difference
@@ -21,9 +21,19 @@ from sealift_packager.load.source import Array
 from sealift_runtime.bundle import files
 from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.bundle.golden import decode_golden
-from sealift_runtime.bundle.manifest import BundleManifest
+from sealift_runtime.bundle.limits import LIMITS
+from sealift_runtime.bundle.materialize import check_directory
 
-_JSON = (files.MANIFEST, files.BASELINE, files.SBOM, files.PROVENANCE)
+#: Files whose content is compared, up to this size; of others it is said that the bytes differ.
+_MAX_BYTES: Final = {
+    files.MANIFEST: LIMITS.manifest_bytes,
+    files.BASELINE: LIMITS.baseline_bytes,
+    files.SBOM: LIMITS.baseline_bytes,
+    files.PROVENANCE: LIMITS.baseline_bytes,
+    files.GOLDEN: LIMITS.golden_bytes,
+    files.CARD: 2**20,
+}
+_MAX_LINES: Final = 1000
 
 
 def compare(first: Path, second: Path, profile: str | None = None) -> list[Difference]:
@@ -85,13 +95,19 @@ def _compare_file(name: str, first: Path, second: Path) -> Iterator[Difference]:
         yield Difference(file=name, field="", first=there[0], second=there[1])
         return
     found: list[Difference] = []
-    if name in _JSON:
-        found = list(compare_json(name, _json(mine), _json(yours)))
-    elif name == files.GOLDEN:
-        found = list(compare_tensors(name, _golden(first), _golden(second)))
-    elif name == files.CARD:
-        found = list(_lines(name, mine.read_text(encoding="utf-8"), yours.read_text(encoding="utf-8")))
+    if max(path.stat().st_size for path in (mine, yours)) <= _MAX_BYTES.get(name, 0):
+        with contextlib.suppress(RecursionError):  # nested as no document of ours is
+            found = list(_compare_content(name, first, second))
     yield from found or [_bytes(name, mine, yours)]
+
+
+def _compare_content(name: str, first: Path, second: Path) -> Iterator[Difference]:
+    if name == files.GOLDEN:
+        yield from compare_tensors(name, _golden(first), _golden(second))
+    elif name == files.CARD:
+        yield from _lines(name, *(path.read_text(encoding="utf-8", errors="replace") for path in (first / name, second / name)))
+    else:
+        yield from compare_json(name, _json(first / name), _json(second / name))
 
 
 def _json(path: Path) -> Any:
@@ -101,7 +117,7 @@ def _json(path: Path) -> Any:
 
 
 def _golden(directory: Path) -> dict[str, Array]:
-    manifest = BundleManifest.parse((directory / files.MANIFEST).read_bytes(), where=str(directory / files.MANIFEST))
+    manifest = check_directory(directory, None)
     cases = decode_golden((directory / files.GOLDEN).read_bytes(), manifest.inputs, manifest.outputs, manifest.golden.cases, where=str(directory))
     found: dict[str, Array] = {}
     for number, case in enumerate(cases):
@@ -112,11 +128,18 @@ def _golden(directory: Path) -> dict[str, Array]:
 
 def _lines(name: str, first: str, second: str) -> Iterator[Difference]:
     mine, yours = first.splitlines(), second.splitlines()
-    for kind, start, end, begin, stop in difflib.SequenceMatcher(None, mine, yours, autojunk=False).get_opcodes():
+    for kind, start, end, begin, stop in _opcodes(mine, yours):
         if kind != "equal":
             yield Difference(
                 file=name, field=f"line {start + 1}", first="\n".join(mine[start:end]) or MISSING, second="\n".join(yours[begin:stop]) or MISSING
             )
+
+
+def _opcodes(mine: list[str], yours: list[str]) -> list[tuple[str, int, int, int, int]]:
+    """As difflib has them; one change where there are so many lines that difflib could take hours."""
+    if max(len(mine), len(yours)) > _MAX_LINES:
+        return [("replace", 0, len(mine), 0, len(yours))]
+    return list(difflib.SequenceMatcher(None, mine, yours, autojunk=False).get_opcodes())
 
 
 def _bytes(name: str, first: Path, second: Path) -> Difference:

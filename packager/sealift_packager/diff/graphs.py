@@ -5,24 +5,72 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from sealift_packager.diff.difference import Difference
 from sealift_packager.diff.documents import compare_json
 from sealift_packager.diff.tensors import compare_tensors
-from sealift_packager.tensors import values
+from sealift_packager.load.source import Array
+from sealift_packager.tensors import is_reference, values
 from sealift_runtime.bundle import files
+from sealift_runtime.errors import IntegrityError, LimitError
+
+#: Of a number of bytes.
+_MAX_DIGITS: Final = 19
+#: protobuf holds no larger message.
+_MAX_GRAPH_BYTES: Final = 2**31
 
 
 def compare_graphs(first: Path, second: Path) -> Iterator[Difference]:
-    """What differs between the graphs of two bundle directories."""
-    import onnx
+    """What differs between the graphs of two bundle directories.
 
-    models = [onnx.load(directory / files.GRAPH, load_external_data=False) for directory in (first, second)]
+    Only files of the two directories are read: a graph whose weights are said to be elsewhere, or beyond their file's end, is an `IntegrityError`.
+    """
+    models = [_load(directory) for directory in (first, second)]
     yield from compare_json(files.GRAPH, _outline(models[0]), _outline(models[1]))
     pairs = zip(models, (first, second), strict=True)
-    tensors = [{row.name: values(row, directory) for row in model.graph.initializer} for model, directory in pairs]
+    tensors = [{row.name: _values(row, directory) for row in model.graph.initializer} for model, directory in pairs]
     yield from compare_tensors(files.GRAPH, tensors[0], tensors[1])
+
+
+def _load(directory: Path) -> Any:
+    import onnx
+
+    path = directory / files.GRAPH
+    size = path.stat().st_size
+    if size >= _MAX_GRAPH_BYTES:
+        raise LimitError("the graph is too large", where=str(path), expected=f"less than {_MAX_GRAPH_BYTES} bytes", found=f"{size} bytes")
+    try:
+        return onnx.load(path, load_external_data=False)
+    except Exception as error:  # protobuf's errors have no common base
+        raise IntegrityError("not an ONNX graph", where=str(path)) from error
+
+
+def _values(tensor: Any, directory: Path) -> Array:
+    where = f"{directory / files.GRAPH}: {tensor.name!r}"
+    if is_reference(tensor):
+        _check_place(tensor, directory, where)
+    try:
+        return values(tensor, directory)
+    except (ValueError, TypeError, KeyError, OSError, OverflowError, AttributeError) as error:
+        raise IntegrityError("the weights can't be read", where=where, found=type(error).__name__) from error
+
+
+def _check_place(tensor: Any, directory: Path, where: str) -> None:
+    """External weights lie in a file of the bundle, and wholly in it."""
+    entries = {row.key: row.value for row in tensor.external_data}
+    location = entries.get("location", "")
+    if location not in files.list_files(directory):
+        advice = "A bundle's weights are files of the bundle."
+        raise IntegrityError("the weights are in no file of the bundle", where=where, found=repr(location[:200]), advice=advice)
+    offset, length, size = entries.get("offset", "0"), entries.get("length", "0"), (directory / location).stat().st_size
+    if not (_is_count(offset) and _is_count(length) and int(offset) + int(length) <= size):
+        expected, found = f"within {size} bytes", f"offset {offset[:20]}, length {length[:20]}"
+        raise IntegrityError("the weights are beyond the end of their file", where=where, expected=expected, found=found)
+
+
+def _is_count(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS
 
 
 def _outline(model: Any) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import io
 import re
+import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
@@ -20,8 +21,9 @@ from sealift_packager.load.source import Array, Arrays
 from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.bundle.profile import PROFILE_NAME
 from sealift_runtime.documents import Document, canonical_json
-from sealift_runtime.errors import SealiftError
+from sealift_runtime.errors import SealiftError, SignatureError
 from sealift_runtime.exchange.measuring import (
+    ACCEPTANCE_TYPE,
     ANSWER_TYPE,
     CLOSE,
     FILES,
@@ -33,11 +35,13 @@ from sealift_runtime.exchange.measuring import (
     STEP_TYPE,
     STEPS,
     THROUGHPUT,
+    MeasuringAcceptance,
     MeasuringAnswer,
     MeasuringJob,
     MeasuringStep,
     Run,
 )
+from sealift_runtime.exchange.report import DEVICE_ID
 from sealift_runtime.hardware.document import parse_machine
 from sealift_runtime.hardware.machine import Machine
 from sealift_runtime.signing.dsse import Envelope
@@ -52,25 +56,36 @@ MAX_ANSWER_BYTES: Final = 16 * 2**20
 BUSY_WAIT_S: Final = 20.0
 CONNECT_S: Final = 10.0
 REPLY_S: Final = 60.0
-_ADDRESS: Final = re.compile(rf"(?:(?P<profile>{PROFILE_NAME})=)?(?P<url>https?://[^\s/?#]+[^\s?#]*?)/?(?:#(?P<device>[0-9a-f]{{8,64}}))?")
+_ADDRESS: Final = re.compile(rf"(?:(?P<profile>{PROFILE_NAME})=)?(?P<url>https?://[^\s/?#]+[^\s?#]*?)/?(?:#(?P<device>[^\s#]*))?")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceAddress:
-    """Where an agent listens; ``device`` is the beginning of its id if it must be that one, ``profile`` the one that it is for (None: any)."""
+    """Where an agent listens; ``device`` is the id of the one that must be there, ``profile`` the one that it is for (None: any)."""
 
     url: str
-    device: str = ""
+    device: str
     profile: str | None = None
 
     @classmethod
     def parse(cls, text: str) -> DeviceAddress:
-        """Read ``[PROFILE=]http(s)://HOST:PORT[#DEVICE-ID]``."""
+        """Read ``[PROFILE=]http(s)://HOST:PORT#DEVICE-ID``.
+
+        The id is the whole one: somebody who can make keys by the million has one whose id begins as any other does.
+        """
         match = _ADDRESS.fullmatch(text)
         if match is None:
-            expected = "[PROFILE=]http://HOST:PORT[#DEVICE-ID]"
+            expected = "[PROFILE=]http://HOST:PORT#DEVICE-ID"
             raise PackagerError("not the address of an agent", where=OPTION, expected=expected, found=repr(text))
-        return cls(url=match["url"], device=match["device"] or "", profile=match["profile"])
+        if re.fullmatch(DEVICE_ID, match["device"] or "") is None:
+            raise PackagerError(
+                "the device's full id is needed: the model is sent to that device only",
+                where=f"{OPTION} {match['url']}",
+                expected=f"{match['url']}#DEVICE-ID, 64 hex digits",
+                found=repr(match["device"]) if match["device"] else "none",
+                advice="`sealift-agent status` shows it on the device, and the hub beside the device's name.",
+            )
+        return cls(url=match["url"], device=match["device"], profile=match["profile"])
 
 
 def device_for(addresses: Sequence[DeviceAddress], profile: str, *, measured_here: bool) -> DeviceAddress | None:
@@ -84,7 +99,8 @@ def unasked(addresses: Sequence[DeviceAddress], measured_here: Mapping[str, bool
     """A sentence for each device that measures nothing, given which profiles this machine measures. Pure."""
     asked = {device_for(addresses, profile, measured_here=here) for profile, here in measured_here.items()}
     return tuple(
-        f"{row.url} measured nothing: this machine or another device could. {OPTION} {next(iter(measured_here))}={row.url} has it measure."
+        f"{row.url} measured nothing: this machine or another device could. "
+        f"{OPTION} {next(iter(measured_here))}={row.url}#{row.device} has it measure."
         for row in addresses
         if row not in asked
     )
@@ -101,6 +117,8 @@ class Found:
 
 class DeviceJob:
     """One job on a device, from its beginning to its end, as a context: on leaving, the device deletes what was sent.
+
+    Nothing is sent before whoever listens at the address has proven, for this very job, that it has the key of the device that was named.
 
     Raises `DeviceRefusedError` where the device says no, `DeviceError` for all else that goes wrong on the way.
     """
@@ -160,11 +178,12 @@ class DeviceJob:
         while True:
             invitation = self._ask("GET", PATH)
             key = self.key = PublicKey.from_pem(invitation.text("key").encode(), where=self._address.url)
-            if not key.fingerprint.startswith(self._address.device):
+            if key.fingerprint != self._address.device:
                 raise DeviceRefusedError("another device answers", where=self._address.url, expected=self._address.device, found=key.fingerprint)
             self._longest_s = invitation.document("limits").number("seconds", minimum=0) + REPLY_S
             sizes = {digest: len(data) for digest, data in self._files.items()}
-            job = MeasuringJob(device=key.fingerprint, nonce=invitation.text("nonce"), files=sizes)
+            challenge = secrets.token_hex(16)
+            job = MeasuringJob(device=key.fingerprint, nonce=invitation.text("nonce"), files=sizes, challenge=challenge)
             try:
                 answer = self._ask("POST", JOBS, self._signed(JOB_TYPE, job.payload()))
             except _BusyError:
@@ -173,8 +192,22 @@ class DeviceJob:
                 time.sleep(0.5)
                 continue
             self._name = answer.text("job")
+            self._check_acceptance(answer, key, challenge)
             machine = parse_machine(answer.document("machine"))
             return Found(device=key.fingerprint, machine=machine, onnxruntime=answer.text("onnxruntime", max_characters=100))
+
+    def _check_acceptance(self, answer: Document, key: PublicKey, challenge: str) -> None:
+        """Raise `DeviceRefusedError` unless the holder of the device's key took this job."""
+        if not answer.has("acceptance"):
+            advice = "An older agent can't: bring it up to date."
+            raise DeviceRefusedError("the device doesn't prove that it has its key", where=self._address.url, advice=advice)
+        try:
+            data = Envelope.parse(answer.document("acceptance")).open(key, ACCEPTANCE_TYPE, where=self._address.url)
+        except SignatureError as error:
+            raise DeviceRefusedError("whoever answers doesn't have the device's key", where=self._address.url, expected=key.fingerprint) from error
+        accepted = MeasuringAcceptance.parse(data)
+        if accepted != MeasuringAcceptance(device=key.fingerprint, challenge=challenge, job=self._name):
+            raise DeviceRefusedError("the device's proof is of another job", where=self._address.url)
 
     def _send(self, digest: Digest, data: bytes) -> None:
         for offset in range(0, len(data), PIECE_BYTES):

@@ -38,7 +38,7 @@ def judge_device(address: DeviceAddress, profile: HardwareProfile, signer: Signe
             f"the device doesn't fit the profile {profile.name} ({' '.join(result.unmet)})",
             where=f"{OPTION} {address.url}",
             found=found.machine.cpu_model,
-            advice=f"Name one that does, or which profile this one is for: {OPTION} PROFILE={address.url}",
+            advice=f"Name one that does, or which profile this one is for: {OPTION} PROFILE={address.url}#{address.device}",
         )
     return judge_host(profile, found.machine, beside=f", device {found.device[:16]}, onnxruntime {found.onnxruntime}")
 

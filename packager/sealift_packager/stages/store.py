@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from sealift_packager.errors import PackagerError
+from sealift_packager.stages.place import private_folder, read_private
 from sealift_runtime import durable
 from sealift_runtime.errors import StoreError
 
@@ -28,9 +29,8 @@ class StageStore:
     def read(self, key: str) -> bytes | None:
         """The bytes of an entry, which counts as used now; None if there is none that can be read."""
         path = self._path(key)
-        try:
-            data = path.read_bytes()
-        except OSError:
+        data = read_private(path)
+        if data is None:
             return None
         with contextlib.suppress(OSError):  # a cache that can't be written is still read
             os.utime(path)
@@ -41,6 +41,7 @@ class StageStore:
         if len(data) > self.limit_bytes:
             return
         with contextlib.suppress(StoreError, OSError):
+            self._path(key).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             durable.write_bytes(self._path(key), data, mode=0o600)
             self._evict(keep=self._path(key))
 
@@ -69,7 +70,10 @@ class StageStore:
 
 
 def default_store(environment: Mapping[str, str] = os.environ) -> StageStore:
-    """The user's cache: ``SEALIFT_CACHE`` (a directory), else where the platform keeps caches; ``SEALIFT_CACHE_BYTES`` bounds it."""
+    """The user's cache: ``SEALIFT_CACHE`` (a directory), else where the platform keeps caches; ``SEALIFT_CACHE_BYTES`` bounds it.
+
+    `PackagerError` if it isn't this user's alone (see `place`): results that others could put there would be signed.
+    """
     import platformdirs
 
     place = environment.get(VARIABLE)
@@ -77,4 +81,4 @@ def default_store(environment: Mapping[str, str] = os.environ) -> StageStore:
     text = environment.get(LIMIT_VARIABLE, str(DEFAULT_LIMIT_BYTES))
     if not text.isascii() or not text.isdigit():
         raise PackagerError("not a size", where=LIMIT_VARIABLE, expected="a number of bytes", found=repr(text))
-    return StageStore(directory, limit_bytes=int(text))
+    return StageStore(private_folder(directory, where=VARIABLE if place else "the cache"), limit_bytes=int(text))

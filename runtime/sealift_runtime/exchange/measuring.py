@@ -18,6 +18,7 @@ from sealift_runtime.exchange.report import DEVICE_ID
 
 JOB_TYPE: Final = "application/vnd.sealift.measuring-job.v1+json"
 STEP_TYPE: Final = "application/vnd.sealift.measuring-step.v1+json"
+ACCEPTANCE_TYPE: Final = "application/vnd.sealift.measuring-acceptance.v1+json"
 ANSWER_TYPE: Final = "application/vnd.sealift.measuring-answer.v1+json"
 SCHEMA: Final = "sealift.measuring"
 MAJOR: Final = 1
@@ -45,11 +46,16 @@ _NAME: Final = r"[^\x00-\x1f]{1,200}"
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class MeasuringJob:
-    """What is going to be sent, to which device; ``nonce`` is the one that the device gave for this job, and takes once."""
+    """What is going to be sent, to which device; ``nonce`` is the one that the device gave for this job, and takes once.
+
+    ``challenge`` is the packager's own, drawn for this job: the device signs it with its name for the job (`MeasuringAcceptance`) before anything
+    is sent to it. Older packagers have none.
+    """
 
     device: str
     nonce: str
     files: Mapping[Digest, int]
+    challenge: str = ""
 
     @classmethod
     def parse(cls, data: bytes) -> MeasuringJob:
@@ -60,12 +66,36 @@ class MeasuringJob:
             device=document.text("device", pattern=DEVICE_ID),
             nonce=document.text("nonce", pattern=_TOKEN),
             files={Digest.parse(row.text("digest"), where=row.where): row.integer("size_bytes", minimum=1) for row in rows},
+            challenge=document.text("challenge", "", pattern=f"({_TOKEN})?"),
         )
 
     def payload(self) -> bytes:
         """What is signed."""
         files: list[Json] = [{"digest": str(digest), "size_bytes": size} for digest, size in self.files.items()]
-        return _payload({"device": self.device, "nonce": self.nonce, "files": files})
+        return _payload({"device": self.device, "nonce": self.nonce, "files": files, "challenge": self.challenge})
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class MeasuringAcceptance:
+    """The device takes a job: its name for it, with the packager's challenge. Whoever signs this has the device's key, now, for this job."""
+
+    device: str
+    challenge: str
+    job: str
+
+    @classmethod
+    def parse(cls, data: bytes) -> MeasuringAcceptance:
+        """Read an acceptance's payload."""
+        document = _document(data, "measuring acceptance")
+        return cls(
+            device=document.text("device", pattern=DEVICE_ID),
+            challenge=document.text("challenge", pattern=_TOKEN),
+            job=document.text("job", pattern=_TOKEN),
+        )
+
+    def payload(self) -> bytes:
+        """What is signed."""
+        return _payload(dataclasses.asdict(self))
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,17 @@ from sealift_runtime.clock import Clock
 from sealift_runtime.documents import Json
 from sealift_runtime.engine.facts import onnxruntime_version
 from sealift_runtime.errors import BusyError, LimitError, NotFoundError, SignatureError
-from sealift_runtime.exchange.measuring import ANSWER_TYPE, CLOSE, JOB_TYPE, STEP_TYPE, MeasuringAnswer, MeasuringJob, MeasuringStep
+from sealift_runtime.exchange.measuring import (
+    ACCEPTANCE_TYPE,
+    ANSWER_TYPE,
+    CLOSE,
+    JOB_TYPE,
+    STEP_TYPE,
+    MeasuringAcceptance,
+    MeasuringAnswer,
+    MeasuringJob,
+    MeasuringStep,
+)
 from sealift_runtime.hardware.document import machine_json
 from sealift_runtime.hardware.machine import Machine
 from sealift_runtime.measuring.intake import Intake
@@ -81,7 +91,7 @@ class Desk:
         return {"device": key.fingerprint, "key": key.pem().decode(), "nonce": nonce, "limits": limits}
 
     def begin(self, request: bytes) -> dict[str, Json]:
-        """Take a job: its name, for the requests to come, and what this machine is.
+        """Take a job: its name, for the requests to come, what this machine is, and the proof that it is this device which takes it.
 
         1. The request is signed by a key that is trusted to measure (`MeasuringPolicy.open`).
         2. It is for this device, and its nonce was given for it a moment ago and not used: a replay ends here.
@@ -105,7 +115,15 @@ class Desk:
                 raise BusyError("this device is measuring for somebody already", where="measuring job", advice="Try again when that is done.")
             with self._undisturbed():
                 self._job = _Job(Intake(self._folder, job.files), now + self._policy.max_s)
-            return {"job": self._job.name, "machine": machine_json(self._machine()), "onnxruntime": onnxruntime_version()}
+            taken: dict[str, Json] = {"job": self._job.name, "machine": machine_json(self._machine()), "onnxruntime": onnxruntime_version()}
+        return taken | self._accept(job, str(taken["job"]))
+
+    def _accept(self, job: MeasuringJob, name: str) -> dict[str, Json]:
+        """The proof that this device has its key and takes the job; nothing for a packager that asks for none."""
+        if not job.challenge:
+            return {}
+        acceptance = MeasuringAcceptance(device=job.device, challenge=job.challenge, job=name)
+        return {"acceptance": Envelope.sign(ACCEPTANCE_TYPE, acceptance.payload(), self._signer()).json()}
 
     def receive(self, name: str, digest: Digest, offset: int, data: bytes) -> None:
         """A piece of one of the job's files."""

@@ -28,7 +28,17 @@ from sealift_runtime.errors import (
     SealiftError,
     SignatureError,
 )
-from sealift_runtime.exchange.measuring import ANSWER_TYPE, JOB_TYPE, STEP_TYPE, MeasuringAnswer, MeasuringJob, MeasuringStep, Run
+from sealift_runtime.exchange.measuring import (
+    ACCEPTANCE_TYPE,
+    ANSWER_TYPE,
+    JOB_TYPE,
+    STEP_TYPE,
+    MeasuringAcceptance,
+    MeasuringAnswer,
+    MeasuringJob,
+    MeasuringStep,
+    Run,
+)
 from sealift_runtime.hardware.document import machine_json, parse_machine
 from sealift_runtime.hardware.machine import detect_machine
 from sealift_runtime.measuring.desk import NONCE_S, Desk
@@ -161,6 +171,17 @@ def test_a_desk_that_is_off_does_nothing(tmp_path: Path) -> None:
     for ask in asks:
         with pytest.raises(ConfigurationError, match="doesn't measure for others"):
             ask()
+
+
+def test_a_job_is_accepted_with_a_proof_of_the_device_s_key_over_the_packager_s_challenge(room: Room) -> None:
+    answer = room.desk.begin(room.job(challenge="a" * 32))
+    payload = Envelope.parse(Document(answer["acceptance"], "answer")).open(DEVICE.public_key, ACCEPTANCE_TYPE, where="answer")
+    accepted = MeasuringAcceptance.parse(payload)
+    assert accepted == MeasuringAcceptance(device=DEVICE.public_key.fingerprint, challenge="a" * 32, job=str(answer["job"]))
+
+
+def test_an_older_packager_that_has_no_challenge_is_served_as_before(room: Room) -> None:
+    assert "acceptance" not in room.desk.begin(room.job())
 
 
 def test_a_job_that_is_not_signed_by_a_trusted_key_for_this_device_is_refused(room: Room) -> None:
