@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from sealift_packager.cli.passphrase import load_key
+from sealift_packager.cli.passphrase import passphrase_option, passphrases
 from sealift_packager.kit.build import Kit, KitRequest, build_kit
 from sealift_packager.kit.wheels import WheelRequest
 from sealift_runtime.clock import SystemClock
@@ -57,8 +57,9 @@ def kit() -> None:
 @click.option(
     "--key",
     type=click.Path(path_type=Path),
-    help="Sign the kit with this private key (PEM); its passphrase comes from SEALIFT_KEY_PASSPHRASE or a prompt.",
+    help="Sign the kit with this private key (PEM).",
 )
+@passphrase_option
 @json_option
 def build(
     *,
@@ -69,13 +70,14 @@ def build(
     models: tuple[str, ...],
     version: str | None,
     key: Path | None,
+    passphrase_files: tuple[Path, ...],
     **wheels: Any,
 ) -> None:
     """Build a kit: a repository with the chosen releases only, the agent's wheels, install.sh, root.json, SHA256SUMS and its signature.
 
     Building may use the network to bring wheels; using the kit at the site never does.
     """
-    signer = load_key(key) if key else None
+    signer = passphrases(passphrase_files).load(key) if key else None
     request = KitRequest(repository=repository, out=out, channels=channels, models=models, version=version, wheels=WheelRequest(**wheels), key=signer)
     made = build_kit(request, now=SystemClock().now())
     for warning in made.warnings:

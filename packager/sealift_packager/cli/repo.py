@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
 
 import click
 
+from sealift_packager.cli.passphrase import passphrase_option, passphrases
+from sealift_packager.cli.repo_keys import publish, revoke, rotate, sign
+from sealift_packager.cli.repo_options import (
+    directory_argument,
+    expires_option,
+    keys_option,
+    published_json,
+    published_lines,
+    request_option,
+    ring,
+)
 from sealift_packager.repository import publisher
 from sealift_packager.repository.intake import check_release
-from sealift_packager.repository.keyring import KeyRing, default_keys
-from sealift_packager.repository.publisher import Published, Repository
-from sealift_packager.repository.roles import CHANNELS, ROOT, TARGETS, Expiry
+from sealift_packager.repository.keyring import default_keys
+from sealift_packager.repository.publisher import Founding, Repository
+from sealift_packager.repository.roles import CHANNELS, MAX_KEYS, ROLES, ROOT, TARGETS, Expiry, parse_numbers, parse_paths
 from sealift_packager.repository.status import RepositoryStatus, repository_status
 from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.clock import SystemClock, format_time
@@ -20,92 +29,187 @@ from sealift_runtime.commandline import json_option, show
 from sealift_runtime.documents import Json
 from sealift_runtime.signing.keys import PublicKey
 
-Decorator = Callable[[Any], Any]
-_directory: Final[Decorator] = click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
-_keys: Final[Decorator] = click.option(
-    "--keys", type=click.Path(path_type=Path), help="The folder of the roles' keys (default: DIR-keys beside DIR; not remembered)."
-)
-_expires: Final[Decorator] = click.option(
-    "--expires", multiple=True, metavar="ROLE=DAYS", help="How long a role's new signature is good (root 1095, targets and channels 365, "
-    "snapshot 90, timestamp 30); may be given several times."
-)  # fmt: skip
-
 
 @click.group()
 def repo() -> None:
     """A repository of releases: static files that devices trust by their metadata (TUF)."""
 
 
+for command in (rotate, revoke, sign, publish):
+    repo.add_command(command)
+
+
 @repo.command()
-@_directory
-@_keys
-@_expires
+@directory_argument
+@keys_option
+@click.option(
+    "--threshold", "thresholds", multiple=True, metavar="ROLE=N", help="How many of a role's keys must sign (1); may be given several times."
+)
+@click.option("--generate", multiple=True, metavar="ROLE=N", help="How many fresh keys to make for a role (1; none with --role-key).")
+@click.option(
+    "--role-key", "others", multiple=True, metavar="ROLE=FILE", help="A person's own key for a role (its .pub file); may be given several times."
+)
+@click.option("--plain", multiple=True, type=click.Choice(ROLES), help="Leave this role's fresh keys unencrypted, for a timer.")
+@request_option
+@passphrase_option
+@expires_option
 @json_option
-def init(directory: Path, keys: Path | None, expires: tuple[str, ...], *, as_json: bool) -> None:
+def init(
+    directory: Path,
+    *,
+    keys: Path | None,
+    thresholds: tuple[str, ...],
+    generate: tuple[str, ...],
+    others: tuple[str, ...],
+    plain: tuple[str, ...],
+    request: Path | None,
+    passphrase_files: tuple[Path, ...],
+    expires: tuple[str, ...],
+    as_json: bool,
+) -> None:
     """Make an empty repository in DIR, with a fresh key for each role.
 
-    Keep the keys of root and targets offline; a device needs only the file root.json, once, by a way that you trust.
+    Keep the keys of root and targets offline; a device needs only the file root.json, once, by a way that you trust. Keys are encrypted with the
+    passphrase from --passphrase-file, from SEALIFT_KEY_PASSPHRASE, or from a prompt.
     """
     place = keys or default_keys(directory)
-    repository = publisher.init(directory, place, expiry=Expiry.parse(expires), now=SystemClock().now())
-    digest = Digest.of_file(repository.root_file)
-    value: dict[str, Json] = {"repository": str(directory), "keys": str(place), "root": str(repository.root_file), "root_digest": str(digest)}
-    advice = "keep root.pem and targets.pem offline"
-    lines = [f"Repository: {directory}", f"Keys: {place} ({advice})", f"Root of trust for devices: {repository.root_file}", f"  {digest}"]
-    show(value, lines, as_json=as_json)
+    founding = Founding(
+        generate=parse_numbers(generate, option="--generate", what="a number of keys", least=0, most=MAX_KEYS),
+        others={role: [PublicKey.load(path) for path in paths] for role, paths in parse_paths(others, option="--role-key").items()},
+        thresholds=parse_numbers(thresholds, option="--threshold", what="a threshold", least=1, most=MAX_KEYS),
+        plain=plain,
+    )
+    repository = publisher.init(
+        directory,
+        place,
+        expiry=Expiry.parse(expires),
+        now=SystemClock().now(),
+        founding=founding,
+        passphrases=passphrases(passphrase_files),
+        request=request,
+    )
+    value: dict[str, Json] = {"repository": str(directory), "keys": str(place), "root": str(repository.root_file), "request": None}
+    if request is not None:
+        value |= {"root_digest": None, "request": str(request)}
+        lines = [f"Root of trust: none before enough people signed {request} (`sealift repo sign`) and it is published (`sealift repo publish`)"]
+    else:
+        digest = Digest.of_file(repository.root_file)
+        value |= {"root_digest": str(digest)}
+        lines = [f"Root of trust for devices: {repository.root_file}", f"  {digest}"]
+    show(value, [f"Repository: {directory}", f"Keys: {place} (keep root.pem and targets.pem offline)", *lines], as_json=as_json)
 
 
 @repo.command()
-@_directory
+@directory_argument
 @click.argument("release", type=click.Path(path_type=Path))
 @click.option("--public-key", type=click.Path(path_type=Path), help="The key that must have signed the release's bundles (a .pub file).")
-@_keys
-@_expires
+@click.option("--new-key", is_flag=True, help="The release's key is the repository's bundle key from now on, instead of the one so far.")
+@request_option
+@keys_option
+@passphrase_option
+@expires_option
 @json_option
-def add(directory: Path, release: Path, public_key: Path | None, keys: Path | None, expires: tuple[str, ...], *, as_json: bool) -> None:
-    """Publish RELEASE, the output of `sealift pack`, once its digests and signatures hold."""
+def add(
+    directory: Path,
+    release: Path,
+    *,
+    public_key: Path | None,
+    new_key: bool,
+    request: Path | None,
+    keys: Path | None,
+    passphrase_files: tuple[Path, ...],
+    expires: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Publish RELEASE, the output of `sealift pack`, once its digests and signatures hold.
+
+    The repository remembers the key that signed its first release, and takes none by another key without --new-key.
+    """
     expected = PublicKey.load(public_key) if public_key else None
     checked = check_release(release, expected)
     done = publisher.add(
-        Repository(directory), checked, KeyRing(keys or default_keys(directory)), expiry=Expiry.parse(expires), now=SystemClock().now()
+        Repository(directory),
+        checked,
+        ring(directory, keys, passphrase_files),
+        expiry=Expiry.parse(expires),
+        now=SystemClock().now(),
+        new_key=new_key,
+        request=request,
     )
     what = f"{checked.release.name} {checked.release.version}"
     text = f"Published {what}: {done.new_blobs} new blobs of {len(checked.blobs)}." if done.changed else f"{what} was published already."
+    signed_by = checked.release.public_key.fingerprint if checked.release.public_key else None
     value: dict[str, Json] = {"name": checked.release.name, "version": checked.release.version, "digest": str(checked.descriptor.digest)}
-    show(value | _published_json(done), text, as_json=as_json)
+    show(value | {"signed_by": signed_by} | published_json(done), published_lines(done, text), as_json=as_json)
 
 
 @repo.command()
-@_directory
+@directory_argument
 @click.argument("name")
 @click.argument("version")
 @click.option("--channel", required=True, help="The channel to move, like stable or beta; made if it isn't there.")
-@_keys
-@_expires
+@request_option
+@keys_option
+@passphrase_option
+@expires_option
 @json_option
-def promote(directory: Path, name: str, version: str, channel: str, keys: Path | None, expires: tuple[str, ...], *, as_json: bool) -> None:
+def promote(
+    directory: Path,
+    name: str,
+    version: str,
+    *,
+    channel: str,
+    request: Path | None,
+    keys: Path | None,
+    passphrase_files: tuple[Path, ...],
+    expires: tuple[str, ...],
+    as_json: bool,
+) -> None:
     """Point a channel at the published release NAME VERSION; devices on that channel follow."""
-    ring, expiry = KeyRing(keys or default_keys(directory)), Expiry.parse(expires)
-    done = publisher.promote(Repository(directory), name, version, channel, ring, expiry=expiry, now=SystemClock().now())
+    done = publisher.promote(
+        Repository(directory),
+        name,
+        version,
+        channel,
+        ring(directory, keys, passphrase_files),
+        expiry=Expiry.parse(expires),
+        now=SystemClock().now(),
+        request=request,
+    )
     text = f"Channel {channel}: {name} is now {version}." if done.changed else f"Channel {channel}: {name} was {version} already."
-    show({"channel": channel, "name": name, "version": version} | _published_json(done), text, as_json=as_json)
+    value: dict[str, Json] = {"channel": channel, "name": name, "version": version}
+    show(value | published_json(done), published_lines(done, text), as_json=as_json)
 
 
 @repo.command()
-@_directory
+@directory_argument
 @click.option("--role", "roles", multiple=True, type=click.Choice([ROOT, TARGETS, CHANNELS]), help="Sign this role anew as well.")
-@_keys
-@_expires
+@request_option
+@keys_option
+@passphrase_option
+@expires_option
 @json_option
-def refresh(directory: Path, roles: tuple[str, ...], keys: Path | None, expires: tuple[str, ...], *, as_json: bool) -> None:
+def refresh(
+    directory: Path,
+    *,
+    roles: tuple[str, ...],
+    request: Path | None,
+    keys: Path | None,
+    passphrase_files: tuple[Path, ...],
+    expires: tuple[str, ...],
+    as_json: bool,
+) -> None:
     """Sign snapshot and timestamp anew, before they expire; run it from a timer."""
-    ring, expiry = KeyRing(keys or default_keys(directory)), Expiry.parse(expires)
-    done = publisher.refresh(Repository(directory), ring, roles, expiry=expiry, now=SystemClock().now())
-    show(_published_json(done), f"Signed anew: timestamp version {done.timestamp_version}.", as_json=as_json)
+    if request is not None and not roles:
+        raise click.UsageError("--request needs --role: snapshot and timestamp are signed where they are published.")
+    done = publisher.refresh(
+        Repository(directory), ring(directory, keys, passphrase_files), roles, expiry=Expiry.parse(expires), now=SystemClock().now(), request=request
+    )
+    show(published_json(done), published_lines(done, f"Signed anew: timestamp version {done.timestamp_version}."), as_json=as_json)
 
 
 @repo.command()
-@_directory
+@directory_argument
 @json_option
 def status(directory: Path, *, as_json: bool) -> None:
     """Show roles with their expiry, releases and channels."""
@@ -113,13 +217,14 @@ def status(directory: Path, *, as_json: bool) -> None:
     show(found.json(), _status_lines(found), as_json=as_json)
 
 
-def _published_json(done: Published) -> dict[str, Json]:
-    return {"changed": done.changed, "new_blobs": done.new_blobs, "timestamp_version": done.timestamp_version}
-
-
 def _status_lines(found: RepositoryStatus) -> list[str]:
     lines = ["Roles"]
-    lines += [f"  {row.role:<9} version {row.version:<4} until {format_time(row.expires)}  {row.state}" for row in found.roles]
+    lines += [
+        f"  {row.role:<9} version {row.version:<4} until {format_time(row.expires)}  {row.state:<12}  {row.threshold} of "
+        + ", ".join(keyid[:16] for keyid in row.keys)
+        for row in found.roles
+    ]
+    lines += [f"Bundles are signed by {', '.join(key[:16] for key in found.bundle_keys) or 'nobody yet'}"]
     lines += ["Releases"]
     for row in found.releases:
         lines += [f"  {row.name} {row.version}  {', '.join(row.profiles)}"]

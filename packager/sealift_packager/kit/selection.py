@@ -6,8 +6,9 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 from sealift_packager.errors import KitError
+from sealift_packager.repository.directory import target_blob
 from sealift_packager.repository.metadata import RepositoryMetadata
-from sealift_packager.repository.publisher import Repository, published_releases, target_blob
+from sealift_packager.repository.publisher import Repository, published_releases
 from sealift_runtime.bundle.layout import Descriptor, OciLayout
 from sealift_runtime.bundle.release import Release, read_listed_bundle
 from sealift_runtime.documents import nearest

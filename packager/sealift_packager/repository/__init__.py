@@ -6,12 +6,18 @@ consistent-snapshot form: ``N.root.json``, ``root.json`` (a copy of the newest),
 
 Reading order:
 
-- ``roles``     the five roles, and how long each one's word is good
-- ``keyring``   the keys of the roles, in a folder that is never inside the repository
-- ``metadata``  pure: metadata in, the next metadata out, checked both times as a client would
-- ``intake``    is a release what its maker signed; then its blobs, by hard link
-- ``publisher`` the repository on disk: init, add, promote, refresh
-- ``status``    roles, releases and channels as they stand, and what grows stale
+- ``roles``        the five roles, and how long each one's word is good
+- ``keyring``      the keys of the roles, in a folder that is never inside the repository
+- ``metadata``     pure: metadata in, checked as a client would
+- ``drafts``       pure: the next metadata, whose signatures it has and lacks, the files that publish it
+- ``rotation``     pure: other keys and thresholds
+- ``request``      a draft in a file, for people who sign elsewhere
+- ``directory``    the repository on disk
+- ``publication``  drafts become files, or a request
+- ``intake``       is a release what its maker signed; then its blobs, by hard link
+- ``publisher``    init, add, promote, refresh
+- ``ceremony``     rotate, revoke, publish what several people signed
+- ``status``       roles, releases and channels as they stand, and what grows stale
 
-Never imports click, onnxruntime, onnx, or another room of the packager but ``errors``.
+Never imports click, onnxruntime, onnx, or another room of the packager but ``errors`` and ``passphrase``.
 """

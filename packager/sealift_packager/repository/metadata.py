@@ -1,32 +1,24 @@
-"""Pure: TUF metadata in, the next TUF metadata out, as names and bytes.
+"""Pure: a repository's TUF metadata, checked from the root down.
 
 Source: https://theupdateframework.github.io/specification/latest/ (1.0), through python-tuf's Metadata API. Everything
-that comes in and everything that goes out is checked by `verify`, as a client would check it, so nothing is published
+that comes in and everything that goes out (`drafts`) is checked by `verify`, as a client would check it, so nothing is published
 that a device would refuse. Expiry is not checked: an expired repository has to be refreshed, after all.
 """
 
 from __future__ import annotations
 
-import copy
 import dataclasses
-import datetime
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Final, TypeVar
 
 from tuf.api.exceptions import RepositoryError as TufError
-from tuf.api.metadata import DelegatedRole, Delegations, Metadata, MetaFile, Root, Signed, Snapshot, Targets, Timestamp
+from tuf.api.metadata import Metadata, MetaFile, Root, Signed, Snapshot, Targets, Timestamp
 from tuf.api.serialization import DeserializationError
 
-from sealift_packager.errors import RepositoryError
-from sealift_packager.repository.keyring import TufSigner
-from sealift_packager.repository.roles import CHANNELS, ROLES, ROOT, SNAPSHOT, TARGETS, TIMESTAMP, Expiry
-from sealift_runtime.clock import format_time
+from sealift_packager.repository.roles import CHANNELS, ROLES, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 from sealift_runtime.errors import TrustError
 
-#: A field beside TUF's own (the specification allows them): when this was signed, for devices that have no clock.
-SIGNED_AT: Final = "dev.sealift.signed-at"
 HASHES: Final = ["sha256"]
-Signers = Mapping[str, TufSigner]
 S = TypeVar("S", Root, Timestamp, Snapshot, Targets)
 
 
@@ -73,93 +65,12 @@ def verify(read: Callable[[str], bytes]) -> RepositoryMetadata:
     return RepositoryMetadata(root=root, timestamp=timestamp, snapshot=snapshot, targets=targets, channels=channels)
 
 
-def first_files(signers: Signers, expiry: Expiry, now: datetime.datetime) -> dict[str, bytes]:
-    """The metadata of an empty repository, in the order in which it is to be written."""
-    keys = {role: signers[role].public_key for role in ROLES}
-    root = Root(consistent_snapshot=True)
-    for role in (ROOT, TARGETS, SNAPSHOT, TIMESTAMP):
-        root.add_key(keys[role], role)
-    delegated = DelegatedRole(CHANNELS, [keys[CHANNELS].keyid], 1, terminating=True, paths=["channels/*"])
-    targets = Targets(delegations=Delegations({keys[CHANNELS].keyid: keys[CHANNELS]}, {CHANNELS: delegated}))
-    files = _root_files(root, signers, expiry, now)
-    snapshot = Snapshot()
-    for role, signed in ((TARGETS, targets), (CHANNELS, Targets())):
-        data = _sign(signed, role, signers, expiry, now)
-        files[f"1.{role}.json"] = data
-        snapshot.meta[f"{role}.json"] = MetaFile.from_data(1, data, HASHES)
-    files |= _publishing_files(snapshot, Timestamp(), signers, expiry, now)
-    verify(files.__getitem__)
-    return files
-
-
-def next_files(
-    current: RepositoryMetadata, changed: Mapping[str, Targets], signers: Signers, expiry: Expiry, now: datetime.datetime
-) -> dict[str, bytes]:
-    """The files to write when targets or channels (``changed``, by role) change, in order, ``timestamp.json`` last.
-
-    With nothing changed, snapshot and timestamp are signed anew all the same.
-    """
-    for role, signer in signers.items():
-        _check_key(current, role, signer)
-    files: dict[str, bytes] = {}
-    snapshot = _next(current.snapshot.signed)
-    for role, signed in changed.items():
-        following = _next(signed)
-        files[f"{following.version}.{role}.json"] = data = _sign(following, role, signers, expiry, now)
-        snapshot.meta[f"{role}.json"] = MetaFile.from_data(following.version, data, HASHES)
-    return files | _publishing_files(snapshot, _next(current.timestamp.signed), signers, expiry, now)
-
-
-def next_root_files(current: RepositoryMetadata, signers: Signers, expiry: Expiry, now: datetime.datetime) -> dict[str, bytes]:
-    """The same root with a later expiry, as its next version."""
-    _check_key(current, ROOT, signers[ROOT])
-    return _root_files(_next(current.root.signed), signers, expiry, now)
-
-
-def _root_files(root: Root, signers: Signers, expiry: Expiry, now: datetime.datetime) -> dict[str, bytes]:
-    data = _sign(root, ROOT, signers, expiry, now)
-    return {f"{root.version}.root.json": data, "root.json": data}
-
-
-def _publishing_files(snapshot: Snapshot, timestamp: Timestamp, signers: Signers, expiry: Expiry, now: datetime.datetime) -> dict[str, bytes]:
-    data = _sign(snapshot, SNAPSHOT, signers, expiry, now)
-    timestamp.snapshot_meta = MetaFile.from_data(snapshot.version, data, HASHES)
-    return {f"{snapshot.version}.snapshot.json": data, "timestamp.json": _sign(timestamp, TIMESTAMP, signers, expiry, now)}
-
-
-def _next(signed: S) -> S:
-    following = copy.deepcopy(signed)
-    following.version += 1
-    return following
-
-
-def _sign(signed: S, role: str, signers: Signers, expiry: Expiry, now: datetime.datetime) -> bytes:
-    signed.expires = expiry.of(role, now)
-    signed.unrecognized_fields[SIGNED_AT] = format_time(now)
-    metadata: Metadata[S] = Metadata(signed)
-    metadata.sign(signers[role])
-    return metadata.to_bytes()
-
-
-def _check_key(current: RepositoryMetadata, role: str, signer: TufSigner) -> None:
-    delegator = current.targets.signed if role == CHANNELS else current.root.signed
-    expected = delegator.get_delegated_role(role).keyids
-    if signer.public_key.keyid not in expected:
-        names = ", ".join(keyid[:16] for keyid in expected)
-        raise RepositoryError(
-            f"the key isn't that of the role {role}",
-            where=f"{role}.pem",
-            expected=f"{names}…",
-            found=f"{signer.public_key.keyid[:16]}…",
-            advice="Give --keys the folder that was made with this repository.",
-        )
-
-
 def _parse(read: Callable[[str], bytes], name: str, kind: type[S]) -> Metadata[S]:
-    return _parse_bytes(read(name), name, kind)
+    return parse_metadata(read(name), name, kind)
 
 
-def _parse_bytes(data: bytes, name: str, kind: type[S]) -> Metadata[S]:
+def parse_metadata(data: bytes, name: str, kind: type[S]) -> Metadata[S]:
+    """One file as the metadata that it should be, its signatures unchecked; `TrustError`."""
     try:
         metadata = Metadata[S].from_bytes(data)
     except DeserializationError as error:
@@ -183,7 +94,7 @@ def _listed(read: Callable[[str], bytes], role: str, row: MetaFile, kind: type[S
         row.verify_length_and_hashes(data)
     except TufError as error:
         raise TrustError("not the bytes that the metadata above it lists", where=f"metadata/{name}") from error
-    metadata = _parse_bytes(data, name, kind)
+    metadata = parse_metadata(data, name, kind)
     _verify_signatures(delegator, role, metadata, name)
     return metadata
 

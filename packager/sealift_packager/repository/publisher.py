@@ -1,120 +1,87 @@
-"""The repository on disk: init, add, promote, refresh.
-
-Blobs and numbered metadata are only ever added; ``timestamp.json`` is replaced last. Whoever stops in between leaves the
-repository as it was, plus files that nothing names, which the next publication overwrites.
-"""
+"""What is published: init, add, promote, refresh. Keys change in `ceremony`."""
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import dataclasses
 import datetime
-import fcntl
-import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tuf.api.metadata import TargetFile, Targets
+from tuf.api.metadata import TargetFile
 
 from sealift_packager.errors import OutputError, RepositoryError
-from sealift_packager.repository import metadata
+from sealift_packager.passphrase import Passphrases
+from sealift_packager.repository.directory import METADATA, Repository
+from sealift_packager.repository.drafts import Drafts, add_signatures, check_complete, draft, first_files, first_signed
 from sealift_packager.repository.intake import CheckedRelease, import_blobs
-from sealift_packager.repository.keyring import KeyRing
+from sealift_packager.repository.keyring import KeyRing, tuf_key
 from sealift_packager.repository.metadata import HASHES, RepositoryMetadata
-from sealift_packager.repository.roles import CHANNELS, ROLES, ROOT, SNAPSHOT, TARGETS, TIMESTAMP, Expiry
-from sealift_runtime import beneath, durable
+from sealift_packager.repository.publication import Publication, Published
+from sealift_packager.repository.request import Request
+from sealift_packager.repository.roles import CHANNELS, ROLES, ROOT, TARGETS, Expiry
+from sealift_runtime import durable
 from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.bundle.layout import REF_NAME, Descriptor, OciLayout
+from sealift_runtime.bundle.release import read_release
 from sealift_runtime.documents import Document, nearest
-from sealift_runtime.errors import BusyError, SealiftError
+from sealift_runtime.errors import SealiftError, SignatureError
 from sealift_runtime.exchange.channel import CHANNEL_NAME, Channel, channel_target, release_target
+from sealift_runtime.signing.keys import PublicKey
 
-METADATA = "metadata"
-MAX_METADATA_BYTES = 64 * 2**20
+__all__ = ["METADATA", "Founding", "Published", "Repository", "add", "bundle_keys", "init", "promote", "published_releases", "refresh"]
+
+#: A field of role targets: the fingerprint of the key that signs the repository's bundles. Whoever holds the targets key decides, nobody else.
+BUNDLE_KEY = "dev.sealift.bundle-key"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Published:
-    """What a publication did; with ``changed`` false, all was so already and nothing was written."""
+class Founding:
+    """Whose keys a new repository has, by role.
 
-    changed: bool
-    new_blobs: int
-    timestamp_version: int
+    ``generate`` is how many fresh ones are made (one where there are no ``others``), ``others`` are public keys of other people, ``thresholds`` how
+    many must sign (default 1), and ``plain`` the roles whose fresh keys are never encrypted.
+    """
 
+    generate: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    others: Mapping[str, Sequence[PublicKey]] = dataclasses.field(default_factory=dict)
+    thresholds: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    plain: Sequence[str] = ()
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Repository:
-    """A repository at ``directory``."""
-
-    directory: Path
-
-    @property
-    def layout(self) -> OciLayout:
-        """The blobs."""
-        return OciLayout(self.directory)
-
-    @property
-    def root_file(self) -> Path:
-        """The newest root of trust, which devices are given once."""
-        return self.directory / METADATA / "root.json"
-
-    def read_metadata(self) -> RepositoryMetadata:
-        """The current metadata, verified; `RepositoryError` if this isn't a repository, `TrustError` if it doesn't hold."""
-        if not os.path.lexists(self.directory / METADATA / "timestamp.json"):
-            raise RepositoryError("not a repository", where=str(self.directory), advice="Make one with `sealift repo init`.")
-        return metadata.verify(self.read_metadata_file)
-
-    def read_metadata_file(self, name: str) -> bytes:
-        """The bytes of one metadata file."""
-        path = self.directory / METADATA / name
-        try:
-            with beneath.open_file(self.directory, METADATA, name) as file:
-                return beneath.read_open(file, MAX_METADATA_BYTES, where=str(path))
-        except OSError as error:
-            raise RepositoryError(f"the metadata can't be read ({error.strerror})", where=str(path)) from error
-
-    def channels(self, current: RepositoryMetadata) -> dict[str, Channel]:
-        """Every channel by its name."""
-        found = {}
-        for target, row in sorted(current.channels.signed.targets.items()):
-            data = self.layout.read_blob(target_blob(row))
-            found[target.removeprefix("channels/").removesuffix(".json")] = Channel.parse(data, where=target)
-        return found
-
-    @contextlib.contextmanager
-    def locked(self, *, shared: bool = False) -> Iterator[None]:
-        """Keep other publishers away; `BusyError` if one is at work. Readers that need a quiet repository share."""
-        if not self.directory.is_dir():
-            raise RepositoryError("not a repository", where=str(self.directory), advice="Make one with `sealift repo init`.")
-        descriptor = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            try:
-                fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise BusyError("another publisher is at work", where=str(self.directory), advice="Try again when it is done.") from error
-            yield
-        finally:
-            os.close(descriptor)
+    def counts(self) -> dict[str, int]:
+        """How many fresh keys each role gets."""
+        return {role: self.generate.get(role, 0 if self.others.get(role) else 1) for role in ROLES}
 
 
-def target_blob(row: TargetFile) -> Descriptor:
-    """The blob of a signed target, with the size and the digest that its role vouches for."""
-    return Descriptor(media_type="", digest=Digest(row.hashes["sha256"]), size_bytes=row.length)
+def init(
+    directory: Path,
+    keys: Path,
+    *,
+    expiry: Expiry,
+    now: datetime.datetime,
+    founding: Founding | None = None,
+    passphrases: Passphrases | None = None,
+    request: Path | None = None,
+) -> Repository:
+    """Make an empty repository with fresh keys in ``keys``; `OutputError` if either place is taken. If it fails, nothing is left.
 
-
-def init(directory: Path, keys: Path, *, expiry: Expiry, now: datetime.datetime) -> Repository:
-    """Make an empty repository with fresh keys in ``keys``; `OutputError` if either place is taken. If it fails, nothing is left."""
+    Where root needs signatures of people who aren't here, ``request`` is written for them, and the repository has no root before it is published.
+    """
     repository = Repository(directory)
     if (directory / METADATA).exists():
         raise OutputError("a repository is there already", where=str(directory), advice="Its keys stay as they are; nothing was changed.")
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise OutputError("the place for the repository is taken", where=str(directory), advice="Give a new or empty directory.")
-    ring = KeyRing.create(keys, repository=directory)
+    founding = founding or Founding()
+    ring = KeyRing.create(keys, repository=directory, passphrases=passphrases).with_fresh(founding.counts())
     building = directory.absolute().with_name(f".{directory.absolute().name}.partial")
     try:
-        _write_first(building, metadata.first_files(ring.signers(ROLES), expiry, now))
+        drafts, files = _first(ring, founding, expiry, now, incomplete=request is not None)
+        ring.save(plain=founding.plain)
+        _write_first(building, files)
+        if request is not None:
+            Request.of(None, {ROOT: drafts[ROOT]}, {}).write(request)
         with durable.translate_disk_errors(directory):
             building.rename(directory.absolute())
     except SealiftError:
@@ -123,6 +90,18 @@ def init(directory: Path, keys: Path, *, expiry: Expiry, now: datetime.datetime)
         raise
     durable.sync_directory(directory.absolute().parent)
     return repository
+
+
+def _first(ring: KeyRing, founding: Founding, expiry: Expiry, now: datetime.datetime, *, incomplete: bool) -> tuple[Drafts, dict[str, bytes]]:
+    """The first metadata of every role; with ``incomplete`` root's may lack signatures."""
+    keys = {
+        role: [tuf_key(key.public_key) for key in ring.fresh.get(role, ())] + [tuf_key(key) for key in founding.others.get(role, ())]
+        for role in ROLES
+    }
+    drafts = draft(first_signed(keys, founding.thresholds), expiry, now)
+    add_signatures(None, drafts, ring)
+    check_complete(None, {role: row for role, row in drafts.items() if role != ROOT or not incomplete})
+    return drafts, first_files(drafts, ring, expiry, now)
 
 
 def _write_first(building: Path, files: Mapping[str, bytes]) -> None:
@@ -134,8 +113,20 @@ def _write_first(building: Path, files: Mapping[str, bytes]) -> None:
         durable.sync_tree(building)
 
 
-def add(repository: Repository, checked: CheckedRelease, ring: KeyRing, *, expiry: Expiry, now: datetime.datetime) -> Published:
-    """Publish a release; the same release again is no change, other bytes under the same version are a `RepositoryError`."""
+def add(
+    repository: Repository,
+    checked: CheckedRelease,
+    ring: KeyRing,
+    *,
+    expiry: Expiry,
+    now: datetime.datetime,
+    new_key: bool = False,
+    request: Path | None = None,
+) -> Published:
+    """Publish a release; the same release again is no change, other bytes under the same version are a `RepositoryError`.
+
+    A repository has one bundle key, that of its first release: another one is a `SignatureError`, unless ``new_key`` makes it the key from now on.
+    """
     release, descriptor = checked.release, checked.descriptor
     target = release_target(release.name, release.version)
     with repository.locked():
@@ -149,19 +140,28 @@ def add(repository: Repository, checked: CheckedRelease, ring: KeyRing, *, expir
                 found=str(descriptor.digest),
                 advice="A published version never changes; give the new one a new version.",
             )
-        signers = ring.signers((TARGETS, SNAPSHOT, TIMESTAMP)) if known is None else {}
-        new_blobs = import_blobs(checked.layout, repository.layout, checked.blobs)
-        _list_release(repository.layout, release.name, release.version, descriptor)
         if known is not None:
+            new_blobs = _take_in(repository, checked)
             return Published(changed=False, new_blobs=new_blobs, timestamp_version=current.timestamp.signed.version)
         targets = copy.deepcopy(current.targets.signed)
-        data = repository.layout.read(descriptor.digest)
-        targets.targets[target] = TargetFile.from_data(target, data, HASHES)
-        version = _publish(repository, current, {TARGETS: targets}, signers, expiry, now)
-    return Published(changed=True, new_blobs=new_blobs, timestamp_version=version)
+        targets.unrecognized_fields[BUNDLE_KEY] = _bundle_key(repository, current, checked, new_key=new_key)
+        targets.targets[target] = TargetFile.from_data(target, checked.layout.read(descriptor.digest), HASHES)
+        publication = Publication.prepare(current, {TARGETS: targets}, ring, expiry, now, request=request)
+        new_blobs = _take_in(repository, checked)
+        return publication.write(repository, new_blobs=new_blobs)
 
 
-def promote(repository: Repository, name: str, version: str, channel: str, ring: KeyRing, *, expiry: Expiry, now: datetime.datetime) -> Published:
+def promote(
+    repository: Repository,
+    name: str,
+    version: str,
+    channel: str,
+    ring: KeyRing,
+    *,
+    expiry: Expiry,
+    now: datetime.datetime,
+    request: Path | None = None,
+) -> Published:
     """Point a channel at a release; `RepositoryError` for a release that isn't published."""
     Document({"channel": channel}, "--channel").text("channel", pattern=CHANNEL_NAME)
     target = channel_target(channel)
@@ -171,26 +171,58 @@ def promote(repository: Repository, name: str, version: str, channel: str, ring:
         before = repository.channels(current).get(channel, Channel(models={}))
         if before.models.get(name) == version:
             return Published(changed=False, new_blobs=0, timestamp_version=current.timestamp.signed.version)
-        signers = ring.signers((CHANNELS, SNAPSHOT, TIMESTAMP))
         data = Channel(models={**before.models, name: version}).to_bytes()
-        repository.layout.put(data)
         channels = copy.deepcopy(current.channels.signed)
         channels.targets[target] = TargetFile.from_data(target, data, HASHES)
-        timestamp_version = _publish(repository, current, {CHANNELS: channels}, signers, expiry, now)
-    return Published(changed=True, new_blobs=1, timestamp_version=timestamp_version)
+        publication = Publication.prepare(current, {CHANNELS: channels}, ring, expiry, now, request=request, documents={target: data})
+        return publication.write(repository, new_blobs=1)
 
 
-def refresh(repository: Repository, ring: KeyRing, roles: Sequence[str] = (), *, expiry: Expiry, now: datetime.datetime) -> Published:
+def refresh(
+    repository: Repository,
+    ring: KeyRing,
+    roles: Sequence[str] = (),
+    *,
+    expiry: Expiry,
+    now: datetime.datetime,
+    request: Path | None = None,
+) -> Published:
     """Sign snapshot and timestamp anew with later expiries, and ``roles`` (root, targets, channels) beside them."""
     with repository.locked():
         current = repository.read_metadata()
-        signers = ring.signers(dict.fromkeys((*roles, SNAPSHOT, TIMESTAMP)))
-        if ROOT in roles:
-            _write(repository, metadata.next_root_files(current, signers, expiry, now))
-        both = {TARGETS: current.targets.signed, CHANNELS: current.channels.signed}
-        changed = {role: signed for role, signed in both.items() if role in roles}
-        version = _publish(repository, repository.read_metadata(), changed, signers, expiry, now)
-    return Published(changed=True, new_blobs=0, timestamp_version=version)
+        says = current.roles()
+        changed = {role: says[role] for role in dict.fromkeys(roles)}
+        return Publication.prepare(current, changed, ring, expiry, now, request=request, anew=True).write(repository)
+
+
+def bundle_keys(repository: Repository, current: RepositoryMetadata) -> tuple[str, ...]:
+    """The fingerprint of the key that signs the repository's bundles; those of its releases where role targets doesn't say; none without any."""
+    pinned = current.targets.signed.unrecognized_fields.get(BUNDLE_KEY)
+    if pinned is not None:
+        return (str(pinned),)
+    releases = [read_release(repository.layout, digest) for digest in published_releases(current).values() if repository.layout.has(digest)]
+    return tuple(dict.fromkeys(row.public_key.fingerprint for row in releases if row.public_key))
+
+
+def _bundle_key(repository: Repository, current: RepositoryMetadata, checked: CheckedRelease, *, new_key: bool) -> str:
+    """The fingerprint that is remembered once the release is in."""
+    assert checked.release.public_key is not None  # `check_release` wants one
+    found, known = checked.release.public_key.fingerprint, bundle_keys(repository, current)
+    if known and found not in known and not new_key:
+        raise SignatureError(
+            "the release was signed with another key than this repository's",
+            where=f"{checked.release.name} {checked.release.version}",
+            expected=", ".join(f"{row[:16]}…" for row in known),
+            found=f"{found[:16]}…",
+            advice="If the key was replaced on purpose, pass --new-key: releases by the old one are refused from then on.",
+        )
+    return found
+
+
+def _take_in(repository: Repository, checked: CheckedRelease) -> int:
+    new_blobs = import_blobs(checked.layout, repository.layout, checked.blobs)
+    _list_release(repository.layout, checked.release.name, checked.release.version, checked.descriptor)
+    return new_blobs
 
 
 def published_releases(current: RepositoryMetadata) -> dict[tuple[str, str], Digest]:
@@ -222,24 +254,3 @@ def _list_release(layout: OciLayout, name: str, version: str, descriptor: Descri
     ref = f"{name}:{version}"
     row = dataclasses.replace(descriptor, annotations={**descriptor.annotations, REF_NAME: ref})
     layout.write_index([*(other for other in layout.index() if other.annotations.get(REF_NAME) != ref), row])
-
-
-def _publish(
-    repository: Repository,
-    current: RepositoryMetadata,
-    changed: Mapping[str, Targets],
-    signers: metadata.Signers,
-    expiry: Expiry,
-    now: datetime.datetime,
-) -> int:
-    """Write the next metadata once it is proven to hold together; the version of the new timestamp."""
-    signing = {role: signer for role, signer in signers.items() if role != ROOT}
-    files = metadata.next_files(current, changed, signing, expiry, now)
-    following = metadata.verify(lambda name: files[name] if name in files else repository.read_metadata_file(name))
-    _write(repository, files)
-    return following.timestamp.signed.version
-
-
-def _write(repository: Repository, files: Mapping[str, bytes]) -> None:
-    for name, data in files.items():
-        durable.write_bytes(repository.directory / METADATA / name, data)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Final
 
 from sealift_packager.errors import RepositoryError
@@ -16,6 +18,8 @@ SNAPSHOT: Final = "snapshot"
 TIMESTAMP: Final = "timestamp"
 ROLES: Final = (ROOT, TARGETS, CHANNELS, SNAPSHOT, TIMESTAMP)
 MAX_DAYS: Final = 36_500
+#: Of one role; more people than that don't sign one file.
+MAX_KEYS: Final = 32
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,19 +39,36 @@ class Expiry:
     @classmethod
     def parse(cls, settings: tuple[str, ...]) -> Expiry:
         """The defaults, with settings like ``timestamp=7`` on top."""
-        days: dict[str, int] = {}
-        for setting in settings:
-            role, _, text = setting.partition("=")
-            if role not in ROLES:
-                raise RepositoryError(
-                    "no such role", where=f"--expires {setting}", expected=f"one of {', '.join(ROLES)}", advice=nearest(role, ROLES)
-                )
-            if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= MAX_DAYS):
-                raise RepositoryError("not a number of days", where=f"--expires {setting}", expected=f"1 to {MAX_DAYS}", found=repr(text))
-            days[role] = int(text)
-        return cls(**days)
+        return cls(**parse_numbers(settings, option="--expires", what="a number of days", least=1, most=MAX_DAYS))
 
     def of(self, role: str, now: datetime.datetime) -> datetime.datetime:
         """When what ``role`` signs at ``now`` expires; TUF counts whole seconds."""
         days = {ROOT: self.root, TARGETS: self.targets, CHANNELS: self.channels, SNAPSHOT: self.snapshot, TIMESTAMP: self.timestamp}[role]
         return now.replace(microsecond=0) + datetime.timedelta(days=days)
+
+
+def parse_numbers(settings: Iterable[str], *, option: str, what: str, least: int, most: int) -> dict[str, int]:
+    """Settings like ``root=2``, by role; `RepositoryError` names the one that is wrong."""
+    found: dict[str, int] = {}
+    for setting in settings:
+        role, _, text = setting.partition("=")
+        _check_role(role, f"{option} {setting}")
+        if not (text.isascii() and text.isdecimal() and len(text) <= len(str(most)) and least <= int(text) <= most):
+            raise RepositoryError(f"not {what}", where=f"{option} {setting}", expected=f"{least} to {most}", found=repr(text))
+        found[role] = int(text)
+    return found
+
+
+def parse_paths(settings: Iterable[str], *, option: str) -> dict[str, list[Path]]:
+    """Settings like ``root=alice.pub``, which may be several for a role."""
+    found: dict[str, list[Path]] = {}
+    for setting in settings:
+        role, _, text = setting.partition("=")
+        _check_role(role, f"{option} {setting}")
+        found.setdefault(role, []).append(Path(text))
+    return found
+
+
+def _check_role(role: str, where: str) -> None:
+    if role not in ROLES:
+        raise RepositoryError("no such role", where=where, expected=f"one of {', '.join(ROLES)}", advice=nearest(role, ROLES))

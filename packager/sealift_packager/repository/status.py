@@ -7,8 +7,9 @@ import datetime
 from typing import Final
 
 from sealift_packager.repository.metadata import RepositoryMetadata
-from sealift_packager.repository.publisher import Repository, published_releases
+from sealift_packager.repository.publisher import Repository, bundle_keys, published_releases
 from sealift_packager.repository.roles import CHANNELS, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
+from sealift_packager.repository.rotation import keys_of
 from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.bundle.layout import OciLayout
 from sealift_runtime.bundle.release import read_bundle_files, read_release
@@ -21,13 +22,15 @@ SOON_DAYS: Final = {ROOT: 90, TARGETS: 30, CHANNELS: 30, SNAPSHOT: 14, TIMESTAMP
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class RoleStatus:
-    """One role's current metadata; ``state`` is ``fresh``, ``expires soon`` or ``expired``."""
+    """One role's current metadata; ``state`` is ``fresh``, ``expires soon`` or ``expired``. ``threshold`` of ``keys`` (their ids) must sign it."""
 
     role: str
     version: int
     expires: datetime.datetime
     days_left: int
     state: str
+    threshold: int
+    keys: tuple[str, ...]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,11 +47,15 @@ class ReleaseStatus:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class RepositoryStatus:
-    """All there is to see; ``channels`` maps a channel to its models and their versions."""
+    """All there is to see; ``channels`` maps a channel to its models and their versions.
+
+    ``bundle_keys`` are the fingerprints of the key that signs bundles (several only in a repository that never remembered one).
+    """
 
     roles: tuple[RoleStatus, ...]
     releases: tuple[ReleaseStatus, ...]
     channels: dict[str, dict[str, str]]
+    bundle_keys: tuple[str, ...] = ()
 
     @property
     def stale(self) -> bool:
@@ -62,6 +69,7 @@ class RepositoryStatus:
             "roles": [dataclasses.asdict(row) | {"expires": format_time(row.expires)} for row in self.roles],
             "releases": [dataclasses.asdict(row) | {"digest": str(row.digest)} for row in self.releases],
             "channels": self.channels,
+            "bundle_keys": list(self.bundle_keys),
         }
 
 
@@ -73,18 +81,20 @@ def repository_status(repository: Repository, now: datetime.datetime) -> Reposit
         roles=role_statuses(current, now),
         releases=tuple(_release(repository.layout, name, version, digest) for (name, version), digest in releases.items()),
         channels={name: dict(channel.models) for name, channel in repository.channels(current).items()},
+        bundle_keys=bundle_keys(repository, current),
     )
 
 
 def role_statuses(current: RepositoryMetadata, now: datetime.datetime) -> tuple[RoleStatus, ...]:
     """How every role stands at a time."""
-    return tuple(_role(role, signed.version, signed.expires, now) for role, signed in current.roles().items())
+    return tuple(_role(current, role, signed.version, signed.expires, now) for role, signed in current.roles().items())
 
 
-def _role(role: str, version: int, expires: datetime.datetime, now: datetime.datetime) -> RoleStatus:
+def _role(current: RepositoryMetadata, role: str, version: int, expires: datetime.datetime, now: datetime.datetime) -> RoleStatus:
+    keyids, threshold = keys_of(current, role)
     left = expires - now
     state = "expired" if left <= datetime.timedelta(0) else "expires soon" if left.days < SOON_DAYS[role] else "fresh"
-    return RoleStatus(role=role, version=version, expires=expires, days_left=left.days, state=state)
+    return RoleStatus(role=role, version=version, expires=expires, days_left=left.days, state=state, threshold=threshold, keys=tuple(keyids))
 
 
 def _release(layout: OciLayout, name: str, version: str, digest: Digest) -> ReleaseStatus:

@@ -1,0 +1,167 @@
+"""``sealift repo rotate``, ``revoke``, ``sign``, ``publish``: keys that come and go, and what several people sign."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sealift_packager.cli.passphrase import passphrase_option, passphrases
+from sealift_packager.cli.repo_options import (
+    PATH,
+    directory_argument,
+    expires_option,
+    keys_option,
+    plain_option,
+    published_json,
+    published_lines,
+    request_option,
+    ring,
+)
+from sealift_packager.repository import ceremony
+from sealift_packager.repository.ceremony import Rotated, Rotation
+from sealift_packager.repository.directory import Repository
+from sealift_packager.repository.keyring import tuf_signer
+from sealift_packager.repository.request import Request
+from sealift_packager.repository.roles import MAX_KEYS, ROLES, Expiry
+from sealift_runtime.clock import SystemClock
+from sealift_runtime.commandline import json_option, show
+from sealift_runtime.documents import Json
+from sealift_runtime.signing.keys import PublicKey
+
+
+@click.command()
+@directory_argument
+@click.argument("role", type=click.Choice(ROLES))
+@click.option("--generate", type=click.IntRange(min=0, max=MAX_KEYS), default=0, help="How many fresh keys to make and add.")
+@click.option("--add-key", "added", multiple=True, type=PATH, help="A person's own key to add (its .pub file); may be given several times.")
+@click.option("--remove-key", "removed", multiple=True, metavar="KEYID", help="A key to remove: its id, or the beginning, as `repo status` shows it.")
+@click.option("--threshold", type=click.IntRange(min=1, max=MAX_KEYS), help="How many of the role's keys must sign from now on.")
+@plain_option
+@request_option
+@keys_option
+@passphrase_option
+@expires_option
+@json_option
+def rotate(
+    directory: Path,
+    role: str,
+    *,
+    generate: int,
+    added: tuple[Path, ...],
+    removed: tuple[str, ...],
+    threshold: int | None,
+    plain: bool,
+    request: Path | None,
+    keys: Path | None,
+    passphrase_files: tuple[Path, ...],
+    expires: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Change the keys of ROLE; with no other option, replace its one key by a fresh one.
+
+    The next root (for channels: targets) is signed as the old and the new keys require. Devices follow by themselves.
+    """
+    wanted = Rotation(role=role, generate=generate, add=[PublicKey.load(path) for path in added], remove=removed, threshold=threshold)
+    signers = ring(directory, keys, passphrase_files)
+    now = SystemClock().now()
+    _show(
+        ceremony.rotate(Repository(directory), wanted, signers, expiry=Expiry.parse(expires), now=now, plain=plain, request=request), as_json=as_json
+    )
+
+
+@click.command()
+@directory_argument
+@click.argument("keyid")
+@plain_option
+@request_option
+@keys_option
+@passphrase_option
+@expires_option
+@json_option
+def revoke(
+    directory: Path,
+    keyid: str,
+    *,
+    plain: bool,
+    request: Path | None,
+    keys: Path | None,
+    passphrase_files: tuple[Path, ...],
+    expires: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Take the key KEYID (its id, or the beginning, as `repo status` shows it) from every role that has it.
+
+    A role that would fall below its threshold gets a fresh key. What the key signed is signed anew; devices refuse what it signs from then on.
+    """
+    signers = ring(directory, keys, passphrase_files)
+    now = SystemClock().now()
+    _show(
+        ceremony.revoke(Repository(directory), keyid, signers, expiry=Expiry.parse(expires), now=now, plain=plain, request=request), as_json=as_json
+    )
+
+
+@click.command()
+@click.argument("request", type=PATH)
+@click.option("--key", type=PATH, help="Sign with this private key (PEM); without it, the request is only shown.")
+@passphrase_option
+@json_option
+def sign(request: Path, key: Path | None, passphrase_files: tuple[Path, ...], *, as_json: bool) -> None:
+    """Show what REQUEST asks to be signed and, with --key, add one signature to the file.
+
+    No repository and no network is needed. Look at what is shown before you sign: it is what your signature vouches for.
+    """
+    asked = Request.read(request)
+    described = asked.describe()  # refuses what can't be shown
+    signed: list[str] = []
+    if key is not None:
+        signed = asked.sign(tuf_signer(passphrases(passphrase_files).load(key)))
+        asked.write(request)
+        described = asked.describe()
+    outcome = f"Signed: {', '.join(signed)}" if key else "Not signed; give --key to sign."
+    show({"request": str(request), "signed": list(signed), "roles": described}, [*_described(described), outcome], as_json=as_json)
+
+
+@click.command()
+@directory_argument
+@click.argument("requests", metavar="REQUEST...", nargs=-1, required=True, type=PATH)
+@keys_option
+@passphrase_option
+@expires_option
+@json_option
+def publish(
+    directory: Path,
+    requests: tuple[Path, ...],
+    *,
+    keys: Path | None,
+    passphrase_files: tuple[Path, ...],
+    expires: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Publish REQUEST once enough people have signed it; several files are copies of it that people signed apart.
+
+    Signatures are counted by the repository's own metadata. Below a threshold nothing is published.
+    """
+    signers = ring(directory, keys, passphrase_files)
+    done = ceremony.publish(Repository(directory), requests, signers, expiry=Expiry.parse(expires), now=SystemClock().now())
+    show(published_json(done), f"Published: timestamp version {done.timestamp_version}.", as_json=as_json)
+
+
+def _show(done: Rotated, *, as_json: bool) -> None:
+    roles: dict[str, Json] = {role: {"keys": list(keyids), "threshold": threshold} for role, (keyids, threshold) in done.roles.items()}
+    lines = [f"{role}: {threshold} of {', '.join(keyid[:16] for keyid in keyids)}" for role, (keyids, threshold) in done.roles.items()]
+    lines += [f"New key: {path}" for path in done.new_keys]
+    value = {"roles": roles, "new_keys": [str(path) for path in done.new_keys]} | published_json(done.published)
+    show(value, published_lines(done.published, *lines), as_json=as_json)
+
+
+def _described(described: Mapping[str, Any]) -> list[str]:
+    lines = []
+    for role, row in described.items():
+        lines += [f"{role}, version {row['version']}, until {row['expires']}"]
+        lines += [f"  {'*' if name in row['changes'] else ' '} {name}: {value}" for name, value in row["says"].items()]
+        lines += [f"  * {name}" for name in row["changes"] if name not in row["says"]]
+        lines += [f"  signed by {', '.join(keyid[:16] for keyid in row['signed_by']) or 'nobody'}; {row['missing_signatures']} more needed"]
+    return [*lines, "* differs from what was in force, as the request says"]

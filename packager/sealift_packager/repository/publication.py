@@ -1,0 +1,90 @@
+"""One publication: drafts, signed as far as the keys that are here go, become files, or a request for others to sign."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from tuf.api.metadata import Signed
+
+from sealift_packager.repository import metadata
+from sealift_packager.repository.directory import Repository
+from sealift_packager.repository.drafts import Drafts, add_signatures, check_complete, draft, publishing_files
+from sealift_packager.repository.keyring import KeyRing
+from sealift_packager.repository.metadata import RepositoryMetadata
+from sealift_packager.repository.request import Request
+from sealift_packager.repository.roles import Expiry
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """What a publication did; with ``changed`` false, all was so already and nothing was written, or ``request`` was written instead."""
+
+    changed: bool
+    new_blobs: int
+    timestamp_version: int
+    request: Path | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Publication:
+    """What is about to be written: ``files``, proven to hold together, or a ``request`` for others to sign.
+
+    ``documents`` are channels', by target.
+    """
+
+    current: RepositoryMetadata
+    files: Mapping[str, bytes]
+    documents: Mapping[str, bytes]
+    request: tuple[Path, Request] | None = None
+
+    @classmethod
+    def prepare(
+        cls,
+        current: RepositoryMetadata,
+        changed: Mapping[str, Signed],
+        ring: KeyRing,
+        expiry: Expiry,
+        now: datetime.datetime,
+        *,
+        request: Path | None = None,
+        documents: Mapping[str, bytes] = MappingProxyType({}),
+        anew: bool = False,
+    ) -> Publication:
+        """Draft what roles are to say and sign it with the keys that are here; `RepositoryError` below a threshold, unless it is a request."""
+        drafts = draft(changed, expiry, now)
+        add_signatures(current, drafts, ring)
+        if request is not None:
+            return cls(current=current, files={}, documents=documents, request=(request, Request.of(current, drafts, documents)))
+        check_complete(current, drafts, ring)
+        return cls.complete(current, drafts, ring, expiry, now, documents=documents, anew=anew)
+
+    @classmethod
+    def complete(
+        cls,
+        current: RepositoryMetadata,
+        drafts: Drafts,
+        ring: KeyRing,
+        expiry: Expiry,
+        now: datetime.datetime,
+        *,
+        documents: Mapping[str, bytes] = MappingProxyType({}),
+        anew: bool = False,
+    ) -> Publication:
+        """With drafts that have their signatures."""
+        return cls(current=current, files=publishing_files(current, drafts, ring, expiry, now, anew=anew), documents=documents)
+
+    def write(self, repository: Repository, *, new_blobs: int = 0) -> Published:
+        """Write all of it, once it is proven to hold together with what is there."""
+        for data in self.documents.values():
+            repository.layout.put(data)
+        if self.request is not None:
+            path, asked = self.request
+            asked.write(path)
+            return Published(changed=False, new_blobs=new_blobs, timestamp_version=self.current.timestamp.signed.version, request=path)
+        following = metadata.verify(lambda name: self.files[name] if name in self.files else repository.read_metadata_file(name))
+        repository.write_metadata(self.files)
+        return Published(changed=True, new_blobs=new_blobs, timestamp_version=following.timestamp.signed.version)
