@@ -155,7 +155,8 @@ def _request(
     from sealift_packager.profiles.library import load_profile
     from sealift_packager.request import PackRequest
 
-    signer = passphrases(passphrase_files).load(key) if key else None
+    collected = passphrases(passphrase_files)
+    signer = collected.load(key) if key else None
     devices = tuple(DeviceAddress.parse(text) for text in measure_on)
     wanted = tuple(load_profile(name, objective) for name in profiles)
     return PackRequest(profiles=wanted, measure_on=devices, signer=signer, license=license_name, **options)
