@@ -45,7 +45,8 @@ def _show(words: tuple[object, ...]) -> None:
 def run(*words: object, expect: int = 0, quiet: bool = False) -> str:
     """Run a command to its end; its standard output. Any other exit code than ``expect`` stops the demo."""
     _show(words)
-    done = subprocess.run(_argv(words), capture_output=True, text=True, check=False)
+    nobody = subprocess.DEVNULL  # who would be asked for a passphrase
+    done = subprocess.run(_argv(words), capture_output=True, text=True, check=False, stdin=nobody)
     text = (done.stdout + done.stderr).rstrip()
     if done.returncode != expect:
         raise DemoError(f"{words[0]} {words[1]} exited with {done.returncode} instead of {expect}:\n{text}")

@@ -167,6 +167,12 @@ def test_build_refuses_the_others_until_the_file_is_named(project: Path, table: 
     assert not (project / "releases").exists()
 
 
+@pytest.mark.parametrize(("link", "said"), [("releases", "out"), ("locks", "locks")])
+def test_build_follows_no_link_of_the_folder_out_of_it(project: Path, link: str, said: str) -> None:
+    (project / link).symlink_to("/tmp")
+    assert_refused(sealift(project, "build"), 3, f"found {said} (a path outside the folder)")
+
+
 @pytest.mark.parametrize("consent", ["project.toml", "--trust-project"])
 def test_build_takes_them_from_a_named_or_trusted_file(project: Path, consent: str) -> None:
     file = project / "project.toml"

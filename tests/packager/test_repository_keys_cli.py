@@ -6,6 +6,7 @@ import contextlib
 import copy
 import json
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -266,6 +267,30 @@ def test_keys_that_can_not_meet_a_threshold_are_refused_and_nothing_is_left(tmp_
     assert list(tmp_path.iterdir()) == []
 
 
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The path of every value in a document."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in items:
+        yield (*path, key)
+        yield from places(item, (*path, key))
+
+
+@pytest.mark.parametrize("odd", [None, -1, "", 1.5, [1], {"a": 1}], ids=repr)
+def test_a_request_that_is_not_what_it_should_be_is_refused_in_words(tmp_path: Path, odd: object) -> None:
+    repo("init", tmp_path / "repo").ok()
+    repo("rotate", tmp_path / "repo", "channels", "--request", tmp_path / "true.json").ok()
+    true, request = (tmp_path / "true.json").read_bytes(), tmp_path / "request.json"
+    for path in places(json.loads(true)):
+        document = json.loads(true)
+        place = document
+        for key in path[:-1]:
+            place = place[key]
+        place[path[-1]] = odd
+        request.write_text(json.dumps(document))
+        for words in (("sign", request), ("sign", request, "--key", tmp_path / "repo-keys" / "targets.pem")):
+            assert repo(*words).code in (0, 3, 4), path
+
+
 # Keys that come and go.
 
 
@@ -323,6 +348,18 @@ def test_a_new_root_needs_the_old_one_s_threshold(shared: Path, people: dict[str
     for name in ("alice", "carol"):
         repo("sign", tmp_path / "r.json", "--key", people[name]).ok()
     repo("publish", shared, tmp_path / "r.json").ok()
+
+
+@pytest.mark.parametrize("role", ["targets", "channels", "snapshot"])
+def test_keys_that_others_must_agree_to_are_rotated_by_a_request(shared: Path, people: dict[str, Path], tmp_path: Path, role: str) -> None:
+    repo("rotate", shared, role, "--request", tmp_path / "r.json").ok()
+    for name in ("alice", "carol") if role != "channels" else ():  # targets vouches for the keys of channels
+        assert_refused(repo("publish", shared, tmp_path / "r.json"), 3, "not enough signatures of the role root")
+        repo("sign", tmp_path / "r.json", "--key", people[name]).ok()
+    repo("publish", shared, tmp_path / "r.json").ok()
+    (tmp_path / "repo-keys" / f"{role}.pem").unlink()
+    repo("add", shared, release(tmp_path)).ok()
+    repo("promote", shared, "linear", "1.0.0", "--channel", "stable").ok()
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,8 @@ from sealift_runtime.documents import Document, nearest
 
 DEFAULT: Final = Path("project.toml")
 MAX_BYTES: Final = 2**20
+#: Where releases and locks go, unless the file says.
+_PLACES: Final = {"out": "releases", "locks": "locks"}
 
 
 def read_project(path: Path, *, named: bool = True, locked: bool = False, force: bool = False, cache: bool = True) -> list[Job]:
@@ -37,7 +39,7 @@ def read_project(path: Path, *, named: bool = True, locked: bool = False, force:
     folder = path.absolute().parent
     jobs = [_job(name, table, folder, locked=locked, force=force, cache=cache) for name, table in tables.items()]
     for table in () if named else tables.values():
-        refuse_unasked(table.raw(), path, where=table.where, consent=f"its name (sealift build {path})")
+        refuse_unasked(_PLACES | table.raw(), path, where=table.where, consent=f"its name (sealift build {path})")
     return jobs
 
 
@@ -51,7 +53,7 @@ def pick(jobs: Sequence[Job], names: Sequence[str]) -> list[Job]:
 
 
 def _job(name: str, table: Document, folder: Path, *, locked: bool, force: bool, cache: bool) -> Job:
-    places = {field: folder / table.text(field, default) for field, default in (("out", "releases"), ("locks", "locks"))}
+    places = {field: folder / table.text(field, default) for field, default in _PLACES.items()}
     job = Job(
         name=name,
         folder=str(folder),

@@ -107,9 +107,12 @@ def verification(delegator: Delegator, role: str, metadata: Metadata[Any]) -> Ve
 def delegation(delegator: Delegator, role: str) -> Role:
     """The role's keys and threshold; `RepositoryError` if the delegator has no such role."""
     try:
-        return delegator.get_delegated_role(role)
+        found = delegator.get_delegated_role(role)
     except ValueError as error:
         raise RepositoryError(f"nobody is to sign for the role {role}", where=delegator.type, expected=f"keys of {role}") from error
+    if not all(isinstance(keyid, str) for keyid in found.keyids):
+        raise RepositoryError(f"the keys of the role {role} are no key ids", where=delegator.type, expected="texts of hex digits")
+    return found
 
 
 def check_complete(current: RepositoryMetadata | None, drafts: Drafts, keys: Keys | None = None) -> None:

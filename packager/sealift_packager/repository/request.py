@@ -10,11 +10,12 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from tuf.api.metadata import Metadata, Root, Targets
+from tuf.api.serialization import SerializationError
 
 from sealift_packager.errors import RepositoryError
 from sealift_packager.repository.drafts import DRAFTED, Delegator, Drafts, delegation, verification
@@ -139,16 +140,24 @@ def _metadata(document: Document) -> dict[str, Metadata[Any]]:
         if document.has(role):
             data = json.dumps(document.document(role).raw()).encode()
             found[role] = parse_metadata(data, f"{role}.json", _KINDS[role])
+            _check_can_be_signed(found[role], f"{document.where}.{role}")
     document.refuse_unknown()
     return found
+
+
+def _check_can_be_signed(metadata: Metadata[Any], where: str) -> None:
+    try:
+        _ = metadata.signed_bytes
+    except SerializationError as error:
+        raise RepositoryError("this can't be signed", where=where, expected="texts, whole numbers, lists and tables") from error
 
 
 def _says(role: str, signed: Any, documents: Mapping[str, str]) -> dict[str, str]:
     """What a role's metadata says, as names with values."""
     if role == ROOT:
-        return {f"keys of {name}": _keys(row.threshold, row.keyids) for name, row in sorted(signed.roles.items())}
-    delegated = signed.delegations.roles.values() if signed.delegations and signed.delegations.roles else ()
-    found = {f"keys of {row.name}": _keys(row.threshold, row.keyids) for row in delegated}
+        return {f"keys of {name}": _keys(signed, name) for name in sorted(signed.roles)}
+    delegated = signed.delegations.roles if signed.delegations and signed.delegations.roles else ()
+    found = {f"keys of {name}": _keys(signed, name) for name in delegated}
     found |= {str(name): str(value) for name, value in sorted(signed.unrecognized_fields.items()) if not name.endswith("signed-at")}
     for target, row in sorted(signed.targets.items()):
         digest = row.hashes.get("sha256", "")
@@ -164,5 +173,6 @@ def _channel(target: str, digest: str, documents: Mapping[str, str]) -> str:
     return "".join(f", {name} {version}" for name, version in Channel.parse(data, where=target).models.items())
 
 
-def _keys(threshold: int, keyids: Iterable[str]) -> str:
-    return f"{threshold} of {', '.join(sorted(keyids))}"
+def _keys(signed: Delegator, role: str) -> str:
+    row = delegation(signed, role)
+    return f"{row.threshold} of {', '.join(sorted(row.keyids))}"
