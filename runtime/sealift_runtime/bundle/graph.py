@@ -17,6 +17,7 @@ from __future__ import annotations
 import mmap
 import os
 import re
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -32,6 +33,8 @@ from sealift_runtime.errors import DocumentError, IntegrityError, LimitError
 MAX_BYTES: Final = 2**31 - 1
 _NUMBER: Final = re.compile(rb"[0-9]{1,18}")
 _EXTERNAL: Final = 1
+#: No links, and no waiting for the other end of a pipe.
+_OPEN: Final = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 _MEANT: Final = (b"location", b"offset", b"length", b"checksum")
 _ADVICE: Final = "A bundle's graph may only compute. Don't run it; ask whoever signed it."
 
@@ -134,11 +137,12 @@ def check_graph_file(path: Path, weights: Mapping[str, int], *, where: str = "")
     """`check_graph` for a file, which is mapped. Raises `IntegrityError` too if it can't be read."""
     where = where or str(path)
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        descriptor = os.open(path, _OPEN)
         try:
-            if os.fstat(descriptor).st_size == 0:
-                raise DocumentError("no graph", where=where, expected="an ONNX model", found="an empty file")
-            with mmap.mmap(descriptor, 0, prot=mmap.PROT_READ) as data:
+            state = os.fstat(descriptor)
+            if not stat.S_ISREG(state.st_mode) or state.st_size == 0:
+                raise DocumentError("no graph", where=where, expected="an ONNX model", found="an empty file, or none")
+            with mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ) as data:
                 check_graph(data, weights, where=where)
         finally:
             os.close(descriptor)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
@@ -94,13 +95,15 @@ def test_weights_that_are_links_are_none_of_the_bundle(tmp_path: Path) -> None:
         check_bundle_graph(tmp_path)
 
 
-@pytest.mark.parametrize("kind", ["folder", "link", "nothing", "empty"])
+@pytest.mark.parametrize("kind", ["folder", "link", "pipe", "nothing", "empty"])
 def test_a_graph_that_is_no_file_is_refused(kind: str, tmp_path: Path) -> None:
     path = tmp_path / files.GRAPH
     if kind == "folder":
         path.mkdir()
     elif kind == "link":
         path.symlink_to(CORPUS / "linear" / "model.onnx")
+    elif kind == "pipe":
+        os.mkfifo(path)
     elif kind == "empty":
         path.touch()
     with pytest.raises(SealiftError, match=r"model\.onnx"):
