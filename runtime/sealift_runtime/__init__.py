@@ -10,6 +10,7 @@ Rooms, lowest floor first; a room imports only rooms above it in this list (impo
 - ``durable``     writes that survive a power cut
 - ``onnxruntime_environment``  the variables that onnxruntime is imported with
 - ``clock``       time as an argument
+- ``process``     processes that read what others made, behind walls
 - ``alternation`` several things timed in turns
 - ``rows``        requests of any number of rows
 - ``throughput``  rows per second with every core busy

@@ -9,7 +9,7 @@ code meaning
 3    an input is wrong: a file, a document, a key, an option's value
 4    refused: a signature, digest, or repository metadata doesn't hold
 5    another side can't be reached, or has no such file
-6    this machine can't: disk, memory, hardware, a port, a lock
+6    this machine can't: disk, memory, hardware, a port, a lock, a sandbox
 7    a model doesn't pass: parity, accuracy gate, self-test
 8    two bundles differ (``sealift diff``)
 130  interrupted
@@ -37,6 +37,7 @@ EXIT_CODES: Final[tuple[tuple[type[errors.SealiftError], int], ...]] = (
     (errors.StoreError, 6),
     (errors.HardwareError, 6),
     (errors.BusyError, 6),
+    (errors.SandboxError, 6),
     (errors.EngineError, 7),
     (errors.SealiftError, 3),
 )

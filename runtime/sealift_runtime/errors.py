@@ -18,6 +18,7 @@
     ├── StoreError               the local disk can't hold or give something
     │   └── DiskFullError
     ├── HardwareError            no bundle fits this machine
+    ├── SandboxError             a process that reads what others made can't be confined as it should be
     ├── EngineError              a model does not load or does not run
     │   └── SelfTestError            a model gives other answers than its golden cases
     ├── RequestError             an inference request is wrong
@@ -120,6 +121,10 @@ class DiskFullError(StoreError):
 
 class HardwareError(SealiftError):
     """No bundle of a release fits this machine."""
+
+
+class SandboxError(SealiftError):
+    """A process that is to read what others made can't be confined as it should be, or didn't come up: nothing was read."""
 
 
 class EngineError(SealiftError):

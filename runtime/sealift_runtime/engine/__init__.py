@@ -8,8 +8,7 @@ Reading order:
 - ``graph``             a graph alone, to be measured
 - ``fastpath``          repeated requests of one shape, through buffers made beforehand
 - ``comparison``        pure: are these outputs the golden ones?
-- ``child``             a process with a time limit, its result on a descriptor of its own
-- ``selftest``          the golden cases, run in such a process, judged here
+- ``selftest``          the golden cases, run in a confined process (`sealift_runtime.process`), judged here
 - ``selftest_process``  what that process runs
 
 Never imports an HTTP library, asyncio or the update's state: it answers arrays with arrays. Whoever imports anything of it has prepared the

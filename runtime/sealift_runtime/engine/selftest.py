@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Final
 
 from sealift_runtime.documents import Document
-from sealift_runtime.engine.child import MAX_RESULT_BYTES, ChildOutcome, run_child
-from sealift_runtime.errors import DocumentError, SelfTestError
+from sealift_runtime.errors import DocumentError, LimitError, SelfTestError
+from sealift_runtime.process.child import MAX_RESULT_BYTES, ChildOutcome, run_child
 
 #: Exit statuses of the child process beside 0.
 OUT_OF_MEMORY_STATUS: Final = 71
@@ -119,7 +119,7 @@ def _ran_out_of_memory(outcome: ChildOutcome) -> bool:
 def _read_result(outcome: ChildOutcome, where: str) -> Document:
     try:
         return Document.parse_json(outcome.result, where="self-test result", max_bytes=MAX_RESULT_BYTES)
-    except DocumentError as error:
+    except (DocumentError, LimitError) as error:
         raise SelfTestError("crashed: it ended without a result", where=where, found=_last_words(outcome.output)) from error
 
 

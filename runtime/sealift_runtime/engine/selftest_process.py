@@ -9,7 +9,6 @@ from __future__ import annotations
 import gc
 import json
 import os
-import resource
 import statistics
 import sys
 import time
@@ -20,11 +19,12 @@ from typing import Any, Final
 from sealift_runtime.bundle.golden import Array, GoldenCase
 from sealift_runtime.bundle.manifest import BundleManifest
 from sealift_runtime.engine.boundary import is_out_of_memory
-from sealift_runtime.engine.child import die_with_parent
 from sealift_runtime.engine.comparison import compare_case
 from sealift_runtime.engine.selftest import OUT_OF_MEMORY_STATUS
 from sealift_runtime.engine.session import ModelSession, read_golden
 from sealift_runtime.errors import SealiftError
+from sealift_runtime.process.child import die_with_parent
+from sealift_runtime.process.memory import limit_memory, status_bytes
 
 MEASURED_RUNS: Final = 50
 MEASURED_S: Final = 2.0
@@ -45,16 +45,6 @@ def main(arguments: Sequence[str]) -> None:
         fields = {"failure": "does not load", "detail": str(error)}
     with os.fdopen(descriptor, "wb") as file:
         file.write(json.dumps(fields).encode())
-
-
-def limit_memory(memory_bytes: int) -> None:
-    """Bound private writable memory to what is there now and ``memory_bytes`` more.
-
-    `RLIMIT_DATA` counts heap and anonymous mappings (since Linux 4.7) but neither the address space that onnxruntime
-    reserves nor weights that it maps from files, as `RLIMIT_AS` would.
-    """
-    limit = status_bytes("VmData") + memory_bytes
-    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 
 
 def test(directory: Path) -> dict[str, Any]:
@@ -114,13 +104,6 @@ def measure_ms(session: ModelSession, inputs: Mapping[str, Array]) -> float:
         session.run(inputs)
         times.append((time.perf_counter() - start) * 1000)
     return statistics.median(times)
-
-
-def status_bytes(field: str) -> int:
-    """A size from /proc/self/status in bytes; 0 where there is none."""
-    path = Path("/proc/self/status")
-    lines = path.read_text(encoding="ascii", errors="replace").splitlines() if path.exists() else []
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{field}:")), 0)
 
 
 if __name__ == "__main__":

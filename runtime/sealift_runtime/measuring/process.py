@@ -24,13 +24,13 @@ from sealift_runtime.alternation import alternate
 from sealift_runtime.bundle.golden import Array
 from sealift_runtime.bundle.manifest import SessionSettings
 from sealift_runtime.engine.boundary import is_out_of_memory
-from sealift_runtime.engine.child import die_with_parent
 from sealift_runtime.engine.facts import CPU
 from sealift_runtime.engine.graph import open_graph
 from sealift_runtime.engine.selftest import OUT_OF_MEMORY_STATUS
-from sealift_runtime.engine.selftest_process import limit_memory, status_bytes
 from sealift_runtime.errors import SealiftError
 from sealift_runtime.exchange.measuring import FOOTPRINT, THROUGHPUT
+from sealift_runtime.process.child import die_with_parent
+from sealift_runtime.process.memory import limit_memory, status_bytes
 from sealift_runtime.rows import take_rows
 from sealift_runtime.throughput import throughput
 

@@ -8,11 +8,11 @@ import sys
 from typing import Any
 
 from sealift_runtime.documents import Document
-from sealift_runtime.engine.child import MAX_RESULT_BYTES, ChildOutcome, run_child
 from sealift_runtime.engine.selftest import OUT_OF_MEMORY_STATUS
-from sealift_runtime.errors import DocumentError, EngineError
+from sealift_runtime.errors import DocumentError, EngineError, LimitError
 from sealift_runtime.exchange.measuring import MAX_ROUNDS, MeasuringAnswer, MeasuringStep
 from sealift_runtime.measuring.intake import Intake
+from sealift_runtime.process.child import MAX_RESULT_BYTES, ChildOutcome, run_child
 
 MODULE = "sealift_runtime.measuring.process"
 
@@ -43,7 +43,7 @@ def _read(step: MeasuringStep, outcome: ChildOutcome, timeout_s: float, memory_b
         raise EngineError("out of memory", where=where, expected=f"at most {memory_bytes} bytes")
     try:
         document = Document.parse_json(outcome.result, where=where, max_bytes=MAX_RESULT_BYTES)
-    except DocumentError as error:
+    except (DocumentError, LimitError) as error:
         words = f"status {outcome.status}; it printed {outcome.output[-300:]!r}"
         raise EngineError("the measuring process ended without a result", where=where, found=words) from error
     if document.has("failure"):

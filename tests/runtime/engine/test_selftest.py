@@ -15,9 +15,9 @@ import pytest
 
 from sealift_runtime.bundle.evaluation import Measurement
 from sealift_runtime.bundle.golden import GoldenCase
-from sealift_runtime.engine.child import ChildOutcome, run_child
 from sealift_runtime.engine.selftest import SelfTestResult, judge, run_self_test
 from sealift_runtime.errors import SelfTestError
+from sealift_runtime.process.child import ChildOutcome, run_child
 from support.models import MODELS, answer, make_bundle, make_manifest
 
 MIB = 2**20
@@ -146,14 +146,13 @@ def test_a_flood_in_the_result_is_refused(tmp_path: Path) -> None:
         judged("for _ in range(100): os.write(result, b' ' * 65536)", tmp_path)
 
 
-def test_processes_that_a_child_leaves_behind_are_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    script = """
+def test_processes_that_a_child_leaves_behind_are_killed(tmp_path: Path) -> None:
+    script = f"""
         child = os.fork()
         if child == 0:
             time.sleep(100)
-        open(os.environ["PID_FILE"], "w").write(str(child))
+        open({str(tmp_path / "pid")!r}, "w").write(str(child))
     """
-    monkeypatch.setenv("PID_FILE", str(tmp_path / "pid"))
     start = time.monotonic()
     with pytest.raises(SelfTestError, match="without a result"):
         judged(script, tmp_path)

@@ -1,13 +1,13 @@
-"""A child process that can do no harm: a time limit, its whole group killed, its result on a descriptor of its own.
+"""A child process with limits: its time, its environment, its whole group killed, its result on a descriptor of its own.
 
 What the child prints goes nowhere but into the last lines of an error message, so nothing that a model or a library
-prints can spoil the result.
+prints can spoil the result. It inherits no descriptor but that of its result, and no variable but those of `ENVIRONMENT`: what else is in
+the agent's environment (a proxy's password, a token) is none of its business.
 """
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import dataclasses
 import os
 import selectors
@@ -15,11 +15,19 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
+
+from sealift_runtime.process.kernel import prctl
 
 MAX_RESULT_BYTES: Final = 1024 * 1024
 KEPT_OUTPUT_BYTES: Final = 4096
+#: What a child keeps of our environment: where programs and libraries are, language and time, how many threads libraries start, which
+#: accelerators there are. Neither what makes an interpreter or a linker load other code (PYTHONPATH, LD_PRELOAD) nor anything secret.
+ENVIRONMENT: Final = ("PATH", "LD_LIBRARY_PATH", "LANG", "LANGUAGE", "TZ", "MALLOC_ARENA_MAX", "GLIBC_TUNABLES")
+ENVIRONMENT_GROUPS: Final = ("LC_", "OMP_", "OPENBLAS_", "MKL_", "CUDA_", "NVIDIA_")
+#: Set in every child: onnxruntime neither reports to its makers nor reads files that a model names.
+_ALWAYS: Final = {"ORT_DISABLE_TELEMETRY": "1", "ORT_LOAD_CONFIG_FROM_MODEL": "0"}
 _PR_SET_PDEATHSIG: Final = 1
 _POLL_S: Final = 0.02
 
@@ -38,10 +46,17 @@ class ChildOutcome:
     timed_out: bool
 
 
+def clean_environment(variables: Mapping[str, str]) -> dict[str, str]:
+    """What a child is given of some variables."""
+    kept = {name: value for name, value in variables.items() if name in ENVIRONMENT or name.startswith(ENVIRONMENT_GROUPS)}
+    return kept | _ALWAYS
+
+
 def run_child(command: Sequence[str], *, timeout_s: float) -> ChildOutcome:
     """Run ``command`` with the number of its result descriptor as last argument, in a process group of its own.
 
-    When this returns, every process of that group has ended or been killed.
+    It runs in the folder ``/`` with a clean environment and nothing on its standard input. When this returns, every process of that group
+    has ended or been killed.
     """
     reader, writer = os.pipe()
     try:
@@ -51,6 +66,8 @@ def run_child(command: Sequence[str], *, timeout_s: float) -> ChildOutcome:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             pass_fds=(writer,),
+            env=clean_environment(os.environ),
+            cwd="/",
             start_new_session=True,
         )
     except BaseException:
@@ -70,16 +87,16 @@ def run_child(command: Sequence[str], *, timeout_s: float) -> ChildOutcome:
 def die_with_parent(parent: int) -> None:
     """Called in the child: end when the parent, whose process id this is, ends (Linux only)."""
     if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it ended before the kernel knew
         os._exit(1)
 
 
 def _collect(process: subprocess.Popen[bytes], result_fd: int, deadline: float) -> tuple[bytes, bytes, bool]:
-    """What the child writes to its result descriptor and prints, until it ends, or the deadline."""
+    """What the child writes to its result descriptor (the beginning) and prints (the end), until it ends, or the deadline."""
     assert process.stdout is not None
-    kept = {result_fd: b"", process.stdout.fileno(): b""}
-    limits = {result_fd: MAX_RESULT_BYTES, process.stdout.fileno(): KEPT_OUTPUT_BYTES}
+    output_fd = process.stdout.fileno()
+    kept = {result_fd: b"", output_fd: b""}
     timed_out = False
     with selectors.DefaultSelector() as selector:
         for descriptor in kept:
@@ -89,13 +106,18 @@ def _collect(process: subprocess.Popen[bytes], result_fd: int, deadline: float) 
             ready = selector.select(0 if ended else _POLL_S)
             for key, _ in ready:
                 data = os.read(key.fd, 65536)
-                kept[key.fd] = (kept[key.fd] + data)[-limits[key.fd] :]
+                kept[key.fd] = (kept[key.fd] + data)[-KEPT_OUTPUT_BYTES:] if key.fd == output_fd else _head(kept[key.fd], data)
                 if not data:
                     selector.unregister(key.fd)
             if ended and not ready:
                 break
             timed_out = time.monotonic() > deadline
-    return kept[result_fd], kept[process.stdout.fileno()], timed_out
+    return kept[result_fd], kept[output_fd], timed_out
+
+
+def _head(kept: bytes, data: bytes) -> bytes:
+    """A result is kept to one byte more than is allowed, so that whoever reads it sees that it is too long."""
+    return kept + data[: MAX_RESULT_BYTES + 1 - len(kept)]
 
 
 def _has_ended(pid: int) -> bool:

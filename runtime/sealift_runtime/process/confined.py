@@ -1,0 +1,96 @@
+"""A module of ours, run behind walls: what the parent calls, and what the child runs.
+
+The child is ``python -m sealift_runtime.process.confined MODULE CONFINEMENT PARENT ARGUMENTS… FD``. It confines itself, imports MODULE, tells
+its walls in a line of JSON on FD, and calls MODULE's ``main(arguments, descriptor)``. Libraries are imported behind the walls, since
+their threads would otherwise be outside; nothing that others made is read before that line. An end without it is therefore the
+machine's fault or ours, never that of what was to be read.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import json
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+from sealift_runtime.documents import Document
+from sealift_runtime.errors import DocumentError, SandboxError, SealiftError
+from sealift_runtime.process.child import ChildOutcome, run_child
+from sealift_runtime.process.memory import limit_memory
+from sealift_runtime.process.sandbox import Confinement, Walls, confine
+
+MODULE: Final = "sealift_runtime.process.confined"
+_MAX_LINE: Final = 64 * 1024
+_REFUSED: Final = "refused"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Confined:
+    """How a confined process ended, and which walls held; ``outcome.result`` is what the module wrote."""
+
+    walls: Walls
+    outcome: ChildOutcome
+
+
+def run_confined(module: str, arguments: Sequence[str], confinement: Confinement, *, timeout_s: float) -> Confined:
+    """Run ``module``'s ``main(arguments, descriptor)`` confined, for at most ``timeout_s``.
+
+    Where a service manager kills what calls Landlock or seccomp(2), as systemd's ``@system-service`` does, it is tried again without the
+    former and by an older way to the latter. Raises `SandboxError` if the process didn't come to call ``main``.
+    """
+    outcome = run_child(command(module, arguments, confinement), timeout_s=timeout_s)
+    if outcome.status == -signal.SIGSYS and not outcome.result and confinement.newest_abi:
+        return run_confined(module, arguments, dataclasses.replace(confinement, newest_abi=0), timeout_s=timeout_s)
+    line, newline, result = outcome.result.partition(b"\n")
+    if not newline:
+        raise _not_begun(module, outcome)
+    document = _first_line(module, line)
+    return Confined(walls=Walls.parse(document), outcome=dataclasses.replace(outcome, result=result))
+
+
+def command(module: str, arguments: Sequence[str], confinement: Confinement) -> list[str]:
+    """The child's command line; `run_child` adds the number of its result descriptor."""
+    return [sys.executable, "-P", "-B", "-m", MODULE, module, json.dumps(confinement.json()), str(os.getpid()), *arguments]
+
+
+def main(words: Sequence[str]) -> None:
+    """What the child runs."""
+    module, text, parent, *arguments, descriptor = words
+    number = int(descriptor)
+    os.set_inheritable(number, False)
+    confinement = Confinement.parse(Document.parse_json(text.encode(), where="confinement", max_bytes=len(text.encode())))
+    try:
+        walls = confine(confinement, int(parent))
+        called = importlib.import_module(module)
+        if confinement.memory_bytes:
+            limit_memory(confinement.memory_bytes)
+    except (SealiftError, ImportError, OSError) as error:
+        os.write(number, json.dumps({_REFUSED: str(error)[:1000]}).encode() + b"\n")
+        return
+    os.write(number, json.dumps(walls.json()).encode() + b"\n")
+    called.main(arguments, number)
+
+
+def _first_line(module: str, line: bytes) -> Document:
+    try:
+        document = Document.parse_json(line, where="confined process", max_bytes=_MAX_LINE)
+    except DocumentError as error:
+        raise SandboxError("a confined process spoke before it was confined", where=module) from error
+    if document.has(_REFUSED):
+        raise SandboxError("a confined process could not be set up", where=module, found=document.text(_REFUSED))
+    return document
+
+
+def _not_begun(module: str, outcome: ChildOutcome) -> SandboxError:
+    end = "it took too long" if outcome.timed_out else f"it ended with status {outcome.status}"
+    found = f"{end}; it printed {outcome.output[-500:]!r}" if outcome.output else end
+    advice = "Is this installation complete? Variables like PYTHONPATH aren't handed on to it."
+    return SandboxError("a confined process did not come up", where=module, found=found, advice=advice)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,26 @@
+"""What a process takes of the memory, and a bound on it."""
+
+from __future__ import annotations
+
+import resource
+from pathlib import Path
+
+
+def limit_memory(memory_bytes: int) -> None:
+    """Bound private writable memory to what is there now and ``memory_bytes`` more.
+
+    `RLIMIT_DATA` counts heap and anonymous mappings (since Linux 4.7), thread stacks among them, but neither the address space that
+    onnxruntime reserves nor weights that it maps from files, as `RLIMIT_AS` would.
+    """
+    limit = status_bytes("VmData") + memory_bytes
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    if hard != resource.RLIM_INFINITY:
+        limit = min(limit, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+
+
+def status_bytes(field: str) -> int:
+    """A size from /proc/self/status in bytes; 0 where there is none."""
+    path = Path("/proc/self/status")
+    lines = path.read_text(encoding="ascii", errors="replace").splitlines() if path.exists() else []
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{field}:")), 0)
