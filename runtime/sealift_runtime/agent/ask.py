@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,20 +12,27 @@ import requests
 from sealift_runtime.bundle.golden import Array
 from sealift_runtime.bundle.manifest import BundleManifest
 from sealift_runtime.bundle.tensors import TensorSpec
-from sealift_runtime.engine.session import ModelSession
+from sealift_runtime.engine.session import ModelSession, read_golden, smallest_case
 from sealift_runtime.errors import RequestError, TransportError
+from sealift_runtime.store.device_store import DeviceStore
+from sealift_runtime.update.installed import check_installed
+from sealift_runtime.update.records import InstalledBundle
 
 TIMEOUT_S = 60.0
 
 
-def golden_inputs(session: ModelSession) -> dict[str, Array]:
+def golden_inputs(directory: Path, manifest: BundleManifest) -> dict[str, Array]:
     """The inputs of a bundle's smallest golden case."""
-    return dict(session.example)
+    return dict(smallest_case(read_golden(directory, manifest)))
 
 
-def ask_installed(session: ModelSession, inputs: Mapping[str, Array]) -> dict[str, Array]:
-    """The answer of a model loaded in this process."""
-    return session.run(inputs)
+def ask_installed(store: DeviceStore, bundle: InstalledBundle, inputs: Mapping[str, Array]) -> dict[str, Array]:
+    """The answer of an installed model, loaded in this process: one that passed its self-test here, if not a byte of it was changed since.
+
+    Raises `IntegrityError` if one was, or `EngineError`.
+    """
+    check_installed(store, bundle)
+    return ModelSession.open(bundle.directory).run(inputs)
 
 
 def ask_server(url: str, name: str, inputs: Mapping[str, Array], manifest: BundleManifest) -> dict[str, Array]:

@@ -18,11 +18,14 @@ from sealift_runtime.agent.updating import policy_of, repository_of
 from sealift_runtime.clock import format_time
 from sealift_runtime.engine.facts import onnxruntime_version, providers
 from sealift_runtime.errors import SealiftError
+from sealift_runtime.process.probe import try_walls
+from sealift_runtime.process.sandbox import describe_walls, missing_walls
 from sealift_runtime.transport.base import read_bounded
 from sealift_runtime.trust.expiry import check_expiry
 from sealift_runtime.trust.metadata import MAX_BYTES
 from sealift_runtime.trust.state import BUILD_TIME, TIMESTAMP
 from sealift_runtime.update.installed import check_installed
+from sealift_runtime.update.steps import SANDBOX_GAPS
 from sealift_runtime.update.trust_folder import TrustFolder
 
 OK: Final = "ok"
@@ -61,6 +64,19 @@ def _key(device: Device) -> tuple[str, str]:
 
 def _engine(_: Device) -> tuple[str, str]:
     return OK, f"onnxruntime {onnxruntime_version()} with {', '.join(providers())}"
+
+
+def _sandbox(device: Device) -> tuple[str, str]:
+    """What confines a self-test started from here, tried out; and what the last one lacked, if the service has less."""
+    if not device.config.sandbox:
+        return WARNING, "off, by sandbox.enabled in agent.toml: models are tested with limits of memory and time, but without walls"
+    walls, leaks = try_walls(device.home.device_key)
+    if leaks:
+        return FAILED, f"{describe_walls(walls)}, but a process in it could {' and '.join(leaks)}"
+    gaps = list(missing_walls(walls))
+    if (last := device.state.setting(SANDBOX_GAPS)) and last not in " ".join(gaps):
+        gaps.append(f"In the last self-test: {last} Allow what docs/operations.md names in the service's SystemCallFilter.")
+    return (WARNING, " ".join([f"{describe_walls(walls)}.", *gaps])) if gaps else (OK, describe_walls(walls))
 
 
 def _disk(device: Device) -> tuple[str, str]:
@@ -124,6 +140,7 @@ def _server(device: Device) -> tuple[str, str]:
 CHECKS: Final[dict[str, Callable[[Device], tuple[str, str]]]] = {
     "key": _key,
     "engine": _engine,
+    "sandbox": _sandbox,
     "disk": _disk,
     "trust": _trust,
     "clock": _clock,

@@ -31,8 +31,15 @@ SECTIONS: Final = {
     "timing": ("poll_s", "report_s", "window_s", "probation_s"),
     "limits": ("window_rows", "self_test_s", "self_test_memory_mb", "reserve_mb", "stale_days"),
     "measuring": ("enabled", "trusted_keys", "max_mb", "max_s"),
+    "sandbox": ("enabled",),
 }
-_OWN_NAMES: Final = {"hub.url": "hub", "measuring.enabled": "measuring", "measuring.max_mb": "measuring_mb", "measuring.max_s": "measuring_s"}
+_OWN_NAMES: Final = {
+    "hub.url": "hub",
+    "measuring.enabled": "measuring",
+    "measuring.max_mb": "measuring_mb",
+    "measuring.max_s": "measuring_s",
+    "sandbox.enabled": "sandbox",
+}
 #: ``SECTION.NAME`` in the file → the field of `AgentConfig`.
 FIELDS: Final = {key: _OWN_NAMES.get(key, name) for section, names in SECTIONS.items() for name in names if (key := f"{section}.{name}")}
 
@@ -44,7 +51,8 @@ class AgentConfig:
     ``hub`` is empty for a device that reports by medium only. Times are in seconds; ``window_rows`` is how many rows a
     drift verdict needs; ``stale_days`` is how long after its expiry the repository's timestamp is still accepted (an
     air-gapped site wants a longer time than an online one). ``measuring`` is whether packagers with one of the ``trusted_keys`` (fingerprints)
-    may have candidates measured here, of ``measuring_mb`` MiB and within ``measuring_s``.
+    may have candidates measured here, of ``measuring_mb`` MiB and within ``measuring_s``. ``sandbox`` is whether self-tests and measurements run
+    behind the walls of `sealift_runtime.process`.
     """
 
     repository: str
@@ -66,6 +74,7 @@ class AgentConfig:
     trusted_keys: tuple[str, ...] = ()
     measuring_mb: int = 512
     measuring_s: float = 300.0
+    sandbox: bool = True
 
     @classmethod
     def parse(cls, data: bytes, *, where: str) -> AgentConfig:
@@ -73,7 +82,7 @@ class AgentConfig:
         document = Document.parse_toml(data, where=where, max_bytes=MAX_CONFIG_BYTES)
         source, hub = document.document("source"), document.document("hub", {})
         serving, timing, limits = document.document("serving", {}), document.document("timing", {}), document.document("limits", {})
-        measuring = document.document("measuring", {})
+        measuring, sandbox = document.document("measuring", {}), document.document("sandbox", {})
         default = cls(repository="", channel="stable")
         config = cls(
             repository=source.text("repository"),
@@ -95,8 +104,9 @@ class AgentConfig:
             trusted_keys=measuring.texts("trusted_keys", default.trusted_keys, max_items=MAX_TRUSTED_KEYS),
             measuring_mb=measuring.integer("max_mb", default.measuring_mb, minimum=1),
             measuring_s=measuring.number("max_s", default.measuring_s, minimum=1, maximum=MAX_MEASURING_S),
+            sandbox=sandbox.boolean("enabled", default.sandbox),
         )
-        for table in (source, hub, serving, timing, limits, measuring, document):
+        for table in (source, hub, serving, timing, limits, measuring, sandbox, document):
             table.refuse_unknown()
         if not re.fullmatch(HUB_URL, config.hub):
             raise ConfigurationError("not the address of a hub", where=f"{where}: hub.url", expected="http://… or https://…", found=repr(config.hub))

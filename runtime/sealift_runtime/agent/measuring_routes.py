@@ -20,6 +20,7 @@ from sealift_runtime.errors import (
     LimitError,
     NotFoundError,
     RequestError,
+    SandboxError,
     SealiftError,
     SignatureError,
     StoreError,
@@ -39,6 +40,7 @@ _STATUS: Final[tuple[tuple[type[SealiftError], int], ...]] = (
     (LimitError, 413),
     (EngineError, 422),
     (IntegrityError, 422),
+    (SandboxError, 503),
     (StoreError, 507),
     (SealiftError, 400),
 )
@@ -54,6 +56,7 @@ def desk_of(device: Device) -> Desk:
         max_s=config.measuring_s,
         memory_bytes=config.self_test_memory_mb * MB,
         reserve_bytes=config.reserve_mb * MB,
+        sandbox=config.sandbox,
     )
 
     @contextlib.contextmanager

@@ -66,4 +66,5 @@ def policy_of(config: AgentConfig) -> UpdatePolicy:
         reserve_bytes=config.reserve_mb * MB,
         self_test_timeout_s=config.self_test_s,
         self_test_memory_bytes=config.self_test_memory_mb * MB,
+        sandbox=config.sandbox,
     )

@@ -21,7 +21,7 @@ from sealift_runtime.bundle.tensors import TensorSpec
 from sealift_runtime.cli.options import home_option
 from sealift_runtime.commandline import json_option, show
 from sealift_runtime.documents import nearest
-from sealift_runtime.engine.session import ModelSession
+from sealift_runtime.engine.session import read_manifest
 from sealift_runtime.errors import LimitError, RequestError, UpdateError
 
 MAX_INPUT_BYTES: Final = 2**30
@@ -43,12 +43,13 @@ def infer(name: str, source: str | None, golden: bool, home: Path | None, as_jso
             raise UpdateError(
                 "no such model on this device", where=name, expected=", ".join(known) or "a model (sealift-agent sync)", advice=nearest(name, known)
             )
-        session = ModelSession.open(deployment.current.directory)
-        inputs = golden_inputs(session) if golden else read_inputs(source, session.manifest.inputs)
+        bundle = deployment.current
+        manifest = read_manifest(bundle.directory)
+        inputs = golden_inputs(bundle.directory, manifest) if golden else read_inputs(source, manifest.inputs)
         url = server_url(place) if DataPlaneClient(place.socket).running() else None
-        outputs = ask_server(url, name, inputs, session.manifest) if url else ask_installed(session, inputs)
+        outputs = ask_server(url, name, inputs, manifest) if url else ask_installed(device.store, bundle, inputs)
     values = {key: value.tolist() for key, value in outputs.items()}
-    fields = {"name": name, "version": session.manifest.version, "served": url is not None, "outputs": values}
+    fields = {"name": name, "version": manifest.version, "served": url is not None, "outputs": values}
     show(fields, (f"{key} {list(value.shape)}: {value.tolist()}" for key, value in outputs.items()), as_json=as_json)
 
 

@@ -8,6 +8,7 @@ Reading order:
 - ``graph``             a graph alone, to be measured
 - ``fastpath``          repeated requests of one shape, through buffers made beforehand
 - ``comparison``        pure: are these outputs the golden ones?
+- ``devices``           what a bundle's execution providers open
 - ``selftest``          the golden cases, run in a confined process (`sealift_runtime.process`), judged here
 - ``selftest_process``  what that process runs
 

@@ -1,6 +1,8 @@
 """A candidate bundle's golden cases, run in a process of their own before the bundle may serve.
 
-A model that crashes, hangs, eats the memory, answers wrongly or crawls does so there, and is refused by name.
+A model that crashes, hangs, eats the memory, answers wrongly or crawls does so there, and is refused by name. The process is confined
+(`sealift_runtime.process`): it reads the bundle, and can neither write nor reach anything. This is the first time that anything on a device
+loads the bundle.
 """
 
 from __future__ import annotations
@@ -8,15 +10,19 @@ from __future__ import annotations
 import dataclasses
 import os
 import signal
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from sealift_runtime.documents import Document
+from sealift_runtime.engine.devices import devices_of
 from sealift_runtime.errors import DocumentError, LimitError, SelfTestError
-from sealift_runtime.process.child import MAX_RESULT_BYTES, ChildOutcome, run_child
+from sealift_runtime.process.child import MAX_RESULT_BYTES, ChildOutcome
+from sealift_runtime.process.confined import run_confined
+from sealift_runtime.process.sandbox import Confinement, Walls
 
+#: What the process runs.
+MODULE: Final = "sealift_runtime.engine.selftest_process"
 #: Exit statuses of the child process beside 0.
 OUT_OF_MEMORY_STATUS: Final = 71
 #: What `std::terminate` prints when a native allocation fails outside of any handler.
@@ -29,7 +35,7 @@ class SelfTestResult:
 
     ``latency_ms`` is the median of the smallest golden case at batch 1, ``reference_latency_ms`` what the packager
     measured (None if it didn't); ``worst_excess`` the largest error as a fraction of the tolerance, 0 if all values are
-    the golden ones; ``peak_memory_bytes`` the resident memory of the whole process.
+    the golden ones; ``peak_memory_bytes`` the resident memory of the whole process; ``walls`` what confined it.
     """
 
     cases: int
@@ -38,6 +44,7 @@ class SelfTestResult:
     latency_ms: float
     reference_latency_ms: float | None
     peak_memory_bytes: int
+    walls: Walls | None = None
 
     @classmethod
     def parse(cls, document: Document) -> SelfTestResult:
@@ -52,37 +59,41 @@ class SelfTestResult:
         )
 
 
-def run_self_test(directory: Path, *, memory_bytes: int | None, timeout_s: float, slowdown_limit: float | None) -> SelfTestResult:
-    """Load a bundle in a process of its own, compare its golden cases, measure it.
+def run_self_test(
+    directory: Path, *, memory_bytes: int | None, timeout_s: float, slowdown_limit: float | None, sandbox: bool = True
+) -> SelfTestResult:
+    """Load a bundle in a confined process, compare its golden cases, measure it.
 
     ``memory_bytes`` bounds what the model may allocate on top of the interpreter and onnxruntime; ``timeout_s`` the
-    whole test in wall time; ``slowdown_limit`` the latency as a multiple of the packager's, where it measured one.
+    whole test in wall time; ``slowdown_limit`` the latency as a multiple of the packager's, where it measured one. Without ``sandbox``
+    the process has limits, but no walls.
     Raises `SelfTestError`, whose message begins with the reason: crashed, hung, out of memory, wrong outputs, too slow,
-    or does not load.
+    or does not load; `SandboxError` if the process could not be confined, which is not the bundle's fault.
     """
-    outcome = run_child(self_test_command(directory, memory_bytes), timeout_s=timeout_s)
-    result = judge(outcome, directory, timeout_s=timeout_s, memory_bytes=memory_bytes)
+    confined = run_confined(MODULE, [str(directory.absolute())], confinement_of(directory, memory_bytes, timeout_s, sandbox), timeout_s=timeout_s)
+    result = judge(confined.outcome, directory, timeout_s=timeout_s, memory_bytes=memory_bytes)
     check_speed(result, directory, slowdown_limit)
-    return result
+    return dataclasses.replace(result, walls=confined.walls)
 
 
-def self_test_command(directory: Path, memory_bytes: int | None) -> list[str]:
-    """The child's command line; `run_child` adds the number of its result descriptor."""
-    module = "sealift_runtime.engine.selftest_process"
-    return [sys.executable, "-P", "-m", module, str(directory.absolute()), str(memory_bytes or 0), str(os.getpid())]
+def confinement_of(directory: Path, memory_bytes: int | None, timeout_s: float, sandbox: bool) -> Confinement:
+    """What a bundle's self-test may do: read the bundle and use its providers' devices, within limits."""
+    files, devices = devices_of(directory)
+    cpu_s = (int(timeout_s) + 1) * (os.cpu_count() or 1)
+    return Confinement(readable=(directory.absolute(), *files), devices=devices, memory_bytes=memory_bytes, cpu_s=cpu_s, walls=sandbox)
 
 
 def judge(outcome: ChildOutcome, directory: Path, *, timeout_s: float, memory_bytes: int | None) -> SelfTestResult:
     """What a child's end means.
 
-    1. Killed for taking too long: hung.
+    1. Killed for taking too long, by us or by the limit of its processor time: hung.
     2. Ended with the status for it, killed as the kernel does, or aborted saying so: out of memory.
     3. Killed by another signal, or ended without a result: crashed.
     4. A result that names a failure: that failure.
     5. Else: passed.
     """
     where = str(directory)
-    if outcome.timed_out:  # 1
+    if outcome.timed_out or outcome.status == -signal.SIGXCPU:  # 1
         raise SelfTestError("hung", where=where, expected=f"an answer within {timeout_s:g} s", found=_last_words(outcome.output))
     if _ran_out_of_memory(outcome):  # 2
         bound = f"at most {memory_bytes} bytes" if memory_bytes else "to fit into this machine's memory"

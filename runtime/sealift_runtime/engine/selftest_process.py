@@ -1,8 +1,4 @@
-"""What the self-test's own process runs: ``python -m sealift_runtime.engine.selftest_process DIR MEMORY PARENT FD``.
-
-MEMORY bounds the allocations in bytes (0: no bound), PARENT is the process to end with, FD the descriptor that takes one
-JSON document: the fields of `SelfTestResult`, or ``failure`` and ``detail``.
-"""
+"""What the self-test's own process runs, behind the walls of `sealift_runtime.process`."""
 
 from __future__ import annotations
 
@@ -10,7 +6,6 @@ import gc
 import json
 import os
 import statistics
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,22 +18,16 @@ from sealift_runtime.engine.comparison import compare_case
 from sealift_runtime.engine.selftest import OUT_OF_MEMORY_STATUS
 from sealift_runtime.engine.session import ModelSession, read_golden
 from sealift_runtime.errors import SealiftError
-from sealift_runtime.process.child import die_with_parent
-from sealift_runtime.process.memory import limit_memory, status_bytes
+from sealift_runtime.process.memory import status_bytes
 
 MEASURED_RUNS: Final = 50
 MEASURED_S: Final = 2.0
 
 
-def main(arguments: Sequence[str]) -> None:
-    """Run the self-test and write its result."""
-    directory, memory, parent, descriptor = Path(arguments[0]), int(arguments[1]), int(arguments[2]), int(arguments[3])
-    os.set_inheritable(descriptor, False)
-    die_with_parent(parent)
-    if memory:
-        limit_memory(memory)
+def main(arguments: Sequence[str], descriptor: int) -> None:
+    """Test the bundle in the folder ``arguments[0]``; write the fields of `SelfTestResult` to a descriptor, or ``failure`` and ``detail``."""
     try:
-        fields = test(directory)
+        fields = test(Path(arguments[0]))
     except (SealiftError, MemoryError) as error:
         if is_out_of_memory(error):
             os._exit(OUT_OF_MEMORY_STATUS)
@@ -104,7 +93,3 @@ def measure_ms(session: ModelSession, inputs: Mapping[str, Array]) -> float:
         session.run(inputs)
         times.append((time.perf_counter() - start) * 1000)
     return statistics.median(times)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

@@ -76,7 +76,7 @@ class ModelSession:
         _check_tensors(manifest.inputs, session.get_inputs(), f"{path}: inputs")  # 4
         _check_tensors(manifest.outputs, session.get_outputs(), f"{path}: outputs")
         cases = read_golden(directory, manifest)
-        return cls(directory, manifest, session, min((case.inputs for case in cases), key=_elements))
+        return cls(directory, manifest, session, smallest_case(cases))
 
     def run(self, inputs: Mapping[str, Array], outputs: Sequence[str] | None = None) -> dict[str, Array]:
         """The outputs asked for (all, in the manifest's order, if ``outputs`` is None), by name.
@@ -130,6 +130,11 @@ def read_golden(directory: Path, manifest: BundleManifest) -> list[GoldenCase]:
     path = directory / files.GOLDEN
     data = _read(path, LIMITS.golden_bytes)
     return decode_golden(data, manifest.inputs, manifest.outputs, manifest.golden.cases, where=str(path))
+
+
+def smallest_case(cases: Sequence[GoldenCase]) -> Mapping[str, Array]:
+    """The inputs of the golden case with the fewest elements."""
+    return min((case.inputs for case in cases), key=_elements)
 
 
 def session_options(settings: SessionSettings) -> onnxruntime.SessionOptions:

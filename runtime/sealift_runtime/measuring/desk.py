@@ -134,7 +134,7 @@ class Desk:
     def step(self, request: bytes) -> dict[str, Json]:
         """Do a step, and give its answer as an envelope signed by this device; the job's last step deletes all that was sent.
 
-        Raises `EngineError` if a candidate doesn't load or run, or the job's time is over.
+        Raises `EngineError` if a candidate doesn't load or run, or the job's time is over; `SandboxError` if it can't be confined.
         """
         step = MeasuringStep.parse(self._policy.open(request, STEP_TYPE))
         if step.kind == CLOSE:
@@ -144,7 +144,14 @@ class Desk:
         else:
             with self._undisturbed(), self._running(step) as job:
                 left = max(job.deadline - self._clock.monotonic(), LEAST_STEP_S)
-                answer = run_step(step, job.intake, cores=self._machine().cores, memory_bytes=self._policy.memory_bytes, timeout_s=left)
+                answer = run_step(
+                    step,
+                    job.intake,
+                    cores=self._machine().cores,
+                    memory_bytes=self._policy.memory_bytes,
+                    timeout_s=left,
+                    sandbox=self._policy.sandbox,
+                )
         return Envelope.sign(ANSWER_TYPE, answer.payload(), self._signer()).json()
 
     def start(self) -> None:

@@ -16,7 +16,7 @@ class MeasuringPolicy:
     """Who may ask (``trusted_keys`` are fingerprints), and for how much.
 
     ``max_bytes`` is all that a job may send, ``max_s`` how long it may take from its beginning to its end, ``memory_bytes`` what a candidate
-    may allocate, ``reserve_bytes`` what stays free on the disk.
+    may allocate, ``reserve_bytes`` what stays free on the disk; without ``sandbox`` what is measured has limits, but no walls.
     """
 
     enabled: bool
@@ -25,6 +25,7 @@ class MeasuringPolicy:
     max_s: float
     memory_bytes: int
     reserve_bytes: int
+    sandbox: bool = True
 
     def require(self) -> None:
         """Raise `ConfigurationError` unless this device measures at all."""

@@ -1,8 +1,4 @@
-"""What a measuring process runs: ``python -m sealift_runtime.measuring.process TASK MEMORY SECONDS PARENT FD``.
-
-TASK is a file with a step as JSON, its files as paths; MEMORY bounds the allocations in bytes, SECONDS the processor time of one core,
-PARENT is the process to end with, FD takes the result as JSON. Nothing can be written to any file.
-"""
+"""What a measuring process runs, behind the walls of `sealift_runtime.process`: it reads the step's files and can write none."""
 
 from __future__ import annotations
 
@@ -10,9 +6,7 @@ import functools
 import gc
 import json
 import os
-import resource
 import statistics
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -29,8 +23,7 @@ from sealift_runtime.engine.graph import open_graph
 from sealift_runtime.engine.selftest import OUT_OF_MEMORY_STATUS
 from sealift_runtime.errors import SealiftError
 from sealift_runtime.exchange.measuring import FOOTPRINT, THROUGHPUT
-from sealift_runtime.process.child import die_with_parent
-from sealift_runtime.process.memory import limit_memory, status_bytes
+from sealift_runtime.process.memory import status_bytes
 from sealift_runtime.rows import take_rows
 from sealift_runtime.throughput import throughput
 
@@ -38,16 +31,10 @@ LOADS: Final = 3
 RUNS: Final = 5
 
 
-def main(arguments: Sequence[str]) -> None:
-    """Measure and write the result."""
-    path, (memory, seconds, parent, descriptor) = Path(arguments[0]), map(int, arguments[1:5])
-    os.set_inheritable(descriptor, False)
-    die_with_parent(parent)
-    limit_memory(memory)
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds * (os.cpu_count() or 1),) * 2)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+def main(arguments: Sequence[str], descriptor: int) -> None:
+    """Do the step in the file ``arguments[0]`` (JSON, its files as paths) and write the result as JSON to a descriptor."""
     try:
-        result = measure(json.loads(path.read_bytes()))
+        result = measure(json.loads(Path(arguments[0]).read_bytes()))
     except (SealiftError, OSError, ValueError, MemoryError) as error:
         if is_out_of_memory(error):
             os._exit(OUT_OF_MEMORY_STATUS)
@@ -110,7 +97,3 @@ def _open(row: Mapping[str, Any]) -> Callable[[Mapping[str, Array]], object]:
         config=row["config"],
     )
     return open_graph(Path(row["model"]), settings)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

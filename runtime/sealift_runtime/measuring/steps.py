@@ -1,10 +1,9 @@
-"""A step of a job, in a process of its own."""
+"""A step of a job, in a confined process of its own."""
 
 from __future__ import annotations
 
 import json
 import os
-import sys
 from typing import Any
 
 from sealift_runtime.documents import Document
@@ -12,13 +11,18 @@ from sealift_runtime.engine.selftest import OUT_OF_MEMORY_STATUS
 from sealift_runtime.errors import DocumentError, EngineError, LimitError
 from sealift_runtime.exchange.measuring import MAX_ROUNDS, MeasuringAnswer, MeasuringStep
 from sealift_runtime.measuring.intake import Intake
-from sealift_runtime.process.child import MAX_RESULT_BYTES, ChildOutcome, run_child
+from sealift_runtime.process.child import MAX_RESULT_BYTES, ChildOutcome
+from sealift_runtime.process.confined import run_confined
+from sealift_runtime.process.sandbox import Confinement
 
 MODULE = "sealift_runtime.measuring.process"
 
 
-def run_step(step: MeasuringStep, intake: Intake, *, cores: int, memory_bytes: int, timeout_s: float) -> MeasuringAnswer:
-    """Measure what a step asks for, with the files that were sent for its job. `EngineError` says how it failed."""
+def run_step(step: MeasuringStep, intake: Intake, *, cores: int, memory_bytes: int, timeout_s: float, sandbox: bool) -> MeasuringAnswer:
+    """Measure what a step asks for, with the files that were sent for its job, which it alone can read.
+
+    `EngineError` says how it failed, `SandboxError` that it could not be confined.
+    """
     assert step.inputs is not None
     runs = [run.json() | {"model": str(intake.get(run.model))} for run in step.runs]
     task = {
@@ -31,8 +35,15 @@ def run_step(step: MeasuringStep, intake: Intake, *, cores: int, memory_bytes: i
         "callers": cores,
     }
     path = intake.add("task.json", json.dumps(task).encode())
-    command = [sys.executable, "-P", "-m", MODULE, str(path), str(memory_bytes), str(int(timeout_s) + 1), str(os.getpid())]
-    return _read(step, run_child(command, timeout_s=timeout_s), timeout_s, memory_bytes)
+    sent = [intake.get(digest) for digest in (step.inputs, *(run.model for run in step.runs))]
+    confinement = Confinement(
+        readable=tuple(file.absolute() for file in (path, *sent)),
+        memory_bytes=memory_bytes,
+        cpu_s=(int(timeout_s) + 1) * (os.cpu_count() or 1),
+        walls=sandbox,
+    )
+    confined = run_confined(MODULE, [str(path.absolute())], confinement, timeout_s=timeout_s)
+    return _read(step, confined.outcome, timeout_s, memory_bytes)
 
 
 def _read(step: MeasuringStep, outcome: ChildOutcome, timeout_s: float, memory_bytes: int) -> MeasuringAnswer:

@@ -10,7 +10,8 @@ Reading order:
 - ``seccomp``   which system calls may be made: to compute, and nothing else
 - ``syscalls``  their numbers
 - ``identity``  another user, and no capabilities
-- ``kernel``    the two doors to the kernel that Python's library lacks
+- ``probe``     what doctor runs: do the walls hold?
+- ``kernel``    the doors to the kernel that Python's library lacks
 
 Imports nothing heavier than ctypes: a confined process imports its libraries behind the walls.
 """

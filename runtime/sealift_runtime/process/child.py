@@ -52,8 +52,10 @@ def clean_environment(variables: Mapping[str, str]) -> dict[str, str]:
     return kept | _ALWAYS
 
 
-def run_child(command: Sequence[str], *, timeout_s: float) -> ChildOutcome:
+def run_child(command: Sequence[str], *, timeout_s: float, start_s: float = 0.0) -> ChildOutcome:
     """Run ``command`` with the number of its result descriptor as last argument, in a process group of its own.
+
+    It may take ``timeout_s`` from the first byte that it writes there on, and ``start_s`` more until then.
 
     It runs in the folder ``/`` with a clean environment and nothing on its standard input. When this returns, every process of that group
     has ended or been killed.
@@ -76,7 +78,7 @@ def run_child(command: Sequence[str], *, timeout_s: float) -> ChildOutcome:
     finally:
         os.close(writer)
     try:
-        result, output, timed_out = _collect(process, reader, time.monotonic() + timeout_s)
+        result, output, timed_out = _collect(process, reader, timeout_s, start_s)
     finally:
         _kill_group(process)
         os.close(reader)
@@ -92,12 +94,13 @@ def die_with_parent(parent: int) -> None:
         os._exit(1)
 
 
-def _collect(process: subprocess.Popen[bytes], result_fd: int, deadline: float) -> tuple[bytes, bytes, bool]:
-    """What the child writes to its result descriptor (the beginning) and prints (the end), until it ends, or the deadline."""
+def _collect(process: subprocess.Popen[bytes], result_fd: int, timeout_s: float, start_s: float) -> tuple[bytes, bytes, bool]:
+    """What the child writes to its result descriptor (the beginning) and prints (the end), until it ends or takes too long."""
     assert process.stdout is not None
     output_fd = process.stdout.fileno()
     kept = {result_fd: b"", output_fd: b""}
     timed_out = False
+    deadline = time.monotonic() + start_s + timeout_s
     with selectors.DefaultSelector() as selector:
         for descriptor in kept:
             selector.register(descriptor, selectors.EVENT_READ)
@@ -105,6 +108,8 @@ def _collect(process: subprocess.Popen[bytes], result_fd: int, deadline: float) 
             ended = _has_ended(process.pid)
             ready = selector.select(0 if ended else _POLL_S)
             for key, _ in ready:
+                if key.fd == result_fd and not kept[result_fd]:
+                    deadline = time.monotonic() + timeout_s
                 data = os.read(key.fd, 65536)
                 kept[key.fd] = (kept[key.fd] + data)[-KEPT_OUTPUT_BYTES:] if key.fd == output_fd else _head(kept[key.fd], data)
                 if not data:

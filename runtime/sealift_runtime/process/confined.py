@@ -24,6 +24,8 @@ from sealift_runtime.process.memory import limit_memory
 from sealift_runtime.process.sandbox import Confinement, Walls, confine
 
 MODULE: Final = "sealift_runtime.process.confined"
+#: How long the process may take to come up: large libraries on a small, busy machine.
+START_S: Final = 120.0
 _MAX_LINE: Final = 64 * 1024
 _REFUSED: Final = "refused"
 
@@ -37,12 +39,12 @@ class Confined:
 
 
 def run_confined(module: str, arguments: Sequence[str], confinement: Confinement, *, timeout_s: float) -> Confined:
-    """Run ``module``'s ``main(arguments, descriptor)`` confined, for at most ``timeout_s``.
+    """Run ``module``'s ``main(arguments, descriptor)`` confined, for at most ``timeout_s``; imports aren't counted.
 
     Where a service manager kills what calls Landlock or seccomp(2), as systemd's ``@system-service`` does, it is tried again without the
     former and by an older way to the latter. Raises `SandboxError` if the process didn't come to call ``main``.
     """
-    outcome = run_child(command(module, arguments, confinement), timeout_s=timeout_s)
+    outcome = run_child(command(module, arguments, confinement), timeout_s=timeout_s, start_s=START_S)
     if outcome.status == -signal.SIGSYS and not outcome.result and confinement.newest_abi:
         return run_confined(module, arguments, dataclasses.replace(confinement, newest_abi=0), timeout_s=timeout_s)
     line, newline, result = outcome.result.partition(b"\n")

@@ -26,13 +26,14 @@ _VERSION_3: Final = 0x20080522
 _PR_CAPBSET_DROP, _PR_SET_KEEPCAPS, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL = 24, 8, 47, 4
 
 
-def become_nobody(*, may_read_all: bool) -> bool:
+def become_nobody(*, may_read_all: bool, change_user: bool = True) -> bool:
     """Drop what root has; whether the process has another user id now.
 
-    Without ``may_read_all`` (what can be reached isn't limited by anything else) only capabilities are dropped.
+    Without ``may_read_all`` (what can be reached isn't limited by anything else) or without ``change_user`` (device nodes may be root's
+    alone) only capabilities are dropped.
     """
     _forget_capabilities()
-    changed = os.geteuid() == 0 and may_read_all and _change_user()
+    changed = os.geteuid() == 0 and may_read_all and change_user and _change_user()
     _keep_capability(_CAP_DAC_READ_SEARCH if may_read_all and os.getuid() in (0, UID) else None)
     return changed
 

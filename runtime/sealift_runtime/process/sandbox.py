@@ -50,7 +50,8 @@ class Confinement:
     ``readable`` and ``writable`` are files or folders with all below them, ``devices`` what is opened for reading, writing and ioctl.
     ``memory_bytes`` bounds what is allocated beyond the interpreter and the imported libraries (threads by their stacks, so that a bound
     on memory is one on threads; other processes can't be started), ``cpu_s`` the processor time of all threads together, ``file_bytes``
-    the size of a file that is written. ``newest_abi`` 0 makes no system call that came after Linux 5.0, as a kernel without Landlock has it.
+    the size of a file that is written. Without ``walls`` only the limits hold. ``newest_abi`` 0 makes no system call of Landlock, nor
+    seccomp(2): filters come by prctl then.
     """
 
     readable: tuple[Path, ...] = ()
@@ -59,12 +60,14 @@ class Confinement:
     memory_bytes: int | None = None
     cpu_s: int | None = None
     file_bytes: int = 0
+    walls: bool = True
     newest_abi: int = landlock.NEWEST_ABI
 
     def json(self) -> dict[str, Json]:
         """As the parent hands it to the child."""
         paths: dict[str, Json] = {name: [str(path) for path in getattr(self, name)] for name in ("readable", "writable", "devices")}
-        return paths | {"memory_bytes": self.memory_bytes, "cpu_s": self.cpu_s, "file_bytes": self.file_bytes, "newest_abi": self.newest_abi}
+        numbers = {name: getattr(self, name) for name in ("memory_bytes", "cpu_s", "file_bytes", "walls", "newest_abi")}
+        return paths | numbers
 
     @classmethod
     def parse(cls, document: Document) -> Confinement:
@@ -75,6 +78,7 @@ class Confinement:
             memory_bytes=document.integer("memory_bytes") if document.has("memory_bytes") else None,
             cpu_s=document.integer("cpu_s") if document.has("cpu_s") else None,
             file_bytes=document.integer("file_bytes"),
+            walls=document.boolean("walls"),
             newest_abi=document.integer("newest_abi"),
         )
 
@@ -107,21 +111,28 @@ def confine(confinement: Confinement, parent: int) -> Walls:
     """Put the walls up around this process, which has no other thread yet; ``parent`` is the process to end with."""
     with _refusing("its limits"):
         _limit(confinement)  # 1
-    abi = 0
-    if sys.platform == "linux":
-        with _refusing("no_new_privs"):
-            prctl(_PR_SET_DUMPABLE, 0)
-            prctl(_PR_SET_NO_NEW_PRIVS, 1)  # 2
-        with _refusing("Landlock"):
-            abi = min(landlock.detect(), confinement.newest_abi) if confinement.newest_abi else 0
-            if abi:
-                paths = {"readable": [*confinement.readable, *interpreter_files()], "writable": confinement.writable, "devices": confinement.devices}
-                landlock.restrict(abi, **paths)  # 3
+    if sys.platform != "linux" or not confinement.walls:
+        die_with_parent(parent)
+        return Walls(landlock_abi=0, seccomp=False, other_user=False, root=os.geteuid() == 0)
+    with _refusing("no_new_privs"):
+        prctl(_PR_SET_DUMPABLE, 0)
+        prctl(_PR_SET_NO_NEW_PRIVS, 1)  # 2
+    with _refusing("Landlock"):
+        abi = _shut_in(confinement)  # 3
     with _refusing("another user"):
-        other_user = sys.platform == "linux" and identity.become_nobody(may_read_all=abi > 0)  # 4
+        other_user = identity.become_nobody(may_read_all=abi > 0, change_user=not confinement.devices)  # 4
     die_with_parent(parent)  # 5
     with _refusing("seccomp"):
         return Walls(landlock_abi=abi, seccomp=_filter(confinement), other_user=other_user, root=os.geteuid() == 0)  # 6
+
+
+def _shut_in(confinement: Confinement) -> int:
+    """Restrict this thread by Landlock; the version that holds, 0 for none."""
+    abi = min(landlock.detect(), confinement.newest_abi) if confinement.newest_abi else 0
+    if abi:
+        readable = [*confinement.readable, *interpreter_files()]
+        landlock.restrict(abi, readable=readable, writable=confinement.writable, devices=confinement.devices)
+    return abi
 
 
 def interpreter_files() -> Iterator[Path]:
@@ -130,6 +141,14 @@ def interpreter_files() -> Iterator[Path]:
     yield from (Path(path) for path in folders if path.startswith("/"))
     yield from _linker_folders()
     yield from Path("/sys/devices").glob("pci*")
+
+
+def describe_walls(walls: Walls) -> str:
+    """What confines a model under test, in words."""
+    parts = [f"Landlock (ABI {walls.landlock_abi})"] if walls.landlock_abi else []
+    parts += ["seccomp filters"] if walls.seccomp else []
+    parts += ["another user"] if walls.other_user else []
+    return f"models are tested behind {', '.join(parts)}" if parts else "models are tested with limits of memory and time alone"
 
 
 def missing_walls(walls: Walls) -> Sequence[str]:

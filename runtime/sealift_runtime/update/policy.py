@@ -32,7 +32,8 @@ class UpdatePolicy:
     """Limits and thresholds of updates.
 
     ``max_staleness`` is how long past its expiry timestamp metadata still lets new releases in; ``reserve_bytes`` of disk
-    are never used; ``self_test_memory_bytes`` None sets no limit, ``slowdown_limit`` None doesn't judge speed.
+    are never used; ``self_test_memory_bytes`` None sets no limit, ``slowdown_limit`` None doesn't judge speed; without
+    ``sandbox`` a self-test has limits, but no walls.
     """
 
     probation: ProbationPolicy = dataclasses.field(default_factory=ProbationPolicy)
@@ -42,6 +43,7 @@ class UpdatePolicy:
     self_test_attempts: int = 3
     self_test_memory_bytes: int | None = 4096 * 2**20
     slowdown_limit: float | None = None
+    sandbox: bool = True
 
 
 #: What a site gets that decides nothing; agent.toml starts from it.

@@ -17,15 +17,19 @@ from sealift_runtime.bundle.limits import LIMITS
 from sealift_runtime.bundle.manifest import BundleManifest
 from sealift_runtime.bundle.release import BundleFiles, BundleRef, Release
 from sealift_runtime.engine.selftest import run_self_test
-from sealift_runtime.errors import DocumentError, EngineError, IntegrityError
+from sealift_runtime.errors import DocumentError, EngineError, IntegrityError, SandboxError
+from sealift_runtime.process.sandbox import missing_walls
 from sealift_runtime.store.space import free_bytes
 from sealift_runtime.update import recovery
 from sealift_runtime.update.context import Context, RejectedError, judging
 from sealift_runtime.update.installed import check_installed
 from sealift_runtime.update.probation import Decision, judge
-from sealift_runtime.update.records import Probation, ServingCounters, Update
+from sealift_runtime.update.records import InstalledBundle, Probation, ServingCounters, Update
 from sealift_runtime.update.select import Facts, candidates, select_bundle
 from sealift_runtime.update.table import State
+
+#: The setting with what the sandbox of the last self-test lacked.
+SANDBOX_GAPS: Final = "sandbox-gaps"
 
 Step = Callable[[Context, Update], Update]
 
@@ -101,19 +105,35 @@ def self_test(context: Context, update: Update) -> Update:
         context.record("damaged", update, f"{error}; it is fetched anew")
         recovery.drop(context, bundle)
         return context.enter(update, State.FETCHING)
-    with judging():
-        run_self_test(
-            bundle.directory,
-            memory_bytes=policy.self_test_memory_bytes,
-            timeout_s=policy.self_test_timeout_s,
-            slowdown_limit=policy.slowdown_limit,
-        )
+    _prove(context, update, bundle)
     now = context.clock.now()
     waiting = Probation(started=now, deadline=now, start=ServingCounters(), before=context.server.counters(update.name))
     with context.state.transaction():
         deployment = context.state.deployment(update.name)
         context.state.set_deployment(update.name, bundle, deployment.current if deployment else None)
         return context.enter(update, State.ACTIVATING, probation=waiting)
+
+
+def _prove(context: Context, update: Update, bundle: InstalledBundle) -> None:
+    """Run the self-test, and remember what its sandbox lacked, with an event if that is new. A sandbox that can't be set up is no attempt."""
+    policy = context.policy
+    try:
+        with judging():
+            result = run_self_test(
+                bundle.directory,
+                memory_bytes=policy.self_test_memory_bytes,
+                timeout_s=policy.self_test_timeout_s,
+                slowdown_limit=policy.slowdown_limit,
+                sandbox=policy.sandbox,
+            )
+    except SandboxError:
+        context.state.put(dataclasses.replace(update, attempts=update.attempts - 1))
+        raise
+    missing = " ".join(missing_walls(result.walls)) if result.walls else ""
+    if missing != (context.state.setting(SANDBOX_GAPS) or ""):
+        with context.state.transaction():
+            context.state.set_setting(SANDBOX_GAPS, missing)
+            context.record("sandbox", update, missing or "nothing is missing from the sandbox of self-tests any more")
 
 
 def activate(context: Context, update: Update) -> Update:
