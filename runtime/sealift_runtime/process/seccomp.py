@@ -9,6 +9,7 @@ fall back to what is allowed (clone3 to clone, openat2 to openat). Of the listed
 - clone: threads, not processes, in no other namespace.
 - kill, tgkill: to itself. sched_setaffinity, prlimit64: of itself.
 - fcntl: not F_SETOWN or F_SETSIG, which send signals, nor locks.
+- With devices, what NVIDIA's driver library does when it starts: local sockets that it listens on (it connects to none), files in memory.
 - ioctl: is it a terminal, how much can be read, block, close on exec; all of them where devices are given.
 - prctl: names of threads and mappings, and questions.
 
@@ -27,7 +28,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from sealift_runtime.process.kernel import prctl, syscall
-from sealift_runtime.process.syscalls import COMPUTING, LIMITED, READING, SECCOMP, WRITING
+from sealift_runtime.process.syscalls import COMPUTING, DRIVING, LIMITED, READING, SECCOMP, WRITING
 
 #: machine → its column in `syscalls`, its AUDIT_ARCH
 ARCHITECTURES: Final = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
@@ -44,6 +45,7 @@ ABSENT: Final = _ERRNO | errno.ENOSYS
 
 _CREATES: Final = os.O_CREAT | os.O_TRUNC
 _CLONE_THREAD, _CLONE_NAMESPACES = 0x00010000, 0x7E020000
+_AF_UNIX: Final = 1
 _FCNTL: Final = (0, 1, 2, 3, 4, 1030)  # F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_DUPFD_CLOEXEC
 _IOCTL: Final = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)  # TCGETS, TIOCGWINSZ, FIONREAD, FIONBIO, FIONCLEX, FIOCLEX
 _PRCTL: Final = (3, 15, 16, 21, 23, 27, 39, 0x53564D41)  # PR_GET_… , PR_SET_NAME, PR_CAPBSET_READ, PR_SET_VMA
@@ -56,7 +58,7 @@ def program(machine: str, pid: int, *, writes: bool = False, devices: bool = Fal
     """The filter for a kind of machine and a process, as an array of ``struct sock_filter``; `KeyError` for other machines."""
     column, arch = ARCHITECTURES[machine]
     rules = [(_LOAD, 0, 0, _ARCH), (_EQUAL, 1, 0, arch), (_RETURN, 0, 0, _KILL), (_LOAD, 0, 0, _NUMBER)]
-    tables = (COMPUTING, READING, WRITING) if writes else (COMPUTING, READING)
+    tables = [COMPUTING, READING, *([WRITING] if writes else []), *([DRIVING] if devices else [])]
     rules += _allowed(number for table in tables for row in table.values() if (number := row[column]) is not None)
     for name, block in _limited(pid, writes=writes, devices=devices).items():
         number = LIMITED[name][column]
@@ -131,6 +133,7 @@ def _limited(pid: int, *, writes: bool, devices: bool) -> dict[str, list[Instruc
         "prctl": _one_of(0, _PRCTL),
         "prlimit64": _one_of(0, (0, pid)),
         "sched_setaffinity": _one_of(0, (0, pid)),
+        "socket": _one_of(0, (_AF_UNIX,) if devices else ()),
         "kill": _one_of(0, (pid,)),
         "tgkill": _one_of(0, (pid,)),
     }

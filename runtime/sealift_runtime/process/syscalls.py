@@ -149,6 +149,17 @@ WRITING: Final[dict[str, tuple[int | None, int | None]]] = {
     "fallocate": (285, 47),
 }
 
+#: What NVIDIA's driver library does when it starts, beside ioctl.
+DRIVING: Final[dict[str, tuple[int | None, int | None]]] = {
+    "socketpair": (53, 199),
+    "bind": (49, 200),
+    "listen": (50, 201),
+    "getsockname": (51, 204),
+    "getsockopt": (55, 209),
+    "setsockopt": (54, 208),
+    "memfd_create": (319, 279),
+}
+
 #: Allowed with some arguments only: see `sealift_runtime.process.seccomp`.
 LIMITED: Final[dict[str, tuple[int | None, int | None]]] = {
     "open": (2, None),
@@ -159,6 +170,7 @@ LIMITED: Final[dict[str, tuple[int | None, int | None]]] = {
     "prctl": (157, 167),
     "prlimit64": (302, 261),
     "sched_setaffinity": (203, 122),
+    "socket": (41, 198),
     "kill": (62, 129),
     "tgkill": (234, 131),
 }
