@@ -8,7 +8,6 @@ loads the bundle.
 from __future__ import annotations
 
 import dataclasses
-import os
 import signal
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +17,7 @@ from sealift_runtime.documents import Document
 from sealift_runtime.engine.devices import devices_of
 from sealift_runtime.errors import DocumentError, LimitError, SelfTestError
 from sealift_runtime.process.child import MAX_RESULT_BYTES, ChildOutcome
-from sealift_runtime.process.confined import run_confined
+from sealift_runtime.process.confined import processor_seconds, run_confined
 from sealift_runtime.process.sandbox import Confinement, Walls
 
 #: What the process runs.
@@ -79,8 +78,13 @@ def run_self_test(
 def confinement_of(directory: Path, memory_bytes: int | None, timeout_s: float, sandbox: bool) -> Confinement:
     """What a bundle's self-test may do: read the bundle and use its providers' devices, within limits."""
     files, devices = devices_of(directory)
-    cpu_s = (int(timeout_s) + 1) * (os.cpu_count() or 1)
-    return Confinement(readable=(directory.absolute(), *files), devices=devices, memory_bytes=memory_bytes, cpu_s=cpu_s, walls=sandbox)
+    return Confinement(
+        readable=(directory.absolute(), *files),
+        devices=devices,
+        memory_bytes=memory_bytes,
+        cpu_s=processor_seconds(timeout_s),
+        walls=sandbox,
+    )
 
 
 def judge(outcome: ChildOutcome, directory: Path, *, timeout_s: float, memory_bytes: int | None) -> SelfTestResult:

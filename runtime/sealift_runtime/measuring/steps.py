@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from typing import Any
 
 from sealift_runtime.documents import Document
@@ -12,7 +11,7 @@ from sealift_runtime.errors import DocumentError, EngineError, LimitError
 from sealift_runtime.exchange.measuring import MAX_ROUNDS, MeasuringAnswer, MeasuringStep
 from sealift_runtime.measuring.intake import Intake
 from sealift_runtime.process.child import MAX_RESULT_BYTES, ChildOutcome
-from sealift_runtime.process.confined import run_confined
+from sealift_runtime.process.confined import processor_seconds, run_confined
 from sealift_runtime.process.sandbox import Confinement
 
 MODULE = "sealift_runtime.measuring.process"
@@ -39,7 +38,7 @@ def run_step(step: MeasuringStep, intake: Intake, *, cores: int, memory_bytes: i
     confinement = Confinement(
         readable=tuple(file.absolute() for file in (path, *sent)),
         memory_bytes=memory_bytes,
-        cpu_s=(int(timeout_s) + 1) * (os.cpu_count() or 1),
+        cpu_s=processor_seconds(timeout_s),
         walls=sandbox,
     )
     confined = run_confined(MODULE, [str(path.absolute())], confinement, timeout_s=timeout_s)

@@ -22,9 +22,10 @@ from sealift_runtime.process.kernel import prctl
 
 MAX_RESULT_BYTES: Final = 1024 * 1024
 KEPT_OUTPUT_BYTES: Final = 4096
-#: What a child keeps of our environment: where programs and libraries are, language and time, how many threads libraries start, which
-#: accelerators there are. Neither what makes an interpreter or a linker load other code (PYTHONPATH, LD_PRELOAD) nor anything secret.
-ENVIRONMENT: Final = ("PATH", "LD_LIBRARY_PATH", "LANG", "LANGUAGE", "TZ", "MALLOC_ARENA_MAX", "GLIBC_TUNABLES")
+#: What a child keeps of our environment: where programs and libraries are (HOME for packages of a user's own), language and time, how many
+#: threads libraries start, which accelerators there are. Neither what makes an interpreter or a linker load other code (PYTHONPATH,
+#: LD_PRELOAD) nor anything secret.
+ENVIRONMENT: Final = ("PATH", "HOME", "LD_LIBRARY_PATH", "LANG", "LANGUAGE", "TZ", "MALLOC_ARENA_MAX", "GLIBC_TUNABLES")
 ENVIRONMENT_GROUPS: Final = ("LC_", "OMP_", "OPENBLAS_", "MKL_", "CUDA_", "NVIDIA_")
 #: Set in every child: onnxruntime neither reports to its makers nor reads files that a model names.
 _ALWAYS: Final = {"ORT_DISABLE_TELEMETRY": "1", "ORT_LOAD_CONFIG_FROM_MODEL": "0"}

@@ -54,6 +54,11 @@ def run_confined(module: str, arguments: Sequence[str], confinement: Confinement
     return Confined(walls=Walls.parse(document), outcome=dataclasses.replace(outcome, result=result))
 
 
+def processor_seconds(timeout_s: float) -> int:
+    """The most that a process can use of all cores, if it isn't held up and isn't ended in time."""
+    return int(timeout_s + START_S + 1) * (os.cpu_count() or 1)
+
+
 def command(module: str, arguments: Sequence[str], confinement: Confinement) -> list[str]:
     """The child's command line; `run_child` adds the number of its result descriptor."""
     return [sys.executable, "-P", "-B", "-m", MODULE, module, json.dumps(confinement.json()), str(os.getpid()), *arguments]

@@ -65,4 +65,8 @@ def _keep_capability(kept: int | None) -> None:
     try:
         capset(header, struct.pack("=6I", bits, bits, 0, 0, 0, 0))
     except PermissionError:  # it isn't there to be kept
-        capset(header, none)
+        try:
+            capset(header, none)
+        except PermissionError:
+            if os.geteuid() == 0:  # others have none to drop
+                raise

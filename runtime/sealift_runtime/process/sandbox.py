@@ -48,6 +48,7 @@ class Confinement:
     """What a process may do.
 
     ``readable`` and ``writable`` are files or folders with all below them, ``devices`` what is opened for reading, writing and ioctl.
+    With either of these the process keeps its user, whose they may be. Where there is no Landlock, ``writable`` isn't a bound.
     ``memory_bytes`` bounds what is allocated beyond the interpreter and the imported libraries (threads by their stacks, so that a bound
     on memory is one on threads; other processes can't be started), ``cpu_s`` the processor time of all threads together, ``file_bytes``
     the size of a file that is written. Without ``walls`` only the limits hold. ``newest_abi`` 0 makes no system call of Landlock, nor
@@ -120,7 +121,7 @@ def confine(confinement: Confinement, parent: int) -> Walls:
     with _refusing("Landlock"):
         abi = _shut_in(confinement)  # 3
     with _refusing("another user"):
-        other_user = identity.become_nobody(may_read_all=abi > 0, change_user=not confinement.devices)  # 4
+        other_user = identity.become_nobody(may_read_all=abi > 0, change_user=not (confinement.devices or confinement.writable))  # 4
     die_with_parent(parent)  # 5
     with _refusing("seccomp"):
         return Walls(landlock_abi=abi, seccomp=_filter(confinement), other_user=other_user, root=os.geteuid() == 0)  # 6

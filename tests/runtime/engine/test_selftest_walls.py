@@ -147,4 +147,4 @@ def test_a_bundle_for_the_processor_gets_no_device(tmp_path: Path) -> None:
     confinement = confinement_of(tmp_path, 100, 9.5, True)
     assert confinement.readable == (tmp_path,)
     assert confinement.writable == confinement.devices == ()
-    assert (confinement.memory_bytes, confinement.cpu_s, confinement.file_bytes) == (100, 10 * (os.cpu_count() or 1), 0)
+    assert (confinement.memory_bytes, confinement.cpu_s, confinement.file_bytes) == (100, 130 * (os.cpu_count() or 1), 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import json
 import os
 import shutil
@@ -23,6 +24,7 @@ from sealift_runtime.process.identity import UID
 from sealift_runtime.process.sandbox import Confinement
 from support import attacks
 from support.attacks import WORKED
+from support.confined import behind_walls
 
 TESTS = Path(__file__).parents[2]
 ORDINARY = 12345
@@ -146,6 +148,40 @@ def test_an_older_landlock_leaves_nothing_open_beside_seccomp(abi: int) -> None:
     assert outcomes["walls"]["landlock_abi"] == min(abi, landlock.detect())
     worked = [name for group in ("reading", "writing", "reaching", "acting") for name, outcome in outcomes[group].items() if outcome == WORKED]
     assert worked == []
+
+
+@needs_filters
+@needs_landlock
+def test_a_folder_to_write_to_is_the_only_one(tmp_path: Path) -> None:
+    for name in ("out", "other"):
+        (tmp_path / name).mkdir()
+    script = f"""
+        from pathlib import Path
+        out, other, result = Path({str(tmp_path / "out")!r}), Path({str(tmp_path / "other")!r}), []
+        (out / "folder").mkdir()
+        (out / "folder" / "file").write_text("0123456789")
+        (out / "folder" / "file").rename(out / "file")
+        attempts = (
+            lambda: (other / "file").write_text("x"),
+            lambda: (out / "file").rename(other / "file"),
+            lambda: (out / "link").symlink_to(other),
+            lambda: (out / "large").write_text("x" * 21),
+            lambda: (out / "file").chmod(0o777),
+        )
+        for attempt in attempts:
+            try:
+                attempt()
+            except OSError as error:
+                result.append(error.errno)
+    """
+    outcome = behind_walls(script, writable=(tmp_path / "out",), file_bytes=20)
+    assert outcome.status == 0, outcome.output
+    refused = {errno.EACCES, errno.EPERM, errno.EXDEV}
+    numbers = json.loads(outcome.result)
+    assert len(numbers) == 5
+    assert set(numbers) <= refused | {errno.EFBIG}
+    assert (tmp_path / "out" / "file").read_text() == "0123456789"
+    assert list((tmp_path / "other").iterdir()) == []
 
 
 @needs_landlock
