@@ -1,6 +1,6 @@
 """The walls around a process that reads what others made, in the order in which they are put up.
 
-1. Limits of the kernel: processor time, sizes of files (0: none can grow), open files, no core dump.
+1. Limits of the kernel: processor time, sizes of files (0: none can grow), open files, threads, no core dump.
 2. no_new_privs: nothing that it starts gains rights.
 3. Landlock (`sealift_runtime.process.landlock`), where the kernel has it: the named paths alone can be opened, beside the interpreter,
    its libraries, and what those read of /proc and /sys; none for writing but the named ones; no TCP.
@@ -30,6 +30,8 @@ from sealift_runtime.process.child import die_with_parent
 from sealift_runtime.process.kernel import prctl
 
 MAX_OPEN_FILES: Final = 1024
+#: Of the user, whatever they belong to: far more than any library starts, and too few to use up a machine's process ids.
+MAX_THREADS: Final = 8192
 _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 4, 38
 #: What an interpreter, numpy and onnxruntime read beside their own files.
 LIBRARIES: Final = ("/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/local/lib", "/lib", "/lib64")
@@ -169,6 +171,7 @@ def missing_walls(walls: Walls) -> Sequence[str]:
 
 def _limit(confinement: Confinement) -> None:
     limits = {resource.RLIMIT_CORE: 0, resource.RLIMIT_FSIZE: confinement.file_bytes, resource.RLIMIT_NOFILE: MAX_OPEN_FILES}
+    limits[resource.RLIMIT_NPROC] = MAX_THREADS
     if confinement.cpu_s is not None:
         limits[resource.RLIMIT_CPU] = confinement.cpu_s
     for kind, value in limits.items():
