@@ -18,6 +18,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from sealift_runtime.onnxruntime_environment import KEPT, SET
 from sealift_runtime.process.kernel import prctl
 
 MAX_RESULT_BYTES: Final = 1024 * 1024
@@ -27,8 +28,6 @@ KEPT_OUTPUT_BYTES: Final = 4096
 #: LD_PRELOAD) nor anything secret.
 ENVIRONMENT: Final = ("PATH", "HOME", "LD_LIBRARY_PATH", "LANG", "LANGUAGE", "TZ", "MALLOC_ARENA_MAX", "GLIBC_TUNABLES")
 ENVIRONMENT_GROUPS: Final = ("LC_", "OMP_", "OPENBLAS_", "MKL_", "CUDA_", "NVIDIA_")
-#: Set in every child: onnxruntime neither reports to its makers nor reads files that a model names.
-_ALWAYS: Final = {"ORT_DISABLE_TELEMETRY": "1", "ORT_LOAD_CONFIG_FROM_MODEL": "0"}
 _PR_SET_PDEATHSIG: Final = 1
 _POLL_S: Final = 0.02
 
@@ -49,8 +48,8 @@ class ChildOutcome:
 
 def clean_environment(variables: Mapping[str, str]) -> dict[str, str]:
     """What a child is given of some variables."""
-    kept = {name: value for name, value in variables.items() if name in ENVIRONMENT or name.startswith(ENVIRONMENT_GROUPS)}
-    return kept | _ALWAYS
+    kept = {name: value for name, value in variables.items() if name in ENVIRONMENT or name in KEPT or name.startswith(ENVIRONMENT_GROUPS)}
+    return kept | SET
 
 
 def run_child(command: Sequence[str], *, timeout_s: float, start_s: float = 0.0) -> ChildOutcome:
