@@ -18,7 +18,7 @@ from sealift_packager.measure.device import unasked
 from sealift_packager.measure.host import judge_host
 from sealift_packager.profile_build import ProfileBuild, build_profile
 from sealift_packager.progress import Progress, Silent
-from sealift_packager.quantize.sensitivity import NodeError
+from sealift_packager.quantize.node_error import NodeError
 from sealift_packager.request import PackRequest, time_of_build
 from sealift_packager.shared import Shared
 from sealift_packager.stages.keys import arithmetic, build_inputs, profile_digest

@@ -29,7 +29,7 @@ from sealift_packager.measure.figures import BATCHES, Figures, Workload, measure
 from sealift_packager.measure.host import Host, judge_host, thread_choices
 from sealift_packager.measure.on_device import judge_device, measure_on_device
 from sealift_packager.progress import Progress
-from sealift_packager.quantize.sensitivity import NodeError
+from sealift_packager.quantize.node_error import NodeError
 from sealift_packager.search.evaluate import Searched, emulated_processor
 from sealift_packager.search.run import Search
 from sealift_packager.select.assessed import Assessed

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -22,14 +21,6 @@ OPERATORS: Final = ("Conv", "MatMul", "Gemm")
 #: Those among them whose activations are rounded at run time, where they aren't calibrated.
 DYNAMIC_OPERATORS: Final = ("MatMul", "Gemm")
 ROWS: Final = 16
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class NodeError:
-    """Squared error of a node's output by int8, as a share of the output's own squares; ``reverted`` if the candidate spares it that."""
-
-    relative_squared_error: float
-    reverted: bool
 
 
 def node_errors(model: Any, settings: Quantization, histograms: Mapping[str, Histogram], rows: Sequence[Arrays]) -> dict[str, float]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from sealift_packager.explain.sentences import explain
 from sealift_packager.measure.latency import speedup
-from sealift_packager.quantize.sensitivity import NodeError
+from sealift_packager.quantize.node_error import NodeError
 from sealift_runtime.bundle.evaluation import CandidateRecord, Measurement
 from sealift_runtime.clock import format_time
 
