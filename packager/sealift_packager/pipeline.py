@@ -1,14 +1,12 @@
-"""The pipeline: a trained model goes in, a release with a bundle per profile comes out."""
+"""The pipeline: a trained model goes in, a bundle for each profile comes out, and all of them in a release."""
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from sealift_packager.assemble.output import building, check_free
-from sealift_packager.assemble.release import write_release
+from sealift_packager.activity import during, reading
 from sealift_packager.data.files import data_tools
 from sealift_packager.inmemory.functions import given_as_files
 from sealift_packager.load.source import INLINE_BYTES, WeightPlace
@@ -16,38 +14,22 @@ from sealift_packager.lock.evidence import Evidence
 from sealift_packager.lock.lockfile import Lock, ProfileLock, check_choice, check_inputs, check_profile
 from sealift_packager.measure.device import unasked
 from sealift_packager.measure.host import judge_host
+from sealift_packager.packed import BuildOptions, Packed, Unsigned
 from sealift_packager.profile_build import ProfileBuild, build_profile
-from sealift_packager.progress import Progress, Silent
-from sealift_packager.quantize.node_error import NodeError
+from sealift_packager.progress import Progress
 from sealift_packager.request import PackRequest, time_of_build
+from sealift_packager.sealing import pack_with
 from sealift_packager.shared import Shared
 from sealift_packager.stages.keys import arithmetic, build_inputs, profile_digest
 from sealift_packager.stages.stage import Stages
 from sealift_packager.stages.store import StageStore
 from sealift_packager.stages.user_code import code_of
 from sealift_packager.tools import all_versions, environment, tool_versions, version_of
-from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.bundle.manifest import BundleManifest
 from sealift_runtime.bundle.profile import HardwareProfile
-from sealift_runtime.bundle.release import Release
 from sealift_runtime.documents import Json
 from sealift_runtime.hardware.machine import Machine, detect_machine
 
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Packed:
-    """A finished release: where its layout is, the digest of its index, each bundle's manifest by profile, and the evidence it rests on.
-
-    ``node_errors`` is what int8 costs each node, by profile and candidate; ``notes`` are sentences on parity and on the data, warnings among them.
-    """
-
-    release: Release
-    directory: Path
-    digest: Digest
-    manifests: dict[str, BundleManifest]
-    lock: Lock
-    node_errors: dict[str, Mapping[str, Mapping[str, NodeError]]] = dataclasses.field(default_factory=dict)
-    notes: tuple[str, ...] = ()
+__all__ = ["Packed", "build", "pack"]
 
 
 def pack(
@@ -58,49 +40,45 @@ def pack(
     lock: Lock | None = None,
     inline_bytes: int = INLINE_BYTES,
 ) -> Packed:
-    """Build a release.
-
-    1. The output place must be free, and the lock (if there is one) must be of the same source, data, options and tools. A
-       function that gives the data is called first: its content counts.
-    2. Load the model and the data, fit one to the other, convert, and prove that the graph answers like its source.
-    3. For each profile: build candidates, measure (or believe the lock), choose, make golden cases and baseline, write and sign the bundle.
-    4. Put all into an OCI layout, which appears whole at ``request.out``.
+    """Build a release in this process, which reads and runs the model (`sandbox.build.pack` has another process do that).
 
     What ``cache`` has of the same content isn't done again. A model of more than ``inline_bytes`` of weights is built with its weights in
     files (see `tensors`). Raises a `PackagerError`; then nothing is left at ``request.out`` that wasn't there.
     """
-    progress = progress or Silent()
-    check_free(request.out, force=request.force)  # 1
+    return pack_with(build, request, progress, BuildOptions(cache=cache, lock=lock, inline_bytes=inline_bytes))
+
+
+def build(request: PackRequest, scratch: Path, progress: Progress, options: BuildOptions) -> Unsigned:
+    """Build a bundle for each profile, in a folder of its own below ``scratch``.
+
+    1. A function that gives the data is called first: its content counts. The lock (if there is one) must be of the same source, data, options
+       and tools.
+    2. Load the model and the data, fit one to the other, convert, and prove that the graph answers like its source.
+    3. For each profile: build candidates, measure (or believe the lock), choose, make golden cases and baseline, write the bundle.
+    """
     with given_as_files(request) as filed:
-        return _pack(filed, progress, cache, lock, inline_bytes)
+        return _build_all(filed, scratch, progress, options)
 
 
-def _pack(request: PackRequest, progress: Progress, cache: StageStore | None, lock: Lock | None, inline_bytes: int) -> Packed:
-    inputs = build_inputs(request)
+def _build_all(request: PackRequest, scratch: Path, progress: Progress, options: BuildOptions) -> Unsigned:
+    with during(reading("onnx")):
+        inputs = build_inputs(request)
+    lock = options.lock
     if lock is not None:
-        check_inputs(lock, inputs or {}, {name: version for name in lock.tools if (version := version_of(name))})
+        check_inputs(lock, inputs or {}, {name: version for name in lock.tools if (version := version_of(name))})  # 1
     machine = detect_machine()
     base, code = _cache_base(request, inputs, machine)
-    stages = Stages(cache, progress, base, code)
+    stages = Stages(options.cache, progress, base, code)
     created = lock.created if lock else request.created or time_of_build()
-    with building(request.out, force=request.force) as scratch:
-        place = WeightPlace(inline_bytes=inline_bytes, folder=scratch)
-        shared = Shared(request, stages, progress, machine, created, place)
-        builds = [_build(shared, profile, scratch, progress, lock) for profile in request.profiles]  # 2, 3
-        with progress.stage("Write the release"):  # 4
-            key = request.signer.public_key if request.signer else None
-            directories = [build.directory for build in builds]
-            release, descriptor = write_release(scratch / "release", request.name, request.version, directories, key)
-    manifests = {build.manifest.profile.name: build.manifest for build in builds}
+    place = WeightPlace(inline_bytes=options.inline_bytes, folder=scratch)
+    shared = Shared(request, stages, progress, machine, created, place)
+    builds = [_build(shared, profile, scratch, progress, lock) for profile in request.profiles]  # 2, 3
     idle = unasked(request.measure_on, {row.name: judge_host(row, machine).measures for row in request.profiles}) if lock is None else ()
-    return Packed(
-        release=release,
-        directory=request.out,
-        digest=descriptor.digest,
-        manifests=manifests,
+    return Unsigned(
+        directories={row.manifest.profile.name: row.directory for row in builds},
         lock=_lock(request, created, inputs or {}, builds),
-        node_errors={build.manifest.profile.name: build.node_errors for build in builds},
-        notes=(*dict.fromkeys(note for build in builds for note in build.notes), *idle),
+        node_errors={row.manifest.profile.name: row.node_errors for row in builds},
+        notes=(*dict.fromkeys(note for row in builds for note in row.notes), *idle),
     )
 
 

@@ -71,7 +71,7 @@ class Outcome:
 
 
 def build_profile(shared: Shared, profile: HardwareProfile, scratch: Path, progress: Progress, evidence: Evidence) -> ProfileBuild:
-    """Build candidates, measure (or take what was measured), choose, and write the signed directory."""
+    """Build candidates, measure (or take what was measured), choose, and write the directory."""
     here = judge_host(profile, shared.machine)
     device = device_for(shared.request.measure_on, profile.name, measured_here=here.measures)
     host = evidence.obtain("host", Host, lambda: judge_device(device, profile, shared.request.signer) if device else here)
@@ -93,9 +93,7 @@ def build_profile(shared: Shared, profile: HardwareProfile, scratch: Path, progr
         with progress.stage(f"{profile.name}: write the bundle"):
             tools = tool_versions(manifest.model.source_framework, data_tools(shared.request.data))
             baseline = Baseline.parse(outcome.baseline.encode())
-            write_bundle(
-                directory, manifest, outcome.model, outcome.golden, baseline, shared.request.signer, tools=tools, options=shared.request.options()
-            )
+            write_bundle(directory, manifest, outcome.model, outcome.golden, baseline, tools=tools, options=shared.request.options())
     return ProfileBuild(directory=directory, manifest=manifest, measured=outcome.measured, node_errors=outcome.node_errors, notes=outcome.notes)
 
 

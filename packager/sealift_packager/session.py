@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 import onnxruntime
 
+from sealift_packager.activity import ANSWERING, OPENING, during, rows_of
 from sealift_packager.batch import check_rows
 from sealift_packager.errors import ConversionError, PackagerError, first_line
 from sealift_packager.load.source import Array, Arrays
@@ -62,7 +63,8 @@ def save_optimized(model: Any, path: Path) -> None:
 
 def _open(model: Any, options: Any, mapped: Mapping[str, Any], where: str, error: type[PackagerError]) -> Any:
     try:
-        session: Any = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        with during(OPENING):
+            session: Any = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     except Exception as cause:  # onnxruntime's errors have no common base
         raise error(f"onnxruntime can't load the graph ({first_line(cause)})", where=where) from cause
     session.mapped = mapped  # onnxruntime holds pointers into these arrays, but not the arrays
@@ -89,7 +91,8 @@ def run_session(session: Any, inputs: Arrays) -> dict[str, Array]:
     """All outputs of one request, by name."""
     names = [row.name for row in session.get_outputs()]
     try:
-        return dict(zip(names, session.run(names, dict(inputs)), strict=True))
+        with during(ANSWERING, rows=rows_of(inputs)):
+            return dict(zip(names, session.run(names, dict(inputs)), strict=True))
     except Exception as cause:  # as above
         raise ConversionError(f"onnxruntime can't run the graph ({first_line(cause)})", where="model.onnx") from cause
 

@@ -15,8 +15,6 @@ from typing import Any, Final
 
 import numpy as np
 
-from sealift_packager.tensors import refers
-
 _ARRAY: Final = "$array"
 _GRAPH: Final = "$onnx"
 
@@ -30,6 +28,8 @@ class NotSelfContainedError(TypeError):
 
 
 def _self_contained(graph: Any) -> bytes:
+    from sealift_packager.tensors import refers
+
     if refers(graph):
         raise NotSelfContainedError("a graph that refers to files can't be written down")
     return bytes(graph.SerializeToString(deterministic=True))

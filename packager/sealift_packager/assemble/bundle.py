@@ -18,9 +18,7 @@ from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.bundle.golden import encode_golden
 from sealift_runtime.bundle.graph import check_bundle_graph
 from sealift_runtime.bundle.manifest import BundleManifest
-from sealift_runtime.bundle.signature import sign_directory
 from sealift_runtime.documents import Json
-from sealift_runtime.signing.keys import Signer
 
 
 def write_bundle(
@@ -29,12 +27,11 @@ def write_bundle(
     model: Any,
     golden: Golden,
     baseline: Baseline,
-    signer: Signer | None,
     *,
     tools: Mapping[str, str],
     options: Mapping[str, Json],
 ) -> None:
-    """Write every file of a bundle, and sign the directory last if there is a key. What a device would refuse to run isn't written.
+    """Write every file of a bundle but its signature. What a device would refuse to run isn't written.
 
     ``tools`` are the versions of what built it, ``options`` what was asked of the build: for BOM and provenance.
     """
@@ -48,8 +45,6 @@ def write_bundle(
     (directory / files.MANIFEST).write_bytes(manifest.to_bytes())
     (directory / files.SBOM).write_bytes(make_bom(manifest, _digests(directory), tools))
     (directory / files.PROVENANCE).write_bytes(make_provenance(manifest, _digests(directory), tools, options))
-    if signer is not None:
-        sign_directory(directory, f"{manifest.name}-{manifest.version}-{manifest.profile.name}", signer)
 
 
 def _digests(directory: Path) -> dict[str, Digest]:

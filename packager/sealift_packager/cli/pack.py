@@ -13,7 +13,7 @@ from sealift_packager.load.detect import KINDS
 from sealift_runtime.commandline import json_option, show
 
 if TYPE_CHECKING:
-    from sealift_packager.pipeline import Packed
+    from sealift_packager.packed import Packed
     from sealift_packager.request import PackRequest
 
 _PATH = click.Path(path_type=Path)

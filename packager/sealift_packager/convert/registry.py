@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import onnx
 
+from sealift_packager.activity import CONVERTING, several
 from sealift_packager.convert import graph
 from sealift_packager.convert.bounds import check_bounds
 from sealift_packager.convert.onnx_as_is import convert_onnx
@@ -32,6 +33,7 @@ CONVERTERS: Final[dict[str, Callable[[SourceModel], Any]]] = {
 }
 
 
+@several(CONVERTING)
 def convert_model(source: SourceModel) -> Converted:
     """The source's graph, tidied and checked; `ConversionError`."""
     tidied = reorder_gelu(graph.tidy(graph.at_known_opset(CONVERTERS[source.kind](source), where=f"{source.kind} model")))

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from sealift_packager.activity import during, monitored, noting_answers, reading
 from sealift_packager.errors import SourceModelError
 from sealift_packager.load import detect
 from sealift_packager.load.boosters import READERS, load_booster
@@ -41,4 +42,13 @@ def load_model(path: Path, options: LoadOptions) -> SourceModel:
     if options.dynamic and kind not in DYNAMIC_KINDS:
         advice = "Leave --dynamic out: such a model says itself which dimensions are free (a .pt2 as its torch.export was told)."
         raise SourceModelError("free dimensions are named for torch weights and TorchScript only", where=str(path), found=kind, advice=advice)
-    return dataclasses.replace(LOADERS[kind](path, options), place=options.place)
+    with during(reading(kind)):
+        source = dataclasses.replace(LOADERS[kind](path, options), place=options.place)
+    return _noted(source) if monitored() else source
+
+
+def _noted(source: SourceModel) -> SourceModel:
+    """The same model, whose every answer is an activity."""
+    inner, steps = tuple(map(_noted, source.inner)), tuple(map(_noted, source.steps))
+    arbitrary = noting_answers(source.arbitrary) if source.arbitrary else None
+    return dataclasses.replace(source, predict=noting_answers(source.predict), arbitrary=arbitrary, inner=inner, steps=steps)

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from sealift_packager.activity import MEASURING, during_all
 from sealift_packager.arrays import write_npz
 from sealift_packager.assemble.weights import write_model
 from sealift_packager.candidates.built import Built
@@ -85,7 +86,9 @@ def measure_candidates(
     for row in built:
         own = compared[row.spec.name]
         settings = choices[row.spec.name][own.threads]
-        most = throughput(_batches(row, settings, work), callers=cores, seconds=BATCH_SHARE * seconds)
+        batches = _batches(row, settings, work)
+        with during_all(MEASURING, more_s=seconds):
+            most = throughput(batches, callers=cores, seconds=BATCH_SHARE * seconds)
         median, slow = np.quantile(own.samples_ms, [0.5, 0.99])
         measurement = Measurement(
             latency_p50_ms=round(float(median), 4),

@@ -11,6 +11,7 @@ from typing import Final
 
 import numpy as np
 
+from sealift_packager.activity import MEASURING, during_all
 from sealift_packager.load.source import Array
 from sealift_packager.measure.bootstrap import median_interval
 from sealift_runtime.alternation import WARM_UP, alternate
@@ -38,7 +39,8 @@ def measure(
 ) -> dict[str, Array]:
     """Milliseconds [rounds] of each run by name, one sample each per round (`alternate`), for ``seconds``, but the least and most ``rounds``."""
     least, most = rounds
-    samples = alternate(runs, seconds=seconds, least_rounds=least, most_rounds=most, warm_up=warm_up)
+    with during_all(MEASURING, more_s=seconds):
+        samples = alternate(runs, seconds=seconds, least_rounds=least, most_rounds=most, warm_up=warm_up)
     return {name: np.array(values) for name, values in samples.items()}
 
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 import onnx
 
+from sealift_packager.activity import QUANTIZING, several
 from sealift_packager.candidates.spec import Quantization
 from sealift_packager.convert import graph
 from sealift_packager.errors import NothingToQuantizeError
@@ -83,6 +84,7 @@ def quantize_static(model: Any, settings: Quantization, calibration: Calibration
     return _quantized(model, scratch, run)
 
 
+@several(QUANTIZING)
 def prepare(model: Any, scratch: Path) -> Any:
     """The graph that quantizers start from: fused, shapes known, every node named.
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 import onnx
 
+from sealift_packager.activity import QUANTIZING, several
 from sealift_packager.convert import graph
 from sealift_packager.load.source import Array, Arrays
 from sealift_packager.session import Settings, open_session
@@ -37,6 +38,7 @@ class Histogram:
     counts: Array
 
 
+@several(QUANTIZING)
 def observe(model: Any, rows: Iterable[Arrays]) -> tuple[dict[str, Histogram], int]:
     """Run the graph on each request, twice, and count the values of every float32 tensor in it; how many requests that were is told too.
 

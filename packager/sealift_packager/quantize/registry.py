@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+from sealift_packager.activity import QUANTIZING, several
 from sealift_packager.candidates.built import Built
 from sealift_packager.candidates.spec import CandidateSpec, Quantization
 from sealift_packager.errors import QuantizationError
@@ -41,6 +42,7 @@ def check_buildable(spec: CandidateSpec, model: Any) -> None:
         )
 
 
+@several(QUANTIZING)
 def build_candidate(spec: CandidateSpec, model: Any, calibration: Calibration, scratch: Path) -> Built:
     """The candidate's graph; fp32 is the graph itself. `QuantizationError` if there is none."""
     if spec.quantization is None:

@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 import onnx
 
+from sealift_packager.activity import QUANTIZING, several
 from sealift_packager.candidates.spec import Quantization
 from sealift_packager.convert import graph
 from sealift_packager.load.source import Array, Arrays
@@ -23,6 +24,7 @@ DYNAMIC_OPERATORS: Final = ("MatMul", "Gemm")
 ROWS: Final = 16
 
 
+@several(QUANTIZING)
 def node_errors(model: Any, settings: Quantization, histograms: Mapping[str, Histogram], rows: Sequence[Arrays]) -> dict[str, float]:
     """Relative squared error of each quantizable node's output by name, worst first.
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 import onnx
 
+from sealift_packager.activity import QUANTIZING, several
 from sealift_packager.convert import graph
 from sealift_packager.load.source import Array, Arrays
 from sealift_packager.quantize.editing import drop_unused_weights, insert_before
@@ -28,6 +29,7 @@ LEAST_SHARE: Final = 0.1
 _LEAST: Final = 1e-5
 
 
+@several(QUANTIZING)
 def channel_maxima(model: Any, requests: Iterable[Arrays]) -> tuple[dict[str, Array], int]:
     """The largest magnitude of each channel (last axis) of what MatMuls with constant weights take, by tensor name; and how many requests ran."""
     names = sorted({node.input[0] for node in _products(model)})

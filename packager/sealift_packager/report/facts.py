@@ -15,7 +15,7 @@ from sealift_runtime.bundle.evaluation import CandidateRecord, Measurement
 from sealift_runtime.clock import format_time
 
 if TYPE_CHECKING:
-    from sealift_packager.pipeline import Packed
+    from sealift_packager.packed import Packed
 
 #: Milliseconds as the lock has them: by opening, or of one.
 Samples = Sequence[Sequence[float]] | Sequence[float]

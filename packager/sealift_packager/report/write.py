@@ -11,7 +11,7 @@ from sealift_runtime import durable
 from sealift_runtime.documents import canonical_json
 
 if TYPE_CHECKING:
-    from sealift_packager.pipeline import Packed
+    from sealift_packager.packed import Packed
 
 HTML: Final = "report.html"
 JSON: Final = "report.json"

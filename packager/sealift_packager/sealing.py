@@ -1,0 +1,62 @@
+"""From a request to a release: whoever builds, in this process or in another one, builds first; signing comes last, and nothing is signed unread."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from sealift_packager.assemble.output import building, check_free
+from sealift_packager.assemble.release import write_release
+from sealift_packager.errors import PackagerError
+from sealift_packager.packed import Builder, BuildOptions, Packed
+from sealift_packager.progress import Progress, Silent
+from sealift_packager.request import PackRequest
+from sealift_runtime.bundle import files
+from sealift_runtime.bundle.limits import LIMITS
+from sealift_runtime.bundle.manifest import BundleManifest
+from sealift_runtime.bundle.signature import sign_directory
+
+
+def pack_with(builder: Builder, request: PackRequest, progress: Progress | None, options: BuildOptions) -> Packed:
+    """Build a release.
+
+    1. The output place must be free.
+    2. The bundles are built, each in a directory.
+    3. Each is read as a device reads it, must be what was asked for, and is signed.
+    4. All go into an OCI layout, which appears whole at ``request.out``.
+    """
+    progress = progress or Silent()
+    check_free(request.out, force=request.force)  # 1
+    with building(request.out, force=request.force) as scratch:
+        unsigned = builder(request, scratch, progress, options)  # 2
+        with progress.stage("Write the release"):
+            manifests = {name: _sign(directory, name, request) for name, directory in unsigned.directories.items()}  # 3
+            key = request.signer.public_key if request.signer else None
+            bundles = list(unsigned.directories.values())
+            release, descriptor = write_release(scratch / "release", request.name, request.version, bundles, key)  # 4
+    return Packed(
+        release=release,
+        directory=request.out,
+        digest=descriptor.digest,
+        manifests=manifests,
+        lock=unsigned.lock,
+        node_errors=unsigned.node_errors,
+        notes=unsigned.notes,
+    )
+
+
+def _sign(directory: Path, profile: str, request: PackRequest) -> BundleManifest:
+    manifest = _manifest(files.list_files(directory), str(directory))
+    found, asked = (manifest.name, manifest.version, manifest.profile.name), (request.name, request.version, profile)
+    if found != asked:
+        raise PackagerError("another bundle than was asked for", where=str(directory), expected=" ".join(asked), found=" ".join(found))
+    if request.signer is not None:
+        sign_directory(directory, "-".join(asked), request.signer)
+    return manifest
+
+
+def _manifest(listed: Mapping[str, Path], where: str) -> BundleManifest:
+    path = listed[files.MANIFEST]
+    if path.stat().st_size > LIMITS.manifest_bytes:
+        raise PackagerError("the manifest is too large", where=where, expected=f"at most {LIMITS.manifest_bytes:,} bytes")
+    return BundleManifest.parse(path.read_bytes(), where=str(path))
