@@ -110,6 +110,16 @@ class Monitor:
         finally:
             self._show(before)
 
+    @contextlib.contextmanager
+    def pausing(self) -> Any:
+        """Note nothing while the block runs, and give what was noted before so much longer."""
+        before, start = self._shown, time.monotonic()
+        self._show(NOTHING)
+        try:
+            yield
+        finally:
+            self._show(dataclasses.replace(before, deadline=before.deadline + time.monotonic() - start))
+
     def _show(self, note: Note) -> None:
         self._shown = note
         self._board.show(note.activity, note.rows, note.limit_s, note.deadline)
@@ -138,6 +148,12 @@ def during(activity: Activity, *, rows: int = 0, times: float = 1.0, more_s: flo
     """Note an activity while the block runs, if anybody looks."""
     monitor = _MONITOR.get()
     return _UNNOTED if monitor is None else monitor.during(activity, rows=rows, times=times, more_s=more_s)
+
+
+def pausing() -> AbstractContextManager[Any]:
+    """Note nothing while the block runs, in which another process works."""
+    monitor = _MONITOR.get()
+    return _UNNOTED if monitor is None else monitor.pausing()
 
 
 @contextlib.contextmanager

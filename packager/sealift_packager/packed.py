@@ -11,7 +11,7 @@ from sealift_packager.lock.lockfile import Lock
 from sealift_packager.progress import Progress
 from sealift_packager.quantize.node_error import NodeError
 from sealift_packager.request import PackRequest
-from sealift_packager.stages.store import StageStore
+from sealift_packager.stages.store import Store
 from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.bundle.manifest import BundleManifest
 from sealift_runtime.bundle.release import Release
@@ -53,7 +53,7 @@ class BuildOptions:
     A model of more than ``inline_bytes`` of weights is built with its weights in files.
     """
 
-    cache: StageStore | None
+    cache: Store | None
     lock: Lock | None
     inline_bytes: int
 

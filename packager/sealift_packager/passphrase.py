@@ -12,6 +12,7 @@ from collections.abc import Callable, MutableMapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from sealift_packager.key_file import KeyFile
 from sealift_runtime.errors import KeyFileError, PassphraseError
 from sealift_runtime.signing.keys import PrivateKey
 
@@ -61,6 +62,14 @@ class Passphrases:
             raise PassphraseError(failure.message, where=str(path), advice=_ADVICE) from failure
         asked = self.ask(path)
         return PrivateKey.load(path, asked), asked
+
+    def check(self, path: Path) -> KeyFile:
+        """A private key that can be used, and that is read when it signs: until then no process that reads models holds it."""
+        ask = self.ask
+        try:
+            return KeyFile.check(path, self.given, ask=(lambda _: ask(path)) if ask else None)
+        except PassphraseError as error:
+            raise PassphraseError(error.message, where=str(path), advice=error.advice if ask else _ADVICE) from error
 
     def load(self, path: Path) -> PrivateKey:
         """Read a private key."""

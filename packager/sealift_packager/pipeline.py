@@ -22,7 +22,7 @@ from sealift_packager.sealing import pack_with
 from sealift_packager.shared import Shared
 from sealift_packager.stages.keys import arithmetic, build_inputs, profile_digest
 from sealift_packager.stages.stage import Stages
-from sealift_packager.stages.store import StageStore
+from sealift_packager.stages.store import Store
 from sealift_packager.stages.user_code import code_of
 from sealift_packager.tools import all_versions, environment, tool_versions, version_of
 from sealift_runtime.bundle.profile import HardwareProfile
@@ -36,7 +36,7 @@ def pack(
     request: PackRequest,
     progress: Progress | None = None,
     *,
-    cache: StageStore | None = None,
+    cache: Store | None = None,
     lock: Lock | None = None,
     inline_bytes: int = INLINE_BYTES,
 ) -> Packed:

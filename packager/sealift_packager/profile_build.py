@@ -24,7 +24,7 @@ from sealift_packager.lock.lockfile import check_arithmetic
 from sealift_packager.manifest import make_manifest
 from sealift_packager.measure import latency
 from sealift_packager.measure.device import DeviceAddress, device_for
-from sealift_packager.measure.emulation import find_emulator
+from sealift_packager.measure.emulation import emulator_digest, find_emulator
 from sealift_packager.measure.figures import BATCHES, Figures, Workload, measure_candidates
 from sealift_packager.measure.host import Host, judge_host, thread_choices
 from sealift_packager.measure.on_device import judge_device, measure_on_device
@@ -39,7 +39,6 @@ from sealift_packager.stages.keys import value_digest
 from sealift_packager.structure import encode
 from sealift_packager.tools import tool_versions
 from sealift_runtime.bundle.baseline import Baseline
-from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.bundle.manifest import BundleManifest
 from sealift_runtime.bundle.profile import HardwareProfile
 from sealift_runtime.documents import Json
@@ -173,7 +172,7 @@ def _emulator(shared: Shared, profile: HardwareProfile) -> str:
     """What would compute the profile's int8 arithmetic here, for the cache to know."""
     processor = emulated_processor(profile, shared.machine)
     found = find_emulator(processor) if processor else None
-    return f"{found} {Digest.of_file(Path(found.command[0]))}" if found else ""
+    return f"{found} {emulator_digest(found)}" if found else ""
 
 
 def _node(device: DeviceAddress | None) -> str:

@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from sealift_packager.activity import OPTION as MODEL_TIMEOUT
 from sealift_packager.content import content_digest
+from sealift_packager.data.function import is_function
 from sealift_packager.errors import DataError, PackagerError, ProfileError
 from sealift_packager.load.detect import check_kind
 from sealift_packager.load.dynamic import parse_dynamic
@@ -24,6 +26,9 @@ from sealift_runtime.signing.keys import Signer
 SOURCE_DATE_EPOCH = "SOURCE_DATE_EPOCH"
 DEFAULT_TARGET = "target"
 MEASURE_SECONDS: Final = 4.0
+MODEL_TIMEOUT_S: Final = 120.0
+#: Where a function may be named instead of a file.
+_FUNCTION_FIELDS: Final = ("data", "golden_from")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +40,9 @@ class PackRequest:
     share of it; ``measure_on`` are devices that measure what this machine can't. ``metric`` None is accuracy for classes, rmse for numbers.
     ``created`` None is now. ``dynamic`` are a torch model's free dimensions beside the batch, each as INPUT:AXIS or INPUT:AXIS=SYMBOL. ``data`` is
     a file, a folder of images, or module:function; so is ``golden_from``, whose rows are the golden cases. ``image_mean`` and ``image_std``
-    normalize images (see `data.pixels.Normalization`). ``format`` is the model's kind where its content is not to say it.
+    normalize images (see `data.pixels.Normalization`). ``format`` is the model's kind where its content is not to say it. ``model_timeout`` is how
+    many seconds the model may take to be read, or to answer one request, where a process of its own builds (see `sandbox`); more for a large file.
+    ``sandbox`` False has that process do without walls.
     """
 
     model: Path
@@ -63,6 +70,8 @@ class PackRequest:
     owners: Owners = dataclasses.field(default_factory=Owners)
     created: datetime.datetime | None = None
     measure_on: tuple[DeviceAddress, ...] = ()
+    model_timeout: float = MODEL_TIMEOUT_S
+    sandbox: bool = True
 
     def __post_init__(self) -> None:
         if not re.fullmatch(MODEL_NAME, self.name):
@@ -97,6 +106,8 @@ class PackRequest:
             raise PackagerError("not a seed", where="--seed", expected="an integer from 0 up", found=str(self.seed))
         if not 0 < self.measure_seconds < float("inf"):
             raise PackagerError("not a time", where="--measure-seconds", expected="a number above 0", found=str(self.measure_seconds))
+        if not 0 < self.model_timeout < float("inf"):
+            raise PackagerError("not a time", where=MODEL_TIMEOUT, expected="a number above 0", found=str(self.model_timeout))
 
     def _check_reading(self) -> None:
         """How model and data are to be read."""
@@ -105,6 +116,11 @@ class PackRequest:
         parse_dynamic(self.dynamic)
         if not all(number > 0 for number in self.image_std):
             raise DataError("not a standard deviation", where="--image-std", expected="numbers above 0", found=str(self.image_std))
+
+    @property
+    def functions(self) -> dict[str, Path]:
+        """The functions of the user's own that give data, by the field that names each."""
+        return {name: place for name in _FUNCTION_FIELDS if (place := getattr(self, name)) is not None and is_function(place)}
 
     def options(self) -> dict[str, Json]:
         """Everything asked for that decides what is computed, but model, data and profiles: by the field's name, files by their digest."""
@@ -129,6 +145,8 @@ _NOT_OPTIONS: Final = frozenset(
         "trust_pickle",
         "measure_seconds",
         "measure_on",
+        "model_timeout",
+        "sandbox",
     )
 )
 

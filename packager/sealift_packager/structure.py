@@ -161,6 +161,8 @@ def _array(data: dict[str, Any], parts: Sequence[bytes]) -> Any:
 def _graph(data: bytes) -> Any:
     import onnx
 
+    from sealift_packager.tensors import refers
+
     try:
         graph = onnx.load_from_string(data)
     except Exception as error:  # protobuf's errors have no common base

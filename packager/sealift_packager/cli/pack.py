@@ -93,6 +93,19 @@ class _Numbers(click.ParamType[tuple[float, ...]]):
     show_default=True,
     help="How long candidates are compared on a machine of a profile; more is surer where others use it too.",
 )
+@click.option(
+    "--model-timeout",
+    type=float,
+    default=120.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long the model may take to be read, or to answer one request, before the build gives up; large files get more.",
+)
+@click.option(
+    "--no-sandbox",
+    is_flag=True,
+    help="Read and run the model in a process that may read, write and send what you may: for a --metric of your own that does.",
+)
 @click.option("--force", is_flag=True, help="Replace an earlier release at --out.")
 @click.option(
     "--lock",
@@ -121,9 +134,9 @@ def pack(*, as_json: bool, config: Path | None, lock: Path | None, locked: bool,
     from sealift_packager.cli.console import plain_console
     from sealift_packager.cli.progress import TerminalProgress
     from sealift_packager.lock.lockfile import check_writable, default_place, read_lock, write_lock
-    from sealift_packager.pipeline import pack as run
     from sealift_packager.progress import Silent
     from sealift_packager.report.write import write_report
+    from sealift_packager.sandbox.build import pack as run
     from sealift_packager.stages.store import default_store
 
     request = _request(**options)
@@ -148,6 +161,7 @@ def _request(
     key: Path | None,
     passphrase_files: tuple[Path, ...],
     license_name: str,
+    no_sandbox: bool,
     **options: Any,
 ) -> PackRequest:
     from sealift_packager.cli.passphrase import passphrases
@@ -156,10 +170,10 @@ def _request(
     from sealift_packager.request import PackRequest
 
     collected = passphrases(passphrase_files)
-    signer = collected.load(key) if key else None
+    signer = collected.check(key) if key else None
     devices = tuple(DeviceAddress.parse(text) for text in measure_on)
     wanted = tuple(load_profile(name, objective) for name in profiles)
-    return PackRequest(profiles=wanted, measure_on=devices, signer=signer, license=license_name, **options)
+    return PackRequest(profiles=wanted, measure_on=devices, signer=signer, license=license_name, sandbox=not no_sandbox, **options)
 
 
 def _json(packed: Packed) -> dict[str, Any]:

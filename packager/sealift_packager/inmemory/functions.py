@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sealift_packager.data.function import call_function, is_function
+from sealift_packager.data.function import call_function
 from sealift_packager.errors import DataError
 from sealift_packager.inmemory.data import write_data
 from sealift_packager.load.source import LoadOptions
@@ -19,13 +19,17 @@ from sealift_packager.request import PackRequest
 @contextlib.contextmanager
 def given_as_files(request: PackRequest) -> Iterator[PackRequest]:
     """The request itself, or with its functions called and what they gave in files that are there within the block; `DataError`."""
-    named = {field: place for field in ("data", "golden_from") if (place := getattr(request, field)) is not None and is_function(place)}
-    if not named:
+    if not request.functions:
         yield request
         return
     with tempfile.TemporaryDirectory(prefix="sealift.") as folder:
-        written: dict[str, Any] = {field: _write(request, field, place, Path(folder) / field) for field, place in named.items()}
+        written: dict[str, Any] = dict(write_functions(request, Path(folder)))
         yield dataclasses.replace(request, **written)
+
+
+def write_functions(request: PackRequest, folder: Path) -> dict[str, Path]:
+    """Call the request's functions; the files below ``folder`` that hold what they gave, by the request's field; `DataError`."""
+    return {field: _write(request, field, place, folder / field) for field, place in request.functions.items()}
 
 
 def _write(request: PackRequest, field: str, place: Path, folder: Path) -> Path:

@@ -2,21 +2,27 @@
 
 XGBoost, LightGBM and CatBoost are C++ that believes its files: a child that isn't there is followed, a length is allocated. ONNX's inference of
 shapes believes that it knows every type, which behind an operator of another domain it doesn't (onnx 1.23.2: LabelEncoder, TreeEnsemble,
-RegexFullMatch, DictVectorizer). Started as ``python -m sealift_packager.load.trial KIND PATH``; prints a JSON object, empty or with an error's parts.
+RegexFullMatch, DictVectorizer). The process is confined (`sealift_runtime.process`). A build that runs in a process of its own already
+(`sealift_packager.sandbox`) needs no other one.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import signal
-import subprocess
-import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from sealift_packager.activity import monitored
 from sealift_packager.errors import ConversionError, PackagerError, SourceModelError
 from sealift_packager.load.memory import bounded_memory
-from sealift_runtime.printing import say_json
+from sealift_runtime.documents import Document
+from sealift_runtime.errors import DocumentError
+from sealift_runtime.process.child import MAX_RESULT_BYTES, ChildOutcome
+from sealift_runtime.process.confined import run_confined
+from sealift_runtime.process.sandbox import Confinement
 
 TIMEOUT_S: Final = 300
 _DAMAGED: Final = "Is it cut off or damaged? Save the model again."
@@ -26,37 +32,45 @@ _KINDS: Final[dict[str, type[PackagerError]]] = {kind.__name__: kind for kind in
 
 def try_reading(kind: str, path: Path, *, expected: str = "a whole file", advice: str = _DAMAGED) -> None:
     """Read the model once in another process; raises the error that reading gave, or `SourceModelError` if it gave none and broke."""
-    command = [sys.executable, "-P", "-m", "sealift_packager.load.trial", kind, str(path)]  # -P: no module from the current folder
+    if monitored():
+        return
+    file = path.absolute()
+    done = run_confined(__name__, [kind, str(file)], Confinement(readable=(file,)), timeout_s=TIMEOUT_S).outcome
+    if done.timed_out:
+        raise SourceModelError(f"{kind} could not read it within {TIMEOUT_S} s", where=str(path), advice=advice)
     try:
-        done = subprocess.run(command, capture_output=True, timeout=TIMEOUT_S, check=False, text=True)
-    except subprocess.TimeoutExpired as error:
-        raise SourceModelError(f"{kind} could not read it within {TIMEOUT_S} s", where=str(path), advice=advice) from error
-    try:
-        said = json.loads(done.stdout)
-    except ValueError as error:
+        said = Document.parse_json(done.result, where="reading", max_bytes=MAX_RESULT_BYTES)
+        if said.names():
+            raise _said(said, file, path)
+    except DocumentError as error:
         raise SourceModelError(f"{kind} breaks when it reads it ({_how(done)})", where=str(path), expected=expected, advice=advice) from error
-    if said:
-        raise _KINDS[said["kind"]](said["message"], **{part: said[part] for part in _PARTS[1:]})
 
 
-def _how(done: subprocess.CompletedProcess[str]) -> str:
-    if done.returncode < 0:
-        return signal.Signals(-done.returncode).name
-    lines = done.stderr.strip().splitlines()
-    return lines[-1][:200] if lines else f"exit status {done.returncode}"
+def _said(said: Document, file: Path, path: Path) -> PackagerError:
+    """The error that the process met, the file called as the user calls it."""
+    parts = {part: said.text(part, max_characters=MAX_RESULT_BYTES) if said.has(part) else None for part in _PARTS}
+    parts["where"] = parts["where"] and parts["where"].replace(str(file), str(path), 1)
+    return _KINDS[said.text("kind", one_of=tuple(_KINDS))](parts.pop("message") or "", **parts)
 
 
-def main(kind: str, path: Path) -> None:
+def _how(done: ChildOutcome) -> str:
+    if done.status < 0:
+        return signal.Signals(-done.status).name
+    lines = done.output.splitlines()
+    return lines[-1][:200] if lines else f"exit status {done.status}"
+
+
+def main(arguments: Sequence[str], descriptor: int) -> None:
     """The process's own side."""
     from sealift_packager.load import detect
 
+    kind, path = arguments[0], Path(arguments[1])
+    said: dict[str, Any] = {}
     try:
         _infer(path) if kind == detect.ONNX else _ask(kind, path)
     except (SourceModelError, ConversionError) as error:
-        said: dict[str, Any] = {part: getattr(error, part) for part in _PARTS}
-        say_json(said | {"kind": type(error).__name__})
-    else:
-        say_json({})
+        said = {part: getattr(error, part) for part in _PARTS} | {"kind": type(error).__name__}
+    os.write(descriptor, json.dumps(said).encode())
 
 
 def _infer(path: Path) -> None:
@@ -80,7 +94,3 @@ def _ask(kind: str, path: Path) -> None:
         source = boosters.READERS[kind](path)
         spec = source.inputs[0]
         source.predict({spec.name: np.zeros((2, int(spec.shape[1])), np.float32)})
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]))

@@ -24,12 +24,15 @@ from sealift_packager.assemble.weights import write_model
 from sealift_packager.errors import ConversionError
 from sealift_packager.load.source import Arrays
 from sealift_packager.measure.emulated import PREFIX, TOO_SLOW
+from sealift_packager.outside import outside
 from sealift_runtime.bundle import files
+from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.bundle.profile import CpuRequirement
 
 ROOT_VARIABLE: Final = "SEALIFT_ARM64_ROOT"
 TIMEOUT_S: Final = 300
 _SIDE: Final = Path(__file__).with_name("emulated.py")
+_INPUTS, _OUTPUTS = "in.npz", "out.npz"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +84,9 @@ class Emulator:
 
 def find_emulator(processor: Processor, environment: Mapping[str, str] = os.environ) -> Emulator | None:
     """How to run a processor's programs here, or None if something for that isn't installed (`missing` says what)."""
+    whom = outside()
+    if whom is not None:
+        return whom.find_emulator(processor)
     qemu = shutil.which(processor.qemu) or shutil.which(f"{processor.qemu}-static")
     if qemu is None:
         return None
@@ -101,6 +107,12 @@ def find_emulator(processor: Processor, environment: Mapping[str, str] = os.envi
     return Emulator(processor=processor, command=command, environment={"PATH": environment.get("PATH", "")}, onnxruntime=version)
 
 
+def emulator_digest(emulator: Emulator) -> str:
+    """Of the emulator's own program."""
+    whom = outside()
+    return whom.emulator_digest(emulator.processor) if whom is not None else str(Digest.of_file(Path(emulator.command[0])))
+
+
 def missing(processor: Processor) -> str:
     """What a machine lacks that has no emulator."""
     if processor.arch == os.uname().machine:
@@ -119,33 +131,31 @@ def run_emulated(emulator: Emulator, model: Any, inputs: Arrays, entries: Mappin
 
     Raises `ConversionError` if the emulation fails.
     """
-    with tempfile.TemporaryDirectory(dir=scratch, prefix="emulated.") as folder:
-        write_model(model, Path(folder))
-        return _run(emulator, Path(folder), inputs, entries)
+    with tempfile.TemporaryDirectory(dir=scratch, prefix="emulated.") as name:
+        folder = Path(name)
+        write_model(model, folder)
+        write_npz(folder / _INPUTS, inputs)
+        whom = outside()
+        done = whom.emulate(emulator.processor, folder, entries) if whom is not None else compute(emulator, folder, entries)
+        return _read(folder / _OUTPUTS) if done else None
 
 
-def _run(emulator: Emulator, folder: Path, inputs: Arrays, entries: Mapping[str, str]) -> dict[str, Any] | None:
-    graph, given, found = (folder / name for name in (files.GRAPH, "in.npz", "out.npz"))
-    write_npz(given, inputs)
-    command = [
-        *emulator.command,
-        str(_SIDE),
-        str(graph),
-        str(given),
-        str(found),
-        str(TIMEOUT_S),
-        *(f"{key}={value}" for key, value in entries.items()),
-    ]
+def compute(emulator: Emulator, folder: Path, entries: Mapping[str, str]) -> bool:
+    """Have the processor compute what `run_emulated` put into a folder; False if that takes more than `TIMEOUT_S`. `ConversionError`."""
+    files_of = [str(folder / name) for name in (files.GRAPH, _INPUTS, _OUTPUTS)]
+    command = [*emulator.command, str(_SIDE), *files_of, str(TIMEOUT_S), *(f"{key}={value}" for key, value in entries.items())]
     environment = {**emulator.environment, "OMP_NUM_THREADS": "1"}
     try:
         done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT_S, check=False)
-        if done.returncode == TOO_SLOW:
-            return None
-        if done.returncode:
-            lines = done.stderr.decode(errors="replace").splitlines() or [f"exit status {done.returncode}"]
-            raise ConversionError(f"the emulated processor fails ({lines[-1]})", where=str(emulator))
-        with np.load(found) as archive:
-            values = {name.removeprefix(PREFIX): archive[name] for name in archive.files}
-            return {name: value.astype(object) if value.dtype.kind == "U" else value for name, value in values.items()}
     except subprocess.TimeoutExpired:
-        return None
+        return False
+    if done.returncode and done.returncode != TOO_SLOW:
+        lines = done.stderr.decode(errors="replace").splitlines() or [f"exit status {done.returncode}"]
+        raise ConversionError(f"the emulated processor fails ({lines[-1]})", where=str(emulator))
+    return done.returncode == 0
+
+
+def _read(path: Path) -> dict[str, Any]:
+    with np.load(path) as archive:
+        values = {name.removeprefix(PREFIX): archive[name] for name in archive.files}
+    return {name: value.astype(object) if value.dtype.kind == "U" else value for name, value in values.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from sealift_packager.measure.device import OPTION, DeviceAddress, DeviceJob, in
 from sealift_packager.measure.figures import BATCH_SHARE, LEVEL_SHARE, Figures, Workload
 from sealift_packager.measure.host import Host, judge_host
 from sealift_packager.measure.tuning import LEVEL_ROUNDS, OTHER_LEVELS, quickest_level, settings_for
+from sealift_packager.outside import outside
 from sealift_packager.session import DEFAULT_LEVEL
 from sealift_packager.tensors import refers
 from sealift_runtime.bundle.digest import Digest
@@ -30,7 +32,7 @@ from sealift_runtime.throughput import Throughput
 
 def judge_device(address: DeviceAddress, profile: HardwareProfile, signer: Signer | None) -> Host:
     """What the device is; `HardwareError` if it isn't of the profile, which it would have to speak for."""
-    with DeviceJob(address, _required(signer), {}) as job:
+    with _job(address, signer, {}) as job:
         found = job.found
     result = fit(profile, found.machine)
     if not result.fits:
@@ -62,7 +64,7 @@ def measure_on_device(
     models = {row.spec.name: bytes(row.model.SerializeToString()) for row in built}
     example, rows = inputs_file(work.example), inputs_file(work.rows)
     given, many = Digest.of(example), Digest.of(rows)
-    with DeviceJob(address, _required(signer), {Digest.of(data): data for data in (*models.values(), example, rows)}) as job:
+    with _job(address, signer, {Digest.of(data): data for data in (*models.values(), example, rows)}) as job:
         firsts = {row.spec.name: _run(row, models[row.spec.name], min(threads)) for row in built}
         tuned = {name: _choose_level(job, given, run, seconds=LEVEL_SHARE * seconds) for name, run in firsts.items()}
         runs = {name: {count: dataclasses.replace(run, name=f"{name} {count}", threads=count) for count in threads} for name, run in tuned.items()}
@@ -115,7 +117,13 @@ def _figures(run: Run, samples: Array, most: Throughput, footprint: tuple[float,
     return Figures(threads=run.threads, graph_optimization=run.graph_optimization, samples_ms=samples, measurement=measurement)
 
 
-def _required(signer: Signer | None) -> Signer:
+def _job(address: DeviceAddress, signer: Signer | None, files: Mapping[Digest, bytes]) -> Any:
+    whom = outside()
+    return whom.device_job(address, files) if whom is not None else DeviceJob(address, required(signer), files)
+
+
+def required(signer: Signer | None) -> Signer:
+    """The signer; `PackagerError` if there is none."""
     if signer is None:
         raise PackagerError("measuring on a device needs a key that it trusts", where=OPTION, advice="Give it with --key.")
     return signer

@@ -1,21 +1,25 @@
 """Load time and peak memory of one model, in a process of its own.
 
-Started as ``python -m sealift_packager.measure.probe MODEL INPUTS.npz THREADS LEVEL KEY=VALUE…``; prints a JSON line. It imports nothing but
-numpy and onnxruntime, so its memory is what a device would need.
+The process is confined (`sealift_runtime.process`), and imports nothing large but numpy and onnxruntime: its memory is what a device would need.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import statistics
-import subprocess
-import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from sealift_packager.errors import ConversionError
+from sealift_packager.outside import outside
+from sealift_runtime.documents import Document
+from sealift_runtime.errors import DocumentError
+from sealift_runtime.process.confined import run_confined
+from sealift_runtime.process.sandbox import Confinement
 
 if TYPE_CHECKING:
     from sealift_packager.session import Settings
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
 LOADS: Final = 3
 RUNS: Final = 5
 TIMEOUT_S: Final = 120
+MAX_ANSWER_BYTES: Final = 1000
 #: What a slow disk gives; the model is loaded several times.
 BYTES_PER_S: Final = 16 * 2**20
 #: A manifest's graph levels as onnxruntime calls them.
@@ -39,22 +44,24 @@ class Footprint:
 
 def probe(model: Path, inputs: Path, settings: Settings, *, model_bytes: int = 0) -> Footprint:
     """Load and run a model file in a fresh process; `ConversionError` if that fails, or takes `TIMEOUT_S` and what its ``model_bytes`` add."""
+    whom = outside()
+    if whom is not None:
+        return whom.footprint(model, inputs, settings, model_bytes=model_bytes)
     timeout_s = TIMEOUT_S + model_bytes // BYTES_PER_S
-    command = [sys.executable, "-P", "-m", "sealift_packager.measure.probe"]  # -P: no module from the current folder
-    command += [str(model), str(inputs), str(settings.threads), settings.graph_optimization]
-    command += [f"{key}={value}" for key, value in settings.config.items()]
+    arguments = [str(model), str(inputs), str(settings.threads), settings.graph_optimization]
+    arguments += [f"{key}={value}" for key, value in settings.config.items()]
+    found = run_confined(__name__, arguments, Confinement(readable=(model.parent, inputs)), timeout_s=timeout_s).outcome
+    if found.timed_out:
+        raise ConversionError(f"the model did not load and run within {timeout_s} s", where=str(model))
     try:
-        done = subprocess.run(command, capture_output=True, timeout=timeout_s, check=True)
-    except subprocess.TimeoutExpired as error:
-        raise ConversionError(f"the model did not load and run within {timeout_s} s", where=str(model)) from error
-    except subprocess.CalledProcessError as error:
-        lines = error.stderr.decode(errors="replace").splitlines() or [f"exit status {error.returncode}"]
+        fields = Document.parse_json(found.result, where="footprint", max_bytes=MAX_ANSWER_BYTES)
+        return Footprint(load_time_ms=fields.number("load_time_ms", minimum=0), peak_memory_bytes=fields.integer("peak_memory_bytes", minimum=0))
+    except DocumentError as error:
+        lines = found.output.splitlines() or [f"exit status {found.status}"]
         raise ConversionError(f"the model does not load or run in a process of its own ({lines[-1]})", where=str(model)) from error
-    fields = json.loads(done.stdout)
-    return Footprint(load_time_ms=float(fields["load_time_ms"]), peak_memory_bytes=int(fields["peak_memory_bytes"]))
 
 
-def main(arguments: list[str]) -> None:
+def main(arguments: Sequence[str], descriptor: int) -> None:
     """The process's own side."""
     import numpy as np
     import onnxruntime
@@ -79,9 +86,7 @@ def main(arguments: list[str]) -> None:
             session.run(None, feeds)
         peak = peak or _peak_memory()
         del session
-    from sealift_runtime.printing import say_json  # only now: what it imports isn't the model's memory
-
-    say_json({"load_time_ms": statistics.median(times), "peak_memory_bytes": peak})
+    os.write(descriptor, json.dumps({"load_time_ms": statistics.median(times), "peak_memory_bytes": peak}).encode())
 
 
 def _peak_memory() -> int:
@@ -90,7 +95,3 @@ def _peak_memory() -> int:
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) * 1024
     return 0
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

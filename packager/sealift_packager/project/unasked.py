@@ -34,7 +34,8 @@ class Rule(enum.Enum):
 
 
 #: Why each may stand in a file that nobody named. What isn't here may not: ``key`` and ``passphrase-file`` sign; ``measure-on`` sends the model
-#: away; ``trust-pickle`` and ``factory`` run code; ``force`` overwrites; ``locked`` believes figures instead of measuring them.
+#: away; ``trust-pickle`` and ``factory`` run code; ``force`` overwrites; ``locked`` believes figures instead of measuring them;
+#: ``no-sandbox`` takes the walls away.
 HARMLESS: Final[Mapping[str, Rule]] = {
     # Text that the bundle bears.
     "name": Rule.ANY,
@@ -61,6 +62,7 @@ HARMLESS: Final[Mapping[str, Rule]] = {
     "seed": Rule.ANY,
     # Time and progress only.
     "measure-seconds": Rule.ANY,
+    "model-timeout": Rule.ANY,
     "no-cache": Rule.ANY,
     "json": Rule.ANY,
     # What is written: inside the folder, where nothing stands that isn't the folder's own.

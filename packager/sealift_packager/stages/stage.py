@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from sealift_packager.progress import Progress
 from sealift_packager.stages.entry import pack_entry, unpack_entry
-from sealift_packager.stages.store import StageStore
+from sealift_packager.stages.store import Store
 from sealift_packager.stages.user_code import changed, imported
 from sealift_packager.structure import NotSelfContainedError, StructureError, decode, encode
 from sealift_packager.tools import code_digest
@@ -28,7 +28,7 @@ class Stages:
     """
 
     def __init__(
-        self, store: StageStore | None, progress: Progress, base: Mapping[str, Json] | None, code: Mapping[str, str] = MappingProxyType({})
+        self, store: Store | None, progress: Progress, base: Mapping[str, Json] | None, code: Mapping[str, str] = MappingProxyType({})
     ) -> None:
         self.code = code
         self._found: dict[str, str] = {}

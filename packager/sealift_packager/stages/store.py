@@ -6,7 +6,7 @@ import contextlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from sealift_packager.errors import PackagerError
 from sealift_packager.stages.place import private_folder, read_private
@@ -17,6 +17,19 @@ VARIABLE: Final = "SEALIFT_CACHE"
 LIMIT_VARIABLE: Final = "SEALIFT_CACHE_BYTES"
 DEFAULT_LIMIT_BYTES: Final = 5 * 2**30
 _SUFFIX: Final = ".stage"
+
+
+class Store(Protocol):
+    """Entries by key."""
+
+    def read(self, key: str) -> bytes | None:
+        """The bytes of an entry; None if there is none."""
+
+    def write(self, key: str, data: bytes) -> None:
+        """Keep an entry, if that can be."""
+
+    def discard(self, key: str) -> None:
+        """Throw an entry out."""
 
 
 class StageStore:

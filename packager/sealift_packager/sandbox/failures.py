@@ -1,0 +1,49 @@
+"""Errors as messages, and back: their class by its name, their words as text. What isn't one of ours is a fault, with its traceback."""
+
+from __future__ import annotations
+
+import traceback
+from typing import Any, Final
+
+from sealift_packager import errors as packager_errors
+from sealift_runtime import errors as runtime_errors
+from sealift_runtime.errors import SealiftError
+
+_PARTS: Final = ("message", "where", "expected", "found", "advice")
+_MAX_CHARACTERS: Final = 20_000
+_KINDS: Final[dict[str, type[SealiftError]]] = {
+    name: kind
+    for module in (runtime_errors, packager_errors)
+    for name, kind in vars(module).items()
+    if isinstance(kind, type) and issubclass(kind, SealiftError)
+}
+
+
+class BuildFaultError(RuntimeError):
+    """A fault of ours in the process that builds; the text is its traceback."""
+
+
+def encode_failure(error: Exception) -> dict[str, Any]:
+    """An error in words."""
+    if isinstance(error, SealiftError):
+        kind = next(row.__name__ for row in type(error).__mro__ if row.__name__ in _KINDS)
+        return {"kind": kind, **{part: _cut(getattr(error, part)) for part in _PARTS}}
+    if isinstance(error, OSError) and error.errno is not None:
+        return {"kind": "OSError", "number": error.errno, "message": str(error.strerror), "where": _cut(error.filename)}
+    return {"kind": "", "message": "".join(traceback.format_exception(error))[-_MAX_CHARACTERS:]}
+
+
+def decode_failure(fields: dict[str, Any]) -> Exception:
+    """The error that `encode_failure` was given, as far as words say it."""
+    texts = {part: _cut(fields.get(part)) for part in _PARTS}
+    message = texts.pop("message") or "no message"
+    kind, number = fields.get("kind"), fields.get("number")
+    if isinstance(kind, str) and kind in _KINDS:
+        return _KINDS[kind](message, **texts)
+    if kind == "OSError" and isinstance(number, int):
+        return OSError(number, message, texts["where"])
+    return BuildFaultError(message)
+
+
+def _cut(value: object) -> str | None:
+    return None if value is None else str(value)[:_MAX_CHARACTERS]
