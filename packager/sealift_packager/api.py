@@ -13,10 +13,12 @@ from sealift_packager.load.source import LoadOptions
 from sealift_packager.load.torch_wrapped import bare_module
 from sealift_packager.passphrase import Passphrases
 from sealift_packager.pipeline import Packed
-from sealift_packager.pipeline import pack as run
+from sealift_packager.pipeline import pack as pack_here
 from sealift_packager.profiles.library import load_profile
 from sealift_packager.progress import Progress
 from sealift_packager.request import DEFAULT_TARGET, PackRequest
+from sealift_packager.sandbox.build import pack as pack_apart
+from sealift_packager.sandbox.files import runs_own_code
 from sealift_runtime.bundle.profile import HardwareProfile
 from sealift_runtime.signing.keys import Signer
 
@@ -56,9 +58,11 @@ def pack(
     ``golden_from`` is a path like it whose few rows become the golden cases.
 
     ``profile`` is one hardware profile or several; ``objective`` says what matters instead of those that are named (``("size", "accuracy")``).
-    ``key`` signs (a PEM file, whose passphrase is in ``SEALIFT_KEY_PASSPHRASE``, or a `Signer`). ``options`` are further fields of
-    `sealift_packager.request.PackRequest`: ``trust_pickle``, ``format``, ``factory`` and ``dynamic`` for paths, ``image_mean``, ``image_std``,
-    ``seed``, ``force``, ``description``, ``license``, ``owners``, ``created``. Errors are `PackagerError`, as on the command line.
+    ``key`` signs (a PEM file, which is read when the build is done and whose passphrase is in ``SEALIFT_KEY_PASSPHRASE``, or a `Signer`). A model in a file is read and run in a process of its own,
+    behind walls and for at most ``model_timeout`` seconds at a time; an object, and a file whose reading runs code of yours, in this one.
+    ``options`` are further fields of `sealift_packager.request.PackRequest`: ``trust_pickle``, ``format``, ``factory`` and ``dynamic`` for paths,
+    ``image_mean``, ``image_std``, ``seed``, ``force``, ``description``, ``license``, ``owners``, ``created``, ``model_timeout``, ``sandbox``.
+    Errors are `PackagerError`, as on the command line.
 
     >>> from sklearn.datasets import load_breast_cancer
     >>> from sklearn.ensemble import RandomForestClassifier
@@ -86,10 +90,15 @@ def pack(
             target=target,
             metric=metric,
             max_drop=max_drop,
-            signer=Passphrases.collect().load(Path(key)) if isinstance(key, (str, Path)) else key,
+            signer=Passphrases.collect().check(Path(key)) if isinstance(key, (str, Path)) else key,
             **({"trust_pickle": True} if not isinstance(model, (str, Path)) else {}) | options,
         )
-        return run(request, progress)
+        return pack_apart(request, progress) if _is_data(request, model) else pack_here(request, progress)
+
+
+def _is_data(request: PackRequest, model: Any) -> bool:
+    """Whether nothing of the model is code of the caller's own, which needs the caller's process."""
+    return isinstance(model, (str, Path)) and not runs_own_code(request)
 
 
 def _profiles(given: Profile | Sequence[Profile], objective: Sequence[str]) -> tuple[HardwareProfile, ...]:

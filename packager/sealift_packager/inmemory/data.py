@@ -15,6 +15,7 @@ from sealift_packager.load import detect
 from sealift_packager.load.registry import load_model
 from sealift_packager.load.scikit_rows import FEATURES
 from sealift_packager.load.source import Array, LoadOptions
+from sealift_packager.sandbox.build import input_names
 
 FILE: Final = "holdout.npz"
 _EXPECTED: Final = "a path, (X, y), a mapping of arrays, a pandas table, or a function that gives one of these"
@@ -87,7 +88,9 @@ def _only_input(model: Any, options: LoadOptions) -> str:
 def _input_of_file(path: Path, options: LoadOptions) -> str:
     if detect.kind_of(path, options.kind) in (detect.TORCH_STATE, detect.TORCH_SCRIPT):
         raise DataError("an array without a name", where="data", advice="Name the module's inputs: data=({'image': X}, y).")
-    return _single([spec.name for spec in load_model(path, options).inputs])
+    if options.trust_pickle or options.factory:
+        return _single([spec.name for spec in load_model(path, options).inputs])
+    return _single(input_names(path, options))
 
 
 def _single(names: list[str]) -> str:

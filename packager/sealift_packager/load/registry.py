@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
+import importlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -18,6 +20,7 @@ from sealift_packager.load.source import LoadOptions, SourceModel
 from sealift_packager.load.torch_program import load_program
 from sealift_packager.load.torch_script import load_script
 from sealift_packager.load.torch_state import load_state
+from sealift_packager.quiet import quiet
 
 Loader = Callable[[Path, LoadOptions], SourceModel]
 
@@ -29,6 +32,14 @@ LOADERS: Final[dict[str, Loader]] = {
     detect.ONNX: load_onnx,
     detect.SKOPS: load_skops,
     **{kind: functools.partial(load_booster, kind) for kind in READERS},
+}
+#: What a kind is read with. Importing it takes seconds, and isn't the file's fault.
+LIBRARIES: Final = {
+    detect.SCIKIT: "sklearn",
+    detect.SKOPS: "skops.io",
+    detect.ONNX: "onnx",
+    **dict.fromkeys((detect.TORCH_PROGRAM, detect.TORCH_SCRIPT, detect.TORCH_STATE), "torch"),
+    **{kind: kind for kind in READERS},
 }
 #: Kinds that don't say themselves which dimensions are free.
 DYNAMIC_KINDS: Final = (detect.TORCH_SCRIPT, detect.TORCH_STATE)
@@ -42,6 +53,8 @@ def load_model(path: Path, options: LoadOptions) -> SourceModel:
     if options.dynamic and kind not in DYNAMIC_KINDS:
         advice = "Leave --dynamic out: such a model says itself which dimensions are free (a .pt2 as its torch.export was told)."
         raise SourceModelError("free dimensions are named for torch weights and TorchScript only", where=str(path), found=kind, advice=advice)
+    with contextlib.suppress(ImportError), quiet():  # whoever reads says what is missing
+        importlib.import_module(LIBRARIES[kind])
     with during(reading(kind)):
         source = dataclasses.replace(LOADERS[kind](path, options), place=options.place)
     return _noted(source) if monitored() else source

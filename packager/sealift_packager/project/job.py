@@ -39,6 +39,8 @@ class Job:
     license: str = ""
     seed: int = 0
     measure_seconds: float = 4.0
+    model_timeout: float = 120.0
+    no_sandbox: bool = False
     locked: bool = False
     force: bool = False
     cache: bool = True

@@ -30,7 +30,7 @@ def do(job: Job, passphrase: bytes | None = None) -> Outcome:
 
 def _pack(job: Job, start: float, passphrase: bytes | None) -> Outcome:
     from sealift_packager.lock.lockfile import check_writable, read_lock, write_lock
-    from sealift_packager.pipeline import pack
+    from sealift_packager.sandbox.build import pack
     from sealift_packager.stages.store import default_store
 
     request, place = _request(job, passphrase), Path(job.lock)
@@ -65,7 +65,7 @@ def _request(job: Job, passphrase: bytes | None) -> PackRequest:
         target=job.target,
         metric=job.metric,
         max_drop=job.max_drop,
-        signer=passphrases.load(Path(job.key)) if job.key else None,
+        signer=passphrases.check(Path(job.key)) if job.key else None,
         trust_pickle=job.trust_pickle,
         format=job.format,
         golden_from=Path(job.golden_from) if job.golden_from else None,
@@ -76,6 +76,8 @@ def _request(job: Job, passphrase: bytes | None) -> PackRequest:
         measure_on=tuple(DeviceAddress.parse(text) for text in job.measure_on),
         seed=job.seed,
         measure_seconds=job.measure_seconds,
+        model_timeout=job.model_timeout,
+        sandbox=not job.no_sandbox,
         force=job.force,
         description=job.description,
         license=job.license,
