@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from sealift_packager.activity import ANSWERING, during, rows_of
 from sealift_packager.batch import BATCH
 from sealift_packager.errors import SourceModelError
 from sealift_packager.load.dynamic import Dynamic, sizes_of
@@ -87,7 +88,8 @@ def predictor(torch: Any, call: Callable[..., Any], inputs: Sequence[str], *, by
 def try_out(predict: Callable[[Arrays], dict[str, Array]], examples: Arrays, *, where: str) -> tuple[str, ...]:
     """The names of a model's outputs, from running it once; `SourceModelError` says with which inputs it failed."""
     try:
-        outputs = tuple(predict(examples))
+        with during(ANSWERING, rows=rows_of(examples)):
+            outputs = tuple(predict(examples))
     except Exception as error:  # the user's own forward
         shapes = ", ".join(f"{name} {value.dtype} {list(value.shape)}" for name, value in examples.items())
         message = (str(error).strip().splitlines() or ["no message"])[-1]

@@ -188,9 +188,9 @@ class _Worker:
             if _REFUSED in message.fields:
                 raise SandboxError("the process that builds could not be confined", where=self._model, found=message.text(_REFUSED))
             return
-        if "failed" in message.fields:
-            raise decode_failure(message.fields["failed"])
-        if "done" in message.fields:
+        if message.fields.get("end") == "failed":
+            raise decode_failure(message.fields)
+        if message.fields.get("end") == "done":
             self._result = message.blob
             return
         reply = self._answer(message)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from sealift_packager.activity import pausing
+from sealift_packager.errors import DeviceError
 from sealift_packager.measure.emulation import Emulator, Processor
 from sealift_packager.measure.probe import Footprint
 from sealift_packager.sandbox.failures import decode_failure
@@ -56,8 +57,8 @@ class Channel:
         with pausing():
             self.send(blob, ask=name, **fields)
             answer = self.receive()
-        if "error" in answer.fields:
-            raise decode_failure(answer.fields["error"])
+        if "kind" in answer.fields:
+            raise decode_failure(answer.fields)
         return answer
 
 
@@ -161,7 +162,11 @@ class RemoteJob:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._channel.ask("device end", failed=error is not None)
+        try:
+            self._channel.ask("device end")
+        except DeviceError:
+            if error is None:
+                raise
 
     def latency(self, inputs: Digest, runs: Sequence[Run], *, seconds: float, rounds: tuple[int, int]) -> dict[str, Array]:
         """As `DeviceJob.latency`."""

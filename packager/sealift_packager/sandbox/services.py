@@ -63,7 +63,7 @@ class Services:
         try:
             return action(self, message)
         except SealiftError as error:
-            return Message({"error": encode_failure(error)})
+            return Message(encode_failure(error))
 
     def _key(self, message: Message) -> str:
         key = message.text("key")

@@ -34,9 +34,9 @@ def main(arguments: Sequence[str], descriptor: int) -> None:
         with monitoring(Monitor(page, task.limit_s)):
             result = _do(task, channel)
     except Exception as error:  # noqa: BLE001  # the outermost place of a process: told to the other one, and raised there
-        channel.send(failed=encode_failure(error))
+        channel.send(end="failed", **encode_failure(error))
     else:
-        channel.send(json.dumps(result).encode(), done=True)
+        channel.send(json.dumps(result).encode(), end="done")
 
 
 def _private_input() -> int:

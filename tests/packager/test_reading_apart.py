@@ -1,0 +1,243 @@
+"""An unknown model is read and run in a process of its own: behind walls, for a bounded time, and never where the key is."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+
+from sealift_packager import artifact
+from sealift_runtime.signing.keys import PrivateKey
+from support import trained, unending
+from support.cli import BIN, Ran, run
+
+#: Long enough for a small model on a machine that does much else.
+SHORT_S = 10.0
+#: What a build takes before and after, on such a machine.
+AROUND_S = 120.0
+
+
+def pack(model: Path, *words: object, env: dict[str, str] | None = None) -> Ran:
+    options = ["--name", "model", "--version", "1.0.0", "--profile", "arm64-baseline", "--out", model.parent / "out", "--no-cache"]
+    return run("sealift", "pack", model, *options, *words, env=env)
+
+
+def assert_gives_up(done: Ran, *said: str) -> None:
+    assert done.code == 3, done.err
+    assert len(done.err.strip().splitlines()) == 1
+    for words in said:
+        assert words in done.err
+
+
+def children(process: int) -> list[int]:
+    return [int(number) for number in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+
+
+def is_alive(process: int) -> bool:
+    try:
+        return "Z" not in Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+
+
+def until(happens: Callable[[], object], within_s: float = AROUND_S) -> None:
+    deadline = time.monotonic() + within_s
+    while not happens():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_a_loop_without_end_is_given_up_on(tmp_path: Path) -> None:
+    start = time.monotonic()
+    done = pack(unending.loop(tmp_path / "loop.onnx", trips=unending.FOREVER), "--model-timeout", SHORT_S)
+    assert_gives_up(done, "loop.onnx: the model did not answer one row within 10 s. Is there a loop in it that never ends? --model-timeout raises")
+    assert time.monotonic() - start < SHORT_S + AROUND_S
+    assert [path.name for path in tmp_path.iterdir()] == ["loop.onnx"]
+
+
+def test_a_loop_that_only_some_rows_make_long_is_given_up_on(tmp_path: Path) -> None:
+    model, data = unending.loop(tmp_path / "loop.onnx", trips=None), unending.rows(tmp_path / "rows.npz", huge=20)
+    assert_gives_up(pack(model, "--data", data, "--model-timeout", SHORT_S), "the model did not answer 40 rows within")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_loop_that_ends_is_packed(tmp_path: Path) -> None:
+    model, data = unending.loop(tmp_path / "loop.onnx", trips=None), unending.rows(tmp_path / "rows.npz", huge=0)
+    assert pack(model, "--data", data, "--metric", "agreement").code == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("make", [unending.script, unending.program])
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_torch_model_without_end_is_given_up_on(tmp_path: Path, make: Callable[[Path], Path]) -> None:
+    data = unending.rows(tmp_path / "rows.npz", huge=0)
+    done = pack(make(tmp_path / "model.pt"), "--data", data, "--model-timeout", 60)
+    assert_gives_up(done, "model.pt: ", " within 60 s")
+
+
+def test_a_model_that_wants_all_memory_is_refused(tmp_path: Path) -> None:
+    done = pack(unending.greedy(tmp_path / "greedy.onnx", side=400_000))  # 640 GB
+    assert done.code in (3, 7), done.err
+    assert "greedy" in done.err or "memory" in done.err.lower() or "allocate" in done.err.lower()
+    assert len(done.err.strip().splitlines()) == 1
+
+
+PROBE = """
+import os, socket, subprocess
+from pathlib import Path
+
+def attempt(what):
+    try:
+        what()
+    except (OSError, PermissionError) as error:
+        return type(error).__name__
+    return "done"
+
+def metric(target, label):
+    there = Path(__file__).parent
+    found = {
+        "reads": attempt(lambda: (there.parent / "secret").read_text()),
+        "writes": attempt(lambda: (there.parent / "written").write_text("x")),
+        "lists": attempt(lambda: os.listdir(there.parent)),
+        "connects": attempt(lambda: socket.create_connection(("127.0.0.1", PORT), timeout=5)),
+        "starts": attempt(lambda: subprocess.run(["/bin/true"], check=True)),
+        "signals": attempt(lambda: os.kill(os.getppid(), 0)),
+        "passphrase": "SEALIFT_KEY_PASSPHRASE" in os.environ,
+    }
+    raise ValueError(str(found))
+"""
+
+
+@pytest.mark.parametrize("walls", [True, False])
+def test_what_runs_beside_an_unknown_model_reads_its_own_files_and_reaches_nothing(tmp_path: Path, walls: bool) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    (tmp_path / "secret").write_text("of somebody else")
+    (own / "net.onnx").write_bytes(trained.onnx_net().model.read_bytes())
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        (own / "probe.py").write_text(PROBE.replace("PORT", str(server.getsockname()[1])))
+        words = ["--data", trained.onnx_net().data, "--metric", f"{own / 'probe.py'}:metric", *([] if walls else ["--no-sandbox"])]
+        done = pack(own / "net.onnx", *words, env={"SEALIFT_KEY_PASSPHRASE": "correct horse"})
+    assert done.code == 3
+    kept_out = ["reads", "writes", "lists", "connects", "starts", "signals"]
+    for what in kept_out:
+        assert (f"'{what}': 'PermissionError'" if walls else f"'{what}': 'done'") in done.err
+    assert "'passphrase': False" in done.err
+    assert (tmp_path / "written").exists() is not walls
+
+
+class Mover:
+    """Unpickled, it moves a file away, and says what it saw of keys."""
+
+    def __init__(self, source: Path, target: Path, seen: Path) -> None:
+        self.arguments = (str(source), str(target), str(seen))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        source, target, seen = self.arguments
+        code = (
+            f"(__import__('os').rename({source!r}, {target!r}), "
+            f"open({seen!r}, 'w').write(__import__('json').dumps(["
+            "sorted(name for name in __import__('os').environ if 'PASSPHRASE' in name), "
+            "sum(type(row).__name__ in ('PrivateKey', 'ECPrivateKey') for row in __import__('gc').get_objects())])))"
+        )
+        return (eval, (code,))
+
+
+def fitted(model: Any) -> Any:
+    return model.fit(np.array([[0.0, 1.0], [1.0, 0.0]] * 4), [0, 1] * 4)
+
+
+def hostile_pickle(path: Path, mover: Mover) -> Path:
+    model = fitted(LogisticRegression())
+    model.mover = mover
+    joblib.dump(model, path)
+    return path
+
+
+def test_the_key_is_loaded_after_the_model_was_read_and_never_in_its_process(tmp_path: Path) -> None:
+    key, away, seen = tmp_path / "key.pem", tmp_path / "away.pem", tmp_path / "seen.json"
+    PrivateKey.generate().save(key, b"correct horse")
+    model = hostile_pickle(tmp_path / "model.joblib", Mover(key, away, seen))
+    done = pack(model, "--trust-pickle", "--key", key, env={"SEALIFT_KEY_PASSPHRASE": "correct horse"})
+    assert_gives_up(done, "key.pem: the key file can't be read (No such file or directory)")
+    assert json.loads(seen.read_text()) == [[], 0]
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_key_that_was_replaced_during_the_build_does_not_sign(tmp_path: Path) -> None:
+    key, other, seen = tmp_path / "key.pem", tmp_path / "other.pem", tmp_path / "seen.json"
+    for path in (key, other):
+        PrivateKey.generate().save(path)
+    model = hostile_pickle(tmp_path / "model.joblib", Mover(other, key, seen))
+    assert_gives_up(pack(model, "--trust-pickle", "--key", key), "the key was replaced during the build")
+
+
+def test_an_encrypted_key_signs_at_the_end(tmp_path: Path) -> None:
+    key = PrivateKey.generate()
+    key.save(tmp_path / "key.pem", b"correct horse")
+    (tmp_path / "net.onnx").write_bytes(trained.onnx_net().model.read_bytes())
+    assert pack(tmp_path / "net.onnx", "--key", tmp_path / "key.pem", env={"SEALIFT_KEY_PASSPHRASE": "correct horse"}).code == 0
+    artifact.verify(tmp_path / "out", key.public_key)
+    mine = (os.geteuid(), os.getegid())
+    assert {(path.lstat().st_uid, path.lstat().st_gid) for path in (tmp_path / "out").rglob("*")} == {mine}
+
+
+@pytest.mark.parametrize(
+    ("passphrase", "said"), [("wrong", "key.pem: the passphrase is wrong"), (None, "key.pem: the key is encrypted and needs a passphrase")]
+)
+def test_a_wrong_passphrase_is_told_before_the_model_is_read(tmp_path: Path, passphrase: str | None, said: str) -> None:
+    PrivateKey.generate().save(tmp_path / "key.pem", b"correct horse")
+    model = unending.loop(tmp_path / "loop.onnx", trips=unending.FOREVER)
+    done = pack(model, "--key", tmp_path / "key.pem", "--model-timeout", 10_000, env={"SEALIFT_KEY_PASSPHRASE": passphrase} if passphrase else None)
+    assert_gives_up(done, said)
+
+
+def started(model: Path) -> tuple[subprocess.Popen[str], int]:
+    """A build that won't end, and the process that runs its model by now."""
+    words = ["pack", model, "--name", "model", "--version", "1.0.0", "--profile", "arm64-baseline", "--out", model.parent / "out", "--no-cache"]
+    process = subprocess.Popen([BIN / "sealift", *map(str, words)], stderr=subprocess.PIPE, text=True)
+    until(lambda: any(b"confined" in Path(f"/proc/{row}/cmdline").read_bytes() for row in children(process.pid)))
+    return process, children(process.pid)[0]
+
+
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, -15), (signal.SIGKILL, -9)])
+def test_the_model_s_process_ends_with_the_command(tmp_path: Path, sent: signal.Signals, code: int) -> None:
+    process, worker = started(unending.loop(tmp_path / "loop.onnx", trips=unending.FOREVER))
+    with process:
+        time.sleep(1)
+        process.send_signal(sent)
+        assert process.wait(timeout=60) == code
+    until(lambda: not is_alive(worker))
+    if sent == signal.SIGINT:
+        assert [path.name for path in tmp_path.iterdir()] == ["loop.onnx"]
+
+
+CRASHING = """
+import os, signal
+from sklearn.linear_model import LogisticRegression
+
+class Crashing(LogisticRegression):
+    def predict(self, X):
+        os.kill(os.getpid(), signal.SIGSEGV)
+"""
+
+
+def test_a_model_that_breaks_its_process_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "crashing.py").write_text(CRASHING)
+    monkeypatch.syspath_prepend(tmp_path)
+    model = fitted(importlib.import_module("crashing").Crashing())
+    joblib.dump(model, tmp_path / "model.joblib")
+    done = pack(tmp_path / "model.joblib", "--trust-pickle", env={"PYTHONPATH": str(tmp_path)})
+    assert_gives_up(done, "model.joblib: the model breaks the process when it answers", "(SIGSEGV)")
