@@ -58,8 +58,9 @@ def pack(
     ``golden_from`` is a path like it whose few rows become the golden cases.
 
     ``profile`` is one hardware profile or several; ``objective`` says what matters instead of those that are named (``("size", "accuracy")``).
-    ``key`` signs (a PEM file, which is read when the build is done and whose passphrase is in ``SEALIFT_KEY_PASSPHRASE``, or a `Signer`). A model in a file is read and run in a process of its own,
-    behind walls and for at most ``model_timeout`` seconds at a time; an object, and a file whose reading runs code of yours, in this one.
+    ``key`` signs (a PEM file, which is read when the build is done and whose passphrase is in ``SEALIFT_KEY_PASSPHRASE``, or a `Signer`).
+    A model in a file is read and run in a process of its own, behind walls and for at most ``model_timeout`` seconds at a time; an object, and a
+    file whose reading runs code of yours, in this one.
     ``options`` are further fields of `sealift_packager.request.PackRequest`: ``trust_pickle``, ``format``, ``factory`` and ``dynamic`` for paths,
     ``image_mean``, ``image_std``, ``seed``, ``force``, ``description``, ``license``, ``owners``, ``created``, ``model_timeout``, ``sandbox``.
     Errors are `PackagerError`, as on the command line.
