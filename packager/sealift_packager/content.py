@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
+from sealift_packager.convert.walk import all_tensors
 from sealift_runtime.bundle.digest import Digest
 
 
@@ -24,12 +26,16 @@ def content_digest(path: Path) -> Digest:
 def model_digest(path: Path) -> Digest:
     """Of a model file with the external weights that it names; raises ``OSError``."""
     own = content_digest(path)
-    beside = _external(path)
+    return with_weights(own, [(file, content_digest(file)) for file in _external(path)])
+
+
+def with_weights(own: Digest, beside: Sequence[tuple[Path, Digest]]) -> Digest:
+    """The digest of a graph with the files of its weights, which stand in the order of their paths."""
     if not beside:
         return own
     total = hashlib.sha256(str(own).encode())
-    for file in beside:
-        total.update(f"\n{file.name}\0{content_digest(file)}".encode())
+    for file, digest in beside:
+        total.update(f"\n{file.name}\0{digest}".encode())
     return Digest(total.hexdigest())
 
 
@@ -39,12 +45,12 @@ def _external(path: Path) -> list[Path]:
         if path.is_dir() or file.read(1) != b"\x08":  # see `load.detect`
             return []
     import onnx
-    from onnx.external_data_helper import ExternalDataInfo, _get_all_tensors, uses_external_data
 
+    folder = path.parent.resolve()  # loading refuses what lies elsewhere; it isn't even read
     try:
-        model = onnx.load(path, load_external_data=False)
-        names = {ExternalDataInfo(row).location for row in _get_all_tensors(model) if uses_external_data(row)}
+        tensors = all_tensors(onnx.load(path, load_external_data=False))
+        external = (row.external_data for row in tensors if row.data_location == onnx.TensorProto.EXTERNAL)
+        places = {(folder / row.value).resolve() for rows in external for row in rows if row.key == "location"}
     except Exception:  # noqa: BLE001  # not ONNX after all, or cut off: loading it will say so
         return []
-    folder = path.parent.resolve()  # loading refuses what lies elsewhere; it isn't even read
-    return sorted(found for name in names if (found := (folder / name).resolve()).is_relative_to(folder) and found.is_file())
+    return sorted(place for place in places if place.is_relative_to(folder) and place.is_file())

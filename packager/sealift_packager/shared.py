@@ -66,7 +66,7 @@ class Shared:
     @functools.cached_property
     def _loaded(self) -> tuple[SourceModel, Holdout | None]:
         with self._progress.stage("Load model and data"):
-            data = read_data(self.request.data) if self.request.data else None
+            data = read_data(self.request.data, self._place.folder) if self.request.data else None
             examples: Mapping[str, Array] = data.arrays if data else {}
             asked = self.request
             options = LoadOptions(
@@ -102,7 +102,7 @@ class Shared:
         place = self.request.golden_from
         if place is None:
             return None
-        found = bind(read_data(place), self.source, self.request.target, needed=False, images=self._images)
+        found = bind(read_data(place, self._place.folder), self.source, self.request.target, needed=False, images=self._images)
         least = fixed_batch(self.source.inputs) or 1
         if not least <= found.rows <= MAX_CHOSEN:
             advice = "Choose a few: they are in every bundle, for everybody to read."

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from sealift_packager.data import files as files_module
+from sealift_packager.data import csv as csv_module
 from sealift_packager.data import parquet as parquet_module
 from sealift_packager.data.files import DataFile, read_data
 from sealift_packager.data.limits import DataLimits
@@ -111,6 +111,6 @@ def test_a_parquet_column_of_tensors_is_an_array_of_their_shape(tmp_path: Path) 
 def test_a_csv_has_bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "t.csv").write_text("x\n" + "1\n" * 11)
     for limits, words in ((DataLimits(csv_rows=10), "at most 10 rows"), (DataLimits(csv_bytes=20), "at most 20 bytes")):
-        monkeypatch.setattr(files_module, "LIMITS", limits)
+        monkeypatch.setattr(csv_module, "LIMITS", limits)
         with pytest.raises(DataError, match=words):
             read_data(tmp_path / "t.csv")

@@ -84,7 +84,7 @@ def script(path: Path) -> Path:
 class _WhileLoop(torch.nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         start = (torch.zeros((), dtype=torch.int64), x)
-        found = torch._higher_order_ops.while_loop(lambda _, y: y.sum() * 0 == 0, lambda i, y: (i + 1, y + 1), start)
+        found: tuple[torch.Tensor, ...] = torch._higher_order_ops.while_loop(lambda _, y: y.sum() * 0 == 0, lambda i, y: (i + 1, y + 1), start)  # type: ignore[no-untyped-call]  # not typed
         done: torch.Tensor = found[1]
         return done
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 
@@ -24,6 +24,8 @@ def all_graphs(model: Any) -> Iterator[Any]:
     for function in model.functions:
         for node in function.node:
             yield from (graph for branch in subgraphs(node) for graph in _within(branch))
+        for default in function.attribute_proto:
+            yield from (graph for branch in (*([default.g] if default.HasField("g") else ()), *default.graphs) for graph in _within(branch))
 
 
 def _within(graph: Any) -> Iterator[Any]:
@@ -41,15 +43,21 @@ def all_nodes(model: Any) -> Iterator[Any]:
 
 
 def all_tensors(model: Any) -> Iterator[Any]:
-    """Every tensor: initializers, and those in attributes."""
+    """Every tensor: initializers, and those in attributes and in their defaults."""
     for graph in all_graphs(model):
         yield from graph.initializer
         for row in graph.sparse_initializer:
             yield from (row.values, row.indices)
     for node in all_nodes(model):
-        for attribute in node.attribute:
-            if attribute.HasField("t"):
-                yield attribute.t
-            if attribute.HasField("sparse_tensor"):
-                yield from (attribute.sparse_tensor.values, attribute.sparse_tensor.indices)
-            yield from attribute.tensors
+        yield from _in_attributes(node.attribute)
+    for function in model.functions:
+        yield from _in_attributes(function.attribute_proto)
+
+
+def _in_attributes(attributes: Iterable[Any]) -> Iterator[Any]:
+    for attribute in attributes:
+        if attribute.HasField("t"):
+            yield attribute.t
+        yield from attribute.tensors
+        for sparse in (*([attribute.sparse_tensor] if attribute.HasField("sparse_tensor") else ()), *attribute.sparse_tensors):
+            yield from (sparse.values, sparse.indices)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
-from sealift_packager.archives import check_archive
+from sealift_packager.archives.directory import Names
+from sealift_packager.archives.npz import read_arrays
+from sealift_packager.archives.own_copy import OwnCopy, taken
+from sealift_packager.archives.refusals import ARRAYS, Refusals
+from sealift_packager.data.csv import read_csv
 from sealift_packager.data.images import ImageFolder, list_images
-from sealift_packager.data.limits import LIMITS
 from sealift_packager.data.parquet import read_parquet
 from sealift_packager.errors import DataError, first_line
 from sealift_packager.load.source import Array
@@ -34,8 +36,11 @@ class DataFile:
         return len(next(iter(self.arrays.values())))
 
 
-def read_data(path: Path) -> DataFile | ImageFolder:
-    """Read a holdout file by its suffix, or list a folder of images; `DataError`."""
+def read_data(path: Path, folder: Path | None = None) -> DataFile | ImageFolder:
+    """Read a holdout file by its suffix, or list a folder of images; `DataError`.
+
+    The file is opened once; our own copy is read, which lies in ``folder`` (else where temporary files go) meanwhile.
+    """
     if path.is_dir():
         return list_images(path)
     if not path.is_file():
@@ -44,7 +49,9 @@ def read_data(path: Path) -> DataFile | ImageFolder:
     if reader is None:
         advice = nearest(path.suffix, list(READERS))
         raise DataError("not a known kind of data", where=str(path), expected=_EXPECTED, found=path.suffix or "no suffix", advice=advice)
-    arrays = {name: _plain(value, f"{path}: {name}") for name, value in reader(path).items()}
+    with taken(path, folder, DataError, Names.LABELS) as copy:
+        read = reader(copy)
+    arrays = {name: _plain(value, f"{path}: {name}") for name, value in read.items()}
     rows = {name: len(value) if value.ndim else 0 for name, value in arrays.items()}
     if rows and not any(rows.values()):
         raise DataError("the data has no rows", where=str(path), expected="rows to judge the model by")
@@ -56,7 +63,7 @@ def read_data(path: Path) -> DataFile | ImageFolder:
             found=found[:500] or "no arrays",
             advice="Give every example a row in every array.",
         )
-    return DataFile(path=path, digest=Digest.of_file(path), arrays=arrays)
+    return DataFile(path=path, digest=copy.digest, arrays=arrays)
 
 
 def data_tools(path: Path | None) -> str:
@@ -66,30 +73,14 @@ def data_tools(path: Path | None) -> str:
     return "images" if path.is_dir() else "parquet" if READERS.get(path.suffix.lower()) is read_parquet else ""
 
 
-def _read_npz(path: Path) -> dict[str, Array]:
+def read_npz(copy: OwnCopy) -> dict[str, Array]:
+    """The arrays of an ``.npz`` file; `DataError`."""
     try:
-        with zipfile.ZipFile(path) as packed:
-            check_archive(packed, path, DataError)
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: np.asarray(archive[name]) for name in archive.files}
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError, MemoryError, RuntimeError) as error:
-        expected = "a whole archive of plain arrays (no objects)"
-        raise DataError(f"can't be read as .npz ({first_line(error)})", where=str(path), expected=expected) from error
-
-
-def _read_csv(path: Path) -> dict[str, Array]:
-    import pandas as pd
-
-    size = path.stat().st_size
-    if size > LIMITS.csv_bytes:
-        raise DataError("too much data", where=str(path), expected=f"at most {LIMITS.csv_bytes:,} bytes", found=f"{size:,}", advice=_ENOUGH)
-    try:
-        table: Any = pd.read_csv(path, nrows=LIMITS.csv_rows + 1)
-    except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
-        raise DataError(f"can't be read as CSV ({first_line(error)})", where=str(path), expected="a header line and rows") from error
-    if len(table) > LIMITS.csv_rows:
-        raise DataError("too much data", where=str(path), expected=f"at most {LIMITS.csv_rows:,} rows", found="more", advice=_ENOUGH)
-    return {str(name): table[name].to_numpy() for name in table.columns}
+        return read_arrays(copy, Refusals(where=str(copy.path), error=DataError))
+    except DataError:
+        raise
+    except Exception as error:  # zipfile's and numpy's readers have errors of many kinds
+        raise DataError(f"can't be read as .npz ({first_line(error)})", where=str(copy.path), expected=ARRAYS) from error
 
 
 def _plain(value: Array, where: str) -> Array:
@@ -104,10 +95,9 @@ def _plain(value: Array, where: str) -> Array:
     return texts
 
 
-READERS: Final[dict[str, Callable[[Path], dict[str, Array]]]] = {
-    ".npz": _read_npz,
-    ".csv": _read_csv,
+READERS: Final[dict[str, Callable[[OwnCopy], dict[str, Array]]]] = {
+    ".npz": read_npz,
+    ".csv": read_csv,
     ".parquet": read_parquet,
 }
-_ENOUGH: Final = "A holdout of some thousand rows is enough."
 _EXPECTED: Final = "a file ending in .npz, .csv or .parquet, a folder of images, or module:function"

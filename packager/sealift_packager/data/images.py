@@ -8,7 +8,10 @@ from typing import Final
 
 import numpy as np
 
+from sealift_packager.archives.directory import Names
+from sealift_packager.archives.own_copy import taken
 from sealift_packager.content import content_digest
+from sealift_packager.data.csv import read_table
 from sealift_packager.errors import DataError
 from sealift_packager.load.source import Array
 from sealift_runtime.bundle.digest import Digest
@@ -81,13 +84,9 @@ def _from_folders(folder: Path) -> list[tuple[Path, str]]:
 
 
 def _from_csv(folder: Path) -> list[tuple[Path, str]]:
-    import pandas as pd
-
     where = folder / LABELS
-    try:
-        table = pd.read_csv(where, dtype=str, keep_default_na=False)
-    except (OSError, ValueError) as error:
-        raise DataError(f"can't be read as CSV ({error})", where=str(where), expected="a header line and rows") from error
+    with taken(where, None, DataError, Names.LABELS) as copy:
+        table = read_table(copy.path, dtype=str, keep_default_na=False)
     for name in (FILE_COLUMN, LABEL_COLUMN):
         if name not in table.columns:
             found = [str(column) for column in table.columns]

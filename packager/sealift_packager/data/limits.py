@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Final
 
-from sealift_packager.archives import MAX_RATIO, SMALL_BYTES
+from sealift_packager.archives.limits import MAX_RATIO, SMALL_BYTES
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,6 +16,9 @@ class DataLimits:
     unpacked_bytes: int = 16 * 2**30
     csv_bytes: int = 4 * 2**30
     csv_rows: int = 20_000_000
+    csv_columns: int = 2**18
+    csv_header_bytes: int = 16 * 2**20
+    image_bytes: int = 256 * 2**20
 
     def budget(self, file_bytes: int) -> int:
         """The bytes that a file of this size may become: 64 MiB, or 200 times as much, as in archives; real rows don't shrink so."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import collections
+import contextlib
 from pathlib import Path
 from typing import Any, Final
 
+from sealift_packager.archives.own_copy import OwnCopy
 from sealift_packager.data.limits import LIMITS
 from sealift_packager.errors import DataError, first_line
+from sealift_packager.load.memory import bounded_memory
 from sealift_packager.load.source import Array
 
 _BATCH_ROWS: Final = 4096
@@ -14,27 +18,33 @@ _WIDTHS: Final = {"BOOLEAN": 1, "INT32": 4, "FLOAT": 4, "INT64": 8, "DOUBLE": 8}
 _ADVICE: Final = "A holdout of some thousand rows is enough."
 
 
-def read_parquet(path: Path) -> dict[str, Array]:
+def read_parquet(copy: OwnCopy) -> dict[str, Array]:
     """The columns of a Parquet file by name; `DataError`.
 
     pyarrow reads it: the format's own reference implementation, and what pandas uses.
     """
+    path = copy.path
     try:
         import pyarrow
         from pyarrow import parquet
     except ImportError as error:
         raise DataError("pyarrow is not installed", where=str(path), advice="pip install pyarrow") from error
     try:
-        file = parquet.ParquetFile(path)
-        names = file.schema_arrow.names
-        if len(set(names)) != len(names):
-            twice = next(name for name in names if names.count(name) > 1)
-            raise DataError("two columns of one name", where=f"{path}: {twice}", advice="Rename one of them.")
-        _check_size(file.metadata, path)
-        table = pyarrow.Table.from_batches(_batches(file, path), schema=file.schema_arrow)
+        with bounded_memory(path, DataError), contextlib.closing(parquet.ParquetFile(path)) as file:
+            _check_names(file.schema_arrow.names, path)
+            _check_size(file.metadata, path)
+            table = pyarrow.Table.from_batches(_batches(file, path), schema=file.schema_arrow)
+    except DataError:
+        raise
     except (OSError, ValueError, MemoryError, pyarrow.ArrowException) as error:
         raise DataError(f"can't be read as Parquet ({first_line(error):.300})", where=str(path), expected="a whole .parquet file") from error
     return {name: _column(table.column(name), f"{path}: {name}") for name in table.column_names}
+
+
+def _check_names(names: list[str], path: Path) -> None:
+    twice = [name for name, count in collections.Counter(names).items() if count > 1]
+    if twice:
+        raise DataError("two columns of one name", where=f"{path}: {twice[0]}", advice="Rename one of them.")
 
 
 def _check_size(metadata: Any, path: Path) -> None:
@@ -44,7 +54,7 @@ def _check_size(metadata: Any, path: Path) -> None:
     values = sum(column.num_values for column in columns)
     unpacked = sum(column.num_values * _WIDTHS.get(column.physical_type, 1) for column in columns)
     most = LIMITS.budget(path.stat().st_size)
-    if values > LIMITS.values or unpacked > most:
+    if any(column.num_values < 0 for column in columns) or values > LIMITS.values or unpacked > most:
         expected = f"at most {LIMITS.values:,} values and {most:,} bytes"
         raise DataError("too much data", where=str(path), expected=expected, found=f"{values:,} values, {unpacked:,} bytes", advice=_ADVICE)
 

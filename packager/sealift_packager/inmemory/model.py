@@ -8,9 +8,12 @@ from typing import Any, Final
 
 import numpy as np
 
+from sealift_packager.archives.directory import Names
+from sealift_packager.archives.own_copy import taken
 from sealift_packager.assemble import weights as assemble
 from sealift_packager.convert.torch_trace import trace
-from sealift_packager.errors import SourceModelError
+from sealift_packager.data.files import read_npz
+from sealift_packager.errors import DataError, SourceModelError
 from sealift_packager.load.source import INLINE_BYTES
 from sealift_packager.load.torch_common import forward_inputs
 from sealift_packager.quiet import quiet
@@ -32,7 +35,7 @@ def write_model(model: Any, folder: Path, data: Path | None, example_inputs: Any
             model.save(str(folder / "model.pt"))
         return folder / "model.pt"
     if "torch.Module" in families:
-        return _export(model, folder, _examples(model, data, example_inputs), dynamic_shapes)
+        return _export(model, folder, _examples(model, data, example_inputs, folder), dynamic_shapes)
     if "torch.ExportedProgram" in families:
         return _save_program(model, folder)
     if "onnx.ModelProto" in families or type(model).__name__ == "ModelProto":
@@ -58,7 +61,7 @@ def _save_graph(model: Any, path: Path) -> Path:
     return path
 
 
-def _examples(module: Any, data: Path | None, given: Any) -> dict[str, Any]:
+def _examples(module: Any, data: Path | None, given: Any, folder: Path) -> dict[str, Any]:
     """One request by input name, in the forward's order."""
     names, required = forward_inputs(module)
     found: Mapping[str, Any] = {}
@@ -67,8 +70,8 @@ def _examples(module: Any, data: Path | None, given: Any) -> dict[str, Any]:
     elif given is not None:
         found = dict(zip(names, given if isinstance(given, Sequence) else [given], strict=False))
     elif data is not None and data.suffix == ".npz":
-        with np.load(data, allow_pickle=False) as archive:
-            found = {name: archive[name] for name in names if name in archive.files}
+        with taken(data, folder, DataError, Names.LABELS) as copy:
+            found = {name: value for name, value in read_npz(copy).items() if name in names}
     if not set(required) <= set(found) or not set(names) & set(found):
         advice = "Give data with arrays of these names, or example_inputs=."
         raise SourceModelError(

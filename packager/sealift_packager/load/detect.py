@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 from typing import Final
 
-from sealift_packager.archives import check_archive
+from sealift_packager.archives.directory import read_directory
+from sealift_packager.archives.own_copy import ARCHIVE, open_plain
+from sealift_packager.archives.refusals import Refusals
 from sealift_packager.errors import SourceModelError
 from sealift_runtime.documents import nearest
 
@@ -45,31 +46,30 @@ def check_kind(kind: str) -> str:
 
 
 def kind_of(path: Path, asked: str | None) -> str:
-    """The kind that somebody ``asked`` for, else the one that the content shows; an archive's size is checked either way."""
+    """The kind that somebody ``asked`` for, else the one that the content shows."""
     if asked is None:
         return detect_kind(path)
-    if not path.is_file():
-        raise SourceModelError("no such model file", where=str(path), expected="a file", found="a directory" if path.is_dir() else "nothing")
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            check_archive(archive, path)
+    check_there(path, asked)
     return check_kind(asked)
+
+
+def check_there(path: Path, asked: str | None) -> None:
+    """Raise `SourceModelError` where no file is; where somebody ``asked`` for a kind it need not be one that is known."""
+    if asked is None and path.is_dir() and (path / "saved_model.pb").is_file():
+        raise SourceModelError("a TensorFlow SavedModel", where=str(path), expected=EXPECTED, advice=KERAS_ADVICE)
+    if path.is_dir() or not path.exists():
+        expected = EXPECTED if asked is None else "a file"
+        raise SourceModelError("no such model file", where=str(path), expected=expected, found="a directory" if path.is_dir() else "nothing")
 
 
 def detect_kind(path: Path) -> str:  # noqa: C901  (one line per magic number)
     """One of `KINDS`; `SourceModelError` if the file is missing, empty, cut off, or something else."""
-    if path.is_dir() and (path / "saved_model.pb").is_file():
-        raise SourceModelError("a TensorFlow SavedModel", where=str(path), expected=EXPECTED, advice=KERAS_ADVICE)
-    if path.is_dir() or not path.exists():
-        raise SourceModelError("no such model file", where=str(path), expected=EXPECTED, found="a directory" if path.is_dir() else "nothing")
-    try:
-        with path.open("rb") as file:
-            head = file.read(64)
-    except OSError as error:
-        raise SourceModelError(f"the model file can't be read ({error.strerror})", where=str(path)) from error
+    check_there(path, None)
+    with open_plain(path, SourceModelError) as file:
+        head = file.read(64)
     if not head:
         raise SourceModelError("the model file is empty", where=str(path), expected=EXPECTED)
-    if head.startswith(b"PK\x03\x04"):
+    if head.startswith(ARCHIVE):
         return _kind_of_zip(path)
     if head.startswith(b"\x89HDF"):
         raise SourceModelError("an HDF5 file, as Keras writes it", where=str(path), expected=EXPECTED, advice=KERAS_ADVICE)
@@ -91,12 +91,9 @@ def detect_kind(path: Path) -> str:  # noqa: C901  (one line per magic number)
 
 
 def _kind_of_zip(path: Path) -> str:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            check_archive(archive, path)
-            names = [name.partition("/")[2] or name for name in archive.namelist()]
-    except zipfile.BadZipFile as error:
-        raise SourceModelError("the archive is cut off or damaged", where=str(path), expected="a whole torch file", found=str(error)) from error
+    with open_plain(path, SourceModelError) as file:
+        members = read_directory(file, Refusals(where=str(path))).members
+    names = [member.name.partition("/")[2] or member.name for member in members]
     if "archive_format" in names or "serialized_exported_program.json" in [name.rpartition("/")[2] for name in names]:
         return TORCH_PROGRAM
     if "constants.pkl" in names:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from sealift_packager.errors import SourceModelError
+from sealift_packager.errors import PackagerError, SourceModelError
 
 #: A model in memory is larger than its file: packed arrays unfold, small objects cost more than their bytes.
 BASE_BYTES: Final = 2**30
@@ -16,8 +16,8 @@ BYTES_PER_BYTE: Final = 32
 
 
 @contextlib.contextmanager
-def bounded_memory(path: Path) -> Iterator[None]:
-    """Let this process grow by at most 1 GiB and 32 times the file while the block runs; `SourceModelError` where it needs more.
+def bounded_memory(path: Path, error: type[PackagerError] = SourceModelError) -> Iterator[None]:
+    """Let this process grow by at most 1 GiB and 32 times the file while the block runs; ``error`` where it needs more.
 
     The kernel counts (RLIMIT_DATA: private memory that can be written, so no libraries and no files that are mapped); elsewhere than on Linux nothing
     is bounded. A ``MemoryError`` must leave the block as it is.
@@ -26,13 +26,13 @@ def bounded_memory(path: Path) -> Iterator[None]:
     try:
         with _growing_by(limit):
             yield
-    except MemoryError as error:
-        raise SourceModelError(
-            "reading it takes more memory than a model of its size can need",
+    except MemoryError as reason:
+        raise error(
+            "reading it takes more memory than a file of its size can need",
             where=str(path),
             expected=f"at most {limit >> 20:,} MiB for a file of {path.stat().st_size:,} bytes",
             advice="Is it damaged, or made to fill the memory?",
-        ) from error
+        ) from reason
 
 
 @contextlib.contextmanager

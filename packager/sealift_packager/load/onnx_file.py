@@ -10,6 +10,7 @@ from sealift_packager.convert import graph
 from sealift_packager.convert.walk import all_nodes
 from sealift_packager.errors import SourceModelError, first_line
 from sealift_packager.load import detect
+from sealift_packager.load.onnx_beside import bring_weights, refuse_own_file
 from sealift_packager.load.onnx_hoist import hoist_weights
 from sealift_packager.load.onnx_operators import check_operators
 from sealift_packager.load.onnx_order import in_order
@@ -18,6 +19,7 @@ from sealift_packager.load.source import Array, Arrays, LoadOptions, SourceModel
 from sealift_packager.load.trial import try_reading
 from sealift_packager.session import Settings, open_session, run_batched, run_session
 from sealift_packager.tensors import refer_to_files, refers
+from sealift_runtime.bundle.digest import Digest
 
 #: It stays open while candidates are built: without packed copies it takes no memory for weights in files.
 _MAPPED: Final = {"session.disable_prepacking": "1"}
@@ -29,6 +31,8 @@ def load_onnx(path: Path, options: LoadOptions) -> SourceModel:
     import onnx
 
     model = _read(path)
+    del model.training_info[:]  # no part of what answers, and it may hold weights too
+    digest = _own_weights(model, path, options)
     weights_bytes = check_weights(model, path, options.place)
     _check_opset(model, path)
     check_operators(model, where=str(path))
@@ -52,12 +56,21 @@ def load_onnx(path: Path, options: LoadOptions) -> SourceModel:
     return SourceModel(
         kind=detect.ONNX,
         framework=f"ONNX by {model.producer_name or 'an unnamed tool'} {model.producer_version}".strip(),
-        digest=model_digest(path),
+        digest=digest,
         native=model,
         predict=lambda arrays: _ask(session, arrays),
         inputs=graph.input_specs(named),
         outputs=outputs,
     )
+
+
+def _own_weights(model: Any, path: Path, options: LoadOptions) -> Digest:
+    """Have the weights beside ``path``, where it is our copy; those of a model that can't be right aren't copied."""
+    if options.origin is None:
+        return model_digest(path)
+    check_weights(model, options.origin, options.place)
+    refuse_own_file(model, options.origin)
+    return bring_weights(model, path, options.origin)
 
 
 def _ask(session: Any, arrays: Arrays) -> dict[str, Array]:

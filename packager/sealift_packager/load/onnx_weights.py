@@ -78,11 +78,11 @@ def _check_external(tensor: Any, size: int | None, path: Path, where: str) -> No
     entries = {row.key: row.value for row in tensor.external_data}
     location = entries.get("location", "")
     folder = path.parent.resolve()
-    target = (folder / location).resolve()
-    if not location:
+    if not location or "\0" in location or len(entries) != len(tensor.external_data):
         raise SourceModelError("external weights without a place", where=where, expected="the name of a file beside the model")
-    if Path(location).is_absolute() or not target.is_relative_to(folder):
-        raise SourceModelError("external weights lie outside the model's folder", where=where, found=repr(location))
+    target = (folder / location).resolve()
+    if Path(location).is_absolute() or ".." in Path(location).parts or "\\" in location or not target.is_relative_to(folder):
+        raise SourceModelError("external weights lie outside the model's folder", where=where, found=f"{location!r:.200}")
     if not target.is_file():
         raise SourceModelError("external weights are missing", where=where, expected=str(target))
     offset, length = (_number(entries, key, where) for key in ("offset", "length"))

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from sealift_packager.archives import check_packed
+from sealift_packager.archives.packed import check_packed
 from sealift_packager.errors import SourceModelError, UntrustedPickleError, first_line
 from sealift_packager.load import detect
 from sealift_packager.load.boosters import catboost_source, lightgbm_source, xgboost_source

@@ -37,13 +37,15 @@ class WeightPlace:
 class LoadOptions:
     """What a loader may need beside the file.
 
-    ``kind`` says what the file is where its content is not to.
+    ``kind`` says what the file is where its content is not to. ``origin`` is the file that the loader's is our own copy of: what it names beside
+    itself lies there.
 
     ``examples`` are the arrays of the holdout file by name, before anything is known of the model; empty without data. ``dynamic`` names a torch
     model's free axes beside the batch, by input. ``place`` says where weights go that are too many for one message.
     """
 
     kind: str | None = None
+    origin: Path | None = None
     trust_pickle: bool = False
     factory: str | None = None
     examples: Arrays = dataclasses.field(default_factory=dict)

@@ -1,0 +1,70 @@
+"""The files beside an ONNX graph that hold its weights, copied beside our own copy of the graph: what was checked is what is mapped and read."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from sealift_packager.archives.own_copy import copy_plain, open_plain
+from sealift_packager.archives.refusals import Refusals
+from sealift_packager.content import with_weights
+from sealift_packager.convert.walk import all_tensors
+from sealift_packager.errors import SourceModelError
+from sealift_packager.tensors import is_reference
+from sealift_runtime import durable
+from sealift_runtime.bundle.digest import Digest
+
+
+def bring_weights(model: Any, own: Path, origin: Path) -> Digest:
+    """Copy every file of weights once from the folder of ``origin`` to that of ``own``, the copy of its graph, and name it by where it now lies.
+
+    The places must have been checked (`onnx_weights`). The digest is that of graph and weights (`content.model_digest`). Links are followed to
+    what they lead to within the folder, and no further: a link that is put there meanwhile is refused.
+    """
+    folder, digests = origin.parent.resolve(), {}
+    refusals = Refusals(where=str(origin))
+    for tensor in filter(is_reference, all_tensors(model)):
+        entry = next(row for row in tensor.external_data if row.key == "location")
+        place = (folder / entry.value).resolve().relative_to(folder)
+        entry.value = place.as_posix()
+        if place not in digests:
+            target = own.parent / place
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with _open_inside(folder, place) as file, durable.translate_full_disk(own):
+                digests[place] = copy_plain(file, target, refusals)
+    return with_weights(Digest.of_file(own), sorted(digests.items()))
+
+
+def refuse_own_file(model: Any, origin: Path) -> None:
+    """A graph's own file holds no weights: `SourceModelError`."""
+    own, folder = origin.resolve(), origin.parent.resolve()
+    for tensor in filter(is_reference, all_tensors(model)):
+        location = next(row.value for row in tensor.external_data if row.key == "location")
+        if (folder / location).resolve() in (own, folder / origin.name):
+            raise SourceModelError("external weights in the graph's own file", where=f"{origin}: {tensor.name}", expected="a file beside it")
+
+
+@contextlib.contextmanager
+def _open_inside(folder: Path, place: Path) -> Iterator[IO[bytes]]:
+    """A plain file below the folder, opened step by step without following a link, where the system can."""
+    if os.open not in os.supports_dir_fd:
+        with open_plain(folder / place, SourceModelError, follow=False) as file:
+            yield file
+        return
+    with contextlib.ExitStack() as stack:
+        inside = _open_folder(folder, None, stack)
+        for part in place.parts[:-1]:
+            inside = _open_folder(Path(part), inside, stack)
+        yield stack.enter_context(open_plain(Path(place.name), SourceModelError, follow=False, inside=inside))
+
+
+def _open_folder(path: Path, inside: int | None, stack: contextlib.ExitStack) -> int:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=inside)
+    except OSError as error:
+        raise SourceModelError(f"the folder of external weights can't be read ({error.strerror})", where=str(path)) from error
+    stack.callback(os.close, descriptor)
+    return descriptor
