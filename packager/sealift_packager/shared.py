@@ -6,6 +6,7 @@ import dataclasses
 import datetime
 import functools
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 
@@ -30,6 +31,7 @@ from sealift_packager.progress import Progress
 from sealift_packager.request import PackRequest
 from sealift_packager.stages.keys import value_digest
 from sealift_packager.stages.stage import Stages
+from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.documents import Json
 from sealift_runtime.hardware.machine import Machine
 
@@ -79,8 +81,18 @@ class Shared:
                 place=self._place,
             )
             source = load_model(asked.model, options)
+            self._check_unchanged("source", asked.model, source.digest)
+            if data:
+                self._check_unchanged("data", data.path, data.digest)
             needed = not source.unsupervised if self._metric is None else self._metric.against_source is None
             return source, bind(data, source, asked.target, needed=needed, images=self._images) if data else None
+
+    def _check_unchanged(self, name: str, path: Path, digest: Digest) -> None:
+        """What was read is what the build is known by, in the cache and in a lock; `DataError`."""
+        expected = self.stages.inputs.get(name)
+        if expected not in (None, str(digest)):
+            advice = "Start again when nothing writes to it."
+            raise DataError("the file changed while it was packed", where=str(path), expected=str(expected), found=str(digest), advice=advice)
 
     @property
     def source(self) -> SourceModel:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import numpy as np
 
+from sealift_packager.archives.own_copy import open_plain
 from sealift_packager.data.images import ImageFolder
+from sealift_packager.data.limits import LIMITS
 from sealift_packager.errors import DataError
 from sealift_packager.load.source import Array
 from sealift_runtime.bundle.tensors import TensorSpec
@@ -111,9 +114,9 @@ def _decode(path: Path, layout: Layout, *, resize: bool = True) -> Array:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of sizes: ours is checked next
-            with Image.open(path, formats=FORMATS) as file:
-                _check(file, path)
-                image: Any = ImageOps.exif_transpose(file).convert(MODES[layout.channels])
+            with open_plain(path, DataError) as file, Image.open(_bounded(file, path), formats=FORMATS) as opened:
+                _check(opened, path)
+                image: Any = ImageOps.exif_transpose(opened).convert(MODES[layout.channels])
     except DataError:
         raise
     except Exception as error:  # Pillow's decoders raise anything
@@ -130,6 +133,13 @@ def _decode(path: Path, layout: Layout, *, resize: bool = True) -> Array:
     if image.size != size:
         image = image.resize(size, Image.Resampling.BILINEAR)
     return np.asarray(image, np.uint8).reshape(size[1], size[0], layout.channels)
+
+
+def _bounded(file: IO[bytes], path: Path) -> IO[bytes]:
+    size = os.fstat(file.fileno()).st_size
+    if size > LIMITS.image_bytes:
+        raise DataError("an image file is too large", where=str(path), expected=f"at most {LIMITS.image_bytes >> 20} MiB", found=f"{size:,} bytes")
+    return file
 
 
 def _check(image: Any, path: Path) -> None:

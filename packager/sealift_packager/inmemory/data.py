@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +15,7 @@ from sealift_packager.errors import DataError
 from sealift_packager.load import detect
 from sealift_packager.load.registry import load_model
 from sealift_packager.load.scikit_rows import FEATURES
-from sealift_packager.load.source import Array, LoadOptions
+from sealift_packager.load.source import Array, LoadOptions, WeightPlace
 from sealift_packager.sandbox.build import input_names
 
 FILE: Final = "holdout.npz"
@@ -30,7 +31,7 @@ def write_data(data: Any, folder: Path, model: Any, *, target: str, options: Loa
         return None if data is None else Path(data)
     if callable(data) and not _is_table(data):
         return write_data(data(), folder, model, target=target, options=options)
-    arrays = _arrays(data, model, target, options)
+    arrays = _arrays(data, model, target, dataclasses.replace(options, place=WeightPlace(folder=folder)))
     write_npz(folder / FILE, arrays)
     return folder / FILE
 

@@ -38,15 +38,6 @@ def bring_weights(model: Any, own: Path, origin: Path) -> Digest:
     return with_weights(Digest.of_file(own), sorted(digests.items()))
 
 
-def refuse_own_file(model: Any, origin: Path) -> None:
-    """A graph's own file holds no weights: `SourceModelError`."""
-    own, folder = origin.resolve(), origin.parent.resolve()
-    for tensor in filter(is_reference, all_tensors(model)):
-        location = next(row.value for row in tensor.external_data if row.key == "location")
-        if (folder / location).resolve() in (own, folder / origin.name):
-            raise SourceModelError("external weights in the graph's own file", where=f"{origin}: {tensor.name}", expected="a file beside it")
-
-
 @contextlib.contextmanager
 def _open_inside(folder: Path, place: Path) -> Iterator[IO[bytes]]:
     """A plain file below the folder, opened step by step without following a link, where the system can."""

@@ -10,7 +10,7 @@ from sealift_packager.convert import graph
 from sealift_packager.convert.walk import all_nodes
 from sealift_packager.errors import SourceModelError, first_line
 from sealift_packager.load import detect
-from sealift_packager.load.onnx_beside import bring_weights, refuse_own_file
+from sealift_packager.load.onnx_beside import bring_weights
 from sealift_packager.load.onnx_hoist import hoist_weights
 from sealift_packager.load.onnx_operators import check_operators
 from sealift_packager.load.onnx_order import in_order
@@ -69,7 +69,6 @@ def _own_weights(model: Any, path: Path, options: LoadOptions) -> Digest:
     if options.origin is None:
         return model_digest(path)
     check_weights(model, options.origin, options.place)
-    refuse_own_file(model, options.origin)
     return bring_weights(model, path, options.origin)
 
 

@@ -23,7 +23,7 @@ def check_weights(model: Any, path: Path, place: WeightPlace) -> int:
 
     1. No dimension is negative or beyond 2^31 - 1, and the element type is one that ONNX has.
     2. Bytes in the file are as many as type and shape need.
-    3. External bytes lie in a plain file in the model's own folder, links followed, and wholly inside it.
+    3. External bytes lie in a plain file beside the model or in a folder there, links followed, and wholly inside it.
     4. All weights together are at most ``place.total_bytes``.
     """
     total = 0
@@ -83,6 +83,8 @@ def _check_external(tensor: Any, size: int | None, path: Path, where: str) -> No
     target = (folder / location).resolve()
     if Path(location).is_absolute() or ".." in Path(location).parts or "\\" in location or not target.is_relative_to(folder):
         raise SourceModelError("external weights lie outside the model's folder", where=where, found=f"{location!r:.200}")
+    if target in (path.resolve(), folder / path.name):
+        raise SourceModelError("external weights in the graph's own file", where=where, expected="a file beside it")
     if not target.is_file():
         raise SourceModelError("external weights are missing", where=where, expected=str(target))
     offset, length = (_number(entries, key, where) for key in ("offset", "length"))

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from sealift_packager.activity import BYTES_PER_S
 from sealift_packager.errors import PackagerError
-from sealift_packager.load.source import INLINE_BYTES, LoadOptions
+from sealift_packager.load.source import INLINE_BYTES, LoadOptions, WeightPlace
 from sealift_packager.lock.lockfile import Lock
 from sealift_packager.packed import BuildOptions, NodeErrors, Packed, Unsigned
 from sealift_packager.progress import Progress
@@ -86,7 +86,8 @@ def input_names(model: Path, options: LoadOptions) -> list[str]:
     """The names of a model's inputs, read in a worker behind walls."""
     with tempfile.TemporaryDirectory(prefix="sealift.") as name:
         folder = _folder(Path(name) / "work")
-        task = NamesTask(**_task(folder, MODEL_TIMEOUT_S, model), model=model, options=options)
+        inside = dataclasses.replace(options, place=WeightPlace(folder=folder))
+        task = NamesTask(**_task(folder, MODEL_TIMEOUT_S, model), model=model, options=inside)
         found = _run(task, _walls(model_files(model), folder, model), model, _refuse)
     if not isinstance(found, list) or not all(isinstance(row, str) for row in found):
         raise _nonsense(model)

@@ -36,6 +36,12 @@ class Stages:
         self._progress = progress
         self._base = dict(base or {})
 
+    @property
+    def inputs(self) -> Mapping[str, Json]:
+        """Digests and options that the build is known by; empty where nothing identifies it."""
+        found = self._base.get("inputs")
+        return found if isinstance(found, dict) else {}
+
     def run(
         self, title: str, kind: Any, compute: Callable[[], T], depends: Mapping[str, Json] = MappingProxyType({}), *, outermost: bool = False
     ) -> T:
