@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -114,3 +115,40 @@ def test_a_csv_has_bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         monkeypatch.setattr(csv_module, "LIMITS", limits)
         with pytest.raises(DataError, match=words):
             read_data(tmp_path / "t.csv")
+
+
+def test_many_rows_of_one_long_text_are_counted_before_they_are_made(tmp_path: Path) -> None:
+    rows = pa.DictionaryArray.from_arrays(pa.array(np.zeros(16_384, np.int32)), pa.array(["x" * 2**23]))
+    parquet.write_table(pa.table({"t": rows}), tmp_path / "d.parquet", compression="zstd")
+    assert (tmp_path / "d.parquet").stat().st_size < 2000
+    with pytest.raises(DataError, match="too much data"):
+        read_data(tmp_path / "d.parquet")
+
+
+def test_text_that_fills_the_memory_in_one_batch_is_refused(tmp_path: Path) -> None:
+    with parquet.ParquetWriter(tmp_path / "d.parquet", pa.schema([("t", pa.large_string())]), compression="zstd", store_schema=False) as writer:
+        for _ in range(8):
+            writer.write_table(pa.table({"t": pa.array(["x" * 2**20] * 256, pa.large_string())}))
+    with pytest.raises(DataError, match=r"too much data|takes more memory"):
+        read_data(tmp_path / "d.parquet")
+
+
+def test_a_csv_s_header_line_has_bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "t.csv").write_text("a,b,c\n1,2,3\n")
+    assert set(arrays_of(tmp_path / "t.csv")) == {"a", "b", "c"}
+    for limits in (DataLimits(csv_columns=2), DataLimits(csv_header_bytes=5)):
+        monkeypatch.setattr(csv_module, "LIMITS", limits)
+        with pytest.raises(DataError, match=r"t.csv: too much data: expected a header line of at most"):
+            read_data(tmp_path / "t.csv")
+
+
+def test_a_csv_without_a_name_for_each_of_many_fields_takes_bounded_memory(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_bytes(b"," * 2**22 + b"\n")
+    with pytest.raises(DataError, match="too much data"):
+        read_data(tmp_path / "t.csv")
+
+
+def test_a_csv_is_read_as_it_is_whatever_it_begins_with(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_bytes(gzip.compress(b"a,b\n1,2\n"))
+    with pytest.raises(DataError):
+        read_data(tmp_path / "t.csv")

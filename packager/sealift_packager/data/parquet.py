@@ -14,7 +14,9 @@ from sealift_packager.load.memory import bounded_memory
 from sealift_packager.load.source import Array
 
 _BATCH_ROWS: Final = 4096
-_WIDTHS: Final = {"BOOLEAN": 1, "INT32": 4, "FLOAT": 4, "INT64": 8, "DOUBLE": 8}
+_WIDTHS: Final = {"BOOLEAN": 1, "INT32": 4, "FLOAT": 4}
+#: Of 64 bits, or of text, which is a pointer at least.
+_WIDTH: Final = 8
 _ADVICE: Final = "A holdout of some thousand rows is enough."
 
 
@@ -34,11 +36,11 @@ def read_parquet(copy: OwnCopy) -> dict[str, Array]:
             _check_names(file.schema_arrow.names, path)
             _check_size(file.metadata, path)
             table = pyarrow.Table.from_batches(_batches(file, path), schema=file.schema_arrow)
+            return {name: _column(table.column(name), path, name) for name in table.column_names}
     except DataError:
         raise
     except (OSError, ValueError, MemoryError, pyarrow.ArrowException) as error:
         raise DataError(f"can't be read as Parquet ({first_line(error):.300})", where=str(path), expected="a whole .parquet file") from error
-    return {name: _column(table.column(name), f"{path}: {name}") for name in table.column_names}
 
 
 def _check_names(names: list[str], path: Path) -> None:
@@ -52,7 +54,7 @@ def _check_size(metadata: Any, path: Path) -> None:
     groups = [metadata.row_group(at) for at in range(metadata.num_row_groups)]
     columns = [group.column(at) for group in groups for at in range(group.num_columns)]
     values = sum(column.num_values for column in columns)
-    unpacked = sum(column.num_values * _WIDTHS.get(column.physical_type, 1) for column in columns)
+    unpacked = sum(column.num_values * _WIDTHS.get(column.physical_type, _WIDTH) for column in columns)
     most = LIMITS.budget(path.stat().st_size)
     if any(column.num_values < 0 for column in columns) or values > LIMITS.values or unpacked > most:
         expected = f"at most {LIMITS.values:,} values and {most:,} bytes"
@@ -70,13 +72,31 @@ def _batches(file: Any, path: Path) -> list[Any]:
     return batches
 
 
-def _column(column: Any, where: str) -> Array:
+def _check_decoded(values: Any, path: Path) -> None:
+    """Many rows may name one long text of a dictionary: what they come to is counted before it is made."""
+    import pyarrow as pa
+    from pyarrow import compute
+
+    most = LIMITS.budget(path.stat().st_size)
+    kind = values.type.value_type
+    if pa.types.is_primitive(kind) or pa.types.is_decimal(kind) or pa.types.is_null(kind):
+        return
+    if kind not in (pa.string(), pa.large_string(), pa.binary(), pa.large_binary()):
+        raise DataError("a dictionary of other values", where=str(path), expected="numbers or text", found=f"{kind!s:.200}")
+    total = compute.sum(compute.take(compute.binary_length(values.dictionary), values.indices)).as_py() or 0
+    if total > most:
+        raise DataError("too much data", where=str(path), expected=f"at most {most:,} bytes", found=f"{total:,} bytes of text", advice=_ADVICE)
+
+
+def _column(column: Any, path: Path, name: str) -> Array:
     import pyarrow as pa
 
+    where = f"{path}: {name}"
     values = column.combine_chunks()
     if isinstance(values.type, pa.BaseExtensionType):
         values = values.storage if isinstance(values, pa.ExtensionArray) else values.cast(values.type.storage_type)
     if pa.types.is_dictionary(values.type):
+        _check_decoded(values, path)
         values = values.dictionary_decode()
     shape = [len(values)]
     while pa.types.is_list(values.type) or pa.types.is_large_list(values.type) or pa.types.is_fixed_size_list(values.type):
