@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,8 @@ from sealift_runtime.bundle.digest import Digest
 def content_digest(path: Path) -> Digest:
     """Of a file, or of a folder with everything in it (names count, times don't; folders count where they are empty); raises ``OSError``."""
     if not path.is_dir():
+        if path.exists() and not path.is_file():
+            raise OSError(errno.EINVAL, "not a plain file", str(path))  # a pipe or a device might never end
         return Digest.of_file(path)
     total = hashlib.sha256()
     for file in sorted(row for row in path.rglob("*") if row.is_file() or (row.is_dir() and not any(row.iterdir()))):
@@ -26,6 +29,8 @@ def content_digest(path: Path) -> Digest:
 def model_digest(path: Path) -> Digest:
     """Of a model file with the external weights that it names; raises ``OSError``."""
     own = content_digest(path)
+    if path.is_dir():
+        return own
     return with_weights(own, [(file, content_digest(file)) for file in _external(path)])
 
 
@@ -42,7 +47,7 @@ def with_weights(own: Digest, beside: Sequence[tuple[Path, Digest]]) -> Digest:
 def _external(path: Path) -> list[Path]:
     """Files beside an ONNX graph that hold its weights."""
     with path.open("rb") as file:
-        if path.is_dir() or file.read(1) != b"\x08":  # see `load.detect`
+        if file.read(1) != b"\x08":  # see `load.detect`
             return []
     import onnx
 

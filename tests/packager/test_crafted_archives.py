@@ -283,6 +283,23 @@ def test_an_array_is_what_its_header_says(array: bytes, words: str, tmp_path: Pa
         read_data(npz(tmp_path, x=array))
 
 
+def test_arrays_stand_in_the_order_of_the_archive_s_directory(tmp_path: Path) -> None:
+    content = {}
+    for name in "bca":
+        out = io.BytesIO()
+        np.save(out, np.arange(3))
+        content[f"{name}.npy"] = out.getvalue()
+    rows = crafted_zips.parts(content)
+    (tmp_path / "d.npz").write_bytes(crafted_zips.assemble(rows))
+    assert list(read_data(tmp_path / "d.npz").arrays) == ["b", "c", "a"]
+    body = b"".join(row.local() for row in rows)
+    at = {row.name: sum(len(other.local()) for other in rows[:number]) for number, row in enumerate(rows)}
+    entries = b"".join(row.entry(at[row.name]) for row in sorted(rows, key=lambda row: row.name))
+    end = crafted_zips.assemble(rows)[-22:]
+    (tmp_path / "d.npz").write_bytes(body + entries + end)
+    assert list(read_data(tmp_path / "d.npz").arrays) == ["a", "b", "c"]
+
+
 def test_two_arrays_of_one_name_are_refused(tmp_path: Path) -> None:
     good = io.BytesIO()
     np.save(good, np.arange(3))

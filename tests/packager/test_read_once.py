@@ -91,6 +91,8 @@ def test_no_copy_is_left_of_what_was_read_or_refused(chain: Path, tmp_path: Path
         ("", "without a place"),
         ("weights.bin\0.txt", "without a place"),
         (".", "are missing"),
+        ("x" * 300, "without a place"),
+        ("circle", "without a place"),
     ],
 )
 def test_weights_lie_in_plain_files_below_the_model(chain: Path, tmp_path: Path, location: str, words: str) -> None:
@@ -98,6 +100,7 @@ def test_weights_lie_in_plain_files_below_the_model(chain: Path, tmp_path: Path,
     (chain.parent / "away.bin").symlink_to(tmp_path / "secret.bin")
     (chain.parent / "aside").symlink_to(tmp_path)
     os.mkfifo(chain.parent / "pipe")
+    (chain.parent / "circle").symlink_to("circle")
     names(chain, location)
     for folder in (WeightPlace(inline_bytes=1000), WeightPlace()):
         with pytest.raises(SourceModelError, match=words):
@@ -155,6 +158,13 @@ def test_a_pipe_a_device_and_a_folder_are_no_files(tmp_path: Path) -> None:
             load_model(path, LoadOptions())
         with pytest.raises(DataError, match="not a plain file"), open_plain(path, DataError):
             pass
+
+
+@pytest.mark.parametrize("place", ["model", "data", "golden_from"])
+def test_a_build_waits_for_no_pipe(place: str, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.npz")
+    with pytest.raises((SourceModelError, DataError), match=r"pipe.npz: (not a plain file|no such data file)"):
+        pack(request(trained.cancer(), tmp_path / "out", **{place: tmp_path / "pipe.npz"}), Silent())
 
 
 def test_errors_name_the_file_as_it_was_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,9 +69,13 @@ class Member:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Directory:
-    """The members in the order in which they lie, where the directory starts, and everything from there to the end of the file."""
+    """The members in the order in which they lie, where the directory starts, and everything from there to the end of the file.
+
+    ``names`` are in the order of the directory, which readers go by.
+    """
 
     members: tuple[Member, ...]
+    names: tuple[str, ...]
     offset: int
     tail: bytes
 
@@ -92,8 +96,9 @@ def read_directory(file: IO[bytes], refusals: Refusals, names: Names = Names.PAT
     if len(members) != count:  # 3
         raise refusals.of("the archive's directory doesn't have the entries that its end record says", expected=str(count), found=str(len(members)))
     _check_names(members, names, refusals)  # 5
+    listed = tuple(member.name for member in members)
     members.sort(key=lambda member: member.offset)
-    directory = Directory(members=tuple(members), offset=offset, tail=tail)
+    directory = Directory(members=tuple(members), names=listed, offset=offset, tail=tail)
     _check_places(directory, refusals)  # 6
     _check_sizes(members, size, refusals)  # 7
     return directory

@@ -37,6 +37,8 @@ def write_fresh(file: IO[bytes], target: Path, refusals: Refusals, names: Names 
                     out.write(chunk)
             if member.crc not in (0, info.CRC):
                 raise refusals.of("a member of the archive is damaged", member=member.name, found="another checksum")
+        places = {name: at for at, name in enumerate(directory.names)}
+        archive.filelist.sort(key=lambda info: places[info.filename])
     if reader.read(len(directory.tail)) != directory.tail or file.read(1):
         raise refusals.changed()
     return Digest(reader.hex)

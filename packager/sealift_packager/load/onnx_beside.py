@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from sealift_packager.archives.limits import MAX_BYTES
 from sealift_packager.archives.own_copy import copy_plain, open_plain
 from sealift_packager.archives.refusals import Refusals
 from sealift_packager.content import with_weights
@@ -25,7 +26,7 @@ def bring_weights(model: Any, own: Path, origin: Path) -> Digest:
     what they lead to within the folder, and no further: a link that is put there meanwhile is refused.
     """
     folder, digests = origin.parent.resolve(), {}
-    refusals = Refusals(where=str(origin))
+    refusals, left = Refusals(where=str(origin)), MAX_BYTES
     for tensor in filter(is_reference, all_tensors(model)):
         entry = next(row for row in tensor.external_data if row.key == "location")
         place = (folder / entry.value).resolve().relative_to(folder)
@@ -34,6 +35,9 @@ def bring_weights(model: Any, own: Path, origin: Path) -> Digest:
             target = own.parent / place
             target.parent.mkdir(parents=True, exist_ok=True)
             with _open_inside(folder, place) as file, durable.translate_full_disk(own):
+                left -= os.fstat(file.fileno()).st_size
+                if left < 0:
+                    raise refusals.of("the files of external weights are too large", expected=f"at most {MAX_BYTES >> 30} GiB together", advice="")
                 digests[place] = copy_plain(file, target, refusals)
     return with_weights(Digest.of_file(own), sorted(digests.items()))
 

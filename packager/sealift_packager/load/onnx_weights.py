@@ -80,12 +80,16 @@ def _check_external(tensor: Any, size: int | None, path: Path, where: str) -> No
     folder = path.parent.resolve()
     if not location or "\0" in location or len(entries) != len(tensor.external_data):
         raise SourceModelError("external weights without a place", where=where, expected="the name of a file beside the model")
-    target = (folder / location).resolve()
+    try:
+        target = (folder / location).resolve()
+        is_file = target.is_file()
+    except (OSError, RuntimeError) as error:  # a name that is too long, links in a circle
+        raise SourceModelError("external weights without a place", where=where, expected="the name of a file beside the model") from error
     if Path(location).is_absolute() or ".." in Path(location).parts or "\\" in location or not target.is_relative_to(folder):
         raise SourceModelError("external weights lie outside the model's folder", where=where, found=f"{location!r:.200}")
     if target in (path.resolve(), folder / path.name):
         raise SourceModelError("external weights in the graph's own file", where=where, expected="a file beside it")
-    if not target.is_file():
+    if not is_file:
         raise SourceModelError("external weights are missing", where=where, expected=str(target))
     offset, length = (_number(entries, key, where) for key in ("offset", "length"))
     there = target.stat().st_size

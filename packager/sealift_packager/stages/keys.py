@@ -35,9 +35,10 @@ def build_inputs(request: PackRequest) -> dict[str, Json] | None:
         source = str(model_digest(request.model))
         data = str(content_digest(request.data)) if request.data else None
         code: dict[str, Json] = {"factory_code": _code_digest(request.factory), "metric_code": _code_digest(request.metric)}
+        options = request.options()
     except OSError:  # loading it will say what is wrong
         return None
-    return {"source": source, "data": data, **code, **request.options()}
+    return {"source": source, "data": data, **code, **options}
 
 
 def _code_digest(reference: str | None) -> str | None:
