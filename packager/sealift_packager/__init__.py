@@ -6,6 +6,7 @@ Reading order, which is the pipeline's:
 - ``project``     many models × profiles from one file, by several workers
 - ``request``     what is asked of a build, checked at the door
 - ``pipeline``    the pipeline; ``profile_build`` one profile of it, ``manifest`` what it writes down
+- ``archives``    files from outside: opened once, copied, zip archives checked and written anew
 - ``load``        from a model file to a `SourceModel`, its kind found from the content
 - ``data``        holdout data, fitted to the model; synthetic inputs where there is none
 - ``trees``       tree ensembles of every library as values, and rows beside their thresholds

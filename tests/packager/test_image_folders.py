@@ -151,7 +151,18 @@ def test_an_image_that_says_it_has_too_many_pixels_is_not_decoded(tmp_path: Path
         decoded(tmp_path)
 
 
-@pytest.mark.parametrize("content", [b"", b"no image", b"\x89PNG\r\n\x1a\n", b"GIF89a" + bytes(100)])
+def test_an_image_file_that_is_too_large_is_not_opened(tmp_path: Path) -> None:
+    bomb(tmp_path / "x" / "a.png", 4)
+    with (tmp_path / "x" / "a.png").open("ab") as file:
+        file.truncate(256 * 2**20 + 1)
+    with pytest.raises(DataError, match="an image file is too large"):
+        decoded(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"%!PS-Adobe-3.0 EPSF-3.0\n", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), b"", b"no image", b"\x89PNG\r\n\x1a\n", b"GIF89a" + bytes(100)],
+)
 def test_a_file_that_is_no_image_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x").mkdir()
     (tmp_path / "x" / "a.png").write_bytes(content)
