@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import datetime
 import difflib
+import itertools
 import json
 import math
 import re
@@ -17,6 +18,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeVar, overload
 
+from sealift_runtime import strict_json
 from sealift_runtime.clock import parse_time
 from sealift_runtime.errors import DocumentError, LimitError, UnsupportedSchemaError
 
@@ -28,11 +30,23 @@ T = TypeVar("T")
 _MISSING: Final[Any] = object()
 MAX_TEXT_CHARACTERS: Final = 1_000_000
 MAX_ITEMS: Final = 1_000_000
+#: How much of a text from outside an error shows, and how many names, how long, are compared for advice.
+SHOWN_CHARACTERS: Final = 100
+COMPARED_NAMES: Final = 200
+_SHOWN_BITS: Final = 128
+#: More parts than any key of ours has: for each part of a key, the parser of TOML looks at all before it.
+MAX_KEY_PARTS: Final = 32
+
+_KEY_PART: Final = r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+"""
+_LONG_KEY: Final = re.compile(rf"""(?<![\w"'-]){_KEY_PART}(?:\.[ \t]*+{_KEY_PART}){{{MAX_KEY_PARTS}}}""")
 
 
 def nearest(word: str, known: Sequence[str]) -> str | None:
     """Advice for a misspelt word, or None if nothing known is close to it."""
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    if len(word) > SHOWN_CHARACTERS:
+        return None
+    comparable = [name for name in known[:COMPARED_NAMES] if len(name) <= SHOWN_CHARACTERS]
+    close = difflib.get_close_matches(word, comparable, n=1, cutoff=0.5)
     return f"Did you mean {close[0]!r}?" if close else None
 
 
@@ -61,14 +75,12 @@ class Document:
         self.where = where
 
     @classmethod
-    def parse_json(cls, data: bytes, *, where: str, max_bytes: int) -> Document:
-        """Parse UTF-8 JSON of at most ``max_bytes``; duplicate keys, NaN, lone surrogates and deep nesting are refused."""
+    def parse_json(cls, data: bytes, *, where: str, max_bytes: int, budget: strict_json.JsonBudget = strict_json.BUDGET) -> Document:
+        """Parse UTF-8 JSON of at most ``max_bytes`` and ``budget``; duplicate keys, NaN, lone surrogates and deep nesting are refused."""
         _check_size(data, where, max_bytes)
         try:
-            value = json.loads(data.decode(), object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
-            if b"\\u" in data:
-                json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair is no text: it can't be written again
-        except (ValueError, RecursionError) as error:
+            value = strict_json.parse(data, where=where, budget=budget)
+        except ValueError as error:
             raise DocumentError(f"not valid JSON ({error})", where=where) from error
         return cls(value, where)
 
@@ -77,19 +89,24 @@ class Document:
         """Parse UTF-8 TOML of at most ``max_bytes``."""
         _check_size(data, where, max_bytes)
         try:
-            value = tomllib.loads(data.decode())
+            text = data.decode()
+            if _LONG_KEY.search(text):
+                raise ValueError(f"a key of more than {MAX_KEY_PARTS} parts")
+            value = tomllib.loads(text)
         except (ValueError, RecursionError) as error:
             raise DocumentError(f"not valid TOML ({error})", where=where) from error
         return cls(value, where)
 
     def _at(self, key: str) -> str:
+        key = key[: 2 * SHOWN_CHARACTERS]
         return f"{self.where}: {key}" if ":" not in self.where else f"{self.where}.{key}"
 
     def _get(self, key: str, default: Any) -> Any:
         self._read.add(key)
         value = self._fields.get(key, default)
         if value is _MISSING:
-            advice = nearest(key, [name for name in self._fields if name not in self._read])
+            unread = itertools.islice((name for name in self._fields if name not in self._read), COMPARED_NAMES)
+            advice = nearest(key, list(unread))
             raise DocumentError("a required field is missing", where=self._at(key), advice=advice)
         return value
 
@@ -145,10 +162,14 @@ class Document:
         if one_of and value not in one_of:
             allowed = ", ".join(repr(word) for word in one_of)
             raise DocumentError(
-                "not a known value", where=self._at(key), expected=f"one of {allowed}", found=repr(value), advice=nearest(value, one_of)
+                "not a known value",
+                where=self._at(key),
+                expected=f"one of {allowed}",
+                found=repr(value[:SHOWN_CHARACTERS]),
+                advice=nearest(value, one_of),
             )
         if pattern and not re.fullmatch(pattern, value):
-            raise DocumentError("malformed", where=self._at(key), expected=f"a text matching {pattern}", found=repr(value[:100]))
+            raise DocumentError("malformed", where=self._at(key), expected=f"a text matching {pattern}", found=repr(value[:SHOWN_CHARACTERS]))
         return value
 
     @overload
@@ -177,12 +198,20 @@ class Document:
         value = self._typed(key, default, (int, float), "a number")
         if value is default and default is not _MISSING:
             return value
-        return float(self._within(key, value, minimum, maximum))
+        value = self._within(key, value, minimum, maximum)
+        try:
+            return float(value)
+        except OverflowError:
+            raise self._out_of_range(key, value, minimum, maximum) from None
 
     def _within(self, key: str, value: float, minimum: float, maximum: float) -> float:
-        if not math.isfinite(value) or not minimum <= value <= maximum:
-            raise DocumentError("out of range", where=self._at(key), expected=f"{minimum} to {maximum}", found=str(value))
+        if (isinstance(value, float) and not math.isfinite(value)) or not minimum <= value <= maximum:
+            raise self._out_of_range(key, value, minimum, maximum)
         return value
+
+    def _out_of_range(self, key: str, value: float, minimum: float, maximum: float) -> DocumentError:
+        found = "a larger one" if isinstance(value, int) and value.bit_length() > _SHOWN_BITS else str(value)
+        return DocumentError("out of range", where=self._at(key), expected=f"{minimum} to {maximum}", found=found)
 
     def time(self, key: str) -> datetime.datetime:
         """A moment in UTC, written like ``2026-01-31T12:00:00Z``."""
@@ -207,8 +236,10 @@ class Document:
     def texts(self, key: str, default: T, *, one_of: Sequence[str] = ..., max_items: int = ...) -> tuple[str, ...] | T: ...
     def texts(self, key: str, default: Any = _MISSING, *, one_of: Sequence[str] = (), max_items: int = MAX_ITEMS) -> tuple[str, ...]:
         """A list of texts."""
-        cells = self._cells(key, default, max_items)
-        return tuple(cell.text(name, one_of=one_of) for name, cell in cells)
+        quick = self._uniform(key, default, max_items, str)
+        if quick is not None and (not one_of or set(quick) <= set(one_of)) and max(map(len, quick), default=0) <= MAX_TEXT_CHARACTERS:
+            return quick
+        return tuple(cell.text(name, one_of=one_of) for name, cell in self._cells(key, default, max_items))
 
     @overload
     def numbers(self, key: str, *, minimum: float = ..., max_items: int = ...) -> tuple[float, ...]: ...
@@ -216,6 +247,9 @@ class Document:
     def numbers(self, key: str, default: T, *, minimum: float = ..., max_items: int = ...) -> tuple[float, ...] | T: ...
     def numbers(self, key: str, default: Any = _MISSING, *, minimum: float = -math.inf, max_items: int = MAX_ITEMS) -> tuple[float, ...]:
         """A list of finite numbers."""
+        quick = self._uniform(key, default, max_items, float)
+        if quick and min(quick) >= minimum and all(map(math.isfinite, quick)):
+            return quick
         return tuple(cell.number(name, minimum=minimum) for name, cell in self._cells(key, default, max_items))
 
     @overload
@@ -224,7 +258,15 @@ class Document:
     def integers(self, key: str, default: T, *, minimum: int = ..., max_items: int = ...) -> tuple[int, ...] | T: ...
     def integers(self, key: str, default: Any = _MISSING, *, minimum: int = -(2**63), max_items: int = MAX_ITEMS) -> tuple[int, ...]:
         """A list of integers."""
+        quick = self._uniform(key, default, max_items, int)
+        if quick and min(quick) >= minimum and max(quick) < 2**63:
+            return quick
         return tuple(cell.integer(name, minimum=minimum) for name, cell in self._cells(key, default, max_items))
+
+    def _uniform(self, key: str, default: Any, max_items: int, kind: type) -> tuple[Any, ...] | None:
+        """A list whose items are all of one type, which is then checked as a whole; None where each item has to be looked at by itself."""
+        rows = self.items(key, default, max_items=max_items)
+        return tuple(rows) if isinstance(rows, list) and set(map(type, rows)) <= {kind} else None
 
     def _cells(self, key: str, default: Any, max_items: int) -> list[tuple[str, Document]]:
         rows = self.items(key, default, max_items=max_items)
@@ -259,16 +301,3 @@ class Document:
 def _check_size(data: bytes, where: str, max_bytes: int) -> None:
     if len(data) > max_bytes:
         raise LimitError("too large", where=where, expected=f"at most {max_bytes} bytes", found=f"{len(data)} bytes")
-
-
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    fields = dict(pairs)
-    if len(fields) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the field {twice!r} is there twice")
-    return fields
-
-
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is not JSON")

@@ -6,6 +6,7 @@ model raises less than one false alarm in `expected_windows_between_false_alarms
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 from collections.abc import Sequence
 from typing import Final
@@ -45,7 +46,7 @@ class Baseline:
         features = tuple(Feature.parse(row) for row in document.documents("features", max_items=MAX_FEATURES))
         names = [feature.name for feature in features]
         if len(set(names)) != len(names):
-            twice = next(name for name in names if names.count(name) > 1)
+            twice = next(name for name, count in collections.Counter(names).items() if count > 1)
             raise DocumentError("two features have one name", where=f"{where}: features", found=repr(twice))
         sizes = document.integers("window_sizes", minimum=1, max_items=len(WINDOW_SIZES))
         if sizes != WINDOW_SIZES:

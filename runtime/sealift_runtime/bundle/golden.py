@@ -92,8 +92,8 @@ def encode_texts(values: Array) -> bytes:
     return b"".join(len(text).to_bytes(4, "little") + text for text in encoded)
 
 
-def decode_texts(data: bytes, *, where: str) -> Array:
-    """The reverse of `encode_texts`: a vector of ``str``; `DocumentError` if lengths don't add up or it isn't UTF-8."""
+def decode_texts(data: bytes, *, where: str, most: int | None = None) -> Array:
+    """The reverse of `encode_texts`: a vector of ``str``; `DocumentError` if lengths don't add up or it isn't UTF-8, or above ``most`` texts."""
     texts: list[str] = []
     at = 0
     while at < len(data):
@@ -105,6 +105,8 @@ def decode_texts(data: bytes, *, where: str) -> Array:
         except UnicodeDecodeError as error:
             raise DocumentError(f"text is not UTF-8 ({error})", where=where) from error
         at += 4 + size
+        if most is not None and len(texts) > most:
+            raise DocumentError("more texts than there is room for", where=where, expected=f"at most {most}")
     result = np.empty(len(texts), dtype=object)
     result[:] = texts
     return result

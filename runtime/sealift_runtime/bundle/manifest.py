@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from sealift_runtime.bundle.evaluation import Evaluation
 from sealift_runtime.bundle.limits import LIMITS
-from sealift_runtime.bundle.profile import HardwareProfile
+from sealift_runtime.bundle.profile import MAX_RANGE_CHARACTERS, HardwareProfile
 from sealift_runtime.bundle.session_entries import GRAPH_LEVELS, MAX_THREADS, check_entries, check_providers, check_threads, parse_entries
 from sealift_runtime.bundle.tensors import TensorSpec
 from sealift_runtime.clock import format_time
@@ -26,6 +26,8 @@ MAJOR: Final = 1
 MODEL_NAME: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}"
 #: https://semver.org, without build metadata (a "+" is not welcome in OCI tags).
 VERSION: Final = r"(0|[1-9]\d{0,9})\.(0|[1-9]\d{0,9})\.(0|[1-9]\d{0,9})(-[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?"
+#: A version is part of file names, URLs and TUF targets.
+MAX_VERSION_CHARACTERS: Final = 128
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +126,7 @@ class BundleManifest:
         inputs, outputs = _tensors(document, "inputs"), _tensors(document, "outputs")
         return cls(
             name=document.text("name", pattern=MODEL_NAME),
-            version=document.text("version", pattern=VERSION),
+            version=document.text("version", pattern=VERSION, max_characters=MAX_VERSION_CHARACTERS),
             created=document.time("created"),
             description=document.text("description", ""),
             license=document.text("license", ""),
@@ -196,7 +198,7 @@ def _session(document: Document) -> SessionSettings:
 
 def _requirements(document: Document) -> Requirements:
     return Requirements(
-        onnxruntime=document.text("onnxruntime"),
+        onnxruntime=document.text("onnxruntime", max_characters=MAX_RANGE_CHARACTERS),
         cpu_flags=document.texts("cpu_flags", ()),
         memory_bytes=document.integer("memory_bytes", 0, minimum=0),
         disk_bytes=document.integer("disk_bytes", 0, minimum=0),

@@ -17,6 +17,8 @@ OBJECTIVES: Final = ("latency_p50", "latency_p99", "memory", "size", "load_time"
 #: What an accelerator is, as `sealift_runtime.hardware.accelerators` finds it.
 ACCELERATORS: Final = ("nvidia-gpu", "nvidia-jetson", "intel-gpu")
 PROFILE_NAME: Final = r"[a-z0-9][a-z0-9-]{0,63}"
+#: Of a range of versions (PEP 440).
+MAX_RANGE_CHARACTERS: Final = 200
 MAX_PROFILE_BYTES: Final = 64 * 1024
 #: 16 TiB: more than any accelerator has.
 MAX_MEMORY_LIMIT_MB: Final = 2**24
@@ -95,7 +97,7 @@ class HardwareProfile:
                 minimum_cores=cpu.integer("minimum_cores", 1, minimum=1),
             ),
             minimum_memory_mb=memory.integer("minimum_mb", 0, minimum=0),
-            onnxruntime=runtime.text("onnxruntime"),
+            onnxruntime=runtime.text("onnxruntime", max_characters=MAX_RANGE_CHARACTERS),
             providers=runtime.texts("providers", one_of=PROVIDERS),
             int8=Int8Recipe(
                 activation=int8.text("activation", one_of=("uint8", "int8")),

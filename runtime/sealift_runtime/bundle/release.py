@@ -24,7 +24,7 @@ from sealift_runtime.bundle.layout import (
     parse_oci_document,
 )
 from sealift_runtime.bundle.limits import LIMITS
-from sealift_runtime.bundle.manifest import MODEL_NAME, VERSION, BundleManifest
+from sealift_runtime.bundle.manifest import MAX_VERSION_CHARACTERS, MODEL_NAME, VERSION, BundleManifest
 from sealift_runtime.documents import Json, canonical_json, nearest
 from sealift_runtime.errors import DocumentError, IntegrityError
 from sealift_runtime.signing.keys import PublicKey
@@ -79,7 +79,7 @@ class Release:
         pem = notes.text(PUBLIC_KEY_KEY, None)
         return cls(
             name=notes.text(NAME_KEY, pattern=MODEL_NAME),
-            version=notes.text(VERSION_KEY, pattern=VERSION),
+            version=notes.text(VERSION_KEY, pattern=VERSION, max_characters=MAX_VERSION_CHARACTERS),
             bundles=bundles,
             public_key=PublicKey.from_pem(pem.encode(), where=where) if pem else None,
         )

@@ -18,11 +18,13 @@ from sealift_runtime.bundle import files
 from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.bundle.limits import LIMITS
 from sealift_runtime.documents import Document, Json, canonical_json
-from sealift_runtime.errors import IntegrityError, SignatureError
+from sealift_runtime.errors import DocumentError, IntegrityError, SignatureError
 from sealift_runtime.signing.dsse import Envelope
 from sealift_runtime.signing.keys import PublicKey, Signer
+from sealift_runtime.strict_json import ENVELOPE_BUDGET
 
 BUNDLE_TYPE: Final = "application/vnd.dev.sigstore.bundle.v0.3+json"
+BUNDLE_FAMILY: Final = "application/vnd.dev.sigstore.bundle"
 PAYLOAD_TYPE: Final = "application/vnd.in-toto+json"
 STATEMENT_TYPE: Final = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE: Final = "https://model_signing/signature/v1.0"
@@ -94,8 +96,10 @@ def encode_signature(statement: Statement, signer: Signer) -> bytes:
 
 def decode_signature(data: bytes, key: PublicKey, *, where: str = files.SIGNATURE) -> Statement:
     """The statement of model.sig, once ``key``'s signature over it holds; else `SignatureError`."""
-    document = Document.parse_json(data, where=where, max_bytes=LIMITS.signature_bytes)
-    document.text("mediaType", pattern=r"application/vnd\.dev\.sigstore\.bundle.*v0\.3.*")
+    document = Document.parse_json(data, where=where, max_bytes=LIMITS.signature_bytes, budget=ENVELOPE_BUDGET)
+    kind = document.text("mediaType", max_characters=200)
+    if not (kind.startswith(BUNDLE_FAMILY) and "v0.3" in kind):
+        raise DocumentError("not a kind of signature that this version reads", where=f"{where}: mediaType", expected=BUNDLE_TYPE, found=repr(kind))
     envelope = Envelope.parse(document.document("dsseEnvelope"))
     return Statement.parse(envelope.open(key, PAYLOAD_TYPE, where=where), where=where)
 

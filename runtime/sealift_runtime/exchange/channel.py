@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Final
 
-from sealift_runtime.bundle.manifest import MODEL_NAME, VERSION
+from sealift_runtime.bundle.manifest import MAX_VERSION_CHARACTERS, MODEL_NAME, VERSION
 from sealift_runtime.documents import Document, canonical_json
 
 SCHEMA: Final = "sealift.channel"
@@ -36,7 +36,7 @@ class Channel:
         document = Document.parse_json(data, where=where, max_bytes=MAX_BYTES)
         document.schema(SCHEMA, 1)
         models = document.document("models")
-        return cls(models={_name(name, where): models.document(name).text("version", pattern=VERSION) for name in models.names()})
+        return cls(models={_name(name, where): models.document(name).text("version", pattern=VERSION, max_characters=MAX_VERSION_CHARACTERS) for name in models.names()})
 
     def to_bytes(self) -> bytes:
         """The document's bytes."""

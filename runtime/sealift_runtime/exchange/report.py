@@ -19,6 +19,7 @@ from sealift_runtime.errors import DocumentError, ReportError
 from sealift_runtime.exchange.histogram import BUCKETS
 from sealift_runtime.signing.dsse import Envelope
 from sealift_runtime.signing.keys import PublicKey, Signer
+from sealift_runtime.strict_json import ENVELOPE_BUDGET
 
 SCHEMA: Final = "sealift.report"
 PAYLOAD_TYPE: Final = "application/vnd.sealift.report.v1+json"
@@ -207,7 +208,7 @@ def open_report(data: bytes, key: PublicKey, *, where: str) -> Report:
 
     Raises `SignatureError` (1), `DocumentError`, or `ReportError` (2, 3).
     """
-    envelope = Envelope.parse(Document.parse_json(data, where=where, max_bytes=2 * MAX_REPORT_BYTES))
+    envelope = Envelope.parse(Document.parse_json(data, where=where, max_bytes=2 * MAX_REPORT_BYTES, budget=ENVELOPE_BUDGET))
     report = Report.parse(envelope.open(key, PAYLOAD_TYPE, where=where), where=where)  # 1
     if report.device != key.fingerprint:  # 2
         raise ReportError("a report of another device", where=where, expected=key.fingerprint, found=report.device)

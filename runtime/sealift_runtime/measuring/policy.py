@@ -9,6 +9,7 @@ from sealift_runtime.errors import ConfigurationError, SignatureError
 from sealift_runtime.exchange.measuring import MAX_DOCUMENT_BYTES
 from sealift_runtime.signing.dsse import Envelope
 from sealift_runtime.signing.keys import PublicKey
+from sealift_runtime.strict_json import ENVELOPE_BUDGET
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +46,7 @@ class MeasuringPolicy:
         Raises `ConfigurationError`, `DocumentError` or `SignatureError`.
         """
         self.require()  # 1
-        document = Document.parse_json(request, where="measuring request", max_bytes=2 * MAX_DOCUMENT_BYTES)
+        document = Document.parse_json(request, where="measuring request", max_bytes=2 * MAX_DOCUMENT_BYTES, budget=ENVELOPE_BUDGET)
         key = PublicKey.from_pem(document.text("key", max_characters=10_000).encode(), where="measuring request: key")
         if key.fingerprint not in self.trusted_keys:  # 2
             raise SignatureError(

@@ -6,6 +6,8 @@ Bodies are JSON, or JSON followed by raw tensors (the binary extension). What is
 from __future__ import annotations
 
 import json
+import reprlib
+import threading
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -15,23 +17,34 @@ from sealift_runtime.bundle.golden import Array
 from sealift_runtime.bundle.tensors import TensorSpec
 from sealift_runtime.documents import nearest
 from sealift_runtime.errors import RequestError
+from sealift_runtime.serving.limits import LIMITS
 from sealift_runtime.serving.messages import InferRequest
 from sealift_runtime.serving.values import from_bytes, from_json, refuse
+from sealift_runtime.strict_json import JsonBudget, collecting_later
 
 MAX_DIMENSION: Final = 2**31 - 1
 MAX_ID_CHARACTERS: Final = 1000
 _LITERALS: Final = (b"NaN", b"Infinity")
 _UNSUPPORTED: Final = ("shared_memory_region", "classification")
 _NONE: Final[frozenset[str]] = frozenset()
+#: JSON of this size is parsed by one worker at a time: the parsers keep the event loop from running meanwhile.
+LARGE_BYTES: Final = 2**20
+_LARGE_BODIES: Final = threading.Lock()
+_SHOWN: Final = reprlib.Repr()
+_SHOWN.maxstring = _SHOWN.maxother = 150
+_SHOWN.maxlist = 16
 
 
 class RequestDecoder:
     """Reads requests for one model."""
 
-    def __init__(self, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], *, json_depth: int) -> None:
+    def __init__(
+        self, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], *, json_depth: int, budget: JsonBudget = LIMITS.json_budget
+    ) -> None:
         self._specs = {spec.name: spec for spec in inputs}
         self._outputs = {spec.name: spec for spec in outputs}
         self._json_depth = json_depth
+        self._budget = budget
 
     def decode(self, body: bytes, json_bytes: int | None = None) -> InferRequest:
         """A request from a body; ``json_bytes`` is the length of its JSON part where raw tensors follow."""
@@ -40,7 +53,13 @@ class RequestDecoder:
         elif not 0 <= json_bytes <= len(body):
             expected = f"0 to {len(body)}, the length of the body"
             raise RequestError("out of range", where="header Inference-Header-Content-Length", expected=expected, found=str(json_bytes))
-        document = parse_json(body if json_bytes == len(body) else body[:json_bytes], self._json_depth)
+        if json_bytes < LARGE_BYTES:
+            return self._decode(body, json_bytes)
+        with _LARGE_BODIES:
+            return self._decode(body, json_bytes)
+
+    def _decode(self, body: bytes, json_bytes: int) -> InferRequest:
+        document = parse_json(body if json_bytes == len(body) else body[:json_bytes], self._json_depth, self._budget)
         inputs = self._inputs(document, body, json_bytes)
         names, binary = self._wanted(document)
         return InferRequest(_id(document), inputs, names, binary)
@@ -80,14 +99,14 @@ class RequestDecoder:
         name = row.get("name")
         spec = self._specs.get(name) if isinstance(name, str) else None
         if spec is None:
-            expected, found = f"one of {', '.join(self._specs)}", repr(name)[:200]
+            expected, found = f"one of {', '.join(self._specs)}", _shown(name)
             advice = nearest(name, list(self._specs)) if isinstance(name, str) else None
             raise RequestError("the model has no such input", where="inputs", expected=expected, found=found, advice=advice)
         if name in inputs:
             refuse(spec, "given twice", "each input once", "two of that name")
         datatype = row.get("datatype")
         if datatype != spec.datatype:
-            refuse(spec, "wrong datatype", spec.datatype, repr(datatype)[:100])
+            refuse(spec, "wrong datatype", spec.datatype, _shown(datatype))
         return spec
 
     def _wanted(self, document: dict[str, Any]) -> tuple[tuple[str, ...] | None, frozenset[str]]:
@@ -104,18 +123,20 @@ class RequestDecoder:
             name = row.get("name") if isinstance(row, dict) else None
             if not isinstance(name, str) or name not in self._outputs or name in wanted:
                 message = "asked for twice" if isinstance(name, str) and name in wanted else "the model has no such output"
-                raise RequestError(message, where="outputs", expected=f"one of {', '.join(self._outputs)}", found=repr(name)[:200])
+                raise RequestError(message, where="outputs", expected=f"one of {', '.join(self._outputs)}", found=_shown(name))
             options = _table(row.get("parameters"), f"output {name!r}: parameters")
             wanted[name] = options.get("binary_data", default) is True
         return tuple(wanted), frozenset(name for name, binary in wanted.items() if binary)
 
 
-def parse_json(data: bytes, max_depth: int) -> dict[str, Any]:
-    """A JSON object; NaN and Infinity are read, though they aren't JSON, as many clients write them."""
-    try:
-        document = orjson.loads(data)
-    except orjson.JSONDecodeError as error:
-        document = _parse_literals(data, error)
+def parse_json(data: bytes, max_depth: int, budget: JsonBudget = LIMITS.json_budget) -> dict[str, Any]:
+    """A JSON object within the budget; NaN and Infinity are read, though they aren't JSON, as many clients write them."""
+    budget.check(data, where="body", advice="Send data as a flat list (shape says how it is nested), or as binary data.")
+    with collecting_later(len(data)):
+        try:
+            document = orjson.loads(data)
+        except orjson.JSONDecodeError as error:
+            document = _parse_literals(data, error)
     if not isinstance(document, dict):
         raise RequestError("not a request", where="body", expected="a JSON object", found=_name_of(document))
     if data.count(b"[") + data.count(b"{") > max_depth:  # else it can't be that deep
@@ -151,13 +172,13 @@ def _shape(spec: TensorSpec, row: dict[str, Any], symbols: dict[str, tuple[int, 
     """The shape of an input, once it fits the model's; ``symbols`` are the sizes that other inputs gave them."""
     shape = row.get("shape")
     if not isinstance(shape, list) or any(type(size) is not int for size in shape):
-        refuse(spec, "shape is not a list of integers", show_shape(spec.shape), repr(shape)[:100])
+        refuse(spec, "shape is not a list of integers", show_shape(spec.shape), _shown(shape))
     if len(shape) != len(spec.shape):
-        refuse(spec, "wrong shape", show_shape(spec.shape), f"{shape!r:.200}")
+        refuse(spec, "wrong shape", show_shape(spec.shape), _shown(shape))
     for size, wanted in zip(shape, spec.shape, strict=True):
         if isinstance(wanted, int):
             if size != wanted:
-                refuse(spec, "wrong shape", show_shape(spec.shape), f"{shape!r:.200}")
+                refuse(spec, "wrong shape", show_shape(spec.shape), _shown(shape))
         elif not 1 <= size <= MAX_DIMENSION:
             refuse(spec, "a dimension is out of range", f"1 to {MAX_DIMENSION} for {wanted!r}", str(size))
         elif symbols.setdefault(wanted, (size, spec.name))[0] != size:
@@ -177,7 +198,7 @@ def _binary_size(spec: TensorSpec, parameters: Any) -> int | None:
             refuse(spec, "an extension that this server doesn't have", "data in the request", name)
     size = _table(parameters, f"input {spec.name!r}: parameters").get("binary_data_size")
     if size is not None and (type(size) is not int or size < 0):
-        refuse(spec, "binary_data_size is malformed", "a number of bytes", repr(size)[:100])
+        refuse(spec, "binary_data_size is malformed", "a number of bytes", _shown(size))
     return size
 
 
@@ -195,8 +216,13 @@ def _table(value: Any, where: str) -> dict[str, Any]:
 def _id(document: dict[str, Any]) -> str | None:
     value = document.get("id")
     if value is not None and (not isinstance(value, str) or len(value) > MAX_ID_CHARACTERS):
-        raise RequestError("malformed", where="id", expected=f"a text of at most {MAX_ID_CHARACTERS} characters", found=f"{value!r:.60}")
+        raise RequestError("malformed", where="id", expected=f"a text of at most {MAX_ID_CHARACTERS} characters", found=_shown(value))
     return value
+
+
+def _shown(value: Any) -> str:
+    """What came instead of what was expected, in few characters however large it is."""
+    return _SHOWN.repr(value)[:200]
 
 
 def _name_of(value: Any) -> str:

@@ -12,6 +12,7 @@ import orjson
 
 from sealift_runtime.errors import LimitError, RequestError
 from sealift_runtime.serving.encoding import encode_error
+from sealift_runtime.serving.limits import ServingLimits
 
 JSON: Final = "application/json"
 BINARY: Final = "application/octet-stream"
@@ -19,6 +20,7 @@ JSON_LENGTH: Final = b"inference-header-content-length"
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 #: What is left out when a request's head is read again as if it made no offer to upgrade; 100-continue was said by then.
 _UPGRADE_HEADERS: Final = frozenset((b"connection", b"upgrade", b"http2-settings", b"expect"))
+_SLICE_BYTES: Final = 16 * 1024
 _REASONS: Final = {status.value: status.phrase for status in http.HTTPStatus}
 
 
@@ -81,42 +83,52 @@ def encode_response(response: HttpResponse, *, date: str, keep_alive: bool, http
     return start if head else start + response.body
 
 
-def plain_body(request: HttpRequest, max_bytes: int) -> bytes:
-    """The body, decompressed if its encoding says so; `RequestError`, or `LimitError` above ``max_bytes``."""
+def plain_body(request: HttpRequest, limits: ServingLimits) -> bytes:
+    """The body, decompressed if its encoding says so; `RequestError`, or `LimitError` above ``body_bytes`` or ``gzip_members``."""
     encoding = request.headers.get(b"content-encoding")
     if encoding is None or encoding == b"identity":
         return request.body
     if encoding not in (b"gzip", b"x-gzip", b"deflate"):
-        raise RequestError("not a known encoding", where="header Content-Encoding", expected="gzip or deflate", found=repr(encoding)[:60])
+        raise RequestError("not a known encoding", where="header Content-Encoding", expected="gzip or deflate", found=repr(encoding[:60]))
     try:
-        return _inflate(request.body, zlib.MAX_WBITS | 32, max_bytes)  # gzip or zlib by its first bytes
+        return _inflate(request.body, zlib.MAX_WBITS | 32, limits)  # gzip or zlib by its first bytes
     except zlib.error as error:
         if encoding == b"deflate":  # some clients send it without the zlib wrapper
-            return _inflate_raw(request.body, max_bytes)
+            return _inflate_raw(request.body, limits)
         raise RequestError(f"the body is not {encoding.decode()} ({error})", where="body") from error
 
 
-def _inflate_raw(data: bytes, max_bytes: int) -> bytes:
+def _inflate_raw(data: bytes, limits: ServingLimits) -> bytes:
     try:
-        return _inflate(data, -zlib.MAX_WBITS, max_bytes)
+        return _inflate(data, -zlib.MAX_WBITS, limits)
     except zlib.error as error:
         raise RequestError(f"the body is not deflate ({error})", where="body") from error
 
 
-def _inflate(data: bytes, window_bits: int, max_bytes: int) -> bytes:
-    parts: list[bytes] = []
-    left = max_bytes
-    while data:  # gzip allows several members
+def _inflate(data: bytes, window_bits: int, limits: ServingLimits) -> bytes:
+    """All members of gzip, one after the other.
+
+    They are fed in slices: an inflater copies what it was given and didn't need, which of the whole body, for each member, would be
+    quadratic work.
+    """
+    result = bytearray()
+    at = 0
+    if not data:
+        return b""
+    for _ in range(limits.gzip_members):
         inflater = zlib.decompressobj(window_bits)
-        part = inflater.decompress(data, left + 1)
-        left -= len(part)
-        if left < 0:
-            raise LimitError("the decompressed body is too large", where="body", expected=f"at most {max_bytes} bytes")
-        if not inflater.eof:
-            raise RequestError("the compressed body is cut off", where="body")
-        parts.append(part)
-        data = inflater.unused_data
-    return b"".join(parts)
+        while not inflater.eof:
+            piece = inflater.unconsumed_tail or data[at : at + _SLICE_BYTES]
+            if not piece:
+                raise RequestError("the compressed body is cut off", where="body")
+            at += 0 if inflater.unconsumed_tail else len(piece)
+            result += inflater.decompress(piece, limits.body_bytes + 1 - len(result))
+            if len(result) > limits.body_bytes:
+                raise LimitError("the decompressed body is too large", where="body", expected=f"at most {limits.body_bytes} bytes")
+        at -= len(inflater.unused_data)
+        if at == len(data):
+            return bytes(result)
+    raise LimitError("too many gzip members", where="body", expected=f"at most {limits.gzip_members}", advice="Compress the body as a whole.")
 
 
 def json_length(request: HttpRequest) -> int | None:
@@ -125,5 +137,5 @@ def json_length(request: HttpRequest) -> int | None:
     if value is None:
         return None
     if not value.isdigit() or len(value) > 12:
-        raise RequestError("malformed", where="header Inference-Header-Content-Length", expected="a number of bytes", found=repr(value)[:60])
+        raise RequestError("malformed", where="header Inference-Header-Content-Length", expected="a number of bytes", found=repr(value[:60]))
     return int(value)

@@ -75,7 +75,7 @@ def infer(model: ServedModel, request: HttpRequest, limits: ServingLimits, arriv
 
 
 def _infer(model: ServedModel, request: HttpRequest, limits: ServingLimits, arrived_ns: int, begun_ns: int) -> Outcome:
-    asked = model.decode(plain_body(request, limits.body_bytes), json_length(request))
+    asked = model.decode(plain_body(request, limits), json_length(request))
     decoded_ns = time.perf_counter_ns()
     reply = model.run(asked)
     run_ns = time.perf_counter_ns()

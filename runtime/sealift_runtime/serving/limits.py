@@ -5,12 +5,15 @@ from __future__ import annotations
 import dataclasses
 from typing import Final
 
+from sealift_runtime.strict_json import JsonBudget
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ServingLimits:
     """Bounds of one server.
 
-    ``body_bytes`` holds before and after decompression. ``queued_requests`` wait for a worker; above, clients get 503.
+    ``body_bytes`` holds before and after decompression; a compressed body has at most ``gzip_members`` members (bgzip writes one for each
+    64 KiB). ``json_budget`` is what the JSON of a request may hold. ``queued_requests`` wait for a worker; above, clients get 503.
     ``inline_latency_us`` is how quick a model has to be to run on the event loop itself, ``inline_body_bytes`` how
     small the request.
     """
@@ -25,6 +28,8 @@ class ServingLimits:
     pipelined_requests: int = 32
     queued_requests: int = 256
     json_depth: int = 32
+    json_budget: JsonBudget = JsonBudget(values=2**24, structures=2**20)
+    gzip_members: int = 4096
     retry_after_s: int = 1
     inline_latency_us: float = 200.0
     inline_body_bytes: int = 256 * 1024

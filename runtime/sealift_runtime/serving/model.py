@@ -56,7 +56,7 @@ class ServedModel:
         self.session = session
         self.observer = observer
         self.counters = Counters()
-        self._decoder = RequestDecoder(session.manifest.inputs, session.manifest.outputs, json_depth=limits.json_depth)
+        self._decoder = RequestDecoder(session.manifest.inputs, session.manifest.outputs, json_depth=limits.json_depth, budget=limits.json_budget)
         self._inline_ns = limits.inline_latency_us * 1000
         self._mean_ns = min(_median_ns(session), _MOST * self._inline_ns)
         self.inline = self._mean_ns < self._inline_ns

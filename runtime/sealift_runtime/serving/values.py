@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import struct
+from collections.abc import Iterable
 from typing import Any, Final, NoReturn
 
 import numpy as np
@@ -30,15 +32,33 @@ def from_json(spec: TensorSpec, shape: tuple[int, ...], data: Any) -> Array:
     quick = _flat_floats(spec.dtype, data)
     if quick is not None:
         return _shaped(spec, quick, shape)
-    try:
-        value = np.array(data)
-    except ValueError:
-        value = _irregular(spec, data)
-    if value.dtype.kind in "OU":
+    if _has_texts(data):  # of which numpy would make an array whose every item is as wide as the longest text
         value = _words(spec, data)
+    else:
+        value = _numbers(spec, data)
     if spec.dtype == "uint64" and value.dtype.kind == "f":
         value = _unsigned(data, value)
     return _shaped(spec, _cast(spec, value), shape)
+
+
+def _has_texts(data: list[Any]) -> bool:
+    """Whether there is a text anywhere in a nested list; its kinds are looked at, not its items."""
+    level: Iterable[Any] = data
+    while True:
+        kinds = set(map(type, level))
+        if str in kinds:
+            return True
+        if list not in kinds:
+            return False
+        level = list(itertools.chain.from_iterable(item for item in level if type(item) is list))
+
+
+def _numbers(spec: TensorSpec, data: list[Any]) -> Array:
+    try:
+        value = np.array(data)
+    except ValueError:
+        return _irregular(spec, data)
+    return _words(spec, data) if value.dtype.kind == "O" else value
 
 
 def _unsigned(data: list[Any], value: Array) -> Array:
@@ -68,7 +88,7 @@ def from_bytes(spec: TensorSpec, shape: tuple[int, ...], body: bytes, offset: in
     count = math.prod(shape)
     if spec.dtype == "string":
         try:
-            texts = decode_texts(body[offset : offset + size], where=f"input {spec.name!r}")
+            texts = decode_texts(body[offset : offset + size], where=f"input {spec.name!r}", most=count)
         except DocumentError as error:
             raise RequestError(error.message, where=error.where, expected=error.expected, found=error.found) from error
         return _shaped(spec, texts, shape)
@@ -178,4 +198,5 @@ def _texts(spec: TensorSpec, data: list[Any]) -> Array:
 def _kind(value: Any) -> str:
     names = {dict: "a table", list: "a list", str: "a text", bool: "a boolean", int: "an integer", float: "a number"}
     kind = "null" if value is None else names.get(type(value), type(value).__name__)
-    return f"{kind} ({value!r:.60})" if isinstance(value, str | bool | int | float) else kind
+    shown = value[:60] if isinstance(value, str) else value
+    return f"{kind} ({shown!r:.60})" if isinstance(value, str | bool | int | float) else kind

@@ -15,6 +15,7 @@ from sealift_runtime.errors import DocumentError, SignatureError
 from sealift_runtime.signing.keys import PublicKey, Signer
 
 MAX_SIGNATURES = 16
+MAX_ENCODED_CHARACTERS = 2**26
 
 
 def pre_authentication_encoding(payload_type: str, payload: bytes) -> bytes:
@@ -76,7 +77,7 @@ class Envelope:
 
 
 def _decode(document: Document, key: str) -> bytes:
-    text = document.text(key, max_characters=2**26)
+    text = document.text(key, max_characters=MAX_ENCODED_CHARACTERS)
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:

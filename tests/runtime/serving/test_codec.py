@@ -21,6 +21,7 @@ from sealift_runtime.errors import LimitError, RequestError
 from sealift_runtime.serving.decoding import RequestDecoder, check_depth
 from sealift_runtime.serving.encoding import encode_reply
 from sealift_runtime.serving.http import HttpRequest, json_length, plain_body
+from sealift_runtime.serving.limits import ServingLimits
 from sealift_runtime.serving.messages import InferReply
 from support.models import MODELS
 
@@ -172,7 +173,7 @@ def test_a_bad_request_is_refused_with_its_reason(case: dict[str, Any]) -> None:
     headers = {name.lower().encode(): value.encode() for name, value in case.get("headers", {}).items()}
     request = HttpRequest("POST", b"", headers, body_of(case))
     with pytest.raises(RequestError) as caught:
-        RequestDecoder(model.inputs, model.outputs, json_depth=32).decode(plain_body(request, 1000), json_length(request))
+        RequestDecoder(model.inputs, model.outputs, json_depth=32).decode(plain_body(request, ServingLimits(body_bytes=1000)), json_length(request))
     assert case["error"] in str(caught.value)
 
 
@@ -237,11 +238,11 @@ RAW_DEFLATE = zlib.compressobj(wbits=-15)
     ids=["gzip", "gzip members", "zlib", "raw deflate", "identity"],
 )
 def test_compressed_bodies_are_read(encoding: str, data: bytes) -> None:
-    assert plain_body(HttpRequest("POST", b"", {b"content-encoding": encoding.encode()}, data), 5) == b"hello"
+    assert plain_body(HttpRequest("POST", b"", {b"content-encoding": encoding.encode()}, data), ServingLimits(body_bytes=5)) == b"hello"
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
 def test_a_compressed_body_that_grows_too_large_is_refused(encoding: str) -> None:
     data = gzip.compress(bytes(10**7)) if encoding == "gzip" else zlib.compress(bytes(10**7))
     with pytest.raises(LimitError, match="at most 1000000 bytes"):
-        plain_body(HttpRequest("POST", b"", {b"content-encoding": encoding.encode()}, data), 10**6)
+        plain_body(HttpRequest("POST", b"", {b"content-encoding": encoding.encode()}, data), ServingLimits(body_bytes=10**6))
