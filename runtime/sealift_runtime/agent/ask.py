@@ -14,6 +14,7 @@ from sealift_runtime.bundle.manifest import BundleManifest
 from sealift_runtime.bundle.tensors import TensorSpec
 from sealift_runtime.engine.session import ModelSession, read_golden, smallest_case
 from sealift_runtime.errors import RequestError, TransportError
+from sealift_runtime.http_session import open_session
 from sealift_runtime.store.device_store import DeviceStore
 from sealift_runtime.update.installed import check_installed
 from sealift_runtime.update.records import InstalledBundle
@@ -39,7 +40,9 @@ def ask_server(url: str, name: str, inputs: Mapping[str, Array], manifest: Bundl
     """The answer of a running server. Raises `RequestError` with the server's words, or `TransportError`."""
     rows = [_row(spec, inputs[spec.name]) for spec in manifest.inputs]
     try:
-        answer = requests.post(f"{url}/v2/models/{name}/infer", json={"inputs": rows}, timeout=TIMEOUT_S)
+        with open_session(url, password=False) as http:
+            http.trust_env = False  # the server is on this machine, behind no proxy
+            answer = http.post(f"{url}/v2/models/{name}/infer", json={"inputs": rows}, timeout=TIMEOUT_S, allow_redirects=False)
         fields: Any = answer.json()
     except (requests.RequestException, ValueError) as error:
         raise TransportError(f"the server can't be asked ({error})", where=url) from error

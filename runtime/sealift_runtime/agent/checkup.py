@@ -18,6 +18,7 @@ from sealift_runtime.agent.updating import policy_of, repository_of
 from sealift_runtime.clock import format_time
 from sealift_runtime.engine.facts import onnxruntime_version, providers
 from sealift_runtime.errors import SealiftError
+from sealift_runtime.http_session import open_session
 from sealift_runtime.process.probe import try_walls
 from sealift_runtime.process.sandbox import describe_walls, missing_walls
 from sealift_runtime.transport.base import read_bounded
@@ -27,6 +28,7 @@ from sealift_runtime.trust.state import BUILD_TIME, TIMESTAMP
 from sealift_runtime.update.installed import check_installed
 from sealift_runtime.update.steps import SANDBOX_GAPS
 from sealift_runtime.update.trust_folder import TrustFolder
+from sealift_runtime.urls import redacted
 
 OK: Final = "ok"
 WARNING: Final = "warning"
@@ -113,7 +115,12 @@ def _hub(device: Device) -> tuple[str, str]:
     if not device.config.hub:
         return OK, f"none: reports are carried by export; {waiting}"
     try:
-        requests.get(f"{device.config.hub}/healthz", timeout=5).raise_for_status()
+        with open_session(device.config.hub) as http:
+            http.verify = device.config.ca_file or True
+            with http.get(f"{device.config.hub}/healthz", timeout=5, allow_redirects=False, stream=True) as answer:
+                answer.raise_for_status()
+                if answer.is_redirect:
+                    return WARNING, f"{device.config.hub} redirects to {redacted(answer.headers['Location'])}, which isn't followed; {waiting}"
     except requests.RequestException as error:
         return WARNING, f"{device.config.hub} doesn't answer ({type(error).__name__}); {waiting} and will be sent later"
     return OK, f"{device.config.hub}; {waiting}"

@@ -14,7 +14,9 @@ from sealift_runtime import beneath, durable
 from sealift_runtime.documents import Document
 from sealift_runtime.errors import ConfigurationError
 from sealift_runtime.exchange.channel import CHANNEL_NAME
+from sealift_runtime.hosts import MAX_NAMES, check_names
 from sealift_runtime.update.policy import DEFAULT_POLICY
+from sealift_runtime.urls import check_location, check_url
 
 MAX_CONFIG_BYTES: Final = 64 * 1024
 MB: Final = 2**20
@@ -22,12 +24,10 @@ FINGERPRINT: Final = r"[0-9a-f]{64}"
 MAX_TRUSTED_KEYS: Final = 100
 #: An update waits while something is measured.
 MAX_MEASURING_S: Final = 3600
-#: Empty, or an address without a query.
-HUB_URL: Final = r"(https?://[^\s/?#]+[^\s?#]*)?"
 SECTIONS: Final = {
     "source": ("repository", "channel", "ca_file"),
     "hub": ("url",),
-    "serving": ("host", "port"),
+    "serving": ("host", "port", "hosts"),
     "timing": ("poll_s", "report_s", "window_s", "probation_s"),
     "limits": ("window_rows", "self_test_s", "self_test_memory_mb", "reserve_mb", "stale_days"),
     "measuring": ("enabled", "trusted_keys", "max_mb", "max_s"),
@@ -50,7 +50,8 @@ class AgentConfig:
 
     ``hub`` is empty for a device that reports by medium only. Times are in seconds; ``window_rows`` is how many rows a
     drift verdict needs; ``stale_days`` is how long after its expiry the repository's timestamp is still accepted (an
-    air-gapped site wants a longer time than an online one). ``measuring`` is whether packagers with one of the ``trusted_keys`` (fingerprints)
+    air-gapped site wants a longer time than an online one). ``hosts`` are names that the server is asked under beside its own
+    (`sealift_runtime.hosts`). ``measuring`` is whether packagers with one of the ``trusted_keys`` (fingerprints)
     may have candidates measured here, of ``measuring_mb`` MiB and within ``measuring_s``. ``sandbox`` is whether self-tests and measurements run
     behind the walls of `sealift_runtime.process`.
     """
@@ -61,6 +62,7 @@ class AgentConfig:
     ca_file: str = ""
     host: str = "127.0.0.1"
     port: int = 8470
+    hosts: tuple[str, ...] = ()
     poll_s: float = 60.0
     report_s: float = 60.0
     window_s: float = 3600.0
@@ -91,6 +93,7 @@ class AgentConfig:
             hub=hub.text("url", ""),
             host=serving.text("host", default.host),
             port=serving.integer("port", default.port, minimum=0, maximum=65535),
+            hosts=serving.texts("hosts", default.hosts, max_items=MAX_NAMES),
             poll_s=timing.number("poll_s", default.poll_s, minimum=0.05),
             report_s=timing.number("report_s", default.report_s, minimum=0.05),
             window_s=timing.number("window_s", default.window_s, minimum=0.05),
@@ -108,8 +111,11 @@ class AgentConfig:
         )
         for table in (source, hub, serving, timing, limits, measuring, sandbox, document):
             table.refuse_unknown()
-        if not re.fullmatch(HUB_URL, config.hub):
-            raise ConfigurationError("not the address of a hub", where=f"{where}: hub.url", expected="http://… or https://…", found=repr(config.hub))
+        if config.hub:
+            check_url(config.hub, where=f"{where}: hub.url", what="a hub")
+        if "://" in config.repository:
+            check_location(config.repository, where=f"{where}: source.repository")
+        check_names(config.hosts, where=f"{where}: serving.hosts")
         for key in config.trusted_keys:
             if not re.fullmatch(FINGERPRINT, key):
                 expected = "64 hex digits, as `sealift keys generate` prints them"

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import requests
-
 from sealift_runtime.agent.admin_client import DataPlaneClient
 from sealift_runtime.agent.device import Device
 from sealift_runtime.exchange.report import InstalledModel
+from sealift_runtime.http_session import open_session
 from sealift_runtime.reports.sender import send_pending
 
 MAX_EVENTS = 10_000
@@ -44,7 +43,7 @@ def seal(device: Device, server: DataPlaneClient) -> int | None:
 
 def send(device: Device) -> int:
     """Send what is spooled to the hub; how many reports it newly has. `TransportError` if it can't be reached."""
-    with requests.Session() as http:
+    with open_session(device.config.hub) as http:
         if device.config.ca_file:
             http.verify = device.config.ca_file
         return send_pending(device.spool, device.config.hub, http)

@@ -36,12 +36,16 @@ class Channel:
         document = Document.parse_json(data, where=where, max_bytes=MAX_BYTES)
         document.schema(SCHEMA, 1)
         models = document.document("models")
-        return cls(models={_name(name, where): models.document(name).text("version", pattern=VERSION, max_characters=MAX_VERSION_CHARACTERS) for name in models.names()})
+        return cls(models={_name(name, where): _version(models.document(name)) for name in models.names()})
 
     def to_bytes(self) -> bytes:
         """The document's bytes."""
         models = {name: {"version": version} for name, version in sorted(self.models.items())}
         return canonical_json({"schema": f"{SCHEMA}/1", "models": models})
+
+
+def _version(model: Document) -> str:
+    return model.text("version", pattern=VERSION, max_characters=MAX_VERSION_CHARACTERS)
 
 
 def _name(name: str, where: str) -> str:

@@ -8,15 +8,16 @@ from typing import Final
 
 import requests
 
-from sealift_runtime.errors import ConfigurationError, DocumentError, TransportError
+from sealift_runtime.errors import DocumentError, TransportError
 from sealift_runtime.exchange.receipt import MAX_BYTES, Receipt
 from sealift_runtime.reports.spool import ReportSpool
+from sealift_runtime.urls import check_url, redacted
 
 TIMEOUT_S: Final = (10.0, 60.0)
 OK, CREATED, NOT_FOUND, CONFLICT = 200, 201, 404, 409
 _ADVICE: Final = {
     400: "The hub has another report of this number: the device's home was restored or copied. Give the device a new key and enrol it again.",
-    401: "The hub wants credentials: check what the agent's configuration says about the hub.",
+    401: "The hub wants a password: put it into ~/.netrc of the user who runs the agent.",
     403: "The hub refuses this device or its signature: see the device's page on the hub.",
     404: "Is this the address of a hub?",
     413: "A proxy before the hub limits the size of a request: allow 32 MiB.",
@@ -27,11 +28,9 @@ class HubClient:
     """One device's conversation with one hub; answers are read up to a bound."""
 
     def __init__(self, spool: ReportSpool, hub_url: str, http: requests.Session) -> None:
-        if urllib.parse.urlsplit(hub_url).scheme not in ("http", "https"):
-            raise ConfigurationError("not the address of a hub", expected="http:// or https://", found=repr(hub_url))
+        self._hub = check_url(hub_url, where="hub", what="a hub")
         self._spool = spool
-        self._url = f"{hub_url.rstrip('/')}/api/v1/devices/{spool.device}"
-        self._hub = hub_url
+        self._url = f"{self._hub}/api/v1/devices/{spool.device}"
         self._http = http
 
     def enrol(self) -> None:
@@ -56,11 +55,19 @@ class HubClient:
         try:
             headers = {"Content-Type": kind}
             with self._http.request(method, url, data=data, headers=headers, timeout=TIMEOUT_S, allow_redirects=False, stream=True) as answer:
+                if answer.is_redirect:
+                    raise self._redirected(url, answer)
                 return answer.status_code, _bounded(answer)
         except requests.RequestException as error:
             raise TransportError(
                 f"the hub can't be reached ({error})", where=self._hub, advice="Nothing is lost: reports wait on this device until they can be sent."
             ) from error
+
+    def _redirected(self, url: str, answer: requests.Response) -> TransportError:
+        """A report is sent where it was said that it goes, nowhere else."""
+        target = redacted(urllib.parse.urljoin(url, answer.headers["Location"]))
+        advice = "If that is the hub, configure its address instead. Nothing is lost: reports wait on this device until they can be sent."
+        return TransportError("the hub redirects elsewhere", where=self._hub, found=target, advice=advice)
 
     def _receipt(self, body: bytes) -> Receipt:
         try:

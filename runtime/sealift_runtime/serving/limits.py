@@ -7,6 +7,8 @@ from typing import Final
 
 from sealift_runtime.strict_json import JsonBudget
 
+REQUEST_BUDGET: Final = JsonBudget(values=2**24, structures=2**20)
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ServingLimits:
@@ -28,7 +30,7 @@ class ServingLimits:
     pipelined_requests: int = 32
     queued_requests: int = 256
     json_depth: int = 32
-    json_budget: JsonBudget = JsonBudget(values=2**24, structures=2**20)
+    json_budget: JsonBudget = REQUEST_BUDGET
     gzip_members: int = 4096
     retry_after_s: int = 1
     inline_latency_us: float = 200.0

@@ -16,12 +16,13 @@ import urllib3
 
 from sealift_runtime.clock import Clock, SystemClock
 from sealift_runtime.errors import ConfigurationError, NotFoundError, TransportError
+from sealift_runtime.http_session import follow, open_session
 from sealift_runtime.transport.base import check_size, split_path
 from sealift_runtime.transport.rate import RateLimits, RateWatch
+from sealift_runtime.urls import check_url
 
 CHUNK_BYTES: Final = 64 * 1024
 RETRIED: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
-MAX_REDIRECTS: Final = 5
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +42,10 @@ class _RetryableError(TransportError):
 
 
 class HttpTransport:
-    """A `Transport` over HTTP or HTTPS. Proxies come from the environment, as ever; ``ca_file`` replaces the usual CAs."""
+    """A `Transport` over HTTP or HTTPS; ``ca_file`` replaces the usual CAs.
+
+    Proxies come from the environment and a password from ~/.netrc, as ever. Redirects are followed to the same scheme, host and port alone.
+    """
 
     def __init__(
         self,
@@ -52,14 +56,12 @@ class HttpTransport:
         clock: Clock | None = None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        self._base = _check_url(url)
+        self._base = check_url(url, where="repository", what="a repository")
         self._verify: bool | str = _check_ca(ca_file)
         self._settings = settings or HttpSettings()
         self._clock = clock or SystemClock()
         self._jitter = jitter
-        self._session = requests.Session()
-        self._session.max_redirects = MAX_REDIRECTS
-        self._session.headers["Accept-Encoding"] = "identity"
+        self._session = open_session(self._base)
 
     def describe(self) -> str:
         """The URL that paths are relative to."""
@@ -112,14 +114,19 @@ class HttpTransport:
     def _request(self, url: str, offset: int) -> requests.Response:
         headers = {"Range": f"bytes={offset}-"} if offset else {}
         timeout = (self._settings.connect_timeout_s, self._settings.read_timeout_s)
-        with _translate(url):
-            response = self._session.get(url, headers=headers, timeout=timeout, verify=self._verify, stream=True)
-        try:
-            _check_response(response, url, offset)
-        except BaseException:
+        target, redirects = url, 0
+        while True:
+            with _translate(url):
+                response = self._session.get(target, headers=headers, timeout=timeout, verify=self._verify, stream=True, allow_redirects=False)
+            try:
+                if not response.is_redirect:
+                    _check_response(response, url, offset)
+                    return response
+                target, redirects = follow(target, response, redirects), redirects + 1
+            except BaseException:
+                response.close()
+                raise
             response.close()
-            raise
-        return response
 
     def _body(self, response: requests.Response, url: str, offset: int, watch: RateWatch) -> Iterator[bytes]:
         """The bytes from ``offset`` on, whatever of the file the server chose to send."""
@@ -147,15 +154,6 @@ def _after(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
     yield from rest
 
 
-def _check_url(url: str) -> str:
-    parts = urllib.parse.urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-        raise ConfigurationError("not the address of a repository", where=repr(url), expected="http://HOST/PATH or https://HOST/PATH")
-    if parts.username or parts.password:
-        raise ConfigurationError("an address must not hold a password", where=parts.hostname, advice="Put it into ~/.netrc.")
-    return url.rstrip("/")
-
-
 def _check_ca(ca_file: Path | None) -> bool | str:
     if ca_file is not None and not ca_file.is_file():
         raise ConfigurationError("no such CA file", where=str(ca_file))
@@ -169,8 +167,6 @@ def _check_response(response: requests.Response, url: str, offset: int) -> None:
         raise NotFoundError("no such file", where=url, found=f"HTTP {status}")
     if status in RETRIED:
         raise _RetryableError(f"the server answers HTTP {status} {response.reason}", where=url)
-    if url.startswith("https:") and not response.url.startswith("https:"):
-        raise TransportError("the server redirects from HTTPS to HTTP", where=url, found=response.url)
     if response.headers.get("Content-Encoding", "identity") != "identity":
         raise TransportError("the server compresses files", where=url, found=response.headers["Content-Encoding"], advice="Serve them as they are.")
     if status == 206 and offset:
@@ -189,16 +185,16 @@ def _announced(response: requests.Response) -> int:
 
 def _check_range(found: str, url: str, offset: int) -> None:
     """The server honoured the range: it sends from ``offset`` to the very end."""
-    match = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+|\*)", found)
+    match = re.fullmatch(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19}|\*)", found)
     if not match or int(match[1]) != offset or (match[3] != "*" and int(match[2]) + 1 != int(match[3])):
-        raise TransportError("the server sends another range than asked for", where=url, expected=f"bytes {offset}- to the end", found=repr(found))
+        raise TransportError("the server sends another range than asked for", where=url, expected=f"bytes {offset}- …", found=repr(found[:100]))
 
 
 def _check_end(found: str, url: str, offset: int) -> None:
     """Nothing is left to send: ``offset`` is the file's size."""
-    match = re.fullmatch(r"bytes \*/(\d+)", found)
+    match = re.fullmatch(r"bytes \*/(\d{1,19})", found)
     if not match or int(match[1]) != offset:
-        raise TransportError("the file is shorter than what was already read", where=url, expected=f"{offset} bytes or more", found=repr(found))
+        raise TransportError("the file is shorter than what was already read", where=url, expected=f"{offset} bytes or more", found=repr(found[:100]))
 
 
 def _reason(error: BaseException) -> str:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sealift_runtime.documents import nearest
-from sealift_runtime.errors import ConfigurationError
 from sealift_runtime.transport.base import Transport
 from sealift_runtime.transport.directory import DirectoryTransport
 from sealift_runtime.transport.http import HttpTransport
+from sealift_runtime.urls import check_location
 
 
 def open_transport(location: str, *, ca_file: Path | None = None) -> Transport:
@@ -16,14 +15,7 @@ def open_transport(location: str, *, ca_file: Path | None = None) -> Transport:
 
     Raises `ConfigurationError` for another scheme, a malformed address, or a CA file that isn't there.
     """
-    scheme, separator, _ = location.partition("://")
-    if not separator:
+    if "://" not in location:
         return DirectoryTransport(Path(location))
-    if scheme in ("http", "https"):
-        return HttpTransport(location, ca_file=ca_file)
-    raise ConfigurationError(
-        "not a kind of place that Sealift reads from",
-        where=repr(location),
-        expected="http://…, https://… or a directory",
-        advice=nearest(scheme, ("http", "https")),
-    )
+    check_location(location, where="repository")
+    return HttpTransport(location, ca_file=ca_file)

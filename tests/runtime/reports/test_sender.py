@@ -127,5 +127,7 @@ def test_a_hub_that_is_away_is_an_error_that_says_that_nothing_is_lost(http: req
 
 
 def test_an_address_that_is_no_url_is_refused(http: requests.Session, tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match=r"expected http:// or https://, found 'hub\.local:8000'"):
+    with pytest.raises(
+        ConfigurationError, match=r"not the address of a hub: expected http://HOST/PATH or https://HOST/PATH, found 'hub\.local:8000'"
+    ):
         send_pending(make_spool(tmp_path, 1), "hub.local:8000", http)
