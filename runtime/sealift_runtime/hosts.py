@@ -39,16 +39,17 @@ class AllowedHosts:
         self._names = {"localhost", own, f"{own.partition('.')[0]}.local", address.lower(), *(name.lower().rstrip(".") for name in names)}
         self._any = ANY in self._names
         self._private = not _is_loopback(address)
-        self._known: set[bytes] = set()
+        #: Some that were judged well already: one look-up instead of a judgement.
+        self.known: set[bytes] = set()
 
     def __contains__(self, host: bytes) -> bool:
         """Whether a ``Host`` (``NAME``, ``NAME:PORT``, any case) is answered; what was is looked up from then on."""
-        if host in self._known:
+        if host in self.known:
             return True
         if not self._judge(host):
             return False
-        if len(self._known) < _MAX_REMEMBERED:
-            self._known.add(host)
+        if len(self.known) < _MAX_REMEMBERED:
+            self.known.add(host)
         return True
 
     def _judge(self, host: bytes) -> bool:

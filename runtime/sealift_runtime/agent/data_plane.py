@@ -125,7 +125,11 @@ async def serve(device: Device, host: str, port: int) -> None:
     """Load, listen, and serve until told to stop."""
     plane = DataPlane(device)
     server = InferenceServer(
-        plane.table, routes=measuring_routes(plane.measuring), local_routes=admin_routes(plane), metrics=lambda: plane.watch.metrics
+        plane.table,
+        routes=measuring_routes(plane.measuring),
+        local_routes=admin_routes(plane),
+        metrics=lambda: plane.watch.metrics,
+        host_names=device.config.hosts,
     )
     bound = await server.start_tcp(host, port)
     with short_path(device.home.socket) as path:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
+from sealift_runtime.hosts import AllowedHosts
+from sealift_runtime.serving.body_budget import BodyBudget
 from sealift_runtime.serving.http import HttpRequest, HttpResponse
 from sealift_runtime.serving.limits import ServingLimits
 
@@ -26,6 +28,8 @@ class ServerState(Protocol):
     """What a connection needs of its server."""
 
     limits: ServingLimits
+    hosts: AllowedHosts
+    bodies: BodyBudget
     now: float
     date: str
     ok_start: bytes

@@ -15,7 +15,9 @@ from typing import Any, Final, cast
 import httptools
 
 from sealift_runtime.serving.answering import After, Cancellable, ServerState
+from sealift_runtime.serving.body_budget import SMALL_BYTES
 from sealift_runtime.serving.http import CONTINUE, JSON, HttpRequest, HttpResponse, encode_head_without_upgrade, encode_response, error_response
+from sealift_runtime.serving.misdirected import judge_host
 
 BETWEEN, HEAD, BODY, LINGERING = range(4)
 _LINGER_S: Final = 5.0
@@ -47,8 +49,9 @@ class Connection(asyncio.Protocol):
         self._write_paused_at: float | None = None
         self._reading_paused = False
         self._pumping = False
-        self._begun = False
-        self._head_bytes = 0
+        self._moved = False
+        self._head_bytes = self._silent_bytes = 0
+        self._counted_bytes = self._waiting_bytes = 0
         self._refusal: HttpResponse | None = None
         self._target = self._parser_method = b""
         self._headers: dict[bytes, bytes] = {}
@@ -67,21 +70,22 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         """Forget the client and what it waited for."""
         self._server.forget(self)
+        self._drop_body()
         if self._job is not None:
             self._job.cancelled = True
         self._waiting.clear()
+        self._waiting_bytes = 0
         self._transport = self._parser = self._current = self._job = None
 
     def data_received(self, data: bytes) -> None:
         """Parse what came; complete requests are answered in turn."""
         if self._phase == LINGERING or self._parser is None:
             return
-        unfinished = self._phase == HEAD
-        self._begun = False
+        phase = self._phase
+        self._moved = False
         self._feed(data)
-        if unfinished and self._phase == HEAD and not self._begun:  # the parser keeps a header to itself until it ends
-            self._head_bytes += len(data)
-            self._check_head()
+        if self._phase == phase != BETWEEN and not self._moved:  # the parser keeps a header to itself until it ends
+            self._keep(len(data))
         if self._refusal is not None:
             self._enqueue_refusal()
 
@@ -117,7 +121,7 @@ class Connection(asyncio.Protocol):
     def on_message_begin(self) -> None:
         """Begin a request."""
         self._enter(HEAD)
-        self._begun = True
+        self._moved = True
         self._target = b""
         self._headers = {}
         self._body = b""
@@ -133,13 +137,18 @@ class Connection(asyncio.Protocol):
         """Take a header."""
         self._head_bytes += len(name) + len(value)
         if self._head_bytes <= self._server.limits.header_bytes:
-            self._headers[name.lower()] = value
+            name = name.lower()
+            if name in self._headers and name == b"host":
+                self._refuse(400, "the request has two headers Host")
+            self._headers[name] = value
         else:
             self._check_head()
 
     def on_headers_complete(self) -> None:
         """Judge the head before the body comes."""
         self._enter(BODY)
+        self._silent_bytes = 0
+        self._check_host()
         length = self._headers.get(b"content-length", b"")
         if length.isdigit() and int(length[:20]) > self._server.limits.body_bytes:
             self._too_large(length.decode())
@@ -148,11 +157,15 @@ class Connection(asyncio.Protocol):
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of the body."""
+        self._moved = True
+        self._silent_bytes = 0
         if self._refusal is not None:
             return
-        if len(self._body) + len(body) > self._server.limits.body_bytes:
+        size = len(self._body) + len(body)
+        if size > self._server.limits.body_bytes:
             self._too_large("more")
-            self._body = b""
+        elif size > SMALL_BYTES and not self._count(size):
+            self._refuse(503, "too many large requests at once; try again later")
         elif not self._body:
             self._body = body
         else:
@@ -172,6 +185,10 @@ class Connection(asyncio.Protocol):
             return
         request = HttpRequest(self._parser.get_method().decode("latin-1"), self._target, self._headers, bytes(self._body))
         self._body = b""
+        if self._counted_bytes:
+            self._server.bodies.give_after(request, self._counted_bytes)
+            self._counted_bytes = 0
+        self._waiting_bytes += len(request.body)
         keep_alive, http10 = self._parser.should_keep_alive(), self._parser.get_http_version() == "1.0"
         self._waiting.append(_Exchange(request, keep_alive, http10))
         if self._current is None and not self._pumping:
@@ -184,6 +201,35 @@ class Connection(asyncio.Protocol):
     def _enter(self, phase: int) -> None:
         self._phase = phase
         self._since = self._server.now
+
+    def _keep(self, size: int) -> None:
+        """Bound what the parser has kept to itself: a header or, in the body, a trailer or the extension of a chunk."""
+        if self._phase == HEAD:
+            self._head_bytes += size
+            self._check_head()
+        elif self._phase == BODY:
+            self._silent_bytes += size
+            if self._silent_bytes > self._server.limits.header_bytes and self._refusal is None:
+                self._refuse(431, f"a trailer or a chunk's head is too large: expected at most {self._server.limits.header_bytes} bytes")
+
+    def _check_host(self) -> None:
+        host = self._headers.get(b"host")
+        if self._local or (host in self._server.hosts.known and self._target.startswith(b"/")):
+            return
+        http10 = self._parser.get_http_version() == "1.0"
+        self._refusal = self._refusal or judge_host(host, self._target, self._server.hosts, http10=http10)
+
+    def _count(self, size: int) -> bool:
+        """Count the body that is being received, which has ``size`` bytes so far, among all that the server holds."""
+        if not self._server.bodies.take(size - self._counted_bytes):
+            return False
+        self._counted_bytes = size
+        return True
+
+    def _drop_body(self) -> None:
+        self._body = b""
+        self._server.bodies.give(self._counted_bytes)
+        self._counted_bytes = 0
 
     def _check_head(self) -> None:
         limit = self._server.limits.header_bytes
@@ -203,6 +249,7 @@ class Connection(asyncio.Protocol):
 
     def _enqueue_refusal(self) -> None:
         """Answer a request that can't be read, after those before it; what the client sends on is thrown away."""
+        self._drop_body()
         nothing = HttpRequest("GET", b"", {}, b"")
         self._waiting.append(_Exchange(nothing, keep_alive=False, http10=False, refusal=self._refusal))
         self._parser = self._refusal = None
@@ -213,6 +260,7 @@ class Connection(asyncio.Protocol):
         self._pumping = True  # so that an answer given at once comes back to this loop instead of starting another
         while self._waiting and self._current is None and self._write_paused_at is None and self._transport is not None:
             exchange = self._current = self._waiting.popleft()
+            self._waiting_bytes -= len(exchange.request.body)
             if exchange.refusal is not None:
                 self._reply(exchange.refusal, None)
             else:
@@ -246,7 +294,9 @@ class Connection(asyncio.Protocol):
     def _end(self, *, linger: bool) -> None:
         """Close once everything is written; linger where the client may still be sending, or it would lose our answer."""
         self._waiting.clear()
+        self._waiting_bytes = 0
         self._parser = None
+        self._drop_body()
         if self._transport is None:
             return
         if linger and self._transport.can_write_eof():
@@ -257,7 +307,9 @@ class Connection(asyncio.Protocol):
             self._transport.close()
 
     def _pace_reading(self) -> None:
-        busy = len(self._waiting) >= self._server.limits.pipelined_requests or self._write_paused_at is not None
+        limits = self._server.limits
+        many = len(self._waiting) >= limits.pipelined_requests or self._waiting_bytes > limits.waiting_bytes
+        busy = many or self._write_paused_at is not None
         full = busy and self._phase != LINGERING
         if self._transport is None or self._transport.is_closing() or full == self._reading_paused:
             return

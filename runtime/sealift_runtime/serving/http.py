@@ -24,7 +24,7 @@ _SLICE_BYTES: Final = 16 * 1024
 _REASONS: Final = {status.value: status.phrase for status in http.HTTPStatus}
 
 
-@dataclasses.dataclass(slots=True)
+@dataclasses.dataclass(slots=True, weakref_slot=True)
 class HttpRequest:
     """A whole request. ``path`` is percent-decoded and without its query; header names are lower case."""
 

@@ -15,12 +15,15 @@ class ServingLimits:
     """Bounds of one server.
 
     ``body_bytes`` holds before and after decompression; a compressed body has at most ``gzip_members`` members (bgzip writes one for each
-    64 KiB). ``json_budget`` is what the JSON of a request may hold. ``queued_requests`` wait for a worker; above, clients get 503.
-    ``inline_latency_us`` is how quick a model has to be to run on the event loop itself, ``inline_body_bytes`` how
-    small the request.
+    64 KiB). ``bodies_bytes`` is what all large bodies take together; above, clients get 503. A client that has ``waiting_bytes`` of bodies
+    in the queue of its connection isn't read any further. ``json_budget`` is what the JSON of a request may hold. ``queued_requests`` wait
+    for a worker; above, clients get 503. ``inline_latency_us`` is how quick a model has to be to run on the event loop itself,
+    ``inline_body_bytes`` how small the request.
     """
 
     body_bytes: int = 64 * 2**20
+    bodies_bytes: int = 512 * 2**20
+    waiting_bytes: int = 256 * 1024
     header_bytes: int = 16 * 1024
     header_timeout_s: float = 10.0
     body_timeout_s: float = 60.0

@@ -11,13 +11,15 @@ import os
 import socket
 import stat
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
 from sealift_runtime.errors import BusyError, ConfigurationError, SealiftError
+from sealift_runtime.hosts import AllowedHosts
 from sealift_runtime.serving.answering import Cancellable, Reply
+from sealift_runtime.serving.body_budget import BodyBudget
 from sealift_runtime.serving.connection import Connection
 from sealift_runtime.serving.endpoints import Endpoints, Routes
 from sealift_runtime.serving.http import HttpRequest
@@ -48,6 +50,7 @@ class InferenceServer:
 
     ``routes`` maps (method, path) to handlers everywhere, ``local_routes`` on the Unix domain socket alone; ``metrics``
     gives the text of ``/metrics``; ``threads`` is how many workers run heavy models (as many as cores, if None).
+    ``host_names`` are names that the server is asked under beside its own (see `sealift_runtime.hosts`).
     """
 
     def __init__(
@@ -59,8 +62,12 @@ class InferenceServer:
         local_routes: Routes = _NO_ROUTES,
         metrics: Callable[[], str] = str,
         threads: int | None = None,
+        host_names: Sequence[str] = (),
     ) -> None:
         self.limits = limits
+        self.bodies = BodyBudget(limits.bodies_bytes)
+        self._host_names = host_names
+        self.hosts = AllowedHosts("127.0.0.1", host_names)
         self.stopping = False
         self.connections: set[Connection] = set()
         self._table = table
@@ -92,6 +99,7 @@ class InferenceServer:
 
     async def start_tcp(self, host: str, port: int) -> int:
         """Listen on a TCP port (0: a free one) and give its number; `ConfigurationError` if that can't be."""
+        self.hosts = AllowedHosts(host, self._host_names)
         try:
             listener = await self._loop.create_server(functools.partial(Connection, self, local=False), host, port, backlog=BACKLOG)
         except (OSError, OverflowError) as error:

@@ -28,11 +28,11 @@ LIMITS = ServingLimits(
     queued_requests=2,
 )
 BODY = json.dumps({"inputs": [x_input(np.array([[1, 2, 3, 4]], np.float32))]}).encode()
-LIVE = b"GET /v2/health/live HTTP/1.1\r\nHost: a\r\n\r\n"
+LIVE = b"GET /v2/health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 def infer(body: bytes = BODY, *headers: bytes, model: bytes = b"linear") -> bytes:
-    lines = [b"POST /v2/models/%b/infer HTTP/1.1" % model, b"Host: a", b"Content-Length: %d" % len(body), *headers]
+    lines = [b"POST /v2/models/%b/infer HTTP/1.1" % model, b"Host: localhost", b"Content-Length: %d" % len(body), *headers]
     return b"\r\n".join(lines) + b"\r\n\r\n" + body
 
 
@@ -95,7 +95,7 @@ def test_a_request_may_come_byte_by_byte(server: RunningServer) -> None:
 def test_a_chunked_body_is_put_together(server: RunningServer) -> None:
     chunks = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in (BODY[:10], BODY[10:11], BODY[11:]))
     with server.connect() as client:
-        client.sendall(b"POST /v2/models/linear/infer HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n" + LIVE)
+        client.sendall(b"POST /v2/models/linear/infer HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n" + LIVE)
         assert [found.status for found in read_responses(client, 2)] == [200, 200]
 
 
@@ -110,7 +110,7 @@ def test_expect_100_continue_is_answered_before_the_body(server: RunningServer) 
 
 def test_head_gives_the_headers_of_get_alone(server: RunningServer) -> None:
     with server.connect() as client:
-        client.sendall(b"HEAD /v2 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        client.sendall(b"HEAD /v2 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         data = b"".join(iter(lambda: client.recv(65536), b""))
     assert data.startswith(b"HTTP/1.1 200 OK\r\n")
     assert data.endswith(b"\r\n\r\n")
@@ -121,7 +121,7 @@ def test_head_gives_the_headers_of_get_alone(server: RunningServer) -> None:
 @pytest.mark.parametrize(
     ("request_bytes", "header"),
     [
-        (b"GET /v2 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", "close"),
+        (b"GET /v2 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", "close"),
         (b"GET /v2 HTTP/1.0\r\n\r\n", "close"),
         (b"GET /v2 HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", "keep-alive"),
     ],
@@ -157,15 +157,15 @@ def test_a_client_that_closes_its_half_still_gets_what_was_answered(server: Runn
     [
         (b"HELLO\r\n\r\n", 400, "not HTTP/1.1"),
         (b"GET /v2 HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400, "not HTTP/1.1"),
-        (b"GET /v2 HTTP/1.1\r\nHost: a\r\nX: " + b"a" * 3000 + b"\r\n\r\n", 431, "at most 2000 bytes"),
+        (b"GET /v2 HTTP/1.1\r\nHost: localhost\r\nX: " + b"a" * 3000 + b"\r\n\r\n", 431, "at most 2000 bytes"),
         (b"GET /" + b"a" * 3000, 431, "at most 2000 bytes"),
-        (b"POST /v2/models/linear/infer HTTP/1.1\r\nHost: a\r\nContent-Length: 10001\r\n\r\n", 413, "at most 10000 bytes, found 10001"),
+        (b"POST /v2/models/linear/infer HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10001\r\n\r\n", 413, "at most 10000 bytes, found 10001"),
         (
-            b"POST /v2/models/linear/infer HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2711\r\n" + b" " * 10_001 + b"\r\n",
+            b"POST /v2/models/linear/infer HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n2711\r\n" + b" " * 10_001 + b"\r\n",
             413,
             "at most 10000 bytes, found more",
         ),
-        (b"CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n", 405, "no proxy"),
+        (b"CONNECT a:80 HTTP/1.1\r\nHost: localhost\r\n\r\n", 405, "no proxy"),
     ],
 )
 def test_what_is_not_acceptable_is_refused_and_the_connection_closed(server: RunningServer, data: bytes, status: int, words: str) -> None:
@@ -185,13 +185,13 @@ def test_a_refusal_comes_after_the_answers_before_it(server: RunningServer) -> N
 
 def test_a_client_that_sends_on_regardless_still_gets_its_413(server: RunningServer) -> None:
     with server.connect() as client:
-        client.sendall(b"POST /v2/models/linear/infer HTTP/1.1\r\nHost: a\r\nContent-Length: 5000000\r\n\r\n" + b" " * 5_000_000)
+        client.sendall(b"POST /v2/models/linear/infer HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5000000\r\n\r\n" + b" " * 5_000_000)
         assert read_responses(client, 1)[0].status == 413
 
 
 @pytest.mark.parametrize(
     ("data", "words"),
-    [(b"GET /v2 HTT", "head took more than 0.7 s"), (b"POST /v2 HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{", "body took more than 1 s")],
+    [(b"GET /v2 HTT", "head took more than 0.7 s"), (b"POST /v2 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{", "body took more than 1 s")],
 )
 def test_a_client_that_is_too_slow_gets_408(server: RunningServer, data: bytes, words: str) -> None:
     with server.connect() as client:
@@ -268,7 +268,7 @@ def test_a_heavy_model_does_not_hold_up_a_light_one(server: RunningServer) -> No
 
 
 def test_a_client_that_does_not_read_is_not_read_from() -> None:
-    request = b"GET /v2/models/stats HTTP/1.1\r\nHost: a\r\n\r\n"
+    request = b"GET /v2/models/stats HTTP/1.1\r\nHost: localhost\r\n\r\n"
     with running(limited(dataclasses.replace(LIMITS, write_timeout_s=60))) as patient, patient.connect() as client:
         client.settimeout(2)
         sent = 0

@@ -85,7 +85,7 @@ def test_a_request_ends_on_the_model_it_began_with_and_then_the_model_goes(tmp_p
     with running(lambda _: InferenceServer(table, threads=1)) as server:
         with server.connect() as client:
             body = json.dumps({"inputs": SLOW}).encode()
-            client.sendall(b"POST /v2/models/slow/infer HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+            client.sendall(b"POST /v2/models/slow/infer HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
             time.sleep(0.05)
             table.activate(served(tmp_path / "new", "slow", version="2.0.0"))
             del old
@@ -171,7 +171,7 @@ def ask_unix(path: Path, target: str) -> tuple[int, bytes]:
     with socket.socket(socket.AF_UNIX) as client:
         client.settimeout(20)
         client.connect(str(path))
-        client.sendall(f"GET {target} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+        client.sendall(f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         found = read_responses(client, 1)[0]
         return found.status, found.body
 
@@ -218,7 +218,7 @@ def test_stopping_finishes_what_is_under_way_and_turns_the_rest_away(tmp_path: P
     with running(lambda table: InferenceServer(table, threads=1), served(tmp_path, "slow", observer=recorder)) as server:
         idle, client = server.connect(), server.connect()
         body = json.dumps({"inputs": SLOW}).encode()
-        client.sendall(b"POST /v2/models/slow/infer HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+        client.sendall(b"POST /v2/models/slow/infer HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
         time.sleep(0.05)
         start = time.monotonic()
         server.call(server.server.stop(drain_s=10))
