@@ -9,11 +9,22 @@ from sealift_runtime.exchange.report import MAX_REPORT_BYTES
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Bytes, counts and seconds; each with its unit in its name."""
+    """Bytes, counts and seconds; each with its unit in its name.
 
+    ``head_bytes`` and ``head_seconds`` are for a request's line and headers, ``body_seconds`` for its body, ``idle_seconds`` for a client that
+    doesn't take its answer. Bodies above ``small_bytes`` take ``bodies_bytes`` together; above, clients get 503. ``intakes`` devices are
+    served at a time by those who write; readers have threads of their own.
+    """
+
+    head_bytes: int = 16 * 1024
+    head_seconds: float = 10.0
     key_bytes: int = 16 * 1024
     report_bytes: int = 2 * MAX_REPORT_BYTES
     body_seconds: float = 60.0
+    idle_seconds: float = 60.0
+    small_bytes: int = 64 * 1024
+    bodies_bytes: int = 256 * 2**20
+    intakes: int = 4
     devices: int = 10_000
     page_rows: int = 500
 

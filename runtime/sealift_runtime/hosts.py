@@ -19,8 +19,8 @@ from sealift_runtime.errors import ConfigurationError
 ANY: Final = "*"
 MAX_NAMES: Final = 100
 NAME: Final = r"[a-z0-9_]([a-z0-9_-]{0,62})?(\.[a-z0-9_]([a-z0-9_-]{0,62})?){0,20}"
-#: Names that nobody can buy: they lead to this machine, this link, or this organisation.
-_PRIVATE: Final = (".localhost", ".local", ".internal", ".home.arpa")
+#: Names that nobody can register: they lead to this link, or this organisation.
+_PRIVATE: Final = (".local", ".internal", ".home.arpa")
 _MAX_REMEMBERED: Final = 256
 _PORT: Final = re.compile(rb":[0-9]{0,5}")
 
@@ -30,8 +30,9 @@ class AllowedHosts:
 
     1. An IP address is answered, and ``localhost`` with the names below it, and this machine's own name.
     2. So are the names that the operator gave; ``*`` stands for every name.
-    3. A server that others reach (it doesn't listen on a loopback address) is also answered for under names that no stranger can have:
-       without a dot, or ending in .local, .internal or .home.arpa.
+    3. So are names without a dot (an entry of /etc/hosts, a container's name): no page of the public web has such a name.
+    4. A server that others reach (it doesn't listen on a loopback address) is also answered under names that end in .local, .internal or
+       .home.arpa, which nobody can register.
     """
 
     def __init__(self, address: str, names: Iterable[str] = ()) -> None:
@@ -61,7 +62,8 @@ class AllowedHosts:
         text = name.decode("latin-1").lower().removesuffix(".")
         if text in self._names or text.endswith(".localhost") or _is_address(text):  # 1, 2
             return True
-        return self._private and ("." not in text or text.endswith(_PRIVATE)) and re.fullmatch(NAME, text) is not None  # 3
+        private = "." not in text or (self._private and text.endswith(_PRIVATE))  # 3, 4
+        return private and re.fullmatch(NAME, text) is not None
 
 
 def check_names(names: Iterable[str], *, where: str) -> None:

@@ -64,7 +64,7 @@ def parse(data: bytes, *, where: str, budget: JsonBudget = BUDGET) -> Any:
     """
     budget.check(data, where=where)
     try:
-        with collecting_later(len(data)):
+        with collecting_later() if len(data) > LARGE_BYTES else contextlib.nullcontext():
             value = json.loads(data.decode(), object_pairs_hook=_no_duplicates, parse_constant=_no_constant, parse_float=_finite)
     except RecursionError as error:
         raise ValueError("nested too deep") from error
@@ -76,9 +76,9 @@ def parse(data: bytes, *, where: str, budget: JsonBudget = BUDGET) -> Any:
 
 
 @contextlib.contextmanager
-def collecting_later(size_bytes: int) -> Iterator[None]:
+def collecting_later() -> Iterator[None]:
     """Hold the garbage collector off while something large is parsed: it would look at all that is new, again and again."""
-    if size_bytes < LARGE_BYTES or not gc.isenabled():
+    if not gc.isenabled():
         yield
         return
     gc.disable()

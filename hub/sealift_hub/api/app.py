@@ -11,6 +11,7 @@ import sealift_hub
 from sealift_hub.answers import PrintableJson
 from sealift_hub.api import devices, problems
 from sealift_hub.api.headers import SecurityHeaders
+from sealift_hub.api.hosts import HostCheck
 from sealift_hub.api.schemas import HealthAnswer
 from sealift_hub.dashboard import pages
 from sealift_hub.fleet import queries
@@ -19,14 +20,17 @@ from sealift_hub.limits import DEFAULT_LIMITS, Limits
 from sealift_hub.repository import serve
 from sealift_hub.storage.database import Database
 from sealift_runtime.clock import Clock, SystemClock
+from sealift_runtime.hosts import AllowedHosts
 
 _DESCRIPTION: Final = """Takes the signed reports of a fleet, shows them, and serves the repository that devices update from.
 
 Every error is `{"error": "…"}`, in words for the person who has to mend it."""
 
 
-def make_app(database: Database, repository: Path | None, *, clock: Clock | None = None, limits: Limits = DEFAULT_LIMITS) -> FastAPI:
-    """The hub as an ASGI application; without a ``repository`` directory it serves none."""
+def make_app(
+    database: Database, repository: Path | None, *, hosts: AllowedHosts, clock: Clock | None = None, limits: Limits = DEFAULT_LIMITS
+) -> FastAPI:
+    """The hub as an ASGI application, under the names of ``hosts``; without a ``repository`` directory it serves none."""
     clock = clock or SystemClock()
     app = FastAPI(
         title="Sealift Hub",
@@ -40,6 +44,7 @@ def make_app(database: Database, repository: Path | None, *, clock: Clock | None
         responses=problems.RESPONSES,
     )
     problems.install(app)
+    app.add_middleware(HostCheck, hosts=hosts)
     app.add_middleware(SecurityHeaders)
     app.include_router(devices.router(database, Intake(database, clock, limits), limits))
     app.include_router(pages.router(database, clock), include_in_schema=False)

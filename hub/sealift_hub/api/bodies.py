@@ -3,30 +3,52 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
+from typing import Final
 
 from fastapi import Request
 from starlette.exceptions import HTTPException
 
+from sealift_hub.limits import Limits
 from sealift_runtime.errors import LimitError
 
+_RETRY: Final = {"retry-after": "1"}
 
-def bounded_body(max_bytes: int, max_seconds: float) -> Callable[[Request], Awaitable[bytes]]:
-    """A dependency that gives a request's body; `LimitError` if it is larger, 408 if it takes longer."""
 
-    async def read(request: Request) -> bytes:
-        _check(int(request.headers.get("content-length", 0)), max_bytes)
-        body = bytearray()
-        try:
-            async with asyncio.timeout(max_seconds):
-                async for chunk in request.stream():
-                    body += chunk
-                    _check(len(body), max_bytes)
-        except TimeoutError as error:
-            raise HTTPException(408, f"the body took longer than {max_seconds:g} s") from error
-        return bytes(body)
+class BodyReader:
+    """Reads the bodies of one hub; all large ones together are bounded, too."""
 
-    return read
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._held_bytes = 0
+
+    def bounded(self, max_bytes: int) -> Callable[[Request], AsyncIterator[bytes]]:
+        """A dependency that gives a request's body; `LimitError` if it is larger, 408 if it takes longer, 503 if others have all the room."""
+
+        async def read(request: Request) -> AsyncIterator[bytes]:
+            _check(int(request.headers.get("content-length", 0)), max_bytes)
+            body = bytearray()
+            counted = 0
+            try:
+                async with asyncio.timeout(self._limits.body_seconds):
+                    async for chunk in request.stream():
+                        body += chunk
+                        _check(len(body), max_bytes)
+                        if len(body) > self._limits.small_bytes:
+                            counted = self._count(len(body), counted)
+                yield bytes(body)
+            except TimeoutError as error:
+                raise HTTPException(408, f"the body took longer than {self._limits.body_seconds:g} s") from error
+            finally:
+                self._held_bytes -= counted
+
+        return read
+
+    def _count(self, size: int, counted: int) -> int:
+        if self._held_bytes + size - counted > self._limits.bodies_bytes:
+            raise HTTPException(503, "too many large requests at once; try again later", headers=_RETRY)
+        self._held_bytes += size - counted
+        return size
 
 
 def _check(size: int, max_bytes: int) -> None:

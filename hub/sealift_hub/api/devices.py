@@ -3,11 +3,13 @@
 No ``from __future__ import annotations`` here: FastAPI reads the annotations, and some of them are made in a function.
 """
 
+import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Response
+from fastapi.concurrency import run_in_threadpool
 
-from sealift_hub.api.bodies import bounded_body
+from sealift_hub.api.bodies import BodyReader
 from sealift_hub.api.schemas import DeviceAnswer, DevicesAnswer, ErrorAnswer, GapAnswer, ReceiptAnswer, ReportAnswer, ReportsAnswer
 from sealift_hub.fleet import queries
 from sealift_hub.ingest.intake import Intake, Source
@@ -31,13 +33,15 @@ def router(database: Database, intake: Intake, limits: Limits) -> APIRouter:
 
 
 def _add_intake(routes: APIRouter, intake: Intake, limits: Limits) -> None:
-    key_body = Depends(bounded_body(limits.key_bytes, limits.body_seconds))
-    report_body = Depends(bounded_body(limits.report_bytes, limits.body_seconds))
+    bodies = BodyReader(limits)
+    key_body, report_body = Depends(bodies.bounded(limits.key_bytes)), Depends(bodies.bounded(limits.report_bytes))
+    turn = asyncio.Semaphore(limits.intakes)
 
     @routes.put("/{device_id}", openapi_extra=_KEY, response_model=ReceiptAnswer, status_code=201, responses={200: {"model": ReceiptAnswer}})
-    def enrol(device_id: DeviceId, pem: Annotated[bytes, key_body]) -> Response:
+    async def enrol(device_id: DeviceId, pem: Annotated[bytes, key_body]) -> Response:
         """Enrol a device by its public key (PEM); 201 if it is new, 200 if it was known. Idempotent."""
-        taken = intake.enrol(device_id, pem)
+        async with turn:
+            taken = await run_in_threadpool(intake.enrol, device_id, pem)
         return Response(taken.receipt.to_bytes(), 201 if taken.new else 200, media_type="application/json")
 
     refusals: dict[int | str, dict[str, object]] = {
@@ -46,9 +50,10 @@ def _add_intake(routes: APIRouter, intake: Intake, limits: Limits) -> None:
     }
 
     @routes.post("/{device_id}/reports", openapi_extra=_REPORT, response_model=ReceiptAnswer, responses=refusals)
-    def send_report(device_id: DeviceId, envelope: Annotated[bytes, report_body]) -> Response:
+    async def send_report(device_id: DeviceId, envelope: Annotated[bytes, report_body]) -> Response:
         """Take one sealed report, and answer with a receipt. A report that is here already gets the same answer again."""
-        taken = intake.receive(device_id, envelope, source=Source.HTTP)
+        async with turn:
+            taken = await run_in_threadpool(intake.receive, device_id, envelope, source=Source.HTTP)
         return Response(taken.receipt.to_bytes(), media_type="application/json")
 
 

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import socket
+import threading
 from collections.abc import Iterator
+from types import FrameType
 from typing import Final
 
 import uvicorn
 from fastapi import FastAPI
 
+from sealift_hub.api.protocol import BoundedHttp
 from sealift_hub.errors import PortError
 from sealift_runtime.printing import say
 
 GRACE_S: Final = 10
+#: When told to stop, the hub is gone after so long, whatever its threads are at.
+LAST_S: Final = GRACE_S + 5
 IDLE_CONNECTION_S: Final = 30
 MAX_CONNECTIONS: Final = 1000
 
@@ -23,6 +29,7 @@ def run(app: FastAPI, listener: socket.socket) -> None:
     """Serve until SIGTERM or SIGINT, then let the answers under way finish."""
     config = uvicorn.Config(
         app,
+        http=BoundedHttp,
         log_config=None,
         log_level="warning",
         access_log=False,
@@ -65,10 +72,16 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         say(f"listening on {self._url}")
 
+    def _leave(self, number: int, frame: FrameType | None) -> None:
+        last = threading.Timer(LAST_S, os._exit, (1,))
+        last.daemon = True
+        last.start()
+        self.handle_exit(number, frame)
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Stop gracefully on SIGTERM and SIGINT; uvicorn's own would then end the process by that signal."""
-        handlers = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGTERM, signal.SIGINT)}
+        handlers = {number: signal.signal(number, self._leave) for number in (signal.SIGTERM, signal.SIGINT)}
         try:
             yield
         finally:

@@ -16,18 +16,21 @@ from sealift_runtime.printing import log_to_stderr
 @data_option
 @click.option("--repo", type=click.Path(exists=True, file_okay=False, path_type=Path), help="The repository to serve under /repository/.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--host-name", "names", multiple=True, metavar="NAME", help="A name that the hub is asked under beside its own; * for every name.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8480, show_default=True, help="The port to listen on; 0 takes a free one.")
-def serve(data: Path, repo: Path | None, host: str, port: int) -> None:
+def serve(data: Path, repo: Path | None, host: str, names: tuple[str, ...], port: int) -> None:
     """Serve the pages, the API and the repository until told to stop.
 
     There is no login yet: whoever reaches the address can read the pages and enrol a device. Listen on 127.0.0.1, or put a
-    proxy with TLS and a login in front.
+    proxy with TLS and a login in front, and give the name that people use as --host-name.
     """
     from sealift_hub.api import server
     from sealift_hub.api.app import make_app
     from sealift_hub.storage.database import Database
+    from sealift_runtime.hosts import AllowedHosts, check_names
 
+    check_names(names, where="--host-name")
     log_to_stderr("%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
     with server.listen(host, port) as listener, contextlib.closing(Database.in_directory(data)) as database:
-        server.run(make_app(database, repo), listener)
+        server.run(make_app(database, repo, hosts=AllowedHosts(host, names)), listener)

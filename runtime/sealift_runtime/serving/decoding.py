@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import orjson
 
+from sealift_runtime import strict_json
 from sealift_runtime.bundle.golden import Array
 from sealift_runtime.bundle.tensors import TensorSpec
 from sealift_runtime.documents import nearest
@@ -20,7 +21,7 @@ from sealift_runtime.errors import RequestError
 from sealift_runtime.serving.limits import LIMITS
 from sealift_runtime.serving.messages import InferRequest
 from sealift_runtime.serving.values import from_bytes, from_json, refuse
-from sealift_runtime.strict_json import JsonBudget, collecting_later
+from sealift_runtime.strict_json import JsonBudget
 
 MAX_DIMENSION: Final = 2**31 - 1
 MAX_ID_CHARACTERS: Final = 1000
@@ -131,17 +132,24 @@ class RequestDecoder:
 
 def parse_json(data: bytes, max_depth: int, budget: JsonBudget = LIMITS.json_budget) -> dict[str, Any]:
     """A JSON object within the budget; NaN and Infinity are read, though they aren't JSON, as many clients write them."""
-    budget.check(data, where="body", advice="Send data as a flat list (shape says how it is nested), or as binary data.")
-    with collecting_later(len(data)):
-        try:
-            document = orjson.loads(data)
-        except orjson.JSONDecodeError as error:
-            document = _parse_literals(data, error)
+    if len(data) < strict_json.LARGE_BYTES:
+        document = _loads(data)
+    else:
+        budget.check(data, where="body", advice="Send data as a flat list (shape says how it is nested), or as binary data.")
+        with strict_json.collecting_later():
+            document = _loads(data)
     if not isinstance(document, dict):
         raise RequestError("not a request", where="body", expected="a JSON object", found=_name_of(document))
     if data.count(b"[") + data.count(b"{") > max_depth:  # else it can't be that deep
         check_depth(document, max_depth)
     return document
+
+
+def _loads(data: bytes) -> Any:
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        return _parse_literals(data, error)
 
 
 def _parse_literals(data: bytes, error: orjson.JSONDecodeError) -> Any:

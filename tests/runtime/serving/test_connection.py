@@ -95,7 +95,9 @@ def test_a_request_may_come_byte_by_byte(server: RunningServer) -> None:
 def test_a_chunked_body_is_put_together(server: RunningServer) -> None:
     chunks = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in (BODY[:10], BODY[10:11], BODY[11:]))
     with server.connect() as client:
-        client.sendall(b"POST /v2/models/linear/infer HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n" + LIVE)
+        client.sendall(
+            b"POST /v2/models/linear/infer HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n" + LIVE
+        )
         assert [found.status for found in read_responses(client, 2)] == [200, 200]
 
 
@@ -191,7 +193,10 @@ def test_a_client_that_sends_on_regardless_still_gets_its_413(server: RunningSer
 
 @pytest.mark.parametrize(
     ("data", "words"),
-    [(b"GET /v2 HTT", "head took more than 0.7 s"), (b"POST /v2 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{", "body took more than 1 s")],
+    [
+        (b"GET /v2 HTT", "head took more than 0.7 s"),
+        (b"POST /v2 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{", "body took more than 1 s"),
+    ],
 )
 def test_a_client_that_is_too_slow_gets_408(server: RunningServer, data: bytes, words: str) -> None:
     with server.connect() as client:

@@ -1,0 +1,109 @@
+"""uvicorn's HTTP protocol, with the bounds that it doesn't have: bytes and seconds for a request's head, and time for all else that stalls."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from sealift_hub.limits import DEFAULT_LIMITS
+
+_LIMITS = DEFAULT_LIMITS
+
+
+class BoundedHttp(HttpToolsProtocol):
+    """One client.
+
+    Without these bounds a client that sends nothing, or a header that never ends, holds a connection and memory for as long as it likes; and
+    a thousand of them keep everybody else out.
+    """
+
+    _timer: asyncio.TimerHandle | None = None
+    _stalled: asyncio.TimerHandle | None = None
+    _head_bytes = 0
+    _kept_bytes = 0
+    _moved = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Take a client, who has to ask something soon."""
+        super().connection_made(transport)
+        self._wait(_LIMITS.head_seconds)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget a client."""
+        self._wait(None)
+        self.resume_writing()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came; what the parser keeps to itself (a header, a trailer, a chunk's head that doesn't end) is bounded."""
+        self._moved = False
+        super().data_received(data)
+        if self._moved:
+            self._kept_bytes = 0
+            return
+        self._kept_bytes += len(data)
+        if self._kept_bytes > _LIMITS.head_bytes and not self.transport.is_closing():
+            self.send_400_response("A header or a chunk's head is too long.")
+
+    def on_message_begin(self) -> None:
+        """Begin a request."""
+        super().on_message_begin()
+        self._moved = True
+        self._head_bytes = 0
+        self._wait(_LIMITS.head_seconds)
+
+    def on_url(self, url: bytes) -> None:
+        """Take the target, which may come in pieces."""
+        self._add(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header, or a trailer."""
+        self._add(len(name) + len(value))
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """Go on with the body, which has its own time."""
+        self._moved = True
+        self._wait(2 * _LIMITS.body_seconds)
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of the body."""
+        self._moved = True
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """End a request."""
+        self._moved = True
+        self._wait(None)
+        super().on_message_complete()
+
+    def pause_writing(self) -> None:
+        """Wait for a client that doesn't take its answer, but not for ever."""
+        super().pause_writing()
+        self._stalled = self.loop.call_later(_LIMITS.idle_seconds, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Go on."""
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None
+        super().resume_writing()
+
+    def _add(self, size: int) -> None:
+        self._head_bytes += size
+        if self._head_bytes > _LIMITS.head_bytes:
+            raise ValueError("the head is too large")  # the parser ends, and the client gets 400
+
+    def _wait(self, seconds: float | None) -> None:
+        """Close the connection unless something comes of it in time; None: whatever it takes."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None if seconds is None else self.loop.call_later(seconds, self._close)
+
+    def _close(self, *_: Any) -> None:
+        if not self.transport.is_closing():
+            self.transport.close()
