@@ -10,6 +10,7 @@ from sealift_packager.errors import PackagerError
 from sealift_packager.measure.device import DeviceAddress, device_for, unasked
 from sealift_packager.project.file import read_project
 from sealift_packager.project.job import Job
+from sealift_runtime.errors import SealiftError
 
 DEVICE = "0123abcd" * 8
 
@@ -63,3 +64,10 @@ def test_a_device_that_measures_nothing_is_named_with_what_would_make_it() -> No
     assert unasked([shared, own], {"a": True, "b": False}) == ()
     assert [text.split()[0] for text in unasked([shared, own], {"a": True})] == ["http://shared"]
     assert unasked([shared], {"b": True})[0].endswith(f"--measure-on b=http://shared#{DEVICE} has it measure.")
+
+
+@pytest.mark.parametrize("text", ["http://me:s3cret@pi:8470", "pi=https://s3cret@pi.example/agent/", "http://pi:8470?s3cret"])
+def test_a_password_in_an_address_is_refused_and_not_shown(text: str) -> None:
+    with pytest.raises(SealiftError) as caught:
+        DeviceAddress.parse(text)
+    assert "s3cret" not in str(caught.value)

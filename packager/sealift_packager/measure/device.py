@@ -8,6 +8,7 @@ import io
 import re
 import secrets
 import time
+import urllib.parse
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, Self
@@ -44,9 +45,11 @@ from sealift_runtime.exchange.measuring import (
 from sealift_runtime.exchange.report import DEVICE_ID
 from sealift_runtime.hardware.document import parse_machine
 from sealift_runtime.hardware.machine import Machine
+from sealift_runtime.http_session import open_session
 from sealift_runtime.signing.dsse import Envelope
 from sealift_runtime.signing.keys import PublicKey, Signer
 from sealift_runtime.throughput import Throughput
+from sealift_runtime.urls import MAX_URL_CHARACTERS, check_url, redacted
 
 OPTION: Final = "--measure-on"
 #: A slow line has the server's 60 s for each.
@@ -55,6 +58,7 @@ MAX_ANSWER_BYTES: Final = 16 * 2**20
 #: A device polls its repository, and may not be disturbed then; so long is asked again.
 BUSY_WAIT_S: Final = 20.0
 CONNECT_S: Final = 10.0
+_NO_LOGIN: Final = "An agent asks for none: it trusts the key that signs the job."
 REPLY_S: Final = 60.0
 _ADDRESS: Final = re.compile(rf"(?:(?P<profile>{PROFILE_NAME})=)?(?P<url>https?://[^\s/?#]+[^\s?#]*?)/?(?:#(?P<device>[^\s#]*))?")
 
@@ -73,10 +77,11 @@ class DeviceAddress:
 
         The id is the whole one: somebody who can make keys by the million has one whose id begins as any other does.
         """
-        match = _ADDRESS.fullmatch(text)
+        match = _ADDRESS.fullmatch(text) if len(text) <= MAX_URL_CHARACTERS else None
         if match is None:
             expected = "[PROFILE=]http://HOST:PORT#DEVICE-ID"
-            raise PackagerError("not the address of an agent", where=OPTION, expected=expected, found=repr(text))
+            raise PackagerError("not the address of an agent", where=OPTION, expected=expected, found=repr(redacted(text)))
+        check_url(match["url"], where=OPTION, what="an agent", advice=_NO_LOGIN)
         if re.fullmatch(DEVICE_ID, match["device"] or "") is None:
             raise PackagerError(
                 "the device's full id is needed: the model is sent to that device only",
@@ -127,7 +132,7 @@ class DeviceJob:
         self._address = address
         self._signer = signer
         self._files = files
-        self._http = requests.Session()
+        self._http = open_session(address.url, password=False)
         self._name = ""
         self._number = 0
         self._longest_s = REPLY_S
@@ -244,6 +249,9 @@ class DeviceJob:
         url = self._address.url
         try:
             with self._http.request(method, url + path, data=body, timeout=(CONNECT_S, reply_s), stream=True, allow_redirects=False) as reply:
+                if reply.is_redirect:
+                    target = redacted(urllib.parse.urljoin(url, reply.headers["Location"]))
+                    raise DeviceError("the device redirects elsewhere", where=f"{OPTION} {url}", found=target, advice="Give the agent's own address.")
                 data, status = _read(reply), reply.status_code
         except requests.RequestException as error:
             raise DeviceError(

@@ -30,15 +30,13 @@ from sealift_runtime.exchange.measuring import (
 from sealift_runtime.hardware.document import machine_json
 from sealift_runtime.hardware.machine import Machine
 from sealift_runtime.measuring.intake import Intake
+from sealift_runtime.measuring.nonces import Nonces
 from sealift_runtime.measuring.policy import MeasuringPolicy
 from sealift_runtime.measuring.steps import run_step
 from sealift_runtime.signing.dsse import Envelope
 from sealift_runtime.signing.keys import Signer
 from sealift_runtime.store.space import check_space
 
-#: How long a nonce waits for its job, and how many wait.
-NONCE_S: Final = 60.0
-MAX_NONCES: Final = 256
 #: What any step needs at least.
 LEAST_STEP_S: Final = 1.0
 
@@ -76,16 +74,13 @@ class Desk:
         self._clock = clock
         self._undisturbed = undisturbed
         self._lock = threading.Lock()
-        self._nonces: dict[str, float] = {}
+        self._nonces = Nonces()
         self._job: _Job | None = None
 
     def invite(self) -> dict[str, Json]:
         """Who this device is, what it allows, and a nonce for one job."""
         self._policy.require()
-        nonce, now = secrets.token_hex(16), self._clock.monotonic()
-        with self._lock:
-            fresh = [(name, until) for name, until in self._nonces.items() if until > now]
-            self._nonces = dict([*fresh[-MAX_NONCES + 1 :], (nonce, now + NONCE_S)])
+        nonce = self._nonces.give(self._clock.monotonic())
         key = self._signer().public_key
         limits: dict[str, Json] = {"bytes": self._policy.max_bytes, "seconds": self._policy.max_s}
         return {"device": key.fingerprint, "key": key.pem().decode(), "nonce": nonce, "limits": limits}
@@ -103,8 +98,7 @@ class Desk:
         with self._lock:
             if job.device != device:  # 2
                 raise SignatureError("the job is for another device", where="measuring job", expected=device, found=job.device)
-            if self._nonces.pop(job.nonce, 0.0) <= now:
-                raise SignatureError("the job's nonce was used already, or is too old", where="measuring job", advice="Ask for another one.")
+            self._nonces.take(job.nonce, now)
             total = sum(job.files.values())
             if total > self._policy.max_bytes:  # 3
                 expected = f"at most {self._policy.max_bytes} bytes in all (measuring.max_mb)"

@@ -41,7 +41,8 @@ from sealift_runtime.exchange.measuring import (
 )
 from sealift_runtime.hardware.document import machine_json, parse_machine
 from sealift_runtime.hardware.machine import detect_machine
-from sealift_runtime.measuring.desk import NONCE_S, Desk
+from sealift_runtime.measuring.desk import Desk
+from sealift_runtime.measuring.nonces import MAX_USED, NONCE_S, Nonces
 from sealift_runtime.measuring.policy import MeasuringPolicy
 from sealift_runtime.signing.dsse import Envelope
 from sealift_runtime.signing.keys import PrivateKey
@@ -344,3 +345,35 @@ def test_documents_and_machines_are_read_as_they_were_written() -> None:
         MeasuringJob.parse(step.payload())
     machine = detect_machine()
     assert parse_machine(Document(json.loads(json.dumps(machine_json(machine))), "machine")) == machine
+
+
+def test_strangers_who_ask_for_nonces_push_none_out(room: Room) -> None:
+    nonce = str(room.desk.invite()["nonce"])
+    before = len(room.desk._nonces._used)
+    for _ in range(2000):
+        room.desk.invite()
+    assert len(room.desk._nonces._used) == before
+    room.desk._nonces.take(nonce, room.clock.monotonic())
+
+
+def test_a_nonce_is_this_process_s_own_and_unchanged() -> None:
+    ours, others = Nonces(), Nonces()
+    nonce = ours.give(1000.5)
+    for foreign in (others.give(1000.5), nonce[:-1] + ("0" if nonce[-1] != "0" else "1"), f"{1050:08x}" + nonce[8:], "0" * 32):
+        with pytest.raises(SignatureError, match="nonce"):
+            ours.take(foreign, 1001)
+    with pytest.raises(SignatureError, match="nonce"):
+        ours.take(nonce, 999)
+    ours.take(nonce, 1000.5 + NONCE_S - 1)
+    with pytest.raises(SignatureError, match="used already"):
+        ours.take(nonce, 1000.5 + NONCE_S - 1)
+
+
+def test_used_nonces_are_bounded_and_forgotten_when_they_hold_no_more() -> None:
+    nonces = Nonces()
+    for _ in range(MAX_USED):
+        nonces.take(nonces.give(1000), 1000)
+    with pytest.raises(BusyError, match="too many jobs in a minute"):
+        nonces.take(nonces.give(1000), 1000)
+    nonces.take(nonces.give(1000 + NONCE_S), 1000 + NONCE_S)
+    assert len(nonces._used) == 1
