@@ -33,6 +33,7 @@ MAX_ITEMS: Final = 1_000_000
 #: How much of a text from outside an error shows, and how many names, how long, are compared for advice.
 SHOWN_CHARACTERS: Final = 100
 COMPARED_NAMES: Final = 200
+COMPARED_FIELDS: Final = 50
 _SHOWN_BITS: Final = 128
 #: More parts than any key of ours has: for each part of a key, the parser of TOML looks at all before it.
 MAX_KEY_PARTS: Final = 32
@@ -105,7 +106,7 @@ class Document:
         self._read.add(key)
         value = self._fields.get(key, default)
         if value is _MISSING:
-            unread = itertools.islice((name for name in self._fields if name not in self._read), COMPARED_NAMES)
+            unread = itertools.islice((name for name in self._fields if name not in self._read), COMPARED_FIELDS)
             advice = nearest(key, list(unread))
             raise DocumentError("a required field is missing", where=self._at(key), advice=advice)
         return value

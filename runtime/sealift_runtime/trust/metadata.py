@@ -65,7 +65,7 @@ def translate_tuf_errors(role: str) -> Iterator[None]:
         raise TrustError("not enough valid signatures", where=where(role), found=str(error), advice=advice) from error
     except (DeserializationError, SerializationError) as error:
         raise TrustError(f"not metadata ({error})", where=where(role)) from error
-    except (RepositoryError, DownloadError, SecuresystemslibError, ValueError, KeyError) as error:
+    except (RepositoryError, DownloadError, SecuresystemslibError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise TrustError(f"refused ({error})", where=where(role)) from error
 
 
@@ -85,6 +85,8 @@ def parse(kind: type[S], role: str, data: bytes) -> File[S]:
     if not isinstance(metadata.signed, kind):  # 2
         raise TrustError("another role's metadata", where=where(role), expected=kind.type, found=metadata.signed.type)
     for keyid, signature in metadata.signatures.items():  # 3
+        if not isinstance(signature.signature, str):
+            raise TrustError("a signature is not a text", where=where(role), expected="hex", found=f"by key {keyid[:16]}…")
         if signature.signature != signature.signature.lower():
             raise TrustError("a signature is not written canonically", where=where(role), expected="lower-case hex", found=f"by key {keyid[:16]}…")
     return File(role=role, data=data, signed=metadata.signed, signed_bytes=signed_bytes, signatures=metadata.signatures)
