@@ -18,7 +18,7 @@ from typing import Any, Final
 import numpy as np
 import pytest
 
-from sealift_hub.repository.files import byte_range, locate
+from sealift_hub.repository.files import byte_range, open_public
 from sealift_packager.data.files import read_data
 from sealift_packager.load.dynamic import parse_dynamic
 from sealift_packager.load.torch_program_safety import _is_arithmetic, _is_operator
@@ -146,7 +146,7 @@ TEXTS: Final[dict[str, tuple[Callable[[str], object], tuple[str, ...]]]] = {
     "Host": (lambda text: text.encode() in AllowedHosts("127.0.0.1"), ("a", "a.", "[", "]", ":1", "1.", "::")),
     "target of a request": (lambda text: split_path(text.encode()), ("/a", "/", "%41", "%", "http://", "/%2f", "?a=b&", "#")),
     "range": (lambda text: byte_range(text, 1000), ("bytes=0-1,", "1", "bytes=", "-", " ")),
-    "path in a repository": (lambda text: locate(Path("/nowhere"), "metadata/" + text), ("a", "../", ".json", "a.", "/")),
+    "path in a repository": (lambda text: open_public(Path("/nowhere"), "metadata/" + text), ("a", "../", ".json", "a.", "/")),
     "cpuinfo": (parse_cpuinfo, ("flags: a b c\n", "flags: ", "a ", ":", "model name : x\n", "\n", "processor: 1\nflags: a\n\n")),
     "setting": (lambda text: parse_settings(["source.repository=" + text]), ("a", '"', "[", "{a=", "'", "a.")),
     "dynamic axis": (lambda text: parse_dynamic([text]), ("a", ":1", "a:1=", "=", ":")),
