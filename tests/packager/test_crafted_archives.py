@@ -321,6 +321,12 @@ def test_an_archive_in_an_archive_is_held_to_the_same_rules(readers: dict[str, R
     assert not reader.canary.exists()
 
 
+def test_weights_that_begin_as_an_archive_does_are_weights(tmp_path: Path) -> None:
+    torch.save({"w": torch.frombuffer(bytearray(b"PK\x03\x04" + bytes(60)), dtype=torch.uint8)}, tmp_path / "m.pt")
+    with pytest.raises(SourceModelError, match="weights alone are not a model"):
+        load_model(tmp_path / "m.pt", LoadOptions())
+
+
 def zip_members(data: bytes) -> dict[str, bytes]:
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         return {name: archive.read(name) for name in archive.namelist()}

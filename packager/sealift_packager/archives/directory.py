@@ -237,7 +237,7 @@ def _check_names(members: Sequence[Member], names: Names, refusals: Refusals) ->
             raise refusals.of("a member's name can't be trusted", member=repr(member.name)[1:-1], expected="a relative path", found=fault)
         key = unicodedata.normalize("NFKC", member.name).casefold() if names is Names.PATHS else member.name
         if key in seen:
-            raise refusals.of("two members of the archive have one name", member=member.name, found=f"{seen[key]!r} and {member.name!r}")
+            raise refusals.of("two members of the archive have one name", member=member.name, found=f"{seen[key]!r:.200} and {member.name!r:.200}")
         seen[key] = member.name
 
 

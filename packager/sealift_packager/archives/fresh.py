@@ -45,7 +45,10 @@ def write_fresh(file: IO[bytes], target: Path, refusals: Refusals, names: Names 
 
 
 def check_inner(path: Path, refusals: Refusals) -> None:
-    """Hold archives within the archive ``path``, which is one of ours, to the same rules: torch and skops read those in them too."""
+    """Hold archives within the archive ``path``, which is one of ours, to the same rules: torch and skops read those in them too.
+
+    They have a suffix; what has none holds the bytes of weights, whatever these begin with.
+    """
     with path.open("rb") as file:
         _check_inner(file, refusals, 1)
 
@@ -53,6 +56,8 @@ def check_inner(path: Path, refusals: Refusals) -> None:
 def _check_inner(file: IO[bytes], refusals: Refusals, depth: int) -> None:
     with zipfile.ZipFile(file) as archive:
         for info in archive.infolist():
+            if "." not in info.filename.rpartition("/")[2]:
+                continue
             with archive.open(info) as member:
                 if member.read(4) != b"PK\x03\x04":
                     continue
