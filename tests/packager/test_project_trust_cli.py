@@ -68,6 +68,7 @@ def test_harmless_settings_of_a_file_that_nobody_named_are_taken(checkout: Path)
         ('key = "key.pem"', "key"),
         ("force = true", "force"),
         ("locked = true", "locked"),
+        ("no-sandbox = true", "no-sandbox"),
         ('factory = "evil.py:rows"', "factory"),
         ('metric = "evil.py:score"', "metric (may name a function)"),
         ('metric = "evil:score"', "metric (may name a function)"),
@@ -120,7 +121,18 @@ def test_a_misspelt_setting_is_still_called_misspelt(checkout: Path) -> None:
 
 def test_every_option_is_refused_unless_it_is_on_the_list() -> None:
     dangerous = {key_of(row) for row in pack_command.params} - set(HARMLESS)
-    assert dangerous == {"config", "trust-project", "key", "passphrase-file", "trust-pickle", "factory", "force", "locked", "measure-on"}
+    assert dangerous == {
+        "config",
+        "trust-project",
+        "key",
+        "passphrase-file",
+        "trust-pickle",
+        "factory",
+        "force",
+        "locked",
+        "measure-on",
+        "no-sandbox",
+    }
 
 
 def test_the_installed_command_imports_nothing_of_an_untrusted_folder(checkout: Path) -> None:
