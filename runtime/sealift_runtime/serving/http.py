@@ -112,7 +112,7 @@ def _inflate(data: bytes, window_bits: int, limits: ServingLimits) -> bytes:
     quadratic work.
     """
     result = bytearray()
-    at = 0
+    at, most = 0, min(limits.body_bytes, max(limits.gzip_free_bytes, limits.gzip_ratio * len(data)))
     if not data:
         return b""
     for _ in range(limits.gzip_members):
@@ -122,13 +122,20 @@ def _inflate(data: bytes, window_bits: int, limits: ServingLimits) -> bytes:
             if not piece:
                 raise RequestError("the compressed body is cut off", where="body")
             at += 0 if inflater.unconsumed_tail else len(piece)
-            result += inflater.decompress(piece, limits.body_bytes + 1 - len(result))
-            if len(result) > limits.body_bytes:
-                raise LimitError("the decompressed body is too large", where="body", expected=f"at most {limits.body_bytes} bytes")
+            result += inflater.decompress(piece, most + 1 - len(result))
+            if len(result) > most:
+                raise _too_much(most, limits)
         at -= len(inflater.unused_data)
         if at == len(data):
             return bytes(result)
     raise LimitError("too many gzip members", where="body", expected=f"at most {limits.gzip_members}", advice="Compress the body as a whole.")
+
+
+def _too_much(most: int, limits: ServingLimits) -> LimitError:
+    if most == limits.body_bytes:
+        return LimitError("the decompressed body is too large", where="body", expected=f"at most {most} bytes")
+    expected = f"at most {limits.gzip_ratio} times its compressed size, {most} bytes"
+    return LimitError("the decompressed body is too large", where="body", expected=expected, advice="Send it without compression.")
 
 
 def json_length(request: HttpRequest) -> int | None:

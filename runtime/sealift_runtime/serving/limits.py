@@ -15,10 +15,10 @@ class ServingLimits:
     """Bounds of one server.
 
     ``body_bytes`` holds before and after decompression; a compressed body has at most ``gzip_members`` members (bgzip writes one for each
-    64 KiB). ``bodies_bytes`` is what all large bodies take together; above, clients get 503. A client that has ``waiting_bytes`` of bodies
-    in the queue of its connection isn't read any further. ``json_budget`` is what the JSON of a request may hold. ``queued_requests`` wait
-    for a worker; above, clients get 503. ``inline_latency_us`` is how quick a model has to be to run on the event loop itself,
-    ``inline_body_bytes`` how small the request.
+    64 KiB), and becomes at most ``gzip_ratio`` times as large, where that is more than ``gzip_free_bytes``. ``bodies_bytes`` is what all
+    large bodies take together; above, clients get 503. A client that has ``waiting_bytes`` of bodies in the queue of its connection isn't
+    read any further. ``json_budget`` is what the JSON of a request may hold. ``queued_requests`` wait for a worker; above, clients get 503.
+    ``inline_latency_us`` is how quick a model has to be to run on the event loop itself, ``inline_body_bytes`` how small the request.
     """
 
     body_bytes: int = 64 * 2**20
@@ -35,6 +35,8 @@ class ServingLimits:
     json_depth: int = 32
     json_budget: JsonBudget = REQUEST_BUDGET
     gzip_members: int = 4096
+    gzip_ratio: int = 200
+    gzip_free_bytes: int = 4 * 2**20
     retry_after_s: int = 1
     inline_latency_us: float = 200.0
     inline_body_bytes: int = 256 * 1024

@@ -1,0 +1,220 @@
+"""What a client can't make the server do: hold memory for others' requests, keep what never ends, answer under a stranger's name."""
+
+from __future__ import annotations
+
+import gc
+import gzip
+import json
+import socket
+import time
+import tracemalloc
+import weakref
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sealift_runtime.bundle.tensors import TensorSpec
+from sealift_runtime.errors import LimitError, RequestError
+from sealift_runtime.serving.body_budget import SMALL_BYTES, BodyBudget
+from sealift_runtime.serving.decoding import LARGE_BYTES, RequestDecoder
+from sealift_runtime.serving.http import HttpRequest, plain_body
+from sealift_runtime.serving.limits import LIMITS, ServingLimits
+from sealift_runtime.serving.server import InferenceServer
+from sealift_runtime.strict_json import JsonBudget
+from support.serving import read_responses, running, served
+
+ROW: dict[str, Any] = {"name": "x", "shape": [1, 4], "datatype": "FP32", "data": [1, 2, 3, 4]}
+BODY = json.dumps({"inputs": [ROW]}).encode()
+HEAD = b"POST /v2/models/linear/infer HTTP/1.1\r\nHost: localhost\r\n"
+DECODER = RequestDecoder([TensorSpec(name="x", dtype="float32", shape=("rows",))], [], json_depth=32)
+
+
+def x(data: bytes) -> bytes:
+    return b'{"inputs":[{"name":"x","shape":[1],"datatype":"FP32","data":%b}]}' % data
+
+
+def zipped(body: bytes, limits: ServingLimits = LIMITS) -> bytes:
+    return plain_body(HttpRequest("POST", b"/", {b"content-encoding": b"gzip"}, body), limits)
+
+
+def test_a_long_text_among_numbers_takes_no_more_memory_than_it_has() -> None:
+    body = x(b'["' + b"a" * 10_000 + b'"' + b',""' * 10_000 + b"]")
+    tracemalloc.start()
+    with pytest.raises(RequestError, match="wrong type of values"):
+        DECODER.decode(body)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 50 * len(body)
+
+
+def test_a_body_of_too_many_lists_is_refused_with_what_to_do() -> None:
+    with pytest.raises(LimitError, match="too many lists, tables and names: expected at most 1048576.*Send data as a flat list"):
+        DECODER.decode(x(b"[" + b"[]," * 2**20 + b"0]"))
+
+
+def test_a_body_of_too_many_values_is_refused() -> None:
+    decoder = RequestDecoder([TensorSpec(name="x", dtype="float32", shape=("rows",))], [], json_depth=32, budget=JsonBudget(values=10**5))
+    with pytest.raises(LimitError, match="too many values: expected at most 100000"):
+        decoder.decode(x(b"[" + b"0," * 10**5 + b"0]"))
+
+
+def test_many_rows_are_read_as_ever() -> None:
+    rows = 200_000
+    body = b'{"inputs":[{"name":"x","shape":[%d,4],"datatype":"FP32","data":[%b]}]}' % (rows, b",".join([b"[1,2,3,4]"] * rows))
+    assert len(body) > LARGE_BYTES
+    decoder = RequestDecoder([TensorSpec(name="x", dtype="float32", shape=("rows", 4))], [], json_depth=32)
+    assert decoder.decode(body).inputs["x"].shape == (rows, 4)
+
+
+def test_a_refusal_shows_little_of_a_large_value() -> None:
+    for body in (
+        b'{"inputs":[{"name":"' + b"y" * 10**6 + b'"}]}',
+        x(b"[1]").replace(b'"shape":[1]', b'"shape":[' + b"1," * 10**5 + b"1]"),
+        x(b"[1]").replace(b"FP32", b"F" * 10**6),
+        x(b'["' + b"a" * 10**6 + b'"]'),
+        b'{"id":[' + b"0," * 10**5 + b"0]," + x(b"[1]")[1:],
+    ):
+        with pytest.raises(RequestError) as caught:
+            DECODER.decode(body)
+        assert len(str(caught.value)) < 600
+
+
+def test_many_gzip_members_are_refused_and_many_bytes_of_one_are_not() -> None:
+    member = gzip.compress(b"{}")
+    assert zipped(member * 4096) == b"{}" * 4096
+    with pytest.raises(LimitError, match="too many gzip members: expected at most 4096"):
+        zipped(member * 4097)
+    with pytest.raises(LimitError, match="too many gzip members"):
+        zipped(gzip.compress(b"") * 800_000)
+    noise = bytes(range(256)) * 2**16
+    assert zipped(gzip.compress(noise[:1000], 0) + gzip.compress(noise, 0)) == noise[:1000] + noise
+
+
+def test_a_body_that_grows_out_of_proportion_is_refused() -> None:
+    assert len(zipped(gzip.compress(bytes(4 * 2**20)))) == 4 * 2**20
+    with pytest.raises(LimitError, match="at most 200 times its compressed size.*Send it without compression"):
+        zipped(gzip.compress(bytes(60 * 2**20)))
+
+
+@pytest.mark.parametrize("cut", [0, 1, 9, 10, 11, 30])
+def test_a_compressed_body_that_is_cut_off_is_refused_or_empty(cut: int) -> None:
+    whole = gzip.compress(b"hello" * 100)
+    if cut == 0:
+        assert zipped(b"") == b""
+        return
+    with pytest.raises(RequestError, match="cut off"):
+        zipped(whole[:-cut] if cut < len(whole) else whole[:1])
+
+
+# --- connections
+
+
+def ended(client: socket.socket) -> int:
+    """The status that the server gave before it ended the connection."""
+    return read_responses(client, 1)[0].status
+
+
+@pytest.mark.parametrize("start", [b"0\r\nX: ", b"1;"], ids=["trailer", "chunk extension"])
+def test_what_never_ends_after_the_head_is_refused(start: bytes) -> None:
+    with running(InferenceServer) as server, server.connect() as client:
+        client.sendall(b"POST /v2 HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n" + start)
+        for _ in range(20):
+            client.sendall(b"a" * 4096)
+            time.sleep(0.01)
+        assert ended(client) == 431
+
+
+def test_a_slow_upload_in_many_small_chunks_is_taken(tmp_path: Path) -> None:
+    with running(InferenceServer, served(tmp_path)) as server, server.connect() as client:
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        client.sendall(HEAD + b"Transfer-Encoding: chunked\r\n\r\n")
+        padded = BODY + b" " * 300
+        for at in range(0, len(padded), 4):
+            piece = padded[at : at + 4]
+            client.sendall(b"%x;%b\r\n" % (len(piece), b"extension=" + b"e" * 100))
+            client.sendall(piece + b"\r\n")
+        client.sendall(b"0\r\nTrailer: kept\r\n\r\n")
+        assert ended(client) == 200
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (b"GET /v2 HTTP/1.1\r\nHost: localhost\r\n\r\n", 200),
+        (b"GET /v2 HTTP/1.1\r\nHOST: 127.0.0.1:8470\r\n\r\n", 200),
+        (b"GET /v2 HTTP/1.1\r\nHost: models.example.org:443\r\n\r\n", 200),
+        (b"GET http://localhost/v2 HTTP/1.1\r\nHost: localhost\r\n\r\n", 200),
+        (b"GET /v2 HTTP/1.0\r\n\r\n", 200),
+        (b"GET /v2 HTTP/1.1\r\n\r\n", 400),
+        (b"GET /v2 HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n", 400),
+        (b"GET /v2 HTTP/1.1\r\nHost: evil.example\r\nHost: localhost\r\n\r\n", 400),
+        (b"GET /v2 HTTP/1.1\r\nHost: evil.example\r\n\r\n", 421),
+        (b"GET /v2 HTTP/1.0\r\nHost: evil.example\r\n\r\n", 421),
+        (b"GET http://evil.example/v2 HTTP/1.1\r\nHost: localhost\r\n\r\n", 421),
+        (b"GET http://localhost@evil.example?/v2 HTTP/1.1\r\nHost: localhost\r\n\r\n", 421),
+        (b"GET /v2 HTTP/1.1\r\nHost:\r\n\r\n", 421),
+    ],
+)
+def test_a_request_is_answered_under_the_server_s_own_names(head: bytes, status: int) -> None:
+    with running(lambda table: InferenceServer(table, host_names=("models.example.org",))) as server, server.connect() as client:
+        client.sendall(head)
+        assert ended(client) == status
+
+
+def test_a_refused_name_is_shown_with_what_to_do() -> None:
+    with running(InferenceServer) as server:
+        answer = server.ask("GET", "/v2", headers={"Host": "evil.example"})
+    assert answer.json == {
+        "error": "this server isn't known as 'evil.example': if that is a name of this server, add it to serving.hosts in agent.toml"
+    }
+
+
+def test_bodies_of_many_clients_together_are_bounded(tmp_path: Path) -> None:
+    limits = ServingLimits(bodies_bytes=3 * 2**20, retry_after_s=7)
+    with running(lambda table: InferenceServer(table, limits=limits), served(tmp_path)) as server:
+        clients = [server.connect() for _ in range(4)]
+        for client in clients[:3]:
+            client.sendall(HEAD + b"Content-Length: 2000000\r\n\r\n" + b" " * 900_000)
+        time.sleep(0.3)
+        clients[3].sendall(HEAD + b"Content-Length: 2000000\r\n\r\n" + b" " * 900_000)
+        refused = read_responses(clients[3], 1)[0]
+        assert (refused.status, refused.headers["retry-after"]) == (503, "7")
+        assert server.infer("linear", [ROW]).status == 200  # small ones have their room
+        for client in clients:
+            client.close()
+        time.sleep(0.3)
+        assert server.ask("POST", "/v2/models/linear/infer", BODY + b" " * 2_500_000).status == 200
+        gc.collect()
+        assert server.server.bodies._held == 0
+
+
+def test_a_body_counts_until_its_request_is_gone() -> None:
+    budget = BodyBudget(100)
+    assert budget.take(60)
+    request = HttpRequest("POST", b"/", {}, b"")
+    budget.give_after(request, 60)
+    assert not budget.take(41)
+    gone = weakref.ref(request)
+    del request
+    assert gone() is None
+    assert budget.take(100)
+
+
+def test_a_client_who_sends_much_at_once_is_not_read_until_that_is_answered(tmp_path: Path) -> None:
+    slow = {
+        "inputs": [
+            {"name": "x", "shape": [1, 4], "datatype": "FP32", "data": [1, 2, 3, 4]},
+            {"name": "rounds", "shape": [1], "datatype": "INT64", "data": [200000]},
+        ]
+    }
+    body = json.dumps(slow).encode() + b" " * 200_000
+    request = b"POST /v2/models/slow/infer HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+    assert len(body) > SMALL_BYTES
+    with running(lambda table: InferenceServer(table, threads=1), served(tmp_path, "slow")) as server, server.connect() as client:
+        client.settimeout(1)
+        sent = 0
+        with pytest.raises(TimeoutError):
+            for _ in range(200):
+                sent += client.send(request)
+        assert sent < 100 * len(request)
