@@ -12,6 +12,7 @@ from sealift_packager.packed import Builder, BuildOptions, Packed
 from sealift_packager.progress import Progress, Silent
 from sealift_packager.request import PackRequest
 from sealift_runtime.bundle import files
+from sealift_runtime.bundle.graph import check_bundle_graph
 from sealift_runtime.bundle.limits import LIMITS
 from sealift_runtime.bundle.manifest import BundleManifest
 from sealift_runtime.bundle.signature import sign_directory
@@ -22,7 +23,7 @@ def pack_with(builder: Builder, request: PackRequest, progress: Progress | None,
 
     1. The output place must be free.
     2. The bundles are built, each in a directory.
-    3. Each is read as a device reads it, must be what was asked for, and is signed.
+    3. Each is checked as a device checks it, must be what was asked for, and is signed.
     4. All go into an OCI layout, which appears whole at ``request.out``.
     """
     progress = progress or Silent()
@@ -47,6 +48,7 @@ def pack_with(builder: Builder, request: PackRequest, progress: Progress | None,
 
 def _sign(directory: Path, profile: str, request: PackRequest) -> BundleManifest:
     manifest = _manifest(files.list_files(directory), str(directory))
+    check_bundle_graph(directory)
     found, asked = (manifest.name, manifest.version, manifest.profile.name), (request.name, request.version, profile)
     if found != asked:
         raise PackagerError("another bundle than was asked for", where=str(directory), expected=" ".join(asked), found=" ".join(found))

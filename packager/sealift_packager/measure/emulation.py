@@ -28,6 +28,8 @@ from sealift_packager.outside import outside
 from sealift_runtime.bundle import files
 from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.bundle.profile import CpuRequirement
+from sealift_runtime.onnxruntime_environment import SET
+from sealift_runtime.process.child import clean_environment
 
 ROOT_VARIABLE: Final = "SEALIFT_ARM64_ROOT"
 TIMEOUT_S: Final = 300
@@ -95,7 +97,7 @@ def find_emulator(processor: Processor, environment: Mapping[str, str] = os.envi
         return Emulator(
             processor=processor,
             command=(qemu, "-cpu", processor.cpu, str(Path(sys.executable).resolve()), "-P"),
-            environment={**environment, "PYTHONPATH": paths},
+            environment={**clean_environment(environment), "PYTHONPATH": paths},
             onnxruntime=importlib.metadata.version("onnxruntime"),
         )
     root = Path(environment.get(ROOT_VARIABLE, ""))
@@ -104,7 +106,7 @@ def find_emulator(processor: Processor, environment: Mapping[str, str] = os.envi
         return None
     python = str(root.absolute() / "usr" / "bin" / "python3")
     command = (qemu, "-L", str(root.absolute()), "-cpu", processor.cpu, python, "-I", "-B")
-    return Emulator(processor=processor, command=command, environment={"PATH": environment.get("PATH", "")}, onnxruntime=version)
+    return Emulator(processor=processor, command=command, environment={**SET, "PATH": environment.get("PATH", "")}, onnxruntime=version)
 
 
 def emulator_digest(emulator: Emulator) -> str:

@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import hashlib
 import json
-import os
 import pickle
 import re
 import sys
@@ -26,7 +25,7 @@ from sealift_packager.quantize.node_error import NodeError
 from sealift_packager.request import MODEL_TIMEOUT_S, PackRequest, time_of_build
 from sealift_packager.sandbox.files import model_files, readable, runs_own_code
 from sealift_packager.sandbox.frames import FrameError, Message
-from sealift_packager.sandbox.process import Walls, imports, run_worker
+from sealift_packager.sandbox.process import Result, Start, imports, run_worker
 from sealift_packager.sandbox.services import Services
 from sealift_packager.sandbox.tasks import BuildTask, DataTask, NamesTask, Task
 from sealift_packager.sealing import pack_with
@@ -35,15 +34,14 @@ from sealift_packager.structure import decode
 from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.errors import SealiftError
 from sealift_runtime.hardware.limits import read_limits
-from sealift_runtime.process.sandbox import Confinement
+from sealift_runtime.printable import printable
+from sealift_runtime.process.sandbox import Confinement, Walls
 
 #: Of the memory that is free, so much is the worker's: a model that wants all of it fails before the machine does.
 MEMORY_SHARE: Final = 0.9
 #: A file that a build writes is at most so large, and so many times the model: it holds a graph several times, each of them larger by its types.
 LEAST_FILE_BYTES: Final = 4 * 2**30
 FILE_BYTES_PER_BYTE: Final = 8
-#: Anybody may enter and write: the folder around it is the user's alone, and the worker may be another user.
-_OPEN_TO_WORKER: Final = 0o777
 
 
 def pack(request: PackRequest, progress: Progress | None = None, *, cache: Store | None = None, lock: Lock | None = None) -> Packed:
@@ -56,7 +54,6 @@ def build(request: PackRequest, scratch: Path, progress: Progress, options: Buil
 
     1. Functions of the user's own that give data are called, in a worker without walls.
     2. The bundles are built in a worker behind walls or, where the user's own code is part of the model, without.
-    3. What it wrote becomes this user's.
 
     Raises what the worker met; `SourceModelError` if the model broke it, or took longer than ``request.model_timeout`` for one answer.
     """
@@ -66,7 +63,7 @@ def build(request: PackRequest, scratch: Path, progress: Progress, options: Buil
         asked = dataclasses.replace(asked, **_call_functions(asked, _folder(scratch / "data")))  # 1
     folder = _folder(scratch / "work")
     open_to_all = not asked.sandbox or runs_own_code(asked)
-    walls = _no_walls() if open_to_all else _walls(readable(asked), folder, asked.model)
+    start = _no_walls() if open_to_all else _behind_walls(readable(asked), folder, asked.model)
     task = BuildTask(
         **_common(asked, folder),
         request=dataclasses.replace(asked, signer=None),
@@ -77,9 +74,8 @@ def build(request: PackRequest, scratch: Path, progress: Progress, options: Buil
     )
     space = None if open_to_all or options.cache is None else _digest(asked.model)
     with Services(asked, folder, options.cache, space) as services:
-        result = _run(task, walls, asked.model, _Listener(progress, services).hear)  # 2
-    _take_over(folder)  # 3
-    return _unsigned(result, asked, folder)
+        said, result = _run(task, start, asked.model, _Listener(progress, services).hear)  # 2
+    return _unsigned(said, asked, folder, _gaps(result.walls))
 
 
 def input_names(model: Path, options: LoadOptions) -> list[str]:
@@ -88,7 +84,7 @@ def input_names(model: Path, options: LoadOptions) -> list[str]:
         folder = _folder(Path(name) / "work")
         inside = dataclasses.replace(options, place=WeightPlace(folder=folder))
         task = NamesTask(**_task(folder, MODEL_TIMEOUT_S, model), model=model, options=inside)
-        found = _run(task, _walls(model_files(model), folder, model), model, _refuse)
+        found, _ = _run(task, _behind_walls(model_files(model), folder, model), model, _refuse)
     if not isinstance(found, list) or not all(isinstance(row, str) for row in found):
         raise _nonsense(model)
     return found
@@ -96,8 +92,7 @@ def input_names(model: Path, options: LoadOptions) -> list[str]:
 
 def _call_functions(request: PackRequest, folder: Path) -> dict[str, Any]:
     task = DataTask(**_common(request, folder), request=dataclasses.replace(request, signer=None), folder=folder)
-    found = _run(task, _no_walls(), request.model, _refuse)
-    _take_over(folder)
+    found, _ = _run(task, _no_walls(), request.model, _refuse)
     return {name: Path(found[name]) for name in request.functions}
 
 
@@ -109,10 +104,10 @@ def _task(folder: Path, timeout_s: float, model: Path) -> dict[str, Any]:
     return {"limit_s": timeout_s + _size(model) / BYTES_PER_S, "temporary": _folder(folder / "temporary"), "imports": imports()}
 
 
-def _run(task: Task, walls: Walls, model: Path, answer: Callable[[Message], Message | None]) -> Any:
-    result = run_worker(pickle.dumps(task), walls, model=str(model), answer=answer)
+def _run(task: Task, start: Start, model: Path, answer: Callable[[Message], Message | None]) -> tuple[Any, Result]:
+    result = run_worker(pickle.dumps(task), start, model=str(model), answer=answer)
     try:
-        return json.loads(result)
+        return json.loads(result.data), result
     except (ValueError, RecursionError) as error:
         raise _nonsense(model) from error
 
@@ -149,18 +144,27 @@ class _Listener:
         return None
 
 
-def _walls(files: tuple[Path, ...], folder: Path, model: Path) -> Walls:
+def _behind_walls(files: tuple[Path, ...], folder: Path, model: Path) -> Start:
     largest = max(LEAST_FILE_BYTES, FILE_BYTES_PER_BYTE * _size(model))
-    return Walls(confinement=Confinement(readable=files, writable=(folder,), memory_bytes=_memory_bytes(), file_bytes=largest))
+    return Start(confinement=Confinement(readable=files, writable=(folder,), memory_bytes=_memory_bytes(), file_bytes=largest))
 
 
-def _no_walls() -> Walls:
-    return Walls(confinement=None, say=_say)
+def _gaps(walls: Walls | None) -> tuple[str, ...]:
+    """What this machine lacked of the walls that were to be: a sentence each."""
+    if walls is None:
+        return ()
+    files = () if walls.landlock_abi else ("The kernel has no Landlock: the model was read by a process that could read and change your files.",)
+    calls = () if walls.seccomp else ("There are no seccomp filters here: the model was read by a process that could reach the network.",)
+    return (*files, *calls)
+
+
+def _no_walls() -> Start:
+    return Start(confinement=None, say=_say)
 
 
 def _say(line: str) -> None:
     """What a person's own code prints: on stderr, where it can't be taken for a result."""
-    print(re.sub(r"[^\t\x20-\x7e\xa0-\U0010ffff]", lambda found: repr(found[0])[1:-1], line), file=sys.stderr)
+    print(printable(line), file=sys.stderr)
 
 
 def _memory_bytes() -> int | None:
@@ -190,27 +194,17 @@ def _digest(model: Path) -> str:
 
 
 def _folder(path: Path) -> Path:
-    path.mkdir()
-    path.chmod(_OPEN_TO_WORKER)
+    path.mkdir(mode=0o700)
     return path.absolute()
 
 
-def _take_over(folder: Path) -> None:
-    """Where root started the worker, it was another user's, and so is what it wrote."""
-    if os.geteuid() != 0:
-        return
-    for place, folders, names in os.walk(folder):
-        for name in (*folders, *names):
-            os.chown(Path(place, name), os.geteuid(), os.getegid(), follow_symlinks=False)
-
-
-def _unsigned(result: Any, request: PackRequest, folder: Path) -> Unsigned:
+def _unsigned(said: Any, request: PackRequest, folder: Path, gaps: tuple[str, ...]) -> Unsigned:
     """What a worker says that it built, each part checked."""
     try:
         directories = {profile.name: folder / "bundles" / profile.name for profile in request.profiles}
-        errors: NodeErrors = decode(dict[str, dict[str, dict[str, NodeError]]], result["node_errors"])
-        notes = tuple(str(note) for note in result["notes"])
-        lock = Lock.parse(str(result["lock"]).encode(), where="lock")
+        errors: NodeErrors = decode(dict[str, dict[str, dict[str, NodeError]]], said["node_errors"])
+        notes = tuple(str(note) for note in said["notes"])
+        lock = Lock.parse(str(said["lock"]).encode(), where="lock")
     except (SealiftError, ValueError, KeyError, TypeError) as error:
         raise _nonsense(request.model) from error
-    return Unsigned(directories=directories, lock=lock, node_errors=errors, notes=notes)
+    return Unsigned(directories=directories, lock=lock, node_errors=errors, notes=(*notes, *gaps))

@@ -7,6 +7,7 @@ files than are weights can only name such as lie in the model's own folder, wher
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import mmap
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,9 @@ from typing import Final
 from sealift_packager.load import detect
 from sealift_packager.request import PackRequest
 
-MAX_WEIGHT_FILES: Final = 20_000
+#: Beyond so many files of weights, all of their folders is readable: each path is passed on by itself.
+MAX_WEIGHT_FILES: Final = 500
+MAX_NAMES: Final = 100_000
 _MAX_NAME_BYTES: Final = 4096
 #: ``StringStringEntryProto`` with the key "location", up to its value: field 1 of 8 bytes, then field 2.
 _LOCATION: Final = b"\x0a\x08location\x12"
@@ -43,26 +46,35 @@ def _holds_no_code(model: Path, kind: str | None) -> bool:
 
 
 def model_files(model: Path) -> tuple[Path, ...]:
-    """The model's own files: itself, and beside an ONNX graph those of its weights."""
+    """The model's own files: itself, and beside an ONNX graph those of its weights, or the folder of very many."""
     try:
-        return (model.absolute(), *_weights(model))
+        weights = _weights(model)
     except (OSError, ValueError):  # reading it will say what is wrong
-        return (model.absolute(),)
+        weights = []
+    folder = model.parent.resolve()
+    if len(weights) > MAX_WEIGHT_FILES and not _holds_home(folder):
+        weights = [folder]
+    return (model.absolute(), *weights[:MAX_WEIGHT_FILES])
 
 
-def _weights(model: Path) -> Iterator[Path]:
+def _weights(model: Path) -> list[Path]:
     with model.open("rb") as file:
         if file.read(1) != b"\x08":  # see `load.detect`
-            return
-        folder, seen = model.parent.resolve(), set[str]()
+            return []
+        folder = model.parent.resolve()
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            for name in _locations(data):
-                if name in seen or len(seen) >= MAX_WEIGHT_FILES:
-                    continue
-                seen.add(name)
-                path = (folder / name).resolve()
-                if path.is_relative_to(folder) and path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts):
-                    yield path
+            names = dict.fromkeys(itertools.islice(_locations(data), MAX_NAMES))
+    paths = dict.fromkeys((folder / name).resolve() for name in names)
+    return [path for path in paths if path.is_relative_to(folder) and path.is_file() and not _is_hidden(path.relative_to(folder))]
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
+
+
+def _holds_home(folder: Path) -> bool:
+    """Whether a folder is one in which a person has everything else too."""
+    return Path.home().absolute().is_relative_to(folder)
 
 
 def _locations(data: mmap.mmap) -> Iterator[str]:
@@ -110,7 +122,7 @@ def _code(reference: str | None) -> Iterator[Path]:
 
 def _python_of(folder: Path) -> Iterator[Path]:
     """A folder of code; of one in which a person has everything else too, only modules and packages."""
-    if not Path.home().absolute().is_relative_to(folder):
+    if not _holds_home(folder):
         yield folder
         return
     yield from folder.glob("*.py")

@@ -19,10 +19,11 @@ from sealift_packager.errors import PackagerError, SourceModelError
 from sealift_packager.sandbox.failures import decode_failure
 from sealift_packager.sandbox.frames import Decoder, FrameError, Message
 from sealift_packager.sandbox.page import Page
+from sealift_runtime.documents import Document
 from sealift_runtime.errors import SandboxError
 from sealift_runtime.process import confined
 from sealift_runtime.process.child import KEPT_OUTPUT_BYTES, clean_environment
-from sealift_runtime.process.sandbox import Confinement
+from sealift_runtime.process.sandbox import Confinement, Walls
 
 WORKER: Final = "sealift_packager.sandbox.worker"
 _POLL_S: Final = 0.1
@@ -34,11 +35,19 @@ _KEPT_BACK: Final = "PASSPHRASE"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Walls:
+class Start:
     """How a worker is started: behind walls, or (None) without, where a person's own code is to run; then what it prints is passed on to ``say``."""
 
     confinement: Confinement | None
     say: Callable[[str], None] | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Result:
+    """What a worker gave, and the walls that held around it; None if there were to be none."""
+
+    data: bytes
+    walls: Walls | None
 
 
 def imports() -> tuple[str, ...]:
@@ -47,17 +56,17 @@ def imports() -> tuple[str, ...]:
     return tuple(path for path in sys.path if Path(path).is_absolute() and not home.is_relative_to(path))
 
 
-def run_worker(task: bytes, walls: Walls, *, model: str, answer: Callable[[Message], Message | None]) -> bytes:
+def run_worker(task: bytes, start: Start, *, model: str, answer: Callable[[Message], Message | None]) -> Result:
     """The result of a task; raises the error that it met, or one that says how the process broke, or what took too long.
 
     ``answer`` gets each message, and gives what is to be sent back. When this returns, the worker and whatever it started have ended. ``model`` is
     what an error is about.
     """
     try:
-        return _Worker(walls, model, answer).run(task)
+        return _Worker(start, model, answer).run(task)
     except _KilledByFilterError:
-        assert walls.confinement is not None
-        older = dataclasses.replace(walls, confinement=dataclasses.replace(walls.confinement, newest_abi=0))
+        assert start.confinement is not None
+        older = dataclasses.replace(start, confinement=dataclasses.replace(start.confinement, newest_abi=0))
         return _Worker(older, model, answer).run(task)
 
 
@@ -66,8 +75,8 @@ class _KilledByFilterError(Exception):
 
 
 class _Worker:
-    def __init__(self, walls: Walls, model: str, answer: Callable[[Message], Message | None]) -> None:
-        self._walls = walls
+    def __init__(self, start: Start, model: str, answer: Callable[[Message], Message | None]) -> None:
+        self._how_started = start
         self._model = model
         self._answer = answer
         self._output = b""
@@ -75,9 +84,9 @@ class _Worker:
         self._decoder = Decoder()
         self._outbox = memoryview(b"")
         self._result: bytes | None = None
-        self._heard = False
+        self._walls: Walls | None = None
 
-    def run(self, task: bytes) -> bytes:
+    def run(self, task: bytes) -> Result:
         page = Page.create()
         try:
             reader, process = self._start(page)
@@ -110,14 +119,19 @@ class _Worker:
         return reader, process
 
     def _command(self, page: str) -> list[str]:
-        if self._walls.confinement is None:
+        if self._how_started.confinement is None:
             return [sys.executable, "-P", "-m", WORKER, str(os.getpid()), page]
-        return confined.command(WORKER, [page], self._walls.confinement)
+        return confined.command(WORKER, [page], self._how_started.confinement)
 
     def _environment(self) -> Mapping[str, str]:
-        if self._walls.confinement is None:
+        if self._how_started.confinement is None:
             return {name: value for name, value in os.environ.items() if _KEPT_BACK not in name}
-        return {**clean_environment(os.environ), "PYTHONPATH": os.pathsep.join(imports()), "HOME": "/", "USER": "sealift"}
+        return {
+            **clean_environment(os.environ),
+            "PYTHONPATH": os.pathsep.join(imports()),
+            "HOME": str(self._how_started.confinement.writable[0]),
+            "USER": "sealift",
+        }
 
     def _listen(self, process: subprocess.Popen[bytes], reader: int, page: Page, task: bytes) -> None:
         """Until there is a result or an error, the process has ended, or its deadline has passed."""
@@ -176,17 +190,17 @@ class _Worker:
         return bool(data)
 
     def _pass_on(self, data: bytes) -> None:
-        if self._walls.say is None:
+        if self._how_started.say is None:
             return
         *lines, self._line = (self._line + data).split(b"\n")
         for line in [*lines, *([self._line] if not data and self._line else [])]:
-            self._walls.say(line.decode(errors="replace"))
+            self._how_started.say(line.decode(errors="replace"))
 
     def _handle(self, message: Message) -> None:
-        if not self._heard and self._walls.confinement is not None:  # the first line is about the walls
-            self._heard = True
+        if self._walls is None and self._how_started.confinement is not None:  # the first line is about the walls
             if _REFUSED in message.fields:
                 raise SandboxError("the process that builds could not be confined", where=self._model, found=message.text(_REFUSED))
+            self._walls = Walls.parse(Document(message.fields, "walls"))
             return
         if message.fields.get("end") == "failed":
             raise decode_failure(message.fields)
@@ -206,10 +220,15 @@ class _Worker:
         words = note.activity.late.format(rows=_rows(note.rows), limit=f"{note.limit_s:,.0f} s")
         return SourceModelError(words, where=self._model, expected=note.activity.expected or None, advice=note.activity.advice or None)
 
-    def _finished(self, process: subprocess.Popen[bytes], note: Note) -> bytes:
+    def _finished(self, process: subprocess.Popen[bytes], note: Note) -> Result:
         if self._result is not None:
-            return self._result
-        if process.returncode == -signal.SIGSYS and not self._heard and self._walls.confinement is not None and self._walls.confinement.newest_abi:
+            return Result(self._result, self._walls)
+        if (
+            process.returncode == -signal.SIGSYS
+            and self._walls is None
+            and self._how_started.confinement is not None
+            and self._how_started.confinement.newest_abi
+        ):
             raise _KilledByFilterError
         how = self._how(process.returncode)
         if note.activity != NOTHING.activity:

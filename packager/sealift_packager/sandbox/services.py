@@ -14,13 +14,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
-from sealift_packager.errors import PackagerError
 from sealift_packager.measure.device import DeviceJob
 from sealift_packager.request import PackRequest
 from sealift_packager.sandbox.failures import encode_failure
 from sealift_packager.sandbox.frames import FrameError, Message
 from sealift_packager.stages.store import Store
 from sealift_runtime.bundle.digest import Digest
+from sealift_runtime.bundle.graph import check_bundle_graph
+from sealift_runtime.bundle.session_entries import parse_entries
 from sealift_runtime.documents import Document, Json
 from sealift_runtime.errors import SealiftError
 from sealift_runtime.exchange.measuring import Run
@@ -29,8 +30,6 @@ from sealift_runtime.hardware.document import machine_json
 if TYPE_CHECKING:
     from sealift_packager.measure.emulation import Emulator, Processor
 
-#: The session config entries that the packager itself sets: others could have onnxruntime write files.
-_ENTRIES: Final = {"session.disable_quant_qdq": "1", "session.force_spinning_stop": "1"}
 _KEY: Final = re.compile(r"[0-9a-f]{64}")
 
 
@@ -97,7 +96,7 @@ class Services:
         settings = Settings(
             threads=fields.integer("threads", minimum=1),
             graph_optimization=fields.text("graph_optimization"),
-            entries=_entries(fields),
+            entries=parse_entries(fields.document("entries")),
         )
         model, inputs = self._inside(fields, "model"), self._inside(fields, "inputs")
         found = probe(model, inputs, settings, model_bytes=fields.integer("model_bytes", minimum=0))
@@ -119,7 +118,9 @@ class Services:
         from sealift_packager.measure.emulation import compute
 
         fields = Document(message.fields, "emulation")
-        return Message({"done": compute(_required(_emulator(message)), self._inside(fields, "folder"), _entries(fields))})
+        folder, entries = self._inside(fields, "folder"), parse_entries(fields.document("entries"))
+        check_bundle_graph(folder)  # there are no walls around an emulator
+        return Message({"done": compute(_required(_emulator(message)), folder, entries)})
 
     def device_file(self, message: Message) -> Message:
         """Keep a file for the job on a device that is begun next."""
@@ -200,14 +201,6 @@ _ACTIONS: Final[dict[str, Callable[[Services, Message], Message]]] = {
     "device footprint": Services.device_footprint,
     "device throughput": Services.device_throughput,
 }
-
-
-def _entries(fields: Document) -> dict[str, str]:
-    entries = fields.document("entries")
-    found = {name: entries.text(name) for name in entries.names()}
-    if not found.items() <= _ENTRIES.items():
-        raise PackagerError("a session config entry that no candidate has", where="the build", found=str(sorted(found)))
-    return found
 
 
 def _emulator(message: Message) -> Emulator | None:
