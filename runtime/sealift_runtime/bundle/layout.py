@@ -142,13 +142,17 @@ class OciLayout:
         return digest
 
     def put_file(self, source: Path) -> tuple[Digest, int]:
-        """Store a file of the caller's own as a blob, by hard link where that works; its digest and size in bytes."""
+        """Store a file as a blob; its digest and size in bytes.
+
+        One of our own that has no other name becomes the blob by a hard link, readable by everybody and writable by us alone. Any other is
+        copied, because whoever has its other name, or owns it, could edit the blob.
+        """
         with beneath.open_file(source.parent, source.name) as file:
             size = beneath.size_bytes(file)
             digest = Digest(beneath.hash_open(file, size, where=str(source)))
             if not self.has(digest):
                 target = self.path(digest)
-                if not link(source, target):
+                if not (_make_public(file) and link(source, target)):
                     file.seek(0)
                     durable.copy(file, target, size_bytes=size, sha256=digest.hex, where=str(source))
                 durable.sync_directory(self.blobs)
@@ -173,6 +177,15 @@ class OciLayout:
 
 def _place(digest: Digest) -> tuple[str, str, str]:
     return ("blobs", "sha256", digest.hex)
+
+
+def _make_public(file: io.BufferedReader) -> bool:
+    """Whether an open file is ours alone; then it gets the mode of what is published."""
+    status = os.fstat(file.fileno())
+    ours = status.st_nlink == 1 and status.st_uid == os.geteuid()
+    if ours:
+        os.fchmod(file.fileno(), durable.PUBLIC_MODE)
+    return ours
 
 
 def link(source: Path, target: Path) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import stat
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,25 @@ def test_copies_may_be_changed_without_the_release(release: tuple[OciLayout, Rel
     materialize(layout, digest, tmp_path / "out", copies=True)
     (tmp_path / "out" / files.GRAPH).write_bytes(b"changed")
     check_blobs(layout, read_bundle_files(layout, digest))
+
+
+@pytest.mark.parametrize("mode", [0o666, 0o600, 0o4755])
+def test_a_blob_is_readable_by_everybody_and_writable_by_nobody_else(tmp_path: Path, mode: int) -> None:
+    (tmp_path / "file").write_bytes(b"content")
+    (tmp_path / "file").chmod(mode)
+    layout = OciLayout.create(tmp_path / "layout")
+    digest, _ = layout.put_file(tmp_path / "file")
+    assert stat.S_IMODE(layout.path(digest).stat().st_mode) == 0o644
+
+
+def test_a_file_with_another_name_is_copied_so_that_no_edit_there_reaches_the_blob(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").write_bytes(b"content")
+    (tmp_path / "file").hardlink_to(tmp_path / "elsewhere")
+    layout = OciLayout.create(tmp_path / "layout")
+    digest, size = layout.put_file(tmp_path / "file")
+    (tmp_path / "elsewhere").write_bytes(b"edited!")
+    assert layout.read(digest) == b"content"
+    assert size == 7
 
 
 def test_a_changed_blob_is_named_with_its_file(release: tuple[OciLayout, Release]) -> None:
