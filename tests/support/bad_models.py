@@ -1,5 +1,8 @@
 """Families of the corpus through ``sealift pack``: each in one process, which says what came of each case as soon as it is done.
 
+It builds there too, where its memory can be measured and libraries are imported once. A user's command has another process build: for that see
+tests/packager/test_reading_apart.py.
+
 A case that hangs or kills that process is known by its missing line. The peak is the resident memory's high-water mark, set back before each case.
 """
 
@@ -19,7 +22,9 @@ from typing import Final
 
 from corpus.badmodels import boosters, data_files, onnx_files, pickles
 from corpus.badmodels.case import Case
+from sealift_packager import pipeline
 from sealift_packager.cli import cli
+from sealift_packager.sandbox import build
 from sealift_runtime import commandline
 
 FAMILIES: Final[dict[str, dict[str, Case]]] = {
@@ -83,8 +88,14 @@ def _parsed(text: str) -> dict[str, Outcome]:
     return {row.pop("name"): Outcome(**row) for row in rows}
 
 
+def build_here() -> None:
+    """Have ``sealift pack`` build in this process."""
+    build.pack = pipeline.pack
+
+
 def main(family: str, folder: Path, *, heavy: bool) -> None:
     """The process's own side."""
+    build_here()
     for number, (name, case) in enumerate(FAMILIES[family].items()):
         if case.heavy and not heavy:
             continue

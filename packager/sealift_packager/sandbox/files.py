@@ -64,12 +64,17 @@ def _weights(model: Path) -> list[Path]:
         folder = model.parent.resolve()
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             names = dict.fromkeys(itertools.islice(_locations(data), MAX_NAMES))
-    paths = dict.fromkeys((folder / name).resolve() for name in names)
-    return [path for path in paths if path.is_relative_to(folder) and path.is_file() and not _is_hidden(path.relative_to(folder))]
+    return list(dict.fromkeys(path for name in names if (path := _file_inside(folder, name)) is not None))
 
 
-def _is_hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
+def _file_inside(folder: Path, name: str) -> Path | None:
+    """The file of that name in the folder, links followed; None if there is none, or a hidden one."""
+    try:
+        path = (folder / name).resolve()
+        inside = path.is_relative_to(folder) and path.is_file()
+    except (OSError, RuntimeError):  # a name too long, a loop of links
+        return None
+    return path if inside and not any(part.startswith(".") for part in path.relative_to(folder).parts) else None
 
 
 def _holds_home(folder: Path) -> bool:

@@ -209,7 +209,9 @@ class _Worker:
             return
         reply = self._answer(message)
         if reply is not None:
-            self._outbox = memoryview(bytes(self._outbox) + reply.encode())
+            if self._outbox:
+                raise FrameError("a question before the last one's answer was read")
+            self._outbox = memoryview(reply.encode())
 
     def _check_time(self, page: Page) -> None:
         note = page.read()
@@ -217,28 +219,29 @@ class _Worker:
             raise self._late(note)
 
     def _late(self, note: Note) -> SourceModelError:
-        words = note.activity.late.format(rows=_rows(note.rows), limit=f"{note.limit_s:,.0f} s")
+        return self._fault(note, note.activity.late)
+
+    def _fault(self, note: Note, words: str, how: str = "") -> SourceModelError:
+        for name, value in {"rows": _rows(note.rows), "limit": f"{note.limit_s:,.0f} s", "how": how}.items():
+            words = words.replace(f"{{{name}}}", value)
         return SourceModelError(words, where=self._model, expected=note.activity.expected or None, advice=note.activity.advice or None)
 
     def _finished(self, process: subprocess.Popen[bytes], note: Note) -> Result:
         if self._result is not None:
             return Result(self._result, self._walls)
-        if (
-            process.returncode == -signal.SIGSYS
-            and self._walls is None
-            and self._how_started.confinement is not None
-            and self._how_started.confinement.newest_abi
-        ):
+        confinement = self._how_started.confinement
+        if process.returncode == -signal.SIGSYS and self._walls is None and confinement is not None and confinement.newest_abi:
             raise _KilledByFilterError
         how = self._how(process.returncode)
         if note.activity != NOTHING.activity:
-            words = note.activity.broken.format(rows=_rows(note.rows), how=how)
-            raise SourceModelError(words, where=self._model, expected=note.activity.expected or None, advice=note.activity.advice or None)
+            raise self._fault(note, note.activity.broken, how)
         raise PackagerError("the process that builds broke", where=self._model, found=how, advice="If there is enough memory, please report it.")
 
     def _how(self, status: int) -> str:
+        if status == -signal.SIGKILL:
+            return "SIGKILL, as when there is too little memory"
         if status < 0:
-            return signal.Signals(-status).name + (", as when there is too little memory" if status == -signal.SIGKILL else "")
+            return signal.Signals(-status).name if -status in list(signal.Signals) else f"signal {-status}"
         lines = self._output.decode(errors="replace").strip().splitlines()
         return lines[-1][:200] if lines else f"exit status {status}"
 
