@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from sealift_packager.data import parquet as parquet_module
 from sealift_packager.data.files import DataFile, read_data
 from sealift_packager.data.limits import DataLimits
 from sealift_packager.errors import DataError
+from support.cli import run_argv
 
 
 def write_parquet(path: Path, columns: Mapping[str, Any], **options: Any) -> Path:
@@ -40,6 +42,12 @@ def test_a_parquet_file_and_its_csv_give_the_same_arrays(tmp_path: Path) -> None
     for name, value in one.items():
         np.testing.assert_array_equal(two[name], value)
         assert two[name].dtype == value.dtype
+
+
+def test_the_first_thing_that_a_process_does_may_be_to_read_a_small_table_of_many_columns(tmp_path: Path) -> None:
+    path = write_parquet(tmp_path / "d.parquet", {f"c{number}": pa.array([1.0, 2.0]) for number in range(64)})
+    code = f"from pathlib import Path; from sealift_packager.data.files import read_data; print(read_data(Path({str(path)!r})).rows)"
+    assert run_argv([sys.executable, "-c", code]).ok().out == "2\n"
 
 
 def test_lists_of_one_length_in_parquet_are_rows_of_a_matrix(tmp_path: Path) -> None:

@@ -13,14 +13,23 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import catboost
 import joblib
+import lightgbm
 import numpy as np
+import onnx
+import pandas as pd
 import pytest
+import skops.io
+import xgboost
+from PIL import Image
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 
 from sealift_packager import artifact
+from sealift_runtime.process import landlock
 from sealift_runtime.signing.keys import PrivateKey
-from support import trained, unending
+from support import graphs, trained, unending
 from support.cli import BIN, Ran, run
 
 #: Long enough for a small model on a machine that does much else.
@@ -30,7 +39,8 @@ AROUND_S = 120.0
 
 
 def pack(model: Path, *words: object, env: dict[str, str] | None = None) -> Ran:
-    options = ["--name", "model", "--version", "1.0.0", "--profile", "arm64-baseline", "--out", model.parent / "out", "--no-cache"]
+    options = ["--name", "model", "--version", "1.0.0", "--profile", "arm64-baseline", "--no-cache"]
+    options += [] if "--out" in words else ["--out", str(model.parent / "out")]
     return run("sealift", "pack", model, *options, *words, env=env)
 
 
@@ -240,3 +250,78 @@ def test_a_model_that_breaks_its_process_is_named(tmp_path: Path, monkeypatch: p
     joblib.dump(model, tmp_path / "model.joblib")
     done = pack(tmp_path / "model.joblib", "--trust-pickle", env={"PYTHONPATH": str(tmp_path)})
     assert_gives_up(done, "model.joblib: the model breaks the process when it answers", "(SIGSEGV)")
+
+
+X, Y = np.random.default_rng(0).normal(size=(60, 4)), np.arange(60) % 2
+
+
+def xgboost_file(folder: Path) -> Path:
+    fitted_to(xgboost.XGBClassifier(n_estimators=3, n_jobs=1)).save_model(folder / "m.ubj")
+    return folder / "m.ubj"
+
+
+def lightgbm_file(folder: Path) -> Path:
+    fitted_to(lightgbm.LGBMClassifier(n_estimators=3, n_jobs=1, verbose=-1)).booster_.save_model(folder / "m.txt")
+    return folder / "m.txt"
+
+
+def catboost_file(folder: Path) -> Path:
+    fitted_to(catboost.CatBoostClassifier(iterations=3, verbose=False, allow_writing_files=False)).save_model(str(folder / "m.cbm"))
+    return folder / "m.cbm"
+
+
+def skops_file(folder: Path) -> Path:
+    skops.io.dump(fitted_to(RandomForestClassifier(3)), folder / "m.skops")
+    return folder / "m.skops"
+
+
+def weights_beside(folder: Path) -> Path:
+    (folder / "model" / "deep").mkdir(parents=True)
+    model = onnx.load(trained.onnx_net().model)
+    onnx.save_model(model, folder / "model" / "m.onnx", save_as_external_data=True, location="w.bin", size_threshold=0)
+    (folder / "linked").symlink_to(folder / "model")
+    return folder / "linked" / "m.onnx"
+
+
+def fitted_to(model: Any) -> Any:
+    return model.fit(X, Y)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("make", [xgboost_file, lightgbm_file, catboost_file, skops_file, weights_beside, lambda _: trained.program().model])
+def test_every_kind_of_model_that_is_no_code_is_read_behind_walls(tmp_path: Path, make: Callable[[Path], Path]) -> None:
+    model = make(tmp_path)
+    done = pack(model, "--out", tmp_path / "release").ok()
+    assert "no Landlock" not in done.out or not landlock.detect()
+    assert done.err == ""
+
+
+def images(folder: Path) -> Path:
+    for number in range(20):
+        place = folder / "images" / str(number % 10)
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((8, 8), number, np.uint8)).save(place / f"{number}.png")
+    return folder / "images"
+
+
+def parquet(folder: Path) -> Path:
+    pd.DataFrame({f"c{number}": np.ones(20) for number in range(64)} | {"target": np.ones(20)}).to_parquet(folder / "d.parquet")
+    return folder / "d.parquet"
+
+
+def linked(folder: Path) -> Path:
+    (folder / "linked.npz").symlink_to(trained.digits_holdout())
+    return folder / "linked.npz"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("make", [images, parquet, linked])
+def test_every_kind_of_data_is_read_behind_walls(tmp_path: Path, make: Callable[[Path], Path]) -> None:
+    model = table_net(tmp_path / "net.onnx") if make is parquet else trained.onnx_net().model
+    pack(model, "--out", tmp_path / "release", "--data", make(tmp_path), "--metric", "agreement").ok()
+
+
+def table_net(path: Path) -> Path:
+    nodes = [onnx.helper.make_node("MatMul", ["x", "w"], ["y"])]
+    onnx.save(graphs.model(nodes, [graphs.value("x", ["n", 64])], [graphs.value("y", ["n", 2])], [graphs.weights("w", 64, 2)]), path)
+    return path

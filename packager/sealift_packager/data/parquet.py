@@ -31,6 +31,7 @@ def read_parquet(copy: OwnCopy) -> dict[str, Array]:
         from pyarrow import parquet
     except ImportError as error:
         raise DataError("pyarrow is not installed", where=str(path), advice="pip install pyarrow") from error
+    pyarrow.allocate_buffer(1)  # its allocator sets 1 GiB aside for the first one
     try:
         with bounded_memory(path, DataError), contextlib.closing(parquet.ParquetFile(path)) as file:
             _check_names(file.schema_arrow.names, path)

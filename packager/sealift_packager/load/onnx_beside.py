@@ -6,7 +6,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Final
 
 from sealift_packager.archives.limits import MAX_BYTES
 from sealift_packager.archives.own_copy import copy_plain, open_plain
@@ -17,6 +17,9 @@ from sealift_packager.errors import SourceModelError
 from sealift_packager.tensors import is_reference
 from sealift_runtime import durable
 from sealift_runtime.bundle.digest import Digest
+
+#: Of a folder nothing is read: a build behind walls may read the files of weights in it, and not list it.
+_PASSED_THROUGH: Final = getattr(os, "O_PATH", os.O_RDONLY)
 
 
 def bring_weights(model: Any, own: Path, origin: Path) -> Digest:
@@ -58,7 +61,7 @@ def _open_inside(folder: Path, place: Path) -> Iterator[IO[bytes]]:
 
 def _open_folder(path: Path, inside: int | None, stack: contextlib.ExitStack) -> int:
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=inside)
+        descriptor = os.open(path, _PASSED_THROUGH | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=inside)
     except OSError as error:
         raise SourceModelError(f"the folder of external weights can't be read ({error.strerror})", where=str(path)) from error
     stack.callback(os.close, descriptor)
