@@ -136,8 +136,9 @@ def test_what_never_ends_is_cut_off(agent: AgentUnderTest, hub: RunningHub, head
     for url in (agent.url, hub.url):
         with connected(url) as client:
             client.sendall(head)
+            deadline = time.monotonic() + 30
             with pytest.raises(OSError, match=r"reset|pipe|closed|timed out"):
-                for _ in range(10_000):
+                while time.monotonic() < deadline:
                     client.sendall(piece)
         assert requests.get(f"{url}/metrics" if url == agent.url else f"{url}/healthz", timeout=30).status_code == 200
 
