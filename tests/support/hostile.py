@@ -27,7 +27,7 @@ def numbered(unit: str, before: str = "", after: str = "", joint: str = ",") -> 
 JSON: Final[dict[str, Make]] = {
     "one name again and again": times(b'"k":0,', b"{", b'"k":0}'),
     "two names by turns": times(b'"k":0,"j":0,', b"{", b'"k":0}'),
-    "one name twice at the end of many": numbered('"k%d":0', "{", ',"k1":0}'),
+    "one name twice at the end of many": numbered('"k%d":0', "{", ',"z":0,"z":0}'),
     "many names": numbered('"k%d":0', "{", "}"),
     "many names like one that is missing": numbered('"schem%d":0', "{", "}"),
     "many names like the signatures'": numbered('"signature%d":0', "{", "}"),
