@@ -7,6 +7,7 @@ from typing import Any, Final, Self
 
 import numpy as np
 
+from sealift_packager.activity import ANSWERING, during
 from sealift_packager.errors import SourceModelError
 from sealift_packager.load.categories import text_columns
 from sealift_packager.load.missing_text import knows_missing_text
@@ -74,7 +75,7 @@ class Rows:
         arrays = {spec.name: np.full((1, int(spec.shape[1])), "" if spec.dtype == "string" else 0, spec.numpy_dtype) for spec in self.inputs}
         arrays[missing] = np.full_like(arrays[missing], np.nan)
         try:
-            with quiet():
+            with quiet(), during(ANSWERING, rows=1):
                 model.predict(dataclasses.replace(self, missing_text=True).table(arrays))
         except Exception:  # noqa: BLE001  # whatever it says, it is a no
             return False
