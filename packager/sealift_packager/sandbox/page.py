@@ -8,13 +8,15 @@ import mmap
 import os
 import struct
 import tempfile
+import zlib
 from typing import Final, Self
 
 from sealift_packager.activity import NOTHING, Activity, Note
 
 _BYTES: Final = mmap.PAGESIZE
-#: A number that is odd while the rest is written, the deadline, the limit, the rows, and the length of the activity's text.
-_HEAD: Final = struct.Struct("=QddQI")
+#: The checksum of all that follows, the deadline, the limit, the rows, and the length of the activity's text, which comes last.
+_HEAD: Final = struct.Struct("=IddQI")
+_SUM_BYTES: Final = 4
 _READS: Final = 100
 
 
@@ -24,9 +26,8 @@ class Page:
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
         self._memory = mmap.mmap(descriptor, _BYTES)
-        self._count = 0
         self._activity: Activity | None = None
-        self._length = 0
+        self._text = b""
 
     @classmethod
     def create(cls) -> Self:
@@ -48,22 +49,25 @@ class Page:
 
     def show(self, activity: Activity, rows: int, limit_s: float, deadline: float) -> None:
         """Note an activity."""
-        self._count += 2
-        _HEAD.pack_into(self._memory, 0, self._count - 1, deadline, limit_s, rows, 0)
         if activity is not self._activity:
-            text = json.dumps(dataclasses.asdict(activity)).encode()[: _BYTES - _HEAD.size]
-            self._memory[_HEAD.size : _HEAD.size + len(text)] = text
-            self._activity, self._length = activity, len(text)
-        _HEAD.pack_into(self._memory, 0, self._count, deadline, limit_s, rows, self._length)
+            self._activity, self._text = activity, json.dumps(dataclasses.asdict(activity)).encode()[: _BYTES - _HEAD.size]
+            self._memory[_HEAD.size : _HEAD.size + len(self._text)] = self._text
+        head = _HEAD.pack(0, deadline, limit_s, rows, len(self._text))
+        _HEAD.pack_into(self._memory, 0, _checksum(head, self._text), deadline, limit_s, rows, len(self._text))
 
     def read(self) -> Note:
-        """What is noted now; nothing if it can't be read, as where the other process writes nonsense."""
+        """What is noted now; nothing if it can't be read: it is half written, or the other process writes nonsense."""
         for _ in range(_READS):
-            count, deadline, limit_s, rows, length = _HEAD.unpack_from(self._memory, 0)
+            head = self._memory[: _HEAD.size]
+            checksum, deadline, limit_s, rows, length = _HEAD.unpack(head)
             text = self._memory[_HEAD.size : _HEAD.size + min(length, _BYTES)]
-            if count % 2 == 0 and _HEAD.unpack_from(self._memory, 0)[0] == count:
+            if checksum == _checksum(head, text):
                 return Note(_activity(text), rows, limit_s, deadline)
         return NOTHING
+
+
+def _checksum(head: bytes, text: bytes) -> int:
+    return zlib.crc32(text, zlib.crc32(head[_SUM_BYTES:]))
 
 
 def _activity(text: bytes) -> Activity:
