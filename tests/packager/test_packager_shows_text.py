@@ -102,7 +102,7 @@ def test_a_repository_s_status_has_one_line_for_each_thing(place: Path, tmp_path
     assert "re\\x1b[31mpo\\nerror: forged" in sealift("repo", "init", repository).ok().out
     sealift("repo", "add", repository, place / "layout").ok()
     sealift("repo", "promote", repository, "linear", "1.0.0", "--channel", "stable").ok()
-    assert len(sealift("repo", "status", repository).ok().out.splitlines()) == 10
+    assert len(sealift("repo", "status", repository).ok().out.splitlines()) == 11
     sealift("repo", "status", tmp_path / "no\x1b[31mne")
 
 
