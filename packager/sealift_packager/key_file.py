@@ -59,7 +59,10 @@ def _open_elsewhere(path: Path, given: Sequence[bytes]) -> dict[str, Any]:
     question = json.dumps([str(path), [passphrase.hex() for passphrase in given]])
     command = [sys.executable, "-P", "-c", f"from {__name__} import main; main()"]
     environment = {**clean_environment(os.environ), "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    done = subprocess.run(command, input=question, capture_output=True, text=True, check=False, env=environment, timeout=TIMEOUT_S)
+    try:
+        done = subprocess.run(command, input=question, capture_output=True, text=True, check=False, env=environment, timeout=TIMEOUT_S)
+    except subprocess.TimeoutExpired as error:
+        raise KeyFileError(f"the key can't be read within {TIMEOUT_S:.0f} s", where=str(path), expected="a file") from error
     try:
         answer: dict[str, Any] = json.loads(done.stdout)
     except ValueError as error:

@@ -13,7 +13,8 @@ import tempfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Final
+from types import TracebackType
+from typing import Any, Final, Self
 
 from sealift_packager.activity import BYTES_PER_S
 from sealift_packager.errors import PackagerError
@@ -73,8 +74,8 @@ def build(request: PackRequest, scratch: Path, progress: Progress, options: Buil
         inline_bytes=options.inline_bytes,
     )
     space = None if open_to_all or options.cache is None else _digest(asked.model)
-    with Services(asked, folder, options.cache, space) as services:
-        said, result = _run(task, start, asked.model, _Listener(progress, services).hear)  # 2
+    with Services(asked, folder, options.cache, space) as services, _Listener(progress, services) as listener:
+        said, result = _run(task, start, asked.model, listener.hear)  # 2
     return _unsigned(said, asked, folder, _gaps(result.walls))
 
 
@@ -121,12 +122,23 @@ def _refuse(message: Message) -> None:  # noqa: ARG001  (hears what is said)
 
 
 class _Listener:
-    """Shows the stages that a worker says it is in, and has its questions answered."""
+    """Shows the stages that a worker says it is in, and has its questions answered; a context, at whose end no stage is shown any more."""
 
     def __init__(self, progress: Progress, services: Services) -> None:
         self._progress = progress
         self._services = services
         self._shown: list[AbstractContextManager[None]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        while self._shown:
+            try:
+                self._shown.pop().__exit__(kind, error, trace)
+            except BaseException as raised:
+                if raised is not error:
+                    raise
 
     def hear(self, message: Message) -> Message | None:
         """The answer to a question, nothing for what is only said."""
