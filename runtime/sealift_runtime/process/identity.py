@@ -23,7 +23,9 @@ UID: Final = 65534
 _CAP_DAC_READ_SEARCH: Final = 2
 _LAST_CAPABILITY: Final = 63
 _VERSION_3: Final = 0x20080522
-_PR_CAPBSET_DROP, _PR_SET_KEEPCAPS, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL = 24, 8, 47, 4
+_PR_CAPBSET_DROP, _PR_SET_SECUREBITS, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL = 24, 28, 47, 4
+#: Keeps capabilities where the user id changes, and has access(2) count them, which libraries ask whether a file is there.
+_SECBIT_NO_SETUID_FIXUP: Final = 1 << 2
 
 
 def become_nobody(*, may_read_all: bool, change_user: bool = True) -> bool:
@@ -49,7 +51,7 @@ def _forget_capabilities() -> None:
 
 def _change_user() -> bool:
     try:
-        prctl(_PR_SET_KEEPCAPS, 1)
+        prctl(_PR_SET_SECUREBITS, _SECBIT_NO_SETUID_FIXUP)
         os.setgroups([])
         os.setresgid(UID, UID, UID)
         os.setresuid(UID, UID, UID)
