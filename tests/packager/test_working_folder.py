@@ -46,4 +46,4 @@ def test_a_worker_begins_its_job(crowded: Path) -> None:
 def test_pip_looks_for_wheels(tmp_path: Path) -> None:
     (tmp_path / "wheels").mkdir()
     with pytest.raises(KitError, match="No matching distribution"):
-        collect_wheels(WheelRequest(wheelhouse=tmp_path / "wheels"), tmp_path / "target")
+        collect_wheels(WheelRequest(runtime=Path(__file__).parents[2] / "runtime", wheelhouse=tmp_path / "wheels"), tmp_path / "target")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -25,6 +26,8 @@ from sealift_runtime.process.confined import run_confined
 from sealift_runtime.process.sandbox import Confinement
 
 TIMEOUT_S: Final = 300
+#: The most that a library may write while it reads.
+MAX_FILE_BYTES: Final = 4 * 2**30
 _DAMAGED: Final = "Is it cut off or damaged? Save the model again."
 _PARTS: Final = ("message", "where", "expected", "found", "advice")
 _KINDS: Final[dict[str, type[PackagerError]]] = {kind.__name__: kind for kind in (SourceModelError, ConversionError)}
@@ -35,7 +38,9 @@ def try_reading(kind: str, path: Path, *, expected: str = "a whole file", advice
     if monitored():
         return
     file = path.absolute()
-    done = run_confined(__name__, [kind, str(file)], Confinement(readable=(file,)), timeout_s=TIMEOUT_S).outcome
+    with tempfile.TemporaryDirectory(prefix="sealift.") as folder:  # CatBoost writes a model anew to tell what is in it
+        walls = Confinement(readable=(file,), writable=(Path(folder),), file_bytes=MAX_FILE_BYTES)
+        done = run_confined(__name__, [kind, str(file), folder], walls, timeout_s=TIMEOUT_S).outcome
     if done.timed_out:
         raise SourceModelError(f"{kind} could not read it within {TIMEOUT_S} s", where=str(path), advice=advice)
     try:
@@ -64,7 +69,7 @@ def main(arguments: Sequence[str], descriptor: int) -> None:
     """The process's own side."""
     from sealift_packager.load import detect
 
-    kind, path = arguments[0], Path(arguments[1])
+    kind, path, tempfile.tempdir = arguments[0], Path(arguments[1]), arguments[2]
     said: dict[str, Any] = {}
     try:
         _infer(path) if kind == detect.ONNX else _ask(kind, path)
