@@ -16,6 +16,7 @@ from typing import Any, Final, Self
 
 from sealift_packager.sandbox.failures import decode_failure, encode_failure
 from sealift_runtime.errors import KeyFileError, SealiftError
+from sealift_runtime.printing import say_json
 from sealift_runtime.process.child import clean_environment
 from sealift_runtime.signing.keys import PrivateKey, PublicKey
 
@@ -78,7 +79,7 @@ def _error(answer: dict[str, Any]) -> KeyFileError:
 def main() -> None:
     """The other process's side: a path and passphrases on standard input, the public key and which one opened it on standard output."""
     path, given = json.loads(sys.stdin.read())
-    print(json.dumps(_opened(Path(path), [None, *map(bytes.fromhex, given)])))
+    say_json(_opened(Path(path), [None, *map(bytes.fromhex, given)]))
 
 
 def _opened(path: Path, passphrases: Sequence[bytes | None]) -> dict[str, Any]:

@@ -8,7 +8,6 @@ import hashlib
 import json
 import pickle
 import re
-import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -35,7 +34,7 @@ from sealift_packager.structure import decode
 from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.errors import SealiftError
 from sealift_runtime.hardware.limits import read_limits
-from sealift_runtime.printable import printable
+from sealift_runtime.printing import say
 from sealift_runtime.process.sandbox import Confinement, Walls
 
 #: Of the memory that is free, so much is the worker's: a model that wants all of it fails before the machine does.
@@ -176,7 +175,7 @@ def _no_walls() -> Start:
 
 def _say(line: str) -> None:
     """What a person's own code prints: on stderr, where it can't be taken for a result."""
-    print(printable(line), file=sys.stderr)
+    say(line, error=True)
 
 
 def _memory_bytes() -> int | None:
