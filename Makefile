@@ -85,10 +85,9 @@ check-docs: $(VENV)/.ready
 	$(BIN)/python -m pytest -q tests/docs
 
 check-audit: $(VENV)/.ready
-	$(BIN)/ruff check --select S .
 	$(BIN)/python -m pytest -q tests/audit
 
-audit: check-audit $(AUDIT)/.ready  ## Look for weak code, slow parsers and, over the network, known vulnerabilities of pinned packages
+audit: check-code check-audit $(AUDIT)/.ready  ## Look for weak code, slow parsers and, over the network, known vulnerabilities of pinned packages
 	$(BIN)/python tests/support/advisories.py $(AUDIT)/bin/pip-audit constraints.txt
 
 fix: $(VENV)/.ready  ## Format, and mend what ruff can

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import requests
 
 from sealift_runtime.exchange.report import Event
+from sealift_runtime.http_session import HttpSession
 from sealift_runtime.reports.medium import export_reports, import_receipt
 from sealift_runtime.reports.sender import send_pending
 from sealift_runtime.reports.spool import ReportSpool
@@ -39,7 +39,7 @@ def fill(spool: ReportSpool, number: int) -> None:
 
 
 def test_reports_go_by_http_and_then_by_medium_and_the_chain_stays_whole(hub: RunningHub, spool: ReportSpool, tmp_path: Path) -> None:
-    with requests.Session() as http:
+    with HttpSession() as http:
         fill(spool, 1)
         fill(spool, 2)
         assert send_pending(spool, hub.url, http) == 2

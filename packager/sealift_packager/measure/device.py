@@ -248,7 +248,10 @@ class DeviceJob:
         """The JSON answer; a step's may take as long as its device allows the job to take."""
         url = self._address.url
         try:
-            with self._http.request(method, url + path, data=body, timeout=(CONNECT_S, reply_s), stream=True, allow_redirects=False) as reply:
+            with (
+                self._http.within(CONNECT_S + 2 * reply_s),  # the timeout is for each packet
+                self._http.request(method, url + path, data=body, timeout=(CONNECT_S, reply_s), stream=True, allow_redirects=False) as reply,
+            ):
                 if reply.is_redirect:
                     target = redacted(urllib.parse.urljoin(url, reply.headers["Location"]))
                     raise DeviceError("the device redirects elsewhere", where=f"{OPTION} {url}", found=target, advice="Give the agent's own address.")

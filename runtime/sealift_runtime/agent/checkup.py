@@ -115,7 +115,7 @@ def _hub(device: Device) -> tuple[str, str]:
     if not device.config.hub:
         return OK, f"none: reports are carried by export; {waiting}"
     try:
-        with open_session(device.config.hub) as http:
+        with open_session(device.config.hub) as http, http.within(10):
             http.verify = device.config.ca_file or True
             with http.get(f"{device.config.hub}/healthz", timeout=5, allow_redirects=False, stream=True) as answer:
                 answer.raise_for_status()

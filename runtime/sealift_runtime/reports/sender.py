@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import json
+import io
 import urllib.parse
-from typing import Final
+from typing import Any, Final
 
 import requests
 
-from sealift_runtime.errors import DocumentError, TransportError
+from sealift_runtime.documents import Document
+from sealift_runtime.errors import DocumentError, LimitError, TransportError
 from sealift_runtime.exchange.receipt import MAX_BYTES, Receipt
+from sealift_runtime.http_session import HttpSession
 from sealift_runtime.reports.spool import ReportSpool
 from sealift_runtime.urls import check_url, redacted
 
 TIMEOUT_S: Final = (10.0, 60.0)
+#: A request may take `TIMEOUT_S` and what its body takes at this rate, however its packets are spread.
+LEAST_BYTES_PER_S: Final = 8 * 1024
 OK, CREATED, NOT_FOUND, CONFLICT = 200, 201, 404, 409
 _ADVICE: Final = {
     400: "The hub has another report of this number: the device's home was restored or copied. Give the device a new key and enrol it again.",
@@ -27,7 +31,7 @@ _ADVICE: Final = {
 class HubClient:
     """One device's conversation with one hub; answers are read up to a bound."""
 
-    def __init__(self, spool: ReportSpool, hub_url: str, http: requests.Session) -> None:
+    def __init__(self, spool: ReportSpool, hub_url: str, http: HttpSession) -> None:
         self._hub = check_url(hub_url, where="hub", what="a hub")
         self._spool = spool
         self._url = f"{self._hub}/api/v1/devices/{spool.device}"
@@ -53,15 +57,20 @@ class HubClient:
 
     def _send(self, method: str, url: str, data: bytes, kind: str) -> tuple[int, bytes]:
         try:
-            headers = {"Content-Type": kind}
-            with self._http.request(method, url, data=data, headers=headers, timeout=TIMEOUT_S, allow_redirects=False, stream=True) as answer:
-                if answer.is_redirect:
-                    raise self._redirected(url, answer)
-                return answer.status_code, _bounded(answer)
+            with self._http.within(sum(TIMEOUT_S) + len(data) / LEAST_BYTES_PER_S):
+                return self._exchange(method, url, data, kind)
         except requests.RequestException as error:
             raise TransportError(
                 f"the hub can't be reached ({error})", where=self._hub, advice="Nothing is lost: reports wait on this device until they can be sent."
             ) from error
+
+    def _exchange(self, method: str, url: str, data: bytes, kind: str) -> tuple[int, bytes]:
+        stream = io.BytesIO(data)  # sent block by block, each within the timeout; bytes would have to go at once
+        headers = {"Content-Type": kind}
+        with self._http.request(method, url, data=stream, headers=headers, timeout=TIMEOUT_S, allow_redirects=False, stream=True) as answer:
+            if answer.is_redirect:
+                raise self._redirected(url, answer)
+            return answer.status_code, _bounded(answer)
 
     def _redirected(self, url: str, answer: requests.Response) -> TransportError:
         """A report is sent where it was said that it goes, nowhere else."""
@@ -76,10 +85,7 @@ class HubClient:
             raise TransportError("the answer isn't a hub's receipt", where=self._hub, found=repr(body[:80]), advice="Is this a hub?") from error
 
     def _acknowledged(self, body: bytes) -> int:
-        try:
-            number = json.loads(body)["acknowledged"]
-        except (ValueError, KeyError, TypeError):
-            number = None
+        number = _fields(body).get("acknowledged")
         if type(number) is not int or number < 0:
             raise self._refusal("the hub doesn't say which report it wants", CONFLICT, body)
         return number
@@ -89,7 +95,7 @@ class HubClient:
         return TransportError(message, where=self._hub, found=f"status {status}: {_reason(body)}", advice=advice)
 
 
-def send_pending(spool: ReportSpool, hub_url: str, http: requests.Session) -> int:
+def send_pending(spool: ReportSpool, hub_url: str, http: HttpSession) -> int:
     """Send every report without a receipt, in order; how many the hub newly has.
 
     1. Post the oldest. A hub that doesn't know this device (404) is told its key, once, and asked again.
@@ -135,7 +141,13 @@ def _bounded(answer: requests.Response) -> bytes:
 
 
 def _reason(body: bytes) -> str:
+    reason = _fields(body).get("error")
+    return reason[:500] if isinstance(reason, str) else repr(body[:200])
+
+
+def _fields(body: bytes) -> dict[str, Any]:
+    """The fields of an answer that is a JSON object; none if it is anything else."""
     try:
-        return str(json.loads(body)["error"])[:500]
-    except (ValueError, KeyError, TypeError):
-        return repr(body[:200])
+        return Document.parse_json(body, where="answer", max_bytes=MAX_BYTES).raw()
+    except (DocumentError, LimitError):
+        return {}

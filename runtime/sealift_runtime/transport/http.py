@@ -27,10 +27,14 @@ RETRIED: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class HttpSettings:
-    """Bounds of one download. Retry n waits a random time up to ``backoff_s``·2ⁿ⁻¹, at most ``max_backoff_s``."""
+    """Bounds of one download: for a connection, for each packet, for the head of an answer as a whole, for attempts.
+
+    Retry n waits a random time up to ``backoff_s``·2ⁿ⁻¹, at most ``max_backoff_s``.
+    """
 
     connect_timeout_s: float = 10.0
     read_timeout_s: float = 30.0
+    head_timeout_s: float = 60.0
     attempts: int = 4
     backoff_s: float = 0.5
     max_backoff_s: float = 15.0
@@ -116,7 +120,7 @@ class HttpTransport:
         timeout = (self._settings.connect_timeout_s, self._settings.read_timeout_s)
         target, redirects = url, 0
         while True:
-            with _translate(url):
+            with _translate(url), self._session.within(self._settings.head_timeout_s):
                 response = self._session.get(target, headers=headers, timeout=timeout, verify=self._verify, stream=True, allow_redirects=False)
             try:
                 if not response.is_redirect:
@@ -133,8 +137,10 @@ class HttpTransport:
         if response.status_code == requests.codes.requested_range_not_satisfiable:
             return
         skip = offset if response.status_code == requests.codes.ok else 0
+        chunked = "chunked" in response.headers.get("Transfer-Encoding", "").lower()
         while True:
-            with _translate(url):
+            # One read is one packet, within the timeout; a chunk's head may be many, each in time.
+            with _translate(url), self._session.within(self._settings.read_timeout_s) if chunked else contextlib.nullcontext():
                 chunk: bytes = response.raw.read1(CHUNK_BYTES)
             rate = watch.too_slow(len(chunk), self._clock.monotonic())
             if rate is not None:

@@ -1,18 +1,21 @@
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import requests
 
 from sealift_runtime.errors import ConfigurationError, ReportError, TransportError
 from sealift_runtime.exchange.receipt import Receipt
+from sealift_runtime.http_session import HttpSession
+from sealift_runtime.reports import sender
 from sealift_runtime.reports.sender import send_pending
 from sealift_runtime.reports.spool import ReportSpool
 from sealift_runtime.signing.keys import PrivateKey
 from support.clocks import ManualClock
 from support.hub_double import HubDouble, running_hub
+from support.trickling import ANSWERS, trickling
 from support.windows import HOST, make_event, make_window
 
 
@@ -23,8 +26,8 @@ def hub() -> Iterator[HubDouble]:
 
 
 @pytest.fixture
-def http() -> Iterator[requests.Session]:
-    with requests.Session() as session:
+def http() -> Iterator[HttpSession]:
+    with HttpSession() as session:
         yield session
 
 
@@ -36,7 +39,7 @@ def make_spool(folder: Path, reports: int) -> ReportSpool:
 
 
 def test_a_hub_that_does_not_know_the_device_is_told_its_key_and_gets_every_report_in_order(
-    hub: HubDouble, http: requests.Session, tmp_path: Path
+    hub: HubDouble, http: HttpSession, tmp_path: Path
 ) -> None:
     spool = make_spool(tmp_path, 3)
     assert send_pending(spool, hub.url + "/", http) == 3
@@ -46,7 +49,7 @@ def test_a_hub_that_does_not_know_the_device_is_told_its_key_and_gets_every_repo
     assert send_pending(spool, hub.url, http) == 0
 
 
-def test_a_report_whose_answer_was_lost_is_sent_again_and_counted_once(hub: HubDouble, http: requests.Session, tmp_path: Path) -> None:
+def test_a_report_whose_answer_was_lost_is_sent_again_and_counted_once(hub: HubDouble, http: HttpSession, tmp_path: Path) -> None:
     spool = make_spool(tmp_path, 2)
     hub.enrol(spool.device, spool.public_key.pem())
     hub.take(spool.device, spool.pending()[0][1])
@@ -54,7 +57,7 @@ def test_a_report_whose_answer_was_lost_is_sent_again_and_counted_once(hub: HubD
     assert [report.number for report in hub.reports] == [1, 2]
 
 
-def test_a_hub_that_is_further_than_its_receipts_were_is_believed(hub: HubDouble, http: requests.Session, tmp_path: Path) -> None:
+def test_a_hub_that_is_further_than_its_receipts_were_is_believed(hub: HubDouble, http: HttpSession, tmp_path: Path) -> None:
     spool = make_spool(tmp_path, 3)
     hub.enrol(spool.device, spool.public_key.pem())
     for _, envelope in spool.pending()[:2]:
@@ -63,7 +66,7 @@ def test_a_hub_that_is_further_than_its_receipts_were_is_believed(hub: HubDouble
     assert len(hub.requests) == 2
 
 
-def test_a_hub_that_lost_what_it_acknowledged_is_named_with_what_to_do(hub: HubDouble, http: requests.Session, tmp_path: Path) -> None:
+def test_a_hub_that_lost_what_it_acknowledged_is_named_with_what_to_do(hub: HubDouble, http: HttpSession, tmp_path: Path) -> None:
     spool = make_spool(tmp_path, 2)
     send_pending(spool, hub.url, http)
     spool.add(HOST, [], [], [])
@@ -78,6 +81,10 @@ def test_a_hub_that_lost_what_it_acknowledged_is_named_with_what_to_do(hub: HubD
     [
         (403, b'{"error": "revoked"}', "didn't take report 1.*status 403: revoked.*refuses this device"),
         (500, b"<html>", "status 500: b'<html>'.*Nothing is lost"),
+        (500, b"[" * 60_000, r"status 500: b'\[\[\["),
+        (500, b'{"error": ' + b"[" * 60_000, r"status 500: b'\{"),
+        (500, b'{"error": {"a": 1}}', r"status 500: b'\{"),
+        (409, b"[" * 60_000, "doesn't say which report it wants"),
         (302, b"", "status 302"),
         (200, b"<html>welcome</html>", "isn't a hub's receipt"),
         (409, b'{"error": "gap"}', "doesn't say which report it wants"),
@@ -87,7 +94,7 @@ def test_a_hub_that_lost_what_it_acknowledged_is_named_with_what_to_do(hub: HubD
     ],
 )
 def test_a_refusal_stops_with_the_hubs_words_and_keeps_every_report(
-    hub: HubDouble, http: requests.Session, tmp_path: Path, status: int, body: bytes, words: str
+    hub: HubDouble, http: HttpSession, tmp_path: Path, status: int, body: bytes, words: str
 ) -> None:
     spool = make_spool(tmp_path, 2)
     hub.override = [(status, body)]
@@ -96,7 +103,7 @@ def test_a_refusal_stops_with_the_hubs_words_and_keeps_every_report(
     assert len(spool.pending()) == 2
 
 
-def test_a_failure_on_the_way_keeps_what_was_acknowledged(hub: HubDouble, http: requests.Session, tmp_path: Path) -> None:
+def test_a_failure_on_the_way_keeps_what_was_acknowledged(hub: HubDouble, http: HttpSession, tmp_path: Path) -> None:
     spool = make_spool(tmp_path, 2)
     hub.override = [(200, Receipt(device=spool.device, acknowledged=1).to_bytes()), (503, b'{"error": "busy"}')]
     with pytest.raises(TransportError, match="busy"):
@@ -104,7 +111,7 @@ def test_a_failure_on_the_way_keeps_what_was_acknowledged(hub: HubDouble, http: 
     assert [number for number, _ in spool.pending()] == [2]
 
 
-def test_receipts_that_can_not_be_are_refused(hub: HubDouble, http: requests.Session, tmp_path: Path) -> None:
+def test_receipts_that_can_not_be_are_refused(hub: HubDouble, http: HttpSession, tmp_path: Path) -> None:
     spool = make_spool(tmp_path, 1)
     for device, number, words in ((spool.device, 7, "never made"), ("f" * 64, 1, "another device")):
         hub.override = [(200, Receipt(device=device, acknowledged=number).to_bytes())]
@@ -113,20 +120,31 @@ def test_receipts_that_can_not_be_are_refused(hub: HubDouble, http: requests.Ses
     assert len(spool.pending()) == 1
 
 
-def test_a_server_that_is_no_hub_does_not_enrol(hub: HubDouble, http: requests.Session, tmp_path: Path) -> None:
+def test_a_server_that_is_no_hub_does_not_enrol(hub: HubDouble, http: HttpSession, tmp_path: Path) -> None:
     hub.override = [(404, b"not here"), (404, b"not here")]
     with pytest.raises(TransportError, match=r"doesn't enrol this device.*Is this the address of a hub\?"):
         send_pending(make_spool(tmp_path, 1), hub.url, http)
 
 
-def test_a_hub_that_is_away_is_an_error_that_says_that_nothing_is_lost(http: requests.Session, tmp_path: Path) -> None:
+def test_a_hub_that_is_away_is_an_error_that_says_that_nothing_is_lost(http: HttpSession, tmp_path: Path) -> None:
     with running_hub() as hub:
         url = hub.url
     with pytest.raises(TransportError, match="can't be reached.*Nothing is lost"):
         send_pending(make_spool(tmp_path, 1), url, http)
 
 
-def test_an_address_that_is_no_url_is_refused(http: requests.Session, tmp_path: Path) -> None:
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_a_hub_that_answers_byte_by_byte_is_left_when_the_time_is_up(
+    answer: str, http: HttpSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sender, "TIMEOUT_S", (0.15, 0.15))
+    begun = time.monotonic()
+    with trickling(answer) as url, pytest.raises(TransportError, match=r"can't be reached.*wasn't complete after.*Nothing is lost"):
+        send_pending(make_spool(tmp_path, 1), url, http)
+    assert time.monotonic() - begun < 5
+
+
+def test_an_address_that_is_no_url_is_refused(http: HttpSession, tmp_path: Path) -> None:
     with pytest.raises(
         ConfigurationError, match=r"not the address of a hub: expected http://HOST/PATH or https://HOST/PATH, found 'hub\.local:8000'"
     ):

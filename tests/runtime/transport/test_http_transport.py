@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import ipaddress
 import socket
@@ -27,6 +28,7 @@ from sealift_runtime.transport.locate import open_transport
 from sealift_runtime.transport.rate import RateLimits, RateWatch
 from support.clocks import ManualClock
 from support.static_server import StaticServer, serve_directory
+from support.trickling import trickling
 
 CONTENT = bytes(range(256)) * 4000
 LIMIT = len(CONTENT)
@@ -130,6 +132,17 @@ def test_a_silent_server_runs_into_the_timeout(clock: ManualClock) -> None:
         with pytest.raises(TransportError, match="doesn't answer in time, after 2 attempts"):
             read_bounded(transport, "file", LIMIT)
         transport.close()
+
+
+@pytest.mark.parametrize("answer", ["status line", "headers", "size of a chunk"])
+def test_an_answer_whose_head_comes_byte_by_byte_is_given_up(answer: str, clock: ManualClock) -> None:
+    settings = HttpSettings(head_timeout_s=0.2, read_timeout_s=0.2, attempts=2)
+    with (
+        trickling(answer) as url,
+        contextlib.closing(HttpTransport(url, clock=clock, settings=settings)) as transport,
+        pytest.raises(TransportError, match="doesn't answer in time, after 2 attempts"),
+    ):
+        read_bounded(transport, "file", LIMIT)
 
 
 def test_a_trickle_is_given_up(server: StaticServer) -> None:
