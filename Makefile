@@ -67,7 +67,7 @@ test-runtime: $(CLEAN)/.ready  ## Run tests/runtime where only the runtime wheel
 	$(CLEAN)/bin/pip install --quiet --disable-pip-version-check --no-deps --force-reinstall ./runtime
 	$(CLEAN)/bin/python -m pytest tests/runtime $(PYTEST_FLAGS)
 
-acceptance: $(VENV)/.ready  ## Run what takes long: trees on 100,000 rows, all bad models, 2.25 GiB of weights, a Ray cluster that loses a worker
+acceptance: $(VENV)/.ready  ## Run what takes long: trees on 100,000 rows, all bad models, 2.25 GiB of weights, a minute under strace, a Ray cluster that loses a worker
 	$(BIN)/pip install $(PIP_FLAGS) ray
 	$(BIN)/python -m pytest -q -s tests/acceptance tests/packager/test_project_build.py
 

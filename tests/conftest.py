@@ -8,9 +8,10 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
+import sealift_runtime  # noqa: F401  (before all else: it prepares the environment that support modules import onnxruntime in)
+
 # Two workers share two cores: where each of them and of their processes took both, they would wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # support modules import onnxruntime themselves
 
 # How long an example takes says something of the machine and of who else uses it, nothing of the code.
 settings.register_profile("sealift", deadline=None)

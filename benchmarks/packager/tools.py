@@ -82,7 +82,7 @@ def made_of(model: Path, tool: Tool, *, limit_s: int) -> Made:
 def _run(model: Path, out: Path, tool: Tool, limit_s: int) -> Made:
     argv = [str(python_of(tool.environment)), str(HERE / tool.program), str(model.absolute()), str(out.absolute()), json.dumps(tool.options)]
     kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "OMP_NUM_THREADS")}
-    environment = {**kept, "TMPDIR": str((out / "tmp").absolute()), "OLIVE_DISABLE_TELEMETRY": "1", "HF_HUB_OFFLINE": "1"}
+    environment = {**kept, "TMPDIR": str((out / "tmp").absolute()), "HF_HUB_OFFLINE": "1"}
     start = time.monotonic()
     with (out / "log.txt").open("w", encoding="utf-8") as log:
         try:

@@ -35,15 +35,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sealift_runtime.onnxruntime_environment import prepare
+import sealift_runtime  # noqa: F401  (before all else: it prepares the environment that other libraries are imported in)
 
 if TYPE_CHECKING:
     from sealift_packager.api import pack as pack
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "pack"]
-
-prepare()  # before any module of ours imports onnxruntime
 
 
 def __getattr__(name: str) -> Any:

@@ -8,7 +8,7 @@ Rooms, lowest floor first; a room imports only rooms above it in this list (impo
 - ``documents``   typed getters that turn JSON or TOML into values, bounded and with paths in their errors
 - ``beneath``     files that somebody else wrote: no links, no pipes, bounded
 - ``durable``     writes that survive a power cut
-- ``onnxruntime_environment``  the variables that onnxruntime is imported with
+- ``onnxruntime_environment``  the variables that libraries are imported with: no telemetry; prepared here, before all else
 - ``clock``       time as an argument
 - ``process``     processes that read what others made, behind walls
 - ``alternation`` several things timed in turns
@@ -33,4 +33,8 @@ Rooms, lowest floor first; a room imports only rooms above it in this list (impo
 The packager and the hub stand on the rooms from ``errors`` to ``hardware`` and on nothing above.
 """
 
+from sealift_runtime.onnxruntime_environment import prepare
+
 __version__ = "0.1.0"
+
+prepare()  # whatever is imported of this package or of the two that stand on it, this comes first

@@ -11,6 +11,7 @@ Reading order:
 - ``measuring_routes``  what it answers to a packager that has candidates measured here
 - ``control_plane``  the process that updates and reports, in a loop
 - ``supervisor``     the process that keeps those two alive
+- ``checkup``, ``telemetry``  what ``doctor`` looks at
 
 Neither plane waits for the other: they share the state database and a unix socket, and each is restarted alone.
 """

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
+import struct
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +19,7 @@ from sealift_runtime.update.records import ServingCounters
 
 #: A unix socket's path has room for 107 bytes; a home may lie deeper.
 _LONGEST_PATH_BYTES = 100
+_PATIENCE_S = 5.0
 ACTIVATE, COUNTERS, WINDOWS, ACKNOWLEDGE, MODELS = (f"/admin/{word}" for word in ("activate", "counters", "windows", "acknowledge", "models"))
 
 
@@ -35,12 +39,27 @@ def short_path(path: Path) -> Iterator[Path]:
 class DataPlaneClient:
     """Asks the data plane of one home. Where none runs there is nothing to do: the next one loads what the database says."""
 
-    def __init__(self, socket: Path) -> None:
-        self._socket = socket
+    def __init__(self, path: Path) -> None:
+        self._socket = path
 
     def running(self) -> bool:
         """Whether a data plane answers."""
         return self._ask(MODELS) is not None
+
+    def process(self) -> int | None:
+        """The number of the process that listens; None where none does, or the system doesn't say (it isn't Linux)."""
+        if sys.platform != "linux":
+            return None
+        with (
+            contextlib.suppress(FileNotFoundError, ConnectionRefusedError),
+            socket.socket(socket.AF_UNIX) as asking,
+            short_path(self._socket) as path,
+        ):
+            asking.settimeout(_PATIENCE_S)
+            asking.connect(str(path))
+            number, _, _ = struct.unpack("3i", asking.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
+            return int(number)
+        return None
 
     def activate(self, name: str) -> None:
         """Have it serve what the database says is current; `EngineError` if it can't."""

@@ -14,11 +14,13 @@ from sealift_runtime.agent.admin_client import DataPlaneClient
 from sealift_runtime.agent.config import MB
 from sealift_runtime.agent.device import Device
 from sealift_runtime.agent.server_info import server_url
+from sealift_runtime.agent.telemetry import telemetry_here, telemetry_of
 from sealift_runtime.agent.updating import policy_of, repository_of
 from sealift_runtime.clock import format_time
 from sealift_runtime.engine.facts import onnxruntime_version, providers
 from sealift_runtime.errors import SealiftError
 from sealift_runtime.http_session import open_session
+from sealift_runtime.onnxruntime_environment import SILENT, TELEMETRY_OFF
 from sealift_runtime.process.probe import try_walls
 from sealift_runtime.process.sandbox import describe_walls, missing_walls
 from sealift_runtime.transport.base import read_bounded
@@ -66,6 +68,22 @@ def _key(device: Device) -> tuple[str, str]:
 
 def _engine(_: Device) -> tuple[str, str]:
     return OK, f"onnxruntime {onnxruntime_version()} with {', '.join(providers())}"
+
+
+def _telemetry(device: Device) -> tuple[str, str]:
+    """Whether onnxruntime sends anything from this process, or from the server that runs."""
+    providers()  # imports onnxruntime, which decides then
+    places = {"here": telemetry_here()}
+    if server := DataPlaneClient(device.home.socket).process():
+        try:
+            places[f"in the server (process {server})"] = telemetry_of(server)
+        except OSError as error:
+            return WARNING, f"off here; the server (process {server}) can't be looked at ({error.strerror}): run doctor as the agent's user"
+    signs = [f"{place} {sign}" for place, signs in places.items() for sign in signs]
+    if signs:
+        return FAILED, f"may be on: {'; '.join(signs)}. Start the agent again, with sealift-agent run."
+    fact = f"{SILENT} was {TELEMETRY_OFF[SILENT]} when onnxruntime {onnxruntime_version()} was imported, and it keeps nothing to send"
+    return OK, f"off {' and '.join(places)}: {fact}"
 
 
 def _sandbox(device: Device) -> tuple[str, str]:
@@ -147,6 +165,7 @@ def _server(device: Device) -> tuple[str, str]:
 CHECKS: Final[dict[str, Callable[[Device], tuple[str, str]]]] = {
     "key": _key,
     "engine": _engine,
+    "telemetry": _telemetry,
     "sandbox": _sandbox,
     "disk": _disk,
     "trust": _trust,

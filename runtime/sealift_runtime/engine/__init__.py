@@ -12,10 +12,5 @@ Reading order:
 - ``selftest``          the golden cases, run in a confined process (`sealift_runtime.process`), judged here
 - ``selftest_process``  what that process runs
 
-Never imports an HTTP library, asyncio or the update's state: it answers arrays with arrays. Whoever imports anything of it has prepared the
-environment that onnxruntime is imported in.
+Never imports an HTTP library, asyncio or the update's state: it answers arrays with arrays.
 """
-
-from sealift_runtime.onnxruntime_environment import prepare
-
-prepare()

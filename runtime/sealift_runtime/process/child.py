@@ -24,9 +24,9 @@ from sealift_runtime.process.kernel import prctl
 MAX_RESULT_BYTES: Final = 1024 * 1024
 KEPT_OUTPUT_BYTES: Final = 4096
 #: What a child keeps of our environment: where programs and libraries are (HOME for packages of a user's own), language and time, how many
-#: threads libraries start, which accelerators there are. Neither what makes an interpreter or a linker load other code (PYTHONPATH,
-#: LD_PRELOAD) nor anything secret.
-ENVIRONMENT: Final = ("PATH", "HOME", "LD_LIBRARY_PATH", "LANG", "LANGUAGE", "TZ", "MALLOC_ARENA_MAX", "GLIBC_TUNABLES")
+#: threads libraries start, which accelerators there are, whether Python leaves compiled modules behind. Neither what makes an interpreter or a
+#: linker load other code (PYTHONPATH, LD_PRELOAD) nor anything secret.
+ENVIRONMENT: Final = ("PATH", "HOME", "LD_LIBRARY_PATH", "LANG", "LANGUAGE", "TZ", "MALLOC_ARENA_MAX", "GLIBC_TUNABLES", "PYTHONDONTWRITEBYTECODE")
 ENVIRONMENT_GROUPS: Final = ("LC_", "OMP_", "OPENBLAS_", "MKL_", "CUDA_", "NVIDIA_")
 _PR_SET_PDEATHSIG: Final = 1
 _POLL_S: Final = 0.02
