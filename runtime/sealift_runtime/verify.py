@@ -14,9 +14,7 @@ from typing import Final, Protocol
 
 from sealift_runtime import beneath
 from sealift_runtime.bundle import files
-from sealift_runtime.bundle.baseline import Baseline
 from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.bundle.golden import decode_golden
 from sealift_runtime.bundle.graph import check_graph_file
 from sealift_runtime.bundle.layout import Descriptor, OciLayout
 from sealift_runtime.bundle.manifest import BundleManifest
@@ -258,6 +256,9 @@ def _check_manifest(content: BundleContent, data: bytes, identity: BundleIdentit
 
 
 def _check_documents(content: BundleContent, read: Mapping[str, bytes], manifest: BundleManifest) -> None:
+    from sealift_runtime.bundle.baseline import Baseline  # a device's control plane has no use for numpy
+    from sealift_runtime.bundle.golden import decode_golden
+
     where = f"{content.where}/{files.GOLDEN}"
     decode_golden(read[files.GOLDEN], manifest.inputs, manifest.outputs, manifest.golden.cases, where=where)
     Baseline.parse(read[files.BASELINE], where=f"{content.where}/{files.BASELINE}")
