@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -157,3 +158,17 @@ def test_a_start_reads_every_byte_once(agent: AgentUnderTest, tmp_path: Path) ->
     wait_until(lambda: agent.status()["reports"]["sealed"], 60, "the control plane to have checked what is installed")
     pids = agent.pids("data_plane") + agent.pids("control_plane")
     assert 1 <= sum(read_bytes(pid) for pid in pids) / size < 1.6
+
+
+def test_weights_that_this_disk_damaged_never_serve_after_a_start(agent: AgentUnderTest, tmp_path: Path) -> None:
+    repository = Repository(tmp_path / "published", now=datetime.datetime.now(datetime.UTC).replace(microsecond=0))
+    repository.add_release("1.0.0", name="sharded", model="sharded")
+    agent.init(repository.directory, repository.metadata / "1.root.json", timing__poll_s="600")
+    agent.command("sync").ok()
+    shutil.move(repository.directory, tmp_path / "away")  # nothing can be fetched anew
+    flip(next((agent.home / "bundles").glob(f"*/{SHARD}")), 100)
+    agent.start()
+    wait_until(lambda: any(event.startswith("damaged") for event in agent.events()), 60, "the damage to be noticed")
+    assert agent.serving("sharded") is None
+    assert SHARD in next(event for event in agent.events() if event.startswith("damaged"))
+    assert f"{SHARD}: the content was changed" in agent.log.read_text()
