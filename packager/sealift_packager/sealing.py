@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from sealift_packager.assemble.output import building, check_free
 from sealift_packager.assemble.release import write_release
-from sealift_packager.errors import PackagerError
 from sealift_packager.packed import Builder, BuildOptions, Packed
 from sealift_packager.progress import Progress, Silent
 from sealift_packager.request import PackRequest
-from sealift_runtime.bundle import files
-from sealift_runtime.bundle.graph import check_bundle_graph
-from sealift_runtime.bundle.limits import LIMITS
 from sealift_runtime.bundle.manifest import BundleManifest
 from sealift_runtime.bundle.signature import sign_directory
+from sealift_runtime.verify import BundleIdentity, DirectoryBundle, check_bundle
 
 
 def pack_with(builder: Builder, request: PackRequest, progress: Progress | None, options: BuildOptions) -> Packed:
@@ -47,18 +43,8 @@ def pack_with(builder: Builder, request: PackRequest, progress: Progress | None,
 
 
 def _sign(directory: Path, profile: str, request: PackRequest) -> BundleManifest:
-    manifest = _manifest(files.list_files(directory), str(directory))
-    check_bundle_graph(directory)
-    found, asked = (manifest.name, manifest.version, manifest.profile.name), (request.name, request.version, profile)
-    if found != asked:
-        raise PackagerError("another bundle than was asked for", where=str(directory), expected=" ".join(asked), found=" ".join(found))
+    identity = BundleIdentity(name=request.name, version=request.version, profile=profile)
+    manifest = check_bundle(DirectoryBundle(directory=directory), key=None, identity=identity, documents=False).manifest
     if request.signer is not None:
-        sign_directory(directory, "-".join(asked), request.signer)
+        sign_directory(directory, f"{request.name}-{request.version}-{profile}", request.signer)
     return manifest
-
-
-def _manifest(listed: Mapping[str, Path], where: str) -> BundleManifest:
-    path = listed[files.MANIFEST]
-    if path.stat().st_size > LIMITS.manifest_bytes:
-        raise PackagerError("the manifest is too large", where=where, expected=f"at most {LIMITS.manifest_bytes:,} bytes")
-    return BundleManifest.parse(path.read_bytes(), where=str(path))

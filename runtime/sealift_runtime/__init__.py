@@ -16,6 +16,7 @@ Rooms, lowest floor first; a room imports only rooms above it in this list (impo
 - ``throughput``  rows per second with every core busy
 - ``signing``     keys, and the DSSE envelope around everything signed
 - ``bundle``      the format: manifest, files, digests, signature, OCI layout, baseline
+- ``verify``      the one way to prove a bundle, for packager, publisher and device
 - ``exchange``    the other documents that cross the gap: channel, report, acknowledgement
 - ``hardware``    what this machine is, which profile fits, and why
 - ``transport``   where bytes come from: HTTP or a directory

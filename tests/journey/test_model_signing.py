@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from sealift_runtime.bundle import files
-from sealift_runtime.bundle.signature import verify_directory
 from sealift_runtime.signing.keys import PrivateKey
 from support.cli import ROOT, run
 from support.models import make_bundle
+from support.verified import verify_directory
 
 TOOL = ROOT / ".venv-signing" / "bin" / "model_signing"
 pytestmark = pytest.mark.skipif(not TOOL.exists(), reason="make test sets up .venv-signing with the public tool")

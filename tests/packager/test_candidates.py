@@ -8,6 +8,7 @@ from sealift_packager.candidates.from_profile import FP32, candidates_for
 from sealift_packager.profiles.library import list_profiles
 from sealift_packager.search.evaluate import SATURATING
 from sealift_runtime.bundle.profile import Int8Recipe
+from sealift_runtime.hardware.cpu_flags import VNNI
 from support.models import make_profile
 
 PROFILE = make_profile(precisions=("fp32", "int8-dynamic", "int8-static"))
@@ -27,7 +28,7 @@ def test_int8_settings_are_the_profile_s() -> None:
 
 def test_every_shipped_profile_without_a_dot_product_in_32_bits_reduces_the_range() -> None:
     for profile in list_profiles():
-        if profile.cpu.arch == "x86_64" and not {"avx512_vnni", "avx_vnni"} & set(profile.cpu.required_flags):
+        if profile.cpu.arch == "x86_64" and not VNNI & set(profile.cpu.required_flags):
             for row in candidates_for(profile, with_data=True):
                 if row.precision in SATURATING:
                     assert row.quantization is not None

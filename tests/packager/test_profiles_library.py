@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,10 @@ import pytest
 from sealift_packager.errors import ProfileError
 from sealift_packager.profiles import rules
 from sealift_packager.profiles.library import list_profiles, load_profile, profile_folder
+from sealift_packager.search.evaluate import hides_saturation
 from sealift_runtime.errors import DocumentError, SealiftError
+from sealift_runtime.hardware.cpu_flags import VNNI
+from sealift_runtime.hardware.machine import detect_machine
 
 CORPUS = Path(__file__).parents[1] / "corpus" / "profiles"
 SHIPPED = [
@@ -50,6 +54,16 @@ def test_the_shipped_profiles_are_found_and_named_as_their_files() -> None:
 
 def test_no_shipped_profile_gives_a_warning() -> None:
     assert [rules.warnings(profile, profile.cpu.required_flags) for profile in list_profiles()] == [[]] * len(SHIPPED)
+
+
+@pytest.mark.parametrize("flag", sorted(VNNI))
+def test_a_profile_that_asks_for_any_32_bit_int8_product_may_use_all_bits(flag: str) -> None:
+    profile = next(profile for profile in list_profiles() if profile.name == "x86-64-avx2")
+    careless = dataclasses.replace(profile, int8=dataclasses.replace(profile.int8, reduce_range=False))
+    assert len(rules.warnings(careless, ())) == 1
+    able = dataclasses.replace(careless, cpu=dataclasses.replace(careless.cpu, required_flags=(*careless.cpu.required_flags, flag)))
+    assert rules.warnings(able, ()) == []
+    assert not hides_saturation(able, detect_machine())
 
 
 def test_int8_is_sound_on_every_shipped_profile() -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 from pathlib import Path
 
+import onnx
 import pytest
 
 from sealift_packager import artifact
@@ -17,9 +19,11 @@ from sealift_packager.repository.keyring import default_keys
 from sealift_packager.repository.publisher import Repository
 from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.bundle.layout import Descriptor, OciLayout
+from sealift_runtime.bundle.materialize import materialize
 from sealift_runtime.bundle.release import BundleFiles, only_release, read_listed_bundle
 from sealift_runtime.errors import IntegrityError, LimitError, SealiftError
 from sealift_runtime.signing.keys import PublicKey
+from support.models import make_bundle, make_release
 from support.publishing import EXPIRY, NOW, add, release_in
 
 
@@ -235,3 +239,31 @@ def test_a_release_that_is_a_pipe_is_no_release(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "oci-layout")
     with pytest.raises(RepositoryError, match="not a release"):
         check_release(tmp_path, None)
+
+
+def test_onnx_itself_opens_an_unpacked_bundle_with_its_weights(tmp_path: Path) -> None:
+    make_bundle(tmp_path / "bundle", model="sharded")
+    make_release(tmp_path / "layout", tmp_path / "bundle")
+    artifact.unpack(tmp_path / "layout", "any-cpu", tmp_path / "out")
+    graph = tmp_path / "out" / "model.onnx"
+    onnx.checker.check_model(str(graph))
+    assert all(tensor.raw_data for tensor in onnx.load(graph).graph.initializer)
+    assert {path.stat().st_nlink for path in (tmp_path / "out").rglob("*.*")} == {1}
+
+
+def test_onnx_refuses_the_links_of_a_device_s_own_view_which_is_why_people_get_copies(tmp_path: Path) -> None:
+    make_bundle(tmp_path / "bundle", model="sharded")
+    release = make_release(tmp_path / "layout", tmp_path / "bundle")
+    materialize(OciLayout.open(tmp_path / "layout"), release.bundles[0].manifest.digest, tmp_path / "view")
+    with pytest.raises(onnx.checker.ValidationError, match="hard link"):
+        onnx.load(tmp_path / "view" / "model.onnx")
+
+
+@pytest.mark.parametrize("place", ["layout", "repository"])
+def test_no_blob_that_is_published_has_a_second_name(repository: Repository, tmp_path: Path, place: str) -> None:
+    release = release_in(tmp_path)
+    shutil.rmtree(release.parent / "bundle")
+    shutil.rmtree(release.parent / "other")
+    add(repository, release)
+    folder = release if place == "layout" else repository.directory
+    assert {path.stat().st_nlink for path in (folder / "blobs" / "sha256").iterdir()} == {1}

@@ -17,7 +17,7 @@ from support.publishing import release_in
 def test_one_whose_index_names_no_key(tmp_path: Path) -> None:
     release = release_in(tmp_path)
     strip_public_key(release)
-    with pytest.raises(RepositoryError, match="isn't signed.*--key"):
+    with pytest.raises(SignatureError, match="the release is not signed.*--key"):
         check_release(release, None)
 
 
@@ -37,7 +37,7 @@ def test_one_with_an_unsigned_bundle(tmp_path: Path) -> None:
     make_bundle(tmp_path / "bundle")
     (tmp_path / "bundle" / "model.sig").unlink()
     make_release(tmp_path / "layout", tmp_path / "bundle")
-    with pytest.raises(RepositoryError, match="the bundle isn't signed"):
+    with pytest.raises(SignatureError, match="the bundle is not signed"):
         check_release(tmp_path / "layout", None)
 
 
@@ -45,7 +45,7 @@ def test_one_whose_file_was_changed_after_signing(tmp_path: Path) -> None:
     make_bundle(tmp_path / "bundle")
     (tmp_path / "bundle" / "MODEL_CARD.md").write_text("better than it is")
     make_release(tmp_path / "layout", tmp_path / "bundle")
-    with pytest.raises(IntegrityError, match=r"MODEL_CARD.md: not the file that was signed"):
+    with pytest.raises(IntegrityError, match=r"MODEL_CARD.md .*: the content was changed"):
         check_release(tmp_path / "layout", None)
 
 
@@ -71,7 +71,7 @@ def test_one_whose_bundle_is_of_another_version(tmp_path: Path) -> None:
     make_bundle(tmp_path / "one", version="1.0.0")
     make_bundle(tmp_path / "two", version="1.0.1", profile=make_profile("other"))
     make_release(tmp_path / "layout", tmp_path / "one", tmp_path / "two")
-    with pytest.raises(IntegrityError, match=r"isn't what the release says: expected linear 1.0.0 other, found linear 1.0.1 other"):
+    with pytest.raises(IntegrityError, match=r"another bundle than expected: expected linear 1.0.0 other, found linear 1.0.1 other"):
         check_release(tmp_path / "layout", None)
 
 

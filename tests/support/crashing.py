@@ -74,7 +74,7 @@ class MortalServer(NoServer):
 
     point = ""
 
-    def activate(self, name: str) -> None:  # noqa: ARG002  # it dies whatever it loads
+    def activate(self, name: str, checked: str | None = None) -> None:  # noqa: ARG002  # it dies whatever it loads
         if self.point == "activating":
             die()
 

@@ -32,7 +32,7 @@ class RecordingServer:
         self.refuses: set[str] = set()
         self.counts: ServingCounters | None = None
 
-    def activate(self, name: str) -> None:
+    def activate(self, name: str, checked: str | None = None) -> None:  # noqa: ARG002
         deployment = self._state.deployment(name)
         version = deployment.current.version if deployment and deployment.current else None
         self.activated.append(version)

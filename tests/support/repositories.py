@@ -19,7 +19,7 @@ from sealift_runtime.bundle.layout import OciLayout
 from sealift_runtime.bundle.release import Release
 from sealift_runtime.clock import format_time
 from sealift_runtime.exchange.channel import Channel, channel_target, release_target
-from sealift_runtime.trust.state import CHANNELS, ROOT, SIGNED_AT_FIELD, SNAPSHOT, TARGETS, TIMESTAMP
+from sealift_runtime.exchange.roles import CHANNELS, ROOT, SIGNED_AT_FIELD, SNAPSHOT, TARGETS, TIMESTAMP
 from support.models import make_bundle, make_release
 
 DAY: Final = datetime.timedelta(days=1)

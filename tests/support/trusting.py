@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from sealift_runtime.exchange.roles import CHANNELS, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 from sealift_runtime.trust import driver
-from sealift_runtime.trust.state import CHANNELS, ROOT, SNAPSHOT, TARGETS, TIMESTAMP, TrustState
+from sealift_runtime.trust.state import TrustState
 from support.repositories import DAY, Repository
 
 MONTH = 30 * DAY

@@ -19,12 +19,8 @@ from sealift_hub.ingest.intake import Intake, Source
 from sealift_hub.limits import DEFAULT_LIMITS, Limits
 from sealift_runtime import beneath, durable
 from sealift_runtime.errors import DocumentError, IntegrityError, KeyFileError, LimitError, ReportError, StoreError
+from sealift_runtime.exchange.medium import DEVICE_KEY, RECEIPT, REPORT_FILE, REPORTS
 from sealift_runtime.exchange.report import DEVICE_ID
-
-FOLDER: Final = "sealift-reports"
-KEY_FILE: Final = "device.pub"
-RECEIPT_FILE: Final = "receipt.json"
-REPORT_FILE: Final = re.compile(r"\d{10}\.json")
 
 _REFUSALS: Final = (MediumError, EnrolmentError, RefusedReportError, DocumentError, IntegrityError, KeyFileError, LimitError, ReportError)
 
@@ -54,12 +50,12 @@ def import_medium(intake: Intake, medium: Path, limits: Limits = DEFAULT_LIMITS)
     """Take all reports of a medium, and leave receipts on it; `MediumError` if it isn't one."""
     advice = "Give the directory that sealift-agent export wrote to."
     try:
-        with beneath.open_folder(medium, FOLDER) as folder:
+        with beneath.open_folder(medium, REPORTS) as folder:
             names = [name for name in beneath.names_in(folder) if re.fullmatch(DEVICE_ID, name) and _is_folder(folder, name)]
     except (FileNotFoundError, NotADirectoryError, IntegrityError) as error:
-        raise MediumError("no reports are here", where=str(medium), expected=f"a folder {FOLDER}", advice=advice) from error
+        raise MediumError("no reports are here", where=str(medium), expected=f"a folder {REPORTS}", advice=advice) from error
     except OSError as error:
-        raise MediumError(f"can't be listed ({error.strerror})", where=str(medium / FOLDER)) from error
+        raise MediumError(f"can't be listed ({error.strerror})", where=str(medium / REPORTS)) from error
     return tuple(_import_device(intake, _DeviceFolder(medium, name), limits) for name in names)
 
 
@@ -73,7 +69,7 @@ class _DeviceFolder:
     def names(self) -> list[str]:
         """What is in it."""
         try:
-            with beneath.open_folder(self.medium, FOLDER, self.device) as folder:
+            with beneath.open_folder(self.medium, REPORTS, self.device) as folder:
                 return beneath.names_in(folder)
         except OSError as error:
             raise MediumError(f"can't be listed ({error.strerror})", where=self.device) from error
@@ -81,7 +77,7 @@ class _DeviceFolder:
     def read(self, name: str, max_bytes: int) -> bytes:
         """A regular file's content; `MediumError` for one that can't be read, `IntegrityError` for a link or a pipe, `LimitError`."""
         try:
-            with beneath.open_file(self.medium, FOLDER, self.device, name) as file:
+            with beneath.open_file(self.medium, REPORTS, self.device, name) as file:
                 return beneath.read_open(file, max_bytes, where=name)
         except OSError as error:
             raise MediumError(f"can't be read ({error.strerror})", where=name) from error
@@ -93,23 +89,23 @@ class _DeviceFolder:
                 return
         except (MediumError, IntegrityError, LimitError):
             pass
-        target = self.medium / FOLDER / self.device / name
-        with durable.translate_disk_errors(target), beneath.open_folder(self.medium, FOLDER, self.device) as folder:
+        target = self.medium / REPORTS / self.device / name
+        with durable.translate_disk_errors(target), beneath.open_folder(self.medium, REPORTS, self.device) as folder:
             durable.write_bytes(target, data, folder=folder)
 
 
 def _import_device(intake: Intake, folder: _DeviceFolder, limits: Limits) -> DeviceImport:
     device = folder.device
     try:
-        enrolled = intake.enrol(device, folder.read(KEY_FILE, limits.key_bytes)).new
+        enrolled = intake.enrol(device, folder.read(DEVICE_KEY, limits.key_bytes)).new
     except _REFUSALS as error:
-        refusal = Refusal(file=KEY_FILE, reason=str(error))
+        refusal = Refusal(file=DEVICE_KEY, reason=str(error))
         return DeviceImport(device=device, enrolled=False, new=0, known=0, refused=(refusal,), acknowledged=None, receipt_problem=None)
     new, known, refused = _take_reports(intake, folder, limits)
     receipt = intake.acknowledged(device)
     problem: str | None = None
     try:
-        folder.leave(RECEIPT_FILE, receipt.to_bytes())
+        folder.leave(RECEIPT, receipt.to_bytes())
     except (StoreError, IntegrityError) as error:
         problem = str(error)
     return DeviceImport(

@@ -21,12 +21,13 @@ from sealift_packager.repository import publisher
 from sealift_packager.repository.intake import check_release
 from sealift_packager.repository.keyring import default_keys
 from sealift_packager.repository.publisher import Founding, Repository
-from sealift_packager.repository.roles import CHANNELS, MAX_KEYS, ROLES, ROOT, TARGETS, Expiry, parse_numbers, parse_paths
+from sealift_packager.repository.roles import MAX_KEYS, ROLES, Expiry, parse_numbers, parse_paths
 from sealift_packager.repository.status import RepositoryStatus, repository_status
 from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.clock import SystemClock, format_time
 from sealift_runtime.commandline import json_option, show
 from sealift_runtime.documents import Json
+from sealift_runtime.exchange.roles import CHANNELS, ROOT, TARGETS
 from sealift_runtime.signing.keys import PublicKey
 
 

@@ -22,7 +22,7 @@ from sealift_runtime.bundle import files
 from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.bundle.golden import decode_golden
 from sealift_runtime.bundle.limits import LIMITS
-from sealift_runtime.bundle.materialize import check_directory
+from sealift_runtime.verify import DirectoryBundle, check_bundle
 
 #: Files whose content is compared, up to this size; of others it is said that the bytes differ.
 _MAX_BYTES: Final = {
@@ -117,7 +117,7 @@ def _json(path: Path) -> Any:
 
 
 def _golden(directory: Path) -> dict[str, Array]:
-    manifest = check_directory(directory, None)
+    manifest = check_bundle(DirectoryBundle(directory=directory), key=None, documents=False).manifest
     cases = decode_golden((directory / files.GOLDEN).read_bytes(), manifest.inputs, manifest.outputs, manifest.golden.cases, where=str(directory))
     found: dict[str, Array] = {}
     for number, case in enumerate(cases):

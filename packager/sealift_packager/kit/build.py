@@ -25,6 +25,7 @@ from sealift_runtime import durable
 from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.bundle.layout import REF_NAME, OciLayout
 from sealift_runtime.errors import IntegrityError
+from sealift_runtime.exchange import medium
 from sealift_runtime.signing.keys import PublicKey, Signer
 
 SUMS: Final = "SHA256SUMS"
@@ -92,9 +93,9 @@ def _fill(request: KitRequest, repository: Repository, folder: Path, now: dateti
         current = repository.read_metadata()
         with _advising():
             selection = select(repository, current, request.channels, request.models, request.version)
-            copy_repository(repository, current, selection, folder / "repository")
+            copy_repository(repository, current, selection, folder / medium.REPOSITORY)
     wheels = collect_wheels(request.wheels, folder / "wheels")
-    root = Repository(folder / "repository").read_metadata_file("root.json")
+    root = Repository(folder / medium.REPOSITORY).read_metadata_file("root.json")
     signed_by = request.key.public_key if request.key else None
     contents = {
         "root.json": root,

@@ -6,12 +6,11 @@ import dataclasses
 from typing import Final
 
 from sealift_runtime.bundle.profile import HardwareProfile
+from sealift_runtime.hardware.cpu_flags import FAST_INT8
 from sealift_runtime.hardware.machine import Machine
 from sealift_runtime.hardware.match import fit
 
 NOT_MEASURED: Final = "not measured on this hardware"
-#: Flags that make int8 quicker: a host that has one the profile doesn't ask for flatters int8.
-INT8_FLAGS: Final = ("avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +32,7 @@ def judge_host(profile: HardwareProfile, machine: Machine, *, beside: str = "") 
     name = f"{machine.cpu_model}, {machine.cores} cores, {machine.os}{beside}"
     if not result.fits:
         return Host(measures=False, machine=name, measured=NOT_MEASURED, cores=machine.cores)
-    beyond = [flag for flag in INT8_FLAGS if flag in machine.cpu_flags and flag not in profile.cpu.required_flags]
+    beyond = sorted((FAST_INT8 & machine.cpu_flags) - set(profile.cpu.required_flags))  # a host that has one flatters int8
     note = f" (which has {', '.join(beyond)} beyond the profile: int8 may be slower on its least processor)" if beyond else ""
     return Host(measures=True, machine=name, measured=f"measured on {name}{note}", cores=machine.cores)
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from sealift_packager.errors import ProfileError
 from sealift_runtime.bundle.profile import HardwareProfile
 from sealift_runtime.documents import nearest
-
-#: The flags with which x86 sums int8 products in 32 bits.
-VNNI_FLAGS: Final = frozenset({"avx512_vnni", "avx_vnni"})
+from sealift_runtime.hardware.cpu_flags import VNNI
 
 
 def check_rules(profile: HardwareProfile, *, where: str) -> HardwareProfile:
@@ -53,8 +50,9 @@ def warnings(profile: HardwareProfile, known_flags: Iterable[str]) -> list[str]:
     found = []
     int8 = profile.int8
     on_processor = profile.accelerator is None or profile.accelerator.device is None
-    if on_processor and profile.cpu.arch == "x86_64" and not VNNI_FLAGS & set(profile.cpu.required_flags) and not int8.reduce_range:
-        found.append("int8.reduce_range: without VNNI, x86 sums int8 products in saturating 16 bits; say true, or require avx512_vnni or avx_vnni.")
+    if on_processor and profile.cpu.arch == "x86_64" and not VNNI & set(profile.cpu.required_flags) and not int8.reduce_range:
+        flags = ", ".join(sorted(VNNI))
+        found.append(f"int8.reduce_range: without VNNI, x86 sums int8 products in saturating 16 bits; say true, or require one of {flags}.")
     known = sorted(set(known_flags))
     for flag in (*profile.cpu.required_flags, *profile.cpu.absent_flags):
         advice = None if flag in known else nearest(flag, known)

@@ -19,10 +19,11 @@ from sealift_packager.repository.keyring import KeyRing, tuf_key
 from sealift_packager.repository.metadata import RepositoryMetadata
 from sealift_packager.repository.publication import Publication, Published
 from sealift_packager.repository.request import Request, merge
-from sealift_packager.repository.roles import CHANNELS, ROOT, TARGETS, Expiry
+from sealift_packager.repository.roles import Expiry
 from sealift_packager.repository.rotation import KeyChange, find_key, keys_of, roles_with, rotated
 from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.clock import format_time
+from sealift_runtime.exchange.roles import CHANNELS, ROOT, TARGETS
 from sealift_runtime.signing.keys import PublicKey
 
 

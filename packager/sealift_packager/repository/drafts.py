@@ -24,11 +24,10 @@ from tuf.api.metadata import DelegatedRole, Delegations, Metadata, MetaFile, Rol
 from sealift_packager.errors import RepositoryError
 from sealift_packager.repository.keyring import TufSigner
 from sealift_packager.repository.metadata import HASHES, RepositoryMetadata, verify
-from sealift_packager.repository.roles import CHANNELS, ROLES, ROOT, SNAPSHOT, TARGETS, TIMESTAMP, Expiry
+from sealift_packager.repository.roles import ROLES, Expiry
 from sealift_runtime.clock import format_time
+from sealift_runtime.exchange.roles import CHANNELS, ROOT, SIGNED_AT_FIELD, SNAPSHOT, TARGETS, TIMESTAMP
 
-#: A field beside TUF's own (the specification allows them): when this was signed, for devices that have no clock.
-SIGNED_AT: Final = "dev.sealift.signed-at"
 #: Roles that are drafted, in the order in which they are signed and written.
 DRAFTED: Final = (ROOT, TARGETS, CHANNELS)
 
@@ -211,7 +210,7 @@ def _next(signed: T, role: str, expiry: Expiry, now: datetime.datetime) -> T:
     following = copy.deepcopy(signed)
     following.version += 1
     following.expires = expiry.of(role, now)
-    following.unrecognized_fields[SIGNED_AT] = format_time(now)
+    following.unrecognized_fields[SIGNED_AT_FIELD] = format_time(now)
     return following
 
 

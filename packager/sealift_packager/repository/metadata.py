@@ -15,8 +15,9 @@ from tuf.api.exceptions import RepositoryError as TufError
 from tuf.api.metadata import Metadata, MetaFile, Root, Signed, Snapshot, Targets, Timestamp
 from tuf.api.serialization import DeserializationError
 
-from sealift_packager.repository.roles import CHANNELS, ROLES, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
+from sealift_packager.repository.roles import ROLES
 from sealift_runtime.errors import TrustError
+from sealift_runtime.exchange.roles import CHANNELS, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 
 HASHES: Final = ["sha256"]
 S = TypeVar("S", Root, Timestamp, Snapshot, Targets)

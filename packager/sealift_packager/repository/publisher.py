@@ -20,7 +20,7 @@ from sealift_packager.repository.keyring import KeyRing, tuf_key
 from sealift_packager.repository.metadata import HASHES, RepositoryMetadata
 from sealift_packager.repository.publication import Publication, Published
 from sealift_packager.repository.request import Request
-from sealift_packager.repository.roles import CHANNELS, ROLES, ROOT, TARGETS, Expiry
+from sealift_packager.repository.roles import ROLES, Expiry
 from sealift_runtime import durable
 from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.bundle.layout import REF_NAME, Descriptor, OciLayout
@@ -28,6 +28,7 @@ from sealift_runtime.bundle.release import read_release
 from sealift_runtime.documents import Document, nearest
 from sealift_runtime.errors import SealiftError, SignatureError
 from sealift_runtime.exchange.channel import CHANNEL_NAME, Channel, channel_target, release_target
+from sealift_runtime.exchange.roles import CHANNELS, ROOT, TARGETS
 from sealift_runtime.signing.keys import PublicKey
 
 __all__ = ["METADATA", "Founding", "Published", "Repository", "add", "bundle_keys", "init", "promote", "published_releases", "refresh"]

@@ -21,11 +21,11 @@ from sealift_packager.errors import RepositoryError
 from sealift_packager.repository.drafts import DRAFTED, Delegator, Drafts, delegation, verification
 from sealift_packager.repository.keyring import TufSigner
 from sealift_packager.repository.metadata import RepositoryMetadata, parse_metadata
-from sealift_packager.repository.roles import CHANNELS, ROOT, TARGETS
 from sealift_runtime import durable
 from sealift_runtime.clock import format_time
 from sealift_runtime.documents import Document, Json, canonical_json
 from sealift_runtime.exchange.channel import Channel
+from sealift_runtime.exchange.roles import CHANNELS, ROOT, SIGNED_AT_FIELD, TARGETS
 
 SCHEMA: Final = "sealift.repository-request"
 MAJOR: Final = 1
@@ -158,7 +158,7 @@ def _says(role: str, signed: Any, documents: Mapping[str, str]) -> dict[str, str
         return {f"keys of {name}": _keys(signed, name) for name in sorted(signed.roles)}
     delegated = signed.delegations.roles if signed.delegations and signed.delegations.roles else ()
     found = {f"keys of {name}": _keys(signed, name) for name in delegated}
-    found |= {str(name): str(value) for name, value in sorted(signed.unrecognized_fields.items()) if not name.endswith("signed-at")}
+    found |= {str(name): str(value) for name, value in sorted(signed.unrecognized_fields.items()) if name != SIGNED_AT_FIELD}
     for target, row in sorted(signed.targets.items()):
         digest = row.hashes.get("sha256", "")
         found[target] = f"sha256:{digest}{_channel(target, digest, documents)}"

@@ -10,12 +10,8 @@ from typing import Final
 
 from sealift_packager.errors import RepositoryError
 from sealift_runtime.documents import nearest
+from sealift_runtime.exchange.roles import CHANNELS, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 
-ROOT: Final = "root"
-TARGETS: Final = "targets"
-CHANNELS: Final = "channels"
-SNAPSHOT: Final = "snapshot"
-TIMESTAMP: Final = "timestamp"
 ROLES: Final = (ROOT, TARGETS, CHANNELS, SNAPSHOT, TIMESTAMP)
 MAX_DAYS: Final = 36_500
 #: Of one role; more people than that don't sign one file.

@@ -12,7 +12,8 @@ from tuf.api.metadata import Signed
 from sealift_packager.errors import RepositoryError
 from sealift_packager.repository.drafts import Delegator, check_threshold, short, still_holds
 from sealift_packager.repository.metadata import RepositoryMetadata
-from sealift_packager.repository.roles import CHANNELS, ROLES, ROOT, TARGETS
+from sealift_packager.repository.roles import ROLES
+from sealift_runtime.exchange.roles import CHANNELS, ROOT, TARGETS
 
 #: Of a key's id, so that it names one key.
 LEAST_DIGITS = 8

@@ -17,12 +17,12 @@ from sealift_packager.quantize.saturation import may_saturate
 from sealift_packager.session import Settings, open_session, run_batched
 from sealift_runtime.bundle.evaluation import Accuracy
 from sealift_runtime.bundle.profile import HardwareProfile
+from sealift_runtime.hardware.cpu_flags import VNNI
 from sealift_runtime.hardware.machine import Machine
 
 if TYPE_CHECKING:
     from sealift_packager.shared import Shared
 
-VNNI_FLAGS: Final = frozenset({"avx512_vnni", "avx_vnni", "amx_int8"})
 INT8_COMPUTE: Final = ("int8-dynamic", "int8-static", "int8-blocks", "int4-blocks")
 #: MatMulNBits' kernels multiply magnitudes of at most 127 and carry the sign apart, so that they don't saturate on any processor.
 SATURATING: Final = ("int8-dynamic", "int8-static")
@@ -72,9 +72,9 @@ def worst_row(shared: Shared, outputs: Arrays) -> float | None:
 
 def hides_saturation(profile: HardwareProfile, machine: Machine) -> bool:
     """Whether the profile's processors sum int8 products in 16 bits and this machine doesn't."""
-    if profile.cpu.arch != "x86_64" or VNNI_FLAGS & set(profile.cpu.required_flags):
+    if profile.cpu.arch != "x86_64" or VNNI & set(profile.cpu.required_flags):
         return False
-    return machine.arch != "x86_64" or bool(VNNI_FLAGS & machine.cpu_flags)
+    return machine.arch != "x86_64" or bool(VNNI & machine.cpu_flags)
 
 
 def emulated_processor(profile: HardwareProfile, machine: Machine) -> Processor | None:

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Final
 
 from sealift_packager.content import content_digest, model_digest
 from sealift_packager.request import PackRequest
@@ -26,6 +25,7 @@ from sealift_packager.tensors import bytes_by_content
 from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.bundle.profile import HardwareProfile
 from sealift_runtime.documents import Json, canonical_json
+from sealift_runtime.hardware.cpu_flags import ARITHMETIC_PREFIXES
 from sealift_runtime.hardware.machine import Machine
 
 
@@ -51,13 +51,9 @@ def profile_digest(profile: HardwareProfile) -> str:
     return str(Digest.of(canonical_json(profile.json())))
 
 
-#: What the processor's instructions decide of an answer's last bits, and of int8's saturation: flags that begin so, as Linux names them.
-_ARITHMETIC: Final = ("amx", "asimd", "avx", "bf16", "f16c", "fma", "fphp", "i8mm", "sme", "sse", "ssse", "sve")
-
-
 def arithmetic(machine: Machine) -> dict[str, Json]:
     """What of this machine decides what is computed on it: a cache may be shared by several."""
-    return {"arch": machine.arch, "flags": sorted(flag for flag in machine.cpu_flags if flag.startswith(_ARITHMETIC))}
+    return {"arch": machine.arch, "flags": sorted(flag for flag in machine.cpu_flags if flag.startswith(ARITHMETIC_PREFIXES))}
 
 
 def value_digest(value: object) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sealift_runtime.agent.unix_http import call
+from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.documents import Document
 from sealift_runtime.errors import TransportError
 from sealift_runtime.exchange.report import Window
@@ -20,7 +21,9 @@ from sealift_runtime.update.records import ServingCounters
 #: A unix socket's path has room for 107 bytes; a home may lie deeper.
 _LONGEST_PATH_BYTES = 100
 _PATIENCE_S = 5.0
-ACTIVATE, COUNTERS, WINDOWS, ACKNOWLEDGE, MODELS = (f"/admin/{word}" for word in ("activate", "counters", "windows", "acknowledge", "models"))
+ACTIVATE, CHECKED, COUNTERS, WINDOWS, ACKNOWLEDGE, MODELS = (
+    f"/admin/{word}" for word in ("activate", "checked", "counters", "windows", "acknowledge", "models")
+)
 
 
 @contextlib.contextmanager
@@ -61,9 +64,14 @@ class DataPlaneClient:
             return int(number)
         return None
 
-    def activate(self, name: str) -> None:
+    def activate(self, name: str, checked: str | None = None) -> None:
         """Have it serve what the database says is current; `EngineError` if it can't."""
-        self._ask(ACTIVATE, {"model": name})
+        self._ask(ACTIVATE, {"model": name, "checked": checked or ""})
+
+    def checked(self) -> dict[Digest, str] | None:
+        """The bundles that serve, with the state of their files as they were checked; None when no data plane runs, or while it starts."""
+        answer = self._ask(CHECKED)
+        return {Digest(row): str(state) for row, state in answer["checked"].items()} if answer and answer["checked"] is not None else None
 
     def counters(self, name: str) -> ServingCounters | None:
         """What the model under this name did since it was loaded; None when nothing serves."""

@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
-from sealift_runtime.agent.admin_client import ACKNOWLEDGE, ACTIVATE, COUNTERS, MODELS, WINDOWS
+from sealift_runtime.agent.admin_client import ACKNOWLEDGE, ACTIVATE, CHECKED, COUNTERS, MODELS, WINDOWS
 from sealift_runtime.documents import Document
 from sealift_runtime.errors import SealiftError
 from sealift_runtime.serving.http import Handler, HttpRequest, HttpResponse, json_response
@@ -25,8 +25,12 @@ def admin_routes(plane: DataPlane) -> dict[tuple[str, str], Handler]:
     """The routes over one data plane."""
 
     def activate(body: Document) -> dict[str, Any]:
-        plane.activate(body.text("model"))
+        plane.activate(body.text("model"), body.text("checked", "") or None)
         return {}
+
+    def checked(_: Document) -> dict[str, Any]:
+        found = plane.checked()
+        return {"checked": None if found is None else {digest.hex: state for digest, state in found.items()}}
 
     def counters(body: Document) -> dict[str, Any]:
         found = plane.counters(body.text("model"))
@@ -43,7 +47,7 @@ def admin_routes(plane: DataPlane) -> dict[tuple[str, str], Handler]:
     def models(_: Document) -> dict[str, Any]:
         return {"models": plane.watch.summary()}
 
-    actions = {ACTIVATE: activate, COUNTERS: counters, WINDOWS: windows, ACKNOWLEDGE: acknowledge, MODELS: models}
+    actions = {ACTIVATE: activate, CHECKED: checked, COUNTERS: counters, WINDOWS: windows, ACKNOWLEDGE: acknowledge, MODELS: models}
     return {("POST", path): _handler(action) for path, action in actions.items()}
 
 

@@ -19,6 +19,7 @@ from sealift_runtime.agent.updating import policy_of, repository_of
 from sealift_runtime.clock import format_time
 from sealift_runtime.engine.facts import onnxruntime_version, providers
 from sealift_runtime.errors import SealiftError
+from sealift_runtime.exchange.roles import TIMESTAMP
 from sealift_runtime.http_session import open_session
 from sealift_runtime.onnxruntime_environment import SILENT, TELEMETRY_OFF
 from sealift_runtime.process.probe import try_walls
@@ -26,7 +27,7 @@ from sealift_runtime.process.sandbox import describe_walls, missing_walls
 from sealift_runtime.transport.base import read_bounded
 from sealift_runtime.trust.expiry import check_expiry
 from sealift_runtime.trust.metadata import MAX_BYTES
-from sealift_runtime.trust.state import BUILD_TIME, TIMESTAMP
+from sealift_runtime.trust.state import BUILD_TIME
 from sealift_runtime.update.installed import check_installed
 from sealift_runtime.update.steps import SANDBOX_GAPS
 from sealift_runtime.update.trust_folder import TrustFolder

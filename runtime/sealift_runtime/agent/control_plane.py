@@ -6,6 +6,7 @@ logged and the next round tries again; only what nobody foresaw ends the process
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import signal
 import sys
@@ -30,6 +31,8 @@ logger = logging.getLogger(__name__)
 
 #: How often a probation is looked at, and the shortest rest between rounds.
 TICK_S = 0.5
+#: How long a data plane may take to load what is installed before the control plane checks all of that by itself.
+SERVER_S = 30.0
 CRASHED = "server-crashed"
 
 
@@ -49,7 +52,7 @@ class ControlPlane:
 
     def run(self) -> None:
         """Make sure that what is installed is whole; then rounds until told to stop."""
-        self._attempt("recover", self.updater.recover)
+        self._attempt("recover", self._recover)
         while not self._stopping.is_set():
             self.round()
             self._stopping.wait(TICK_S)
@@ -64,6 +67,17 @@ class ControlPlane:
             self._attempt("update", self._advance)
         if self._is_due("report", self.device.config.report_s):
             self._attempt("report", self._report)
+
+    def _recover(self) -> None:
+        """Check what is installed, each byte once: what serves is checked by the data plane as it loads it, the rest here."""
+        deadline = self.device.clock.monotonic() + SERVER_S
+        checked = None
+        while checked is None and self.device.state.deployments() and self.device.clock.monotonic() < deadline:
+            if self._stopping.wait(0.1):
+                return
+            with contextlib.suppress(SealiftError):  # it begins, or ends, at this very moment
+                checked = self.server.checked()
+        self.updater.recover(checked)
 
     def _is_due(self, name: str, every_s: float) -> bool:
         now = self.device.clock.monotonic()

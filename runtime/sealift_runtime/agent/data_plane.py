@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
@@ -26,6 +27,7 @@ from sealift_runtime.agent.logs import set_up_logging
 from sealift_runtime.agent.measuring_routes import desk_of, measuring_routes
 from sealift_runtime.agent.supervisor import leave_with_parent
 from sealift_runtime.agent.watch import Watch, Watched
+from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.commandline import exit_code, say_error
 from sealift_runtime.documents import canonical_json
 from sealift_runtime.engine.session import ModelSession
@@ -34,7 +36,7 @@ from sealift_runtime.printing import say
 from sealift_runtime.serving.model import ServedModel
 from sealift_runtime.serving.server import InferenceServer, run
 from sealift_runtime.serving.table import ModelTable
-from sealift_runtime.update.installed import check_installed
+from sealift_runtime.update.installed import InstalledCheck
 from sealift_runtime.update.records import InstalledBundle, ServingCounters
 
 logger = logging.getLogger(__name__)
@@ -54,6 +56,8 @@ class DataPlane:
         self.watch = Watch(device.config, device.clock, device.home.directory / "windows.json")
         self.measuring = desk_of(device)
         self._loading = threading.Lock()
+        self._started = False
+        self._checked: dict[str, tuple[Digest, str]] = {}
 
     def start(self) -> None:
         """Load every model that the database names; one that can't be loaded is logged, and the others serve."""
@@ -61,6 +65,11 @@ class DataPlane:
         with self._loading:
             for deployment in self.device.state.deployments():
                 any(self._try(bundle) for bundle in (deployment.current, deployment.previous) if bundle)
+        self._started = True
+
+    def checked(self) -> dict[Digest, str] | None:
+        """The bundles that serve, with the state of their files as they were checked (`bundle.files.state`); None until `start` is done."""
+        return dict(list(self._checked.values())) if self._started else None
 
     def _try(self, bundle: InstalledBundle) -> bool:
         try:
@@ -70,8 +79,8 @@ class DataPlane:
             return False
         return True
 
-    def activate(self, name: str) -> None:
-        """Serve what the database says is current: load it beside the old, switch, let the old drain.
+    def activate(self, name: str, checked: str | None = None) -> None:
+        """Serve what the database says is current: load it beside the old, switch, let the old drain; ``checked`` as `Server.activate` has it.
 
         Raises `EngineError` or `IntegrityError`; the old bundle serves on then.
         """
@@ -80,19 +89,31 @@ class DataPlane:
             if deployment is None or deployment.current is None:
                 self.table.remove(name)
                 self.watch.end(name)
+                self._checked.pop(name, None)
                 return
             served = self.table.get(name)
             if served is None or served.bundle != deployment.current.digest:
-                self._serve(deployment.current)
+                self._serve(deployment.current, checked)
 
-    def _serve(self, bundle: InstalledBundle) -> None:
-        check_installed(self.device.store, bundle)
-        session = ModelSession.open(bundle.directory)
+    def _serve(self, bundle: InstalledBundle, checked: str | None = None) -> None:
+        session, state = self._load(bundle, checked)
         monitor = self.watch.monitor(bundle.directory)
         model = ServedModel(bundle.name, bundle.version, bundle.digest, session, monitor)
         self.table.activate(model)
+        self._checked[bundle.name] = (bundle.digest, state)
         self.watch.begin(Watched(bundle.name, bundle.version, bundle.digest, monitor))
         logger.info("serving %s %s", bundle.name, bundle.version)
+
+    def _load(self, bundle: InstalledBundle, checked: str | None) -> tuple[ModelSession, str]:
+        """A bundle, loaded while its weights are hashed; all else is checked before. What isn't as it was signed is dropped, whatever loaded."""
+        check = InstalledCheck(self.device.store, bundle, checked)
+        with ThreadPoolExecutor(1, thread_name_prefix="check") as beside:
+            weights = beside.submit(check.check_weights)
+            try:
+                session = ModelSession.open(bundle.directory)
+            finally:
+                weights.result()
+        return session, check.finish()
 
     def tick(self) -> None:
         """What is due every `TICK_S`."""

@@ -15,11 +15,11 @@ from sealift_runtime.agent.home import Home
 from sealift_runtime.clock import Clock
 from sealift_runtime.documents import nearest
 from sealift_runtime.errors import ConfigurationError
+from sealift_runtime.exchange.roles import ROOT
 from sealift_runtime.signing.keys import PrivateKey
 from sealift_runtime.transport.locate import open_transport
 from sealift_runtime.trust.driver import start
 from sealift_runtime.trust.metadata import MAX_BYTES
-from sealift_runtime.trust.state import ROOT
 from sealift_runtime.update.state import StateDatabase
 from sealift_runtime.update.trust_folder import TrustFolder
 

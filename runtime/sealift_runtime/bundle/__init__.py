@@ -22,7 +22,7 @@ Reading order:
 - ``onnx_messages``  the messages of an ONNX file, for that walk
 - ``operators``   which operators a graph may use
 - ``graph``       a graph can only compute: checked before onnxruntime sees it
-- ``materialize`` from blobs to a directory, by hard links
+- ``materialize`` from blobs to a directory, by hard links or copies
 
 Never imports onnxruntime, onnx, click, or anything that opens a socket.
 """

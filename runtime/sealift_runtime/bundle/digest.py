@@ -8,6 +8,7 @@ import io
 import re
 from pathlib import Path
 
+from sealift_runtime import beneath
 from sealift_runtime.errors import DocumentError, IntegrityError
 
 _PATTERN = re.compile(r"sha256:([0-9a-f]{64})")
@@ -45,7 +46,7 @@ class Digest:
     @classmethod
     def of_stream(cls, file: io.BufferedReader) -> Digest:
         """The digest of what is left to read of a binary file."""
-        return cls(hashlib.file_digest(file, "sha256").hexdigest())
+        return cls(beneath.hash_rest(file)[0])
 
     def check(self, data: bytes, *, where: str) -> bytes:
         """``data``, if this is its digest; else `IntegrityError` naming ``where``."""

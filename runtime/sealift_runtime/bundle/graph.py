@@ -23,10 +23,8 @@ from pathlib import Path
 from typing import Final
 
 from sealift_runtime.bundle import files, operators
-from sealift_runtime.bundle.layout import OciLayout
 from sealift_runtime.bundle.onnx_messages import MODEL
 from sealift_runtime.bundle.protobuf import Data, Kept, Walk
-from sealift_runtime.bundle.release import BundleFiles
 from sealift_runtime.errors import DocumentError, IntegrityError, LimitError
 
 #: No protobuf message is larger.
@@ -125,12 +123,6 @@ def check_graph(data: Data, weights: Mapping[str, int], *, where: str) -> None:
 def check_bundle_graph(directory: Path) -> None:
     """`check_graph` for the graph and the weights of a bundle directory."""
     check_graph_file(directory / files.GRAPH, files.weight_sizes(directory))
-
-
-def check_blob_graph(layout: OciLayout, bundle: BundleFiles, *, where: str) -> None:
-    """`check_graph` for the graph and the weights of a bundle whose files are blobs, which the caller has checked."""
-    weights = {name: row.size_bytes for name, row in bundle.layers.items() if files.is_weights(name)}
-    check_graph_file(layout.path(bundle.layers[files.GRAPH].digest), weights, where=f"{where}/{files.GRAPH}")
 
 
 def check_graph_file(path: Path, weights: Mapping[str, int], *, where: str = "") -> None:

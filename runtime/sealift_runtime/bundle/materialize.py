@@ -1,4 +1,4 @@
-"""From blobs to a bundle directory, by hard links or copies, and the checks that make it fit to run."""
+"""From blobs to a bundle directory, by hard links or copies."""
 
 from __future__ import annotations
 
@@ -6,28 +6,19 @@ import shutil
 from pathlib import Path
 
 from sealift_runtime import beneath, durable
-from sealift_runtime.bundle import files, signature
+from sealift_runtime.bundle import files
 from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.bundle.graph import check_bundle_graph
 from sealift_runtime.bundle.layout import OciLayout, link
 from sealift_runtime.bundle.manifest import BundleManifest
-from sealift_runtime.bundle.release import BundleFiles, read_bundle_files
+from sealift_runtime.bundle.release import read_bundle_files
 from sealift_runtime.errors import SealiftError
-from sealift_runtime.signing.keys import PublicKey
-
-
-def check_blobs(layout: OciLayout, bundle: BundleFiles) -> None:
-    """Raise `IntegrityError` unless every blob of the bundle is there, whole and unchanged; it names file and blob. Sizes are compared first."""
-    names = {layer.digest: name for name, layer in bundle.layers.items()}
-    for row in bundle.blobs():
-        layout.check(row, where=f"{names.get(row.digest, 'config')} ({layout.path(row.digest)})")
 
 
 def materialize(layout: OciLayout, digest: Digest, directory: Path, *, copies: bool = False) -> None:
     """Make ``directory`` the bundle whose OCI manifest has this digest, durably; what stood there is replaced.
 
     Its files are the blobs themselves, by hard links, or ``copies``, which may be changed and which onnx reads (it refuses links).
-    Copies are checked as they are made. Links are not: `check_blobs` before, `check_directory` after.
+    Copies are checked as they are made. Links are not: `sealift_runtime.verify` checks them.
     """
     bundle = read_bundle_files(layout, digest)
     building = directory.with_name(f".{directory.name}.partial")
@@ -44,16 +35,6 @@ def materialize(layout: OciLayout, digest: Digest, directory: Path, *, copies: b
             shutil.rmtree(building, ignore_errors=True)
             raise
         durable.sync_directory(directory.parent)
-
-
-def check_directory(directory: Path, key: PublicKey | None) -> BundleManifest:
-    """Check a bundle directory, signature included if a key is given, and that its graph can only compute; its manifest."""
-    if key is not None:
-        signature.verify_directory(directory, key)
-    else:
-        files.list_files(directory)
-    check_bundle_graph(directory)
-    return read_manifest(directory)
 
 
 def read_manifest(directory: Path) -> BundleManifest:

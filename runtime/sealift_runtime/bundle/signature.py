@@ -2,7 +2,7 @@
 
 A Sigstore bundle with a DSSE envelope over an in-toto statement whose resources are the files with their digests.
 Source: https://github.com/sigstore/model-transparency (model signing format 1.0). The public ``model_signing`` tool
-verifies what `sign_directory` writes, and `verify_directory` verifies what that tool writes with a key.
+verifies what `sign_directory` writes, and `sealift_runtime.verify` verifies what that tool writes with a key.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from sealift_runtime.bundle import files
 from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.bundle.limits import LIMITS
 from sealift_runtime.documents import Document, Json, canonical_json
-from sealift_runtime.errors import DocumentError, IntegrityError, SignatureError
+from sealift_runtime.errors import DocumentError, SignatureError
 from sealift_runtime.signing.dsse import Envelope
 from sealift_runtime.signing.keys import PublicKey, Signer
 from sealift_runtime.strict_json import ENVELOPE_BUDGET
@@ -111,44 +111,9 @@ def sign_directory(directory: Path, name: str, signer: Signer) -> None:
     durable.write_bytes(directory / files.SIGNATURE, encode_signature(Statement(name=name, resources=resources), signer))
 
 
-def verify_directory(directory: Path, key: PublicKey) -> Statement:
-    """Check a bundle directory against its ``model.sig``.
-
-    1. The directory holds only files of a bundle, no symlinks.
-    2. ``model.sig`` is there and signed by ``key``.
-    3. It lists exactly the files that are there.
-    4. Each file has the digest that it lists.
-
-    Raises `SignatureError` (2) or `IntegrityError` (1, 3, 4), naming the file.
-    """
-    listed = files.list_files(directory)  # 1
-    if files.SIGNATURE not in listed:
-        raise SignatureError("the bundle is not signed", where=str(directory), advice="Pack it with --key.")
-    signature = listed.pop(files.SIGNATURE)
-    with beneath.open_file(directory, files.SIGNATURE) as file:
-        data = beneath.read_open(file, LIMITS.signature_bytes, where=str(signature))
-    statement = decode_signature(data, key, where=str(signature))  # 2
-    check_listing(statement, listed, where=str(directory))  # 3
-    for name, digest in statement.resources.items():  # 4
-        found = _hash(directory, name)
-        if found != digest:
-            raise IntegrityError("the content was changed", where=str(listed[name]), expected=str(digest), found=str(found))
-    return statement
-
-
 def _hash(directory: Path, name: str) -> Digest:
     """The digest of a file that `files.list_files` listed, and whose size it found within the limits."""
     with beneath.open_file(directory, *name.split("/")) as file:
         size = beneath.size_bytes(file)
         files.check_sizes({name: size}, where=str(directory))
         return Digest(beneath.hash_open(file, size, where=str(directory / name)))
-
-
-def check_listing(statement: Statement, names: Mapping[str, object], *, where: str) -> None:
-    """Raise `IntegrityError` unless the statement lists exactly ``names``."""
-    for name in statement.resources:
-        if name not in names:
-            raise IntegrityError("a signed file is missing", where=f"{where}/{name}")
-    for name in names:
-        if name not in statement.resources:
-            raise IntegrityError("a file was added after signing", where=f"{where}/{name}")

@@ -14,6 +14,7 @@ from sealift_runtime.cli.options import home_option
 from sealift_runtime.cli.sync import synchronise
 from sealift_runtime.commandline import json_option, show
 from sealift_runtime.errors import ConfigurationError, IntegrityError
+from sealift_runtime.exchange.medium import REPOSITORY
 from sealift_runtime.reports.medium import export_reports, import_receipt
 
 medium = click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
@@ -46,7 +47,7 @@ def import_command(directory: Path, home: Path | None, as_json: bool) -> None:
 
 def _repository(directory: Path) -> Path:
     """Where a medium has its repository; `IntegrityError` if a link says that it is off the medium."""
-    inner = directory / "repository"
+    inner = directory / REPOSITORY
     if inner.is_symlink() and not inner.resolve().is_relative_to(directory.resolve()):
         advice = f"If that is where the repository is to come from, name it: sealift-agent import {inner.readlink()}"
         raise IntegrityError("a symbolic link leaves the medium", where=str(inner), found=str(inner.readlink()), advice=advice)

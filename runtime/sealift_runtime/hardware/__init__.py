@@ -3,6 +3,7 @@
 Reading order:
 
 - ``cpuinfo``  /proc/cpuinfo as text in, instruction flags and a model name out
+- ``cpu_flags``  sets of flags that decide something: which int8 saturates, which is quick
 - ``limits``   what cgroups leave a process: memory and processor time
 - ``accelerators``  what computes beside the processor
 - ``machine``  this machine as a value

@@ -1,40 +1,18 @@
-"""Reports over a medium that somebody carries: ``DIR/sealift-reports/<device id>/``.
+"""Reports over a medium that somebody carries (`exchange.medium` says where on it).
 
-::
-
-    device.pub            the device's public key
-    0000000001.json …     sealed reports, named by number
-    receipt.json          what the hub wrote when it read them
-
-Names are plain, so FAT holds them. Files appear whole or not at all; a medium that was pulled out is written again.
+Files appear whole or not at all; a medium that was pulled out is written again.
 """
 
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
-from typing import Final
 
 from sealift_runtime import beneath, durable
 from sealift_runtime.errors import IntegrityError, LimitError, TransportError
+from sealift_runtime.exchange.medium import DEVICE_KEY, RECEIPT, REPORT_FILE, REPORTS, device_folder, report_file
 from sealift_runtime.exchange.receipt import MAX_BYTES, Receipt
 from sealift_runtime.reports.spool import ReportSpool
-
-FOLDER: Final = "sealift-reports"
-DEVICE_KEY: Final = "device.pub"
-RECEIPT: Final = "receipt.json"
-_REPORT: Final = re.compile(r"[0-9]{1,19}\.json")
-
-
-def device_folder(directory: Path, device: str) -> Path:
-    """Where a device's reports are on a medium."""
-    return directory / FOLDER / device
-
-
-def report_file(number: int) -> str:
-    """The file name of a report."""
-    return f"{number:010d}.json"
 
 
 def export_reports(spool: ReportSpool, directory: Path) -> int:
@@ -46,7 +24,7 @@ def export_reports(spool: ReportSpool, directory: Path) -> int:
     if not directory.is_dir():
         raise TransportError("no such directory", where=str(directory), advice="Is the medium mounted?")
     path = device_folder(directory, spool.device)
-    with durable.translate_disk_errors(path), beneath.open_folder(directory, FOLDER, spool.device, create=True) as folder:
+    with durable.translate_disk_errors(path), beneath.open_folder(directory, REPORTS, spool.device, create=True) as folder:
         durable.write_bytes(path / DEVICE_KEY, spool.public_key.pem(), folder=folder)
         _clear(folder, spool.chain.acknowledged)
         exported, at = 0, 0
@@ -59,7 +37,7 @@ def export_reports(spool: ReportSpool, directory: Path) -> int:
 
 
 def _clear(folder: int, acknowledged: int) -> None:
-    for name in filter(_REPORT.fullmatch, beneath.names_in(folder)):
+    for name in filter(REPORT_FILE.fullmatch, beneath.names_in(folder)):
         if int(name.partition(".")[0]) <= acknowledged:
             os.unlink(name, dir_fd=folder)
 
@@ -71,7 +49,7 @@ def import_receipt(spool: ReportSpool, directory: Path) -> Receipt | None:
     """
     path = device_folder(directory, spool.device) / RECEIPT
     try:
-        with beneath.open_file(directory, FOLDER, spool.device, RECEIPT) as file:
+        with beneath.open_file(directory, REPORTS, spool.device, RECEIPT) as file:
             data = beneath.read_open(file, MAX_BYTES, where=str(path))
     except FileNotFoundError:
         return None

@@ -41,8 +41,9 @@ from typing import Final, TypeVar
 from tuf.api.metadata import DelegatedRole, MetaFile, Root, Signed, Snapshot, Targets, Timestamp
 
 from sealift_runtime.errors import RollbackRefusedError, TrustError
+from sealift_runtime.exchange.roles import CHANNELS, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 from sealift_runtime.trust.metadata import KINDS, File, check_signatures, parse, translate_tuf_errors, where
-from sealift_runtime.trust.state import CHANNELS, ROOT, SNAPSHOT, TARGETS, TIMESTAMP, TrustState
+from sealift_runtime.trust.state import TrustState
 
 S = TypeVar("S", bound=Signed)
 

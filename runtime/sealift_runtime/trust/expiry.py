@@ -12,9 +12,10 @@ import datetime
 
 from sealift_runtime.clock import format_time
 from sealift_runtime.errors import ExpiredError
+from sealift_runtime.exchange.roles import CHANNELS, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 from sealift_runtime.trust.driver import trusted
 from sealift_runtime.trust.metadata import KINDS, where
-from sealift_runtime.trust.state import CHANNELS, ROOT, SNAPSHOT, TARGETS, TIMESTAMP, TrustState
+from sealift_runtime.trust.state import TrustState
 
 
 def check_root_expiry(state: TrustState, time: datetime.datetime) -> None:

@@ -16,8 +16,8 @@ from tuf.api.serialization import DeserializationError, SerializationError
 
 from sealift_runtime.clock import parse_time
 from sealift_runtime.errors import LimitError, TrustError
+from sealift_runtime.exchange.roles import CHANNELS, ROOT, SIGNED_AT_FIELD, SNAPSHOT, TARGETS, TIMESTAMP
 from sealift_runtime.strict_json import BUDGET
-from sealift_runtime.trust.state import CHANNELS, ROOT, SIGNED_AT_FIELD, SNAPSHOT, TARGETS, TIMESTAMP
 
 S = TypeVar("S", bound=Signed)
 

@@ -7,15 +7,10 @@ import datetime
 from collections.abc import Mapping
 from typing import Final
 
-ROOT: Final = "root"
-TIMESTAMP: Final = "timestamp"
-SNAPSHOT: Final = "snapshot"
-TARGETS: Final = "targets"
-CHANNELS: Final = "channels"
+from sealift_runtime.exchange.roles import CHANNELS, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
+
 #: Every role, in the order in which the client workflow verifies them.
 ROLES: Final = (ROOT, TIMESTAMP, SNAPSHOT, TARGETS, CHANNELS)
-#: A field of ours in the signed part of any role: when it was signed, as RFC 3339. Sets the floor of time.
-SIGNED_AT_FIELD: Final = "dev.sealift.signed-at"
 #: When this version was made: no device that runs it lives before. Moved on with each version.
 BUILD_TIME: Final = datetime.datetime(2026, 11, 1, tzinfo=datetime.UTC)
 _LONG_AGO: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)

@@ -14,9 +14,10 @@ from sealift_runtime.bundle.limits import LIMITS
 from sealift_runtime.documents import nearest
 from sealift_runtime.errors import IntegrityError, TrustError
 from sealift_runtime.exchange.channel import CHANNEL_NAME, Channel, channel_target, release_target
+from sealift_runtime.exchange.roles import CHANNELS, TARGETS
 from sealift_runtime.trust.driver import trusted
 from sealift_runtime.trust.metadata import where
-from sealift_runtime.trust.state import CHANNELS, TARGETS, TrustState
+from sealift_runtime.trust.state import TrustState
 
 CHANNEL_TYPE = "application/vnd.sealift.channel.v1+json"
 

@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.clock import Clock
 from sealift_runtime.errors import DocumentError, EngineError, HardwareError, IntegrityError, LimitError, UpdateError
 from sealift_runtime.hardware.machine import Machine
@@ -34,7 +35,10 @@ def judging() -> Iterator[None]:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """What the steps work with; ``transport`` is asked for only when something is to be fetched."""
+    """What the steps work with; ``transport`` is asked for only when something is to be fetched.
+
+    ``checked`` are the bundles whose every byte this process hashed, with the state of their files then (`bundle.files.state`), until they serve.
+    """
 
     state: StateDatabase
     store: DeviceStore
@@ -44,6 +48,7 @@ class Context:
     clock: Clock
     server: Server
     policy: UpdatePolicy
+    checked: dict[Digest, str] = dataclasses.field(default_factory=dict)
 
     def record(self, kind: str, row: Update | InstalledBundle, detail: str) -> None:
         """Write an event about a model into the ledger."""
@@ -76,9 +81,10 @@ class Context:
             self.record("rejected", update, reason)
         return update
 
-    def roll_back(self, update: Update, reason: str) -> Update:
+    def roll_back(self, update: Update, reason: str, checked: str | None = None) -> Update:
         """End an update that serves, or served: the old bundle is current again, at once and durably, then serves.
 
+        ``checked`` is the state of the old bundle's files if they were checked a moment ago.
         `EngineError` if the data plane can't serve the old bundle either; the database says then what should serve.
         """
         with self.state.transaction():
@@ -87,7 +93,7 @@ class Context:
             update = self.enter(update, State.ROLLED_BACK, reason=reason)
             self._refuse(update, reason)
             self.record("rolled-back", update, reason)
-        self.server.activate(update.name)
+        self.server.activate(update.name, checked)
         return update
 
     def _refuse(self, update: Update, reason: str) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.errors import DocumentError, IntegrityError, LimitError
 from sealift_runtime.update.context import Context
 from sealift_runtime.update.installed import check_installed
@@ -9,8 +12,8 @@ from sealift_runtime.update.records import Deployment, InstalledBundle, Update
 from sealift_runtime.update.table import State
 
 
-def recover(context: Context, deployment: Deployment) -> None:
-    """Make sure that what the database says is current is whole.
+def recover(context: Context, deployment: Deployment, checked: Mapping[Digest, str]) -> None:
+    """Make sure that what the database says is current is whole; ``checked`` is what the data plane hashed already, with the states of its files.
 
     1. A previous bundle that is damaged is forgotten.
     2. A current bundle that is whole stays.
@@ -20,11 +23,11 @@ def recover(context: Context, deployment: Deployment) -> None:
     Every damage is an event naming the file, and what is damaged is removed, so that it is never loaded.
     """
     previous = deployment.previous
-    if previous and not _whole(context, previous):  # 1
+    if previous and not _whole(context, previous, checked):  # 1
         previous = None
         context.state.set_deployment(deployment.name, deployment.current, None)
     current = deployment.current
-    if current is None or _whole(context, current):  # 2
+    if current is None or _whole(context, current, checked):  # 2
         return
     with context.state.transaction():
         context.state.set_deployment(deployment.name, previous, None)  # 3
@@ -38,9 +41,9 @@ def recover(context: Context, deployment: Deployment) -> None:
     context.server.activate(deployment.name)
 
 
-def _whole(context: Context, bundle: InstalledBundle) -> bool:
+def _whole(context: Context, bundle: InstalledBundle, checked: Mapping[Digest, str]) -> bool:
     try:
-        check_installed(context.store, bundle)
+        check_installed(context.store, bundle, checked.get(bundle.digest))
     except (IntegrityError, DocumentError, LimitError) as error:
         context.record("damaged", bundle, str(error))
         drop(context, bundle)
@@ -48,12 +51,14 @@ def _whole(context: Context, bundle: InstalledBundle) -> bool:
     return True
 
 
-def drop(context: Context, bundle: InstalledBundle) -> None:
-    """Remove a bundle's directory, and every blob of it that isn't what its name says: hard links share their bytes."""
+def drop(context: Context, bundle: InstalledBundle) -> list[Digest]:
+    """Remove a bundle's directory, and every blob of it that isn't what its name says (hard links share their bytes): those, and what is missing."""
+    context.checked.pop(bundle.digest, None)
     context.store.remove_bundle(bundle.digest)
-    context.store.drop_damaged_documents([bundle.release, bundle.digest])
+    dropped = context.store.drop_damaged_documents([bundle.release, bundle.digest])
     if context.store.layout.has(bundle.digest):
-        context.store.drop_damaged(context.store.bundle_files(bundle.digest).blobs())
+        dropped += context.store.drop_damaged(context.store.bundle_files(bundle.digest).blobs())
+    return dropped
 
 
 def _anew(bundle: InstalledBundle) -> Update:

@@ -15,11 +15,12 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from sealift_runtime.errors import NotFoundError, TrustError
+from sealift_runtime.exchange.roles import CHANNELS, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 from sealift_runtime.transport.base import Transport, read_bounded
 from sealift_runtime.trust import driver
 from sealift_runtime.trust.expiry import check_expiry, check_root_expiry
 from sealift_runtime.trust.metadata import MAX_BYTES
-from sealift_runtime.trust.state import BUILD_TIME, CHANNELS, ROOT, SNAPSHOT, TARGETS, TIMESTAMP, TrustState
+from sealift_runtime.trust.state import BUILD_TIME, TrustState
 
 #: How many roots may follow each other in one refresh; TUF asks for a bound, and nobody rotates that often.
 MAX_ROOTS: Final = 256

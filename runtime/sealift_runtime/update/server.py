@@ -10,8 +10,10 @@ from sealift_runtime.update.records import ServingCounters
 class Server(Protocol):
     """A data plane that serves what the state database says."""
 
-    def activate(self, name: str) -> None:
+    def activate(self, name: str, checked: str | None = None) -> None:
         """Serve what the database says is current, or nothing if it has no such model; `EngineError` if that can't be.
+
+        It is checked to the last byte first, unless its files are those that were ``checked`` a moment ago (their `bundle.files.state` then).
 
         After an error the old bundle still serves. It is called again after crashes and roll-backs: to activate what
         already serves does nothing.
@@ -24,7 +26,7 @@ class Server(Protocol):
 class NoServer:
     """No data plane runs: the next one to start loads what the database says."""
 
-    def activate(self, name: str) -> None:
+    def activate(self, name: str, checked: str | None = None) -> None:
         """Nothing to do."""
 
     def counters(self, name: str) -> ServingCounters | None:  # noqa: ARG002

@@ -17,7 +17,7 @@ from sealift_runtime.bundle.limits import LIMITS
 from sealift_runtime.bundle.manifest import BundleManifest
 from sealift_runtime.bundle.release import BundleFiles, BundleRef, Release
 from sealift_runtime.engine.selftest import run_self_test
-from sealift_runtime.errors import DocumentError, EngineError, IntegrityError, SandboxError
+from sealift_runtime.errors import DocumentError, EngineError, IntegrityError, LimitError, SandboxError
 from sealift_runtime.process.sandbox import missing_walls
 from sealift_runtime.store.space import free_bytes
 from sealift_runtime.update import recovery
@@ -64,6 +64,8 @@ def _manifest(context: Context, ref: BundleRef) -> BundleManifest:
 def fetch(context: Context, update: Update) -> Update:
     """Bring every blob that isn't here, once there is room for all of them."""
     bundle = context.installed(update)
+    index = Descriptor(media_type=INDEX_TYPE, digest=update.release, size_bytes=update.release_size)
+    context.store.fetch_document(index, context.transport(), max_bytes=LIMITS.oci_document_bytes)  # it is here, unless this disk damaged it
     row = Descriptor(media_type=MANIFEST_TYPE, digest=bundle.digest, size_bytes=update.bundle_size)
     data = context.store.fetch_document(row, context.transport(), max_bytes=LIMITS.oci_document_bytes)
     missing = context.store.missing(BundleFiles.parse(data, where=str(bundle.digest)).blobs())
@@ -74,16 +76,18 @@ def fetch(context: Context, update: Update) -> Update:
 
 
 def verify(context: Context, update: Update) -> Update:
-    """Read every blob again, make the directory, check all of it; a damaged blob is removed and fetched anew."""
+    """Make the directory, and check all of it, every byte read from this disk; a damaged blob is removed and fetched anew."""
     bundle = context.installed(update)
-    damaged = context.store.drop_damaged(context.store.bundle_files(bundle.digest).blobs())
-    if damaged:
+    try:
+        context.store.materialize(bundle.digest)
+        context.checked[bundle.digest] = check_installed(context.store, bundle)
+    except (IntegrityError, DocumentError, LimitError) as error:
+        damaged = recovery.drop(context, bundle)
+        if not damaged:  # every blob is as it was signed
+            raise RejectedError(str(error)) from error
         names = ", ".join(str(context.store.layout.path(digest)) for digest in damaged)
         context.record("damaged", update, f"{names}: the content was changed on this disk; it is fetched anew")
         return context.enter(update, State.FETCHING)
-    context.store.materialize(bundle.digest)
-    with judging():
-        check_installed(context.store, bundle)
     return context.enter(update, State.STAGED)
 
 
@@ -100,8 +104,8 @@ def self_test(context: Context, update: Update) -> Update:
     update = dataclasses.replace(update, attempts=update.attempts + 1)
     context.state.put(update)
     try:
-        check_installed(context.store, bundle)
-    except (IntegrityError, DocumentError) as error:  # it was whole when it was staged: this disk did it
+        context.checked[bundle.digest] = check_installed(context.store, bundle, context.checked.get(bundle.digest))
+    except (IntegrityError, DocumentError, LimitError) as error:  # it was whole when it was staged: this disk did it
         context.record("damaged", update, f"{error}; it is fetched anew")
         recovery.drop(context, bundle)
         return context.enter(update, State.FETCHING)
@@ -139,7 +143,7 @@ def _prove(context: Context, update: Update, bundle: InstalledBundle) -> None:
 def activate(context: Context, update: Update) -> Update:
     """Let the data plane serve what is current; if it can't, go back at once."""
     try:
-        context.server.activate(update.name)
+        context.server.activate(update.name, context.checked.pop(update.bundle, None) if update.bundle else None)
     except (EngineError, IntegrityError) as error:
         return context.roll_back(update, f"it can't be served: {error}")
     now = context.clock.now()

@@ -15,9 +15,10 @@ from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.clock import format_time
 from sealift_runtime.documents import Document, Json, canonical_json
 from sealift_runtime.errors import ConfigurationError, IntegrityError, LimitError
+from sealift_runtime.exchange.roles import ROOT
 from sealift_runtime.trust.driver import start
 from sealift_runtime.trust.metadata import MAX_BYTES
-from sealift_runtime.trust.state import ROLES, ROOT, TrustState
+from sealift_runtime.trust.state import ROLES, TrustState
 
 SCHEMA: Final = "sealift.trust"
 STATE: Final = "state.json"

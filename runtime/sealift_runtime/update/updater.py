@@ -6,7 +6,7 @@ import contextlib
 import copy
 import dataclasses
 import datetime
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -169,16 +169,16 @@ class Updater:
                 raise self._unknown(name)
             if deployment.current is None or deployment.previous is None:
                 raise UpdateError("there is nothing to go back to", where=name, expected="a model with a previous version on this device")
-            check_installed(context.store, deployment.previous)
+            checked = check_installed(context.store, deployment.previous)
             left, update = deployment.current, context.state.update(name)
             if update and update.release == left.release and State.ROLLED_BACK in TABLE[update.state].next:
-                context.roll_back(update, reason)
+                context.roll_back(update, reason, checked)
                 return
             with context.state.transaction():
                 context.state.set_deployment(name, deployment.previous, None)
                 context.state.refuse(Refusal(release=left.release, name=name, version=left.version, reason=reason))
                 context.record("rolled-back", left, reason)
-            context.server.activate(name)
+            context.server.activate(name, checked)
 
     def retry(self, name: str) -> None:
         """Forget what was refused of a model, so that the next `advance` tries again what the channel names; `UpdateError` if it isn't known."""
@@ -192,15 +192,18 @@ class Updater:
         known = sorted({row.name for row in state.deployments()} | {row.name for row in state.updates()})
         return UpdateError("no such model on this device", where=name, expected=", ".join(known) or "a model", advice=nearest(name, known))
 
-    def recover(self) -> None:
-        """Check every installed bundle to the last byte before anything is loaded: call it when an agent starts.
+    def recover(self, checked: Mapping[Digest, str] | None = None) -> None:
+        """Check every installed bundle to the last byte: call it when an agent starts.
+
+        ``checked`` are bundles that the data plane checked as it loaded them, with the states of their files then (`bundle.files.state`): while
+        those are unchanged, none of their bytes is hashed again.
 
         A damaged one is recorded, and the previous one takes its place if it is whole; otherwise the model's update is
         begun anew with the same release, so that `advance` fetches what is damaged.
         """
         with self._lock.hold():
             for deployment in self._context.state.deployments():
-                recovery.recover(self._context, deployment)
+                recovery.recover(self._context, deployment, checked or {})
 
     def collect_garbage(self) -> None:
         """Remove what neither a current, nor a previous, nor a coming bundle needs."""

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from sealift_runtime.bundle import files
-from sealift_runtime.bundle.materialize import check_directory
-from sealift_runtime.bundle.signature import sign_directory, verify_directory
+from sealift_runtime.bundle.signature import sign_directory
 from sealift_runtime.errors import IntegrityError, SealiftError, SignatureError
 from sealift_runtime.signing.keys import PrivateKey
 from support.models import make_bundle
+from support.verified import check_directory, verify_directory
 
 KEY = PrivateKey.generate()
 

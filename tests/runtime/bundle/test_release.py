@@ -11,11 +11,13 @@ import pytest
 from sealift_runtime.bundle import files
 from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.bundle.layout import OciLayout
-from sealift_runtime.bundle.materialize import check_blobs, check_directory, materialize
+from sealift_runtime.bundle.materialize import materialize
 from sealift_runtime.bundle.release import BundleFiles, Release, add_bundle, add_release, only_release, read_bundle_files
 from sealift_runtime.errors import DocumentError, IntegrityError, SealiftError
 from sealift_runtime.signing.keys import PrivateKey
+from sealift_runtime.verify import check_release_bundle
 from support.models import make_bundle, make_profile
+from support.verified import check_directory
 
 KEY = PrivateKey.generate()
 
@@ -49,7 +51,7 @@ def test_bundles_share_equal_files(release: tuple[OciLayout, Release]) -> None:
 def test_a_bundle_comes_out_as_it_went_in(release: tuple[OciLayout, Release], tmp_path: Path) -> None:
     layout, made = release
     digest = made.bundle("two").manifest.digest
-    check_blobs(layout, read_bundle_files(layout, digest))
+    check_release_bundle(layout, made, made.bundle("two"), key=KEY.public_key)
     materialize(layout, digest, tmp_path / "out")
     assert check_directory(tmp_path / "out", KEY.public_key).profile.name == "two"
     assert {name: path.read_bytes() for name, path in files.list_files(tmp_path / "out").items()} == {
@@ -70,7 +72,7 @@ def test_copies_may_be_changed_without_the_release(release: tuple[OciLayout, Rel
     digest = made.bundle("one").manifest.digest
     materialize(layout, digest, tmp_path / "out", copies=True)
     (tmp_path / "out" / files.GRAPH).write_bytes(b"changed")
-    check_blobs(layout, read_bundle_files(layout, digest))
+    check_release_bundle(layout, made, made.bundle("one"), key=KEY.public_key)
 
 
 @pytest.mark.parametrize("mode", [0o666, 0o600, 0o4755])
@@ -98,7 +100,7 @@ def test_a_changed_blob_is_named_with_its_file(release: tuple[OciLayout, Release
     blob = layout.path(bundle.layers[files.GRAPH].digest)
     blob.write_bytes(blob.read_bytes()[:-1] + b"\x00")
     with pytest.raises(IntegrityError, match=r"model\.onnx \(.*\): the content was changed"):
-        check_blobs(layout, bundle)
+        check_release_bundle(layout, made, made.bundle("one"), key=KEY.public_key)
 
 
 def test_a_missing_blob_is_named_with_its_file(release: tuple[OciLayout, Release]) -> None:
@@ -106,7 +108,7 @@ def test_a_missing_blob_is_named_with_its_file(release: tuple[OciLayout, Release
     bundle = read_bundle_files(layout, made.bundle("one").manifest.digest)
     layout.path(bundle.layers[files.GOLDEN].digest).unlink()
     with pytest.raises(IntegrityError, match=r"golden\.safetensors .*: a blob is missing"):
-        check_blobs(layout, bundle)
+        check_release_bundle(layout, made, made.bundle("one"), key=KEY.public_key)
 
 
 def test_a_profile_that_is_not_there_is_answered_with_those_that_are(release: tuple[OciLayout, Release]) -> None:

@@ -8,9 +8,11 @@ import pytest
 
 from sealift_runtime.bundle.golden import decode_golden
 from sealift_runtime.bundle.layout import OciLayout
-from sealift_runtime.bundle.materialize import check_blobs, check_directory, materialize
-from sealift_runtime.bundle.release import only_release, read_bundle_files
+from sealift_runtime.bundle.materialize import materialize
+from sealift_runtime.bundle.release import only_release
+from sealift_runtime.verify import check_release_bundle
 from support.models import MODELS, make_bundle, make_profile, make_release, shared_key
+from support.verified import check_directory
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -29,6 +31,6 @@ def test_a_made_release_can_be_materialized(tmp_path: Path) -> None:
     layout = OciLayout.open(tmp_path / "layout")
     assert only_release(layout)[0] == release
     digest = release.bundle("two").manifest.digest
-    check_blobs(layout, read_bundle_files(layout, digest))
+    check_release_bundle(layout, release, release.bundle("two"), key=shared_key().public_key)
     materialize(layout, digest, tmp_path / "installed")
     assert check_directory(tmp_path / "installed", shared_key().public_key).profile.name == "two"

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from sealift_runtime.errors import DocumentError, IntegrityError, LimitError, ReportError, TransportError
+from sealift_runtime.exchange.medium import device_folder
 from sealift_runtime.exchange.receipt import Receipt
-from sealift_runtime.reports.medium import device_folder, export_reports, import_receipt
+from sealift_runtime.reports.medium import export_reports, import_receipt
 from sealift_runtime.reports.spool import ReportSpool
 from sealift_runtime.signing.keys import PrivateKey, PublicKey
 from support.clocks import ManualClock

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from sealift_runtime.bundle.digest import Digest
 from sealift_runtime.bundle.layout import Descriptor, OciLayout
-from sealift_runtime.bundle.materialize import check_directory
 from sealift_runtime.bundle.release import Release
 from sealift_runtime.clock import SystemClock
 from sealift_runtime.errors import DiskFullError, IntegrityError, LimitError, NotFoundError, TransportError
@@ -23,6 +22,7 @@ from sealift_runtime.transport.directory import DirectoryTransport
 from sealift_runtime.transport.http import HttpSettings, HttpTransport
 from support.models import make_bundle, make_release
 from support.static_server import StaticServer, serve_directory
+from support.verified import check_directory
 
 CONTENT = bytes(range(256)) * 8000
 

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from tuf.api.serialization import DeserializationError
 
 from sealift_runtime.errors import LimitError, RollbackRefusedError, SealiftError, TrustError
+from sealift_runtime.exchange.roles import ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 from sealift_runtime.trust import driver
 from sealift_runtime.trust.metadata import MAX_BYTES, translate_tuf_errors
-from sealift_runtime.trust.state import ROOT, SNAPSHOT, TARGETS, TIMESTAMP, TrustState
+from sealift_runtime.trust.state import TrustState
 from support.repositories import Repository, new_signer, resign
 from support.trusting import ACCEPT, read
 

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from sealift_runtime.errors import ExpiredError, TrustError
+from sealift_runtime.exchange.roles import ROOT, TARGETS
 from sealift_runtime.trust import driver
 from sealift_runtime.trust.expiry import check_expiry
-from sealift_runtime.trust.state import BUILD_TIME, ROOT, TARGETS, TrustState
+from sealift_runtime.trust.state import BUILD_TIME, TrustState
 from support.repositories import DAY, NOW, Repository, resign
 from support.trusting import MONTH, first
 

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from sealift_runtime.errors import RollbackRefusedError, TrustError
+from sealift_runtime.exchange.roles import CHANNELS, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 from sealift_runtime.trust import driver
-from sealift_runtime.trust.state import CHANNELS, ROLES, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
+from sealift_runtime.trust.state import ROLES
 from support.repositories import NOW, Repository, new_signer, resign
 from support.trusting import ACCEPT, MONTH, first, follow, read
 
