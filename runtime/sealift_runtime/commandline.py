@@ -12,8 +12,8 @@ code meaning
 6    this machine can't: disk, memory, hardware, a port, a lock, a sandbox
 7    a model doesn't pass: parity, accuracy gate, self-test
 8    two bundles differ (``sealift diff``)
-130  interrupted with Ctrl-C
 129  told to end by SIGHUP, as when a terminal closes
+130  interrupted with Ctrl-C
 143  told to end by SIGTERM
 ==== ==================================================================
 """

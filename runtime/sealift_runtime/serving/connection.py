@@ -17,10 +17,13 @@ import httptools
 from sealift_runtime.serving.answering import After, Cancellable, ServerState
 from sealift_runtime.serving.body_budget import SMALL_BYTES
 from sealift_runtime.serving.http import CONTINUE, JSON, HttpRequest, HttpResponse, encode_head_without_upgrade, encode_response, error_response
+from sealift_runtime.serving.limits import SMALL_PIECE_BYTES
 from sealift_runtime.serving.misdirected import judge_host
 
 BETWEEN, HEAD, BODY, LINGERING = range(4)
 _LINGER_S: Final = 5.0
+#: So many small pieces of a body are read from one client before the others have their turn.
+_PIECES_IN_TURN: Final = 256
 
 
 @dataclasses.dataclass(slots=True)
@@ -50,7 +53,7 @@ class Connection(asyncio.Protocol):
         self._reading_paused = False
         self._pumping = False
         self._moved = False
-        self._head_bytes = self._silent_bytes = 0
+        self._head_bytes = self._silent_bytes = self._small_pieces = 0
         self._counted_bytes = self._waiting_bytes = 0
         self._refusal: HttpResponse | None = None
         self._target = self._parser_method = b""
@@ -83,7 +86,10 @@ class Connection(asyncio.Protocol):
             return
         phase = self._phase
         self._moved = False
+        pieces = self._small_pieces
         self._feed(data)
+        if self._small_pieces > pieces + _PIECES_IN_TURN:
+            self._let_others_read()
         if self._phase == phase != BETWEEN and not self._moved:  # the parser keeps a header to itself until it ends
             self._keep(len(data))
         if self._refusal is not None:
@@ -91,16 +97,29 @@ class Connection(asyncio.Protocol):
 
     def _feed(self, data: bytes) -> None:
         """Parse. An offer to upgrade is passed over: Java's client makes one with each request, and its body follows."""
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as error:
-            rest = data[error.args[0] :]
-            if self._parser is not None and self._refusal is None:
-                head = encode_head_without_upgrade(self._parser_method, self._target, self._headers)
+        pending: collections.deque[bytes | memoryview] = collections.deque([memoryview(data)])  # slices of it are no copies
+        while pending and self._parser is not None:
+            piece = pending.popleft()
+            try:
+                self._parser.feed_data(piece)
+            except httptools.HttpParserUpgrade as error:
+                if self._refusal is not None:
+                    return
                 self._parser = httptools.HttpRequestParser(self)
-                self._feed(head + rest)
-        except httptools.HttpParserError as error:
-            self._refuse(400, f"not HTTP/1.1 ({error})")
+                pending.extendleft([piece[error.args[0] :], encode_head_without_upgrade(self._parser_method, self._target, self._headers)])
+            except httptools.HttpParserError as error:
+                self._refuse(400, f"not HTTP/1.1 ({error})")
+                return
+
+    def _let_others_read(self) -> None:
+        """Read on after the other clients' turn: libuv reads up to 32 times from one that keeps sending."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
+            asyncio.get_running_loop().call_soon(self._read_on)
+
+    def _read_on(self) -> None:
+        if self._transport is not None and not self._transport.is_closing() and not self._reading_paused:
+            self._transport.resume_reading()
 
     def eof_received(self) -> bool:
         """Take the end of what a client sends for its leaving: what it waits for is not worth a worker's time."""
@@ -125,7 +144,7 @@ class Connection(asyncio.Protocol):
         self._target = b""
         self._headers = {}
         self._body = b""
-        self._head_bytes = 0
+        self._head_bytes = self._small_pieces = 0
 
     def on_url(self, url: bytes) -> None:
         """Take the target, which may come in pieces."""
@@ -161,8 +180,12 @@ class Connection(asyncio.Protocol):
         self._silent_bytes = 0
         if self._refusal is not None:
             return
+        self._small_pieces += len(body) < SMALL_PIECE_BYTES
         size = len(self._body) + len(body)
-        if size > self._server.limits.body_bytes:
+        if self._small_pieces > self._server.limits.body_pieces:
+            most = self._server.limits.body_pieces
+            self._refuse(413, f"the body comes in too many small pieces: expected at most {most} of less than {SMALL_PIECE_BYTES} bytes")
+        elif size > self._server.limits.body_bytes:
             self._too_large("more")
         elif size > SMALL_BYTES and not self._count(size):
             self._refuse(503, "too many large requests at once; try again later")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -144,6 +145,47 @@ def test_an_offer_to_upgrade_is_passed_over_with_its_body(server: RunningServer)
     with server.connect() as client:
         client.sendall(infer(BODY, *offer) + LIVE)
         assert [found.status for found in read_responses(client, 2)] == [200, 200]
+
+
+def test_very_many_offers_to_upgrade_at_once_are_all_answered(server: RunningServer) -> None:
+    offer = b"GET /v2/health/live HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+    with server.connect() as client:
+        client.sendall(offer * 1500)
+        assert {found.status for found in read_responses(client, 1500)} == {200}
+
+
+def chunked(pieces: int) -> bytes:
+    head = b"POST /v2/models/linear/infer HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+    return head + b"1\r\n \r\n" * pieces + b"%x\r\n%b\r\n0\r\n\r\n" % (len(BODY), BODY)
+
+
+def test_a_body_in_too_many_small_pieces_is_refused_and_one_in_many_is_not() -> None:
+    with running(limited(ServingLimits(body_pieces=100))) as strict:
+        with strict.connect() as client:
+            client.sendall(chunked(99) * 3)
+            assert [found.status for found in read_responses(client, 3)] == [404, 404, 404]  # it was read, and there is no such model
+        with strict.connect() as client:
+            client.sendall(chunked(101))
+            found = read_responses(client, 1)[0]
+            assert (found.status, found.headers["connection"]) == (413, "close")
+            assert "too many small pieces: expected at most 100 of less than 256 bytes" in found.json["error"]
+            assert is_closed(client)
+
+
+def test_a_client_that_sends_a_flood_of_chunks_leaves_others_their_turn() -> None:
+    with running(limited(ServingLimits(body_pieces=10**9))) as server, server.connect() as flooding, server.connect() as other:
+        flood = threading.Thread(target=flooding.sendall, args=(chunked(700_000),))
+        begun = time.monotonic()
+        flood.start()
+        waits = []
+        while flood.is_alive():
+            asked = time.monotonic()
+            other.sendall(LIVE)
+            assert read_responses(other, 1)[0].status == 200
+            waits.append(time.monotonic() - asked)
+            time.sleep(0.01)
+        assert read_responses(flooding, 1)[0].status == 404
+        assert max(waits) < (time.monotonic() - begun) / 3
 
 
 def test_a_client_that_closes_its_half_still_gets_what_was_answered(server: RunningServer) -> None:
