@@ -41,7 +41,7 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, server: ServerState, *, local: bool) -> None:
         self._server = server
-        self._local = local
+        self.local = local
         self._transport: asyncio.Transport | None = None
         self._parser: Any = httptools.HttpRequestParser(self)
         self._waiting: collections.deque[_Exchange] = collections.deque()
@@ -60,15 +60,26 @@ class Connection(asyncio.Protocol):
         self._headers: dict[bytes, bytes] = {}
         self._body: bytes | bytearray = b""
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is due to the client: it has its answers, and hasn't sent the whole head of another request."""
+        due = self._current is not None or bool(self._waiting) or (self._transport is not None and self._transport.get_write_buffer_size() > 0)
+        return self._phase != BODY and not due
+
+    @property
+    def since(self) -> float:
+        """When it came to be so, by the server's clock."""
+        return self._since
+
     # --- asyncio's side
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take a client, or turn it away when there are too many."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's are no subclasses
-        if len(self._server.connections) >= self._server.limits.connections:
+        if not self._server.admit(self):
             self._refuse(503, "too many connections")
             self._enqueue_refusal()
-        self._server.connections.add(self)
+            self._server.connections.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         """Forget the client and what it waited for."""
@@ -237,7 +248,7 @@ class Connection(asyncio.Protocol):
 
     def _check_host(self) -> None:
         host = self._headers.get(b"host")
-        if (host in self._server.hosts.known and self._target.startswith(b"/")) or self._local:
+        if (host in self._server.hosts.known and self._target.startswith(b"/")) or self.local:
             return
         http10 = self._parser.get_http_version() == "1.0"
         self._refusal = self._refusal or judge_host(host, self._target, self._server.hosts, http10=http10)
@@ -287,7 +298,7 @@ class Connection(asyncio.Protocol):
             if exchange.refusal is not None:
                 self._reply(exchange.refusal, None)
             else:
-                self._job = self._server.answer(exchange.request, self._reply, local=self._local)
+                self._job = self._server.answer(exchange.request, self._reply, local=self.local)
         self._pumping = False
         self._pace_reading()
 

@@ -273,17 +273,45 @@ def test_a_full_queue_is_503_with_retry_after(tmp_path: Path) -> None:
     assert recorder.failures == ["overload", "overload"]
 
 
-def test_too_many_connections_are_turned_away(server: RunningServer) -> None:
+def test_too_many_connections_are_turned_away_while_all_are_busy() -> None:
     with running(limited(dataclasses.replace(LIMITS, connections=2))) as small:
         clients = [small.connect() for _ in range(2)]
         for client in clients:
-            client.sendall(LIVE)
-            assert read_responses(client, 1)[0].status == 200
+            client.sendall(infer()[:-1])  # the body is on its way
+        time.sleep(0.1)
         with small.connect() as third:
             found = read_responses(third, 1)[0]
         for client in clients:
             client.close()
     assert (found.status, found.json) == (503, {"error": "too many connections"})
+
+
+@pytest.mark.parametrize("said", [b"", LIVE[:10], LIVE], ids=["nothing", "half a head", "a request"])
+def test_clients_who_only_hold_connections_keep_nobody_out_and_the_longest_silent_goes_first(said: bytes) -> None:
+    with running(limited(dataclasses.replace(LIMITS, connections=2, idle_timeout_s=60, header_timeout_s=60))) as small:
+        clients = []
+        for _ in range(2):
+            clients.append(small.connect())
+            clients[-1].sendall(said)
+            time.sleep(1.1)  # the server's clock is coarse
+        with clients[0] as oldest, clients[1] as newer, small.connect() as third:
+            third.sendall(LIVE)
+            assert read_responses(third, 1)[0].status == 200
+            assert is_closed(oldest)
+            newer.sendall(LIVE[len(said) % len(LIVE) :])
+            assert read_responses(newer, 1)[-1].status == 200
+
+
+def test_the_device_s_owner_is_heard_while_all_connections_are_taken(tmp_path: Path) -> None:
+    with running(limited(dataclasses.replace(LIMITS, connections=1))) as small:
+        small.call(small.server.start_unix(tmp_path / "socket"))
+        with small.connect() as client, socket.socket(socket.AF_UNIX) as owner:
+            client.sendall(infer()[:-1])
+            time.sleep(0.1)
+            owner.settimeout(10)
+            owner.connect(str(tmp_path / "socket"))
+            owner.sendall(LIVE)
+            assert read_responses(owner, 1)[0].status == 200
 
 
 def test_requests_of_clients_that_left_are_not_run(tmp_path: Path) -> None:
