@@ -16,12 +16,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
+from sealift_runtime.descriptors import make_room
 from sealift_runtime.errors import BusyError, ConfigurationError, SealiftError
 from sealift_runtime.hosts import AllowedHosts
 from sealift_runtime.serving.answering import Cancellable, Reply
 from sealift_runtime.serving.body_budget import BodyBudget
 from sealift_runtime.serving.connection import Connection
-from sealift_runtime.serving.descriptors import make_room
 from sealift_runtime.serving.endpoints import Endpoints, Routes
 from sealift_runtime.serving.http import HttpRequest
 from sealift_runtime.serving.limits import LIMITS, ServingLimits
