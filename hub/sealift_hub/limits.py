@@ -13,7 +13,8 @@ class Limits:
 
     ``head_bytes`` and ``head_seconds`` are for a request's line and headers, ``body_seconds`` for its body, ``idle_seconds`` for a client that
     doesn't take its answer. Bodies above ``small_bytes`` take ``bodies_bytes`` together; above, clients get 503. ``intakes`` devices are
-    served at a time by those who write; readers have threads of their own.
+    served at a time by those who write; readers have threads of their own. A body may come in ``body_pieces`` pieces of less than ``piece_bytes``:
+    each one, like a chunk of a byte, costs the same time whatever it holds.
     """
 
     head_bytes: int = 16 * 1024
@@ -21,6 +22,8 @@ class Limits:
     key_bytes: int = 16 * 1024
     report_bytes: int = 2 * MAX_REPORT_BYTES
     body_seconds: float = 60.0
+    body_pieces: int = 16_384
+    piece_bytes: int = 256
     idle_seconds: float = 60.0
     small_bytes: int = 64 * 1024
     bodies_bytes: int = 256 * 2**20

@@ -12,16 +12,22 @@ code meaning
 6    this machine can't: disk, memory, hardware, a port, a lock, a sandbox
 7    a model doesn't pass: parity, accuracy gate, self-test
 8    two bundles differ (``sealift diff``)
-130  interrupted
+129  told to end by SIGHUP, as when a terminal closes
+130  interrupted with Ctrl-C
+143  told to end by SIGTERM
 ==== ==================================================================
 """
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
+import signal
 import sys
-from collections.abc import Callable, Iterable
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from types import FrameType
 from typing import Any, Final, NoReturn
 
 import click
@@ -55,7 +61,8 @@ def run(command: click.Command, arguments: list[str] | None = None) -> NoReturn:
     guard_stderr()
     os.umask(os.umask(0o077) | 0o002)  # whatever the machine's umask is: nobody else may write what this command makes
     try:
-        command.main(args=words, standalone_mode=False)
+        with _cleaning_up_when_told_to_end():
+            command.main(args=words, standalone_mode=False)
     except errors.SealiftError as error:
         code = exit_code(error)
         if "--json" in words:
@@ -69,12 +76,40 @@ def run(command: click.Command, arguments: list[str] | None = None) -> NoReturn:
         else:
             say(*_usage(error), error=True)
         sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        say("interrupted", error=True)
-        sys.exit(130)
+    except (click.Abort, KeyboardInterrupt) as error:
+        told = error if isinstance(error, _ToldToEnd) else error.__cause__
+        say(*([f"ended by {told.signal.name}"] if isinstance(told, _ToldToEnd) else ["interrupted"]), error=True)
+        sys.exit(128 + (told.signal if isinstance(told, _ToldToEnd) else signal.SIGINT))
     except click.exceptions.Exit as error:
         sys.exit(error.exit_code)
     sys.exit(0)
+
+
+class _ToldToEnd(KeyboardInterrupt):
+    """A signal asked this process to end: as Ctrl-C does, so that temporary folders are removed and child processes ended on the way out."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.signal = signal.Signals(number)
+
+
+@contextlib.contextmanager
+def _cleaning_up_when_told_to_end() -> Iterator[None]:
+    """Raise `_ToldToEnd` on the first SIGTERM or SIGHUP, unless whoever started this process has them ignored (nohup)."""
+    here = threading.current_thread() is threading.main_thread()  # only that one may set handlers
+    numbers = [number for number in (signal.SIGTERM, signal.SIGHUP) if here and signal.getsignal(number) is signal.SIG_DFL]
+    for number in numbers:
+        signal.signal(number, _end)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _end(number: int, _frame: FrameType | None) -> None:
+    signal.signal(number, signal.SIG_DFL)  # the second one ends the process at once
+    raise _ToldToEnd(number)
 
 
 def say_error(error: errors.SealiftError) -> None:

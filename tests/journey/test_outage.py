@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
+from sealift_hub.limits import DEFAULT_LIMITS as LIMITS
 from support.agents import AgentUnderTest, device, wait_until
 from support.hub import RunningHub, running_hub
 from support.models import MODELS
@@ -67,7 +68,8 @@ def test_a_hub_goes_on_answering_while_it_is_sent(hub: RunningHub, name: str) ->
         assert hub.get("/").status_code == 200
         assert hub.send(other, other.report()).status_code == 200
 
-    with siege(hub.url, "POST", f"/api/v1/devices/{attacker.id}/reports", BODIES[name][0]) as attack:
+    body, headers = BODIES[name]
+    with siege(hub.url, "POST", f"/api/v1/devices/{attacker.id}/reports", body, **headers) as attack:
         assert longest_wait(ask) < MOST_WAIT_S
         wait_until(lambda: attack.statuses, 30, "an answer to an attacker")
     assert {status // 100 for status in attack.statuses} <= {4, 5}
@@ -141,6 +143,32 @@ def test_what_never_ends_is_cut_off(agent: AgentUnderTest, hub: RunningHub, head
                 while time.monotonic() < deadline:
                     client.sendall(piece)
         assert requests.get(f"{url}/metrics" if url == agent.url else f"{url}/healthz", timeout=30).status_code == 200
+
+
+def test_a_report_in_very_many_small_pieces_is_cut_off(hub: RunningHub) -> None:
+    attacker = SimulatedDevice()
+    assert hub.enrol(attacker).status_code == 201
+    head = f"POST /api/v1/devices/{attacker.id}/reports HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+    for pieces, words in ((LIMITS.body_pieces, b"not valid JSON"), (LIMITS.body_pieces + 1, b"The body comes in too many small pieces.")):
+        with connected(hub.url) as client:
+            client.sendall(head + b"1\r\n0\r\n" * pieces + b"0\r\n\r\n")
+            client.settimeout(30)
+            answer = b""
+            while words not in answer and (more := client.recv(2**16)):
+                answer += more
+            assert words in answer
+
+
+def test_a_client_that_leaves_in_the_middle_of_its_report_is_no_fault_of_the_hub(hub: RunningHub) -> None:
+    attacker = SimulatedDevice()
+    assert hub.enrol(attacker).status_code == 201
+    with connected(hub.url) as client:
+        client.sendall(f"POST /api/v1/devices/{attacker.id}/reports HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n{{".encode())
+        time.sleep(0.3)
+    for _ in range(10):
+        assert hub.get("/healthz").status_code == 200
+        time.sleep(0.05)
+    assert "Traceback" not in hub.data.with_suffix(".log").read_text()
 
 
 def test_clients_who_say_nothing_keep_nobody_out_for_long(hub: RunningHub) -> None:

@@ -8,6 +8,7 @@ import json
 import math
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,13 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from sealift_packager import errors as packager_errors
+from sealift_packager import key_file
 from sealift_packager.activity import ANSWERING, CONVERTING, NOTHING, Monitor, during, during_all, monitoring, noting_answers, reading
 from sealift_packager.errors import PackagerError, SourceModelError
 from sealift_packager.key_file import KeyFile
 from sealift_packager.request import PackRequest
 from sealift_packager.sandbox import process
+from sealift_packager.sandbox.build import _Listener
 from sealift_packager.sandbox.failures import BuildFaultError, decode_failure, encode_failure
 from sealift_packager.sandbox.files import MAX_WEIGHT_FILES, model_files, readable, runs_own_code
 from sealift_packager.sandbox.frames import MAX_LINE_BYTES, Decoder, FrameError, Message
@@ -286,6 +289,11 @@ def test_whatever_a_worker_does_is_a_clear_error(way: str, kind: type[Exception]
 
 
 @pytest.mark.usefixtures("strange")
+def test_a_worker_can_t_take_the_memory_away_that_its_notes_are_read_from(tmp_path: Path) -> None:
+    assert run("cuts the page", tmp_path) == b"EPERM EPERM"
+
+
+@pytest.mark.usefixtures("strange")
 def test_what_is_printed_last_is_passed_on(tmp_path: Path) -> None:
     said: list[str] = []
     with pytest.raises(PackagerError):
@@ -318,6 +326,58 @@ def test_a_key_file_is_opened_when_it_signs_and_not_before(tmp_path: Path) -> No
         found.sign(b"message")
     (tmp_path / "away.pem").rename(path)
     assert found.sign(b"message") == key.sign(b"message")
+
+
+def test_a_key_that_can_t_be_read_in_time_is_an_error_that_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    PrivateKey.generate().save(tmp_path / "key.pem")
+    monkeypatch.setattr(key_file, "TIMEOUT_S", 0.01)  # less than an interpreter takes to start
+    with pytest.raises(KeyFileError, match=r"key\.pem: the key can't be read within 0 s: expected a file"):
+        KeyFile.check(tmp_path / "key.pem")
+
+
+class Shown:
+    """Progress that remembers which stages are shown, and how each ended."""
+
+    def __init__(self) -> None:
+        self.now: list[str] = []
+        self.ended: list[tuple[str, str]] = []
+
+    @contextlib.contextmanager
+    def stage(self, title: str) -> Iterator[None]:
+        self.now.append(title)
+        try:
+            yield
+        except BaseException as error:
+            self.ended.append((title, type(error).__name__))
+            raise
+        else:
+            self.ended.append((title, "done"))
+        finally:
+            self.now.remove(title)
+
+    def cached(self, title: str) -> None:
+        self.ended.append((title, "cached"))
+
+
+def test_a_build_that_fails_ends_the_stages_that_were_shown_the_innermost_first(tmp_path: Path) -> None:
+    progress, services = Shown(), Services(request(tmp_path / "m"), tmp_path, None, None)
+    with pytest.raises(SourceModelError, match="broke"), _Listener(progress, services) as listener:
+        listener.hear(Message({"stage": "begin", "title": "Read"}))
+        listener.hear(Message({"stage": "end"}))
+        listener.hear(Message({"stage": "begin", "title": "Build"}))
+        listener.hear(Message({"stage": "begin", "title": "Measure"}))
+        assert progress.now == ["Build", "Measure"]
+        raise SourceModelError("the model broke")
+    assert progress.now == []
+    assert progress.ended == [("Read", "done"), ("Measure", "SourceModelError"), ("Build", "SourceModelError")]
+
+
+def test_a_build_that_ends_well_shows_no_stage_any_more_whatever_it_left_open(tmp_path: Path) -> None:
+    progress, services = Shown(), Services(request(tmp_path / "m"), tmp_path, None, None)
+    with _Listener(progress, services) as listener:
+        listener.hear(Message({"stage": "end"}))  # of none
+        listener.hear(Message({"stage": "begin", "title": "Build"}))
+    assert (progress.now, progress.ended) == ([], [("Build", "done")])
 
 
 def test_somebody_is_asked_once_for_a_passphrase_that_nobody_gave(tmp_path: Path) -> None:

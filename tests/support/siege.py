@@ -81,6 +81,7 @@ def bodies() -> dict[str, tuple[bytes, dict[str, str]]]:
             b'{"inputs":[{"name":"x","shape":[1,4],"datatype":"FP32","data":["' + b"a" * (size // 2) + b'"' + b',""' * (size // 6) + b"]}]}",
             {},
         ),
+        "chunks of a byte": (b"1\r\n0\r\n" * (size // 6) + b"0\r\n\r\n", {"transfer_encoding": "chunked"}),
         "gzip members": (member * (16 * 2**20 // len(member)), {"content_encoding": "gzip"}),
         "zeros in gzip": (gzip.compress(bytes(63 * 2**20), 1), {"content_encoding": "gzip"}),
     }

@@ -6,6 +6,7 @@ Started as ``python -m support.strange_worker PARENT PAGE FD``.
 from __future__ import annotations
 
 import dataclasses
+import errno
 import itertools
 import json
 import os
@@ -29,6 +30,17 @@ SENT: dict[str, Iterator[bytes]] = {
 }
 
 
+def cut(page: Page) -> str:
+    """What the kernel says to a page without memory, and to one of 16 MiB."""
+    said = []
+    for size in (0, 2**24):
+        try:
+            os.ftruncate(page.descriptor, size)
+        except OSError as error:
+            said.append(errno.errorcode[error.errno])
+    return " ".join(said)
+
+
 def main() -> None:
     """Be strange in the way that the task names."""
     page, pipe = Page(int(sys.argv[-2])), int(sys.argv[-1])
@@ -37,6 +49,8 @@ def main() -> None:
         os.write(pipe, data)
     if way == "a late note in braces":
         page.show(dataclasses.replace(ANSWERING, late="{rows.__class__} {x} {limit}"), 1, 0.0, time.monotonic())
+    elif way == "cuts the page":
+        os.write(pipe, Message({"end": "done"}, cut(page).encode()).encode())
     elif way == "crash":
         os.kill(os.getpid(), signal.SIGSEGV)
     elif way == "exit":

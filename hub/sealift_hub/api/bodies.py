@@ -8,6 +8,7 @@ from typing import Final
 
 from fastapi import Request
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from sealift_hub.limits import Limits
 from sealift_runtime.errors import LimitError
@@ -39,6 +40,8 @@ class BodyReader:
                 yield bytes(body)
             except TimeoutError as error:
                 raise HTTPException(408, f"the body took longer than {self._limits.body_seconds:g} s") from error
+            except ClientDisconnect as error:  # nobody hears it, but it is no fault of ours to be logged
+                raise HTTPException(400, "the client left before its body was whole") from error
             finally:
                 self._held_bytes -= counted
 

@@ -10,6 +10,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from sealift_hub.limits import DEFAULT_LIMITS
 
 _LIMITS = DEFAULT_LIMITS
+#: So many small pieces of a body are read from one client before the others have their turn.
+_PIECES_IN_TURN = 256
 
 
 class BoundedHttp(HttpToolsProtocol):
@@ -23,6 +25,7 @@ class BoundedHttp(HttpToolsProtocol):
     _stalled: asyncio.TimerHandle | None = None
     _head_bytes = 0
     _kept_bytes = 0
+    _small_pieces = 0
     _moved = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -39,19 +42,27 @@ class BoundedHttp(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Parse what came; what the parser keeps to itself (a header, a trailer, a chunk's head that doesn't end) is bounded."""
         self._moved = False
+        pieces = self._small_pieces
         super().data_received(data)
+        if self.transport.is_closing():
+            return
+        if self._small_pieces > _LIMITS.body_pieces:
+            self.send_400_response("The body comes in too many small pieces.")
+            return
+        if self._small_pieces > pieces + _PIECES_IN_TURN:
+            self._let_others_read()
         if self._moved:
             self._kept_bytes = 0
             return
         self._kept_bytes += len(data)
-        if self._kept_bytes > _LIMITS.head_bytes and not self.transport.is_closing():
+        if self._kept_bytes > _LIMITS.head_bytes:
             self.send_400_response("A header or a chunk's head is too long.")
 
     def on_message_begin(self) -> None:
         """Begin a request."""
         super().on_message_begin()
         self._moved = True
-        self._head_bytes = 0
+        self._head_bytes = self._small_pieces = 0
         self._wait(_LIMITS.head_seconds)
 
     def on_url(self, url: bytes) -> None:
@@ -73,7 +84,9 @@ class BoundedHttp(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """Take a piece of the body."""
         self._moved = True
-        super().on_body(body)
+        self._small_pieces += len(body) < _LIMITS.piece_bytes
+        if self._small_pieces <= _LIMITS.body_pieces:
+            super().on_body(body)
 
     def on_message_complete(self) -> None:
         """End a request."""
@@ -92,6 +105,15 @@ class BoundedHttp(HttpToolsProtocol):
             self._stalled.cancel()
             self._stalled = None
         super().resume_writing()
+
+    def _let_others_read(self) -> None:
+        """Read on after the other clients' turn: libuv reads up to 32 times from one that keeps sending."""
+        self.transport.pause_reading()
+        self.loop.call_soon(self._read_on)
+
+    def _read_on(self) -> None:
+        if not self.transport.is_closing() and not self.flow.read_paused:
+            self.transport.resume_reading()
 
     def _add(self, size: int) -> None:
         self._head_bytes += size

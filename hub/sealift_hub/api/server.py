@@ -16,6 +16,7 @@ from fastapi import FastAPI
 
 from sealift_hub.api.protocol import BoundedHttp
 from sealift_hub.errors import PortError
+from sealift_runtime.descriptors import make_room
 from sealift_runtime.printing import say
 
 GRACE_S: Final = 10
@@ -35,7 +36,7 @@ def run(app: FastAPI, listener: socket.socket) -> None:
         access_log=False,
         server_header=False,
         ws="none",
-        limit_concurrency=MAX_CONNECTIONS,
+        limit_concurrency=make_room(MAX_CONNECTIONS),
         timeout_keep_alive=IDLE_CONNECTION_S,
         timeout_graceful_shutdown=GRACE_S,
     )

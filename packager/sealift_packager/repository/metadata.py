@@ -18,6 +18,7 @@ from tuf.api.serialization import DeserializationError
 from sealift_packager.repository.roles import ROLES
 from sealift_runtime.errors import TrustError
 from sealift_runtime.exchange.roles import CHANNELS, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
+from sealift_runtime.strict_tuf import StrictDeserializer
 
 HASHES: Final = ["sha256"]
 S = TypeVar("S", Root, Timestamp, Snapshot, Targets)
@@ -73,7 +74,7 @@ def _parse(read: Callable[[str], bytes], name: str, kind: type[S]) -> Metadata[S
 def parse_metadata(data: bytes, name: str, kind: type[S]) -> Metadata[S]:
     """One file as the metadata that it should be, its signatures unchecked; `TrustError`."""
     try:
-        metadata = Metadata[S].from_bytes(data)
+        metadata = Metadata[S].from_bytes(data, StrictDeserializer())
     except DeserializationError as error:
         raise TrustError(f"not TUF metadata ({error})", where=f"metadata/{name}") from error
     if not isinstance(metadata.signed, kind):

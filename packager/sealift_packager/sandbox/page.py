@@ -1,8 +1,12 @@
-"""What the model is doing, and until when, in memory that two processes see: noting it costs a microsecond, and wakes nobody."""
+"""What the model is doing, and until when, in memory that two processes see: noting it costs a microsecond, and wakes nobody.
+
+The other process may have been taken over by the model: the memory's size is sealed, because reading a mapping that was cut off ends a process.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import fcntl
 import json
 import mmap
 import os
@@ -33,11 +37,13 @@ class Page:
     def create(cls) -> Self:
         """An empty one; to be closed."""
         if hasattr(os, "memfd_create"):
-            descriptor = os.memfd_create("sealift-activity")
+            descriptor = os.memfd_create("sealift-activity", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         else:  # not Linux
             with tempfile.TemporaryFile() as file:
                 descriptor = os.dup(file.fileno())
         os.ftruncate(descriptor, _BYTES)
+        if hasattr(fcntl, "F_ADD_SEALS"):
+            fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
         page = cls(descriptor)
         page.show(NOTHING.activity, NOTHING.rows, NOTHING.limit_s, NOTHING.deadline)
         return page

@@ -36,6 +36,9 @@ class ServerState(Protocol):
     stopping: bool
     connections: set[Connection]
 
+    def admit(self, connection: Connection) -> bool:
+        """Take a connection among ``connections`` if there is room."""
+
     def forget(self, connection: Connection) -> None:
         """Take note that a connection is closed."""
 

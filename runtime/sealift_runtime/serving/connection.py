@@ -17,10 +17,13 @@ import httptools
 from sealift_runtime.serving.answering import After, Cancellable, ServerState
 from sealift_runtime.serving.body_budget import SMALL_BYTES
 from sealift_runtime.serving.http import CONTINUE, JSON, HttpRequest, HttpResponse, encode_head_without_upgrade, encode_response, error_response
+from sealift_runtime.serving.limits import SMALL_PIECE_BYTES
 from sealift_runtime.serving.misdirected import judge_host
 
 BETWEEN, HEAD, BODY, LINGERING = range(4)
 _LINGER_S: Final = 5.0
+#: So many small pieces of a body are read from one client before the others have their turn.
+_PIECES_IN_TURN: Final = 256
 
 
 @dataclasses.dataclass(slots=True)
@@ -38,7 +41,7 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, server: ServerState, *, local: bool) -> None:
         self._server = server
-        self._local = local
+        self.local = local
         self._transport: asyncio.Transport | None = None
         self._parser: Any = httptools.HttpRequestParser(self)
         self._waiting: collections.deque[_Exchange] = collections.deque()
@@ -50,22 +53,33 @@ class Connection(asyncio.Protocol):
         self._reading_paused = False
         self._pumping = False
         self._moved = False
-        self._head_bytes = self._silent_bytes = 0
+        self._head_bytes = self._silent_bytes = self._small_pieces = 0
         self._counted_bytes = self._waiting_bytes = 0
         self._refusal: HttpResponse | None = None
         self._target = self._parser_method = b""
         self._headers: dict[bytes, bytes] = {}
         self._body: bytes | bytearray = b""
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is due to the client: it has its answers, and hasn't sent the whole head of another request."""
+        due = self._current is not None or bool(self._waiting) or (self._transport is not None and self._transport.get_write_buffer_size() > 0)
+        return self._phase != BODY and not due
+
+    @property
+    def since(self) -> float:
+        """When it came to be so, by the server's clock."""
+        return self._since
+
     # --- asyncio's side
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take a client, or turn it away when there are too many."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's are no subclasses
-        if len(self._server.connections) >= self._server.limits.connections:
+        if not self._server.admit(self):
             self._refuse(503, "too many connections")
             self._enqueue_refusal()
-        self._server.connections.add(self)
+            self._server.connections.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         """Forget the client and what it waited for."""
@@ -83,7 +97,10 @@ class Connection(asyncio.Protocol):
             return
         phase = self._phase
         self._moved = False
+        pieces = self._small_pieces
         self._feed(data)
+        if self._small_pieces > pieces + _PIECES_IN_TURN:
+            self._let_others_read()
         if self._phase == phase != BETWEEN and not self._moved:  # the parser keeps a header to itself until it ends
             self._keep(len(data))
         if self._refusal is not None:
@@ -91,16 +108,29 @@ class Connection(asyncio.Protocol):
 
     def _feed(self, data: bytes) -> None:
         """Parse. An offer to upgrade is passed over: Java's client makes one with each request, and its body follows."""
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as error:
-            rest = data[error.args[0] :]
-            if self._parser is not None and self._refusal is None:
-                head = encode_head_without_upgrade(self._parser_method, self._target, self._headers)
+        pending: collections.deque[bytes | memoryview] = collections.deque([memoryview(data)])  # slices of it are no copies
+        while pending and self._parser is not None:
+            piece = pending.popleft()
+            try:
+                self._parser.feed_data(piece)
+            except httptools.HttpParserUpgrade as error:
+                if self._refusal is not None:
+                    return
                 self._parser = httptools.HttpRequestParser(self)
-                self._feed(head + rest)
-        except httptools.HttpParserError as error:
-            self._refuse(400, f"not HTTP/1.1 ({error})")
+                pending.extendleft([piece[error.args[0] :], encode_head_without_upgrade(self._parser_method, self._target, self._headers)])
+            except httptools.HttpParserError as error:
+                self._refuse(400, f"not HTTP/1.1 ({error})")
+                return
+
+    def _let_others_read(self) -> None:
+        """Read on after the other clients' turn: libuv reads up to 32 times from one that keeps sending."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
+            asyncio.get_running_loop().call_soon(self._read_on)
+
+    def _read_on(self) -> None:
+        if self._transport is not None and not self._transport.is_closing() and not self._reading_paused:
+            self._transport.resume_reading()
 
     def eof_received(self) -> bool:
         """Take the end of what a client sends for its leaving: what it waits for is not worth a worker's time."""
@@ -125,7 +155,7 @@ class Connection(asyncio.Protocol):
         self._target = b""
         self._headers = {}
         self._body = b""
-        self._head_bytes = 0
+        self._head_bytes = self._small_pieces = 0
 
     def on_url(self, url: bytes) -> None:
         """Take the target, which may come in pieces."""
@@ -161,8 +191,12 @@ class Connection(asyncio.Protocol):
         self._silent_bytes = 0
         if self._refusal is not None:
             return
+        self._small_pieces += len(body) < SMALL_PIECE_BYTES
         size = len(self._body) + len(body)
-        if size > self._server.limits.body_bytes:
+        if self._small_pieces > self._server.limits.body_pieces:
+            most = self._server.limits.body_pieces
+            self._refuse(413, f"the body comes in too many small pieces: expected at most {most} of less than {SMALL_PIECE_BYTES} bytes")
+        elif size > self._server.limits.body_bytes:
             self._too_large("more")
         elif size > SMALL_BYTES and not self._count(size):
             self._refuse(503, "too many large requests at once; try again later")
@@ -214,7 +248,7 @@ class Connection(asyncio.Protocol):
 
     def _check_host(self) -> None:
         host = self._headers.get(b"host")
-        if (host in self._server.hosts.known and self._target.startswith(b"/")) or self._local:
+        if (host in self._server.hosts.known and self._target.startswith(b"/")) or self.local:
             return
         http10 = self._parser.get_http_version() == "1.0"
         self._refusal = self._refusal or judge_host(host, self._target, self._server.hosts, http10=http10)
@@ -264,7 +298,7 @@ class Connection(asyncio.Protocol):
             if exchange.refusal is not None:
                 self._reply(exchange.refusal, None)
             else:
-                self._job = self._server.answer(exchange.request, self._reply, local=self._local)
+                self._job = self._server.answer(exchange.request, self._reply, local=self.local)
         self._pumping = False
         self._pace_reading()
 

@@ -7,6 +7,8 @@ from typing import Final
 
 from sealift_runtime.strict_json import JsonBudget
 
+#: A piece of a body that holds less is a small one.
+SMALL_PIECE_BYTES: Final = 256
 REQUEST_BUDGET: Final = JsonBudget(values=2**24, structures=2**20)
 
 
@@ -14,14 +16,16 @@ REQUEST_BUDGET: Final = JsonBudget(values=2**24, structures=2**20)
 class ServingLimits:
     """Bounds of one server.
 
-    ``body_bytes`` holds before and after decompression; a compressed body has at most ``gzip_members`` members (bgzip writes one for each
-    64 KiB), and becomes at most ``gzip_ratio`` times as large, where that is more than ``gzip_free_bytes``. ``bodies_bytes`` is what all
-    large bodies take together; above, clients get 503. A client that has ``waiting_bytes`` of bodies in the queue of its connection isn't
-    read any further. ``json_budget`` is what the JSON of a request may hold. ``queued_requests`` wait for a worker; above, clients get 503.
+    ``body_bytes`` holds before and after decompression. ``body_pieces`` is in how many small pieces (`SMALL_PIECE_BYTES`) a body may come: a
+    chunk costs the same time whatever it holds. A compressed body has at most ``gzip_members`` members (bgzip writes one for each 64 KiB),
+    and becomes at most ``gzip_ratio`` times as large, where that is more than ``gzip_free_bytes``. ``bodies_bytes`` is what all large bodies
+    take together; above, clients get 503. A client that has ``waiting_bytes`` of bodies in the queue of its connection isn't read any
+    further. ``json_budget`` is what the JSON of a request may hold. ``queued_requests`` wait for a worker; above, clients get 503.
     ``inline_latency_us`` is how quick a model has to be to run on the event loop itself, ``inline_body_bytes`` how small the request.
     """
 
     body_bytes: int = 64 * 2**20
+    body_pieces: int = 65_536
     bodies_bytes: int = 512 * 2**20
     waiting_bytes: int = 256 * 1024
     header_bytes: int = 16 * 1024

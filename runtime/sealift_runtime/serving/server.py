@@ -16,6 +16,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
+from sealift_runtime.descriptors import make_room
 from sealift_runtime.errors import BusyError, ConfigurationError, SealiftError
 from sealift_runtime.hosts import AllowedHosts
 from sealift_runtime.serving.answering import Cancellable, Reply
@@ -65,6 +66,7 @@ class InferenceServer:
         host_names: Sequence[str] = (),
     ) -> None:
         self.limits = limits
+        self.max_connections = make_room(limits.connections)
         self.bodies = BodyBudget(limits.bodies_bytes)
         self._host_names = host_names
         self.hosts = AllowedHosts("127.0.0.1", host_names)
@@ -90,6 +92,23 @@ class InferenceServer:
     def answer(self, request: HttpRequest, reply: Reply, *, local: bool) -> Cancellable | None:
         """Answer a request; what connections call."""
         return self._endpoints.answer(request, reply, local=local)
+
+    def admit(self, connection: Connection) -> bool:
+        """Whether there is room for one more client; what connections call.
+
+        Who has been silent longest makes room, for one that only holds a connection keeps nobody out. Connections of the Unix domain socket, by
+        which the device's owner and the control plane speak, are always taken.
+        """
+        if not connection.local and len(self.connections) >= self.max_connections:
+            others = [other for other in self.connections if not other.local]
+            if len(others) >= self.max_connections:
+                silent = min((other for other in others if other.idle), key=lambda other: other.since, default=None)
+                if silent is None:
+                    return False
+                silent.abort()
+                self.forget(silent)
+        self.connections.add(connection)
+        return True
 
     def forget(self, connection: Connection) -> None:
         """Take note that a connection is closed; what connections call."""

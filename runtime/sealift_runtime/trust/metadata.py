@@ -18,6 +18,7 @@ from sealift_runtime.clock import parse_time
 from sealift_runtime.errors import LimitError, TrustError
 from sealift_runtime.exchange.roles import CHANNELS, ROOT, SIGNED_AT_FIELD, SNAPSHOT, TARGETS, TIMESTAMP
 from sealift_runtime.strict_json import BUDGET
+from sealift_runtime.strict_tuf import StrictDeserializer
 
 S = TypeVar("S", bound=Signed)
 
@@ -73,14 +74,14 @@ def parse(kind: type[S], role: str, data: bytes) -> File[S]:
     """Read a file as one role's metadata; its signatures are not checked yet.
 
     1. It is within the role's bound, and what parsing costs is bounded, too.
-    2. It is TUF metadata of the role's type.
+    2. It is TUF metadata of the role's type, in JSON without duplicate names.
     3. Its signatures are written in the one canonical way, so that no other bytes say the same.
     """
     if len(data) > MAX_BYTES[role]:  # 1
         raise LimitError("too large", where=where(role), expected=f"at most {MAX_BYTES[role]} bytes", found=f"{len(data)} bytes")
     BUDGET.check(data, where=where(role))
     with translate_tuf_errors(role):
-        metadata: Metadata[Any] = Metadata.from_bytes(data)
+        metadata: Metadata[Any] = Metadata.from_bytes(data, StrictDeserializer())
         signed_bytes = metadata.signed_bytes
     if not isinstance(metadata.signed, kind):  # 2
         raise TrustError("another role's metadata", where=where(role), expected=kind.type, found=metadata.signed.type)

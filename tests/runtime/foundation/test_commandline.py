@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import stat
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import click
@@ -70,3 +74,59 @@ def test_nobody_else_may_write_what_a_command_makes(tmp_path: Path, umask: int, 
     finally:
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "made").stat().st_mode) == mode
+
+
+#: A command that holds a file for as long as it runs, and would run for ten minutes.
+HOLDING = """
+import contextlib, pathlib, sys, time, click
+from sealift_runtime import commandline
+@click.command()
+@click.argument("path", type=pathlib.Path)
+def command(path):
+    try:
+        path.touch()
+        print("there", flush=True)
+        time.sleep(600)
+    finally:
+        path.unlink()
+commandline.run(command)
+"""
+
+
+def end_by(number: signal.Signals, path: Path, *before: str) -> tuple[int, str]:
+    """The exit code and the last words of a command that got a signal; whatever it has is in ``path`` while it runs."""
+    words = [*before, sys.executable, "-c", HOLDING, str(path)]
+    with subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "there\n"
+        process.send_signal(number)
+        if before:  # it takes no notice
+            time.sleep(0.3)
+            assert process.poll() is None
+            process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=60)
+    return process.returncode, said.strip()
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "words"),
+    [
+        (signal.SIGINT, 130, "interrupted"),
+        (signal.SIGTERM, 143, "ended by SIGTERM"),
+        (signal.SIGHUP, 129, "ended by SIGHUP"),
+    ],
+)
+def test_a_command_that_is_told_to_end_cleans_up_first(tmp_path: Path, number: signal.Signals, code: int, words: str) -> None:
+    assert end_by(number, tmp_path / "held") == (code, words)
+    assert not (tmp_path / "held").exists()
+
+
+def test_a_command_under_nohup_goes_on_when_its_terminal_closes(tmp_path: Path) -> None:
+    code, _ = end_by(signal.SIGHUP, tmp_path / "held", "nohup")
+    assert code == 143
+
+
+def test_handlers_of_signals_are_as_they_were_when_a_command_has_ended() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    fail(BusyError("x"))
+    assert signal.getsignal(signal.SIGTERM) is before

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -146,6 +147,47 @@ def test_an_offer_to_upgrade_is_passed_over_with_its_body(server: RunningServer)
         assert [found.status for found in read_responses(client, 2)] == [200, 200]
 
 
+def test_very_many_offers_to_upgrade_at_once_are_all_answered(server: RunningServer) -> None:
+    offer = b"GET /v2/health/live HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+    with server.connect() as client:
+        client.sendall(offer * 1500)
+        assert {found.status for found in read_responses(client, 1500)} == {200}
+
+
+def chunked(pieces: int) -> bytes:
+    head = b"POST /v2/models/linear/infer HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+    return head + b"1\r\n \r\n" * pieces + b"%x\r\n%b\r\n0\r\n\r\n" % (len(BODY), BODY)
+
+
+def test_a_body_in_too_many_small_pieces_is_refused_and_one_in_many_is_not() -> None:
+    with running(limited(ServingLimits(body_pieces=100))) as strict:
+        with strict.connect() as client:
+            client.sendall(chunked(99) * 3)
+            assert [found.status for found in read_responses(client, 3)] == [404, 404, 404]  # it was read, and there is no such model
+        with strict.connect() as client:
+            client.sendall(chunked(101))
+            found = read_responses(client, 1)[0]
+            assert (found.status, found.headers["connection"]) == (413, "close")
+            assert "too many small pieces: expected at most 100 of less than 256 bytes" in found.json["error"]
+            assert is_closed(client)
+
+
+def test_a_client_that_sends_a_flood_of_chunks_leaves_others_their_turn() -> None:
+    with running(limited(ServingLimits(body_pieces=10**9))) as server, server.connect() as flooding, server.connect() as other:
+        flood = threading.Thread(target=flooding.sendall, args=(chunked(700_000),))
+        begun = time.monotonic()
+        flood.start()
+        waits = []
+        while flood.is_alive():
+            asked = time.monotonic()
+            other.sendall(LIVE)
+            assert read_responses(other, 1)[0].status == 200
+            waits.append(time.monotonic() - asked)
+            time.sleep(0.01)
+        assert read_responses(flooding, 1)[0].status == 404
+        assert max(waits) < (time.monotonic() - begun) / 3
+
+
 def test_a_client_that_closes_its_half_still_gets_what_was_answered(server: RunningServer) -> None:
     with server.connect() as client:
         client.sendall(infer() + LIVE)
@@ -231,17 +273,45 @@ def test_a_full_queue_is_503_with_retry_after(tmp_path: Path) -> None:
     assert recorder.failures == ["overload", "overload"]
 
 
-def test_too_many_connections_are_turned_away(server: RunningServer) -> None:
+def test_too_many_connections_are_turned_away_while_all_are_busy() -> None:
     with running(limited(dataclasses.replace(LIMITS, connections=2))) as small:
         clients = [small.connect() for _ in range(2)]
         for client in clients:
-            client.sendall(LIVE)
-            assert read_responses(client, 1)[0].status == 200
+            client.sendall(infer()[:-1])  # the body is on its way
+        time.sleep(0.1)
         with small.connect() as third:
             found = read_responses(third, 1)[0]
         for client in clients:
             client.close()
     assert (found.status, found.json) == (503, {"error": "too many connections"})
+
+
+@pytest.mark.parametrize("said", [b"", LIVE[:10], LIVE], ids=["nothing", "half a head", "a request"])
+def test_clients_who_only_hold_connections_keep_nobody_out_and_the_longest_silent_goes_first(said: bytes) -> None:
+    with running(limited(dataclasses.replace(LIMITS, connections=2, idle_timeout_s=60, header_timeout_s=60))) as small:
+        clients = []
+        for _ in range(2):
+            clients.append(small.connect())
+            clients[-1].sendall(said)
+            time.sleep(1.1)  # the server's clock is coarse
+        with clients[0] as oldest, clients[1] as newer, small.connect() as third:
+            third.sendall(LIVE)
+            assert read_responses(third, 1)[0].status == 200
+            assert is_closed(oldest)
+            newer.sendall(LIVE[len(said) % len(LIVE) :])
+            assert read_responses(newer, 1)[-1].status == 200
+
+
+def test_the_device_s_owner_is_heard_while_all_connections_are_taken(tmp_path: Path) -> None:
+    with running(limited(dataclasses.replace(LIMITS, connections=1))) as small:
+        small.call(small.server.start_unix(tmp_path / "socket"))
+        with small.connect() as client, socket.socket(socket.AF_UNIX) as owner:
+            client.sendall(infer()[:-1])
+            time.sleep(0.1)
+            owner.settimeout(10)
+            owner.connect(str(tmp_path / "socket"))
+            owner.sendall(LIVE)
+            assert read_responses(owner, 1)[0].status == 200
 
 
 def test_requests_of_clients_that_left_are_not_run(tmp_path: Path) -> None:

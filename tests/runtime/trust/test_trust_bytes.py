@@ -28,6 +28,14 @@ def test_what_is_no_metadata_is_refused(data: bytes) -> None:
         driver.start(data)
 
 
+@pytest.mark.parametrize(("field", "twice"), [(b'"version":', b'"version":99,"version":'), (b'"signed":', b'"signed":null,"signed":')])
+def test_metadata_that_says_something_twice_is_refused_whoever_signed_it(repository: Repository, field: bytes, twice: bytes) -> None:
+    data = repository.trusted_root()
+    assert field in data
+    with pytest.raises(TrustError, match=r"metadata/root.json: not metadata \(the field '\w+' is there twice\)"):
+        driver.start(data.replace(field, twice, 1))
+
+
 def test_one_roles_metadata_does_not_pass_for_anothers(repository: Repository) -> None:
     state = driver.start(repository.trusted_root())
     with pytest.raises(TrustError, match="another role's metadata: expected timestamp, found snapshot"):
