@@ -9,7 +9,7 @@ code meaning
 3    an input is wrong: a file, a document, a key, an option's value
 4    refused: a signature, digest, or repository metadata doesn't hold
 5    another side can't be reached, or has no such file
-6    this machine can't: disk, memory, hardware, a port, a lock, a sandbox
+6    this machine can't: disk, memory, hardware, a port, a lock, a sandbox, a library
 7    a model doesn't pass: parity, accuracy gate, self-test
 8    two bundles differ (``sealift diff``)
 130  interrupted
@@ -38,9 +38,14 @@ EXIT_CODES: Final[tuple[tuple[type[errors.SealiftError], int], ...]] = (
     (errors.HardwareError, 6),
     (errors.BusyError, 6),
     (errors.SandboxError, 6),
+    (errors.InstallationError, 6),
     (errors.EngineError, 7),
     (errors.SealiftError, 3),
 )
+
+
+_OURS: Final = "sealift_"
+_INSTALL: Final = "Install the package that has it in a version that this wheel declares, or what that package lacks."
 
 
 def exit_code(error: errors.SealiftError) -> int:
@@ -57,24 +62,33 @@ def run(command: click.Command, arguments: list[str] | None = None) -> NoReturn:
     try:
         command.main(args=words, standalone_mode=False)
     except errors.SealiftError as error:
-        code = exit_code(error)
-        if "--json" in words:
-            _say_as_json(str(error), error, code)
-        else:
-            say_error(error)
-        sys.exit(code)
+        _end(error, as_json="--json" in words)
     except click.ClickException as error:
         if "--json" in words:
             _say_as_json(error.format_message(), error, error.exit_code)
         else:
             say(*_usage(error), error=True)
         sys.exit(error.exit_code)
+    except ImportError as error:
+        if (error.name or "").startswith(_OURS):
+            raise
+        message = "a library that this command needs can't be imported"
+        _end(errors.InstallationError(message, found=str(error), advice=_INSTALL), as_json="--json" in words)
     except (click.Abort, KeyboardInterrupt):
         say("interrupted", error=True)
         sys.exit(130)
     except click.exceptions.Exit as error:
         sys.exit(error.exit_code)
     sys.exit(0)
+
+
+def _end(error: errors.SealiftError, *, as_json: bool) -> NoReturn:
+    code = exit_code(error)
+    if as_json:
+        _say_as_json(str(error), error, code)
+    else:
+        say_error(error)
+    sys.exit(code)
 
 
 def say_error(error: errors.SealiftError) -> None:
