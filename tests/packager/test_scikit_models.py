@@ -9,6 +9,7 @@ from typing import Any, Final
 import joblib
 import numpy as np
 import pytest
+from sklearn import model_selection
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.cluster import FeatureAgglomeration, KMeans, MiniBatchKMeans
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
@@ -27,7 +28,6 @@ from sklearn.kernel_approximation import Nystroem, RBFSampler
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClassifier, SGDClassifier, SGDOneClassSVM
 from sklearn.metrics import f1_score, make_scorer
-from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
 from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
 from sklearn.naive_bayes import BernoulliNB
 from sklearn.neighbors import KNeighborsClassifier
@@ -112,18 +112,23 @@ def test_classifiers_answer_like_their_source(name: str, data: str, tmp_path: Pa
     assert proved(scaled(CLASSIFIERS[name]), SETS[data], tmp_path)[0] == ("batch",)
 
 
-@pytest.mark.parametrize(
-    "model",
-    [
-        TunedThresholdClassifierCV(LogisticRegression(), cv=3),
-        TunedThresholdClassifierCV(FOREST, cv=3, scoring=make_scorer(f1_score, pos_label="benign")),
-        FixedThresholdClassifier(LogisticRegression()),
-        FixedThresholdClassifier(LogisticRegression(), threshold=0.3, pos_label="benign"),
-    ],
-    ids=["tuned", "tuned for the first class", "fixed", "fixed for the first class"],
-)
-def test_a_threshold_of_ones_own_decides(model: Any, tmp_path: Path) -> None:
-    assert proved(scaled(model), SETS["two classes"], tmp_path) == (("batch",), ("batch", 2))
+#: Each with the name of its class, which scikit-learn has from 1.5 on.
+THRESHOLDS: dict[str, tuple[str, Any, dict[str, Any]]] = {
+    "tuned": ("TunedThresholdClassifierCV", LogisticRegression(), {"cv": 3}),
+    "tuned for the first class": ("TunedThresholdClassifierCV", FOREST, {"cv": 3, "scoring": make_scorer(f1_score, pos_label="benign")}),
+    "fixed": ("FixedThresholdClassifier", LogisticRegression(), {}),
+    "fixed for the first class": ("FixedThresholdClassifier", LogisticRegression(), {"threshold": 0.3, "pos_label": "benign"}),
+}
+
+
+def threshold_of(name: str, model: Any, settings: dict[str, Any]) -> Any:
+    known = getattr(model_selection, name, None)
+    return known(model, **settings) if known else pytest.skip(f"this scikit-learn has no {name}")
+
+
+@pytest.mark.parametrize("model", THRESHOLDS)
+def test_a_threshold_of_ones_own_decides(model: str, tmp_path: Path) -> None:
+    assert proved(scaled(threshold_of(*THRESHOLDS[model])), SETS["two classes"], tmp_path) == (("batch",), ("batch", 2))
 
 
 @pytest.mark.parametrize("model", [OneVsOneClassifier(LogisticRegression()), AdaBoostClassifier(n_estimators=3), LogisticRegression()])
@@ -150,8 +155,9 @@ def test_a_kernel_without_a_form_is_refused_by_name(tmp_path: Path) -> None:
 
 
 def test_a_threshold_of_scores_is_refused(tmp_path: Path) -> None:
+    model = threshold_of("FixedThresholdClassifier", SVC(), {})
     with pytest.raises(ConversionError, match="FixedThresholdClassifier: a threshold of scores.*response_method='predict_proba'"):
-        proved(FixedThresholdClassifier(SVC()), SETS["two classes"], tmp_path)
+        proved(model, SETS["two classes"], tmp_path)
 
 
 def test_linear_discriminants_one_against_one_are_asked_for_their_scores(tmp_path: Path) -> None:
