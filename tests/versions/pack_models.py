@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from models import FRAMEWORKS, installed
 
 import sealift_packager
+from models import FRAMEWORKS, installed
 
 PROFILE: Final = "arm64-baseline" if platform.machine() == "aarch64" else "x86-64-avx2"
 

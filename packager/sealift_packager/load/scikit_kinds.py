@@ -6,7 +6,12 @@ import dataclasses
 from typing import Any, Final
 
 #: What a model before 1.6 says that it takes, by the name of the tag since.
-_X_TYPES: Final = {"one_d_array": "1darray", "two_d_array": "2darray", "string": "string", "dict": "dict"}
+_X_TYPES: Final = {
+    "one_d_array": {"1darray"},
+    "two_d_array": {"2darray", "categorical", "sparse"},
+    "string": {"string"},
+    "dict": {"dict"},
+}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,4 +48,4 @@ def _older_tags(model: Any) -> InputTags:
     from sklearn.utils._tags import _safe_tags
 
     tags = _safe_tags(model)
-    return InputTags(allow_nan=bool(tags["allow_nan"]), **{name: word in tags["X_types"] for name, word in _X_TYPES.items()})
+    return InputTags(allow_nan=bool(tags["allow_nan"]), **{name: not words.isdisjoint(tags["X_types"]) for name, words in _X_TYPES.items()})
