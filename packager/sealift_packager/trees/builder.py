@@ -76,11 +76,6 @@ def truncated_to(category: int, *, negative_fractions: bool) -> tuple[float, flo
     return low, float(before(np.array(category + 1.0)))
 
 
-def truncated_to(value: float) -> tuple[float, float]:
-    """The float32 values that become the whole number ``value``, not below 0, where a fraction is cut off."""
-    return float(before(np.array(value))), float(before(np.array(value + 1)))
-
-
 def equal_to(value: float) -> tuple[float, float] | None:
     """The one float32 that equals ``value``, or None where no float32 does."""
     if float(np.float32(value)) != value:

@@ -110,7 +110,7 @@ def _histogram(model: Any) -> Ensemble | None:
     categories = _categories(model)
     if categories is None:
         return None
-    meaning = equal_to if hasattr(model, "_preprocessor") else truncated_to
+    meaning = equal_to if hasattr(model, "_preprocessor") else _whole_part
     trees = tuple(
         _histogram_tree(predictor, categories, output, meaning)
         for iteration in model._predictors  # noqa: SLF001
@@ -140,6 +140,11 @@ def _categories(model: Any) -> dict[int, tuple[int, Array | None]] | None:
     if any(row.dtype.kind not in "iufb" for row in known):
         return None
     return {at: (int(column), known[at] if at < len(known) else None) for at, column in enumerate(columns)}
+
+
+def _whole_part(category: float) -> tuple[float, float] | None:
+    """What scikit-learn before 1.4 takes for a category: it cuts the fraction off, and what is below 0 is missing."""
+    return truncated_to(int(category), negative_fractions=False)
 
 
 def _by_code(known: Array) -> Array:
