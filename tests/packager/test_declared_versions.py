@@ -1,4 +1,4 @@
-"""The ranges that the wheels declare are those that `make versions` runs: the lower bounds by constraints-lowest.txt, the newest by constraints.txt."""
+"""The wheels declare the ranges that `make versions` runs: from constraints-lowest.txt to constraints.txt."""
 
 from __future__ import annotations
 

@@ -19,15 +19,21 @@ from typing import Final
 ROOT: Final = Path(__file__).parents[2]
 SUITES: Final = ("tests/runtime", "tests/packager", "tests/journey")
 #: What the tests import beside the three wheels, with what that needs.
-TOOLS: Final = (
-    "pytest pytest-timeout pytest-xdist execnet iniconfig pluggy hypothesis sortedcontainers mlxtend prometheus_client in-toto-attestation "
-    "tritonclient geventhttpclient gevent zope.event zope.interface python-rapidjson brotli cyclonedx-python-lib py-serializable "
-    "license-expression boolean.py packageurl-python defusedxml jsonschema jsonschema-specifications referencing rpds-py attrs lxml arrow fqdn "
-    "isoduration jsonpointer rfc3339-validator rfc3986-validator rfc3987-syntax lark uri-template webcolors"
-).split()
-SHOWN: Final = (
-    "python onnxruntime numpy pandas scikit-learn skl2onnx skops onnx onnxscript torch xgboost-cpu lightgbm catboost click cryptography requests tuf"
-).split()
+# fmt: off
+TOOLS: Final = [
+    "pytest", "pytest-timeout", "pytest-xdist", "execnet", "iniconfig", "pluggy", "hypothesis", "sortedcontainers", "mlxtend",
+    "prometheus_client", "in-toto-attestation", "tritonclient", "geventhttpclient", "gevent", "zope.event", "zope.interface",
+    "python-rapidjson", "brotli", "cyclonedx-python-lib", "py-serializable", "license-expression", "boolean.py", "packageurl-python",
+    "defusedxml", "jsonschema", "jsonschema-specifications", "referencing", "rpds-py", "attrs", "lxml", "arrow", "fqdn", "isoduration",
+    "jsonpointer", "rfc3339-validator", "rfc3986-validator", "rfc3987-syntax", "lark", "uri-template", "webcolors",
+]
+# fmt: on
+# fmt: off
+SHOWN: Final = [
+    "python", "onnxruntime", "numpy", "pandas", "scikit-learn", "skl2onnx", "skops", "onnx", "onnxscript", "torch", "xgboost-cpu",
+    "lightgbm", "catboost", "click", "cryptography", "requests", "tuf",
+]
+# fmt: on
 _VERSIONS: Final = """
 import importlib.metadata, json, platform, sys
 found = {"python": platform.python_version()}
