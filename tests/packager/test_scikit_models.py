@@ -9,6 +9,7 @@ from typing import Any, Final
 import joblib
 import numpy as np
 import pytest
+from packaging.version import Version
 from sklearn import model_selection
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.cluster import FeatureAgglomeration, KMeans, MiniBatchKMeans
@@ -43,6 +44,7 @@ from sealift_packager.errors import ConversionError
 from sealift_packager.load.registry import load_model
 from sealift_packager.parity.check import check_parity
 from sealift_packager.session import Settings, open_session, run_session
+from sealift_runtime.engine.facts import onnxruntime_version
 from support.ensembles import TRUST
 
 WINE, CANCER = load_wine(return_X_y=True), load_breast_cancer(return_X_y=True)
@@ -109,6 +111,8 @@ CLASSIFIERS: Final[dict[str, Any]] = {
 @pytest.mark.parametrize("data", SETS)
 @pytest.mark.parametrize("name", CLASSIFIERS)
 def test_classifiers_answer_like_their_source(name: str, data: str, tmp_path: Path) -> None:
+    if name == "random waves" and Version(onnxruntime_version()) < Version("1.29"):
+        pytest.skip("this onnxruntime has no cosine in float64, and a bundle says so: see test_onnxruntime_kernels.py")
     assert proved(scaled(CLASSIFIERS[name]), SETS[data], tmp_path)[0] == ("batch",)
 
 
