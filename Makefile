@@ -11,13 +11,14 @@ VENV := .venv
 CLEAN := .venv-runtime
 SIGNING := .venv-signing
 AUDIT := .venv-audit
+LOWEST := .venv-lowest
 WHEELHOUSE := build/wheelhouse
 BIN := $(VENV)/bin
 PYTEST_FLAGS ?= -n 2 --dist worksteal -q
 PIP_FLAGS := --quiet --disable-pip-version-check --constraint constraints.txt
 SETUP_INPUTS := constraints.txt requirements-dev.txt runtime/pyproject.toml packager/pyproject.toml hub/pyproject.toml
 
-.PHONY: help setup python demo test test-runtime acceptance check check-code check-types check-docs check-audit audit fix bench bench-packager clean compat arm-root
+.PHONY: help setup python demo test test-runtime acceptance lowest versions check check-code check-types check-docs check-audit audit fix bench bench-packager clean compat arm-root
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -57,11 +58,20 @@ $(AUDIT)/.ready: tests/requirements-audit.txt constraints.txt | python
 	$(AUDIT)/bin/pip install $(PIP_FLAGS) -r tests/requirements-audit.txt
 	@touch $@
 
+$(LOWEST)/.ready: constraints-lowest.txt runtime/pyproject.toml packager/pyproject.toml hub/pyproject.toml | python
+	@echo "Setting up $(LOWEST): the lowest version of everything, without torch …"
+	rm -rf $(LOWEST)
+	$(PYTHON) -m venv $(LOWEST)
+	grep -v '^torch==' constraints-lowest.txt > $(LOWEST)/requirements.txt
+	$(LOWEST)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-compile --only-binary :all: -r $(LOWEST)/requirements.txt
+	$(LOWEST)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-compile -e ./runtime -e ./packager -e ./hub
+	@touch $@
+
 demo: $(VENV)/.ready  ## Train, pack, publish, serve, drift, fail an update, update: once, for real (KEEP=1 leaves it running)
 	$(BIN)/python examples/demo
 
 test: test-runtime $(VENV)/.ready $(SIGNING)/.ready  ## Run all tests
-	$(BIN)/python -m pytest --ignore tests/runtime --ignore tests/acceptance --ignore tests/audit $(PYTEST_FLAGS)
+	$(BIN)/python -m pytest --ignore tests/runtime --ignore tests/acceptance --ignore tests/audit --ignore tests/versions $(PYTEST_FLAGS)
 
 test-runtime: $(CLEAN)/.ready  ## Run tests/runtime where only the runtime wheel is installed
 	$(CLEAN)/bin/pip install --quiet --disable-pip-version-check --no-deps --force-reinstall ./runtime
@@ -70,6 +80,13 @@ test-runtime: $(CLEAN)/.ready  ## Run tests/runtime where only the runtime wheel
 acceptance: $(VENV)/.ready  ## Run what takes long: trees on 100,000 rows, all bad models, 2.25 GiB of weights, a minute under strace, a Ray cluster that loses a worker
 	$(BIN)/pip install $(PIP_FLAGS) ray
 	$(BIN)/python -m pytest -q -s tests/acceptance tests/packager/test_project_build.py
+
+lowest: $(VENV)/.ready $(LOWEST)/.ready  ## Start every command with the lowest versions; pack, serve and compare a model of each framework
+	SEALIFT_VERSIONS="lowest=$(LOWEST)" $(BIN)/python -m pytest -q tests/versions
+
+versions: $(VENV)/.ready $(LOWEST)/.ready  ## The tests with the lowest versions and with the newest, and each against the other: a table (ONLY='PATH …' for some)
+	$(LOWEST)/bin/pip install --quiet --disable-pip-version-check --constraint constraints-lowest.txt torch
+	$(BIN)/python tests/versions/table.py lowest=$(LOWEST) newest=$(VENV) $(ONLY)
 
 check: check-types check-code check-docs check-audit  ## Lint, types, import contracts, docs against the real commands, the offline part of the audit
 
@@ -110,4 +127,4 @@ arm-root: $(VENV)/.ready  ## Make build/arm64-root: an Arm Python for int8 accur
 	packager/arm64-root.sh build/arm64-root $(BIN)/python
 
 clean:  ## Remove what the targets above made
-	rm -rf $(VENV) $(CLEAN) $(SIGNING) $(AUDIT) build .demo .bench .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(CLEAN) $(SIGNING) $(AUDIT) $(LOWEST) build .demo .bench .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

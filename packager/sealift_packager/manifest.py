@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from sealift_packager.candidates.built import Built
 from sealift_packager.candidates.spec import ONNXRUNTIME
+from sealift_packager.convert.onnxruntime_kernels import required_onnxruntime
 from sealift_packager.measure.host import Host, thread_choices
 from sealift_packager.select.assessed import Assessed
 from sealift_packager.select.choose import Choice
@@ -82,7 +83,7 @@ def _session(chosen: Assessed, profile: HardwareProfile, host: Host) -> SessionS
 
 def _requirements(chosen: Built, profile: HardwareProfile, disk_bytes: int) -> Requirements:
     return Requirements(
-        onnxruntime=",".join(filter(None, (profile.onnxruntime, ONNXRUNTIME.get(chosen.spec.precision)))),
+        onnxruntime=",".join(filter(None, (profile.onnxruntime, ONNXRUNTIME.get(chosen.spec.precision), required_onnxruntime(chosen.model)))),
         cpu_flags=profile.cpu.required_flags,
         memory_bytes=BASE_MEMORY_BYTES + 2 * chosen.size_bytes,  # the file's pages, and the weights as kernels pack them
         disk_bytes=disk_bytes,

@@ -9,7 +9,7 @@ code meaning
 3    an input is wrong: a file, a document, a key, an option's value
 4    refused: a signature, digest, or repository metadata doesn't hold
 5    another side can't be reached, or has no such file
-6    this machine can't: disk, memory, hardware, a port, a lock, a sandbox
+6    this machine can't: disk, memory, hardware, a port, a lock, a sandbox, a library
 7    a model doesn't pass: parity, accuracy gate, self-test
 8    two bundles differ (``sealift diff``)
 129  told to end by SIGHUP, as when a terminal closes
@@ -44,9 +44,14 @@ EXIT_CODES: Final[tuple[tuple[type[errors.SealiftError], int], ...]] = (
     (errors.HardwareError, 6),
     (errors.BusyError, 6),
     (errors.SandboxError, 6),
+    (errors.InstallationError, 6),
     (errors.EngineError, 7),
     (errors.SealiftError, 3),
 )
+
+
+_OURS: Final = "sealift_"
+_INSTALL: Final = "Install the package that has it in a version that this wheel declares, or what that package lacks."
 
 
 def exit_code(error: errors.SealiftError) -> int:
@@ -64,12 +69,7 @@ def run(command: click.Command, arguments: list[str] | None = None) -> NoReturn:
         with _cleaning_up_when_told_to_end():
             command.main(args=words, standalone_mode=False)
     except errors.SealiftError as error:
-        code = exit_code(error)
-        if "--json" in words:
-            _say_as_json(str(error), error, code)
-        else:
-            say_error(error)
-        sys.exit(code)
+        _end(error, as_json="--json" in words)
     except click.ClickException as error:
         if "--json" in words:
             _say_as_json(error.format_message(), error, error.exit_code)
@@ -80,6 +80,11 @@ def run(command: click.Command, arguments: list[str] | None = None) -> NoReturn:
         told = error if isinstance(error, _ToldToEnd) else error.__cause__
         say(*([f"ended by {told.signal.name}"] if isinstance(told, _ToldToEnd) else ["interrupted"]), error=True)
         sys.exit(128 + (told.signal if isinstance(told, _ToldToEnd) else signal.SIGINT))
+    except ImportError as error:
+        if (error.name or "").startswith(_OURS):
+            raise
+        message = "a library that this command needs can't be imported"
+        _end(errors.InstallationError(message, found=str(error), advice=_INSTALL), as_json="--json" in words)
     except click.exceptions.Exit as error:
         sys.exit(error.exit_code)
     sys.exit(0)
@@ -99,7 +104,7 @@ def _cleaning_up_when_told_to_end() -> Iterator[None]:
     here = threading.current_thread() is threading.main_thread()  # only that one may set handlers
     numbers = [number for number in (signal.SIGTERM, signal.SIGHUP) if here and signal.getsignal(number) is signal.SIG_DFL]
     for number in numbers:
-        signal.signal(number, _end)
+        signal.signal(number, _stop)
     try:
         yield
     finally:
@@ -107,9 +112,18 @@ def _cleaning_up_when_told_to_end() -> Iterator[None]:
             signal.signal(number, signal.SIG_DFL)
 
 
-def _end(number: int, _frame: FrameType | None) -> None:
+def _stop(number: int, _frame: FrameType | None) -> None:
     signal.signal(number, signal.SIG_DFL)  # the second one ends the process at once
     raise _ToldToEnd(number)
+
+
+def _end(error: errors.SealiftError, *, as_json: bool) -> NoReturn:
+    code = exit_code(error)
+    if as_json:
+        _say_as_json(str(error), error, code)
+    else:
+        say_error(error)
+    sys.exit(code)
 
 
 def say_error(error: errors.SealiftError) -> None:

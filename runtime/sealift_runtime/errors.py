@@ -18,7 +18,8 @@
     ├── StoreError               the local disk can't hold or give something
     │   └── DiskFullError
     ├── HardwareError            no bundle fits this machine
-    ├── SandboxError             a process that reads what others made can't be confined as it should be
+    ├── SandboxError             a process that reads what others made can't be started or confined, or this installation fails in it
+    ├── InstallationError        a library that this package needs is missing or can't be loaded
     ├── EngineError              a model does not load or does not run
     │   └── SelfTestError            a model gives other answers than its golden cases
     ├── RequestError             an inference request is wrong
@@ -124,7 +125,14 @@ class HardwareError(SealiftError):
 
 
 class SandboxError(SealiftError):
-    """A process that is to read what others made can't be confined as it should be, or didn't come up: nothing was read."""
+    """A process that is to read what others made can't be started or confined, or fails by a fault of this installation.
+
+    It says nothing of what was to be read.
+    """
+
+
+class InstallationError(SealiftError):
+    """A library that this package needs is missing or can't be loaded."""
 
 
 class EngineError(SealiftError):

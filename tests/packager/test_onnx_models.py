@@ -21,6 +21,7 @@ from sealift_packager.pipeline import pack
 from sealift_packager.profiles.library import load_profile
 from sealift_packager.request import PackRequest
 from sealift_packager.session import Settings, open_session, run_batched, run_session
+from sealift_runtime.engine.facts import onnxruntime_version
 from support.graphs import FLOAT, RANDOM, constant, model, value, weights
 
 
@@ -164,6 +165,8 @@ def rows_for(made: Any, path: Path) -> Path:
 
 @pytest.mark.parametrize("name", MODELS)
 def test_it_packs_with_every_candidate_tried(name: str, tmp_path: Path) -> None:
+    if name == "opset 23" and onnxruntime_version().startswith("1.20."):
+        pytest.skip("onnxruntime 1.20 can't run such a source, so nothing can be compared with it")
     made = MODELS[name]()
     (tmp_path / "m.onnx").write_bytes(made.SerializeToString())
     request = PackRequest(

@@ -33,7 +33,7 @@ REQUEST = {"features": ROWS[:9].astype(np.float32)}
 WHOLE = (
     SimpleImputer(),
     StandardScaler(),
-    KBinsDiscretizer(encode="ordinal", quantile_method="averaged_inverted_cdf"),
+    KBinsDiscretizer(encode="ordinal", strategy="uniform"),
     LogisticRegression(max_iter=300),
 )
 

@@ -16,7 +16,9 @@ import catboost
 import joblib
 import lightgbm
 import numpy as np
+import sklearn
 import xgboost
+from packaging.version import Version
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
 from sklearn.ensemble import (
     ExtraTreesClassifier,
@@ -78,6 +80,8 @@ SCIKIT: Final[dict[str, Callable[[], tuple[Any, Array]]]] = {
         with_categories()[0],
     ),
 }
+if Version(sklearn.__version__) < Version("1.4"):
+    del SCIKIT["forest with missing values"]  # which forests take from then on
 
 XGBOOST: Final[dict[str, Callable[[], tuple[Any, Array]]]] = {
     "missing values": lambda: (xgboost.XGBClassifier(n_estimators=50).fit(with_holes(CANCER[0]), CANCER[1]), with_holes(CANCER[0])),

@@ -23,7 +23,7 @@ _DATA = (
 )
 
 
-class _Numbers(click.ParamType[tuple[float, ...]]):
+class _Numbers(click.ParamType):  # type: ignore[type-arg]  # before click 8.4 it takes no parameter
     """Numbers with commas between."""
 
     name = "numbers"

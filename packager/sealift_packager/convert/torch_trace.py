@@ -53,7 +53,7 @@ def _export(torch: Any, module: Any, tensors: tuple[Any, ...], shapes: Any) -> A
     options: dict[str, bool] = {}
     for _ in range(REFINEMENTS):
         try:
-            return torch.export.export(module, tensors, dynamic_shapes=shapes, **options)
+            return torch.export.export(module, tensors, dynamic_shapes=shapes, strict=False, **options)
         except UserError as error:
             fixes = suggested_fixes(error)
             if fixed_sizes(error) or error.error_type != UserErrorType.CONSTRAINT_VIOLATION:
@@ -61,7 +61,7 @@ def _export(torch: Any, module: Any, tensors: tuple[Any, ...], shapes: Any) -> A
             if fixes:
                 shapes = torch.export.dynamic_shapes.refine_dynamic_shapes_from_suggested_fixes(fixes, shapes)
             options = {} if fixes else {"prefer_deferred_runtime_asserts_over_guards": True}
-    return torch.export.export(module, tensors, dynamic_shapes=shapes, **options)
+    return torch.export.export(module, tensors, dynamic_shapes=shapes, strict=False, **options)
 
 
 def _is_quantized(module: Any) -> bool:

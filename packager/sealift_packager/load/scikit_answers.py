@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from sealift_packager.load.scikit_kinds import is_clusterer
 from sealift_packager.load.source import Array
 from sealift_packager.quiet import quiet
 
@@ -20,7 +21,7 @@ def outputs_of(model: Any) -> tuple[str, ...]:
     A classifier and a mixture give ``label`` and ``probabilities`` where they have them, an outlier detector ``label`` (1, or -1 for an outlier) and
     ``scores`` (below 0 for an outlier), a clustering ``label`` and, if it has centers, ``distances`` to them, a regressor ``prediction``.
     """
-    from sklearn.base import is_classifier, is_clusterer, is_outlier_detector, is_regressor
+    from sklearn.base import is_classifier, is_outlier_detector, is_regressor
 
     if not hasattr(model, "predict"):
         return ()

@@ -11,6 +11,7 @@ from sealift_packager.activity import ANSWERING, during
 from sealift_packager.errors import SourceModelError
 from sealift_packager.load.categories import text_columns
 from sealift_packager.load.missing_text import knows_missing_text
+from sealift_packager.load.scikit_kinds import input_tags
 from sealift_packager.load.source import Arrays, LoadOptions
 from sealift_packager.quiet import quiet
 from sealift_packager.trees.within import fitted_parts
@@ -37,7 +38,7 @@ class Rows:
     def of(cls, model: Any, options: LoadOptions, where: str) -> Self:
         """From the model, and from the data for what it doesn't say; `SourceModelError` if it takes neither tables nor texts."""
         names = tuple(str(name) for name in getattr(model, "feature_names_in_", ()))
-        tags = _tags(_first(model))
+        tags = input_tags(_first(model))
         if tags.dict or not (tags.two_d_array or tags.one_d_array or tags.string):
             expected, found = "a model of a table or of texts", "one that takes dicts" if tags.dict else "something else"
             raise SourceModelError(
@@ -69,7 +70,7 @@ class Rows:
 
     def takes_nan(self, model: Any) -> bool:
         """Whether a number may be missing: as the model says, or as it shows, for a table's imputers stand in single columns."""
-        return bool(_tags(model).allow_nan) or any(self._answers_nan(model, spec.name) for spec in self.inputs if spec.numpy_dtype.kind == "f")
+        return input_tags(model).allow_nan or any(self._answers_nan(model, spec.name) for spec in self.inputs if spec.numpy_dtype.kind == "f")
 
     def _answers_nan(self, model: Any, missing: str) -> bool:
         arrays = {spec.name: np.full((1, int(spec.shape[1])), "" if spec.dtype == "string" else 0, spec.numpy_dtype) for spec in self.inputs}
@@ -80,12 +81,6 @@ class Rows:
         except Exception:  # noqa: BLE001  # whatever it says, it is a no
             return False
         return True
-
-
-def _tags(model: Any) -> Any:
-    from sklearn.utils import get_tags
-
-    return get_tags(model).input_tags
 
 
 def _float_type(model: Any) -> type[np.floating[Any]]:

@@ -18,11 +18,19 @@ _NAMES: Final[dict[str, str]] = {
     "scipy.interpolate._bsplines": "BSpline",
     "scipy._lib.array_api_compat.numpy._aliases": "asarray",  # what BSpline keeps
     **{f"scipy.sparse._{kind}": f"{kind}_array {kind}_matrix" for kind in ("bsr", "coo", "csc", "csr", "dia", "dok", "lil")},
-    "sklearn._loss.loss": "HalfTweedieLoss HalfTweedieLossIdentity",
+    "sklearn._loss.link": "HalfLogitLink IdentityLink Interval LogLink LogitLink MultinomialLogit",
+    "sklearn._loss.loss": (
+        "AbsoluteError ExponentialLoss HalfBinomialLoss HalfGammaLoss HalfMultinomialLoss HalfPoissonLoss HalfSquaredError HalfTweedieLoss "
+        "HalfTweedieLossIdentity HuberLoss PinballLoss"
+    ),
     "sklearn.calibration": "_CalibratedClassifier _SigmoidCalibration _TemperatureScaling",
     "sklearn.cluster._bisect_k_means": "_BisectingTree",
     "sklearn.cluster._kmeans": "_kmeans_single_lloyd _kmeans_single_elkan",
     "sklearn.compose._column_transformer": "_RemainderColsList",
+    "sklearn.ensemble._gb_losses": (  # until scikit-learn 1.3
+        "BinomialDeviance ExponentialLoss HuberLossFunction LeastAbsoluteError LeastSquaresError MultinomialDeviance QuantileLossFunction"
+    ),
+    "sklearn.ensemble._hist_gradient_boosting.binning": "_BinMapper",
     "sklearn.ensemble._hist_gradient_boosting.predictor": "TreePredictor",
     "sklearn.feature_selection._mutual_info": "mutual_info_classif mutual_info_regression",
     "sklearn.feature_selection._univariate_selection": "chi2 f_classif f_oneway f_regression r_regression",

@@ -20,8 +20,9 @@ def unwrapped(model: Any, where: str) -> Any:
                 "the search holds no fitted model", where=where, expected="best_estimator_", found=type(model).__name__, advice=advice
             )
         return unwrapped(model.best_estimator_, where)
-    if type(model).__name__ == "SelfTrainingClassifier" and hasattr(model, "estimator_"):
-        return unwrapped(model.estimator_, where)
+    if type(model).__name__ == "SelfTrainingClassifier":
+        trained = getattr(model, "estimator_", getattr(model, "base_estimator_", None))  # the latter until scikit-learn 1.5
+        return model if trained is None else unwrapped(trained, where)
     if not hasattr(model, "steps"):
         return model
     kept = [(name, step) for name, step in model.steps[:-1] if step is not None and not isinstance(step, str)] + model.steps[-1:]

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from sealift_packager.trees import ensemble as kinds
-from sealift_packager.trees.builder import TreeBuilder, equal_to
+from sealift_packager.trees.builder import TreeBuilder, equal_to, truncated_to
 from sealift_packager.trees.ensemble import Array, Ensemble, Tree
 from sealift_packager.trees.isolation import read_isolation
 
@@ -110,8 +110,9 @@ def _histogram(model: Any) -> Ensemble | None:
     categories = _categories(model)
     if categories is None:
         return None
+    meaning = equal_to if hasattr(model, "_preprocessor") else _whole_part
     trees = tuple(
-        _histogram_tree(predictor, categories, output)
+        _histogram_tree(predictor, categories, output, meaning)
         for iteration in model._predictors  # noqa: SLF001
         for output, predictor in enumerate(iteration)
     )
@@ -130,6 +131,9 @@ def _categories(model: Any) -> dict[int, tuple[int, Array | None]] | None:
     count = int(model.n_features_in_)
     if flags is None or not flags.any():
         return {at: (at, None) for at in range(count)}
+    if not hasattr(model, "_preprocessor"):  # before scikit-learn 1.4, a category is its own code
+        thresholds = model._bin_mapper.bin_thresholds_  # noqa: SLF001
+        return {at: (at, _by_code(thresholds[at]) if flags[at] else None) for at in range(count)}
     encoder = model._preprocessor.named_transformers_["encoder"]  # noqa: SLF001
     columns = [*np.flatnonzero(flags), *np.flatnonzero(~flags)]  # the preprocessor puts categories first
     known = [np.asarray(row) for row in encoder.categories_]
@@ -138,7 +142,22 @@ def _categories(model: Any) -> dict[int, tuple[int, Array | None]] | None:
     return {at: (int(column), known[at] if at < len(known) else None) for at, column in enumerate(columns)}
 
 
-def _histogram_tree(predictor: Any, columns: dict[int, tuple[int, Array | None]], output: int) -> Tree:
+def _whole_part(category: float) -> tuple[float, float] | None:
+    """What scikit-learn before 1.4 takes for a category: it cuts the fraction off, and what is below 0 is missing."""
+    return truncated_to(int(category), negative_fractions=False)
+
+
+def _by_code(known: Array) -> Array:
+    """Categories that are their own codes; a code between them that is none is NaN."""
+    codes = np.full(int(known.max()) + 1, np.nan)
+    codes[known.astype(np.int64)] = known
+    return codes
+
+
+def _histogram_tree(
+    predictor: Any, columns: dict[int, tuple[int, Array | None]], output: int, meaning: Callable[[float], tuple[float, float] | None]
+) -> Tree:
+    """``meaning`` gives the interval of values that are taken for a category."""
     nodes, bits = predictor.nodes, predictor.raw_left_cat_bitsets
     if not nodes["is_categorical"].any():
         return _histogram_numbers(nodes, columns, output)
@@ -155,7 +174,7 @@ def _histogram_tree(predictor: Any, columns: dict[int, tuple[int, Array | None]]
             chosen = {code for code in range(len(categories)) if (int(bits[node["bitset_idx"]][code // 32]) >> (code % 32)) & 1}
             listed = set(range(len(categories))) - chosen if missing_left else chosen
             values = [float(categories[code]) for code in sorted(listed)]
-            intervals = [pair for pair in map(equal_to, (value for value in values if value == value)) if pair]
+            intervals = [pair for pair in map(meaning, (value for value in values if value == value)) if pair]
             default, other = (left, right) if missing_left else (right, left)
             builder.members(at, column, intervals, inside=other, outside=default, missing=default)
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import re
 from collections.abc import Iterator
 from typing import Any, Final
@@ -12,23 +13,10 @@ from onnxruntime.capi import onnxruntime_pybind11_state as state
 from sealift_runtime.errors import EngineError
 
 _NATIVE: Final[Any] = state
-#: Everything that onnxruntime's native part raises, and what its Python part and its binding layer raise beside.
+#: Everything that onnxruntime's native part raises, and what its Python part and its binding layer raise beside. Versions of onnxruntime differ
+#: in what they raise (1.20 has no DeviceReset), so the classes are those that the installed one has.
 FOREIGN: Final[tuple[type[Exception], ...]] = (
-    _NATIVE.DeviceReset,
-    _NATIVE.EPFail,
-    _NATIVE.EngineError,
-    _NATIVE.Fail,
-    _NATIVE.InvalidArgument,
-    _NATIVE.InvalidGraph,
-    _NATIVE.InvalidProtobuf,
-    _NATIVE.ModelLoadCanceled,
-    _NATIVE.ModelLoaded,
-    _NATIVE.ModelRequiresCompilation,
-    _NATIVE.NoModel,
-    _NATIVE.NoSuchFile,
-    _NATIVE.NotFound,
-    _NATIVE.NotImplemented,
-    _NATIVE.RuntimeException,
+    *(value for _, value in sorted(vars(_NATIVE).items()) if isinstance(value, type) and issubclass(value, Exception)),
     RuntimeError,
     ValueError,
     TypeError,
@@ -57,7 +45,7 @@ def translate(error: Exception, where: str, message: str) -> EngineError:
 def is_out_of_memory(error: BaseException | None) -> bool:
     """Whether an error, or the one it was translated from, says that memory ran out."""
     while error is not None:
-        if isinstance(error, MemoryError) or _NO_MEMORY.search(str(error)):
+        if isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM or _NO_MEMORY.search(str(error)):
             return True
         error = error.__cause__
     return False

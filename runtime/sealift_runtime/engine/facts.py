@@ -29,8 +29,12 @@ def _installed() -> tuple[str, str]:
 
 
 def providers() -> tuple[str, ...]:
-    """The execution providers that the installed onnxruntime was built with, best first."""
-    import onnxruntime  # a process that only asks for the version shouldn't carry it
+    """The execution providers that the installed onnxruntime was built with, best first; `EngineError` if it can't be imported."""
+    try:
+        import onnxruntime  # a process that only asks for the version shouldn't carry it
+    except ImportError as error:
+        advice = "Is a library missing that it needs? Install it, or install onnxruntime anew."
+        raise EngineError("onnxruntime can't be imported", found=str(error), advice=advice) from error
 
     return tuple(onnxruntime.get_available_providers())
 

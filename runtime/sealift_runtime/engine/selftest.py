@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import dataclasses
 import signal
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from sealift_runtime.documents import Document
 from sealift_runtime.engine.devices import devices_of
-from sealift_runtime.errors import DocumentError, LimitError, SelfTestError
+from sealift_runtime.errors import DocumentError, LimitError, SandboxError, SelfTestError
 from sealift_runtime.process.child import MAX_RESULT_BYTES, ChildOutcome
-from sealift_runtime.process.confined import processor_seconds, run_confined
+from sealift_runtime.process.confined import FAULT, FAULT_ADVICE, processor_seconds, run_confined
 from sealift_runtime.process.sandbox import Confinement, Walls
 
 #: What the process runs.
@@ -67,7 +66,7 @@ def run_self_test(
     whole test in wall time; ``slowdown_limit`` the latency as a multiple of the packager's, where it measured one. Without ``sandbox``
     the process has limits, but no walls.
     Raises `SelfTestError`, whose message begins with the reason: crashed, hung, out of memory, wrong outputs, too slow,
-    or does not load; `SandboxError` if the process could not be confined, which is not the bundle's fault.
+    or does not load; `SandboxError` if the process could not be started or confined, or broke down by itself: not the bundle's fault.
     """
     confined = run_confined(MODULE, [str(directory.absolute())], confinement_of(directory, memory_bytes, timeout_s, sandbox), timeout_s=timeout_s)
     result = judge(confined.outcome, directory, timeout_s=timeout_s, memory_bytes=memory_bytes)
@@ -93,8 +92,9 @@ def judge(outcome: ChildOutcome, directory: Path, *, timeout_s: float, memory_by
     1. Killed for taking too long, by us or by the limit of its processor time: hung.
     2. Ended with the status for it, killed as the kernel does, or aborted saying so: out of memory.
     3. Killed by another signal, or ended without a result: crashed.
-    4. A result that names a failure: that failure.
-    5. Else: passed.
+    4. A result that names a fault of this installation: `SandboxError`, since it says nothing of the bundle.
+    5. A result that names a failure: that failure.
+    6. Else: passed.
     """
     where = str(directory)
     if outcome.timed_out or outcome.status == -signal.SIGXCPU:  # 1
@@ -103,11 +103,13 @@ def judge(outcome: ChildOutcome, directory: Path, *, timeout_s: float, memory_by
         bound = f"at most {memory_bytes} bytes" if memory_bytes else "to fit into this machine's memory"
         raise SelfTestError("out of memory", where=where, expected=bound, advice="Use a smaller variant of the model, or a larger device.")
     if outcome.status != 0:  # 3
-        raise SelfTestError(f"crashed: {_end(outcome.status)}", where=where, found=_last_words(outcome.output))
+        raise SelfTestError(f"crashed: {outcome.ending()}", where=where, found=_last_words(outcome.output))
     document = _read_result(outcome, where)
-    if document.has("failure"):  # 4
+    if document.has(FAULT):  # 4
+        raise SandboxError("the self-test broke down by itself", where=where, found=document.text(FAULT), advice=FAULT_ADVICE)
+    if document.has("failure"):  # 5
         raise SelfTestError(document.text("failure"), where=where, found=document.text("detail"))
-    return SelfTestResult.parse(document)  # 5
+    return SelfTestResult.parse(document)  # 6
 
 
 def check_speed(result: SelfTestResult, directory: Path, slowdown_limit: float | None) -> None:
@@ -136,13 +138,6 @@ def _read_result(outcome: ChildOutcome, where: str) -> Document:
         return Document.parse_json(outcome.result, where="self-test result", max_bytes=MAX_RESULT_BYTES)
     except (DocumentError, LimitError) as error:
         raise SelfTestError("crashed: it ended without a result", where=where, found=_last_words(outcome.output)) from error
-
-
-def _end(status: int) -> str:
-    if status >= 0:
-        return f"exit status {status}"
-    names: Sequence[signal.Signals] = [known for known in signal.Signals if known == -status]
-    return f"signal {-status}" + (f" ({names[0].name})" if names else "")
 
 
 def _last_words(output: str) -> str | None:

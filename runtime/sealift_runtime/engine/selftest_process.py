@@ -18,6 +18,7 @@ from sealift_runtime.engine.comparison import compare_case
 from sealift_runtime.engine.selftest import OUT_OF_MEMORY_STATUS
 from sealift_runtime.engine.session import ModelSession, read_golden
 from sealift_runtime.errors import SealiftError
+from sealift_runtime.process.confined import FAULT, describe_fault
 from sealift_runtime.process.memory import status_bytes
 
 MEASURED_RUNS: Final = 50
@@ -25,13 +26,17 @@ MEASURED_S: Final = 2.0
 
 
 def main(arguments: Sequence[str], descriptor: int) -> None:
-    """Test the bundle in the folder ``arguments[0]``; write the fields of `SelfTestResult` to a descriptor, or ``failure`` and ``detail``."""
+    """Test the bundle in the folder ``arguments[0]`` and write the result to a descriptor as JSON.
+
+    It has the fields of `SelfTestResult`, or ``failure`` and ``detail``, or `FAULT` alone if this installation is what fails.
+    """
     try:
         fields = test(Path(arguments[0]))
-    except (SealiftError, MemoryError) as error:
+    except Exception as error:  # noqa: BLE001  # a process's outermost call
         if is_out_of_memory(error):
             os._exit(OUT_OF_MEMORY_STATUS)
-        fields = {"failure": "does not load", "detail": str(error)}
+        refused = isinstance(error, SealiftError)
+        fields = {"failure": "does not load", "detail": str(error)} if refused else {FAULT: describe_fault(error)}
     with os.fdopen(descriptor, "wb") as file:
         file.write(json.dumps(fields).encode())
 

@@ -23,6 +23,7 @@ from sealift_runtime.engine.graph import open_graph
 from sealift_runtime.engine.selftest import OUT_OF_MEMORY_STATUS
 from sealift_runtime.errors import SealiftError
 from sealift_runtime.exchange.measuring import FOOTPRINT, THROUGHPUT
+from sealift_runtime.process.confined import FAULT, describe_fault
 from sealift_runtime.process.memory import status_bytes
 from sealift_runtime.rows import take_rows
 from sealift_runtime.throughput import throughput
@@ -35,10 +36,11 @@ def main(arguments: Sequence[str], descriptor: int) -> None:
     """Do the step in the file ``arguments[0]`` (JSON, its files as paths) and write the result as JSON to a descriptor."""
     try:
         result = measure(json.loads(Path(arguments[0]).read_bytes()))
-    except (SealiftError, OSError, ValueError, MemoryError) as error:
+    except Exception as error:  # noqa: BLE001  # a process's outermost call
         if is_out_of_memory(error):
             os._exit(OUT_OF_MEMORY_STATUS)
-        result = {"failure": str(error)}
+        refused = isinstance(error, SealiftError | OSError | ValueError)
+        result = {"failure": str(error)} if refused else {FAULT: describe_fault(error)}
     with os.fdopen(descriptor, "wb") as file:
         file.write(json.dumps(result).encode())
 

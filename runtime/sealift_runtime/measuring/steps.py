@@ -7,11 +7,11 @@ from typing import Any
 
 from sealift_runtime.documents import Document
 from sealift_runtime.engine.selftest import OUT_OF_MEMORY_STATUS
-from sealift_runtime.errors import DocumentError, EngineError, LimitError
+from sealift_runtime.errors import DocumentError, EngineError, LimitError, SandboxError
 from sealift_runtime.exchange.measuring import MAX_ROUNDS, MeasuringAnswer, MeasuringStep
 from sealift_runtime.measuring.intake import Intake
 from sealift_runtime.process.child import MAX_RESULT_BYTES, ChildOutcome
-from sealift_runtime.process.confined import processor_seconds, run_confined
+from sealift_runtime.process.confined import FAULT, FAULT_ADVICE, processor_seconds, run_confined
 from sealift_runtime.process.sandbox import Confinement
 
 MODULE = "sealift_runtime.measuring.process"
@@ -20,7 +20,7 @@ MODULE = "sealift_runtime.measuring.process"
 def run_step(step: MeasuringStep, intake: Intake, *, cores: int, memory_bytes: int, timeout_s: float, sandbox: bool) -> MeasuringAnswer:
     """Measure what a step asks for, with the files that were sent for its job, which it alone can read.
 
-    `EngineError` says how it failed, `SandboxError` that it could not be confined.
+    `EngineError` says how it failed, `SandboxError` that its process could not be started or confined, or broke down by itself.
     """
     assert step.inputs is not None
     runs = [run.json() | {"model": str(intake.get(run.model))} for run in step.runs]
@@ -56,6 +56,8 @@ def _read(step: MeasuringStep, outcome: ChildOutcome, timeout_s: float, memory_b
     except (DocumentError, LimitError) as error:
         words = f"status {outcome.status}; it printed {outcome.output[-300:]!r}"
         raise EngineError("the measuring process ended without a result", where=where, found=words) from error
+    if document.has(FAULT):
+        raise SandboxError("the measuring process broke down by itself", where=where, found=document.text(FAULT), advice=FAULT_ADVICE)
     if document.has("failure"):
         raise EngineError(document.text("failure"), where=where)
     return _answer(step, document)

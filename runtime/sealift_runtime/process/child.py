@@ -45,6 +45,13 @@ class ChildOutcome:
     output: str
     timed_out: bool
 
+    def ending(self) -> str:
+        """Its end in words, like ``exit status 1`` or ``signal 11 (SIGSEGV)``."""
+        if self.status >= 0:
+            return f"exit status {self.status}"
+        names = [known.name for known in signal.Signals if known == -self.status]
+        return f"signal {-self.status}" + (f" ({names[0]})" if names else "")
+
 
 def clean_environment(variables: Mapping[str, str]) -> dict[str, str]:
     """What a child is given of some variables."""

@@ -3,7 +3,8 @@
 The child is ``python -m sealift_runtime.process.confined MODULE CONFINEMENT PARENT ARGUMENTS… FD``. It confines itself, imports MODULE, tells
 its walls in a line of JSON on FD, and calls MODULE's ``main(arguments, descriptor)``. Libraries are imported behind the walls, since
 their threads would otherwise be outside; nothing that others made is read before that line. An end without it is therefore the
-machine's fault or ours, never that of what was to be read.
+machine's fault or ours, never that of what was to be read. So is an exception behind it that MODULE doesn't know: a library that lacks a name
+or a file. A module whose result says so (`FAULT`) raises `SandboxError` too.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ import json
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 from sealift_runtime.documents import Document
@@ -28,6 +31,10 @@ MODULE: Final = "sealift_runtime.process.confined"
 START_S: Final = 120.0
 _MAX_LINE: Final = 64 * 1024
 _REFUSED: Final = "refused"
+#: The field of a result that says that this installation failed, and what to do then.
+FAULT: Final = "fault"
+FAULT_ADVICE: Final = "The fault is this installation's, not the bundle's: install a version of the library named that the wheel declares."
+_MAX_CHARACTERS: Final = 1000
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,9 +49,13 @@ def run_confined(module: str, arguments: Sequence[str], confinement: Confinement
     """Run ``module``'s ``main(arguments, descriptor)`` confined, for at most ``timeout_s``; imports aren't counted.
 
     Where a service manager kills what calls Landlock or seccomp(2), as systemd's ``@system-service`` does, it is tried again without the
-    former and by an older way to the latter. Raises `SandboxError` if the process didn't come to call ``main``.
+    former and by an older way to the latter. Raises `SandboxError` if the process can't be started, or didn't come to call ``main``.
     """
-    outcome = run_child(command(module, arguments, confinement), timeout_s=timeout_s, start_s=START_S)
+    try:
+        outcome = run_child(command(module, arguments, confinement), timeout_s=timeout_s, start_s=START_S)
+    except OSError as error:
+        advice = "Free memory, or allow the service more processes and open files."
+        raise SandboxError("a confined process can't be started", where=module, found=error.strerror or str(error), advice=advice) from error
     if outcome.status == -signal.SIGSYS and not outcome.result and confinement.newest_abi:
         return run_confined(module, arguments, dataclasses.replace(confinement, newest_abi=0), timeout_s=timeout_s)
     line, newline, result = outcome.result.partition(b"\n")
@@ -75,8 +86,9 @@ def main(words: Sequence[str]) -> None:
         called = importlib.import_module(module)
         if confinement.memory_bytes:
             limit_memory(confinement.memory_bytes)
-    except (SealiftError, ImportError, OSError) as error:
-        os.write(number, json.dumps({_REFUSED: str(error)[:1000]}).encode() + b"\n")
+    except Exception as error:  # noqa: BLE001  # a process's outermost call; nothing of others' was read yet
+        words = str(error)[:_MAX_CHARACTERS] if isinstance(error, SealiftError) else describe_fault(error)
+        os.write(number, json.dumps({_REFUSED: words}).encode() + b"\n")
         return
     os.write(number, json.dumps(walls.json()).encode() + b"\n")
     called.main(arguments, number)
@@ -92,10 +104,19 @@ def _first_line(module: str, line: bytes) -> Document:
     return document
 
 
+def describe_fault(error: Exception) -> str:
+    """An exception that nobody expected, in one line: its class, its message, and where it was raised."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}: {error}"[:_MAX_CHARACTERS] + place
+
+
 def _not_begun(module: str, outcome: ChildOutcome) -> SandboxError:
-    end = "it took too long" if outcome.timed_out else f"it ended with status {outcome.status}"
+    end = "it took too long" if outcome.timed_out else f"it ended with {outcome.ending()}"
     found = f"{end}; it printed {outcome.output[-500:]!r}" if outcome.output else end
     advice = "Is this installation complete? Variables like PYTHONPATH aren't handed on to it."
+    if outcome.status == -signal.SIGKILL:
+        advice = "The kernel kills processes when memory is short: free memory on this machine."
     return SandboxError("a confined process did not come up", where=module, found=found, advice=advice)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from sealift_runtime.engine.devices import devices_of
+from sealift_runtime.engine.facts import onnxruntime_version
 from sealift_runtime.engine.selftest import confinement_of, run_self_test
 from sealift_runtime.process import landlock, seccomp
 from support.confined import behind_walls
@@ -22,6 +23,8 @@ from support.models import CORPUS, make_bundle
 
 ABIS = [pytest.param(landlock.NEWEST_ABI, id="Landlock"), pytest.param(0, id="no Landlock")]
 USERS = [pytest.param(0, id="own user"), pytest.param(12345, id="ordinary user", marks=pytest.mark.skipif(os.geteuid() != 0, reason="needs root"))]
+#: The oldest onnxruntime that is supported lacks some of the entries that these tests forbid.
+OLDEST = onnxruntime_version().startswith("1.20.")
 pytestmark = pytest.mark.skipif(not seccomp.supported(), reason="this machine has no filters that are known")
 
 #: Load a model from a folder with session entries and options, run nothing; `result` is how that ended.
@@ -104,8 +107,9 @@ def test_without_walls_they_are_written_so_that_the_tests_prove_something(place:
     assert (place / "existing").read_bytes() != b"existing"
     load(place, walls=False, model="linear", attributes={"enable_profiling": True, "profile_file_prefix": str(place / "profile")})
     assert list(place.glob("profile*"))
-    load(place, walls=False, model="linear", entries={"session.collect_node_memory_stats_to_file": str(place / "stats")})
-    assert (place / "stats").exists()
+    if not OLDEST:
+        load(place, walls=False, model="linear", entries={"session.collect_node_memory_stats_to_file": str(place / "stats")})
+        assert (place / "stats").exists()
 
 
 def test_a_session_entry_that_opens_a_file_empties_none(place: Path) -> None:
@@ -116,6 +120,7 @@ def test_a_session_entry_that_opens_a_file_empties_none(place: Path) -> None:
 
 
 @pytest.mark.skipif(landlock.detect() == 0, reason="this kernel has no Landlock")
+@pytest.mark.skipif(OLDEST, reason="onnxruntime 1.20 doesn't know the entry")
 @pytest.mark.parametrize("uid", USERS)
 def test_weights_from_elsewhere_are_not_read(place: Path, uid: int) -> None:
     secrets = place / "secrets"

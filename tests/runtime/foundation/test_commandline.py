@@ -52,6 +52,16 @@ def test_a_wrong_command_line_is_json_too(capsys: pytest.CaptureFixture[str]) ->
     assert "--jsn" in answer["error"]
 
 
+def test_a_library_that_can_t_be_imported_is_the_machine_s_fault_and_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert fail(ImportError("libcudnn.so.9: cannot open shared object file", name="onnxruntime")) == 6
+    assert "a library that this command needs can't be imported: found libcudnn.so.9" in capsys.readouterr().err
+
+
+def test_a_module_of_ours_that_is_missing_keeps_its_traceback() -> None:
+    with pytest.raises(ModuleNotFoundError):
+        fail(ModuleNotFoundError("No module named 'sealift_runtime.absent'", name="sealift_runtime.absent"))
+
+
 def test_what_nobody_foresaw_keeps_its_traceback() -> None:
     @click.command()
     def command() -> None:

@@ -6,6 +6,7 @@ import base64
 import contextlib
 import io
 import json
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from sealift_runtime.errors import (
     IntegrityError,
     LimitError,
     NotFoundError,
+    SandboxError,
     SealiftError,
     SignatureError,
 )
@@ -48,6 +50,7 @@ from sealift_runtime.signing.dsse import Envelope
 from sealift_runtime.signing.keys import PrivateKey
 from support.clocks import ManualClock
 from support.hostile_graphs import hostile_graphs
+from support.interpreters import broken_interpreter
 from support.models import CORPUS, CREATED, MODELS
 from support.native_entries import native_entries
 
@@ -137,6 +140,14 @@ def test_runs_are_measured_in_turns_and_all_that_was_sent_is_deleted(room: Room)
     assert not room.folder.exists()
     with pytest.raises(NotFoundError, match="no such job"):
         room.step(name, 4)
+
+
+def test_a_fault_of_this_installation_is_not_the_candidate_s(room: Room, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = room.begin_with(GRAPH, INPUTS)
+    broken = broken_interpreter(tmp_path / "python", "import onnxruntime; del onnxruntime.InferenceSession")
+    monkeypatch.setattr(sys, "executable", str(broken))
+    with pytest.raises(SandboxError, match="broke down by itself: found AttributeError: .*InferenceSession"):
+        room.step(name, 1)
 
 
 def test_throughput_is_of_rows_that_come_again_in_each_batch(room: Room) -> None:

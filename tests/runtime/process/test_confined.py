@@ -41,13 +41,13 @@ def test_the_walls_hold_where_doctor_tries_them(tmp_path: Path) -> None:
 
 
 def test_a_module_that_can_t_be_imported_is_no_result() -> None:
-    with pytest.raises(SandboxError, match="could not be set up: found No module named 'sealift_runtime.absent'"):
+    with pytest.raises(SandboxError, match="could not be set up: found ModuleNotFoundError: No module named 'sealift_runtime.absent'"):
         confined.run_confined("sealift_runtime.absent", [], Confinement(), timeout_s=20)
 
 
 def test_a_process_that_never_comes_up_is_no_result(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(confined, "MODULE", "sealift_runtime.absent")
-    with pytest.raises(SandboxError, match="did not come up: found it ended with status 1; it printed .*No module named"):
+    with pytest.raises(SandboxError, match="did not come up: found it ended with exit status 1; it printed .*No module named"):
         confined.run_confined(MODULE, ["/x"], Confinement(), timeout_s=20)
 
 

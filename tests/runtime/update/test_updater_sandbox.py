@@ -1,9 +1,10 @@
-"""A self-test that can't be confined holds an update up; a sandbox with gaps is told once."""
+"""A self-test that can't be confined, or that the agent's own installation breaks, holds an update up; a sandbox with gaps is told once."""
 
 from __future__ import annotations
 
 import dataclasses
 import signal
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from sealift_runtime.process.child import ChildOutcome, run_child
 from sealift_runtime.update.steps import SANDBOX_GAPS
 from sealift_runtime.update.table import State
 from support.devices import POLICY, Device
+from support.interpreters import broken_interpreter
 from support.repositories import Repository
 
 
@@ -35,6 +37,48 @@ def test_a_process_that_can_t_be_set_up_holds_the_update_up_and_is_no_attempt(
     assert "did not come up" in device.last_detail("held-up")
     device.sync()
     assert device.current().version == "1.1.0"
+
+
+#: What is wrong with the agent's own installation or machine, as statements for `broken_interpreter`, and what the update then says.
+FAULTS = {
+    "a library lacks a name": ("import onnxruntime; del onnxruntime.GraphOptimizationLevel", "AttributeError: .*'GraphOptimizationLevel'"),
+    "a library lacks a name that is looked up late": ("import onnxruntime; del onnxruntime.InferenceSession", "AttributeError: .*'InferenceSession'"),
+    "a library is missing": ("sys.modules['onnxruntime'] = None", "could not be set up: found .*onnxruntime"),
+    "a library can't be loaded": (
+        "sys.modules['onnxruntime'] = type('Broken', (), {'__getattr__': lambda self, name: ctypes.CDLL('libabsent.so.9')})()",
+        "libabsent.so.9: cannot open shared object file",
+    ),
+    "no memory for Python": ("raise MemoryError", "did not come up: found it ended with exit status 1; .*MemoryError"),
+    "killed for want of memory": ("os.kill(os.getpid(), 9)", "did not come up: found it ended with signal 9 .*free memory"),
+    "crashed by a library": ("os.kill(os.getpid(), 11)", "did not come up: found it ended with signal 11"),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_of_the_agent_s_own_installation_holds_the_update_up_and_refuses_nothing(
+    name: str, device: Device, repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    statements, words = FAULTS[name]
+    with monkeypatch.context() as broken:
+        broken.setattr(sys, "executable", str(broken_interpreter(tmp_path / "python", statements)))
+        with pytest.raises(SandboxError, match=words):
+            device.sync()
+    assert device.stage() is State.SELF_TESTING
+    assert device.state.refusals() == []
+    assert device.last_detail("held-up")
+    device.sync()
+    assert device.current().version == "1.0.0"
+
+
+def test_a_fault_of_the_installation_is_no_attempt_however_often_it_is_met(device: Device, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as broken:
+        broken.setattr(sys, "executable", str(tmp_path / "absent"))
+        for _ in range(POLICY.self_test_attempts + 1):
+            with pytest.raises(SandboxError, match="a confined process can't be started: found No such file"):
+                device.sync()
+    assert device.kinds().count("held-up") == 1
+    device.sync()
+    assert device.current().version == "1.0.0"
 
 
 def without_landlock(command: Sequence[str], *, timeout_s: float, start_s: float) -> ChildOutcome:

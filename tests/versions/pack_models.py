@@ -1,0 +1,63 @@
+"""``python pack_models.py FOLDER``: pack a model of each installed framework, publish them, and keep what each answers by itself.
+
+FOLDER then has a repository and, for each model, NAME.npz with its inputs and the expected output.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import platform
+import sys
+import time
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+import sealift_packager
+from models import FRAMEWORKS, installed
+from sealift_packager.cli import cli
+
+PROFILE: Final = "arm64-baseline" if platform.machine() == "aarch64" else "x86-64-avx2"
+
+
+def main(folder: Path) -> None:
+    """Pack, publish, and write what was expected."""
+    folder.mkdir(parents=True)
+    repository = folder / "repository"
+    _sealift("keys", "generate", folder / "key.pem")
+    _sealift("repo", "init", repository)
+    packed = {}
+    for framework in filter(installed, FRAMEWORKS):
+        start = time.monotonic()
+        packed[framework] = {"precision": _pack(framework, folder), "seconds": round(time.monotonic() - start, 1)}
+        _sealift("repo", "add", repository, folder / framework)
+        _sealift("repo", "promote", repository, framework, "0.1.0", "--channel", "stable")
+        print(framework, packed[framework], flush=True)
+    (folder / "packed.json").write_text(json.dumps(packed), encoding="utf-8")
+
+
+def _pack(framework: str, folder: Path) -> str:
+    """Pack one model; the precision that was chosen."""
+    work = folder / f"{framework}-model"
+    work.mkdir()
+    example = FRAMEWORKS[framework][1](work)
+    out = folder / framework
+    done = sealift_packager.pack(
+        example.model, name=framework, out=out, profile=PROFILE, data=example.data, key=folder / "key.pem", measure_seconds=0.2
+    )
+    answers = {f"input:{name}": value for name, value in example.inputs.items()} | {f"output:{example.output}": np.asarray(example.expected)}
+    np.savez(folder / f"{framework}.npz", tolerance=np.array(example.tolerance), **answers)
+    return str(done.manifests[PROFILE].model.precision)
+
+
+def _sealift(*words: object) -> None:
+    """In this process: a command that starts imports much."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        cli.main(list(map(str, words)), standalone_mode=False)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
