@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import http.client
 import socket
@@ -177,6 +178,15 @@ def test_clients_who_say_nothing_keep_nobody_out_for_long(hub: RunningHub) -> No
     with silent, slow:
         assert ended(silent, 20)
         assert ended(slow, 20)
+
+
+def test_clients_who_only_hold_connections_keep_nobody_out(agent: AgentUnderTest, hub: RunningHub) -> None:
+    for url, path in ((agent.url, "/v2/health/live"), (hub.url, "/healthz")):
+        with contextlib.ExitStack() as held:
+            for _ in range(1100):
+                held.enter_context(connected(url))
+            for _ in range(5):
+                assert requests.get(url + path, timeout=30).status_code == 200
 
 
 @pytest.mark.parametrize(("host", "status"), [("evil.example", 421), ("evil.example:8470", 421), ("127.0.0.1", 200), ("localhost:1", 200)])

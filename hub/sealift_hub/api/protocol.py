@@ -26,12 +26,31 @@ class BoundedHttp(HttpToolsProtocol):
     _head_bytes = 0
     _kept_bytes = 0
     _small_pieces = 0
+    since = 0.0  # when it came, or last began to ask
     _moved = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a client, who has to ask something soon."""
         super().connection_made(transport)
+        self.since = self.loop.time()
         self._wait(_LIMITS.head_seconds)
+        self._make_room()
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is due to the client: it has its answers, and hasn't sent the whole head of another request."""
+        answered = self.cycle is None or self.cycle.response_complete
+        return answered and not self.pipeline and self.transport.get_write_buffer_size() == 0
+
+    def _make_room(self) -> None:
+        """Where there are too many clients, part with the one that has been silent longest: who only holds a connection keeps nobody out."""
+        if self.limit_concurrency is None or len(self.connections) < self.limit_concurrency:
+            return
+        others = [other for other in self.connections if isinstance(other, BoundedHttp) and other is not self and other.idle]
+        if others:
+            silent = min(others, key=lambda other: other.since)
+            self.connections.discard(silent)
+            silent.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget a client."""
@@ -62,6 +81,7 @@ class BoundedHttp(HttpToolsProtocol):
         """Begin a request."""
         super().on_message_begin()
         self._moved = True
+        self.since = self.loop.time()
         self._head_bytes = self._small_pieces = 0
         self._wait(_LIMITS.head_seconds)
 
