@@ -63,7 +63,7 @@ def kernels() -> set[tuple[str, str, str]]:
         if row.provider != "CPUExecutionProvider" or (not row.domain and row.version_range[0] > NEWEST_OPSET):
             continue
         kinds = row.type_constraints
-        first = next((kinds[name] for name in ("T", "T1") if name in kinds), next(iter(kinds.values()), []))
+        first: Any = next((kinds[name] for name in ("T", "T1") if name in kinds), next(iter(kinds.values()), []))
         found |= {(row.domain, row.op_name, kind.removeprefix("tensor(").removesuffix(")")) for kind in first}
         found.add((row.domain, row.op_name, _ANY))
     return found

@@ -5,19 +5,20 @@ FOLDER then has a repository and, for each model, NAME.npz with its inputs and t
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import io
 import json
+import multiprocessing
 import platform
 import sys
-import time
 from pathlib import Path
 from typing import Final
 
 import numpy as np
+from frameworks import FRAMEWORKS, installed
 
 import sealift_packager
-from models import FRAMEWORKS, installed
 from sealift_packager.cli import cli
 
 PROFILE: Final = "arm64-baseline" if platform.machine() == "aarch64" else "x86-64-avx2"
@@ -29,13 +30,12 @@ def main(folder: Path) -> None:
     repository = folder / "repository"
     _sealift("keys", "generate", folder / "key.pem")
     _sealift("repo", "init", repository)
-    packed = {}
-    for framework in filter(installed, FRAMEWORKS):
-        start = time.monotonic()
-        packed[framework] = {"precision": _pack(framework, folder), "seconds": round(time.monotonic() - start, 1)}
+    names = [framework for framework in FRAMEWORKS if installed(framework)]
+    with concurrent.futures.ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
+        packed = dict(zip(names, pool.map(_pack, names, [folder] * len(names)), strict=True))
+    for framework in names:
         _sealift("repo", "add", repository, folder / framework)
         _sealift("repo", "promote", repository, framework, "0.1.0", "--channel", "stable")
-        print(framework, packed[framework], flush=True)
     (folder / "packed.json").write_text(json.dumps(packed), encoding="utf-8")
 
 

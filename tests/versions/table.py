@@ -69,7 +69,7 @@ def _complete(folder: Path) -> None:
 def _suite(folder: Path, suite: str) -> str:
     """Pytest's closing line. Warnings of old libraries about newer Pythons are none of ours, so they aren't errors."""
     with tempfile.TemporaryFile("w+") as output:
-        argv = [folder / "bin" / "python", "-m", "pytest", "-q", "-n", "2", "--dist", "worksteal", "-o", "filterwarnings=default", suite]
+        argv = [str(folder / "bin" / "python"), "-m", "pytest", "-q", "-n", "2", "--dist", "worksteal", "-o", "filterwarnings=default", suite]
         subprocess.run(argv, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT, check=False)
         output.seek(0)
         lines = output.read().splitlines()

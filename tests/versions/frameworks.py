@@ -6,7 +6,7 @@ Only what every version in the declared ranges has is used here.
 from __future__ import annotations
 
 import dataclasses
-import importlib
+import importlib.util
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -132,9 +132,5 @@ FRAMEWORKS: Final[Mapping[str, tuple[str, Callable[[Path], Example]]]] = {
 
 
 def installed(framework: str) -> bool:
-    """Whether a framework can be imported here."""
-    try:
-        importlib.import_module(FRAMEWORKS[framework][0])
-    except ModuleNotFoundError:
-        return False
-    return True
+    """Whether a framework is installed here."""
+    return importlib.util.find_spec(FRAMEWORKS[framework][0]) is not None
