@@ -37,7 +37,7 @@ def cut(page: Page) -> str:
         try:
             os.ftruncate(page.descriptor, size)
         except OSError as error:
-            said.append(errno.errorcode[error.errno])
+            said.append(errno.errorcode[error.errno or 0])
     return " ".join(said)
 
 

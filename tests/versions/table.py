@@ -63,7 +63,7 @@ def _complete(folder: Path) -> None:
     wanted = [f"{name}=={importlib.metadata.version(name)}" for name in TOOLS]
     missing = [row for row in wanted if _versions(folder, [row.split("==")[0]])[row.split("==")[0]] == "none"]
     if missing:
-        subprocess.run([folder / "bin" / "python", "-m", "pip", "install", "--quiet", "--no-deps", *missing], check=True)
+        subprocess.run([str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--no-deps", *missing], check=True)
 
 
 def _suite(folder: Path, suite: str) -> str:
