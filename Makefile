@@ -16,32 +16,32 @@ WHEELHOUSE := build/wheelhouse
 BIN := $(VENV)/bin
 PYTEST_FLAGS ?= -n 2 --dist worksteal -q
 PIP_FLAGS := --quiet --disable-pip-version-check --constraint constraints.txt
-SETUP_INPUTS := constraints.txt requirements-dev.txt runtime/pyproject.toml packager/pyproject.toml hub/pyproject.toml
+SETUP_INPUTS := constraints.txt requirements-dev.txt core/pyproject.toml runtime/pyproject.toml packager/pyproject.toml hub/pyproject.toml
 
 .PHONY: help setup python demo test test-runtime acceptance lowest versions check check-code check-types check-docs check-audit audit fix bench bench-packager clean compat arm-root
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-setup: $(VENV)/.ready  ## Set up .venv with the three wheels (editable) and the tools
+setup: $(VENV)/.ready  ## Set up .venv with the four wheels (editable) and the tools
 $(VENV)/.ready: $(SETUP_INPUTS) | python
 	@echo "Setting up $(VENV) with $$($(PYTHON) --version) (some minutes the first time) …"
 	$(PYTHON) -m venv $(VENV)
 	@# Most of the 16,000 modules are never imported; Python compiles those that are.
-	$(BIN)/pip install $(PIP_FLAGS) --no-compile -e './runtime[cpu]' -e './packager[sklearn,torch,skops,xgboost,lightgbm,catboost,images,parquet]' -e ./hub -r requirements-dev.txt
+	$(BIN)/pip install $(PIP_FLAGS) --no-compile -e ./core -e './runtime[cpu]' -e './packager[sklearn,torch,skops,xgboost,lightgbm,catboost,images,parquet]' -e ./hub -r requirements-dev.txt
 	@touch $@
 
 python:
 	@test -n "$(PYTHON)" || { echo "error: Sealift needs Python 3.11 or newer; set PYTHON=/path/to/python3" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "error: $(PYTHON) has no venv module; on Debian: apt-get install python3-venv" >&2; exit 1; }
 
-$(CLEAN)/.ready: constraints.txt runtime/pyproject.toml | python
-	@echo "Collecting the agent's wheels in $(WHEELHOUSE); setting up $(CLEAN) with the runtime wheel alone …"
+$(CLEAN)/.ready: constraints.txt core/pyproject.toml runtime/pyproject.toml | python
+	@echo "Collecting the agent's wheels in $(WHEELHOUSE); setting up $(CLEAN) with what a device has alone …"
 	rm -rf $(WHEELHOUSE) $(CLEAN)
 	$(PYTHON) -m venv $(CLEAN)
-	$(CLEAN)/bin/pip wheel $(PIP_FLAGS) --wheel-dir $(WHEELHOUSE) './runtime[cpu]'
+	$(CLEAN)/bin/pip wheel $(PIP_FLAGS) --wheel-dir $(WHEELHOUSE) ./core './runtime[cpu]'
 	@# Our own wheel by its path: nobody has registered our names in an index, so whoever did could answer for them.
-	$(CLEAN)/bin/pip install $(PIP_FLAGS) --find-links $(WHEELHOUSE) "$$(echo $(WHEELHOUSE)/sealift_runtime-*.whl)[cpu]" pytest pytest-timeout pytest-xdist hypothesis
+	$(CLEAN)/bin/pip install $(PIP_FLAGS) --find-links $(WHEELHOUSE) $(WHEELHOUSE)/sealift_core-*.whl "$$(echo $(WHEELHOUSE)/sealift_runtime-*.whl)[cpu]" pytest pytest-timeout pytest-xdist hypothesis
 	@touch $@
 
 $(SIGNING)/.ready: tests/requirements-signing.txt | python
@@ -58,24 +58,24 @@ $(AUDIT)/.ready: tests/requirements-audit.txt constraints.txt | python
 	$(AUDIT)/bin/pip install $(PIP_FLAGS) -r tests/requirements-audit.txt
 	@touch $@
 
-$(LOWEST)/.ready: constraints-lowest.txt runtime/pyproject.toml packager/pyproject.toml hub/pyproject.toml | python
+$(LOWEST)/.ready: constraints-lowest.txt core/pyproject.toml runtime/pyproject.toml packager/pyproject.toml hub/pyproject.toml | python
 	@echo "Setting up $(LOWEST): the lowest version of everything, without torch …"
 	rm -rf $(LOWEST)
 	$(PYTHON) -m venv $(LOWEST)
 	grep -v '^torch==' constraints-lowest.txt > $(LOWEST)/requirements.txt
 	$(LOWEST)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-compile --only-binary :all: -r $(LOWEST)/requirements.txt
-	$(LOWEST)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-compile -e ./runtime -e ./packager -e ./hub
+	$(LOWEST)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-compile -e ./core -e ./runtime -e ./packager -e ./hub
 	@touch $@
 
 demo: $(VENV)/.ready  ## Train, pack, publish, serve, drift, fail an update, update: once, for real (KEEP=1 leaves it running)
 	$(BIN)/python examples/demo
 
 test: test-runtime $(VENV)/.ready $(SIGNING)/.ready  ## Run all tests
-	$(BIN)/python -m pytest --ignore tests/runtime --ignore tests/acceptance --ignore tests/audit --ignore tests/versions $(PYTEST_FLAGS)
+	$(BIN)/python -m pytest --ignore tests/core --ignore tests/runtime --ignore tests/acceptance --ignore tests/audit --ignore tests/versions $(PYTEST_FLAGS)
 
-test-runtime: $(CLEAN)/.ready  ## Run tests/runtime where only the runtime wheel is installed
-	$(CLEAN)/bin/pip install --quiet --disable-pip-version-check --no-deps --force-reinstall ./runtime
-	$(CLEAN)/bin/python -m pytest tests/runtime $(PYTEST_FLAGS)
+test-runtime: $(CLEAN)/.ready  ## Run the core's and the runtime's tests where only these two wheels are installed
+	$(CLEAN)/bin/pip install --quiet --disable-pip-version-check --no-deps --force-reinstall ./core ./runtime
+	$(CLEAN)/bin/python -m pytest tests/core tests/runtime $(PYTEST_FLAGS)
 
 acceptance: $(VENV)/.ready  ## Run what takes long: trees on 100,000 rows, all bad models, 2.25 GiB of weights, a minute under strace, a Ray cluster that loses a worker
 	$(BIN)/pip install $(PIP_FLAGS) ray
@@ -91,7 +91,7 @@ versions: $(VENV)/.ready $(LOWEST)/.ready  ## The tests with the lowest versions
 check: check-types check-code check-docs check-audit  ## Lint, types, import contracts, docs against the real commands, the offline part of the audit
 
 check-types: $(VENV)/.ready
-	$(BIN)/mypy runtime packager hub tests benchmarks examples
+	$(BIN)/mypy core runtime packager hub tests benchmarks examples
 
 check-code: $(VENV)/.ready
 	$(BIN)/ruff check .

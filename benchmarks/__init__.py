@@ -17,7 +17,7 @@ Everything is a median of rounds; what is compared is measured in turns, because
 import sys
 from pathlib import Path
 
-import sealift_runtime  # noqa: F401  (before all else: it prepares the environment that other libraries are imported in)
+import sealift_core  # noqa: F401  (before all else: it prepares the environment that other libraries are imported in)
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))  # for ``support``, as in the tests

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from benchmarks import ROOT, footprint, install, monitoring, serving, start
 from benchmarks.figure import Figure
 from benchmarks.models import installed_device
+from sealift_core.hardware.machine import detect_machine
 from sealift_runtime.engine.facts import onnxruntime_version
-from sealift_runtime.hardware.machine import detect_machine
 
 
 def figures() -> Iterator[Figure]:

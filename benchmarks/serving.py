@@ -30,9 +30,9 @@ import onnxruntime
 import benchmarks
 from benchmarks.figure import Figure
 from benchmarks.models import MODELS, bundle_directory
-from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.bundle.golden import Array
-from sealift_runtime.bundle.manifest import BundleManifest
+from sealift_core.bundle.digest import Digest
+from sealift_core.bundle.golden import Array
+from sealift_core.bundle.manifest import BundleManifest
 from sealift_runtime.engine.session import ModelSession, session_options
 from sealift_runtime.serving.model import ServedModel
 from sealift_runtime.serving.server import InferenceServer, run

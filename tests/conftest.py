@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
-import sealift_runtime  # noqa: F401  (before all else: it prepares the environment that support modules import onnxruntime in)
+import sealift_core  # noqa: F401  (before all else: it prepares the environment that support modules import onnxruntime in)
 
 # Two workers share two cores: where each of them and of their processes took both, they would wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

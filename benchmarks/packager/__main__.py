@@ -26,7 +26,7 @@ from benchmarks.packager.table import Page, Row, lines, write_page
 from benchmarks.packager.tools import RESULT, Tool, folder_of, made_of, tools
 from benchmarks.packager.trees import Beside, compare
 from benchmarks.packager.values import FP32, SEALIFT, Figures, Made
-from sealift_runtime.hardware.machine import detect_machine
+from sealift_core.hardware.machine import detect_machine
 
 TREES: Final = "boosted-trees"
 PAGE: Final = ROOT / "docs" / "benchmarks-packager.md"

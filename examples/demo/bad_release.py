@@ -6,13 +6,13 @@ import dataclasses
 import shutil
 from pathlib import Path
 
-from sealift_runtime.bundle import files
-from sealift_runtime.bundle.golden import GoldenCase, decode_golden, encode_golden
-from sealift_runtime.bundle.layout import OciLayout
-from sealift_runtime.bundle.manifest import BundleManifest
-from sealift_runtime.bundle.release import Release, add_bundle, add_release
-from sealift_runtime.bundle.signature import sign_directory
-from sealift_runtime.signing.keys import PrivateKey
+from sealift_core.bundle import files
+from sealift_core.bundle.golden import GoldenCase, decode_golden, encode_golden
+from sealift_core.bundle.layout import OciLayout
+from sealift_core.bundle.manifest import BundleManifest
+from sealift_core.bundle.release import Release, add_bundle, add_release
+from sealift_core.bundle.signature import sign_directory
+from sealift_core.signing.keys import PrivateKey
 
 
 def make_bad_release(bundle: Path, version: str, key_file: Path, out: Path) -> None:

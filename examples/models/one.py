@@ -17,6 +17,7 @@ import numpy as np
 import pretrained
 import tabular
 
+from sealift_core.errors import SealiftError
 from sealift_packager.convert.registry import convert_model
 from sealift_packager.data.files import read_data
 from sealift_packager.data.holdout import bind
@@ -26,7 +27,6 @@ from sealift_packager.pipeline import Packed, pack
 from sealift_packager.profiles.library import load_profile
 from sealift_packager.request import PackRequest
 from sealift_packager.session import Settings, open_session, run_batched
-from sealift_runtime.errors import SealiftError
 
 MODULES = (tabular, boosting, networks, pretrained)
 

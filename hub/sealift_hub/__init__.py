@@ -28,6 +28,6 @@ Trust:
    more, put a proxy with TLS and a login in front.
 """
 
-import sealift_runtime  # noqa: F401  (before all else: it prepares the environment that other libraries are imported in)
+import sealift_core  # noqa: F401  (before all else: it prepares the environment that other libraries are imported in)
 
 __version__ = "0.1.0"

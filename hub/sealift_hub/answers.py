@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi.responses import JSONResponse
 
-from sealift_runtime.printable import printable_json
+from sealift_core.terminal.printable import printable_json
 
 
 class PrintableJson(JSONResponse):

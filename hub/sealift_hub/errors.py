@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from sealift_runtime.errors import ConfigurationError, SealiftError
+from sealift_core.errors import ConfigurationError, SealiftError
 
 
 class HubError(SealiftError):

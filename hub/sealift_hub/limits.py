@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from sealift_runtime.exchange.report import MAX_REPORT_BYTES
+from sealift_core.messages.report import MAX_REPORT_BYTES
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

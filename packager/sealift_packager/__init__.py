@@ -35,7 +35,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import sealift_runtime  # noqa: F401  (before all else: it prepares the environment that other libraries are imported in)
+import sealift_core  # noqa: F401  (before all else: it prepares the environment that other libraries are imported in)
 
 if TYPE_CHECKING:
     from sealift_packager.api import pack as pack

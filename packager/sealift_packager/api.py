@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from sealift_core.hardware.profile import HardwareProfile
+from sealift_core.signing.keys import Signer
 from sealift_packager.inmemory.data import write_data
 from sealift_packager.inmemory.model import write_model
 from sealift_packager.load.source import LoadOptions
@@ -19,8 +21,6 @@ from sealift_packager.progress import Progress
 from sealift_packager.request import DEFAULT_TARGET, PackRequest
 from sealift_packager.sandbox.build import pack as pack_apart
 from sealift_packager.sandbox.files import runs_own_code
-from sealift_runtime.bundle.profile import HardwareProfile
-from sealift_runtime.signing.keys import Signer
 
 #: A profile by its name, by its file's path, or as a value.
 Profile = str | Path | HardwareProfile

@@ -6,15 +6,15 @@ import dataclasses
 from pathlib import Path
 from typing import Final
 
+from sealift_core import beneath
+from sealift_core.bundle import files
+from sealift_core.bundle.layout import OciLayout
+from sealift_core.bundle.manifest import BundleManifest
+from sealift_core.bundle.release import BundleFiles, BundleRef, Release, only_release, read_listed_bundle
+from sealift_core.signing.keys import PublicKey
+from sealift_core.verify.check import DirectoryBundle, check_bundle, check_release_bundle, check_signer
+from sealift_core.verify.materialize import materialize
 from sealift_packager.errors import OutputError, PackagerError
-from sealift_runtime import beneath
-from sealift_runtime.bundle import files
-from sealift_runtime.bundle.layout import OciLayout
-from sealift_runtime.bundle.manifest import BundleManifest
-from sealift_runtime.bundle.materialize import materialize
-from sealift_runtime.bundle.release import BundleFiles, BundleRef, Release, only_release, read_listed_bundle
-from sealift_runtime.signing.keys import PublicKey
-from sealift_runtime.verify import DirectoryBundle, check_bundle, check_release_bundle, check_signer
 
 _EXPECTED: Final = "a release (a directory with oci-layout) or a bundle (a directory with bundle.json)"
 

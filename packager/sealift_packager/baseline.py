@@ -12,11 +12,11 @@ from typing import Any, Final
 
 import numpy as np
 
+from sealift_core.bundle.tensors import TensorSpec
+from sealift_core.drift.baseline import DEFAULT_EXPECTED_WINDOWS, MAX_FEATURES, Baseline
+from sealift_core.drift.features import MAX_CATEGORY_CHARACTERS, Feature, count_categories, count_numbers, tally
+from sealift_core.drift.statistic import measure
 from sealift_packager.drift_thresholds import Calibrator
-from sealift_runtime.bundle.baseline import DEFAULT_EXPECTED_WINDOWS, MAX_FEATURES, Baseline
-from sealift_runtime.bundle.features import MAX_CATEGORY_CHARACTERS, Feature, count_categories, count_numbers, tally
-from sealift_runtime.bundle.statistic import measure
-from sealift_runtime.bundle.tensors import TensorSpec
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

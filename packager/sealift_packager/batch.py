@@ -7,9 +7,9 @@ from typing import Final
 
 import numpy as np
 
+from sealift_core.bundle.tensors import TensorSpec
 from sealift_packager.errors import ConversionError
 from sealift_packager.load.source import Arrays
-from sealift_runtime.bundle.tensors import TensorSpec
 
 #: The symbol of the rows: the first dimension, but that of a state, as recurrent networks take it, may be another.
 BATCH: Final = "batch"

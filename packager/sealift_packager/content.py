@@ -7,8 +7,8 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
+from sealift_core.bundle.digest import Digest
 from sealift_packager.convert.walk import all_tensors
-from sealift_runtime.bundle.digest import Digest
 
 
 def content_digest(path: Path) -> Digest:

@@ -18,8 +18,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from sealift_runtime.bundle.divergence import gamma_quantile, js_divergence
-from sealift_runtime.bundle.features import WINDOW_SIZES
+from sealift_core.drift.divergence import gamma_quantile, js_divergence
+from sealift_core.drift.features import WINDOW_SIZES
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

@@ -26,7 +26,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from sealift_runtime.errors import SealiftError
+from sealift_core.errors import SealiftError
 
 
 class PackagerError(SealiftError):

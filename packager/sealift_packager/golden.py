@@ -8,13 +8,13 @@ from typing import Any, Final
 
 import numpy as np
 
+from sealift_core.bundle.golden import GoldenCase
+from sealift_core.bundle.manifest import GoldenInfo
+from sealift_core.bundle.tensors import TensorSpec
 from sealift_packager.batch import fixed_batch
 from sealift_packager.data.alike import make_alike
 from sealift_packager.load.source import Array, Arrays
 from sealift_packager.session import Settings, open_session, run_session
-from sealift_runtime.bundle.golden import GoldenCase
-from sealift_runtime.bundle.manifest import GoldenInfo
-from sealift_runtime.bundle.tensors import TensorSpec
 
 CASES: Final = 8
 #: More are drawn than kept: one whose label changes with the optimization level is no test of a device.

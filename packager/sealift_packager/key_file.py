@@ -14,11 +14,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, Self
 
+from sealift_core.errors import KeyFileError, SealiftError
+from sealift_core.process.child import clean_environment
+from sealift_core.signing.keys import PrivateKey, PublicKey
+from sealift_core.terminal.printing import say_json
 from sealift_packager.sandbox.failures import decode_failure, encode_failure
-from sealift_runtime.errors import KeyFileError, SealiftError
-from sealift_runtime.printing import say_json
-from sealift_runtime.process.child import clean_environment
-from sealift_runtime.signing.keys import PrivateKey, PublicKey
 
 TIMEOUT_S: Final = 60.0
 _ENCRYPTED: Final = b"ENCRYPTED"

@@ -6,6 +6,11 @@ import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
+from sealift_core.bundle.evaluation import CandidateRecord, Evaluation
+from sealift_core.bundle.manifest import BundleManifest, GoldenInfo, Lineage, ModelInfo, Requirements, SessionSettings
+from sealift_core.bundle.tensors import TensorSpec
+from sealift_core.hardware.profile import HardwareProfile
+from sealift_core.schema.documents import Json
 from sealift_packager.candidates.built import Built
 from sealift_packager.candidates.spec import ONNXRUNTIME
 from sealift_packager.convert.onnxruntime_kernels import required_onnxruntime
@@ -13,11 +18,6 @@ from sealift_packager.measure.host import Host, thread_choices
 from sealift_packager.select.assessed import Assessed
 from sealift_packager.select.choose import Choice
 from sealift_packager.session import Settings
-from sealift_runtime.bundle.evaluation import CandidateRecord, Evaluation
-from sealift_runtime.bundle.manifest import BundleManifest, GoldenInfo, Lineage, ModelInfo, Requirements, SessionSettings
-from sealift_runtime.bundle.profile import HardwareProfile
-from sealift_runtime.bundle.tensors import TensorSpec
-from sealift_runtime.documents import Json
 
 if TYPE_CHECKING:
     from sealift_packager.shared import Shared

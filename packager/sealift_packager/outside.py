@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from sealift_core.bundle.digest import Digest
     from sealift_packager.measure.device import DeviceAddress
     from sealift_packager.measure.emulation import Emulator, Processor
     from sealift_packager.measure.probe import Footprint
     from sealift_packager.session import Settings
-    from sealift_runtime.bundle.digest import Digest
 
 
 class Outside(Protocol):

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
+from sealift_core.bundle.digest import Digest
+from sealift_core.bundle.manifest import BundleManifest
+from sealift_core.bundle.release import Release
 from sealift_packager.lock.lockfile import Lock
 from sealift_packager.progress import Progress
 from sealift_packager.quantize.node_error import NodeError
 from sealift_packager.request import PackRequest
 from sealift_packager.stages.store import Store
-from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.bundle.manifest import BundleManifest
-from sealift_runtime.bundle.release import Release
 
 #: What int8 costs each node, by profile and candidate.
 NodeErrors = Mapping[str, Mapping[str, Mapping[str, NodeError]]]

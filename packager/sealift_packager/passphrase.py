@@ -12,9 +12,9 @@ from collections.abc import Callable, MutableMapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from sealift_core.errors import KeyFileError, PassphraseError
+from sealift_core.signing.keys import PrivateKey
 from sealift_packager.key_file import KeyFile
-from sealift_runtime.errors import KeyFileError, PassphraseError
-from sealift_runtime.signing.keys import PrivateKey
 
 VARIABLE: Final = "SEALIFT_KEY_PASSPHRASE"
 OPTION: Final = "--passphrase-file"

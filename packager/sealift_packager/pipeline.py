@@ -6,6 +6,9 @@ import datetime
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from sealift_core.hardware.machine import Machine, detect_machine
+from sealift_core.hardware.profile import HardwareProfile
+from sealift_core.schema.documents import Json
 from sealift_packager.activity import during, reading
 from sealift_packager.data.files import data_tools
 from sealift_packager.inmemory.functions import given_as_files
@@ -25,9 +28,6 @@ from sealift_packager.stages.stage import Stages
 from sealift_packager.stages.store import Store
 from sealift_packager.stages.user_code import code_of
 from sealift_packager.tools import all_versions, environment, tool_versions, version_of
-from sealift_runtime.bundle.profile import HardwareProfile
-from sealift_runtime.documents import Json
-from sealift_runtime.hardware.machine import Machine, detect_machine
 
 __all__ = ["Packed", "build", "pack"]
 

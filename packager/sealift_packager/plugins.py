@@ -11,8 +11,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from sealift_core.schema.documents import nearest
 from sealift_packager.errors import PackagerError
-from sealift_runtime.documents import nearest
 
 
 def load_callable(reference: str, *, where: str, error: type[PackagerError]) -> Callable[..., Any]:

@@ -10,6 +10,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from sealift_core.bundle.manifest import BundleManifest
+from sealift_core.drift.baseline import Baseline
+from sealift_core.hardware.profile import HardwareProfile
+from sealift_core.schema.documents import Json
+from sealift_core.timing.rows import take_rows
 from sealift_packager.assemble.bundle import disk_estimate, write_bundle
 from sealift_packager.baseline import build_baseline
 from sealift_packager.batch import only_batch
@@ -38,11 +43,6 @@ from sealift_packager.shared import Shared
 from sealift_packager.stages.keys import value_digest
 from sealift_packager.structure import encode
 from sealift_packager.tools import tool_versions
-from sealift_runtime.bundle.baseline import Baseline
-from sealift_runtime.bundle.manifest import BundleManifest
-from sealift_runtime.bundle.profile import HardwareProfile
-from sealift_runtime.documents import Json
-from sealift_runtime.rows import take_rows
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from sealift_core.bundle.limits import LIMITS
+from sealift_core.bundle.manifest import MODEL_NAME, VERSION, Owners
+from sealift_core.hardware.profile import HardwareProfile
+from sealift_core.schema.documents import Json
+from sealift_core.signing.keys import Signer
 from sealift_packager.activity import OPTION as MODEL_TIMEOUT
 from sealift_packager.content import content_digest
 from sealift_packager.data.function import is_function
@@ -17,11 +22,6 @@ from sealift_packager.errors import DataError, PackagerError, ProfileError
 from sealift_packager.load.detect import check_kind
 from sealift_packager.load.dynamic import parse_dynamic
 from sealift_packager.measure.device import OPTION, DeviceAddress
-from sealift_runtime.bundle.limits import LIMITS
-from sealift_runtime.bundle.manifest import MODEL_NAME, VERSION, Owners
-from sealift_runtime.bundle.profile import HardwareProfile
-from sealift_runtime.documents import Json
-from sealift_runtime.signing.keys import Signer
 
 SOURCE_DATE_EPOCH = "SOURCE_DATE_EPOCH"
 DEFAULT_TARGET = "target"

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from sealift_core.bundle.manifest import BundleManifest
+from sealift_core.bundle.signature import sign_directory
+from sealift_core.verify.check import BundleIdentity, DirectoryBundle, check_bundle
 from sealift_packager.assemble.output import building, check_free
 from sealift_packager.assemble.release import write_release
 from sealift_packager.packed import Builder, BuildOptions, Packed
 from sealift_packager.progress import Progress, Silent
 from sealift_packager.request import PackRequest
-from sealift_runtime.bundle.manifest import BundleManifest
-from sealift_runtime.bundle.signature import sign_directory
-from sealift_runtime.verify import BundleIdentity, DirectoryBundle, check_bundle
 
 
 def pack_with(builder: Builder, request: PackRequest, progress: Progress | None, options: BuildOptions) -> Packed:

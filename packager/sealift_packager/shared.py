@@ -10,6 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from sealift_core.bundle.digest import Digest
+from sealift_core.hardware.machine import Machine
+from sealift_core.schema.documents import Json
 from sealift_packager.batch import check_rows, fixed_batch
 from sealift_packager.convert.registry import convert_model
 from sealift_packager.convert.result import Converted
@@ -31,9 +34,6 @@ from sealift_packager.progress import Progress
 from sealift_packager.request import PackRequest
 from sealift_packager.stages.keys import value_digest
 from sealift_packager.stages.stage import Stages
-from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.documents import Json
-from sealift_runtime.hardware.machine import Machine
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-import sealift_runtime
+import sealift_core
 
 #: What every build goes through.
-BASE: Final = ("python", "sealift-packager", "sealift-runtime", "numpy", "onnx", "onnxruntime")
+BASE: Final = ("python", "sealift-packager", "sealift-core", "numpy", "onnx", "onnxruntime")
 #: What a framework's models, or a kind of data, go through, by a word of its name.
 BY_FRAMEWORK: Final[Mapping[str, tuple[str, ...]]] = {
     "scikit": ("scikit-learn", "skl2onnx", "skops"),
@@ -62,7 +62,7 @@ def version_of(name: str) -> str | None:
 @functools.cache
 def code_digest() -> str:
     """Hex SHA-256 over Sealift's own source: a changed line is another tool, whatever its version says."""
-    return source_digest(Path(__file__).parent, Path(sealift_runtime.__file__).parent)
+    return source_digest(Path(__file__).parent, Path(sealift_core.__file__).parent)
 
 
 def source_digest(*packages: Path) -> str:

@@ -19,10 +19,10 @@ import onnx
 import onnxruntime
 import pytest
 
+from sealift_core.errors import SealiftError
+from sealift_core.session_entries import ENTRIES, MAX_THREADS, PROVIDERS
 from sealift_packager import artifact
 from sealift_packager.repository.intake import check_release
-from sealift_runtime.bundle.session_entries import ENTRIES, MAX_THREADS, PROVIDERS
-from sealift_runtime.errors import SealiftError
 from support.agents import AgentUnderTest, device, wait_until
 from support.hostile_graphs import hostile_graphs
 from support.models import MODELS, shared_key

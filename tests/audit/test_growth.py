@@ -18,6 +18,29 @@ from typing import Any, Final
 import numpy as np
 import pytest
 
+from sealift_core.bundle.digest import Digest
+from sealift_core.bundle.golden import decode_golden, decode_texts
+from sealift_core.bundle.layout import INDEX_TYPE, Descriptor, parse_oci_document
+from sealift_core.bundle.manifest import BundleManifest
+from sealift_core.bundle.release import Release
+from sealift_core.bundle.signature import Statement, decode_signature, encode_signature
+from sealift_core.bundle.tensors import DATATYPES, TensorSpec
+from sealift_core.clock import parse_time
+from sealift_core.drift.baseline import Baseline
+from sealift_core.errors import SealiftError
+from sealift_core.hardware.cpuinfo import parse_cpuinfo
+from sealift_core.hardware.document import machine_json, parse_machine
+from sealift_core.hardware.machine import detect_machine
+from sealift_core.hardware.profile import HardwareProfile
+from sealift_core.http.hosts import AllowedHosts, check_names
+from sealift_core.http.urls import check_url, redacted
+from sealift_core.messages.channel import Channel
+from sealift_core.messages.measuring import JOB_TYPE, MeasuringAnswer, MeasuringJob, MeasuringStep, Run
+from sealift_core.messages.receipt import Receipt
+from sealift_core.messages.report import Report, open_report
+from sealift_core.schema.documents import Document, nearest
+from sealift_core.signing.dsse import Envelope
+from sealift_core.signing.keys import PublicKey
 from sealift_hub.repository.files import byte_range, open_public
 from sealift_packager.data.files import read_data
 from sealift_packager.load.dynamic import parse_dynamic
@@ -25,38 +48,15 @@ from sealift_packager.load.torch_program_safety import _is_arithmetic, _is_opera
 from sealift_packager.measure.device import DeviceAddress
 from sealift_runtime.agent.config import AgentConfig
 from sealift_runtime.agent.initialise import parse_settings
-from sealift_runtime.bundle.baseline import Baseline
-from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.bundle.golden import decode_golden, decode_texts
-from sealift_runtime.bundle.layout import INDEX_TYPE, Descriptor, parse_oci_document
-from sealift_runtime.bundle.manifest import BundleManifest
-from sealift_runtime.bundle.profile import HardwareProfile
-from sealift_runtime.bundle.release import Release
-from sealift_runtime.bundle.signature import Statement, decode_signature, encode_signature
-from sealift_runtime.bundle.tensors import DATATYPES, TensorSpec
-from sealift_runtime.clock import parse_time
-from sealift_runtime.documents import Document, nearest
-from sealift_runtime.errors import SealiftError
-from sealift_runtime.exchange.channel import Channel
-from sealift_runtime.exchange.measuring import JOB_TYPE, MeasuringAnswer, MeasuringJob, MeasuringStep, Run
-from sealift_runtime.exchange.receipt import Receipt
-from sealift_runtime.exchange.report import Report, open_report
-from sealift_runtime.hardware.cpuinfo import parse_cpuinfo
-from sealift_runtime.hardware.document import machine_json, parse_machine
-from sealift_runtime.hardware.machine import detect_machine
-from sealift_runtime.hosts import AllowedHosts, check_names
 from sealift_runtime.measuring.policy import MeasuringPolicy
 from sealift_runtime.serving.decoding import RequestDecoder
 from sealift_runtime.serving.endpoints import split_path
 from sealift_runtime.serving.http import HttpRequest, json_length, plain_body
 from sealift_runtime.serving.limits import LIMITS
-from sealift_runtime.signing.dsse import Envelope
-from sealift_runtime.signing.keys import PublicKey
 from sealift_runtime.transport.locate import open_transport
 from sealift_runtime.trust.driver import start
 from sealift_runtime.trust.metadata import KINDS, parse
 from sealift_runtime.update.select import Facts, unmet_requirements
-from sealift_runtime.urls import check_url, redacted
 from support.baselines import numeric_feature
 from support.growth import Parse, check_growth
 from support.hostile import GZIP, JSON, TOML, Make, changed, numbered, times

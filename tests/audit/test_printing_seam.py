@@ -1,4 +1,4 @@
-"""Nothing prints or logs but through `sealift_runtime.printing`, so that no new call can forget to escape."""
+"""Nothing prints or logs but through `sealift_core.terminal.printing`, so that no new call can forget to escape."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from support.help_pages import ROOT
 
 PACKAGES = [ROOT / wheel / f"sealift_{wheel}" for wheel in ("runtime", "packager", "hub")]
 SOURCES = {path.relative_to(ROOT).as_posix(): path for package in PACKAGES for path in sorted(package.rglob("*.py"))}
-SEAM = "runtime/sealift_runtime/printing.py"
+SEAM = "core/sealift_core/terminal/printing.py"
 #: Who may use what, and why.
 ALLOWED = {
     (SEAM, "print"): "it is the seam",
@@ -56,7 +56,7 @@ def test_a_way_to_a_terminal_is_seen_by_this_test() -> None:
 @pytest.mark.parametrize("name", SOURCES)
 def test_a_module_prints_and_logs_through_the_seam_alone(name: str) -> None:
     found = {use for use in uses(ast.parse(SOURCES[name].read_text(encoding="utf-8"))) if (name, use) not in ALLOWED}
-    assert not found, f"use sealift_runtime.printing (say, say_json, log_to_stderr) instead of {', '.join(sorted(found))}"
+    assert not found, f"use sealift_core.terminal.printing (say, say_json, log_to_stderr) instead of {', '.join(sorted(found))}"
 
 
 def test_every_exception_is_still_needed() -> None:

@@ -1,4 +1,4 @@
-"""No process of ours imports a library that reports to its maker before `sealift_runtime` has forbidden that."""
+"""No process of ours imports a library that reports to its maker before `sealift_core` has forbidden that."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from collections.abc import Iterator
 
 import pytest
 
-from sealift_runtime.onnxruntime_environment import SET, TELEMETRY_OFF
+from sealift_core.onnxruntime_environment import SET, TELEMETRY_OFF
 from support.help_pages import ROOT
 
 #: Libraries that report unless a variable of `TELEMETRY_OFF` forbids it, or that import one which does.
 TALKERS = frozenset({
     "onnxruntime", "onnxruntime_genai", "skl2onnx", "onnxmltools", "olive", "ray", "huggingface_hub", "transformers", "datasets", "evidently",
 })  # fmt: skip
-SEAM = "sealift_runtime"
+SEAM = "sealift_core"
 #: Packages that import the seam before all else; `tests` does it in its conftest, which pytest imports first.
 PREPARED = {
+    "core/sealift_core": "__init__.py",
     "runtime/sealift_runtime": "__init__.py",
     "packager/sealift_packager": "__init__.py",
     "hub/sealift_hub": "__init__.py",
@@ -34,7 +35,7 @@ GIVEN = {
     "benchmarks/packager/olive_side.py": "benchmarks/packager/tools.py",
     "benchmarks/packager/olive_script.py": "benchmarks/packager/tools.py",
 }
-FOLDERS = ("runtime", "packager", "hub", "benchmarks", "examples", "tests")
+FOLDERS = ("core", "runtime", "packager", "hub", "benchmarks", "examples", "tests")
 SOURCES = {path.relative_to(ROOT).as_posix(): path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))}
 LOUD = dict.fromkeys(TELEMETRY_OFF, "0") | {"RAY_USAGE_STATS_ENABLED": "1"}
 
@@ -70,18 +71,18 @@ def test_every_way_to_import_is_seen_by_this_test() -> None:
     assert set(imports(ast.parse(text))) == {"onnxruntime", "ray", "olive", "skl2onnx"}
 
 
-@pytest.mark.parametrize("folder", [folder for folder in PREPARED if folder != "runtime/sealift_runtime"])
+@pytest.mark.parametrize("folder", [folder for folder in PREPARED if folder != "core/sealift_core"])
 def test_the_first_import_of_a_package_is_the_seam(folder: str) -> None:
     first = third_party(imports(parsed(f"{folder}/{PREPARED[folder]}")))
     assert next(name for name in first if name not in ("pytest", "hypothesis")) == SEAM
 
 
 def test_the_seam_prepares_before_it_imports_anything_but_the_standard_library() -> None:
-    seam = parsed("runtime/sealift_runtime/__init__.py")
+    seam = parsed("core/sealift_core/__init__.py")
     (preparing,) = (node.lineno for node in seam.body if isinstance(node, ast.Expr) and ast.unparse(node) == "prepare()")
     before = [node for node in seam.body if isinstance(node, ast.Import | ast.ImportFrom) and node.lineno < preparing]
-    assert [ast.unparse(node) for node in before] == ["from sealift_runtime.onnxruntime_environment import prepare"]
-    assert third_party(imports(parsed("runtime/sealift_runtime/onnxruntime_environment.py"))) == []
+    assert [ast.unparse(node) for node in before] == ["from sealift_core.onnxruntime_environment import prepare"]
+    assert third_party(imports(parsed("core/sealift_core/onnxruntime_environment.py"))) == []
 
 
 @pytest.mark.parametrize("name", [name for name in SOURCES if not prepared(name)])
@@ -104,7 +105,7 @@ def test_a_script_that_imports_what_reports_is_given_its_environment() -> None:
         assert prepared(parent), f"{parent} starts {program}"
 
 
-@pytest.mark.parametrize("package", ["sealift_runtime", "sealift_packager", "sealift_hub", "benchmarks"])
+@pytest.mark.parametrize("package", ["sealift_core", "sealift_runtime", "sealift_packager", "sealift_hub", "benchmarks"])
 def test_whoever_imports_a_package_has_every_telemetry_off(package: str) -> None:
     script = f"import {package}, os, sys; assert not {set(TALKERS)!r} & set(sys.modules); print(dict(os.environ))"
     environment = {**{name: value for name, value in os.environ.items() if name not in SET}, **LOUD}

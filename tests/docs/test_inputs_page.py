@@ -12,14 +12,14 @@ from support.help_pages import ROOT
 
 PAGE = (ROOT / "docs" / "inputs.md").read_text(encoding="utf-8")
 ROWS = [re.split(r"\s*\|\s*", line.strip("| ")) for line in PAGE.splitlines() if line.startswith("| ") and not line.startswith("| input |")]
-LIMIT = re.compile(r"([\d,.]+)(?: (KiB|MiB|GiB|s))? \(`((?:runtime|packager|hub)\.[\w.]+)(?:\[(\w+)\])?`\)")
+LIMIT = re.compile(r"([\d,.]+)(?: (KiB|MiB|GiB|s))? \(`((?:core|runtime|packager|hub)\.[\w.]+)(?:\[(\w+)\])?`\)")
 UNITS = {"": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "s": 1}
 LIMITS = [match for row in ROWS for match in LIMIT.finditer(row[3])]
 TESTS = [match for row in ROWS for match in re.findall(r"`(test_\w+\.py)::(test_\w+)`", row[4])]
 
 
 def constant(path: str, key: str) -> Any:
-    """The value of ``runtime.bundle.limits.LIMITS.files``: the longest part that is a module, then its attributes."""
+    """The value of ``core.bundle.limits.LIMITS.files``: the longest part that is a module, then its attributes."""
     parts = f"sealift_{path}".split(".")
     for end in range(len(parts), 0, -1):
         if is_module(parts[:end]):
@@ -49,7 +49,7 @@ def test_a_limit_has_the_value_of_its_constant(match: re.Match[str]) -> None:
 
 
 def test_every_constant_on_the_page_is_compared() -> None:
-    assert len(LIMITS) == len(re.findall(r"\(`(?:runtime|packager|hub)\.", PAGE))
+    assert len(LIMITS) == len(re.findall(r"\(`(?:core|runtime|packager|hub)\.", PAGE))
 
 
 @pytest.mark.parametrize(("file", "name"), TESTS)

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Iterator
 
-from sealift_runtime import commandline
+from sealift_core.terminal import commandline
 from sealift_runtime.agent.config import FIELDS, AgentConfig
 from sealift_runtime.monitoring.prometheus import render
 from sealift_runtime.update.table import TABLE

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from sealift_runtime.exchange.report import Event
-from sealift_runtime.http_session import HttpSession
+from sealift_core.http.http_session import HttpSession
+from sealift_core.messages.report import Event
+from sealift_core.signing.keys import PrivateKey
 from sealift_runtime.reports.medium import export_reports, import_receipt
 from sealift_runtime.reports.sender import send_pending
 from sealift_runtime.reports.spool import ReportSpool
-from sealift_runtime.signing.keys import PrivateKey
 from support.clocks import ManualClock
 from support.hub import RunningHub, hub_json, running_hub
 from support.simulated import HOUR, NOON, drift, installed, window

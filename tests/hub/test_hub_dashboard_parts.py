@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sealift_core.errors import SealiftError
 from sealift_hub.api.problems import STATUS, status_of
 from sealift_hub.dashboard import charts, formatting
 from sealift_hub.errors import HubError
-from sealift_runtime.errors import SealiftError
 from support.simulated import NOON
 
 MINUTE = datetime.timedelta(minutes=1)

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
+from sealift_core.bundle.digest import Digest
+from sealift_core.messages.report import Report, open_report
 from sealift_hub.ingest.decision import Head, Verdict, decide, fork_error, gap_error
-from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.exchange.report import Report, open_report
 from support.simulated import SimulatedDevice
 
 DEVICE = SimulatedDevice()

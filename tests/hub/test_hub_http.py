@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.exchange.receipt import Receipt
-from sealift_runtime.exchange.report import Event
+from sealift_core.bundle.digest import Digest
+from sealift_core.messages.receipt import Receipt
+from sealift_core.messages.report import Event
 from support.hub import RunningHub, running_hub
 from support.simulated import NOON, SimulatedDevice, drift, installed, window
 

@@ -13,6 +13,9 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sealift_core.errors import KeyFileError, LimitError, ReportError, SealiftError, SignatureError
+from sealift_core.messages.report import Event
+from sealift_core.schema.documents import canonical_json
 from sealift_hub.errors import EnrolmentError, ForkError, GapError, RefusedReportError, UnknownDeviceError
 from sealift_hub.fleet import queries
 from sealift_hub.fleet.views import DeviceView
@@ -20,9 +23,6 @@ from sealift_hub.ingest import projection
 from sealift_hub.ingest.intake import Intake, Source
 from sealift_hub.limits import Limits
 from sealift_hub.storage.database import Database
-from sealift_runtime.documents import canonical_json
-from sealift_runtime.errors import KeyFileError, LimitError, ReportError, SealiftError, SignatureError
-from sealift_runtime.exchange.report import Event
 from support.clocks import ManualClock
 from support.simulated import HOUR, NOON, SimulatedDevice, drift, installed, window
 

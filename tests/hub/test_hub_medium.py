@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from sealift_core.messages.receipt import Receipt
 from sealift_hub.errors import MediumError
 from sealift_hub.ingest.intake import Intake
 from sealift_hub.ingest.medium import DeviceImport, import_medium
 from sealift_hub.limits import Limits
 from sealift_hub.storage.database import Database
-from sealift_runtime.exchange.receipt import Receipt
 from support.clocks import ManualClock
 from support.simulated import SimulatedDevice
 

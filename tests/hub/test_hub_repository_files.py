@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sealift_core.bundle.digest import Digest
 from sealift_hub.repository.files import UnsatisfiableRangeError, byte_range, open_public
-from sealift_runtime.bundle.digest import Digest
 
 BLOB = f"blobs/sha256/{Digest.of(b'x').hex}"
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from corpus.texts import NASTY
-from sealift_runtime.exchange.report import Event
-from sealift_runtime.printable import printable
+from sealift_core.messages.report import Event
+from sealift_core.terminal.printable import printable
 from support.hub import RunningHub, hub_command, running_hub
 from support.simulated import NOON, SimulatedDevice, drift, installed, window
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from tuf.api.metadata import Metadata, Timestamp
 
+from sealift_core.signing.keys import PrivateKey
 from sealift_packager.repository.keyring import tuf_signer
-from sealift_runtime.signing.keys import PrivateKey
 from support.agents import AgentUnderTest, device, wait_until
 from support.cli import Ran, call
 from support.models import make_bundle, make_release

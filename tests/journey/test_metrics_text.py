@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from sealift_runtime.exchange.histogram import BOUNDS_MS, BUCKETS, bucket
-from sealift_runtime.exchange.report import FeatureDrift
+from sealift_core.messages.histogram import BOUNDS_MS, BUCKETS, bucket
+from sealift_core.messages.report import FeatureDrift
 from sealift_runtime.monitoring.counters import Counters
 from sealift_runtime.monitoring.prometheus import ModelMetrics, render
 

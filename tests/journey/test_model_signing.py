@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sealift_runtime.bundle import files
-from sealift_runtime.signing.keys import PrivateKey
+from sealift_core.bundle import files
+from sealift_core.signing.keys import PrivateKey
 from support.cli import ROOT, run
 from support.models import make_bundle
 from support.verified import verify_directory

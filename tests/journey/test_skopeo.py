@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from sealift_runtime.bundle.layout import OciLayout
-from sealift_runtime.signing.keys import PrivateKey
+from sealift_core.bundle.layout import OciLayout
+from sealift_core.signing.keys import PrivateKey
 from support.models import make_bundle, make_release
 
 SKOPEO = shutil.which("skopeo")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tritonclient.http as triton
 
-from sealift_runtime.bundle.golden import Array
+from sealift_core.bundle.golden import Array
 from sealift_runtime.serving.server import InferenceServer
 from support.models import answer
 from support.serving import RunningServer, running, served

@@ -14,11 +14,11 @@ from in_toto_attestation.predicates.provenance.v1 import provenance_pb2
 from in_toto_attestation.v1 import statement_pb2
 from in_toto_attestation.v1.statement import Statement
 
+from sealift_core.bundle import files
+from sealift_core.bundle.digest import Digest
 from sealift_packager import artifact
 from sealift_packager.pipeline import pack
 from sealift_packager.sbom.licenses import licenses
-from sealift_runtime.bundle import files
-from sealift_runtime.bundle.digest import Digest
 from support import trained
 from support.packing import KEY, request
 

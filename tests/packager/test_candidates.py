@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 
+from sealift_core.hardware.cpu_flags import VNNI
+from sealift_core.hardware.profile import Int8Recipe
 from sealift_packager.candidates.from_profile import FP32, candidates_for
 from sealift_packager.profiles.library import list_profiles
 from sealift_packager.search.evaluate import SATURATING
-from sealift_runtime.bundle.profile import Int8Recipe
-from sealift_runtime.hardware.cpu_flags import VNNI
 from support.models import make_profile
 
 PROFILE = make_profile(precisions=("fp32", "int8-dynamic", "int8-static"))

@@ -7,6 +7,8 @@ import dataclasses
 import numpy as np
 import pytest
 
+from sealift_core.bundle.evaluation import Accuracy, Measurement
+from sealift_core.hardware.profile import OBJECTIVES as DECLARED
 from sealift_packager.candidates.from_profile import FP32
 from sealift_packager.candidates.spec import CandidateSpec, Quantization
 from sealift_packager.errors import GateError
@@ -16,8 +18,6 @@ from sealift_packager.measure.tuning import fewest_threads
 from sealift_packager.select.assessed import Assessed
 from sealift_packager.select.choose import Choice, choose
 from sealift_packager.select.objectives import OBJECTIVES
-from sealift_runtime.bundle.evaluation import Accuracy, Measurement
-from sealift_runtime.bundle.profile import OBJECTIVES as DECLARED
 
 INT8 = Quantization(activation="uint8", weight="int8", reduce_range=True, per_channel=True)
 

@@ -6,8 +6,8 @@ import dataclasses
 
 import pytest
 
+from sealift_core.bundle.evaluation import CandidateRecord
 from sealift_packager.cli.tables import candidates_table
-from sealift_runtime.bundle.evaluation import CandidateRecord
 from support.models import make_manifest
 
 

@@ -11,7 +11,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 ROOT = Path(__file__).parents[2]
-WHEELS = ("runtime", "packager", "hub")
+WHEELS = ("core", "runtime", "packager", "hub")
 #: Flavours and a cluster that this set-up doesn't have; docs/versions.md says so.
 NOT_RUN = {"onnxruntime-gpu", "onnxruntime-openvino", "ray"}
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from sealift_core.errors import SealiftError
 from sealift_packager.errors import PackagerError
 from sealift_packager.measure.device import DeviceAddress, device_for, unasked
 from sealift_packager.project.file import read_project
 from sealift_packager.project.job import Job
-from sealift_runtime.errors import SealiftError
 
 DEVICE = "0123abcd" * 8
 

@@ -10,11 +10,10 @@ from typing import Any
 
 import pytest
 
-from sealift_packager.errors import DeviceRefusedError
-from sealift_packager.measure.device import DeviceAddress, DeviceJob
-from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.documents import Document
-from sealift_runtime.exchange.measuring import (
+from sealift_core.bundle.digest import Digest
+from sealift_core.hardware.document import machine_json
+from sealift_core.hardware.machine import detect_machine
+from sealift_core.messages.measuring import (
     ACCEPTANCE_TYPE,
     ANSWER_TYPE,
     JOB_TYPE,
@@ -25,10 +24,11 @@ from sealift_runtime.exchange.measuring import (
     MeasuringJob,
     MeasuringStep,
 )
-from sealift_runtime.hardware.document import machine_json
-from sealift_runtime.hardware.machine import detect_machine
-from sealift_runtime.signing.dsse import Envelope
-from sealift_runtime.signing.keys import PrivateKey
+from sealift_core.schema.documents import Document
+from sealift_core.signing.dsse import Envelope
+from sealift_core.signing.keys import PrivateKey
+from sealift_packager.errors import DeviceRefusedError
+from sealift_packager.measure.device import DeviceAddress, DeviceJob
 
 DEVICE, STRANGER, PACKAGER = (PrivateKey.generate() for _ in range(3))
 NAME = "0" * 32

@@ -14,6 +14,7 @@ import numpy as np
 import onnx
 import pytest
 
+from sealift_core.hardware.machine import detect_machine
 from sealift_packager.candidates.built import Built
 from sealift_packager.candidates.spec import CandidateSpec
 from sealift_packager.errors import ConversionError, LockError
@@ -25,7 +26,6 @@ from sealift_packager.profiles.library import load_profile
 from sealift_packager.search import evaluate
 from sealift_packager.search.evaluate import as_the_profile_computes
 from sealift_packager.session import Settings, open_session, run_batched
-from sealift_runtime.hardware.machine import detect_machine
 from support import trained
 from support.cli import ROOT
 from support.models import CORPUS

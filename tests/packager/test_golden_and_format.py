@@ -10,6 +10,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from sealift_core.bundle import files
+from sealift_core.bundle.golden import GoldenCase, decode_golden
+from sealift_core.bundle.tensors import TensorSpec
 from sealift_packager import artifact
 from sealift_packager.cli import cli
 from sealift_packager.cli.config import read_config
@@ -22,9 +25,6 @@ from sealift_packager.load.source import LoadOptions
 from sealift_packager.pipeline import pack
 from sealift_packager.project.file import read_project
 from sealift_packager.project.job import Job
-from sealift_runtime.bundle import files
-from sealift_runtime.bundle.golden import GoldenCase, decode_golden
-from sealift_runtime.bundle.tensors import TensorSpec
 from support import trained
 from support.packing import request
 

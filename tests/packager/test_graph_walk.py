@@ -13,13 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import AttributeProto, GraphProto, NodeProto, TensorProto, helper, numpy_helper
 
+from sealift_core.bundle import files
+from sealift_core.errors import SealiftError
+from sealift_core.verify import operators
+from sealift_core.verify.graph import check_bundle_graph, check_graph
+from sealift_core.verify.onnx_messages import MODEL
+from sealift_core.verify.protobuf import Message
 from sealift_packager.assemble.weights import write_model
 from sealift_packager.convert.walk import all_nodes, all_tensors
-from sealift_runtime.bundle import files, operators
-from sealift_runtime.bundle.graph import check_bundle_graph, check_graph
-from sealift_runtime.bundle.onnx_messages import MODEL
-from sealift_runtime.bundle.protobuf import Message
-from sealift_runtime.errors import SealiftError
 from support.hostile_graphs import hostile_graphs, number, part, varint
 from support.models import CORPUS
 

@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from sealift_core.bundle.tensors import TensorSpec
 from sealift_packager.arrays import write_npz
 from sealift_packager.data.files import read_data
 from sealift_packager.data.holdout import Holdout, bind
 from sealift_packager.errors import DataError
 from sealift_packager.load.registry import load_model
 from sealift_packager.load.source import LoadOptions, SourceModel
-from sealift_runtime.bundle.tensors import TensorSpec
 from support import trained
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sealift_core.bundle.tensors import TensorSpec
 from sealift_packager.card.model_card import model_card
 from sealift_packager.data import images as images_module
 from sealift_packager.data import pixels
@@ -24,7 +25,6 @@ from sealift_packager.load.source import LoadOptions
 from sealift_packager.lock.lockfile import read_lock, write_lock
 from sealift_packager.pipeline import pack
 from sealift_packager.stages.keys import build_inputs
-from sealift_runtime.bundle.tensors import TensorSpec
 from support import trained
 from support.packing import request
 

@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 import pytest
 
+from sealift_core.hardware.machine import detect_machine
 from sealift_packager.candidates.built import Built
 from sealift_packager.candidates.from_profile import FP32
 from sealift_packager.candidates.spec import CandidateSpec, Quantization
@@ -28,7 +29,6 @@ from sealift_packager.quantize.registry import build_candidate
 from sealift_packager.quantize.saturation import may_saturate
 from sealift_packager.search.folds import ROWS, split, take
 from sealift_packager.session import Settings, open_session, run_batched, run_session
-from sealift_runtime.hardware.machine import detect_machine
 from support import trained
 
 Array = np.ndarray[Any, np.dtype[Any]]

@@ -14,6 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sealift_core.bundle.digest import Digest
+from sealift_core.errors import IntegrityError
+from sealift_core.messages.channel import Channel
+from sealift_core.signing.keys import PrivateKey
 from sealift_packager.errors import KitError, OutputError
 from sealift_packager.kit.build import Kit, KitRequest, build_kit, check_fat_names
 from sealift_packager.kit.selection import choose_releases
@@ -24,10 +28,6 @@ from sealift_packager.repository.keyring import KeyRing
 from sealift_packager.repository.publisher import Repository
 from sealift_packager.repository.roles import Expiry
 from sealift_packager.repository.status import repository_status
-from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.errors import IntegrityError
-from sealift_runtime.exchange.channel import Channel
-from sealift_runtime.signing.keys import PrivateKey
 from support.models import make_bundle, make_profile, make_release
 from support.wheels import write_agent_wheels
 

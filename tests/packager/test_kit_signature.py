@@ -16,9 +16,9 @@ import pytest
 from click.testing import CliRunner
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from sealift_core.signing.keys import PrivateKey
 from sealift_packager.cli.kit import kit as kit_command
 from sealift_packager.cli.repo import repo
-from sealift_runtime.signing.keys import PrivateKey
 from support.models import make_bundle, make_release
 from support.wheels import AGENT, write_agent_wheels, write_wheel
 

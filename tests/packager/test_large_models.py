@@ -13,6 +13,8 @@ import torch
 from onnx import helper, numpy_helper
 from torch import nn
 
+from sealift_core.bundle import files
+from sealift_core.hardware.profile import HardwareProfile
 from sealift_packager import artifact, tensors
 from sealift_packager.convert.registry import convert_model
 from sealift_packager.diff.graphs import compare_graphs
@@ -27,8 +29,6 @@ from sealift_packager.request import PackRequest
 from sealift_packager.session import Settings, open_session, run_session
 from sealift_packager.stages.keys import value_digest
 from sealift_packager.stages.store import StageStore
-from sealift_runtime.bundle import files
-from sealift_runtime.bundle.profile import HardwareProfile
 from sealift_runtime.engine.session import ModelSession
 from support import large
 from support.models import make_profile

@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 import pytest
 
+from sealift_core.timing.throughput import throughput
 from sealift_packager import artifact
 from sealift_packager.candidates.built import Built
 from sealift_packager.candidates.from_profile import FP32
@@ -22,7 +23,6 @@ from sealift_packager.quantize import ranges
 from sealift_packager.session import open_session
 from sealift_packager.structure import decode, encode
 from sealift_runtime.engine.session import ModelSession
-from sealift_runtime.throughput import throughput
 from support import trained
 from support.models import make_profile
 from support.packing import elsewhere, request

@@ -10,6 +10,11 @@ from pathlib import Path
 import pytest
 import requests
 
+from sealift_core.bundle.digest import Digest
+from sealift_core.errors import HardwareError
+from sealift_core.hardware.machine import detect_machine
+from sealift_core.messages.measuring import JOBS, STEPS
+from sealift_core.signing.keys import PrivateKey
 from sealift_packager import pipeline
 from sealift_packager.errors import DeviceError, DeviceRefusedError, PackagerError, ProfileError
 from sealift_packager.lock.lockfile import read_lock
@@ -19,11 +24,6 @@ from sealift_packager.measure.device import DeviceJob
 from sealift_packager.pipeline import pack
 from sealift_packager.progress import Silent
 from sealift_packager.stages.store import StageStore
-from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.errors import HardwareError
-from sealift_runtime.exchange.measuring import JOBS, STEPS
-from sealift_runtime.hardware.machine import detect_machine
-from sealift_runtime.signing.keys import PrivateKey
 from support import trained
 from support.agents import AgentUnderTest, device, wait_until
 from support.cli import run

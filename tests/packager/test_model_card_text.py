@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from corpus.texts import NASTY
+from sealift_core.bundle.manifest import BundleManifest
+from sealift_core.bundle.tensors import TensorSpec
+from sealift_core.terminal.printable import printable
 from sealift_packager.card.markdown import code, paragraphs, plain, table
 from sealift_packager.card.model_card import model_card
-from sealift_runtime.bundle.manifest import BundleManifest
-from sealift_runtime.bundle.tensors import TensorSpec
-from sealift_runtime.printable import printable
 from support.models import make_manifest
 
 RENDERER = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from sealift_core.bundle import files
+from sealift_core.bundle.layout import OciLayout
+from sealift_core.bundle.release import Release, add_bundle, add_release
+from sealift_core.bundle.signature import sign_directory
+from sealift_core.signing.keys import PrivateKey
 from sealift_packager.repository import publisher
-from sealift_runtime.bundle import files
-from sealift_runtime.bundle.layout import OciLayout
-from sealift_runtime.bundle.release import Release, add_bundle, add_release
-from sealift_runtime.bundle.signature import sign_directory
-from sealift_runtime.signing.keys import PrivateKey
 from support.cli import Ran, call
 from support.models import make_bundle, make_profile, make_release, shared_key
 from support.publishing import EXPIRY, NOW

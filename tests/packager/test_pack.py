@@ -11,18 +11,18 @@ import onnx
 import onnxruntime
 import pytest
 
+from sealift_core.bundle import files
+from sealift_core.bundle.digest import Digest
+from sealift_core.bundle.golden import decode_golden
+from sealift_core.bundle.manifest import BundleManifest
+from sealift_core.drift.baseline import Baseline
+from sealift_core.errors import IntegrityError, SignatureError
+from sealift_core.signing.keys import PrivateKey
 from sealift_packager import artifact
 from sealift_packager.errors import DataError, OutputError, PackagerError, ParityError, ProfileError
 from sealift_packager.measure.host import NOT_MEASURED
 from sealift_packager.pipeline import Packed, pack
 from sealift_packager.request import time_of_build
-from sealift_runtime.bundle import files
-from sealift_runtime.bundle.baseline import Baseline
-from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.bundle.golden import decode_golden
-from sealift_runtime.bundle.manifest import BundleManifest
-from sealift_runtime.errors import IntegrityError, SignatureError
-from sealift_runtime.signing.keys import PrivateKey
 from support import trained
 from support.models import make_profile
 from support.packing import KEY, elsewhere, request

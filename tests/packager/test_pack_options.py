@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from sealift_core.errors import DocumentError, SealiftError
 from sealift_packager.cli import cli
 from sealift_packager.cli.config import read_config
 from sealift_packager.cli.pack import pack as pack_command
 from sealift_packager.errors import PackagerError
-from sealift_runtime.errors import DocumentError, SealiftError
 from support import trained
 
 TOML = """

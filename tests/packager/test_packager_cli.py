@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from sealift_core.signing.keys import PrivateKey
 from sealift_packager.cli import cli
 from sealift_packager.passphrase import VARIABLE
-from sealift_runtime.signing.keys import PrivateKey
 from support import trained
 from support.cli import Ran, call
 

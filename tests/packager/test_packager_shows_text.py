@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 
 from corpus.texts import MARKUP, NASTY
+from sealift_core.bundle.evaluation import CandidateRecord, Evaluation
+from sealift_core.bundle.manifest import BundleManifest
+from sealift_core.terminal.printable import printable
 from sealift_packager.cli.console import plain_console
 from sealift_packager.cli.progress import TerminalProgress
 from sealift_packager.cli.tables import candidates_table
 from sealift_packager.report.page import page
-from sealift_runtime.bundle.evaluation import CandidateRecord, Evaluation
-from sealift_runtime.bundle.manifest import BundleManifest
-from sealift_runtime.printable import printable
 from support.cli import Ran, call
 from support.models import make_bundle, make_manifest, make_profile, make_release, shared_key
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 import sealift_packager
+from sealift_core import durable
+from sealift_core.errors import KeyFileError, PassphraseError, StoreError
+from sealift_core.signing.keys import PrivateKey
 from sealift_packager.passphrase import VARIABLE, Passphrases
-from sealift_runtime import durable
-from sealift_runtime.errors import KeyFileError, PassphraseError, StoreError
-from sealift_runtime.signing.keys import PrivateKey
 from support import trained
 from support.cli import BIN, Ran, call
 from support.workshop import assert_refused

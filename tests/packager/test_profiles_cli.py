@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from sealift_core.hardware.machine import detect_machine
+from sealift_core.terminal import commandline
 from sealift_packager.cli.profiles import profiles
-from sealift_runtime import commandline
-from sealift_runtime.hardware.machine import detect_machine
 
 CORPUS = Path(__file__).parents[1] / "corpus" / "profiles"
 

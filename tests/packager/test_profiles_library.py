@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from sealift_core.errors import DocumentError, SealiftError
+from sealift_core.hardware.cpu_flags import VNNI
+from sealift_core.hardware.machine import detect_machine
 from sealift_packager.errors import ProfileError
 from sealift_packager.profiles import rules
 from sealift_packager.profiles.library import list_profiles, load_profile, profile_folder
 from sealift_packager.search.evaluate import hides_saturation
-from sealift_runtime.errors import DocumentError, SealiftError
-from sealift_runtime.hardware.cpu_flags import VNNI
-from sealift_runtime.hardware.machine import detect_machine
 
 CORPUS = Path(__file__).parents[1] / "corpus" / "profiles"
 SHIPPED = [

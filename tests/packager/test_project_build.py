@@ -18,6 +18,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from sealift_core.errors import DocumentError, SealiftError
+from sealift_core.signing.keys import PrivateKey
 from sealift_packager.cli.build import build
 from sealift_packager.errors import ProjectError
 from sealift_packager.project.executor import ATTEMPTS
@@ -26,8 +28,6 @@ from sealift_packager.project.job import Job, Outcome
 from sealift_packager.project.local import LocalExecutor, default_workers
 from sealift_packager.project.on_ray import RayExecutor
 from sealift_packager.project.work import do
-from sealift_runtime.errors import DocumentError, SealiftError
-from sealift_runtime.signing.keys import PrivateKey
 from support import trained
 
 PROFILES = ("arm64-baseline", "arm64-dotprod")

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from sealift_core.signing.keys import PrivateKey
 from sealift_packager.cli.config import key_of
 from sealift_packager.cli.pack import pack as pack_command
 from sealift_packager.project.unasked import HARMLESS
-from sealift_runtime.signing.keys import PrivateKey
 from support import trained
 from support.cli import Ran, call, run
 from support.workshop import assert_refused, refused_as_json

@@ -11,18 +11,18 @@ from pathlib import Path
 import onnx
 import pytest
 
+from sealift_core.bundle.digest import Digest
+from sealift_core.bundle.layout import Descriptor, OciLayout
+from sealift_core.bundle.release import BundleFiles, only_release, read_listed_bundle
+from sealift_core.errors import IntegrityError, LimitError, SealiftError
+from sealift_core.signing.keys import PublicKey
+from sealift_core.verify.materialize import materialize
 from sealift_packager import artifact
 from sealift_packager.errors import RepositoryError
 from sealift_packager.repository import publisher
 from sealift_packager.repository.intake import check_release, import_blobs
 from sealift_packager.repository.keyring import default_keys
 from sealift_packager.repository.publisher import Repository
-from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.bundle.layout import Descriptor, OciLayout
-from sealift_runtime.bundle.materialize import materialize
-from sealift_runtime.bundle.release import BundleFiles, only_release, read_listed_bundle
-from sealift_runtime.errors import IntegrityError, LimitError, SealiftError
-from sealift_runtime.signing.keys import PublicKey
 from support.models import make_bundle, make_release
 from support.publishing import EXPIRY, NOW, add, release_in
 

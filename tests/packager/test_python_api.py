@@ -18,9 +18,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import sealift_packager
+from sealift_core.signing.keys import PrivateKey
 from sealift_packager import artifact
 from sealift_packager.errors import DataError, SourceModelError
-from sealift_runtime.signing.keys import PrivateKey
 from support import trained
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

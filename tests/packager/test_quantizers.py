@@ -11,6 +11,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from sealift_core.hardware.profile import Int8Recipe
 from sealift_packager.candidates.from_profile import SETTINGS
 from sealift_packager.candidates.spec import SESSION_ENTRIES
 from sealift_packager.convert import graph
@@ -27,7 +28,6 @@ from sealift_packager.quantize.sensitivity import node_errors
 from sealift_packager.quantize.smoothing import channel_maxima, has_products, smooth
 from sealift_packager.quantize.weights import halve_weights
 from sealift_packager.session import Settings, open_session, run_session
-from sealift_runtime.bundle.profile import Int8Recipe
 
 RANDOM = np.random.default_rng(0)
 RECIPE = Int8Recipe(activation="uint8", weight="int8", reduce_range=True, per_channel=True)

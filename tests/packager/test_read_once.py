@@ -12,6 +12,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from sealift_core.hardware.machine import detect_machine
 from sealift_packager.archives.own_copy import open_plain, taken
 from sealift_packager.content import model_digest
 from sealift_packager.data.files import read_data
@@ -23,7 +24,6 @@ from sealift_packager.pipeline import pack
 from sealift_packager.progress import Silent
 from sealift_packager.shared import Shared
 from sealift_packager.stages.stage import Stages
-from sealift_runtime.hardware.machine import detect_machine
 from support import large, trained
 from support.packing import CREATED, request
 

@@ -26,9 +26,9 @@ from PIL import Image
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 
+from sealift_core.process import landlock
+from sealift_core.signing.keys import PrivateKey
 from sealift_packager import artifact
-from sealift_runtime.process import landlock
-from sealift_runtime.signing.keys import PrivateKey
 from support import graphs, trained, unending
 from support.cli import BIN, Ran, run
 

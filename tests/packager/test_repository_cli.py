@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from sealift_core.bundle.digest import Digest
+from sealift_core.terminal import commandline
 from sealift_packager.cli.repo import repo
-from sealift_runtime import commandline
-from sealift_runtime.bundle.digest import Digest
 from support.models import make_bundle, make_release, shared_key
 
 

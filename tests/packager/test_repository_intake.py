@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from sealift_core.errors import IntegrityError, SignatureError
+from sealift_core.signing.keys import PrivateKey
 from sealift_packager.errors import RepositoryError
 from sealift_packager.repository.intake import check_release
-from sealift_runtime.errors import IntegrityError, SignatureError
-from sealift_runtime.signing.keys import PrivateKey
 from support.models import make_bundle, make_profile, make_release
 from support.publishing import release_in
 
@@ -81,8 +81,8 @@ def test_a_directory_that_is_no_layout(tmp_path: Path) -> None:
 
 
 def strip_public_key(release: Path) -> None:
-    from sealift_runtime.bundle.layout import OciLayout
-    from sealift_runtime.bundle.release import Release, add_release, only_release
+    from sealift_core.bundle.layout import OciLayout
+    from sealift_core.bundle.release import Release, add_release, only_release
 
     found, _ = only_release(OciLayout(release))
     add_release(OciLayout(release), Release(name=found.name, version=found.version, bundles=found.bundles, public_key=None))

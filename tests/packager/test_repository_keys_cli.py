@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 from tuf.api.metadata import Metadata, Root
 
+from sealift_core import durable
+from sealift_core.signing.keys import PrivateKey, PublicKey
 from sealift_packager.passphrase import VARIABLE
 from sealift_packager.repository.directory import JOURNAL, Repository
 from sealift_packager.repository.keyring import tuf_key
-from sealift_runtime import durable
-from sealift_runtime.signing.keys import PrivateKey, PublicKey
 from sealift_runtime.trust import driver
 from support.cli import Ran, call
 from support.models import make_bundle, make_release, shared_key
@@ -460,10 +460,10 @@ def test_a_repository_that_never_remembered_a_key_takes_those_of_its_releases(tm
 
 def forget(directory: Path, keys: Path) -> None:
     """Publish targets as an older version did: without the key of bundles."""
+    from sealift_core.clock import SystemClock
     from sealift_packager.repository.keyring import KeyRing
     from sealift_packager.repository.publication import Publication
     from sealift_packager.repository.roles import Expiry
-    from sealift_runtime.clock import SystemClock
 
     repository = Repository(directory)
     with repository.locked():

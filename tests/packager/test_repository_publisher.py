@@ -12,16 +12,16 @@ from pathlib import Path
 
 import pytest
 
+from sealift_core.bundle.digest import Digest
+from sealift_core.errors import BusyError, DocumentError, TrustError
+from sealift_core.messages.channel import Channel
+from sealift_core.signing.keys import PrivateKey
 from sealift_packager.errors import RepositoryError
 from sealift_packager.repository import publisher
 from sealift_packager.repository.keyring import default_keys
 from sealift_packager.repository.publisher import Repository
 from sealift_packager.repository.roles import ROLES
 from sealift_packager.repository.status import repository_status
-from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.errors import BusyError, DocumentError, TrustError
-from sealift_runtime.exchange.channel import Channel
-from sealift_runtime.signing.keys import PrivateKey
 from support.publishing import EXPIRY, NOW, add, promote, release_in, ring, versions
 from support.repositories import snapshot_of
 

@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 from tuf.ngclient.updater import Updater
 
+from sealift_core.bundle.digest import Digest
+from sealift_core.messages.channel import Channel
 from sealift_packager.repository import publisher
 from sealift_packager.repository.intake import check_release
 from sealift_packager.repository.keyring import KeyRing
 from sealift_packager.repository.publisher import Repository
 from sealift_packager.repository.roles import Expiry
-from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.exchange.channel import Channel
 from support.models import make_bundle, make_release
 
 #: python-tuf's client reads the clock itself, so these releases are published now.

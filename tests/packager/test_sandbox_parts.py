@@ -18,6 +18,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
+from sealift_core import errors as runtime_errors
+from sealift_core.errors import KeyFileError, SealiftError
+from sealift_core.signing.keys import PrivateKey
 from sealift_packager import errors as packager_errors
 from sealift_packager import key_file
 from sealift_packager.activity import ANSWERING, CONVERTING, NOTHING, Monitor, during, during_all, monitoring, noting_answers, reading
@@ -33,9 +36,6 @@ from sealift_packager.sandbox.page import Page
 from sealift_packager.sandbox.process import Start, run_worker
 from sealift_packager.sandbox.services import Services
 from sealift_packager.stages.store import StageStore
-from sealift_runtime import errors as runtime_errors
-from sealift_runtime.errors import KeyFileError, SealiftError
-from sealift_runtime.signing.keys import PrivateKey
 from support import graphs
 from support.packing import elsewhere
 

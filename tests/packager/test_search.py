@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 import pytest
 
+from sealift_core.hardware.profile import CpuRequirement
 from sealift_packager import artifact
 from sealift_packager.candidates.from_profile import SETTINGS
 from sealift_packager.measure.metrics import METRICS
@@ -22,7 +23,6 @@ from sealift_packager.quantize.weights import quantize_weights
 from sealift_packager.request import PackRequest
 from sealift_packager.search.revert import MAX_STEPS, first_that_passes, revert
 from sealift_packager.session import Settings, open_session, run_session
-from sealift_runtime.bundle.profile import CpuRequirement
 from sealift_runtime.engine.session import ModelSession
 from support import packing
 from support.models import make_profile

@@ -15,6 +15,7 @@ import numpy as np
 import onnx
 import pytest
 
+from sealift_core.hardware.machine import detect_machine
 from sealift_packager.content import model_digest
 from sealift_packager.errors import DataError, PackagerError
 from sealift_packager.pipeline import Packed, pack
@@ -22,7 +23,6 @@ from sealift_packager.stages.entry import unpack_entry
 from sealift_packager.stages.stage import Stages
 from sealift_packager.stages.store import StageStore, default_store
 from sealift_packager.stages.user_code import changed
-from sealift_runtime.hardware.machine import detect_machine
 from support import trained
 from support.packing import elsewhere, here, request
 from support.told import Told

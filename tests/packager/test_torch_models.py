@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 import sealift_packager
+from sealift_core.bundle.tensors import TensorSpec
 from sealift_packager.convert.registry import convert_model
 from sealift_packager.convert.result import Converted
 from sealift_packager.errors import ConversionError, ParityError, SourceModelError, UntrustedPickleError, first_line
@@ -23,7 +24,6 @@ from sealift_packager.load.source import LoadOptions, SourceModel
 from sealift_packager.load.torch_common import named_outputs
 from sealift_packager.parity.check import check_parity
 from sealift_packager.parity.inputs import SIZES, hard_inputs
-from sealift_runtime.bundle.tensors import TensorSpec
 from support import trained
 
 IDS = np.random.default_rng(0).integers(0, 50, (4, 7))

@@ -19,8 +19,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from sealift_runtime.documents import Document
-from sealift_runtime.process.sandbox import Confinement, confine
+from sealift_core.process.sandbox import Confinement, confine
+from sealift_core.schema.documents import Document
 
 WORKED = "worked"
 #: What the attempts are made on, by name, in a folder that stands for an agent's home.

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from sealift_runtime.bundle.baseline import Baseline
-from sealift_runtime.bundle.divergence import gamma_quantile
-from sealift_runtime.bundle.features import WINDOW_SIZES, Feature, count_categories, count_numbers
+from sealift_core.drift.baseline import Baseline
+from sealift_core.drift.divergence import gamma_quantile
+from sealift_core.drift.features import WINDOW_SIZES, Feature, count_categories, count_numbers
 
 Array = np.ndarray[Any, np.dtype[Any]]
 EFFECT = 0.1

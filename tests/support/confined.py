@@ -9,13 +9,13 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-from sealift_runtime.process.child import ChildOutcome, run_child
-from sealift_runtime.process.sandbox import Confinement
+from sealift_core.process.child import ChildOutcome, run_child
+from sealift_core.process.sandbox import Confinement
 
 _START = """
 import json, os, sys
-from sealift_runtime.documents import Document
-from sealift_runtime.process.sandbox import Confinement, confine
+from sealift_core.schema.documents import Document
+from sealift_core.process.sandbox import Confinement, confine
 sys.path.insert(0, {tests!r})
 {before}
 confinement = Confinement.parse(Document.parse_json({confinement!r}.encode(), where="confinement", max_bytes=10**6))

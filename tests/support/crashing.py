@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from sealift_runtime.hardware.machine import detect_machine
+from sealift_core.hardware.machine import detect_machine
 from sealift_runtime.store.device_store import DeviceStore
 from sealift_runtime.transport.directory import DirectoryTransport
 from sealift_runtime.update.policy import ProbationPolicy, UpdatePolicy

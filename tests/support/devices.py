@@ -6,8 +6,8 @@ import datetime
 from collections.abc import Callable
 from pathlib import Path
 
-from sealift_runtime.errors import EngineError
-from sealift_runtime.hardware.machine import Machine, detect_machine
+from sealift_core.errors import EngineError
+from sealift_core.hardware.machine import Machine, detect_machine
 from sealift_runtime.store.device_store import DeviceStore
 from sealift_runtime.transport.base import Transport
 from sealift_runtime.transport.directory import DirectoryTransport

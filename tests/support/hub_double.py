@@ -8,10 +8,10 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.exchange.receipt import Receipt
-from sealift_runtime.exchange.report import Report, open_report
-from sealift_runtime.signing.keys import PublicKey
+from sealift_core.bundle.digest import Digest
+from sealift_core.messages.receipt import Receipt
+from sealift_core.messages.report import Report, open_report
+from sealift_core.signing.keys import PublicKey
 
 
 class HubDouble(ThreadingHTTPServer):

@@ -6,12 +6,12 @@ import dataclasses
 import json
 from pathlib import Path
 
+from sealift_core.bundle.digest import Digest
+from sealift_core.hardware.profile import HardwareProfile
+from sealift_core.messages.measuring import Run
+from sealift_core.signing.keys import PrivateKey
 from sealift_packager.measure.device import DeviceAddress, DeviceJob, inputs_file
 from sealift_packager.request import PackRequest
-from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.bundle.profile import HardwareProfile
-from sealift_runtime.exchange.measuring import Run
-from sealift_runtime.signing.keys import PrivateKey
 from support import trained
 from support.agents import AgentUnderTest
 from support.models import CORPUS, MODELS

@@ -27,18 +27,18 @@ from typing import Any, Final
 import numpy as np
 import onnxruntime
 
-from sealift_runtime.bundle import files
-from sealift_runtime.bundle.baseline import Baseline
-from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.bundle.evaluation import Evaluation
-from sealift_runtime.bundle.golden import Array, GoldenCase, encode_golden
-from sealift_runtime.bundle.layout import OciLayout
-from sealift_runtime.bundle.manifest import BundleManifest, GoldenInfo, Lineage, ModelInfo, Owners, Requirements, SessionSettings
-from sealift_runtime.bundle.profile import CpuRequirement, HardwareProfile, Int8Recipe
-from sealift_runtime.bundle.release import Release, add_bundle, add_release
-from sealift_runtime.bundle.signature import sign_directory
-from sealift_runtime.bundle.tensors import TensorSpec
-from sealift_runtime.signing.keys import PrivateKey, Signer
+from sealift_core.bundle import files
+from sealift_core.bundle.digest import Digest
+from sealift_core.bundle.evaluation import Evaluation
+from sealift_core.bundle.golden import Array, GoldenCase, encode_golden
+from sealift_core.bundle.layout import OciLayout
+from sealift_core.bundle.manifest import BundleManifest, GoldenInfo, Lineage, ModelInfo, Owners, Requirements, SessionSettings
+from sealift_core.bundle.release import Release, add_bundle, add_release
+from sealift_core.bundle.signature import sign_directory
+from sealift_core.bundle.tensors import TensorSpec
+from sealift_core.drift.baseline import Baseline
+from sealift_core.hardware.profile import CpuRequirement, HardwareProfile, Int8Recipe
+from sealift_core.signing.keys import PrivateKey, Signer
 
 CORPUS: Final = Path(__file__).parent.parent / "corpus" / "models"
 CREATED: Final = datetime.datetime(2026, 1, 31, 12, 0, 0, tzinfo=datetime.UTC)

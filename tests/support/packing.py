@@ -8,9 +8,9 @@ import platform
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from sealift_core.hardware.profile import CpuRequirement, HardwareProfile
+from sealift_core.signing.keys import PrivateKey
 from sealift_packager.request import PackRequest
-from sealift_runtime.bundle.profile import CpuRequirement, HardwareProfile
-from sealift_runtime.signing.keys import PrivateKey
 from support.models import make_profile
 
 if TYPE_CHECKING:  # it imports torch, which a process that only packs needn't

@@ -15,11 +15,11 @@ from typing import Any, Final
 from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import DelegatedRole, Delegations, Metadata, MetaFile, Root, Snapshot, TargetFile, Targets, Timestamp
 
-from sealift_runtime.bundle.layout import OciLayout
-from sealift_runtime.bundle.release import Release
-from sealift_runtime.clock import format_time
-from sealift_runtime.exchange.channel import Channel, channel_target, release_target
-from sealift_runtime.exchange.roles import CHANNELS, ROOT, SIGNED_AT_FIELD, SNAPSHOT, TARGETS, TIMESTAMP
+from sealift_core.bundle.layout import OciLayout
+from sealift_core.bundle.release import Release
+from sealift_core.clock import format_time
+from sealift_core.messages.channel import Channel, channel_target, release_target
+from sealift_core.messages.roles import CHANNELS, ROOT, SIGNED_AT_FIELD, SNAPSHOT, TARGETS, TIMESTAMP
 from support.models import make_bundle, make_release
 
 DAY: Final = datetime.timedelta(days=1)

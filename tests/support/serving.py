@@ -13,8 +13,8 @@ from collections.abc import Callable, Coroutine, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.bundle.golden import Array
+from sealift_core.bundle.digest import Digest
+from sealift_core.bundle.golden import Array
 from sealift_runtime.engine.session import ModelSession
 from sealift_runtime.serving.limits import LIMITS, ServingLimits
 from sealift_runtime.serving.model import Observer, ServedModel

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from sealift_runtime.onnxruntime_environment import SILENT
+from sealift_core.onnxruntime_environment import SILENT
 from support.cli import BIN
 from support.offline import can_go_offline, offline
 from support.repositories import Repository

@@ -7,10 +7,10 @@ import datetime
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.exchange.histogram import BUCKETS, bucket
-from sealift_runtime.exchange.report import Event, FeatureDrift, InstalledModel, Report, Window, seal_report
-from sealift_runtime.signing.keys import PrivateKey
+from sealift_core.bundle.digest import Digest
+from sealift_core.messages.histogram import BUCKETS, bucket
+from sealift_core.messages.report import Event, FeatureDrift, InstalledModel, Report, Window, seal_report
+from sealift_core.signing.keys import PrivateKey
 
 NOON = datetime.datetime(2026, 6, 1, 12, 0, 0, tzinfo=datetime.UTC)
 HOUR = datetime.timedelta(hours=1)

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sealift_runtime.bundle import files
-from sealift_runtime.bundle.layout import Descriptor, OciLayout
-from sealift_runtime.bundle.release import FILE_PATH, Release, add_bundle, add_release
-from sealift_runtime.bundle.signature import sign_directory
-from sealift_runtime.documents import canonical_json
+from sealift_core.bundle import files
+from sealift_core.bundle.layout import Descriptor, OciLayout
+from sealift_core.bundle.release import FILE_PATH, Release, add_bundle, add_release
+from sealift_core.bundle.signature import sign_directory
+from sealift_core.schema.documents import canonical_json
 from support.hostile_graphs import SHARD, SHARD_BYTES
 from support.models import make_bundle, shared_key
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sealift_runtime.exchange.roles import CHANNELS, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
+from sealift_core.messages.roles import CHANNELS, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 from sealift_runtime.trust import driver
 from sealift_runtime.trust.state import TrustState
 from support.repositories import DAY, Repository

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sealift_runtime.bundle.manifest import BundleManifest
-from sealift_runtime.bundle.signature import Statement
-from sealift_runtime.signing.keys import PublicKey
-from sealift_runtime.verify import DirectoryBundle, check_bundle
+from sealift_core.bundle.manifest import BundleManifest
+from sealift_core.bundle.signature import Statement
+from sealift_core.signing.keys import PublicKey
+from sealift_core.verify.check import DirectoryBundle, check_bundle
 
 
 def check_directory(directory: Path, key: PublicKey | None) -> BundleManifest:

@@ -6,9 +6,9 @@ import dataclasses
 import datetime
 from typing import Any
 
-from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.exchange.histogram import BUCKETS, bucket
-from sealift_runtime.exchange.report import Event, FeatureDrift, InstalledModel, Window
+from sealift_core.bundle.digest import Digest
+from sealift_core.messages.histogram import BUCKETS, bucket
+from sealift_core.messages.report import Event, FeatureDrift, InstalledModel, Window
 
 NOON = datetime.datetime(2026, 6, 1, 12, 0, 0, tzinfo=datetime.UTC)
 BUNDLE = Digest.of(b"a bundle")

@@ -9,7 +9,7 @@ import json
 import tempfile
 from pathlib import Path
 
-from sealift_runtime.signing.keys import PrivateKey
+from sealift_core.signing.keys import PrivateKey
 from support.cli import Ran, call
 from support.models import make_bundle, make_release
 

@@ -1,4 +1,4 @@
-"""``python table.py NAME=ENVIRONMENT … [PATH …]``: the tests of runtime, packager and journey in each environment, then each against the others.
+"""``python table.py NAME=ENVIRONMENT … [PATH …]``: the tests of all but the hub in each environment, then each against the others.
 
 Prints a table for docs/versions.md. What an environment lacks of pytest and what the tests import is installed first, without what it depends
 on: nothing that is there is changed. PATH is what to run in place of `SUITES`.
@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).parents[2]
-SUITES: Final = ("tests/runtime", "tests/packager", "tests/journey")
-#: What the tests import beside the three wheels, with what that needs.
+SUITES: Final = ("tests/core", "tests/runtime", "tests/packager", "tests/journey")
+#: What the tests import beside the four wheels, with what that needs.
 # fmt: off
 TOOLS: Final = [
     "pytest", "pytest-timeout", "pytest-xdist", "execnet", "iniconfig", "pluggy", "hypothesis", "sortedcontainers", "mlxtend",

@@ -8,6 +8,8 @@ from typing import Final
 from fastapi import FastAPI, Request, Response
 
 import sealift_hub
+from sealift_core.clock import Clock, SystemClock
+from sealift_core.http.hosts import AllowedHosts
 from sealift_hub.answers import PrintableJson
 from sealift_hub.api import devices, problems
 from sealift_hub.api.headers import SecurityHeaders
@@ -19,8 +21,6 @@ from sealift_hub.ingest.intake import Intake
 from sealift_hub.limits import DEFAULT_LIMITS, Limits
 from sealift_hub.repository import serve
 from sealift_hub.storage.database import Database
-from sealift_runtime.clock import Clock, SystemClock
-from sealift_runtime.hosts import AllowedHosts
 
 _DESCRIPTION: Final = """Takes the signed reports of a fleet, shows them, and serves the repository that devices update from.
 

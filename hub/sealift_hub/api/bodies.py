@@ -10,8 +10,8 @@ from fastapi import Request
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from sealift_core.errors import LimitError
 from sealift_hub.limits import Limits
-from sealift_runtime.errors import LimitError
 
 _RETRY: Final = {"retry-after": "1"}
 

@@ -9,13 +9,13 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query, Response
 from fastapi.concurrency import run_in_threadpool
 
+from sealift_core.messages.report import DEVICE_ID
 from sealift_hub.api.bodies import BodyReader
 from sealift_hub.api.schemas import DeviceAnswer, DevicesAnswer, ErrorAnswer, GapAnswer, ReceiptAnswer, ReportAnswer, ReportsAnswer
 from sealift_hub.fleet import queries
 from sealift_hub.ingest.intake import Intake, Source
 from sealift_hub.limits import Limits
 from sealift_hub.storage.database import Database
-from sealift_runtime.exchange.report import DEVICE_ID
 
 DeviceId = Annotated[str, Path(pattern=f"^{DEVICE_ID}$", description="The device's id: the SHA-256 of its public key in PEM form, in hex.")]
 Number = Annotated[int, Path(ge=1, le=2**63 - 1)]

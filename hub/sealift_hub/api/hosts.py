@@ -1,11 +1,11 @@
-"""The hub answers under its own names only; `sealift_runtime.hosts` says why."""
+"""The hub answers under its own names only; `sealift_core.http.hosts` says why."""
 
 from __future__ import annotations
 
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from sealift_runtime.hosts import AllowedHosts
+from sealift_core.http.hosts import AllowedHosts
 
 
 class HostCheck:

@@ -9,12 +9,12 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from sealift_core import errors as runtime
+from sealift_core.terminal.printable import printable
 from sealift_hub import errors as hub
 from sealift_hub.answers import PrintableJson
 from sealift_hub.api.schemas import ErrorAnswer
 from sealift_hub.dashboard import pages
-from sealift_runtime import errors as runtime
-from sealift_runtime.printable import printable
 
 _log = logging.getLogger("sealift_hub")
 

@@ -14,10 +14,10 @@ from typing import Final
 import uvicorn
 from fastapi import FastAPI
 
+from sealift_core.process.descriptors import make_room
+from sealift_core.terminal.printing import say
 from sealift_hub.api.protocol import BoundedHttp
 from sealift_hub.errors import PortError
-from sealift_runtime.descriptors import make_room
-from sealift_runtime.printing import say
 
 GRACE_S: Final = 10
 #: When told to stop, the hub is gone after so long, whatever its threads are at.

@@ -13,10 +13,10 @@ from typing import NoReturn
 import click
 
 import sealift_hub
+from sealift_core.terminal import commandline
 from sealift_hub.cli.bring import import_command
 from sealift_hub.cli.devices import devices
 from sealift_hub.cli.serve import serve
-from sealift_runtime import commandline
 
 
 @click.group()

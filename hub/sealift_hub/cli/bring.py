@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sealift_core.clock import SystemClock
+from sealift_core.terminal import commandline
 from sealift_hub.cli.data import data_option
 from sealift_hub.errors import RefusedReportError
-from sealift_runtime import commandline
-from sealift_runtime.clock import SystemClock
 
 if TYPE_CHECKING:
     from sealift_hub.ingest.medium import DeviceImport

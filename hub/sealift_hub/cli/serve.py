@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
+from sealift_core.terminal.printing import log_to_stderr
 from sealift_hub.cli.data import data_option
-from sealift_runtime.printing import log_to_stderr
 
 
 @click.command()
@@ -24,10 +24,10 @@ def serve(data: Path, repo: Path | None, host: str, names: tuple[str, ...], port
     There is no login yet: whoever reaches the address can read the pages and enrol a device. Listen on 127.0.0.1, or put a
     proxy with TLS and a login in front, and give the name that people use as --host-name.
     """
+    from sealift_core.http.hosts import AllowedHosts, check_names
     from sealift_hub.api import server
     from sealift_hub.api.app import make_app
     from sealift_hub.storage.database import Database
-    from sealift_runtime.hosts import AllowedHosts, check_names
 
     check_names(names, where="--host-name")
     log_to_stderr("%(asctime)s %(levelname)s %(name)s: %(message)s")

@@ -16,12 +16,12 @@ from markupsafe import Markup
 from sqlalchemy.orm import Session
 
 import sealift_hub
+from sealift_core.clock import Clock
+from sealift_core.terminal.printable import printable
 from sealift_hub.dashboard import charts, formatting
 from sealift_hub.fleet import queries
 from sealift_hub.fleet.views import DeviceView, DriftView, ModelView, WindowView
 from sealift_hub.storage.database import Database
-from sealift_runtime.clock import Clock
-from sealift_runtime.printable import printable
 
 PAGE_DEVICES: Final = 100
 CHART_WINDOWS: Final = 48

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session
 
+from sealift_core.messages.histogram import quantile_ms
+from sealift_core.messages.report import Event
 from sealift_hub.errors import UnknownDeviceError, UnknownReportError
 from sealift_hub.fleet.views import DeviceView, DriftView, FleetTotals, ModelView, ReportView, WindowView
 from sealift_hub.storage.models import Device, DeviceModel, StoredEvent, StoredReport, StoredWindow
-from sealift_runtime.exchange.histogram import quantile_ms
-from sealift_runtime.exchange.report import Event
 
 QUIET = datetime.timedelta(days=1)
 

@@ -7,14 +7,14 @@ import datetime
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sealift_runtime.exchange.histogram import quantile_ms
+from sealift_core.messages.histogram import quantile_ms
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ModelView:
     """A model on a device. The figures are of the 24 hours before ``until``, the end of its newest window.
 
-    Latencies are upper bounds in milliseconds (see `sealift_runtime.exchange.histogram`), None without requests.
+    Latencies are upper bounds in milliseconds (see `sealift_core.messages.histogram`), None without requests.
     """
 
     name: str

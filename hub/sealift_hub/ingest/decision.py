@@ -9,9 +9,9 @@ from __future__ import annotations
 import dataclasses
 import enum
 
+from sealift_core.bundle.digest import Digest
+from sealift_core.messages.report import Report
 from sealift_hub.errors import ForkError, GapError
-from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.exchange.report import Report
 
 
 class Verdict(enum.StrEnum):

@@ -10,6 +10,11 @@ import logging
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
+from sealift_core.bundle.digest import Digest
+from sealift_core.clock import Clock, format_time
+from sealift_core.messages.receipt import Receipt
+from sealift_core.messages.report import Report, open_report
+from sealift_core.signing.keys import PublicKey
 from sealift_hub.errors import EnrolmentError, HubError, UnknownDeviceError
 from sealift_hub.fleet.queries import count_devices
 from sealift_hub.ingest import projection
@@ -18,11 +23,6 @@ from sealift_hub.ingest.projection import WindowTotals
 from sealift_hub.limits import DEFAULT_LIMITS, Limits
 from sealift_hub.storage.database import Database
 from sealift_hub.storage.models import Device, DeviceModel, StoredEvent, StoredReport, StoredWindow
-from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.clock import Clock, format_time
-from sealift_runtime.exchange.receipt import Receipt
-from sealift_runtime.exchange.report import Report, open_report
-from sealift_runtime.signing.keys import PublicKey
 
 _log = logging.getLogger("sealift_hub")
 

@@ -14,13 +14,13 @@ import stat
 from pathlib import Path
 from typing import Final
 
+from sealift_core import beneath, durable
+from sealift_core.errors import DocumentError, IntegrityError, KeyFileError, LimitError, ReportError, StoreError
+from sealift_core.messages.medium import DEVICE_KEY, RECEIPT, REPORT_FILE, REPORTS
+from sealift_core.messages.report import DEVICE_ID
 from sealift_hub.errors import EnrolmentError, MediumError, RefusedReportError
 from sealift_hub.ingest.intake import Intake, Source
 from sealift_hub.limits import DEFAULT_LIMITS, Limits
-from sealift_runtime import beneath, durable
-from sealift_runtime.errors import DocumentError, IntegrityError, KeyFileError, LimitError, ReportError, StoreError
-from sealift_runtime.exchange.medium import DEVICE_KEY, RECEIPT, REPORT_FILE, REPORTS
-from sealift_runtime.exchange.report import DEVICE_ID
 
 _REFUSALS: Final = (MediumError, EnrolmentError, RefusedReportError, DocumentError, IntegrityError, KeyFileError, LimitError, ReportError)
 

@@ -7,9 +7,9 @@ import datetime
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from sealift_core.messages.histogram import BUCKETS
+from sealift_core.messages.report import Event, InstalledModel, Report, Window
 from sealift_hub.storage.models import DeviceModel, StoredEvent, StoredWindow
-from sealift_runtime.exchange.histogram import BUCKETS
-from sealift_runtime.exchange.report import Event, InstalledModel, Report, Window
 
 DAY: Final = datetime.timedelta(days=1)
 #: The largest integer that a database column holds.

@@ -11,8 +11,8 @@ import re
 from pathlib import Path
 from typing import Final
 
-from sealift_runtime import beneath
-from sealift_runtime.errors import IntegrityError
+from sealift_core import beneath
+from sealift_core.errors import IntegrityError
 
 _BLOB: Final = re.compile(r"blobs/sha256/([0-9a-f]{64})")
 _DOCUMENT: Final = re.compile(r"oci-layout|index\.json|metadata/[A-Za-z0-9_-][A-Za-z0-9_.-]{0,200}\.json")

@@ -15,11 +15,11 @@ from typing import Final
 from fastapi import Request, Response
 from fastapi.responses import StreamingResponse
 
+from sealift_core import beneath
+from sealift_core.bundle.digest import Digest
+from sealift_core.errors import LimitError
 from sealift_hub.answers import PrintableJson
 from sealift_hub.repository.files import UnsatisfiableRangeError, blob_digest, byte_range, open_public
-from sealift_runtime import beneath
-from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.errors import LimitError
 
 CHUNK_BYTES: Final = 2**20
 #: Metadata and index.json; the largest that a repository may have.

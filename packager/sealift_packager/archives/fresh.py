@@ -6,10 +6,10 @@ import zipfile
 from pathlib import Path
 from typing import IO, Final
 
+from sealift_core.bundle.digest import Digest
 from sealift_packager.archives.directory import Names, read_directory
 from sealift_packager.archives.members import HashedReader, unpack_member
 from sealift_packager.archives.refusals import Refusals
-from sealift_runtime.bundle.digest import Digest
 
 _ZIP64_BYTES: Final = 2**31 - 1
 #: An archive in an archive in an archive: as far as any library writes them.

@@ -16,14 +16,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Final
 
+from sealift_core import durable
+from sealift_core.bundle.digest import Digest
+from sealift_core.errors import SealiftError
 from sealift_packager.archives.directory import Names
 from sealift_packager.archives.fresh import write_fresh
 from sealift_packager.archives.limits import CHUNK_BYTES, MAX_BYTES
 from sealift_packager.archives.refusals import ARRAYS, WHOLE_ZIP, Refusals
 from sealift_packager.errors import PackagerError
-from sealift_runtime import durable
-from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.errors import SealiftError
 
 #: How every zip archive begins, an empty one too.
 ARCHIVE: Final = (b"PK\x03\x04", b"PK\x05\x06")

@@ -6,19 +6,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from sealift_core.bundle import files
+from sealift_core.bundle.digest import Digest
+from sealift_core.bundle.golden import encode_golden
+from sealift_core.bundle.manifest import BundleManifest
+from sealift_core.drift.baseline import Baseline
+from sealift_core.schema.documents import Json
+from sealift_core.verify.graph import check_bundle_graph
 from sealift_packager.assemble.weights import PAGE_BYTES, write_model
 from sealift_packager.card.model_card import model_card
 from sealift_packager.golden import Golden
 from sealift_packager.provenance.statement import make_provenance
 from sealift_packager.sbom.bom import make_bom
 from sealift_packager.tensors import model_bytes
-from sealift_runtime.bundle import files
-from sealift_runtime.bundle.baseline import Baseline
-from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.bundle.golden import encode_golden
-from sealift_runtime.bundle.graph import check_bundle_graph
-from sealift_runtime.bundle.manifest import BundleManifest
-from sealift_runtime.documents import Json
 
 
 def write_bundle(

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from sealift_core import durable
 from sealift_packager.errors import OutputError
-from sealift_runtime import durable
 
 _SUFFIX: Final = ".building"
 #: A scratch directory is locked right after it is made.

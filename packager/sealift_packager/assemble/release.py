@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from sealift_runtime.bundle.layout import Descriptor, OciLayout
-from sealift_runtime.bundle.release import Release, add_bundle, add_release
-from sealift_runtime.signing.keys import PublicKey
+from sealift_core.bundle.layout import Descriptor, OciLayout
+from sealift_core.bundle.release import Release, add_bundle, add_release
+from sealift_core.signing.keys import PublicKey
 
 
 def write_release(directory: Path, name: str, version: str, bundles: Sequence[Path], key: PublicKey | None) -> tuple[Release, Descriptor]:

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from sealift_core.bundle import files
 from sealift_packager.convert.graph import copy_of
 from sealift_packager.convert.walk import all_tensors
 from sealift_packager.tensors import SMALL_BYTES, is_reference, raw, refer, refers, size_bytes
-from sealift_runtime.bundle import files
 
 INLINE_LIMIT_BYTES: Final = 4 * 2**20
 SHARD_BYTES: Final = 16 * 2**20

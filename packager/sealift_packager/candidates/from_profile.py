@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from sealift_core.hardware.profile import HardwareProfile, Int8Recipe
 from sealift_packager.candidates.spec import CandidateSpec, Quantization
-from sealift_runtime.bundle.profile import HardwareProfile, Int8Recipe
 
 FP32: Final = CandidateSpec(name="fp32", precision="fp32")
 

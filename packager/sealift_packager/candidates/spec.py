@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Final
 
-from sealift_runtime.documents import Json
+from sealift_core.schema.documents import Json
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from sealift_runtime.printable import printable
+from sealift_core.terminal.printable import printable
 
 #: What means something wherever it stands; an underscore inside a word doesn't, nor a "<" or "&" before a space.
 _ANYWHERE: Final = re.compile(r"[\\`*\[\]|~$]|(?<![^\W_])_|_(?![^\W_])|<(?=[A-Za-z/!?])|&(?=[#\w])|:(?=//)|(?<=mailto):|(?<=xmpp):|(?<=[Ww]{3})\.")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from sealift_core.bundle.evaluation import Accuracy, CandidateRecord, Measurement
+from sealift_core.bundle.manifest import BundleManifest
+from sealift_core.bundle.tensors import TensorSpec
+from sealift_core.clock import format_time
 from sealift_packager.card.markdown import Markdown, code, paragraphs, plain, table
-from sealift_runtime.bundle.evaluation import Accuracy, CandidateRecord, Measurement
-from sealift_runtime.bundle.manifest import BundleManifest
-from sealift_runtime.bundle.tensors import TensorSpec
-from sealift_runtime.clock import format_time
 
 _SHOWN_CLASSES: Final = 100
 

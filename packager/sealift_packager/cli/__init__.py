@@ -6,6 +6,7 @@ from typing import NoReturn
 
 import click
 
+from sealift_core.terminal import commandline
 from sealift_packager import __version__
 from sealift_packager.cli.build import build
 from sealift_packager.cli.diff import diff
@@ -18,7 +19,6 @@ from sealift_packager.cli.profiles import profiles
 from sealift_packager.cli.repo import repo
 from sealift_packager.cli.unpack import unpack
 from sealift_packager.cli.verify import verify
-from sealift_runtime import commandline
 
 
 @click.group(
@@ -35,5 +35,5 @@ for command in (pack, build, inspect, explain, diff, verify, unpack, keys, profi
 
 
 def main() -> NoReturn:
-    """The command's entry point; exit codes are documented in `sealift_runtime.commandline`."""
+    """The command's entry point; exit codes are documented in `sealift_core.terminal.commandline`."""
     commandline.run(cli)

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sealift_core.errors import KeyFileError, PassphraseError
+from sealift_core.terminal.commandline import json_option, show
+from sealift_core.terminal.printing import say
 from sealift_packager.cli.config import trust_option, trusts_project
 from sealift_packager.cli.passphrase import passphrase_option, passphrases
 from sealift_packager.errors import ProjectError
@@ -16,9 +19,6 @@ from sealift_packager.passphrase import OPTION, VARIABLE
 from sealift_packager.project.executor import Executor
 from sealift_packager.project.file import DEFAULT, pick, read_project
 from sealift_packager.project.local import LocalExecutor, default_workers
-from sealift_runtime.commandline import json_option, show
-from sealift_runtime.errors import KeyFileError, PassphraseError
-from sealift_runtime.printing import say
 
 if TYPE_CHECKING:
     from sealift_packager.project.job import Job, Outcome

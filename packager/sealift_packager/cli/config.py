@@ -11,9 +11,9 @@ from typing import Any, Final
 import click
 from click.core import ParameterSource
 
+from sealift_core.schema.documents import Document
 from sealift_packager.errors import PackagerError
 from sealift_packager.project.unasked import TRUST_OPTION, refuse_unasked
-from sealift_runtime.documents import Document
 
 FILE: Final = "sealift.toml"
 TABLE: Final = "pack"

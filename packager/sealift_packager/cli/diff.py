@@ -8,9 +8,9 @@ from typing import Final
 
 import click
 
-from sealift_runtime.commandline import json_option, show
+from sealift_core.terminal.commandline import json_option, show
 
-#: The exit code where there are differences: 1 is a fault of ours. See `sealift_runtime.commandline`.
+#: The exit code where there are differences: 1 is a fault of ours. See `sealift_core.terminal.commandline`.
 DIFFERENT: Final = 8
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from sealift_runtime.commandline import blocks, json_option, show
+from sealift_core.terminal.commandline import blocks, json_option, show
 
 
 @click.command()

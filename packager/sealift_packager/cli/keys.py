@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
+from sealift_core import durable
+from sealift_core.signing.keys import PrivateKey
+from sealift_core.terminal.commandline import json_option, show
 from sealift_packager.cli.passphrase import passphrase_option, passphrases
 from sealift_packager.errors import OutputError
 from sealift_packager.passphrase import OPTION, VARIABLE
-from sealift_runtime import durable
-from sealift_runtime.commandline import json_option, show
-from sealift_runtime.signing.keys import PrivateKey
 
 
 @click.group()

@@ -7,13 +7,13 @@ from typing import Any
 
 import click
 
+from sealift_core.clock import SystemClock
+from sealift_core.schema.documents import Json
+from sealift_core.terminal.commandline import json_option, show
+from sealift_core.terminal.printing import say
 from sealift_packager.cli.passphrase import passphrase_option, passphrases
 from sealift_packager.kit.build import Kit, KitRequest, build_kit
 from sealift_packager.kit.wheels import WheelRequest
-from sealift_runtime.clock import SystemClock
-from sealift_runtime.commandline import json_option, show
-from sealift_runtime.documents import Json
-from sealift_runtime.printing import say
 
 _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 _NEW = click.Path(path_type=Path)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sealift_core.terminal.commandline import json_option, show
 from sealift_packager.cli.config import config_option
 from sealift_packager.cli.passphrase import passphrase_option
 from sealift_packager.load.detect import KINDS
-from sealift_runtime.commandline import json_option, show
 
 if TYPE_CHECKING:
     from sealift_packager.packed import Packed

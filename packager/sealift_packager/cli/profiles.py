@@ -6,13 +6,13 @@ import dataclasses
 
 import click
 
+from sealift_core.errors import HardwareError
+from sealift_core.hardware.machine import Machine, detect_machine
+from sealift_core.hardware.match import Fit, choose, fit
+from sealift_core.hardware.profile import AcceleratorRequirement, HardwareProfile
+from sealift_core.schema.documents import Json
+from sealift_core.terminal.commandline import blocks, json_option, show
 from sealift_packager.profiles import library, rules
-from sealift_runtime.bundle.profile import AcceleratorRequirement, HardwareProfile
-from sealift_runtime.commandline import blocks, json_option, show
-from sealift_runtime.documents import Json
-from sealift_runtime.errors import HardwareError
-from sealift_runtime.hardware.machine import Machine, detect_machine
-from sealift_runtime.hardware.match import Fit, choose, fit
 
 
 @click.group()

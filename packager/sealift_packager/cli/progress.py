@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.text import Text
 
-from sealift_runtime.printable import printable
+from sealift_core.terminal.printable import printable
 
 
 class TerminalProgress:

@@ -6,6 +6,12 @@ from pathlib import Path
 
 import click
 
+from sealift_core.bundle.digest import Digest
+from sealift_core.clock import SystemClock, format_time
+from sealift_core.messages.roles import CHANNELS, ROOT, TARGETS
+from sealift_core.schema.documents import Json
+from sealift_core.signing.keys import PublicKey
+from sealift_core.terminal.commandline import json_option, show
 from sealift_packager.cli.passphrase import passphrase_option, passphrases
 from sealift_packager.cli.repo_keys import publish, revoke, rotate, sign
 from sealift_packager.cli.repo_options import (
@@ -23,12 +29,6 @@ from sealift_packager.repository.keyring import default_keys
 from sealift_packager.repository.publisher import Founding, Repository
 from sealift_packager.repository.roles import MAX_KEYS, ROLES, Expiry, parse_numbers, parse_paths
 from sealift_packager.repository.status import RepositoryStatus, repository_status
-from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.clock import SystemClock, format_time
-from sealift_runtime.commandline import json_option, show
-from sealift_runtime.documents import Json
-from sealift_runtime.exchange.roles import CHANNELS, ROOT, TARGETS
-from sealift_runtime.signing.keys import PublicKey
 
 
 @click.group()

@@ -8,6 +8,10 @@ from typing import Any
 
 import click
 
+from sealift_core.clock import SystemClock
+from sealift_core.schema.documents import Json
+from sealift_core.signing.keys import PublicKey
+from sealift_core.terminal.commandline import json_option, show
 from sealift_packager.cli.passphrase import passphrase_option, passphrases
 from sealift_packager.cli.repo_options import (
     PATH,
@@ -26,10 +30,6 @@ from sealift_packager.repository.directory import Repository
 from sealift_packager.repository.keyring import tuf_signer
 from sealift_packager.repository.request import Request
 from sealift_packager.repository.roles import MAX_KEYS, ROLES, Expiry
-from sealift_runtime.clock import SystemClock
-from sealift_runtime.commandline import json_option, show
-from sealift_runtime.documents import Json
-from sealift_runtime.signing.keys import PublicKey
 
 
 @click.command()

@@ -8,10 +8,10 @@ from typing import Any, Final
 
 import click
 
+from sealift_core.schema.documents import Json
 from sealift_packager.cli.passphrase import passphrases
 from sealift_packager.repository.keyring import KeyRing, default_keys
 from sealift_packager.repository.publisher import Published
-from sealift_runtime.documents import Json
 
 Decorator = Callable[[Any], Any]
 PATH: Final = click.Path(path_type=Path)

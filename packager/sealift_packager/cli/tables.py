@@ -10,13 +10,13 @@ from typing import Any, Final
 
 from rich.table import Table
 
+from sealift_core.bundle.evaluation import CandidateRecord
+from sealift_core.bundle.manifest import BundleManifest
+from sealift_core.schema.documents import Document
+from sealift_core.terminal.commandline import blocks
+from sealift_core.terminal.printable import printable
 from sealift_packager.artifact import BundleView
 from sealift_packager.cli.console import plain_console
-from sealift_runtime.bundle.evaluation import CandidateRecord
-from sealift_runtime.bundle.manifest import BundleManifest
-from sealift_runtime.commandline import blocks
-from sealift_runtime.documents import Document
-from sealift_runtime.printable import printable
 
 #: Without a terminal, and the narrowest in which verdicts stand beside the figures.
 WIDTH: Final = 150

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from sealift_runtime.commandline import json_option, show
-from sealift_runtime.signing.keys import PublicKey
+from sealift_core.signing.keys import PublicKey
+from sealift_core.terminal.commandline import json_option, show
 
 
 @click.command()

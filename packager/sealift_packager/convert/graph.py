@@ -7,12 +7,12 @@ from typing import Any, Final
 
 import onnx
 
+from sealift_core.bundle.tensors import DATATYPES, TensorSpec
 from sealift_packager.batch import BATCH
 from sealift_packager.convert.walk import all_graphs
 from sealift_packager.errors import ConversionError, first_line
 from sealift_packager.quiet import quiet
 from sealift_packager.tensors import is_reference, refers
-from sealift_runtime.bundle.tensors import DATATYPES, TensorSpec
 
 #: The newest opset of the default domain that every onnxruntime from 1.20 on runs, and the one we write.
 MAX_OPSET: Final = 21

@@ -8,12 +8,12 @@ from typing import Any, Final
 import numpy as np
 import onnx
 
+from sealift_core.bundle.tensors import TensorSpec
 from sealift_packager.convert import graph
 from sealift_packager.data.synthetic import concrete_shape
 from sealift_packager.errors import ConversionError
 from sealift_packager.load.source import Array
 from sealift_packager.session import Settings, open_session, run_session
-from sealift_runtime.bundle.tensors import TensorSpec
 
 _ROWS: Final = 2
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from sealift_core.bundle.tensors import TensorSpec
 from sealift_packager.convert import graph
 from sealift_packager.load.source import SourceModel
-from sealift_runtime.bundle.tensors import TensorSpec
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

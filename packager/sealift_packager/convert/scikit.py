@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import onnx
 
+from sealift_core.bundle.tensors import TensorSpec
 from sealift_packager.convert import graph
 from sealift_packager.convert.k_means import step_parsers
 from sealift_packager.convert.labels import flatten_label
@@ -21,7 +22,6 @@ from sealift_packager.quiet import quiet
 from sealift_packager.session import Settings, open_session
 from sealift_packager.trees.from_estimator import library_of
 from sealift_packager.trees.within import fitted_parts
-from sealift_runtime.bundle.tensors import TensorSpec
 
 _ADVICE: Final = "See https://onnx.ai/sklearn-onnx/supported.html for the estimators that it knows; or replace this step by one of them."
 #: skl2onnx's errors about an estimator that it doesn't know.

@@ -9,6 +9,8 @@ from typing import Final
 
 import numpy as np
 
+from sealift_core.bundle.digest import Digest
+from sealift_core.schema.documents import nearest
 from sealift_packager.archives.directory import Names
 from sealift_packager.archives.npz import read_arrays
 from sealift_packager.archives.own_copy import OwnCopy, taken
@@ -18,8 +20,6 @@ from sealift_packager.data.images import ImageFolder, list_images
 from sealift_packager.data.parquet import read_parquet
 from sealift_packager.errors import DataError, first_line
 from sealift_packager.load.source import Array
-from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.documents import nearest
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 from typing import Any, Final
 
+from sealift_core.errors import SealiftError
 from sealift_packager.errors import DataError
 from sealift_packager.plugins import load_callable
-from sealift_runtime.errors import SealiftError
 
 _REFERENCE: Final = re.compile(r"(.+\.py|[A-Za-z_]\w*(\.\w+)*):[A-Za-z_]\w*")
 

@@ -7,6 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from sealift_core.bundle.digest import Digest
+from sealift_core.bundle.tensors import TensorSpec
+from sealift_core.schema.documents import nearest
+from sealift_core.timing.rows import take_rows
 from sealift_packager.batch import fixed_batch, has_rows_first
 from sealift_packager.data.files import DataFile
 from sealift_packager.data.images import ImageFolder
@@ -14,10 +18,6 @@ from sealift_packager.data.pixels import Normalization, decode_images, describe_
 from sealift_packager.data.refusal import refused
 from sealift_packager.errors import DataError
 from sealift_packager.load.source import Array, SourceModel
-from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.bundle.tensors import TensorSpec
-from sealift_runtime.documents import nearest
-from sealift_runtime.rows import take_rows
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,12 +11,12 @@ from typing import IO, Any, Final
 
 import numpy as np
 
+from sealift_core.bundle.tensors import TensorSpec
 from sealift_packager.archives.own_copy import open_plain
 from sealift_packager.data.images import ImageFolder
 from sealift_packager.data.limits import LIMITS
 from sealift_packager.errors import DataError
 from sealift_packager.load.source import Array
-from sealift_runtime.bundle.tensors import TensorSpec
 
 #: What decoders are asked to know; the fewer, the less there is to attack.
 FORMATS: Final = ("PNG", "JPEG", "WEBP", "BMP")

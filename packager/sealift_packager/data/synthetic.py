@@ -8,9 +8,9 @@ from typing import Final
 
 import numpy as np
 
+from sealift_core.bundle.tensors import TensorSpec
 from sealift_packager.batch import BATCH
 from sealift_packager.load.source import Array
-from sealift_runtime.bundle.tensors import TensorSpec
 
 #: The size of a free dimension other than the batch, where none is asked for.
 FREE_SIZE: Final = 8

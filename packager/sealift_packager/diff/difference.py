@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Final
 
-from sealift_runtime.documents import Json
+from sealift_core.schema.documents import Json
 
 _SHOWN: Final = 120
 

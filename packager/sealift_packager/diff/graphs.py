@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from sealift_core.bundle import files
+from sealift_core.errors import IntegrityError, LimitError
 from sealift_packager.diff.difference import Difference
 from sealift_packager.diff.documents import compare_json
 from sealift_packager.diff.tensors import compare_tensors
 from sealift_packager.load.source import Array
 from sealift_packager.tensors import is_reference, values
-from sealift_runtime.bundle import files
-from sealift_runtime.errors import IntegrityError, LimitError
 
 #: Of a number of bytes.
 _MAX_DIGITS: Final = 19

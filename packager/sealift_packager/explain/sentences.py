@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from sealift_runtime.bundle.evaluation import CandidateRecord, Measurement
-from sealift_runtime.bundle.manifest import BundleManifest
+from sealift_core.bundle.evaluation import CandidateRecord, Measurement
+from sealift_core.bundle.manifest import BundleManifest
 
 
 def explain(manifest: BundleManifest) -> list[str]:

@@ -13,6 +13,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
+from sealift_core import durable
+from sealift_core.bundle.digest import Digest
+from sealift_core.bundle.layout import REF_NAME, OciLayout
+from sealift_core.errors import IntegrityError
+from sealift_core.messages import medium
+from sealift_core.signing.keys import PublicKey, Signer
 from sealift_packager.errors import KitError, OutputError
 from sealift_packager.kit.installer import render_installer, render_readme
 from sealift_packager.kit.requirements import read_wheels, render_requirements
@@ -21,12 +27,6 @@ from sealift_packager.kit.wheels import WheelRequest, WheelSet, collect_wheels
 from sealift_packager.repository.metadata import RepositoryMetadata
 from sealift_packager.repository.publisher import METADATA, Repository
 from sealift_packager.repository.status import role_statuses
-from sealift_runtime import durable
-from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.bundle.layout import REF_NAME, OciLayout
-from sealift_runtime.errors import IntegrityError
-from sealift_runtime.exchange import medium
-from sealift_runtime.signing.keys import PublicKey, Signer
 
 SUMS: Final = "SHA256SUMS"
 #: An ECDSA signature (DER) over the bytes of SHA256SUMS, as ``openssl dgst`` makes and checks it. A line of that file begins with a digest,

@@ -6,11 +6,11 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from sealift_core.bundle.digest import Digest
+from sealift_core.signing.keys import PublicKey
 from sealift_packager.errors import KitError
 from sealift_packager.kit.selection import Selection
 from sealift_packager.kit.wheels import WheelSet
-from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.signing.keys import PublicKey
 
 #: What may stand between single quotes in a shell script without meaning anything.
 _PLAIN = re.compile(r"[A-Za-z0-9._+ -]*")

@@ -19,9 +19,9 @@ from packaging.tags import Tag
 from packaging.utils import canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 
+from sealift_core.bundle.digest import Digest
 from sealift_packager.errors import KitError
 from sealift_packager.kit.wheels import EXTRA, RUNTIME, fits_python
-from sealift_runtime.bundle.digest import Digest
 
 MAX_METADATA_BYTES: Final = 2**20
 #: A Python's newest patch release, where a dependency's condition asks: it is one of the last in almost every case.

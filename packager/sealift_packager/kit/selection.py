@@ -5,14 +5,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 
+from sealift_core.bundle.layout import Descriptor, OciLayout
+from sealift_core.bundle.release import Release, read_listed_bundle
+from sealift_core.messages.channel import Channel, release_target
+from sealift_core.schema.documents import nearest
 from sealift_packager.errors import KitError
 from sealift_packager.repository.directory import target_blob
 from sealift_packager.repository.metadata import RepositoryMetadata
 from sealift_packager.repository.publisher import Repository, published_releases
-from sealift_runtime.bundle.layout import Descriptor, OciLayout
-from sealift_runtime.bundle.release import Release, read_listed_bundle
-from sealift_runtime.documents import nearest
-from sealift_runtime.exchange.channel import Channel, release_target
 
 ReleaseName = tuple[str, str]
 

@@ -15,8 +15,9 @@ from typing import Final
 from packaging.tags import Tag
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
+from sealift_core import beneath, durable
 from sealift_packager.errors import KitError
-from sealift_runtime import __version__, beneath, durable
+from sealift_runtime import __version__
 
 RUNTIME: Final = "sealift-runtime"
 EXTRA: Final = "cpu"

@@ -14,6 +14,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from sealift_core.bundle.digest import Digest
+from sealift_core.bundle.tensors import TensorSpec
 from sealift_packager.errors import SourceModelError
 from sealift_packager.load import detect
 from sealift_packager.load.memory import bounded_memory
@@ -26,8 +28,6 @@ from sealift_packager.trees.from_estimator import catboost_json, check_missing, 
 from sealift_packager.trees.from_lightgbm import feature_names, read_lightgbm
 from sealift_packager.trees.from_xgboost import read_xgboost
 from sealift_packager.trees.validity import check_ensemble
-from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.bundle.tensors import TensorSpec
 
 FEATURES: Final = "features"
 #: Time and line of source that XGBoost and CatBoost put before what they say.

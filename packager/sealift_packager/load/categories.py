@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from sealift_core.bundle.tensors import TensorSpec
 from sealift_packager.load.source import Array
-from sealift_runtime.bundle.tensors import TensorSpec
 
 MOST_WORDS: Final = 1024
 

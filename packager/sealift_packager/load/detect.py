@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from sealift_core.schema.documents import nearest
 from sealift_packager.archives.directory import read_directory
 from sealift_packager.archives.own_copy import ARCHIVE, open_plain
 from sealift_packager.archives.refusals import Refusals
 from sealift_packager.errors import SourceModelError
-from sealift_runtime.documents import nearest
 
 SCIKIT: Final = "scikit-learn"
 TORCH_PROGRAM: Final = "torch-program"

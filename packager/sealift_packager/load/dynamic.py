@@ -6,10 +6,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from sealift_core.schema.documents import nearest
 from sealift_packager.batch import BATCH
 from sealift_packager.errors import SourceModelError
 from sealift_packager.load.source import Array, Arrays
-from sealift_runtime.documents import nearest
 
 Dynamic = Mapping[str, Mapping[int, str]]
 

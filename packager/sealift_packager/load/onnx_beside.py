@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, Final
 
+from sealift_core import durable
+from sealift_core.bundle.digest import Digest
 from sealift_packager.archives.limits import MAX_BYTES
 from sealift_packager.archives.own_copy import copy_plain, open_plain
 from sealift_packager.archives.refusals import Refusals
@@ -15,8 +17,6 @@ from sealift_packager.content import with_weights
 from sealift_packager.convert.walk import all_tensors
 from sealift_packager.errors import SourceModelError
 from sealift_packager.tensors import is_reference
-from sealift_runtime import durable
-from sealift_runtime.bundle.digest import Digest
 
 #: Of a folder nothing is read: a build behind walls may read the files of weights in it, and not list it.
 _PASSED_THROUGH: Final = getattr(os, "O_PATH", os.O_RDONLY)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
+from sealift_core.bundle.digest import Digest
 from sealift_packager.content import model_digest
 from sealift_packager.convert import graph
 from sealift_packager.convert.walk import all_nodes
@@ -19,7 +20,6 @@ from sealift_packager.load.source import Array, Arrays, LoadOptions, SourceModel
 from sealift_packager.load.trial import try_reading
 from sealift_packager.session import Settings, open_session, run_batched, run_session
 from sealift_packager.tensors import refer_to_files, refers
-from sealift_runtime.bundle.digest import Digest
 
 #: It stays open while candidates are built: without packed copies it takes no memory for weights in files.
 _MAPPED: Final = {"session.disable_prepacking": "1"}

@@ -6,11 +6,11 @@ from typing import Any, Final
 
 import onnx
 
+from sealift_core.verify.operators import is_allowed, may_define
 from sealift_packager.convert.graph import DEFAULT_DOMAINS, opset_of
 from sealift_packager.convert.walk import all_nodes
 from sealift_packager.errors import SourceModelError
 from sealift_packager.load.onnx_order import called
-from sealift_runtime.bundle.operators import is_allowed, may_define
 
 _SHOWN: Final = 5
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from sealift_core.bundle.digest import Digest
 from sealift_packager.archives.packed import check_packed
 from sealift_packager.errors import SourceModelError, UntrustedPickleError, first_line
 from sealift_packager.load import detect
@@ -27,7 +28,6 @@ from sealift_packager.trees.from_estimator import library_of
 from sealift_packager.trees.from_scikit import read_scikit
 from sealift_packager.trees.validity import check_ensemble
 from sealift_packager.trees.within import fitted_parts, is_trees
-from sealift_runtime.bundle.digest import Digest
 
 _ELSEWHERE: Final = "What doesn't predict new rows (a transformer, DBSCAN) can be converted with skl2onnx, where that knows it, and given as ONNX."
 #: Estimators of these libraries, whatever file or pipeline they come in.

@@ -7,6 +7,7 @@ from typing import Any, Final, Self
 
 import numpy as np
 
+from sealift_core.bundle.tensors import TensorSpec
 from sealift_packager.activity import ANSWERING, during
 from sealift_packager.errors import SourceModelError
 from sealift_packager.load.categories import text_columns
@@ -15,7 +16,6 @@ from sealift_packager.load.scikit_kinds import input_tags
 from sealift_packager.load.source import Arrays, LoadOptions
 from sealift_packager.quiet import quiet
 from sealift_packager.trees.within import fitted_parts
-from sealift_runtime.bundle.tensors import TensorSpec
 
 FEATURES: Final = "features"
 TEXT: Final = "text"

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 import numpy as np
 
+from sealift_core.bundle.digest import Digest
+from sealift_core.bundle.tensors import TensorSpec
 from sealift_packager.trees.ensemble import Ensemble
-from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.bundle.tensors import TensorSpec
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Arrays = Mapping[str, Array]

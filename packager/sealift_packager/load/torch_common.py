@@ -10,13 +10,13 @@ from typing import Any, Final
 
 import numpy as np
 
+from sealift_core.bundle.digest import Digest
+from sealift_core.bundle.tensors import TensorSpec
 from sealift_packager.activity import ANSWERING, during, rows_of
 from sealift_packager.batch import BATCH
 from sealift_packager.errors import SourceModelError
 from sealift_packager.load.dynamic import Dynamic, sizes_of
 from sealift_packager.load.source import Array, Arrays, SourceModel
-from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.bundle.tensors import TensorSpec
 
 OUTPUT: Final = "output"
 #: Of a model's answer, nested in each other: bounded, for an answer may hold itself.

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from sealift_core.bundle.digest import Digest
+from sealift_core.bundle.tensors import TensorSpec
 from sealift_packager.errors import SourceModelError
 from sealift_packager.load import detect
 from sealift_packager.load.source import LoadOptions, SourceModel
@@ -13,8 +15,6 @@ from sealift_packager.load.torch_common import free_specs, import_torch, named_o
 from sealift_packager.load.torch_program_safety import refuse_unsafe
 from sealift_packager.load.torch_program_types import import_structures
 from sealift_packager.quiet import quiet
-from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.bundle.tensors import TensorSpec
 
 
 def load_program(path: Path, options: LoadOptions) -> SourceModel:

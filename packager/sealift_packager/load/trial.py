@@ -2,7 +2,7 @@
 
 XGBoost, LightGBM and CatBoost are C++ that believes its files: a child that isn't there is followed, a length is allocated. ONNX's inference of
 shapes believes that it knows every type, which behind an operator of another domain it doesn't (onnx 1.23.2: LabelEncoder, TreeEnsemble,
-RegexFullMatch, DictVectorizer). The process is confined (`sealift_runtime.process`). A build that runs in a process of its own already
+RegexFullMatch, DictVectorizer). The process is confined (`sealift_core.process`). A build that runs in a process of its own already
 (`sealift_packager.sandbox`) needs no other one.
 """
 
@@ -16,14 +16,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from sealift_core.errors import DocumentError
+from sealift_core.process.child import MAX_RESULT_BYTES, ChildOutcome
+from sealift_core.process.confined import run_confined
+from sealift_core.process.sandbox import Confinement
+from sealift_core.schema.documents import Document
 from sealift_packager.activity import monitored
 from sealift_packager.errors import ConversionError, PackagerError, SourceModelError
 from sealift_packager.load.memory import bounded_memory
-from sealift_runtime.documents import Document
-from sealift_runtime.errors import DocumentError
-from sealift_runtime.process.child import MAX_RESULT_BYTES, ChildOutcome
-from sealift_runtime.process.confined import run_confined
-from sealift_runtime.process.sandbox import Confinement
 
 TIMEOUT_S: Final = 300
 #: The most that a library may write while it reads.

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
+from sealift_core.bundle.digest import Digest
+from sealift_core.schema.documents import Json, canonical_json
 from sealift_packager.errors import LockError
 from sealift_packager.structure import StructureError, decode, encode
-from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.documents import Json, canonical_json
 
 ADVICE: Final = "A lock holds for what it was made from. Build without --locked, which makes a new one."
 

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from sealift_core import beneath, durable
+from sealift_core.clock import format_time
+from sealift_core.errors import DocumentError
+from sealift_core.schema.documents import Document, Json, canonical_json
 from sealift_packager.errors import LockError, OutputError
 from sealift_packager.lock.evidence import ADVICE
-from sealift_runtime import beneath, durable
-from sealift_runtime.clock import format_time
-from sealift_runtime.documents import Document, Json, canonical_json
-from sealift_runtime.errors import DocumentError
 
 SUFFIX: Final = ".lock"
 SCHEMA: Final = "sealift.lock"

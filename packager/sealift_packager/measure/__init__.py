@@ -5,7 +5,7 @@ Reading order: ``predictions`` (outputs → labels, scores, values), ``metrics``
 in a process of their own), ``host`` (may this machine speak for a profile?), ``figures`` (all of it for one profile), ``device`` and ``on_device``
 (the same on a device, through its agent), ``emulation`` (answers as another processor gives them).
 
-What a device does too stands in the runtime: `sealift_runtime.alternation` (turns) and `sealift_runtime.throughput` (every core busy).
+What a device does too stands in the runtime: `sealift_core.timing.alternation` (turns) and `sealift_core.timing.throughput` (every core busy).
 
 This file imports nothing: ``probe`` runs alone and counts its own memory.
 """

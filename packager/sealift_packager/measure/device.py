@@ -16,14 +16,14 @@ from typing import Any, Final, Self
 import numpy as np
 import requests
 
-from sealift_packager.arrays import write_npz
-from sealift_packager.errors import DeviceError, DeviceRefusedError, PackagerError
-from sealift_packager.load.source import Array, Arrays
-from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.bundle.profile import PROFILE_NAME
-from sealift_runtime.documents import Document, canonical_json
-from sealift_runtime.errors import SealiftError, SignatureError
-from sealift_runtime.exchange.measuring import (
+from sealift_core.bundle.digest import Digest
+from sealift_core.errors import SealiftError, SignatureError
+from sealift_core.hardware.document import parse_machine
+from sealift_core.hardware.machine import Machine
+from sealift_core.hardware.profile import PROFILE_NAME
+from sealift_core.http.http_session import open_session
+from sealift_core.http.urls import MAX_URL_CHARACTERS, check_url, redacted
+from sealift_core.messages.measuring import (
     ACCEPTANCE_TYPE,
     ANSWER_TYPE,
     CLOSE,
@@ -42,14 +42,14 @@ from sealift_runtime.exchange.measuring import (
     MeasuringStep,
     Run,
 )
-from sealift_runtime.exchange.report import DEVICE_ID
-from sealift_runtime.hardware.document import parse_machine
-from sealift_runtime.hardware.machine import Machine
-from sealift_runtime.http_session import open_session
-from sealift_runtime.signing.dsse import Envelope
-from sealift_runtime.signing.keys import PublicKey, Signer
-from sealift_runtime.throughput import Throughput
-from sealift_runtime.urls import MAX_URL_CHARACTERS, check_url, redacted
+from sealift_core.messages.report import DEVICE_ID
+from sealift_core.schema.documents import Document, canonical_json
+from sealift_core.signing.dsse import Envelope
+from sealift_core.signing.keys import PublicKey, Signer
+from sealift_core.timing.throughput import Throughput
+from sealift_packager.arrays import write_npz
+from sealift_packager.errors import DeviceError, DeviceRefusedError, PackagerError
+from sealift_packager.load.source import Array, Arrays
 
 OPTION: Final = "--measure-on"
 #: A slow line has the server's 60 s for each.

@@ -19,17 +19,17 @@ from typing import Any, Final
 
 import numpy as np
 
+from sealift_core.bundle import files
+from sealift_core.bundle.digest import Digest
+from sealift_core.hardware.profile import CpuRequirement
+from sealift_core.onnxruntime_environment import SET
+from sealift_core.process.child import clean_environment
 from sealift_packager.arrays import write_npz
 from sealift_packager.assemble.weights import write_model
 from sealift_packager.errors import ConversionError
 from sealift_packager.load.source import Arrays
 from sealift_packager.measure.emulated import PREFIX, TOO_SLOW
 from sealift_packager.outside import outside
-from sealift_runtime.bundle import files
-from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.bundle.profile import CpuRequirement
-from sealift_runtime.onnxruntime_environment import SET
-from sealift_runtime.process.child import clean_environment
 
 ROOT_VARIABLE: Final = "SEALIFT_ARM64_ROOT"
 TIMEOUT_S: Final = 300

@@ -11,6 +11,10 @@ from typing import Any, Final
 
 import numpy as np
 
+from sealift_core.bundle import files
+from sealift_core.bundle.evaluation import Measurement
+from sealift_core.timing.rows import take_rows
+from sealift_core.timing.throughput import throughput
 from sealift_packager.activity import MEASURING, during_all
 from sealift_packager.arrays import write_npz
 from sealift_packager.assemble.weights import write_model
@@ -22,10 +26,6 @@ from sealift_packager.measure.probe import probe
 from sealift_packager.measure.tuning import LEVEL_ROUNDS, choose_level, fewest_threads, settings_for
 from sealift_packager.session import DEFAULT_LEVEL, Settings, open_session, run_session
 from sealift_packager.tensors import refers
-from sealift_runtime.bundle import files
-from sealift_runtime.bundle.evaluation import Measurement
-from sealift_runtime.rows import take_rows
-from sealift_runtime.throughput import throughput
 
 #: Batch sizes that are tried where the graph leaves the batch free.
 BATCHES: Final = (1, 4, 16, 32)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 from typing import Final
 
-from sealift_runtime.bundle.profile import HardwareProfile
-from sealift_runtime.hardware.cpu_flags import FAST_INT8
-from sealift_runtime.hardware.machine import Machine
-from sealift_runtime.hardware.match import fit
+from sealift_core.hardware.cpu_flags import FAST_INT8
+from sealift_core.hardware.machine import Machine
+from sealift_core.hardware.match import fit
+from sealift_core.hardware.profile import HardwareProfile
 
 NOT_MEASURED: Final = "not measured on this hardware"
 

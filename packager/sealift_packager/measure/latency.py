@@ -11,10 +11,10 @@ from typing import Final
 
 import numpy as np
 
+from sealift_core.timing.alternation import WARM_UP, alternate
 from sealift_packager.activity import MEASURING, during_all
 from sealift_packager.load.source import Array
 from sealift_packager.measure.bootstrap import median_interval
-from sealift_runtime.alternation import WARM_UP, alternate
 
 MAX_ROUNDS: Final = 400
 MIN_ROUNDS: Final = 40

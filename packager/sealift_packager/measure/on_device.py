@@ -8,6 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from sealift_core.bundle.digest import Digest
+from sealift_core.bundle.evaluation import Measurement
+from sealift_core.errors import HardwareError
+from sealift_core.hardware.match import fit
+from sealift_core.hardware.profile import HardwareProfile
+from sealift_core.messages.measuring import Run
+from sealift_core.signing.keys import Signer
+from sealift_core.timing.throughput import Throughput
 from sealift_packager.candidates.built import Built
 from sealift_packager.errors import PackagerError
 from sealift_packager.load.source import Array
@@ -20,14 +28,6 @@ from sealift_packager.measure.tuning import LEVEL_ROUNDS, OTHER_LEVELS, quickest
 from sealift_packager.outside import outside
 from sealift_packager.session import DEFAULT_LEVEL
 from sealift_packager.tensors import refers
-from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.bundle.evaluation import Measurement
-from sealift_runtime.bundle.profile import HardwareProfile
-from sealift_runtime.errors import HardwareError
-from sealift_runtime.exchange.measuring import Run
-from sealift_runtime.hardware.match import fit
-from sealift_runtime.signing.keys import Signer
-from sealift_runtime.throughput import Throughput
 
 
 def judge_device(address: DeviceAddress, profile: HardwareProfile, signer: Signer | None) -> Host:

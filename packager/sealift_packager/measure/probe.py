@@ -1,6 +1,6 @@
 """Load time and peak memory of one model, in a process of its own.
 
-The process is confined (`sealift_runtime.process`), and imports nothing large but numpy and onnxruntime: its memory is what a device would need.
+The process is confined (`sealift_core.process`), and imports nothing large but numpy and onnxruntime: its memory is what a device would need.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from sealift_core.errors import DocumentError
+from sealift_core.process.confined import run_confined
+from sealift_core.process.sandbox import Confinement
+from sealift_core.schema.documents import Document
 from sealift_packager.errors import ConversionError
 from sealift_packager.outside import outside
-from sealift_runtime.documents import Document
-from sealift_runtime.errors import DocumentError
-from sealift_runtime.process.confined import run_confined
-from sealift_runtime.process.sandbox import Confinement
 
 if TYPE_CHECKING:
     from sealift_packager.session import Settings

@@ -13,8 +13,8 @@ import onnx
 import onnxruntime
 from packaging.version import Version
 
+from sealift_core.hardware.profile import HardwareProfile
 from sealift_packager.convert import graph
-from sealift_runtime.bundle.profile import HardwareProfile
 
 #: From here on the separate operators win; before, they lose up to a tenth.
 MIN_ONNXRUNTIME: Final = Version("1.30")

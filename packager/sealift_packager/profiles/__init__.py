@@ -5,6 +5,6 @@ Reading order:
 - ``library``  where profiles are, by name or by path
 - ``rules``    what a profile has to make sense, beyond its schema
 
-The schema itself is `sealift_runtime.bundle.profile`, the match with a machine `sealift_runtime.hardware`. Never imports
+The schema itself is `sealift_core.hardware.profile`, the match with a machine `sealift_core.hardware`. Never imports
 onnxruntime, onnx, click, or another room of the packager but ``errors``.
 """

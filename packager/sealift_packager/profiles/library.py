@@ -6,11 +6,11 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
+from sealift_core import beneath
+from sealift_core.hardware.profile import MAX_PROFILE_BYTES, OBJECTIVES, HardwareProfile
+from sealift_core.schema.documents import nearest
 from sealift_packager.errors import ProfileError
 from sealift_packager.profiles.rules import check_rules
-from sealift_runtime import beneath
-from sealift_runtime.bundle.profile import MAX_PROFILE_BYTES, OBJECTIVES, HardwareProfile
-from sealift_runtime.documents import nearest
 
 
 def profile_folder() -> Path:

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
+from sealift_core.hardware.cpu_flags import VNNI
+from sealift_core.hardware.profile import HardwareProfile
+from sealift_core.schema.documents import nearest
 from sealift_packager.errors import ProfileError
-from sealift_runtime.bundle.profile import HardwareProfile
-from sealift_runtime.documents import nearest
-from sealift_runtime.hardware.cpu_flags import VNNI
 
 
 def check_rules(profile: HardwareProfile, *, where: str) -> HardwareProfile:

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from sealift_core import beneath
+from sealift_core.schema.documents import Document, nearest
 from sealift_packager.errors import ProjectError
 from sealift_packager.project.job import Job
 from sealift_packager.project.unasked import refuse_unasked
-from sealift_runtime import beneath
-from sealift_runtime.documents import Document, nearest
 
 DEFAULT: Final = Path("project.toml")
 MAX_BYTES: Final = 2**20

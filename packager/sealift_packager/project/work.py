@@ -7,9 +7,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sealift_core.errors import SealiftError
 from sealift_packager.passphrase import Passphrases
 from sealift_packager.project.job import Job, Outcome
-from sealift_runtime.errors import SealiftError
 
 if TYPE_CHECKING:
     from sealift_packager.request import PackRequest

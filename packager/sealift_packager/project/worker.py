@@ -9,9 +9,9 @@ from __future__ import annotations
 import contextlib
 import sys
 
+from sealift_core.terminal.printing import say_json
 from sealift_packager.project.job import Job
 from sealift_packager.project.work import do
-from sealift_runtime.printing import say_json
 
 
 def main() -> None:

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.bundle.manifest import BundleManifest
-from sealift_runtime.clock import format_time
-from sealift_runtime.documents import Json, canonical_json
+from sealift_core.bundle.digest import Digest
+from sealift_core.bundle.manifest import BundleManifest
+from sealift_core.clock import format_time
+from sealift_core.schema.documents import Json, canonical_json
 
 STATEMENT_TYPE: Final = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE: Final = "https://slsa.dev/provenance/v1"

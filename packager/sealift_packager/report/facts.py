@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from sealift_core.bundle.evaluation import CandidateRecord, Measurement
+from sealift_core.clock import format_time
 from sealift_packager.explain.sentences import explain
 from sealift_packager.measure.latency import speedup
 from sealift_packager.quantize.node_error import NodeError
-from sealift_runtime.bundle.evaluation import CandidateRecord, Measurement
-from sealift_runtime.clock import format_time
 
 if TYPE_CHECKING:
     from sealift_packager.packed import Packed

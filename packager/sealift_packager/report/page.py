@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from sealift_core.terminal.printable import printable
 from sealift_packager.report.plots import WORST_NODES, bars, latencies, node_errors, tradeoff
-from sealift_runtime.printable import printable
 
 
 def page(facts: dict[str, Any]) -> str:

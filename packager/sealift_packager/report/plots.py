@@ -9,7 +9,7 @@ import os
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sealift_runtime.printable import printable
+from sealift_core.terminal.printable import printable
 
 #: One user unit is about one pixel: the wide plot fills the page, the others half of it.
 WIDE: Final = 1030

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from sealift_core import durable
+from sealift_core.schema.documents import canonical_json
 from sealift_packager.report.facts import report_facts
 from sealift_packager.report.page import page
-from sealift_runtime import durable
-from sealift_runtime.documents import canonical_json
 
 if TYPE_CHECKING:
     from sealift_packager.packed import Packed

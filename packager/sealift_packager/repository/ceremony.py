@@ -11,6 +11,10 @@ import datetime
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from sealift_core.bundle.digest import Digest
+from sealift_core.clock import format_time
+from sealift_core.messages.roles import CHANNELS, ROOT, TARGETS
+from sealift_core.signing.keys import PublicKey
 from sealift_packager.errors import RepositoryError
 from sealift_packager.repository import metadata
 from sealift_packager.repository.directory import METADATA, Repository
@@ -21,10 +25,6 @@ from sealift_packager.repository.publication import Publication, Published
 from sealift_packager.repository.request import Request, merge
 from sealift_packager.repository.roles import Expiry
 from sealift_packager.repository.rotation import KeyChange, find_key, keys_of, roles_with, rotated
-from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.clock import format_time
-from sealift_runtime.exchange.roles import CHANNELS, ROOT, TARGETS
-from sealift_runtime.signing.keys import PublicKey
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

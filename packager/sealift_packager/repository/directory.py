@@ -17,15 +17,15 @@ from typing import Final
 
 from tuf.api.metadata import TargetFile
 
+from sealift_core import beneath, durable
+from sealift_core.bundle.digest import Digest
+from sealift_core.bundle.layout import Descriptor, OciLayout
+from sealift_core.errors import BusyError
+from sealift_core.messages.channel import Channel
+from sealift_core.schema.documents import Document, canonical_json
 from sealift_packager.errors import RepositoryError
 from sealift_packager.repository import metadata
 from sealift_packager.repository.metadata import RepositoryMetadata
-from sealift_runtime import beneath, durable
-from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.bundle.layout import Descriptor, OciLayout
-from sealift_runtime.documents import Document, canonical_json
-from sealift_runtime.errors import BusyError
-from sealift_runtime.exchange.channel import Channel
 
 METADATA: Final = "metadata"
 #: Files that are being published, all or none of them: root among them.

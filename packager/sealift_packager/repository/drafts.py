@@ -21,12 +21,12 @@ from securesystemslib.signer import Key
 from tuf.api.exceptions import RepositoryError as TufError
 from tuf.api.metadata import DelegatedRole, Delegations, Metadata, MetaFile, Role, Root, Signed, Snapshot, Targets, Timestamp, VerificationResult
 
+from sealift_core.clock import format_time
+from sealift_core.messages.roles import CHANNELS, ROOT, SIGNED_AT_FIELD, SNAPSHOT, TARGETS, TIMESTAMP
 from sealift_packager.errors import RepositoryError
 from sealift_packager.repository.keyring import TufSigner
 from sealift_packager.repository.metadata import HASHES, RepositoryMetadata, verify
 from sealift_packager.repository.roles import ROLES, Expiry
-from sealift_runtime.clock import format_time
-from sealift_runtime.exchange.roles import CHANNELS, ROOT, SIGNED_AT_FIELD, SNAPSHOT, TARGETS, TIMESTAMP
 
 #: Roles that are drafted, in the order in which they are signed and written.
 DRAFTED: Final = (ROOT, TARGETS, CHANNELS)

@@ -8,13 +8,13 @@ import stat
 from collections.abc import Iterable
 from pathlib import Path
 
+from sealift_core import beneath, durable
+from sealift_core.bundle.layout import Descriptor, OciLayout
+from sealift_core.bundle.release import Release, only_release, read_listed_bundle
+from sealift_core.errors import IntegrityError, SignatureError
+from sealift_core.signing.keys import PublicKey
+from sealift_core.verify.check import check_release_bundle, check_signer
 from sealift_packager.errors import RepositoryError
-from sealift_runtime import beneath, durable
-from sealift_runtime.bundle.layout import Descriptor, OciLayout
-from sealift_runtime.bundle.release import Release, only_release, read_listed_bundle
-from sealift_runtime.errors import IntegrityError, SignatureError
-from sealift_runtime.signing.keys import PublicKey
-from sealift_runtime.verify import check_release_bundle, check_signer
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,12 +15,12 @@ from typing import TypeAlias
 
 from securesystemslib.signer import CryptoSigner, SSlibKey
 
+from sealift_core import durable
+from sealift_core.errors import StoreError
+from sealift_core.signing.keys import PrivateKey, PublicKey
 from sealift_packager.errors import OutputError, RepositoryError
 from sealift_packager.passphrase import Passphrases
 from sealift_packager.repository.roles import ROLES
-from sealift_runtime import durable
-from sealift_runtime.errors import StoreError
-from sealift_runtime.signing.keys import PrivateKey, PublicKey
 
 #: What signs TUF metadata: an ECDSA key of ours in python-tuf's clothes.
 TufSigner: TypeAlias = CryptoSigner

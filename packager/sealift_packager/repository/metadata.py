@@ -15,10 +15,10 @@ from tuf.api.exceptions import RepositoryError as TufError
 from tuf.api.metadata import Metadata, MetaFile, Root, Signed, Snapshot, Targets, Timestamp
 from tuf.api.serialization import DeserializationError
 
+from sealift_core.errors import TrustError
+from sealift_core.messages.roles import CHANNELS, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
+from sealift_core.messages.strict_tuf import StrictDeserializer
 from sealift_packager.repository.roles import ROLES
-from sealift_runtime.errors import TrustError
-from sealift_runtime.exchange.roles import CHANNELS, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
-from sealift_runtime.strict_tuf import StrictDeserializer
 
 HASHES: Final = ["sha256"]
 S = TypeVar("S", Root, Timestamp, Snapshot, Targets)

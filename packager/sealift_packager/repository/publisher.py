@@ -11,6 +11,15 @@ from pathlib import Path
 
 from tuf.api.metadata import TargetFile
 
+from sealift_core import durable
+from sealift_core.bundle.digest import Digest
+from sealift_core.bundle.layout import REF_NAME, Descriptor, OciLayout
+from sealift_core.bundle.release import read_release
+from sealift_core.errors import SealiftError, SignatureError
+from sealift_core.messages.channel import CHANNEL_NAME, Channel, channel_target, release_target
+from sealift_core.messages.roles import CHANNELS, ROOT, TARGETS
+from sealift_core.schema.documents import Document, nearest
+from sealift_core.signing.keys import PublicKey
 from sealift_packager.errors import OutputError, RepositoryError
 from sealift_packager.passphrase import Passphrases
 from sealift_packager.repository.directory import METADATA, Repository
@@ -21,15 +30,6 @@ from sealift_packager.repository.metadata import HASHES, RepositoryMetadata
 from sealift_packager.repository.publication import Publication, Published
 from sealift_packager.repository.request import Request
 from sealift_packager.repository.roles import ROLES, Expiry
-from sealift_runtime import durable
-from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.bundle.layout import REF_NAME, Descriptor, OciLayout
-from sealift_runtime.bundle.release import read_release
-from sealift_runtime.documents import Document, nearest
-from sealift_runtime.errors import SealiftError, SignatureError
-from sealift_runtime.exchange.channel import CHANNEL_NAME, Channel, channel_target, release_target
-from sealift_runtime.exchange.roles import CHANNELS, ROOT, TARGETS
-from sealift_runtime.signing.keys import PublicKey
 
 __all__ = ["METADATA", "Founding", "Published", "Repository", "add", "bundle_keys", "init", "promote", "published_releases", "refresh"]
 

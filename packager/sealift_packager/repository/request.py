@@ -17,15 +17,15 @@ from typing import Any, Final
 from tuf.api.metadata import Metadata, Root, Targets
 from tuf.api.serialization import SerializationError
 
+from sealift_core import durable
+from sealift_core.clock import format_time
+from sealift_core.messages.channel import Channel
+from sealift_core.messages.roles import CHANNELS, ROOT, SIGNED_AT_FIELD, TARGETS
+from sealift_core.schema.documents import Document, Json, canonical_json
 from sealift_packager.errors import RepositoryError
 from sealift_packager.repository.drafts import DRAFTED, Delegator, Drafts, delegation, verification
 from sealift_packager.repository.keyring import TufSigner
 from sealift_packager.repository.metadata import RepositoryMetadata, parse_metadata
-from sealift_runtime import durable
-from sealift_runtime.clock import format_time
-from sealift_runtime.documents import Document, Json, canonical_json
-from sealift_runtime.exchange.channel import Channel
-from sealift_runtime.exchange.roles import CHANNELS, ROOT, SIGNED_AT_FIELD, TARGETS
 
 SCHEMA: Final = "sealift.repository-request"
 MAJOR: Final = 1

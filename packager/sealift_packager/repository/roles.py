@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+from sealift_core.messages.roles import CHANNELS, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
+from sealift_core.schema.documents import nearest
 from sealift_packager.errors import RepositoryError
-from sealift_runtime.documents import nearest
-from sealift_runtime.exchange.roles import CHANNELS, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 
 ROLES: Final = (ROOT, TARGETS, CHANNELS, SNAPSHOT, TIMESTAMP)
 MAX_DAYS: Final = 36_500

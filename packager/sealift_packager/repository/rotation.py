@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from securesystemslib.signer import Key
 from tuf.api.metadata import Signed
 
+from sealift_core.messages.roles import CHANNELS, ROOT, TARGETS
 from sealift_packager.errors import RepositoryError
 from sealift_packager.repository.drafts import Delegator, check_threshold, short, still_holds
 from sealift_packager.repository.metadata import RepositoryMetadata
 from sealift_packager.repository.roles import ROLES
-from sealift_runtime.exchange.roles import CHANNELS, ROOT, TARGETS
 
 #: Of a key's id, so that it names one key.
 LEAST_DIGITS = 8

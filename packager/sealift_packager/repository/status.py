@@ -6,15 +6,15 @@ import dataclasses
 import datetime
 from typing import Final
 
+from sealift_core.bundle.digest import Digest
+from sealift_core.bundle.layout import OciLayout
+from sealift_core.bundle.release import read_bundle_files, read_release
+from sealift_core.clock import format_time
+from sealift_core.messages.roles import CHANNELS, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
+from sealift_core.schema.documents import Json
 from sealift_packager.repository.metadata import RepositoryMetadata
 from sealift_packager.repository.publisher import Repository, bundle_keys, published_releases
 from sealift_packager.repository.rotation import keys_of
-from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.bundle.layout import OciLayout
-from sealift_runtime.bundle.release import read_bundle_files, read_release
-from sealift_runtime.clock import format_time
-from sealift_runtime.documents import Json
-from sealift_runtime.exchange.roles import CHANNELS, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 
 #: With fewer days left than this, a role should be signed anew.
 SOON_DAYS: Final = {ROOT: 90, TARGETS: 30, CHANNELS: 30, SNAPSHOT: 14, TIMESTAMP: 7}

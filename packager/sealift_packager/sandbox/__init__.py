@@ -12,7 +12,7 @@ Reading order:
 - ``process``   the worker started, listened to, and ended: at a deadline, with a clear error
 - ``build``     a build by a worker, as `sealift_packager.sealing` wants it
 
-The walls are `sealift_runtime.process`'s. Where a person's own code is to run (``--trust-pickle``, ``--factory``, a function that gives the data)
+The walls are `sealift_core.process`'s. Where a person's own code is to run (``--trust-pickle``, ``--factory``, a function that gives the data)
 there are none, for that code may need anything; it runs in a process without the key all the same. Whoever starts a worker imports neither onnx nor
 a framework; only ``worker`` does, and only behind the walls.
 """

@@ -15,6 +15,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
+from sealift_core.bundle.digest import Digest
+from sealift_core.errors import SealiftError
+from sealift_core.hardware.limits import read_limits
+from sealift_core.process.sandbox import Confinement, Walls
+from sealift_core.terminal.printing import say
 from sealift_packager.activity import BYTES_PER_S
 from sealift_packager.errors import PackagerError
 from sealift_packager.load.source import INLINE_BYTES, LoadOptions, WeightPlace
@@ -31,11 +36,6 @@ from sealift_packager.sandbox.tasks import BuildTask, DataTask, NamesTask, Task
 from sealift_packager.sealing import pack_with
 from sealift_packager.stages.store import Store
 from sealift_packager.structure import decode
-from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.errors import SealiftError
-from sealift_runtime.hardware.limits import read_limits
-from sealift_runtime.printing import say
-from sealift_runtime.process.sandbox import Confinement, Walls
 
 #: Of the memory that is free, so much is the worker's: a model that wants all of it fails before the machine does.
 MEMORY_SHARE: Final = 0.9

@@ -5,9 +5,9 @@ from __future__ import annotations
 import traceback
 from typing import Any, Final
 
+from sealift_core import errors as runtime_errors
+from sealift_core.errors import SealiftError
 from sealift_packager import errors as packager_errors
-from sealift_runtime import errors as runtime_errors
-from sealift_runtime.errors import SealiftError
 
 _PARTS: Final = ("message", "where", "expected", "found", "advice")
 _MAX_CHARACTERS: Final = 20_000

@@ -14,16 +14,16 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from sealift_core.errors import SandboxError
+from sealift_core.process import confined
+from sealift_core.process.child import KEPT_OUTPUT_BYTES, clean_environment
+from sealift_core.process.sandbox import Confinement, Walls
+from sealift_core.schema.documents import Document
 from sealift_packager.activity import NOTHING, Note
 from sealift_packager.errors import PackagerError, SourceModelError
 from sealift_packager.sandbox.failures import decode_failure
 from sealift_packager.sandbox.frames import Decoder, FrameError, Message
 from sealift_packager.sandbox.page import Page
-from sealift_runtime.documents import Document
-from sealift_runtime.errors import SandboxError
-from sealift_runtime.process import confined
-from sealift_runtime.process.child import KEPT_OUTPUT_BYTES, clean_environment
-from sealift_runtime.process.sandbox import Confinement, Walls
 
 WORKER: Final = "sealift_packager.sandbox.worker"
 _POLL_S: Final = 0.1

@@ -12,22 +12,22 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from sealift_core.hardware.document import parse_machine
+from sealift_core.schema.documents import Document
+from sealift_core.timing.throughput import Throughput
 from sealift_packager.activity import pausing
 from sealift_packager.errors import DeviceError
 from sealift_packager.measure.emulation import Emulator, Processor
 from sealift_packager.measure.probe import Footprint
 from sealift_packager.sandbox.failures import decode_failure
 from sealift_packager.sandbox.frames import Decoder, Message
-from sealift_runtime.documents import Document
-from sealift_runtime.hardware.document import parse_machine
-from sealift_runtime.throughput import Throughput
 
 if TYPE_CHECKING:
+    from sealift_core.bundle.digest import Digest
+    from sealift_core.messages.measuring import Run
     from sealift_packager.load.source import Array
     from sealift_packager.measure.device import DeviceAddress, Found
     from sealift_packager.session import Settings
-    from sealift_runtime.bundle.digest import Digest
-    from sealift_runtime.exchange.measuring import Run
 
 _CHUNK_BYTES = 2**20
 

@@ -14,18 +14,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
+from sealift_core.bundle.digest import Digest
+from sealift_core.errors import SealiftError
+from sealift_core.hardware.document import machine_json
+from sealift_core.messages.measuring import Run
+from sealift_core.schema.documents import Document, Json
+from sealift_core.session_entries import parse_entries
+from sealift_core.verify.graph import check_bundle_graph
 from sealift_packager.measure.device import DeviceJob
 from sealift_packager.request import PackRequest
 from sealift_packager.sandbox.failures import encode_failure
 from sealift_packager.sandbox.frames import FrameError, Message
 from sealift_packager.stages.store import Store
-from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.bundle.graph import check_bundle_graph
-from sealift_runtime.bundle.session_entries import parse_entries
-from sealift_runtime.documents import Document, Json
-from sealift_runtime.errors import SealiftError
-from sealift_runtime.exchange.measuring import Run
-from sealift_runtime.hardware.document import machine_json
 
 if TYPE_CHECKING:
     from sealift_packager.measure.emulation import Emulator, Processor

@@ -14,12 +14,12 @@ import tempfile
 from collections.abc import Sequence
 from typing import Any
 
+from sealift_core.process.child import die_with_parent
 from sealift_packager.activity import Monitor, monitoring
 from sealift_packager.outside import asking
 from sealift_packager.sandbox.failures import encode_failure
 from sealift_packager.sandbox.page import Page
 from sealift_packager.sandbox.tasks import BuildTask, DataTask, NamesTask, Task
-from sealift_runtime.process.child import die_with_parent
 
 
 def main(arguments: Sequence[str], descriptor: int) -> None:

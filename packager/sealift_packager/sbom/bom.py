@@ -11,13 +11,13 @@ import uuid
 from collections.abc import Mapping
 from typing import Final
 
+from sealift_core.bundle.digest import Digest
+from sealift_core.bundle.evaluation import Accuracy
+from sealift_core.bundle.manifest import BundleManifest
+from sealift_core.bundle.tensors import TensorSpec
+from sealift_core.clock import format_time
+from sealift_core.schema.documents import Json, canonical_json
 from sealift_packager.sbom.licenses import licenses
-from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.bundle.evaluation import Accuracy
-from sealift_runtime.bundle.manifest import BundleManifest
-from sealift_runtime.bundle.tensors import TensorSpec
-from sealift_runtime.clock import format_time
-from sealift_runtime.documents import Json, canonical_json
 
 SPEC_VERSION: Final = "1.6"
 #: What a metric says about the task; an own metric says nothing.

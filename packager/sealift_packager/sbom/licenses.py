@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sealift_runtime.documents import Json
+from sealift_core.schema.documents import Json
 
 #: The identifiers that models are published under most; another one is given as a name, which is valid too. https://spdx.org/licenses/
 SPDX: Final = frozenset(

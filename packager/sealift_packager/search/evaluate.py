@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from sealift_core.bundle.evaluation import Accuracy
+from sealift_core.hardware.cpu_flags import VNNI
+from sealift_core.hardware.machine import Machine
+from sealift_core.hardware.profile import HardwareProfile
 from sealift_packager.candidates.built import Built, NotBuilt
 from sealift_packager.load.source import Array, Arrays
 from sealift_packager.measure.accuracy import assess
@@ -15,10 +19,6 @@ from sealift_packager.measure.emulation import TIMEOUT_S, Processor, find_emulat
 from sealift_packager.measure.predictions import read_prediction
 from sealift_packager.quantize.saturation import may_saturate
 from sealift_packager.session import Settings, open_session, run_batched
-from sealift_runtime.bundle.evaluation import Accuracy
-from sealift_runtime.bundle.profile import HardwareProfile
-from sealift_runtime.hardware.cpu_flags import VNNI
-from sealift_runtime.hardware.machine import Machine
 
 if TYPE_CHECKING:
     from sealift_packager.shared import Shared

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from sealift_core.hardware.profile import HardwareProfile
 from sealift_packager.batch import fixed_batch
 from sealift_packager.candidates.built import Built, NotBuilt
 from sealift_packager.candidates.from_profile import FP32
@@ -27,7 +28,6 @@ from sealift_packager.quantize.smoothing import STRENGTHS, channel_maxima, has_p
 from sealift_packager.search.evaluate import Searched, answers, as_the_profile_computes, divergence, judge, worst_row
 from sealift_packager.search.folds import Folds, split, take
 from sealift_packager.search.revert import first_that_passes, revert
-from sealift_runtime.bundle.profile import HardwareProfile
 
 if TYPE_CHECKING:
     from sealift_packager.shared import Shared

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 
+from sealift_core.bundle.evaluation import Accuracy
 from sealift_packager.candidates.spec import CandidateSpec
 from sealift_packager.measure.accuracy import passes_gate
 from sealift_packager.measure.figures import Figures
 from sealift_packager.measure.latency import Speedup
-from sealift_runtime.bundle.evaluation import Accuracy
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

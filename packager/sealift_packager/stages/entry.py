@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from sealift_runtime.documents import Json
+from sealift_core.schema.documents import Json
 
 MAGIC: Final = b"SEALIFT1"
 _DIGEST_BYTES: Final = 32

@@ -17,16 +17,16 @@ from __future__ import annotations
 import hashlib
 import json
 
+from sealift_core.bundle.digest import Digest
+from sealift_core.hardware.cpu_flags import ARITHMETIC_PREFIXES
+from sealift_core.hardware.machine import Machine
+from sealift_core.hardware.profile import HardwareProfile
+from sealift_core.schema.documents import Json, canonical_json
 from sealift_packager.content import content_digest, model_digest
 from sealift_packager.request import PackRequest
 from sealift_packager.stages.user_code import code_of
 from sealift_packager.structure import encode
 from sealift_packager.tensors import bytes_by_content
-from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.bundle.profile import HardwareProfile
-from sealift_runtime.documents import Json, canonical_json
-from sealift_runtime.hardware.cpu_flags import ARITHMETIC_PREFIXES
-from sealift_runtime.hardware.machine import Machine
 
 
 def build_inputs(request: PackRequest) -> dict[str, Json] | None:

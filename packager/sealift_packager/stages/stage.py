@@ -9,13 +9,13 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+from sealift_core.schema.documents import Json
 from sealift_packager.progress import Progress
 from sealift_packager.stages.entry import pack_entry, unpack_entry
 from sealift_packager.stages.store import Store
 from sealift_packager.stages.user_code import changed, imported
 from sealift_packager.structure import NotSelfContainedError, StructureError, decode, encode
 from sealift_packager.tools import code_digest
-from sealift_runtime.documents import Json
 
 T = TypeVar("T")
 

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Protocol
 
+from sealift_core import durable
+from sealift_core.errors import StoreError
 from sealift_packager.errors import PackagerError
 from sealift_packager.stages.place import private_folder, read_private
-from sealift_runtime import durable
-from sealift_runtime.errors import StoreError
 
 VARIABLE: Final = "SEALIFT_CACHE"
 LIMIT_VARIABLE: Final = "SEALIFT_CACHE_BYTES"

@@ -19,10 +19,10 @@ from types import ModuleType
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
+from sealift_core.bundle.digest import Digest
 from sealift_packager.plugins import current_directory_first
-from sealift_runtime.bundle.digest import Digest
 
-_INSTALLED: Final = frozenset({"site-packages", "dist-packages", "sealift_runtime"})
+_INSTALLED: Final = frozenset({"site-packages", "dist-packages", "sealift_core"})
 _OWN: Final = Path(__file__).parents[1]
 #: What a module was when this process first saw it: an edit of its file changes nothing of what runs.
 _FIRST_SEEN: Final[WeakKeyDictionary[ModuleType, str]] = WeakKeyDictionary()

@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from sealift_core.bundle.digest import Digest
+from sealift_core.errors import TransportError
+from sealift_core.messages.report import Window
+from sealift_core.schema.documents import Document
 from sealift_runtime.agent.unix_http import call
-from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.documents import Document
-from sealift_runtime.errors import TransportError
-from sealift_runtime.exchange.report import Window
 from sealift_runtime.update.records import ServingCounters
 
 #: A unix socket's path has room for 107 bytes; a home may lie deeper.

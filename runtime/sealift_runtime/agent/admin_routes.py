@@ -10,9 +10,9 @@ import dataclasses
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
+from sealift_core.errors import SealiftError
+from sealift_core.schema.documents import Document
 from sealift_runtime.agent.admin_client import ACKNOWLEDGE, ACTIVATE, CHECKED, COUNTERS, MODELS, WINDOWS
-from sealift_runtime.documents import Document
-from sealift_runtime.errors import SealiftError
 from sealift_runtime.serving.http import Handler, HttpRequest, HttpResponse, json_response
 
 if TYPE_CHECKING:

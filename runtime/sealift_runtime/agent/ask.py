@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import requests
 
-from sealift_runtime.bundle.golden import Array
-from sealift_runtime.bundle.manifest import BundleManifest
-from sealift_runtime.bundle.tensors import TensorSpec
+from sealift_core.bundle.golden import Array
+from sealift_core.bundle.manifest import BundleManifest
+from sealift_core.bundle.tensors import TensorSpec
+from sealift_core.errors import RequestError, TransportError
+from sealift_core.http.http_session import open_session
 from sealift_runtime.engine.session import ModelSession, read_golden, smallest_case
-from sealift_runtime.errors import RequestError, TransportError
-from sealift_runtime.http_session import open_session
 from sealift_runtime.store.device_store import DeviceStore
 from sealift_runtime.update.installed import check_installed
 from sealift_runtime.update.records import InstalledBundle

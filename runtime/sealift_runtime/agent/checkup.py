@@ -10,20 +10,21 @@ from typing import Final
 
 import requests
 
+from sealift_core.clock import format_time
+from sealift_core.errors import SealiftError
+from sealift_core.http.http_session import open_session
+from sealift_core.http.urls import redacted
+from sealift_core.messages.roles import TIMESTAMP
+from sealift_core.onnxruntime_environment import SILENT, TELEMETRY_OFF
+from sealift_core.process.probe import try_walls
+from sealift_core.process.sandbox import describe_walls, missing_walls
 from sealift_runtime.agent.admin_client import DataPlaneClient
 from sealift_runtime.agent.config import MB
 from sealift_runtime.agent.device import Device
 from sealift_runtime.agent.server_info import server_url
 from sealift_runtime.agent.telemetry import telemetry_here, telemetry_of
 from sealift_runtime.agent.updating import policy_of, repository_of
-from sealift_runtime.clock import format_time
 from sealift_runtime.engine.facts import onnxruntime_version, providers
-from sealift_runtime.errors import SealiftError
-from sealift_runtime.exchange.roles import TIMESTAMP
-from sealift_runtime.http_session import open_session
-from sealift_runtime.onnxruntime_environment import SILENT, TELEMETRY_OFF
-from sealift_runtime.process.probe import try_walls
-from sealift_runtime.process.sandbox import describe_walls, missing_walls
 from sealift_runtime.transport.base import read_bounded
 from sealift_runtime.trust.expiry import check_expiry
 from sealift_runtime.trust.metadata import MAX_BYTES
@@ -31,7 +32,6 @@ from sealift_runtime.trust.state import BUILD_TIME
 from sealift_runtime.update.installed import check_installed
 from sealift_runtime.update.steps import SANDBOX_GAPS
 from sealift_runtime.update.trust_folder import TrustFolder
-from sealift_runtime.urls import redacted
 
 OK: Final = "ok"
 WARNING: Final = "warning"

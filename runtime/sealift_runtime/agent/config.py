@@ -10,13 +10,13 @@ import tomllib
 from pathlib import Path
 from typing import Final
 
-from sealift_runtime import beneath, durable
-from sealift_runtime.documents import Document
-from sealift_runtime.errors import ConfigurationError
-from sealift_runtime.exchange.channel import CHANNEL_NAME
-from sealift_runtime.hosts import MAX_NAMES, check_names
+from sealift_core import beneath, durable
+from sealift_core.errors import ConfigurationError
+from sealift_core.http.hosts import MAX_NAMES, check_names
+from sealift_core.http.urls import check_location, check_url
+from sealift_core.messages.channel import CHANNEL_NAME
+from sealift_core.schema.documents import Document
 from sealift_runtime.update.policy import DEFAULT_POLICY
-from sealift_runtime.urls import check_location, check_url
 
 MAX_CONFIG_BYTES: Final = 64 * 1024
 MB: Final = 2**20
@@ -51,9 +51,9 @@ class AgentConfig:
     ``hub`` is empty for a device that reports by medium only. Times are in seconds; ``window_rows`` is how many rows a
     drift verdict needs; ``stale_days`` is how long after its expiry the repository's timestamp is still accepted (an
     air-gapped site wants a longer time than an online one). ``hosts`` are names that the server is asked under beside its own
-    (`sealift_runtime.hosts`). ``measuring`` is whether packagers with one of the ``trusted_keys`` (fingerprints)
+    (`sealift_core.http.hosts`). ``measuring`` is whether packagers with one of the ``trusted_keys`` (fingerprints)
     may have candidates measured here, of ``measuring_mb`` MiB and within ``measuring_s``. ``sandbox`` is whether self-tests and measurements run
-    behind the walls of `sealift_runtime.process`.
+    behind the walls of `sealift_core.process`.
     """
 
     repository: str

@@ -14,6 +14,9 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from sealift_core.errors import BusyError, SealiftError
+from sealift_core.messages.report import Event
+from sealift_core.terminal.commandline import exit_code, say_error
 from sealift_runtime.agent.admin_client import DataPlaneClient
 from sealift_runtime.agent.device import Device, opened
 from sealift_runtime.agent.home import Home
@@ -21,9 +24,6 @@ from sealift_runtime.agent.logs import set_up_logging
 from sealift_runtime.agent.reporting import seal, send
 from sealift_runtime.agent.supervisor import leave_with_parent
 from sealift_runtime.agent.updating import updater_of
-from sealift_runtime.commandline import exit_code, say_error
-from sealift_runtime.errors import BusyError, SealiftError
-from sealift_runtime.exchange.report import Event
 from sealift_runtime.update.records import Update
 from sealift_runtime.update.table import State
 

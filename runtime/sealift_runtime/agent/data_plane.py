@@ -17,7 +17,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
-from sealift_runtime import durable
+from sealift_core import durable
+from sealift_core.bundle.digest import Digest
+from sealift_core.errors import SealiftError
+from sealift_core.schema.documents import canonical_json
+from sealift_core.terminal.commandline import exit_code, say_error
+from sealift_core.terminal.printing import say
 from sealift_runtime.agent.admin_client import short_path
 from sealift_runtime.agent.admin_routes import admin_routes
 from sealift_runtime.agent.device import Device
@@ -27,12 +32,7 @@ from sealift_runtime.agent.logs import set_up_logging
 from sealift_runtime.agent.measuring_routes import desk_of, measuring_routes
 from sealift_runtime.agent.supervisor import leave_with_parent
 from sealift_runtime.agent.watch import Watch, Watched
-from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.commandline import exit_code, say_error
-from sealift_runtime.documents import canonical_json
 from sealift_runtime.engine.session import ModelSession
-from sealift_runtime.errors import SealiftError
-from sealift_runtime.printing import say
 from sealift_runtime.serving.model import ServedModel
 from sealift_runtime.serving.server import InferenceServer, run
 from sealift_runtime.serving.table import ModelTable

@@ -7,13 +7,13 @@ import functools
 import socket
 from collections.abc import Iterator
 
+from sealift_core.clock import Clock, SystemClock
+from sealift_core.hardware.machine import Machine, detect_machine
+from sealift_core.signing.keys import PrivateKey
 from sealift_runtime.agent.config import MB, AgentConfig
 from sealift_runtime.agent.home import Home
-from sealift_runtime.clock import Clock, SystemClock
 from sealift_runtime.engine.facts import machine_providers
-from sealift_runtime.hardware.machine import Machine, detect_machine
 from sealift_runtime.reports.spool import ReportSpool
-from sealift_runtime.signing.keys import PrivateKey
 from sealift_runtime.store.device_store import DeviceStore
 from sealift_runtime.update.state import StateDatabase
 

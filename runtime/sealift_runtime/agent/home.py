@@ -8,7 +8,7 @@ from pathlib import Path
 
 import platformdirs
 
-from sealift_runtime.errors import ConfigurationError
+from sealift_core.errors import ConfigurationError
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

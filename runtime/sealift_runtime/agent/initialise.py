@@ -9,14 +9,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from sealift_runtime import beneath, durable
+from sealift_core import beneath, durable
+from sealift_core.clock import Clock
+from sealift_core.errors import ConfigurationError
+from sealift_core.messages.roles import ROOT
+from sealift_core.schema.documents import nearest
+from sealift_core.signing.keys import PrivateKey
 from sealift_runtime.agent.config import FIELDS, AgentConfig
 from sealift_runtime.agent.home import Home
-from sealift_runtime.clock import Clock
-from sealift_runtime.documents import nearest
-from sealift_runtime.errors import ConfigurationError
-from sealift_runtime.exchange.roles import ROOT
-from sealift_runtime.signing.keys import PrivateKey
 from sealift_runtime.transport.locate import open_transport
 from sealift_runtime.trust.driver import start
 from sealift_runtime.trust.metadata import MAX_BYTES

@@ -9,8 +9,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from sealift_runtime.durable import translate_disk_errors
-from sealift_runtime.errors import BusyError
+from sealift_core.durable import translate_disk_errors
+from sealift_core.errors import BusyError
 
 
 @contextlib.contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sealift_runtime.printing import log_to_stderr
+from sealift_core.terminal.printing import log_to_stderr
 
 
 def set_up_logging(process: str) -> None:

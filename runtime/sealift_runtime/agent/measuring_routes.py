@@ -8,11 +8,8 @@ import urllib.parse
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Final
 
-from sealift_runtime.agent.config import MB
-from sealift_runtime.agent.device import Device
-from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.documents import Json
-from sealift_runtime.errors import (
+from sealift_core.bundle.digest import Digest
+from sealift_core.errors import (
     BusyError,
     ConfigurationError,
     EngineError,
@@ -25,7 +22,10 @@ from sealift_runtime.errors import (
     SignatureError,
     StoreError,
 )
-from sealift_runtime.exchange.measuring import FILES, JOBS, PATH, STEPS
+from sealift_core.messages.measuring import FILES, JOBS, PATH, STEPS
+from sealift_core.schema.documents import Json
+from sealift_runtime.agent.config import MB
+from sealift_runtime.agent.device import Device
 from sealift_runtime.measuring.desk import Desk
 from sealift_runtime.measuring.policy import MeasuringPolicy
 from sealift_runtime.serving.http import Handler, HttpRequest, HttpResponse, json_response

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from sealift_core.http.http_session import open_session
+from sealift_core.messages.report import InstalledModel
 from sealift_runtime.agent.admin_client import DataPlaneClient
 from sealift_runtime.agent.device import Device
-from sealift_runtime.exchange.report import InstalledModel
-from sealift_runtime.http_session import open_session
 from sealift_runtime.reports.sender import send_pending
 
 MAX_EVENTS = 10_000

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from sealift_runtime import beneath
+from sealift_core import beneath
+from sealift_core.schema.documents import Document
 from sealift_runtime.agent.home import Home
-from sealift_runtime.documents import Document
 
 MAX_BYTES: Final = 64 * 1024
 

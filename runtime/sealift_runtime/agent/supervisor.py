@@ -20,10 +20,10 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
+from sealift_core.errors import BusyError
+from sealift_core.terminal.printing import say
 from sealift_runtime.agent.lock import one_of_its_kind
 from sealift_runtime.agent.logs import set_up_logging
-from sealift_runtime.errors import BusyError
-from sealift_runtime.printing import say
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from sealift_runtime.onnxruntime_environment import IMPORTED_BEFORE, SILENT, TELEMETRY_OFF
+from sealift_core.onnxruntime_environment import IMPORTED_BEFORE, SILENT, TELEMETRY_OFF
 
 #: The folder in a user's cache that holds onnxruntime's database of what to send, and the number that it gave this device.
 STORE: Final = ".onnxruntime"

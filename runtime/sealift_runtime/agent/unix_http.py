@@ -8,7 +8,7 @@ import socket
 from pathlib import Path
 from typing import Any
 
-from sealift_runtime.errors import EngineError, SealiftError, TransportError, UpdateError
+from sealift_core.errors import EngineError, SealiftError, TransportError, UpdateError
 
 #: What an answer of the data plane's private socket may name as the kind of its error.
 _ERRORS: dict[str, type[SealiftError]] = {"EngineError": EngineError, "UpdateError": UpdateError}

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, TypeVar
 
+from sealift_core.errors import BusyError
 from sealift_runtime.agent.config import MB, AgentConfig
 from sealift_runtime.agent.device import Device
-from sealift_runtime.errors import BusyError
 from sealift_runtime.transport.base import Transport
 from sealift_runtime.transport.locate import open_transport
 from sealift_runtime.update.policy import ProbationPolicy, Subscription, UpdatePolicy

@@ -6,16 +6,16 @@ import threading
 from pathlib import Path
 from typing import Any, Final
 
-from sealift_runtime import beneath, durable
+from sealift_core import beneath, durable
+from sealift_core.bundle import files
+from sealift_core.bundle.digest import Digest
+from sealift_core.clock import Clock
+from sealift_core.drift.baseline import Baseline
+from sealift_core.errors import SealiftError
+from sealift_core.messages.report import Window
+from sealift_core.schema.documents import Document, canonical_json
+from sealift_core.verify.materialize import read_file
 from sealift_runtime.agent.config import AgentConfig
-from sealift_runtime.bundle import files
-from sealift_runtime.bundle.baseline import Baseline
-from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.bundle.materialize import read_file
-from sealift_runtime.clock import Clock
-from sealift_runtime.documents import Document, canonical_json
-from sealift_runtime.errors import SealiftError
-from sealift_runtime.exchange.report import Window
 from sealift_runtime.monitoring.monitor import ModelMonitor
 from sealift_runtime.monitoring.prometheus import ModelMetrics, render
 

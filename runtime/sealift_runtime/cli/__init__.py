@@ -7,8 +7,9 @@ from typing import Final
 
 import click
 
-from sealift_runtime import __version__, commandline
-from sealift_runtime.documents import nearest
+from sealift_core.schema.documents import nearest
+from sealift_core.terminal import commandline
+from sealift_runtime import __version__
 
 #: Verb → where its command is, and its line in ``--help``. A verb's module is imported when the verb is called: together they
 #: import all of the runtime, which ``--help`` shouldn't wait for.

@@ -6,9 +6,9 @@ import dataclasses
 
 import click
 
-from sealift_runtime.commandline import json_option, show
+from sealift_core.hardware.machine import detect_machine
+from sealift_core.terminal.commandline import json_option, show
 from sealift_runtime.engine.facts import onnxruntime_version, providers
-from sealift_runtime.hardware.machine import detect_machine
 
 
 @click.command()

@@ -10,19 +10,19 @@ from typing import Any, Final
 import click
 import numpy as np
 
-from sealift_runtime import beneath
+from sealift_core import beneath
+from sealift_core.bundle.golden import Array
+from sealift_core.bundle.tensors import TensorSpec
+from sealift_core.errors import LimitError, RequestError, UpdateError
+from sealift_core.schema.documents import nearest
+from sealift_core.terminal.commandline import json_option, show
 from sealift_runtime.agent.admin_client import DataPlaneClient
 from sealift_runtime.agent.ask import ask_installed, ask_server, golden_inputs
 from sealift_runtime.agent.device import opened
 from sealift_runtime.agent.home import Home
 from sealift_runtime.agent.server_info import server_url
-from sealift_runtime.bundle.golden import Array
-from sealift_runtime.bundle.tensors import TensorSpec
 from sealift_runtime.cli.options import home_option
-from sealift_runtime.commandline import json_option, show
-from sealift_runtime.documents import nearest
 from sealift_runtime.engine.session import read_manifest
-from sealift_runtime.errors import LimitError, RequestError, UpdateError
 
 MAX_INPUT_BYTES: Final = 2**30
 

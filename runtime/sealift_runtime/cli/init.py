@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
+from sealift_core.clock import SystemClock
+from sealift_core.terminal.commandline import json_option, show
 from sealift_runtime.agent.config import AgentConfig
 from sealift_runtime.agent.home import Home
 from sealift_runtime.agent.initialise import initialise, read_root, with_settings
 from sealift_runtime.cli.options import home_option
-from sealift_runtime.clock import SystemClock
-from sealift_runtime.commandline import json_option, show
 
 
 @click.command()

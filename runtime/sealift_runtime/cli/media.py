@@ -6,15 +6,15 @@ from pathlib import Path
 
 import click
 
+from sealift_core.errors import ConfigurationError, IntegrityError
+from sealift_core.messages.medium import REPOSITORY
+from sealift_core.terminal.commandline import json_option, show
 from sealift_runtime.agent.admin_client import DataPlaneClient
 from sealift_runtime.agent.device import opened
 from sealift_runtime.agent.home import Home
 from sealift_runtime.agent.reporting import seal
 from sealift_runtime.cli.options import home_option
 from sealift_runtime.cli.sync import synchronise
-from sealift_runtime.commandline import json_option, show
-from sealift_runtime.errors import ConfigurationError, IntegrityError
-from sealift_runtime.exchange.medium import REPOSITORY
 from sealift_runtime.reports.medium import export_reports, import_receipt
 
 medium = click.argument("directory", type=click.Path(path_type=Path, file_okay=False))

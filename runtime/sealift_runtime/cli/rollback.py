@@ -7,12 +7,12 @@ from pathlib import Path
 
 import click
 
+from sealift_core.terminal.commandline import json_option, show
 from sealift_runtime.agent.admin_client import DataPlaneClient
 from sealift_runtime.agent.device import opened
 from sealift_runtime.agent.home import Home
 from sealift_runtime.agent.updating import updater_of, when_free
 from sealift_runtime.cli.options import home_option
-from sealift_runtime.commandline import json_option, show
 
 
 @click.command()

@@ -7,15 +7,15 @@ from typing import Any
 
 import click
 
+from sealift_core.clock import format_time
+from sealift_core.messages.histogram import quantile_ms
+from sealift_core.terminal.commandline import json_option, show
 from sealift_runtime.agent.admin_client import DataPlaneClient
 from sealift_runtime.agent.device import Device, opened
 from sealift_runtime.agent.home import Home
 from sealift_runtime.agent.reporting import installed_models
 from sealift_runtime.agent.server_info import server_url
 from sealift_runtime.cli.options import home_option
-from sealift_runtime.clock import format_time
-from sealift_runtime.commandline import json_option, show
-from sealift_runtime.exchange.histogram import quantile_ms
 
 
 @click.command()

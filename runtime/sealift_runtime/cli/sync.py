@@ -9,13 +9,13 @@ from typing import Any, Final
 
 import click
 
+from sealift_core.clock import format_time
+from sealift_core.terminal.commandline import exit_code, json_option, show
 from sealift_runtime.agent.admin_client import DataPlaneClient
 from sealift_runtime.agent.device import Device, opened
 from sealift_runtime.agent.home import Home
 from sealift_runtime.agent.updating import updater_of, when_free
 from sealift_runtime.cli.options import home_option
-from sealift_runtime.clock import format_time
-from sealift_runtime.commandline import exit_code, json_option, show
 from sealift_runtime.update.records import Update
 from sealift_runtime.update.table import State
 from sealift_runtime.update.updater import Advanced, Updater

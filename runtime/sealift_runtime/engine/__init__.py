@@ -9,7 +9,7 @@ Reading order:
 - ``fastpath``          repeated requests of one shape, through buffers made beforehand
 - ``comparison``        pure: are these outputs the golden ones?
 - ``devices``           what a bundle's execution providers open
-- ``selftest``          the golden cases, run in a confined process (`sealift_runtime.process`), judged here
+- ``selftest``          the golden cases, run in a confined process (`sealift_core.process`), judged here
 - ``selftest_process``  what that process runs
 
 Never imports an HTTP library, asyncio or the update's state: it answers arrays with arrays.

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from onnxruntime.capi import onnxruntime_pybind11_state as state
 
-from sealift_runtime.errors import EngineError
+from sealift_core.errors import EngineError
 
 _NATIVE: Final[Any] = state
 #: Everything that onnxruntime's native part raises, and what its Python part and its binding layer raise beside. Versions of onnxruntime differ

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from sealift_runtime.bundle.golden import Array
+from sealift_core.bundle.golden import Array
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

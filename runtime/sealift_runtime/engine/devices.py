@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from sealift_runtime.bundle import files
-from sealift_runtime.bundle.limits import LIMITS
-from sealift_runtime.bundle.manifest import BundleManifest
-from sealift_runtime.errors import SealiftError
+from sealift_core.bundle import files
+from sealift_core.bundle.limits import LIMITS
+from sealift_core.bundle.manifest import BundleManifest
+from sealift_core.errors import SealiftError
 
 NVIDIA: Final = frozenset({"CUDAExecutionProvider", "TensorrtExecutionProvider"})
 #: Opened for reading, writing and ioctl: PC and server cards, then the modules of the Jetson family.

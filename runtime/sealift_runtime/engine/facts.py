@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib.metadata
 from typing import Final
 
-from sealift_runtime.bundle.session_entries import CPU_PROVIDER
-from sealift_runtime.errors import EngineError
+from sealift_core.errors import EngineError
+from sealift_core.session_entries import CPU_PROVIDER
 
 #: The distributions that bring the module, of which one can be installed at a time.
 FLAVOURS: Final = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino")

@@ -15,8 +15,8 @@ from typing import Any, Final
 import numpy as np
 import onnxruntime
 
-from sealift_runtime.bundle.golden import Array
-from sealift_runtime.bundle.tensors import TensorSpec
+from sealift_core.bundle.golden import Array
+from sealift_core.bundle.tensors import TensorSpec
 from sealift_runtime.engine.boundary import FOREIGN
 
 MAX_SHAPES: Final = 8

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from sealift_runtime.bundle.golden import Array
-from sealift_runtime.bundle.graph import check_graph_file
-from sealift_runtime.bundle.manifest import SessionSettings
+from sealift_core.bundle.golden import Array
+from sealift_core.bundle.manifest import SessionSettings
+from sealift_core.verify.graph import check_graph_file
 from sealift_runtime.engine.boundary import translating
 from sealift_runtime.engine.session import open_session, refusing
 

@@ -1,7 +1,7 @@
 """A candidate bundle's golden cases, run in a process of their own before the bundle may serve.
 
 A model that crashes, hangs, eats the memory, answers wrongly or crawls does so there, and is refused by name. The process is confined
-(`sealift_runtime.process`): it reads the bundle, and can neither write nor reach anything. This is the first time that anything on a device
+(`sealift_core.process`): it reads the bundle, and can neither write nor reach anything. This is the first time that anything on a device
 loads the bundle.
 """
 
@@ -12,12 +12,12 @@ import signal
 from pathlib import Path
 from typing import Final
 
-from sealift_runtime.documents import Document
+from sealift_core.errors import DocumentError, LimitError, SandboxError, SelfTestError
+from sealift_core.process.child import MAX_RESULT_BYTES, ChildOutcome
+from sealift_core.process.confined import FAULT, FAULT_ADVICE, processor_seconds, run_confined
+from sealift_core.process.sandbox import Confinement, Walls
+from sealift_core.schema.documents import Document
 from sealift_runtime.engine.devices import devices_of
-from sealift_runtime.errors import DocumentError, LimitError, SandboxError, SelfTestError
-from sealift_runtime.process.child import MAX_RESULT_BYTES, ChildOutcome
-from sealift_runtime.process.confined import FAULT, FAULT_ADVICE, processor_seconds, run_confined
-from sealift_runtime.process.sandbox import Confinement, Walls
 
 #: What the process runs.
 MODULE: Final = "sealift_runtime.engine.selftest_process"

@@ -1,4 +1,4 @@
-"""What the self-test's own process runs, behind the walls of `sealift_runtime.process`."""
+"""What the self-test's own process runs, behind the walls of `sealift_core.process`."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from sealift_runtime.bundle.golden import Array, GoldenCase
-from sealift_runtime.bundle.manifest import BundleManifest
+from sealift_core.bundle.golden import Array, GoldenCase
+from sealift_core.bundle.manifest import BundleManifest
+from sealift_core.errors import SealiftError
+from sealift_core.process.confined import FAULT, describe_fault
+from sealift_core.process.memory import status_bytes
 from sealift_runtime.engine.boundary import is_out_of_memory
 from sealift_runtime.engine.comparison import compare_case
 from sealift_runtime.engine.selftest import OUT_OF_MEMORY_STATUS
 from sealift_runtime.engine.session import ModelSession, read_golden
-from sealift_runtime.errors import SealiftError
-from sealift_runtime.process.confined import FAULT, describe_fault
-from sealift_runtime.process.memory import status_bytes
 
 MEASURED_RUNS: Final = 50
 MEASURED_S: Final = 2.0

@@ -11,17 +11,17 @@ from typing import Any, Final
 import onnxruntime
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
-from sealift_runtime.bundle import files
-from sealift_runtime.bundle.golden import Array, GoldenCase, decode_golden
-from sealift_runtime.bundle.graph import check_bundle_graph
-from sealift_runtime.bundle.limits import LIMITS
-from sealift_runtime.bundle.manifest import BundleManifest, SessionSettings
-from sealift_runtime.bundle.session_entries import ARENA_KEY
-from sealift_runtime.bundle.tensors import TensorSpec
+from sealift_core.bundle import files
+from sealift_core.bundle.golden import Array, GoldenCase, decode_golden
+from sealift_core.bundle.limits import LIMITS
+from sealift_core.bundle.manifest import BundleManifest, SessionSettings
+from sealift_core.bundle.tensors import TensorSpec
+from sealift_core.errors import DocumentError, EngineError, IntegrityError, LimitError
+from sealift_core.session_entries import ARENA_KEY
+from sealift_core.verify.graph import check_bundle_graph
 from sealift_runtime.engine.boundary import translating
 from sealift_runtime.engine.facts import CPU, onnxruntime_version, providers
 from sealift_runtime.engine.fastpath import FastPath
-from sealift_runtime.errors import DocumentError, EngineError, IntegrityError, LimitError
 
 GRAPH_LEVELS: Final[Mapping[str, Any]] = {
     "disable": onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL,

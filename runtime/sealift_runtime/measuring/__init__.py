@@ -9,5 +9,5 @@ Reading order:
 - ``process``  what that process runs
 
 Nothing here sees the served models, the store or the update: whoever opens a desk says when it has to wait for them. The documents are in
-`sealift_runtime.exchange.measuring`. Never imports an HTTP library.
+`sealift_core.messages.measuring`. Never imports an HTTP library.
 """

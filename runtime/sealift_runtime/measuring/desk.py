@@ -11,12 +11,12 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final
 
-from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.clock import Clock
-from sealift_runtime.documents import Json
-from sealift_runtime.engine.facts import onnxruntime_version
-from sealift_runtime.errors import BusyError, LimitError, NotFoundError, SignatureError
-from sealift_runtime.exchange.measuring import (
+from sealift_core.bundle.digest import Digest
+from sealift_core.clock import Clock
+from sealift_core.errors import BusyError, LimitError, NotFoundError, SignatureError
+from sealift_core.hardware.document import machine_json
+from sealift_core.hardware.machine import Machine
+from sealift_core.messages.measuring import (
     ACCEPTANCE_TYPE,
     ANSWER_TYPE,
     CLOSE,
@@ -27,14 +27,14 @@ from sealift_runtime.exchange.measuring import (
     MeasuringJob,
     MeasuringStep,
 )
-from sealift_runtime.hardware.document import machine_json
-from sealift_runtime.hardware.machine import Machine
+from sealift_core.schema.documents import Json
+from sealift_core.signing.dsse import Envelope
+from sealift_core.signing.keys import Signer
+from sealift_runtime.engine.facts import onnxruntime_version
 from sealift_runtime.measuring.intake import Intake
 from sealift_runtime.measuring.nonces import Nonces
 from sealift_runtime.measuring.policy import MeasuringPolicy
 from sealift_runtime.measuring.steps import run_step
-from sealift_runtime.signing.dsse import Envelope
-from sealift_runtime.signing.keys import Signer
 from sealift_runtime.store.space import check_space
 
 #: What any step needs at least.

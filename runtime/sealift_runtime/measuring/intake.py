@@ -6,9 +6,9 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.durable import translate_disk_errors
-from sealift_runtime.errors import IntegrityError, LimitError, NotFoundError
+from sealift_core.bundle.digest import Digest
+from sealift_core.durable import translate_disk_errors
+from sealift_core.errors import IntegrityError, LimitError, NotFoundError
 
 
 class Intake:

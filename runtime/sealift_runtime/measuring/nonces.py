@@ -7,7 +7,7 @@ import hmac
 import secrets
 from typing import Final
 
-from sealift_runtime.errors import BusyError, SignatureError
+from sealift_core.errors import BusyError, SignatureError
 
 #: How long a nonce waits for its job.
 NONCE_S: Final = 60

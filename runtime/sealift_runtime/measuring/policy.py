@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 
-from sealift_runtime.documents import Document
-from sealift_runtime.errors import ConfigurationError, SignatureError
-from sealift_runtime.exchange.measuring import MAX_DOCUMENT_BYTES
-from sealift_runtime.signing.dsse import Envelope
-from sealift_runtime.signing.keys import PublicKey
-from sealift_runtime.strict_json import ENVELOPE_BUDGET
+from sealift_core.errors import ConfigurationError, SignatureError
+from sealift_core.messages.measuring import MAX_DOCUMENT_BYTES
+from sealift_core.schema.documents import Document
+from sealift_core.schema.strict_json import ENVELOPE_BUDGET
+from sealift_core.signing.dsse import Envelope
+from sealift_core.signing.keys import PublicKey
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""What a measuring process runs, behind the walls of `sealift_runtime.process`: it reads the step's files and can write none."""
+"""What a measuring process runs, behind the walls of `sealift_core.process`: it reads the step's files and can write none."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from typing import Any, Final
 
 import numpy as np
 
-from sealift_runtime.alternation import alternate
-from sealift_runtime.bundle.golden import Array
-from sealift_runtime.bundle.manifest import SessionSettings
+from sealift_core.bundle.golden import Array
+from sealift_core.bundle.manifest import SessionSettings
+from sealift_core.errors import SealiftError
+from sealift_core.messages.measuring import FOOTPRINT, THROUGHPUT
+from sealift_core.process.confined import FAULT, describe_fault
+from sealift_core.process.memory import status_bytes
+from sealift_core.timing.alternation import alternate
+from sealift_core.timing.rows import take_rows
+from sealift_core.timing.throughput import throughput
 from sealift_runtime.engine.boundary import is_out_of_memory
 from sealift_runtime.engine.facts import CPU
 from sealift_runtime.engine.graph import open_graph
 from sealift_runtime.engine.selftest import OUT_OF_MEMORY_STATUS
-from sealift_runtime.errors import SealiftError
-from sealift_runtime.exchange.measuring import FOOTPRINT, THROUGHPUT
-from sealift_runtime.process.confined import FAULT, describe_fault
-from sealift_runtime.process.memory import status_bytes
-from sealift_runtime.rows import take_rows
-from sealift_runtime.throughput import throughput
 
 LOADS: Final = 3
 RUNS: Final = 5

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from sealift_runtime.documents import Document
+from sealift_core.errors import DocumentError, EngineError, LimitError, SandboxError
+from sealift_core.messages.measuring import MAX_ROUNDS, MeasuringAnswer, MeasuringStep
+from sealift_core.process.child import MAX_RESULT_BYTES, ChildOutcome
+from sealift_core.process.confined import FAULT, FAULT_ADVICE, processor_seconds, run_confined
+from sealift_core.process.sandbox import Confinement
+from sealift_core.schema.documents import Document
 from sealift_runtime.engine.selftest import OUT_OF_MEMORY_STATUS
-from sealift_runtime.errors import DocumentError, EngineError, LimitError, SandboxError
-from sealift_runtime.exchange.measuring import MAX_ROUNDS, MeasuringAnswer, MeasuringStep
 from sealift_runtime.measuring.intake import Intake
-from sealift_runtime.process.child import MAX_RESULT_BYTES, ChildOutcome
-from sealift_runtime.process.confined import FAULT, FAULT_ADVICE, processor_seconds, run_confined
-from sealift_runtime.process.sandbox import Confinement
 
 MODULE = "sealift_runtime.measuring.process"
 

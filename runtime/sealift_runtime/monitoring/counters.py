@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
-from sealift_runtime.exchange.histogram import BUCKETS
+from sealift_core.messages.histogram import BUCKETS
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

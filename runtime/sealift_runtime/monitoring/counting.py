@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from sealift_runtime.bundle.baseline import Baseline
-from sealift_runtime.bundle.features import Feature
+from sealift_core.drift.baseline import Baseline
+from sealift_core.drift.features import Feature
 from sealift_runtime.monitoring.samples import Sample
 
 Array = np.ndarray[Any, np.dtype[Any]]

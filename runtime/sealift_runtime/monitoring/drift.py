@@ -28,10 +28,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from sealift_runtime.bundle.baseline import at_size
-from sealift_runtime.bundle.divergence import beta_binomial_tail, gamma_tail, js_divergence, psi
-from sealift_runtime.bundle.features import Feature
-from sealift_runtime.exchange.report import FeatureDrift
+from sealift_core.drift.baseline import at_size
+from sealift_core.drift.divergence import beta_binomial_tail, gamma_tail, js_divergence, psi
+from sealift_core.drift.features import Feature
+from sealift_core.messages.report import FeatureDrift
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

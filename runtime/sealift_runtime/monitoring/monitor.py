@@ -9,11 +9,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from sealift_runtime.bundle.baseline import Baseline
-from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.clock import Clock, SystemClock
-from sealift_runtime.exchange.histogram import BUCKETS, bucket
-from sealift_runtime.exchange.report import FeatureDrift, Window
+from sealift_core.bundle.digest import Digest
+from sealift_core.clock import Clock, SystemClock
+from sealift_core.drift.baseline import Baseline
+from sealift_core.messages.histogram import BUCKETS, bucket
+from sealift_core.messages.report import FeatureDrift, Window
 from sealift_runtime.monitoring.counters import Counters
 from sealift_runtime.monitoring.counting import BinCounts, count_nonfinite
 from sealift_runtime.monitoring.drift import Persistence, Reading, conspicuous, read

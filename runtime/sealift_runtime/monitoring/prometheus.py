@@ -11,10 +11,10 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
-from sealift_runtime.exchange.histogram import BOUNDS_MS
-from sealift_runtime.exchange.report import FeatureDrift
+from sealift_core.messages.histogram import BOUNDS_MS
+from sealift_core.messages.report import FeatureDrift
+from sealift_core.terminal.printable import printable
 from sealift_runtime.monitoring.counters import Counters
-from sealift_runtime.printable import printable
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

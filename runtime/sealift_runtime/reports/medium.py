@@ -8,10 +8,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from sealift_runtime import beneath, durable
-from sealift_runtime.errors import IntegrityError, LimitError, TransportError
-from sealift_runtime.exchange.medium import DEVICE_KEY, RECEIPT, REPORT_FILE, REPORTS, device_folder, report_file
-from sealift_runtime.exchange.receipt import MAX_BYTES, Receipt
+from sealift_core import beneath, durable
+from sealift_core.errors import IntegrityError, LimitError, TransportError
+from sealift_core.messages.medium import DEVICE_KEY, RECEIPT, REPORT_FILE, REPORTS, device_folder, report_file
+from sealift_core.messages.receipt import MAX_BYTES, Receipt
 from sealift_runtime.reports.spool import ReportSpool
 
 

@@ -6,8 +6,8 @@ import dataclasses
 from collections import Counter
 from collections.abc import Iterable
 
-from sealift_runtime.errors import ReportError
-from sealift_runtime.exchange.report import FeatureDrift, Window
+from sealift_core.errors import ReportError
+from sealift_core.messages.report import FeatureDrift, Window
 
 Key = tuple[str, str, str]
 

@@ -8,12 +8,12 @@ from typing import Any, Final
 
 import requests
 
-from sealift_runtime.documents import Document
-from sealift_runtime.errors import DocumentError, LimitError, TransportError
-from sealift_runtime.exchange.receipt import MAX_BYTES, Receipt
-from sealift_runtime.http_session import HttpSession
+from sealift_core.errors import DocumentError, LimitError, TransportError
+from sealift_core.http.http_session import HttpSession
+from sealift_core.http.urls import check_url, redacted
+from sealift_core.messages.receipt import MAX_BYTES, Receipt
+from sealift_core.schema.documents import Document
 from sealift_runtime.reports.spool import ReportSpool
-from sealift_runtime.urls import check_url, redacted
 
 TIMEOUT_S: Final = (10.0, 60.0)
 #: A request may take `TIMEOUT_S` and what its body takes at this rate, however its packets are spread.

@@ -21,15 +21,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.clock import Clock
-from sealift_runtime.documents import Document
-from sealift_runtime.durable import database_lacks_room, translate_disk_errors
-from sealift_runtime.errors import DiskFullError, ReportError, StoreError
-from sealift_runtime.exchange.receipt import Receipt
-from sealift_runtime.exchange.report import MAX_REPORT_BYTES, Event, InstalledModel, Report, Window, seal_report
+from sealift_core.bundle.digest import Digest
+from sealift_core.clock import Clock
+from sealift_core.durable import database_lacks_room, translate_disk_errors
+from sealift_core.errors import DiskFullError, ReportError, StoreError
+from sealift_core.messages.receipt import Receipt
+from sealift_core.messages.report import MAX_REPORT_BYTES, Event, InstalledModel, Report, Window, seal_report
+from sealift_core.schema.documents import Document
+from sealift_core.signing.keys import Signer
 from sealift_runtime.reports.merging import merge_windows
-from sealift_runtime.signing.keys import Signer
 
 VERSION: Final = 1
 _SCHEMA: Final = """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
-from sealift_runtime.hosts import AllowedHosts
+from sealift_core.http.hosts import AllowedHosts
 from sealift_runtime.serving.body_budget import BodyBudget
 from sealift_runtime.serving.http import HttpRequest, HttpResponse
 from sealift_runtime.serving.limits import ServingLimits

@@ -13,15 +13,15 @@ from typing import Any, Final
 
 import orjson
 
-from sealift_runtime import strict_json
-from sealift_runtime.bundle.golden import Array
-from sealift_runtime.bundle.tensors import TensorSpec
-from sealift_runtime.documents import nearest
-from sealift_runtime.errors import RequestError
+from sealift_core.bundle.golden import Array
+from sealift_core.bundle.tensors import TensorSpec
+from sealift_core.errors import RequestError
+from sealift_core.schema import strict_json
+from sealift_core.schema.documents import nearest
+from sealift_core.schema.strict_json import JsonBudget
 from sealift_runtime.serving.limits import LIMITS
 from sealift_runtime.serving.messages import InferRequest
 from sealift_runtime.serving.values import from_bytes, from_json, refuse
-from sealift_runtime.strict_json import JsonBudget
 
 MAX_DIMENSION: Final = 2**31 - 1
 MAX_ID_CHARACTERS: Final = 1000

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+from sealift_core.bundle.tensors import TensorSpec
 from sealift_runtime import __version__
-from sealift_runtime.bundle.tensors import TensorSpec
 from sealift_runtime.serving.model import ServedModel
 
 PLATFORM: Final = "onnxruntime_onnx"

@@ -12,9 +12,9 @@ from typing import Any, Final
 import numpy as np
 import orjson
 
-from sealift_runtime.bundle.golden import Array, encode_texts
-from sealift_runtime.bundle.tensors import DATATYPES
-from sealift_runtime.printable import printable
+from sealift_core.bundle.golden import Array, encode_texts
+from sealift_core.bundle.tensors import DATATYPES
+from sealift_core.terminal.printable import printable
 from sealift_runtime.serving.messages import InferReply
 
 _OPTIONS: Final = orjson.OPT_SERIALIZE_NUMPY

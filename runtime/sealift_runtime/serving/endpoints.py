@@ -11,7 +11,7 @@ import urllib.parse
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
-from sealift_runtime.errors import DocumentError, LimitError, RequestError, SealiftError
+from sealift_core.errors import DocumentError, LimitError, RequestError, SealiftError
 from sealift_runtime.serving import documents
 from sealift_runtime.serving.answering import Reply
 from sealift_runtime.serving.http import Handler, HttpRequest, HttpResponse, error_response, json_response

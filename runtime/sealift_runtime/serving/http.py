@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 import orjson
 
-from sealift_runtime.errors import LimitError, RequestError
+from sealift_core.errors import LimitError, RequestError
 from sealift_runtime.serving.encoding import encode_error
 from sealift_runtime.serving.limits import ServingLimits
 

@@ -8,8 +8,8 @@ import time
 from collections.abc import Mapping
 from typing import Final
 
-from sealift_runtime.bundle.golden import Array
-from sealift_runtime.errors import EngineError, LimitError, RequestError
+from sealift_core.bundle.golden import Array
+from sealift_core.errors import EngineError, LimitError, RequestError
 from sealift_runtime.serving.encoding import encode_reply
 from sealift_runtime.serving.http import BINARY, HttpRequest, HttpResponse, error_response, json_length, plain_body
 from sealift_runtime.serving.limits import ServingLimits

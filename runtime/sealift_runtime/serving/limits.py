@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Final
 
-from sealift_runtime.strict_json import JsonBudget
+from sealift_core.schema.strict_json import JsonBudget
 
 #: A piece of a body that holds less is a small one.
 SMALL_PIECE_BYTES: Final = 256

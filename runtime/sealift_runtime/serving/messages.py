@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from sealift_runtime.bundle.golden import Array
+from sealift_core.bundle.golden import Array
 
 
 class InferRequest(NamedTuple):

@@ -1,10 +1,10 @@
-"""Whether a request is meant for this server, by the name that it is asked under; `sealift_runtime.hosts` says why that matters."""
+"""Whether a request is meant for this server, by the name that it is asked under; `sealift_core.http.hosts` says why that matters."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from sealift_runtime.hosts import AllowedHosts
+from sealift_core.http.hosts import AllowedHosts
 from sealift_runtime.serving.http import HttpResponse, error_response
 
 _ADVICE: Final = "if that is a name of this server, add it to serving.hosts in agent.toml"

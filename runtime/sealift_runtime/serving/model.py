@@ -7,8 +7,8 @@ import time
 from collections.abc import Mapping
 from typing import Final, Protocol
 
-from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.bundle.golden import Array
+from sealift_core.bundle.digest import Digest
+from sealift_core.bundle.golden import Array
 from sealift_runtime.engine.session import ModelSession
 from sealift_runtime.serving.decoding import RequestDecoder
 from sealift_runtime.serving.limits import LIMITS, ServingLimits

@@ -16,9 +16,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
-from sealift_runtime.descriptors import make_room
-from sealift_runtime.errors import BusyError, ConfigurationError, SealiftError
-from sealift_runtime.hosts import AllowedHosts
+from sealift_core.errors import BusyError, ConfigurationError, SealiftError
+from sealift_core.http.hosts import AllowedHosts
+from sealift_core.process.descriptors import make_room
 from sealift_runtime.serving.answering import Cancellable, Reply
 from sealift_runtime.serving.body_budget import BodyBudget
 from sealift_runtime.serving.connection import Connection
@@ -51,7 +51,7 @@ class InferenceServer:
 
     ``routes`` maps (method, path) to handlers everywhere, ``local_routes`` on the Unix domain socket alone; ``metrics``
     gives the text of ``/metrics``; ``threads`` is how many workers run heavy models (as many as cores, if None).
-    ``host_names`` are names that the server is asked under beside its own (see `sealift_runtime.hosts`).
+    ``host_names`` are names that the server is asked under beside its own (see `sealift_core.http.hosts`).
     """
 
     def __init__(

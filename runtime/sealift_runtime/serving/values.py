@@ -10,10 +10,10 @@ from typing import Any, Final, NoReturn
 
 import numpy as np
 
-from sealift_runtime.bundle.golden import Array, decode_texts
-from sealift_runtime.bundle.limits import LIMITS
-from sealift_runtime.bundle.tensors import DATATYPES, TensorSpec
-from sealift_runtime.errors import DocumentError, RequestError
+from sealift_core.bundle.golden import Array, decode_texts
+from sealift_core.bundle.limits import LIMITS
+from sealift_core.bundle.tensors import DATATYPES, TensorSpec
+from sealift_core.errors import DocumentError, RequestError
 
 _NUMBERS: Final = "fiu"
 _PACKED: Final = {"float32": "f", "float64": "d"}

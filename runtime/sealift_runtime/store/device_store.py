@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
-from sealift_runtime import beneath, durable
-from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.bundle.layout import Descriptor, OciLayout
-from sealift_runtime.bundle.materialize import materialize
-from sealift_runtime.bundle.release import BundleFiles, read_bundle_files
-from sealift_runtime.errors import IntegrityError, LimitError
+from sealift_core import beneath, durable
+from sealift_core.bundle.digest import Digest
+from sealift_core.bundle.layout import Descriptor, OciLayout
+from sealift_core.bundle.release import BundleFiles, read_bundle_files
+from sealift_core.errors import IntegrityError, LimitError
+from sealift_core.verify.materialize import materialize
 from sealift_runtime.store.download import BlobSource, Progress, download, partial_path
 from sealift_runtime.store.space import check_space
 from sealift_runtime.transport.base import Transport

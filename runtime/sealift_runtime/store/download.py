@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-from sealift_runtime import durable
-from sealift_runtime.bundle.layout import Descriptor
-from sealift_runtime.errors import DiskFullError, IntegrityError, LimitError, TransportError
+from sealift_core import durable
+from sealift_core.bundle.layout import Descriptor
+from sealift_core.errors import DiskFullError, IntegrityError, LimitError, TransportError
 from sealift_runtime.transport.base import Transport
 
 READ_BYTES: Final = 1024 * 1024

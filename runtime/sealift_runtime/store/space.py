@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from sealift_runtime.errors import DiskFullError
+from sealift_core.errors import DiskFullError
 
 
 def free_bytes(directory: Path) -> int:

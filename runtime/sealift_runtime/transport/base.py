@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import Final, Protocol
 
-from sealift_runtime.errors import LimitError, TransportError
+from sealift_core.errors import LimitError, TransportError
 
 CHUNK_BYTES: Final = 1024 * 1024
 MAX_PATH_CHARACTERS: Final = 1000

@@ -11,8 +11,8 @@ import io
 from collections.abc import Iterator
 from pathlib import Path
 
-from sealift_runtime import beneath
-from sealift_runtime.errors import IntegrityError, NotFoundError, TransportError
+from sealift_core import beneath
+from sealift_core.errors import IntegrityError, NotFoundError, TransportError
 from sealift_runtime.transport.base import CHUNK_BYTES, check_size, split_path
 
 

@@ -14,12 +14,12 @@ from typing import Final
 import requests
 import urllib3
 
-from sealift_runtime.clock import Clock, SystemClock
-from sealift_runtime.errors import ConfigurationError, NotFoundError, TransportError
-from sealift_runtime.http_session import follow, open_session
+from sealift_core.clock import Clock, SystemClock
+from sealift_core.errors import ConfigurationError, NotFoundError, TransportError
+from sealift_core.http.http_session import follow, open_session
+from sealift_core.http.urls import check_url
 from sealift_runtime.transport.base import check_size, split_path
 from sealift_runtime.transport.rate import RateLimits, RateWatch
-from sealift_runtime.urls import check_url
 
 CHUNK_BYTES: Final = 64 * 1024
 RETRIED: Final = frozenset({408, 425, 429, 500, 502, 503, 504})

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from sealift_core.http.urls import check_location
 from sealift_runtime.transport.base import Transport
 from sealift_runtime.transport.directory import DirectoryTransport
 from sealift_runtime.transport.http import HttpTransport
-from sealift_runtime.urls import check_location
 
 
 def open_transport(location: str, *, ca_file: Path | None = None) -> Transport:

@@ -40,8 +40,8 @@ from typing import Final, TypeVar
 
 from tuf.api.metadata import DelegatedRole, MetaFile, Root, Signed, Snapshot, Targets, Timestamp
 
-from sealift_runtime.errors import RollbackRefusedError, TrustError
-from sealift_runtime.exchange.roles import CHANNELS, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
+from sealift_core.errors import RollbackRefusedError, TrustError
+from sealift_core.messages.roles import CHANNELS, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 from sealift_runtime.trust.metadata import KINDS, File, check_signatures, parse, translate_tuf_errors, where
 from sealift_runtime.trust.state import TrustState
 

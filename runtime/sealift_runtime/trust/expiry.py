@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import datetime
 
-from sealift_runtime.clock import format_time
-from sealift_runtime.errors import ExpiredError
-from sealift_runtime.exchange.roles import CHANNELS, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
+from sealift_core.clock import format_time
+from sealift_core.errors import ExpiredError
+from sealift_core.messages.roles import CHANNELS, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 from sealift_runtime.trust.driver import trusted
 from sealift_runtime.trust.metadata import KINDS, where
 from sealift_runtime.trust.state import TrustState

@@ -14,11 +14,11 @@ from tuf.api.exceptions import DownloadError, RepositoryError, UnsignedMetadataE
 from tuf.api.metadata import Metadata, Root, Signed, Snapshot, Targets, Timestamp
 from tuf.api.serialization import DeserializationError, SerializationError
 
-from sealift_runtime.clock import parse_time
-from sealift_runtime.errors import LimitError, TrustError
-from sealift_runtime.exchange.roles import CHANNELS, ROOT, SIGNED_AT_FIELD, SNAPSHOT, TARGETS, TIMESTAMP
-from sealift_runtime.strict_json import BUDGET
-from sealift_runtime.strict_tuf import StrictDeserializer
+from sealift_core.clock import parse_time
+from sealift_core.errors import LimitError, TrustError
+from sealift_core.messages.roles import CHANNELS, ROOT, SIGNED_AT_FIELD, SNAPSHOT, TARGETS, TIMESTAMP
+from sealift_core.messages.strict_tuf import StrictDeserializer
+from sealift_core.schema.strict_json import BUDGET
 
 S = TypeVar("S", bound=Signed)
 

@@ -7,7 +7,7 @@ import datetime
 from collections.abc import Mapping
 from typing import Final
 
-from sealift_runtime.exchange.roles import CHANNELS, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
+from sealift_core.messages.roles import CHANNELS, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 
 #: Every role, in the order in which the client workflow verifies them.
 ROLES: Final = (ROOT, TIMESTAMP, SNAPSHOT, TARGETS, CHANNELS)

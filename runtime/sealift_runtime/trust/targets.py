@@ -8,13 +8,13 @@ from collections.abc import Mapping
 
 from tuf.api.metadata import TargetFile, Targets
 
-from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.bundle.layout import INDEX_TYPE, Descriptor
-from sealift_runtime.bundle.limits import LIMITS
-from sealift_runtime.documents import nearest
-from sealift_runtime.errors import IntegrityError, TrustError
-from sealift_runtime.exchange.channel import CHANNEL_NAME, Channel, channel_target, release_target
-from sealift_runtime.exchange.roles import CHANNELS, TARGETS
+from sealift_core.bundle.digest import Digest
+from sealift_core.bundle.layout import INDEX_TYPE, Descriptor
+from sealift_core.bundle.limits import LIMITS
+from sealift_core.errors import IntegrityError, TrustError
+from sealift_core.messages.channel import CHANNEL_NAME, Channel, channel_target, release_target
+from sealift_core.messages.roles import CHANNELS, TARGETS
+from sealift_core.schema.documents import nearest
 from sealift_runtime.trust.driver import trusted
 from sealift_runtime.trust.metadata import where
 from sealift_runtime.trust.state import TrustState

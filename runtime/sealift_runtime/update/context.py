@@ -7,10 +7,10 @@ import dataclasses
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.clock import Clock
-from sealift_runtime.errors import DocumentError, EngineError, HardwareError, IntegrityError, LimitError, UpdateError
-from sealift_runtime.hardware.machine import Machine
+from sealift_core.bundle.digest import Digest
+from sealift_core.clock import Clock
+from sealift_core.errors import DocumentError, EngineError, HardwareError, IntegrityError, LimitError, UpdateError
+from sealift_core.hardware.machine import Machine
 from sealift_runtime.store.device_store import DeviceStore
 from sealift_runtime.transport.base import Transport
 from sealift_runtime.update.policy import UpdatePolicy

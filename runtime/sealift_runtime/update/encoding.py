@@ -6,9 +6,9 @@ import dataclasses
 import json
 from typing import Any
 
-from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.clock import format_time
-from sealift_runtime.documents import Document
+from sealift_core.bundle.digest import Digest
+from sealift_core.clock import format_time
+from sealift_core.schema.documents import Document
 from sealift_runtime.update.records import Probation, ServingCounters, Update
 from sealift_runtime.update.table import State
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from sealift_runtime.bundle import files
-from sealift_runtime.bundle.release import read_release
-from sealift_runtime.errors import IntegrityError
+from sealift_core.bundle import files
+from sealift_core.bundle.release import read_release
+from sealift_core.errors import IntegrityError
+from sealift_core.verify.check import BundleCheck, BundleIdentity, DirectoryBundle
 from sealift_runtime.store.device_store import DeviceStore
 from sealift_runtime.update.records import InstalledBundle
-from sealift_runtime.verify import BundleCheck, BundleIdentity, DirectoryBundle
 
 
 class InstalledCheck:
@@ -15,7 +15,7 @@ class InstalledCheck:
 
     1. The release's index has its digest, and lists the bundle.
     2. The bundle's OCI manifest has its digest.
-    3. The rules of `sealift_runtime.verify.check_bundle` hold for the directory, with the key that the release names, if it names one.
+    3. The rules of `sealift_core.verify.check.check_bundle` hold for the directory, with the key that the release names, if it names one.
     4. The files that were checked are those that are there in the end.
 
     ``unchanged_since`` is what `finish` gave after an earlier check: while the files are the same ones, no byte of them is hashed again.

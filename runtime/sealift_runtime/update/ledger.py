@@ -7,10 +7,10 @@ import hashlib
 from collections.abc import Iterable
 from typing import Final
 
-from sealift_runtime.clock import format_time
-from sealift_runtime.documents import canonical_json
-from sealift_runtime.errors import IntegrityError
-from sealift_runtime.exchange.report import Event
+from sealift_core.clock import format_time
+from sealift_core.errors import IntegrityError
+from sealift_core.messages.report import Event
+from sealift_core.schema.documents import canonical_json
 
 #: What the first event is chained to.
 START: Final = "0" * 64

@@ -8,8 +8,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from sealift_runtime.durable import translate_disk_errors
-from sealift_runtime.errors import BusyError
+from sealift_core.durable import translate_disk_errors
+from sealift_core.errors import BusyError
 
 
 class HomeLock:

@@ -18,7 +18,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from sealift_runtime.exchange.histogram import quantile_ms
+from sealift_core.messages.histogram import quantile_ms
 from sealift_runtime.update.policy import ProbationPolicy
 from sealift_runtime.update.records import Probation, ServingCounters
 

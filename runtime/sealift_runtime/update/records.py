@@ -7,7 +7,7 @@ import datetime
 from collections.abc import Sequence
 from pathlib import Path
 
-from sealift_runtime.bundle.digest import Digest
+from sealift_core.bundle.digest import Digest
 from sealift_runtime.update.table import State
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.errors import DocumentError, IntegrityError, LimitError
+from sealift_core.bundle.digest import Digest
+from sealift_core.errors import DocumentError, IntegrityError, LimitError
 from sealift_runtime.update.context import Context
 from sealift_runtime.update.installed import check_installed
 from sealift_runtime.update.records import Deployment, InstalledBundle, Update

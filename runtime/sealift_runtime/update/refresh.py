@@ -14,8 +14,8 @@ import datetime
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from sealift_runtime.errors import NotFoundError, TrustError
-from sealift_runtime.exchange.roles import CHANNELS, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
+from sealift_core.errors import NotFoundError, TrustError
+from sealift_core.messages.roles import CHANNELS, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 from sealift_runtime.transport.base import Transport, read_bounded
 from sealift_runtime.trust import driver
 from sealift_runtime.trust.expiry import check_expiry, check_root_expiry

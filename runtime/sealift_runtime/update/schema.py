@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from sealift_runtime import durable
-from sealift_runtime.errors import DiskFullError, StoreError
+from sealift_core import durable
+from sealift_core.errors import DiskFullError, StoreError
 
 VERSION: Final = 1
 BUSY_TIMEOUT_MS: Final = 10_000

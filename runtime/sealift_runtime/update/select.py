@@ -7,11 +7,11 @@ from collections.abc import Mapping
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
-from sealift_runtime.bundle.manifest import BundleManifest, Requirements
-from sealift_runtime.bundle.release import OCI_ARCHITECTURES, BundleRef, Release
-from sealift_runtime.errors import DocumentError, HardwareError, IntegrityError
-from sealift_runtime.hardware.machine import Machine
-from sealift_runtime.hardware.match import choose
+from sealift_core.bundle.manifest import BundleManifest, Requirements
+from sealift_core.bundle.release import OCI_ARCHITECTURES, BundleRef, Release
+from sealift_core.errors import DocumentError, HardwareError, IntegrityError
+from sealift_core.hardware.machine import Machine
+from sealift_core.hardware.match import choose
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,9 +15,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.clock import format_time, parse_time
-from sealift_runtime.exchange.report import Event
+from sealift_core.bundle.digest import Digest
+from sealift_core.clock import format_time, parse_time
+from sealift_core.messages.report import Event
 from sealift_runtime.update import ledger, schema
 from sealift_runtime.update.encoding import update_from_json, update_to_json
 from sealift_runtime.update.records import Deployment, InstalledBundle, Refusal, Update

@@ -11,14 +11,14 @@ import datetime
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from sealift_runtime.bundle import files
-from sealift_runtime.bundle.layout import INDEX_TYPE, MANIFEST_TYPE, Descriptor
-from sealift_runtime.bundle.limits import LIMITS
-from sealift_runtime.bundle.manifest import BundleManifest
-from sealift_runtime.bundle.release import BundleFiles, BundleRef, Release
+from sealift_core.bundle import files
+from sealift_core.bundle.layout import INDEX_TYPE, MANIFEST_TYPE, Descriptor
+from sealift_core.bundle.limits import LIMITS
+from sealift_core.bundle.manifest import BundleManifest
+from sealift_core.bundle.release import BundleFiles, BundleRef, Release
+from sealift_core.errors import DocumentError, EngineError, IntegrityError, LimitError, SandboxError
+from sealift_core.process.sandbox import missing_walls
 from sealift_runtime.engine.selftest import run_self_test
-from sealift_runtime.errors import DocumentError, EngineError, IntegrityError, LimitError, SandboxError
-from sealift_runtime.process.sandbox import missing_walls
 from sealift_runtime.store.space import free_bytes
 from sealift_runtime.update import recovery
 from sealift_runtime.update.context import Context, RejectedError, judging

@@ -7,7 +7,7 @@ import enum
 from collections.abc import Mapping
 from typing import Final
 
-from sealift_runtime.errors import UpdateError
+from sealift_core.errors import UpdateError
 
 
 class State(enum.StrEnum):

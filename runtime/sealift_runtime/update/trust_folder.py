@@ -10,12 +10,12 @@ import dataclasses
 from pathlib import Path
 from typing import Final
 
-from sealift_runtime import beneath, durable
-from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.clock import format_time
-from sealift_runtime.documents import Document, Json, canonical_json
-from sealift_runtime.errors import ConfigurationError, IntegrityError, LimitError
-from sealift_runtime.exchange.roles import ROOT
+from sealift_core import beneath, durable
+from sealift_core.bundle.digest import Digest
+from sealift_core.clock import format_time
+from sealift_core.errors import ConfigurationError, IntegrityError, LimitError
+from sealift_core.messages.roles import ROOT
+from sealift_core.schema.documents import Document, Json, canonical_json
 from sealift_runtime.trust.driver import start
 from sealift_runtime.trust.metadata import MAX_BYTES
 from sealift_runtime.trust.state import ROLES, TrustState

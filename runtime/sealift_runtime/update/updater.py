@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.bundle.layout import Descriptor
-from sealift_runtime.clock import Clock, SystemClock
-from sealift_runtime.documents import nearest
+from sealift_core.bundle.digest import Digest
+from sealift_core.bundle.layout import Descriptor
+from sealift_core.clock import Clock, SystemClock
+from sealift_core.errors import DocumentError, IntegrityError, LimitError, SealiftError, TrustError, UpdateError
+from sealift_core.hardware.machine import Machine
+from sealift_core.messages.channel import MAX_BYTES
+from sealift_core.schema.documents import nearest
 from sealift_runtime.engine.facts import onnxruntime_version
-from sealift_runtime.errors import DocumentError, IntegrityError, LimitError, SealiftError, TrustError, UpdateError
-from sealift_runtime.exchange.channel import MAX_BYTES
-from sealift_runtime.hardware.machine import Machine
 from sealift_runtime.store.device_store import DeviceStore
 from sealift_runtime.transport.base import Transport
 from sealift_runtime.trust.expiry import check_expiry

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from sealift_core.errors import ConfigurationError
 from sealift_runtime.agent.config import AgentConfig
-from sealift_runtime.errors import ConfigurationError
 from support.agents import AgentUnderTest, device
 from support.repositories import Repository
 from support.static_server import serve_directory

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sealift_runtime.bundle.golden import GoldenCase
+from sealift_core.bundle.golden import GoldenCase
 from support.agents import AgentUnderTest, device, wait_until
 from support.models import answer
 from support.repositories import Repository

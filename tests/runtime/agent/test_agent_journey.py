@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sealift_runtime.bundle import files
-from sealift_runtime.bundle.golden import GoldenCase
+from sealift_core.bundle import files
+from sealift_core.bundle.golden import GoldenCase
 from support.agents import AgentUnderTest, device, wait_until
 from support.cli import run
 from support.models import MODELS, answer

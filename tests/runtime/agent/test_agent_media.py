@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sealift_runtime.exchange.receipt import Receipt
+from sealift_core.messages.receipt import Receipt
 from support.agents import AgentUnderTest, device
 from support.repositories import Repository
 

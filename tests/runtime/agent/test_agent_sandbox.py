@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from sealift_core.bundle import files
+from sealift_core.process import landlock, seccomp
 from sealift_runtime.agent import ask
-from sealift_runtime.bundle import files
-from sealift_runtime.process import landlock, seccomp
 from sealift_runtime.update.state import StateDatabase
 from sealift_runtime.update.steps import SANDBOX_GAPS
 from support.agents import AgentUnderTest, device, wait_until

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from sealift_core.bundle.digest import Digest
+from sealift_core.terminal.printable import printable
 from sealift_runtime.agent.home import Home
-from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.printable import printable
 from sealift_runtime.update.records import Refusal, Update
 from sealift_runtime.update.state import StateDatabase
 from sealift_runtime.update.table import State

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from sealift_core.onnxruntime_environment import SILENT
 from sealift_runtime.agent import telemetry
 from sealift_runtime.agent.admin_client import DataPlaneClient
-from sealift_runtime.onnxruntime_environment import SILENT
 from support.agents import AgentUnderTest, device, wait_until
 from support.offline import can_go_offline, offline
 from support.repositories import Repository
@@ -58,7 +58,7 @@ def test_doctor_fails_where_the_variable_was_not_set(agent: AgentUnderTest, monk
 def test_doctor_fails_where_onnxruntime_was_imported_too_early(agent: AgentUnderTest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(telemetry, "IMPORTED_BEFORE", True)
     assert finding(agent)[0] == "failed"
-    script = "import sys; sys.modules['onnxruntime'] = sys; import sealift_runtime.onnxruntime_environment as e; print(e.IMPORTED_BEFORE)"
+    script = "import sys; sys.modules['onnxruntime'] = sys; import sealift_core.onnxruntime_environment as e; print(e.IMPORTED_BEFORE)"
     loud = {name: value for name, value in os.environ.items() if name != SILENT}
     for environment, before in ((loud, "True"), (loud | {SILENT: "1"}, "False")):
         done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from sealift_runtime.bundle.profile import AcceleratorRequirement
+from sealift_core.hardware.profile import AcceleratorRequirement
 from sealift_runtime.engine.facts import machine_providers, providers
 from sealift_runtime.engine.session import provider_options
 from support.models import make_manifest, make_profile

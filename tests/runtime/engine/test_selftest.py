@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sealift_runtime.bundle.evaluation import Measurement
-from sealift_runtime.bundle.golden import GoldenCase
+from sealift_core.bundle.evaluation import Measurement
+from sealift_core.bundle.golden import GoldenCase
+from sealift_core.errors import SelfTestError
+from sealift_core.process.child import ChildOutcome, run_child
 from sealift_runtime.engine.selftest import SelfTestResult, judge, run_self_test
-from sealift_runtime.errors import SelfTestError
-from sealift_runtime.process.child import ChildOutcome, run_child
 from support.models import MODELS, answer, make_bundle, make_manifest
 
 MIB = 2**20

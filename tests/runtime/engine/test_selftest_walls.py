@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
+from sealift_core.process import landlock, seccomp
 from sealift_runtime.engine.devices import devices_of
 from sealift_runtime.engine.facts import onnxruntime_version
 from sealift_runtime.engine.selftest import confinement_of, run_self_test
-from sealift_runtime.process import landlock, seccomp
 from support.confined import behind_walls
 from support.models import CORPUS, make_bundle
 

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from onnxruntime.capi import onnxruntime_pybind11_state as state
 
-from sealift_runtime.bundle.manifest import BundleManifest, Requirements
-from sealift_runtime.bundle.session_entries import ARENA_KEY
-from sealift_runtime.bundle.tensors import TensorSpec
+from sealift_core.bundle.manifest import BundleManifest, Requirements
+from sealift_core.bundle.tensors import TensorSpec
+from sealift_core.errors import EngineError
+from sealift_core.session_entries import ARENA_KEY
 from sealift_runtime.engine.boundary import FOREIGN, translating
 from sealift_runtime.engine.facts import onnxruntime_version, providers
 from sealift_runtime.engine.session import ModelSession, session_options, usable_cores
-from sealift_runtime.errors import EngineError
 from support.models import CORPUS, MODELS, answer, make_bundle, make_manifest
 
 

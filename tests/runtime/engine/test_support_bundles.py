@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from sealift_runtime.bundle.golden import decode_golden
-from sealift_runtime.bundle.layout import OciLayout
-from sealift_runtime.bundle.materialize import materialize
-from sealift_runtime.bundle.release import only_release
-from sealift_runtime.verify import check_release_bundle
+from sealift_core.bundle.golden import decode_golden
+from sealift_core.bundle.layout import OciLayout
+from sealift_core.bundle.release import only_release
+from sealift_core.verify.check import check_release_bundle
+from sealift_core.verify.materialize import materialize
 from support.models import MODELS, make_bundle, make_profile, make_release, shared_key
 from support.verified import check_directory
 

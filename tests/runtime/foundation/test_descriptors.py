@@ -12,7 +12,7 @@ ASKING = """
 import resource, sys
 soft, hard, wanted = map(int, sys.argv[1:])
 resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-from sealift_runtime.descriptors import make_room
+from sealift_core.process.descriptors import make_room
 print(make_room(wanted), *resource.getrlimit(resource.RLIMIT_NOFILE))
 """
 

@@ -14,10 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.bundle.session_entries import ENTRIES
-from sealift_runtime.documents import Document
-from sealift_runtime.errors import (
+from sealift_core.bundle.digest import Digest
+from sealift_core.errors import (
     BusyError,
     ConfigurationError,
     DiskFullError,
@@ -30,7 +28,9 @@ from sealift_runtime.errors import (
     SealiftError,
     SignatureError,
 )
-from sealift_runtime.exchange.measuring import (
+from sealift_core.hardware.document import machine_json, parse_machine
+from sealift_core.hardware.machine import detect_machine
+from sealift_core.messages.measuring import (
     ACCEPTANCE_TYPE,
     ANSWER_TYPE,
     JOB_TYPE,
@@ -41,13 +41,13 @@ from sealift_runtime.exchange.measuring import (
     MeasuringStep,
     Run,
 )
-from sealift_runtime.hardware.document import machine_json, parse_machine
-from sealift_runtime.hardware.machine import detect_machine
+from sealift_core.schema.documents import Document
+from sealift_core.session_entries import ENTRIES
+from sealift_core.signing.dsse import Envelope
+from sealift_core.signing.keys import PrivateKey
 from sealift_runtime.measuring.desk import Desk
 from sealift_runtime.measuring.nonces import MAX_USED, NONCE_S, Nonces
 from sealift_runtime.measuring.policy import MeasuringPolicy
-from sealift_runtime.signing.dsse import Envelope
-from sealift_runtime.signing.keys import PrivateKey
 from support.clocks import ManualClock
 from support.hostile_graphs import hostile_graphs
 from support.interpreters import broken_interpreter

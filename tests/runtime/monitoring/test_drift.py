@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sealift_runtime.bundle.features import Feature
+from sealift_core.drift.features import Feature
 from sealift_runtime.monitoring.drift import Persistence, benjamini_hochberg, conspicuous, read
 from support.baselines import category_feature, column_baseline, numeric_feature
 

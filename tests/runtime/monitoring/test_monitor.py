@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sealift_runtime.bundle.baseline import Baseline
-from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.exchange.histogram import BUCKETS, bucket
-from sealift_runtime.exchange.report import Window
+from sealift_core.bundle.digest import Digest
+from sealift_core.drift.baseline import Baseline
+from sealift_core.messages.histogram import BUCKETS, bucket
+from sealift_core.messages.report import Window
 from sealift_runtime.monitoring.monitor import MAX_FAILURE_KINDS, ModelMonitor
 from sealift_runtime.monitoring.samples import QueueLimits
 from sealift_runtime.reports.merging import merge

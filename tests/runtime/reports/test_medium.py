@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from sealift_runtime.errors import DocumentError, IntegrityError, LimitError, ReportError, TransportError
-from sealift_runtime.exchange.medium import device_folder
-from sealift_runtime.exchange.receipt import Receipt
+from sealift_core.errors import DocumentError, IntegrityError, LimitError, ReportError, TransportError
+from sealift_core.messages.medium import device_folder
+from sealift_core.messages.receipt import Receipt
+from sealift_core.signing.keys import PrivateKey, PublicKey
 from sealift_runtime.reports.medium import export_reports, import_receipt
 from sealift_runtime.reports.spool import ReportSpool
-from sealift_runtime.signing.keys import PrivateKey, PublicKey
 from support.clocks import ManualClock
 from support.windows import HOST, make_window
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sealift_runtime.errors import ReportError
-from sealift_runtime.exchange.report import Window
+from sealift_core.errors import ReportError
+from sealift_core.messages.report import Window
 from sealift_runtime.reports.merging import merge, merge_windows
 from support.windows import make_feature, make_window
 

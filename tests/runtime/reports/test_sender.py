@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from sealift_runtime.errors import ConfigurationError, ReportError, TransportError
-from sealift_runtime.exchange.receipt import Receipt
-from sealift_runtime.http_session import HttpSession
+from sealift_core.errors import ConfigurationError, ReportError, TransportError
+from sealift_core.http.http_session import HttpSession
+from sealift_core.messages.receipt import Receipt
+from sealift_core.signing.keys import PrivateKey
 from sealift_runtime.reports import sender
 from sealift_runtime.reports.sender import send_pending
 from sealift_runtime.reports.spool import ReportSpool
-from sealift_runtime.signing.keys import PrivateKey
 from support.clocks import ManualClock
 from support.hub_double import HubDouble, running_hub
 from support.trickling import ANSWERS, trickling

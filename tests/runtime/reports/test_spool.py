@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.errors import ReportError, StoreError
-from sealift_runtime.exchange.receipt import Receipt
-from sealift_runtime.exchange.report import Report, open_report
+from sealift_core.bundle.digest import Digest
+from sealift_core.errors import ReportError, StoreError
+from sealift_core.messages.receipt import Receipt
+from sealift_core.messages.report import Report, open_report
+from sealift_core.signing.keys import PrivateKey
 from sealift_runtime.reports.spool import ReportSpool, SpoolLimits
-from sealift_runtime.signing.keys import PrivateKey
 from support.clocks import ManualClock
 from support.windows import HOST, MODEL, make_event, make_window
 
@@ -146,9 +146,9 @@ CHILD = """
 import sys
 from pathlib import Path
 from support.windows import HOST, make_event, make_window
-from sealift_runtime.clock import SystemClock
+from sealift_core.clock import SystemClock
 from sealift_runtime.reports.spool import ReportSpool
-from sealift_runtime.signing.keys import PrivateKey
+from sealift_core.signing.keys import PrivateKey
 spool = ReportSpool(Path(sys.argv[1]) / "reports.sqlite", PrivateKey.load(Path(sys.argv[1]) / "key.pem"), SystemClock())
 for number in range(1, 100_000):
     spool.add(HOST, [], [make_window(number)], [make_event(number)])

@@ -15,9 +15,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from sealift_runtime.bundle.golden import Array, decode_texts, encode_texts
-from sealift_runtime.bundle.tensors import DATATYPES, TensorSpec
-from sealift_runtime.errors import LimitError, RequestError
+from sealift_core.bundle.golden import Array, decode_texts, encode_texts
+from sealift_core.bundle.tensors import DATATYPES, TensorSpec
+from sealift_core.errors import LimitError, RequestError
 from sealift_runtime.serving.decoding import RequestDecoder, check_depth
 from sealift_runtime.serving.encoding import encode_reply
 from sealift_runtime.serving.http import HttpRequest, json_length, plain_body

@@ -14,14 +14,14 @@ from typing import Any
 
 import pytest
 
-from sealift_runtime.bundle.tensors import TensorSpec
-from sealift_runtime.errors import LimitError, RequestError
+from sealift_core.bundle.tensors import TensorSpec
+from sealift_core.errors import LimitError, RequestError
+from sealift_core.schema.strict_json import JsonBudget
 from sealift_runtime.serving.body_budget import SMALL_BYTES, BodyBudget
 from sealift_runtime.serving.decoding import LARGE_BYTES, RequestDecoder
 from sealift_runtime.serving.http import HttpRequest, plain_body
 from sealift_runtime.serving.limits import LIMITS, ServingLimits
 from sealift_runtime.serving.server import InferenceServer
-from sealift_runtime.strict_json import JsonBudget
 from support.serving import read_responses, running, served
 
 ROW: dict[str, Any] = {"name": "x", "shape": [1, 4], "datatype": "FP32", "data": [1, 2, 3, 4]}

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sealift_runtime.bundle.golden import Array
+from sealift_core.bundle.golden import Array
 from sealift_runtime.serving.endpoints import Routes
 from sealift_runtime.serving.http import HttpRequest, HttpResponse, json_response
 from sealift_runtime.serving.server import InferenceServer

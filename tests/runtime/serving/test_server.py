@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sealift_runtime.errors import BusyError, ConfigurationError
+from sealift_core.errors import BusyError, ConfigurationError
 from sealift_runtime.serving.http import json_response
 from sealift_runtime.serving.limits import ServingLimits
 from sealift_runtime.serving.model import ServedModel

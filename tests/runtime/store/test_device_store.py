@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.bundle.layout import Descriptor, OciLayout
-from sealift_runtime.bundle.release import Release
-from sealift_runtime.clock import SystemClock
-from sealift_runtime.errors import DiskFullError, IntegrityError, LimitError, NotFoundError, TransportError
+from sealift_core.bundle.digest import Digest
+from sealift_core.bundle.layout import Descriptor, OciLayout
+from sealift_core.bundle.release import Release
+from sealift_core.clock import SystemClock
+from sealift_core.errors import DiskFullError, IntegrityError, LimitError, NotFoundError, TransportError
 from sealift_runtime.store.device_store import DeviceStore
 from sealift_runtime.store.download import partial_path
 from sealift_runtime.transport.directory import DirectoryTransport
@@ -154,9 +154,9 @@ def test_a_disk_that_fills_up_meanwhile_leaves_nothing_half_written(tmp_path: Pa
     code = (
         "import resource, sys\n"
         "from pathlib import Path\n"
-        "from sealift_runtime.bundle.digest import Digest\n"
-        "from sealift_runtime.bundle.layout import Descriptor\n"
-        "from sealift_runtime.errors import DiskFullError\n"
+        "from sealift_core.bundle.digest import Digest\n"
+        "from sealift_core.bundle.layout import Descriptor\n"
+        "from sealift_core.errors import DiskFullError\n"
         "from sealift_runtime.store.device_store import DeviceStore\n"
         "from sealift_runtime.transport.directory import DirectoryTransport\n"
         "store = DeviceStore(Path(sys.argv[1]), reserve_bytes=0)\n"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sealift_runtime.errors import LimitError, NotFoundError, TransportError
+from sealift_core.errors import LimitError, NotFoundError, TransportError
 from sealift_runtime.transport.base import read_bounded
 from sealift_runtime.transport.directory import DirectoryTransport
 

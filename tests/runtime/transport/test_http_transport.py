@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from sealift_runtime.clock import SystemClock
-from sealift_runtime.errors import ConfigurationError, NotFoundError, TransportError
+from sealift_core.clock import SystemClock
+from sealift_core.errors import ConfigurationError, NotFoundError, TransportError
 from sealift_runtime.transport import http
 from sealift_runtime.transport.base import read_bounded
 from sealift_runtime.transport.directory import DirectoryTransport

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sealift_runtime.errors import LimitError, NotFoundError, TransportError
+from sealift_core.errors import LimitError, NotFoundError, TransportError
 from sealift_runtime.transport.base import Transport, read_bounded, split_path
 from sealift_runtime.transport.directory import DirectoryTransport
 from sealift_runtime.transport.http import HttpTransport

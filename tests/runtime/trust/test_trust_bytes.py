@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tuf.api.serialization import DeserializationError
 
-from sealift_runtime.errors import LimitError, RollbackRefusedError, SealiftError, TrustError
-from sealift_runtime.exchange.roles import ROOT, SNAPSHOT, TARGETS, TIMESTAMP
+from sealift_core.errors import LimitError, RollbackRefusedError, SealiftError, TrustError
+from sealift_core.messages.roles import ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 from sealift_runtime.trust import driver
 from sealift_runtime.trust.metadata import MAX_BYTES, translate_tuf_errors
 from sealift_runtime.trust.state import TrustState

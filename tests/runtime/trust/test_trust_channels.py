@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sealift_runtime.errors import DocumentError, IntegrityError, TrustError
-from sealift_runtime.exchange.channel import Channel
+from sealift_core.errors import DocumentError, IntegrityError, TrustError
+from sealift_core.messages.channel import Channel
 from sealift_runtime.trust.targets import Vouched
 from support.repositories import Repository
 from support.trusting import first

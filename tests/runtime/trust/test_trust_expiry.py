@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from sealift_runtime.errors import ExpiredError, TrustError
-from sealift_runtime.exchange.roles import ROOT, TARGETS
+from sealift_core.errors import ExpiredError, TrustError
+from sealift_core.messages.roles import ROOT, TARGETS
 from sealift_runtime.trust import driver
 from sealift_runtime.trust.expiry import check_expiry
 from sealift_runtime.trust.state import BUILD_TIME, TrustState

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from sealift_runtime.errors import RollbackRefusedError, TrustError
-from sealift_runtime.exchange.roles import CHANNELS, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
+from sealift_core.errors import RollbackRefusedError, TrustError
+from sealift_core.messages.roles import CHANNELS, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 from sealift_runtime.trust import driver
 from sealift_runtime.trust.state import ROLES
 from support.repositories import NOW, Repository, new_signer, resign

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from sealift_runtime.errors import IntegrityError
+from sealift_core.errors import IntegrityError
 from sealift_runtime.update.installed import check_installed
 from sealift_runtime.update.records import Update
 from sealift_runtime.update.state import StateDatabase

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from sealift_runtime.bundle import files
-from sealift_runtime.bundle.signature import sign_directory
+from sealift_core.bundle import files
+from sealift_core.bundle.signature import sign_directory
+from sealift_core.errors import IntegrityError
 from sealift_runtime.engine.session import ModelSession
-from sealift_runtime.errors import IntegrityError
 from sealift_runtime.transport.directory import DirectoryTransport
 from sealift_runtime.update.installed import InstalledCheck, check_installed
 from support.agents import AgentUnderTest, wait_until

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sealift_runtime.exchange.histogram import BUCKETS, bucket
+from sealift_core.messages.histogram import BUCKETS, bucket
 from sealift_runtime.update.policy import ProbationPolicy
 from sealift_runtime.update.probation import Decision, judge, lower_bound, since
 from sealift_runtime.update.records import Probation, ServingCounters

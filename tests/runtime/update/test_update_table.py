@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.errors import IntegrityError, StoreError, UpdateError
-from sealift_runtime.exchange.histogram import BUCKETS
-from sealift_runtime.exchange.report import Event
+from sealift_core.bundle.digest import Digest
+from sealift_core.errors import IntegrityError, StoreError, UpdateError
+from sealift_core.messages.histogram import BUCKETS
+from sealift_core.messages.report import Event
 from sealift_runtime.update import ledger, schema
 from sealift_runtime.update.encoding import update_from_json, update_to_json
 from sealift_runtime.update.records import Probation, Refusal, ServingCounters, Update

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sealift_runtime.errors import (
+from sealift_core.errors import (
     IntegrityError,
     RollbackRefusedError,
 )

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sealift_runtime.bundle.golden import GoldenCase
-from sealift_runtime.bundle.manifest import Requirements
-from sealift_runtime.errors import (
+from sealift_core.bundle.golden import GoldenCase
+from sealift_core.bundle.manifest import Requirements
+from sealift_core.errors import (
     IntegrityError,
     UpdateError,
 )
-from sealift_runtime.signing.keys import PrivateKey
+from sealift_core.signing.keys import PrivateKey
 from sealift_runtime.update.records import ServingCounters
 from sealift_runtime.update.table import State
 from support.devices import POLICY, Device

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from sealift_runtime.documents import Document
-from sealift_runtime.errors import SandboxError
-from sealift_runtime.process import confined, landlock, seccomp
-from sealift_runtime.process.child import ChildOutcome, run_child
+from sealift_core.errors import SandboxError
+from sealift_core.process import confined, landlock, seccomp
+from sealift_core.process.child import ChildOutcome, run_child
+from sealift_core.schema.documents import Document
 from sealift_runtime.update.steps import SANDBOX_GAPS
 from sealift_runtime.update.table import State
 from support.devices import POLICY, Device

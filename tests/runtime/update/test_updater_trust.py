@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from sealift_runtime.bundle.digest import Digest
-from sealift_runtime.errors import (
+from sealift_core.bundle.digest import Digest
+from sealift_core.errors import (
     ConfigurationError,
     ExpiredError,
     IntegrityError,

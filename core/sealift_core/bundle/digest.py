@@ -1,0 +1,59 @@
+"""sha256 digests, written ``sha256:HEX`` as OCI does."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import io
+import re
+from pathlib import Path
+
+from sealift_core import beneath
+from sealift_core.errors import DocumentError, IntegrityError
+
+_PATTERN = re.compile(r"sha256:([0-9a-f]{64})")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, order=True)
+class Digest:
+    """A sha256 digest; ``hex`` is its 64 lower-case digits."""
+
+    hex: str
+
+    def __post_init__(self) -> None:
+        if not _PATTERN.fullmatch(f"sha256:{self.hex}"):
+            raise DocumentError("not a digest", expected="64 lower-case hex digits", found=repr(self.hex[:80]))
+
+    @classmethod
+    def parse(cls, text: str, *, where: str = "digest") -> Digest:
+        """Read ``sha256:HEX``."""
+        match = _PATTERN.fullmatch(text)
+        if match is None:
+            raise DocumentError("not a digest", where=where, expected="sha256: and 64 lower-case hex digits", found=repr(text[:80]))
+        return cls(match[1])
+
+    @classmethod
+    def of(cls, data: bytes) -> Digest:
+        """The digest of some bytes."""
+        return cls(hashlib.sha256(data).hexdigest())
+
+    @classmethod
+    def of_file(cls, path: Path) -> Digest:
+        """The digest of a whole file that a person named; what should have a certain size is checked by ``beneath.hash_open``."""
+        with path.open("rb") as file:
+            return cls.of_stream(file)
+
+    @classmethod
+    def of_stream(cls, file: io.BufferedReader) -> Digest:
+        """The digest of what is left to read of a binary file."""
+        return cls(beneath.hash_rest(file)[0])
+
+    def check(self, data: bytes, *, where: str) -> bytes:
+        """``data``, if this is its digest; else `IntegrityError` naming ``where``."""
+        found = Digest.of(data)
+        if found != self:
+            raise IntegrityError("the content was changed", where=where, expected=str(self), found=str(found))
+        return data
+
+    def __str__(self) -> str:
+        return f"sha256:{self.hex}"

@@ -1,0 +1,112 @@
+"""golden.safetensors: inputs with the outputs that a device must reproduce.
+
+Tensors are named by position (``case.0.input.1``), so a name in the model may hold any character. Text, which
+safetensors has no dtype for, is stored as the Open Inference Protocol's BYTES (uint32 length, little-endian, then
+UTF-8) in a uint8 vector, beside ``case.0.input.1.shape``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from sealift_core.bundle.limits import LIMITS
+from sealift_core.bundle.tensors import TensorSpec
+from sealift_core.errors import DocumentError, LimitError
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class GoldenCase:
+    """One request and its answer: arrays by tensor name."""
+
+    inputs: dict[str, Array]
+    outputs: dict[str, Array]
+
+
+def encode_golden(cases: Sequence[GoldenCase], inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> bytes:
+    """The file's bytes, the same for the same cases."""
+    tensors: dict[str, Array] = {}
+    for number, case in enumerate(cases):
+        for side, specs, values in (("input", inputs, case.inputs), ("output", outputs, case.outputs)):
+            for position, spec in enumerate(specs):
+                _put(tensors, f"case.{number}.{side}.{position}", spec, values[spec.name])
+    return save(tensors)
+
+
+def decode_golden(
+    data: bytes, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], count: int, *, where: str = "golden.safetensors"
+) -> list[GoldenCase]:
+    """Read ``count`` cases; `DocumentError` if the file isn't safetensors or lacks a tensor."""
+    if len(data) > LIMITS.golden_bytes:
+        raise LimitError("too large", where=where, expected=f"at most {LIMITS.golden_bytes} bytes", found=f"{len(data)} bytes")
+    try:
+        tensors = load(data)
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise DocumentError(f"not a safetensors file ({error})", where=where) from error
+    return [
+        GoldenCase(
+            inputs={spec.name: _take(tensors, f"case.{n}.input.{i}", spec, where) for i, spec in enumerate(inputs)},
+            outputs={spec.name: _take(tensors, f"case.{n}.output.{i}", spec, where) for i, spec in enumerate(outputs)},
+        )
+        for n in range(count)
+    ]
+
+
+def _put(tensors: dict[str, Array], key: str, spec: TensorSpec, value: Array) -> None:
+    if spec.dtype == "string":
+        tensors[key] = np.frombuffer(encode_texts(value), dtype=np.uint8)
+        tensors[f"{key}.shape"] = np.array(value.shape, dtype=np.int64)
+    else:
+        tensors[key] = np.asarray(value, dtype=spec.numpy_dtype, order="C")
+
+
+def _take(tensors: dict[str, Array], key: str, spec: TensorSpec, where: str) -> Array:
+    try:
+        if spec.dtype == "string":
+            return _reshape(decode_texts(tensors[key].tobytes(), where=where), tensors[f"{key}.shape"], f"{where}: {key}")
+        value = tensors[key]
+    except KeyError as error:
+        raise DocumentError("a tensor is missing", where=where, expected=f"{error.args[0]} (for {spec.name!r})") from error
+    if value.dtype != spec.numpy_dtype:
+        raise DocumentError("wrong dtype", where=f"{where}: {key}", expected=spec.dtype, found=str(value.dtype))
+    return value
+
+
+def _reshape(texts: Array, shape: Array, where: str) -> Array:
+    try:
+        return texts.reshape(shape)
+    except (ValueError, TypeError) as error:
+        raise DocumentError("text doesn't fit its shape", where=where, expected=str(shape.tolist()), found=f"{len(texts)} texts") from error
+
+
+def encode_texts(values: Array) -> bytes:
+    """Text in row-major order as uint32 lengths (little-endian) and UTF-8 bytes."""
+    encoded = [text if isinstance(text, bytes) else str(text).encode() for text in values.ravel()]
+    return b"".join(len(text).to_bytes(4, "little") + text for text in encoded)
+
+
+def decode_texts(data: bytes, *, where: str, most: int | None = None) -> Array:
+    """The reverse of `encode_texts`: a vector of ``str``; `DocumentError` if lengths don't add up or it isn't UTF-8, or above ``most`` texts."""
+    texts: list[str] = []
+    at = 0
+    while at < len(data):
+        size = int.from_bytes(data[at : at + 4], "little")
+        if len(data) - at < 4 or at + 4 + size > len(data):
+            raise DocumentError("text is cut off", where=where, expected=f"{size} bytes at offset {at + 4}", found=f"{len(data) - at - 4}")
+        try:
+            texts.append(data[at + 4 : at + 4 + size].decode())
+        except UnicodeDecodeError as error:
+            raise DocumentError(f"text is not UTF-8 ({error})", where=where) from error
+        at += 4 + size
+        if most is not None and len(texts) > most:
+            raise DocumentError("more texts than there is room for", where=where, expected=f"at most {most}")
+    result = np.empty(len(texts), dtype=object)
+    result[:] = texts
+    return result

@@ -1,0 +1,119 @@
+"""model.sig: an OpenSSF Model Signing 1.0 signature over every other file of a bundle.
+
+A Sigstore bundle with a DSSE envelope over an in-toto statement whose resources are the files with their digests.
+Source: https://github.com/sigstore/model-transparency (model signing format 1.0). The public ``model_signing`` tool
+verifies what `sign_directory` writes, and `sealift_core.verify.check` verifies what that tool writes with a key.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from sealift_core import beneath, durable
+from sealift_core.bundle import files
+from sealift_core.bundle.digest import Digest
+from sealift_core.bundle.limits import LIMITS
+from sealift_core.errors import DocumentError, SignatureError
+from sealift_core.schema.documents import Document, Json, canonical_json
+from sealift_core.schema.strict_json import ENVELOPE_BUDGET
+from sealift_core.signing.dsse import Envelope
+from sealift_core.signing.keys import PublicKey, Signer
+
+BUNDLE_TYPE: Final = "application/vnd.dev.sigstore.bundle.v0.3+json"
+BUNDLE_FAMILY: Final = "application/vnd.dev.sigstore.bundle"
+PAYLOAD_TYPE: Final = "application/vnd.in-toto+json"
+STATEMENT_TYPE: Final = "https://in-toto.io/Statement/v1"
+PREDICATE_TYPE: Final = "https://model_signing/signature/v1.0"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """What a signature vouches for: a name, and every file with its digest, in the order listed."""
+
+    name: str
+    resources: Mapping[str, Digest]
+
+    @property
+    def root(self) -> str:
+        """Hex SHA-256 over the files' raw digests in listed order."""
+        raw = b"".join(bytes.fromhex(digest.hex) for digest in self.resources.values())
+        return hashlib.sha256(raw).hexdigest()
+
+    def to_bytes(self) -> bytes:
+        """The in-toto statement."""
+        rows: list[Json] = [{"name": name, "algorithm": "sha256", "digest": digest.hex} for name, digest in self.resources.items()]
+        serialization = {"method": "files", "hash_type": "sha256", "allow_symlinks": False, "ignore_paths": [files.SIGNATURE]}
+        return canonical_json(
+            {
+                "_type": STATEMENT_TYPE,
+                "subject": [{"name": self.name, "digest": {"sha256": self.root}}],
+                "predicateType": PREDICATE_TYPE,
+                "predicate": {"serialization": serialization, "resources": rows},
+            }
+        )
+
+    @classmethod
+    def parse(cls, data: bytes, *, where: str) -> Statement:
+        """Read a statement whose signature was already checked."""
+        document = Document.parse_json(data, where=where, max_bytes=LIMITS.signature_bytes)
+        document.text("_type", one_of=(STATEMENT_TYPE,))
+        document.text("predicateType", one_of=(PREDICATE_TYPE,))
+        subject = _only(document.documents("subject", max_items=1), where)
+        predicate = document.document("predicate")
+        serialization = predicate.document("serialization")
+        serialization.text("method", one_of=("files",))
+        serialization.text("hash_type", one_of=("sha256",))
+        rows = predicate.documents("resources", max_items=LIMITS.files)
+        resources = {row.text("name", max_characters=LIMITS.path_characters): _digest(row) for row in rows}
+        statement = cls(name=subject.text("name"), resources=resources)
+        if len(resources) != len(rows) or subject.document("digest").text("sha256") != statement.root:
+            raise SignatureError("the statement contradicts itself", where=where, expected=f"root {statement.root}")
+        return statement
+
+
+def _only(rows: list[Document], where: str) -> Document:
+    if len(rows) != 1:
+        raise SignatureError("not a statement about one model", where=where, expected="one subject", found=str(len(rows)))
+    return rows[0]
+
+
+def _digest(row: Document) -> Digest:
+    row.text("algorithm", one_of=("sha256",))
+    return Digest.parse("sha256:" + row.text("digest", max_characters=64), where=row.where)
+
+
+def encode_signature(statement: Statement, signer: Signer) -> bytes:
+    """The bytes of model.sig."""
+    envelope = Envelope.sign(PAYLOAD_TYPE, statement.to_bytes(), signer)
+    hint = signer.public_key.fingerprint
+    material = {"publicKey": {"hint": hint}, "tlogEntries": []}
+    return canonical_json({"mediaType": BUNDLE_TYPE, "verificationMaterial": material, "dsseEnvelope": envelope.json()})
+
+
+def decode_signature(data: bytes, key: PublicKey, *, where: str = files.SIGNATURE) -> Statement:
+    """The statement of model.sig, once ``key``'s signature over it holds; else `SignatureError`."""
+    document = Document.parse_json(data, where=where, max_bytes=LIMITS.signature_bytes, budget=ENVELOPE_BUDGET)
+    kind = document.text("mediaType", max_characters=200)
+    if not (kind.startswith(BUNDLE_FAMILY) and "v0.3" in kind):
+        raise DocumentError("not a kind of signature that this version reads", where=f"{where}: mediaType", expected=BUNDLE_TYPE, found=repr(kind))
+    envelope = Envelope.parse(document.document("dsseEnvelope"))
+    return Statement.parse(envelope.open(key, PAYLOAD_TYPE, where=where), where=where)
+
+
+def sign_directory(directory: Path, name: str, signer: Signer) -> None:
+    """Write ``model.sig`` over all files of a bundle directory; ``name`` is the subject of the statement."""
+    listed = files.list_files(directory)
+    resources = {path: _hash(directory, path) for path in listed if path != files.SIGNATURE}
+    durable.write_bytes(directory / files.SIGNATURE, encode_signature(Statement(name=name, resources=resources), signer))
+
+
+def _hash(directory: Path, name: str) -> Digest:
+    """The digest of a file that `files.list_files` listed, and whose size it found within the limits."""
+    with beneath.open_file(directory, *name.split("/")) as file:
+        size = beneath.size_bytes(file)
+        files.check_sizes({name: size}, where=str(directory))
+        return Digest(beneath.hash_open(file, size, where=str(directory / name)))

@@ -1,0 +1,84 @@
+"""The inputs and outputs of a model: names, dtypes, shapes."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any, Final
+
+from sealift_core.bundle.limits import LIMITS
+from sealift_core.errors import DocumentError, LimitError
+from sealift_core.schema.documents import Document, Json
+
+if TYPE_CHECKING:
+    import numpy as np
+
+#: dtype in the manifest → Open Inference Protocol datatype. ``string`` is UTF-8 text, held as numpy objects.
+DATATYPES: Final = {
+    "bool": "BOOL",
+    "uint8": "UINT8",
+    "uint16": "UINT16",
+    "uint32": "UINT32",
+    "uint64": "UINT64",
+    "int8": "INT8",
+    "int16": "INT16",
+    "int32": "INT32",
+    "int64": "INT64",
+    "float16": "FP16",
+    "float32": "FP32",
+    "float64": "FP64",
+    "string": "BYTES",
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TensorSpec:
+    """One input or output.
+
+    ``shape`` has an integer for each fixed dimension and a symbol (a text) for each free one; two dimensions with
+    the same symbol are the same size in a request. ``unit``, ``minimum`` and ``maximum`` describe the values.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int | str, ...]
+    description: str = ""
+    unit: str = ""
+    minimum: float | None = None
+    maximum: float | None = None
+
+    @property
+    def numpy_dtype(self) -> np.dtype[Any]:
+        """The dtype of a numpy array with this tensor's values; object for ``string``."""
+        import numpy as np  # whoever only reads manifests (the control plane) shouldn't carry it
+
+        return np.dtype(object) if self.dtype == "string" else np.dtype(self.dtype)
+
+    @property
+    def datatype(self) -> str:
+        """The Open Inference Protocol's name of the dtype."""
+        return DATATYPES[self.dtype]
+
+    @classmethod
+    def parse(cls, document: Document) -> TensorSpec:
+        """Read one tensor of a manifest."""
+        shape = document.items("shape")
+        if len(shape) > LIMITS.rank:
+            raise LimitError("too many dimensions", where=document.where, expected=f"at most {LIMITS.rank}", found=str(len(shape)))
+        for size in shape:
+            if not (isinstance(size, str) and size) and not (type(size) is int and 0 <= size < 2**31):
+                raise DocumentError("not a dimension", where=f"{document.where}.shape", expected="a size or a symbol", found=repr(size))
+        return cls(
+            name=document.text("name", max_characters=500),
+            dtype=document.text("dtype", one_of=tuple(DATATYPES)),
+            shape=tuple(shape),
+            description=document.text("description", ""),
+            unit=document.text("unit", ""),
+            minimum=document.number("minimum", None),
+            maximum=document.number("maximum", None),
+        )
+
+    def json(self) -> dict[str, Json]:
+        """The tensor as a manifest writes it; what is empty is left out."""
+        fields: dict[str, Json] = {"name": self.name, "dtype": self.dtype, "shape": list(self.shape)}
+        optional: dict[str, Json] = {"description": self.description, "unit": self.unit, "minimum": self.minimum, "maximum": self.maximum}
+        return fields | {key: value for key, value in optional.items() if value not in ("", None)}

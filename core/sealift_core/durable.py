@@ -1,0 +1,180 @@
+"""Writes that survive a power cut: a temporary file beside the target, fsync, rename, fsync of the directory.
+
+Whoever reads the target sees the old bytes or the new ones, never a mixture, whatever happens in between.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import io
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from sealift_core import beneath
+from sealift_core.errors import DiskFullError, IntegrityError, StoreError
+
+#: SQLite wants this much beside the database for its shared memory, and calls it an I/O error if it doesn't get it.
+_DATABASE_ROOM_BYTES: Final = 64 * 1024
+#: Everybody may read it, and nobody can run it.
+PUBLIC_MODE: Final = 0o644
+#: ``ioctl(target, FICLONE, source)``: share the blocks until one of both is written (man 2 ioctl_ficlone).
+_FICLONE: Final = 0x40049409
+
+
+@contextlib.contextmanager
+def translate_full_disk(path: Path) -> Iterator[None]:
+    """Turn an ``OSError`` that says that there is no room at ``path`` into `DiskFullError`; others pass."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        raise DiskFullError(
+            f"the disk is full ({error.strerror})", where=str(path), advice="Free some space and try again; nothing half-written was kept."
+        ) from error
+
+
+@contextlib.contextmanager
+def translate_disk_errors(path: Path) -> Iterator[None]:
+    """Turn an ``OSError`` about ``path`` into `DiskFullError` or `StoreError`."""
+    try:
+        with translate_full_disk(path):
+            yield
+    except OSError as error:
+        raise StoreError(f"can't be written ({error.strerror})", where=str(path)) from error
+
+
+def database_lacks_room(error: Exception, path: Path) -> bool:
+    """Whether SQLite's error about the database at ``path`` comes from a full disk."""
+    name = getattr(error, "sqlite_errorname", None) or ""
+    if not name.startswith("SQLITE_IOERR"):
+        return name == "SQLITE_FULL"
+    disk = os.statvfs(path.parent)
+    return disk.f_bavail * disk.f_frsize < _DATABASE_ROOM_BYTES
+
+
+@contextlib.contextmanager
+def replacing(target: Path, *, mode: int = PUBLIC_MODE, folder: int | None = None) -> Iterator[BinaryIO]:
+    """A file to write to that becomes ``target``, durably, when the block ends without an error.
+
+    ``folder`` is the open folder that ``target`` is in, where its path isn't to be followed again (see `beneath.open_folder`).
+    Raises `DiskFullError` or `StoreError`; then ``target`` is as it was and nothing else is left.
+    """
+    with translate_disk_errors(target), _folder_of(target, folder) as place:
+        temporary = f".{target.name[:100]}.{secrets.token_hex(6)}.partial"
+        descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=place)
+        try:
+            with os.fdopen(descriptor, "w+b") as file:
+                yield file
+                file.flush()
+                os.fchmod(file.fileno(), mode)
+                os.fsync(file.fileno())
+            os.replace(temporary, target.name, src_dir_fd=place, dst_dir_fd=place)
+        except BaseException:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(temporary, dir_fd=place)
+            raise
+        os.fsync(place)
+
+
+@contextlib.contextmanager
+def _folder_of(target: Path, folder: int | None) -> Iterator[int]:
+    """A descriptor of the target's folder that can be synced, which one with O_PATH can't."""
+    if folder is None:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    place = os.open(target.parent if folder is None else ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=folder)
+    try:
+        yield place
+    finally:
+        os.close(place)
+
+
+def write_bytes(target: Path, data: bytes, *, mode: int = PUBLIC_MODE, folder: int | None = None) -> None:
+    """Make ``target`` hold ``data``, durably and atomically; ``folder`` as in `replacing`."""
+    with replacing(target, mode=mode, folder=folder) as file:
+        file.write(data)
+
+
+def copy(source: io.BufferedReader, target: Path, *, size_bytes: int, sha256: str | None, where: str) -> None:
+    """Make ``target`` a durable copy of an open file; they share unchanged blocks where the file system can do that, and nothing else.
+
+    It is the copy that must have the size and the digest (hex; None for whatever it holds), so nothing that happens to the source meanwhile
+    matters. Everybody may read it, and nobody can run it.
+
+    Raises `IntegrityError` naming ``where``, `DiskFullError` or `StoreError`; then ``target`` is as it was.
+    """
+    if beneath.size_bytes(source) != size_bytes:
+        beneath.hash_open(source, size_bytes, where=where)  # says so
+    with replacing(target) as writer:
+        if not _clone(source, writer):
+            left = size_bytes + 1
+            while chunk := source.read(min(beneath.CHUNK_BYTES, left)):
+                writer.write(chunk)
+                left -= len(chunk)
+        writer.flush()
+        with open(writer.fileno(), "rb", closefd=False) as copied:
+            copied.seek(0)
+            found = beneath.hash_open(copied, size_bytes, where=where)
+        if sha256 is not None and found != sha256:
+            raise IntegrityError("the content was changed", where=where, expected=f"sha256:{sha256}", found=f"sha256:{found}")
+
+
+def _clone(source: io.BufferedReader, target: BinaryIO) -> bool:
+    """Whether the file system made ``target`` share the blocks of ``source``."""
+    try:
+        fcntl.ioctl(target.fileno(), _FICLONE, source.fileno())
+    except OSError:
+        return False
+    return True
+
+
+def write_new(target: Path, data: bytes, *, mode: int = 0o644) -> None:
+    """Make a new file with ``data``, durably; `StoreError` if anything, a link too, is there: that stays as it is.
+
+    For keys, which are never replaced. A power cut may leave a part of the file.
+    """
+    with translate_disk_errors(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+        except FileExistsError as error:
+            raise StoreError("a file is there already, and is not overwritten", where=str(target), advice="Choose another name.") from error
+        _fill(target, descriptor, data)
+
+
+def _fill(target: Path, descriptor: int, data: bytes) -> None:
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        target.unlink(missing_ok=True)
+        raise
+    sync_directory(target.parent)
+
+
+def sync_directory(directory: Path) -> None:
+    """Make the entries of ``directory`` (names, renames, removals) durable."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_tree(directory: Path) -> None:
+    """Make a directory with all its files and folders durable; the files must be closed."""
+    for folder, _, names in os.walk(directory):
+        for name in names:
+            descriptor = os.open(Path(folder, name), os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        sync_directory(Path(folder))

@@ -1,0 +1,88 @@
+"""This machine as a value."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import platform
+import re
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from sealift_core.errors import HardwareError
+from sealift_core.hardware.accelerators import find_accelerators
+from sealift_core.hardware.cpuinfo import parse_cpuinfo
+from sealift_core.hardware.limits import read_limits
+
+__all__ = ["Machine", "detect_machine", "parse_cpuinfo"]
+
+#: Other systems' names of the two architectures; https://en.wikipedia.org/wiki/Uname has a table.
+_ARCHITECTURES: Final = {"amd64": "x86_64", "arm64": "aarch64"}
+#: What every flavour of onnxruntime has.
+CPU_ONLY: Final = frozenset({"CPUExecutionProvider"})
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """What profiles are matched against.
+
+    ``cpu_flags`` are as Linux names them. ``cores`` and ``memory_bytes`` are what this process may use, not what is
+    built in. ``cpu_model`` and ``os`` are for people to read; nothing is decided by them. ``accelerators`` are what is built in
+    beside the processor, ``providers`` what the installed onnxruntime can compute with.
+    """
+
+    arch: str
+    cpu_flags: frozenset[str]
+    cpu_model: str
+    cores: int
+    memory_bytes: int
+    os: str
+    accelerators: frozenset[str] = frozenset()
+    providers: frozenset[str] = CPU_ONLY
+
+
+def detect_machine(root: Path = Path("/"), *, providers: Iterable[str] = CPU_ONLY) -> Machine:
+    """Look at this machine; dev, proc and sys are read below ``root``. `HardwareError` where there is no Linux to ask.
+
+    ``providers`` are the execution providers of the installed onnxruntime, which this room never asks itself.
+    """
+    try:
+        info = parse_cpuinfo((root / "proc/cpuinfo").read_text(encoding="utf-8", errors="replace"))
+        total_bytes = _total_memory((root / "proc/meminfo").read_text(encoding="utf-8"))
+    except OSError as error:
+        raise HardwareError("can't tell what this machine is", where=str(error.filename), expected="Linux with /proc mounted") from error
+    limits = read_limits(root)
+    cores = len(os.sched_getaffinity(0))
+    return Machine(
+        arch=_architecture(platform.machine(), pointer_bits=64 if sys.maxsize > 2**32 else 32),
+        cpu_flags=info.flags,
+        cpu_model=info.model or _board(root),
+        # A thread beyond the quota only makes all of them wait, so parts of a core don't count.
+        cores=cores if limits.cores is None else max(1, min(cores, int(limits.cores))),
+        memory_bytes=total_bytes if limits.memory_bytes is None else min(total_bytes, limits.memory_bytes),
+        os=f"{platform.system().lower()} {platform.release()}",
+        accelerators=find_accelerators(root),
+        providers=frozenset(providers),
+    )
+
+
+def _architecture(machine: str, *, pointer_bits: int) -> str:
+    """The architecture of this process: a 32-bit system on a 64-bit kernel (Raspberry Pi OS) can't load 64-bit code."""
+    name = _ARCHITECTURES.get(machine.lower(), machine)
+    return name if pointer_bits == 64 else f"{name} (32-bit process)"
+
+
+def _total_memory(meminfo: str) -> int:
+    match = re.search(r"^MemTotal:\s+(\d+) kB", meminfo, re.MULTILINE)
+    if match is None:
+        raise HardwareError("can't tell how much memory there is", where="/proc/meminfo", expected="a line MemTotal: … kB")
+    return int(match[1]) * 1024
+
+
+def _board(root: Path) -> str:
+    try:
+        return (root / "proc/device-tree/model").read_text(encoding="utf-8", errors="replace").strip("\0\n ")
+    except OSError:
+        return "unknown processor"

@@ -1,0 +1,98 @@
+"""The names under which a server is asked: an allow-list against DNS rebinding.
+
+A page from elsewhere that a browser shows can let its own name lead to this server's address, and then reads the answers as if they were its
+own. The browser still says that name in ``Host``, so a server that answers to its own names only is out of reach. An IP address can't be
+made to lead elsewhere, so any is answered. Source: RFC 9110, section 7.2; RFC 9112, section 3.2.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import socket
+from collections.abc import Iterable
+from typing import Final
+
+from sealift_core.errors import ConfigurationError
+
+#: Every name.
+ANY: Final = "*"
+MAX_NAMES: Final = 100
+NAME: Final = r"[a-z0-9_]([a-z0-9_-]{0,62})?(\.[a-z0-9_]([a-z0-9_-]{0,62})?){0,20}"
+#: Names that nobody can register: they lead to this link, or this organisation.
+_PRIVATE: Final = (".local", ".internal", ".home.arpa")
+_MAX_REMEMBERED: Final = 256
+_PORT: Final = re.compile(rb":[0-9]{0,5}")
+
+
+class AllowedHosts:
+    """Judges the ``Host`` of a request to a server that listens on ``address``.
+
+    1. An IP address is answered, and ``localhost`` with the names below it, and this machine's own name.
+    2. So are the names that the operator gave; ``*`` stands for every name.
+    3. So are names without a dot (an entry of /etc/hosts, a container's name): no page of the public web has such a name.
+    4. A server that others reach (it doesn't listen on a loopback address) is also answered under names that end in .local, .internal or
+       .home.arpa, which nobody can register.
+    """
+
+    def __init__(self, address: str, names: Iterable[str] = ()) -> None:
+        own = socket.gethostname().lower()
+        self._names = {"localhost", own, f"{own.partition('.')[0]}.local", address.lower(), *(name.lower().rstrip(".") for name in names)}
+        self._any = ANY in self._names
+        self._private = not _is_loopback(address)
+        #: Some that were judged well already: one look-up instead of a judgement.
+        self.known: set[bytes] = set()
+
+    def __contains__(self, host: bytes) -> bool:
+        """Whether a ``Host`` (``NAME``, ``NAME:PORT``, any case) is answered; what was is looked up from then on."""
+        if host in self.known:
+            return True
+        if not self._judge(host):
+            return False
+        if len(self.known) < _MAX_REMEMBERED:
+            self.known.add(host)
+        return True
+
+    def _judge(self, host: bytes) -> bool:
+        if self._any:  # 2
+            return True
+        name, port = _split(host.strip())
+        if not name or len(name) > 253 or (port and not _PORT.fullmatch(port)):
+            return False
+        text = name.decode("latin-1").lower().removesuffix(".")
+        if text in self._names or text.endswith(".localhost") or _is_address(text):  # 1, 2
+            return True
+        private = "." not in text or (self._private and text.endswith(_PRIVATE))  # 3, 4
+        return private and re.fullmatch(NAME, text) is not None
+
+
+def check_names(names: Iterable[str], *, where: str) -> None:
+    """Raise `ConfigurationError` unless each is a name for `AllowedHosts`, without scheme and port."""
+    for name in names:
+        if name != ANY and not _is_address(name) and not re.fullmatch(NAME, name.lower().rstrip(".")):
+            raise ConfigurationError(
+                "not the name of a host", where=where, expected="like models.example.org, or * for every name", found=repr(name[:100])
+            )
+
+
+def _split(host: bytes) -> tuple[bytes, bytes]:
+    if host.startswith(b"["):
+        name, bracket, port = host[1:].partition(b"]")
+        return (name, port) if bracket else (b"", b"")
+    name, colon, port = host.partition(b":")
+    return name, colon + port
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return address.lower() == "localhost"

@@ -1,0 +1,167 @@
+"""One HTTP session with one server.
+
+Proxies and CAs are those of the environment, a password goes only to its host, redirects only to the same server, and a request can be given a
+time limit that holds however slowly the server answers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import netrc
+import os
+import socket
+import threading
+import urllib.parse
+import weakref
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import requests
+from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase, HTTPBasicAuth
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from sealift_core.errors import TransportError
+from sealift_core.http.urls import redacted, same_origin
+
+MAX_REDIRECTS: Final = 5
+
+
+class HostPassword(AuthBase):
+    """The password that ~/.netrc has for exactly this server's host, or none.
+
+    Without it, requests would also take the file's ``default`` entry, and send it to any server at all.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._password = _netrc_entry(url)
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Add the password to a request to this server."""
+        if self._password is None or not same_origin(self._url, request.url or ""):
+            return request
+        HTTPBasicAuth(*self._password)(request)
+        return request
+
+
+class HttpSession(requests.Session):
+    """A session of requests that follows no redirect by itself (see `follow`) and can limit the time of all that is done `within` a block."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
+        self.mount("http://", _Adapter(self._sockets))
+        self.mount("https://", _Adapter(self._sockets))
+
+    def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002 - requests' signature
+        """Say that nothing is a redirect: requests would read all of its body, however long, before we decide (see `follow`)."""
+        return
+
+    @contextlib.contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        """Cut the session's connections if the block takes longer than ``seconds``.
+
+        The timeouts of requests are per packet: a server that sends one byte at a time never runs into them.
+
+        Raises:
+            requests.ReadTimeout: the time was up, and what failed in the block failed for that.
+        """
+        late = threading.Event()
+        timer = threading.Timer(seconds, self._cut, [late])
+        timer.daemon = True
+        timer.start()
+        failure: Exception | None = None
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - raised again below, as what it is
+            failure = error
+        finally:
+            timer.cancel()
+        if late.is_set():  # also without a failure: to a parser, the end of a connection may look like the end of an answer
+            raise requests.ReadTimeout(f"the answer wasn't complete after {seconds:.0f} seconds") from failure
+        if failure is not None:
+            raise failure
+
+    def _cut(self, late: threading.Event) -> None:
+        late.set()
+        for each in list(self._sockets):
+            with contextlib.suppress(OSError):
+                socket.socket.shutdown(each, socket.SHUT_RDWR)  # not SSLSocket's, which drops the state that a reading thread uses
+
+
+class _Adapter(HTTPAdapter):
+    """An adapter of requests whose connections enter their sockets into ``sockets``."""
+
+    def __init__(self, sockets: weakref.WeakSet[socket.socket]) -> None:
+        self._pools = {"http": _known_pool(HTTPConnectionPool, sockets), "https": _known_pool(HTTPSConnectionPool, sockets)}
+        super().__init__()
+
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:
+        """Make the pools of direct connections."""
+        super().init_poolmanager(*args, **options)
+        self.poolmanager.pool_classes_by_scheme = self._pools
+
+    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
+        """The pools of connections through a proxy."""
+        manager = super().proxy_manager_for(proxy, **options)
+        manager.pool_classes_by_scheme = self._pools
+        return manager
+
+
+def _known_pool(pool: type[HTTPConnectionPool], sockets: weakref.WeakSet[socket.socket]) -> type[HTTPConnectionPool]:
+    class Connection(pool.ConnectionCls):  # type: ignore[name-defined, misc]
+        def connect(self) -> None:
+            super().connect()
+            sockets.add(self.sock)
+
+    return type("Pool", (pool,), {"ConnectionCls": Connection})
+
+
+class _NoPassword(AuthBase):
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Leave the request as it is; without this, requests would look into ~/.netrc."""
+        return request
+
+
+def open_session(url: str, *, password: bool = True) -> HttpSession:
+    """A session for requests to ``url`` and below, with this host's ``password`` from ~/.netrc if wanted; it follows no redirect by itself."""
+    session = HttpSession()
+    session.auth = HostPassword(url) if password else _NoPassword()
+    session.headers["Accept-Encoding"] = "identity"
+    return session
+
+
+def follow(url: str, response: requests.Response, redirects: int) -> str:
+    """Where a redirect from ``url`` leads, if that is the same server; ``redirects`` were followed before it.
+
+    Raises `TransportError`: whoever can redirect us must not choose where we go, whether it is encrypted, or who learns the password.
+    """
+    try:
+        target = urllib.parse.urljoin(url, response.headers["Location"])
+        same = same_origin(url, target)
+    except ValueError as error:
+        raise TransportError("the server redirects to no address", where=url, found=repr(response.headers["Location"][:200])) from error
+    if redirects >= MAX_REDIRECTS:
+        raise TransportError("the server redirects in a circle, or too often", where=url, expected=f"at most {MAX_REDIRECTS} redirects")
+    if url.startswith("https:") and target.startswith("http:"):
+        raise TransportError("the server redirects from HTTPS to HTTP", where=url, found=redacted(target))
+    if not same:
+        advice = "If that is the right place, configure its address instead."
+        expected = "the same scheme, host and port"
+        raise TransportError("the server redirects elsewhere", where=url, expected=expected, found=redacted(target), advice=advice)
+    return target
+
+
+def _netrc_entry(url: str) -> tuple[str, str] | None:
+    host = urllib.parse.urlsplit(url).hostname
+    chosen = os.environ.get("NETRC")
+    for path in [Path(chosen)] if chosen else [Path.home() / ".netrc", Path.home() / "_netrc"]:
+        try:
+            entry = netrc.netrc(path).hosts.get(host or "")
+        except (OSError, netrc.NetrcParseError):
+            continue
+        if entry is not None:
+            return entry[0] or entry[1] or "", entry[2] or ""
+    return None

@@ -1,0 +1,73 @@
+"""Addresses that people configure: what they must not hold, and how they are shown."""
+
+from __future__ import annotations
+
+import re
+import urllib.parse
+from typing import Final
+
+from sealift_core.errors import ConfigurationError
+from sealift_core.schema.documents import nearest
+
+MAX_URL_CHARACTERS: Final = 2000
+SCHEMES: Final = ("http", "https")
+_NETRC: Final = "Put it into ~/.netrc of the user who runs the agent: machine HOST login NAME password PASSWORD."
+#: A query or fragment (it may be a secret), and what is in no address.
+_FOREIGN: Final = re.compile(r"[\x00-\x20\x7f?#\\]")
+
+
+def check_url(url: str, *, where: str, what: str, advice: str = _NETRC) -> str:
+    """``url`` without slashes at its end, if it is ``http(s)://HOST[:PORT][/PATH]`` and nothing else.
+
+    Raises `ConfigurationError` for another form, and for a name or password in it: an address is shown in logs, reports and errors.
+    """
+    expected = "http://HOST/PATH or https://HOST/PATH"
+    problem = ConfigurationError(f"not the address of {what}", where=where, expected=expected, found=repr(redacted(url)))
+    try:
+        parts = urllib.parse.urlsplit(url)
+        parts.port  # noqa: B018 - reading it checks it
+    except ValueError:
+        raise problem from None
+    if parts.username is not None or parts.password is not None:
+        raise ConfigurationError("an address must not hold a password", where=f"{where}: {redacted(url)}", advice=advice)
+    if parts.scheme not in SCHEMES or not parts.hostname or _FOREIGN.search(url) or len(url) > MAX_URL_CHARACTERS:
+        raise problem
+    return url.rstrip("/")
+
+
+def check_location(location: str, *, where: str) -> None:
+    """Raise `ConfigurationError` unless an address with a scheme is one that we can read from, without a password in it."""
+    scheme = location.partition("://")[0]
+    if scheme in SCHEMES:
+        check_url(location, where=where, what="a repository")
+        return
+    raise ConfigurationError(
+        "not a kind of place that Sealift reads from",
+        where=f"{where}: {redacted(location)}",
+        expected="http://…, https://… or a directory",
+        advice=nearest(scheme, SCHEMES),
+    )
+
+
+def redacted(url: str) -> str:
+    """An address for people to read: without user, password, query and fragment, which may be secrets; at most 200 characters."""
+    place, mark, _ = url.partition("?")
+    if not mark:
+        place, mark, _ = url.partition("#")
+    scheme, separator, rest = place.partition("://")
+    if separator:
+        authority, slash, path = rest.partition("/")
+        place = f"{scheme}://{authority.rpartition('@')[2]}{slash}{path}"
+    elif "@" in place:
+        place = place.rpartition("@")[2]
+    return place[:200] + ("?…" if mark else "")
+
+
+def same_origin(first: str, second: str) -> bool:
+    """Whether two addresses have the same scheme, host and port."""
+    return _origin(first) == _origin(second)
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urllib.parse.urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)

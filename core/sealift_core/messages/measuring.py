@@ -1,0 +1,220 @@
+"""Measuring on a device: what a packager asks for, and what the device answers. Pure.
+
+A job names files by digest; each step of it has one of them measured, or several in turns. Job and step are signed by the packager's key, an
+answer by the device's. ``docs/protocols.md`` has the requests that carry them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Final
+
+from sealift_core.bundle.digest import Digest
+from sealift_core.errors import DocumentError, LimitError
+from sealift_core.messages.report import DEVICE_ID
+from sealift_core.schema.documents import Document, Json, canonical_json
+from sealift_core.session_entries import GRAPH_LEVELS, MAX_THREADS, parse_entries
+
+JOB_TYPE: Final = "application/vnd.sealift.measuring-job.v1+json"
+STEP_TYPE: Final = "application/vnd.sealift.measuring-step.v1+json"
+ACCEPTANCE_TYPE: Final = "application/vnd.sealift.measuring-acceptance.v1+json"
+ANSWER_TYPE: Final = "application/vnd.sealift.measuring-answer.v1+json"
+SCHEMA: Final = "sealift.measuring"
+MAJOR: Final = 1
+
+PATH: Final = "/measuring/v1"
+JOBS: Final = f"{PATH}/jobs"
+FILES: Final = f"{PATH}/files"
+STEPS: Final = f"{PATH}/steps"
+
+MAX_DOCUMENT_BYTES: Final = 4 * 2**20
+MAX_FILES: Final = 64
+MAX_RUNS: Final = 256
+MAX_ROUNDS: Final = 10_000
+MAX_BATCHES: Final = 32
+MAX_BATCH: Final = 4096
+#: Runs in turns; load time and memory, alone in a process; rows per second with every core busy; end the job.
+LATENCY: Final = "latency"
+FOOTPRINT: Final = "footprint"
+THROUGHPUT: Final = "throughput"
+CLOSE: Final = "close"
+KINDS: Final = (LATENCY, FOOTPRINT, THROUGHPUT, CLOSE)
+_TOKEN: Final = "[0-9a-f]{32}"  # noqa: S105  (the shape of one)
+_NAME: Final = r"[^\x00-\x1f]{1,200}"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class MeasuringJob:
+    """What is going to be sent, to which device; ``nonce`` is the one that the device gave for this job, and takes once.
+
+    ``challenge`` is the packager's own, drawn for this job: the device signs it with its name for the job (`MeasuringAcceptance`) before anything
+    is sent to it. Older packagers have none.
+    """
+
+    device: str
+    nonce: str
+    files: Mapping[Digest, int]
+    challenge: str = ""
+
+    @classmethod
+    def parse(cls, data: bytes) -> MeasuringJob:
+        """Read a job's payload."""
+        document = _document(data, "measuring job")
+        rows = document.documents("files", max_items=MAX_FILES)
+        return cls(
+            device=document.text("device", pattern=DEVICE_ID),
+            nonce=document.text("nonce", pattern=_TOKEN),
+            files={Digest.parse(row.text("digest"), where=row.where): row.integer("size_bytes", minimum=1) for row in rows},
+            challenge=document.text("challenge", "", pattern=f"({_TOKEN})?"),
+        )
+
+    def payload(self) -> bytes:
+        """What is signed."""
+        files: list[Json] = [{"digest": str(digest), "size_bytes": size} for digest, size in self.files.items()]
+        return _payload({"device": self.device, "nonce": self.nonce, "files": files, "challenge": self.challenge})
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class MeasuringAcceptance:
+    """The device takes a job: its name for it, with the packager's challenge. Whoever signs this has the device's key, now, for this job."""
+
+    device: str
+    challenge: str
+    job: str
+
+    @classmethod
+    def parse(cls, data: bytes) -> MeasuringAcceptance:
+        """Read an acceptance's payload."""
+        document = _document(data, "measuring acceptance")
+        return cls(
+            device=document.text("device", pattern=DEVICE_ID),
+            challenge=document.text("challenge", pattern=_TOKEN),
+            job=document.text("job", pattern=_TOKEN),
+        )
+
+    def payload(self) -> bytes:
+        """What is signed."""
+        return _payload(dataclasses.asdict(self))
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """A graph (a file of the job) and how its session is set up; ``config`` are session entries that `session_entries` allows, as in a bundle."""
+
+    name: str
+    model: Digest
+    threads: int
+    graph_optimization: str
+    config: Mapping[str, str]
+
+    @classmethod
+    def parse(cls, document: Document) -> Run:
+        """Read one run."""
+        return cls(
+            name=document.text("name", pattern=_NAME),
+            model=Digest.parse(document.text("model"), where=document.where),
+            threads=document.integer("threads", minimum=1, maximum=MAX_THREADS),
+            graph_optimization=document.text("graph_optimization", one_of=GRAPH_LEVELS),
+            config=parse_entries(document.document("config", {})),
+        )
+
+    def json(self) -> dict[str, Json]:
+        """As a step writes it."""
+        return dataclasses.asdict(self) | {"model": str(self.model), "config": dict(self.config)}
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class MeasuringStep:
+    """One thing to do in a job; ``number`` goes up by one, so that no step can be asked for twice.
+
+    ``latency`` takes all runs in turns, for ``seconds``, but between ``least_rounds`` and ``most_rounds`` rounds. ``footprint`` has one run.
+    ``throughput`` has one run too, asked for ``seconds`` with each of ``batches`` rows, which are the inputs' rows again and again; the
+    inputs as they are where there is one batch size.
+    """
+
+    job: str
+    number: int
+    kind: str
+    inputs: Digest | None = None
+    runs: tuple[Run, ...] = ()
+    seconds: float = 0.0
+    least_rounds: int = 1
+    most_rounds: int = 1
+    batches: tuple[int, ...] = ()
+
+    @classmethod
+    def parse(cls, data: bytes) -> MeasuringStep:
+        """Read a step's payload."""
+        document = _document(data, "measuring step")
+        inputs = document.text("inputs", None)
+        step = cls(
+            job=document.text("job", pattern=_TOKEN),
+            number=document.integer("number", minimum=1),
+            kind=document.text("kind", one_of=KINDS),
+            inputs=Digest.parse(inputs, where=document.where) if inputs is not None else None,
+            runs=tuple(Run.parse(row) for row in document.documents("runs", max_items=MAX_RUNS)),
+            seconds=document.number("seconds", minimum=0, maximum=3600),
+            least_rounds=document.integer("least_rounds", minimum=1, maximum=MAX_ROUNDS),
+            most_rounds=document.integer("most_rounds", minimum=1, maximum=MAX_ROUNDS),
+            batches=document.integers("batches", (), minimum=1, max_items=MAX_BATCHES),
+        )
+        alone = step.kind != LATENCY and len(step.runs) > 1
+        if step.kind != CLOSE and (not step.runs or step.inputs is None or alone):
+            raise DocumentError("a step with nothing to do", where=document.where, expected="inputs, and runs (latency: several; others: one)")
+        if step.kind == THROUGHPUT and not 1 <= max(step.batches, default=0) <= MAX_BATCH:
+            expected = f"batches of 1 to {MAX_BATCH} rows"
+            raise DocumentError("a step with nothing to do", where=document.where, expected=expected, found=str(list(step.batches)))
+        if len({run.name for run in step.runs}) != len(step.runs):
+            raise DocumentError("two runs have the same name", where=f"{document.where}.runs")
+        return step
+
+    def payload(self) -> bytes:
+        """What is signed."""
+        inputs = str(self.inputs) if self.inputs else None
+        return _payload(dataclasses.asdict(self) | {"inputs": inputs, "runs": [run.json() for run in self.runs], "batches": list(self.batches)})
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class MeasuringAnswer:
+    """What came of a step, said for this job and number: samples in ms by run, one of each round; what one load took; or the most rows per second."""
+
+    job: str
+    number: int
+    samples_ms: Mapping[str, tuple[float, ...]] = dataclasses.field(default_factory=dict)
+    load_time_ms: float = 0.0
+    peak_memory_bytes: int = 0
+    rows_per_s: float = 0.0
+    batch_size: int = 0
+
+    @classmethod
+    def parse(cls, data: bytes) -> MeasuringAnswer:
+        """Read an answer's payload; samples that can't be paired are refused."""
+        document = _document(data, "measuring answer")
+        table = document.document("samples_ms")
+        samples = {name: table.numbers(name, minimum=0, max_items=MAX_ROUNDS) for name in table.names()}
+        if len(samples) > MAX_RUNS or len({len(values) for values in samples.values()}) > 1:
+            raise LimitError("samples that are no pairs", where=table.where, expected="the same number of rounds for each run")
+        return cls(
+            job=document.text("job", pattern=_TOKEN),
+            number=document.integer("number", minimum=1),
+            samples_ms=samples,
+            load_time_ms=document.number("load_time_ms", minimum=0),
+            peak_memory_bytes=document.integer("peak_memory_bytes", minimum=0),
+            rows_per_s=document.number("rows_per_s", 0.0, minimum=0),
+            batch_size=document.integer("batch_size", 0, minimum=0),
+        )
+
+    def payload(self) -> bytes:
+        """What is signed."""
+        return _payload(dataclasses.asdict(self) | {"samples_ms": {name: list(values) for name, values in self.samples_ms.items()}})
+
+
+def _document(data: bytes, where: str) -> Document:
+    document = Document.parse_json(data, where=where, max_bytes=MAX_DOCUMENT_BYTES)
+    document.schema(SCHEMA, MAJOR)
+    return document
+
+
+def _payload(fields: Mapping[str, Json]) -> bytes:
+    return canonical_json({"schema": f"{SCHEMA}/{MAJOR}", **fields})

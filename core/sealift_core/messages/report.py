@@ -1,0 +1,218 @@
+"""What a device tells the hub: numbered, hash-chained, signed by the device.
+
+A report is a DSSE envelope with payload type `PAYLOAD_TYPE`. Its payload carries a number, one more than the report
+before, and that report's digest, so a gap, a replay or a forgery shows. The device's id is the fingerprint of its
+public key, so nobody can take another's.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Mapping
+from typing import Any, Final
+
+from sealift_core.bundle.digest import Digest
+from sealift_core.clock import format_time
+from sealift_core.errors import DocumentError, ReportError
+from sealift_core.messages.histogram import BUCKETS
+from sealift_core.schema.documents import Document, Json, canonical_json
+from sealift_core.schema.strict_json import ENVELOPE_BUDGET
+from sealift_core.signing.dsse import Envelope
+from sealift_core.signing.keys import PublicKey, Signer
+
+SCHEMA: Final = "sealift.report"
+PAYLOAD_TYPE: Final = "application/vnd.sealift.report.v1+json"
+MAX_REPORT_BYTES: Final = 16 * 2**20
+DEVICE_ID: Final = r"[0-9a-f]{64}"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One entry of the device's ledger: ``kind`` is like ``installed``, ``rejected``, ``rolled-back``."""
+
+    number: int
+    time: datetime.datetime
+    kind: str
+    model: str = ""
+    version: str = ""
+    detail: str = ""
+
+    @classmethod
+    def parse(cls, document: Document) -> Event:
+        """Read an event."""
+        return cls(
+            number=document.integer("number", minimum=1),
+            time=document.time("time"),
+            kind=document.text("kind", max_characters=100),
+            model=document.text("model", "", max_characters=128),
+            version=document.text("version", "", max_characters=128),
+            detail=document.text("detail", "", max_characters=10_000),
+        )
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class FeatureDrift:
+    """One monitored feature in one window: integer bin counts (the baseline's bins) and what they say.
+
+    ``distance`` is the Jensen-Shannon distance to the baseline, in 0 … 1 (base 2); ``threshold`` the calibrated one for
+    this window's size; ``missing`` the fraction of NaN or absent values; ``alarm`` the verdict.
+    """
+
+    name: str
+    counts: tuple[int, ...]
+    distance: float
+    psi: float
+    threshold: float
+    missing: float
+    alarm: bool
+
+    @classmethod
+    def parse(cls, document: Document) -> FeatureDrift:
+        """Read a feature's drift."""
+        numbers = ("distance", "psi", "threshold", "missing")
+        return cls(
+            name=document.text("name", max_characters=500),
+            counts=document.integers("counts", minimum=0, max_items=1000),
+            alarm=document.boolean("alarm"),
+            **{name: document.number(name, minimum=0) for name in numbers},
+        )
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """What one model did in one stretch of time.
+
+    ``failures`` counts by kind; ``latency_counts`` are the buckets of `histogram`; ``features`` is empty while too few
+    rows were seen for a verdict, ``rows`` are the rows counted into them.
+    """
+
+    model: str
+    version: str
+    bundle: Digest
+    start: datetime.datetime
+    end: datetime.datetime
+    requests: int
+    rows: int
+    failures: Mapping[str, int]
+    latency_counts: tuple[int, ...]
+    features: tuple[FeatureDrift, ...]
+
+    @property
+    def drifted(self) -> tuple[str, ...]:
+        """The names of the features with an alarm."""
+        return tuple(feature.name for feature in self.features if feature.alarm)
+
+    @classmethod
+    def parse(cls, document: Document) -> Window:
+        """Read a window."""
+        failures = document.document("failures", {})
+        counts = document.integers("latency_counts", minimum=0, max_items=BUCKETS)
+        if len(counts) != BUCKETS:
+            raise DocumentError("wrong number of buckets", where=f"{document.where}.latency_counts", expected=str(BUCKETS), found=str(len(counts)))
+        return cls(
+            model=document.text("model", max_characters=128),
+            version=document.text("version", max_characters=128),
+            bundle=Digest.parse(document.text("bundle"), where=document.where),
+            start=document.time("start"),
+            end=document.time("end"),
+            requests=document.integer("requests", minimum=0),
+            rows=document.integer("rows", minimum=0),
+            failures={kind: failures.integer(kind, minimum=0) for kind in failures.names()},
+            latency_counts=counts,
+            features=tuple(FeatureDrift.parse(row) for row in document.documents("features", max_items=10_000)),
+        )
+
+    def json(self) -> dict[str, Json]:
+        """The window as a report writes it."""
+        fields: dict[str, Any] = dataclasses.asdict(self)
+        return fields | {"bundle": str(self.bundle), "start": format_time(self.start), "end": format_time(self.end)}
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class InstalledModel:
+    """A model that the device has: what serves now and what it could go back to."""
+
+    name: str
+    version: str
+    bundle: str
+    profile: str
+    state: str
+    previous_version: str = ""
+
+    @classmethod
+    def parse(cls, document: Document) -> InstalledModel:
+        """Read an installed model."""
+        names = ("name", "version", "bundle", "profile", "state", "previous_version")
+        return cls(**{name: document.text(name, max_characters=200) for name in names})
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """A report's payload. ``previous`` is the digest of the envelope bytes of the report before, None for number 1."""
+
+    device: str
+    number: int
+    previous: Digest | None
+    created: datetime.datetime
+    host: Mapping[str, str]
+    models: tuple[InstalledModel, ...]
+    windows: tuple[Window, ...]
+    events: tuple[Event, ...]
+
+    @classmethod
+    def parse(cls, data: bytes, *, where: str) -> Report:
+        """Read a payload whose signature was already checked."""
+        document = Document.parse_json(data, where=where, max_bytes=MAX_REPORT_BYTES)
+        document.schema(SCHEMA, 1)
+        host = document.document("host", {})
+        return cls(
+            device=document.text("device", pattern=DEVICE_ID),
+            number=document.integer("number", minimum=1),
+            previous=Digest.parse(document.text("previous"), where=where) if document.has("previous") else None,
+            created=document.time("created"),
+            host={key: host.text(key, max_characters=500) for key in host.names()},
+            models=tuple(InstalledModel.parse(row) for row in document.documents("models", max_items=1000)),
+            windows=tuple(Window.parse(row) for row in document.documents("windows", max_items=10_000)),
+            events=tuple(Event.parse(row) for row in document.documents("events", max_items=100_000)),
+        )
+
+    def to_bytes(self) -> bytes:
+        """The payload's bytes."""
+        fields: dict[str, Json] = {
+            "schema": f"{SCHEMA}/1",
+            "device": self.device,
+            "number": self.number,
+            "previous": str(self.previous) if self.previous else None,
+            "created": format_time(self.created),
+            "host": dict(self.host),
+            "models": [dataclasses.asdict(model) for model in self.models],
+            "windows": [window.json() for window in self.windows],
+            "events": [dataclasses.asdict(event) | {"time": format_time(event.time)} for event in self.events],
+        }
+        return canonical_json(fields)
+
+
+def seal_report(report: Report, signer: Signer) -> bytes:
+    """The envelope's bytes: what is spooled, sent and exported."""
+    return canonical_json(Envelope.sign(PAYLOAD_TYPE, report.to_bytes(), signer).json())
+
+
+def open_report(data: bytes, key: PublicKey, *, where: str) -> Report:
+    """The report in an envelope.
+
+    1. The envelope is signed by ``key`` as a report.
+    2. The report names the device whose id is ``key``'s fingerprint.
+    3. The bytes are those that `seal_report` made: one canonical signature in canonical JSON. The next report chains to
+       their digest, so whoever carries a report must not be able to rewrite it into another valid one.
+
+    Raises `SignatureError` (1), `DocumentError`, or `ReportError` (2, 3).
+    """
+    envelope = Envelope.parse(Document.parse_json(data, where=where, max_bytes=2 * MAX_REPORT_BYTES, budget=ENVELOPE_BUDGET))
+    report = Report.parse(envelope.open(key, PAYLOAD_TYPE, where=where), where=where)  # 1
+    if report.device != key.fingerprint:  # 2
+        raise ReportError("a report of another device", where=where, expected=key.fingerprint, found=report.device)
+    signature = envelope.signatures[0]
+    if len(envelope.signatures) > 1 or key.canonical_signature(signature) != signature or canonical_json(envelope.json()) != data:  # 3
+        raise ReportError("rewritten on its way", where=where, expected="the bytes that the device made", advice="Bring the device's own file.")
+    return report

@@ -1,0 +1,24 @@
+"""TUF metadata read from JSON that says one thing only: python-tuf's own reader takes the last of two fields of one name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tuf.api.metadata import Metadata
+from tuf.api.serialization import DeserializationError, MetadataDeserializer
+
+from sealift_core.errors import LimitError
+from sealift_core.schema import strict_json
+
+
+class StrictDeserializer(MetadataDeserializer):
+    """To be given to ``Metadata.from_bytes``; raises ``DeserializationError`` that says what is wrong."""
+
+    def deserialize(self, raw_data: bytes) -> Metadata[Any]:
+        """The metadata, its signatures unchecked."""
+        try:
+            return Metadata.from_dict(strict_json.parse(raw_data, where="metadata"))
+        except (KeyError, TypeError, AttributeError) as error:
+            raise DeserializationError("a field is missing or is no such field") from error
+        except (ValueError, LimitError) as error:
+            raise DeserializationError(str(error)) from error

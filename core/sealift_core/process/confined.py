@@ -1,0 +1,124 @@
+"""A module of ours, run behind walls: what the parent calls, and what the child runs.
+
+The child is ``python -m sealift_core.process.confined MODULE CONFINEMENT PARENT ARGUMENTS… FD``. It confines itself, imports MODULE, tells
+its walls in a line of JSON on FD, and calls MODULE's ``main(arguments, descriptor)``. Libraries are imported behind the walls, since
+their threads would otherwise be outside; nothing that others made is read before that line. An end without it is therefore the
+machine's fault or ours, never that of what was to be read. So is an exception behind it that MODULE doesn't know: a library that lacks a name
+or a file. A module whose result says so (`FAULT`) raises `SandboxError` too.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import json
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from sealift_core.errors import DocumentError, SandboxError, SealiftError
+from sealift_core.process.child import ChildOutcome, run_child
+from sealift_core.process.memory import limit_memory
+from sealift_core.process.sandbox import Confinement, Walls, confine
+from sealift_core.schema.documents import Document
+
+MODULE: Final = "sealift_core.process.confined"
+#: How long the process may take to come up: large libraries on a small, busy machine.
+START_S: Final = 120.0
+_MAX_LINE: Final = 64 * 1024
+_REFUSED: Final = "refused"
+#: The field of a result that says that this installation failed, and what to do then.
+FAULT: Final = "fault"
+FAULT_ADVICE: Final = "The fault is this installation's, not the bundle's: install a version of the library named that the wheel declares."
+_MAX_CHARACTERS: Final = 1000
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Confined:
+    """How a confined process ended, and which walls held; ``outcome.result`` is what the module wrote."""
+
+    walls: Walls
+    outcome: ChildOutcome
+
+
+def run_confined(module: str, arguments: Sequence[str], confinement: Confinement, *, timeout_s: float) -> Confined:
+    """Run ``module``'s ``main(arguments, descriptor)`` confined, for at most ``timeout_s``; imports aren't counted.
+
+    Where a service manager kills what calls Landlock or seccomp(2), as systemd's ``@system-service`` does, it is tried again without the
+    former and by an older way to the latter. Raises `SandboxError` if the process can't be started, or didn't come to call ``main``.
+    """
+    try:
+        outcome = run_child(command(module, arguments, confinement), timeout_s=timeout_s, start_s=START_S)
+    except OSError as error:
+        advice = "Free memory, or allow the service more processes and open files."
+        raise SandboxError("a confined process can't be started", where=module, found=error.strerror or str(error), advice=advice) from error
+    if outcome.status == -signal.SIGSYS and not outcome.result and confinement.newest_abi:
+        return run_confined(module, arguments, dataclasses.replace(confinement, newest_abi=0), timeout_s=timeout_s)
+    line, newline, result = outcome.result.partition(b"\n")
+    if not newline:
+        raise _not_begun(module, outcome)
+    document = _first_line(module, line)
+    return Confined(walls=Walls.parse(document), outcome=dataclasses.replace(outcome, result=result))
+
+
+def processor_seconds(timeout_s: float) -> int:
+    """The most that a process can use of all cores, if it isn't held up and isn't ended in time."""
+    return int(timeout_s + START_S + 1) * (os.cpu_count() or 1)
+
+
+def command(module: str, arguments: Sequence[str], confinement: Confinement) -> list[str]:
+    """The child's command line; `run_child` adds the number of its result descriptor."""
+    return [sys.executable, "-P", "-B", "-m", MODULE, module, json.dumps(confinement.json()), str(os.getpid()), *arguments]
+
+
+def main(words: Sequence[str]) -> None:
+    """What the child runs."""
+    module, text, parent, *arguments, descriptor = words
+    number = int(descriptor)
+    os.set_inheritable(number, False)
+    confinement = Confinement.parse(Document.parse_json(text.encode(), where="confinement", max_bytes=len(text.encode())))
+    try:
+        walls = confine(confinement, int(parent))
+        called = importlib.import_module(module)
+        if confinement.memory_bytes:
+            limit_memory(confinement.memory_bytes)
+    except Exception as error:  # noqa: BLE001  # a process's outermost call; nothing of others' was read yet
+        words = str(error)[:_MAX_CHARACTERS] if isinstance(error, SealiftError) else describe_fault(error)
+        os.write(number, json.dumps({_REFUSED: words}).encode() + b"\n")
+        return
+    os.write(number, json.dumps(walls.json()).encode() + b"\n")
+    called.main(arguments, number)
+
+
+def _first_line(module: str, line: bytes) -> Document:
+    try:
+        document = Document.parse_json(line, where="confined process", max_bytes=_MAX_LINE)
+    except DocumentError as error:
+        raise SandboxError("a confined process spoke before it was confined", where=module) from error
+    if document.has(_REFUSED):
+        raise SandboxError("a confined process could not be set up", where=module, found=document.text(_REFUSED))
+    return document
+
+
+def describe_fault(error: Exception) -> str:
+    """An exception that nobody expected, in one line: its class, its message, and where it was raised."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}: {error}"[:_MAX_CHARACTERS] + place
+
+
+def _not_begun(module: str, outcome: ChildOutcome) -> SandboxError:
+    end = "it took too long" if outcome.timed_out else f"it ended with {outcome.ending()}"
+    found = f"{end}; it printed {outcome.output[-500:]!r}" if outcome.output else end
+    advice = "Is this installation complete? Variables like PYTHONPATH aren't handed on to it."
+    if outcome.status == -signal.SIGKILL:
+        advice = "The kernel kills processes when memory is short: free memory on this machine."
+    return SandboxError("a confined process did not come up", where=module, found=found, advice=advice)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

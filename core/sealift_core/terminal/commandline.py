@@ -1,0 +1,162 @@
+"""What the three commands share: errors become one message and a documented exit code, results become text or JSON.
+
+==== ==================================================================
+code meaning
+==== ==================================================================
+0    done
+1    a fault of ours: please report it (the traceback is shown)
+2    the command line is wrong (click's own)
+3    an input is wrong: a file, a document, a key, an option's value
+4    refused: a signature, digest, or repository metadata doesn't hold
+5    another side can't be reached, or has no such file
+6    this machine can't: disk, memory, hardware, a port, a lock, a sandbox, a library
+7    a model doesn't pass: parity, accuracy gate, self-test
+8    two bundles differ (``sealift diff``)
+129  told to end by SIGHUP, as when a terminal closes
+130  interrupted with Ctrl-C
+143  told to end by SIGTERM
+==== ==================================================================
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from types import FrameType
+from typing import Any, Final, NoReturn
+
+import click
+
+from sealift_core import errors
+from sealift_core.terminal.printing import guard_stderr, say, say_json
+
+EXIT_CODES: Final[tuple[tuple[type[errors.SealiftError], int], ...]] = (
+    (errors.IntegrityError, 4),
+    (errors.TrustError, 4),
+    (errors.ReportError, 4),
+    (errors.TransportError, 5),
+    (errors.StoreError, 6),
+    (errors.HardwareError, 6),
+    (errors.BusyError, 6),
+    (errors.SandboxError, 6),
+    (errors.InstallationError, 6),
+    (errors.EngineError, 7),
+    (errors.SealiftError, 3),
+)
+
+
+_OURS: Final = "sealift_"
+_INSTALL: Final = "Install the package that has it in a version that this wheel declares, or what that package lacks."
+
+
+def exit_code(error: errors.SealiftError) -> int:
+    """The documented exit code of an error; an ``exit_code`` attribute on its class wins over the table."""
+    own = getattr(error, "exit_code", None)
+    return own if isinstance(own, int) else next(code for kind, code in EXIT_CODES if isinstance(error, kind))
+
+
+def run(command: click.Command, arguments: list[str] | None = None) -> NoReturn:
+    """Run a command and exit; every `SealiftError` is shown as one line, as JSON on stderr under ``--json``."""
+    words = sys.argv[1:] if arguments is None else arguments
+    guard_stderr()
+    os.umask(os.umask(0o077) | 0o002)  # whatever the machine's umask is: nobody else may write what this command makes
+    try:
+        with _cleaning_up_when_told_to_end():
+            command.main(args=words, standalone_mode=False)
+    except errors.SealiftError as error:
+        _end(error, as_json="--json" in words)
+    except click.ClickException as error:
+        if "--json" in words:
+            _say_as_json(error.format_message(), error, error.exit_code)
+        else:
+            say(*_usage(error), error=True)
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt) as error:
+        told = error if isinstance(error, _ToldToEnd) else error.__cause__
+        say(*([f"ended by {told.signal.name}"] if isinstance(told, _ToldToEnd) else ["interrupted"]), error=True)
+        sys.exit(128 + (told.signal if isinstance(told, _ToldToEnd) else signal.SIGINT))
+    except ImportError as error:
+        if (error.name or "").startswith(_OURS):
+            raise
+        message = "a library that this command needs can't be imported"
+        _end(errors.InstallationError(message, found=str(error), advice=_INSTALL), as_json="--json" in words)
+    except click.exceptions.Exit as error:
+        sys.exit(error.exit_code)
+    sys.exit(0)
+
+
+class _ToldToEnd(KeyboardInterrupt):
+    """A signal asked this process to end: as Ctrl-C does, so that temporary folders are removed and child processes ended on the way out."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.signal = signal.Signals(number)
+
+
+@contextlib.contextmanager
+def _cleaning_up_when_told_to_end() -> Iterator[None]:
+    """Raise `_ToldToEnd` on the first SIGTERM or SIGHUP, unless whoever started this process has them ignored (nohup)."""
+    here = threading.current_thread() is threading.main_thread()  # only that one may set handlers
+    numbers = [number for number in (signal.SIGTERM, signal.SIGHUP) if here and signal.getsignal(number) is signal.SIG_DFL]
+    for number in numbers:
+        signal.signal(number, _stop)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _stop(number: int, _frame: FrameType | None) -> None:
+    signal.signal(number, signal.SIG_DFL)  # the second one ends the process at once
+    raise _ToldToEnd(number)
+
+
+def _end(error: errors.SealiftError, *, as_json: bool) -> NoReturn:
+    code = exit_code(error)
+    if as_json:
+        _say_as_json(str(error), error, code)
+    else:
+        say_error(error)
+    sys.exit(code)
+
+
+def say_error(error: errors.SealiftError) -> None:
+    """Print an error on standard error: one line."""
+    say(f"error: {error}", error=True)
+
+
+def _say_as_json(message: str, error: Exception, code: int) -> None:
+    say_json({"error": message, "kind": type(error).__name__, "exit_code": code}, error=True)
+
+
+def _usage(error: click.ClickException) -> list[str]:
+    """What click says of a wrong command line: how the command is used, where its help is, what is wrong."""
+    text = io.StringIO()
+    error.show(file=text)
+    return text.getvalue().rstrip("\n").expandtabs(4).split("\n")
+
+
+json_option: Final[Callable[[Any], Any]] = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, for machines.")
+
+
+def blocks(parts: Iterable[Iterable[str]]) -> list[str]:
+    """The lines of several blocks, an empty one between."""
+    lines = [line for part in parts for line in ("", *part)]
+    return lines[1:]
+
+
+def show(value: Any, text: str | Iterable[str], *, as_json: bool) -> None:
+    r"""Print a result: ``text`` for people, one line or several, ``value`` as JSON for machines.
+
+    A text is one line: a line break inside it, which a name from outside may hold, is shown as ``\n``.
+    """
+    if as_json:
+        say_json(value, indent=2)
+    else:
+        say(*([text] if isinstance(text, str) else text))
