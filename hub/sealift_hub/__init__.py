@@ -4,15 +4,15 @@ Reading order:
 
 - ``errors``, ``limits``, ``answers``  what can go wrong, how much is taken from outside, how JSON is answered
 - ``storage``     the database and its migrations
-- ``ingest``      may this report join its device's chain? Then it is kept, in one transaction
 - ``fleet``       what can be asked about the fleet
+- ``ingest``      may this report join its device's chain? Then it is kept, in one transaction
 - ``repository``  the vendor's files, served as they are
 - ``dashboard``   the pages
 - ``api``         the HTTP side that puts these together
 - ``cli``         the command ``sealift-hub``
 
-A room imports only rooms before it (``api`` renders its errors with ``dashboard``; ``cli`` is last). Of the runtime the hub uses the
-shared formats alone (errors, documents, durable, clock, commandline, signing, bundle, exchange), never the packager.
+A package imports only packages before it (``api`` renders its errors with ``dashboard``; ``cli`` is last). The hub stands on `sealift_core`, and
+on neither the packager nor the runtime.
 
 Trust:
 

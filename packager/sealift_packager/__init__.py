@@ -27,7 +27,7 @@ Reading order, which is the pipeline's:
 - ``session``, ``plugins``, ``progress``, ``quiet``, ``errors``  what all of these share
 - ``cli``         one file per verb
 
-Stands on the runtime's shared rooms (``errors`` to ``hardware``) and on nothing else of it; see `sealift_runtime`. Kinds of models, precisions,
+Stands on `sealift_core`, and on neither the runtime nor the hub. Kinds of models, precisions,
 metrics and objectives are dicts: `load.registry`, `convert.registry`, `quantize.registry`, `measure.metrics`, `select.objectives`.
 """
 

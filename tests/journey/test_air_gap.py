@@ -46,8 +46,9 @@ def medium(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run("sealift", "repo", "init", work / "repository").ok()
     run("sealift", "repo", "add", work / "repository", work / "release").ok()
     run("sealift", "repo", "promote", work / "repository", "linear", "1.0.0", "--channel", "stable").ok()
-    run("python", "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", work / "wheel", ROOT / "runtime").ok()
-    wheels = ("--runtime-wheel", next((work / "wheel").glob("*.whl")), "--wheelhouse", WHEELHOUSE)
+    run("python", "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", work / "wheel", ROOT / "core", ROOT / "runtime").ok()
+    own = (word for path in (work / "wheel").glob("*.whl") for word in ("--own-wheel", path))
+    wheels = (*own, "--wheelhouse", WHEELHOUSE)
     run("sealift", "kit", "build", "--repo", work / "repository", "--out", work / "medium", *wheels).ok()
     return work / "medium"
 

@@ -30,7 +30,8 @@ def test_every_wheel_that_is_needed_is_pinned_by_version_and_digest(tmp_path: Pa
     folder = write_agent_wheels(tmp_path)
     assert rendered(folder) == {
         "onnxruntime==1.99.0": [pin(next(folder.glob("onnx*")))],
-        "sealift-runtime[cpu]==9.9.9": [pin(next(folder.glob("sealift*")))],
+        "sealift-core==9.9.9": [pin(next(folder.glob("sealift_core*")))],
+        "sealift-runtime[cpu]==9.9.9": [pin(next(folder.glob("sealift_runtime*")))],
     }
 
 

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from sealift_core import __version__
 from sealift_packager.errors import KitError
-from sealift_packager.kit.wheels import WheelRequest, collect_wheels, describe_wheels
-from sealift_runtime import __version__
+from sealift_packager.kit.wheels import OWN, WheelRequest, collect_wheels, describe_wheels
 from support.wheels import write_agent_wheels, write_wheel
 
 HERE = f"3.{sys.version_info.minor}"
-PURE = ["sealift_runtime-0.1.0-py3-none-any.whl", "requests-2.32.0-py3-none-any.whl"]
+PURE = ["sealift_core-0.1.0-py3-none-any.whl", "sealift_runtime-0.1.0-py3-none-any.whl", "requests-2.32.0-py3-none-any.whl"]
 
 
 @contextlib.contextmanager
@@ -78,7 +78,7 @@ def test_pure_wheels_fit_any_machine() -> None:
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        ([], "x: a wheel is missing: sealift-runtime"),
+        ([], "x: a wheel is missing: sealift-core"),
         (PURE, "x: a wheel is missing: onnxruntime"),
         (["notes.txt"], "x: notes.txt: not a wheel"),
         (["sealift_runtime-0.1.0.tar.gz"], "not a wheel"),
@@ -98,17 +98,17 @@ def test_a_folder_of_wheels_is_taken_as_it_is(tmp_path: Path) -> None:
 
 def test_pip_brings_the_runtime_and_its_dependencies_from_a_wheelhouse(tmp_path: Path) -> None:
     house = write_agent_wheels(tmp_path / "house")
-    runtime = next(house.glob("sealift_runtime-*.whl")).rename(tmp_path / "sealift_runtime-9.9.9-py3-none-any.whl")
-    found = collect_wheels(WheelRequest(runtime=runtime, wheelhouse=house), tmp_path / "wheels")
+    own = tuple(path.rename(tmp_path / path.name) for path in house.glob("sealift*"))
+    found = collect_wheels(WheelRequest(own=own, wheelhouse=house), tmp_path / "wheels")
     assert found.runtime_version == "9.9.9"
-    assert {path.name.split("-")[0] for path in (tmp_path / "wheels").iterdir()} == {"sealift_runtime", "onnxruntime"}
+    assert {path.name.split("-")[0] for path in (tmp_path / "wheels").iterdir()} == {"sealift_core", "sealift_runtime", "onnxruntime"}
 
 
 def test_pip_downloads_for_the_target_that_is_named(tmp_path: Path) -> None:
     house = write_agent_wheels(tmp_path / "house")
     next(house.glob("onnxruntime-*.whl")).unlink()
     write_wheel(house, "onnxruntime", "1.99.0", {}, tag="cp312-cp312-manylinux_2_28_aarch64")
-    request = WheelRequest(runtime=next(house.glob("sealift*")), wheelhouse=house, platforms=("manylinux_2_28_aarch64",), pythons=("3.12",))
+    request = WheelRequest(own=tuple(house.glob("sealift*")), wheelhouse=house, platforms=("manylinux_2_28_aarch64",), pythons=("3.12",))
     found = collect_wheels(request, tmp_path / "wheels")
     assert (found.pythons, found.machines) == (("3.12",), ("aarch64",))
 
@@ -116,46 +116,48 @@ def test_pip_downloads_for_the_target_that_is_named(tmp_path: Path) -> None:
 def test_what_pip_says_is_passed_on(tmp_path: Path) -> None:
     house = write_agent_wheels(tmp_path / "house")
     next(house.glob("onnxruntime-*.whl")).unlink()
-    with pytest.raises(KitError, match=r"pip can't bring the agent's wheels.*onnxruntime.*Give --runtime-wheel"):
-        collect_wheels(WheelRequest(runtime=next(house.glob("sealift*")), wheelhouse=house), tmp_path / "wheels")
+    with pytest.raises(KitError, match=r"pip can't bring the agent's wheels.*onnxruntime.*Give --own-wheel"):
+        collect_wheels(WheelRequest(own=tuple(house.glob("sealift*")), wheelhouse=house), tmp_path / "wheels")
 
 
 def test_no_index_is_asked_for_our_own_wheel_unless_it_is_named(tmp_path: Path) -> None:
-    with pytest.raises(KitError, match=r"the agent's own wheel isn't given: expected sealift-runtime .*--runtime-wheel.*--index"):
+    with pytest.raises(KitError, match=r"one of the agent's own wheels isn't given: expected sealift-core .*--own-wheel.*--index"):
         collect_wheels(WheelRequest(), tmp_path / "wheels")
 
 
 def test_our_own_wheel_comes_from_the_wheelhouse_by_its_path(tmp_path: Path) -> None:
     house = write_agent_wheels(tmp_path / "house", version=__version__)
-    write_wheel(house, "sealift-runtime", "99.0.0", {})
+    for project in OWN:
+        write_wheel(house, project, "99.0.0", {})
     assert collect_wheels(WheelRequest(wheelhouse=house), tmp_path / "wheels").runtime_version == __version__
 
 
 def test_a_wheelhouse_without_our_own_wheel_is_named(tmp_path: Path) -> None:
     house = write_agent_wheels(tmp_path / "house", version="0.0.1")
-    with pytest.raises(KitError, match=f"{house}: the agent's own wheel isn't given"):
+    with pytest.raises(KitError, match=f"{house}: one of the agent's own wheels isn't given"):
         collect_wheels(WheelRequest(wheelhouse=house), tmp_path / "wheels")
 
 
 def test_the_index_that_is_named_is_the_only_one_asked_for_our_own_wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ours, public = tmp_path / "ours", tmp_path / "public"
     for index in (ours, public):
-        write_agent_wheels(index / "sealift-runtime", version=__version__)
+        for project in OWN:
+            write_agent_wheels(index / project, version=__version__)
     write_wheel(public / "onnxruntime", "onnxruntime", "1.99.0", {})
     with package_index(ours) as (url, asked), package_index(public) as (settings, asked_there):
         monkeypatch.setenv("PIP_INDEX_URL", settings)
         monkeypatch.setenv("PIP_EXTRA_INDEX_URL", settings)
         found = collect_wheels(WheelRequest(index=url), tmp_path / "wheels")
     assert found.runtime_version == __version__
-    assert {path.split("/")[1] for path in asked} == {"sealift-runtime"}
+    assert {path.split("/")[1] for path in asked} == set(OWN)
     assert {path.split("/")[1] for path in asked_there} == {"onnxruntime"}
 
 
 @pytest.mark.slow
 def test_the_runtime_is_built_from_its_source_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIP_NO_BUILD_ISOLATION", "0")  # pip reads this one backwards
-    source = Path(__file__).parents[2] / "runtime"
+    own = tuple(Path(__file__).parents[2] / name for name in ("core", "runtime"))
     with pytest.raises(KitError, match="pip can't bring") as caught:  # the wheelhouse is empty, so only the build succeeds
-        collect_wheels(WheelRequest(runtime=source, wheelhouse=tmp_path), tmp_path / "wheels")
+        collect_wheels(WheelRequest(own=own, wheelhouse=tmp_path), tmp_path / "wheels")
     assert caught.value.where == "pip download"
-    assert [path.name for path in (tmp_path / "built").iterdir()] == ["sealift_runtime-0.1.0-py3-none-any.whl"]
+    assert sorted(path.name for path in (tmp_path / "built").iterdir()) == [f"sealift_{name}-0.1.0-py3-none-any.whl" for name in ("core", "runtime")]

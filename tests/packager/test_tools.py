@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+import sealift_core
 import sealift_packager
-import sealift_runtime
 from sealift_packager import tools
 
-PACKAGES = (Path(sealift_packager.__file__).parent, Path(sealift_runtime.__file__).parent)
+PACKAGES = (Path(sealift_packager.__file__).parent, Path(sealift_core.__file__).parent)
 
 
 def copies(folder: Path) -> list[Path]:
@@ -29,5 +29,5 @@ def test_an_edited_line_of_any_of_sealifts_code_is_another_tool(tmp_path: Path, 
 
 def test_a_renamed_module_is_another_tool(tmp_path: Path) -> None:
     packages = copies(tmp_path)
-    (tmp_path / "sealift_runtime" / "clock.py").rename(tmp_path / "sealift_runtime" / "clocks.py")
+    (tmp_path / "sealift_core" / "clock.py").rename(tmp_path / "sealift_core" / "clocks.py")
     assert tools.source_digest(*packages) != tools.code_digest()

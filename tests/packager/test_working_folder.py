@@ -46,4 +46,7 @@ def test_a_worker_begins_its_job(crowded: Path) -> None:
 def test_pip_looks_for_wheels(tmp_path: Path) -> None:
     (tmp_path / "wheels").mkdir()
     with pytest.raises(KitError, match="No matching distribution"):
-        collect_wheels(WheelRequest(runtime=Path(__file__).parents[2] / "runtime", wheelhouse=tmp_path / "wheels"), tmp_path / "target")
+        collect_wheels(
+            WheelRequest(own=tuple(Path(__file__).parents[2] / name for name in ("core", "runtime")), wheelhouse=tmp_path / "wheels"),
+            tmp_path / "target",
+        )

@@ -42,8 +42,9 @@ def write_wheel(
 
 
 def write_agent_wheels(folder: Path, *, version: str = "9.9.9") -> Path:
-    """A folder with a recording ``sealift-runtime`` and the ``onnxruntime`` that its extra ``cpu`` asks for."""
-    metadata = "Provides-Extra: cpu\nRequires-Dist: onnxruntime>=1; extra == 'cpu'\n"
+    """A folder with an empty ``sealift-core``, a recording ``sealift-runtime``, and the ``onnxruntime`` that its extra ``cpu`` asks for."""
+    write_wheel(folder, "sealift-core", version, {})
+    metadata = "Requires-Dist: sealift-core\nProvides-Extra: cpu\nRequires-Dist: onnxruntime>=1; extra == 'cpu'\n"
     entry = "[console_scripts]\nsealift-agent = recording_agent:main\n"
     write_wheel(folder, "sealift-runtime", version, {"recording_agent.py": AGENT}, metadata=metadata, entry_points=entry)
     write_wheel(folder, "onnxruntime", "1.99.0", {"recording_onnxruntime.py": ""})

@@ -39,13 +39,15 @@ def kit() -> None:
 @click.option("--version", help="Carry this version of the one --model as well.")
 @click.option("--wheels", "folder", type=_FOLDER, help="A complete folder of the agent's wheels, taken as it is; pip isn't asked.")
 @click.option(
-    "--runtime-wheel",
-    "runtime",
+    "--own-wheel",
+    "own",
+    multiple=True,
     type=click.Path(path_type=Path, exists=True),
-    help="The wheel (or source folder) of sealift-runtime; without it, it must be in --wheelhouse, or --index must name where it is.",
+    help="A wheel (or source folder) of sealift-core or sealift-runtime; give it for both. "
+    "What isn't given must be in --wheelhouse, or --index must name where it is.",
 )
 @click.option("--wheelhouse", type=_FOLDER, help="The only folder where pip may look (default: pip's own settings, which may use the network).")
-@click.option("--index", metavar="URL", help="The package index to get sealift-runtime from; no index is asked for it otherwise.")
+@click.option("--index", metavar="URL", help="The package index to get sealift-core and sealift-runtime from; no index is asked for them otherwise.")
 @click.option(
     "--platform",
     "platforms",

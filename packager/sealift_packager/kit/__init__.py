@@ -19,5 +19,5 @@ Reading order:
 - ``installer``  install.sh and README.txt
 - ``build``      puts the medium together, checks it, and only then gives it its name
 
-Never imports click, onnxruntime, or onnx; of the packager's rooms only ``errors`` and ``repository``.
+Never imports click, onnxruntime, or onnx; of the packager's packages only ``errors`` and ``repository``.
 """

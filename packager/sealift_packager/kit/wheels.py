@@ -15,13 +15,14 @@ from typing import Final
 from packaging.tags import Tag
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
-from sealift_core import beneath, durable
+from sealift_core import __version__, beneath, durable
 from sealift_packager.errors import KitError
-from sealift_runtime import __version__
 
 RUNTIME: Final = "sealift-runtime"
+#: Projects of ours that a device needs.
+OWN: Final = ("sealift-core", RUNTIME)
 EXTRA: Final = "cpu"
-NEEDED: Final = (RUNTIME, "onnxruntime")
+NEEDED: Final = (*OWN, "onnxruntime")
 PIP_TIMEOUT_S: Final = 3600
 _MACHINES: Final = ("x86_64", "aarch64")
 
@@ -31,13 +32,13 @@ class WheelRequest:
     """Where wheels come from, and for which target.
 
     ``folder``: a complete set of wheels, taken as it is; then nothing else matters. Otherwise pip brings them:
-    ``runtime`` is a wheel or a source folder of sealift-runtime (None: it is in the wheelhouse, or comes from ``index``, the URL of a package
-    index that is trusted with that name), ``wheelhouse`` the only folder where pip may look (None: pip's own settings), ``platforms`` and
-    ``pythons`` are pip's tags of the target (empty: this machine, this Python).
+    ``own`` are wheels or source folders of sealift-core and sealift-runtime (one that isn't among them is in the wheelhouse, or comes from
+    ``index``, the URL of a package index that is trusted with these names), ``wheelhouse`` is the only folder where pip may look (None: pip's
+    own settings), ``platforms`` and ``pythons`` are pip's tags of the target (empty: this machine, this Python).
     """
 
     folder: Path | None = None
-    runtime: Path | None = None
+    own: tuple[Path, ...] = ()
     wheelhouse: Path | None = None
     index: str | None = None
     platforms: tuple[str, ...] = ()
@@ -112,37 +113,46 @@ def _fits_machine(tag: Tag, machine: str) -> bool:
 
 def _download(request: WheelRequest, target: Path) -> None:
     scratch = target.with_name("built")
-    requirement = f"{_runtime_wheel(request, scratch)}[{EXTRA}]"
+    own = [f"{path}[{EXTRA}]" if project == RUNTIME else str(path) for project, path in _own_wheels(request, scratch).items()]
     sources = ["--no-index", "--find-links", str(request.wheelhouse)] if request.wheelhouse else []
     platforms = [word for platform in request.platforms for word in ("--platform", platform)]
     for python in request.pythons or ("",):
         version = ["--python-version", python] if python else []
-        _pip(["download", "--only-binary", ":all:", "--dest", str(target), *sources, *platforms, *version, requirement])
+        _pip(["download", "--only-binary", ":all:", "--dest", str(target), *sources, *platforms, *version, *own])
     shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _runtime_wheel(request: WheelRequest, scratch: Path) -> Path:
-    """The agent's own wheel, as a path: pip looks for no project of ours in an index, where anybody may have registered the name.
+def _own_wheels(request: WheelRequest, scratch: Path) -> dict[str, Path]:
+    """Our own wheels, as paths by project: pip looks for no project of ours in an index, where anybody may have registered the name.
 
-    It is the wheel given, built from the folder given, in the wheelhouse, or from the one index that was named for it.
+    Each is one of the wheels given, built from one of the folders given, in the wheelhouse, or from the one index that was named for them.
     """
-    if request.runtime is not None and request.runtime.is_file():
-        return request.runtime.absolute()
-    name = f"{RUNTIME.replace('-', '_')}-{__version__}-*.whl"
-    places = [request.wheelhouse] if request.wheelhouse else []
-    if request.runtime is not None:
-        _pip(["wheel", "--no-deps", "--wheel-dir", str(scratch), str(request.runtime.absolute())])
-        name, places = "*.whl", [scratch]
-    elif request.index and not places:
+    given = [path.absolute() for path in request.own if path.is_file()]
+    for folder in (path for path in request.own if path.is_dir()):
+        _pip(["wheel", "--no-deps", "--wheel-dir", str(scratch), str(folder.absolute())])
+    given += sorted(scratch.glob("*.whl"))
+    missing = [project for project in OWN if not any(_project_of(path) == project for path in given)]
+    if request.wheelhouse:
+        given += [path.absolute() for path in sorted(request.wheelhouse.glob("*.whl")) if _project_of(path) in missing and _has_our_version(path)]
+    elif request.index and missing:
         words = ["download", "--no-deps", "--only-binary", ":all:", "--index-url", request.index, "--dest", str(scratch)]
-        _pip([*words, f"{RUNTIME}=={__version__}"], only_that_index=True)
-        places = [scratch]
-    found = [path.absolute() for place in places for path in sorted(place.glob(name))]
-    if not found:
-        advice = "Give --runtime-wheel (a wheel, or its source folder), --wheels, a --wheelhouse that has it, or the --index to get it from."
-        where = str(request.wheelhouse) if request.wheelhouse else None
-        raise KitError("the agent's own wheel isn't given", where=where, expected=f"{RUNTIME} {__version__}", advice=advice)
-    return found[0]
+        _pip([*words, *(f"{project}=={__version__}" for project in missing)], only_that_index=True)
+        given += sorted(scratch.glob("*.whl"))
+    found = {project: path for path in given if (project := _project_of(path)) in OWN}
+    for project in OWN:
+        if project not in found:
+            advice = "Give --own-wheel (a wheel, or its source folder) for it, --wheels, a --wheelhouse that has it, or the --index to get it from."
+            where = str(request.wheelhouse) if request.wheelhouse else None
+            raise KitError("one of the agent's own wheels isn't given", where=where, expected=f"{project} {__version__}", advice=advice)
+    return {project: found[project] for project in OWN}
+
+
+def _project_of(path: Path) -> str:
+    return canonicalize_name(path.name.partition("-")[0])
+
+
+def _has_our_version(path: Path) -> bool:
+    return path.name.split("-")[1:2] == [__version__]
 
 
 def _pip(words: Sequence[str], *, only_that_index: bool = False) -> None:
@@ -160,5 +170,5 @@ def _pip(words: Sequence[str], *, only_that_index: bool = False) -> None:
         raise KitError("pip took too long", where=" ".join(words), expected=f"at most {PIP_TIMEOUT_S} s") from error
     if result.returncode != 0:
         lines = [line for line in result.stderr.splitlines() if line.startswith("ERROR")] or result.stderr.splitlines()[-3:]
-        advice = "Give --runtime-wheel, or a complete folder with --wheels; check --platform and --python-version."
+        advice = "Give --own-wheel, or a complete folder with --wheels; check --platform and --python-version."
         raise KitError(f"pip can't bring the agent's wheels ({' '.join(lines)})", where=f"pip {words[0]}", advice=advice)

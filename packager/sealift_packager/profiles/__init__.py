@@ -6,5 +6,5 @@ Reading order:
 - ``rules``    what a profile has to make sense, beyond its schema
 
 The schema itself is `sealift_core.hardware.profile`, the match with a machine `sealift_core.hardware`. Never imports
-onnxruntime, onnx, click, or another room of the packager but ``errors``.
+onnxruntime, onnx, click, or another package of the packager but ``errors``.
 """

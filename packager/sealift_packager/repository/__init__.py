@@ -19,5 +19,5 @@ Reading order:
 - ``ceremony``     rotate, revoke, publish what several people signed
 - ``status``       roles, releases and channels as they stand, and what grows stale
 
-Never imports click, onnxruntime, onnx, or another room of the packager but ``errors`` and ``passphrase``.
+Never imports click, onnxruntime, onnx, or another package of the packager but ``errors`` and ``passphrase``.
 """

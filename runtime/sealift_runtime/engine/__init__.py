@@ -1,4 +1,4 @@
-"""The engine: the only room that imports onnxruntime.
+"""The engine: the only package that imports onnxruntime.
 
 Reading order:
 

@@ -1,6 +1,6 @@
 """Where bytes come from: a web server, or a directory such as a medium.
 
-Whoever fetches decides what the bytes must be (a digest, a signature); this room only brings them, bounded and
+Whoever fetches decides what the bytes must be (a digest, a signature); this package only brings them, bounded and
 resumable, and says clearly why it can't.
 
 Reading order:
