@@ -17,7 +17,7 @@ import onnxruntime
 
 from benchmarks.figure import Figure
 from sealift_core.bundle.tensors import TensorSpec
-from sealift_packager.baseline import build_baseline
+from sealift_packager.assemble.baseline import build_baseline
 from sealift_runtime.monitoring.monitor import ModelMonitor
 
 Array = np.ndarray[Any, np.dtype[Any]]

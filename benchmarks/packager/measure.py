@@ -22,12 +22,12 @@ import onnx
 from benchmarks.packager.tools import RESULT
 from benchmarks.packager.values import FP32, SEALIFT, Figures, Ratio
 from sealift_packager.errors import PackagerError
-from sealift_packager.load.source import Array, Arrays
+from sealift_packager.graph.session import Settings, open_session, run_batched, run_session
 from sealift_packager.measure import latency
 from sealift_packager.measure.comparison import compare
 from sealift_packager.measure.metrics import METRICS, first_floats
 from sealift_packager.measure.predictions import Prediction, read_prediction
-from sealift_packager.session import Settings, open_session, run_batched, run_session
+from sealift_packager.model.source import Array, Arrays
 
 #: A sample takes at least this long: the clock and the call from Python weigh more on a shorter one.
 SAMPLE_MS: Final = 0.5

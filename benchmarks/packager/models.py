@@ -25,9 +25,9 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sealift_packager.convert.registry import convert_model
-from sealift_packager.load.registry import load_model
-from sealift_packager.load.source import LoadOptions
+from sealift_packager.frameworks.converters import convert_model
+from sealift_packager.frameworks.loaders import load_model
+from sealift_packager.model.source import LoadOptions
 
 Array = np.ndarray[Any, np.dtype[Any]]
 #: Rows of the embedding model that the tools get: Entropy calibration keeps every activation of every row in memory.

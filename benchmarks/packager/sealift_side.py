@@ -16,10 +16,10 @@ from typing import Any
 
 import onnx
 
-from sealift_packager import artifact
-from sealift_packager.pipeline import pack
+from sealift_packager.build.pipeline import pack
+from sealift_packager.build.request import PackRequest
+from sealift_packager.diff import artifact
 from sealift_packager.profiles.library import load_profile
-from sealift_packager.request import PackRequest
 
 
 def main(folder: Path, out: Path, options: dict[str, Any]) -> None:

@@ -21,10 +21,10 @@ from sklearn.model_selection import train_test_split
 
 from benchmarks.packager.environments import HERE, python_of
 from benchmarks.packager.tools import last_error
-from sealift_packager.convert.registry import convert_model
-from sealift_packager.load.registry import load_model
-from sealift_packager.load.source import LoadOptions
-from sealift_packager.session import Settings, open_session, run_batched
+from sealift_packager.frameworks.converters import convert_model
+from sealift_packager.frameworks.loaders import load_model
+from sealift_packager.graph.session import Settings, open_session, run_batched
+from sealift_packager.model.source import LoadOptions
 
 Array = np.ndarray[Any, np.dtype[Any]]
 OFF: Final = 0.001

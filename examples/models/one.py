@@ -18,15 +18,15 @@ import pretrained
 import tabular
 
 from sealift_core.errors import SealiftError
-from sealift_packager.convert.registry import convert_model
+from sealift_packager.build.pipeline import Packed, pack
+from sealift_packager.build.request import PackRequest
 from sealift_packager.data.files import read_data
 from sealift_packager.data.holdout import bind
-from sealift_packager.load.registry import load_model
-from sealift_packager.load.source import LoadOptions
-from sealift_packager.pipeline import Packed, pack
+from sealift_packager.frameworks.converters import convert_model
+from sealift_packager.frameworks.loaders import load_model
+from sealift_packager.graph.session import Settings, open_session, run_batched
+from sealift_packager.model.source import LoadOptions
 from sealift_packager.profiles.library import load_profile
-from sealift_packager.request import PackRequest
-from sealift_packager.session import Settings, open_session, run_batched
 
 MODULES = (tabular, boosting, networks, pretrained)
 

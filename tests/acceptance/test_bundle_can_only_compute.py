@@ -21,7 +21,7 @@ import pytest
 
 from sealift_core.errors import SealiftError
 from sealift_core.session_entries import ENTRIES, MAX_THREADS, PROVIDERS
-from sealift_packager import artifact
+from sealift_packager.diff import artifact
 from sealift_packager.repository.intake import check_release
 from support.agents import AgentUnderTest, device, wait_until
 from support.hostile_graphs import hostile_graphs

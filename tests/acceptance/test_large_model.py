@@ -15,7 +15,7 @@ import numpy as np
 import psutil
 import pytest
 
-from sealift_packager.load.source import INLINE_BYTES
+from sealift_packager.model.source import INLINE_BYTES
 from sealift_runtime.engine.session import ModelSession
 from support import cli, large
 

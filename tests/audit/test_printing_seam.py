@@ -22,8 +22,8 @@ ALLOWED = {
     (SEAM, "logging.basicConfig"): "it is the seam",
     ("packager/sealift_packager/cli/console.py", "Console"): "rich, with markup off",
     ("packager/sealift_packager/cli/passphrase.py", "click.prompt"): "a question about a path that the user gave",
-    ("packager/sealift_packager/quiet.py", "sys.stdout"): "turned away from, not written to",
-    ("packager/sealift_packager/quiet.py", "sys.stderr"): "turned away from, not written to",
+    ("packager/sealift_packager/progress/quiet.py", "sys.stdout"): "turned away from, not written to",
+    ("packager/sealift_packager/progress/quiet.py", "sys.stderr"): "turned away from, not written to",
     ("packager/sealift_packager/project/worker.py", "sys.stderr"): "what libraries print is sent there, which the parent reads",
     ("runtime/sealift_runtime/cli/run.py", "sys.stdout"): "flushed before another process takes over",
 }

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sealift_packager.activity import ANSWERING, NOTHING, reading
+from sealift_packager.sandbox.activity import ANSWERING, NOTHING, reading
 from sealift_packager.sandbox.page import Page
 
 

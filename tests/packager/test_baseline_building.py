@@ -9,7 +9,7 @@ import pytest
 from sealift_core.bundle.tensors import TensorSpec
 from sealift_core.drift.baseline import Baseline
 from sealift_core.drift.features import Feature
-from sealift_packager.baseline import build_baseline, quantile_edges
+from sealift_packager.assemble.baseline import build_baseline, quantile_edges
 from sealift_runtime.monitoring.drift import conspicuous, read
 
 Array = np.ndarray[Any, np.dtype[Any]]

@@ -16,9 +16,9 @@ from in_toto_attestation.v1.statement import Statement
 
 from sealift_core.bundle import files
 from sealift_core.bundle.digest import Digest
-from sealift_packager import artifact
-from sealift_packager.pipeline import pack
-from sealift_packager.sbom.licenses import licenses
+from sealift_packager.assemble.licenses import licenses
+from sealift_packager.build.pipeline import pack
+from sealift_packager.diff import artifact
 from support import trained
 from support.packing import KEY, request
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import onnx
 import pytest
 
+from sealift_packager.cache.place import private_folder, read_private
+from sealift_packager.cache.store import StageStore, default_store
+from sealift_packager.cache.structure import StructureError, decode
 from sealift_packager.errors import PackagerError
-from sealift_packager.stages.place import private_folder, read_private
-from sealift_packager.stages.store import StageStore, default_store
-from sealift_packager.structure import StructureError, decode
 from support import trained
 from support.cli import call
 from support.workshop import assert_refused, refused_as_json

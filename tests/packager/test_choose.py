@@ -15,9 +15,9 @@ from sealift_packager.errors import GateError
 from sealift_packager.measure.figures import Figures
 from sealift_packager.measure.latency import speedup
 from sealift_packager.measure.tuning import fewest_threads
-from sealift_packager.select.assessed import Assessed
-from sealift_packager.select.choose import Choice, choose
-from sealift_packager.select.objectives import OBJECTIVES
+from sealift_packager.search.assessed import Assessed
+from sealift_packager.search.choose import Choice, choose
+from sealift_packager.search.objectives import OBJECTIVES
 
 INT8 = Quantization(activation="uint8", weight="int8", reduce_range=True, per_channel=True)
 

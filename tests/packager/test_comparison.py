@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import pytest
 
-from sealift_packager.load.source import Array
 from sealift_packager.measure.bootstrap import ratio_interval
 from sealift_packager.measure.comparison import EXTENSIONS, OPENINGS, compare
 from sealift_packager.measure.latency import MAX_ROUNDS, MIN_ROUNDS, speedup
+from sealift_packager.model.source import Array
 
 NAMES = ("fp32", "int8", "fp16")
 ONE_THREAD = {name: {1: name} for name in NAMES}

@@ -6,12 +6,12 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from sealift_packager.convert import graph
-from sealift_packager.convert.registry import convert_model
-from sealift_packager.convert.walk import all_graphs
 from sealift_packager.errors import ConversionError
-from sealift_packager.load.registry import load_model
-from sealift_packager.load.source import LoadOptions
+from sealift_packager.frameworks.converters import convert_model
+from sealift_packager.frameworks.loaders import load_model
+from sealift_packager.graph import graph
+from sealift_packager.graph.walk import all_graphs
+from sealift_packager.model.source import LoadOptions
 from support import trained
 
 

@@ -27,8 +27,8 @@ from sealift_packager.archives.own_copy import OwnCopy, taken
 from sealift_packager.archives.refusals import Refusals
 from sealift_packager.data.files import read_data
 from sealift_packager.errors import DataError, PackagerError, SourceModelError
-from sealift_packager.load.registry import load_model
-from sealift_packager.load.source import LoadOptions
+from sealift_packager.frameworks.loaders import load_model
+from sealift_packager.model.source import LoadOptions
 from support import crafted_zips, trained
 from support.crafted_zips import FOR_PATHS, FORMS, TRICKS, Members
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from sealift_packager.build.pipeline import pack
 from sealift_packager.data.function import is_function
 from sealift_packager.errors import DataError
-from sealift_packager.pipeline import pack
 from support import trained
 from support.packing import request
 

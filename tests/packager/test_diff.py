@@ -13,13 +13,13 @@ import pytest
 from click.testing import CliRunner
 
 from sealift_core.bundle import files
-from sealift_packager import artifact
+from sealift_packager.build.pipeline import pack
 from sealift_packager.cli import cli
+from sealift_packager.diff import artifact
 from sealift_packager.diff.bundles import compare, compare_bundles
 from sealift_packager.diff.documents import compare_json
 from sealift_packager.diff.tensors import compare_tensors
 from sealift_packager.errors import PackagerError
-from sealift_packager.pipeline import pack
 from support import trained
 from support.packing import elsewhere, request
 

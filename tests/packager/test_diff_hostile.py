@@ -12,9 +12,9 @@ import pytest
 
 from sealift_core.bundle import files
 from sealift_core.errors import IntegrityError
-from sealift_packager import artifact
+from sealift_packager.build.pipeline import pack
+from sealift_packager.diff import artifact
 from sealift_packager.diff.bundles import compare_bundles
-from sealift_packager.pipeline import pack
 from support import trained
 from support.cli import Ran, call
 from support.packing import request

@@ -15,17 +15,17 @@ import onnx
 import pytest
 
 from sealift_core.hardware.machine import detect_machine
+from sealift_packager.build.pipeline import pack
 from sealift_packager.candidates.built import Built
 from sealift_packager.candidates.spec import CandidateSpec
 from sealift_packager.errors import ConversionError, LockError
-from sealift_packager.load.source import Array
+from sealift_packager.graph.session import Settings, open_session, run_batched
 from sealift_packager.measure import emulation
 from sealift_packager.measure.emulation import PROCESSORS, ROOT_VARIABLE, Emulator, find_emulator, missing, processor_for, run_emulated
-from sealift_packager.pipeline import pack
+from sealift_packager.model.source import Array
 from sealift_packager.profiles.library import load_profile
 from sealift_packager.search import evaluate
 from sealift_packager.search.evaluate import as_the_profile_computes
-from sealift_packager.session import Settings, open_session, run_batched
 from support import trained
 from support.cli import ROOT
 from support.models import CORPUS

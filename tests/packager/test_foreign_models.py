@@ -17,10 +17,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.tree import DecisionTreeClassifier
 
-from sealift_packager.convert.registry import convert_model
 from sealift_packager.errors import ConversionError, SourceModelError
-from sealift_packager.load.registry import load_model
-from sealift_packager.load.source import LoadOptions
+from sealift_packager.frameworks.converters import convert_model
+from sealift_packager.frameworks.loaders import load_model
+from sealift_packager.model.source import LoadOptions
 
 ROWS, LABEL = load_iris(return_X_y=True)
 

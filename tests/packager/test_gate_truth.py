@@ -16,14 +16,14 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from sealift_packager.build.pipeline import Packed, pack
 from sealift_packager.cli import cli
 from sealift_packager.errors import DataError
-from sealift_packager.load.source import Array
 from sealift_packager.measure.constant import warn_of_constant
 from sealift_packager.measure.metrics import METRICS
 from sealift_packager.measure.predictions import read_prediction
 from sealift_packager.measure.truth import fit_target, guess_metric
-from sealift_packager.pipeline import Packed, pack
+from sealift_packager.model.source import Array
 from sealift_packager.search import run
 from support import packing
 from support.trained import Trained

@@ -13,16 +13,16 @@ from click.testing import CliRunner
 from sealift_core.bundle import files
 from sealift_core.bundle.golden import GoldenCase, decode_golden
 from sealift_core.bundle.tensors import TensorSpec
-from sealift_packager import artifact
+from sealift_packager.build.pipeline import pack
 from sealift_packager.cli import cli
 from sealift_packager.cli.config import read_config
 from sealift_packager.cli.pack import pack as pack_command
 from sealift_packager.data.alike import MIN_ROWS, make_alike
+from sealift_packager.diff import artifact
 from sealift_packager.errors import DataError, SourceModelError
-from sealift_packager.load.detect import KINDS
-from sealift_packager.load.registry import LOADERS, load_model
-from sealift_packager.load.source import LoadOptions
-from sealift_packager.pipeline import pack
+from sealift_packager.frameworks.loaders import LOADERS, load_model
+from sealift_packager.model.detect import KINDS
+from sealift_packager.model.source import LoadOptions
 from sealift_packager.project.file import read_project
 from sealift_packager.project.job import Job
 from support import trained

@@ -19,8 +19,8 @@ from sealift_core.verify import operators
 from sealift_core.verify.graph import check_bundle_graph, check_graph
 from sealift_core.verify.onnx_messages import MODEL
 from sealift_core.verify.protobuf import Message
-from sealift_packager.assemble.weights import write_model
-from sealift_packager.convert.walk import all_nodes, all_tensors
+from sealift_packager.graph.walk import all_nodes, all_tensors
+from sealift_packager.graph.weights import write_model
 from support.hostile_graphs import hostile_graphs, number, part, varint
 from support.models import CORPUS
 

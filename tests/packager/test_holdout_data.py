@@ -10,12 +10,12 @@ import pandas as pd
 import pytest
 
 from sealift_core.bundle.tensors import TensorSpec
-from sealift_packager.arrays import write_npz
 from sealift_packager.data.files import read_data
 from sealift_packager.data.holdout import Holdout, bind
 from sealift_packager.errors import DataError
-from sealift_packager.load.registry import load_model
-from sealift_packager.load.source import LoadOptions, SourceModel
+from sealift_packager.frameworks.loaders import load_model
+from sealift_packager.measure.arrays import write_npz
+from sealift_packager.model.source import LoadOptions, SourceModel
 from support import trained
 
 

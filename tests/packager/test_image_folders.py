@@ -12,7 +12,9 @@ import pytest
 from PIL import Image
 
 from sealift_core.bundle.tensors import TensorSpec
-from sealift_packager.card.model_card import model_card
+from sealift_packager.assemble.model_card import model_card
+from sealift_packager.build.keys import build_inputs
+from sealift_packager.build.pipeline import pack
 from sealift_packager.data import images as images_module
 from sealift_packager.data import pixels
 from sealift_packager.data.files import read_data
@@ -20,11 +22,9 @@ from sealift_packager.data.holdout import bind
 from sealift_packager.data.images import ImageFolder
 from sealift_packager.data.pixels import Normalization, decode_images, describe_images
 from sealift_packager.errors import DataError, LockError
-from sealift_packager.load.registry import load_model
-from sealift_packager.load.source import LoadOptions
+from sealift_packager.frameworks.loaders import load_model
 from sealift_packager.lock.lockfile import read_lock, write_lock
-from sealift_packager.pipeline import pack
-from sealift_packager.stages.keys import build_inputs
+from sealift_packager.model.source import LoadOptions
 from support import trained
 from support.packing import request
 

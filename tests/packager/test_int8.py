@@ -14,8 +14,9 @@ from sealift_core.hardware.machine import detect_machine
 from sealift_packager.candidates.built import Built
 from sealift_packager.candidates.from_profile import FP32
 from sealift_packager.candidates.spec import CandidateSpec, Quantization
-from sealift_packager.convert.graph import output_specs
 from sealift_packager.errors import QuantizationError
+from sealift_packager.graph.graph import output_specs
+from sealift_packager.graph.session import Settings, open_session, run_batched, run_session
 from sealift_packager.measure import latency
 from sealift_packager.measure.accuracy import ROUNDING, assess
 from sealift_packager.measure.emulation import PROCESSORS, find_emulator, run_emulated
@@ -28,7 +29,6 @@ from sealift_packager.quantize.ranges import observe
 from sealift_packager.quantize.registry import build_candidate
 from sealift_packager.quantize.saturation import may_saturate
 from sealift_packager.search.folds import ROWS, split, take
-from sealift_packager.session import Settings, open_session, run_batched, run_session
 from support import trained
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -49,9 +49,9 @@ def logits(model: Any, images: Array) -> Array:
 
 @functools.cache
 def mnist_model() -> Any:
-    from sealift_packager.convert.registry import convert_model
-    from sealift_packager.load.registry import load_model
-    from sealift_packager.load.source import LoadOptions
+    from sealift_packager.frameworks.converters import convert_model
+    from sealift_packager.frameworks.loaders import load_model
+    from sealift_packager.model.source import LoadOptions
 
     return convert_model(load_model(trained.mnist().model, LoadOptions())).model
 

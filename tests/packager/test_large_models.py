@@ -15,20 +15,21 @@ from torch import nn
 
 from sealift_core.bundle import files
 from sealift_core.hardware.profile import HardwareProfile
-from sealift_packager import artifact, tensors
-from sealift_packager.convert.registry import convert_model
+from sealift_packager.api import model as inmemory
+from sealift_packager.build.keys import value_digest
+from sealift_packager.build.pipeline import Packed, pack
+from sealift_packager.build.request import PackRequest
+from sealift_packager.cache.store import StageStore
+from sealift_packager.diff import artifact
 from sealift_packager.diff.graphs import compare_graphs
 from sealift_packager.errors import ConversionError, SourceModelError
-from sealift_packager.inmemory import model as inmemory
-from sealift_packager.load.registry import load_model
-from sealift_packager.load.source import LoadOptions, WeightPlace
+from sealift_packager.frameworks.converters import convert_model
+from sealift_packager.frameworks.loaders import load_model
+from sealift_packager.graph import tensors
+from sealift_packager.graph.session import Settings, open_session, run_session
+from sealift_packager.model.source import LoadOptions, WeightPlace
 from sealift_packager.parity.check import check_parity
-from sealift_packager.pipeline import Packed, pack
-from sealift_packager.progress import Silent
-from sealift_packager.request import PackRequest
-from sealift_packager.session import Settings, open_session, run_session
-from sealift_packager.stages.keys import value_digest
-from sealift_packager.stages.store import StageStore
+from sealift_packager.progress.progress import Silent
 from sealift_runtime.engine.session import ModelSession
 from support import large
 from support.models import make_profile

@@ -15,9 +15,9 @@ from onnx import TensorProto, helper, numpy_helper
 from sklearn.linear_model import LogisticRegression
 
 from sealift_packager.errors import SourceModelError, UntrustedPickleError
-from sealift_packager.load.detect import detect_kind
-from sealift_packager.load.registry import load_model
-from sealift_packager.load.source import LoadOptions
+from sealift_packager.frameworks.loaders import load_model
+from sealift_packager.model.detect import detect_kind
+from sealift_packager.model.source import LoadOptions
 from support import trained
 
 TRUST = LoadOptions(trust_pickle=True)

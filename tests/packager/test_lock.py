@@ -12,12 +12,12 @@ import pytest
 
 from sealift_core.bundle import files
 from sealift_core.errors import DocumentError, SealiftError
-from sealift_packager import artifact
+from sealift_packager.build.pipeline import Packed, pack
+from sealift_packager.diff import artifact
 from sealift_packager.diff.bundles import compare
 from sealift_packager.errors import LockError, OutputError
 from sealift_packager.lock.lockfile import Lock, check_profile, check_writable, default_place, read_lock, write_lock
 from sealift_packager.measure import figures
-from sealift_packager.pipeline import Packed, pack
 from support import trained
 from support.packing import here, request
 

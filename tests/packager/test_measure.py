@@ -12,16 +12,16 @@ import onnx
 import pytest
 
 from sealift_core.timing.throughput import throughput
-from sealift_packager import artifact
+from sealift_packager.build.pipeline import pack
+from sealift_packager.cache.structure import decode, encode
 from sealift_packager.candidates.built import Built
 from sealift_packager.candidates.from_profile import FP32
+from sealift_packager.diff import artifact
+from sealift_packager.graph.session import open_session
 from sealift_packager.measure import figures
 from sealift_packager.measure.figures import Workload, measure_candidates
 from sealift_packager.measure.tuning import quickest_level, settings_for
-from sealift_packager.pipeline import pack
 from sealift_packager.quantize import ranges
-from sealift_packager.session import open_session
-from sealift_packager.structure import decode, encode
 from sealift_runtime.engine.session import ModelSession
 from support import trained
 from support.models import make_profile

@@ -15,15 +15,15 @@ from sealift_core.errors import HardwareError
 from sealift_core.hardware.machine import detect_machine
 from sealift_core.messages.measuring import JOBS, STEPS
 from sealift_core.signing.keys import PrivateKey
-from sealift_packager import pipeline
+from sealift_packager.build import pipeline
+from sealift_packager.build.pipeline import pack
+from sealift_packager.cache.store import StageStore
 from sealift_packager.errors import DeviceError, DeviceRefusedError, PackagerError, ProfileError
 from sealift_packager.lock.lockfile import read_lock
 from sealift_packager.measure import device as client
 from sealift_packager.measure import figures, on_device
 from sealift_packager.measure.device import DeviceJob
-from sealift_packager.pipeline import pack
-from sealift_packager.progress import Silent
-from sealift_packager.stages.store import StageStore
+from sealift_packager.progress.progress import Silent
 from support import trained
 from support.agents import AgentUnderTest, device, wait_until
 from support.cli import run

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from sealift_core.bundle.digest import Digest
+from sealift_packager.build.pipeline import pack
 from sealift_packager.errors import DeviceError, DeviceRefusedError
 from sealift_packager.measure import device as client
 from sealift_packager.measure.device import inputs_file
-from sealift_packager.pipeline import pack
 from support.agents import AgentUnderTest, device, wait_until
 from support.measuring_devices import job, left, linear, on, trusting
 from support.models import CORPUS

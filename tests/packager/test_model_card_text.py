@@ -15,8 +15,8 @@ from corpus.texts import NASTY
 from sealift_core.bundle.manifest import BundleManifest
 from sealift_core.bundle.tensors import TensorSpec
 from sealift_core.terminal.printable import printable
-from sealift_packager.card.markdown import code, paragraphs, plain, table
-from sealift_packager.card.model_card import model_card
+from sealift_packager.assemble.markdown import code, paragraphs, plain, table
+from sealift_packager.assemble.model_card import model_card
 from support.models import make_manifest
 
 RENDERER = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])

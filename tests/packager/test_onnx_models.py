@@ -12,15 +12,15 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from sealift_packager.convert.registry import convert_model
+from sealift_packager.build.pipeline import pack
+from sealift_packager.build.request import PackRequest
 from sealift_packager.errors import ConversionError
-from sealift_packager.load.registry import load_model
-from sealift_packager.load.source import LoadOptions
+from sealift_packager.frameworks.converters import convert_model
+from sealift_packager.frameworks.loaders import load_model
+from sealift_packager.graph.session import Settings, open_session, run_batched, run_session
+from sealift_packager.model.source import LoadOptions
 from sealift_packager.parity.check import check_parity
-from sealift_packager.pipeline import pack
 from sealift_packager.profiles.library import load_profile
-from sealift_packager.request import PackRequest
-from sealift_packager.session import Settings, open_session, run_batched, run_session
 from sealift_runtime.engine.facts import onnxruntime_version
 from support.graphs import FLOAT, RANDOM, constant, model, value, weights
 

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from sealift_packager.arrays import write_npz
-from sealift_packager.convert.registry import convert_model
+from sealift_packager.build.pipeline import pack
+from sealift_packager.build.request import PackRequest
 from sealift_packager.errors import ConversionError, DataError, SourceModelError
-from sealift_packager.load.registry import load_model
-from sealift_packager.load.source import LoadOptions
-from sealift_packager.pipeline import pack
-from sealift_packager.request import PackRequest
+from sealift_packager.frameworks.converters import convert_model
+from sealift_packager.frameworks.loaders import load_model
+from sealift_packager.measure.arrays import write_npz
+from sealift_packager.model.source import LoadOptions
 from support.graphs import RANDOM, constant, model, value, weights
 from support.packing import here
 

@@ -10,7 +10,7 @@ import pytest
 from onnx import TensorProto, helper
 from onnxruntime.capi import onnxruntime_pybind11_state as state
 
-from sealift_packager.convert.onnxruntime_kernels import _ANY, _SINCE, _TYPED_INPUT, NEWEST_OPSET, required_onnxruntime
+from sealift_packager.graph.onnxruntime_kernels import _ANY, _SINCE, _TYPED_INPUT, NEWEST_OPSET, required_onnxruntime
 
 MINOR = int(onnxruntime.__version__.split(".")[1])
 

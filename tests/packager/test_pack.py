@@ -18,11 +18,11 @@ from sealift_core.bundle.manifest import BundleManifest
 from sealift_core.drift.baseline import Baseline
 from sealift_core.errors import IntegrityError, SignatureError
 from sealift_core.signing.keys import PrivateKey
-from sealift_packager import artifact
+from sealift_packager.build.pipeline import Packed, pack
+from sealift_packager.build.request import time_of_build
+from sealift_packager.diff import artifact
 from sealift_packager.errors import DataError, OutputError, PackagerError, ParityError, ProfileError
 from sealift_packager.measure.host import NOT_MEASURED
-from sealift_packager.pipeline import Packed, pack
-from sealift_packager.request import time_of_build
 from support import trained
 from support.models import make_profile
 from support.packing import KEY, elsewhere, request

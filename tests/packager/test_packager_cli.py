@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from sealift_core.signing.keys import PrivateKey
 from sealift_packager.cli import cli
-from sealift_packager.passphrase import VARIABLE
+from sealift_packager.keys.passphrase import VARIABLE
 from support import trained
 from support.cli import Ran, call
 

@@ -16,15 +16,15 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, StandardScaler
 from sklearn.svm import LinearSVC
 
-from sealift_packager.convert.registry import convert_model
+from sealift_packager.build.pipeline import pack
 from sealift_packager.data.files import read_data
 from sealift_packager.data.holdout import bind
 from sealift_packager.errors import DataError, ParityError
-from sealift_packager.load.registry import load_model
-from sealift_packager.load.source import LoadOptions, SourceModel
+from sealift_packager.frameworks.converters import convert_model
+from sealift_packager.frameworks.loaders import load_model
+from sealift_packager.model.source import LoadOptions, SourceModel
 from sealift_packager.parity.check import check_parity, prove_parity
 from sealift_packager.parity.compare import compare, sizes
-from sealift_packager.pipeline import pack
 from support import trained
 from support.packing import request
 from support.scikit import loaded

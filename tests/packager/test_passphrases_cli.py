@@ -14,7 +14,7 @@ import sealift_packager
 from sealift_core import durable
 from sealift_core.errors import KeyFileError, PassphraseError, StoreError
 from sealift_core.signing.keys import PrivateKey
-from sealift_packager.passphrase import VARIABLE, Passphrases
+from sealift_packager.keys.passphrase import VARIABLE, Passphrases
 from support import trained
 from support.cli import BIN, Ran, call
 from support.workshop import assert_refused

@@ -16,9 +16,9 @@ import torch
 from torch import nn
 
 from sealift_packager.errors import UntrustedPickleError
-from sealift_packager.load.registry import load_model
-from sealift_packager.load.source import LoadOptions
-from sealift_packager.load.torch_program_safety import refuse_unsafe
+from sealift_packager.frameworks.loaders import load_model
+from sealift_packager.model.source import LoadOptions
+from sealift_packager.torch.program_safety import refuse_unsafe
 
 
 class Halves(nn.Module):

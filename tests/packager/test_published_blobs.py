@@ -17,7 +17,7 @@ from sealift_core.bundle.release import BundleFiles, only_release, read_listed_b
 from sealift_core.errors import IntegrityError, LimitError, SealiftError
 from sealift_core.signing.keys import PublicKey
 from sealift_core.verify.materialize import materialize
-from sealift_packager import artifact
+from sealift_packager.diff import artifact
 from sealift_packager.errors import RepositoryError
 from sealift_packager.repository import publisher
 from sealift_packager.repository.intake import check_release, import_blobs

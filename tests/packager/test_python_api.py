@@ -19,7 +19,7 @@ from sklearn.preprocessing import StandardScaler
 
 import sealift_packager
 from sealift_core.signing.keys import PrivateKey
-from sealift_packager import artifact
+from sealift_packager.diff import artifact
 from sealift_packager.errors import DataError, SourceModelError
 from support import trained
 
@@ -44,7 +44,7 @@ def packed(tmp_path: Path, model: Any, data: Any = None, **options: Any) -> Any:
 
 
 def test_the_package_is_light_until_pack_is_asked_for() -> None:
-    code = "import sys, sealift_packager; assert 'onnx' not in sys.modules and 'numpy' not in sys.modules; import sealift_packager.pipeline\n"
+    code = "import sys, sealift_packager; assert 'onnx' not in sys.modules and 'numpy' not in sys.modules; import sealift_packager.build.pipeline\n"
     code += "assert callable(sealift_packager.pack); assert not hasattr(sealift_packager, 'park')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr

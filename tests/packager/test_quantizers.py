@@ -14,10 +14,11 @@ from onnx import TensorProto, helper, numpy_helper
 from sealift_core.hardware.profile import Int8Recipe
 from sealift_packager.candidates.from_profile import SETTINGS
 from sealift_packager.candidates.spec import SESSION_ENTRIES
-from sealift_packager.convert import graph
 from sealift_packager.errors import NothingToQuantizeError, QuantizationError
-from sealift_packager.load.source import Array
-from sealift_packager.optimize.gelu import reorder_gelu
+from sealift_packager.graph import graph
+from sealift_packager.graph.gelu import reorder_gelu
+from sealift_packager.graph.session import Settings, open_session, run_session
+from sealift_packager.model.source import Array
 from sealift_packager.quantize.blocks import quantize_blocks
 from sealift_packager.quantize.calibration import Calibration
 from sealift_packager.quantize.half import convert_half
@@ -27,7 +28,6 @@ from sealift_packager.quantize.registry import QUANTIZERS
 from sealift_packager.quantize.sensitivity import node_errors
 from sealift_packager.quantize.smoothing import channel_maxima, has_products, smooth
 from sealift_packager.quantize.weights import halve_weights
-from sealift_packager.session import Settings, open_session, run_session
 
 RANDOM = np.random.default_rng(0)
 RECIPE = Int8Recipe(activation="uint8", weight="int8", reduce_range=True, per_channel=True)

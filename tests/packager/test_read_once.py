@@ -14,16 +14,16 @@ from onnx import TensorProto, helper
 
 from sealift_core.hardware.machine import detect_machine
 from sealift_packager.archives.own_copy import open_plain, taken
-from sealift_packager.content import model_digest
+from sealift_packager.build.context import Shared
+from sealift_packager.build.pipeline import pack
+from sealift_packager.cache.stage import Stages
 from sealift_packager.data.files import read_data
 from sealift_packager.errors import DataError, SourceModelError
-from sealift_packager.load.onnx_beside import bring_weights
-from sealift_packager.load.registry import load_model
-from sealift_packager.load.source import LoadOptions, WeightPlace
-from sealift_packager.pipeline import pack
-from sealift_packager.progress import Silent
-from sealift_packager.shared import Shared
-from sealift_packager.stages.stage import Stages
+from sealift_packager.frameworks.loaders import load_model
+from sealift_packager.graph.content import model_digest
+from sealift_packager.model.source import LoadOptions, WeightPlace
+from sealift_packager.onnx.beside import bring_weights
+from sealift_packager.progress.progress import Silent
 from support import large, trained
 from support.packing import CREATED, request
 

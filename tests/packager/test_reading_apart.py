@@ -28,7 +28,7 @@ from sklearn.linear_model import LogisticRegression
 
 from sealift_core.process import landlock
 from sealift_core.signing.keys import PrivateKey
-from sealift_packager import artifact
+from sealift_packager.diff import artifact
 from support import graphs, trained, unending
 from support.cli import BIN, Ran, run
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from sealift_packager.card.model_card import model_card
-from sealift_packager.explain.sentences import explain
-from sealift_packager.pipeline import Packed, pack
+from sealift_packager.assemble.model_card import model_card
+from sealift_packager.build.pipeline import Packed, pack
 from sealift_packager.report.plots import WORST_NODES, node_errors, short_names
+from sealift_packager.report.sentences import explain
 from sealift_packager.report.write import write_report
 from support import trained
 from support.models import make_profile

@@ -15,7 +15,7 @@ from tuf.api.metadata import Metadata, Root
 
 from sealift_core import durable
 from sealift_core.signing.keys import PrivateKey, PublicKey
-from sealift_packager.passphrase import VARIABLE
+from sealift_packager.keys.passphrase import VARIABLE
 from sealift_packager.repository.directory import JOURNAL, Repository
 from sealift_packager.repository.keyring import tuf_key
 from sealift_runtime.trust import driver

@@ -12,10 +12,10 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from sealift_packager.convert import graph
-from sealift_packager.optimize.residual import separate_residuals, wins_apart
+from sealift_packager.graph import graph
+from sealift_packager.graph.residual import separate_residuals, wins_apart
+from sealift_packager.graph.session import Settings, open_session, run_session
 from sealift_packager.profiles.library import load_profile
-from sealift_packager.session import Settings, open_session, run_session
 
 WIDTH = 64
 RANDOM = np.random.default_rng(0)

@@ -22,20 +22,20 @@ from sealift_core import errors as runtime_errors
 from sealift_core.errors import KeyFileError, SealiftError
 from sealift_core.signing.keys import PrivateKey
 from sealift_packager import errors as packager_errors
-from sealift_packager import key_file
-from sealift_packager.activity import ANSWERING, CONVERTING, NOTHING, Monitor, during, during_all, monitoring, noting_answers, reading
+from sealift_packager.build.files import MAX_WEIGHT_FILES, model_files, readable, runs_own_code
+from sealift_packager.build.isolated import _Listener
+from sealift_packager.build.request import PackRequest
+from sealift_packager.build.services import Services
+from sealift_packager.cache.store import StageStore
 from sealift_packager.errors import PackagerError, SourceModelError
-from sealift_packager.key_file import KeyFile
-from sealift_packager.request import PackRequest
+from sealift_packager.keys import key_file
+from sealift_packager.keys.key_file import KeyFile
 from sealift_packager.sandbox import process
-from sealift_packager.sandbox.build import _Listener
+from sealift_packager.sandbox.activity import ANSWERING, CONVERTING, NOTHING, Monitor, during, during_all, monitoring, noting_answers, reading
 from sealift_packager.sandbox.failures import BuildFaultError, decode_failure, encode_failure
-from sealift_packager.sandbox.files import MAX_WEIGHT_FILES, model_files, readable, runs_own_code
 from sealift_packager.sandbox.frames import MAX_LINE_BYTES, Decoder, FrameError, Message
 from sealift_packager.sandbox.page import Page
 from sealift_packager.sandbox.process import Start, run_worker
-from sealift_packager.sandbox.services import Services
-from sealift_packager.stages.store import StageStore
 from support import graphs
 from support.packing import elsewhere
 

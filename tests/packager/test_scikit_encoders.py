@@ -14,11 +14,11 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, TargetEncoder
 
-from sealift_packager.convert.registry import convert_model
-from sealift_packager.load.source import Array
+from sealift_packager.frameworks.converters import convert_model
+from sealift_packager.graph.session import Settings, open_session, run_session
+from sealift_packager.model.source import Array
 from sealift_packager.parity.check import check_parity
 from sealift_packager.parity.compare import compare
-from sealift_packager.session import Settings, open_session, run_session
 from support.scikit import loaded, since
 
 ROWS: Final = 300

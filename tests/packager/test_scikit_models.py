@@ -39,11 +39,11 @@ from sklearn.semi_supervised import SelfTrainingClassifier
 from sklearn.svm import SVC, LinearSVC, NuSVC
 from sklearn.tree import DecisionTreeRegressor
 
-from sealift_packager.convert.registry import convert_model
 from sealift_packager.errors import ConversionError
-from sealift_packager.load.registry import load_model
+from sealift_packager.frameworks.converters import convert_model
+from sealift_packager.frameworks.loaders import load_model
+from sealift_packager.graph.session import Settings, open_session, run_session
 from sealift_packager.parity.check import check_parity
-from sealift_packager.session import Settings, open_session, run_session
 from sealift_runtime.engine.facts import onnxruntime_version
 from support.ensembles import TRUST
 

@@ -16,11 +16,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 import sealift_packager
-from sealift_packager.convert.registry import convert_model
 from sealift_packager.errors import ConversionError
-from sealift_packager.load.source import Array
+from sealift_packager.frameworks.converters import convert_model
+from sealift_packager.graph.session import Settings, open_session, run_session
+from sealift_packager.model.source import Array
 from sealift_packager.parity.check import check_parity
-from sealift_packager.session import Settings, open_session, run_session
 from support.scikit import loaded
 
 WINE, IRIS = load_wine(return_X_y=True), load_iris(return_X_y=True)

@@ -31,8 +31,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, KBinsDiscretizer, MinMaxScaler, PowerTransformer, SplineTransformer, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-from sealift_packager.convert.registry import convert_model
 from sealift_packager.errors import ConversionError, SourceModelError
+from sealift_packager.frameworks.converters import convert_model
 from sealift_packager.parity.check import check_parity
 from support.scikit import loaded
 

@@ -18,14 +18,14 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import KBinsDiscretizer, StandardScaler
 
-from sealift_packager.convert import own
-from sealift_packager.convert.nodes import NodeWriter
-from sealift_packager.convert.registry import convert_model
 from sealift_packager.errors import ParityError
-from sealift_packager.load.registry import load_model
-from sealift_packager.load.source import Arrays, LoadOptions, SourceModel
+from sealift_packager.frameworks.converters import convert_model
+from sealift_packager.frameworks.loaders import load_model
+from sealift_packager.graph.nodes import NodeWriter
+from sealift_packager.model.source import Arrays, LoadOptions, SourceModel
 from sealift_packager.parity.check import check_parity
 from sealift_packager.parity.scikit_steps import advice_on
+from sealift_packager.sklearn.converters import registry as own
 from support.ensembles import TRUST
 
 ROWS, TARGET = load_wine(return_X_y=True)

@@ -16,14 +16,14 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, OrdinalEncoder, StandardScaler
 
-from sealift_packager.convert.registry import convert_model
 from sealift_packager.data.files import DataFile, read_data
 from sealift_packager.data.holdout import bind
 from sealift_packager.errors import DataError, SourceModelError
-from sealift_packager.load.source import Array
+from sealift_packager.frameworks.converters import convert_model
+from sealift_packager.graph.session import Settings, open_session, run_session
+from sealift_packager.model.source import Array
 from sealift_packager.parity.check import check_parity
 from sealift_packager.parity.compare import compare
-from sealift_packager.session import Settings, open_session, run_session
 from support.scikit import loaded, since
 
 ROWS = 300

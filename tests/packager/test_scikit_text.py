@@ -18,9 +18,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import sealift_packager
-from sealift_packager.convert.registry import convert_model
 from sealift_packager.errors import ConversionError
-from sealift_packager.load.source import SourceModel
+from sealift_packager.frameworks.converters import convert_model
+from sealift_packager.model.source import SourceModel
 from sealift_packager.parity.check import check_parity
 from support.scikit import loaded
 

@@ -21,12 +21,12 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import OneClassSVM
 
 import sealift_packager
-from sealift_packager.convert.registry import convert_model
 from sealift_packager.errors import DataError, SourceModelError
-from sealift_packager.load.registry import load_model
-from sealift_packager.load.source import SourceModel
+from sealift_packager.frameworks.converters import convert_model
+from sealift_packager.frameworks.loaders import load_model
+from sealift_packager.graph.session import Settings, open_session, run_session
+from sealift_packager.model.source import SourceModel
 from sealift_packager.parity.check import check_parity
-from sealift_packager.session import Settings, open_session, run_session
 from support.ensembles import TRUST, assert_exact
 
 ROWS = load_breast_cancer().data.astype(np.float32)

@@ -11,18 +11,18 @@ import onnx
 import pytest
 
 from sealift_core.hardware.profile import CpuRequirement
-from sealift_packager import artifact
+from sealift_packager.build.pipeline import pack
+from sealift_packager.build.request import PackRequest
 from sealift_packager.candidates.from_profile import SETTINGS
+from sealift_packager.diff import artifact
+from sealift_packager.graph.session import Settings, open_session, run_session
 from sealift_packager.measure.metrics import METRICS
 from sealift_packager.measure.predictions import read_prediction
-from sealift_packager.pipeline import pack
 from sealift_packager.quantize.calibration import Calibration
 from sealift_packager.quantize.ranges import BINS, METHODS, bin_counts, observe
 from sealift_packager.quantize.saturation import may_saturate
 from sealift_packager.quantize.weights import quantize_weights
-from sealift_packager.request import PackRequest
 from sealift_packager.search.revert import MAX_STEPS, first_that_passes, revert
-from sealift_packager.session import Settings, open_session, run_session
 from sealift_runtime.engine.session import ModelSession
 from support import packing
 from support.models import make_profile

@@ -28,8 +28,8 @@ from sklearn.svm import SVC, SVR, OneClassSVM
 from sklearn.tree import DecisionTreeClassifier
 
 from sealift_packager.errors import SourceModelError, UntrustedPickleError
-from sealift_packager.load.registry import load_model
-from sealift_packager.load.source import LoadOptions
+from sealift_packager.frameworks.loaders import load_model
+from sealift_packager.model.source import LoadOptions
 from support.ensembles import IRIS, QUIET
 
 ONE_HOT = OneHotEncoder(handle_unknown="ignore")

@@ -16,13 +16,13 @@ import onnx
 import pytest
 
 from sealift_core.hardware.machine import detect_machine
-from sealift_packager.content import model_digest
+from sealift_packager.build.pipeline import Packed, pack
+from sealift_packager.cache.entry import unpack_entry
+from sealift_packager.cache.stage import Stages
+from sealift_packager.cache.store import StageStore, default_store
 from sealift_packager.errors import DataError, PackagerError
-from sealift_packager.pipeline import Packed, pack
-from sealift_packager.stages.entry import unpack_entry
-from sealift_packager.stages.stage import Stages
-from sealift_packager.stages.store import StageStore, default_store
-from sealift_packager.stages.user_code import changed
+from sealift_packager.graph.content import model_digest
+from sealift_packager.plugins.user_code import changed
 from support import trained
 from support.packing import elsewhere, here, request
 from support.told import Told
@@ -81,7 +81,7 @@ def test_golden_cases_of_other_answers_are_made_anew(tmp_path: Path, monkeypatch
     def emulated(*given: Any) -> tuple[dict[str, Any], str]:
         return {name: value * np.float32(1.001) for name, value in given[4].items()}, ""
 
-    monkeypatch.setattr("sealift_packager.profile_build._emulator", lambda *_: "another")
+    monkeypatch.setattr("sealift_packager.build.profile_build._emulator", lambda *_: "another")
     monkeypatch.setattr("sealift_packager.search.run.as_the_profile_computes", emulated)
     pack(request(trained.onnx_net(), tmp_path / "b"), told, cache=store)
     assert told.known[1].startswith("Convert from ONNX")
@@ -93,7 +93,7 @@ def test_another_processor_s_results_are_not_taken(tmp_path: Path, monkeypatch: 
     pack(request(trained.cancer(), tmp_path / "a"), cache=store)
     machine = detect_machine()
     flags = machine.cpu_flags ^ {"avx512_vnni"}
-    monkeypatch.setattr("sealift_packager.pipeline.detect_machine", lambda: dataclasses.replace(machine, cpu_flags=flags))
+    monkeypatch.setattr("sealift_packager.build.pipeline.detect_machine", lambda: dataclasses.replace(machine, cpu_flags=flags))
     pack(request(trained.cancer(), tmp_path / "b"), told, cache=store)
     assert told.known == []
 
@@ -181,8 +181,8 @@ KILLED = """
 import sys
 from pathlib import Path
 from types import SimpleNamespace
-from sealift_packager.pipeline import Packed, pack
-from sealift_packager.stages.store import StageStore
+from sealift_packager.build.pipeline import Packed, pack
+from sealift_packager.cache.store import StageStore
 from support.packing import elsewhere, request
 from support.told import Told
 model, data, place, point = sys.argv[1:]

@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 import pytest
 
-from sealift_packager.structure import StructureError, decode, encode
+from sealift_packager.cache.structure import StructureError, decode, encode
 from support import trained
 
 

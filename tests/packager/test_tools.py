@@ -9,7 +9,7 @@ import pytest
 
 import sealift_core
 import sealift_packager
-from sealift_packager import tools
+from sealift_packager.cache import tools
 
 PACKAGES = (Path(sealift_packager.__file__).parent, Path(sealift_core.__file__).parent)
 
@@ -18,7 +18,7 @@ def copies(folder: Path) -> list[Path]:
     return [Path(shutil.copytree(package, folder / package.name)) for package in PACKAGES]
 
 
-@pytest.mark.parametrize("edited", ["sealift_packager/golden.py", "sealift_core/drift/features.py", "sealift_core/timing/alternation.py"])
+@pytest.mark.parametrize("edited", ["sealift_packager/assemble/golden.py", "sealift_core/drift/features.py", "sealift_core/timing/alternation.py"])
 def test_an_edited_line_of_any_of_sealifts_code_is_another_tool(tmp_path: Path, edited: str) -> None:
     packages = copies(tmp_path)
     assert tools.source_digest(*packages) == tools.code_digest()

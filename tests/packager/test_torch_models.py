@@ -14,16 +14,16 @@ from torch import nn
 
 import sealift_packager
 from sealift_core.bundle.tensors import TensorSpec
-from sealift_packager.convert.registry import convert_model
-from sealift_packager.convert.result import Converted
 from sealift_packager.errors import ConversionError, ParityError, SourceModelError, UntrustedPickleError, first_line
-from sealift_packager.load.detect import TORCH_SCRIPT, detect_kind
-from sealift_packager.load.dynamic import example_sizes, free_axes, parse_dynamic, resized
-from sealift_packager.load.registry import load_model
-from sealift_packager.load.source import LoadOptions, SourceModel
-from sealift_packager.load.torch_common import named_outputs
+from sealift_packager.frameworks.converters import convert_model
+from sealift_packager.frameworks.loaders import load_model
+from sealift_packager.graph.result import Converted
+from sealift_packager.model.detect import TORCH_SCRIPT, detect_kind
+from sealift_packager.model.dynamic import example_sizes, free_axes, parse_dynamic, resized
+from sealift_packager.model.source import LoadOptions, SourceModel
 from sealift_packager.parity.check import check_parity
 from sealift_packager.parity.inputs import SIZES, hard_inputs
+from sealift_packager.torch.common import named_outputs
 from support import trained
 
 IDS = np.random.default_rng(0).integers(0, 50, (4, 7))

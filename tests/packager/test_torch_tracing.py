@@ -14,12 +14,12 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from sealift_packager.convert.registry import convert_model
-from sealift_packager.convert.result import Converted
+from sealift_packager.api.model import write_model
 from sealift_packager.errors import ConversionError, ParityError, UntrustedPickleError
-from sealift_packager.inmemory.model import write_model
-from sealift_packager.load.registry import load_model
-from sealift_packager.load.source import LoadOptions
+from sealift_packager.frameworks.converters import convert_model
+from sealift_packager.frameworks.loaders import load_model
+from sealift_packager.graph.result import Converted
+from sealift_packager.model.source import LoadOptions
 from sealift_packager.parity.check import prove_parity
 
 IDS = np.random.default_rng(0).integers(1, 50, (4, 7))

@@ -23,11 +23,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-from sealift_packager.convert.registry import convert_model
+from sealift_packager.boosters.load import READERS
 from sealift_packager.errors import ConversionError, ParityError, UntrustedPickleError
-from sealift_packager.load.boosters import READERS
-from sealift_packager.load.registry import load_model
-from sealift_packager.load.source import LoadOptions
+from sealift_packager.frameworks.converters import convert_model
+from sealift_packager.frameworks.loaders import load_model
+from sealift_packager.model.source import LoadOptions
 from sealift_packager.parity.check import check_parity
 from sealift_packager.trees.boundaries import boundary_rows
 from sealift_packager.trees.thresholds import before, round_down

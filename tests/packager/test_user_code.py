@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from sealift_packager.pipeline import pack
-from sealift_packager.stages.store import StageStore
-from sealift_packager.stages.user_code import code_of
+from sealift_packager.build.pipeline import pack
+from sealift_packager.cache.store import StageStore
+from sealift_packager.plugins.user_code import code_of
 from support import trained
 from support.packing import request
 from support.told import Told
@@ -139,7 +139,7 @@ def test_a_factory_in_a_folder_without_init_is_cached_by_its_code(tmp_path: Path
 def test_an_installed_metric_s_code_is_told_without_importing_anything() -> None:
     code = """if True:
     import sys
-    from sealift_packager.stages.user_code import code_of
+    from sealift_packager.plugins.user_code import code_of
     before = set(sys.modules)
     assert "sklearn.metrics" in code_of("sklearn.metrics:accuracy_score")
     assert not [name for name in set(sys.modules) - before if name.startswith(("sklearn", "setuptools", "numpy"))]

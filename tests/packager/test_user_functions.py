@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sealift_packager.build.pipeline import pack
 from sealift_packager.errors import DataError
 from sealift_packager.measure.metrics import find_metric
 from sealift_packager.measure.predictions import read_prediction
-from sealift_packager.pipeline import pack
-from sealift_packager.plugins import load_callable
+from sealift_packager.plugins.functions import load_callable
 from support import trained
 from support.packing import request
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from sealift_packager.assemble.weights import PAGE_BYTES, SHARD_BYTES, place, write_model
+from sealift_packager.graph.weights import PAGE_BYTES, SHARD_BYTES, place, write_model
 
 MIB = 2**20
 

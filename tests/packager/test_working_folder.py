@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from sealift_packager.errors import KitError
+from sealift_packager.graph.session import Settings
 from sealift_packager.kit.wheels import WheelRequest, collect_wheels
 from sealift_packager.measure.probe import probe
 from sealift_packager.project.job import Job
 from sealift_packager.project.local import LocalExecutor
-from sealift_packager.session import Settings
 from support import trained
 
 NAMES = ("random", "json", "numpy", "onnx", "onnxruntime", "pip", "sealift_packager")

@@ -23,9 +23,9 @@ from typing import Final
 from corpus.badmodels import boosters, data_files, onnx_files, pickles
 from corpus.badmodels.case import Case
 from sealift_core.terminal import commandline
-from sealift_packager import pipeline
+from sealift_packager.build import isolated as build
+from sealift_packager.build import pipeline
 from sealift_packager.cli import cli
-from sealift_packager.sandbox import build
 
 FAMILIES: Final[dict[str, dict[str, Case]]] = {
     "onnx": onnx_files.CASES,

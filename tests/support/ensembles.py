@@ -31,13 +31,13 @@ from sklearn.ensemble import (
 )
 from sklearn.tree import DecisionTreeClassifier
 
-from sealift_packager.convert.registry import convert_model
-from sealift_packager.load.boosters import READERS
-from sealift_packager.load.registry import load_model
-from sealift_packager.load.source import Array, LoadOptions, SourceModel
+from sealift_packager.boosters.load import READERS
+from sealift_packager.frameworks.converters import convert_model
+from sealift_packager.frameworks.loaders import load_model
+from sealift_packager.graph.session import Settings, open_session, run_session
+from sealift_packager.model.source import Array, LoadOptions, SourceModel
 from sealift_packager.parity.check import TREE_RTOL, check_parity
 from sealift_packager.parity.compare import compare
-from sealift_packager.session import Settings, open_session, run_session
 from sealift_packager.trees.boundaries import boundary_rows
 
 RANDOM_ROWS: Final = int(os.environ.get("SEALIFT_RANDOM_ROWS", "5000"))

@@ -10,8 +10,8 @@ from sealift_core.bundle.digest import Digest
 from sealift_core.hardware.profile import HardwareProfile
 from sealift_core.messages.measuring import Run
 from sealift_core.signing.keys import PrivateKey
+from sealift_packager.build.request import PackRequest
 from sealift_packager.measure.device import DeviceAddress, DeviceJob, inputs_file
-from sealift_packager.request import PackRequest
 from support import trained
 from support.agents import AgentUnderTest
 from support.models import CORPUS, MODELS

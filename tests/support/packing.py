@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sealift_core.hardware.profile import CpuRequirement, HardwareProfile
 from sealift_core.signing.keys import PrivateKey
-from sealift_packager.request import PackRequest
+from sealift_packager.build.request import PackRequest
 from support.models import make_profile
 
 if TYPE_CHECKING:  # it imports torch, which a process that only packs needn't

@@ -12,8 +12,8 @@ import pytest
 import sklearn
 from packaging.version import Version
 
-from sealift_packager.load.registry import load_model
-from sealift_packager.load.source import Array, LoadOptions, SourceModel
+from sealift_packager.frameworks.loaders import load_model
+from sealift_packager.model.source import Array, LoadOptions, SourceModel
 
 
 def since(version: str) -> pytest.MarkDecorator:

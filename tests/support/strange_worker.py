@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Iterator
 
-from sealift_packager.activity import ANSWERING
+from sealift_packager.sandbox.activity import ANSWERING
 from sealift_packager.sandbox.frames import Message
 from sealift_packager.sandbox.page import Page
 

@@ -13,12 +13,12 @@ from sealift_core.bundle.manifest import BundleManifest
 from sealift_core.drift.baseline import Baseline
 from sealift_core.schema.documents import Json
 from sealift_core.verify.graph import check_bundle_graph
-from sealift_packager.assemble.weights import PAGE_BYTES, write_model
-from sealift_packager.card.model_card import model_card
-from sealift_packager.golden import Golden
-from sealift_packager.provenance.statement import make_provenance
-from sealift_packager.sbom.bom import make_bom
-from sealift_packager.tensors import model_bytes
+from sealift_packager.assemble.golden import Golden
+from sealift_packager.assemble.model_card import model_card
+from sealift_packager.assemble.provenance import make_provenance
+from sealift_packager.assemble.sbom import make_bom
+from sealift_packager.graph.tensors import model_bytes
+from sealift_packager.graph.weights import PAGE_BYTES, write_model
 
 
 def write_bundle(

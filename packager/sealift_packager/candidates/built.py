@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 from sealift_packager.candidates.spec import CandidateSpec
-from sealift_packager.tensors import model_bytes
+from sealift_packager.graph.tensors import model_bytes
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

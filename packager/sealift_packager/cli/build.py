@@ -15,7 +15,7 @@ from sealift_core.terminal.printing import say
 from sealift_packager.cli.config import trust_option, trusts_project
 from sealift_packager.cli.passphrase import passphrase_option, passphrases
 from sealift_packager.errors import ProjectError
-from sealift_packager.passphrase import OPTION, VARIABLE
+from sealift_packager.keys.passphrase import OPTION, VARIABLE
 from sealift_packager.project.executor import Executor
 from sealift_packager.project.file import DEFAULT, pick, read_project
 from sealift_packager.project.local import LocalExecutor, default_workers

@@ -15,8 +15,8 @@ from sealift_core.terminal.commandline import blocks, json_option, show
 @json_option
 def explain(path: Path, profile: str | None, *, as_json: bool) -> None:
     """Say why PATH, a release or an unpacked bundle, ships the candidate that it ships, and not another one."""
-    from sealift_packager.artifact import view
-    from sealift_packager.explain.sentences import explain as sentences
+    from sealift_packager.diff.artifact import view
+    from sealift_packager.report.sentences import explain as sentences
 
     found = {row.manifest.profile.name: sentences(row.manifest) for row in view(path, profile)}
     show(found, blocks(found.values()), as_json=as_json)

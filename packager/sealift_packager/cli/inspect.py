@@ -15,8 +15,8 @@ from sealift_core.terminal.commandline import json_option, show
 @json_option
 def inspect(path: Path, profile: str | None, *, as_json: bool) -> None:
     """Show what is in PATH, a release (what `pack` wrote) or an unpacked bundle. Nothing is verified: see `verify`."""
-    from sealift_packager.artifact import view
     from sealift_packager.cli.tables import view_json, views_lines
+    from sealift_packager.diff.artifact import view
 
     rows = view(path, profile)
     show([view_json(row) for row in rows], views_lines(rows), as_json=as_json)

@@ -11,7 +11,7 @@ from sealift_core.signing.keys import PrivateKey
 from sealift_core.terminal.commandline import json_option, show
 from sealift_packager.cli.passphrase import passphrase_option, passphrases
 from sealift_packager.errors import OutputError
-from sealift_packager.passphrase import OPTION, VARIABLE
+from sealift_packager.keys.passphrase import OPTION, VARIABLE
 
 
 @click.group()

@@ -10,11 +10,11 @@ import click
 from sealift_core.terminal.commandline import json_option, show
 from sealift_packager.cli.config import config_option
 from sealift_packager.cli.passphrase import passphrase_option
-from sealift_packager.load.detect import KINDS
+from sealift_packager.model.detect import KINDS
 
 if TYPE_CHECKING:
-    from sealift_packager.packed import Packed
-    from sealift_packager.request import PackRequest
+    from sealift_packager.build.packed import Packed
+    from sealift_packager.build.request import PackRequest
 
 _PATH = click.Path(path_type=Path)
 _DATA = (
@@ -131,13 +131,13 @@ def pack(*, as_json: bool, config: Path | None, lock: Path | None, locked: bool,
     Every option can stand in a sealift.toml, in its table [pack], under its own name; the command line wins. Results are cached by content
     in SEALIFT_CACHE (default: the user's cache folder), so a second run is quick and a broken one resumes.
     """
+    from sealift_packager.build.isolated import pack as run
+    from sealift_packager.cache.store import default_store
     from sealift_packager.cli.console import plain_console
     from sealift_packager.cli.progress import TerminalProgress
     from sealift_packager.lock.lockfile import check_writable, default_place, read_lock, write_lock
-    from sealift_packager.progress import Silent
+    from sealift_packager.progress.progress import Silent
     from sealift_packager.report.write import write_report
-    from sealift_packager.sandbox.build import pack as run
-    from sealift_packager.stages.store import default_store
 
     request = _request(**options)
     place = lock or default_place(request.out.absolute(), config)
@@ -164,10 +164,10 @@ def _request(
     no_sandbox: bool,
     **options: Any,
 ) -> PackRequest:
+    from sealift_packager.build.request import PackRequest
     from sealift_packager.cli.passphrase import passphrases
     from sealift_packager.measure.device import DeviceAddress
     from sealift_packager.profiles.library import load_profile
-    from sealift_packager.request import PackRequest
 
     collected = passphrases(passphrase_files)
     signer = collected.check(key) if key else None

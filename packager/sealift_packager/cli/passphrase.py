@@ -1,4 +1,4 @@
-"""The option ``--passphrase-file``, and the person at the terminal: see `sealift_packager.passphrase`."""
+"""The option ``--passphrase-file``, and the person at the terminal: see `sealift_packager.keys.passphrase`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import click
 
-from sealift_packager.passphrase import OPTION, VARIABLE, Passphrases
+from sealift_packager.keys.passphrase import OPTION, VARIABLE, Passphrases
 
 passphrase_option: Final[Callable[[Any], Any]] = click.option(
     OPTION,

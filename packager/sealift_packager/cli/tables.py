@@ -15,8 +15,8 @@ from sealift_core.bundle.manifest import BundleManifest
 from sealift_core.schema.documents import Document
 from sealift_core.terminal.commandline import blocks
 from sealift_core.terminal.printable import printable
-from sealift_packager.artifact import BundleView
 from sealift_packager.cli.console import plain_console
+from sealift_packager.diff.artifact import BundleView
 
 #: Without a terminal, and the narrowest in which verdicts stand beside the figures.
 WIDTH: Final = 150

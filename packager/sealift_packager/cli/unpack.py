@@ -16,7 +16,7 @@ from sealift_core.terminal.commandline import json_option, show
 @json_option
 def unpack(release: Path, directory: Path, profile: str, *, as_json: bool) -> None:
     """Write the bundle of RELEASE for a profile to DIRECTORY, which must not be there yet."""
-    from sealift_packager import artifact
+    from sealift_packager.diff import artifact
 
     manifest = artifact.unpack(release, profile, directory)
     fields = {"directory": str(directory), "name": manifest.name, "version": manifest.version, "profile": profile}

@@ -17,7 +17,7 @@ from sealift_core.terminal.commandline import json_option, show
 @json_option
 def verify(path: Path, public_key: Path, profile: str | None, *, as_json: bool) -> None:
     """Check every digest and signature in PATH, a release or an unpacked bundle; what fails is named."""
-    from sealift_packager import artifact
+    from sealift_packager.diff import artifact
 
     key = PublicKey.load(public_key)
     rows = artifact.verify(path, key, profile)

@@ -9,8 +9,8 @@ from typing import Final
 import numpy as np
 
 from sealift_core.bundle.tensors import TensorSpec
-from sealift_packager.data.synthetic import make_inputs
-from sealift_packager.load.source import Array, Arrays
+from sealift_packager.model.source import Array, Arrays
+from sealift_packager.model.synthetic import make_inputs
 
 #: Statistics of fewer rows would tell of single ones; then rows are made up without any.
 MIN_ROWS: Final = 20

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
+from sealift_packager.archives.memory_limit import bounded_memory
 from sealift_packager.archives.own_copy import OwnCopy
 from sealift_packager.data.limits import LIMITS
 from sealift_packager.errors import DataError, first_line
-from sealift_packager.load.memory import bounded_memory
-from sealift_packager.load.source import Array
+from sealift_packager.model.source import Array
 
 _ENOUGH: Final = "A holdout of some thousand rows is enough."
 

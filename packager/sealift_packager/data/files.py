@@ -19,7 +19,7 @@ from sealift_packager.data.csv import read_csv
 from sealift_packager.data.images import ImageFolder, list_images
 from sealift_packager.data.parquet import read_parquet
 from sealift_packager.errors import DataError, first_line
-from sealift_packager.load.source import Array
+from sealift_packager.model.source import Array
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from sealift_core.errors import SealiftError
 from sealift_packager.errors import DataError
-from sealift_packager.plugins import load_callable
+from sealift_packager.plugins.functions import load_callable
 
 _REFERENCE: Final = re.compile(r"(.+\.py|[A-Za-z_]\w*(\.\w+)*):[A-Za-z_]\w*")
 

@@ -11,13 +11,13 @@ from sealift_core.bundle.digest import Digest
 from sealift_core.bundle.tensors import TensorSpec
 from sealift_core.schema.documents import nearest
 from sealift_core.timing.rows import take_rows
-from sealift_packager.batch import fixed_batch, has_rows_first
 from sealift_packager.data.files import DataFile
 from sealift_packager.data.images import ImageFolder
 from sealift_packager.data.pixels import Normalization, decode_images, describe_images
 from sealift_packager.data.refusal import refused
 from sealift_packager.errors import DataError
-from sealift_packager.load.source import Array, SourceModel
+from sealift_packager.model.batch import fixed_batch, has_rows_first
+from sealift_packager.model.source import Array, SourceModel
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

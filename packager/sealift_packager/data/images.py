@@ -12,10 +12,10 @@ from sealift_core.bundle.digest import Digest
 from sealift_core.schema.documents import nearest
 from sealift_packager.archives.directory import Names
 from sealift_packager.archives.own_copy import taken
-from sealift_packager.content import content_digest
 from sealift_packager.data.csv import read_table
 from sealift_packager.errors import DataError
-from sealift_packager.load.source import Array
+from sealift_packager.graph.content import content_digest
+from sealift_packager.model.source import Array
 
 SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 LABELS: Final = "labels.csv"

@@ -16,7 +16,7 @@ from sealift_packager.archives.own_copy import open_plain
 from sealift_packager.data.images import ImageFolder
 from sealift_packager.data.limits import LIMITS
 from sealift_packager.errors import DataError
-from sealift_packager.load.source import Array
+from sealift_packager.model.source import Array
 
 #: What decoders are asked to know; the fewer, the less there is to attack.
 FORMATS: Final = ("PNG", "JPEG", "WEBP", "BMP")

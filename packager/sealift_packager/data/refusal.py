@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from sealift_packager.errors import DataError, first_line
-from sealift_packager.load.source import Arrays
+from sealift_packager.model.source import Arrays
 
 #: Of many columns, so many are named.
 SHOWN: Final = 3

@@ -16,13 +16,13 @@ from sealift_core.bundle.digest import Digest
 from sealift_core.bundle.golden import decode_golden
 from sealift_core.bundle.limits import LIMITS
 from sealift_core.verify.check import DirectoryBundle, check_bundle
-from sealift_packager import artifact
+from sealift_packager.diff import artifact
 from sealift_packager.diff.difference import Difference
 from sealift_packager.diff.documents import MISSING, compare_json
 from sealift_packager.diff.graphs import compare_graphs
 from sealift_packager.diff.tensors import compare_tensors
 from sealift_packager.errors import PackagerError
-from sealift_packager.load.source import Array
+from sealift_packager.model.source import Array
 
 #: Files whose content is compared, up to this size; of others it is said that the bytes differ.
 _MAX_BYTES: Final = {

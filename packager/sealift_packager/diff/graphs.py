@@ -12,8 +12,8 @@ from sealift_core.errors import IntegrityError, LimitError
 from sealift_packager.diff.difference import Difference
 from sealift_packager.diff.documents import compare_json
 from sealift_packager.diff.tensors import compare_tensors
-from sealift_packager.load.source import Array
-from sealift_packager.tensors import is_reference, values
+from sealift_packager.graph.tensors import is_reference, values
+from sealift_packager.model.source import Array
 
 #: Of a number of bytes.
 _MAX_DIGITS: Final = 19

@@ -8,7 +8,7 @@ import numpy as np
 
 from sealift_packager.diff.difference import Difference
 from sealift_packager.diff.documents import MISSING
-from sealift_packager.load.source import Array
+from sealift_packager.model.source import Array
 
 
 def compare_tensors(file: str, first: Mapping[str, Array], second: Mapping[str, Array]) -> Iterator[Difference]:

@@ -7,8 +7,8 @@ from typing import Any, Final, TypeVar
 
 from sealift_core.bundle.digest import Digest
 from sealift_core.schema.documents import Json, canonical_json
+from sealift_packager.cache.structure import StructureError, decode, encode
 from sealift_packager.errors import LockError
-from sealift_packager.structure import StructureError, decode, encode
 
 ADVICE: Final = "A lock holds for what it was made from. Build without --locked, which makes a new one."
 

@@ -8,10 +8,10 @@ from typing import Final
 import numpy as np
 
 from sealift_core.bundle.evaluation import Accuracy
-from sealift_packager.load.source import Array
 from sealift_packager.measure.bootstrap import mean_interval, rows_needed, statistic_interval, unseen_share
 from sealift_packager.measure.metrics import Metric
 from sealift_packager.measure.predictions import Prediction
+from sealift_packager.model.source import Array
 
 #: Room for the last bit: 0.003 of 1,000 rows is three rows, however it was computed.
 ROUNDING: Final = 1e-9

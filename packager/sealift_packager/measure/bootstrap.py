@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from sealift_packager.load.source import Array
+from sealift_packager.model.source import Array
 
 RESAMPLES: Final = 2000
 #: Metrics that are no mean are computed anew for each resample: fewer do.

@@ -9,9 +9,9 @@ from typing import Final
 
 import numpy as np
 
-from sealift_packager.load.source import Array
 from sealift_packager.measure.latency import MAX_ROUNDS, MIN_ROUNDS, undecided
 from sealift_packager.measure.tuning import fewest_threads
+from sealift_packager.model.source import Array
 
 #: How often all candidates are opened anew. Two sessions of one graph differ by 1 to 2 % (standard deviation), now and then by 20 %.
 OPENINGS: Final = 6

@@ -6,9 +6,9 @@ import dataclasses
 
 import numpy as np
 
-from sealift_packager.load.source import Array
 from sealift_packager.measure.metrics import CLASSES, NUMBERS, TWO_CLASSES, Metric
 from sealift_packager.measure.predictions import Prediction
+from sealift_packager.model.source import Array
 
 
 def warn_of_constant(metric: Metric, target: Array, prediction: Prediction, score: float) -> str:

@@ -47,9 +47,9 @@ from sealift_core.schema.documents import Document, canonical_json
 from sealift_core.signing.dsse import Envelope
 from sealift_core.signing.keys import PublicKey, Signer
 from sealift_core.timing.throughput import Throughput
-from sealift_packager.arrays import write_npz
 from sealift_packager.errors import DeviceError, DeviceRefusedError, PackagerError
-from sealift_packager.load.source import Array, Arrays
+from sealift_packager.measure.arrays import write_npz
+from sealift_packager.model.source import Array, Arrays
 
 OPTION: Final = "--measure-on"
 #: A slow line has the server's 60 s for each.

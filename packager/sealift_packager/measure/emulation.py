@@ -24,12 +24,12 @@ from sealift_core.bundle.digest import Digest
 from sealift_core.hardware.profile import CpuRequirement
 from sealift_core.onnxruntime_environment import SET
 from sealift_core.process.child import clean_environment
-from sealift_packager.arrays import write_npz
-from sealift_packager.assemble.weights import write_model
 from sealift_packager.errors import ConversionError
-from sealift_packager.load.source import Arrays
+from sealift_packager.graph.weights import write_model
+from sealift_packager.measure.arrays import write_npz
 from sealift_packager.measure.emulated import PREFIX, TOO_SLOW
-from sealift_packager.outside import outside
+from sealift_packager.model.source import Arrays
+from sealift_packager.sandbox.outside import outside
 
 ROOT_VARIABLE: Final = "SEALIFT_ARM64_ROOT"
 TIMEOUT_S: Final = 300

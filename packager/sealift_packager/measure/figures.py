@@ -15,17 +15,17 @@ from sealift_core.bundle import files
 from sealift_core.bundle.evaluation import Measurement
 from sealift_core.timing.rows import take_rows
 from sealift_core.timing.throughput import throughput
-from sealift_packager.activity import MEASURING, during_all
-from sealift_packager.arrays import write_npz
-from sealift_packager.assemble.weights import write_model
 from sealift_packager.candidates.built import Built
-from sealift_packager.load.source import Array, Arrays
+from sealift_packager.graph.session import DEFAULT_LEVEL, Settings, open_session, run_session
+from sealift_packager.graph.tensors import refers
+from sealift_packager.graph.weights import write_model
 from sealift_packager.measure import latency
+from sealift_packager.measure.arrays import write_npz
 from sealift_packager.measure.comparison import OPENINGS, Compared, compare
 from sealift_packager.measure.probe import probe
 from sealift_packager.measure.tuning import LEVEL_ROUNDS, choose_level, fewest_threads, settings_for
-from sealift_packager.session import DEFAULT_LEVEL, Settings, open_session, run_session
-from sealift_packager.tensors import refers
+from sealift_packager.model.source import Array, Arrays
+from sealift_packager.sandbox.activity import MEASURING, during_all
 
 #: Batch sizes that are tried where the graph leaves the batch free.
 BATCHES: Final = (1, 4, 16, 32)

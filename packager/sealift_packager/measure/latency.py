@@ -12,9 +12,9 @@ from typing import Final
 import numpy as np
 
 from sealift_core.timing.alternation import WARM_UP, alternate
-from sealift_packager.activity import MEASURING, during_all
-from sealift_packager.load.source import Array
 from sealift_packager.measure.bootstrap import median_interval
+from sealift_packager.model.source import Array
+from sealift_packager.sandbox.activity import MEASURING, during_all
 
 MAX_ROUNDS: Final = 400
 MIN_ROUNDS: Final = 40

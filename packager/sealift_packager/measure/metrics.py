@@ -14,9 +14,9 @@ import numpy as np
 
 from sealift_core.schema.documents import nearest
 from sealift_packager.errors import DataError
-from sealift_packager.load.source import Array
 from sealift_packager.measure.predictions import Prediction, same_labels
-from sealift_packager.plugins import load_callable
+from sealift_packager.model.source import Array
+from sealift_packager.plugins.functions import load_callable
 
 #: Largest loss that is accepted unless the user says otherwise: in the metric's unit, or as a share of the reference's score.
 DEFAULT_BUDGET: Final = 0.01

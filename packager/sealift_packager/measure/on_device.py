@@ -18,16 +18,16 @@ from sealift_core.signing.keys import Signer
 from sealift_core.timing.throughput import Throughput
 from sealift_packager.candidates.built import Built
 from sealift_packager.errors import PackagerError
-from sealift_packager.load.source import Array
+from sealift_packager.graph.session import DEFAULT_LEVEL
+from sealift_packager.graph.tensors import refers
 from sealift_packager.measure import latency
 from sealift_packager.measure.comparison import Compared, compare
 from sealift_packager.measure.device import OPTION, DeviceAddress, DeviceJob, inputs_file
 from sealift_packager.measure.figures import BATCH_SHARE, LEVEL_SHARE, Figures, Workload
 from sealift_packager.measure.host import Host, judge_host
 from sealift_packager.measure.tuning import LEVEL_ROUNDS, OTHER_LEVELS, quickest_level, settings_for
-from sealift_packager.outside import outside
-from sealift_packager.session import DEFAULT_LEVEL
-from sealift_packager.tensors import refers
+from sealift_packager.model.source import Array
+from sealift_packager.sandbox.outside import outside
 
 
 def judge_device(address: DeviceAddress, profile: HardwareProfile, signer: Signer | None) -> Host:

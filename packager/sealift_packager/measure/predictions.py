@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 
 from sealift_packager.errors import DataError
-from sealift_packager.load.source import Array, Arrays
+from sealift_packager.model.source import Array, Arrays
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,10 +19,10 @@ from sealift_core.process.confined import run_confined
 from sealift_core.process.sandbox import Confinement
 from sealift_core.schema.documents import Document
 from sealift_packager.errors import ConversionError
-from sealift_packager.outside import outside
+from sealift_packager.sandbox.outside import outside
 
 if TYPE_CHECKING:
-    from sealift_packager.session import Settings
+    from sealift_packager.graph.session import Settings
 
 LOADS: Final = 3
 RUNS: Final = 5

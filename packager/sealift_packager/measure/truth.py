@@ -11,9 +11,9 @@ from typing import Final
 import numpy as np
 
 from sealift_packager.errors import DataError
-from sealift_packager.load.source import Array
 from sealift_packager.measure.metrics import CLASSES, METRICS, NUMBERS, TWO_CLASSES, Metric
 from sealift_packager.measure.predictions import Prediction
+from sealift_packager.model.source import Array
 
 _OWN: Final = "Give --metric module:function, a function of the target and the outputs that gives a number."
 _FOR_NUMBERS: Final = "Choose rmse, mae or r2 for a target of numbers."

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from sealift_packager.candidates.built import Built
-from sealift_packager.load.source import Array, Arrays
+from sealift_packager.graph.session import DEFAULT_LEVEL, Settings, open_session, run_session
 from sealift_packager.measure import latency
-from sealift_packager.session import DEFAULT_LEVEL, Settings, open_session, run_session
+from sealift_packager.model.source import Array, Arrays
 
 #: Fewer threads win unless more are quicker by more than this share: threads are taken from whatever else a device does.
 THREAD_GAIN: Final = 0.05

@@ -8,15 +8,15 @@ from typing import Any, Final
 
 import numpy as np
 
-from sealift_packager.convert.registry import convert_model
-from sealift_packager.convert.result import Converted
 from sealift_packager.data import refusal
 from sealift_packager.errors import ConversionError, ParityError, first_line
-from sealift_packager.load.source import Array, Arrays, SourceModel
+from sealift_packager.frameworks.converters import convert_model
+from sealift_packager.graph.result import Converted
+from sealift_packager.graph.session import Settings, open_session, run_session
+from sealift_packager.model.source import Array, Arrays, SourceModel
 from sealift_packager.parity.compare import compare, sizes
 from sealift_packager.parity.inputs import hard_inputs
 from sealift_packager.parity.scikit_steps import advice_on
-from sealift_packager.session import Settings, open_session, run_session
 from sealift_packager.trees.boundaries import boundary_rows
 
 #: Of what the source refused, so many are named.

@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from sealift_packager.load.source import Array, Arrays
+from sealift_packager.model.source import Array, Arrays
 
 #: |a−b| ≤ ATOL_SHARE·(largest finite |b| of the output, here or usually) + RTOL·|b|: float32 against the source's own arithmetic.
 RTOL: Final = 1e-3

@@ -10,9 +10,9 @@ import numpy as np
 
 from sealift_core.bundle.tensors import TensorSpec
 from sealift_core.timing.rows import take_rows
-from sealift_packager.batch import fixed_batch
-from sealift_packager.data.synthetic import NO_SIZES, concrete_shape, free_symbols, make_inputs
-from sealift_packager.load.source import Array, Arrays
+from sealift_packager.model.batch import fixed_batch
+from sealift_packager.model.source import Array, Arrays
+from sealift_packager.model.synthetic import NO_SIZES, concrete_shape, free_symbols, make_inputs
 
 BATCHES: Final = (1, 2, 7)
 #: Of each free dimension other than the batch: one, what no example had, and what is no multiple of anything.

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sealift_packager.convert.scikit import convert_step
 from sealift_packager.errors import ConversionError, PackagerError
-from sealift_packager.load import detect
-from sealift_packager.load.source import Arrays, SourceModel
+from sealift_packager.graph.session import Settings, open_session, run_session
+from sealift_packager.model import detect
+from sealift_packager.model.source import Arrays, SourceModel
 from sealift_packager.parity.compare import compare
-from sealift_packager.session import Settings, open_session, run_session
+from sealift_packager.sklearn.convert import convert_step
 
 _SOME: Final = "One of its steps is converted otherwise than it computes: change its options, or take another one."
 _NAMED: Final = "{} is converted otherwise than it computes: change its options, or take another estimator in its place."

@@ -10,5 +10,6 @@ Reading order:
 - ``local``    workers on this machine
 - ``on_ray``   workers on an existing Ray cluster (extra ``ray``)
 
-A job's bytes follow from the job alone, so it doesn't matter who does it. This package packs by `sealift_packager.pipeline` and knows nothing of how.
+A job's bytes follow from the job alone, so it doesn't matter who does it. This package packs by
+`sealift_packager.build.pipeline` and knows nothing of how.
 """

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sealift_core.errors import SealiftError
-from sealift_packager.passphrase import Passphrases
+from sealift_packager.keys.passphrase import Passphrases
 from sealift_packager.project.job import Job, Outcome
 
 if TYPE_CHECKING:
-    from sealift_packager.request import PackRequest
+    from sealift_packager.build.request import PackRequest
 
 
 def do(job: Job, passphrase: bytes | None = None) -> Outcome:
@@ -29,9 +29,9 @@ def do(job: Job, passphrase: bytes | None = None) -> Outcome:
 
 
 def _pack(job: Job, start: float, passphrase: bytes | None) -> Outcome:
+    from sealift_packager.build.isolated import pack
+    from sealift_packager.cache.store import default_store
     from sealift_packager.lock.lockfile import check_writable, read_lock, write_lock
-    from sealift_packager.sandbox.build import pack
-    from sealift_packager.stages.store import default_store
 
     request, place = _request(job, passphrase), Path(job.lock)
     evidence = read_lock(place) if job.locked else None
@@ -50,9 +50,9 @@ def _pack(job: Job, start: float, passphrase: bytes | None) -> Outcome:
 
 
 def _request(job: Job, passphrase: bytes | None) -> PackRequest:
+    from sealift_packager.build.request import PackRequest
     from sealift_packager.measure.device import DeviceAddress
     from sealift_packager.profiles.library import load_profile
-    from sealift_packager.request import PackRequest
 
     passphrases = Passphrases(given=(passphrase,)) if passphrase else Passphrases.collect()
     return PackRequest(

@@ -13,14 +13,14 @@ import numpy as np
 import onnx
 
 from sealift_packager.candidates.spec import Quantization
-from sealift_packager.convert import graph
 from sealift_packager.errors import NothingToQuantizeError
-from sealift_packager.load.source import Array
+from sealift_packager.graph import graph
+from sealift_packager.graph.tensors import WeightFile, file_beside, make_tensor, values
+from sealift_packager.model.source import Array
 from sealift_packager.quantize.boundary import translating
 from sealift_packager.quantize.calibration import Calibration
 from sealift_packager.quantize.editing import drop_unused_weights
 from sealift_packager.quantize.weights import store_weights
-from sealift_packager.tensors import WeightFile, file_beside, make_tensor, values
 
 #: Smaller matrices are quicker as they are.
 MIN_ELEMENTS: Final = 64 * 1024

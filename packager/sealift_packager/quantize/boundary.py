@@ -9,7 +9,7 @@ from typing import Final
 import onnxruntime
 
 from sealift_packager.errors import QuantizationError
-from sealift_packager.quiet import quiet
+from sealift_packager.progress.quiet import quiet
 
 _FATAL: Final = 4
 _WARNING: Final = 2

@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping
 
-from sealift_packager.load.source import Array, Arrays
+from sealift_packager.graph.session import fill
+from sealift_packager.model.source import Array, Arrays
 from sealift_packager.quantize.ranges import Histogram
-from sealift_packager.session import fill
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import onnx
 
-from sealift_packager.convert import graph
+from sealift_packager.graph import graph
 
 
 def drop_unused_weights(model: Any) -> None:

@@ -11,18 +11,18 @@ from typing import Any, Final
 import numpy as np
 import onnx
 
-from sealift_packager.activity import QUANTIZING, several
 from sealift_packager.candidates.spec import Quantization
-from sealift_packager.convert import graph
 from sealift_packager.errors import NothingToQuantizeError
+from sealift_packager.graph import graph
+from sealift_packager.graph.session import save_optimized
+from sealift_packager.graph.tensors import refer_to_files, refers
 from sealift_packager.quantize.boundary import translating
 from sealift_packager.quantize.calibration import Calibration
 from sealift_packager.quantize.editing import drop_unused_weights, flatten_biases, turn_shared
 from sealift_packager.quantize.ranges import METHODS
 from sealift_packager.quantize.smoothing import smooth
 from sealift_packager.quantize.weights import store_weights
-from sealift_packager.session import save_optimized
-from sealift_packager.tensors import refer_to_files, refers
+from sealift_packager.sandbox.activity import QUANTIZING, several
 
 #: What the quantizers put into a graph that they changed.
 _QUANTIZED_OPS: Final = frozenset({"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "MatMulInteger", "ConvInteger", "QLinearConv"})

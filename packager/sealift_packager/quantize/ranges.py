@@ -12,10 +12,10 @@ from typing import Any, Final
 import numpy as np
 import onnx
 
-from sealift_packager.activity import QUANTIZING, several
-from sealift_packager.convert import graph
-from sealift_packager.load.source import Array, Arrays
-from sealift_packager.session import Settings, open_session
+from sealift_packager.graph import graph
+from sealift_packager.graph.session import Settings, open_session
+from sealift_packager.model.source import Array, Arrays
+from sealift_packager.sandbox.activity import QUANTIZING, several
 
 BINS: Final = 2048
 #: The share of values that the percentile method keeps.

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from sealift_packager.activity import QUANTIZING, several
 from sealift_packager.candidates.built import Built
 from sealift_packager.candidates.spec import CandidateSpec, Quantization
 from sealift_packager.errors import QuantizationError
+from sealift_packager.graph.tensors import model_bytes, refers
 from sealift_packager.quantize import blocks, half, onnxruntime_backend, weights
 from sealift_packager.quantize.calibration import Calibration
-from sealift_packager.tensors import model_bytes, refers
+from sealift_packager.sandbox.activity import QUANTIZING, several
 
 Quantizer = Callable[[Any, Quantization, Calibration, Path], Any]
 

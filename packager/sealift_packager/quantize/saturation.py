@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 import onnx
 
-from sealift_packager.tensors import values
+from sealift_packager.graph.tensors import values
 
 #: Two neighbouring weights may be this large together: 255 · 128 = 32,640 still fits 16 bits.
 PAIR_LIMIT: Final = 128

@@ -8,14 +8,14 @@ from typing import Any, Final
 import numpy as np
 import onnx
 
-from sealift_packager.activity import QUANTIZING, several
 from sealift_packager.candidates.spec import Quantization
-from sealift_packager.convert import graph
-from sealift_packager.load.source import Array, Arrays
+from sealift_packager.graph import graph
+from sealift_packager.graph.session import Settings, open_session
+from sealift_packager.graph.tensors import values
+from sealift_packager.model.source import Array, Arrays
 from sealift_packager.quantize.ranges import METHODS, Histogram
 from sealift_packager.quantize.weights import symmetric_int8
-from sealift_packager.session import Settings, open_session
-from sealift_packager.tensors import values
+from sealift_packager.sandbox.activity import QUANTIZING, several
 
 #: Operators that int8 stores or computes, with a weight at input 1.
 OPERATORS: Final = ("Conv", "MatMul", "Gemm")

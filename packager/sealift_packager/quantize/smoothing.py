@@ -13,12 +13,12 @@ from typing import Any, Final
 import numpy as np
 import onnx
 
-from sealift_packager.activity import QUANTIZING, several
-from sealift_packager.convert import graph
-from sealift_packager.load.source import Array, Arrays
+from sealift_packager.graph import graph
+from sealift_packager.graph.session import Settings, open_session
+from sealift_packager.graph.tensors import values
+from sealift_packager.model.source import Array, Arrays
 from sealift_packager.quantize.editing import drop_unused_weights, insert_before
-from sealift_packager.session import Settings, open_session
-from sealift_packager.tensors import values
+from sealift_packager.sandbox.activity import QUANTIZING, several
 
 #: The α that are tried, 0 being no smoothing. Published models do best between 0.5 and 0.8; MiniLM at 0.7.
 STRENGTHS: Final = (0.0, 0.6, 0.7, 0.8)

@@ -14,11 +14,11 @@ import numpy as np
 import onnx
 
 from sealift_packager.candidates.spec import Quantization
-from sealift_packager.convert import graph
 from sealift_packager.errors import NothingToQuantizeError, QuantizationError
-from sealift_packager.load.source import Array
+from sealift_packager.graph import graph
+from sealift_packager.graph.tensors import WeightFile, file_beside, make_tensor, values
+from sealift_packager.model.source import Array
 from sealift_packager.quantize.calibration import Calibration
-from sealift_packager.tensors import WeightFile, file_beside, make_tensor, values
 
 #: Smaller tensors would hardly shrink: a scale per channel is stored beside them.
 MIN_ELEMENTS: Final = 512

@@ -10,12 +10,12 @@ import numpy as np
 
 from sealift_core.bundle.evaluation import CandidateRecord, Measurement
 from sealift_core.clock import format_time
-from sealift_packager.explain.sentences import explain
 from sealift_packager.measure.latency import speedup
 from sealift_packager.quantize.node_error import NodeError
+from sealift_packager.report.sentences import explain
 
 if TYPE_CHECKING:
-    from sealift_packager.packed import Packed
+    from sealift_packager.build.packed import Packed
 
 #: Milliseconds as the lock has them: by opening, or of one.
 Samples = Sequence[Sequence[float]] | Sequence[float]

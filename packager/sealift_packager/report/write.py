@@ -11,7 +11,7 @@ from sealift_packager.report.facts import report_facts
 from sealift_packager.report.page import page
 
 if TYPE_CHECKING:
-    from sealift_packager.packed import Packed
+    from sealift_packager.build.packed import Packed
 
 HTML: Final = "report.html"
 JSON: Final = "report.json"

@@ -2,7 +2,7 @@
 
 A role's keys are ``ROLE.pem`` and ``ROLE-2.pem``, ``ROLE-bob.pem`` …, each with its public half ``….pub`` beside it; which of them count is what the
 metadata says. Only the keys that a command needs are read, so those of root and targets can live offline and come back when they are needed.
-A private key is encrypted or not; see `sealift_packager.passphrase`.
+A private key is encrypted or not; see `sealift_packager.keys.passphrase`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from sealift_core import durable
 from sealift_core.errors import StoreError
 from sealift_core.signing.keys import PrivateKey, PublicKey
 from sealift_packager.errors import OutputError, RepositoryError
-from sealift_packager.passphrase import Passphrases
+from sealift_packager.keys.passphrase import Passphrases
 from sealift_packager.repository.roles import ROLES
 
 #: What signs TUF metadata: an ECDSA key of ours in python-tuf's clothes.

@@ -21,7 +21,7 @@ from sealift_core.messages.roles import CHANNELS, ROOT, TARGETS
 from sealift_core.schema.documents import Document, nearest
 from sealift_core.signing.keys import PublicKey
 from sealift_packager.errors import OutputError, RepositoryError
-from sealift_packager.passphrase import Passphrases
+from sealift_packager.keys.passphrase import Passphrases
 from sealift_packager.repository.directory import METADATA, Repository
 from sealift_packager.repository.drafts import Drafts, add_signatures, check_complete, draft, first_files, first_signed
 from sealift_packager.repository.intake import CheckedRelease, import_blobs

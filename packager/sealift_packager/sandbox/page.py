@@ -15,7 +15,7 @@ import tempfile
 import zlib
 from typing import Final, Self
 
-from sealift_packager.activity import NOTHING, Activity, Note
+from sealift_packager.sandbox.activity import NOTHING, Activity, Note
 
 _BYTES: Final = mmap.PAGESIZE
 #: The checksum of all that follows, the deadline, the limit, the rows, and the length of the activity's text, which comes last.

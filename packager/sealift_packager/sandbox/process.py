@@ -19,13 +19,13 @@ from sealift_core.process import confined
 from sealift_core.process.child import KEPT_OUTPUT_BYTES, clean_environment
 from sealift_core.process.sandbox import Confinement, Walls
 from sealift_core.schema.documents import Document
-from sealift_packager.activity import NOTHING, Note
 from sealift_packager.errors import PackagerError, SourceModelError
+from sealift_packager.sandbox.activity import NOTHING, Note
 from sealift_packager.sandbox.failures import decode_failure
 from sealift_packager.sandbox.frames import Decoder, FrameError, Message
 from sealift_packager.sandbox.page import Page
 
-WORKER: Final = "sealift_packager.sandbox.worker"
+WORKER: Final = "sealift_packager.build.worker"
 _POLL_S: Final = 0.1
 _LAST_WORDS_S: Final = 2.0
 _CHUNK_BYTES: Final = 2**20

@@ -13,15 +13,15 @@ from sealift_core.hardware.cpu_flags import VNNI
 from sealift_core.hardware.machine import Machine
 from sealift_core.hardware.profile import HardwareProfile
 from sealift_packager.candidates.built import Built, NotBuilt
-from sealift_packager.load.source import Array, Arrays
+from sealift_packager.graph.session import Settings, open_session, run_batched
 from sealift_packager.measure.accuracy import assess
 from sealift_packager.measure.emulation import TIMEOUT_S, Processor, find_emulator, missing, processor_for, run_emulated
 from sealift_packager.measure.predictions import read_prediction
+from sealift_packager.model.source import Array, Arrays
 from sealift_packager.quantize.saturation import may_saturate
-from sealift_packager.session import Settings, open_session, run_batched
 
 if TYPE_CHECKING:
-    from sealift_packager.shared import Shared
+    from sealift_packager.build.context import Shared
 
 INT8_COMPUTE: Final = ("int8-dynamic", "int8-static", "int8-blocks", "int4-blocks")
 #: MatMulNBits' kernels multiply magnitudes of at most 127 and carry the sign apart, so that they don't saturate on any processor.

@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from sealift_packager.load.source import Array, Arrays
+from sealift_packager.model.source import Array, Arrays
 
 ROWS: Final = 200
 

@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from sealift_core.hardware.profile import HardwareProfile
-from sealift_packager.batch import fixed_batch
 from sealift_packager.candidates.built import Built, NotBuilt
 from sealift_packager.candidates.from_profile import FP32
 from sealift_packager.candidates.spec import CandidateSpec, Quantization
-from sealift_packager.convert import graph
 from sealift_packager.errors import ConversionError, NothingToQuantizeError, QuantizationError
-from sealift_packager.load.source import Array
+from sealift_packager.graph import graph
+from sealift_packager.graph.residual import separate_residuals, wins_apart
 from sealift_packager.measure.accuracy import passes_gate, rows_wanted
-from sealift_packager.optimize.residual import separate_residuals, wins_apart
+from sealift_packager.model.batch import fixed_batch
+from sealift_packager.model.source import Array
 from sealift_packager.quantize.calibration import Calibration, requests
 from sealift_packager.quantize.onnxruntime_backend import prepare
 from sealift_packager.quantize.ranges import METHODS, observe
@@ -30,7 +30,7 @@ from sealift_packager.search.folds import Folds, split, take
 from sealift_packager.search.revert import first_that_passes, revert
 
 if TYPE_CHECKING:
-    from sealift_packager.shared import Shared
+    from sealift_packager.build.context import Shared
 
 
 #: Where the nodes' errors are only reported, and decide nothing, fewer requests do.

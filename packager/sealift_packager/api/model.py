@@ -1,0 +1,105 @@
+"""A live model → a file that a loader reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from sealift_packager.archives.directory import Names
+from sealift_packager.archives.own_copy import taken
+from sealift_packager.data.files import read_npz
+from sealift_packager.errors import DataError, SourceModelError
+from sealift_packager.graph import weights as assemble
+from sealift_packager.graph.tensors import size_bytes
+from sealift_packager.model.source import INLINE_BYTES
+from sealift_packager.progress.quiet import quiet
+from sealift_packager.torch.common import forward_inputs
+from sealift_packager.torch.trace import trace
+
+_EXPECTED: Final = "a path, a scikit-learn estimator, an XGBoost, LightGBM or CatBoost model, an nn.Module, an exported program, or an ONNX model"
+
+
+def write_model(model: Any, folder: Path, data: Path | None, example_inputs: Any = None, dynamic_shapes: Any = None) -> Path:
+    """The path of the model: itself if it is one, else a file in ``folder``; `SourceModelError`, or `ConversionError` if torch can't trace it.
+
+    A name in the class's ancestry says whose an object is, so no framework is imported to find out.
+    """
+    if isinstance(model, (str, Path)):
+        return Path(model)
+    families = {f"{base.__module__.partition('.')[0]}.{base.__name__}" for base in type(model).__mro__}
+    if "torch.ScriptModule" in families:
+        with quiet():
+            model.save(str(folder / "model.pt"))
+        return folder / "model.pt"
+    if "torch.Module" in families:
+        return _export(model, folder, _examples(model, data, example_inputs, folder), dynamic_shapes)
+    if "torch.ExportedProgram" in families:
+        return _save_program(model, folder)
+    if "onnx.ModelProto" in families or type(model).__name__ == "ModelProto":
+        return _save_graph(model, folder / "model.onnx")
+    if {"xgboost.Booster", "lightgbm.Booster", "catboost.CatBoost"} & families:
+        path = folder / ("model.txt" if "lightgbm.Booster" in families else "model.cbm" if "catboost.CatBoost" in families else "model.ubj")
+        model.save_model(str(path))
+        return path
+    if "sklearn.BaseEstimator" in families:
+        import joblib
+
+        joblib.dump(model, folder / "model.joblib")
+        return folder / "model.joblib"
+    raise SourceModelError("not a model", where="model", expected=_EXPECTED, found=f"{type(model).__module__}.{type(model).__qualname__}")
+
+
+def _save_graph(model: Any, path: Path) -> Path:
+    """In one message where it fits; else with its weights beside it."""
+    if sum(map(size_bytes, model.graph.initializer)) > INLINE_BYTES:  # ByteSize fails beyond 2 GiB
+        assemble.write_model(model, path.parent)
+    else:
+        path.write_bytes(model.SerializeToString(deterministic=True))
+    return path
+
+
+def _examples(module: Any, data: Path | None, given: Any, folder: Path) -> dict[str, Any]:
+    """One request by input name, in the forward's order."""
+    names, required = forward_inputs(module)
+    found: Mapping[str, Any] = {}
+    if isinstance(given, Mapping):
+        found = given
+    elif given is not None:
+        found = dict(zip(names, given if isinstance(given, Sequence) else [given], strict=False))
+    elif data is not None and data.suffix == ".npz":
+        with taken(data, folder, DataError, Names.LABELS) as copy:
+            found = {name: value for name, value in read_npz(copy).items() if name in names}
+    if not set(required) <= set(found) or not set(names) & set(found):
+        advice = "Give data with arrays of these names, or example_inputs=."
+        raise SourceModelError(
+            "no example inputs", where=type(module).__name__, expected=", ".join(required or names), found=", ".join(found) or "none", advice=advice
+        )
+    return {name: _rows(found[name]) for name in names if name in found}
+
+
+def _rows(value: Any) -> Any:
+    """Two rows (a size of 1 would be taken for a constant), float32 for float64, which modules hold."""
+    array = np.asarray(value.detach() if hasattr(value, "detach") else value)
+    pair = array[:2] if len(array) > 1 else np.concatenate([array, array])
+    return pair.astype(np.float32) if pair.dtype == np.float64 else pair
+
+
+def _export(module: Any, folder: Path, examples: dict[str, Any], dynamic_shapes: Any) -> Path:
+    shapes = dynamic_shapes if dynamic_shapes is not None else {name: {0: "batch"} for name in examples}
+    if isinstance(shapes, Mapping):
+        shapes = {name: shapes.get(name) for name in examples}
+    training = module.training
+    try:
+        return _save_program(trace(module.eval(), examples, shapes), folder)
+    finally:
+        module.train(training)
+
+
+def _save_program(program: Any, folder: Path) -> Path:
+    import torch
+
+    torch.export.save(program, folder / "model.pt2")
+    return folder / "model.pt2"

@@ -1,0 +1,107 @@
+"""``sealift_packager.pack``: the pipeline for Python programs, with models and data that are in memory or in files."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from sealift_core.hardware.profile import HardwareProfile
+from sealift_core.signing.keys import Signer
+from sealift_packager.api.model import write_model
+from sealift_packager.build.files import runs_own_code
+from sealift_packager.build.in_memory_data import write_data
+from sealift_packager.build.isolated import pack as pack_apart
+from sealift_packager.build.pipeline import Packed
+from sealift_packager.build.pipeline import pack as pack_here
+from sealift_packager.build.request import DEFAULT_TARGET, PackRequest
+from sealift_packager.keys.passphrase import Passphrases
+from sealift_packager.model.source import LoadOptions
+from sealift_packager.profiles.library import load_profile
+from sealift_packager.progress.progress import Progress
+from sealift_packager.torch.wrapped import bare_module
+
+#: A profile by its name, by its file's path, or as a value.
+Profile = str | Path | HardwareProfile
+FIRST_VERSION: Final = "0.1.0"
+
+
+def pack(
+    model: Any,
+    *,
+    name: str,
+    out: str | Path,
+    profile: Profile | Sequence[Profile],
+    objective: Sequence[str] = (),
+    data: Any = None,
+    version: str = FIRST_VERSION,
+    target: str = DEFAULT_TARGET,
+    metric: str | None = None,
+    max_drop: float | None = None,
+    golden_from: str | Path | None = None,
+    key: str | Path | Signer | None = None,
+    example_inputs: Mapping[str, Any] | Sequence[Any] | None = None,
+    dynamic_shapes: Any = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Packed:
+    """Pack a trained model: convert it, prove it, quantize it for each profile, and seal it as a release at ``out``.
+
+    ``model`` is a path of anything that ``sealift pack`` takes, or an object: a fitted scikit-learn estimator, an XGBoost, LightGBM or CatBoost
+    booster, an ``nn.Module``, a TorchScript module, an exported torch program, or an ``onnx.ModelProto``. An ``nn.Module`` is exported with a free
+    batch for the inputs that ``data`` or ``example_inputs`` (by name, or in the forward's order) show; ``dynamic_shapes`` says what else is free,
+    as ``torch.export.export`` takes it or with symbols as text: ``{"ids": {0: "batch", 1: "tokens"}}``.
+
+    ``data`` is a path, ``module:function``, a function, ``(X, y)``, or inputs and target by name (a mapping or a pandas table, the truth under
+    ``target``). ``X`` is an array, a pandas table, or a mapping of inputs; its first axis is the rows.
+    ``golden_from`` is a path like it whose few rows become the golden cases.
+
+    ``profile`` is one hardware profile or several; ``objective`` says what matters instead of those that are named (``("size", "accuracy")``).
+    ``key`` signs (a PEM file, which is read when the build is done and whose passphrase is in ``SEALIFT_KEY_PASSPHRASE``, or a `Signer`).
+    A model in a file is read and run in a process of its own, behind walls and for at most ``model_timeout`` seconds at a time; an object, and a
+    file whose reading runs code of yours, in this one.
+    ``options`` are further fields of `sealift_packager.build.request.PackRequest`: ``trust_pickle``, ``format``, ``factory`` and ``dynamic`` for
+    paths, ``image_mean``, ``image_std``, ``seed``, ``force``, ``description``, ``license``, ``owners``, ``created``, ``model_timeout``, ``sandbox``.
+    Errors are `PackagerError`, as on the command line.
+
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> X, y = load_breast_cancer(return_X_y=True, as_frame=True)
+    >>> model = RandomForestClassifier().fit(X[:400], y[:400])
+    >>> packed = sealift_packager.pack(
+    ...     model, name="cancer", data=(X[400:], y[400:]), profile="x86-64-avx2", out="release"
+    ... )  # doctest: +SKIP
+    >>> packed.manifests["x86-64-avx2"].model.precision  # doctest: +SKIP
+    'fp32'
+    """
+    model = bare_module(model)
+    with tempfile.TemporaryDirectory(prefix="sealift.") as folder:
+        reading = LoadOptions(kind=options.get("format"), trust_pickle=options.get("trust_pickle", False), factory=options.get("factory"))
+        holdout = write_data(data, Path(folder), model, target=target, options=reading)
+        written = write_model(model, Path(folder), holdout, example_inputs, dynamic_shapes)
+        request = PackRequest(
+            model=written,
+            name=name,
+            version=version,
+            profiles=_profiles(profile, objective),
+            out=Path(out),
+            data=holdout,
+            golden_from=Path(golden_from) if golden_from is not None else None,
+            target=target,
+            metric=metric,
+            max_drop=max_drop,
+            signer=Passphrases.collect().check(Path(key)) if isinstance(key, (str, Path)) else key,
+            **({"trust_pickle": True} if not isinstance(model, (str, Path)) else {}) | options,
+        )
+        return pack_apart(request, progress) if _is_data(request, model) else pack_here(request, progress)
+
+
+def _is_data(request: PackRequest, model: Any) -> bool:
+    """Whether nothing of the model is code of the caller's own, which needs the caller's process."""
+    return isinstance(model, (str, Path)) and not runs_own_code(request)
+
+
+def _profiles(given: Profile | Sequence[Profile], objective: Sequence[str]) -> tuple[HardwareProfile, ...]:
+    rows = [given] if isinstance(given, (str, Path, HardwareProfile)) else given
+    return tuple(row if isinstance(row, HardwareProfile) else load_profile(str(row), objective) for row in rows)

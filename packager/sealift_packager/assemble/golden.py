@@ -1,0 +1,110 @@
+"""Golden cases: a few requests, and the packaged model's answers that every device must reproduce."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from sealift_core.bundle.golden import GoldenCase
+from sealift_core.bundle.manifest import GoldenInfo
+from sealift_core.bundle.tensors import TensorSpec
+from sealift_packager.data.alike import make_alike
+from sealift_packager.graph.session import Settings, open_session, run_session
+from sealift_packager.model.batch import fixed_batch
+from sealift_packager.model.source import Array, Arrays
+
+CASES: Final = 8
+#: More are drawn than kept: one whose label changes with the optimization level is no test of a device.
+DRAWN: Final = 32
+#: So many rows at most are chosen: golden cases travel with every bundle.
+MAX_CHOSEN: Final = 64
+#: The last case is a batch.
+BATCH: Final = 4
+VARIATIONS: Final = tuple(
+    Settings(threads=threads, graph_optimization=level) for level in ("disable", "basic", "extended", "all") for threads in (1, 2)
+)
+#: How many times the spread seen here another machine may differ.
+SPREAD_FACTOR: Final = 4.0
+RTOL: Final = 1e-3
+#: Least atol, as a share of the largest output: other instruction sets add up in another order; int8 may round to the next step.
+FLOORS: Final = {"fp32": 1e-5, "int8-weights": 1e-5, "fp16-weights": 1e-5}
+INT8_FLOOR: Final = 1e-2
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Golden:
+    """The cases, and how near an answer must come."""
+
+    cases: tuple[GoldenCase, ...]
+    info: GoldenInfo
+
+
+def make_golden(
+    model: Any,
+    inputs: Sequence[TensorSpec],
+    holdout: Arrays | None,
+    *,
+    precision: str,
+    seed: int,
+    entries: Mapping[str, str] | None = None,
+    rows: Arrays | None = None,
+) -> Golden:
+    """Cases of ``rows``, which somebody chose, each one; without, made-up ones like the holdout's rows, which stay where they are.
+
+    Tolerances come from the spread over optimization levels and threads.
+    """
+    requests = list(_made_up(inputs, holdout, seed) if rows is None else _chosen(inputs, rows))
+    answers = [_answers(model, dataclasses.replace(settings, entries=entries or {}), requests) for settings in VARIATIONS]
+    tried = list(zip(requests, zip(*answers, strict=True), strict=True))
+    stable = [row for row in tried if _agree(row[1])] or tried
+    most = CASES if rows is None else len(stable)
+    kept = [*stable[: most - 1], stable[-1]] if len(stable) > most else stable
+    cases = tuple(GoldenCase(inputs=case, outputs=found[-2]) for case, found in kept)  # [-2]: all optimizations, one thread
+    floor = FLOORS.get(precision, INT8_FLOOR)
+    return Golden(cases=cases, info=GoldenInfo(cases=len(cases), rtol=RTOL, atol=_tolerance([found for _, found in kept], floor)))
+
+
+def _answers(model: Any, settings: Settings, requests: Sequence[Arrays]) -> list[dict[str, Array]]:
+    """One session at a time: each may hold a copy of the weights."""
+    session = open_session(model, settings, where="model.onnx")
+    return [run_session(session, case) for case in requests]
+
+
+def _made_up(specs: Sequence[TensorSpec], holdout: Arrays | None, seed: int) -> Iterator[dict[str, Array]]:
+    fixed = fixed_batch(specs)
+    for number in range(DRAWN if holdout else CASES - 1):
+        yield make_alike(specs, holdout, rows=fixed or 1, seed=seed + number)
+    yield make_alike(specs, holdout, rows=fixed or BATCH, seed=seed)
+
+
+def _chosen(specs: Sequence[TensorSpec], rows: Arrays) -> Iterator[dict[str, Array]]:
+    """Each row, and the first few as a batch."""
+    fixed, total = fixed_batch(specs), len(next(iter(rows.values())))
+    size = fixed or 1
+    for at in range(0, total - size + 1, size):
+        yield {name: value[at : at + size] for name, value in rows.items()}
+    if not fixed and total > 1:
+        yield {name: value[:BATCH] for name, value in rows.items()}
+
+
+def _agree(answers: Sequence[Arrays]) -> bool:
+    """Whether everything that must be equal on a device (integers, text) is equal here."""
+    return all(np.array_equal(first, other[name]) for name, first in answers[0].items() if first.dtype.kind != "f" for other in answers[1:])
+
+
+def _tolerance(answers: Sequence[Sequence[Arrays]], floor: float) -> float:
+    """atol: the largest difference seen, with a margin, and never below the floor; two digits."""
+    spread, largest = 0.0, 0.0
+    for variations in answers:
+        for name, reference in variations[-2].items():
+            if reference.dtype.kind != "f":
+                continue
+            values = np.stack([row[name].astype(np.float64) for row in variations])
+            finite = values[:, np.isfinite(values).all(axis=0)] if values.ndim > 1 else values
+            if finite.size:
+                spread = max(spread, float(np.ptp(finite, axis=0).max()))
+                largest = max(largest, float(np.abs(finite).max()))
+    return float(f"{max(SPREAD_FACTOR * spread, floor * largest, 1e-9):.2g}")

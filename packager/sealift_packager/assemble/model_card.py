@@ -1,0 +1,105 @@
+"""A manifest as a page for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from sealift_core.bundle.evaluation import Accuracy, CandidateRecord, Measurement
+from sealift_core.bundle.manifest import BundleManifest
+from sealift_core.bundle.tensors import TensorSpec
+from sealift_core.clock import format_time
+from sealift_packager.assemble.markdown import Markdown, code, paragraphs, plain, table
+
+_SHOWN_CLASSES: Final = 100
+
+
+def model_card(manifest: BundleManifest) -> str:
+    """The card; the same manifest gives the same text."""
+    sections = (_head(manifest), _use(manifest), _accuracy(manifest), _candidates(manifest), _checks(manifest), _owners(manifest))
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _head(manifest: BundleManifest) -> str:
+    rows = [
+        ("Version", manifest.version),
+        ("Made", format_time(manifest.created)),
+        ("Hardware profile", f"{manifest.profile.name}: {manifest.profile.summary}"),
+        ("Precision", manifest.model.precision),
+        ("Source", f"{manifest.model.source_framework}, {manifest.lineage.source_digest}"),
+        ("License", manifest.license or "not stated"),
+    ]
+    return f"# {plain(manifest.name)}\n\n{paragraphs(manifest.description or 'No description was given.')}\n\n" + table(("", ""), rows)
+
+
+def _use(manifest: BundleManifest) -> str:
+    rows = [("in", *_tensor(spec)) for spec in manifest.inputs] + [("out", *_tensor(spec)) for spec in manifest.outputs]
+    return "## What goes in and comes out\n\n" + table(("", "name", "dtype", "shape", "meaning"), rows) + _classes(manifest)
+
+
+def _classes(manifest: BundleManifest) -> str:
+    names = manifest.lineage.annotations.get("classes")
+    if not isinstance(names, list):
+        return ""
+    listed = ", ".join(f"{number} {plain(str(name))}" for number, name in enumerate(names[:_SHOWN_CLASSES]))
+    return f"\n\nClasses: {listed}" + (f", … ({len(names)} in all)" if len(names) > _SHOWN_CLASSES else "")
+
+
+def _tensor(spec: TensorSpec) -> tuple[str, str, str, str]:
+    return code(spec.name), spec.dtype, code("[" + ", ".join(map(str, spec.shape)) + "]"), f"{spec.description} {spec.unit}".strip()
+
+
+def _accuracy(manifest: BundleManifest) -> str:
+    evaluation = manifest.evaluation
+    if evaluation.accuracy is None:
+        return "## Accuracy\n\nNot evaluated: the model was packaged without holdout data."
+    row = evaluation.accuracy
+    held = f"{evaluation.holdout_rows} holdout rows ({plain(str(evaluation.holdout_digest))})"
+    text = f"{held}; the packaged model against its source, 95 % interval by paired bootstrap."
+    packaged = f"{row.packaged:.6g}" if row.packaged_worst_row is None else f"{row.packaged:.6g} (worst row {row.packaged_worst_row:.6g})"
+    values = [(row.metric, f"{row.reference:.6g}", packaged, _loss(row), f"{row.budget:.4g}")]
+    return f"## Accuracy\n\n{text}\n\n" + table(("metric", "source", "packaged", "loss", "budget"), values)
+
+
+def _loss(row: Accuracy) -> str:
+    return f"{row.loss:.4g} ({row.loss_low:.4g} to {row.loss_high:.4g})"
+
+
+def _candidates(manifest: BundleManifest) -> str:
+    rows = [_candidate(row) for row in manifest.evaluation.candidates]
+    session = manifest.session
+    said = (
+        f"Latency, memory and load time: {plain(manifest.evaluation.measured)}; batch 1, {session.intra_op_threads} threads and graph optimization "
+        f"{plain(session.graph_optimization)} in the shipped one. Rows per second: every core busy, at the best batch size."
+    )
+    head = ("candidate", "size", "loss", "p50 ms", "p99 ms", "rows/s", "peak MB", "load ms", "verdict")
+    return f"## What was tried\n\n{said}\n\n" + table(head, rows)
+
+
+def _candidate(row: CandidateRecord) -> Sequence[str]:
+    loss = _loss(row.accuracy) if row.accuracy else "–"
+    name = Markdown(f"**{plain(row.name)}**") if row.chosen else row.name
+    verdict = f"{'chosen' if row.chosen else 'not chosen'}: {row.reason}"
+    return name, f"{row.size_bytes / 1000:.0f} kB" if row.size_bytes else "–", loss, *_figures(row.measurement), verdict
+
+
+def _figures(row: Measurement | None) -> tuple[str, str, str, str, str]:
+    if row is None:
+        return "–", "–", "–", "–", "–"
+    most = "–" if row.throughput_rows_per_s is None else f"{row.throughput_rows_per_s:,.0f}"
+    return f"{row.latency_p50_ms:.3g}", f"{row.latency_p99_ms:.3g}", most, f"{row.peak_memory_bytes / 2**20:.0f}", f"{row.load_time_ms:.3g}"
+
+
+def _checks(manifest: BundleManifest) -> str:
+    golden = manifest.golden
+    return (
+        "## How a device checks it\n\n"
+        f"{golden.cases} golden cases must be reproduced within |a − b| ≤ {golden.atol:g} + {golden.rtol:g}·|b| before the model serves; "
+        f"integers and text exactly. It needs onnxruntime {plain(manifest.requires.onnxruntime)}."
+    )
+
+
+def _owners(manifest: BundleManifest) -> str:
+    owners = manifest.owners
+    rows = [("model", owners.model), ("deployment", owners.deployment), ("site", owners.site)]
+    return "## Who owns what\n\n" + table(("", ""), [(name, value or "not stated") for name, value in rows])

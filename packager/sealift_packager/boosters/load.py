@@ -1,0 +1,216 @@
+"""XGBoost (``.json``, ``.ubj``), LightGBM (``.txt``) and CatBoost (``.cbm``): files that hold trees and no code, and fitted objects.
+
+Their input is one float32 tensor ``features`` [batch, columns], NaN where a value is missing. A classifier gives ``label`` and
+``probabilities`` [batch, classes], everything else ``prediction`` [batch, outputs].
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from sealift_core.bundle.digest import Digest
+from sealift_core.bundle.tensors import TensorSpec
+from sealift_packager.archives.memory_limit import bounded_memory
+from sealift_packager.errors import SourceModelError
+from sealift_packager.model import detect
+from sealift_packager.model.source import Array, Arrays, LoadOptions, SourceModel
+from sealift_packager.progress.quiet import quiet
+from sealift_packager.sandbox.isolated_read import try_reading
+from sealift_packager.trees.ensemble import Ensemble
+from sealift_packager.trees.from_catboost import read_catboost
+from sealift_packager.trees.from_estimator import catboost_json, check_missing, used_rounds
+from sealift_packager.trees.from_lightgbm import feature_names, read_lightgbm
+from sealift_packager.trees.from_xgboost import read_xgboost
+from sealift_packager.trees.validity import check_ensemble
+
+FEATURES: Final = "features"
+#: Time and line of source that XGBoost and CatBoost put before what they say.
+_CPP_PLACE: Final = re.compile(r"^(\[[\d:]+\] )?\S+\.(cc|cpp|h):\d+: ")
+Rows = Callable[[Array], Array]
+
+
+def load_booster(kind: str, path: Path, options: LoadOptions) -> SourceModel:  # noqa: ARG001  (a loader)
+    """A model that the library's ``save_model`` wrote, read in a process of its own first; ``kind`` is a key of `READERS`."""
+    import_library(kind, str(path))
+    try_reading(kind, path, reader=__name__)
+    return READERS[kind](path)
+
+
+def _read_xgboost(path: Path) -> SourceModel:
+    xgboost = import_library("xgboost", str(path))
+    booster = _read(lambda: xgboost.Booster(model_file=str(path)), path, "an XGBoost model (.json or .ubj)")
+    return xgboost_source(booster, Digest.of_file(path), str(path))
+
+
+def _read_lightgbm(path: Path) -> SourceModel:
+    lightgbm = import_library("lightgbm", str(path))
+    text = path.read_text(errors="replace")
+    if "\nend of parameters" not in text:  # what stands behind the trees
+        raise SourceModelError("the model is cut off", where=str(path), expected="a whole LightGBM text model", found="no 'end of parameters'")
+    booster = _read(lambda: lightgbm.Booster(model_str=text), path, "a LightGBM text model")
+    return lightgbm_source(booster, Digest.of_file(path), str(path))
+
+
+def _read_catboost(path: Path) -> SourceModel:
+    catboost = import_library("catboost", str(path))
+    model = _read(lambda: catboost.CatBoost().load_model(str(path)), path, "a CatBoost model (.cbm)")
+    return catboost_source(model, Digest.of_file(path), str(path))
+
+
+#: Kind → what reads a file of ``save_model`` in this process at once, as the one that tries it does.
+READERS: Final[dict[str, Callable[[Path], SourceModel]]] = {
+    detect.XGBOOST: _read_xgboost,
+    detect.LIGHTGBM: _read_lightgbm,
+    detect.CATBOOST: _read_catboost,
+}
+
+
+def import_library(name: str, where: str) -> Any:
+    """A library that is an extra; `SourceModelError` names it."""
+    try:
+        with quiet():
+            return importlib.import_module(name)
+    except ImportError as error:
+        raise SourceModelError(f"{name} is not installed", where=where, advice=f"pip install {name}") from error
+
+
+def _read(action: Callable[[], Any], path: Path, expected: str) -> Any:
+    try:
+        with quiet(), bounded_memory(path):
+            return action()
+    except SourceModelError:
+        raise
+    except Exception as error:  # each library has errors of its own
+        detail = _CPP_PLACE.sub("", str(error).strip()).splitlines()[0] if str(error).strip() else type(error).__name__
+        raise SourceModelError(f"can't be read ({detail:.200})", where=str(path), expected=f"a whole file of {expected}") from error
+
+
+def _ensemble(read: Callable[[], Ensemble], where: str) -> Ensemble:
+    """What a reader makes of a library's own form, checked; `SourceModelError` where that form lacks or contradicts something."""
+    try:
+        ensemble = read()
+    except (KeyError, IndexError, ValueError, TypeError, OverflowError) as error:
+        detail = f"{type(error).__name__}: {error}"
+        raise SourceModelError(
+            f"its trees contradict themselves ({detail:.200})",
+            where=where,
+            expected="a whole model",
+            advice="The file is damaged: save the model again.",
+        ) from error
+    check_ensemble(ensemble, where=where)
+    return ensemble
+
+
+def xgboost_source(model: Any, digest: Digest, where: str = "XGBoost model") -> SourceModel:
+    """A Booster, or the scikit-learn wrapper around one."""
+    xgboost = import_library("xgboost", "XGBoost model")
+    wrapped = hasattr(model, "get_booster")
+    booster = model.get_booster() if wrapped else model
+    rounds = None
+    if wrapped:
+        check_missing(model)
+        rounds = used_rounds(booster)
+    labels = np.asarray(model.classes_) if wrapped and hasattr(model, "classes_") else None
+    ensemble = _ensemble(lambda: read_xgboost(bytes(booster.save_raw("json")), classes=labels, rounds=rounds), where)
+    names, types = booster.feature_names, booster.feature_types
+
+    def ask(rows: Array) -> Array:
+        table = xgboost.DMatrix(rows, feature_names=names, feature_types=types, enable_categorical=True)
+        found: Array = booster.predict(table, iteration_range=(0, rounds or 0), output_margin=False)
+        return found if ensemble.outputs == 1 or found.ndim == 2 else _from_margin(booster.predict(table, output_margin=True))
+
+    return _source(detect.XGBOOST, f"XGBoost {xgboost.__version__}", digest, model, ensemble, ask, tuple(names or ()))
+
+
+def _from_margin(margin: Array) -> Array:
+    """multi:softmax gives the label alone; its probabilities are the softmax of what it was chosen by."""
+    powers = np.exp(margin - margin.max(axis=1, keepdims=True))
+    shares: Array = powers / powers.sum(axis=1, keepdims=True)
+    return shares
+
+
+def lightgbm_source(model: Any, digest: Digest, where: str = "LightGBM model") -> SourceModel:
+    """A Booster, or the scikit-learn wrapper around one."""
+    lightgbm = import_library("lightgbm", "LightGBM model")
+    wrapped = hasattr(model, "booster_")
+    booster = model.booster_ if wrapped else model
+    text = booster.model_to_string()
+    if any(booster.pandas_categorical or ()):
+        raise SourceModelError(
+            "categories of a pandas table",
+            where="LightGBM model",
+            expected="numbers",
+            advice="Encode them before LightGBM (OrdinalEncoder) and name the columns with categorical_feature.",
+        )
+    labels = np.asarray(model.classes_) if wrapped and hasattr(model, "classes_") else None
+    ensemble = _ensemble(lambda: read_lightgbm(text, classes=labels), where)
+    names = feature_names(text)
+    named = () if all(name == f"Column_{at}" for at, name in enumerate(names)) else names
+    return _source(detect.LIGHTGBM, f"LightGBM {lightgbm.__version__}", digest, model, ensemble, booster.predict, named)
+
+
+def catboost_source(model: Any, digest: Digest, where: str = "CatBoost model") -> SourceModel:
+    """A CatBoost model of any class."""
+    catboost = import_library("catboost", "CatBoost model")
+    labels = np.asarray(model.classes_) if len(model.classes_) else None
+    ensemble = _ensemble(lambda: read_catboost(catboost_json(model), classes=labels), where)
+    kind = "Probability" if ensemble.classes is not None else "RawFormulaVal"
+    if ensemble.classes is None and ensemble.link == "exp":
+        kind = "Exponent"
+    if ensemble.classes is None and ensemble.link == "sigmoid":
+        kind = "Probability"
+
+    def ask(rows: Array) -> Array:
+        found = np.asarray(model.predict(rows, prediction_type=kind))
+        return found[:, 1] if kind == "Probability" and ensemble.outputs == 1 else found
+
+    names = tuple(str(name) for name in model.feature_names_)
+    named = () if all(name == str(at) for at, name in enumerate(names)) else names
+    return _source(detect.CATBOOST, f"CatBoost {catboost.__version__}", digest, model, ensemble, ask, named)
+
+
+def _source(kind: str, framework: str, digest: Digest, native: Any, ensemble: Ensemble, ask: Rows, names: tuple[str, ...]) -> SourceModel:
+    description = "columns: " + ", ".join(names) if names else ""
+    return SourceModel(
+        kind=kind,
+        framework=framework,
+        digest=digest,
+        native=native,
+        predict=lambda arrays: answers(ensemble, ask, arrays),
+        inputs=(TensorSpec(name=FEATURES, dtype="float32", shape=("batch", ensemble.features), description=description),),
+        outputs=("label", "probabilities") if ensemble.classes is not None else ("prediction",),
+        columns={FEATURES: names} if names else {},
+        takes_nan=True,
+        trees=ensemble,
+    )
+
+
+def answers(ensemble: Ensemble, ask: Rows, arrays: Arrays) -> dict[str, Array]:
+    """The library's numbers in the form of the graph's outputs."""
+    rows = np.asarray(arrays[FEATURES], np.float32)
+    with quiet():
+        found = np.asarray(ask(rows))
+    found = found.reshape(len(rows), -1)
+    if ensemble.classes is None:
+        return {"prediction": found.astype(np.float32)}
+    both = np.column_stack([1 - found, found]) if found.shape[1] == 1 else found
+    best = ensemble.classes[both.argmax(axis=1)]
+    label = best.astype(object) if best.dtype.kind in "UO" else best.astype(np.int64)
+    return {"label": label, "probabilities": both.astype(np.float32)}
+
+
+def read_once(kind: str, path: Path) -> None:
+    """Read a model and ask it once, in a process that may break at it (`sealift_packager.sandbox.isolated_read`)."""
+    library = import_library(kind, str(path))  # what a library takes to be there doesn't count
+    if kind == detect.CATBOOST:
+        library.Pool([[0.0], [1.0]])  # its allocator sets 1 GiB aside for the first object
+    with bounded_memory(path):
+        source = READERS[kind](path)
+        spec = source.inputs[0]
+        source.predict({spec.name: np.zeros((2, int(spec.shape[1])), np.float32)})

@@ -1,0 +1,180 @@
+"""What all profiles of a release have in common, made when somebody asks for it: a build whose results are cached asks for nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import functools
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from sealift_core.bundle.digest import Digest
+from sealift_core.hardware.machine import Machine
+from sealift_core.schema.documents import Json
+from sealift_packager.model.batch import check_rows, fixed_batch
+from sealift_packager.frameworks.converters import convert_model
+from sealift_packager.graph.result import Converted
+from sealift_packager.data.files import read_data
+from sealift_packager.data.holdout import Holdout, bind
+from sealift_packager.data.pixels import Normalization
+from sealift_packager.data.refusal import refused
+from sealift_packager.errors import DataError, PackagerError
+from sealift_packager.assemble.golden import MAX_CHOSEN
+from sealift_packager.model.dynamic import parse_dynamic
+from sealift_packager.frameworks.loaders import load_model
+from sealift_packager.model.source import Array, LoadOptions, SourceModel, WeightPlace
+from sealift_packager.measure.constant import warn_of_constant
+from sealift_packager.measure.metrics import METRICS, Metric, find_metric
+from sealift_packager.measure.predictions import Prediction, read_prediction
+from sealift_packager.measure.truth import Truth, fit_target, guess_metric
+from sealift_packager.parity.check import Parity, prove_parity
+from sealift_packager.progress.progress import Progress
+from sealift_packager.build.request import PackRequest
+from sealift_packager.build.keys import value_digest
+from sealift_packager.cache.stage import Stages
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """What candidates are held against: the truth, and the source's own answers on the holdout; and what somebody should know of them."""
+
+    metric: Metric
+    target: Array
+    prediction: Prediction
+    budget: float
+    notes: tuple[str, ...] = ()
+
+
+class Shared:
+    """The model, its data and its graph. ``prepare`` makes them in their order; each is made once."""
+
+    def __init__(
+        self, request: PackRequest, stages: Stages, progress: Progress, machine: Machine, created: datetime.datetime, place: WeightPlace
+    ) -> None:
+        self.request = request
+        self.stages = stages
+        self.machine = machine
+        self.created = created
+        self._place = place
+        self._progress = progress
+        self._metric = find_metric(request.metric) if request.metric else None
+
+    def prepare(self) -> None:
+        """Load the model and the data and fit one to the other; ask the source on the holdout; convert; prove parity."""
+        _ = self.source, self.holdout, self.reference, self.converted
+
+    @functools.cached_property
+    def _loaded(self) -> tuple[SourceModel, Holdout | None]:
+        with self._progress.stage("Load model and data"):
+            data = read_data(self.request.data, self._place.folder) if self.request.data else None
+            examples: Mapping[str, Array] = data.arrays if data else {}
+            asked = self.request
+            options = LoadOptions(
+                kind=asked.format,
+                trust_pickle=asked.trust_pickle,
+                factory=asked.factory,
+                examples=examples,
+                target=asked.target,
+                dynamic=parse_dynamic(asked.dynamic),
+                place=self._place,
+            )
+            source = load_model(asked.model, options)
+            self._check_unchanged("source", asked.model, source.digest)
+            if data:
+                self._check_unchanged("data", data.path, data.digest)
+            needed = not source.unsupervised if self._metric is None else self._metric.against_source is None
+            return source, bind(data, source, asked.target, needed=needed, images=self._images) if data else None
+
+    def _check_unchanged(self, name: str, path: Path, digest: Digest) -> None:
+        """What was read is what the build is known by, in the cache and in a lock; `DataError`."""
+        expected = self.stages.inputs.get(name)
+        if expected not in (None, str(digest)):
+            advice = "Start again when nothing writes to it."
+            raise DataError("the file changed while it was packed", where=str(path), expected=str(expected), found=str(digest), advice=advice)
+
+    @property
+    def source(self) -> SourceModel:
+        """The model in its own framework."""
+        return self._loaded[0]
+
+    @property
+    def holdout(self) -> Holdout | None:
+        """The data as the model takes it."""
+        return self._loaded[1]
+
+    @property
+    def _images(self) -> Normalization:
+        return Normalization(mean=self.request.image_mean, std=self.request.image_std)
+
+    @functools.cached_property
+    def golden_rows(self) -> dict[str, Array] | None:
+        """The rows that somebody chose for golden cases; `DataError` if the model doesn't take them, or they are many."""
+        place = self.request.golden_from
+        if place is None:
+            return None
+        found = bind(read_data(place, self._place.folder), self.source, self.request.target, needed=False, images=self._images)
+        least = fixed_batch(self.source.inputs) or 1
+        if not least <= found.rows <= MAX_CHOSEN:
+            advice = "Choose a few: they are in every bundle, for everybody to read."
+            raise DataError("golden rows are a few", where=str(place), expected=f"{least} to {MAX_CHOSEN} rows", found=str(found.rows), advice=advice)
+        return found.inputs
+
+    @functools.cached_property
+    def converted(self) -> Converted:
+        """The graph, which answers like the source: `ParityError` if it doesn't."""
+        source = self.source
+        converted = self.stages.run(f"Convert from {source.framework}", Converted, lambda: convert_model(source))
+        given: dict[str, Json] = {"converted": value_digest(converted)}
+        self.parity = self.stages.run("Check parity with the source", Parity, lambda: self._prove(converted), given)
+        return converted
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """Of the graph and of the source's answers, which candidates are made from and held against."""
+        return value_digest([self.converted, dict(self.reference.prediction.outputs) if self.reference else {}])
+
+    @property
+    def gate(self) -> list[Json]:
+        """What a candidate must pass, for the cache to know."""
+        return [self.request.metric, self.request.max_drop, dict(self.stages.code)]
+
+    def _prove(self, converted: Converted) -> Parity:
+        return prove_parity(self.source, converted, self.holdout.inputs if self.holdout else None, seed=self.request.seed)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the report says beside the candidates: how far parity goes, and what is odd about the data. After `prepare`."""
+        return (str(self.parity), *(self.reference.notes if self.reference else ()))
+
+    @functools.cached_property
+    def reference(self) -> Reference | None:
+        """The source on the whole holdout; `DataError` if the metric can't be computed."""
+        holdout = self.holdout
+        if holdout is None:
+            return None
+        answers = self.stages.run("Ask the source on the holdout", dict[str, Array], lambda: _answers(self.source, holdout.inputs))
+        prediction = read_prediction(answers)
+        metric = self._metric or (guess_metric(prediction, holdout.target) if holdout.has_target else METRICS["agreement"])
+        truth = Truth(target=metric.against_source(prediction)) if metric.against_source else fit_target(metric, holdout.target, prediction)
+        target = truth.target
+        score = metric.score(target, prediction)
+        if np.isnan(score):
+            advice = "Give a holdout with more rows, or another --metric; the model itself may answer with NaN."
+            raise DataError("the metric is not a number on this holdout", where=f"--metric {metric.name}", advice=advice)
+        budget = metric.default_budget(score, target) if self.request.max_drop is None else self.request.max_drop
+        notes = tuple(f"Warning: {text}." for text in (truth.note, warn_of_constant(metric, target, prediction, score)) if text)
+        return Reference(metric=metric, target=target, prediction=prediction, budget=budget, notes=notes)
+
+
+def _answers(source: SourceModel, inputs: Mapping[str, Array]) -> dict[str, Array]:
+    try:
+        answers = source.predict(inputs)
+    except PackagerError:
+        raise
+    except Exception as error:  # whatever framework it is
+        raise refused(source.framework, inputs, error) from error
+    found = {name: np.asarray(value) for name, value in answers.items()}
+    check_rows(found, len(next(iter(inputs.values()))), where=source.framework)
+    return found

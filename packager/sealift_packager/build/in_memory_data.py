@@ -1,0 +1,101 @@
+"""Arrays and tables → a holdout file."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from sealift_packager.measure.arrays import write_npz
+from sealift_packager.errors import DataError
+from sealift_packager.model import detect
+from sealift_packager.frameworks.loaders import load_model
+from sealift_packager.sklearn.rows import FEATURES
+from sealift_packager.model.source import Array, LoadOptions, WeightPlace
+from sealift_packager.build.isolated import input_names
+
+FILE: Final = "holdout.npz"
+_EXPECTED: Final = "a path, (X, y), a mapping of arrays, a pandas table, or a function that gives one of these"
+
+
+def write_data(data: Any, folder: Path, model: Any, *, target: str, options: LoadOptions) -> Path | None:
+    """The path of the holdout: ``data`` itself if it is one, None if there is none, else a file in ``folder``; `DataError`.
+
+    A function is called for it.
+    """
+    if data is None or isinstance(data, (str, Path)):
+        return None if data is None else Path(data)
+    if callable(data) and not _is_table(data):
+        return write_data(data(), folder, model, target=target, options=options)
+    arrays = _arrays(data, model, target, dataclasses.replace(options, place=WeightPlace(folder=folder)))
+    write_npz(folder / FILE, arrays)
+    return folder / FILE
+
+
+def _arrays(data: Any, model: Any, target: str, options: LoadOptions) -> dict[str, Array]:
+    if isinstance(data, tuple) and len(data) == 2:
+        inputs, truth = data
+        if isinstance(inputs, Mapping) or _is_table(inputs):
+            named = _by_name(inputs)
+        else:
+            named = {_only_input(model, options): np.asarray(inputs)}
+        if target in named:
+            raise DataError("X has what y is to be", where=f"data: {target}", advice="Leave it out of X, or choose another name with target=.")
+        return named | {target: np.asarray(truth)}
+    if isinstance(data, Mapping) or _is_table(data):
+        return _by_name(data)
+    raise DataError("not data", where="data", expected=_EXPECTED, found=f"{type(data).__module__}.{type(data).__qualname__}")
+
+
+def _is_table(value: Any) -> bool:
+    return hasattr(value, "columns") and hasattr(value, "to_numpy")
+
+
+def _by_name(values: Any) -> dict[str, Array]:
+    names = list(values.columns) if _is_table(values) else list(values)
+    return {str(name): _column(values[name]) for name in names}
+
+
+def _column(values: Any) -> Array:
+    """One column; what is missing in text is empty text, as in a CSV file."""
+    array = np.asarray(values.detach() if hasattr(values, "detach") else values)
+    if array.dtype.kind != "O":
+        return array
+    return np.array(["" if item is None or item != item else str(item) for item in array.ravel()], dtype=object).reshape(array.shape)
+
+
+def _only_input(model: Any, options: LoadOptions) -> str:
+    """The name of the input that a bare array is for."""
+    if isinstance(model, (str, Path)):
+        return _input_of_file(Path(model), options)
+    if hasattr(model, "code_with_constants"):  # TorchScript's forward has a signature of its own
+        names = [row.name for row in model.forward.schema.arguments[1:] if not row.has_default_value()]
+    elif hasattr(model, "forward"):
+        names = list(inspect.signature(model.forward).parameters)
+    elif hasattr(model, "graph_signature"):
+        names = list(model.graph_signature.user_inputs)
+    elif hasattr(model, "SerializeToString"):
+        weights = {row.name for row in model.graph.initializer}
+        names = [row.name for row in model.graph.input if row.name not in weights]
+    else:
+        return FEATURES
+    return _single(names)
+
+
+def _input_of_file(path: Path, options: LoadOptions) -> str:
+    if detect.kind_of(path, options.kind) in (detect.TORCH_STATE, detect.TORCH_SCRIPT):
+        raise DataError("an array without a name", where="data", advice="Name the module's inputs: data=({'image': X}, y).")
+    if options.trust_pickle or options.factory:
+        return _single([spec.name for spec in load_model(path, options).inputs])
+    return _single(input_names(path, options))
+
+
+def _single(names: list[str]) -> str:
+    if len(names) != 1:
+        advice = "Name them: data=({'left': …, 'right': …}, y)."
+        raise DataError("an array without a name, and the model has several inputs", where="data", expected=", ".join(names), advice=advice)
+    return names[0]

@@ -1,0 +1,221 @@
+"""A build by a worker, for whoever holds a key: `build` is their `Builder`."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import pickle
+import re
+import tempfile
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+from sealift_core.bundle.digest import Digest
+from sealift_core.errors import SealiftError
+from sealift_core.hardware.limits import read_limits
+from sealift_core.process.sandbox import Confinement, Walls
+from sealift_core.terminal.printing import say
+from sealift_packager.sandbox.activity import BYTES_PER_S
+from sealift_packager.errors import PackagerError
+from sealift_packager.model.source import INLINE_BYTES, LoadOptions, WeightPlace
+from sealift_packager.lock.lockfile import Lock
+from sealift_packager.build.packed import BuildOptions, NodeErrors, Packed, Unsigned
+from sealift_packager.progress.progress import Progress
+from sealift_packager.quantize.node_error import NodeError
+from sealift_packager.build.request import MODEL_TIMEOUT_S, PackRequest, time_of_build
+from sealift_packager.build.files import model_files, readable, runs_own_code
+from sealift_packager.sandbox.frames import FrameError, Message
+from sealift_packager.sandbox.process import Result, Start, imports, run_worker
+from sealift_packager.build.services import Services
+from sealift_packager.build.tasks import BuildTask, DataTask, NamesTask, Task
+from sealift_packager.build.sealing import pack_with
+from sealift_packager.cache.store import Store
+from sealift_packager.cache.structure import decode
+
+#: Of the memory that is free, so much is the worker's: a model that wants all of it fails before the machine does.
+MEMORY_SHARE: Final = 0.9
+#: A file that a build writes is at most so large, and so many times the model: it holds a graph several times, each of them larger by its types.
+LEAST_FILE_BYTES: Final = 4 * 2**30
+FILE_BYTES_PER_BYTE: Final = 8
+
+
+def pack(request: PackRequest, progress: Progress | None = None, *, cache: Store | None = None, lock: Lock | None = None) -> Packed:
+    """Build a release, as `pipeline.pack` does; the model is read and run in another process, and the key only used here, when that has ended."""
+    return pack_with(build, request, progress, BuildOptions(cache=cache, lock=lock, inline_bytes=INLINE_BYTES))
+
+
+def build(request: PackRequest, scratch: Path, progress: Progress, options: BuildOptions) -> Unsigned:
+    """Have a worker build the bundles of a request below ``scratch``.
+
+    1. Functions of the user's own that give data are called, in a worker without walls.
+    2. The bundles are built in a worker behind walls or, where the user's own code is part of the model, without.
+
+    Raises what the worker met; `SourceModelError` if the model broke it, or took longer than ``request.model_timeout`` for one answer.
+    """
+    created = options.lock.created if options.lock else request.created or time_of_build()
+    asked = dataclasses.replace(request, created=created)
+    if asked.functions:
+        asked = dataclasses.replace(asked, **_call_functions(asked, _folder(scratch / "data")))  # 1
+    folder = _folder(scratch / "work")
+    open_to_all = not asked.sandbox or runs_own_code(asked)
+    start = _no_walls() if open_to_all else _behind_walls(readable(asked), folder, asked.model)
+    task = BuildTask(
+        **_common(asked, folder),
+        request=dataclasses.replace(asked, signer=None),
+        scratch=folder,
+        lock=options.lock.to_bytes() if options.lock else None,
+        cached=options.cache is not None,
+        inline_bytes=options.inline_bytes,
+    )
+    space = None if open_to_all or options.cache is None else _digest(asked.model)
+    with Services(asked, folder, options.cache, space) as services, _Listener(progress, services) as listener:
+        said, result = _run(task, start, asked.model, listener.hear)  # 2
+    return _unsigned(said, asked, folder, _gaps(result.walls))
+
+
+def input_names(model: Path, options: LoadOptions) -> list[str]:
+    """The names of a model's inputs, read in a worker behind walls."""
+    with tempfile.TemporaryDirectory(prefix="sealift.") as name:
+        folder = _folder(Path(name) / "work")
+        inside = dataclasses.replace(options, place=WeightPlace(folder=folder))
+        task = NamesTask(**_task(folder, MODEL_TIMEOUT_S, model), model=model, options=inside)
+        found, _ = _run(task, _behind_walls(model_files(model), folder, model), model, _refuse)
+    if not isinstance(found, list) or not all(isinstance(row, str) for row in found):
+        raise _nonsense(model)
+    return found
+
+
+def _call_functions(request: PackRequest, folder: Path) -> dict[str, Any]:
+    task = DataTask(**_common(request, folder), request=dataclasses.replace(request, signer=None), folder=folder)
+    found, _ = _run(task, _no_walls(), request.model, _refuse)
+    return {name: Path(found[name]) for name in request.functions}
+
+
+def _common(request: PackRequest, folder: Path) -> dict[str, Any]:
+    return _task(folder, request.model_timeout, request.model)
+
+
+def _task(folder: Path, timeout_s: float, model: Path) -> dict[str, Any]:
+    return {"limit_s": timeout_s + _size(model) / BYTES_PER_S, "temporary": _folder(folder / "temporary"), "imports": imports()}
+
+
+def _run(task: Task, start: Start, model: Path, answer: Callable[[Message], Message | None]) -> tuple[Any, Result]:
+    result = run_worker(pickle.dumps(task), start, model=str(model), answer=answer)
+    try:
+        return json.loads(result.data), result
+    except (ValueError, RecursionError) as error:
+        raise _nonsense(model) from error
+
+
+def _nonsense(model: Path) -> PackagerError:
+    return PackagerError("the process that builds gave what makes no sense", where=str(model))
+
+
+def _refuse(message: Message) -> None:  # noqa: ARG001  (hears what is said)
+    raise FrameError("nothing to be asked")
+
+
+class _Listener:
+    """Shows the stages that a worker says it is in, and has its questions answered; a context, at whose end no stage is shown any more."""
+
+    def __init__(self, progress: Progress, services: Services) -> None:
+        self._progress = progress
+        self._services = services
+        self._shown: list[AbstractContextManager[None]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        while self._shown:
+            try:
+                self._shown.pop().__exit__(kind, error, trace)
+            except BaseException as raised:
+                if raised is not error:
+                    raise
+
+    def hear(self, message: Message) -> Message | None:
+        """The answer to a question, nothing for what is only said."""
+        if "ask" in message.fields:
+            return self._services.answer(message)
+        said = message.text("stage")
+        if said == "end" and self._shown:
+            self._shown.pop().__exit__(None, None, None)
+        elif said == "begin":
+            shown = self._progress.stage(message.text("title"))
+            shown.__enter__()
+            self._shown.append(shown)
+        elif said == "cached":
+            self._progress.cached(message.text("title"))
+        return None
+
+
+def _behind_walls(files: tuple[Path, ...], folder: Path, model: Path) -> Start:
+    largest = max(LEAST_FILE_BYTES, FILE_BYTES_PER_BYTE * _size(model))
+    return Start(confinement=Confinement(readable=files, writable=(folder,), memory_bytes=_memory_bytes(), file_bytes=largest))
+
+
+def _gaps(walls: Walls | None) -> tuple[str, ...]:
+    """What this machine lacked of the walls that were to be: a sentence each."""
+    if walls is None:
+        return ()
+    files = () if walls.landlock_abi else ("The kernel has no Landlock: the model was read by a process that could read and change your files.",)
+    calls = () if walls.seccomp else ("There are no seccomp filters here: the model was read by a process that could reach the network.",)
+    return (*files, *calls)
+
+
+def _no_walls() -> Start:
+    return Start(confinement=None, say=_say)
+
+
+def _say(line: str) -> None:
+    """What a person's own code prints: on stderr, where it can't be taken for a result."""
+    say(line, error=True)
+
+
+def _memory_bytes() -> int | None:
+    """What a worker may allocate; None where the machine doesn't say what is free."""
+    try:
+        text = Path("/proc/meminfo").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return None
+    free = re.search(r"^MemAvailable:\s+(\d+) kB", text, re.MULTILINE)
+    bounds = [int(free[1]) * 1024] if free else []
+    limit = read_limits(Path("/")).memory_bytes
+    bounds += [limit] if limit is not None else []
+    return int(MEMORY_SHARE * min(bounds)) if bounds else None
+
+
+def _size(model: Path) -> int:
+    with contextlib.suppress(OSError):
+        return sum(path.stat().st_size for path in model_files(model))
+    return 0
+
+
+def _digest(model: Path) -> str:
+    try:
+        return str(Digest.of_file(model))
+    except OSError:  # reading it will say so
+        return hashlib.sha256(b"").hexdigest()
+
+
+def _folder(path: Path) -> Path:
+    path.mkdir(mode=0o700)
+    return path.absolute()
+
+
+def _unsigned(said: Any, request: PackRequest, folder: Path, gaps: tuple[str, ...]) -> Unsigned:
+    """What a worker says that it built, each part checked."""
+    try:
+        directories = {profile.name: folder / "bundles" / profile.name for profile in request.profiles}
+        errors: NodeErrors = decode(dict[str, dict[str, dict[str, NodeError]]], said["node_errors"])
+        notes = tuple(str(note) for note in said["notes"])
+        lock = Lock.parse(str(said["lock"]).encode(), where="lock")
+    except (SealiftError, ValueError, KeyError, TypeError) as error:
+        raise _nonsense(request.model) from error
+    return Unsigned(directories=directories, lock=lock, node_errors=errors, notes=(*notes, *gaps))

@@ -1,0 +1,170 @@
+"""What is asked of `pack`, checked where it comes in."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from sealift_core.bundle.limits import LIMITS
+from sealift_core.bundle.manifest import MODEL_NAME, VERSION, Owners
+from sealift_core.hardware.profile import HardwareProfile
+from sealift_core.schema.documents import Json
+from sealift_core.signing.keys import Signer
+from sealift_packager.sandbox.activity import OPTION as MODEL_TIMEOUT
+from sealift_packager.graph.content import content_digest
+from sealift_packager.data.function import is_function
+from sealift_packager.errors import DataError, PackagerError, ProfileError
+from sealift_packager.model.detect import check_kind
+from sealift_packager.model.dynamic import parse_dynamic
+from sealift_packager.measure.device import OPTION, DeviceAddress
+
+SOURCE_DATE_EPOCH = "SOURCE_DATE_EPOCH"
+DEFAULT_TARGET = "target"
+MEASURE_SECONDS: Final = 4.0
+MODEL_TIMEOUT_S: Final = 120.0
+#: Where a function may be named instead of a file.
+_FUNCTION_FIELDS: Final = ("data", "golden_from")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class PackRequest:
+    """One release to build.
+
+    ``max_drop`` is the largest loss that is accepted, in the metric's unit; None is 0.01, or 1 % of the source's score where the metric's
+    scale is the data's (mae, rmse, one's own). ``measure_seconds`` is how long a profile's candidates are compared; their other figures take a
+    share of it; ``measure_on`` are devices that measure what this machine can't. ``metric`` None is accuracy for classes, rmse for numbers.
+    ``created`` None is now. ``dynamic`` are a torch model's free dimensions beside the batch, each as INPUT:AXIS or INPUT:AXIS=SYMBOL. ``data`` is
+    a file, a folder of images, or module:function; so is ``golden_from``, whose rows are the golden cases. ``image_mean`` and ``image_std``
+    normalize images (see `data.pixels.Normalization`). ``format`` is the model's kind where its content is not to say it. ``model_timeout`` is how
+    many seconds the model may take to be read, or to answer one request, where a process of its own builds (see `sandbox`); more for a large file.
+    ``sandbox`` False has that process do without walls.
+    """
+
+    model: Path
+    name: str
+    version: str
+    profiles: tuple[HardwareProfile, ...]
+    out: Path
+    data: Path | None = None
+    target: str = DEFAULT_TARGET
+    metric: str | None = None
+    max_drop: float | None = None
+    signer: Signer | None = None
+    trust_pickle: bool = False
+    format: str | None = None
+    golden_from: Path | None = None
+    factory: str | None = None
+    dynamic: tuple[str, ...] = ()
+    image_mean: tuple[float, ...] = ()
+    image_std: tuple[float, ...] = ()
+    seed: int = 0
+    measure_seconds: float = MEASURE_SECONDS
+    force: bool = False
+    description: str = ""
+    license: str = ""
+    owners: Owners = dataclasses.field(default_factory=Owners)
+    created: datetime.datetime | None = None
+    measure_on: tuple[DeviceAddress, ...] = ()
+    model_timeout: float = MODEL_TIMEOUT_S
+    sandbox: bool = True
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(MODEL_NAME, self.name):
+            raise PackagerError(
+                "not a model name", where="--name", expected="letters, digits, '.', '_', '-', beginning with one of the first", found=repr(self.name)
+            )
+        if not re.fullmatch(VERSION, self.version):
+            raise PackagerError("not a version", where="--version", expected="a semantic version like 1.4.0 or 2.0.0-rc.1", found=repr(self.version))
+        self._check_profiles()
+        if self.data is None and (self.metric is not None or self.max_drop is not None):
+            raise DataError("a metric or a budget needs data", where="--metric, --max-drop", advice="Give the holdout with --data.")
+        self._check_numbers()
+        self._check_reading()
+
+    def _check_profiles(self) -> None:
+        """Which machines are built for and measured on."""
+        names = [profile.name for profile in self.profiles]
+        twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+        if twice:
+            raise ProfileError("a profile is named twice", where="--profile", found=twice[0], advice="Name each profile once.")
+        if not 0 < len(names) <= LIMITS.bundles_per_release:
+            raise ProfileError("not so many profiles", where="--profile", expected=f"1 to {LIMITS.bundles_per_release}", found=str(len(names)))
+        for row in self.measure_on:
+            if row.profile is not None and row.profile not in names:
+                raise ProfileError("a device for a profile that isn't built", where=OPTION, expected=", ".join(names), found=row.profile)
+
+    def _check_numbers(self) -> None:
+        """Budget, seed and time."""
+        if self.max_drop is not None and not 0 <= self.max_drop < float("inf"):
+            raise DataError("not a budget", where="--max-drop", expected="a number from 0 up", found=str(self.max_drop))
+        if self.seed < 0:
+            raise PackagerError("not a seed", where="--seed", expected="an integer from 0 up", found=str(self.seed))
+        if not 0 < self.measure_seconds < float("inf"):
+            raise PackagerError("not a time", where="--measure-seconds", expected="a number above 0", found=str(self.measure_seconds))
+        if not 0 < self.model_timeout < float("inf"):
+            raise PackagerError("not a time", where=MODEL_TIMEOUT, expected="a number above 0", found=str(self.model_timeout))
+
+    def _check_reading(self) -> None:
+        """How model and data are to be read."""
+        if self.format is not None:
+            check_kind(self.format)
+        parse_dynamic(self.dynamic)
+        if not all(number > 0 for number in self.image_std):
+            raise DataError("not a standard deviation", where="--image-std", expected="numbers above 0", found=str(self.image_std))
+
+    @property
+    def functions(self) -> dict[str, Path]:
+        """The functions of the user's own that give data, by the field that names each."""
+        return {name: place for name in _FUNCTION_FIELDS if (place := getattr(self, name)) is not None and is_function(place)}
+
+    def options(self) -> dict[str, Json]:
+        """Everything asked for that decides what is computed, but model, data and profiles: by the field's name, files by their digest."""
+        return {row.name: _option(getattr(self, row.name)) for row in dataclasses.fields(self) if row.name not in _NOT_OPTIONS}
+
+
+#: Model, data and profiles, which are identified by content; what a release is called; where it goes; what only permits; how long is measured.
+_NOT_OPTIONS: Final = frozenset(
+    (
+        "model",
+        "data",
+        "profiles",
+        "name",
+        "version",
+        "description",
+        "license",
+        "owners",
+        "created",
+        "out",
+        "force",
+        "signer",
+        "trust_pickle",
+        "measure_seconds",
+        "measure_on",
+        "model_timeout",
+        "sandbox",
+    )
+)
+
+
+def _option(value: object) -> Json:
+    if isinstance(value, Path):
+        return str(content_digest(value)) if value.exists() else str(value)
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    return [_option(item) for item in value] if isinstance(value, tuple | list) else repr(value)
+
+
+def time_of_build(environment: Mapping[str, str] = os.environ) -> datetime.datetime:
+    """SOURCE_DATE_EPOCH (https://reproducible-builds.org/specs/source-date-epoch/) if it is set, else now."""
+    text = environment.get(SOURCE_DATE_EPOCH)
+    if text is None:
+        return datetime.datetime.now(datetime.UTC)
+    try:
+        return datetime.datetime.fromtimestamp(int(text), datetime.UTC)
+    except (ValueError, OverflowError, OSError) as error:
+        raise PackagerError("not a time", where=SOURCE_DATE_EPOCH, expected="whole seconds since 1970", found=repr(text)) from error

@@ -1,0 +1,50 @@
+"""From a request to a release: whoever builds, in this process or in another one, builds first; signing comes last, and nothing is signed unread."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sealift_core.bundle.manifest import BundleManifest
+from sealift_core.bundle.signature import sign_directory
+from sealift_core.verify.check import BundleIdentity, DirectoryBundle, check_bundle
+from sealift_packager.assemble.output import building, check_free
+from sealift_packager.assemble.release import write_release
+from sealift_packager.build.packed import Builder, BuildOptions, Packed
+from sealift_packager.progress.progress import Progress, Silent
+from sealift_packager.build.request import PackRequest
+
+
+def pack_with(builder: Builder, request: PackRequest, progress: Progress | None, options: BuildOptions) -> Packed:
+    """Build a release.
+
+    1. The output place must be free.
+    2. The bundles are built, each in a directory.
+    3. Each is checked as a device checks it, must be what was asked for, and is signed.
+    4. All go into an OCI layout, which appears whole at ``request.out``.
+    """
+    progress = progress or Silent()
+    check_free(request.out, force=request.force)  # 1
+    with building(request.out, force=request.force) as scratch:
+        unsigned = builder(request, scratch, progress, options)  # 2
+        with progress.stage("Write the release"):
+            manifests = {name: _sign(directory, name, request) for name, directory in unsigned.directories.items()}  # 3
+            key = request.signer.public_key if request.signer else None
+            bundles = list(unsigned.directories.values())
+            release, descriptor = write_release(scratch / "release", request.name, request.version, bundles, key)  # 4
+    return Packed(
+        release=release,
+        directory=request.out,
+        digest=descriptor.digest,
+        manifests=manifests,
+        lock=unsigned.lock,
+        node_errors=unsigned.node_errors,
+        notes=unsigned.notes,
+    )
+
+
+def _sign(directory: Path, profile: str, request: PackRequest) -> BundleManifest:
+    identity = BundleIdentity(name=request.name, version=request.version, profile=profile)
+    manifest = check_bundle(DirectoryBundle(directory=directory), key=None, identity=identity, documents=False).manifest
+    if request.signer is not None:
+        sign_directory(directory, f"{request.name}-{request.version}-{profile}", request.signer)
+    return manifest

@@ -1,0 +1,45 @@
+"""What a worker may be given to do: one of these, pickled by the process that starts it."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from sealift_packager.model.source import LoadOptions
+from sealift_packager.build.request import PackRequest
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """What any task needs: how long the model may take, a folder for temporary files, and where modules are imported from."""
+
+    limit_s: float
+    temporary: Path
+    imports: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class BuildTask(Task):
+    """Build a request's bundles below ``scratch``; ``lock`` is a lock file's bytes. The result is what `encode_result` makes of them."""
+
+    request: PackRequest
+    scratch: Path
+    lock: bytes | None
+    cached: bool
+    inline_bytes: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class DataTask(Task):
+    """Call the functions that give a request's data; the result names the files, in ``folder``, that hold what they gave."""
+
+    request: PackRequest
+    folder: Path
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class NamesTask(Task):
+    """Read a model; the result is the names of its inputs."""
+
+    model: Path
+    options: LoadOptions

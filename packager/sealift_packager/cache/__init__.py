@@ -1,0 +1,13 @@
+"""Stages of a build that are done once: a cache by content, so that a second run is quick and a broken one resumes.
+
+Reading order:
+
+- ``structure``  values as plain JSON and back, by their types
+- ``entry``      one result as bytes, with its own checksum
+- ``place``      is a folder one's own alone?
+- ``store``      a bounded directory of entries
+- ``tools``      the tools whose versions decide what a build gives
+- ``stage``      compute, or take what was computed
+
+An entry that is missing, damaged, from other code, or can't be read is a miss and nothing else. Never imports a framework.
+"""

@@ -1,0 +1,86 @@
+"""Compute a stage, or take what was computed before from the same content."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from sealift_core.schema.documents import Json
+from sealift_packager.cache.entry import pack_entry, unpack_entry
+from sealift_packager.cache.store import Store
+from sealift_packager.cache.structure import NotSelfContainedError, StructureError, decode, encode
+from sealift_packager.cache.tools import code_digest
+from sealift_packager.plugins.user_code import changed, imported
+from sealift_packager.progress.progress import Progress
+
+T = TypeVar("T")
+
+
+class Stages:
+    """The stages of one build; without a store (or with a ``base`` of None, which nothing identifies) all of them are computed.
+
+    ``base`` is what every stage of the build depends on; each stage adds its own. ``code`` are modules that are in the stages' keys, with digests;
+    other modules of a person's own are told when they have been imported, and stand in the entry.
+    """
+
+    def __init__(
+        self, store: Store | None, progress: Progress, base: Mapping[str, Json] | None, code: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        self.code = code
+        self._found: dict[str, str] = {}
+        self._store = store if base is not None else None
+        self._progress = progress
+        self._base = dict(base or {})
+
+    @property
+    def inputs(self) -> Mapping[str, Json]:
+        """Digests and options that the build is known by; empty where nothing identifies it."""
+        found = self._base.get("inputs")
+        return found if isinstance(found, dict) else {}
+
+    def run(
+        self, title: str, kind: Any, compute: Callable[[], T], depends: Mapping[str, Json] = MappingProxyType({}), *, outermost: bool = False
+    ) -> T:
+        """The result of type ``kind`` (see `structure`), cached by base, title, kind and ``depends``; shown in the progress either way.
+
+        An ``outermost`` stage is made of others, which show themselves.
+        """
+        key = self._key(title, kind, depends)
+        cached = self._read(key, kind)
+        if cached is not None:
+            self._progress.cached(title)
+            found: T = cached[0]
+            return found
+        imported()  # now, as near to their import as can be
+        with contextlib.nullcontext() if outermost else self._progress.stage(title):
+            value = compute()
+        if self._store is not None:
+            parts: list[bytes] = []
+            self._found |= {name: digest for name, digest in imported().items() if self.code.get(name) != digest}
+            with contextlib.suppress(NotSelfContainedError):  # gigabytes of weights in files aren't kept
+                self._store.write(key, pack_entry(encode(value, parts), self._found, parts))
+        return value
+
+    def _key(self, title: str, kind: Any, depends: Mapping[str, Json]) -> str:
+        identity = {"base": self._base, "depends": dict(depends), "title": title, "kind": str(kind), "code": code_digest()}
+        return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+
+    def _read(self, key: str, kind: Any) -> tuple[Any] | None:
+        """The value in a tuple (it may be None itself), or None for a miss."""
+        data = self._store.read(key) if self._store else None
+        if self._store is None or data is None:
+            return None
+        try:
+            entry = unpack_entry(data)
+            if entry is not None and not changed(entry[1]):
+                value = decode(kind, entry[0], entry[2])
+                self._found |= entry[1]  # what is made from it depends on them too
+                return (value,)
+        except (StructureError, ValueError, KeyError, TypeError):  # its checksum holds, but other code wrote it
+            pass
+        self._store.discard(key)
+        return None

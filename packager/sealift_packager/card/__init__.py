@@ -1,1 +1,0 @@
-"""MODEL_CARD.md, made of the manifest: ``model_card``, with what others wrote escaped by ``markdown``. Pure."""

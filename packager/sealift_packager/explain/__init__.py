@@ -1,1 +1,0 @@
-"""Why a bundle is what it is, in sentences: ``sentences``. Pure; everything comes from bundle.json."""

@@ -1,0 +1,45 @@
+"""Kind → converter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import onnx
+
+from sealift_packager.errors import ConversionError, first_line
+from sealift_packager.graph import graph
+from sealift_packager.graph.bounds import check_bounds
+from sealift_packager.graph.gelu import reorder_gelu
+from sealift_packager.graph.result import Converted, described
+from sealift_packager.graph.tree_writer import convert_trees
+from sealift_packager.model import detect
+from sealift_packager.model.source import SourceModel
+from sealift_packager.onnx.as_is import convert_onnx
+from sealift_packager.sandbox.activity import CONVERTING, several
+from sealift_packager.sklearn.convert import convert_scikit
+from sealift_packager.torch.export import convert_program, convert_script, convert_state
+
+#: Each gives an ``onnx.ModelProto`` with the source's input and output names.
+CONVERTERS: Final[dict[str, Callable[[SourceModel], Any]]] = {
+    detect.SCIKIT: convert_scikit,
+    detect.TORCH_PROGRAM: convert_program,
+    detect.TORCH_SCRIPT: convert_script,
+    detect.TORCH_STATE: convert_state,
+    detect.ONNX: convert_onnx,
+    detect.XGBOOST: convert_trees,
+    detect.LIGHTGBM: convert_trees,
+    detect.CATBOOST: convert_trees,
+}
+
+
+@several(CONVERTING)
+def convert_model(source: SourceModel) -> Converted:
+    """The source's graph, tidied and checked; `ConversionError`."""
+    tidied = reorder_gelu(graph.tidy(graph.at_known_opset(CONVERTERS[source.kind](source), where=f"{source.kind} model")))
+    try:
+        graph.check(tidied)
+    except (onnx.checker.ValidationError, ValueError) as error:
+        raise ConversionError(f"the graph is not valid ONNX ({first_line(error):.500})", where=f"{source.kind} model") from error
+    check_bounds(tidied, where=f"{source.kind} model")
+    return described(tidied, source)

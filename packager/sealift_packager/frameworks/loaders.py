@@ -1,0 +1,104 @@
+"""Kind → loader."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import dataclasses
+import functools
+import importlib
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from sealift_packager.archives.fresh import check_inner
+from sealift_packager.archives.own_copy import OwnCopy, own_folder, take, told_as
+from sealift_packager.archives.refusals import Refusals
+from sealift_packager.boosters.load import READERS, load_booster
+from sealift_packager.errors import SourceModelError
+from sealift_packager.graph.tensors import refers
+from sealift_packager.model import detect
+from sealift_packager.model.source import LoadOptions, SourceModel
+from sealift_packager.onnx.load import load_onnx
+from sealift_packager.progress.quiet import quiet
+from sealift_packager.sandbox.activity import during, monitored, noting_answers, reading
+from sealift_packager.sklearn.load import load_scikit, load_skops
+from sealift_packager.torch.program import load_program
+from sealift_packager.torch.script import load_script
+from sealift_packager.torch.state import load_state
+
+Loader = Callable[[Path, LoadOptions], SourceModel]
+
+LOADERS: Final[dict[str, Loader]] = {
+    detect.SCIKIT: load_scikit,
+    detect.TORCH_PROGRAM: load_program,
+    detect.TORCH_SCRIPT: load_script,
+    detect.TORCH_STATE: load_state,
+    detect.ONNX: load_onnx,
+    detect.SKOPS: load_skops,
+    **{kind: functools.partial(load_booster, kind) for kind in READERS},
+}
+#: What a kind is read with. Importing it takes seconds, and isn't the file's fault.
+LIBRARIES: Final = {
+    detect.SCIKIT: "sklearn",
+    detect.SKOPS: "skops.io",
+    detect.ONNX: "onnx",
+    **dict.fromkeys((detect.TORCH_PROGRAM, detect.TORCH_SCRIPT, detect.TORCH_STATE), "torch"),
+    **{kind: kind for kind in READERS},
+}
+#: Kinds that are archives and nothing else.
+ARCHIVES: Final = (detect.TORCH_PROGRAM, detect.TORCH_SCRIPT, detect.SKOPS)
+#: Kinds that don't say themselves which dimensions are free.
+DYNAMIC_KINDS: Final = (detect.TORCH_SCRIPT, detect.TORCH_STATE)
+
+
+def load_model(path: Path, options: LoadOptions) -> SourceModel:
+    """The model in a file, its kind found from the content unless it is said; `SourceModelError`.
+
+    The file is opened once: what finds the kind, checks and reads is given our own copy (`archives`), which lies in ``options.place.folder`` and is
+    gone when the model is read, but for weights that stay in files. A copy of these that has no such folder goes when the process ends.
+    """
+    detect.check_there(path, options.kind)
+    folder = own_folder(options.place.folder)
+    source = None
+    try:
+        with told_as(path.parent, folder):
+            copy = take(path, folder, SourceModelError)
+            source = _load(copy, dataclasses.replace(options, origin=path))
+    finally:
+        if source is None or not _stays_in_files(source):
+            shutil.rmtree(folder, ignore_errors=True)
+        elif options.place.folder is None:
+            atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return source
+
+
+def _load(copy: OwnCopy, options: LoadOptions) -> SourceModel:
+    kind, path = detect.kind_of(copy.path, options.kind), copy.path
+    if options.factory and kind != detect.TORCH_STATE:
+        raise SourceModelError("a factory goes with a torch state dict", where=str(path), found=kind, advice="Leave --factory out.")
+    if options.dynamic and kind not in DYNAMIC_KINDS:
+        advice = "Leave --dynamic out: such a model says itself which dimensions are free (a .pt2 as its torch.export was told)."
+        raise SourceModelError("free dimensions are named for torch weights and TorchScript only", where=str(path), found=kind, advice=advice)
+    if kind in ARCHIVES and not copy.archive:
+        raise Refusals(where=str(path)).cut_off("something else at its beginning")
+    if copy.archive:
+        check_inner(path, Refusals(where=str(path)))
+    with contextlib.suppress(ImportError), quiet():  # whoever reads says what is missing
+        importlib.import_module(LIBRARIES[kind])
+    with during(reading(kind)):
+        source = LOADERS[kind](path, options)
+    source = dataclasses.replace(source, place=options.place, digest=copy.digest if copy.archive else source.digest)
+    return _noted(source) if monitored() else source
+
+
+def _noted(source: SourceModel) -> SourceModel:
+    """The same model, whose every answer is an activity."""
+    inner, steps = tuple(map(_noted, source.inner)), tuple(map(_noted, source.steps))
+    arbitrary = noting_answers(source.arbitrary) if source.arbitrary else None
+    return dataclasses.replace(source, predict=noting_answers(source.predict), arbitrary=arbitrary, inner=inner, steps=steps)
+
+
+def _stays_in_files(source: SourceModel) -> bool:
+    return source.kind == detect.ONNX and refers(source.native)

@@ -1,0 +1,16 @@
+"""ONNX graphs: read, walked, tidied, edited, and run.
+
+Reading order:
+
+- ``walk``        the parts of a model, subgraphs and functions included
+- ``tensors``, ``weights``  a graph's weights, in the graph or in files beside it
+- ``content``     what a file or a folder is, by content
+- ``graph``       one tidy form: named free dimensions, fresh shape inference
+- ``bounds``      what every graph must keep to
+- ``nodes``       nodes and initializers of a part of a graph, collected one by one
+- ``gelu``, ``residual``  rewrites that keep what is computed and run quicker
+- ``session``     the packager's one door to onnxruntime's sessions
+- ``result``      what a conversion gives
+- ``labels``      labels of classifiers in one form
+- ``tree_writer`` tree ensembles as ONNX
+"""

@@ -1,0 +1,197 @@
+"""Graphs in one tidy form: named free dimensions, fresh shape inference, nothing of the building machine inside. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import onnx
+
+from sealift_core.bundle.tensors import DATATYPES, TensorSpec
+from sealift_packager.errors import ConversionError, first_line
+from sealift_packager.graph.tensors import is_reference, refers
+from sealift_packager.graph.walk import all_graphs
+from sealift_packager.model.batch import BATCH
+from sealift_packager.progress.quiet import quiet
+
+#: The newest opset of the default domain that every onnxruntime from 1.20 on runs, and the one we write.
+MAX_OPSET: Final = 21
+MIN_OPSET: Final = 9
+#: DequantizeLinear takes an axis from this one on.
+QUANTIZABLE_OPSET: Final = 13
+TARGET_OPSET: Final = 18
+MAX_IR_VERSION: Final = 10
+DEFAULT_DOMAINS: Final = ("", "ai.onnx")
+
+
+def opset_of(model: Any) -> int:
+    """The version of the default operator set."""
+    return max((int(row.version) for row in model.opset_import if row.domain in DEFAULT_DOMAINS), default=0)
+
+
+def at_known_opset(model: Any, *, where: str) -> Any:
+    """The model at an operator set that onnxruntime 1.20 runs and that quantizers can write, by ONNX's own version converter where it isn't.
+
+    What is between `MIN_OPSET` and `QUANTIZABLE_OPSET` stays as it is where the converter can't rewrite it. Raises `ConversionError` for what is
+    outside `MIN_OPSET` to `MAX_OPSET` and can't be rewritten.
+    """
+    found = opset_of(model)
+    if QUANTIZABLE_OPSET <= found <= MAX_OPSET:
+        return model
+    single = copy_of(model)
+    _import_once(single)
+    try:
+        with quiet():
+            return onnx.version_converter.convert_version(single, min(max(found, TARGET_OPSET), MAX_OPSET))
+    except Exception as error:  # RuntimeError and ConvertError of C++ have no other base
+        if MIN_OPSET <= found <= MAX_OPSET:
+            return model
+        raise ConversionError(
+            "the operator set is not supported, and ONNX's version converter can't rewrite the graph",
+            where=where,
+            expected=f"opset {MIN_OPSET} to {MAX_OPSET}",
+            found=f"{found} ({first_line(error):.200})",
+            advice="Export the model again with an opset in that range.",
+        ) from error
+
+
+def check(model: Any) -> None:
+    """ONNX's own checker; raises its ``ValidationError``, or ``ValueError``. Weights in files are checked as inputs: the checker follows no paths."""
+    if not refers(model):
+        onnx.checker.check_model(model)
+        return
+    result = copy_of(model)
+    known = {row.name for row in result.graph.input}
+    rows = {row.name: row for row in model.graph.initializer if is_reference(row)}
+    kept = [copy_of(row) for row in result.graph.initializer if row.name not in rows]
+    del result.graph.initializer[:]
+    result.graph.initializer.extend(kept)
+    given = (onnx.helper.make_tensor_value_info(name, row.data_type, row.dims) for name, row in rows.items() if name not in known)
+    result.graph.input.extend(given)
+    onnx.checker.check_model(result)
+
+
+def copy_of(model: Any) -> Any:
+    """An independent copy of a protobuf."""
+    copy = type(model)()
+    copy.CopyFrom(model)
+    return copy
+
+
+def name_dimensions(model: Any) -> Any:
+    """A copy whose free dimensions have names: ``batch`` for the first one of a tensor and what has its symbol, else the input's own or NAME_AXIS.
+
+    Exporters number their symbols (``s40``, ``unk__3``) as it happens; the same size keeps one name everywhere.
+    """
+    result = copy_of(model)
+    initializers = {row.name for row in result.graph.initializer}
+    tensors = [row for row in (*result.graph.input, *result.graph.output) if row.name not in initializers]
+    renamed = {size.dim_param: BATCH for row in tensors for size in row.type.tensor_type.shape.dim[:1] if size.dim_param}
+    for tensor in tensors:
+        for axis, size in enumerate(tensor.type.tensor_type.shape.dim):
+            if size.HasField("dim_value"):
+                continue
+            fallback = BATCH if axis == 0 else f"{tensor.name}_{axis}"
+            size.dim_param = renamed.setdefault(size.dim_param, fallback) if size.dim_param else fallback
+    return result
+
+
+def rename_outputs(model: Any, names: Iterable[str]) -> Any:
+    """A copy whose first outputs have these names; further outputs are dropped."""
+    result = copy_of(model)
+    wanted = list(names)
+    renaming = {row.name: name for row, name in zip(result.graph.output, wanted, strict=False)}
+    taken = {name for node in result.graph.node for name in (*node.input, *node.output)} | {row.name for row in result.graph.input}
+    for name in wanted:
+        if name in taken and name not in renaming:
+            renaming[name] = f"{name}_internal"
+    rename_tensors(result.graph.node, renaming)
+    kept = [row for row in result.graph.output if row.name in renaming][: len(wanted)]
+    for row in kept:
+        row.name = renaming[row.name]
+    outputs = [copy_of(row) for row in kept]
+    del result.graph.output[:]
+    result.graph.output.extend(outputs)
+    return result
+
+
+def rename_tensors(nodes: Iterable[Any], names: Mapping[str, str]) -> None:
+    """Give tensors other names, in place, wherever nodes make or take them."""
+    for node in nodes:
+        for tensors in (node.input, node.output):
+            for at, name in enumerate(tensors):
+                tensors[at] = names.get(name, name)
+
+
+def tidy(model: Any) -> Any:
+    """A copy in the form that every candidate starts from.
+
+    1. Stale ``value_info`` goes, in subgraphs too, and shapes are inferred anew: torch's export leaves shapes that contradict the graph.
+    2. Doc strings, metadata and the producer go: they name files and stack frames of the machine that exported.
+    3. Each operator set is imported once; the IR version is one that onnxruntime 1.20 reads.
+    4. Weights are no inputs: before IR 4 they had to be, and then nothing that depends on them is computed ahead.
+    """
+    result = name_dimensions(model)
+    for part in all_graphs(result):
+        del part.value_info[:]  # 1
+    _strip(result)  # 2
+    _import_once(result)  # 3
+    result.ir_version = min(max(int(result.ir_version), 7), MAX_IR_VERSION)
+    weights = {row.name for row in result.graph.initializer}  # 4
+    inputs = [copy_of(row) for row in result.graph.input if row.name not in weights]
+    del result.graph.input[:]
+    result.graph.input.extend(inputs)
+    return infer_shapes(result)
+
+
+def _import_once(model: Any) -> None:
+    versions: dict[str, int] = {}
+    for row in model.opset_import:
+        domain = "" if row.domain in DEFAULT_DOMAINS else row.domain
+        versions[domain] = max(versions.get(domain, 0), int(row.version))
+    del model.opset_import[:]
+    model.opset_import.extend(onnx.helper.make_opsetid(domain, version) for domain, version in sorted(versions.items()))
+
+
+def infer_shapes(model: Any) -> Any:
+    """A copy with shapes inferred anew; `ConversionError` if the graph contradicts itself."""
+    bare = copy_of(model)
+    del bare.graph.value_info[:]
+    try:
+        return onnx.shape_inference.infer_shapes(bare, strict_mode=False, data_prop=True)
+    except (onnx.shape_inference.InferenceError, ValueError) as error:
+        raise ConversionError(f"shapes can't be inferred ({error})", where="model.onnx") from error
+
+
+def _strip(model: Any) -> None:
+    model.producer_name, model.producer_version, model.doc_string, model.domain = "", "", "", ""
+    model.graph.name = "model"
+    del model.metadata_props[:]
+    parts = [part for graph in all_graphs(model) for part in (graph, *graph.node, *graph.input, *graph.output, *graph.initializer)]
+    parts += [part for function in model.functions for part in (function, *function.node)]
+    for part in parts:
+        part.doc_string = ""
+        if hasattr(part, "metadata_props"):
+            del part.metadata_props[:]
+
+
+def input_specs(model: Any) -> tuple[TensorSpec, ...]:
+    """The graph's inputs that aren't weights."""
+    weights = {row.name for row in model.graph.initializer}
+    return tuple(_spec(row) for row in model.graph.input if row.name not in weights)
+
+
+def output_specs(model: Any) -> tuple[TensorSpec, ...]:
+    """The graph's outputs."""
+    return tuple(_spec(row) for row in model.graph.output)
+
+
+def _spec(row: Any) -> TensorSpec:
+    if not row.type.HasField("tensor_type"):
+        raise ConversionError("not a tensor", where=f"model.onnx: {row.name}", expected="a tensor", found=row.type.WhichOneof("value") or "nothing")
+    kind = row.type.tensor_type.elem_type
+    dtype = "string" if kind == onnx.TensorProto.STRING else str(onnx.helper.tensor_dtype_to_np_dtype(kind))
+    if dtype not in DATATYPES:
+        raise ConversionError("an element type that bundles don't have", where=f"model.onnx: {row.name}", expected=", ".join(DATATYPES), found=dtype)
+    shape = tuple(size.dim_value if size.HasField("dim_value") else size.dim_param for size in row.type.tensor_type.shape.dim)
+    return TensorSpec(name=row.name, dtype=dtype, shape=shape)

@@ -1,0 +1,31 @@
+"""What a conversion gives."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from sealift_core.bundle.tensors import TensorSpec
+from sealift_packager.graph import graph
+from sealift_packager.model.source import SourceModel
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Converted:
+    """A tidy fp32 graph (an ``onnx.ModelProto``; see `tensors` for its weights) and what it takes and gives."""
+
+    model: Any
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+
+    @property
+    def opset(self) -> int:
+        """The default operator set's version."""
+        return graph.opset_of(self.model)
+
+
+def described(model: Any, source: SourceModel) -> Converted:
+    """A graph with its specs, the source's descriptions kept."""
+    known = {spec.name: spec for spec in source.inputs}
+    inputs = tuple(known.get(spec.name, spec) for spec in graph.input_specs(model))
+    return Converted(model=model, inputs=inputs, outputs=graph.output_specs(model))

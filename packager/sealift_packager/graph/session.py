@@ -1,0 +1,116 @@
+"""The packager's one door to onnxruntime's sessions."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import onnxruntime
+
+from sealift_packager.errors import ConversionError, PackagerError, first_line
+from sealift_packager.graph.tensors import SMALL_BYTES, references
+from sealift_packager.model.batch import check_rows
+from sealift_packager.model.source import Array, Arrays
+from sealift_packager.sandbox.activity import ANSWERING, OPENING, during, rows_of
+
+#: Helper threads stop spinning when a request is done, so they take nothing from whoever runs next.
+MULTI_THREADED_CONFIG: Final = {"session.force_spinning_stop": "1"}
+DEFAULT_LEVEL: Final = "all"
+_LEVELS: Final = {
+    "disable": onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL,
+    "basic": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC,
+    "extended": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED,
+    "all": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL,
+}
+_FATAL: Final = 4
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How a session runs; what is chosen here is what the manifest says. ``entries`` are those that a candidate needs."""
+
+    threads: int = 1
+    graph_optimization: str = DEFAULT_LEVEL
+    entries: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    @property
+    def config(self) -> Mapping[str, str]:
+        """Onnxruntime's session config entries: those that go with the threads, and the candidate's own."""
+        return {**(MULTI_THREADED_CONFIG if self.threads > 1 else {}), **self.entries}
+
+
+def open_session(model: Any, settings: Settings, *, where: str, error: type[PackagerError] = ConversionError) -> Any:
+    """A session on the CPU for an ONNX model (a ``ModelProto``; weights that it refers to are mapped).
+
+    Raises ``error`` if onnxruntime can't load it.
+    """
+    mapped = {name: onnxruntime.OrtValue.ortvalue_from_numpy(values) for name, values in references(model)}
+    return _open(model, _options(settings, mapped), mapped, where, error)
+
+
+def save_optimized(model: Any, path: Path) -> None:
+    """Write the graph as onnxruntime's basic optimizations leave it, its weights in a file beside it; `ConversionError`."""
+    mapped = {name: onnxruntime.OrtValue.ortvalue_from_numpy(values) for name, values in references(model)}
+    options = _options(Settings(graph_optimization="basic", entries={"session.disable_prepacking": "1"}), mapped)
+    options.optimized_model_filepath = str(path)
+    options.add_session_config_entry("session.optimized_model_external_initializers_file_name", f"{path.stem}.bin")
+    options.add_session_config_entry("session.optimized_model_external_initializers_min_size_in_bytes", str(SMALL_BYTES))
+    _open(model, options, mapped, path.name, ConversionError)
+
+
+def _open(model: Any, options: Any, mapped: Mapping[str, Any], where: str, error: type[PackagerError]) -> Any:
+    try:
+        with during(OPENING):
+            session: Any = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    except Exception as cause:  # onnxruntime's errors have no common base
+        raise error(f"onnxruntime can't load the graph ({first_line(cause)})", where=where) from cause
+    session.mapped = mapped  # onnxruntime holds pointers into these arrays, but not the arrays
+    return session
+
+
+def _options(settings: Settings, mapped: Mapping[str, Any]) -> Any:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = settings.threads
+    options.inter_op_num_threads = 1
+    options.graph_optimization_level = _LEVELS[settings.graph_optimization]
+    options.log_severity_level = _FATAL
+    for key, value in settings.config.items():
+        options.add_session_config_entry(key, value)
+    if mapped:
+        options.add_external_initializers(list(mapped), list(mapped.values()))
+    if settings.graph_optimization == "disable":  # where nothing is folded, the mapped values can be used where they lie
+        for name, row in mapped.items():
+            options.add_initializer(name, row)
+    return options
+
+
+def run_session(session: Any, inputs: Arrays) -> dict[str, Array]:
+    """All outputs of one request, by name."""
+    names = [row.name for row in session.get_outputs()]
+    try:
+        with during(ANSWERING, rows=rows_of(inputs)):
+            return dict(zip(names, session.run(names, dict(inputs)), strict=True))
+    except Exception as cause:  # as above
+        raise ConversionError(f"onnxruntime can't run the graph ({first_line(cause)})", where="model.onnx") from cause
+
+
+def run_batched(session: Any, inputs: Arrays, batch: int = 64) -> dict[str, Array]:
+    """All outputs for many rows, run in batches: the graph's own where its first dimension is fixed, the last one filled up, its answer cut."""
+    rows = len(next(iter(inputs.values())))
+    fixed = [row.shape[0] for row in session.get_inputs() if row.shape and isinstance(row.shape[0], int)]
+    size = fixed[0] if fixed else batch
+    parts = [{name: value[at : at + size] for name, value in inputs.items()} for at in range(0, rows, size)]
+    if fixed:
+        parts[-1] = fill(parts[-1], size)
+    found = [run_session(session, part) for part in parts]
+    for part, answers in zip(parts, found, strict=True):
+        check_rows(answers, len(next(iter(part.values()))), where="model.onnx")
+    return {name: np.concatenate([part[name] for part in found])[: rows if fixed else None] for name in found[0]}
+
+
+def fill(arrays: Arrays, rows: int) -> dict[str, Array]:
+    """A request of ``rows`` rows, or more if there are: the last one is repeated."""
+    return {name: np.concatenate([value, np.repeat(value[-1:], max(0, rows - len(value)), axis=0)]) for name, value in arrays.items()}

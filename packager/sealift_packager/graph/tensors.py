@@ -1,0 +1,183 @@
+"""A graph's weights, in the graph itself or in a file beside it.
+
+protobuf holds no message of 2 GiB. A graph whose weights are more *refers* to them: an initializer is ONNX external data whose ``location`` is the
+absolute path of a file, which is mapped where somebody reads it. The graph is then small whatever its weights are; copying, tidying and shape
+inference cost nothing. Only initializers of the outermost graph are references. `session` and `assemble.weights` resolve them; nothing else may
+serialize such a graph, because its paths mean nothing elsewhere.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import math
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import onnx
+
+from sealift_packager.graph.walk import all_tensors
+from sealift_packager.model.source import Array
+
+#: Smaller tensors are always in the graph: they are shapes and scales, which shape inference reads.
+SMALL_BYTES: Final = 1024
+_CHUNK_BYTES: Final = 2**20
+#: Element types that numpy knows and onnxruntime takes from it as they are.
+_PLAIN: Final = frozenset("fiub")
+
+
+def is_reference(tensor: Any) -> bool:
+    """Whether the values are in a file."""
+    return bool(tensor.data_location == onnx.TensorProto.EXTERNAL)
+
+
+def refers(model: Any) -> bool:
+    """Whether any weights of the graph are in files."""
+    return any(is_reference(row) for row in model.graph.initializer)
+
+
+def references(model: Any) -> Iterator[tuple[str, Array]]:
+    """Name and values, mapped, of each weight in a file."""
+    return ((row.name, values(row)) for row in model.graph.initializer if is_reference(row))
+
+
+def size_bytes(tensor: Any) -> int:
+    """What the values take as raw bytes; 0 for text."""
+    if tensor.data_type == onnx.TensorProto.STRING:
+        return 0
+    if is_reference(tensor):
+        return int(_entries(tensor)["length"])
+    return len(tensor.raw_data) if tensor.HasField("raw_data") else len(raw(tensor))
+
+
+def model_bytes(model: Any) -> int:
+    """Graph and weights, as if these were inside: where files lie doesn't count."""
+    inside = int(model.ByteSize())
+    if refers(model):
+        copy = onnx.ModelProto()
+        copy.CopyFrom(model)
+        for row in copy.graph.initializer:
+            del row.external_data[:]
+        inside = int(copy.ByteSize())  # a place counts in the lengths around it too
+    return inside + sum(size_bytes(row) for row in model.graph.initializer if is_reference(row))
+
+
+def values(tensor: Any, folder: Path | None = None) -> Array:
+    """The values: read only and mapped where they are in a file, whose place is absolute or within ``folder``."""
+    if not is_reference(tensor):
+        return np.asarray(onnx.numpy_helper.to_array(tensor))
+    if not _is_plain(tensor):
+        return np.asarray(onnx.numpy_helper.to_array(tensor, str(folder or "")))
+    dtype, shape = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type), tuple(tensor.dims)
+    if not math.prod(shape):
+        return np.zeros(shape, dtype)
+    entries = _entries(tensor)
+    path = (folder or Path()) / entries["location"]
+    return np.memmap(path, dtype, mode="r", offset=int(entries.get("offset", 0)), shape=shape)
+
+
+def raw(tensor: Any) -> bytes | memoryview:
+    """A tensor's bytes as external data holds them; empty for text, which has none."""
+    if tensor.data_type == onnx.TensorProto.STRING:
+        return b""
+    if is_reference(tensor):
+        return values(tensor).reshape(-1).view(np.uint8).data
+    return bytes(tensor.raw_data) if tensor.HasField("raw_data") else values(tensor).tobytes()
+
+
+def bytes_by_content(model: Any) -> bytes:
+    """What tells graphs apart: the graph, with a digest in place of each weight in a file; where files lie doesn't count. Raises ``OSError``."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    for row in filter(is_reference, copy.graph.initializer):
+        entries = _entries(row)
+        path, length = Path(entries["location"]), int(entries["length"])
+        found = path.stat()
+        digest = _range_digest(path, (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns), int(entries.get("offset", 0)), length)
+        refer(row, digest, 0, length)
+    return bytes(copy.SerializeToString(deterministic=True))
+
+
+@functools.lru_cache(maxsize=2**16)
+def _range_digest(path: Path, _state: tuple[int, ...], offset: int, length: int) -> str:
+    """Of some bytes of a file that is in ``_state``. Several stages of a build are made from the same weights: they are read once."""
+    total = hashlib.sha256()
+    with path.open("rb") as file:
+        file.seek(offset)
+        while length and (chunk := file.read(min(length, _CHUNK_BYTES))):
+            total.update(chunk)
+            length -= len(chunk)
+    return total.hexdigest()
+
+
+def refer(tensor: Any, location: str, offset: int, length: int) -> None:
+    """Make an initializer external data, in place."""
+    for field in ("raw_data", "float_data", "int32_data", "int64_data", "double_data", "uint64_data"):
+        tensor.ClearField(field)
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    del tensor.external_data[:]
+    for key, value in (("location", location), ("offset", str(offset)), ("length", str(length))):
+        tensor.external_data.add(key=key, value=value)
+
+
+def refer_to_files(model: Any, folder: Path) -> None:
+    """Of a model that was read without its external data: large initializers become references, everything else is read; in place.
+
+    ``folder`` is where the model's file lies. The places must have been checked (`load.onnx_weights`).
+    """
+    large = {row.name for row in model.graph.initializer if is_reference(row) and _is_plain(row) and _full_bytes(row) >= SMALL_BYTES}
+    for row in model.graph.initializer:
+        if row.name in large:
+            entries = _entries(row)
+            refer(row, str((folder / entries["location"]).resolve()), int(entries.get("offset", 0)), _full_bytes(row))
+    for row in all_tensors(model):
+        if is_reference(row) and row.name not in large:
+            onnx.external_data_helper.load_external_data_for_tensor(row, str(folder))
+            row.data_location = onnx.TensorProto.DEFAULT
+            del row.external_data[:]
+
+
+class WeightFile:
+    """A new file in ``folder`` for the weights of a graph that refers to them."""
+
+    def __init__(self, folder: Path) -> None:
+        with tempfile.NamedTemporaryFile(dir=folder, prefix="weights.", suffix=".bin", delete=False) as file:
+            self.path = Path(file.name)
+
+    def add(self, values: Array, name: str) -> Any:
+        """The initializer of that name, a reference if it isn't small."""
+        if values.nbytes < SMALL_BYTES or values.dtype.kind not in _PLAIN:
+            return onnx.numpy_helper.from_array(values, name)
+        tensor = onnx.TensorProto(name=name, dims=values.shape, data_type=onnx.helper.np_dtype_to_tensor_dtype(values.dtype))
+        with self.path.open("ab") as file:
+            file.write(bytes(-file.tell() % values.itemsize))
+            offset = file.tell()
+            file.write(np.ascontiguousarray(values).reshape(-1).view(np.uint8).data)
+        refer(tensor, str(self.path), offset, values.nbytes)
+        return tensor
+
+
+def make_tensor(values: Array, name: str, file: WeightFile | None) -> Any:
+    """An initializer: in the file if there is one, else with its values inside."""
+    return file.add(values, name) if file else onnx.numpy_helper.from_array(values, name)
+
+
+def file_beside(model: Any, folder: Path) -> WeightFile | None:
+    """A file for new weights of a graph that refers to its own; None for one that holds them."""
+    return WeightFile(folder) if refers(model) else None
+
+
+def _is_plain(tensor: Any) -> bool:
+    kinds = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type)
+    return kinds.kind in _PLAIN and kinds.isbuiltin == 1
+
+
+def _full_bytes(tensor: Any) -> int:
+    return int(math.prod(tensor.dims)) * int(onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize)
+
+
+def _entries(tensor: Any) -> dict[str, str]:
+    return {row.key: row.value for row in tensor.external_data}

@@ -1,0 +1,194 @@
+"""Tree ensembles as ONNX: one TreeEnsembleRegressor for the sum, plain operators for what is made of it."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from sealift_packager.graph import graph
+from sealift_packager.graph.labels import label_values
+from sealift_packager.graph.nodes import ML_OPSET, NodeWriter
+from sealift_packager.model.source import SourceModel
+from sealift_packager.trees import ensemble as kinds
+from sealift_packager.trees.ensemble import Array, Ensemble, Isolation
+from sealift_packager.trees.thresholds import round_down
+
+_ML: Final = "ai.onnx.ml"
+#: Far above what two orders of a float64 sum differ by, far below what two different sums do.
+_HAIR: Final = 1e-12
+
+
+def convert_trees(source: SourceModel) -> Any:
+    """A graph with the source's one input and its outputs."""
+    if source.trees is None:
+        raise TypeError("not a tree ensemble")
+    return ensemble_model(source.trees, source.inputs[0].name, source.outputs)
+
+
+def ensemble_model(ensemble: Ensemble, input_name: str, outputs: tuple[str, ...]) -> Any:
+    """A whole ONNX model: float32 rows [batch, features] in, ``outputs`` out."""
+    nodes, initializers = ensemble_nodes(ensemble, input_name, outputs)
+    made = helper.make_graph(
+        nodes,
+        "model",
+        [helper.make_tensor_value_info(input_name, TensorProto.FLOAT, ["batch", ensemble.features])],
+        [_output(name, ensemble) for name in outputs],
+        initializers,
+    )
+    opsets = [helper.make_opsetid("", graph.TARGET_OPSET), helper.make_opsetid(_ML, ML_OPSET)]
+    return helper.make_model(made, opset_imports=opsets, ir_version=graph.MAX_IR_VERSION)
+
+
+def _output(name: str, ensemble: Ensemble) -> Any:
+    if name == "label":
+        kind = TensorProto.STRING if ensemble.classes is not None and ensemble.classes.dtype.kind in "UO" else TensorProto.INT64
+        return helper.make_tensor_value_info(name, kind, ["batch"])
+    if ensemble.isolation is not None:
+        return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", 1])
+    count = len(ensemble.classes) if ensemble.classes is not None else ensemble.outputs
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", count])
+
+
+def ensemble_nodes(
+    ensemble: Ensemble, rows: str, outputs: tuple[str, ...], *, prefix: str = "trees", double: bool = False, scores: bool = False
+) -> tuple[list[Any], list[Any]]:
+    """Nodes and initializers from ``rows`` [batch, features] to ``outputs``.
+
+    These are ``label`` and ``probabilities``, of outliers ``label`` and ``scores``, else one number per target.
+
+    ``scores`` asks for a classifier's sums in the place of its probabilities, [batch, classes]: of two classes, minus and plus the one sum.
+    """
+    writer = _Writer(prefix)
+    raw = writer.trees(ensemble, rows, double=double)
+    if ensemble.divisor != 1:
+        raw = writer.add("Div", raw, writer.constant("divisor", np.float32(ensemble.divisor)))
+    if ensemble.factor != 1:
+        raw = writer.add("Mul", raw, writer.constant("factor", np.float32(ensemble.factor)))
+    if ensemble.isolation is not None:
+        writer.outliers(ensemble.isolation, raw, outputs)
+    elif ensemble.classes is None:
+        writer.value(ensemble.link, raw, outputs[0])
+    else:
+        writer.classes(ensemble, raw, outputs, scores=scores)
+    return writer.nodes, writer.initializers
+
+
+class _Writer(NodeWriter):
+    """What is written of an ensemble."""
+
+    def trees(self, ensemble: Ensemble, rows: str, *, double: bool) -> str:
+        """The sum of the trees."""
+        attributes = _attributes(ensemble, double=double)
+        name = f"{self.prefix}_{len(self.nodes)}"
+        node = helper.make_node("TreeEnsembleRegressor", [rows], [name], name=f"{self.prefix}_sum", domain=_ML)
+        node.attribute.extend(attributes)
+        self.nodes.append(node)
+        return name
+
+    def value(self, link: str, raw: str, output: str) -> None:
+        """A regressor's number."""
+        if link == kinds.SQUARE:
+            self.add("Mul", self.add("Abs", raw), raw, output=output)
+        else:
+            self.add({kinds.IDENTITY: "Identity", kinds.EXP: "Exp", kinds.SIGMOID: "Sigmoid"}[link], raw, output=output)
+
+    def outliers(self, isolation: Isolation, raw: str, outputs: tuple[str, ...]) -> None:
+        """1 or -1 [batch], and the score [batch, 1].
+
+        The label is decided by the length, not by the score: the limit is a hair below what gives a score of 0, for rows that the forest was fitted
+        on may have exactly that length, and they are no outliers.
+        """
+        length = self.add("MatMul", self.add("Cast", raw, to=TensorProto.DOUBLE), self.constant("units", isolation.units.reshape(-1, 1)))
+        limit = -isolation.normal * float(np.log2(-isolation.offset)) * (1 - _HAIR)
+        below = self.add("Less", length, self.constant("limit", np.float64(limit)))
+        signs = self.add("Where", below, self.constant("outlier", np.array(-1)), self.constant("inlier", np.array(1)))
+        self.add("Reshape", signs, self.constant("flat", np.array([-1])), output=outputs[0])
+        exponent = self.add("Mul", length, self.constant("per_length", np.float64(-1 / isolation.normal)))
+        found = self.add("Neg", self.add("Pow", self.constant("two", np.float64(2)), exponent))
+        score = self.add("Sub", found, self.constant("offset", np.float64(isolation.offset)))
+        if len(outputs) > 1:
+            self.add("Cast", score, to=TensorProto.FLOAT, output=outputs[1])
+
+    def classes(self, ensemble: Ensemble, raw: str, outputs: tuple[str, ...], *, scores: bool) -> None:
+        """A classifier's label, and its probabilities if they are wanted."""
+        binary = ensemble.outputs == 1
+        if binary:
+            above = self.add("Greater", raw, self.constant("zero", np.float32(0)))
+            best = self.add("Reshape", self.add("Cast", above, to=TensorProto.INT64), self.constant("flat", np.array([-1])))
+        else:
+            best = self.add("ArgMax", raw, axis=1, keepdims=0)
+        self.add("Gather", self.constant("classes", label_values(ensemble.classes)), best, output=outputs[0], axis=0)
+        if len(outputs) > 1 and scores:
+            self.add("Concat", self.add("Neg", raw), raw, output=outputs[1], axis=1) if binary else self.add("Identity", raw, output=outputs[1])
+        elif len(outputs) > 1:
+            self.probabilities(ensemble.link, raw, outputs[1], binary=binary)
+
+    def probabilities(self, link: str, raw: str, output: str, *, binary: bool) -> None:
+        """[batch, classes]."""
+        if link == kinds.PROBABILITIES:
+            self.add("Identity", raw, output=output)
+        elif link == kinds.SOFTMAX:
+            self.add("Softmax", raw, output=output, axis=1)
+        elif binary:
+            one = self.add("Sigmoid", raw)
+            self.add("Concat", self.add("Sub", self.constant("one", np.float32(1)), one), one, output=output, axis=1)
+        else:
+            self.add("Sigmoid", raw, output=output)
+
+
+def _attributes(ensemble: Ensemble, *, double: bool) -> list[Any]:
+    trees = ensemble.trees
+    sizes = [len(tree.feature) for tree in trees]
+    inner = np.concatenate([tree.feature >= 0 for tree in trees])
+    modes = np.concatenate([np.full(len(tree.feature), tree.strict) for tree in trees])
+    number = _stacked([np.full(size, at) for at, size in enumerate(sizes)])
+    node = _stacked([np.arange(size) for size in sizes])
+    owner, place, target, weight = _weights(ensemble)
+    names: Any = np.where(inner, np.where(modes, b"BRANCH_LT", b"BRANCH_LEQ"), b"LEAF")
+    integers = {
+        "nodes_treeids": number,
+        "nodes_nodeids": node,
+        "nodes_featureids": np.where(inner, _stacked([tree.feature for tree in trees]), 0),
+        "nodes_truenodeids": _stacked([tree.left for tree in trees]),
+        "nodes_falsenodeids": _stacked([tree.right for tree in trees]),
+        "nodes_missing_value_tracks_true": np.where(inner, _stacked([tree.missing_left for tree in trees]), 0),
+        "target_treeids": owner,
+        "target_nodeids": place,
+        "target_ids": target,
+    }
+    thresholds = np.concatenate([np.asarray(tree.threshold, np.float64) for tree in trees])
+    floats = {"nodes_values": thresholds if double else round_down(thresholds), "target_weights": weight, "base_values": ensemble.base}
+    attributes: list[Any] = [_make(name, onnx.AttributeProto.INTS, ints=values.astype(np.int64).tolist()) for name, values in integers.items()]
+    attributes.append(_make("nodes_modes", onnx.AttributeProto.STRINGS, strings=names.tolist()))
+    for name, values in floats.items():
+        if double:
+            tensor = numpy_helper.from_array(values.astype(np.float64), name)
+            attributes.append(_make(f"{name}_as_tensor", onnx.AttributeProto.TENSOR, t=tensor))
+        else:
+            attributes.append(_make(name, onnx.AttributeProto.FLOATS, floats=values.astype(np.float32).tolist()))
+    attributes.append(_make("n_targets", onnx.AttributeProto.INT, i=ensemble.outputs))
+    return attributes
+
+
+def _make(name: str, kind: int, **content: Any) -> Any:
+    return onnx.AttributeProto(name=name, type=kind, **content)  # type: ignore[arg-type]
+
+
+def _stacked(rows: list[Array]) -> Array:
+    return np.concatenate([np.asarray(row, np.int64) for row in rows])
+
+
+def _weights(ensemble: Ensemble) -> tuple[Array, Array, Array, Array]:
+    """Of each leaf: tree, node, output and what it adds; zeros are left out, but for one in a leaf that has nothing else."""
+    columns: list[tuple[Array, Array, Array, Array]] = []
+    for at, tree in enumerate(ensemble.trees):
+        leaf = tree.feature < 0
+        wanted = (tree.value != 0) & leaf[:, None]
+        wanted[leaf & ~wanted.any(axis=1), 0] = True
+        node, output = np.nonzero(wanted)
+        columns.append((np.full(len(node), at), node, output + tree.output, tree.value[wanted]))
+    owner, place, target, weight = (np.concatenate(parts) for parts in zip(*columns, strict=True))
+    return owner, place, target, weight

@@ -1,0 +1,14 @@
+"""A trained model as the rest of the packager sees it.
+
+Reading order:
+
+- ``detect``     what kind of model a file is, found from its content
+- ``source``     `SourceModel` and the options of loading
+- ``batch``      which dimension of its tensors is the batch
+- ``dynamic``    which dimensions of a torch model are free
+- ``categories`` the categories that a model's encoders know
+- ``unwrapped``  a model without the search or training around it
+- ``synthetic``  inputs that follow from the specs and a seed alone
+
+Never imports a framework.
+"""

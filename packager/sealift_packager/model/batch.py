@@ -1,0 +1,43 @@
+"""Which dimension of a model's tensors is the rows of a request. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from sealift_core.bundle.tensors import TensorSpec
+from sealift_packager.errors import ConversionError
+from sealift_packager.model.source import Arrays
+
+#: The symbol of the rows: the first dimension, but that of a state, as recurrent networks take it, may be another.
+BATCH: Final = "batch"
+
+_ADVICE: Final = (
+    "Leave that output out of the graph, or give it a row for each row of the input (a selection like non-maximum suppression can come after the "
+    "graph); without --data the model packs in fp32 as it is."
+)
+
+
+def fixed_batch(specs: Sequence[TensorSpec]) -> int | None:
+    """The batch size of a graph that has only one; None where it is free."""
+    return next((size for spec in specs if BATCH not in spec.shape for size in spec.shape[:1] if isinstance(size, int)), None)
+
+
+def only_batch(specs: Sequence[TensorSpec]) -> int | None:
+    """The batch size of requests that are made of rows: the graph's if it has only one, 1 where rows are in another dimension, None for any."""
+    return fixed_batch(specs) or (None if all(has_rows_first(spec) or not spec.shape for spec in specs) else 1)
+
+
+def has_rows_first(spec: TensorSpec) -> bool:
+    """Whether a row of this input is one of its first dimension; not so one number for a whole request, or a state [layers, batch, width]."""
+    return bool(spec.shape) and BATCH not in spec.shape[1:]
+
+
+def check_rows(outputs: Arrays, rows: int, *, where: str) -> None:
+    """Raise `ConversionError` for an output that doesn't have a row for each of the request's ``rows``: it can't be evaluated row by row."""
+    for name, value in outputs.items():
+        if np.ndim(value) == 0 or len(value) != rows:
+            found = str(list(np.shape(value))) if np.ndim(value) else "one number for the whole request"
+            raise ConversionError("an output without rows", where=f"{where}: {name}", expected=f"[{rows}, …]", found=found, advice=_ADVICE)

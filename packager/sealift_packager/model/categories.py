@@ -1,0 +1,85 @@
+"""The categories that a scikit-learn model's encoders know, by input and column: what a made-up request must be drawn from. Pure.
+
+Of a vectorizer they are words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from sealift_core.bundle.tensors import TensorSpec
+from sealift_packager.model.source import Array
+
+MOST_WORDS: Final = 1024
+
+
+def known_categories(model: Any, names: Sequence[str], inputs: Sequence[TensorSpec]) -> dict[str, tuple[Array | None, ...]]:
+    """For each input with such columns: the values of each of its columns, None where no encoder looks at it first.
+
+    Looked for in encoders that the model's input comes to unchanged: at the head of pipelines, in column transformers, behind imputers.
+    """
+    found: dict[int, Array] = {}
+    for column, values in _encoded(model, list(names), list(range(sum(int(spec.shape[1]) for spec in inputs)))):
+        found.setdefault(column, values)
+    result: dict[str, tuple[Array | None, ...]] = {}
+    first = 0
+    for spec in inputs:
+        width = int(spec.shape[1])
+        columns = tuple(_as_given(found.get(at), spec) for at in range(first, first + width))
+        if any(values is not None for values in columns):
+            result[spec.name] = columns
+        first += width
+    return result
+
+
+def text_columns(model: Any, names: Sequence[str]) -> set[int]:
+    """The numbers of the columns that such an encoder knows as text."""
+    columns = list(range(int(getattr(model, "n_features_in_", 0))))
+    return {column for column, values in _encoded(model, list(names), columns) if any(isinstance(value, str) for value in values)}
+
+
+def _encoded(part: Any, names: list[str], columns: list[int]) -> Iterator[tuple[int, Any]]:
+    """Columns of the input and their categories, for a part that is given these columns."""
+    if hasattr(part, "steps"):
+        for _, step in part.steps:
+            yield from _encoded(step, names, columns)
+            if not (step == "passthrough" or (type(step).__name__ == "SimpleImputer" and step.indicator_ is None)):
+                return
+    elif hasattr(part, "transformers_"):
+        for _, inner, chosen in part.transformers_:
+            if not isinstance(inner, str):
+                places = _places(chosen, names, len(columns))
+                yield from _encoded(inner, [names[at] for at in places] if names else [], [columns[at] for at in places])
+    elif isinstance(getattr(part, "vocabulary_", None), dict) and len(columns) == 1:
+        yield columns[0], _words(part.vocabulary_)
+    elif columns and len(getattr(part, "categories_", ())) == len(columns):  # an encoder of no columns is never fitted
+        yield from zip(columns, part.categories_, strict=True)
+
+
+def _words(vocabulary: Mapping[str, int]) -> list[str]:
+    """Entries of a vectorizer as they are and in capitals, which it may lower: texts that some word is found in."""
+    entries = sorted(vocabulary)[:: len(vocabulary) // MOST_WORDS + 1]
+    return [text for entry in entries for text in (entry, entry.upper())]
+
+
+def _places(chosen: Any, names: list[str], width: int) -> list[int]:
+    """The numbers of a column transformer's columns: given by name, number, mask or slice."""
+    if isinstance(chosen, slice):
+        return list(range(width))[chosen]
+    wanted = [chosen] if isinstance(chosen, str | int) else list(chosen)
+    if all(isinstance(item, str) for item in wanted):
+        return [names.index(name) for name in wanted if name in names]
+    return [int(at) for at in np.arange(width)[np.array(wanted)]]
+
+
+def _as_given(values: Any, spec: TensorSpec) -> Array | None:
+    """Categories as values of the input; missing ones are left out. None if there are none, or they can't be such values."""
+    if values is None:
+        return None
+    kept = [value for value in np.asarray(values, dtype=object).tolist() if value is not None and value == value]
+    if not kept or any(isinstance(value, str) != (spec.dtype == "string") for value in kept):
+        return None
+    return np.array(kept, dtype=spec.numpy_dtype)

@@ -1,0 +1,69 @@
+"""Large weights in branches, bodies and constants become initializers of the outermost graph, where they can stay in files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from sealift_packager.graph.graph import copy_of
+from sealift_packager.graph.tensors import is_reference
+from sealift_packager.graph.walk import all_graphs, subgraphs
+
+
+def hoist_weights(model: Any) -> None:
+    """Move external weights of inner graphs, and those that Constant nodes give, outwards, in place.
+
+    A weight that an inner graph hands out as it is stays there: an inner graph gives only what it has made.
+    """
+    taken = {name for part in all_graphs(model) for name in _names(part)}
+    for part, outermost in _parts(model.graph):
+        for name, tensor in list(_external(part, outermost=outermost)):
+            moved = copy_of(tensor)
+            moved.name = name if outermost else _free(f"{name}_hoisted", taken)
+            taken.add(moved.name)
+            model.graph.initializer.append(moved)
+            if not outermost:
+                _rename(part, name, moved.name)
+
+
+def _parts(graph: Any, *, outermost: bool = True) -> Iterator[tuple[Any, bool]]:
+    yield graph, outermost
+    for node in graph.node:
+        for branch in subgraphs(node):
+            yield from _parts(branch, outermost=False)
+
+
+def _external(graph: Any, *, outermost: bool) -> Iterator[tuple[str, Any]]:
+    """Name and tensor of what can go; it is taken out of the graph."""
+    handed = {row.name for row in graph.output}
+    for node in [row for row in graph.node if row.op_type == "Constant" and row.output[0] not in handed]:
+        tensor = next((row.t for row in node.attribute if row.name == "value"), None)
+        if tensor is not None and is_reference(tensor):
+            yield node.output[0], copy_of(tensor)
+            graph.node.remove(node)
+    if not outermost:
+        for row in [row for row in graph.initializer if is_reference(row) and row.name not in handed]:
+            yield row.name, copy_of(row)
+            graph.initializer.remove(row)
+
+
+def _names(graph: Any) -> Iterator[str]:
+    yield from (row.name for row in (*graph.initializer, *graph.input))
+    yield from (name for node in graph.node for name in node.output)
+
+
+def _free(name: str, taken: set[str]) -> str:
+    found, number = name, 0
+    while found in taken:
+        number += 1
+        found = f"{name}_{number}"
+    return found
+
+
+def _rename(graph: Any, old: str, new: str) -> None:
+    for node in graph.node:
+        for at, name in enumerate(node.input):
+            if name == old:
+                node.input[at] = new
+        for branch in subgraphs(node):
+            _rename(branch, old, new)

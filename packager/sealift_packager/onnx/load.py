@@ -1,0 +1,149 @@
+"""ONNX as it is, external weights included as long as they lie inside the model's own folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+from sealift_core.bundle.digest import Digest
+from sealift_packager.errors import SourceModelError, first_line
+from sealift_packager.graph import graph
+from sealift_packager.graph.content import model_digest
+from sealift_packager.graph.session import Settings, open_session, run_batched, run_session
+from sealift_packager.graph.tensors import refer_to_files, refers
+from sealift_packager.graph.walk import all_nodes
+from sealift_packager.model import detect
+from sealift_packager.model.source import Array, Arrays, LoadOptions, SourceModel
+from sealift_packager.onnx.beside import bring_weights
+from sealift_packager.onnx.hoist import hoist_weights
+from sealift_packager.onnx.operators import check_operators
+from sealift_packager.onnx.order import in_order
+from sealift_packager.onnx.weights import check_inline, check_weights
+from sealift_packager.sandbox.isolated_read import try_reading
+
+#: It stays open while candidates are built: without packed copies it takes no memory for weights in files.
+_MAPPED: Final = {"session.disable_prepacking": "1"}
+_SHOWN: Final = 5
+
+
+def load_onnx(path: Path, options: LoadOptions) -> SourceModel:
+    """Read and check an ONNX model; its reference answers are onnxruntime's with every optimization off."""
+    import onnx
+
+    model = _read(path)
+    del model.training_info[:]  # no part of what answers, and it may hold weights too
+    digest = _own_weights(model, path, options)
+    weights_bytes = check_weights(model, path, options.place)
+    _check_opset(model, path)
+    check_operators(model, where=str(path))
+    _try_inference(model, path)
+    _put_in_order(model, in_order(model.graph, where=str(path)))
+    _complete_shapes(model, path)
+    try:
+        if weights_bytes > options.place.inline_bytes:
+            hoist_weights(model)
+            refer_to_files(model, path.parent)
+            check_inline(model, path, options.place)
+        else:
+            onnx.load_external_data_for_model(model, str(path.parent))
+        graph.check(model)
+    except (onnx.checker.ValidationError, OSError, ValueError) as error:
+        raise SourceModelError(f"not a valid ONNX model ({first_line(error):.500})", where=str(path)) from error
+    named = graph.name_dimensions(model)
+    settings = Settings(graph_optimization="disable", entries=_MAPPED if refers(model) else {})
+    session = open_session(model, settings, where=str(path), error=SourceModelError)
+    outputs = tuple(row.name for row in model.graph.output)
+    return SourceModel(
+        kind=detect.ONNX,
+        framework=f"ONNX by {model.producer_name or 'an unnamed tool'} {model.producer_version}".strip(),
+        digest=digest,
+        native=model,
+        predict=lambda arrays: _ask(session, arrays),
+        inputs=graph.input_specs(named),
+        outputs=outputs,
+    )
+
+
+def _own_weights(model: Any, path: Path, options: LoadOptions) -> Digest:
+    """Have the weights beside ``path``, where it is our copy; those of a model that can't be right aren't copied."""
+    if options.origin is None:
+        return model_digest(path)
+    check_weights(model, options.origin, options.place)
+    return bring_weights(model, path, options.origin)
+
+
+def _ask(session: Any, arrays: Arrays) -> dict[str, Array]:
+    """One request as it is; more rows than a fixed first dimension has, in turns."""
+    fixed = {row.shape[0] for row in session.get_inputs() if row.shape and isinstance(row.shape[0], int)}
+    rows = {len(value) for value in arrays.values() if value.ndim}
+    fits = len(fixed) != 1 or len(rows) != 1 or rows <= fixed
+    return run_session(session, arrays) if fits else run_batched(session, arrays)
+
+
+def _read(path: Path) -> Any:
+    import onnx
+
+    try:
+        model = onnx.load(path, load_external_data=False)
+    except Exception as error:  # protobuf's errors have no common base
+        raise SourceModelError(f"can't be parsed ({error})", where=str(path), expected="a whole ONNX file") from error
+    if not model.graph.node:
+        raise SourceModelError("no graph", where=str(path), expected="an ONNX model with at least one node", found="a file without")
+    return model
+
+
+def _try_inference(model: Any, path: Path) -> None:
+    """Where onnx can't know all types, its inference of shapes may break the process: it gets one of its own first."""
+    known = {*graph.DEFAULT_DOMAINS, "ai.onnx.ml", *(function.domain for function in model.functions)}
+    foreign = sorted({f"{node.op_type} of {node.domain}" for node in all_nodes(model) if node.domain not in known})
+    if foreign:
+        advice = f"Export it without operators whose types ONNX doesn't know ({', '.join(foreign[:_SHOWN])}), or report it to onnx."
+        try_reading(detect.ONNX, path, reader=__name__, expected="a graph whose shapes onnx can infer", advice=advice)
+
+
+def _complete_shapes(model: Any, path: Path) -> None:
+    """Inputs must say how many dimensions they have; outputs are given what can be inferred."""
+    given = {row.name for row in model.graph.initializer}
+    for row in model.graph.input:
+        if row.type.HasField("tensor_type") and not row.type.tensor_type.HasField("shape") and row.name not in given:
+            raise SourceModelError(
+                "an input without a shape",
+                where=f"{path}: {row.name}",
+                expected="its dimensions: a number for each fixed one, a name for each free one, the rows first",
+                advice="Export it with shapes, or set them with onnx.tools.update_model_dims.update_inputs_outputs_dims.",
+            )
+    bare = [row for row in model.graph.output if row.type.HasField("tensor_type") and not row.type.tensor_type.HasField("shape")]
+    if bare:
+        inferred = {row.name: row for row in graph.infer_shapes(model).graph.output}
+        for row in bare:
+            row.CopyFrom(inferred[row.name])
+
+
+def _put_in_order(model: Any, order: list[int]) -> None:
+    """Some exporters write nodes as they come; the standard wants each after those it takes from."""
+    if order == list(range(len(order))):
+        return
+    nodes = [graph.copy_of(model.graph.node[number]) for number in order]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+
+
+def _check_opset(model: Any, path: Path) -> None:
+    """Refuse what no onnx of today can read; `convert` brings the others to a version that devices run."""
+    import onnx
+
+    found, newest = graph.opset_of(model), onnx.defs.onnx_opset_version()
+    if not 1 <= found <= newest:
+        advice = "Export it again with an older opset." if found > newest else "Is it cut off? Export it again."
+        raise SourceModelError("the operator set is not supported", where=str(path), expected=f"opset 1 to {newest}", found=str(found), advice=advice)
+
+
+def read_once(_: str, path: Path) -> None:
+    """Infer a graph's shapes, in a process that may break at it (`sealift_packager.sandbox.isolated_read`)."""
+    import onnx
+
+    from sealift_packager.archives.memory_limit import bounded_memory
+    from sealift_packager.graph.graph import infer_shapes
+
+    with bounded_memory(path):
+        infer_shapes(onnx.load(path, load_external_data=False))

@@ -1,0 +1,76 @@
+"""Nodes of an ONNX graph in an order in which they can run. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from sealift_packager.errors import SourceModelError
+from sealift_packager.graph.walk import subgraphs
+
+_SHOWN: Final = 8
+
+
+def in_order(graph: Any, *, where: str) -> list[int]:
+    """The numbers of the graph's nodes, each after those whose outputs it takes, otherwise as they stand.
+
+    Raises `SourceModelError` for a name that two nodes give, one that nothing gives, and a cycle, naming them.
+    """
+    given = {row.name for row in (*graph.input, *graph.initializer)} | {row.values.name for row in graph.sparse_initializer}
+    makers: dict[str, int] = {}
+    for number, node in enumerate(graph.node):
+        for name in filter(None, node.output):
+            if name in makers or name in given:
+                raise SourceModelError("a name is given twice", where=f"{where}: {name}", found=f"another one by {called(node)}")
+            makers[name] = number
+    waiting = [{makers[name] for name in _taken(node) if name in makers} for node in graph.node]
+    _check_known(graph, makers.keys() | given, where)
+    return _sorted(graph, waiting, where)
+
+
+def called(node: Any) -> str:
+    """A node as people find it: by its name, else by its operator and output."""
+    return node.name or f"{node.op_type} → {', '.join(node.output)}"
+
+
+def _taken(node: Any) -> Iterator[str]:
+    """What a node takes, its subgraphs included: a subgraph may use names of the graph around it."""
+    yield from filter(None, node.input)
+    for branch in subgraphs(node):
+        own = {row.name for row in (*branch.input, *branch.initializer)} | {name for inner in branch.node for name in inner.output}
+        yield from (name for inner in branch.node for name in _taken(inner) if name not in own)
+        yield from (row.name for row in branch.output if row.name not in own)
+
+
+def _check_known(graph: Any, known: set[str], where: str) -> None:
+    for node in graph.node:
+        for name in _taken(node):
+            if name not in known:
+                raise SourceModelError("an input that nothing gives", where=f"{where}: {called(node)}", found=repr(name))
+    for row in graph.output:
+        if row.name not in known:
+            raise SourceModelError("an output that nothing gives", where=f"{where}: {row.name}", expected="the output of a node")
+
+
+def _sorted(graph: Any, waiting: list[set[int]], where: str) -> list[int]:
+    users: list[list[int]] = [[] for _ in waiting]
+    for number, needed in enumerate(waiting):
+        for maker in needed:
+            users[maker].append(number)
+    counts = [len(needed) for needed in waiting]
+    ready = [number for number, count in enumerate(counts) if count == 0]
+    order: list[int] = []
+    if all(maker < number for number, needed in enumerate(waiting) for maker in needed):
+        return list(range(len(waiting)))
+    while ready:
+        number = ready.pop()
+        order.append(number)
+        for user in users[number]:
+            counts[user] -= 1
+            if counts[user] == 0:
+                ready.append(user)
+    stuck = [called(graph.node[number]) for number, count in enumerate(counts) if count > 0]
+    if stuck:
+        shown = ", ".join(stuck[:_SHOWN]) + (f", … ({len(stuck)} in all)" if len(stuck) > _SHOWN else "")
+        raise SourceModelError("a cycle: nodes that wait for each other", where=where, expected="a graph without cycles", found=shown)
+    return order

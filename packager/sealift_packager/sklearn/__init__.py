@@ -1,0 +1,12 @@
+"""scikit-learn models: read, asked, and converted.
+
+Reading order:
+
+- ``load``        models and pipelines from joblib, pickle or skops (``skops_types``, ``indices``)
+- ``rows``        how a model takes its rows; ``missing_text``
+- ``answers``     what a model gives, by what it is
+- ``ties``        rows that a model answers by chance
+- ``convert``     tree ensembles by our own writer, everything else by skl2onnx
+- ``prepared``, ``surrogates``  estimators in a form that skl2onnx takes
+- ``converters``  scikit-learn's classes that are converted here instead of by skl2onnx
+"""

@@ -1,0 +1,61 @@
+"""What a scikit-learn model gives, by what it is: outputs by name, each by the method that has it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from sealift_packager.model.source import Array
+from sealift_packager.progress.quiet import quiet
+from sealift_packager.sklearn.kinds import is_clusterer
+
+#: Output beside the label or the prediction → the method that gives it, [batch, columns].
+METHODS: Final = {"probabilities": "predict_proba", "scores": "decision_function", "distances": "transform"}
+
+
+def outputs_of(model: Any) -> tuple[str, ...]:
+    """The outputs' names; none for what doesn't predict.
+
+    A classifier and a mixture give ``label`` and ``probabilities`` where they have them, an outlier detector ``label`` (1, or -1 for an outlier) and
+    ``scores`` (below 0 for an outlier), a clustering ``label`` and, if it has centers, ``distances`` to them, a regressor ``prediction``.
+    """
+    from sklearn.base import is_classifier, is_outlier_detector, is_regressor
+
+    if not hasattr(model, "predict"):
+        return ()
+    if is_regressor(model):
+        return ("prediction",)
+    if is_classifier(model) or hasattr(model, "predict_proba"):
+        wanted = "probabilities"
+    elif is_outlier_detector(model):
+        wanted = "scores"
+    elif is_clusterer(model):
+        wanted = "distances"
+    else:
+        return ()
+    has = hasattr(model, METHODS[wanted]) and (wanted != "distances" or hasattr(_final(model), "cluster_centers_"))
+    return ("label", wanted) if has else ("label",)
+
+
+def answers(model: Any, outputs: Sequence[str], table: Any) -> dict[str, Array]:
+    """Ask a model: labels are text or int64 [batch], everything else is float32 [batch, columns]."""
+    with quiet():  # an encoder warns of what it was told to ignore
+        found = np.asarray(model.predict(table))
+        more = {name: np.asarray(getattr(model, METHODS[name])(table), np.float32).reshape(len(found), -1) for name in outputs if name in METHODS}
+    if outputs[0] == "prediction":
+        return {"prediction": found.reshape(len(found), -1).astype(np.float32)}
+    return {"label": found.astype(object) if found.dtype.kind in "UO" else found.astype(np.int64), **more}
+
+
+def transformed(model: Any, table: Any) -> dict[str, Array]:
+    """Ask a transformer: numbers are float32, ``values`` [batch, columns]."""
+    with quiet():
+        found = model.transform(table)
+    values = np.asarray(found.toarray() if hasattr(found, "toarray") else found)
+    return {"values": values if values.dtype.kind in "UO" else values.astype(np.float32)}
+
+
+def _final(model: Any) -> Any:
+    return _final(model.steps[-1][1]) if hasattr(model, "steps") else model

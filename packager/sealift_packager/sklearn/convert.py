@@ -1,0 +1,168 @@
+"""scikit-learn: tree ensembles by our own writer, everything else by skl2onnx, into which that writer is put for pipelines."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Sequence
+from typing import Any, Final
+
+import onnx
+
+from sealift_core.bundle.tensors import TensorSpec
+from sealift_packager.errors import ConversionError, PackagerError
+from sealift_packager.graph import graph
+from sealift_packager.graph.labels import flatten_label
+from sealift_packager.graph.nodes import ML_OPSET
+from sealift_packager.graph.session import Settings, open_session
+from sealift_packager.graph.tree_writer import convert_trees
+from sealift_packager.model.source import SourceModel
+from sealift_packager.progress.quiet import quiet
+from sealift_packager.sklearn.converters.k_means import step_parsers
+from sealift_packager.sklearn.converters.registry import own_converters
+from sealift_packager.sklearn.prepared import prepared
+from sealift_packager.trees.from_estimator import library_of
+from sealift_packager.trees.within import fitted_parts
+
+_ADVICE: Final = "See https://onnx.ai/sklearn-onnx/supported.html for the estimators that it knows; or replace this step by one of them."
+#: skl2onnx's errors about an estimator that it doesn't know.
+_MISSING: Final = ("MissingShapeCalculator", "MissingConverter")
+#: Steps whose answer jumps where a value crosses a limit, as that of trees does.
+_STEPPED: Final = frozenset(
+    (
+        "BernoulliNB",
+        "Binarizer",
+        "KBinsDiscretizer",
+        "KMeans",
+        "KNNImputer",
+        "KNeighborsClassifier",
+        "KNeighborsRegressor",
+        "MiniBatchKMeans",
+        "QuantileTransformer",
+        "RadiusNeighborsClassifier",
+        "RadiusNeighborsRegressor",
+    )
+)
+
+
+def convert_scikit(source: SourceModel) -> Any:
+    """The graph of an estimator or a pipeline: float32 columns in, plain tensors out (no maps); `ConversionError`.
+
+    Steps before trees and before what else has limits are computed in float64, as scikit-learn does: a value that was rounded on the way may stand on
+    the other side of one.
+    """
+    if source.trees is not None:
+        return convert_trees(source)
+    model = _graph(source, double=_wide(source))
+    if "label" in source.outputs:
+        model = flatten_label(model, source.inputs)
+    return graph.rename_outputs(model, source.outputs)
+
+
+def convert_step(source: SourceModel, part: SourceModel) -> Any:
+    """The graph of one of a pipeline's ``steps``, computed as it is in the whole; `ConversionError`."""
+    return graph.tidy(graph.rename_outputs(_graph(part, double=_wide(source)), part.outputs))
+
+
+def _wide(source: SourceModel) -> bool:
+    return bool(source.inner) or any(type(part).__name__ in _STEPPED for part in fitted_parts(source.native))
+
+
+def _graph(source: SourceModel, *, double: bool) -> Any:
+    if not double:
+        return _convert(source, double=False)
+    try:
+        model = _narrowed(_convert(source, double=True))
+        open_session(graph.tidy(model), Settings(), where="scikit-learn model")
+    except PackagerError:  # an operator without a float64 kernel: then all in float32, and parity judges
+        return _convert(source, double=False)
+    return model
+
+
+def _convert(source: SourceModel, *, double: bool) -> Any:
+    try:
+        import skl2onnx
+    except ImportError as error:
+        raise ConversionError("skl2onnx is not installed", where="scikit-learn model", advice="pip install skl2onnx") from error
+    native = prepared(source.native, by_name=len(source.inputs) > 1, transforms=source.outputs == ("values",))
+    converters, shapes = own_converters(native, double=double)
+    try:
+        with quiet():
+            model = skl2onnx.convert_sklearn(
+                native,
+                initial_types=[(spec.name, _type(spec, double=double)) for spec in source.inputs],
+                options=_options(native, source.outputs),
+                target_opset={"": graph.TARGET_OPSET, "ai.onnx.ml": ML_OPSET},
+                custom_conversion_functions=converters,
+                custom_shape_calculators=shapes,
+                custom_parsers=step_parsers(native),
+            )
+    except PackagerError:
+        raise
+    except Exception as error:  # skl2onnx and what it calls raise anything
+        text = [spec.name for spec in source.inputs if spec.dtype == "string"]
+        hint = f" The data holds text in {', '.join(text[:5])}: is it meant to be numbers?" if text else ""
+        kind, detail = type(error).__name__, str(error).splitlines()[0] if str(error) else "no message"
+        why = "it has no converter for it" if kind in _MISSING else f"{kind}: {detail:.300}"
+        raise ConversionError(
+            f"skl2onnx can't convert {_culprit(source.native, error)} ({why})",
+            where=type(source.native).__name__,
+            advice=f"{_ADVICE}{hint}",
+        ) from error
+    return model
+
+
+def _options(model: Any, outputs: Sequence[str]) -> dict[Any, Any] | None:
+    """What skl2onnx is to do otherwise than it does by itself, by estimator."""
+    final = model.steps[-1][1] if hasattr(model, "steps") else model
+    kind, found = type(final).__name__, dict[Any, Any]()
+    if kind == "LinearSVC":  # without this skl2onnx asks its converter for an option that it doesn't have
+        found[id(final)] = {"raw_scores": True}
+    elif kind == "OneVsRestClassifier" and "probabilities" not in outputs and hasattr(final, "decision_function"):
+        inner = [part.steps[-1][1] if hasattr(part, "steps") else part for part in final.estimators_]
+        scored = [part for part in (final, *inner) if library_of(part) == "sklearn" and not type(part).__name__.startswith("_")]
+        found |= {id(part): {"raw_scores": True} for part in scored}
+    elif kind == "StackingClassifier" or ("probabilities" in outputs and hasattr(final, "classes_") and library_of(final) == "sklearn"):
+        found |= {} if kind == "FixedThresholdClassifier" else {id(final): {"zipmap": False}}  # which skl2onnx knows no options of
+    inside = [part for part in fitted_parts(model) if type(part).__name__ == "RidgeClassifier" and part is not final]
+    return found | {id(part): {"raw_scores": True} for part in inside} or None  # of two classes a column for each
+
+
+def _culprit(model: Any, error: Exception) -> str:
+    """The step that an error speaks of, by its class: the one that skl2onnx was at, or one that the message names; else the model."""
+    from sklearn.base import BaseEstimator
+
+    at = [frame.f_locals.get("operator") for frame, _ in traceback.walk_tb(error.__traceback__)]
+    steps = [step for operator in at if isinstance(step := getattr(operator, "raw_operator", None), BaseEstimator)]
+    if steps:
+        return type(steps[-1]).__name__
+    parts = [value for value in model.get_params(deep=True).values() if isinstance(value, BaseEstimator)]
+    named = sorted({type(part).__name__ for part in parts if type(part).__name__ in str(error)})
+    return ", ".join(named) or type(model).__name__
+
+
+def _narrowed(model: Any) -> Any:
+    """A copy whose inputs and outputs of float64 are float32: each input is cast at once, each output last."""
+    result = graph.copy_of(model)
+    taken = {row.name for row in result.graph.input}
+    before, after = [], []
+    for row in (*result.graph.input, *result.graph.output):
+        if row.type.tensor_type.elem_type != onnx.TensorProto.DOUBLE:
+            continue
+        row.type.tensor_type.elem_type = onnx.TensorProto.FLOAT
+        wide = f"{row.name}_float64"
+        graph.rename_tensors(result.graph.node, {row.name: wide})
+        if row.name in taken:
+            before.append(onnx.helper.make_node("Cast", [row.name], [wide], name=f"{row.name}_widen", to=onnx.TensorProto.DOUBLE))
+        else:
+            after.append(onnx.helper.make_node("Cast", [wide], [row.name], name=f"{row.name}_narrow", to=onnx.TensorProto.FLOAT))
+    nodes = [*before, *(graph.copy_of(node) for node in result.graph.node), *after]
+    del result.graph.node[:]
+    result.graph.node.extend(nodes)
+    return result
+
+
+def _type(spec: TensorSpec, *, double: bool) -> Any:
+    from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType, StringTensorType
+
+    kind = StringTensorType if spec.dtype == "string" else (DoubleTensorType if double else FloatTensorType)
+    return kind([None, *spec.shape[1:]])

@@ -1,0 +1,7 @@
+"""scikit-learn's classes as plain operators, where skl2onnx has none or computes otherwise. ``registry`` has them all.
+
+- Linear algebra and functions: ``linear``, ``kernels``, ``functions``, ``transformed``, ``reshaped``
+- Neighbours: ``distances``, ``neighbors``, ``radius``, ``k_means``, ``neighbor_imputer``
+- Preparation: ``bins``, ``bits``, ``encoders``, ``imputer``, ``text``
+- Models made of others: ``averages``, ``members``, ``inner_trees``
+"""

@@ -1,0 +1,80 @@
+"""What scikit-learn computes with kernels and skl2onnx has no form for, as plain operators in float64: KernelRidge, Nystroem, RBFSampler."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+
+from sealift_packager.graph.nodes import NodeWriter
+from sealift_packager.model.source import Array
+from sealift_packager.sklearn.converters.distances import given_rows, refused, squared_distances
+from sealift_packager.sklearn.converters.neighbors import number_kind
+
+KERNELS: Final = ("linear", "poly", "polynomial", "rbf", "sigmoid")
+#: What scikit-learn's pairwise kernels take where an estimator says nothing.
+_DEGREE: Final = 3
+_OFFSET: Final = 1.0
+
+
+def write_kernel_ridge(scope: Any, operator: Any, container: Any) -> None:
+    """skl2onnx's converter of a KernelRidge: rows [batch, features] in, [batch, targets] out."""
+    model = operator.raw_operator
+    writer = NodeWriter(scope.get_unique_operator_name("kernel_ridge"))
+    weights = np.asarray(model.dual_coef_, np.float64).reshape(len(model.X_fit_), -1)
+    _end(writer, operator, container, writer.add("MatMul", _kernel(writer, operator, model.X_fit_), writer.constant("weights", weights)))
+
+
+def write_nystroem(scope: Any, operator: Any, container: Any) -> None:
+    """skl2onnx's converter of a Nystroem: rows [batch, features] in, [batch, components] out."""
+    model = operator.raw_operator
+    writer = NodeWriter(scope.get_unique_operator_name("nystroem"))
+    basis = writer.constant("normalization", np.asarray(model.normalization_, np.float64).T)
+    _end(writer, operator, container, writer.add("MatMul", _kernel(writer, operator, model.components_), basis))
+
+
+def write_sampler(scope: Any, operator: Any, container: Any) -> None:
+    """skl2onnx's converter of an RBFSampler: rows [batch, features] in, [batch, components] out."""
+    model = operator.raw_operator
+    writer = NodeWriter(scope.get_unique_operator_name("rbf_sampler"))
+    waves = writer.constant("waves", np.asarray(model.random_weights_, np.float64))
+    angles = writer.add("Gemm", given_rows(writer, operator), waves, writer.constant("offsets", np.asarray(model.random_offset_, np.float64)))
+    _end(writer, operator, container, writer.add("Mul", writer.add("Cos", angles), writer.constant("scale", np.sqrt(2 / model.n_components))))
+
+
+def shape_of_kernel_ridge(operator: Any) -> None:
+    """skl2onnx's shape calculator of a KernelRidge."""
+    operator.outputs[0].type = operator.inputs[0].type.__class__([None, operator.raw_operator.dual_coef_[0].size])
+
+
+def shape_of_components(operator: Any) -> None:
+    """skl2onnx's shape calculator of a Nystroem or an RBFSampler."""
+    model = operator.raw_operator
+    count = len(model.components_) if hasattr(model, "components_") else model.n_components
+    operator.outputs[0].type = operator.inputs[0].type.__class__([None, count])
+
+
+def _kernel(writer: NodeWriter, operator: Any, points: Any) -> str:
+    """[batch, points] of the kernel that the estimator was fitted with; `ConversionError` for one that has no form here."""
+    model = operator.raw_operator
+    if model.kernel not in KERNELS or model.kernel_params:
+        raise refused(model, "a kernel that has no ONNX form", f"{', '.join(KERNELS)}, without kernel_params", f"{model.kernel}")
+    values: Array = np.asarray(points.toarray() if hasattr(points, "toarray") else points, np.float64)
+    rows, stored = given_rows(writer, operator), writer.constant("points", values)
+    slope = writer.constant("gamma", np.float64(1 / values.shape[1] if model.gamma is None else model.gamma))
+    if model.kernel == "rbf":
+        return writer.add("Exp", writer.add("Neg", writer.add("Mul", squared_distances(writer, rows, values, stored), slope)))
+    products = writer.add("MatMul", rows, writer.add("Transpose", stored, perm=[1, 0]))
+    if model.kernel == "linear":
+        return products
+    line = writer.add("Add", writer.add("Mul", products, slope), writer.constant("coef0", _or(model.coef0, _OFFSET)))
+    return writer.add("Tanh", line) if model.kernel == "sigmoid" else writer.add("Pow", line, writer.constant("degree", _or(model.degree, _DEGREE)))
+
+
+def _or(value: float | None, default: float) -> Any:
+    return np.float64(default if value is None else value)
+
+
+def _end(writer: NodeWriter, operator: Any, container: Any, found: str) -> None:
+    writer.add("Cast", found, output=operator.outputs[0].full_name, to=number_kind(operator))
+    writer.put_into(container)

@@ -1,0 +1,180 @@
+"""Classifiers made of others, where skl2onnx asks the members for something else than scikit-learn does: votes, bags, stacks, pairs, thresholds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+from onnx import TensorProto
+
+from sealift_packager.errors import ConversionError
+from sealift_packager.graph import graph
+from sealift_packager.graph.labels import label_type, label_values
+from sealift_packager.graph.nodes import NodeWriter
+
+#: skl2onnx's operator within a OneVsOneClassifier, which it asks for by the same class.
+_OF_PAIRS: Final = "SklearnOVRDecisionFunction"
+
+
+def write_vote(scope: Any, operator: Any, container: Any) -> None:
+    """skl2onnx's converter of a VotingClassifier; a hard vote counts the members' labels, not their best probabilities."""
+    model = operator.raw_operator
+    if model.voting != "hard":
+        leave_to_skl2onnx(scope, operator, container)
+        return
+    labels = [_ask(scope, container, member, operator.inputs)[0] for member in model.estimators_]
+    weights = model._weights_not_none  # noqa: SLF001
+    _count(scope, operator, container, labels, np.ones(len(labels)) if weights is None else np.asarray(weights))
+
+
+def write_bag(scope: Any, operator: Any, container: Any) -> None:
+    """skl2onnx's converter of a BaggingClassifier; members without probabilities vote, each row for itself."""
+    model = operator.raw_operator
+    if hasattr(model.estimators_[0], "predict_proba"):
+        leave_to_skl2onnx(scope, operator, container)
+        return
+    labels = []
+    for member, columns in zip(model.estimators_, model.estimators_features_, strict=True):
+        part = chosen_columns(scope, operator, container, columns)
+        labels.append(_ask(scope, container, member, part)[0])
+    _count(scope, operator, container, labels, np.ones(len(labels)))
+
+
+def write_stack(scope: Any, operator: Any, container: Any) -> None:
+    """skl2onnx's converter of a StackingClassifier; a score of two classes is one column."""
+    model = operator.raw_operator
+    methods = set(model.stack_method_)
+    if "decision_function" not in methods or not methods <= {"decision_function", "predict_proba"}:
+        leave_to_skl2onnx(scope, operator, container)
+        return
+    writer = NodeWriter(scope.get_unique_operator_name("stack"))
+    kind = operator.inputs[0].type.to_onnx_type().tensor_type.elem_type
+    columns: list[str] = []
+    for member, method in zip(model.estimators_, model.stack_method_, strict=True):
+        found = _ask(scope, container, member, operator.inputs, scores=method == "decision_function")[1]
+        if len(model.classes_) == 2:
+            found = writer.add("Gather", found, writer.constant(f"second_{len(columns)}", np.array([1])), axis=1)
+        columns.append(writer.add("Cast", found, to=kind))
+    columns += [row.full_name for row in operator.inputs] if model.passthrough else []
+    merged = scope.declare_local_variable("stacked", operator.inputs[0].type.__class__([None, model.final_estimator_.n_features_in_]))
+    writer.add("Concat", *columns, output=merged.full_name, axis=1)
+    label, probabilities = _ask(scope, container, model.final_estimator_, [merged])
+    _name(writer, operator, label)
+    writer.add("Identity", probabilities, output=operator.outputs[1].full_name)
+    writer.put_into(container)
+
+
+def write_pairs(scope: Any, operator: Any, container: Any) -> None:
+    """skl2onnx's converter of a OneVsOneClassifier, whose label is a class's number there, [batch, 1], whatever the classes are."""
+    start, given = len(container.nodes), operator.outputs[0].full_name
+    leave_to_skl2onnx(scope, operator, container)
+    if operator.type == _OF_PAIRS:  # it has one score for each class, and no label
+        return
+    writer = NodeWriter(scope.get_unique_operator_name("pairs"))
+    graph.rename_tensors(container.nodes[start:], {given: f"{writer.prefix}_number"})
+    _name(writer, operator, f"{writer.prefix}_number")
+    writer.put_into(container)
+
+
+def write_threshold(scope: Any, operator: Any, container: Any) -> None:
+    """skl2onnx's converter of a TunedThresholdClassifierCV or a FixedThresholdClassifier of probabilities."""
+    model = operator.raw_operator
+    tuned = hasattr(model, "best_threshold_")
+    limit = model.best_threshold_ if tuned else model.threshold
+    label = model._curve_scorer._get_pos_label() if tuned else model.pos_label  # noqa: SLF001
+    positive = 1 if label is None else int(np.flatnonzero(model.classes_ == label)[0])
+    if model.response_method == "decision_function" or not hasattr(model.estimator_, "predict_proba"):
+        advice = "Take an estimator with probabilities, and response_method='predict_proba'."
+        raise ConversionError("a threshold of scores has no ONNX form", where=type(model).__name__, advice=advice)
+    _, probabilities = _ask(scope, container, model.estimator_, operator.inputs)
+    writer = NodeWriter(scope.get_unique_operator_name("threshold"))
+    wide = writer.add("Cast", writer.add("Gather", probabilities, writer.constant("positive", np.array(positive)), axis=1), to=TensorProto.DOUBLE)
+    above = writer.add("GreaterOrEqual", wide, writer.constant("limit", np.float64(0.5 if limit == "auto" else limit)))
+    _name(writer, operator, writer.add("Where", above, writer.constant("yes", np.array(positive)), writer.constant("no", np.array(1 - positive))))
+    writer.add("Identity", probabilities, output=operator.outputs[1].full_name)
+    writer.put_into(container)
+
+
+def shape_of_pairs(operator: Any) -> None:
+    """skl2onnx's shape calculator of it."""
+    from skl2onnx.common._registration import get_shape_calculator
+
+    if operator.type == _OF_PAIRS:
+        get_shape_calculator(_OF_PAIRS)(operator)
+    else:
+        shape_of_members(operator)
+
+
+def shape_of_members(operator: Any) -> None:
+    """skl2onnx's shape calculator of all others."""
+    classes = operator.raw_operator.classes_
+    operator.outputs[0].type = label_type(classes)
+    operator.outputs[1].type = operator.inputs[0].type.__class__([None, len(classes)])
+
+
+def leave_to_skl2onnx(scope: Any, operator: Any, container: Any) -> None:
+    """Convert as skl2onnx does by itself."""
+    from skl2onnx.common._registration import get_converter
+
+    get_converter(operator.type)(scope, operator, container)
+
+
+def chosen_columns(scope: Any, operator: Any, container: Any, columns: Sequence[int]) -> list[Any]:
+    """The operator's rows, of them these columns."""
+    part = scope.declare_local_variable("bag_columns", operator.inputs[0].type.__class__([None, len(columns)]))
+    index = scope.get_unique_variable_name("bag_index")
+    container.add_initializer(index, TensorProto.INT64, [len(columns)], [int(column) for column in columns])
+    name = scope.get_unique_operator_name("bag_gather")
+    container.add_node("Gather", [operator.inputs[0].full_name, index], [part.full_name], name=name, axis=1)
+    return [part]
+
+
+def ask_regressor(scope: Any, model: Any, inputs: Sequence[Any]) -> str:
+    """What a regressor within another predicts."""
+    from skl2onnx._supported_operators import sklearn_operator_name_map
+
+    inner = scope.declare_local_operator(sklearn_operator_name_map[type(model)], model)
+    inner.inputs.extend(inputs)
+    value = scope.declare_local_variable("member_prediction", inputs[0].type.__class__())
+    inner.outputs.append(value)
+    return str(value.full_name)
+
+
+def _ask(scope: Any, container: Any, model: Any, inputs: Sequence[Any], *, scores: bool = False) -> tuple[str, str]:
+    """The label of a classifier within another, and its probabilities or, of two classes minus and plus, its ``scores``."""
+    from skl2onnx._supported_operators import sklearn_operator_name_map
+    from skl2onnx.common.data_types import Int64TensorType
+
+    final = model.steps[-1][1] if hasattr(model, "steps") else model
+    if scores and container.has_options(final, "raw_scores"):
+        scope.add_options(id(final), {"raw_scores": True})
+        container.add_options(id(final), {"raw_scores": True})
+    inner = scope.declare_local_operator(sklearn_operator_name_map[type(model)], model)
+    inner.inputs.extend(inputs)
+    label = scope.declare_local_variable("member_label", Int64TensorType())
+    values = scope.declare_local_variable("member_values", inputs[0].type.__class__())
+    inner.outputs.extend([label, values])
+    return label.full_name, values.full_name
+
+
+def _count(scope: Any, operator: Any, container: Any, labels: Sequence[str], weights: Any) -> None:
+    """The class that most members name, the first of those that are equal, and each one's share."""
+    classes = len(operator.raw_operator.classes_)
+    writer = NodeWriter(scope.get_unique_operator_name("votes"))
+    columns = [writer.add("Reshape", label, writer.constant(f"flat_{at}", np.array([-1, 1]))) for at, label in enumerate(labels)]
+    named = writer.add("Unsqueeze", writer.add("Concat", *columns, axis=1), writer.constant("last", np.array([2])))
+    same = writer.add("Cast", writer.add("Equal", named, writer.constant("numbers", np.arange(classes))), to=TensorProto.DOUBLE)
+    weighed = writer.add("Mul", same, writer.constant("weights", weights.astype(np.float64).reshape(-1, 1)))
+    votes = writer.add("ReduceSum", weighed, writer.constant("members", np.array([1])), keepdims=0)
+    _name(writer, operator, writer.add("ArgMax", votes, axis=1, keepdims=0))
+    share = writer.add("Div", votes, writer.constant("all", np.float64(weights.sum())))
+    writer.add("Cast", share, output=operator.outputs[1].full_name, to=operator.outputs[1].type.to_onnx_type().tensor_type.elem_type)
+    writer.put_into(container)
+
+
+def _name(writer: NodeWriter, operator: Any, number: str) -> None:
+    """The label [batch] of a class's number, in any shape of as many."""
+    classes = writer.constant("classes", label_values(operator.raw_operator.classes_))
+    flat = writer.add("Reshape", number, writer.constant("flat", np.array([-1])))
+    writer.add("Gather", classes, flat, output=operator.outputs[0].full_name)

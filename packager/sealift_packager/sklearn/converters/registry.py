@@ -1,0 +1,99 @@
+"""scikit-learn's classes that are written here instead of by skl2onnx, each by a converter and a shape calculator of its form."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, Final
+
+from sealift_packager.sklearn.converters.averages import shape_of_mean, shape_of_median, write_mean, write_median
+from sealift_packager.sklearn.converters.bins import shape_of_bins, write_bins
+from sealift_packager.sklearn.converters.bits import shape_of_bits, write_bits
+from sealift_packager.sklearn.converters.encoders import shape_of_codes, shape_of_one_hot, write_codes, write_one_hot
+from sealift_packager.sklearn.converters.imputer import shape_of_imputer, write_imputer
+from sealift_packager.sklearn.converters.inner_trees import shape_of_trees, write_trees
+from sealift_packager.sklearn.converters.k_means import shape_of_k_means, write_k_means
+from sealift_packager.sklearn.converters.kernels import shape_of_components, shape_of_kernel_ridge, write_kernel_ridge, write_nystroem, write_sampler
+from sealift_packager.sklearn.converters.linear import shape_of_discriminant, shape_of_one_class, write_discriminant, write_one_class
+from sealift_packager.sklearn.converters.members import (
+    shape_of_members,
+    shape_of_pairs,
+    write_bag,
+    write_pairs,
+    write_stack,
+    write_threshold,
+    write_vote,
+)
+from sealift_packager.sklearn.converters.neighbor_imputer import shape_of_neighbor_imputer, write_neighbor_imputer
+from sealift_packager.sklearn.converters.neighbors import (
+    shape_of_neighbors_classifier,
+    shape_of_neighbors_regressor,
+    write_neighbors_classifier,
+    write_neighbors_regressor,
+)
+from sealift_packager.sklearn.converters.radius import write_radius_classifier, write_radius_regressor
+from sealift_packager.sklearn.converters.reshaped import shape_of_perceptron, write_perceptron
+from sealift_packager.sklearn.converters.text import shape_of_vectorizer, shape_of_weights, write_vectorizer, write_weights
+from sealift_packager.sklearn.converters.transformed import (
+    shape_of_function_transformer,
+    shape_of_target_regressor,
+    write_function_transformer,
+    write_target_regressor,
+)
+from sealift_packager.trees.from_estimator import read_estimator
+from sealift_packager.trees.within import fitted_parts, is_trees
+
+Pair = tuple[Callable[..., None], Callable[..., None]]
+
+OWN: Final[dict[str, Pair]] = {
+    "AdaBoostRegressor": (write_median, shape_of_median),
+    "BaggingClassifier": (write_bag, shape_of_members),
+    "BaggingRegressor": (write_mean, shape_of_mean),
+    "Binarizer": (write_bits, shape_of_bits),
+    "FixedThresholdClassifier": (write_threshold, shape_of_members),
+    "FunctionTransformer": (write_function_transformer, shape_of_function_transformer),
+    "KBinsDiscretizer": (write_bins, shape_of_bins),
+    "KMeans": (write_k_means, shape_of_k_means),
+    "KNeighborsClassifier": (write_neighbors_classifier, shape_of_neighbors_classifier),
+    "KNeighborsRegressor": (write_neighbors_regressor, shape_of_neighbors_regressor),
+    "KNNImputer": (write_neighbor_imputer, shape_of_neighbor_imputer),
+    "KernelRidge": (write_kernel_ridge, shape_of_kernel_ridge),
+    "LinearDiscriminantAnalysis": (write_discriminant, shape_of_discriminant),
+    "MLPRegressor": (write_perceptron, shape_of_perceptron),
+    "MiniBatchKMeans": (write_k_means, shape_of_k_means),
+    "Nystroem": (write_nystroem, shape_of_components),
+    "OneHotEncoder": (write_one_hot, shape_of_one_hot),
+    "OneVsOneClassifier": (write_pairs, shape_of_pairs),
+    "RBFSampler": (write_sampler, shape_of_components),
+    "RadiusNeighborsClassifier": (write_radius_classifier, shape_of_neighbors_classifier),
+    "RadiusNeighborsRegressor": (write_radius_regressor, shape_of_neighbors_regressor),
+    "SGDOneClassSVM": (write_one_class, shape_of_one_class),
+    "SimpleImputer": (write_imputer, shape_of_imputer),
+    "StackingClassifier": (write_stack, shape_of_members),
+    "TfidfTransformer": (write_weights, shape_of_weights),
+    "TransformedTargetRegressor": (write_target_regressor, shape_of_target_regressor),
+    "TunedThresholdClassifierCV": (write_threshold, shape_of_members),
+    "VotingClassifier": (write_vote, shape_of_members),
+}
+#: These may have text alone to tell what they give, which is no float32 or float64.
+_OF_TEXT: Final[dict[str, Pair]] = {
+    "CountVectorizer": (write_vectorizer, shape_of_vectorizer),
+    "OrdinalEncoder": (write_codes, shape_of_codes),
+    "TargetEncoder": (write_codes, shape_of_codes),
+    "TfidfVectorizer": (write_vectorizer, shape_of_vectorizer),
+}
+
+
+def own_converters(model: Any, *, double: bool) -> tuple[dict[type, Any], dict[type, Any]]:
+    """Converters and shape calculators, by the classes in the model that they are for; ``double`` says that numbers are float64."""
+    pairs: dict[type, Pair] = {}
+    for part in fitted_parts(model):
+        name = type(part).__name__
+        if is_trees(part) and read_estimator(part) is not None:
+            pairs[type(part)] = write_trees, shape_of_trees
+        elif name in OWN:
+            pairs[type(part)] = OWN[name]
+        elif name in _OF_TEXT:
+            write, shape = _OF_TEXT[name]
+            pairs[type(part)] = functools.partial(write, double=double), functools.partial(shape, double=double)
+    return {kind: pair[0] for kind, pair in pairs.items()}, {kind: pair[1] for kind, pair in pairs.items()}

@@ -1,0 +1,209 @@
+"""scikit-learn models that predict, and pipelines that end in one, from joblib, pickle or skops."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from sealift_core.bundle.digest import Digest
+from sealift_packager.archives.memory_limit import bounded_memory
+from sealift_packager.archives.packed import check_packed
+from sealift_packager.boosters.load import catboost_source, lightgbm_source, xgboost_source
+from sealift_packager.errors import SourceModelError, UntrustedPickleError, first_line
+from sealift_packager.model import detect
+from sealift_packager.model.categories import known_categories
+from sealift_packager.model.source import LoadOptions, SourceModel
+from sealift_packager.model.unwrapped import first_steps, unwrapped
+from sealift_packager.sklearn.answers import answers, outputs_of, transformed
+from sealift_packager.sklearn.indices import check_indices
+from sealift_packager.sklearn.rows import FEATURES, Rows
+from sealift_packager.sklearn.skops_types import foreign_types
+from sealift_packager.sklearn.ties import ties_of
+from sealift_packager.trees.ensemble import Ensemble
+from sealift_packager.trees.from_estimator import library_of
+from sealift_packager.trees.from_scikit import read_scikit
+from sealift_packager.trees.validity import check_ensemble
+from sealift_packager.trees.within import fitted_parts, is_trees
+
+_ELSEWHERE: Final = "What doesn't predict new rows (a transformer, DBSCAN) can be converted with skl2onnx, where that knows it, and given as ONNX."
+#: Estimators of these libraries, whatever file or pipeline they come in.
+WRAPPERS: Final[dict[str, Callable[[Any, Digest], SourceModel]]] = {
+    "xgboost": xgboost_source,
+    "lightgbm": lightgbm_source,
+    "catboost": catboost_source,
+}
+
+
+def load_scikit(path: Path, options: LoadOptions) -> SourceModel:
+    """Unpickle a fitted estimator; refused unless the pickle is trusted, for that runs code.
+
+    Its input is one float32 tensor ``features`` [batch, columns]; where the data has columns of text, each column is
+    an input [batch, 1] of its own; for a vectorizer it is one text [batch, 1]. What comes out: `outputs_of`. A search over settings stands for the
+    model that it found.
+    """
+    if not options.trust_pickle:
+        raise UntrustedPickleError(
+            "reading a joblib or pickle file runs code that is in it",
+            where=str(path),
+            advice="If you know where the file comes from, give --trust-pickle.",
+        )
+    return estimator_source(_unpickle(path), Digest.of_file(path), options, str(path))
+
+
+def load_skops(path: Path, options: LoadOptions) -> SourceModel:
+    """Read a skops file, which names the types in it before it makes any: unknown ones are refused and listed."""
+    try:
+        import skops.io
+    except ImportError as error:
+        raise SourceModelError("skops is not installed", where=str(path), advice="pip install skops") from error
+    try:
+        types = skops.io.get_untrusted_types(file=path)
+        foreign = foreign_types(types)
+        if foreign and not options.trust_pickle:
+            raise UntrustedPickleError(
+                "types that are not known to be safe",
+                where=str(path),
+                expected="estimators of scikit-learn, XGBoost, LightGBM and CatBoost, and arrays",
+                found=", ".join(foreign[:20]) + (f", … ({len(foreign)} in all)" if len(foreign) > 20 else ""),
+                advice="If you know these types and where the file comes from, give --trust-pickle.",
+            )
+        with bounded_memory(path):
+            model = skops.io.load(path, trusted=types)
+    except SourceModelError:
+        raise
+    except Exception as error:  # skops and the types' own __setstate__ raise anything
+        raise SourceModelError(f"can't be read as skops ({first_line(error):.300})", where=str(path), expected="a whole .skops file") from error
+    check_indices(model, str(path))
+    return estimator_source(model, Digest.of_file(path), options, str(path))
+
+
+def estimator_source(model: Any, digest: Digest, options: LoadOptions, where: str) -> SourceModel:
+    """A fitted estimator; those of XGBoost, LightGBM and CatBoost, found by a search or not, are asked and converted as their own files are."""
+    model = unwrapped(model, where)
+    booster = WRAPPERS.get(library_of(model))
+    if booster is not None:
+        return booster(model, digest)
+    version = _check_estimator(model, where)
+    rows = Rows.of(model, options, where)
+    trees = _whole_trees(model, where)
+    inner = _inner_trees(model, digest) if trees is None else ()  # before anything is predicted: scikit-learn believes a tree's indices
+    outputs, ties = outputs_of(model), ties_of(model)
+    source = SourceModel(
+        kind=detect.SCIKIT,
+        framework=f"scikit-learn {version}",
+        digest=digest,
+        native=model,
+        predict=lambda arrays: answers(model, outputs, rows.table(arrays)),
+        inputs=rows.inputs,
+        outputs=outputs,
+        columns={FEATURES: rows.names} if rows.names and rows.plain else {},
+        takes_nan=rows.takes_nan(model),
+        categories=known_categories(model, rows.names, rows.inputs),
+        trees=trees if rows.plain else None,
+        unsupervised=outputs[0] == "label" and not hasattr(model, "classes_"),
+        inner=inner,
+        arbitrary=None if ties is None else lambda arrays: ties(rows.table(arrays)),
+    )
+    return dataclasses.replace(source, steps=_steps(source, rows))
+
+
+def _steps(source: SourceModel, rows: Rows) -> tuple[SourceModel, ...]:
+    def first(count: int) -> SourceModel:
+        part = first_steps(source.native, count)
+        return dataclasses.replace(source, native=part, outputs=("values",), predict=lambda arrays: transformed(part, rows.table(arrays)))
+
+    return tuple(first(count) for count in range(1, len(getattr(source.native, "steps", ()))))
+
+
+def _whole_trees(model: Any, where: str) -> Ensemble | None:
+    try:
+        ensemble = read_scikit(model)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:  # of a damaged file: what scikit-learn leaves is whole
+        found = f"{type(error).__name__}: {first_line(error):.200}"
+        raise SourceModelError("its trees contradict themselves", where=where, expected="a whole model", found=found) from error
+    if ensemble is not None:
+        check_ensemble(ensemble, where=where)
+    return ensemble
+
+
+def _inner_trees(model: Any, digest: Digest) -> tuple[SourceModel, ...]:
+    """The trees within a model, each as a model of its own: their thresholds lie behind the steps before, where no row of data can aim."""
+    found = []
+    for part in fitted_parts(model):
+        if part is model or not is_trees(part):
+            continue
+        if library_of(part) in WRAPPERS:
+            found.append(WRAPPERS[library_of(part)](part, digest))
+        elif _whole_trees(part, f"{type(part).__name__} in the model") is not None:
+            found.append(estimator_source(part, digest, LoadOptions(), f"{type(part).__name__} in the model"))
+    return tuple(dataclasses.replace(source, columns={}) for source in found)
+
+
+def _unpickle(path: Path) -> Any:
+    try:
+        import joblib
+        import sklearn  # noqa: F401  (most pickles need it, and its absence has its own message)
+    except ImportError as error:
+        raise SourceModelError(f"{error.name} is not installed", where=str(path), advice="pip install joblib scikit-learn skl2onnx") from error
+    check_packed(path)
+    try:
+        with bounded_memory(path):
+            return joblib.load(path)
+    except SourceModelError:
+        raise
+    except Exception as error:  # a pickle can raise anything
+        raise SourceModelError(
+            f"can't be unpickled ({type(error).__name__}: {error})",
+            where=str(path),
+            expected="a whole joblib or pickle file",
+            advice="Is it cut off, or does it need a package that is not installed here?",
+        ) from error
+
+
+def _check_estimator(model: Any, where: str) -> str:
+    import sklearn
+    from sklearn.base import BaseEstimator
+    from sklearn.exceptions import NotFittedError
+    from sklearn.utils.validation import check_is_fitted
+
+    expected = "a fitted scikit-learn classifier, regressor, clustering, mixture or outlier detector with predict, or a pipeline that ends in one"
+    if not isinstance(model, BaseEstimator) or not outputs_of(model):
+        advice = _ELSEWHERE if isinstance(model, BaseEstimator) else None
+        found = f"{type(model).__module__}.{type(model).__qualname__}"
+        raise SourceModelError("not a model", where=where, expected=expected, found=found, advice=advice)
+    try:
+        check_is_fitted(model)
+    except NotFittedError as error:
+        raise SourceModelError("the model is not fitted", where=where, expected=expected, advice="Save it after fit().") from error
+    if _has_several_targets(model):
+        advice = "Pack one classifier for each target."
+        raise SourceModelError("several targets at once are not supported", where=where, expected="a classifier of one target", advice=advice)
+    for part in fitted_parts(model):
+        if _encodes_text(part):
+            raise SourceModelError(
+                "trees that encode categories of a pandas table themselves",
+                where=f"{where}: {type(part).__name__}",
+                expected="numbers",
+                found=f"categorical_features={part.categorical_features!r}",
+                advice="Put OrdinalEncoder(handle_unknown='use_encoded_value', unknown_value=np.nan) before it, and name the columns by number.",
+            )
+    return str(sklearn.__version__)
+
+
+def _has_several_targets(model: Any) -> bool:
+    """Of a classifier: labels of several targets, or any number of labels for a row."""
+    classes = getattr(model, "classes_", None)
+    final = model.steps[-1][1] if hasattr(model, "steps") else model
+    kind = getattr(getattr(final, "_label_binarizer", None), "y_type_", "")
+    nested = isinstance(classes, list) or (classes is not None and np.ndim(classes) > 1)
+    return nested or bool(getattr(final, "multilabel_", False)) or "multilabel" in kind
+
+
+def _encodes_text(part: Any) -> bool:
+    own = getattr(part, "_preprocessor", None)  # of histogram gradient boosting, which has categories of its own
+    steps = fitted_parts(own) if own is not None else ()
+    return any(np.asarray(row).dtype.kind not in "biuf" for step in steps for row in getattr(step, "categories_", ()))

@@ -1,0 +1,77 @@
+"""An estimator as skl2onnx takes it: what it can't read is said another way, with the same meaning."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any, Final
+
+import numpy as np
+
+from sealift_packager.sklearn.missing_text import fills_text, knows_missing_text
+from sealift_packager.sklearn.surrogates import PROJECTIONS, line_of, projection_of
+from sealift_packager.trees.within import all_parts, fitted_parts
+
+_CONCERNED: Final = frozenset({*PROJECTIONS, "AdaBoostClassifier", "LinearSVC", "StackingClassifier", "VotingClassifier"})
+
+
+def prepared(model: Any, *, by_name: bool, transforms: bool = False) -> Any:
+    """The model, or a copy that differs where skl2onnx needs it; ``transforms`` says that it is a pipeline of transformers alone.
+
+    - Missing text is ``""``: a tensor of text has no NaN. (`load.scikit` asks the source with NaN for it.)
+    - A column transformer's columns are numbers, unless the graph has an input for each (``by_name``).
+    - A LinearSVC in one against the rest, in a stack or at the end of a pipeline in another model is a RidgeClassifier of the same line: of its
+      scores skl2onnx makes no columns.
+    - A step of `PROJECTIONS` is a PCA: skl2onnx has none of most of them, and takes LinearDiscriminantAnalysis for a classifier anywhere.
+    - Classes of an AdaBoostClassifier that are true and false are 1 and 0, as in every graph.
+    - A vote's ``flatten_transform`` is off: it concerns ``transform`` alone, which is not converted.
+    """
+    concerned = _CONCERNED if by_name else _CONCERNED | {"ColumnTransformer"}
+    if concerned.isdisjoint(type(part).__name__ for part in fitted_parts(model)) and not knows_missing_text(model):
+        return model
+    result = copy.deepcopy(model)
+    if transforms:
+        result.steps[-1] = (result.steps[-1][0], projection_of(result.steps[-1][1]))
+    for part in all_parts(result):
+        _project(part)
+        if hasattr(part, "steps") and part is not result:
+            line_of(part)
+    for part in fitted_parts(result):
+        _say_otherwise(part, by_name=by_name)
+    return result
+
+
+def _say_otherwise(part: Any, *, by_name: bool) -> None:
+    if type(part).__name__ == "VotingClassifier":
+        part.flatten_transform = False
+    if type(part).__name__ == "AdaBoostClassifier" and part.classes_.dtype == bool:
+        part.classes_ = part.classes_.astype(np.int64)
+    if type(part).__name__ in ("OneVsRestClassifier", "StackingClassifier"):
+        part.estimators_ = [line_of(row) for row in part.estimators_]
+    if type(part).__name__ == "StackingClassifier":
+        part.final_estimator_ = line_of(part.final_estimator_)
+    if type(part).__name__ == "ColumnTransformer" and not by_name:
+        part.transformers_ = [(name, step, _numbered(part, name, columns)) for name, step, columns in part.transformers_]
+    if fills_text(part):
+        part.missing_values = ""
+    if hasattr(part, "categories_"):
+        part.categories_ = [_named(row) for row in part.categories_]
+
+
+def _project(part: Any) -> None:
+    """Steps before the last one and parts of a union transform, also where they could classify."""
+    if hasattr(part, "steps"):
+        part.steps = [(name, projection_of(step)) for name, step in part.steps[:-1]] + part.steps[-1:]
+    if hasattr(part, "transformer_list"):
+        part.transformer_list = [(name, projection_of(step)) for name, step in part.transformer_list]
+    if hasattr(part, "transformers_"):
+        part.transformers_ = [(name, projection_of(step), columns) for name, step, columns in part.transformers_]
+
+
+def _numbered(transformer: Any, name: str, columns: Any) -> Any:
+    known = transformer._transformer_to_input_indices  # noqa: SLF001
+    return list(known[name]) if name in known else columns
+
+
+def _named(categories: Any) -> Any:
+    values = np.asarray(categories)
+    return values if values.dtype != object else np.array(["" if item is None or item != item else item for item in values], dtype=object)

@@ -1,0 +1,121 @@
+"""How a scikit-learn model takes its rows: one tensor of numbers, a table's columns one by one, or texts."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Final, Self
+
+import numpy as np
+
+from sealift_core.bundle.tensors import TensorSpec
+from sealift_packager.errors import SourceModelError
+from sealift_packager.model.categories import text_columns
+from sealift_packager.model.source import Arrays, LoadOptions
+from sealift_packager.progress.quiet import quiet
+from sealift_packager.sandbox.activity import ANSWERING, during
+from sealift_packager.sklearn.kinds import input_tags
+from sealift_packager.sklearn.missing_text import knows_missing_text
+from sealift_packager.trees.within import fitted_parts
+
+FEATURES: Final = "features"
+TEXT: Final = "text"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    """``names`` are those of the columns that the model was fitted on, empty if they had none. ``texts`` says that a row is one text.
+
+    ``dtype`` is what numbers are given as.
+    """
+
+    names: tuple[str, ...]
+    inputs: tuple[TensorSpec, ...]
+    texts: bool
+    missing_text: bool
+    dtype: type[np.floating[Any]] = np.float64
+
+    @classmethod
+    def of(cls, model: Any, options: LoadOptions, where: str) -> Self:
+        """From the model, and from the data for what it doesn't say; `SourceModelError` if it takes neither tables nor texts."""
+        names = tuple(str(name) for name in getattr(model, "feature_names_in_", ()))
+        tags = input_tags(_first(model))
+        if tags.dict or not (tags.two_d_array or tags.one_d_array or tags.string):
+            expected, found = "a model of a table or of texts", "one that takes dicts" if tags.dict else "something else"
+            raise SourceModelError(
+                "rows that aren't numbers or text", where=where, expected=expected, found=found, advice="Make a table of them first."
+            )
+        texts = tags.string and not tags.two_d_array
+        inputs = _of_texts(options) if texts else _of_tables(model, names, options, where)
+        return cls(names=names, inputs=inputs, texts=texts, missing_text=knows_missing_text(model), dtype=_float_type(model))
+
+    @property
+    def plain(self) -> bool:
+        """Whether there is one tensor of numbers."""
+        return len(self.inputs) == 1 and self.inputs[0].name == FEATURES
+
+    def table(self, arrays: Arrays) -> Any:
+        """What the model's methods take: numbers as float64, for so it was fitted on a table, and a scaler would compute in float32 otherwise."""
+        import pandas as pd
+
+        if self.texts:
+            return arrays[self.inputs[0].name].reshape(-1)
+        if self.plain:
+            values = arrays[FEATURES].astype(self.dtype)
+            return pd.DataFrame(values, columns=list(self.names)) if self.names else values
+        columns = {name: values.reshape(-1) for name, values in arrays.items()}
+        columns = {name: values.astype(self.dtype) if values.dtype.kind == "f" else values for name, values in columns.items()}
+        if self.missing_text:
+            columns = {name: np.where(values == "", np.nan, values) if values.dtype == object else values for name, values in columns.items()}
+        return pd.DataFrame(columns)
+
+    def takes_nan(self, model: Any) -> bool:
+        """Whether a number may be missing: as the model says, or as it shows, for a table's imputers stand in single columns."""
+        return input_tags(model).allow_nan or any(self._answers_nan(model, spec.name) for spec in self.inputs if spec.numpy_dtype.kind == "f")
+
+    def _answers_nan(self, model: Any, missing: str) -> bool:
+        arrays = {spec.name: np.full((1, int(spec.shape[1])), "" if spec.dtype == "string" else 0, spec.numpy_dtype) for spec in self.inputs}
+        arrays[missing] = np.full_like(arrays[missing], np.nan)
+        try:
+            with quiet(), during(ANSWERING, rows=1):
+                model.predict(dataclasses.replace(self, missing_text=True).table(arrays))
+        except Exception:  # noqa: BLE001  # whatever it says, it is a no
+            return False
+        return True
+
+
+def _float_type(model: Any) -> type[np.floating[Any]]:
+    """float64, but for k-means fitted on float32, which fails on anything else."""
+    narrow = any(getattr(getattr(part, "cluster_centers_", None), "dtype", None) == np.float32 for part in fitted_parts(model))
+    return np.float32 if narrow else np.float64
+
+
+def _first(model: Any) -> Any:
+    """The step that takes the rows: a pipeline doesn't say what kind of rows that is, and steps that pass rows through take any."""
+    if hasattr(model, "steps"):
+        return _first(next((step for _, step in model.steps if step is not None and not isinstance(step, str)), model.steps[-1][1]))
+    return _first(model.transformer_list[0][1]) if hasattr(model, "transformer_list") else model
+
+
+def _of_texts(options: LoadOptions) -> tuple[TensorSpec, ...]:
+    """One input, with the name of the data's one column beside the target."""
+    columns = [name for name in options.examples if name != options.target]
+    return (TensorSpec(name=columns[0] if len(columns) == 1 else TEXT, dtype="string", shape=("batch", 1)),)
+
+
+def _of_tables(model: Any, names: tuple[str, ...], options: LoadOptions, where: str) -> tuple[TensorSpec, ...]:
+    """One input for all columns, or one for each where some are text: by what the model's encoders know, or by the data."""
+    width, given = int(getattr(model, "n_features_in_", 1)), tuple(name for name in options.examples if name != options.target)
+    columns, known = names or given, text_columns(model, names)
+    texts = [at for at, name in enumerate(columns) if at in known or (name in options.examples and options.examples[name].dtype.kind in "OUST")]
+    if texts and (names or len(given) == width):
+        return tuple(TensorSpec(name=name, dtype="string" if at in texts else "float32", shape=("batch", 1)) for at, name in enumerate(columns))
+    if known:
+        raise SourceModelError(
+            "columns of text that have no names",
+            where=where,
+            expected=f"a model fitted on a pandas table, or --data with a column for each of the model's {width}",
+            found=", ".join(given[:12]) or "no data",
+            advice="The names of the columns become those of the inputs.",
+        )
+    description = "columns: " + ", ".join(names) if names else ""
+    return (TensorSpec(name=FEATURES, dtype="float32", shape=("batch", width), description=description),)

@@ -1,8 +1,0 @@
-"""Stages of a build that are done once: a cache by content, so that a second run is quick and a broken one resumes.
-
-Reading order: ``entry`` (one result as bytes, with its own checksum), ``place`` (is a folder one's own alone?), ``store`` (a bounded directory
-of entries), ``keys`` (what a result depends on),
-``user_code`` (what a person's own code consists of), ``stage`` (compute, or take what was computed).
-
-An entry that is missing, damaged, from other code, or can't be read is a miss and nothing else. Never imports ``pack`` or a framework.
-"""

@@ -1,0 +1,10 @@
+"""PyTorch models: read, asked, and converted. torch is imported only when a model of its kind comes.
+
+Reading order:
+
+- ``common``     arrays to tensors and back, names, free dimensions
+- ``program``    exported programs (``.pt2``), with ``program_safety``, ``program_names`` and ``program_types``: does reading one run code?
+- ``script``     TorchScript
+- ``state``      weights alone, with the function that builds the module; ``wrapped``
+- ``export``     to ONNX by torch's own exporters, with ``trace``, ``reason``, ``recurrent`` and ``attention``
+"""

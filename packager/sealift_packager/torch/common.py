@@ -1,0 +1,170 @@
+"""What the torch loaders share: arrays to tensors and back, the names of inputs and outputs, and which dimensions are free."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from sealift_core.bundle.digest import Digest
+from sealift_core.bundle.tensors import TensorSpec
+from sealift_packager.errors import SourceModelError
+from sealift_packager.model.batch import BATCH
+from sealift_packager.model.dynamic import Dynamic, sizes_of
+from sealift_packager.model.source import Array, Arrays, SourceModel
+from sealift_packager.sandbox.activity import ANSWERING, during, rows_of
+
+OUTPUT: Final = "output"
+#: Of a model's answer, nested in each other: bounded, for an answer may hold itself.
+MAX_DEPTH: Final = 8
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TracedModule:
+    """A module to be traced: an example of each input, and by input and axis the symbols of what is free."""
+
+    module: Any
+    examples: dict[str, Array]
+    free: Dynamic
+
+
+def import_torch(where: Path) -> Any:
+    """The torch module; `SourceModelError` says how to install it."""
+    try:
+        import torch
+    except ImportError as error:
+        raise SourceModelError("torch is not installed", where=str(where), advice="pip install torch onnxscript") from error
+    return torch
+
+
+def named_outputs(result: Any) -> dict[str, Any]:
+    """The tensors of a forward's answer by name.
+
+    A mapping's keys, a dataclass's or a named tuple's fields are names (so those of Hugging Face's outputs are); what has no name is ``output``,
+    or ``output_0``, ``output_1``, … in a tuple; what lies deeper has the names on the way with ``_`` between. What is no tensor is left out.
+    """
+    return {"_".join(path) or OUTPUT: tensor for path, tensor in _leaves(result, ())}
+
+
+def _leaves(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    if hasattr(value, "detach"):
+        yield path, value
+        return
+    if len(path) > MAX_DEPTH:
+        return
+    if isinstance(value, Mapping):
+        items = [(str(name), item) for name, item in value.items()]
+    elif dataclasses.is_dataclass(value):
+        items = [(field.name, getattr(value, field.name)) for field in dataclasses.fields(value)]
+    elif isinstance(value, tuple) and hasattr(value, "_fields"):
+        items = list(zip(value._fields, value, strict=True))
+    elif isinstance(value, tuple | list):
+        if len(value) == 1 and not path:
+            yield from _leaves(value[0], path)
+            return
+        items = [(str(at) if path else f"{OUTPUT}_{at}", item) for at, item in enumerate(value)]
+    else:
+        return
+    for name, item in items:
+        yield from _leaves(item, (*path, name))
+
+
+def predictor(torch: Any, call: Callable[..., Any], inputs: Sequence[str], *, by_name: bool = False) -> Callable[[Arrays], dict[str, Array]]:
+    """``predict`` of a `SourceModel` around a module that takes its inputs by position, or ``by_name``."""
+
+    def predict(arrays: Arrays) -> dict[str, Array]:
+        tensors = {name: torch.from_numpy(np.array(arrays[name])) for name in inputs}
+        with torch.inference_mode():
+            answer = call(**tensors) if by_name else call(*tensors.values())
+        return {name: leaf.detach().cpu().numpy() for name, leaf in named_outputs(answer).items()}
+
+    return predict
+
+
+def try_out(predict: Callable[[Arrays], dict[str, Array]], examples: Arrays, *, where: str) -> tuple[str, ...]:
+    """The names of a model's outputs, from running it once; `SourceModelError` says with which inputs it failed."""
+    try:
+        with during(ANSWERING, rows=rows_of(examples)):
+            outputs = tuple(predict(examples))
+    except Exception as error:  # the user's own forward
+        shapes = ", ".join(f"{name} {value.dtype} {list(value.shape)}" for name, value in examples.items())
+        message = (str(error).strip().splitlines() or ["no message"])[-1]
+        raise SourceModelError(
+            f"the model does not run ({type(error).__name__}: {message:.300})",
+            where=where,
+            found=shapes,
+            advice="Give arrays of the types and shapes that its forward takes, in --data or as example inputs.",
+        ) from error
+    if not outputs:
+        raise SourceModelError("the model gives no tensor", where=where, expected="a tensor, or a tuple, mapping or dataclass of tensors")
+    return outputs
+
+
+def traced_source(kind: str, torch: Any, module: Any, examples: dict[str, Array], free: Dynamic, path: Path) -> SourceModel:
+    """A module that is to be traced, tried out with its examples; `SourceModelError` if it fails on them."""
+    predict = predictor(torch, module, list(examples), by_name=True)
+    return SourceModel(
+        kind=kind,
+        framework=f"torch {torch.__version__}",
+        digest=Digest.of_file(path),
+        native=TracedModule(module=module, examples=examples, free=free),
+        predict=predict,
+        inputs=free_specs(sizes_of(examples, free)),
+        outputs=try_out(predict, examples, where=str(path)),
+    )
+
+
+def numpy_dtype(torch: Any, dtype: Any) -> str:
+    """A torch dtype's name in a manifest."""
+    return str(torch.empty(0, dtype=dtype).numpy().dtype)
+
+
+def forward_inputs(module: Any) -> tuple[list[str], list[str]]:
+    """The names of a module's inputs in its forward's order, and those without a default."""
+    named = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    rows = [row for row in inspect.signature(module.forward).parameters.values() if row.kind in named]
+    return [row.name for row in rows], [row.name for row in rows if row.default is row.empty]
+
+
+def pick_examples(available: Arrays, names: Sequence[str], required: Sequence[str]) -> dict[str, Array] | None:
+    """The first rows of what the model takes, in its order; None if something that it needs is not there."""
+    found = [name for name in names if name in available]
+    if not found or not set(required) <= set(found):
+        return None
+    return {name: narrow(available[name][:2]) for name in found}
+
+
+def as_arrays(values: Any, names: Sequence[str], *, where: str) -> dict[str, Array]:
+    """Example inputs as a factory's module gives them (a mapping, a tensor, or several), by input name."""
+    if isinstance(values, Mapping):
+        found = dict(values)
+    else:
+        rows = list(values) if isinstance(values, (tuple, list)) else [values]
+        found = dict(zip(names, rows, strict=False))
+    if not set(found) <= set(names) or not found:
+        raise SourceModelError(
+            "example inputs don't fit the model's forward", where=where, expected=", ".join(names), found=", ".join(map(str, found))
+        )
+    return {name: np.asarray(found[name]) for name in names if name in found}
+
+
+def narrow(value: Any) -> Any:
+    """float32 for float64: what torch modules hold."""
+    return value.astype(np.float32) if value.dtype == np.float64 else value
+
+
+def free_specs(rows: Sequence[tuple[str, str, Sequence[int | Hashable]]]) -> tuple[TensorSpec, ...]:
+    """Specs of inputs given as name, dtype, and sizes that are integers or symbols; the same symbol is the same name everywhere.
+
+    It is named as the graph's dimensions are (`convert.graph.name_dimensions`): ``batch``, or the first input that has it with the axis.
+    """
+    names: dict[Hashable, str] = {size: BATCH for _, _, sizes in rows for size in sizes[:1] if not isinstance(size, int)}
+    specs = []
+    for name, dtype, sizes in rows:
+        shape = tuple(size if isinstance(size, int) else names.setdefault(size, f"{name}_{axis}") for axis, size in enumerate(sizes))
+        specs.append(TensorSpec(name=name, dtype=dtype, shape=shape))
+    return tuple(specs)
