@@ -86,7 +86,7 @@ lowest: $(VENV)/.ready $(LOWEST)/.ready  ## Start every command with the lowest 
 
 versions: $(VENV)/.ready $(LOWEST)/.ready  ## The tests with the lowest versions and with the newest, and each against the other: a table (ONLY='PATH …' for some)
 	$(LOWEST)/bin/pip install --quiet --disable-pip-version-check --constraint constraints-lowest.txt torch
-	$(BIN)/python tests/versions/table.py lowest=$(LOWEST) newest=$(VENV) $(ONLY)
+	$(BIN)/python tests/versions/run_all.py lowest=$(LOWEST) newest=$(VENV) $(ONLY)
 
 check: check-types check-code check-docs check-audit  ## Lint, types, import contracts, docs against the real commands, the offline part of the audit
 

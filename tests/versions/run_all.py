@@ -1,4 +1,4 @@
-"""``python table.py NAME=ENVIRONMENT … [PATH …]``: the tests of all but the hub in each environment, then each against the others.
+"""``python run_all.py NAME=ENVIRONMENT … [PATH …]``: the tests of all but the hub in each environment, then each against the others.
 
 Prints a table for docs/versions.md. What an environment lacks of pytest and what the tests import is installed first, without what it depends
 on: nothing that is there is changed. PATH is what to run in place of `SUITES`.
