@@ -11,6 +11,7 @@ Reading order:
 - ``syscalls``  their numbers
 - ``identity``  another user, and no capabilities
 - ``probe``     what doctor runs: do the walls hold?
+- ``descriptors``  how many files and connections a process may have open
 - ``kernel``    the doors to the kernel that Python's library lacks
 
 Imports nothing heavier than ctypes: a confined process imports its libraries behind the walls.

@@ -5,7 +5,8 @@ Reading order:
 - ``formatting``  numbers and times as people read them
 - ``charts``      pure: values in, coordinates of small SVG charts out
 - ``pages``       the routes: a question to `fleet`, a template
-- ``templates``, ``assets``  the HTML and the one style sheet, light and dark
+
+The HTML is in ``templates``, the one style sheet (light and dark) in ``assets``.
 
 Never imports api, ingest's shell or cli.
 """

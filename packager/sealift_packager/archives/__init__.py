@@ -9,6 +9,7 @@ opened again. So nothing from outside is handed to a library as it came:
 - ``fresh``      they are written into a new archive with a directory of our own: the copy.
 - ``npz``        arrays by name from such a copy, each as long as its header says.
 - ``packed``     files packed whole (gzip, …), as joblib writes them.
+- ``memory_limit``  how much memory reading a model may take.
 - ``limits``     how much an archive may hold.
 - ``refusals``   how it is said what is wrong.
 

@@ -1,7 +1,12 @@
 """Holdout data: read, fitted to a model, or made up where there is none.
 
-Reading order: ``files`` (what is given, with its digest: ``.npz``; ``csv``; ``parquet``; ``images``, a folder), ``function`` (a person's own),
-``holdout`` (as a model takes it), ``pixels`` (images as it takes them), ``alike`` (rows that are nobody's).
+Reading order:
+
+- ``files``      what is given, with its digest: ``csv``, ``parquet``, ``.npz``, or a folder of ``images``; ``limits`` says how much it may hold
+- ``function``   data that a person's own function gives
+- ``holdout``    rows as a model takes them; ``pixels`` images as it takes them
+- ``refusal``    rows that the source model itself refuses
+- ``alike``      rows that are like the data's and none of them
 
 Never imports a training framework.
 """

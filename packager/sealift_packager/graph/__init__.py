@@ -7,6 +7,7 @@ Reading order:
 - ``content``     what a file or a folder is, by content
 - ``graph``       one tidy form: named free dimensions, fresh shape inference
 - ``bounds``      what every graph must keep to
+- ``onnxruntime_kernels``  the onnxruntime that a graph needs
 - ``nodes``       nodes and initializers of a part of a graph, collected one by one
 - ``gelu``, ``residual``  rewrites that keep what is computed and run quicker
 - ``session``     the packager's one door to onnxruntime's sessions

@@ -16,6 +16,7 @@ Reading order:
 
 - ``selection``  which releases go along, and so which blobs
 - ``wheels``     the agent's wheels, through pip, and which Pythons and machines they fit
+- ``requirements``  every wheel that one Python needs, by version and digest
 - ``installer``  install.sh and README.txt
 - ``build``      puts the medium together, checks it, and only then gives it its name
 

@@ -1,4 +1,11 @@
-"""Does the converted graph answer like its source? ``compare`` decides (pure), ``inputs`` makes what is hard, ``check`` asks both.
+"""Does the converted graph answer like its source?
+
+Reading order:
+
+- ``inputs``   requests that break conversions
+- ``compare``  two answers to one request; pure
+- ``check``    both are asked, and the build stops if they disagree
+- ``scikit_steps``  which step of a scikit-learn model it is
 
 Never imports a framework: a source is asked through its `SourceModel`.
 """

@@ -4,6 +4,7 @@ Reading order:
 
 - ``job``      one model to pack, as a value that travels to a worker, and the outcome that comes back
 - ``file``     the project file → jobs
+- ``unasked``  what a project file may say that nobody named
 - ``work``     a job done: what every worker runs
 - ``executor`` the seam: jobs in, outcomes out, whatever runs them
 - ``worker``   a process of its own for one job: ``python -m sealift_packager.project.worker``

@@ -5,12 +5,18 @@ Reading order:
 - ``home``           where everything of one device lives
 - ``config``         agent.toml
 - ``initialise``     from an empty directory to a device with a key and a root of trust
-- ``wiring``         builds store, state, updater and spool for a home
+- ``device``         store, state, updater and spool of one home, put together; ``updating`` its updater
+- ``lock``           one process of a kind for each home
+- ``logs``           what these processes log, and how
 - ``data_plane``     the process that serves: sessions, HTTP, monitoring
-- ``admin``          what the data plane answers on its private socket, and the client of it
+- ``monitors``       the data plane's monitors, one for each served model
+- ``admin_routes``   what the data plane answers on its private socket; ``admin_client``, ``unix_http`` the other side
+- ``server_info``    where the data plane listens
 - ``measuring_routes``  what it answers to a packager that has candidates measured here
 - ``control_plane``  the process that updates and reports, in a loop
 - ``supervisor``     the process that keeps those two alive
+- ``reporting``      what a device reports: gathered, sealed, sent
+- ``ask``            a model asked from the command line
 - ``checkup``, ``telemetry``  what ``doctor`` looks at
 
 Neither plane waits for the other: they share the state database and a unix socket, and each is restarted alone.

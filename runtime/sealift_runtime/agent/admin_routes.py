@@ -37,15 +37,15 @@ def admin_routes(plane: DataPlane) -> dict[tuple[str, str], Handler]:
         return {"serving": dataclasses.asdict(found) if found else None}
 
     def windows(_: Document) -> dict[str, Any]:
-        number, rows = plane.watch.windows()
+        number, rows = plane.monitors.windows()
         return {"number": number, "windows": [window.json() for window in rows]}
 
     def acknowledge(body: Document) -> dict[str, Any]:
-        plane.watch.acknowledge(body.integer("number", minimum=0))
+        plane.monitors.acknowledge(body.integer("number", minimum=0))
         return {}
 
     def models(_: Document) -> dict[str, Any]:
-        return {"models": plane.watch.summary()}
+        return {"models": plane.monitors.summary()}
 
     actions = {ACTIVATE: activate, CHECKED: checked, COUNTERS: counters, WINDOWS: windows, ACKNOWLEDGE: acknowledge, MODELS: models}
     return {("POST", path): _handler(action) for path, action in actions.items()}

@@ -30,8 +30,8 @@ from sealift_runtime.agent.home import Home
 from sealift_runtime.agent.lock import one_of_its_kind
 from sealift_runtime.agent.logs import set_up_logging
 from sealift_runtime.agent.measuring_routes import desk_of, measuring_routes
+from sealift_runtime.agent.monitors import Monitored, Monitors
 from sealift_runtime.agent.supervisor import leave_with_parent
-from sealift_runtime.agent.watch import Watch, Watched
 from sealift_runtime.engine.session import ModelSession
 from sealift_runtime.serving.model import ServedModel
 from sealift_runtime.serving.server import InferenceServer, run
@@ -53,7 +53,7 @@ class DataPlane:
     def __init__(self, device: Device) -> None:
         self.device = device
         self.table = ModelTable()
-        self.watch = Watch(device.config, device.clock, device.home.directory / "windows.json")
+        self.monitors = Monitors(device.config, device.clock, device.home.directory / "windows.json")
         self.measuring = desk_of(device)
         self._loading = threading.Lock()
         self._started = False
@@ -88,7 +88,7 @@ class DataPlane:
             deployment = self.device.state.deployment(name)
             if deployment is None or deployment.current is None:
                 self.table.remove(name)
-                self.watch.end(name)
+                self.monitors.end(name)
                 self._checked.pop(name, None)
                 return
             served = self.table.get(name)
@@ -97,11 +97,11 @@ class DataPlane:
 
     def _serve(self, bundle: InstalledBundle, checked: str | None = None) -> None:
         session, state = self._load(bundle, checked)
-        monitor = self.watch.monitor(bundle.directory)
+        monitor = self.monitors.monitor(bundle.directory)
         model = ServedModel(bundle.name, bundle.version, bundle.digest, session, monitor)
         self.table.activate(model)
         self._checked[bundle.name] = (bundle.digest, state)
-        self.watch.begin(Watched(bundle.name, bundle.version, bundle.digest, monitor))
+        self.monitors.begin(Monitored(bundle.name, bundle.version, bundle.digest, monitor))
         logger.info("serving %s %s", bundle.name, bundle.version)
 
     def _load(self, bundle: InstalledBundle, checked: str | None) -> tuple[ModelSession, str]:
@@ -117,12 +117,12 @@ class DataPlane:
 
     def tick(self) -> None:
         """What is due every `TICK_S`."""
-        self.watch.tick()
+        self.monitors.tick()
         self.measuring.tick()
 
     def counters(self, name: str) -> ServingCounters | None:
         """What a served model did since it was loaded, as the updater judges it."""
-        watched = self.watch.get(name)
+        watched = self.monitors.get(name)
         if watched is None:
             return None
         total = watched.monitor.counters()
@@ -149,7 +149,7 @@ async def serve(device: Device, host: str, port: int) -> None:
         plane.table,
         routes=measuring_routes(plane.measuring),
         local_routes=admin_routes(plane),
-        metrics=lambda: plane.watch.metrics,
+        metrics=lambda: plane.monitors.metrics,
         host_names=device.config.hosts,
     )
     bound = await server.start_tcp(host, port)
@@ -160,7 +160,7 @@ async def serve(device: Device, host: str, port: int) -> None:
         await _until_stopped(plane)
         await server.stop(DRAIN_S)
     device.home.server_info.unlink(missing_ok=True)
-    plane.watch.put_away()
+    plane.monitors.put_away()
 
 
 def announce(home: Home, host: str, port: int) -> None:

@@ -4,6 +4,7 @@ Reading order:
 
 - ``policy``   what this device allows, and who may ask
 - ``intake``   the files of a job, received piece by piece, no byte more than was signed
+- ``nonces`` that need no memory until one is used
 - ``desk``     one job at a time, from the nonce to the end: what is checked before anything is done
 - ``steps``    a step in a process of its own, with limits of time, memory and writing
 - ``process``  what that process runs

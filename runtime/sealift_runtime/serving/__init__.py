@@ -11,6 +11,8 @@ Reading order:
 - ``table``       which model serves under which name, and the swap
 - ``documents``   pure: metadata, configuration, statistics
 - ``http``        one HTTP/1.1 request and its response as values
+- ``body_budget`` how many bytes of large bodies are held at once
+- ``misdirected`` whether a request is meant for this server
 - ``answering``   how a connection and its server speak
 - ``connection``  HTTP/1.1 on a socket: keep-alive, pipelining, limits
 - ``workers``     heavy requests, on threads, from one fair queue

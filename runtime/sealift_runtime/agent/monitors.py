@@ -24,7 +24,7 @@ MAX_WAITING: Final = 600
 MAX_KEPT_BYTES: Final = 64 * 2**20
 
 
-class Watched:
+class Monitored:
     """A served model's identity with its monitor."""
 
     def __init__(self, name: str, version: str, bundle: Digest, monitor: ModelMonitor) -> None:
@@ -38,7 +38,7 @@ class Watched:
         return self.monitor.close_window(self.name, self.version, self.bundle, clock.now(), early=early)
 
 
-class Watch:
+class Monitors:
     """All monitors; safe to use from several threads."""
 
     def __init__(self, config: AgentConfig, clock: Clock, kept: Path) -> None:
@@ -46,7 +46,7 @@ class Watch:
         self._clock = clock
         self._kept = kept
         self._lock = threading.Lock()
-        self._watched: dict[str, Watched] = {}
+        self._watched: dict[str, Monitored] = {}
         self._windows: list[tuple[int, Window]] = []
         self._number = 0
         self.metrics = render([])
@@ -57,14 +57,14 @@ class Watch:
         baseline = Baseline.parse(read_file(directory, files.BASELINE), where=str(directory / files.BASELINE))
         return ModelMonitor(baseline, window_s=self._config.window_s, minimum_rows=self._config.window_rows, clock=self._clock)
 
-    def begin(self, watched: Watched) -> None:
-        """Watch a model that serves now; the window of the one that it replaces ends."""
+    def begin(self, watched: Monitored) -> None:
+        """Monitors a model that serves now; the window of the one that it replaces ends."""
         with self._lock:
             self._end(watched.name)
             self._watched[watched.name] = watched
 
     def end(self, name: str) -> None:
-        """Watch a model no more."""
+        """Monitors a model no more."""
         with self._lock:
             self._end(name)
 
@@ -81,7 +81,7 @@ class Watch:
             rows = [(row, row.monitor.counters(), row.monitor.drift()) for row in self._watched.values()]
         self.metrics = render([ModelMetrics(model=row.name, version=row.version, counters=total, drift=drift) for row, total, drift in rows])
 
-    def get(self, name: str) -> Watched | None:
+    def get(self, name: str) -> Monitored | None:
         """A watched model."""
         return self._watched.get(name)
 
@@ -126,7 +126,7 @@ class Watch:
         return [_summary(row) for row in watched]
 
 
-def _summary(row: Watched) -> dict[str, Any]:
+def _summary(row: Monitored) -> dict[str, Any]:
     total = row.monitor.counters()
     return {
         "name": row.name,
