@@ -1,4 +1,4 @@
-"""Does the converted graph answer like its source?
+"""Parity: whether the converted graph answers like its source.
 
 Reading order:
 
