@@ -16,7 +16,7 @@ LEAST_S: Final = 0.004
 #: The most that two doublings may multiply: 4 is linear, 16 is quadratic.
 TWO_DOUBLINGS: Final = 8.5
 FIRST_SIZE: Final = 4 * 1024
-REPEATS: Final = 3
+REPEATS: Final = 2
 TRIES: Final = 4
 #: The most that an input of any size may take, whatever its growth.
 MOST_S: Final = 10.0
