@@ -13,6 +13,10 @@ PACKAGING = {"onnx", "torch", "scikit-learn", "skl2onnx", "pandas", "rich"}
 FLEET = {"fastapi", "sqlalchemy", "alembic", "uvicorn"}
 
 
+def applies(requirement: Requirement, extras: frozenset[str]) -> bool:
+    return requirement.marker is None or any(requirement.marker.evaluate({"extra": extra}) for extra in ("", *extras))
+
+
 def brought(wheel: str) -> set[str]:
     """The distributions that installing a wheel without extras brings, itself among them."""
     found: set[str] = set()
@@ -22,9 +26,8 @@ def brought(wheel: str) -> set[str]:
         if name in found:
             continue
         found.add(name)
-        for requirement in map(Requirement, importlib.metadata.requires(name) or []):
-            if requirement.marker is None or any(requirement.marker.evaluate({"extra": extra}) for extra in ("", *extras)):
-                pending.append((canonicalize_name(requirement.name), frozenset(requirement.extras)))
+        needed = map(Requirement, importlib.metadata.requires(name) or [])
+        pending += [(canonicalize_name(row.name), frozenset(row.extras)) for row in needed if applies(row, extras)]
     return found
 
 
