@@ -19,7 +19,8 @@ from sealift_packager.graph.session import Settings, open_session, run_session
 from sealift_packager.model.source import Array
 from sealift_packager.parity.check import check_parity
 from sealift_packager.parity.compare import compare
-from support.scikit import loaded, since
+from support.scikit import loaded
+from support.versions import since
 
 ROWS: Final = 300
 DRAW = np.random.default_rng(0)
@@ -67,7 +68,7 @@ def test_a_category_becomes_what_its_source_makes_of_it(encoder: Any, final: Any
     assert agreed(encoder, final, CLASSES if final is TREES else SCORES, tmp_path) >= 7
 
 
-@since("1.4")
+@since("scikit-learn", "1.4", "have it")
 def test_of_many_classes_a_category_has_a_mean_for_each(tmp_path: Path) -> None:
     assert agreed(TargetEncoder(cv=3, random_state=0), LogisticRegression(), CLASSES, tmp_path) >= 7
 
