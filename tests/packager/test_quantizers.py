@@ -28,6 +28,10 @@ from sealift_packager.quantize.registry import QUANTIZERS
 from sealift_packager.quantize.sensitivity import node_errors
 from sealift_packager.quantize.smoothing import channel_maxima, has_products, smooth
 from sealift_packager.quantize.weights import halve_weights
+from support.versions import since
+
+NEEDS_BLOCKS = since("onnxruntime", "1.22", "make blocks")
+BLOCKS = [pytest.param(name, marks=NEEDS_BLOCKS) for name in ("int8-blocks", "int4-blocks")]
 
 RANDOM = np.random.default_rng(0)
 RECIPE = Int8Recipe(activation="uint8", weight="int8", reduce_range=True, per_channel=True)
@@ -137,6 +141,7 @@ def test_a_graph_without_a_matrix_product_has_nothing_to_smooth() -> None:
     assert has_products(product())
 
 
+@NEEDS_BLOCKS
 @pytest.mark.parametrize(("precision", "share", "worst"), [("int8-blocks", 0.27, 1e-3), ("int4-blocks", 0.17, 0.02)])
 def test_blocks_are_small_and_near(precision: str, share: float, worst: float, tmp_path: Path) -> None:
     model, rows = product(512), RANDOM.normal(size=(20, 512)).astype(np.float32)
@@ -146,6 +151,7 @@ def test_blocks_are_small_and_near(precision: str, share: float, worst: float, t
 
 
 @pytest.mark.parametrize("transposed", [0, 1])
+@NEEDS_BLOCKS
 def test_a_gemm_with_a_bias_becomes_blocks_too(transposed: int, tmp_path: Path) -> None:
     node = helper.make_node("Gemm", ["x", "w", "b"], ["y"], transB=transposed)
     model, rows = model_of([node], {"w": matrix(256, 256), "b": matrix(256)}), RANDOM.normal(size=(20, 256)).astype(np.float32)
@@ -210,7 +216,7 @@ def test_a_product_of_which_a_part_is_used_elsewhere_keeps_its_order() -> None:
     assert reorder_gelu(model) == model
 
 
-@pytest.mark.parametrize("precision", ["int8-dynamic", "int8-weights", "int8-blocks"])
+@pytest.mark.parametrize("precision", ["int8-dynamic", "int8-weights", BLOCKS[0]])
 def test_a_node_that_is_reverted_keeps_its_weight_as_it_is(precision: str, tmp_path: Path) -> None:
     model = two_products(matrix(256, 256), tmp_path)
     settings = dataclasses.replace(SETTINGS[precision](RECIPE), reverted=("second",))
@@ -220,7 +226,7 @@ def test_a_node_that_is_reverted_keeps_its_weight_as_it_is(precision: str, tmp_p
     assert "w" not in sizes
 
 
-@pytest.mark.parametrize("precision", ["int8-weights", "int8-blocks", "int4-blocks"])
+@pytest.mark.parametrize("precision", ["int8-weights", *BLOCKS])
 def test_a_node_that_is_halved_has_its_weight_as_fp16(precision: str, tmp_path: Path) -> None:
     model = two_products(matrix(256, 256), tmp_path)
     settings = dataclasses.replace(SETTINGS[precision](RECIPE), halved=("second",))
@@ -253,3 +259,9 @@ def test_a_node_whose_weights_alone_are_rounded_loses_by_them_alone() -> None:
     rows = [{"x": outlying()}]
     weights, dynamic = (node_errors(product(), SETTINGS[name](RECIPE), {}, rows)["product"] for name in ("int8-weights", "int8-dynamic"))
     assert 0 < weights < dynamic / 10
+
+
+@pytest.mark.skipif(not NEEDS_BLOCKS.args[0], reason="this onnxruntime makes blocks")
+def test_an_onnxruntime_that_makes_no_blocks_says_which_one_does(tmp_path: Path) -> None:
+    with pytest.raises(QuantizationError, match=r"blocks are made by onnxruntime 1\.22 or newer: found onnxruntime 1\."):
+        quantize_blocks(product(1024), SETTINGS["int8-blocks"](RECIPE), Calibration(), tmp_path)

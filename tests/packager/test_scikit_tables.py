@@ -24,7 +24,8 @@ from sealift_packager.graph.session import Settings, open_session, run_session
 from sealift_packager.model.source import Array
 from sealift_packager.parity.check import check_parity
 from sealift_packager.parity.compare import compare
-from support.scikit import loaded, since
+from support.scikit import loaded
+from support.versions import since
 
 ROWS = 300
 RANDOM = np.random.default_rng(0)
@@ -153,7 +154,7 @@ def test_columns_of_numbers_may_be_taken_by_name(final: Any, tmp_path: Path) -> 
     assert check_parity(source, convert_model(source), {"features": rows.to_numpy(np.float32)}, seed=0) >= 7
 
 
-@since("1.4")
+@since("scikit-learn", "1.4", "have it")
 def test_trees_that_encode_categories_themselves_name_the_step_and_the_encoder_to_use(tmp_path: Path) -> None:
     rows = table().astype({"city": "category", "job": "category"})
     model = HistGradientBoostingClassifier(max_iter=3, categorical_features="from_dtype").fit(rows, rows["member"])

@@ -25,6 +25,9 @@ from sealift_packager.parity.check import check_parity
 from sealift_packager.parity.inputs import SIZES, hard_inputs
 from sealift_packager.torch.common import named_outputs
 from support import trained
+from support.versions import since
+
+NEWER_EXPORT = since("torch", "2.6", "export it")
 
 IDS = np.random.default_rng(0).integers(0, 50, (4, 7))
 MASK = np.ones((4, 7), np.int64)
@@ -130,6 +133,7 @@ def test_a_scripted_branch_and_a_recurrent_layer_stay_what_they_are(tmp_path: Pa
     assert converted.inputs[0].shape == ("batch", "x_1", 4)
 
 
+@NEWER_EXPORT
 def test_torchscript_that_answers_with_a_mapping_goes_by_torch_export_and_prints_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     rows = np.random.default_rng(0).standard_normal((6, 5)).astype(np.float32)
     converted = proved(load_model(scripted(Two(), tmp_path, torch.zeros(2, 5)), LoadOptions(examples={"x": rows})), {"x": rows})

@@ -21,6 +21,9 @@ from sealift_packager.frameworks.loaders import load_model
 from sealift_packager.graph.result import Converted
 from sealift_packager.model.source import LoadOptions
 from sealift_packager.parity.check import prove_parity
+from support.versions import since
+
+NEWER_EXPORT = since("torch", "2.6", "export it")
 
 IDS = np.random.default_rng(0).integers(1, 50, (4, 7))
 ROWS = np.random.default_rng(0).standard_normal((4, 6, 4)).astype(np.float32)
@@ -54,6 +57,7 @@ class Positions(nn.Module):
         return found
 
 
+@NEWER_EXPORT
 def test_a_free_length_is_bounded_by_what_the_module_takes(tmp_path: Path) -> None:
     converted, refused = packed(Positions(), tmp_path, {"ids": IDS}, {"ids": {1: "tokens"}})
     assert converted.inputs[0].shape == ("batch", "ids_1")
@@ -78,6 +82,7 @@ def enlarged(rows: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
     return functional.pad(rows, [0, like.shape[3] - rows.shape[3], 0, like.shape[2] - rows.shape[2]])
 
 
+@NEWER_EXPORT
 def test_sizes_that_a_module_does_not_take_are_refused_by_it_alone(tmp_path: Path) -> None:
     image = np.random.default_rng(0).standard_normal((4, 2, 12, 18)).astype(np.float32)
     converted, refused = packed(Halved(), tmp_path, {"image": image}, {"image": {2: "height", 3: "width"}})
@@ -87,6 +92,7 @@ def test_sizes_that_a_module_does_not_take_are_refused_by_it_alone(tmp_path: Pat
 
 
 @pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU])
+@NEWER_EXPORT
 def test_a_recurrence_takes_any_number_of_steps_and_stays_one_operator(kind: Any, tmp_path: Path) -> None:
     class Tagger(nn.Module):
         def __init__(self) -> None:
@@ -124,6 +130,7 @@ class Attention(nn.Module):
 
 
 @pytest.mark.parametrize("booleans", [True, False])
+@NEWER_EXPORT
 def test_attention_that_sees_nothing_answers_what_torch_does(booleans: bool, tmp_path: Path) -> None:
     ids = np.where(np.arange(7) < np.array([7, 3, 0, 5])[:, None], IDS, 0)  # one row is padding alone
     packed(Attention(booleans=booleans), tmp_path, {"ids": ids}, {"ids": {1: "tokens"}})
@@ -241,6 +248,7 @@ class Scoring(torch.nn.Module):
 """
 
 
+@NEWER_EXPORT
 def test_a_trusted_program_answers_with_a_class_of_a_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "scores_of_a_library.py").write_text(LIBRARY)
     export = "import torch, scores_of_a_library as s; torch.export.save(torch.export.export(s.Scoring(), (torch.ones(2, 3),)), 'model.pt2')"

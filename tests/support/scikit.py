@@ -8,17 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import joblib
-import pytest
-import sklearn
-from packaging.version import Version
 
 from sealift_packager.frameworks.loaders import load_model
 from sealift_packager.model.source import Array, LoadOptions, SourceModel
-
-
-def since(version: str) -> pytest.MarkDecorator:
-    """A mark for what scikit-learn itself does from a version on; Sealift packs models of older ones too."""
-    return pytest.mark.skipif(Version(sklearn.__version__) < Version(version), reason=f"scikit-learn has this from {version} on")
 
 
 def loaded(model: Any, folder: Path, examples: Mapping[str, Array] | None = None) -> SourceModel:

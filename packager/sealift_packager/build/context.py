@@ -13,27 +13,27 @@ import numpy as np
 from sealift_core.bundle.digest import Digest
 from sealift_core.hardware.machine import Machine
 from sealift_core.schema.documents import Json
-from sealift_packager.model.batch import check_rows, fixed_batch
-from sealift_packager.frameworks.converters import convert_model
-from sealift_packager.graph.result import Converted
+from sealift_packager.assemble.golden import MAX_CHOSEN
+from sealift_packager.build.keys import value_digest
+from sealift_packager.build.request import PackRequest
+from sealift_packager.cache.stage import Stages
 from sealift_packager.data.files import read_data
 from sealift_packager.data.holdout import Holdout, bind
 from sealift_packager.data.pixels import Normalization
 from sealift_packager.data.refusal import refused
 from sealift_packager.errors import DataError, PackagerError
-from sealift_packager.assemble.golden import MAX_CHOSEN
-from sealift_packager.model.dynamic import parse_dynamic
+from sealift_packager.frameworks.converters import convert_model
 from sealift_packager.frameworks.loaders import load_model
-from sealift_packager.model.source import Array, LoadOptions, SourceModel, WeightPlace
+from sealift_packager.graph.result import Converted
 from sealift_packager.measure.constant import warn_of_constant
 from sealift_packager.measure.metrics import METRICS, Metric, find_metric
 from sealift_packager.measure.predictions import Prediction, read_prediction
 from sealift_packager.measure.truth import Truth, fit_target, guess_metric
+from sealift_packager.model.batch import check_rows, fixed_batch
+from sealift_packager.model.dynamic import parse_dynamic
+from sealift_packager.model.source import Array, LoadOptions, SourceModel, WeightPlace
 from sealift_packager.parity.check import Parity, prove_parity
 from sealift_packager.progress.progress import Progress
-from sealift_packager.build.request import PackRequest
-from sealift_packager.build.keys import value_digest
-from sealift_packager.cache.stage import Stages
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from sealift_packager.build.in_memory_data import write_data
+from sealift_packager.build.request import PackRequest
 from sealift_packager.data.function import call_function
 from sealift_packager.errors import DataError
-from sealift_packager.build.in_memory_data import write_data
 from sealift_packager.model.source import LoadOptions
-from sealift_packager.build.request import PackRequest
 
 
 @contextlib.contextmanager

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from sealift_packager.model import detect
 from sealift_packager.build.request import PackRequest
+from sealift_packager.model import detect
 
 #: Beyond so many files of weights, all of their folders is readable: each path is passed on by itself.
 MAX_WEIGHT_FILES: Final = 500

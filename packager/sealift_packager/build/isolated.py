@@ -20,22 +20,22 @@ from sealift_core.errors import SealiftError
 from sealift_core.hardware.limits import read_limits
 from sealift_core.process.sandbox import Confinement, Walls
 from sealift_core.terminal.printing import say
-from sealift_packager.sandbox.activity import BYTES_PER_S
-from sealift_packager.errors import PackagerError
-from sealift_packager.model.source import INLINE_BYTES, LoadOptions, WeightPlace
-from sealift_packager.lock.lockfile import Lock
-from sealift_packager.build.packed import BuildOptions, NodeErrors, Packed, Unsigned
-from sealift_packager.progress.progress import Progress
-from sealift_packager.quantize.node_error import NodeError
-from sealift_packager.build.request import MODEL_TIMEOUT_S, PackRequest, time_of_build
 from sealift_packager.build.files import model_files, readable, runs_own_code
-from sealift_packager.sandbox.frames import FrameError, Message
-from sealift_packager.sandbox.process import Result, Start, imports, run_worker
+from sealift_packager.build.packed import BuildOptions, NodeErrors, Packed, Unsigned
+from sealift_packager.build.request import MODEL_TIMEOUT_S, PackRequest, time_of_build
+from sealift_packager.build.sealing import pack_with
 from sealift_packager.build.services import Services
 from sealift_packager.build.tasks import BuildTask, DataTask, NamesTask, Task
-from sealift_packager.build.sealing import pack_with
 from sealift_packager.cache.store import Store
 from sealift_packager.cache.structure import decode
+from sealift_packager.errors import PackagerError
+from sealift_packager.lock.lockfile import Lock
+from sealift_packager.model.source import INLINE_BYTES, LoadOptions, WeightPlace
+from sealift_packager.progress.progress import Progress
+from sealift_packager.quantize.node_error import NodeError
+from sealift_packager.sandbox.activity import BYTES_PER_S
+from sealift_packager.sandbox.frames import FrameError, Message
+from sealift_packager.sandbox.process import Result, Start, imports, run_worker
 
 #: Of the memory that is free, so much is the worker's: a model that wants all of it fails before the machine does.
 MEMORY_SHARE: Final = 0.9

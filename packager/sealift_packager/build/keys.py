@@ -22,11 +22,11 @@ from sealift_core.hardware.cpu_flags import ARITHMETIC_PREFIXES
 from sealift_core.hardware.machine import Machine
 from sealift_core.hardware.profile import HardwareProfile
 from sealift_core.schema.documents import Json, canonical_json
-from sealift_packager.graph.content import content_digest, model_digest
 from sealift_packager.build.request import PackRequest
-from sealift_packager.plugins.user_code import code_of
 from sealift_packager.cache.structure import encode
+from sealift_packager.graph.content import content_digest, model_digest
 from sealift_packager.graph.tensors import bytes_by_content
+from sealift_packager.plugins.user_code import code_of
 
 
 def build_inputs(request: PackRequest) -> dict[str, Json] | None:

@@ -14,10 +14,10 @@ from sealift_core.schema.documents import Json
 from sealift_packager.candidates.built import Built
 from sealift_packager.candidates.spec import ONNXRUNTIME
 from sealift_packager.graph.onnxruntime_kernels import required_onnxruntime
+from sealift_packager.graph.session import Settings
 from sealift_packager.measure.host import Host, thread_choices
 from sealift_packager.search.assessed import Assessed
 from sealift_packager.search.choose import Choice
-from sealift_packager.graph.session import Settings
 
 if TYPE_CHECKING:
     from sealift_packager.build.context import Shared

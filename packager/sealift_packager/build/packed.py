@@ -10,11 +10,11 @@ from typing import Protocol
 from sealift_core.bundle.digest import Digest
 from sealift_core.bundle.manifest import BundleManifest
 from sealift_core.bundle.release import Release
+from sealift_packager.build.request import PackRequest
+from sealift_packager.cache.store import Store
 from sealift_packager.lock.lockfile import Lock
 from sealift_packager.progress.progress import Progress
 from sealift_packager.quantize.node_error import NodeError
-from sealift_packager.build.request import PackRequest
-from sealift_packager.cache.store import Store
 
 #: What int8 costs each node, by profile and candidate.
 NodeErrors = Mapping[str, Mapping[str, Mapping[str, NodeError]]]

@@ -9,25 +9,25 @@ from pathlib import Path
 from sealift_core.hardware.machine import Machine, detect_machine
 from sealift_core.hardware.profile import HardwareProfile
 from sealift_core.schema.documents import Json
-from sealift_packager.sandbox.activity import during, reading
-from sealift_packager.data.files import data_tools
+from sealift_packager.build.context import Shared
 from sealift_packager.build.data_functions import given_as_files
-from sealift_packager.model.source import INLINE_BYTES, WeightPlace
+from sealift_packager.build.keys import arithmetic, build_inputs, profile_digest
+from sealift_packager.build.packed import BuildOptions, Packed, Unsigned
+from sealift_packager.build.profile_build import ProfileBuild, build_profile
+from sealift_packager.build.request import PackRequest, time_of_build
+from sealift_packager.build.sealing import pack_with
+from sealift_packager.cache.stage import Stages
+from sealift_packager.cache.store import Store
+from sealift_packager.cache.tools import all_versions, environment, tool_versions, version_of
+from sealift_packager.data.files import data_tools
 from sealift_packager.lock.evidence import Evidence
 from sealift_packager.lock.lockfile import Lock, ProfileLock, check_choice, check_inputs, check_profile
 from sealift_packager.measure.device import unasked
 from sealift_packager.measure.host import judge_host
-from sealift_packager.build.packed import BuildOptions, Packed, Unsigned
-from sealift_packager.build.profile_build import ProfileBuild, build_profile
-from sealift_packager.progress.progress import Progress
-from sealift_packager.build.request import PackRequest, time_of_build
-from sealift_packager.build.sealing import pack_with
-from sealift_packager.build.context import Shared
-from sealift_packager.build.keys import arithmetic, build_inputs, profile_digest
-from sealift_packager.cache.stage import Stages
-from sealift_packager.cache.store import Store
+from sealift_packager.model.source import INLINE_BYTES, WeightPlace
 from sealift_packager.plugins.user_code import code_of
-from sealift_packager.cache.tools import all_versions, environment, tool_versions, version_of
+from sealift_packager.progress.progress import Progress
+from sealift_packager.sandbox.activity import during, reading
 
 __all__ = ["Packed", "build", "pack"]
 

@@ -15,34 +15,34 @@ from sealift_core.drift.baseline import Baseline
 from sealift_core.hardware.profile import HardwareProfile
 from sealift_core.schema.documents import Json
 from sealift_core.timing.rows import take_rows
-from sealift_packager.assemble.bundle import disk_estimate, write_bundle
 from sealift_packager.assemble.baseline import build_baseline
-from sealift_packager.model.batch import only_batch
+from sealift_packager.assemble.bundle import disk_estimate, write_bundle
+from sealift_packager.assemble.golden import Golden, make_golden
+from sealift_packager.build.context import Shared
+from sealift_packager.build.keys import value_digest
+from sealift_packager.build.manifest import make_manifest
+from sealift_packager.cache.structure import encode
+from sealift_packager.cache.tools import tool_versions
 from sealift_packager.candidates.built import Built, NotBuilt
 from sealift_packager.candidates.from_profile import candidates_for
 from sealift_packager.data.files import data_tools
-from sealift_packager.model.synthetic import make_inputs
-from sealift_packager.assemble.golden import Golden, make_golden
-from sealift_packager.model.source import Array
 from sealift_packager.lock.evidence import Evidence
 from sealift_packager.lock.lockfile import check_arithmetic
-from sealift_packager.build.manifest import make_manifest
 from sealift_packager.measure import latency
 from sealift_packager.measure.device import DeviceAddress, device_for
 from sealift_packager.measure.emulation import emulator_digest, find_emulator
 from sealift_packager.measure.figures import BATCHES, Figures, Workload, measure_candidates
 from sealift_packager.measure.host import Host, judge_host, thread_choices
 from sealift_packager.measure.on_device import judge_device, measure_on_device
+from sealift_packager.model.batch import only_batch
+from sealift_packager.model.source import Array
+from sealift_packager.model.synthetic import make_inputs
 from sealift_packager.progress.progress import Progress
 from sealift_packager.quantize.node_error import NodeError
-from sealift_packager.search.evaluate import Searched, emulated_processor
-from sealift_packager.search.run import Search
 from sealift_packager.search.assessed import Assessed
 from sealift_packager.search.choose import choose
-from sealift_packager.build.context import Shared
-from sealift_packager.build.keys import value_digest
-from sealift_packager.cache.structure import encode
-from sealift_packager.cache.tools import tool_versions
+from sealift_packager.search.evaluate import Searched, emulated_processor
+from sealift_packager.search.run import Search
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

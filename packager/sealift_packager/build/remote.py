@@ -15,19 +15,19 @@ import numpy as np
 from sealift_core.hardware.document import parse_machine
 from sealift_core.schema.documents import Document
 from sealift_core.timing.throughput import Throughput
-from sealift_packager.sandbox.activity import pausing
 from sealift_packager.errors import DeviceError
 from sealift_packager.measure.emulation import Emulator, Processor
 from sealift_packager.measure.probe import Footprint
+from sealift_packager.sandbox.activity import pausing
 from sealift_packager.sandbox.failures import decode_failure
 from sealift_packager.sandbox.frames import Decoder, Message
 
 if TYPE_CHECKING:
     from sealift_core.bundle.digest import Digest
     from sealift_core.messages.measuring import Run
-    from sealift_packager.model.source import Array
-    from sealift_packager.measure.device import DeviceAddress, Found
     from sealift_packager.graph.session import Settings
+    from sealift_packager.measure.device import DeviceAddress, Found
+    from sealift_packager.model.source import Array
 
 _CHUNK_BYTES = 2**20
 

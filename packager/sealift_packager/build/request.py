@@ -15,13 +15,13 @@ from sealift_core.bundle.manifest import MODEL_NAME, VERSION, Owners
 from sealift_core.hardware.profile import HardwareProfile
 from sealift_core.schema.documents import Json
 from sealift_core.signing.keys import Signer
-from sealift_packager.sandbox.activity import OPTION as MODEL_TIMEOUT
-from sealift_packager.graph.content import content_digest
 from sealift_packager.data.function import is_function
 from sealift_packager.errors import DataError, PackagerError, ProfileError
+from sealift_packager.graph.content import content_digest
+from sealift_packager.measure.device import OPTION, DeviceAddress
 from sealift_packager.model.detect import check_kind
 from sealift_packager.model.dynamic import parse_dynamic
-from sealift_packager.measure.device import OPTION, DeviceAddress
+from sealift_packager.sandbox.activity import OPTION as MODEL_TIMEOUT
 
 SOURCE_DATE_EPOCH = "SOURCE_DATE_EPOCH"
 DEFAULT_TARGET = "target"

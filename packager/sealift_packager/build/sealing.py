@@ -10,8 +10,8 @@ from sealift_core.verify.check import BundleIdentity, DirectoryBundle, check_bun
 from sealift_packager.assemble.output import building, check_free
 from sealift_packager.assemble.release import write_release
 from sealift_packager.build.packed import Builder, BuildOptions, Packed
-from sealift_packager.progress.progress import Progress, Silent
 from sealift_packager.build.request import PackRequest
+from sealift_packager.progress.progress import Progress, Silent
 
 
 def pack_with(builder: Builder, request: PackRequest, progress: Progress | None, options: BuildOptions) -> Packed:

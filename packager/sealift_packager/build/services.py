@@ -21,11 +21,11 @@ from sealift_core.messages.measuring import Run
 from sealift_core.schema.documents import Document, Json
 from sealift_core.session_entries import parse_entries
 from sealift_core.verify.graph import check_bundle_graph
-from sealift_packager.measure.device import DeviceJob
 from sealift_packager.build.request import PackRequest
+from sealift_packager.cache.store import Store
+from sealift_packager.measure.device import DeviceJob
 from sealift_packager.sandbox.failures import encode_failure
 from sealift_packager.sandbox.frames import FrameError, Message
-from sealift_packager.cache.store import Store
 
 if TYPE_CHECKING:
     from sealift_packager.measure.emulation import Emulator, Processor
@@ -89,8 +89,8 @@ class Services:
 
     def footprint(self, message: Message) -> Message:
         """Load and run a graph of the build in a fresh process, behind walls."""
-        from sealift_packager.measure.probe import probe
         from sealift_packager.graph.session import Settings
+        from sealift_packager.measure.probe import probe
 
         fields = Document(message.fields, "footprint")
         settings = Settings(

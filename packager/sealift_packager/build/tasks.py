@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from sealift_packager.model.source import LoadOptions
 from sealift_packager.build.request import PackRequest
+from sealift_packager.model.source import LoadOptions
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

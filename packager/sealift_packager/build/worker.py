@@ -15,11 +15,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from sealift_core.process.child import die_with_parent
-from sealift_packager.sandbox.activity import Monitor, monitoring
-from sealift_packager.sandbox.outside import asking
-from sealift_packager.sandbox.failures import encode_failure
-from sealift_packager.sandbox.page import Page
 from sealift_packager.build.tasks import BuildTask, DataTask, NamesTask, Task
+from sealift_packager.sandbox.activity import Monitor, monitoring
+from sealift_packager.sandbox.failures import encode_failure
+from sealift_packager.sandbox.outside import asking
+from sealift_packager.sandbox.page import Page
 
 
 def main(arguments: Sequence[str], descriptor: int) -> None:
@@ -66,11 +66,11 @@ def _do(task: Task, channel: Any) -> Any:
 
 
 def _build(task: BuildTask, channel: Any) -> dict[str, Any]:
-    from sealift_packager.lock.lockfile import Lock
     from sealift_packager.build.packed import BuildOptions
     from sealift_packager.build.pipeline import build
     from sealift_packager.build.remote import RemoteProgress, RemoteStore
     from sealift_packager.cache.structure import encode
+    from sealift_packager.lock.lockfile import Lock
 
     lock = Lock.parse(task.lock, where="lock") if task.lock is not None else None
     options = BuildOptions(cache=RemoteStore(channel) if task.cached else None, lock=lock, inline_bytes=task.inline_bytes)

@@ -6,14 +6,16 @@ All other weights are stored as `weights` does.
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import onnx
+import onnxruntime
 
 from sealift_packager.candidates.spec import Quantization
-from sealift_packager.errors import NothingToQuantizeError
+from sealift_packager.errors import NothingToQuantizeError, QuantizationError
 from sealift_packager.graph import graph
 from sealift_packager.graph.tensors import WeightFile, file_beside, make_tensor, values
 from sealift_packager.model.source import Array
@@ -27,6 +29,7 @@ MIN_ELEMENTS: Final = 64 * 1024
 BITS: Final = {"int8": 8, "int4": 4}
 #: MatMulNBits' accuracy_level: compute in int8.
 _INT8: Final = 4
+_QUANTIZER: Final = "onnxruntime.quantization.matmul_nbits_quantizer"
 
 
 def quantize_blocks(model: Any, settings: Quantization, calibration: Calibration, scratch: Path) -> Any:  # noqa: ARG001  (a quantizer)
@@ -47,6 +50,9 @@ def quantize_blocks(model: Any, settings: Quantization, calibration: Calibration
 
 
 def _quantized(model: Any, settings: Quantization, excluded: list[str]) -> Any:
+    if importlib.util.find_spec(_QUANTIZER) is None:
+        found = f"onnxruntime {onnxruntime.__version__} on this machine"
+        raise QuantizationError("blocks are made by onnxruntime 1.22 or newer", found=found)
     with translating():
         from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
 

@@ -19,6 +19,7 @@ _TRACEABLE: Final = (
     "See https://pytorch.org/docs/stable/export.html for what can be traced; packed sequences, and branches on values, pack as TorchScript "
     "(torch.jit.trace, torch.jit.script)"
 )
+_DEFERRED: Final = "prefer_deferred_runtime_asserts_over_guards"
 _QUANTIZED: Final = "torch has quantized it already: give the module as it was trained, and what it is quantized to is chosen here."
 
 
@@ -60,7 +61,9 @@ def _export(torch: Any, module: Any, tensors: tuple[Any, ...], shapes: Any) -> A
                 raise
             if fixes:
                 shapes = torch.export.dynamic_shapes.refine_dynamic_shapes_from_suggested_fixes(fixes, shapes)
-            options = {} if fixes else {"prefer_deferred_runtime_asserts_over_guards": True}
+            elif _DEFERRED not in inspect.signature(torch.export.export).parameters:  # torch 2.5 can't leave checks to the program
+                raise
+            options = {} if fixes else {_DEFERRED: True}
     return torch.export.export(module, tensors, dynamic_shapes=shapes, strict=False, **options)
 
 
