@@ -37,16 +37,16 @@ def figures() -> list[Figure]:
 
 
 def _install(folder: Path) -> str:
-    """An environment with the wheel as it is built from ``runtime/`` now; its Python."""
+    """An environment with both wheels as they are built from ``core/`` and ``runtime/`` now; its Python."""
     if not any(WHEELHOUSE.glob("*.whl")):
         raise SystemExit("the agent's wheels aren't there yet: make .venv-runtime/.ready")
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
     wheel, environment = folder / "wheel", folder / "environment"
-    _run(*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(wheel), str(ROOT / "runtime"))
+    _run(*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(wheel), str(ROOT / "core"), str(ROOT / "runtime"))
     _run(sys.executable, "-m", "venv", "--without-pip", str(environment))
     python = str(environment / "bin" / "python")
-    built = str(next(wheel.glob("*.whl")))
-    _run(*pip, "--python", python, "install", "--no-index", "--find-links", str(WHEELHOUSE), f"{built}[cpu]")
+    core, runtime = (str(next(wheel.glob(f"sealift_{name}-*.whl"))) for name in ("core", "runtime"))
+    _run(*pip, "--python", python, "install", "--no-index", "--find-links", str(WHEELHOUSE), core, f"{runtime}[cpu]")
     return python
 
 

@@ -48,7 +48,8 @@ def install(name: str) -> None:
 def _install_sealift(into: tuple[str, ...], *, fresh: bool) -> None:
     wheels = HOME / "wheels"
     shutil.rmtree(wheels, ignore_errors=True)
-    _run(*_PIP, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(wheels), str(ROOT / "runtime"), str(ROOT / "packager"))
+    sources = [str(ROOT / name) for name in ("core", "packager")]
+    _run(*_PIP, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(wheels), *sources)
     files = [str(path) for path in sorted(wheels.glob("*.whl"))]
     if fresh:
         _run(*into, "--constraint", str(ROOT / "constraints.txt"), *files)

@@ -38,7 +38,7 @@ def free_port() -> int:
 @pytest.fixture(scope="module")
 def output(tmp_path_factory: pytest.TempPathFactory) -> str:
     place = tmp_path_factory.mktemp("quickstart")
-    for name in ("examples", "runtime"):
+    for name in ("examples", "core", "runtime"):
         (place / name).symlink_to(ROOT / name)
     lines = script().replace("8480", str(free_port())).replace("8470", str(free_port()))
     # a person takes a moment before typing on; a script waits until the port answers
