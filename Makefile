@@ -70,8 +70,8 @@ $(LOWEST)/.ready: constraints-lowest.txt core/pyproject.toml runtime/pyproject.t
 demo: $(VENV)/.ready  ## Train, pack, publish, serve, drift, fail an update, update: once, for real (KEEP=1 leaves it running)
 	$(BIN)/python examples/demo
 
-test: test-runtime $(VENV)/.ready $(SIGNING)/.ready  ## Run all tests
-	$(BIN)/python -m pytest --ignore tests/core --ignore tests/runtime --ignore tests/acceptance --ignore tests/audit --ignore tests/versions $(PYTEST_FLAGS)
+test: test-runtime $(VENV)/.ready $(SIGNING)/.ready  ## Run all tests (make check has those of the docs)
+	$(BIN)/python -m pytest --ignore tests/core --ignore tests/runtime --ignore tests/acceptance --ignore tests/audit --ignore tests/docs --ignore tests/versions $(PYTEST_FLAGS)
 
 test-runtime: $(CLEAN)/.ready  ## Run the core's and the runtime's tests where only these two wheels are installed
 	$(CLEAN)/bin/pip install --quiet --disable-pip-version-check --no-deps --force-reinstall ./core ./runtime
