@@ -89,7 +89,7 @@ def test_nobody_else_may_write_what_a_command_makes(tmp_path: Path, umask: int, 
 #: A command that holds a file for as long as it runs, and would run for ten minutes.
 HOLDING = """
 import contextlib, pathlib, sys, time, click
-from sealift_runtime import commandline
+from sealift_core.terminal import commandline
 @click.command()
 @click.argument("path", type=pathlib.Path)
 def command(path):
