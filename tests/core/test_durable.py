@@ -62,7 +62,7 @@ def test_a_full_disk_is_told_apart_and_leaves_nothing(tmp_path: Path) -> None:
 WRITER = """
 import sys
 from pathlib import Path
-from sealift_runtime import durable
+from sealift_core import durable
 number = 0
 while True:
     durable.write_bytes(Path(sys.argv[1]), (b"%08d" % number) * 20_000)

@@ -201,7 +201,7 @@ def test_two_publishers_do_not_meet(repository: Repository) -> None:
 def test_a_publication_that_dies_leaves_the_old_state_and_the_next_one_succeeds(repository: Repository, tmp_path: Path, writes: int) -> None:
     release = release_in(tmp_path)
     script = (
-        "import sys, os, datetime; from pathlib import Path; from sealift_runtime import durable;"
+        "import sys, os, datetime; from pathlib import Path; from sealift_core import durable;"
         "from sealift_packager.repository import publisher as p; from sealift_packager.repository.intake import check_release;"
         "from sealift_packager.repository.keyring import KeyRing; from sealift_packager.repository.roles import Expiry\n"
         "left, real = [int(sys.argv[4])], durable.write_bytes\n"
