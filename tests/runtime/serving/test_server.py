@@ -17,11 +17,12 @@ import numpy as np
 import pytest
 
 from sealift_core.errors import BusyError, ConfigurationError
+from sealift_runtime.inference.limits import InferenceLimits
+from sealift_runtime.inference.model import ServedModel
+from sealift_runtime.inference.table import ModelTable
 from sealift_runtime.serving.http import json_response
 from sealift_runtime.serving.limits import ServingLimits
-from sealift_runtime.serving.model import ServedModel
 from sealift_runtime.serving.server import InferenceServer
-from sealift_runtime.serving.table import ModelTable
 from support.serving import Recorder, RunningServer, read_responses, running, served, x_input
 
 ROW = x_input(np.array([[1, 2, 3, 4]], np.float32))
@@ -54,11 +55,11 @@ class Loader(threading.Thread):
 
 @pytest.mark.parametrize("inline", [True, False])
 def test_a_swap_under_load_fails_no_request(tmp_path: Path, inline: bool) -> None:
-    limits = ServingLimits(inline_latency_us=1e6 if inline else 0)
+    limits = InferenceLimits(inline_latency_us=1e6 if inline else 0)
     models = [served(tmp_path / str(number), version=f"1.0.{number}", limits=limits) for number in range(20)]
     table = ModelTable()
     table.activate(models[0])
-    with running(lambda _: InferenceServer(table, limits=limits)) as server:
+    with running(lambda _: InferenceServer(table, limits=ServingLimits(inference=limits))) as server:
         stop = threading.Event()
         loaders = [Loader(server, stop) for _ in range(4)]
         for loader in loaders:
@@ -125,7 +126,7 @@ def inline_after(model: ServedModel, run_ms: float, times: int) -> bool:
 
 
 def test_a_model_runs_inline_while_it_is_quick(tmp_path: Path) -> None:
-    model = served(tmp_path, limits=ServingLimits(inline_latency_us=1000))
+    model = served(tmp_path, limits=InferenceLimits(inline_latency_us=1000))
     assert model.inline
     assert inline_after(model, 1000, times=3), "a few interruptions are no reason"
     assert inline_after(model, 0.01, times=100)
@@ -134,7 +135,7 @@ def test_a_model_runs_inline_while_it_is_quick(tmp_path: Path) -> None:
 
 
 def test_a_model_that_measures_slow_starts_with_the_workers(tmp_path: Path) -> None:
-    assert served(tmp_path, limits=ServingLimits(inline_latency_us=0.001)).inline is False
+    assert served(tmp_path, limits=InferenceLimits(inline_latency_us=0.001)).inline is False
 
 
 def test_a_port_in_use_is_named_with_advice() -> None:
