@@ -44,7 +44,7 @@ class InferenceService:
         return outcome.answer
 
     async def infer_async(self, request: InferRequest) -> InferReply | Failure:
-        """The same on an event loop, which goes on meanwhile if the model is heavy. A task that is cancelled gives up its place in the queue."""
+        """The same on the workers' event loop, which goes on meanwhile if the model is heavy. A task that is cancelled gives up its place."""
         answered: asyncio.Future[InferReply | Failure] = asyncio.get_running_loop().create_future()
 
         def deliver(answer: InferReply | Failure, after: After | None) -> None:

@@ -77,7 +77,7 @@ def check_shape(spec: TensorSpec, shape: Sequence[int], symbols: Symbols) -> Non
     """Raise `RequestError` unless a shape fits an input's; ``symbols`` are the sizes that other inputs gave, and get this one's."""
     if len(shape) != len(spec.shape):
         refuse(spec, "wrong shape", show_shape(spec.shape), show(list(shape)))
-    for size, wanted in zip(shape, spec.shape, strict=True):
+    for size, wanted in zip(shape, spec.shape, strict=False):
         if isinstance(wanted, int):
             if size != wanted:
                 refuse(spec, "wrong shape", show_shape(spec.shape), show(list(shape)))

@@ -25,6 +25,7 @@ MAX_ID_CHARACTERS: Final = 1000
 _LITERALS: Final = (b"NaN", b"Infinity")
 _UNSUPPORTED: Final = ("shared_memory_region", "classification")
 _NONE: Final[frozenset[str]] = frozenset()
+_INTEGER: Final = frozenset((int,))
 #: JSON of this size is parsed by one worker at a time: the parsers keep the event loop from running meanwhile.
 LARGE_BYTES: Final = 2**20
 _LARGE_BODIES: Final = threading.Lock()
@@ -164,7 +165,7 @@ def _containers(item: dict[str, Any] | list[Any]) -> list[Any]:
 def _shape(spec: TensorSpec, row: dict[str, Any], symbols: Symbols) -> tuple[int, ...]:
     """The shape of an input, once it fits the model's."""
     shape = row.get("shape")
-    if not isinstance(shape, list) or any(type(size) is not int for size in shape):
+    if not isinstance(shape, list) or not _INTEGER.issuperset(map(type, shape)):
         refuse(spec, "shape is not a list of integers", show_shape(spec.shape), show(shape))
     check_shape(spec, shape, symbols)
     return tuple(shape)
