@@ -10,7 +10,7 @@ from typing import Final
 class InferenceLimits:
     """Bounds of one service.
 
-    ``queued_requests`` wait for a worker; above, requests are refused. ``inline_latency_us`` is how quick a model has to be to run on the
+    ``queued_requests`` of a model wait for a worker; above, requests are refused. ``inline_latency_us`` is how quick a model has to be to run on the
     event loop itself, ``inline_bytes`` how small the request.
     """
 

@@ -84,7 +84,7 @@ class InferenceService:
             deliver(outcome.answer, functools.partial(outcome.account, model))
 
         job = Job(functools.partial(execute, model, call, arrived_ns), done)
-        if workers.submit(job):
+        if workers.submit(job, model.name):
             return job
         message = f"the queue is full: {self._limits.queued_requests} requests wait already"
         deliver(call.refuse(Failure(FailureKind.OVERLOAD, message)), None)
