@@ -25,6 +25,7 @@ MAX_ID_CHARACTERS: Final = 1000
 _LITERALS: Final = (b"NaN", b"Infinity")
 _UNSUPPORTED: Final = ("shared_memory_region", "classification")
 _NONE: Final[frozenset[str]] = frozenset()
+_PLAIN: Final = frozenset(("inputs",))
 _INTEGER: Final = frozenset((int,))
 #: JSON of this size is parsed by one worker at a time: the parsers keep the event loop from running meanwhile.
 LARGE_BYTES: Final = 2**20
@@ -56,6 +57,8 @@ class RequestDecoder:
     def _decode(self, signature: Signature, body: bytes, json_bytes: int) -> tuple[InferRequest, frozenset[str]]:
         document = parse_json(body if json_bytes == len(body) else body[:json_bytes], self._json_depth, self._budget)
         inputs = _inputs(signature, document, body, json_bytes)
+        if document.keys() == _PLAIN:  # as most are, and there is nothing else to be read
+            return InferRequest(signature.name, signature.version, inputs), _NONE
         parameters = _table(document.get("parameters"), "parameters")
         names, binary = _wanted(signature, document, parameters)
         return InferRequest(signature.name, signature.version, inputs, names, _id(document), parameters), binary

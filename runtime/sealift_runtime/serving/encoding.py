@@ -52,11 +52,11 @@ def encode_error(message: str) -> bytes:
 
 
 def _raw(value: Array) -> bytes:
-    return encode_texts(value) if value.dtype == object else value.tobytes()
+    return encode_texts(value) if value.dtype.hasobject else value.tobytes()
 
 
 def _flat(value: Array) -> Any:
-    return [_text(item) for item in value.ravel()] if value.dtype == object else value.reshape(-1)
+    return [_text(item) for item in value.ravel()] if value.dtype.hasobject else value.reshape(-1)
 
 
 def _text(value: Any) -> str:
