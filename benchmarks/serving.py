@@ -34,9 +34,9 @@ from sealift_core.bundle.digest import Digest
 from sealift_core.bundle.golden import Array
 from sealift_core.bundle.manifest import BundleManifest
 from sealift_runtime.engine.session import ModelSession, session_options
-from sealift_runtime.serving.model import ServedModel
+from sealift_runtime.inference.model import ServedModel
+from sealift_runtime.inference.table import ModelTable
 from sealift_runtime.serving.server import InferenceServer, run
-from sealift_runtime.serving.table import ModelTable
 from support.agents import AgentUnderTest
 from support.models import make_bundle
 

@@ -6,11 +6,12 @@ Packages, lowest layer first; each imports only those above it in this list (imp
 - ``store``       content-addressed blobs and materialized bundles
 - ``trust``       pure: TUF metadata in, a verdict out
 - ``engine``      the only importer of onnxruntime
+- ``inference``   one inference, whatever asked for it: no transport in it
 - ``measuring``   candidates measured for a packager whose key is trusted; off by default
 - ``reports``     signed, numbered, spooled
 - ``monitoring``  counters, bins, drift
 - ``update``      the persisted transition table
-- ``serving``     the Open Inference Protocol
+- ``serving``     the Open Inference Protocol over HTTP, a codec over ``inference``
 - ``agent``       wires the parts and owns the processes
 - ``cli``         one file per verb
 

@@ -48,6 +48,8 @@ from sealift_packager.model.dynamic import parse_dynamic
 from sealift_packager.torch.program_safety import _is_arithmetic, _is_operator
 from sealift_runtime.agent.config import AgentConfig
 from sealift_runtime.agent.initialise import parse_settings
+from sealift_runtime.inference.messages import InferRequest
+from sealift_runtime.inference.signature import Signature
 from sealift_runtime.measuring.policy import MeasuringPolicy
 from sealift_runtime.serving.decoding import RequestDecoder
 from sealift_runtime.serving.endpoints import split_path
@@ -62,9 +64,11 @@ from support.growth import Parse, check_growth
 from support.hostile import GZIP, JSON, TOML, Make, changed, numbered, times
 from support.models import make_bundle, make_manifest, make_release, shared_key
 from support.repositories import Repository
+from support.serving import reader as reader_of
 from support.simulated import SimulatedDevice, drift, installed, window
 
 MIB: Final = 2**20
+ANY: Final = Signature("model", "1.0.0", [TensorSpec(name="x", dtype="float32", shape=("rows",))], [])
 SIMULATED: Final = SimulatedDevice(key=shared_key())
 PUBLIC: Final = shared_key().public_key
 MACHINE: Final = detect_machine()
@@ -118,7 +122,7 @@ DOCUMENTS: Final[dict[str, Callable[[bytes], object]]] = {
     "machine": lambda data: parse_machine(Document.parse_json(data, where="machine", max_bytes=16 * MIB)),
     "first root": start,
     **{f"metadata of {role}": functools.partial(role_metadata, role) for role in KINDS},
-    "inference request": lambda data: decoder("float32").decode(data),
+    "inference request": lambda data: RequestDecoder().decode(ANY, data),
 }
 
 
@@ -272,8 +276,8 @@ def test_a_compressed_body_of_any_shape_is_read_in_linear_time(shape: str, encod
     check_growth(GZIP[shape], tolerant(lambda data: plain_body(request(data, headers), LIMITS)), most_bytes=16 * MIB, least_s=0.05)
 
 
-def decoder(dtype: str, *shape: int | str) -> RequestDecoder:
-    return RequestDecoder([TensorSpec(name="x", dtype=dtype, shape=shape or ("rows",))], [], json_depth=32)
+def body_reader(dtype: str, *shape: int | str) -> Callable[..., InferRequest]:
+    return reader_of([TensorSpec(name="x", dtype=dtype, shape=shape or ("rows",))])
 
 
 def x(data: bytes, shape: bytes = b"[1]", datatype: bytes = b"FP32", more: bytes = b"") -> bytes:
@@ -306,9 +310,9 @@ DATA: Final[dict[str, Make]] = {
 @pytest.mark.parametrize("dtype", ["float32", "float16", "int8", "uint64", "bool", "string"])
 @pytest.mark.parametrize("shape", DATA)
 def test_values_of_any_shape_are_read_in_linear_time(shape: str, dtype: str) -> None:
-    reader = decoder(dtype)
+    read = body_reader(dtype)
     make = DATA[shape]
-    check_growth(lambda n: x(make(n), datatype=DATATYPES[dtype].encode()), tolerant(reader.decode), most_bytes=2 * MIB)
+    check_growth(lambda n: x(make(n), datatype=DATATYPES[dtype].encode()), tolerant(read), most_bytes=2 * MIB)
 
 
 def sized(size: bytes) -> bytes:
@@ -337,7 +341,7 @@ HEADS: Final[dict[str, Make]] = {
 
 @pytest.mark.parametrize("shape", HEADS)
 def test_a_request_of_any_shape_is_read_in_linear_time(shape: str) -> None:
-    check_growth(HEADS[shape], tolerant(decoder("float32").decode), most_bytes=2 * MIB)
+    check_growth(HEADS[shape], tolerant(body_reader("float32")), most_bytes=2 * MIB)
 
 
 @pytest.mark.parametrize("unit", [b"\0\0\0\0", b"\x01\0\0\0a", b"\xff\xff\xff\xff", b"\x02\0\0\0\xff\xff", b"\x04\0\0\0abcd"])

@@ -9,17 +9,21 @@ import http.client
 import json
 import socket
 import threading
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from sealift_core.bundle.digest import Digest
 from sealift_core.bundle.golden import Array
+from sealift_core.bundle.tensors import TensorSpec
 from sealift_runtime.engine.session import ModelSession
-from sealift_runtime.serving.limits import LIMITS, ServingLimits
-from sealift_runtime.serving.model import Observer, ServedModel
+from sealift_runtime.inference.limits import LIMITS, InferenceLimits
+from sealift_runtime.inference.messages import InferRequest
+from sealift_runtime.inference.model import Observer, ServedModel
+from sealift_runtime.inference.signature import Signature
+from sealift_runtime.inference.table import ModelTable
+from sealift_runtime.serving.decoding import RequestDecoder
 from sealift_runtime.serving.server import InferenceServer, run
-from sealift_runtime.serving.table import ModelTable
 from support.models import make_bundle
 
 T = TypeVar("T")
@@ -41,12 +45,18 @@ class Recorder:
 
 
 def served(
-    directory: Path, model: str = "linear", *, version: str = "1.0.0", observer: Observer | None = None, limits: ServingLimits = LIMITS
+    directory: Path, model: str = "linear", *, version: str = "1.0.0", observer: Observer | None = None, limits: InferenceLimits = LIMITS
 ) -> ServedModel:
     """A committed graph as a model that serves; its bundle is made in ``directory``."""
     manifest = make_bundle(directory, model=model, version=version)
     session = ModelSession.open(directory)
     return ServedModel(manifest.name, version, Digest.of(version.encode()), session, observer or Recorder(), limits=limits)
+
+
+def reader(inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec] = (), **bounds: Any) -> Callable[..., InferRequest]:
+    """What reads the bodies of requests for a model with these tensors."""
+    decoder, signature = RequestDecoder(**bounds), Signature("model", "1.0.0", inputs, outputs)
+    return lambda body, json_bytes=None: decoder.decode(signature, body, json_bytes)[0]
 
 
 @dataclasses.dataclass(slots=True)

@@ -33,9 +33,9 @@ from sealift_runtime.agent.measuring_routes import desk_of, measuring_routes
 from sealift_runtime.agent.monitors import Monitored, Monitors
 from sealift_runtime.agent.supervisor import leave_with_parent
 from sealift_runtime.engine.session import ModelSession
-from sealift_runtime.serving.model import ServedModel
+from sealift_runtime.inference.model import ServedModel
+from sealift_runtime.inference.table import ModelTable
 from sealift_runtime.serving.server import InferenceServer, run
-from sealift_runtime.serving.table import ModelTable
 from sealift_runtime.update.installed import InstalledCheck
 from sealift_runtime.update.records import InstalledBundle, ServingCounters
 

@@ -1,22 +1,18 @@
-"""The Open Inference Protocol v2 over HTTP, by hand: no framework between a socket and a session.
+"""The Open Inference Protocol v2 over HTTP, by hand: a codec and a server over `inference`, and no framework between a socket and a session.
 
 Reading order:
 
 - ``limits``      every bound on what clients may send
-- ``messages``    an inference request and its reply as values
-- ``decoding``    pure: bytes to a request, checked against the model's tensors
+- ``decoding``    pure: bytes to a request, checked against the model's signature
 - ``values``      pure: JSON values and raw bytes to arrays, and what is refused on the way
 - ``encoding``    pure: a reply to bytes
-- ``model``       a model that serves: session, codec, counters
-- ``table``       which model serves under which name, and the swap
 - ``documents``   pure: metadata, configuration, statistics
 - ``http``        one HTTP/1.1 request and its response as values
 - ``body_budget`` how many bytes of large bodies are held at once
 - ``misdirected`` whether a request is meant for this server
 - ``answering``   how a connection and its server speak
 - ``connection``  HTTP/1.1 on a socket: keep-alive, pipelining, limits
-- ``workers``     heavy requests, on threads, from one fair queue
-- ``inference``   one inference, from request to response
+- ``calls``       one inference over HTTP, as the service wants it
 - ``endpoints``   from a path to an answer
 - ``server``      the listeners and their life
 

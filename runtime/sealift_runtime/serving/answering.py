@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from sealift_core.http.hosts import AllowedHosts
+from sealift_runtime.inference.service import After
 from sealift_runtime.serving.body_budget import BodyBudget
 from sealift_runtime.serving.http import HttpRequest, HttpResponse
 from sealift_runtime.serving.limits import ServingLimits
@@ -13,8 +14,6 @@ from sealift_runtime.serving.limits import ServingLimits
 if TYPE_CHECKING:
     from sealift_runtime.serving.connection import Connection
 
-#: After the response is handed to the socket.
-After = Callable[[], None]
 Reply = Callable[[HttpResponse, After | None], None]
 
 

@@ -14,7 +14,8 @@ from typing import Any, Final, cast
 
 import httptools
 
-from sealift_runtime.serving.answering import After, Cancellable, ServerState
+from sealift_runtime.inference.service import After
+from sealift_runtime.serving.answering import Cancellable, ServerState
 from sealift_runtime.serving.body_budget import SMALL_BYTES
 from sealift_runtime.serving.http import CONTINUE, JSON, HttpRequest, HttpResponse, encode_head_without_upgrade, encode_response, error_response
 from sealift_runtime.serving.limits import SMALL_PIECE_BYTES

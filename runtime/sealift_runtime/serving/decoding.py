@@ -1,4 +1,4 @@
-"""Bytes to an inference request, checked against the model's tensors. Pure.
+"""Bytes to an inference request, checked against the model's signature. Pure.
 
 Bodies are JSON, or JSON followed by raw tensors (the binary extension). What is refused is a `RequestError`.
 """
@@ -6,9 +6,7 @@ Bodies are JSON, or JSON followed by raw tensors (the binary extension). What is
 from __future__ import annotations
 
 import json
-import reprlib
 import threading
-from collections.abc import Sequence
 from typing import Any, Final
 
 import orjson
@@ -17,117 +15,108 @@ from sealift_core.bundle.golden import Array
 from sealift_core.bundle.tensors import TensorSpec
 from sealift_core.errors import RequestError
 from sealift_core.schema import strict_json
-from sealift_core.schema.documents import nearest
 from sealift_core.schema.strict_json import JsonBudget
+from sealift_runtime.inference.messages import InferRequest
+from sealift_runtime.inference.signature import Signature, Symbols, check_shape, refuse, show, show_shape
 from sealift_runtime.serving.limits import LIMITS
-from sealift_runtime.serving.messages import InferRequest
-from sealift_runtime.serving.values import from_bytes, from_json, refuse
+from sealift_runtime.serving.values import from_bytes, from_json
 
-MAX_DIMENSION: Final = 2**31 - 1
 MAX_ID_CHARACTERS: Final = 1000
 _LITERALS: Final = (b"NaN", b"Infinity")
 _UNSUPPORTED: Final = ("shared_memory_region", "classification")
 _NONE: Final[frozenset[str]] = frozenset()
+_PLAIN: Final = frozenset(("inputs",))
+_INTEGER: Final = frozenset((int,))
 #: JSON of this size is parsed by one worker at a time: the parsers keep the event loop from running meanwhile.
 LARGE_BYTES: Final = 2**20
 _LARGE_BODIES: Final = threading.Lock()
-_SHOWN: Final = reprlib.Repr()
-_SHOWN.maxstring = _SHOWN.maxother = 150
-_SHOWN.maxlist = 16
 
 
 class RequestDecoder:
-    """Reads requests for one model."""
+    """Reads requests, for any model."""
 
-    def __init__(
-        self, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], *, json_depth: int, budget: JsonBudget = LIMITS.json_budget
-    ) -> None:
-        self._specs = {spec.name: spec for spec in inputs}
-        self._outputs = {spec.name: spec for spec in outputs}
+    def __init__(self, *, json_depth: int = LIMITS.json_depth, budget: JsonBudget = LIMITS.json_budget) -> None:
         self._json_depth = json_depth
         self._budget = budget
 
-    def decode(self, body: bytes, json_bytes: int | None = None) -> InferRequest:
-        """A request from a body; ``json_bytes`` is the length of its JSON part where raw tensors follow."""
+    def decode(self, signature: Signature, body: bytes, json_bytes: int | None = None) -> tuple[InferRequest, frozenset[str]]:
+        """A request from a body, and the outputs that the client wants as raw bytes.
+
+        ``json_bytes`` is the length of the body's JSON part where raw tensors follow. Raises `RequestError`, or `LimitError` above the budget.
+        """
         if json_bytes is None:
             json_bytes = len(body)
         elif not 0 <= json_bytes <= len(body):
             expected = f"0 to {len(body)}, the length of the body"
             raise RequestError("out of range", where="header Inference-Header-Content-Length", expected=expected, found=str(json_bytes))
         if json_bytes < LARGE_BYTES:
-            return self._decode(body, json_bytes)
+            return self._decode(signature, body, json_bytes)
         with _LARGE_BODIES:
-            return self._decode(body, json_bytes)
+            return self._decode(signature, body, json_bytes)
 
-    def _decode(self, body: bytes, json_bytes: int) -> InferRequest:
+    def _decode(self, signature: Signature, body: bytes, json_bytes: int) -> tuple[InferRequest, frozenset[str]]:
         document = parse_json(body if json_bytes == len(body) else body[:json_bytes], self._json_depth, self._budget)
-        inputs = self._inputs(document, body, json_bytes)
-        names, binary = self._wanted(document)
-        return InferRequest(_id(document), inputs, names, binary)
-
-    def _inputs(self, document: dict[str, Any], body: bytes, offset: int) -> dict[str, Array]:
-        rows = document.get("inputs")
-        if not isinstance(rows, list):
-            raise RequestError("no list of tensors", where="inputs", expected="a list", found=_name_of(rows))
-        inputs: dict[str, Array] = {}
-        symbols: dict[str, tuple[int, str]] = {}
-        for row in rows:
-            spec = self._spec(row, inputs)
-            shape = _shape(spec, row, symbols)
-            parameters = row.get("parameters")
-            size = _binary_size(spec, parameters) if parameters else None
-            if size is None:
-                if "data" not in row:
-                    refuse(spec, "no data", "a field data, or a parameter binary_data_size", "neither")
-                inputs[spec.name] = from_json(spec, shape, row["data"])
-                continue
-            if offset + size > len(body):
-                refuse(spec, "binary data is cut off", f"{size} bytes", f"{len(body) - offset} bytes left in the body")
-            inputs[spec.name] = from_bytes(spec, shape, body, offset, size)
-            offset += size
-        if offset != len(body):
-            expected = "as many bytes as the binary_data_size parameters add up to"
-            raise RequestError("bytes are left over", where="body", expected=expected, found=f"{len(body) - offset} more")
-        if len(inputs) != len(self._specs):
-            missing = [name for name in self._specs if name not in inputs]
-            spec = self._specs[missing[0]]
-            refuse(spec, "missing", f"{spec.datatype} {show_shape(spec.shape)}", f"inputs {', '.join(inputs) or '(none)'}")
-        return inputs
-
-    def _spec(self, row: Any, inputs: dict[str, Array]) -> TensorSpec:
-        if not isinstance(row, dict):
-            raise RequestError("not a tensor", where="inputs", expected="a table with name, shape, datatype and data", found=_name_of(row))
-        name = row.get("name")
-        spec = self._specs.get(name) if isinstance(name, str) else None
-        if spec is None:
-            expected, found = f"one of {', '.join(self._specs)}", _shown(name)
-            advice = nearest(name, list(self._specs)) if isinstance(name, str) else None
-            raise RequestError("the model has no such input", where="inputs", expected=expected, found=found, advice=advice)
-        if name in inputs:
-            refuse(spec, "given twice", "each input once", "two of that name")
-        datatype = row.get("datatype")
-        if datatype != spec.datatype:
-            refuse(spec, "wrong datatype", spec.datatype, _shown(datatype))
-        return spec
-
-    def _wanted(self, document: dict[str, Any]) -> tuple[tuple[str, ...] | None, frozenset[str]]:
-        """The outputs asked for, None for all, and those of them wanted as raw bytes."""
+        inputs = _inputs(signature, document, body, json_bytes)
+        if document.keys() == _PLAIN:  # as most are, and there is nothing else to be read
+            return InferRequest(signature.name, signature.version, inputs), _NONE
         parameters = _table(document.get("parameters"), "parameters")
-        default = parameters.get("binary_data_output") is True
-        rows = document.get("outputs")
-        if not rows and rows in (None, []):
-            return None, frozenset(self._outputs) if default else _NONE
-        if not isinstance(rows, list):
-            raise RequestError("no list of tensors", where="outputs", expected="a list", found=_name_of(rows))
-        wanted: dict[str, bool] = {}
-        for row in rows:
-            name = row.get("name") if isinstance(row, dict) else None
-            if not isinstance(name, str) or name not in self._outputs or name in wanted:
-                message = "asked for twice" if isinstance(name, str) and name in wanted else "the model has no such output"
-                raise RequestError(message, where="outputs", expected=f"one of {', '.join(self._outputs)}", found=_shown(name))
-            options = _table(row.get("parameters"), f"output {name!r}: parameters")
-            wanted[name] = options.get("binary_data", default) is True
-        return tuple(wanted), frozenset(name for name, binary in wanted.items() if binary)
+        names, binary = _wanted(signature, document, parameters)
+        return InferRequest(signature.name, signature.version, inputs, names, _id(document), parameters), binary
+
+
+def _inputs(signature: Signature, document: dict[str, Any], body: bytes, offset: int) -> dict[str, Array]:
+    rows = document.get("inputs")
+    if not isinstance(rows, list):
+        raise RequestError("no list of tensors", where="inputs", expected="a list", found=_name_of(rows))
+    inputs: dict[str, Array] = {}
+    symbols: Symbols = {}
+    for row in rows:
+        spec = _spec(signature, row, inputs)
+        shape = _shape(spec, row, symbols)
+        parameters = row.get("parameters")
+        size = _binary_size(spec, parameters) if parameters else None
+        if size is None:
+            if "data" not in row:
+                refuse(spec, "no data", "a field data, or a parameter binary_data_size", "neither")
+            inputs[spec.name] = from_json(spec, shape, row["data"])
+            continue
+        if offset + size > len(body):
+            refuse(spec, "binary data is cut off", f"{size} bytes", f"{len(body) - offset} bytes left in the body")
+        inputs[spec.name] = from_bytes(spec, shape, body, offset, size)
+        offset += size
+    if offset != len(body):
+        expected = "as many bytes as the binary_data_size parameters add up to"
+        raise RequestError("bytes are left over", where="body", expected=expected, found=f"{len(body) - offset} more")
+    signature.check_complete(inputs)
+    return inputs
+
+
+def _spec(signature: Signature, row: Any, inputs: dict[str, Array]) -> TensorSpec:
+    if not isinstance(row, dict):
+        raise RequestError("not a tensor", where="inputs", expected="a table with name, shape, datatype and data", found=_name_of(row))
+    spec = signature.input(row.get("name"))
+    if spec.name in inputs:
+        refuse(spec, "given twice", "each input once", "two of that name")
+    datatype = row.get("datatype")
+    if datatype != spec.datatype:
+        refuse(spec, "wrong datatype", spec.datatype, show(datatype))
+    return spec
+
+
+def _wanted(signature: Signature, document: dict[str, Any], parameters: dict[str, Any]) -> tuple[tuple[str, ...] | None, frozenset[str]]:
+    """The outputs asked for, None for all, and those of them wanted as raw bytes."""
+    default = parameters.get("binary_data_output") is True
+    rows = document.get("outputs")
+    if not rows and rows in (None, []):
+        return None, frozenset(signature.outputs) if default else _NONE
+    if not isinstance(rows, list):
+        raise RequestError("no list of tensors", where="outputs", expected="a list", found=_name_of(rows))
+    wanted: dict[str, bool] = {}
+    for row in rows:
+        name = signature.check_output(row.get("name") if isinstance(row, dict) else None, wanted)
+        options = _table(row.get("parameters"), f"output {name!r}: parameters")
+        wanted[name] = options.get("binary_data", default) is True
+    return tuple(wanted), frozenset(name for name, binary in wanted.items() if binary)
 
 
 def parse_json(data: bytes, max_depth: int, budget: JsonBudget = LIMITS.json_budget) -> dict[str, Any]:
@@ -176,28 +165,13 @@ def _containers(item: dict[str, Any] | list[Any]) -> list[Any]:
     return [child for child in children if isinstance(child, list | dict)]
 
 
-def _shape(spec: TensorSpec, row: dict[str, Any], symbols: dict[str, tuple[int, str]]) -> tuple[int, ...]:
-    """The shape of an input, once it fits the model's; ``symbols`` are the sizes that other inputs gave them."""
+def _shape(spec: TensorSpec, row: dict[str, Any], symbols: Symbols) -> tuple[int, ...]:
+    """The shape of an input, once it fits the model's."""
     shape = row.get("shape")
-    if not isinstance(shape, list) or any(type(size) is not int for size in shape):
-        refuse(spec, "shape is not a list of integers", show_shape(spec.shape), _shown(shape))
-    if len(shape) != len(spec.shape):
-        refuse(spec, "wrong shape", show_shape(spec.shape), _shown(shape))
-    for size, wanted in zip(shape, spec.shape, strict=True):
-        if isinstance(wanted, int):
-            if size != wanted:
-                refuse(spec, "wrong shape", show_shape(spec.shape), _shown(shape))
-        elif not 1 <= size <= MAX_DIMENSION:
-            refuse(spec, "a dimension is out of range", f"1 to {MAX_DIMENSION} for {wanted!r}", str(size))
-        elif symbols.setdefault(wanted, (size, spec.name))[0] != size:
-            known, name = symbols[wanted]
-            refuse(spec, "sizes disagree", f"{wanted!r} to be {known} as in input {name!r}", str(size))
+    if not isinstance(shape, list) or not _INTEGER.issuperset(map(type, shape)):
+        refuse(spec, "shape is not a list of integers", show_shape(spec.shape), show(shape))
+    check_shape(spec, shape, symbols)
     return tuple(shape)
-
-
-def show_shape(shape: Sequence[int | str]) -> str:
-    """A shape in words: ``[batch, 4]``."""
-    return f"[{', '.join(str(size) for size in shape)}]"
 
 
 def _binary_size(spec: TensorSpec, parameters: Any) -> int | None:
@@ -206,7 +180,7 @@ def _binary_size(spec: TensorSpec, parameters: Any) -> int | None:
             refuse(spec, "an extension that this server doesn't have", "data in the request", name)
     size = _table(parameters, f"input {spec.name!r}: parameters").get("binary_data_size")
     if size is not None and (type(size) is not int or size < 0):
-        refuse(spec, "binary_data_size is malformed", "a number of bytes", _shown(size))
+        refuse(spec, "binary_data_size is malformed", "a number of bytes", show(size))
     return size
 
 
@@ -224,13 +198,8 @@ def _table(value: Any, where: str) -> dict[str, Any]:
 def _id(document: dict[str, Any]) -> str | None:
     value = document.get("id")
     if value is not None and (not isinstance(value, str) or len(value) > MAX_ID_CHARACTERS):
-        raise RequestError("malformed", where="id", expected=f"a text of at most {MAX_ID_CHARACTERS} characters", found=_shown(value))
+        raise RequestError("malformed", where="id", expected=f"a text of at most {MAX_ID_CHARACTERS} characters", found=show(value))
     return value
-
-
-def _shown(value: Any) -> str:
-    """What came instead of what was expected, in few characters however large it is."""
-    return _SHOWN.repr(value)[:200]
 
 
 def _name_of(value: Any) -> str:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from sealift_core.bundle.tensors import TensorSpec
 from sealift_runtime import __version__
-from sealift_runtime.serving.model import ServedModel
+from sealift_runtime.inference.model import ServedModel
 
 PLATFORM: Final = "onnxruntime_onnx"
 #: For tools that ask how large a batch may be. There is no bound but the size of a request's body.

@@ -15,7 +15,7 @@ import orjson
 from sealift_core.bundle.golden import Array, encode_texts
 from sealift_core.bundle.tensors import DATATYPES
 from sealift_core.terminal.printable import printable
-from sealift_runtime.serving.messages import InferReply
+from sealift_runtime.inference.messages import InferReply
 
 _OPTIONS: Final = orjson.OPT_SERIALIZE_NUMPY
 #: By numpy's number of a type, as to hash a dtype takes longer than to encode a small tensor. Where two C types are of
@@ -23,8 +23,8 @@ _OPTIONS: Final = orjson.OPT_SERIALIZE_NUMPY
 _DATATYPE_OF: Final = {kind.num: DATATYPES[kind.name] for kind in map(np.dtype, "?bhilqBHILQefd")} | {np.dtype(object).num: DATATYPES["string"]}
 
 
-def encode_reply(reply: InferReply) -> tuple[bytes, int | None]:
-    """The body, and the length of its JSON part if raw tensors follow."""
+def encode_reply(reply: InferReply, binary: frozenset[str]) -> tuple[bytes, int | None]:
+    """The body, and the length of its JSON part if raw tensors follow; ``binary`` names the outputs that do."""
     fields: dict[str, Any] = {"model_name": reply.model_name, "model_version": reply.model_version}
     if reply.id is not None:
         fields["id"] = reply.id
@@ -32,7 +32,7 @@ def encode_reply(reply: InferReply) -> tuple[bytes, int | None]:
     tail: list[bytes] = []
     for name, value in reply.outputs.items():
         row: dict[str, Any] = {"name": name, "datatype": _DATATYPE_OF[value.dtype.num], "shape": value.shape}
-        if name in reply.binary:
+        if name in binary:
             raw = _raw(value)
             row["parameters"] = {"binary_data_size": len(raw)}
             tail.append(raw)
@@ -43,7 +43,7 @@ def encode_reply(reply: InferReply) -> tuple[bytes, int | None]:
     text = orjson.dumps(fields, option=_OPTIONS)
     if b"null" in text:  # what orjson makes of NaN and the infinities (or a text that says so)
         text = _with_literals(fields)
-    return (text, None) if not reply.binary else (b"".join((text, *tail)), len(text))
+    return (text, None) if not binary else (b"".join((text, *tail)), len(text))
 
 
 def encode_error(message: str) -> bytes:
@@ -52,11 +52,11 @@ def encode_error(message: str) -> bytes:
 
 
 def _raw(value: Array) -> bytes:
-    return encode_texts(value) if value.dtype == object else value.tobytes()
+    return encode_texts(value) if value.dtype.hasobject else value.tobytes()
 
 
 def _flat(value: Array) -> Any:
-    return [_text(item) for item in value.ravel()] if value.dtype == object else value.reshape(-1)
+    return [_text(item) for item in value.ravel()] if value.dtype.hasobject else value.reshape(-1)
 
 
 def _text(value: Any) -> str:

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import functools
 import logging
-import time
 import urllib.parse
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from sealift_core.errors import DocumentError, LimitError, RequestError, SealiftError
+from sealift_runtime.inference.execution import Outcome
+from sealift_runtime.inference.model import ServedModel
+from sealift_runtime.inference.service import InferenceService
+from sealift_runtime.inference.workers import Job
 from sealift_runtime.serving import documents
 from sealift_runtime.serving.answering import Reply
+from sealift_runtime.serving.calls import HttpCall, failure_response, size_of
+from sealift_runtime.serving.decoding import RequestDecoder
 from sealift_runtime.serving.http import Handler, HttpRequest, HttpResponse, error_response, json_response
-from sealift_runtime.serving.inference import Outcome, infer
 from sealift_runtime.serving.limits import ServingLimits
-from sealift_runtime.serving.model import ServedModel
-from sealift_runtime.serving.table import ModelTable
-from sealift_runtime.serving.workers import Job, Workers
 
 Routes = Mapping[tuple[str, str], Handler]
 METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -47,8 +47,7 @@ class Endpoints:
 
     def __init__(
         self,
-        table: ModelTable,
-        workers: Workers,
+        service: InferenceService,
         *,
         limits: ServingLimits,
         routes: Routes,
@@ -56,9 +55,10 @@ class Endpoints:
         metrics: Callable[[], str],
         is_ready: Callable[[], bool],
     ) -> None:
-        self._table = table
-        self._workers = workers
+        self._service = service
+        self._table = service.table
         self._limits = limits
+        self._decoder = RequestDecoder(json_depth=limits.json_depth, budget=limits.json_budget)
         self._routes = routes
         self._local_routes = local_routes
         self._metrics = metrics
@@ -66,7 +66,7 @@ class Endpoints:
         self._cache: dict[bytes, Route] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def answer(self, request: HttpRequest, reply: Reply, *, local: bool) -> Job[Outcome] | None:
+    def answer(self, request: HttpRequest, reply: Reply, *, local: bool) -> Job[Outcome[HttpResponse]] | None:
         """Call ``reply`` with the answer, now or later; a job is given back if a worker is at it."""
         try:
             route = self._cache.get(request.target)
@@ -154,37 +154,11 @@ class Endpoints:
             return route.server()
         model = self._table.get(route.model, route.version)
         assert route.about is not None
-        return route.about(model) if model else self._unknown(route)
+        return route.about(model) if model else failure_response(self._service.unknown(route.model, route.version), self._limits)
 
-    def _unknown(self, route: Route) -> HttpResponse:
-        name = f"{route.model!r}" + (f" version {route.version!r}" if route.version is not None else "")
-        there = ", ".join(f"{model.name} {model.version}" for model in self._table.list()) or "none"
-        return error_response(404, f"unknown model {name[:300]}: this server has {there}")
-
-    def _infer(self, route: Route, request: HttpRequest, reply: Reply) -> Job[Outcome] | None:
-        arrived_ns = time.perf_counter_ns()
-        model = self._table.get(route.model, route.version)
-        if model is None:
-            reply(self._unknown(route), None)
-            return None
-        if model.inline and len(request.body) <= self._limits.inline_body_bytes and b"content-encoding" not in request.headers:
-            outcome = infer(model, request, self._limits, arrived_ns)
-            reply(outcome.response, functools.partial(outcome.account, model))
-            return None
-        return self._submit(model, request, reply, arrived_ns)
-
-    def _submit(self, model: ServedModel, request: HttpRequest, reply: Reply, arrived_ns: int) -> Job[Outcome] | None:
-        def done(outcome: Outcome) -> None:
-            reply(outcome.response, functools.partial(outcome.account, model))
-
-        job = Job(functools.partial(infer, model, request, self._limits, arrived_ns), done)
-        if self._workers.submit(job):
-            return job
-        retry = (("retry-after", str(self._limits.retry_after_s)),)
-        message = f"the queue is full: {self._limits.queued_requests} requests wait already; try again in {self._limits.retry_after_s} s"
-        reply(error_response(503, message, headers=retry), None)
-        model.observer.failed("overload")
-        return None
+    def _infer(self, route: Route, request: HttpRequest, reply: Reply) -> Job[Outcome[HttpResponse]] | None:
+        call = HttpCall(request, self._decoder, self._limits)
+        return self._service.submit(call, reply, model=route.model, version=route.version, size_bytes=size_of(request))
 
 
 _NOWHERE: Final = Route((*_READ, *_WRITE), server=lambda: error_response(404, "no such path: see GET /v2 and the Open Inference Protocol"))

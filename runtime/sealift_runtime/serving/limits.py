@@ -1,4 +1,4 @@
-"""Every bound on what clients may send, in one place, with units."""
+"""Every bound on what clients may send over HTTP, in one place, with units."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import dataclasses
 from typing import Final
 
 from sealift_core.schema.strict_json import JsonBudget
+from sealift_runtime.inference.limits import LIMITS as INFERENCE_LIMITS
+from sealift_runtime.inference.limits import InferenceLimits
 
 #: A piece of a body that holds less is a small one.
 SMALL_PIECE_BYTES: Final = 256
@@ -20,8 +22,8 @@ class ServingLimits:
     chunk costs the same time whatever it holds. A compressed body has at most ``gzip_members`` members (bgzip writes one for each 64 KiB),
     and becomes at most ``gzip_ratio`` times as large, where that is more than ``gzip_free_bytes``. ``bodies_bytes`` is what all large bodies
     take together; above, clients get 503. A client that has ``waiting_bytes`` of bodies in the queue of its connection isn't read any
-    further. ``json_budget`` is what the JSON of a request may hold. ``queued_requests`` wait for a worker; above, clients get 503.
-    ``inline_latency_us`` is how quick a model has to be to run on the event loop itself, ``inline_body_bytes`` how small the request.
+    further. ``json_budget`` is what the JSON of a request may hold. Clients who are refused for want of room are asked to come back after
+    ``retry_after_s``. ``inference`` bounds what the models get.
     """
 
     body_bytes: int = 64 * 2**20
@@ -35,15 +37,13 @@ class ServingLimits:
     write_timeout_s: float = 60.0
     connections: int = 1000
     pipelined_requests: int = 32
-    queued_requests: int = 256
     json_depth: int = 32
     json_budget: JsonBudget = REQUEST_BUDGET
     gzip_members: int = 4096
     gzip_ratio: int = 200
     gzip_free_bytes: int = 4 * 2**20
     retry_after_s: int = 1
-    inline_latency_us: float = 200.0
-    inline_body_bytes: int = 256 * 1024
+    inference: InferenceLimits = INFERENCE_LIMITS
 
 
 LIMITS: Final = ServingLimits()

@@ -6,7 +6,7 @@ import itertools
 import math
 import struct
 from collections.abc import Iterable
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from sealift_core.bundle.golden import Array, decode_texts
 from sealift_core.bundle.limits import LIMITS
 from sealift_core.bundle.tensors import DATATYPES, TensorSpec
 from sealift_core.errors import DocumentError, RequestError
+from sealift_runtime.inference.signature import refuse
 
 _NUMBERS: Final = "fiu"
 _PACKED: Final = {"float32": "f", "float64": "d"}
@@ -99,11 +100,6 @@ def from_bytes(spec: TensorSpec, shape: tuple[int, ...], body: bytes, offset: in
         return np.frombuffer(body, np.uint8, count, offset).astype(bool).reshape(shape)
     value = np.frombuffer(body, dtype, count, offset).reshape(shape)
     return value if value.flags.aligned else value.copy()
-
-
-def refuse(spec: TensorSpec, message: str, expected: str, found: str) -> NoReturn:
-    """Raise the `RequestError` for an input."""
-    raise RequestError(message, where=f"input {spec.name!r}", expected=expected, found=found)
 
 
 def _shaped(spec: TensorSpec, value: Array, shape: tuple[int, ...]) -> Array:

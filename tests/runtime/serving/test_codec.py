@@ -18,20 +18,18 @@ from hypothesis.extra import numpy as npst
 from sealift_core.bundle.golden import Array, decode_texts, encode_texts
 from sealift_core.bundle.tensors import DATATYPES, TensorSpec
 from sealift_core.errors import LimitError, RequestError
+from sealift_runtime.inference.messages import InferReply
+from sealift_runtime.inference.signature import Signature
 from sealift_runtime.serving.decoding import RequestDecoder, check_depth
 from sealift_runtime.serving.encoding import encode_reply
 from sealift_runtime.serving.http import HttpRequest, json_length, plain_body
 from sealift_runtime.serving.limits import ServingLimits
-from sealift_runtime.serving.messages import InferReply
 from support.models import MODELS
+from support.serving import reader
 
 BAD: list[dict[str, Any]] = json.loads((Path(__file__).parents[2] / "corpus" / "requests" / "bad.json").read_text(encoding="utf-8"))["cases"]
 DTYPES = sorted(set(DATATYPES) - {"string"})
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
-
-
-def decoder(*inputs: TensorSpec, json_depth: int = 32) -> RequestDecoder:
-    return RequestDecoder(inputs, inputs, json_depth=json_depth)
 
 
 @st.composite
@@ -60,7 +58,7 @@ def as_json(value: Array, name: str = "x", *, nested: bool = False) -> bytes:
 @given(tensors(), st.booleans())
 @example(value=np.array([0, 2**63], np.uint64), nested=False)  # beside a small one, numpy reads the large one as a float
 def test_a_json_tensor_arrives_as_it_was_sent(value: Array, nested: bool) -> None:
-    request = decoder(spec_of(value)).decode(as_json(value, nested=nested))
+    request = reader([spec_of(value)])(as_json(value, nested=nested))
     assert request.id == "42"
     assert request.inputs["x"].dtype == value.dtype
     np.testing.assert_array_equal(request.inputs["x"], value)
@@ -76,7 +74,7 @@ def test_raw_tensors_arrive_as_they_were_sent(values: list[Array]) -> None:
         tail += raw
     head = json.dumps({"inputs": rows}).encode()
     specs = [TensorSpec(name=f"t{n}", dtype=spec_of(v).dtype, shape=tuple(f"{n}.{i}" for i in range(v.ndim))) for n, v in enumerate(values)]
-    request = decoder(*specs).decode(head + tail, len(head))
+    request = reader([*specs])(head + tail, len(head))
     for number, value in enumerate(values):
         assert request.inputs[f"t{number}"].flags.aligned
         np.testing.assert_array_equal(request.inputs[f"t{number}"], value)
@@ -104,14 +102,14 @@ def read_reply(body: bytes, json_bytes: int | None) -> dict[str, Array]:
 @given(st.lists(tensors(), min_size=1, max_size=3), st.sets(st.sampled_from(["t0", "t1", "t2"])))
 def test_a_reply_arrives_as_it_was_given_nan_and_infinities_too(values: list[Array], binary: set[str]) -> None:
     outputs = {f"t{number}": value for number, value in enumerate(values)}
-    body, json_bytes = encode_reply(InferReply("m", "1.0.0", None, outputs, frozenset(binary & set(outputs))))
+    body, json_bytes = encode_reply(InferReply("m", "1.0.0", None, outputs), frozenset(binary & set(outputs)))
     found = read_reply(body, json_bytes)
     for name, value in outputs.items():
         np.testing.assert_array_equal(found[name], value)
 
 
 def test_a_reply_names_model_version_and_id() -> None:
-    body, json_bytes = encode_reply(InferReply("m", "1.0.0", "7", {"y": np.ones((1, 2), np.float32)}, frozenset()))
+    body, json_bytes = encode_reply(InferReply("m", "1.0.0", "7", {"y": np.ones((1, 2), np.float32)}), frozenset())
     assert json_bytes is None
     assert json.loads(body) == {
         "model_name": "m",
@@ -125,14 +123,14 @@ def test_a_reply_names_model_version_and_id() -> None:
 def test_nan_and_infinities_are_read_however_clients_write_them(text: str) -> None:
     spec = TensorSpec(name="x", dtype="float32", shape=(1, 4))
     body = f'{{"inputs": [{{"name": "x", "shape": [1, 4], "datatype": "FP32", "data": {text}}}]}}'.encode()
-    np.testing.assert_array_equal(decoder(spec).decode(body).inputs["x"], np.array([[1, np.nan, np.inf, -np.inf]], np.float32))
+    np.testing.assert_array_equal(reader([spec])(body).inputs["x"], np.array([[1, np.nan, np.inf, -np.inf]], np.float32))
 
 
 @pytest.mark.parametrize(("dtype", "data"), [("float32", [1, 2]), ("bool", [0, 1]), ("uint8", [255, 0]), ("float64", [1, 2.5])])
 def test_json_numbers_fit_every_dtype_that_can_hold_them(dtype: str, data: list[float]) -> None:
     spec = TensorSpec(name="x", dtype=dtype, shape=(2,))
     body = json.dumps({"inputs": [{"name": "x", "shape": [2], "datatype": spec.datatype, "data": data}]}).encode()
-    value = decoder(spec).decode(body).inputs["x"]
+    value = reader([spec])(body).inputs["x"]
     assert value.dtype == np.dtype(dtype)
     assert value.tolist() == data
 
@@ -143,17 +141,17 @@ def test_an_integer_that_does_not_fit_is_refused(dtype: str, value: int) -> None
     spec = TensorSpec(name="x", dtype=dtype, shape=(1,))
     body = json.dumps({"inputs": [{"name": "x", "shape": [1], "datatype": spec.datatype, "data": [value]}]}).encode()
     with pytest.raises(RequestError, match=f"a value is out of range: expected .* found {value}"):
-        decoder(spec).decode(body)
+        reader([spec])(body)
 
 
 def test_outputs_are_chosen_and_made_binary_by_parameters() -> None:
     model = MODELS["linear"]
-    reader = RequestDecoder(model.inputs, model.outputs, json_depth=32)
+    signature = Signature("linear", "1.0.0", model.inputs, model.outputs)
     row = {"name": "x", "shape": [1, 4], "datatype": "FP32", "data": [1, 2, 3, 4]}
 
     def wanted(**fields: Any) -> tuple[tuple[str, ...] | None, set[str]]:
-        request = reader.decode(json.dumps({"inputs": [row], **fields}).encode())
-        return request.outputs, set(request.binary)
+        request, binary = RequestDecoder().decode(signature, json.dumps({"inputs": [row], **fields}).encode())
+        return request.outputs, set(binary)
 
     assert wanted() == (None, set())
     assert wanted(outputs=[]) == (None, set())
@@ -173,7 +171,7 @@ def test_a_bad_request_is_refused_with_its_reason(case: dict[str, Any]) -> None:
     headers = {name.lower().encode(): value.encode() for name, value in case.get("headers", {}).items()}
     request = HttpRequest("POST", b"", headers, body_of(case))
     with pytest.raises(RequestError) as caught:
-        RequestDecoder(model.inputs, model.outputs, json_depth=32).decode(plain_body(request, ServingLimits(body_bytes=1000)), json_length(request))
+        reader(model.inputs, model.outputs)(plain_body(request, ServingLimits(body_bytes=1000)), json_length(request))
     assert case["error"] in str(caught.value)
 
 
@@ -181,7 +179,7 @@ def test_a_bad_request_is_refused_with_its_reason(case: dict[str, Any]) -> None:
 @given(st.binary(max_size=60), st.none() | st.integers(-5, 80))
 def test_noise_is_refused_and_nothing_else_happens(body: bytes, json_bytes: int | None) -> None:
     with pytest.raises(RequestError):
-        decoder(MODELS["linear"].inputs[0]).decode(body, json_bytes)
+        reader([MODELS["linear"].inputs[0]])(body, json_bytes)
 
 
 VALUES = st.recursive(
@@ -195,7 +193,7 @@ def test_any_data_is_an_array_of_the_right_shape_or_refused(data: Any, dtype: st
     spec = TensorSpec(name="x", dtype=dtype, shape=tuple(f"d{i}" for i in range(len(shape))))
     body = json.dumps({"inputs": [{"name": "x", "shape": shape, "datatype": spec.datatype, "data": data}]}).encode()
     try:
-        value = decoder(spec).decode(body).inputs["x"]
+        value = reader([spec])(body).inputs["x"]
     except RequestError as error:
         assert "input 'x'" in str(error) or "body" in str(error)
     else:
@@ -207,9 +205,9 @@ def test_text_that_is_not_utf8_is_refused() -> None:
     row = {"name": "word", "shape": [1], "datatype": "BYTES", "parameters": {"binary_data_size": 5}}
     head = json.dumps({"inputs": [row]}).encode()
     with pytest.raises(RequestError, match=r"input 'word': text is not UTF-8"):
-        decoder(MODELS["text"].inputs[0]).decode(head + b"\x01\0\0\0\xff", len(head))
+        reader([MODELS["text"].inputs[0]])(head + b"\x01\0\0\0\xff", len(head))
     with pytest.raises(RequestError, match=r"input 'word': text is cut off: expected 9 bytes"):
-        decoder(MODELS["text"].inputs[0]).decode(head + b"\x09\0\0\0a", len(head))
+        reader([MODELS["text"].inputs[0]])(head + b"\x09\0\0\0a", len(head))
 
 
 def test_depth_is_counted_by_lists_and_tables() -> None:
@@ -220,7 +218,7 @@ def test_depth_is_counted_by_lists_and_tables() -> None:
 
 def test_very_deep_json_with_nan_is_refused() -> None:
     with pytest.raises(RequestError):
-        decoder(MODELS["linear"].inputs[0]).decode(b'{"a": NaN, "inputs": ' + b"[" * 100_000)
+        reader([MODELS["linear"].inputs[0]])(b'{"a": NaN, "inputs": ' + b"[" * 100_000)
 
 
 RAW_DEFLATE = zlib.compressobj(wbits=-15)

@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sealift_runtime.inference.limits import InferenceLimits
+from sealift_runtime.inference.table import ModelTable
 from sealift_runtime.serving.limits import ServingLimits
 from sealift_runtime.serving.server import InferenceServer
-from sealift_runtime.serving.table import ModelTable
 from support.serving import Recorder, RunningServer, read_responses, running, served, x_input
 
 LIMITS = ServingLimits(
@@ -26,7 +27,7 @@ LIMITS = ServingLimits(
     idle_timeout_s=1.5,
     write_timeout_s=5.0,
     connections=8,
-    queued_requests=2,
+    inference=InferenceLimits(queued_requests=2),
 )
 BODY = json.dumps({"inputs": [x_input(np.array([[1, 2, 3, 4]], np.float32))]}).encode()
 LIVE = b"GET /v2/health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -49,7 +50,7 @@ def limited(limits: ServingLimits, threads: int = 1) -> Callable[[ModelTable], I
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     folder = tmp_path_factory.mktemp("bundles")
-    models = [served(folder / name, name, limits=LIMITS) for name in ("linear", "slow")]
+    models = [served(folder / name, name, limits=LIMITS.inference) for name in ("linear", "slow")]
     with running(limited(LIMITS), *models) as started:
         yield started
 

@@ -18,16 +18,16 @@ from sealift_core.bundle.tensors import TensorSpec
 from sealift_core.errors import LimitError, RequestError
 from sealift_core.schema.strict_json import JsonBudget
 from sealift_runtime.serving.body_budget import SMALL_BYTES, BodyBudget
-from sealift_runtime.serving.decoding import LARGE_BYTES, RequestDecoder
+from sealift_runtime.serving.decoding import LARGE_BYTES
 from sealift_runtime.serving.http import HttpRequest, plain_body
 from sealift_runtime.serving.limits import LIMITS, ServingLimits
 from sealift_runtime.serving.server import InferenceServer
-from support.serving import read_responses, running, served
+from support.serving import read_responses, reader, running, served
 
 ROW: dict[str, Any] = {"name": "x", "shape": [1, 4], "datatype": "FP32", "data": [1, 2, 3, 4]}
 BODY = json.dumps({"inputs": [ROW]}).encode()
 HEAD = b"POST /v2/models/linear/infer HTTP/1.1\r\nHost: localhost\r\n"
-DECODER = RequestDecoder([TensorSpec(name="x", dtype="float32", shape=("rows",))], [], json_depth=32)
+READ = reader([TensorSpec(name="x", dtype="float32", shape=("rows",))])
 
 
 def x(data: bytes) -> bytes:
@@ -42,7 +42,7 @@ def test_a_long_text_among_numbers_takes_no_more_memory_than_it_has() -> None:
     body = x(b'["' + b"a" * 10_000 + b'"' + b',""' * 10_000 + b"]")
     tracemalloc.start()
     with pytest.raises(RequestError, match="wrong type of values"):
-        DECODER.decode(body)
+        READ(body)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 50 * len(body)
@@ -50,21 +50,21 @@ def test_a_long_text_among_numbers_takes_no_more_memory_than_it_has() -> None:
 
 def test_a_body_of_too_many_lists_is_refused_with_what_to_do() -> None:
     with pytest.raises(LimitError, match="too many lists, tables and names: expected at most 1048576.*Send data as a flat list"):
-        DECODER.decode(x(b"[" + b"[]," * 2**20 + b"0]"))
+        READ(x(b"[" + b"[]," * 2**20 + b"0]"))
 
 
 def test_a_body_of_too_many_values_is_refused() -> None:
-    decoder = RequestDecoder([TensorSpec(name="x", dtype="float32", shape=("rows",))], [], json_depth=32, budget=JsonBudget(values=10**5))
+    read = reader([TensorSpec(name="x", dtype="float32", shape=("rows",))], budget=JsonBudget(values=10**5))
     with pytest.raises(LimitError, match="too many values: expected at most 100000"):
-        decoder.decode(x(b"[" + b"0," * 10**5 + b"0]"))
+        read(x(b"[" + b"0," * 10**5 + b"0]"))
 
 
 def test_many_rows_are_read_as_ever() -> None:
     rows = 200_000
     body = b'{"inputs":[{"name":"x","shape":[%d,4],"datatype":"FP32","data":[%b]}]}' % (rows, b",".join([b"[1,2,3,4]"] * rows))
     assert len(body) > LARGE_BYTES
-    decoder = RequestDecoder([TensorSpec(name="x", dtype="float32", shape=("rows", 4))], [], json_depth=32)
-    assert decoder.decode(body).inputs["x"].shape == (rows, 4)
+    read = reader([TensorSpec(name="x", dtype="float32", shape=("rows", 4))])
+    assert read(body).inputs["x"].shape == (rows, 4)
 
 
 def test_a_refusal_shows_little_of_a_large_value() -> None:
@@ -76,7 +76,7 @@ def test_a_refusal_shows_little_of_a_large_value() -> None:
         b'{"id":[' + b"0," * 10**5 + b"0]," + x(b"[1]")[1:],
     ):
         with pytest.raises(RequestError) as caught:
-            DECODER.decode(body)
+            READ(body)
         assert len(str(caught.value)) < 600
 
 

@@ -17,11 +17,11 @@ import numpy as np
 import pytest
 
 from sealift_core.errors import BusyError, ConfigurationError
+from sealift_runtime.inference.limits import InferenceLimits
+from sealift_runtime.inference.table import ModelTable
 from sealift_runtime.serving.http import json_response
 from sealift_runtime.serving.limits import ServingLimits
-from sealift_runtime.serving.model import ServedModel
 from sealift_runtime.serving.server import InferenceServer
-from sealift_runtime.serving.table import ModelTable
 from support.serving import Recorder, RunningServer, read_responses, running, served, x_input
 
 ROW = x_input(np.array([[1, 2, 3, 4]], np.float32))
@@ -54,11 +54,11 @@ class Loader(threading.Thread):
 
 @pytest.mark.parametrize("inline", [True, False])
 def test_a_swap_under_load_fails_no_request(tmp_path: Path, inline: bool) -> None:
-    limits = ServingLimits(inline_latency_us=1e6 if inline else 0)
+    limits = InferenceLimits(inline_latency_us=1e6 if inline else 0)
     models = [served(tmp_path / str(number), version=f"1.0.{number}", limits=limits) for number in range(20)]
     table = ModelTable()
     table.activate(models[0])
-    with running(lambda _: InferenceServer(table, limits=limits)) as server:
+    with running(lambda _: InferenceServer(table, limits=ServingLimits(inference=limits))) as server:
         stop = threading.Event()
         loaders = [Loader(server, stop) for _ in range(4)]
         for loader in loaders:
@@ -107,34 +107,6 @@ def test_a_removed_model_is_404_and_comes_back(tmp_path: Path) -> None:
         assert server.infer("linear", [ROW]).status == 404
         table.remove("linear")
     assert table.list() == ()
-
-
-def test_a_model_is_found_by_its_version_only(tmp_path: Path) -> None:
-    table = ModelTable()
-    model = served(tmp_path, version="1.2.3")
-    table.activate(model)
-    assert table.get("linear") is table.get("linear", "1.2.3") is model
-    assert table.get("linear", "1.2.4") is None
-    assert table.get("other") is None
-
-
-def inline_after(model: ServedModel, run_ms: float, times: int) -> bool:
-    for _ in range(times):
-        model.took(int(run_ms * 1e6))
-    return model.inline
-
-
-def test_a_model_runs_inline_while_it_is_quick(tmp_path: Path) -> None:
-    model = served(tmp_path, limits=ServingLimits(inline_latency_us=1000))
-    assert model.inline
-    assert inline_after(model, 1000, times=3), "a few interruptions are no reason"
-    assert inline_after(model, 0.01, times=100)
-    assert not inline_after(model, 2, times=100), "it is slow"
-    assert inline_after(model, 0.01, times=100), "it is quick again"
-
-
-def test_a_model_that_measures_slow_starts_with_the_workers(tmp_path: Path) -> None:
-    assert served(tmp_path, limits=ServingLimits(inline_latency_us=0.001)).inline is False
 
 
 def test_a_port_in_use_is_named_with_advice() -> None:

@@ -6,7 +6,7 @@ is done, nothing refers to the old session any more and it goes, without a lock 
 
 from __future__ import annotations
 
-from sealift_runtime.serving.model import ServedModel
+from sealift_runtime.inference.model import ServedModel
 
 
 class ModelTable:

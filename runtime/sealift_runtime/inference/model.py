@@ -1,8 +1,9 @@
-"""A model that serves: its session, its codec, its counters."""
+"""A model that serves: its session, its signature, its counters."""
 
 from __future__ import annotations
 
 import statistics
+import threading
 import time
 from collections.abc import Mapping
 from typing import Final, Protocol
@@ -10,9 +11,9 @@ from typing import Final, Protocol
 from sealift_core.bundle.digest import Digest
 from sealift_core.bundle.golden import Array
 from sealift_runtime.engine.session import ModelSession
-from sealift_runtime.serving.decoding import RequestDecoder
-from sealift_runtime.serving.limits import LIMITS, ServingLimits
-from sealift_runtime.serving.messages import InferReply, InferRequest
+from sealift_runtime.inference.limits import LIMITS, InferenceLimits
+from sealift_runtime.inference.messages import InferReply, InferRequest
+from sealift_runtime.inference.signature import Signature
 
 _PROBES: Final = 9
 #: How many requests the running mean of a model's time looks back, and how far one of them, perhaps interrupted by
@@ -22,7 +23,7 @@ _MOST: Final = 4
 
 
 class Observer(Protocol):
-    """Who watches a model. Called on the server's event loop, so it has to be quick: a copy, no more."""
+    """Who watches a model. Called on the event loop, or on the thread of a program that asked, so it has to be quick: a copy, no more."""
 
     def observed(self, inputs: Mapping[str, Array], outputs: Mapping[str, Array], latency_ms: float) -> None:
         """A request was answered; the arrays may be views of the request's body."""
@@ -32,14 +33,15 @@ class Observer(Protocol):
 
 
 class Counters:
-    """What a model did since it began to serve; durations in nanoseconds. Changed on the event loop alone."""
+    """What a model did since it began to serve; durations in nanoseconds. Changed while ``lock`` is held."""
 
-    __slots__ = ("failures", "failures_ns", "input_ns", "last_unix_ms", "output_ns", "queue_ns", "run_ns", "successes")
+    __slots__ = ("failures", "failures_ns", "input_ns", "last_unix_ms", "lock", "output_ns", "queue_ns", "run_ns", "successes")
 
     def __init__(self) -> None:
         self.successes = self.failures = self.failures_ns = 0
         self.queue_ns = self.input_ns = self.run_ns = self.output_ns = 0
         self.last_unix_ms = 0
+        self.lock = threading.Lock()
 
 
 class ServedModel:
@@ -49,26 +51,24 @@ class ServedModel:
     smallest golden case, then on every request.
     """
 
-    def __init__(self, name: str, version: str, bundle: Digest, session: ModelSession, observer: Observer, *, limits: ServingLimits = LIMITS) -> None:
+    def __init__(
+        self, name: str, version: str, bundle: Digest, session: ModelSession, observer: Observer, *, limits: InferenceLimits = LIMITS
+    ) -> None:
         self.name = name
         self.version = version
         self.bundle = bundle
         self.session = session
+        self.signature = Signature(name, version, session.manifest.inputs, session.manifest.outputs)
         self.observer = observer
         self.counters = Counters()
-        self._decoder = RequestDecoder(session.manifest.inputs, session.manifest.outputs, json_depth=limits.json_depth, budget=limits.json_budget)
         self._inline_ns = limits.inline_latency_us * 1000
         self._mean_ns = min(_median_ns(session), _MOST * self._inline_ns)
         self.inline = self._mean_ns < self._inline_ns
 
-    def decode(self, body: bytes, json_bytes: int | None) -> InferRequest:
-        """The request in a body; `RequestError` says what is wrong with it."""
-        return self._decoder.decode(body, json_bytes)
-
     def run(self, request: InferRequest) -> InferReply:
-        """The model's answer; `EngineError` if it has none."""
+        """The model's answer to a request that fits its signature; `EngineError` if it has none."""
         outputs = self.session.run(request.inputs, request.outputs)
-        return InferReply(self.name, self.version, request.id, outputs, request.binary)
+        return InferReply(self.name, self.version, request.id, outputs)
 
     def took(self, run_ns: int) -> None:
         """Take note of how long a request ran; a model that turns out slow goes to the workers, and back when quick."""

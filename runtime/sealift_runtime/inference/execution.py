@@ -1,0 +1,138 @@
+"""One request, run and counted; on the event loop, on a worker, or on the thread of a program."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import time
+from collections.abc import Mapping
+from typing import Final, Generic, Protocol, TypeVar
+
+from sealift_core.bundle.golden import Array
+from sealift_core.errors import EngineError, LimitError, RequestError
+from sealift_runtime.inference.messages import Failure, FailureKind, InferReply, InferRequest
+from sealift_runtime.inference.model import ServedModel
+from sealift_runtime.inference.signature import Signature
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+_LOG: Final = logging.getLogger("sealift.inference")
+#: What observers are told of each kind of failure.
+_COUNTED_AS: Final = {
+    FailureKind.BAD_REQUEST: "bad-request",
+    FailureKind.TOO_LARGE: "bad-request",
+    FailureKind.MODEL: "model",
+    FailureKind.INTERNAL: "model",
+}
+
+
+class Call(Protocol[T_co]):
+    """A request as its codec has it, and how the codec writes what comes of it. Its methods may run on a worker, one after the other."""
+
+    def decode(self, signature: Signature) -> InferRequest:
+        """The request, which fits the signature; raises `RequestError`, or `LimitError` if it is too large."""
+
+    def encode(self, reply: InferReply) -> T_co:
+        """The answer that says a reply."""
+
+    def refuse(self, failure: Failure) -> T_co:
+        """The answer that says why there is no reply; must not raise."""
+
+
+class ArraysCall:
+    """The call of a program, which has arrays already: they are checked, and nothing is encoded."""
+
+    __slots__ = ("_request",)
+
+    def __init__(self, request: InferRequest) -> None:
+        self._request = request
+
+    def decode(self, signature: Signature) -> InferRequest:
+        """The request, once it fits."""
+        signature.check(self._request)
+        return self._request
+
+    def encode(self, reply: InferReply) -> InferReply | Failure:
+        """The reply itself."""
+        return reply
+
+    def refuse(self, failure: Failure) -> InferReply | Failure:
+        """The failure itself."""
+        return failure
+
+
+@dataclasses.dataclass(slots=True)
+class Outcome(Generic[T]):
+    """A call's answer and what is to be counted of it; ``failure`` is None if it went well."""
+
+    answer: T
+    arrived_ns: int
+    begun_ns: int
+    failure: FailureKind | None = None
+    inputs: Mapping[str, Array] = dataclasses.field(default_factory=dict)
+    outputs: Mapping[str, Array] = dataclasses.field(default_factory=dict)
+    input_ns: int = 0
+    run_ns: int = 0
+    output_ns: int = 0
+
+    def account(self, model: ServedModel) -> None:
+        """Count, and tell the observer; after the answer is handed over."""
+        try:
+            self._account(model)
+        except Exception:  # noqa: BLE001 - an observer's fault must not reach the client, whose answer is on its way
+            _LOG.exception("the observer of %s %s failed", model.name, model.version)
+
+    def _account(self, model: ServedModel) -> None:
+        counters = model.counters
+        total_ns = time.perf_counter_ns() - self.arrived_ns
+        if self.failure is not None:
+            with counters.lock:
+                counters.failures += 1
+                counters.failures_ns += total_ns
+            model.observer.failed(_COUNTED_AS[self.failure])
+            return
+        with counters.lock:
+            model.took(self.run_ns)
+            counters.successes += 1
+            counters.queue_ns += self.begun_ns - self.arrived_ns
+            counters.input_ns += self.input_ns
+            counters.run_ns += self.run_ns
+            counters.output_ns += self.output_ns
+            counters.last_unix_ms = time.time_ns() // 1_000_000
+        model.observer.observed(self.inputs, self.outputs, total_ns / 1e6)
+
+
+def execute(model: ServedModel, call: Call[T], arrived_ns: int) -> Outcome[T]:
+    """Decode, run, encode; never raises."""
+    begun_ns = time.perf_counter_ns()
+    try:
+        return _execute(model, call, arrived_ns, begun_ns)
+    except RequestError as error:
+        failure = Failure(FailureKind.BAD_REQUEST, str(error))
+    except LimitError as error:
+        failure = Failure(FailureKind.TOO_LARGE, str(error))
+    except EngineError as error:
+        failure = Failure(FailureKind.MODEL, str(error))
+    except Exception:  # noqa: BLE001 - the outermost loop of a worker; the client learns that it is our fault
+        _LOG.exception("can't answer a request for %s %s", model.name, model.version)
+        failure = Failure(FailureKind.INTERNAL, "an internal error, logged on the server")
+    return Outcome(call.refuse(failure), arrived_ns, begun_ns, failure.kind)
+
+
+def _execute(model: ServedModel, call: Call[T], arrived_ns: int, begun_ns: int) -> Outcome[T]:
+    request = call.decode(model.signature)
+    decoded_ns = time.perf_counter_ns()
+    reply = model.run(request)
+    run_ns = time.perf_counter_ns()
+    answer = call.encode(reply)
+    return Outcome(
+        answer,
+        arrived_ns,
+        begun_ns,
+        None,
+        request.inputs,
+        reply.outputs,
+        decoded_ns - begun_ns,
+        run_ns - decoded_ns,
+        time.perf_counter_ns() - run_ns,
+    )

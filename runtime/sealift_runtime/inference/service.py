@@ -1,0 +1,98 @@
+"""`InferenceService`: what codecs, connectors and programs call."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from sealift_runtime.inference.execution import ArraysCall, Call, Outcome, execute
+from sealift_runtime.inference.limits import LIMITS, InferenceLimits
+from sealift_runtime.inference.messages import Failure, FailureKind, InferReply, InferRequest
+from sealift_runtime.inference.model import ServedModel
+from sealift_runtime.inference.table import ModelTable
+from sealift_runtime.inference.workers import Job, Workers
+
+T = TypeVar("T")
+#: What is to be done once an answer is on its way.
+After = Callable[[], None]
+Deliver = Callable[[T, After | None], None]
+
+
+class InferenceService:
+    """Answers requests for the models of a table.
+
+    `infer` needs neither workers nor an event loop: it runs on the caller's thread. `submit` and `infer_async` are for an event loop, and
+    leave what is heavy to ``workers``; without workers everything runs where it is called.
+    """
+
+    def __init__(self, table: ModelTable, workers: Workers | None = None, *, limits: InferenceLimits = LIMITS) -> None:
+        self.table = table
+        self._workers = workers
+        self._limits = limits
+
+    def infer(self, request: InferRequest) -> InferReply | Failure:
+        """Check, run and count a request on this thread. Any thread may call this."""
+        arrived_ns = time.perf_counter_ns()
+        model = self.table.get(request.model, request.version)
+        if model is None:
+            return self.unknown(request.model, request.version)
+        outcome = execute(model, ArraysCall(request), arrived_ns)
+        outcome.account(model)
+        return outcome.answer
+
+    async def infer_async(self, request: InferRequest) -> InferReply | Failure:
+        """The same on the workers' event loop, which goes on meanwhile if the model is heavy. A task that is cancelled gives up its place."""
+        answered: asyncio.Future[InferReply | Failure] = asyncio.get_running_loop().create_future()
+
+        def deliver(answer: InferReply | Failure, after: After | None) -> None:
+            answered.set_result(answer)
+            if after is not None:
+                after()
+
+        size = sum(value.nbytes for value in request.inputs.values())
+        job = self.submit(ArraysCall(request), deliver, model=request.model, version=request.version, size_bytes=size)
+        try:
+            return await answered
+        except asyncio.CancelledError:
+            if job is not None:
+                job.cancelled = True
+            raise
+
+    def submit(self, call: Call[T], deliver: Deliver[T], *, model: str, version: str | None, size_bytes: int | None) -> Job[Outcome[T]] | None:
+        """Call ``deliver`` once with a call's answer, now or later, on the event loop; a job is given back if a worker is at it.
+
+        ``size_bytes`` is how large the request is, None if nobody knows before it is decoded. Whoever no longer waits for the answer sets
+        the job's ``cancelled``.
+        """
+        arrived_ns = time.perf_counter_ns()
+        served = self.table.get(model, version)
+        if served is None:
+            deliver(call.refuse(self.unknown(model, version)), None)
+            return None
+        inline = served.inline and size_bytes is not None and size_bytes <= self._limits.inline_bytes
+        if inline or self._workers is None:
+            outcome = execute(served, call, arrived_ns)
+            deliver(outcome.answer, functools.partial(outcome.account, served))
+            return None
+        return self._enqueue(served, call, deliver, arrived_ns, self._workers)
+
+    def _enqueue(self, model: ServedModel, call: Call[T], deliver: Deliver[T], arrived_ns: int, workers: Workers) -> Job[Outcome[T]] | None:
+        def done(outcome: Outcome[T]) -> None:
+            deliver(outcome.answer, functools.partial(outcome.account, model))
+
+        job = Job(functools.partial(execute, model, call, arrived_ns), done)
+        if workers.submit(job, model.name):
+            return job
+        message = f"the queue is full: {self._limits.queued_requests} requests wait already"
+        deliver(call.refuse(Failure(FailureKind.OVERLOAD, message)), None)
+        model.observer.failed("overload")
+        return None
+
+    def unknown(self, name: str, version: str | None) -> Failure:
+        """The failure of a request for a model that doesn't serve; it names those that do."""
+        asked = f"{name!r}" + (f" version {version!r}" if version is not None else "")
+        there = ", ".join(f"{model.name} {model.version}" for model in self.table.list()) or "none"
+        return Failure(FailureKind.UNKNOWN_MODEL, f"unknown model {asked[:300]}: this server has {there}")

@@ -1,0 +1,103 @@
+"""What a model takes and gives, and whether arrays fit it. Pure; every refusal names the input, what was expected, and what came."""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Collection, Iterable, Sequence
+from typing import Final, NoReturn
+
+import numpy as np
+
+from sealift_core.bundle.tensors import TensorSpec
+from sealift_core.errors import RequestError
+from sealift_core.schema.documents import nearest
+from sealift_runtime.inference.messages import InferRequest
+
+MAX_DIMENSION: Final = 2**31 - 1
+_SHOWN: Final = reprlib.Repr()
+_SHOWN.maxstring = _SHOWN.maxother = 150
+_SHOWN.maxlist = 16
+#: The sizes that inputs gave to symbols, each with the input that gave it.
+Symbols = dict[str, tuple[int, str]]
+
+
+class Signature:
+    """A model's name and version, and its tensors by name."""
+
+    __slots__ = ("inputs", "name", "outputs", "version")
+
+    def __init__(self, name: str, version: str, inputs: Iterable[TensorSpec], outputs: Iterable[TensorSpec]) -> None:
+        self.name = name
+        self.version = version
+        self.inputs = {spec.name: spec for spec in inputs}
+        self.outputs = {spec.name: spec for spec in outputs}
+
+    def input(self, name: object) -> TensorSpec:
+        """The input of that name; `RequestError` if the model has none."""
+        spec = self.inputs.get(name) if isinstance(name, str) else None
+        if spec is None:
+            advice = nearest(name, list(self.inputs)) if isinstance(name, str) else None
+            expected = f"one of {', '.join(self.inputs)}"
+            raise RequestError("the model has no such input", where="inputs", expected=expected, found=show(name), advice=advice)
+        return spec
+
+    def check_complete(self, given: Collection[str]) -> None:
+        """Raise `RequestError` unless every input is among those ``given``, all of them inputs of the model."""
+        if len(given) == len(self.inputs):
+            return
+        spec = next(spec for name, spec in self.inputs.items() if name not in given)
+        refuse(spec, "missing", f"{spec.datatype} {show_shape(spec.shape)}", f"inputs {', '.join(given) or '(none)'}")
+
+    def check_output(self, name: object, before: Collection[str]) -> str:
+        """An output's name; `RequestError` if the model has no such output or it is among those ``before``."""
+        if not isinstance(name, str) or name not in self.outputs or name in before:
+            message = "asked for twice" if isinstance(name, str) and name in before else "the model has no such output"
+            raise RequestError(message, where="outputs", expected=f"one of {', '.join(self.outputs)}", found=show(name))
+        return name
+
+    def check(self, request: InferRequest) -> None:
+        """Raise `RequestError` unless a request's arrays are what the model takes, and the wanted outputs what it gives."""
+        symbols: Symbols = {}
+        for name, value in request.inputs.items():
+            spec = self.input(name)
+            if not isinstance(value, np.ndarray):
+                refuse(spec, "not an array", f"a numpy array of {spec.numpy_dtype}", type(value).__name__)
+            if value.dtype != spec.numpy_dtype:
+                refuse(spec, "wrong dtype", str(spec.numpy_dtype), str(value.dtype))
+            check_shape(spec, value.shape, symbols)
+            if value.dtype.hasobject and not all(type(item) is str for item in value.flat):
+                refuse(spec, "wrong type of values", "str", next(type(item).__name__ for item in value.flat if type(item) is not str))
+        self.check_complete(request.inputs)
+        wanted: list[str] = []
+        for output in request.outputs or ():
+            wanted.append(self.check_output(output, wanted))
+
+
+def check_shape(spec: TensorSpec, shape: Sequence[int], symbols: Symbols) -> None:
+    """Raise `RequestError` unless a shape fits an input's; ``symbols`` are the sizes that other inputs gave, and get this one's."""
+    if len(shape) != len(spec.shape):
+        refuse(spec, "wrong shape", show_shape(spec.shape), show(list(shape)))
+    for size, wanted in zip(shape, spec.shape, strict=False):
+        if isinstance(wanted, int):
+            if size != wanted:
+                refuse(spec, "wrong shape", show_shape(spec.shape), show(list(shape)))
+        elif not 1 <= size <= MAX_DIMENSION:
+            refuse(spec, "a dimension is out of range", f"1 to {MAX_DIMENSION} for {wanted!r}", str(size))
+        elif symbols.setdefault(wanted, (size, spec.name))[0] != size:
+            known, name = symbols[wanted]
+            refuse(spec, "sizes disagree", f"{wanted!r} to be {known} as in input {name!r}", str(size))
+
+
+def refuse(spec: TensorSpec, message: str, expected: str, found: str) -> NoReturn:
+    """Raise the `RequestError` for an input."""
+    raise RequestError(message, where=f"input {spec.name!r}", expected=expected, found=found)
+
+
+def show_shape(shape: Sequence[int | str]) -> str:
+    """A shape in words: ``[batch, 4]``."""
+    return f"[{', '.join(str(size) for size in shape)}]"
+
+
+def show(value: object) -> str:
+    """What came instead of what was expected, in few characters however large it is."""
+    return _SHOWN.repr(value)[:200]

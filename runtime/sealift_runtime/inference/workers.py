@@ -1,0 +1,99 @@
+"""Heavy requests, on threads, from one queue per model.
+
+The models that have requests waiting take turns; within a model it is first come, first served. So a model that many ask for holds up
+itself, and no other by more than one request per worker and turn.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import os
+import threading
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Job(Generic[T]):
+    """Work for a worker, and who is told of its end, on the event loop."""
+
+    __slots__ = ("cancelled", "done", "work")
+
+    def __init__(self, work: Callable[[], T], done: Callable[[T], None]) -> None:
+        self.work = work
+        self.done = done
+        self.cancelled = False
+
+
+def available_cores() -> int:
+    """The cores that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class Workers:
+    """A pool of threads. ``submit`` and every ``done`` run on the event loop; ``work`` must not raise."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, *, threads: int, queued: int) -> None:
+        self._loop = loop
+        self._most = queued + threads
+        self._ready = threading.Condition()
+        self._queues: dict[str, collections.deque[Job[object]]] = {}  # none is empty; in the order of their turns
+        self._stopping = False
+        self._outstanding: collections.Counter[str] = collections.Counter()
+        self._threads = [threading.Thread(target=self._serve, name=f"infer-{number}", daemon=True) for number in range(threads)]
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def outstanding(self) -> int:
+        """The jobs that wait or run."""
+        return self._outstanding.total()
+
+    def submit(self, job: Job[T], model: str) -> bool:
+        """Queue a job of a model; False, and nothing done, if too many of that model wait already."""
+        if self._outstanding[model] >= self._most:
+            return False
+        self._outstanding[model] += 1
+        with self._ready:
+            self._queues.setdefault(model, collections.deque()).append(job)  # type: ignore[arg-type]
+            self._ready.notify()
+        return True
+
+    def stop(self) -> None:
+        """Let the threads end after the jobs that are queued."""
+        with self._ready:
+            self._stopping = True
+            self._ready.notify_all()
+
+    def _take(self) -> tuple[str, Job[object]] | None:
+        """The first job of the model whose turn it is, once there is one; None if there won't be any more."""
+        with self._ready:
+            while not self._queues:
+                if self._stopping:
+                    return None
+                self._ready.wait()
+            model = next(iter(self._queues))
+            queue = self._queues.pop(model)
+            job = queue.popleft()
+            if queue:
+                self._queues[model] = queue  # at the end
+            return model, job
+
+    def _serve(self) -> None:
+        while (taken := self._take()) is not None:
+            model, job = taken
+            result = None if job.cancelled else job.work()
+            try:
+                self._loop.call_soon_threadsafe(self._finish, model, job, result)
+            except RuntimeError:  # the loop is closed: the server went without waiting for this request
+                return
+            del taken, job, result  # an idle worker must not keep an old session alive
+
+    def _finish(self, model: str, job: Job[object], result: object) -> None:
+        self._outstanding[model] -= 1
+        if not self._outstanding[model]:
+            del self._outstanding[model]
+        if not job.cancelled:
+            job.done(result)

@@ -1,0 +1,82 @@
+"""Workers take the models' requests in turns, and each model's own in the order in which they came."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+
+from sealift_runtime.inference.workers import Job, Workers
+
+
+async def drained(workers: Workers) -> None:
+    """Wait until no job waits or runs."""
+    async with asyncio.timeout(10):
+        while workers.outstanding:  # noqa: ASYNC110 - nobody but this test waits for that
+            await asyncio.sleep(0.001)
+
+
+def run_order(submitted: list[str], *, queued: int = 100) -> tuple[list[str], list[bool]]:
+    """In which order one worker runs jobs ``a1`` (of model ``a``), ``b1``, … that come while it is busy; and which were taken."""
+    order: list[str] = []
+
+    async def main() -> list[bool]:
+        workers = Workers(asyncio.get_running_loop(), threads=1, queued=queued)
+        released = threading.Event()
+        workers.submit(Job(released.wait, lambda _: None), "busy")
+
+        def work(name: str) -> Callable[[], None]:
+            return lambda: order.append(name)
+
+        taken = [workers.submit(Job(work(name), lambda _: None), name[0]) for name in submitted]
+        released.set()
+        await drained(workers)
+        workers.stop()
+        return taken
+
+    return order, asyncio.run(main())
+
+
+def test_a_model_that_many_ask_for_does_not_hold_up_another() -> None:
+    order, _ = run_order(["a1", "a2", "a3", "a4", "b1", "b2", "c1"])
+    assert order == ["a1", "b1", "c1", "a2", "b2", "a3", "a4"]
+
+
+def test_one_model_s_requests_run_as_they_came() -> None:
+    order, _ = run_order([f"a{number}" for number in range(10)])
+    assert order == [f"a{number}" for number in range(10)]
+
+
+def test_a_full_queue_of_one_model_leaves_room_for_another() -> None:
+    _, taken = run_order(["a1", "a2", "a3", "b1"], queued=1)
+    assert taken == [True, True, False, True]
+
+
+def test_jobs_that_are_queued_run_before_the_workers_end() -> None:
+    async def main() -> list[int]:
+        done: list[int] = []
+        workers = Workers(asyncio.get_running_loop(), threads=2, queued=100)
+        for number in range(50):
+            workers.submit(Job(lambda number=number: number, done.append), str(number % 3))  # type: ignore[misc]
+        workers.stop()
+        await drained(workers)
+        return done
+
+    assert sorted(asyncio.run(main())) == list(range(50))
+
+
+def test_a_cancelled_job_neither_runs_nor_is_delivered() -> None:
+    async def main() -> list[str]:
+        seen: list[str] = []
+        workers = Workers(asyncio.get_running_loop(), threads=1, queued=100)
+        released = threading.Event()
+        workers.submit(Job(released.wait, lambda _: seen.append("first")), "a")
+        left = Job(lambda: seen.append("ran"), lambda _: seen.append("delivered"))
+        workers.submit(left, "a")
+        left.cancelled = True
+        released.set()
+        await drained(workers)
+        workers.stop()
+        return seen
+
+    assert asyncio.run(main()) == ["first"]
