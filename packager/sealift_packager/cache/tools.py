@@ -62,7 +62,7 @@ def version_of(name: str) -> str | None:
 @functools.cache
 def code_digest() -> str:
     """Hex SHA-256 over Sealift's own source: a changed line is another tool, whatever its version says."""
-    return source_digest(Path(__file__).parent, Path(sealift_core.__file__).parent)
+    return source_digest(Path(__file__).parents[1], Path(sealift_core.__file__).parent)
 
 
 def source_digest(*packages: Path) -> str:
