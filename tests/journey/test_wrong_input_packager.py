@@ -128,7 +128,9 @@ def test_an_output_place_that_is_taken_stays_as_it_is(tmp_path: Path) -> None:
 
 
 def test_another_key_than_the_signers(tmp_path: Path) -> None:
-    assert_refused(sealift(tmp_path, "verify", "W:release", "--public-key", "W:other.pem.pub"), 4, "the release was signed with another key: expected ")
+    assert_refused(
+        sealift(tmp_path, "verify", "W:release", "--public-key", "W:other.pem.pub"), 4, "the release was signed with another key: expected "
+    )
     said = "another key signed it."
     assert_refused(
         sealift(tmp_path, "verify", "W:release-bundle", "--public-key", "W:other.pem.pub"), 4, "model.sig: the signature doesn't match", said
