@@ -3,6 +3,8 @@
 Reading order:
 
 - ``printable``   text from outside, with what would steer a terminal escaped
+- ``records``     a log record as one line, of text or of JSON
 - ``printing``    the one way to standard output, standard error and the log
 - ``commandline`` exit codes, ``--json``, and how errors are shown
+- ``logs``        ``-v``, ``-q`` and ``--log-format``, on every command of a program
 """
