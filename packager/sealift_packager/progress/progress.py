@@ -11,7 +11,8 @@ from typing import Final, Protocol
 
 from sealift_core.terminal.records import facts
 
-_LOG: Final = logging.getLogger("sealift.pack")
+#: A stage's title comes from the process that builds, so it has a logger of its own.
+_LOG: Final = logging.getLogger("sealift.stage")
 
 
 class Progress(Protocol):

@@ -1,7 +1,8 @@
 """Log records of a worker, in the log of the process that started it: each a message with a logger's name, a level, a text, and fields.
 
-A worker may have been taken over by the model that it read, so its records are bounded in number and in size, they come under the
-names of Sealift's own loggers only, and all that they hold is text and numbers; the log's formatter escapes them as it does all others.
+A worker may have been taken over by the model that it read, so its records are bounded in number and in size, and all that they hold is
+text and numbers; the log's formatter escapes them as it does all others. They come under ``sealift.worker``: none of them can pass for a
+record of the process that holds the key, as that something was signed.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from sealift_packager.sandbox.frames import FrameError, Message
 
 #: A message that is a log record has this field: the name of its logger.
 FIELD: Final = "log"
+#: Above the loggers of all that workers say.
+WORKER: Final = f"{OURS}.worker"
 MAX_RECORDS: Final = 10_000
 MAX_CHARACTERS: Final = 2_000
 MAX_FIELDS: Final = 20
@@ -79,11 +82,11 @@ def logging_records(answer: Callable[[Message], Message | None]) -> Callable[[Me
 
 def _log(message: Message) -> None:
     name, text, level = message.text(FIELD), message.text("message"), message.fields.get("level")
-    if not _NAME.fullmatch(name) or level not in _LEVELS:
+    if not _NAME.fullmatch(name) or type(level) is not int or level not in _LEVELS:
         raise FrameError("not a log record")
     fields = message.fields.get("facts")
     given = _sound(fields) if isinstance(fields, dict) else {}
-    logging.getLogger(name).log(level, "%s", text[:MAX_CHARACTERS], extra={FACTS: given})
+    logging.getLogger(f"{WORKER}.{name.removeprefix(f'{OURS}.')}").log(level, "%s", text[:MAX_CHARACTERS], extra={FACTS: given})
 
 
 def _level(number: int) -> int:
