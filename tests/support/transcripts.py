@@ -10,7 +10,7 @@ import joblib
 from sklearn.datasets import load_iris
 from sklearn.neural_network import MLPClassifier
 
-from support.cli import run
+from support.cli import call, run
 from support.help_pages import ROOT
 
 PAGE = ROOT / "docs" / "logging.md"
@@ -26,7 +26,7 @@ def make_inputs(folder: Path) -> dict[str, str]:
     joblib.dump(MLPClassifier((32, 32), max_iter=1000, random_state=0).fit(inputs, target), folder / "iris.joblib")
     inputs.assign(target=target).to_csv(folder / "iris.csv", index=False)
     environment = {"SEALIFT_CACHE": str(folder / "cache"), "HOME": str(folder)}
-    run("sealift", "keys", "generate", "key.pem", env=environment, cwd=folder).ok()
+    call("sealift", "keys", "generate", "key.pem", env=environment, cwd=folder).ok()
     return environment
 
 
@@ -36,9 +36,9 @@ def transcripts(folder: Path, *more: str) -> dict[str, str]:
     program, *words = PACK.split()
     logs = {PACK: run(program, *words, *more, env=environment, cwd=folder).ok().err}
     for line in ("repo init repository", "repo add repository release", "repo promote repository iris 1.0.0 --channel stable"):
-        run("sealift", *line.split(), env=environment, cwd=folder).ok()
+        call("sealift", *line.split(), env=environment, cwd=folder).ok()
     root = "repository/metadata/root.json"
-    run("sealift-agent", "init", "--repo", "repository", "--root", root, "--home", "device", env=environment, cwd=folder).ok()
+    call("sealift-agent", "init", "--repo", "repository", "--root", root, "--home", "device", env=environment, cwd=folder).ok()
     program, *words = SYNC.split()
     logs[SYNC] = run(program, *words, env=environment, cwd=folder).ok().err
     return {command: text.replace(str(folder.resolve()), "/home/me").replace(str(folder), "/home/me") for command, text in logs.items()}
