@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+import io
 import json
 import logging
 from collections.abc import Iterator
 
 import click
 import pytest
-from click.testing import CliRunner, Result
 
 from corpus.texts import NASTY
 from sealift_core.errors import TransportError
 from sealift_core.terminal import commandline
 from sealift_core.terminal.logs import Logs, Program, asked_for, with_logs
+from sealift_core.terminal.printable import printable
 from sealift_core.terminal.printing import log_nowhere, say
 from sealift_core.terminal.records import JsonFormatter, OneLineFormatter, facts, without_users
 from support.help_pages import all_commands
@@ -55,8 +58,20 @@ def nested() -> None:
 nested.add_command(work)
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Result:
+    """How a command line ended, and what it printed."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+
+
 def run(*words: str) -> Result:
-    return CliRunner().invoke(program, list(words), catch_exceptions=False)
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.raises(SystemExit) as end:
+        commandline.run(program, list(words))
+    return Result(int(end.value.code or 0), out.getvalue(), err.getvalue())
 
 
 def messages(result: Result) -> list[str]:
@@ -129,9 +144,11 @@ def test_a_command_is_given_the_options_once() -> None:
 @pytest.mark.parametrize("name", NASTY)
 def test_a_record_is_one_line_whatever_it_holds(name: str) -> None:
     text = NASTY[name][0]
-    lines = run("-v", "--log-format", "json", "work", "--loudness", text).stderr.splitlines()
-    assert json.loads(lines[1])["message"] == f"odd {text}"
-    assert len(run("-v", "work", "--loudness", text).stderr.splitlines()) == 3
+    record = LOG.makeRecord("sealift.pack", logging.INFO, "", 0, "odd %s", (text,), None, extra=facts(text=text))
+    line = JsonFormatter().format(record)
+    assert json.loads(line)["message"] == f"odd {text}"
+    for written in (line, OneLineFormatter("%(name)s: %(message)s").format(record)):
+        assert printable(written) == written
 
 
 ADDRESSES = [
