@@ -14,7 +14,7 @@ import click
 
 import sealift_hub
 from sealift_core.terminal import commandline
-from sealift_core.terminal.logs import Program
+from sealift_core.terminal.logging_options import Program
 from sealift_hub.cli.bring import import_command
 from sealift_hub.cli.devices import devices
 from sealift_hub.cli.serve import serve

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from sealift_core.terminal.logs import asked_for
+from sealift_core.terminal.logging_options import asked_for
 from sealift_hub.cli.data import data_option
 
 

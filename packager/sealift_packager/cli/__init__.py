@@ -7,7 +7,7 @@ from typing import NoReturn
 import click
 
 from sealift_core.terminal import commandline
-from sealift_core.terminal.logs import Program
+from sealift_core.terminal.logging_options import Program
 from sealift_packager import __version__
 from sealift_packager.cli.build import build
 from sealift_packager.cli.diff import diff

@@ -12,7 +12,7 @@ import click
 from click.core import ParameterSource
 
 from sealift_core.schema.documents import Document
-from sealift_core.terminal.logs import NAMES as LOGGING
+from sealift_core.terminal.logging_options import NAMES as LOGGING
 from sealift_packager.errors import PackagerError
 from sealift_packager.project.unasked import TRUST_OPTION, refuse_unasked
 

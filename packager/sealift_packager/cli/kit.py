@@ -11,7 +11,7 @@ import click
 from sealift_core.clock import SystemClock
 from sealift_core.schema.documents import Json
 from sealift_core.terminal.commandline import json_option, show
-from sealift_core.terminal.logs import asked_for
+from sealift_core.terminal.logging_options import asked_for
 from sealift_core.terminal.printing import say
 from sealift_packager.cli.passphrase import passphrase_option, passphrases
 from sealift_packager.kit.build import Kit, KitRequest, build_kit

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sealift_core.terminal.commandline import json_option, show
-from sealift_core.terminal.logs import asked_for
+from sealift_core.terminal.logging_options import asked_for
 from sealift_packager.cli.config import config_option
 from sealift_packager.cli.passphrase import passphrase_option
 from sealift_packager.model.detect import KINDS

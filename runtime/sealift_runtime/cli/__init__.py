@@ -9,7 +9,7 @@ import click
 
 from sealift_core.schema.documents import nearest
 from sealift_core.terminal import commandline
-from sealift_core.terminal.logs import Program, with_logs
+from sealift_core.terminal.logging_options import Program, with_logs
 from sealift_runtime import __version__
 
 #: Verb → where its command is, and its line in ``--help``. A verb's module is imported when the verb is called: together they

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from sealift_core.terminal.logs import asked_for
+from sealift_core.terminal.logging_options import asked_for
 from sealift_runtime.agent.config import AgentConfig
 from sealift_runtime.agent.home import Home
 from sealift_runtime.agent.supervisor import module_command

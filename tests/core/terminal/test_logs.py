@@ -15,7 +15,8 @@ import pytest
 from corpus.texts import NASTY
 from sealift_core.errors import TransportError
 from sealift_core.terminal import commandline
-from sealift_core.terminal.logs import Logs, Program, asked_for, with_logs
+from sealift_core.terminal.logging_options import Program, asked_for, with_logs
+from sealift_core.terminal.logs import Logs
 from sealift_core.terminal.printable import printable
 from sealift_core.terminal.printing import log_nowhere, say
 from sealift_core.terminal.records import JsonFormatter, OneLineFormatter, facts, without_users
