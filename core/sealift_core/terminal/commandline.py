@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
 import os
 import signal
 import sys
@@ -74,11 +75,11 @@ def run(command: click.Command, arguments: list[str] | None = None) -> NoReturn:
         if "--json" in words:
             _say_as_json(error.format_message(), error, error.exit_code)
         else:
-            say(*_usage(error), error=True)
+            say(*_usage(error), error=True, level=logging.ERROR)
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt) as error:
         told = error if isinstance(error, _ToldToEnd) else error.__cause__
-        say(*([f"ended by {told.signal.name}"] if isinstance(told, _ToldToEnd) else ["interrupted"]), error=True)
+        say(*([f"ended by {told.signal.name}"] if isinstance(told, _ToldToEnd) else ["interrupted"]), error=True, level=logging.ERROR)
         sys.exit(128 + (told.signal if isinstance(told, _ToldToEnd) else signal.SIGINT))
     except ImportError as error:
         if (error.name or "").startswith(_OURS):
@@ -128,7 +129,7 @@ def _end(error: errors.SealiftError, *, as_json: bool) -> NoReturn:
 
 def say_error(error: errors.SealiftError) -> None:
     """Print an error on standard error: one line."""
-    say(f"error: {error}", error=True)
+    say(f"error: {error}", error=True, level=logging.ERROR)
 
 
 def _say_as_json(message: str, error: Exception, code: int) -> None:

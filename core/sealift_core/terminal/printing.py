@@ -3,6 +3,8 @@ r"""Where everything that the commands print and log leaves the program: no term
 Each text given to `say` is one line, and each log record too: a line break in it is shown as ``\n`` (`printable`). Output of several
 lines is several texts, so that what stands inside one of them can't forge another. No other module prints, and none makes a log
 handler of its own; a test over the sources holds that.
+
+Where the log is JSON, whatever is said on standard error is a record of it, so that a program can read that stream line by line.
 """
 
 from __future__ import annotations
@@ -11,21 +13,32 @@ import json
 import logging
 import sys
 import threading
-import traceback
 import warnings
-from collections.abc import Iterable
 from types import TracebackType
 from typing import Any, Final, TextIO
 
 from sealift_core.terminal.printable import printable, printable_json
+from sealift_core.terminal.records import OURS, JsonFormatter, OneLineFormatter, marked, traceback_lines
 
-#: What stands before the lines of a traceback: none of them looks like a record of a log, or like an error of ours.
-_CONTINUED: Final = "    | "
+__all__ = ["OneLineFormatter", "guard_stderr", "log_nowhere", "log_to_stderr", "logs_json", "say", "say_json"]
+
+_COMMAND: Final = logging.getLogger(f"{OURS}.command")
 
 
-def say(*lines: str, error: bool = False) -> None:
-    """Print lines on standard output, or on standard error; each is one line whatever it holds."""
-    _write(sys.stderr if error else sys.stdout, "".join(f"{printable(line)}\n" for line in lines))
+def say(*lines: str, error: bool = False, level: int = logging.INFO) -> None:
+    """Print lines on standard output, or on standard error; each is one line whatever it holds. ``level`` counts where the log is JSON."""
+    if error and logs_json():
+        for line in lines:
+            _record(level, line)
+    else:
+        _write(sys.stderr if error else sys.stdout, "".join(f"{printable(line)}\n" for line in lines))
+
+
+def _record(level: int, line: str, exc_info: Any = None) -> None:
+    """A record of what is said in any case, whatever the log's level is."""
+    record = _COMMAND.makeRecord(_COMMAND.name, level, "", 0, "%s", (line,), exc_info)
+    for handler in logging.getLogger().handlers:
+        handler.handle(record)
 
 
 def say_json(value: Any, *, error: bool = False, indent: int | None = None) -> None:
@@ -38,42 +51,49 @@ def _write(stream: TextIO, text: str) -> None:
     print(text.encode(encoding, "backslashreplace").decode(encoding), end="", file=stream, flush=True)
 
 
-class OneLineFormatter(logging.Formatter):
-    """A record is one line; a traceback that belongs to it follows, each of its lines marked as one."""
+class _StderrHandler(logging.Handler):
+    """Writes each record to whatever is standard error at that moment."""
 
-    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  (logging's name)
-        """The record without its traceback."""
-        return printable(super().formatMessage(record))
-
-    def formatException(self, ei: Any) -> str:  # noqa: N802  (logging's name)
-        """The traceback below it."""
-        return _marked(_traceback_lines(*ei))
-
-    def formatStack(self, stack_info: str) -> str:  # noqa: N802  (logging's name)
-        """The stack below it, where that was asked for."""
-        return _marked(stack_info.split("\n"))
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record."""
+        try:
+            _write(sys.stderr, f"{self.format(record)}\n")
+        except Exception:  # noqa: BLE001  # as every handler does: a log that can't be written ends no work
+            self.handleError(record)
 
 
-def _marked(lines: Iterable[str]) -> str:
-    return "\n".join(f"{_CONTINUED}{printable(line)}" for line in lines)
+def logs_json() -> bool:
+    """Whether what is logged on standard error is JSON."""
+    return any(isinstance(handler, _StderrHandler) and isinstance(handler.formatter, JsonFormatter) for handler in logging.getLogger().handlers)
 
 
-def _traceback_lines(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> list[str]:
-    """A traceback's lines; what an error says is one of them, whatever it holds."""
-    lines: list[str] = []
-    for part in traceback.format_exception(kind, error, trace):
-        text = part.removesuffix("\n")
-        lines += text.split("\n") if text.startswith(("  File ", "\n")) else [text]
-    return lines
+def log_to_stderr(formatter: str | logging.Formatter, *, level: int = logging.INFO, libraries: int = logging.INFO) -> None:
+    """Log on standard error; what Python itself says there, warnings and tracebacks, goes the same way.
 
-
-def log_to_stderr(form: str) -> None:
-    """Log from INFO on, on standard error; what Python itself says there, warnings and tracebacks, goes the same way."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(OneLineFormatter(form))
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    Args:
+        formatter: What a record's line looks like; a text is a format of `logging`.
+        level: From which level on Sealift's own records are written.
+        libraries: The same for those of libraries.
+    """
+    log_nowhere()
+    handler = _StderrHandler()
+    handler.setFormatter(OneLineFormatter(formatter) if isinstance(formatter, str) else formatter)
+    logging.getLogger().addHandler(handler)
+    logging.getLogger().setLevel(libraries)
+    logging.getLogger(OURS).setLevel(level)
     guard_stderr()
     threading.excepthook = lambda args: _show_traceback(args.exc_type, args.exc_value or args.exc_type(), args.exc_traceback)
+
+
+def log_nowhere() -> None:
+    """Undo `log_to_stderr`: only what nobody handles is shown, from WARNING on, as Python does it."""
+    root = logging.getLogger()
+    ours = [handler for handler in root.handlers if isinstance(handler, _StderrHandler)]
+    for handler in ours:
+        root.removeHandler(handler)
+    if ours:
+        root.setLevel(logging.WARNING)
+        logging.getLogger(OURS).setLevel(logging.NOTSET)
 
 
 def guard_stderr() -> None:
@@ -85,12 +105,19 @@ def guard_stderr() -> None:
 
 
 def _show_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    first, *rest = _traceback_lines(kind, error, trace)
-    _write(sys.stderr, f"{printable(first)}\n{_marked(rest)}\n")
+    if logs_json():
+        _record(logging.CRITICAL, "unforeseen error: please report it", (kind, error, trace))
+        return
+    first, *rest = traceback_lines(kind, error, trace)
+    _write(sys.stderr, f"{printable(first)}\n{marked(rest)}\n")
 
 
 def _show_warning(
     message: Warning | str, category: type[Warning], filename: str, lineno: int, file: TextIO | None = None, line: str | None = None
 ) -> None:
     del line  # the source's line says nothing to a user
-    _write(file or sys.stderr, printable(f"{filename}:{lineno}: {category.__name__}: {message}") + "\n")
+    text = f"{filename}:{lineno}: {category.__name__}: {message}"
+    if file is None and logs_json():
+        _record(logging.WARNING, text)
+    else:
+        _write(file or sys.stderr, f"{printable(text)}\n")

@@ -16,7 +16,7 @@ from sealift_hub.answers import PrintableJson
 from sealift_hub.api.schemas import ErrorAnswer
 from sealift_hub.dashboard import pages
 
-_log = logging.getLogger("sealift_hub")
+_log = logging.getLogger("sealift.hub")
 
 #: The first kind that fits an error decides.
 STATUS: Final[tuple[tuple[type[Exception], int], ...]] = (

@@ -14,12 +14,13 @@ import click
 
 import sealift_hub
 from sealift_core.terminal import commandline
+from sealift_core.terminal.logging_options import Program
 from sealift_hub.cli.bring import import_command
 from sealift_hub.cli.devices import devices
 from sealift_hub.cli.serve import serve
 
 
-@click.group()
+@click.group(cls=Program)
 @click.version_option(sealift_hub.__version__, prog_name="sealift-hub")
 def cli() -> None:
     """The fleet: serve the repository, take signed device reports, show them."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from sealift_core.terminal.printing import log_to_stderr
+from sealift_core.terminal.logging_options import asked_for
 from sealift_hub.cli.data import data_option
 
 
@@ -30,7 +30,7 @@ def serve(data: Path, repo: Path | None, host: str, names: tuple[str, ...], port
     from sealift_hub.storage.database import Database
 
     check_names(names, where="--host-name")
-    log_to_stderr("%(asctime)s %(levelname)s %(name)s: %(message)s")
+    asked_for().for_service("%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
     with server.listen(host, port) as listener, contextlib.closing(Database.in_directory(data)) as database:
         server.run(make_app(database, repo, hosts=AllowedHosts(host, names)), listener)

@@ -24,7 +24,7 @@ from sealift_hub.limits import DEFAULT_LIMITS, Limits
 from sealift_hub.storage.database import Database
 from sealift_hub.storage.models import Device, DeviceModel, StoredEvent, StoredReport, StoredWindow
 
-_log = logging.getLogger("sealift_hub")
+_log = logging.getLogger("sealift.hub")
 
 
 class Source(enum.StrEnum):

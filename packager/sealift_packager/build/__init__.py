@@ -7,6 +7,7 @@ Reading order:
 - ``pipeline``       a trained model goes in, a bundle for each profile comes out
 - ``context``        what all profiles of a release have in common
 - ``profile_build``  one profile's bundle: candidates, figures, choice, directory
+- ``story``          what the log says of candidates and the choice among them
 - ``keys``           what a stage's result depends on: content, never names, places or times
 - ``manifest``       bundle.json from what the build found
 - ``packed``         what a build gives

@@ -5,14 +5,17 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import functools
+import logging
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
 from sealift_core.bundle.digest import Digest
 from sealift_core.hardware.machine import Machine
 from sealift_core.schema.documents import Json
+from sealift_core.terminal.records import facts
 from sealift_packager.assemble.golden import MAX_CHOSEN
 from sealift_packager.build.keys import value_digest
 from sealift_packager.build.request import PackRequest
@@ -34,6 +37,8 @@ from sealift_packager.model.dynamic import parse_dynamic
 from sealift_packager.model.source import Array, LoadOptions, SourceModel, WeightPlace
 from sealift_packager.parity.check import Parity, prove_parity
 from sealift_packager.progress.progress import Progress
+
+_LOG: Final = logging.getLogger("sealift.pack")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +86,7 @@ class Shared:
                 place=self._place,
             )
             source = load_model(asked.model, options)
+            _tell_source(source, asked.model, data.path if data else None)
             self._check_unchanged("source", asked.model, source.digest)
             if data:
                 self._check_unchanged("data", data.path, data.digest)
@@ -128,6 +134,7 @@ class Shared:
         converted = self.stages.run(f"Convert from {source.framework}", Converted, lambda: convert_model(source))
         given: dict[str, Json] = {"converted": value_digest(converted)}
         self.parity = self.stages.run("Check parity with the source", Parity, lambda: self._prove(converted), given)
+        _LOG.info("%s", self.parity)
         return converted
 
     @functools.cached_property
@@ -164,6 +171,8 @@ class Shared:
             advice = "Give a holdout with more rows, or another --metric; the model itself may answer with NaN."
             raise DataError("the metric is not a number on this holdout", where=f"--metric {metric.name}", advice=advice)
         budget = metric.default_budget(score, target) if self.request.max_drop is None else self.request.max_drop
+        score_text = "The source's %s is %.4g on %d rows; a candidate may lose %.4g"
+        _LOG.info(score_text, metric.name, score, holdout.rows, budget, extra=facts(metric=metric.name, score=float(score), budget=float(budget)))
         notes = tuple(f"Warning: {text}." for text in (truth.note, warn_of_constant(metric, target, prediction, score)) if text)
         return Reference(metric=metric, target=target, prediction=prediction, budget=budget, notes=notes)
 
@@ -178,3 +187,9 @@ def _answers(source: SourceModel, inputs: Mapping[str, Array]) -> dict[str, Arra
     found = {name: np.asarray(value) for name, value in answers.items()}
     check_rows(found, len(next(iter(inputs.values()))), where=source.framework)
     return found
+
+
+def _tell_source(source: SourceModel, model: Path, data: Path | None) -> None:
+    inputs = ", ".join(spec.name for spec in source.inputs)
+    _LOG.info("Read %s: a model of %s, %s", model, source.framework, source.digest, extra=facts(kind=source.kind, framework=source.framework))
+    _LOG.debug("Its inputs are %s, its outputs %s%s", inputs, ", ".join(source.outputs), f"; the data is {data}" if data else "")

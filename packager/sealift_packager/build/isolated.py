@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import hashlib
 import json
+import logging
 import pickle
 import re
 import tempfile
@@ -35,6 +36,7 @@ from sealift_packager.progress.progress import Progress
 from sealift_packager.quantize.node_error import NodeError
 from sealift_packager.sandbox.activity import BYTES_PER_S
 from sealift_packager.sandbox.frames import FrameError, Message
+from sealift_packager.sandbox.log_records import logging_records, wanted_level
 from sealift_packager.sandbox.process import Result, Start, imports, run_worker
 
 #: Of the memory that is free, so much is the worker's: a model that wants all of it fails before the machine does.
@@ -42,6 +44,10 @@ MEMORY_SHARE: Final = 0.9
 #: A file that a build writes is at most so large, and so many times the model: it holds a graph several times, each of them larger by its types.
 LEAST_FILE_BYTES: Final = 4 * 2**30
 FILE_BYTES_PER_BYTE: Final = 8
+#: What a worker may say of where it is: a build of many profiles has a few hundred stages.
+MAX_STAGES: Final = 100_000
+MAX_TITLE_CHARACTERS: Final = 200
+_LOG: Final = logging.getLogger("sealift.pack")
 
 
 def pack(request: PackRequest, progress: Progress | None = None, *, cache: Store | None = None, lock: Lock | None = None) -> Packed:
@@ -101,11 +107,20 @@ def _common(request: PackRequest, folder: Path) -> dict[str, Any]:
 
 
 def _task(folder: Path, timeout_s: float, model: Path) -> dict[str, Any]:
-    return {"limit_s": timeout_s + _size(model) / BYTES_PER_S, "temporary": _folder(folder / "temporary"), "imports": imports()}
+    return {
+        "limit_s": timeout_s + _size(model) / BYTES_PER_S,
+        "temporary": _folder(folder / "temporary"),
+        "imports": imports(),
+        "log_level": wanted_level(),
+    }
 
 
 def _run(task: Task, start: Start, model: Path, answer: Callable[[Message], Message | None]) -> tuple[Any, Result]:
-    result = run_worker(pickle.dumps(task), start, model=str(model), answer=answer)
+    _LOG.debug("Starting a process for %s, %s", model, "behind walls" if start.confinement else "without walls, because your own code runs there")
+    result = run_worker(pickle.dumps(task), start, model=str(model), answer=logging_records(answer))
+    if result.walls is not None:
+        walls = result.walls
+        _LOG.debug("The process ended; its walls were Landlock %s and seccomp %s", walls.landlock_abi or "absent", walls.seccomp or "absent")
     try:
         return json.loads(result.data), result
     except (ValueError, RecursionError) as error:
@@ -127,6 +142,7 @@ class _Listener:
         self._progress = progress
         self._services = services
         self._shown: list[AbstractContextManager[None]] = []
+        self._stages = 0
 
     def __enter__(self) -> Self:
         return self
@@ -146,13 +162,20 @@ class _Listener:
         said = message.text("stage")
         if said == "end" and self._shown:
             self._shown.pop().__exit__(None, None, None)
-        elif said == "begin":
-            shown = self._progress.stage(message.text("title"))
-            shown.__enter__()
-            self._shown.append(shown)
-        elif said == "cached":
-            self._progress.cached(message.text("title"))
+        elif said in ("begin", "cached"):
+            self._begin(message.text("title")[:MAX_TITLE_CHARACTERS], cached=said == "cached")
         return None
+
+    def _begin(self, title: str, *, cached: bool) -> None:
+        self._stages += 1
+        if self._stages > MAX_STAGES:
+            raise FrameError("too many stages")
+        if cached:
+            self._progress.cached(title)
+            return
+        shown = self._progress.stage(title)
+        shown.__enter__()
+        self._shown.append(shown)
 
 
 def _behind_walls(files: tuple[Path, ...], folder: Path, model: Path) -> Start:

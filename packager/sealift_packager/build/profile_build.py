@@ -21,6 +21,7 @@ from sealift_packager.assemble.golden import Golden, make_golden
 from sealift_packager.build.context import Shared
 from sealift_packager.build.keys import value_digest
 from sealift_packager.build.manifest import make_manifest
+from sealift_packager.build.story import tell_candidates
 from sealift_packager.cache.structure import encode
 from sealift_packager.cache.tools import tool_versions
 from sealift_packager.candidates.built import Built, NotBuilt
@@ -89,6 +90,7 @@ def build_profile(shared: Shared, profile: HardwareProfile, scratch: Path, progr
             f"{profile.name}: everything", Outcome, lambda: _outcome(shared, profile, host, device, Path(folder), evidence), depends, outermost=True
         )
         manifest = _named(BundleManifest.parse(outcome.manifest.encode()), shared)
+        tell_candidates(manifest)
         with progress.stage(f"{profile.name}: write the bundle"):
             tools = tool_versions(manifest.model.source_framework, data_tools(shared.request.data))
             baseline = Baseline.parse(outcome.baseline.encode())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import threading
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -38,12 +39,14 @@ class Channel:
     def __init__(self, reader: int, writer: int) -> None:
         self._reader, self._writer = reader, writer
         self._decoder = Decoder()
+        self._sending = threading.Lock()  # a log record may come from any thread
 
     def send(self, blob: bytes = b"", **fields: Any) -> None:
         """Send a message."""
         data = memoryview(Message(fields, blob).encode())
-        while data:
-            data = data[os.write(self._writer, data) :]
+        with self._sending:
+            while data:
+                data = data[os.write(self._writer, data) :]
 
     def receive(self) -> Message:
         """The next message; ends this process if the other one has ended."""

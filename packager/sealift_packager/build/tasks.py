@@ -11,11 +11,15 @@ from sealift_packager.model.source import LoadOptions
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """What any task needs: how long the model may take, a folder for temporary files, and where modules are imported from."""
+    """What any task needs: how long the model may take, a folder for temporary files, and where modules are imported from.
+
+    ``log_level`` is that of `logging` from which on records are sent.
+    """
 
     limit_s: float
     temporary: Path
     imports: tuple[str, ...]
+    log_level: int
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import logging
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from sealift_core.schema.documents import Json
 from sealift_packager.cache.entry import pack_entry, unpack_entry
@@ -18,6 +19,7 @@ from sealift_packager.plugins.user_code import changed, imported
 from sealift_packager.progress.progress import Progress
 
 T = TypeVar("T")
+_LOG: Final = logging.getLogger("sealift.cache")
 
 
 class Stages:
@@ -51,6 +53,7 @@ class Stages:
         """
         key = self._key(title, kind, depends)
         cached = self._read(key, kind)
+        _LOG.debug("%s: entry %s is %s", title, key[:16], "there" if cached is not None else "missing")
         if cached is not None:
             self._progress.cached(title)
             found: T = cached[0]

@@ -7,6 +7,7 @@ from typing import NoReturn
 import click
 
 from sealift_core.terminal import commandline
+from sealift_core.terminal.logging_options import Program
 from sealift_packager import __version__
 from sealift_packager.cli.build import build
 from sealift_packager.cli.diff import diff
@@ -22,6 +23,7 @@ from sealift_packager.cli.verify import verify
 
 
 @click.group(
+    cls=Program,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
     epilog="Exit codes: 0 done, 2 usage, 3 wrong input, 4 refused, 5 not reachable, 6 this machine can't, 7 a model doesn't pass, 8 bundles differ.",
 )

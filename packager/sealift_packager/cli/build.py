@@ -11,6 +11,7 @@ import click
 
 from sealift_core.errors import KeyFileError, PassphraseError
 from sealift_core.terminal.commandline import json_option, show
+from sealift_core.terminal.logging_options import asked_for
 from sealift_core.terminal.printing import say
 from sealift_packager.cli.config import trust_option, trusts_project
 from sealift_packager.cli.passphrase import passphrase_option, passphrases
@@ -65,7 +66,7 @@ def build(
     found: dict[str, Outcome] = {}
     for outcome in executor.run(jobs):
         found[outcome.name] = outcome
-        if not as_json and os.isatty(2):
+        if not as_json and os.isatty(2) and not asked_for().quiet:
             say(f"{len(found)}/{len(jobs)} {_line(outcome)}", error=True)
     outcomes = [found[job.name] for job in jobs]
     show([row.fields() for row in outcomes], map(_line, outcomes), as_json=as_json)

@@ -12,6 +12,7 @@ import click
 from click.core import ParameterSource
 
 from sealift_core.schema.documents import Document
+from sealift_core.terminal.logging_options import NAMES as LOGGING
 from sealift_packager.errors import PackagerError
 from sealift_packager.project.unasked import TRUST_OPTION, refuse_unasked
 
@@ -19,7 +20,7 @@ FILE: Final = "sealift.toml"
 TABLE: Final = "pack"
 MAX_BYTES: Final = 2**20
 #: What can't stand in the file: which file it is, and whether it is trusted.
-_ALONE: Final = ("config", "help", TRUST_OPTION.strip("-").replace("-", "_"))
+_ALONE: Final = ("config", "help", TRUST_OPTION.strip("-").replace("-", "_"), *LOGGING)
 #: Options that name functions (those of data may): a file in them is looked for beside the sealift.toml too.
 _FUNCTIONS: Final = ("factory", "metric")
 _DATA: Final = ("data", "golden-from")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import click
 from sealift_core.clock import SystemClock
 from sealift_core.schema.documents import Json
 from sealift_core.terminal.commandline import json_option, show
+from sealift_core.terminal.logging_options import asked_for
 from sealift_core.terminal.printing import say
 from sealift_packager.cli.passphrase import passphrase_option, passphrases
 from sealift_packager.kit.build import Kit, KitRequest, build_kit
@@ -82,8 +84,8 @@ def build(
     signer = passphrases(passphrase_files).load(key) if key else None
     request = KitRequest(repository=repository, out=out, channels=channels, models=models, version=version, wheels=WheelRequest(**wheels), key=signer)
     made = build_kit(request, now=SystemClock().now())
-    for warning in made.warnings:
-        say(f"warning: {warning}", error=True)
+    for warning in () if asked_for().quiet else made.warnings:
+        say(f"warning: {warning}", error=True, level=logging.WARNING)
     show(_json(made), _lines(made), as_json=as_json)
 
 

@@ -8,6 +8,7 @@ Reading order:
 - ``work``     a job done: what every worker runs
 - ``executor`` the seam: jobs in, outcomes out, whatever runs them
 - ``worker``   a process of its own for one job: ``python -m sealift_packager.project.worker``
+- ``job_log``  what such a process logs, told again in the log of the one that started it
 - ``local``    workers on this machine
 - ``on_ray``   workers on an existing Ray cluster (extra ``ray``)
 

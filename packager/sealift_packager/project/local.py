@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import dataclasses
+import os
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
+from sealift_packager.project import job_log
 from sealift_packager.project.executor import ATTEMPTS, died
 from sealift_packager.project.job import Job, Outcome
 
@@ -60,16 +62,20 @@ class LocalExecutor:
     def _do(self, job: Job, running: set[subprocess.Popen[str]]) -> Outcome:
         start, how = time.monotonic(), ""
         for attempt in range(1, ATTEMPTS + 1):
-            with subprocess.Popen(WORKER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            environment = {**os.environ, **job_log.environment()}
+            with subprocess.Popen(
+                WORKER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+            ) as process:
                 running.add(process)
                 if self._started is not None:
                     self._started(job.name, process.pid)
                 answer, said = process.communicate(f"{job.to_json()}\n{self._passphrase(job).hex()}")
                 running.discard(process)
+            others = job_log.retell(job.name, said)
             if process.returncode == 0:
                 return dataclasses.replace(Outcome.from_json(answer), attempts=attempt)
             if process.returncode > 0:  # it ended by itself: a fault of ours, which another worker would meet too
-                lines = said.strip().splitlines() or [f"exit status {process.returncode}"]
+                lines = others or [f"exit status {process.returncode}"]
                 return Outcome(name=job.name, seconds=time.monotonic() - start, error=f"{job.name}: {lines[-1]}", attempts=attempt)
             how = f"by signal {-process.returncode}"
         return died(job, time.monotonic() - start, how)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import sys
 
+from sealift_core.terminal.logs import Logs
 from sealift_core.terminal.printing import say_json
 from sealift_packager.project.job import Job
 from sealift_packager.project.work import do
@@ -16,6 +17,7 @@ from sealift_packager.project.work import do
 
 def main() -> None:
     """Do the job."""
+    Logs.of_environment().for_command()
     text, _, passphrase = sys.stdin.read().partition("\n")
     with contextlib.redirect_stdout(sys.stderr):
         outcome = do(Job.from_json(text), bytes.fromhex(passphrase) or None)

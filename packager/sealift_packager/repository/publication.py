@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
+from typing import Final
 
 from tuf.api.metadata import Signed
 
+from sealift_core.terminal.records import facts
 from sealift_packager.repository import metadata
 from sealift_packager.repository.directory import Repository
 from sealift_packager.repository.drafts import Drafts, add_signatures, check_complete, draft, publishing_files
@@ -17,6 +20,8 @@ from sealift_packager.repository.keyring import KeyRing
 from sealift_packager.repository.metadata import RepositoryMetadata
 from sealift_packager.repository.request import Request
 from sealift_packager.repository.roles import Expiry
+
+_LOG: Final = logging.getLogger("sealift.repository")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +89,10 @@ class Publication:
         if self.request is not None:
             path, asked = self.request
             asked.write(path)
+            _LOG.info("Wrote a request for signatures to %s; nothing is published yet", path)
             return Published(changed=False, new_blobs=new_blobs, timestamp_version=self.current.timestamp.signed.version, request=path)
         following = metadata.verify(lambda name: self.files[name] if name in self.files else repository.read_metadata_file(name))
         repository.write_metadata(self.files)
+        names = ", ".join(sorted(self.files))
+        _LOG.info("Published %s: wrote %s, signed with the keys of their roles", repository.directory, names, extra=facts(files=names))
         return Published(changed=True, new_blobs=new_blobs, timestamp_version=following.timestamp.signed.version)

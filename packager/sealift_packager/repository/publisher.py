@@ -5,9 +5,11 @@ from __future__ import annotations
 import copy
 import dataclasses
 import datetime
+import logging
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 from tuf.api.metadata import TargetFile
 
@@ -35,6 +37,7 @@ __all__ = ["METADATA", "Founding", "Published", "Repository", "add", "bundle_key
 
 #: A field of role targets: the fingerprint of the key that signs the repository's bundles. Whoever holds the targets key decides, nobody else.
 BUNDLE_KEY = "dev.sealift.bundle-key"
+_LOG: Final = logging.getLogger("sealift.repository")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +93,7 @@ def init(
         ring.remove()
         raise
     durable.sync_directory(directory.absolute().parent)
+    _LOG.info("Made the repository %s; its fresh keys are in %s", directory, keys)
     return repository
 
 
@@ -143,12 +147,14 @@ def add(
             )
         if known is not None:
             new_blobs = _take_in(repository, checked)
+            _LOG.info("%s %s is published already, with the same bytes", release.name, release.version)
             return Published(changed=False, new_blobs=new_blobs, timestamp_version=current.timestamp.signed.version)
         targets = copy.deepcopy(current.targets.signed)
         targets.unrecognized_fields[BUNDLE_KEY] = _bundle_key(repository, current, checked, new_key=new_key)
         targets.targets[target] = TargetFile.from_data(target, checked.layout.read(descriptor.digest), HASHES)
         publication = Publication.prepare(current, {TARGETS: targets}, ring, expiry, now, request=request)
         new_blobs = _take_in(repository, checked)
+        _LOG.info("%s %s is whole and its signature holds; new files in the repository: %d", release.name, release.version, new_blobs)
         return publication.write(repository, new_blobs=new_blobs)
 
 
@@ -172,6 +178,7 @@ def promote(
         before = repository.channels(current).get(channel, Channel(models={}))
         if before.models.get(name) == version:
             return Published(changed=False, new_blobs=0, timestamp_version=current.timestamp.signed.version)
+        _LOG.info("Channel %s: %s goes from %s to %s", channel, name, before.models.get(name, "nothing"), version)
         data = Channel(models={**before.models, name: version}).to_bytes()
         channels = copy.deepcopy(current.channels.signed)
         channels.targets[target] = TargetFile.from_data(target, data, HASHES)

@@ -27,7 +27,7 @@ from sealift_runtime.agent.updating import updater_of
 from sealift_runtime.update.records import Update
 from sealift_runtime.update.table import State
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("sealift.agent")
 
 #: How often a probation is looked at, and the shortest rest between rounds.
 TICK_S = 0.5

@@ -39,7 +39,7 @@ from sealift_runtime.serving.server import InferenceServer, run
 from sealift_runtime.update.installed import InstalledCheck
 from sealift_runtime.update.records import InstalledBundle, ServingCounters
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("sealift.agent")
 
 TICK_S: Final = 0.5
 DRAIN_S: Final = 10.0

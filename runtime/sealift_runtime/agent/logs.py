@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sealift_core.terminal.printing import log_to_stderr
+from sealift_core.terminal.logs import Logs
 
 
 def set_up_logging(process: str) -> None:
-    """Log from INFO on, with the name of the process."""
-    log_to_stderr(f"%(asctime)s %(levelname)-7s {process}: %(message)s")
+    """Log from INFO on, or as `sealift-agent run` was asked to, with the name of the process."""
+    Logs.of_environment().for_service(f"%(asctime)s %(levelname)-7s {process}: %(message)s", process)

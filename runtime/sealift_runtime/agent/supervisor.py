@@ -25,7 +25,7 @@ from sealift_core.terminal.printing import say
 from sealift_runtime.agent.lock import one_of_its_kind
 from sealift_runtime.agent.logs import set_up_logging
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("sealift.agent")
 
 STOP_S: Final = 15.0
 FIRST_PAUSE_S: Final = 0.2

@@ -9,6 +9,7 @@ import click
 
 from sealift_core.schema.documents import nearest
 from sealift_core.terminal import commandline
+from sealift_core.terminal.logging_options import Program, with_logs
 from sealift_runtime import __version__
 
 #: Verb → where its command is, and its line in ``--help``. A verb's module is imported when the verb is called: together they
@@ -27,7 +28,7 @@ COMMANDS: Final = {
 }
 
 
-class LazyGroup(click.Group):
+class LazyGroup(Program):
     """A group that imports a verb's module when the verb is called for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
@@ -48,7 +49,7 @@ class LazyGroup(click.Group):
             return None
         module, name = COMMANDS[cmd_name][0].split(":")
         command = getattr(importlib.import_module(f"sealift_runtime.cli.{module}"), name)
-        return command if isinstance(command, click.Command) else None
+        return with_logs(command) if isinstance(command, click.Command) else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """The list of verbs, from the table, without importing any."""

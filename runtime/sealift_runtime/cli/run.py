@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from sealift_core.terminal.logging_options import asked_for
 from sealift_runtime.agent.config import AgentConfig
 from sealift_runtime.agent.home import Home
 from sealift_runtime.agent.supervisor import module_command
@@ -25,4 +26,4 @@ def run(host: str | None, port: int | None, home: Path | None) -> None:
     serving = (host or config.host, str(config.port if port is None else port))
     command = module_command("supervisor", str(place.directory), *serving)
     sys.stdout.flush()
-    os.execv(command[0], command)  # noqa: S606 - the supervisor takes this process over, without what the command line imported
+    os.execve(command[0], command, {**os.environ, **asked_for().environment()})  # noqa: S606 - the supervisor takes this process over, without what the command line imported

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import urllib.parse
 from typing import Any, Final
 
@@ -19,6 +20,7 @@ TIMEOUT_S: Final = (10.0, 60.0)
 #: A request may take `TIMEOUT_S` and what its body takes at this rate, however its packets are spread.
 LEAST_BYTES_PER_S: Final = 8 * 1024
 OK, CREATED, NOT_FOUND, CONFLICT = 200, 201, 404, 409
+_LOG: Final = logging.getLogger("sealift.report")
 _ADVICE: Final = {
     400: "The hub has another report of this number: the device's home was restored or copied. Give the device a new key and enrol it again.",
     401: "The hub wants a password: put it into ~/.netrc of the user who runs the agent.",
@@ -42,6 +44,7 @@ class HubClient:
         status, body = self._send("PUT", self._url, self._spool.public_key.pem(), "application/x-pem-file")
         if status not in (OK, CREATED):
             raise self._refusal("the hub doesn't enrol this device", status, body)
+        _LOG.info("%s knows this device, %s", self._hub, self._spool.device)
 
     def post(self, number: int, envelope: bytes) -> Receipt:
         """Hand one report over; the hub's receipt, or where it wants to go on from (in a receipt, too)."""
@@ -110,6 +113,7 @@ def send_pending(spool: ReportSpool, hub_url: str, http: HttpSession) -> int:
     while (row := spool.next_pending(at)) is not None:
         number, envelope = row
         receipt = hub.post(number, envelope)  # 1
+        _LOG.info("Sent report %d to %s, which has all up to %d", number, redacted(hub_url), receipt.acknowledged)
         spool.acknowledge(receipt)  # 2
         if receipt.acknowledged < number:  # 3
             _check_way_back(spool, hub_url, receipt.acknowledged, number)

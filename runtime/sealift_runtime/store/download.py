@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
+import logging
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from sealift_core.errors import DiskFullError, IntegrityError, LimitError, Trans
 from sealift_runtime.transport.base import Transport
 
 READ_BYTES: Final = 1024 * 1024
+_LOG: Final = logging.getLogger("sealift.store")
 Progress = Callable[[int], None]
 
 
@@ -66,9 +68,12 @@ def download(source: BlobSource, target: Path, progress: Progress | None = None)
     """
     partial = partial_path(target)
     resumed = _usable(partial, source.descriptor.size_bytes)  # 1
+    if resumed:
+        _LOG.info("%s: %s of %s bytes are here from an earlier attempt", source.where, f"{resumed:,}", f"{source.descriptor.size_bytes:,}")
     try:
         found = _fill(source, partial, resumed, progress)
         if found != source.descriptor.digest.hex and resumed:  # 3
+            _LOG.info("%s: what an earlier attempt left was damaged; fetching all of it", source.where)
             partial.unlink()
             found = _fill(source, partial, 0, progress)
     except (LimitError, DiskFullError):
@@ -87,6 +92,7 @@ def download(source: BlobSource, target: Path, progress: Progress | None = None)
     with durable.translate_disk_errors(target):  # 4
         partial.replace(target)
         durable.sync_directory(target.parent)
+    _LOG.debug("%s: fetched, %s bytes; the digest is as signed", source.where, f"{source.descriptor.size_bytes:,}")
 
 
 def _usable(partial: Path, size_bytes: int) -> int:

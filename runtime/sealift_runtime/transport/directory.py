@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from sealift_core import beneath
 from sealift_core.errors import IntegrityError, NotFoundError, TransportError
 from sealift_runtime.transport.base import CHUNK_BYTES, check_size, split_path
+
+_LOG: Final = logging.getLogger("sealift.transport")
 
 
 class DirectoryTransport:
@@ -29,6 +33,7 @@ class DirectoryTransport:
     @contextlib.contextmanager
     def open(self, path: str, offset: int = 0, *, max_bytes: int | None = None) -> Iterator[Iterator[bytes]]:
         """The bytes of a file from ``offset`` on; see `Transport.open`."""
+        _LOG.debug("Reading %s%s", self._root / path, f" from byte {offset}" if offset else "")
         file = self._open(path)
         with file:
             size = beneath.size_bytes(file)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import logging
 import random
 import re
 import urllib.parse
@@ -17,11 +18,12 @@ import urllib3
 from sealift_core.clock import Clock, SystemClock
 from sealift_core.errors import ConfigurationError, NotFoundError, TransportError
 from sealift_core.http.http_session import follow, open_session
-from sealift_core.http.urls import check_url
+from sealift_core.http.urls import check_url, redacted
 from sealift_runtime.transport.base import check_size, split_path
 from sealift_runtime.transport.rate import RateLimits, RateWatch
 
 CHUNK_BYTES: Final = 64 * 1024
+_LOG: Final = logging.getLogger("sealift.transport")
 RETRIED: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
@@ -107,6 +109,7 @@ class HttpTransport:
             except _RetryableError as error:
                 if attempt >= self._settings.attempts:
                     raise TransportError(f"{error.message}, after {attempt} attempts", where=url, advice=error.advice) from error
+                _LOG.info("%s: attempt %d of %d failed: %s", url, attempt, self._settings.attempts, error.message)
                 self._wait(attempt)
             else:
                 return
@@ -120,6 +123,7 @@ class HttpTransport:
         timeout = (self._settings.connect_timeout_s, self._settings.read_timeout_s)
         target, redirects = url, 0
         while True:
+            _LOG.debug("GET %s%s", redacted(target), f" from byte {offset}" if offset else "")
             with _translate(url), self._session.within(self._settings.head_timeout_s):
                 response = self._session.get(target, headers=headers, timeout=timeout, verify=self._verify, stream=True, allow_redirects=False)
             try:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import logging
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Final
 
 from sealift_core.bundle.digest import Digest
 from sealift_core.clock import Clock
 from sealift_core.errors import DocumentError, EngineError, HardwareError, IntegrityError, LimitError, UpdateError
 from sealift_core.hardware.machine import Machine
+from sealift_core.terminal.records import facts
 from sealift_runtime.store.device_store import DeviceStore
 from sealift_runtime.transport.base import Transport
 from sealift_runtime.update.policy import UpdatePolicy
@@ -18,6 +20,8 @@ from sealift_runtime.update.records import InstalledBundle, Refusal, Update
 from sealift_runtime.update.server import Server
 from sealift_runtime.update.state import StateDatabase
 from sealift_runtime.update.table import State
+
+_LOG: Final = logging.getLogger("sealift.update")
 
 
 class RejectedError(UpdateError):
@@ -51,13 +55,15 @@ class Context:
     checked: dict[Digest, str] = dataclasses.field(default_factory=dict)
 
     def record(self, kind: str, row: Update | InstalledBundle, detail: str) -> None:
-        """Write an event about a model into the ledger."""
+        """Write an event about a model into the ledger, and into the log."""
+        _LOG.info("%s %s: %s: %s", row.name, row.version, kind, detail, extra=facts(model=row.name, version=row.version, event=kind))
         self.state.record(kind, model=row.name, version=row.version, detail=detail, now=self.clock.now())
 
     def enter(self, update: Update, state: State, **changes: Any) -> Update:
         """Persist the update in its next state."""
         update = dataclasses.replace(update, state=state, **({"reason": ""} | changes))
         self.state.enter(update)
+        _LOG.debug("%s %s: the update is in state %s", update.name, update.version, state)
         return update
 
     def installed(self, update: Update) -> InstalledBundle:

@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import logging
 from collections.abc import Callable, Mapping
 from typing import Final
 
 from sealift_core.errors import NotFoundError, TrustError
 from sealift_core.messages.roles import CHANNELS, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
+from sealift_core.terminal.records import facts
 from sealift_runtime.transport.base import Transport, read_bounded
 from sealift_runtime.trust import driver
 from sealift_runtime.trust.expiry import check_expiry, check_root_expiry
@@ -29,6 +31,7 @@ _ACCEPT: Final[Mapping[str, Callable[[TrustState, bytes], TrustState]]] = {
     TARGETS: driver.accept_targets,
     CHANNELS: driver.accept_channels,
 }
+_LOG: Final = logging.getLogger("sealift.trust")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,16 +52,24 @@ def refresh_trust(
     state = _roots(state, transport, save)  # 1
     state = driver.still_trusted(state)  # 2
     check_root_expiry(state, state.time(clock, BUILD_TIME))
+    before = state.versions.get(TIMESTAMP)
     state = driver.accept_timestamp(state, read_bounded(transport, "metadata/timestamp.json", MAX_BYTES[TIMESTAMP]))  # 3
+    if state.versions[TIMESTAMP] != before:
+        _tell(TIMESTAMP, state.versions[TIMESTAMP])
     while following := driver.next_role(state):
         role, version = following
         state = _ACCEPT[role](state, read_bounded(transport, f"metadata/{version}.{role}.json", MAX_BYTES[role]))
+        _tell(role, version)
     save(state)  # 4
     stale = check_expiry(state, state.time(clock, BUILD_TIME), max_staleness)
     if stale is None and clock > state.seen_time:  # 5
         state = dataclasses.replace(state, seen_time=clock)
         save(state)
     return Refreshed(state=state, stale=stale)
+
+
+def _tell(role: str, version: int) -> None:
+    _LOG.info("Fetched %s version %d; its signatures hold", role, version, extra=facts(role=role, version=version))
 
 
 def _roots(state: TrustState, transport: Transport, save: Callable[[TrustState], None]) -> TrustState:
@@ -69,5 +80,6 @@ def _roots(state: TrustState, transport: Transport, save: Callable[[TrustState],
         except NotFoundError:
             return state
         state = driver.accept_root(state, data)
+        _tell(ROOT, state.versions[ROOT])
         save(state)
     raise TrustError("too many new roots", where="metadata/root.json", expected=f"at most {MAX_ROOTS} at a time")

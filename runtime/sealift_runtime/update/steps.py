@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from sealift_core.bundle import files
@@ -16,9 +17,12 @@ from sealift_core.bundle.layout import INDEX_TYPE, MANIFEST_TYPE, Descriptor
 from sealift_core.bundle.limits import LIMITS
 from sealift_core.bundle.manifest import BundleManifest
 from sealift_core.bundle.release import BundleFiles, BundleRef, Release
+from sealift_core.clock import format_time
 from sealift_core.errors import DocumentError, EngineError, IntegrityError, LimitError, SandboxError
+from sealift_core.hardware.match import choose
 from sealift_core.process.sandbox import missing_walls
-from sealift_runtime.engine.selftest import run_self_test
+from sealift_core.terminal.records import facts
+from sealift_runtime.engine.selftest import SelfTestResult, run_self_test
 from sealift_runtime.store.space import free_bytes
 from sealift_runtime.update import recovery
 from sealift_runtime.update.context import Context, RejectedError, judging
@@ -30,6 +34,7 @@ from sealift_runtime.update.table import State
 
 #: The setting with what the sandbox of the last self-test lacked.
 SANDBOX_GAPS: Final = "sandbox-gaps"
+_LOG: Final = logging.getLogger("sealift.update")
 
 Step = Callable[[Context, Update], Update]
 
@@ -46,8 +51,9 @@ def check(context: Context, update: Update) -> Update:
         refs = candidates(release, context.machine)
     manifests = {ref.profile: _manifest(context, ref) for ref in refs}
     with judging():
-        facts = Facts(machine=context.machine, onnxruntime=context.onnxruntime, free_bytes=free_bytes(context.store.layout.directory))
-        chosen = select_bundle(release, manifests, facts)
+        device = Facts(machine=context.machine, onnxruntime=context.onnxruntime, free_bytes=free_bytes(context.store.layout.directory))
+        chosen = select_bundle(release, manifests, device)
+    _tell_choice(context, update, manifests, chosen)
     return context.enter(update, State.FETCHING, bundle=chosen.manifest.digest, bundle_size=chosen.manifest.size_bytes, profile=chosen.profile)
 
 
@@ -68,10 +74,12 @@ def fetch(context: Context, update: Update) -> Update:
     context.store.fetch_document(index, context.transport(), max_bytes=LIMITS.oci_document_bytes)  # it is here, unless this disk damaged it
     row = Descriptor(media_type=MANIFEST_TYPE, digest=bundle.digest, size_bytes=update.bundle_size)
     data = context.store.fetch_document(row, context.transport(), max_bytes=LIMITS.oci_document_bytes)
-    missing = context.store.missing(BundleFiles.parse(data, where=str(bundle.digest)).blobs())
+    blobs = BundleFiles.parse(data, where=str(bundle.digest)).blobs()
+    missing = context.store.missing(blobs)
     context.store.check_space(missing)
     for blob in missing:
         context.store.fetch(blob, context.transport())
+    _tell_fetched(update, missing, len(blobs) - len(missing))
     return context.enter(update, State.VERIFYING)
 
 
@@ -88,6 +96,7 @@ def verify(context: Context, update: Update) -> Update:
         names = ", ".join(str(context.store.layout.path(digest)) for digest in damaged)
         context.record("damaged", update, f"{names}: the content was changed on this disk; it is fetched anew")
         return context.enter(update, State.FETCHING)
+    _LOG.info("%s %s: every byte of the bundle is as it was signed", update.name, update.version)
     return context.enter(update, State.STAGED)
 
 
@@ -130,6 +139,7 @@ def _prove(context: Context, update: Update, bundle: InstalledBundle) -> None:
                 slowdown_limit=policy.slowdown_limit,
                 sandbox=policy.sandbox,
             )
+        _tell_self_test(update, result)
     except SandboxError:
         context.state.put(dataclasses.replace(update, attempts=update.attempts - 1))
         raise
@@ -144,6 +154,7 @@ def activate(context: Context, update: Update) -> Update:
     """Let the data plane serve what is current; if it can't, go back at once."""
     try:
         context.server.activate(update.name, context.checked.pop(update.bundle, None) if update.bundle else None)
+        _LOG.info("%s %s: it is current now; a running agent serves it from here on", update.name, update.version)
     except (EngineError, IntegrityError) as error:
         return context.roll_back(update, f"it can't be served: {error}")
     now = context.clock.now()
@@ -163,6 +174,7 @@ def watch(context: Context, update: Update) -> Update:
     if verdict.decision is Decision.ROLL_BACK:
         return context.roll_back(update, verdict.reason)
     if verdict.decision is Decision.WAIT:
+        _LOG.debug("%s %s: on probation until %s", update.name, update.version, format_time(update.probation.deadline))
         return update
     with context.state.transaction():
         update = context.enter(update, State.COMMITTED, reason=verdict.reason)
@@ -177,6 +189,31 @@ def _restart_window(context: Context, update: Update, now: datetime.datetime) ->
     update = dataclasses.replace(update, probation=dataclasses.replace(window, started=now, deadline=deadline))
     context.state.put(update)
     return update
+
+
+def _tell_choice(context: Context, update: Update, manifests: Mapping[str, BundleManifest], chosen: BundleRef) -> None:
+    """Which bundle is to run here; the fitting profile that asks for the most is taken."""
+    for result in choose([manifest.profile for manifest in manifests.values()], context.machine)[1]:
+        state = "fits" if result.fits else "doesn't fit"
+        _LOG.debug("%s %s: profile %s %s: %s", update.name, update.version, result.profile, state, " ".join(result.reasons))
+    text = "%s %s: bundles for %s: %d; that of profile %s is the most specific one that fits, and its requirements are met"
+    given = facts(model=update.name, version=update.version, profile=chosen.profile, bundle=str(chosen.manifest.digest))
+    _LOG.info(text, update.name, update.version, context.machine.arch, len(manifests), chosen.profile, extra=given)
+
+
+def _tell_fetched(update: Update, fetched: Sequence[Descriptor], known: int) -> None:
+    """How much came, and how much was here already."""
+    size = sum(blob.size_bytes for blob in fetched)
+    text, given = "%s %s: files fetched: %d, of %s bytes; here already: %d", facts(fetched=len(fetched), size_bytes=size, known=known)
+    _LOG.info(text, update.name, update.version, len(fetched), f"{size:,}", known, extra=given)
+
+
+def _tell_self_test(update: Update, result: SelfTestResult) -> None:
+    measured = f", {result.reference_latency_ms:.3g} ms where it was packed" if result.reference_latency_ms else ""
+    text = "%s %s: the self-test passed: %d golden cases, the largest error is %.2g of the tolerance; p50 %.3g ms%s; peak %d MiB"
+    given = facts(cases=result.cases, latency_ms=result.latency_ms, peak_memory_bytes=result.peak_memory_bytes)
+    peak = result.peak_memory_bytes // 2**20
+    _LOG.info(text, update.name, update.version, result.cases, result.worst_excess, result.latency_ms, measured, peak, extra=given)
 
 
 STEPS: Final[Mapping[State, Step]] = {

@@ -6,6 +6,7 @@ import contextlib
 import copy
 import dataclasses
 import datetime
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
@@ -17,11 +18,12 @@ from sealift_core.errors import DocumentError, IntegrityError, LimitError, Seali
 from sealift_core.hardware.machine import Machine
 from sealift_core.messages.channel import MAX_BYTES
 from sealift_core.schema.documents import nearest
+from sealift_core.terminal.records import facts
 from sealift_runtime.engine.facts import onnxruntime_version
 from sealift_runtime.store.device_store import DeviceStore
 from sealift_runtime.transport.base import Transport
 from sealift_runtime.trust.expiry import check_expiry
-from sealift_runtime.trust.state import BUILD_TIME
+from sealift_runtime.trust.state import BUILD_TIME, TrustState
 from sealift_runtime.trust.targets import Vouched
 from sealift_runtime.update import recovery
 from sealift_runtime.update.context import Context, RejectedError
@@ -41,6 +43,7 @@ REPLACEABLE: Final = (State.CHECKING, State.FETCHING, State.VERIFYING, State.STA
 LAST_REFUSAL: Final = "last-refusal"
 LAST_STALE: Final = "last-stale"
 CHANNEL_DIGEST: Final = "channel-digest"
+_LOG: Final = logging.getLogger("sealift.update")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +87,7 @@ class Updater:
         self.trust = TrustFolder(home / "trust")
         self._lock = HomeLock(home / "update.lock")
         self._subscription = subscription or Subscription()
+        self._told = ""
         self._context = Context(
             state=state,
             store=store,
@@ -123,7 +127,7 @@ class Updater:
                 max_staleness=context.policy.max_staleness,
                 save=self.trust.save,
             )
-            self._channel(Vouched.of(refreshed.state))
+            self._tell(refreshed.state, self._channel(Vouched.of(refreshed.state)))
             self._record_once(LAST_STALE, "stale", refreshed.stale)
             return refreshed.stale
 
@@ -149,6 +153,8 @@ class Updater:
             try:
                 for planned in self.plan():
                     self._begin(planned)
+                if not state.unfinished():
+                    _LOG.debug("Nothing is to be installed: what the channel names is here, or was refused")
             except SealiftError as error:
                 problems.append(error)
             problems += [problem for update in state.unfinished() if (problem := self._drive(update))]
@@ -202,8 +208,10 @@ class Updater:
         begun anew with the same release, so that `advance` fetches what is damaged.
         """
         with self._lock.hold():
-            for deployment in self._context.state.deployments():
+            deployments = self._context.state.deployments()
+            for deployment in deployments:
                 recovery.recover(self._context, deployment, checked or {})
+            _LOG.info("Models that are installed, each checked to the last byte: %d", len(deployments), extra=facts(models=len(deployments)))
 
     def collect_garbage(self) -> None:
         """Remove what neither a current, nor a previous, nor a coming bundle needs."""
@@ -215,7 +223,9 @@ class Updater:
         if channel := state.setting(CHANNEL_DIGEST):
             blobs.append(Digest(channel))
         with self._lock.hold():
-            self._context.store.collect_garbage(bundles, blobs)
+            removed = self._context.store.collect_garbage(bundles, blobs)
+        if removed.files:
+            _LOG.info("Removed %d files that no installed bundle needs, %s bytes", removed.files, f"{removed.size_bytes:,}")
 
     def _begin(self, planned: Planned) -> None:
         under_way = self._context.state.update(planned.name)
@@ -254,6 +264,16 @@ class Updater:
             with self._context.state.transaction():
                 self._context.state.put(dataclasses.replace(stored, reason=reason))
                 self._context.record("refused" if isinstance(error, IntegrityError | LimitError) else "held-up", stored, reason)
+
+    def _tell(self, trusted: TrustState, named: Mapping[str, tuple[str, Descriptor]]) -> None:
+        """Log what is trusted and what the channel names; as a detail where it is the same as before."""
+        versions = ", ".join(f"{role} {version}" for role, version in sorted(trusted.versions.items()))
+        models = ", ".join(f"{name} {version}" for name, (version, _) in sorted(named.items())) or "no model"
+        channel, repository = self._subscription.channel, self._context.transport().describe()
+        text = f"{repository} is trusted with {versions}; its channel {channel} names {models}"
+        level = logging.DEBUG if text == self._told else logging.INFO
+        _LOG.log(level, "%s", text, extra=facts(repository=repository, channel=channel, models=models))
+        self._told = text
 
     def _channel(self, vouched: Vouched) -> dict[str, tuple[str, Descriptor]]:
         """What the subscribed channel points to, every release of it vouched for."""

@@ -1,0 +1,94 @@
+"""``-v``, ``-q`` and ``--log-format``: on every command of the three programs, before the verb or after it.
+
+A program is a `Program`, which gives the options to itself and to each of its verbs; no verb names them. What was asked for is `asked_for`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Final
+
+import click
+
+from sealift_core.terminal.logs import JSON, TEXT, Logs
+
+_META: Final = "sealift.logs"
+
+
+def asked_for() -> Logs:
+    """What the command line asks for; the default outside of a command."""
+    context = click.get_current_context(silent=True)
+    logs = context.meta.get(_META) if context else None
+    return logs if isinstance(logs, Logs) else Logs()
+
+
+class Program(click.Group):
+    """A program whose every command has the options of logging."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        with_logs(self)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """A verb with the options, or None."""
+        command = super().get_command(ctx, cmd_name)
+        return with_logs(command) if command else None
+
+
+def with_logs(command: click.Command) -> click.Command:
+    """The command, and all commands of a group, with the options of logging."""
+    if not any(parameter.name in NAMES for parameter in command.params):
+        command.params += [_verbose(), _quiet(), _form()]
+    for member in (command.commands if isinstance(command, click.Group) else {}).values():
+        with_logs(member)
+    return command
+
+
+#: The parameters, which no file of settings has.
+NAMES: Final = ("log_verbose", "log_quiet", "log_format")
+
+
+def _verbose() -> click.Option:
+    text = "Log what is done, step by step, on standard error; -vv with details."
+    return click.Option(["-v", "--verbose", NAMES[0]], count=True, is_eager=True, expose_value=False, callback=_more, help=text)
+
+
+def _quiet() -> click.Option:
+    text = "Show nothing but results and errors."
+    return click.Option(["-q", "--quiet", NAMES[1]], is_flag=True, is_eager=True, expose_value=False, callback=_less, help=text)
+
+
+def _form() -> click.Option:
+    text = "Log lines of text, or a JSON object on each line.  [default: text]"
+    kind = click.Choice([TEXT, JSON])
+    return click.Option(["--log-format", NAMES[2]], type=kind, is_eager=True, expose_value=False, callback=_as, help=text)
+
+
+def _more(context: click.Context, _: click.Parameter, value: int) -> None:
+    logs = _logs(context)
+    if value and logs.quiet:
+        raise click.UsageError("Pass -v or -q, not both.", context)
+    _set(context, dataclasses.replace(logs, verbosity=min(logs.verbosity + value, 2)))
+
+
+def _less(context: click.Context, _: click.Parameter, value: bool) -> None:
+    logs = _logs(context)
+    if value and logs.verbosity > 0:
+        raise click.UsageError("Pass -v or -q, not both.", context)
+    _set(context, dataclasses.replace(logs, verbosity=-1) if value else logs)
+
+
+def _as(context: click.Context, _: click.Parameter, value: str | None) -> None:
+    _set(context, dataclasses.replace(_logs(context), form=value) if value else _logs(context))
+
+
+def _logs(context: click.Context) -> Logs:
+    logs = context.meta.get(_META)
+    return logs if isinstance(logs, Logs) else Logs()
+
+
+def _set(context: click.Context, logs: Logs) -> None:
+    if context.resilient_parsing or context.meta.get(_META) == logs:
+        return
+    context.meta[_META] = logs
+    logs.for_command()

@@ -1,0 +1,104 @@
+r"""A log record as one line: text for people, or one JSON object for machines. Pure.
+
+Whatever a record holds, its line is one line, and nothing in it steers a terminal (`printable`). The user and the password of an
+address never stand in one, wherever the address came from: an error's text, a library's, a person's file.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import logging
+import re
+import traceback
+from collections.abc import Iterable, Mapping
+from types import TracebackType
+from typing import Any, Final
+
+from sealift_core.terminal.printable import printable, printable_json
+
+#: The logger above all of Sealift's: its children are ``sealift.pack``, ``sealift.update`` and so on.
+OURS: Final = "sealift"
+#: Where a record keeps what `facts` gave it.
+FACTS: Final = "facts"
+#: What stands before the lines of a traceback: none of them looks like a record of a log, or like an error of ours.
+_CONTINUED: Final = "    | "
+_USER: Final = re.compile(r"(?<=://)[^\s/?#'\"<>]*@")
+
+
+def facts(**fields: str | float | bool | None) -> dict[str, Any]:
+    """What a record says, as fields for machines: ``logger.info("…", extra=facts(seconds=1.2))``."""
+    return {FACTS: fields}
+
+
+def without_users(text: str) -> str:
+    """The text with the user and the password of each address in it replaced by asterisks."""
+    return _USER.sub("***@", text) if "://" in text else text
+
+
+class OneLineFormatter(logging.Formatter):
+    """A record is one line; a traceback that belongs to it follows, each of its lines marked as one."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  (logging's name)
+        """The record without its traceback."""
+        return printable(without_users(super().formatMessage(record)))
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802  (logging's name)
+        """The traceback below it."""
+        return marked(traceback_lines(*ei))
+
+    def formatStack(self, stack_info: str) -> str:  # noqa: N802  (logging's name)
+        """The stack below it, where that was asked for."""
+        return marked(stack_info.split("\n"))
+
+
+class JsonFormatter(logging.Formatter):
+    """A record is one JSON object on one line: time (RFC 3339, UTC), level, logger, message; process, fields and traceback where there are any."""
+
+    def __init__(self, process: str = "") -> None:
+        super().__init__()
+        self._process = process
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as an object."""
+        time = datetime.datetime.fromtimestamp(record.created, datetime.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        line: dict[str, Any] = {
+            "time": time,
+            "level": record.levelname,
+            "logger": record.name,
+            "message": without_users(record.getMessage()),
+        }
+        if self._process:
+            line["process"] = self._process
+        if fields := getattr(record, FACTS, None):
+            line["fields"] = _plain(fields)
+        if record.exc_info and record.exc_info[1] is not None:
+            line["traceback"] = [without_users(text) for text in traceback_lines(type(record.exc_info[1]), *record.exc_info[1:])]
+        return printable_json(json.dumps(line, ensure_ascii=False, default=str, allow_nan=False))
+
+
+def _plain(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _value(value) for name, value in fields.items()}
+
+
+def _value(value: Any) -> Any:
+    """JSON has no NaN and no infinity: those are text."""
+    if isinstance(value, str):
+        return without_users(value)
+    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+        return str(value)
+    return value if isinstance(value, int | float | None) else without_users(str(value))
+
+
+def marked(lines: Iterable[str]) -> str:
+    """Lines that belong to the record above them."""
+    return "\n".join(f"{_CONTINUED}{printable(without_users(line))}" for line in lines)
+
+
+def traceback_lines(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> list[str]:
+    """A traceback's lines; what an error says is one of them, whatever it holds."""
+    lines: list[str] = []
+    for part in traceback.format_exception(kind, error, trace):
+        text = part.removesuffix("\n")
+        lines += text.split("\n") if text.startswith(("  File ", "\n")) else [text]
+    return lines
