@@ -43,7 +43,8 @@ def test_a_worker_begins_its_job(crowded: Path) -> None:
 
 
 @pytest.mark.usefixtures("crowded")
-def test_pip_looks_for_wheels(tmp_path: Path) -> None:
+def test_pip_looks_for_wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIP_NO_BUILD_ISOLATION", "0")  # pip reads this one backwards
     (tmp_path / "wheels").mkdir()
     with pytest.raises(KitError, match="No matching distribution"):
         collect_wheels(
