@@ -51,3 +51,9 @@ def test_a_relative_link_leads_somewhere() -> None:
     for path in PAGES:
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8")):
             assert (path.parent / target).exists(), f"{path.relative_to(ROOT)} links to {target}"
+
+
+@pytest.mark.parametrize("name", HELP)
+def test_every_command_of_every_program_has_the_options(name: str) -> None:
+    for option in ("-v, --verbose", "-q, --quiet", "--log-format [text|json]"):
+        assert HELP[name].count(option) == 1, name

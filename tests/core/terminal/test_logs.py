@@ -20,11 +20,9 @@ from sealift_core.terminal.logs import Logs
 from sealift_core.terminal.printable import printable
 from sealift_core.terminal.printing import log_nowhere, say
 from sealift_core.terminal.records import JsonFormatter, OneLineFormatter, facts, without_users
-from support.help_pages import all_commands
 
 SECRET = "hunter2-seeded"
 LOG = logging.getLogger("sealift.pack")
-HELP = all_commands()
 
 
 @pytest.fixture(autouse=True)
@@ -130,12 +128,6 @@ def test_libraries_never_tell_their_details() -> None:
 
 def test_a_wrong_format_is_refused() -> None:
     assert run("--log-format", "yaml", "work").exit_code == 2
-
-
-@pytest.mark.parametrize("name", HELP)
-def test_every_command_of_every_program_has_the_options(name: str) -> None:
-    for option in ("-v, --verbose", "-q, --quiet", "--log-format [text|json]"):
-        assert HELP[name].count(option) == 1, name
 
 
 def test_a_command_is_given_the_options_once() -> None:
