@@ -70,8 +70,8 @@ $(LOWEST)/.ready: constraints-lowest.txt core/pyproject.toml runtime/pyproject.t
 demo: $(VENV)/.ready  ## Train, pack, publish, serve, drift, fail an update, update: once, for real (KEEP=1 leaves it running)
 	$(BIN)/python examples/demo
 
-test: test-runtime $(VENV)/.ready $(SIGNING)/.ready  ## Run all tests (make check has those of the docs)
-	$(BIN)/python -m pytest --ignore tests/core --ignore tests/runtime --ignore tests/acceptance --ignore tests/audit --ignore tests/docs --ignore tests/versions $(PYTEST_FLAGS)
+test: test-runtime $(VENV)/.ready $(SIGNING)/.ready  ## Run all tests (make check has those of the docs, make acceptance the long ones)
+	$(BIN)/python -m pytest --ignore tests/core --ignore tests/runtime --ignore tests/acceptance --ignore tests/audit --ignore tests/docs --ignore tests/versions -m "not long" $(PYTEST_FLAGS)
 
 test-runtime: $(CLEAN)/.ready  ## Run the core's and the runtime's tests where only these two wheels are installed
 	$(CLEAN)/bin/pip install --quiet --disable-pip-version-check --no-deps --force-reinstall ./core ./runtime
@@ -80,6 +80,7 @@ test-runtime: $(CLEAN)/.ready  ## Run the core's and the runtime's tests where o
 acceptance: $(VENV)/.ready  ## Run what takes long: trees on 100,000 rows, all bad models, 2.25 GiB of weights, a minute under strace, a Ray cluster that loses a worker
 	$(BIN)/pip install $(PIP_FLAGS) ray
 	$(BIN)/python -m pytest -q -s tests/acceptance tests/packager/test_project_build.py
+	$(BIN)/python -m pytest -q -m long tests/packager
 
 lowest: $(VENV)/.ready $(LOWEST)/.ready  ## Start every command with the lowest versions; pack, serve and compare a model of each framework
 	SEALIFT_VERSIONS="lowest=$(LOWEST)" $(BIN)/python -m pytest -q tests/versions

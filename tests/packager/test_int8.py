@@ -109,6 +109,7 @@ def test_calibration_rows_are_drawn_by_the_seed_and_the_twin_s_are_others() -> N
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_static_int8_of_the_mnist_example_loses_at_most_three_thousandths_and_is_faster(tmp_path: Path) -> None:
     source, model = trained.mnist(), mnist_model()
     profile = load_profile("x86-64-avx2")

@@ -88,6 +88,7 @@ def test_a_loop_that_ends_is_packed(tmp_path: Path) -> None:
     assert pack(model, "--data", data, "--metric", "agreement").code == 0
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("make", [unending.script, unending.program])
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
