@@ -56,7 +56,7 @@ def test_an_agent_goes_on_answering_while_it_is_sent(agent: AgentUnderTest, path
     with siege(agent.url, "POST", path, body, **headers) as attack:
         assert longest_wait(lambda: agent.infer("linear", REQUEST)) < MOST_WAIT_S
         wait_until(lambda: attack.statuses, 90, "an answer to an attacker")
-    assert {status // 100 for status in attack.statuses} <= {4, 5}
+    assert {status // 100 for status in attack.statuses} <= {0, 4, 5}
     assert 500 not in attack.statuses
 
 
@@ -73,7 +73,7 @@ def test_a_hub_goes_on_answering_while_it_is_sent(hub: RunningHub, name: str) ->
     with siege(hub.url, "POST", f"/api/v1/devices/{attacker.id}/reports", body, **headers) as attack:
         assert longest_wait(ask) < MOST_WAIT_S
         wait_until(lambda: attack.statuses, 90, "an answer to an attacker")
-    assert {status // 100 for status in attack.statuses} <= {4, 5}
+    assert {status // 100 for status in attack.statuses} <= {0, 4, 5}
     assert 500 not in attack.statuses
 
 

@@ -30,8 +30,11 @@ class Siege:
         while not self._over.is_set():
             connection = http.client.HTTPConnection(*self._place, timeout=60)
             with contextlib.closing(connection), contextlib.suppress(OSError, http.client.HTTPException):
-                connection.request(*self._request)
-                self.statuses.append(connection.getresponse().status)
+                try:
+                    connection.request(*self._request)
+                    self.statuses.append(connection.getresponse().status)
+                except ConnectionError:  # refused while the body was still being sent, so the answer was lost on the way
+                    self.statuses.append(0)
 
     def end(self) -> None:
         """Let each attacker finish what it is at."""
