@@ -67,7 +67,7 @@ def run(command: click.Command, arguments: list[str] | None = None) -> NoReturn:
     guard_stderr()
     os.umask(os.umask(0o077) | 0o002)  # whatever the machine's umask is: nobody else may write what this command makes
     try:
-        with _cleaning_up_when_told_to_end():
+        with _signals_raised():
             command.main(args=words, standalone_mode=False)
     except errors.SealiftError as error:
         _end(error, as_json="--json" in words)
@@ -78,9 +78,9 @@ def run(command: click.Command, arguments: list[str] | None = None) -> NoReturn:
             say(*_usage(error), error=True, level=logging.ERROR)
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt) as error:
-        told = error if isinstance(error, _ToldToEnd) else error.__cause__
-        say(*([f"ended by {told.signal.name}"] if isinstance(told, _ToldToEnd) else ["interrupted"]), error=True, level=logging.ERROR)
-        sys.exit(128 + (told.signal if isinstance(told, _ToldToEnd) else signal.SIGINT))
+        number = error.signal if isinstance(error, _SignalReceived) else signal.SIGINT
+        say("interrupted" if number == signal.SIGINT else f"ended by {number.name}", error=True, level=logging.ERROR)
+        sys.exit(128 + number)
     except ImportError as error:
         if (error.name or "").startswith(_OURS):
             raise
@@ -91,7 +91,7 @@ def run(command: click.Command, arguments: list[str] | None = None) -> NoReturn:
     sys.exit(0)
 
 
-class _ToldToEnd(KeyboardInterrupt):
+class _SignalReceived(KeyboardInterrupt):
     """A signal asked this process to end: as Ctrl-C does, so that temporary folders are removed and child processes ended on the way out."""
 
     def __init__(self, number: int) -> None:
@@ -100,22 +100,36 @@ class _ToldToEnd(KeyboardInterrupt):
 
 
 @contextlib.contextmanager
-def _cleaning_up_when_told_to_end() -> Iterator[None]:
-    """Raise `_ToldToEnd` on the first SIGTERM or SIGHUP, unless whoever started this process has them ignored (nohup)."""
-    here = threading.current_thread() is threading.main_thread()  # only that one may set handlers
-    numbers = [number for number in (signal.SIGTERM, signal.SIGHUP) if here and signal.getsignal(number) is signal.SIG_DFL]
-    for number in numbers:
-        signal.signal(number, _stop)
+def _signals_raised() -> Iterator[None]:
+    """Raise `_SignalReceived` on the first SIGINT, SIGTERM or SIGHUP, unless whoever started this process has them ignored (nohup).
+
+    It is raised once more for whatever the body raises then: a C extension that was just being imported makes an `ImportError` of it.
+    """
+    received: list[int] = []
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        received.append(number)
+        signal.signal(number, signal.SIG_DFL)  # the second one ends the process at once
+        raise _SignalReceived(number)
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)} if _is_main_thread() else {}
+    before = {number: handler for number, handler in before.items() if handler in (signal.SIG_DFL, signal.default_int_handler)}
+    for number in before:
+        signal.signal(number, stop)
     try:
         yield
+    except (Exception, KeyboardInterrupt) as error:
+        if received:
+            raise _SignalReceived(received[0]) from error
+        raise
     finally:
-        for number in numbers:
-            signal.signal(number, signal.SIG_DFL)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
-def _stop(number: int, _frame: FrameType | None) -> None:
-    signal.signal(number, signal.SIG_DFL)  # the second one ends the process at once
-    raise _ToldToEnd(number)
+def _is_main_thread() -> bool:
+    """Whether signals can be handled here: only the main thread may."""
+    return threading.current_thread() is threading.main_thread()
 
 
 def _end(error: errors.SealiftError, *, as_json: bool) -> NoReturn:

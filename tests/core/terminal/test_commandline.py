@@ -136,6 +136,23 @@ def test_a_command_under_nohup_goes_on_when_its_terminal_closes(tmp_path: Path) 
     assert code == 143
 
 
+@pytest.mark.parametrize(("number", "words"), [(signal.SIGINT, "interrupted"), (signal.SIGTERM, "ended by SIGTERM")])
+def test_a_signal_that_a_library_makes_another_error_of_is_told_as_a_signal(
+    number: signal.Signals, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @click.command()
+    def command() -> None:
+        try:
+            signal.raise_signal(number)
+        except KeyboardInterrupt as error:
+            raise ImportError("initialization failed") from error
+
+    with pytest.raises(SystemExit) as ended:
+        commandline.run(command, [])
+    assert ended.value.code == 128 + number
+    assert capsys.readouterr().err.strip() == words
+
+
 def test_handlers_of_signals_are_as_they_were_when_a_command_has_ended() -> None:
     before = signal.getsignal(signal.SIGTERM)
     fail(BusyError("x"))
