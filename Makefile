@@ -79,7 +79,7 @@ test-runtime: $(CLEAN)/.ready  ## Run the core's and the runtime's tests where o
 
 acceptance: $(VENV)/.ready  ## Run what takes long: trees on 100,000 rows, all bad models, 2.25 GiB of weights, a minute under strace, a Ray cluster that loses a worker
 	$(BIN)/pip install $(PIP_FLAGS) ray
-	$(BIN)/python -m pytest -q -s tests/acceptance tests/packager/test_project_build.py
+	$(BIN)/python -m pytest -q -s tests/acceptance tests/packager/project/test_build.py
 	$(BIN)/python -m pytest -q -m long tests/packager
 
 lowest: $(VENV)/.ready $(LOWEST)/.ready  ## Start every command with the lowest versions; pack, serve and compare a model of each framework

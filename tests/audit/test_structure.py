@@ -54,6 +54,13 @@ def test_a_package_s_docstring_names_its_modules_and_no_others(package: Path) ->
     assert listed(package) <= members(package), "no such module"
 
 
+@pytest.mark.parametrize("wheel", WHEELS)
+def test_the_folders_of_tests_mirror_the_packages(wheel: str) -> None:
+    folders = {path.parent for path in (ROOT / "tests" / wheel).rglob("test_*.py")}
+    unknown = {folder for folder in folders if not (WHEELS[wheel] / folder.relative_to(ROOT / "tests" / wheel) / "__init__.py").is_file()}
+    assert not unknown
+
+
 def test_a_cycle_is_seen_by_this_test() -> None:
     with pytest.raises(graphlib.CycleError):
         layers({"a": frozenset({"b"}), "b": frozenset({"a"})})

@@ -1,7 +1,7 @@
 """Families of the corpus through ``sealift pack``: each in one process, which says what came of each case as soon as it is done.
 
 It builds there too, where its memory can be measured and libraries are imported once. A user's command has another process build: for that see
-tests/packager/test_reading_apart.py.
+tests/packager/sandbox/test_reading_apart.py.
 
 A case that hangs or kills that process is known by its missing line. The peak is the resident memory's high-water mark, set back before each case.
 """

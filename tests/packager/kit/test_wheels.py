@@ -156,7 +156,7 @@ def test_the_index_that_is_named_is_the_only_one_asked_for_our_own_wheel(tmp_pat
 @pytest.mark.slow
 def test_the_runtime_is_built_from_its_source_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIP_NO_BUILD_ISOLATION", "0")  # pip reads this one backwards
-    own = tuple(Path(__file__).parents[2] / name for name in ("core", "runtime"))
+    own = tuple(Path(__file__).parents[3] / name for name in ("core", "runtime"))
     with pytest.raises(KitError, match="pip can't bring") as caught:  # the wheelhouse is empty, so only the build succeeds
         collect_wheels(WheelRequest(own=own, wheelhouse=tmp_path), tmp_path / "wheels")
     assert caught.value.where == "pip download"

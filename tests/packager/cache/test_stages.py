@@ -203,7 +203,7 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Packed:
 @pytest.mark.parametrize("point", ["Check parity", "int8-static"])
 def test_a_build_killed_in_the_middle_goes_on_from_the_last_finished_stage(tmp_path: Path, point: str, fresh: Packed) -> None:
     words = [sys.executable, "-c", KILLED, trained.onnx_net().model, trained.onnx_net().data, tmp_path]
-    paths = [str(Path(__file__).parents[1]), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    paths = [str(Path(__file__).parents[2]), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
     killed = subprocess.run([*map(str, words), point], capture_output=True, text=True, timeout=100, env=environment, check=False)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
@@ -216,7 +216,7 @@ def test_a_build_killed_in_the_middle_goes_on_from_the_last_finished_stage(tmp_p
 
 
 def test_two_builds_at_once_share_a_cache_and_both_are_whole(tmp_path: Path, fresh: Packed) -> None:
-    paths = [str(Path(__file__).parents[1]), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    paths = [str(Path(__file__).parents[2]), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
     code = KILLED.replace('"cache"', '"../cache"')
     both = []

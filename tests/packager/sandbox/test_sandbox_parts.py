@@ -260,7 +260,7 @@ def test_a_session_entry_that_could_write_is_refused(tmp_path: Path, entries: di
 def strange(monkeypatch: pytest.MonkeyPatch) -> None:
     """Workers are strange ones."""
     monkeypatch.setattr(process, "WORKER", "support.strange_worker")
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
 
 
 def run(way: str, tmp_path: Path, said: list[str] | None = None) -> bytes:

@@ -12,7 +12,7 @@ from sealift_core.hardware.machine import detect_machine
 from sealift_core.terminal import commandline
 from sealift_packager.cli.profiles import profiles
 
-CORPUS = Path(__file__).parents[1] / "corpus" / "profiles"
+CORPUS = Path(__file__).parents[2] / "corpus" / "profiles"
 
 
 def output(*arguments: str) -> str:

@@ -107,7 +107,7 @@ def test_a_repository_s_status_has_one_line_for_each_thing(place: Path, tmp_path
 
 
 def test_a_profile_s_summary_is_shown_on_one_line(tmp_path: Path) -> None:
-    text = (Path(__file__).parents[1] / "corpus" / "profiles" / "good.toml").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[2] / "corpus" / "profiles" / "good.toml").read_text(encoding="utf-8")
     summary = EVIL.encode("unicode_escape").decode().replace("\\x", "\\u00")
     (tmp_path / "evil.toml").write_text(re.sub(r"^summary = .*$", lambda _: f'summary = "{summary}"', text, flags=re.MULTILINE), encoding="utf-8")
     done = sealift("profiles", "show", tmp_path / "evil.toml").ok()

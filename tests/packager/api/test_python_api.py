@@ -23,7 +23,7 @@ from sealift_packager.diff import artifact
 from sealift_packager.errors import DataError, SourceModelError
 from support import trained
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+EXAMPLES = Path(__file__).parents[3] / "examples"
 PROFILE = "arm64-dotprod"
 ROWS = np.random.default_rng(0).standard_normal((40, 6)).astype(np.float32)
 TRUTH = (ROWS[:, 0] > 0).astype(np.int64)

@@ -48,6 +48,6 @@ def test_pip_looks_for_wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     (tmp_path / "wheels").mkdir()
     with pytest.raises(KitError, match="No matching distribution"):
         collect_wheels(
-            WheelRequest(own=tuple(Path(__file__).parents[2] / name for name in ("core", "runtime")), wheelhouse=tmp_path / "wheels"),
+            WheelRequest(own=tuple(Path(__file__).parents[3] / name for name in ("core", "runtime")), wheelhouse=tmp_path / "wheels"),
             tmp_path / "target",
         )

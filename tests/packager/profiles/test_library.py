@@ -15,7 +15,7 @@ from sealift_packager.profiles import rules
 from sealift_packager.profiles.library import list_profiles, load_profile, profile_folder
 from sealift_packager.search.evaluate import hides_saturation
 
-CORPUS = Path(__file__).parents[1] / "corpus" / "profiles"
+CORPUS = Path(__file__).parents[2] / "corpus" / "profiles"
 SHIPPED = [
     "arm64-baseline",
     "arm64-dotprod",
