@@ -78,9 +78,10 @@ test-runtime: $(CLEAN)/.ready  ## Run the core's and the runtime's tests where o
 	$(CLEAN)/bin/python -m pytest tests/core tests/runtime $(PYTEST_FLAGS)
 
 acceptance: $(VENV)/.ready  ## Run what takes long: trees on 100,000 rows, all bad models, 2.25 GiB of weights, a minute under strace, a Ray cluster that loses a worker
-	$(BIN)/pip install $(PIP_FLAGS) ray
+	$(BIN)/pip install $(PIP_FLAGS) ray onnxruntime-ep-openvino
 	$(BIN)/python -m pytest -q -s tests/acceptance tests/packager/project/test_build.py
-	$(BIN)/python -m pytest -q -m long tests/packager
+	$(BIN)/python -m pytest -q -m long tests
+	$(BIN)/python -m pytest -q tests/runtime/engine
 
 lowest: $(VENV)/.ready $(LOWEST)/.ready  ## Start every command with the lowest versions; pack, serve and compare a model of each framework
 	SEALIFT_VERSIONS="lowest=$(LOWEST)" $(BIN)/python -m pytest -q tests/versions

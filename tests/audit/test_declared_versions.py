@@ -13,7 +13,7 @@ from packaging.version import Version
 ROOT = Path(__file__).parents[2]
 WHEELS = ("core", "runtime", "packager", "hub")
 #: Flavours and a cluster that this set-up doesn't have; docs/versions.md says so.
-NOT_RUN = {"onnxruntime-gpu", "onnxruntime-openvino", "ray"}
+NOT_RUN = {"onnxruntime-gpu", "onnxruntime-ep-openvino", "ray"}
 
 
 def pinned(name: str) -> dict[str, Version]:

@@ -7,9 +7,10 @@ from typing import Final
 
 from sealift_core.errors import EngineError
 from sealift_core.session_entries import CPU_PROVIDER
+from sealift_runtime.engine import plugin_providers
 
 #: The distributions that bring the module, of which one can be installed at a time.
-FLAVOURS: Final = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino")
+FLAVOURS: Final = ("onnxruntime", "onnxruntime-gpu")
 CPU: Final = CPU_PROVIDER
 
 
@@ -24,21 +25,24 @@ def _installed() -> tuple[str, str]:
             return flavour, importlib.metadata.version(flavour)
         except importlib.metadata.PackageNotFoundError:
             continue
-    advice = "Install one flavour: pip install onnxruntime (or onnxruntime-gpu, onnxruntime-openvino)."
+    advice = "Install one flavour: pip install onnxruntime (or onnxruntime-gpu)."
     raise EngineError("onnxruntime is not installed", expected=" or ".join(FLAVOURS), advice=advice)
 
 
 def providers() -> tuple[str, ...]:
-    """The execution providers that the installed onnxruntime was built with, best first; `EngineError` if it can't be imported."""
+    """The execution providers that the installed onnxruntime has, best first: plug-ins, then those that it was built with.
+
+    Raises `EngineError` if onnxruntime or a plug-in can't be loaded.
+    """
     try:
         import onnxruntime  # a process that only asks for the version shouldn't carry it
     except ImportError as error:
         advice = "Is a library missing that it needs? Install it, or install onnxruntime anew."
         raise EngineError("onnxruntime can't be imported", found=str(error), advice=advice) from error
 
-    return tuple(onnxruntime.get_available_providers())
+    return (*plugin_providers.usable(), *onnxruntime.get_available_providers())
 
 
 def machine_providers() -> tuple[str, ...]:
-    """What profiles are matched against: `providers`, but the plain flavour, which has the CPU's alone, is not imported to say so."""
-    return (CPU,) if _installed()[0] == FLAVOURS[0] else providers()
+    """What profiles are matched against: `providers`, but plain onnxruntime without a plug-in, which has the CPU's alone, is not imported to say so."""
+    return (CPU,) if _installed()[0] == FLAVOURS[0] and not plugin_providers.installed() else providers()

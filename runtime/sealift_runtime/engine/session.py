@@ -19,6 +19,7 @@ from sealift_core.bundle.tensors import TensorSpec
 from sealift_core.errors import DocumentError, EngineError, IntegrityError, LimitError
 from sealift_core.session_entries import ARENA_KEY
 from sealift_core.verify.graph import check_bundle_graph
+from sealift_runtime.engine import plugin_providers
 from sealift_runtime.engine.boundary import translating
 from sealift_runtime.engine.facts import CPU, onnxruntime_version, providers
 from sealift_runtime.engine.fastpath import FastPath
@@ -113,7 +114,11 @@ def open_session(
 ) -> onnxruntime.InferenceSession:
     """A session for a graph that was checked. Neither the graph nor the environment adds to the settings. Raises `EngineError`."""
     options = session_options(settings)
+    plugins = [name for name in providers if name in plugin_providers.MODULES]
     with translating(where, "the model does not load"):
+        if plugins:  # the processor's own provider is added by onnxruntime
+            options.add_provider_for_devices(list(plugin_providers.devices(plugins[0])), {})
+            return onnxruntime.InferenceSession(str(path), options, enable_fallback=0, read_config_from_model=0)
         return onnxruntime.InferenceSession(
             str(path), options, providers=providers, provider_options=choices, enable_fallback=0, read_config_from_model=0
         )
@@ -206,8 +211,18 @@ def _check_requirements(manifest: BundleManifest, where: str) -> None:
     there = providers()
     for name in manifest.session.providers:
         if name not in there:
-            advice = "Install the flavour of onnxruntime that has it."
+            advice = _how_to_get(name)
             raise EngineError("an execution provider is missing", where=where, expected=name, found=", ".join(there), advice=advice)
+
+
+def _how_to_get(provider: str) -> str:
+    """What to do on a machine that lacks an execution provider."""
+    module = plugin_providers.MODULES.get(provider)
+    if module is None:
+        return "Install the flavour of onnxruntime that has it."
+    if provider in plugin_providers.installed():
+        return f"{module} is installed and finds no device here: use a bundle of another profile on this machine."
+    return f"Install {module.replace('_', '-')} beside onnxruntime."
 
 
 def _check_tensors(specs: Sequence[TensorSpec], nodes: Sequence[Any], where: str) -> None:
