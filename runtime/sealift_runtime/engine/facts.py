@@ -44,5 +44,5 @@ def providers() -> tuple[str, ...]:
 
 
 def machine_providers() -> tuple[str, ...]:
-    """What profiles are matched against: `providers`, but plain onnxruntime without a plug-in, which has the CPU's alone, is not imported to say so."""
+    """What profiles are matched against: `providers`, but plain onnxruntime without a plug-in has the CPU's alone, and isn't imported to say so."""
     return (CPU,) if _installed()[0] == FLAVOURS[0] and not plugin_providers.installed() else providers()
