@@ -1,7 +1,7 @@
 """Measuring on a device: what a packager asks for, and what the device answers. Pure.
 
 A job names files by digest; each step of it has one of them measured, or several in turns. Job and step are signed by the packager's key, an
-answer by the device's. ``docs/protocols.md`` has the requests that carry them.
+answer by the device's. ``docs/reference/protocols.md`` has the requests that carry them.
 """
 
 from __future__ import annotations

@@ -165,7 +165,7 @@ def missing_walls(walls: Walls) -> Sequence[str]:
     if not walls.seccomp:
         sentences.append("Without seccomp filters a model under test isn't kept from the network, other processes, and all system calls.")
     if walls.root:
-        sentences.append("The test runs as root, without capabilities: run the service as a user of its own (see docs/operations.md).")
+        sentences.append("The test runs as root, without capabilities: run the service as a user of its own (see docs/how-to/install-an-agent.md).")
     return sentences
 
 
@@ -201,5 +201,5 @@ def _refusing(wall: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        advice = "Run sealift-agent doctor; if a service manager filters system calls, allow those in docs/operations.md."
+        advice = "Run sealift-agent doctor; if a service manager filters system calls, allow those in docs/how-to/install-an-agent.md."
         raise SandboxError(f"the kernel has {wall} and refuses it ({error.strerror})", where="sandbox", advice=advice) from error

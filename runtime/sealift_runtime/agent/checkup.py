@@ -96,7 +96,7 @@ def _sandbox(device: Device) -> tuple[str, str]:
         return FAILED, f"{describe_walls(walls)}, but a process in it could {' and '.join(leaks)}"
     gaps = list(missing_walls(walls))
     if (last := device.state.setting(SANDBOX_GAPS)) and last not in " ".join(gaps):
-        gaps.append(f"In the last self-test: {last} Allow what docs/operations.md names in the service's SystemCallFilter.")
+        gaps.append(f"In the last self-test: {last} Allow what docs/how-to/install-an-agent.md names in the service's SystemCallFilter.")
     return (WARNING, " ".join([f"{describe_walls(walls)}.", *gaps])) if gaps else (OK, describe_walls(walls))
 
 

@@ -45,7 +45,7 @@ def test_doctor_tells_what_the_service_s_own_self_test_lacked(agent: AgentUnderT
     state.close()
     verdict, detail = sandbox_finding(agent)
     assert verdict == "warning"
-    assert "In the last self-test: The kernel has no Landlock. Allow what docs/operations.md names" in detail
+    assert "In the last self-test: The kernel has no Landlock. Allow what docs/how-to/install-an-agent.md names" in detail
 
 
 def test_doctor_warns_of_a_sandbox_that_is_switched_off(agent: AgentUnderTest) -> None:

@@ -1,4 +1,4 @@
-"""docs/operations.md says what the code says: configuration, states, events, exit codes, metrics."""
+"""The reference pages of the agent say what the code says: configuration, states, events, exit codes, metrics."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ from sealift_runtime.monitoring.prometheus import render
 from sealift_runtime.update.table import TABLE
 from support.help_pages import ROOT
 
-PAGE = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+REFERENCE = ROOT / "docs" / "reference"
 
 
-def table(heading: str) -> list[list[str]]:
-    """The rows of the first table under a heading, without its head."""
-    section = PAGE.split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
+def table(page: str, heading: str = "") -> list[list[str]]:
+    """The rows of the tables under a heading of a page, or of the whole page, without the first table's head."""
+    section = (REFERENCE / page).read_text(encoding="utf-8")
+    if heading:
+        section = section.split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
     lines = re.findall(r"^\|(.*)\|$", section, re.MULTILINE)[2:]
     return [[cell.strip() for cell in line.split("|")] for line in lines]
 
@@ -29,7 +31,7 @@ def code(text: str) -> list[str]:
 
 def test_every_field_of_agent_toml_is_there_with_its_default() -> None:
     config = dataclasses.asdict(AgentConfig(repository="", channel=""))
-    shown = {code(row[0])[0]: row[1] for row in table("agent.toml")}
+    shown = {code(row[0])[0]: row[1] for row in table("agent-files.md", "agent.toml")}
     assert list(shown) == list(FIELDS)
     for name, field in FIELDS.items():
         if field not in ("repository", "channel"):
@@ -39,7 +41,7 @@ def test_every_field_of_agent_toml_is_there_with_its_default() -> None:
 
 def test_the_table_of_states_is_the_code_s() -> None:
     expected = [[str(state), row.durable, str(row.crash), ", ".join(row.next) or "–", row.serves] for state, row in TABLE.items()]
-    assert table("An update") == expected
+    assert table("agent-states-and-events.md", "States of an update") == expected
 
 
 def recorded_kinds() -> Iterator[str]:
@@ -50,16 +52,16 @@ def recorded_kinds() -> Iterator[str]:
 
 
 def test_every_kind_of_event_is_there() -> None:
-    shown = {kind for row in table("Events") for kind in code(row[0])}
+    shown = {kind for row in table("agent-states-and-events.md", "Events") for kind in code(row[0])}
     chosen = {"initialised", "configuration-changed", "held-up", "refused", "server-crashed", "control-crashed"}  # made from a variable
     assert shown == {*recorded_kinds(), *chosen}
 
 
 def test_the_exit_codes_are_the_command_line_s() -> None:
     documented = set(re.findall(r"^(\d+) ", commandline.__doc__ or "", re.MULTILINE))
-    assert {row[0] for row in table("Exit codes")} == documented
+    assert {row[0] for row in table("exit-codes.md")} == documented
 
 
 def test_every_metric_is_there_with_its_type() -> None:
-    shown = {code(row[0])[0]: row[1].split(",")[0] for row in table("Metrics")}
+    shown = {code(row[0])[0]: row[1].split(",")[0] for row in table("metrics.md")}
     assert shown == dict(re.findall(r"^# TYPE (\S+) (\S+)$", render([]), re.MULTILINE))
