@@ -18,11 +18,14 @@ AUDIT := .venv-audit
 LOWEST := .venv-lowest
 WHEELHOUSE := build/wheelhouse
 BIN := $(VENV)/bin
+#: What neither starts a process for each test nor imports torch.
+FAST := $(addprefix tests/,core runtime/engine runtime/inference runtime/monitoring runtime/reports runtime/serving runtime/store runtime/transport runtime/trust \
+	$(addprefix packager/,archives assemble cache candidates diff kit keys lock measure plugins profiles report repository sandbox search))
 PYTEST_FLAGS ?= -n 2 --dist worksteal -q
 PIP_FLAGS := --quiet --disable-pip-version-check --constraint constraints.txt
 SETUP_INPUTS := constraints.txt requirements-dev.txt core/pyproject.toml runtime/pyproject.toml packager/pyproject.toml hub/pyproject.toml
 
-.PHONY: help setup python demo test test-runtime acceptance lowest versions check check-code check-types check-docs check-audit audit fix bench bench-packager clean compat arm-root
+.PHONY: help setup python demo test test-fast test-runtime acceptance lowest versions check check-code check-types check-docs check-audit audit fix bench bench-packager clean compat arm-root
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -74,12 +77,20 @@ $(LOWEST)/.ready: constraints-lowest.txt core/pyproject.toml runtime/pyproject.t
 demo: $(VENV)/.ready  ## Train, pack, publish, serve, drift, fail an update, update: once, for real (KEEP=1 leaves it running)
 	$(BIN)/python examples/demo
 
-test: test-runtime $(VENV)/.ready $(SIGNING)/.ready  ## Run all tests (make check has those of the docs, make acceptance the long ones)
+ifdef ONLY
+test: $(VENV)/.ready $(SIGNING)/.ready
+	$(BIN)/python -m pytest $(addprefix tests/,$(ONLY)) $(PYTEST_FLAGS)
+else
+test: test-runtime $(VENV)/.ready $(SIGNING)/.ready  ## Run all tests (ONLY='runtime/update packager/cache' for some; make check has those of the docs, make acceptance the long ones)
 	$(BIN)/python -m pytest --ignore tests/core --ignore tests/runtime --ignore tests/acceptance --ignore tests/audit --ignore tests/docs --ignore tests/versions -m "not long" $(PYTEST_FLAGS)
+endif
 
 test-runtime: $(CLEAN)/.ready  ## Run the core's and the runtime's tests where only these two wheels are installed
 	$(CLEAN)/bin/pip install --quiet --disable-pip-version-check --no-deps --force-reinstall ./core ./runtime
-	$(CLEAN)/bin/python -m pytest tests/core tests/runtime $(PYTEST_FLAGS)
+	$(CLEAN)/bin/python -m pytest tests/core tests/runtime -m "not long" $(PYTEST_FLAGS)
+
+test-fast: $(VENV)/.ready  ## The tests that take a moment each, in under a minute: for each change
+	$(BIN)/python -m pytest $(FAST) -m "not slow and not long" $(PYTEST_FLAGS)
 
 acceptance: $(VENV)/.ready  ## Run what takes long: trees on 100,000 rows, all bad models, 2.25 GiB of weights, a minute under strace, a Ray cluster that loses a worker
 	$(BIN)/pip install $(PIP_FLAGS) ray onnxruntime-ep-openvino
