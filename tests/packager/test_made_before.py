@@ -13,7 +13,6 @@ from support.cli import Ran, call
 from support.made_before import COMMITS, MadeBefore, resign_repository
 from support.models import make_bundle, make_release
 from support.repositories import snapshot_of
-from support.wheels import write_agent_wheels
 from support.workshop import assert_refused
 
 PROFILE = "x86-64-baseline"
@@ -69,9 +68,9 @@ def test_unpacking_a_release_gives_what_it_gave(made: MadeBefore, tmp_path: Path
 
 
 def test_inspect_explain_and_diff_read_them(made: MadeBefore) -> None:
-    assert call("sealift", "inspect", made.release, "--json").ok().json == call("sealift", "inspect", made.release, "--json").ok().json
+    assert "digits 1.0.0" in call("sealift", "inspect", made.release).ok().out
     assert "int8" in call("sealift", "explain", made.bundle).ok().out
-    assert call("sealift", "diff", made.release, made.release).code == 0
+    call("sealift", "diff", made.release, made.release).ok()
 
 
 def test_a_repository_is_read(made: MadeBefore) -> None:
@@ -104,6 +103,6 @@ def test_a_kit_holds_what_it_lists_and_its_signature_is_good(made: MadeBefore) -
     subprocess.run(["openssl", "dgst", "-sha256", *signature], cwd=made.kit, check=True)
 
 
-def test_a_kit_is_built_from_a_repository(made: MadeBefore, tmp_path: Path) -> None:
-    words = ("--repo", made.repository, "--out", tmp_path / "kit", "--model", "iris", "--wheels", write_agent_wheels(tmp_path / "wheels"))
+def test_a_kit_is_built_from_a_repository_and_the_wheels_of_the_agent_of_then(made: MadeBefore, tmp_path: Path) -> None:
+    words = ("--repo", made.repository, "--out", tmp_path / "kit", "--model", "iris", "--wheels", made.kit / "wheels")
     assert call("sealift", "kit", "build", *words, "--json").ok().json["releases"] == [{"name": "iris", "version": "1.2.0"}]
