@@ -22,7 +22,8 @@ RUNTIME: Final = "sealift-runtime"
 #: Projects of ours that a device needs.
 OWN: Final = ("sealift-core", RUNTIME)
 EXTRA: Final = "cpu"
-NEEDED: Final = (*OWN, "onnxruntime")
+#: What every agent needs; whatever else its wheel asks for is looked for by `render_requirements`. An agent made before there was a core needs none.
+NEEDED: Final = (RUNTIME, "onnxruntime")
 PIP_TIMEOUT_S: Final = 3600
 _MACHINES: Final = ("x86_64", "aarch64")
 

@@ -78,7 +78,7 @@ def test_pure_wheels_fit_any_machine() -> None:
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        ([], "x: a wheel is missing: sealift-core"),
+        ([], "x: a wheel is missing: sealift-runtime"),
         (PURE, "x: a wheel is missing: onnxruntime"),
         (["notes.txt"], "x: notes.txt: not a wheel"),
         (["sealift_runtime-0.1.0.tar.gz"], "not a wheel"),
