@@ -1,4 +1,4 @@
-"""docs/inputs.md says what the code says: each limit has its constant's value, and each test that it names exists."""
+"""docs/reference/inputs.md says what the code says: each limit has its constant's value, and each test that it names exists."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from support.help_pages import ROOT
 
-PAGE = (ROOT / "docs" / "inputs.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "reference" / "inputs.md").read_text(encoding="utf-8")
 ROWS = [re.split(r"\s*\|\s*", line.strip("| ")) for line in PAGE.splitlines() if line.startswith("| ") and not line.startswith("| input |")]
 LIMIT = re.compile(r"([\d,.]+)(?: (KiB|MiB|GiB|s))? \(`((?:core|runtime|packager|hub)\.[\w.]+)(?:\[(\w+)\])?`\)")
 UNITS = {"": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "s": 1}

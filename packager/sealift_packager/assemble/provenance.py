@@ -15,7 +15,7 @@ from sealift_core.schema.documents import Json, canonical_json
 
 STATEMENT_TYPE: Final = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE: Final = "https://slsa.dev/provenance/v1"
-#: What the parameters mean is said in docs/packager.md.
+#: What the parameters mean is said in docs/reference/build-outputs.md.
 BUILD_TYPE: Final = "https://sealift.dev/pack/v1"
 BUILDER: Final = "https://sealift.dev/packager"
 

@@ -28,7 +28,7 @@ def read_project(path: Path, *, named: bool = True, locked: bool = False, force:
     try:
         data = beneath.read_bounded(path, MAX_BYTES)
     except OSError as error:
-        advice = "Name the project file, or write one: see docs/packager.md."
+        advice = "Name the project file, or write one: see docs/how-to/build-many-models.md."
         raise ProjectError(f"the project file can't be read ({error.strerror})", where=str(path), advice=advice) from error
     document = Document.parse_toml(data, where=str(path), max_bytes=MAX_BYTES)
     defaults, models = document.document("defaults", {}).raw(), document.document("models")
