@@ -20,7 +20,7 @@ WHEELHOUSE := build/wheelhouse
 BIN := $(VENV)/bin
 #: What neither starts a process for each test nor imports torch.
 FAST := $(addprefix tests/,core runtime/engine runtime/inference runtime/monitoring runtime/reports runtime/serving runtime/store runtime/transport runtime/trust \
-	$(addprefix packager/,archives assemble cache candidates diff kit keys lock measure plugins profiles report repository sandbox search))
+	$(addprefix packager/,archives assemble cache candidates diff kit lock measure plugins profiles report repository sandbox search))
 PYTEST_FLAGS ?= -n 2 --dist worksteal -q
 PIP_FLAGS := --quiet --disable-pip-version-check --constraint constraints.txt
 SETUP_INPUTS := constraints.txt requirements-dev.txt core/pyproject.toml runtime/pyproject.toml packager/pyproject.toml hub/pyproject.toml
