@@ -17,7 +17,11 @@ class Clock(Protocol):
         """Seconds that never go back."""
 
     def sleep(self, seconds: float) -> None:
-        """Wait."""
+        """Wait.
+
+        Args:
+            seconds: How long.
+        """
 
 
 class SystemClock:
@@ -32,15 +36,36 @@ class SystemClock:
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
-        """Wait."""
+        """Wait.
+
+        Args:
+            seconds: How long.
+        """
         time.sleep(seconds)
 
 
 def format_time(moment: datetime.datetime) -> str:
-    """RFC 3339 in UTC, whole seconds, as every document writes it: ``2026-01-31T12:00:00Z``."""
+    """Write a moment as every document does: RFC 3339 in UTC, whole seconds, like ``2026-01-31T12:00:00Z``.
+
+    Args:
+        moment: A timezone-aware moment; one without is taken as local time.
+
+    Returns:
+        The text.
+    """
     return moment.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def parse_time(text: str) -> datetime.datetime:
-    """The reverse of `format_time`; ``ValueError`` if it isn't one."""
+    """Read what `format_time` wrote.
+
+    Args:
+        text: The text.
+
+    Returns:
+        The moment in UTC, timezone-aware.
+
+    Raises:
+        ValueError: If it is written otherwise.
+    """
     return datetime.datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=datetime.UTC)

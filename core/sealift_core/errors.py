@@ -35,8 +35,12 @@ from __future__ import annotations
 class SealiftError(Exception):
     """What went wrong, in words for the person who has to mend it.
 
-    ``where`` names the file or field, ``expected`` and ``found`` what should have been there and what was,
-    ``advice`` what to do next. All are optional; ``str()`` puts what is given into one message.
+    Attributes:
+        message: What is wrong.
+        where: The file or field; None if there is none.
+        expected: What should have been there; None if nothing can be said.
+        found: What was there; None if nothing can be said.
+        advice: What to do next; None if nothing can be said.
     """
 
     def __init__(
@@ -48,6 +52,15 @@ class SealiftError(Exception):
         found: str | None = None,
         advice: str | None = None,
     ) -> None:
+        """Make an error; ``str()`` puts what is given into one message.
+
+        Args:
+            message: What is wrong, without a full stop.
+            where: The file or field.
+            expected: What should have been there.
+            found: What was there.
+            advice: What to do next, in sentences.
+        """
         super().__init__(message)
         self.message = message
         self.where = where
