@@ -11,10 +11,10 @@ class Clock(Protocol):
     """Where a shell gets its time from."""
 
     def now(self) -> datetime.datetime:
-        """The wall clock, in UTC, timezone-aware."""
+        """Read the wall clock: UTC, timezone-aware."""
 
     def monotonic(self) -> float:
-        """Seconds that never go back."""
+        """Read a clock that never goes back, in seconds."""
 
     def sleep(self, seconds: float) -> None:
         """Wait.
@@ -28,11 +28,11 @@ class SystemClock:
     """The machine's own clock."""
 
     def now(self) -> datetime.datetime:
-        """The wall clock, in UTC."""
+        """Read the wall clock: UTC, timezone-aware."""
         return datetime.datetime.now(datetime.UTC)
 
     def monotonic(self) -> float:
-        """Seconds that never go back."""
+        """Read a clock that never goes back, in seconds."""
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:

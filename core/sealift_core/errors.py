@@ -1,6 +1,6 @@
 """Every error of the runtime and of the formats that it shares.
 
-::
+The tree:
 
     SealiftError
     ├── DocumentError            a document is not what its schema says

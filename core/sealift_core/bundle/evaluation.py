@@ -194,5 +194,5 @@ class Evaluation:
         )
 
     def json(self) -> dict[str, Json]:
-        """The evaluation as a manifest writes it; fields that are None are null."""
+        """Write the evaluation as a manifest does; fields that are None are null."""
         return dataclasses.asdict(self)

@@ -69,7 +69,7 @@ class Descriptor:
         )
 
     def json(self) -> dict[str, Json]:
-        """The descriptor as OCI documents write it."""
+        """Write the descriptor as OCI documents do; what is empty is left out."""
         fields: dict[str, Json] = {"mediaType": self.media_type, "digest": str(self.digest), "size": self.size_bytes}
         optional: dict[str, Json] = {"artifactType": self.artifact_type, "annotations": dict(self.annotations), "platform": dict(self.platform)}
         return fields | {key: value for key, value in optional.items() if value}

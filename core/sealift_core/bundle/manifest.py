@@ -224,7 +224,7 @@ class BundleManifest:
         )
 
     def to_bytes(self) -> bytes:
-        """bundle.json's bytes; `parse` gives an equal manifest back."""
+        """Write ``bundle.json``; `parse` gives an equal manifest back."""
         fields: dict[str, Json] = {
             "schema": f"{SCHEMA}/{MAJOR}",
             "name": self.name,

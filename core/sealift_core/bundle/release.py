@@ -111,7 +111,7 @@ class Release:
         )
 
     def to_bytes(self) -> bytes:
-        """The OCI image index."""
+        """Write the OCI image index."""
         notes: dict[str, Json] = {NAME_KEY: self.name, VERSION_KEY: self.version}
         if self.public_key:
             notes[PUBLIC_KEY_KEY] = self.public_key.pem().decode()
@@ -191,11 +191,11 @@ class BundleFiles:
 
     @property
     def size_bytes(self) -> int:
-        """The sum of all files."""
+        """The size of all files together."""
         return sum(layer.size_bytes for layer in self.layers.values())
 
     def blobs(self) -> list[Descriptor]:
-        """Every blob that a device needs beside the OCI manifest itself, each once."""
+        """List every blob that a device needs beside the OCI manifest itself, each once."""
         return list({row.digest: row for row in (self.config, *self.layers.values())}.values())
 
 

@@ -49,7 +49,7 @@ class Statement:
         return hashlib.sha256(raw).hexdigest()
 
     def to_bytes(self) -> bytes:
-        """The in-toto statement."""
+        """Write the in-toto statement. Source: model signing format 1.0; in-toto attestation framework, Statement v1."""
         rows: list[Json] = [{"name": name, "algorithm": "sha256", "digest": digest.hex} for name, digest in self.resources.items()]
         serialization = {"method": "files", "hash_type": "sha256", "allow_symlinks": False, "ignore_paths": [files.SIGNATURE]}
         return canonical_json(

@@ -95,7 +95,7 @@ class TensorSpec:
         )
 
     def json(self) -> dict[str, Json]:
-        """The tensor as a manifest writes it; what is empty is left out."""
+        """Write the tensor as a manifest does; what is empty is left out."""
         fields: dict[str, Json] = {"name": self.name, "dtype": self.dtype, "shape": list(self.shape)}
         optional: dict[str, Json] = {"description": self.description, "unit": self.unit, "minimum": self.minimum, "maximum": self.maximum}
         return fields | {key: value for key, value in optional.items() if value not in ("", None)}

@@ -41,7 +41,7 @@ class Baseline:
 
     @classmethod
     def empty(cls) -> Baseline:
-        """A baseline without features, for a bundle packed without data."""
+        """Make a baseline without features, for a bundle packed without data."""
         return cls(rows=0, features=())
 
     @classmethod
@@ -77,7 +77,7 @@ class Baseline:
         )
 
     def to_bytes(self) -> bytes:
-        """baseline.json's bytes; `parse` gives an equal baseline back."""
+        """Write ``baseline.json``; `parse` gives an equal baseline back."""
         return canonical_json(
             {
                 "schema": f"{SCHEMA}/1",

@@ -114,7 +114,7 @@ class Feature:
                 raise DocumentError("wrong length", where=f"{where}.{field}", expected=str(length), found=str(found))
 
     def json(self) -> dict[str, Json]:
-        """The feature as a baseline writes it; the list that its kind doesn't have is left out."""
+        """Write the feature as a baseline does; the list that its kind doesn't have is left out."""
         fields: dict[str, Json] = dataclasses.asdict(self)
         fields.pop("categories" if self.kind == "numeric" else "edges")
         return fields

@@ -169,7 +169,7 @@ class HardwareProfile:
         return profile
 
     def json(self) -> dict[str, Json]:
-        """The profile as a manifest writes it."""
+        """Write the profile as a manifest does."""
         accelerator = {"accelerator": dataclasses.asdict(self.accelerator)} if self.accelerator else {}
         return accelerator | {
             "name": self.name,

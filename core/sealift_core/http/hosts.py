@@ -26,7 +26,7 @@ _PORT: Final = re.compile(rb":[0-9]{0,5}")
 
 
 class AllowedHosts:
-    """Judges the ``Host`` of a request to a server that listens on ``address``.
+    """The names that a server answers under. ``b"example.org:8080" in hosts`` judges the ``Host`` of a request.
 
     1. An IP address is answered, and ``localhost`` with the names below it, and this machine's own name.
     2. So are the names that the operator gave; ``*`` stands for every name.

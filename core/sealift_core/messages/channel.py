@@ -70,7 +70,7 @@ class Channel:
         return cls(models={_name(name, where): _version(models.document(name)) for name in models.names()})
 
     def to_bytes(self) -> bytes:
-        """The document's bytes."""
+        """Write the document; `parse` gives an equal channel back."""
         models = {name: {"version": version} for name, version in sorted(self.models.items())}
         return canonical_json({"schema": f"{SCHEMA}/1", "models": models})
 

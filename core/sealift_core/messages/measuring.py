@@ -85,7 +85,7 @@ class MeasuringJob:
         )
 
     def payload(self) -> bytes:
-        """What is signed."""
+        """Write what is signed; `parse` gives an equal job back."""
         files: list[Json] = [{"digest": str(digest), "size_bytes": size} for digest, size in self.files.items()]
         return _payload({"device": self.device, "nonce": self.nonce, "files": files, "challenge": self.challenge})
 
@@ -126,7 +126,7 @@ class MeasuringAcceptance:
         )
 
     def payload(self) -> bytes:
-        """What is signed."""
+        """Write what is signed; `parse` gives an equal acceptance back."""
         return _payload(dataclasses.asdict(self))
 
 
@@ -170,7 +170,7 @@ class Run:
         )
 
     def json(self) -> dict[str, Json]:
-        """As a step writes it."""
+        """Write the run as a step does."""
         return dataclasses.asdict(self) | {"model": str(self.model), "config": dict(self.config)}
 
 
@@ -241,7 +241,7 @@ class MeasuringStep:
         return step
 
     def payload(self) -> bytes:
-        """What is signed."""
+        """Write what is signed; `parse` gives an equal step back."""
         inputs = str(self.inputs) if self.inputs else None
         return _payload(dataclasses.asdict(self) | {"inputs": inputs, "runs": [run.json() for run in self.runs], "batches": list(self.batches)})
 
@@ -298,7 +298,7 @@ class MeasuringAnswer:
         )
 
     def payload(self) -> bytes:
-        """What is signed."""
+        """Write what is signed; `parse` gives an equal answer back."""
         return _payload(dataclasses.asdict(self) | {"samples_ms": {name: list(values) for name, values in self.samples_ms.items()}})
 
 

@@ -1,7 +1,5 @@
 """How a medium that somebody carries is laid out, for the site kit that fills it, the device, and the hub.
 
-::
-
     repository/                       a folder repository, as `sealift kit build` copies it
     sealift-reports/<device id>/
         device.pub                    the device's public key

@@ -44,5 +44,5 @@ class Receipt:
         return cls(device=document.text("device", pattern=DEVICE_ID), acknowledged=document.integer("acknowledged", minimum=0))
 
     def to_bytes(self) -> bytes:
-        """The document's bytes."""
+        """Write the document; `parse` gives an equal receipt back."""
         return canonical_json({"schema": f"{SCHEMA}/1", "device": self.device, "acknowledged": self.acknowledged})

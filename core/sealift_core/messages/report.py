@@ -181,7 +181,7 @@ class Window:
         )
 
     def json(self) -> dict[str, Json]:
-        """The window as a report writes it."""
+        """Write the window as a report does."""
         fields: dict[str, Any] = dataclasses.asdict(self)
         return fields | {"bundle": str(self.bundle), "start": format_time(self.start), "end": format_time(self.end)}
 
@@ -278,7 +278,7 @@ class Report:
         )
 
     def to_bytes(self) -> bytes:
-        """The payload's bytes."""
+        """Write the payload; `parse` gives an equal report back."""
         fields: dict[str, Json] = {
             "schema": f"{SCHEMA}/1",
             "device": self.device,

@@ -49,7 +49,7 @@ class ChildOutcome:
     timed_out: bool
 
     def ending(self) -> str:
-        """Its end in words, like ``exit status 1`` or ``signal 11 (SIGSEGV)``."""
+        """Say how it ended, like ``exit status 1`` or ``signal 11 (SIGSEGV)``."""
         if self.status >= 0:
             return f"exit status {self.status}"
         names = [known.name for known in signal.Signals if known == -self.status]

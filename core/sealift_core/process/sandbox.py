@@ -71,7 +71,7 @@ class Confinement:
     newest_abi: int = landlock.NEWEST_ABI
 
     def json(self) -> dict[str, Json]:
-        """As the parent hands it to the child."""
+        """Write what the parent hands to the child."""
         paths: dict[str, Json] = {name: [str(path) for path in getattr(self, name)] for name in ("readable", "writable", "devices")}
         numbers = {name: getattr(self, name) for name in ("memory_bytes", "cpu_s", "file_bytes", "walls", "newest_abi")}
         return paths | numbers
@@ -117,7 +117,7 @@ class Walls:
     root: bool
 
     def json(self) -> dict[str, Json]:
-        """As the child tells it to the parent."""
+        """Write what the child tells the parent."""
         return {"landlock_abi": self.landlock_abi, "seccomp": self.seccomp, "other_user": self.other_user, "root": self.root}
 
     @classmethod

@@ -117,7 +117,7 @@ def apply(code: bytes, *, flags: bool = True) -> bool:
 
 
 def supported() -> bool:
-    """Whether this is a machine whose numbers are known: a 64-bit process on Linux, on x86-64 or arm64."""
+    """Tell whether this is a machine whose numbers are known: a 64-bit process on Linux, on x86-64 or arm64."""
     return sys.platform == "linux" and platform.machine() in ARCHITECTURES and struct.calcsize("P") == 8
 
 

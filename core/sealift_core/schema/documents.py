@@ -178,7 +178,7 @@ class Document:
         return value
 
     def names(self) -> list[str]:
-        """The names of all fields, in document order."""
+        """List the names of all fields, in document order."""
         return list(self._fields)
 
     def has(self, key: str) -> bool:
@@ -515,7 +515,7 @@ class Document:
         return self._get(key, default)
 
     def raw(self) -> dict[str, Any]:
-        """The whole table as it was parsed; every field counts as read."""
+        """Take the whole table as it was parsed; every field counts as read."""
         self._read.update(self._fields)
         return self._fields
 

@@ -83,7 +83,7 @@ class Envelope:
         )
 
     def json(self) -> dict[str, Json]:
-        """The envelope as a JSON value."""
+        """Write the envelope as a JSON value."""
         return {
             "payloadType": self.payload_type,
             "payload": base64.b64encode(self.payload).decode(),

@@ -86,12 +86,12 @@ class PublicKey:
         return cls.from_pem(_read(path), where=str(path))
 
     def pem(self) -> bytes:
-        """The key as PEM text, 64 columns, with a final newline."""
+        """Write the key as PEM text: a SubjectPublicKeyInfo in lines of 64 characters, with a final newline."""
         return self.key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
 
     @property
     def fingerprint(self) -> str:
-        """Hex SHA-256 of the PEM text: the ``hint`` of Model Signing, and our name for a key."""
+        """The hex SHA-256 of the PEM text: the ``hint`` of Model Signing, and a device's id."""
         return hashlib.sha256(self.pem()).hexdigest()
 
     @property
@@ -137,7 +137,7 @@ class PublicKey:
 
 
 class Signer(Protocol):
-    """Something that can sign: a key in a file today, one in an HSM as well as far as callers can tell."""
+    """What can sign: a key in a file, or one in an HSM."""
 
     @property
     def public_key(self) -> PublicKey:
@@ -166,7 +166,7 @@ class PrivateKey:
 
     @classmethod
     def generate(cls) -> PrivateKey:
-        """A fresh P-256 key."""
+        """Make a fresh P-256 key."""
         return cls(ec.generate_private_key(ec.SECP256R1()))
 
     @classmethod

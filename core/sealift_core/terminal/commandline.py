@@ -1,21 +1,19 @@
 """What the three commands share: errors become one message and a documented exit code, results become text or JSON.
 
-==== ==================================================================
-code meaning
-==== ==================================================================
-0    done
-1    a fault of ours: please report it (the traceback is shown)
-2    the command line is wrong (click's own)
-3    an input is wrong: a file, a document, a key, an option's value
-4    refused: a signature, digest, or repository metadata doesn't hold
-5    another side can't be reached, or has no such file
-6    this machine can't: disk, memory, hardware, a port, a lock, a sandbox, a library
-7    a model doesn't pass: parity, accuracy gate, self-test
-8    two bundles differ (``sealift diff``)
-129  told to end by SIGHUP, as when a terminal closes
-130  interrupted with Ctrl-C
-143  told to end by SIGTERM
-==== ==================================================================
+The exit codes:
+
+    0    done
+    1    a fault of ours: please report it (the traceback is shown)
+    2    the command line is wrong (click's own)
+    3    an input is wrong: a file, a document, a key, an option's value
+    4    refused: a signature, digest, or repository metadata doesn't hold
+    5    another side can't be reached, or has no such file
+    6    this machine can't: disk, memory, hardware, a port, a lock, a sandbox, a library
+    7    a model doesn't pass: parity, accuracy gate, self-test
+    8    two bundles differ (``sealift diff``)
+    129  told to end by SIGHUP, as when a terminal closes
+    130  interrupted with Ctrl-C
+    143  told to end by SIGTERM
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ class Logs:
 
     @property
     def draws(self) -> bool:
-        """Whether a display may be drawn on standard error: not where log lines come, and not where nothing is to be shown."""
+        """Whether a display may be drawn on standard error: neither where log lines come, nor where nothing is to be shown."""
         return self == Logs()
 
     def level(self, default: int) -> int:
@@ -77,7 +77,7 @@ class Logs:
         log_to_stderr(formatter, level=level, libraries=max(level, logging.INFO))
 
     def environment(self) -> dict[str, str]:
-        """For a process that is started or takes this one's place."""
+        """Write the choice as variables for a process that is started or takes this one's place."""
         return {VARIABLE: f"{self.verbosity} {self.form}"}
 
     @classmethod

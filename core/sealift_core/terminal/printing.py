@@ -75,7 +75,7 @@ class _StderrHandler(logging.Handler):
 
 
 def logs_json() -> bool:
-    """Whether what is logged on standard error is JSON."""
+    """Tell whether what is logged on standard error is JSON."""
     return any(isinstance(handler, _StderrHandler) and isinstance(handler.formatter, JsonFormatter) for handler in logging.getLogger().handlers)
 
 
@@ -109,7 +109,7 @@ def log_nowhere() -> None:
 
 
 def guard_stderr() -> None:
-    """Escape what Python says by itself too, for it often quotes an input: warnings, unforeseen errors, records that no handler takes."""
+    """Escape what Python itself says, which often quotes an input: warnings, unforeseen errors, records that no handler takes."""
     sys.excepthook = _show_traceback
     warnings.showwarning = _show_warning
     if logging.lastResort is not None:

@@ -51,7 +51,7 @@ def without_users(text: str) -> str:
 
 
 class OneLineFormatter(logging.Formatter):
-    """A record is one line; a traceback that belongs to it follows, each of its lines marked as one."""
+    """Writes a record as one line; a traceback that belongs to it follows, each of its lines marked as one."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  (logging's name)
         """Write the record without its traceback.
@@ -88,7 +88,10 @@ class OneLineFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """A record is one JSON object on one line: time (RFC 3339, UTC), level, logger, message; process, fields and traceback where there are any."""
+    """Writes a record as one JSON object on one line: time (RFC 3339, UTC), level, logger, message.
+
+    Process, fields and traceback follow where there are any.
+    """
 
     def __init__(self, process: str = "") -> None:
         """Prepare the formatter.

@@ -48,18 +48,8 @@ def pack(
 ) -> Packed:
     """Pack a trained model: convert it, prove it, quantize it for each profile, and seal it as a release.
 
-    A model in a file is read and run in a process of its own, behind walls and for at most ``model_timeout`` seconds at a time; an object, and a
-    file whose reading runs code of yours, in this one.
-
-    >>> from sklearn.datasets import load_breast_cancer
-    >>> from sklearn.ensemble import RandomForestClassifier
-    >>> X, y = load_breast_cancer(return_X_y=True, as_frame=True)
-    >>> model = RandomForestClassifier().fit(X[:400], y[:400])
-    >>> packed = sealift_packager.pack(
-    ...     model, name="cancer", data=(X[400:], y[400:]), profile="x86-64-avx2", out="release"
-    ... )  # doctest: +SKIP
-    >>> packed.manifests["x86-64-avx2"].model.precision  # doctest: +SKIP
-    'fp32'
+    A model in a file is read and run in a sandboxed process of its own, for at most ``model_timeout`` seconds at a time. An object, and a file whose
+    reading runs code of yours, is read and run in this process.
 
     Args:
         model: A path of anything that ``sealift pack`` takes, or an object: a fitted scikit-learn estimator, an XGBoost, LightGBM or CatBoost
@@ -80,8 +70,8 @@ def pack(
         key: Who signs: a PEM file, which is read when the build is done and whose passphrase is in ``SEALIFT_KEY_PASSPHRASE``, or a `Signer`. None
             leaves the bundles unsigned.
         example_inputs: An ``nn.Module``'s inputs by name, or in the forward's order, each ``[rows, …]``.
-        dynamic_shapes: What else of an ``nn.Module`` is free, as ``torch.export.export`` takes it or with symbols as text: ``{"ids": {0: "batch", 1:
-            "tokens"}}``.
+        dynamic_shapes: What else of an ``nn.Module`` is free: symbols by input and axis, as in ``{"ids": {0: "batch", 1: "tokens"}}``, or what
+            ``torch.export.export`` takes.
         progress: What is told where the build is; None for nothing.
         **options: Further fields of `sealift_packager.build.request.PackRequest`: ``trust_pickle``, ``format``, ``factory`` and ``dynamic`` for
             paths, ``image_mean``, ``image_std``, ``seed``, ``force``, ``description``, ``license``, ``owners``, ``created``, ``model_timeout``,
@@ -97,6 +87,17 @@ def pack(
         KeyFileError: If the key can't be used; `PassphraseError` if only its passphrase is missing or wrong.
         SandboxError: If the process that reads the model can't be started or confined.
         TypeError: If an option is unknown.
+
+    Examples:
+        >>> from sklearn.datasets import load_breast_cancer
+        >>> from sklearn.ensemble import RandomForestClassifier
+        >>> X, y = load_breast_cancer(return_X_y=True, as_frame=True)
+        >>> model = RandomForestClassifier().fit(X[:400], y[:400])
+        >>> packed = sealift_packager.pack(
+        ...     model, name="cancer", data=(X[400:], y[400:]), profile="x86-64-avx2", out="release"
+        ... )  # doctest: +SKIP
+        >>> packed.manifests["x86-64-avx2"].model.precision  # doctest: +SKIP
+        'fp32'
     """
     model = bare_module(model)
     with tempfile.TemporaryDirectory(prefix="sealift.") as folder:

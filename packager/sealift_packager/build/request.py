@@ -145,7 +145,7 @@ class PackRequest:
         return {name: place for name in _FUNCTION_FIELDS if (place := getattr(self, name)) is not None and is_function(place)}
 
     def options(self) -> dict[str, Json]:
-        """Everything asked for that decides what is computed, but model, data and profiles: by the field's name, files by their digest."""
+        """Collect what decides what is computed, but model, data and profiles: by the field's name, files by their digest."""
         return {row.name: _option(getattr(self, row.name)) for row in dataclasses.fields(self) if row.name not in _NOT_OPTIONS}
 
 

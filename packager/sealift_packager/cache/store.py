@@ -20,7 +20,7 @@ _SUFFIX: Final = ".stage"
 
 
 class Store(Protocol):
-    """Entries by key."""
+    """Where results of earlier builds are kept: entries by key."""
 
     def read(self, key: str) -> bytes | None:
         """Read an entry.

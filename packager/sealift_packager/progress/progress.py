@@ -37,7 +37,7 @@ class Progress(Protocol):
 
 
 class Silent:
-    """No progress is shown."""
+    """Shows no progress."""
 
     def stage(self, title: str) -> AbstractContextManager[None]:  # noqa: ARG002
         """Show nothing.
@@ -59,7 +59,7 @@ class Silent:
 
 
 class Logged:
-    """Progress is shown by the log alone, if anybody reads it."""
+    """Shows progress by the log alone, if anybody reads it."""
 
     @contextlib.contextmanager
     def stage(self, title: str) -> Iterator[None]:

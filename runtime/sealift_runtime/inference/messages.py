@@ -52,7 +52,16 @@ class InferReply(NamedTuple):
 
 
 class FailureKind(enum.Enum):
-    """Why a request has no reply."""
+    """Why a request has no reply.
+
+    Attributes:
+        UNKNOWN_MODEL: No such model serves, or not in this version.
+        BAD_REQUEST: The request can't be read, or doesn't fit the model.
+        TOO_LARGE: It is larger than a bound.
+        OVERLOAD: Too many requests wait already.
+        MODEL: The model doesn't answer it.
+        INTERNAL: A fault of ours, which is in the log.
+    """
 
     UNKNOWN_MODEL = "unknown-model"
     BAD_REQUEST = "bad-request"

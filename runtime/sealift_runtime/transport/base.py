@@ -35,7 +35,7 @@ class Transport(Protocol):
         """
 
     def describe(self) -> str:
-        """The place in words, for messages; without secrets."""
+        """Name the place in words, for messages; without secrets."""
 
 
 def split_path(path: str) -> tuple[str, ...]:

@@ -32,7 +32,7 @@ class DirectoryTransport:
         self._root = root
 
     def describe(self) -> str:
-        """The directory's path."""
+        """Name the directory's path."""
         return str(self._root)
 
     @contextlib.contextmanager

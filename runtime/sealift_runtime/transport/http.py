@@ -89,7 +89,7 @@ class HttpTransport:
         self._session = open_session(self._base)
 
     def describe(self) -> str:
-        """The URL that paths are relative to."""
+        """Name the URL that paths are relative to."""
         return self._base
 
     def close(self) -> None:
