@@ -26,6 +26,12 @@ def public_modules() -> list[Path]:
     return [path for pattern in patterns for part in pattern[2:-1].split(",") for path in sorted(ROOT.glob(part))]
 
 
+def module_name(path: Path) -> str:
+    """As it is imported."""
+    parts = path.relative_to(ROOT).with_suffix("").parts[1:]
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
 def section(docstring: str, name: str) -> list[str] | None:
     """The names that a section lists; None where there is no such section."""
     match = re.search(rf"^{name}:\n((?:[ ]{{4}}.*\n|\n)*)", docstring + "\n", re.MULTILINE)
@@ -108,6 +114,13 @@ def faults(source: str) -> list[str]:
 @pytest.mark.parametrize("path", public_modules(), ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_a_public_docstring_has_every_section(path: Path) -> None:
     assert faults(path.read_text(encoding="utf-8")) == []
+
+
+def test_each_public_module_is_on_one_page_of_the_python_api() -> None:
+    shown = [
+        name for page in sorted((ROOT / "docs/reference/api").glob("*.md")) for name in re.findall(r"^::: (\S+)$", page.read_text(), re.MULTILINE)
+    ]
+    assert sorted(shown) == sorted(map(module_name, public_modules()))
 
 
 def test_the_list_of_public_modules_names_files_that_are_there() -> None:
