@@ -17,7 +17,7 @@ class Measurement:
     Attributes:
         latency_p50_ms: The median latency.
         latency_p99_ms: The latency that 99 % of the requests stay below.
-        load_time_ms: How long a session took to load.
+        load_time_ms: How long a session takes to load: the median of several.
         peak_memory_bytes: The most memory that the process took.
         machine: Where it was measured, in words.
         throughput_rows_per_s: The most rows per second with a caller on every core; None where it wasn't measured.

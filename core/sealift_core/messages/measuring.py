@@ -254,7 +254,7 @@ class MeasuringAnswer:
         job: The device's name for the job.
         number: The step's number.
         samples_ms: For ``latency``: the milliseconds of each round, by run.
-        load_time_ms: For ``footprint``: how long the load took.
+        load_time_ms: For ``footprint``: how long a session takes to load, the median of several.
         peak_memory_bytes: For ``footprint``: the most memory that the process took.
         rows_per_s: For ``throughput``: the most rows per second.
         batch_size: For ``throughput``: the batch size that gave them, in rows.
