@@ -44,6 +44,7 @@ def parse_entries(document: Document) -> dict[str, str]:
 
     Raises:
         DocumentError: If an entry or a value isn't in `ENTRIES`.
+        LimitError: If a text is too long.
     """
     entries = {key: document.text(key) for key in document.names()}
     check_entries(entries, where=document.where)

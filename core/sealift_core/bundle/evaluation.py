@@ -44,6 +44,7 @@ class Measurement:
 
         Raises:
             DocumentError: If a field is missing, of another type, or negative.
+            LimitError: If a text is too long.
         """
         return cls(
             latency_p50_ms=document.number("latency_p50_ms", minimum=0),
@@ -92,6 +93,7 @@ class Accuracy:
 
         Raises:
             DocumentError: If a field is missing, of another type, or not finite.
+            LimitError: If a text is too long.
         """
         names = ("reference", "packaged", "loss", "loss_low", "loss_high", "budget")
         worst = document.number("packaged_worst_row") if document.has("packaged_worst_row") else None
@@ -134,6 +136,7 @@ class CandidateRecord:
 
         Raises:
             DocumentError: If a field is missing, of another type, or out of range.
+            LimitError: If a text is too long.
         """
         return cls(
             name=document.text("name"),
@@ -181,7 +184,7 @@ class Evaluation:
 
         Raises:
             DocumentError: If a field is missing, of another type, or out of range.
-            LimitError: If there are more than 1000 candidates.
+            LimitError: If there are more than 1000 candidates, or a text is too long.
         """
         return cls(
             verdict=document.text("verdict", one_of=VERDICTS),

@@ -269,6 +269,7 @@ def add_release(layout: OciLayout, release: Release) -> Descriptor:
     Raises:
         IntegrityError: If the layout's ``index.json`` is missing.
         DocumentError: If it can't be read.
+        LimitError: If it is larger than its bound.
         StoreError: If a file can't be written; `DiskFullError` if there is no room.
     """
     data = release.to_bytes()

@@ -160,6 +160,7 @@ class Run:
 
         Raises:
             DocumentError: If a field is missing, of another type, or not allowed.
+            LimitError: If a text is too long.
         """
         return cls(
             name=document.text("name", pattern=_NAME),

@@ -62,6 +62,7 @@ def try_walls(secret: Path) -> tuple[Walls, Sequence[str]]:
     Raises:
         SandboxError: If the walls can't be put up.
         DocumentError: If the process didn't say what it could do.
+        LimitError: If it said far too much.
     """
     confined = run_confined(MODULE, [str(secret)], Confinement(memory_bytes=_MEMORY_BYTES, cpu_s=_SECONDS), timeout_s=_SECONDS)
     document = Document.parse_json(confined.outcome.result or b"{}", where="probe of the sandbox", max_bytes=_MAX_BYTES)

@@ -88,6 +88,7 @@ class Confinement:
 
         Raises:
             DocumentError: If a field is missing, or of another type.
+            LimitError: If there are more than 10,000 paths of one sort.
         """
         paths = {name: tuple(Path(path) for path in document.texts(name, max_items=10_000)) for name in ("readable", "writable", "devices")}
         return cls(
@@ -153,6 +154,7 @@ def confine(confinement: Confinement, parent: int) -> Walls:
 
     Raises:
         SandboxError: If the kernel has a wall and refuses it.
+        OSError: If the kernel won't end this process with its parent.
     """
     with _refusing("its limits"):
         _limit(confinement)  # 1

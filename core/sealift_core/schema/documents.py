@@ -203,6 +203,7 @@ class Document:
         Raises:
             UnsupportedSchemaError: If it is of another major version.
             DocumentError: If it is of another schema, or has none.
+            LimitError: If it has more than 200 characters.
         """
         found = self.text(key, max_characters=200)
         if found == f"{name}/{major}":

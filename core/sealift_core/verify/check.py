@@ -270,7 +270,7 @@ class BundleCheck:
         hashing: bool = True,
         weights_later: bool = False,
     ) -> None:
-        """Check the bundle by the rules of `check_bundle`, which also lists the errors.
+        """Check the bundle by the rules of `check_bundle`.
 
         Args:
             content: The bundle.
@@ -281,6 +281,13 @@ class BundleCheck:
                 for all but the documents.
             weights_later: Whether rule 5 is left to `check_weights` for the weights: they are only numbers, and are read where the graph, which was
                 checked, says.
+
+        Raises:
+            SignatureError: If the bundle isn't signed, or not by ``key``.
+            IntegrityError: If a file is missing, was added or was changed, if it is another bundle, or if the graph does more than compute.
+            LimitError: If a file or a document is larger than its bound.
+            DocumentError: If a document or the graph can't be read.
+            OSError: If a file can't be read for another reason, such as its permissions.
         """
         self._content = content
         sizes = content.sizes()  # 1
