@@ -6,16 +6,16 @@ The tree:
     ├── DocumentError            a document is not what its schema says
     │   └── UnsupportedSchemaError   another major version of the schema
     ├── LimitError               something from outside is larger than its bound
-    ├── IntegrityError           bytes differ from what was vouched for
+    ├── IntegrityError           bytes differ from what was signed or listed
     │   └── SignatureError           a signature is missing, false, or by another key
     ├── KeyFileError             a key can't be read, or doesn't fit its use
     │   └── PassphraseError          it is encrypted, and its passphrase is missing or wrong
     ├── TrustError               repository metadata is refused
     │   ├── RollbackRefusedError     older than what was already trusted
     │   └── ExpiredError             too old for the policy
-    ├── TransportError           bytes could not be brought
+    ├── TransportError           a file can't be fetched
     │   └── NotFoundError            the other side has no such file
-    ├── StoreError               the local disk can't hold or give something
+    ├── StoreError               a local file can't be written or read
     │   └── DiskFullError
     ├── HardwareError            no bundle fits this machine
     ├── SandboxError             a process that reads what others made can't be started or confined, or this installation fails in it
@@ -90,7 +90,7 @@ class LimitError(SealiftError):
 
 
 class IntegrityError(SealiftError):
-    """Bytes differ from what was vouched for; ``where`` names the file."""
+    """Bytes differ from what was signed or listed; ``where`` names the file."""
 
 
 class SignatureError(IntegrityError):
@@ -118,7 +118,7 @@ class ExpiredError(TrustError):
 
 
 class TransportError(SealiftError):
-    """Bytes could not be brought."""
+    """A file can't be fetched."""
 
 
 class NotFoundError(TransportError):
@@ -126,7 +126,7 @@ class NotFoundError(TransportError):
 
 
 class StoreError(SealiftError):
-    """The local disk can't hold or give something."""
+    """A local file can't be written or read."""
 
 
 class DiskFullError(StoreError):
@@ -157,7 +157,7 @@ class SelfTestError(EngineError):
 
 
 class RequestError(SealiftError):
-    """An inference request is wrong; the server turns it into a 4xx answer."""
+    """An inference request is wrong; a server answers it with a 4xx status."""
 
 
 class UpdateError(SealiftError):

@@ -32,7 +32,7 @@ PREDICATE_TYPE: Final = "https://model_signing/signature/v1.0"
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
-    """What a signature vouches for.
+    """What a signature covers.
 
     Attributes:
         name: The subject: the model's name, say.
@@ -108,7 +108,7 @@ def encode_signature(statement: Statement, signer: Signer) -> bytes:
     """Sign a statement.
 
     Args:
-        statement: What to vouch for.
+        statement: What to sign.
         signer: Who signs.
 
     Returns:

@@ -118,7 +118,7 @@ class Walls:
     root: bool
 
     def json(self) -> dict[str, Json]:
-        """Write what the child tells the parent."""
+        """Write what the child sends to the parent."""
         return {"landlock_abi": self.landlock_abi, "seccomp": self.seccomp, "other_user": self.other_user, "root": self.root}
 
     @classmethod
@@ -126,7 +126,7 @@ class Walls:
         """Read what `json` wrote.
 
         Args:
-            document: The table that the child told.
+            document: The table that the child sent.
 
         Returns:
             The walls.

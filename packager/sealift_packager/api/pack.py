@@ -72,7 +72,7 @@ def pack(
         example_inputs: An ``nn.Module``'s inputs by name, or in the forward's order, each ``[rows, …]``.
         dynamic_shapes: What else of an ``nn.Module`` is free: symbols by input and axis, as in ``{"ids": {0: "batch", 1: "tokens"}}``, or what
             ``torch.export.export`` takes.
-        progress: What is told where the build is; None for the log alone.
+        progress: Where the build reports its stages; None for the log alone.
         **options: Further fields of `sealift_packager.build.request.PackRequest`: ``trust_pickle``, ``format``, ``factory`` and ``dynamic`` for
             paths, ``image_mean``, ``image_std``, ``seed``, ``force``, ``description``, ``license``, ``owners``, ``created``, ``model_timeout``,
             ``sandbox``.

@@ -84,7 +84,7 @@ class Builder(Protocol):
         Args:
             request: What is asked for.
             scratch: The folder that the bundles go below.
-            progress: What is told where the build is.
+            progress: Where the build reports its stages.
             options: What may be used beside the request.
 
         Returns:

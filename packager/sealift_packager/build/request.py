@@ -64,7 +64,13 @@ class PackRequest:
         measure_on: Devices that measure what this machine can't.
         model_timeout: How many seconds the model may take to be read, or to answer one request, where a process of its own builds (see `sandbox`);
             more for a large file.
-        sandbox: Off to have that process do without walls.
+        sandbox: Off to run that process without a sandbox.
+
+    Raises:
+        PackagerError: If the name, the version or a number is malformed.
+        ProfileError: If there are too many profiles or none, one is named twice, or a device is for a profile that isn't built.
+        DataError: If a metric or a budget is given without data, or a budget or a standard deviation isn't one.
+        SourceModelError: If ``format`` is no kind of model, or ``dynamic`` is malformed.
     """
 
     model: Path

@@ -16,10 +16,10 @@ _LOG: Final = logging.getLogger("sealift.stage")
 
 
 class Progress(Protocol):
-    """Where a build is: what the pipeline tells, and a terminal or a log shows."""
+    """Receives the stages of a build, to show or to log them."""
 
     def stage(self, title: str) -> AbstractContextManager[None]:
-        """Tell that a stage runs while a block does.
+        """Show that a stage runs while a block does.
 
         Args:
             title: The stage, in words.
@@ -29,7 +29,7 @@ class Progress(Protocol):
         """
 
     def cached(self, title: str) -> None:
-        """Tell that a stage isn't run, because its result is known.
+        """Show that a stage isn't run, because its result is known.
 
         Args:
             title: The stage, in words.

@@ -30,7 +30,7 @@ class Transport(Protocol):
 
         Raises:
             NotFoundError: If there is no such file.
-            TransportError: If it can't be brought; also while the chunks are read.
+            TransportError: If it can't be fetched; also while the chunks are read.
             LimitError: If the whole file is known to be larger than ``max_bytes`` before its bytes come.
         """
 
@@ -85,7 +85,7 @@ def read_bounded(transport: Transport, path: str, max_bytes: int) -> bytes:
 
     Raises:
         NotFoundError: If there is no such file.
-        TransportError: If it can't be brought.
+        TransportError: If it can't be fetched.
         LimitError: If it is larger, as soon as that is known.
     """
     data = bytearray()

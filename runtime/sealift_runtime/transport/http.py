@@ -112,7 +112,7 @@ class HttpTransport:
 
         Raises:
             NotFoundError: If there is no such file.
-            TransportError: If it can't be brought; also while the chunks are read.
+            TransportError: If it can't be fetched; also while the chunks are read.
             LimitError: If the server says that the whole file is larger than ``max_bytes``.
         """
         url = f"{self._base}/{'/'.join(urllib.parse.quote(segment, safe='') for segment in split_path(path))}"
