@@ -30,9 +30,19 @@ _FILE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_
 
 @contextlib.contextmanager
 def open_folder(root: Path, *names: str, create: bool = False) -> Iterator[int]:
-    """The descriptor of the folder at ``names`` beneath ``root``, for ``dir_fd``; with ``create``, missing folders are made.
+    """Open a folder, walking down one name at a time by no link.
 
-    Raises `IntegrityError` for a link or anything else that isn't a folder, ``OSError`` otherwise.
+    Args:
+        root: A folder that a person named, which may be a link itself.
+        *names: The names of the folders beneath it.
+        create: Whether missing folders are made.
+
+    Yields:
+        The folder's descriptor, for ``dir_fd``; it is closed on leaving the block.
+
+    Raises:
+        IntegrityError: If a name is a link or anything else that isn't a folder.
+        OSError: If it can't be opened for another reason.
     """
     where, folder = root, os.open(root, _ROOT)
     try:
@@ -58,16 +68,38 @@ def _step(folder: int, name: str, where: Path) -> int:
 
 
 def open_file(root: Path, *names: str) -> io.BufferedReader:
-    """The regular file at ``names`` beneath ``root``, to read.
+    """Open a regular file, walking down one name at a time by no link.
 
-    Raises `IntegrityError` for a link, a pipe, a device or a folder anywhere on the way, ``OSError`` otherwise.
+    Args:
+        root: A folder that a person named, which may be a link itself.
+        *names: The names of the folders beneath it, and the file's; at least one.
+
+    Returns:
+        The open file; the caller closes it.
+
+    Raises:
+        IntegrityError: If a link, a pipe, a device or a folder is in the way.
+        OSError: If it can't be opened for another reason.
     """
     with open_folder(root, *names[:-1]) as folder:
         return open_in(folder, names[-1], where=str(root.joinpath(*names)))
 
 
 def open_in(folder: int, name: str, *, where: str) -> io.BufferedReader:
-    """The regular file ``name`` in a folder that is open already; errors as `open_file`."""
+    """Open a regular file in a folder that is open already.
+
+    Args:
+        folder: The folder's descriptor.
+        name: The file's name in it.
+        where: What errors call the file.
+
+    Returns:
+        The open file; the caller closes it.
+
+    Raises:
+        IntegrityError: If it is a link, a pipe, a device or a folder.
+        OSError: If it can't be opened for another reason.
+    """  # noqa: DOC501  (`_not` makes an IntegrityError; the others are raised again)
     _check_regular(os.stat(name, dir_fd=folder, follow_symlinks=False), where)  # opening a device may already do something
     try:
         descriptor = os.open(name, _FILE, dir_fd=folder)
@@ -84,7 +116,17 @@ def open_in(folder: int, name: str, *, where: str) -> io.BufferedReader:
 
 
 def names_in(folder: int) -> list[str]:
-    """The sorted names in a folder that is open already."""
+    """List a folder that is open already.
+
+    Args:
+        folder: The folder's descriptor.
+
+    Returns:
+        The sorted names in it.
+
+    Raises:
+        OSError: If it can't be read.
+    """
     readable = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=folder)
     try:
         return sorted(os.listdir(readable))  # noqa: PTH208  # a descriptor, which pathlib has no use for
@@ -93,7 +135,15 @@ def names_in(folder: int) -> list[str]:
 
 
 def is_file(root: Path, *names: str) -> bool:
-    """Whether a regular file is at ``names`` beneath ``root``, by no link."""
+    """Tell whether there is a regular file, by no link.
+
+    Args:
+        root: A folder that a person named, which may be a link itself.
+        *names: The names of the folders beneath it, and the file's; at least one.
+
+    Returns:
+        True if there is.
+    """
     try:
         with open_folder(root, *names[:-1]) as folder:
             return stat.S_ISREG(os.stat(names[-1], dir_fd=folder, follow_symlinks=False).st_mode)
@@ -102,12 +152,32 @@ def is_file(root: Path, *names: str) -> bool:
 
 
 def size_bytes(file: io.BufferedReader) -> int:
-    """The size of an open file."""
+    """Ask for the size of an open file.
+
+    Args:
+        file: The file.
+
+    Returns:
+        Its size in bytes.
+    """
     return os.fstat(file.fileno()).st_size
 
 
 def read_open(file: io.BufferedReader, max_bytes: int, *, where: str) -> bytes:
-    """An open file's content; `LimitError` for one of more than ``max_bytes``: before it is read, or as soon as it has grown so far."""
+    """Read an open file, bounded.
+
+    Args:
+        file: The file.
+        max_bytes: The most bytes that it may have.
+        where: What errors call it.
+
+    Returns:
+        Its content.
+
+    Raises:
+        LimitError: If it is larger: before it is read, or as soon as it has grown so far.
+        OSError: If it can't be read.
+    """
     size = size_bytes(file)
     if size > max_bytes:
         raise LimitError("too large", where=where, expected=f"at most {max_bytes} bytes", found=f"{size} bytes")
@@ -120,13 +190,40 @@ def read_open(file: io.BufferedReader, max_bytes: int, *, where: str) -> bytes:
 
 
 def read_bounded(path: Path, max_bytes: int, *, where: str | None = None) -> bytes:
-    """The content of a file that a person named, or that is our own: links are followed; `LimitError` as `read_open`, else ``OSError``."""
+    """Read a file that a person named, or that is our own: links are followed.
+
+    Args:
+        path: The file.
+        max_bytes: The most bytes that it may have.
+        where: What errors call it; its path by default.
+
+    Returns:
+        Its content.
+
+    Raises:
+        LimitError: If it is larger.
+        OSError: If it can't be read.
+    """
     with path.open("rb") as file:
         return read_open(file, max_bytes, where=where or str(path))
 
 
 def read_exactly(file: io.BufferedReader, expected_bytes: int, *, where: str) -> bytes:
-    """The content of an open file of exactly so many bytes; `IntegrityError` for another size, before a byte is read."""
+    """Read an open file of a known size.
+
+    Args:
+        file: The file.
+        expected_bytes: The size that it must have.
+        where: What errors call it.
+
+    Returns:
+        Its content.
+
+    Raises:
+        IntegrityError: If it has another size, which is noticed before a byte is read.
+        LimitError: If it grows while it is read.
+        OSError: If it can't be read.
+    """  # noqa: DOC501  (`_other_size` makes an IntegrityError)
     size = size_bytes(file)
     if size != expected_bytes:
         raise _other_size(expected_bytes, size, where)
@@ -134,7 +231,20 @@ def read_exactly(file: io.BufferedReader, expected_bytes: int, *, where: str) ->
 
 
 def hash_open(file: io.BufferedReader, expected_bytes: int, *, where: str) -> str:
-    """The sha256 (hex) of an open file of exactly so many bytes; `IntegrityError` for another size, before a byte is read."""
+    """Hash an open file of a known size.
+
+    Args:
+        file: The file.
+        expected_bytes: The size that it must have.
+        where: What errors call it.
+
+    Returns:
+        Its sha256 as 64 hex digits.
+
+    Raises:
+        IntegrityError: If it has another size, which is noticed before a byte is read, or changes its size meanwhile.
+        OSError: If it can't be read.
+    """  # noqa: DOC501  (`_other_size` makes an IntegrityError)
     size = size_bytes(file)
     if size != expected_bytes:
         raise _other_size(expected_bytes, size, where)
@@ -145,10 +255,20 @@ def hash_open(file: io.BufferedReader, expected_bytes: int, *, where: str) -> st
 
 
 def hash_rest(file: io.BufferedReader, max_bytes: int | None = None) -> tuple[str, int]:
-    """The sha256 (hex) of what is left to read of a binary file, or of ``max_bytes`` of it; and how many bytes that were.
+    """Hash what is left to read of a binary file.
 
     By OpenSSL, which uses a processor's own instructions for it, and without the interpreter's lock: another thread can load meanwhile. Not by a
     memory map, where a disk's error or a file that shrinks would end the process.
+
+    Args:
+        file: The file.
+        max_bytes: The most bytes to hash; None for all.
+
+    Returns:
+        The sha256 as 64 hex digits, and how many bytes were hashed.
+
+    Raises:
+        OSError: If it can't be read.
     """
     hasher, piece, read = hashlib.sha256(), memoryview(bytearray(HASH_BYTES)), 0
     while size := file.readinto(piece if max_bytes is None else piece[: max_bytes - read]):

@@ -28,7 +28,18 @@ _FICLONE: Final = 0x40049409
 
 @contextlib.contextmanager
 def translate_full_disk(path: Path) -> Iterator[None]:
-    """Turn an ``OSError`` that says that there is no room at ``path`` into `DiskFullError`; others pass."""
+    """Turn an ``OSError`` that says that there is no room into `DiskFullError`; others pass.
+
+    Args:
+        path: What errors name.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        DiskFullError: If the block fails for lack of room.
+        OSError: If it fails for another reason.
+    """
     try:
         yield
     except OSError as error:
@@ -41,7 +52,18 @@ def translate_full_disk(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def translate_disk_errors(path: Path) -> Iterator[None]:
-    """Turn an ``OSError`` about ``path`` into `DiskFullError` or `StoreError`."""
+    """Turn an ``OSError`` into an error of ours.
+
+    Args:
+        path: What errors name.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        DiskFullError: If the block fails for lack of room.
+        StoreError: If it fails with another ``OSError``.
+    """
     try:
         with translate_full_disk(path):
             yield
@@ -50,7 +72,15 @@ def translate_disk_errors(path: Path) -> Iterator[None]:
 
 
 def database_lacks_room(error: Exception, path: Path) -> bool:
-    """Whether SQLite's error about the database at ``path`` comes from a full disk."""
+    """Tell whether SQLite's error about a database comes from a full disk.
+
+    Args:
+        error: The error.
+        path: The database's file.
+
+    Returns:
+        True if the disk is full, or has too little room for SQLite's shared memory.
+    """
     name = getattr(error, "sqlite_errorname", None) or ""
     if not name.startswith("SQLITE_IOERR"):
         return name == "SQLITE_FULL"
@@ -60,10 +90,19 @@ def database_lacks_room(error: Exception, path: Path) -> bool:
 
 @contextlib.contextmanager
 def replacing(target: Path, *, mode: int = PUBLIC_MODE, folder: int | None = None) -> Iterator[BinaryIO]:
-    """A file to write to that becomes ``target``, durably, when the block ends without an error.
+    """Write a file that becomes the target, durably, when the block ends without an error. If it fails, nothing else is left.
 
-    ``folder`` is the open folder that ``target`` is in, where its path isn't to be followed again (see `beneath.open_folder`).
-    Raises `DiskFullError` or `StoreError`; then ``target`` is as it was and nothing else is left.
+    Args:
+        target: The file to make or replace; without ``folder``, its folders are made.
+        mode: The target's permissions.
+        folder: The descriptor of the folder that the target is in, where its path isn't to be followed again (see `beneath.open_folder`).
+
+    Yields:
+        The file to write to, which can be read too.
+
+    Raises:
+        DiskFullError: If there is no room; the target is as it was.
+        StoreError: If it can't be written for another reason; the target is as it was.
     """
     with translate_disk_errors(target), _folder_of(target, folder) as place:
         temporary = f".{target.name[:100]}.{secrets.token_hex(6)}.partial"
@@ -95,18 +134,39 @@ def _folder_of(target: Path, folder: int | None) -> Iterator[int]:
 
 
 def write_bytes(target: Path, data: bytes, *, mode: int = PUBLIC_MODE, folder: int | None = None) -> None:
-    """Make ``target`` hold ``data``, durably and atomically; ``folder`` as in `replacing`."""
+    """Make a file hold some bytes, durably and atomically.
+
+    Args:
+        target: The file to make or replace.
+        data: What it is to hold.
+        mode: Its permissions.
+        folder: The descriptor of the folder that it is in, as in `replacing`.
+
+    Raises:
+        DiskFullError: If there is no room; the target is as it was.
+        StoreError: If it can't be written for another reason; the target is as it was.
+    """
     with replacing(target, mode=mode, folder=folder) as file:
         file.write(data)
 
 
 def copy(source: io.BufferedReader, target: Path, *, size_bytes: int, sha256: str | None, where: str) -> None:
-    """Make ``target`` a durable copy of an open file; they share unchanged blocks where the file system can do that, and nothing else.
+    """Make a durable copy of an open file; they share unchanged blocks where the file system can do that, and nothing else.
 
-    It is the copy that must have the size and the digest (hex; None for whatever it holds), so nothing that happens to the source meanwhile
-    matters. Everybody may read it, and nobody can run it.
+    It is the copy that must have the size and the digest, so nothing that happens to the source meanwhile matters. Everybody may read it, and nobody
+    can run it.
 
-    Raises `IntegrityError` naming ``where``, `DiskFullError` or `StoreError`; then ``target`` is as it was.
+    Args:
+        source: The open file, at its beginning.
+        target: The file to make or replace.
+        size_bytes: The size that the copy must have.
+        sha256: The digest that it must have, as 64 hex digits; None for any.
+        where: What errors call the source.
+
+    Raises:
+        IntegrityError: If the copy has another size or digest; the target is as it was.
+        DiskFullError: If there is no room; the target is as it was.
+        StoreError: If it can't be written for another reason; the target is as it was.
     """
     if beneath.size_bytes(source) != size_bytes:
         beneath.hash_open(source, size_bytes, where=where)  # says so
@@ -134,9 +194,16 @@ def _clone(source: io.BufferedReader, target: BinaryIO) -> bool:
 
 
 def write_new(target: Path, data: bytes, *, mode: int = 0o644) -> None:
-    """Make a new file with ``data``, durably; `StoreError` if anything, a link too, is there: that stays as it is.
+    """Make a new file, durably: for keys, which are never replaced. A power cut may leave a part of the file.
 
-    For keys, which are never replaced. A power cut may leave a part of the file.
+    Args:
+        target: The file to make; its folders are made.
+        data: What it is to hold.
+        mode: Its permissions.
+
+    Raises:
+        StoreError: If anything, a link too, is there, which stays as it is, or if it can't be written.
+        DiskFullError: If there is no room.
     """
     with translate_disk_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -160,7 +227,14 @@ def _fill(target: Path, descriptor: int, data: bytes) -> None:
 
 
 def sync_directory(directory: Path) -> None:
-    """Make the entries of ``directory`` (names, renames, removals) durable."""
+    """Make the entries of a directory (names, renames, removals) durable.
+
+    Args:
+        directory: The directory.
+
+    Raises:
+        OSError: If it can't be opened or synced.
+    """
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
@@ -169,7 +243,14 @@ def sync_directory(directory: Path) -> None:
 
 
 def sync_tree(directory: Path) -> None:
-    """Make a directory with all its files and folders durable; the files must be closed."""
+    """Make a directory with all its files and folders durable.
+
+    Args:
+        directory: The directory; its files must be closed.
+
+    Raises:
+        OSError: If a file can't be opened or synced.
+    """
     for folder, _, names in os.walk(directory):
         for name in names:
             descriptor = os.open(Path(folder, name), os.O_RDONLY)

@@ -1,21 +1,21 @@
 """Every error of the runtime and of the formats that it shares.
 
-::
+The tree:
 
     SealiftError
     ├── DocumentError            a document is not what its schema says
     │   └── UnsupportedSchemaError   another major version of the schema
     ├── LimitError               something from outside is larger than its bound
-    ├── IntegrityError           bytes differ from what was vouched for
+    ├── IntegrityError           bytes differ from what was signed or listed
     │   └── SignatureError           a signature is missing, false, or by another key
     ├── KeyFileError             a key can't be read, or doesn't fit its use
     │   └── PassphraseError          it is encrypted, and its passphrase is missing or wrong
     ├── TrustError               repository metadata is refused
     │   ├── RollbackRefusedError     older than what was already trusted
     │   └── ExpiredError             too old for the policy
-    ├── TransportError           bytes could not be brought
+    ├── TransportError           a file can't be fetched
     │   └── NotFoundError            the other side has no such file
-    ├── StoreError               the local disk can't hold or give something
+    ├── StoreError               a local file can't be written or read
     │   └── DiskFullError
     ├── HardwareError            no bundle fits this machine
     ├── SandboxError             a process that reads what others made can't be started or confined, or this installation fails in it
@@ -35,8 +35,12 @@ from __future__ import annotations
 class SealiftError(Exception):
     """What went wrong, in words for the person who has to mend it.
 
-    ``where`` names the file or field, ``expected`` and ``found`` what should have been there and what was,
-    ``advice`` what to do next. All are optional; ``str()`` puts what is given into one message.
+    Attributes:
+        message: What is wrong.
+        where: The file or field; None if there is none.
+        expected: What should have been there; None if nothing can be said.
+        found: What was there; None if nothing can be said.
+        advice: What to do next; None if nothing can be said.
     """
 
     def __init__(
@@ -48,6 +52,15 @@ class SealiftError(Exception):
         found: str | None = None,
         advice: str | None = None,
     ) -> None:
+        """Make an error; ``str()`` puts what is given into one message.
+
+        Args:
+            message: What is wrong, without a full stop.
+            where: The file or field.
+            expected: What should have been there.
+            found: What was there.
+            advice: What to do next, in sentences.
+        """
         super().__init__(message)
         self.message = message
         self.where = where
@@ -77,7 +90,7 @@ class LimitError(SealiftError):
 
 
 class IntegrityError(SealiftError):
-    """Bytes differ from what was vouched for; ``where`` names the file."""
+    """Bytes differ from what was signed or listed; ``where`` names the file."""
 
 
 class SignatureError(IntegrityError):
@@ -105,7 +118,7 @@ class ExpiredError(TrustError):
 
 
 class TransportError(SealiftError):
-    """Bytes could not be brought."""
+    """A file can't be fetched."""
 
 
 class NotFoundError(TransportError):
@@ -113,7 +126,7 @@ class NotFoundError(TransportError):
 
 
 class StoreError(SealiftError):
-    """The local disk can't hold or give something."""
+    """A local file can't be written or read."""
 
 
 class DiskFullError(StoreError):
@@ -144,7 +157,7 @@ class SelfTestError(EngineError):
 
 
 class RequestError(SealiftError):
-    """An inference request is wrong; the server turns it into a 4xx answer."""
+    """An inference request is wrong; a server answers it with a 4xx status."""
 
 
 class UpdateError(SealiftError):

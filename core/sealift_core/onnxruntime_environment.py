@@ -53,7 +53,11 @@ _PREFIXES: Final = ("ORT_", "ONNXRUNTIME_")
 
 
 def prepare(environment: MutableMapping[str, str] = os.environ) -> None:
-    """Set, keep and drop the variables. Called before the first import of a library that reads them; child processes inherit them."""
+    """Set, keep and drop the variables. Called before the first import of a library that reads them; child processes inherit them.
+
+    Args:
+        environment: The variables, which are changed; those of this process by default.
+    """
     for name in [name for name in environment if name.startswith(_PREFIXES) and name not in KEPT]:
         del environment[name]
     environment.update(SET)

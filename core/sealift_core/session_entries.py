@@ -34,9 +34,17 @@ _SHOWN_CHARACTERS: Final = 100
 
 
 def parse_entries(document: Document) -> dict[str, str]:
-    """The session entries of a document, checked.
+    """Read the session entries of a document.
 
-    Raises `DocumentError` for an entry or a value that isn't in `ENTRIES`.
+    Args:
+        document: The table of entries.
+
+    Returns:
+        The values by entry.
+
+    Raises:
+        DocumentError: If an entry or a value isn't in `ENTRIES`.
+        LimitError: If a text is too long.
     """
     entries = {key: document.text(key) for key in document.names()}
     check_entries(entries, where=document.where)
@@ -44,7 +52,15 @@ def parse_entries(document: Document) -> dict[str, str]:
 
 
 def check_entries(entries: Mapping[str, str], *, where: str) -> None:
-    """Raise `DocumentError` for an entry or a value that isn't in `ENTRIES`."""
+    """Check session entries against `ENTRIES`.
+
+    Args:
+        entries: The values by entry.
+        where: What errors call the table.
+
+    Raises:
+        DocumentError: If an entry or a value isn't there.
+    """
     for key, value in entries.items():
         if key not in ENTRIES:
             raise DocumentError(
@@ -60,7 +76,15 @@ def check_entries(entries: Mapping[str, str], *, where: str) -> None:
 
 
 def check_providers(providers: tuple[str, ...], *, where: str) -> None:
-    """Raise `DocumentError` unless there are providers, each one of `PROVIDERS`, none of them twice."""
+    """Check execution providers against `PROVIDERS`.
+
+    Args:
+        providers: Their names, the preferred one first.
+        where: What errors call the list.
+
+    Raises:
+        DocumentError: If there are none, or one isn't supported or is there twice.
+    """
     for name in providers:
         if name not in PROVIDERS:
             expected = f"one of {', '.join(PROVIDERS)}"
@@ -70,7 +94,15 @@ def check_providers(providers: tuple[str, ...], *, where: str) -> None:
 
 
 def check_threads(threads: int, *, where: str) -> None:
-    """Raise `DocumentError` unless a session may ask for so many threads."""
+    """Check a number of threads that a session asks for.
+
+    Args:
+        threads: The number.
+        where: What errors call it.
+
+    Raises:
+        DocumentError: If it isn't 1 to `MAX_THREADS`.
+    """
     if not 1 <= threads <= MAX_THREADS:
         raise DocumentError("out of range", where=where, expected=f"1 to {MAX_THREADS} threads", found=str(threads))
 

@@ -1,6 +1,6 @@
 """Every error of the packager.
 
-::
+The tree:
 
     PackagerError (a SealiftError)
     ├── SourceModelError      a model file can't be read or isn't what it should be
@@ -116,6 +116,13 @@ class OutputError(PackagerError):
 
 
 def first_line(error: BaseException) -> str:
-    """What an error of another library says first, or its type's name where it says nothing."""
+    """Shorten an error of another library to what it says first.
+
+    Args:
+        error: The error.
+
+    Returns:
+        Its first line, or its type's name where it says nothing.
+    """
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__

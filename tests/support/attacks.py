@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-import encodings.ascii  # an ordinary user may not be able to read the interpreter of the tests
+import encodings.ascii  # noqa: F401  # an ordinary user may not be able to read the interpreter of the tests
 import encodings.idna  # noqa: F401
 import errno
 import fcntl

@@ -16,7 +16,14 @@ _PATTERN = re.compile(r"sha256:([0-9a-f]{64})")
 
 @dataclasses.dataclass(frozen=True, slots=True, order=True)
 class Digest:
-    """A sha256 digest; ``hex`` is its 64 lower-case digits."""
+    """A sha256 digest.
+
+    Attributes:
+        hex: Its 64 lower-case hex digits.
+
+    Raises:
+        DocumentError: If ``hex`` is anything else.
+    """
 
     hex: str
 
@@ -26,7 +33,18 @@ class Digest:
 
     @classmethod
     def parse(cls, text: str, *, where: str = "digest") -> Digest:
-        """Read ``sha256:HEX``."""
+        """Read ``sha256:HEX``, as OCI writes digests.
+
+        Args:
+            text: What is written.
+            where: What errors call the place where it is written.
+
+        Returns:
+            The digest.
+
+        Raises:
+            DocumentError: If it isn't ``sha256:`` and 64 lower-case hex digits.
+        """
         match = _PATTERN.fullmatch(text)
         if match is None:
             raise DocumentError("not a digest", where=where, expected="sha256: and 64 lower-case hex digits", found=repr(text[:80]))
@@ -34,22 +52,60 @@ class Digest:
 
     @classmethod
     def of(cls, data: bytes) -> Digest:
-        """The digest of some bytes."""
+        """Compute the digest of some bytes.
+
+        Args:
+            data: The bytes.
+
+        Returns:
+            Their digest.
+        """
         return cls(hashlib.sha256(data).hexdigest())
 
     @classmethod
     def of_file(cls, path: Path) -> Digest:
-        """The digest of a whole file that a person named; what should have a certain size is checked by ``beneath.hash_open``."""
+        """Compute the digest of a whole file that a person named; what should have a certain size is checked by ``beneath.hash_open``.
+
+        Args:
+            path: The file; links are followed.
+
+        Returns:
+            The digest of its content.
+
+        Raises:
+            OSError: If it can't be read.
+        """
         with path.open("rb") as file:
             return cls.of_stream(file)
 
     @classmethod
     def of_stream(cls, file: io.BufferedReader) -> Digest:
-        """The digest of what is left to read of a binary file."""
+        """Compute the digest of what is left to read of a binary file.
+
+        Args:
+            file: The open file, which is then at its end.
+
+        Returns:
+            The digest.
+
+        Raises:
+            OSError: If it can't be read.
+        """
         return cls(beneath.hash_rest(file)[0])
 
     def check(self, data: bytes, *, where: str) -> bytes:
-        """``data``, if this is its digest; else `IntegrityError` naming ``where``."""
+        """Check that bytes are the ones that the digest stands for.
+
+        Args:
+            data: The bytes.
+            where: What errors call them.
+
+        Returns:
+            ``data`` itself.
+
+        Raises:
+            IntegrityError: If they have another digest.
+        """
         found = Digest.of(data)
         if found != self:
             raise IntegrityError("the content was changed", where=where, expected=str(self), found=str(found))

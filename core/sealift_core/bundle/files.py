@@ -27,17 +27,41 @@ _WEIGHTS = re.compile(r"weights/[0-9]{5,8}\.bin")
 
 
 def weights_file(number: int) -> str:
-    """The path of one shard of external weights."""
+    """Name one shard of external weights.
+
+    Args:
+        number: The shard's number, from 0.
+
+    Returns:
+        Its path within a bundle, like ``weights/00000.bin``.
+    """
     return f"weights/{number:05d}.bin"
 
 
 def is_weights(name: str) -> bool:
-    """Whether a file of this name would be a shard of external weights."""
+    """Tell whether a file of this name would be a shard of external weights.
+
+    Args:
+        name: A path within a bundle.
+
+    Returns:
+        True for ``weights/`` and five to eight digits.
+    """
     return _WEIGHTS.fullmatch(name) is not None
 
 
 def weight_sizes(directory: Path) -> dict[str, int]:
-    """The shards of a bundle directory, with their sizes in bytes; links and special files aren't shards."""
+    """List the shards of a bundle directory; links and special files aren't shards.
+
+    Args:
+        directory: The bundle's folder.
+
+    Returns:
+        The size in bytes of each shard, by its path within the bundle; empty if there are none.
+
+    Raises:
+        OSError: If the folder of weights can't be listed.
+    """
     folder = directory / "weights"
     if folder.is_symlink() or not folder.is_dir():
         return {}
@@ -46,7 +70,18 @@ def weight_sizes(directory: Path) -> dict[str, int]:
 
 
 def check_name(name: str, *, where: str) -> str:
-    """``name``, if a bundle may have such a file; else `IntegrityError`. Holds for names read from any document."""
+    """Check that a bundle may have a file of this name. Holds for names read from any document.
+
+    Args:
+        name: A path within a bundle, with ``/``.
+        where: What errors call the place where the name stands.
+
+    Returns:
+        ``name`` itself.
+
+    Raises:
+        IntegrityError: If no bundle has such a file.
+    """
     if name in REQUIRED or name in OPTIONAL or _WEIGHTS.fullmatch(name):
         return name
     raise IntegrityError(
@@ -55,13 +90,28 @@ def check_name(name: str, *, where: str) -> str:
 
 
 def max_bytes(name: str) -> int:
-    """The most bytes that a bundle's file of this name may have."""
+    """Look up how large a file of a bundle may be.
+
+    Args:
+        name: A path within a bundle.
+
+    Returns:
+        The most bytes that a file of this name may have.
+    """
     sizes = {MANIFEST: LIMITS.manifest_bytes, GOLDEN: LIMITS.golden_bytes, BASELINE: LIMITS.baseline_bytes, SIGNATURE: LIMITS.signature_bytes}
     return LIMITS.bundle_bytes if name == GRAPH or _WEIGHTS.fullmatch(name) else sizes.get(name, LIMITS.document_bytes)
 
 
 def check_sizes(sizes: Mapping[str, int], *, where: str) -> None:
-    """Raise `LimitError` for a file that is larger than one of its name may be, or if all of them together are too large."""
+    """Check the sizes of a bundle's files against `LIMITS`.
+
+    Args:
+        sizes: The size in bytes of each file, by its path within the bundle.
+        where: What errors call the bundle.
+
+    Raises:
+        LimitError: If a file is larger than one of its name may be, or all of them together are too large.
+    """
     for name, size in sizes.items():
         if size > max_bytes(name):
             raise LimitError("too large", where=f"{where}/{name}", expected=f"at most {max_bytes(name)} bytes", found=f"{size} bytes")
@@ -71,10 +121,17 @@ def check_sizes(sizes: Mapping[str, int], *, where: str) -> None:
 
 
 def list_files(directory: Path) -> dict[str, Path]:
-    """The files of a bundle directory by their names, sorted by code point.
+    """List the files of a bundle directory.
 
-    Raises `IntegrityError` for a symlink, a special file, a name that isn't a bundle's, or a required file that is
-    missing; `LimitError` for too many, or too large ones.
+    Args:
+        directory: The bundle's folder.
+
+    Returns:
+        Their paths by their names, sorted by code point.
+
+    Raises:
+        IntegrityError: If there is a symlink, a special file, or a name that isn't a bundle's, or if a required file or the folder is missing.
+        LimitError: If there are too many files, or too large ones.
     """
     if not directory.is_dir():
         raise IntegrityError("no such bundle directory", where=str(directory))
@@ -100,10 +157,20 @@ def list_files(directory: Path) -> dict[str, Path]:
 
 
 def state(directory: Path, *, links: bool = True) -> str:
-    """What tells whether any file of a bundle directory was changed or replaced since: for each its inode, size and times, as one digest.
+    """Describe the files of a bundle directory, so that a later call tells whether any was changed or replaced since.
 
-    With ``links`` it counts the time (ctime) that nobody can set back, but that a new or removed hard link moves, too. Bits that a disk loses show in
-    neither. Errors as `list_files`.
+    Bits that a disk loses don't show.
+
+    Args:
+        directory: The bundle's folder.
+        links: Whether the time (ctime) counts that nobody can set back, but that a new or removed hard link moves, too.
+
+    Returns:
+        The hex SHA-256 over each file's device, inode, size and times.
+
+    Raises:
+        IntegrityError: If the folder isn't a bundle's, as for `list_files`.
+        LimitError: If there are too many files, or too large ones.
     """
     facts = hashlib.sha256()
     for name, path in list_files(directory).items():

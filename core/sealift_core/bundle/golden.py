@@ -24,14 +24,28 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class GoldenCase:
-    """One request and its answer: arrays by tensor name."""
+    """One request and its answer.
+
+    Attributes:
+        inputs: The arrays of the request, by input name.
+        outputs: The arrays that must come out, by output name.
+    """
 
     inputs: dict[str, Array]
     outputs: dict[str, Array]
 
 
 def encode_golden(cases: Sequence[GoldenCase], inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> bytes:
-    """The file's bytes, the same for the same cases."""
+    """Write ``golden.safetensors``.
+
+    Args:
+        cases: The cases; each has every input and output.
+        inputs: The model's inputs, which give order and dtype.
+        outputs: The model's outputs, likewise.
+
+    Returns:
+        The file's bytes, the same for the same cases.
+    """
     tensors: dict[str, Array] = {}
     for number, case in enumerate(cases):
         for side, specs, values in (("input", inputs, case.inputs), ("output", outputs, case.outputs)):
@@ -43,7 +57,22 @@ def encode_golden(cases: Sequence[GoldenCase], inputs: Sequence[TensorSpec], out
 def decode_golden(
     data: bytes, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], count: int, *, where: str = "golden.safetensors"
 ) -> list[GoldenCase]:
-    """Read ``count`` cases; `DocumentError` if the file isn't safetensors or lacks a tensor."""
+    """Read ``golden.safetensors``.
+
+    Args:
+        data: The file's bytes.
+        inputs: The model's inputs.
+        outputs: The model's outputs.
+        count: How many cases the manifest says there are.
+        where: What errors call the file.
+
+    Returns:
+        The cases, with arrays of the dtypes of ``inputs`` and ``outputs``; text is ``object`` of ``str``.
+
+    Raises:
+        DocumentError: If the file isn't safetensors, lacks a tensor, or has one of another dtype.
+        LimitError: If it is larger than its bound.
+    """
     if len(data) > LIMITS.golden_bytes:
         raise LimitError("too large", where=where, expected=f"at most {LIMITS.golden_bytes} bytes", found=f"{len(data)} bytes")
     try:
@@ -87,13 +116,32 @@ def _reshape(texts: Array, shape: Array, where: str) -> Array:
 
 
 def encode_texts(values: Array) -> bytes:
-    """Text in row-major order as uint32 lengths (little-endian) and UTF-8 bytes."""
+    """Write text as the Open Inference Protocol's BYTES tensors hold it.
+
+    Args:
+        values: An array of ``str`` or UTF-8 ``bytes``, of any shape.
+
+    Returns:
+        Each text in row-major order: its length in bytes as uint32, little-endian, then its UTF-8 bytes.
+    """
     encoded = [text if isinstance(text, bytes) else str(text).encode() for text in values.ravel()]
     return b"".join(len(text).to_bytes(4, "little") + text for text in encoded)
 
 
 def decode_texts(data: bytes, *, where: str, most: int | None = None) -> Array:
-    """The reverse of `encode_texts`: a vector of ``str``; `DocumentError` if lengths don't add up or it isn't UTF-8, or above ``most`` texts."""
+    """Read what `encode_texts` wrote.
+
+    Args:
+        data: The bytes.
+        where: What errors call them.
+        most: The most texts that there may be; None for any number.
+
+    Returns:
+        The texts, ``object [texts]`` of ``str``.
+
+    Raises:
+        DocumentError: If the lengths don't add up, a text isn't UTF-8, or there are more than ``most``.
+    """
     texts: list[str] = []
     at = 0
     while at < len(data):

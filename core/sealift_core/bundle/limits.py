@@ -8,7 +8,22 @@ from typing import Final
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Bounds that a bundle has to keep; larger ones are refused before they are read."""
+    """Bounds that a bundle has to keep; larger ones are refused before they are read.
+
+    Attributes:
+        manifest_bytes: Of ``bundle.json``.
+        baseline_bytes: Of ``baseline.json``.
+        signature_bytes: Of ``model.sig``.
+        golden_bytes: Of ``golden.safetensors``.
+        oci_document_bytes: Of an OCI manifest or index.
+        files: How many files a bundle has.
+        path_characters: Of a file's path within a bundle.
+        document_bytes: Of any other document.
+        bundle_bytes: Of the graph, of a file of weights, and of all files together.
+        bundles_per_release: How many profiles a release has.
+        tensors: How many inputs a model has, and how many outputs.
+        rank: How many dimensions a tensor has.
+    """
 
     manifest_bytes: int = 4 * 2**20
     baseline_bytes: int = 64 * 2**20

@@ -32,7 +32,15 @@ MAX_VERSION_CHARACTERS: Final = 128
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ModelInfo:
-    """The graph file, and how it came to be; ``recipe`` holds the settings of the transformation."""
+    """The graph file, and how it came to be.
+
+    Attributes:
+        file: Its name, ``model.onnx``.
+        opset: The version of ONNX's own operators.
+        precision: One of `sealift_core.hardware.profile.PRECISIONS`.
+        recipe: The settings of the transformation, as the packager wrote them.
+        source_framework: What the model was trained with.
+    """
 
     file: str
     opset: int
@@ -43,7 +51,15 @@ class ModelInfo:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class SessionSettings:
-    """How onnxruntime is to run the graph; `check` says whether it may be run so."""
+    """How onnxruntime is to run the graph; `check` says whether it may be run so.
+
+    Attributes:
+        providers: Execution providers, the preferred one first.
+        intra_op_threads: Threads within an operator.
+        inter_op_threads: Operators at a time.
+        graph_optimization: One of `sealift_core.session_entries.GRAPH_LEVELS`.
+        config: Session entries, of `sealift_core.session_entries.ENTRIES`.
+    """
 
     providers: tuple[str, ...]
     intra_op_threads: int
@@ -52,7 +68,14 @@ class SessionSettings:
     config: Mapping[str, str]
 
     def check(self, *, where: str) -> None:
-        """Raise `DocumentError` for a provider, an entry, a value or a number of threads that `session_entries` doesn't allow."""
+        """Check the settings against what `session_entries` allows.
+
+        Args:
+            where: What errors call the settings.
+
+        Raises:
+            DocumentError: If a provider, an entry, a value or a number of threads isn't allowed.
+        """
         check_providers(self.providers, where=f"{where}.providers")
         check_entries(self.config, where=f"{where}.config")
         check_threads(self.intra_op_threads, where=f"{where}.intra_op_threads")
@@ -61,7 +84,14 @@ class SessionSettings:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Requirements:
-    """What a device must have: a PEP 440 range of onnxruntime, CPU flags, memory, disk."""
+    """What a device must have.
+
+    Attributes:
+        onnxruntime: A range of versions (PEP 440).
+        cpu_flags: Flags of the processor, as Linux names them.
+        memory_bytes: Memory that a process may use.
+        disk_bytes: Room on the disk.
+    """
 
     onnxruntime: str
     cpu_flags: tuple[str, ...]
@@ -71,7 +101,13 @@ class Requirements:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class GoldenInfo:
-    """How many golden cases there are and how near a device's outputs must come: |a−b| ≤ atol + rtol·|b|."""
+    """How many golden cases there are and how near a device's outputs must come: |a−b| ≤ atol + rtol·|b|.
+
+    Attributes:
+        cases: The number of cases, 1 to 10,000.
+        rtol: The relative tolerance.
+        atol: The absolute tolerance, in the output's unit.
+    """
 
     cases: int
     rtol: float
@@ -80,7 +116,13 @@ class GoldenInfo:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Owners:
-    """Who owns the next step; names, teams or addresses, free text."""
+    """Who owns the next step: names, teams or addresses, free text.
+
+    Attributes:
+        model: Who trains it.
+        deployment: Who ships it.
+        site: Who runs it.
+    """
 
     model: str = ""
     deployment: str = ""
@@ -89,7 +131,15 @@ class Owners:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Lineage:
-    """Where the model comes from."""
+    """Where the model comes from.
+
+    Attributes:
+        source_digest: The digest of the model as it was given to the packager.
+        training_run: The run that trained it, free text.
+        data: The data that it was trained on, free text.
+        parent: The version that it came from, free text.
+        annotations: Whatever else was given, as it was parsed.
+    """
 
     source_digest: str
     training_run: str = ""
@@ -100,7 +150,25 @@ class Lineage:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class BundleManifest:
-    """bundle.json as a value."""
+    """``bundle.json`` as a value.
+
+    Attributes:
+        name: The model's name, matching `MODEL_NAME`.
+        version: Its semantic version, matching `VERSION`.
+        created: When it was packaged, in UTC.
+        description: For people.
+        license: For people, or an SPDX expression.
+        profile: The class of hardware that it was made for.
+        model: The graph file.
+        inputs: The model's inputs, in the graph's order.
+        outputs: Its outputs, in the graph's order.
+        session: How onnxruntime is to run the graph.
+        requires: What a device must have.
+        golden: The cases of the self-test.
+        evaluation: What was measured when it was packaged.
+        owners: Who owns the next step.
+        lineage: Where the model comes from.
+    """
 
     name: str
     version: str
@@ -120,7 +188,20 @@ class BundleManifest:
 
     @classmethod
     def parse(cls, data: bytes, *, where: str = "bundle.json") -> BundleManifest:
-        """Read bundle.json; `DocumentError`, `UnsupportedSchemaError` or `LimitError` name the field."""
+        """Read ``bundle.json``.
+
+        Args:
+            data: The file's bytes.
+            where: What errors call the file; they add the path of the field.
+
+        Returns:
+            The manifest. Fields that this version doesn't know are dropped, but for those of ``session``, which are refused.
+
+        Raises:
+            DocumentError: If a field is missing, of another type, or out of range.
+            UnsupportedSchemaError: If it is of another major version.
+            LimitError: If the file, a text or a list is larger than its bound.
+        """
         document = Document.parse_json(data, where=where, max_bytes=LIMITS.manifest_bytes)
         document.schema(SCHEMA, MAJOR)
         inputs, outputs = _tensors(document, "inputs"), _tensors(document, "outputs")
@@ -143,7 +224,7 @@ class BundleManifest:
         )
 
     def to_bytes(self) -> bytes:
-        """bundle.json's bytes; `parse` gives an equal manifest back."""
+        """Write ``bundle.json``; `parse` gives an equal manifest back."""
         fields: dict[str, Json] = {
             "schema": f"{SCHEMA}/{MAJOR}",
             "name": self.name,

@@ -51,7 +51,12 @@ def _media_type(name: str) -> str:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class BundleRef:
-    """One bundle of a release: its profile, its OCI manifest's digest and size."""
+    """One bundle of a release.
+
+    Attributes:
+        profile: The name of its hardware profile.
+        manifest: The digest and size of its OCI manifest.
+    """
 
     profile: str
     manifest: Descriptor
@@ -59,7 +64,14 @@ class BundleRef:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Release:
-    """A release's OCI index as a value; ``public_key`` is None when its bundles aren't signed."""
+    """A release's OCI index as a value.
+
+    Attributes:
+        name: The model's name.
+        version: Its semantic version.
+        bundles: Its bundles, each for another profile; at least one.
+        public_key: The key that signed them; None when they aren't signed.
+    """
 
     name: str
     version: str
@@ -68,7 +80,21 @@ class Release:
 
     @classmethod
     def parse(cls, data: bytes, *, where: str) -> Release:
-        """Read an OCI image index that is a release."""
+        """Read an OCI image index that is a release.
+
+        Args:
+            data: The index's bytes.
+            where: What errors call it.
+
+        Returns:
+            The release.
+
+        Raises:
+            IntegrityError: If there is no bundle, or not exactly one for each profile.
+            DocumentError: If it isn't an OCI image index, or a name or version is malformed.
+            LimitError: If it is larger than its bound, or lists too many bundles.
+            KeyFileError: If the public key in it can't be used.
+        """
         document = parse_oci_document(data, where=where, media_type=INDEX_TYPE)
         notes = document.document("annotations")
         rows = [Descriptor.parse(row) for row in document.documents("manifests", max_items=LIMITS.bundles_per_release)]
@@ -85,7 +111,7 @@ class Release:
         )
 
     def to_bytes(self) -> bytes:
-        """The OCI image index."""
+        """Write the OCI image index."""
         notes: dict[str, Json] = {NAME_KEY: self.name, VERSION_KEY: self.version}
         if self.public_key:
             notes[PUBLIC_KEY_KEY] = self.public_key.pem().decode()
@@ -94,7 +120,17 @@ class Release:
         return canonical_json(fields | {"artifactType": MODEL_MANIFEST})
 
     def bundle(self, profile: str) -> BundleRef:
-        """The bundle for a profile; `DocumentError` with the profiles there are."""
+        """Find the bundle for a profile.
+
+        Args:
+            profile: The profile's name.
+
+        Returns:
+            The bundle.
+
+        Raises:
+            DocumentError: If there is none; it names the profiles that there are.
+        """
         for bundle in self.bundles:
             if bundle.profile == profile:
                 return bundle
@@ -110,14 +146,32 @@ class Release:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class BundleFiles:
-    """One bundle's OCI manifest as a value: its config blob, and the blob of each of its files by name."""
+    """One bundle's OCI manifest as a value.
+
+    Attributes:
+        config: The config blob.
+        layers: The blob of each of its files, by the file's path within the bundle.
+    """
 
     config: Descriptor
     layers: dict[str, Descriptor]
 
     @classmethod
     def parse(cls, data: bytes, *, where: str) -> BundleFiles:
-        """Read an OCI manifest that is a bundle; file names that a bundle can't have are refused, and sizes beyond the limits."""
+        """Read an OCI manifest that is a bundle.
+
+        Args:
+            data: The manifest's bytes.
+            where: What errors call it.
+
+        Returns:
+            The files.
+
+        Raises:
+            IntegrityError: If a name isn't one of a bundle's, is there twice or missing, or one blob has two sizes.
+            DocumentError: If it isn't the OCI manifest of a model.
+            LimitError: If it or a file that it lists is larger than its bound, or there are too many.
+        """
         document = parse_oci_document(data, where=where, media_type=MANIFEST_TYPE)
         document.text("artifactType", one_of=(MODEL_MANIFEST,))
         layers: dict[str, Descriptor] = {}
@@ -137,11 +191,11 @@ class BundleFiles:
 
     @property
     def size_bytes(self) -> int:
-        """The sum of all files."""
+        """The size of all files together."""
         return sum(layer.size_bytes for layer in self.layers.values())
 
     def blobs(self) -> list[Descriptor]:
-        """Every blob that a device needs beside the OCI manifest itself, each once."""
+        """List every blob that a device needs beside the OCI manifest itself, each once."""
         return list({row.digest: row for row in (self.config, *self.layers.values())}.values())
 
 
@@ -155,7 +209,22 @@ def _check_consistent(rows: Iterable[Descriptor], where: str) -> None:
 
 
 def add_bundle(layout: OciLayout, directory: Path) -> BundleRef:
-    """Store a bundle directory in a layout: one blob per file, a config, a manifest."""
+    """Store a bundle directory in a layout: one blob per file, a config, a manifest.
+
+    Args:
+        layout: Where the blobs go.
+        directory: The bundle's folder. Files of our own become the blobs by hard links (`OciLayout.put_file`).
+
+    Returns:
+        What a release lists.
+
+    Raises:
+        IntegrityError: If the directory isn't exactly a bundle's.
+        DocumentError: If its ``bundle.json`` can't be read.
+        LimitError: If a file is larger than its bound.
+        StoreError: If a blob can't be written; `DiskFullError` if there is no room.
+        OSError: If a file can't be read.
+    """
     with beneath.open_file(directory, files.MANIFEST) as file:
         data = beneath.read_open(file, LIMITS.manifest_bytes, where=str(directory / files.MANIFEST))
     manifest = BundleManifest.parse(data, where=str(directory / files.MANIFEST))
@@ -188,7 +257,21 @@ def _model_config(manifest: BundleManifest, diff_ids: list[Json]) -> dict[str, J
 
 
 def add_release(layout: OciLayout, release: Release) -> Descriptor:
-    """Store a release's index and list it in the layout's ``index.json`` as ``NAME:VERSION`` (replacing that name)."""
+    """Store a release's index, and list it in the layout's ``index.json`` as ``NAME:VERSION``, which replaces what had that name.
+
+    Args:
+        layout: Where it goes.
+        release: The release, whose bundles are there already.
+
+    Returns:
+        The index's descriptor.
+
+    Raises:
+        IntegrityError: If the layout's ``index.json`` is missing.
+        DocumentError: If it can't be read.
+        LimitError: If it is larger than its bound.
+        StoreError: If a file can't be written; `DiskFullError` if there is no room.
+    """
     data = release.to_bytes()
     ref = f"{release.name}:{release.version}"
     descriptor = Descriptor(media_type=INDEX_TYPE, digest=layout.put(data), size_bytes=len(data), annotations={REF_NAME: ref})
@@ -198,22 +281,75 @@ def add_release(layout: OciLayout, release: Release) -> Descriptor:
 
 
 def read_release(layout: OciLayout, digest: Digest) -> Release:
-    """The release whose index has this digest."""
+    """Read a release from a layout.
+
+    Args:
+        layout: Where it is.
+        digest: The digest of its index, which is checked.
+
+    Returns:
+        The release.
+
+    Raises:
+        IntegrityError: If the blob is missing or was changed, or it isn't a release.
+        DocumentError: If it can't be read.
+        LimitError: If it is larger than its bound.
+        KeyFileError: If the public key in it can't be used.
+    """
     return Release.parse(layout.read(digest), where=str(layout.path(digest)))
 
 
 def read_bundle_files(layout: OciLayout, digest: Digest) -> BundleFiles:
-    """The file list of the bundle whose OCI manifest has this digest."""
+    """Read the file list of a bundle.
+
+    Args:
+        layout: Where it is.
+        digest: The digest of its OCI manifest, which is checked.
+
+    Returns:
+        The files, whose blobs aren't looked at.
+
+    Raises:
+        IntegrityError: If the blob is missing or was changed, or it isn't a bundle.
+        DocumentError: If it can't be read.
+        LimitError: If it or what it lists is larger than its bound.
+    """
     return BundleFiles.parse(layout.read(digest), where=str(layout.path(digest)))
 
 
 def read_listed_bundle(layout: OciLayout, ref: BundleRef) -> BundleFiles:
-    """The file list of a bundle of a release, whose OCI manifest must also have the size that the release says."""
+    """Read the file list of a bundle of a release, whose OCI manifest must also have the size that the release says.
+
+    Args:
+        layout: Where it is.
+        ref: What the release lists.
+
+    Returns:
+        The files, whose blobs aren't looked at.
+
+    Raises:
+        IntegrityError: If the blob is missing, of another size, or was changed, or it isn't a bundle.
+        DocumentError: If it can't be read.
+        LimitError: If it or what it lists is larger than its bound.
+    """
     return BundleFiles.parse(layout.read_blob(ref.manifest), where=str(layout.path(ref.manifest.digest)))
 
 
 def only_release(layout: OciLayout) -> tuple[Release, Descriptor]:
-    """The one release of a packager's output; `IntegrityError` if there are none or several."""
+    """Read the one release of a packager's output.
+
+    Args:
+        layout: The output folder.
+
+    Returns:
+        The release, and the descriptor of its index.
+
+    Raises:
+        IntegrityError: If there are none or several, or the release's blob is missing or was changed.
+        DocumentError: If it can't be read.
+        LimitError: If it is larger than its bound.
+        KeyFileError: If the public key in it can't be used.
+    """
     rows = layout.index()
     if len(rows) != 1:
         found = ", ".join(row.annotations.get(REF_NAME, str(row.digest)) for row in rows) or "none"

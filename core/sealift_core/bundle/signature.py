@@ -32,7 +32,12 @@ PREDICATE_TYPE: Final = "https://model_signing/signature/v1.0"
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
-    """What a signature vouches for: a name, and every file with its digest, in the order listed."""
+    """What a signature covers.
+
+    Attributes:
+        name: The subject: the model's name, say.
+        resources: Every file of the bundle with its digest, in the order listed.
+    """
 
     name: str
     resources: Mapping[str, Digest]
@@ -44,7 +49,7 @@ class Statement:
         return hashlib.sha256(raw).hexdigest()
 
     def to_bytes(self) -> bytes:
-        """The in-toto statement."""
+        """Write the in-toto statement. Source: model signing format 1.0; in-toto attestation framework, Statement v1."""
         rows: list[Json] = [{"name": name, "algorithm": "sha256", "digest": digest.hex} for name, digest in self.resources.items()]
         serialization = {"method": "files", "hash_type": "sha256", "allow_symlinks": False, "ignore_paths": [files.SIGNATURE]}
         return canonical_json(
@@ -58,7 +63,20 @@ class Statement:
 
     @classmethod
     def parse(cls, data: bytes, *, where: str) -> Statement:
-        """Read a statement whose signature was already checked."""
+        """Read an in-toto statement whose signature was already checked.
+
+        Args:
+            data: The payload of the envelope.
+            where: What errors call it.
+
+        Returns:
+            The statement.
+
+        Raises:
+            SignatureError: If it isn't about one model, or its root isn't that of its files.
+            DocumentError: If it isn't a statement of Model Signing 1.0 over files by sha256.
+            LimitError: If it is larger than its bound, or lists too many files.
+        """
         document = Document.parse_json(data, where=where, max_bytes=LIMITS.signature_bytes)
         document.text("_type", one_of=(STATEMENT_TYPE,))
         document.text("predicateType", one_of=(PREDICATE_TYPE,))
@@ -87,7 +105,15 @@ def _digest(row: Document) -> Digest:
 
 
 def encode_signature(statement: Statement, signer: Signer) -> bytes:
-    """The bytes of model.sig."""
+    """Sign a statement.
+
+    Args:
+        statement: What to sign.
+        signer: Who signs.
+
+    Returns:
+        The bytes of ``model.sig``, a Sigstore bundle 0.3.
+    """
     envelope = Envelope.sign(PAYLOAD_TYPE, statement.to_bytes(), signer)
     hint = signer.public_key.fingerprint
     material = {"publicKey": {"hint": hint}, "tlogEntries": []}
@@ -95,7 +121,21 @@ def encode_signature(statement: Statement, signer: Signer) -> bytes:
 
 
 def decode_signature(data: bytes, key: PublicKey, *, where: str = files.SIGNATURE) -> Statement:
-    """The statement of model.sig, once ``key``'s signature over it holds; else `SignatureError`."""
+    """Read ``model.sig``; nothing of the statement is parsed before the signature over it holds.
+
+    Args:
+        data: The file's bytes.
+        key: Who must have signed it.
+        where: What errors call the file.
+
+    Returns:
+        The statement.
+
+    Raises:
+        SignatureError: If it isn't signed by ``key``, or the statement contradicts itself.
+        DocumentError: If it isn't a Sigstore bundle 0.3 with such a statement.
+        LimitError: If it is larger than its bound.
+    """
     document = Document.parse_json(data, where=where, max_bytes=LIMITS.signature_bytes, budget=ENVELOPE_BUDGET)
     kind = document.text("mediaType", max_characters=200)
     if not (kind.startswith(BUNDLE_FAMILY) and "v0.3" in kind):
@@ -105,7 +145,19 @@ def decode_signature(data: bytes, key: PublicKey, *, where: str = files.SIGNATUR
 
 
 def sign_directory(directory: Path, name: str, signer: Signer) -> None:
-    """Write ``model.sig`` over all files of a bundle directory; ``name`` is the subject of the statement."""
+    """Write ``model.sig`` over all files of a bundle directory, durably.
+
+    Args:
+        directory: The bundle's folder; a signature that is there is replaced.
+        name: The subject of the statement.
+        signer: Who signs.
+
+    Raises:
+        IntegrityError: If the directory isn't exactly a bundle's.
+        LimitError: If there are too many files, or too large ones.
+        StoreError: If the signature can't be written; `DiskFullError` if there is no room.
+        OSError: If a file can't be read.
+    """
     listed = files.list_files(directory)
     resources = {path: _hash(directory, path) for path in listed if path != files.SIGNATURE}
     durable.write_bytes(directory / files.SIGNATURE, encode_signature(Statement(name=name, resources=resources), signer))

@@ -34,8 +34,14 @@ DATATYPES: Final = {
 class TensorSpec:
     """One input or output.
 
-    ``shape`` has an integer for each fixed dimension and a symbol (a text) for each free one; two dimensions with
-    the same symbol are the same size in a request. ``unit``, ``minimum`` and ``maximum`` describe the values.
+    Attributes:
+        name: Its name in the graph.
+        dtype: One of `DATATYPES`; ``string`` is UTF-8 text.
+        shape: For each dimension a size, or a symbol (a text) if it is free; two dimensions with the same symbol have the same size in a request.
+        description: For people.
+        unit: Of the values, for people.
+        minimum: The smallest value that makes sense; None if there is none.
+        maximum: The largest value that makes sense; None if there is none.
     """
 
     name: str
@@ -60,7 +66,18 @@ class TensorSpec:
 
     @classmethod
     def parse(cls, document: Document) -> TensorSpec:
-        """Read one tensor of a manifest."""
+        """Read one tensor of a manifest.
+
+        Args:
+            document: Its table.
+
+        Returns:
+            The tensor.
+
+        Raises:
+            DocumentError: If a field is missing, of another type, or a dimension is no size below 2³¹ and no symbol.
+            LimitError: If there are more than 16 dimensions, or a text is too long.
+        """
         shape = document.items("shape")
         if len(shape) > LIMITS.rank:
             raise LimitError("too many dimensions", where=document.where, expected=f"at most {LIMITS.rank}", found=str(len(shape)))
@@ -78,7 +95,7 @@ class TensorSpec:
         )
 
     def json(self) -> dict[str, Json]:
-        """The tensor as a manifest writes it; what is empty is left out."""
+        """Write the tensor as a manifest does; what is empty is left out."""
         fields: dict[str, Json] = {"name": self.name, "dtype": self.dtype, "shape": list(self.shape)}
         optional: dict[str, Json] = {"description": self.description, "unit": self.unit, "minimum": self.minimum, "maximum": self.maximum}
         return fields | {key: value for key, value in optional.items() if value not in ("", None)}

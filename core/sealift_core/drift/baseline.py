@@ -27,7 +27,13 @@ _INVERSE_SIZES: Final = 1.0 / np.array(WINDOW_SIZES[::-1], dtype=np.float64)
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Baseline:
-    """What the holdout looked like. ``rows`` of it were counted; without features nothing is watched for drift."""
+    """What the holdout looked like; without features nothing is watched for drift.
+
+    Attributes:
+        rows: The holdout's rows that were counted.
+        features: The monitored features, with different names.
+        expected_windows_between_false_alarms: The rate that the thresholds belong to, for all features together.
+    """
 
     rows: int
     features: tuple[Feature, ...]
@@ -35,12 +41,25 @@ class Baseline:
 
     @classmethod
     def empty(cls) -> Baseline:
-        """A baseline without features, for a bundle packed without data."""
+        """Make a baseline without features, for a bundle packed without data."""
         return cls(rows=0, features=())
 
     @classmethod
     def parse(cls, data: bytes, *, where: str = "baseline.json") -> Baseline:
-        """Read baseline.json; `DocumentError`, `UnsupportedSchemaError` or `LimitError` name the field."""
+        """Read ``baseline.json``.
+
+        Args:
+            data: The file's bytes.
+            where: What errors call the file; they add the path of the field.
+
+        Returns:
+            The baseline.
+
+        Raises:
+            DocumentError: If a field is missing, of another type, or out of range, if two features have one name, or the window sizes are others.
+            UnsupportedSchemaError: If it is of another major version.
+            LimitError: If it or a list is larger than its bound.
+        """
         document = Document.parse_json(data, where=where, max_bytes=LIMITS.baseline_bytes)
         document.schema(SCHEMA, 1)
         features = tuple(Feature.parse(row) for row in document.documents("features", max_items=MAX_FEATURES))
@@ -58,7 +77,7 @@ class Baseline:
         )
 
     def to_bytes(self) -> bytes:
-        """baseline.json's bytes; `parse` gives an equal baseline back."""
+        """Write ``baseline.json``; `parse` gives an equal baseline back."""
         return canonical_json(
             {
                 "schema": f"{SCHEMA}/1",
@@ -71,9 +90,16 @@ class Baseline:
 
 
 def at_size(values: Sequence[float], rows: int) -> float:
-    """``values``, given at `WINDOW_SIZES`, for a window of ``rows`` ≥ 1: linear in 1/n, as the null divergence is.
+    """Interpolate values that are given at `WINDOW_SIZES`: linear in 1/n, as the null divergence is.
 
-    Beyond the first and the last size the nearest segment is continued; the result is at least 0.
+    Beyond the first and the last size the nearest segment is continued.
+
+    Args:
+        values: One for each of `WINDOW_SIZES`: a feature's ``null_means``, ``null_deviations`` or ``thresholds``.
+        rows: The size of the window, at least 1.
+
+    Returns:
+        The value for this size, at least 0.
     """
     heights = values[::-1]
     inverse = 1.0 / rows

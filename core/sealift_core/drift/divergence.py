@@ -18,10 +18,16 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 
 def js_divergence(first: Array, second: Array) -> Array:
-    """The Jensen-Shannon divergence in bits, 0 … 1, between counts along the last axis; 0 where one side is empty.
+    """Compute the Jensen-Shannon divergence between counts along the last axis.
 
-    ``first`` and ``second`` broadcast: ``[bins]`` against ``[windows, bins]`` gives ``[windows]``.
     Source: Lin 1991, IEEE Transactions on Information Theory 37(1), 145-151.
+
+    Args:
+        first: Counts, ``[…, bins]``.
+        second: Counts that broadcast against them: ``[bins]`` against ``[windows, bins]``, say.
+
+    Returns:
+        The divergence in bits, 0 to 1, float64, of the shape without the last axis (``[windows]``); 0 where one side is empty.
     """
     p, q = _fractions(first), _fractions(second)
     divergence = _entropy((p + q) / 2) - (_entropy(p) + _entropy(q)) / 2
@@ -30,15 +36,30 @@ def js_divergence(first: Array, second: Array) -> Array:
 
 
 def js_distance(first: Array, second: Array) -> float:
-    """The Jensen-Shannon distance, 0 … 1: the square root of the divergence, a metric (Endres and Schindelin 2003)."""
+    """Compute the Jensen-Shannon distance, the square root of the divergence, which is a metric (Endres and Schindelin 2003).
+
+    Args:
+        first: Counts, ``[bins]``.
+        second: Counts in the same bins.
+
+    Returns:
+        The distance, 0 to 1; 0 where one side is empty.
+    """
     return math.sqrt(float(js_divergence(first, second)))
 
 
 def psi(reference: Array, window: Array) -> float:
-    """The population stability index: the sum of (q - p) ln(q / p) over bins, each bin half a count fuller.
+    """Compute the population stability index: the sum of (q - p) ln(q / p) over bins, each bin half a count fuller.
 
     The half count (Jeffreys' prior) keeps it finite where a bin is empty. Source: Lewis 1994, An Introduction to Credit
     Scoring; its value under no shift is (bins - 1)(1/n + 1/m), Yurdakul and Naranjo 2020.
+
+    Args:
+        reference: The holdout's counts, ``[bins]``.
+        window: The window's counts in the same bins.
+
+    Returns:
+        The index, at least 0.
     """
     p = (reference + 0.5) / (reference.sum() + 0.5 * reference.size)
     q = (window + 0.5) / (window.sum() + 0.5 * window.size)
@@ -46,9 +67,17 @@ def psi(reference: Array, window: Array) -> float:
 
 
 def gamma_tail(value: float, mean: float, deviation: float) -> float:
-    """P(X ≥ value) for a gamma variable with this mean and standard deviation, by the cube root's normality.
+    """Compute P(X ≥ value) for a gamma variable, by the cube root's normality.
 
     Source: Wilson and Hilferty 1931, PNAS 17(12), 684-688. Without any deviation it is a step at ``mean``.
+
+    Args:
+        value: The bound, at least 0.
+        mean: The variable's mean.
+        deviation: Its standard deviation.
+
+    Returns:
+        The probability.
     """
     if mean <= 0 or deviation <= 0:
         return 0.0 if value > mean else 1.0
@@ -58,7 +87,16 @@ def gamma_tail(value: float, mean: float, deviation: float) -> float:
 
 
 def gamma_quantile(tail: float, mean: float, deviation: float) -> float:
-    """The value that a gamma variable exceeds with probability ``tail``: the inverse of `gamma_tail`."""
+    """Compute the value that a gamma variable exceeds with a given probability: the inverse of `gamma_tail`.
+
+    Args:
+        tail: The probability, between 0 and 1, both exclusive.
+        mean: The variable's mean.
+        deviation: Its standard deviation.
+
+    Returns:
+        The value, at least 0; ``mean`` without any deviation.
+    """
     if mean <= 0 or deviation <= 0:
         return mean
     ninth = (deviation / mean) ** 2 / 9
@@ -67,10 +105,19 @@ def gamma_quantile(tail: float, mean: float, deviation: float) -> float:
 
 
 def beta_binomial_tail(successes: int, trials: int, alpha: float, beta: float) -> float:
-    """P(X ≥ successes) for X of ``trials`` whose probability is Beta(alpha, beta): exact, summed in logarithms.
+    """Compute P(X ≥ successes) for a beta-binomial variable: exact, summed in logarithms.
 
     With alpha and beta from ``m`` reference rows it is how likely as many come by chance when both sides have one unknown
     rate. Source: Johnson, Kemp and Kotz, Univariate Discrete Distributions, 6.2.2.
+
+    Args:
+        successes: The bound, at most ``trials``.
+        trials: How many draws there are.
+        alpha: The first parameter of the beta distribution that the rate has, above 0.
+        beta: The second one, above 0.
+
+    Returns:
+        The probability.
     """
     if successes <= 0:
         return 1.0

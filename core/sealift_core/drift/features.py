@@ -35,9 +35,19 @@ WINDOW_SIZES: Final = (100, 300, 1_000, 3_000, 10_000, 100_000)
 class Feature:
     """One monitored value per row, how it is binned, and what the holdout looked like.
 
-    ``index`` is the column for the statistic ``column``. ``counts`` are the holdout's. ``null_means`` and
-    ``null_deviations`` are the mean and standard deviation of the Jensen-Shannon divergence between the holdout and a
-    window without any shift, ``thresholds`` the distances above which a window has drifted, each at `WINDOW_SIZES`.
+    Attributes:
+        name: For people, different from that of any other feature.
+        side: ``input`` or ``output``.
+        tensor: The name of the input or output.
+        statistic: One of `STATISTICS`: what is taken of each row.
+        kind: ``numeric`` or ``category``.
+        counts: The holdout's rows in each bin.
+        null_means: The mean Jensen-Shannon divergence, in bits, between the holdout and a window without any shift, at each of `WINDOW_SIZES`.
+        null_deviations: The standard deviation of the same.
+        thresholds: The Jensen-Shannon distance above which a window has drifted, at each of `WINDOW_SIZES`.
+        index: The column for the statistic ``column``.
+        edges: The bins' edges for ``numeric``, ascending.
+        categories: The known values for ``category``, as text.
     """
 
     name: str
@@ -55,7 +65,18 @@ class Feature:
 
     @classmethod
     def parse(cls, document: Document) -> Feature:
-        """Read one feature of a baseline; `DocumentError` unless edges ascend and every list has its length."""
+        """Read one feature of a baseline.
+
+        Args:
+            document: Its table.
+
+        Returns:
+            The feature.
+
+        Raises:
+            DocumentError: If a field is missing, of another type or out of range, the edges don't ascend, or a list has another length than it must.
+            LimitError: If a list or a text is too long.
+        """
         feature = cls(
             name=document.text("name", max_characters=500),
             side=document.text("side", one_of=SIDES),
@@ -74,7 +95,14 @@ class Feature:
         return feature
 
     def check(self, where: str) -> None:
-        """Raise `DocumentError` if the parts don't fit together."""
+        """Check that the parts fit together.
+
+        Args:
+            where: What errors call the feature.
+
+        Raises:
+            DocumentError: If the edges don't ascend, a category is there twice, or a list has another length than it must.
+        """
         if any(low >= high for low, high in zip(self.edges, self.edges[1:], strict=False)):
             raise DocumentError("the edges don't ascend", where=f"{where}.edges")
         if len(set(self.categories)) != len(self.categories):
@@ -86,7 +114,7 @@ class Feature:
                 raise DocumentError("wrong length", where=f"{where}.{field}", expected=str(length), found=str(found))
 
     def json(self) -> dict[str, Json]:
-        """The feature as a baseline writes it; the list that its kind doesn't have is left out."""
+        """Write the feature as a baseline does; the list that its kind doesn't have is left out."""
         fields: dict[str, Json] = dataclasses.asdict(self)
         fields.pop("categories" if self.kind == "numeric" else "edges")
         return fields
@@ -102,25 +130,61 @@ class Feature:
         return sum(self.counts)
 
     def missing(self, counts: Array) -> int:
-        """The rows of these counts whose value is NaN, empty or absent."""
+        """Count the rows without a value.
+
+        Args:
+            counts: Counts in this feature's bins, ``[bins]``.
+
+        Returns:
+            The rows whose value is NaN, empty or absent.
+        """
         return int(counts[len(self.edges) + 1] if self.kind == "numeric" else counts[-1])
 
     def outside(self, counts: Array) -> int:
-        """The rows of these counts whose value is out of the holdout's range, infinite, or a category it didn't know."""
+        """Count the rows with a value that the holdout didn't have.
+
+        Args:
+            counts: Counts in this feature's bins, ``[bins]``.
+
+        Returns:
+            The rows whose value is out of the holdout's range, infinite, or a category that it didn't know.
+        """
         edges = len(self.edges)
         return int(counts[0] + counts[edges] + counts[edges + 2] + counts[edges + 3] if self.kind == "numeric" else counts[-2])
 
     def count(self, array: Array) -> Array:
-        """Bin counts, ``int64 [bins]``, of the rows (axis 0) of this feature's tensor."""
+        """Count the rows of this feature's tensor into its bins.
+
+        Args:
+            array: The tensor, ``[rows, …]``.
+
+        Returns:
+            The counts, ``int64 [bins]``.
+        """
         return self.count_values(measure(self.statistic, self.index, array))
 
     def count_values(self, values: Array) -> Array:
-        """Bin counts of values that `measure` gave; a category of dtype float has NaN for missing."""
+        """Count values into this feature's bins.
+
+        Args:
+            values: What `measure` gave, ``[rows]``; a category of dtype float has NaN for missing.
+
+        Returns:
+            The counts, ``int64 [bins]``.
+        """
         return count_numbers(values, self.edges) if self.kind == "numeric" else count_categories(values, self.categories)
 
 
 def count_numbers(values: Array, edges: tuple[float, ...]) -> Array:
-    """Counts of numbers in the bins between ``edges``, in the layout of numeric features."""
+    """Count numbers into the bins between edges, in the layout of numeric features.
+
+    Args:
+        values: The numbers, ``[rows]``, of any numeric dtype.
+        edges: The bins' edges, ascending.
+
+    Returns:
+        The counts, ``int64 [edges + 4]``.
+    """
     numbers = np.asarray(values, dtype=np.float64)
     places = np.searchsorted(np.asarray(edges, dtype=np.float64), numbers, side="right")
     odd = ~np.isfinite(numbers)
@@ -131,7 +195,15 @@ def count_numbers(values: Array, edges: tuple[float, ...]) -> Array:
 
 
 def count_categories(values: Array, categories: tuple[str, ...]) -> Array:
-    """Counts of values by their text, in the layout of category features."""
+    """Count values by their text, in the layout of category features.
+
+    Args:
+        values: The values, ``[rows]``, of any dtype.
+        categories: The known values, as text.
+
+    Returns:
+        The counts, ``int64 [categories + 2]``.
+    """
     places = {text: place for place, text in enumerate(categories)}
     counts = np.zeros(len(categories) + 2, dtype=np.int64)
     for text, count in tally(values).items():
@@ -140,7 +212,15 @@ def count_categories(values: Array, categories: tuple[str, ...]) -> Array:
 
 
 def tally(values: Array) -> collections.Counter[str]:
-    """How often each value comes, by its text; ``""`` is missing (None, an empty text, or NaN)."""
+    """Count how often each value comes, by its text.
+
+    Args:
+        values: The values, ``[rows]``, of any dtype; floats count as whole numbers.
+
+    Returns:
+        The number of rows of each text, whose first 200 characters count; ``""`` stands for what is missing (None, an empty text, or a float that
+        isn't finite).
+    """
     if values.dtype.kind in "OSU":
         return collections.Counter(_text(value) for value in values.tolist())
     missing = 0

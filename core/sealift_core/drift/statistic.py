@@ -14,10 +14,16 @@ CHUNK_ELEMENTS: Final = 2**20
 
 
 def measure(statistic: str, index: int, array: Array) -> Array:
-    """``[rows]`` values of a statistic; ``index`` is the column of ``column``. Rows are axis 0.
+    """Take a statistic of each row.
 
-    Columns and values keep their dtype. Everything else is float64, NaN where a row has none: a row of no elements, a
-    class among scores that aren't all finite, a column that the tensor doesn't have.
+    Args:
+        statistic: One of `STATISTICS`.
+        index: The column for the statistic ``column``; 0 for all others.
+        array: The tensor, ``[rows, …]``.
+
+    Returns:
+        One value per row, ``[rows]``. ``value`` and ``column`` keep their dtype. Everything else is float64, NaN where a row has none: a row of no
+        elements, a class among scores that aren't all finite, a column that the tensor doesn't have.
     """
     rows = array.reshape(len(array), -1) if array.size else np.empty((len(array), 0), dtype=array.dtype)
     if statistic in ("value", "column"):
@@ -30,7 +36,15 @@ def measure(statistic: str, index: int, array: Array) -> Array:
 
 
 def absent(rows: int, dtype: np.dtype[Any]) -> Array:
-    """A column of missing values."""
+    """Make a column of missing values.
+
+    Args:
+        rows: How many.
+        dtype: The dtype of the tensor that has no such column.
+
+    Returns:
+        None for text, ``object [rows]``; NaN for all else, ``float64 [rows]``.
+    """
     return np.full(rows, None, dtype=object) if dtype.kind in "OSU" else np.full(rows, np.nan)
 
 

@@ -16,7 +16,14 @@ _INTEL: Final = "0x8086"
 
 
 def find_accelerators(root: Path) -> frozenset[str]:
-    """The names of what is there (of `sealift_core.hardware.profile.ACCELERATORS`), with dev, proc and sys below ``root``."""
+    """Look for accelerators.
+
+    Args:
+        root: Where dev, proc and sys are; ``/`` but in tests.
+
+    Returns:
+        The names of what is there, of `sealift_core.hardware.profile.ACCELERATORS`.
+    """
     found = {"nvidia-jetson": _is_tegra(root), "nvidia-gpu": _has_nvidia(root), "intel-gpu": _has_intel(root)}
     return frozenset(name for name, there in found.items() if there)
 

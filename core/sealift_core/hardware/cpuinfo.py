@@ -15,7 +15,12 @@ _MODEL_FIELDS: Final = ("model name", "Model", "Hardware")
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class CpuInfo:
-    """``flags`` that every processor has; ``model`` is for people to read, and may be empty."""
+    """What /proc/cpuinfo says.
+
+    Attributes:
+        flags: The flags that every processor has.
+        model: What the processor is called, for people; may be empty.
+    """
 
     flags: frozenset[str]
     model: str
@@ -25,6 +30,12 @@ def parse_cpuinfo(text: str) -> CpuInfo:
     """Read the text of /proc/cpuinfo.
 
     Where cores differ (big.LITTLE), only flags that all of them have count: a thread may wake up on any of them.
+
+    Args:
+        text: The file's content.
+
+    Returns:
+        The flags and the model; both are empty where the text has neither.
     """
     fields = [(key.strip(), value.strip()) for key, colon, value in (line.partition(":") for line in text.splitlines()) if colon]
     flag_sets = [frozenset(value.split()) for key, value in fields if key in _FLAG_FIELDS]

@@ -12,13 +12,31 @@ _MAX_WORDS: Final = 2000
 
 
 def machine_json(machine: Machine) -> dict[str, Json]:
-    """Every field; sets as sorted lists."""
+    """Write a machine as a JSON value.
+
+    Args:
+        machine: The machine.
+
+    Returns:
+        Every field by its name; sets as sorted lists.
+    """
     fields = dataclasses.asdict(machine)
     return {name: sorted(value) if isinstance(value, frozenset) else value for name, value in fields.items()}
 
 
 def parse_machine(document: Document) -> Machine:
-    """What `machine_json` wrote."""
+    """Read what `machine_json` wrote.
+
+    Args:
+        document: Its table.
+
+    Returns:
+        The machine.
+
+    Raises:
+        DocumentError: If a field is missing, of another type, or out of range.
+        LimitError: If a list or a text is too long.
+    """
     return Machine(
         arch=document.text("arch", max_characters=200),
         cpu_model=document.text("cpu_model", max_characters=500),

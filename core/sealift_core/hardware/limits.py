@@ -19,14 +19,26 @@ _UNLIMITED_V1: Final = 2**62
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class CgroupLimits:
-    """None where nothing limits."""
+    """What cgroups leave a process.
+
+    Attributes:
+        memory_bytes: Memory; None where nothing limits it.
+        cores: Processor time, in cores; None where nothing limits it.
+    """
 
     memory_bytes: int | None
     cores: float | None
 
 
 def read_limits(root: Path) -> CgroupLimits:
-    """The limits of this process, with proc and sys below ``root`` (``/`` but in tests)."""
+    """Read the limits of this process.
+
+    Args:
+        root: Where proc and sys are; ``/`` but in tests.
+
+    Returns:
+        The tightest of all levels.
+    """
     memory: list[int] = []
     cores: list[float] = []
     for group in _groups(root):

@@ -28,9 +28,15 @@ CPU_ONLY: Final = frozenset({"CPUExecutionProvider"})
 class Machine:
     """What profiles are matched against.
 
-    ``cpu_flags`` are as Linux names them. ``cores`` and ``memory_bytes`` are what this process may use, not what is
-    built in. ``cpu_model`` and ``os`` are for people to read; nothing is decided by them. ``accelerators`` are what is built in
-    beside the processor, ``providers`` what the installed onnxruntime can compute with.
+    Attributes:
+        arch: The architecture of this process, such as ``x86_64`` or ``aarch64``.
+        cpu_flags: The processor's flags, as Linux names them.
+        cpu_model: The processor's name, for people; nothing is decided by it.
+        cores: How many cores this process may use, not how many are built in.
+        memory_bytes: How much memory this process may use, not how much is built in.
+        os: The kernel and its release, for people; nothing is decided by it.
+        accelerators: What is built in beside the processor, of `sealift_core.hardware.profile.ACCELERATORS`.
+        providers: What the installed onnxruntime can compute with.
     """
 
     arch: str
@@ -44,9 +50,17 @@ class Machine:
 
 
 def detect_machine(root: Path = Path("/"), *, providers: Iterable[str] = CPU_ONLY) -> Machine:
-    """Look at this machine; dev, proc and sys are read below ``root``. `HardwareError` where there is no Linux to ask.
+    """Look at this machine.
 
-    ``providers`` are the execution providers of the installed onnxruntime, which this room never asks itself.
+    Args:
+        root: Where dev, proc and sys are; ``/`` but in tests.
+        providers: The execution providers of the installed onnxruntime, which this package never asks itself.
+
+    Returns:
+        The machine.
+
+    Raises:
+        HardwareError: If there is no Linux to ask, or it doesn't say how much memory there is.
     """
     try:
         info = parse_cpuinfo((root / "proc/cpuinfo").read_text(encoding="utf-8", errors="replace"))

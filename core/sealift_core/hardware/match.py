@@ -13,7 +13,14 @@ _MB = 2**20
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Fit:
-    """Whether ``profile`` fits, with one sentence per requirement, met or not; ``unmet`` are those that aren't."""
+    """Whether a profile fits a machine.
+
+    Attributes:
+        profile: The profile's name.
+        fits: Whether every requirement is met.
+        reasons: A sentence for each requirement, met or not.
+        unmet: The sentences of those that aren't met.
+    """
 
     profile: str
     fits: bool
@@ -32,6 +39,13 @@ def fit(profile: HardwareProfile, machine: Machine) -> Fit:
     4. there are enough cores;
     5. there is enough memory;
     6. the accelerator is built in, and onnxruntime can compute with it, where one is asked for.
+
+    Args:
+        profile: The profile.
+        machine: The machine.
+
+    Returns:
+        The verdict with its reasons, in this order.
     """
     checks = [_arch(profile, machine)]  # 1
     checks += [_required(flag, machine) for flag in profile.cpu.required_flags]  # 2
@@ -43,9 +57,14 @@ def fit(profile: HardwareProfile, machine: Machine) -> Fit:
 
 
 def choose(profiles: Sequence[HardwareProfile], machine: Machine) -> tuple[HardwareProfile | None, tuple[Fit, ...]]:
-    """The most specific profile that fits (one with an accelerator, then most required flags, then first by name), and how each fared.
+    """Choose the most specific profile that fits: one with an accelerator, then most required flags, then first by name.
 
-    None if none fits. The order of ``profiles`` doesn't matter for the choice; the fits keep it.
+    Args:
+        profiles: Any number of profiles; their order doesn't matter for the choice.
+        machine: The machine.
+
+    Returns:
+        The profile, or None if none fits; and how each fared, in the order of ``profiles``.
     """
     fits = tuple(fit(profile, machine) for profile in profiles)
     fitting = [profile for profile, result in zip(profiles, fits, strict=True) if result.fits]
@@ -54,7 +73,14 @@ def choose(profiles: Sequence[HardwareProfile], machine: Machine) -> tuple[Hardw
 
 
 def specificity(profile: HardwareProfile) -> tuple[bool, bool, int]:
-    """How much a profile asks of a machine: an accelerator, one that is a device of its own, and the number of different required flags."""
+    """Tell how much a profile asks of a machine; more sorts later.
+
+    Args:
+        profile: The profile.
+
+    Returns:
+        Whether it asks for an accelerator, whether for one that is a device of its own, and the number of different required flags.
+    """
     asked = profile.accelerator
     return asked is not None, asked is not None and asked.device is not None, len(set(profile.cpu.required_flags))
 

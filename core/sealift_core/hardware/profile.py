@@ -26,7 +26,14 @@ MAX_MEMORY_LIMIT_MB: Final = 2**24
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class CpuRequirement:
-    """The processor: architecture, flags (as Linux names them) that must be there and must not, least cores."""
+    """What the processor must be.
+
+    Attributes:
+        arch: One of `ARCHITECTURES`.
+        required_flags: Flags that must be there, as Linux names them.
+        absent_flags: Flags that must not be there.
+        minimum_cores: The fewest cores that a process may use.
+    """
 
     arch: str
     required_flags: tuple[str, ...] = ()
@@ -38,7 +45,11 @@ class CpuRequirement:
 class Int8Recipe:
     """What int8 arithmetic is sound on the hardware.
 
-    ``reduce_range`` keeps weights to 7 bits: without VNNI, x86 sums pairs of u8×s8 products in saturating 16 bits.
+    Attributes:
+        activation: ``uint8`` or ``int8``.
+        weight: ``uint8`` or ``int8``.
+        reduce_range: Whether weights keep to 7 bits: without VNNI, x86 sums pairs of u8×s8 products in saturating 16 bits.
+        per_channel: Whether each output channel has a scale of its own.
     """
 
     activation: str
@@ -51,8 +62,10 @@ class Int8Recipe:
 class AcceleratorRequirement:
     """What computes beside the processor, or instead of its plain kernels.
 
-    ``provider`` is the execution provider that the device's onnxruntime must have; ``device`` what must be built in, None where the provider
-    runs on the processor itself (OpenVINO). ``memory_limit_mb`` is the most that a model may take of the accelerator's memory, None without a limit.
+    Attributes:
+        provider: The execution provider that the device's onnxruntime must have, of `ACCELERATOR_PROVIDERS`.
+        device: What must be built in, of `ACCELERATORS`; None where the provider runs on the processor itself (OpenVINO).
+        memory_limit_mb: The most that a model may take of the accelerator's memory, in MiB; None without a limit.
     """
 
     provider: str
@@ -62,7 +75,21 @@ class AcceleratorRequirement:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class HardwareProfile:
-    """One class of hardware; see the package's ``hardware-profiles`` for the ones that ship."""
+    """One class of hardware; ``docs/hardware-profiles.md`` has the ones that ship.
+
+    Attributes:
+        name: Matching `PROFILE_NAME`.
+        summary: For people.
+        cpu: What the processor must be.
+        minimum_memory_mb: The least memory that a process may use, in MiB.
+        onnxruntime: A range of versions (PEP 440).
+        providers: Execution providers of the session, the preferred one first.
+        int8: What int8 arithmetic is sound.
+        precisions: What is worth trying, of `PRECISIONS`.
+        threads: Numbers of threads that are worth trying.
+        objective: What matters, of `OBJECTIVES`, most first.
+        accelerator: What must compute beside the processor; None for the processor alone.
+    """
 
     name: str
     summary: str
@@ -78,12 +105,36 @@ class HardwareProfile:
 
     @classmethod
     def parse_toml(cls, data: bytes, *, where: str) -> HardwareProfile:
-        """Read a profile that a person wrote; unknown fields are refused with the nearest spelling."""
+        """Read a profile that a person wrote.
+
+        Args:
+            data: The file's bytes.
+            where: What errors call the file; they add the path of the field.
+
+        Returns:
+            The profile.
+
+        Raises:
+            DocumentError: If it isn't TOML, or a field is unknown, missing, of another type, or out of range.
+            LimitError: If it is larger than its bound.
+        """
         return cls.parse(Document.parse_toml(data, where=where, max_bytes=MAX_PROFILE_BYTES), strict=True)
 
     @classmethod
     def parse(cls, document: Document, *, strict: bool = False) -> HardwareProfile:
-        """Read a profile, from TOML or from a manifest."""
+        """Read a profile, from TOML or from a manifest.
+
+        Args:
+            document: The profile's table.
+            strict: Whether unknown fields are refused, with the nearest spelling.
+
+        Returns:
+            The profile.
+
+        Raises:
+            DocumentError: If a field is missing, of another type, or out of range, or unknown when ``strict``.
+            LimitError: If a list or a text is too long.
+        """
         cpu, memory = document.document("cpu"), document.document("memory", {})
         runtime, int8, search = document.document("runtime"), document.document("int8"), document.document("search")
         accelerator = document.document("accelerator") if document.has("accelerator") else None
@@ -118,7 +169,7 @@ class HardwareProfile:
         return profile
 
     def json(self) -> dict[str, Json]:
-        """The profile as a manifest writes it."""
+        """Write the profile as a manifest does."""
         accelerator = {"accelerator": dataclasses.asdict(self.accelerator)} if self.accelerator else {}
         return accelerator | {
             "name": self.name,

@@ -26,7 +26,7 @@ _PORT: Final = re.compile(rb":[0-9]{0,5}")
 
 
 class AllowedHosts:
-    """Judges the ``Host`` of a request to a server that listens on ``address``.
+    """The names that a server answers under. ``b"example.org:8080" in hosts`` judges the ``Host`` of a request.
 
     1. An IP address is answered, and ``localhost`` with the names below it, and this machine's own name.
     2. So are the names that the operator gave; ``*`` stands for every name.
@@ -36,6 +36,12 @@ class AllowedHosts:
     """
 
     def __init__(self, address: str, names: Iterable[str] = ()) -> None:
+        """Prepare the names that a server answers under.
+
+        Args:
+            address: The IP address or name that the server listens on.
+            names: The names that the operator gave; ``*`` stands for every name.
+        """
         own = socket.gethostname().lower()
         self._names = {"localhost", own, f"{own.partition('.')[0]}.local", address.lower(), *(name.lower().rstrip(".") for name in names)}
         self._any = ANY in self._names
@@ -67,7 +73,15 @@ class AllowedHosts:
 
 
 def check_names(names: Iterable[str], *, where: str) -> None:
-    """Raise `ConfigurationError` unless each is a name for `AllowedHosts`, without scheme and port."""
+    """Check names that a person configured for `AllowedHosts`.
+
+    Args:
+        names: Host names or IP addresses, without scheme and port, or ``*``.
+        where: What errors call the setting.
+
+    Raises:
+        ConfigurationError: If one of them is no such name.
+    """
     for name in names:
         if name != ANY and not _is_address(name) and not re.fullmatch(NAME, name.lower().rstrip(".")):
             raise ConfigurationError(

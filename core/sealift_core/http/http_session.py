@@ -29,12 +29,17 @@ MAX_REDIRECTS: Final = 5
 
 
 class HostPassword(AuthBase):
-    """The password that ~/.netrc has for exactly this server's host, or none.
+    """The password that ~/.netrc has for exactly one server's host, or none.
 
     Without it, requests would also take the file's ``default`` entry, and send it to any server at all.
     """
 
     def __init__(self, url: str) -> None:
+        """Look the password up.
+
+        Args:
+            url: An address of the server.
+        """
         self._url = url
         self._password = _netrc_entry(url)
 
@@ -56,17 +61,27 @@ class HttpSession(requests.Session):
         self.mount("https://", _Adapter(self._sockets))
 
     def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002 - requests' signature
-        """Say that nothing is a redirect: requests would read all of its body, however long, before we decide (see `follow`)."""
+        """Say that nothing is a redirect: requests would read all of its body, however long, before we decide (see `follow`).
+
+        Args:
+            resp: The answer.
+        """
         return
 
     @contextlib.contextmanager
     def within(self, seconds: float) -> Iterator[None]:
-        """Cut the session's connections if the block takes longer than ``seconds``.
+        """Cut the session's connections if the block takes too long.
 
         The timeouts of requests are per packet: a server that sends one byte at a time never runs into them.
 
+        Args:
+            seconds: How long the block may take.
+
+        Yields:
+            Nothing.
+
         Raises:
-            requests.ReadTimeout: the time was up, and what failed in the block failed for that.
+            requests.ReadTimeout: If the time was up; whatever failed in the block failed for that.
         """
         late = threading.Event()
         timer = threading.Timer(seconds, self._cut, [late])
@@ -126,7 +141,15 @@ class _NoPassword(AuthBase):
 
 
 def open_session(url: str, *, password: bool = True) -> HttpSession:
-    """A session for requests to ``url`` and below, with this host's ``password`` from ~/.netrc if wanted; it follows no redirect by itself."""
+    """Open a session with one server; it follows no redirect by itself.
+
+    Args:
+        url: The address that requests will be for, or below.
+        password: Whether this host's password from ~/.netrc is sent.
+
+    Returns:
+        The session; the caller closes it.
+    """
     session = HttpSession()
     session.auth = HostPassword(url) if password else _NoPassword()
     session.headers["Accept-Encoding"] = "identity"
@@ -134,9 +157,20 @@ def open_session(url: str, *, password: bool = True) -> HttpSession:
 
 
 def follow(url: str, response: requests.Response, redirects: int) -> str:
-    """Where a redirect from ``url`` leads, if that is the same server; ``redirects`` were followed before it.
+    """Decide where a redirect leads.
 
-    Raises `TransportError`: whoever can redirect us must not choose where we go, whether it is encrypted, or who learns the password.
+    Whoever can redirect us must not choose where we go, whether it is encrypted, or who learns the password.
+
+    Args:
+        url: The address that was asked for.
+        response: The redirect, with its ``Location`` (RFC 9110, section 15.4).
+        redirects: How many were followed before it.
+
+    Returns:
+        The address to ask for next.
+
+    Raises:
+        TransportError: If it leads to another server, from HTTPS to HTTP, or to no address, or if it is one too many.
     """
     try:
         target = urllib.parse.urljoin(url, response.headers["Location"])

@@ -17,9 +17,19 @@ _FOREIGN: Final = re.compile(r"[\x00-\x20\x7f?#\\]")
 
 
 def check_url(url: str, *, where: str, what: str, advice: str = _NETRC) -> str:
-    """``url`` without slashes at its end, if it is ``http(s)://HOST[:PORT][/PATH]`` and nothing else.
+    """Check an address that a person configured: ``http(s)://HOST[:PORT][/PATH]`` and nothing else.
 
-    Raises `ConfigurationError` for another form, and for a name or password in it: an address is shown in logs, reports and errors.
+    Args:
+        url: The address.
+        where: What errors call the setting.
+        what: What the address is of, for errors.
+        advice: What to do with a password instead.
+
+    Returns:
+        The address without slashes at its end.
+
+    Raises:
+        ConfigurationError: If it has another form, or a name or password in it: an address is shown in logs, reports and errors.
     """
     expected = "http://HOST/PATH or https://HOST/PATH"
     problem = ConfigurationError(f"not the address of {what}", where=where, expected=expected, found=repr(redacted(url)))
@@ -36,7 +46,15 @@ def check_url(url: str, *, where: str, what: str, advice: str = _NETRC) -> str:
 
 
 def check_location(location: str, *, where: str) -> None:
-    """Raise `ConfigurationError` unless an address with a scheme is one that we can read from, without a password in it."""
+    """Check an address with a scheme that Sealift is to read a repository from.
+
+    Args:
+        location: The address.
+        where: What errors call the setting.
+
+    Raises:
+        ConfigurationError: If its scheme isn't HTTP or HTTPS, or `check_url` refuses it.
+    """
     scheme = location.partition("://")[0]
     if scheme in SCHEMES:
         check_url(location, where=where, what="a repository")
@@ -50,7 +68,14 @@ def check_location(location: str, *, where: str) -> None:
 
 
 def redacted(url: str) -> str:
-    """An address for people to read: without user, password, query and fragment, which may be secrets; at most 200 characters."""
+    """Shorten an address for people to read: without user, password, query and fragment, which may be secrets.
+
+    Args:
+        url: The address, valid or not.
+
+    Returns:
+        At most 200 characters of it, and ``?…`` where a query or fragment was left out.
+    """
     place, mark, _ = url.partition("?")
     if not mark:
         place, mark, _ = url.partition("#")
@@ -64,7 +89,18 @@ def redacted(url: str) -> str:
 
 
 def same_origin(first: str, second: str) -> bool:
-    """Whether two addresses have the same scheme, host and port."""
+    """Tell whether two addresses have the same scheme, host and port. Source: RFC 6454, section 5.
+
+    Args:
+        first: An address.
+        second: Another.
+
+    Returns:
+        True if they do.
+
+    Raises:
+        ValueError: If one of them can't be read.
+    """
     return _origin(first) == _origin(second)
 
 

@@ -12,14 +12,28 @@ BUCKETS: Final = len(BOUNDS_MS) + 1
 
 
 def bucket(latency_ms: float) -> int:
-    """The index of the bucket that counts this latency."""
+    """Find the bucket that counts a latency.
+
+    Args:
+        latency_ms: The latency.
+
+    Returns:
+        The bucket's index, 0 to `BUCKETS` - 1.
+    """
     return bisect.bisect_left(BOUNDS_MS, latency_ms)
 
 
 def quantile_ms(counts: Sequence[int], fraction: float) -> float | None:
-    """An upper bound of the quantile: the bound of the bucket it falls into; None without observations.
+    """Bound a quantile from above, by the bound of the bucket that it falls into.
 
-    The error is at most one bucket, a factor of 10^(1/4) ≈ 1.78.
+    The error is at most one bucket, a factor of 10^(1/4) ≈ 1.78, below 100 s; what is above counts as 100 s.
+
+    Args:
+        counts: The latencies in each bucket, `BUCKETS` of them.
+        fraction: Which quantile, 0 to 1: 0.99 for p99.
+
+    Returns:
+        The bound in milliseconds; None without observations.
     """
     total = sum(counts)
     if total == 0:

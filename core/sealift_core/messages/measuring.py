@@ -46,10 +46,14 @@ _NAME: Final = r"[^\x00-\x1f]{1,200}"
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class MeasuringJob:
-    """What is going to be sent, to which device; ``nonce`` is the one that the device gave for this job, and takes once.
+    """What is going to be sent, to which device.
 
-    ``challenge`` is the packager's own, drawn for this job: the device signs it with its name for the job (`MeasuringAcceptance`) before anything
-    is sent to it. Older packagers have none.
+    Attributes:
+        device: The device's id, which is its key's fingerprint.
+        nonce: The one that the device gave for this job, and takes once.
+        files: The size in bytes of each file that a step may name, by digest.
+        challenge: The packager's own nonce: the device signs it with its name for the job (`MeasuringAcceptance`) before anything is sent to it.
+            Older packagers have none.
     """
 
     device: str
@@ -59,7 +63,18 @@ class MeasuringJob:
 
     @classmethod
     def parse(cls, data: bytes) -> MeasuringJob:
-        """Read a job's payload."""
+        """Read a job's payload, whose signature was already checked.
+
+        Args:
+            data: The payload.
+
+        Returns:
+            The job.
+
+        Raises:
+            DocumentError: If it can't be read; `UnsupportedSchemaError` if it is of another major version.
+            LimitError: If it is larger than its bound, or has too many files.
+        """
         document = _document(data, "measuring job")
         rows = document.documents("files", max_items=MAX_FILES)
         return cls(
@@ -70,14 +85,20 @@ class MeasuringJob:
         )
 
     def payload(self) -> bytes:
-        """What is signed."""
+        """Write what is signed; `parse` gives an equal job back."""
         files: list[Json] = [{"digest": str(digest), "size_bytes": size} for digest, size in self.files.items()]
         return _payload({"device": self.device, "nonce": self.nonce, "files": files, "challenge": self.challenge})
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class MeasuringAcceptance:
-    """The device takes a job: its name for it, with the packager's challenge. Whoever signs this has the device's key, now, for this job."""
+    """The device takes a job. Whoever signs this has the device's key, now, for this job.
+
+    Attributes:
+        device: The device's id.
+        challenge: The packager's, repeated.
+        job: The device's name for the job.
+    """
 
     device: str
     challenge: str
@@ -85,7 +106,18 @@ class MeasuringAcceptance:
 
     @classmethod
     def parse(cls, data: bytes) -> MeasuringAcceptance:
-        """Read an acceptance's payload."""
+        """Read an acceptance's payload, whose signature was already checked.
+
+        Args:
+            data: The payload.
+
+        Returns:
+            The acceptance.
+
+        Raises:
+            DocumentError: If it can't be read; `UnsupportedSchemaError` if it is of another major version.
+            LimitError: If it is larger than its bound.
+        """
         document = _document(data, "measuring acceptance")
         return cls(
             device=document.text("device", pattern=DEVICE_ID),
@@ -94,13 +126,21 @@ class MeasuringAcceptance:
         )
 
     def payload(self) -> bytes:
-        """What is signed."""
+        """Write what is signed; `parse` gives an equal acceptance back."""
         return _payload(dataclasses.asdict(self))
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """A graph (a file of the job) and how its session is set up; ``config`` are session entries that `session_entries` allows, as in a bundle."""
+    """A graph and how its session is set up.
+
+    Attributes:
+        name: The packager's name for it, different from the step's other runs.
+        model: Which of the job's files is the graph.
+        threads: Threads within an operator.
+        graph_optimization: One of `sealift_core.session_entries.GRAPH_LEVELS`.
+        config: Session entries that `session_entries` allows, as in a bundle.
+    """
 
     name: str
     model: Digest
@@ -110,7 +150,18 @@ class Run:
 
     @classmethod
     def parse(cls, document: Document) -> Run:
-        """Read one run."""
+        """Read one run.
+
+        Args:
+            document: Its table in a step.
+
+        Returns:
+            The run.
+
+        Raises:
+            DocumentError: If a field is missing, of another type, or not allowed.
+            LimitError: If a text is too long.
+        """
         return cls(
             name=document.text("name", pattern=_NAME),
             model=Digest.parse(document.text("model"), where=document.where),
@@ -120,17 +171,26 @@ class Run:
         )
 
     def json(self) -> dict[str, Json]:
-        """As a step writes it."""
+        """Write the run as a step does."""
         return dataclasses.asdict(self) | {"model": str(self.model), "config": dict(self.config)}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class MeasuringStep:
-    """One thing to do in a job; ``number`` goes up by one, so that no step can be asked for twice.
+    """One thing to do in a job.
 
-    ``latency`` takes all runs in turns, for ``seconds``, but between ``least_rounds`` and ``most_rounds`` rounds. ``footprint`` has one run.
-    ``throughput`` has one run too, asked for ``seconds`` with each of ``batches`` rows, which are the inputs' rows again and again; the
-    inputs as they are where there is one batch size.
+    Attributes:
+        job: The device's name for the job.
+        number: Goes up by one, so that no step can be asked for twice.
+        kind: ``latency`` takes all runs in turns. ``footprint`` loads one run in a process of its own. ``throughput`` asks one run with every core
+            busy. ``close`` ends the job.
+        inputs: Which of the job's files holds the inputs; None for ``close``.
+        runs: What to measure; none for ``close``.
+        seconds: How long ``latency`` goes on, between its least and most rounds, or ``throughput`` with each batch size.
+        least_rounds: The fewest rounds of ``latency``.
+        most_rounds: The most rounds of ``latency``.
+        batches: The batch sizes of ``throughput``, in rows, which are the inputs' rows again and again; the inputs as they are where there is one
+            batch size.
     """
 
     job: str
@@ -145,7 +205,19 @@ class MeasuringStep:
 
     @classmethod
     def parse(cls, data: bytes) -> MeasuringStep:
-        """Read a step's payload."""
+        """Read a step's payload, whose signature was already checked.
+
+        Args:
+            data: The payload.
+
+        Returns:
+            The step.
+
+        Raises:
+            DocumentError: If it can't be read, has nothing to do, or has two runs of one name.
+            UnsupportedSchemaError: If it is of another major version.
+            LimitError: If it is larger than its bound, or has too many runs or batches.
+        """
         document = _document(data, "measuring step")
         inputs = document.text("inputs", None)
         step = cls(
@@ -170,14 +242,24 @@ class MeasuringStep:
         return step
 
     def payload(self) -> bytes:
-        """What is signed."""
+        """Write what is signed; `parse` gives an equal step back."""
         inputs = str(self.inputs) if self.inputs else None
         return _payload(dataclasses.asdict(self) | {"inputs": inputs, "runs": [run.json() for run in self.runs], "batches": list(self.batches)})
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class MeasuringAnswer:
-    """What came of a step, said for this job and number: samples in ms by run, one of each round; what one load took; or the most rows per second."""
+    """What came of a step.
+
+    Attributes:
+        job: The device's name for the job.
+        number: The step's number.
+        samples_ms: For ``latency``: the milliseconds of each round, by run.
+        load_time_ms: For ``footprint``: how long a session takes to load, the median of several.
+        peak_memory_bytes: For ``footprint``: the most memory that the process took.
+        rows_per_s: For ``throughput``: the most rows per second.
+        batch_size: For ``throughput``: the batch size that gave them, in rows.
+    """
 
     job: str
     number: int
@@ -189,7 +271,18 @@ class MeasuringAnswer:
 
     @classmethod
     def parse(cls, data: bytes) -> MeasuringAnswer:
-        """Read an answer's payload; samples that can't be paired are refused."""
+        """Read an answer's payload, whose signature was already checked.
+
+        Args:
+            data: The payload.
+
+        Returns:
+            The answer.
+
+        Raises:
+            DocumentError: If it can't be read; `UnsupportedSchemaError` if it is of another major version.
+            LimitError: If it is larger than its bound, or the samples can't be paired: too many runs, or not the same number of rounds for each.
+        """
         document = _document(data, "measuring answer")
         table = document.document("samples_ms")
         samples = {name: table.numbers(name, minimum=0, max_items=MAX_ROUNDS) for name in table.names()}
@@ -206,7 +299,7 @@ class MeasuringAnswer:
         )
 
     def payload(self) -> bytes:
-        """What is signed."""
+        """Write what is signed; `parse` gives an equal answer back."""
         return _payload(dataclasses.asdict(self) | {"samples_ms": {name: list(values) for name, values in self.samples_ms.items()}})
 
 

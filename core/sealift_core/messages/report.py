@@ -29,7 +29,16 @@ DEVICE_ID: Final = r"[0-9a-f]{64}"
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One entry of the device's ledger: ``kind`` is like ``installed``, ``rejected``, ``rolled-back``."""
+    """One entry of the device's ledger.
+
+    Attributes:
+        number: Its number in the ledger, from 1.
+        time: When it happened, in UTC, by the device's clock.
+        kind: Such as ``installed``, ``rejected``, ``rolled-back``.
+        model: The model that it is about; empty for none.
+        version: The model's version; empty for none.
+        detail: What happened, in words.
+    """
 
     number: int
     time: datetime.datetime
@@ -40,7 +49,18 @@ class Event:
 
     @classmethod
     def parse(cls, document: Document) -> Event:
-        """Read an event."""
+        """Read an event.
+
+        Args:
+            document: Its table in a report.
+
+        Returns:
+            The event.
+
+        Raises:
+            DocumentError: If a field is missing, of another type, or out of range.
+            LimitError: If a text is too long.
+        """
         return cls(
             number=document.integer("number", minimum=1),
             time=document.time("time"),
@@ -53,10 +73,16 @@ class Event:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class FeatureDrift:
-    """One monitored feature in one window: integer bin counts (the baseline's bins) and what they say.
+    """One monitored feature in one window.
 
-    ``distance`` is the Jensen-Shannon distance to the baseline, in 0 … 1 (base 2); ``threshold`` the calibrated one for
-    this window's size; ``missing`` the fraction of NaN or absent values; ``alarm`` the verdict.
+    Attributes:
+        name: The feature's name in the baseline.
+        counts: The rows in each of the baseline's bins.
+        distance: The Jensen-Shannon distance to the baseline, 0 to 1 (base 2).
+        psi: The population stability index.
+        threshold: The distance above which a window of this size has drifted.
+        missing: The fraction of NaN or absent values, 0 to 1.
+        alarm: Whether the feature has drifted.
     """
 
     name: str
@@ -69,7 +95,18 @@ class FeatureDrift:
 
     @classmethod
     def parse(cls, document: Document) -> FeatureDrift:
-        """Read a feature's drift."""
+        """Read a feature's drift.
+
+        Args:
+            document: Its table in a window.
+
+        Returns:
+            The feature's drift.
+
+        Raises:
+            DocumentError: If a field is missing, of another type, or negative.
+            LimitError: If there are too many bins, or the name is too long.
+        """
         numbers = ("distance", "psi", "threshold", "missing")
         return cls(
             name=document.text("name", max_characters=500),
@@ -83,8 +120,17 @@ class FeatureDrift:
 class Window:
     """What one model did in one stretch of time.
 
-    ``failures`` counts by kind; ``latency_counts`` are the buckets of `histogram`; ``features`` is empty while too few
-    rows were seen for a verdict, ``rows`` are the rows counted into them.
+    Attributes:
+        model: The model's name.
+        version: Its version.
+        bundle: The digest of the bundle's OCI manifest.
+        start: When the window began, in UTC.
+        end: When it ended, in UTC.
+        requests: How many requests were answered.
+        rows: How many rows were counted into ``features``.
+        failures: How many requests were not, by the kind of failure.
+        latency_counts: The requests in each bucket of `histogram`.
+        features: Empty while too few rows were seen for a verdict.
     """
 
     model: str
@@ -105,7 +151,18 @@ class Window:
 
     @classmethod
     def parse(cls, document: Document) -> Window:
-        """Read a window."""
+        """Read a window.
+
+        Args:
+            document: Its table in a report.
+
+        Returns:
+            The window.
+
+        Raises:
+            DocumentError: If a field is missing, of another type, or out of range, or the number of buckets is another.
+            LimitError: If a list or a text is too long.
+        """
         failures = document.document("failures", {})
         counts = document.integers("latency_counts", minimum=0, max_items=BUCKETS)
         if len(counts) != BUCKETS:
@@ -124,14 +181,23 @@ class Window:
         )
 
     def json(self) -> dict[str, Json]:
-        """The window as a report writes it."""
+        """Write the window as a report does."""
         fields: dict[str, Any] = dataclasses.asdict(self)
         return fields | {"bundle": str(self.bundle), "start": format_time(self.start), "end": format_time(self.end)}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class InstalledModel:
-    """A model that the device has: what serves now and what it could go back to."""
+    """A model that the device has.
+
+    Attributes:
+        name: The model's name.
+        version: The version that serves now.
+        bundle: The digest of its OCI manifest.
+        profile: The name of the bundle's hardware profile.
+        state: The state of the update to this version; ``committed`` once it is over.
+        previous_version: The version that it could go back to; empty for none.
+    """
 
     name: str
     version: str
@@ -142,14 +208,36 @@ class InstalledModel:
 
     @classmethod
     def parse(cls, document: Document) -> InstalledModel:
-        """Read an installed model."""
+        """Read an installed model.
+
+        Args:
+            document: Its table in a report.
+
+        Returns:
+            The model.
+
+        Raises:
+            DocumentError: If a field is missing, or no text.
+            LimitError: If a text is too long.
+        """
         names = ("name", "version", "bundle", "profile", "state", "previous_version")
         return cls(**{name: document.text(name, max_characters=200) for name in names})
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """A report's payload. ``previous`` is the digest of the envelope bytes of the report before, None for number 1."""
+    """A report's payload.
+
+    Attributes:
+        device: The device's id, which is the fingerprint of its key.
+        number: One more than that of the report before, from 1.
+        previous: The digest of the envelope bytes of the report before; None for number 1.
+        created: When it was made, in UTC, by the device's clock.
+        host: Facts about the machine, by name.
+        models: What is installed.
+        windows: The windows that ended since the report before.
+        events: The ledger's entries since the report before.
+    """
 
     device: str
     number: int
@@ -162,7 +250,19 @@ class Report:
 
     @classmethod
     def parse(cls, data: bytes, *, where: str) -> Report:
-        """Read a payload whose signature was already checked."""
+        """Read a payload whose signature was already checked.
+
+        Args:
+            data: The payload.
+            where: What errors call it.
+
+        Returns:
+            The report.
+
+        Raises:
+            DocumentError: If it can't be read; `UnsupportedSchemaError` if it is of another major version.
+            LimitError: If it, a list or a text is larger than its bound.
+        """
         document = Document.parse_json(data, where=where, max_bytes=MAX_REPORT_BYTES)
         document.schema(SCHEMA, 1)
         host = document.document("host", {})
@@ -178,7 +278,7 @@ class Report:
         )
 
     def to_bytes(self) -> bytes:
-        """The payload's bytes."""
+        """Write the payload; `parse` gives an equal report back."""
         fields: dict[str, Json] = {
             "schema": f"{SCHEMA}/1",
             "device": self.device,
@@ -194,19 +294,39 @@ class Report:
 
 
 def seal_report(report: Report, signer: Signer) -> bytes:
-    """The envelope's bytes: what is spooled, sent and exported."""
+    """Sign a report and put it into an envelope.
+
+    Args:
+        report: The report.
+        signer: The device's key.
+
+    Returns:
+        The envelope's bytes: what is spooled, sent and exported.
+    """
     return canonical_json(Envelope.sign(PAYLOAD_TYPE, report.to_bytes(), signer).json())
 
 
 def open_report(data: bytes, key: PublicKey, *, where: str) -> Report:
-    """The report in an envelope.
+    """Check an envelope and read the report in it.
 
     1. The envelope is signed by ``key`` as a report.
     2. The report names the device whose id is ``key``'s fingerprint.
     3. The bytes are those that `seal_report` made: one canonical signature in canonical JSON. The next report chains to
        their digest, so whoever carries a report must not be able to rewrite it into another valid one.
 
-    Raises `SignatureError` (1), `DocumentError`, or `ReportError` (2, 3).
+    Args:
+        data: The envelope's bytes.
+        key: The device's public key.
+        where: What errors call it.
+
+    Returns:
+        The report.
+
+    Raises:
+        SignatureError: If it isn't signed by ``key`` as a report (rule 1).
+        DocumentError: If the envelope or the report can't be read.
+        LimitError: If either is larger than its bound.
+        ReportError: If it is another device's, or was rewritten (rules 2 and 3).
     """
     envelope = Envelope.parse(Document.parse_json(data, where=where, max_bytes=2 * MAX_REPORT_BYTES, budget=ENVELOPE_BUDGET))
     report = Report.parse(envelope.open(key, PAYLOAD_TYPE, where=where), where=where)  # 1

@@ -12,10 +12,20 @@ from sealift_core.schema import strict_json
 
 
 class StrictDeserializer(MetadataDeserializer):
-    """To be given to ``Metadata.from_bytes``; raises ``DeserializationError`` that says what is wrong."""
+    """A reader to be given to ``Metadata.from_bytes``."""
 
     def deserialize(self, raw_data: bytes) -> Metadata[Any]:
-        """The metadata, its signatures unchecked."""
+        """Read metadata; its signatures aren't checked.
+
+        Args:
+            raw_data: The document's bytes.
+
+        Returns:
+            The metadata.
+
+        Raises:
+            DeserializationError: If it isn't TUF metadata in JSON, has a field twice, or is nested too deep.
+        """
         try:
             return Metadata.from_dict(strict_json.parse(raw_data, where="metadata"))
         except (KeyError, TypeError, AttributeError) as error:

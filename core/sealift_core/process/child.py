@@ -36,8 +36,11 @@ _POLL_S: Final = 0.02
 class ChildOutcome:
     """How a child ended.
 
-    ``status`` is its exit status, minus the signal's number if one killed it; ``result`` what it wrote to its result
-    descriptor; ``output`` the end of what it printed; ``timed_out`` whether we killed it for taking too long.
+    Attributes:
+        status: Its exit status; minus the signal's number if one killed it.
+        result: What it wrote to its result descriptor: at most one byte more than `MAX_RESULT_BYTES`.
+        output: The end of what it printed, at most `KEPT_OUTPUT_BYTES`.
+        timed_out: Whether it was killed for taking too long.
     """
 
     status: int
@@ -46,7 +49,7 @@ class ChildOutcome:
     timed_out: bool
 
     def ending(self) -> str:
-        """Its end in words, like ``exit status 1`` or ``signal 11 (SIGSEGV)``."""
+        """Say how it ended, like ``exit status 1`` or ``signal 11 (SIGSEGV)``."""
         if self.status >= 0:
             return f"exit status {self.status}"
         names = [known.name for known in signal.Signals if known == -self.status]
@@ -54,18 +57,33 @@ class ChildOutcome:
 
 
 def clean_environment(variables: Mapping[str, str]) -> dict[str, str]:
-    """What a child is given of some variables."""
+    """Choose what a child is given of some variables.
+
+    Args:
+        variables: The environment of this process.
+
+    Returns:
+        The variables of `ENVIRONMENT` and `ENVIRONMENT_GROUPS`, and those that `onnxruntime_environment` keeps or sets.
+    """
     kept = {name: value for name, value in variables.items() if name in ENVIRONMENT or name in KEPT or name.startswith(ENVIRONMENT_GROUPS)}
     return kept | SET
 
 
 def run_child(command: Sequence[str], *, timeout_s: float, start_s: float = 0.0) -> ChildOutcome:
-    """Run ``command`` with the number of its result descriptor as last argument, in a process group of its own.
+    """Run a command in a process group of its own, in the folder ``/``, with a clean environment and nothing on its standard input.
 
-    It may take ``timeout_s`` from the first byte that it writes there on, and ``start_s`` more until then.
+    When this returns, every process of that group has ended or been killed.
 
-    It runs in the folder ``/`` with a clean environment and nothing on its standard input. When this returns, every process of that group
-    has ended or been killed.
+    Args:
+        command: The program and its arguments; the number of its result descriptor is added as the last one.
+        timeout_s: How many seconds it may take from the first byte that it writes to the result descriptor on.
+        start_s: How many seconds more it may take until then.
+
+    Returns:
+        How it ended.
+
+    Raises:
+        OSError: If it can't be started.
     """
     reader, writer = os.pipe()
     try:
@@ -94,7 +112,14 @@ def run_child(command: Sequence[str], *, timeout_s: float, start_s: float = 0.0)
 
 
 def die_with_parent(parent: int) -> None:
-    """Called in the child: end when the parent, whose process id this is, ends (Linux only)."""
+    """Have this process end when its parent does. Called in the child, before anything else may go wrong (Linux only; prctl(2), PR_SET_PDEATHSIG).
+
+    Args:
+        parent: The parent's process id. If it is no longer the parent, this process ends at once.
+
+    Raises:
+        OSError: If the kernel refuses.
+    """
     if sys.platform == "linux":
         prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it ended before the kernel knew

@@ -39,18 +39,35 @@ _MAX_CHARACTERS: Final = 1000
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Confined:
-    """How a confined process ended, and which walls held; ``outcome.result`` is what the module wrote."""
+    """How a confined process ended.
+
+    Attributes:
+        walls: Which walls held.
+        outcome: How it ended; ``outcome.result`` is what the module wrote.
+    """
 
     walls: Walls
     outcome: ChildOutcome
 
 
 def run_confined(module: str, arguments: Sequence[str], confinement: Confinement, *, timeout_s: float) -> Confined:
-    """Run ``module``'s ``main(arguments, descriptor)`` confined, for at most ``timeout_s``; imports aren't counted.
+    """Run a module's ``main(arguments, descriptor)`` in a confined process.
 
     Where a service manager kills what calls Landlock or seccomp(2), as systemd's ``@system-service`` does, it is tried again without the
-    former and by an older way to the latter. Raises `SandboxError` if the process can't be started, or didn't come to call ``main``.
-    """
+    former and by an older way to the latter.
+
+    Args:
+        module: The module's full name.
+        arguments: What ``main`` is given.
+        confinement: What the process may do.
+        timeout_s: How many seconds ``main`` may take; imports aren't counted.
+
+    Returns:
+        Which walls held, and how the process ended: it may have failed or been killed.
+
+    Raises:
+        SandboxError: If the process can't be started or confined, or didn't come to call ``main``. It says nothing of what was to be read.
+    """  # noqa: DOC501  (`_not_begun` makes a SandboxError)
     try:
         outcome = run_child(command(module, arguments, confinement), timeout_s=timeout_s, start_s=START_S)
     except OSError as error:
@@ -66,17 +83,37 @@ def run_confined(module: str, arguments: Sequence[str], confinement: Confinement
 
 
 def processor_seconds(timeout_s: float) -> int:
-    """The most that a process can use of all cores, if it isn't held up and isn't ended in time."""
+    """Bound the processor time that a confined process can use, if it isn't held up and isn't ended in time.
+
+    Args:
+        timeout_s: The seconds that it may take.
+
+    Returns:
+        Seconds, of all cores together.
+    """
     return int(timeout_s + START_S + 1) * (os.cpu_count() or 1)
 
 
 def command(module: str, arguments: Sequence[str], confinement: Confinement) -> list[str]:
-    """The child's command line; `run_child` adds the number of its result descriptor."""
+    """Build the child's command line; `run_child` adds the number of its result descriptor.
+
+    Args:
+        module: The module's full name.
+        arguments: What its ``main`` is given.
+        confinement: What the process may do.
+
+    Returns:
+        The program and its arguments.
+    """
     return [sys.executable, "-P", "-B", "-m", MODULE, module, json.dumps(confinement.json()), str(os.getpid()), *arguments]
 
 
 def main(words: Sequence[str]) -> None:
-    """What the child runs."""
+    """Confine this process and run a module in it: what the child runs.
+
+    Args:
+        words: The module, the confinement as JSON, the parent's process id, the module's arguments, and the number of the result descriptor.
+    """
     module, text, parent, *arguments, descriptor = words
     number = int(descriptor)
     os.set_inheritable(number, False)
@@ -105,7 +142,14 @@ def _first_line(module: str, line: bytes) -> Document:
 
 
 def describe_fault(error: Exception) -> str:
-    """An exception that nobody expected, in one line: its class, its message, and where it was raised."""
+    """Describe an exception that nobody expected.
+
+    Args:
+        error: The exception.
+
+    Returns:
+        Its class, its message, and where it was raised.
+    """
     frames = traceback.extract_tb(error.__traceback__)
     place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
     return f"{type(error).__name__}: {error}"[:_MAX_CHARACTERS] + place

@@ -11,10 +11,16 @@ RESERVED: Final = 256
 
 
 def make_room(connections: int) -> int:
-    """Raise this process's limit of open files so that ``connections`` fit beside all else; how many do fit, at least one.
+    """Raise this process's limit of open files so that a number of connections fits beside all else.
 
     Service managers give 1,024 unless told otherwise, and let a process have more. A client that comes when there is no descriptor left can't even
     be told so, and neither can the owner of the Unix domain socket.
+
+    Args:
+        connections: How many are wanted.
+
+    Returns:
+        How many do fit, at least one.
     """
     if sys.platform == "win32":
         return connections

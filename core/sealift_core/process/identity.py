@@ -29,10 +29,18 @@ _SECBIT_NO_SETUID_FIXUP: Final = 1 << 2
 
 
 def become_nobody(*, may_read_all: bool, change_user: bool = True) -> bool:
-    """Drop what root has; whether the process has another user id now.
+    """Drop what root has: capabilities in any case, and the user id where that is safe. Source: capabilities(7).
 
-    Without ``may_read_all`` (what can be reached isn't limited by anything else) or without ``change_user`` (device nodes may be root's
-    alone) only capabilities are dropped.
+    Args:
+        may_read_all: Whether the process may keep the capability to read any file, because something else (Landlock) limits what can be reached.
+            Without it the user stays.
+        change_user: Whether root becomes another user; not where it needs device nodes or folders that may be root's alone.
+
+    Returns:
+        Whether the process has another user id now.
+
+    Raises:
+        OSError: If the kernel refuses to drop root's capabilities.
     """
     _forget_capabilities()
     changed = os.geteuid() == 0 and may_read_all and change_user and _change_user()

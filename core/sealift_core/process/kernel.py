@@ -14,19 +14,55 @@ def _libc() -> Any:
 
 
 def prctl(option: int, *arguments: int) -> int:
-    """Change or ask something about this process; up to four more arguments."""
+    """Change or ask something about this process.
+
+    Source: prctl(2).
+
+    Args:
+        option: One of ``PR_…``.
+        *arguments: Up to four more.
+
+    Returns:
+        What the call returns.
+
+    Raises:
+        OSError: If the kernel refuses.
+    """
     words = [ctypes.c_ulong(value) for value in (*arguments, 0, 0, 0, 0)[:4]]
     return _checked(_libc().prctl(ctypes.c_int(option), *words))
 
 
 def syscall(number: int, *arguments: int | bytes | None) -> int:
-    """Call a system call by its number; bytes are passed as a pointer to them."""
+    """Call a system call by its number.
+
+    Source: syscall(2).
+
+    Args:
+        number: The number on this architecture.
+        *arguments: Bytes are passed as a pointer to them, None as 0.
+
+    Returns:
+        What the call returns.
+
+    Raises:
+        OSError: If the kernel refuses.
+    """
     words = [ctypes.c_char_p(value) if isinstance(value, bytes) else ctypes.c_long(value or 0) for value in arguments]
     return _checked(_libc().syscall(ctypes.c_long(number), *words))
 
 
 def capset(header: bytes, data: bytes) -> None:
-    """Set this thread's capabilities."""
+    """Set this thread's capabilities.
+
+    Source: capset(2).
+
+    Args:
+        header: A ``struct __user_cap_header_struct``.
+        data: Two of ``struct __user_cap_data_struct`` (version 3).
+
+    Raises:
+        OSError: If the kernel refuses.
+    """
     _checked(_libc().capset(ctypes.c_char_p(header), ctypes.c_char_p(data)))
 
 

@@ -37,25 +37,52 @@ _OF_FILES: Final = _READ_FILE | _WRITE_FILE | _TRUNCATE | _IOCTL_DEV
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Rights:
-    """What is forbidden unless a rule allows it: bits over files, over TCP (bind, connect), and over sockets and processes outside."""
+    """What is forbidden unless a rule allows it.
+
+    Attributes:
+        files: Bits over files (``LANDLOCK_ACCESS_FS_…``).
+        network: Bits over TCP: bind and connect.
+        scopes: Bits over sockets and processes outside.
+    """
 
     files: int
     network: int
     scopes: int
 
     def encoded(self, abi: int) -> bytes:
-        """The kernel's ``struct landlock_ruleset_attr``, as long as an ABI knows it."""
+        """Encode the kernel's ``struct landlock_ruleset_attr``.
+
+        Args:
+            abi: The version of the interface, which decides how long it is.
+
+        Returns:
+            Its bytes.
+        """
         return struct.pack("=QQQ", self.files, self.network, self.scopes)[: 24 if abi >= 6 else 16 if abi >= 4 else 8]
 
 
 def rights(abi: int) -> Rights:
-    """All that an ABI can forbid."""
+    """Look up all that a version of the interface can forbid.
+
+    Args:
+        abi: The version; 0 for none.
+
+    Returns:
+        The rights.
+    """
     files = next((bits - 1 for since, bits in _FILE_RIGHTS if abi >= since), 0)
     return Rights(files=files, network=0b11 if abi >= 4 else 0, scopes=0b11 if abi >= 6 else 0)
 
 
 def detect() -> int:
-    """The running kernel's ABI, at most `NEWEST_ABI`; 0 if it has none, it was switched off, or a filter hides it."""
+    """Ask the running kernel for its version of the interface.
+
+    Returns:
+        The version, at most `NEWEST_ABI`; 0 if it has none, it was switched off, or a filter hides it.
+
+    Raises:
+        OSError: If the kernel answers otherwise.
+    """
     if sys.platform != "linux":
         return 0
     try:
@@ -67,10 +94,18 @@ def detect() -> int:
 
 
 def restrict(abi: int, *, readable: Iterable[Path], writable: Iterable[Path], devices: Iterable[Path]) -> None:
-    """Shut this thread in. Paths that don't exist are passed over; `OSError` if the kernel refuses.
+    """Shut this thread in. no_new_privs has to be set; paths that don't exist are passed over.
 
-    no_new_privs has to be set. The descriptors of the rules stay open (they can't read): a file of /proc is another one for the kernel
-    as soon as nobody holds it.
+    The descriptors of the rules stay open (they can't read): a file of /proc is another one for the kernel as soon as nobody holds it.
+
+    Args:
+        abi: The version of the interface, as `detect` gave it; at least 1.
+        readable: Files and folders to read, with all below them.
+        writable: Files and folders to read and to write.
+        devices: Device nodes to read, write and control.
+
+    Raises:
+        OSError: If the kernel refuses.
     """
     handled = rights(abi)
     attributes = handled.encoded(abi)
@@ -95,6 +130,13 @@ def _allow(ruleset: int, path: Path, allowed: int) -> None:
 
 
 def missing(abi: int) -> Sequence[str]:
-    """What a kernel of this ABI leaves open of what the newest closes, in words."""
+    """List what a kernel leaves open of what the newest closes.
+
+    Args:
+        abi: The kernel's version of the interface.
+
+    Returns:
+        Each gap in words.
+    """
     gaps = ((3, "emptying files"), (4, "TCP"), (5, "ioctl on devices"), (6, "abstract sockets and signals"))
     return [what for since, what in gaps if abi < since]

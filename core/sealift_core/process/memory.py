@@ -7,10 +7,16 @@ from pathlib import Path
 
 
 def limit_memory(memory_bytes: int) -> None:
-    """Bound private writable memory to what is there now and ``memory_bytes`` more.
+    """Bound the private writable memory of this process.
 
     `RLIMIT_DATA` counts heap and anonymous mappings (since Linux 4.7), thread stacks among them, but neither the address space that
-    onnxruntime reserves nor weights that it maps from files, as `RLIMIT_AS` would.
+    onnxruntime reserves nor weights that it maps from files, as `RLIMIT_AS` would. Source: getrlimit(2).
+
+    Args:
+        memory_bytes: How much more it may have than it has now.
+
+    Raises:
+        OSError: If the kernel refuses.
     """
     limit = status_bytes("VmData") + memory_bytes
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
@@ -20,7 +26,14 @@ def limit_memory(memory_bytes: int) -> None:
 
 
 def status_bytes(field: str) -> int:
-    """A size from /proc/self/status in bytes; 0 where there is none."""
+    """Read a size from /proc/self/status.
+
+    Args:
+        field: The line's name, such as ``VmHWM``.
+
+    Returns:
+        The size in bytes; 0 where there is none.
+    """
     path = Path("/proc/self/status")
     lines = path.read_text(encoding="ascii", errors="replace").splitlines() if path.exists() else []
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{field}:")), 0)

@@ -21,7 +21,12 @@ _MAX_BYTES: Final = 1000
 
 
 def main(arguments: Sequence[str], descriptor: int) -> None:
-    """Try to read the file ``arguments[0]``, open a socket, and start a process; write which of it worked as JSON to a descriptor."""
+    """Try to read a file, open a socket, and start a process. Runs behind the walls.
+
+    Args:
+        arguments: The path of the file to read.
+        descriptor: Where to write, as JSON, which of it worked.
+    """
     attempts: dict[str, Callable[[], Any]] = {"read": Path(arguments[0]).read_bytes, "socket": _open_socket, "process": _start_process}
     os.write(descriptor, json.dumps({name: _works(attempt) for name, attempt in attempts.items()}).encode())
 
@@ -46,9 +51,18 @@ def _start_process() -> None:
 
 
 def try_walls(secret: Path) -> tuple[Walls, Sequence[str]]:
-    """The walls that a confined process has here, and what it could do in spite of them; ``secret`` is a file that it must not read.
+    """Try the walls of a confined process.
 
-    Raises `SandboxError` if they can't be put up.
+    Args:
+        secret: A file that it must not be able to read.
+
+    Returns:
+        The walls that it has on this machine, and what it could do in spite of them, in words.
+
+    Raises:
+        SandboxError: If the walls can't be put up.
+        DocumentError: If the process didn't say what it could do.
+        LimitError: If it said far too much.
     """
     confined = run_confined(MODULE, [str(secret)], Confinement(memory_bytes=_MEMORY_BYTES, cpu_s=_SECONDS), timeout_s=_SECONDS)
     document = Document.parse_json(confined.outcome.result or b"{}", where="probe of the sandbox", max_bytes=_MAX_BYTES)

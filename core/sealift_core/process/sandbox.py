@@ -47,14 +47,18 @@ _LINKER_FOLDERS: Final = ("/etc/ld.so.conf", "/etc/ld.so.conf.d")
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Confinement:
-    """What a process may do.
+    """What a process may do. With ``writable`` or ``devices`` it keeps its user, whose they may be.
 
-    ``readable`` and ``writable`` are files or folders with all below them, ``devices`` what is opened for reading, writing and ioctl.
-    With either of these the process keeps its user, whose they may be. Where there is no Landlock, ``writable`` isn't a bound.
-    ``memory_bytes`` bounds what is allocated beyond the interpreter and the imported libraries (threads by their stacks, so that a bound
-    on memory is one on threads; other processes can't be started), ``cpu_s`` the processor time of all threads together, ``file_bytes``
-    the size of a file that is written. Without ``walls`` only the limits hold. ``newest_abi`` 0 makes no system call of Landlock, nor
-    seccomp(2): filters come by prctl then.
+    Attributes:
+        readable: Files, or folders with all below them, to read.
+        writable: Files, or folders with all below them, to write. Where there is no Landlock, this isn't a bound.
+        devices: What is opened for reading, writing and ioctl.
+        memory_bytes: What may be allocated beyond the interpreter and the imported libraries (threads by their stacks, so that a bound on memory is
+            one on threads; other processes can't be started). None for no bound.
+        cpu_s: The processor time of all threads together, in seconds; None for no bound.
+        file_bytes: The size of a file that is written.
+        walls: Off if only the limits are to hold.
+        newest_abi: The newest version of Landlock's interface to use. 0 makes no system call of Landlock, nor seccomp(2): filters come by prctl then.
     """
 
     readable: tuple[Path, ...] = ()
@@ -67,14 +71,25 @@ class Confinement:
     newest_abi: int = landlock.NEWEST_ABI
 
     def json(self) -> dict[str, Json]:
-        """As the parent hands it to the child."""
+        """Write what the parent hands to the child."""
         paths: dict[str, Json] = {name: [str(path) for path in getattr(self, name)] for name in ("readable", "writable", "devices")}
         numbers = {name: getattr(self, name) for name in ("memory_bytes", "cpu_s", "file_bytes", "walls", "newest_abi")}
         return paths | numbers
 
     @classmethod
     def parse(cls, document: Document) -> Confinement:
-        """Read what `json` wrote."""
+        """Read what `json` wrote.
+
+        Args:
+            document: The table that the parent handed over.
+
+        Returns:
+            The confinement.
+
+        Raises:
+            DocumentError: If a field is missing, or of another type.
+            LimitError: If there are more than 10,000 paths of one sort.
+        """
         paths = {name: tuple(Path(path) for path in document.texts(name, max_items=10_000)) for name in ("readable", "writable", "devices")}
         return cls(
             **paths,
@@ -88,7 +103,14 @@ class Confinement:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Walls:
-    """What holds around a process: ``landlock_abi`` 0 for none, ``other_user`` if it is no longer root, ``root`` if it is."""
+    """What holds around a process.
+
+    Attributes:
+        landlock_abi: The version of Landlock's interface; 0 for none.
+        seccomp: Whether system calls are filtered.
+        other_user: Whether it is no longer root, as it was.
+        root: Whether it is root.
+    """
 
     landlock_abi: int
     seccomp: bool
@@ -96,12 +118,22 @@ class Walls:
     root: bool
 
     def json(self) -> dict[str, Json]:
-        """As the child tells it to the parent."""
+        """Write what the child sends to the parent."""
         return {"landlock_abi": self.landlock_abi, "seccomp": self.seccomp, "other_user": self.other_user, "root": self.root}
 
     @classmethod
     def parse(cls, document: Document) -> Walls:
-        """Read what `json` wrote."""
+        """Read what `json` wrote.
+
+        Args:
+            document: The table that the child sent.
+
+        Returns:
+            The walls.
+
+        Raises:
+            DocumentError: If a field is missing, of another type, or negative.
+        """
         return cls(
             landlock_abi=document.integer("landlock_abi", minimum=0),
             seccomp=document.boolean("seccomp"),
@@ -111,7 +143,19 @@ class Walls:
 
 
 def confine(confinement: Confinement, parent: int) -> Walls:
-    """Put the walls up around this process, which has no other thread yet; ``parent`` is the process to end with."""
+    """Put the walls up around this process, which has no other thread yet, in the order of the module's docstring.
+
+    Args:
+        confinement: What the process may do.
+        parent: The id of the process to end with.
+
+    Returns:
+        Which walls stand.
+
+    Raises:
+        SandboxError: If the kernel has a wall and refuses it.
+        OSError: If the kernel won't end this process with its parent.
+    """
     with _refusing("its limits"):
         _limit(confinement)  # 1
     if sys.platform != "linux" or not confinement.walls:
@@ -139,7 +183,11 @@ def _shut_in(confinement: Confinement) -> int:
 
 
 def interpreter_files() -> Iterator[Path]:
-    """What this interpreter and its libraries read: modules, shared libraries, and facts about the machine."""
+    """List what this interpreter and its libraries read: modules, shared libraries, and facts about the machine.
+
+    Yields:
+        Absolute paths of files and folders, which need not exist.
+    """
     folders = (*sys.path, f"{sys.base_prefix}/lib", *os.environ.get("LD_LIBRARY_PATH", "").split(":"), *LIBRARIES, *SYSTEM)
     yield from (Path(path) for path in folders if path.startswith("/"))
     yield from _linker_folders()
@@ -147,7 +195,14 @@ def interpreter_files() -> Iterator[Path]:
 
 
 def describe_walls(walls: Walls) -> str:
-    """What confines a model under test, in words."""
+    """Say what confines a model under test.
+
+    Args:
+        walls: The walls that stand.
+
+    Returns:
+        A clause without a full stop.
+    """
     parts = [f"Landlock (ABI {walls.landlock_abi})"] if walls.landlock_abi else []
     parts += ["seccomp filters"] if walls.seccomp else []
     parts += ["another user"] if walls.other_user else []
@@ -155,7 +210,14 @@ def describe_walls(walls: Walls) -> str:
 
 
 def missing_walls(walls: Walls) -> Sequence[str]:
-    """What a machine doesn't offer, and what that means: a sentence each. Nothing if all walls stand."""
+    """Say what a machine doesn't offer, and what that means.
+
+    Args:
+        walls: The walls that stand.
+
+    Returns:
+        A sentence for each; nothing if all walls stand.
+    """
     sentences = []
     if not walls.landlock_abi:
         whose = "root" if walls.root else "the service's user"

@@ -55,7 +55,20 @@ _SET_MODE_FILTER, _TSYNC, _SPEC_ALLOW = 1, 1, 4
 
 
 def program(machine: str, pid: int, *, writes: bool = False, devices: bool = False) -> bytes:
-    """The filter for a kind of machine and a process, as an array of ``struct sock_filter``; `KeyError` for other machines."""
+    """Build the filter for an architecture and a process.
+
+    Args:
+        machine: One of `ARCHITECTURES`.
+        pid: The id of the process, which may send signals to itself.
+        writes: Whether it has folders to write to.
+        devices: Whether it has devices to drive.
+
+    Returns:
+        An array of ``struct sock_filter``.
+
+    Raises:
+        KeyError: If ``machine`` is any other.
+    """
     column, arch = ARCHITECTURES[machine]
     rules = [(_LOAD, 0, 0, _ARCH), (_EQUAL, 1, 0, arch), (_RETURN, 0, 0, _KILL), (_LOAD, 0, 0, _NUMBER)]
     tables = [COMPUTING, READING, *([WRITING] if writes else []), *([DRIVING] if devices else [])]
@@ -69,11 +82,19 @@ def program(machine: str, pid: int, *, writes: bool = False, devices: bool = Fal
 
 
 def apply(code: bytes, *, flags: bool = True) -> bool:
-    """Filter this process; False if the kernel has no filters. no_new_privs has to be set.
+    """Filter this process. no_new_privs has to be set.
 
-    ``flags`` are for all threads (there should be one only) and not to slow speculation down, which kernels before 5.16 do to filtered
-    processes: everything in this process belongs together, and its speed may be what is measured. They need seccomp(2), which a
-    service's own filter may forbid.
+    Args:
+        code: What `program` built.
+        flags: Whether to filter all threads (there should be one only), and not to slow speculation down, which kernels before 5.16 do to filtered
+            processes: everything in this process belongs together, and its speed may be what is measured. This needs seccomp(2), which a service's
+            own filter may forbid.
+
+    Returns:
+        False if the kernel has no filters.
+
+    Raises:
+        OSError: If the kernel refuses.
     """
     kept = ctypes.create_string_buffer(code, len(code))
     filtering = struct.pack("@HP", len(code) // 8, ctypes.addressof(kept))
@@ -96,7 +117,7 @@ def apply(code: bytes, *, flags: bool = True) -> bool:
 
 
 def supported() -> bool:
-    """Whether this is a machine whose numbers are known: a 64-bit process on Linux, on x86-64 or arm64."""
+    """Tell whether this is a machine whose numbers are known: a 64-bit process on Linux, on x86-64 or arm64."""
     return sys.platform == "linux" and platform.machine() in ARCHITECTURES and struct.calcsize("P") == 8
 
 

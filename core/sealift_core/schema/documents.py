@@ -43,7 +43,15 @@ _LONG_KEY: Final = re.compile(rf"""(?<![\w"'-]){_KEY_PART}(?:\.[ \t]*+{_KEY_PART
 
 
 def nearest(word: str, known: Sequence[str]) -> str | None:
-    """Advice for a misspelt word, or None if nothing known is close to it."""
+    """Find the known word that a misspelt one is closest to.
+
+    Args:
+        word: What is written.
+        known: What could have been meant; the first 200 are compared.
+
+    Returns:
+        A sentence of advice, or None if nothing known is close.
+    """
     if len(word) > SHOWN_CHARACTERS:
         return None
     comparable = [name for name in known[:COMPARED_NAMES] if len(name) <= SHOWN_CHARACTERS]
@@ -52,7 +60,17 @@ def nearest(word: str, known: Sequence[str]) -> str | None:
 
 
 def canonical_json(value: Json) -> bytes:
-    """The one way in which this project writes JSON documents: sorted keys, two spaces, UTF-8, a final newline."""
+    """Write a JSON document in the one way of this project: sorted keys, two spaces, UTF-8, a final newline.
+
+    Args:
+        value: What to write.
+
+    Returns:
+        The document's bytes; the same for equal values.
+
+    Raises:
+        ValueError: If a number in it is NaN or infinite.
+    """
     text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
     return text.encode() + b"\n"
 
@@ -63,12 +81,25 @@ def _kind(value: object) -> str:
 
 
 class Document:
-    """A mapping from outside, with the path that leads to it (`where`), read by typed getters.
+    """A mapping from outside, with the path that leads to it, read by typed getters.
 
-    Every getter takes a key and, if the field may be left out, a ``default``. All raise `DocumentError`.
+    Every getter takes a key and, if the field may be left out, a ``default``, which is given back as it is. Each raises `DocumentError`, with the
+    path, for a field that is missing without a default, or of another type; `LimitError` for one that is larger than its bound.
+
+    Attributes:
+        where: What errors call the document.
     """
 
     def __init__(self, value: object, where: str) -> None:
+        """Take a parsed value.
+
+        Args:
+            value: A dict, whose keys are text.
+            where: What errors call it.
+
+        Raises:
+            DocumentError: If ``value`` isn't a dict.
+        """
         if not isinstance(value, dict):
             raise DocumentError("not a table", where=where, expected="a table of named fields", found=_kind(value))
         self._fields: dict[str, Any] = value
@@ -77,7 +108,21 @@ class Document:
 
     @classmethod
     def parse_json(cls, data: bytes, *, where: str, max_bytes: int, budget: strict_json.JsonBudget = strict_json.BUDGET) -> Document:
-        """Parse UTF-8 JSON of at most ``max_bytes`` and ``budget``; duplicate keys, NaN, lone surrogates and deep nesting are refused."""
+        """Parse UTF-8 JSON (RFC 8259); duplicate keys, NaN, lone surrogates and deep nesting are refused.
+
+        Args:
+            data: The document's bytes.
+            where: What errors call it.
+            max_bytes: The most bytes that it may have.
+            budget: The most values and structures that it may hold.
+
+        Returns:
+            The document.
+
+        Raises:
+            DocumentError: If it isn't such JSON, or no object.
+            LimitError: If it is larger than ``max_bytes`` or ``budget``.
+        """
         _check_size(data, where, max_bytes)
         try:
             value = strict_json.parse(data, where=where, budget=budget)
@@ -87,7 +132,20 @@ class Document:
 
     @classmethod
     def parse_toml(cls, data: bytes, *, where: str, max_bytes: int) -> Document:
-        """Parse UTF-8 TOML of at most ``max_bytes``."""
+        """Parse UTF-8 TOML 1.0.
+
+        Args:
+            data: The document's bytes.
+            where: What errors call it.
+            max_bytes: The most bytes that it may have.
+
+        Returns:
+            The document.
+
+        Raises:
+            DocumentError: If it isn't TOML, or a key has more than 32 parts.
+            LimitError: If it is larger than ``max_bytes``.
+        """  # noqa: DOC501  (ValueError is caught)
         _check_size(data, where, max_bytes)
         try:
             text = data.decode()
@@ -120,15 +178,33 @@ class Document:
         return value
 
     def names(self) -> list[str]:
-        """The names of all fields, in document order."""
+        """List the names of all fields, in document order."""
         return list(self._fields)
 
     def has(self, key: str) -> bool:
-        """Whether a field is there and not null."""
+        """Tell whether a field is there and not null.
+
+        Args:
+            key: The field's name.
+
+        Returns:
+            True if it is.
+        """
         return self._fields.get(key) is not None
 
     def schema(self, name: str, major: int, *, key: str = "schema") -> None:
-        """Check a ``"schema": "NAME/MAJOR"`` field; another major is an `UnsupportedSchemaError`."""
+        """Check a ``"schema": "NAME/MAJOR"`` field.
+
+        Args:
+            name: The schema's name.
+            major: The major version that is read.
+            key: The field's name.
+
+        Raises:
+            UnsupportedSchemaError: If it is of another major version.
+            DocumentError: If it is of another schema, or has none.
+            LimitError: If it has more than 200 characters.
+        """
         found = self.text(key, max_characters=200)
         if found == f"{name}/{major}":
             return
@@ -154,7 +230,22 @@ class Document:
         pattern: str = "",
         max_characters: int = MAX_TEXT_CHARACTERS,
     ) -> Any:
-        """A text, optionally one of some words or matching a whole regular expression."""
+        """Read a text.
+
+        Args:
+            key: The field's name.
+            default: What stands for a missing field; without it, the field is required.
+            one_of: The words that it may be; empty for any.
+            pattern: A regular expression that it must match as a whole; empty for any.
+            max_characters: The longest that it may be.
+
+        Returns:
+            The text.
+
+        Raises:
+            DocumentError: If it is missing, no text, none of the words, or doesn't match.
+            LimitError: If it is too long.
+        """
         value = self._typed(key, default, (str,), "a text")
         if value is default and default is not _MISSING:
             return value
@@ -178,7 +269,18 @@ class Document:
     @overload
     def boolean(self, key: str, default: T) -> bool | T: ...
     def boolean(self, key: str, default: Any = _MISSING) -> Any:
-        """True or false."""
+        """Read true or false.
+
+        Args:
+            key: The field's name.
+            default: What stands for a missing field; without it, the field is required.
+
+        Returns:
+            The value.
+
+        Raises:
+            DocumentError: If it is missing, or neither.
+        """
         return self._typed(key, default, (bool,), "true or false")
 
     @overload
@@ -186,7 +288,20 @@ class Document:
     @overload
     def integer(self, key: str, default: T, *, minimum: int = ..., maximum: int = ...) -> int | T: ...
     def integer(self, key: str, default: Any = _MISSING, *, minimum: int = -(2**63), maximum: int = 2**63 - 1) -> Any:
-        """An integer within bounds, both inclusive."""
+        """Read an integer.
+
+        Args:
+            key: The field's name.
+            default: What stands for a missing field; without it, the field is required.
+            minimum: The smallest that it may be.
+            maximum: The largest that it may be.
+
+        Returns:
+            The integer.
+
+        Raises:
+            DocumentError: If it is missing, no integer, or out of bounds.
+        """
         value = self._typed(key, default, (int,), "an integer")
         return value if value is default else self._within(key, value, minimum, maximum)
 
@@ -195,7 +310,20 @@ class Document:
     @overload
     def number(self, key: str, default: T, *, minimum: float = ..., maximum: float = ...) -> float | T: ...
     def number(self, key: str, default: Any = _MISSING, *, minimum: float = -math.inf, maximum: float = math.inf) -> Any:
-        """A finite number within bounds, both inclusive, as a float."""
+        """Read a finite number.
+
+        Args:
+            key: The field's name.
+            default: What stands for a missing field; without it, the field is required.
+            minimum: The smallest that it may be.
+            maximum: The largest that it may be.
+
+        Returns:
+            The number, as a float.
+
+        Raises:
+            DocumentError: If it is missing, no number, not finite, or out of bounds.
+        """
         value = self._typed(key, default, (int, float), "a number")
         if value is default and default is not _MISSING:
             return value
@@ -215,7 +343,18 @@ class Document:
         return DocumentError("out of range", where=self._at(key), expected=f"{minimum} to {maximum}", found=found)
 
     def time(self, key: str) -> datetime.datetime:
-        """A moment in UTC, written like ``2026-01-31T12:00:00Z``."""
+        """Read a moment in UTC, written like ``2026-01-31T12:00:00Z`` (RFC 3339).
+
+        Args:
+            key: The field's name.
+
+        Returns:
+            The moment, timezone-aware.
+
+        Raises:
+            DocumentError: If it is missing, or written otherwise.
+            LimitError: If it has more than 40 characters.
+        """
         text = self.text(key, max_characters=40)
         try:
             return parse_time(text)
@@ -223,7 +362,20 @@ class Document:
             raise DocumentError("not a time", where=self._at(key), expected="like 2026-01-31T12:00:00Z", found=repr(text)) from error
 
     def items(self, key: str, default: Any = _MISSING, *, max_items: int = MAX_ITEMS) -> Any:
-        """A list of anything, as it was parsed."""
+        """Read a list of anything.
+
+        Args:
+            key: The field's name.
+            default: What stands for a missing field; without it, the field is required.
+            max_items: The most items that it may have.
+
+        Returns:
+            The list as it was parsed.
+
+        Raises:
+            DocumentError: If it is missing, or no list.
+            LimitError: If it has too many items.
+        """
         value = self._typed(key, default, (list,), "a list")
         if value is default and default is not _MISSING:
             return value
@@ -236,7 +388,21 @@ class Document:
     @overload
     def texts(self, key: str, default: T, *, one_of: Sequence[str] = ..., max_items: int = ...) -> tuple[str, ...] | T: ...
     def texts(self, key: str, default: Any = _MISSING, *, one_of: Sequence[str] = (), max_items: int = MAX_ITEMS) -> tuple[str, ...]:
-        """A list of texts."""
+        """Read a list of texts.
+
+        Args:
+            key: The field's name.
+            default: What stands for a missing field, a tuple; without it, the field is required.
+            one_of: The words that each may be; empty for any.
+            max_items: The most items that it may have.
+
+        Returns:
+            The texts.
+
+        Raises:
+            DocumentError: If it is missing, no list, or an item is no text or none of the words.
+            LimitError: If it has too many items, or one is too long.
+        """
         quick = self._uniform(key, default, max_items, str)
         if quick is not None and (not one_of or set(quick) <= set(one_of)) and max(map(len, quick), default=0) <= MAX_TEXT_CHARACTERS:
             return quick
@@ -247,7 +413,21 @@ class Document:
     @overload
     def numbers(self, key: str, default: T, *, minimum: float = ..., max_items: int = ...) -> tuple[float, ...] | T: ...
     def numbers(self, key: str, default: Any = _MISSING, *, minimum: float = -math.inf, max_items: int = MAX_ITEMS) -> tuple[float, ...]:
-        """A list of finite numbers."""
+        """Read a list of finite numbers.
+
+        Args:
+            key: The field's name.
+            default: What stands for a missing field, a tuple; without it, the field is required.
+            minimum: The smallest that each may be.
+            max_items: The most items that it may have.
+
+        Returns:
+            The numbers, as floats.
+
+        Raises:
+            DocumentError: If it is missing, no list, or an item is no number, not finite, or too small.
+            LimitError: If it has too many items.
+        """
         quick = self._uniform(key, default, max_items, float)
         if quick and min(quick) >= minimum and all(map(math.isfinite, quick)):
             return quick
@@ -258,7 +438,21 @@ class Document:
     @overload
     def integers(self, key: str, default: T, *, minimum: int = ..., max_items: int = ...) -> tuple[int, ...] | T: ...
     def integers(self, key: str, default: Any = _MISSING, *, minimum: int = -(2**63), max_items: int = MAX_ITEMS) -> tuple[int, ...]:
-        """A list of integers."""
+        """Read a list of integers below 2⁶³.
+
+        Args:
+            key: The field's name.
+            default: What stands for a missing field, a tuple; without it, the field is required.
+            minimum: The smallest that each may be.
+            max_items: The most items that it may have.
+
+        Returns:
+            The integers.
+
+        Raises:
+            DocumentError: If it is missing, no list, or an item is no integer or out of bounds.
+            LimitError: If it has too many items.
+        """
         quick = self._uniform(key, default, max_items, int)
         if quick and min(quick) >= minimum and max(quick) < 2**63:
             return quick
@@ -274,25 +468,64 @@ class Document:
         return [(f"{key}[{i}]", Document({f"{key}[{i}]": row}, self.where)) for i, row in enumerate(rows)]
 
     def document(self, key: str, default: Any = _MISSING) -> Document:
-        """A nested table; with a default (a dict), that stands in for a missing one."""
+        """Read a nested table.
+
+        Args:
+            key: The field's name.
+            default: The dict that stands for a missing table; without it, the field is required.
+
+        Returns:
+            The table as a document of its own.
+
+        Raises:
+            DocumentError: If it is missing, or no table.
+        """
         return Document(self._get(key, default), self._at(key))
 
     def documents(self, key: str, default: Any = _MISSING, *, max_items: int = MAX_ITEMS) -> list[Document]:
-        """A list of nested tables."""
+        """Read a list of nested tables.
+
+        Args:
+            key: The field's name.
+            default: The list that stands for a missing field; without it, the field is required.
+            max_items: The most items that it may have.
+
+        Returns:
+            Each table as a document of its own.
+
+        Raises:
+            DocumentError: If it is missing, no list, or an item is no table.
+            LimitError: If it has too many items.
+        """
         rows = self.items(key, default, max_items=max_items)
         return [Document(row, f"{self._at(key)}[{i}]") for i, row in enumerate(rows)]
 
     def value(self, key: str, default: Any = _MISSING) -> Any:
-        """A field as it was parsed, unchecked."""
+        """Read a field as it was parsed, unchecked.
+
+        Args:
+            key: The field's name.
+            default: What stands for a missing field; without it, the field is required.
+
+        Returns:
+            Whatever is there.
+
+        Raises:
+            DocumentError: If it is missing.
+        """
         return self._get(key, default)
 
     def raw(self) -> dict[str, Any]:
-        """The whole table as it was parsed; every field counts as read."""
+        """Take the whole table as it was parsed; every field counts as read."""
         self._read.update(self._fields)
         return self._fields
 
     def refuse_unknown(self) -> None:
-        """Raise if a field is left that no getter asked for: a misspelling, most likely."""
+        """Check that no field is left that no getter asked for, which is a misspelling, most likely. Call it after all getters.
+
+        Raises:
+            DocumentError: If one is left; it names the nearest known field.
+        """
         for name in self._fields:
             if name not in self._read:
                 known = sorted(self._read)

@@ -28,16 +28,27 @@ _SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class JsonBudget:
-    """The most that a document may hold: ``values`` (separated by commas), and ``structures`` (lists, tables, and names in tables).
+    """The most that a document may hold, counted in the raw bytes: commas and brackets inside of texts count, too.
 
-    Both are counted in the raw bytes, so commas and brackets inside of texts count, too.
+    Attributes:
+        values: How many values, which commas separate.
+        structures: How many lists, tables, and names in tables.
     """
 
     values: int = 2**23
     structures: int = 2**20
 
     def check(self, data: bytes, *, where: str, advice: str | None = None) -> None:
-        """Raise `LimitError` if ``data`` has more; a scan at the speed of memory."""
+        """Check a document against the budget: a scan at the speed of memory.
+
+        Args:
+            data: The document's bytes.
+            where: What errors call it.
+            advice: What the error tells the reader to do; None for nothing.
+
+        Raises:
+            LimitError: If it holds more.
+        """
         if len(data) <= min(self.values, self.structures):  # each takes a byte at least
             return
         values = data.count(b",") + 1
@@ -57,10 +68,20 @@ ENVELOPE_BUDGET: Final = JsonBudget(values=1000, structures=1000)
 
 
 def parse(data: bytes, *, where: str, budget: JsonBudget = BUDGET) -> Any:
-    """The value of UTF-8 JSON.
+    """Parse UTF-8 JSON (RFC 8259), strictly.
 
-    Raises `LimitError` above the budget, and ``ValueError``, in words for a person, for what isn't JSON, duplicate names, numbers that aren't
-    finite, half a surrogate pair (it is no text: it can't be written again), and nesting beyond `MAX_DEPTH`.
+    Args:
+        data: The document's bytes.
+        where: What errors call it.
+        budget: The most values and structures that it may hold.
+
+    Returns:
+        The value.
+
+    Raises:
+        LimitError: If it is above the budget.
+        ValueError: If it isn't JSON, has a name twice, a number that isn't finite, half a surrogate pair (it is no text: it can't be written again),
+            or nesting beyond `MAX_DEPTH`. The message is for a person.
     """
     budget.check(data, where=where)
     try:
@@ -77,7 +98,11 @@ def parse(data: bytes, *, where: str, budget: JsonBudget = BUDGET) -> Any:
 
 @contextlib.contextmanager
 def collecting_later() -> Iterator[None]:
-    """Hold the garbage collector off while something large is parsed: it would look at all that is new, again and again."""
+    """Hold the garbage collector off while something large is parsed: it would look at all that is new, again and again.
+
+    Yields:
+        Nothing; on leaving the block the collector is as it was.
+    """
     if not gc.isenabled():
         yield
         return
@@ -89,7 +114,15 @@ def collecting_later() -> Iterator[None]:
 
 
 def is_deeper(value: Any, levels: int) -> bool:
-    """Whether lists and tables are nested deeper than ``levels``."""
+    """Tell whether lists and tables are nested deeper than a number of levels.
+
+    Args:
+        value: A parsed JSON document that is a list or a table.
+        levels: How many levels are allowed.
+
+    Returns:
+        True if it is deeper.
+    """
     level = [value]
     for _ in range(levels):
         level = [child for item in level for child in (item.values() if isinstance(item, dict) else item) if isinstance(child, list | dict)]

@@ -19,14 +19,28 @@ MAX_ENCODED_CHARACTERS = 2**26
 
 
 def pre_authentication_encoding(payload_type: str, payload: bytes) -> bytes:
-    """The bytes that are signed: ``DSSEv1 LEN(type) type LEN(payload) payload``."""
+    """Encode what is signed: ``DSSEv1 LEN(type) type LEN(payload) payload``. Source: DSSE 1.0, ``protocol.md``.
+
+    Args:
+        payload_type: The payload's media type.
+        payload: The payload.
+
+    Returns:
+        The bytes that a signature is over.
+    """
     kind = payload_type.encode()
     return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
-    """A payload, its media type, and DER signatures; nothing of the payload is parsed yet."""
+    """A payload with signatures; nothing of the payload is parsed yet.
+
+    Attributes:
+        payload_type: The payload's media type.
+        payload: Its bytes.
+        signatures: DER-encoded ECDSA signatures, unchecked.
+    """
 
     payload_type: str
     payload: bytes
@@ -34,13 +48,33 @@ class Envelope:
 
     @classmethod
     def sign(cls, payload_type: str, payload: bytes, signer: Signer) -> Envelope:
-        """Wrap and sign a payload."""
+        """Wrap and sign a payload.
+
+        Args:
+            payload_type: Its media type, which is signed too.
+            payload: Its bytes.
+            signer: Who signs.
+
+        Returns:
+            An envelope with one signature.
+        """
         message = pre_authentication_encoding(payload_type, payload)
         return cls(payload_type=payload_type, payload=payload, signatures=(signer.sign(message),))
 
     @classmethod
     def parse(cls, document: Document) -> Envelope:
-        """Read an envelope; `DocumentError` if it isn't one."""
+        """Read an envelope.
+
+        Args:
+            document: Its table.
+
+        Returns:
+            The envelope; its signatures aren't checked (`open` does that).
+
+        Raises:
+            DocumentError: If a field is missing, of another type, or not base64.
+            LimitError: If the payload or the list of signatures is larger than its bound.
+        """
         rows = document.documents("signatures", max_items=MAX_SIGNATURES)
         return cls(
             payload_type=document.text("payloadType", max_characters=200),
@@ -49,7 +83,7 @@ class Envelope:
         )
 
     def json(self) -> dict[str, Json]:
-        """The envelope as a JSON value."""
+        """Write the envelope as a JSON value."""
         return {
             "payloadType": self.payload_type,
             "payload": base64.b64encode(self.payload).decode(),
@@ -57,9 +91,18 @@ class Envelope:
         }
 
     def open(self, key: PublicKey, payload_type: str, *, where: str) -> bytes:
-        """The payload, once its type is the expected one and a signature of ``key`` covers it.
+        """Check the signature, then give the payload out.
 
-        Raises `SignatureError`; ``where`` names what carries the envelope.
+        Args:
+            key: Who must have signed it; one of several signatures is enough.
+            payload_type: The media type that it must have.
+            where: What errors call the thing that carries the envelope.
+
+        Returns:
+            The payload.
+
+        Raises:
+            SignatureError: If it is of another type, isn't signed, or not by ``key``.
         """
         if self.payload_type != payload_type:
             raise SignatureError("signed as something else", where=where, expected=payload_type, found=self.payload_type)

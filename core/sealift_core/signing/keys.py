@@ -37,13 +37,28 @@ def _scheme(curve: ec.EllipticCurve, where: str) -> ec.ECDSA:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class PublicKey:
-    """An ECDSA public key that checks signatures."""
+    """An ECDSA public key that checks signatures.
+
+    Attributes:
+        key: The key, on P-256 or P-384.
+    """
 
     key: ec.EllipticCurvePublicKey
 
     @classmethod
     def from_pem(cls, pem: bytes, *, where: str = "public key") -> PublicKey:
-        """Parse a PEM SubjectPublicKeyInfo; `KeyFileError` if it isn't an ECDSA P-256 or P-384 one."""
+        """Read a PEM SubjectPublicKeyInfo (RFC 5280, RFC 7468).
+
+        Args:
+            pem: The text.
+            where: What errors call it.
+
+        Returns:
+            The key.
+
+        Raises:
+            KeyFileError: If it isn't a public key of ECDSA on P-256 or P-384.
+        """
         try:
             key = serialization.load_pem_public_key(pem)
         except (ValueError, UnsupportedAlgorithm) as error:
@@ -57,16 +72,26 @@ class PublicKey:
 
     @classmethod
     def load(cls, path: Path) -> PublicKey:
-        """Read a public key file."""
+        """Read a public key file.
+
+        Args:
+            path: A PEM file of at most 64 KiB.
+
+        Returns:
+            The key.
+
+        Raises:
+            KeyFileError: If the file can't be read, or isn't a public key of ECDSA on P-256 or P-384.
+        """
         return cls.from_pem(_read(path), where=str(path))
 
     def pem(self) -> bytes:
-        """The key as PEM text, 64 columns, with a final newline."""
+        """Write the key as PEM text: a SubjectPublicKeyInfo in lines of 64 characters, with a final newline."""
         return self.key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
 
     @property
     def fingerprint(self) -> str:
-        """Hex SHA-256 of the PEM text: the ``hint`` of Model Signing, and our name for a key."""
+        """The hex SHA-256 of the PEM text: the ``hint`` of Model Signing, and a device's id."""
         return hashlib.sha256(self.pem()).hexdigest()
 
     @property
@@ -75,7 +100,16 @@ class PublicKey:
         return _HASHES[self.key.curve.name]().name
 
     def verify(self, signature: bytes, message: bytes, *, where: str) -> None:
-        """Raise `SignatureError` unless ``signature`` (DER) is this key's over ``message``."""
+        """Check a signature.
+
+        Args:
+            signature: A DER-encoded ECDSA signature, in canonical form or not.
+            message: What it must be over.
+            where: What errors call the message.
+
+        Raises:
+            SignatureError: If it isn't this key's over ``message``.
+        """
         try:
             self.key.verify(signature, message, _scheme(self.key.curve, where))
         except InvalidSignature as error:
@@ -87,36 +121,69 @@ class PublicKey:
             ) from error
 
     def canonical_signature(self, signature: bytes) -> bytes:
-        """The one form of a signature that checks: DER with the smaller s; whatever was signed by us equals it."""
+        """Bring a signature that checks into its one canonical form. Whatever was signed by us equals it.
+
+        Args:
+            signature: A DER-encoded ECDSA signature.
+
+        Returns:
+            The same signature in DER, with the smaller of its two values of s.
+
+        Raises:
+            ValueError: If it isn't DER.
+        """
         r, s = decode_dss_signature(signature)
         return encode_dss_signature(r, min(s, _ORDERS[self.key.curve.name] - s))
 
 
 class Signer(Protocol):
-    """Something that can sign: a key in a file today, one in an HSM as well as far as callers can tell."""
+    """What can sign: a key in a file, or one in an HSM."""
 
     @property
     def public_key(self) -> PublicKey:
         """The key that checks what this signer makes."""
 
     def sign(self, message: bytes) -> bytes:
-        """A DER-encoded ECDSA signature over ``message``."""
+        """Sign a message.
+
+        Args:
+            message: Its bytes, unhashed.
+
+        Returns:
+            A DER-encoded ECDSA signature.
+        """
 
 
 @dataclasses.dataclass(frozen=True, slots=True, repr=False)
 class PrivateKey:
-    """An ECDSA private key held in memory; a `Signer`."""
+    """An ECDSA private key held in memory; a `Signer`.
+
+    Attributes:
+        key: The key, on P-256 or P-384.
+    """
 
     key: ec.EllipticCurvePrivateKey
 
     @classmethod
     def generate(cls) -> PrivateKey:
-        """A fresh P-256 key."""
+        """Make a fresh P-256 key."""
         return cls(ec.generate_private_key(ec.SECP256R1()))
 
     @classmethod
     def load(cls, path: Path, passphrase: bytes | None = None) -> PrivateKey:
-        """Read a PEM private key, with its passphrase if it has one; `KeyFileError` if that can't be, `PassphraseError` if only that is at fault."""
+        """Read a private key file.
+
+        Args:
+            path: A PEM file of at most 64 KiB.
+            passphrase: What it is encrypted with; None for a key that isn't.
+
+        Returns:
+            The key.
+
+        Raises:
+            PassphraseError: If the key is encrypted, and the passphrase is missing or wrong.
+            KeyFileError: If the file can't be read, isn't a private key of ECDSA on P-256 or P-384, or isn't encrypted though a passphrase was given.
+        """
         pem, where = _read(path), str(path)
         try:
             key = serialization.load_pem_private_key(pem, passphrase)
@@ -135,11 +202,26 @@ class PrivateKey:
         return cls(key)
 
     def save(self, path: Path, passphrase: bytes | None = None) -> None:
-        """Write PKCS#8 PEM, readable by the owner alone, encrypted if a passphrase is given; it replaces what was there."""
+        """Write the key to a file that its owner alone can read, durably; it replaces what was there.
+
+        Args:
+            path: The file.
+            passphrase: What to encrypt it with; None or empty for no encryption.
+
+        Raises:
+            StoreError: If it can't be written; `DiskFullError` if there is no room.
+        """
         durable.write_bytes(path, self.pem(passphrase), mode=0o600)
 
     def pem(self, passphrase: bytes | None = None) -> bytes:
-        """PKCS#8 PEM, encrypted if a passphrase is given."""
+        """Write the key as PKCS#8 PEM (RFC 5958).
+
+        Args:
+            passphrase: What to encrypt it with; None or empty for no encryption.
+
+        Returns:
+            The text.
+        """
         encryption = serialization.BestAvailableEncryption(passphrase) if passphrase else serialization.NoEncryption()
         return self.key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
 
@@ -149,7 +231,14 @@ class PrivateKey:
         return PublicKey(self.key.public_key())
 
     def sign(self, message: bytes) -> bytes:
-        """A deterministic DER-encoded signature over ``message``, in canonical form."""
+        """Sign a message deterministically (RFC 6979), with SHA-256 on P-256 and SHA-384 on P-384.
+
+        Args:
+            message: Its bytes, unhashed.
+
+        Returns:
+            A DER-encoded ECDSA signature in canonical form.
+        """
         return self.public_key.canonical_signature(self.key.sign(message, _scheme(self.key.curve, "private key")))
 
 

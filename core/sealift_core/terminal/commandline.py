@@ -1,21 +1,19 @@
 """What the three commands share: errors become one message and a documented exit code, results become text or JSON.
 
-==== ==================================================================
-code meaning
-==== ==================================================================
-0    done
-1    a fault of ours: please report it (the traceback is shown)
-2    the command line is wrong (click's own)
-3    an input is wrong: a file, a document, a key, an option's value
-4    refused: a signature, digest, or repository metadata doesn't hold
-5    another side can't be reached, or has no such file
-6    this machine can't: disk, memory, hardware, a port, a lock, a sandbox, a library
-7    a model doesn't pass: parity, accuracy gate, self-test
-8    two bundles differ (``sealift diff``)
-129  told to end by SIGHUP, as when a terminal closes
-130  interrupted with Ctrl-C
-143  told to end by SIGTERM
-==== ==================================================================
+The exit codes:
+
+    0    done
+    1    a fault of ours: please report it (the traceback is shown)
+    2    the command line is wrong (click's own)
+    3    an input is wrong: a file, a document, a key, an option's value
+    4    refused: a signature, digest, or repository metadata doesn't hold
+    5    another side can't be reached, or has no such file
+    6    this machine can't: disk, memory, hardware, a port, a lock, a sandbox, a library
+    7    a model doesn't pass: parity, accuracy gate, self-test
+    8    two bundles differ (``sealift diff``)
+    129  told to end by SIGHUP, as when a terminal closes
+    130  interrupted with Ctrl-C
+    143  told to end by SIGTERM
 """
 
 from __future__ import annotations
@@ -56,13 +54,29 @@ _INSTALL: Final = "Install the package that has it in a version that this wheel 
 
 
 def exit_code(error: errors.SealiftError) -> int:
-    """The documented exit code of an error; an ``exit_code`` attribute on its class wins over the table."""
+    """Look up the documented exit code of an error; an ``exit_code`` attribute on its class wins over the table.
+
+    Args:
+        error: The error.
+
+    Returns:
+        The code.
+    """
     own = getattr(error, "exit_code", None)
     return own if isinstance(own, int) else next(code for kind, code in EXIT_CODES if isinstance(error, kind))
 
 
 def run(command: click.Command, arguments: list[str] | None = None) -> NoReturn:
-    """Run a command and exit; every `SealiftError` is shown as one line, as JSON on stderr under ``--json``."""
+    """Run a command and exit. Every `SealiftError` is shown as one line, as JSON on standard error under ``--json``.
+
+    Args:
+        command: The program.
+        arguments: The words after the program's name; those of this process by default.
+
+    Raises:
+        SystemExit: Always, with a documented exit code.
+        Exception: A fault of ours, as it was raised.
+    """  # noqa: DOC501  (what is raised again is a fault of ours)
     words = sys.argv[1:] if arguments is None else arguments
     guard_stderr()
     os.umask(os.umask(0o077) | 0o002)  # whatever the machine's umask is: nobody else may write what this command makes
@@ -104,7 +118,7 @@ def _signals_raised() -> Iterator[None]:
     """Raise `_SignalReceived` on the first SIGINT, SIGTERM or SIGHUP, unless whoever started this process has them ignored (nohup).
 
     It is raised once more for whatever the body raises then: a C extension that was just being imported makes an `ImportError` of it.
-    """
+    """  # noqa: DOC501  (private)
     received: list[int] = []
 
     def stop(number: int, _frame: FrameType | None) -> None:
@@ -142,7 +156,11 @@ def _end(error: errors.SealiftError, *, as_json: bool) -> NoReturn:
 
 
 def say_error(error: errors.SealiftError) -> None:
-    """Print an error on standard error: one line."""
+    """Print an error on standard error: one line.
+
+    Args:
+        error: The error.
+    """
     say(f"error: {error}", error=True, level=logging.ERROR)
 
 
@@ -161,15 +179,25 @@ json_option: Final[Callable[[Any], Any]] = click.option("--json", "as_json", is_
 
 
 def blocks(parts: Iterable[Iterable[str]]) -> list[str]:
-    """The lines of several blocks, an empty one between."""
+    """Set blocks of lines apart.
+
+    Args:
+        parts: The lines of each block.
+
+    Returns:
+        All lines, with an empty one between two blocks.
+    """
     lines = [line for part in parts for line in ("", *part)]
     return lines[1:]
 
 
 def show(value: Any, text: str | Iterable[str], *, as_json: bool) -> None:
-    r"""Print a result: ``text`` for people, one line or several, ``value`` as JSON for machines.
+    r"""Print a result, as JSON for machines or as text for people.
 
-    A text is one line: a line break inside it, which a name from outside may hold, is shown as ``\n``.
+    Args:
+        value: The result as JSON can hold it.
+        text: The result for people, one line or several. A line break inside a line, which a name from outside may hold, is shown as ``\n``.
+        as_json: Whether ``value`` is printed, and not ``text``.
     """
     if as_json:
         say_json(value, indent=2)

@@ -16,7 +16,11 @@ _META: Final = "sealift.logs"
 
 
 def asked_for() -> Logs:
-    """What the command line asks for; the default outside of a command."""
+    """Find out what the command line asks for.
+
+    Returns:
+        The choice; the default outside of a command.
+    """
     context = click.get_current_context(silent=True)
     logs = context.meta.get(_META) if context else None
     return logs if isinstance(logs, Logs) else Logs()
@@ -26,17 +30,38 @@ class Program(click.Group):
     """A program whose every command has the options of logging."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Make a program, with the options on it.
+
+        Args:
+            *args: As `click.Group` takes them.
+            **kwargs: As `click.Group` takes them.
+        """
         super().__init__(*args, **kwargs)
         with_logs(self)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """A verb with the options, or None."""
+        """Find a verb.
+
+        Args:
+            ctx: The program's context.
+            cmd_name: The verb's name.
+
+        Returns:
+            The verb with the options, or None.
+        """
         command = super().get_command(ctx, cmd_name)
         return with_logs(command) if command else None
 
 
 def with_logs(command: click.Command) -> click.Command:
-    """The command, and all commands of a group, with the options of logging."""
+    """Give a command, and all commands of a group, the options of logging.
+
+    Args:
+        command: The command, which is changed. It may have them already.
+
+    Returns:
+        The same command.
+    """
     if not any(parameter.name in NAMES for parameter in command.params):
         command.params += [_verbose(), _quiet(), _form()]
     for member in (command.commands if isinstance(command, click.Group) else {}).values():

@@ -25,7 +25,12 @@ _LINE: Final = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Logs:
-    """What was asked for: ``verbosity`` is -1 for ``-q``, 0 for nothing, 1 for ``-v``, 2 for ``-vv``."""
+    """What was asked for.
+
+    Attributes:
+        verbosity: -1 for ``-q``, 0 for nothing, 1 for ``-v``, 2 for ``-vv``.
+        form: ``text`` or ``json``.
+    """
 
     verbosity: int = 0
     form: str = TEXT
@@ -37,11 +42,18 @@ class Logs:
 
     @property
     def draws(self) -> bool:
-        """Whether a display may be drawn on standard error: not where log lines come, and not where nothing is to be shown."""
+        """Whether a display may be drawn on standard error: neither where log lines come, nor where nothing is to be shown."""
         return self == Logs()
 
     def level(self, default: int) -> int:
-        """From which level on records are written."""
+        """Tell from which level on records are written.
+
+        Args:
+            default: The level where nothing was asked for.
+
+        Returns:
+            A level of `logging`.
+        """
         return _LEVELS.get(min(self.verbosity, 2), default)
 
     def for_command(self) -> None:
@@ -54,18 +66,30 @@ class Logs:
         log_to_stderr(formatter, level=level, libraries=max(level, logging.WARNING))
 
     def for_service(self, line: str, process: str = "") -> None:
-        """Log as a service: each record a ``line`` of this format, with the name of the process if there are several."""
+        """Log as a service.
+
+        Args:
+            line: The format of a record where the log is text.
+            process: The name of the process where the log is JSON; empty if there is only one.
+        """
         formatter = JsonFormatter(process) if self.form == JSON else OneLineFormatter(line)
         level = self.level(logging.INFO)
         log_to_stderr(formatter, level=level, libraries=max(level, logging.INFO))
 
     def environment(self) -> dict[str, str]:
-        """For a process that is started or takes this one's place."""
+        """Write the choice as variables for a process that is started or takes this one's place."""
         return {VARIABLE: f"{self.verbosity} {self.form}"}
 
     @classmethod
     def of_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
-        """What another process passed on; the default where it said nothing that makes sense."""
+        """Read what another process passed on.
+
+        Args:
+            environment: Variables, one of which may be `VARIABLE`.
+
+        Returns:
+            The choice; the default where nothing there makes sense.
+        """
         verbosity, _, form = environment.get(VARIABLE, "").partition(" ")
         sensible = verbosity in ("-1", "0", "1", "2") and form in (TEXT, JSON)
         return cls(verbosity=int(verbosity), form=form) if sensible else cls()

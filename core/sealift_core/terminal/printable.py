@@ -30,22 +30,43 @@ _SHORT: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 def printable(text: str, *, lines: bool = False) -> str:
-    r"""The text with a visible escape for whatever isn't seen; with ``lines``, line breaks (``\n``) stay.
+    r"""Replace whatever isn't seen by a visible escape.
 
     Doing it twice changes nothing. It isn't made to be undone: text that holds the escape itself looks the same.
+
+    Args:
+        text: Any text.
+        lines: Whether line breaks (``\n``) stay.
+
+    Returns:
+        The text to show.
     """
     return _replaced(text, escape, "\n" if lines else "")
 
 
 def escape(character: str) -> str:
-    r"""One character as an escape sequence of Python: ``\n``, ``\x1b``, ``\u202e``, ``\U000e0041``."""
+    r"""Write one character as an escape sequence of Python: ``\n``, ``\x1b``, ``\u202e``, ``\U000e0041``.
+
+    Args:
+        character: The character.
+
+    Returns:
+        The sequence.
+    """
     code = ord(character)
     digits = f"x{code:02x}" if code < 0x100 else f"u{code:04x}" if code < 0x10000 else f"U{code:08x}"
     return _SHORT.get(character, f"\\{digits}")
 
 
 def printable_json(text: str) -> str:
-    """JSON that a terminal may show: the same document to a parser, `printable` to a person."""
+    """Make JSON that a terminal may show: the same document to a parser, `printable` to a person.
+
+    Args:
+        text: The document.
+
+    Returns:
+        The document with escapes of JSON for whatever isn't seen.
+    """
     return _replaced(text, _json_escape, "\n")
 
 

@@ -26,7 +26,13 @@ _COMMAND: Final = logging.getLogger(f"{OURS}.command")
 
 
 def say(*lines: str, error: bool = False, level: int = logging.INFO) -> None:
-    """Print lines on standard output, or on standard error; each is one line whatever it holds. ``level`` counts where the log is JSON."""
+    """Print lines.
+
+    Args:
+        *lines: The lines; each is one line whatever it holds.
+        error: Whether they go to standard error, and not to standard output.
+        level: The level of the records that they are on standard error where the log is JSON.
+    """
     if error and logs_json():
         for line in lines:
             _record(level, line)
@@ -42,7 +48,13 @@ def _record(level: int, line: str, exc_info: Any = None) -> None:
 
 
 def say_json(value: Any, *, error: bool = False, indent: int | None = None) -> None:
-    """Print a JSON document: what would steer a terminal is escaped as JSON does it, so a parser reads the same value."""
+    """Print a JSON document: what would steer a terminal is escaped as JSON does it, so a parser reads the same value.
+
+    Args:
+        value: What JSON can hold.
+        error: Whether it goes to standard error, and not to standard output.
+        indent: Spaces per level; None for one line.
+    """
     _write(sys.stderr if error else sys.stdout, f"{printable_json(json.dumps(value, indent=indent, ensure_ascii=False))}\n")
 
 
@@ -63,7 +75,7 @@ class _StderrHandler(logging.Handler):
 
 
 def logs_json() -> bool:
-    """Whether what is logged on standard error is JSON."""
+    """Tell whether what is logged on standard error is JSON."""
     return any(isinstance(handler, _StderrHandler) and isinstance(handler.formatter, JsonFormatter) for handler in logging.getLogger().handlers)
 
 
@@ -97,7 +109,7 @@ def log_nowhere() -> None:
 
 
 def guard_stderr() -> None:
-    """Escape what Python says by itself too, for it often quotes an input: warnings, unforeseen errors, records that no handler takes."""
+    """Escape what Python itself says, which often quotes an input: warnings, unforeseen errors, records that no handler takes."""
     sys.excepthook = _show_traceback
     warnings.showwarning = _show_warning
     if logging.lastResort is not None:

@@ -27,40 +27,90 @@ _USER: Final = re.compile(r"(?<=://)[^\s/?#'\"<>]*@")
 
 
 def facts(**fields: str | float | bool | None) -> dict[str, Any]:
-    """What a record says, as fields for machines: ``logger.info("…", extra=facts(seconds=1.2))``."""
+    """Give a record what it says as fields for machines: ``logger.info("…", extra=facts(seconds=1.2))``.
+
+    Args:
+        **fields: The fields, with their units in their names.
+
+    Returns:
+        What `logging` takes as ``extra``.
+    """
     return {FACTS: fields}
 
 
 def without_users(text: str) -> str:
-    """The text with the user and the password of each address in it replaced by asterisks."""
+    """Replace the user and the password of each address in a text by asterisks.
+
+    Args:
+        text: Any text.
+
+    Returns:
+        The text without them.
+    """
     return _USER.sub("***@", text) if "://" in text else text
 
 
 class OneLineFormatter(logging.Formatter):
-    """A record is one line; a traceback that belongs to it follows, each of its lines marked as one."""
+    """Writes a record as one line; a traceback that belongs to it follows, each of its lines marked as one."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  (logging's name)
-        """The record without its traceback."""
+        """Write the record without its traceback.
+
+        Args:
+            record: The record.
+
+        Returns:
+            One line.
+        """
         return printable(without_users(super().formatMessage(record)))
 
     def formatException(self, ei: Any) -> str:  # noqa: N802  (logging's name)
-        """The traceback below it."""
+        """Write the traceback below it.
+
+        Args:
+            ei: What ``sys.exc_info`` gives.
+
+        Returns:
+            Lines that are marked as belonging to the record.
+        """
         return marked(traceback_lines(*ei))
 
     def formatStack(self, stack_info: str) -> str:  # noqa: N802  (logging's name)
-        """The stack below it, where that was asked for."""
+        """Write the stack below it, where that was asked for.
+
+        Args:
+            stack_info: The stack's lines.
+
+        Returns:
+            Lines that are marked as belonging to the record.
+        """
         return marked(stack_info.split("\n"))
 
 
 class JsonFormatter(logging.Formatter):
-    """A record is one JSON object on one line: time (RFC 3339, UTC), level, logger, message; process, fields and traceback where there are any."""
+    """Writes a record as one JSON object on one line: time (RFC 3339, UTC), level, logger, message.
+
+    Process, fields and traceback follow where there are any.
+    """
 
     def __init__(self, process: str = "") -> None:
+        """Prepare the formatter.
+
+        Args:
+            process: The name of this process in each record; empty for none.
+        """
         super().__init__()
         self._process = process
 
     def format(self, record: logging.LogRecord) -> str:
-        """The record as an object."""
+        """Write the record as an object.
+
+        Args:
+            record: The record.
+
+        Returns:
+            One line.
+        """
         time = datetime.datetime.fromtimestamp(record.created, datetime.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         line: dict[str, Any] = {
             "time": time,
@@ -91,12 +141,28 @@ def _value(value: Any) -> Any:
 
 
 def marked(lines: Iterable[str]) -> str:
-    """Lines that belong to the record above them."""
+    """Mark lines that belong to the record above them.
+
+    Args:
+        lines: The lines.
+
+    Returns:
+        The marked lines, with line breaks between.
+    """
     return "\n".join(f"{_CONTINUED}{printable(without_users(line))}" for line in lines)
 
 
 def traceback_lines(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> list[str]:
-    """A traceback's lines; what an error says is one of them, whatever it holds."""
+    """Write a traceback, with what the error says as one of its lines, whatever it holds.
+
+    Args:
+        kind: The error's class.
+        error: The error.
+        trace: Where it was raised; None if that isn't known.
+
+    Returns:
+        The lines.
+    """
     lines: list[str] = []
     for part in traceback.format_exception(kind, error, trace):
         text = part.removesuffix("\n")

@@ -18,10 +18,20 @@ QUICK_MS: Final = 20.0
 def alternate(
     runs: Mapping[str, Callable[[], object]], *, seconds: float, least_rounds: int, most_rounds: int, warm_up: int = WARM_UP
 ) -> dict[str, list[float]]:
-    """Milliseconds of each run by name, one sample each per round, in an order that is drawn anew for every round and the same every time.
+    """Time several things in turns, one sample each per round, in an order that is drawn anew for every round and the same every time.
 
     Where all of them are quick, an untimed run goes before each timed one: caches then hold what they hold where one model is served, and not what
     the run before left of another's. Without that, the order alone made equal sessions of one graph differ by 4 %.
+
+    Args:
+        runs: What to time, by name; at least one.
+        seconds: How long to go on.
+        least_rounds: The fewest rounds, however long they take.
+        most_rounds: The most rounds, however short they are.
+        warm_up: How often each runs before anything is timed, at least once.
+
+    Returns:
+        The milliseconds of each run by name, one for each round, so that samples at the same place are pairs.
     """
     slowest = max(_warm(run, warm_up) for run in runs.values())
     before = 1 if slowest < QUICK_MS else 0

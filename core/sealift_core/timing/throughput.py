@@ -19,17 +19,30 @@ WINDOWS: Final = 3
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Throughput:
-    """The most rows per second, and the batch size that gives them."""
+    """The best rate.
+
+    Attributes:
+        rows_per_s: The most rows per second.
+        batch_size: The rows per request that gave it.
+    """
 
     rows_per_s: float
     batch_size: int
 
 
 def throughput(runs: Mapping[int, Callable[[], object]], *, callers: int, seconds: float) -> Throughput:
-    """The best rate over batch sizes, ascending; ``runs`` are requests by their rows.
+    """Find the best rate over batch sizes, ascending.
 
-    For each, ``callers`` threads (one per core, as the agent has workers) share one session for some ``seconds``, and each sends its next
-    request when it has the answer to the last. Larger batches aren't tried once the rate falls or a request takes longer than that.
+    For each, some callers share one session, and each sends its next request when it has the answer to the last. Larger batches aren't tried once
+    the rate falls or a request takes longer than the time for one size.
+
+    Args:
+        runs: A request for each batch size, by its rows; at least one.
+        callers: The number of threads: one per core, as the agent has workers.
+        seconds: How long to go on with each batch size.
+
+    Returns:
+        The best rate and its batch size.
     """
     best = Throughput(rows_per_s=0.0, batch_size=min(runs))
     for size in sorted(runs):

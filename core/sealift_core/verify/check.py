@@ -39,18 +39,50 @@ class BundleContent(Protocol):
         """What the bundle's OCI manifest lists, by name; None for a directory that belongs to no release."""
 
     def sizes(self) -> dict[str, int]:
-        """The size in bytes of each file that is there. Raises `IntegrityError` or `LimitError` for what no bundle may hold."""
+        """List the files that are there.
+
+        Returns:
+            The size in bytes of each file, by name.
+
+        Raises:
+            IntegrityError: If there is something that no bundle may hold, or a required file is missing.
+            LimitError: If there are too many files, or too large ones.
+        """
 
     def path(self, name: str) -> Path:
-        """The file on this disk."""
+        """Locate a file on this disk, for what maps it.
+
+        Args:
+            name: One of the names that `sizes` gives.
+
+        Returns:
+            The path, which isn't looked at.
+        """
 
     def open(self, name: str) -> io.BufferedReader:
-        """A file to read, by no link; `IntegrityError` if it is missing or no regular file."""
+        """Open a file by no link.
+
+        Args:
+            name: One of the names that `sizes` gives.
+
+        Returns:
+            The open file; the caller closes it.
+
+        Raises:
+            IntegrityError: If the file is missing, or is no regular file.
+            OSError: If it can't be opened for another reason.
+        """
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class BundleIdentity:
-    """Which bundle it is: a model, a version, a profile."""
+    """Which bundle it is.
+
+    Attributes:
+        name: The model's name.
+        version: The model's semantic version.
+        profile: The name of the hardware profile that the bundle was made for.
+    """
 
     name: str
     version: str
@@ -62,7 +94,12 @@ class BundleIdentity:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class DirectoryBundle:
-    """A bundle in a directory of its own."""
+    """A bundle in a directory of its own.
+
+    Attributes:
+        directory: The folder with ``bundle.json``.
+        listed: What an OCI manifest says of each file, by name; None for a directory that belongs to no release.
+    """
 
     directory: Path
     listed: Mapping[str, Descriptor] | None = None
@@ -73,15 +110,41 @@ class DirectoryBundle:
         return str(self.directory)
 
     def sizes(self) -> dict[str, int]:
-        """Of the files that are there, as `files.list_files` takes them."""
+        """List the directory by the rules of `files.list_files`.
+
+        Returns:
+            The size in bytes of each file, by name.
+
+        Raises:
+            IntegrityError: If there is something that no bundle may hold, or a required file is missing.
+            LimitError: If there are too many files, or too large ones.
+        """
         return {name: path.lstat().st_size for name, path in files.list_files(self.directory).items()}
 
     def path(self, name: str) -> Path:
-        """The file on this disk."""
+        """Locate a file on this disk.
+
+        Args:
+            name: Its path within the directory, with ``/``.
+
+        Returns:
+            The path, which isn't looked at.
+        """
         return self.directory / name
 
     def open(self, name: str) -> io.BufferedReader:
-        """A file to read."""
+        """Open a file by no link.
+
+        Args:
+            name: Its path within the directory, with ``/``.
+
+        Returns:
+            The open file; the caller closes it.
+
+        Raises:
+            IntegrityError: If the file is missing, or is no regular file.
+            OSError: If it can't be opened for another reason.
+        """
         try:
             return beneath.open_file(self.directory, *name.split("/"))
         except FileNotFoundError as error:  # removed a moment ago
@@ -90,7 +153,13 @@ class DirectoryBundle:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class LayoutBundle:
-    """A bundle whose files are blobs of an OCI image layout."""
+    """A bundle whose files are blobs of an OCI image layout.
+
+    Attributes:
+        layout: Where the blobs are.
+        bundle: The bundle's OCI manifest.
+        where: What errors call the bundle.
+    """
 
     layout: OciLayout
     bundle: BundleFiles
@@ -102,21 +171,49 @@ class LayoutBundle:
         return self.bundle.layers
 
     def sizes(self) -> dict[str, int]:
-        """As its OCI manifest says; each is compared with the blob's own before that is read."""
+        """Read the sizes off the OCI manifest; each is compared with the blob's own before that is read.
+
+        Returns:
+            The size in bytes of each file, by name.
+        """
         return {name: row.size_bytes for name, row in self.bundle.layers.items()}
 
     def path(self, name: str) -> Path:
-        """The blob."""
+        """Locate a file's blob.
+
+        Args:
+            name: A file that the OCI manifest lists.
+
+        Returns:
+            The path, which isn't looked at.
+        """
         return self.layout.path(self.bundle.layers[name].digest)
 
     def open(self, name: str) -> io.BufferedReader:
-        """A blob to read."""
+        """Open a file's blob by no link.
+
+        Args:
+            name: A file that the OCI manifest lists.
+
+        Returns:
+            The open blob; the caller closes it.
+
+        Raises:
+            IntegrityError: If the blob is missing, or is no regular file.
+            OSError: If it can't be opened for another reason.
+        """
         return self.layout.open_blob(self.bundle.layers[name].digest, where=f"{self.where}/{name} ({self.path(name)})")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class CheckedBundle:
-    """What `check_bundle` proved: the manifest, the signed statement (None where no key was given), each file's size."""
+    """What `check_bundle` proved.
+
+    Attributes:
+        manifest: ``bundle.json`` as a value.
+        statement: What was signed; None where no key was given.
+        sizes: The size in bytes of each file, by name.
+    """
 
     manifest: BundleManifest
     statement: Statement | None
@@ -132,11 +229,26 @@ def check_bundle(content: BundleContent, *, key: PublicKey | None, identity: Bun
     4. The signed statement lists exactly the other files, with the digests of the OCI manifest, if there is one.
     5. Each file has the digest that is listed. Every byte is read and hashed once.
     6. ``bundle.json`` is the bundle ``identity``, if one is given, and sets up the session only as it may.
-    7. The graph can only compute (`bundle.graph`): a good signature doesn't change that.
-    8. Golden cases and baseline can be read, unless ``documents`` is off: a device reads them first behind walls, in the self-test.
+    7. The graph can only compute (`sealift_core.verify.graph`): a good signature doesn't change that.
+    8. Golden cases and baseline can be read, unless ``documents`` is off.
 
-    Raises `SignatureError` (3), `IntegrityError` (1, 2, 4, 5, 6, 7), `LimitError` (1, 7), or `DocumentError` for a document or a graph that can't be
-    read (3, 6, 7, 8). Each names the file.
+    Args:
+        content: The bundle: a `DirectoryBundle` or a `LayoutBundle`.
+        key: Who must have signed it. With None, no signature is looked at: rules 3 and 4 are left out, and rule 5 holds for what an OCI manifest
+            lists.
+        identity: Which bundle it must be; None for any.
+        documents: Whether rule 8 applies. A device leaves it out, because it reads these documents first in the self-test's sandbox.
+
+    Returns:
+        The parsed manifest, the signed statement, and the files' sizes.
+
+    Raises:
+        SignatureError: If the bundle isn't signed, or not by ``key`` (rule 3).
+        IntegrityError: If a file is missing, was added or was changed, if it is another bundle, or if the graph does more than compute (rules 1, 2,
+            4, 5, 6, 7).
+        LimitError: If a file or a document is larger than its bound (rules 1, 3, 5, 6, 7, 8).
+        DocumentError: If a document or the graph can't be read (rules 3, 6, 7, 8).
+        OSError: If a file can't be read for another reason, such as its permissions.
     """
     return BundleCheck(content, key=key, identity=identity, documents=documents).result
 
@@ -144,9 +256,8 @@ def check_bundle(content: BundleContent, *, key: PublicKey | None, identity: Bun
 class BundleCheck:
     """`check_bundle`, with what a device needs to hash every byte only once, and the weights while it loads them.
 
-    ``hashing`` is off for files whose every byte was hashed a moment ago and that are the same files still (`files.state`): rule 5 is left out then
-    for all but the documents. With ``weights_later`` it is left to `check_weights` for the weights: they are only numbers, and are read where the
-    graph, which was checked, says.
+    Attributes:
+        result: What was proved; set once the constructor returns.
     """
 
     def __init__(
@@ -159,6 +270,25 @@ class BundleCheck:
         hashing: bool = True,
         weights_later: bool = False,
     ) -> None:
+        """Check the bundle by the rules of `check_bundle`.
+
+        Args:
+            content: The bundle.
+            key: Who must have signed it; None to look at no signature.
+            identity: Which bundle it must be; None for any.
+            documents: Whether golden cases and baseline are read (rule 8).
+            hashing: Off for files whose every byte was hashed a moment ago and that are the same files still (`files.state`): rule 5 is left out then
+                for all but the documents.
+            weights_later: Whether rule 5 is left to `check_weights` for the weights: they are only numbers, and are read where the graph, which was
+                checked, says.
+
+        Raises:
+            SignatureError: If the bundle isn't signed, or not by ``key``.
+            IntegrityError: If a file is missing, was added or was changed, if it is another bundle, or if the graph does more than compute.
+            LimitError: If a file or a document is larger than its bound.
+            DocumentError: If a document or the graph can't be read.
+            OSError: If a file can't be read for another reason, such as its permissions.
+        """
         self._content = content
         sizes = content.sizes()  # 1
         if content.listed is not None:
@@ -179,7 +309,13 @@ class BundleCheck:
         self.result = CheckedBundle(manifest=manifest, statement=statement, sizes=sizes)
 
     def check_weights(self) -> None:
-        """Rule 5 for weights that were left for later."""
+        """Check the digests of the weights (rule 5) that ``weights_later`` left out.
+
+        Raises:
+            IntegrityError: If a file of weights is missing or was changed.
+            LimitError: If one has grown beyond its bound.
+            OSError: If one can't be read for another reason.
+        """
         self._check_files(self._weights)
 
     def _check_signature(self, sizes: Mapping[str, int], key: PublicKey) -> Statement:
@@ -223,7 +359,24 @@ class BundleCheck:
 
 
 def check_release_bundle(layout: OciLayout, release: Release, ref: BundleRef, *, key: PublicKey) -> CheckedBundle:
-    """Check one bundle of a release: its OCI manifest and config have the size and the digest that are listed, and `check_bundle` holds."""
+    """Check one bundle of a release: its OCI manifest and config have the size and the digest that are listed, and `check_bundle` holds.
+
+    Args:
+        layout: Where the release's blobs are.
+        release: The release, which says what the bundle must be.
+        ref: The bundle, one of ``release.bundles``.
+        key: Who must have signed the bundle.
+
+    Returns:
+        What was proved.
+
+    Raises:
+        SignatureError: If the bundle isn't signed, or not by ``key``.
+        IntegrityError: If a blob is missing or was changed, if it is another bundle, or if the graph does more than compute.
+        LimitError: If something is larger than its bound.
+        DocumentError: If a document or the graph can't be read.
+        OSError: If a blob can't be read for another reason.
+    """
     bundle = read_listed_bundle(layout, ref)
     layout.check(bundle.config)
     content = LayoutBundle(layout=layout, bundle=bundle, where=f"{layout.directory} ({ref.profile})")
@@ -231,7 +384,16 @@ def check_release_bundle(layout: OciLayout, release: Release, ref: BundleRef, *,
 
 
 def check_signer(release: Release, key: PublicKey, *, where: str) -> None:
-    """Raise `SignatureError` if a release says that another key than ``key`` signed its bundles; it may name none."""
+    """Check that a release names no other key than the one that is trusted. It may name none.
+
+    Args:
+        release: What was read of its index.
+        key: The key that its bundles must be signed with.
+        where: What errors call the release.
+
+    Raises:
+        SignatureError: If the release says that its bundles were signed with another key.
+    """
     named = release.public_key
     if named is not None and named.fingerprint != key.fingerprint:
         expected, found = f"{key.fingerprint[:16]}…", f"{named.fingerprint[:16]}…"

@@ -108,9 +108,17 @@ class _Rules:
 
 
 def check_graph(data: Data, weights: Mapping[str, int], *, where: str) -> None:
-    """Check that the ONNX file ``data`` can only compute; ``weights`` are the sizes in bytes of the bundle's weight files, by name.
+    """Check that an ONNX file can only compute.
 
-    Raises `DocumentError` or `LimitError` for what is no plain ONNX file, `IntegrityError` for what isn't computation.
+    Args:
+        data: The file's bytes, or a map of them.
+        weights: The sizes in bytes of the bundle's weight files, by name (``weights/00000.bin``).
+        where: What errors call the file.
+
+    Raises:
+        DocumentError: If it is no plain ONNX file.
+        LimitError: If it has 2 GiB or more, is nested too deep, or has too many fields or too long a name.
+        IntegrityError: If it does something other than compute, or reads anything but its weights.
     """
     if len(data) > MAX_BYTES:
         raise LimitError("too large", where=where, expected=f"at most {MAX_BYTES} bytes", found=f"{len(data)} bytes")
@@ -122,12 +130,33 @@ def check_graph(data: Data, weights: Mapping[str, int], *, where: str) -> None:
 
 
 def check_bundle_graph(directory: Path) -> None:
-    """`check_graph` for the graph and the weights of a bundle directory."""
+    """Check the graph of a bundle directory against the weights that lie there.
+
+    Args:
+        directory: The folder with ``model.onnx``.
+
+    Raises:
+        DocumentError: If the graph is no plain ONNX file.
+        LimitError: If it is larger than its bounds.
+        IntegrityError: If it can't be read, or does something other than compute.
+        OSError: If the folder of weights can't be listed.
+    """
     check_graph_file(directory / files.GRAPH, files.weight_sizes(directory))
 
 
 def check_graph_file(path: Path, weights: Mapping[str, int], *, where: str = "") -> None:
-    """`check_graph` for a file, which is mapped. Raises `IntegrityError` too if it can't be read."""
+    """Check a graph in a file, which is mapped and not read into memory.
+
+    Args:
+        path: The ONNX file; a link isn't followed.
+        weights: The sizes in bytes of the bundle's weight files, by name.
+        where: What errors call the file; its path by default.
+
+    Raises:
+        DocumentError: If it is empty, no regular file, or no plain ONNX file.
+        LimitError: If it is larger than its bounds.
+        IntegrityError: If it can't be read, or does something other than compute.
+    """
     where = where or str(path)
     try:
         descriptor = os.open(path, _OPEN)

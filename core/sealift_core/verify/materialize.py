@@ -15,11 +15,21 @@ from sealift_core.errors import SealiftError
 
 
 def materialize(layout: OciLayout, digest: Digest, directory: Path, *, copies: bool = False) -> None:
-    """Make ``directory`` the bundle whose OCI manifest has this digest, durably; what stood there is replaced.
+    """Make a directory of a bundle's blobs, durably; what stood there is replaced.
 
-    Its files are the blobs themselves, by hard links, or ``copies``, which may be changed and which onnx reads (it refuses links).
-    Copies are checked as they are made. Links are not: `sealift_core.verify.check` checks them.
-    """
+    Args:
+        layout: Where the blobs are.
+        digest: The digest of the bundle's OCI manifest.
+        directory: The folder to make.
+        copies: Make copies, which may be changed and which the onnx library reads (it refuses hard links). They are checked as they are made. By
+            default the files are the blobs themselves, by hard links, and unchecked: `sealift_core.verify.check` checks them.
+
+    Raises:
+        IntegrityError: If a blob that is read or copied is missing or was changed, or the manifest isn't a bundle's.
+        DocumentError: If the OCI manifest can't be read.
+        LimitError: If the OCI manifest is larger than its bound, or lists too much.
+        StoreError: If the directory can't be written; `DiskFullError` if there is no room. What was half-written is removed.
+    """  # noqa: DOC501  (what is raised again is translated)
     bundle = read_bundle_files(layout, digest)
     building = directory.with_name(f".{directory.name}.partial")
     with durable.translate_disk_errors(directory):
@@ -38,11 +48,37 @@ def materialize(layout: OciLayout, digest: Digest, directory: Path, *, copies: b
 
 
 def read_manifest(directory: Path) -> BundleManifest:
-    """The manifest of a bundle directory, bounded."""
+    """Read ``bundle.json`` of a bundle directory, whose signature isn't looked at.
+
+    Args:
+        directory: The folder with ``bundle.json``.
+
+    Returns:
+        The manifest.
+
+    Raises:
+        IntegrityError: If it is no regular file.
+        LimitError: If it is larger than its bound.
+        DocumentError: If it can't be read; `UnsupportedSchemaError` if it is of another major version.
+        OSError: If it can't be opened for another reason, such as that it is missing.
+    """
     return BundleManifest.parse(read_file(directory, files.MANIFEST), where=str(directory / files.MANIFEST))
 
 
 def read_file(directory: Path, name: str) -> bytes:
-    """A document of a bundle directory, of no more bytes than one of its name may have."""
+    """Read a document of a bundle directory.
+
+    Args:
+        directory: The bundle's folder.
+        name: A file of a bundle (`sealift_core.bundle.files`), which also decides how large it may be.
+
+    Returns:
+        The file's content.
+
+    Raises:
+        IntegrityError: If it is no regular file.
+        LimitError: If it is larger than one of its name may be.
+        OSError: If it can't be opened for another reason, such as that it is missing.
+    """
     with beneath.open_file(directory, *name.split("/")) as file:
         return beneath.read_open(file, files.max_bytes(name), where=str(directory / name))

@@ -39,12 +39,28 @@ RESERVED_PREFIXES: Final = ("ai.onnx", "com.microsoft", "com.ms.", "com.nvidia",
 
 
 def is_allowed(domain: str, name: str) -> bool:
-    """Whether a graph may use an operator that isn't a function of its own."""
+    """Tell whether a graph may use an operator that isn't a function of its own.
+
+    Args:
+        domain: The operator's domain; empty for ONNX's own.
+        name: Its type, such as ``Conv``.
+
+    Returns:
+        True if the operator can only compute.
+    """
     if name in REFUSED:
         return False
     return domain in COMPUTE_DOMAINS or (domain == MICROSOFT and name in MICROSOFT_OPERATORS)
 
 
 def may_define(domain: str, name: str) -> bool:
-    """Whether a model may define a function of this name."""
+    """Tell whether a model may define a function of this name.
+
+    Args:
+        domain: The function's domain.
+        name: The function's name.
+
+    Returns:
+        True if no execution provider gives the name a meaning of its own, or if it is an operator that is allowed anyway.
+    """
     return name not in REFUSED and (is_allowed(domain, name) or not domain.startswith(RESERVED_PREFIXES))

@@ -42,8 +42,13 @@ Kept = dict[int, Any]
 class Field:
     """One field of a message.
 
-    ``kinds`` are the wire types that it may have, ``message`` the table of a sub-message that is to be walked, ``keep`` whether the walk keeps its
-    value. ``many`` fields may be repeated; ``run`` matches several in a row that are skipped at once.
+    Attributes:
+        number: Its number in the ``.proto`` file.
+        kinds: The wire types that it may have.
+        many: Whether it may be repeated.
+        keep: Whether the walk keeps its value.
+        message: The table of a sub-message that is to be walked; None for any other field.
+        run: Matches several of it in a row, which are skipped at once; None if there is no such shortcut.
     """
 
     number: int
@@ -56,45 +61,101 @@ class Field:
 
 @dataclasses.dataclass(slots=True, eq=False)
 class Message:
-    """The table of a message: its fields by tag. ``done`` is called with what the walk kept of each such message."""
+    """The table of a message.
+
+    Attributes:
+        name: Its name in the ``.proto`` file, for errors.
+        fields: Its fields by tag, which is the field's number and wire type.
+        done: The name of the function that a `Walk` calls with what it kept of each such message; empty for none.
+    """
 
     name: str
     fields: dict[int, Field] = dataclasses.field(default_factory=dict)
     done: str = ""
 
     def add(self, *fields: Field) -> Message:
-        """Add fields; afterwards, so that a message can hold others of its own kind."""
+        """Add fields afterwards, so that a message can hold others of its own type.
+
+        Args:
+            *fields: The fields; one of a tag that is there replaces it.
+
+        Returns:
+            The message itself.
+        """
         self.fields |= {field.number << 3 | kind: field for field in fields for kind in field.kinds}
         return self
 
 
 def numbers_run(number: int) -> re.Pattern[bytes]:
-    """Several varints of one field, unpacked."""
+    """Make the pattern of several varints of one field, unpacked.
+
+    Args:
+        number: The field's number, below 16.
+
+    Returns:
+        A pattern that matches one or more of them in a row.
+    """
     return re.compile(rb"(?:%s[\x80-\xff]{0,9}+[\x00-\x7f])++" % re.escape(bytes([number << 3 | VARINT])), re.DOTALL)
 
 
 def fixed_run(number: int, kind: int) -> re.Pattern[bytes]:
-    """Several fixed-size numbers of one field, unpacked."""
+    """Make the pattern of several fixed-size numbers of one field, unpacked.
+
+    Args:
+        number: The field's number, below 16.
+        kind: The wire type: `FIXED32` or `FIXED64`.
+
+    Returns:
+        A pattern that matches one or more of them in a row.
+    """
     return re.compile(rb"(?:%s.{%d})++" % (re.escape(bytes([number << 3 | kind])), _SIZES[kind]), re.DOTALL)
 
 
 def texts_run(number: int) -> re.Pattern[bytes]:
-    """Several texts of less than 64 bytes of one field."""
+    """Make the pattern of several short texts of one field.
+
+    Args:
+        number: The field's number, below 16.
+
+    Returns:
+        A pattern that matches one or more texts of less than 64 bytes in a row.
+    """
     lengths = b"|".join(re.escape(bytes([size])) + b".{%d}" % size for size in range(64))
     return re.compile(rb"(?:%s(?:%s))++" % (re.escape(bytes([number << 3 | LENGTH])), lengths), re.DOTALL)
 
 
 class Walk:
-    """One walk over ``data``; ``done`` are the functions that messages name. Raises `DocumentError` or `LimitError`, whose ``where`` is given."""
+    """One walk over a message's bytes; all its messages share one budget of `MAX_FIELDS` fields."""
 
     def __init__(self, data: Data, done: Mapping[str, Callable[[Kept], None]], *, where: str) -> None:
+        """Prepare a walk.
+
+        Args:
+            data: The bytes, or a map of them.
+            done: The functions that the tables name, called with what the walk kept of a message.
+            where: What errors call the file.
+        """
         self._data = data
         self._done = done
         self._where = where
         self._left = MAX_FIELDS
 
     def message(self, table: Message, start: int, end: int, depth: int = 0) -> Kept:
-        """Walk one message between two offsets, and those in it; what was kept of it."""
+        """Walk one message, and those in it.
+
+        Args:
+            table: The fields that it may have.
+            start: The offset in bytes where it begins.
+            end: The offset in bytes behind its last byte.
+            depth: In how many messages it lies.
+
+        Returns:
+            What was kept of it, by field number.
+
+        Raises:
+            DocumentError: If it has a field that the table doesn't allow, or is cut off.
+            LimitError: If it is nested too deep, or has too many fields or too long a text.
+        """
         if depth >= MAX_DEPTH:
             raise LimitError("nested too deep", where=self._where, expected=f"at most {MAX_DEPTH} messages in each other")
         kept: Kept = {}

@@ -30,7 +30,18 @@ Every error is `{"error": "…"}`, in words for the person who has to mend it.""
 def make_app(
     database: Database, repository: Path | None, *, hosts: AllowedHosts, clock: Clock | None = None, limits: Limits = DEFAULT_LIMITS
 ) -> FastAPI:
-    """The hub as an ASGI application, under the names of ``hosts``; without a ``repository`` directory it serves none."""
+    """Make the hub as an ASGI application.
+
+    Args:
+        database: The fleet's.
+        repository: The directory of the repository that devices update from; None to serve none.
+        hosts: The names that the hub answers under.
+        clock: The time; None for the machine's.
+        limits: Bounds of what comes from devices.
+
+    Returns:
+        The application.
+    """
     clock = clock or SystemClock()
     app = FastAPI(
         title="Sealift Hub",

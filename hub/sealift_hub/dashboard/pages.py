@@ -37,7 +37,15 @@ _ASSETS_VERSION: Final = hashlib.sha256(b"".join(data for _, data in _ASSETS.val
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ModelPanel:
-    """What the device page shows of one model: ``windows`` has the newest first, ``latency`` the paths of p50 and p99."""
+    """What the device page shows of one model.
+
+    Attributes:
+        model: The model.
+        windows: Its windows, the newest first.
+        drift: The newest window's drift; None without one.
+        requests: The bars of a chart of requests, the oldest first.
+        latency: The SVG paths of p50 and p99.
+    """
 
     model: ModelView
     windows: tuple[WindowView, ...]
@@ -47,7 +55,15 @@ class ModelPanel:
 
 
 def router(database: Database, clock: Clock) -> APIRouter:
-    """The pages and their assets."""
+    """Make the routes of the pages and their assets.
+
+    Args:
+        database: What the pages show.
+        clock: The time that ages are counted from.
+
+    Returns:
+        The routes, to be included in an application.
+    """
     routes = APIRouter(default_response_class=HTMLResponse)
 
     @routes.get("/")
@@ -78,7 +94,15 @@ def router(database: Database, clock: Clock) -> APIRouter:
 
 
 def problem_page(status: int, message: str) -> HTMLResponse:
-    """An error as a page, for someone who came with a browser."""
+    """Render an error as a page, for someone who came with a browser.
+
+    Args:
+        status: The HTTP status.
+        message: What is wrong, in words.
+
+    Returns:
+        The page.
+    """
     return _render("problem.html", status, now=None, message=message)
 
 
@@ -95,7 +119,15 @@ def _panel(session: Session, device_id: str, model: ModelView) -> ModelPanel:
 
 
 def health(device: DeviceView, now: datetime.datetime) -> str:
-    """One word on a device, the most urgent that holds: ``conflict``, ``drift``, ``new``, ``quiet``, ``well``."""
+    """Sum a device up in one word, the most urgent that holds.
+
+    Args:
+        device: The device.
+        now: The time, in UTC.
+
+    Returns:
+        ``conflict``, ``drift``, ``new``, ``quiet`` or ``well``.
+    """
     if device.conflict:
         return "conflict"
     if device.alarms:

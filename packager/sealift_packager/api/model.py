@@ -23,9 +23,23 @@ _EXPECTED: Final = "a path, a scikit-learn estimator, an XGBoost, LightGBM or Ca
 
 
 def write_model(model: Any, folder: Path, data: Path | None, example_inputs: Any = None, dynamic_shapes: Any = None) -> Path:
-    """The path of the model: itself if it is one, else a file in ``folder``; `SourceModelError`, or `ConversionError` if torch can't trace it.
+    """Write a live model to a file that a loader reads.
 
     A name in the class's ancestry says whose an object is, so no framework is imported to find out.
+
+    Args:
+        model: The model, or its path.
+        folder: Where the file goes.
+        data: The holdout's file, which an ``nn.Module``'s example inputs may be taken from; None for none.
+        example_inputs: An ``nn.Module``'s inputs by name, or in the forward's order, each ``[rows, …]``; None to take those of ``data``.
+        dynamic_shapes: What is free beside the batch, as ``torch.export.export`` takes it.
+
+    Returns:
+        The file's path; ``model`` itself if it is a path.
+
+    Raises:
+        SourceModelError: If it is no model, or there are no example inputs.
+        ConversionError: If torch can't trace it.
     """
     if isinstance(model, (str, Path)):
         return Path(model)

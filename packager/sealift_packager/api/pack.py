@@ -46,34 +46,58 @@ def pack(
     progress: Progress | None = None,
     **options: Any,
 ) -> Packed:
-    """Pack a trained model: convert it, prove it, quantize it for each profile, and seal it as a release at ``out``.
+    """Pack a trained model: convert it, prove it, quantize it for each profile, and seal it as a release.
 
-    ``model`` is a path of anything that ``sealift pack`` takes, or an object: a fitted scikit-learn estimator, an XGBoost, LightGBM or CatBoost
-    booster, an ``nn.Module``, a TorchScript module, an exported torch program, or an ``onnx.ModelProto``. An ``nn.Module`` is exported with a free
-    batch for the inputs that ``data`` or ``example_inputs`` (by name, or in the forward's order) show; ``dynamic_shapes`` says what else is free,
-    as ``torch.export.export`` takes it or with symbols as text: ``{"ids": {0: "batch", 1: "tokens"}}``.
+    A model in a file is read and run in a sandboxed process of its own, for at most ``model_timeout`` seconds at a time. An object, and a file whose
+    reading runs code of yours, is read and run in this process.
 
-    ``data`` is a path, ``module:function``, a function, ``(X, y)``, or inputs and target by name (a mapping or a pandas table, the truth under
-    ``target``). ``X`` is an array, a pandas table, or a mapping of inputs; its first axis is the rows.
-    ``golden_from`` is a path like it whose few rows become the golden cases.
+    Args:
+        model: A path of anything that ``sealift pack`` takes, or an object: a fitted scikit-learn estimator, an XGBoost, LightGBM or CatBoost
+            booster, an ``nn.Module``, a TorchScript module, an exported torch program, or an ``onnx.ModelProto``. An ``nn.Module`` is exported with a
+            free batch for the inputs that ``data`` or ``example_inputs`` show.
+        name: The model's name: letters, digits, ``.``, ``_`` and ``-``, at most 128 characters.
+        out: The folder of the release, an OCI image layout.
+        profile: One hardware profile or several, each by its name, by its file's path, or as a value.
+        objective: What matters, instead of what the profiles say that are named or in files: ``("size", "accuracy")``, say.
+        data: The holdout: a path, ``module:function``, a function, ``(X, y)``, or inputs and target by name (a mapping or a pandas table). ``X`` is
+            an array, a pandas table, or a mapping of inputs, ``[rows, …]``. Without it, only fp32 is built.
+        version: The release's semantic version.
+        target: The name of the target among ``data``.
+        metric: The metric's name, or ``module:function``; by default accuracy for classes and rmse for numbers.
+        max_drop: The largest loss that is accepted, in the metric's unit; by default 0.01, or 1 % of the source's score where the metric's scale is
+            the data's own.
+        golden_from: A path like that of ``data``, whose few rows become the golden cases.
+        key: Who signs: a PEM file, which is read when the build is done and whose passphrase is in ``SEALIFT_KEY_PASSPHRASE``, or a `Signer`. None
+            leaves the bundles unsigned.
+        example_inputs: An ``nn.Module``'s inputs by name, or in the forward's order, each ``[rows, …]``.
+        dynamic_shapes: What else of an ``nn.Module`` is free: symbols by input and axis, as in ``{"ids": {0: "batch", 1: "tokens"}}``, or what
+            ``torch.export.export`` takes.
+        progress: Where the build reports its stages; None for the log alone.
+        **options: Further fields of `sealift_packager.build.request.PackRequest`: ``trust_pickle``, ``format``, ``factory`` and ``dynamic`` for
+            paths, ``image_mean``, ``image_std``, ``seed``, ``force``, ``description``, ``license``, ``owners``, ``created``, ``model_timeout``,
+            ``sandbox``.
 
-    ``profile`` is one hardware profile or several; ``objective`` says what matters instead of those that are named (``("size", "accuracy")``).
-    ``key`` signs (a PEM file, which is read when the build is done and whose passphrase is in ``SEALIFT_KEY_PASSPHRASE``, or a `Signer`).
-    A model in a file is read and run in a process of its own, behind walls and for at most ``model_timeout`` seconds at a time; an object, and a
-    file whose reading runs code of yours, in this one.
-    ``options`` are further fields of `sealift_packager.build.request.PackRequest`: ``trust_pickle``, ``format``, ``factory`` and ``dynamic`` for
-    paths, ``image_mean``, ``image_std``, ``seed``, ``force``, ``description``, ``license``, ``owners``, ``created``, ``model_timeout``, ``sandbox``.
-    Errors are `PackagerError`, as on the command line.
+    Returns:
+        The release, with each bundle's manifest by profile.
 
-    >>> from sklearn.datasets import load_breast_cancer
-    >>> from sklearn.ensemble import RandomForestClassifier
-    >>> X, y = load_breast_cancer(return_X_y=True, as_frame=True)
-    >>> model = RandomForestClassifier().fit(X[:400], y[:400])
-    >>> packed = sealift_packager.pack(
-    ...     model, name="cancer", data=(X[400:], y[400:]), profile="x86-64-avx2", out="release"
-    ... )  # doctest: +SKIP
-    >>> packed.manifests["x86-64-avx2"].model.precision  # doctest: +SKIP
-    'fp32'
+    Raises:
+        PackagerError: If the release can't be built. Its subclasses in `sealift_packager.errors` say why: the model or the data can't be read, the
+            model can't be converted or answers otherwise, no candidate is within the budget, or the output can't be written.
+        DocumentError: If a profile file has a field that the schema refuses.
+        KeyFileError: If the key can't be used; `PassphraseError` if only its passphrase is missing or wrong.
+        SandboxError: If the process that reads the model can't be started or confined.
+        TypeError: If an option is unknown.
+
+    Examples:
+        >>> from sklearn.datasets import load_breast_cancer
+        >>> from sklearn.ensemble import RandomForestClassifier
+        >>> X, y = load_breast_cancer(return_X_y=True, as_frame=True)
+        >>> model = RandomForestClassifier().fit(X[:400], y[:400])
+        >>> packed = sealift_packager.pack(
+        ...     model, name="cancer", data=(X[400:], y[400:]), profile="x86-64-avx2", out="release"
+        ... )  # doctest: +SKIP
+        >>> packed.manifests["x86-64-avx2"].model.precision  # doctest: +SKIP
+        'fp32'
     """
     model = bare_module(model)
     with tempfile.TemporaryDirectory(prefix="sealift.") as folder:

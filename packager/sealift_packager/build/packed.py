@@ -22,7 +22,14 @@ NodeErrors = Mapping[str, Mapping[str, Mapping[str, NodeError]]]
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Unsigned:
-    """Finished bundles: a directory for each profile, all there but for the signature; the evidence they rest on, and what `Packed` says besides."""
+    """Finished bundles without a signature.
+
+    Attributes:
+        directories: Each bundle's directory, by profile; all files are there but for the signature.
+        lock: The evidence that they rest on.
+        node_errors: What int8 costs each node, by profile and candidate.
+        notes: Sentences on parity and on the data, warnings among them.
+    """
 
     directories: Mapping[str, Path]
     lock: Lock
@@ -32,9 +39,16 @@ class Unsigned:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Packed:
-    """A finished release: where its layout is, the digest of its index, each bundle's manifest by profile, and the evidence it rests on.
+    """A finished release.
 
-    ``node_errors`` is what int8 costs each node, by profile and candidate; ``notes`` are sentences on parity and on the data, warnings among them.
+    Attributes:
+        release: Its OCI index as a value.
+        directory: Where its OCI image layout is.
+        digest: The digest of its index.
+        manifests: Each bundle's manifest, by profile.
+        lock: The evidence that they rest on.
+        node_errors: What int8 costs each node, by profile and candidate.
+        notes: Sentences on parity and on the data, warnings among them.
     """
 
     release: Release
@@ -48,9 +62,12 @@ class Packed:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class BuildOptions:
-    """What a build may use beside its request: results of earlier ones, and a lock to believe.
+    """What a build may use beside its request.
 
-    A model of more than ``inline_bytes`` of weights is built with its weights in files.
+    Attributes:
+        cache: Results of earlier builds; None for no cache.
+        lock: A lock to believe; None to measure anew.
+        inline_bytes: A model of more weights is built with its weights in files.
     """
 
     cache: Store | None
@@ -62,4 +79,17 @@ class Builder(Protocol):
     """Builds the bundles of a request in a scratch folder, in this process or in another one."""
 
     def __call__(self, request: PackRequest, scratch: Path, progress: Progress, options: BuildOptions) -> Unsigned:
-        """The bundles, in folders below ``scratch``; a `PackagerError` if there are none."""
+        """Build the bundles of a request.
+
+        Args:
+            request: What is asked for.
+            scratch: The folder that the bundles go below.
+            progress: Where the build reports its stages.
+            options: What may be used beside the request.
+
+        Returns:
+            The bundles.
+
+        Raises:
+            PackagerError: If there are none.
+        """

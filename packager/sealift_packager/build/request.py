@@ -35,14 +35,42 @@ _FUNCTION_FIELDS: Final = ("data", "golden_from")
 class PackRequest:
     """One release to build.
 
-    ``max_drop`` is the largest loss that is accepted, in the metric's unit; None is 0.01, or 1 % of the source's score where the metric's
-    scale is the data's (mae, rmse, one's own). ``measure_seconds`` is how long a profile's candidates are compared; their other figures take a
-    share of it; ``measure_on`` are devices that measure what this machine can't. ``metric`` None is accuracy for classes, rmse for numbers.
-    ``created`` None is now. ``dynamic`` are a torch model's free dimensions beside the batch, each as INPUT:AXIS or INPUT:AXIS=SYMBOL. ``data`` is
-    a file, a folder of images, or module:function; so is ``golden_from``, whose rows are the golden cases. ``image_mean`` and ``image_std``
-    normalize images (see `data.pixels.Normalization`). ``format`` is the model's kind where its content is not to say it. ``model_timeout`` is how
-    many seconds the model may take to be read, or to answer one request, where a process of its own builds (see `sandbox`); more for a large file.
-    ``sandbox`` False has that process do without walls.
+    Attributes:
+        model: The model's file or folder.
+        name: The model's name, matching `sealift_core.bundle.manifest.MODEL_NAME`.
+        version: The release's semantic version.
+        profiles: The machines to build for, with different names; 1 to 64.
+        out: The folder of the release, an OCI image layout.
+        data: The holdout: a file, a folder of images, or ``module:function``; None for none.
+        target: The name of the target among the data.
+        metric: The metric's name, or ``module:function``; None for accuracy for classes, rmse for numbers.
+        max_drop: The largest loss that is accepted, in the metric's unit; None for 0.01, or 1 % of the source's score where the metric's scale is the
+            data's own (mae, rmse, one's own).
+        signer: Who signs; None leaves the bundles unsigned.
+        trust_pickle: Whether the model may be a pickle, whose reading runs code.
+        format: The model's kind where its content is not to say it; None to find it out.
+        golden_from: A place like that of ``data``, whose rows become the golden cases; None to take some of the holdout's.
+        factory: A function that makes the module for a torch state dict, as ``module:function``.
+        dynamic: A torch model's free dimensions beside the batch, each as ``INPUT:AXIS`` or ``INPUT:AXIS=SYMBOL``.
+        image_mean: What is taken off each channel of an image (see `data.pixels.Normalization`).
+        image_std: What each channel is then divided by; above 0.
+        seed: Of everything that is drawn; from 0 up.
+        measure_seconds: How long a profile's candidates are compared; their other figures take a share of it.
+        force: Whether a release that is at ``out`` is replaced.
+        description: For people.
+        license: For people, or an SPDX expression.
+        owners: Who owns the next step.
+        created: When the release was made; None for now.
+        measure_on: Devices that measure what this machine can't.
+        model_timeout: How many seconds the model may take to be read, or to answer one request, where a process of its own builds (see `sandbox`);
+            more for a large file.
+        sandbox: Off to run that process without a sandbox.
+
+    Raises:
+        PackagerError: If the name, the version or a number is malformed.
+        ProfileError: If there are too many profiles or none, one is named twice, or a device is for a profile that isn't built.
+        DataError: If a metric or a budget is given without data, or a budget or a standard deviation isn't one.
+        SourceModelError: If ``format`` is no kind of model, or ``dynamic`` is malformed.
     """
 
     model: Path
@@ -123,7 +151,7 @@ class PackRequest:
         return {name: place for name in _FUNCTION_FIELDS if (place := getattr(self, name)) is not None and is_function(place)}
 
     def options(self) -> dict[str, Json]:
-        """Everything asked for that decides what is computed, but model, data and profiles: by the field's name, files by their digest."""
+        """Collect what decides what is computed, but model, data and profiles: by the field's name, files by their digest."""
         return {row.name: _option(getattr(self, row.name)) for row in dataclasses.fields(self) if row.name not in _NOT_OPTIONS}
 
 
@@ -160,7 +188,19 @@ def _option(value: object) -> Json:
 
 
 def time_of_build(environment: Mapping[str, str] = os.environ) -> datetime.datetime:
-    """SOURCE_DATE_EPOCH (https://reproducible-builds.org/specs/source-date-epoch/) if it is set, else now."""
+    """Find out when a build takes place.
+
+    Source: https://reproducible-builds.org/specs/source-date-epoch/.
+
+    Args:
+        environment: Variables, one of which may be ``SOURCE_DATE_EPOCH``.
+
+    Returns:
+        That time if it is set, else now; in UTC.
+
+    Raises:
+        PackagerError: If it is no number of seconds since 1970.
+    """
     text = environment.get(SOURCE_DATE_EPOCH)
     if text is None:
         return datetime.datetime.now(datetime.UTC)

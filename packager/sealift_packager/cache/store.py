@@ -20,27 +20,56 @@ _SUFFIX: Final = ".stage"
 
 
 class Store(Protocol):
-    """Entries by key."""
+    """Where results of earlier builds are kept: entries by key."""
 
     def read(self, key: str) -> bytes | None:
-        """The bytes of an entry; None if there is none."""
+        """Read an entry.
+
+        Args:
+            key: The entry's key.
+
+        Returns:
+            Its bytes; None if there is none.
+        """
 
     def write(self, key: str, data: bytes) -> None:
-        """Keep an entry, if that can be."""
+        """Keep an entry, if that can be.
+
+        Args:
+            key: The entry's key.
+            data: Its bytes.
+        """
 
     def discard(self, key: str) -> None:
-        """Throw an entry out."""
+        """Throw an entry out, if it is there.
+
+        Args:
+            key: The entry's key.
+        """
 
 
 class StageStore:
-    """Entries under ``directory``, of at most ``limit_bytes`` together."""
+    """Entries in a directory, the least recently used thrown out when there are too many bytes."""
 
     def __init__(self, directory: Path, *, limit_bytes: int = DEFAULT_LIMIT_BYTES) -> None:
+        """Take a directory, which needn't be there yet.
+
+        Args:
+            directory: The directory, which must be this user's alone.
+            limit_bytes: The most bytes that all entries may have together.
+        """
         self.directory = directory
         self.limit_bytes = limit_bytes
 
     def read(self, key: str) -> bytes | None:
-        """The bytes of an entry, which counts as used now; None if there is none that can be read."""
+        """Read an entry, which counts as used now.
+
+        Args:
+            key: The entry's key: hex digits.
+
+        Returns:
+            Its bytes; None if there is none that can be read.
+        """
         path = self._path(key)
         data = read_private(path)
         if data is None:
@@ -50,7 +79,12 @@ class StageStore:
         return data
 
     def write(self, key: str, data: bytes) -> None:
-        """Keep an entry, durably, if it fits at all; a directory that can't be written keeps nothing."""
+        """Keep an entry, durably, if it fits at all; a directory that can't be written keeps nothing.
+
+        Args:
+            key: The entry's key: hex digits.
+            data: Its bytes.
+        """
         if len(data) > self.limit_bytes:
             return
         with contextlib.suppress(StoreError, OSError):
@@ -59,7 +93,11 @@ class StageStore:
             self._evict(keep=self._path(key))
 
     def discard(self, key: str) -> None:
-        """Throw an entry out."""
+        """Throw an entry out, if it is there.
+
+        Args:
+            key: The entry's key: hex digits.
+        """
         with contextlib.suppress(OSError):
             self._path(key).unlink()
 
@@ -83,9 +121,17 @@ class StageStore:
 
 
 def default_store(environment: Mapping[str, str] = os.environ) -> StageStore:
-    """The user's cache: ``SEALIFT_CACHE`` (a directory), else where the platform keeps caches; ``SEALIFT_CACHE_BYTES`` bounds it.
+    """Find the user's cache.
 
-    `PackagerError` if it isn't this user's alone (see `place`): results that others could put there would be signed.
+    Args:
+        environment: Variables: ``SEALIFT_CACHE`` is its directory, by default where the platform keeps caches; ``SEALIFT_CACHE_BYTES`` bounds it.
+
+    Returns:
+        The cache.
+
+    Raises:
+        PackagerError: If the bound is no number, or the directory isn't this user's alone (see `place`): results that others could put there would be
+            signed.
     """
     import platformdirs
 

@@ -35,7 +35,17 @@ CONVERTERS: Final[dict[str, Callable[[SourceModel], Any]]] = {
 
 @several(CONVERTING)
 def convert_model(source: SourceModel) -> Converted:
-    """The source's graph, tidied and checked; `ConversionError`."""
+    """Convert a model to ONNX by the converter of its kind, and tidy and check the graph.
+
+    Args:
+        source: The model.
+
+    Returns:
+        The fp32 graph, with the source's input and output names.
+
+    Raises:
+        ConversionError: If the model can't be converted, or the graph isn't valid.
+    """
     tidied = reorder_gelu(graph.tidy(graph.at_known_opset(CONVERTERS[source.kind](source), where=f"{source.kind} model")))
     try:
         graph.check(tidied)

@@ -54,10 +54,21 @@ DYNAMIC_KINDS: Final = (detect.TORCH_SCRIPT, detect.TORCH_STATE)
 
 
 def load_model(path: Path, options: LoadOptions) -> SourceModel:
-    """The model in a file, its kind found from the content unless it is said; `SourceModelError`.
+    """Read a model by the loader of its kind.
 
     The file is opened once: what finds the kind, checks and reads is given our own copy (`archives`), which lies in ``options.place.folder`` and is
     gone when the model is read, but for weights that stay in files. A copy of these that has no such folder goes when the process ends.
+
+    Args:
+        path: The model's file or folder.
+        options: Its kind where the content is not to say it, and what a loader needs beside the file.
+
+    Returns:
+        The model.
+
+    Raises:
+        SourceModelError: If it isn't there, isn't a model, can't be read, or an option doesn't go with its kind.
+        UntrustedPickleError: If reading it would run code, and ``options`` don't allow that.
     """
     detect.check_there(path, options.kind)
     folder = own_folder(options.place.folder)

@@ -31,12 +31,18 @@ NUMBERS: Final = "numbers"
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
-    """A score of predictions against the truth.
+    """A score of predictions against the target.
 
-    ``by_row`` gives each row's contribution where ``score`` is their mean. ``relative_budget``: the scale of the score is the data's own,
-    so the default budget is a share of it. ``against_source``: the truth is this of the source's own answers [rows, …], so no
-    target is needed. ``counts_rows``: each row is right or wrong. ``row_budget`` is the largest loss of any single row, in budgets; None where single
-    rows may be lost. ``needs`` is `CLASSES`, `TWO_CLASSES`, `NUMBERS` or nothing: then the target is given as it is in the data.
+    Attributes:
+        name: What people call it.
+        higher_is_better: Whether a larger score is better.
+        score: The score of predictions against a target ``[rows, …]``.
+        by_row: Each row's contribution, ``float64 [rows]``, where ``score`` is their mean; None otherwise.
+        relative_budget: Whether the score's scale is the data's own, so that the default budget is a share of it.
+        against_source: The target as this of the source's own answers, ``[rows, …]``, so that the data need none; None to use that of the data.
+        counts_rows: Whether each row is right or wrong.
+        row_budget: The largest loss of any single row, in budgets; None where single rows may be lost.
+        needs: What the target must be: `CLASSES`, `TWO_CLASSES` or `NUMBERS`; empty for whatever the data have.
     """
 
     name: str
@@ -50,7 +56,15 @@ class Metric:
     needs: str = ""
 
     def default_budget(self, reference: float, target: Array) -> float:
-        """0.01: one point of accuracy; or 1 % of an error whose scale is the data's, but never less than float32 can tell."""
+        """Choose the largest loss that is accepted unless the user says otherwise.
+
+        Args:
+            reference: The source's score.
+            target: The target, ``[rows, …]``.
+
+        Returns:
+            0.01, one point of accuracy; or 1 % of an error whose scale is the data's, but never less than float32 can tell.
+        """
         if not self.relative_budget:
             return DEFAULT_BUDGET
         return max(DEFAULT_BUDGET * abs(reference), _resolution(target) if self.needs == NUMBERS else 0.0)
@@ -138,7 +152,17 @@ def _cosines(target: Array, prediction: Prediction) -> Array:
 
 
 def first_floats(prediction: Prediction) -> Array:
-    """The first float output; `DataError` if there is none."""
+    """Find the first float output.
+
+    Args:
+        prediction: The outputs.
+
+    Returns:
+        Its values, ``[rows, …]``.
+
+    Raises:
+        DataError: If there is none.
+    """
     found = next((value for value in prediction.outputs.values() if value.dtype.kind == "f"), None)
     return _need(found, "a float output", "cosine")
 
@@ -163,10 +187,19 @@ METRICS: Final[dict[str, Metric]] = {
 
 
 def find_metric(name: str) -> Metric:
-    """A metric by name, or one of the user's own (``module:function``); `DataError` with the nearest name.
+    """Find a metric by name, or make one of a function of the user's own.
 
-    A function of one's own takes the target (its first axis is the rows) and the outputs by name, and gives a number; higher is better
-    unless it has an attribute ``higher_is_better`` that is False.
+    Such a function takes the target (its first axis is the rows) and the outputs by name, and gives a number; higher is better
+    unless it has an attribute ``higher_is_better`` that is False. When it fails, ``score`` raises `DataError`.
+
+    Args:
+        name: One of `METRICS`, or ``module:function``.
+
+    Returns:
+        The metric.
+
+    Raises:
+        DataError: If there is no such metric (it names the nearest one), or the function can't be imported.
     """
     if name in METRICS:
         return METRICS[name]

@@ -16,32 +16,61 @@ _LOG: Final = logging.getLogger("sealift.stage")
 
 
 class Progress(Protocol):
-    """Where a build is."""
+    """Receives the stages of a build, to show or to log them."""
 
     def stage(self, title: str) -> AbstractContextManager[None]:
-        """A stage runs while the block does."""
+        """Show that a stage runs while a block does.
+
+        Args:
+            title: The stage, in words.
+
+        Returns:
+            A context manager to run the stage in.
+        """
 
     def cached(self, title: str) -> None:
-        """A stage isn't run: its result is known."""
+        """Show that a stage isn't run, because its result is known.
+
+        Args:
+            title: The stage, in words.
+        """
 
 
 class Silent:
-    """No progress is shown."""
+    """Shows no progress."""
 
     def stage(self, title: str) -> AbstractContextManager[None]:  # noqa: ARG002
-        """Nothing."""
+        """Show nothing.
+
+        Args:
+            title: The stage, in words.
+
+        Returns:
+            A context manager that does nothing.
+        """
         return contextlib.nullcontext()
 
     def cached(self, title: str) -> None:
-        """Nothing."""
+        """Show nothing.
+
+        Args:
+            title: The stage, in words.
+        """
 
 
 class Logged:
-    """Progress is shown by the log alone, if anybody reads it."""
+    """Shows progress by the log alone, if anybody reads it."""
 
     @contextlib.contextmanager
     def stage(self, title: str) -> Iterator[None]:
-        """A record when the stage begins (with details), and one when it is done."""
+        """Log when a stage begins (with details), and when it is done.
+
+        Args:
+            title: The stage, in words.
+
+        Yields:
+            Nothing.
+        """
         start = time.monotonic()
         _LOG.debug("%s …", title)
         yield
@@ -49,5 +78,9 @@ class Logged:
         _LOG.info("%s: done in %.1f s", title, seconds, extra=facts(stage=title, cached=False, seconds=round(seconds, 3)))
 
     def cached(self, title: str) -> None:
-        """A record that says so."""
+        """Log that a stage's result is known.
+
+        Args:
+            title: The stage, in words.
+        """
         _LOG.info("%s: taken from the cache", title, extra=facts(stage=title, cached=True))

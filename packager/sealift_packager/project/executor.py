@@ -15,10 +15,26 @@ class Executor(Protocol):
     """Does jobs side by side."""
 
     def run(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
-        """Each job's outcome as soon as it is known; a job whose worker dies is given to another, `ATTEMPTS` times in all."""
+        """Do jobs. A job whose worker dies is given to another, `ATTEMPTS` times in all.
+
+        Args:
+            jobs: The jobs, with different names.
+
+        Returns:
+            Each job's outcome as soon as it is known.
+        """
 
 
 def died(job: Job, seconds: float, how: str) -> Outcome:
-    """The outcome of a job that used up its workers."""
+    """Make the outcome of a job that used up its workers.
+
+    Args:
+        job: The job.
+        seconds: How long it took, all attempts together.
+        how: How the last worker ended, in words.
+
+    Returns:
+        The outcome, with an error.
+    """
     error = f"{job.name}: the worker died {ATTEMPTS} times ({how}). Is there enough memory? Build it alone with --only {job.name}."
     return Outcome(name=job.name, seconds=seconds, error=error, attempts=ATTEMPTS)

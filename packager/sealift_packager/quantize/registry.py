@@ -33,7 +33,15 @@ STREAMING: Final = frozenset({"int8-weights", "int8-blocks", "int4-blocks"})
 
 
 def check_buildable(spec: CandidateSpec, model: Any) -> None:
-    """Raise `QuantizationError` for a precision that can't be made of a graph whose weights are in files."""
+    """Check that a precision can be made of a graph: of one whose weights are in files, `STREAMING` ones alone.
+
+    Args:
+        spec: The candidate.
+        model: The fp32 graph, an ``onnx.ModelProto``.
+
+    Raises:
+        QuantizationError: If it can't.
+    """
     if spec.quantization is not None and spec.precision not in STREAMING and refers(model):
         raise QuantizationError(
             "not made of models whose weights don't fit into one protobuf message",
@@ -44,7 +52,20 @@ def check_buildable(spec: CandidateSpec, model: Any) -> None:
 
 @several(QUANTIZING)
 def build_candidate(spec: CandidateSpec, model: Any, calibration: Calibration, scratch: Path) -> Built:
-    """The candidate's graph; fp32 is the graph itself. `QuantizationError` if there is none."""
+    """Make a candidate's graph by the quantizer of its precision.
+
+    Args:
+        spec: The candidate.
+        model: The fp32 graph, an ``onnx.ModelProto``.
+        calibration: What calibration rows showed; empty where the precision needs none.
+        scratch: A folder for intermediate files.
+
+    Returns:
+        The candidate with its graph; fp32 is ``model`` itself.
+
+    Raises:
+        QuantizationError: If the graph can't be quantized so; `NothingToQuantizeError` if there is nothing in it to quantize.
+    """
     if spec.quantization is None:
         return Built(spec=spec, model=model)
     quantized = QUANTIZERS[spec.precision](model, spec.quantization, calibration, scratch)

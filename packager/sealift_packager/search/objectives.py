@@ -44,7 +44,15 @@ def _smallest_figure(value: Callable[[Figures], float], rows: Sequence[Assessed]
 
 
 def smallest(rows: Sequence[Assessed], band: float = 0.0) -> list[Assessed]:
-    """By size on disk: the least, and what is larger by a share of at most ``band``."""
+    """Keep the candidates that are smallest on disk.
+
+    Args:
+        rows: The candidates; at least one.
+        band: By what share of the least size a candidate may be larger.
+
+    Returns:
+        Those that are within the band, in the order of ``rows``.
+    """
     best = min(row.size_bytes for row in rows)
     return [row for row in rows if row.size_bytes <= best * (1 + band)]
 

@@ -30,13 +30,38 @@ class Call(Protocol[T_co]):
     """A request as its codec has it, and how the codec writes what comes of it. Its methods may run on a worker, one after the other."""
 
     def decode(self, signature: Signature) -> InferRequest:
-        """The request, which fits the signature; raises `RequestError`, or `LimitError` if it is too large."""
+        """Read the request.
+
+        Args:
+            signature: What the model takes and gives.
+
+        Returns:
+            The request, which fits the signature.
+
+        Raises:
+            RequestError: If it can't be read, or doesn't fit.
+            LimitError: If it is too large.
+        """
 
     def encode(self, reply: InferReply) -> T_co:
-        """The answer that says a reply."""
+        """Write the answer for a reply.
+
+        Args:
+            reply: What the model answered.
+
+        Returns:
+            The answer.
+        """
 
     def refuse(self, failure: Failure) -> T_co:
-        """The answer that says why there is no reply; must not raise."""
+        """Write the answer that says why there is no reply. Must not raise.
+
+        Args:
+            failure: Why.
+
+        Returns:
+            The answer.
+        """
 
 
 class ArraysCall:
@@ -45,25 +70,66 @@ class ArraysCall:
     __slots__ = ("_request",)
 
     def __init__(self, request: InferRequest) -> None:
+        """Wrap a request.
+
+        Args:
+            request: The request, unchecked.
+        """
         self._request = request
 
     def decode(self, signature: Signature) -> InferRequest:
-        """The request, once it fits."""
+        """Check the request.
+
+        Args:
+            signature: What the model takes and gives.
+
+        Returns:
+            The request itself.
+
+        Raises:
+            RequestError: If it doesn't fit the signature.
+        """
         signature.check(self._request)
         return self._request
 
     def encode(self, reply: InferReply) -> InferReply | Failure:
-        """The reply itself."""
+        """Hand the reply on.
+
+        Args:
+            reply: What the model answered.
+
+        Returns:
+            The reply itself.
+        """
         return reply
 
     def refuse(self, failure: Failure) -> InferReply | Failure:
-        """The failure itself."""
+        """Hand the failure on.
+
+        Args:
+            failure: Why there is no reply.
+
+        Returns:
+            The failure itself.
+        """
         return failure
 
 
 @dataclasses.dataclass(slots=True)
 class Outcome(Generic[T]):
-    """A call's answer and what is to be counted of it; ``failure`` is None if it went well."""
+    """A call's answer and what is to be counted of it.
+
+    Attributes:
+        answer: What the codec made of the reply or of the failure.
+        arrived_ns: When the request came, by `time.perf_counter_ns`.
+        begun_ns: When it left the queue, likewise.
+        failure: Why there is no reply; None if it went well.
+        inputs: The request's arrays, by input name.
+        outputs: The reply's arrays, by output name.
+        input_ns: How long decoding took.
+        run_ns: How long the model took.
+        output_ns: How long encoding took.
+    """
 
     answer: T
     arrived_ns: int
@@ -76,7 +142,11 @@ class Outcome(Generic[T]):
     output_ns: int = 0
 
     def account(self, model: ServedModel) -> None:
-        """Count, and tell the observer; after the answer is handed over."""
+        """Count the call, and tell the model's observer; after the answer is handed over.
+
+        Args:
+            model: The model that was asked.
+        """
         try:
             self._account(model)
         except Exception:  # noqa: BLE001 - an observer's fault must not reach the client, whose answer is on its way
@@ -103,7 +173,16 @@ class Outcome(Generic[T]):
 
 
 def execute(model: ServedModel, call: Call[T], arrived_ns: int) -> Outcome[T]:
-    """Decode, run, encode; never raises."""
+    """Decode a request, run the model, encode the answer. Raises nothing: what goes wrong becomes a failure.
+
+    Args:
+        model: The model that is asked.
+        call: The request as its codec has it.
+        arrived_ns: When it came, by `time.perf_counter_ns`.
+
+    Returns:
+        The answer, and what is to be counted.
+    """
     begun_ns = time.perf_counter_ns()
     try:
         return _execute(model, call, arrived_ns, begun_ns)

@@ -18,8 +18,13 @@ _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 class InferRequest(NamedTuple):
     """What is asked of a model.
 
-    ``inputs`` has an array for each of the model's inputs. ``version`` None stands for the one that serves. ``outputs`` names the wanted
-    outputs in order, None for all. ``id`` comes back in the reply; ``parameters`` are what the client sent beside.
+    Attributes:
+        model: The model's name.
+        version: Its version; None for the one that serves.
+        inputs: An array for each of the model's inputs, of its dtype and shape; text is ``object`` of ``str``.
+        outputs: The names of the wanted outputs, in order; None for all.
+        id: Comes back in the reply; None for none.
+        parameters: What the client sent beside.
     """
 
     model: str
@@ -31,7 +36,14 @@ class InferRequest(NamedTuple):
 
 
 class InferReply(NamedTuple):
-    """What the model answers."""
+    """What the model answers.
+
+    Attributes:
+        model_name: The model's name.
+        model_version: The version that answered.
+        id: The request's id.
+        outputs: The arrays by output name, in the order that was asked for.
+    """
 
     model_name: str
     model_version: str
@@ -40,7 +52,16 @@ class InferReply(NamedTuple):
 
 
 class FailureKind(enum.Enum):
-    """Why a request has no reply."""
+    """Why a request has no reply.
+
+    Attributes:
+        UNKNOWN_MODEL: No such model serves, or not in this version.
+        BAD_REQUEST: The request can't be read, or doesn't fit the model.
+        TOO_LARGE: It is larger than a bound.
+        OVERLOAD: Too many requests wait already.
+        MODEL: The model doesn't answer it.
+        INTERNAL: A fault of ours, which is in the log.
+    """
 
     UNKNOWN_MODEL = "unknown-model"
     BAD_REQUEST = "bad-request"
@@ -51,7 +72,12 @@ class FailureKind(enum.Enum):
 
 
 class Failure(NamedTuple):
-    """A request without a reply, and why, in words for the client."""
+    """A request without a reply.
+
+    Attributes:
+        kind: Why, for programs.
+        message: Why, in words for the client.
+    """
 
     kind: FailureKind
     message: str

@@ -26,10 +26,20 @@ class Observer(Protocol):
     """Who watches a model. Called on the event loop, or on the thread of a program that asked, so it has to be quick: a copy, no more."""
 
     def observed(self, inputs: Mapping[str, Array], outputs: Mapping[str, Array], latency_ms: float) -> None:
-        """A request was answered; the arrays may be views of the request's body."""
+        """Take note of a request that was answered.
+
+        Args:
+            inputs: The request's arrays, by input name; they may be views of its body.
+            outputs: The reply's arrays, by output name.
+            latency_ms: How long it took, from its arrival on.
+        """
 
     def failed(self, kind: str) -> None:
-        """A request was not answered: ``bad-request``, ``model`` or ``overload``."""
+        """Take note of a request that was not answered.
+
+        Args:
+            kind: ``bad-request``, ``model`` or ``overload``.
+        """
 
 
 class Counters:
@@ -47,13 +57,34 @@ class Counters:
 class ServedModel:
     """One version of one model with all that a request needs.
 
-    ``inline`` says whether a request is quick enough to run on the event loop itself: measured first on the bundle's
-    smallest golden case, then on every request.
+    Attributes:
+        name: The model's name.
+        version: Its version.
+        bundle: The digest of the bundle's OCI manifest.
+        session: What runs the graph.
+        signature: What the model takes and gives.
+        observer: Who watches it.
+        counters: What it did since it began to serve.
+        inline: Whether a request is quick enough to run on the event loop itself: measured first on the bundle's smallest golden case, then on every
+            request.
     """
 
     def __init__(
         self, name: str, version: str, bundle: Digest, session: ModelSession, observer: Observer, *, limits: InferenceLimits = LIMITS
     ) -> None:
+        """Measure how quick the model is.
+
+        Args:
+            name: The model's name.
+            version: Its version.
+            bundle: The digest of the bundle's OCI manifest.
+            session: What runs the graph.
+            observer: Who watches it.
+            limits: From which latency on a model isn't quick.
+
+        Raises:
+            EngineError: If the model doesn't answer the golden case.
+        """
         self.name = name
         self.version = version
         self.bundle = bundle
@@ -66,12 +97,28 @@ class ServedModel:
         self.inline = self._mean_ns < self._inline_ns
 
     def run(self, request: InferRequest) -> InferReply:
-        """The model's answer to a request that fits its signature; `EngineError` if it has none."""
+        """Run the model.
+
+        Args:
+            request: A request that fits its signature.
+
+        Returns:
+            Its answer.
+
+        Raises:
+            EngineError: If it has none.
+        """
         outputs = self.session.run(request.inputs, request.outputs)
         return InferReply(self.name, self.version, request.id, outputs)
 
     def took(self, run_ns: int) -> None:
-        """Take note of how long a request ran; a model that turns out slow goes to the workers, and back when quick."""
+        """Take note of how long a request ran; a model that turns out slow goes to the workers, and back when quick.
+
+        Called while the lock of ``counters`` is held.
+
+        Args:
+            run_ns: How long the model took, in nanoseconds.
+        """
         self._mean_ns += (min(run_ns, _MOST * self._inline_ns) - self._mean_ns) / _MEMORY
         self.inline = self._mean_ns < self._inline_ns
 

@@ -29,12 +29,26 @@ class InferenceService:
     """
 
     def __init__(self, table: ModelTable, workers: Workers | None = None, *, limits: InferenceLimits = LIMITS) -> None:
+        """Make a service.
+
+        Args:
+            table: The models that serve, which may change at any time.
+            workers: Threads for what is heavy; None to run everything where it is called.
+            limits: How many requests may wait, and which are quick enough not to.
+        """
         self.table = table
         self._workers = workers
         self._limits = limits
 
     def infer(self, request: InferRequest) -> InferReply | Failure:
-        """Check, run and count a request on this thread. Any thread may call this."""
+        """Check, run and count a request on this thread. Any thread may call this.
+
+        Args:
+            request: The request.
+
+        Returns:
+            The model's reply, or why there is none. Nothing is raised for what a request or a model does wrong.
+        """
         arrived_ns = time.perf_counter_ns()
         model = self.table.get(request.model, request.version)
         if model is None:
@@ -44,7 +58,16 @@ class InferenceService:
         return outcome.answer
 
     async def infer_async(self, request: InferRequest) -> InferReply | Failure:
-        """The same on the workers' event loop, which goes on meanwhile if the model is heavy. A task that is cancelled gives up its place."""
+        """Check, run and count a request on the workers' event loop, which goes on meanwhile if the model is heavy.
+
+        A task that is cancelled gives up its place.
+
+        Args:
+            request: The request.
+
+        Returns:
+            The model's reply, or why there is none. Nothing is raised for what a request or a model does wrong.
+        """  # noqa: DOC501  (a cancellation passes)
         answered: asyncio.Future[InferReply | Failure] = asyncio.get_running_loop().create_future()
 
         def deliver(answer: InferReply | Failure, after: After | None) -> None:
@@ -62,10 +85,17 @@ class InferenceService:
             raise
 
     def submit(self, call: Call[T], deliver: Deliver[T], *, model: str, version: str | None, size_bytes: int | None) -> Job[Outcome[T]] | None:
-        """Call ``deliver`` once with a call's answer, now or later, on the event loop; a job is given back if a worker is at it.
+        """Have a call answered, now or later; what is heavy goes to a worker.
 
-        ``size_bytes`` is how large the request is, None if nobody knows before it is decoded. Whoever no longer waits for the answer sets
-        the job's ``cancelled``.
+        Args:
+            call: The request as its codec has it.
+            deliver: Called once on the event loop, with the answer and with what is to be done once the answer is on its way (None for nothing).
+            model: The model's name.
+            version: Its version; None for the one that serves.
+            size_bytes: How large the request is; None if nobody knows before it is decoded.
+
+        Returns:
+            The job if a worker is at it, else None. Whoever no longer waits for the answer sets the job's ``cancelled``.
         """
         arrived_ns = time.perf_counter_ns()
         served = self.table.get(model, version)
@@ -92,7 +122,15 @@ class InferenceService:
         return None
 
     def unknown(self, name: str, version: str | None) -> Failure:
-        """The failure of a request for a model that doesn't serve; it names those that do."""
+        """Make the failure of a request for a model that doesn't serve.
+
+        Args:
+            name: The model's name.
+            version: The version that was asked for; None for any.
+
+        Returns:
+            The failure, which names the models that do.
+        """
         asked = f"{name!r}" + (f" version {version!r}" if version is not None else "")
         there = ", ".join(f"{model.name} {model.version}" for model in self.table.list()) or "none"
         return Failure(FailureKind.UNKNOWN_MODEL, f"unknown model {asked[:300]}: this server has {there}")

@@ -16,19 +16,40 @@ class Transport(Protocol):
     """A place with files. Paths are relative, with ``/`` between their segments."""
 
     def open(self, path: str, offset: int = 0, *, max_bytes: int | None = None) -> AbstractContextManager[Iterator[bytes]]:
-        """The bytes of a file from ``offset`` on, in chunks; nothing if it ends there.
+        """Open a file.
 
-        Raises `NotFoundError` if there is no such file, `TransportError` if it can't be brought; the latter also while
-        the chunks are read. A body that is cut off is an error, never a short file. `LimitError` if the whole file is known to be larger
-        than ``max_bytes`` before its bytes come; one that doesn't say its size is for the reader to bound.
+        A body that is cut off is an error, never a short file. A file that doesn't say its size is for the reader to bound.
+
+        Args:
+            path: The file's path, relative, with ``/`` between its segments.
+            offset: The byte to begin with.
+            max_bytes: The most bytes that the whole file may have; None for any number.
+
+        Returns:
+            A context manager, which gives the bytes from ``offset`` on, in chunks; nothing if the file ends there.
+
+        Raises:
+            NotFoundError: If there is no such file.
+            TransportError: If it can't be fetched; also while the chunks are read.
+            LimitError: If the whole file is known to be larger than ``max_bytes`` before its bytes come.
         """
 
     def describe(self) -> str:
-        """The place in words, for messages; without secrets."""
+        """Name the place in words, for messages; without secrets."""
 
 
 def split_path(path: str) -> tuple[str, ...]:
-    """The segments of a relative path; `TransportError` for one that could leave its root or name something else."""
+    """Split a relative path.
+
+    Args:
+        path: The path, with ``/`` between its segments.
+
+    Returns:
+        Its segments.
+
+    Raises:
+        TransportError: If it could leave its root or name something else.
+    """
     segments = tuple(path.split("/"))
     plain = path.isprintable() and "\\" not in path and len(path) <= MAX_PATH_CHARACTERS
     if not plain or any(segment in ("", ".", "..") for segment in segments):
@@ -37,13 +58,36 @@ def split_path(path: str) -> tuple[str, ...]:
 
 
 def check_size(found: int, max_bytes: int | None, where: str) -> None:
-    """Raise `LimitError` for a file of more than ``max_bytes``."""
+    """Check a file's size against a bound.
+
+    Args:
+        found: The whole file's size in bytes.
+        max_bytes: The most that it may be; None for any.
+        where: What errors call the file.
+
+    Raises:
+        LimitError: If it is larger.
+    """
     if max_bytes is not None and found > max_bytes:
         raise LimitError("too large", where=where, expected=f"at most {max_bytes} bytes", found=f"{found} bytes")
 
 
 def read_bounded(transport: Transport, path: str, max_bytes: int) -> bytes:
-    """A whole file of at most ``max_bytes``; `LimitError` as soon as it is larger, else as `Transport.open`."""
+    """Read a whole small file.
+
+    Args:
+        transport: Where it is.
+        path: The file's path, relative, with ``/`` between its segments.
+        max_bytes: The most bytes that it may have.
+
+    Returns:
+        Its content.
+
+    Raises:
+        NotFoundError: If there is no such file.
+        TransportError: If it can't be fetched.
+        LimitError: If it is larger, as soon as that is known.
+    """
     data = bytearray()
     with transport.open(path, max_bytes=max_bytes) as chunks:
         for chunk in chunks:

@@ -24,15 +24,34 @@ class DirectoryTransport:
     """A `Transport` over a directory. Symbolic links may stay inside of it; one that leaves is refused."""
 
     def __init__(self, root: Path) -> None:
+        """Prepare a transport; the directory isn't looked at yet.
+
+        Args:
+            root: The directory that paths are relative to.
+        """
         self._root = root
 
     def describe(self) -> str:
-        """The directory's path."""
+        """Name the directory's path."""
         return str(self._root)
 
     @contextlib.contextmanager
     def open(self, path: str, offset: int = 0, *, max_bytes: int | None = None) -> Iterator[Iterator[bytes]]:
-        """The bytes of a file from ``offset`` on; see `Transport.open`."""
+        """Open a file; see `Transport.open`.
+
+        Args:
+            path: The file's path, relative, with ``/`` between its segments.
+            offset: The byte to begin with.
+            max_bytes: The most bytes that the whole file may have; None for any number.
+
+        Yields:
+            The bytes from ``offset`` on, in chunks.
+
+        Raises:
+            NotFoundError: If there is no such file.
+            TransportError: If it can't be read, a link leaves the directory, or ``offset`` is behind its end.
+            LimitError: If the whole file is larger than ``max_bytes``.
+        """
         _LOG.debug("Reading %s%s", self._root / path, f" from byte {offset}" if offset else "")
         file = self._open(path)
         with file:

@@ -29,9 +29,16 @@ RETRIED: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class HttpSettings:
-    """Bounds of one download: for a connection, for each packet, for the head of an answer as a whole, for attempts.
+    """Bounds of one download. Retry n waits a random time up to ``backoff_s``·2ⁿ⁻¹, at most ``max_backoff_s``.
 
-    Retry n waits a random time up to ``backoff_s``·2ⁿ⁻¹, at most ``max_backoff_s``.
+    Attributes:
+        connect_timeout_s: For a connection.
+        read_timeout_s: For each packet.
+        head_timeout_s: For the head of an answer as a whole.
+        attempts: How often it is tried in all.
+        backoff_s: The most that the first retry waits.
+        max_backoff_s: The most that any retry waits.
+        rate: When a download is too slow to go on.
     """
 
     connect_timeout_s: float = 10.0
@@ -48,7 +55,7 @@ class _RetryableError(TransportError):
 
 
 class HttpTransport:
-    """A `Transport` over HTTP or HTTPS; ``ca_file`` replaces the usual CAs.
+    """A `Transport` over HTTP or HTTPS.
 
     Proxies come from the environment and a password from ~/.netrc, as ever. Redirects are followed to the same scheme, host and port alone.
     """
@@ -60,8 +67,20 @@ class HttpTransport:
         ca_file: Path | None = None,
         settings: HttpSettings | None = None,
         clock: Clock | None = None,
-        jitter: Callable[[], float] = random.random,
+        jitter: Callable[[], float] = random.random,  # noqa: S311 - no secret
     ) -> None:
+        """Prepare a transport; nothing is contacted yet.
+
+        Args:
+            url: The address that paths are relative to.
+            ca_file: A PEM file of CAs that replace the usual ones; None for those.
+            settings: Bounds of each download; None for the defaults.
+            clock: The time, and what waits; None for the machine's.
+            jitter: Draws a number from 0 to 1: the share of the longest wait before a retry.
+
+        Raises:
+            ConfigurationError: If the address is malformed, or the CA file isn't there.
+        """
         self._base = check_url(url, where="repository", what="a repository")
         self._verify: bool | str = _check_ca(ca_file)
         self._settings = settings or HttpSettings()
@@ -70,7 +89,7 @@ class HttpTransport:
         self._session = open_session(self._base)
 
     def describe(self) -> str:
-        """The URL that paths are relative to."""
+        """Name the URL that paths are relative to."""
         return self._base
 
     def close(self) -> None:
@@ -79,9 +98,22 @@ class HttpTransport:
 
     @contextlib.contextmanager
     def open(self, path: str, offset: int = 0, *, max_bytes: int | None = None) -> Iterator[Iterator[bytes]]:
-        """The bytes of a file from ``offset`` on; see `Transport.open`.
+        """Open a file; see `Transport.open`. Resumes by ranges (RFC 9110, section 14).
 
         A connection that breaks on the way is taken up again where it broke, within the same number of attempts.
+
+        Args:
+            path: The file's path, relative, with ``/`` between its segments.
+            offset: The byte to begin with.
+            max_bytes: The most bytes that the whole file may have; None for any number.
+
+        Yields:
+            The bytes from ``offset`` on, in chunks.
+
+        Raises:
+            NotFoundError: If there is no such file.
+            TransportError: If it can't be fetched; also while the chunks are read.
+            LimitError: If the server says that the whole file is larger than ``max_bytes``.
         """
         url = f"{self._base}/{'/'.join(urllib.parse.quote(segment, safe='') for segment in split_path(path))}"
         chunks = self._chunks(url, offset, max_bytes)

@@ -11,9 +11,17 @@ from sealift_runtime.transport.http import HttpTransport
 
 
 def open_transport(location: str, *, ca_file: Path | None = None) -> Transport:
-    """A transport for ``http://…``, ``https://…`` or a directory; nothing is contacted yet.
+    """Choose a transport for what a person wrote; nothing is contacted yet.
 
-    Raises `ConfigurationError` for another scheme, a malformed address, or a CA file that isn't there.
+    Args:
+        location: ``http://…``, ``https://…`` or a directory.
+        ca_file: A PEM file of CAs that replace the usual ones; None for those.
+
+    Returns:
+        The transport.
+
+    Raises:
+        ConfigurationError: If the scheme is another, the address malformed, or the CA file isn't there.
     """
     if "://" not in location:
         return DirectoryTransport(Path(location))

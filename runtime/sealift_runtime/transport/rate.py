@@ -7,22 +7,41 @@ import dataclasses
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class RateLimits:
-    """A download that brings less than ``minimum_bytes_per_s`` over ``window_s`` is given up."""
+    """When a download is too slow to go on.
+
+    Attributes:
+        minimum_bytes_per_s: The least rate.
+        window_s: Over how many seconds it is taken.
+    """
 
     minimum_bytes_per_s: float = 256.0
     window_s: float = 60.0
 
 
 class RateWatch:
-    """Counts bytes in consecutive windows of ``limits.window_s``; ``start`` is a monotonic time in seconds."""
+    """Counts bytes in consecutive windows."""
 
     def __init__(self, limits: RateLimits, start: float) -> None:
+        """Begin the first window.
+
+        Args:
+            limits: The least rate, and the length of a window.
+            start: A monotonic time in seconds.
+        """
         self._limits = limits
         self._start = start
         self._bytes = 0
 
     def too_slow(self, size_bytes: int, now: float) -> float | None:
-        """Count ``size_bytes`` that came by ``now``; the rate in bytes per second if a full window was below the minimum."""
+        """Count bytes that came.
+
+        Args:
+            size_bytes: How many.
+            now: A monotonic time in seconds.
+
+        Returns:
+            The rate in bytes per second, if a full window was below the least one; else None.
+        """
         self._bytes += size_bytes
         elapsed = now - self._start
         if elapsed < self._limits.window_s:

@@ -85,7 +85,15 @@ _OF_TEXT: Final[dict[str, Pair]] = {
 
 
 def own_converters(model: Any, *, double: bool) -> tuple[dict[type, Any], dict[type, Any]]:
-    """Converters and shape calculators, by the classes in the model that they are for; ``double`` says that numbers are float64."""
+    """Find the converters of `OWN` that a model needs, for skl2onnx.
+
+    Args:
+        model: A fitted estimator, whose parts are looked at, too.
+        double: Whether numbers are float64, and not float32.
+
+    Returns:
+        The converters, and the shape calculators, each by the class that they are for.
+    """
     pairs: dict[type, Pair] = {}
     for part in fitted_parts(model):
         name = type(part).__name__
