@@ -1,8 +1,8 @@
 """A process that updates a device and is killed with SIGKILL at a chosen point: ``python crashing.py HOME REPOSITORY POINT``.
 
 ``POINT`` is ``entering:STATE`` (just before the state becomes durable), ``entered:STATE`` (just after version 1.1.0 is
-in it, durably), ``blob:N`` (in the middle of the Nth blob), ``activating`` (while the data plane loads the new bundle), or
-``never``.
+in it, durably), ``blob:N`` (in the middle of the Nth blob), ``naming`` (the new desired state is written, but not under its name yet),
+``sending`` (it is on disk, but wasn't sent), ``activating`` (while the data plane loads the new bundle), or ``never``.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from pathlib import Path
 from sealift_core.hardware.machine import detect_machine
 from sealift_runtime.store.device_store import DeviceStore
 from sealift_runtime.transport.directory import DirectoryTransport
+from sealift_runtime.update.data_plane import NoDataPlane
+from sealift_runtime.update.desired import DesiredState
 from sealift_runtime.update.policy import ProbationPolicy, UpdatePolicy
 from sealift_runtime.update.records import Update
-from sealift_runtime.update.server import NoServer
 from sealift_runtime.update.state import StateDatabase
 from sealift_runtime.update.updater import Updater
 from support.clocks import ManualClock
@@ -69,19 +70,37 @@ class MortalTransport(DirectoryTransport):
         die()
 
 
-class MortalServer(NoServer):
-    """A data plane whose host dies while it loads."""
+class MortalDataPlane(NoDataPlane):
+    """A data plane whose host dies while it loads a document, or before it is sent one that is on disk already."""
 
     point = ""
 
-    def activate(self, name: str, checked: str | None = None) -> None:  # noqa: ARG002  # it dies whatever it loads
-        if self.point == "activating":
+    def generation(self) -> int | None:
+        if self.point == "sending":
             die()
+        return 0
+
+    def follow(self, desired: DesiredState, model: str = "", checked: str | None = None) -> None:  # noqa: ARG002  # it dies whatever it loads
+        if self.point == "activating" and model:
+            die()
+
+
+def die_before_naming(point: str) -> None:
+    """At point ``naming``: die when a new document is written, and stands beside the old one under another name."""
+    replace = os.replace
+
+    def dying(source: str, target: str, **folders: int) -> None:
+        if point == "naming" and target == "desired.json":
+            die()
+        replace(source, target, **folders)
+
+    os.replace = dying  # type: ignore[assignment]
 
 
 def main(home: Path, repository: Path, point: str) -> None:
     """Update until rest, or death."""
-    MortalState.point = MortalTransport.point = MortalServer.point = point
+    MortalState.point = MortalTransport.point = MortalDataPlane.point = point
+    die_before_naming(point)
     clock = ManualClock(NOW)
     updater = Updater(
         home=home,
@@ -90,7 +109,7 @@ def main(home: Path, repository: Path, point: str) -> None:
         state=MortalState(home / "state.sqlite"),
         store=DeviceStore(home, reserve_bytes=0),
         policy=UpdatePolicy(reserve_bytes=0, probation=ProbationPolicy(duration_s=60)),
-        server=MortalServer(),
+        data_plane=MortalDataPlane(),
         clock=clock,
     )
     updater.recover()

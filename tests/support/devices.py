@@ -11,9 +11,10 @@ from sealift_core.hardware.machine import Machine, detect_machine
 from sealift_runtime.store.device_store import DeviceStore
 from sealift_runtime.transport.base import Transport
 from sealift_runtime.transport.directory import DirectoryTransport
+from sealift_runtime.update.data_plane import DataPlaneLink
+from sealift_runtime.update.desired import DesiredState
 from sealift_runtime.update.policy import ProbationPolicy, Subscription, UpdatePolicy
 from sealift_runtime.update.records import InstalledBundle, ServingCounters
-from sealift_runtime.update.server import Server
 from sealift_runtime.update.state import StateDatabase
 from sealift_runtime.update.table import State
 from sealift_runtime.update.updater import Updater
@@ -23,21 +24,27 @@ from support.repositories import Repository
 POLICY = UpdatePolicy(reserve_bytes=0, max_staleness=datetime.timedelta(days=30), probation=ProbationPolicy(duration_s=60))
 
 
-class RecordingServer:
-    """A `Server` that serves nothing, but remembers what it was told and counts what a test says."""
+class RecordingDataPlane:
+    """A `DataPlaneLink` that serves nothing, but remembers what it was sent and counts what a test says."""
 
-    def __init__(self, state: StateDatabase) -> None:
-        self._state = state
+    def __init__(self) -> None:
+        self.desired = DesiredState()
         self.activated: list[str | None] = []
         self.refuses: set[str] = set()
         self.counts: ServingCounters | None = None
 
-    def activate(self, name: str, checked: str | None = None) -> None:  # noqa: ARG002
-        deployment = self._state.deployment(name)
+    def generation(self) -> int | None:
+        return self.desired.generation
+
+    def follow(self, desired: DesiredState, model: str = "", checked: str | None = None) -> None:  # noqa: ARG002
+        self.desired = desired
+        if not model:
+            return
+        deployment = desired.model(model)
         version = deployment.current.version if deployment and deployment.current else None
         self.activated.append(version)
         if version in self.refuses:
-            raise EngineError("the model does not load", where=name)
+            raise EngineError("the model does not load", where=model)
 
     def counters(self, name: str) -> ServingCounters | None:  # noqa: ARG002  # the same for all
         return self.counts
@@ -55,14 +62,14 @@ class Device:
         machine: Machine | None = None,
         subscription: Subscription | None = None,
         transport: Callable[[], Transport] | None = None,
-        server: Server | None = None,
+        data_plane: DataPlaneLink | None = None,
         onnxruntime: str | None = None,
     ) -> None:
         self.home = home
         self.clock = ManualClock(repository.now)
         self.state = StateDatabase(home / "state.sqlite")
         self.store = DeviceStore(home, reserve_bytes=policy.reserve_bytes)
-        self.server = RecordingServer(self.state)
+        self.data_plane = RecordingDataPlane()
         self.updater = Updater(
             home=home,
             transport=transport or (lambda: DirectoryTransport(repository.directory)),
@@ -71,7 +78,7 @@ class Device:
             store=self.store,
             subscription=subscription,
             policy=policy,
-            server=server or self.server,
+            data_plane=data_plane or self.data_plane,
             clock=self.clock,
             onnxruntime=onnxruntime,
         )

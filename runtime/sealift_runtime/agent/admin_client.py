@@ -1,4 +1,4 @@
-"""The running data plane, as its private socket shows it; a `Server` for the updater."""
+"""The running data plane, as its private socket shows it; a `DataPlaneLink` for the updater."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ from sealift_core.errors import TransportError
 from sealift_core.messages.report import Window
 from sealift_core.schema.documents import Document
 from sealift_runtime.agent.unix_http import call
+from sealift_runtime.update.desired import DesiredState
 from sealift_runtime.update.records import ServingCounters
 
 #: A unix socket's path has room for 107 bytes; a home may lie deeper.
 _LONGEST_PATH_BYTES = 100
 _PATIENCE_S = 5.0
-ACTIVATE, CHECKED, COUNTERS, WINDOWS, ACKNOWLEDGE, MODELS = (
-    f"/admin/{word}" for word in ("activate", "checked", "counters", "windows", "acknowledge", "models")
+FOLLOW, GENERATION, CHECKED, COUNTERS, WINDOWS, ACKNOWLEDGE, MODELS = (
+    f"/admin/{word}" for word in ("follow", "generation", "checked", "counters", "windows", "acknowledge", "models")
 )
 
 
@@ -40,7 +41,7 @@ def short_path(path: Path) -> Iterator[Path]:
 
 
 class DataPlaneClient:
-    """Asks the data plane of one home. Where none runs there is nothing to do: the next one loads what the database says."""
+    """Asks the data plane of one home. Where none runs there is nothing to do: the next one reads the desired state from disk."""
 
     def __init__(self, path: Path) -> None:
         self._socket = path
@@ -64,9 +65,14 @@ class DataPlaneClient:
             return int(number)
         return None
 
-    def activate(self, name: str, checked: str | None = None) -> None:
-        """Have it serve what the database says is current; `EngineError` if it can't."""
-        self._ask(ACTIVATE, {"model": name, "checked": checked or ""})
+    def generation(self) -> int | None:
+        """The generation of the desired state that it goes by, 0 if it has none; None when no data plane runs."""
+        answer = self._ask(GENERATION)
+        return None if answer is None else Document(answer, "generation").integer("generation", minimum=0)
+
+    def follow(self, desired: DesiredState, model: str = "", checked: str | None = None) -> None:
+        """Send a desired state and wait until it is done; `EngineError` if the current bundle of ``model`` can't serve."""
+        self._ask(FOLLOW, {"desired": desired.json(), "model": model, "checked": checked or ""})
 
     def checked(self) -> dict[Digest, str] | None:
         """The bundles that serve, with the state of their files as they were checked; None when no data plane runs, or while it starts."""

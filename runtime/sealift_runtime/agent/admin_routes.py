@@ -12,33 +12,39 @@ from typing import TYPE_CHECKING, Any
 
 from sealift_core.errors import SealiftError
 from sealift_core.schema.documents import Document
-from sealift_runtime.agent.admin_client import ACKNOWLEDGE, ACTIVATE, CHECKED, COUNTERS, MODELS, WINDOWS
+from sealift_runtime.agent.admin_client import ACKNOWLEDGE, CHECKED, COUNTERS, FOLLOW, GENERATION, MODELS, WINDOWS
 from sealift_runtime.serving.http import Handler, HttpRequest, HttpResponse, json_response
+from sealift_runtime.update.desired import DesiredState
 
 if TYPE_CHECKING:
     from sealift_runtime.agent.data_plane import DataPlane
 
-MAX_BODY_BYTES = 64 * 1024
+#: A desired state, with what is sent beside it.
+MAX_BODY_BYTES = 5 * 2**20
 
 
 def admin_routes(plane: DataPlane) -> dict[tuple[str, str], Handler]:
     """The routes over one data plane."""
 
-    def activate(body: Document) -> dict[str, Any]:
-        plane.activate(body.text("model"), body.text("checked", "") or None)
+    def follow(body: Document) -> dict[str, Any]:
+        desired = DesiredState.from_document(body.document("desired"), bundles=plane.store.bundles)
+        plane.follow(desired, body.text("model", ""), body.text("checked", "") or None)
         return {}
 
+    def generation(_: Document) -> dict[str, Any]:
+        return {"generation": plane.generation}
+
     def checked(_: Document) -> dict[str, Any]:
-        found = plane.checked()
-        return {"checked": None if found is None else {digest.hex: state for digest, state in found.items()}}
+        states = plane.checked()
+        return {"checked": None if states is None else {digest.hex: state for digest, state in states.items()}}
 
     def counters(body: Document) -> dict[str, Any]:
-        found = plane.counters(body.text("model"))
-        return {"serving": dataclasses.asdict(found) if found else None}
+        counts = plane.counters(body.text("model"))
+        return {"serving": dataclasses.asdict(counts) if counts else None}
 
     def windows(_: Document) -> dict[str, Any]:
-        number, rows = plane.monitors.windows()
-        return {"number": number, "windows": [window.json() for window in rows]}
+        number, ended = plane.monitors.windows()
+        return {"number": number, "windows": [window.json() for window in ended]}
 
     def acknowledge(body: Document) -> dict[str, Any]:
         plane.monitors.acknowledge(body.integer("number", minimum=0))
@@ -47,7 +53,15 @@ def admin_routes(plane: DataPlane) -> dict[tuple[str, str], Handler]:
     def models(_: Document) -> dict[str, Any]:
         return {"models": plane.monitors.summary()}
 
-    actions = {ACTIVATE: activate, CHECKED: checked, COUNTERS: counters, WINDOWS: windows, ACKNOWLEDGE: acknowledge, MODELS: models}
+    actions = {
+        FOLLOW: follow,
+        GENERATION: generation,
+        CHECKED: checked,
+        COUNTERS: counters,
+        WINDOWS: windows,
+        ACKNOWLEDGE: acknowledge,
+        MODELS: models,
+    }
     return {("POST", path): _handler(action) for path, action in actions.items()}
 
 

@@ -16,12 +16,11 @@ from sealift_core.http.hosts import MAX_NAMES, check_names
 from sealift_core.http.urls import check_location, check_url
 from sealift_core.messages.channel import CHANNEL_NAME
 from sealift_core.schema.documents import Document
+from sealift_runtime.update.desired import FINGERPRINT, MAX_TRUSTED_KEYS
 from sealift_runtime.update.policy import DEFAULT_POLICY
 
 MAX_CONFIG_BYTES: Final = 64 * 1024
 MB: Final = 2**20
-FINGERPRINT: Final = r"[0-9a-f]{64}"
-MAX_TRUSTED_KEYS: Final = 100
 #: An update waits while something is measured.
 MAX_MEASURING_S: Final = 3600
 SECTIONS: Final = {

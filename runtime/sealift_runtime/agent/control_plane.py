@@ -51,7 +51,8 @@ class ControlPlane:
         self._stopping.set()
 
     def run(self) -> None:
-        """Make sure that what is installed is whole; then rounds until told to stop."""
+        """Make sure that the data plane goes by what the database says, and that what is installed is whole; then rounds until told to stop."""
+        self._attempt("desired state", self.updater.publish)
         self._attempt("recover", self._recover)
         while not self._stopping.is_set():
             self.round()
@@ -62,6 +63,7 @@ class ControlPlane:
         self._attempt("probation", self._watch_for_crashes)
         polling = self._is_due("poll", self.device.config.poll_s)
         if polling:
+            self._attempt("desired state", self.updater.publish)
             self._attempt("refresh", self._refresh)
         if polling or self.device.state.unfinished():
             self._attempt("update", self._advance)

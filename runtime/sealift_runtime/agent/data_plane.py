@@ -1,7 +1,8 @@
 """The process that serves: sessions, HTTP, monitoring. It needs no control plane to come up.
 
-What it loads is what the state database says is current, checked to the last byte first. A current bundle that can't
-be loaded gives way to the previous one; the control plane sorts out the rest.
+What it does is what one document says, the desired state: it reads the one on disk when it starts, and is sent each newer one over
+its private socket. It opens neither the database nor agent.toml. A bundle is checked to the last byte before it serves. When it starts,
+a current bundle that can't be loaded gives way to the previous one; the control plane sorts out the rest.
 """
 
 from __future__ import annotations
@@ -13,19 +14,20 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
 from sealift_core import durable
 from sealift_core.bundle.digest import Digest
-from sealift_core.errors import SealiftError
+from sealift_core.clock import Clock, SystemClock
+from sealift_core.errors import SealiftError, UpdateError
 from sealift_core.schema.documents import canonical_json
 from sealift_core.terminal.commandline import exit_code, say_error
 from sealift_core.terminal.printing import say
 from sealift_runtime.agent.admin_client import short_path
 from sealift_runtime.agent.admin_routes import admin_routes
-from sealift_runtime.agent.device import Device
 from sealift_runtime.agent.home import Home
 from sealift_runtime.agent.lock import one_of_its_kind
 from sealift_runtime.agent.logs import set_up_logging
@@ -36,6 +38,9 @@ from sealift_runtime.engine.session import ModelSession
 from sealift_runtime.inference.model import ServedModel
 from sealift_runtime.inference.table import ModelTable
 from sealift_runtime.serving.server import InferenceServer, run
+from sealift_runtime.store.device_store import DeviceStore
+from sealift_runtime.update.desired import DesiredState
+from sealift_runtime.update.desired_file import DesiredFile
 from sealift_runtime.update.installed import InstalledCheck
 from sealift_runtime.update.records import InstalledBundle, ServingCounters
 
@@ -48,65 +53,134 @@ CLIENT_FAILURES: Final = frozenset({"bad-request"})
 
 
 class DataPlane:
-    """The served models of one device. `activate` runs on a thread of its own; requests go on meanwhile."""
+    """The served models of one device, as the desired state says. Documents are followed on threads; requests go on meanwhile."""
 
-    def __init__(self, device: Device) -> None:
-        self.device = device
+    def __init__(self, home: Home, clock: Clock | None = None) -> None:
+        self.home = home
+        self.store = DeviceStore(home.directory)
         self.table = ModelTable()
-        self.monitors = Monitors(device.config, device.clock, device.home.directory / "windows.json")
-        self.measuring = desk_of(device)
+        self._file = DesiredFile(home.directory)
+        self._desired = self._kept() or DesiredState()
+        settings, clock = self._desired.settings, clock or SystemClock()
+        self.monitors = Monitors(settings, clock, home.directory / "windows.json")
+        self.measuring = desk_of(home, clock, settings.measuring, lambda: self._desired.updates)
+        self.answer_to: Callable[[Sequence[str]], None] = _nobody
         self._loading = threading.Lock()
         self._started = False
         self._checked: dict[str, tuple[Digest, str]] = {}
+        self._unfit: set[Digest] = set()
+
+    @property
+    def generation(self) -> int:
+        """The generation of the document that holds; 0 if none came yet."""
+        return self._desired.generation
+
+    @property
+    def host_names(self) -> Sequence[str]:
+        """The names that clients ask under, beside the server's own."""
+        return self._desired.settings.hosts
 
     def start(self) -> None:
-        """Load every model that the database names; one that can't be loaded is logged, and the others serve."""
+        """Load every model of the document that was kept; one that can't be loaded is logged, and the others serve.
+
+        The document is read once more, now that the socket is open: what is written from now on is sent, too.
+        """
         self.measuring.start()
         with self._loading:
-            for deployment in self.device.state.deployments():
-                any(self._try(bundle) for bundle in (deployment.current, deployment.previous) if bundle)
+            kept = self._kept()
+            if kept and kept.generation >= self.generation:
+                self._take(kept)
+            self._settle()
         self._started = True
+
+    def follow(self, desired: DesiredState, model: str = "", checked: str | None = None) -> None:
+        """Do what a document says, as `DataPlaneLink.follow` has it.
+
+        1. An older document than the one that holds is refused.
+        2. What it doesn't name serves no more.
+        3. Other models than ``model`` that serve something else than their current bundle load that, once: see `_settle`.
+        4. The current bundle of ``model`` is loaded beside the old, then takes its place. After an error the old one serves on.
+
+        Raises `UpdateError`, and for ``model`` `EngineError` or `IntegrityError`.
+        """
+        with self._loading:
+            if desired.generation < self.generation:  # 1
+                expected, found = f"{self.generation} or newer", str(desired.generation)
+                raise UpdateError("an older desired state than the one that holds", where="generation", expected=expected, found=found)
+            self._take(desired)
+            self._settle(but=model)  # 2, 3
+            deployment = desired.model(model)
+            if deployment and deployment.current and not self._serves(deployment.current):  # 4
+                self._serve(deployment.current, checked)
 
     def checked(self) -> dict[Digest, str] | None:
         """The bundles that serve, with the state of their files as they were checked (`bundle.files.state`); None until `start` is done."""
         return dict(list(self._checked.values())) if self._started else None
 
+    def _kept(self) -> DesiredState | None:
+        """The document on disk; what can't be read is logged, and the control plane sends another one."""
+        try:
+            return self._file.read()
+        except SealiftError as error:
+            logger.warning("%s", error)
+            return None
+
+    def _take(self, desired: DesiredState) -> None:
+        """Let a document hold."""
+        if desired.settings != self._desired.settings:
+            self.monitors.settings = desired.settings
+            self.measuring.allow(desired.settings.measuring)
+            self.answer_to(desired.settings.hosts)
+        self._desired = desired
+
+    def _settle(self, but: str = "") -> None:
+        """Serve what is desired of all models but one; where nothing serves yet, a current bundle that can't be loaded gives way to the previous."""
+        desired = {model.name: model for model in self._desired.models}
+        for served in self.table.list():
+            if served.name not in desired:
+                self._end(served.name)
+        for name, model in desired.items():
+            if name != but:
+                choice = (model.current,) if self.table.get(name) else (model.current, model.previous)
+                any(self._try(bundle) for bundle in choice if bundle)
+
+    def _end(self, name: str) -> None:
+        self.table.remove(name)
+        self.monitors.end(name)
+        self._checked.pop(name, None)
+        logger.info("%s serves no more", name)
+
+    def _serves(self, bundle: InstalledBundle) -> bool:
+        served = self.table.get(bundle.name)
+        return served is not None and served.bundle == bundle.digest
+
     def _try(self, bundle: InstalledBundle) -> bool:
+        """Whether a bundle serves; one that couldn't be loaded isn't tried again until it is activated by name."""
+        if self._serves(bundle):
+            return True
+        if bundle.digest in self._unfit:
+            return False
         try:
             self._serve(bundle)
         except SealiftError as error:
+            self._unfit.add(bundle.digest)
             logger.warning("%s %s can't serve: %s", bundle.name, bundle.version, error)
             return False
         return True
-
-    def activate(self, name: str, checked: str | None = None) -> None:
-        """Serve what the database says is current: load it beside the old, switch, let the old drain; ``checked`` as `Server.activate` has it.
-
-        Raises `EngineError` or `IntegrityError`; the old bundle serves on then.
-        """
-        with self._loading:
-            deployment = self.device.state.deployment(name)
-            if deployment is None or deployment.current is None:
-                self.table.remove(name)
-                self.monitors.end(name)
-                self._checked.pop(name, None)
-                return
-            served = self.table.get(name)
-            if served is None or served.bundle != deployment.current.digest:
-                self._serve(deployment.current, checked)
 
     def _serve(self, bundle: InstalledBundle, checked: str | None = None) -> None:
         session, state = self._load(bundle, checked)
         monitor = self.monitors.monitor(bundle.directory)
         model = ServedModel(bundle.name, bundle.version, bundle.digest, session, monitor)
         self.table.activate(model)
+        self._unfit.discard(bundle.digest)
         self._checked[bundle.name] = (bundle.digest, state)
         self.monitors.begin(Monitored(bundle.name, bundle.version, bundle.digest, monitor))
         logger.info("serving %s %s", bundle.name, bundle.version)
 
     def _load(self, bundle: InstalledBundle, checked: str | None) -> tuple[ModelSession, str]:
         """A bundle, loaded while its weights are hashed; all else is checked before. What isn't as it was signed is dropped, whatever loaded."""
-        check = InstalledCheck(self.device.store, bundle, checked)
+        check = InstalledCheck(self.store, bundle, checked)
         with ThreadPoolExecutor(1, thread_name_prefix="check") as beside:
             weights = beside.submit(check.check_weights)
             try:
@@ -122,10 +196,10 @@ class DataPlane:
 
     def counters(self, name: str) -> ServingCounters | None:
         """What a served model did since it was loaded, as the updater judges it."""
-        watched = self.monitors.get(name)
-        if watched is None:
+        monitored = self.monitors.get(name)
+        if monitored is None:
             return None
-        total = watched.monitor.counters()
+        total = monitored.monitor.counters()
         failures = sum(count for kind, count in total.failures.items() if kind not in CLIENT_FAILURES)
         return ServingCounters(
             requests=total.requests + failures,
@@ -142,24 +216,29 @@ def resident_bytes() -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-async def serve(device: Device, host: str, port: int) -> None:
+def _nobody(_: Sequence[str]) -> None:
+    """No server is told of other names."""
+
+
+async def serve(home: Home, host: str, port: int) -> None:
     """Load, listen, and serve until told to stop."""
-    plane = DataPlane(device)
+    plane = DataPlane(home)
     server = InferenceServer(
         plane.table,
         routes=measuring_routes(plane.measuring),
         local_routes=admin_routes(plane),
         metrics=lambda: plane.monitors.metrics,
-        host_names=device.config.hosts,
+        host_names=plane.host_names,
     )
+    plane.answer_to = server.answer_to
     bound = await server.start_tcp(host, port)
-    with short_path(device.home.socket) as path:
+    with short_path(home.socket) as path:
         await server.start_unix(path)
         await asyncio.to_thread(plane.start)
-        announce(device.home, host, bound)
+        announce(home, host, bound)
         await _until_stopped(plane)
         await server.stop(DRAIN_S)
-    device.home.server_info.unlink(missing_ok=True)
+    home.server_info.unlink(missing_ok=True)
     plane.monitors.put_away()
 
 
@@ -191,15 +270,12 @@ def main() -> None:
     """Entry point of the process: ``python -m sealift_runtime.agent.data_plane HOME HOST PORT``."""
     set_up_logging("server")
     home, host, port = Home(Path(sys.argv[1])), sys.argv[2], int(sys.argv[3])
-    device = Device(home)
     try:
         with one_of_its_kind(home.run / "server.lock", "data plane", wait_s=DRAIN_S + 5):
-            run(serve(device, host, port))
+            run(serve(home, host, port))
     except SealiftError as error:
         say_error(error)
         sys.exit(exit_code(error))
-    finally:
-        device.close()
 
 
 if __name__ == "__main__":

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import urllib.parse
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Final
 
 from sealift_core.bundle.digest import Digest
+from sealift_core.clock import Clock
 from sealift_core.errors import (
     BusyError,
     ConfigurationError,
@@ -22,10 +24,12 @@ from sealift_core.errors import (
     SignatureError,
     StoreError,
 )
+from sealift_core.hardware.machine import Machine, detect_machine
 from sealift_core.messages.measuring import FILES, JOBS, PATH, STEPS
 from sealift_core.schema.documents import Json
-from sealift_runtime.agent.config import MB
-from sealift_runtime.agent.device import Device
+from sealift_core.signing.keys import PrivateKey
+from sealift_runtime.agent.home import Home
+from sealift_runtime.engine.facts import machine_providers
 from sealift_runtime.measuring.desk import Desk
 from sealift_runtime.measuring.policy import MeasuringPolicy
 from sealift_runtime.serving.http import Handler, HttpRequest, HttpResponse, json_response
@@ -46,28 +50,25 @@ _STATUS: Final[tuple[tuple[type[SealiftError], int], ...]] = (
 )
 
 
-def desk_of(device: Device) -> Desk:
-    """The desk of a device, as its agent.toml says; it waits for updates, and they for it."""
-    config = device.config
-    policy = MeasuringPolicy(
-        enabled=config.measuring,
-        trusted_keys=config.trusted_keys,
-        max_bytes=config.measuring_mb * MB,
-        max_s=config.measuring_s,
-        memory_bytes=config.self_test_memory_mb * MB,
-        reserve_bytes=config.reserve_mb * MB,
-        sandbox=config.sandbox,
-    )
+def desk_of(home: Home, clock: Clock, policy: MeasuringPolicy, updates: Callable[[], Sequence[str]]) -> Desk:
+    """The desk of a device. It waits for updates (``updates`` are those under way), and they for it."""
+
+    @functools.cache
+    def key() -> PrivateKey:
+        return PrivateKey.load(home.device_key)
+
+    @functools.cache
+    def machine() -> Machine:
+        return detect_machine(providers=machine_providers())
 
     @contextlib.contextmanager
     def undisturbed() -> Iterator[None]:
-        with HomeLock(device.home.update_lock).hold():
-            if updates := device.state.unfinished():
-                names = ", ".join(f"{row.name} {row.version} ({row.state})" for row in updates)
-                raise BusyError("an update is under way", where=str(device.home.directory), found=names, advice="Try again when it is done.")
+        with HomeLock(home.update_lock).hold():
+            if names := updates():
+                raise BusyError("an update is under way", where=str(home.directory), found=", ".join(names), advice="Try again when it is done.")
             yield
 
-    return Desk(device.home.measuring, policy, lambda: device.key, lambda: device.machine, device.clock, undisturbed)
+    return Desk(home.measuring, policy, key, machine, clock, undisturbed)
 
 
 def measuring_routes(desk: Desk) -> dict[tuple[str, str], Handler]:

@@ -15,9 +15,9 @@ from sealift_core.errors import SealiftError
 from sealift_core.messages.report import Window
 from sealift_core.schema.documents import Document, canonical_json
 from sealift_core.verify.materialize import read_file
-from sealift_runtime.agent.config import AgentConfig
 from sealift_runtime.monitoring.monitor import ModelMonitor
 from sealift_runtime.monitoring.prometheus import ModelMetrics, render
+from sealift_runtime.update.desired import DataPlaneSettings
 
 #: Ended windows that wait for the control plane; above, the oldest goes. At the default window that is two days' worth.
 MAX_WAITING: Final = 600
@@ -39,14 +39,14 @@ class Monitored:
 
 
 class Monitors:
-    """All monitors; safe to use from several threads."""
+    """All monitors; safe to use from several threads. ``settings`` hold for the monitors that begin from then on."""
 
-    def __init__(self, config: AgentConfig, clock: Clock, kept: Path) -> None:
-        self._config = config
+    def __init__(self, settings: DataPlaneSettings, clock: Clock, kept: Path) -> None:
+        self.settings = settings
         self._clock = clock
         self._kept = kept
         self._lock = threading.Lock()
-        self._watched: dict[str, Monitored] = {}
+        self._monitored: dict[str, Monitored] = {}
         self._windows: list[tuple[int, Window]] = []
         self._number = 0
         self.metrics = render([])
@@ -55,13 +55,13 @@ class Monitors:
     def monitor(self, directory: Path) -> ModelMonitor:
         """A fresh monitor for the bundle in ``directory``."""
         baseline = Baseline.parse(read_file(directory, files.BASELINE), where=str(directory / files.BASELINE))
-        return ModelMonitor(baseline, window_s=self._config.window_s, minimum_rows=self._config.window_rows, clock=self._clock)
+        return ModelMonitor(baseline, window_s=self.settings.window_s, minimum_rows=self.settings.window_rows, clock=self._clock)
 
-    def begin(self, watched: Monitored) -> None:
+    def begin(self, monitored: Monitored) -> None:
         """Monitors a model that serves now; the window of the one that it replaces ends."""
         with self._lock:
-            self._end(watched.name)
-            self._watched[watched.name] = watched
+            self._end(monitored.name)
+            self._monitored[monitored.name] = monitored
 
     def end(self, name: str) -> None:
         """Monitors a model no more."""
@@ -69,21 +69,22 @@ class Monitors:
             self._end(name)
 
     def _end(self, name: str) -> None:
-        if old := self._watched.pop(name, None):
+        if old := self._monitored.pop(name, None):
             self._keep(old.close(self._clock, early=True))
 
     def tick(self) -> None:
         """Count what is queued, close the windows that are due, and write the metrics anew."""
         with self._lock:
-            for watched in self._watched.values():
-                watched.monitor.count()
-                self._keep(watched.close(self._clock, early=False))
-            rows = [(row, row.monitor.counters(), row.monitor.drift()) for row in self._watched.values()]
-        self.metrics = render([ModelMetrics(model=row.name, version=row.version, counters=total, drift=drift) for row, total, drift in rows])
+            for monitored in self._monitored.values():
+                monitored.monitor.count()
+                self._keep(monitored.close(self._clock, early=False))
+            states = [(model, model.monitor.counters(), model.monitor.drift()) for model in self._monitored.values()]
+        metrics = [ModelMetrics(model=model.name, version=model.version, counters=total, drift=drift) for model, total, drift in states]
+        self.metrics = render(metrics)
 
     def get(self, name: str) -> Monitored | None:
-        """A watched model."""
-        return self._watched.get(name)
+        """A monitored model."""
+        return self._monitored.get(name)
 
     def windows(self) -> tuple[int, list[Window]]:
         """The windows that nobody acknowledged, and the number to acknowledge them by."""
@@ -93,23 +94,23 @@ class Monitors:
     def acknowledge(self, number: int) -> None:
         """Let go the windows up to a number."""
         with self._lock:
-            self._windows = [row for row in self._windows if row[0] > number]
+            self._windows = [(last, window) for last, window in self._windows if last > number]
 
     def put_away(self) -> None:
         """Before the process ends: close all windows and keep on disk what nobody acknowledged."""
         with self._lock:
-            for name in list(self._watched):
+            for name in list(self._monitored):
                 self._end(name)
-            rows = [window.json() for _, window in self._windows]
-        durable.write_bytes(self._kept, canonical_json({"windows": rows}))
+            windows = [window.json() for _, window in self._windows]
+        durable.write_bytes(self._kept, canonical_json({"windows": windows}))
 
     def _take_back(self) -> None:
         if not self._kept.is_file():
             return
         try:
             document = Document.parse_json(beneath.read_bounded(self._kept, MAX_KEPT_BYTES), where=str(self._kept), max_bytes=MAX_KEPT_BYTES)
-            for row in document.documents("windows"):
-                self._keep(Window.parse(row))
+            for window in document.documents("windows"):
+                self._keep(Window.parse(window))
         except SealiftError:
             self._windows = []
         self._kept.unlink()
@@ -120,20 +121,20 @@ class Monitors:
             self._windows = [*self._windows[-MAX_WAITING:], (self._number, window)]
 
     def summary(self) -> list[dict[str, Any]]:
-        """Each watched model with its totals and what drifts, for status."""
+        """Each monitored model with its totals and what drifts, for status."""
         with self._lock:
-            watched = list(self._watched.values())
-        return [_summary(row) for row in watched]
+            monitored = list(self._monitored.values())
+        return [_summary(model) for model in monitored]
 
 
-def _summary(row: Monitored) -> dict[str, Any]:
-    total = row.monitor.counters()
+def _summary(model: Monitored) -> dict[str, Any]:
+    total = model.monitor.counters()
     return {
-        "name": row.name,
-        "version": row.version,
-        "bundle": str(row.bundle),
+        "name": model.name,
+        "version": model.version,
+        "bundle": str(model.bundle),
         "requests": total.requests,
         "failures": dict(total.failures),
         "latency_counts": list(total.latency_counts),
-        "drifted": [feature.name for feature in row.monitor.drift() if feature.alarm],
+        "drifted": [feature.name for feature in model.monitor.drift() if feature.alarm],
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import functools
 import time
@@ -12,10 +13,15 @@ from typing import Final, TypeVar
 from sealift_core.errors import BusyError
 from sealift_runtime.agent.config import MB, AgentConfig
 from sealift_runtime.agent.device import Device
+from sealift_runtime.measuring.policy import MeasuringPolicy
 from sealift_runtime.transport.base import Transport
 from sealift_runtime.transport.locate import open_transport
+from sealift_runtime.update.data_plane import DataPlaneLink, NoDataPlane
+from sealift_runtime.update.desired import DataPlaneSettings
+from sealift_runtime.update.desired_file import DesiredFile
+from sealift_runtime.update.lock import HomeLock
 from sealift_runtime.update.policy import ProbationPolicy, Subscription, UpdatePolicy
-from sealift_runtime.update.server import Server
+from sealift_runtime.update.publishing import Publisher
 from sealift_runtime.update.updater import Updater
 
 T = TypeVar("T")
@@ -27,7 +33,7 @@ def repository_of(config: AgentConfig) -> Transport:
     return open_transport(config.repository, ca_file=Path(config.ca_file) if config.ca_file else None)
 
 
-def updater_of(device: Device, server: Server, repository: str | None = None) -> Updater:
+def updater_of(device: Device, data_plane: DataPlaneLink, repository: str | None = None) -> Updater:
     """The updater, on the configured repository or another place that holds it (a medium)."""
     transport = functools.partial(repository_of, device.config) if repository is None else functools.partial(open_transport, repository)
     return Updater(
@@ -38,7 +44,8 @@ def updater_of(device: Device, server: Server, repository: str | None = None) ->
         store=device.store,
         subscription=Subscription(channel=device.config.channel),
         policy=policy_of(device.config),
-        server=server,
+        data_plane=data_plane,
+        settings=settings_of(device.config),
         clock=device.clock,
     )
 
@@ -56,6 +63,39 @@ def when_free(act: Callable[[], T]) -> T:
             if time.monotonic() >= deadline:
                 raise
             time.sleep(0.1)
+
+
+def prepare(device: Device) -> None:
+    """Before an agent starts: write down for its data plane what the database and agent.toml say now.
+
+    Whoever updates this device at this moment writes it, too; only where there is no document yet is it waited for.
+    """
+    file = DesiredFile(device.home.directory)
+    publisher = Publisher(device.state, file, NoDataPlane(), settings_of(device.config))
+
+    def write() -> None:
+        with HomeLock(device.home.update_lock).hold():
+            publisher.publish(renew=True)
+
+    if file.path.exists():
+        with contextlib.suppress(BusyError):
+            write()
+    else:
+        when_free(write)
+
+
+def settings_of(config: AgentConfig) -> DataPlaneSettings:
+    """What agent.toml says of the data plane's work."""
+    measuring = MeasuringPolicy(
+        enabled=config.measuring,
+        trusted_keys=config.trusted_keys,
+        max_bytes=config.measuring_mb * MB,
+        max_s=config.measuring_s,
+        memory_bytes=config.self_test_memory_mb * MB,
+        reserve_bytes=config.reserve_mb * MB,
+        sandbox=config.sandbox,
+    )
+    return DataPlaneSettings(window_s=config.window_s, window_rows=config.window_rows, hosts=config.hosts, measuring=measuring)
 
 
 def policy_of(config: AgentConfig) -> UpdatePolicy:

@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from sealift_core.terminal.commandline import json_option, show
-from sealift_runtime.agent.checkup import FAILED, check_up
 from sealift_runtime.agent.device import opened
+from sealift_runtime.agent.doctor import FAILED, check_up
 from sealift_runtime.agent.home import Home
 from sealift_runtime.cli.options import home_option
 

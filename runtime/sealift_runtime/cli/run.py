@@ -9,9 +9,11 @@ from pathlib import Path
 import click
 
 from sealift_core.terminal.logging_options import asked_for
-from sealift_runtime.agent.config import AgentConfig
+from sealift_runtime.agent.device import opened
 from sealift_runtime.agent.home import Home
+from sealift_runtime.agent.lock import one_of_its_kind
 from sealift_runtime.agent.supervisor import module_command
+from sealift_runtime.agent.updating import prepare
 from sealift_runtime.cli.options import home_option
 
 
@@ -22,7 +24,9 @@ from sealift_runtime.cli.options import home_option
 def run(host: str | None, port: int | None, home: Path | None) -> None:
     """Serve what is installed, and follow the channel, until told to stop (SIGTERM or Ctrl-C)."""
     place = Home.locate(home).require()
-    config = AgentConfig.load(place.config)
+    with one_of_its_kind(place.run / "agent.lock", "agent"), opened(place) as device:
+        config = device.config
+        prepare(device)
     serving = (host or config.host, str(config.port if port is None else port))
     command = module_command("supervisor", str(place.directory), *serving)
     sys.stdout.flush()

@@ -69,8 +69,8 @@ class InferenceServer:
         self.limits = limits
         self.max_connections = make_room(limits.connections)
         self.bodies = BodyBudget(limits.bodies_bytes)
-        self._host_names = host_names
-        self.hosts = AllowedHosts("127.0.0.1", host_names)
+        self._address = "127.0.0.1"
+        self.answer_to(host_names)
         self.stopping = False
         self.connections: set[Connection] = set()
         self._table = table
@@ -116,9 +116,15 @@ class InferenceServer:
         if self.stopping and not self.connections:
             self._all_closed.set()
 
+    def answer_to(self, host_names: Sequence[str]) -> None:
+        """Answer requests under these names from now on, beside the server's own. May be called from any thread."""
+        self._host_names = host_names
+        self.hosts = AllowedHosts(self._address, host_names)
+
     async def start_tcp(self, host: str, port: int) -> int:
         """Listen on a TCP port (0: a free one) and give its number; `ConfigurationError` if that can't be."""
-        self.hosts = AllowedHosts(host, self._host_names)
+        self._address = host
+        self.answer_to(self._host_names)
         try:
             listener = await self._loop.create_server(functools.partial(Connection, self, local=False), host, port, backlog=BACKLOG)
         except (OSError, OverflowError) as error:

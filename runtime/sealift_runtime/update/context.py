@@ -15,9 +15,10 @@ from sealift_core.hardware.machine import Machine
 from sealift_core.terminal.records import facts
 from sealift_runtime.store.device_store import DeviceStore
 from sealift_runtime.transport.base import Transport
+from sealift_runtime.update.data_plane import DataPlaneLink
 from sealift_runtime.update.policy import UpdatePolicy
+from sealift_runtime.update.publishing import Publisher
 from sealift_runtime.update.records import InstalledBundle, Refusal, Update
-from sealift_runtime.update.server import Server
 from sealift_runtime.update.state import StateDatabase
 from sealift_runtime.update.table import State
 
@@ -50,7 +51,8 @@ class Context:
     machine: Machine
     onnxruntime: str
     clock: Clock
-    server: Server
+    data_plane: DataPlaneLink
+    publisher: Publisher
     policy: UpdatePolicy
     checked: dict[Digest, str] = dataclasses.field(default_factory=dict)
 
@@ -91,7 +93,7 @@ class Context:
         """End an update that serves, or served: the old bundle is current again, at once and durably, then serves.
 
         ``checked`` is the state of the old bundle's files if they were checked a moment ago.
-        `EngineError` if the data plane can't serve the old bundle either; the database says then what should serve.
+        `EngineError` if the data plane can't serve the old bundle either; the desired state says then what should serve.
         """
         with self.state.transaction():
             deployment = self.state.deployment(update.name)
@@ -99,7 +101,7 @@ class Context:
             update = self.enter(update, State.ROLLED_BACK, reason=reason)
             self._refuse(update, reason)
             self.record("rolled-back", update, reason)
-        self.server.activate(update.name, checked)
+        self.publisher.publish(update.name, checked)
         return update
 
     def _refuse(self, update: Update, reason: str) -> None:

@@ -38,7 +38,7 @@ def recover(context: Context, deployment: Deployment, checked: Mapping[Digest, s
                 context.state.drop_update(deployment.name)
         else:
             context.state.put(_anew(current))  # 4
-    context.server.activate(deployment.name)
+    context.publisher.publish(deployment.name)
 
 
 def _whole(context: Context, bundle: InstalledBundle, checked: Mapping[Digest, str]) -> bool:

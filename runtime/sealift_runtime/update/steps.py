@@ -120,7 +120,7 @@ def self_test(context: Context, update: Update) -> Update:
         return context.enter(update, State.FETCHING)
     _prove(context, update, bundle)
     now = context.clock.now()
-    waiting = Probation(started=now, deadline=now, start=ServingCounters(), before=context.server.counters(update.name))
+    waiting = Probation(started=now, deadline=now, start=ServingCounters(), before=context.data_plane.counters(update.name))
     with context.state.transaction():
         deployment = context.state.deployment(update.name)
         context.state.set_deployment(update.name, bundle, deployment.current if deployment else None)
@@ -153,13 +153,13 @@ def _prove(context: Context, update: Update, bundle: InstalledBundle) -> None:
 def activate(context: Context, update: Update) -> Update:
     """Let the data plane serve what is current; if it can't, go back at once."""
     try:
-        context.server.activate(update.name, context.checked.pop(update.bundle, None) if update.bundle else None)
+        context.publisher.publish(update.name, context.checked.pop(update.bundle, None) if update.bundle else None)
         _LOG.info("%s %s: it is current now; a running agent serves it from here on", update.name, update.version)
     except (EngineError, IntegrityError) as error:
         return context.roll_back(update, f"it can't be served: {error}")
     now = context.clock.now()
     before = update.probation.before if update.probation else None
-    start = context.server.counters(update.name) or ServingCounters()
+    start = context.data_plane.counters(update.name) or ServingCounters()
     deadline = now + datetime.timedelta(seconds=context.policy.probation.duration_s)
     context.record("activated", update, f"on probation for {context.policy.probation.duration_s:.0f} s")
     return context.enter(update, State.PROBATION, probation=Probation(started=now, deadline=deadline, start=start, before=before))
@@ -170,7 +170,7 @@ def watch(context: Context, update: Update) -> Update:
     now = context.clock.now()
     if update.probation is None or now < update.probation.started:  # the clock was set back: the window starts anew
         return _restart_window(context, update, now)
-    verdict = judge(update.probation, context.server.counters(update.name), now, context.policy.probation)
+    verdict = judge(update.probation, context.data_plane.counters(update.name), now, context.policy.probation)
     if verdict.decision is Decision.ROLL_BACK:
         return context.roll_back(update, verdict.reason)
     if verdict.decision is Decision.WAIT:

@@ -30,7 +30,8 @@ class Row:
     """One state.
 
     ``durable`` is on disk when the state is entered, ``crash`` what a restart from there comes to, ``next`` what may
-    follow, ``serves`` which bundle serves meanwhile, ``rest`` whether the update has ended here.
+    follow, ``serves`` which bundle serves meanwhile (in state activating the old one, until the desired state that names
+    the new one is written), ``rest`` whether the update has ended here.
     """
 
     durable: str
@@ -47,7 +48,7 @@ TABLE: Final[Mapping[State, Row]] = {
     S.VERIFYING: Row(durable="all blobs, synced", crash=S.VERIFYING, next=(S.STAGED, S.FETCHING, S.REJECTED), serves="old"),
     S.STAGED: Row(durable="the directory, synced; files, signature, manifest checked", crash=S.SELF_TESTING, next=(S.SELF_TESTING,), serves="old"),
     S.SELF_TESTING: Row(durable="the number of attempts", crash=S.SELF_TESTING, next=(S.ACTIVATING, S.REJECTED, S.FETCHING), serves="old"),
-    S.ACTIVATING: Row(durable="current is the new bundle, previous the old", crash=S.PROBATION, next=(S.PROBATION, S.ROLLED_BACK), serves="new"),
+    S.ACTIVATING: Row(durable="current is the new bundle, previous the old", crash=S.PROBATION, next=(S.PROBATION, S.ROLLED_BACK), serves="either"),
     S.PROBATION: Row(durable="the deadline, the counters at the start", crash=S.PROBATION, next=(S.COMMITTED, S.ROLLED_BACK), serves="new"),
     S.COMMITTED: Row(durable="that it passed", crash=S.COMMITTED, next=(S.ROLLED_BACK,), serves="new", rest=True),
     S.ROLLED_BACK: Row(durable="the reason; current is the old; the release is refused", crash=S.ROLLED_BACK, next=(), serves="old", rest=True),

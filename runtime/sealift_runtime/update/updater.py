@@ -27,12 +27,15 @@ from sealift_runtime.trust.state import BUILD_TIME, TrustState
 from sealift_runtime.trust.targets import Vouched
 from sealift_runtime.update import recovery
 from sealift_runtime.update.context import Context, RejectedError
+from sealift_runtime.update.data_plane import DataPlaneLink, NoDataPlane
+from sealift_runtime.update.desired import DataPlaneSettings
+from sealift_runtime.update.desired_file import DesiredFile
 from sealift_runtime.update.installed import check_installed
 from sealift_runtime.update.lock import HomeLock
 from sealift_runtime.update.policy import Subscription, UpdatePolicy
+from sealift_runtime.update.publishing import Publisher
 from sealift_runtime.update.records import Refusal, Update
 from sealift_runtime.update.refresh import refresh_trust
-from sealift_runtime.update.server import NoServer, Server
 from sealift_runtime.update.state import StateDatabase
 from sealift_runtime.update.steps import STEPS
 from sealift_runtime.update.table import TABLE, State
@@ -80,7 +83,8 @@ class Updater:
         store: DeviceStore,
         subscription: Subscription | None = None,
         policy: UpdatePolicy | None = None,
-        server: Server | None = None,
+        data_plane: DataPlaneLink | None = None,
+        settings: DataPlaneSettings | None = None,
         clock: Clock | None = None,
         onnxruntime: str | None = None,
     ) -> None:
@@ -88,6 +92,7 @@ class Updater:
         self._lock = HomeLock(home / "update.lock")
         self._subscription = subscription or Subscription()
         self._told = ""
+        link = data_plane or NoDataPlane()
         self._context = Context(
             state=state,
             store=store,
@@ -95,7 +100,8 @@ class Updater:
             machine=machine,
             onnxruntime=onnxruntime or onnxruntime_version(),
             clock=clock or SystemClock(),
-            server=server or NoServer(),
+            data_plane=link,
+            publisher=Publisher(state, DesiredFile(home), link, settings),
             policy=policy or UpdatePolicy(),
         )
 
@@ -158,6 +164,7 @@ class Updater:
             except SealiftError as error:
                 problems.append(error)
             problems += [problem for update in state.unfinished() if (problem := self._drive(update))]
+            problems += self._published()
             if not state.unfinished():
                 self.collect_garbage()
         deadlines = [update.probation.deadline for update in state.unfinished() if update.probation]
@@ -184,7 +191,7 @@ class Updater:
                 context.state.set_deployment(name, deployment.previous, None)
                 context.state.refuse(Refusal(release=left.release, name=name, version=left.version, reason=reason))
                 context.record("rolled-back", left, reason)
-            context.server.activate(name, checked)
+            context.publisher.publish(name, checked)
 
     def retry(self, name: str) -> None:
         """Forget what was refused of a model, so that the next `advance` tries again what the channel names; `UpdateError` if it isn't known."""
@@ -212,6 +219,18 @@ class Updater:
             for deployment in deployments:
                 recovery.recover(self._context, deployment, checked or {})
             _LOG.info("Models that are installed, each checked to the last byte: %d", len(deployments), extra=facts(models=len(deployments)))
+
+    def publish(self) -> None:
+        """Send the data plane what the database says, if it goes by something else: a crash may have come between the two."""
+        with self._lock.hold():
+            self._context.publisher.publish()
+
+    def _published(self) -> list[SealiftError]:
+        try:
+            self._context.publisher.publish()
+        except SealiftError as error:
+            return [error]
+        return []
 
     def collect_garbage(self) -> None:
         """Remove what neither a current, nor a previous, nor a coming bundle needs."""

@@ -33,7 +33,7 @@ def test_a_release_goes_from_the_channel_to_committed(device: Device) -> None:
     assert device.stage() is State.COMMITTED
     assert device.current().version == "1.0.0"
     check_installed(device.store, device.current())
-    assert device.server.activated == ["1.0.0"]
+    assert device.data_plane.activated == ["1.0.0"]
     assert device.kinds() == ["found", "activated", "installed"]
     device.state.verify_ledger()
 
@@ -43,7 +43,7 @@ def test_with_nothing_new_nothing_happens(device: Device) -> None:
     before = snapshot_of(device.home / "bundles")
     device.sync()
     assert device.kinds() == ["found", "activated", "installed"]
-    assert device.server.activated == ["1.0.0"]
+    assert device.data_plane.activated == ["1.0.0"]
     assert snapshot_of(device.home / "bundles") == before
 
 

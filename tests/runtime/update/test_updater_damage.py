@@ -29,7 +29,7 @@ def test_a_bundle_damaged_on_this_disk_gives_way_to_the_previous_one(device: Dev
         (device.current().directory / name).write_bytes(b"other")
     device.updater.recover()
     assert device.current().version == "1.0.0"
-    assert device.server.activated[-1] == "1.0.0"
+    assert device.data_plane.activated[-1] == "1.0.0"
     assert name in device.last_detail("damaged")
     device.sync()
     assert device.current().version == "1.1.0", "it is fetched anew"
@@ -41,7 +41,7 @@ def test_the_only_bundle_damaged_on_this_disk_is_fetched_anew(device: Device) ->
     flip(device.current().directory / "model.onnx", 50)
     device.updater.recover()
     assert device.state.deployment("linear") is None, "what is damaged is never loaded"
-    assert device.server.activated[-1] is None
+    assert device.data_plane.activated[-1] is None
     device.sync()
     check_installed(device.store, device.current())
 
@@ -59,7 +59,7 @@ def test_a_damaged_store_is_noticed_as_well(device: Device) -> None:
 def test_what_is_whole_is_left_alone(device: Device) -> None:
     device.sync()
     device.updater.recover()
-    assert device.server.activated == ["1.0.0"]
+    assert device.data_plane.activated == ["1.0.0"]
     assert "damaged" not in device.kinds()
 
 

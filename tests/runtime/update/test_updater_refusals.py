@@ -32,7 +32,7 @@ def test_a_failed_self_test_rejects_and_never_activates(device: Device, reposito
     device.sync()
     assert device.stage() is State.REJECTED
     assert device.current().version == "1.0.0"
-    assert device.server.activated == ["1.0.0"]
+    assert device.data_plane.activated == ["1.0.0"]
     assert "wrong outputs" in device.last_detail("rejected")
 
 
@@ -88,29 +88,29 @@ def test_a_bundle_for_another_architecture_is_rejected(tmp_path: Path, repositor
 def test_a_data_plane_that_can_not_serve_it_gets_the_old_one_back(device: Device, repository: Repository) -> None:
     device.sync()
     repository.add_release("1.1.0")
-    device.server.refuses = {"1.1.0"}
+    device.data_plane.refuses = {"1.1.0"}
     device.sync()
-    assert device.server.activated == ["1.0.0", "1.1.0", "1.0.0"]
+    assert device.data_plane.activated == ["1.0.0", "1.1.0", "1.0.0"]
     assert device.current().version == "1.0.0"
     assert device.stage() is State.ROLLED_BACK
     assert "it can't be served" in device.last_detail("rolled-back")
 
 
 def test_a_first_version_that_can_not_serve_leaves_no_model(device: Device) -> None:
-    device.server.refuses = {"1.0.0"}
+    device.data_plane.refuses = {"1.0.0"}
     device.sync()
     assert device.state.deployment("linear") is None
-    assert device.server.activated == ["1.0.0", None]
+    assert device.data_plane.activated == ["1.0.0", None]
 
 
 def test_a_breach_during_probation_rolls_back_at_once(device: Device, repository: Repository) -> None:
     device.sync()
     repository.add_release("1.1.0")
-    device.server.counts = ServingCounters(requests=1000, failures=1)
+    device.data_plane.counts = ServingCounters(requests=1000, failures=1)
     device.updater.refresh()
     device.updater.advance()
     assert device.stage() is State.PROBATION
-    device.server.counts = ServingCounters(requests=1100, failures=51)
+    device.data_plane.counts = ServingCounters(requests=1100, failures=51)
     device.updater.advance()
     assert device.stage() is State.ROLLED_BACK
     assert device.current().version == "1.0.0"
@@ -132,7 +132,7 @@ def test_a_person_can_go_back(device: Device, repository: Repository) -> None:
     device.sync()
     device.updater.rollback("linear", "complaints from the line")
     assert device.current().version == "1.0.0"
-    assert device.server.activated[-1] == "1.0.0"
+    assert device.data_plane.activated[-1] == "1.0.0"
     assert device.last_detail("rolled-back") == "complaints from the line"
     device.sync()
     assert device.current().version == "1.0.0", "the channel still names 1.1.0, but it is refused"
