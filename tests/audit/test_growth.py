@@ -58,6 +58,8 @@ from sealift_runtime.serving.limits import LIMITS
 from sealift_runtime.transport.locate import open_transport
 from sealift_runtime.trust.driver import start
 from sealift_runtime.trust.metadata import KINDS, parse
+from sealift_runtime.update.desired import DesiredState
+from sealift_runtime.update.records import Deployment, InstalledBundle
 from sealift_runtime.update.select import Facts, unmet_requirements
 from support.baselines import numeric_feature
 from support.growth import Parse, check_growth
@@ -72,6 +74,10 @@ ANY: Final = Signature("model", "1.0.0", [TensorSpec(name="x", dtype="float32", 
 SIMULATED: Final = SimulatedDevice(key=shared_key())
 PUBLIC: Final = shared_key().public_key
 MACHINE: Final = detect_machine()
+INSTALLED: Final = InstalledBundle(
+    name="linear", version="1.0.0", digest=Digest.of(b""), profile="x86-64", release=Digest.of(b"1"), release_size=1, directory=Path("/nowhere")
+)
+SERVED: Final = Deployment(name="linear", current=INSTALLED, previous=INSTALLED)
 EVENT: Final[dict[str, Any]] = {"number": 1, "time": "2026-01-31T12:00:00Z", "kind": "x", "model": "", "version": "", "detail": ""}
 
 
@@ -121,6 +127,7 @@ DOCUMENTS: Final[dict[str, Callable[[bytes], object]]] = {
     "measuring answer": MeasuringAnswer.parse,
     "machine": lambda data: parse_machine(Document.parse_json(data, where="machine", max_bytes=16 * MIB)),
     "first root": start,
+    "desired state": lambda data: DesiredState.parse(data, where="desired.json", bundles=Path("/nowhere")),
     **{f"metadata of {role}": functools.partial(role_metadata, role) for role in KINDS},
     "inference request": lambda data: RequestDecoder().decode(ANY, data),
 }
@@ -237,6 +244,7 @@ def templates(folder: Path) -> dict[str, Any]:
         "measuring step": json.loads(step.payload()),
         "measuring answer": json.loads(answer.payload()),
         "machine": machine_json(MACHINE),
+        "desired state": DesiredState(generation=1, models=(SERVED,), updates=("linear 1.0.0",)).json(),
         **metadata(folder / "repository"),
     }
 

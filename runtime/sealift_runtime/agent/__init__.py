@@ -14,10 +14,11 @@ Reading order:
 - ``server_info``    where the data plane listens
 - ``measuring_routes``  what it answers to a packager that has candidates measured here
 - ``control_plane``  the process that updates and reports, in a loop
-- ``supervisor``     the process that keeps those two alive
+- ``supervisor``     the process that keeps those two alive; ``parent`` how they notice that it is gone
 - ``reporting``      what a device reports: gathered, sealed, sent
 - ``ask``            a model asked from the command line
-- ``checkup``, ``telemetry``  what ``doctor`` looks at
+- ``doctor``, ``telemetry``  what ``doctor`` looks at
 
-Neither plane waits for the other: they share the state database and a unix socket, and each is restarted alone.
+Neither plane waits for the other, and each is restarted alone. The control plane has the state database; the data plane has
+one document of the desired state, which it finds on disk and is sent over a unix socket.
 """

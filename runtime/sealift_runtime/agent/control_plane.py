@@ -21,8 +21,8 @@ from sealift_runtime.agent.admin_client import DataPlaneClient
 from sealift_runtime.agent.device import Device, opened
 from sealift_runtime.agent.home import Home
 from sealift_runtime.agent.logs import set_up_logging
+from sealift_runtime.agent.parent import leave_with_parent
 from sealift_runtime.agent.reporting import seal, send
-from sealift_runtime.agent.supervisor import leave_with_parent
 from sealift_runtime.agent.updating import updater_of
 from sealift_runtime.update.records import Update
 from sealift_runtime.update.table import State

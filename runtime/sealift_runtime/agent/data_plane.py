@@ -33,7 +33,7 @@ from sealift_runtime.agent.lock import one_of_its_kind
 from sealift_runtime.agent.logs import set_up_logging
 from sealift_runtime.agent.measuring_routes import desk_of, measuring_routes
 from sealift_runtime.agent.monitors import Monitored, Monitors
-from sealift_runtime.agent.supervisor import leave_with_parent
+from sealift_runtime.agent.parent import leave_with_parent
 from sealift_runtime.engine.session import ModelSession
 from sealift_runtime.inference.model import ServedModel
 from sealift_runtime.inference.table import ModelTable

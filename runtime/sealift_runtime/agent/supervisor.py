@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import logging
-import os
 import signal
 import subprocess
 import sys
@@ -123,17 +122,6 @@ class Supervisor:
             logger.warning("%s didn't end within %.0f s; killing it", name, STOP_S)
             process.kill()
             return process.wait()
-
-
-def leave_with_parent(leave: Callable[[], object]) -> None:
-    """In a child: call ``leave`` once the supervisor is gone (its end of our standard input closes)."""
-
-    def watch() -> None:
-        while os.read(0, 1):  # not sys.stdin: its lock, held by this thread, would spoil the interpreter's end
-            continue
-        leave()
-
-    threading.Thread(target=watch, name="parent-watch", daemon=True).start()
 
 
 def main() -> None:

@@ -28,8 +28,8 @@ def test_the_control_plane_does_without_numpy_and_onnxruntime() -> None:
     assert not modules_after_importing("sealift_runtime.agent.control_plane") & {"numpy", "onnxruntime"}
 
 
-def test_the_data_plane_does_without_what_fetches_and_updates() -> None:
-    assert not modules_after_importing("sealift_runtime.agent.data_plane") & {"tuf", "requests", "urllib3"}
+def test_the_data_plane_does_without_what_fetches_and_updates_and_without_a_database() -> None:
+    assert not modules_after_importing("sealift_runtime.agent.data_plane") & {"tuf", "requests", "urllib3", "sqlite3"}
 
 
 def test_the_supervisor_needs_next_to_nothing() -> None:

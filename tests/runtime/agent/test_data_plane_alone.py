@@ -1,0 +1,178 @@
+"""The data plane with nothing but one document and what that names: no database, no agent.toml, no keys, no control plane."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sealift_core.errors import SealiftError
+from sealift_runtime.agent.admin_client import DataPlaneClient
+from sealift_runtime.update.desired import DesiredState
+from sealift_runtime.update.desired_file import DesiredFile
+from support.agents import AgentUnderTest, device, wait_until
+from support.models import MODELS, answer
+from support.repositories import Repository
+
+X = MODELS["linear"].requests[1]["x"]
+REQUEST = [{"name": "x", "shape": list(X.shape), "datatype": "FP32", "data": X.ravel().tolist()}]
+#: Runs the data plane and writes down each file that Python opens in it, and each database.
+RECORDER = """
+import os, runpy, sys
+log, sys.argv = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_APPEND), sys.argv[1:]
+def record(event, arguments):
+    if event in ("open", "sqlite3.connect"):
+        os.write(log, f"{event} {arguments[0]!s}\\n".encode(errors="replace"))
+sys.addaudithook(record)
+runpy.run_module("sealift_runtime.agent.data_plane", run_name="__main__")
+"""
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with 1.0.0 and 1.1.0 of a model, the newer one current."""
+    place = tmp_path_factory.mktemp("installed")
+    repository = Repository(place / "repository", now=datetime.datetime.now(datetime.UTC).replace(microsecond=0))
+    with device(place / "device") as agent:
+        for version in ("1.0.0", "1.1.0"):
+            repository.add_release(version)
+            if version == "1.0.0":
+                agent.init(repository.directory, repository.metadata / "1.root.json", timing__probation_s="0")
+            for _ in range(2):  # to the end of the probation
+                agent.command("sync").ok()
+    return place / "device"
+
+
+@pytest.fixture
+def home(installed: Path, tmp_path: Path) -> Path:
+    """Of that home, only what the data plane is to need."""
+    for name in ("store", "bundles"):
+        shutil.copytree(installed / name, tmp_path / "home" / name)
+    shutil.copy(installed / "desired.json", tmp_path / "home")
+    return tmp_path / "home"
+
+
+@contextlib.contextmanager
+def data_plane(home: Path, *argv: str) -> Iterator[AgentUnderTest]:
+    """The data plane of a home, as a process of its own."""
+    command = [*(argv or (sys.executable, "-P", "-m", "sealift_runtime.agent.data_plane")), str(home), "127.0.0.1", "0"]
+    agent = AgentUnderTest(home)
+    with agent.log.open("ab") as log:
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log)
+    try:
+        wait_until(lambda: (home / "run" / "server.json").exists() or process.poll() is not None, 60, "it to listen")
+        assert process.poll() is None, agent.log.read_text()
+        yield agent
+    finally:
+        process.terminate()
+        process.communicate()
+
+
+def desired(home: Path) -> DesiredState:
+    document = DesiredFile(home).read()
+    assert document
+    return document
+
+
+def test_it_serves_by_its_document_alone(home: Path) -> None:
+    with data_plane(home) as agent:
+        scores = agent.infer("linear", REQUEST)
+    np.testing.assert_allclose(scores["outputs"][0]["data"], answer("linear", {"x": X})["scores"].ravel(), rtol=1e-6)
+    assert scores["model_version"] == "1.1.0"
+    assert sorted(path.name for path in home.iterdir()) == ["bundles", "desired.json", "run", "store", "windows.json"]
+
+
+def test_it_opens_nothing_else_of_a_whole_home_and_no_database(installed: Path, tmp_path: Path) -> None:
+    whole = tmp_path / "whole"
+    shutil.copytree(installed, whole)
+    with data_plane(whole, sys.executable, "-P", "-c", RECORDER, str(tmp_path / "opened")) as agent:
+        agent.infer("linear", REQUEST)
+        DataPlaneClient(whole / "run" / "agent.sock").follow(desired(whole), "linear")
+    opened = (tmp_path / "opened").read_text().splitlines()
+    assert not [line for line in opened if line.startswith("sqlite3.connect") or ".sqlite" in line]
+    places = {Path(line.partition(" ")[2]).relative_to(whole).parts[0] for line in opened if f" {whole}/" in line}
+    assert "desired.json" in places
+    assert places <= {"desired.json", "store", "bundles", "run", "windows.json"}
+
+
+def test_an_older_document_is_refused(home: Path) -> None:
+    document = desired(home)
+    assert document.generation > 1
+    older = DesiredState(generation=document.generation - 1)
+    with data_plane(home) as agent:
+        client = DataPlaneClient(home / "run" / "agent.sock")
+        assert client.generation() == document.generation
+        with pytest.raises(SealiftError, match="an older desired state than the one that holds"):
+            client.follow(older)
+        assert agent.serving() == "1.1.0"
+
+
+def test_a_document_swaps_and_one_that_names_nothing_ends_what_serves(home: Path) -> None:
+    document = desired(home)
+    model = document.model("linear")
+    assert model
+    assert model.previous
+    back = type(model)(name="linear", current=model.previous, previous=None)
+    with data_plane(home) as agent:
+        client = DataPlaneClient(home / "run" / "agent.sock")
+        client.follow(DesiredState(generation=document.generation + 1, models=(back,)))
+        assert agent.serving() == "1.0.0"
+        client.follow(DesiredState(generation=document.generation + 2))
+        assert agent.serving() is None
+
+
+def test_a_current_bundle_that_this_disk_damaged_gives_way_to_the_previous_one(home: Path) -> None:
+    model = desired(home).model("linear")
+    assert model
+    assert model.current
+    shutil.rmtree(model.current.directory)
+    with data_plane(home) as agent:
+        wait_until(lambda: agent.serving() == "1.0.0", 30, "the previous version to serve")
+
+
+@pytest.mark.parametrize("damage", [None, b"", b'{"schema": "sealift.desired-state/2"}'], ids=["missing", "empty", "newer"])
+def test_without_a_document_that_it_can_read_it_waits_for_one(home: Path, damage: bytes | None) -> None:
+    document = desired(home)
+    (home / "desired.json").unlink()
+    if damage is not None:
+        (home / "desired.json").write_bytes(damage)
+    with data_plane(home) as agent:
+        client = DataPlaneClient(home / "run" / "agent.sock")
+        assert client.generation() == 0
+        assert agent.serving() is None
+        client.follow(document)
+        assert agent.serving() == "1.1.0"
+
+
+def test_it_starts_again_and_serves_while_the_control_plane_hangs(installed: Path, tmp_path: Path) -> None:
+    shutil.copytree(installed, tmp_path / "device")
+    with device(tmp_path / "device") as agent:
+        agent.start()
+        wait_until(lambda: agent.serving() == "1.1.0", 60, "the model to serve")
+        control, before = wait_until(lambda: agent.pids("control_plane"), 30, "the control plane")[0], agent.pids("data_plane")
+        os.kill(control, signal.SIGSTOP)
+        os.kill(before[0], signal.SIGKILL)
+        wait_until(lambda: agent.pids("data_plane") not in ([], before) and agent.serving() == "1.1.0", 60, "the model to serve again")
+        os.kill(control, signal.SIGCONT)
+
+
+def test_a_home_of_the_version_before_which_has_no_document_serves_with_a_dead_control_plane(installed: Path, tmp_path: Path) -> None:
+    shutil.copytree(installed, tmp_path / "device")
+    (tmp_path / "device" / "desired.json").unlink()
+    with device(tmp_path / "device") as agent:
+        agent.start(wait=False)
+        for pid in wait_until(lambda: agent.pids("control_plane"), 60, "the control plane"):
+            os.kill(pid, signal.SIGSTOP)
+        wait_until(lambda: (agent.home / "run" / "server.json").exists() and agent.serving() == "1.1.0", 60, "the model to serve")
+        assert desired(agent.home).generation == 1
+        for pid in agent.pids("control_plane"):
+            os.kill(pid, signal.SIGKILL)
