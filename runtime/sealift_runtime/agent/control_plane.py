@@ -32,17 +32,18 @@ logger = logging.getLogger("sealift.agent")
 #: How often a probation is looked at, and the shortest rest between rounds.
 TICK_S = 0.5
 #: How long a data plane may take to load what is installed before the control plane checks all of that by itself.
-SERVER_S = 30.0
+DATA_PLANE_S = 30.0
+#: The kind of event by which a crash of the data plane is in ledgers and reports.
 CRASHED = "server-crashed"
 
 
 class ControlPlane:
     """The loop over one device."""
 
-    def __init__(self, device: Device, server: DataPlaneClient) -> None:
+    def __init__(self, device: Device, data_plane: DataPlaneClient) -> None:
         self.device = device
-        self.server = server
-        self.updater = updater_of(device, server)
+        self.data_plane = data_plane
+        self.updater = updater_of(device, data_plane)
         self._stopping = threading.Event()
         self._due = {"poll": 0.0, "report": device.clock.monotonic() + min(device.config.report_s, 1.0)}
 
@@ -72,13 +73,13 @@ class ControlPlane:
 
     def _recover(self) -> None:
         """Check what is installed, each byte once: what serves is checked by the data plane as it loads it, the rest here."""
-        deadline = self.device.clock.monotonic() + SERVER_S
+        deadline = self.device.clock.monotonic() + DATA_PLANE_S
         checked = None
         while checked is None and self.device.state.deployments() and self.device.clock.monotonic() < deadline:
             if self._stopping.wait(0.1):
                 return
             with contextlib.suppress(SealiftError):  # it begins, or ends, at this very moment
-                checked = self.server.checked()
+                checked = self.data_plane.checked()
         self.updater.recover(checked)
 
     def _is_due(self, name: str, every_s: float) -> bool:
@@ -105,14 +106,14 @@ class ControlPlane:
             logger.warning("update: %s", problem)
 
     def _watch_for_crashes(self) -> None:
-        """Roll back what crashed the server while on probation, if there is something to go back to."""
+        """Roll back what crashed the data plane while on probation, if there is something to go back to."""
         for update in self.device.state.unfinished():
             deployment = self.device.state.deployment(update.name)
             if deployment and deployment.previous and (crash := self._crash(update)):
                 self.updater.rollback(update.name, f"the server crashed during the probation of {update.version}: {crash.detail}")
 
     def _crash(self, update: Update) -> Event | None:
-        """The latest crash of the server since an update's probation began."""
+        """The latest crash of the data plane since an update's probation began."""
         if update.state is not State.PROBATION or update.probation is None:
             return None
         since = update.probation.started.replace(microsecond=0)
@@ -120,7 +121,7 @@ class ControlPlane:
         return next((event for event in events if event.time >= since), None)
 
     def _report(self) -> None:
-        seal(self.device, self.server)
+        seal(self.device, self.data_plane)
         if self.device.config.hub:
             send(self.device)
 

@@ -243,7 +243,7 @@ async def serve(home: Home, host: str, port: int) -> None:
 
 
 def announce(home: Home, host: str, port: int) -> None:
-    """Tell people and the other commands where the server listens."""
+    """Tell people and the other commands where the data plane listens."""
     url = f"http://{host}:{port}"
     durable.write_bytes(home.server_info, canonical_json({"url": url, "pid": os.getpid()}))
     say(f"Serving the Open Inference Protocol on {url}")
@@ -268,7 +268,7 @@ def _ignore() -> None:
 
 def main() -> None:
     """Entry point of the process: ``python -m sealift_runtime.agent.data_plane HOME HOST PORT``."""
-    set_up_logging("server")
+    set_up_logging("data-plane")
     home, host, port = Home(Path(sys.argv[1])), sys.argv[2], int(sys.argv[3])
     try:
         with one_of_its_kind(home.run / "server.lock", "data plane", wait_s=DRAIN_S + 5):

@@ -32,12 +32,12 @@ def installed_models(device: Device) -> list[InstalledModel]:
     return rows
 
 
-def seal(device: Device, server: DataPlaneClient) -> int | None:
+def seal(device: Device, data_plane: DataPlaneClient) -> int | None:
     """Seal what there is to tell into the spool; the newest report's number, None if the spool is full."""
-    number, windows = server.windows()
+    number, windows = data_plane.windows()
     events = device.state.events(after=device.spool.last_event)[:MAX_EVENTS]
     sealed = device.spool.add(device.host(), installed_models(device), windows, events)
-    server.acknowledge(number)
+    data_plane.acknowledge(number)
     return sealed
 
 

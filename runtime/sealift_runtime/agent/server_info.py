@@ -12,7 +12,7 @@ MAX_BYTES: Final = 64 * 1024
 
 
 def server_url(home: Home) -> str | None:
-    """The server's address, or None if none is written down."""
+    """The data plane's address, or None if none is written down."""
     if not home.server_info.is_file():
         return None
     document = Document.parse_json(beneath.read_bounded(home.server_info, MAX_BYTES), where=str(home.server_info), max_bytes=MAX_BYTES)
