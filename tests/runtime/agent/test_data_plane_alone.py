@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -128,6 +131,26 @@ def test_a_document_swaps_and_one_that_names_nothing_ends_what_serves(home: Path
         assert agent.serving() == "1.0.0"
         client.follow(DesiredState(generation=document.generation + 2))
         assert agent.serving() is None
+
+
+def status_under(agent: AgentUnderTest, name: str) -> int:
+    """The status of an answer to a request that is asked under a name."""
+    try:
+        with urllib.request.urlopen(urllib.request.Request(agent.url + "/v2", headers={"Host": name}), timeout=30) as reply:
+            return int(reply.status)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
+
+
+def test_the_settings_of_a_document_hold_at_once(home: Path) -> None:
+    document = desired(home)
+    settings = dataclasses.replace(document.settings, hosts=("models.example.org",))
+    with data_plane(home) as agent:
+        assert status_under(agent, "models.example.org") == 421
+        newer = dataclasses.replace(document, generation=document.generation + 1, settings=settings)
+        DataPlaneClient(home / "run" / "agent.sock").follow(newer)
+        assert status_under(agent, "models.example.org") == 200
 
 
 def test_a_current_bundle_that_this_disk_damaged_gives_way_to_the_previous_one(home: Path) -> None:
