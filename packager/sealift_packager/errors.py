@@ -15,7 +15,7 @@ The tree:
     ├── GateError             no candidate is within the accuracy budget
     ├── RepositoryError       a repository can't take what it is given
     ├── KitError              a site kit can't be made
-    ├── LockError             a lock doesn't fit the build that it is to be evidence for
+    ├── LockError             a lock doesn't fit the build that it is to repeat
     ├── ProjectError          a project file is wrong, or some of its models failed
     ├── DeviceError           a device can't be reached, or can't measure
     │   └── DeviceRefusedError    a device doesn't measure for us
@@ -88,7 +88,7 @@ class KitError(PackagerError):
 
 
 class LockError(PackagerError):
-    """A lock doesn't fit the build that it is to be evidence for, or can't be read."""
+    """A lock doesn't fit the build that it is to repeat, or can't be read."""
 
 
 class ProjectError(PackagerError):

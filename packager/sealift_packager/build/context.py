@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 import functools
 import logging
@@ -14,10 +13,9 @@ import numpy as np
 
 from sealift_core.bundle.digest import Digest
 from sealift_core.hardware.machine import Machine
-from sealift_core.schema.documents import Json
 from sealift_core.terminal.records import facts
 from sealift_packager.assemble.golden import MAX_CHOSEN
-from sealift_packager.build.keys import value_digest
+from sealift_packager.build import keys
 from sealift_packager.build.request import PackRequest
 from sealift_packager.cache.stage import Stages
 from sealift_packager.data.files import read_data
@@ -29,30 +27,20 @@ from sealift_packager.frameworks.converters import convert_model
 from sealift_packager.frameworks.loaders import load_model
 from sealift_packager.graph.result import Converted
 from sealift_packager.measure.constant import warn_of_constant
-from sealift_packager.measure.metrics import METRICS, Metric, find_metric
-from sealift_packager.measure.predictions import Prediction, read_prediction
+from sealift_packager.measure.metrics import METRICS, find_metric
+from sealift_packager.measure.predictions import read_prediction
 from sealift_packager.measure.truth import Truth, fit_target, guess_metric
 from sealift_packager.model.batch import check_rows, fixed_batch
 from sealift_packager.model.dynamic import parse_dynamic
 from sealift_packager.model.source import Array, LoadOptions, SourceModel, WeightPlace
 from sealift_packager.parity.check import Parity, prove_parity
 from sealift_packager.progress.progress import Progress
+from sealift_packager.search.reference import Reference
 
 _LOG: Final = logging.getLogger("sealift.pack")
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Reference:
-    """What candidates are held against: the truth, and the source's own answers on the holdout; and what somebody should know of them."""
-
-    metric: Metric
-    target: Array
-    prediction: Prediction
-    budget: float
-    notes: tuple[str, ...] = ()
-
-
-class Shared:
+class BuildContext:
     """The model, its data and its graph. ``prepare`` makes them in their order; each is made once."""
 
     def __init__(
@@ -128,31 +116,39 @@ class Shared:
         return found.inputs
 
     @functools.cached_property
+    def _proven(self) -> tuple[Converted, Parity]:
+        source, stages = self.source, self.stages
+        converted = stages.run(keys.conversion(source.framework), lambda: convert_model(source))
+        parity = stages.run(keys.parity(converted), lambda: self._prove(converted))
+        _LOG.info("%s", parity)
+        return converted, parity
+
+    @property
     def converted(self) -> Converted:
         """The graph, which answers like the source: `ParityError` if it doesn't."""
-        source = self.source
-        converted = self.stages.run(f"Convert from {source.framework}", Converted, lambda: convert_model(source))
-        given: dict[str, Json] = {"converted": value_digest(converted)}
-        self.parity = self.stages.run("Check parity with the source", Parity, lambda: self._prove(converted), given)
-        _LOG.info("%s", self.parity)
-        return converted
+        return self._proven[0]
+
+    @property
+    def parity(self) -> Parity:
+        """How far it answers like the source."""
+        return self._proven[1]
 
     @functools.cached_property
     def digest(self) -> str:
         """Of the graph and of the source's answers, which candidates are made from and held against."""
-        return value_digest([self.converted, dict(self.reference.prediction.outputs) if self.reference else {}])
+        return keys.value_digest([self.converted, dict(self.reference.prediction.outputs) if self.reference else {}])
 
     @property
-    def gate(self) -> list[Json]:
-        """What a candidate must pass, for the cache to know."""
-        return [self.request.metric, self.request.max_drop, dict(self.stages.code)]
+    def gate(self) -> keys.Gate:
+        """What decides whether a candidate passes, for the cache to know."""
+        return keys.Gate(metric=self.request.metric, max_drop=self.request.max_drop, code=self.stages.code)
 
     def _prove(self, converted: Converted) -> Parity:
         return prove_parity(self.source, converted, self.holdout.inputs if self.holdout else None, seed=self.request.seed)
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the report says beside the candidates: how far parity goes, and what is odd about the data. After `prepare`."""
+        """What the report says beside the candidates: how far parity goes, and what is odd about the data."""
         return (str(self.parity), *(self.reference.notes if self.reference else ()))
 
     @functools.cached_property
@@ -161,7 +157,7 @@ class Shared:
         holdout = self.holdout
         if holdout is None:
             return None
-        answers = self.stages.run("Ask the source on the holdout", dict[str, Array], lambda: _answers(self.source, holdout.inputs))
+        answers = self.stages.run(keys.source_answers(), lambda: _answers(self.source, holdout.inputs))
         prediction = read_prediction(answers)
         metric = self._metric or (guess_metric(prediction, holdout.target) if holdout.has_target else METRICS["agreement"])
         truth = Truth(target=metric.against_source(prediction)) if metric.against_source else fit_target(metric, holdout.target, prediction)
@@ -174,7 +170,7 @@ class Shared:
         score_text = "The source's %s is %.4g on %d rows; a candidate may lose %.4g"
         _LOG.info(score_text, metric.name, score, holdout.rows, budget, extra=facts(metric=metric.name, score=float(score), budget=float(budget)))
         notes = tuple(f"Warning: {text}." for text in (truth.note, warn_of_constant(metric, target, prediction, score)) if text)
-        return Reference(metric=metric, target=target, prediction=prediction, budget=budget, notes=notes)
+        return Reference(holdout=holdout, metric=metric, target=target, prediction=prediction, budget=budget, notes=notes)
 
 
 def _answers(source: SourceModel, inputs: Mapping[str, Array]) -> dict[str, Array]:

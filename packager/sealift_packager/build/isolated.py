@@ -22,18 +22,17 @@ from sealift_core.hardware.limits import read_limits
 from sealift_core.process.sandbox import Confinement, Walls
 from sealift_core.terminal.printing import say
 from sealift_packager.build.files import model_files, readable, runs_own_code
-from sealift_packager.build.packed import BuildOptions, NodeErrors, Packed, Unsigned
+from sealift_packager.build.packed import BuildOptions, Packed, Unsigned
 from sealift_packager.build.request import MODEL_TIMEOUT_S, PackRequest, time_of_build
 from sealift_packager.build.sealing import pack_with
 from sealift_packager.build.services import Services
 from sealift_packager.build.tasks import BuildTask, DataTask, NamesTask, Task
+from sealift_packager.build.worker_result import decode_result
 from sealift_packager.cache.store import Store
-from sealift_packager.cache.structure import decode
 from sealift_packager.errors import PackagerError
 from sealift_packager.lock.lockfile import Lock
 from sealift_packager.model.source import INLINE_BYTES, LoadOptions, WeightPlace
 from sealift_packager.progress.progress import Progress
-from sealift_packager.quantize.node_error import NodeError
 from sealift_packager.sandbox.activity import BYTES_PER_S
 from sealift_packager.sandbox.frames import FrameError, Message
 from sealift_packager.sandbox.log_records import logging_records, wanted_level
@@ -74,7 +73,7 @@ def build(request: PackRequest, scratch: Path, progress: Progress, options: Buil
         **_common(asked, folder),
         request=dataclasses.replace(asked, signer=None),
         scratch=folder,
-        lock=options.lock.to_bytes() if options.lock else None,
+        lock=options.lock,
         cached=options.cache is not None,
         inline_bytes=options.inline_bytes,
     )
@@ -232,13 +231,10 @@ def _folder(path: Path) -> Path:
     return path.absolute()
 
 
-def _unsigned(said: Any, request: PackRequest, folder: Path, gaps: tuple[str, ...]) -> Unsigned:
+def _unsigned(fields: Any, request: PackRequest, folder: Path, gaps: tuple[str, ...]) -> Unsigned:
     """What a worker says that it built, each part checked."""
     try:
-        directories = {profile.name: folder / "bundles" / profile.name for profile in request.profiles}
-        errors: NodeErrors = decode(dict[str, dict[str, dict[str, NodeError]]], said["node_errors"])
-        notes = tuple(str(note) for note in said["notes"])
-        lock = Lock.parse(str(said["lock"]).encode(), where="lock")
+        unsigned = decode_result(fields, {profile.name: folder / "bundles" / profile.name for profile in request.profiles})
     except (SealiftError, ValueError, KeyError, TypeError) as error:
         raise _nonsense(request.model) from error
-    return Unsigned(directories=directories, lock=lock, node_errors=errors, notes=(*notes, *gaps))
+    return dataclasses.replace(unsigned, notes=(*unsigned.notes, *gaps))

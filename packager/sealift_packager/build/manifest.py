@@ -11,26 +11,25 @@ from sealift_core.bundle.manifest import BundleManifest, GoldenInfo, Lineage, Mo
 from sealift_core.bundle.tensors import TensorSpec
 from sealift_core.hardware.profile import HardwareProfile
 from sealift_core.schema.documents import Json
-from sealift_packager.candidates.built import Built
-from sealift_packager.candidates.spec import ONNXRUNTIME
+from sealift_packager.candidates.candidate import ONNXRUNTIME
+from sealift_packager.candidates.result import CandidateResult, NotBuilt
+from sealift_packager.data.holdout import Holdout
 from sealift_packager.graph.onnxruntime_kernels import required_onnxruntime
 from sealift_packager.graph.session import Settings
 from sealift_packager.measure.host import Host, thread_choices
-from sealift_packager.search.assessed import Assessed
 from sealift_packager.search.choose import Choice
 
 if TYPE_CHECKING:
-    from sealift_packager.build.context import Shared
+    from sealift_packager.build.context import BuildContext
 
 #: What Python, numpy and onnxruntime take before a model is loaded, about.
 BASE_MEMORY_BYTES: Final = 64 * 2**20
 
 
 def make_manifest(
-    shared: Shared,
+    context: BuildContext,
     profile: HardwareProfile,
-    chosen: Built,
-    assessed: Sequence[Assessed],
+    results: Sequence[CandidateResult | NotBuilt],
     choice: Choice,
     host: Host,
     *,
@@ -38,39 +37,39 @@ def make_manifest(
     disk_bytes: int,
 ) -> BundleManifest:
     """The chosen candidate's manifest, with every candidate's record."""
-    request, converted = shared.request, shared.converted
+    request, converted, chosen = context.request, context.converted, choice.chosen
     return BundleManifest(
         name=request.name,
         version=request.version,
-        created=shared.created,
+        created=context.created,
         description=request.description,
         license=request.license,
         profile=profile,
         model=ModelInfo(
             file="model.onnx",
             opset=converted.opset,
-            precision=chosen.spec.precision,
-            recipe=_recipe(chosen, shared),
-            source_framework=shared.source.framework,
+            precision=chosen.candidate.precision,
+            recipe=_recipe(chosen, request.seed),
+            source_framework=context.source.framework,
         ),
-        inputs=_inputs(shared),
+        inputs=_inputs(context),
         outputs=converted.outputs,
-        session=_session(choice.chosen, profile, host),
+        session=_session(chosen, profile, host),
         requires=_requirements(chosen, profile, disk_bytes),
         golden=golden,
-        evaluation=_evaluation(shared, assessed, choice, host),
+        evaluation=_evaluation(context.holdout, results, choice, host),
         owners=request.owners,
-        lineage=_lineage(shared),
+        lineage=_lineage(context),
     )
 
 
-def _inputs(shared: Shared) -> tuple[TensorSpec, ...]:
+def _inputs(context: BuildContext) -> tuple[TensorSpec, ...]:
     """With what the data says of their meaning."""
-    known = shared.holdout.descriptions if shared.holdout else {}
-    return tuple(dataclasses.replace(spec, description=known.get(spec.name, "")) for spec in shared.converted.inputs)
+    known = context.holdout.descriptions if context.holdout else {}
+    return tuple(dataclasses.replace(spec, description=known.get(spec.name, "")) for spec in context.converted.inputs)
 
 
-def _session(chosen: Assessed, profile: HardwareProfile, host: Host) -> SessionSettings:
+def _session(chosen: CandidateResult, profile: HardwareProfile, host: Host) -> SessionSettings:
     settings = _settings(chosen, profile, host)
     return SessionSettings(
         providers=profile.providers,
@@ -81,39 +80,39 @@ def _session(chosen: Assessed, profile: HardwareProfile, host: Host) -> SessionS
     )
 
 
-def _requirements(chosen: Built, profile: HardwareProfile, disk_bytes: int) -> Requirements:
+def _requirements(chosen: CandidateResult, profile: HardwareProfile, disk_bytes: int) -> Requirements:
     return Requirements(
-        onnxruntime=",".join(filter(None, (profile.onnxruntime, ONNXRUNTIME.get(chosen.spec.precision), required_onnxruntime(chosen.model)))),
+        onnxruntime=",".join(filter(None, (profile.onnxruntime, ONNXRUNTIME.get(chosen.candidate.precision), required_onnxruntime(chosen.model)))),
         cpu_flags=profile.cpu.required_flags,
         memory_bytes=BASE_MEMORY_BYTES + 2 * chosen.size_bytes,  # the file's pages, and the weights as kernels pack them
         disk_bytes=disk_bytes,
     )
 
 
-def _lineage(shared: Shared) -> Lineage:
-    columns: dict[str, Json] = {name: list(names) for name, names in shared.source.columns.items()}
-    classes: list[Json] = list(shared.holdout.classes) if shared.holdout else []
+def _lineage(context: BuildContext) -> Lineage:
+    columns: dict[str, Json] = {name: list(names) for name, names in context.source.columns.items()}
+    classes: list[Json] = list(context.holdout.classes) if context.holdout else []
     known: dict[str, Json] = {"columns": columns, "classes": classes}
-    return Lineage(source_digest=str(shared.source.digest), annotations={name: value for name, value in known.items() if value})
+    return Lineage(source_digest=str(context.source.digest), annotations={name: value for name, value in known.items() if value})
 
 
-def _settings(chosen: Assessed, profile: HardwareProfile, host: Host) -> Settings:
+def _settings(chosen: CandidateResult, profile: HardwareProfile, host: Host) -> Settings:
     """What was tuned; where nothing was measured, the most threads that the profile's machines have cores for."""
-    entries, figures = chosen.spec.session_entries, chosen.figures
+    entries, figures = chosen.candidate.session_entries, chosen.figures
     if figures is None:
         return Settings(threads=thread_choices(profile, host)[0], entries=entries)
     return Settings(threads=figures.threads, graph_optimization=figures.graph_optimization, entries=entries)
 
 
-def _recipe(chosen: Built, shared: Shared) -> dict[str, Json]:
-    recipe, seed = chosen.spec.recipe(), shared.request.seed
+def _recipe(chosen: CandidateResult, seed: int) -> dict[str, Json]:
+    recipe = chosen.candidate.recipe()
     if chosen.calibration_rows:
         recipe |= {"calibration_rows": chosen.calibration_rows, "seed": seed}
     return recipe
 
 
-def _evaluation(shared: Shared, assessed: Sequence[Assessed], choice: Choice, host: Host) -> Evaluation:
-    holdout, chosen = shared.holdout, choice.chosen
+def _evaluation(holdout: Holdout | None, results: Sequence[CandidateResult | NotBuilt], choice: Choice, host: Host) -> Evaluation:
+    chosen = choice.chosen
     return Evaluation(
         verdict="passed" if holdout else "not evaluated",
         holdout_digest=str(holdout.digest) if holdout else None,
@@ -121,18 +120,19 @@ def _evaluation(shared: Shared, assessed: Sequence[Assessed], choice: Choice, ho
         accuracy=chosen.accuracy,
         measurement=chosen.figures.measurement if chosen.figures else None,
         measured=host.measured,
-        candidates=tuple(_record(row, choice) for row in assessed),
+        candidates=tuple(_record(result, choice) for result in results),
     )
 
 
-def _record(row: Assessed, choice: Choice) -> CandidateRecord:
+def _record(result: CandidateResult | NotBuilt, choice: Choice) -> CandidateRecord:
+    built = result if isinstance(result, CandidateResult) else None
     return CandidateRecord(
-        name=row.spec.name,
-        precision=row.spec.precision,
-        size_bytes=row.size_bytes,
-        accuracy=row.accuracy,
-        measurement=row.figures.measurement if row.figures else None,
-        speedup=round(row.speedup.ratio, 3) if row.speedup else None,
-        chosen=row is choice.chosen,
-        reason=choice.reasons[row.spec.name],
+        name=result.candidate.name,
+        precision=result.candidate.precision,
+        size_bytes=built.size_bytes if built else 0,
+        accuracy=built.accuracy if built else None,
+        measurement=built.figures.measurement if built and built.figures else None,
+        speedup=round(built.speedup.ratio, 3) if built and built.speedup else None,
+        chosen=result is choice.chosen,
+        reason=choice.reasons[result.name],
     )

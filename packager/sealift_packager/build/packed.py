@@ -26,7 +26,7 @@ class Unsigned:
 
     Attributes:
         directories: Each bundle's directory, by profile; all files are there but for the signature.
-        lock: The evidence that they rest on.
+        lock: What was measured, and what they were made from.
         node_errors: What int8 costs each node, by profile and candidate.
         notes: Sentences on parity and on the data, warnings among them.
     """
@@ -46,7 +46,7 @@ class Packed:
         directory: Where its OCI image layout is.
         digest: The digest of its index.
         manifests: Each bundle's manifest, by profile.
-        lock: The evidence that they rest on.
+        lock: What was measured, and what they were made from.
         node_errors: What int8 costs each node, by profile and candidate.
         notes: Sentences on parity and on the data, warnings among them.
     """

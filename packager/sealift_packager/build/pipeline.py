@@ -6,22 +6,23 @@ import datetime
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from sealift_core.hardware.machine import Machine, detect_machine
+from sealift_core.hardware.machine import detect_machine
 from sealift_core.hardware.profile import HardwareProfile
 from sealift_core.schema.documents import Json
-from sealift_packager.build.context import Shared
+from sealift_packager.build import keys
+from sealift_packager.build.context import BuildContext
 from sealift_packager.build.data_functions import given_as_files
-from sealift_packager.build.keys import arithmetic, build_inputs, profile_digest
 from sealift_packager.build.packed import BuildOptions, Packed, Unsigned
-from sealift_packager.build.profile_build import ProfileBuild, build_profile
+from sealift_packager.build.profile_build import build_profile
+from sealift_packager.build.profile_result import ProfileBuild
 from sealift_packager.build.request import PackRequest, time_of_build
 from sealift_packager.build.sealing import pack_with
 from sealift_packager.cache.stage import Stages
 from sealift_packager.cache.store import Store
-from sealift_packager.cache.tools import all_versions, environment, tool_versions, version_of
+from sealift_packager.cache.tools import tool_versions, version_of
 from sealift_packager.data.files import data_tools
-from sealift_packager.lock.evidence import Evidence
 from sealift_packager.lock.lockfile import Lock, ProfileLock, check_choice, check_inputs, check_profile
+from sealift_packager.lock.measurement_log import MeasurementLog
 from sealift_packager.measure.device import unasked
 from sealift_packager.measure.host import judge_host
 from sealift_packager.model.source import INLINE_BYTES, WeightPlace
@@ -62,17 +63,17 @@ def build(request: PackRequest, scratch: Path, progress: Progress, options: Buil
 
 def _build_all(request: PackRequest, scratch: Path, progress: Progress, options: BuildOptions) -> Unsigned:
     with during(reading("onnx")):
-        inputs = build_inputs(request)
+        inputs = keys.build_inputs(request)
     lock = options.lock
     if lock is not None:
         check_inputs(lock, inputs or {}, {name: version for name in lock.tools if (version := version_of(name))})  # 1
     machine = detect_machine()
-    base, code = _cache_base(request, inputs, machine)
-    stages = Stages(options.cache, progress, base, code)
+    code = {**code_of(request.factory), **code_of(request.metric)} if inputs is not None else {}  # as it is before it is imported
+    stages = Stages(options.cache, progress, keys.base(request, inputs, machine), code)
     created = lock.created if lock else request.created or time_of_build()
     place = WeightPlace(inline_bytes=options.inline_bytes, folder=scratch)
-    shared = Shared(request, stages, progress, machine, created, place)
-    builds = [_build(shared, profile, scratch, progress, lock) for profile in request.profiles]  # 2, 3
+    context = BuildContext(request, stages, progress, machine, created, place)
+    builds = [_build(context, profile, scratch, progress, lock) for profile in request.profiles]  # 2, 3
     idle = unasked(request.measure_on, {row.name: judge_host(row, machine).measures for row in request.profiles}) if lock is None else ()
     return Unsigned(
         directories={row.manifest.profile.name: row.directory for row in builds},
@@ -82,11 +83,11 @@ def _build_all(request: PackRequest, scratch: Path, progress: Progress, options:
     )
 
 
-def _build(shared: Shared, profile: HardwareProfile, scratch: Path, progress: Progress, lock: Lock | None) -> ProfileBuild:
+def _build(context: BuildContext, profile: HardwareProfile, scratch: Path, progress: Progress, lock: Lock | None) -> ProfileBuild:
     if lock is None:
-        return build_profile(shared, profile, scratch, progress, Evidence())
-    locked = check_profile(lock, profile.name, profile_digest(profile))
-    build = build_profile(shared, profile, scratch, progress, Evidence(locked.measured, where=f"lock: profiles.{profile.name}.measured"))
+        return build_profile(context, profile, scratch, progress, MeasurementLog())
+    locked = check_profile(lock, profile.name, keys.profile_digest(profile))
+    build = build_profile(context, profile, scratch, progress, MeasurementLog(locked.measured, where=f"lock: profiles.{profile.name}.measured"))
     check_choice(locked, profile.name, _chosen(build))
     return build
 
@@ -95,22 +96,9 @@ def _chosen(build: ProfileBuild) -> str:
     return next(row.name for row in build.manifest.evaluation.candidates if row.chosen)
 
 
-def _cache_base(request: PackRequest, inputs: Mapping[str, Json] | None, machine: Machine) -> tuple[dict[str, Json] | None, dict[str, str]]:
-    """What every stage depends on, or None where the content can't be told; and the code of factory and metric, as it is before it is imported.
-
-    Metric and budget only matter once candidates are judged.
-    """
-    if inputs is None:
-        return None, {}
-    kept: dict[str, Json] = {name: value for name, value in inputs.items() if name not in ("metric", "metric_code", "max_drop")}
-    suffix = request.data.suffix if request.data else ""
-    base: dict[str, Json] = {"inputs": kept, "tools": all_versions(), "environment": environment(), "suffix": suffix}
-    return {**base, "arithmetic": arithmetic(machine)}, {**code_of(request.factory), **code_of(request.metric)}
-
-
 def _lock(request: PackRequest, created: datetime.datetime, inputs: Mapping[str, Json], builds: Sequence[ProfileBuild]) -> Lock:
     rows = {
-        build.manifest.profile.name: ProfileLock(digest=profile_digest(build.manifest.profile), chosen=_chosen(build), measured=build.measured)
+        build.manifest.profile.name: ProfileLock(digest=keys.profile_digest(build.manifest.profile), chosen=_chosen(build), measured=build.measured)
         for build in builds
     }
     framework = builds[0].manifest.model.source_framework

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +21,7 @@ from sealift_core.schema.documents import Document, Json
 from sealift_core.session_entries import parse_entries
 from sealift_core.verify.graph import check_bundle_graph
 from sealift_packager.build.request import PackRequest
+from sealift_packager.cache.keys import key_apart
 from sealift_packager.cache.store import Store
 from sealift_packager.measure.device import DeviceJob
 from sealift_packager.sandbox.failures import encode_failure
@@ -68,7 +68,7 @@ class Services:
         key = message.text("key")
         if not _KEY.fullmatch(key):
             raise FrameError("not a key")
-        return key if self._space is None else hashlib.sha256(f"{self._space} {key}".encode()).hexdigest()
+        return key if self._space is None else key_apart(self._space, key)
 
     def cache_read(self, message: Message) -> Message:
         """The bytes of an entry."""

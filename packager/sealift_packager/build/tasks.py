@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 
 from sealift_packager.build.request import PackRequest
+from sealift_packager.lock.lockfile import Lock
 from sealift_packager.model.source import LoadOptions
 
 
@@ -24,11 +25,11 @@ class Task:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class BuildTask(Task):
-    """Build a request's bundles below ``scratch``; ``lock`` is a lock file's bytes. The result is what `encode_result` makes of them."""
+    """Build a request's bundles below ``scratch``; The result is what `worker_result` makes of them."""
 
     request: PackRequest
     scratch: Path
-    lock: bytes | None
+    lock: Lock | None
     cached: bool
     inline_bytes: int
 

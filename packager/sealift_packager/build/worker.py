@@ -71,17 +71,10 @@ def _build(task: BuildTask, channel: Any) -> dict[str, Any]:
     from sealift_packager.build.packed import BuildOptions
     from sealift_packager.build.pipeline import build
     from sealift_packager.build.remote import RemoteProgress, RemoteStore
-    from sealift_packager.cache.structure import encode
-    from sealift_packager.lock.lockfile import Lock
+    from sealift_packager.build.worker_result import encode_result
 
-    lock = Lock.parse(task.lock, where="lock") if task.lock is not None else None
-    options = BuildOptions(cache=RemoteStore(channel) if task.cached else None, lock=lock, inline_bytes=task.inline_bytes)
-    built = build(task.request, task.scratch, RemoteProgress(channel), options)
-    return {
-        "lock": built.lock.to_bytes().decode(),
-        "node_errors": encode(built.node_errors),
-        "notes": list(built.notes),
-    }
+    options = BuildOptions(cache=RemoteStore(channel) if task.cached else None, lock=task.lock, inline_bytes=task.inline_bytes)
+    return encode_result(build(task.request, task.scratch, RemoteProgress(channel), options))
 
 
 def _call_functions(task: DataTask) -> dict[str, str]:

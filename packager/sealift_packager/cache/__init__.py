@@ -7,6 +7,7 @@ Reading order:
 - ``place``      is a folder one's own alone?
 - ``store``      a bounded directory of entries
 - ``tools``      the tools whose versions decide what a build gives
+- ``keys``       what an entry is found by
 - ``stage``      compute, or take what was computed
 
 An entry that is missing, damaged, from other code, or can't be read is a miss and nothing else. Never imports a framework.

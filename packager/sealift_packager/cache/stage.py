@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
+import dataclasses
 import logging
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from sealift_core.schema.documents import Json
 from sealift_packager.cache.entry import pack_entry, unpack_entry
+from sealift_packager.cache.keys import entry_key
 from sealift_packager.cache.store import Store
 from sealift_packager.cache.structure import NotSelfContainedError, StructureError, decode, encode
-from sealift_packager.cache.tools import code_digest
 from sealift_packager.plugins.user_code import changed, imported
 from sealift_packager.progress.progress import Progress
 
@@ -22,11 +21,24 @@ T = TypeVar("T")
 _LOG: Final = logging.getLogger("sealift.cache")
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Stage(Generic[T]):
+    """A step of a build whose result is kept: its title, the type of its result (see `structure`), and all that the result is made from.
+
+    An ``outermost`` stage is made of others, which show themselves.
+    """
+
+    title: str
+    result: Any
+    inputs: Mapping[str, Json] = dataclasses.field(default_factory=dict)
+    outermost: bool = False
+
+
 class Stages:
     """The stages of one build; without a store (or with a ``base`` of None, which nothing identifies) all of them are computed.
 
-    ``base`` is what every stage of the build depends on; each stage adds its own. ``code`` are modules that are in the stages' keys, with digests;
-    other modules of a person's own are told when they have been imported, and stand in the entry.
+    ``base`` is what every stage of the build depends on; each stage adds its own ``inputs``. ``code`` are modules that are in the stages' keys, with
+    digests; other modules of a person's own are told when they have been imported, and stand in the entry.
     """
 
     def __init__(
@@ -44,22 +56,18 @@ class Stages:
         found = self._base.get("inputs")
         return found if isinstance(found, dict) else {}
 
-    def run(
-        self, title: str, kind: Any, compute: Callable[[], T], depends: Mapping[str, Json] = MappingProxyType({}), *, outermost: bool = False
-    ) -> T:
-        """The result of type ``kind`` (see `structure`), cached by base, title, kind and ``depends``; shown in the progress either way.
-
-        An ``outermost`` stage is made of others, which show themselves.
-        """
-        key = self._key(title, kind, depends)
-        cached = self._read(key, kind)
+    def run(self, stage: Stage[T], compute: Callable[[], T]) -> T:
+        """The result of a stage, cached by all that it depends on; shown in the progress either way."""
+        title = stage.title
+        key = entry_key(title, stage.result, stage.inputs, self._base)
+        cached = self._read(key, stage.result)
         _LOG.debug("%s: entry %s is %s", title, key[:16], "there" if cached is not None else "missing")
         if cached is not None:
             self._progress.cached(title)
             found: T = cached[0]
             return found
         imported()  # now, as near to their import as can be
-        with contextlib.nullcontext() if outermost else self._progress.stage(title):
+        with contextlib.nullcontext() if stage.outermost else self._progress.stage(title):
             value = compute()
         if self._store is not None:
             parts: list[bytes] = []
@@ -67,10 +75,6 @@ class Stages:
             with contextlib.suppress(NotSelfContainedError):  # gigabytes of weights in files aren't kept
                 self._store.write(key, pack_entry(encode(value, parts), self._found, parts))
         return value
-
-    def _key(self, title: str, kind: Any, depends: Mapping[str, Json]) -> str:
-        identity = {"base": self._base, "depends": dict(depends), "title": title, "kind": str(kind), "code": code_digest()}
-        return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
     def _read(self, key: str, kind: Any) -> tuple[Any] | None:
         """The value in a tuple (it may be None itself), or None for a miss."""

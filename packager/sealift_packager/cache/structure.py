@@ -1,6 +1,6 @@
-"""Values as plain JSON and back, by their types: dataclasses, arrays, ONNX graphs. For the lock and for the stage cache.
+"""Values as plain JSON and back, by their types: dataclasses, arrays, ONNX graphs, a bundle's documents. For the lock and for the stage cache.
 
-Arrays and graphs go into ``parts`` as bytes where a caller has them, and become lists of numbers where it has not.
+Arrays and graphs go into ``parts`` as bytes where a caller has them, and become lists of numbers where it has not; documents need parts.
 Nothing is unpickled: a document can only become what the type says.
 """
 
@@ -15,8 +15,15 @@ from typing import Any, Final
 
 import numpy as np
 
+from sealift_core.bundle.manifest import BundleManifest
+from sealift_core.drift.baseline import Baseline
+from sealift_core.errors import SealiftError
+
 _ARRAY: Final = "$array"
 _GRAPH: Final = "$onnx"
+_DOCUMENT: Final = "$document"
+#: What is written as the document that it is, and read as strictly.
+_DOCUMENTS: Final = (BundleManifest, Baseline)
 
 
 class StructureError(ValueError):
@@ -44,6 +51,9 @@ def encode(value: Any, parts: list[bytes] | None = None, graph: Callable[[Any], 
         return _encode_array(value, parts)
     if isinstance(value, float | np.generic):
         return value.item() if isinstance(value, np.generic) else value
+    if parts is not None and isinstance(value, _DOCUMENTS):
+        parts.append(value.to_bytes())
+        return {_DOCUMENT: len(parts) - 1}
     if dataclasses.is_dataclass(value):
         return {field.name: inner(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, Mapping):
@@ -82,6 +92,8 @@ def _decode(kind: Any, data: Any, parts: Sequence[bytes], where: str) -> Any:
         return _graph(parts[data[_GRAPH]])
     if isinstance(data, dict) and _ARRAY in data:
         return _array(data, parts)
+    if kind in _DOCUMENTS:
+        return _document(kind, parts[data[_DOCUMENT]])
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin in (typing.Union, types.UnionType):
         return _decode(_member(arguments, data, where), data, parts, where)
@@ -156,6 +168,13 @@ def _array(data: dict[str, Any], parts: Sequence[bytes]) -> Any:
         values[:] = data["values"]
         return values.reshape(shape)
     return np.frombuffer(parts[data[_ARRAY]], np.dtype(data["dtype"])).reshape(shape).copy()
+
+
+def _document(kind: Any, data: bytes) -> Any:
+    try:
+        return kind.parse(data)
+    except SealiftError as error:
+        raise StructureError(str(error)) from error
 
 
 def _graph(data: bytes) -> Any:

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Final
 
 from sealift_core.hardware.profile import HardwareProfile, Int8Recipe
-from sealift_packager.candidates.spec import CandidateSpec, Quantization
+from sealift_packager.candidates.candidate import Candidate, Quantization
 
-FP32: Final = CandidateSpec(name="fp32", precision="fp32")
+FP32: Final = Candidate(name="fp32", precision="fp32")
 
 
 def _dynamic(int8: Int8Recipe) -> Quantization:
@@ -51,7 +51,7 @@ SETTINGS: Final[dict[str, Callable[[Int8Recipe], Quantization]]] = {
 }
 
 
-def candidates_for(profile: HardwareProfile, *, with_data: bool) -> tuple[CandidateSpec, ...]:
+def candidates_for(profile: HardwareProfile, *, with_data: bool) -> tuple[Candidate, ...]:
     """fp32, always and first; then what the profile wants tried, if there is data to judge it by."""
     others = [name for name in dict.fromkeys(profile.precisions) if name != FP32.name] if with_data else []
-    return (FP32, *(CandidateSpec(name=name, precision=name, quantization=SETTINGS[name](profile.int8)) for name in others))
+    return (FP32, *(Candidate(name=name, precision=name, quantization=SETTINGS[name](profile.int8)) for name in others))

@@ -142,12 +142,12 @@ def pack(*, as_json: bool, config: Path | None, lock: Path | None, locked: bool,
 
     request = _request(**options)
     place = lock or default_place(request.out.absolute(), config)
-    evidence = read_lock(place) if locked else None
+    given = read_lock(place) if locked else None
     check_writable(place, request.name)
     console = plain_console()
     progress = TerminalProgress(console) if console.is_terminal and not as_json and asked_for().draws else Logged()
-    packed = run(request, progress, cache=None if no_cache else default_store(), lock=evidence)
-    if evidence is None:
+    packed = run(request, progress, cache=None if no_cache else default_store(), lock=given)
+    if given is None:
         write_lock(packed.lock, place)
     if report is not None:
         write_report(packed, report)

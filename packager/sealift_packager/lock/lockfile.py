@@ -13,7 +13,7 @@ from sealift_core.clock import format_time
 from sealift_core.errors import DocumentError
 from sealift_core.schema.documents import Document, Json, canonical_json
 from sealift_packager.errors import LockError, OutputError
-from sealift_packager.lock.evidence import ADVICE
+from sealift_packager.lock.measurement_log import ADVICE
 
 SUFFIX: Final = ".lock"
 SCHEMA: Final = "sealift.lock"
@@ -106,7 +106,7 @@ def write_lock(lock: Lock, path: Path) -> None:
 
 
 def check_writable(path: Path, name: str) -> None:
-    """Raise `OutputError` if another model's lock (or something else) stands at ``path``: it is somebody's evidence."""
+    """Raise `OutputError` if another model's lock (or something else) stands at ``path``: somebody's build rests on it."""
     if not path.exists():
         return
     try:
@@ -135,7 +135,7 @@ def check_profile(lock: Lock, name: str, digest: str, *, where: str = "lock") ->
 
 
 def check_choice(row: ProfileLock, profile: str, chosen: str, *, where: str = "lock") -> None:
-    """Raise `LockError` if the evidence led to another candidate than the lock says. Pure."""
+    """Raise `LockError` if the measurements led to another candidate than the lock says. Pure."""
     _same(row.chosen, chosen, f"{where}: profiles.{profile}.chosen")
 
 

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Final
 
 import numpy as np
 
 from sealift_core.bundle.evaluation import Accuracy
+from sealift_packager.candidates.judgement import ROUNDING
 from sealift_packager.measure.bootstrap import mean_interval, rows_needed, statistic_interval, unseen_share
 from sealift_packager.measure.metrics import Metric
 from sealift_packager.measure.predictions import Prediction
 from sealift_packager.model.source import Array
-
-#: Room for the last bit: 0.003 of 1,000 rows is three rows, however it was computed.
-ROUNDING: Final = 1e-9
 
 
 def assess(metric: Metric, target: Array, reference: Prediction, packaged: Prediction, *, budget: float, seed: int, rounded: bool) -> Accuracy:
@@ -44,24 +41,6 @@ def assess(metric: Metric, target: Array, reference: Prediction, packaged: Predi
         budget=budget,
         packaged_worst_row=_worst(metric, target, packaged),
     )
-
-
-def passes_gate(accuracy: Accuracy | None, worst_row: float | None) -> bool:
-    """The accuracy gate: whether a candidate may ship, as far as its answers decide.
-
-    1. The upper 95 % bound of the loss is within the budget; without data there is nothing to judge by.
-    2. No single row loses more than one row may (``worst_row`` is in that unit; None for metrics that don't limit it).
-    """
-    return (accuracy is None or _within_budget(accuracy)) and (worst_row is None or worst_row <= 1)
-
-
-def only_worst_row_fails(accuracy: Accuracy, worst_row: float | None) -> bool:
-    """Whether the gate is missed by a single row alone."""
-    return _within_budget(accuracy) and not passes_gate(accuracy, worst_row)
-
-
-def _within_budget(accuracy: Accuracy) -> bool:
-    return accuracy.loss_high <= accuracy.budget + ROUNDING
 
 
 def rows_wanted(metric: Metric, rows: int, *, budget: float) -> int:

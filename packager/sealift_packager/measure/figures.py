@@ -15,8 +15,9 @@ from sealift_core.bundle import files
 from sealift_core.bundle.evaluation import Measurement
 from sealift_core.timing.rows import take_rows
 from sealift_core.timing.throughput import throughput
-from sealift_packager.candidates.built import Built
-from sealift_packager.graph.session import DEFAULT_LEVEL, Settings, open_session, run_session
+from sealift_packager.candidates.figures import Figures
+from sealift_packager.candidates.result import CandidateResult
+from sealift_packager.graph.session import Settings, open_session, run_session
 from sealift_packager.graph.tensors import refers
 from sealift_packager.graph.weights import write_model
 from sealift_packager.measure import latency
@@ -36,19 +37,6 @@ BATCH_SHARE: Final = 1 / 100
 
 #: Sessions to choose from, by candidate and threads.
 Choices = Mapping[str, Mapping[int, Settings]]
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Figures:
-    """One candidate's: the threads and the graph level that suit it, and what the manifest keeps.
-
-    ``samples_ms`` are [openings, rounds], paired with the others'.
-    """
-
-    threads: int
-    samples_ms: Array
-    measurement: Measurement
-    graph_optimization: str = DEFAULT_LEVEL
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,19 +62,19 @@ class Workload:
 
 
 def measure_candidates(
-    built: Sequence[Built], work: Workload, threads: Sequence[int], *, machine: str, cores: int, seconds: float, scratch: Path
+    results: Sequence[CandidateResult], work: Workload, threads: Sequence[int], *, machine: str, cores: int, seconds: float, scratch: Path
 ) -> dict[str, Figures]:
     """Choose each candidate's graph level, then its threads by comparing all of them for about ``seconds``; by candidate name, batch 1."""
     example = work.example
-    sparing = any(refers(row.model) for row in built)
-    choices = (_choices_for_large if sparing else _choices)(built, threads, example, seconds)
-    compared = _compare(built, choices, example, seconds=seconds, openings=1 if sparing else OPENINGS)
+    sparing = any(refers(result.model) for result in results)
+    choices = (_choices_for_large if sparing else _choices)(results, threads, example, seconds)
+    compared = _compare(results, choices, example, seconds=seconds, openings=1 if sparing else OPENINGS)
     inputs = _save_inputs(example, scratch / "inputs.npz")
     found: dict[str, Figures] = {}
-    for row in built:
-        own = compared[row.spec.name]
-        settings = choices[row.spec.name][own.threads]
-        batches = _batches(row, settings, work)
+    for result in results:
+        own = compared[result.name]
+        settings = choices[result.name][own.threads]
+        batches = _batches(result, settings, work)
         with during_all(MEASURING, more_s=seconds):
             most = throughput(batches, callers=cores, seconds=BATCH_SHARE * seconds)
         median, slow = np.quantile(own.samples_ms, [0.5, 0.99])
@@ -96,36 +84,36 @@ def measure_candidates(
             throughput_rows_per_s=round(most.rows_per_s, 1),
             throughput_batch_size=most.batch_size,
             machine=machine,
-            **_footprint(row, settings, inputs, scratch),
+            **_footprint(result, settings, inputs, scratch),
         )
         level = settings.graph_optimization
-        found[row.spec.name] = Figures(threads=own.threads, graph_optimization=level, samples_ms=own.samples_ms, measurement=measurement)
+        found[result.name] = Figures(threads=own.threads, graph_optimization=level, samples_ms=own.samples_ms, measurement=measurement)
     return found
 
 
-def _choices(built: Sequence[Built], threads: Sequence[int], example: Arrays, seconds: float) -> Choices:
+def _choices(results: Sequence[CandidateResult], threads: Sequence[int], example: Arrays, seconds: float) -> Choices:
     """Each candidate's graph level, with all numbers of threads."""
     share = LEVEL_SHARE * seconds
-    levels = {row.spec.name: choose_level(row, example, threads=min(threads), seconds=share) for row in built}
-    return {row.spec.name: {count: settings_for(row, count, levels[row.spec.name]) for count in threads} for row in built}
+    levels = {result.name: choose_level(result, example, threads=min(threads), seconds=share) for result in results}
+    return {result.name: {count: settings_for(result, count, levels[result.name]) for count in threads} for result in results}
 
 
-def _choices_for_large(built: Sequence[Built], threads: Sequence[int], example: Arrays, seconds: float) -> Choices:
+def _choices_for_large(results: Sequence[CandidateResult], threads: Sequence[int], example: Arrays, seconds: float) -> Choices:
     """The same for weights of gigabytes, of which each session may hold a copy: fp32 finds the threads, one session after another; all have those.
 
     Graph levels stay at the default.
     """
-    first, share = built[0], THREADS_SHARE * seconds / len(threads)
+    first, share = results[0], THREADS_SHARE * seconds / len(threads)
     medians = {count: _median_ms(first, settings_for(first, count), example, seconds=share) for count in threads} if len(threads) > 1 else {}
     count = fewest_threads(medians) if medians else threads[0]
-    return {row.spec.name: {count: settings_for(row, count)} for row in built}
+    return {result.name: {count: settings_for(result, count)} for result in results}
 
 
-def _compare(built: Sequence[Built], choices: Choices, example: Arrays, *, seconds: float, openings: int) -> dict[str, Compared]:
+def _compare(results: Sequence[CandidateResult], choices: Choices, example: Arrays, *, seconds: float, openings: int) -> dict[str, Compared]:
     opened = {
-        f"{row.spec.name} {count}": functools.partial(open_session, row.model, settings, where=row.spec.name)
-        for row in built
-        for count, settings in choices[row.spec.name].items()
+        f"{result.name} {count}": functools.partial(open_session, result.model, settings, where=result.name)
+        for result in results
+        for count, settings in choices[result.name].items()
     }
 
     def open_and_measure(names: Sequence[str], share: float, rounds: tuple[int, int]) -> Mapping[str, Array]:
@@ -136,14 +124,14 @@ def _compare(built: Sequence[Built], choices: Choices, example: Arrays, *, secon
     return compare(open_and_measure, runs, seconds=seconds, openings=openings)
 
 
-def _median_ms(row: Built, settings: Settings, example: Arrays, *, seconds: float) -> float:
-    session = open_session(row.model, settings, where=row.spec.name)
+def _median_ms(result: CandidateResult, settings: Settings, example: Arrays, *, seconds: float) -> float:
+    session = open_session(result.model, settings, where=result.name)
     samples = latency.measure({"": functools.partial(run_session, session, example)}, seconds=seconds, rounds=(LEVEL_ROUNDS, latency.MAX_ROUNDS))
     return float(np.median(samples[""]))
 
 
-def _batches(row: Built, settings: Settings, work: Workload) -> Mapping[int, Callable[[], object]]:
-    session = open_session(row.model, settings, where=row.spec.name)
+def _batches(result: CandidateResult, settings: Settings, work: Workload) -> Mapping[int, Callable[[], object]]:
+    session = open_session(result.model, settings, where=result.name)
     return {size: functools.partial(run_session, session, work.request(size)) for size in work.batches}
 
 
@@ -152,8 +140,8 @@ def _save_inputs(example: Arrays, path: Path) -> Path:
     return path
 
 
-def _footprint(row: Built, settings: Settings, inputs: Path, scratch: Path) -> dict[str, Any]:
+def _footprint(result: CandidateResult, settings: Settings, inputs: Path, scratch: Path) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(dir=scratch, prefix="footprint.") as folder:
-        write_model(row.model, Path(folder))
-        found = probe(Path(folder, files.GRAPH), inputs, settings, model_bytes=row.size_bytes)
+        write_model(result.model, Path(folder))
+        found = probe(Path(folder, files.GRAPH), inputs, settings, model_bytes=result.size_bytes)
     return {"load_time_ms": round(found.load_time_ms, 2), "peak_memory_bytes": found.peak_memory_bytes}

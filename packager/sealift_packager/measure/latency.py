@@ -5,13 +5,13 @@ Samples are [rounds], or [openings, rounds] where sessions were opened several t
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Final
 
 import numpy as np
 
 from sealift_core.timing.alternation import WARM_UP, alternate
+from sealift_packager.candidates.figures import Speedup
 from sealift_packager.measure.bootstrap import median_interval
 from sealift_packager.model.source import Array
 from sealift_packager.sandbox.activity import MEASURING, during_all
@@ -20,18 +20,6 @@ MAX_ROUNDS: Final = 400
 MIN_ROUNDS: Final = 40
 #: A candidate whose speed-up may, by its interval, lie below this is slower.
 NOT_SLOWER: Final = 0.97
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Speedup:
-    """How many times as fast as fp32: the median of the ratios of paired runs, with its 95 % interval, over openings and rounds.
-
-    The two runs of a pair are of one round, so what else the machine does cancels.
-    """
-
-    ratio: float
-    low: float
-    high: float
 
 
 def measure(

@@ -16,14 +16,15 @@ from sealift_core.hardware.profile import HardwareProfile
 from sealift_core.messages.measuring import Run
 from sealift_core.signing.keys import Signer
 from sealift_core.timing.throughput import Throughput
-from sealift_packager.candidates.built import Built
+from sealift_packager.candidates.figures import Figures
+from sealift_packager.candidates.result import CandidateResult
 from sealift_packager.errors import PackagerError
 from sealift_packager.graph.session import DEFAULT_LEVEL
 from sealift_packager.graph.tensors import refers
 from sealift_packager.measure import latency
 from sealift_packager.measure.comparison import Compared, compare
 from sealift_packager.measure.device import OPTION, DeviceAddress, DeviceJob, inputs_file
-from sealift_packager.measure.figures import BATCH_SHARE, LEVEL_SHARE, Figures, Workload
+from sealift_packager.measure.figures import BATCH_SHARE, LEVEL_SHARE, Workload
 from sealift_packager.measure.host import Host, judge_host
 from sealift_packager.measure.tuning import LEVEL_ROUNDS, OTHER_LEVELS, quickest_level, settings_for
 from sealift_packager.model.source import Array
@@ -46,13 +47,20 @@ def judge_device(address: DeviceAddress, profile: HardwareProfile, signer: Signe
 
 
 def measure_on_device(
-    address: DeviceAddress, signer: Signer | None, built: Sequence[Built], work: Workload, threads: Sequence[int], *, machine: str, seconds: float
+    address: DeviceAddress,
+    signer: Signer | None,
+    results: Sequence[CandidateResult],
+    work: Workload,
+    threads: Sequence[int],
+    *,
+    machine: str,
+    seconds: float,
 ) -> dict[str, Figures]:
     """As `figures.measure_candidates` does here: graph level and threads for each candidate, all compared for about ``seconds``.
 
     The rows of ``work`` are made up: nobody's data is sent.
     """
-    large = next((row for row in built if refers(row.model)), None)
+    large = next((result for result in results if refers(result.model)), None)
     if large is not None:
         raise PackagerError(
             "the model is too large to be sent to a device",
@@ -61,11 +69,11 @@ def measure_on_device(
             found=f"{large.size_bytes >> 20:,} MiB",
             advice="Pack it where its profile's hardware is, or leave the option out: the bundle then says that it wasn't measured.",
         )
-    models = {row.spec.name: bytes(row.model.SerializeToString()) for row in built}
+    models = {result.name: bytes(result.model.SerializeToString()) for result in results}
     example, rows = inputs_file(work.example), inputs_file(work.rows)
     given, many = Digest.of(example), Digest.of(rows)
     with _job(address, signer, {Digest.of(data): data for data in (*models.values(), example, rows)}) as job:
-        firsts = {row.spec.name: _run(row, models[row.spec.name], min(threads)) for row in built}
+        firsts = {result.name: _run(result, models[result.name], min(threads)) for result in results}
         tuned = {name: _choose_level(job, given, run, seconds=LEVEL_SHARE * seconds) for name, run in firsts.items()}
         runs = {name: {count: dataclasses.replace(run, name=f"{name} {count}", threads=count) for count in threads} for name, run in tuned.items()}
         compared = _compare(job, given, runs, seconds=seconds)
@@ -91,10 +99,10 @@ def _choose_level(job: DeviceJob, inputs: Digest, run: Run, *, seconds: float) -
     return levels[quickest_level({level: samples[one.name] for level, one in levels.items()})]
 
 
-def _run(row: Built, model: bytes, threads: int) -> Run:
-    settings = settings_for(row, threads)
+def _run(result: CandidateResult, model: bytes, threads: int) -> Run:
+    settings = settings_for(result, threads)
     return Run(
-        name=f"{row.spec.name} {threads}",
+        name=f"{result.name} {threads}",
         model=Digest.of(model),
         threads=threads,
         graph_optimization=settings.graph_optimization,

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from sealift_packager.candidates.built import Built
+from sealift_packager.candidates.result import CandidateResult
 from sealift_packager.graph.session import DEFAULT_LEVEL, Settings, open_session, run_session
 from sealift_packager.measure import latency
 from sealift_packager.model.source import Array, Arrays
@@ -21,9 +21,9 @@ OTHER_LEVELS: Final = ("extended", "basic")
 LEVEL_ROUNDS: Final = 5
 
 
-def settings_for(row: Built, threads: int, level: str = DEFAULT_LEVEL) -> Settings:
+def settings_for(result: CandidateResult, threads: int, level: str = DEFAULT_LEVEL) -> Settings:
     """A candidate's session."""
-    return Settings(threads=threads, graph_optimization=level, entries=row.spec.session_entries)
+    return Settings(threads=threads, graph_optimization=level, entries=result.candidate.session_entries)
 
 
 def fewest_threads(medians: Mapping[int, float]) -> int:
@@ -32,10 +32,10 @@ def fewest_threads(medians: Mapping[int, float]) -> int:
     return min(count for count, median in medians.items() if median <= best * (1 + THREAD_GAIN))
 
 
-def choose_level(row: Built, example: Arrays, *, threads: int, seconds: float) -> str:
+def choose_level(result: CandidateResult, example: Arrays, *, threads: int, seconds: float) -> str:
     """The graph optimization level for a candidate."""
     levels = (DEFAULT_LEVEL, *OTHER_LEVELS)
-    sessions = {level: open_session(row.model, settings_for(row, threads, level), where=row.spec.name) for level in levels}
+    sessions = {level: open_session(result.model, settings_for(result, threads, level), where=result.name) for level in levels}
     runs: dict[str, Callable[[], object]] = {level: functools.partial(run_session, opened, example) for level, opened in sessions.items()}
     return quickest_level(latency.measure(runs, seconds=seconds, rounds=(LEVEL_ROUNDS, latency.MAX_ROUNDS), warm_up=1))
 

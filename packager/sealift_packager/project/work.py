@@ -34,10 +34,10 @@ def _pack(job: Job, start: float, passphrase: bytes | None) -> Outcome:
     from sealift_packager.lock.lockfile import check_writable, read_lock, write_lock
 
     request, place = _request(job, passphrase), Path(job.lock)
-    evidence = read_lock(place) if job.locked else None
+    given = read_lock(place) if job.locked else None
     check_writable(place, job.name)
-    packed = pack(request, cache=default_store() if job.cache else None, lock=evidence)
-    if evidence is None:
+    packed = pack(request, cache=default_store() if job.cache else None, lock=given)
+    if given is None:
         place.parent.mkdir(parents=True, exist_ok=True)
         write_lock(packed.lock, place)
     return Outcome(

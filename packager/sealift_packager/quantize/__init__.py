@@ -4,7 +4,7 @@ Reading order:
 
 - ``ranges``      what calibration rows show, and three methods to make ranges of it
 - ``calibration`` that, as quantizers take it
-- ``registry``    precision to quantizer, and `build_candidate`
+- ``registry``    precision to quantizer, and `quantize`
 - ``weights``     int8 weights, fp32 compute; ``blocks`` a scale for each block of a column; ``half`` fp16
 - ``onnxruntime_backend``  the adapter around onnxruntime.quantization, the only place that knows its options; ``boundary`` its failures
 - ``smoothing``   activations made easier to round

@@ -14,7 +14,7 @@ import numpy as np
 import onnx
 import onnxruntime
 
-from sealift_packager.candidates.spec import Quantization
+from sealift_packager.candidates.candidate import Quantization
 from sealift_packager.errors import NothingToQuantizeError, QuantizationError
 from sealift_packager.graph import graph
 from sealift_packager.graph.tensors import WeightFile, file_beside, make_tensor, values
@@ -43,7 +43,7 @@ def quantize_blocks(model: Any, settings: Quantization, calibration: Calibration
         raise NothingToQuantizeError(
             "nothing in the graph can be quantized", found=f"no matrix of {MIN_ELEMENTS:,} elements or more that is multiplied by"
         )
-    excluded = [*small, *settings.spared]
+    excluded = [*small, *settings.excluded_nodes]
     result = _quantized(plain, settings, excluded) if file is None else _one_by_one(plain, settings, excluded, file)
     store_weights(result, settings, file=file)
     return graph.tidy(result)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from sealift_packager.candidates.spec import Quantization
+from sealift_packager.candidates.candidate import Quantization
 from sealift_packager.graph import graph
 from sealift_packager.quantize.boundary import translating
 from sealift_packager.quantize.calibration import Calibration

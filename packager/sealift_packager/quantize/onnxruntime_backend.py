@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 import onnx
 
-from sealift_packager.candidates.spec import Quantization
+from sealift_packager.candidates.candidate import Quantization
 from sealift_packager.errors import NothingToQuantizeError
 from sealift_packager.graph import graph
 from sealift_packager.graph.session import save_optimized
@@ -47,7 +47,7 @@ def quantize_dynamic(model: Any, settings: Quantization, calibration: Calibratio
             per_channel=settings.per_channel,
             reduce_range=settings.reduce_range,
             weight_type=_kind(settings.weight),
-            nodes_to_exclude=list(settings.spared),
+            nodes_to_exclude=list(settings.excluded_nodes),
         )
 
     smoothed = smooth(model, calibration.maxima, settings.smoothing) if settings.smoothing else model
@@ -73,7 +73,7 @@ def quantize_static(model: Any, settings: Quantization, calibration: Calibration
             _kind(settings.activation),
             TensorsData(CalibrationMethod.MinMax, ranges),
             [],
-            list(settings.spared),
+            list(settings.excluded_nodes),
             list(QDQRegistry),
             # Signed activations with zero at 0: what Arm's kernels are quick with.
             {"ActivationSymmetric": settings.activation == "int8", "WeightSymmetric": settings.weight == "int8"},

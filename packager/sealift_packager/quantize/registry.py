@@ -6,8 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from sealift_packager.candidates.built import Built
-from sealift_packager.candidates.spec import CandidateSpec, Quantization
+from sealift_packager.candidates.candidate import Candidate, Quantization
 from sealift_packager.errors import QuantizationError
 from sealift_packager.graph.tensors import model_bytes, refers
 from sealift_packager.quantize import blocks, half, onnxruntime_backend, weights
@@ -32,17 +31,17 @@ REVERTIBLE: Final = frozenset({"int8-dynamic", "int8-static", "int8-weights", "i
 STREAMING: Final = frozenset({"int8-weights", "int8-blocks", "int4-blocks"})
 
 
-def check_buildable(spec: CandidateSpec, model: Any) -> None:
+def check_buildable(candidate: Candidate, model: Any) -> None:
     """Check that a precision can be made of a graph: of one whose weights are in files, `STREAMING` ones alone.
 
     Args:
-        spec: The candidate.
+        candidate: The candidate.
         model: The fp32 graph, an ``onnx.ModelProto``.
 
     Raises:
         QuantizationError: If it can't.
     """
-    if spec.quantization is not None and spec.precision not in STREAMING and refers(model):
+    if candidate.quantization is not None and candidate.precision not in STREAMING and refers(model):
         raise QuantizationError(
             "not made of models whose weights don't fit into one protobuf message",
             expected=", ".join(sorted(STREAMING)),
@@ -51,22 +50,21 @@ def check_buildable(spec: CandidateSpec, model: Any) -> None:
 
 
 @several(QUANTIZING)
-def build_candidate(spec: CandidateSpec, model: Any, calibration: Calibration, scratch: Path) -> Built:
+def quantize(candidate: Candidate, model: Any, calibration: Calibration, scratch: Path) -> Any:
     """Make a candidate's graph by the quantizer of its precision.
 
     Args:
-        spec: The candidate.
+        candidate: The candidate.
         model: The fp32 graph, an ``onnx.ModelProto``.
         calibration: What calibration rows showed; empty where the precision needs none.
         scratch: A folder for intermediate files.
 
     Returns:
-        The candidate with its graph; fp32 is ``model`` itself.
+        The graph; that of fp32 is ``model`` itself.
 
     Raises:
         QuantizationError: If the graph can't be quantized so; `NothingToQuantizeError` if there is nothing in it to quantize.
     """
-    if spec.quantization is None:
-        return Built(spec=spec, model=model)
-    quantized = QUANTIZERS[spec.precision](model, spec.quantization, calibration, scratch)
-    return Built(spec=spec, model=quantized, calibration_rows=calibration.rows)
+    if candidate.quantization is None:
+        return model
+    return QUANTIZERS[candidate.precision](model, candidate.quantization, calibration, scratch)

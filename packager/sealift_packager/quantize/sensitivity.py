@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 import onnx
 
-from sealift_packager.candidates.spec import Quantization
+from sealift_packager.candidates.candidate import Quantization
 from sealift_packager.graph import graph
 from sealift_packager.graph.session import Settings, open_session
 from sealift_packager.graph.tensors import values
@@ -40,7 +40,7 @@ def node_errors(model: Any, settings: Quantization, histograms: Mapping[str, His
 
 
 def lightest_first(model: Any) -> list[str]:
-    """Names of the nodes, those with the fewest weights (in elements) first: what it costs least to spare."""
+    """Names of the nodes, those with the fewest weights (in elements) first: what it costs least to exclude."""
     elements = {row.name: int(np.prod(row.dims)) for row in model.graph.initializer}
     return [node.name for node in sorted(model.graph.node, key=lambda node: sum(elements.get(name, 0) for name in node.input))]
 

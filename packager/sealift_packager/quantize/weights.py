@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 import onnx
 
-from sealift_packager.candidates.spec import Quantization
+from sealift_packager.candidates.candidate import Quantization
 from sealift_packager.errors import NothingToQuantizeError, QuantizationError
 from sealift_packager.graph import graph
 from sealift_packager.graph.tensors import WeightFile, file_beside, make_tensor, values
@@ -29,7 +29,7 @@ _PART: Final = 2**24
 
 
 def quantize_weights(model: Any, settings: Quantization, calibration: Calibration, scratch: Path) -> Any:  # noqa: ARG001  (a quantizer)
-    """A copy whose large float32 weights are int8, symmetric, with a scale per output channel (per row of an embedding); but spared nodes'."""
+    """A copy whose large float32 weights are int8, symmetric, with a scale per output channel (per row of an embedding); but excluded nodes'."""
     if graph.opset_of(model) < MIN_OPSET:
         raise QuantizationError("weights can't be stored as int8", expected=f"opset {MIN_OPSET} or later", found=str(graph.opset_of(model)))
     result = graph.copy_of(model)
@@ -46,7 +46,7 @@ def halve_weights(model: Any, settings: Quantization, calibration: Calibration, 
 
 def store_weights(model: Any, settings: Quantization, *, file: WeightFile | None = None) -> int:
     """Store the large weights smaller, in place (values in ``file``, if there is one), but not those of reverted nodes; how many became int8."""
-    kept, finer = _inputs(model, settings.reverted), _inputs(model, settings.halved)
+    kept, finer = _inputs(model, settings.reverted), _inputs(model, settings.fp16_nodes)
     weights = {row.name: row for row in model.graph.initializer if _is_large(row) and len(row.dims) > 1 and row.name not in kept}
     axes = {name: axis for name, axis in _channel_axes(model, weights) if name not in finer}
     nodes = [_store(model, weights[name], axis, file) for name, axis in axes.items()]

@@ -1,12 +1,12 @@
-"""From a profile's specs to the candidate that ships.
+"""From a profile's candidates to the one that ships.
 
 Reading order:
 
+- ``reference``  what candidates are held against
 - ``folds``      which rows calibrate, which judge
-- ``evaluate``   answers out of fold, and their accuracy
+- ``evaluate``   answers, and what they lose
 - ``revert``     which nodes go back to fp32 when int8 misses the gate
-- ``run``        one candidate, from its spec to its figures of accuracy
-- ``assessed``   what is known of one candidate when the choice is made
+- ``run``        one candidate, built and judged
 - ``objectives`` what a profile wants to be small
 - ``choose``     the decision, and why the others don't ship
 """

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 
@@ -12,56 +11,33 @@ from sealift_core.bundle.evaluation import Accuracy
 from sealift_core.hardware.cpu_flags import VNNI
 from sealift_core.hardware.machine import Machine
 from sealift_core.hardware.profile import HardwareProfile
-from sealift_packager.candidates.built import Built, NotBuilt
+from sealift_packager.candidates.result import CandidateResult
 from sealift_packager.graph.session import Settings, open_session, run_batched
 from sealift_packager.measure.accuracy import assess
 from sealift_packager.measure.emulation import TIMEOUT_S, Processor, find_emulator, missing, processor_for, run_emulated
 from sealift_packager.measure.predictions import read_prediction
 from sealift_packager.model.source import Array, Arrays
 from sealift_packager.quantize.saturation import may_saturate
-
-if TYPE_CHECKING:
-    from sealift_packager.build.context import Shared
+from sealift_packager.search.reference import Reference
 
 INT8_COMPUTE: Final = ("int8-dynamic", "int8-static", "int8-blocks", "int4-blocks")
 #: MatMulNBits' kernels multiply magnitudes of at most 127 and carry the sign apart, so that they don't saturate on any processor.
 SATURATING: Final = ("int8-dynamic", "int8-static")
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Searched:
-    """A candidate that was built and judged: its answers on all holdout rows, its accuracy, and how the profile's arithmetic was checked.
-
-    ``worst_row`` is the largest loss of a single row, in budgets of a single row: above 1 is too much. None where the metric has no such limit.
-    ``rows_wanted`` is how many rows the gate needs where there are too few, else 0.
-    ``node_errors`` is what each of its nodes loses by int8 on its own (see `quantize.sensitivity`), the worst first.
-    """
-
-    row: Built | NotBuilt
-    outputs: dict[str, Array] = dataclasses.field(default_factory=dict)
-    accuracy: Accuracy | None = None
-    worst_row: float | None = None
-    arithmetic: str = ""
-    rows_wanted: int = 0
-    node_errors: dict[str, float] = dataclasses.field(default_factory=dict)
-
-
-def answers(row: Built, inputs: Arrays) -> dict[str, Array]:
+def answers(result: CandidateResult, inputs: Arrays) -> dict[str, Array]:
     """All outputs for all rows, on this machine."""
-    return run_batched(open_session(row.model, Settings(entries=row.spec.session_entries), where=row.spec.name), inputs)
+    return run_batched(open_session(result.model, Settings(entries=result.candidate.session_entries), where=result.name), inputs)
 
 
-def judge(shared: Shared, outputs: Arrays, *, rounded: bool) -> Accuracy:
+def judge(reference: Reference, outputs: Arrays, *, seed: int, rounded: bool) -> Accuracy:
     """The loss against the source's own answers, with its interval; ``rounded`` as `assess` has it."""
-    assert shared.reference is not None
-    reference, found = shared.reference, read_prediction(outputs)
-    return assess(reference.metric, reference.target, reference.prediction, found, budget=reference.budget, seed=shared.request.seed, rounded=rounded)
+    packaged = read_prediction(outputs)
+    return assess(reference.metric, reference.target, reference.prediction, packaged, budget=reference.budget, seed=seed, rounded=rounded)
 
 
-def worst_row(shared: Shared, outputs: Arrays) -> float | None:
+def worst_row(reference: Reference, outputs: Arrays) -> float | None:
     """The largest loss of any row, as a share of what one row may lose."""
-    assert shared.reference is not None
-    reference = shared.reference
     metric, allowed = reference.metric, (reference.metric.row_budget or 0.0) * reference.budget
     if metric.by_row is None or metric.row_budget is None:
         return None
@@ -84,7 +60,7 @@ def emulated_processor(profile: HardwareProfile, machine: Machine) -> Processor 
 
 
 def as_the_profile_computes(
-    row: Built, profile: HardwareProfile, machine: Machine, inputs: Arrays, native: Arrays, scratch: Path
+    result: CandidateResult, profile: HardwareProfile, machine: Machine, inputs: Arrays, native: Arrays, scratch: Path
 ) -> tuple[Arrays, str]:
     """Answers as the profile's processors give them, and a sentence on how that is known.
 
@@ -92,16 +68,17 @@ def as_the_profile_computes(
     2. x86-64 without VNNI, and a graph whose weights can't overflow: this machine's answers, proven.
     3. Else the profile's processor is emulated, if qemu-user is there and gets it done; if not, that it wasn't checked is said.
     """
-    processor = emulated_processor(profile, machine) if row.spec.precision in INT8_COMPUTE else None
+    candidate = result.candidate
+    processor = emulated_processor(profile, machine) if candidate.precision in INT8_COMPUTE else None
     if processor is None:  # 1
         return native, ""
     risky: tuple[str, ...] = ()
     if processor.arch == "x86_64":  # 2
-        risky = may_saturate(row.model, fused=not row.spec.session_entries) if row.spec.precision in SATURATING else ()
+        risky = may_saturate(result.model, fused=not candidate.session_entries) if candidate.precision in SATURATING else ()
         if not risky:
-            return native, "int8 products can't saturate: two weights are at most 128 together" if row.spec.precision in SATURATING else ""
+            return native, "int8 products can't saturate: two weights are at most 128 together" if candidate.precision in SATURATING else ""
     emulator = find_emulator(processor)  # 3
-    found = run_emulated(emulator, row.model, inputs, row.spec.session_entries, scratch) if emulator else None
+    found = run_emulated(emulator, result.model, inputs, candidate.session_entries, scratch) if emulator else None
     if found is not None:
         return found, f"accuracy as {emulator} computes it"
     slow = f"{emulator} needs more than {TIMEOUT_S} s" if emulator else ""

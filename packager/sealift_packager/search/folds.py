@@ -14,10 +14,10 @@ ROWS: Final = 200
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Folds:
-    """Row numbers. ``calibration`` sets the ranges of what ships; ``twin`` those of its twin, which answers the calibration rows instead."""
+    """Row numbers. ``calibration`` sets the ranges of what ships; ``cross`` those of a second graph, which answers the calibration rows instead."""
 
     calibration: Array
-    twin: Array
+    cross: Array
 
 
 def split(rows: int, *, seed: int, request_rows: int = 1) -> Folds:
@@ -29,7 +29,7 @@ def split(rows: int, *, seed: int, request_rows: int = 1) -> Folds:
     count = max(1, min(ROWS, rows // 2))
     count = count // request_rows * request_rows or count
     first, second = order[:count], order[count : 2 * count]
-    return Folds(calibration=np.sort(first), twin=np.sort(second if len(second) else first))
+    return Folds(calibration=np.sort(first), cross=np.sort(second if len(second) else first))
 
 
 def take(arrays: Arrays, rows: Array) -> dict[str, Array]:

@@ -8,9 +8,9 @@ from typing import Final
 
 import numpy as np
 
+from sealift_packager.candidates.figures import Figures
+from sealift_packager.candidates.result import CandidateResult
 from sealift_packager.measure.bootstrap import ratio_interval
-from sealift_packager.measure.figures import Figures
-from sealift_packager.search.assessed import Assessed
 
 #: Memory, size and load time within this share of the best count as equal.
 BAND: Final = 0.05
@@ -18,52 +18,52 @@ BAND: Final = 0.05
 NOISE: Final = 0.03
 SEED: Final = 0
 
-Filter = Callable[[Sequence[Assessed]], list[Assessed]]
+Filter = Callable[[Sequence[CandidateResult]], list[CandidateResult]]
 
 
-def _quickest(rows: Sequence[Assessed], quantile: float) -> list[Assessed]:
+def _quickest(results: Sequence[CandidateResult], quantile: float) -> list[CandidateResult]:
     """Those whose latency isn't provably above the lowest by more than `NOISE`: the interval of the paired ratio must reach that."""
-    samples = [(row, row.figures.samples_ms) for row in rows if row.figures is not None]
+    samples = [(result, result.figures.samples_ms) for result in results if result.figures is not None]
     if not samples:
-        return list(rows)
-    best_row, best = min(samples, key=lambda pair: float(np.quantile(pair[1], quantile)))
-    return [row for row, values in samples if row is best_row or ratio_interval(values, best, quantile, seed=SEED)[0] <= 1 + NOISE]
+        return list(results)
+    quickest, best = min(samples, key=lambda pair: float(np.quantile(pair[1], quantile)))
+    return [result for result, values in samples if result is quickest or ratio_interval(values, best, quantile, seed=SEED)[0] <= 1 + NOISE]
 
 
-def _latency_p99(rows: Sequence[Assessed]) -> list[Assessed]:
+def _latency_p99(results: Sequence[CandidateResult]) -> list[CandidateResult]:
     """By the 99th percentile; where that can't tell them apart, by the median, which needs fewer samples."""
-    return _quickest(_quickest(rows, 0.99), 0.5)
+    return _quickest(_quickest(results, 0.99), 0.5)
 
 
-def _smallest_figure(value: Callable[[Figures], float], rows: Sequence[Assessed]) -> list[Assessed]:
-    values = [(row, value(row.figures)) for row in rows if row.figures is not None]
+def _smallest_figure(value: Callable[[Figures], float], results: Sequence[CandidateResult]) -> list[CandidateResult]:
+    values = [(result, value(result.figures)) for result in results if result.figures is not None]
     if not values:
-        return list(rows)
+        return list(results)
     best = min(number for _, number in values)
-    return [row for row, number in values if number <= best * (1 + BAND)]
+    return [result for result, number in values if number <= best * (1 + BAND)]
 
 
-def smallest(rows: Sequence[Assessed], band: float = 0.0) -> list[Assessed]:
+def smallest(results: Sequence[CandidateResult], band: float = 0.0) -> list[CandidateResult]:
     """Keep the candidates that are smallest on disk.
 
     Args:
-        rows: The candidates; at least one.
+        results: The candidates; at least one.
         band: By what share of the least size a candidate may be larger.
 
     Returns:
-        Those that are within the band, in the order of ``rows``.
+        Those that are within the band, in the order of ``results``.
     """
-    best = min(row.size_bytes for row in rows)
-    return [row for row in rows if row.size_bytes <= best * (1 + band)]
+    best = min(result.size_bytes for result in results)
+    return [result for result in results if result.size_bytes <= best * (1 + band)]
 
 
-def _most_accurate(rows: Sequence[Assessed]) -> list[Assessed]:
+def _most_accurate(results: Sequence[CandidateResult]) -> list[CandidateResult]:
     """Those whose loss isn't provably above the least: its interval must reach that one's."""
-    losses = [(row, row.accuracy) for row in rows if row.accuracy is not None]
+    losses = [(result, result.accuracy) for result in results if result.accuracy is not None]
     if not losses:
-        return list(rows)
+        return list(results)
     _, best = min(losses, key=lambda pair: pair[1].loss)
-    return [row for row, accuracy in losses if accuracy.loss_low <= best.loss_high]
+    return [result for result, accuracy in losses if accuracy.loss_low <= best.loss_high]
 
 
 OBJECTIVES: Final[dict[str, Filter]] = {

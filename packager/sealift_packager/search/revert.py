@@ -15,18 +15,18 @@ from typing import Final, TypeVar
 #: So many judgements at most: each one looks at the holdout again.
 MAX_STEPS: Final = 16
 
-Candidate = TypeVar("Candidate")
+Attempt = TypeVar("Attempt")
 
 
-def first_that_passes(attempts: Iterable[Candidate], passes: Callable[[Candidate], bool]) -> Candidate | None:
-    """The first of them, each of which spares one node; of many only the first half of ``MAX_STEPS`` are made.
+def first_that_passes(attempts: Iterable[Attempt], passes: Callable[[Attempt], bool]) -> Attempt | None:
+    """The first of them, each of which leaves one node out of int8; of many only the first half of ``MAX_STEPS`` are made.
 
     For a gate that is missed by a few rows at a border: errors don't tell whose rounding pushes those over it.
     """
     return next((one for one in itertools.islice(attempts, MAX_STEPS // 2) if passes(one)), None)
 
 
-def revert(nodes: Sequence[str], attempt: Callable[[frozenset[str]], Candidate], passes: Callable[[Candidate], bool]) -> tuple[str, ...] | None:
+def revert(nodes: Sequence[str], attempt: Callable[[frozenset[str]], Attempt], passes: Callable[[Attempt], bool]) -> tuple[str, ...] | None:
     """The nodes to revert, in the order given (worst first); None if half of them aren't enough.
 
     0. If the gate isn't passed with the worse half reverted, give up.

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +17,23 @@ import numpy as np
 import onnx
 import pytest
 
+from sealift_core.bundle.evaluation import Accuracy
+from sealift_core.bundle.tensors import TensorSpec
 from sealift_core.hardware.machine import detect_machine
+from sealift_packager.build import keys
 from sealift_packager.build.pipeline import Packed, pack
 from sealift_packager.cache.entry import unpack_entry
-from sealift_packager.cache.stage import Stages
+from sealift_packager.cache.keys import entry_key
+from sealift_packager.cache.stage import Stage, Stages
 from sealift_packager.cache.store import StageStore, default_store
+from sealift_packager.candidates.candidate import Candidate
+from sealift_packager.candidates.from_profile import FP32, SETTINGS
+from sealift_packager.candidates.judgement import Judgement
+from sealift_packager.candidates.result import CandidateResult
 from sealift_packager.errors import DataError, PackagerError
 from sealift_packager.graph.content import model_digest
+from sealift_packager.graph.result import Converted
+from sealift_packager.measure.host import Host
 from sealift_packager.plugins.user_code import changed
 from support import trained
 from support.packing import elsewhere, here, request
@@ -98,34 +110,114 @@ def test_another_processor_s_results_are_not_taken(tmp_path: Path, monkeypatch: 
     assert told.known == []
 
 
-#: What each stage depends on, in the order of `stages.keys`.
+#: What each stage depends on, in the order of `build.keys`.
 EVERY = {"inputs", "tools", "environment", "suffix", "arithmetic"}
 STAGES = {
     "Convert from": set(),
     "Check parity": {"converted"},
     "Ask the source": set(),
-    "any-cpu: build and judge": {"profile", "gate", "spec", "shared", "emulator"},
-    "any-cpu: measure": {"profile", "gate", "candidates", "host", "node", "flags", "seconds"},
+    "any-cpu: build and judge": {"profile", "gate", "candidate", "shared", "emulator"},
+    "any-cpu: measure": {"profile", "gate", "candidates", "place"},
     "any-cpu: golden": {"profile", "gate", "chosen"},
-    "any-cpu: everything": {"profile", "gate", "given", "host", "node", "seconds", "flags", "emulator"},
+    "any-cpu: everything": {"profile", "gate", "given", "place", "emulator"},
 }
 
 
-def test_every_stage_has_its_inputs_in_its_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: dict[str, tuple[Any, Any, Any]] = {}
-    key = Stages._key
-    monkeypatch.setattr(Stages, "_key", lambda self, *given: (seen.update({given[0]: (self, given[1], given[2])}), key(self, *given))[1])
+def test_every_stage_of_a_build_has_its_inputs_in_its_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[str, Any, dict[str, Any], dict[str, Any]]] = []
+    monkeypatch.setattr("sealift_packager.cache.stage.entry_key", lambda *identity: (seen.append(identity), entry_key(*identity))[1])
     pack(request(trained.cancer(), tmp_path / "a", here(precisions=("fp32",))), cache=StageStore(tmp_path / "cache"))
-    assert {next(name for name in STAGES if title.startswith(name)) for title in seen} == set(STAGES)
-    for title, (stages, kind, depends) in seen.items():
-        assert set(stages._base) == EVERY
-        assert set(depends) == next(names for name, names in STAGES.items() if title.startswith(name))
-        keys = {key(stages, title, kind, {**depends, name: "another"}) for name in depends}
-        for name in EVERY:
-            other = Stages(None, Told(), {**stages._base, name: "another"})
-            other._base = {**stages._base, name: "another"}
-            keys.add(key(other, title, kind, depends))
-        assert len(keys - {key(stages, title, kind, depends)}) == len(depends) + len(EVERY)
+    assert {next(name for name in STAGES if title.startswith(name)) for title, *_ in seen} == set(STAGES)
+    for title, result, inputs, base in seen:
+        assert set(base) == EVERY
+        assert set(inputs) == next(names for name, names in STAGES.items() if title.startswith(name))
+        others = [entry_key(title, result, {**inputs, name: "another"}, base) for name in inputs]
+        others += [entry_key(title, result, inputs, {**base, name: "another"}) for name in base]
+        assert len({*others, entry_key(title, result, inputs, base)}) == 1 + len(inputs) + len(base)
+
+
+def results(*names: str, weight: float = 1.0) -> list[CandidateResult]:
+    graph = onnx.helper.make_graph([], "g", [], [], [onnx.numpy_helper.from_array(np.float32([weight]), "w")])
+    model = onnx.helper.make_model(graph)
+    accuracy = Accuracy(metric="accuracy", reference=1.0, packaged=1.0, loss=0.0, loss_low=0.0, loss_high=0.0, budget=0.1)
+    judgement = Judgement(outputs={"y": np.array([weight])}, accuracy=accuracy)
+    return [dataclasses.replace(CandidateResult.built(Candidate(name=name, precision=name), model), judgement=judgement) for name in names]
+
+
+def converted(weight: float = 1.0, *inputs: str) -> Converted:
+    specs = tuple(TensorSpec(name=name, dtype="float32", shape=(None,)) for name in inputs)
+    return Converted(model=results("fp32", weight=weight)[0].model, inputs=specs, outputs=())
+
+
+HOST = Host(measures=True, machine="m", measured="measured on m", cores=2)
+GATE = keys.Gate(metric="accuracy", max_drop=0.1, code={"module": "sha256:0"})
+PLACE = keys.Place(host=HOST, node="a", cpu_flags=frozenset({"avx2"}), seconds=1.0)
+#: For the arguments of the functions in `keys`: one value, and others that are to give other keys.
+ARGUMENTS: dict[str, tuple[Any, ...]] = {
+    "framework": ("scikit-learn", "PyTorch"),
+    "converted": (converted(), converted(1.0, "x"), converted(2.0, "y")),
+    "profile": (here(), here(threads=(3,))),
+    "gate": (
+        GATE,
+        dataclasses.replace(GATE, metric="f1"),
+        dataclasses.replace(GATE, max_drop=None),
+        dataclasses.replace(GATE, code={"module": "sha256:1"}),
+    ),
+    "candidate": (FP32, Candidate(name="fp32", precision="fp32", quantization=SETTINGS["fp16"](here().int8))),
+    "shared": ("0", "1"),
+    "emulator": ("", "qemu-x86_64"),
+    "results": (results("fp32"), results("fp32", "int8"), results("int8"), results("fp32", weight=2.0)),
+    "place": (
+        PLACE,
+        dataclasses.replace(PLACE, host=dataclasses.replace(HOST, machine="n")),
+        dataclasses.replace(PLACE, node="b"),
+        dataclasses.replace(PLACE, cpu_flags=frozenset({"avx2", "avx512_vnni"})),
+        dataclasses.replace(PLACE, seconds=2.0),
+    ),
+    "chosen": (*results("fp32", "int8"), *results("fp32", weight=2.0), dataclasses.replace(results("fp32")[0], judgement=None)),
+    "locked": ("", "0"),
+}
+STAGE_FUNCTIONS = [
+    keys.conversion,
+    keys.parity,
+    keys.source_answers,
+    keys.fp32,
+    keys.quantized,
+    keys.measuring,
+    keys.golden_and_baseline,
+    keys.everything,
+]
+
+
+@pytest.mark.parametrize("function", STAGE_FUNCTIONS, ids=lambda function: function.__name__)
+def test_another_value_of_any_input_of_a_stage_is_another_key(function: Callable[..., Stage[Any]]) -> None:
+    def key(**arguments: Any) -> str:
+        stage = function(**arguments)
+        return entry_key(stage.title, stage.result, stage.inputs, {})
+
+    given = {name: ARGUMENTS[name][0] for name in inspect.signature(function).parameters}
+    others = [key(**{**given, name: other}) for name in given for other in ARGUMENTS[name][1:]]
+    assert len({*others, key(**given)}) == 1 + len(others)
+
+
+def test_no_stage_is_missing_in_these_tests() -> None:
+    stages = [value for value in vars(keys).values() if inspect.isfunction(value) and "Stage[" in str(value.__annotations__.get("return"))]
+    assert [value for value in stages if value.__module__ == keys.__name__] == STAGE_FUNCTIONS
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [("inputs", {"seed": 1}), ("suffix", {"data": Path("rows.parquet")}), ("arithmetic", {"cpu_flags": frozenset({"avx512_vnni"})})],
+)
+def test_options_the_data_s_format_and_the_machine_s_arithmetic_are_in_every_key(name: str, other: dict[str, Any], tmp_path: Path) -> None:
+    asked, machine = request(trained.cancer(), tmp_path / "out"), dataclasses.replace(detect_machine(), cpu_flags=frozenset[str]())
+    before = keys.base(asked, {"seed": 0, "max_drop": 0.1}, machine)
+    inputs = {"seed": other.get("seed", 0), "max_drop": 0.2}  # the budget only matters where candidates are judged
+    request_then = dataclasses.replace(asked, **{field: value for field, value in other.items() if field == "data"})
+    after = keys.base(request_then, inputs, dataclasses.replace(machine, cpu_flags=other.get("cpu_flags", machine.cpu_flags)))
+    assert before is not None
+    assert after is not None
+    assert {field for field in EVERY if before[field] != after[field]} == {name}
 
 
 def test_the_cache_is_bounded_and_throws_out_what_was_used_longest_ago(tmp_path: Path) -> None:
@@ -144,18 +236,19 @@ def test_the_cache_is_bounded_and_throws_out_what_was_used_longest_ago(tmp_path:
 
 def test_a_cache_that_cannot_be_written_keeps_nothing_and_stops_nothing(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    assert Stages(StageStore(tmp_path / "file"), Told(), {"a": 1}).run("one", int, lambda: 7) == 7
+    assert Stages(StageStore(tmp_path / "file"), Told(), {"a": 1}).run(Stage(title="one", result=int), lambda: 7) == 7
 
 
 def test_a_stage_that_fails_keeps_nothing(tmp_path: Path) -> None:
     stages = Stages(StageStore(tmp_path), Told(), {"a": 1})
+    one: Stage[int] = Stage(title="one", result=int)
 
     def fail() -> int:
         raise DataError("no")
 
     with pytest.raises(DataError):
-        stages.run("one", int, fail)
-    assert stages.run("one", int, lambda: 3) == 3
+        stages.run(one, fail)
+    assert stages.run(one, lambda: 3) == 3
 
 
 def test_the_directory_and_its_size_come_from_the_environment(tmp_path: Path) -> None:
@@ -181,6 +274,7 @@ KILLED = """
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from sealift_packager.build import keys
 from sealift_packager.build.pipeline import Packed, pack
 from sealift_packager.cache.store import StageStore
 from support.packing import elsewhere, request

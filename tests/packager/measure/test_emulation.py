@@ -16,8 +16,8 @@ import pytest
 
 from sealift_core.hardware.machine import detect_machine
 from sealift_packager.build.pipeline import pack
-from sealift_packager.candidates.built import Built
-from sealift_packager.candidates.spec import CandidateSpec
+from sealift_packager.candidates.candidate import Candidate
+from sealift_packager.candidates.result import CandidateResult
 from sealift_packager.errors import ConversionError, LockError
 from sealift_packager.graph.session import Settings, open_session, run_batched
 from sealift_packager.measure import emulation
@@ -92,7 +92,7 @@ def test_what_would_take_too_long_is_not_begun(tmp_path: Path, monkeypatch: pyte
 
 def test_without_an_emulator_or_time_the_answers_are_this_machine_s_and_that_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     machine = dataclasses.replace(detect_machine(), arch="x86_64")
-    row = Built(spec=CandidateSpec(name="q", precision="int8-static"), model=onnx.load(CORPUS / "linear" / "model.onnx"))
+    row = CandidateResult.built(Candidate(name="q", precision="int8-static"), onnx.load(CORPUS / "linear" / "model.onnx"))
     inputs = {"x": np.zeros((1, 4), np.float32)}
 
     def said() -> str:

@@ -14,8 +14,8 @@ import pytest
 from sealift_core.timing.throughput import throughput
 from sealift_packager.build.pipeline import pack
 from sealift_packager.cache.structure import decode, encode
-from sealift_packager.candidates.built import Built
 from sealift_packager.candidates.from_profile import FP32
+from sealift_packager.candidates.result import CandidateResult
 from sealift_packager.diff import artifact
 from sealift_packager.graph.session import open_session
 from sealift_packager.measure import figures
@@ -71,11 +71,11 @@ def test_a_request_of_more_rows_than_there_are_repeats_them_and_a_fixed_batch_is
 
 
 @pytest.fixture(scope="module")
-def net() -> Built:
-    return Built(spec=FP32, model=onnx.load(trained.onnx_net().model))
+def net() -> CandidateResult:
+    return CandidateResult.built(FP32, onnx.load(trained.onnx_net().model))
 
 
-def test_every_figure_is_measured_and_survives_being_written_down(net: Built, tmp_path: Path) -> None:
+def test_every_figure_is_measured_and_survives_being_written_down(net: CandidateResult, tmp_path: Path) -> None:
     with np.load(trained.digits_holdout()) as data:
         work = Workload(rows={"image": data["image"][:32]})
     found = measure_candidates([net], work, (1,), machine="here", cores=2, seconds=0.05, scratch=tmp_path)
@@ -92,7 +92,7 @@ def test_every_figure_is_measured_and_survives_being_written_down(net: Built, tm
     assert decode(type(own), encode(own)).measurement == row
 
 
-def test_a_level_is_what_the_session_is_opened_with(net: Built, tmp_path: Path) -> None:
+def test_a_level_is_what_the_session_is_opened_with(net: CandidateResult, tmp_path: Path) -> None:
     assert settings_for(net, 2, "basic").graph_optimization == "basic"
     assert open_session(net.model, settings_for(net, 1, "basic"), where="x").get_session_options().graph_optimization_level.name == "ORT_ENABLE_BASIC"
 

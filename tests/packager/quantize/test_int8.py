@@ -11,9 +11,8 @@ import onnx
 import pytest
 
 from sealift_core.hardware.machine import detect_machine
-from sealift_packager.candidates.built import Built
+from sealift_packager.candidates.candidate import Candidate, Quantization
 from sealift_packager.candidates.from_profile import FP32
-from sealift_packager.candidates.spec import CandidateSpec, Quantization
 from sealift_packager.errors import QuantizationError
 from sealift_packager.graph.graph import output_specs
 from sealift_packager.graph.session import Settings, open_session, run_batched, run_session
@@ -26,7 +25,7 @@ from sealift_packager.profiles.library import load_profile
 from sealift_packager.quantize.calibration import Calibration, requests
 from sealift_packager.quantize.onnxruntime_backend import prepare
 from sealift_packager.quantize.ranges import observe
-from sealift_packager.quantize.registry import build_candidate
+from sealift_packager.quantize.registry import quantize
 from sealift_packager.quantize.saturation import may_saturate
 from sealift_packager.search.folds import ROWS, split, take
 from support import trained
@@ -40,7 +39,7 @@ def int8_static(source: trained.Trained, model: Any, scratch: Path, *, reduce_ra
     prepared = prepare(model, scratch)
     rows = take({"image": images}, split(len(images), seed=0).calibration)
     calibration = Calibration(histograms=observe(prepared, requests(rows, 1))[0])
-    return build_candidate(CandidateSpec(name="q", precision="int8-static", quantization=settings), prepared, calibration, scratch).model
+    return quantize(Candidate(name="q", precision="int8-static", quantization=settings), prepared, calibration, scratch)
 
 
 def logits(model: Any, images: Array) -> Array:
@@ -92,19 +91,19 @@ def test_a_graph_with_nothing_to_quantize_says_so(tmp_path: Path) -> None:
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=8)
     settings = Quantization(activation="uint8", weight="int8", reduce_range=True, per_channel=True, calibration="minmax")
     for precision in ("int8-dynamic", "int8-static"):
-        spec = CandidateSpec(name="q", precision=precision, quantization=settings)
+        candidate = Candidate(name="q", precision=precision, quantization=settings)
         prepared = prepare(model, tmp_path)
         seen = Calibration(histograms=observe(prepared, [{"x": np.zeros((1, 2), np.float32)}])[0])
         with pytest.raises(QuantizationError, match="nothing in the graph can be quantized"):
-            build_candidate(spec, prepared, seen, tmp_path)
+            quantize(candidate, prepared, seen, tmp_path)
 
 
-def test_calibration_rows_are_drawn_by_the_seed_and_the_twin_s_are_others() -> None:
+def test_calibration_rows_are_drawn_by_the_seed_and_those_of_the_other_fold_are_others() -> None:
     first, again, other = (split(1000, seed=seed) for seed in (1, 1, 2))
-    assert len(first.calibration) == len(first.twin) == ROWS
+    assert len(first.calibration) == len(first.cross) == ROWS
     assert np.array_equal(first.calibration, again.calibration)
     assert not np.array_equal(first.calibration, other.calibration)
-    assert not set(first.calibration) & set(first.twin)
+    assert not set(first.calibration) & set(first.cross)
     assert [len(split(rows, seed=0).calibration) for rows in (1, 2, 5, 300)] == [1, 1, 2, 150]
 
 
@@ -150,4 +149,4 @@ def test_without_reduce_range_products_saturate_on_x86_without_vnni(tmp_path: Pa
 
 def test_fp32_is_the_graph_itself(tmp_path: Path) -> None:
     model = object()
-    assert build_candidate(FP32, model, Calibration(), tmp_path) == Built(spec=FP32, model=model)
+    assert quantize(FP32, model, Calibration(), tmp_path) is model

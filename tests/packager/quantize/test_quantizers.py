@@ -12,8 +12,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from sealift_core.hardware.profile import Int8Recipe
+from sealift_packager.candidates.candidate import SESSION_ENTRIES
 from sealift_packager.candidates.from_profile import SETTINGS
-from sealift_packager.candidates.spec import SESSION_ENTRIES
 from sealift_packager.errors import NothingToQuantizeError, QuantizationError
 from sealift_packager.graph import graph
 from sealift_packager.graph.gelu import reorder_gelu
@@ -227,9 +227,9 @@ def test_a_node_that_is_reverted_keeps_its_weight_as_it_is(precision: str, tmp_p
 
 
 @pytest.mark.parametrize("precision", ["int8-weights", *BLOCKS])
-def test_a_node_that_is_halved_has_its_weight_as_fp16(precision: str, tmp_path: Path) -> None:
+def test_a_node_that_is_stored_as_fp16_has_its_weight_as_fp16(precision: str, tmp_path: Path) -> None:
     model = two_products(matrix(256, 256), tmp_path)
-    settings = dataclasses.replace(SETTINGS[precision](RECIPE), halved=("second",))
+    settings = dataclasses.replace(SETTINGS[precision](RECIPE), fp16_nodes=("second",))
     built = QUANTIZERS[precision](model, settings, Calibration(), tmp_path)
     assert {row.name for row in built.graph.initializer if row.data_type == TensorProto.FLOAT16} == {"v_fp16"}
     assert not {"v", "w"} & {row.name for row in built.graph.initializer}

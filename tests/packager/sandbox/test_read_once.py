@@ -14,7 +14,7 @@ from onnx import TensorProto, helper
 
 from sealift_core.hardware.machine import detect_machine
 from sealift_packager.archives.own_copy import open_plain, taken
-from sealift_packager.build.context import Shared
+from sealift_packager.build.context import BuildContext
 from sealift_packager.build.pipeline import pack
 from sealift_packager.cache.stage import Stages
 from sealift_packager.data.files import read_data
@@ -190,9 +190,9 @@ def test_what_is_written_to_a_file_after_it_was_opened_isn_t_read(tmp_path: Path
     assert [path.name for path in tmp_path.iterdir()] == ["d.csv"]
 
 
-def shared(given: Any, digests: dict[str, Any]) -> Shared:
+def shared(given: Any, digests: dict[str, Any]) -> BuildContext:
     stages = Stages(None, Silent(), {"inputs": digests})
-    return Shared(given, stages, Silent(), detect_machine(), CREATED, WeightPlace())
+    return BuildContext(given, stages, Silent(), detect_machine(), CREATED, WeightPlace())
 
 
 @pytest.mark.parametrize("name", ["source", "data"])

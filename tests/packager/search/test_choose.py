@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
 
 from sealift_core.bundle.evaluation import Accuracy, Measurement
 from sealift_core.hardware.profile import OBJECTIVES as DECLARED
+from sealift_packager.candidates.candidate import Candidate, Quantization
+from sealift_packager.candidates.figures import Figures
 from sealift_packager.candidates.from_profile import FP32
-from sealift_packager.candidates.spec import CandidateSpec, Quantization
+from sealift_packager.candidates.judgement import Judgement
+from sealift_packager.candidates.result import CandidateResult, NotBuilt
 from sealift_packager.errors import GateError
-from sealift_packager.measure.figures import Figures
 from sealift_packager.measure.latency import speedup
 from sealift_packager.measure.tuning import fewest_threads
-from sealift_packager.search.assessed import Assessed
 from sealift_packager.search.choose import Choice, choose
 from sealift_packager.search.objectives import OBJECTIVES
 
@@ -29,28 +31,41 @@ def samples(milliseconds: float, seed: int = 0) -> np.ndarray[tuple[int], np.dty
 BASE = samples(10.0)
 
 
-def candidate(name: str, *, ms: float | None = 10.0, size: int = 100, lost: float = 0.0, memory: int = 100, load: float = 5.0) -> Assessed:
+def candidate(name: str, *, ms: float | None = 10.0, size: int = 100, lost: float = 0.0, memory: int = 100, load: float = 5.0) -> CandidateResult:
     accuracy = Accuracy(metric="accuracy", reference=0.9, packaged=0.9 - lost, loss=lost, loss_low=0.0, loss_high=lost * 2, budget=0.01)
-    spec = FP32 if name == "fp32" else CandidateSpec(name=name, precision="int8-static", quantization=INT8)
+    tried = FP32 if name == "fp32" else Candidate(name=name, precision="int8-static", quantization=INT8)
+    judged = CandidateResult(candidate=tried, model=None, size_bytes=size, judgement=Judgement(outputs={}, accuracy=accuracy))
     if ms is None:
-        return Assessed(spec=spec, size_bytes=size, accuracy=accuracy)
+        return judged
     values = BASE if name == "fp32" else samples(ms, seed=len(name))
     figures = Figures(
         threads=1,
+        graph_optimization="all",
         samples_ms=values,
         measurement=Measurement(latency_p50_ms=ms, latency_p99_ms=ms, load_time_ms=load, peak_memory_bytes=memory, machine="here"),
     )
     faster = None if name == "fp32" else speedup(BASE, values, seed=0)
-    return Assessed(spec=spec, size_bytes=size, accuracy=accuracy, figures=figures, speedup=faster)
+    return dataclasses.replace(judged, figures=figures, speedup=faster)
 
 
-def chosen(*rows: Assessed, objective: tuple[str, ...] = ("latency_p99", "memory", "size")) -> Choice:
-    return choose(rows, objective)
+def but(result: CandidateResult, **changes: Any) -> CandidateResult:
+    """The same, judged otherwise."""
+    assert result.judgement is not None
+    return dataclasses.replace(result, judgement=dataclasses.replace(result.judgement, **changes))
+
+
+def chosen(fp32: CandidateResult, *others: CandidateResult | NotBuilt, objective: tuple[str, ...] = ("latency_p99", "memory", "size")) -> Choice:
+    return choose(fp32, others, objective)
+
+
+def surely_worse(result: CandidateResult) -> CandidateResult:
+    assert result.accuracy is not None
+    return but(result, accuracy=dataclasses.replace(result.accuracy, loss_low=0.003))
 
 
 def test_a_faster_one_within_the_budget_is_chosen_and_the_reason_says_by_how_much() -> None:
     choice = chosen(candidate("fp32"), candidate("int8", ms=5, size=30))
-    assert choice.chosen.spec.name == "int8"
+    assert choice.chosen.name == "int8"
     assert "best on latency_p99" in choice.reasons["int8"]
     assert "times as fast as fp32" in choice.reasons["int8"]
     assert choice.reasons["fp32"] == "passes, but loses on latency_p99"
@@ -58,7 +73,7 @@ def test_a_faster_one_within_the_budget_is_chosen_and_the_reason_says_by_how_muc
 
 def test_a_slower_one_is_not_chosen_however_small() -> None:
     choice = chosen(candidate("fp32"), candidate("int8", ms=12, size=1), objective=("size",))
-    assert choice.chosen.spec.name == "fp32"
+    assert choice.chosen.name == "fp32"
     assert "not reliably as fast as fp32" in choice.reasons["int8"]
 
 
@@ -67,12 +82,12 @@ def test_one_that_is_neither_faster_nor_smaller_is_not_chosen() -> None:
 
 
 def test_one_that_is_as_fast_and_smaller_is_chosen() -> None:
-    assert chosen(candidate("fp32"), candidate("int8", ms=10, size=30)).chosen.spec.name == "int8"
+    assert chosen(candidate("fp32"), candidate("int8", ms=10, size=30)).chosen.name == "int8"
 
 
 def test_one_whose_upper_bound_leaves_the_budget_is_out_though_its_loss_does_not() -> None:
     choice = chosen(candidate("fp32"), candidate("int8", ms=2, size=10, lost=0.008))
-    assert choice.chosen.spec.name == "fp32"
+    assert choice.chosen.name == "fp32"
     assert "up to 0.016" in choice.reasons["int8"]
 
 
@@ -82,23 +97,22 @@ def test_fp32_itself_beyond_the_budget_is_an_error() -> None:
 
 
 def test_one_that_could_not_be_built_says_why() -> None:
-    failed = Assessed(spec=CandidateSpec(name="int8", precision="int8-static", quantization=INT8), failure="could not be built: no such operator")
+    failed = NotBuilt(candidate=Candidate(name="int8", precision="int8-static", quantization=INT8), reason="could not be built: no such operator")
     assert chosen(candidate("fp32"), failed).reasons["int8"] == "could not be built: no such operator"
 
 
 def test_without_a_measurement_the_smallest_wins_and_the_reason_says_so() -> None:
     choice = chosen(candidate("fp32", ms=None), candidate("int8", ms=None, size=30), candidate("int8b", ms=None, size=20))
-    assert choice.chosen.spec.name == "int8b"
+    assert choice.chosen.name == "int8b"
     assert "not measured on this hardware" in choice.reasons["int8b"]
     assert choice.reasons["int8"] == "passes, but loses on size"
 
 
 def test_what_latency_can_t_tell_apart_the_next_objective_decides() -> None:
     rows = candidate("fp32"), candidate("int8", ms=5, memory=100, size=30), candidate("int8b", ms=5, memory=50, size=40)
-    same = [rows[0], rows[1], Assessed(spec=rows[2].spec, size_bytes=40, accuracy=rows[2].accuracy, figures=rows[2].figures, speedup=rows[2].speedup)]
-    assert choose(same, ("latency_p50", "memory")).chosen.spec.name in ("int8", "int8b")
-    assert choose(same, ("memory", "latency_p50")).chosen.spec.name == "int8b"
-    assert choose(same, ("size",)).chosen.spec.name == "int8"
+    assert chosen(*rows, objective=("latency_p50", "memory")).chosen.name in ("int8", "int8b")
+    assert chosen(*rows, objective=("memory", "latency_p50")).chosen.name == "int8b"
+    assert chosen(*rows, objective=("size",)).chosen.name == "int8"
 
 
 def test_every_objective_that_a_profile_may_name_is_known() -> None:
@@ -121,8 +135,8 @@ def test_a_candidate_within_the_noise_ties_and_the_next_objective_decides_the_sa
         values = samples(9.9, seed=seed + 100)
         figures = dataclasses.replace(rows[1].figures, samples_ms=values) if rows[1].figures else None
         rows[1] = dataclasses.replace(rows[1], figures=figures, speedup=speedup(BASE, values, seed=0))
-        choice = choose(rows, ("latency_p99", "size"))
-        assert choice.chosen.spec.name == "int8"
+        choice = chosen(*rows, objective=("latency_p99", "size"))
+        assert choice.chosen.name == "int8"
         assert "best on size" in choice.reasons["int8"]
 
 
@@ -133,26 +147,24 @@ def test_what_both_of_a_pair_suffer_cancels() -> None:
 
 
 def test_a_row_that_loses_too_much_fails_the_gate_whatever_the_mean() -> None:
-    row = dataclasses.replace(candidate("int8", ms=5, size=30), worst_row=1.5)
+    row = but(candidate("int8", ms=5, size=30), worst_row=1.5)
     choice = chosen(candidate("fp32"), row)
-    assert choice.chosen.spec.name == "fp32"
+    assert choice.chosen.name == "fp32"
     assert "on its worst row" in choice.reasons["int8"]
 
 
 def test_of_candidates_that_are_as_small_the_more_accurate_one_is_chosen_where_accuracy_comes_next() -> None:
     rows = [candidate("fp32"), candidate("quick", ms=5, size=25, lost=0.004), candidate("exact", ms=10, size=26, lost=0.0)]
-    precise = dataclasses.replace(rows[1], accuracy=dataclasses.replace(rows[1].accuracy, loss_low=0.003))  # type: ignore[type-var]
-    rows[1] = precise
-    assert chosen(*rows, objective=("size", "accuracy")).chosen.spec.name == "exact"
-    assert chosen(*rows, objective=("latency_p99", "size")).chosen.spec.name == "quick"
+    rows[1] = surely_worse(rows[1])
+    assert chosen(*rows, objective=("size", "accuracy")).chosen.name == "exact"
+    assert chosen(*rows, objective=("latency_p99", "size")).chosen.name == "quick"
 
 
 def test_where_nothing_was_measured_size_and_accuracy_still_count_in_the_order_that_is_wanted() -> None:
-    small = candidate("small", ms=None, size=25, lost=0.004)
-    small = dataclasses.replace(small, accuracy=dataclasses.replace(small.accuracy, loss_low=0.003))  # type: ignore[type-var]
+    small = surely_worse(candidate("small", ms=None, size=25, lost=0.004))
     rows = [candidate("fp32", ms=None), small, candidate("exact", ms=None, size=26)]
-    assert chosen(*rows).chosen.spec.name == "small"
-    assert chosen(*rows, objective=("latency_p99", "size", "accuracy")).chosen.spec.name == "exact"
+    assert chosen(*rows).chosen.name == "small"
+    assert chosen(*rows, objective=("latency_p99", "size", "accuracy")).chosen.name == "exact"
 
 
 def test_only_objectives_that_told_none_apart_are_said_to_have_told_none_apart() -> None:

@@ -1,4 +1,4 @@
-"""A candidate as a value: what is to be built, not how."""
+"""What is to be tried, not how."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Quantization:
     ``activation`` and ``weight`` are what is computed in and what is stored (int8, uint8, int4, float16, float32); ``reduce_range`` keeps weights
     to 7 bits; ``calibration`` is a method of `quantize.ranges`, ``best`` while that is still to be found, or empty where ranges are found at run
     time. ``smoothing`` is the α of `quantize.smoothing`, 0 for none. ``block_size`` is how many weights share a scale, 0 for a whole channel.
-    ``reverted`` names the nodes that stay in fp32, ``halved`` those whose weights are stored as fp16.
+    ``reverted`` names the nodes that stay in fp32, ``fp16_nodes`` those whose weights are stored as fp16.
     """
 
     activation: str
@@ -27,12 +27,12 @@ class Quantization:
     smoothing: float = 0.0
     block_size: int = 0
     reverted: tuple[str, ...] = ()
-    halved: tuple[str, ...] = ()
+    fp16_nodes: tuple[str, ...] = ()
 
     @property
-    def spared(self) -> tuple[str, ...]:
+    def excluded_nodes(self) -> tuple[str, ...]:
         """The nodes that the rest of it isn't for."""
-        return (*self.reverted, *self.halved)
+        return (*self.reverted, *self.fp16_nodes)
 
     @property
     def calibrated(self) -> bool:
@@ -49,11 +49,13 @@ ONNXRUNTIME: Final = {"int8-blocks": ">=1.22"}
 
 
 #: Settings that a recipe doesn't mention where they are off.
-_LEFT_OUT: Final = ("smoothing", "block_size", "reverted", "halved")
+_LEFT_OUT: Final = ("smoothing", "block_size", "reverted", "fp16_nodes")
+#: Settings that have another name in manifests, which older bundles bear too.
+_IN_RECIPE: Final = {"fp16_nodes": "halved"}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class CandidateSpec:
+class Candidate:
     """One variant of the model; ``precision`` is a key of the quantizers."""
 
     name: str
@@ -71,4 +73,4 @@ class CandidateSpec:
             return {}
         fields = dataclasses.asdict(self.quantization)
         used = {name: value for name, value in fields.items() if value or name not in _LEFT_OUT}
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in used.items()}
+        return {_IN_RECIPE.get(name, name): list(value) if isinstance(value, tuple) else value for name, value in used.items()}

@@ -15,7 +15,7 @@ ADVICE: Final = "A lock holds for what it was made from. Build without --locked,
 T = TypeVar("T")
 
 
-class Evidence:
+class MeasurementLog:
     """The measurements of one profile, by name.
 
     With ``given`` (from a lock) nothing is measured, and a name that is not in it is a `LockError`; without, each is measured once.

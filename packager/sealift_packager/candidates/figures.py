@@ -1,0 +1,33 @@
+"""What was measured of a candidate, as values."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from sealift_core.bundle.evaluation import Measurement
+from sealift_packager.model.source import Array
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """One candidate's: the threads and the graph level that suit it, and what the manifest keeps.
+
+    ``samples_ms`` are [openings, rounds], paired with the others'.
+    """
+
+    threads: int
+    graph_optimization: str
+    samples_ms: Array
+    measurement: Measurement
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Speedup:
+    """How many times as fast as fp32: the median of the ratios of paired runs, with its 95 % interval, over openings and rounds.
+
+    The two runs of a pair are of one round, so what else the machine does cancels.
+    """
+
+    ratio: float
+    low: float
+    high: float

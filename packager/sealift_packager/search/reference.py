@@ -1,0 +1,25 @@
+"""What candidates are held against."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from sealift_packager.data.holdout import Holdout
+from sealift_packager.measure.metrics import Metric
+from sealift_packager.measure.predictions import Prediction
+from sealift_packager.model.source import Array
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """The holdout, the source's own answers on it, and what a candidate may lose (``budget``, in the metric's unit).
+
+    ``target`` is the holdout's as the metric takes it; ``notes`` are sentences on what is odd about the data.
+    """
+
+    holdout: Holdout
+    metric: Metric
+    target: Array
+    prediction: Prediction
+    budget: float
+    notes: tuple[str, ...] = ()
