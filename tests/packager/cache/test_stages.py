@@ -125,7 +125,12 @@ STAGES = {
 
 def test_every_stage_of_a_build_has_its_inputs_in_its_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[str, Any, dict[str, Any], dict[str, Any]]] = []
-    monkeypatch.setattr("sealift_packager.cache.stage.entry_key", lambda *identity: (seen.append(identity), entry_key(*identity))[1])
+
+    def recording(title: str, result: Any, inputs: dict[str, Any], base: dict[str, Any]) -> str:
+        seen.append((title, result, inputs, base))
+        return entry_key(title, result, inputs, base)
+
+    monkeypatch.setattr("sealift_packager.cache.stage.entry_key", recording)
     pack(request(trained.cancer(), tmp_path / "a", here(precisions=("fp32",))), cache=StageStore(tmp_path / "cache"))
     assert {next(name for name in STAGES if title.startswith(name)) for title, *_ in seen} == set(STAGES)
     for title, result, inputs, base in seen:
@@ -137,7 +142,7 @@ def test_every_stage_of_a_build_has_its_inputs_in_its_key(tmp_path: Path, monkey
 
 
 def results(*names: str, weight: float = 1.0) -> list[CandidateResult]:
-    graph = onnx.helper.make_graph([], "g", [], [], [onnx.numpy_helper.from_array(np.float32([weight]), "w")])
+    graph = onnx.helper.make_graph([], "g", [], [], [onnx.numpy_helper.from_array(np.array([weight], np.float32), "w")])
     model = onnx.helper.make_model(graph)
     accuracy = Accuracy(metric="accuracy", reference=1.0, packaged=1.0, loss=0.0, loss_low=0.0, loss_high=0.0, budget=0.1)
     judgement = Judgement(outputs={"y": np.array([weight])}, accuracy=accuracy)
@@ -145,7 +150,7 @@ def results(*names: str, weight: float = 1.0) -> list[CandidateResult]:
 
 
 def converted(weight: float = 1.0, *inputs: str) -> Converted:
-    specs = tuple(TensorSpec(name=name, dtype="float32", shape=(None,)) for name in inputs)
+    specs = tuple(TensorSpec(name=name, dtype="float32", shape=("n",)) for name in inputs)
     return Converted(model=results("fp32", weight=weight)[0].model, inputs=specs, outputs=())
 
 
@@ -177,7 +182,7 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "chosen": (*results("fp32", "int8"), *results("fp32", weight=2.0), dataclasses.replace(results("fp32")[0], judgement=None)),
     "locked": ("", "0"),
 }
-STAGE_FUNCTIONS = [
+STAGE_FUNCTIONS: list[Callable[..., Stage[Any]]] = [
     keys.conversion,
     keys.parity,
     keys.source_answers,
@@ -201,7 +206,7 @@ def test_another_value_of_any_input_of_a_stage_is_another_key(function: Callable
 
 
 def test_no_stage_is_missing_in_these_tests() -> None:
-    stages = [value for value in vars(keys).values() if inspect.isfunction(value) and "Stage[" in str(value.__annotations__.get("return"))]
+    stages: list[Any] = [value for value in vars(keys).values() if inspect.isfunction(value) and "Stage[" in str(value.__annotations__.get("return"))]
     assert [value for value in stages if value.__module__ == keys.__name__] == STAGE_FUNCTIONS
 
 

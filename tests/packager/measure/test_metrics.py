@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from sklearn import metrics as reference
 
 from sealift_core.bundle.evaluation import Accuracy
+from sealift_packager.candidates.judgement import ROUNDING
 from sealift_packager.errors import DataError
-from sealift_packager.measure.accuracy import ROUNDING, assess, rows_wanted
+from sealift_packager.measure.accuracy import assess, rows_wanted
 from sealift_packager.measure.bootstrap import mean_interval, rows_needed, unseen_share
 from sealift_packager.measure.metrics import METRICS, find_metric
 from sealift_packager.measure.predictions import read_prediction

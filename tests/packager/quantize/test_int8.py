@@ -13,11 +13,12 @@ import pytest
 from sealift_core.hardware.machine import detect_machine
 from sealift_packager.candidates.candidate import Candidate, Quantization
 from sealift_packager.candidates.from_profile import FP32
+from sealift_packager.candidates.judgement import ROUNDING
 from sealift_packager.errors import QuantizationError
 from sealift_packager.graph.graph import output_specs
 from sealift_packager.graph.session import Settings, open_session, run_batched, run_session
 from sealift_packager.measure import latency
-from sealift_packager.measure.accuracy import ROUNDING, assess
+from sealift_packager.measure.accuracy import assess
 from sealift_packager.measure.emulation import PROCESSORS, find_emulator, run_emulated
 from sealift_packager.measure.metrics import METRICS
 from sealift_packager.measure.predictions import read_prediction
