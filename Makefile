@@ -15,6 +15,7 @@ VENV := .venv
 CLEAN := .venv-runtime
 SIGNING := .venv-signing
 AUDIT := .venv-audit
+DOCS := .venv-docs
 LOWEST := .venv-lowest
 WHEELHOUSE := build/wheelhouse
 BIN := $(VENV)/bin
@@ -25,7 +26,7 @@ PYTEST_FLAGS ?= -n 2 --dist worksteal -q
 PIP_FLAGS := --quiet --disable-pip-version-check --constraint constraints.txt
 SETUP_INPUTS := constraints.txt requirements-dev.txt core/pyproject.toml runtime/pyproject.toml packager/pyproject.toml hub/pyproject.toml
 
-.PHONY: help setup python demo test test-fast test-runtime acceptance lowest versions check check-code check-types check-docs check-audit audit fix bench bench-packager clean compat arm-root
+.PHONY: help setup python demo test test-fast test-runtime acceptance lowest versions check check-code check-types check-docs check-audit audit docs fix screenshots bench bench-packager clean compat arm-root
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -63,6 +64,13 @@ $(AUDIT)/.ready: tests/requirements-audit.txt constraints.txt | python
 	rm -rf $(AUDIT)
 	$(PYTHON) -m venv $(AUDIT)
 	$(AUDIT)/bin/pip install $(PIP_FLAGS) -r tests/requirements-audit.txt
+	@touch $@
+
+$(DOCS)/.ready: tests/requirements-docs.txt constraints.txt | python
+	@echo "Setting up $(DOCS): what builds the site of the documentation …"
+	rm -rf $(DOCS)
+	$(PYTHON) -m venv $(DOCS)
+	$(DOCS)/bin/pip install $(PIP_FLAGS) -r tests/requirements-docs.txt
 	@touch $@
 
 $(LOWEST)/.ready: constraints-lowest.txt core/pyproject.toml runtime/pyproject.toml packager/pyproject.toml hub/pyproject.toml | python
@@ -108,7 +116,7 @@ versions: $(VENV)/.ready $(LOWEST)/.ready  ## The tests with the lowest versions
 check: check-types check-code check-docs check-audit  ## Lint, types, import contracts, docs against the real commands, the offline part of the audit
 
 check-types: $(VENV)/.ready
-	$(BIN)/mypy core runtime packager hub tests benchmarks examples
+	$(BIN)/mypy core runtime packager hub tests benchmarks examples docs
 
 check-code: $(VENV)/.ready
 	$(BIN)/ruff check .
@@ -129,14 +137,21 @@ fix: $(VENV)/.ready  ## Format, and mend what ruff can
 	$(BIN)/ruff format .
 	$(BIN)/python tests/support/help_pages.py
 
+docs: $(DOCS)/.ready  ## Build the documentation as a site in build/site; a broken link or anchor, or anything loaded from elsewhere, fails
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict --quiet
+	$(DOCS)/bin/python tests/support/built_site.py build/site
+
+screenshots: $(VENV)/.ready  ## Make the pictures in docs/images anew: runs the demo, and needs Chromium (Debian: apt-get install chromium)
+	$(BIN)/python docs/images/make.py
+
 bench: $(VENV)/.ready  ## Measure what the README states
 	$(BIN)/python -m benchmarks
 
-bench-packager: $(VENV)/.ready  ## Compare the packager with Olive and onnxruntime's quantizers, write docs/benchmarks-packager.md (BENCH=--quick for a look)
+bench-packager: $(VENV)/.ready  ## Compare the packager with Olive and onnxruntime's quantizers, write docs/reference/benchmarks-packager.md (BENCH=--quick for a look)
 	$(BIN)/pip install $(PIP_FLAGS) --no-deps -r examples/models/requirements.txt
 	$(BIN)/python -m benchmarks.packager $(BENCH)
 
-compat: $(VENV)/.ready  ## Pack every model of examples/models and write docs/compatibility.md (COMPAT='--only torch' for some)
+compat: $(VENV)/.ready  ## Pack every model of examples/models and write docs/reference/compatibility.md (COMPAT='--only torch' for some)
 	$(BIN)/pip install $(PIP_FLAGS) --no-deps -r examples/models/requirements.txt
 	$(BIN)/python examples/models/compat.py $(COMPAT)
 
@@ -144,4 +159,4 @@ arm-root: $(VENV)/.ready  ## Make build/arm64-root: an Arm Python for int8 accur
 	packager/arm64-root.sh build/arm64-root $(BIN)/python
 
 clean:  ## Remove what the targets above made
-	rm -rf $(VENV) $(CLEAN) $(SIGNING) $(AUDIT) $(LOWEST) build .demo .bench .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(CLEAN) $(SIGNING) $(AUDIT) $(DOCS) $(LOWEST) build .demo .bench .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

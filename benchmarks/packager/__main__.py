@@ -29,7 +29,7 @@ from benchmarks.packager.values import FP32, SEALIFT, Figures, Made
 from sealift_core.hardware.machine import detect_machine
 
 TREES: Final = "boosted-trees"
-PAGE: Final = ROOT / "docs" / "benchmarks-packager.md"
+PAGE: Final = ROOT / "docs" / "reference" / "benchmarks-packager.md"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Results as docs/benchmarks-packager.md. Pure but for `write_page`."""
+"""Results as docs/reference/benchmarks-packager.md. Pure but for `write_page`."""
 
 from __future__ import annotations
 

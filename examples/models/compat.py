@@ -1,4 +1,4 @@
-"""Pack every example model for one profile and write what came out: docs/compatibility.md. Run by ``make compat``.
+"""Pack every example model for one profile and write what came out: docs/reference/compatibility.md. Run by ``make compat``.
 
 Each model is built and packed in a process of its own, which may take ten minutes; one that fails stands in the table with its message.
 Results are kept in ``build/compat``, so a run that was broken off goes on where it was. What other code made is made anew, and so is everything
@@ -47,7 +47,7 @@ def main() -> None:
     others = [row["name"] for row in rows if row.get("code") != code]
     if others:
         print(f"{len(others)} of {len(rows)} rows were made by other code: {', '.join(others)}")
-    write_table(rows, arguments.profile, ROOT / "docs" / "compatibility.md")
+    write_table(rows, arguments.profile, ROOT / "docs" / "reference" / "compatibility.md")
 
 
 def _code() -> str:

@@ -1,4 +1,4 @@
-"""Results as docs/compatibility.md. Pure but for the one file that it writes."""
+"""Results as docs/reference/compatibility.md. Pure but for the one file that it writes."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from packaging.version import Version
 
 ROOT = Path(__file__).parents[2]
 WHEELS = ("core", "runtime", "packager", "hub")
-#: Extras for accelerators and a cluster that this set-up doesn't have; docs/versions.md says so.
+#: Extras for accelerators and a cluster that this set-up doesn't have; docs/reference/versions.md says so.
 NOT_RUN = {"gpu", "openvino", "ray"}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pkgutil
 import re
 import shlex
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from support.help_pages import PAGE, ROOT, all_commands, page
 
-PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")])
+PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")])
 HELP = all_commands()
 
 
@@ -25,6 +26,17 @@ def test_every_command_and_option_has_help(name: str) -> None:
     for line in lines:
         if match := re.match(r"  (-\S.*)$", line):
             assert re.search(r"\S {2,}\S", match[1]) or lines[lines.index(line) + 1].startswith(" " * 10), f"an option without help: {line}"
+
+
+def without_code(text: str) -> str:
+    """A page without its code: fenced blocks, and what is between backticks."""
+    return re.sub(r"`[^`\n]*`", lambda code: code[0].strip("`").replace("](", "] ("), re.sub(r"(?ms)^ *```.*?^ *```$", "", text))
+
+
+def anchors(path: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub and the site make them."""
+    headings = re.findall(r"(?m)^#+ (.*)", without_code(path.read_text(encoding="utf-8")))
+    return {re.sub(r"[^\w\- ]", "", re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).lower()).replace(" ", "-") for heading in headings}
 
 
 def command_lines(path: Path) -> list[str]:
@@ -47,10 +59,36 @@ def test_a_command_line_in_the_docs_names_a_real_command_with_real_options(where
             assert re.search(rf"(?<![\w-]){re.escape(word.split('=')[0])}(?![\w-])", HELP[name]), f"{where}: {name} has no {word}"
 
 
+LINKS = [
+    (path, target, anchor)
+    for path in PAGES
+    for target, anchor in re.findall(r"\]\(([^)\s#:]*)(?:#([^)\s]+))?\)", without_code(path.read_text(encoding="utf-8")))
+]
+
+
 def test_a_relative_link_leads_somewhere() -> None:
+    dead = [f"{page.relative_to(ROOT)} links to {target}" for page, target, _ in LINKS if not (page.parent / target).exists()]
+    assert dead == []
+
+
+def test_an_anchor_is_a_heading_of_its_page() -> None:
+    linked = [(page.relative_to(ROOT), page.parent / target if target else page, anchor) for page, target, anchor in LINKS if anchor]
+    dead = [f"{page} links to {path.name}#{anchor}" for page, path, anchor in linked if path.suffix == ".md" and anchor not in anchors(path)]
+    assert dead == []
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_a_page_begins_with_its_one_title(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    titles = re.findall(r"(?m)^# .*", without_code(text))
+    assert len(titles) == 1
+    assert text.startswith(titles[0])
+
+
+def test_what_a_page_of_the_api_shows_is_there() -> None:
     for path in PAGES:
-        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8")):
-            assert (path.parent / target).exists(), f"{path.relative_to(ROOT)} links to {target}"
+        for name in re.findall(r"(?m)^::: (\S+)", path.read_text(encoding="utf-8")):
+            assert pkgutil.resolve_name(name), path
 
 
 @pytest.mark.parametrize("name", HELP)

@@ -1,4 +1,4 @@
-"""docs/logging.md shows what the commands log: the stories of a build and of an update, as they are told; and no secret is in them."""
+"""docs/reference/logging.md shows what the commands log: the stories of a build and of an update, as they are told; and no secret is in them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/commands.md: the help of every command, as the commands themselves print it. Run as a script, it writes the page."""
+"""docs/reference/commands.md: the help of every command, as the commands themselves print it. Run as a script, it writes the page."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs" / "commands.md"
+PAGE = ROOT / "docs" / "reference" / "commands.md"
 PROGRAMS = {"sealift": "sealift_packager.cli", "sealift-agent": "sealift_runtime.cli", "sealift-hub": "sealift_hub.cli"}
 HEAD = "# Commands\n\nThe help of every command, generated from the commands themselves (`make fix` rewrites this page).\n"
 

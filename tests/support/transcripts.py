@@ -1,4 +1,4 @@
-"""docs/logging.md: what `sealift pack -v` and `sealift-agent sync -v` log. Run as a script, it writes both transcripts into the page."""
+"""docs/reference/logging.md: what `sealift pack -v` and `sealift-agent sync -v` log. Run as a script, it writes both transcripts into the page."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sklearn.neural_network import MLPClassifier
 from support.cli import call, run
 from support.help_pages import ROOT
 
-PAGE = ROOT / "docs" / "logging.md"
+PAGE = ROOT / "docs" / "reference" / "logging.md"
 PACK = "sealift pack iris.joblib --trust-pickle --data iris.csv --name iris --version 1.0.0 --profile x86-64-baseline --key key.pem --out release -v"
 SYNC = "sealift-agent sync --home device -v"
 #: What `pack` is given beside, so that a test is quick.
