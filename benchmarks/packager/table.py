@@ -14,24 +14,25 @@ from benchmarks.packager.values import FP32, SEALIFT, Figures, Made
 HEAD: Final = ("model", "tool", "hands over", "speed-up", "ms", "kB", "loss", "flipped, or cosine", "took", "installed", "beside Sealift")
 INTRODUCTION: Final = """# The packager beside other tools
 
-Made by `make bench-packager`: Sealift, [Olive](https://github.com/microsoft/Olive) and onnxruntime's own quantizers on the same models, rows and
-machine, each tool in an environment of its own.
+This page compares Sealift with [Olive](https://github.com/microsoft/Olive) and with onnxruntime's own quantizers, so that you can choose between
+them. All get the same models and rows, and run on the same machine, each in an environment of its own. `make bench-packager` writes this page.
 
-- Every tool starts from the same fp32 graph, made by Sealift's converter, and gets the same rows, for calibration and for whatever else it decides
-  by. All are judged on other rows, which none has seen.
+- Every tool starts from the same fp32 graph, which Sealift's converter made. Every tool gets the same rows for calibration and for its other
+  decisions. All results are judged on other rows, which no tool has seen.
 - *onnxruntime* is `quant_pre_process`, then `quantize_static` or `quantize_dynamic` with their defaults. *Olive* searches the parameters of
-  `OnnxQuantization`, latency first, within the same accuracy budget, for at most {olive_s} s. *Sealift* is `sealift pack` for `{profile}`, but that
-  it tries one thread alone.
-- *speed-up* is over fp32: one thread, batch 1, all candidates of a model in one process and in turns; the median of paired runs with its 95 %
-  interval. *loss* is of the metric, against fp32; *flipped* counts labels that differ from fp32's, *off by* is the largest
-  difference of an answer; *cosine* is to fp32's embeddings, mean (least).
-- *took* is the whole program, imports included. Sealift's also proves the conversion, measures, and seals a bundle.
-- *kB*: Sealift's static int8 is Q/DQ pairs with a scale and a zero point for each channel of weights and biases. In a small network that is up to an
-  eighth of the file more than one scale for a tensor, which flips more labels, or than onnxruntime's own operators (QOperator).
-- *installed* is what the tool's environment holds, in MB and distributions.
-- *beside Sealift*: a rival that loses more than the budget of {budget:g} isn't usable, nor one with a row of which the cosine is below
-  {least:g}. The others are compared by latency, and where that doesn't differ by size (MiniLM has a second Sealift row, which was asked for size,
-  then for accuracy, and is held against them in that order).
+  `OnnxQuantization`, latency first, within the same accuracy budget, for at most {olive_s} s. *Sealift* is `sealift pack` for `{profile}`,
+  limited to one thread.
+- *speed-up* is over fp32, with one thread and batch 1. All candidates of a model take turns in one process. The figure is the median of paired
+  runs with its 95 % interval. *loss* is the metric's loss against fp32. *flipped* counts labels that differ from fp32's, and *off by* is the
+  largest difference of an answer. *cosine* is the similarity to fp32's embeddings, as mean (least).
+- *took* is the time of the whole program, imports included. Sealift's includes proving the conversion, measuring, and sealing a bundle.
+- *kB* is the size of the model. Sealift's static int8 stores Q/DQ pairs with a scale and a zero point for each channel of weights and biases,
+  which take up to an eighth of the file of a small network. One scale for each tensor would be smaller, but flips more labels. onnxruntime's own
+  operators (QOperator) are smaller too.
+- *installed* is the size of the tool's environment in MB, and its number of distributions.
+- *beside Sealift*: a rival isn't usable if it loses more than the budget of {budget:g}, or if the cosine of any row is below {least:g}. The
+  others are compared by latency, and by size if latency doesn't differ. MiniLM has a second Sealift row, for which size and then accuracy were
+  asked for. Rivals are compared with it in that order.
 
 """
 
@@ -81,8 +82,8 @@ def lines(page: Page) -> Iterator[str]:
     yield from [*_reasons(page.rows)] or ["Nowhere."]
     if page.trees:
         yield "\n## Boosted trees beside their thresholds\n"
-        yield f"HistGradientBoosting on breast_cancer, {page.trees[0].rows:,} rows with one feature at a split's threshold or the float32 beside it,"
-        yield "held against scikit-learn.\n"
+        yield f"HistGradientBoosting on breast_cancer, {page.trees[0].rows:,} rows with one feature at a split's threshold or at the neighbouring"
+        yield "float32, compared with scikit-learn.\n"
         yield from _table(("converter", f"rows off by more than {OFF:g}", "worst", "labels flipped"), [_beside(row) for row in page.trees])
 
 

@@ -28,6 +28,7 @@ BIN: Final = Path(sys.executable).parent
 #: Steps of the demo that the terminal shows, by how their titles begin.
 SHOWN: Final = ("Publish version 1.1.0", "Publish version 1.2.0")
 COLUMNS: Final = 110
+FONT: Final = "ui-monospace, Menlo, Consolas, monospace"
 LIMIT_BYTES: Final = 150_000
 STYLES: Final = {"── ": "#e6edf3", "   $ ": "#7ee787", "   ✓ ": "#79c0ff", "": "#9da7b3"}
 
@@ -110,11 +111,9 @@ def terminal(lines: Sequence[str]) -> str:
         for number, line in enumerate(lines)
         if line.strip()
     ]
-    lights = "".join(f'<circle cx="{24 + 20 * number}" cy="20" r="6" fill="{fill}"/>' for number, fill in enumerate(("#ff5f56", "#ffbd2e", "#27c93f")))
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="ui-monospace, Menlo, Consolas, monospace" font-size="13">\n'
-        f'<rect width="{width}" height="{height}" rx="8" fill="#0d1117"/>{lights}\n' + "\n".join(texts) + "\n</svg>\n"
-    )
+    lights = "".join(f'<circle cx="{place}" cy="20" r="6" fill="{fill}"/>' for place, fill in ((24, "#ff5f56"), (44, "#ffbd2e"), (64, "#27c93f")))
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="{FONT}" font-size="13">'
+    return "\n".join((head, f'<rect width="{width}" height="{height}" rx="8" fill="#0d1117"/>{lights}', *texts, "</svg>\n"))
 
 
 def colour(line: str) -> str:

@@ -16,14 +16,15 @@ def write_table(rows: Sequence[dict[str, Any]], profile: str, path: Path) -> Non
     # a reader wants the processor; the build of its kernel is nobody's concern
     measured = re.sub(r"(, linux [0-9.]+)\S*", r"\1", next((row["measured"] for row in packed), "not measured"))
     text = (
-        "# Compatibility\n\n"
-        "Made by `make compat`: every model of `examples/models`, trained there or with its published weights, packed for\n"
-        f"`{profile}` with the packager's defaults; classifiers of images, faces and pitches may lose 0.3 points of accuracy, everything\n"
-        f"else 1. {len(packed)} of {len(rows)} pack; those that don't stand here with their message.\n\n"
-        "- *parity error*: the largest difference between the source's answers and the fp32 graph's on the holdout, as a share of the\n"
-        "  source's largest value.\n"
-        "- *candidates*: each with its speed-up over fp32 in paired runs, or a – where it has none.\n"
-        "- *score*: the metric on the holdout, of the source → of what ships.\n"
+        "# Which models pack\n\n"
+        "This page shows how real models fare when you pack them: whether each packs, which candidate ships, and what that costs in accuracy.\n"
+        "`make compat` writes it. It packs every model of `examples/models`, trained there or with its published weights, for\n"
+        f"`{profile}` with the packager's defaults. Classifiers of images, faces and pitches may lose 0.3 points of accuracy, all\n"
+        f"others 1 point. {len(packed)} of {len(rows)} models pack. A model that doesn't pack is listed with its error.\n\n"
+        "- *parity error* is the largest difference between the source's answers and those of the fp32 graph on the holdout, relative to\n"
+        "  the source's largest value.\n"
+        "- *candidates* lists each candidate with its speed-up over fp32 in paired runs, or a – if it has none.\n"
+        "- *score* is the metric on the holdout: first of the source, then of what ships.\n"
         f"- Latency was {measured}.\n\n"
     )
     lines = ["| " + " | ".join(HEAD) + " |", "|" + " --- |" * len(HEAD), *("| " + " | ".join(_cells(row)) + " |" for row in rows)]

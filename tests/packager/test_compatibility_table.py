@@ -48,7 +48,7 @@ def test_there_are_at_least_forty_models_of_every_family() -> None:
 def test_what_packs_and_what_fails_both_stand_in_the_table(tmp_path: Path) -> None:
     failed = {"name": "b", "family": "g", "error": "an operator\nis missing", "seconds": 1.0}
     lines = write_table([PACKED, failed], tmp_path / "page.md").splitlines()
-    assert "1 of 2 pack" in " ".join(lines)
+    assert "1 of 2 models pack" in " ".join(lines)
     assert lines[-2] == (
         "| a | f | yes | 1.5e-07 | int8-static 1.50×, int8-weights – | int8-static, 12 kB (25%) | accuracy 0.97 → 0.969 | best \\| of all | 3 |"
     )

@@ -11,7 +11,7 @@ import click
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "reference" / "commands.md"
 PROGRAMS = {"sealift": "sealift_packager.cli", "sealift-agent": "sealift_runtime.cli", "sealift-hub": "sealift_hub.cli"}
-HEAD = "# Commands\n\nThe help of every command, generated from the commands themselves (`make fix` rewrites this page).\n"
+HEAD = "# Commands\n\nThis page shows the help of every command, as `--help` prints it. `make fix` generates it from the commands.\n"
 
 
 def commands(name: str, command: click.Command, parent: click.Context | None = None) -> Iterator[tuple[str, str]]:

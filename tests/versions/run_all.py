@@ -1,7 +1,7 @@
 """``python run_all.py NAME=ENVIRONMENT … [PATH …]``: the tests of all but the hub in each environment, then each against the others.
 
-Prints a table for docs/reference/versions.md. What an environment lacks of pytest and what the tests import is installed first, without what it depends
-on: nothing that is there is changed. PATH is what to run in place of `SUITES`.
+Prints a table for docs/reference/versions.md. What an environment lacks of pytest and what the tests import is installed first, without what it
+depends on: nothing that is there is changed. PATH is what to run in place of `SUITES`.
 """
 
 from __future__ import annotations
