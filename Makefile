@@ -138,7 +138,7 @@ fix: $(VENV)/.ready  ## Format, and mend what ruff can
 	$(BIN)/python tests/support/help_pages.py
 
 docs: $(DOCS)/.ready  ## Build the documentation as a site in build/site; a broken link or anchor, or anything loaded from elsewhere, fails
-	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict
 	$(DOCS)/bin/python tests/support/built_site.py build/site
 
 screenshots: $(VENV)/.ready  ## Make the pictures in docs/images anew: runs the demo, and needs Chromium (Debian: apt-get install chromium)

@@ -64,7 +64,7 @@ def _entry(page: Path, target: str) -> str:
     title, _, rest = page.read_text(encoding="utf-8").removeprefix("# ").partition("\n")
     first = " ".join(rest.strip().split("\n\n", 1)[0].split())
     plain = LINK.sub(lambda match: match[2], first)
-    sentence = re.split(r"(?<=[.:?]) ", plain, maxsplit=1)[0]
+    sentence = re.split(r"(?<=[.?]) ", plain, maxsplit=1)[0]
     return f"- [{title}]({target})" + (f": {sentence}" if re.match(r"\w", sentence) else "")
 
 

@@ -45,8 +45,8 @@ def main() -> None:
         if hub is None:
             raise SystemExit("error: the demo named no dashboard. Look at its output.")
         device = requests.get(f"{hub[1]}api/v1/devices", timeout=10).json()["devices"][0]["id"]
-        shoot(f"{hub[1]}devices/{device}", "device.png", 1500)
-        shoot(f"file://{report(output)}", "report.png", 1500)
+        shoot(f"{hub[1]}devices/{device}", "device.png", 1100)
+        shoot(f"file://{report(output)}", "report.png", 1100)
     finally:
         if log is None:
             stop(output)
@@ -98,7 +98,9 @@ def small(picture: Image.Image) -> bytes:
 def shown_lines(output: str) -> list[str]:
     """The lines of the shown steps, long ones wrapped as a terminal does."""
     steps = [step for step in re.split(r"\n(?=── )", output) if step.startswith(tuple(f"── {title}" for title in SHOWN))]
-    lines = [line for step in steps for line in [*step.rstrip().splitlines(), ""]]
+    # what `pack` prints is in the report's picture
+    short = [re.sub(r"(?m)^   \$ sealift pack .*\n(?!   [$✓])(?:     .*\n)*", "", step) for step in steps]
+    lines = [line for step in short for line in [*step.replace(f"{Path.cwd()}/", "").rstrip().splitlines(), ""]]
     return [line[start : start + COLUMNS] for line in lines[:-1] for start in range(0, max(len(line), 1), COLUMNS)]
 
 
