@@ -85,6 +85,12 @@ def test_a_page_begins_with_its_one_title(path: Path) -> None:
     assert text.startswith(titles[0])
 
 
+@pytest.mark.parametrize("folder", sorted({path.parent for path in PAGES if path.parent not in {ROOT, ROOT / "docs"}}), ids=lambda path: path.name)
+def test_the_index_of_a_folder_links_to_each_of_its_pages(folder: Path) -> None:
+    linked = {(folder / target).resolve() for path, target, _ in LINKS if path == folder / "index.md"}
+    assert {path for path in [*folder.glob("*.md"), *folder.glob("*/index.md")] if path.resolve() not in linked} <= {folder / "index.md"}
+
+
 def test_what_a_page_of_the_api_shows_is_there() -> None:
     for path in PAGES:
         for name in re.findall(r"(?m)^::: (\S+)", path.read_text(encoding="utf-8")):
