@@ -55,6 +55,7 @@ def _sort(section: Any) -> None:
     for item in section.children:
         if item.is_section:
             _sort(item)
+            item.title = _title(item)
     index = next((item.file for item in section.children if item.is_page and item.is_index), None)
     if index is None:
         return
@@ -67,6 +68,11 @@ def _sort(section: Any) -> None:
 def _folder(section: Any) -> str:
     """The folder of docs/ that a section is of."""
     return str(next(_pages(section)).file.src_uri).split("/", 1)[0]
+
+
+def _title(section: Any) -> str:
+    """A folder's title: that of its index."""
+    return Path(next(_pages(section)).file.abs_src_path).read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
 
 
 def _pages(item: Any) -> Iterator[Any]:

@@ -80,7 +80,14 @@ def shoot(url: str, name: str, height: int) -> None:
         raise SystemExit("error: Chromium isn't installed. On Debian: apt-get install chromium")
     with tempfile.TemporaryDirectory() as folder:
         picture = Path(folder) / "page.png"
-        options = ("--headless", "--no-sandbox", "--hide-scrollbars", f"--user-data-dir={folder}/profile", f"--window-size=1200,{height}")
+        options = (
+            "--headless",
+            "--no-sandbox",
+            "--disable-background-networking",
+            "--hide-scrollbars",
+            f"--user-data-dir={folder}/profile",
+            f"--window-size=1200,{height}",
+        )
         subprocess.run([browser, *options, f"--screenshot={picture}", url], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         (FOLDER / name).write_bytes(small(Image.open(picture)))
 

@@ -38,7 +38,7 @@ def test_all_that_the_build_needs_is_pinned() -> None:
 def texts() -> list[Path]:
     """Every text that people or programs run or copy commands from."""
     folders = (*WHEELS, "docs", "examples", "benchmarks", "tests", "hardware-profiles", ".ci")
-    files = [path for folder in folders for path in (ROOT / folder).rglob("*") if path.is_file()]
+    files = [path for folder in folders for path in (ROOT / folder).rglob("*") if path.is_file() and "blobs" not in path.parts]
     return [ROOT / "Makefile", ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(path for path in files if path.suffix in TEXTS)]
 
 
