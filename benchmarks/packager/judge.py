@@ -67,7 +67,7 @@ def _duel(sealift: Figures, rival: Figures, order: Sequence[str]) -> tuple[int, 
         score, sentence = _AXES[name](sealift, rival)
         if score:
             return score, sentence
-    return 0, "alike"
+    return 0, "no difference"
 
 
 def _latency(sealift: Figures, rival: Figures) -> tuple[int, str]:

@@ -11,8 +11,8 @@ from benchmarks.packager.judge import Verdict
 from benchmarks.packager.trees import OFF, Beside
 from benchmarks.packager.values import FP32, SEALIFT, Figures, Made
 
-HEAD: Final = ("model", "tool", "hands over", "speed-up", "ms", "kB", "loss", "flipped, or cosine", "took", "installed", "beside Sealift")
-INTRODUCTION: Final = """# The packager beside other tools
+HEAD: Final = ("model", "tool", "result", "speed-up", "ms", "kB", "loss", "flipped, or cosine", "time", "installed", "compared with Sealift")
+INTRODUCTION: Final = """# Sealift compared with other quantizers
 
 This page compares Sealift with [Olive](https://github.com/microsoft/Olive) and with onnxruntime's own quantizers, so that you can choose between
 them. All get the same models and rows, and run on the same machine, each in an environment of its own. `make bench-packager` writes this page.
@@ -25,12 +25,12 @@ them. All get the same models and rows, and run on the same machine, each in an 
 - *speed-up* is over fp32, with one thread and batch 1. All candidates of a model take turns in one process. The figure is the median of paired
   runs with its 95 % interval. *loss* is the metric's loss against fp32. *flipped* counts labels that differ from fp32's, and *off by* is the
   largest difference of an answer. *cosine* is the similarity to fp32's embeddings, as mean (least).
-- *took* is the time of the whole program, imports included. Sealift's includes proving the conversion, measuring, and sealing a bundle.
+- *time* is that of the whole program, imports included. Sealift's includes proving the conversion, measuring, and sealing a bundle.
 - *kB* is the size of the model. Sealift's static int8 stores Q/DQ pairs with a scale and a zero point for each channel of weights and biases,
   which take up to an eighth of the file of a small network. One scale for each tensor would be smaller, but flips more labels. onnxruntime's own
   operators (QOperator) are smaller too.
 - *installed* is the size of the tool's environment in MB, and its number of distributions.
-- *beside Sealift*: a rival isn't usable if it loses more than the budget of {budget:g}, or if the cosine of any row is below {least:g}. The
+- *compared with Sealift*: a rival isn't usable if it loses more than the budget of {budget:g}, or if the cosine of any row is below {least:g}. The
   others are compared by latency, and by size if latency doesn't differ. MiniLM has a second Sealift row, for which size and then accuracy were
   asked for. Rivals are compared with it in that order.
 
@@ -81,7 +81,7 @@ def lines(page: Page) -> Iterator[str]:
     yield "\n## Where Sealift isn't ahead\n"
     yield from [*_reasons(page.rows)] or ["Nowhere."]
     if page.trees:
-        yield "\n## Boosted trees beside their thresholds\n"
+        yield "\n## Boosted trees next to their thresholds\n"
         yield f"HistGradientBoosting on breast_cancer, {page.trees[0].rows:,} rows with one feature at a split's threshold or at the neighbouring"
         yield "float32, compared with scikit-learn.\n"
         yield from _table(("converter", f"rows off by more than {OFF:g}", "worst", "labels flipped"), [_beside(row) for row in page.trees])
@@ -128,10 +128,10 @@ def _against(row: Row, rows: Sequence[Row]) -> str:
 def _reasons(rows: Sequence[Row]) -> Iterator[str]:
     for row in rows:
         if row.figures is None and row.tool.startswith(SEALIFT):
-            yield f"- {row.model}, {row.tool}: **behind**. It hands over nothing: {_plain(row.error)}"
+            yield f"- {row.model}, {row.tool}: **behind**. It ships nothing: {_plain(row.error)}"
         if row.made is None or row.verdict is None or row.verdict.standing == "ahead":
             continue
-        yield f"- {row.model}, {row.tool}: **{row.verdict.standing}**. It hands over {row.made.made}: {_plain(row.made.notes)}."
+        yield f"- {row.model}, {row.tool}: **{row.verdict.standing}**. It ships {row.made.made}: {_plain(row.made.notes)}."
         yield from (f"  - {name}: {_plain(sentence)}" for name, sentence in row.verdict.against.items())
         yield from (f"  - its own {name}: {_plain(reason)}" for name, reason in row.made.others.items())
 
