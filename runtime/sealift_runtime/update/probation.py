@@ -96,8 +96,8 @@ def _slower(seen: ServingCounters, old: ServingCounters, policy: ProbationPolicy
 
 
 def lower_bound(count: int, total: int) -> float:
-    """The lower end of the 95 % interval of a rate (Wilson 1927); 0 without observations."""
-    if total == 0:
+    """The lower end of the 95 % interval of a rate (Wilson 1927); exactly 0 where nothing was counted, which rounding would miss."""
+    if count == 0 or total == 0:
         return 0.0
     rate = min(1.0, count / total)
     centre = rate + Z_95**2 / (2 * total)

@@ -6,7 +6,7 @@ import dataclasses
 import datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sealift_core.messages.histogram import BUCKETS, bucket
@@ -97,6 +97,7 @@ def test_counters_that_began_anew_count_from_zero() -> None:
 
 
 @given(count=st.integers(0, 1000), more=st.integers(0, 1000))
+@example(count=0, more=205)
 def test_the_lower_bound_lies_between_zero_and_the_rate(count: int, more: int) -> None:
     total = count + more
     assert 0 <= lower_bound(count, total) <= (count / total if total else 0)
