@@ -148,7 +148,7 @@ def test_weights_need_a_factory_and_the_right_one() -> None:
         load_model(weights, LoadOptions())
     with pytest.raises(SourceModelError, match="Did you mean 'build_small_net'"):
         load_model(weights, LoadOptions(factory=trained.FACTORY.replace("small", "smal")))
-    with pytest.raises(SourceModelError, match="not this module's"):
+    with pytest.raises(SourceModelError, match="don't match the module"):
         load_model(weights, LoadOptions(factory="torch.nn:Identity"))
     with pytest.raises(SourceModelError, match="Leave --factory out"):
         load_model(trained.program().model, LoadOptions(factory=trained.FACTORY))
