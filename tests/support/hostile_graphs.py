@@ -178,9 +178,9 @@ def _ranges(canary: str) -> dict[str, Hostile]:
         "prepacked-numbered": (external(SHARD, ("prepacked_0", "key|0;16;0")), _ENTRY),
         "unknown-entry": (external(SHARD, ("basepath", "/")), _ENTRY),
         "no-location": (tensor(entries(("length", "16")), number(14, EXTERNAL)), _OUTSIDE),
-        "no-entries": (tensor(number(14, EXTERNAL)), "and not"),
-        "entries-without-the-mark": (tensor(entries(("location", canary))), "and not"),
-        "mark-that-overflows": (external(canary, where=2**32 + EXTERNAL), "and not"),
+        "no-entries": (tensor(number(14, EXTERNAL)), "contradict each other"),
+        "entries-without-the-mark": (tensor(entries(("location", canary))), "contradict each other"),
+        "mark-that-overflows": (external(canary, where=2**32 + EXTERNAL), "contradict each other"),
     }
     return {f"external-{name}": Hostile(_weight(content), words) for name, (content, words) in rows.items()}
 

@@ -84,7 +84,7 @@ def _quiet() -> click.Option:
 
 
 def _form() -> click.Option:
-    text = "The format of the log: lines of text, or one JSON object per line.  [default: text]"
+    text = "Log lines of text, or one JSON object per line.  [default: text]"
     kind = click.Choice([TEXT, JSON])
     return click.Option(["--log-format", NAMES[2]], type=kind, is_eager=True, expose_value=False, callback=_as, help=text)
 

@@ -52,10 +52,11 @@ def build(
     passphrase_files: tuple[Path, ...],
     as_json: bool,
 ) -> None:
-    """Build every model of PROJECT (a TOML file; default: project.toml in the current folder) for each of its profiles.
+    """Build every model of a project file for each of its profiles.
 
-    If a model fails, the others are still built. All failures are reported at the end, and the exit code is 7 if any model failed. A worker that
-    dies is replaced. With a model's lock, the bytes are the same wherever the model is built.
+    PROJECT is a TOML file (default: project.toml in the current folder). If a model fails, the others are still built. All failures are reported
+    at the end, and the exit code is 7 if any model failed. A worker that dies is replaced. With a model's lock, the bytes are the same wherever
+    the model is built.
 
     If you don't name PROJECT, the project.toml that is found may set nothing that runs code, signs, sends data or overwrites files. To allow
     that, name the file or pass --trust-project.

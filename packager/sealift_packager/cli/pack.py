@@ -132,7 +132,7 @@ class _Numbers(click.ParamType):  # type: ignore[type-arg]  # before click 8.4 i
 @click.option("--no-cache", is_flag=True, help="Don't use the cache: redo every step and store no results.")
 @json_option
 def pack(*, as_json: bool, config: Path | None, lock: Path | None, locked: bool, report: Path | None, no_cache: bool, **options: Any) -> None:
-    """Convert MODEL to ONNX, check its answers against the source, quantize it for each profile, and write a release.
+    """Convert MODEL to ONNX, check its answers, quantize it for each profile, and write a release.
 
     MODEL is a scikit-learn model (joblib, pickle, skops), an XGBoost, LightGBM or CatBoost model, a torch exported program (.pt2), TorchScript,
     torch weights (.pt, .safetensors) with --factory, or ONNX. The format is detected from the content.

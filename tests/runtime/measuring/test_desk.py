@@ -304,8 +304,8 @@ def test_a_candidate_that_takes_too_long_is_ended(tmp_path: Path) -> None:
     ("changes", "words"),
     [
         ({"kind": "else"}, "not a known value"),
-        ({"runs": ()}, "nothing to do"),
-        ({"kind": "footprint", "runs": (run("a"), run("b"))}, "nothing to do"),
+        ({"runs": ()}, "inputs or runs don't fit its kind"),
+        ({"kind": "footprint", "runs": (run("a"), run("b"))}, "inputs or runs don't fit its kind"),
         ({"runs": (run("a"), run("a"))}, "the same name"),
         ({"runs": (run("a", config={"ep.cuda.path": "x"}),)}, "this session entry isn't allowed"),
         ({"runs": (run("a", threads=0),)}, "threads"),
