@@ -233,7 +233,9 @@ class MeasuringStep:
         )
         alone = step.kind != LATENCY and len(step.runs) > 1
         if step.kind != CLOSE and (not step.runs or step.inputs is None or alone):
-            raise DocumentError("the step's inputs or runs don't fit its kind", where=document.where, expected="inputs, and runs (latency: several; others: one)")
+            raise DocumentError(
+                "the step's inputs or runs don't fit its kind", where=document.where, expected="inputs, and runs (latency: several; others: one)"
+            )
         if step.kind == THROUGHPUT and not 1 <= max(step.batches, default=0) <= MAX_BATCH:
             expected = f"batches of 1 to {MAX_BATCH} rows"
             raise DocumentError("wrong batch sizes", where=document.where, expected=expected, found=str(list(step.batches)))

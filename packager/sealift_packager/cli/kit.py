@@ -113,12 +113,12 @@ def _json(made: Kit) -> dict[str, Json]:
 def _lines(made: Kit) -> list[str]:
     releases = ", ".join(f"{name} {version}" for name, version in made.selection.releases)
     target = f"Python {' or '.join(made.wheels.pythons)} on {' or '.join(made.wheels.machines) or 'any machine'}"
-    key = [f"  public key  sha256:{made.signed_by.fingerprint} (give the site the file, for --key)"] if made.signed_by else []
+    key = [f"  public key  sha256:{made.signed_by.fingerprint} (send the file to the site, for --key)"] if made.signed_by else []
     return [
         f"Kit: {made.directory} ({made.files} files, {made.size_bytes / 1e6:.1f} MB)",
         f"Models: {releases}",
         f"Agent: {made.wheels.runtime_version} for {target}",
-        "Tell the site by another way:",
+        "Send these digests to the site by another way than the medium:",
         f"  root.json   {made.root}",
         f"  SHA256SUMS  {made.sums}",
         *key,

@@ -118,7 +118,7 @@ class _Numbers(click.ParamType):  # type: ignore[type-arg]  # before click 8.4 i
 @click.option(
     "--lock",
     type=_PATH,
-    help="The file to write the measurements behind the choice to.  [default: sealift.lock beside the sealift.toml; without one OUT.lock]",
+    help="The file to write the measurements behind the choice to.  [default: sealift.lock beside the sealift.toml, or OUT.lock if there is none]",
 )
 @click.option("--locked", is_flag=True, help="Measure nothing: use the measurements in the lock file, and reproduce the locked build byte for byte.")
 @click.option("--report", type=_PATH, help="Write report.html and report.json to this folder.")

@@ -88,7 +88,7 @@ class DeviceAddress:
                 where=f"{OPTION} {match['url']}",
                 expected=f"{match['url']}#DEVICE-ID, 64 hex digits",
                 found=repr(match["device"]) if match["device"] else "none",
-                advice="`sealift-agent status` shows it on the device, and the hub beside the device's name.",
+                advice="`sealift-agent status` shows it on the device, and the hub shows it beside the device's name.",
             )
         return cls(url=match["url"], device=match["device"], profile=match["profile"])
 

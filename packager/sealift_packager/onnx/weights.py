@@ -47,7 +47,7 @@ def check_inline(model: Any, path: Path, place: WeightPlace) -> None:
     """Refuse a graph that still holds more weights itself than one protobuf message can."""
     total = sum(size_bytes(row) for row in all_tensors(model) if not is_reference(row))
     if total > place.inline_bytes:
-        expected = f"at most {place.inline_bytes >> 20:,} MiB that can't stay in files beside it, what one protobuf message can hold"
+        expected = f"at most {place.inline_bytes >> 20:,} MiB that can't stay in separate files, the limit of one protobuf message"
         raise _too_large(total, expected, path, "Store weights as external data: onnx.save(…, save_as_external_data=True).")
 
 

@@ -145,7 +145,7 @@ def add(
                 where=f"{release.name} {release.version}",
                 expected=f"sha256:{known.hashes['sha256']}",
                 found=str(descriptor.digest),
-                advice="A published version never changes; give the new one a new version.",
+                advice="A published version never changes. Pack the new content with a new version.",
             )
         if known is not None:
             new_blobs = _take_in(repository, checked)
