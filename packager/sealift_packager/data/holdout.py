@@ -115,7 +115,7 @@ def _from_columns(arrays: dict[str, Array], source: SourceModel, where: str) -> 
         raise DataError(
             "the data and the model have different numbers of columns",
             where=where,
-            expected=f"{spec.shape[1]} beside the target",
+            expected=f"{spec.shape[1]} besides the target",
             found=_listed(arrays),
         )
     columns = [_converted(arrays[name], spec, f"{where}: {name}", takes_nan=source.takes_nan) for name in names or arrays]
