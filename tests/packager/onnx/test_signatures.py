@@ -62,7 +62,7 @@ def test_an_input_without_rows_can_not_be_evaluated_and_what_to_do_is_said(
     tmp_path: Path, made: Callable[[Path], PackRequest], name: str, found: str
 ) -> None:
     write_npz(tmp_path / "d.npz", {"x": np.ones((5, 3), np.float32), name: np.ones(5, np.float32)})
-    with pytest.raises(DataError, match=rf"{name}: an input isn't batched .* {found}\. Make it a constant of the model"):
+    with pytest.raises(DataError, match=rf"{name}: an input isn't batched.* {found}\. Make it a constant of the model"):
         pack(dataclasses.replace(made(tmp_path), data=tmp_path / "d.npz", metric="cosine"))
 
 

@@ -143,7 +143,7 @@ NAMES = {"label": np.array(["no", "yes", "no"], dtype=object), "probabilities": 
         ),
         ("r2", {"y": np.zeros((3, 2), np.float32)}, np.zeros(3), r"2 for each row, for the metric r2, found 1"),
         ("auc", {"y": np.zeros((3, 3), np.float32)}, np.array([0, 1, 2]), "auc needs two classes.*expected 2, found 3 classes.*accuracy or f1"),
-        ("mae", LABELS, np.zeros(3), "mae needs numbers, and the model gives none"),
+        ("mae", LABELS, np.zeros(3), "mae needs numbers, which the model doesn't return"),
     ],
 )
 def test_a_metric_that_does_not_fit_says_what_was_expected(metric: str, outputs: dict[str, Array], target: Array, words: str) -> None:

@@ -112,7 +112,7 @@ def test_a_graph_that_computes_with_more_than_tensors_and_sizes_is_refused(
         ("halves/DATA/weights/Other.PT", b"\x80\x04N.", "a pickle of other objects than tensors"),
         ("halves/data/constants/x_config.json", b'{"config": {"c": {"path_name": "opaque_obj_0", "use_pickle": false}}}', "c as a pickle"),
         ("halves/data/weights/x_config.json", b'{"config": {"w": {"path_name": "weight_0", "use_pickle": true}}}', "w as a pickle"),
-        ("halves/models/MODEL.json", b"{}", "members of one name"),
+        ("halves/models/MODEL.json", b"{}", "two members have the same name"),
         ("halves/models/a/b.json", b"{", "a file that is not JSON"),
     ],
 )
