@@ -22,7 +22,7 @@ CHUNK_BYTES: Final = 1024 * 1024
 #: Stays in a processor's cache between reading and hashing, which is a tenth faster than a new piece of a megabyte each time.
 HASH_BYTES: Final = 256 * 1024
 _LINK: Final = "a symbolic link"
-_LINK_ADVICE: Final = "A link may lead anywhere. If you trust where it leads, copy the folder with its links followed (cp -rL)."
+_LINK_ADVICE: Final = "A link may lead anywhere. If you trust its target, copy the folder with its links followed (cp -rL)."
 _ROOT: Final = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
 _FOLDER: Final = _ROOT | os.O_NOFOLLOW
 _FILE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC

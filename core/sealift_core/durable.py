@@ -210,7 +210,7 @@ def write_new(target: Path, data: bytes, *, mode: int = 0o644) -> None:
         try:
             descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
         except FileExistsError as error:
-            raise StoreError("a file is there already, and is not overwritten", where=str(target), advice="Choose another name.") from error
+            raise StoreError("a file with this name exists, and is not overwritten", where=str(target), advice="Choose another name.") from error
         _fill(target, descriptor, data)
 
 

@@ -64,7 +64,7 @@ def check_entries(entries: Mapping[str, str], *, where: str) -> None:
     for key, value in entries.items():
         if key not in ENTRIES:
             raise DocumentError(
-                "a session entry that isn't allowed",
+                "this session entry isn't allowed",
                 where=where,
                 expected=f"one of {', '.join(ENTRIES)}",
                 found=_shown(key),
@@ -72,7 +72,7 @@ def check_entries(entries: Mapping[str, str], *, where: str) -> None:
             )
         if value not in ENTRIES[key]:
             expected = " or ".join(map(repr, ENTRIES[key]))
-            raise DocumentError("a value that this session entry may not have", where=f"{where}.{key}", expected=expected, found=_shown(value))
+            raise DocumentError("this value isn't allowed for the session entry", where=f"{where}.{key}", expected=expected, found=_shown(value))
 
 
 def check_providers(providers: tuple[str, ...], *, where: str) -> None:
@@ -90,7 +90,9 @@ def check_providers(providers: tuple[str, ...], *, where: str) -> None:
             expected = f"one of {', '.join(PROVIDERS)}"
             raise DocumentError("an execution provider that isn't supported", where=where, expected=expected, found=_shown(name))
     if not providers or len(set(providers)) != len(providers):
-        raise DocumentError("not a list of execution providers", where=where, expected="at least one, none of them twice", found=str(list(providers)))
+        raise DocumentError(
+            "not a list of execution providers", where=where, expected="at least one, and none of them twice", found=str(list(providers))
+        )
 
 
 def check_threads(threads: int, *, where: str) -> None:

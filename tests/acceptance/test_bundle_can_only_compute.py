@@ -37,7 +37,7 @@ WIDTH: Final = 24
 SECRET: Final = "the device's private key 6b1f"
 _X: Final = MODELS["linear"].requests[0]["x"]
 REQUEST: Final = [{"name": "x", "shape": list(_X.shape), "datatype": "FP32", "data": _X.ravel().tolist()}]
-_ENTRY_WORDS: Final = "a session entry that isn't allowed"
+_ENTRY_WORDS: Final = "this session entry isn't allowed"
 _PROVIDER_WORDS: Final = "an execution provider that isn't supported"
 
 
@@ -58,7 +58,7 @@ def entries(target: str) -> Iterator[Attack]:
         if not any(word in name for word in ("file", "path", "folder")):
             yield Attack(name=f"entry {name} = 1", words=_ENTRY_WORDS, session={"config": {name: "1"}})
     for name in ENTRIES:
-        yield Attack(name=f"value of {name}", words="a value that this session entry may not have", session={"config": {name: target}})
+        yield Attack(name=f"value of {name}", words="this value isn't allowed for the session entry", session={"config": {name: target}})
     everything = dict.fromkeys(native_entries() - set(ENTRIES), target)
     yield Attack(name="all entries at once", words=_ENTRY_WORDS, session={"config": everything})
 

@@ -40,10 +40,10 @@ def test_the_installed_onnxruntime_has_many_more_entries_than_are_allowed() -> N
 
 @pytest.mark.parametrize("name", sorted(native_entries() - set(ENTRIES)))
 def test_an_entry_that_is_not_on_the_list_is_refused_by_the_manifest_and_by_the_session(name: str) -> None:
-    with pytest.raises(DocumentError, match=r"^m: session\.config: a session entry that isn't allowed: expected one of .*, found ") as caught:
+    with pytest.raises(DocumentError, match=r"^m: session\.config: this session entry isn't allowed: expected one of .*, found ") as caught:
         BundleManifest.parse(with_session(config={name: "1"}), where="m")
     assert name in str(caught.value)
-    with pytest.raises(DocumentError, match="a session entry that isn't allowed"):
+    with pytest.raises(DocumentError, match="this session entry isn't allowed"):
         session_options(settings(config={name: "1"}))
 
 
@@ -51,7 +51,7 @@ def test_an_entry_that_is_not_on_the_list_is_refused_by_the_manifest_and_by_the_
     "name", ["", "session", "session.disable_quant_qdq ", "SESSION.DISABLE_QUANT_QDQ", "session.disable_quant_qdq\0", "x" * 10_000]
 )
 def test_nor_is_a_name_that_looks_like_an_allowed_one(name: str) -> None:
-    with pytest.raises(DocumentError, match="a session entry that isn't allowed") as caught:
+    with pytest.raises(DocumentError, match="this session entry isn't allowed") as caught:
         BundleManifest.parse(with_session(config={name: "1"}), where="m")
     assert len(str(caught.value)) < 500
 
@@ -60,7 +60,7 @@ def test_nor_is_a_name_that_looks_like_an_allowed_one(name: str) -> None:
 @pytest.mark.parametrize("value", ["", "2", "true", "/etc/passwd", "1\0", "1 "])
 def test_a_value_that_is_not_on_the_list_is_refused(name: str, value: str) -> None:
     with pytest.raises(
-        DocumentError, match=rf"^m: session\.config\.{re.escape(name)}: a value that this session entry may not have: expected '0' or '1'"
+        DocumentError, match=rf"^m: session\.config\.{re.escape(name)}: this value isn't allowed for the session entry: expected '0' or '1'"
     ):
         BundleManifest.parse(with_session(config={name: value}), where="m")
 

@@ -67,7 +67,7 @@ def test_a_device_that_is_not_initialised(tmp_path: Path, verb: str) -> None:
     [
         (["--root", "no.json"], 3, "error: no.json: the root of trust can't be read (No such file or directory). It is metadata/root.json of"),
         (["--root", __file__], 4, "metadata/root.json: not "),
-        (["--repo", "ftp://x/y"], 3, "not a kind of place that Sealift reads from: expected http://…, https://… or a directory."),
+        (["--repo", "ftp://x/y"], 3, "not a kind of address that Sealift reads from: expected http://…, https://… or a directory."),
         (["--channel", "st/x"], 3, "source.channel: malformed: expected a text matching"),
         (["--hub", "hub.local"], 3, "agent.toml: hub.url: not the address of a hub: expected http://HOST/PATH"),
         (["--hub", "https://me:pw@hub.local"], 3, "agent.toml: hub.url: https://hub.local: an address must not hold a password. Put it into"),

@@ -45,14 +45,16 @@ def test_a_model_file_that_is_missing(tmp_path: Path) -> None:
 
 
 def test_a_pickle_that_nobody_trusts(tmp_path: Path) -> None:
-    said = "reading a joblib or pickle file runs code that is in it. If you know where the file comes from, give --trust-pickle."
+    said = "reading a joblib or pickle file runs the code in it. If you trust the file's source, pass --trust-pickle."
     assert_refused(pack(tmp_path, trust=False), 3, said)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_model_that_is_cut_off(tmp_path: Path) -> None:
     (tmp_path / "cut.joblib").write_bytes(trained.cancer().model.read_bytes()[:500])
-    assert_refused(pack(tmp_path, model="cut.joblib"), 3, "cut.joblib: can't be unpickled", "expected a whole joblib or pickle file. Is it cut off")
+    assert_refused(
+        pack(tmp_path, model="cut.joblib"), 3, "cut.joblib: can't be unpickled", "expected a complete joblib or pickle file. The file may be cut off"
+    )
 
 
 def test_a_profile_that_nobody_knows_gets_the_nearest(tmp_path: Path) -> None:
@@ -66,7 +68,10 @@ def test_a_column_that_is_misspelt_gets_the_nearest(tmp_path: Path) -> None:
     data = table(tmp_path, lambda lines: [lines[0].replace("mean radius", "mean radios"), *lines[1:]])
     said = "found missing mean radius; unexpected mean radios. mean radius: Did you mean 'mean radios'?\n"
     assert_refused(
-        pack(tmp_path, "--data", data, "--target", "diagnosis"), 3, "holdout.csv: the columns are not the model's: expected mean radius, ", said
+        pack(tmp_path, "--data", data, "--target", "diagnosis"),
+        3,
+        "holdout.csv: the columns are not those of the model's inputs: expected mean radius, ",
+        said,
     )
 
 
@@ -81,17 +86,14 @@ def test_a_target_that_is_misspelt_gets_the_nearest(tmp_path: Path) -> None:
 
 def test_text_where_numbers_are_needed_is_named(tmp_path: Path) -> None:
     data = table(tmp_path, lambda lines: [lines[0], "x," + lines[1].partition(",")[2], *lines[2:]])
-    said = (
-        "the source model fails on the holdout (ValueError: could not convert string to float: 'x'): found mean radius: 'x' in row 0, among numbers"
-    )
+    cause = "caused by: ValueError: could not convert string to float: 'x'"
+    said = f"the source model fails on the holdout ({cause}): found mean radius: 'x' in row 0, among numbers"
     assert_refused(pack(tmp_path, "--data", data, "--target", "diagnosis"), 3, said)
 
 
 def test_data_without_rows(tmp_path: Path) -> None:
     data = table(tmp_path, lambda lines: lines[:1])
-    assert_refused(
-        pack(tmp_path, "--data", data, "--target", "diagnosis"), 3, "holdout.csv: the data has no rows: expected rows to judge the model by"
-    )
+    assert_refused(pack(tmp_path, "--data", data, "--target", "diagnosis"), 3, "holdout.csv: the data has no rows: expected at least one row")
 
 
 @pytest.mark.parametrize(
@@ -104,10 +106,10 @@ def test_data_without_rows(tmp_path: Path) -> None:
         (["--metric", "accurracy", "--data", "no.csv"], "error: --metric: no such metric: expected accuracy, f1, auc,"),
         (["--max-drop", "-1", "--data", "no.csv"], "error: --max-drop: not a budget: expected a number from 0 up, found -1.0"),
         (["--key", "no.pem"], "error: no.pem: the key file can't be read (No such file or directory)"),
-        (["--key", "W:bundle.pem.pub"], "not a PEM private key. This is a public key; give the private one."),
+        (["--key", "W:bundle.pem.pub"], "not a PEM private key. This is a public key. Pass the private key."),
         (
             ["--key", "W:secret.pem"],
-            "the key is encrypted and needs a passphrase. Pass --passphrase-file, set SEALIFT_KEY_PASSPHRASE, or run at a terminal to be asked.",
+            "the key is encrypted and needs a passphrase. Pass --passphrase-file, set SEALIFT_KEY_PASSPHRASE, or run the command in a terminal.",
         ),
     ],
 )
@@ -123,7 +125,11 @@ def test_a_passphrase_that_is_wrong(tmp_path: Path) -> None:
 def test_an_output_place_that_is_taken_stays_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine").write_text("kept")
-    assert_refused(pack(tmp_path), 6, "error: out: the output place is taken. Choose another --out, or give --force to replace it.")
+    assert_refused(
+        pack(tmp_path),
+        6,
+        "error: out: there is a file or folder at the output path already. Choose another --out, or pass --force to replace an earlier release.",
+    )
     assert (tmp_path / "out" / "mine").read_text() == "kept"
 
 
@@ -136,7 +142,7 @@ def test_another_key_than_the_signers(tmp_path: Path) -> None:
         sealift(tmp_path, "verify", "W:release-bundle", "--public-key", "W:other.pem.pub"), 4, "model.sig: the signature doesn't match", said
     )
     assert_refused(
-        sealift(tmp_path, "verify", "W:release", "--public-key", "W:bundle.pem"), 3, "This is a private key; give its public half (the .pub file)."
+        sealift(tmp_path, "verify", "W:release", "--public-key", "W:bundle.pem"), 3, "This is a private key. Pass its public half (the .pub file)."
     )
     assert_refused(
         sealift(tmp_path, "repo", "add", "W:repo", "W:next", "--public-key", "W:other.pem.pub"), 4, "the release was signed with another key"
@@ -159,13 +165,17 @@ def test_one_changed_byte_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (["inspect", "nowhere"], 3, "error: nowhere: nothing that sealift wrote: expected a release (a directory with oci-layout) or a bundle"),
+        (
+            ["inspect", "nowhere"],
+            3,
+            "error: nowhere: not the output of a sealift command: expected a release (a directory with oci-layout) or a bundle",
+        ),
         (["inspect", "W:release", "--profile", "any-cp"], 3, "expected one of any-cpu, found 'any-cp'. Did you mean 'any-cpu'?"),
-        (["verify", "nowhere", "--public-key", "W:bundle.pem.pub"], 3, "error: nowhere: nothing that sealift wrote"),
+        (["verify", "nowhere", "--public-key", "W:bundle.pem.pub"], 3, "error: nowhere: not the output of a sealift command"),
         (["unpack", "W:release", "u", "--profile", "any-cp"], 3, "the release has no bundle for this profile: expected one of any-cpu"),
-        (["keys", "generate", "W:bundle.pem"], 6, "the file is there already, and keys are not overwritten. Choose another name."),
+        (["keys", "generate", "W:bundle.pem"], 6, "a file with this name exists, and keys are never overwritten. Choose another name."),
         (["keys", "generate", "k", "--passphrase-file", "no"], 3, "error: no: the passphrase file can't be read (No such file or directory)"),
-        (["repo", "init", "W:repo"], 6, "a repository is there already. Its keys stay as they are; nothing was changed."),
+        (["repo", "init", "W:repo"], 6, "there is a repository in this folder already. Its keys stay as they are; nothing was changed."),
         (
             ["repo", "init", "r", "--expires", "roo=3"],
             3,
@@ -173,10 +183,10 @@ def test_one_changed_byte_is_named(tmp_path: Path) -> None:
         ),
         (["repo", "add", "nowhere", "W:next"], 3, "error: nowhere: not a repository. Make one with `sealift repo init`."),
         (["repo", "add", "W:repo", "nowhere"], 3, "error: nowhere: not a release: expected a directory that `sealift pack` wrote."),
-        (["repo", "add", "W:repo", "W:next", "--keys", "none"], 3, "error: none/targets.pem: the key of the role targets isn't here."),
+        (["repo", "add", "W:repo", "W:next", "--keys", "none"], 3, "error: none/targets.pem: the key of the role targets is missing."),
         (["repo", "promote", "W:repo", "linera", "1.0.0", "--channel", "stable"], 3, "no such model in this repository: expected one of linear"),
         (["repo", "promote", "W:repo", "linear", "1.0.9", "--channel", "stable"], 3, "linear 1.0.9: no such version in this repository"),
-        (["repo", "refresh", "W:repo", "--keys", "none"], 3, "error: none/snapshot.pem: the key of the role snapshot isn't here."),
+        (["repo", "refresh", "W:repo", "--keys", "none"], 3, "error: none/snapshot.pem: the key of the role snapshot is missing."),
         (["repo", "status", "nowhere"], 3, "error: nowhere: not a repository. Make one with `sealift repo init`."),
         (["kit", "build", "--repo", "nowhere", "--out", "kit"], 3, "error: nowhere: not a repository."),
     ],

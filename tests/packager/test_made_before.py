@@ -94,7 +94,7 @@ def test_a_repository_still_knows_the_key_of_its_bundles(resigned: MadeBefore, t
 
 
 def test_a_repository_has_a_release_already_that_was_published_then(resigned: MadeBefore) -> None:
-    assert "was published already" in repo("add", resigned.repository, resigned.release, "--public-key", resigned.bundle_key).ok().out
+    assert "is already published" in repo("add", resigned.repository, resigned.release, "--public-key", resigned.bundle_key).ok().out
 
 
 def test_a_kit_holds_what_it_lists_and_its_signature_is_good(made: MadeBefore) -> None:

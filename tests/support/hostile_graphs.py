@@ -131,8 +131,8 @@ class Hostile:
     words: str
 
 
-_OUTSIDE: Final = "values in a file that isn't the bundle's"
-_NO_PLACE: Final = "values in a file where a graph may have none"
+_OUTSIDE: Final = "external data in a file that isn't part of the bundle"
+_NO_PLACE: Final = "external data where a graph may have none"
 _ENTRY: Final = "an entry of external data that isn't allowed"
 _OPERATOR: Final = "an operator that a bundle may not use"
 
@@ -163,7 +163,7 @@ def _locations(canary: str) -> dict[str, Hostile]:
 
 
 def _ranges(canary: str) -> dict[str, Hostile]:
-    number_words, end_words = "a place in a file that is no number of bytes", "values behind the end of a file"
+    number_words, end_words = "the offset or length of external data is not a number of bytes", "external data beyond the end of its file"
     rows = {
         "offset-behind-the-end": (external(SHARD, offset="64", length="16"), end_words),
         "length-behind-the-end": (external(SHARD, offset="0", length="65"), end_words),
@@ -178,9 +178,9 @@ def _ranges(canary: str) -> dict[str, Hostile]:
         "prepacked-numbered": (external(SHARD, ("prepacked_0", "key|0;16;0")), _ENTRY),
         "unknown-entry": (external(SHARD, ("basepath", "/")), _ENTRY),
         "no-location": (tensor(entries(("length", "16")), number(14, EXTERNAL)), _OUTSIDE),
-        "no-entries": (tensor(number(14, EXTERNAL)), "and not"),
-        "entries-without-the-mark": (tensor(entries(("location", canary))), "and not"),
-        "mark-that-overflows": (external(canary, where=2**32 + EXTERNAL), "and not"),
+        "no-entries": (tensor(number(14, EXTERNAL)), "contradict each other"),
+        "entries-without-the-mark": (tensor(entries(("location", canary))), "contradict each other"),
+        "mark-that-overflows": (external(canary, where=2**32 + EXTERNAL), "contradict each other"),
     }
     return {f"external-{name}": Hostile(_weight(content), words) for name, (content, words) in rows.items()}
 
@@ -245,7 +245,7 @@ def _operators(canary: str) -> dict[str, Hostile]:
         "context-in-a-branch": _node(node("If", attribute("then_branch", _GRAPH, part(6, inner)), inputs=("condition",))),
         "context-in-a-function": model(beside=function("local", "F", part(7, _context(canary)))),
     }
-    reserved = "a function in a domain that isn't the model's own"
+    reserved = "a function in a domain that the model may not define functions in"
     body = part(7, node("Identity", inputs=("x",), output="y"))
     more = {
         "function-of-com-microsoft": Hostile(model(beside=function("com.microsoft", "ReadFile", body)), reserved),
@@ -268,14 +268,14 @@ def _tricks(canary: str) -> dict[str, Hostile]:
     config = json.dumps({"session_options": {"optimized_model_filepath": canary}})
     return {
         "ort-config": Hostile(model(beside=part(14, part(1, "ort_config") + part(2, config))), "session settings inside the graph"),
-        "two-graphs": Hostile(whole + part(7, stolen_graph), "field 7 of ModelProto is there twice"),
-        "second-operator": Hostile(_node(node("Add") + part(4, "EPContext")), "field 4 of NodeProto is there twice"),
-        "second-domain": Hostile(_node(node("EPContext", domain="local") + part(7, "com.microsoft")), "field 7 of NodeProto is there twice"),
-        "second-tensor": Hostile(_node(node("Constant", twice)), "field 5 of AttributeProto is there twice"),
-        "second-mark": Hostile(_weight(external(canary, where=0) + number(14, EXTERNAL)), "field 14 of TensorProto is there twice"),
+        "two-graphs": Hostile(whole + part(7, stolen_graph), "field 7 of ModelProto appears twice"),
+        "second-operator": Hostile(_node(node("Add") + part(4, "EPContext")), "field 4 of NodeProto appears twice"),
+        "second-domain": Hostile(_node(node("EPContext", domain="local") + part(7, "com.microsoft")), "field 7 of NodeProto appears twice"),
+        "second-tensor": Hostile(_node(node("Constant", twice)), "field 5 of AttributeProto appears twice"),
+        "second-mark": Hostile(_weight(external(canary, where=0) + number(14, EXTERNAL)), "field 14 of TensorProto appears twice"),
         "second-value": Hostile(
             _weight(tensor(part(13, part(1, "location") + part(2, SHARD) + part(2, canary)), number(14, EXTERNAL))),
-            "field 2 of StringStringEntryProto is there twice",
+            "field 2 of StringStringEntryProto appears twice",
         ),
         "group": Hostile(whole + varint(7 << 3 | _GROUP) + stolen_graph + varint(7 << 3 | 4), "wire type 3"),
         "unknown-field": Hostile(whole + part(99, stolen_graph), "number 99"),
@@ -283,10 +283,10 @@ def _tricks(canary: str) -> dict[str, Hostile]:
         "graph-as-a-number": Hostile(whole + number(7, 1), "number 7, wire type 0"),
         "padded-tag": Hostile(whole + bytes([2 << 3 | _LENGTH | 0x80, 0, 0]), "more bytes than it needs"),
         "padded-length": Hostile(rest + varint(7 << 3 | _LENGTH) + padded + content, "more bytes than it needs"),
-        "endless-number": Hostile(whole + b"\x28" + b"\xff" * 20, "ends behind"),
-        "endless-tag": Hostile(whole + b"\xff" * 20, "ends behind"),
-        "length-behind-the-end": Hostile(whole[:-1], "ends behind"),
-        "length-of-exabytes": Hostile(rest + varint(7 << 3 | _LENGTH) + varint(2**62), "ends behind"),
+        "endless-number": Hostile(whole + b"\x28" + b"\xff" * 20, "extends beyond"),
+        "endless-tag": Hostile(whole + b"\xff" * 20, "extends beyond"),
+        "length-behind-the-end": Hostile(whole[:-1], "extends beyond"),
+        "length-of-exabytes": Hostile(rest + varint(7 << 3 | _LENGTH) + varint(2**62), "extends beyond"),
         "deep": Hostile(_node(node("If", attribute("then_branch", _GRAPH, part(6, deep)))), "nested too deep"),
         "long-operator": Hostile(_node(node("A" * 10_000)), "a name is too long"),
         "no-graph": Hostile(rest, "no graph"),

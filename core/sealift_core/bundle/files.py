@@ -85,7 +85,7 @@ def check_name(name: str, *, where: str) -> str:
     if name in REQUIRED or name in OPTIONAL or _WEIGHTS.fullmatch(name):
         return name
     raise IntegrityError(
-        "not a file of a bundle", where=where, found=repr(name[: LIMITS.path_characters]), advice="A bundle holds nothing beside its listed files."
+        "not a file of a bundle", where=where, found=repr(name[: LIMITS.path_characters]), advice="A bundle may contain only the files that it lists."
     )
 
 
@@ -142,7 +142,7 @@ def list_files(directory: Path) -> dict[str, Path]:
             path = Path(folder, name)
             kind = path.lstat().st_mode
             if stat.S_ISLNK(kind) or not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
-                raise IntegrityError("neither a file nor a directory", where=str(path), advice="A bundle holds no symlinks or special files.")
+                raise IntegrityError("neither a file nor a directory", where=str(path), advice="A bundle may not contain symlinks or special files.")
         for name in names:
             path = Path(folder, name)
             listed = check_name(path.relative_to(directory).as_posix(), where=str(path))

@@ -78,7 +78,7 @@ def decode_golden(
     try:
         tensors = load(data)
     except (SafetensorError, ValueError, KeyError) as error:
-        raise DocumentError(f"not a safetensors file ({error})", where=where) from error
+        raise DocumentError(f"not a safetensors file (caused by: {error})", where=where) from error
     return [
         GoldenCase(
             inputs={spec.name: _take(tensors, f"case.{n}.input.{i}", spec, where) for i, spec in enumerate(inputs)},
@@ -151,10 +151,10 @@ def decode_texts(data: bytes, *, where: str, most: int | None = None) -> Array:
         try:
             texts.append(data[at + 4 : at + 4 + size].decode())
         except UnicodeDecodeError as error:
-            raise DocumentError(f"text is not UTF-8 ({error})", where=where) from error
+            raise DocumentError(f"text is not UTF-8 (caused by: {error})", where=where) from error
         at += 4 + size
         if most is not None and len(texts) > most:
-            raise DocumentError("more texts than there is room for", where=where, expected=f"at most {most}")
+            raise DocumentError("too many texts", where=where, expected=f"at most {most}")
     result = np.empty(len(texts), dtype=object)
     result[:] = texts
     return result

@@ -204,7 +204,7 @@ def _check_consistent(rows: Iterable[Descriptor], where: str) -> None:
     for row in rows:
         if sizes.setdefault(row.digest, row.size_bytes) != row.size_bytes:
             raise IntegrityError(
-                "one content can't have two sizes", where=where, found=f"{row.digest}: {sizes[row.digest]} and {row.size_bytes} bytes"
+                "the same content is listed with two sizes", where=where, found=f"{row.digest}: {sizes[row.digest]} and {row.size_bytes} bytes"
             )
 
 

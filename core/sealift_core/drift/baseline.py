@@ -69,7 +69,7 @@ class Baseline:
             raise DocumentError("two features have one name", where=f"{where}: features", found=repr(twice))
         sizes = document.integers("window_sizes", minimum=1, max_items=len(WINDOW_SIZES))
         if sizes != WINDOW_SIZES:
-            raise DocumentError("other window sizes", where=f"{where}: window_sizes", expected=str(WINDOW_SIZES), found=str(sizes))
+            raise DocumentError("the window sizes differ", where=f"{where}: window_sizes", expected=str(WINDOW_SIZES), found=str(sizes))
         return cls(
             rows=document.integer("rows", minimum=0),
             features=features,

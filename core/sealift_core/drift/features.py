@@ -106,7 +106,7 @@ class Feature:
         if any(low >= high for low, high in zip(self.edges, self.edges[1:], strict=False)):
             raise DocumentError("the edges don't ascend", where=f"{where}.edges")
         if len(set(self.categories)) != len(self.categories):
-            raise DocumentError("a category is there twice", where=f"{where}.categories")
+            raise DocumentError("a category is listed twice", where=f"{where}.categories")
         lengths = {"counts": self.bins, **dict.fromkeys(("null_means", "null_deviations", "thresholds"), len(WINDOW_SIZES))}
         for field, length in lengths.items():
             found = len(getattr(self, field))

@@ -66,7 +66,7 @@ def detect_machine(root: Path = Path("/"), *, providers: Iterable[str] = CPU_ONL
         info = parse_cpuinfo((root / "proc/cpuinfo").read_text(encoding="utf-8", errors="replace"))
         total_bytes = _total_memory((root / "proc/meminfo").read_text(encoding="utf-8"))
     except OSError as error:
-        raise HardwareError("can't tell what this machine is", where=str(error.filename), expected="Linux with /proc mounted") from error
+        raise HardwareError("can't detect this machine's hardware", where=str(error.filename), expected="Linux with /proc mounted") from error
     limits = read_limits(root)
     cores = len(os.sched_getaffinity(0))
     return Machine(
@@ -91,7 +91,7 @@ def _architecture(machine: str, *, pointer_bits: int) -> str:
 def _total_memory(meminfo: str) -> int:
     match = re.search(r"^MemTotal:\s+(\d+) kB", meminfo, re.MULTILINE)
     if match is None:
-        raise HardwareError("can't tell how much memory there is", where="/proc/meminfo", expected="a line MemTotal: … kB")
+        raise HardwareError("can't detect the size of the memory", where="/proc/meminfo", expected="a line MemTotal: … kB")
     return int(match[1]) * 1024
 
 

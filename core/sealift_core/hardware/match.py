@@ -103,7 +103,8 @@ def _required(flag: str, machine: Machine) -> tuple[bool, str]:
 
 def _absent(flag: str, machine: Machine) -> tuple[bool, str]:
     met = flag not in machine.cpu_flags
-    return met, f"The processor is without {flag}, as it should be." if met else f"The processor has {flag}, which this profile excludes."
+    lacks_it, has_it = f"The processor doesn't have {flag}", f"The processor has {flag}"
+    return met, f"{lacks_it if met else has_it}, which this profile excludes."
 
 
 def _cores(profile: HardwareProfile, machine: Machine) -> tuple[bool, str]:

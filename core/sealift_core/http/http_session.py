@@ -182,7 +182,7 @@ def follow(url: str, response: requests.Response, redirects: int) -> str:
     if url.startswith("https:") and target.startswith("http:"):
         raise TransportError("the server redirects from HTTPS to HTTP", where=url, found=redacted(target))
     if not same:
-        advice = "If that is the right place, configure its address instead."
+        advice = "If the new address is right, configure it instead."
         expected = "the same scheme, host and port"
         raise TransportError("the server redirects elsewhere", where=url, expected=expected, found=redacted(target), advice=advice)
     return target

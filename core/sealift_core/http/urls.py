@@ -60,7 +60,7 @@ def check_location(location: str, *, where: str) -> None:
         check_url(location, where=where, what="a repository")
         return
     raise ConfigurationError(
-        "not a kind of place that Sealift reads from",
+        "not a kind of address that Sealift reads from",
         where=f"{where}: {redacted(location)}",
         expected="http://…, https://… or a directory",
         advice=nearest(scheme, SCHEMES),

@@ -233,10 +233,12 @@ class MeasuringStep:
         )
         alone = step.kind != LATENCY and len(step.runs) > 1
         if step.kind != CLOSE and (not step.runs or step.inputs is None or alone):
-            raise DocumentError("a step with nothing to do", where=document.where, expected="inputs, and runs (latency: several; others: one)")
+            raise DocumentError(
+                "the step's inputs or runs don't fit its kind", where=document.where, expected="inputs, and runs (latency: several; others: one)"
+            )
         if step.kind == THROUGHPUT and not 1 <= max(step.batches, default=0) <= MAX_BATCH:
             expected = f"batches of 1 to {MAX_BATCH} rows"
-            raise DocumentError("a step with nothing to do", where=document.where, expected=expected, found=str(list(step.batches)))
+            raise DocumentError("wrong batch sizes", where=document.where, expected=expected, found=str(list(step.batches)))
         if len({run.name for run in step.runs}) != len(step.runs):
             raise DocumentError("two runs have the same name", where=f"{document.where}.runs")
         return step
@@ -287,7 +289,7 @@ class MeasuringAnswer:
         table = document.document("samples_ms")
         samples = {name: table.numbers(name, minimum=0, max_items=MAX_ROUNDS) for name in table.names()}
         if len(samples) > MAX_RUNS or len({len(values) for values in samples.values()}) > 1:
-            raise LimitError("samples that are no pairs", where=table.where, expected="the same number of rounds for each run")
+            raise LimitError("samples that are not pairs", where=table.where, expected="the same number of rounds for each run")
         return cls(
             job=document.text("job", pattern=_TOKEN),
             number=document.integer("number", minimum=1),

@@ -331,8 +331,10 @@ def open_report(data: bytes, key: PublicKey, *, where: str) -> Report:
     envelope = Envelope.parse(Document.parse_json(data, where=where, max_bytes=2 * MAX_REPORT_BYTES, budget=ENVELOPE_BUDGET))
     report = Report.parse(envelope.open(key, PAYLOAD_TYPE, where=where), where=where)  # 1
     if report.device != key.fingerprint:  # 2
-        raise ReportError("a report of another device", where=where, expected=key.fingerprint, found=report.device)
+        raise ReportError("the report is from another device", where=where, expected=key.fingerprint, found=report.device)
     signature = envelope.signatures[0]
     if len(envelope.signatures) > 1 or key.canonical_signature(signature) != signature or canonical_json(envelope.json()) != data:  # 3
-        raise ReportError("rewritten on its way", where=where, expected="the bytes that the device made", advice="Bring the device's own file.")
+        raise ReportError(
+            "the report was changed on its way", where=where, expected="the bytes that the device made", advice="Use the file that the device wrote."
+        )
     return report

@@ -29,6 +29,6 @@ class StrictDeserializer(MetadataDeserializer):
         try:
             return Metadata.from_dict(strict_json.parse(raw_data, where="metadata"))
         except (KeyError, TypeError, AttributeError) as error:
-            raise DeserializationError("a field is missing or is no such field") from error
+            raise DeserializationError("a field is missing or unknown") from error
         except (ValueError, LimitError) as error:
             raise DeserializationError(str(error)) from error

@@ -33,7 +33,7 @@ _MAX_LINE: Final = 64 * 1024
 _REFUSED: Final = "refused"
 #: The field of a result that says that this installation failed, and what to do then.
 FAULT: Final = "fault"
-FAULT_ADVICE: Final = "The fault is this installation's, not the bundle's: install a version of the library named that the wheel declares."
+FAULT_ADVICE: Final = "This installation is at fault, not the bundle. Install the library named here in a version that the wheel declares."
 _MAX_CHARACTERS: Final = 1000
 
 
@@ -72,7 +72,7 @@ def run_confined(module: str, arguments: Sequence[str], confinement: Confinement
         outcome = run_child(command(module, arguments, confinement), timeout_s=timeout_s, start_s=START_S)
     except OSError as error:
         advice = "Free memory, or allow the service more processes and open files."
-        raise SandboxError("a confined process can't be started", where=module, found=error.strerror or str(error), advice=advice) from error
+        raise SandboxError("a sandboxed process can't be started", where=module, found=error.strerror or str(error), advice=advice) from error
     if outcome.status == -signal.SIGSYS and not outcome.result and confinement.newest_abi:
         return run_confined(module, arguments, dataclasses.replace(confinement, newest_abi=0), timeout_s=timeout_s)
     line, newline, result = outcome.result.partition(b"\n")
@@ -135,9 +135,9 @@ def _first_line(module: str, line: bytes) -> Document:
     try:
         document = Document.parse_json(line, where="confined process", max_bytes=_MAX_LINE)
     except DocumentError as error:
-        raise SandboxError("a confined process spoke before it was confined", where=module) from error
+        raise SandboxError("a sandboxed process sent output before its sandbox was in place", where=module) from error
     if document.has(_REFUSED):
-        raise SandboxError("a confined process could not be set up", where=module, found=document.text(_REFUSED))
+        raise SandboxError("a sandboxed process could not be set up", where=module, found=document.text(_REFUSED))
     return document
 
 
@@ -158,10 +158,10 @@ def describe_fault(error: Exception) -> str:
 def _not_begun(module: str, outcome: ChildOutcome) -> SandboxError:
     end = "it took too long" if outcome.timed_out else f"it ended with {outcome.ending()}"
     found = f"{end}; it printed {outcome.output[-500:]!r}" if outcome.output else end
-    advice = "Is this installation complete? Variables like PYTHONPATH aren't handed on to it."
+    advice = "Is this installation complete? Variables such as PYTHONPATH aren't passed on to it."
     if outcome.status == -signal.SIGKILL:
         advice = "The kernel kills processes when memory is short: free memory on this machine."
-    return SandboxError("a confined process did not come up", where=module, found=found, advice=advice)
+    return SandboxError("a sandboxed process did not start", where=module, found=found, advice=advice)
 
 
 if __name__ == "__main__":

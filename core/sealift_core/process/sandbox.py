@@ -206,7 +206,7 @@ def describe_walls(walls: Walls) -> str:
     parts = [f"Landlock (ABI {walls.landlock_abi})"] if walls.landlock_abi else []
     parts += ["seccomp filters"] if walls.seccomp else []
     parts += ["another user"] if walls.other_user else []
-    return f"models are tested behind {', '.join(parts)}" if parts else "models are tested with limits of memory and time alone"
+    return f"models are tested behind {', '.join(parts)}" if parts else "models are tested with limits of memory and time only"
 
 
 def missing_walls(walls: Walls) -> Sequence[str]:
@@ -221,7 +221,9 @@ def missing_walls(walls: Walls) -> Sequence[str]:
     sentences = []
     if not walls.landlock_abi:
         whose = "root" if walls.root else "the service's user"
-        sentences.append(f"The kernel has no Landlock, or it is off: a model under test may read what {whose} can read, but has no way to send it.")
+        sentences.append(
+            f"The kernel has no Landlock, or it is off. A model under test can read what {whose} can read, but it can't send it anywhere."
+        )
     elif gaps := [] if walls.seccomp else landlock.missing(walls.landlock_abi):
         sentences.append(f"The kernel's Landlock (ABI {walls.landlock_abi}) doesn't cover {', '.join(gaps)}.")
     if not walls.seccomp:

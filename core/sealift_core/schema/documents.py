@@ -127,7 +127,7 @@ class Document:
         try:
             value = strict_json.parse(data, where=where, budget=budget)
         except ValueError as error:
-            raise DocumentError(f"not valid JSON ({error})", where=where) from error
+            raise DocumentError(f"not valid JSON (caused by: {error})", where=where) from error
         return cls(value, where)
 
     @classmethod
@@ -153,7 +153,7 @@ class Document:
                 raise ValueError(f"a key of more than {MAX_KEY_PARTS} parts")
             value = tomllib.loads(text)
         except (ValueError, RecursionError) as error:
-            raise DocumentError(f"not valid TOML ({error})", where=where) from error
+            raise DocumentError(f"not valid TOML (caused by: {error})", where=where) from error
         return cls(value, where)
 
     def _at(self, key: str) -> str:

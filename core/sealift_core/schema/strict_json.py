@@ -137,7 +137,7 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         seen: set[str] = set()
         for name, _ in pairs:
             if name in seen:
-                raise ValueError(f"the field {name[:_MAX_NAME_CHARACTERS]!r} is there twice")
+                raise ValueError(f"the field {name[:_MAX_NAME_CHARACTERS]!r} appears twice")
             seen.add(name)
     return fields
 

@@ -105,7 +105,7 @@ class Envelope:
             SignatureError: If it is of another type, isn't signed, or not by ``key``.
         """
         if self.payload_type != payload_type:
-            raise SignatureError("signed as something else", where=where, expected=payload_type, found=self.payload_type)
+            raise SignatureError("the signed content is of another type", where=where, expected=payload_type, found=self.payload_type)
         if not self.signatures:
             raise SignatureError("not signed", where=where)
         message = pre_authentication_encoding(self.payload_type, self.payload)

@@ -63,7 +63,7 @@ class PublicKey:
             key = serialization.load_pem_public_key(pem)
         except (ValueError, UnsupportedAlgorithm) as error:
             private = b"PRIVATE KEY" in pem
-            advice = "This is a private key; give its public half (the .pub file)." if private else None
+            advice = "This is a private key. Pass its public half (the .pub file)." if private else None
             raise KeyFileError("not a PEM public key", where=where, advice=advice) from error
         if not isinstance(key, ec.EllipticCurvePublicKey):
             raise KeyFileError("not an ECDSA key", where=where, expected="ECDSA P-256 or P-384", found=type(key).__name__)
@@ -116,7 +116,7 @@ class PublicKey:
             raise SignatureError(
                 "the signature doesn't match",
                 where=where,
-                expected=f"one by the key {self.fingerprint[:16]}…",
+                expected=f"a signature by the key {self.fingerprint[:16]}…",
                 advice="The content was changed after signing, or another key signed it.",
             ) from error
 
@@ -194,7 +194,7 @@ class PrivateKey:
         except (ValueError, UnsupportedAlgorithm) as error:
             if passphrase is not None and b"ENCRYPTED" in pem:
                 raise PassphraseError("the passphrase is wrong", where=where) from error
-            advice = "This is a public key; give the private one." if b"PUBLIC KEY" in pem else None
+            advice = "This is a public key. Pass the private key." if b"PUBLIC KEY" in pem else None
             raise KeyFileError("not a PEM private key", where=where, advice=advice) from error
         if not isinstance(key, ec.EllipticCurvePrivateKey):
             raise KeyFileError("not an ECDSA key", where=where, expected="ECDSA P-256 or P-384", found=type(key).__name__)

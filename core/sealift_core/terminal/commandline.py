@@ -50,7 +50,7 @@ EXIT_CODES: Final[tuple[tuple[type[errors.SealiftError], int], ...]] = (
 
 
 _OURS: Final = "sealift_"
-_INSTALL: Final = "Install the package that has it in a version that this wheel declares, or what that package lacks."
+_INSTALL: Final = "Install the missing package in a version that this wheel declares. If a package is installed but broken, install what it needs."
 
 
 def exit_code(error: errors.SealiftError) -> int:

@@ -74,17 +74,17 @@ NAMES: Final = ("log_verbose", "log_quiet", "log_format")
 
 
 def _verbose() -> click.Option:
-    text = "Log what is done, step by step, on standard error; -vv with details."
+    text = "Log each step on standard error; -vv logs details as well."
     return click.Option(["-v", "--verbose", NAMES[0]], count=True, is_eager=True, expose_value=False, callback=_more, help=text)
 
 
 def _quiet() -> click.Option:
-    text = "Show nothing but results and errors."
+    text = "Show only results and errors."
     return click.Option(["-q", "--quiet", NAMES[1]], is_flag=True, is_eager=True, expose_value=False, callback=_less, help=text)
 
 
 def _form() -> click.Option:
-    text = "Log lines of text, or a JSON object on each line.  [default: text]"
+    text = "Log lines of text, or one JSON object per line.  [default: text]"
     kind = click.Choice([TEXT, JSON])
     return click.Option(["--log-format", NAMES[2]], type=kind, is_eager=True, expose_value=False, callback=_as, help=text)
 

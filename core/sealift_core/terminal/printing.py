@@ -118,7 +118,7 @@ def guard_stderr() -> None:
 
 def _show_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     if logs_json():
-        _record(logging.CRITICAL, "unforeseen error: please report it", (kind, error, trace))
+        _record(logging.CRITICAL, "unexpected error; please report it", (kind, error, trace))
         return
     first, *rest = traceback_lines(kind, error, trace)
     _write(sys.stderr, f"{printable(first)}\n{marked(rest)}\n")

@@ -35,7 +35,7 @@ _EXTERNAL: Final = 1
 #: No links, and no waiting for the other end of a pipe.
 _OPEN: Final = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 _MEANT: Final = (b"location", b"offset", b"length", b"checksum")
-_ADVICE: Final = "A bundle's graph may only compute. Don't run it; ask whoever signed it."
+_ADVICE: Final = "A bundle's graph may only compute. Don't run it, and ask its signer."
 
 
 class _Rules:
@@ -53,12 +53,12 @@ class _Rules:
     def function(self, kept: Kept) -> None:
         domain, name = kept.get(10, b""), kept.get(1, b"")
         if not operators.may_define(_text(domain), _text(name)):
-            raise self._refuse("a function in a domain that isn't the model's own", _operator(domain, name), "a domain of its own")
+            raise self._refuse("a function in a domain that the model may not define functions in", _operator(domain, name), "a domain of its own")
         self._functions.add((domain, name))
 
     def property(self, kept: Kept) -> None:
         if kept.get(1) == b"ort_config":
-            raise self._refuse("session settings inside the graph", "'ort_config' in its metadata", "settings in the manifest alone")
+            raise self._refuse("session settings inside the graph", "'ort_config' in its metadata", "settings in the manifest only")
 
     def model(self, kept: Kept) -> None:
         if 7 not in kept:
@@ -72,15 +72,17 @@ class _Rules:
     def tensor(self, kept: Kept) -> None:
         """A tensor that must hold its own values."""
         if kept.get(14, 0) != 0 or 13 in kept:
-            expected = "external data of initializers of the outermost graph alone"
-            raise self._refuse("values in a file where a graph may have none", _tensor_name(kept), expected)
+            expected = "external data only for initializers of the outermost graph"
+            raise self._refuse("external data where a graph may have none", _tensor_name(kept), expected)
 
     def weight(self, kept: Kept) -> None:
         """An initializer of the outermost graph: 1. here or outside, not both ways. 2. Each entry once, known. 3. A listed file, within its end."""
         if kept.get(14, 0) == 0 and 13 not in kept:
             return
         if kept.get(14, 0) != _EXTERNAL or 13 not in kept:  # 1
-            raise self._refuse("values in a file, and not", _tensor_name(kept), "data_location and external_data to agree")
+            raise self._refuse(
+                "the tensor's data_location and external_data contradict each other", _tensor_name(kept), "data_location and external_data to agree"
+            )
         entries: dict[bytes, bytes] = {}
         for row in kept[13]:
             key = row.get(1, b"")
@@ -95,13 +97,17 @@ class _Rules:
         size = self._weights.get(name) if files.is_weights(name) else None
         if size is None:  # 3
             found = f"{_shown(entries.get(b'location', b''))} for {_tensor_name(kept)}"
-            raise self._refuse("values in a file that isn't the bundle's", found, "a file weights/NNNNN.bin that the bundle lists")
+            raise self._refuse("external data in a file that isn't part of the bundle", found, "a file weights/NNNNN.bin that the bundle lists")
         offset, length = entries.get(b"offset", b"0"), entries.get(b"length", b"")  # without a length, readers would make one up
         if not _NUMBER.fullmatch(offset) or not _NUMBER.fullmatch(length):
-            raise self._refuse("a place in a file that is no number of bytes", f"{_shown(offset)}, {_shown(length)}", "offset and length")
+            raise self._refuse(
+                "the offset or length of external data is not a number of bytes",
+                f"{_shown(offset)}, {_shown(length)}",
+                "an offset and a length in bytes",
+            )
         if int(offset) + int(length) > size:
             found = f"bytes {int(offset)} to {int(offset) + int(length)} of {name} for {_tensor_name(kept)}"
-            raise self._refuse("values behind the end of a file", found, f"at most {size} bytes")
+            raise self._refuse("external data beyond the end of its file", found, f"at most {size} bytes")
 
     def _refuse(self, message: str, found: str, expected: str) -> IntegrityError:
         return IntegrityError(message, where=self._where, expected=expected, found=found, advice=_ADVICE)
@@ -163,7 +169,7 @@ def check_graph_file(path: Path, weights: Mapping[str, int], *, where: str = "")
         try:
             state = os.fstat(descriptor)
             if not stat.S_ISREG(state.st_mode) or state.st_size == 0:
-                raise DocumentError("no graph", where=where, expected="an ONNX model", found="an empty file, or none")
+                raise DocumentError("no graph", where=where, expected="an ONNX model", found="an empty file, or one that isn't ONNX")
             with mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ) as data:
                 check_graph(data, weights, where=where)
         finally:

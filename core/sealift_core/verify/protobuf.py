@@ -157,7 +157,7 @@ class Walk:
             LimitError: If it is nested too deep, or has too many fields or too long a text.
         """
         if depth >= MAX_DEPTH:
-            raise LimitError("nested too deep", where=self._where, expected=f"at most {MAX_DEPTH} messages in each other")
+            raise LimitError("nested too deep", where=self._where, expected=f"at most {MAX_DEPTH} nested messages")
         kept: Kept = {}
         seen: set[int] = set()
         at = start
@@ -181,7 +181,7 @@ class Walk:
             raise self._wrong(f"{table.name} has a field that this version doesn't know: number {tag >> 3}, wire type {tag & 7}")
         if not field.many:
             if field.number in seen:
-                raise self._wrong(f"field {field.number} of {table.name} is there twice")
+                raise self._wrong(f"field {field.number} of {table.name} appears twice")
             seen.add(field.number)
         return field
 
@@ -236,7 +236,7 @@ class Walk:
         return bytes(self._data[start:stop])
 
     def _cut(self) -> DocumentError:
-        return self._wrong("a field ends behind the message that it is in")
+        return self._wrong("a field extends beyond the end of its message")
 
     def _wrong(self, message: str) -> DocumentError:
         return DocumentError(message, where=self._where, expected="a plain ONNX file")

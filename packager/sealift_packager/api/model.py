@@ -87,7 +87,7 @@ def _examples(module: Any, data: Path | None, given: Any, folder: Path) -> dict[
         with taken(data, folder, DataError, Names.LABELS) as copy:
             found = {name: value for name, value in read_npz(copy).items() if name in names}
     if not set(required) <= set(found) or not set(names) & set(found):
-        advice = "Give data with arrays of these names, or example_inputs=."
+        advice = "Pass data with arrays of these names, or example_inputs=."
         raise SourceModelError(
             "no example inputs", where=type(module).__name__, expected=", ".join(required or names), found=", ".join(found) or "none", advice=advice
         )

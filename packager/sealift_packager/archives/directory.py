@@ -94,7 +94,9 @@ def read_directory(file: IO[bytes], refusals: Refusals, names: Names = Names.PAT
     tail = _read(file, offset, size - offset, refusals)
     members = [_member(entry, refusals) for entry in _entries(tail[:length], refusals)]
     if len(members) != count:  # 3
-        raise refusals.of("the archive's directory doesn't have the entries that its end record says", expected=str(count), found=str(len(members)))
+        raise refusals.of(
+            "the archive's directory doesn't have the number of entries that its end record states", expected=str(count), found=str(len(members))
+        )
     _check_names(members, names, refusals)  # 5
     listed = tuple(member.name for member in members)
     members.sort(key=lambda member: member.offset)
@@ -128,7 +130,7 @@ def _read(file: IO[bytes], offset: int, length: int, refusals: Refusals) -> byte
     file.seek(offset)
     data = file.read(length)
     if len(data) != length:
-        raise refusals.cut_off("fewer bytes than it says")
+        raise refusals.cut_off("fewer bytes than its length field states")
     return data
 
 
@@ -142,13 +144,13 @@ def _ends(file: IO[bytes], size: int, refusals: Refusals) -> tuple[int, int, int
         raise refusals.cut_off("no end record as its last 22 bytes")
     said = (entries_here, entries, length, offset)
     if any(disks):
-        raise refusals.of("the archive is one of several parts", found=f"disks {disks[0]} and {disks[1]}")
+        raise refusals.of("the archive is split into several parts", found=f"disks {disks[0]} and {disks[1]}")
     start = at - _LOCATOR.size
     if start >= 0 and (locator := _read(file, start, _LOCATOR.size, refusals)).startswith(b"PK\x06\x07"):  # 2
         at, said = _zip64_end(file, start, locator, said, refusals)
     if said[0] != said[1] or said[3] + said[2] != at:  # 3
         raise refusals.of(
-            "the archive's directory isn't where its end record says, so that readers could see different members",
+            "the archive's directory isn't where its end record says, so different readers could see different members",
             expected=f"{said[1]} entries that end at byte {at:,}",
             found=f"{said[0]} entries in bytes {said[3]:,} to {said[3] + said[2]:,}",
         )
@@ -199,8 +201,10 @@ def _member(entry: tuple[tuple[int, ...], bytes, bytes], refusals: Refusals) -> 
     if flags & _ENCRYPTED_FLAGS:  # 4
         raise refusals.of("a member of the archive is encrypted", member=name)
     if flags & ~_KNOWN_FLAGS or method not in (STORED, DEFLATED):
-        expected = "stored or deflated members, without flags for more"
-        raise refusals.of("a member is packed in a way that isn't read", member=name, expected=expected, found=f"method {method}, flags {flags:#06x}")
+        expected = "stored or deflated members without other flags"
+        raise refusals.of(
+            "a member uses an unsupported compression method or flag", member=name, expected=expected, found=f"method {method}, flags {flags:#06x}"
+        )
     if made_by >> 8 == 3 and stat.S_ISLNK(attributes >> 16):
         raise refusals.of("a member of the archive is a link", member=name)
     fields = extra_fields(extra, refusals, name)
@@ -208,7 +212,7 @@ def _member(entry: tuple[tuple[int, ...], bytes, bytes], refusals: Refusals) -> 
         raise refusals.of("a member has two names", member=name)
     size, packed, offset = _wide((size, packed, offset), fields.get(ZIP64_EXTRA, b""), refusals, name)
     if disk:
-        raise refusals.of("the archive is one of several parts", member=name)
+        raise refusals.of("the archive is split into several parts", member=name)
     if method == STORED and packed != size:
         raise refusals.of("a stored member has two sizes", member=name, expected=f"{size:,} bytes", found=f"{packed:,}")
     return Member(name=name, raw_name=raw, flags=flags, method=method, crc=crc, packed_bytes=packed, size_bytes=size, offset=offset)
@@ -234,10 +238,12 @@ def _check_names(members: Sequence[Member], names: Names, refusals: Refusals) ->
             raise refusals.of("a member's name isn't UTF-8", member=member.name) from error
         fault = "one that has a NUL" if "\0" in member.name else _path_fault(member) if names is Names.PATHS else ""
         if fault:
-            raise refusals.of("a member's name can't be trusted", member=repr(member.name)[1:-1], expected="a relative path", found=fault)
+            raise refusals.of("a member's name is unsafe", member=repr(member.name)[1:-1], expected="a relative path", found=fault)
         key = unicodedata.normalize("NFKC", member.name).casefold() if names is Names.PATHS else member.name
         if key in seen:
-            raise refusals.of("two members of the archive have one name", member=member.name, found=f"{seen[key]!r:.200} and {member.name!r:.200}")
+            raise refusals.of(
+                "two members of the archive have the same name", member=member.name, found=f"{seen[key]!r:.200} and {member.name!r:.200}"
+            )
         seen[key] = member.name
 
 
@@ -251,7 +257,7 @@ def _path_fault(member: Member) -> str:
         return "one that has '..', '.' or nothing between slashes"
     if "\\" in name or any(unicodedata.category(sign) in ("Cc", "Cs", "Zl", "Zp") for sign in name):
         return "one that has a backslash or control characters"
-    return "a folder that has bytes" if name.endswith("/") and (member.size_bytes or member.packed_bytes) else ""
+    return "a folder entry that has content" if name.endswith("/") and (member.size_bytes or member.packed_bytes) else ""
 
 
 def _check_places(directory: Directory, refusals: Refusals) -> None:
@@ -260,7 +266,7 @@ def _check_places(directory: Directory, refusals: Refusals) -> None:
         least = member.offset + LOCAL_HEADER.size + len(member.raw_name) + member.packed_bytes
         if (before == 0 and member.offset) or least > end:
             raise refusals.of(
-                "members of the archive overlap, or something stands before the first",
+                "members of the archive overlap, or there are bytes before the first one",
                 member=member.name,
                 expected=f"bytes {before:,} to {end:,} at most",
                 found=f"bytes {member.offset:,} to {least:,}",
@@ -279,8 +285,8 @@ def _check_sizes(members: Sequence[Member], archive_bytes: int, refusals: Refusa
     for name, packed, size in [*rows, ("", archive_bytes, total)]:
         if size > SMALL_BYTES and size > MAX_RATIO * max(packed, 1):
             raise refusals.of(
-                "an archive that unpacks to far more than it is (a zip bomb?)",
+                "the archive unpacks to far more than its own size (a zip bomb?)",
                 member=name,
                 expected=f"at most {MAX_RATIO} times its packed size",
-                found=f"{packed:,} bytes that become {size:,}",
+                found=f"{packed:,} bytes that unpack to {size:,}",
             )

@@ -36,7 +36,7 @@ def write_fresh(file: IO[bytes], target: Path, refusals: Refusals, names: Names 
                 for chunk in content:
                     out.write(chunk)
             if member.crc not in (0, info.CRC):
-                raise refusals.of("a member of the archive is damaged", member=member.name, found="another checksum")
+                raise refusals.of("a member of the archive is damaged", member=member.name, found="a different checksum")
         places = {name: at for at, name in enumerate(directory.names)}
         archive.filelist.sort(key=lambda info: places[info.filename])
     if reader.read(len(directory.tail)) != directory.tail or file.read(1):
@@ -62,7 +62,7 @@ def _check_inner(file: IO[bytes], refusals: Refusals, depth: int) -> None:
                 if member.read(4) != b"PK\x03\x04":
                     continue
                 if depth == _MAX_DEPTH:
-                    raise refusals.of("archives within each other", member=info.filename, expected=f"at most {_MAX_DEPTH}")
+                    raise refusals.of("archives are nested too deep", member=info.filename, expected=f"at most {_MAX_DEPTH}")
                 inner = Refusals(where=f"{refusals.where}: {info.filename:.200}", error=refusals.error)
                 directory = read_directory(member, inner, Names.LABELS)
                 reader = HashedReader(member, inner)

@@ -135,9 +135,9 @@ def _inflate(packed: Iterator[bytes], member: Member, refusals: Refusals) -> Ite
 def _check_descriptor(data: bytes, member: Member, refusals: Refusals) -> None:
     if not member.flags & DESCRIPTOR_FLAG:
         if data:
-            raise refusals.of("the archive has bytes that belong to no member", member=member.name, found=f"{len(data):,} bytes behind it")
+            raise refusals.of("the archive has bytes that belong to no member", member=member.name, found=f"{len(data):,} bytes after it")
         return
     form = _DESCRIPTORS.get(len(data))
     signed = len(data) in (12, 20) or data.startswith(b"PK\x07\x08")
     if form is None or not signed or form.unpack(data) != (member.crc, member.packed_bytes, member.size_bytes):
-        raise refusals.of("what stands behind a member contradicts the archive's directory", member=member.name, expected="its checksum and sizes")
+        raise refusals.of("a member's data descriptor contradicts the archive's directory", member=member.name, expected="its checksum and sizes")

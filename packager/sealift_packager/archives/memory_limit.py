@@ -28,10 +28,10 @@ def bounded_memory(path: Path, error: type[PackagerError] = SourceModelError) ->
             yield
     except MemoryError as reason:
         raise error(
-            "reading it takes more memory than a file of its size can need",
+            "reading the file takes more memory than a file of its size should need",
             where=str(path),
             expected=f"at most {limit >> 20:,} MiB for a file of {path.stat().st_size:,} bytes",
-            advice="Is it damaged, or made to fill the memory?",
+            advice="The file may be damaged, or made to exhaust the memory.",
         ) from reason
 
 

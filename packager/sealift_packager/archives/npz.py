@@ -23,13 +23,13 @@ def read_arrays(copy: OwnCopy, refusals: Refusals) -> dict[str, np.ndarray[Any, 
     Objects (which are pickles) are never read. Raises the error of ``refusals``, or ``ValueError`` for a header that numpy can't read.
     """
     if not copy.archive:
-        raise refusals.of("can't be read as .npz", expected=ARRAYS, found="something else at its beginning")
+        raise refusals.of("can't be read as .npz", expected=ARRAYS, found="a file that begins differently")
     arrays: dict[str, np.ndarray[Any, np.dtype[Any]]] = {}
     with zipfile.ZipFile(copy.path) as archive:
         for info in archive.infolist():
             name = info.filename.removesuffix(_SUFFIX)
             if name in arrays:
-                raise refusals.of("two arrays of one name", member=info.filename, found=repr(name))
+                raise refusals.of("two arrays have the same name", member=info.filename, found=repr(name))
             with archive.open(info) as member:
                 arrays[name] = _read_array(member, info, refusals)
     return arrays
@@ -44,7 +44,7 @@ def _read_array(member: IO[bytes], info: zipfile.ZipInfo, refusals: Refusals) ->
     read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, _, dtype = read_header(member)
     if dtype.hasobject:
-        raise refusals.of("an array holds objects", member=info.filename, expected=ARRAYS, advice="Turn it into numbers or text.")
+        raise refusals.of("an array holds objects", member=info.filename, expected=ARRAYS, advice="Convert it to numbers or text.")
     there, needed = info.file_size - member.tell(), math.prod(shape) * dtype.itemsize
     positions = math.prod(max(size, 1) for size in shape)  # 2^40 rows of nothing are none either
     if any(size < 0 for size in shape) or there != needed or positions > max(there, _SMALL_ITEMS):

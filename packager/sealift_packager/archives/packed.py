@@ -42,10 +42,10 @@ def check_packed(path: Path) -> None:
                 total += len(unpacker.decompress(data))
                 if total > SMALL_BYTES and total > MAX_RATIO * read:
                     raise SourceModelError(
-                        "a packed file that unpacks to far more than it is",
+                        "the compressed file unpacks to far more than its own size",
                         where=str(path),
                         expected=f"at most {MAX_RATIO} times its packed size",
-                        found=f"{read:,} bytes that become {total:,}, and more to come" if not unpacker.eof else f"{read:,} that become {total:,}",
+                        found=f"{read:,} bytes that unpack to more than {total:,}" if not unpacker.eof else f"{read:,} that unpack to {total:,}",
                     )
         except (zlib.error, lzma.LZMAError, OSError, EOFError, ValueError):
             return

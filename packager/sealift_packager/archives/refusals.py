@@ -7,8 +7,8 @@ from typing import Final
 
 from sealift_packager.errors import PackagerError, SourceModelError
 
-WHOLE_ZIP: Final = "a whole zip archive"
-ARRAYS: Final = "a whole archive of plain arrays (no objects)"
+WHOLE_ZIP: Final = "a complete zip archive"
+ARRAYS: Final = "a complete archive of plain arrays (no objects)"
 ADVICE: Final = "Save it again with the library that wrote it."
 
 
@@ -31,4 +31,4 @@ class Refusals:
 
     def changed(self) -> PackagerError:
         """An error about a file that was written to while it was read."""
-        return self.of("the file changed while it was read", advice="Start again when nothing writes to it.")
+        return self.of("the file changed while it was read", advice="Try again when no other process writes to it.")

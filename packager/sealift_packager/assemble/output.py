@@ -26,9 +26,13 @@ def check_free(target: Path, *, force: bool) -> None:
     if not target.exists() and not target.is_symlink():
         return
     if not force:
-        raise OutputError("the output place is taken", where=str(target), advice="Choose another --out, or give --force to replace it.")
+        raise OutputError(
+            "there is a file or folder at the output path already",
+            where=str(target),
+            advice="Choose another --out, or pass --force to replace an earlier release.",
+        )
     if target.is_symlink() or not target.is_dir() or (any(target.iterdir()) and not (target / "oci-layout").is_file()):
-        raise OutputError("only an earlier release is replaced", where=str(target), expected="an OCI layout", found="something else")
+        raise OutputError("only an earlier release can be replaced", where=str(target), expected="an OCI layout", found="something else")
 
 
 @contextlib.contextmanager

@@ -102,7 +102,7 @@ def _data(manifest: BundleManifest) -> list[Json]:
     digest, rows = manifest.evaluation.holdout_digest, manifest.evaluation.holdout_rows
     if digest is None:
         return []
-    described = f"{rows} rows, held out: what candidates were evaluated on and calibrated with. Not in the bundle, but for statistics."
+    described = f"{rows} held-out rows, on which candidates were calibrated and evaluated. The bundle contains only statistics of them."
     data: Json = {"type": "dataset", "name": "holdout", "description": described}
     return [{"type": "data", "bom-ref": "holdout", "name": "holdout data", "hashes": _hashes(digest), "data": [data]}]
 

@@ -52,7 +52,7 @@ def _read_lightgbm(path: Path) -> SourceModel:
     lightgbm = import_library("lightgbm", str(path))
     text = path.read_text(errors="replace")
     if "\nend of parameters" not in text:  # what stands behind the trees
-        raise SourceModelError("the model is cut off", where=str(path), expected="a whole LightGBM text model", found="no 'end of parameters'")
+        raise SourceModelError("the model is cut off", where=str(path), expected="a complete LightGBM text model", found="no 'end of parameters'")
     booster = _read(lambda: lightgbm.Booster(model_str=text), path, "a LightGBM text model")
     return lightgbm_source(booster, Digest.of_file(path), str(path))
 
@@ -88,7 +88,7 @@ def _read(action: Callable[[], Any], path: Path, expected: str) -> Any:
         raise
     except Exception as error:  # each library has errors of its own
         detail = _CPP_PLACE.sub("", str(error).strip()).splitlines()[0] if str(error).strip() else type(error).__name__
-        raise SourceModelError(f"can't be read ({detail:.200})", where=str(path), expected=f"a whole file of {expected}") from error
+        raise SourceModelError(f"can't be read (caused by: {detail:.200})", where=str(path), expected=f"a complete file of {expected}") from error
 
 
 def _ensemble(read: Callable[[], Ensemble], where: str) -> Ensemble:
@@ -98,9 +98,9 @@ def _ensemble(read: Callable[[], Ensemble], where: str) -> Ensemble:
     except (KeyError, IndexError, ValueError, TypeError, OverflowError) as error:
         detail = f"{type(error).__name__}: {error}"
         raise SourceModelError(
-            f"its trees contradict themselves ({detail:.200})",
+            f"its trees contradict themselves (caused by: {detail:.200})",
             where=where,
-            expected="a whole model",
+            expected="a complete model",
             advice="The file is damaged: save the model again.",
         ) from error
     check_ensemble(ensemble, where=where)

@@ -85,7 +85,7 @@ class BuildContext:
         """What was read is what the build is known by, in the cache and in a lock; `DataError`."""
         expected = self.stages.inputs.get(name)
         if expected not in (None, str(digest)):
-            advice = "Start again when nothing writes to it."
+            advice = "Try again when no other process writes to it."
             raise DataError("the file changed while it was packed", where=str(path), expected=str(expected), found=str(digest), advice=advice)
 
     @property
@@ -111,8 +111,10 @@ class BuildContext:
         found = bind(read_data(place, self._place.folder), self.source, self.request.target, needed=False, images=self._images)
         least = fixed_batch(self.source.inputs) or 1
         if not least <= found.rows <= MAX_CHOSEN:
-            advice = "Choose a few: they are in every bundle, for everybody to read."
-            raise DataError("golden rows are a few", where=str(place), expected=f"{least} to {MAX_CHOSEN} rows", found=str(found.rows), advice=advice)
+            advice = "Choose a few rows; everyone who has a bundle can read them."
+            raise DataError(
+                "too few or too many golden rows", where=str(place), expected=f"{least} to {MAX_CHOSEN} rows", found=str(found.rows), advice=advice
+            )
         return found.inputs
 
     @functools.cached_property
@@ -164,10 +166,10 @@ class BuildContext:
         target = truth.target
         score = metric.score(target, prediction)
         if np.isnan(score):
-            advice = "Give a holdout with more rows, or another --metric; the model itself may answer with NaN."
+            advice = "Pass a holdout with more rows or another --metric, and check whether the model itself returns NaN."
             raise DataError("the metric is not a number on this holdout", where=f"--metric {metric.name}", advice=advice)
         budget = metric.default_budget(score, target) if self.request.max_drop is None else self.request.max_drop
-        score_text = "The source's %s is %.4g on %d rows; a candidate may lose %.4g"
+        score_text = "The source model's %s is %.4g on %d rows; a candidate may lose up to %.4g"
         _LOG.info(score_text, metric.name, score, holdout.rows, budget, extra=facts(metric=metric.name, score=float(score), budget=float(budget)))
         notes = tuple(f"Warning: {text}." for text in (truth.note, warn_of_constant(metric, target, prediction, score)) if text)
         return Reference(holdout=holdout, metric=metric, target=target, prediction=prediction, budget=budget, notes=notes)

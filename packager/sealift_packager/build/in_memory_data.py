@@ -44,11 +44,17 @@ def _arrays(data: Any, model: Any, target: str, options: LoadOptions) -> dict[st
         else:
             named = {_only_input(model, options): np.asarray(inputs)}
         if target in named:
-            raise DataError("X has what y is to be", where=f"data: {target}", advice="Leave it out of X, or choose another name with target=.")
+            raise DataError(
+                "X contains a column with the name of the target",
+                where=f"data: {target}",
+                advice="Leave it out of X, or choose another name with target=.",
+            )
         return named | {target: np.asarray(truth)}
     if isinstance(data, Mapping) or _is_table(data):
         return _by_name(data)
-    raise DataError("not data", where="data", expected=_EXPECTED, found=f"{type(data).__module__}.{type(data).__qualname__}")
+    raise DataError(
+        "this type of data is not supported", where="data", expected=_EXPECTED, found=f"{type(data).__module__}.{type(data).__qualname__}"
+    )
 
 
 def _is_table(value: Any) -> bool:

@@ -58,7 +58,7 @@ def build(request: PackRequest, scratch: Path, progress: Progress, options: Buil
     """Have a worker build the bundles of a request below ``scratch``.
 
     1. Functions of the user's own that give data are called, in a worker without walls.
-    2. The bundles are built in a worker behind walls or, where the user's own code is part of the model, without.
+    2. The bundles are built in a worker in a sandbox or, where the user's own code is part of the model, without.
 
     Raises what the worker met; `SourceModelError` if the model broke it, or took longer than ``request.model_timeout`` for one answer.
     """
@@ -84,7 +84,7 @@ def build(request: PackRequest, scratch: Path, progress: Progress, options: Buil
 
 
 def input_names(model: Path, options: LoadOptions) -> list[str]:
-    """The names of a model's inputs, read in a worker behind walls."""
+    """The names of a model's inputs, read in a worker in a sandbox."""
     with tempfile.TemporaryDirectory(prefix="sealift.") as name:
         folder = _folder(Path(name) / "work")
         inside = dataclasses.replace(options, place=WeightPlace(folder=folder))
@@ -115,11 +115,13 @@ def _task(folder: Path, timeout_s: float, model: Path) -> dict[str, Any]:
 
 
 def _run(task: Task, start: Start, model: Path, answer: Callable[[Message], Message | None]) -> tuple[Any, Result]:
-    _LOG.debug("Starting a process for %s, %s", model, "behind walls" if start.confinement else "without walls, because your own code runs there")
+    _LOG.debug(
+        "Starting a process for %s, %s", model, "in a sandbox" if start.confinement else "outside the sandbox, because your own code runs there"
+    )
     result = run_worker(pickle.dumps(task), start, model=str(model), answer=logging_records(answer))
     if result.walls is not None:
         walls = result.walls
-        _LOG.debug("The process ended; its walls were Landlock %s and seccomp %s", walls.landlock_abi or "absent", walls.seccomp or "absent")
+        _LOG.debug("The process ended; its sandbox used Landlock %s and seccomp %s", walls.landlock_abi or "absent", walls.seccomp or "absent")
     try:
         return json.loads(result.data), result
     except (ValueError, RecursionError) as error:
@@ -127,7 +129,7 @@ def _run(task: Task, start: Start, model: Path, answer: Callable[[Message], Mess
 
 
 def _nonsense(model: Path) -> PackagerError:
-    return PackagerError("the process that builds gave what makes no sense", where=str(model))
+    return PackagerError("the build process returned an invalid result", where=str(model))
 
 
 def _refuse(message: Message) -> None:  # noqa: ARG001  (hears what is said)
@@ -187,7 +189,7 @@ def _gaps(walls: Walls | None) -> tuple[str, ...]:
     if walls is None:
         return ()
     files = () if walls.landlock_abi else ("The kernel has no Landlock: the model was read by a process that could read and change your files.",)
-    calls = () if walls.seccomp else ("There are no seccomp filters here: the model was read by a process that could reach the network.",)
+    calls = () if walls.seccomp else ("The kernel has no seccomp filters: the model was read by a process that could reach the network.",)
     return (*files, *calls)
 
 

@@ -4,7 +4,7 @@
    packager's own code, and the machine's arithmetic; and it is done again if a module of a person's own that was imported then is another one now.
 1. Convert: nothing more.
 2. Check parity: the converted graph.
-3. Ask the source on the holdout: nothing more.
+3. Run the source model on the holdout: nothing more.
 Of a profile, the profile and the gate (metric with its code, and budget):
 4. Build and judge a candidate: its settings, the converted graph, the source's answers, the emulator.
 5. Measure latency and memory: the candidates' graphs, and the place: the host with all its flags, the node or device, and the seconds.
@@ -95,19 +95,19 @@ def parity(converted: Converted) -> Stage[Parity]:  # 2
 
 def source_answers() -> Stage[dict[str, Array]]:  # 3
     """What the source answers on the holdout."""
-    return Stage(title="Ask the source on the holdout", result=dict[str, Array])
+    return Stage(title="Run the source model on the holdout", result=dict[str, Array])
 
 
 def fp32(profile: HardwareProfile, gate: Gate, *, shared: str, emulator: str) -> Stage[CandidateResult]:  # 4
     """The converted graph, judged."""
     inputs = _judging(profile, gate, FP32, shared, emulator)
-    return Stage(title=f"{profile.name}: build and judge {FP32.name}", result=CandidateResult, inputs=inputs)
+    return Stage(title=f"{profile.name}: build and evaluate {FP32.name}", result=CandidateResult, inputs=inputs)
 
 
 def quantized(profile: HardwareProfile, gate: Gate, candidate: Candidate, *, shared: str, emulator: str) -> Stage[CandidateResult | NotBuilt]:  # 4
     """A candidate, built and judged; ``shared`` is the digest of the graph and of the source's answers."""
     inputs = _judging(profile, gate, candidate, shared, emulator)
-    return Stage(title=f"{profile.name}: build and judge {candidate.name}", result=CandidateResult | NotBuilt, inputs=inputs)
+    return Stage(title=f"{profile.name}: build and evaluate {candidate.name}", result=CandidateResult | NotBuilt, inputs=inputs)
 
 
 def measuring(profile: HardwareProfile, gate: Gate, results: Sequence[CandidateResult], place: Place) -> Stage[dict[str, Figures]]:  # 5

@@ -121,10 +121,10 @@ class PackRequest:
         if twice:
             raise ProfileError("a profile is named twice", where="--profile", found=twice[0], advice="Name each profile once.")
         if not 0 < len(names) <= LIMITS.bundles_per_release:
-            raise ProfileError("not so many profiles", where="--profile", expected=f"1 to {LIMITS.bundles_per_release}", found=str(len(names)))
+            raise ProfileError("wrong number of profiles", where="--profile", expected=f"1 to {LIMITS.bundles_per_release}", found=str(len(names)))
         for row in self.measure_on:
             if row.profile is not None and row.profile not in names:
-                raise ProfileError("a device for a profile that isn't built", where=OPTION, expected=", ".join(names), found=row.profile)
+                raise ProfileError("a device is given for a profile that isn't built", where=OPTION, expected=", ".join(names), found=row.profile)
 
     def _check_numbers(self) -> None:
         """Budget, seed and time."""

@@ -53,17 +53,17 @@ def _sign(directory: Path, profile: str, request: PackRequest) -> BundleManifest
     identity = BundleIdentity(name=request.name, version=request.version, profile=profile)
     manifest = check_bundle(DirectoryBundle(directory=directory), key=None, identity=identity, documents=False).manifest
     if request.signer is None:
-        _LOG.info("%s: the bundle is whole; it isn't signed, because there is no --key", profile)
+        _LOG.info("%s: the bundle is complete; it isn't signed, because --key was not given", profile)
     else:
         sign_directory(directory, f"{request.name}-{request.version}-{profile}", request.signer)
         signer = request.signer.public_key.fingerprint
-        _LOG.info("%s: the bundle is whole; signed it with the key %s", profile, signer, extra=facts(profile=profile, key=signer))
+        _LOG.info("%s: the bundle is complete; signed it with the key %s", profile, signer, extra=facts(profile=profile, key=signer))
     return manifest
 
 
 def _tell_request(request: PackRequest, options: BuildOptions) -> None:
     profiles = ", ".join(profile.name for profile in request.profiles)
-    data = f"with the data {request.data}" if request.data else "without data, so nothing is quantized by it or judged"
+    data = f"with the data {request.data}" if request.data else "without data, so no candidate is calibrated or evaluated"
     _LOG.info("Packing %s as %s %s for %s, %s", request.model, request.name, request.version, profiles, data)
-    cache = "results of earlier builds are used where nothing changed" if options.cache else "nothing is taken from the cache"
-    _LOG.debug("%s; %s", "The lock's measurements are believed" if options.lock else "Candidates are measured", cache)
+    cache = "results of earlier builds are reused if nothing changed" if options.cache else "the cache is not used"
+    _LOG.debug("%s; %s", "The lock's measurements are used" if options.lock else "Candidates are measured", cache)

@@ -126,7 +126,7 @@ class Services:
         """Keep a file for the job on a device that is begun next."""
         digest = Digest.of(message.blob)
         if str(digest) != message.text("digest"):
-            raise FrameError("a file is another one than it says")
+            raise FrameError("a file's content doesn't match its digest")
         self._files[digest] = message.blob
         return Message({})
 

@@ -26,7 +26,7 @@ def _figures(candidate: CandidateRecord) -> str:
         return "no figures"
     figures = [f"{candidate.size_bytes:,} bytes"]
     if accuracy := candidate.accuracy:
-        figures.append(f"{accuracy.metric} {accuracy.packaged:.4g}, which loses {accuracy.loss:.4g} and at most {accuracy.loss_high:.4g}")
+        figures.append(f"{accuracy.metric} {accuracy.packaged:.4g}, a loss of {accuracy.loss:.4g}, at most {accuracy.loss_high:.4g} (95 % bound)")
     if measurement := candidate.measurement:
         figures.append(f"p50 {measurement.latency_p50_ms:.3g} ms, p99 {measurement.latency_p99_ms:.3g} ms")
     if candidate.speedup is not None:

@@ -65,7 +65,7 @@ def _check_parent(parent: Path, where: str) -> None:
 
 
 def _refused(message: str, folder: Path, where: str, expected: str, found: str, advice: str | None = None) -> PackagerError:
-    advice = advice or "Name a folder of your own, or pass --no-cache: whoever can write to the cache decides what is built."
+    advice = advice or "Name a folder of your own, or pass --no-cache: anyone who can write to the cache can change what is built."
     return PackagerError(message, where=f"{where}: {folder}", expected=expected, found=found, advice=advice)
 
 

@@ -185,7 +185,7 @@ def _graph(data: bytes) -> Any:
     try:
         graph = onnx.load_from_string(data)
     except Exception as error:  # protobuf's errors have no common base
-        raise StructureError(f"not an ONNX graph ({error})") from error
+        raise StructureError(f"not an ONNX graph (caused by: {error})") from error
     if refers(graph):  # never written by `encode`: whoever wrote it wants files of this machine read
         raise StructureError("a graph that refers to files")
     return graph

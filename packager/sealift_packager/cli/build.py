@@ -28,12 +28,14 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("project", type=click.Path(path_type=Path), required=False)
 @trust_option
-@click.option("--only", multiple=True, metavar="NAME", help="Only this model; may come several times.")
-@click.option("--workers", type=click.IntRange(min=1), help="How many models to build side by side.  [default: one for each four cores]")
+@click.option("--only", multiple=True, metavar="NAME", help="Build only this model. Can be given several times.")
+@click.option("--workers", type=click.IntRange(min=1), help="How many models to build at the same time.  [default: one per four cores]")
 @click.option("--ray", "ray_address", metavar="ADDRESS", help="Build on this Ray cluster (HOST:PORT, or auto) instead of this machine.")
-@click.option("--locked", is_flag=True, help="Measure nothing: believe the locks, and give the bytes that their builds gave.")
+@click.option(
+    "--locked", is_flag=True, help="Measure nothing: use the measurements in the lock files, and reproduce the locked builds byte for byte."
+)
 @click.option("--force", is_flag=True, help="Replace earlier releases.")
-@click.option("--no-cache", is_flag=True, help="Do everything anew, and keep nothing for the next time.")
+@click.option("--no-cache", is_flag=True, help="Don't use the cache: redo every step and store no results.")
 @passphrase_option
 @json_option
 @click.pass_context
@@ -50,12 +52,14 @@ def build(
     passphrase_files: tuple[Path, ...],
     as_json: bool,
 ) -> None:
-    """Build every model of PROJECT (a TOML file; project.toml if it isn't named) for each of its profiles.
+    """Build every model of a project file for each of its profiles.
 
-    A model that fails doesn't stop the others; all are reported at the end, and the exit code is 7 if any failed. A worker that dies is
-    replaced. The bytes are the same wherever a model is built, given its lock.
+    PROJECT is a TOML file (default: project.toml in the current folder). If a model fails, the others are still built. All failures are reported
+    at the end, and the exit code is 7 if any model failed. A worker that dies is replaced. With a model's lock, the bytes are the same wherever
+    the model is built.
 
-    A project.toml that isn't named may set nothing that runs code, signs, sends or overwrites: name the file, or pass --trust-project.
+    If you don't name PROJECT, the project.toml that is found may set nothing that runs code, signs, sends data or overwrites files. To allow
+    that, name the file or pass --trust-project.
     """
     if ray_address and passphrase_files:
         raise click.UsageError(f"{OPTION} isn't sent to a Ray cluster: set {VARIABLE} in the environment of its workers.")

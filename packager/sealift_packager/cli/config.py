@@ -33,8 +33,8 @@ def config_option(command: Any) -> Any:
         type=click.Path(path_type=Path),
         is_eager=True,
         callback=_read,
-        help=f"A TOML file whose table [{TABLE}] gives options.  [default: {FILE}, if it is there; that one may set nothing that runs code, "
-        "signs, sends or overwrites]",
+        help=f"A TOML file whose table [{TABLE}] sets options.  [default: {FILE}, if it exists; that file may set nothing that runs code, "
+        "signs, sends data or overwrites files]",
     )(command)
     return trust_option(option)
 
@@ -47,7 +47,7 @@ def trust_option(command: Any) -> Any:
         is_eager=True,
         expose_value=False,
         callback=_remember,
-        help="Let the project file of the current folder make every setting, as if it were named: run its functions, sign, overwrite.",
+        help="Let the project file in the current folder set every option, as if you had named it: run functions, sign, overwrite.",
     )(command)
 
 

@@ -17,17 +17,18 @@ DIFFERENT: Final = 8
 @click.command()
 @click.argument("first", type=click.Path(path_type=Path))
 @click.argument("second", type=click.Path(path_type=Path))
-@click.option("--profile", help="Only the bundles for this profile, where a side is a release.")
+@click.option("--profile", help="Compare only the bundles for this profile.")
 @json_option
 def diff(first: Path, second: Path, profile: str | None, *, as_json: bool) -> None:
-    """Say in which file and field FIRST and SECOND differ: releases, unpacked bundles, or one of each (name the profile then).
+    """Show in which files and fields FIRST and SECOND differ. Each is a release or an unpacked bundle.
 
-    Exit code 0: every byte is the same. 8: they differ. Nothing is verified: see `verify`.
+    To compare a release with an unpacked bundle, name the bundle's profile with --profile. The exit code is 0 if every byte is the same and 8 if
+    they differ. Nothing is verified; use `verify` for that.
     """
     from sealift_packager.diff.bundles import compare
 
     found = compare(first, second, profile)
-    lines = [line for row in found for line in row.lines()] or ["The same, byte for byte."]
+    lines = [line for row in found for line in row.lines()] or ["Identical, byte for byte."]
     show({"same": not found, "differences": [row.json() for row in found]}, lines, as_json=as_json)
     if found:
         sys.exit(DIFFERENT)

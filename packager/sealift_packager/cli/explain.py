@@ -11,10 +11,10 @@ from sealift_core.terminal.commandline import blocks, json_option, show
 
 @click.command()
 @click.argument("path", type=click.Path(path_type=Path))
-@click.option("--profile", help="Only the bundle for this profile.")
+@click.option("--profile", help="Explain only the bundle for this profile.")
 @json_option
 def explain(path: Path, profile: str | None, *, as_json: bool) -> None:
-    """Say why PATH, a release or an unpacked bundle, ships the candidate that it ships, and not another one."""
+    """Explain why PATH, a release or an unpacked bundle, ships its candidate and not another one."""
     from sealift_packager.diff.artifact import view
     from sealift_packager.report.sentences import explain as sentences
 

@@ -11,10 +11,10 @@ from sealift_core.terminal.commandline import json_option, show
 
 @click.command()
 @click.argument("path", type=click.Path(path_type=Path))
-@click.option("--profile", help="Only the bundle for this profile.")
+@click.option("--profile", help="Show only the bundle for this profile.")
 @json_option
 def inspect(path: Path, profile: str | None, *, as_json: bool) -> None:
-    """Show what is in PATH, a release (what `pack` wrote) or an unpacked bundle. Nothing is verified: see `verify`."""
+    """Show the contents of PATH, a release (written by `pack`) or an unpacked bundle. Nothing is verified; use `verify` for that."""
     from sealift_packager.cli.tables import view_json, views_lines
     from sealift_packager.diff.artifact import view
 

@@ -16,7 +16,7 @@ from sealift_packager.keys.passphrase import OPTION, VARIABLE
 
 @click.group()
 def keys() -> None:
-    """Make keys that sign bundles."""
+    """Make keys for signing bundles."""
 
 
 @keys.command()
@@ -24,18 +24,19 @@ def keys() -> None:
 @passphrase_option
 @json_option
 def generate(out: Path, passphrase_files: tuple[Path, ...], *, as_json: bool) -> None:
-    """Write a fresh ECDSA P-256 private key to OUT and its public half to OUT.pub.
+    """Write a new ECDSA P-256 private key to OUT and its public half to OUT.pub.
 
-    The key is encrypted with the passphrase from --passphrase-file, from SEALIFT_KEY_PASSPHRASE, or from a prompt. Nothing is overwritten.
+    The key is encrypted with the passphrase from --passphrase-file, from SEALIFT_KEY_PASSPHRASE, or from a prompt. Existing files are never
+    overwritten.
     """
     public = out.with_name(out.name + ".pub")
     for path in (out, public):
         if path.exists() or path.is_symlink():
-            raise OutputError("the file is there already, and keys are not overwritten", where=str(path), advice="Choose another name.")
+            raise OutputError("a file with this name exists, and keys are never overwritten", where=str(path), advice="Choose another name.")
     passphrase = passphrases(passphrase_files).for_new_key()
     key = PrivateKey.generate()
     durable.write_new(out, key.pem(passphrase), mode=0o600)
     durable.write_new(public, key.public_key.pem())
     fields = {"private_key": str(out), "public_key": str(public), "fingerprint": key.public_key.fingerprint, "encrypted": passphrase is not None}
-    note = [] if passphrase else [f"It is not encrypted; set {VARIABLE} or give {OPTION} to have it so."]
+    note = [] if passphrase else [f"It is not encrypted; set {VARIABLE} or pass {OPTION} to encrypt it."]
     show(fields, [f"{out}", f"{public}", f"fingerprint {key.public_key.fingerprint}", *note], as_json=as_json)

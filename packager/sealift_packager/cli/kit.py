@@ -27,35 +27,39 @@ def kit() -> None:
 
 
 @kit.command()
-@click.option("--repo", "repository", required=True, type=_NEW, help="The repository to take releases from.")
-@click.option("--out", required=True, type=_NEW, help="The folder to make; it must not exist yet.")
+@click.option("--repo", "repository", required=True, type=_NEW, help="The repository to take the releases from.")
+@click.option("--out", required=True, type=_NEW, help="The folder to create. It must not exist.")
 @click.option(
     "--channel",
     "channels",
     multiple=True,
     default=("stable",),
     show_default=True,
-    help="Carry what this channel points to; the site follows the first.",
+    help="Include the releases that this channel points to. Can be given several times; the site follows the first channel.",
 )
-@click.option("--model", "models", multiple=True, help="Carry only this model (default: all of the channel's).")
-@click.option("--version", help="Carry this version of the one --model as well.")
-@click.option("--wheels", "folder", type=_FOLDER, help="A complete folder of the agent's wheels, taken as it is; pip isn't asked.")
+@click.option("--model", "models", multiple=True, help="Include only this model (default: every model of the channel).")
+@click.option("--version", help="Also include this version of the model. Needs exactly one --model.")
+@click.option("--wheels", "folder", type=_FOLDER, help="A folder with all of the agent's wheels. It is used as it is; pip isn't run.")
 @click.option(
     "--own-wheel",
     "own",
     multiple=True,
     type=click.Path(path_type=Path, exists=True),
-    help="A wheel (or source folder) of sealift-core or sealift-runtime; give it for both. "
-    "What isn't given must be in --wheelhouse, or --index must name where it is.",
+    help="A wheel or source folder of sealift-core or sealift-runtime; give one for each. If you leave one out, pip takes it from --wheelhouse "
+    "or --index.",
 )
-@click.option("--wheelhouse", type=_FOLDER, help="The only folder where pip may look (default: pip's own settings, which may use the network).")
-@click.option("--index", metavar="URL", help="The package index to get sealift-core and sealift-runtime from; no index is asked for them otherwise.")
+@click.option(
+    "--wheelhouse", type=_FOLDER, help="The only folder that pip takes wheels from (default: pip's own settings, which may use the network)."
+)
+@click.option(
+    "--index", metavar="URL", help="The package index to get sealift-core and sealift-runtime from. Without it, they are not looked up on any index."
+)
 @click.option(
     "--platform",
     "platforms",
     multiple=True,
     metavar="TAG",
-    help="The target's platform, as pip names it, like manylinux_2_28_aarch64 (default: this machine).",
+    help="The target's platform, as pip names it, such as manylinux_2_28_aarch64 (default: this machine).",
 )
 @click.option("--python-version", "pythons", multiple=True, metavar="3.N", help="The target's Python (default: this one).")
 @click.option(
@@ -79,7 +83,7 @@ def build(
 ) -> None:
     """Build a kit: a repository with the chosen releases only, the agent's wheels, install.sh, root.json, SHA256SUMS and its signature.
 
-    Building may use the network to bring wheels; using the kit at the site never does.
+    Building a kit may use the network to download wheels. Installing it at the site never uses the network.
     """
     signer = passphrases(passphrase_files).load(key) if key else None
     request = KitRequest(repository=repository, out=out, channels=channels, models=models, version=version, wheels=WheelRequest(**wheels), key=signer)
@@ -109,12 +113,12 @@ def _json(made: Kit) -> dict[str, Json]:
 def _lines(made: Kit) -> list[str]:
     releases = ", ".join(f"{name} {version}" for name, version in made.selection.releases)
     target = f"Python {' or '.join(made.wheels.pythons)} on {' or '.join(made.wheels.machines) or 'any machine'}"
-    key = [f"  public key  sha256:{made.signed_by.fingerprint} (give the site the file, for --key)"] if made.signed_by else []
+    key = [f"  public key  sha256:{made.signed_by.fingerprint} (send the file to the site, for --key)"] if made.signed_by else []
     return [
         f"Kit: {made.directory} ({made.files} files, {made.size_bytes / 1e6:.1f} MB)",
         f"Models: {releases}",
         f"Agent: {made.wheels.runtime_version} for {target}",
-        "Tell the site by another way:",
+        "Send these digests to the site by another way than the medium:",
         f"  root.json   {made.root}",
         f"  SHA256SUMS  {made.sums}",
         *key,

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 _PATH = click.Path(path_type=Path)
 _DATA = (
-    "Holdout data: .npz, .csv, .parquet, a folder of images, or module:function or file.py:function that gives it; without it only fp32 is built "
-    "and nothing is evaluated."
+    "Holdout data: .npz, .csv, .parquet, a folder of images, or a function that returns it (module:function or file.py:function). Without "
+    "it, only fp32 is built and nothing is evaluated."
 )
 
 
@@ -35,64 +35,71 @@ class _Numbers(click.ParamType):  # type: ignore[type-arg]  # before click 8.4 i
         try:
             return tuple(float(word) for word in str(value).split(",") if word.strip())
         except ValueError:
-            self.fail(f"{value!r} is not a list of numbers like 0.485,0.456,0.406.", param, ctx)
+            self.fail(f"{value!r} is not a list of numbers such as 0.485,0.456,0.406.", param, ctx)
 
 
 @click.command()
 @config_option
 @click.argument("model", type=_PATH)
-@click.option("--format", help="What MODEL is, instead of what its content shows: " + ", ".join(KINDS) + ".")
+@click.option("--format", help="The format of MODEL, if it can't be detected from the content: " + ", ".join(KINDS) + ".")
 @click.option("--name", required=True, help="The model's name.")
-@click.option("--version", required=True, help="The release's version (semantic, like 1.4.0).")
-@click.option("--profile", "profiles", required=True, multiple=True, help="A hardware profile, by name or by path; may come several times.")
+@click.option("--version", required=True, help="The release's version (semantic, such as 1.4.0).")
+@click.option("--profile", "profiles", required=True, multiple=True, help="A hardware profile, by name or by path. Can be given several times.")
 @click.option(
     "--objective",
     multiple=True,
     metavar="NAME",
-    help="What matters, the most important first, instead of what the profiles say: latency_p50, latency_p99, memory, size, load_time, accuracy.",
+    help="An objective, used in place of those in the profiles. Can be given several times, the most important first: latency_p50, "
+    "latency_p99, memory, size, load_time, accuracy.",
 )
-@click.option("--out", required=True, type=_PATH, help="Where the release (an OCI layout) is to stand.")
+@click.option("--out", required=True, type=_PATH, help="Folder to write the release to (an OCI layout).")
 @click.option("--data", type=_PATH, help=_DATA)
-@click.option("--target", default="target", show_default=True, help="The column or array of the data that holds the truth.")
+@click.option("--target", default="target", show_default=True, help="The column or array of the data that holds the target.")
 @click.option(
-    "--image-mean", type=_Numbers(), default=(), help="For images, which are from 0 to 1: what to subtract, one number or one for each channel."
+    "--image-mean",
+    type=_Numbers(),
+    default=(),
+    help="For images, whose values are scaled to 0 to 1: the mean to subtract, one number or one per channel.",
 )
-@click.option("--image-std", type=_Numbers(), default=(), help="For images: what to divide by then.")
+@click.option("--image-std", type=_Numbers(), default=(), help="For images: the standard deviation to divide by after subtracting the mean.")
 @click.option(
     "--golden-from",
     type=_PATH,
-    help="Data like --data whose few rows are the golden cases, which anybody who has a bundle can read.  [default: made-up rows like the data's]",
+    help="Data in the format of --data with a few rows to use as golden cases. Anyone who has a bundle can read them.  [default: synthetic "
+    "rows that resemble the data]",
 )
 @click.option(
     "--metric",
-    help="accuracy, f1, auc, mae, rmse, r2, cosine or agreement (with the source; no target), module:function.  [default: accuracy or rmse]",
+    help="accuracy, f1, auc, mae, rmse, r2, cosine or agreement (with the source model; needs no target), or module:function.  [default: "
+    "accuracy or rmse]",
 )
 @click.option(
     "--max-drop",
     type=float,
-    help="Largest loss that is accepted, in the metric's unit, as the upper end of its 95 % interval; accuracy, f1 and agreement "
-    "need about 3 rows divided by it (0.01: 299, 0.003: 998), and 0 means no flipped label on the rows there are.  "
-    "[default: 0.01; 1 % for mae, rmse, your own]",
+    help="The largest loss to accept, in the metric's unit. The upper end of the loss's 95 % interval must not exceed it. accuracy, f1 and "
+    "agreement need about 3 / LOSS rows (0.01: 299, 0.003: 998); 0 allows no changed label on the rows you give.  [default: 0.01; 1 % for "
+    "mae, rmse and metrics of your own]",
 )
 @click.option("--key", type=_PATH, help="Sign with this private key (PEM).")
 @passphrase_option
-@click.option("--trust-pickle", is_flag=True, help="Read joblib and pickle files, which runs code that is in them.")
-@click.option("--factory", help="For weights alone: module:function or file.py:function that builds the torch module.")
+@click.option("--trust-pickle", is_flag=True, help="Read joblib and pickle files. Opening them runs the code in them.")
+@click.option("--factory", help="For a file of weights: the function that builds the torch module, as module:function or file.py:function.")
 @click.option(
     "--dynamic",
     multiple=True,
     metavar="INPUT:AXIS",
-    help="For torch weights and TorchScript: a free dimension beside the batch, like ids:1 or, of one size with others, ids:1=tokens; several times.",
+    help="For torch weights and TorchScript: a free dimension besides the batch, such as ids:1. Dimensions of equal size share a symbol, such "
+    "as ids:1=tokens. Can be given several times.",
 )
 @click.option("--description", default="", help="What the model does, for its card.")
 @click.option("--license", "license_name", default="", help="The model's license (an SPDX name).")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), help="What calibration rows and golden cases are drawn with.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), help="The seed for drawing calibration rows and golden cases.")
 @click.option(
     "--measure-seconds",
     type=float,
     default=4.0,
     show_default=True,
-    help="How long candidates are compared on a machine of a profile; more is surer where others use it too.",
+    help="How long to compare candidates on a machine that fits the profile. On a busy machine, a longer time gives more reliable results.",
 )
 @click.option(
     "--model-timeout",
@@ -100,37 +107,38 @@ class _Numbers(click.ParamType):  # type: ignore[type-arg]  # before click 8.4 i
     default=120.0,
     show_default=True,
     metavar="SECONDS",
-    help="How long the model may take to be read, or to answer one request, before the build gives up; large files get more.",
+    help="How long reading the model, or answering one request, may take before the build gives up. Large files get more time.",
 )
 @click.option(
     "--no-sandbox",
     is_flag=True,
-    help="Read and run the model in a process that may read, write and send what you may: for a --metric of your own that does.",
+    help="Read and run the model outside the sandbox, with all of your user's permissions. Use it if your own --metric needs files or the network.",
 )
 @click.option("--force", is_flag=True, help="Replace an earlier release at --out.")
 @click.option(
     "--lock",
     type=_PATH,
-    help="Where the measurements that the choice rests on are written.  [default: sealift.lock beside the sealift.toml; without one OUT.lock]",
+    help="The file to write the measurements behind the choice to.  [default: sealift.lock beside the sealift.toml, or OUT.lock if there is none]",
 )
-@click.option("--locked", is_flag=True, help="Measure nothing: believe the lock, and give the bytes that its build gave.")
-@click.option("--report", type=_PATH, help="Write report.html and report.json into this folder.")
+@click.option("--locked", is_flag=True, help="Measure nothing: use the measurements in the lock file, and reproduce the locked build byte for byte.")
+@click.option("--report", type=_PATH, help="Write report.html and report.json to this folder.")
 @click.option(
     "--measure-on",
     multiple=True,
     metavar="URL#DEVICE-ID",
-    help="Measure what this machine can't on that device, whose agent listens there; PROFILE=URL#DEVICE-ID for one profile. It must trust --key.",
+    help="Measure what this machine can't on a device whose agent listens at URL. PROFILE=URL#DEVICE-ID uses the device for one profile only. "
+    "The device must trust --key.",
 )
-@click.option("--no-cache", is_flag=True, help="Do everything anew, and keep nothing for the next time.")
+@click.option("--no-cache", is_flag=True, help="Don't use the cache: redo every step and store no results.")
 @json_option
 def pack(*, as_json: bool, config: Path | None, lock: Path | None, locked: bool, report: Path | None, no_cache: bool, **options: Any) -> None:
-    """Convert MODEL to ONNX, prove it, quantize it for each profile, and seal it as a release.
+    """Convert MODEL to ONNX, check its answers, quantize it for each profile, and write a release.
 
-    MODEL is a scikit-learn model (joblib, pickle, skops), one of XGBoost, LightGBM or CatBoost, a torch exported program (.pt2), TorchScript, torch
-    weights (.pt, .safetensors) with --factory, or ONNX; which one it is is found from the content.
+    MODEL is a scikit-learn model (joblib, pickle, skops), an XGBoost, LightGBM or CatBoost model, a torch exported program (.pt2), TorchScript,
+    torch weights (.pt, .safetensors) with --factory, or ONNX. The format is detected from the content.
 
-    Every option can stand in a sealift.toml, in its table [pack], under its own name; the command line wins. Results are cached by content
-    in SEALIFT_CACHE (default: the user's cache folder), so a second run is quick and a broken one resumes.
+    You can also set every option in a sealift.toml, in its table [pack], under the option's name; the command line takes precedence. Results are
+    cached by content in SEALIFT_CACHE (default: the user's cache folder), so a second run is quick and an interrupted run resumes.
     """
     from sealift_packager.build.isolated import pack as run
     from sealift_packager.cache.store import default_store
@@ -200,5 +208,5 @@ def _lines(packed: Packed) -> list[str]:
 
     release = packed.release
     tables = [line for ref in release.bundles for line in candidates_table(packed.manifests[ref.profile])]
-    signed = f"signed by {release.public_key.fingerprint[:16]}…" if release.public_key else "not signed (give --key)"
+    signed = f"signed by {release.public_key.fingerprint[:16]}…" if release.public_key else "not signed (pass --key)"
     return [*tables, *packed.notes, f"{release.name} {release.version}: {packed.directory}", f"{packed.digest}, {signed}"]

@@ -17,7 +17,8 @@ passphrase_option: Final[Callable[[Any], Any]] = click.option(
     "passphrase_files",
     multiple=True,
     type=click.Path(path_type=Path),
-    help=f"The first line of this file is the passphrase of the keys; several times where they differ.  [default: {VARIABLE}, or a prompt]",
+    help="Read the keys' passphrase from the first line of this file. If the keys have different passphrases, pass it several times.  "
+    f"[default: {VARIABLE}, or a prompt]",
 )
 
 

@@ -34,7 +34,7 @@ def list_command(*, as_json: bool) -> None:
 @click.argument("name")
 @json_option
 def show_command(name: str, *, as_json: bool) -> None:
-    """Show one profile; NAME is a shipped profile's name or a file's path."""
+    """Show one profile. NAME is a shipped profile's name or a file's path."""
     profile = library.load_profile(name)
     show(profile.json(), _profile_lines(profile), as_json=as_json)
 
@@ -42,7 +42,7 @@ def show_command(name: str, *, as_json: bool) -> None:
 @profiles.command()
 @json_option
 def detect(*, as_json: bool) -> None:
-    """Say what this machine is, which profile it gets, and why."""
+    """Show what this machine is, which profile it gets, and why."""
     machine = _this_machine()
     best, fits = choose(library.list_profiles(), machine)
     chosen = best.name if best else None
@@ -57,8 +57,8 @@ def detect(*, as_json: bool) -> None:
 def check(name: str | None, *, as_json: bool) -> None:
     """Check a profile file, or whether this machine fits a shipped profile.
 
-    NAME is a file's path or a shipped profile's name; without it, all shipped profiles are checked. A broken file exits
-    with 3 and names the field. A shipped profile that this machine doesn't fit exits with 6.
+    NAME is a file's path or a shipped profile's name; without it, all shipped profiles are checked. If a file is broken, the exit code is 3 and
+    the error names the field. If this machine doesn't fit a shipped profile, the exit code is 6.
     """
     machine = _this_machine()
     found = library.list_profiles() if name is None else [library.load_profile(name)]
@@ -68,7 +68,7 @@ def check(name: str | None, *, as_json: bool) -> None:
     lines = blocks([*_fit_lines(row), *(f"  warning  {note}" for note in notes)] for row, notes in rows)
     show(value if name is None else value[0], lines, as_json=as_json)
     if name is not None and not library.is_path(name) and not rows[0][0].fits:
-        raise HardwareError("this machine doesn't fit the profile", where=name, advice="`sealift profiles detect` says which one it fits.")
+        raise HardwareError("this machine doesn't fit the profile", where=name, advice="`sealift profiles detect` shows which profile it fits.")
 
 
 def _this_machine() -> Machine:
@@ -97,9 +97,9 @@ def _profile_lines(profile: HardwareProfile) -> list[str]:
     rows = {
         "architecture": cpu.arch,
         "required flags": " ".join(cpu.required_flags) or "none",
-        "absent flags": " ".join(cpu.absent_flags) or "none",
-        "least cores": str(cpu.minimum_cores),
-        "least memory": f"{profile.minimum_memory_mb} MB",
+        "excluded flags": " ".join(cpu.absent_flags) or "none",
+        "minimum cores": str(cpu.minimum_cores),
+        "minimum memory": f"{profile.minimum_memory_mb} MB",
         "accelerator": _accelerator_text(profile.accelerator),
         "onnxruntime": profile.onnxruntime,
         "providers": ", ".join(profile.providers),

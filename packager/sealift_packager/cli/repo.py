@@ -44,13 +44,13 @@ for command in (rotate, revoke, sign, publish):
 @directory_argument
 @keys_option
 @click.option(
-    "--threshold", "thresholds", multiple=True, metavar="ROLE=N", help="How many of a role's keys must sign (1); may be given several times."
+    "--threshold", "thresholds", multiple=True, metavar="ROLE=N", help="How many of a role's keys must sign (default: 1). Can be given several times."
 )
-@click.option("--generate", multiple=True, metavar="ROLE=N", help="How many fresh keys to make for a role (1; none with --role-key).")
+@click.option("--generate", multiple=True, metavar="ROLE=N", help="How many new keys to make for a role (default: 1, or none with --role-key).")
 @click.option(
-    "--role-key", "others", multiple=True, metavar="ROLE=FILE", help="A person's own key for a role (its .pub file); may be given several times."
+    "--role-key", "others", multiple=True, metavar="ROLE=FILE", help="A person's own key for a role (its .pub file). Can be given several times."
 )
-@click.option("--plain", multiple=True, type=click.Choice(ROLES), help="Leave this role's fresh keys unencrypted, for a timer.")
+@click.option("--plain", multiple=True, type=click.Choice(ROLES), help="Leave this role's new keys unencrypted, so that a timer can sign.")
 @request_option
 @passphrase_option
 @expires_option
@@ -68,10 +68,10 @@ def init(
     expires: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Make an empty repository in DIR, with a fresh key for each role.
+    """Make an empty repository in DIR, with a new key for each role.
 
-    Keep the keys of root and targets offline; a device needs only the file root.json, once, by a way that you trust. Keys are encrypted with the
-    passphrase from --passphrase-file, from SEALIFT_KEY_PASSPHRASE, or from a prompt.
+    Keep the keys of root and targets offline. A device needs the file root.json once; bring it there by a way that you trust. Keys are encrypted
+    with the passphrase from --passphrase-file, from SEALIFT_KEY_PASSPHRASE, or from a prompt.
     """
     place = keys or default_keys(directory)
     founding = Founding(
@@ -92,7 +92,9 @@ def init(
     value: dict[str, Json] = {"repository": str(directory), "keys": str(place), "root": str(repository.root_file), "request": None}
     if request is not None:
         value |= {"root_digest": None, "request": str(request)}
-        lines = [f"Root of trust: none before enough people signed {request} (`sealift repo sign`) and it is published (`sealift repo publish`)"]
+        lines = [
+            f"Root of trust: created once enough people have signed {request} (`sealift repo sign`) and it is published (`sealift repo publish`)"
+        ]
     else:
         digest = Digest.of_file(repository.root_file)
         value |= {"root_digest": str(digest)}
@@ -104,7 +106,7 @@ def init(
 @directory_argument
 @click.argument("release", type=click.Path(path_type=Path))
 @click.option("--public-key", type=click.Path(path_type=Path), help="The key that must have signed the release's bundles (a .pub file).")
-@click.option("--new-key", is_flag=True, help="The release's key is the repository's bundle key from now on, instead of the one so far.")
+@click.option("--new-key", is_flag=True, help="Make the release's key the repository's bundle key from now on, in place of the earlier one.")
 @request_option
 @keys_option
 @passphrase_option
@@ -122,9 +124,9 @@ def add(
     expires: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Publish RELEASE, the output of `sealift pack`, once its digests and signatures hold.
+    """Publish RELEASE, the output of `sealift pack`, after checking its digests and signatures.
 
-    The repository remembers the key that signed its first release, and takes none by another key without --new-key.
+    The repository remembers the key that signed its first release. It refuses releases signed by another key unless you pass --new-key.
     """
     expected = PublicKey.load(public_key) if public_key else None
     checked = check_release(release, expected)
@@ -138,7 +140,7 @@ def add(
         request=request,
     )
     what = f"{checked.release.name} {checked.release.version}"
-    text = f"Published {what}: {done.new_blobs} new blobs of {len(checked.blobs)}." if done.changed else f"{what} was published already."
+    text = f"Published {what}: {done.new_blobs} new blobs of {len(checked.blobs)}." if done.changed else f"{what} is already published."
     signed_by = checked.release.public_key.fingerprint if checked.release.public_key else None
     value: dict[str, Json] = {"name": checked.release.name, "version": checked.release.version, "digest": str(checked.descriptor.digest)}
     show(value | {"signed_by": signed_by} | published_json(done), published_lines(done, text), as_json=as_json)
@@ -148,7 +150,7 @@ def add(
 @directory_argument
 @click.argument("name")
 @click.argument("version")
-@click.option("--channel", required=True, help="The channel to move, like stable or beta; made if it isn't there.")
+@click.option("--channel", required=True, help="The channel to move, such as stable or beta. It is created if it doesn't exist.")
 @request_option
 @keys_option
 @passphrase_option
@@ -166,7 +168,7 @@ def promote(
     expires: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Point a channel at the published release NAME VERSION; devices on that channel follow."""
+    """Point a channel at the published release NAME VERSION. Devices on that channel follow."""
     done = publisher.promote(
         Repository(directory),
         name,
@@ -177,14 +179,14 @@ def promote(
         now=SystemClock().now(),
         request=request,
     )
-    text = f"Channel {channel}: {name} is now {version}." if done.changed else f"Channel {channel}: {name} was {version} already."
+    text = f"Channel {channel}: {name} is now {version}." if done.changed else f"Channel {channel}: {name} is {version} already."
     value: dict[str, Json] = {"channel": channel, "name": name, "version": version}
     show(value | published_json(done), published_lines(done, text), as_json=as_json)
 
 
 @repo.command()
 @directory_argument
-@click.option("--role", "roles", multiple=True, type=click.Choice([ROOT, TARGETS, CHANNELS]), help="Sign this role anew as well.")
+@click.option("--role", "roles", multiple=True, type=click.Choice([ROOT, TARGETS, CHANNELS]), help="Also sign this role again.")
 @request_option
 @keys_option
 @passphrase_option
@@ -200,13 +202,15 @@ def refresh(
     expires: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Sign snapshot and timestamp anew, before they expire; run it from a timer."""
+    """Sign snapshot and timestamp again before they expire. Run it from a timer."""
     if request is not None and not roles:
-        raise click.UsageError("--request needs --role: snapshot and timestamp are signed where they are published.")
+        raise click.UsageError(
+            "Pass --role with --request. Only root, targets and channels are signed by request; `sealift repo publish` signs snapshot and timestamp."
+        )
     done = publisher.refresh(
         Repository(directory), ring(directory, keys, passphrase_files), roles, expiry=Expiry.parse(expires), now=SystemClock().now(), request=request
     )
-    show(published_json(done), published_lines(done, f"Signed anew: timestamp version {done.timestamp_version}."), as_json=as_json)
+    show(published_json(done), published_lines(done, f"Signed again: timestamp version {done.timestamp_version}."), as_json=as_json)
 
 
 @repo.command()
@@ -233,5 +237,5 @@ def _status_lines(found: RepositoryStatus) -> list[str]:
     lines += ["Channels"]
     lines += [f"  {channel}: {name} {version}" for channel, models in found.channels.items() for name, version in models.items()]
     if found.stale:
-        lines += ["Stale: sign anew with `sealift repo refresh` (root, targets, channels: with --role)."]
+        lines += ["Stale: sign again with `sealift repo refresh` (root, targets, channels: with --role)."]
     return lines

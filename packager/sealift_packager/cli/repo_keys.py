@@ -35,9 +35,11 @@ from sealift_packager.repository.roles import MAX_KEYS, ROLES, Expiry
 @click.command()
 @directory_argument
 @click.argument("role", type=click.Choice(ROLES))
-@click.option("--generate", type=click.IntRange(min=0, max=MAX_KEYS), default=0, help="How many fresh keys to make and add.")
-@click.option("--add-key", "added", multiple=True, type=PATH, help="A person's own key to add (its .pub file); may be given several times.")
-@click.option("--remove-key", "removed", multiple=True, metavar="KEYID", help="A key to remove: its id, or the beginning, as `repo status` shows it.")
+@click.option("--generate", type=click.IntRange(min=0, max=MAX_KEYS), default=0, help="How many new keys to make and add.")
+@click.option("--add-key", "added", multiple=True, type=PATH, help="A person's own key to add (its .pub file). Can be given several times.")
+@click.option(
+    "--remove-key", "removed", multiple=True, metavar="KEYID", help="A key to remove: its id, or the beginning of the id, as `repo status` shows it."
+)
 @click.option("--threshold", type=click.IntRange(min=1, max=MAX_KEYS), help="How many of the role's keys must sign from now on.")
 @plain_option
 @request_option
@@ -60,9 +62,9 @@ def rotate(
     expires: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Change the keys of ROLE; with no other option, replace its one key by a fresh one.
+    """Change the keys of ROLE. Without other options, replace its only key with a new one.
 
-    The next root (for channels: targets) is signed as the old and the new keys require. Devices follow by themselves.
+    The next root (for channels: the next targets) is signed as both the old and the new keys require. Devices pick up the change by themselves.
     """
     wanted = Rotation(role=role, generate=generate, add=[PublicKey.load(path) for path in added], remove=removed, threshold=threshold)
     signers = ring(directory, keys, passphrase_files)
@@ -92,9 +94,10 @@ def revoke(
     expires: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Take the key KEYID (its id, or the beginning, as `repo status` shows it) from every role that has it.
+    """Remove the key KEYID (its id, or the beginning of the id, as `repo status` shows it) from every role that has it.
 
-    A role that would fall below its threshold gets a fresh key. What the key signed is signed anew; devices refuse what it signs from then on.
+    A role that would fall below its threshold gets a new key. Metadata that the key signed is signed again; devices refuse whatever the key
+    signs from then on.
     """
     signers = ring(directory, keys, passphrase_files)
     now = SystemClock().now()
@@ -105,13 +108,13 @@ def revoke(
 
 @click.command()
 @click.argument("request", type=PATH)
-@click.option("--key", type=PATH, help="Sign with this private key (PEM); without it, the request is only shown.")
+@click.option("--key", type=PATH, help="Sign with this private key (PEM). Without it, the request is only shown.")
 @passphrase_option
 @json_option
 def sign(request: Path, key: Path | None, passphrase_files: tuple[Path, ...], *, as_json: bool) -> None:
-    """Show what REQUEST asks to be signed and, with --key, add one signature to the file.
+    """Show what REQUEST asks you to sign. With --key, add your signature to the file.
 
-    No repository and no network is needed. Look at what is shown before you sign: it is what your signature vouches for.
+    This needs neither a repository nor a network. Read what is shown before you sign: your signature vouches for it.
     """
     asked = Request.read(request)
     described = asked.describe()  # refuses what can't be shown
@@ -120,7 +123,7 @@ def sign(request: Path, key: Path | None, passphrase_files: tuple[Path, ...], *,
         signed = asked.sign(tuf_signer(passphrases(passphrase_files).load(key)))
         asked.write(request)
         described = asked.describe()
-    outcome = f"Signed: {', '.join(signed)}" if key else "Not signed; give --key to sign."
+    outcome = f"Signed: {', '.join(signed)}" if key else "Not signed; pass --key to sign."
     show({"request": str(request), "signed": list(signed), "roles": described}, [*_described(described), outcome], as_json=as_json)
 
 
@@ -140,9 +143,9 @@ def publish(
     expires: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Publish REQUEST once enough people have signed it; several files are copies of it that people signed apart.
+    """Publish REQUEST once enough people have signed it. If people signed copies of it separately, pass all the copies.
 
-    Signatures are counted by the repository's own metadata. Below a threshold nothing is published.
+    Signatures are counted against the repository's own metadata. Nothing is published below a threshold.
     """
     signers = ring(directory, keys, passphrase_files)
     done = ceremony.publish(Repository(directory), requests, signers, expiry=Expiry.parse(expires), now=SystemClock().now())
@@ -164,4 +167,4 @@ def _described(described: Mapping[str, Any]) -> list[str]:
         lines += [f"  {'*' if name in row['changes'] else ' '} {name}: {value}" for name, value in row["says"].items()]
         lines += [f"  * {name}" for name in row["changes"] if name not in row["says"]]
         lines += [f"  signed by {', '.join(keyid[:16] for keyid in row['signed_by']) or 'nobody'}; {row['missing_signatures']} more needed"]
-    return [*lines, "* differs from what was in force, as the request says"]
+    return [*lines, "* is changed by this request, according to the request itself"]

@@ -17,16 +17,16 @@ Decorator = Callable[[Any], Any]
 PATH: Final = click.Path(path_type=Path)
 directory_argument: Final[Decorator] = click.argument("directory", metavar="DIR", type=PATH)
 keys_option: Final[Decorator] = click.option(
-    "--keys", type=PATH, help="The folder of the roles' keys (default: DIR-keys beside DIR; not remembered)."
+    "--keys", type=PATH, help="The folder of the roles' keys (default: DIR-keys beside DIR). Pass it every time if the keys are elsewhere."
 )
 expires_option: Final[Decorator] = click.option(
-    "--expires", multiple=True, metavar="ROLE=DAYS", help="How long a role's new signature is good (root 1095, targets and channels 365, "
-    "snapshot 90, timestamp 30); may be given several times."
+    "--expires", multiple=True, metavar="ROLE=DAYS", help="How long a role's new signature stays valid (default: root 1095, targets and "
+                                                          "channels 365, snapshot 90, timestamp 30). Can be given several times."
 )  # fmt: skip
 request_option: Final[Decorator] = click.option(
-    "--request", type=PATH, metavar="FILE", help="Publish nothing: write what is to be signed to FILE, for `repo sign` and `repo publish`."
+    "--request", type=PATH, metavar="FILE", help="Publish nothing; write the metadata to be signed to FILE, for `repo sign` and `repo publish`."
 )
-plain_option: Final[Decorator] = click.option("--plain", is_flag=True, help="Leave the fresh key unencrypted, for a role that a timer signs.")
+plain_option: Final[Decorator] = click.option("--plain", is_flag=True, help="Leave the new key unencrypted, for a role that a timer signs.")
 
 
 def ring(directory: Path, keys: Path | None, passphrase_files: tuple[Path, ...]) -> KeyRing:

@@ -12,10 +12,10 @@ from sealift_core.terminal.commandline import json_option, show
 @click.command()
 @click.argument("release", type=click.Path(path_type=Path))
 @click.argument("directory", type=click.Path(path_type=Path))
-@click.option("--profile", required=True, help="Which bundle of the release.")
+@click.option("--profile", required=True, help="The profile whose bundle is written.")
 @json_option
 def unpack(release: Path, directory: Path, profile: str, *, as_json: bool) -> None:
-    """Write the bundle of RELEASE for a profile to DIRECTORY, which must not be there yet."""
+    """Write the bundle of RELEASE for a profile to DIRECTORY, which must not exist yet."""
     from sealift_packager.diff import artifact
 
     manifest = artifact.unpack(release, profile, directory)

@@ -13,10 +13,10 @@ from sealift_core.terminal.commandline import json_option, show
 @click.command()
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--public-key", required=True, type=click.Path(path_type=Path), help="The signer's public key (the .pub file).")
-@click.option("--profile", help="Only the bundle for this profile.")
+@click.option("--profile", help="Check only the bundle for this profile.")
 @json_option
 def verify(path: Path, public_key: Path, profile: str | None, *, as_json: bool) -> None:
-    """Check every digest and signature in PATH, a release or an unpacked bundle; what fails is named."""
+    """Check every digest and signature in PATH, a release or an unpacked bundle. An error names the file that fails."""
     from sealift_packager.diff import artifact
 
     key = PublicKey.load(public_key)

@@ -1,4 +1,4 @@
-"""CSV files: a header line and rows, in bounded memory."""
+"""CSV files: a header line and data rows, in bounded memory."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sealift_packager.data.limits import LIMITS
 from sealift_packager.errors import DataError, first_line
 from sealift_packager.model.source import Array
 
-_ENOUGH: Final = "A holdout of some thousand rows is enough."
+_ENOUGH: Final = "A holdout of a few thousand rows is enough."
 
 
 def read_csv(copy: OwnCopy) -> dict[str, Array]:
@@ -37,7 +37,7 @@ def read_table(path: Path, **options: Any) -> Any:
     except DataError:
         raise
     except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
-        raise DataError(f"can't be read as CSV ({first_line(error)})", where=str(path), expected="a header line and rows") from error
+        raise DataError(f"can't be read as CSV (caused by: {first_line(error)})", where=str(path), expected="a header line and data rows") from error
     if len(table) > LIMITS.csv_rows:
         raise _too_much(path, f"at most {LIMITS.csv_rows:,} rows", "more")
     return table

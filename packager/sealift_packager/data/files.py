@@ -48,20 +48,20 @@ def read_data(path: Path, folder: Path | None = None) -> DataFile | ImageFolder:
     reader = READERS.get(path.suffix.lower())
     if reader is None:
         advice = nearest(path.suffix, list(READERS))
-        raise DataError("not a known kind of data", where=str(path), expected=_EXPECTED, found=path.suffix or "no suffix", advice=advice)
+        raise DataError("not a supported data format", where=str(path), expected=_EXPECTED, found=path.suffix or "no suffix", advice=advice)
     with taken(path, folder, DataError, Names.LABELS) as copy:
         read = reader(copy)
     arrays = {name: _plain(value, f"{path}: {name}") for name, value in read.items()}
     rows = {name: len(value) if value.ndim else 0 for name, value in arrays.items()}
     if rows and not any(rows.values()):
-        raise DataError("the data has no rows", where=str(path), expected="rows to judge the model by")
+        raise DataError("the data has no rows", where=str(path), expected="at least one row")
     if not rows or 0 in rows.values() or len(set(rows.values())) != 1:
         found = ", ".join(f"{name}: {count}" for name, count in rows.items())
         raise DataError(
-            "arrays must have rows, all equally many",
+            "the arrays have different numbers of rows, or none",
             where=str(path),
             found=found[:500] or "no arrays",
-            advice="Give every example a row in every array.",
+            advice="Put one row per example into every array.",
         )
     return DataFile(path=path, digest=copy.digest, arrays=arrays)
 
@@ -80,7 +80,7 @@ def read_npz(copy: OwnCopy) -> dict[str, Array]:
     except DataError:
         raise
     except Exception as error:  # zipfile's and numpy's readers have errors of many kinds
-        raise DataError(f"can't be read as .npz ({first_line(error)})", where=str(copy.path), expected=ARRAYS) from error
+        raise DataError(f"can't be read as .npz (caused by: {first_line(error)})", where=str(copy.path), expected=ARRAYS) from error
 
 
 def _plain(value: Array, where: str) -> Array:
@@ -88,8 +88,8 @@ def _plain(value: Array, where: str) -> Array:
     if value.dtype.kind in "biuf":
         return value
     if value.dtype.kind not in "OUT":
-        advice = "Turn it into numbers or text, or leave it out."
-        raise DataError("values of a kind that models don't take", where=where, expected="numbers or text", found=str(value.dtype), advice=advice)
+        advice = "Convert it to numbers or text, or leave it out."
+        raise DataError("values of a type that models don't accept", where=where, expected="numbers or text", found=str(value.dtype), advice=advice)
     texts = np.empty(value.shape, dtype=object)
     texts.ravel()[:] = ["" if item is None or item != item else str(item) for item in value.ravel()]
     return texts

@@ -27,5 +27,5 @@ def call_function(reference: Path, *, where: str) -> Any:
         raise
     except Exception as error:  # the user's own function
         raise DataError(
-            f"the function failed ({type(error).__name__}: {error})", where=where, advice="Call it in Python first: it gets no arguments."
+            f"the function failed (caused by: {type(error).__name__}: {error})", where=where, advice="Call it in Python first, without arguments."
         ) from error

@@ -69,7 +69,7 @@ def bind(data: DataFile | ImageFolder, source: SourceModel, target: str, *, need
             "the target has missing values",
             where=f"{where}: {target}",
             found=f"row {int(np.argmin(np.isfinite(truth)))}",
-            advice="Leave such rows out: there is nothing to judge an answer by.",
+            advice="Remove these rows: without a target, the model's answer can't be evaluated.",
         )
     inputs = _from_columns(arrays, source, where) if _is_table(arrays, source.inputs) else _by_name(arrays, source, where)
     shaped = truth.reshape(len(truth)) if truth.size == len(truth) else truth
@@ -88,11 +88,11 @@ def _check_classes(data: ImageFolder, source: SourceModel, inputs: dict[str, Arr
     wanted = max(widths[0], 2) if len(widths) == len(answers) == 1 else len(data.classes)
     if len(data.classes) != wanted:
         raise DataError(
-            "not the model's number of classes",
+            "the data and the model have different numbers of classes",
             where=str(data.path),
-            expected=f"{wanted}, one folder or label for each",
+            expected=f"{wanted}, one folder or label per class",
             found=f"{len(data.classes)}: {_listed(data.classes)}",
-            advice="Add the missing folders, though they be empty, or number the labels as the model does in labels.csv (columns file, label).",
+            advice="Add the missing folders, even if they are empty, or number the labels as the model does in labels.csv (columns file, label).",
         )
 
 
@@ -112,7 +112,12 @@ def _from_columns(arrays: dict[str, Array], source: SourceModel, where: str) -> 
     if names:
         _same_names(list(names), list(arrays), "column", where)
     elif len(arrays) != spec.shape[1]:
-        raise DataError("not the model's number of columns", where=where, expected=f"{spec.shape[1]} beside the target", found=_listed(arrays))
+        raise DataError(
+            "the data and the model have different numbers of columns",
+            where=where,
+            expected=f"{spec.shape[1]} besides the target",
+            found=_listed(arrays),
+        )
     columns = [_converted(arrays[name], spec, f"{where}: {name}", takes_nan=source.takes_nan) for name in names or arrays]
     return {spec.name: np.stack(columns, axis=1)}
 
@@ -130,8 +135,10 @@ def _same_names(wanted: list[str], found: list[str], noun: str, where: str) -> N
     details += [f"unexpected {_listed(extra)}"] if extra else []
     pairs = [(name, nearest(name, extra)) for name in missing[:5]]
     hints = [f"{name}: {hint}" for name, hint in pairs if hint]
-    advice = " ".join(hints) or ("Leave out what the model does not take, or name it with --target." if extra else None)
-    raise DataError(f"the {noun}s are not the model's", where=where, expected=_listed(wanted), found="; ".join(details), advice=advice)
+    advice = " ".join(hints) or ("Remove the columns that the model does not take, or name the target with --target." if extra else None)
+    raise DataError(
+        f"the {noun}s are not those of the model's inputs", where=where, expected=_listed(wanted), found="; ".join(details), advice=advice
+    )
 
 
 def _shaped(value: Array, spec: TensorSpec, where: str, *, takes_nan: bool) -> Array:
@@ -139,11 +146,11 @@ def _shaped(value: Array, spec: TensorSpec, where: str, *, takes_nan: bool) -> A
         value = value.reshape(-1, 1)
     if not has_rows_first(spec):
         raise DataError(
-            "an input without rows can't be evaluated",
+            "an input isn't batched, so the model can't be evaluated",
             where=where,
-            expected="inputs whose first dimension is the rows of a request",
-            found=str(list(spec.shape)) if spec.shape else "one number for the whole request",
-            advice="Make it a constant of the model, or put the rows first in its graph; without --data it packs in fp32 as it is.",
+            expected="inputs whose first dimension is the batch",
+            found=str(list(spec.shape)) if spec.shape else "one value for the whole request",
+            advice="Make it a constant of the model, or give it a batch dimension. Without --data, the model is packed in fp32 as it is.",
         )
     wanted = spec.shape[1:]
     fits = value.ndim == len(spec.shape) and all(isinstance(size, str) or size == found for size, found in zip(wanted, value.shape[1:], strict=True))
@@ -163,7 +170,7 @@ def _converted(value: Array, spec: TensorSpec, where: str, *, takes_nan: bool) -
         raise DataError("whole numbers are needed", where=where, expected=spec.dtype, found=str(value.dtype))
     if value.dtype.kind == "f" and np.isnan(value).any() and not takes_nan:
         row = int(np.argwhere(np.isnan(value))[0][0])
-        raise DataError("missing values, which this model does not take", where=where, found=f"row {row}", advice="Drop these rows or impute them.")
+        raise DataError("missing values, which this model does not accept", where=where, found=f"row {row}", advice="Drop these rows or impute them.")
     if spec.numpy_dtype.kind in "iu" and value.dtype.kind in "iuf":
         _check_range(value, spec, where)
     return np.ascontiguousarray(value, dtype=spec.numpy_dtype)
@@ -178,4 +185,6 @@ def _check_range(value: Array, spec: TensorSpec, where: str) -> None:
     if wrong.any():
         place = np.argwhere(wrong)[0]
         found = f"{value[tuple(place)]} in row {int(place[0])}"
-        raise DataError("a number that the input's type can't hold", where=where, expected=f"{spec.dtype}: {limits.min} to {limits.max}", found=found)
+        raise DataError(
+            "a number is out of the range of the input's type", where=where, expected=f"{spec.dtype}: {limits.min} to {limits.max}", found=found
+        )

@@ -68,8 +68,8 @@ def _refuse_links(folder: Path, files: tuple[Path, ...]) -> None:
     between = {parent for file in files for parent in file.parents if parent != folder and parent.is_relative_to(folder)}
     link = next((path for path in sorted(between) if path.is_symlink()), None)
     if link is not None:
-        advice = "Put the images there, or links to each of them."
-        raise DataError("a folder that is a link", where=str(link), expected="folders with images", found=str(link.readlink()), advice=advice)
+        advice = "Put the images themselves, or a link to each image, into the folder."
+        raise DataError("a folder is a symbolic link", where=str(link), expected="folders with images", found=str(link.readlink()), advice=advice)
 
 
 def _label_folders(folder: Path) -> list[Path]:
@@ -79,7 +79,7 @@ def _label_folders(folder: Path) -> list[Path]:
 def _from_folders(folder: Path) -> list[tuple[Path, str]]:
     loose = next((path for path in folder.iterdir() if path.is_file() and path.suffix.lower() in SUFFIXES), None)
     if loose is not None:
-        raise DataError("an image without a label", where=str(loose), expected=_EXPECTED)
+        raise DataError("an image has no label", where=str(loose), expected=_EXPECTED)
     return [(path, label.name) for label in _label_folders(folder) for path in label.iterdir() if path.is_file() and path.suffix.lower() in SUFFIXES]
 
 
@@ -97,7 +97,7 @@ def _from_csv(folder: Path) -> list[tuple[Path, str]]:
 def _inside(folder: Path, name: str, where: Path) -> Path:
     path = folder / name
     if not name or not path.resolve().is_relative_to(folder.resolve()):
-        raise DataError("a file outside the folder", where=str(where), expected="paths within it", found=repr(name)[:300])
+        raise DataError("a path leads outside the folder", where=str(where), expected="paths inside the folder", found=repr(name)[:300])
     if not path.is_file():
         raise DataError("no such image", where=str(where), expected="a file in the folder", found=repr(name)[:300])
     return path

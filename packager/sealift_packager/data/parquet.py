@@ -17,7 +17,7 @@ _BATCH_ROWS: Final = 4096
 _WIDTHS: Final = {"BOOLEAN": 1, "INT32": 4, "FLOAT": 4}
 #: Of 64 bits, or of text, which is a pointer at least.
 _WIDTH: Final = 8
-_ADVICE: Final = "A holdout of some thousand rows is enough."
+_ADVICE: Final = "A holdout of a few thousand rows is enough."
 
 
 def read_parquet(copy: OwnCopy) -> dict[str, Array]:
@@ -41,13 +41,15 @@ def read_parquet(copy: OwnCopy) -> dict[str, Array]:
     except DataError:
         raise
     except (OSError, ValueError, MemoryError, pyarrow.ArrowException) as error:
-        raise DataError(f"can't be read as Parquet ({first_line(error):.300})", where=str(path), expected="a whole .parquet file") from error
+        raise DataError(
+            f"can't be read as Parquet (caused by: {first_line(error):.300})", where=str(path), expected="a complete .parquet file"
+        ) from error
 
 
 def _check_names(names: list[str], path: Path) -> None:
     twice = [name for name, count in collections.Counter(names).items() if count > 1]
     if twice:
-        raise DataError("two columns of one name", where=f"{path}: {twice[0]}", advice="Rename one of them.")
+        raise DataError("two columns have the same name", where=f"{path}: {twice[0]}", advice="Rename one of them.")
 
 
 def _check_size(metadata: Any, path: Path) -> None:
@@ -83,7 +85,7 @@ def _check_decoded(values: Any, path: Path) -> None:
     if pa.types.is_primitive(kind) or pa.types.is_decimal(kind) or pa.types.is_null(kind):
         return
     if kind not in (pa.string(), pa.large_string(), pa.binary(), pa.large_binary()):
-        raise DataError("a dictionary of other values", where=str(path), expected="numbers or text", found=f"{kind!s:.200}")
+        raise DataError("a dictionary column of another type", where=str(path), expected="numbers or text", found=f"{kind!s:.200}")
     total = compute.sum(compute.take(compute.binary_length(values.dictionary), values.indices)).as_py() or 0
     if total > most:
         raise DataError("too much data", where=str(path), expected=f"at most {most:,} bytes", found=f"{total:,} bytes of text", advice=_ADVICE)
@@ -103,12 +105,16 @@ def _column(column: Any, path: Path, name: str) -> Array:
     while pa.types.is_list(values.type) or pa.types.is_large_list(values.type) or pa.types.is_fixed_size_list(values.type):
         lengths = set(values.value_lengths().to_pylist())
         if len(lengths) > 1 or None in lengths:
-            raise DataError("lists of different lengths", where=where, expected="as many items in each row", advice="Pad them to one length.")
+            raise DataError(
+                "the lists differ in length", where=where, expected="the same number of items in each row", advice="Pad them to one length."
+            )
         shape.append(lengths.pop() if lengths else 0)
         values = values.flatten()
     if pa.types.is_decimal(values.type) or (pa.types.is_boolean(values.type) and values.null_count):
         values = values.cast(pa.int8() if pa.types.is_boolean(values.type) else pa.float64())  # what is missing becomes NaN below
     if pa.types.is_nested(values.type) or pa.types.is_binary(values.type):
-        raise DataError("a column of a kind that models don't take", where=where, expected="numbers, text, or lists of them", found=str(values.type))
+        raise DataError(
+            "a column of a type that models don't accept", where=where, expected="numbers, text, or lists of them", found=str(values.type)
+        )
     array: Array = values.to_numpy(zero_copy_only=False)
     return array.reshape(shape)

@@ -37,7 +37,9 @@ class Normalization:
         """On ``values [height, width, channels]``; `DataError` where the numbers are for another number of channels."""
         for option, row in (("--image-mean", self.mean), ("--image-std", self.std)):
             if len(row) not in (0, 1, channels):
-                raise DataError("not the model's number of channels", where=option, expected=f"1 or {channels} numbers", found=str(len(row)))
+                raise DataError(
+                    "the number of values doesn't match the image's channels", where=option, expected=f"1 or {channels} numbers", found=str(len(row))
+                )
         return (values - np.asarray(self.mean or 0.0, np.float32)) / np.asarray(self.std or 1.0, np.float32)
 
 
@@ -61,11 +63,11 @@ def layout_of(spec: TensorSpec, where: str) -> Layout:
     if len(shape) == 3:
         return Layout(channels=1, height=shape[1], width=shape[2], first=None)
     raise DataError(
-        "the model's input is no image",
+        "the model's input is not an image",
         where=f"{where}: {spec.name}",
         expected="[batch, channels, height, width] or [batch, height, width, channels] with 1, 3 or 4 channels",
         found=str(list(spec.shape)),
-        advice="Give the data as .npz, or by a function.",
+        advice="Provide the data as .npz or from a function.",
     )
 
 
@@ -77,17 +79,17 @@ def decode_images(folder: ImageFolder, specs: Sequence[TensorSpec], normalizatio
     """
     if len(specs) != 1:
         raise DataError(
-            "images go to a model with one input",
+            "a folder of images needs a model with one input",
             where=str(folder.path),
             found=", ".join(spec.name for spec in specs),
-            advice="Give .npz with an array for each input, or a function that makes them.",
+            advice="Provide an .npz with an array for each input, or a function that returns them.",
         )
     spec, layout = specs[0], layout_of(specs[0], str(folder.path))
     first = _decode(folder.files[0], layout)
     layout = dataclasses.replace(layout, height=first.shape[0], width=first.shape[1])
     total = first.size * spec.numpy_dtype.itemsize * len(folder.files)
     if total > MAX_BYTES:
-        advice = "A holdout of some thousand images is enough."
+        advice = "A holdout of a few thousand images is enough."
         raise DataError("too many images", where=str(folder.path), expected=f"at most {MAX_BYTES >> 30} GiB", found=f"{total:,} bytes", advice=advice)
     resizes = all(isinstance(size, int) for size in spec.shape[1:])
     rows = [_as_input(_decode(path, layout, resize=resizes), spec, layout, normalization) for path in folder.files]
@@ -97,7 +99,7 @@ def decode_images(folder: ImageFolder, specs: Sequence[TensorSpec], normalizatio
 def describe_images(spec: TensorSpec, normalization: Normalization) -> str:
     """What `decode_images` made of a file, for whoever has to make the same on a device."""
     layout = layout_of(spec, "images")
-    size = f" of {layout.height} × {layout.width} (height × width; another size is resized, bilinear)" if layout.height and layout.width else ""
+    size = f" of {layout.height} × {layout.width} (height × width; other sizes are resized bilinearly)" if layout.height and layout.width else ""
     kind = {1: "grey", 3: "RGB", 4: "RGBA"}[layout.channels]
     if spec.numpy_dtype.kind != "f":
         return f"{kind} image{size}, 0 to 255"
@@ -120,14 +122,14 @@ def _decode(path: Path, layout: Layout, *, resize: bool = True) -> Array:
     except DataError:
         raise
     except Exception as error:  # Pillow's decoders raise anything
-        message = f"can't be decoded ({type(error).__name__}: {error!s:.200})"
-        raise DataError(message, where=str(path), expected="a whole image: " + ", ".join(FORMATS)) from error
+        message = f"can't be decoded (caused by: {type(error).__name__}: {error!s:.200})"
+        raise DataError(message, where=str(path), expected="a complete image: " + ", ".join(FORMATS)) from error
     size = (layout.width or image.width, layout.height or image.height)
     if image.size != size and not resize:
         raise DataError(
-            "images of different sizes, and the model's is free",
+            "the images differ in size, and the model doesn't state a size",
             where=str(path),
-            expected=f"{size[0]} × {size[1]} as the first",
+            expected=f"{size[0]} × {size[1]} like the first image",
             found=f"{image.width} × {image.height}",
         )
     if image.size != size:
@@ -146,9 +148,11 @@ def _check(image: Any, path: Path) -> None:
     width, height = image.size
     if width * height > MAX_PIXELS:
         found = f"{width:,} × {height:,}"
-        raise DataError("an image of too many pixels (a decompression bomb?)", where=str(path), expected=f"at most {MAX_PIXELS:,}", found=found)
+        raise DataError("the image has too many pixels (a decompression bomb?)", where=str(path), expected=f"at most {MAX_PIXELS:,}", found=found)
     if image.mode.startswith(("I", "F")):  # Pillow would clip it
-        raise DataError("more than 8 bits per channel", where=str(path), expected="8 bits", found=image.mode, advice="Give the data as .npz.")
+        raise DataError(
+            "the image has more than 8 bits per channel", where=str(path), expected="8 bits", found=image.mode, advice="Provide the data as .npz."
+        )
 
 
 def _as_input(pixels: Array, spec: TensorSpec, layout: Layout, normalization: Normalization) -> Array:
@@ -156,7 +160,7 @@ def _as_input(pixels: Array, spec: TensorSpec, layout: Layout, normalization: No
     if spec.numpy_dtype.kind == "f":
         values = normalization.apply(pixels.astype(np.float32) / np.float32(255), layout.channels)
     elif normalization != Normalization():
-        raise DataError("an input of whole numbers is not normalized", where="--image-mean, --image-std", expected="a float input", found=spec.dtype)
+        raise DataError("an integer input can't be normalized", where="--image-mean, --image-std", expected="a float input", found=spec.dtype)
     if layout.first is None:
         values = values[:, :, 0]
     elif layout.first:

@@ -16,10 +16,10 @@ SHOWN: Final = 3
 def refused(framework: str, inputs: Arrays, error: Exception, *, what: str = "the holdout") -> DataError:
     """The error to raise where the source fails on rows from the data: what it said, and text among numbers, which makes a whole column text."""
     return DataError(
-        f"the source model fails on {what} ({type(error).__name__}: {first_line(error):.200})",
+        f"the source model fails on {what} (caused by: {type(error).__name__}: {first_line(error):.200})",
         where=f"--data, for {framework}",
         found="; ".join(stray_texts(inputs)[:SHOWN]) or None,
-        advice="The holdout must be what the model's own predict takes: the same columns, types and ranges.",
+        advice="The model's own predict must accept the holdout: check its columns, types and ranges.",
     )
 
 

@@ -36,7 +36,7 @@ def is_release(path: Path) -> bool:
     if (path / files.MANIFEST).is_file():
         return False
     found = "nothing" if not path.exists() else "a file" if path.is_file() else "a directory with neither"
-    raise PackagerError("nothing that sealift wrote", where=str(path), expected=_EXPECTED, found=found)
+    raise PackagerError("not the output of a sealift command", where=str(path), expected=_EXPECTED, found=found)
 
 
 def view(path: Path, profile: str | None = None) -> list[BundleView]:
@@ -68,7 +68,7 @@ def unpack(path: Path, profile: str, target: Path) -> BundleManifest:
     if not is_release(path):
         raise PackagerError("not a release", where=str(path), expected="a directory with oci-layout", found="a bundle directory, already unpacked")
     if target.exists() or target.is_symlink():
-        raise OutputError("the output place is taken", where=str(target), advice="Choose another directory.")
+        raise OutputError("there is a file or folder at the output path already", where=str(target), advice="Choose another directory.")
     layout, _, refs = _open(path, profile)
     target.absolute().parent.mkdir(parents=True, exist_ok=True)
     materialize(layout, refs[0].manifest.digest, target.absolute(), copies=True)

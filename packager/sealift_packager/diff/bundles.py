@@ -46,7 +46,9 @@ def compare(first: Path, second: Path, profile: str | None = None) -> list[Diffe
         if len(mine) == len(yours) == 1:
             return list(compare_bundles(next(iter(mine.values())), next(iter(yours.values()))))
         if not (artifact.is_release(first) and artifact.is_release(second)):
-            raise PackagerError("one bundle can't be compared with several", where=f"{first}, {second}", advice="Name one of them with --profile.")
+            raise PackagerError(
+                "a single bundle can't be compared with several", where=f"{first}, {second}", advice="Name one of them with --profile."
+            )
         return list(_by_profile(mine, yours))
 
 
@@ -144,5 +146,5 @@ def _opcodes(mine: list[str], yours: list[str]) -> list[tuple[str, int, int, int
 
 def _bytes(name: str, first: Path, second: Path) -> Difference:
     """For what has no fields to show: a signature, or bytes that mean the same."""
-    field = "the files that it is over differ, or the key" if name == files.SIGNATURE else "the bytes"
+    field = "the signed content or the key differs" if name == files.SIGNATURE else "the bytes"
     return Difference(file=name, field=field, first=_digest(first), second=_digest(second))

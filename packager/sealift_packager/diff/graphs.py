@@ -61,8 +61,8 @@ def _check_place(tensor: Any, directory: Path, where: str) -> None:
     entries = {row.key: row.value for row in tensor.external_data}
     location = entries.get("location", "")
     if location not in files.list_files(directory):
-        advice = "A bundle's weights are files of the bundle."
-        raise IntegrityError("the weights are in no file of the bundle", where=where, found=repr(location[:200]), advice=advice)
+        advice = "A bundle's weights must be files of the bundle."
+        raise IntegrityError("the weights are in a file outside the bundle", where=where, found=repr(location[:200]), advice=advice)
     offset, length, size = entries.get("offset", "0"), entries.get("length", "0"), (directory / location).stat().st_size
     if not (_is_count(offset) and _is_count(length) and int(offset) + int(length) <= size):
         expected, found = f"within {size} bytes", f"offset {offset[:20]}, length {length[:20]}"

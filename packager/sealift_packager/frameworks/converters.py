@@ -50,6 +50,6 @@ def convert_model(source: SourceModel) -> Converted:
     try:
         graph.check(tidied)
     except (onnx.checker.ValidationError, ValueError) as error:
-        raise ConversionError(f"the graph is not valid ONNX ({first_line(error):.500})", where=f"{source.kind} model") from error
+        raise ConversionError(f"the graph is not valid ONNX (caused by: {first_line(error):.500})", where=f"{source.kind} model") from error
     check_bounds(tidied, where=f"{source.kind} model")
     return described(tidied, source)

@@ -88,12 +88,12 @@ def load_model(path: Path, options: LoadOptions) -> SourceModel:
 def _load(copy: OwnCopy, options: LoadOptions) -> SourceModel:
     kind, path = detect.kind_of(copy.path, options.kind), copy.path
     if options.factory and kind != detect.TORCH_STATE:
-        raise SourceModelError("a factory goes with a torch state dict", where=str(path), found=kind, advice="Leave --factory out.")
+        raise SourceModelError("--factory is only for torch weights", where=str(path), found=kind, advice="Leave --factory out.")
     if options.dynamic and kind not in DYNAMIC_KINDS:
-        advice = "Leave --dynamic out: such a model says itself which dimensions are free (a .pt2 as its torch.export was told)."
-        raise SourceModelError("free dimensions are named for torch weights and TorchScript only", where=str(path), found=kind, advice=advice)
+        advice = "Leave --dynamic out: the model's own file states which dimensions are free (in a .pt2, as given to torch.export)."
+        raise SourceModelError("--dynamic is only for torch weights and TorchScript", where=str(path), found=kind, advice=advice)
     if kind in ARCHIVES and not copy.archive:
-        raise Refusals(where=str(path)).cut_off("something else at its beginning")
+        raise Refusals(where=str(path)).cut_off("a file that begins differently")
     if copy.archive:
         check_inner(path, Refusals(where=str(path)))
     with contextlib.suppress(ImportError), quiet():  # whoever reads says what is missing

@@ -51,7 +51,7 @@ def _check_shape(row: Any, where: str) -> None:
     if any(size < 0 for size in sizes) or math.prod(sizes) > MAX_ELEMENTS:
         shape = [dim.dim_value if dim.HasField("dim_value") else dim.dim_param or "?" for dim in row.type.tensor_type.shape.dim]
         raise ConversionError(
-            "a tensor of an impossible size", where=f"{where}: {row.name}", expected=f"0 to {MAX_ELEMENTS:,} elements", found=str(shape)
+            "a tensor has an impossible size", where=f"{where}: {row.name}", expected=f"0 to {MAX_ELEMENTS:,} elements", found=str(shape)
         )
 
 
@@ -64,7 +64,7 @@ def _check_values(tensor: Any, multiplied: bool, where: str) -> None:
         return
     place = [int(at) for at in np.unravel_index(first, found.shape)]
     raise ConversionError(
-        "a weight is not a number",
+        "a weight is NaN or infinite",
         where=f"{where}: {tensor.name or 'a constant'}",
         expected="finite numbers",
         found=f"{count:,} of {found.size:,} values are NaN or infinite, the first at {place}",

@@ -50,7 +50,7 @@ def at_known_opset(model: Any, *, where: str) -> Any:
             "the operator set is not supported, and ONNX's version converter can't rewrite the graph",
             where=where,
             expected=f"opset {MIN_OPSET} to {MAX_OPSET}",
-            found=f"{found} ({first_line(error):.200})",
+            found=f"{found} (caused by: {first_line(error):.200})",
             advice="Export the model again with an opset in that range.",
         ) from error
 
@@ -160,7 +160,7 @@ def infer_shapes(model: Any) -> Any:
     try:
         return onnx.shape_inference.infer_shapes(bare, strict_mode=False, data_prop=True)
     except (onnx.shape_inference.InferenceError, ValueError) as error:
-        raise ConversionError(f"shapes can't be inferred ({error})", where="model.onnx") from error
+        raise ConversionError(f"shapes can't be inferred (caused by: {error})", where="model.onnx") from error
 
 
 def _strip(model: Any) -> None:

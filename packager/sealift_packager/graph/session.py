@@ -66,7 +66,7 @@ def _open(model: Any, options: Any, mapped: Mapping[str, Any], where: str, error
         with during(OPENING):
             session: Any = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     except Exception as cause:  # onnxruntime's errors have no common base
-        raise error(f"onnxruntime can't load the graph ({first_line(cause)})", where=where) from cause
+        raise error(f"onnxruntime can't load the graph (caused by: {first_line(cause)})", where=where) from cause
     session.mapped = mapped  # onnxruntime holds pointers into these arrays, but not the arrays
     return session
 
@@ -94,7 +94,7 @@ def run_session(session: Any, inputs: Arrays) -> dict[str, Array]:
         with during(ANSWERING, rows=rows_of(inputs)):
             return dict(zip(names, session.run(names, dict(inputs)), strict=True))
     except Exception as cause:  # as above
-        raise ConversionError(f"onnxruntime can't run the graph ({first_line(cause)})", where="model.onnx") from cause
+        raise ConversionError(f"onnxruntime can't run the graph (caused by: {first_line(cause)})", where="model.onnx") from cause
 
 
 def run_batched(session: Any, inputs: Arrays, batch: int = 64) -> dict[str, Array]:

@@ -19,7 +19,7 @@ from sealift_packager.keys.key_file import KeyFile
 VARIABLE: Final = "SEALIFT_KEY_PASSPHRASE"
 OPTION: Final = "--passphrase-file"
 MAX_FILE_BYTES: Final = 64 * 1024
-_ADVICE: Final = f"Pass {OPTION}, set {VARIABLE}, or run at a terminal to be asked."
+_ADVICE: Final = f"Pass {OPTION}, set {VARIABLE}, or run the command in a terminal."
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, repr=False)

@@ -32,12 +32,12 @@ SUMS: Final = "SHA256SUMS"
 #: An ECDSA signature (DER) over the bytes of SHA256SUMS, as ``openssl dgst`` makes and checks it. A line of that file begins with a digest,
 #: so nothing else that such a key signs (DSSE envelopes, TUF metadata) can be taken for it.
 SIGNATURE: Final = "SHA256SUMS.sig"
-_UNSIGNED: Final = "The kit isn't signed; give --key, so that the site can tell a changed agent from yours."
+_UNSIGNED: Final = "The kit isn't signed. Pass --key, so that the site can tell whether the agent was changed."
 #: FAT32 holds no larger file, and none of these names: https://learn.microsoft.com/windows/win32/fileio/naming-a-file.
 FAT_FILE_BYTES: Final = 2**32 - 1
 _FAT_NAME = re.compile(r'[^\x00-\x1f<>:"/\\|?*]{0,254}[^\x00-\x1f<>:"/\\|?*. ]')
 _FAT_DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
-_FAT_ADVICE = "Sticks are FAT as a rule. Publish the model, channel or profile under another name."
+_FAT_ADVICE = "USB sticks are usually FAT. Publish the model, channel or profile under another name."
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +72,11 @@ def build_kit(request: KitRequest, *, now: datetime.datetime) -> Kit:
     """Build a kit; `OutputError` if its place is taken, `KitError` and the repository's own errors otherwise."""
     out = request.out.absolute()
     if os.path.lexists(out):
-        raise OutputError("the place for the kit is taken", where=str(request.out), advice="Give --out a new folder, on the medium or elsewhere.")
+        raise OutputError(
+            "there is a file or folder at the kit's path already",
+            where=str(request.out),
+            advice="Pass a new folder to --out, on the medium or elsewhere.",
+        )
     repository = Repository(request.repository)
     building = out.with_name(f".{out.name}.partial")
     with durable.translate_disk_errors(out):
@@ -125,7 +129,7 @@ def _fill(request: KitRequest, repository: Repository, folder: Path, now: dateti
         sums=Digest.of(sums),
         signed_by=signed_by,
         warnings=(
-            *(f"The repository's {row.role} metadata: {row.state}; `sealift repo refresh` signs it anew." for row in states),
+            *(f"The repository's {row.role} metadata: {row.state}; `sealift repo refresh` signs it again." for row in states),
             *([] if signed_by else [_UNSIGNED]),
             *(f"{path} is larger than FAT32 can hold; use exFAT or ext4." for path in too_large),
         ),
@@ -169,7 +173,7 @@ def check_fat_names(paths: Iterable[str]) -> None:
     for path in paths:
         for name in path.split("/"):
             if not _FAT_NAME.fullmatch(name) or _FAT_DEVICES.fullmatch(name):
-                raise KitError("a name that FAT can't hold", where=path, found=repr(name), advice=_FAT_ADVICE)
+                raise KitError("a file name isn't allowed on FAT", where=path, found=repr(name), advice=_FAT_ADVICE)
         other = seen.setdefault(path.casefold(), path)
         if other != path:
-            raise KitError("two names that FAT can't tell apart", where=path, found=other, advice=_FAT_ADVICE)
+            raise KitError("FAT can't tell two file names apart", where=path, found=other, advice=_FAT_ADVICE)

@@ -15,8 +15,8 @@ from sealift_packager.kit.wheels import WheelSet
 #: What may stand between single quotes in a shell script without meaning anything.
 _PLAIN = re.compile(r"[A-Za-z0-9._+ -]*")
 _SIGNED = """\
-This kit is signed. The public key (a file like vendor.pub) isn't on this medium:
-it has to reach you by another way. Before you run anything of this medium:
+This kit is signed. The public key (a file such as vendor.pub) isn't on this medium:
+you must get it by another way. Before you run anything from this medium, check:
 
     openssl dgst -{hash} -verify vendor.pub -signature SHA256SUMS.sig SHA256SUMS
     sha256sum -c SHA256SUMS

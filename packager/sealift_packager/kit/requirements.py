@@ -48,7 +48,7 @@ class Wheel:
             needs = tuple(Requirement(text) for text in raw.get("requires_dist", ()))
             python = SpecifierSet(raw.get("requires_python", ""))
         except (InvalidRequirement, InvalidSpecifier) as error:
-            raise KitError(f"the wheel's metadata is wrong ({error})", where=path.name) from error
+            raise KitError(f"the wheel's metadata is wrong (caused by: {error})", where=path.name) from error
         return cls(project=project, version=version, tags=tags, digest=Digest.of_file(path), python=python, needs=needs)
 
     def fits(self, python: str) -> bool:

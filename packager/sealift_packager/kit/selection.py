@@ -40,13 +40,13 @@ def choose_releases(
     """
     for name in wanted_channels:  # 1
         if name not in channels:
-            there = ", ".join(channels) or "one; none was made yet (`sealift repo promote`)"
+            there = ", ".join(channels) or "a channel; none exists yet (create one with `sealift repo promote`)"
             raise KitError("no such channel in the repository", where=name, expected=f"one of {there}", advice=nearest(name, list(channels)))
     pairs = [pair for name in wanted_channels for pair in channels[name].models.items()]
     chosen = [pair for pair in pairs if not models or pair[0] in models]  # 2
     if version is not None:  # 3
         if len(models) != 1:
-            raise KitError("a version is of one model", where=f"--version {version}", expected="--model once", found=f"{len(models)} times")
+            raise KitError("--version needs exactly one --model", where=f"--version {version}", expected="--model once", found=f"{len(models)} times")
         chosen.append((models[0], version))
     for model in models:  # 4
         if model not in (name for name, _ in chosen):

@@ -64,7 +64,7 @@ def collect_wheels(request: WheelRequest, target: Path) -> WheelSet:
                 durable.copy(file, target / wheel.name, size_bytes=beneath.size_bytes(file), sha256=None, where=str(wheel))
     else:
         _download(request, target)
-    return describe_wheels([path.name for path in target.iterdir()], where=str(request.folder or "what pip brought"))
+    return describe_wheels([path.name for path in target.iterdir()], where=str(request.folder or "the wheels that pip downloaded"))
 
 
 def describe_wheels(names: Iterable[str], *, where: str) -> WheelSet:
@@ -82,7 +82,9 @@ def describe_wheels(names: Iterable[str], *, where: str) -> WheelSet:
     fitting_minors = [minor for minor in sorted(minors) if all(any(fits_python(tag, minor) for tag in found) for found in tags.values())]
     fitting_machines = [name for name in machines if all(any(_fits_machine(tag, name) for tag in found) for found in tags.values())]
     if not fitting_minors or (machines and not fitting_machines):
-        raise KitError("the wheels don't fit together", where=where, expected="a wheel of every distribution for one Python and one machine")
+        raise KitError(
+            "the wheels are for different Pythons or machines", where=where, expected="a wheel of every package for the same Python and machine"
+        )
     return WheelSet(runtime_version=versions[RUNTIME], pythons=tuple(f"3.{minor}" for minor in fitting_minors), machines=tuple(fitting_machines))
 
 
@@ -142,9 +144,12 @@ def _own_wheels(request: WheelRequest, scratch: Path) -> dict[str, Path]:
     found = {project: path for path in given if (project := _project_of(path)) in OWN}
     for project in OWN:
         if project not in found:
-            advice = "Give --own-wheel (a wheel, or its source folder) for it, --wheels, a --wheelhouse that has it, or the --index to get it from."
+            advice = (
+                "Pass it with --own-wheel (a wheel or its source folder) or --wheels, or pass a --wheelhouse that contains it or the "
+                "--index to get it from."
+            )
             where = str(request.wheelhouse) if request.wheelhouse else None
-            raise KitError("one of the agent's own wheels isn't given", where=where, expected=f"{project} {__version__}", advice=advice)
+            raise KitError("one of the agent's own wheels is missing", where=where, expected=f"{project} {__version__}", advice=advice)
     return {project: found[project] for project in OWN}
 
 
@@ -171,5 +176,5 @@ def _pip(words: Sequence[str], *, only_that_index: bool = False) -> None:
         raise KitError("pip took too long", where=" ".join(words), expected=f"at most {PIP_TIMEOUT_S} s") from error
     if result.returncode != 0:
         lines = [line for line in result.stderr.splitlines() if line.startswith("ERROR")] or result.stderr.splitlines()[-3:]
-        advice = "Give --own-wheel, or a complete folder with --wheels; check --platform and --python-version."
-        raise KitError(f"pip can't bring the agent's wheels ({' '.join(lines)})", where=f"pip {words[0]}", advice=advice)
+        advice = "Pass --own-wheel, or a complete folder with --wheels, and check --platform and --python-version."
+        raise KitError(f"pip can't get the agent's wheels (caused by: {' '.join(lines)})", where=f"pip {words[0]}", advice=advice)

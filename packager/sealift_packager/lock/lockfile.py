@@ -112,9 +112,9 @@ def check_writable(path: Path, name: str) -> None:
     try:
         found = read_lock(path).name
     except (LockError, DocumentError) as error:
-        raise OutputError("something else stands where the lock is to go", where=str(path), advice=_ELSEWHERE) from error
+        raise OutputError("the file at the lock's path is not a lock", where=str(path), advice=_ELSEWHERE) from error
     if found != name:
-        raise OutputError("the lock of another model stands there", where=str(path), expected=name, found=found, advice=_ELSEWHERE)
+        raise OutputError("the file at the lock's path is the lock of another model", where=str(path), expected=name, found=found, advice=_ELSEWHERE)
 
 
 def check_inputs(lock: Lock, inputs: Mapping[str, Json], tools: Mapping[str, str], *, where: str = "lock") -> None:
@@ -144,11 +144,11 @@ def check_arithmetic(locked: Mapping[str, str], found: Mapping[str, str], profil
     for name in sorted({*locked, *found}):
         if locked.get(name) != found.get(name):
             raise LockError(
-                "accuracy is computed in another way here",
+                "this machine would compute the accuracy differently",
                 where=f"{where}: profiles.{profile}.measured.arithmetic.{name}",
-                expected=f"{locked.get(name) or 'nothing special'} (locked)",
-                found=found.get(name) or "nothing special",
-                advice="Provide the emulator that the lock was made with, or none; or build without --locked.",
+                expected=f"{locked.get(name) or 'no emulator'} (locked)",
+                found=found.get(name) or "no emulator",
+                advice="Provide the emulator that the lock was made with (or none, if it was made with none), or build without --locked.",
             )
 
 

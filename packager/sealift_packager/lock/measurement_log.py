@@ -10,7 +10,7 @@ from sealift_core.schema.documents import Json, canonical_json
 from sealift_packager.cache.structure import StructureError, decode, encode
 from sealift_packager.errors import LockError
 
-ADVICE: Final = "A lock holds for what it was made from. Build without --locked, which makes a new one."
+ADVICE: Final = "A lock is valid only for the inputs it was made from. Build without --locked to write a new one."
 
 T = TypeVar("T")
 
@@ -44,10 +44,10 @@ class MeasurementLog:
             self.taken[name] = encode(value)
             return value
         if name not in self._given:
-            raise LockError("the lock has no such measurement", where=f"{self._where}.{name}", advice=ADVICE)
+            raise LockError("the lock doesn't contain this measurement", where=f"{self._where}.{name}", advice=ADVICE)
         self.taken[name] = self._given[name]
         try:
             found: T = decode(kind, self._given[name], where=f"{self._where}.{name}")
         except StructureError as error:
-            raise LockError(f"a measurement can't be read ({error})", where=self._where, advice=ADVICE) from error
+            raise LockError(f"a measurement can't be read (caused by: {error})", where=self._where, advice=ADVICE) from error
         return found

@@ -18,8 +18,8 @@ def warn_of_constant(metric: Metric, target: Array, prediction: Prediction, scor
     if best is None or (score > best if metric.higher_is_better else score < best):
         return ""
     return (
-        f"the source model's own {metric.name} on this holdout is {score:.6g}, no better than one constant answer to everything ({best:.6g}): "
-        "the target, the order of its classes or columns, or the metric is probably wrong, and then a loss of 0 says nothing"
+        f"the source model's own {metric.name} on this holdout is {score:.6g}, no better than that of one constant answer ({best:.6g}): the "
+        "target, the order of its classes or columns, or the metric is probably wrong, and a loss of 0 would then mean nothing"
     )
 
 

@@ -58,7 +58,7 @@ MAX_ANSWER_BYTES: Final = 16 * 2**20
 #: A device polls its repository, and may not be disturbed then; so long is asked again.
 BUSY_WAIT_S: Final = 20.0
 CONNECT_S: Final = 10.0
-_NO_LOGIN: Final = "An agent asks for none: it trusts the key that signs the job."
+_NO_LOGIN: Final = "Remove it: an agent needs no password, because it trusts the key that signs the job."
 REPLY_S: Final = 60.0
 _ADDRESS: Final = re.compile(rf"(?:(?P<profile>{PROFILE_NAME})=)?(?P<url>https?://[^\s/?#]+[^\s?#]*?)/?(?:#(?P<device>[^\s#]*))?")
 
@@ -84,11 +84,11 @@ class DeviceAddress:
         check_url(match["url"], where=OPTION, what="an agent", advice=_NO_LOGIN)
         if re.fullmatch(DEVICE_ID, match["device"] or "") is None:
             raise PackagerError(
-                "the device's full id is needed: the model is sent to that device only",
+                "the device's full id is missing; the model is sent to that device only",
                 where=f"{OPTION} {match['url']}",
                 expected=f"{match['url']}#DEVICE-ID, 64 hex digits",
                 found=repr(match["device"]) if match["device"] else "none",
-                advice="`sealift-agent status` shows it on the device, and the hub beside the device's name.",
+                advice="`sealift-agent status` shows it on the device, and the hub shows it beside the device's name.",
             )
         return cls(url=match["url"], device=match["device"], profile=match["profile"])
 
@@ -104,8 +104,8 @@ def unasked(addresses: Sequence[DeviceAddress], measured_here: Mapping[str, bool
     """A sentence for each device that measures nothing, given which profiles this machine measures. Pure."""
     asked = {device_for(addresses, profile, measured_here=here) for profile, here in measured_here.items()}
     return tuple(
-        f"{row.url} measured nothing: this machine or another device could. "
-        f"{OPTION} {next(iter(measured_here))}={row.url}#{row.device} has it measure."
+        f"{row.url} measured nothing, because this machine or another device can measure. To measure there, pass {OPTION} "
+        f"{next(iter(measured_here))}={row.url}#{row.device}."
         for row in addresses
         if row not in asked
     )
@@ -162,7 +162,7 @@ class DeviceJob:
         least, most = rounds
         answer = self._step(LATENCY, inputs=inputs, runs=tuple(runs), seconds=seconds, least_rounds=least, most_rounds=most)
         if set(answer.samples_ms) != {run.name for run in runs}:
-            raise DeviceError("the answer is about other runs", where=self._address.url)
+            raise DeviceError("the device answered about other runs", where=self._address.url)
         return {name: np.array(values) for name, values in answer.samples_ms.items()}
 
     def footprint(self, inputs: Digest, run: Run) -> tuple[float, int]:
@@ -174,7 +174,9 @@ class DeviceJob:
         """The most rows per second with every core of the device busy; ``seconds`` for each batch size."""
         answer = self._step(THROUGHPUT, inputs=inputs, runs=(run,), seconds=seconds, batches=tuple(batches))
         if answer.batch_size not in batches:
-            raise DeviceError("the answer is about another batch", where=self._address.url, expected=str(list(batches)), found=str(answer.batch_size))
+            raise DeviceError(
+                "the device answered about another batch", where=self._address.url, expected=str(list(batches)), found=str(answer.batch_size)
+            )
         return Throughput(rows_per_s=answer.rows_per_s, batch_size=answer.batch_size)
 
     def _begin(self) -> Found:
@@ -184,7 +186,7 @@ class DeviceJob:
             invitation = self._ask("GET", PATH)
             key = self.key = PublicKey.from_pem(invitation.text("key").encode(), where=self._address.url)
             if key.fingerprint != self._address.device:
-                raise DeviceRefusedError("another device answers", where=self._address.url, expected=self._address.device, found=key.fingerprint)
+                raise DeviceRefusedError("another device answered", where=self._address.url, expected=self._address.device, found=key.fingerprint)
             self._longest_s = invitation.document("limits").number("seconds", minimum=0) + REPLY_S
             sizes = {digest: len(data) for digest, data in self._files.items()}
             challenge = secrets.token_hex(16)
@@ -204,12 +206,14 @@ class DeviceJob:
     def _check_acceptance(self, answer: Document, key: PublicKey, challenge: str) -> None:
         """Raise `DeviceRefusedError` unless the holder of the device's key took this job."""
         if not answer.has("acceptance"):
-            advice = "An older agent can't: bring it up to date."
+            advice = "If the device runs an older agent, update it."
             raise DeviceRefusedError("the device doesn't prove that it has its key", where=self._address.url, advice=advice)
         try:
             data = Envelope.parse(answer.document("acceptance")).open(key, ACCEPTANCE_TYPE, where=self._address.url)
         except SignatureError as error:
-            raise DeviceRefusedError("whoever answers doesn't have the device's key", where=self._address.url, expected=key.fingerprint) from error
+            raise DeviceRefusedError(
+                "the server that answered doesn't have the device's key", where=self._address.url, expected=key.fingerprint
+            ) from error
         accepted = MeasuringAcceptance.parse(data)
         if accepted != MeasuringAcceptance(device=key.fingerprint, challenge=challenge, job=self._name):
             raise DeviceRefusedError("the device's proof is of another job", where=self._address.url)
@@ -227,7 +231,7 @@ class DeviceJob:
         envelope = Envelope.parse(self._patiently(lambda: self._ask("POST", STEPS, body, reply_s=self._longest_s)))
         answer = MeasuringAnswer.parse(envelope.open(self.key, ANSWER_TYPE, where=self._address.url))
         if (answer.job, answer.number) != (step.job, step.number):
-            raise DeviceError("the answer is to another step", where=self._address.url)
+            raise DeviceError("the device answered another step", where=self._address.url)
         return answer
 
     def _patiently(self, ask: Callable[[], Document]) -> Document:
@@ -254,11 +258,11 @@ class DeviceJob:
             ):
                 if reply.is_redirect:
                     target = redacted(urllib.parse.urljoin(url, reply.headers["Location"]))
-                    raise DeviceError("the device redirects elsewhere", where=f"{OPTION} {url}", found=target, advice="Give the agent's own address.")
+                    raise DeviceError("the device redirects elsewhere", where=f"{OPTION} {url}", found=target, advice="Pass the agent's own address.")
                 data, status = _read(reply), reply.status_code
         except requests.RequestException as error:
             raise DeviceError(
-                f"the device can't be reached, or went away ({_words(error)})",
+                f"the device can't be reached, or the connection broke (caused by: {_words(error)})",
                 where=f"{OPTION} {url}",
                 advice="Is sealift-agent running there, and listening on an address that this machine reaches?",
             ) from error
@@ -288,7 +292,7 @@ def _refusal(status: int, data: bytes, url: str) -> DeviceError:
         words = f"status {status}"
     kinds: dict[int, type[DeviceError]] = {403: DeviceRefusedError, 409: _BusyError}
     if status == requests.codes.not_found and "no such path" in words:
-        words = "this is no agent that measures; it may be an older one"
+        words = "no agent that can measure runs at this address; the agent may be too old"
     return kinds.get(status, DeviceError)(words, where=f"{OPTION} {url}")
 
 

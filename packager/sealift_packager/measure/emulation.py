@@ -153,7 +153,7 @@ def compute(emulator: Emulator, folder: Path, entries: Mapping[str, str]) -> boo
         return False
     if done.returncode and done.returncode != TOO_SLOW:
         lines = done.stderr.decode(errors="replace").splitlines() or [f"exit status {done.returncode}"]
-        raise ConversionError(f"the emulated processor fails ({lines[-1]})", where=str(emulator))
+        raise ConversionError(f"the emulation of the processor failed (caused by: {lines[-1]})", where=str(emulator))
     return done.returncode == 0
 
 

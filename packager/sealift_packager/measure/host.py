@@ -33,7 +33,7 @@ def judge_host(profile: HardwareProfile, machine: Machine, *, beside: str = "") 
     if not result.fits:
         return Host(measures=False, machine=name, measured=NOT_MEASURED, cores=machine.cores)
     beyond = sorted((FAST_INT8 & machine.cpu_flags) - set(profile.cpu.required_flags))  # a host that has one flatters int8
-    note = f" (which has {', '.join(beyond)} beyond the profile: int8 may be slower on its least processor)" if beyond else ""
+    note = f" (which has {', '.join(beyond)} beyond the profile: int8 may be slower on the profile's minimum processor)" if beyond else ""
     return Host(measures=True, machine=name, measured=f"measured on {name}{note}", cores=machine.cores)
 
 

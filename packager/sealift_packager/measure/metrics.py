@@ -78,7 +78,7 @@ def _resolution(target: Array) -> float:
 
 def _need(value: Array | None, what: str, metric: str) -> Array:
     if value is None:
-        raise DataError(f"the metric {metric} needs {what}, and the model gives none", where="--metric", advice="Choose another metric.")
+        raise DataError(f"the metric {metric} needs {what}, which the model doesn't return", where="--metric", advice="Choose another metric.")
     return value
 
 
@@ -217,5 +217,5 @@ def _own(function: Callable[..., Any], name: str, target: Array, prediction: Pre
     try:
         return float(function(target, prediction.outputs))
     except Exception as error:  # the user's own function
-        message, expected = f"the metric failed ({type(error).__name__}: {error})", "a number from function(target, outputs by name)"
+        message, expected = f"the metric failed (caused by: {type(error).__name__}: {error})", "a number from function(target, outputs by name)"
         raise DataError(message, where=f"--metric {name}", expected=expected) from error

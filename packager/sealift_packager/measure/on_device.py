@@ -41,7 +41,7 @@ def judge_device(address: DeviceAddress, profile: HardwareProfile, signer: Signe
             f"the device doesn't fit the profile {profile.name} ({' '.join(result.unmet)})",
             where=f"{OPTION} {address.url}",
             found=found.machine.cpu_model,
-            advice=f"Name one that does, or which profile this one is for: {OPTION} PROFILE={address.url}#{address.device}",
+            advice=f"Name a device that fits, or name the profile that this device is for: {OPTION} PROFILE={address.url}#{address.device}",
         )
     return judge_host(profile, found.machine, beside=f", device {found.device[:16]}, onnxruntime {found.onnxruntime}")
 
@@ -65,9 +65,9 @@ def measure_on_device(
         raise PackagerError(
             "the model is too large to be sent to a device",
             where=OPTION,
-            expected="weights that fit into one protobuf message",
+            expected="weights that fit in one protobuf message",
             found=f"{large.size_bytes >> 20:,} MiB",
-            advice="Pack it where its profile's hardware is, or leave the option out: the bundle then says that it wasn't measured.",
+            advice="Pack it on hardware that fits its profile, or leave the option out; the bundle then says that it wasn't measured.",
         )
     models = {result.name: bytes(result.model.SerializeToString()) for result in results}
     example, rows = inputs_file(work.example), inputs_file(work.rows)
@@ -133,5 +133,5 @@ def _job(address: DeviceAddress, signer: Signer | None, files: Mapping[Digest, b
 def required(signer: Signer | None) -> Signer:
     """The signer; `PackagerError` if there is none."""
     if signer is None:
-        raise PackagerError("measuring on a device needs a key that it trusts", where=OPTION, advice="Give it with --key.")
+        raise PackagerError("measuring on a device needs a key that it trusts", where=OPTION, advice="Pass it with --key.")
     return signer

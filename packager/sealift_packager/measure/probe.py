@@ -58,7 +58,7 @@ def probe(model: Path, inputs: Path, settings: Settings, *, model_bytes: int = 0
         return Footprint(load_time_ms=fields.number("load_time_ms", minimum=0), peak_memory_bytes=fields.integer("peak_memory_bytes", minimum=0))
     except DocumentError as error:
         lines = found.output.splitlines() or [f"exit status {found.status}"]
-        raise ConversionError(f"the model does not load or run in a process of its own ({lines[-1]})", where=str(model)) from error
+        raise ConversionError(f"the model does not load or run in a separate process (caused by: {lines[-1]})", where=str(model)) from error
 
 
 def main(arguments: Sequence[str], descriptor: int) -> None:

@@ -15,8 +15,8 @@ from sealift_packager.measure.metrics import CLASSES, METRICS, NUMBERS, TWO_CLAS
 from sealift_packager.measure.predictions import Prediction
 from sealift_packager.model.source import Array
 
-_OWN: Final = "Give --metric module:function, a function of the target and the outputs that gives a number."
-_FOR_NUMBERS: Final = "Choose rmse, mae or r2 for a target of numbers."
+_OWN: Final = "Pass --metric module:function, a function that takes the target and the outputs and returns a number."
+_FOR_NUMBERS: Final = "Choose rmse, mae or r2 for a numeric target."
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +38,7 @@ def guess_metric(prediction: Prediction, target: Array) -> Metric:
         if prediction.label is None:
             found = ", ".join(f"{name} of {value.dtype}" for name, value in prediction.outputs.items())
             raise DataError(
-                "can't tell how to hold the model's answers against the target",
+                "can't tell how to compare the model's outputs with the target",
                 where="--target",
                 expected="numbers, or one label for each row",
                 found=found,
@@ -51,11 +51,11 @@ def guess_metric(prediction: Prediction, target: Array) -> Metric:
     if width == wanted and not (wanted > 1 and _is_binary(target)):  # 2
         return METRICS["rmse"]
     raise DataError(
-        "can't tell how to hold the model's answers against the target",
+        "can't tell how to compare the model's outputs with the target",
         where="--target",
         expected=_expected(prediction, width),
         found=f"{_shape(target)} of {_words(target)} for outputs of {_shape(next(iter(_floats(prediction))))}",
-        advice=f"{_OWN} Masks and several labels at once need one.",
+        advice=f"{_OWN} Masks and multilabel targets need one.",
     )
 
 
@@ -81,7 +81,7 @@ def is_one_hot(target: Array, width: int) -> bool:
 def _classes(metric: Metric, target: Array, prediction: Prediction) -> Truth:
     width = 0 if prediction.value is None else prediction.value.shape[1]
     if is_one_hot(target, width):
-        note = f"the target's rows of {width} zeros and ones were taken for one-hot classes"
+        note = f"the target's rows of {width} zeros and ones were read as one-hot classes"
         return Truth(target=target.reshape(len(target), -1).argmax(axis=1), note=note)
     problem = _class_problem(target, prediction, named=metric.needs == CLASSES)
     if problem:
@@ -93,35 +93,35 @@ def _classes(metric: Metric, target: Array, prediction: Prediction) -> Truth:
 def _class_problem(target: Array, prediction: Prediction, *, named: bool = True) -> tuple[str, str, str] | None:
     """Why a target can't be classes, ``named`` as the model does: what was expected, what was found, what to do; None if it can."""
     if target.ndim > 1:
-        return "one class for each row", f"{_shape(target)} of {_words(target)}", f"{_FOR_NUMBERS} {_OWN}"
+        return "one class per row", f"{_shape(target)} of {_words(target)}", f"{_FOR_NUMBERS} {_OWN}"
     if prediction.label is None:
         return None  # the metric says what it lacks
     text = prediction.label.dtype.kind == "O"
     if named and text != (target.dtype.kind == "O"):
         kinds = [f"{'text' if is_text else 'numbers'} like {row[0]!r}" for is_text, row in ((text, prediction.label), (not text, target))]
-        return f"the model's own labels, {kinds[0]}", kinds[1], "Write the classes into the data as the model gives them."
+        return f"the model's own labels, {kinds[0]}", kinds[1], "Write the classes into the data as the model returns them."
     if target.dtype.kind == "O":
         return None
     if target.dtype.kind == "f" and not (target == np.trunc(target)).all():
-        return "classes, which are text or whole numbers", f"numbers like {target[np.argmax(target != np.trunc(target))]:.6g}", _FOR_NUMBERS
+        return "classes, as text or whole numbers", f"numbers like {target[np.argmax(target != np.trunc(target))]:.6g}", _FOR_NUMBERS
     most = max(prediction.value.shape[1], 2) - 1 if prediction.value is not None else None
     if named and most is not None and not (target.min() >= 0 and target.max() <= most):
         found = f"{target.min():g} to {target.max():g}"
-        return f"classes from 0 to {most}, the places of the output's columns", found, f"Number them as the columns are. {_FOR_NUMBERS}"
+        return f"classes from 0 to {most}, the numbers of the output's columns", found, f"Number the classes by the output's columns. {_FOR_NUMBERS}"
     return None
 
 
 def _numbers(metric: Metric, target: Array, value: Array) -> Array:
     if target.dtype.kind == "O":
         advice = "Choose accuracy, f1 or auc for classes."
-        raise DataError(f"the metric {metric.name} needs a target of numbers", where="--target", found=f"text like {target.flat[0]!r}", advice=advice)
+        raise DataError(f"the metric {metric.name} needs a numeric target", where="--target", found=f"text like {target.flat[0]!r}", advice=advice)
     if _width(target) != value.shape[1]:
         raise DataError(
-            "the target has not as many values as the model's first output of numbers",
+            "the target and the model's first numeric output have different numbers of values",
             where="--target",
             expected=f"{value.shape[1]} for each row, for the metric {metric.name}",
             found=f"{_width(target)}, in {_shape(target)}",
-            advice=f"Several columns are one array of an .npz. {_OWN}",
+            advice=f"Put several columns into one array of an .npz. {_OWN}",
         )
     return target.reshape(value.shape).astype(np.float64)
 

@@ -15,8 +15,8 @@ from sealift_packager.model.source import Arrays
 BATCH: Final = "batch"
 
 _ADVICE: Final = (
-    "Leave that output out of the graph, or give it a row for each row of the input (a selection like non-maximum suppression can come after the "
-    "graph); without --data the model packs in fp32 as it is."
+    "Leave that output out of the graph, or make it return a row for each row of the input (move a selection such as non-maximum "
+    "suppression out of the graph). Without --data, the model is packed in fp32 as it is."
 )
 
 
@@ -39,5 +39,5 @@ def check_rows(outputs: Arrays, rows: int, *, where: str) -> None:
     """Raise `ConversionError` for an output that doesn't have a row for each of the request's ``rows``: it can't be evaluated row by row."""
     for name, value in outputs.items():
         if np.ndim(value) == 0 or len(value) != rows:
-            found = str(list(np.shape(value))) if np.ndim(value) else "one number for the whole request"
-            raise ConversionError("an output without rows", where=f"{where}: {name}", expected=f"[{rows}, …]", found=found, advice=_ADVICE)
+            found = str(list(np.shape(value))) if np.ndim(value) else "one value for the whole request"
+            raise ConversionError("an output isn't batched", where=f"{where}: {name}", expected=f"[{rows}, …]", found=found, advice=_ADVICE)

@@ -27,8 +27,8 @@ EXPECTED: Final = (
 )
 #: Where TensorFlow and Keras models are to go: their exporter needs their own versions of numpy and protobuf, so it runs elsewhere.
 KERAS_ADVICE: Final = (
-    "Save it as ONNX where TensorFlow is installed: model.export('saved'), then 'python -m tf2onnx.convert --saved-model saved "
-    "--output model.onnx --opset 18' (Keras 3: model.export('model.onnx', format='onnx')), and give that file."
+    "Save it as ONNX where TensorFlow is installed: model.export('saved'), then 'python -m tf2onnx.convert --saved-model saved --output "
+    "model.onnx --opset 18' (Keras 3: model.export('model.onnx', format='onnx')), and pack that file."
 )
 
 #: How joblib's compressors begin: zlib, gzip, bzip2, xz, lzma, lz4.
@@ -41,7 +41,7 @@ def check_kind(kind: str) -> str:
     """``kind`` itself if it is one of `KINDS`; else `SourceModelError` with the nearest."""
     if kind not in KINDS:
         advice = nearest(kind, KINDS)
-        raise SourceModelError("no such kind of model", where="--format", expected=", ".join(KINDS), found=repr(kind), advice=advice)
+        raise SourceModelError("unknown model format", where="--format", expected=", ".join(KINDS), found=repr(kind), advice=advice)
     return kind
 
 
@@ -87,7 +87,9 @@ def detect_kind(path: Path) -> str:  # noqa: C901  (one line per magic number)
         return SCIKIT
     if head[:1] == b"\x08" and head[1] < 0x80:  # a protobuf whose first field is ir_version
         return ONNX
-    raise SourceModelError("not a model file of a known kind", where=str(path), expected=EXPECTED, found=f"a file that begins with {head[:8]!r}")
+    raise SourceModelError(
+        "not a model file in a supported format", where=str(path), expected=EXPECTED, found=f"a file that begins with {head[:8]!r}"
+    )
 
 
 def _kind_of_zip(path: Path) -> str:
@@ -104,5 +106,5 @@ def _kind_of_zip(path: Path) -> str:
         return SKOPS
     if "config.json" in names and "model.weights.h5" in names:
         raise SourceModelError("a Keras model", where=str(path), expected=EXPECTED, advice=KERAS_ADVICE)
-    found = "a NumPy archive (is it the data?)" if any(name.endswith(".npy") for name in names) else "a zip archive of something else"
-    raise SourceModelError("not a model file of a known kind", where=str(path), expected=EXPECTED, found=found)
+    found = "a NumPy archive (is it the data?)" if any(name.endswith(".npy") for name in names) else "a zip archive of another format"
+    raise SourceModelError("not a model file in a supported format", where=str(path), expected=EXPECTED, found=found)

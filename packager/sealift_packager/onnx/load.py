@@ -48,7 +48,7 @@ def load_onnx(path: Path, options: LoadOptions) -> SourceModel:
             onnx.load_external_data_for_model(model, str(path.parent))
         graph.check(model)
     except (onnx.checker.ValidationError, OSError, ValueError) as error:
-        raise SourceModelError(f"not a valid ONNX model ({first_line(error):.500})", where=str(path)) from error
+        raise SourceModelError(f"not a valid ONNX model (caused by: {first_line(error):.500})", where=str(path)) from error
     named = graph.name_dimensions(model)
     settings = Settings(graph_optimization="disable", entries=_MAPPED if refers(model) else {})
     session = open_session(model, settings, where=str(path), error=SourceModelError)
@@ -86,9 +86,9 @@ def _read(path: Path) -> Any:
     try:
         model = onnx.load(path, load_external_data=False)
     except Exception as error:  # protobuf's errors have no common base
-        raise SourceModelError(f"can't be parsed ({error})", where=str(path), expected="a whole ONNX file") from error
+        raise SourceModelError(f"can't be parsed (caused by: {error})", where=str(path), expected="a complete ONNX file") from error
     if not model.graph.node:
-        raise SourceModelError("no graph", where=str(path), expected="an ONNX model with at least one node", found="a file without")
+        raise SourceModelError("no graph", where=str(path), expected="an ONNX model with at least one node", found="a file without nodes")
     return model
 
 

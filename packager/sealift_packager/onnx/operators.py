@@ -24,11 +24,11 @@ def check_operators(model: Any, *, where: str) -> None:
         return
     found = [f"{node.op_type} of {node.domain if node.domain not in DEFAULT_DOMAINS else f'opset {opset}'} (node {called(node)})" for node in missing]
     raise SourceModelError(
-        "operators that neither ONNX nor onnxruntime has",
+        "operators that neither ONNX nor onnxruntime knows",
         where=where,
         expected=f"operators of ONNX up to opset {opset}, of ai.onnx.ml or com.microsoft",
         found=", ".join(found[:_SHOWN]) + (f", … ({len(found)} in all)" if len(found) > _SHOWN else ""),
-        advice="Export the model so that it is made of these, or put a function of that name into the file.",
+        advice="Export the model with these operators only, or define the operator as a function in the file.",
     )
 
 

@@ -21,7 +21,7 @@ def in_order(graph: Any, *, where: str) -> list[int]:
     for number, node in enumerate(graph.node):
         for name in filter(None, node.output):
             if name in makers or name in given:
-                raise SourceModelError("a name is given twice", where=f"{where}: {name}", found=f"another one by {called(node)}")
+                raise SourceModelError("two tensors have the same name", where=f"{where}: {name}", found=f"a second tensor, from {called(node)}")
             makers[name] = number
     waiting = [{makers[name] for name in _taken(node) if name in makers} for node in graph.node]
     _check_known(graph, makers.keys() | given, where)
@@ -46,10 +46,14 @@ def _check_known(graph: Any, known: set[str], where: str) -> None:
     for node in graph.node:
         for name in _taken(node):
             if name not in known:
-                raise SourceModelError("an input that nothing gives", where=f"{where}: {called(node)}", found=repr(name))
+                raise SourceModelError(
+                    "a node's input is missing: nothing in the graph produces it", where=f"{where}: {called(node)}", found=repr(name)
+                )
     for row in graph.output:
         if row.name not in known:
-            raise SourceModelError("an output that nothing gives", where=f"{where}: {row.name}", expected="the output of a node")
+            raise SourceModelError(
+                "an output is missing: nothing in the graph produces it", where=f"{where}: {row.name}", expected="a tensor that a node returns"
+            )
 
 
 def _sorted(graph: Any, waiting: list[set[int]], where: str) -> list[int]:
@@ -72,5 +76,5 @@ def _sorted(graph: Any, waiting: list[set[int]], where: str) -> list[int]:
     stuck = [called(graph.node[number]) for number, count in enumerate(counts) if count > 0]
     if stuck:
         shown = ", ".join(stuck[:_SHOWN]) + (f", … ({len(stuck)} in all)" if len(stuck) > _SHOWN else "")
-        raise SourceModelError("a cycle: nodes that wait for each other", where=where, expected="a graph without cycles", found=shown)
+        raise SourceModelError("the graph has a cycle", where=where, expected="a graph without cycles", found=shown)
     return order

@@ -47,7 +47,7 @@ def check_inline(model: Any, path: Path, place: WeightPlace) -> None:
     """Refuse a graph that still holds more weights itself than one protobuf message can."""
     total = sum(size_bytes(row) for row in all_tensors(model) if not is_reference(row))
     if total > place.inline_bytes:
-        expected = f"at most {place.inline_bytes >> 20:,} MiB that can't stay in files beside it, what one protobuf message can hold"
+        expected = f"at most {place.inline_bytes >> 20:,} MiB that can't stay in separate files, the limit of one protobuf message"
         raise _too_large(total, expected, path, "Store weights as external data: onnx.save(…, save_as_external_data=True).")
 
 
@@ -70,7 +70,7 @@ def _size_bytes(tensor: Any, where: str) -> int | None:
     try:
         bits = bits or int(onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize) * 8
     except KeyError as error:
-        raise SourceModelError("a weight's element type is none that ONNX has", where=where, found=str(tensor.data_type)) from error
+        raise SourceModelError("a weight's element type is not one of ONNX", where=where, found=str(tensor.data_type)) from error
     return (math.prod(int(size) for size in tensor.dims) * bits + 7) // 8
 
 
@@ -79,12 +79,12 @@ def _check_external(tensor: Any, size: int | None, path: Path, where: str) -> No
     location = entries.get("location", "")
     folder = path.parent.resolve()
     if not location or "\0" in location or len(entries) != len(tensor.external_data):
-        raise SourceModelError("external weights without a place", where=where, expected="the name of a file beside the model")
+        raise SourceModelError("external weights name no file", where=where, expected="the name of a file beside the model")
     try:
         target = (folder / location).resolve()
         is_file = target.is_file()
     except (OSError, RuntimeError) as error:  # a name that is too long, links in a circle
-        raise SourceModelError("external weights without a place", where=where, expected="the name of a file beside the model") from error
+        raise SourceModelError("external weights name no file", where=where, expected="the name of a file beside the model") from error
     if Path(location).is_absolute() or ".." in Path(location).parts or "\\" in location or not target.is_relative_to(folder):
         raise SourceModelError("external weights lie outside the model's folder", where=where, found=f"{location!r:.200}")
     if target in (path.resolve(), folder / path.name):
@@ -111,5 +111,5 @@ def _number(entries: dict[str, str], key: str, where: str) -> int | None:
     if text is None:
         return None
     if not (text.isascii() and text.isdigit() and len(text) < 20):
-        raise SourceModelError(f"the {key} of external weights is no number of bytes", where=where, found=repr(text[:40]))
+        raise SourceModelError(f"the {key} of external weights is not a number of bytes", where=where, found=repr(text[:40]))
     return int(text)

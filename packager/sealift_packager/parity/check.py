@@ -35,8 +35,8 @@ class Parity:
 
     def __str__(self) -> str:
         shown = "; ".join(self.refused[:SHOWN]) + ("; …" if len(self.refused) > SHOWN else "")
-        refused = f", and the source refused {len(self.refused)} made-up ones ({shown})" if self.refused else ""
-        return f"The converted model answered {self.compared} requests as its source does{refused}."
+        refused = f", and the source refused {len(self.refused)} synthetic ones ({shown})" if self.refused else ""
+        return f"The converted model gave the source model's answers to {self.compared} requests{refused}."
 
 
 def check_parity(source: SourceModel, converted: Converted, holdout: Arrays | None, *, seed: int) -> int:
@@ -67,13 +67,13 @@ def prove_parity(source: SourceModel, converted: Converted, holdout: Arrays | No
         agreed += _agree(source, session, title, inputs, reference, usual)
     agreed += _thresholds(source, converted, holdout, seed)
     if not agreed:
-        why = "refuses every made-up request" if refused else "answers every request by chance alone (ties)"
+        why = "refuses every synthetic request" if refused else "has a tie in every request"
         raise ParityError(
-            f"nothing proves that the converted model answers like its source, which {why}",
+            f"the converted model can't be compared with its source, which {why}",
             where=source.framework,
             expected="at least one request that both answer",
-            found=f"{len(refused)} refused ({reason})" if refused else "rows of which none has one right answer",
-            advice="Give --data with rows that the model takes.",
+            found=f"{len(refused)} refused (caused by: {reason})" if refused else "only ties, for which there is no single right answer",
+            advice="Pass --data with rows that the model accepts.",
         )
     return Parity(compared=agreed + sum(_inner(part, seed) for part in source.inner), refused=tuple(refused))
 
@@ -83,7 +83,7 @@ def _agree(source: SourceModel, session: Any, title: str, inputs: Arrays, refere
     try:
         found = run_session(session, inputs)
     except ConversionError as error:
-        what = f"the converted model fails on {title}, which its source answers ({error})"
+        what = f"the converted model fails on {title}, which its source answers (caused by: {error})"
         raise ParityError(what, where="model.onnx", advice=_advice(source, inputs)) from error
     certain = None if source.arbitrary is None else ~source.arbitrary(inputs)
     if certain is not None and not certain.any():
@@ -117,9 +117,9 @@ def _refuse_random(source: SourceModel, inputs: Arrays, reference: Arrays) -> No
         raise ParityError(
             "the model itself answers the same request differently each time",
             where=source.framework,
-            expected="one answer to one request",
+            expected="the same answer to the same request",
             found="; ".join(map(str, differences)),
-            advice="It draws random numbers. Where it samples or drops out, make it do so in training only (if self.training, nn.Dropout).",
+            advice="It draws random numbers. Make it sample or drop out during training only (if self.training, nn.Dropout).",
         )
 
 
@@ -141,7 +141,7 @@ def _thresholds(source: SourceModel, converted: Converted, holdout: Arrays | Non
         differences = compare(source.predict(inputs), run_session(session, inputs), rtol=TREE_RTOL)
         if differences:
             raise ParityError(
-                "the converted model answers differently beside a threshold of its trees",
+                "the converted model answers differently near a threshold of its trees",
                 where="model.onnx",
                 expected=f"what {source.framework} gives",
                 found="; ".join(map(str, differences)),

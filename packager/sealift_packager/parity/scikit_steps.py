@@ -11,8 +11,8 @@ from sealift_packager.model.source import Arrays, SourceModel
 from sealift_packager.parity.compare import compare
 from sealift_packager.sklearn.convert import convert_step
 
-_SOME: Final = "One of its steps is converted otherwise than it computes: change its options, or take another one."
-_NAMED: Final = "{} is converted otherwise than it computes: change its options, or take another estimator in its place."
+_SOME: Final = "The ONNX form of one of its steps computes something else than the step. Change the step's options, or use another estimator."
+_NAMED: Final = "The ONNX form of {} computes something else than the estimator. Change its options, or use another estimator."
 
 
 def advice_on(source: SourceModel, inputs: Arrays) -> str:
@@ -40,4 +40,4 @@ def _last(model: Any) -> str:
     if not hasattr(model, "steps"):
         return type(model).__name__
     name, step = model.steps[-1]
-    return f"Step {name!r} ({type(step).__name__})"
+    return f"step {name!r} ({type(step).__name__})"

@@ -44,7 +44,9 @@ def _import_module(name: str, where: str, error: type[PackagerError]) -> ModuleT
         with current_directory_first():
             return importlib.import_module(name)
     except Exception as cause:
-        raise error(f"can't be imported ({type(cause).__name__}: {cause})", where=where, expected="an importable module", found=repr(name)) from cause
+        raise error(
+            f"can't be imported (caused by: {type(cause).__name__}: {cause})", where=where, expected="an importable module", found=repr(name)
+        ) from cause
 
 
 @contextlib.contextmanager
@@ -70,5 +72,5 @@ def _import_file(path: Path, where: str, error: type[PackagerError]) -> ModuleTy
         spec.loader.exec_module(module)
     except Exception as cause:  # the user's own module
         del sys.modules[path.stem]
-        raise error(f"can't be imported ({type(cause).__name__}: {cause})", where=where, found=str(path)) from cause
+        raise error(f"can't be imported (caused by: {type(cause).__name__}: {cause})", where=where, found=str(path)) from cause
     return module

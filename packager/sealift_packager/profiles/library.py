@@ -48,9 +48,9 @@ def _found(name_or_path: str) -> HardwareProfile:
         return read_profile(Path(name_or_path))
     names = [path.stem for path in sorted(profile_folder().glob("*.toml"))]
     if name_or_path not in names:
-        advice = nearest(name_or_path, names) or "A profile of your own is named by its path."
+        advice = nearest(name_or_path, names) or "Name a profile of your own by its path."
         if Path(name_or_path).is_file():
-            advice = f"A profile of your own is a .toml; if this file is one, name it ./{name_or_path}"
+            advice = f"Your own profile must be a .toml file; if this file is one, write ./{name_or_path}"
         raise ProfileError("no such hardware profile", where=name_or_path, expected=f"one of {', '.join(names)}", advice=advice)
     return read_profile(profile_folder() / f"{name_or_path}.toml")
 

@@ -35,10 +35,10 @@ def check_rules(profile: HardwareProfile, *, where: str) -> HardwareProfile:
         if not values:
             raise _error(where, field, "empty", "at least one", "[]")
     if "fp32" not in profile.precisions:  # 3
-        raise _error(where, "search.precisions", "fp32 is missing", "fp32 and what else is to be tried", ", ".join(profile.precisions))
+        raise _error(where, "search.precisions", "fp32 is missing", "fp32 and the other precisions to try", ", ".join(profile.precisions))
     both = sorted(set(profile.cpu.required_flags) & set(profile.cpu.absent_flags))
     if both:  # 4
-        raise _error(where, "cpu.absent_flags", "required and excluded at once", "flags that required_flags hasn't", ", ".join(both))
+        raise _error(where, "cpu.absent_flags", "required and excluded at once", "flags that are not in required_flags", ", ".join(both))
     asked = profile.accelerator
     if asked is not None and profile.providers[0] != asked.provider:  # 5
         raise _error(where, "runtime.providers", "the accelerator's provider is not the first one", asked.provider, ", ".join(profile.providers))
@@ -52,12 +52,12 @@ def warnings(profile: HardwareProfile, known_flags: Iterable[str]) -> list[str]:
     on_processor = profile.accelerator is None or profile.accelerator.device is None
     if on_processor and profile.cpu.arch == "x86_64" and not VNNI & set(profile.cpu.required_flags) and not int8.reduce_range:
         flags = ", ".join(sorted(VNNI))
-        found.append(f"int8.reduce_range: without VNNI, x86 sums int8 products in saturating 16 bits; say true, or require one of {flags}.")
+        found.append(f"int8.reduce_range: without VNNI, x86 sums int8 products in saturating 16 bits. Set it to true, or require one of {flags}.")
     known = sorted(set(known_flags))
     for flag in (*profile.cpu.required_flags, *profile.cpu.absent_flags):
         advice = None if flag in known else nearest(flag, known)
         if advice:
-            found.append(f"cpu: {flag!r} is not a flag that is known here. {advice}")
+            found.append(f"cpu: {flag!r} is not a known flag. {advice}")
     return found
 
 

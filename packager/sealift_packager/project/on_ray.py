@@ -29,7 +29,7 @@ class RayExecutor:
             ray.init(address=self._address, logging_level="ERROR", log_to_driver=False)
         except (ConnectionError, RuntimeError, ValueError, OSError) as error:
             lines = str(error).strip().splitlines() or ["no message"]
-            raise ProjectError(f"the Ray cluster can't be reached ({lines[0]})", where=f"--ray {self._address}") from error
+            raise ProjectError(f"the Ray cluster can't be reached (caused by: {lines[0]})", where=f"--ray {self._address}") from error
         try:
             yield from self._run(ray, jobs)
         finally:

@@ -81,9 +81,9 @@ def refuse_unasked(settings: Mapping[str, Any], file: Path, *, where: str, conse
     refused = [f"{key}{reason}" for key, value in settings.items() if (reason := _refusal(key, value, file.absolute().parent)) is not None]
     if refused:
         raise UntrustedProjectError(
-            "nobody named this file, so it can't make every setting",
+            "this project file was found, not named, so it may not set this option",
             where=where,
-            expected="only settings that run no code, sign, send and overwrite nothing",
+            expected="only options that don't run code, sign, send data or overwrite files",
             found=", ".join(refused),
             advice=f"If you trust this folder, pass {consent}, or {TRUST_OPTION}.",
         )

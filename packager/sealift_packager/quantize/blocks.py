@@ -41,7 +41,7 @@ def quantize_blocks(model: Any, settings: Quantization, calibration: Calibration
     small = [node.name for node in products if node.input[1] not in matrices]
     if len(small) == len(products):
         raise NothingToQuantizeError(
-            "nothing in the graph can be quantized", found=f"no matrix of {MIN_ELEMENTS:,} elements or more that is multiplied by"
+            "nothing in the graph can be quantized", found=f"no matrix multiplication with a weight of {MIN_ELEMENTS:,} elements or more"
         )
     excluded = [*small, *settings.excluded_nodes]
     result = _quantized(plain, settings, excluded) if file is None else _one_by_one(plain, settings, excluded, file)
@@ -52,7 +52,7 @@ def quantize_blocks(model: Any, settings: Quantization, calibration: Calibration
 def _quantized(model: Any, settings: Quantization, excluded: list[str]) -> Any:
     if importlib.util.find_spec(_QUANTIZER) is None:
         found = f"onnxruntime {onnxruntime.__version__} on this machine"
-        raise QuantizationError("blocks are made by onnxruntime 1.22 or newer", found=found)
+        raise QuantizationError("quantizing in blocks needs onnxruntime 1.22 or newer", found=found)
     with translating():
         from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
 

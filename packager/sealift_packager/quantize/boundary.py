@@ -23,7 +23,7 @@ def translating() -> Iterator[None]:
             yield
     except Exception as error:  # the quantizers raise anything, and so do the sessions that they open
         lines = str(error).splitlines() or ["no message"]
-        raise QuantizationError(f"onnxruntime's quantizer failed ({type(error).__name__}: {lines[0]})") from error
+        raise QuantizationError(f"onnxruntime's quantizer failed (caused by: {type(error).__name__}: {lines[0]})") from error
 
 
 @contextlib.contextmanager

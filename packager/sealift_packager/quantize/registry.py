@@ -43,7 +43,7 @@ def check_buildable(candidate: Candidate, model: Any) -> None:
     """
     if candidate.quantization is not None and candidate.precision not in STREAMING and refers(model):
         raise QuantizationError(
-            "not made of models whose weights don't fit into one protobuf message",
+            "this precision needs a model whose weights fit in one protobuf message",
             expected=", ".join(sorted(STREAMING)),
             found=f"{model_bytes(model) >> 20:,} MiB",
         )

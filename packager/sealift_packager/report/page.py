@@ -50,14 +50,20 @@ def _profile(row: dict[str, Any]) -> str:
         f"<section class='profile' id='{_text(row['profile'])}'><h2>{_text(row['profile'])}</h2><p class='summary'>{_text(row['summary'])}</p>",
         _tiles(candidates),
         f"<div class='card why'><p class='because'>{_text(why)}</p><ul>{''.join(f'<li>{_text(text)}</li>' for text in others)}</ul></div>",
-        _figure("Accuracy against latency", "Lower and further left is better.", tradeoff(candidates, horizontal="latency"))
-        or _figure("Accuracy against size", "Lower and further left is better.", tradeoff(candidates, horizontal="size")),
+        _figure("Accuracy against latency", "Lower and further to the left is better.", tradeoff(candidates, horizontal="latency"))
+        or _figure("Accuracy against size", "Lower and further to the left is better.", tradeoff(candidates, horizontal="size")),
         "<div class='pair'>",
         _figure("Latency", "Line: 5 % to 95 %. Box: the middle half. Dot: 99th percentile.", latencies(candidates)),
         _figure("Throughput", "Rows per second, every core busy, at the best batch size.", _throughput(candidates)),
         _figure("Size on disk", "Graph and weights.", bars(candidates, "size_bytes", "kB", 1e-3, "Size of each candidate")),
-        _figure("Memory", "Peak, in a process of its own.", bars(candidates, "peak_memory_bytes", "MiB", 2**-20, "Peak memory of each candidate")),
-        _figure("Load time", "Until the first request.", bars(candidates, "load_time_ms", "ms", 1.0, "Load time of each candidate")),
+        _figure(
+            "Memory", "Peak memory of a separate process.", bars(candidates, "peak_memory_bytes", "MiB", 2**-20, "Peak memory of each candidate")
+        ),
+        _figure(
+            "Load time",
+            "Time until the model can take its first request.",
+            bars(candidates, "load_time_ms", "ms", 1.0, "Load time of each candidate"),
+        ),
         "</div>",
         "<div class='pair nodes'>",
         *(_figure(f"Error by node: {_text(own['name'])}", _nodes_note(own), node_errors(own)) for own in candidates),
@@ -75,9 +81,9 @@ def _throughput(candidates: Sequence[dict[str, Any]]) -> str:
 
 def _nodes_note(row: dict[str, Any]) -> str:
     errors = row["node_errors"]
-    shown = f"The worst {WORST_NODES} of {len(errors)} nodes" if len(errors) > WORST_NODES else "Every node that int8 computes"
-    pale = " Pale: kept finer than the rest." if any(error["reverted"] for error in errors) else ""
-    return f"{shown}: squared error of its output by int8 alone, as a share of the output's squares.{pale}"
+    shown = f"The worst {WORST_NODES} of {len(errors)} nodes" if len(errors) > WORST_NODES else "Every node computed in int8"
+    pale = " Pale nodes were reverted to a higher precision." if any(error["reverted"] for error in errors) else ""
+    return f"{shown}: squared error of the node's output caused by int8 in that node alone, relative to the output's squares.{pale}"
 
 
 def _tiles(candidates: Sequence[dict[str, Any]]) -> str:
@@ -126,7 +132,7 @@ def _cells(row: dict[str, Any]) -> Iterable[str]:
 def _foot(facts: dict[str, Any]) -> str:
     tools = ", ".join(f"{_text(name)} {_text(version)}" for name, version in facts["tools"].items())
     digests = f"Release <code>{_text(facts['digest'])}</code><br>Source <code>{_text(facts['source']['digest'])}</code>"
-    return f"<footer><p>{digests}</p><p>Built with {tools}. The same figures for machines: <code>report.json</code>.</p></footer>"
+    return f"<footer><p>{digests}</p><p>Built with {tools}. The same figures as JSON: <code>report.json</code>.</p></footer>"
 
 
 def _text(value: object) -> str:

@@ -31,10 +31,12 @@ def _shipped(manifest: BundleManifest, chosen: CandidateRecord) -> str:
 def _tried(manifest: BundleManifest) -> str:
     rows = manifest.evaluation.candidates
     if len(rows) == 1:
-        why = "the profile wants nothing else tried" if manifest.evaluation.accuracy else "without holdout data nothing else can be judged"
+        why = (
+            "the profile lists no other precision" if manifest.evaluation.accuracy else ("without holdout data, no other candidate can be evaluated")
+        )
         return f"It is the only candidate: {why}."
     order = ", then ".join(name.replace("_", " ") for name in manifest.profile.objective)
-    return f"{len(rows)} candidates were tried; among those that pass, the profile looks at {order}."
+    return f"{len(rows)} candidates were tried. The profile ranks those that pass by {order}."
 
 
 def _accuracy(manifest: BundleManifest, chosen: CandidateRecord) -> str:
@@ -43,7 +45,7 @@ def _accuracy(manifest: BundleManifest, chosen: CandidateRecord) -> str:
         return "Its accuracy was not evaluated: there was no holdout data."
     rows = manifest.evaluation.holdout_rows
     if row.loss == row.loss_low == row.loss_high == 0:
-        return f"On {rows} holdout rows its {row.metric} is the source model's own, {row.packaged:.6g}."
+        return f"On {rows} holdout rows its {row.metric} is the same as the source model's, {row.packaged:.6g}."
     least = "" if row.packaged_worst_row is None else f" on average and {row.packaged_worst_row:.6g} on the worst row,"
     return (
         f"On {rows} holdout rows its {row.metric} is {row.packaged:.6g}{least} against the source model's {row.reference:.6g}: "
@@ -67,7 +69,7 @@ def _figures(chosen: CandidateRecord) -> list[str]:
 def _throughput(row: Measurement) -> list[str]:
     if row.throughput_rows_per_s is None:
         return []
-    return [f"With every core busy it answers {row.throughput_rows_per_s:,.0f} rows per second, in batches of {row.throughput_batch_size}."]
+    return [f"With every core busy, it answers {row.throughput_rows_per_s:,.0f} rows per second, in batches of {row.throughput_batch_size}."]
 
 
 def _measured(manifest: BundleManifest) -> str:

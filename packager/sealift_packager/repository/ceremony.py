@@ -151,7 +151,7 @@ def keys_after(current: RepositoryMetadata, change: KeyChange) -> tuple[tuple[st
 def _only_key(current: RepositoryMetadata, role: str) -> str:
     keyids, _ = keys_of(current, role)
     if len(keyids) != 1:
-        advice = "Say what to change: --remove-key, --add-key, --generate, --threshold."
+        advice = "Pass what to change: --remove-key, --add-key, --generate, --threshold."
         raise RepositoryError("the role has several keys", where=role, found=", ".join(keyid[:16] for keyid in keyids), advice=advice)
     return keyids[0]
 
@@ -163,14 +163,14 @@ def _check_next(current: RepositoryMetadata | None, drafts: Drafts, now: datetim
         expected = says[role].version + 1 if role in says else 1
         if signed.version != expected:
             raise RepositoryError(
-                "the request doesn't follow on what is published",
+                "the request doesn't follow the published version",
                 where=role,
                 expected=f"version {expected}",
                 found=f"version {signed.version}",
-                advice="Something else was published since. Make the request anew.",
+                advice="Another version was published since. Make a new request.",
             )
         if signed.expires <= now:
-            raise RepositoryError("the request has expired", where=role, found=format_time(signed.expires), advice="Make it anew.")
+            raise RepositoryError("the request has expired", where=role, found=format_time(signed.expires), advice="Make a new request.")
     if current is None and set(drafts) != {ROOT}:
         raise RepositoryError("the repository has no root yet", where=", ".join(drafts), expected="the request that `sealift repo init` wrote")
 
@@ -194,5 +194,7 @@ def _check_blobs(repository: Repository, drafts: Drafts, documents: Mapping[str,
         for target, row in drafts[role].signed.targets.items() if role in drafts else ():
             digest = Digest.parse(f"sha256:{row.hashes.get('sha256')}", where=target)
             if target not in documents and not repository.layout.has(digest):
-                advice = "Add the release with `sealift repo add --request` here, where the repository is."
-                raise RepositoryError("the request names what the repository doesn't have", where=target, expected=str(digest), advice=advice)
+                advice = "Add the release with `sealift repo add --request` on the machine with the repository."
+                raise RepositoryError(
+                    "the request refers to content that the repository doesn't have", where=target, expected=str(digest), advice=advice
+                )

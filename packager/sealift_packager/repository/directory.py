@@ -55,7 +55,7 @@ class Repository:
         if not os.path.lexists(self.directory / METADATA / "timestamp.json"):
             raise RepositoryError("not a repository", where=str(self.directory), advice="Make one with `sealift repo init`.")
         if not self.root_file.is_file():
-            advice = "Collect signatures of its request (`sealift repo sign`), then publish that (`sealift repo publish`)."
+            advice = "Collect signatures for the request (`sealift repo sign`), then publish it (`sealift repo publish`)."
             raise RepositoryError("the repository's first root isn't signed yet", where=str(self.root_file), advice=advice)
         return metadata.verify(self.read_metadata_file)
 
@@ -118,7 +118,7 @@ class Repository:
         """Do what a publication that was interrupted had yet to do."""
         unfinished = self._journal()
         if unfinished and shared:
-            raise RepositoryError("a publication was interrupted", where=str(self.directory), advice="`sealift repo refresh` finishes it.")
+            raise RepositoryError("a publication was interrupted", where=str(self.directory), advice="Run `sealift repo refresh` to finish it.")
         if unfinished:
             self.write_metadata(unfinished)
 

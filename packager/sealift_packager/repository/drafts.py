@@ -71,7 +71,7 @@ def check_threshold(role: str, keys: int, threshold: int) -> None:
             where=role,
             expected=f"a threshold from 1 to the number of the role's keys, {keys}",
             found=str(threshold),
-            advice="Give the role more keys (--generate, --role-key, --add-key), or another --threshold.",
+            advice="Give the role more keys (--generate, --role-key, --add-key), or pass another --threshold.",
         )
 
 
@@ -108,9 +108,9 @@ def delegation(delegator: Delegator, role: str) -> Role:
     try:
         found = delegator.get_delegated_role(role)
     except ValueError as error:
-        raise RepositoryError(f"nobody is to sign for the role {role}", where=delegator.type, expected=f"keys of {role}") from error
+        raise RepositoryError(f"the role {role} has no keys", where=delegator.type, expected=f"keys of {role}") from error
     if not all(isinstance(keyid, str) for keyid in found.keyids):
-        raise RepositoryError(f"the keys of the role {role} are no key ids", where=delegator.type, expected="texts of hex digits")
+        raise RepositoryError(f"the keys of the role {role} are not valid key ids", where=delegator.type, expected="texts of hex digits")
     return found
 
 
@@ -128,7 +128,7 @@ def check_complete(current: RepositoryMetadata | None, drafts: Drafts, keys: Key
                 where=f"{role}, version {metadata.signed.version}",
                 expected=f"{result.threshold} of {', '.join(short(keyid) for keyid in delegation(delegator, role).keyids)}",
                 found=", ".join(map(short, result.signed)) or "none",
-                advice="Write what is to be signed with --request FILE; everyone adds a signature with `sealift repo sign`.",
+                advice="Write the metadata to a file with --request FILE; then each signer adds a signature with `sealift repo sign`.",
             )
 
 
@@ -226,9 +226,9 @@ def _signed_bytes(metadata: Metadata[Any], role: str, root: Delegator, keys: Key
         keyids = delegation(root, role).keyids
         if not result.signed:
             raise keys.absent(role, keyids)
-        expected, advice = f"{result.threshold} of {', '.join(map(short, keyids))}", "Give --keys a folder that has them all."
+        expected, advice = f"{result.threshold} of {', '.join(map(short, keyids))}", "Pass a folder that has them all to --keys."
         raise RepositoryError(
-            f"not enough keys of the role {role} are here", where=role, expected=expected, found=str(len(result.signed)), advice=advice
+            f"too few keys of the role {role} are in the folder of keys", where=role, expected=expected, found=str(len(result.signed)), advice=advice
         )
     return metadata.to_bytes()
 

@@ -54,9 +54,13 @@ class KeyRing:
     def create(cls, directory: Path, *, repository: Path, passphrases: Passphrases | None = None) -> KeyRing:
         """An empty folder for keys; `OutputError` if something is there, or it would be published with the repository."""
         if directory.resolve().is_relative_to(repository.resolve()):
-            raise RepositoryError("keys inside the repository would be published", where=str(directory), advice="Give --keys a place outside.")
+            raise RepositoryError(
+                "keys inside the repository would be published", where=str(directory), advice="Pass a folder outside the repository to --keys."
+            )
         if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-            raise OutputError("the place for keys is taken", where=str(directory), advice="Keys are never overwritten; give --keys another place.")
+            raise OutputError(
+                "the folder of keys is not empty", where=str(directory), advice="Keys are never overwritten; pass another folder to --keys."
+            )
         return cls(directory, passphrases or Passphrases())
 
     def with_fresh(self, counts: Mapping[str, int]) -> KeyRing:
@@ -107,10 +111,10 @@ class KeyRing:
         """The error for a role none of whose keys is here."""
         path = self.directory / f"{role}.pem"
         if not self._files(role):
-            advice = f"This command signs as {role}; give --keys the folder that has the key."
-            return RepositoryError(f"the key of the role {role} isn't here", where=str(path), advice=advice)
+            advice = f"This command signs as {role}; pass the folder that has the key to --keys."
+            return RepositoryError(f"the key of the role {role} is missing", where=str(path), advice=advice)
         names = ", ".join(f"{keyid[:16]}…" for keyid in keyids)
-        advice = "Give --keys the folder that has this repository's keys."
+        advice = "Pass the folder that has this repository's keys to --keys."
         return RepositoryError(f"the key isn't that of the role {role}", where=str(path), expected=names, advice=advice)
 
     def _files(self, role: str) -> list[Path]:

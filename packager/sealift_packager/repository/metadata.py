@@ -76,7 +76,7 @@ def parse_metadata(data: bytes, name: str, kind: type[S]) -> Metadata[S]:
     try:
         metadata = Metadata[S].from_bytes(data, StrictDeserializer())
     except DeserializationError as error:
-        raise TrustError(f"not TUF metadata ({error})", where=f"metadata/{name}") from error
+        raise TrustError(f"not TUF metadata (caused by: {error})", where=f"metadata/{name}") from error
     if not isinstance(metadata.signed, kind):
         raise TrustError("metadata of another role", where=f"metadata/{name}", expected=kind.type, found=metadata.signed.type)
     return metadata

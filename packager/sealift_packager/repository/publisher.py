@@ -74,9 +74,11 @@ def init(
     """
     repository = Repository(directory)
     if (directory / METADATA).exists():
-        raise OutputError("a repository is there already", where=str(directory), advice="Its keys stay as they are; nothing was changed.")
+        raise OutputError(
+            "there is a repository in this folder already", where=str(directory), advice="Its keys stay as they are; nothing was changed."
+        )
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-        raise OutputError("the place for the repository is taken", where=str(directory), advice="Give a new or empty directory.")
+        raise OutputError("the folder for the repository is not empty", where=str(directory), advice="Choose a new or empty folder.")
     founding = founding or Founding()
     ring = KeyRing.create(keys, repository=directory, passphrases=passphrases).with_fresh(founding.counts())
     building = directory.absolute().with_name(f".{directory.absolute().name}.partial")
@@ -143,7 +145,7 @@ def add(
                 where=f"{release.name} {release.version}",
                 expected=f"sha256:{known.hashes['sha256']}",
                 found=str(descriptor.digest),
-                advice="A published version never changes; give the new one a new version.",
+                advice="A published version never changes. Pack the new content with a new version.",
             )
         if known is not None:
             new_blobs = _take_in(repository, checked)
@@ -154,7 +156,7 @@ def add(
         targets.targets[target] = TargetFile.from_data(target, checked.layout.read(descriptor.digest), HASHES)
         publication = Publication.prepare(current, {TARGETS: targets}, ring, expiry, now, request=request)
         new_blobs = _take_in(repository, checked)
-        _LOG.info("%s %s is whole and its signature holds; new files in the repository: %d", release.name, release.version, new_blobs)
+        _LOG.info("%s %s is complete and its signature is valid; new files in the repository: %d", release.name, release.version, new_blobs)
         return publication.write(repository, new_blobs=new_blobs)
 
 
@@ -222,7 +224,7 @@ def _bundle_key(repository: Repository, current: RepositoryMetadata, checked: Ch
             where=f"{checked.release.name} {checked.release.version}",
             expected=", ".join(f"{row[:16]}…" for row in known),
             found=f"{found[:16]}…",
-            advice="If the key was replaced on purpose, pass --new-key: releases by the old one are refused from then on.",
+            advice="If you replaced the key on purpose, pass --new-key. Releases signed with the old key are refused from then on.",
         )
     return found
 

@@ -59,7 +59,7 @@ class Request:
         document.schema(SCHEMA, MAJOR)
         drafts, documents = _metadata(document.document("metadata")), document.document("documents", {})
         if not drafts:
-            raise RepositoryError("the request asks for nothing", where=str(path), expected=f"metadata of {', '.join(DRAFTED)}")
+            raise RepositoryError("the request contains nothing to sign", where=str(path), expected=f"metadata of {', '.join(DRAFTED)}")
         return cls(drafts=drafts, base=_metadata(document.document("base", {})), documents={name: documents.text(name) for name in documents.names()})
 
     def write(self, path: Path) -> None:
@@ -75,7 +75,9 @@ class Request:
         signed = [role for role, rows in counts.items() if any(keyid in keyids for keyids in rows)]
         if not signed:
             expected = ", ".join(dict.fromkeys(f"{known[:16]}…" for rows in counts.values() for keyids in rows for known in keyids))
-            raise RepositoryError("this key's signature isn't asked for", where="--key", expected=f"one of {expected}", found=f"{keyid[:16]}…")
+            raise RepositoryError(
+                "the request doesn't need a signature by this key", where="--key", expected=f"one of {expected}", found=f"{keyid[:16]}…"
+            )
         for role in signed:
             self.drafts[role].sign(signer, append=True)
         return signed
@@ -126,7 +128,7 @@ def merge(requests: Sequence[Request]) -> Request:
             first.drafts[role].signed_bytes == other.drafts[role].signed_bytes for role in first.drafts
         )
         if not same:
-            raise RepositoryError("the files are not copies of one request", where="REQUEST", advice="Publish one request at a time.")
+            raise RepositoryError("the files are not copies of the same request", where="REQUEST", advice="Publish one request at a time.")
         for role, metadata in other.drafts.items():
             for keyid, signature in metadata.signatures.items():
                 if keyid not in first.signed_by(role):

@@ -27,8 +27,8 @@ SEVERAL: Final = 10.0
 #: What reading a large file adds to the limit: a slow disk's pace, as the file is read several times.
 BYTES_PER_S: Final = 16 * 2**20
 OPTION: Final = "--model-timeout"
-_LOOP: Final = f"Is there a loop in it that never ends? {OPTION} raises the limit."
-_DAMAGED: Final = "Is it cut off or damaged? Save the model again."
+_LOOP: Final = f"The model may contain an endless loop. {OPTION} raises the limit."
+_DAMAGED: Final = "The file may be cut off or damaged: save the model again."
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,24 +45,27 @@ class Activity:
 
 
 ANSWERING: Final = Activity(
-    late="the model did not answer {rows} within {limit}", broken="the model breaks the process when it answers {rows} ({how})", advice=_LOOP
+    late="the model did not answer {rows} within {limit}", broken="the process crashes when the model answers {rows} ({how})", advice=_LOOP
 )
-OPENING: Final = Activity(late="onnxruntime did not open the graph within {limit}", broken="onnxruntime breaks when it opens the graph ({how})")
+OPENING: Final = Activity(late="onnxruntime did not open the graph within {limit}", broken="onnxruntime crashes when it opens the graph ({how})")
 CONVERTING: Final = Activity(
-    late="the model could not be converted within {limit}", broken="the process breaks when the model is converted ({how})", advice=_LOOP
+    late="the model could not be converted within {limit}", broken="the process crashes when the model is converted ({how})", advice=_LOOP
 )
 QUANTIZING: Final = Activity(
-    late="the model could not be quantized within {limit}", broken="the process breaks when the model is quantized ({how})", advice=_LOOP
+    late="the model could not be quantized within {limit}", broken="the process crashes when the model is quantized ({how})", advice=_LOOP
 )
 MEASURING: Final = Activity(
-    late="the model could not be measured within {limit}", broken="the process breaks when the model is measured ({how})", advice=_LOOP
+    late="the model could not be measured within {limit}", broken="the process crashes when the model is measured ({how})", advice=_LOOP
 )
 
 
-def reading(kind: str, *, expected: str = "a whole file", advice: str = _DAMAGED) -> Activity:
+def reading(kind: str, *, expected: str = "a complete file", advice: str = _DAMAGED) -> Activity:
     """What a library does with a file of a kind."""
     return Activity(
-        late=f"{kind} could not read it within {{limit}}", broken=f"{kind} breaks when it reads it ({{how}})", expected=expected, advice=advice
+        late=f"{kind} could not read the file within {{limit}}",
+        broken=f"{kind} crashes when it reads the file ({{how}})",
+        expected=expected,
+        advice=advice,
     )
 
 

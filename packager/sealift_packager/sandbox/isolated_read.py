@@ -28,12 +28,12 @@ from sealift_packager.sandbox.activity import monitored
 TIMEOUT_S: Final = 300
 #: The most that a library may write while it reads.
 MAX_FILE_BYTES: Final = 4 * 2**30
-_DAMAGED: Final = "Is it cut off or damaged? Save the model again."
+_DAMAGED: Final = "The file may be cut off or damaged: save the model again."
 _PARTS: Final = ("message", "where", "expected", "found", "advice")
 _KINDS: Final[dict[str, type[PackagerError]]] = {kind.__name__: kind for kind in (SourceModelError, ConversionError)}
 
 
-def try_reading(kind: str, path: Path, *, reader: str, expected: str = "a whole file", advice: str = _DAMAGED) -> None:
+def try_reading(kind: str, path: Path, *, reader: str, expected: str = "a complete file", advice: str = _DAMAGED) -> None:
     """Read the model once in another process; raises the error that reading gave, or `SourceModelError` if it gave none and broke.
 
     ``reader`` is the name of the module that reads it: its ``read_once(kind, path)`` is called there.
@@ -45,13 +45,13 @@ def try_reading(kind: str, path: Path, *, reader: str, expected: str = "a whole 
         walls = Confinement(readable=(file,), writable=(Path(folder),), file_bytes=MAX_FILE_BYTES)
         done = run_confined(__name__, [reader, kind, str(file), folder], walls, timeout_s=TIMEOUT_S).outcome
     if done.timed_out:
-        raise SourceModelError(f"{kind} could not read it within {TIMEOUT_S} s", where=str(path), advice=advice)
+        raise SourceModelError(f"{kind} could not read the file within {TIMEOUT_S} s", where=str(path), advice=advice)
     try:
         said = Document.parse_json(done.result, where="reading", max_bytes=MAX_RESULT_BYTES)
         if said.names():
             raise _said(said, file, path)
     except DocumentError as error:
-        raise SourceModelError(f"{kind} breaks when it reads it ({_how(done)})", where=str(path), expected=expected, advice=advice) from error
+        raise SourceModelError(f"{kind} crashes when it reads the file ({_how(done)})", where=str(path), expected=expected, advice=advice) from error
 
 
 def _said(said: Document, file: Path, path: Path) -> PackagerError:

@@ -74,7 +74,7 @@ def logging_records(answer: Callable[[Message], Message | None]) -> Callable[[Me
         if count <= MAX_RECORDS:
             _log(message)
         elif count == MAX_RECORDS + 1:
-            logging.getLogger(f"{OURS}.pack").warning("The process that builds logs too much: the rest of its records is dropped.")
+            logging.getLogger(f"{OURS}.pack").warning("The build process logs too much; the rest of its records are dropped.")
         return None
 
     return answered

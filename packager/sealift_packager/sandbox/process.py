@@ -186,7 +186,7 @@ class _Worker:
             for message in self._decoder.feed(data):
                 self._handle(message)
         except FrameError as error:
-            raise PackagerError("the process that builds sent what makes no sense", where=self._model, found=str(error)) from error
+            raise PackagerError("the build process sent an invalid message", where=self._model, found=str(error)) from error
         return bool(data)
 
     def _pass_on(self, data: bytes) -> None:
@@ -199,7 +199,7 @@ class _Worker:
     def _handle(self, message: Message) -> None:
         if self._walls is None and self._how_started.confinement is not None:  # the first line is about the walls
             if _REFUSED in message.fields:
-                raise SandboxError("the process that builds could not be confined", where=self._model, found=message.text(_REFUSED))
+                raise SandboxError("the build process could not be sandboxed", where=self._model, found=message.text(_REFUSED))
             self._walls = Walls.parse(Document(message.fields, "walls"))
             return
         if message.fields.get("end") == "failed":
@@ -235,7 +235,7 @@ class _Worker:
         how = self._how(process.returncode)
         if note.activity != NOTHING.activity:
             raise self._fault(note, note.activity.broken, how)
-        raise PackagerError("the process that builds broke", where=self._model, found=how, advice="If there is enough memory, please report it.")
+        raise PackagerError("the build process crashed", where=self._model, found=how, advice="If there is enough memory, please report it.")
 
     def _how(self, status: int) -> str:
         if status == -signal.SIGKILL:

@@ -44,7 +44,7 @@ def _lost_by_conversion(accuracy: Accuracy) -> GateError:
         where="fp32",
         expected=f"a loss of {accuracy.metric} of at most {accuracy.budget:.4g} (95 % bound)",
         found=f"{accuracy.loss:.4g}, up to {accuracy.loss_high:.4g}",
-        advice="Give --max-drop what may be lost, in the metric's unit.",
+        advice="Pass the loss that you accept to --max-drop, in the metric's unit.",
     )
 
 
@@ -73,8 +73,9 @@ def _objection(result: CandidateResult | NotBuilt, fp32: CandidateResult) -> str
 def _gate_missed(judgement: Judgement) -> str:
     loss, budget = judgement.accuracy, judgement.accuracy.budget
     if judgement.rows_wanted:
-        lost = f"loses {loss.loss:.4g} {loss.metric} on these rows, and" if loss.loss else f"loses no {loss.metric} on these rows, but"
-        return f"{lost} so few leave open {loss.loss_high:.2g} (95 % bound): a budget of {budget:.4g} needs {judgement.rows_wanted:,} rows"
+        lost = f"loses {loss.loss:.4g} {loss.metric} on these rows, and" if loss.loss > 0 else f"loses no {loss.metric} on these rows, but"
+        wanted = f"a budget of {budget:.4g} needs {judgement.rows_wanted:,} rows"
+        return f"{lost} so few rows can't rule out a loss of {loss.loss_high:.2g} (95 % bound): {wanted}"
     if judgement.only_worst_row_fails:
         return f"loses {loss.loss:.4g} {loss.metric} on average, but {judgement.worst_row:.2g} times what a single row may lose on its worst row"
     return f"loses {loss.loss:.4g} {loss.metric}, and up to {loss.loss_high:.4g} (95 % bound): more than the budget of {budget:.4g}"

@@ -76,7 +76,7 @@ def as_the_profile_computes(
     if processor.arch == "x86_64":  # 2
         risky = may_saturate(result.model, fused=not candidate.session_entries) if candidate.precision in SATURATING else ()
         if not risky:
-            return native, "int8 products can't saturate: two weights are at most 128 together" if candidate.precision in SATURATING else ""
+            return native, "int8 products can't saturate: two neighbouring weights add up to at most 128" if candidate.precision in SATURATING else ""
     emulator = find_emulator(processor)  # 3
     found = run_emulated(emulator, result.model, inputs, candidate.session_entries, scratch) if emulator else None
     if found is not None:

@@ -23,7 +23,7 @@ from sealift_packager.sklearn.prepared import prepared
 from sealift_packager.trees.from_estimator import library_of
 from sealift_packager.trees.within import fitted_parts
 
-_ADVICE: Final = "See https://onnx.ai/sklearn-onnx/supported.html for the estimators that it knows; or replace this step by one of them."
+_ADVICE: Final = "See https://onnx.ai/sklearn-onnx/supported.html for the estimators that it knows, or replace this step with one of them."
 #: skl2onnx's errors about an estimator that it doesn't know.
 _MISSING: Final = ("MissingShapeCalculator", "MissingConverter")
 #: Steps whose answer jumps where a value crosses a limit, as that of trees does.
@@ -100,9 +100,9 @@ def _convert(source: SourceModel, *, double: bool) -> Any:
         raise
     except Exception as error:  # skl2onnx and what it calls raise anything
         text = [spec.name for spec in source.inputs if spec.dtype == "string"]
-        hint = f" The data holds text in {', '.join(text[:5])}: is it meant to be numbers?" if text else ""
+        hint = f" The data holds text in {', '.join(text[:5])}. Should it be numbers?" if text else ""
         kind, detail = type(error).__name__, str(error).splitlines()[0] if str(error) else "no message"
-        why = "it has no converter for it" if kind in _MISSING else f"{kind}: {detail:.300}"
+        why = "it has no converter for it" if kind in _MISSING else f"caused by: {kind}: {detail:.300}"
         raise ConversionError(
             f"skl2onnx can't convert {_culprit(source.native, error)} ({why})",
             where=type(source.native).__name__,

@@ -31,9 +31,9 @@ def check_indices(model: Any, where: str) -> None:
         try:
             problem = _problem(part)
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:  # of a damaged file
-            problem = f"a part that contradicts itself ({first_line(error):.200})"
+            problem = f"a part of the model contradicts itself (caused by: {first_line(error):.200})"
         if problem:
-            raise SourceModelError(problem, where=f"{where}: {type(part).__name__}", expected="a whole model", advice=_ADVICE)
+            raise SourceModelError(problem, where=f"{where}: {type(part).__name__}", expected="a complete model", advice=_ADVICE)
 
 
 def _parts(model: Any) -> Iterator[Any]:
@@ -72,23 +72,23 @@ def _neighbours(tree: Any) -> str | None:
     data, order, nodes, bounds, _, _, count, *_, distance, weights = tree.__getstate__()
     rows, columns = data.shape
     if order.shape != (rows,) or not np.array_equal(np.sort(order), np.arange(rows)) or (weights is not None and len(weights) != rows):  # 1
-        return "neighbours that are no rows of their data"
+        return "neighbours that are not rows of the training data"
     if count != len(nodes) or bounds.shape[1:] != (count, columns) or len(bounds) != (1 if "Ball" in type(tree).__name__ else 2):
-        return "a tree of neighbours with other bounds than nodes"
+        return "a neighbour tree whose bounds don't match its nodes"
     start, end = nodes["idx_start"], nodes["idx_end"]
     inner = np.flatnonzero(nodes["is_leaf"] == 0)
     left, right = 2 * inner + 1, 2 * inner + 2
     if not count or start[0] != 0 or end[0] != rows or (right >= count).any():
-        return "a tree of neighbours that points out of itself"
+        return "a neighbour tree with an index outside the tree"
     if (start > end).any() or (start[left] != start[inner]).any() or (end[left] != start[right]).any() or (end[right] != end[inner]).any():
-        return "a node of neighbours whose rows aren't those of its children"
+        return "a node of a neighbour tree whose rows differ from its children's"
     return _distance(distance, columns)
 
 
 def _answers_of_neighbours(model: Any) -> str | None:
     known, classes = np.asarray(model._y), getattr(model, "classes_", None)  # noqa: SLF001  # what scikit-learn counts the neighbours' votes by
     wild = isinstance(classes, np.ndarray) and known.size and not 0 <= known.min() <= known.max() < len(classes)
-    return "neighbours with other answers than rows" if len(known) != model._fit_X.shape[0] or wild else None  # noqa: SLF001
+    return "neighbours whose targets don't match their rows" if len(known) != model._fit_X.shape[0] or wild else None  # noqa: SLF001
 
 
 def _distance(distance: Any, columns: int) -> str | None:
@@ -112,16 +112,16 @@ def _support_vectors(model: Any) -> str | None:
     of_classes = hasattr(model, "classes_")
     classes = len(model.classes_) if of_classes else 2
     if of_classes and ((counts < 0).any() or len(counts) != classes or counts.sum() != len(chosen)):  # 2
-        return "classes that don't share the support vectors"
+        return "support vectors that don't match the classes"
     own_kernel = model.kernel == "precomputed" or callable(model.kernel)
     rows = len(model._BaseLibSVM__Xfit) if callable(model.kernel) else model.shape_fit_[0]  # noqa: SLF001
     if own_kernel and len(chosen) and not 0 <= chosen.min() <= chosen.max() < rows:
-        return "support vectors that are no rows of their data"
+        return "support vectors that are not rows of the training data"
     if not own_kernel and model.support_vectors_.shape != (len(chosen), model.n_features_in_):
-        return "support vectors of other columns than the model's"
+        return "support vectors with another number of columns than the model"
     pairs = classes * (classes - 1) // 2
     if factors.shape != (classes - 1, len(chosen)) or len(model._intercept_) != pairs:
-        return "support vectors without a coefficient each"
+        return "support vectors without one coefficient each"
     chances = [len(getattr(model, name)) for name in ("_probA", "_probB")]
     return None if all(length in (0, pairs) for length in chances) else "support vectors without a probability for each pair of classes"
 
@@ -132,7 +132,7 @@ def _sparse(matrix: Any) -> str | None:
     elif matrix.format == "coo":
         for places, size in zip((matrix.row, matrix.col), matrix.shape, strict=True):
             if len(places) != len(matrix.data) or ((places < 0) | (places >= size)).any():
-                return "entries outside a sparse matrix"
+                return "entries outside their sparse matrix"
     return None
 
 

@@ -29,7 +29,9 @@ from sealift_packager.trees.from_scikit import read_scikit
 from sealift_packager.trees.validity import check_ensemble
 from sealift_packager.trees.within import fitted_parts, is_trees
 
-_ELSEWHERE: Final = "What doesn't predict new rows (a transformer, DBSCAN) can be converted with skl2onnx, where that knows it, and given as ONNX."
+_ELSEWHERE: Final = (
+    "Models that don't predict new rows (a transformer, DBSCAN) can be converted with skl2onnx, if it supports them, and packed as ONNX."
+)
 #: Estimators of these libraries, whatever file or pipeline they come in.
 WRAPPERS: Final[dict[str, Callable[[Any, Digest], SourceModel]]] = {
     "xgboost": xgboost_source,
@@ -47,9 +49,9 @@ def load_scikit(path: Path, options: LoadOptions) -> SourceModel:
     """
     if not options.trust_pickle:
         raise UntrustedPickleError(
-            "reading a joblib or pickle file runs code that is in it",
+            "reading a joblib or pickle file runs the code in it",
             where=str(path),
-            advice="If you know where the file comes from, give --trust-pickle.",
+            advice="If you trust the file's source, pass --trust-pickle.",
         )
     return estimator_source(_unpickle(path), Digest.of_file(path), options, str(path))
 
@@ -69,14 +71,16 @@ def load_skops(path: Path, options: LoadOptions) -> SourceModel:
                 where=str(path),
                 expected="estimators of scikit-learn, XGBoost, LightGBM and CatBoost, and arrays",
                 found=", ".join(foreign[:20]) + (f", … ({len(foreign)} in all)" if len(foreign) > 20 else ""),
-                advice="If you know these types and where the file comes from, give --trust-pickle.",
+                advice="If you know these types and trust the file's source, pass --trust-pickle.",
             )
         with bounded_memory(path):
             model = skops.io.load(path, trusted=types)
     except SourceModelError:
         raise
     except Exception as error:  # skops and the types' own __setstate__ raise anything
-        raise SourceModelError(f"can't be read as skops ({first_line(error):.300})", where=str(path), expected="a whole .skops file") from error
+        raise SourceModelError(
+            f"can't be read as skops (caused by: {first_line(error):.300})", where=str(path), expected="a complete .skops file"
+        ) from error
     check_indices(model, str(path))
     return estimator_source(model, Digest.of_file(path), options, str(path))
 
@@ -124,7 +128,7 @@ def _whole_trees(model: Any, where: str) -> Ensemble | None:
         ensemble = read_scikit(model)
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:  # of a damaged file: what scikit-learn leaves is whole
         found = f"{type(error).__name__}: {first_line(error):.200}"
-        raise SourceModelError("its trees contradict themselves", where=where, expected="a whole model", found=found) from error
+        raise SourceModelError("its trees contradict themselves", where=where, expected="a complete model", found=found) from error
     if ensemble is not None:
         check_ensemble(ensemble, where=where)
     return ensemble
@@ -157,10 +161,10 @@ def _unpickle(path: Path) -> Any:
         raise
     except Exception as error:  # a pickle can raise anything
         raise SourceModelError(
-            f"can't be unpickled ({type(error).__name__}: {error})",
+            f"can't be unpickled (caused by: {type(error).__name__}: {error})",
             where=str(path),
-            expected="a whole joblib or pickle file",
-            advice="Is it cut off, or does it need a package that is not installed here?",
+            expected="a complete joblib or pickle file",
+            advice="The file may be cut off, or need a package that is not installed.",
         ) from error
 
 
@@ -180,8 +184,10 @@ def _check_estimator(model: Any, where: str) -> str:
     except NotFittedError as error:
         raise SourceModelError("the model is not fitted", where=where, expected=expected, advice="Save it after fit().") from error
     if _has_several_targets(model):
-        advice = "Pack one classifier for each target."
-        raise SourceModelError("several targets at once are not supported", where=where, expected="a classifier of one target", advice=advice)
+        advice = "Pack one classifier per target."
+        raise SourceModelError(
+            "a classifier with several targets is not supported", where=where, expected="a classifier with one target", advice=advice
+        )
     for part in fitted_parts(model):
         if _encodes_text(part):
             raise SourceModelError(

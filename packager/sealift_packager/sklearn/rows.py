@@ -40,9 +40,9 @@ class Rows:
         names = tuple(str(name) for name in getattr(model, "feature_names_in_", ()))
         tags = input_tags(_first(model))
         if tags.dict or not (tags.two_d_array or tags.one_d_array or tags.string):
-            expected, found = "a model of a table or of texts", "one that takes dicts" if tags.dict else "something else"
+            expected, found = "a model that takes a table or texts", "a model that takes dicts" if tags.dict else "something else"
             raise SourceModelError(
-                "rows that aren't numbers or text", where=where, expected=expected, found=found, advice="Make a table of them first."
+                "the rows are neither numbers nor text", where=where, expected=expected, found=found, advice="Convert them to a table first."
             )
         texts = tags.string and not tags.two_d_array
         inputs = _of_texts(options) if texts else _of_tables(model, names, options, where)
@@ -111,7 +111,7 @@ def _of_tables(model: Any, names: tuple[str, ...], options: LoadOptions, where: 
         return tuple(TensorSpec(name=name, dtype="string" if at in texts else "float32", shape=("batch", 1)) for at, name in enumerate(columns))
     if known:
         raise SourceModelError(
-            "columns of text that have no names",
+            "the columns of text have no names",
             where=where,
             expected=f"a model fitted on a pandas table, or --data with a column for each of the model's {width}",
             found=", ".join(given[:12]) or "no data",

@@ -94,13 +94,13 @@ def try_out(predict: Callable[[Arrays], dict[str, Array]], examples: Arrays, *, 
         shapes = ", ".join(f"{name} {value.dtype} {list(value.shape)}" for name, value in examples.items())
         message = (str(error).strip().splitlines() or ["no message"])[-1]
         raise SourceModelError(
-            f"the model does not run ({type(error).__name__}: {message:.300})",
+            f"the model does not run (caused by: {type(error).__name__}: {message:.300})",
             where=where,
             found=shapes,
-            advice="Give arrays of the types and shapes that its forward takes, in --data or as example inputs.",
+            advice="Pass arrays of the types and shapes that its forward takes, in --data or as example inputs.",
         ) from error
     if not outputs:
-        raise SourceModelError("the model gives no tensor", where=where, expected="a tensor, or a tuple, mapping or dataclass of tensors")
+        raise SourceModelError("the model returns no tensor", where=where, expected="a tensor, or a tuple, mapping or dataclass of tensors")
     return outputs
 
 

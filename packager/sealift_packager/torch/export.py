@@ -21,10 +21,12 @@ from sealift_packager.torch.recurrent import whole_recurrences
 from sealift_packager.torch.trace import trace
 
 _SCRIPT_ADVICE: Final = (
-    "Give the nn.Module instead: its state dict with --factory, a .pt2 from torch.export, or the module itself from Python. A model that "
-    "branches on its values has to be written with torch.cond, torch.where or masks."
+    "Pass the nn.Module instead: its state dict with --factory, a .pt2 from torch.export, or the module itself from Python. If the model "
+    "branches on values, write it with torch.cond, torch.where or masks."
 )
-_EXPORT_ADVICE: Final = "Write what torch.onnx can't take (the message names it) in plainer operations, or make the ONNX yourself and pack that."
+_EXPORT_ADVICE: Final = (
+    "Replace the operation that torch.onnx doesn't support (the message names it) with simpler ones, or export the ONNX yourself and pack that."
+)
 
 
 def convert_program(source: SourceModel) -> Any:
@@ -36,7 +38,7 @@ def convert_state(source: SourceModel) -> Any:
     """The graph of a module, with its free dimensions."""
     native: TracedModule = source.native
     examples = resized(native.examples, native.free, example_sizes(native.examples, native.free))
-    return _export(source, trace(native.module, examples, native.free, advice="or give a .pt2 that you exported yourself."))
+    return _export(source, trace(native.module, examples, native.free, advice="or pass a .pt2 that you exported yourself."))
 
 
 def convert_script(source: SourceModel) -> Any:
@@ -52,7 +54,7 @@ def convert_script(source: SourceModel) -> Any:
         except Exception as error:  # noqa: BLE001  # the exporters raise anything, and what both said is raised below
             failures.append(f"{type(error).__name__}: {first_line(error):.300}")
     raise ConversionError(
-        "neither exporter of torch takes this TorchScript", where=source.framework, found="; ".join(failures), advice=_SCRIPT_ADVICE
+        "neither of torch's exporters supports this TorchScript", where=source.framework, found="; ".join(failures), advice=_SCRIPT_ADVICE
     )
 
 
@@ -114,12 +116,12 @@ def _export(source: SourceModel, program: Any) -> Any:
             exported = torch.onnx.export(program, (), dynamo=True, opset_version=graph.TARGET_OPSET, verbose=False, optimize=True)
     except Exception as error:  # as above
         raise ConversionError(
-            f"torch.onnx can't export the program ({cause(error)})",
+            f"torch.onnx can't export the program (caused by: {cause(error)})",
             where=source.framework,
             advice=_EXPORT_ADVICE,
         ) from error
     if exported is None:
-        raise ConversionError("torch.onnx gave no program", where=source.framework, advice=_EXPORT_ADVICE)
+        raise ConversionError("torch.onnx returned no program", where=source.framework, advice=_EXPORT_ADVICE)
     return graph.rename_outputs(answer_hidden_rows(_graph_of(exported, source.place)), source.outputs)
 
 
@@ -127,10 +129,10 @@ def _refuse_one_name(source: SourceModel) -> None:
     both = sorted({spec.name for spec in source.inputs} & set(source.outputs))
     if both:
         raise ConversionError(
-            "an output has the name of an input, and a graph's names are unique",
+            "an output has the name of an input, but names in a graph must be unique",
             where=source.framework,
             found=", ".join(both),
-            advice="Call it something else in the mapping that the forward returns.",
+            advice="Rename the output in the mapping that the forward returns.",
         )
 
 
@@ -138,7 +140,7 @@ def _refuse_bfloat16(torch: Any, program: Any, where: str) -> None:
     name = next((name for name, value in program.state_dict.items() if value.dtype == torch.bfloat16), None)
     if name is not None:
         raise ConversionError(
-            "the model computes in bfloat16, which onnxruntime doesn't on CPUs",
+            "the model computes in bfloat16, which onnxruntime doesn't support on CPUs",
             where=f"{where}: {name}",
             expected="weights in float32",
             found="bfloat16",

@@ -33,9 +33,9 @@ def load_program(path: Path, options: LoadOptions) -> SourceModel:
             module = program.module()
     except Exception as error:  # torch raises anything, RuntimeError to KeyError, for a damaged archive
         raise SourceModelError(
-            f"can't be read as an exported program ({type(error).__name__}: {error})",
+            f"can't be read as an exported program (caused by: {type(error).__name__}: {error})",
             where=str(path),
-            expected=f"a whole .pt2 file that torch {torch.__version__} can read",
+            expected=f"a complete .pt2 file that torch {torch.__version__} can read",
             advice="Save it again with torch.export.save.",
         ) from error
     inputs = _inputs(torch, program, path)

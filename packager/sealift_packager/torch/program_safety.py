@@ -24,7 +24,7 @@ from sealift_packager.errors import UntrustedPickleError
 from sealift_packager.progress.quiet import quiet
 from sealift_packager.torch.program_names import is_name, strange_string
 
-ADVICE: Final = "If you know where the file comes from, give --trust-pickle."
+ADVICE: Final = "If you trust the file's source, pass --trust-pickle."
 #: An operator of a namespace, one of Python's on sizes, or one of torch's on symbolic sizes; no name with two underscores in front but those of
 #: Python's bit operators (``mask & other``).
 _OPERATOR: Final = re.compile(
@@ -60,7 +60,7 @@ def refuse_unsafe(torch: Any, path: Path) -> None:
     with zipfile.ZipFile(path) as archive:
         names = archive.namelist()
         if len({name.lower() for name in names}) != len(names):  # 1
-            raise _refusal(path, "members of one name")
+            raise _refusal(path, "two members have the same name")
         for member in names:
             name = member.partition("/")[2] or member
             where = Path(f"{path}: {member:.200}")
@@ -84,7 +84,7 @@ def _parsed(data: bytes, where: Path) -> Any:
     try:
         return json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise _refusal(where, "what is no JSON") from error
+        raise _refusal(where, "a file that is not JSON") from error
 
 
 def _check_pickle(torch: Any, data: bytes, where: Path) -> None:
@@ -94,7 +94,7 @@ def _check_pickle(torch: Any, data: bytes, where: Path) -> None:
         with quiet():
             torch.load(io.BytesIO(data), weights_only=True, map_location="cpu")
     except Exception as error:  # torch raises anything
-        raise _refusal(where, "a pickle of more than tensors") from error
+        raise _refusal(where, "a pickle of other objects than tensors") from error
 
 
 def _check_payloads(document: Any, where: Path) -> None:

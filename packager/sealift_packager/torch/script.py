@@ -33,9 +33,9 @@ def load_script(path: Path, options: LoadOptions) -> SourceModel:
             module = torch.jit.load(str(path), map_location="cpu").eval()
     except Exception as error:  # torch raises anything for a damaged archive, and for operators that it lacks
         raise SourceModelError(
-            f"can't be read as TorchScript ({type(error).__name__}: {first_line(error):.300})",
+            f"can't be read as TorchScript (caused by: {type(error).__name__}: {first_line(error):.300})",
             where=str(path),
-            expected=f"a whole file of torch.jit.save that torch {torch.__version__} can read, with operators of torch itself",
+            expected=f"a complete file of torch.jit.save that torch {torch.__version__} can read, with operators of torch itself",
         ) from error
     names, required = _inputs(module, path)
     examples = pick_examples(options.examples, names, required)
@@ -45,7 +45,7 @@ def load_script(path: Path, options: LoadOptions) -> SourceModel:
             where=str(path),
             expected=f"data with arrays named {', '.join(required or names)}",
             found=", ".join(options.examples) or "no data",
-            advice="Give --data with arrays of these names.",
+            advice="Pass --data with arrays of these names.",
         )
     free = free_axes(options.dynamic, examples, where=OPTION)
     return traced_source(detect.TORCH_SCRIPT, torch, module, examples, free, path)
@@ -60,14 +60,14 @@ def _refuse_reaching_out(path: Path) -> None:
                     where=f"{path}: {member.filename:.200}",
                     expected="code that only computes",
                     found=found[0].decode(),
-                    advice="If you know where the file comes from, give --trust-pickle.",
+                    advice="If you trust the file's source, pass --trust-pickle.",
                 )
 
 
 def _inputs(module: Any, path: Path) -> tuple[list[str], list[str]]:
     """The names of the forward's inputs, and those without a default."""
     if not hasattr(module, "forward"):
-        raise SourceModelError("TorchScript without a forward", where=str(path), expected="a module that answers")
+        raise SourceModelError("TorchScript without a forward", where=str(path), expected="a module with a forward")
     rows = list(module.forward.schema.arguments)[1:]
     for row in rows:
         if not row.has_default_value() and "Tensor" not in str(row.type):

@@ -27,7 +27,7 @@ def load_state(path: Path, options: LoadOptions) -> SourceModel:
     torch = import_torch(path)
     state = _read_state(torch, path)
     if not options.factory:
-        advice = "Give --factory module:function (or file.py:function), a function that returns the nn.Module; or export a .pt2."
+        advice = "Pass --factory module:function (or file.py:function), a function that returns the nn.Module; or export a .pt2."
         raise SourceModelError("weights alone are not a model", where=str(path), advice=advice)
     factory = load_callable(options.factory, where="--factory", error=SourceModelError)
     module = _build(torch, factory, options.factory)
@@ -50,12 +50,12 @@ def _build(torch: Any, factory: Callable[..., Any], reference: str) -> Any:
         module = bare_module(factory())
     except Exception as error:  # the user's own function
         message, advice = (
-            f"the factory failed ({type(error).__name__}: {error})",
-            "Call it in Python first: it gets no arguments and gives the nn.Module.",
+            f"the factory failed (caused by: {type(error).__name__}: {error})",
+            "Call it in Python first, without arguments: it must return the nn.Module.",
         )
         raise SourceModelError(message, where=f"--factory {reference}", advice=advice) from error
     if not isinstance(module, torch.nn.Module):
-        raise SourceModelError("the factory gives no module", where=f"--factory {reference}", expected="an nn.Module", found=type(module).__name__)
+        raise SourceModelError("the factory returns no module", where=f"--factory {reference}", expected="an nn.Module", found=type(module).__name__)
     return module.eval()
 
 
@@ -70,10 +70,10 @@ def _read_state(torch: Any, path: Path) -> dict[str, Any]:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch and safetensors raise anything for a damaged or a pickled file
         raise SourceModelError(
-            f"can't be read as weights ({type(error).__name__}: {first_line(error):.300})",
+            f"can't be read as weights (caused by: {type(error).__name__}: {first_line(error):.300})",
             where=str(path),
-            expected="a whole state dict: torch.save(model.state_dict(), …) or safetensors",
-            advice="A whole pickled nn.Module is not read, for that runs code; save its state_dict().",
+            expected="a complete state dict: torch.save(model.state_dict(), …) or safetensors",
+            advice="A pickled nn.Module is not read, because reading it runs code; save its state_dict() instead.",
         ) from error
     if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
         state = state["state_dict"]
@@ -88,11 +88,14 @@ def _fill(module: Any, state: dict[str, Any], path: Path) -> None:
     missing, extra = sorted(set(wanted) - set(state)), sorted(set(state) - set(wanted))
     if missing or extra:
         found = f"missing {', '.join(missing[:5]) or 'none'}; unexpected {', '.join(extra[:5]) or 'none'}"
-        raise SourceModelError("the weights are not this module's", where=str(path), expected=f"{len(wanted)} tensors", found=found)
+        raise SourceModelError("the weights don't match the module", where=str(path), expected=f"{len(wanted)} tensors", found=found)
     for name, value in wanted.items():
         if state[name].shape != value.shape:
             raise SourceModelError(
-                "a weight has another shape", where=f"{path}: {name}", expected=str(list(value.shape)), found=str(list(state[name].shape))
+                "a weight has another shape than in the module",
+                where=f"{path}: {name}",
+                expected=str(list(value.shape)),
+                found=str(list(state[name].shape)),
             )
     module.load_state_dict(state)
 

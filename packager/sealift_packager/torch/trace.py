@@ -16,11 +16,11 @@ from sealift_packager.torch.recurrent import whole_recurrences
 #: How often torch may narrow what is free: it names what it has found so far.
 REFINEMENTS: Final = 3
 _TRACEABLE: Final = (
-    "See https://pytorch.org/docs/stable/export.html for what can be traced; packed sequences, and branches on values, pack as TorchScript "
-    "(torch.jit.trace, torch.jit.script)"
+    "See https://pytorch.org/docs/stable/export.html for what can be traced; packed sequences, and branches on values, can be packed as "
+    "TorchScript (torch.jit.trace, torch.jit.script)"
 )
 _DEFERRED: Final = "prefer_deferred_runtime_asserts_over_guards"
-_QUANTIZED: Final = "torch has quantized it already: give the module as it was trained, and what it is quantized to is chosen here."
+_QUANTIZED: Final = "The module is already quantized. Pass the module as it was trained; Sealift chooses the precision."
 
 
 def trace(module: Any, examples: Arrays, dynamic_shapes: Mapping[str, Any] | tuple[Any, ...], *, by_name: bool = True, advice: str = "") -> Any:
@@ -37,7 +37,7 @@ def trace(module: Any, examples: Arrays, dynamic_shapes: Mapping[str, Any] | tup
             return _export(torch, _flat(torch, module, list(examples), by_name=by_name), tensors, shapes)
     except Exception as error:  # the user's forward and torch's tracing raise anything
         raise ConversionError(
-            f"torch.export can't trace the module ({reason(error)})",
+            f"torch.export can't trace the module (caused by: {reason(error)})",
             where=type(module).__name__,
             expected="a forward that works for every size of its free dimensions, without branches that depend on values",
             advice=_QUANTIZED if _is_quantized(module) else f"{_TRACEABLE}; {advice}" if advice else f"{_TRACEABLE}.",

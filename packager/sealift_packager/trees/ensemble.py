@@ -83,10 +83,10 @@ def link_of(objective: str, links: Mapping[str, str], *, where: str) -> str:
     """The link that goes with what a library trained for; `ConversionError` if it isn't among ``links``."""
     if objective not in links:
         raise ConversionError(
-            "an objective that has no ONNX form here",
+            "this objective can't be converted to ONNX",
             where=where,
             expected=", ".join(links),
             found=objective,
-            advice="Train for one of these, or export the model to ONNX yourself and pack that.",
+            advice="Train with one of these, or export the model to ONNX yourself and pack that.",
         )
     return links[objective]

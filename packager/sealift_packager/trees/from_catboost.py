@@ -45,7 +45,7 @@ def read_catboost(model: Mapping[str, Any], *, classes: Array | None = None) -> 
     others = [name for name in ("categorical_features", "text_features", "embedding_features") if info.get(name)]
     if others:
         raise ConversionError(
-            "features that are turned into statistics of the training data",
+            "categorical features, which CatBoost replaces with statistics of the training data",
             where=_WHERE,
             expected="numbers only",
             found=", ".join(name.replace("_", " ") for name in others),

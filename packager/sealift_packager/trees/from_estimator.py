@@ -51,7 +51,11 @@ def check_missing(model: Any) -> None:
     missing = getattr(model, "missing", np.nan)
     if missing is not None and missing == missing:
         raise ConversionError(
-            "a number stands for missing values", where="XGBoost model", expected="missing=nan", found=f"missing={missing}", advice="Put NaN there."
+            "a number stands for missing values",
+            where="XGBoost model",
+            expected="missing=nan",
+            found=f"missing={missing}",
+            advice="Use NaN for missing values.",
         )
 
 

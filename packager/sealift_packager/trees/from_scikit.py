@@ -71,7 +71,7 @@ def _tree(tree: Any, *, normalized: bool = False, factor: float = 1.0, output: i
 def _check_inner(left: Array, feature: Array, inner: Array) -> None:
     """scikit-learn follows what is not marked as a leaf, whatever it points to; `trees.validity` sees to the rest."""
     if (left[inner].astype(np.int64) < 0).any() or (feature[inner].astype(np.int64) < 0).any():
-        raise ValueError("a node that is no leaf, and has no children or no column")
+        raise ValueError("an inner node without children or without a column")
 
 
 def _boosting(model: Any) -> Ensemble | None:

@@ -28,7 +28,7 @@ def check_ensemble(ensemble: Ensemble, *, where: str) -> None:
     for number, tree in enumerate(ensemble.trees):
         problem = _problem(tree, ensemble.features)
         if problem:
-            raise SourceModelError(problem, where=f"{where}: tree {number}", expected="a whole tree", advice=_ADVICE)
+            raise SourceModelError(problem, where=f"{where}: tree {number}", expected="a complete tree", advice=_ADVICE)
 
 
 _ADVICE: Final = "The file is damaged: save the model again."
@@ -38,11 +38,11 @@ def _problem(tree: Tree, features: int) -> str | None:
     inner = tree.feature >= 0
     children = np.concatenate([tree.left[inner], tree.right[inner]])
     if len(children) and not ((children >= 0) & (children < len(tree.feature))).all():  # 2
-        return "a child that is no node of its tree"
+        return "a child that is not a node of its tree"
     if _comes_back(tree, inner):
-        return "a path that comes back to where it was"
+        return "a path that returns to an earlier node"
     if (tree.feature >= features).any():  # 3
-        return f"a split by column {int(tree.feature.max())}, where there are {features:,}"
+        return f"a split by column {int(tree.feature.max())} of {features:,} columns"
     if not np.isfinite(tree.value[~inner]).all():  # 4
         return "a leaf that is not a number"
     return "a threshold that is not a number" if np.isnan(tree.threshold[inner]).any() else None

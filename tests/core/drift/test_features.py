@@ -119,5 +119,5 @@ def test_a_feature_that_does_not_add_up_is_refused_with_its_field(change: dict[s
 def test_a_category_that_comes_twice_is_refused() -> None:
     words = category_feature("w", "w", np.array(["a", "b"], dtype=object))
     fields = json.loads(json.dumps(words.json())) | {"categories": ["a", "a"]}
-    with pytest.raises(DocumentError, match="a category is there twice"):
+    with pytest.raises(DocumentError, match="a category is listed twice"):
         Feature.parse(Document(fields, "f"))

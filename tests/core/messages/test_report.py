@@ -55,13 +55,13 @@ def test_a_report_that_was_changed_after_signing_is_refused() -> None:
 
 def test_another_kind_of_signed_document_is_no_report() -> None:
     envelope = Envelope.sign("application/vnd.in-toto+json", REPORT.to_bytes(), KEY)
-    with pytest.raises(SignatureError, match="signed as something else"):
+    with pytest.raises(SignatureError, match="the signed content is of another type"):
         open_report(canonical_json(envelope.json()), KEY.public_key, where="r")
 
 
 def test_a_device_can_not_report_for_another() -> None:
     foreign = dataclasses.replace(REPORT, device="0" * 64)
-    with pytest.raises(ReportError, match="a report of another device"):
+    with pytest.raises(ReportError, match="the report is from another device"):
         open_report(seal_report(foreign, KEY), KEY.public_key, where="r")
 
 

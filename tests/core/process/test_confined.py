@@ -47,7 +47,7 @@ def test_a_module_that_can_t_be_imported_is_no_result() -> None:
 
 def test_a_process_that_never_comes_up_is_no_result(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(confined, "MODULE", "sealift_runtime.absent")
-    with pytest.raises(SandboxError, match="did not come up: found it ended with exit status 1; it printed .*No module named"):
+    with pytest.raises(SandboxError, match="did not start: found it ended with exit status 1; it printed .*No module named"):
         confined.run_confined(MODULE, ["/x"], Confinement(), timeout_s=20)
 
 
@@ -108,7 +108,7 @@ def test_what_a_machine_lacks_is_said_with_what_it_means(walls: Walls, words: li
 def test_walls_are_described_in_words() -> None:
     assert describe_walls(ALL) == "models are tested behind Landlock (ABI 7), seccomp filters, another user"
     none = Walls(landlock_abi=0, seccomp=False, other_user=False, root=False)
-    assert describe_walls(none) == "models are tested with limits of memory and time alone"
+    assert describe_walls(none) == "models are tested with limits of memory and time only"
 
 
 @pytest.mark.parametrize(

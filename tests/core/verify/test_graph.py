@@ -85,14 +85,14 @@ def test_weights_that_are_links_are_none_of_the_bundle(tmp_path: Path) -> None:
     (tmp_path / "secret").write_bytes(bytes(SHARD_BYTES))
     (tmp_path / SHARD).symlink_to(tmp_path / "secret")
     (tmp_path / files.GRAPH).write_bytes(model(part(5, external(SHARD, length="16"))))
-    with pytest.raises(IntegrityError, match="a file that isn't the bundle's"):
+    with pytest.raises(IntegrityError, match="a file that isn't part of the bundle"):
         check_bundle_graph(tmp_path)
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "00000.bin").write_bytes(bytes(SHARD_BYTES))
     (tmp_path / SHARD).unlink()
     (tmp_path / "weights").rmdir()
     (tmp_path / "weights").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(IntegrityError, match="a file that isn't the bundle's"):
+    with pytest.raises(IntegrityError, match="a file that isn't part of the bundle"):
         check_bundle_graph(tmp_path)
 
 

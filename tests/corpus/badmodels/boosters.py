@@ -118,15 +118,15 @@ def many_classes(learner: dict[str, Any]) -> None:
 CASES: Final[dict[str, Case]] = {
     "XGBoost JSON cut off in the middle": Case(make=cut("m.json", 0.5), said=("m.json: can't be read", "whole file"), heavy=True),
     "XGBoost UBJSON cut off in the middle": Case(make=cut("m.ubj", 0.5), said=("m.ubj: can't be read", "whole file"), heavy=True),
-    "LightGBM cut off in the middle": Case(make=cut("m.txt", 0.5), said=("m.txt: the model is cut off", "whole LightGBM text model"), heavy=True),
+    "LightGBM cut off in the middle": Case(make=cut("m.txt", 0.5), said=("m.txt: the model is cut off", "complete LightGBM text model"), heavy=True),
     "LightGBM cut off behind its trees": Case(make=cut("m.txt", 0.7), said=("m.txt: the model is cut off", "end of parameters")),
     "CatBoost cut off in the middle": Case(make=cut("m.cbm", 0.5), said=("m.cbm: can't be read", "whole file")),
-    "XGBoost whose root is its own child": Case(make=tree(child_of_itself), said=("m.json: tree 0: a path that comes back",)),
+    "XGBoost whose root is its own child": Case(make=tree(child_of_itself), said=("m.json: tree 0: a path that returns to an earlier node",)),
     "XGBoost that claims 2^31 classes": Case(make=tree(many_classes), said=("m.json: can't be read", "bad_alloc"), heavy=True),
     "XGBoost of 2^20 levels of JSON": Case(make=changed("m.json", lambda _: b'{"learner":' * 2**20), said=("m.json: xgboost breaks",), heavy=True),
     "LightGBM with a child that isn't there": Case(make=lines(r"^left_child=\S+", "left_child=100000"), said=("m.txt: lightgbm breaks",), heavy=True),
     "LightGBM that claims 2^31 classes": Case(
-        make=lines(r"^num_tree_per_iteration=\d+", "num_tree_per_iteration=2147483647"), said=("m.txt: reading it takes more memory",)
+        make=lines(r"^num_tree_per_iteration=\d+", "num_tree_per_iteration=2147483647"), said=("m.txt: reading the file takes more memory",)
     ),
     **{
         name: Case(make=make, said=said, heavy=True)
@@ -137,13 +137,13 @@ CASES: Final[dict[str, Case]] = {
                 for share in (0.1, 0.99)
             ),
             *((f"{name} with noise", noise(name), (name,)) for name in ("m.ubj", "m.txt", "m.cbm")),
-            ("XGBoost with a child that isn't there", tree(child_nowhere), ("tree 0: a child that is no node",)),
+            ("XGBoost with a child that isn't there", tree(child_nowhere), ("tree 0: a child that is not a node",)),
             ("XGBoost with too few thresholds", tree(short), ("m.json: can't be read",)),
             ("XGBoost with a feature that isn't there", tree(feature_nowhere), ("tree 0: a split by column 1073741824, where there are 4",)),
             ("XGBoost with a NaN in a leaf", tree(not_a_number), ("tree 0: a leaf that is not a number",)),
             ("XGBoost that claims 2^31 nodes", tree(many_nodes), ("m.json: can't be read",)),
             ("XGBoost that claims 2^31 features", tree(many_features), ("an impossible number of inputs",)),
-            ("LightGBM whose root is its own child", lines(r"^left_child=\S+", "left_child=0"), ("tree 0: a path that comes back",)),
+            ("LightGBM whose root is its own child", lines(r"^left_child=\S+", "left_child=0"), ("tree 0: a path that returns to an earlier node",)),
             ("LightGBM with too few leaves", lines(r"^leaf_value=\S+ ", "leaf_value="), ("m.txt: lightgbm breaks",)),
             ("LightGBM with a feature that isn't there", lines(r"^split_feature=\S+", "split_feature=99999999"), ("m.txt: lightgbm breaks",)),
             ("LightGBM with a NaN in a leaf", lines(r"^leaf_value=\S+", "leaf_value=nan"), ("m.txt: lightgbm breaks",)),

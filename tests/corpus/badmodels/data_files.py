@@ -91,13 +91,13 @@ def full(value: float) -> bytes:
 
 LABELS: Final = npy(np.zeros(40, np.int64))
 CASES: Final[dict[str, Case]] = {
-    "an npz cut off": Case(make=file("h.npz", b"PK\x03\x04" + bytes(100)), said=("h.npz", "a whole archive of plain arrays")),
-    "an npz that is no archive": Case(make=file("h.npz", b"hello"), said=("h.npz", "a whole archive of plain arrays")),
+    "an npz cut off": Case(make=file("h.npz", b"PK\x03\x04" + bytes(100)), said=("h.npz", "a complete archive of plain arrays")),
+    "an npz that is no archive": Case(make=file("h.npz", b"hello"), said=("h.npz", "a complete archive of plain arrays")),
     "an npz of objects": Case(
-        make=archive(features=npy(np.array([{}], dtype=object)), y=LABELS), said=("h.npz", "a whole archive of plain arrays (no objects)")
+        make=archive(features=npy(np.array([{}], dtype=object)), y=LABELS), said=("h.npz", "a complete archive of plain arrays (no objects)")
     ),
     "an npz with a pickle that runs code": Case(
-        make=archive(features=pickle.dumps(Trap()), y=LABELS), said=("h.npz: features", "values of a kind that models don't take")
+        make=archive(features=pickle.dumps(Trap()), y=LABELS), said=("h.npz: features", "values of a type that models don't accept")
     ),
     "an npz bomb": Case(make=bomb, said=("h.npz: features.npy", "zip bomb")),
     "an npz that claims 2^31 rows": Case(make=archive(features=claims(2**31, 30), y=LABELS), said=("h.npz",)),
@@ -114,8 +114,8 @@ CASES: Final[dict[str, Case]] = {
     "an npz with NaN": Case(make=archive(features=full(np.nan), y=LABELS), said=("missing values", "row 0")),
     "an npz with infinities": Case(make=archive(features=full(np.inf), y=LABELS), said=("fails on the holdout", "contains infinity")),
     "an npz without anything": Case(make=archive(), said=("h.npz", "no arrays")),
-    "an empty CSV": Case(make=file("h.csv", b""), said=("h.csv", "a header line and rows")),
-    "a CSV of bytes": Case(make=file("h.csv", np.random.default_rng(0).bytes(10_000)), said=("h.csv", "a header line and rows")),
+    "an empty CSV": Case(make=file("h.csv", b""), said=("h.csv", "a header line and data rows")),
+    "a CSV of bytes": Case(make=file("h.csv", np.random.default_rng(0).bytes(10_000)), said=("h.csv", "a header line and data rows")),
     "a CSV of zeros": Case(make=file("h.csv", bytes(10_000)), said=("h.csv",)),
     "a CSV with a line that is longer": Case(make=table(lambda rows: [*rows[:3], rows[3] + ",1,2,3", *rows[4:]]), said=("h.csv", "line 4")),
     "a CSV with an open quote": Case(make=table(lambda rows: [rows[0], '"' + rows[1], *rows[2:]]), said=("h.csv",)),
@@ -130,6 +130,6 @@ CASES: Final[dict[str, Case]] = {
     "a CSV with a column twice": Case(make=table(lambda rows: [rows[0].replace("mean texture", "mean radius"), *rows[1:]]), said=("h.csv",)),
     "a folder": Case(make=lambda folder: pack(folder, "."), said=("no images", "labels.csv")),
     "data that is the model": Case(
-        make=lambda _: [trained.cancer().model, "--trust-pickle", "--data", trained.cancer().model], said=("not a known kind of data",)
+        make=lambda _: [trained.cancer().model, "--trust-pickle", "--data", trained.cancer().model], said=("not a supported data format",)
     ),
 }

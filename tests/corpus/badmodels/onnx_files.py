@@ -216,11 +216,11 @@ def never_made(row: Any) -> None:
 
 CASES: Final[dict[str, Case]] = {
     "cut off after a byte": Case(make=written(b"\x08\x0a"), said=("m.onnx: no graph", "at least one node")),
-    "cut off after a quarter": Case(make=cut(0.25), said=("m.onnx", "expected a whole ONNX file")),
-    "cut off in the middle": Case(make=cut(0.5), said=("m.onnx", "expected a whole ONNX file")),
-    "cut off before its end": Case(make=cut(0.95), said=("m.onnx", "expected a whole ONNX file")),
+    "cut off after a quarter": Case(make=cut(0.25), said=("m.onnx", "expected a complete ONNX file")),
+    "cut off in the middle": Case(make=cut(0.5), said=("m.onnx", "expected a complete ONNX file")),
+    "cut off before its end": Case(make=cut(0.95), said=("m.onnx", "expected a complete ONNX file")),
     "random bytes after the first": Case(
-        make=written(b"\x08\x0a" + np.random.default_rng(0).bytes(5000)), said=("m.onnx", "expected a whole ONNX file")
+        make=written(b"\x08\x0a" + np.random.default_rng(0).bytes(5000)), said=("m.onnx", "expected a complete ONNX file")
     ),
     "no nodes": Case(make=changed(no_nodes), said=("no graph", "at least one node")),
     "a cycle": Case(make=changed(cyclic), said=("m.onnx", "a cycle", "first, second")),
@@ -228,18 +228,18 @@ CASES: Final[dict[str, Case]] = {
         make=changed(node(1, op_type="Sharpen")), said=("m.onnx: operators that neither", "Sharpen of opset 18 (node second)", "Export the model")
     ),
     "an unknown domain": Case(make=changed(unknown_domain), said=("m.onnx: operators", "Sharpen of com.example (node second)")),
-    "a NaN weight": Case(make=changed(values(np.nan)), said=("w: a weight is not a number", "1 of 9 values", "the first at [1, 1]")),
-    "an infinite weight": Case(make=changed(values(np.inf)), said=("w: a weight is not a number", "1 of 9 values")),
+    "a NaN weight": Case(make=changed(values(np.nan)), said=("w: a weight is NaN or infinite", "1 of 9 values", "the first at [1, 1]")),
+    "an infinite weight": Case(make=changed(values(np.inf)), said=("w: a weight is NaN or infinite", "1 of 9 values")),
     "a weight with too few bytes": Case(make=changed(initializer(raw_data=bytes(16))), said=("m.onnx: w", "36 bytes", "16")),
     "a weight with too many bytes": Case(make=changed(initializer(raw_data=bytes(64))), said=("m.onnx: w", "36 bytes", "64")),
     "a weight with another shape than its user's": Case(make=changed(initializer(dims=[9])), said=("m.onnx",)),
     "a weight of 2^31 rows": Case(make=changed(initializer(dims=[2**31, 3])), said=("m.onnx: w", "2147483648")),
     "a weight of 2^62 rows": Case(make=changed(initializer(dims=[2**62, 2**62])), said=("m.onnx: w", "4611686018427387904")),
     "a weight of -3 rows": Case(make=changed(initializer(dims=[-3, 3])), said=("m.onnx: w", "-3")),
-    "an input of 2^31 columns": Case(make=changed(shape_of_input("n", 2**31)), said=("x: a tensor of an impossible size", "2147483648")),
-    "an input of 2^62 columns": Case(make=changed(shape_of_input(1, 2**62)), said=("x: a tensor of an impossible size", "4611686018427387904")),
-    "an input of -3 columns": Case(make=changed(shape_of_input("n", -3)), said=("x: a tensor of an impossible size", "-3")),
-    "something huge inside": Case(make=changed(huge_middle), said=("wide: a tensor of an impossible size", "1048576")),
+    "an input of 2^31 columns": Case(make=changed(shape_of_input("n", 2**31)), said=("x: a tensor has an impossible size", "2147483648")),
+    "an input of 2^62 columns": Case(make=changed(shape_of_input(1, 2**62)), said=("x: a tensor has an impossible size", "4611686018427387904")),
+    "an input of -3 columns": Case(make=changed(shape_of_input("n", -3)), said=("x: a tensor has an impossible size", "-3")),
+    "something huge inside": Case(make=changed(huge_middle), said=("wide: a tensor has an impossible size", "1048576")),
     "external weights outside the folder": Case(make=beside(location="../outside.bin"), said=("m.onnx: w", "outside the model's folder")),
     "external weights behind a symlink": Case(make=beside(location="link.bin"), said=("m.onnx: w", "outside the model's folder")),
     "external weights at an absolute path": Case(make=beside(location="/etc/hostname"), said=("m.onnx: w", "outside the model's folder")),
@@ -263,7 +263,7 @@ CASES: Final[dict[str, Case]] = {
     "an operator set of the future": Case(make=changed(opset(99)), said=("operator set is not supported", "found 99")),
     "an operator set before the first": Case(make=changed(opset(0)), said=("operator set is not supported", "found 0")),
     "a label behind an operator whose type onnx can't know": Case(
-        make=changed(unknown_type), said=("m.onnx: onnx breaks when it reads it", "Tokenizer of com.microsoft", "whose shapes onnx can infer")
+        make=changed(unknown_type), said=("m.onnx: onnx crashes when it reads the file", "Tokenizer of com.microsoft", "whose shapes onnx can infer")
     ),
-    "subgraphs 3,000 deep": Case(make=recursion, said=("m.onnx", "expected a whole ONNX file")),
+    "subgraphs 3,000 deep": Case(make=recursion, said=("m.onnx", "expected a complete ONNX file")),
 }

@@ -169,27 +169,27 @@ def safetensors(header: bytes, length: int | None = None, body: bytes = bytes(64
     return file(data, "m.safetensors", FACTORY)
 
 
-SAFE: Final = ("m.safetensors", "expected a whole state dict")
+SAFE: Final = ("m.safetensors", "expected a complete state dict")
 CASES: Final[dict[str, Case]] = {
     "a pickle with code, not trusted": Case(make=trap(), said=("runs code", "--trust-pickle")),
     "a state dict with code": Case(make=trap(*FACTORY, torch_file=True), said=("m.bin", "save its state_dict()")),
-    "a joblib file cut off": Case(make=cut(lambda: trained.cancer().model, 0.7, "m.joblib", TRUST), said=("m.joblib", "whole joblib or pickle")),
+    "a joblib file cut off": Case(make=cut(lambda: trained.cancer().model, 0.7, "m.joblib", TRUST), said=("m.joblib", "complete joblib or pickle")),
     "a pickle of something else": Case(make=file(pickle.dumps({"a": 1})), said=("not a model", "found builtins.dict")),
-    "a pickle of a missing module": Case(make=file(b"\x80\x04cnosuchmodule\nModel\n."), said=("nosuchmodule", "not installed here")),
+    "a pickle of a missing module": Case(make=file(b"\x80\x04cnosuchmodule\nModel\n."), said=("nosuchmodule", "that is not installed")),
     "a billion laughs": Case(make=file(laughs), said=("not a model", "found builtins.list")),
     "100,000 lists within each other": Case(make=file(deep_lists), said=("not a model", "found builtins.list")),
     "a pickle that claims 2^60 bytes": Case(make=file(claims(2**60)), said=("m.joblib", "takes more memory")),
     "a pickle that claims 2^32 bytes": Case(make=file(claims(2**32)), said=("m.joblib", "takes more memory")),
     "a pickle that asks for 16 GiB": Case(make=file(grows_often), said=("m.joblib", "memory")),
     "a joblib array that claims 2^40 numbers": Case(make=file(numpy_claims), said=("m.joblib", "memory")),
-    "a joblib bomb of zlib": Case(make=file(lambda: packed_zeros("zlib")), said=("m.joblib", "far more than it is")),
-    "a joblib bomb of gzip": Case(make=file(lambda: packed_zeros("gzip")), said=("m.joblib", "far more than it is")),
-    "a joblib bomb of bzip2": Case(make=file(lambda: packed_zeros("bz2")), said=("m.joblib", "far more than it is")),
-    "a joblib bomb of xz": Case(make=file(lambda: packed_zeros("xz")), said=("m.joblib", "far more than it is")),
-    "a gzip that is cut off": Case(make=file(gzip.compress(pickle.dumps([1]))[:20]), said=("m.joblib", "whole joblib or pickle")),
+    "a joblib bomb of zlib": Case(make=file(lambda: packed_zeros("zlib")), said=("m.joblib", "far more than its own size")),
+    "a joblib bomb of gzip": Case(make=file(lambda: packed_zeros("gzip")), said=("m.joblib", "far more than its own size")),
+    "a joblib bomb of bzip2": Case(make=file(lambda: packed_zeros("bz2")), said=("m.joblib", "far more than its own size")),
+    "a joblib bomb of xz": Case(make=file(lambda: packed_zeros("xz")), said=("m.joblib", "far more than its own size")),
+    "a gzip that is cut off": Case(make=file(gzip.compress(pickle.dumps([1]))[:20]), said=("m.joblib", "complete joblib or pickle")),
     "a skops bomb": Case(make=bomb("m.skops", "schema.json"), said=("m.skops: schema.json", "zip bomb")),
-    "a skops schema of a million levels": Case(make=skops_schema(b"[" * MIB), said=("m.skops", "whole .skops file")),
-    "a skops schema that is no JSON": Case(make=skops_schema(b"hello"), said=("m.skops", "whole .skops file")),
+    "a skops schema of a million levels": Case(make=skops_schema(b"[" * MIB), said=("m.skops", "complete .skops file")),
+    "a skops schema that is no JSON": Case(make=skops_schema(b"hello"), said=("m.skops", "complete .skops file")),
     "a skops file of a type that runs code": Case(
         make=skops_schema(b'{"__class__": "Popen", "__module__": "subprocess", "__loader__": "TypeNode", "__id__": 1, "protocol": 2}'),
         said=("types that are not known to be safe", "subprocess.Popen"),

@@ -136,7 +136,7 @@ class TestReports:
     @pytest.mark.parametrize("rewrite", ["spaces", "other s", "second signature", "key id"])
     def test_a_rewritten_envelope_is_refused_so_that_the_chain_can_go_on(self, intake: Intake, device: SimulatedDevice, rewrite: str) -> None:
         data = device.report()
-        with pytest.raises(ReportError, match="rewritten on its way"):
+        with pytest.raises(ReportError, match="changed on its way"):
             receive(intake, device, _rewritten(data, rewrite))
         receive(intake, device, data)
         assert receive(intake, device, device.report())

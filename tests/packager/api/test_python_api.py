@@ -102,9 +102,9 @@ def test_an_onnx_model_and_a_path_give_the_same_bytes(tmp_path: Path) -> None:
     [
         (object(), None, SourceModelError, "not a model: expected a path, a scikit-learn estimator"),
         (net(), None, SourceModelError, "no example inputs: expected input, found none"),
-        (net(), 3, DataError, "not data: expected a path, "),
+        (net(), 3, DataError, "this type of data is not supported: expected a path, "),
         (TwoInputs(), (ROWS, TRUTH), DataError, "the model has several inputs: expected left, right"),
-        (net(), ({"target": ROWS}, TRUTH), DataError, "X has what y is to be"),
+        (net(), ({"target": ROWS}, TRUTH), DataError, "X contains a column with the name of the target"),
     ],
 )
 def test_what_can_t_be_packed_is_named(tmp_path: Path, model: Any, data: Any, kind: type[Exception], message: str) -> None:

@@ -304,7 +304,7 @@ def test_two_arrays_of_one_name_are_refused(tmp_path: Path) -> None:
     good = io.BytesIO()
     np.save(good, np.arange(3))
     (tmp_path / "d.npz").write_bytes(crafted_zips.assemble(crafted_zips.parts({"x.npy": good.getvalue(), "x": good.getvalue()})))
-    with pytest.raises(DataError, match="two arrays of one name"):
+    with pytest.raises(DataError, match="two arrays have the same name"):
         read_data(tmp_path / "d.npz")
 
 

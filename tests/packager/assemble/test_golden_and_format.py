@@ -52,7 +52,7 @@ def test_golden_cases_are_no_rows_of_the_holdout_unless_somebody_chose_them(tmp_
     assert [len(case.inputs["image"]) for case in cases] == [1, 1, 1, 3]
     np.testing.assert_array_equal(rows_of(cases[:3], "image"), images[5:8])
     np.savez(tmp_path / "many.npz", image=images[:65], target=digits[:65])
-    with pytest.raises(DataError, match=r"many\.npz: golden rows are a few: expected 1 to 64 rows, found 65"):
+    with pytest.raises(DataError, match=r"many\.npz: too few or too many golden rows: expected 1 to 64 rows, found 65"):
         pack(request(trained.onnx_net(), tmp_path / "many", max_drop=1.0, golden_from=tmp_path / "many.npz"))
 
 
@@ -106,7 +106,7 @@ def test_a_format_overrides_what_the_content_shows_and_each_has_a_loader() -> No
 
 
 def test_an_unknown_format_is_named_with_the_nearest(tmp_path: Path) -> None:
-    with pytest.raises(SourceModelError, match=r"--format: no such kind of model: .*Did you mean 'torchscript'"):
+    with pytest.raises(SourceModelError, match=r"--format: unknown model format: .*Did you mean 'torchscript'"):
         request(trained.onnx_net(), tmp_path / "out", format="torch-script")
 
 

@@ -46,7 +46,7 @@ def test_a_function_gives_the_holdout_and_its_content_is_what_counts(tmp_path: P
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("fails", r"the function failed \(OSError: the store is away\)"),
+        ("fails", r"the function failed \(caused by: OSError: the store is away\)"),
         ("nothing", "no data: expected"),
         ("pairs", "Did you mean 'pair'"),
     ],

@@ -98,7 +98,7 @@ def test_weight_only_candidates_are_made_and_the_others_missing_with_a_sentence(
     rows = {row.name: row for row in packed.manifests["any-cpu"].evaluation.candidates}
     missing = {name for name, row in rows.items() if "could not be built" in row.reason}
     assert missing == {"int8-dynamic", "int8-static", "fp16-weights"}
-    assert "don't fit into one protobuf message" in rows["int8-dynamic"].reason
+    assert "whose weights fit in one protobuf message" in rows["int8-dynamic"].reason
     assert all(row.measurement for name, row in rows.items() if name not in missing)
 
 
@@ -141,7 +141,7 @@ def test_stages_that_hold_a_graph_are_not_cached_and_the_others_are_taken_by_a_s
     moved = shutil.copytree(source, tmp_path / "elsewhere")
     second = build(moved, tmp_path / "a-longer-name-for-second", LIMIT, profile=profile, cache=store, progress=told)
     figures = ["measure latency and memory", "golden cases and baseline"]
-    assert told.known == ["Ask the source on the holdout", "Check parity with the source", *(f"any-cpu: {name}" for name in figures)]
+    assert told.known == ["Run the source model on the holdout", "Check parity with the source", *(f"any-cpu: {name}" for name in figures)]
     assert {path: path.read_bytes() for path in (tmp_path / "cache").rglob("*.stage")} == entries
     assert second.manifests[profile.name].evaluation.candidates == first.manifests[profile.name].evaluation.candidates
 
@@ -227,7 +227,7 @@ def test_a_broken_weight_in_a_file_is_found(tmp_path: Path) -> None:
     broken.CopyFrom(constant("w", np.where(np.arange(4096).reshape(64, 64) == 70, np.nan, 1).astype(np.float32)))
     made = model([helper.make_node("MatMul", ["x", "w"], ["y"])], [value("x", ["n", 64])], [value("y", ["n", 64])], [broken])
     loaded = load_model(external(made, tmp_path), LoadOptions(place=WeightPlace(inline_bytes=1000)))
-    with pytest.raises(ConversionError, match=r"w: a weight is not a number.*1 of 4,096.*\[1, 6\]"):
+    with pytest.raises(ConversionError, match=r"w: a weight is NaN or infinite.*1 of 4,096.*\[1, 6\]"):
         convert_model(loaded)
 
 

@@ -115,8 +115,8 @@ EVERY = {"inputs", "tools", "environment", "suffix", "arithmetic"}
 STAGES = {
     "Convert from": set(),
     "Check parity": {"converted"},
-    "Ask the source": set(),
-    "any-cpu: build and judge": {"profile", "gate", "candidate", "shared", "emulator"},
+    "Run the source model": set(),
+    "any-cpu: build and evaluate": {"profile", "gate", "candidate", "shared", "emulator"},
     "any-cpu: measure": {"profile", "gate", "candidates", "place"},
     "any-cpu: golden": {"profile", "gate", "chosen"},
     "any-cpu: everything": {"profile", "gate", "given", "place", "emulator"},

@@ -75,7 +75,7 @@ def test_inspect_shows_a_release_and_a_bundle(tmp_path: Path) -> None:
         (["pack", "no.joblib", "--name", "a", "--version", "1.0.0", "--profile", "x86-64-avx", "--out", "o"], 3, "Did you mean 'x86-64-avx2'"),
         (["pack", "no.joblib", "--name", "a", "--version", "1.0.0", "--profile", "x86-64-avx2", "--out", "o"], 3, "no such model file"),
         (["pack", "no.joblib", "--nam", "a"], 2, "--name"),
-        (["inspect", "nowhere"], 3, "nothing that sealift wrote"),
+        (["inspect", "nowhere"], 3, "not the output of a sealift command"),
         (["verify", "nowhere", "--public-key", "nowhere.pub"], 3, "key file can't be read"),
     ],
 )

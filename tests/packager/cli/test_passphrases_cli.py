@@ -117,7 +117,7 @@ def test_a_generated_key_is_its_owners_alone_and_replaces_nothing(tmp_path: Path
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "k").stat().st_mode) == 0o600
     (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
-    assert_refused(call("sealift", "keys", "generate", tmp_path / "link"), 6, "keys are not overwritten")
+    assert_refused(call("sealift", "keys", "generate", tmp_path / "link"), 6, "keys are never overwritten")
     assert not (tmp_path / "elsewhere").exists()
 
 
@@ -125,7 +125,7 @@ def test_a_new_file_never_replaces_another_one(tmp_path: Path) -> None:
     (tmp_path / "k").write_text("mine")
     (tmp_path / "link").symlink_to(tmp_path / "k")
     for name in ("k", "link"):
-        with pytest.raises(StoreError, match="is there already, and is not overwritten"):
+        with pytest.raises(StoreError, match="with this name exists, and is not overwritten"):
             durable.write_new(tmp_path / name, b"other")
     assert (tmp_path / "k").read_text() == "mine"
 

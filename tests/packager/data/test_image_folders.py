@@ -80,13 +80,13 @@ def test_mean_and_deviation_are_taken_by_channel(folder: Path) -> None:
     np.testing.assert_allclose(found[0, :, 0, 0], [1, -0.5, 0], atol=1e-6)
     with pytest.raises(DataError, match="--image-std: .*expected 1 or 3 numbers, found 2"):
         decoded(folder, std=(1.0, 2.0))
-    with pytest.raises(DataError, match="whole numbers is not normalized"):
+    with pytest.raises(DataError, match="an integer input can't be normalized"):
         decoded(folder, TensorSpec(name="image", dtype="uint8", shape=("batch", 3, 4, 6)), mean=(0.5,))
 
 
 def test_where_the_model_s_size_is_free_images_keep_theirs_and_must_be_alike(folder: Path) -> None:
     free = TensorSpec(name="image", dtype="float32", shape=("batch", 3, "h", "w"))
-    with pytest.raises(DataError, match=r"c\.bmp: images of different sizes.*expected 6 × 4"):
+    with pytest.raises(DataError, match=r"c\.bmp: the images differ in size.*expected 6 × 4"):
         decoded(folder, free)
     (folder / "cat" / "c.bmp").unlink()
     assert decoded(folder, free).shape == (2, 3, 4, 6)
@@ -128,7 +128,7 @@ def test_folders_without_labels_or_images_say_what_was_expected(tmp_path: Path) 
     with pytest.raises(DataError, match=r"no images.*labels\.csv"):
         read_data(tmp_path)
     picture(tmp_path / "loose.png")
-    with pytest.raises(DataError, match=r"loose\.png: an image without a label"):
+    with pytest.raises(DataError, match=r"loose\.png: an image has no label"):
         read_data(tmp_path)
 
 
@@ -219,13 +219,13 @@ def test_a_folder_of_images_is_a_holdout_with_a_digest_that_the_lock_holds(tmp_p
 @pytest.mark.parametrize(
     ("shape", "dtype", "normalization", "said"),
     [
-        (("n", 3, 4, 6), "float32", Normalization(), "RGB image of 4 × 6 (height × width; another size is resized, bilinear), from 0 to 1"),
+        (("n", 3, 4, 6), "float32", Normalization(), "RGB image of 4 × 6 (height × width; other sizes are resized bilinearly), from 0 to 1"),
         (("n", "h", "w", 1), "uint8", Normalization(), "grey image, 0 to 255"),
         (
             ("n", 4, 6),
             "float32",
             Normalization(mean=(0.5,), std=(0.25,)),
-            "grey image of 4 × 6 (height × width; another size is resized, bilinear), from 0 to 1, less 0.5, divided by 0.25",
+            "grey image of 4 × 6 (height × width; other sizes are resized bilinearly), from 0 to 1, less 0.5, divided by 0.25",
         ),
     ],
 )
@@ -263,5 +263,5 @@ def test_fewer_folders_than_the_model_has_classes_are_refused(tmp_path: Path) ->
     source = load_model(trained.onnx_net().model, LoadOptions())
     for name in ("cat", "dog"):
         Image.new("L", (8, 8)).save(picture(tmp_path / "images" / name / "a.png"))
-    with pytest.raises(DataError, match=r"not the model's number of classes.*found 2: cat, dog.*labels\.csv"):
+    with pytest.raises(DataError, match=r"the data and the model have different numbers of classes.*found 2: cat, dog.*labels\.csv"):
         bind(listed(tmp_path / "images"), source, "target")

@@ -91,10 +91,10 @@ def test_releases_are_compared_by_profile_and_the_exit_code_tells(tmp_path: Path
     assert {"profile": "elsewhere", "file": "bundle.json", "field": "$.license", "first": '""', "second": '"MIT"'} in rows
     assert {row["profile"] for row in rows} == {"elsewhere", "other", "third"}
     same = CliRunner().invoke(cli, ["diff", str(tmp_path / "a"), str(tmp_path / "a")])
-    assert (same.exit_code, same.output) == (0, "The same, byte for byte.\n")
+    assert (same.exit_code, same.output) == (0, "Identical, byte for byte.\n")
     artifact.unpack(tmp_path / "a", "elsewhere", tmp_path / "bundle")
     assert compare(tmp_path / "bundle", tmp_path / "a", "elsewhere") == []
     with pytest.raises(PackagerError, match="several"):
         compare(tmp_path / "bundle", tmp_path / "a")
-    with pytest.raises(PackagerError, match="nothing that sealift wrote"):
+    with pytest.raises(PackagerError, match="not the output of a sealift command"):
         compare(tmp_path / "nowhere", tmp_path / "a")

@@ -64,7 +64,7 @@ def refer(other: Path, **entries: object) -> None:
 def test_weights_outside_of_the_bundle_are_not_read(bundle: Path, other: Path, location: str) -> None:
     refer(other, location=location, offset=0, length=4)
     refused(diff(bundle, other))
-    with pytest.raises(IntegrityError, match="the weights are in no file of the bundle"):
+    with pytest.raises(IntegrityError, match="the weights are in a file outside the bundle"):
         list(compare_bundles(bundle, other))
 
 

@@ -133,7 +133,7 @@ def test_neighbours_with_answers_that_are_no_class_are_never_asked(wild: Any, tm
     model = KNeighborsClassifier(algorithm="brute").fit(*IRIS)
     model._y = wild
     skops.io.dump(model, tmp_path / "m.skops")
-    with pytest.raises(SourceModelError, match="neighbours with other answers than rows"):
+    with pytest.raises(SourceModelError, match="neighbours whose targets don't match their rows"):
         load_model(tmp_path / "m.skops", LoadOptions())
 
 
@@ -153,7 +153,7 @@ def test_support_vectors_that_no_class_has_are_never_asked(counts: list[int], tm
     total = len(model.support_vectors_)
     model._n_support = np.array([counts[0], total - counts[0], *counts[2:]] if len(counts) == 3 and counts[0] < 0 else counts, dtype=np.int32)
     skops.io.dump(model, tmp_path / "m.skops")
-    with pytest.raises(SourceModelError, match="classes that don't share the support vectors"):
+    with pytest.raises(SourceModelError, match="support vectors that don't match the classes"):
         load_model(tmp_path / "m.skops", LoadOptions())
 
 
@@ -161,7 +161,7 @@ def test_precomputed_support_vectors_outside_a_row_are_never_asked(tmp_path: Pat
     model = SVC(kernel="precomputed").fit(IRIS[0] @ IRIS[0].T, IRIS[1])
     model.support_[0] = 10**6
     skops.io.dump(model, tmp_path / "m.skops")
-    with pytest.raises(SourceModelError, match="support vectors that are no rows"):
+    with pytest.raises(SourceModelError, match="support vectors that are not rows"):
         load_model(tmp_path / "m.skops", LoadOptions())
 
 

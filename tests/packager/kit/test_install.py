@@ -205,7 +205,7 @@ def test_a_prefix_that_is_taken_is_refused(medium: Path, tmp_path: Path) -> None
 
 @pytest.mark.parametrize(
     ("words", "message"),
-    [((), "say where to install: --prefix DIR"), (("--prefix",), "--prefix needs a value"), (("--perfix", "x"), "unknown option: --perfix")],
+    [((), "pass the folder to install to: --prefix DIR"), (("--prefix",), "--prefix needs a value"), (("--perfix", "x"), "unknown option: --perfix")],
 )
 def test_wrong_options_are_explained(medium: Path, tmp_path: Path, words: tuple[str, ...], message: str) -> None:
     result = install(medium, tmp_path, *words)

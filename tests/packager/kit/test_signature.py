@@ -154,7 +154,7 @@ def test_a_key_that_is_none_is_named(vendor: Vendor, medium: Path, tmp_path: Pat
 def test_without_a_key_it_says_what_that_leaves_open(medium: Path, tmp_path: Path) -> None:
     result = install(medium, tmp_path)
     assert "warning: no --key was given, so only damage is ruled out" in result.stderr
-    assert "Give --key FILE" in result.stderr
+    assert "Pass --key FILE" in result.stderr
     assert CHECKED in result.stderr
 
 

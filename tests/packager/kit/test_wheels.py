@@ -66,7 +66,7 @@ def test_only_what_every_distribution_fits_counts() -> None:
 
 
 def test_wheels_for_different_pythons_do_not_fit_together() -> None:
-    with pytest.raises(KitError, match="don't fit together"):
+    with pytest.raises(KitError, match="are for different Pythons or machines"):
         describe_wheels([*PURE, onnxruntime("311", "x86_64"), "numpy-2.3.0-cp312-cp312-manylinux_2_28_x86_64.whl"], where="x")
 
 
@@ -116,12 +116,12 @@ def test_pip_downloads_for_the_target_that_is_named(tmp_path: Path) -> None:
 def test_what_pip_says_is_passed_on(tmp_path: Path) -> None:
     house = write_agent_wheels(tmp_path / "house")
     next(house.glob("onnxruntime-*.whl")).unlink()
-    with pytest.raises(KitError, match=r"pip can't bring the agent's wheels.*onnxruntime.*Give --own-wheel"):
+    with pytest.raises(KitError, match=r"pip can't get the agent's wheels.*onnxruntime.*Pass --own-wheel"):
         collect_wheels(WheelRequest(own=tuple(house.glob("sealift*")), wheelhouse=house), tmp_path / "wheels")
 
 
 def test_no_index_is_asked_for_our_own_wheel_unless_it_is_named(tmp_path: Path) -> None:
-    with pytest.raises(KitError, match=r"one of the agent's own wheels isn't given: expected sealift-core .*--own-wheel.*--index"):
+    with pytest.raises(KitError, match=r"one of the agent's own wheels is missing: expected sealift-core .*--own-wheel.*--index"):
         collect_wheels(WheelRequest(), tmp_path / "wheels")
 
 
@@ -134,7 +134,7 @@ def test_our_own_wheel_comes_from_the_wheelhouse_by_its_path(tmp_path: Path) -> 
 
 def test_a_wheelhouse_without_our_own_wheel_is_named(tmp_path: Path) -> None:
     house = write_agent_wheels(tmp_path / "house", version="0.0.1")
-    with pytest.raises(KitError, match=f"{house}: one of the agent's own wheels isn't given"):
+    with pytest.raises(KitError, match=f"{house}: one of the agent's own wheels is missing"):
         collect_wheels(WheelRequest(wheelhouse=house), tmp_path / "wheels")
 
 
@@ -157,7 +157,7 @@ def test_the_index_that_is_named_is_the_only_one_asked_for_our_own_wheel(tmp_pat
 def test_the_runtime_is_built_from_its_source_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIP_NO_BUILD_ISOLATION", "0")  # pip reads this one backwards
     own = tuple(Path(__file__).parents[3] / name for name in ("core", "runtime"))
-    with pytest.raises(KitError, match="pip can't bring") as caught:  # the wheelhouse is empty, so only the build succeeds
+    with pytest.raises(KitError, match="pip can't get") as caught:  # the wheelhouse is empty, so only the build succeeds
         collect_wheels(WheelRequest(own=own, wheelhouse=tmp_path), tmp_path / "wheels")
     assert caught.value.where == "pip download"
     assert sorted(path.name for path in (tmp_path / "built").iterdir()) == [f"sealift_{name}-0.1.0-py3-none-any.whl" for name in ("core", "runtime")]

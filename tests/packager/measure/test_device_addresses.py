@@ -38,12 +38,12 @@ def test_an_address_is_read(text: str, expected: DeviceAddress) -> None:
     [
         ("10.0.0.7:8470", "not the address of an agent"),
         ("http://host?x", "not the address of an agent"),
-        ("http://host", "the device's full id is needed"),
-        ("http://host#", "the device's full id is needed"),
-        ("http://host#nothex", "the device's full id is needed"),
-        (f"http://host#{DEVICE[:-1]}", "the device's full id is needed"),
-        (f"http://host#{DEVICE}0", "the device's full id is needed"),
-        (f"http://host#{DEVICE.upper()}", "the device's full id is needed"),
+        ("http://host", "the device's full id is missing"),
+        ("http://host#", "the device's full id is missing"),
+        ("http://host#nothex", "the device's full id is missing"),
+        (f"http://host#{DEVICE[:-1]}", "the device's full id is missing"),
+        (f"http://host#{DEVICE}0", "the device's full id is missing"),
+        (f"http://host#{DEVICE.upper()}", "the device's full id is missing"),
     ],
 )
 def test_an_address_without_the_whole_id_of_the_device_is_refused(text: str, said: str) -> None:
@@ -63,7 +63,7 @@ def test_a_device_that_measures_nothing_is_named_with_what_would_make_it() -> No
     shared, own = DeviceAddress(url="http://shared", device=DEVICE), DeviceAddress(url="http://own", device=DEVICE, profile="a")
     assert unasked([shared, own], {"a": True, "b": False}) == ()
     assert [text.split()[0] for text in unasked([shared, own], {"a": True})] == ["http://shared"]
-    assert unasked([shared], {"b": True})[0].endswith(f"--measure-on b=http://shared#{DEVICE} has it measure.")
+    assert unasked([shared], {"b": True})[0].endswith(f"--measure-on b=http://shared#{DEVICE}.")
 
 
 @pytest.mark.parametrize("text", ["http://me:s3cret@pi:8470", "pi=https://s3cret@pi.example/agent/", "http://pi:8470?s3cret"])

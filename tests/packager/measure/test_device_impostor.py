@@ -121,7 +121,7 @@ def test_the_holder_of_the_key_is_sent_the_model(listen: Callable[..., Listener]
 
 
 def test_another_device_is_sent_nothing(listen: Callable[..., Listener]) -> None:
-    refused(listen(lambda job: accept(job, STRANGER), STRANGER), "another device answers")
+    refused(listen(lambda job: accept(job, STRANGER), STRANGER), "another device answered")
 
 
 def test_one_that_only_knows_the_public_key_is_sent_nothing(listen: Callable[..., Listener]) -> None:

@@ -78,7 +78,7 @@ def test_the_emulated_side_answers_as_a_session_here_does_and_leaves_nothing(tmp
 
 
 def test_a_graph_that_does_not_run_there_says_so(tmp_path: Path) -> None:
-    with pytest.raises(ConversionError, match="the emulated processor fails"):
+    with pytest.raises(ConversionError, match="the emulation of the processor failed"):
         run_emulated(HERE, onnx.load(CORPUS / "linear" / "model.onnx"), {"x": np.zeros((1, 9), np.float32)}, {}, tmp_path)
 
 
@@ -145,5 +145,8 @@ def test_a_bundle_for_arm_says_that_its_accuracy_was_computed_there(tmp_path: Pa
     assert packed.manifests["arm64-baseline"].evaluation.measured == "not measured on this hardware"
 
     monkeypatch.delenv(ROOT_VARIABLE)
-    with pytest.raises(LockError, match=r"accuracy is computed in another way here.*arithmetic|arithmetic.*accuracy is computed in another way"):
+    with pytest.raises(
+        LockError,
+        match=r"this machine would compute the accuracy differently.*arithmetic|arithmetic.*this machine would compute the accuracy differently",
+    ):
         pack(request(trained.onnx_net(), tmp_path / "again", profile), lock=packed.lock)

@@ -156,7 +156,7 @@ def test_an_unknown_key_is_refused_with_the_fingerprint_to_trust(agent: AgentUnd
 
 def test_another_device_than_the_one_that_is_meant_is_refused(agent: AgentUnderTest) -> None:
     with (
-        pytest.raises(DeviceRefusedError, match="another device answers"),
+        pytest.raises(DeviceRefusedError, match="another device answered"),
         DeviceJob(address(agent, device="0" * 64), KEY, {}),
     ):
         pass

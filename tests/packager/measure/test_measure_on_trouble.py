@@ -79,7 +79,7 @@ def test_an_agent_that_dies_in_the_middle_is_an_error_and_leaves_no_process(tmp_
 
         killer = threading.Thread(target=kill)
         killer.start()
-        with pytest.raises(DeviceError, match="went away"), job(agent, data=SLOW, inputs=LONG) as begun:
+        with pytest.raises(DeviceError, match="the connection broke"), job(agent, data=SLOW, inputs=LONG) as begun:
             begun.latency(Digest.of(LONG), [linear(data=SLOW)], seconds=60, rounds=(100, 100))
         killer.join()
         wait_until(lambda: not measuring(agent), 10, "the measuring process to end")

@@ -56,13 +56,13 @@ def test_a_state_whose_rows_are_not_first_has_as_many_as_the_other_inputs(tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("made", "name", "found"), [(scaled, "k", "found one number for the whole request"), (with_state, "h", r"found \[1, 'batch', 2\]")]
+    ("made", "name", "found"), [(scaled, "k", "found one value for the whole request"), (with_state, "h", r"found \[1, 'batch', 2\]")]
 )
 def test_an_input_without_rows_can_not_be_evaluated_and_what_to_do_is_said(
     tmp_path: Path, made: Callable[[Path], PackRequest], name: str, found: str
 ) -> None:
     write_npz(tmp_path / "d.npz", {"x": np.ones((5, 3), np.float32), name: np.ones(5, np.float32)})
-    with pytest.raises(DataError, match=rf"{name}: an input without rows .* {found}\. Make it a constant of the model"):
+    with pytest.raises(DataError, match=rf"{name}: an input isn't batched.* {found}\. Make it a constant of the model"):
         pack(dataclasses.replace(made(tmp_path), data=tmp_path / "d.npz", metric="cosine"))
 
 
@@ -74,7 +74,7 @@ def test_a_selection_of_rows_can_not_be_evaluated_and_what_to_do_is_said(tmp_pat
     selects.graph.initializer.append(constant("zero", np.float32(0)))
     (tmp_path / "selects.onnx").write_bytes(selects.SerializeToString())
     np.savez(tmp_path / "d.npz", x=np.array([[1, 0, 0], [-1, -1, -1]], np.float32))
-    with pytest.raises(ConversionError, match=r"y: an output without rows: expected \[2, …\], found \[1, 3\].*can come after the graph"):
+    with pytest.raises(ConversionError, match=r"y: an output isn't batched: expected \[2, …\], found \[1, 3\].*out of the graph"):
         pack(dataclasses.replace(scaled(tmp_path), model=tmp_path / "selects.onnx", data=tmp_path / "d.npz", metric="cosine"))
 
 

@@ -54,7 +54,7 @@ def negated(scope: Any, operator: Any, container: Any) -> None:
 def test_the_first_step_that_differs_is_named(kind: str, step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = loaded(make_pipeline(*WHOLE).fit(ROWS, TARGET), tmp_path)
     monkeypatch.setitem(own.OWN, kind, (negated, own.OWN[kind][1]))
-    with pytest.raises(ParityError, match=rf"Step '{step}' \({kind}\) is converted otherwise.*take another estimator"):
+    with pytest.raises(ParityError, match=rf"The ONNX form of step '{step}' \({kind}\) computes something else.*use another estimator"):
         check_parity(source, convert_model(source), REQUEST, seed=0)
 
 
@@ -86,4 +86,4 @@ def test_a_step_that_can_t_be_asked_leaves_it_open_which_one_it_is(tmp_path: Pat
 
     source = loaded(make_pipeline(StandardScaler(), LogisticRegression()).fit(ROWS, TARGET), tmp_path)
     broken = dataclasses.replace(source, steps=tuple(dataclasses.replace(part, predict=refuses) for part in source.steps))
-    assert advice_on(broken, REQUEST).startswith("One of its steps")
+    assert advice_on(broken, REQUEST).startswith("The ONNX form of one of its steps")

@@ -43,8 +43,8 @@ def test_a_module_is_looked_for_in_the_current_directory_too(tmp_path: Path, mon
         ("mine.py:", "--metric: malformed: expected module:function or path/to/file.py:function, found 'mine.py:'"),
         ("none.py:score", "--metric: no such file: expected a Python file, found none.py"),
         ("mine.py:scor", "--metric: no such function: expected a function of mine.py, found 'scor'. Did you mean 'score'?"),
-        ("broken.py:score", "--metric: can't be imported (ZeroDivisionError: division by zero): found broken.py"),
-        ("no_such_module:score", "--metric: can't be imported (ModuleNotFoundError: No module named 'no_such_module')"),
+        ("broken.py:score", "--metric: can't be imported (caused by: ZeroDivisionError: division by zero): found broken.py"),
+        ("no_such_module:score", "--metric: can't be imported (caused by: ModuleNotFoundError: No module named 'no_such_module')"),
     ],
 )
 def test_a_function_that_can_t_be_had_says_why(mine: Path, monkeypatch: pytest.MonkeyPatch, reference: str, said: str) -> None:
@@ -56,7 +56,7 @@ def test_a_function_that_can_t_be_had_says_why(mine: Path, monkeypatch: pytest.M
 
 
 def test_a_metric_that_fails_is_named_with_its_error(mine: Path) -> None:
-    with pytest.raises(DataError, match=r"--metric .*mine\.py:breaks: the metric failed \(KeyError: 'logits'\)"):
+    with pytest.raises(DataError, match=r"--metric .*mine\.py:breaks: the metric failed \(caused by: KeyError: 'logits'\)"):
         find_metric(f"{mine}:breaks").score(np.zeros(2), read_prediction({"y": np.zeros((2, 1), np.float32)}))
 
 

@@ -92,7 +92,9 @@ def test_a_setting_that_could_do_harm_is_refused_by_its_name(checkout: Path, lin
     (checkout / "link").symlink_to("/tmp")
     set_line(checkout, line)
     done = sealift(checkout, "pack")
-    assert_refused(done, 3, "error: sealift.toml: nobody named this file", f"found {said}. ", "--config sealift.toml", "--trust-project")
+    assert_refused(
+        done, 3, "error: sealift.toml: this project file was found, not named", f"found {said}. ", "--config sealift.toml", "--trust-project"
+    )
     assert not (checkout / "was-run").exists()
     assert not (checkout / "release").exists()
 
@@ -175,7 +177,9 @@ def test_build_refuses_the_others_until_the_file_is_named(project: Path, table: 
     file = project / "project.toml"
     file.write_text(file.read_text().replace(f"[{table}]\n", f"[{table}]\n{line}\n"))
     done = sealift(project, "build")
-    assert_refused(done, 3, "error: project.toml: models.net: nobody named this file", f"found {said}. ", "sealift build project.toml")
+    assert_refused(
+        done, 3, "error: project.toml: models.net: this project file was found, not named", f"found {said}. ", "sealift build project.toml"
+    )
     assert not (project / "was-run").exists()
     assert not (project / "releases").exists()
 

@@ -41,7 +41,7 @@ def test_a_repository_is_made_filled_promoted_and_looked_at(tmp_path: Path, rele
     assert made["root_digest"] == str(Digest.of_file(directory / "metadata/root.json"))
     (tmp_path / "release.pub").write_bytes(shared_key().public_key.pem())
     assert "Published linear 1.0.0" in expect(capsys, "add", directory, release, "--public-key", tmp_path / "release.pub")
-    assert "was published already" in expect(capsys, "add", directory, release)
+    assert "is already published" in expect(capsys, "add", directory, release)
     assert "linear is now 1.0.0" in expect(capsys, "promote", directory, "linear", "1.0.0", "--channel", "stable")
     assert expect_json(capsys, "refresh", directory)["timestamp_version"] == 4
     status = expect_json(capsys, "status", directory)

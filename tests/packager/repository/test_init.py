@@ -50,7 +50,7 @@ def test_keys_are_beside_the_repository_and_only_their_owner_may_read_them(repos
 
 def test_init_refuses_an_existing_repository_and_changes_nothing(repository: Repository, tmp_path: Path) -> None:
     before = snapshot_of(tmp_path)
-    with pytest.raises(OutputError, match="a repository is there already"):
+    with pytest.raises(OutputError, match="there is a repository in this folder already"):
         publisher.init(repository.directory, tmp_path / "fresh", expiry=EXPIRY, now=NOW)
     assert snapshot_of(tmp_path) == before
 

@@ -177,7 +177,7 @@ def test_a_stranger_s_signature_is_not_asked_for_and_does_not_count(shared: Path
     repo("refresh", shared, "--role", "root", "--request", request).ok()
     call("sealift", "keys", "generate", tmp_path / "mallory.pem").ok()
     message = refused_as_json(repo("sign", request, "--key", tmp_path / "mallory.pem", "--json"), 3, "RepositoryError")
-    assert "this key's signature isn't asked for" in message
+    assert "the request doesn't need a signature by this key" in message
     repo("sign", request, "--key", people["alice"]).ok()
     forged = json.loads(request.read_bytes())
     mallory = PrivateKey.load(tmp_path / "mallory.pem")
@@ -207,7 +207,7 @@ def test_a_request_that_was_overtaken_or_that_is_none_is_refused(shared: Path, p
     for name in ("alice", "bob"):
         repo("sign", late, "--key", people[name]).ok()
     repo("publish", shared, late).ok()
-    assert_refused(repo("publish", shared, late), 3, "the request doesn't follow on what is published: expected version 3, found version 2")
+    assert_refused(repo("publish", shared, late), 3, "the request doesn't follow the published version: expected version 3, found version 2")
     assert_refused(repo("publish", shared, tmp_path / "none.json"), 3, "the request can't be read")
     for text in ("{}", "[]", '{"schema": "sealift.repository-request/1", "metadata": {}}'):
         (tmp_path / "odd.json").write_text(text)
@@ -247,7 +247,9 @@ def test_a_request_for_a_release_that_the_repository_does_not_have_is_refused(tm
     repo("add", directory, release(tmp_path), "--request", tmp_path / "add.json").ok()
     for blob in (directory / "blobs" / "sha256").iterdir():
         blob.unlink()
-    assert_refused(repo("publish", directory, tmp_path / "add.json"), 3, "releases/linear/1.0.0: the request names what the repository doesn't have")
+    assert_refused(
+        repo("publish", directory, tmp_path / "add.json"), 3, "releases/linear/1.0.0: the request refers to content that the repository doesn't have"
+    )
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ def test_adding_again_mends_a_damaged_blob(repository: Repository, tmp_path: Pat
 
 def test_a_published_version_never_changes(repository: Repository, tmp_path: Path) -> None:
     add(repository, release_in(tmp_path))
-    with pytest.raises(RepositoryError, match="published with other content.*give the new one a new version"):
+    with pytest.raises(RepositoryError, match="published with other content.*Pack the new content with a new version"):
         add(repository, release_in(tmp_path, description="other bytes"))
 
 

@@ -88,11 +88,11 @@ def test_no_copy_is_left_of_what_was_read_or_refused(chain: Path, tmp_path: Path
         ("model.onnx", "in the graph's own file"),
         ("./model.onnx", "in the graph's own file"),
         ("pipe", "are missing"),
-        ("", "without a place"),
-        ("weights.bin\0.txt", "without a place"),
+        ("", "name no file"),
+        ("weights.bin\0.txt", "name no file"),
         (".", "are missing"),
-        ("x" * 300, "without a place"),
-        ("circle", "without a place"),
+        ("x" * 300, "name no file"),
+        ("circle", "name no file"),
     ],
 )
 def test_weights_lie_in_plain_files_below_the_model(chain: Path, tmp_path: Path, location: str, words: str) -> None:

@@ -273,13 +273,13 @@ def run(way: str, tmp_path: Path, said: list[str] | None = None) -> bytes:
 @pytest.mark.parametrize(
     ("way", "kind", "words"),
     [
-        ("noise", PackagerError, "model.onnx: the process that builds sent what makes no sense: found a line is not JSON"),
+        ("noise", PackagerError, "model.onnx: the build process sent an invalid message: found a line is not JSON"),
         ("endless line", PackagerError, "a line is too long"),
         ("huge", PackagerError, "a line is not a message's"),
         ("asks and never listens", PackagerError, "a question before the last one's answer was read"),
         ("unknown question", PackagerError, "no such question"),
         ("a late note in braces", SourceModelError, r"model.onnx: \{rows.__class__\} \{x\} 0 s"),
-        ("crash", PackagerError, "model.onnx: the process that builds broke: found SIGSEGV"),
+        ("crash", PackagerError, "model.onnx: the build process crashed: found SIGSEGV"),
         ("exit", PackagerError, "found .*its last words"),
     ],
 )

@@ -73,8 +73,8 @@ def test_models_within_models_are_exact_and_each_tree_in_them_is_proved(name: st
     ("model", "said"),
     [
         (GridSearchCV(Ridge(), {"alpha": [0.1, 1]}, refit=False).fit(FEATURES, VALUES), "Fit it with refit=True"),
-        (OneVsRestClassifier(LogisticRegression()).fit(FEATURES, FEATURES[:, :2] > 0), "Pack one classifier for each target"),
-        (MultiOutputClassifier(LogisticRegression()).fit(FEATURES, FEATURES[:, :2] > 0), "Pack one classifier for each target"),
+        (OneVsRestClassifier(LogisticRegression()).fit(FEATURES, FEATURES[:, :2] > 0), "Pack one classifier per target"),
+        (MultiOutputClassifier(LogisticRegression()).fit(FEATURES, FEATURES[:, :2] > 0), "Pack one classifier per target"),
     ],
     ids=["a search that kept nothing", "any number of labels", "a classifier of several targets"],
 )
@@ -121,7 +121,7 @@ def test_what_is_wrapped_around_a_model_goes_or_is_computed_too(name: str, tmp_p
         (make_pipeline(FunctionTransformer(np.nan_to_num), Ridge()), "FunctionTransformer: func: .*found nan_to_num"),
         (make_pipeline(SplineTransformer(), Ridge()), "can't convert SplineTransformer"),
     ],
-    ids=["a way back", "a transformer of the target", "a function", "a step"],
+    ids=["the inverse transformation of the target", "a transformer of the target", "a function", "a step"],
 )
 def test_a_step_without_an_onnx_form_is_named(model: Any, said: str, tmp_path: Path) -> None:
     source = loaded(model.fit(FEATURES, POSITIVE), tmp_path)

@@ -193,7 +193,7 @@ def test_columns_without_names_have_those_of_the_data(tmp_path: Path) -> None:
 
 def test_text_without_names_asks_for_data(tmp_path: Path) -> None:
     model, _ = unnamed()
-    with pytest.raises(SourceModelError, match="columns of text that have no names: .*--data with a column for each of the model's 4, found no data"):
+    with pytest.raises(SourceModelError, match="the columns of text have no names: .*--data with a column for each of the model's 4, found no data"):
         loaded(model, tmp_path)
 
 

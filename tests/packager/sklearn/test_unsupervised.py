@@ -115,5 +115,5 @@ def test_a_classifier_still_needs_its_target(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("model", [DBSCAN(), LocalOutlierFactor(), StandardScaler()], ids=lambda row: type(row).__name__)
 def test_what_can_t_predict_new_rows_is_refused_and_told_so(model: Any, tmp_path: Path) -> None:
-    with pytest.raises(SourceModelError, match="What doesn't predict new rows"):
+    with pytest.raises(SourceModelError, match="Models that don't predict new rows"):
         loaded(model, tmp_path)

@@ -78,7 +78,7 @@ def test_code_in_pickled_sample_inputs_is_not_run(exported: Path, tmp_path: Path
     buffer = io.BytesIO()
     torch.save((Trap(tmp_path / "sprung"),), buffer)
     evil = changed(exported, tmp_path / "evil.pt2", lambda name, data: buffer.getvalue() if "sample_inputs" in name else data)
-    with pytest.raises(UntrustedPickleError, match=r"a pickle of more than tensors.*--trust-pickle"):
+    with pytest.raises(UntrustedPickleError, match=r"a pickle of other objects than tensors.*--trust-pickle"):
         load_model(evil, LoadOptions())
     assert not (tmp_path / "sprung").exists()
 
@@ -109,11 +109,11 @@ def test_a_graph_that_computes_with_more_than_tensors_and_sizes_is_refused(
     ("name", "data", "words"),
     [
         ("halves/data/aotinductor/model/x.so", b"\x7fELF", "compiled code"),
-        ("halves/DATA/weights/Other.PT", b"\x80\x04N.", "a pickle of more than tensors"),
+        ("halves/DATA/weights/Other.PT", b"\x80\x04N.", "a pickle of other objects than tensors"),
         ("halves/data/constants/x_config.json", b'{"config": {"c": {"path_name": "opaque_obj_0", "use_pickle": false}}}', "c as a pickle"),
         ("halves/data/weights/x_config.json", b'{"config": {"w": {"path_name": "weight_0", "use_pickle": true}}}', "w as a pickle"),
-        ("halves/models/MODEL.json", b"{}", "members of one name"),
-        ("halves/models/a/b.json", b"{", "what is no JSON"),
+        ("halves/models/MODEL.json", b"{}", "two members have the same name"),
+        ("halves/models/a/b.json", b"{", "a file that is not JSON"),
     ],
 )
 def test_members_that_torch_would_execute_or_unpickle_are_refused(exported: Path, tmp_path: Path, name: str, data: bytes, words: str) -> None:

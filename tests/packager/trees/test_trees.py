@@ -87,7 +87,7 @@ def test_a_threshold_that_is_one_float_off_stops_the_build(tmp_path: Path) -> No
     values = next(row for row in converted.model.graph.node[0].attribute if row.name == "nodes_values").floats
     at = next(index for index, value in enumerate(values) if value)
     values[at] = float(np.nextafter(np.float32(values[at]), np.float32(np.inf)))
-    with pytest.raises(ParityError, match="beside a threshold"):
+    with pytest.raises(ParityError, match="near a threshold"):
         check_parity(source, converted, None, seed=0)
 
 
@@ -143,5 +143,5 @@ def test_what_has_no_exact_form_says_what_and_what_to_do(tmp_path: Path) -> None
     with pytest.raises(ConversionError, match="gbtree or dart"):
         load_model(tmp_path / "m.json", LoadOptions())
     joblib.dump(xgboost.XGBClassifier(n_estimators=2, missing=-1).fit(*IRIS), tmp_path / "m")
-    with pytest.raises(ConversionError, match="Put NaN there"):
+    with pytest.raises(ConversionError, match="Use NaN for missing values"):
         load_model(tmp_path / "m", TRUST)

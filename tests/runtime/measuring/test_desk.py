@@ -200,7 +200,7 @@ def test_a_job_that_is_not_signed_by_a_trusted_key_for_this_device_is_refused(ro
     payload = MeasuringJob(device=DEVICE.public_key.fingerprint, nonce=str(room.desk.invite()["nonce"]), files=FILES).payload()
     with pytest.raises(SignatureError, match="doesn't trust the key"):
         room.desk.begin(signed(JOB_TYPE, payload, STRANGER))
-    with pytest.raises(SignatureError, match="signed as something else"):
+    with pytest.raises(SignatureError, match="the signed content is of another type"):
         room.desk.begin(signed(STEP_TYPE, payload))
     forged = json.loads(signed(JOB_TYPE, payload))
     forged["envelope"]["payload"] = base64.b64encode(payload.replace(b'"size_bytes": ', b'"size_bytes": 1')).decode()
@@ -304,10 +304,10 @@ def test_a_candidate_that_takes_too_long_is_ended(tmp_path: Path) -> None:
     ("changes", "words"),
     [
         ({"kind": "else"}, "not a known value"),
-        ({"runs": ()}, "nothing to do"),
-        ({"kind": "footprint", "runs": (run("a"), run("b"))}, "nothing to do"),
+        ({"runs": ()}, "inputs or runs don't fit its kind"),
+        ({"kind": "footprint", "runs": (run("a"), run("b"))}, "inputs or runs don't fit its kind"),
         ({"runs": (run("a"), run("a"))}, "the same name"),
-        ({"runs": (run("a", config={"ep.cuda.path": "x"}),)}, "a session entry that isn't allowed"),
+        ({"runs": (run("a", config={"ep.cuda.path": "x"}),)}, "this session entry isn't allowed"),
         ({"runs": (run("a", threads=0),)}, "threads"),
         ({"most_rounds": 10**9}, "most_rounds"),
         ({"seconds": 1e9}, "seconds"),
@@ -322,7 +322,7 @@ def test_a_step_that_is_none_is_refused(changes: dict[str, Any], words: str) -> 
 @pytest.mark.parametrize("name", sorted(native_entries() - set(ENTRIES)))
 def test_a_job_sets_no_session_entry_that_a_bundle_may_not_set(name: str, tmp_path: Path) -> None:
     step = MeasuringStep(job="0" * 32, number=1, kind="footprint", inputs=Digest.of(INPUTS), runs=(run("a", config={name: str(tmp_path / "file")}),))
-    with pytest.raises(DocumentError, match="a session entry that isn't allowed"):
+    with pytest.raises(DocumentError, match="this session entry isn't allowed"):
         MeasuringStep.parse(step.payload())
 
 
@@ -350,7 +350,7 @@ def test_documents_and_machines_are_read_as_they_were_written() -> None:
     assert MeasuringJob.parse(job.payload()) == job
     assert MeasuringStep.parse(step.payload()) == step
     assert MeasuringAnswer.parse(answer.payload()) == answer
-    with pytest.raises(LimitError, match="no pairs"):
+    with pytest.raises(LimitError, match="samples that are not pairs"):
         MeasuringAnswer.parse(MeasuringAnswer(job="0" * 32, number=3, samples_ms={"a": (1.0,), "b": (3.0, 4.0)}).payload())
     with pytest.raises(DocumentError):
         MeasuringJob.parse(step.payload())

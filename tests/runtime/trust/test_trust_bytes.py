@@ -32,7 +32,7 @@ def test_what_is_no_metadata_is_refused(data: bytes) -> None:
 def test_metadata_that_says_something_twice_is_refused_whoever_signed_it(repository: Repository, field: bytes, twice: bytes) -> None:
     data = repository.trusted_root()
     assert field in data
-    with pytest.raises(TrustError, match=r"metadata/root.json: not metadata \(the field '\w+' is there twice\)"):
+    with pytest.raises(TrustError, match=r"metadata/root.json: not metadata \(the field '\w+' appears twice\)"):
         driver.start(data.replace(field, twice, 1))
 
 

@@ -30,11 +30,11 @@ def test_a_process_that_can_t_be_set_up_holds_the_update_up_and_is_no_attempt(
     with monkeypatch.context() as broken:
         broken.setattr(confined, "MODULE", "sealift_runtime.absent")
         for _ in range(POLICY.self_test_attempts + 1):
-            with pytest.raises(SandboxError, match="did not come up"):
+            with pytest.raises(SandboxError, match="did not start"):
                 device.sync()
     assert device.stage() is State.SELF_TESTING
     assert device.current().version == "1.0.0"
-    assert "did not come up" in device.last_detail("held-up")
+    assert "did not start" in device.last_detail("held-up")
     device.sync()
     assert device.current().version == "1.1.0"
 
@@ -48,9 +48,9 @@ FAULTS = {
         "sys.modules['onnxruntime'] = type('Broken', (), {'__getattr__': lambda self, name: ctypes.CDLL('libabsent.so.9')})()",
         "libabsent.so.9: cannot open shared object file",
     ),
-    "no memory for Python": ("raise MemoryError", "did not come up: found it ended with exit status 1; .*MemoryError"),
-    "killed for want of memory": ("os.kill(os.getpid(), 9)", "did not come up: found it ended with signal 9 .*free memory"),
-    "crashed by a library": ("os.kill(os.getpid(), 11)", "did not come up: found it ended with signal 11"),
+    "no memory for Python": ("raise MemoryError", "did not start: found it ended with exit status 1; .*MemoryError"),
+    "killed for want of memory": ("os.kill(os.getpid(), 9)", "did not start: found it ended with signal 9 .*free memory"),
+    "crashed by a library": ("os.kill(os.getpid(), 11)", "did not start: found it ended with signal 11"),
 }
 
 
@@ -74,7 +74,7 @@ def test_a_fault_of_the_installation_is_no_attempt_however_often_it_is_met(devic
     with monkeypatch.context() as broken:
         broken.setattr(sys, "executable", str(tmp_path / "absent"))
         for _ in range(POLICY.self_test_attempts + 1):
-            with pytest.raises(SandboxError, match="a confined process can't be started: found No such file"):
+            with pytest.raises(SandboxError, match="a sandboxed process can't be started: found No such file"):
                 device.sync()
     assert device.kinds().count("held-up") == 1
     device.sync()

@@ -22,7 +22,7 @@ _EXPONENTS: Final = {"manhattan": 1.0, "cityblock": 1.0, "l1": 1.0, "chebyshev":
 def check_neighbors(model: Any) -> None:
     """Raise `ConversionError` for a metric, weights or a number of training rows that has no form here."""
     if model.weights not in (None, "uniform", "distance"):
-        raise refused(model, "weights that are a function", "weights: 'uniform' or 'distance'", str(model.weights))
+        raise refused(model, "weights given as a function have no ONNX form", "weights: 'uniform' or 'distance'", str(model.weights))
     options = {name: value for name, value in (model.effective_metric_params_ or {}).items() if value is not None}
     known = {"minkowski", "cosine", *EUCLIDEAN, *_EXPONENTS}
     if model.effective_metric_ not in known or set(options) - {"p"}:

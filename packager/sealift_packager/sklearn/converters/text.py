@@ -76,7 +76,7 @@ def _check(model: Any) -> None:
         found = getattr(model, name)
         if found != wanted:
             raise ConversionError(
-                "text that is taken apart in a way that has no ONNX form",
+                "text is split in a way that has no ONNX form",
                 where=f"{type(model).__name__}: {name}",
                 expected=repr(wanted),
                 found=repr(getattr(found, "__name__", found)),
@@ -89,12 +89,12 @@ def _check_lowering(model: Any, words: Iterable[str]) -> None:
     touched = sorted(word for word in words if _depends_on_neighbours(word))
     if model.lowercase and touched:
         raise ConversionError(
-            "words whose lower case depends on the letters around",
+            "the vocabulary has words whose lower case depends on neighbouring letters",
             where=f"{type(model).__name__}: vocabulary",
-            expected="words that are lowered letter by letter",
+            expected="words that can be lowered letter by letter",
             found=", ".join(repr(word[:40]) for word in touched[:5]) + (f", … ({len(touched):,} in all)" if len(touched) > 5 else ""),
-            advice="Train with lowercase=False on text that is lowered before, with 'ς' as 'σ', and lower requests in the same way; "
-            "or leave such words out of the vocabulary.",
+            advice="Lower the text yourself, with 'ς' as 'σ', train with lowercase=False, and lower requests in the same way; or leave these "
+            "words out of the vocabulary.",
         )
 
 

@@ -19,7 +19,7 @@ def write_function_transformer(scope: Any, operator: Any, container: Any) -> Non
     transformer = operator.raw_operator
     if transformer.kw_args:
         raise ConversionError(
-            "arguments of a function", where="FunctionTransformer", found=f"kw_args={transformer.kw_args!r}", advice="Leave them out."
+            "arguments of a function", where="FunctionTransformer", found=f"kw_args={transformer.kw_args!r}", advice="Leave the arguments out."
         )
     writer = NodeWriter(scope.get_unique_operator_name("function"))
     parts = [row.full_name for row in operator.inputs]
@@ -76,7 +76,7 @@ def _back(writer: NodeWriter, transformer: Any, value: str) -> str:
     if kind not in _AFFINE:
         expected = f"{', '.join(_AFFINE)}, or func and inverse_func"
         raise ConversionError(
-            "a way back of the target that has no ONNX form",
+            "the inverse transformation of the target has no ONNX form",
             where="TransformedTargetRegressor: transformer",
             expected=expected,
             found=kind,
