@@ -6,6 +6,7 @@ import datetime
 from typing import Any
 
 import pytest
+from tuf.api.metadata import Metadata
 
 from sealift_core.clock import format_time
 from sealift_core.errors import ExpiredError, TrustError
@@ -44,7 +45,8 @@ def test_a_clock_that_stands_still_can_not_hide_time_that_surely_passed(reposito
 @pytest.mark.parametrize("role", [SNAPSHOT, TARGETS, CHANNELS])
 def test_nobody_but_timestamp_and_root_can_move_a_device_to_a_far_future(repository: Repository, role: str) -> None:
     far = NOW + 40_000 * DAY
-    metadata = {SNAPSHOT: repository.snapshot, TARGETS: repository.targets, CHANNELS: repository.channels}[role]
+    roles: dict[str, Metadata[Any]] = {SNAPSHOT: repository.snapshot, TARGETS: repository.targets, CHANNELS: repository.channels}
+    metadata = roles[role]
     repository.publish_targets()
     metadata.signed.expires = far + DAY
     metadata.signed.unrecognized_fields["dev.sealift.signed-at"] = format_time(far)
