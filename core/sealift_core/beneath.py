@@ -208,6 +208,28 @@ def read_bounded(path: Path, max_bytes: int, *, where: str | None = None) -> byt
         return read_open(file, max_bytes, where=where or str(path))
 
 
+def read_own(path: Path, max_bytes: int) -> bytes:
+    """Read a file that Sealift itself keeps: links are followed, and a pipe or a device in its place keeps nobody waiting.
+
+    Args:
+        path: The file.
+        max_bytes: The most bytes that it may have.
+
+    Returns:
+        Its content.
+
+    Raises:
+        IntegrityError: If it is no regular file.
+        LimitError: If it is larger.
+        OSError: If it can't be read.
+    """
+    _check_regular(path.stat(), str(path))  # opening a device may already do something
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        _check_regular(os.fstat(descriptor), str(path))
+        return read_open(file, max_bytes, where=str(path))
+
+
 def read_exactly(file: io.BufferedReader, expected_bytes: int, *, where: str) -> bytes:
     """Read an open file of a known size.
 

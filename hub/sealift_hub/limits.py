@@ -14,7 +14,9 @@ class Limits:
     ``head_bytes`` and ``head_seconds`` are for a request's line and headers, ``body_seconds`` for its body, ``idle_seconds`` for a client that
     doesn't take its answer. Bodies above ``small_bytes`` take ``bodies_bytes`` together; above, clients get 503. ``intakes`` devices are
     served at a time by those who write; readers have threads of their own. A body may come in ``body_pieces`` pieces of less than ``piece_bytes``:
-    each one, like a chunk of a byte, costs the same time whatever it holds.
+    each one, like a chunk of a byte, costs the same time whatever it holds. A page of the API ends early where its devices have ``page_models``
+    models together. A report costs no more the more its device told before: the day's figures are of at most ``day_windows`` windows of all
+    its models, and its events are compared with at most ``compared_events`` of those told before.
     """
 
     head_bytes: int = 16 * 1024
@@ -30,6 +32,9 @@ class Limits:
     intakes: int = 4
     devices: int = 10_000
     page_rows: int = 500
+    page_models: int = 1000
+    day_windows: int = 10_000
+    compared_events: int = 2000
 
 
 DEFAULT_LIMITS = Limits()

@@ -178,6 +178,21 @@ def growing(root: Path) -> io.BufferedReader:
     return io.BufferedReader(GrowingFile(str(root / "blobs/file")))
 
 
+@pytest.mark.parametrize("place", ["state", "link"])
+def test_what_stands_in_place_of_an_own_file_keeps_nobody_waiting(tmp_path: Path, place: str) -> None:
+    os.mkfifo(tmp_path / "state")
+    (tmp_path / "link").symlink_to("state")
+    with pytest.raises(IntegrityError, match=f"{place}: not a regular file: found a pipe"):
+        beneath.read_own(tmp_path / place, 10)
+
+
+def test_an_own_file_is_read_through_a_link(root: Path) -> None:
+    (root / "link").symlink_to("blobs/file")
+    assert beneath.read_own(root / "link", len(CONTENT)) == CONTENT
+    with pytest.raises(LimitError):
+        beneath.read_own(root / "link", len(CONTENT) - 1)
+
+
 def test_a_file_that_grows_is_read_to_one_byte_beyond_what_is_expected(root: Path) -> None:
     for use in (beneath.read_open, beneath.read_exactly, beneath.hash_open):
         with growing(root) as file, pytest.raises(SealiftError, match=r"too large|found at least 7001 bytes"):

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from sealift_core.bundle.digest import Digest
 from sealift_core.clock import format_time
-from sealift_core.errors import DocumentError, ReportError
+from sealift_core.errors import DocumentError, LimitError, ReportError
 from sealift_core.messages.histogram import BUCKETS
 from sealift_core.schema.documents import Document, Json, canonical_json
 from sealift_core.schema.strict_json import ENVELOPE_BUDGET
@@ -24,6 +24,9 @@ from sealift_core.signing.keys import PublicKey, Signer
 SCHEMA: Final = "sealift.report"
 PAYLOAD_TYPE: Final = "application/vnd.sealift.report.v1+json"
 MAX_REPORT_BYTES: Final = 16 * 2**20
+#: Of a report's facts about its machine, and of a window's kinds of failures; and of each name.
+MAX_NAMES: Final = 100
+MAX_NAME_CHARACTERS: Final = 100
 DEVICE_ID: Final = r"[0-9a-f]{64}"
 
 
@@ -175,7 +178,7 @@ class Window:
             end=document.time("end"),
             requests=document.integer("requests", minimum=0),
             rows=document.integer("rows", minimum=0),
-            failures={kind: failures.integer(kind, minimum=0) for kind in failures.names()},
+            failures={kind: failures.integer(kind, minimum=0) for kind in _bounded_names(failures)},
             latency_counts=counts,
             features=tuple(FeatureDrift.parse(row) for row in document.documents("features", max_items=10_000)),
         )
@@ -271,7 +274,7 @@ class Report:
             number=document.integer("number", minimum=1),
             previous=Digest.parse(document.text("previous"), where=where) if document.has("previous") else None,
             created=document.time("created"),
-            host={key: host.text(key, max_characters=500) for key in host.names()},
+            host={key: host.text(key, max_characters=500) for key in _bounded_names(host)},
             models=tuple(InstalledModel.parse(row) for row in document.documents("models", max_items=1000)),
             windows=tuple(Window.parse(row) for row in document.documents("windows", max_items=10_000)),
             events=tuple(Event.parse(row) for row in document.documents("events", max_items=100_000)),
@@ -291,6 +294,16 @@ class Report:
             "events": [dataclasses.asdict(event) | {"time": format_time(event.time)} for event in self.events],
         }
         return canonical_json(fields)
+
+
+def _bounded_names(table: Document) -> list[str]:
+    """The names of a table whose fields are the device's own choice; `LimitError` for too many, or one that is too long."""
+    names = table.names()
+    if len(names) > MAX_NAMES:
+        raise LimitError("too many fields", where=table.where, expected=f"at most {MAX_NAMES}", found=str(len(names)))
+    if (longest := max(map(len, names), default=0)) > MAX_NAME_CHARACTERS:
+        raise LimitError("a name is too long", where=table.where, expected=f"at most {MAX_NAME_CHARACTERS} characters", found=str(longest))
+    return names
 
 
 def seal_report(report: Report, signer: Signer) -> bytes:

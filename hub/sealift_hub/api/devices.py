@@ -64,11 +64,12 @@ def _add_questions(routes: APIRouter, database: Database, limits: Limits) -> Non
     def list_devices(
         after: Annotated[str, Query(max_length=64, description="Begin behind this id.")] = "", limit: Annotated[int, rows] = 100
     ) -> DevicesAnswer:
-        """List devices in the order of their ids."""
+        """List devices in the order of their ids. A page may end early where its devices have very many models; `next` says where to go on."""
         with database.reading() as session:
-            found = queries.list_devices(session, after=after, limit=limit + 1)
-        page = [DeviceAnswer.model_validate(device) for device in found[:limit]]
-        return DevicesAnswer(devices=page, next=page[-1].id if len(found) > limit else None)
+            found = queries.list_devices(session, after=after, limit=limit, models=limits.page_models)
+            more = bool(found) and queries.has_devices(session, after=found[-1].id)
+        page = [DeviceAnswer.model_validate(device) for device in found]
+        return DevicesAnswer(devices=page, next=page[-1].id if more else None)
 
     @routes.get("/{device_id}", response_model=DeviceAnswer)
     def get_device(device_id: DeviceId) -> DeviceAnswer:

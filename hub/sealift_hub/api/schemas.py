@@ -48,7 +48,7 @@ class ModelAnswer(_Answer):
     failures: int
     p50_ms: float | None = Field(description="An upper bound of the median latency.")
     p99_ms: float | None = Field(description="An upper bound of the 99th percentile of the latency.")
-    drifted: list[str] = Field(description="The features with an alarm in the newest window with a verdict.")
+    drifted: list[str] = Field(description="The features with an alarm in the newest window with a verdict, at most 20 of them.")
 
 
 class DeviceAnswer(_Answer):

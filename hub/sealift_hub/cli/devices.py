@@ -60,6 +60,6 @@ def _details(device: DeviceView) -> list[str]:
     conflict = [f"  CONFLICT: {device.conflict}"] if device.conflict else []
     return conflict + [
         f"  {model.name} {model.version} {model.state}: {model.requests} requests in 24 h, {model.failures} failed, "
-        f"p50 {formatting.latency(model.p50_ms)}, p99 {formatting.latency(model.p99_ms)}, {formatting.plural(len(model.drifted), 'drift alarm')}"
+        f"p50 {formatting.latency(model.p50_ms)}, p99 {formatting.latency(model.p99_ms)}, {formatting.plural(model.drift_alarms, 'drift alarm')}"
         for model in device.models
     ]

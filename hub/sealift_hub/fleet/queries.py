@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 from collections.abc import Sequence
 
 from sqlalchemy import ColumnElement, func, or_, select
@@ -12,15 +13,26 @@ from sealift_core.messages.histogram import quantile_ms
 from sealift_core.messages.report import Event
 from sealift_hub.errors import UnknownDeviceError, UnknownReportError
 from sealift_hub.fleet.views import DeviceView, DriftView, FleetTotals, ModelView, ReportView, WindowView
+from sealift_hub.limits import DEFAULT_LIMITS
 from sealift_hub.storage.models import Device, DeviceModel, StoredEvent, StoredReport, StoredWindow
 
 QUIET = datetime.timedelta(days=1)
 
 
-def list_devices(session: Session, *, after: str = "", limit: int) -> tuple[DeviceView, ...]:
-    """Devices in the order of their ids, beginning behind ``after``."""
-    rows = session.scalars(select(Device).where(Device.id > after).order_by(Device.id).limit(limit))
-    return _with_models(session, rows.all())
+def list_devices(session: Session, *, after: str = "", limit: int, models: int = DEFAULT_LIMITS.page_models) -> tuple[DeviceView, ...]:
+    """Devices in the order of their ids, beginning behind ``after``: ``limit`` at most, and at most ``models`` together but for the first's."""
+    rows = session.scalars(select(Device).where(Device.id > after).order_by(Device.id).limit(limit)).all()
+    ids = [row.id for row in rows]
+    counts = select(DeviceModel.device_id, func.count()).where(DeviceModel.device_id.in_(ids)).group_by(DeviceModel.device_id)
+    numbers = {row[0]: row[1] for row in session.execute(counts)}
+    sums = itertools.accumulate(numbers.get(device_id, 0) for device_id in ids)
+    fitting = max(1, sum(total <= models for total in sums))
+    return _with_models(session, rows[:fitting])
+
+
+def has_devices(session: Session, *, after: str) -> bool:
+    """Whether there are devices behind an id."""
+    return session.scalar(select(Device.id).where(Device.id > after).limit(1)) is not None
 
 
 def recent_devices(session: Session, *, offset: int, limit: int) -> tuple[DeviceView, ...]:
@@ -140,4 +152,5 @@ def _model_view(row: DeviceModel) -> ModelView:
         p50_ms=quantile_ms(row.latency_counts, 0.5),
         p99_ms=quantile_ms(row.latency_counts, 0.99),
         drifted=tuple(row.drifted),
+        drift_alarms=row.drift_alarms,
     )

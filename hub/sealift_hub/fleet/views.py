@@ -14,7 +14,8 @@ from sealift_core.messages.histogram import quantile_ms
 class ModelView:
     """A model on a device. The figures are of the 24 hours before ``until``, the end of its newest window.
 
-    Latencies are upper bounds in milliseconds (see `sealift_core.messages.histogram`), None without requests.
+    Latencies are upper bounds in milliseconds (see `sealift_core.messages.histogram`), None without requests. ``drifted`` names the first of the
+    ``drift_alarms`` features that drifted.
     """
 
     name: str
@@ -29,6 +30,7 @@ class ModelView:
     p50_ms: float | None
     p99_ms: float | None
     drifted: tuple[str, ...]
+    drift_alarms: int
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +60,7 @@ class DeviceView:
     @property
     def alarms(self) -> int:
         """The number of drifted features over all models."""
-        return sum(len(model.drifted) for model in self.models)
+        return sum(model.drift_alarms for model in self.models)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -91,7 +91,7 @@ class Intake:
             verdict = decide(head, report, Digest.of(data), Digest.parse(recorded.digest) if recorded else None)
             refusal: HubError | None = None
             if verdict is Verdict.ACCEPT:
-                _record(session, device, report, data, now=now, source=source)
+                _record(session, device, report, data, now=now, source=source, limits=self._limits)
             elif verdict is Verdict.GAP:
                 refusal = gap_error(head, report, where=where)
             elif verdict is Verdict.FORK:
@@ -122,7 +122,7 @@ def _taken(device: Device, *, new: bool) -> Taken:
     return Taken(receipt=Receipt(device=device.id, acknowledged=device.number), new=new)
 
 
-def _record(session: Session, device: Device, report: Report, data: bytes, *, now: datetime.datetime, source: Source) -> None:
+def _record(session: Session, device: Device, report: Report, data: bytes, *, now: datetime.datetime, source: Source, limits: Limits) -> None:
     digest = str(Digest.of(data))
     device.number, device.digest, device.host = report.number, digest, dict(report.host)
     seen = now if source is Source.HTTP else min(report.created, now)
@@ -140,42 +140,42 @@ def _record(session: Session, device: Device, report: Report, data: bytes, *, no
         )
     )
     session.add_all(projection.window_rows(report))
-    session.add_all(_fresh_events(session, report))
+    session.add_all(_fresh_events(session, report, limits.compared_events))
     session.flush()
-    _replace_models(session, report)
+    _replace_models(session, report, limits.day_windows)
     _log.info("report %d of device %s, made %s", report.number, device.id, format_time(report.created))
 
 
-def _fresh_events(session: Session, report: Report) -> list[StoredEvent]:
+def _fresh_events(session: Session, report: Report, compared: int) -> list[StoredEvent]:
     if not report.events:
         return []
     numbers = [event.number for event in report.events]
     told = select(StoredEvent).where(StoredEvent.device_id == report.device, StoredEvent.number.between(min(numbers), max(numbers)))
+    told = told.order_by(StoredEvent.number.desc(), StoredEvent.id.desc()).limit(compared)
     return projection.event_rows(report, map(projection.event_of, session.scalars(told)))
 
 
-def _replace_models(session: Session, report: Report) -> None:
+def _replace_models(session: Session, report: Report, windows: int) -> None:
     session.execute(delete(DeviceModel).where(DeviceModel.device_id == report.device))
     models = {model.name: model for model in report.models}
-    session.add_all(projection.device_model(report.device, model, _last_day(session, report.device, model.name)) for model in models.values())
+    each = max(1, windows // max(1, len(models)))
+    for model in models.values():
+        day, drifted = _last_day(session, report.device, model.name, each)
+        session.add(projection.device_model(report.device, model, day, drifted))
 
 
-def _last_day(session: Session, device_id: str, model: str) -> list[WindowTotals]:
+def _last_day(session: Session, device_id: str, model: str, most: int) -> tuple[list[WindowTotals], list[str]]:
+    """The newest windows of a model, ``most`` of them at most, and what drifted in the newest one with a verdict."""
     of_model = (StoredWindow.device_id == device_id, StoredWindow.model == model)
     newest = session.scalar(select(func.max(StoredWindow.end)).where(*of_model))
     if newest is None:
-        return []
+        return [], []
     w = StoredWindow
-    columns = select(w.end, w.requests, w.failures, w.latency_counts, w.judged, w.drifted)
-    rows = session.execute(columns.where(*of_model, w.end > projection.day_before(newest)))
-    return [
-        WindowTotals(
-            end=row.end,
-            requests=row.requests,
-            failures=sum(row.failures.values()),
-            latency_counts=row.latency_counts,
-            judged=row.judged,
-            drifted=row.drifted,
-        )
-        for row in rows
+    columns = select(w.id, w.end, w.requests, w.failures, w.latency_counts, w.judged).order_by(w.end.desc(), w.id.desc()).limit(most)
+    rows = session.execute(columns.where(*of_model, w.end > projection.day_before(newest))).all()
+    judged = next((row.id for row in rows if row.judged), None)
+    drifted = session.scalar(select(w.drifted).where(w.id == judged)) if judged is not None else None
+    totals = [
+        WindowTotals(end=row.end, requests=row.requests, failures=sum(row.failures.values()), latency_counts=row.latency_counts) for row in rows
     ]
+    return totals, drifted or []

@@ -12,20 +12,20 @@ from sealift_core.messages.report import Event, InstalledModel, Report, Window
 from sealift_hub.storage.models import DeviceModel, StoredEvent, StoredWindow
 
 DAY: Final = datetime.timedelta(days=1)
+#: Of a model's drifted features: lists of devices name them, the device's page has all of them.
+MOST_NAMES: Final = 20
 #: The largest integer that a database column holds.
 MOST: Final = 2**63 - 1
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class WindowTotals:
-    """What of a window goes into a day's totals; ``judged`` is 0 where the window was too small for a verdict."""
+    """What of a window goes into a day's totals."""
 
     end: datetime.datetime
     requests: int
     failures: int
     latency_counts: Sequence[int]
-    judged: int
-    drifted: Sequence[str]
 
 
 def day_before(moment: datetime.datetime) -> datetime.datetime:
@@ -34,10 +34,8 @@ def day_before(moment: datetime.datetime) -> datetime.datetime:
     return moment - DAY if moment - first > DAY else first
 
 
-def device_model(device_id: str, model: InstalledModel, day: Sequence[WindowTotals]) -> DeviceModel:
-    """An installed model with the totals of its last day; the drift is that of the newest window with a verdict."""
-    judged = [window for window in day if window.judged]
-    drifted = list(max(judged, key=lambda window: window.end).drifted) if judged else []
+def device_model(device_id: str, model: InstalledModel, day: Sequence[WindowTotals], drifted: Sequence[str]) -> DeviceModel:
+    """An installed model with the totals of its last day, and the names of what drifted, of which `MOST_NAMES` are kept beside their number."""
     return DeviceModel(
         device_id=device_id,
         **dataclasses.asdict(model),
@@ -45,7 +43,7 @@ def device_model(device_id: str, model: InstalledModel, day: Sequence[WindowTota
         requests=min(MOST, sum(window.requests for window in day)),
         failures=min(MOST, sum(window.failures for window in day)),
         latency_counts=add_counts(window.latency_counts for window in day),
-        drifted=drifted,
+        drifted=list(drifted[:MOST_NAMES]),
         drift_alarms=len(drifted),
     )
 

@@ -16,13 +16,16 @@ from sealift_core.http.hosts import MAX_NAMES, check_names
 from sealift_core.http.urls import check_location, check_url
 from sealift_core.messages.channel import CHANNEL_NAME
 from sealift_core.schema.documents import Document
-from sealift_runtime.update.desired import FINGERPRINT, MAX_TRUSTED_KEYS
+from sealift_runtime.update.desired import FINGERPRINT, MAX_TIME_S, MAX_TRUSTED_KEYS
 from sealift_runtime.update.policy import DEFAULT_POLICY
 
 MAX_CONFIG_BYTES: Final = 64 * 1024
 MB: Final = 2**20
 #: An update waits while something is measured.
 MAX_MEASURING_S: Final = 3600
+MAX_STALE_DAYS: Final = 36_500
+#: A pebibyte, in MiB: in bytes, it is still a number that the kernel's limits take.
+MAX_MB: Final = 2**30
 SECTIONS: Final = {
     "source": ("repository", "channel", "ca_file"),
     "hub": ("url",),
@@ -93,18 +96,18 @@ class AgentConfig:
             host=serving.text("host", default.host),
             port=serving.integer("port", default.port, minimum=0, maximum=65535),
             hosts=serving.texts("hosts", default.hosts, max_items=MAX_NAMES),
-            poll_s=timing.number("poll_s", default.poll_s, minimum=0.05),
-            report_s=timing.number("report_s", default.report_s, minimum=0.05),
-            window_s=timing.number("window_s", default.window_s, minimum=0.05),
-            probation_s=timing.number("probation_s", default.probation_s, minimum=0),
+            poll_s=timing.number("poll_s", default.poll_s, minimum=0.05, maximum=MAX_TIME_S),
+            report_s=timing.number("report_s", default.report_s, minimum=0.05, maximum=MAX_TIME_S),
+            window_s=timing.number("window_s", default.window_s, minimum=0.05, maximum=MAX_TIME_S),
+            probation_s=timing.number("probation_s", default.probation_s, minimum=0, maximum=MAX_TIME_S),
             window_rows=limits.integer("window_rows", default.window_rows, minimum=1),
-            self_test_s=limits.number("self_test_s", default.self_test_s, minimum=0.1),
-            self_test_memory_mb=limits.integer("self_test_memory_mb", default.self_test_memory_mb, minimum=64),
-            reserve_mb=limits.integer("reserve_mb", default.reserve_mb, minimum=0),
-            stale_days=limits.number("stale_days", default.stale_days, minimum=0),
+            self_test_s=limits.number("self_test_s", default.self_test_s, minimum=0.1, maximum=MAX_TIME_S),
+            self_test_memory_mb=limits.integer("self_test_memory_mb", default.self_test_memory_mb, minimum=64, maximum=MAX_MB),
+            reserve_mb=limits.integer("reserve_mb", default.reserve_mb, minimum=0, maximum=MAX_MB),
+            stale_days=limits.number("stale_days", default.stale_days, minimum=0, maximum=MAX_STALE_DAYS),
             measuring=measuring.boolean("enabled", default.measuring),
             trusted_keys=measuring.texts("trusted_keys", default.trusted_keys, max_items=MAX_TRUSTED_KEYS),
-            measuring_mb=measuring.integer("max_mb", default.measuring_mb, minimum=1),
+            measuring_mb=measuring.integer("max_mb", default.measuring_mb, minimum=1, maximum=MAX_MB),
             measuring_s=measuring.number("max_s", default.measuring_s, minimum=1, maximum=MAX_MEASURING_S),
             sandbox=sandbox.boolean("enabled", default.sandbox),
         )
@@ -125,7 +128,7 @@ class AgentConfig:
     def load(cls, path: Path) -> AgentConfig:
         """Read the file."""
         try:
-            return cls.parse(beneath.read_bounded(path, MAX_CONFIG_BYTES), where=str(path))
+            return cls.parse(beneath.read_own(path, MAX_CONFIG_BYTES), where=str(path))
         except OSError as error:
             raise ConfigurationError(f"can't be read ({error.strerror})", where=str(path)) from error
 

@@ -108,7 +108,7 @@ class Monitors:
         if not self._kept.is_file():
             return
         try:
-            document = Document.parse_json(beneath.read_bounded(self._kept, MAX_KEPT_BYTES), where=str(self._kept), max_bytes=MAX_KEPT_BYTES)
+            document = Document.parse_json(beneath.read_own(self._kept, MAX_KEPT_BYTES), where=str(self._kept), max_bytes=MAX_KEPT_BYTES)
             for window in document.documents("windows"):
                 self._keep(Window.parse(window))
         except SealiftError:

@@ -15,5 +15,5 @@ def server_url(home: Home) -> str | None:
     """The data plane's address, or None if none is written down."""
     if not home.server_info.is_file():
         return None
-    document = Document.parse_json(beneath.read_bounded(home.server_info, MAX_BYTES), where=str(home.server_info), max_bytes=MAX_BYTES)
+    document = Document.parse_json(beneath.read_own(home.server_info, MAX_BYTES), where=str(home.server_info), max_bytes=MAX_BYTES)
     return document.text("url")

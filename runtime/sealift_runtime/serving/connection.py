@@ -17,7 +17,16 @@ import httptools
 from sealift_runtime.inference.service import After
 from sealift_runtime.serving.answering import Cancellable, ServerState
 from sealift_runtime.serving.body_budget import SMALL_BYTES
-from sealift_runtime.serving.http import CONTINUE, JSON, HttpRequest, HttpResponse, encode_head_without_upgrade, encode_response, error_response
+from sealift_runtime.serving.http import (
+    CONTINUE,
+    DECISIVE,
+    JSON,
+    HttpRequest,
+    HttpResponse,
+    encode_head_without_upgrade,
+    encode_response,
+    error_response,
+)
 from sealift_runtime.serving.limits import SMALL_PIECE_BYTES
 from sealift_runtime.serving.misdirected import judge_host
 
@@ -169,8 +178,8 @@ class Connection(asyncio.Protocol):
         self._head_bytes += len(name) + len(value)
         if self._head_bytes <= self._server.limits.header_bytes:
             name = name.lower()
-            if name in self._headers and name == b"host":
-                self._refuse(400, "the request has two headers Host")
+            if name in self._headers and name in DECISIVE:
+                self._refuse(400, f"the request has two headers {DECISIVE[name]}")
             self._headers[name] = value
         else:
             self._check_head()

@@ -17,6 +17,8 @@ from sealift_runtime.serving.limits import ServingLimits
 JSON: Final = "application/json"
 BINARY: Final = "application/octet-stream"
 JSON_LENGTH: Final = b"inference-header-content-length"
+#: The headers that decide who answers and how the body is read: of two, a proxy before this server might go by the other one.
+DECISIVE: Final[Mapping[bytes, str]] = {name.lower().encode(): name for name in ("Host", "Content-Encoding", "Inference-Header-Content-Length")}
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 #: What is left out when a request's head is read again as if it made no offer to upgrade; 100-continue was said by then.
 _UPGRADE_HEADERS: Final = frozenset((b"connection", b"upgrade", b"http2-settings", b"expect"))

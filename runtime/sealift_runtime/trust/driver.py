@@ -31,11 +31,16 @@ Whenever root or targets change (`still_trusted`)
     16. What was trusted before stays so only if the keys that are listed now signed it: a revoked key's work is dropped
         and must come anew. Floors stay. [5.4 to 5.6 load local metadata under the newest root]
 
+The time that surely passed
+    17. Snapshot, targets and channels count as signed no later than timestamp, which is signed after them: else whoever holds the key of channels
+        could move a device to a far future, where all is expired, and no revocation would bring it back.
+
 Expiry is judged apart from all this, in `expiry`: at this point an expired file is still of use, to refuse older ones.
 """
 
 from __future__ import annotations
 
+import datetime
 from typing import Final, TypeVar
 
 from tuf.api.metadata import DelegatedRole, MetaFile, Root, Signed, Snapshot, Targets, Timestamp
@@ -85,7 +90,7 @@ def accept_timestamp(state: TrustState, data: bytes) -> TrustState:
 
 
 def accept_snapshot(state: TrustState, data: bytes) -> TrustState:
-    """The state with the snapshot that timestamp names: rules 8 to 11."""
+    """The state with the snapshot that timestamp names: rules 8 to 11, and 17."""
     named = trusted(Timestamp, TIMESTAMP, state).signed.snapshot_meta
     with translate_tuf_errors(SNAPSHOT):
         named.verify_length_and_hashes(data)  # 8
@@ -98,24 +103,24 @@ def accept_snapshot(state: TrustState, data: bytes) -> TrustState:
             raise TrustError("a role is missing", where=where(SNAPSHOT), expected=f"{role}.json")
         _refuse_older(state, role, versions[role], by=SNAPSHOT)
     floors = {role: versions[role] for role in (TARGETS, CHANNELS)}
-    return state.with_file(SNAPSHOT, data, {SNAPSHOT: file.signed.version, **floors}, file.signed_at)
+    return state.with_file(SNAPSHOT, data, {SNAPSHOT: file.signed.version, **floors}, _believed(state, file))
 
 
 def accept_targets(state: TrustState, data: bytes) -> TrustState:
-    """The state with the targets that snapshot names: rules 12 to 15."""
+    """The state with the targets that snapshot names: rules 12 to 15, and 17."""
     file = _named(state, TARGETS, data)
     check_signatures(file, trusted(Root, ROOT, state).signed)  # 13
     _check_version(file, snapshot_names(state, TARGETS))  # 14
     channels_delegation(file.signed)  # 15
-    return still_trusted(state.with_file(TARGETS, data, {}, file.signed_at))
+    return still_trusted(state.with_file(TARGETS, data, {}, _believed(state, file)))
 
 
 def accept_channels(state: TrustState, data: bytes) -> TrustState:
-    """The state with the channels that snapshot names: rules 12 to 14."""
+    """The state with the channels that snapshot names: rules 12 to 14, and 17."""
     file = _named(state, CHANNELS, data)
     check_signatures(file, trusted(Targets, TARGETS, state).signed)  # 13
     _check_version(file, snapshot_names(state, CHANNELS))  # 14
-    return state.with_file(CHANNELS, data, {}, file.signed_at)
+    return state.with_file(CHANNELS, data, {}, _believed(state, file))
 
 
 def still_trusted(state: TrustState) -> TrustState:
@@ -172,6 +177,12 @@ def _holds(state: TrustState, role: str, kind: type[Root | Targets], delegator: 
 
 def _differs(state: TrustState, role: str, version: int) -> bool:
     return role not in state.files or trusted(KINDS[role], role, state).signed.version != version
+
+
+def _believed(state: TrustState, file: File[S]) -> datetime.datetime | None:
+    """When a file was signed, as far as timestamp bears it out: rule 17."""
+    latest = trusted(Timestamp, TIMESTAMP, state).signed_at
+    return min(file.signed_at, latest) if file.signed_at and latest else None
 
 
 def _named(state: TrustState, role: str, data: bytes) -> File[Targets]:

@@ -25,6 +25,8 @@ SCHEMA: Final = "sealift.desired-state"
 MAJOR: Final = 1
 MAX_BYTES: Final = 4 * 2**20
 MAX_TRUSTED_KEYS: Final = 100
+#: Ten years. Times much above can't be added to a date, or waited for.
+MAX_TIME_S: Final = 10 * 365 * 86400
 FINGERPRINT: Final = r"[0-9a-f]{64}"
 NO_MEASURING: Final = MeasuringPolicy(enabled=False, trusted_keys=(), max_bytes=1, max_s=1.0, memory_bytes=1, reserve_bytes=0)
 
@@ -123,7 +125,7 @@ def _settings(document: Document) -> DataPlaneSettings:
     except ConfigurationError as error:
         raise DocumentError(error.message, where=error.where, expected=error.expected, found=error.found) from error
     return DataPlaneSettings(
-        window_s=monitoring.number("window_s", minimum=0.05),
+        window_s=monitoring.number("window_s", minimum=0.05, maximum=MAX_TIME_S),
         window_rows=monitoring.integer("window_rows", minimum=1),
         hosts=hosts,
         measuring=_measuring(measuring),

@@ -20,9 +20,12 @@ class DesiredFile:
         self._bundles = home / "bundles"
 
     def read(self) -> DesiredState | None:
-        """The document that was written last, None if none was. `DocumentError`, `LimitError` or `StoreError` if it can't be read."""
+        """The document that was written last, None if none was.
+
+        Raises `DocumentError`, `IntegrityError`, `LimitError` or `StoreError` if it can't be read.
+        """
         try:
-            data = beneath.read_bounded(self.path, MAX_BYTES)
+            data = beneath.read_own(self.path, MAX_BYTES)
         except FileNotFoundError:
             return None
         except OSError as error:

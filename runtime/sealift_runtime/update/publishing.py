@@ -6,7 +6,7 @@ import dataclasses
 import logging
 from typing import Final
 
-from sealift_core.errors import DocumentError, LimitError
+from sealift_core.errors import DocumentError, IntegrityError, LimitError
 from sealift_runtime.update.data_plane import DataPlaneLink
 from sealift_runtime.update.desired import DataPlaneSettings, DesiredState
 from sealift_runtime.update.desired_file import DesiredFile
@@ -61,7 +61,7 @@ class Publisher:
     def _kept(self) -> DesiredState | None:
         try:
             return self._file.read()
-        except (DocumentError, LimitError) as error:
+        except (DocumentError, IntegrityError, LimitError) as error:
             _LOG.warning("%s; it is made anew from the database", error)
             return None
 

@@ -56,7 +56,7 @@ class TrustFolder:
         path = self._directory / STATE
         if not path.is_file():
             raise ConfigurationError("this device has no root of trust", where=str(path), advice="Enrol it with the repository's root.json.")
-        document = Document.parse_json(beneath.read_bounded(path, MAX_STATE_BYTES), where=str(path), max_bytes=MAX_STATE_BYTES)
+        document = Document.parse_json(beneath.read_own(path, MAX_STATE_BYTES), where=str(path), max_bytes=MAX_STATE_BYTES)
         document.schema(SCHEMA, 1)
         files, damaged = self._read_files(document.document("files"))
         if ROOT not in files:
@@ -104,8 +104,8 @@ class TrustFolder:
 
 
 def _read(path: Path, max_bytes: int) -> bytes | None:
-    """A file of the folder, None if it isn't there or is too large to be one."""
+    """A file of the folder, None if it isn't there, is no regular file, or is too large to be one."""
     try:
-        return beneath.read_bounded(path, max_bytes)
-    except (FileNotFoundError, IsADirectoryError, LimitError):
+        return beneath.read_own(path, max_bytes)
+    except (FileNotFoundError, IntegrityError, LimitError):
         return None

@@ -216,6 +216,42 @@ class TestWhatIsShown:
             kinds = [event.kind for event in queries.newest_events(session, device.id, limit=10)]
         assert kinds == ["rejected", "activated", "installed"]
 
+    def test_a_report_costs_no_more_the_more_was_told_before(self, database: Database, device: SimulatedDevice) -> None:
+        intake = Intake(database, ManualClock(), Limits(day_windows=4, compared_events=3))
+        models = [installed("a"), installed("b")]
+        for number in range(5):
+            last = number == 4
+            windows = [window(name, end=NOON + number * HOUR, features=[drift("speed", 0.4)] if last else ()) for name in "ab"]
+            events = [Event(number=1, time=NOON, kind=f"told {number}"), Event(number=2**62, time=NOON, kind="far")]
+            receive(intake, device, device.report(models=models, windows=windows, events=events))
+        after = view(database, device)
+        assert [(model.requests, model.drifted) for model in after.models] == [(200, ("speed",))] * 2, "of the two newest windows of each"
+        with database.reading() as session:
+            kinds = [event.kind for event in queries.newest_events(session, device.id, limit=10)]
+        assert sorted(kinds) == ["far", "told 0", "told 1", "told 2", "told 3", "told 4"]
+
+    def test_many_drifted_features_are_counted_and_some_of_them_named(self, database: Database, intake: Intake, device: SimulatedDevice) -> None:
+        features = [drift(f"f{number:03}", 0.5) for number in range(30)]
+        receive(intake, device, device.report(windows=[window(features=features)], models=[installed()]))
+        after = view(database, device)
+        assert after.alarms == after.models[0].drift_alarms == 30
+        assert after.models[0].drifted == tuple(f"f{number:03}" for number in range(20))
+
+    def test_a_page_ends_before_its_devices_have_too_many_models(self, database: Database, intake: Intake) -> None:
+        for _ in range(3):
+            device = SimulatedDevice()
+            intake.enrol(device.id, device.pem)
+            receive(intake, device, device.report(models=[installed(f"m{place}") for place in range(3)]))
+        with database.reading() as session:
+            assert [len(queries.list_devices(session, limit=10, models=most)) for most in (1, 5, 6, 8, 9)] == [1, 1, 2, 2, 3]
+
+    @pytest.mark.parametrize("host", [{str(number): "" for number in range(101)}, {"n" * 101: ""}])
+    def test_a_device_says_so_much_of_its_machine_and_no_more(self, intake: Intake, host: dict[str, str]) -> None:
+        device = SimulatedDevice(host=host)
+        intake.enrol(device.id, device.pem)
+        with pytest.raises(LimitError, match=r"host: (too many fields|a name is too long): expected at most 100"):
+            receive(intake, device, device.report())
+
     def test_counts_whose_sum_is_beyond_64_bits_stop_there(self, database: Database, intake: Intake, device: SimulatedDevice) -> None:
         windows = [window(name, end=NOON - n * HOUR, latencies_ms={1.0: 2**62}) for n in range(3) for name in ("a", "b")]
         receive(intake, device, device.report(windows=windows, models=[installed("a"), installed("b")]))

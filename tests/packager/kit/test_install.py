@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -201,6 +202,69 @@ def test_a_prefix_that_is_taken_is_refused(medium: Path, tmp_path: Path) -> None
     (tmp_path / "agent/mine").write_text("mine")
     assert "is taken by something else" in install(medium, tmp_path, "--prefix", "agent").stderr
     assert [path.name for path in (tmp_path / "agent").iterdir()] == ["mine"]
+
+
+@pytest.mark.parametrize("path", [":{}", "{}:", "{}::/nowhere", ".:{}", "bin:{}"])
+def test_nothing_of_the_medium_is_run_because_of_a_search_path(medium: Path, tmp_path: Path, path: str) -> None:
+    (medium / "bin").mkdir()
+    for program in ("sha256sum", "openssl", "dirname", "find", "uname", "python3", f"python{VERSION}"):
+        for spy in (medium / program, medium / "bin" / program):
+            spy.write_text(f"#!/bin/sh\necho {program} >> '{tmp_path / 'traces'}'\n")
+            spy.chmod(0o755)
+    command = ["sh", "install.sh", "--prefix", str(tmp_path / "agent")]
+    env = environment(tmp_path, PATH=path.format("/usr/bin:/bin"), PYTHON="no-such-python")
+    result = subprocess.run(command, env=env, cwd=medium, capture_output=True, text=True, check=False, timeout=120)
+    assert "there is no python3 on this machine" in result.stderr
+    assert not (tmp_path / "traces").exists()
+
+
+def test_no_module_of_the_medium_is_imported_because_of_a_search_path(medium: Path, tmp_path: Path) -> None:
+    for module in ("venv", "ensurepip", "json", "sitecustomize"):
+        (medium / f"{module}.py").write_text(f"open({str(tmp_path / 'traces')!r}, 'w')\n")
+    command = ["sh", "install.sh", "--prefix", str(tmp_path / "agent")]
+    env = environment(tmp_path, PYTHONPATH=":/nowhere")
+    result = subprocess.run(command, env=env, cwd=medium, capture_output=True, text=True, check=False, timeout=120)
+    assert result.returncode == 0, result.stderr
+    assert not (tmp_path / "traces").exists()
+
+
+def test_a_python_is_looked_for_where_the_caller_stands(medium: Path, tmp_path: Path) -> None:
+    (medium / "python").write_text(f"#!/bin/sh\ntouch '{tmp_path / 'traces'}'\n")
+    (medium / "python").chmod(0o755)
+    assert "there is no python3 on this machine" in install(medium, tmp_path, "--prefix", "agent", PYTHON="./python").stderr
+    assert not (tmp_path / "traces").exists()
+
+
+@pytest.mark.parametrize("place", ["writable", "in a writable folder", "another user's", "another user's link"])
+def test_a_place_that_others_can_change_is_refused_before_anything_of_it_runs(medium: Path, tmp_path: Path, place: str) -> None:
+    if place.startswith("another") and os.geteuid() != 0:
+        pytest.skip("only root can make files of another user")
+    prefix = tmp_path / "shared" / "agent"
+    (prefix / "bin").mkdir(parents=True)
+    (prefix / "pyvenv.cfg").touch()
+    (prefix / "bin/python").write_text(f"#!/bin/sh\ntouch '{tmp_path / 'traces'}'\n")
+    (prefix / "bin/python").chmod(0o755)
+    if place == "writable":
+        prefix.chmod(0o1777)
+    elif place == "in a writable folder":
+        prefix.parent.chmod(0o777)
+    elif place == "another user's":
+        os.chown(prefix, 65534, 65534)
+    else:
+        prefix = tmp_path / "link"
+        prefix.symlink_to("shared/agent")
+        os.chown(prefix, 65534, 65534, follow_symlinks=False)
+    result = install(medium, tmp_path, "--prefix", prefix)
+    assert result.returncode == 1
+    assert re.search("anybody can|belongs to another user", result.stderr), result.stderr
+    assert not (tmp_path / "traces").exists()
+
+
+def test_a_place_in_a_folder_for_everybody_is_fine_where_each_keeps_what_is_theirs(medium: Path, tmp_path: Path) -> None:
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared").chmod(0o1777)
+    result = install(medium, tmp_path, "--prefix", "shared/agent", PYTHON="no-such-python")
+    assert "there is no python3 on this machine" in result.stderr  # that is looked for after the place
 
 
 @pytest.mark.parametrize(

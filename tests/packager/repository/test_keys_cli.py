@@ -219,6 +219,20 @@ def test_a_request_that_was_overtaken_or_that_is_none_is_refused(shared: Path, p
     assert_refused(repo("sign", tmp_path / "odd.json"), 3, "timestamp")
 
 
+@pytest.mark.parametrize(("moment", "said"), [("2090-01-01T00:00:00Z", "the request says that it was signed in the future"), ("x", "not a time")])
+def test_a_request_from_the_future_is_refused(shared: Path, people: dict[str, Path], tmp_path: Path, moment: str, said: str) -> None:
+    request = tmp_path / "root-2.json"
+    repo("refresh", shared, "--role", "root", "--request", request).ok()
+    document = json.loads(request.read_bytes())
+    document["metadata"]["root"]["signed"] |= {"dev.sealift.signed-at": moment, "expires": "2091-01-01T00:00:00Z"}
+    document["metadata"]["root"]["signatures"] = []
+    request.write_text(json.dumps(document))
+    for name in ("alice", "bob"):
+        repo("sign", request, "--key", people[name]).ok()
+    assert_refused(repo("publish", shared, request), 3, said)
+    assert root_of(shared).version == 1
+
+
 def test_a_release_and_a_channel_can_need_several_people_too(tmp_path: Path) -> None:
     directory = tmp_path / "repo"
     two = ("--threshold", "targets=2", "--generate", "targets=2", "--threshold", "channels=2", "--generate", "channels=2")

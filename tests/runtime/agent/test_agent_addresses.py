@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sealift_core.errors import ConfigurationError
+from sealift_core.errors import ConfigurationError, DocumentError
 from sealift_runtime.agent.config import AgentConfig
 from support.agents import AgentUnderTest, device
 from support.repositories import Repository
@@ -63,6 +63,20 @@ def test_names_of_the_server_are_read_and_checked(agent: AgentUnderTest) -> None
     assert AgentConfig.parse(text.replace("hosts = []", 'hosts = ["a.example", "*"]').encode(), where="x").hosts == ("a.example", "*")
     with pytest.raises(ConfigurationError, match=r"x: serving\.hosts: not the name of a host"):
         AgentConfig.parse(text.replace("hosts = []", 'hosts = ["a.example:80"]').encode(), where="x")
+
+
+@pytest.mark.parametrize("section", ["timing", "limits", "measuring"])
+def test_no_number_is_too_large_to_be_worked_with_unnoticed(agent: AgentUnderTest, section: str) -> None:
+    text = AgentConfig.load(agent.home / "agent.toml").to_toml()
+    numbers = [line for line in text.partition(f"[{section}]\n")[2].partition("\n\n")[0].splitlines() if line.rpartition(" ")[2][0].isdigit()]
+    assert numbers
+    for line in numbers:
+        name, value = line.split(" = ")
+        absurd = "1e300" if "." in value else str(2**62)
+        if name == "window_rows":  # it is only ever compared
+            continue
+        with pytest.raises(DocumentError, match=rf"x: {section}\.{name}: out of range"):
+            AgentConfig.parse(text.replace(line, f"{name} = {absurd}").encode(), where="x")
 
 
 def test_a_configuration_from_before_there_were_names_is_read(agent: AgentUnderTest) -> None:

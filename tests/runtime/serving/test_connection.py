@@ -210,6 +210,16 @@ def test_a_client_that_closes_its_half_still_gets_what_was_answered(server: Runn
             413,
             "at most 10000 bytes, found more",
         ),
+        (
+            b"POST /v2/models/linear/infer HTTP/1.1\r\nHost: localhost\r\nContent-Encoding: gzip\r\ncontent-encoding: identity\r\n\r\n",
+            400,
+            "two headers Content-Encoding",
+        ),
+        (
+            b"POST /v2 HTTP/1.1\r\nHost: localhost\r\nInference-Header-Content-Length: 5\r\nInference-Header-Content-Length: 2\r\n\r\n",
+            400,
+            "two headers Inference-Header-Content-Length",
+        ),
         (b"CONNECT a:80 HTTP/1.1\r\nHost: localhost\r\n\r\n", 405, "no proxy"),
     ],
 )

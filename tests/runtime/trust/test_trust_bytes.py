@@ -36,6 +36,13 @@ def test_metadata_that_says_something_twice_is_refused_whoever_signed_it(reposit
         driver.start(data.replace(field, twice, 1))
 
 
+@pytest.mark.parametrize(("old", "new"), [(b"T12:00:00Z", b"t12:00:00Z"), (b"T12:00:00Z", b"T12:00:00z"), (b"-01T12", b"- 1T12")])
+def test_no_other_way_to_write_an_expiry_passes(repository: Repository, old: bytes, new: bytes) -> None:
+    before, expires, after = repository.trusted_root().partition(b'"expires":')
+    with pytest.raises(TrustError, match=r"metadata/root\.json"):
+        driver.start(before + expires + after.replace(old, new, 1))
+
+
 def test_one_roles_metadata_does_not_pass_for_anothers(repository: Repository) -> None:
     state = driver.start(repository.trusted_root())
     with pytest.raises(TrustError, match="another role's metadata: expected timestamp, found snapshot"):

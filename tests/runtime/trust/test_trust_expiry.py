@@ -6,9 +6,11 @@ import datetime
 from typing import Any
 
 import pytest
+from tuf.api.metadata import Metadata
 
+from sealift_core.clock import format_time
 from sealift_core.errors import ExpiredError, TrustError
-from sealift_core.messages.roles import ROOT, TARGETS
+from sealift_core.messages.roles import CHANNELS, ROOT, SNAPSHOT, TARGETS
 from sealift_runtime.trust import driver
 from sealift_runtime.trust.expiry import check_expiry
 from sealift_runtime.trust.state import BUILD_TIME, TrustState
@@ -38,6 +40,23 @@ def test_a_clock_that_stands_still_can_not_hide_time_that_surely_passed(reposito
     assert driver.start(repository.trusted_root()).time(long_ago, BUILD_TIME) == NOW
     assert TrustState(files={}, versions={}).time(long_ago, BUILD_TIME) == BUILD_TIME
     assert TrustState(files={}, versions={}, seen_time=NOW + DAY).time(NOW, BUILD_TIME) == NOW + DAY
+
+
+@pytest.mark.parametrize("role", [SNAPSHOT, TARGETS, CHANNELS])
+def test_nobody_but_timestamp_and_root_can_move_a_device_to_a_far_future(repository: Repository, role: str) -> None:
+    far = NOW + 40_000 * DAY
+    roles: dict[str, Metadata[Any]] = {SNAPSHOT: repository.snapshot, TARGETS: repository.targets, CHANNELS: repository.channels}
+    metadata = roles[role]
+    repository.publish_targets()
+    metadata.signed.expires = far + DAY
+    metadata.signed.unrecognized_fields["dev.sealift.signed-at"] = format_time(far)
+    metadata.signatures.clear()
+    metadata.sign(repository.signers[role][0])
+    name = f"{metadata.signed.version}.{role}.json"
+    (repository.metadata / name).write_bytes(metadata.to_bytes())
+    state = first(repository)
+    assert state.time(NOW, BUILD_TIME) == NOW
+    assert check_expiry(state, NOW, MONTH) is None
 
 
 def test_no_file_can_claim_to_be_signed_after_its_expiry(repository: Repository) -> None:

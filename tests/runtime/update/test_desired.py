@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from sealift_core.bundle.digest import Digest
-from sealift_core.errors import DocumentError, LimitError, StoreError
+from sealift_core.errors import DocumentError, IntegrityError, LimitError, StoreError
 from sealift_runtime.measuring.policy import MeasuringPolicy
 from sealift_runtime.update.desired import MAX_BYTES, DataPlaneSettings, DesiredState
 from sealift_runtime.update.desired_file import DesiredFile
@@ -170,6 +171,13 @@ def test_a_document_that_this_disk_damaged_is_made_anew_and_newer_than_what_the_
     kept = bench.publish()
     assert (kept.generation, current(kept)) == (3, "1.3.0")
     assert bench.data_plane.desired == kept
+
+
+def test_a_pipe_in_the_documents_place_keeps_nobody_waiting_and_gives_way(bench: Bench) -> None:
+    os.mkfifo(bench.file.path)
+    with pytest.raises(IntegrityError, match="not a regular file: found a pipe"):
+        bench.file.read()
+    assert current(bench.publish()) == "1.0.0"
 
 
 def test_what_cannot_be_written_is_sent_even_so(bench: Bench) -> None:
