@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import mmap
+import re
+import warnings
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,7 +14,13 @@ from sealift_packager.data.limits import LIMITS
 from sealift_packager.errors import DataError, first_line
 from sealift_packager.model.source import Array
 
+_EXPECTED: Final = "a header line and data rows"
 _ENOUGH: Final = "A holdout of a few thousand rows is enough."
+_BOM: Final = b"\xef\xbb\xbf"
+#: Lines that pandas skips.
+_BLANK: Final = re.compile(rb"(?:[ \t]*+(?:\r\n?+|\n))*+")
+#: A value, with what ends it; a quoted one may hold commas and line ends.
+_FIELD: Final = re.compile(rb'(?:"[^"]*+(?:""[^"]*+)*+"?+)?+[^,\r\n]*+(,|\r\n?+|\n|\Z)')
 
 
 def read_csv(copy: OwnCopy) -> dict[str, Array]:
@@ -27,20 +36,51 @@ def read_table(path: Path, **options: Any) -> Any:
     size = path.stat().st_size
     if size > LIMITS.csv_bytes:
         raise _too_much(path, f"at most {LIMITS.csv_bytes:,} bytes", f"{size:,}")
-    with path.open("rb") as file:
-        header = file.readline(LIMITS.csv_header_bytes + 1)
-    if len(header) > LIMITS.csv_header_bytes or header.count(b",") >= LIMITS.csv_columns:
-        raise _too_much(path, f"a header line of at most {LIMITS.csv_columns:,} columns and {LIMITS.csv_header_bytes >> 20} MiB", "more")
+    _check_first_records(path, size)
     try:
-        with bounded_memory(path, DataError):
-            table: Any = pd.read_csv(path, nrows=LIMITS.csv_rows + 1, compression=None, **options)
+        with bounded_memory(path, DataError), warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            # Without index_col, values that have no name would silently move the names of all others; in parts (low_memory), a column's values would
+            # be numbers in one part and text in another.
+            table: Any = pd.read_csv(path, nrows=LIMITS.csv_rows + 1, compression=None, index_col=False, low_memory=False, **options)
     except DataError:
         raise
+    except pd.errors.ParserWarning as error:
+        advice = "Name every column. R: write.csv(table, row.names = FALSE)."
+        raise DataError(
+            "rows with more values than the header line has names", where=str(path), expected="a name for each column", advice=advice
+        ) from error
     except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
-        raise DataError(f"can't be read as CSV (caused by: {first_line(error)})", where=str(path), expected="a header line and data rows") from error
+        raise DataError(f"can't be read as CSV (caused by: {first_line(error)})", where=str(path), expected=_EXPECTED) from error
     if len(table) > LIMITS.csv_rows:
         raise _too_much(path, f"at most {LIMITS.csv_rows:,} rows", "more")
     return table
+
+
+def _check_first_records(path: Path, size: int) -> None:
+    """The header line and the first row, which decide how many columns pandas makes: as it finds them, so behind blank lines and in quotes too."""
+    if not size:
+        return
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        start = len(_BOM) if data[: len(_BOM)] == _BOM else 0
+        columns, end = _record(data, start)
+        if columns > LIMITS.csv_columns or end > LIMITS.csv_header_bytes:
+            raise _too_much(path, f"a header line of at most {LIMITS.csv_columns:,} columns and {LIMITS.csv_header_bytes >> 20} MiB", "more")
+        values, _ = _record(data, end)
+        if values > LIMITS.csv_columns:
+            raise _too_much(path, f"a first row of at most {LIMITS.csv_columns:,} values", "more")
+
+
+def _record(data: mmap.mmap, start: int) -> tuple[int, int]:
+    """How many values the first record from ``start`` on has, counted up to one more than may be, and where it ends."""
+    blank = _BLANK.match(data, start)
+    values, end, separator = 0, blank.end() if blank else start, b","
+    while separator == b"," and values <= LIMITS.csv_columns:
+        field = _FIELD.match(data, end)
+        if field is None:
+            break
+        values, end, separator = values + 1, field.end(), field[1]
+    return values, end
 
 
 def _too_much(path: Path, expected: str, found: str) -> DataError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -84,15 +85,42 @@ def read_npz(copy: OwnCopy) -> dict[str, Array]:
 
 
 def _plain(value: Array, where: str) -> Array:
-    """Text as objects holding ``str``; numbers as they are; nothing else."""
-    if value.dtype.kind in "biuf":
+    """Text as objects holding ``str``; numbers as they are, truths as 0 and 1; nothing else."""
+    if value.dtype.kind in "iuf":
         return value
+    if value.dtype.kind == "b":
+        return np.asarray(value.view(np.uint8) != 0)  # a file may hold other bytes, which count as they are
     if value.dtype.kind not in "OUT":
-        advice = "Convert it to numbers or text, or leave it out."
-        raise DataError("values of a type that models don't accept", where=where, expected="numbers or text", found=str(value.dtype), advice=advice)
+        raise _not_taken(where, str(value.dtype))
+    if value.dtype.kind == "U" and value.size and value.dtype.itemsize:
+        codes = np.ascontiguousarray(value).view(np.dtype(np.uint32).newbyteorder(value.dtype.byteorder))
+        if codes.max() > sys.maxunicode:
+            raise _not_text(where)
     texts = np.empty(value.shape, dtype=object)
-    texts.ravel()[:] = ["" if item is None or item != item else str(item) for item in value.ravel()]
+    texts.ravel()[:] = [_text(item, where) for item in value.ravel()]
     return texts
+
+
+def _text(item: object, where: str) -> str:
+    if item is None or (isinstance(item, float) and item != item):
+        return ""
+    if not isinstance(item, str | bool | int | float | np.number | np.bool_):
+        raise _not_taken(where, type(item).__name__)
+    text = str(item)
+    try:
+        text.isascii() or text.encode()
+    except UnicodeEncodeError as error:  # half of a surrogate pair
+        raise _not_text(where) from error
+    return text
+
+
+def _not_taken(where: str, found: str) -> DataError:
+    advice = "Convert it to numbers or text, or leave it out."
+    return DataError("values of a type that models don't accept", where=where, expected="numbers or text", found=found, advice=advice)
+
+
+def _not_text(where: str) -> DataError:
+    return DataError("text with characters that don't exist", where=where, expected="Unicode text", advice="Is the file damaged? Save it again.")
 
 
 READERS: Final[dict[str, Callable[[OwnCopy], dict[str, Array]]]] = {

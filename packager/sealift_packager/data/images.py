@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -55,7 +56,10 @@ def list_images(folder: Path) -> ImageFolder:
         raise DataError("too many images", where=str(folder), expected=f"at most {MAX_IMAGES:,}", found=f"{len(rows):,}")
     files, labels = zip(*sorted(rows), strict=True)
     _refuse_links(folder, files)
-    names = sorted({*labels} if listed else {path.name for path in _label_folders(folder)})
+    _check_names(folder, files)
+    folders = () if listed else _label_folders(folder)
+    _check_names(folder, folders)
+    names = sorted({*labels} if listed else {path.name for path in folders})
     if all(name.isascii() and name.isdigit() and len(name) < 10 for name in labels):
         return ImageFolder(path=folder, digest=content_digest(folder), files=files, labels=np.array([int(label) for label in labels], np.int64))
     order = {name: at for at, name in enumerate(names)}
@@ -70,6 +74,16 @@ def _refuse_links(folder: Path, files: tuple[Path, ...]) -> None:
     if link is not None:
         advice = "Put the images themselves, or a link to each image, into the folder."
         raise DataError("a folder is a symbolic link", where=str(link), expected="folders with images", found=str(link.readlink()), advice=advice)
+
+
+def _check_names(folder: Path, files: Iterable[Path]) -> None:
+    """Labels end up in documents, and file names in errors: both are text."""
+    for file in files:
+        name = str(file.relative_to(folder))
+        try:
+            name.encode()
+        except UnicodeEncodeError as error:
+            raise DataError("a name that isn't UTF-8", where=str(folder), expected="names that are text", found=ascii(name)[:300]) from error
 
 
 def _label_folders(folder: Path) -> list[Path]:
@@ -96,8 +110,12 @@ def _from_csv(folder: Path) -> list[tuple[Path, str]]:
 
 def _inside(folder: Path, name: str, where: Path) -> Path:
     path = folder / name
-    if not name or not path.resolve().is_relative_to(folder.resolve()):
+    try:
+        inside, there = path.resolve().is_relative_to(folder.resolve()), path.is_file()
+    except (OSError, RuntimeError, ValueError) as error:  # a name that is too long, links in a circle, NUL
+        raise DataError("not the name of a file", where=str(where), expected="a file in the folder", found=repr(name)[:300]) from error
+    if not name or not inside:
         raise DataError("a path leads outside the folder", where=str(where), expected="paths inside the folder", found=repr(name)[:300])
-    if not path.is_file():
+    if not there:
         raise DataError("no such image", where=str(where), expected="a file in the folder", found=repr(name)[:300])
     return path

@@ -98,9 +98,6 @@ def _column(column: Any, path: Path, name: str) -> Array:
     values = column.combine_chunks()
     if isinstance(values.type, pa.BaseExtensionType):
         values = values.storage if isinstance(values, pa.ExtensionArray) else values.cast(values.type.storage_type)
-    if pa.types.is_dictionary(values.type):
-        _check_decoded(values, path)
-        values = values.dictionary_decode()
     shape = [len(values)]
     while pa.types.is_list(values.type) or pa.types.is_large_list(values.type) or pa.types.is_fixed_size_list(values.type):
         lengths = set(values.value_lengths().to_pylist())
@@ -110,11 +107,18 @@ def _column(column: Any, path: Path, name: str) -> Array:
             )
         shape.append(lengths.pop() if lengths else 0)
         values = values.flatten()
+    if pa.types.is_dictionary(values.type):
+        _check_decoded(values, path)
+        values = values.dictionary_decode()
     if pa.types.is_decimal(values.type) or (pa.types.is_boolean(values.type) and values.null_count):
         values = values.cast(pa.int8() if pa.types.is_boolean(values.type) else pa.float64())  # what is missing becomes NaN below
-    if pa.types.is_nested(values.type) or pa.types.is_binary(values.type):
-        raise DataError(
-            "a column of a type that models don't accept", where=where, expected="numbers, text, or lists of them", found=str(values.type)
-        )
+    if pa.types.is_nested(values.type) or _holds_bytes(values.type):
+        raise DataError("a column of a type that models don't accept", where=where, expected="numbers, text, or lists of them", found=str(values.type))
     array: Array = values.to_numpy(zero_copy_only=False)
     return array.reshape(shape)
+
+
+def _holds_bytes(kind: Any) -> bool:
+    from pyarrow import types
+
+    return bool(types.is_binary(kind) or types.is_large_binary(kind) or types.is_binary_view(kind) or types.is_fixed_size_binary(kind))

@@ -23,6 +23,7 @@ FORMATS: Final = ("PNG", "JPEG", "WEBP", "BMP")
 #: An image of more pixels is not decoded: a file of some kilobytes can say that it has billions.
 MAX_PIXELS: Final = 2**26
 MAX_BYTES: Final = 16 * 2**30
+WHITE: Final = 255
 MODES: Final = {1: "L", 3: "RGB", 4: "RGBA"}
 
 
@@ -85,6 +86,7 @@ def decode_images(folder: ImageFolder, specs: Sequence[TensorSpec], normalizatio
             advice="Provide an .npz with an array for each input, or a function that returns them.",
         )
     spec, layout = specs[0], layout_of(specs[0], str(folder.path))
+    _check_input(spec, layout, str(folder.path))
     first = _decode(folder.files[0], layout)
     layout = dataclasses.replace(layout, height=first.shape[0], width=first.shape[1])
     total = first.size * spec.numpy_dtype.itemsize * len(folder.files)
@@ -94,6 +96,18 @@ def decode_images(folder: ImageFolder, specs: Sequence[TensorSpec], normalizatio
     resizes = all(isinstance(size, int) for size in spec.shape[1:])
     rows = [_as_input(_decode(path, layout, resize=resizes), spec, layout, normalization) for path in folder.files]
     return {spec.name: np.stack(rows)}
+
+
+def _check_input(spec: TensorSpec, layout: Layout, where: str) -> None:
+    """What a model says of its input is as foreign as an image: of that size each one is made."""
+    where = f"{where}, for the model's input {spec.name}"
+    if layout.height * layout.width > MAX_PIXELS or max(layout.height, layout.width) > MAX_PIXELS:
+        found = f"{layout.height:,} × {layout.width:,}"
+        raise DataError("an input of too many pixels", where=where, expected=f"at most {MAX_PIXELS:,} for each image", found=found)
+    holds = spec.numpy_dtype.kind == "f" or (spec.numpy_dtype.kind in "iu" and np.iinfo(spec.numpy_dtype).max >= WHITE)
+    if not holds:
+        advice = "Give the data as .npz, with the numbers that the model takes."
+        raise DataError("an input that can't hold pixels", where=where, expected=f"a type that holds 0 to {WHITE}", found=spec.dtype, advice=advice)
 
 
 def describe_images(spec: TensorSpec, normalization: Normalization) -> str:

@@ -20,9 +20,9 @@ def content_digest(path: Path) -> Digest:
     total = hashlib.sha256()
     for file in sorted(row for row in path.rglob("*") if row.is_file() or (row.is_dir() and not any(row.iterdir()))):
         if file.is_dir():
-            total.update(f"{file.relative_to(path).as_posix()}/\n".encode())
+            total.update(f"{file.relative_to(path).as_posix()}/\n".encode(errors="surrogateescape"))
             continue
-        total.update(f"{file.relative_to(path).as_posix()}\0{Digest.of_file(file).hex}\n".encode())
+        total.update(f"{file.relative_to(path).as_posix()}\0{Digest.of_file(file).hex}\n".encode(errors="surrogateescape"))
     return Digest(total.hexdigest())
 
 
