@@ -4,7 +4,7 @@ Reading order:
 
 - ``load``       a model, external weights included as long as they lie inside its own folder
 - ``beside``     the files beside a graph, copied beside our own copy of it
-- ``weights``, ``order``, ``operators``  what stands against bad files
+- ``weights``, ``order``, ``operators``, ``expansion``  what stands against bad files
 - ``hoist``      large weights of branches and bodies, moved to the outermost graph
 - ``as_is``      the conversion
 """

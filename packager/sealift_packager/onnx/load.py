@@ -15,6 +15,7 @@ from sealift_packager.graph.walk import all_nodes
 from sealift_packager.model import detect
 from sealift_packager.model.source import Array, Arrays, LoadOptions, SourceModel
 from sealift_packager.onnx.beside import bring_weights
+from sealift_packager.onnx.expansion import check_expansion
 from sealift_packager.onnx.hoist import hoist_weights
 from sealift_packager.onnx.operators import check_operators
 from sealift_packager.onnx.order import in_order
@@ -36,6 +37,7 @@ def load_onnx(path: Path, options: LoadOptions) -> SourceModel:
     weights_bytes = check_weights(model, path, options.place)
     _check_opset(model, path)
     check_operators(model, where=str(path))
+    check_expansion(model, where=str(path))
     _try_inference(model, path)
     _put_in_order(model, in_order(model.graph, where=str(path)))
     _complete_shapes(model, path)
