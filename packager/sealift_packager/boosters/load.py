@@ -6,6 +6,7 @@ Their input is one float32 tensor ``features`` [batch, columns], NaN where a val
 
 from __future__ import annotations
 
+import collections
 import importlib
 import re
 from collections.abc import Callable
@@ -176,6 +177,10 @@ def catboost_source(model: Any, digest: Digest, where: str = "CatBoost model") -
 
 
 def _source(kind: str, framework: str, digest: Digest, native: Any, ensemble: Ensemble, ask: Rows, names: tuple[str, ...]) -> SourceModel:
+    twice = next((name for name, count in collections.Counter(names).items() if count > 1), None)
+    if twice is not None:
+        advice = "Train it with another name for each column."
+        raise SourceModelError("two columns of one name", where=f"{kind} model", found=repr(twice)[:200], advice=advice)
     description = "columns: " + ", ".join(names) if names else ""
     return SourceModel(
         kind=kind,

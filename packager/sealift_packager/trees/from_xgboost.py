@@ -75,10 +75,11 @@ def _base(parameters: Mapping[str, Any], link: str, outputs: int) -> Array:
     """Where the sum starts: base_score is kept in the prediction's scale, one number for all outputs before 3.1."""
     text = parameters["base_score"]
     score = np.atleast_1d(np.asarray(json.loads(text) if isinstance(text, str) else text, np.float32)).astype(np.float64)
-    if link == kinds.SIGMOID:
-        score = -np.log(1.0 / score - 1.0)
-    elif link == kinds.EXP:
-        score = np.log(score)
+    with np.errstate(divide="ignore", invalid="ignore"):  # no number: see `validity`
+        if link == kinds.SIGMOID:
+            score = -np.log(1.0 / score - 1.0)
+        elif link == kinds.EXP:
+            score = np.log(score)
     return np.broadcast_to(score, (outputs,)).astype(np.float64)
 
 

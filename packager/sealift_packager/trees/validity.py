@@ -19,12 +19,14 @@ def check_ensemble(ensemble: Ensemble, *, where: str) -> None:
     1. There are trees, and no more inputs and outputs than a table can have.
     2. Every child is a node of its tree, and no path comes back to where it was.
     3. Every feature is one of the inputs.
-    4. Leaves are finite, thresholds are numbers.
+    4. Leaves are finite, and so is what their sum starts at and is multiplied by; thresholds are numbers.
     """
     sizes = (("inputs", ensemble.features, MAX_FEATURES), ("outputs", ensemble.outputs, MAX_OUTPUTS), ("trees", len(ensemble.trees), 2**31))
     for noun, count, most in sizes:  # 1
         if not 1 <= count <= most:
             raise SourceModelError(f"an impossible number of {noun}", where=where, expected=f"1 to {most:,}", found=f"{count:,}", advice=_ADVICE)
+    if not np.isfinite([*ensemble.base, ensemble.factor, ensemble.divisor]).all():  # 4
+        raise SourceModelError("a base score or a scale that is not a finite number", where=where, expected="a whole model", advice=_ADVICE)
     for number, tree in enumerate(ensemble.trees):
         problem = _problem(tree, ensemble.features)
         if problem:
