@@ -102,7 +102,7 @@ def _plain(value: Array, where: str) -> Array:
 
 
 def _text(item: object, where: str) -> str:
-    if item is None or (isinstance(item, float) and item != item):
+    if item is None or (isinstance(item, float | np.floating) and item != item):
         return ""
     if not isinstance(item, str | bool | int | float | np.number | np.bool_):
         raise _not_taken(where, type(item).__name__)

@@ -113,7 +113,9 @@ def _column(column: Any, path: Path, name: str) -> Array:
     if pa.types.is_decimal(values.type) or (pa.types.is_boolean(values.type) and values.null_count):
         values = values.cast(pa.int8() if pa.types.is_boolean(values.type) else pa.float64())  # what is missing becomes NaN below
     if pa.types.is_nested(values.type) or _holds_bytes(values.type):
-        raise DataError("a column of a type that models don't accept", where=where, expected="numbers, text, or lists of them", found=str(values.type))
+        raise DataError(
+            "a column of a type that models don't accept", where=where, expected="numbers, text, or lists of them", found=str(values.type)
+        )
     array: Array = values.to_numpy(zero_copy_only=False)
     return array.reshape(shape)
 
