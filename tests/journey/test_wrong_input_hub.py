@@ -16,20 +16,20 @@ def test_a_port_in_use(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         done = run("sealift-hub", "serve", "--data", tmp_path / "hub", "--port", port)
-    said = f"error: 127.0.0.1:{port}: can't listen here (address already in use). Stop what listens there, or give another --port"
+    said = f"error: 127.0.0.1:{port}: can't listen on this address (address already in use). Stop the program that uses it, or pass another --port"
     assert_refused(done, 6, said)
 
 
 def test_a_medium_that_is_none(tmp_path: Path) -> None:
     (tmp_path / "medium").mkdir()
     done = call("sealift-hub", "import", tmp_path / "medium", "--data", tmp_path / "hub")
-    assert_refused(done, 3, "medium: no reports are here: expected a folder sealift-reports. Give the directory that sealift-agent export wrote to.")
+    assert_refused(done, 3, "medium: the medium holds no reports: expected a folder sealift-reports. Pass the directory that sealift-agent export wrote to.")
     assert list((tmp_path / "medium").iterdir()) == []
 
 
 def test_errors_are_json_for_machines(tmp_path: Path) -> None:
     done = call("sealift-hub", "import", tmp_path, "--data", tmp_path / "hub", "--json")
-    assert "no reports are here" in refused_as_json(done, 3, "MediumError")
+    assert "the medium holds no reports" in refused_as_json(done, 3, "MediumError")
     done = call("sealift-hub", "import", tmp_path / "none", "--data", tmp_path / "hub", "--json")
     assert "does not exist" in refused_as_json(done, 2, "BadParameter")
 
@@ -38,7 +38,7 @@ def test_a_database_that_is_damaged(tmp_path: Path) -> None:
     (tmp_path / "hub").mkdir()
     (tmp_path / "hub" / "hub.sqlite").write_bytes(b"not a database, " * 100)
     for words in (["devices"], ["serve", "--port", "0"]):
-        assert_refused(run("sealift-hub", *words, "--data", tmp_path / "hub"), 6, "hub.sqlite: the database failed (file is not a database)")
+        assert_refused(run("sealift-hub", *words, "--data", tmp_path / "hub"), 6, "hub.sqlite: the database failed, caused by: file is not a database")
 
 
 def test_a_hub_on_a_full_disk_says_so_and_takes_the_reports_once_there_is_room(tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ def test_a_hub_on_a_full_disk_says_so_and_takes_the_reports_once_there_is_room(t
         data = disk.directory / "hub"
         disk.leave(0)
         for words in (["devices"], ["serve", "--port", "0"]):
-            assert_refused(run("sealift-hub", *words, "--data", data), 6, "the database failed (database or disk is full). Free some space")
+            assert_refused(run("sealift-hub", *words, "--data", data), 6, "the database failed, caused by: database or disk is full. Free some disk space")
         disk.clear()
         assert run("sealift-hub", "devices", "--data", data, "--json").ok().json == {"devices": []}
         device = SimulatedDevice()

@@ -22,9 +22,9 @@ from sealift_hub.limits import DEFAULT_LIMITS, Limits
 from sealift_hub.repository import serve
 from sealift_hub.storage.database import Database
 
-_DESCRIPTION: Final = """Takes the signed reports of a fleet, shows them, and serves the repository that devices update from.
+_DESCRIPTION: Final = """Collects the signed reports of a fleet, shows them, and serves the repository that devices update from.
 
-Every error is `{"error": "…"}`, in words for the person who has to mend it."""
+Every error is `{"error": "…"}` with a message for the person who has to fix it."""
 
 
 def make_app(
@@ -76,5 +76,5 @@ def _add_health(app: FastAPI, database: Database) -> None:
 def _add_repository(app: FastAPI, repository: Path) -> None:
     @app.api_route("/repository/{path:path}", methods=["GET", "HEAD"], tags=["repository"], response_class=Response)
     def repository_file(path: str, request: Request) -> Response:
-        """Give a file of the repository: `index.json`, `oci-layout`, `metadata/NAME.json`, `blobs/sha256/HEX` (with Range)."""
+        """Return a file of the repository: `index.json`, `oci-layout`, `metadata/NAME.json`, `blobs/sha256/HEX` (with Range)."""
         return serve.answer(repository, path, request)

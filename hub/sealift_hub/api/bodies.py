@@ -41,7 +41,7 @@ class BodyReader:
             except TimeoutError as error:
                 raise HTTPException(408, f"the body took longer than {self._limits.body_seconds:g} s") from error
             except ClientDisconnect as error:  # nobody hears it, but it is no fault of ours to be logged
-                raise HTTPException(400, "the client left before its body was whole") from error
+                raise HTTPException(400, "the client disconnected before the body was complete") from error
             finally:
                 self._held_bytes -= counted
 

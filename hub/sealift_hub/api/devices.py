@@ -45,24 +45,24 @@ def _add_intake(routes: APIRouter, intake: Intake, limits: Limits) -> None:
         return Response(taken.receipt.to_bytes(), 201 if taken.new else 200, media_type="application/json")
 
     refusals: dict[int | str, dict[str, object]] = {
-        403: {"model": ErrorAnswer, "description": "Not signed by the device, or it contradicts what the device told before"},
+        403: {"model": ErrorAnswer, "description": "The report isn't signed by the device, or it contradicts an earlier report"},
         409: {"model": GapAnswer, "description": "Reports before this one are missing"},
     }
 
     @routes.post("/{device_id}/reports", openapi_extra=_REPORT, response_model=ReceiptAnswer, responses=refusals)
     async def send_report(device_id: DeviceId, envelope: Annotated[bytes, report_body]) -> Response:
-        """Take one sealed report, and answer with a receipt. A report that is here already gets the same answer again."""
+        """Accept one signed report, and answer with a receipt. A report that is sent again gets the same answer."""
         async with turn:
             taken = await run_in_threadpool(intake.receive, device_id, envelope, source=Source.HTTP)
         return Response(taken.receipt.to_bytes(), media_type="application/json")
 
 
 def _add_questions(routes: APIRouter, database: Database, limits: Limits) -> None:
-    rows = Query(ge=1, le=limits.page_rows, description="The most rows of a page.")
+    rows = Query(ge=1, le=limits.page_rows, description="Maximum number of entries on a page.")
 
     @routes.get("", response_model=DevicesAnswer)
     def list_devices(
-        after: Annotated[str, Query(max_length=64, description="Begin behind this id.")] = "", limit: Annotated[int, rows] = 100
+        after: Annotated[str, Query(max_length=64, description="Return devices after this id.")] = "", limit: Annotated[int, rows] = 100
     ) -> DevicesAnswer:
         """List devices in the order of their ids. A page may end early where its devices have very many models; `next` says where to go on."""
         with database.reading() as session:
@@ -73,17 +73,17 @@ def _add_questions(routes: APIRouter, database: Database, limits: Limits) -> Non
 
     @routes.get("/{device_id}", response_model=DeviceAnswer)
     def get_device(device_id: DeviceId) -> DeviceAnswer:
-        """Tell what is known of one device."""
+        """Return what is known about one device."""
         with database.reading() as session:
             return DeviceAnswer.model_validate(queries.get_device(session, device_id))
 
     @routes.get("/{device_id}/reports", response_model=ReportsAnswer)
     def list_reports(
         device_id: DeviceId,
-        after: Annotated[int, Query(ge=0, le=2**63 - 1, description="Begin behind this number.")] = 0,
+        after: Annotated[int, Query(ge=0, le=2**63 - 1, description="Return reports after this number.")] = 0,
         limit: Annotated[int, rows] = 100,
     ) -> ReportsAnswer:
-        """List the reports that a device sent, in their order."""
+        """List the reports of a device in order."""
         with database.reading() as session:
             found = queries.list_reports(session, device_id, after=after, limit=limit + 1)
         page = [ReportAnswer.model_validate(report) for report in found[:limit]]
@@ -95,6 +95,6 @@ def _add_questions(routes: APIRouter, database: Database, limits: Limits) -> Non
 
     @routes.get("/{device_id}/reports/{number}", response_class=Response, responses=sealed)
     def get_report(device_id: DeviceId, number: Number) -> Response:
-        """Give a report as the device sealed it, so that anyone can check it again."""
+        """Return a report exactly as the device signed it, so that anyone can verify it again."""
         with database.reading() as session:
             return Response(queries.sealed_report(session, device_id, number), media_type="application/json")

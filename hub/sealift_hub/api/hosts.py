@@ -25,8 +25,8 @@ class HostCheck:
         if not names and scope["http_version"] == "1.0":
             return None
         if len(names) != 1:
-            return JSONResponse({"error": "expected one header Host, which HTTP/1.1 asks for"}, 400)
+            return JSONResponse({"error": "expected exactly one Host header, which HTTP/1.1 requires"}, 400)
         if names[0] in self._hosts:
             return None
         shown = names[0][:100].decode("latin-1")
-        return JSONResponse({"error": f"this hub isn't known as {shown!r}: if that is a name of it, start it with --host-name NAME"}, 421)
+        return JSONResponse({"error": f"this hub isn't known as {shown!r}: if that is one of its names, start the hub with --host-name NAME"}, 421)

@@ -32,7 +32,7 @@ STATUS: Final[tuple[tuple[type[Exception], int], ...]] = (
     (runtime.SealiftError, 400),
 )
 
-RESPONSES: Final[dict[int | str, dict[str, Any]]] = {"4XX": {"model": ErrorAnswer, "description": "Refused, with the reason"}}
+RESPONSES: Final[dict[int | str, dict[str, Any]]] = {"4XX": {"model": ErrorAnswer, "description": "The request was refused; the body says why"}}
 
 
 def status_of(error: runtime.SealiftError) -> int:
@@ -68,12 +68,12 @@ def _invalid(request: Request, error: Exception) -> Response:
 def _http(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
-    reasons = {404: "there is nothing here", 405: f"{request.method} is not possible here"}
+    reasons = {404: "no such page or endpoint", 405: f"{request.method} isn't allowed here"}
     return _answer(request, error.status_code, f"{request.url.path[:300]}: {reasons.get(error.status_code, error.detail)}", headers=error.headers)
 
 
 def _bug(request: Request, _error: Exception) -> Response:
-    return _answer(request, 500, "the hub has a fault; its log says more")
+    return _answer(request, 500, "internal error; see the hub's log")
 
 
 def _answer(request: Request, status: int, message: str, more: dict[str, int] | None = None, *, headers: Any = None) -> Response:

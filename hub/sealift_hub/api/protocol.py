@@ -66,7 +66,7 @@ class BoundedHttp(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         if self._small_pieces > _LIMITS.body_pieces:
-            self.send_400_response("The body comes in too many small pieces.")
+            self.send_400_response("The body arrives in too many small pieces.")
             return
         if self._small_pieces > pieces + _PIECES_IN_TURN:
             self._let_others_read()
@@ -75,7 +75,7 @@ class BoundedHttp(HttpToolsProtocol):
             return
         self._kept_bytes += len(data)
         if self._kept_bytes > _LIMITS.head_bytes:
-            self.send_400_response("A header or a chunk's head is too long.")
+            self.send_400_response("A header line or a chunk header is too long.")
 
     def on_message_begin(self) -> None:
         """Begin a request."""

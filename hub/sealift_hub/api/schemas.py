@@ -13,7 +13,7 @@ class _Answer(BaseModel):
 
 
 class ErrorAnswer(_Answer):
-    """What went wrong, in words for the person who has to mend it."""
+    """What went wrong, in words for the person who has to fix it."""
 
     error: str = Field(examples=["a1b2c3: no such device"])
 
@@ -48,7 +48,7 @@ class ModelAnswer(_Answer):
     failures: int
     p50_ms: float | None = Field(description="An upper bound of the median latency.")
     p99_ms: float | None = Field(description="An upper bound of the 99th percentile of the latency.")
-    drifted: list[str] = Field(description="The features with an alarm in the newest window with a verdict, at most 20 of them.")
+    drifted: list[str] = Field(description="The features with an alarm in the newest window that has a verdict, at most 20 of them.")
 
 
 class DeviceAnswer(_Answer):
@@ -61,7 +61,7 @@ class DeviceAnswer(_Answer):
     number: int
     digest: str | None
     host: dict[str, str]
-    conflict: str | None = Field(description="A report that the device signed, but that contradicts what it told before.")
+    conflict: str | None = Field(description="Why the hub refuses the device's reports: the device signed a report that contradicts an earlier one.")
     conflict_seen: datetime.datetime | None
     models: list[ModelAnswer]
 

@@ -52,7 +52,9 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         reason = str(error.strerror).split(" (")[0].lower()
         raise PortError(
-            f"can't listen here ({reason})", where=where, advice="Stop what listens there, or give another --port (0 takes a free one) or --host."
+            f"can't listen on this address ({reason})",
+            where=where,
+            advice="Stop the program that uses it, or pass another --port (0 picks a free one) or --host.",
         ) from error
 
 

@@ -23,7 +23,7 @@ from sealift_hub.cli.serve import serve
 @click.group(cls=Program)
 @click.version_option(sealift_hub.__version__, prog_name="sealift-hub")
 def cli() -> None:
-    """The fleet: serve the repository, take signed device reports, show them."""
+    """Manage a fleet: serve its repository, collect signed device reports, and show them."""
 
 
 for _command in (serve, import_command, devices):

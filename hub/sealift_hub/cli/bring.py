@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 @data_option
 @commandline.json_option
 def import_command(medium: Path, data: Path, *, as_json: bool) -> None:
-    """Take the reports on MEDIUM, and leave receipts on it for the way back.
+    """Import the device reports on MEDIUM, and write receipts for the devices to it.
 
-    Every report is verified; what is here already changes nothing, so a medium may be imported twice. Ends with exit
-    code 4 if anything was refused, after taking all the rest.
+    The hub verifies every report. Reports that it already has change nothing, so you can import a medium twice. If a report
+    is refused, the hub still imports all others, and the command exits with code 4.
     """
     from sealift_hub.ingest.intake import Intake
     from sealift_hub.ingest.medium import import_medium
@@ -39,15 +39,15 @@ def import_command(medium: Path, data: Path, *, as_json: bool) -> None:
     refused = sum(len(device.refused) for device in devices)
     if refused:
         files = "1 file was" if refused == 1 else f"{refused} files were"
-        raise RefusedReportError(f"{files} refused", where=str(medium), advice="The reasons are listed above; all other reports were taken.")
+        raise RefusedReportError(f"{files} refused", where=str(medium), advice="The reasons are listed above. All other reports were imported.")
 
 
 def _lines(devices: Sequence[DeviceImport]) -> list[str]:
     if not devices:
-        return ["The medium carries no device's reports."]
+        return ["The medium holds no device reports."]
     lines = [line for device in devices for line in _of(device)]
     unchanged = not any(device.new or device.enrolled or device.refused for device in devices)
-    return [*lines, "Everything on this medium was here already; nothing changed."] if unchanged else lines
+    return [*lines, "The hub already has everything on this medium; nothing changed."] if unchanged else lines
 
 
 def _of(device: DeviceImport) -> list[str]:
@@ -55,5 +55,5 @@ def _of(device: DeviceImport) -> list[str]:
     first = f"{head}{'; enrolled' if device.enrolled else ''}"
     if device.acknowledged is not None:
         first += f"; complete up to report {device.acknowledged}"
-    problem = [f"  the receipt could not be written: {device.receipt_problem}"] if device.receipt_problem else []
+    problem = [f"  the receipt couldn't be written: {device.receipt_problem}"] if device.receipt_problem else []
     return [first, *(f"  refused {refusal.file}: {refusal.reason}" for refusal in device.refused), *problem]

@@ -22,5 +22,5 @@ data_option: Final[Callable[[Any], Any]] = click.option(
     show_envvar=True,
     default=default_directory,
     show_default="the platform's data directory",
-    help="The directory of the hub's database.",
+    help="Directory of the hub's database.",
 )

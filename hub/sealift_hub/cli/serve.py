@@ -14,15 +14,21 @@ from sealift_hub.cli.data import data_option
 
 @click.command()
 @data_option
-@click.option("--repo", type=click.Path(exists=True, file_okay=False, path_type=Path), help="The repository to serve under /repository/.")
-@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
-@click.option("--host-name", "names", multiple=True, metavar="NAME", help="A name that the hub is asked under beside its own; * for every name.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8480, show_default=True, help="The port to listen on; 0 takes a free one.")
+@click.option("--repo", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Repository to serve under /repository/.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--host-name",
+    "names",
+    multiple=True,
+    metavar="NAME",
+    help="Another host name that clients use for the hub; * allows every name. May be repeated.",
+)
+@click.option("--port", type=click.IntRange(0, 65535), default=8480, show_default=True, help="Port to listen on; 0 picks a free one.")
 def serve(data: Path, repo: Path | None, host: str, names: tuple[str, ...], port: int) -> None:
-    """Serve the pages, the API and the repository until told to stop.
+    """Serve the dashboard, the API and the repository until stopped by SIGTERM or Ctrl-C.
 
-    There is no login yet: whoever reaches the address can read the pages and enrol a device. Listen on 127.0.0.1, or put a
-    proxy with TLS and a login in front, and give the name that people use as --host-name.
+    There is no login yet: anyone who can reach the address can read the pages and enrol a device. Listen on 127.0.0.1, or put
+    a proxy with TLS and a login in front of the hub, and pass the name that people use as --host-name.
     """
     from sealift_core.http.hosts import AllowedHosts, check_names
     from sealift_hub.api import server

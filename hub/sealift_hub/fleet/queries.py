@@ -45,7 +45,7 @@ def get_device(session: Session, device_id: str) -> DeviceView:
     """One device; `UnknownDeviceError`."""
     device = session.get(Device, device_id)
     if device is None:
-        raise UnknownDeviceError("no such device", where=device_id, advice="Nothing was enrolled here under this id.")
+        raise UnknownDeviceError("no such device", where=device_id, advice="No device with this id has enrolled at this hub.")
     return _with_models(session, [device])[0]
 
 

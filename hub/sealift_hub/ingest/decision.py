@@ -53,19 +53,19 @@ def gap_error(head: Head, report: Report, *, where: str) -> GapError:
     first, last = head.number + 1, report.number - 1
     missing = f"report {first} is missing" if first == last else f"reports {first} to {last} are missing"
     return GapError(
-        f"report {report.number} can't be taken yet: {missing}", where=where, acknowledged=head.number, advice=f"Send report {first} first."
+        f"report {report.number} can't be accepted yet: {missing}", where=where, acknowledged=head.number, advice=f"Send report {first} first."
     )
 
 
 def fork_error(head: Head, report: Report, *, where: str) -> ForkError:
     """Why a report that contradicts the chain is refused."""
     if report.number <= head.number:
-        message = f"report {report.number} is here already, with other content"
+        message = f"the hub already has a different report {report.number}"
     else:
-        message = f"report {report.number} doesn't follow the report {head.number} that is here"
+        message = f"report {report.number} doesn't continue the chain after report {head.number}"
     return ForkError(
         message,
         where=where,
-        advice="Two machines use one key, or the device's disk was set back: give it a new key "
-        "(stop the agent, remove keys/device.pem and reports.sqlite, run sealift-agent init again).",
+        advice="Two devices use the same key, or the device's disk was restored from a copy. Give the device a new key: "
+        "stop the agent, remove keys/device.pem and reports.sqlite, and run sealift-agent init again.",
     )

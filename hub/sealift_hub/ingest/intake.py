@@ -58,7 +58,9 @@ class Intake:
         key = PublicKey.from_pem(pem, where=f"public key of device {device_id[:12]}")
         if key.fingerprint != device_id:
             advice = "A device's id is the SHA-256 of its public key in PEM form."
-            raise EnrolmentError("not the key of this device", where="public key", expected=device_id, found=key.fingerprint, advice=advice)
+            raise EnrolmentError(
+                "the key doesn't belong to this device id", where="public key", expected=device_id, found=key.fingerprint, advice=advice
+            )
         with self._database.writing() as session:
             device = session.get(Device, device_id)
             if device is not None:
@@ -71,8 +73,8 @@ class Intake:
 
     def _refuse_when_full(self, session: Session) -> None:
         if count_devices(session) >= self._limits.devices:
-            advice = "Raise Limits.devices if these are all yours."
-            raise EnrolmentError(f"this hub takes no more than {self._limits.devices} devices", advice=advice)
+            advice = "If all of these devices are yours, raise Limits.devices."
+            raise EnrolmentError(f"this hub accepts at most {self._limits.devices} devices", advice=advice)
 
     def receive(self, device_id: str, data: bytes, *, source: Source) -> Taken:
         """Take one sealed report: keep it if it is the next of its device's chain.
@@ -143,7 +145,7 @@ def _record(session: Session, device: Device, report: Report, data: bytes, *, no
     session.add_all(_fresh_events(session, report, limits.compared_events))
     session.flush()
     _replace_models(session, report, limits.day_windows)
-    _log.info("report %d of device %s, made %s", report.number, device.id, format_time(report.created))
+    _log.info("accepted report %d of device %s, created %s", report.number, device.id, format_time(report.created))
 
 
 def _fresh_events(session: Session, report: Report, compared: int) -> list[StoredEvent]:

@@ -48,12 +48,12 @@ class DeviceImport:
 
 def import_medium(intake: Intake, medium: Path, limits: Limits = DEFAULT_LIMITS) -> tuple[DeviceImport, ...]:
     """Take all reports of a medium, and leave receipts on it; `MediumError` if it isn't one."""
-    advice = "Give the directory that sealift-agent export wrote to."
+    advice = "Pass the directory that sealift-agent export wrote to."
     try:
         with beneath.open_folder(medium, REPORTS) as folder:
             names = [name for name in beneath.names_in(folder) if re.fullmatch(DEVICE_ID, name) and _is_folder(folder, name)]
     except (FileNotFoundError, NotADirectoryError, IntegrityError) as error:
-        raise MediumError("no reports are here", where=str(medium), expected=f"a folder {REPORTS}", advice=advice) from error
+        raise MediumError("the medium holds no reports", where=str(medium), expected=f"a folder {REPORTS}", advice=advice) from error
     except OSError as error:
         raise MediumError(f"can't be listed ({error.strerror})", where=str(medium / REPORTS)) from error
     return tuple(_import_device(intake, _DeviceFolder(medium, name), limits) for name in names)

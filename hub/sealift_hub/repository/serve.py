@@ -61,7 +61,7 @@ def _blob(file: io.BufferedReader, digest: str, request: Request) -> Response:
         try:
             wanted = byte_range(_range_header(request, headers), size)
         except UnsatisfiableRangeError as error:
-            return PrintableJson({"error": "the range begins behind the end of the file"}, 416, headers={"content-range": str(error)})
+            return PrintableJson({"error": "the range begins after the end of the file"}, 416, headers={"content-range": str(error)})
         part = wanted if wanted is not None else range(size)
         headers["content-length"] = str(len(part))
         if wanted is not None:

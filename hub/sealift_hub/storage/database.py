@@ -46,7 +46,9 @@ class Database:
             directory.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise DatabaseError(
-                f"the data directory can't be made ({error.strerror})", where=str(directory), advice="Give one with --data that you may write to."
+                f"the data directory can't be created ({error.strerror})",
+                where=str(directory),
+                advice="Pass a directory that you can write to with --data.",
             ) from error
         return cls(f"sqlite:///{directory / FILE_NAME}")
 
@@ -72,8 +74,8 @@ class Database:
             yield
         except SQLAlchemyError as error:
             reason = str(getattr(error, "orig", None) or error)
-            advice = "Free some space; what was taken is kept." if "disk is full" in reason else None
-            raise DatabaseError(f"the database failed ({reason})", where=self._where, advice=advice) from error
+            advice = "Free some disk space. The reports that were accepted are kept." if "disk is full" in reason else None
+            raise DatabaseError(f"the database failed, caused by: {reason}", where=self._where, advice=advice) from error
 
 
 def _prepare_sqlite(engine: Engine) -> None:
@@ -117,7 +119,7 @@ def _migrate(connection: Connection) -> None:
         alembic.command.upgrade(migration_config(connection), "head")
     except alembic.util.CommandError as error:
         raise DatabaseError(
-            f"the schema is not one that this hub knows ({error})",
+            "the database has a schema that this hub doesn't know",
             where=str(connection.engine.url.database),
-            advice="A newer sealift-hub wrote it: start that one, or give another --data directory.",
+            advice="A newer sealift-hub wrote it. Start that version, or pass another --data directory.",
         ) from error

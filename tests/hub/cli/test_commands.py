@@ -61,14 +61,14 @@ def test_a_port_in_use_is_named_with_advice(tmp_path: Path) -> None:
         port = str(taken.getsockname()[1])
         done = hub_command("serve", "--data", tmp_path, "--port", port)
     assert done.code == 6
-    assert f"127.0.0.1:{port}: can't listen here (address already in use)" in done.err
+    assert f"127.0.0.1:{port}: can't listen on this address (address already in use)" in done.err
     assert "another --port" in done.err
 
 
 def test_an_address_of_another_machine_is_named_with_advice(tmp_path: Path) -> None:
     done = hub_command("serve", "--data", tmp_path, "--host", "192.0.2.1", "--port", "0")
     assert done.code == 6
-    assert "192.0.2.1:0: can't listen here" in done.err
+    assert "192.0.2.1:0: can't listen on this address" in done.err
 
 
 def test_a_hub_that_is_started_again_knows_its_devices(tmp_path: Path) -> None:

@@ -62,10 +62,10 @@ def test_a_first_report_that_names_a_report_before_it_is_a_fork() -> None:
 
 def test_a_gap_names_what_is_missing_and_what_to_send() -> None:
     error = gap_error(head_after(1), opened(SEALED[3]), where="here")
-    assert str(error) == "here: report 4 can't be taken yet: reports 2 to 3 are missing. Send report 2 first."
+    assert str(error) == "here: report 4 can't be accepted yet: reports 2 to 3 are missing. Send report 2 first."
     assert error.acknowledged == 1
 
 
 def test_a_fork_says_what_contradicts_and_what_to_do() -> None:
-    assert "here already, with other content" in str(fork_error(head_after(2), opened(SEALED[1]), where="here"))
-    assert "doesn't follow the report 1 that is here" in str(fork_error(head_after(1), opened(SEALED[1]), where="here"))
+    assert "the hub already has a different report 2" in str(fork_error(head_after(2), opened(SEALED[1]), where="here"))
+    assert "doesn't continue the chain after report 1" in str(fork_error(head_after(1), opened(SEALED[1]), where="here"))

@@ -70,7 +70,7 @@ class TestEnrolment:
         assert not intake.enrol(device.id, device.pem).new
 
     def test_the_key_of_another_device_is_refused(self, intake: Intake) -> None:
-        with pytest.raises(EnrolmentError, match="not the key of this device"):
+        with pytest.raises(EnrolmentError, match="the key doesn't belong to this device id"):
             intake.enrol(SimulatedDevice().id, SimulatedDevice().pem)
 
     def test_what_is_no_key_is_refused(self, intake: Intake) -> None:
@@ -81,14 +81,14 @@ class TestEnrolment:
         intake = Intake(database, ManualClock(), Limits(devices=1))
         first = SimulatedDevice()
         intake.enrol(first.id, first.pem)
-        with pytest.raises(EnrolmentError, match="no more than 1"):
+        with pytest.raises(EnrolmentError, match="accepts at most 1 devices"):
             intake.enrol((other := SimulatedDevice()).id, other.pem)
         assert not intake.enrol(first.id, first.pem).new
 
     def test_a_hub_whose_limit_was_lowered_below_its_fleet_takes_no_more(self, database: Database) -> None:
         for device in (SimulatedDevice(), SimulatedDevice()):
             Intake(database, ManualClock(), Limits(devices=2)).enrol(device.id, device.pem)
-        with pytest.raises(EnrolmentError, match="no more than 1"):
+        with pytest.raises(EnrolmentError, match="accepts at most 1 devices"):
             Intake(database, ManualClock(), Limits(devices=1)).enrol((other := SimulatedDevice()).id, other.pem)
 
 
@@ -116,10 +116,10 @@ class TestReports:
         for _ in range(2):
             receive(intake, device, device.report())
         copy = device.set_back(1)
-        with pytest.raises(ForkError, match="here already"):
+        with pytest.raises(ForkError, match="already has a different report 2"):
             receive(intake, device, copy.report(models=[installed()]))
         after = view(database, device)
-        assert after.conflict == "report 2 is here already, with other content"
+        assert after.conflict == "the hub already has a different report 2"
         assert after.models == ()
         assert held(database, device) == device.sealed
 

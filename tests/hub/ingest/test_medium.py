@@ -111,7 +111,7 @@ def test_other_files_and_linked_folders_are_passed_by(intake: Intake, folder: Pa
 def test_a_linked_folder_of_reports_is_no_medium(intake: Intake, folder: Path, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     (tmp_path / "other/sealift-reports").symlink_to(folder.parent)
-    with pytest.raises(MediumError, match="no reports are here"):
+    with pytest.raises(MediumError, match="the medium holds no reports"):
         import_medium(intake, tmp_path / "other")
     assert not (folder / "receipt.json").exists()
 

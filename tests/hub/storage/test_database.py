@@ -59,7 +59,7 @@ def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
 
 def test_a_place_that_is_no_directory_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(DatabaseError, match="can't be made"):
+    with pytest.raises(DatabaseError, match="can't be created"):
         Database.in_directory(tmp_path / "file" / "data")
 
 
