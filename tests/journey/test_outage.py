@@ -150,7 +150,7 @@ def test_a_report_in_very_many_small_pieces_is_cut_off(hub: RunningHub) -> None:
     attacker = SimulatedDevice()
     assert hub.enrol(attacker).status_code == 201
     head = f"POST /api/v1/devices/{attacker.id}/reports HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
-    for pieces, words in ((LIMITS.body_pieces, b"not valid JSON"), (LIMITS.body_pieces + 1, b"The body comes in too many small pieces.")):
+    for pieces, words in ((LIMITS.body_pieces, b"not valid JSON"), (LIMITS.body_pieces + 1, b"The body arrives in too many small pieces.")):
         with connected(hub.url) as client:
             client.sendall(head + b"1\r\n0\r\n" * pieces + b"0\r\n\r\n")
             client.settimeout(30)

@@ -58,4 +58,4 @@ def test_an_agent_and_a_hub_connect_to_each_other_alone_and_leave_nothing_elsewh
     assert seen.addresses_beside(tmp_path) == {HUB, AGENT}
     assert seen.created_outside(tmp_path) == []
     assert left_in(tmp_path / "home", tmp_path / "tmp") == []
-    assert "ok      telemetry     off here and in the server" in (tmp_path / "doctor.txt").read_text()
+    assert "ok      telemetry     off here and in the data plane" in (tmp_path / "doctor.txt").read_text()

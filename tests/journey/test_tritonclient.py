@@ -101,5 +101,5 @@ def test_errors_arrive_as_the_clients_own_exception(client: triton.InferenceServ
         client.infer("linear", [tensor("x", x, "FP32", binary=True)])
     with pytest.raises(triton.InferenceServerException, match="unknown model 'nope'"):
         client.get_model_metadata("nope")
-    with pytest.raises(triton.InferenceServerException, match="loaded and unloaded by the agent"):
+    with pytest.raises(triton.InferenceServerException, match="the agent loads and unloads models"):
         client.load_model("linear")

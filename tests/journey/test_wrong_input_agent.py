@@ -65,7 +65,7 @@ def test_a_device_that_is_not_initialised(tmp_path: Path, verb: str) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (["--root", "no.json"], 3, "error: no.json: the root of trust can't be read (No such file or directory). It is metadata/root.json of"),
+        (["--root", "no.json"], 3, "error: no.json: the root of trust can't be read (No such file or directory). Pass metadata/root.json of"),
         (["--root", __file__], 4, "metadata/root.json: not "),
         (["--repo", "ftp://x/y"], 3, "not a kind of address that Sealift reads from: expected http://…, https://… or a directory."),
         (["--channel", "st/x"], 3, "source.channel: malformed: expected a text matching"),
@@ -78,7 +78,7 @@ def test_a_device_that_is_not_initialised(tmp_path: Path, verb: str) -> None:
         (["--set", "timing.pol_s=3"], 3, "error: --set timing.pol_s=3: no such setting: expected one of hub.url,"),
         (["--set", "timing.pol_s=3"], 3, "Did you mean 'timing.poll_s'?"),
         (["--set", "timing.poll_s"], 3, "error: --set timing.poll_s: no value: expected timing.poll_s=VALUE"),
-        (["--set", "timing.poll_s=abc"], 3, "agent.toml: timing.poll_s: wrong type: expected a number, found a text"),
+        (["--set", "timing.poll_s=abc"], 3, "agent.toml: timing.poll_s: wrong type: expected a number, found a string"),
         (["--set", "serving.port=99999"], 3, "agent.toml: serving.port: out of range: expected 0 to 65535, found 99999"),
     ],
 )
@@ -106,10 +106,11 @@ def test_a_repository_that_cannot_be_reached(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     init(tmp_path / "home", "--repo", f"http://127.0.0.1:{port}/repository").ok()
-    said = "the server can't be reached (Connection refused), after 4 attempts. Is the host up, and the address right?"
+    said = "the server can't be reached (Connection refused), after 4 attempts. Check that the host is up and the address is right."
     assert_refused(agent(tmp_path / "home", "sync"), 5, f"error: http://127.0.0.1:{port}/repository/metadata/2.root.json: {said}")
     init(tmp_path / "home", "--repo", tmp_path / "unmounted").ok()
-    assert_refused(agent(tmp_path / "home", "sync"), 5, f"error: {tmp_path}/unmounted: no such directory. Is the medium plugged in and mounted?")
+    said = f"error: {tmp_path}/unmounted: no such directory. Check that the medium is plugged in and mounted."
+    assert_refused(agent(tmp_path / "home", "sync"), 5, said)
     doctor = agent(tmp_path / "home", "doctor")
     assert doctor.code == 6
     assert "failed  repository    " in doctor.out
@@ -120,12 +121,15 @@ def test_a_repository_that_cannot_be_reached(tmp_path: Path) -> None:
     [
         ({"x": [[1, 2, 3]]}, "x: wrong shape: expected float32 ['batch', 4], found [1, 3]"),
         ({"x": [1, 2, 3, 4]}, "x: wrong shape: expected float32 ['batch', 4], found [4]"),
-        ({"x": [[1, 2, 3, 4], [1]]}, "x: not a tensor of this model ("),
-        ({"x": [["a", "b", "c", "d"]]}, "x: not numbers: expected float32 ['batch', 4], found text"),
-        ({"x": [[1, 2, 3, 1e60]]}, "x: not a value of this type: expected float32 ['batch', 4], found 1e+60"),
-        ({"X": [[1, 2, 3, 4]]}, "X: no such input: expected x (float32 ['batch', 4])"),
+        (
+            {"x": [[1, 2, 3, 4], [1]]},
+            "x: the values don't form a tensor: expected float32 ['batch', 4], found values that can't be converted, caused",
+        ),
+        ({"x": [["a", "b", "c", "d"]]}, "x: the values aren't numbers: expected float32 ['batch', 4], found text"),
+        ({"x": [[1, 2, 3, 1e60]]}, "x: a value doesn't fit the data type: expected float32 ['batch', 4], found 1e+60"),
+        ({"X": [[1, 2, 3, 4]]}, "X: the model has no such input: expected x (float32 ['batch', 4])"),
         ({}, "x: an input is missing: expected x (float32 ['batch', 4])"),
-        ([1], 'not a set of inputs: expected a JSON object like {"x": [[1, 2]]}'),
+        ([1], 'the file doesn\'t name its inputs: expected a JSON object such as {"x": [[1, 2]]}'),
     ],
 )
 def test_inputs_that_are_not_the_models(synced: Path, tmp_path: Path, inputs: object, said: str) -> None:
@@ -135,7 +139,7 @@ def test_inputs_that_are_not_the_models(synced: Path, tmp_path: Path, inputs: ob
 
 def test_arrays_of_another_kind(synced: Path, tmp_path: Path) -> None:
     np.savez(tmp_path / "inputs.npz", x=np.zeros((1, 4), np.complex64))
-    said = "x: not numbers: expected float32 ['batch', 4], found complex64"
+    said = "x: the values aren't numbers: expected float32 ['batch', 4], found complex64"
     assert_refused(agent(synced, "infer", "linear", "--input", tmp_path / "inputs.npz"), 3, said)
 
 
@@ -143,13 +147,13 @@ def test_arrays_of_another_kind(synced: Path, tmp_path: Path) -> None:
     ("words", "code", "said"),
     [
         (["infer", "linera", "--golden"], 3, "error: linera: no such model on this device: expected linear. Did you mean 'linear'?"),
-        (["infer", "linear"], 3, "error: no input was given: expected x (float32 ['batch', 4]). Name a file with --input, or use --golden."),
+        (["infer", "linear"], 3, "error: no input was given: expected x (float32 ['batch', 4]). Pass a file with --input, or use --golden."),
         (["infer", "linear", "--input", "no.json"], 3, "error: no.json: can't be read"),
         (["rollback", "linera"], 3, "error: linera: no such model on this device: expected linear. Did you mean 'linear'?"),
         (["rollback", "linear"], 3, "error: linear: there is nothing to go back to: expected a model with a previous version on this device"),
         (["sync", "--retry", "linera"], 3, "error: linera: no such model on this device: expected linear. Did you mean 'linear'?"),
-        (["import", "nowhere"], 3, "error: nowhere: neither a repository nor a receipt for this device is on this medium"),
-        (["export", "nowhere"], 3, "error: nowhere: no such directory. Is the medium mounted?"),
+        (["import", "nowhere"], 3, "error: nowhere: the medium holds neither a repository nor a receipt for this device"),
+        (["export", "nowhere"], 3, "error: nowhere: no such directory. Check that the medium is mounted."),
     ],
 )
 def test_one_mistake_of_each_verb(synced: Path, tmp_path: Path, words: list[str], code: int, said: str) -> None:
@@ -165,7 +169,7 @@ def test_errors_are_json_for_machines(synced: Path) -> None:
 def test_a_port_in_use(synced: Path, taken_port: int) -> None:
     done = agent(synced, "run", "--port", taken_port)
     assert done.code == 6
-    said = f"error: 127.0.0.1:{taken_port}: port {taken_port} is in use. Stop the program that has it, or choose another port (0: a free one)."
+    said = f"error: 127.0.0.1:{taken_port}: port {taken_port} is in use. Stop the program that uses it, or choose another port (0 picks a free one)."
     assert said in done.err
     assert "Traceback" not in done.err
 
@@ -174,7 +178,7 @@ def test_a_second_agent_on_the_same_home(own: Path) -> None:
     with device(own) as first:
         first.start("--port", 0)
         done = agent(own, "run", "--port", 0)
-        assert_refused(done, 6, f"error: {own}: another agent runs for this home. Stop it first, or use another --home.")
+        assert_refused(done, 6, f"error: {own}: another agent is already running for this home. Stop it first, or use another --home.")
         assert first.serving() == "1.0.0"
 
 
@@ -195,9 +199,9 @@ def test_a_configuration_that_was_broken_by_hand(own: Path) -> None:
 def test_a_damaged_database_is_said_and_can_be_moved_away(own: Path, damage: str) -> None:
     state = own / "state.sqlite"
     state.write_bytes(b"not a database, " * 100 if damage == "overwritten" else state.read_bytes()[:5000])
-    advice = "It is damaged. Move state.sqlite* away and run sealift-agent sync: what the channel names is installed anew."
+    advice = "The database is damaged. Move state.sqlite* away, and run sealift-agent sync to install the channel's models again."
     for verb in ("status", "sync", "infer linear --golden"):
-        assert_refused(agent(own, *verb.split()), 6, f"error: {state}: the database can't be used (", advice)
+        assert_refused(agent(own, *verb.split()), 6, f"error: {state}: the database can't be used, caused by: ", advice)
     running = agent(own, "run", "--port", 0)
     assert running.code == 6
     assert "Traceback" not in running.err
@@ -224,7 +228,7 @@ def test_a_clock_that_was_set_back_does_no_harm(own: Path) -> None:
     document = json.loads(state.read_text())
     state.write_text(json.dumps(document | {"seen_time": "2027-01-01T00:00:00Z"}))
     doctor = agent(own, "doctor")
-    assert "but 2027-01-01T00:00:00Z is certainly over; that is used instead" in doctor.out
+    assert "but it must be later than 2027-01-01T00:00:00Z, which is used instead. Set the clock." in doctor.out
     assert agent(own, "sync").code == 0
 
 

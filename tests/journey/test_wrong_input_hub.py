@@ -23,7 +23,9 @@ def test_a_port_in_use(tmp_path: Path) -> None:
 def test_a_medium_that_is_none(tmp_path: Path) -> None:
     (tmp_path / "medium").mkdir()
     done = call("sealift-hub", "import", tmp_path / "medium", "--data", tmp_path / "hub")
-    assert_refused(done, 3, "medium: the medium holds no reports: expected a folder sealift-reports. Pass the directory that sealift-agent export wrote to.")
+    assert_refused(
+        done, 3, "medium: the medium holds no reports: expected a folder sealift-reports. Pass the directory that sealift-agent export wrote to."
+    )
     assert list((tmp_path / "medium").iterdir()) == []
 
 
@@ -38,7 +40,9 @@ def test_a_database_that_is_damaged(tmp_path: Path) -> None:
     (tmp_path / "hub").mkdir()
     (tmp_path / "hub" / "hub.sqlite").write_bytes(b"not a database, " * 100)
     for words in (["devices"], ["serve", "--port", "0"]):
-        assert_refused(run("sealift-hub", *words, "--data", tmp_path / "hub"), 6, "hub.sqlite: the database failed, caused by: file is not a database")
+        assert_refused(
+            run("sealift-hub", *words, "--data", tmp_path / "hub"), 6, "hub.sqlite: the database failed, caused by: file is not a database"
+        )
 
 
 def test_a_hub_on_a_full_disk_says_so_and_takes_the_reports_once_there_is_room(tmp_path: Path) -> None:
@@ -46,7 +50,9 @@ def test_a_hub_on_a_full_disk_says_so_and_takes_the_reports_once_there_is_room(t
         data = disk.directory / "hub"
         disk.leave(0)
         for words in (["devices"], ["serve", "--port", "0"]):
-            assert_refused(run("sealift-hub", *words, "--data", data), 6, "the database failed, caused by: database or disk is full. Free some disk space")
+            assert_refused(
+                run("sealift-hub", *words, "--data", data), 6, "the database failed, caused by: database or disk is full. Free some disk space"
+            )
         disk.clear()
         assert run("sealift-hub", "devices", "--data", data, "--json").ok().json == {"devices": []}
         device = SimulatedDevice()

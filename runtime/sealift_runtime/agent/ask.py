@@ -45,7 +45,7 @@ def ask_server(url: str, name: str, inputs: Mapping[str, Array], manifest: Bundl
             answer = http.post(f"{url}/v2/models/{name}/infer", json={"inputs": rows}, timeout=TIMEOUT_S, allow_redirects=False)
         fields: Any = answer.json()
     except (requests.RequestException, ValueError) as error:
-        raise TransportError(f"the server can't be asked ({error})", where=url) from error
+        raise TransportError(f"the agent doesn't answer, caused by: {error}", where=url) from error
     if answer.status_code != requests.codes.ok:
         raise RequestError(str(fields.get("error", "no reason given")), where=f"{url}: {name}")
     specs = {spec.name: spec for spec in manifest.outputs}

@@ -121,7 +121,7 @@ class AgentConfig:
         for key in config.trusted_keys:
             if not re.fullmatch(FINGERPRINT, key):
                 expected = "64 hex digits, as `sealift keys generate` prints them"
-                raise ConfigurationError("not a key's fingerprint", where=f"{where}: measuring.trusted_keys", expected=expected, found=repr(key))
+                raise ConfigurationError("not the fingerprint of a key", where=f"{where}: measuring.trusted_keys", expected=expected, found=repr(key))
         return config
 
     @classmethod

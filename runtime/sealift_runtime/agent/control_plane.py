@@ -93,7 +93,7 @@ class ControlPlane:
         try:
             act()
         except BusyError:
-            logger.info("%s: another command is at work; trying again", what)
+            logger.info("%s: another command is updating this device; trying again", what)
         except SealiftError as error:
             logger.warning("%s: %s", what, error)
 
@@ -110,7 +110,7 @@ class ControlPlane:
         for update in self.device.state.unfinished():
             deployment = self.device.state.deployment(update.name)
             if deployment and deployment.previous and (crash := self._crash(update)):
-                self.updater.rollback(update.name, f"the server crashed during the probation of {update.version}: {crash.detail}")
+                self.updater.rollback(update.name, f"the data plane crashed during the probation of {update.version}: {crash.detail}")
 
     def _crash(self, update: Update) -> Event | None:
         """The latest crash of the data plane since an update's probation began."""

@@ -106,7 +106,7 @@ class DataPlane:
         with self._loading:
             if desired.generation < self.generation:  # 1
                 expected, found = f"{self.generation} or newer", str(desired.generation)
-                raise UpdateError("an older desired state than the one that holds", where="generation", expected=expected, found=found)
+                raise UpdateError("the desired state is older than the current one", where="generation", expected=expected, found=found)
             self._take(desired)
             self._settle(but=model)  # 2, 3
             deployment = desired.model(model)
@@ -148,7 +148,7 @@ class DataPlane:
         self.table.remove(name)
         self.monitors.end(name)
         self._checked.pop(name, None)
-        logger.info("%s serves no more", name)
+        logger.info("%s is no longer served", name)
 
     def _serves(self, bundle: InstalledBundle) -> bool:
         served = self.table.get(bundle.name)
@@ -164,7 +164,7 @@ class DataPlane:
             self._serve(bundle)
         except SealiftError as error:
             self._unfit.add(bundle.digest)
-            logger.warning("%s %s can't serve: %s", bundle.name, bundle.version, error)
+            logger.warning("%s %s can't be served: %s", bundle.name, bundle.version, error)
             return False
         return True
 

@@ -63,7 +63,7 @@ def _finding(name: str, check: Callable[[Device], tuple[str, str]], device: Devi
 def _key(device: Device) -> tuple[str, str]:
     mode = stat.S_IMODE(device.home.device_key.stat().st_mode) if device.home.device_key.is_file() else 0
     if mode & 0o077:
-        return FAILED, f"{device.home.device_key} can be read by others: chmod 600 it"
+        return FAILED, f"other users can read {device.home.device_key}. Run chmod 600 on it."
     return OK, f"device {device.key.public_key.fingerprint[:16]}"
 
 
@@ -77,26 +77,28 @@ def _telemetry(device: Device) -> tuple[str, str]:
     places = {"here": telemetry_here()}
     if server := DataPlaneClient(device.home.socket).process():
         try:
-            places[f"in the server (process {server})"] = telemetry_of(server)
+            places[f"in the data plane (process {server})"] = telemetry_of(server)
         except OSError as error:
-            return WARNING, f"off here; the server (process {server}) can't be looked at ({error.strerror}): run doctor as the agent's user"
+            return WARNING, f"off here; the data plane (process {server}) can't be inspected ({error.strerror}). Run doctor as the agent's user."
     signs = [f"{place} {sign}" for place, signs in places.items() for sign in signs]
     if signs:
-        return FAILED, f"may be on: {'; '.join(signs)}. Start the agent again, with sealift-agent run."
-    fact = f"{SILENT} was {TELEMETRY_OFF[SILENT]} when onnxruntime {onnxruntime_version()} was imported, and it keeps nothing to send"
+        return FAILED, f"may be on: {'; '.join(signs)}. Restart the agent with sealift-agent run."
+    fact = f"{SILENT} was {TELEMETRY_OFF[SILENT]} when onnxruntime {onnxruntime_version()} was imported, and it holds no data to send"
     return OK, f"off {' and '.join(places)}: {fact}"
 
 
 def _sandbox(device: Device) -> tuple[str, str]:
     """What confines a self-test started from here, tried out; and what the last one lacked, if the service has less."""
     if not device.config.sandbox:
-        return WARNING, "off, by sandbox.enabled in agent.toml: models are tested with limits of memory and time, but without walls"
+        return WARNING, "switched off by sandbox.enabled in agent.toml: self-tests have limits of memory and time, but no sandbox"
     walls, leaks = try_walls(device.home.device_key)
     if leaks:
         return FAILED, f"{describe_walls(walls)}, but a process in it could {' and '.join(leaks)}"
     gaps = list(missing_walls(walls))
     if (last := device.state.setting(SANDBOX_GAPS)) and last not in " ".join(gaps):
-        gaps.append(f"In the last self-test: {last} Allow what docs/how-to/install-an-agent.md names in the service's SystemCallFilter.")
+        gaps.append(
+            f"In the last self-test: {last} Add the system calls that docs/how-to/install-an-agent.md names to the service's SystemCallFilter."
+        )
     return (WARNING, " ".join([f"{describe_walls(walls)}.", *gaps])) if gaps else (OK, describe_walls(walls))
 
 
@@ -109,7 +111,7 @@ def _disk(device: Device) -> tuple[str, str]:
 def _trust(device: Device) -> tuple[str, str]:
     loaded = TrustFolder(device.home.trust).load()
     if TIMESTAMP not in loaded.state.files:
-        return WARNING, "a root of trust, but no metadata yet: sealift-agent sync"
+        return WARNING, "there is a root of trust, but no metadata yet. Run sealift-agent sync."
     time = loaded.state.time(device.clock.now(), BUILD_TIME)
     stale = check_expiry(loaded.state, time, policy_of(device.config).max_staleness)
     return (WARNING, stale) if stale else (OK, f"metadata is current at {format_time(time)}")
@@ -118,7 +120,7 @@ def _trust(device: Device) -> tuple[str, str]:
 def _clock(device: Device) -> tuple[str, str]:
     now, floor = device.clock.now(), TrustFolder(device.home.trust).load().state.time(BUILD_TIME, BUILD_TIME)
     if now < floor:
-        return WARNING, f"the clock says {format_time(now)}, but {format_time(floor)} is certainly over; that is used instead"
+        return WARNING, f"the clock says {format_time(now)}, but it must be later than {format_time(floor)}, which is used instead. Set the clock."
     return OK, format_time(now)
 
 
@@ -130,18 +132,21 @@ def _repository(device: Device) -> tuple[str, str]:
 
 def _hub(device: Device) -> tuple[str, str]:
     chain = device.spool.chain
-    waiting = f"{chain.number - chain.acknowledged} reports wait"
+    waiting = f"reports not yet acknowledged: {chain.number - chain.acknowledged}"
     if not device.config.hub:
-        return OK, f"none: reports are carried by export; {waiting}"
+        return OK, f"no hub is configured; use sealift-agent export; {waiting}"
     try:
         with open_session(device.config.hub) as http, http.within(10):
             http.verify = device.config.ca_file or True
             with http.get(f"{device.config.hub}/healthz", timeout=5, allow_redirects=False, stream=True) as answer:
                 answer.raise_for_status()
                 if answer.is_redirect:
-                    return WARNING, f"{device.config.hub} redirects to {redacted(answer.headers['Location'])}, which isn't followed; {waiting}"
+                    return (
+                        WARNING,
+                        f"{device.config.hub} redirects to {redacted(answer.headers['Location'])}, and redirects aren't followed; {waiting}",
+                    )
     except requests.RequestException as error:
-        return WARNING, f"{device.config.hub} doesn't answer ({type(error).__name__}); {waiting} and will be sent later"
+        return WARNING, f"{device.config.hub} doesn't answer ({type(error).__name__}); {waiting}; they are sent later"
     return OK, f"{device.config.hub}; {waiting}"
 
 
@@ -154,13 +159,13 @@ def _installed(device: Device) -> tuple[str, str]:
 
 def _ledger(device: Device) -> tuple[str, str]:
     device.state.verify_ledger()
-    return OK, f"{len(device.state.events())} events, their chain holds"
+    return OK, f"{len(device.state.events())} events; their hash chain is intact"
 
 
 def _server(device: Device) -> tuple[str, str]:
     if DataPlaneClient(device.home.socket).running():
         return OK, f"serving on {server_url(device.home)}"
-    return WARNING, "not running: sealift-agent run"
+    return WARNING, "not running. Start it with sealift-agent run."
 
 
 CHECKS: Final[dict[str, Callable[[Device], tuple[str, str]]]] = {

@@ -85,6 +85,6 @@ class Home:
                 "not initialised",
                 where=str(self.directory),
                 expected="an agent.toml",
-                advice="Run sealift-agent init --repo URL-or-DIR --root root.json, or name another place with --home.",
+                advice="Run sealift-agent init --repo URL-or-DIR --root root.json, or pass another home with --home.",
             )
         return self

@@ -58,7 +58,7 @@ def enrol(home: Home, root: bytes) -> None:
         raise ConfigurationError(
             "this device already trusts another root",
             where=str(home.directory),
-            advice="A repository's newer roots are followed by themselves. To follow another repository, use another home.",
+            advice="The agent follows newer roots of its repository by itself. To follow another repository, use another home.",
         )
 
 
@@ -67,7 +67,7 @@ def read_root(path: Path) -> bytes:
     try:
         return beneath.read_bounded(path, MAX_BYTES[ROOT])
     except OSError as error:
-        advice = "It is metadata/root.json of the repository; get it by a way that you trust."
+        advice = "Pass metadata/root.json of the repository, obtained in a way that you trust."
         raise ConfigurationError(f"the root of trust can't be read ({error.strerror})", where=str(path), advice=advice) from error
 
 

@@ -23,7 +23,9 @@ def one_of_its_kind(path: Path, what: str, *, wait_s: float = 0.0) -> Iterator[N
         deadline = time.monotonic() + wait_s
         while not _take(descriptor):
             if time.monotonic() >= deadline:
-                raise BusyError(f"another {what} runs for this home", where=str(path.parent.parent), advice="Stop it first, or use another --home.")
+                raise BusyError(
+                    f"another {what} is already running for this home", where=str(path.parent.parent), advice="Stop it first, or use another --home."
+                )
             time.sleep(0.05)
         yield
     finally:

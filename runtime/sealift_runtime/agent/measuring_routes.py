@@ -65,7 +65,7 @@ def desk_of(home: Home, clock: Clock, policy: MeasuringPolicy, updates: Callable
     def undisturbed() -> Iterator[None]:
         with HomeLock(home.update_lock).hold():
             if names := updates():
-                raise BusyError("an update is under way", where=str(home.directory), found=", ".join(names), advice="Try again when it is done.")
+                raise BusyError("an update is under way", where=str(home.directory), found=", ".join(names), advice="Try again when it has finished.")
             yield
 
     return Desk(home.measuring, policy, key, machine, clock, undisturbed)

@@ -119,7 +119,7 @@ class Supervisor:
         try:
             return process.wait(timeout=STOP_S)
         except subprocess.TimeoutExpired:
-            logger.warning("%s didn't end within %.0f s; killing it", name, STOP_S)
+            logger.warning("%s didn't end within %.0f s and is killed", name, STOP_S)
             process.kill()
             return process.wait()
 

@@ -38,7 +38,7 @@ def call(path: Path, method: str, target: str, body: dict[str, Any] | None = Non
         response = connection.getresponse()
         answer = json.loads(response.read(MAX_ANSWER_BYTES))
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise TransportError(f"the data plane can't be asked ({error})", where=str(path)) from error
+        raise TransportError(f"the data plane doesn't answer, caused by: {error}", where=str(path)) from error
     finally:
         connection.close()
     if response.status != http.client.OK:

@@ -15,15 +15,15 @@ from sealift_runtime import __version__
 #: Verb → where its command is, and its line in ``--help``. A verb's module is imported when the verb is called: together they
 #: import all of the runtime, which ``--help`` shouldn't wait for.
 COMMANDS: Final = {
-    "init": ("init:init", "Make this a device: a key, a root of trust, a source of models."),
-    "sync": ("sync:sync", "Bring what the channel names: fetch, verify, self-test, activate."),
-    "run": ("run:run", "Serve what is installed, follow the channel, report."),
-    "status": ("status:status", "Show what is installed, what serves, and the latest events."),
-    "infer": ("infer:infer", "Ask a model, served or installed."),
+    "init": ("init:init", "Set up this device: its key, its root of trust, its repository."),
+    "sync": ("sync:sync", "Install what the channel names: fetch, verify, self-test, activate."),
+    "run": ("run:run", "Serve the installed models, follow the channel, send reports."),
+    "status": ("status:status", "Show the installed models, what is served, and recent events."),
+    "infer": ("infer:infer", "Run a model on given inputs, or on a golden case."),
     "rollback": ("rollback:rollback", "Go back to the previous version of a model."),
-    "detect": ("detect:detect", "Show what this machine is: what bundles are chosen by."),
-    "doctor": ("doctor:doctor", "Check that everything is in place, and say what to do if not."),
-    "import": ("media:import_command", "Install from a medium, and take the hub's receipts from it."),
+    "detect": ("detect:detect", "Show the facts about this machine that bundles are chosen by."),
+    "doctor": ("doctor:doctor", "Check this device, and say how to fix what is wrong."),
+    "import": ("media:import_command", "Install from a medium, and read the hub's receipts on it."),
     "export": ("media:export_command", "Write this device's signed reports to a medium."),
 }
 
@@ -59,11 +59,11 @@ class LazyGroup(Program):
 
 @click.group(
     cls=LazyGroup,
-    epilog="Exit codes: 0 done, 2 usage, 3 wrong input, 4 refused, 5 not reachable, 6 this machine can't, 7 a model doesn't pass.",
+    epilog="Exit codes: 0 success, 2 wrong usage, 3 wrong input, 4 refused, 5 not reachable, 6 not possible on this machine, 7 a model didn't pass.",
 )
 @click.version_option(__version__)
 def cli() -> None:
-    """Pull, verify, self-test, serve and watch models on this device."""
+    """Fetch, verify, self-test, serve and monitor models on this device."""
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ from sealift_runtime.engine.facts import onnxruntime_version, providers
 @click.command()
 @json_option
 def detect(as_json: bool) -> None:
-    """Show what this machine is: what bundles are chosen by."""
+    """Show the facts about this machine that bundles are chosen by."""
     machine = detect_machine(providers=providers())
     fields = dataclasses.asdict(machine) | {
         "cpu_flags": sorted(machine.cpu_flags),

@@ -20,7 +20,10 @@ NOT_WELL = 6
 @home_option
 @json_option
 def doctor(home: Path | None, as_json: bool) -> None:
-    """Check the home, the trust, the repository, the hub, the disk and what is installed. Exits with 6 if something fails."""
+    """Check this device: its home, trust, repository, hub, disk space and installed models.
+
+    If a check fails, the command exits with code 6.
+    """
     with opened(Home.locate(home)) as device:
         findings = check_up(device)
     fields = {"findings": [{"check": row.check, "verdict": row.verdict, "detail": row.detail} for row in findings]}

@@ -29,19 +29,27 @@ MAX_INPUT_BYTES: Final = 2**30
 
 @click.command()
 @click.argument("name")
-@click.option("--input", "source", metavar="FILE", help='The inputs: .npz, or JSON like {"x": [[1, 2]]}; - reads JSON from standard input.')
-@click.option("--golden", is_flag=True, help="Send the bundle's first golden case.")
+@click.option(
+    "--input", "source", metavar="FILE", help='File with the inputs: .npz, or JSON such as {"x": [[1, 2]]}. Pass - to read JSON from standard input.'
+)
+@click.option("--golden", is_flag=True, help="Use the bundle's smallest golden case as the inputs.")
 @home_option
 @json_option
 def infer(name: str, source: str | None, golden: bool, home: Path | None, as_json: bool) -> None:
-    """Ask model NAME: over HTTP if the agent runs, else by loading what is installed."""
+    """Run model NAME on inputs, and print its outputs.
+
+    If the agent is running, it answers over HTTP. Otherwise this command loads the installed bundle itself.
+    """
     place = Home.locate(home)
     with opened(place) as device:
         deployment = device.state.deployment(name)
         if deployment is None or deployment.current is None:
             known = [row.name for row in device.state.deployments()]
             raise UpdateError(
-                "no such model on this device", where=name, expected=", ".join(known) or "a model (sealift-agent sync)", advice=nearest(name, known)
+                "no such model on this device",
+                where=name,
+                expected=", ".join(known) or "an installed model (run sealift-agent sync)",
+                advice=nearest(name, known),
             )
         bundle = deployment.current
         manifest = read_manifest(bundle.directory)
@@ -57,12 +65,12 @@ def read_inputs(source: str | None, specs: tuple[TensorSpec, ...]) -> dict[str, 
     """The inputs in a file, as the arrays that the model takes; `RequestError` says what is wrong with them."""
     wanted = ", ".join(f"{spec.name} ({spec.dtype} {list(spec.shape)})" for spec in specs)
     if source is None:
-        raise RequestError("no input was given", expected=wanted, advice="Name a file with --input, or use --golden.")
+        raise RequestError("no input was given", expected=wanted, advice="Pass a file with --input, or use --golden.")
     values = _read(source)
     names = [spec.name for spec in specs]
     for name in values:
         if name not in names:
-            raise RequestError("no such input", where=f"{source}: {name}", expected=wanted, advice=nearest(name, names))
+            raise RequestError("the model has no such input", where=f"{source}: {name}", expected=wanted, advice=nearest(name, names))
     return {spec.name: _array(values, spec, source, wanted) for spec in specs}
 
 
@@ -76,9 +84,9 @@ def _read(source: str) -> dict[str, Any]:
             raise LimitError("too large", where=source, expected=f"at most {MAX_INPUT_BYTES} bytes")
         values = json.loads(data)
     except (OSError, ValueError) as error:
-        raise RequestError(f"can't be read ({error})", where=source) from error
+        raise RequestError(f"the inputs can't be read, caused by: {error}", where=source) from error
     if not isinstance(values, dict):
-        raise RequestError("not a set of inputs", where=source, expected='a JSON object like {"x": [[1, 2]]}')
+        raise RequestError("the file doesn't name its inputs", where=source, expected='a JSON object such as {"x": [[1, 2]]}')
     return values
 
 
@@ -99,19 +107,23 @@ def _converted(value: Any, spec: TensorSpec, where: str, expected: str) -> Array
     if spec.dtype == "string":
         texts = np.asarray(value, dtype=object)
         if not all(isinstance(item, str) for item in texts.ravel()):
-            raise RequestError("not text", where=where, expected=expected)
+            raise RequestError("the values aren't text", where=where, expected=expected)
         return texts
     try:
         given = np.asarray(value)
         if given.dtype.kind == "O":  # JSON's null is a missing number
             given = np.asarray(value, dtype=np.float64)
         if given.dtype.kind not in "biuf":
-            raise RequestError("not numbers", where=where, expected=expected, found="text" if given.dtype.kind == "U" else str(given.dtype))
+            raise RequestError(
+                "the values aren't numbers", where=where, expected=expected, found="text" if given.dtype.kind == "U" else str(given.dtype)
+            )
         with np.errstate(over="ignore", invalid="ignore"):
             made = given.astype(spec.numpy_dtype)
     except (ValueError, TypeError, OverflowError) as error:
-        raise RequestError(f"not a tensor of this model ({error})", where=where, expected=expected) from error
+        raise RequestError(
+            "the values don't form a tensor", where=where, expected=expected, found=f"values that can't be converted, caused by: {error}"
+        ) from error
     lost = (np.isinf(made) & np.isfinite(given)) if made.dtype.kind == "f" else made != given
     if lost.any():
-        raise RequestError("not a value of this type", where=where, expected=expected, found=str(given[lost].ravel()[0]))
+        raise RequestError("a value doesn't fit the data type", where=where, expected=expected, found=str(given[lost].ravel()[0]))
     return made

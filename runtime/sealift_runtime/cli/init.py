@@ -15,20 +15,29 @@ from sealift_runtime.cli.options import home_option
 
 
 @click.command()
-@click.option("--repo", required=True, metavar="URL-or-DIR", help="The repository: http(s)://… or a directory.")
+@click.option("--repo", required=True, metavar="URL-or-DIR", help="Repository to install from: an http(s):// URL or a directory.")
 @click.option(
-    "--root", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The root of trust: metadata/root.json of the repository."
+    "--root",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Root of trust: the repository's metadata/root.json, obtained in a way that you trust.",
 )
-@click.option("--channel", default="stable", show_default=True, help="The channel to follow.")
-@click.option("--hub", default="", metavar="URL", help="Where to send reports; without it they are carried by export.")
-@click.option("--ca-file", default="", help="A file of CA certificates for https, instead of the usual ones.")
-@click.option("--set", "settings", multiple=True, metavar="SECTION.NAME=VALUE", help="Any other field of agent.toml, like timing.poll_s=30.")
+@click.option("--channel", default="stable", show_default=True, help="Channel to follow.")
+@click.option("--hub", default="", metavar="URL", help="Hub to send reports to. Without a hub, use sealift-agent export.")
+@click.option("--ca-file", default="", help="File with the CA certificates (PEM) to trust for https instead of the default ones.")
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="SECTION.NAME=VALUE",
+    help="Set another field of agent.toml, such as timing.poll_s=30. May be repeated.",
+)
 @home_option
 @json_option
 def init(repo: str, root: Path, channel: str, hub: str, ca_file: str, settings: tuple[str, ...], home: Path | None, as_json: bool) -> None:
-    """Make this a device: a key, a root of trust, and where its models come from.
+    """Set up this device: create its key, store its root of trust, and configure its repository.
 
-    Run again, it replaces the configuration and keeps the rest.
+    If this device is already set up, the command replaces its configuration and keeps everything else.
     """
     place = Home.locate(home)
     if "://" not in repo:
@@ -38,5 +47,5 @@ def init(repo: str, root: Path, channel: str, hub: str, ca_file: str, settings: 
     key = initialise(place, config, read_root(root), SystemClock())
     fingerprint = key.public_key.fingerprint
     fields = {"home": str(place.directory), "device": fingerprint, "repository": repo, "channel": channel, "hub": hub}
-    lines = [f"Device {fingerprint[:16]} is set up in {place.directory}.", f"It follows {channel} of {repo}. Next: sealift-agent sync"]
+    lines = [f"Device {fingerprint[:16]} is set up in {place.directory}.", f"It follows {channel} of {repo}. Next, run: sealift-agent sync"]
     show(fields, lines, as_json=as_json)

@@ -25,9 +25,9 @@ medium = click.argument("directory", type=click.Path(path_type=Path, file_okay=F
 @home_option
 @json_option
 def import_command(directory: Path, home: Path | None, as_json: bool) -> None:
-    """Install what the repository on the medium DIRECTORY names, and take the hub's receipts from it.
+    """Install from the repository on the medium DIRECTORY, and read the hub's receipts on it.
 
-    A medium may carry either or both.
+    The medium may hold a repository, receipts, or both.
     """
     repository = _repository(directory)
     with opened(Home.locate(home)) as device:
@@ -38,10 +38,10 @@ def import_command(directory: Path, home: Path | None, as_json: bool) -> None:
             show({"acknowledged": receipt.acknowledged}, f"The hub has every report up to number {receipt.acknowledged}.", as_json=as_json)
         else:
             raise ConfigurationError(
-                "neither a repository nor a receipt for this device is on this medium",
+                "the medium holds neither a repository nor a receipt for this device",
                 where=str(directory),
-                expected="a folder repository, as sealift kit build writes it, or a medium that sealift-hub import has read",
-                advice="Is the medium mounted?",
+                expected="a repository as sealift kit build writes it, or a receipt as sealift-hub import writes it",
+                advice="Check that the medium is mounted.",
             )
 
 
@@ -49,8 +49,8 @@ def _repository(directory: Path) -> Path:
     """Where a medium has its repository; `IntegrityError` if a link says that it is off the medium."""
     inner = directory / REPOSITORY
     if inner.is_symlink() and not inner.resolve().is_relative_to(directory.resolve()):
-        advice = f"If that is where the repository is to come from, name it: sealift-agent import {inner.readlink()}"
-        raise IntegrityError("a symbolic link leaves the medium", where=str(inner), found=str(inner.readlink()), advice=advice)
+        advice = f"To install from the folder that it points to, run sealift-agent import {inner.readlink()}"
+        raise IntegrityError("a symbolic link points outside the medium", where=str(inner), found=str(inner.readlink()), advice=advice)
     return inner if inner.is_dir() else directory
 
 
@@ -59,9 +59,9 @@ def _repository(directory: Path) -> Path:
 @home_option
 @json_option
 def export_command(directory: Path, home: Path | None, as_json: bool) -> None:
-    """Write this device's signed reports to the medium DIRECTORY, for sealift-hub import."""
+    """Write this device's signed reports to the medium DIRECTORY. sealift-hub import reads them there."""
     if not directory.is_dir():
-        raise ConfigurationError("no such directory", where=str(directory), advice="Is the medium mounted?")
+        raise ConfigurationError("no such directory", where=str(directory), advice="Check that the medium is mounted.")
     with opened(Home.locate(home)) as device:
         seal(device, DataPlaneClient(device.home.socket))
         count = export_reports(device.spool, directory)

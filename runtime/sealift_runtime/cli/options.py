@@ -11,5 +11,5 @@ import click
 home_option: Final[Callable[[Any], Any]] = click.option(
     "--home",
     type=click.Path(path_type=Path, file_okay=False),
-    help="The device's directory. Default: SEALIFT_HOME, else /var/lib/sealift for root and the user's data directory for others.",
+    help="Home directory of this device. Default: SEALIFT_HOME if it is set, otherwise /var/lib/sealift for root, or the user's data directory.",
 )

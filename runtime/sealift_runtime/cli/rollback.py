@@ -17,13 +17,13 @@ from sealift_runtime.cli.options import home_option
 
 @click.command()
 @click.argument("name")
-@click.option("--reason", default="asked for on the command line", show_default=True, help="Why; it goes into the ledger.")
+@click.option("--reason", default="requested on the command line", show_default=True, help="Reason to record in the ledger.")
 @home_option
 @json_option
 def rollback(name: str, reason: str, home: Path | None, as_json: bool) -> None:
-    """Go back to the previous version of model NAME; a running agent swaps to it at once.
+    """Go back to the previous version of model NAME. A running agent switches to it at once.
 
-    The version that is left isn't installed again until the channel names another, or sync --retry NAME is run.
+    A version that you rolled back stays refused on this device. Use sealift-agent sync --retry NAME to try it again.
     """
     place = Home.locate(home)
     with opened(place) as device:

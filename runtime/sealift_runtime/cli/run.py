@@ -18,11 +18,13 @@ from sealift_runtime.cli.options import home_option
 
 
 @click.command()
-@click.option("--host", help="Address to listen on. Default: agent.toml's, 127.0.0.1 at first.")
-@click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on, 0 for a free one. Default: agent.toml's, 8470 at first.")
+@click.option("--host", help="Address to listen on. Default: serving.host in agent.toml, initially 127.0.0.1.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), help="Port to listen on; 0 picks a free one. Default: serving.port in agent.toml, initially 8470."
+)
 @home_option
 def run(host: str | None, port: int | None, home: Path | None) -> None:
-    """Serve what is installed, and follow the channel, until told to stop (SIGTERM or Ctrl-C)."""
+    """Serve the installed models, follow the channel, and send reports, until stopped by SIGTERM or Ctrl-C."""
     place = Home.locate(home).require()
     with one_of_its_kind(place.run / "agent.lock", "agent"), opened(place) as device:
         config = device.config

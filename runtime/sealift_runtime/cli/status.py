@@ -19,11 +19,11 @@ from sealift_runtime.cli.options import home_option
 
 
 @click.command()
-@click.option("--events", default=10, show_default=True, type=click.IntRange(0), help="How many of the latest events to show.")
+@click.option("--events", default=10, show_default=True, type=click.IntRange(0), help="Number of recent events to show.")
 @home_option
 @json_option
 def status(events: int, home: Path | None, as_json: bool) -> None:
-    """Show what is installed, what serves and how it fares, and the latest events."""
+    """Show the installed models, what is served and how it performs, and recent events."""
     place = Home.locate(home)
     with opened(place) as device:
         fields = gather(device, events)
@@ -79,7 +79,7 @@ def _model(installed: Any, served: dict[str, Any] | None) -> dict[str, Any]:
 
 
 def _lines(fields: dict[str, Any]) -> list[str]:
-    running = f"serving on {fields['url']}" if fields["url"] else "not running (sealift-agent run)"
+    running = f"serving on {fields['url']}" if fields["url"] else "not running (start it with sealift-agent run)"
     reports = fields["reports"]
     lines = [
         f"device   {fields['device'][:16]} in {fields['home']}, {running}",
@@ -89,11 +89,11 @@ def _lines(fields: dict[str, Any]) -> list[str]:
     ]
     for row in fields["models"]:
         latency = f", p50 ≤ {row['latency_p50_ms']} ms, p99 ≤ {row['latency_p99_ms']} ms" if row["requests"] else ""
-        back = f", before it {row['previous_version']}" if row["previous_version"] else ""
+        back = f", previously {row['previous_version']}" if row["previous_version"] else ""
         lines.append(f"{row['name']} {row['version']}  {row['state']}  ({row['profile']}{back})")
         lines.append(f"    {row['requests']} requests{latency}" if row["serving"] else "    not serving")
         lines += [f"    drift: {', '.join(row['drifted'])}"] if row["drifted"] else []
-    lines += [] if fields["models"] else ["No model is installed yet: sealift-agent sync"]
+    lines += [] if fields["models"] else ["No model is installed yet. Run sealift-agent sync."]
     lines += [f"refused: {row['name']} {row['version']}: {row['reason']}" for row in fields["refused"]]
     if fields["events"]:
         lines.append("")

@@ -25,14 +25,16 @@ NOT_PASSED: Final = 7
 
 
 @click.command()
-@click.option("--retry", multiple=True, metavar="NAME", help="Try again what was rejected or rolled back of this model.")
+@click.option(
+    "--retry", multiple=True, metavar="NAME", help="Try again the releases of this model that were rejected or rolled back. May be repeated."
+)
 @home_option
 @json_option
 def sync(retry: tuple[str, ...], home: Path | None, as_json: bool) -> None:
-    """Bring what the channel names: fetch, verify, self-test, activate. A running agent swaps to it at once.
+    """Install what the channel names: fetch, verify, self-test, activate. A running agent switches to it at once.
 
-    What is installed is checked to the last byte first; what is damaged is fetched anew.
-    Exits with 7 if a release was rejected or rolled back, with the error's own code if something held an update up.
+    The command first checks every byte of what is installed, and fetches damaged files again.
+    If a release was rejected or rolled back, it exits with code 7. If an error held an update up, it exits with that error's code.
     """
     place = Home.locate(home)
     with opened(place) as device:
@@ -47,7 +49,7 @@ def synchronise(device: Device, repository: str | None, *, retry: tuple[str, ...
     changed = [update for update in advanced.updates if before.get(update.name) != update]
     problems = [str(problem) for problem in advanced.problems]
     fields = {"updates": [_fields(update) for update in changed], "problems": problems, "stale": stale}
-    lines = [line for update in changed for line in _lines(update)] or ([] if problems else ["Everything is as the channel says."])
+    lines = [line for update in changed for line in _lines(update)] or ([] if problems else ["There is nothing new to install."])
     lines += [f"warning: {stale}"] if stale else []
     show(fields, [*lines, *(f"held up: {problem}" for problem in problems)], as_json=as_json)
     if advanced.problems:

@@ -25,7 +25,7 @@ def _installed() -> tuple[str, str]:
             return flavour, importlib.metadata.version(flavour)
         except importlib.metadata.PackageNotFoundError:
             continue
-    advice = "Install one flavour: pip install onnxruntime (or onnxruntime-gpu)."
+    advice = "Install it with pip install onnxruntime (or onnxruntime-gpu)."
     raise EngineError("onnxruntime is not installed", expected=" or ".join(FLAVOURS), advice=advice)
 
 
@@ -37,8 +37,8 @@ def providers() -> tuple[str, ...]:
     try:
         import onnxruntime  # a process that only asks for the version shouldn't carry it
     except ImportError as error:
-        advice = "Is a library missing that it needs? Install it, or install onnxruntime anew."
-        raise EngineError("onnxruntime can't be imported", found=str(error), advice=advice) from error
+        advice = "Install the library that it lacks, or reinstall onnxruntime."
+        raise EngineError(f"onnxruntime can't be imported, caused by: {error}", advice=advice) from error
 
     return (*plugin_providers.usable(), *onnxruntime.get_available_providers())
 

@@ -42,9 +42,9 @@ def devices(name: str) -> tuple[Any, ...]:
         onnxruntime.register_execution_provider_library(name, importlib.import_module(MODULES[name]).get_library_path())
     except AttributeError as error:
         advice = "Install onnxruntime 1.23 or newer, or uninstall the provider's package."
-        raise EngineError(f"this onnxruntime takes no plug-in for {name}", found=onnxruntime.__version__, advice=advice) from error
+        raise EngineError(f"the installed onnxruntime can't load a plug-in for {name}", found=onnxruntime.__version__, advice=advice) from error
     except Exception as error:  # onnxruntime's errors have no common base
-        raise EngineError(f"the library of {name} can't be loaded", advice=f"Install the package of {MODULES[name]} anew.") from error
+        raise EngineError(f"the library of {name} can't be loaded", advice=f"Reinstall the package of {MODULES[name]}.") from error
     key, value = _OPENVINO_DEVICE
     fitting = [device for device in onnxruntime.get_ep_devices() if device.ep_name == name and device.ep_metadata.get(key) == value]
     return tuple(fitting[:1])

@@ -106,7 +106,7 @@ def judge(outcome: ChildOutcome, directory: Path, *, timeout_s: float, memory_by
         raise SelfTestError(f"crashed: {outcome.ending()}", where=where, found=_last_words(outcome.output))
     document = _read_result(outcome, where)
     if document.has(FAULT):  # 4
-        raise SandboxError("the self-test broke down by itself", where=where, found=document.text(FAULT), advice=FAULT_ADVICE)
+        raise SandboxError("the self-test itself failed, not the model", where=where, found=document.text(FAULT), advice=FAULT_ADVICE)
     if document.has("failure"):  # 5
         raise SelfTestError(document.text("failure"), where=where, found=document.text("detail"))
     return SelfTestResult.parse(document)  # 6
@@ -123,7 +123,7 @@ def check_speed(result: SelfTestResult, directory: Path, slowdown_limit: float |
             where=str(directory),
             expected=f"at most {allowed:.3g} ms ({slowdown_limit:g} times the packager's {result.reference_latency_ms:.3g} ms)",
             found=f"{result.latency_ms:.3g} ms",
-            advice="The machine is busy, or slower than the profile's class of hardware.",
+            advice="The machine is busy, or slower than the hardware that the profile is meant for.",
         )
 
 
@@ -137,7 +137,7 @@ def _read_result(outcome: ChildOutcome, where: str) -> Document:
     try:
         return Document.parse_json(outcome.result, where="self-test result", max_bytes=MAX_RESULT_BYTES)
     except (DocumentError, LimitError) as error:
-        raise SelfTestError("crashed: it ended without a result", where=where, found=_last_words(outcome.output)) from error
+        raise SelfTestError("crashed: the process ended without a result", where=where, found=_last_words(outcome.output)) from error
 
 
 def _last_words(output: str) -> str | None:

@@ -73,7 +73,9 @@ class ModelSession:
             check_bundle_graph(directory)
         session = open_session(path, manifest.session, names, choices, where=str(path))  # 3
         if _state(path) != checked:
-            raise EngineError("the graph changed while it was loaded", where=str(path), advice="Let nothing else write to the agent's home.")
+            raise EngineError(
+                "the graph changed while it was being loaded", where=str(path), advice="Make sure that nothing else writes to the agent's home."
+            )
         _check_tensors(manifest.inputs, session.get_inputs(), f"{path}: inputs")  # 4
         _check_tensors(manifest.outputs, session.get_outputs(), f"{path}: outputs")
         cases = read_golden(directory, manifest)
@@ -204,10 +206,12 @@ def _check_requirements(manifest: BundleManifest, where: str) -> None:
     try:
         wanted = SpecifierSet(manifest.requires.onnxruntime)
     except InvalidSpecifier as error:
-        raise EngineError(f"the bundle's range of onnxruntime versions is malformed ({error})", where=where) from error
+        raise EngineError(
+            "the bundle's range of onnxruntime versions is malformed", where=where, found=repr(manifest.requires.onnxruntime)
+        ) from error
     if not wanted.contains(version, prereleases=True):
-        advice = "Install an onnxruntime in that range, or pack the model for the installed one."
-        raise EngineError("made for another onnxruntime", where=where, expected=str(wanted), found=version, advice=advice)
+        advice = "Install a version in that range, or pack the model for the installed version."
+        raise EngineError("the bundle needs another version of onnxruntime", where=where, expected=str(wanted), found=version, advice=advice)
     there = providers()
     for name in manifest.session.providers:
         if name not in there:
@@ -219,10 +223,10 @@ def _how_to_get(provider: str) -> str:
     """What to do on a machine that lacks an execution provider."""
     module = plugin_providers.MODULES.get(provider)
     if module is None:
-        return "Install the flavour of onnxruntime that has it."
+        return "Install the onnxruntime package that includes it."
     if provider in plugin_providers.installed():
-        return f"{module} is installed and finds no device here: use a bundle of another profile on this machine."
-    return f"Install {module.replace('_', '-')} beside onnxruntime."
+        return f"{module} is installed, but finds no device on this machine. Use a bundle of another profile."
+    return f"Install {module.replace('_', '-')} in addition to onnxruntime."
 
 
 def _check_tensors(specs: Sequence[TensorSpec], nodes: Sequence[Any], where: str) -> None:

@@ -150,7 +150,7 @@ class Outcome(Generic[T]):
         try:
             self._account(model)
         except Exception:  # noqa: BLE001 - an observer's fault must not reach the client, whose answer is on its way
-            _LOG.exception("the observer of %s %s failed", model.name, model.version)
+            _LOG.exception("monitoring failed for a request to %s %s", model.name, model.version)
 
     def _account(self, model: ServedModel) -> None:
         counters = model.counters
@@ -194,7 +194,7 @@ def execute(model: ServedModel, call: Call[T], arrived_ns: int) -> Outcome[T]:
         failure = Failure(FailureKind.MODEL, str(error))
     except Exception:  # noqa: BLE001 - the outermost loop of a worker; the client learns that it is our fault
         _LOG.exception("can't answer a request for %s %s", model.name, model.version)
-        failure = Failure(FailureKind.INTERNAL, "an internal error, logged on the server")
+        failure = Failure(FailureKind.INTERNAL, "internal error; see the agent's log")
     return Outcome(call.refuse(failure), arrived_ns, begun_ns, failure.kind)
 
 

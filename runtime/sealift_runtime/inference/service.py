@@ -116,7 +116,7 @@ class InferenceService:
         job = Job(functools.partial(execute, model, call, arrived_ns), done)
         if workers.submit(job, model.name):
             return job
-        message = f"the queue is full: {self._limits.queued_requests} requests wait already"
+        message = f"the queue is full: at most {self._limits.queued_requests} requests can wait"
         deliver(call.refuse(Failure(FailureKind.OVERLOAD, message)), None)
         model.observer.failed("overload")
         return None

@@ -51,7 +51,7 @@ class Signature:
     def check_output(self, name: object, before: Collection[str]) -> str:
         """An output's name; `RequestError` if the model has no such output or it is among those ``before``."""
         if not isinstance(name, str) or name not in self.outputs or name in before:
-            message = "asked for twice" if isinstance(name, str) and name in before else "the model has no such output"
+            message = "the output is requested twice" if isinstance(name, str) and name in before else "the model has no such output"
             raise RequestError(message, where="outputs", expected=f"one of {', '.join(self.outputs)}", found=show(name))
         return name
 

@@ -110,7 +110,9 @@ class Desk:
             check_space(self._folder.parent, total, self._policy.reserve_bytes)
             self._expire(now)
             if self._job is not None:  # 4
-                raise BusyError("this device is measuring for somebody already", where="measuring job", advice="Try again when that is done.")
+                raise BusyError(
+                    "this device is already working on another measuring job", where="measuring job", advice="Try again when it has finished."
+                )
             with self._undisturbed():
                 self._job = _Job(Intake(self._folder, job.files), now + self._policy.max_s)
             taken: dict[str, Json] = {"job": self._job.name, "machine": machine_json(self._machine()), "onnxruntime": onnxruntime_version()}
@@ -167,7 +169,7 @@ class Desk:
             job = self._find(step.job)
             if step.number != job.step + 1 or job.running:
                 raise SignatureError(
-                    "the step isn't the next one", where="measuring step", expected=f"number {job.step + 1}", found=f"number {step.number}"
+                    "the step is out of order", where="measuring step", expected=f"number {job.step + 1}", found=f"number {step.number}"
                 )
             job.step, job.running = step.number, True
         try:
@@ -180,7 +182,7 @@ class Desk:
     def _find(self, name: str) -> _Job:
         self._expire(self._clock.monotonic())
         if self._job is None or not secrets.compare_digest(self._job.name, name):
-            raise NotFoundError("no such job, or its time is over", where="measuring", advice="Begin another one.")
+            raise NotFoundError("no such job, or its time has run out", where="measuring", advice="Start a new job.")
         return self._job
 
     def _expire(self, now: float) -> None:

@@ -31,9 +31,14 @@ class Intake:
             raise NotFoundError("the job has no such file", where=str(digest))
         size, expected = self._sizes[digest], self._expected[digest]
         if offset != size:
-            raise IntegrityError("a piece is missing or came twice", where=str(digest), expected=f"what begins at {size}", found=f"at {offset}")
+            raise IntegrityError(
+                "a piece of the file is missing or was sent twice",
+                where=str(digest),
+                expected=f"the piece at byte {size}",
+                found=f"the one at byte {offset}",
+            )
         if size + len(data) > expected:
-            raise LimitError("more than was announced", where=str(digest), expected=f"{expected} bytes")
+            raise LimitError("the file is larger than announced", where=str(digest), expected=f"{expected} bytes")
         path = self._path(digest)
         with translate_disk_errors(path), path.open("ab") as file:
             file.write(data)
@@ -41,12 +46,12 @@ class Intake:
         if self._sizes[digest] == expected and Digest.of_file(path) != digest:
             path.unlink()
             self._sizes[digest] = 0
-            raise IntegrityError("the content is another one than was signed", where=str(digest))
+            raise IntegrityError("the content differs from what was signed", where=str(digest))
 
     def get(self, digest: Digest) -> Path:
         """A file that is here whole; else `NotFoundError`."""
         if digest not in self._expected or self._sizes[digest] != self._expected[digest]:
-            raise NotFoundError("the file wasn't sent, or not all of it", where=str(digest))
+            raise NotFoundError("the file wasn't sent completely", where=str(digest))
         return self._path(digest)
 
     def add(self, name: str, data: bytes) -> Path:

@@ -46,7 +46,7 @@ class Nonces:
         age = int(now) - int.from_bytes(body[:_TIME_BYTES], "big")
         given = hmac.compare_digest(tag, self._tag(body))  # 1
         if not given or not 0 <= age < NONCE_S or nonce in self._used:  # 2, 3
-            raise SignatureError("the job's nonce was used already, or is too old", where="measuring job", advice="Ask for another one.")
+            raise SignatureError("the job's nonce was already used, or has expired", where="measuring job", advice="Request a new one.")
         self._used = {name: until for name, until in self._used.items() if until > now}
         if len(self._used) >= MAX_USED:
             raise BusyError("too many jobs in a minute", where="measuring job", advice="Try again in a minute.")

@@ -32,8 +32,9 @@ class MeasuringPolicy:
         """Raise `ConfigurationError` unless this device measures at all."""
         if not self.enabled:
             raise ConfigurationError(
-                "this device doesn't measure for others",
-                advice="Its operator allows it with measuring.enabled = true and your key's fingerprint in measuring.trusted_keys of agent.toml.",
+                "this device doesn't accept measuring jobs",
+                advice="To allow them, its operator sets measuring.enabled = true in agent.toml, and adds your key's fingerprint to "
+                "measuring.trusted_keys.",
             )
 
     def open(self, request: bytes, payload_type: str) -> bytes:
@@ -50,9 +51,9 @@ class MeasuringPolicy:
         key = PublicKey.from_pem(document.text("key", max_characters=10_000).encode(), where="measuring request: key")
         if key.fingerprint not in self.trusted_keys:  # 2
             raise SignatureError(
-                "this device doesn't trust the key to measure",
+                "this device doesn't accept measuring jobs from this key",
                 where="measuring request",
                 found=key.fingerprint,
-                advice="If it is yours, have this fingerprint added to measuring.trusted_keys of the device's agent.toml.",
+                advice="If the key is yours, ask the device's operator to add this fingerprint to measuring.trusted_keys in agent.toml.",
             )
         return Envelope.parse(document.document("envelope")).open(key, payload_type, where="measuring request")  # 3

@@ -48,7 +48,7 @@ def run_step(step: MeasuringStep, intake: Intake, *, cores: int, memory_bytes: i
 def _read(step: MeasuringStep, outcome: ChildOutcome, timeout_s: float, memory_bytes: int) -> MeasuringAnswer:
     where = f"step {step.number} ({step.kind})"
     if outcome.timed_out:
-        raise EngineError("not done within the job's time", where=where, expected=f"at most {timeout_s:.0f} s more")
+        raise EngineError("the step took longer than the time left for the job", where=where, expected=f"at most {timeout_s:.0f} s")
     if outcome.status == OUT_OF_MEMORY_STATUS:
         raise EngineError("out of memory", where=where, expected=f"at most {memory_bytes} bytes")
     try:
@@ -57,7 +57,7 @@ def _read(step: MeasuringStep, outcome: ChildOutcome, timeout_s: float, memory_b
         words = f"status {outcome.status}; it printed {outcome.output[-300:]!r}"
         raise EngineError("the measuring process ended without a result", where=where, found=words) from error
     if document.has(FAULT):
-        raise SandboxError("the measuring process broke down by itself", where=where, found=document.text(FAULT), advice=FAULT_ADVICE)
+        raise SandboxError("the measuring process itself failed, not the model", where=where, found=document.text(FAULT), advice=FAULT_ADVICE)
     if document.has("failure"):
         raise EngineError(document.text("failure"), where=where)
     return _answer(step, document)

@@ -36,9 +36,9 @@ Sample = tuple[str, dict[str, str], float]  # a suffix of the family's name, lab
 
 _COUNTERS: Final[tuple[tuple[str, str, Callable[[Counters], int]], ...]] = (
     ("sealift_requests_total", "Requests that were answered.", lambda counters: counters.requests),
-    ("sealift_monitored_rows_total", "Rows that were counted for drift.", lambda counters: counters.rows),
-    ("sealift_dropped_rows_total", "Rows that were answered but not counted, as the queue was full.", lambda counters: counters.dropped_rows),
-    ("sealift_nonfinite_outputs_total", "Counted answers that held a NaN or an infinity.", lambda counters: counters.nonfinite),
+    ("sealift_monitored_rows_total", "Rows that were included in drift monitoring.", lambda counters: counters.rows),
+    ("sealift_dropped_rows_total", "Rows that were answered but not monitored because the queue was full.", lambda counters: counters.dropped_rows),
+    ("sealift_nonfinite_outputs_total", "Monitored answers that contained a NaN or an infinity.", lambda counters: counters.nonfinite),
 )
 _DRIFT: Final[tuple[tuple[str, str, Callable[[FeatureDrift], float]], ...]] = (
     ("sealift_drift_distance", "Jensen-Shannon distance to the holdout, 0 to 1.", lambda feature: feature.distance),
@@ -54,8 +54,8 @@ def render(models: Sequence[ModelMetrics]) -> str:
     lines: list[str] = []
     for name, text, total in _COUNTERS:
         lines += _family(name, "counter", text, (("", row.labels, total(row.counters)) for row in models))
-    lines += _family("sealift_request_failures_total", "counter", "Requests that got no answer, by kind.", _failures(models))
-    lines += _family("sealift_request_latency_seconds", "histogram", "Time to an answer.", _latencies(models))
+    lines += _family("sealift_request_failures_total", "counter", "Requests that failed, by kind of failure.", _failures(models))
+    lines += _family("sealift_request_latency_seconds", "histogram", "Time from the arrival of a request to its answer.", _latencies(models))
     for name, text, value in _DRIFT:
         samples = (("", row.labels | {"feature": feature.name}, value(feature)) for row in models for feature in row.drift)
         lines += _family(name, "gauge", text, samples)

@@ -22,7 +22,7 @@ def export_reports(spool: ReportSpool, directory: Path) -> int:
     if a link stands where the folder should, `StoreError` or `DiskFullError`.
     """
     if not directory.is_dir():
-        raise TransportError("no such directory", where=str(directory), advice="Is the medium mounted?")
+        raise TransportError("no such directory", where=str(directory), advice="Check that the medium is mounted.")
     path = device_folder(directory, spool.device)
     with durable.translate_disk_errors(path), beneath.open_folder(directory, REPORTS, spool.device, create=True) as folder:
         durable.write_bytes(path / DEVICE_KEY, spool.public_key.pem(), folder=folder)

@@ -22,11 +22,10 @@ LEAST_BYTES_PER_S: Final = 8 * 1024
 OK, CREATED, NOT_FOUND, CONFLICT = 200, 201, 404, 409
 _LOG: Final = logging.getLogger("sealift.report")
 _ADVICE: Final = {
-    400: "The hub has another report of this number: the device's home was restored or copied. Give the device a new key and enrol it again.",
-    401: "The hub wants a password: put it into ~/.netrc of the user who runs the agent.",
-    403: "The hub refuses this device or its signature: see the device's page on the hub.",
-    404: "Is this the address of a hub?",
-    413: "A proxy before the hub limits the size of a request: allow 32 MiB.",
+    401: "The hub requires a password. Put it into ~/.netrc of the user who runs the agent.",
+    403: "See the device's page on the hub.",
+    404: "Check that this is the address of a hub.",
+    413: "A proxy in front of the hub limits the size of a request. Allow 32 MiB there.",
 }
 
 
@@ -43,8 +42,8 @@ class HubClient:
         """Tell the hub this device's public key; a hub that knows it says so."""
         status, body = self._send("PUT", self._url, self._spool.public_key.pem(), "application/x-pem-file")
         if status not in (OK, CREATED):
-            raise self._refusal("the hub doesn't enrol this device", status, body)
-        _LOG.info("%s knows this device, %s", self._hub, self._spool.device)
+            raise self._refusal("the hub refused to enrol this device", status, body)
+        _LOG.info("The hub %s knows this device, %s", self._hub, self._spool.device)
 
     def post(self, number: int, envelope: bytes) -> Receipt:
         """Hand one report over; the hub's receipt, or where it wants to go on from (in a receipt, too)."""
@@ -56,7 +55,7 @@ class HubClient:
             return self._receipt(body)
         if status == CONFLICT:
             return Receipt(device=self._spool.device, acknowledged=self._acknowledged(body))
-        raise self._refusal(f"the hub didn't take report {number}", status, body)
+        raise self._refusal(f"the hub refused report {number}", status, body)
 
     def _send(self, method: str, url: str, data: bytes, kind: str) -> tuple[int, bytes]:
         try:
@@ -64,7 +63,9 @@ class HubClient:
                 return self._exchange(method, url, data, kind)
         except requests.RequestException as error:
             raise TransportError(
-                f"the hub can't be reached ({error})", where=self._hub, advice="Nothing is lost: reports wait on this device until they can be sent."
+                f"the hub can't be reached, caused by: {error}",
+                where=self._hub,
+                advice="No report is lost: this device keeps its reports until they can be sent.",
             ) from error
 
     def _exchange(self, method: str, url: str, data: bytes, kind: str) -> tuple[int, bytes]:
@@ -78,23 +79,27 @@ class HubClient:
     def _redirected(self, url: str, answer: requests.Response) -> TransportError:
         """A report is sent where it was said that it goes, nowhere else."""
         target = redacted(urllib.parse.urljoin(url, answer.headers["Location"]))
-        advice = "If that is the hub, configure its address instead. Nothing is lost: reports wait on this device until they can be sent."
+        advice = (
+            "If that is the hub, set hub.url in agent.toml to this address. No report is lost: this device keeps its reports until they can be sent."
+        )
         return TransportError("the hub redirects elsewhere", where=self._hub, found=target, advice=advice)
 
     def _receipt(self, body: bytes) -> Receipt:
         try:
             return Receipt.parse(body, where=self._hub)
         except DocumentError as error:
-            raise TransportError("the answer isn't a hub's receipt", where=self._hub, found=repr(body[:80]), advice="Is this a hub?") from error
+            raise TransportError(
+                "the answer isn't a receipt of a hub", where=self._hub, found=repr(body[:80]), advice="Check that this is the address of a hub."
+            ) from error
 
     def _acknowledged(self, body: bytes) -> int:
         number = _fields(body).get("acknowledged")
         if type(number) is not int or number < 0:
-            raise self._refusal("the hub doesn't say which report it wants", CONFLICT, body)
+            raise self._refusal("the hub's answer doesn't say which report it expects", CONFLICT, body)
         return number
 
     def _refusal(self, message: str, status: int, body: bytes) -> TransportError:
-        advice = _ADVICE.get(status, "Nothing is lost: reports wait on this device until they can be sent.")
+        advice = _ADVICE.get(status, "No report is lost: this device keeps its reports until they can be sent.")
         return TransportError(message, where=self._hub, found=f"status {status}: {_reason(body)}", advice=advice)
 
 
@@ -113,7 +118,7 @@ def send_pending(spool: ReportSpool, hub_url: str, http: HttpSession) -> int:
     while (row := spool.next_pending(at)) is not None:
         number, envelope = row
         receipt = hub.post(number, envelope)  # 1
-        _LOG.info("Sent report %d to %s, which has all up to %d", number, redacted(hub_url), receipt.acknowledged)
+        _LOG.info("Sent report %d to %s; the hub has every report up to %d", number, redacted(hub_url), receipt.acknowledged)
         spool.acknowledge(receipt)  # 2
         if receipt.acknowledged < number:  # 3
             _check_way_back(spool, hub_url, receipt.acknowledged, number)
@@ -126,11 +131,11 @@ def _check_way_back(spool: ReportSpool, hub_url: str, acknowledged: int, number:
     following = spool.next_pending(acknowledged)
     if following is None or following[0] != acknowledged + 1 or following[0] == number:
         raise TransportError(
-            "the hub lacks reports that it once acknowledged",
+            "the hub lost reports that it had acknowledged",
             where=hub_url,
             expected=f"report {acknowledged + 1}",
-            found=f"report {number} is the oldest that is still here",
-            advice="Its database was lost or restored: restore a newer one, or give this device a new key and enrol it again.",
+            found=f"report {number} is the oldest that this device still has",
+            advice="The hub's database was lost or restored from a copy. Restore a newer copy, or give this device a new key and enrol it again.",
         )
 
 

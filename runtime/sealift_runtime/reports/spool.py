@@ -150,16 +150,16 @@ class ReportSpool:
         Raises `ReportError` for another device's receipt, or one for reports that were never made.
         """
         if receipt.device != self.device:
-            raise ReportError("a receipt for another device", expected=self.device, found=receipt.device)
+            raise ReportError("the receipt is for another device", expected=self.device, found=receipt.device)
         with self._transaction() as database:
             newest = _chain(database).number
             if receipt.acknowledged > newest:
                 raise ReportError(
-                    "a receipt for reports that this device never made",
+                    "the receipt acknowledges reports that this device never made",
                     where=str(self.path),
                     expected=f"at most {newest}",
                     found=str(receipt.acknowledged),
-                    advice="The device's spool was lost, or its key is used twice: give this device a new key and enrol it again.",
+                    advice="The device's spool was lost, or two devices use the same key. Give this device a new key and enrol it again.",
                 )
             database.execute("DELETE FROM report WHERE number <= ?", (receipt.acknowledged,))
             database.execute("UPDATE chain SET acknowledged = max(acknowledged, ?)", (receipt.acknowledged,))
@@ -186,7 +186,11 @@ class ReportSpool:
                 database.execute(f"PRAGMA user_version = {VERSION}")
             elif found != VERSION:
                 raise StoreError(
-                    "another version's spool", where=str(self.path), expected=str(VERSION), found=str(found), advice="Update this agent."
+                    "the spool was written by another version of the agent",
+                    where=str(self.path),
+                    expected=str(VERSION),
+                    found=str(found),
+                    advice="Update this agent.",
                 )
 
     @contextlib.contextmanager
@@ -199,7 +203,7 @@ class ReportSpool:
         except sqlite3.Error as error:
             if database_lacks_room(error, self.path):
                 raise DiskFullError("the disk is full", where=str(self.path), advice="Free some space; nothing was lost.") from error
-            raise StoreError(f"the spool can't be used ({error})", where=str(self.path)) from error
+            raise StoreError(f"the spool can't be used, caused by: {error}", where=str(self.path)) from error
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:

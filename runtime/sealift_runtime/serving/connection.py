@@ -129,7 +129,7 @@ class Connection(asyncio.Protocol):
                 self._parser = httptools.HttpRequestParser(self)
                 pending.extendleft([piece[error.args[0] :], encode_head_without_upgrade(self._parser_method, self._target, self._headers)])
             except httptools.HttpParserError as error:
-                self._refuse(400, f"not HTTP/1.1 ({error})")
+                self._refuse(400, f"the request isn't valid HTTP/1.1, caused by: {error}")
                 return
 
     def _let_others_read(self) -> None:
@@ -179,7 +179,7 @@ class Connection(asyncio.Protocol):
         if self._head_bytes <= self._server.limits.header_bytes:
             name = name.lower()
             if name in self._headers and name in DECISIVE:
-                self._refuse(400, f"the request has two headers {DECISIVE[name]}")
+                self._refuse(400, f"the request has two {DECISIVE[name]} headers")
             self._headers[name] = value
         else:
             self._check_head()
@@ -205,7 +205,7 @@ class Connection(asyncio.Protocol):
         size = len(self._body) + len(body)
         if self._small_pieces > self._server.limits.body_pieces:
             most = self._server.limits.body_pieces
-            self._refuse(413, f"the body comes in too many small pieces: expected at most {most} of less than {SMALL_PIECE_BYTES} bytes")
+            self._refuse(413, f"the body arrives in too many small pieces: expected at most {most} of less than {SMALL_PIECE_BYTES} bytes")
         elif size > self._server.limits.body_bytes:
             self._too_large("more")
         elif size > SMALL_BYTES and not self._count(size):
@@ -225,7 +225,7 @@ class Connection(asyncio.Protocol):
         if self._parser.should_upgrade():
             self._parser_method = self._parser.get_method()
             if self._parser_method == b"CONNECT":
-                self._refuse(405, "wrong method: this is no proxy")
+                self._refuse(405, "wrong method: this server isn't a proxy")
             return
         request = HttpRequest(self._parser.get_method().decode("latin-1"), self._target, self._headers, bytes(self._body))
         self._body = b""
@@ -254,7 +254,7 @@ class Connection(asyncio.Protocol):
         elif self._phase == BODY:
             self._silent_bytes += size
             if self._silent_bytes > self._server.limits.header_bytes and self._refusal is None:
-                self._refuse(431, f"a trailer or a chunk's head is too large: expected at most {self._server.limits.header_bytes} bytes")
+                self._refuse(431, f"a trailer or a chunk header is too large: expected at most {self._server.limits.header_bytes} bytes")
 
     def _check_host(self) -> None:
         host = self._headers.get(b"host")

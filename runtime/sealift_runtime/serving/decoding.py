@@ -67,7 +67,7 @@ class RequestDecoder:
 def _inputs(signature: Signature, document: dict[str, Any], body: bytes, offset: int) -> dict[str, Array]:
     rows = document.get("inputs")
     if not isinstance(rows, list):
-        raise RequestError("no list of tensors", where="inputs", expected="a list", found=_name_of(rows))
+        raise RequestError("not a list of tensors", where="inputs", expected="a list", found=_name_of(rows))
     inputs: dict[str, Array] = {}
     symbols: Symbols = {}
     for row in rows:
@@ -77,7 +77,7 @@ def _inputs(signature: Signature, document: dict[str, Any], body: bytes, offset:
         size = _binary_size(spec, parameters) if parameters else None
         if size is None:
             if "data" not in row:
-                refuse(spec, "no data", "a field data, or a parameter binary_data_size", "neither")
+                refuse(spec, "no data", "a data field, or a binary_data_size parameter", "neither")
             inputs[spec.name] = from_json(spec, shape, row["data"])
             continue
         if offset + size > len(body):
@@ -93,7 +93,7 @@ def _inputs(signature: Signature, document: dict[str, Any], body: bytes, offset:
 
 def _spec(signature: Signature, row: Any, inputs: dict[str, Array]) -> TensorSpec:
     if not isinstance(row, dict):
-        raise RequestError("not a tensor", where="inputs", expected="a table with name, shape, datatype and data", found=_name_of(row))
+        raise RequestError("not a tensor", where="inputs", expected="an object with name, shape, datatype and data", found=_name_of(row))
     spec = signature.input(row.get("name"))
     if spec.name in inputs:
         refuse(spec, "given twice", "each input once", "two of that name")
@@ -110,7 +110,7 @@ def _wanted(signature: Signature, document: dict[str, Any], parameters: dict[str
     if not rows and rows in (None, []):
         return None, frozenset(signature.outputs) if default else _NONE
     if not isinstance(rows, list):
-        raise RequestError("no list of tensors", where="outputs", expected="a list", found=_name_of(rows))
+        raise RequestError("not a list of tensors", where="outputs", expected="a list", found=_name_of(rows))
     wanted: dict[str, bool] = {}
     for row in rows:
         name = signature.check_output(row.get("name") if isinstance(row, dict) else None, wanted)
@@ -128,7 +128,7 @@ def parse_json(data: bytes, max_depth: int, budget: JsonBudget = LIMITS.json_bud
         with strict_json.collecting_later():
             document = _loads(data)
     if not isinstance(document, dict):
-        raise RequestError("not a request", where="body", expected="a JSON object", found=_name_of(document))
+        raise RequestError("not an inference request", where="body", expected="a JSON object", found=_name_of(document))
     if data.count(b"[") + data.count(b"{") > max_depth:  # else it can't be that deep
         check_depth(document, max_depth)
     return document
@@ -143,11 +143,11 @@ def _loads(data: bytes) -> Any:
 
 def _parse_literals(data: bytes, error: orjson.JSONDecodeError) -> Any:
     if not any(word in data for word in _LITERALS):
-        raise RequestError(f"not valid JSON ({error})", where="body") from error
+        raise RequestError(f"not valid JSON, caused by: {error}", where="body") from error
     try:
         return json.loads(data)
     except (ValueError, RecursionError) as worse:
-        raise RequestError(f"not valid JSON ({worse})", where="body") from worse
+        raise RequestError(f"not valid JSON, caused by: {worse}", where="body") from worse
 
 
 def check_depth(document: dict[str, Any], max_depth: int) -> None:
@@ -177,7 +177,7 @@ def _shape(spec: TensorSpec, row: dict[str, Any], symbols: Symbols) -> tuple[int
 def _binary_size(spec: TensorSpec, parameters: Any) -> int | None:
     for name in _UNSUPPORTED:
         if isinstance(parameters, dict) and name in parameters:
-            refuse(spec, "an extension that this server doesn't have", "data in the request", name)
+            refuse(spec, "an extension that this server doesn't support", "data in the request", name)
     size = _table(parameters, f"input {spec.name!r}: parameters").get("binary_data_size")
     if size is not None and (type(size) is not int or size < 0):
         refuse(spec, "binary_data_size is malformed", "a number of bytes", show(size))
@@ -188,20 +188,20 @@ def _table(value: Any, where: str) -> dict[str, Any]:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise RequestError("not a table", where=where, expected="a table", found=_name_of(value))
+        raise RequestError("not an object", where=where, expected="an object", found=_name_of(value))
     for name in _UNSUPPORTED:
         if name in value:
-            raise RequestError("an extension that this server doesn't have", where=where, found=name)
+            raise RequestError("an extension that this server doesn't support", where=where, found=name)
     return value
 
 
 def _id(document: dict[str, Any]) -> str | None:
     value = document.get("id")
     if value is not None and (not isinstance(value, str) or len(value) > MAX_ID_CHARACTERS):
-        raise RequestError("malformed", where="id", expected=f"a text of at most {MAX_ID_CHARACTERS} characters", found=show(value))
+        raise RequestError("malformed", where="id", expected=f"a string of at most {MAX_ID_CHARACTERS} characters", found=show(value))
     return value
 
 
 def _name_of(value: Any) -> str:
-    names = {dict: "a table", list: "a list", str: "a text", bool: "a boolean", int: "an integer", float: "a number"}
+    names = {dict: "an object", list: "a list", str: "a string", bool: "a boolean", int: "an integer", float: "a number"}
     return "nothing" if value is None else names.get(type(value), type(value).__name__)

@@ -27,7 +27,7 @@ _LOG: Final = logging.getLogger("sealift.serving")
 _MAX_CACHED_ROUTES: Final = 1024
 _READ: Final = ("GET", "HEAD")
 _WRITE: Final = ("POST",)
-_NOT_ALLOWED: Final = "models are loaded and unloaded by the agent, from signed releases; change the channel or use sealift-agent instead"
+_NOT_ALLOWED: Final = "the agent loads and unloads models from signed releases; change the channel or use sealift-agent instead"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -208,7 +208,7 @@ def error_to_response(error: SealiftError) -> HttpResponse:
 def internal_error(request: HttpRequest) -> HttpResponse:
     """The response to a fault of ours, which is logged with its traceback."""
     _LOG.exception("can't answer %s %r", request.method, request.target[:200])
-    return error_response(500, "an internal error, logged on the server")
+    return error_response(500, "internal error; see the agent's log")
 
 
 def _wrong_method(method: str, allowed: tuple[str, ...]) -> HttpResponse:

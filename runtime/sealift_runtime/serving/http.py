@@ -91,20 +91,20 @@ def plain_body(request: HttpRequest, limits: ServingLimits) -> bytes:
     if encoding is None or encoding == b"identity":
         return request.body
     if encoding not in (b"gzip", b"x-gzip", b"deflate"):
-        raise RequestError("not a known encoding", where="header Content-Encoding", expected="gzip or deflate", found=repr(encoding[:60]))
+        raise RequestError("unknown encoding", where="header Content-Encoding", expected="gzip or deflate", found=repr(encoding[:60]))
     try:
         return _inflate(request.body, zlib.MAX_WBITS | 32, limits)  # gzip or zlib by its first bytes
     except zlib.error as error:
         if encoding == b"deflate":  # some clients send it without the zlib wrapper
             return _inflate_raw(request.body, limits)
-        raise RequestError(f"the body is not {encoding.decode()} ({error})", where="body") from error
+        raise RequestError(f"the body isn't valid {encoding.decode()}, caused by: {error}", where="body") from error
 
 
 def _inflate_raw(data: bytes, limits: ServingLimits) -> bytes:
     try:
         return _inflate(data, -zlib.MAX_WBITS, limits)
     except zlib.error as error:
-        raise RequestError(f"the body is not deflate ({error})", where="body") from error
+        raise RequestError(f"the body isn't valid deflate, caused by: {error}", where="body") from error
 
 
 def _inflate(data: bytes, window_bits: int, limits: ServingLimits) -> bytes:

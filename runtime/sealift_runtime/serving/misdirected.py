@@ -7,7 +7,7 @@ from typing import Final
 from sealift_core.http.hosts import AllowedHosts
 from sealift_runtime.serving.http import HttpResponse, error_response
 
-_ADVICE: Final = "if that is a name of this server, add it to serving.hosts in agent.toml"
+_ADVICE: Final = "if that is one of its names, add it to serving.hosts in agent.toml"
 
 
 def judge_host(host: bytes | None, target: bytes, hosts: AllowedHosts, *, http10: bool) -> HttpResponse | None:
@@ -16,7 +16,7 @@ def judge_host(host: bytes | None, target: bytes, hosts: AllowedHosts, *, http10
     A target in absolute form names a host of its own, which counts, too.
     """
     if host is None:
-        return None if http10 else error_response(400, "the request has no header Host, which HTTP/1.1 asks for", close=True)
+        return None if http10 else error_response(400, "the request has no Host header, which HTTP/1.1 requires", close=True)
     names = [host]
     if not target.startswith(b"/") and b"://" in target:
         names.append(target.split(b"://", 1)[1].partition(b"/")[0].partition(b"?")[0])

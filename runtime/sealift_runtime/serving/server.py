@@ -139,7 +139,9 @@ class InferenceServer:
         """
         if len(str(path).encode()) > MAX_SOCKET_PATH_BYTES:
             expected = f"at most {MAX_SOCKET_PATH_BYTES} bytes"
-            raise ConfigurationError("too long for a socket's path", where=str(path), expected=expected, advice="Choose a shorter home directory.")
+            raise ConfigurationError(
+                "the path is too long for a Unix socket", where=str(path), expected=expected, advice="Choose a shorter home directory."
+            )
         bound = _bind_socket(path, mode)
         self._listeners.append(await self._loop.create_unix_server(functools.partial(Connection, self, local=True), sock=bound, backlog=BACKLOG))
         self._socket_path = path
@@ -180,14 +182,18 @@ def _cannot_listen(error: OSError | OverflowError, host: str, port: int) -> Seal
     where = f"{host}:{port}"
     reason = getattr(error, "errno", None)
     if reason == errno.EADDRINUSE:
-        return BusyError(f"port {port} is in use", where=where, advice="Stop the program that has it, or choose another port (0: a free one).")
+        return BusyError(f"port {port} is in use", where=where, advice="Stop the program that uses it, or choose another port (0 picks a free one).")
     if reason == errno.EACCES:
-        return ConfigurationError(f"port {port} is not for this user", where=where, advice="Choose a port above 1023, or grant CAP_NET_BIND_SERVICE.")
+        return ConfigurationError(
+            f"this user may not listen on port {port}", where=where, advice="Choose a port above 1023, or grant CAP_NET_BIND_SERVICE."
+        )
     if isinstance(error, OverflowError):
-        return ConfigurationError("not a port", where=where, expected="0 to 65535", found=str(port))
+        return ConfigurationError("not a port number", where=where, expected="0 to 65535", found=str(port))
     if isinstance(error, socket.gaierror) or reason == errno.EADDRNOTAVAIL:
-        return ConfigurationError(f"{host!r} is no address of this machine", where=where, advice="Use 127.0.0.1, 0.0.0.0, or one of its own.")
-    return ConfigurationError(f"can't listen ({error})", where=where)
+        return ConfigurationError(
+            f"{host!r} isn't an address of this machine", where=where, advice="Use 127.0.0.1, 0.0.0.0, or an address of this machine."
+        )
+    return ConfigurationError(f"can't listen on this address, caused by: {error}", where=where)
 
 
 def _bind_socket(path: Path, mode: int) -> socket.socket:
@@ -209,7 +215,7 @@ def _clear_socket(path: Path) -> None:
     if not path.exists():
         return
     if not stat.S_ISSOCK(path.stat().st_mode):
-        raise ConfigurationError("there is something else than a socket", where=str(path), advice="Move it away.")
+        raise ConfigurationError("the path is taken by something that isn't a socket", where=str(path), advice="Move or remove it.")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         try:
             probe.connect(str(path))

@@ -106,9 +106,9 @@ def _shaped(spec: TensorSpec, value: Array, shape: tuple[int, ...]) -> Array:
     if value.shape == shape:
         return value
     if value.size != math.prod(shape):
-        refuse(spec, "data and shape don't add up", f"{math.prod(shape)} values for shape {list(shape)}", f"{value.size} values")
+        refuse(spec, "data and shape don't match", f"{math.prod(shape)} values for shape {list(shape)}", f"{value.size} values")
     if value.ndim != 1:
-        refuse(spec, "data is nested otherwise than shape says", f"a flat list or {list(shape)}", str(list(value.shape)))
+        refuse(spec, "data isn't nested as shape says", f"a flat list or {list(shape)}", str(list(value.shape)))
     return value.reshape(shape)
 
 
@@ -143,7 +143,7 @@ def _narrow(spec: TensorSpec, value: Array, dtype: np.dtype[Any]) -> Array:
             return value.astype(dtype)
     except FloatingPointError:
         limit = float(np.finfo(dtype).max)
-        return refuse(spec, "a value is out of range", f"at most {limit:g} for {spec.datatype}", "a larger one (write Infinity if that is meant)")
+        return refuse(spec, "a value is out of range", f"at most {limit:g} for {spec.datatype}", "a larger number (write Infinity if you mean it)")
 
 
 def _flatten(spec: TensorSpec, data: list[Any]) -> tuple[tuple[int, ...], list[Any]]:
@@ -157,7 +157,7 @@ def _flatten(spec: TensorSpec, data: list[Any]) -> tuple[tuple[int, ...], list[A
         shape.append(size)
         level = [leaf for item in level for leaf in item]
     if any(isinstance(leaf, list) for leaf in level):
-        refuse(spec, "data is irregular", "lists of equal lengths", "values and lists side by side")
+        refuse(spec, "data is irregular", "lists of equal lengths", "a mix of values and lists")
     return tuple(shape), level
 
 
@@ -178,21 +178,21 @@ def _words(spec: TensorSpec, data: list[Any]) -> Array:
     try:
         return np.array(numbers, dtype=np.float64).reshape(shape)
     except OverflowError:
-        return refuse(spec, "a value is out of range", f"a number for {spec.datatype}", "a larger one")
+        return refuse(spec, "a value is out of range", f"a number for {spec.datatype}", "a larger number")
 
 
 def _texts(spec: TensorSpec, data: list[Any]) -> Array:
     shape, leaves = _flatten(spec, data)
     for leaf in leaves:
         if not isinstance(leaf, str):
-            refuse(spec, "wrong type of values", "texts for BYTES", _kind(leaf))
+            refuse(spec, "wrong type of values", "strings for BYTES", _kind(leaf))
     value = np.empty(len(leaves), dtype=object)
     value[:] = leaves
     return value.reshape(shape)
 
 
 def _kind(value: Any) -> str:
-    names = {dict: "a table", list: "a list", str: "a text", bool: "a boolean", int: "an integer", float: "a number"}
+    names = {dict: "an object", list: "a list", str: "a string", bool: "a boolean", int: "an integer", float: "a number"}
     kind = "null" if value is None else names.get(type(value), type(value).__name__)
     shown = value[:60] if isinstance(value, str) else value
     return f"{kind} ({shown!r:.60})" if isinstance(value, str | bool | int | float) else kind

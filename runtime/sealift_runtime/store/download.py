@@ -69,11 +69,11 @@ def download(source: BlobSource, target: Path, progress: Progress | None = None)
     partial = partial_path(target)
     resumed = _usable(partial, source.descriptor.size_bytes)  # 1
     if resumed:
-        _LOG.info("%s: %s of %s bytes are here from an earlier attempt", source.where, f"{resumed:,}", f"{source.descriptor.size_bytes:,}")
+        _LOG.info("%s: %s of %s bytes are left from an earlier attempt", source.where, f"{resumed:,}", f"{source.descriptor.size_bytes:,}")
     try:
         found = _fill(source, partial, resumed, progress)
         if found != source.descriptor.digest.hex and resumed:  # 3
-            _LOG.info("%s: what an earlier attempt left was damaged; fetching all of it", source.where)
+            _LOG.info("%s: the data from an earlier attempt was damaged; fetching all of it", source.where)
             partial.unlink()
             found = _fill(source, partial, 0, progress)
     except (LimitError, DiskFullError):
@@ -81,7 +81,7 @@ def download(source: BlobSource, target: Path, progress: Progress | None = None)
         raise
     if found != source.descriptor.digest.hex:
         partial.unlink()
-        advice = "The repository or the medium is damaged, or was tampered with."
+        advice = "The repository or the medium is damaged or was tampered with."
         raise IntegrityError(
             "the content is not what was signed",
             where=source.where,
@@ -92,7 +92,7 @@ def download(source: BlobSource, target: Path, progress: Progress | None = None)
     with durable.translate_disk_errors(target):  # 4
         partial.replace(target)
         durable.sync_directory(target.parent)
-    _LOG.debug("%s: fetched, %s bytes; the digest is as signed", source.where, f"{source.descriptor.size_bytes:,}")
+    _LOG.debug("%s: fetched %s bytes; the digest is the signed one", source.where, f"{source.descriptor.size_bytes:,}")
 
 
 def _usable(partial: Path, size_bytes: int) -> int:
@@ -124,7 +124,7 @@ def _fill(source: BlobSource, partial: Path, offset: int, progress: Progress | N
                     for chunk in chunks:
                         offset += len(chunk)
                         if offset > size:
-                            raise LimitError("too large", where=source.where, found="more as they came")  # 2
+                            raise LimitError("too large", where=source.where, found="more bytes")  # 2
                         hasher.update(chunk)
                         file.write(chunk)
                         if progress:

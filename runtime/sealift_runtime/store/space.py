@@ -20,7 +20,7 @@ def check_space(directory: Path, needed_bytes: int, reserve_bytes: int) -> None:
         raise DiskFullError(
             "not enough free space",
             where=str(directory),
-            expected=f"{needed_bytes} bytes and a reserve of {reserve_bytes}",
+            expected=f"{needed_bytes} bytes plus a reserve of {reserve_bytes} bytes",
             found=f"{free} bytes free",
             advice=f"Free at least {needed_bytes + reserve_bytes - free} bytes.",
         )

@@ -77,15 +77,15 @@ class DirectoryTransport:
         try:
             root = self._root.resolve(strict=True)
         except (OSError, RuntimeError) as error:
-            raise TransportError("no such directory", where=str(self._root), advice="Is the medium plugged in and mounted?") from error
+            raise TransportError("no such directory", where=str(self._root), advice="Check that the medium is plugged in and mounted.") from error
         try:
             target = root.joinpath(*segments).resolve(strict=True)
         except (FileNotFoundError, NotADirectoryError) as error:
             raise NotFoundError("no such file", where=str(self._root / path)) from error
         except (OSError, RuntimeError) as error:
-            raise TransportError(f"can't be read ({error})", where=str(self._root / path)) from error
+            raise TransportError(f"can't be read, caused by: {error}", where=str(self._root / path)) from error
         if not target.is_relative_to(root):
-            raise TransportError("a symbolic link leaves the directory", where=str(self._root / path), found=str(target))
+            raise TransportError("a symbolic link points outside the directory", where=str(self._root / path), found=str(target))
         return root, target.relative_to(root).parts
 
     def _chunks(self, file: io.BufferedReader, path: str) -> Iterator[bytes]:

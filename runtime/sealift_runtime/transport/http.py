@@ -208,15 +208,20 @@ def _check_response(response: requests.Response, url: str, offset: int) -> None:
     if status in (404, 410):
         raise NotFoundError("no such file", where=url, found=f"HTTP {status}")
     if status in RETRIED:
-        raise _RetryableError(f"the server answers HTTP {status} {response.reason}", where=url)
+        raise _RetryableError(f"the server answered HTTP {status} {response.reason}", where=url)
     if response.headers.get("Content-Encoding", "identity") != "identity":
-        raise TransportError("the server compresses files", where=url, found=response.headers["Content-Encoding"], advice="Serve them as they are.")
+        raise TransportError(
+            "the server compresses files",
+            where=url,
+            found=response.headers["Content-Encoding"],
+            advice="Configure the server to send files uncompressed.",
+        )
     if status == 206 and offset:
         _check_range(response.headers.get("Content-Range", ""), url, offset)
     elif status == 416 and offset:
         _check_end(response.headers.get("Content-Range", ""), url, offset)
     elif status != 200:
-        raise TransportError("the server refuses", where=url, expected="HTTP 200", found=f"HTTP {status} {response.reason}")
+        raise TransportError("the server refused the request", where=url, expected="HTTP 200", found=f"HTTP {status} {response.reason}")
 
 
 def _announced(response: requests.Response) -> int:
@@ -229,7 +234,7 @@ def _check_range(found: str, url: str, offset: int) -> None:
     """The server honoured the range: it sends from ``offset`` to the very end."""
     match = re.fullmatch(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19}|\*)", found)
     if not match or int(match[1]) != offset or (match[3] != "*" and int(match[2]) + 1 != int(match[3])):
-        raise TransportError("the server sends another range than asked for", where=url, expected=f"bytes {offset}- …", found=repr(found[:100]))
+        raise TransportError("the server sent another range than requested", where=url, expected=f"bytes {offset}- …", found=repr(found[:100]))
 
 
 def _check_end(found: str, url: str, offset: int) -> None:
@@ -253,16 +258,20 @@ def _translate(url: str) -> Iterator[None]:
     try:
         yield
     except requests.exceptions.SSLError as error:
-        raise TransportError(f"no trusted TLS connection ({error})", where=url, advice="For a private CA, give its certificate.") from error
+        raise TransportError(
+            f"the TLS certificate isn't trusted, caused by: {error}",
+            where=url,
+            advice="If the server's certificate is from a private CA, set source.ca_file in agent.toml to the CA's certificate.",
+        ) from error
     except requests.exceptions.ProxyError as error:
         raise _RetryableError(f"the proxy can't be reached ({_reason(error)})", where=url) from error
     except (requests.exceptions.ConnectTimeout, requests.exceptions.ReadTimeout, urllib3.exceptions.ReadTimeoutError) as error:
         raise _RetryableError("the server doesn't answer in time", where=url) from error
     except requests.exceptions.ConnectionError as error:
         raise _RetryableError(
-            f"the server can't be reached ({_reason(error)})", where=url, advice="Is the host up, and the address right?"
+            f"the server can't be reached ({_reason(error)})", where=url, advice="Check that the host is up and the address is right."
         ) from error
     except requests.exceptions.RequestException as error:
-        raise TransportError(f"the request failed ({error})", where=url) from error
+        raise TransportError(f"the request failed, caused by: {error}", where=url) from error
     except (urllib3.exceptions.HTTPError, OSError) as error:
-        raise _RetryableError(f"the connection broke ({error})", where=url) from error
+        raise _RetryableError(f"the connection broke, caused by: {error}", where=url) from error

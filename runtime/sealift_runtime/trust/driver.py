@@ -69,7 +69,7 @@ def accept_root(state: TrustState, data: bytes) -> TrustState:
     if file.signed.version != old.signed.version + 1:  # 2
         _refuse_older(state, ROOT, file.signed.version)
         expected, found = f"version {old.signed.version + 1}", f"version {file.signed.version}"
-        raise TrustError("not the next root", where=where(ROOT), expected=expected, found=found)
+        raise TrustError("the root doesn't follow the trusted one", where=where(ROOT), expected=expected, found=found)
     check_signatures(file, old.signed)  # 3
     check_signatures(file, file.signed)
     if _lost_a_key(old.signed, file.signed):  # 4
@@ -152,7 +152,7 @@ def snapshot_names(state: TrustState, role: str) -> MetaFile:
 def trusted(kind: type[S], role: str, state: TrustState) -> File[S]:
     """A role's verified metadata; `TrustError` if the state has none."""
     if role not in state.files:
-        raise TrustError("no such metadata is trusted yet", where=where(role), advice="Refresh from a repository first.")
+        raise TrustError("this device has no trusted metadata of this role yet", where=where(role), advice="Run sealift-agent sync first.")
     return parse(kind, role, state.files[role])
 
 
@@ -194,14 +194,14 @@ def _named(state: TrustState, role: str, data: bytes) -> File[Targets]:
 def _check_version(file: File[S], named: MetaFile) -> None:
     if file.signed.version != named.version:
         expected, found = f"version {named.version}", f"version {file.signed.version}"
-        raise TrustError("another version than was named", where=where(file.role), expected=expected, found=found)
+        raise TrustError("the version isn't the one that was named", where=where(file.role), expected=expected, found=found)
 
 
 def _refuse_older(state: TrustState, role: str, version: int, *, by: str = "") -> None:
     had = state.versions.get(role, 0)
     if version < had:
         raise RollbackRefusedError(
-            f"older {role} metadata than this device already trusted",
+            f"the {role} metadata is older than what this device already trusts",
             where=where(by or role),
             expected=f"version {had} or newer",
             found=f"version {version}",

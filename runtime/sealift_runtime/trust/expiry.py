@@ -34,22 +34,22 @@ def check_expiry(state: TrustState, time: datetime.datetime, max_staleness: date
     stale = time - expiries[role]
     if stale > max_staleness:
         raise ExpiredError(
-            "stale for longer than this site's policy allows",
+            "the metadata has been expired for longer than limits.stale_days allows",
             where=where(role),
             expected=f"at most {max_staleness} past its expiry",
             found=f"{stale} past {format_time(expiries[role])}",
-            advice="Bring newer metadata. What is installed keeps serving.",
+            advice="Provide newer metadata in the repository or on a medium. Installed models keep serving.",
         )
-    return f"{where(role)} expired at {format_time(expiries[role])}: nobody vouches that this is the newest state of the repository"
+    return f"{where(role)} expired at {format_time(expiries[role])}: this may not be the newest state of the repository"
 
 
 def _refuse_expired(state: TrustState, role: str, time: datetime.datetime) -> None:
     expires = trusted(KINDS[role], role, state).signed.expires
     if time >= expires:
         raise ExpiredError(
-            "the metadata is expired",
+            "the metadata has expired",
             where=where(role),
             expected=f"an expiry after {format_time(time)}",
             found=format_time(expires),
-            advice="Bring newer metadata; until then nothing new is installed, and what is installed keeps serving.",
+            advice="Provide newer metadata in the repository or on a medium. Until then nothing new is installed; installed models keep serving.",
         )

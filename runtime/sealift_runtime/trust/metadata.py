@@ -63,11 +63,11 @@ def translate_tuf_errors(role: str) -> Iterator[None]:
         yield
     except UnsignedMetadataError as error:
         advice = "The metadata was changed after signing, or was signed by keys that are not (or no longer) trusted for this."
-        raise TrustError("not enough valid signatures", where=where(role), found=str(error), advice=advice) from error
+        raise TrustError(f"not enough valid signatures, caused by: {error}", where=where(role), advice=advice) from error
     except (DeserializationError, SerializationError) as error:
-        raise TrustError(f"not metadata ({error})", where=where(role)) from error
+        raise TrustError(f"not valid metadata, caused by: {error}", where=where(role)) from error
     except (RepositoryError, DownloadError, SecuresystemslibError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise TrustError(f"refused ({error})", where=where(role)) from error
+        raise TrustError(f"the metadata is invalid, caused by: {error}", where=where(role)) from error
 
 
 def parse(kind: type[S], role: str, data: bytes) -> File[S]:
@@ -84,12 +84,12 @@ def parse(kind: type[S], role: str, data: bytes) -> File[S]:
         metadata: Metadata[Any] = Metadata.from_bytes(data, StrictDeserializer())
         signed_bytes = metadata.signed_bytes
     if not isinstance(metadata.signed, kind):  # 2
-        raise TrustError("another role's metadata", where=where(role), expected=kind.type, found=metadata.signed.type)
+        raise TrustError("the file holds another role's metadata", where=where(role), expected=kind.type, found=metadata.signed.type)
     for keyid, signature in metadata.signatures.items():  # 3
         if not isinstance(signature.signature, str):
-            raise TrustError("a signature is not a text", where=where(role), expected="hex", found=f"by key {keyid[:16]}…")
+            raise TrustError("a signature isn't a string", where=where(role), expected="hex", found=f"by key {keyid[:16]}…")
         if signature.signature != signature.signature.lower():
-            raise TrustError("a signature is not written canonically", where=where(role), expected="lower-case hex", found=f"by key {keyid[:16]}…")
+            raise TrustError("a signature isn't in canonical form", where=where(role), expected="lower-case hex", found=f"by key {keyid[:16]}…")
     return File(role=role, data=data, signed=metadata.signed, signed_bytes=signed_bytes, signatures=metadata.signatures)
 
 

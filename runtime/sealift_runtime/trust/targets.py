@@ -71,14 +71,16 @@ class Vouched:
         models = Channel.parse(data, where=target).models
         for name, version in models.items():  # 2
             if release_target(name, version) not in self.releases:
-                raise TrustError("the channel names a release that nobody vouches for", where=target, found=release_target(name, version))
+                raise TrustError(
+                    "the channel names a release that isn't signed by the repository's targets key", where=target, found=release_target(name, version)
+                )
         return {name: (version, self.release(name, version)) for name, version in models.items()}
 
 
 def _descriptor(role: str, row: TargetFile, media_type: str) -> Descriptor:
     place = f"{where(role)}: {row.path}"
     if "sha256" not in row.hashes:
-        raise IntegrityError("a target without sha256", where=place, found=", ".join(row.hashes))
+        raise IntegrityError("the target has no SHA-256 digest", where=place, found=", ".join(row.hashes))
     if row.length > LIMITS.oci_document_bytes:
         raise TrustError("the target is too large", where=place, expected=f"at most {LIMITS.oci_document_bytes} bytes", found=f"{row.length} bytes")
     return Descriptor(media_type=media_type, digest=Digest.parse(f"sha256:{row.hashes['sha256']}", where=place), size_bytes=row.length)

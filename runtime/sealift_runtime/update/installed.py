@@ -46,7 +46,7 @@ class InstalledCheck:
     def finish(self) -> str:
         """Rule 4; the state (`bundle.files.state`) of the files that were checked."""
         if files.state(self._directory, links=False) != self._content:
-            advice = "Let nothing else write to the agent's home."
+            advice = "Make sure that nothing else writes to the agent's home."
             raise IntegrityError("a file was changed while the bundle was checked", where=str(self._directory), advice=advice)
         return self._state
 

@@ -40,6 +40,6 @@ class HomeLock:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             os.close(descriptor)
-            advice = "The agent or another command is updating this device; try again when it is done, or ask the running agent."
-            raise BusyError("another process updates this device", where=str(self._path), advice=advice) from error
+            advice = "The agent or another command is updating this device. Try again when it has finished."
+            raise BusyError("another process is updating this device", where=str(self._path), advice=advice) from error
         return descriptor

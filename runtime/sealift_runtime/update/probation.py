@@ -50,8 +50,12 @@ def judge(probation: Probation, now: ServingCounters | None, time: datetime.date
         return Verdict(decision=Decision.ROLL_BACK, reason=breach)
     if time < probation.deadline:
         left = math.ceil((probation.deadline - time).total_seconds())
-        return Verdict(decision=Decision.WAIT, reason=f"No breach in {seen.requests} requests; {left} s are left.")
-    return Verdict(decision=Decision.COMMIT, reason=f"No breach in {seen.requests} requests during its probation.")
+        return Verdict(decision=Decision.WAIT, reason=f"No breach so far in {_requests(seen)}; the probation ends in {left} s.")
+    return Verdict(decision=Decision.COMMIT, reason=f"Probation passed; {_requests(seen)} {'was' if seen.requests == 1 else 'were'} served.")
+
+
+def _requests(seen: ServingCounters) -> str:
+    return "1 request" if seen.requests == 1 else f"{seen.requests} requests"
 
 
 def since(start: ServingCounters, now: ServingCounters) -> ServingCounters:
@@ -79,12 +83,12 @@ def _breaches(seen: ServingCounters, before: ServingCounters | None, policy: Pro
         for word, count, count_before in (("failed", seen.failures, old.failures), ("gave non-finite outputs", seen.nonfinite, old.nonfinite)):
             rate_before = count_before / old.requests if old.requests else 0.0
             if lower_bound(count, seen.requests) > rate_before + policy.rate_margin:  # 2
-                yield f"{count} of {seen.requests} requests {word}, {rate_before:.1%} with the previous version."
+                yield f"{count} of {seen.requests} requests {word}; with the previous version it was {rate_before:.1%}."
         if old.requests >= policy.minimum_requests:
             yield from _slower(seen, old, policy)  # 3
     limit = policy.memory_ratio * old.memory_bytes + policy.memory_slack_bytes
     if old.memory_bytes and seen.memory_bytes > limit:  # 4
-        yield f"It takes {seen.memory_bytes} bytes of memory, the previous version took {old.memory_bytes}."
+        yield f"It uses {seen.memory_bytes} bytes of memory; the previous version used {old.memory_bytes}."
 
 
 def _slower(seen: ServingCounters, old: ServingCounters, policy: ProbationPolicy) -> Iterator[str]:
@@ -92,7 +96,7 @@ def _slower(seen: ServingCounters, old: ServingCounters, policy: ProbationPolicy
     for fraction in fractions:
         new_ms, old_ms = quantile_ms(seen.latency_counts, fraction), quantile_ms(old.latency_counts, fraction)
         if new_ms is not None and old_ms is not None and new_ms > policy.latency_ratio * old_ms:
-            yield f"Its latency at p{fraction * 100:.0f} is up to {new_ms} ms, the previous version's was {old_ms} ms."
+            yield f"Its p{fraction * 100:.0f} latency is up to {new_ms} ms; the previous version's was up to {old_ms} ms."
 
 
 def lower_bound(count: int, total: int) -> float:

@@ -69,7 +69,7 @@ def refresh_trust(
 
 
 def _tell(role: str, version: int) -> None:
-    _LOG.info("Fetched %s version %d; its signatures hold", role, version, extra=facts(role=role, version=version))
+    _LOG.info("Fetched %s version %d; its signatures are valid", role, version, extra=facts(role=role, version=version))
 
 
 def _roots(state: TrustState, transport: Transport, save: Callable[[TrustState], None]) -> TrustState:

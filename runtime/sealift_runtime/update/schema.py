@@ -66,7 +66,9 @@ def _create(connection: sqlite3.Connection, path: Path) -> None:
     if version not in (0, VERSION):
         connection.close()
         advice = "Use the version of Sealift that wrote it, or a newer one."
-        raise StoreError("another version of the database", where=str(path), expected=str(VERSION), found=str(version), advice=advice)
+        raise StoreError(
+            "the database was written by another version of Sealift", where=str(path), expected=str(VERSION), found=str(version), advice=advice
+        )
 
 
 @contextlib.contextmanager
@@ -77,10 +79,10 @@ def translate_sqlite_errors(path: Path) -> Iterator[None]:
     except sqlite3.Error as error:
         if durable.database_lacks_room(error, path):
             raise DiskFullError("the disk is full", where=str(path), advice="Free some space; the last complete change is kept.") from error
-        raise StoreError(f"the database can't be used ({error})", where=str(path), advice=_advice(error, path)) from error
+        raise StoreError(f"the database can't be used, caused by: {error}", where=str(path), advice=_advice(error, path)) from error
 
 
 def _advice(error: sqlite3.Error, path: Path) -> str | None:
     if getattr(error, "sqlite_errorname", None) not in ("SQLITE_NOTADB", "SQLITE_CORRUPT"):
         return None
-    return f"It is damaged. Move {path.name}* away and run sealift-agent sync: what the channel names is installed anew."
+    return f"The database is damaged. Move {path.name}* away, and run sealift-agent sync to install the channel's models again."

@@ -29,7 +29,9 @@ def candidates(release: Release, machine: Machine) -> list[BundleRef]:
     found = [row for row in release.bundles if row.manifest.platform.get("architecture") == architecture]
     if not found:
         there = ", ".join(sorted({row.manifest.platform.get("architecture", "unknown") for row in release.bundles}))
-        raise HardwareError("no bundle for this architecture", where=f"{release.name} {release.version}", expected=architecture, found=there)
+        raise HardwareError(
+            "the release has no bundle for this architecture", where=f"{release.name} {release.version}", expected=architecture, found=there
+        )
     return found
 
 
@@ -44,12 +46,12 @@ def select_bundle(release: Release, manifests: Mapping[str, BundleManifest], fac
         expected, found = (release.name, release.version, profile), (manifest.name, manifest.version, manifest.profile.name)
         if expected != found:
             raise IntegrityError(
-                "a bundle isn't what its release says", where=f"{release.name} {release.version}", expected=" ".join(expected), found=" ".join(found)
+                "a bundle doesn't match its release", where=f"{release.name} {release.version}", expected=" ".join(expected), found=" ".join(found)
             )
     chosen, fits = choose([manifest.profile for manifest in manifests.values()], facts.machine)  # 2
     if chosen is None:
         reasons = " ".join(f"{fit.profile}: {' '.join(fit.reasons)}" for fit in fits)
-        raise HardwareError("no bundle fits this machine", where=f"{release.name} {release.version}", found=reasons)
+        raise HardwareError("no bundle of the release fits this machine", where=f"{release.name} {release.version}", found=reasons)
     unmet = unmet_requirements(manifests[chosen.name].requires, facts)  # 3
     if unmet:
         raise HardwareError("this device doesn't meet the bundle's requirements", where=f"{release.name} {release.version}", found=" ".join(unmet))
@@ -64,12 +66,12 @@ def unmet_requirements(requires: Requirements, facts: Facts) -> list[str]:
         raise DocumentError("not a version range", where="bundle.json: requires.onnxruntime", found=repr(requires.onnxruntime)) from error
     unmet = []
     if not versions.contains(facts.onnxruntime, prereleases=True):
-        unmet.append(f"onnxruntime {requires.onnxruntime} is needed, {facts.onnxruntime} is installed.")
+        unmet.append(f"It needs onnxruntime {requires.onnxruntime}; {facts.onnxruntime} is installed.")
     missing = [flag for flag in requires.cpu_flags if flag not in facts.machine.cpu_flags]
     if missing:
         unmet.append(f"The processor lacks {', '.join(missing)}.")
     if requires.memory_bytes > facts.machine.memory_bytes:
-        unmet.append(f"{requires.memory_bytes} bytes of memory are needed, {facts.machine.memory_bytes} are there.")
+        unmet.append(f"It needs {requires.memory_bytes} bytes of memory; the machine has {facts.machine.memory_bytes}.")
     if requires.disk_bytes > facts.free_bytes:
-        unmet.append(f"{requires.disk_bytes} bytes of disk are needed, {facts.free_bytes} are free.")
+        unmet.append(f"It needs {requires.disk_bytes} bytes of disk space; {facts.free_bytes} are free.")
     return unmet

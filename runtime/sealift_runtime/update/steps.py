@@ -47,7 +47,7 @@ def check(context: Context, update: Update) -> Update:
         release = Release.parse(data, where=f"releases/{update.name}/{update.version}")
         if (release.name, release.version) != (update.name, update.version):
             expected, found = f"{update.name} {update.version}", f"{release.name} {release.version}"
-            raise IntegrityError("the release isn't the one that was named", where=str(update.release), expected=expected, found=found)
+            raise IntegrityError("the release isn't the one that the channel names", where=str(update.release), expected=expected, found=found)
         refs = candidates(release, context.machine)
     manifests = {ref.profile: _manifest(context, ref) for ref in refs}
     with judging():
@@ -94,9 +94,9 @@ def verify(context: Context, update: Update) -> Update:
         if not damaged:  # every blob is as it was signed
             raise RejectedError(str(error)) from error
         names = ", ".join(str(context.store.layout.path(digest)) for digest in damaged)
-        context.record("damaged", update, f"{names}: the content was changed on this disk; it is fetched anew")
+        context.record("damaged", update, f"{names}: the content was changed on this disk; it is fetched again")
         return context.enter(update, State.FETCHING)
-    _LOG.info("%s %s: every byte of the bundle is as it was signed", update.name, update.version)
+    _LOG.info("%s %s: every byte of the bundle is as signed", update.name, update.version)
     return context.enter(update, State.STAGED)
 
 
@@ -109,13 +109,13 @@ def self_test(context: Context, update: Update) -> Update:
     """Let the bundle prove itself in a process of its own, at most so many times; then make it current."""
     policy, bundle = context.policy, context.installed(update)
     if update.attempts >= policy.self_test_attempts:
-        raise RejectedError(f"its self-test was begun {update.attempts} times and never came to an end")
+        raise RejectedError(f"its self-test was started {update.attempts} times and never finished")
     update = dataclasses.replace(update, attempts=update.attempts + 1)
     context.state.put(update)
     try:
         context.checked[bundle.digest] = check_installed(context.store, bundle, context.checked.get(bundle.digest))
     except (IntegrityError, DocumentError, LimitError) as error:  # it was whole when it was staged: this disk did it
-        context.record("damaged", update, f"{error}; it is fetched anew")
+        context.record("damaged", update, f"{error}; it is fetched again")
         recovery.drop(context, bundle)
         return context.enter(update, State.FETCHING)
     _prove(context, update, bundle)
@@ -147,7 +147,7 @@ def _prove(context: Context, update: Update, bundle: InstalledBundle) -> None:
     if missing != (context.state.setting(SANDBOX_GAPS) or ""):
         with context.state.transaction():
             context.state.set_setting(SANDBOX_GAPS, missing)
-            context.record("sandbox", update, missing or "nothing is missing from the sandbox of self-tests any more")
+            context.record("sandbox", update, missing or "the sandbox of self-tests is complete again")
 
 
 def activate(context: Context, update: Update) -> Update:
@@ -196,21 +196,21 @@ def _tell_choice(context: Context, update: Update, manifests: Mapping[str, Bundl
     for result in choose([manifest.profile for manifest in manifests.values()], context.machine)[1]:
         state = "fits" if result.fits else "doesn't fit"
         _LOG.debug("%s %s: profile %s %s: %s", update.name, update.version, result.profile, state, " ".join(result.reasons))
-    text = "%s %s: bundles for %s: %d; that of profile %s is the most specific one that fits, and its requirements are met"
+    text = "%s %s: chose profile %s out of %d for %s: it is the most specific one that fits, and its requirements are met"
     given = facts(model=update.name, version=update.version, profile=chosen.profile, bundle=str(chosen.manifest.digest))
-    _LOG.info(text, update.name, update.version, context.machine.arch, len(manifests), chosen.profile, extra=given)
+    _LOG.info(text, update.name, update.version, chosen.profile, len(manifests), context.machine.arch, extra=given)
 
 
 def _tell_fetched(update: Update, fetched: Sequence[Descriptor], known: int) -> None:
     """How much came, and how much was here already."""
     size = sum(blob.size_bytes for blob in fetched)
-    text, given = "%s %s: files fetched: %d, of %s bytes; here already: %d", facts(fetched=len(fetched), size_bytes=size, known=known)
+    text, given = "%s %s: files fetched: %d (%s bytes); already on this device: %d", facts(fetched=len(fetched), size_bytes=size, known=known)
     _LOG.info(text, update.name, update.version, len(fetched), f"{size:,}", known, extra=given)
 
 
 def _tell_self_test(update: Update, result: SelfTestResult) -> None:
     measured = f", {result.reference_latency_ms:.3g} ms where it was packed" if result.reference_latency_ms else ""
-    text = "%s %s: the self-test passed: %d golden cases, the largest error is %.2g of the tolerance; p50 %.3g ms%s; peak %d MiB"
+    text = "%s %s: the self-test passed: %d golden cases, the largest error is %.2g of the tolerance; p50 %.3g ms%s; peak memory %d MiB"
     given = facts(cases=result.cases, latency_ms=result.latency_ms, peak_memory_bytes=result.peak_memory_bytes)
     peak = result.peak_memory_bytes // 2**20
     _LOG.info(text, update.name, update.version, result.cases, result.worst_excess, result.latency_ms, measured, peak, extra=given)

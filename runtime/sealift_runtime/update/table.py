@@ -59,5 +59,5 @@ TABLE: Final[Mapping[State, Row]] = {
 def check_transition(before: State, after: State) -> None:
     """Raise `UpdateError` unless the table has this transition (staying is none)."""
     if after not in TABLE[before].next:
-        expected = " or ".join(TABLE[before].next) or "nothing: it is at rest"
+        expected = " or ".join(TABLE[before].next) or "no further state: the update has ended"
         raise UpdateError("no such transition", where=f"update in {before}", expected=expected, found=after)

@@ -55,12 +55,12 @@ class TrustFolder:
         """The state; `ConfigurationError` if the device isn't enrolled, `IntegrityError` if its root is damaged."""
         path = self._directory / STATE
         if not path.is_file():
-            raise ConfigurationError("this device has no root of trust", where=str(path), advice="Enrol it with the repository's root.json.")
+            raise ConfigurationError("this device has no root of trust", where=str(path), advice="Run sealift-agent init with --root and the repository's root.json.")
         document = Document.parse_json(beneath.read_own(path, MAX_STATE_BYTES), where=str(path), max_bytes=MAX_STATE_BYTES)
         document.schema(SCHEMA, 1)
         files, damaged = self._read_files(document.document("files"))
         if ROOT not in files:
-            advice = "Enrol the device again, in an empty folder; what is installed keeps serving."
+            advice = "Set the device up again in an empty home. Installed models keep serving."
             raise IntegrityError("the trusted root is damaged", where=", ".join(map(str, damaged)) or str(path), advice=advice)
         versions = document.document("versions")
         state = TrustState(

@@ -160,7 +160,7 @@ class Updater:
                 for planned in self.plan():
                     self._begin(planned)
                 if not state.unfinished():
-                    _LOG.debug("Nothing is to be installed: what the channel names is here, or was refused")
+                    _LOG.debug("Nothing to install: what the channel names is installed, or was refused")
             except SealiftError as error:
                 problems.append(error)
             problems += [problem for update in state.unfinished() if (problem := self._drive(update))]
@@ -181,7 +181,7 @@ class Updater:
             if deployment is None:
                 raise self._unknown(name)
             if deployment.current is None or deployment.previous is None:
-                raise UpdateError("there is nothing to go back to", where=name, expected="a model with a previous version on this device")
+                raise UpdateError("there is no previous version to go back to", where=name, expected="a model with a previous version on this device")
             checked = check_installed(context.store, deployment.previous)
             left, update = deployment.current, context.state.update(name)
             if update and update.release == left.release and State.ROLLED_BACK in TABLE[update.state].next:
@@ -218,7 +218,7 @@ class Updater:
             deployments = self._context.state.deployments()
             for deployment in deployments:
                 recovery.recover(self._context, deployment, checked or {})
-            _LOG.info("Models that are installed, each checked to the last byte: %d", len(deployments), extra=facts(models=len(deployments)))
+            _LOG.info("Checked every byte of the installed models: %d", len(deployments), extra=facts(models=len(deployments)))
 
     def publish(self) -> None:
         """Send the data plane what the database says, if it goes by something else: a crash may have come between the two."""
@@ -244,7 +244,7 @@ class Updater:
         with self._lock.hold():
             removed = self._context.store.collect_garbage(bundles, blobs)
         if removed.files:
-            _LOG.info("Removed %d files that no installed bundle needs, %s bytes", removed.files, f"{removed.size_bytes:,}")
+            _LOG.info("Removed files that no installed bundle needs: %d (%s bytes)", removed.files, f"{removed.size_bytes:,}")
 
     def _begin(self, planned: Planned) -> None:
         under_way = self._context.state.update(planned.name)
@@ -289,7 +289,7 @@ class Updater:
         versions = ", ".join(f"{role} {version}" for role, version in sorted(trusted.versions.items()))
         models = ", ".join(f"{name} {version}" for name, (version, _) in sorted(named.items())) or "no model"
         channel, repository = self._subscription.channel, self._context.transport().describe()
-        text = f"{repository} is trusted with {versions}; its channel {channel} names {models}"
+        text = f"The metadata of {repository} is trusted: {versions}. Its channel {channel} names {models}."
         level = logging.DEBUG if text == self._told else logging.INFO
         _LOG.log(level, "%s", text, extra=facts(repository=repository, channel=channel, models=models))
         self._told = text
@@ -312,7 +312,7 @@ class Updater:
         if unknown:
             there = ", ".join(sorted(wanted)) or "none"
             where, found = f"channel {self._subscription.channel}", ", ".join(unknown)
-            raise UpdateError("the channel doesn't name a model that this device is to run", where=where, expected=f"one of {there}", found=found)
+            raise UpdateError("the channel lacks a model that this device subscribes to", where=where, expected=f"one of {there}", found=found)
         return {name: row for name, row in wanted.items() if chosen is None or name in chosen}
 
     def _here(self, name: str) -> set[Digest]:

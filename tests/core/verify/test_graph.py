@@ -120,7 +120,7 @@ def test_a_graph_that_is_replaced_while_it_loads_does_not_serve(tmp_path: Path, 
         path.write_bytes(model())
 
     monkeypatch.setattr("sealift_runtime.engine.session.check_bundle_graph", replace)
-    with pytest.raises(EngineError, match="the graph changed while it was loaded"):
+    with pytest.raises(EngineError, match="the graph changed while it was being loaded"):
         ModelSession.open(tmp_path / "bundle")
 
 

@@ -38,7 +38,7 @@ def test_a_device_that_was_not_told_to_measure_refuses_and_says_how_to_allow_it(
     with device(tmp_path / "home") as closed:
         closed.init(repository.directory, repository.metadata / "1.root.json")
         closed.start()
-        with pytest.raises(DeviceRefusedError, match=r"doesn't measure for others.*measuring\.enabled"):
+        with pytest.raises(DeviceRefusedError, match=r"doesn't accept measuring jobs.*measuring\.enabled"):
             pack(on(closed, tmp_path / "out"))
         with pytest.raises(DeviceRefusedError), job(closed):
             pass
@@ -50,7 +50,7 @@ def test_a_job_over_its_time_is_ended_and_deleted(tmp_path: Path, repository: Re
         agent.start()
         wait_until(lambda: agent.serving() == "1.0.0" and agent.status()["models"][0]["state"] == "committed", 60, "the update to end")
         start = time.monotonic()
-        with pytest.raises(DeviceError, match="not done within the job's time"), job(agent, data=SLOW, inputs=LONG) as begun:
+        with pytest.raises(DeviceError, match="the step took longer than the time left for the job"), job(agent, data=SLOW, inputs=LONG) as begun:
             begun.latency(Digest.of(LONG), [linear(data=SLOW)], seconds=60, rounds=(100, 100))
         assert time.monotonic() - start < 30
         wait_until(lambda: left(agent) == [], 5, "the files to be deleted")
@@ -63,7 +63,7 @@ def test_while_an_update_is_under_way_nothing_is_measured(tmp_path: Path, reposi
         agent.init(repository.directory, repository.metadata / "1.root.json", **trusting(KEY, timing__probation_s="600"))
         agent.start()
         wait_until(lambda: agent.serving() == "1.0.0", 60, "the probation to begin")
-        with pytest.raises(DeviceError, match="an update is under way|another process updates this device"), job(agent):
+        with pytest.raises(DeviceError, match="an update is under way|another process is updating this device"), job(agent):
             pass
 
 

@@ -52,7 +52,7 @@ def test_doctor_names_a_hub_that_redirects_and_does_not_follow(agent: AgentUnder
         config = AgentConfig.load(agent.home / "agent.toml").to_toml().replace('url = ""', f'url = "{hub.url}"')
         (agent.home / "agent.toml").write_text(config)
         out = agent.command("doctor").out
-        assert f"{hub.url} redirects to {elsewhere.url}/there?…, which isn't followed" in out
+        assert f"{hub.url} redirects to {elsewhere.url}/there?…, and redirects aren't followed" in out
         assert SECRET not in out
         assert elsewhere.faults.requests == []
 

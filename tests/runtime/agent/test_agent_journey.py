@@ -151,7 +151,7 @@ def test_a_version_that_crashes_the_server_on_probation_is_rolled_back(agent: Ag
     wait_until(lambda: agent.serving() == "1.1.0", 30, "1.1.0 to serve")
     os.kill(agent.pids("data_plane")[0], signal.SIGKILL)
     wait_until(lambda: agent.serving() == "1.0.0", 30, "1.0.0 to serve again")
-    assert any("rolled-back linear 1.1.0: the server crashed during the probation" in event for event in agent.events())
+    assert any("rolled-back linear 1.1.0: the data plane crashed during the probation" in event for event in agent.events())
 
 
 #: In the order in which a device reads them.

@@ -45,7 +45,7 @@ def test_doctor_tells_what_the_service_s_own_self_test_lacked(agent: AgentUnderT
     state.close()
     verdict, detail = sandbox_finding(agent)
     assert verdict == "warning"
-    assert "In the last self-test: The kernel has no Landlock. Allow what docs/how-to/install-an-agent.md names" in detail
+    assert "In the last self-test: The kernel has no Landlock. Add the system calls that docs/how-to/install-an-agent.md names" in detail
 
 
 def test_doctor_warns_of_a_sandbox_that_is_switched_off(agent: AgentUnderTest) -> None:
@@ -53,7 +53,7 @@ def test_doctor_warns_of_a_sandbox_that_is_switched_off(agent: AgentUnderTest) -
     config.write_text(config.read_text().replace("[sandbox]\nenabled = true", "[sandbox]\nenabled = false"))
     assert sandbox_finding(agent) == (
         "warning",
-        "off, by sandbox.enabled in agent.toml: models are tested with limits of memory and time, but without walls",
+        "switched off by sandbox.enabled in agent.toml: self-tests have limits of memory and time, but no sandbox",
     )
 
 

@@ -45,7 +45,7 @@ def test_doctor_says_that_it_is_off_here_and_in_the_server_that_runs(agent: Agen
     monkeypatch.setenv(SILENT, "1")
     (server,) = agent.pids("data_plane")
     verdict, detail = finding(agent)
-    assert (verdict, detail.partition(":")[0]) == ("ok", f"off here and in the server (process {server})")
+    assert (verdict, detail.partition(":")[0]) == ("ok", f"off here and in the data plane (process {server})")
 
 
 def test_doctor_fails_where_the_variable_was_not_set(agent: AgentUnderTest, monkeypatch: pytest.MonkeyPatch) -> None:

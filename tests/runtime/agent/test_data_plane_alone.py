@@ -114,7 +114,7 @@ def test_an_older_document_is_refused(home: Path) -> None:
     with data_plane(home) as agent:
         client = DataPlaneClient(home / "run" / "agent.sock")
         assert client.generation() == document.generation
-        with pytest.raises(SealiftError, match="an older desired state than the one that holds"):
+        with pytest.raises(SealiftError, match="the desired state is older than the current one"):
             client.follow(older)
         assert agent.serving() == "1.1.0"
 

@@ -46,7 +46,7 @@ def test_without_the_plug_in_only_what_onnxruntime_was_built_with_is_there() -> 
 def test_a_bundle_for_openvino_says_which_package_is_missing() -> None:
     plain = make_manifest()
     manifest = dataclasses.replace(plain, session=dataclasses.replace(plain.session, providers=(OPENVINO, "CPUExecutionProvider")))
-    with pytest.raises(EngineError, match="Install onnxruntime-ep-openvino beside onnxruntime"):
+    with pytest.raises(EngineError, match="Install onnxruntime-ep-openvino in addition to onnxruntime"):
         session._check_requirements(manifest, "model.onnx")
 
 
@@ -63,7 +63,7 @@ def test_openvino_answers_as_the_processor_s_own_kernels_or_has_no_device_here()
     plain = make_manifest()
     settings = dataclasses.replace(plain.session, providers=(OPENVINO, "CPUExecutionProvider"))
     if not plugin_providers.usable():
-        with pytest.raises(EngineError, match="finds no device here"):
+        with pytest.raises(EngineError, match="finds no device on this machine"):
             session._check_requirements(dataclasses.replace(plain, session=settings), "model.onnx")
         return
     inputs = {spec.name: np.full([2 if isinstance(size, str) else size for size in spec.shape], 0.5, spec.dtype) for spec in plain.inputs}

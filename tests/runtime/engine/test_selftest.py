@@ -118,7 +118,7 @@ def test_a_crash_is_named_by_its_signal(tmp_path: Path, name: str) -> None:
 
 
 def test_an_end_without_a_result_is_a_crash(tmp_path: Path) -> None:
-    with pytest.raises(SelfTestError, match="crashed: it ended without a result"):
+    with pytest.raises(SelfTestError, match="crashed: the process ended without a result"):
         judged("sys.exit(0)", tmp_path)
     with pytest.raises(SelfTestError, match="crashed: exit status 9"):
         judged("os._exit(9)", tmp_path)

@@ -110,7 +110,7 @@ def _requiring(versions: str) -> Requirements:
 
 
 def test_another_onnxruntime_is_refused_with_both_versions(tmp_path: Path) -> None:
-    with pytest.raises(EngineError, match=f"made for another onnxruntime: expected <1.0, found {onnxruntime_version()}"):
+    with pytest.raises(EngineError, match=f"the bundle needs another version of onnxruntime: expected <1.0, found {onnxruntime_version()}"):
         open_model(tmp_path, requires=_requiring("<1.0"))
 
 

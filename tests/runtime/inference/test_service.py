@@ -95,7 +95,7 @@ def test_a_model_that_does_not_serve_is_a_failure_that_names_those_that_do(tmp_p
         ({"x": X[:0]}, None, "a dimension is out of range"),
         ({"x": X.tolist()}, None, "not an array: expected a numpy array of float32, found list"),
         ({"x": X}, ("score",), "the model has no such output: expected one of scores, label, found 'score'"),
-        ({"x": X}, ("label", "label"), "asked for twice"),
+        ({"x": X}, ("label", "label"), "the output is requested twice"),
     ],
 )
 def test_a_request_that_does_not_fit_is_a_failure_in_words_and_counted(
@@ -133,7 +133,7 @@ def test_a_model_that_fails_is_a_failure_of_the_model(tmp_path: Path, monkeypatc
     model = served(tmp_path, observer=recorder)
     monkeypatch.setattr(model, "session", None)
     failure = failed(service(model).infer(InferRequest("linear", None, {"x": X})))
-    assert failure == Failure(FailureKind.INTERNAL, "an internal error, logged on the server")
+    assert failure == Failure(FailureKind.INTERNAL, "internal error; see the agent's log")
     assert recorder.failures == ["model"]
 
 
@@ -199,7 +199,7 @@ def test_the_loop_goes_on_while_a_worker_runs_and_a_full_queue_is_a_failure(tmp_
     first, second, third = with_workers(model, HEAVY, main)
     assert isinstance(first, InferReply)
     assert isinstance(second, InferReply)
-    assert third == Failure(FailureKind.OVERLOAD, "the queue is full: 1 requests wait already")
+    assert third == Failure(FailureKind.OVERLOAD, "the queue is full: at most 1 requests can wait")
     assert recorder.failures == ["overload"]
 
 

@@ -131,5 +131,5 @@ def test_a_report_on_the_medium_that_is_no_file_is_written_anew(spool: ReportSpo
 
 
 def test_a_medium_that_is_not_mounted_is_an_error(spool: ReportSpool, tmp_path: Path) -> None:
-    with pytest.raises(TransportError, match=r"no such directory\. Is the medium mounted\?"):
+    with pytest.raises(TransportError, match=r"no such directory\. Check that the medium is mounted\."):
         export_reports(spool, tmp_path / "nothing here")

@@ -71,7 +71,7 @@ def test_a_hub_that_lost_what_it_acknowledged_is_named_with_what_to_do(hub: HubD
     send_pending(spool, hub.url, http)
     spool.add(HOST, [], [], [])
     hub.envelopes[spool.device].pop()
-    with pytest.raises(TransportError, match=r"127\.0\.0\.1.*lacks reports that it once acknowledged.*expected report 2.*restore a newer one"):
+    with pytest.raises(TransportError, match=r"127\.0\.0\.1.*the hub lost reports that it had acknowledged.*expected report 2.*Restore a newer copy"):
         send_pending(spool, hub.url, http)
     assert [number for number, _ in spool.pending()] == [3]
 
@@ -79,18 +79,18 @@ def test_a_hub_that_lost_what_it_acknowledged_is_named_with_what_to_do(hub: HubD
 @pytest.mark.parametrize(
     ("status", "body", "words"),
     [
-        (403, b'{"error": "revoked"}', "didn't take report 1.*status 403: revoked.*refuses this device"),
-        (500, b"<html>", "status 500: b'<html>'.*Nothing is lost"),
+        (403, b'{"error": "revoked"}', "the hub refused report 1.*status 403: revoked.*See the device's page on the hub"),
+        (500, b"<html>", "status 500: b'<html>'.*No report is lost"),
         (500, b"[" * 60_000, r"status 500: b'\[\[\["),
         (500, b'{"error": ' + b"[" * 60_000, r"status 500: b'\{"),
         (500, b'{"error": {"a": 1}}', r"status 500: b'\{"),
-        (409, b"[" * 60_000, "doesn't say which report it wants"),
+        (409, b"[" * 60_000, "doesn't say which report it expects"),
         (302, b"", "status 302"),
-        (200, b"<html>welcome</html>", "isn't a hub's receipt"),
-        (409, b'{"error": "gap"}', "doesn't say which report it wants"),
-        (409, b'{"error": "gap", "acknowledged": -4}', "doesn't say which report it wants"),
-        (409, b'{"error": "gap", "acknowledged": 0}', "lacks reports"),
-        (200, b"x" * 300_000, "isn't a hub's receipt"),
+        (200, b"<html>welcome</html>", "isn't a receipt of a hub"),
+        (409, b'{"error": "gap"}', "doesn't say which report it expects"),
+        (409, b'{"error": "gap", "acknowledged": -4}', "doesn't say which report it expects"),
+        (409, b'{"error": "gap", "acknowledged": 0}', "the hub lost reports"),
+        (200, b"x" * 300_000, "isn't a receipt of a hub"),
     ],
 )
 def test_a_refusal_stops_with_the_hubs_words_and_keeps_every_report(
@@ -120,16 +120,23 @@ def test_receipts_that_can_not_be_are_refused(hub: HubDouble, http: HttpSession,
     assert len(spool.pending()) == 1
 
 
+def test_a_refused_enrolment_says_nothing_of_copied_homes(hub: HubDouble, http: HttpSession, tmp_path: Path) -> None:
+    hub.override = [(404, b"{}"), (400, b'{"error": "this hub accepts at most 5 devices"}')]
+    with pytest.raises(TransportError, match="refused to enrol this device: found status 400: this hub accepts at most 5 devices") as caught:
+        send_pending(make_spool(tmp_path, 1), hub.url, http)
+    assert "restored" not in str(caught.value)
+
+
 def test_a_server_that_is_no_hub_does_not_enrol(hub: HubDouble, http: HttpSession, tmp_path: Path) -> None:
     hub.override = [(404, b"not here"), (404, b"not here")]
-    with pytest.raises(TransportError, match=r"doesn't enrol this device.*Is this the address of a hub\?"):
+    with pytest.raises(TransportError, match=r"refused to enrol this device.*Check that this is the address of a hub\."):
         send_pending(make_spool(tmp_path, 1), hub.url, http)
 
 
 def test_a_hub_that_is_away_is_an_error_that_says_that_nothing_is_lost(http: HttpSession, tmp_path: Path) -> None:
     with running_hub() as hub:
         url = hub.url
-    with pytest.raises(TransportError, match="can't be reached.*Nothing is lost"):
+    with pytest.raises(TransportError, match="can't be reached.*No report is lost"):
         send_pending(make_spool(tmp_path, 1), url, http)
 
 
@@ -139,7 +146,7 @@ def test_a_hub_that_answers_byte_by_byte_is_left_when_the_time_is_up(
 ) -> None:
     monkeypatch.setattr(sender, "TIMEOUT_S", (0.15, 0.15))
     begun = time.monotonic()
-    with trickling(answer) as url, pytest.raises(TransportError, match=r"can't be reached.*wasn't complete after.*Nothing is lost"):
+    with trickling(answer) as url, pytest.raises(TransportError, match=r"can't be reached.*wasn't complete after.*No report is lost"):
         send_pending(make_spool(tmp_path, 1), url, http)
     assert time.monotonic() - begun < 5
 

@@ -101,7 +101,7 @@ def test_a_receipt_beyond_what_was_made_is_refused(tmp_path: Path) -> None:
 
 
 def test_another_devices_receipt_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ReportError, match="a receipt for another device"):
+    with pytest.raises(ReportError, match="the receipt is for another device"):
         open_spool(tmp_path).acknowledge(Receipt(device="0" * 64, acknowledged=0))
 
 
@@ -126,7 +126,7 @@ def test_a_newer_versions_spool_is_refused(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "reports.sqlite") as database:
         database.execute("PRAGMA user_version = 2")
     database.close()
-    with pytest.raises(StoreError, match="another version's spool: expected 1, found 2"):
+    with pytest.raises(StoreError, match="the spool was written by another version of the agent: expected 1, found 2"):
         open_spool(tmp_path)
 
 

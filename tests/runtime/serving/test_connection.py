@@ -200,8 +200,8 @@ def test_a_client_that_closes_its_half_still_gets_what_was_answered(server: Runn
 @pytest.mark.parametrize(
     ("data", "status", "words"),
     [
-        (b"HELLO\r\n\r\n", 400, "not HTTP/1.1"),
-        (b"GET /v2 HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400, "not HTTP/1.1"),
+        (b"HELLO\r\n\r\n", 400, "the request isn't valid HTTP/1.1"),
+        (b"GET /v2 HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400, "the request isn't valid HTTP/1.1"),
         (b"GET /v2 HTTP/1.1\r\nHost: localhost\r\nX: " + b"a" * 3000 + b"\r\n\r\n", 431, "at most 2000 bytes"),
         (b"GET /" + b"a" * 3000, 431, "at most 2000 bytes"),
         (b"POST /v2/models/linear/infer HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10001\r\n\r\n", 413, "at most 10000 bytes, found 10001"),
@@ -213,14 +213,14 @@ def test_a_client_that_closes_its_half_still_gets_what_was_answered(server: Runn
         (
             b"POST /v2/models/linear/infer HTTP/1.1\r\nHost: localhost\r\nContent-Encoding: gzip\r\ncontent-encoding: identity\r\n\r\n",
             400,
-            "two headers Content-Encoding",
+            "two Content-Encoding headers",
         ),
         (
             b"POST /v2 HTTP/1.1\r\nHost: localhost\r\nInference-Header-Content-Length: 5\r\nInference-Header-Content-Length: 2\r\n\r\n",
             400,
-            "two headers Inference-Header-Content-Length",
+            "two Inference-Header-Content-Length headers",
         ),
-        (b"CONNECT a:80 HTTP/1.1\r\nHost: localhost\r\n\r\n", 405, "no proxy"),
+        (b"CONNECT a:80 HTTP/1.1\r\nHost: localhost\r\n\r\n", 405, "this server isn't a proxy"),
     ],
 )
 def test_what_is_not_acceptable_is_refused_and_the_connection_closed(server: RunningServer, data: bytes, status: int, words: str) -> None:
@@ -280,7 +280,7 @@ def test_a_full_queue_is_503_with_retry_after(tmp_path: Path) -> None:
     assert sorted(row.status for row in found) == [200, 200, 200, 503, 503]
     refused = next(row for row in found if row.status == 503)
     assert refused.headers["retry-after"] == "1"
-    assert "the queue is full: 2 requests wait already" in refused.json["error"]
+    assert "the queue is full: at most 2 requests can wait" in refused.json["error"]
     assert recorder.failures == ["overload", "overload"]
 
 

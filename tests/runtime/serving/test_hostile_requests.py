@@ -165,9 +165,7 @@ def test_a_request_is_answered_under_the_server_s_own_names(head: bytes, status:
 def test_a_refused_name_is_shown_with_what_to_do() -> None:
     with running(InferenceServer) as server:
         answer = server.ask("GET", "/v2", headers={"Host": "evil.example"})
-    assert answer.json == {
-        "error": "this server isn't known as 'evil.example': if that is a name of this server, add it to serving.hosts in agent.toml"
-    }
+    assert answer.json == {"error": "this server isn't known as 'evil.example': if that is one of its names, add it to serving.hosts in agent.toml"}
 
 
 def test_bodies_of_many_clients_together_are_bounded(tmp_path: Path) -> None:

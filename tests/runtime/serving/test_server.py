@@ -119,13 +119,17 @@ def test_a_port_in_use_is_named_with_advice() -> None:
 
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        with pytest.raises(BusyError, match=rf"127\.0\.0\.1:{port}: port {port} is in use\. Stop the program that has it, or choose"):
+        with pytest.raises(BusyError, match=rf"127\.0\.0\.1:{port}: port {port} is in use\. Stop the program that uses it, or choose"):
             asyncio.run(start())
 
 
 @pytest.mark.parametrize(
     ("host", "port", "words"),
-    [("192.0.2.1", 0, "no address of this machine"), ("no.such.host.invalid", 0, "no address"), ("127.0.0.1", 70000, "not a port")],
+    [
+        ("192.0.2.1", 0, "isn't an address of this machine"),
+        ("no.such.host.invalid", 0, "isn't an address of this machine"),
+        ("127.0.0.1", 70000, "not a port number"),
+    ],
 )
 def test_an_address_that_cannot_be_is_a_configuration_error(host: str, port: int, words: str) -> None:
     async def start() -> None:
@@ -176,7 +180,7 @@ def test_a_socket_in_use_or_a_file_in_the_way_is_refused(tmp_path: Path) -> None
         server.call(server.server.start_unix(path))
         with pytest.raises(BusyError, match="another server listens"):
             second.call(second.server.start_unix(path))
-        with pytest.raises(ConfigurationError, match="something else than a socket"):
+        with pytest.raises(ConfigurationError, match="the path is taken by something that isn't a socket"):
             second.call(second.server.start_unix(other))
         with pytest.raises(ConfigurationError, match="at most 107 bytes"):
             second.call(second.server.start_unix(tmp_path / ("a" * 120)))

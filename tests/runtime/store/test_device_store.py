@@ -139,7 +139,7 @@ def test_a_document_over_its_bound_is_not_even_fetched(store: DeviceStore, remot
 
 def test_too_little_space_is_said_before_anything_is_written(tmp_path: Path, remote: OciLayout) -> None:
     store = DeviceStore(tmp_path / "home", reserve_bytes=2**60)
-    with pytest.raises(DiskFullError, match=rf"{len(CONTENT)} bytes and a reserve of {2**60}, found \d+ bytes free\. Free at least \d+ bytes"):
+    with pytest.raises(DiskFullError, match=rf"{len(CONTENT)} bytes plus a reserve of {2**60} bytes, found \d+ bytes free\. Free at least \d+ bytes"):
         store.fetch(describe(CONTENT), DirectoryTransport(remote.directory))
     assert list(store.layout.blobs.iterdir()) == []
 

@@ -24,7 +24,7 @@ def test_a_file_over_its_bound_is_refused_unread(repository: Repository) -> None
 
 @pytest.mark.parametrize("data", [b"", b"{}", b"[]", b"null", b"\xff", b"{" * 5000, b'{"signed": {}, "signatures": []}'])
 def test_what_is_no_metadata_is_refused(data: bytes) -> None:
-    with pytest.raises(TrustError, match=r"metadata/root.json: not metadata"):
+    with pytest.raises(TrustError, match=r"metadata/root.json: not valid metadata"):
         driver.start(data)
 
 
@@ -32,7 +32,7 @@ def test_what_is_no_metadata_is_refused(data: bytes) -> None:
 def test_metadata_that_says_something_twice_is_refused_whoever_signed_it(repository: Repository, field: bytes, twice: bytes) -> None:
     data = repository.trusted_root()
     assert field in data
-    with pytest.raises(TrustError, match=r"metadata/root.json: not metadata \(the field '\w+' appears twice\)"):
+    with pytest.raises(TrustError, match=r"metadata/root.json: not valid metadata, caused by: the field '\w+' appears twice"):
         driver.start(data.replace(field, twice, 1))
 
 

@@ -46,7 +46,10 @@ def test_a_channel_points_to_releases_by_digest(repository: Repository) -> None:
 def test_a_channel_with_one_unknown_release_is_refused_whole(repository: Repository) -> None:
     _with_release(repository).promote("2.0.0", name="other")
     vouched = Vouched.of(first(repository))
-    with pytest.raises(TrustError, match=r"channels/stable.json: the channel names a release that nobody vouches for: found releases/other/2.0.0"):
+    with pytest.raises(
+        TrustError,
+        match=r"channels/stable.json: the channel names a release that isn't signed by the repository's targets key: found releases/other/2.0.0",
+    ):
         vouched.resolve("stable", _channel(repository, vouched))
 
 

@@ -24,14 +24,14 @@ def test_nothing_expired_is_fresh(repository: Repository) -> None:
 
 @pytest.mark.parametrize(("days", "role"), [(91, TARGETS), (366, ROOT)])
 def test_expired_targets_or_root_vouch_for_nothing_new(repository: Repository, days: int, role: str) -> None:
-    with pytest.raises(ExpiredError, match=rf"metadata/{role}.json: the metadata is expired"):
+    with pytest.raises(ExpiredError, match=rf"metadata/{role}.json: the metadata has expired"):
         check_expiry(first(repository), NOW + days * DAY, 1000 * DAY)
 
 
 def test_an_expired_timestamp_is_a_warning_until_the_policy_says_otherwise(repository: Repository) -> None:
     state = first(repository)
     assert "metadata/timestamp.json expired at 2027-01-02" in str(check_expiry(state, NOW + 20 * DAY, MONTH))
-    with pytest.raises(ExpiredError, match="stale for longer"):
+    with pytest.raises(ExpiredError, match="the metadata has been expired for longer than limits.stale_days allows"):
         check_expiry(state, NOW + 32 * DAY, MONTH)
 
 

@@ -37,7 +37,9 @@ def test_rule_2_roots_come_one_by_one(repository: Repository) -> None:
     with pytest.raises(TrustError, match="expected version 2, found version 3"):
         driver.accept_root(state, read(repository, ROOT, 3))
     newest = driver.accept_root(driver.accept_root(state, read(repository, ROOT, 2)), read(repository, ROOT, 3))
-    with pytest.raises(RollbackRefusedError, match="older root metadata.*expected version 3 or newer, found version 2"):
+    with pytest.raises(
+        RollbackRefusedError, match="the root metadata is older than what this device already trusts.*expected version 3 or newer, found version 2"
+    ):
         driver.accept_root(newest, read(repository, ROOT, 2))
 
 
@@ -71,7 +73,7 @@ def test_rule_4_without_a_lost_key_the_floors_stay(repository: Repository) -> No
     repository.timestamp.signed.version = 5
     repository.publish_root()
     repository.republish()
-    with pytest.raises(RollbackRefusedError, match="older timestamp metadata"):
+    with pytest.raises(RollbackRefusedError, match="the timestamp metadata is older than what this device already trusts"):
         follow(repository, state)
 
 
@@ -86,7 +88,10 @@ def test_rule_6_an_older_timestamp_is_refused_with_both_versions(repository: Rep
     repository.republish()
     repository.republish()
     state = first(repository)
-    with pytest.raises(RollbackRefusedError, match="older timestamp metadata.*expected version 3 or newer, found version 1"):
+    with pytest.raises(
+        RollbackRefusedError,
+        match="the timestamp metadata is older than what this device already trusts.*expected version 3 or newer, found version 1",
+    ):
         driver.accept_timestamp(state, old)
 
 
@@ -113,7 +118,10 @@ def test_rule_7_a_timestamp_that_names_an_older_snapshot_is_refused(repository: 
         signed.snapshot_meta.version = 1
 
     data = resign(read(repository, TIMESTAMP, 0), older, *repository.signers[TIMESTAMP])
-    with pytest.raises(RollbackRefusedError, match="older snapshot metadata.*expected version 2 or newer, found version 1"):
+    with pytest.raises(
+        RollbackRefusedError,
+        match="the snapshot metadata is older than what this device already trusts.*expected version 2 or newer, found version 1",
+    ):
         driver.accept_timestamp(state, data)
 
 
@@ -142,7 +150,7 @@ def test_rules_9_and_13_every_role_is_signed_by_its_own_key(repository: Reposito
 def test_rules_10_and_14_a_role_has_the_version_that_was_named(repository: Repository, role: str) -> None:
     state = first(repository).without(role)
     data = resign(read(repository, role, 1), lambda signed: setattr(signed, "version", 9), *repository.signers[role])
-    with pytest.raises(TrustError, match=rf"metadata/{role}.json: another version than was named: expected version 1, found version 9"):
+    with pytest.raises(TrustError, match=rf"metadata/{role}.json: the version isn't the one that was named: expected version 1, found version 9"):
         ACCEPT[role](state, data)
 
 
@@ -152,7 +160,10 @@ def test_rule_11_a_snapshot_that_names_an_older_role_is_refused(repository: Repo
     state = first(repository)
     getattr(repository, role).signed.version = 1
     repository.republish()
-    with pytest.raises(RollbackRefusedError, match=rf"metadata/snapshot.json: older {role} metadata.*version 2 or newer, found version 1"):
+    with pytest.raises(
+        RollbackRefusedError,
+        match=rf"metadata/snapshot.json: the {role} metadata is older than what this device already trusts.*version 2 or newer, found version 1",
+    ):
         follow(repository, state)
 
 
@@ -172,7 +183,7 @@ def test_rule_12_targets_of_another_hash_are_refused(repository: Repository) -> 
         signed.meta["targets.json"].hashes = {"sha256": "0" * 64}
 
     state = driver.accept_snapshot(state, resign(read(repository, SNAPSHOT, 2), hashed, *repository.signers[SNAPSHOT]))
-    with pytest.raises(TrustError, match=r"metadata/targets.json: refused"):
+    with pytest.raises(TrustError, match=r"metadata/targets.json: the metadata is invalid, caused by: Observed hash"):
         driver.accept_targets(state, read(repository, TARGETS, 1))
 
 

@@ -35,7 +35,7 @@ def decide(now: ServingCounters | None, before: ServingCounters | None = None, *
 
 
 def test_it_waits_until_the_deadline() -> None:
-    assert decide(served(100), served(100)) == (Decision.WAIT, "No breach in 100 requests; 600 s are left.")
+    assert decide(served(100), served(100)) == (Decision.WAIT, "No breach so far in 100 requests; the probation ends in 600 s.")
 
 
 def test_without_a_breach_it_commits_at_the_deadline() -> None:
@@ -50,11 +50,15 @@ def test_where_nothing_serves_it_waits_and_commits() -> None:
 @pytest.mark.parametrize(
     ("now", "before", "sentence"),
     [
-        (served(100, failures=10), served(1000), "10 of 100 requests failed, 0.0% with the previous version."),
-        (served(100, failures=10), None, "10 of 100 requests failed, 0.0% with the previous version."),
-        (served(100, nonfinite=30), served(1000, nonfinite=10), "30 of 100 requests gave non-finite outputs, 1.0% with the previous version."),
-        (served(100, latency_ms=9), served(100, latency_ms=1), "Its latency at p50 is up to 10.0 ms, the previous version's was 1.0 ms."),
-        (served(1, memory_bytes=900 * MB), served(1, memory_bytes=100 * MB), f"It takes {900 * MB} bytes of memory"),
+        (served(100, failures=10), served(1000), "10 of 100 requests failed; with the previous version it was 0.0%."),
+        (served(100, failures=10), None, "10 of 100 requests failed; with the previous version it was 0.0%."),
+        (served(100, nonfinite=30), served(1000, nonfinite=10), "30 of 100 requests gave non-finite outputs; with the previous version it was 1.0%."),
+        (served(100, latency_ms=9), served(100, latency_ms=1), "Its p50 latency is up to 10.0 ms; the previous version's was up to 1.0 ms."),
+        (
+            served(1, memory_bytes=900 * MB),
+            served(1, memory_bytes=100 * MB),
+            f"It uses {900 * MB} bytes of memory; the previous version used {100 * MB}.",
+        ),
     ],
 )
 def test_a_breach_rolls_back_at_once_and_says_why(now: ServingCounters, before: ServingCounters | None, sentence: str) -> None:

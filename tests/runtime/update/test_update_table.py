@@ -113,7 +113,7 @@ def test_a_database_of_another_version_is_refused(tmp_path: Path) -> None:
     connection = schema.connect(tmp_path / "state.sqlite")
     connection.execute("PRAGMA user_version = 99")
     connection.close()
-    with pytest.raises(StoreError, match="another version of the database: expected 1, found 99"):
+    with pytest.raises(StoreError, match="the database was written by another version of Sealift: expected 1, found 99"):
         StateDatabase(tmp_path / "state.sqlite")
 
 

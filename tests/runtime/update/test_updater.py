@@ -94,7 +94,7 @@ def test_only_the_models_that_a_device_subscribes_to_are_installed(tmp_path: Pat
 
 def test_a_model_that_the_channel_lacks_is_named(tmp_path: Path, repository: Repository) -> None:
     device = Device(tmp_path / "home", repository, subscription=Subscription(models=frozenset({"lineal"})))
-    with pytest.raises(UpdateError, match="doesn't name a model.*expected one of linear, found lineal"):
+    with pytest.raises(UpdateError, match="lacks a model.*expected one of linear, found lineal"):
         device.sync()
 
 

@@ -32,7 +32,7 @@ def test_a_bundle_damaged_on_this_disk_gives_way_to_the_previous_one(device: Dev
     assert device.data_plane.activated[-1] == "1.0.0"
     assert name in device.last_detail("damaged")
     device.sync()
-    assert device.current().version == "1.1.0", "it is fetched anew"
+    assert device.current().version == "1.1.0", "it is fetched again"
     check_installed(device.store, device.current())
 
 

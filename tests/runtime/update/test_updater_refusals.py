@@ -60,12 +60,12 @@ REQUIRES = Requirements(onnxruntime=">=1.20", cpu_flags=(), memory_bytes=0, disk
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"requires": dataclasses.replace(REQUIRES, onnxruntime=">=99")}, "onnxruntime >=99 is needed"),
+        ({"requires": dataclasses.replace(REQUIRES, onnxruntime=">=99")}, "It needs onnxruntime >=99"),
         ({"requires": dataclasses.replace(REQUIRES, onnxruntime="latest")}, "not a version range"),
         ({"requires": dataclasses.replace(REQUIRES, cpu_flags=("warp",))}, "The processor lacks warp."),
-        ({"requires": dataclasses.replace(REQUIRES, memory_bytes=2**60)}, f"{2**60} bytes of memory are needed"),
-        ({"requires": dataclasses.replace(REQUIRES, disk_bytes=2**60)}, f"{2**60} bytes of disk are needed"),
-        ({"profile": make_profile("big", minimum_memory_mb=2**40)}, "no bundle fits this machine"),
+        ({"requires": dataclasses.replace(REQUIRES, memory_bytes=2**60)}, f"It needs {2**60} bytes of memory"),
+        ({"requires": dataclasses.replace(REQUIRES, disk_bytes=2**60)}, f"It needs {2**60} bytes of disk space"),
+        ({"profile": make_profile("big", minimum_memory_mb=2**40)}, "no bundle of the release fits this machine"),
         ({"version": "2.0.0", "key": PrivateKey.generate()}, "model.sig"),
     ],
 )
@@ -114,7 +114,7 @@ def test_a_breach_during_probation_rolls_back_at_once(device: Device, repository
     device.updater.advance()
     assert device.stage() is State.ROLLED_BACK
     assert device.current().version == "1.0.0"
-    assert device.last_detail("rolled-back") == "50 of 100 requests failed, 0.1% with the previous version."
+    assert device.last_detail("rolled-back") == "50 of 100 requests failed; with the previous version it was 0.1%."
 
 
 def test_a_clock_that_is_set_back_starts_the_probation_anew(device: Device) -> None:
@@ -136,7 +136,7 @@ def test_a_person_can_go_back(device: Device, repository: Repository) -> None:
     assert device.last_detail("rolled-back") == "complaints from the line"
     device.sync()
     assert device.current().version == "1.0.0", "the channel still names 1.1.0, but it is refused"
-    with pytest.raises(UpdateError, match="nothing to go back to"):
+    with pytest.raises(UpdateError, match="there is no previous version to go back to"):
         device.updater.rollback("linear", "again")
 
 

@@ -104,7 +104,7 @@ def test_a_gap_in_the_sandbox_is_an_event_when_it_comes_and_when_it_goes(
     repository.add_release("1.2.0")
     device.sync()
     assert device.kinds().count("sandbox") == 2
-    assert "nothing is missing" in device.last_detail("sandbox")
+    assert "the sandbox of self-tests is complete again" in device.last_detail("sandbox")
 
 
 @pytest.mark.parametrize("sandbox", [True, False])
