@@ -56,8 +56,8 @@ from sealift_runtime.serving.endpoints import split_path
 from sealift_runtime.serving.http import HttpRequest, json_length, plain_body
 from sealift_runtime.serving.limits import LIMITS
 from sealift_runtime.transport.locate import open_transport
-from sealift_runtime.trust.driver import start
 from sealift_runtime.trust.metadata import KINDS, parse
+from sealift_runtime.trust.workflow import start
 from sealift_runtime.update.desired import DesiredState
 from sealift_runtime.update.records import Deployment, InstalledBundle
 from sealift_runtime.update.select import Facts, unmet_requirements

@@ -31,7 +31,7 @@ from sealift_runtime.agent.admin_routes import admin_routes
 from sealift_runtime.agent.home import Home
 from sealift_runtime.agent.lock import one_of_its_kind
 from sealift_runtime.agent.logs import set_up_logging
-from sealift_runtime.agent.measuring_routes import desk_of, measuring_routes
+from sealift_runtime.agent.measuring_routes import measuring_routes, service_of
 from sealift_runtime.agent.monitors import Monitored, Monitors
 from sealift_runtime.agent.parent import leave_with_parent
 from sealift_runtime.engine.session import ModelSession
@@ -63,7 +63,7 @@ class DataPlane:
         self._desired = self._kept() or DesiredState()
         settings, clock = self._desired.settings, clock or SystemClock()
         self.monitors = Monitors(settings, clock, home.directory / "windows.json")
-        self.measuring = desk_of(home, clock, settings.measuring, lambda: self._desired.updates)
+        self.measuring = service_of(home, clock, settings.measuring, lambda: self._desired.updates)
         self.answer_to: Callable[[Sequence[str]], None] = _nobody
         self._loading = threading.Lock()
         self._started = False

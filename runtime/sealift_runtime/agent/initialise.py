@@ -18,8 +18,8 @@ from sealift_core.signing.keys import PrivateKey
 from sealift_runtime.agent.config import FIELDS, AgentConfig
 from sealift_runtime.agent.home import Home
 from sealift_runtime.transport.locate import open_transport
-from sealift_runtime.trust.driver import start
 from sealift_runtime.trust.metadata import MAX_BYTES
+from sealift_runtime.trust.workflow import start
 from sealift_runtime.update.state import StateDatabase
 from sealift_runtime.update.trust_folder import TrustFolder
 

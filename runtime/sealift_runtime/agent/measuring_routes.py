@@ -30,8 +30,8 @@ from sealift_core.schema.documents import Json
 from sealift_core.signing.keys import PrivateKey
 from sealift_runtime.agent.home import Home
 from sealift_runtime.engine.facts import machine_providers
-from sealift_runtime.measuring.desk import Desk
 from sealift_runtime.measuring.policy import MeasuringPolicy
+from sealift_runtime.measuring.service import MeasurementService
 from sealift_runtime.serving.http import Handler, HttpRequest, HttpResponse, json_response
 from sealift_runtime.update.lock import HomeLock
 
@@ -50,8 +50,8 @@ _STATUS: Final[tuple[tuple[type[SealiftError], int], ...]] = (
 )
 
 
-def desk_of(home: Home, clock: Clock, policy: MeasuringPolicy, updates: Callable[[], Sequence[str]]) -> Desk:
-    """The desk of a device. It waits for updates (``updates`` are those under way), and they for it."""
+def service_of(home: Home, clock: Clock, policy: MeasuringPolicy, updates: Callable[[], Sequence[str]]) -> MeasurementService:
+    """The measurement service of a device. It waits for updates (``updates`` are those under way), and they for it."""
 
     @functools.cache
     def key() -> PrivateKey:
@@ -68,25 +68,25 @@ def desk_of(home: Home, clock: Clock, policy: MeasuringPolicy, updates: Callable
                 raise BusyError("an update is under way", where=str(home.directory), found=", ".join(names), advice="Try again when it has finished.")
             yield
 
-    return Desk(home.measuring, policy, key, machine, clock, undisturbed)
+    return MeasurementService(home.measuring, policy, key, machine, clock, undisturbed)
 
 
-def measuring_routes(desk: Desk) -> dict[tuple[str, str], Handler]:
-    """The routes over a desk."""
+def measuring_routes(service: MeasurementService) -> dict[tuple[str, str], Handler]:
+    """The routes over a measurement service."""
 
     def receive(request: HttpRequest) -> dict[str, Json]:
         query = dict(urllib.parse.parse_qsl(request.target.partition(b"?")[2].decode("latin-1")))
         offset = query.get("offset", "")
         if not (offset.isascii() and offset.isdigit() and len(offset) < 20):
             raise RequestError("not an offset", where="query: offset", expected="a number of bytes", found=repr(offset[:50]))
-        desk.receive(query.get("job", ""), Digest.parse(query.get("digest", "")), int(offset), request.body)
+        service.receive(query.get("job", ""), Digest.parse(query.get("digest", "")), int(offset), request.body)
         return {}
 
     return {
-        ("GET", PATH): _handler(lambda _: desk.invite()),
-        ("POST", JOBS): _handler(lambda request: desk.begin(request.body)),
+        ("GET", PATH): _handler(lambda _: service.invite()),
+        ("POST", JOBS): _handler(lambda request: service.begin(request.body)),
         ("PUT", FILES): _handler(receive),
-        ("POST", STEPS): _handler(lambda request: desk.step(request.body)),
+        ("POST", STEPS): _handler(lambda request: service.step(request.body)),
     }
 
 

@@ -1,13 +1,13 @@
 """From bin counts to a verdict per feature: how far, how surely, and whether often enough. Pure.
 
-A feature is conspicuous in a window if
+A feature is significant in a window if
 
 1. its effect is worth a call: the Jensen-Shannon distance is above the threshold that the packager calibrated for a
    window of this size, or the fraction of missing or of out-of-range values is `RATE_EFFECT` above the holdout's; and
 2. chance doesn't explain it: its p-value is rejected by Benjamini and Hochberg's procedure over all features of the
    window, at level 1 / expected_windows_between_false_alarms.
 
-It is an alarm if it was conspicuous in k of the last n windows, this one among them.
+It is an alarm if it was significant in k of the last n windows, this one among them.
 
 Why the stated rate holds. Without any shift, every rejection is false, so the chance that a window has any equals the
 false discovery rate, which the procedure keeps under its level (Benjamini and Hochberg 1995; Benjamini and Yekutieli
@@ -97,7 +97,7 @@ def _rate_p_value(reference: int, reference_rows: int, count: int, rows: int, *,
     return beta_binomial_tail(count, rows, reference + prior, max(reference_rows - reference, 0) + 0.5)
 
 
-def conspicuous(readings: Sequence[Reading], level: float) -> tuple[bool, ...]:
+def significant(readings: Sequence[Reading], level: float) -> tuple[bool, ...]:
     """Which readings have an effect worth a call that chance doesn't explain, all features together."""
     rejected = benjamini_hochberg([reading.p_value for reading in readings], level)
     return tuple(reading.large and sure for reading, sure in zip(readings, rejected, strict=True))
@@ -114,7 +114,7 @@ def benjamini_hochberg(p_values: Sequence[float], level: float) -> tuple[bool, .
 
 
 class Persistence:
-    """Remembers the last ``n`` windows; an alarm is a feature that was conspicuous in ``k`` of them, the last included."""
+    """Remembers the last ``n`` windows; an alarm is a feature that was significant in ``k`` of them, the last included."""
 
     def __init__(self, *, k: int = 2, n: int = 3) -> None:
         self._k, self._n = k, n

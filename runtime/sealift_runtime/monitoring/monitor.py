@@ -16,7 +16,7 @@ from sealift_core.messages.histogram import BUCKETS, bucket
 from sealift_core.messages.report import FeatureDrift, Window
 from sealift_runtime.monitoring.counters import Counters
 from sealift_runtime.monitoring.counting import BinCounts, count_nonfinite
-from sealift_runtime.monitoring.drift import Persistence, Reading, conspicuous, read
+from sealift_runtime.monitoring.drift import Persistence, Reading, read, significant
 from sealift_runtime.monitoring.samples import DEFAULT_LIMITS, QueueLimits, SampleQueue
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -163,7 +163,7 @@ class ModelMonitor:
 
     def _judge(self) -> tuple[list[Reading], tuple[bool, ...]]:
         readings = [read(feature, counts, minimum_rows=self._minimum_rows) for feature, counts in self._bins.snapshot()]
-        return readings, conspicuous(readings, 1.0 / self._baseline.expected_windows_between_false_alarms)
+        return readings, significant(readings, 1.0 / self._baseline.expected_windows_between_false_alarms)
 
 
 def _drifts(readings: list[Reading], alarms: tuple[bool, ...]) -> tuple[FeatureDrift, ...]:

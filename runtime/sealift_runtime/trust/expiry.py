@@ -13,9 +13,9 @@ import datetime
 from sealift_core.clock import format_time
 from sealift_core.errors import ExpiredError
 from sealift_core.messages.roles import CHANNELS, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
-from sealift_runtime.trust.driver import trusted
 from sealift_runtime.trust.metadata import KINDS, where
 from sealift_runtime.trust.state import TrustState
+from sealift_runtime.trust.workflow import trusted
 
 
 def check_root_expiry(state: TrustState, time: datetime.datetime) -> None:

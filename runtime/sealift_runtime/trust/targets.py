@@ -15,22 +15,22 @@ from sealift_core.errors import IntegrityError, TrustError
 from sealift_core.messages.channel import CHANNEL_NAME, Channel, channel_target, release_target
 from sealift_core.messages.roles import CHANNELS, TARGETS
 from sealift_core.schema.documents import nearest
-from sealift_runtime.trust.driver import trusted
 from sealift_runtime.trust.metadata import where
 from sealift_runtime.trust.state import TrustState
+from sealift_runtime.trust.workflow import trusted
 
 CHANNEL_TYPE = "application/vnd.sealift.channel.v1+json"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Vouched:
+class TrustedTargets:
     """The targets that two roles sign: releases by role targets, channels by role channels."""
 
     releases: Mapping[str, Descriptor]
     channels: Mapping[str, Descriptor]
 
     @classmethod
-    def of(cls, state: TrustState) -> Vouched:
+    def of(cls, state: TrustState) -> TrustedTargets:
         """What a complete state vouches for. Targets of other names, or of the other role, count for nothing."""
         targets = trusted(Targets, TARGETS, state).signed.targets
         channels = trusted(Targets, CHANNELS, state).signed.targets

@@ -19,7 +19,7 @@ from sealift_core.errors import NotFoundError, TrustError
 from sealift_core.messages.roles import CHANNELS, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 from sealift_core.terminal.records import facts
 from sealift_runtime.transport.base import Transport, read_bounded
-from sealift_runtime.trust import driver
+from sealift_runtime.trust import workflow
 from sealift_runtime.trust.expiry import check_expiry, check_root_expiry
 from sealift_runtime.trust.metadata import MAX_BYTES
 from sealift_runtime.trust.state import BUILD_TIME, TrustState
@@ -27,9 +27,9 @@ from sealift_runtime.trust.state import BUILD_TIME, TrustState
 #: How many roots may follow each other in one refresh; TUF asks for a bound, and nobody rotates that often.
 MAX_ROOTS: Final = 256
 _ACCEPT: Final[Mapping[str, Callable[[TrustState, bytes], TrustState]]] = {
-    SNAPSHOT: driver.accept_snapshot,
-    TARGETS: driver.accept_targets,
-    CHANNELS: driver.accept_channels,
+    SNAPSHOT: workflow.accept_snapshot,
+    TARGETS: workflow.accept_targets,
+    CHANNELS: workflow.accept_channels,
 }
 _LOG: Final = logging.getLogger("sealift.trust")
 
@@ -50,13 +50,13 @@ def refresh_trust(
     Raises `TrustError`, `RollbackRefusedError` or `ExpiredError` naming the file, or what the transport raises.
     """
     state = _roots(state, transport, save)  # 1
-    state = driver.still_trusted(state)  # 2
+    state = workflow.still_trusted(state)  # 2
     check_root_expiry(state, state.time(clock, BUILD_TIME))
     before = state.versions.get(TIMESTAMP)
-    state = driver.accept_timestamp(state, read_bounded(transport, "metadata/timestamp.json", MAX_BYTES[TIMESTAMP]))  # 3
+    state = workflow.accept_timestamp(state, read_bounded(transport, "metadata/timestamp.json", MAX_BYTES[TIMESTAMP]))  # 3
     if state.versions[TIMESTAMP] != before:
         _tell(TIMESTAMP, state.versions[TIMESTAMP])
-    while following := driver.next_role(state):
+    while following := workflow.next_role(state):
         role, version = following
         state = _ACCEPT[role](state, read_bounded(transport, f"metadata/{version}.{role}.json", MAX_BYTES[role]))
         _tell(role, version)
@@ -79,7 +79,7 @@ def _roots(state: TrustState, transport: Transport, save: Callable[[TrustState],
             data = read_bounded(transport, path, MAX_BYTES[ROOT])
         except NotFoundError:
             return state
-        state = driver.accept_root(state, data)
+        state = workflow.accept_root(state, data)
         _tell(ROOT, state.versions[ROOT])
         save(state)
     raise TrustError("too many new roots", where="metadata/root.json", expected=f"at most {MAX_ROOTS} at a time")

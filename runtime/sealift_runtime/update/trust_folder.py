@@ -16,9 +16,9 @@ from sealift_core.clock import format_time
 from sealift_core.errors import ConfigurationError, IntegrityError, LimitError
 from sealift_core.messages.roles import ROOT
 from sealift_core.schema.documents import Document, Json, canonical_json
-from sealift_runtime.trust.driver import start
 from sealift_runtime.trust.metadata import MAX_BYTES
 from sealift_runtime.trust.state import ROLES, TrustState
+from sealift_runtime.trust.workflow import start
 
 SCHEMA: Final = "sealift.trust"
 STATE: Final = "state.json"

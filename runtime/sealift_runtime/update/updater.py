@@ -24,7 +24,7 @@ from sealift_runtime.store.device_store import DeviceStore
 from sealift_runtime.transport.base import Transport
 from sealift_runtime.trust.expiry import check_expiry
 from sealift_runtime.trust.state import BUILD_TIME, TrustState
-from sealift_runtime.trust.targets import Vouched
+from sealift_runtime.trust.targets import TrustedTargets
 from sealift_runtime.update import recovery
 from sealift_runtime.update.context import Context, RejectedError
 from sealift_runtime.update.data_plane import DataPlaneLink, NoDataPlane
@@ -133,7 +133,7 @@ class Updater:
                 max_staleness=context.policy.max_staleness,
                 save=self.trust.save,
             )
-            self._tell(refreshed.state, self._channel(Vouched.of(refreshed.state)))
+            self._tell(refreshed.state, self._channel(TrustedTargets.of(refreshed.state)))
             self._record_once(LAST_STALE, "stale", refreshed.stale)
             return refreshed.stale
 
@@ -294,12 +294,12 @@ class Updater:
         _LOG.log(level, "%s", text, extra=facts(repository=repository, channel=channel, models=models))
         self._told = text
 
-    def _channel(self, vouched: Vouched) -> dict[str, tuple[str, Descriptor]]:
-        """What the subscribed channel points to, every release of it vouched for."""
-        store, row = self._context.store, vouched.channel(self._subscription.channel)
+    def _channel(self, targets: TrustedTargets) -> dict[str, tuple[str, Descriptor]]:
+        """What the subscribed channel points to, every release of it signed by role targets."""
+        store, row = self._context.store, targets.channel(self._subscription.channel)
         data = store.fetch_document(row, self._context.transport(), max_bytes=MAX_BYTES)
         self._context.state.set_setting(CHANNEL_DIGEST, row.digest.hex)
-        return vouched.resolve(self._subscription.channel, data)
+        return targets.resolve(self._subscription.channel, data)
 
     def _wanted(self) -> dict[str, tuple[str, Descriptor]]:
         """Of the channel, the models that the device subscribes to."""
@@ -307,7 +307,7 @@ class Updater:
         with self._lock.hold():
             state = self.trust.load().state
             check_expiry(state, state.time(context.clock.now(), BUILD_TIME), context.policy.max_staleness)
-            wanted = self._channel(Vouched.of(state))
+            wanted = self._channel(TrustedTargets.of(state))
         unknown = sorted((chosen or frozenset()) - wanted.keys())
         if unknown:
             there = ", ".join(sorted(wanted)) or "none"

@@ -10,7 +10,7 @@ from sealift_core.bundle.tensors import TensorSpec
 from sealift_core.drift.baseline import Baseline
 from sealift_core.drift.features import Feature
 from sealift_packager.assemble.baseline import build_baseline, quantile_edges
-from sealift_runtime.monitoring.drift import conspicuous, read
+from sealift_runtime.monitoring.drift import read, significant
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -43,7 +43,7 @@ def softmax(scores: Array) -> Array:
 
 def alarms(baseline: Baseline, inputs: dict[str, Array]) -> set[str]:
     readings = [read(feature, feature.count(inputs[feature.tensor]), minimum_rows=100) for feature in baseline.features]
-    verdicts = conspicuous(readings, 1 / baseline.expected_windows_between_false_alarms)
+    verdicts = significant(readings, 1 / baseline.expected_windows_between_false_alarms)
     return {reading.feature.name for reading, verdict in zip(readings, verdicts, strict=True) if verdict}
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sealift_core.drift.features import Feature
-from sealift_runtime.monitoring.drift import Persistence, benjamini_hochberg, conspicuous, read
+from sealift_runtime.monitoring.drift import Persistence, benjamini_hochberg, read, significant
 from support.baselines import category_feature, column_baseline, numeric_feature
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -18,8 +18,8 @@ HOLDOUT = RANDOM.normal(10.0, 2.0, 2000)
 FEATURE = numeric_feature("x", "x", HOLDOUT, statistic="value")
 
 
-def is_conspicuous(feature: Feature, values: Array) -> bool:
-    return conspicuous([read(feature, feature.count(values), minimum_rows=100)], LEVEL)[0]
+def is_significant(feature: Feature, values: Array) -> bool:
+    return significant([read(feature, feature.count(values), minimum_rows=100)], LEVEL)[0]
 
 
 def fresh(rows: int = 1000) -> Array:
@@ -44,24 +44,24 @@ def with_missing(values: Array, fraction: float) -> Array:
         pytest.param(np.where(np.arange(1000) < 25, -1.0, fresh()), id="some out of range"),
     ],
 )
-def test_a_shift_is_conspicuous(values: Array) -> None:
-    assert is_conspicuous(FEATURE, values)
+def test_a_shift_is_significant(values: Array) -> None:
+    assert is_significant(FEATURE, values)
 
 
 @pytest.mark.parametrize("rows", [100, 150, 1000, 30_000, 300_000])
 def test_fresh_rows_of_the_same_kind_are_not(rows: int) -> None:
-    assert not is_conspicuous(FEATURE, fresh(rows))
+    assert not is_significant(FEATURE, fresh(rows))
 
 
 def test_a_certain_but_tiny_shift_is_not_worth_a_call() -> None:
-    assert not is_conspicuous(FEATURE, fresh(100_000) + 0.1)
+    assert not is_significant(FEATURE, fresh(100_000) + 0.1)
 
 
-def test_a_new_category_is_conspicuous() -> None:
+def test_a_new_category_is_significant() -> None:
     words = category_feature("w", "w", np.array(["a", "b"] * 500, dtype=object))
-    assert not is_conspicuous(words, np.array(["a", "b"] * 200, dtype=object))
-    assert is_conspicuous(words, np.array(["a", "b"] * 200 + ["c"] * 12, dtype=object))
-    assert is_conspicuous(words, np.array(["a"] * 400, dtype=object))
+    assert not is_significant(words, np.array(["a", "b"] * 200, dtype=object))
+    assert is_significant(words, np.array(["a", "b"] * 200 + ["c"] * 12, dtype=object))
+    assert is_significant(words, np.array(["a"] * 400, dtype=object))
 
 
 def test_too_few_rows_say_nothing() -> None:
@@ -86,7 +86,7 @@ def test_without_a_shift_false_alarms_stay_under_the_stated_rate(rows: int) -> N
         for _ in range(30):
             values = random.normal(size=(rows, 20))
             readings = [read(feature, feature.count(values), minimum_rows=100) for feature in baseline.features]
-            found += any(conspicuous(readings, 1 / expected_windows))
+            found += any(significant(readings, 1 / expected_windows))
             windows += 1
     assert found <= windows / expected_windows
 

@@ -10,7 +10,7 @@ from tuf.api.serialization import DeserializationError
 
 from sealift_core.errors import LimitError, RollbackRefusedError, SealiftError, TrustError
 from sealift_core.messages.roles import ROOT, SNAPSHOT, TARGETS, TIMESTAMP
-from sealift_runtime.trust import driver
+from sealift_runtime.trust import workflow
 from sealift_runtime.trust.metadata import MAX_BYTES, translate_tuf_errors
 from sealift_runtime.trust.state import TrustState
 from support.repositories import Repository, new_signer, resign
@@ -19,13 +19,13 @@ from support.trusting import ACCEPT, read
 
 def test_a_file_over_its_bound_is_refused_unread(repository: Repository) -> None:
     with pytest.raises(LimitError, match=r"metadata/root.json"):
-        driver.start(b" " * (MAX_BYTES[ROOT] + 1))
+        workflow.start(b" " * (MAX_BYTES[ROOT] + 1))
 
 
 @pytest.mark.parametrize("data", [b"", b"{}", b"[]", b"null", b"\xff", b"{" * 5000, b'{"signed": {}, "signatures": []}'])
 def test_what_is_no_metadata_is_refused(data: bytes) -> None:
     with pytest.raises(TrustError, match=r"metadata/root.json: not valid metadata"):
-        driver.start(data)
+        workflow.start(data)
 
 
 @pytest.mark.parametrize(("field", "twice"), [(b'"version":', b'"version":99,"version":'), (b'"signed":', b'"signed":null,"signed":')])
@@ -33,20 +33,20 @@ def test_metadata_that_says_something_twice_is_refused_whoever_signed_it(reposit
     data = repository.trusted_root()
     assert field in data
     with pytest.raises(TrustError, match=r"metadata/root.json: not valid metadata, caused by: the field '\w+' appears twice"):
-        driver.start(data.replace(field, twice, 1))
+        workflow.start(data.replace(field, twice, 1))
 
 
 @pytest.mark.parametrize(("old", "new"), [(b"T12:00:00Z", b"t12:00:00Z"), (b"T12:00:00Z", b"T12:00:00z"), (b"-01T12", b"- 1T12")])
 def test_no_other_way_to_write_an_expiry_passes(repository: Repository, old: bytes, new: bytes) -> None:
     before, expires, after = repository.trusted_root().partition(b'"expires":')
     with pytest.raises(TrustError, match=r"metadata/root\.json"):
-        driver.start(before + expires + after.replace(old, new, 1))
+        workflow.start(before + expires + after.replace(old, new, 1))
 
 
 def test_one_roles_metadata_does_not_pass_for_anothers(repository: Repository) -> None:
-    state = driver.start(repository.trusted_root())
+    state = workflow.start(repository.trusted_root())
     with pytest.raises(TrustError, match="another role's metadata: expected timestamp, found snapshot"):
-        driver.accept_timestamp(state, read(repository, SNAPSHOT, 1))
+        workflow.accept_timestamp(state, read(repository, SNAPSHOT, 1))
 
 
 def test_every_error_of_python_tuf_becomes_ours() -> None:
@@ -63,12 +63,12 @@ def steps(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, TrustStat
     """For each role, the state just before it, and its bytes."""
     repository = Repository(tmp_path_factory.mktemp("tamper") / "repository")
     repository.publish_root()
-    state = driver.start(repository.trusted_root())
+    state = workflow.start(repository.trusted_root())
     found = [(ROOT, state, read(repository, ROOT, 2))]
-    state = driver.accept_root(*found[-1][1:])
+    state = workflow.accept_root(*found[-1][1:])
     found.append((TIMESTAMP, state, read(repository, TIMESTAMP, 0)))
-    state = driver.accept_timestamp(*found[-1][1:])
-    while following := driver.next_role(state):
+    state = workflow.accept_timestamp(*found[-1][1:])
+    while following := workflow.next_role(state):
         found.append((following[0], state, read(repository, *following)))
         state = ACCEPT[following[0]](*found[-1][1:])
     return found
@@ -96,13 +96,13 @@ def test_versions_only_ever_go_up(steps: list[tuple[str, TrustState, bytes]], ha
     data = resign(steps[1][2], lambda signed: setattr(signed, "version", came), signer)
     if came < had:
         with pytest.raises(RollbackRefusedError):
-            driver.accept_timestamp(state, data)
+            workflow.accept_timestamp(state, data)
     else:
-        assert driver.accept_timestamp(state, data).versions[TIMESTAMP] == came
+        assert workflow.accept_timestamp(state, data).versions[TIMESTAMP] == came
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=300))
 def test_no_bytes_whatever_raise_anything_but_our_errors(data: bytes) -> None:
     with pytest.raises(SealiftError):
-        driver.start(data)
+        workflow.start(data)

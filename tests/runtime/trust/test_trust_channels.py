@@ -6,7 +6,7 @@ import pytest
 
 from sealift_core.errors import DocumentError, IntegrityError, TrustError
 from sealift_core.messages.channel import Channel
-from sealift_runtime.trust.targets import Vouched
+from sealift_runtime.trust.targets import TrustedTargets
 from support.repositories import Repository
 from support.trusting import first
 
@@ -15,8 +15,8 @@ def test_a_channel_key_can_make_no_release(repository: Repository) -> None:
     target = next(iter(_with_release(repository).targets.signed.targets.values()))
     repository.channels.signed.targets["releases/linear/9.0.0"] = target
     repository.publish_targets()
-    vouched = Vouched.of(first(repository))
-    assert set(vouched.releases) == {"releases/linear/1.0.0"}
+    targets = TrustedTargets.of(first(repository))
+    assert set(targets.releases) == {"releases/linear/1.0.0"}
 
 
 def test_the_targets_key_alone_moves_no_channel(repository: Repository) -> None:
@@ -24,7 +24,7 @@ def test_the_targets_key_alone_moves_no_channel(repository: Repository) -> None:
     repository.targets.signed.targets["channels/beta.json"] = repository.channels.signed.targets["channels/stable.json"]
     repository.publish_targets()
     with pytest.raises(TrustError, match="no such channel: expected one of stable, found 'beta'"):
-        Vouched.of(first(repository)).channel("beta")
+        TrustedTargets.of(first(repository)).channel("beta")
 
 
 def _with_release(repository: Repository) -> Repository:
@@ -32,31 +32,31 @@ def _with_release(repository: Repository) -> Repository:
     return repository
 
 
-def _channel(repository: Repository, vouched: Vouched) -> bytes:
-    return repository.layout.read(vouched.channel("stable").digest)
+def _channel(repository: Repository, targets: TrustedTargets) -> bytes:
+    return repository.layout.read(targets.channel("stable").digest)
 
 
 def test_a_channel_points_to_releases_by_digest(repository: Repository) -> None:
-    vouched = Vouched.of(first(_with_release(repository)))
-    version, release = vouched.resolve("stable", _channel(repository, vouched))["linear"]
+    targets = TrustedTargets.of(first(_with_release(repository)))
+    version, release = targets.resolve("stable", _channel(repository, targets))["linear"]
     assert version == "1.0.0"
     assert repository.layout.has(release.digest)
 
 
 def test_a_channel_with_one_unknown_release_is_refused_whole(repository: Repository) -> None:
     _with_release(repository).promote("2.0.0", name="other")
-    vouched = Vouched.of(first(repository))
+    targets = TrustedTargets.of(first(repository))
     with pytest.raises(
         TrustError,
         match=r"channels/stable.json: the channel names a release that isn't signed by the repository's targets key: found releases/other/2.0.0",
     ):
-        vouched.resolve("stable", _channel(repository, vouched))
+        targets.resolve("stable", _channel(repository, targets))
 
 
 def test_other_channel_bytes_than_were_signed_are_refused(repository: Repository) -> None:
-    vouched = Vouched.of(first(_with_release(repository)))
+    targets = TrustedTargets.of(first(_with_release(repository)))
     with pytest.raises(IntegrityError, match=r"channels/stable.json"):
-        vouched.resolve("stable", Channel(models={"linear": "0.9.0"}).to_bytes())
+        targets.resolve("stable", Channel(models={"linear": "0.9.0"}).to_bytes())
 
 
 def test_document_errors_of_a_signed_channel_name_it(repository: Repository) -> None:
@@ -64,6 +64,6 @@ def test_document_errors_of_a_signed_channel_name_it(repository: Repository) -> 
     repository.channel_models["stable"]["linear"] = "not a version"
     repository._write_channel("stable")
     repository.publish_targets()
-    vouched = Vouched.of(first(repository))
+    targets = TrustedTargets.of(first(repository))
     with pytest.raises(DocumentError, match=r"channels/stable.json"):
-        vouched.resolve("stable", _channel(repository, vouched))
+        targets.resolve("stable", _channel(repository, targets))

@@ -11,7 +11,7 @@ from tuf.api.metadata import Metadata
 from sealift_core.clock import format_time
 from sealift_core.errors import ExpiredError, TrustError
 from sealift_core.messages.roles import CHANNELS, ROOT, SNAPSHOT, TARGETS
-from sealift_runtime.trust import driver
+from sealift_runtime.trust import workflow
 from sealift_runtime.trust.expiry import check_expiry
 from sealift_runtime.trust.state import BUILD_TIME, TrustState
 from support.repositories import DAY, NOW, Repository, resign
@@ -37,7 +37,7 @@ def test_an_expired_timestamp_is_a_warning_until_the_policy_says_otherwise(repos
 
 def test_a_clock_that_stands_still_can_not_hide_time_that_surely_passed(repository: Repository) -> None:
     long_ago = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
-    assert driver.start(repository.trusted_root()).time(long_ago, BUILD_TIME) == NOW
+    assert workflow.start(repository.trusted_root()).time(long_ago, BUILD_TIME) == NOW
     assert TrustState(files={}, versions={}).time(long_ago, BUILD_TIME) == BUILD_TIME
     assert TrustState(files={}, versions={}, seen_time=NOW + DAY).time(NOW, BUILD_TIME) == NOW + DAY
 
@@ -64,4 +64,4 @@ def test_no_file_can_claim_to_be_signed_after_its_expiry(repository: Repository)
         signed.unrecognized_fields["dev.sealift.signed-at"] = "2099-01-01T00:00:00Z"
 
     with pytest.raises(TrustError, match="signed after its own expiry"):
-        driver.start(resign(repository.trusted_root(), ahead, *repository.signers[ROOT]))
+        workflow.start(resign(repository.trusted_root(), ahead, *repository.signers[ROOT]))

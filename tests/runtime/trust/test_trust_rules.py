@@ -10,7 +10,7 @@ import pytest
 
 from sealift_core.errors import RollbackRefusedError, TrustError
 from sealift_core.messages.roles import CHANNELS, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
-from sealift_runtime.trust import driver
+from sealift_runtime.trust import workflow
 from sealift_runtime.trust.state import ROLES
 from support.repositories import NOW, Repository, new_signer, resign
 from support.trusting import ACCEPT, MONTH, first, follow, read
@@ -25,34 +25,34 @@ def test_a_whole_repository_is_trusted(repository: Repository) -> None:
 def test_rule_1_a_first_root_signs_itself_by_its_own_threshold(tmp_path: Path) -> None:
     repository = Repository(tmp_path / "repository", root_keys=3, root_threshold=2)
     root = repository.trusted_root()
-    driver.start(resign(root, lambda _: None, *repository.signers[ROOT][:2]))
+    workflow.start(resign(root, lambda _: None, *repository.signers[ROOT][:2]))
     with pytest.raises(TrustError, match=r"metadata/root.json: not enough valid signatures.*1/2 keys"):
-        driver.start(resign(root, lambda _: None, repository.signers[ROOT][0]))
+        workflow.start(resign(root, lambda _: None, repository.signers[ROOT][0]))
 
 
 def test_rule_2_roots_come_one_by_one(repository: Repository) -> None:
-    state = driver.start(repository.trusted_root())
+    state = workflow.start(repository.trusted_root())
     repository.publish_root()
     repository.publish_root()
     with pytest.raises(TrustError, match="expected version 2, found version 3"):
-        driver.accept_root(state, read(repository, ROOT, 3))
-    newest = driver.accept_root(driver.accept_root(state, read(repository, ROOT, 2)), read(repository, ROOT, 3))
+        workflow.accept_root(state, read(repository, ROOT, 3))
+    newest = workflow.accept_root(workflow.accept_root(state, read(repository, ROOT, 2)), read(repository, ROOT, 3))
     with pytest.raises(
         RollbackRefusedError, match="the root metadata is older than what this device already trusts.*expected version 3 or newer, found version 2"
     ):
-        driver.accept_root(newest, read(repository, ROOT, 2))
+        workflow.accept_root(newest, read(repository, ROOT, 2))
 
 
 def test_rule_3_a_new_root_is_signed_by_the_old_and_by_itself(repository: Repository) -> None:
-    state = driver.start(repository.trusted_root())
+    state = workflow.start(repository.trusted_root())
     old = repository.signers[ROOT][0]
     repository.replace_key(ROOT)
     new = repository.signers[ROOT][0]
     data = read(repository, ROOT, 2)
-    assert driver.accept_root(state, data).versions[ROOT] == 2
+    assert workflow.accept_root(state, data).versions[ROOT] == 2
     for alone in (old, new):
         with pytest.raises(TrustError, match="not enough valid signatures"):
-            driver.accept_root(state, resign(data, lambda _: None, alone))
+            workflow.accept_root(state, resign(data, lambda _: None, alone))
 
 
 def test_rule_4_a_new_timestamp_key_ends_a_fast_forward(repository: Repository) -> None:
@@ -78,9 +78,9 @@ def test_rule_4_without_a_lost_key_the_floors_stay(repository: Repository) -> No
 
 
 def test_rule_5_a_timestamp_by_another_key_is_refused(repository: Repository) -> None:
-    state = driver.start(repository.trusted_root())
+    state = workflow.start(repository.trusted_root())
     with pytest.raises(TrustError, match=r"metadata/timestamp.json: not enough valid signatures"):
-        driver.accept_timestamp(state, resign(read(repository, TIMESTAMP, 0), lambda _: None, new_signer()))
+        workflow.accept_timestamp(state, resign(read(repository, TIMESTAMP, 0), lambda _: None, new_signer()))
 
 
 def test_rule_6_an_older_timestamp_is_refused_with_both_versions(repository: Repository) -> None:
@@ -92,7 +92,7 @@ def test_rule_6_an_older_timestamp_is_refused_with_both_versions(repository: Rep
         RollbackRefusedError,
         match="the timestamp metadata is older than what this device already trusts.*expected version 3 or newer, found version 1",
     ):
-        driver.accept_timestamp(state, old)
+        workflow.accept_timestamp(state, old)
 
 
 def test_rule_6_holds_although_the_bytes_were_lost(repository: Repository) -> None:
@@ -100,13 +100,13 @@ def test_rule_6_holds_although_the_bytes_were_lost(repository: Repository) -> No
     repository.republish()
     state = first(repository).without(TIMESTAMP, SNAPSHOT)
     with pytest.raises(RollbackRefusedError):
-        driver.accept_timestamp(state, old)
+        workflow.accept_timestamp(state, old)
 
 
 def test_rule_6_the_same_version_changes_nothing(repository: Repository) -> None:
     state = first(repository)
     other = resign(read(repository, TIMESTAMP, 0), lambda signed: setattr(signed, "expires", NOW + MONTH), *repository.signers[TIMESTAMP])
-    assert driver.accept_timestamp(state, other) is state
+    assert workflow.accept_timestamp(state, other) is state
 
 
 def test_rule_7_a_timestamp_that_names_an_older_snapshot_is_refused(repository: Repository) -> None:
@@ -122,22 +122,22 @@ def test_rule_7_a_timestamp_that_names_an_older_snapshot_is_refused(repository: 
         RollbackRefusedError,
         match="the snapshot metadata is older than what this device already trusts.*expected version 2 or newer, found version 1",
     ):
-        driver.accept_timestamp(state, data)
+        workflow.accept_timestamp(state, data)
 
 
 def test_rule_8_a_snapshot_of_another_length_is_refused(repository: Repository) -> None:
     repository.timestamp.signed.snapshot_meta.length = 17
     repository.republish_timestamp()
-    state = driver.accept_timestamp(driver.start(repository.trusted_root()), read(repository, TIMESTAMP, 0))
+    state = workflow.accept_timestamp(workflow.start(repository.trusted_root()), read(repository, TIMESTAMP, 0))
     with pytest.raises(TrustError, match=r"metadata/snapshot.json"):
-        driver.accept_snapshot(state, read(repository, SNAPSHOT, 1))
+        workflow.accept_snapshot(state, read(repository, SNAPSHOT, 1))
 
 
 @pytest.mark.parametrize("role", [SNAPSHOT, TARGETS, CHANNELS])
 def test_rules_9_and_13_every_role_is_signed_by_its_own_key(repository: Repository, role: str) -> None:
-    state = driver.start(repository.trusted_root())
-    state = driver.accept_timestamp(state, read(repository, TIMESTAMP, 0))
-    while following := driver.next_role(state):
+    state = workflow.start(repository.trusted_root())
+    state = workflow.accept_timestamp(state, read(repository, TIMESTAMP, 0))
+    while following := workflow.next_role(state):
         if following[0] == role:
             break
         state = ACCEPT[following[0]](state, read(repository, *following))
@@ -169,22 +169,22 @@ def test_rule_11_a_snapshot_that_names_an_older_role_is_refused(repository: Repo
 
 @pytest.mark.parametrize("role", [TARGETS, CHANNELS])
 def test_rule_11_a_snapshot_must_name_every_role(repository: Repository, role: str) -> None:
-    state = driver.accept_timestamp(driver.start(repository.trusted_root()), read(repository, TIMESTAMP, 0))
+    state = workflow.accept_timestamp(workflow.start(repository.trusted_root()), read(repository, TIMESTAMP, 0))
     data = resign(read(repository, SNAPSHOT, 1), lambda signed: signed.meta.pop(f"{role}.json"), *repository.signers[SNAPSHOT])
     with pytest.raises(TrustError, match=f"a role is missing: expected {role}.json"):
-        driver.accept_snapshot(state, data)
+        workflow.accept_snapshot(state, data)
 
 
 def test_rule_12_targets_of_another_hash_are_refused(repository: Repository) -> None:
     repository.republish()
-    state = driver.accept_timestamp(driver.start(repository.trusted_root()), read(repository, TIMESTAMP, 0))
+    state = workflow.accept_timestamp(workflow.start(repository.trusted_root()), read(repository, TIMESTAMP, 0))
 
     def hashed(signed: Any) -> None:
         signed.meta["targets.json"].hashes = {"sha256": "0" * 64}
 
-    state = driver.accept_snapshot(state, resign(read(repository, SNAPSHOT, 2), hashed, *repository.signers[SNAPSHOT]))
+    state = workflow.accept_snapshot(state, resign(read(repository, SNAPSHOT, 2), hashed, *repository.signers[SNAPSHOT]))
     with pytest.raises(TrustError, match=r"metadata/targets.json: the metadata is invalid, caused by: Observed hash"):
-        driver.accept_targets(state, read(repository, TARGETS, 1))
+        workflow.accept_targets(state, read(repository, TARGETS, 1))
 
 
 def _wider(signed: Any) -> None:
@@ -203,16 +203,16 @@ def _none(signed: Any) -> None:
 def test_rule_15_targets_delegates_channels_and_nothing_else(repository: Repository, change: Callable[[Any], None]) -> None:
     state = first(repository).without(TARGETS)
     with pytest.raises(TrustError, match="not the delegations of a Sealift repository"):
-        driver.accept_targets(state, resign(read(repository, TARGETS, 1), change, *repository.signers[TARGETS]))
+        workflow.accept_targets(state, resign(read(repository, TARGETS, 1), change, *repository.signers[TARGETS]))
 
 
 def test_rule_16_what_a_revoked_key_signed_is_trusted_no_more(repository: Repository) -> None:
     state = first(repository)
     repository.replace_key(TARGETS)
-    state = driver.still_trusted(driver.accept_root(state, read(repository, ROOT, 2)))
+    state = workflow.still_trusted(workflow.accept_root(state, read(repository, ROOT, 2)))
     assert TARGETS not in state.files
     assert CHANNELS not in state.files
     with pytest.raises(TrustError, match=r"metadata/targets.json: not enough valid signatures"):
-        driver.accept_targets(state, read(repository, TARGETS, 1))
+        workflow.accept_targets(state, read(repository, TARGETS, 1))
     repository.publish_targets()
     assert set(follow(repository, state).files) == set(ROLES)

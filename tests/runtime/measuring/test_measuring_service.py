@@ -45,9 +45,9 @@ from sealift_core.schema.documents import Document
 from sealift_core.session_entries import ENTRIES
 from sealift_core.signing.dsse import Envelope
 from sealift_core.signing.keys import PrivateKey
-from sealift_runtime.measuring.desk import Desk
 from sealift_runtime.measuring.nonces import MAX_USED, NONCE_S, Nonces
 from sealift_runtime.measuring.policy import MeasuringPolicy
+from sealift_runtime.measuring.service import MeasurementService
 from support.clocks import ManualClock
 from support.hostile_graphs import hostile_graphs
 from support.interpreters import broken_interpreter
@@ -69,7 +69,7 @@ FILES = {Digest.of(row): len(row) for row in (GRAPH, INPUTS)}
 
 
 class Room:
-    """A desk in a folder, and the packager's side of it."""
+    """A measurement service in a folder, and the packager's side of it."""
 
     def __init__(self, folder: Path, **changes: Any) -> None:
         self.folder = folder / "measuring"
@@ -84,7 +84,7 @@ class Room:
             "reserve_bytes": 0,
         }
         policy = MeasuringPolicy(**(fields | changes))
-        self.desk = Desk(self.folder, policy, lambda: DEVICE, detect_machine, self.clock, self.undisturbed)
+        self.service = MeasurementService(self.folder, policy, lambda: DEVICE, detect_machine, self.clock, self.undisturbed)
 
     @contextlib.contextmanager
     def undisturbed(self) -> Iterator[None]:
@@ -93,23 +93,23 @@ class Room:
         yield
 
     def job(self, **changes: Any) -> bytes:
-        nonce = str(self.desk.invite()["nonce"])
+        nonce = str(self.service.invite()["nonce"])
         fields: dict[str, Any] = {"device": DEVICE.public_key.fingerprint, "nonce": nonce, "files": FILES}
         return signed(JOB_TYPE, MeasuringJob(**(fields | changes)).payload())
 
     def begin(self, files: dict[Digest, int] | None = None) -> str:
-        return str(self.desk.begin(self.job(files=files or FILES))["job"])
+        return str(self.service.begin(self.job(files=files or FILES))["job"])
 
     def begin_with(self, *files: bytes) -> str:
         name = self.begin({Digest.of(row): len(row) for row in files})
         for row in files:
-            self.desk.receive(name, Digest.of(row), 0, row)
+            self.service.receive(name, Digest.of(row), 0, row)
         return name
 
     def step(self, name: str, number: int, kind: str = "footprint", graph: bytes = GRAPH, inputs: bytes = INPUTS, **changes: Any) -> MeasuringAnswer:
         fields: dict[str, Any] = {"inputs": Digest.of(inputs), "runs": (run("fp32", graph),)} | changes
         step = MeasuringStep(job=name, number=number, kind=kind, **fields)
-        answer = Envelope.parse(Document(self.desk.step(signed(STEP_TYPE, step.payload())), "answer"))
+        answer = Envelope.parse(Document(self.service.step(signed(STEP_TYPE, step.payload())), "answer"))
         return MeasuringAnswer.parse(answer.open(DEVICE.public_key, ANSWER_TYPE, where="answer"))
 
 
@@ -172,13 +172,13 @@ def test_text_inputs_need_no_pickle(room: Room) -> None:
         room.step(room.begin_with(GRAPH, pickled), 1, inputs=pickled)
 
 
-def test_a_desk_that_is_off_does_nothing(tmp_path: Path) -> None:
+def test_a_service_that_is_off_does_nothing(tmp_path: Path) -> None:
     room = Room(tmp_path, enabled=False)
     asks: list[Callable[[], object]] = [
-        room.desk.invite,
-        lambda: room.desk.begin(b"{}"),
-        lambda: room.desk.step(b"{}"),
-        lambda: room.desk.receive("", Digest.of(b""), 0, b""),
+        room.service.invite,
+        lambda: room.service.begin(b"{}"),
+        lambda: room.service.step(b"{}"),
+        lambda: room.service.receive("", Digest.of(b""), 0, b""),
     ]
     for ask in asks:
         with pytest.raises(ConfigurationError, match="doesn't accept measuring jobs"):
@@ -186,40 +186,40 @@ def test_a_desk_that_is_off_does_nothing(tmp_path: Path) -> None:
 
 
 def test_a_job_is_accepted_with_a_proof_of_the_device_s_key_over_the_packager_s_challenge(room: Room) -> None:
-    answer = room.desk.begin(room.job(challenge="a" * 32))
+    answer = room.service.begin(room.job(challenge="a" * 32))
     payload = Envelope.parse(Document(answer["acceptance"], "answer")).open(DEVICE.public_key, ACCEPTANCE_TYPE, where="answer")
     accepted = MeasuringAcceptance.parse(payload)
     assert accepted == MeasuringAcceptance(device=DEVICE.public_key.fingerprint, challenge="a" * 32, job=str(answer["job"]))
 
 
 def test_an_older_packager_that_has_no_challenge_is_served_as_before(room: Room) -> None:
-    assert "acceptance" not in room.desk.begin(room.job())
+    assert "acceptance" not in room.service.begin(room.job())
 
 
 def test_a_job_that_is_not_signed_by_a_trusted_key_for_this_device_is_refused(room: Room) -> None:
-    payload = MeasuringJob(device=DEVICE.public_key.fingerprint, nonce=str(room.desk.invite()["nonce"]), files=FILES).payload()
+    payload = MeasuringJob(device=DEVICE.public_key.fingerprint, nonce=str(room.service.invite()["nonce"]), files=FILES).payload()
     with pytest.raises(SignatureError, match="doesn't accept measuring jobs from this key"):
-        room.desk.begin(signed(JOB_TYPE, payload, STRANGER))
+        room.service.begin(signed(JOB_TYPE, payload, STRANGER))
     with pytest.raises(SignatureError, match="the signed content is of another type"):
-        room.desk.begin(signed(STEP_TYPE, payload))
+        room.service.begin(signed(STEP_TYPE, payload))
     forged = json.loads(signed(JOB_TYPE, payload))
     forged["envelope"]["payload"] = base64.b64encode(payload.replace(b'"size_bytes": ', b'"size_bytes": 1')).decode()
     with pytest.raises(SignatureError, match="doesn't match"):
-        room.desk.begin(json.dumps(forged).encode())
+        room.service.begin(json.dumps(forged).encode())
     with pytest.raises(SignatureError, match="for another device"):
-        room.desk.begin(room.job(device=STRANGER.public_key.fingerprint))
+        room.service.begin(room.job(device=STRANGER.public_key.fingerprint))
 
 
 def test_a_nonce_holds_once_and_not_for_long(room: Room) -> None:
     request = room.job(files={})
-    name = str(room.desk.begin(request)["job"])
+    name = str(room.service.begin(request)["job"])
     room.step(name, 1, "close", runs=())
     with pytest.raises(SignatureError, match="already used"):
-        room.desk.begin(request)
+        room.service.begin(request)
     late = room.job()
     room.clock.advance(NONCE_S + 1)
     with pytest.raises(SignatureError, match="has expired"):
-        room.desk.begin(late)
+        room.service.begin(late)
 
 
 def test_a_step_can_not_be_asked_for_twice(room: Room) -> None:
@@ -233,19 +233,19 @@ def test_a_step_can_not_be_asked_for_twice(room: Room) -> None:
 def test_no_byte_more_and_no_other_content_than_was_signed_is_taken(room: Room) -> None:
     name, digest = room.begin(), Digest.of(GRAPH)
     with pytest.raises(NotFoundError, match="no such file"):
-        room.desk.receive(name, Digest.of(b"else"), 0, b"else")
+        room.service.receive(name, Digest.of(b"else"), 0, b"else")
     with pytest.raises(NotFoundError, match="no such job"):
-        room.desk.receive("0" * 32, digest, 0, GRAPH)
-    room.desk.receive(name, digest, 0, GRAPH[:10])
+        room.service.receive("0" * 32, digest, 0, GRAPH)
+    room.service.receive(name, digest, 0, GRAPH[:10])
     with pytest.raises(IntegrityError, match="the piece at byte 10, found the one at byte 0"):
-        room.desk.receive(name, digest, 0, GRAPH[:10])
+        room.service.receive(name, digest, 0, GRAPH[:10])
     with pytest.raises(LimitError, match="the file is larger than announced"):
-        room.desk.receive(name, digest, 10, GRAPH)
+        room.service.receive(name, digest, 10, GRAPH)
     with pytest.raises(NotFoundError, match="the file wasn't sent completely"):
         room.step(name, 1)
     with pytest.raises(IntegrityError, match="differs from what was signed"):
-        room.desk.receive(name, digest, 10, bytes(len(GRAPH) - 10))
-    room.desk.receive(name, digest, 0, GRAPH)
+        room.service.receive(name, digest, 10, bytes(len(GRAPH) - 10))
+    room.service.receive(name, digest, 0, GRAPH)
 
 
 def test_a_job_that_is_too_large_or_has_no_room_is_refused(tmp_path: Path) -> None:
@@ -273,16 +273,16 @@ def test_one_job_at_a_time_and_none_while_an_update_is_under_way(room: Room) -> 
 def test_a_job_whose_time_is_over_is_deleted(room: Room) -> None:
     room.begin_with(GRAPH, INPUTS)
     room.clock.advance(59)
-    room.desk.tick()
+    room.service.tick()
     assert len(list(room.folder.iterdir())) == 2
     room.clock.advance(2)
-    room.desk.tick()
+    room.service.tick()
     assert not room.folder.exists()
 
 
 def test_what_a_killed_agent_left_is_deleted_at_the_start(room: Room) -> None:
     room.begin_with(GRAPH, INPUTS)
-    room.desk.start()
+    room.service.start()
     assert not room.folder.exists()
 
 
@@ -359,12 +359,12 @@ def test_documents_and_machines_are_read_as_they_were_written() -> None:
 
 
 def test_strangers_who_ask_for_nonces_push_none_out(room: Room) -> None:
-    nonce = str(room.desk.invite()["nonce"])
-    before = len(room.desk._nonces._used)
+    nonce = str(room.service.invite()["nonce"])
+    before = len(room.service._nonces._used)
     for _ in range(2000):
-        room.desk.invite()
-    assert len(room.desk._nonces._used) == before
-    room.desk._nonces.take(nonce, room.clock.monotonic())
+        room.service.invite()
+    assert len(room.service._nonces._used) == before
+    room.service._nonces.take(nonce, room.clock.monotonic())
 
 
 def test_a_nonce_is_this_process_s_own_and_unchanged() -> None:

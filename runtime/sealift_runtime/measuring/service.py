@@ -52,7 +52,7 @@ class _Job:
         self.running = False
 
 
-class Desk:
+class MeasurementService:
     """Takes jobs. Safe to use from several threads; a step runs outside of the lock.
 
     ``undisturbed`` is held while something is measured: it raises `BusyError` while an update is under way, and keeps one from beginning.
