@@ -27,7 +27,7 @@ from support.repositories import DAY, Repository, flip
 
 def test_a_device_without_root_of_trust_says_what_to_do(device: Device) -> None:
     shutil.rmtree(device.home / "trust")
-    with pytest.raises(ConfigurationError, match="Enrol it"):
+    with pytest.raises(ConfigurationError, match="Run sealift-agent init with --root"):
         device.updater.refresh()
 
 
