@@ -37,7 +37,7 @@ BROKEN: dict[str, tuple[type[SealiftError], str]] = {
     "missing-threads": (DocumentError, "search.threads: a required field is missing"),
     "threads-of-zero": (DocumentError, "threads[0]: out of range"),
     "no-threads": (ProfileError, "search.threads: empty: expected at least one, found []"),
-    "cores-as-text": (DocumentError, "cpu.minimum_cores: wrong type: expected an integer, found a string"),
+    "cores-as-text": (DocumentError, "cpu.minimum_cores: wrong type: expected an integer, found a text"),
     "bad-range": (ProfileError, "runtime.onnxruntime: not a version range: expected like '>=1.20,<2', found '1.20 or newer'"),
     "without-fp32": (ProfileError, "search.precisions: fp32 is missing"),
     "contradictory-flags": (ProfileError, "cpu.absent_flags: required and excluded at once"),
