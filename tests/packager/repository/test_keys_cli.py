@@ -18,7 +18,7 @@ from sealift_core.signing.keys import PrivateKey, PublicKey
 from sealift_packager.keys.passphrase import VARIABLE
 from sealift_packager.repository.directory import JOURNAL, Repository
 from sealift_packager.repository.keyring import tuf_key
-from sealift_runtime.trust import driver
+from sealift_runtime.trust import workflow
 from support.cli import Ran, call
 from support.models import make_bundle, make_release, shared_key
 from support.repositories import snapshot_of
@@ -127,7 +127,7 @@ def test_a_new_repository_has_no_root_before_enough_people_signed_it(tmp_path: P
     repo("sign", request, "--key", people["carol"]).ok()
     repo("publish", directory, request).ok()
     assert status(directory)["root"]["threshold"] == 2
-    driver.start((directory / "metadata" / "1.root.json").read_bytes())
+    workflow.start((directory / "metadata" / "1.root.json").read_bytes())
 
 
 def test_people_sign_copies_apart_and_all_are_published_together(shared: Path, people: dict[str, Path], tmp_path: Path) -> None:
@@ -348,8 +348,8 @@ def test_several_keys_are_added_removed_and_their_threshold_changed(shared: Path
     repo("sign", tmp_path / "r.json", "--key", tmp_path / "dave.pem").ok()
     repo("publish", shared, tmp_path / "r.json").ok()
     assert set(status(shared)["root"]["keys"]) == {keyid(people["alice"]), keyid(people["bob"]), keyid(tmp_path / "dave.pem")}
-    state = driver.start((shared / "metadata" / "1.root.json").read_bytes())
-    driver.accept_root(state, (shared / "metadata" / "2.root.json").read_bytes())
+    state = workflow.start((shared / "metadata" / "1.root.json").read_bytes())
+    workflow.accept_root(state, (shared / "metadata" / "2.root.json").read_bytes())
 
 
 def test_a_new_root_needs_the_old_one_s_threshold(shared: Path, people: dict[str, Path], tmp_path: Path) -> None:
