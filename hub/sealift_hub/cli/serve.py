@@ -28,7 +28,7 @@ def serve(data: Path, repo: Path | None, host: str, names: tuple[str, ...], port
     """Serve the dashboard, the API and the repository until stopped by SIGTERM or Ctrl-C.
 
     There is no login yet: anyone who can reach the address can read the pages and enrol a device. Listen on 127.0.0.1, or put
-    a proxy with TLS and a login in front of the hub, and pass the name that people use as --host-name.
+    a proxy with TLS and a login in front of the hub, and set --host-name to the name that people use.
     """
     from sealift_core.http.hosts import AllowedHosts, check_names
     from sealift_hub.api import server
