@@ -117,7 +117,7 @@ def test_an_init_that_fails_is_tried_again_next_time(history: History) -> None:
 
 def test_installing_again_does_no_harm(history: History) -> None:
     assert history.runs[2].returncode == 0, history.runs[2].stderr
-    assert "are unchanged" in history.runs[2].stdout
+    assert "stay as they are" in history.runs[2].stdout
     assert history.calls[2] == history.calls[1]
 
 
@@ -280,7 +280,7 @@ def test_wrong_options_are_explained(medium: Path, tmp_path: Path, words: tuple[
 def test_help_tells_the_options(medium: Path, tmp_path: Path) -> None:
     result = install(medium, tmp_path, "--help")
     assert result.returncode == 0
-    assert "--channel NAME  Channel that this machine follows (default: stable)" in result.stdout
+    assert "--channel NAME  the channel that this machine follows (default: stable)" in result.stdout
 
 
 def test_the_readme_names_the_release_and_the_root(medium: Path) -> None:
