@@ -55,7 +55,9 @@ class TrustFolder:
         """The state; `ConfigurationError` if the device isn't enrolled, `IntegrityError` if its root is damaged."""
         path = self._directory / STATE
         if not path.is_file():
-            raise ConfigurationError("this device has no root of trust", where=str(path), advice="Run sealift-agent init with --root and the repository's root.json.")
+            raise ConfigurationError(
+                "this device has no root of trust", where=str(path), advice="Run sealift-agent init with --root and the repository's root.json."
+            )
         document = Document.parse_json(beneath.read_own(path, MAX_STATE_BYTES), where=str(path), max_bytes=MAX_STATE_BYTES)
         document.schema(SCHEMA, 1)
         files, damaged = self._read_files(document.document("files"))
