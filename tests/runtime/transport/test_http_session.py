@@ -100,7 +100,7 @@ def test_a_redirect_to_another_server_is_refused_and_that_server_never_asked(sit
     ) as caught:
         read(site.url)
     assert "s3cret" not in str(caught.value)
-    assert "configure its address" in str(caught.value)
+    assert "If the new address is right, configure it instead." in str(caught.value)
     assert other.asked == []
 
 
