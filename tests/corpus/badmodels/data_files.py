@@ -105,7 +105,7 @@ CASES: Final[dict[str, Case]] = {
     "an npz that claims -1 rows": Case(make=archive(features=claims(-1, 30), y=LABELS), said=("h.npz",)),
     "an npz of 2^20 dimensions": Case(make=archive(features=npy(np.zeros(1))[:8] + b"\xff\xff" + b"(" * 65535, y=LABELS), said=("h.npz",)),
     "an npz of unequal rows": Case(
-        make=archive(features=npy(np.zeros((39, 30), np.float32)), y=LABELS), said=("equally many", "features: 39, y: 40")
+        make=archive(features=npy(np.zeros((39, 30), np.float32)), y=LABELS), said=("different numbers of rows", "features: 39, y: 40")
     ),
     "an npz of single numbers": Case(make=archive(features=npy(np.float32(1)), y=npy(np.int64(1))), said=("no rows",)),
     "an npz of another width": Case(

@@ -110,8 +110,8 @@ def test_labels_csv_names_files_and_labels(folder: Path) -> None:
     ("text", "words"),
     [
         ("file,lable\n", "expected label, found file, lable. Did you mean 'lable'"),
-        ("file,label\n../secret.png,1\n", "a file outside the folder"),
-        ("file,label\n/etc/passwd,1\n", "a file outside the folder"),
+        ("file,label\n../secret.png,1\n", "a path leads outside the folder"),
+        ("file,label\n/etc/passwd,1\n", "a path leads outside the folder"),
         ("file,label\nno.png,1\n", "no such image"),
         ("file,label\n", "no images"),
         ("", "can't be read as CSV"),
@@ -171,7 +171,7 @@ def test_a_file_that_is_no_image_is_named(tmp_path: Path, content: bytes) -> Non
 
 
 def test_images_for_a_model_that_takes_none_too_many_and_too_deep_ones_are_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(DataError, match="the model's input is no image"):
+    with pytest.raises(DataError, match="the model's input is not an image"):
         decoded(folder, TensorSpec(name="x", dtype="float32", shape=("batch", 30)))
     with pytest.raises(DataError, match="a model with one input"):
         decode_images(listed(folder), [NCHW, NCHW], Normalization())
@@ -255,7 +255,7 @@ def test_a_class_without_images_keeps_its_number_and_counts_in_the_digest(folder
 def test_a_folder_of_images_that_is_a_link_is_refused(folder: Path, tmp_path: Path) -> None:
     (folder / "dog").rename(tmp_path / "elsewhere")
     (folder / "dog").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(DataError, match="dog: a folder that is a link"):
+    with pytest.raises(DataError, match="dog: a folder is a symbolic link"):
         read_data(folder)
 
 
