@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import pkgutil
 import re
 import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from support.cli import BIN
 from support.help_pages import PAGE, ROOT, all_commands, page
 
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")])
@@ -101,3 +104,17 @@ def test_what_a_page_of_the_api_shows_is_there() -> None:
 def test_every_command_of_every_program_has_the_options(name: str) -> None:
     for option in ("-v, --verbose", "-q, --quiet", "--log-format [text|json]"):
         assert HELP[name].count(option) == 1, name
+
+
+GROUPS = [name for name, text in HELP.items() if "\nCommands:\n" in text]
+
+
+@pytest.mark.parametrize("name", GROUPS)
+def test_a_list_of_commands_has_a_whole_line_for_each(name: str) -> None:
+    words = name.split()
+    shown = subprocess.run(
+        [BIN / words[0], *words[1:], "--help"], capture_output=True, text=True, check=True, env={**os.environ, "COLUMNS": "80"}
+    ).stdout
+    listed = shown.partition("\nCommands:\n")[2].split("\n\n")[0].splitlines()
+    assert listed
+    assert [line for line in listed if not re.match(r"  [a-z]+ +\S.*\.$", line) or line.endswith("...")] == []

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sealift_hub.ingest.medium import DeviceImport
 
 
-@click.command("import")
+@click.command("import", short_help="Import the device reports on a medium, and write receipts.")
 @click.argument("medium", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @data_option
 @commandline.json_option

@@ -12,7 +12,7 @@ from sealift_core.terminal.logging_options import asked_for
 from sealift_hub.cli.data import data_option
 
 
-@click.command()
+@click.command(short_help="Serve the dashboard, the API and the repository.")
 @data_option
 @click.option("--repo", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Repository to serve under /repository/.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")

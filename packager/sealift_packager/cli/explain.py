@@ -9,7 +9,7 @@ import click
 from sealift_core.terminal.commandline import blocks, json_option, show
 
 
-@click.command()
+@click.command(short_help="Explain why a bundle ships its candidate and not another one.")
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--profile", help="Explain only the bundle for this profile.")
 @json_option

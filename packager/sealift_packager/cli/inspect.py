@@ -9,7 +9,7 @@ import click
 from sealift_core.terminal.commandline import json_option, show
 
 
-@click.command()
+@click.command(short_help="Show the contents of a release or of an unpacked bundle.")
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--profile", help="Show only the bundle for this profile.")
 @json_option

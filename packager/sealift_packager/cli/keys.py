@@ -19,7 +19,7 @@ def keys() -> None:
     """Make keys for signing bundles."""
 
 
-@keys.command()
+@keys.command(short_help="Write a new key for signing, and its public half.")
 @click.argument("out", type=click.Path(path_type=Path))
 @passphrase_option
 @json_option

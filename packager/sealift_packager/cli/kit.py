@@ -21,12 +21,12 @@ _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 _NEW = click.Path(path_type=Path)
 
 
-@click.group()
+@click.group(short_help="Make site kits: all that a site needs, on one medium.")
 def kit() -> None:
     """Site kits: models, agent, installer and root of trust on one medium."""
 
 
-@kit.command()
+@kit.command(short_help="Build a kit for a site from a repository.")
 @click.option("--repo", "repository", required=True, type=_NEW, help="The repository to take the releases from.")
 @click.option("--out", required=True, type=_NEW, help="The folder to create. It must not exist.")
 @click.option(

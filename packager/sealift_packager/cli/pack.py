@@ -38,7 +38,7 @@ class _Numbers(click.ParamType):  # type: ignore[type-arg]  # before click 8.4 i
             self.fail(f"{value!r} is not a list of numbers such as 0.485,0.456,0.406.", param, ctx)
 
 
-@click.command()
+@click.command(short_help="Convert a model, check and quantize it, and write a release.")
 @config_option
 @click.argument("model", type=_PATH)
 @click.option("--format", help="The format of MODEL, if it can't be detected from the content: " + ", ".join(KINDS) + ".")

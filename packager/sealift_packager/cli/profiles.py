@@ -15,7 +15,7 @@ from sealift_core.terminal.commandline import blocks, json_option, show
 from sealift_packager.profiles import library, rules
 
 
-@click.group()
+@click.group(short_help="Show hardware profiles: classes of machines.")
 def profiles() -> None:
     """Hardware profiles: classes of machines that bundles are built for."""
 
@@ -51,7 +51,7 @@ def detect(*, as_json: bool) -> None:
     show(value, blocks([[_machine_text(machine)], [verdict], *(_fit_lines(row) for row in fits)]), as_json=as_json)
 
 
-@profiles.command()
+@profiles.command(short_help="Check a profile file, or a profile against this machine.")
 @click.argument("name", required=False)
 @json_option
 def check(name: str | None, *, as_json: bool) -> None:

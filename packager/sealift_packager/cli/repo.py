@@ -31,7 +31,7 @@ from sealift_packager.repository.roles import MAX_KEYS, ROLES, Expiry, parse_num
 from sealift_packager.repository.status import RepositoryStatus, repository_status
 
 
-@click.group()
+@click.group(short_help="Make and change a repository of releases.")
 def repo() -> None:
     """A repository of releases: static files that devices trust by their metadata (TUF)."""
 
@@ -102,7 +102,7 @@ def init(
     show(value, [f"Repository: {directory}", f"Keys: {place} (keep root.pem and targets.pem offline)", *lines], as_json=as_json)
 
 
-@repo.command()
+@repo.command(short_help="Publish a release, after checking all of it.")
 @directory_argument
 @click.argument("release", type=click.Path(path_type=Path))
 @click.option("--public-key", type=click.Path(path_type=Path), help="The key that must have signed the release's bundles (a .pub file).")

@@ -74,7 +74,7 @@ def rotate(
     )
 
 
-@click.command()
+@click.command(short_help="Remove a key from every role that has it.")
 @directory_argument
 @click.argument("keyid")
 @plain_option

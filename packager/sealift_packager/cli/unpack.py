@@ -9,7 +9,7 @@ import click
 from sealift_core.terminal.commandline import json_option, show
 
 
-@click.command()
+@click.command(short_help="Write one bundle of a release to a new folder.")
 @click.argument("release", type=click.Path(path_type=Path))
 @click.argument("directory", type=click.Path(path_type=Path))
 @click.option("--profile", required=True, help="The profile whose bundle is written.")

@@ -10,7 +10,7 @@ from sealift_core.signing.keys import PublicKey
 from sealift_core.terminal.commandline import json_option, show
 
 
-@click.command()
+@click.command(short_help="Check every digest and signature of a release or a bundle.")
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--public-key", required=True, type=click.Path(path_type=Path), help="The signer's public key (the .pub file).")
 @click.option("--profile", help="Check only the bundle for this profile.")

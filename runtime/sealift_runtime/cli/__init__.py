@@ -16,7 +16,7 @@ from sealift_runtime import __version__
 #: import all of the runtime, which ``--help`` shouldn't wait for.
 COMMANDS: Final = {
     "init": ("init:init", "Set up this device: its key, its root of trust, its repository."),
-    "sync": ("sync:sync", "Install what the channel names: fetch, verify, self-test, activate."),
+    "sync": ("sync:sync", "Install what the channel names, after a self-test."),
     "run": ("run:run", "Serve the installed models, follow the channel, send reports."),
     "status": ("status:status", "Show the installed models, what is served, and recent events."),
     "infer": ("infer:infer", "Run a model on given inputs, or on a golden case."),

@@ -62,7 +62,7 @@ def test_without_proc_the_error_says_what_is_needed(tmp_path: Path) -> None:
 
 
 def test_a_meminfo_without_a_total_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(HardwareError, match="how much memory"):
+    with pytest.raises(HardwareError, match="the size of the memory"):
         detect_machine(root_with(tmp_path, "", meminfo="MemFree: 1 kB\n"))
 
 
