@@ -152,7 +152,7 @@ def test_another_model_s_lock_is_not_overwritten(first: Packed, tmp_path: Path) 
     with pytest.raises(OutputError, match="another model"):
         check_writable(place, "other")
     place.write_text("mine")
-    with pytest.raises(OutputError, match="something else"):
+    with pytest.raises(OutputError, match="is not a lock"):
         check_writable(place, "model")
 
 

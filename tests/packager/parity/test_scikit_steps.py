@@ -60,24 +60,24 @@ def test_the_first_step_that_differs_is_named(kind: str, step: str, tmp_path: Pa
 
 def test_where_all_before_agree_it_is_the_last_step(tmp_path: Path) -> None:
     source = loaded(make_pipeline(*WHOLE).fit(ROWS, TARGET), tmp_path)
-    assert "Step 'logisticregression' (LogisticRegression) is converted otherwise" in advice_on(source, REQUEST)
+    assert "The ONNX form of step 'logisticregression' (LogisticRegression) computes something else" in advice_on(source, REQUEST)
 
 
 def test_a_step_that_could_classify_is_asked_for_what_it_transforms(tmp_path: Path) -> None:
     source = loaded(make_pipeline(LinearDiscriminantAnalysis(), LogisticRegression()).fit(ROWS, TARGET), tmp_path)
-    assert "Step 'logisticregression'" in advice_on(source, REQUEST)
+    assert "step 'logisticregression'" in advice_on(source, REQUEST)
 
 
 def test_the_steps_of_a_pipeline_of_text_can_be_asked(tmp_path: Path) -> None:
     texts = ["red wine", "white wine", "red beer", "white beer"] * 5
     options = dataclasses.replace(TRUST, examples={"review": np.array(texts, dtype=object)})
     source = loaded(make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(texts, [0, 1] * 10), tmp_path, options)
-    assert "Step 'logisticregression'" in advice_on(source, {"review": np.array([["red wine"], ["new"]], dtype=object)})
+    assert "step 'logisticregression'" in advice_on(source, {"review": np.array([["red wine"], ["new"]], dtype=object)})
 
 
 def test_an_estimator_by_itself_is_named_by_its_class(tmp_path: Path) -> None:
     source = loaded(KMeans(2, n_init=1).fit(ROWS), tmp_path)
-    assert advice_on(source, REQUEST).startswith("KMeans is converted otherwise")
+    assert advice_on(source, REQUEST).startswith("The ONNX form of KMeans computes something else")
 
 
 def test_a_step_that_can_t_be_asked_leaves_it_open_which_one_it_is(tmp_path: Path) -> None:
