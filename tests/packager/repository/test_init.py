@@ -58,7 +58,7 @@ def test_init_refuses_an_existing_repository_and_changes_nothing(repository: Rep
 def test_init_refuses_a_directory_with_other_things_in_it(tmp_path: Path) -> None:
     (tmp_path / "repo").mkdir()
     (tmp_path / "repo" / "notes.txt").write_text("mine")
-    with pytest.raises(OutputError, match="is taken"):
+    with pytest.raises(OutputError, match="is not empty"):
         publisher.init(tmp_path / "repo", tmp_path / "keys", expiry=EXPIRY, now=NOW)
 
 

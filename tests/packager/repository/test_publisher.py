@@ -154,7 +154,7 @@ def test_a_command_needs_only_its_own_keys(repository: Repository, tmp_path: Pat
     (keys / "root.pem").unlink()
     (keys / "targets.pem").unlink()
     promote(repository, "1.0.0")
-    with pytest.raises(RepositoryError, match=r"targets.pem: the key of the role targets isn't here.*--keys"):
+    with pytest.raises(RepositoryError, match=r"targets.pem: the key of the role targets is missing.*--keys"):
         add(repository, release_in(tmp_path, "1.1.0"))
 
 

@@ -146,7 +146,7 @@ def halves(distances: Array) -> Array:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"weights": halves}, "KNeighborsClassifier: weights that are a function.*'uniform' or 'distance'"),
+        ({"weights": halves}, "KNeighborsClassifier: weights given as a function.*'uniform' or 'distance'"),
         ({"metric": "canberra"}, "KNeighborsClassifier: a metric that has no ONNX form.*chebyshev, .*found canberra"),
         ({"metric_params": {"w": np.ones(13)}}, "a metric that has no ONNX form"),
     ],

@@ -160,7 +160,7 @@ def test_a_forward_that_cannot_be_traced_is_told_by_its_line(tmp_path: Path) -> 
                 raise ValueError
             return x * 2
 
-    with pytest.raises(ConversionError, match=r"at test_torch_tracing.py:\d+ in forward \(if bool\(torch.isnan\(x\).any\(\)\):\)"):
+    with pytest.raises(ConversionError, match=r"at test_tracing.py:\d+ in forward \(if bool\(torch.isnan\(x\).any\(\)\):\)"):
         packed(Checked(), tmp_path, {"x": ROWS}, {})
 
 
