@@ -194,7 +194,8 @@ def test_a_configuration_that_was_broken_by_hand(own: Path) -> None:
             agent(own, verb), 3, f"error: {own}/agent.toml: timing.pol_s: unknown field: expected one of poll_s,", "Did you mean 'poll_s'?"
         )
     (own / "agent.toml").write_text(text + "junk\n")
-    assert_refused(agent(own, "sync"), 3, f"error: {own}/agent.toml: not valid TOML (caused by: Expected '=' after a key in a key/value pair (at line")
+    words = "not valid TOML (caused by: Expected '=' after a key in a key/value pair (at line"
+    assert_refused(agent(own, "sync"), 3, f"error: {own}/agent.toml: {words}")
     init(own).ok()
     agent(own, "sync").ok()
 

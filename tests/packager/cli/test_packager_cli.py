@@ -40,7 +40,7 @@ def test_a_key_is_made_used_and_checked(tmp_path: Path) -> None:
     assert made.json["encrypted"] is True
     again = sealift("keys", "generate", key, environment=secret)
     assert again.code == 6
-    assert "not overwritten" in again.err
+    assert "never overwritten" in again.err
     assert "needs a passphrase" in sealift(*pack_words(tmp_path, "--key", key)).err
     packed = in_pipes(*pack_words(tmp_path, "--key", key, "--json"), environment=secret | {"SOURCE_DATE_EPOCH": "1700000000"})
     assert packed.code == 0, packed.err
