@@ -17,7 +17,7 @@ LEAST_S: Final = 0.004
 TWO_DOUBLINGS: Final = 8.5
 FIRST_SIZE: Final = 4 * 1024
 REPEATS: Final = 2
-TRIES: Final = 4
+TRIES: Final = 6
 #: The most that an input of any size may take, whatever its growth.
 MOST_S: Final = 10.0
 
@@ -47,7 +47,7 @@ def check_growth(make: Make, parse: Parse, *, most_bytes: int, first_bytes: int 
     if size is None:
         return
     for attempt in range(TRIES):
-        growth = measure(make, parse, size)
+        growth = measure(make, parse, size, repeats=REPEATS + attempt)
         if growth.factor <= TWO_DOUBLINGS:
             return
         assert growth.times[-1] < MOST_S, f"too slow: {growth}"
@@ -56,10 +56,10 @@ def check_growth(make: Make, parse: Parse, *, most_bytes: int, first_bytes: int 
     raise AssertionError(f"grows too fast: {growth}")
 
 
-def measure(make: Make, parse: Parse, size: int) -> Growth:
-    """Times at ``size``, twice and four times that."""
+def measure(make: Make, parse: Parse, size: int, *, repeats: int = REPEATS) -> Growth:
+    """Times at ``size``, twice and four times that, each the least of some."""
     sizes = (size, 2 * size, 4 * size)
-    return Growth(sizes=sizes, times=tuple(_least(parse, make(n)) for n in sizes))
+    return Growth(sizes=sizes, times=tuple(min(_time(parse, data) for _ in range(repeats)) for data in map(make, sizes)))
 
 
 def _worth_measuring(make: Make, parse: Parse, sizes: tuple[int, int], least_s: float) -> int | None:
@@ -72,10 +72,6 @@ def _worth_measuring(make: Make, parse: Parse, sizes: tuple[int, int], least_s: 
             return size
         size *= 2
     return None
-
-
-def _least(parse: Parse, data: bytes) -> float:
-    return min(_time(parse, data) for _ in range(REPEATS))
 
 
 def _time(parse: Parse, data: bytes) -> float:
