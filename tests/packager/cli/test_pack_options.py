@@ -114,6 +114,7 @@ def test_what_is_wrong_in_the_file_is_named(text: str, said: str) -> None:
     assert said in str(error.value)
 
 
+@pytest.mark.long
 def test_two_models_packed_into_one_folder_have_a_lock_each(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (project / "sealift.toml").unlink()
     monkeypatch.chdir(project)

@@ -77,6 +77,7 @@ def test_candidates_are_measured_on_the_device_and_a_locked_build_needs_it_no_mo
     assert second.digest == first.digest
 
 
+@pytest.mark.long
 def test_the_graph_level_that_is_quickest_there_is_what_the_bundle_has(
     agent: AgentUnderTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -92,6 +93,7 @@ def test_the_graph_level_that_is_quickest_there_is_what_the_bundle_has(
     assert manifest.session.graph_optimization == "basic"
 
 
+@pytest.mark.long
 def test_the_cache_keeps_devices_apart(agent: AgentUnderTest, tmp_path: Path) -> None:
     cache = StageStore(tmp_path / "cache")
     profile = here(precisions=("fp32",))

@@ -75,6 +75,7 @@ def test_a_worker_that_is_killed_is_replaced_and_nothing_is_lost(project: Path) 
     assert {row.name: row.attempts for row in outcomes} == {"two": 2, "three": 1}
 
 
+@pytest.mark.long
 def test_a_job_whose_workers_all_die_is_reported_and_the_others_go_on(project: Path) -> None:
     def kill(name: str, process: int) -> None:
         if name == "two":

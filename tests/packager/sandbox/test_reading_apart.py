@@ -77,6 +77,7 @@ def test_a_loop_without_end_is_given_up_on(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["loop.onnx"]
 
 
+@pytest.mark.long
 def test_a_loop_that_only_some_rows_make_long_is_given_up_on(tmp_path: Path) -> None:
     model, data = unending.loop(tmp_path / "loop.onnx", trips=None), unending.rows(tmp_path / "rows.npz", huge=20)
     assert_gives_up(pack(model, "--data", data, "--model-timeout", SHORT_S), "the model did not answer 40 rows within")
