@@ -19,9 +19,9 @@ DOCS := .venv-docs
 LOWEST := .venv-lowest
 WHEELHOUSE := build/wheelhouse
 BIN := $(VENV)/bin
-#: What neither starts a process for each test nor imports torch.
-FAST := $(addprefix tests/,core runtime/engine runtime/inference runtime/monitoring runtime/reports runtime/serving runtime/store runtime/transport runtime/trust \
-	$(addprefix packager/,archives assemble cache candidates diff kit lock measure plugins profiles report repository sandbox search))
+#: What decides: neither a process for each test nor a framework to import.
+FAST := $(addprefix tests/,$(addprefix core/,bundle drift hardware http messages schema signing timing) \
+	$(addprefix runtime/,inference monitoring reports transport trust) $(addprefix packager/,candidates plugins profiles trees))
 PYTEST_FLAGS ?= -n 2 --dist worksteal -q
 PIP_FLAGS := --quiet --disable-pip-version-check --constraint constraints.txt
 SETUP_INPUTS := constraints.txt requirements-dev.txt core/pyproject.toml runtime/pyproject.toml packager/pyproject.toml hub/pyproject.toml
