@@ -23,6 +23,8 @@ MOST_S: Final = 10.0
 
 Make = Callable[[int], bytes]
 Parse = Callable[[bytes], object]
+#: Seconds of work done so far.
+WorkClock = Callable[[], float]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,16 +40,24 @@ class Growth:
         return self.times[-1] / self.times[0]
 
 
-def check_growth(make: Make, parse: Parse, *, most_bytes: int, first_bytes: int = FIRST_SIZE, least_s: float = LEAST_S) -> None:
+def check_growth(
+    make: Make,
+    parse: Parse,
+    *,
+    most_bytes: int,
+    first_bytes: int = FIRST_SIZE,
+    least_s: float = LEAST_S,
+    clock: WorkClock = time.thread_time,
+) -> None:
     """Raise AssertionError if the work of ``parse`` on what ``make`` makes grows much faster than its size.
 
     Sizes go from ``first_bytes`` to ``most_bytes``; the first that takes ``least_s`` is where growth is measured from.
     """
-    size = _worth_measuring(make, parse, (first_bytes, most_bytes), least_s)
+    size = _worth_measuring(make, parse, (first_bytes, most_bytes), least_s, clock)
     if size is None:
         return
     for attempt in range(TRIES):
-        growth = measure(make, parse, size, repeats=REPEATS + attempt)
+        growth = measure(make, parse, size, repeats=REPEATS + attempt, clock=clock)
         if growth.factor <= TWO_DOUBLINGS:
             return
         assert growth.times[-1] < MOST_S, f"too slow: {growth}"
@@ -56,17 +66,17 @@ def check_growth(make: Make, parse: Parse, *, most_bytes: int, first_bytes: int 
     raise AssertionError(f"grows too fast: {growth}")
 
 
-def measure(make: Make, parse: Parse, size: int, *, repeats: int = REPEATS) -> Growth:
+def measure(make: Make, parse: Parse, size: int, *, repeats: int = REPEATS, clock: WorkClock = time.thread_time) -> Growth:
     """Times at ``size``, twice and four times that, each the least of some."""
     sizes = (size, 2 * size, 4 * size)
-    return Growth(sizes=sizes, times=tuple(min(_time(parse, data) for _ in range(repeats)) for data in map(make, sizes)))
+    return Growth(sizes=sizes, times=tuple(min(_time(parse, data, clock) for _ in range(repeats)) for data in map(make, sizes)))
 
 
-def _worth_measuring(make: Make, parse: Parse, sizes: tuple[int, int], least_s: float) -> int | None:
+def _worth_measuring(make: Make, parse: Parse, sizes: tuple[int, int], least_s: float, clock: WorkClock) -> int | None:
     """The first size that takes long enough; None if none does within the bound."""
     size, most_bytes = sizes
     while 4 * size <= most_bytes:
-        taken = _time(parse, make(size))
+        taken = _time(parse, make(size), clock)
         assert taken < MOST_S, f"{size} bytes took {taken:.1f} s"
         if taken >= least_s:
             return size
@@ -74,8 +84,8 @@ def _worth_measuring(make: Make, parse: Parse, sizes: tuple[int, int], least_s: 
     return None
 
 
-def _time(parse: Parse, data: bytes) -> float:
+def _time(parse: Parse, data: bytes, clock: WorkClock) -> float:
     gc.collect()
-    begun = time.thread_time()
+    begun = clock()
     parse(data)
-    return time.thread_time() - begun
+    return clock() - begun
