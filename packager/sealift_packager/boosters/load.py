@@ -16,11 +16,11 @@ from typing import Any, Final
 import numpy as np
 
 from sealift_core.bundle.digest import Digest
-from sealift_core.bundle.tensors import TensorSpec
 from sealift_packager.archives.memory_limit import bounded_memory
 from sealift_packager.errors import SourceModelError
 from sealift_packager.model import detect
-from sealift_packager.model.source import Array, Arrays, LoadOptions, SourceModel
+from sealift_packager.model.columns import FEATURES, column_inputs, joined, spread
+from sealift_packager.model.source import Array, Digits, LoadOptions, SourceModel
 from sealift_packager.progress.quiet import quiet
 from sealift_packager.sandbox.isolated_read import try_reading
 from sealift_packager.trees.ensemble import Ensemble
@@ -28,9 +28,9 @@ from sealift_packager.trees.from_catboost import read_catboost
 from sealift_packager.trees.from_estimator import catboost_json, check_missing, used_rounds
 from sealift_packager.trees.from_lightgbm import feature_names, read_lightgbm
 from sealift_packager.trees.from_xgboost import read_xgboost
+from sealift_packager.trees.thresholds import features_with_digits
 from sealift_packager.trees.validity import check_ensemble
 
-FEATURES: Final = "features"
 #: Time and line of source that XGBoost and CatBoost put before what they say.
 _CPP_PLACE: Final = re.compile(r"^(\[[\d:]+\] )?\S+\.(cc|cpp|h):\d+: ")
 Rows = Callable[[Array], Array]
@@ -181,24 +181,28 @@ def _source(kind: str, framework: str, digest: Digest, native: Any, ensemble: En
     if twice is not None:
         advice = "Train it with another name for each column."
         raise SourceModelError("two columns of one name", where=f"{kind} model", found=repr(twice)[:200], advice=advice)
-    description = "columns: " + ", ".join(names) if names else ""
-    return SourceModel(
-        kind=kind,
-        framework=framework,
-        digest=digest,
-        native=native,
-        predict=lambda arrays: answers(ensemble, ask, arrays),
-        inputs=(TensorSpec(name=FEATURES, dtype="float32", shape=("batch", ensemble.features), description=description),),
-        outputs=("label", "probabilities") if ensemble.classes is not None else ("prediction",),
-        columns={FEATURES: names} if names else {},
-        takes_nan=True,
-        trees=ensemble,
-    )
+
+    def taking(wide: frozenset[int]) -> SourceModel:
+        inputs = column_inputs(names, ensemble.features, wide)
+        return SourceModel(
+            kind=kind,
+            framework=framework,
+            digest=digest,
+            native=native,
+            predict=lambda arrays: answers(ensemble, ask, joined(arrays, inputs)),
+            inputs=inputs,
+            outputs=("label", "probabilities") if ensemble.classes is not None else ("prediction",),
+            columns={FEATURES: names} if names and not wide else {},
+            takes_nan=True,
+            trees=ensemble,
+            digits=Digits(needed=features_with_digits(ensemble), widen=taking),
+        )
+
+    return taking(frozenset())
 
 
-def answers(ensemble: Ensemble, ask: Rows, arrays: Arrays) -> dict[str, Array]:
-    """The library's numbers in the form of the graph's outputs."""
-    rows = np.asarray(arrays[FEATURES], np.float32)
+def answers(ensemble: Ensemble, ask: Rows, rows: Array) -> dict[str, Array]:
+    """The library's numbers for rows [rows, features], of any type, in the form of the graph's outputs."""
     with quiet():
         found = np.asarray(ask(rows))
     found = found.reshape(len(rows), -1)
@@ -218,4 +222,4 @@ def read_once(kind: str, path: Path) -> None:
     with bounded_memory(path):
         source = READERS[kind](path)
         spec = source.inputs[0]
-        source.predict({spec.name: np.zeros((2, int(spec.shape[1])), np.float32)})
+        source.predict(spread(np.zeros((2, int(spec.shape[1]))), source.inputs))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import functools
 import logging
@@ -34,6 +35,7 @@ from sealift_packager.model.batch import check_rows, fixed_batch
 from sealift_packager.model.dynamic import parse_dynamic
 from sealift_packager.model.source import Array, LoadOptions, SourceModel, WeightPlace
 from sealift_packager.parity.check import Parity, prove_parity
+from sealift_packager.parity.digits import wide_columns
 from sealift_packager.progress.progress import Progress
 from sealift_packager.search.reference import Reference
 
@@ -79,6 +81,11 @@ class BuildContext:
             if data:
                 self._check_unchanged("data", data.path, data.digest)
             needed = not source.unsupervised if self._metric is None else self._metric.against_source is None
+            holdout = bind(data, source, asked.target, needed=needed, images=self._images) if data else None
+            wide = wide_columns(source, holdout.originals if holdout else None)
+            if source.digits is None or not wide:
+                return source, holdout
+            source = dataclasses.replace(source.digits.widen(wide), place=source.place, digest=source.digest)
             return source, bind(data, source, asked.target, needed=needed, images=self._images) if data else None
 
     def _check_unchanged(self, name: str, path: Path, digest: Digest) -> None:
@@ -146,12 +153,13 @@ class BuildContext:
         return keys.Gate(metric=self.request.metric, max_drop=self.request.max_drop, code=self.stages.code)
 
     def _prove(self, converted: Converted) -> Parity:
-        return prove_parity(self.source, converted, self.holdout.inputs if self.holdout else None, seed=self.request.seed)
+        inputs, originals = (self.holdout.inputs, self.holdout.originals) if self.holdout else (None, None)
+        return prove_parity(self.source, converted, inputs, seed=self.request.seed, originals=originals)
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What the report says beside the candidates: how far parity goes, and what is odd about the data."""
-        return (str(self.parity), *(self.reference.notes if self.reference else ()))
+        return (*_on_digits(self.source), str(self.parity), *(self.reference.notes if self.reference else ()))
 
     @functools.cached_property
     def reference(self) -> Reference | None:
@@ -159,7 +167,7 @@ class BuildContext:
         holdout = self.holdout
         if holdout is None:
             return None
-        answers = self.stages.run(keys.source_answers(), lambda: _answers(self.source, holdout.inputs))
+        answers = self.stages.run(keys.source_answers(), lambda: _answers(self.source, holdout.originals))
         prediction = read_prediction(answers)
         metric = self._metric or (guess_metric(prediction, holdout.target) if holdout.has_target else METRICS["agreement"])
         truth = Truth(target=metric.against_source(prediction)) if metric.against_source else fit_target(metric, holdout.target, prediction)
@@ -173,6 +181,14 @@ class BuildContext:
         _LOG.info(score_text, metric.name, score, holdout.rows, budget, extra=facts(metric=metric.name, score=float(score), budget=float(budget)))
         notes = tuple(f"Warning: {text}." for text in (truth.note, warn_of_constant(metric, target, prediction, score)) if text)
         return Reference(holdout=holdout, metric=metric, target=target, prediction=prediction, budget=budget, notes=notes)
+
+
+def _on_digits(source: SourceModel) -> tuple[str, ...]:
+    wide = [spec.name for spec in source.inputs if spec.dtype == "float64"] if source.digits else []
+    if not wide:
+        return ()
+    shown = ", ".join(wide[:8]) + (f", … ({len(wide)} in all)" if len(wide) > 8 else "")
+    return (f"These inputs are float64 (FP64), because the model's answers depend on digits that float32 doesn't have: {shown}.",)
 
 
 def _answers(source: SourceModel, inputs: Mapping[str, Array]) -> dict[str, Array]:

@@ -15,8 +15,8 @@ from sealift_packager.errors import DataError
 from sealift_packager.frameworks.loaders import load_model
 from sealift_packager.measure.arrays import write_npz
 from sealift_packager.model import detect
+from sealift_packager.model.columns import FEATURES
 from sealift_packager.model.source import Array, LoadOptions, WeightPlace
-from sealift_packager.sklearn.rows import FEATURES
 
 FILE: Final = "holdout.npz"
 _EXPECTED: Final = "a path, (X, y), a mapping of arrays, a pandas table, or a function that gives one of these"

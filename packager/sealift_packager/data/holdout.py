@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 import numpy as np
 
@@ -19,17 +20,22 @@ from sealift_packager.errors import DataError
 from sealift_packager.model.batch import fixed_batch, has_rows_first
 from sealift_packager.model.source import Array, SourceModel
 
+#: Up to it float64 holds every whole number.
+MOST_WHOLE: Final = 2**53
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Holdout:
     """Inputs with the dtypes and shapes that the model takes, and the truth: all arrays have the same number of rows.
 
+    ``originals`` are the same inputs with the data's own numbers, where the model is to be asked with those, else the inputs themselves.
     ``target`` is [rows] where each row has one value, else as it is in the data; without one (``has_target``) it is zeros. What is known of the
     inputs' meaning is in ``descriptions``, by input; ``classes`` are the names of the labels, where the data has names for its numbers.
     """
 
     digest: Digest
     inputs: dict[str, Array]
+    originals: dict[str, Array]
     target: Array
     has_target: bool = True
     descriptions: Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -52,7 +58,7 @@ def bind(data: DataFile | ImageFolder, source: SourceModel, target: str, *, need
         if data.classes:
             _check_classes(data, source, inputs)
         meaning = {spec.name: describe_images(spec, normalization) for spec in source.inputs}
-        return Holdout(digest=data.digest, inputs=inputs, target=data.labels, descriptions=meaning, classes=data.classes)
+        return Holdout(digest=data.digest, inputs=inputs, originals=inputs, target=data.labels, descriptions=meaning, classes=data.classes)
     where = str(data.path)
     if needed and target not in data.arrays:
         raise DataError(
@@ -71,9 +77,11 @@ def bind(data: DataFile | ImageFolder, source: SourceModel, target: str, *, need
             found=f"row {int(np.argmin(np.isfinite(truth)))}",
             advice="Remove these rows: without a target, the model's answer can't be evaluated.",
         )
-    inputs = _from_columns(arrays, source, where) if _is_table(arrays, source.inputs) else _by_name(arrays, source, where)
+    given = _from_columns(arrays, source, where) if _is_table(arrays, source.inputs) else _by_name(arrays, source, where)
+    inputs = {spec.name: np.ascontiguousarray(given[spec.name], dtype=spec.numpy_dtype) for spec in source.inputs}
     shaped = truth.reshape(len(truth)) if truth.size == len(truth) else truth
-    return Holdout(digest=data.digest, inputs=inputs, target=shaped, has_target=target in data.arrays)
+    originals = given if source.digits else inputs
+    return Holdout(digest=data.digest, inputs=inputs, originals=originals, target=shaped, has_target=target in data.arrays)
 
 
 def _check_classes(data: ImageFolder, source: SourceModel, inputs: dict[str, Array]) -> None:
@@ -118,7 +126,7 @@ def _from_columns(arrays: dict[str, Array], source: SourceModel, where: str) -> 
             expected=f"{spec.shape[1]} besides the target",
             found=_listed(arrays),
         )
-    columns = [_converted(arrays[name], spec, f"{where}: {name}", takes_nan=source.takes_nan) for name in names or arrays]
+    columns = [_checked(arrays[name], spec, f"{where}: {name}", takes_nan=source.takes_nan) for name in names or arrays]
     return {spec.name: np.stack(columns, axis=1)}
 
 
@@ -156,10 +164,11 @@ def _shaped(value: Array, spec: TensorSpec, where: str, *, takes_nan: bool) -> A
     fits = value.ndim == len(spec.shape) and all(isinstance(size, str) or size == found for size, found in zip(wanted, value.shape[1:], strict=True))
     if not fits:
         raise DataError("wrong shape", where=where, expected=f"[rows, {', '.join(map(str, wanted))}]", found=str(list(value.shape)))
-    return _converted(value, spec, where, takes_nan=takes_nan)
+    return _checked(value, spec, where, takes_nan=takes_nan)
 
 
-def _converted(value: Array, spec: TensorSpec, where: str, *, takes_nan: bool) -> Array:
+def _checked(value: Array, spec: TensorSpec, where: str, *, takes_nan: bool) -> Array:
+    """The data's own values, which the input's type takes; a column without a single value as missing text, where it is text."""
     if spec.dtype == "string" and value.dtype.kind == "f" and np.isnan(value).all():  # a CSV's column without a single value
         value = np.full(value.shape, "", dtype=object)
     if (spec.dtype == "string") != (value.dtype.kind == "O"):
@@ -173,7 +182,23 @@ def _converted(value: Array, spec: TensorSpec, where: str, *, takes_nan: bool) -
         raise DataError("missing values, which this model does not accept", where=where, found=f"row {row}", advice="Drop these rows or impute them.")
     if spec.numpy_dtype.kind in "iu" and value.dtype.kind in "iuf":
         _check_range(value, spec, where)
-    return np.ascontiguousarray(value, dtype=spec.numpy_dtype)
+    if spec.numpy_dtype.kind == "f" and value.dtype.kind in "iu":
+        _check_whole_numbers(value, spec, where)
+    return value
+
+
+def _check_whole_numbers(value: Array, spec: TensorSpec, where: str) -> None:
+    """Beyond 2^53 not even float64 holds them all."""
+    wrong = (value > MOST_WHOLE) | (value < -MOST_WHOLE)
+    if wrong.any():
+        place = np.argwhere(wrong)[0]
+        raise DataError(
+            "whole numbers with more digits than the model's inputs can hold",
+            where=where,
+            expected=f"at most {MOST_WHOLE} (2^53), for {spec.dtype} and the model's own arithmetic",
+            found=f"{value[tuple(place)]} in row {int(place[0])}",
+            advice="If they are ids, give the model text, or numbers that start at 0.",
+        )
 
 
 def _check_range(value: Array, spec: TensorSpec, where: str) -> None:

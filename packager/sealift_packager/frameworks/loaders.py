@@ -19,7 +19,7 @@ from sealift_packager.boosters.load import READERS, load_booster
 from sealift_packager.errors import SourceModelError
 from sealift_packager.graph.tensors import refers
 from sealift_packager.model import detect
-from sealift_packager.model.source import LoadOptions, SourceModel
+from sealift_packager.model.source import Digits, LoadOptions, SourceModel
 from sealift_packager.onnx.load import load_onnx
 from sealift_packager.progress.quiet import quiet
 from sealift_packager.sandbox.activity import during, monitored, noting_answers, reading
@@ -108,7 +108,12 @@ def _noted(source: SourceModel) -> SourceModel:
     """The same model, whose every answer is an activity."""
     inner, steps = tuple(map(_noted, source.inner)), tuple(map(_noted, source.steps))
     arbitrary = noting_answers(source.arbitrary) if source.arbitrary else None
-    return dataclasses.replace(source, predict=noting_answers(source.predict), arbitrary=arbitrary, inner=inner, steps=steps)
+    digits = _digits_noted(source.digits) if source.digits else None
+    return dataclasses.replace(source, predict=noting_answers(source.predict), arbitrary=arbitrary, inner=inner, steps=steps, digits=digits)
+
+
+def _digits_noted(digits: Digits) -> Digits:
+    return dataclasses.replace(digits, widen=lambda columns: _noted(digits.widen(columns)))
 
 
 def _stays_in_files(source: SourceModel) -> bool:

@@ -12,6 +12,7 @@ Reading order:
 - ``gelu``, ``residual``  rewrites that keep what is computed and run quicker
 - ``session``     the packager's one door to onnxruntime's sessions
 - ``result``      what a conversion gives
+- ``columns``     an input for each column in place of one array
 - ``labels``      labels of classifiers in one form
 - ``tree_writer`` tree ensembles as ONNX
 """

@@ -9,8 +9,10 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from sealift_packager.graph import graph
+from sealift_packager.graph.columns import take_columns
 from sealift_packager.graph.labels import label_values
 from sealift_packager.graph.nodes import ML_OPSET, NodeWriter
+from sealift_packager.model.columns import FEATURES
 from sealift_packager.model.source import SourceModel
 from sealift_packager.trees import ensemble as kinds
 from sealift_packager.trees.ensemble import Array, Ensemble, Isolation
@@ -22,19 +24,22 @@ _HAIR: Final = 1e-12
 
 
 def convert_trees(source: SourceModel) -> Any:
-    """A graph with the source's one input and its outputs."""
+    """A graph with the source's inputs and its outputs."""
     if source.trees is None:
         raise TypeError("not a tree ensemble")
-    return ensemble_model(source.trees, source.inputs[0].name, source.outputs)
+    wide = any(spec.dtype == "float64" for spec in source.inputs)
+    narrowed = wide and source.trees.narrow  # the source rounds rows itself
+    model = ensemble_model(source.trees, FEATURES, source.outputs, double=wide and not narrowed)
+    return take_columns(model, source.inputs)
 
 
-def ensemble_model(ensemble: Ensemble, input_name: str, outputs: tuple[str, ...]) -> Any:
-    """A whole ONNX model: float32 rows [batch, features] in, ``outputs`` out."""
-    nodes, initializers = ensemble_nodes(ensemble, input_name, outputs)
+def ensemble_model(ensemble: Ensemble, input_name: str, outputs: tuple[str, ...], *, double: bool = False) -> Any:
+    """A whole ONNX model: float32 rows [batch, features] in, or float64 ones where it is ``double``, ``outputs`` out."""
+    nodes, initializers = ensemble_nodes(ensemble, input_name, outputs, double=double)
     made = helper.make_graph(
         nodes,
         "model",
-        [helper.make_tensor_value_info(input_name, TensorProto.FLOAT, ["batch", ensemble.features])],
+        [helper.make_tensor_value_info(input_name, TensorProto.DOUBLE if double else TensorProto.FLOAT, ["batch", ensemble.features])],
         [_output(name, ensemble) for name in outputs],
         initializers,
     )

@@ -6,6 +6,7 @@ Reading order:
 - ``source``     `SourceModel` and the options of loading
 - ``batch``      which dimension of its tensors is the batch
 - ``dynamic``    which dimensions of a torch model are free
+- ``columns``    a table's columns as inputs
 - ``categories`` the categories that a model's encoders know
 - ``unwrapped``  a model without the search or training around it
 - ``synthetic``  inputs that follow from the specs and a seed alone

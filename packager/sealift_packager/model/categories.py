@@ -43,20 +43,35 @@ def text_columns(model: Any, names: Sequence[str]) -> set[int]:
 
 def _encoded(part: Any, names: list[str], columns: list[int]) -> Iterator[tuple[int, Any]]:
     """Columns of the input and their categories, for a part that is given these columns."""
+    for step, taken in first_steps_by_column(part, names, columns):
+        if isinstance(getattr(step, "vocabulary_", None), dict) and len(taken) == 1:
+            yield taken[0], _words(step.vocabulary_)
+        elif taken and len(getattr(step, "categories_", ())) == len(taken):  # an encoder of no columns is never fitted
+            yield from zip(taken, step.categories_, strict=True)
+
+
+def first_steps_by_column(part: Any, names: list[str], columns: list[int]) -> Iterator[tuple[Any, list[int]]]:
+    """The steps that the model's input comes to unchanged, each with the numbers of the columns that it is given.
+
+    Looked for at the head of pipelines, in column transformers, behind imputers.
+
+    Args:
+        part: A fitted model, or a part of one that is given these columns.
+        names: The columns' names; empty if they have none.
+        columns: Their numbers.
+    """
     if hasattr(part, "steps"):
         for _, step in part.steps:
-            yield from _encoded(step, names, columns)
+            yield from first_steps_by_column(step, names, columns)
             if not (step == "passthrough" or (type(step).__name__ == "SimpleImputer" and step.indicator_ is None)):
                 return
     elif hasattr(part, "transformers_"):
         for _, inner, chosen in part.transformers_:
             if not isinstance(inner, str):
                 places = _places(chosen, names, len(columns))
-                yield from _encoded(inner, [names[at] for at in places] if names else [], [columns[at] for at in places])
-    elif isinstance(getattr(part, "vocabulary_", None), dict) and len(columns) == 1:
-        yield columns[0], _words(part.vocabulary_)
-    elif columns and len(getattr(part, "categories_", ())) == len(columns):  # an encoder of no columns is never fitted
-        yield from zip(columns, part.categories_, strict=True)
+                yield from first_steps_by_column(inner, [names[at] for at in places] if names else [], [columns[at] for at in places])
+    else:
+        yield part, columns
 
 
 def _words(vocabulary: Mapping[str, int]) -> list[str]:

@@ -55,6 +55,19 @@ class LoadOptions:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Digits:
+    """What float64 would change for a model of a table's columns whose own arithmetic is float64, though its inputs are float32.
+
+    Attributes:
+        needed: The numbers of the columns that the model itself shows to need more digits than float32 has.
+        widen: Gives the same model with float64 inputs for these columns, by number.
+    """
+
+    needed: frozenset[int]
+    widen: Callable[[frozenset[int]], SourceModel]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class SourceModel:
     """A model in its own framework.
 
@@ -66,6 +79,7 @@ class SourceModel:
     that there need be no truth: labels are what the model itself found (clusters, outliers). ``place`` says where the converter puts weights
     that are too many for one message. ``arbitrary`` says of a request which of its rows [rows] the source answers by chance, so that another answer
     is as good. ``steps`` are the first step of a pipeline, the first two and so on, without the last one: what they give is called ``values``.
+    ``digits`` is there where inputs may be float64; such a model is asked with a table's own numbers, whatever its inputs are.
     """
 
     kind: str
@@ -84,3 +98,4 @@ class SourceModel:
     place: WeightPlace = WeightPlace()
     arbitrary: Callable[[Arrays], Array] | None = None
     steps: tuple[SourceModel, ...] = ()
+    digits: Digits | None = None

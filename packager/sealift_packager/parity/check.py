@@ -8,11 +8,13 @@ from typing import Any, Final
 
 import numpy as np
 
+from sealift_core.timing.rows import take_rows
 from sealift_packager.data import refusal
 from sealift_packager.errors import ConversionError, ParityError, first_line
 from sealift_packager.frameworks.converters import convert_model
 from sealift_packager.graph.result import Converted
 from sealift_packager.graph.session import Settings, open_session, run_session
+from sealift_packager.model.columns import joined, spread
 from sealift_packager.model.source import Array, Arrays, SourceModel
 from sealift_packager.parity.compare import compare, sizes
 from sealift_packager.parity.inputs import hard_inputs
@@ -44,27 +46,29 @@ def check_parity(source: SourceModel, converted: Converted, holdout: Arrays | No
     return prove_parity(source, converted, holdout, seed=seed).compared
 
 
-def prove_parity(source: SourceModel, converted: Converted, holdout: Arrays | None, *, seed: int) -> Parity:
+def prove_parity(source: SourceModel, converted: Converted, holdout: Arrays | None, *, seed: int, originals: Arrays | None = None) -> Parity:
     """Ask both the same; `ParityError` shows which output of which rows differs, and by how much.
 
     A request that the source itself refuses proves nothing and is left out; if it is from the holdout, that is a `DataError`. Rows that it answers by
-    chance prove nothing either. Nothing compared is a `ParityError` too.
+    chance prove nothing either. Nothing compared is a `ParityError` too. On the holdout the source is asked with ``originals``, the data's own
+    numbers: the graph's inputs may have rounded them.
     """
     session = open_session(converted.model, Settings(), where="model.onnx")
     agreed, refused, reason, usual = 0, list[str](), "", dict[str, float]()
     requests = hard_inputs(converted.inputs, holdout, seed=seed, takes_nan=source.takes_nan, categories=source.categories)
     for title, inputs in requests:
+        own = take_rows(originals, len(next(iter(inputs.values())))) if originals and "holdout" in title else inputs
         try:
-            reference = source.predict(inputs)
+            reference = source.predict(own)
         except Exception as error:  # whatever framework it is
             if "holdout" in title:
-                raise refusal.refused(source.framework, inputs, error, what=title) from error
+                raise refusal.refused(source.framework, own, error, what=title) from error
             refused.append(title)
             reason = reason or f"{type(error).__name__}: {first_line(error):.200}"
             continue
         if "holdout" in title and not usual:
             usual = sizes(reference)
-        agreed += _agree(source, session, title, inputs, reference, usual)
+        agreed += _agree(source, session, _Request(title=title, inputs=inputs, own=own), reference, usual)
     agreed += _thresholds(source, converted, holdout, seed)
     if not agreed:
         why = "refuses every synthetic request" if refused else "has a tie in every request"
@@ -78,25 +82,34 @@ def prove_parity(source: SourceModel, converted: Converted, holdout: Arrays | No
     return Parity(compared=agreed + sum(_inner(part, seed) for part in source.inner), refused=tuple(refused))
 
 
-def _agree(source: SourceModel, session: Any, title: str, inputs: Arrays, reference: Arrays, usual: Mapping[str, float]) -> int:
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Request:
+    """``inputs`` are what the graph is given, ``own`` what the source is."""
+
+    title: str
+    inputs: Arrays
+    own: Arrays
+
+
+def _agree(source: SourceModel, session: Any, request: _Request, reference: Arrays, usual: Mapping[str, float]) -> int:
     """1 where the graph answers a request as its source did, 0 where that did so by chance in all rows; `ParityError`."""
     try:
-        found = run_session(session, inputs)
+        found = run_session(session, request.inputs)
     except ConversionError as error:
-        what = f"the converted model fails on {title}, which its source answers (caused by: {error})"
-        raise ParityError(what, where="model.onnx", advice=_advice(source, inputs)) from error
-    certain = None if source.arbitrary is None else ~source.arbitrary(inputs)
+        what = f"the converted model fails on {request.title}, which its source answers (caused by: {error})"
+        raise ParityError(what, where="model.onnx", advice=_advice(source, request.inputs)) from error
+    certain = None if source.arbitrary is None else ~source.arbitrary(request.own)
     if certain is not None and not certain.any():
         return 0
     differences = compare(_chosen(reference, certain), _chosen(found, certain), usual=usual)
     if differences:
-        _refuse_random(source, inputs, reference)
+        _refuse_random(source, request.own, reference)
         raise ParityError(
-            f"the converted model answers differently on {title}",
+            f"the converted model answers differently on {request.title}",
             where="model.onnx",
             expected=f"what {source.framework} gives",
             found="; ".join(map(str, differences)),
-            advice=_advice(source, _chosen(inputs, certain)),
+            advice=_advice(source, _chosen(request.inputs, certain)),
         )
     return 1
 
@@ -132,12 +145,12 @@ def _thresholds(source: SourceModel, converted: Converted, holdout: Arrays | Non
     """Both sides of every threshold of a tree ensemble, and missing values there."""
     if source.trees is None:
         return 0
-    spec = converted.inputs[0]
-    base = holdout[spec.name][:BASE_ROWS] if holdout else np.random.default_rng(seed).standard_normal((BASE_ROWS, source.trees.features))
+    wide = any(spec.dtype == "float64" for spec in source.inputs) and not source.trees.narrow
+    base = joined(holdout, source.inputs)[:BASE_ROWS] if holdout else np.random.default_rng(seed).standard_normal((BASE_ROWS, source.trees.features))
     session = open_session(converted.model, Settings(), where="model.onnx")
     agreed = 0
-    for rows in boundary_rows(source.trees, base, takes_nan=source.takes_nan):
-        inputs = {spec.name: rows}
+    for rows in boundary_rows(source.trees, base, takes_nan=source.takes_nan, double=wide):
+        inputs = spread(rows, source.inputs)
         differences = compare(source.predict(inputs), run_session(session, inputs), rtol=TREE_RTOL)
         if differences:
             raise ParityError(

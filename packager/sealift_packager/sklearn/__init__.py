@@ -6,6 +6,7 @@ Reading order:
 - ``rows``        how a model takes its rows; ``missing_text``
 - ``kinds``       what scikit-learn says a model is, as the installed version answers
 - ``answers``     what a model gives, by what it is
+- ``digits``      columns that it compares or subtracts by more digits than float32 has
 - ``ties``        rows that a model answers by chance
 - ``convert``     tree ensembles by our own writer, everything else by skl2onnx
 - ``prepared``, ``surrogates``  estimators in a form that skl2onnx takes

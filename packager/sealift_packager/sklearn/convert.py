@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import traceback
 from collections.abc import Sequence
 from typing import Any, Final
@@ -9,12 +10,14 @@ from typing import Any, Final
 import onnx
 
 from sealift_core.bundle.tensors import TensorSpec
-from sealift_packager.errors import ConversionError, PackagerError
+from sealift_packager.errors import ConversionError, PackagerError, first_line
 from sealift_packager.graph import graph
+from sealift_packager.graph.columns import take_columns
 from sealift_packager.graph.labels import flatten_label
 from sealift_packager.graph.nodes import ML_OPSET
 from sealift_packager.graph.session import Settings, open_session
 from sealift_packager.graph.tree_writer import convert_trees
+from sealift_packager.model.columns import FEATURES, column_inputs
 from sealift_packager.model.source import SourceModel
 from sealift_packager.progress.quiet import quiet
 from sealift_packager.sklearn.converters.k_means import step_parsers
@@ -68,14 +71,30 @@ def _wide(source: SourceModel) -> bool:
 
 
 def _graph(source: SourceModel, *, double: bool) -> Any:
-    if not double:
+    wide = [spec.name for spec in source.inputs if spec.dtype == "float64"]
+    if not double and not wide:
         return _convert(source, double=False)
     try:
-        model = _narrowed(_convert(source, double=True))
+        model = _in_double(source, wide)
         open_session(graph.tidy(model), Settings(), where="scikit-learn model")
-    except PackagerError:  # an operator without a float64 kernel: then all in float32, and parity judges
-        return _convert(source, double=False)
+    except PackagerError as error:
+        if wide:
+            raise ConversionError(
+                f"one of the steps can't be computed in float64 (caused by: {first_line(error):.300})",
+                where="scikit-learn model",
+                expected=f"float64, for the digits of {', '.join(wide[:5])}",
+                advice="Make the column's numbers smaller before the model sees them: subtract a constant such as the first date, or number the ids.",
+            ) from error
+        return _convert(source, double=False)  # an operator without a float64 kernel: then all in float32, and parity judges
     return model
+
+
+def _in_double(source: SourceModel, wide: Sequence[str]) -> Any:
+    """The graph computed in float64, with the source's inputs: columns of numbers that have an input each are converted as one array."""
+    if wide and all(spec.dtype != "string" for spec in source.inputs) and [spec.name for spec in source.inputs] != [FEATURES]:
+        array = column_inputs((), len(source.inputs), range(1))
+        return take_columns(_narrowed(_convert(dataclasses.replace(source, inputs=array), double=True), array), source.inputs)
+    return _narrowed(_convert(source, double=True), source.inputs)
 
 
 def _convert(source: SourceModel, *, double: bool) -> Any:
@@ -140,13 +159,14 @@ def _culprit(model: Any, error: Exception) -> str:
     return ", ".join(named) or type(model).__name__
 
 
-def _narrowed(model: Any) -> Any:
-    """A copy whose inputs and outputs of float64 are float32: each input is cast at once, each output last."""
+def _narrowed(model: Any, inputs: Sequence[TensorSpec]) -> Any:
+    """A copy whose inputs and outputs of float64 are float32, each cast at once or last; inputs that are to be float64 stay as they are."""
+    kept = {spec.name for spec in inputs if spec.dtype == "float64"}
     result = graph.copy_of(model)
     taken = {row.name for row in result.graph.input}
     before, after = [], []
     for row in (*result.graph.input, *result.graph.output):
-        if row.type.tensor_type.elem_type != onnx.TensorProto.DOUBLE:
+        if row.type.tensor_type.elem_type != onnx.TensorProto.DOUBLE or row.name in kept:
             continue
         row.type.tensor_type.elem_type = onnx.TensorProto.FLOAT
         wide = f"{row.name}_float64"

@@ -16,16 +16,19 @@ from sealift_packager.boosters.load import catboost_source, lightgbm_source, xgb
 from sealift_packager.errors import SourceModelError, UntrustedPickleError, first_line
 from sealift_packager.model import detect
 from sealift_packager.model.categories import known_categories
-from sealift_packager.model.source import LoadOptions, SourceModel
+from sealift_packager.model.columns import FEATURES
+from sealift_packager.model.source import Digits, LoadOptions, SourceModel
 from sealift_packager.model.unwrapped import first_steps, unwrapped
 from sealift_packager.sklearn.answers import answers, outputs_of, transformed
+from sealift_packager.sklearn.digits import columns_with_digits
 from sealift_packager.sklearn.indices import check_indices
-from sealift_packager.sklearn.rows import FEATURES, Rows
+from sealift_packager.sklearn.rows import Rows
 from sealift_packager.sklearn.skops_types import foreign_types
 from sealift_packager.sklearn.ties import ties_of
 from sealift_packager.trees.ensemble import Ensemble
 from sealift_packager.trees.from_estimator import library_of
 from sealift_packager.trees.from_scikit import read_scikit
+from sealift_packager.trees.thresholds import features_with_digits
 from sealift_packager.trees.validity import check_ensemble
 from sealift_packager.trees.within import fitted_parts, is_trees
 
@@ -92,27 +95,33 @@ def estimator_source(model: Any, digest: Digest, options: LoadOptions, where: st
     if booster is not None:
         return booster(model, digest)
     version = _check_estimator(model, where)
-    rows = Rows.of(model, options, where)
+    table = Rows.of(model, options, where)
     trees = _whole_trees(model, where)
     inner = _inner_trees(model, digest) if trees is None else ()  # before anything is predicted: scikit-learn believes a tree's indices
-    outputs, ties = outputs_of(model), ties_of(model)
-    source = SourceModel(
-        kind=detect.SCIKIT,
-        framework=f"scikit-learn {version}",
-        digest=digest,
-        native=model,
-        predict=lambda arrays: answers(model, outputs, rows.table(arrays)),
-        inputs=rows.inputs,
-        outputs=outputs,
-        columns={FEATURES: rows.names} if rows.names and rows.plain else {},
-        takes_nan=rows.takes_nan(model),
-        categories=known_categories(model, rows.names, rows.inputs),
-        trees=trees if rows.plain else None,
-        unsupervised=outputs[0] == "label" and not hasattr(model, "classes_"),
-        inner=inner,
-        arbitrary=None if ties is None else lambda arrays: ties(rows.table(arrays)),
-    )
-    return dataclasses.replace(source, steps=_steps(source, rows))
+    outputs, ties, takes_nan = outputs_of(model), ties_of(model), table.takes_nan(model)
+    needed = columns_with_digits(model, table.names) | (features_with_digits(trees) if trees else frozenset())
+
+    def taking(rows: Rows) -> SourceModel:
+        source = SourceModel(
+            kind=detect.SCIKIT,
+            framework=f"scikit-learn {version}",
+            digest=digest,
+            native=model,
+            predict=lambda arrays: answers(model, outputs, rows.table(arrays)),
+            inputs=rows.inputs,
+            outputs=outputs,
+            columns={FEATURES: rows.names} if rows.names and rows.plain else {},
+            takes_nan=takes_nan,
+            categories=known_categories(model, rows.names, rows.inputs),
+            trees=trees if rows.numeric else None,
+            unsupervised=outputs[0] == "label" and not hasattr(model, "classes_"),
+            inner=inner,
+            arbitrary=None if ties is None else lambda arrays: ties(rows.table(arrays)),
+            digits=None if rows.texts else Digits(needed=needed, widen=lambda wide: taking(table.widened(wide))),
+        )
+        return dataclasses.replace(source, steps=_steps(source, rows))
+
+    return taking(table)
 
 
 def _steps(source: SourceModel, rows: Rows) -> tuple[SourceModel, ...]:

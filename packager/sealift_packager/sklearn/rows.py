@@ -10,6 +10,7 @@ import numpy as np
 from sealift_core.bundle.tensors import TensorSpec
 from sealift_packager.errors import SourceModelError
 from sealift_packager.model.categories import text_columns
+from sealift_packager.model.columns import FEATURES, column_inputs
 from sealift_packager.model.source import Arrays, LoadOptions
 from sealift_packager.progress.quiet import quiet
 from sealift_packager.sandbox.activity import ANSWERING, during
@@ -17,7 +18,6 @@ from sealift_packager.sklearn.kinds import input_tags
 from sealift_packager.sklearn.missing_text import knows_missing_text
 from sealift_packager.trees.within import fitted_parts
 
-FEATURES: Final = "features"
 TEXT: Final = "text"
 
 
@@ -47,6 +47,18 @@ class Rows:
         texts = tags.string and not tags.two_d_array
         inputs = _of_texts(options) if texts else _of_tables(model, names, options, where)
         return cls(names=names, inputs=inputs, texts=texts, missing_text=knows_missing_text(model), dtype=_float_type(model))
+
+    @property
+    def numeric(self) -> bool:
+        """Whether there are numbers alone, in one tensor or in several."""
+        return all(spec.dtype != "string" for spec in self.inputs)
+
+    def widened(self, wide: frozenset[int]) -> Self:
+        """The same with float64 inputs for the columns of these numbers."""
+        if self.plain:
+            return dataclasses.replace(self, inputs=column_inputs(self.names, int(self.inputs[0].shape[1]), wide))
+        inputs = (dataclasses.replace(spec, dtype="float64") if at in wide else spec for at, spec in enumerate(self.inputs))
+        return dataclasses.replace(self, inputs=tuple(inputs))
 
     @property
     def plain(self) -> bool:
@@ -117,5 +129,4 @@ def _of_tables(model: Any, names: tuple[str, ...], options: LoadOptions, where: 
             found=", ".join(given[:12]) or "no data",
             advice="The names of the columns become those of the inputs.",
         )
-    description = "columns: " + ", ".join(names) if names else ""
-    return (TensorSpec(name=FEATURES, dtype="float32", shape=("batch", width), description=description),)
+    return column_inputs(names, width, ())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -16,17 +16,17 @@ MAX_NODES: Final = 200_000
 CHUNK_ROWS: Final = 20_000
 
 Interval = tuple[float, float, bool]
-_FREE: Final[Interval] = (-float(np.finfo(np.float32).max), float(np.finfo(np.float32).max), True)
+DType = np.dtype[Any]
 
 
-def boundary_rows(ensemble: Ensemble, base: Array, *, takes_nan: bool) -> Iterator[Array]:
-    """Chunks of float32 rows [rows, features].
+def boundary_rows(ensemble: Ensemble, base: Array, *, takes_nan: bool, double: bool = False) -> Iterator[Array]:
+    """Chunks of rows [rows, features], of float32, or of float64 if they are to be ``double``.
 
-    For each split there is a row that arrives there with its feature at the last float32 that goes left, one at the first that goes right,
+    For each split there is a row that arrives there with its feature at the last number that goes left, one at the first that goes right,
     and one where it is missing if the source takes that. The other features are those of a ``base`` row, moved as far as the path to the node
     needs. A node that no finite row can reach is left out.
     """
-    rows = _rows(ensemble, np.asarray(base, np.float32), takes_nan)
+    rows = _rows(ensemble, np.asarray(base, np.float64 if double else np.float32), takes_nan)
     while chunk := list(itertools.islice(rows, CHUNK_ROWS)):
         yield np.stack(chunk)
 
@@ -36,19 +36,19 @@ def _rows(ensemble: Ensemble, base: Array, takes_nan: bool) -> Iterator[Array]:
     seen: set[tuple[int, float]] = set()
     turn = itertools.cycle(range(len(base)))
     for tree in ensemble.trees:
-        for node, path in _nodes(tree):
+        for node, path in _nodes(tree, base.dtype):
             key = int(tree.feature[node]), float(tree.threshold[node])
             if once and key in seen:
                 continue
             seen.add(key)
             row = _moved(base[next(turn)], path, takes_nan)
             if row is not None:
-                yield from _sides(tree, node, row, path.get(key[0], _FREE), takes_nan)
+                yield from _sides(tree, node, row, path.get(key[0], _free(base.dtype)), takes_nan)
 
 
 def _sides(tree: Tree, node: int, row: Array, interval: Interval, takes_nan: bool) -> Iterator[Array]:
     feature = tree.feature[node]
-    last_left, first_right = _edges(tree, node)
+    last_left, first_right = _edges(tree, node, row.dtype)
     wanted = [value for value in (last_left, first_right) if interval[0] <= value <= interval[1]]
     for value in [*wanted, np.nan] if takes_nan and interval[2] else wanted:
         copy = row.copy()
@@ -56,13 +56,21 @@ def _sides(tree: Tree, node: int, row: Array, interval: Interval, takes_nan: boo
         yield copy
 
 
-def _edges(tree: Tree, node: int) -> tuple[float, float]:
-    """The last float32 that goes left, the first that goes right (infinite where there is none)."""
+def _free(dtype: DType) -> Interval:
+    most = float(np.finfo(dtype).max)
+    return -most, most, True
+
+
+def _edges(tree: Tree, node: int, dtype: DType) -> tuple[float, float]:
+    """The last number of the type that goes left, the first that goes right (infinite where there is none)."""
+    if dtype == np.float64:
+        exact = float(tree.threshold[node])
+        return (float(np.nextafter(exact, -np.inf)), exact) if tree.strict else (exact, float(np.nextafter(exact, np.inf)))
     threshold = round_down(tree.threshold[node])
     return (float(before(threshold)), float(threshold)) if tree.strict else (float(threshold), float(after(threshold)))
 
 
-def _nodes(tree: Tree) -> Iterator[tuple[int, dict[int, Interval]]]:
+def _nodes(tree: Tree, dtype: DType) -> Iterator[tuple[int, dict[int, Interval]]]:
     """Each split once, with what the path to it demands of each feature."""
     waiting: list[tuple[int, dict[int, Interval]]] = [(0, {})]
     seen: set[int] = set()
@@ -73,8 +81,8 @@ def _nodes(tree: Tree) -> Iterator[tuple[int, dict[int, Interval]]]:
             continue
         seen.add(node)
         yield node, path
-        low, high, missing = path.get(feature, _FREE)
-        last_left, first_right = _edges(tree, node)
+        low, high, missing = path.get(feature, _free(dtype))
+        last_left, first_right = _edges(tree, node, dtype)
         to_left = bool(tree.missing_left[node])
         waiting.append((int(tree.left[node]), path | {feature: (low, min(high, last_left), missing and to_left)}))
         waiting.append((int(tree.right[node]), path | {feature: (max(low, first_right), high, missing and not to_left)}))

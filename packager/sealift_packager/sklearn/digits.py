@@ -1,0 +1,54 @@
+"""Which columns a scikit-learn model compares or subtracts by digits that float32 doesn't have, as far as its first steps show it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from sealift_packager.model.categories import first_steps_by_column
+from sealift_packager.model.source import Array
+from sealift_packager.trees.thresholds import WHOLE_NUMBERS
+
+#: A scaled value may be off by so much.
+_RESOLUTION: Final = 1e-4
+#: Fitted attributes [columns]: what is taken from a column, and what that is divided by.
+_SCALED: Final = (("mean_", "scale_"), ("center_", "scale_"), ("data_min_", "data_range_"))
+#: Fitted attributes, one array for each column, of what its values are compared with.
+_COMPARED: Final = ("categories_", "bin_edges_")
+
+
+def columns_with_digits(model: Any, names: Sequence[str]) -> frozenset[int]:
+    """The numbers of the columns that need float64.
+
+    These are columns with categories or limits that float32 doesn't tell apart or can't hold, and those that a scaler moves by much more than they
+    vary.
+    """
+    columns = range(int(getattr(model, "n_features_in_", 0)))
+    return frozenset(column for step, taken in first_steps_by_column(model, list(names), list(columns)) for column in _needed(step, taken))
+
+
+def _needed(step: Any, columns: Sequence[int]) -> Iterator[int]:
+    for name in _COMPARED:
+        for column, values in zip(columns, getattr(step, name, ()), strict=False):
+            if _compares_by_digits(values):
+                yield column
+    for center, scale in _SCALED:
+        moved, divided = (np.atleast_1d(np.asarray(getattr(step, name, np.nan), np.float64)) for name in (center, scale))
+        if len(moved) == len(divided) == len(columns):
+            with np.errstate(divide="ignore", invalid="ignore"):
+                lost = np.spacing(np.abs(moved).astype(np.float32)) / divided > _RESOLUTION
+            yield from np.asarray(columns)[lost].tolist()
+
+
+def _compares_by_digits(values: Any) -> bool:
+    numbers = _numbers(values)
+    return bool((np.abs(numbers) >= WHOLE_NUMBERS).any()) or len(np.unique(numbers.astype(np.float32))) < len(np.unique(numbers))
+
+
+def _numbers(values: Any) -> Array:
+    """The finite numbers that float32 has a place for."""
+    listed = [value for value in np.asarray(values, dtype=object).ravel().tolist() if isinstance(value, int | float)]
+    numbers = np.array(listed, dtype=np.float64)
+    return numbers[np.abs(numbers) < np.finfo(np.float32).max]

@@ -1,0 +1,167 @@
+"""Numbers that float32 doesn't hold: the model is asked with the user's own, and a bundle takes float64 where their digits decide."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import lightgbm
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.compose import make_column_transformer
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.neighbors import KNeighborsRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import KBinsDiscretizer, MinMaxScaler, OneHotEncoder, OrdinalEncoder, StandardScaler
+from sklearn.tree import DecisionTreeClassifier
+
+from sealift_packager.data.files import read_data
+from sealift_packager.data.holdout import Holdout, bind
+from sealift_packager.errors import DataError, ParityError
+from sealift_packager.frameworks.converters import convert_model
+from sealift_packager.graph.session import Settings, open_session, run_session
+from sealift_packager.model.source import SourceModel
+from sealift_packager.parity.check import prove_parity
+from sealift_packager.parity.compare import compare
+from sealift_packager.parity.digits import wide_columns
+from support.scikit import loaded
+
+ROWS: Final = 400
+RANDOM: Final = np.random.default_rng(0)
+SECONDS: Final = 1_700_000_000 + RANDOM.integers(0, 3600, ROWS)
+IDS: Final = RANDOM.choice(np.arange(2**24 + 1, 2**24 + 12), ROWS)
+DAYS: Final = 20_250_000 + RANDOM.integers(1, 29, ROWS)
+AMOUNTS: Final = 5e7 + 10 * RANDOM.random(ROWS)
+NOISE: Final = RANDOM.normal(size=ROWS).astype(np.float32).astype(np.float64)  # float32 holds it
+WORDS: Final = RANDOM.choice(["a", "b"], ROWS)
+
+EVERY_OTHER_MINUTE: Final = (SECONDS % 120 < 60).astype(int)
+ODD_IDS: Final = (IDS % 2).astype(int)
+LATE: Final = (DAYS % 7 < 3).astype(int)
+
+
+CASES: Final[dict[str, tuple[Callable[[], Any], dict[str, Any], Any, set[str]]]] = {
+    "seconds, histogram boosting": (lambda: HistGradientBoostingClassifier(max_iter=20), {"at": SECONDS, "noise": NOISE}, EVERY_OTHER_MINUTE, {"at"}),
+    "seconds, forest behind a scaler": (
+        lambda: make_pipeline(StandardScaler(), RandomForestClassifier(10, random_state=0)),
+        {"at": SECONDS, "noise": NOISE},
+        EVERY_OTHER_MINUTE,
+        {"at"},
+    ),
+    "seconds, line behind a scaler": (
+        lambda: make_pipeline(MinMaxScaler(), LogisticRegression()),
+        {"noise": NOISE, "at": SECONDS.astype(float)},
+        EVERY_OTHER_MINUTE,
+        {"at"},
+    ),
+    "seconds, bins": (
+        lambda: make_pipeline(KBinsDiscretizer(60, encode="onehot-dense", quantile_method="averaged_inverted_cdf"), LogisticRegression()),
+        {"at": SECONDS},
+        EVERY_OTHER_MINUTE,
+        {"at"},
+    ),
+    "ids, one-hot": (lambda: make_pipeline(OneHotEncoder(), LogisticRegression()), {"id": IDS}, ODD_IDS, {"id"}),
+    "ids beside text": (
+        lambda: make_pipeline(make_column_transformer((OneHotEncoder(), ["id", "word"]), remainder="passthrough"), LogisticRegression()),
+        {"id": IDS, "word": WORDS, "noise": NOISE},
+        ODD_IDS,
+        {"id"},
+    ),
+    "ids, numbered": (lambda: make_pipeline(OrdinalEncoder(), RandomForestClassifier(10, random_state=0)), {"id": IDS}, ODD_IDS, {"id"}),
+    "days, gradient boosting of another library": (
+        lambda: lightgbm.LGBMClassifier(n_estimators=10, min_child_samples=2, verbose=-1),
+        {"day": DAYS, "noise": NOISE},
+        LATE,
+        {"day"},
+    ),
+    "amounts that nearly cancel": (
+        lambda: LinearRegression(),
+        {"paid": AMOUNTS, "owed": AMOUNTS - np.round(NOISE, 2)},
+        np.round(NOISE, 2),
+        {"paid", "owed"},
+    ),
+    "amounts, neighbours": (lambda: KNeighborsRegressor(3), {"paid": AMOUNTS}, AMOUNTS - 5e7, {"paid"}),
+}
+
+
+def read(folder: Path, columns: dict[str, Any], target: Any, source: SourceModel) -> Holdout:
+    pd.DataFrame(columns | {"target": target}).to_csv(folder / "data.csv", index=False)
+    return bind(read_data(folder / "data.csv"), source, "target")
+
+
+def fitted_on_names(model: Any, columns: dict[str, Any], target: Any, folder: Path) -> SourceModel:
+    pd.DataFrame(columns | {"target": target}).to_csv(folder / "examples.csv", index=False)
+    return loaded(model.fit(pd.DataFrame(columns), target), folder, examples=read_data(folder / "examples.csv").arrays)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_column_whose_digits_decide_is_float64(case: str, tmp_path: Path) -> None:
+    make, columns, target, wide = CASES[case]
+    narrow = fitted_on_names(make(), columns, target, tmp_path)
+    assert narrow.digits is not None
+    source = narrow.digits.widen(wide_columns(narrow, read(tmp_path, columns, target, narrow).originals))
+    assert {spec.name for spec in source.inputs if spec.dtype == "float64"} == wide
+    holdout, converted = read(tmp_path, columns, target, source), convert_model(source)
+    prove_parity(source, converted, holdout.inputs, seed=0, originals=holdout.originals)
+
+    found = run_session(open_session(converted.model, Settings(), where="test"), holdout.inputs)
+    table = pd.DataFrame(columns)
+    expected = {"label": source.native.predict(table)} if "label" in found else {"prediction": source.native.predict(table).reshape(-1, 1)}
+    assert not compare(expected, found)
+
+
+def test_without_their_digits_the_same_model_would_be_refused(tmp_path: Path) -> None:
+    make, columns, target, _ = CASES["amounts that nearly cancel"]
+    source = fitted_on_names(make(), columns, target, tmp_path)
+    holdout = read(tmp_path, columns, target, source)
+    with pytest.raises(ParityError, match="differs in .* of 400 rows"):
+        prove_parity(source, convert_model(source), holdout.inputs, seed=0, originals=holdout.originals)
+
+
+def test_numbers_that_float32_rounds_without_harm_stay_float32(tmp_path: Path) -> None:
+    columns = {"a": np.round(NOISE, 3), "b": np.round(NOISE * 7, 1)}
+    source = fitted_on_names(make_pipeline(StandardScaler(), LogisticRegression()), columns, NOISE > 0, tmp_path)
+    assert wide_columns(source, read(tmp_path, columns, NOISE > 0, source).originals) == frozenset()
+
+
+def test_a_tree_that_rounds_rows_itself_takes_float32(tmp_path: Path) -> None:
+    columns = {"at": SECONDS, "noise": NOISE}
+    source = fitted_on_names(DecisionTreeClassifier(), columns, EVERY_OTHER_MINUTE, tmp_path)
+    assert wide_columns(source, read(tmp_path, columns, EVERY_OTHER_MINUTE, source).originals) == frozenset()
+
+
+def test_columns_without_names_are_one_array_of_float64(tmp_path: Path) -> None:
+    rows = np.column_stack([SECONDS, NOISE])
+    source = loaded(HistGradientBoostingClassifier(max_iter=20).fit(rows, EVERY_OTHER_MINUTE), tmp_path)
+    assert source.digits is not None
+    wide = source.digits.widen(wide_columns(source, {"features": rows}))
+    assert [(spec.name, spec.dtype, spec.shape[1]) for spec in wide.inputs] == [("features", "float64", 2)]
+    prove_parity(wide, convert_model(wide), {"features": rows}, seed=0)
+
+
+@pytest.mark.parametrize("case", ["ids, one-hot", "seconds, histogram boosting", "seconds, forest behind a scaler", "seconds, bins"])
+def test_what_the_model_itself_shows_needs_no_data(case: str, tmp_path: Path) -> None:
+    make, columns, target, wide = CASES[case]
+    source = loaded(make().fit(pd.DataFrame(columns), target), tmp_path)
+    assert {list(columns)[at] for at in wide_columns(source, None)} == wide
+
+
+@pytest.mark.parametrize("name", ["trees_sum", "features", "features_0", "variable", "zero", "classes"])
+def test_a_column_may_have_the_name_of_something_inside_the_graph(name: str, tmp_path: Path) -> None:
+    columns = {name: SECONDS, "noise": NOISE}
+    for model in (HistGradientBoostingClassifier(max_iter=5), make_pipeline(StandardScaler(), LogisticRegression())):
+        narrow = fitted_on_names(model, columns, EVERY_OTHER_MINUTE, tmp_path)
+        assert narrow.digits is not None
+        source = narrow.digits.widen(frozenset((0,)))
+        holdout = read(tmp_path, columns, EVERY_OTHER_MINUTE, source)
+        prove_parity(source, convert_model(source), holdout.inputs, seed=0, originals=holdout.originals)
+
+
+def test_a_whole_number_beyond_float64_is_refused_with_its_column(tmp_path: Path) -> None:
+    columns = {"id": 2**53 + np.arange(ROWS), "noise": NOISE}
+    source = fitted_on_names(LogisticRegression(), {"id": NOISE, "noise": NOISE}, ODD_IDS, tmp_path)
+    with pytest.raises(DataError, match=r"data\.csv: id: .*more digits.*2\^53.*found 9007199254740993 in row 1"):
+        read(tmp_path, columns, ODD_IDS, source)
