@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import collections
 import importlib
+import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,7 +28,7 @@ from sealift_packager.trees.ensemble import Ensemble
 from sealift_packager.trees.from_catboost import read_catboost
 from sealift_packager.trees.from_estimator import catboost_json, check_missing, used_rounds
 from sealift_packager.trees.from_lightgbm import feature_names, read_lightgbm
-from sealift_packager.trees.from_xgboost import read_xgboost
+from sealift_packager.trees.from_xgboost import read_xgboost, stored_categories
 from sealift_packager.trees.thresholds import features_with_digits
 from sealift_packager.trees.validity import check_ensemble
 
@@ -113,20 +114,32 @@ def xgboost_source(model: Any, digest: Digest, where: str = "XGBoost model") -> 
     xgboost = import_library("xgboost", "XGBoost model")
     wrapped = hasattr(model, "get_booster")
     booster = model.get_booster() if wrapped else model
-    rounds = None
     if wrapped:
         check_missing(model)
-        rounds = used_rounds(booster)
+    # A wrapper predicts with the rounds up to the best one, also when it reads its own file; a Booster predicts with all of them.
+    rounds = used_rounds(booster) if wrapped or "scikit_learn" in booster.attributes() else None
     labels = np.asarray(model.classes_) if wrapped and hasattr(model, "classes_") else None
     ensemble = _ensemble(lambda: read_xgboost(bytes(booster.save_raw("json")), classes=labels, rounds=rounds), where)
     names, types = booster.feature_names, booster.feature_types
+    categories = stored_categories(json.loads(bytes(booster.save_raw("json")))["learner"]["gradient_booster"].get("model", {}))
 
     def ask(rows: Array) -> Array:
-        table = xgboost.DMatrix(rows, feature_names=names, feature_types=types, enable_categorical=True)
+        if categories:
+            table = xgboost.DMatrix(with_categories(rows, names, categories), enable_categorical=True)
+        else:
+            table = xgboost.DMatrix(rows, feature_names=names, feature_types=types, enable_categorical=True)
         found: Array = booster.predict(table, iteration_range=(0, rounds or 0), output_margin=False)
         return found if ensemble.outputs == 1 or found.ndim == 2 else _from_margin(booster.predict(table, output_margin=True))
 
     return _source(detect.XGBOOST, f"XGBoost {xgboost.__version__}", digest, model, ensemble, ask, tuple(names or ()))
+
+
+def with_categories(rows: Array, names: Sequence[str], categories: Mapping[int, Sequence[int]]) -> Any:
+    """Rows as the pandas table that a booster was trained on: these columns hold categories, and NaN where a number is none of them."""
+    import pandas as pd
+
+    columns = {name: rows[:, at] for at, name in enumerate(names)}
+    return pd.DataFrame({name: pd.Categorical(v, categories[at]) if at in categories else v for at, (name, v) in enumerate(columns.items())})
 
 
 def _from_margin(margin: Array) -> Array:

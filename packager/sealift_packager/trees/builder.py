@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from sealift_packager.errors import ConversionError
 from sealift_packager.trees.ensemble import Array, Tree
 from sealift_packager.trees.thresholds import before
 
@@ -74,6 +75,25 @@ def truncated_to(category: int, *, negative_fractions: bool) -> tuple[float, flo
     """
     low = -1.0 if category == 0 and negative_fractions else float(before(np.array(float(category))))
     return low, float(before(np.array(category + 1.0)))
+
+
+def check_categories(values: Sequence[int], *, where: str) -> list[int]:
+    """Numbers that are categories; `ConversionError` where float32 can't hold one, so that it would be taken for another."""
+    wrong = next((value for value in values if int(np.float32(value)) != value), None)
+    if wrong is not None:
+        raise ConversionError(
+            "a category that float32 can't hold",
+            where=where,
+            expected="whole numbers up to 16777216 (2^24)",
+            found=str(wrong),
+            advice="Number the categories from 0, with OrdinalEncoder for example.",
+        )
+    return list(values)
+
+
+def exactly(value: float) -> tuple[float, float]:
+    """The one float32 that is ``value``, which float32 holds: ]above, up to]."""
+    return float(before(np.array(float(value)))), float(value)
 
 
 def equal_to(value: float) -> tuple[float, float] | None:

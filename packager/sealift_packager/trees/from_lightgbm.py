@@ -14,7 +14,6 @@ from sealift_packager.errors import ConversionError
 from sealift_packager.trees import ensemble as kinds
 from sealift_packager.trees.builder import TreeBuilder, truncated_to
 from sealift_packager.trees.ensemble import Array, Ensemble, Tree, link_of
-from sealift_packager.trees.thresholds import before
 
 _WHERE: Final = "LightGBM model"
 _CATEGORICAL, _DEFAULT_LEFT = 1, 2
@@ -116,13 +115,15 @@ def _members(words: Array) -> list[int]:
 
 def _split(builder: TreeBuilder, node: int, feature: int, exact: float, decision: int, left: int, right: int) -> None:
     """A number's split; where zero counts as missing, it is cut out of its side and sent to the default one."""
+    low, high = float(np.nextafter(-ZERO, -np.inf)), ZERO
+    if abs(exact) <= ZERO:  # all of these numbers are read as zero, whatever else is done with it
+        exact = high if exact >= 0 else low
     threshold, default_left = exact, bool(decision & _DEFAULT_LEFT)
     treatment = (decision >> 2) & 3
     if treatment == _NAN:
         builder.split(node, feature, threshold, missing_left=default_left, left=left, right=right)
         return
-    low, high = float(before(np.array(-ZERO))), ZERO
-    if treatment == _ZERO and abs(exact) <= ZERO:
+    if treatment == _ZERO and exact in (low, high):
         builder.split(node, feature, high if default_left else low, missing_left=default_left, left=left, right=right)
         return
     if treatment == _NONE or (exact >= 0) == default_left:  # NaN counts as zero; zero lies where the default is

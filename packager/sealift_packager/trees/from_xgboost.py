@@ -7,14 +7,14 @@ stored go right.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 
 from sealift_packager.errors import ConversionError
 from sealift_packager.trees import ensemble as kinds
-from sealift_packager.trees.builder import TreeBuilder, truncated_to
+from sealift_packager.trees.builder import TreeBuilder, check_categories, exactly, truncated_to
 from sealift_packager.trees.ensemble import Array, Ensemble, Tree, link_of
 from sealift_packager.trees.thresholds import before
 
@@ -57,7 +57,10 @@ def read_xgboost(model: bytes, *, classes: Array | None = None, rounds: int | No
     ends = trees_of.get("iteration_indptr")
     if rounds is not None and ends:
         pairs = pairs[: ends[min(rounds, len(ends) - 1)]]
-    trees = tuple(_tree(tree, output=output, factor=float(weights[at]) if weights else 1.0) for at, (tree, output) in enumerate(pairs))
+    categories = stored_categories(trees_of)
+    trees = tuple(
+        _tree(tree, output=output, factor=float(weights[at]) if weights else 1.0, categories=categories) for at, (tree, output) in enumerate(pairs)
+    )
     if objective in CLASSIFIERS and classes is None:
         classes = np.arange(max(outputs, 2))
     return Ensemble(
@@ -83,7 +86,27 @@ def _base(parameters: Mapping[str, Any], link: str, outputs: int) -> Array:
     return np.broadcast_to(score, (outputs,)).astype(np.float64)
 
 
-def _tree(tree: Mapping[str, Any], *, output: int, factor: float) -> Tree:
+def stored_categories(booster: Mapping[str, Any]) -> dict[int, list[int]]:
+    """The values that stand for a pandas table's categories 0, 1, …, by feature, where the model has them (from XGBoost 3.1 on).
+
+    Raises:
+        ConversionError: If they are text, or numbers that float32 can't tell apart.
+    """
+    found: dict[int, list[int]] = {}
+    for feature, values in enumerate((booster.get("cats") or {}).get("enc", ())):
+        if values.get("offsets"):
+            raise ConversionError(
+                "categories of text, from a pandas table",
+                where=f"{_WHERE}: column {feature}",
+                expected="numbers",
+                advice="Train on numbers: put OrdinalEncoder(handle_unknown='use_encoded_value', unknown_value=np.nan) before XGBoost in a pipeline.",
+            )
+        if values["values"]:
+            found[feature] = check_categories([int(value) for value in values["values"]], where=f"{_WHERE}: column {feature}")
+    return found
+
+
+def _tree(tree: Mapping[str, Any], *, output: int, factor: float, categories: Mapping[int, Sequence[int]]) -> Tree:
     if int(tree["tree_param"].get("size_leaf_vector", "1")) > 1:
         raise ConversionError(
             "trees with several targets in a leaf", where=_WHERE, expected="multi_strategy='one_output_per_tree'", found="multi_output_tree"
@@ -93,7 +116,7 @@ def _tree(tree: Mapping[str, Any], *, output: int, factor: float) -> Tree:
     conditions = np.asarray(tree["split_conditions"], np.float32)
     value = np.where(inner, 0, (conditions * np.float32(factor)).astype(np.float64))
     if any(tree.get("split_type", ())):
-        return _categorical_tree(tree, inner, conditions, value, output)
+        return _categorical_tree(tree, inner, conditions, value, output, categories)
     return Tree(
         feature=np.where(inner, np.asarray(tree["split_indices"], np.int64), -1),
         threshold=np.where(inner, conditions, np.float32(0)),
@@ -106,7 +129,9 @@ def _tree(tree: Mapping[str, Any], *, output: int, factor: float) -> Tree:
     )
 
 
-def _categorical_tree(tree: Mapping[str, Any], inner: Array, conditions: Array, value: Array, output: int) -> Tree:
+def _categorical_tree(
+    tree: Mapping[str, Any], inner: Array, conditions: Array, value: Array, output: int, categories: Mapping[int, Sequence[int]]
+) -> Tree:
     builder = TreeBuilder(1)
     for _ in inner:
         builder.new()
@@ -119,6 +144,12 @@ def _categorical_tree(tree: Mapping[str, Any], inner: Array, conditions: Array, 
         feature, to_left = int(tree["split_indices"][node]), bool(tree["default_left"][node])
         if not inner[node]:
             builder.leaf(node, value[node])
+        elif node in stored and feature in categories:  # what isn't known is missing
+            missing, other = (left, right) if to_left else (right, left)
+            chosen = {int(category) for category in stored[node]}
+            leaving = chosen if other == right else set(range(len(categories[feature]))) - chosen
+            values = [exactly(categories[feature][category]) for category in sorted(leaving)]
+            builder.members(node, feature, values, inside=other, outside=missing, missing=missing)
         elif node in stored:
             intervals = [truncated_to(int(category), negative_fractions=False) for category in stored[node]]
             builder.members(node, feature, intervals, inside=right, outside=left, missing=left if to_left else right)

@@ -78,7 +78,7 @@ CASES: Final[dict[str, tuple[Callable[[], Any], dict[str, Any], Any, set[str]]]]
         {"day"},
     ),
     "amounts that nearly cancel": (
-        lambda: LinearRegression(),
+        LinearRegression,
         {"paid": AMOUNTS, "owed": AMOUNTS - np.round(NOISE, 2)},
         np.round(NOISE, 2),
         {"paid", "owed"},
