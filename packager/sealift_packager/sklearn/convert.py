@@ -34,6 +34,7 @@ _STEPPED: Final = frozenset(
     (
         "BernoulliNB",
         "Binarizer",
+        "CalibratedClassifierCV",
         "KBinsDiscretizer",
         "KMeans",
         "KNNImputer",

@@ -23,7 +23,7 @@ def write_vote(scope: Any, operator: Any, container: Any) -> None:
     if model.voting != "hard":
         leave_to_skl2onnx(scope, operator, container)
         return
-    labels = [_ask(scope, container, member, operator.inputs)[0] for member in model.estimators_]
+    labels = [ask_classifier(scope, container, member, operator.inputs)[0] for member in model.estimators_]
     weights = model._weights_not_none  # noqa: SLF001
     _count(scope, operator, container, labels, np.ones(len(labels)) if weights is None else np.asarray(weights))
 
@@ -37,7 +37,7 @@ def write_bag(scope: Any, operator: Any, container: Any) -> None:
     labels = []
     for member, columns in zip(model.estimators_, model.estimators_features_, strict=True):
         part = chosen_columns(scope, operator, container, columns)
-        labels.append(_ask(scope, container, member, part)[0])
+        labels.append(ask_classifier(scope, container, member, part)[0])
     _count(scope, operator, container, labels, np.ones(len(labels)))
 
 
@@ -52,15 +52,15 @@ def write_stack(scope: Any, operator: Any, container: Any) -> None:
     kind = operator.inputs[0].type.to_onnx_type().tensor_type.elem_type
     columns: list[str] = []
     for member, method in zip(model.estimators_, model.stack_method_, strict=True):
-        found = _ask(scope, container, member, operator.inputs, scores=method == "decision_function")[1]
+        found = ask_classifier(scope, container, member, operator.inputs, scores=method == "decision_function")[1]
         if len(model.classes_) == 2:
             found = writer.add("Gather", found, writer.constant(f"second_{len(columns)}", np.array([1])), axis=1)
         columns.append(writer.add("Cast", found, to=kind))
     columns += [row.full_name for row in operator.inputs] if model.passthrough else []
     merged = scope.declare_local_variable("stacked", operator.inputs[0].type.__class__([None, model.final_estimator_.n_features_in_]))
     writer.add("Concat", *columns, output=merged.full_name, axis=1)
-    label, probabilities = _ask(scope, container, model.final_estimator_, [merged])
-    _name(writer, operator, label)
+    label, probabilities = ask_classifier(scope, container, model.final_estimator_, [merged])
+    name_class(writer, operator, label)
     writer.add("Identity", probabilities, output=operator.outputs[1].full_name)
     writer.put_into(container)
 
@@ -73,7 +73,7 @@ def write_pairs(scope: Any, operator: Any, container: Any) -> None:
         return
     writer = NodeWriter(scope.get_unique_operator_name("pairs"))
     graph.rename_tensors(container.nodes[start:], {given: f"{writer.prefix}_number"})
-    _name(writer, operator, f"{writer.prefix}_number")
+    name_class(writer, operator, f"{writer.prefix}_number")
     writer.put_into(container)
 
 
@@ -87,11 +87,13 @@ def write_threshold(scope: Any, operator: Any, container: Any) -> None:
     if model.response_method == "decision_function" or not hasattr(model.estimator_, "predict_proba"):
         advice = "Take an estimator with probabilities, and response_method='predict_proba'."
         raise ConversionError("a threshold of scores has no ONNX form", where=type(model).__name__, advice=advice)
-    _, probabilities = _ask(scope, container, model.estimator_, operator.inputs)
+    _, probabilities = ask_classifier(scope, container, model.estimator_, operator.inputs)
     writer = NodeWriter(scope.get_unique_operator_name("threshold"))
     wide = writer.add("Cast", writer.add("Gather", probabilities, writer.constant("positive", np.array(positive)), axis=1), to=TensorProto.DOUBLE)
     above = writer.add("GreaterOrEqual", wide, writer.constant("limit", np.float64(0.5 if limit == "auto" else limit)))
-    _name(writer, operator, writer.add("Where", above, writer.constant("yes", np.array(positive)), writer.constant("no", np.array(1 - positive))))
+    name_class(
+        writer, operator, writer.add("Where", above, writer.constant("yes", np.array(positive)), writer.constant("no", np.array(1 - positive)))
+    )
     writer.add("Identity", probabilities, output=operator.outputs[1].full_name)
     writer.put_into(container)
 
@@ -141,7 +143,7 @@ def ask_regressor(scope: Any, model: Any, inputs: Sequence[Any]) -> str:
     return str(value.full_name)
 
 
-def _ask(scope: Any, container: Any, model: Any, inputs: Sequence[Any], *, scores: bool = False) -> tuple[str, str]:
+def ask_classifier(scope: Any, container: Any, model: Any, inputs: Sequence[Any], *, scores: bool = False) -> tuple[str, str]:
     """The label of a classifier within another, and its probabilities or, of two classes minus and plus, its ``scores``."""
     from skl2onnx._supported_operators import sklearn_operator_name_map
     from skl2onnx.common.data_types import Int64TensorType
@@ -167,13 +169,13 @@ def _count(scope: Any, operator: Any, container: Any, labels: Sequence[str], wei
     same = writer.add("Cast", writer.add("Equal", named, writer.constant("numbers", np.arange(classes))), to=TensorProto.DOUBLE)
     weighed = writer.add("Mul", same, writer.constant("weights", weights.astype(np.float64).reshape(-1, 1)))
     votes = writer.add("ReduceSum", weighed, writer.constant("members", np.array([1])), keepdims=0)
-    _name(writer, operator, writer.add("ArgMax", votes, axis=1, keepdims=0))
+    name_class(writer, operator, writer.add("ArgMax", votes, axis=1, keepdims=0))
     share = writer.add("Div", votes, writer.constant("all", np.float64(weights.sum())))
     writer.add("Cast", share, output=operator.outputs[1].full_name, to=operator.outputs[1].type.to_onnx_type().tensor_type.elem_type)
     writer.put_into(container)
 
 
-def _name(writer: NodeWriter, operator: Any, number: str) -> None:
+def name_class(writer: NodeWriter, operator: Any, number: str) -> None:
     """The label [batch] of a class's number, in any shape of as many."""
     classes = writer.constant("classes", label_values(operator.raw_operator.classes_))
     flat = writer.add("Reshape", number, writer.constant("flat", np.array([-1])))

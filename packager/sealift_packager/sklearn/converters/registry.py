@@ -9,6 +9,7 @@ from typing import Any, Final
 from sealift_packager.sklearn.converters.averages import shape_of_mean, shape_of_median, write_mean, write_median
 from sealift_packager.sklearn.converters.bins import shape_of_bins, write_bins
 from sealift_packager.sklearn.converters.bits import shape_of_bits, write_bits
+from sealift_packager.sklearn.converters.calibrated import write_calibrated
 from sealift_packager.sklearn.converters.encoders import shape_of_codes, shape_of_one_hot, write_codes, write_one_hot
 from sealift_packager.sklearn.converters.imputer import shape_of_imputer, write_imputer
 from sealift_packager.sklearn.converters.inner_trees import shape_of_trees, write_trees
@@ -50,6 +51,7 @@ OWN: Final[dict[str, Pair]] = {
     "BaggingClassifier": (write_bag, shape_of_members),
     "BaggingRegressor": (write_mean, shape_of_mean),
     "Binarizer": (write_bits, shape_of_bits),
+    "CalibratedClassifierCV": (write_calibrated, shape_of_members),
     "FixedThresholdClassifier": (write_threshold, shape_of_members),
     "FunctionTransformer": (write_function_transformer, shape_of_function_transformer),
     "KBinsDiscretizer": (write_bins, shape_of_bins),
