@@ -108,8 +108,10 @@ def _noted(source: SourceModel) -> SourceModel:
     """The same model, whose every answer is an activity."""
     inner, steps = tuple(map(_noted, source.inner)), tuple(map(_noted, source.steps))
     arbitrary = noting_answers(source.arbitrary) if source.arbitrary else None
+    scores = noting_answers(source.scores) if source.scores else None
     digits = _digits_noted(source.digits) if source.digits else None
-    return dataclasses.replace(source, predict=noting_answers(source.predict), arbitrary=arbitrary, inner=inner, steps=steps, digits=digits)
+    predict = noting_answers(source.predict)
+    return dataclasses.replace(source, predict=predict, arbitrary=arbitrary, scores=scores, inner=inner, steps=steps, digits=digits)
 
 
 def _digits_noted(digits: Digits) -> Digits:

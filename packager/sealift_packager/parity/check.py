@@ -101,7 +101,9 @@ def _agree(source: SourceModel, session: Any, request: _Request, reference: Arra
     certain = None if source.arbitrary is None else ~source.arbitrary(request.own)
     if certain is not None and not certain.any():
         return 0
-    differences = compare(_chosen(reference, certain), _chosen(found, certain), usual=usual)
+    scores = _scores(source, request, reference, found)
+    chosen_scores = scores if scores is None or certain is None else scores[certain]
+    differences = compare(_chosen(reference, certain), _chosen(found, certain), usual=usual, scores=chosen_scores)
     if differences:
         _refuse_random(source, request.own, reference)
         raise ParityError(
@@ -112,6 +114,13 @@ def _agree(source: SourceModel, session: Any, request: _Request, reference: Arra
             advice=_advice(source, _chosen(request.inputs, certain)),
         )
     return 1
+
+
+def _scores(source: SourceModel, request: _Request, reference: Arrays, found: Arrays) -> Array | None:
+    """What the source chose labels by, where they differ and it says so."""
+    if source.scores is None or np.array_equal(reference["label"], found.get("label", ())):
+        return None
+    return source.scores(request.own)
 
 
 def _chosen(answers: Arrays, rows: Array | None) -> Arrays:

@@ -45,24 +45,27 @@ def sizes(answers: Arrays) -> dict[str, float]:
     return {name: float(_sizes(value).max(initial=0)) for name, value in answers.items() if value.dtype.kind == "f"}
 
 
-def compare(reference: Arrays, found: Arrays, *, rtol: float = RTOL, usual: Mapping[str, float] = _NOTHING) -> list[Difference]:
+def compare(
+    reference: Arrays, found: Arrays, *, rtol: float = RTOL, usual: Mapping[str, float] = _NOTHING, scores: Array | None = None
+) -> list[Difference]:
     """Every output of ``reference`` that ``found`` lacks or has otherwise; empty if they agree.
 
+    ``scores`` are what the source chose labels by where that isn't in its answers: probabilities may be 1 for several classes that scores tell apart.
     ``usual`` are `sizes` of answers to real rows: where one to a made-up row is near 0 because a sum cancels, its error is of their size.
     """
-    preferences = _preferences(reference)
-    differences = [_compare(name, expected, found.get(name), preferences, (rtol, usual.get(name, 0.0))) for name, expected in reference.items()]
+    tied = _tied(_preferences(reference), scores)
+    differences = [_compare(name, expected, found.get(name), tied, (rtol, usual.get(name, 0.0))) for name, expected in reference.items()]
     return [row for row in differences if row is not None]
 
 
-def _compare(name: str, expected: Array, found: Array | None, preferences: Array | None, bounds: tuple[float, float]) -> Difference | None:
+def _compare(name: str, expected: Array, found: Array | None, tied: Array | None, bounds: tuple[float, float]) -> Difference | None:
     rows = len(expected) if expected.ndim else 1
     if found is None or found.shape != expected.shape:
         shape = "nothing" if found is None else str(list(found.shape))
         return Difference(output=name, rows=tuple(range(rows)), total_rows=rows, worst=np.inf, expected=str(list(expected.shape)), found=shape)
     wrong, distance = _wrong(expected, found, *bounds)
-    if name == "label" and preferences is not None and wrong.ndim == 1:
-        wrong &= ~_tied(preferences)
+    if name == "label" and tied is not None and wrong.ndim == 1:
+        wrong &= ~tied
     if not wrong.any():
         return None
     at = np.unravel_index(int(np.where(wrong, distance, -1).argmax()), wrong.shape) if wrong.ndim else ()
@@ -103,9 +106,17 @@ def _preferences(reference: Arrays) -> Array | None:
     return told.get("probabilities")
 
 
-def _tied(preferences: Array) -> Array:
+def _tied(preferences: Array | None, scores: Array | None) -> Array | None:
+    """Rows whose two best classes are as good as each other; None where the source says of none."""
+    if preferences is None:
+        return None
     if preferences.shape[1] < 2:
         return np.ones(len(preferences), dtype=bool)
-    best = np.sort(preferences, axis=1)
-    tied: Array = best[:, -1] - best[:, -2] <= TIE
-    return tied
+    tied = _near(preferences)
+    return tied if scores is None else tied & _near(np.column_stack([-scores, scores]) if scores.ndim == 1 else scores)
+
+
+def _near(values: Array) -> Array:
+    best = np.sort(values, axis=1)
+    near: Array = best[:, -1] - best[:, -2] <= TIE * np.maximum(1, np.abs(best[:, -1]))
+    return near

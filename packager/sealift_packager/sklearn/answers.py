@@ -49,6 +49,12 @@ def answers(model: Any, outputs: Sequence[str], table: Any) -> dict[str, Array]:
     return {"label": found.astype(object) if found.dtype.kind in "UO" else found.astype(np.int64), **more}
 
 
+def decisions(model: Any, table: Any) -> Array:
+    """A classifier's scores, float64 [batch, classes], or [batch] of two classes."""
+    with quiet():
+        return np.asarray(model.decision_function(table), np.float64)
+
+
 def transformed(model: Any, table: Any) -> dict[str, Array]:
     """Ask a transformer: numbers are float32, ``values`` [batch, columns]."""
     with quiet():

@@ -19,7 +19,7 @@ from sealift_packager.model.categories import known_categories
 from sealift_packager.model.columns import FEATURES
 from sealift_packager.model.source import Digits, LoadOptions, SourceModel
 from sealift_packager.model.unwrapped import first_steps, unwrapped
-from sealift_packager.sklearn.answers import answers, outputs_of, transformed
+from sealift_packager.sklearn.answers import answers, decisions, outputs_of, transformed
 from sealift_packager.sklearn.digits import columns_with_digits
 from sealift_packager.sklearn.indices import check_indices
 from sealift_packager.sklearn.rows import Rows
@@ -101,6 +101,8 @@ def estimator_source(model: Any, digest: Digest, options: LoadOptions, where: st
     outputs, ties, takes_nan = outputs_of(model), ties_of(model), table.takes_nan(model)
     needed = columns_with_digits(model, table.names) | (features_with_digits(trees) if trees else frozenset())
 
+    scored = "probabilities" in outputs and hasattr(model, "decision_function")
+
     def taking(rows: Rows) -> SourceModel:
         source = SourceModel(
             kind=detect.SCIKIT,
@@ -117,6 +119,7 @@ def estimator_source(model: Any, digest: Digest, options: LoadOptions, where: st
             unsupervised=outputs[0] == "label" and not hasattr(model, "classes_"),
             inner=inner,
             arbitrary=None if ties is None else lambda arrays: ties(rows.table(arrays)),
+            scores=(lambda arrays: decisions(model, rows.table(arrays))) if scored else None,
             digits=None if rows.texts else Digits(needed=needed, widen=lambda wide: taking(table.widened(wide))),
         )
         return dataclasses.replace(source, steps=_steps(source, rows))

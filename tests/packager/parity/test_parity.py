@@ -178,3 +178,14 @@ def test_an_output_that_is_only_called_like_a_models_distances_is_compared_as_an
     answer: dict[str, np.ndarray[Any, np.dtype[Any]]] = {"distances": np.arange(3, dtype=np.float32), "label": np.arange(3)}
     assert compare(answer, dict(answer)) == []
     assert len(compare(answer, answer | {"label": np.arange(3)[::-1].copy()})) == 1
+
+
+def test_a_tie_of_probabilities_is_none_where_scores_tell_classes_apart() -> None:
+    saturated = {"label": np.array([1, 0]), "probabilities": np.array([[0.5, 0.5], [0.5, 0.5]])}
+    other = saturated | {"label": np.array([0, 0])}
+    assert compare(saturated, other) == []
+    assert compare(saturated, other, scores=np.array([[40.0, 40.0001], [3.0, 1.0]])) == []
+    assert [str(row) for row in compare(saturated, other, scores=np.array([[40.0, 90.0], [3.0, 1.0]]))] == [
+        "output 'label' differs in 1 of 2 rows (0): 1 became 0"
+    ]
+    assert compare(saturated, other, scores=np.array([1e-7, 0.0])) == []

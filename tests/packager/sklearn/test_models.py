@@ -21,6 +21,7 @@ from sklearn.ensemble import (
     AdaBoostRegressor,
     BaggingClassifier,
     BaggingRegressor,
+    HistGradientBoostingClassifier,
     RandomForestClassifier,
     StackingClassifier,
     VotingClassifier,
@@ -46,6 +47,7 @@ from sealift_packager.graph.session import Settings, open_session, run_session
 from sealift_packager.parity.check import check_parity
 from sealift_runtime.engine.facts import onnxruntime_version
 from support.ensembles import TRUST
+from support.scikit import loaded
 
 WINE, CANCER = load_wine(return_X_y=True), load_breast_cancer(return_X_y=True)
 SETS: Final = {"two classes": (CANCER[0], np.array(["benign", "malign"])[CANCER[1]]), "three classes": WINE}
@@ -197,3 +199,27 @@ def test_a_row_on_the_limit_of_a_linear_one_class_machine_is_no_outlier(tmp_path
     zeros = {"features": np.zeros((2, WINE[0].shape[1]), np.float32)}
     found = run_session(open_session(convert_model(source).model, Settings(), where="m"), zeros)
     assert found["label"].tolist() == source.predict(zeros)["label"].tolist() == [1, 1]
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        OneVsRestClassifier(LogisticRegression()),
+        OneVsRestClassifier(make_pipeline(StandardScaler(), LogisticRegression())),
+        OneVsRestClassifier(HistGradientBoostingClassifier(max_iter=5)),
+        SGDClassifier(loss="log_loss", random_state=0),
+        SGDClassifier(loss="modified_huber", random_state=0),
+    ],
+    ids=["lines", "lines behind scalers", "trees", "logistic descent", "huber's descent"],
+)
+@pytest.mark.parametrize("classes", [2, 3])
+def test_far_away_where_all_probabilities_are_1_the_score_decides_the_label(model: Any, classes: int, tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    rows = random.normal(size=(400, 4)).astype(np.float32)
+    target = (rows[:, 0] > 0).astype(int) + ((rows[:, 1] > 0.5) if classes == 3 else 0)
+    source = loaded(model.fit(rows, target), tmp_path)
+    converted = convert_model(source)
+    far = np.concatenate([rows * scale for scale in (1, 10, 100, 1000)])
+    found = run_session(open_session(converted.model, Settings(), where="m"), {"features": far})
+    assert (found["label"] == model.predict(far)).all()
+    assert check_parity(source, converted, {"features": far}, seed=0) >= 7

@@ -10,6 +10,7 @@ from onnx import TensorProto
 from sealift_packager.graph.labels import label_type, label_values
 from sealift_packager.graph.nodes import NodeWriter
 from sealift_packager.sklearn.converters.inner_trees import wants_scores
+from sealift_packager.sklearn.converters.members import leave_to_skl2onnx, name_class
 
 
 def write_discriminant(scope: Any, operator: Any, container: Any) -> None:
@@ -38,6 +39,37 @@ def shape_of_discriminant(operator: Any) -> None:
     classes = operator.raw_operator.classes_
     operator.outputs[0].type = label_type(classes)
     operator.outputs[1].type = FloatTensorType([None, len(classes)])
+
+
+def write_gradient_descent(scope: Any, operator: Any, container: Any) -> None:
+    """skl2onnx's converter of an SGDClassifier with probabilities; the label has the largest score, also where probabilities are all 0 or 1."""
+    model = operator.raw_operator
+    if model.loss not in ("log_loss", "modified_huber"):
+        leave_to_skl2onnx(scope, operator, container)
+        return
+    writer = NodeWriter(scope.get_unique_operator_name("descent"))
+    score = _score(writer, operator, model.coef_, np.ravel(model.intercept_))
+    both = writer.add("Concat", writer.add("Neg", score), score, axis=1) if len(model.classes_) == 2 else score
+    name_class(writer, operator, writer.add("ArgMax", both, axis=1, keepdims=0))
+    found = both if wants_scores(scope, operator, container) else _shares(writer, score, model)
+    writer.add("Cast", found, output=operator.outputs[1].full_name, to=operator.outputs[1].type.to_onnx_type().tensor_type.elem_type)
+    writer.put_into(container)
+
+
+def _shares(writer: NodeWriter, score: str, model: Any) -> str:
+    """Probabilities [batch, classes] of scores [batch, classes], or [batch, 1] of two."""
+    one = writer.constant("one", np.float64(1))
+    if model.loss == "log_loss":
+        each = writer.add("Sigmoid", score)
+    else:
+        clipped = writer.add("Min", writer.add("Max", score, writer.constant("minus", np.float64(-1))), one)
+        each = writer.add("Mul", writer.add("Add", clipped, one), writer.constant("half", np.float64(0.5)))
+    if len(model.classes_) == 2:
+        return writer.add("Concat", writer.add("Sub", one, each), each, axis=1)
+    total = writer.add("ReduceSum", each, writer.constant("axis", np.array([1])), keepdims=1)
+    nothing = writer.add("Equal", total, writer.constant("zero", np.float64(0)))
+    uniform = writer.constant("uniform", np.full((1, len(model.classes_)), 1 / len(model.classes_)))
+    return writer.add("Where", nothing, uniform, writer.add("Div", each, writer.add("Where", nothing, one, total)))
 
 
 def write_one_class(scope: Any, operator: Any, container: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ from sealift_packager.errors import ConversionError
 from sealift_packager.graph import graph
 from sealift_packager.graph.labels import label_type, label_values
 from sealift_packager.graph.nodes import NodeWriter
+from sealift_packager.sklearn.converters.inner_trees import wants_scores
 
 #: skl2onnx's operator within a OneVsOneClassifier, which it asks for by the same class.
 _OF_PAIRS: Final = "SklearnOVRDecisionFunction"
@@ -77,6 +79,28 @@ def write_pairs(scope: Any, operator: Any, container: Any) -> None:
     writer.put_into(container)
 
 
+def write_rest(scope: Any, operator: Any, container: Any) -> None:
+    """skl2onnx's converter of a OneVsRestClassifier; the label is the one with the largest score of its member, where members have scores.
+
+    Probabilities may all be 1, far from the data.
+    """
+    model, start, given = operator.raw_operator, len(container.nodes), operator.outputs[0].full_name
+    leave_to_skl2onnx(scope, operator, container)
+    scored = all(hasattr(member, "decision_function") and hasattr(member, "predict_proba") for member in model.estimators_)
+    constant = any(type(member).__name__ == "_ConstantPredictor" for member in model.estimators_)
+    if not scored or constant or len(model.estimators_) < 2 or wants_scores(scope, operator, container):
+        return
+    writer = NodeWriter(scope.get_unique_operator_name("rest"))
+    graph.rename_tensors(container.nodes[start:], {given: f"{writer.prefix}_by_probability"})
+    second, columns = writer.constant("second", np.array([1])), []
+    for member in model.estimators_:
+        again = copy.deepcopy(member)  # skl2onnx keeps an estimator's options by its identity, and this one gives probabilities already
+        scores = ask_classifier(scope, container, again, operator.inputs, scores=True)[1]
+        columns.append(writer.add("Gather", scores, second, axis=1))
+    name_class(writer, operator, writer.add("ArgMax", writer.add("Concat", *columns, axis=1), axis=1, keepdims=0))
+    writer.put_into(container)
+
+
 def write_threshold(scope: Any, operator: Any, container: Any) -> None:
     """skl2onnx's converter of a TunedThresholdClassifierCV or a FixedThresholdClassifier of probabilities."""
     model = operator.raw_operator
@@ -106,6 +130,13 @@ def shape_of_pairs(operator: Any) -> None:
         get_shape_calculator(_OF_PAIRS)(operator)
     else:
         shape_of_members(operator)
+
+
+def shape_of_rest(operator: Any) -> None:
+    """skl2onnx's shape calculator of a OneVsRestClassifier, which is skl2onnx's own."""
+    from skl2onnx.common._registration import get_shape_calculator
+
+    get_shape_calculator(operator.type)(operator)
 
 
 def shape_of_members(operator: Any) -> None:

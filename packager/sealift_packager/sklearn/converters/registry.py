@@ -15,12 +15,20 @@ from sealift_packager.sklearn.converters.imputer import shape_of_imputer, write_
 from sealift_packager.sklearn.converters.inner_trees import shape_of_trees, write_trees
 from sealift_packager.sklearn.converters.k_means import shape_of_k_means, write_k_means
 from sealift_packager.sklearn.converters.kernels import shape_of_components, shape_of_kernel_ridge, write_kernel_ridge, write_nystroem, write_sampler
-from sealift_packager.sklearn.converters.linear import shape_of_discriminant, shape_of_one_class, write_discriminant, write_one_class
+from sealift_packager.sklearn.converters.linear import (
+    shape_of_discriminant,
+    shape_of_one_class,
+    write_discriminant,
+    write_gradient_descent,
+    write_one_class,
+)
 from sealift_packager.sklearn.converters.members import (
     shape_of_members,
     shape_of_pairs,
+    shape_of_rest,
     write_bag,
     write_pairs,
+    write_rest,
     write_stack,
     write_threshold,
     write_vote,
@@ -66,9 +74,11 @@ OWN: Final[dict[str, Pair]] = {
     "Nystroem": (write_nystroem, shape_of_components),
     "OneHotEncoder": (write_one_hot, shape_of_one_hot),
     "OneVsOneClassifier": (write_pairs, shape_of_pairs),
+    "OneVsRestClassifier": (write_rest, shape_of_rest),
     "RBFSampler": (write_sampler, shape_of_components),
     "RadiusNeighborsClassifier": (write_radius_classifier, shape_of_neighbors_classifier),
     "RadiusNeighborsRegressor": (write_radius_regressor, shape_of_neighbors_regressor),
+    "SGDClassifier": (write_gradient_descent, shape_of_members),
     "SGDOneClassSVM": (write_one_class, shape_of_one_class),
     "SimpleImputer": (write_imputer, shape_of_imputer),
     "StackingClassifier": (write_stack, shape_of_members),
