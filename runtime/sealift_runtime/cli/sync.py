@@ -18,7 +18,7 @@ from sealift_runtime.agent.updating import updater_of, when_free
 from sealift_runtime.cli.options import home_option
 from sealift_runtime.update.records import Update
 from sealift_runtime.update.table import State
-from sealift_runtime.update.updater import Advanced, Updater
+from sealift_runtime.update.updater import AdvanceResult, Updater
 
 #: The exit code when a release didn't pass: see commandline.
 NOT_PASSED: Final = 7
@@ -58,7 +58,7 @@ def synchronise(device: Device, repository: str | None, *, retry: tuple[str, ...
         sys.exit(NOT_PASSED)
 
 
-def _follow(updater: Updater, retry: tuple[str, ...]) -> tuple[str | None, Advanced]:
+def _follow(updater: Updater, retry: tuple[str, ...]) -> tuple[str | None, AdvanceResult]:
     with updater.hold():
         for name in retry:
             updater.retry(name)

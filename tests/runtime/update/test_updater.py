@@ -89,7 +89,7 @@ def test_only_the_models_that_a_device_subscribes_to_are_installed(tmp_path: Pat
     repository.add_release("1.0.0", name="other")
     device = Device(tmp_path / "home", repository, subscription=Subscription(models=frozenset({"other"})))
     device.sync()
-    assert [row.name for row in device.state.deployments()] == ["other"]
+    assert [deployment.name for deployment in device.state.deployments()] == ["other"]
 
 
 def test_a_model_that_the_channel_lacks_is_named(tmp_path: Path, repository: Repository) -> None:

@@ -101,9 +101,9 @@ def _files(repository: Repository) -> list[str]:
 
 def test_one_flipped_bit_in_any_file_is_refused_by_name_and_the_old_version_stays(device: Device, repository: Repository, tmp_path: Path) -> None:
     device.sync()
-    here = {path.name for path in device.store.layout.blobs.iterdir()}
+    stored = {path.name for path in device.store.layout.blobs.iterdir()}
     repository.add_release("1.1.0")
-    tampered = [path for path in _files(repository) if Path(path).name not in here]
+    tampered = [path for path in _files(repository) if Path(path).name not in stored]
     assert len(tampered) > 9
     for path in tampered:
         mirror, home = tmp_path / "mirror", tmp_path / "copy"
