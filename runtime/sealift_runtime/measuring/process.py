@@ -23,10 +23,10 @@ from sealift_core.process.memory import status_bytes
 from sealift_core.timing.alternation import alternate
 from sealift_core.timing.rows import take_rows
 from sealift_core.timing.throughput import throughput
-from sealift_runtime.engine.boundary import is_out_of_memory
 from sealift_runtime.engine.facts import CPU
 from sealift_runtime.engine.graph import open_graph
 from sealift_runtime.engine.selftest import OUT_OF_MEMORY_STATUS
+from sealift_runtime.engine.translate import is_out_of_memory
 
 LOADS: Final = 3
 RUNS: Final = 5

@@ -19,9 +19,10 @@ from typing import Any, Final, TypeVar
 from sealift_core.errors import BusyError, ConfigurationError, SealiftError
 from sealift_core.http.hosts import AllowedHosts
 from sealift_core.process.descriptors import make_room
+from sealift_runtime.engine.session import usable_cores
 from sealift_runtime.inference.service import InferenceService
 from sealift_runtime.inference.table import ModelTable
-from sealift_runtime.inference.workers import Workers, available_cores
+from sealift_runtime.inference.workers import Workers
 from sealift_runtime.serving.answering import Cancellable, Reply
 from sealift_runtime.serving.body_budget import BodyBudget
 from sealift_runtime.serving.connection import Connection
@@ -75,7 +76,7 @@ class InferenceServer:
         self.connections: set[Connection] = set()
         self._table = table
         self._loop = asyncio.get_running_loop()
-        self._workers = Workers(self._loop, threads=threads or available_cores(), queued=limits.inference.queued_requests)
+        self._workers = Workers(self._loop, threads=threads or usable_cores(), queued=limits.inference.queued_requests)
         service = InferenceService(table, self._workers, limits=limits.inference)
         self._endpoints = Endpoints(service, limits=limits, routes=routes, local_routes=local_routes, metrics=metrics, is_ready=lambda: self.ready)
         self._listeners: list[asyncio.Server] = []
