@@ -24,7 +24,7 @@ MAX_WAITING: Final = 600
 MAX_KEPT_BYTES: Final = 64 * 2**20
 
 
-class Monitored:
+class MonitoredModel:
     """A served model's identity with its monitor."""
 
     def __init__(self, name: str, version: str, bundle: Digest, monitor: ModelMonitor) -> None:
@@ -46,7 +46,7 @@ class Monitors:
         self._clock = clock
         self._kept = kept
         self._lock = threading.Lock()
-        self._monitored: dict[str, Monitored] = {}
+        self._monitored: dict[str, MonitoredModel] = {}
         self._windows: list[tuple[int, Window]] = []
         self._number = 0
         self.metrics = render([])
@@ -57,14 +57,14 @@ class Monitors:
         baseline = Baseline.parse(read_file(directory, files.BASELINE), where=str(directory / files.BASELINE))
         return ModelMonitor(baseline, window_s=self.settings.window_s, minimum_rows=self.settings.window_rows, clock=self._clock)
 
-    def begin(self, monitored: Monitored) -> None:
-        """Monitors a model that serves now; the window of the one that it replaces ends."""
+    def begin(self, monitored: MonitoredModel) -> None:
+        """Monitor a model that serves from now on; the window of the one that it replaces ends."""
         with self._lock:
             self._end(monitored.name)
             self._monitored[monitored.name] = monitored
 
     def end(self, name: str) -> None:
-        """Monitors a model no more."""
+        """Stop monitoring a model."""
         with self._lock:
             self._end(name)
 
@@ -82,7 +82,7 @@ class Monitors:
         metrics = [ModelMetrics(model=model.name, version=model.version, counters=total, drift=drift) for model, total, drift in states]
         self.metrics = render(metrics)
 
-    def get(self, name: str) -> Monitored | None:
+    def get(self, name: str) -> MonitoredModel | None:
         """A monitored model."""
         return self._monitored.get(name)
 
@@ -127,7 +127,7 @@ class Monitors:
         return [_summary(model) for model in monitored]
 
 
-def _summary(model: Monitored) -> dict[str, Any]:
+def _summary(model: MonitoredModel) -> dict[str, Any]:
     total = model.monitor.counters()
     return {
         "name": model.name,

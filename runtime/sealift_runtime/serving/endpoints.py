@@ -96,7 +96,7 @@ class Endpoints:
             handler = table.get((request.method, path))
             if handler is not None:
                 return handler
-        others = tuple(method for table in tables for method, known in table if known == path)
+        others = tuple(method for table in tables for method, route_path in table if route_path == path)
         return (lambda _: _wrong_method(request.method, others)) if others else None
 
     def _call(self, handler: Handler, request: HttpRequest, reply: Reply) -> None:
