@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +23,7 @@ from sealift_runtime.update.desired import DataPlaneSettings
 #: Ended windows that wait for the control plane; above, the oldest goes. At the default window that is two days' worth.
 MAX_WAITING: Final = 600
 MAX_KEPT_BYTES: Final = 64 * 2**20
+logger = logging.getLogger("sealift.agent")
 
 
 class MonitoredModel:
@@ -111,7 +113,8 @@ class Monitors:
             document = Document.parse_json(beneath.read_own(self._kept, MAX_KEPT_BYTES), where=str(self._kept), max_bytes=MAX_KEPT_BYTES)
             for window in document.documents("windows"):
                 self._keep(Window.parse(window))
-        except SealiftError:
+        except SealiftError as error:
+            logger.warning("%s; the windows in it are lost", error)
             self._windows = []
         self._kept.unlink()
 

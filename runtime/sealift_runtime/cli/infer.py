@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Any, Final
 
@@ -77,17 +79,25 @@ def read_inputs(source: str | None, specs: tuple[TensorSpec, ...]) -> dict[str, 
 def _read(source: str) -> dict[str, Any]:
     try:
         if source.endswith(".npz"):
-            with np.load(source, allow_pickle=False) as arrays:
-                return dict(arrays)
+            return _read_npz(source)
         data = sys.stdin.buffer.read(MAX_INPUT_BYTES + 1) if source == "-" else beneath.read_bounded(Path(source), MAX_INPUT_BYTES)
         if len(data) > MAX_INPUT_BYTES:
             raise LimitError("too large", where=source, expected=f"at most {MAX_INPUT_BYTES} bytes")
         values = json.loads(data)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
         raise RequestError(f"the inputs can't be read, caused by: {error}", where=source) from error
     if not isinstance(values, dict):
         raise RequestError("the file doesn't name its inputs", where=source, expected='a JSON object such as {"x": [[1, 2]]}')
     return values
+
+
+def _read_npz(source: str) -> dict[str, Any]:
+    with Path(source).open("rb") as file:
+        archive = np.load(file, allow_pickle=False)
+        if not isinstance(archive, np.lib.npyio.NpzFile):
+            raise RequestError("the file doesn't name its inputs", where=source, expected="an archive of named arrays, as numpy.savez writes it")
+        with archive:
+            return dict(archive)
 
 
 def _array(values: dict[str, Any], spec: TensorSpec, source: str, described: str) -> Array:

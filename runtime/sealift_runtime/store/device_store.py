@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import logging
 import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -13,13 +14,14 @@ from sealift_core import beneath, durable
 from sealift_core.bundle.digest import Digest
 from sealift_core.bundle.layout import Descriptor, OciLayout
 from sealift_core.bundle.release import BundleFiles, read_bundle_files
-from sealift_core.errors import IntegrityError, LimitError
+from sealift_core.errors import DocumentError, IntegrityError, LimitError
 from sealift_core.verify.materialize import materialize
 from sealift_runtime.store.download import BlobSource, Progress, download, partial_path
 from sealift_runtime.store.space import check_space
 from sealift_runtime.transport.base import Transport
 
 DEFAULT_RESERVE_BYTES: Final = 256 * 2**20
+_LOG: Final = logging.getLogger("sealift.store")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,14 +120,18 @@ class DeviceStore:
     def collect_garbage(self, bundles: Iterable[Digest], blobs: Iterable[Digest] = ()) -> RemovedFiles:
         """Remove everything but ``bundles`` (by their OCI manifests' digests), all that they refer to, and ``blobs``.
 
-        The ``.partial`` files of what is kept stay, too. A kept bundle whose manifest can't be read keeps its directory.
+        The ``.partial`` files of what is kept stay, too. While the manifest of a kept bundle can't be read, no blob is removed: nobody knows which
+        are its own.
         """
         kept_bundles = set(bundles)
         names = {digest.hex for digest in blobs} | {digest.hex for digest in kept_bundles}
-        for digest in kept_bundles:
-            if self.layout.has(digest):
+        try:
+            for digest in filter(self.layout.has, kept_bundles):
                 names |= {blob.digest.hex for blob in self.bundle_files(digest).blobs()}
-        unwanted = [path for path in self.layout.blobs.iterdir() if path.name.removesuffix(".partial") not in names]
+            unwanted = [path for path in self.layout.blobs.iterdir() if path.name.removesuffix(".partial") not in names]
+        except (IntegrityError, DocumentError, LimitError) as error:
+            _LOG.warning("%s; no file is removed from the store", error)
+            unwanted = []
         size = sum(path.stat().st_size for path in unwanted)
         for path in unwanted:
             path.unlink()

@@ -51,13 +51,12 @@ class StateDatabase:
             self._depth += 1
             try:
                 yield
-            except BaseException:
-                if outermost:
-                    self._connection.execute("ROLLBACK")
-                raise
-            else:
                 if outermost:
                     self._connection.execute("COMMIT")
+            except BaseException:
+                if outermost and self._connection.in_transaction:  # a full disk has ended it already
+                    self._connection.execute("ROLLBACK")
+                raise
             finally:
                 self._depth -= 1
 

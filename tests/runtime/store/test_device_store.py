@@ -21,6 +21,7 @@ from sealift_runtime.store.download import partial_path
 from sealift_runtime.transport.directory import DirectoryTransport
 from sealift_runtime.transport.http import HttpSettings, HttpTransport
 from support.models import make_bundle, make_release
+from support.repositories import flip
 from support.static_server import StaticServer, serve_directory
 from support.verified import check_directory
 
@@ -219,6 +220,16 @@ def test_garbage_collection_keeps_what_is_needed_and_nothing_else(store: DeviceS
     check_directory(store.bundle_directory(new), releases[1].public_key)
     assert store.drop_damaged(store.bundle_files(new).blobs()) == []
     assert not list(store.layout.blobs.glob("*.partial"))
+
+
+def test_while_a_kept_bundle_s_manifest_is_damaged_no_blob_is_removed(store: DeviceStore, releases: tuple[Release, Release], tmp_path: Path) -> None:
+    old, new = (install(store, release, tmp_path / "vendor") for release in releases)
+    flip(store.layout.path(new), 40)
+    blobs = set(store.layout.blobs.iterdir())
+    assert store.collect_garbage([new]).files == 0
+    assert set(store.layout.blobs.iterdir()) == blobs
+    assert store.bundle_directory(new).exists()
+    assert not store.bundle_directory(old).exists()
 
 
 def test_damaged_and_missing_blobs_are_reported_and_removed(store: DeviceStore) -> None:

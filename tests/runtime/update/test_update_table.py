@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sealift_core.bundle.digest import Digest
-from sealift_core.errors import IntegrityError, StoreError, UpdateError
+from sealift_core.errors import DiskFullError, IntegrityError, StoreError, UpdateError
 from sealift_core.messages.histogram import BUCKETS
 from sealift_core.messages.report import Event
 from sealift_runtime.update import ledger, schema
@@ -97,6 +97,19 @@ def test_what_is_written_together_is_kept_together(state: StateDatabase) -> None
         raise RuntimeError
     assert state.updates() == []
     assert state.events() == []
+
+
+def test_a_full_disk_is_called_that_and_what_was_begun_is_undone(state: StateDatabase) -> None:
+    pages = state._connection.execute("PRAGMA page_count").fetchone()[0]
+    state._connection.execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(DiskFullError, match=r"state\.sqlite: the disk is full"), state.transaction():
+        state.put(update())
+        for _ in range(20):
+            state.record("found", detail="d" * 2000, now=NOW)
+    assert state.updates() == []
+    state._connection.execute(f"PRAGMA max_page_count = {pages + 100}")
+    state.put(update())
+    assert state.updates() == [update()]
 
 
 def test_another_process_sees_only_what_is_complete(state: StateDatabase, tmp_path: Path) -> None:
