@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import dataclasses
 import datetime
 import logging
@@ -104,12 +103,6 @@ class Updater:
             publisher=Publisher(state, DesiredFile(home), link, settings),
             policy=policy or UpdatePolicy(),
         )
-
-    def reading_from(self, transport: Callable[[], Transport]) -> Updater:
-        """The same updater, lock included, with another place to read from: a medium, for one call or some."""
-        other = copy.copy(self)
-        other._context = dataclasses.replace(self._context, transport=transport)  # noqa: SLF001  # its own class
-        return other
 
     def hold(self) -> contextlib.AbstractContextManager[None]:
         """Hold the home's lock over several calls, or for an agent's life; `BusyError` if another process has it."""

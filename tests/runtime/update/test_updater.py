@@ -172,4 +172,4 @@ def test_a_transport_is_made_only_when_something_is_to_be_fetched(device: Device
     def none() -> Transport:
         raise AssertionError
 
-    device.updater.reading_from(none).recover()
+    device.reading_from(none).recover()

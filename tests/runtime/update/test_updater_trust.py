@@ -54,7 +54,7 @@ def test_last_weeks_metadata_is_refused_and_recorded(device: Device, repository:
     repository.add_release("1.1.0")
     device.clock.set(repository.now)
     device.sync()
-    medium = device.updater.reading_from(lambda: DirectoryTransport(tmp_path / "last-week"))
+    medium = device.reading_from(lambda: DirectoryTransport(tmp_path / "last-week"))
     with pytest.raises(
         RollbackRefusedError,
         match=r"metadata/timestamp.json: the timestamp metadata is older than what this device already trusts.*version 3 or newer, found version 2",
