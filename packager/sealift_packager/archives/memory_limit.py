@@ -43,9 +43,9 @@ def _growing_by(limit: int) -> Iterator[None]:
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    wanted = _data_bytes() + limit
+    allowed = _data_bytes() + limit
     others = [bound for bound in (soft, hard) if bound != resource.RLIM_INFINITY]
-    resource.setrlimit(resource.RLIMIT_DATA, (min([wanted, *others]), hard))
+    resource.setrlimit(resource.RLIMIT_DATA, (min([allowed, *others]), hard))
     try:
         yield
     finally:
