@@ -30,8 +30,8 @@ class Halves(nn.Module):
 
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
         half = rows[:, : rows.shape[1] // 2].reshape(rows.shape[0] * 2, -1)
-        found: torch.Tensor = self.layer(half.unsqueeze(1))
-        return found.mean(-1)
+        result: torch.Tensor = self.layer(half.unsqueeze(1))
+        return result.mean(-1)
 
 
 @pytest.fixture(scope="module")
@@ -137,8 +137,8 @@ def in_document(change: Callable[[dict[str, Any]], object]) -> Callable[[str, by
 
 
 def signature(document: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = document["graph_module"]["module_call_graph"][0]["signature"]
-    return found
+    fields: dict[str, Any] = document["graph_module"]["module_call_graph"][0]["signature"]
+    return fields
 
 
 def test_the_name_of_an_argument_is_no_place_for_code(exported: Path, tmp_path: Path) -> None:
@@ -190,8 +190,8 @@ class Twice(nn.Module):
         self.layers = nn.Sequential(nn.Linear(4, 4), nn.Dropout())
 
     def forward(self, rows: torch.Tensor, *, mask: torch.Tensor) -> dict[str, torch.Tensor]:
-        found, _ = self.lstm(rows)
-        return {"last hidden state": self.layers(self.layers(found)), "sum": torch.einsum("bij,bi->bj", found, mask)}
+        states, _ = self.lstm(rows)
+        return {"last hidden state": self.layers(self.layers(states)), "sum": torch.einsum("bij,bi->bj", states, mask)}
 
 
 def test_names_as_real_networks_have_them_are_no_reason_to_refuse(tmp_path: Path) -> None:
