@@ -33,7 +33,7 @@ TABLE = pd.DataFrame({"city": CITIES, "floor": FLOORS})
 SCORES = np.array([len(str(city)) for city in CITIES]) + np.nan_to_num(FLOORS, nan=5.0) + DRAW.normal(0, 0.1, ROWS)
 CLASSES = np.digitize(SCORES, [5, 7])
 #: Each row of the table, then what nobody knows and what is missing, in either column.
-ASKED: dict[str, Array] = {
+REQUEST: dict[str, Array] = {
     "city": np.array(["" if item != item else item for item in [*CITIES, "Rom", "nowhere", "", "nowhere"]], dtype=object).reshape(-1, 1),
     "floor": np.array([*FLOORS, 3.5, 1, np.nan, 3.5], dtype=np.float32).reshape(-1, 1),
 }
@@ -48,8 +48,8 @@ def agreed(encoder: Any, final: Any, target: Array, folder: Path) -> int:
     source = loaded(model, folder, {"city": CITIES, "floor": FLOORS})
     converted = convert_model(source)
     session = open_session(converted.model, Settings(), where="m")
-    assert compare(source.predict(ASKED), run_session(session, ASKED)) == []
-    return check_parity(source, converted, ASKED, seed=0)
+    assert compare(source.predict(REQUEST), run_session(session, REQUEST)) == []
+    return check_parity(source, converted, REQUEST, seed=0)
 
 
 @pytest.mark.parametrize(
