@@ -124,8 +124,11 @@ def xgboost_source(model: Any, digest: Digest, where: str = "XGBoost model") -> 
 
     def ask(rows: Array) -> Array:
         table = xgboost.DMatrix(rows, feature_names=names, feature_types=types, enable_categorical=True)
-        predicted: Array = booster.predict(table, iteration_range=(0, rounds or 0), output_margin=False)
-        return predicted if ensemble.outputs == 1 or predicted.ndim == 2 else _from_margin(booster.predict(table, output_margin=True))
+        used = (0, rounds or 0)
+        predicted: Array = booster.predict(table, iteration_range=used)
+        if ensemble.outputs == 1 or predicted.ndim == 2:
+            return predicted
+        return _from_margin(booster.predict(table, iteration_range=used, output_margin=True))
 
     return _source(detect.XGBOOST, f"XGBoost {xgboost.__version__}", digest, model, ensemble, ask, tuple(names or ()))
 

@@ -58,6 +58,16 @@ def test_xgboost_s_binary_files_are_exact_too(name: str, tmp_path: Path) -> None
     assert_exact(READERS["xgboost"](tmp_path / "m.ubj"), data)
 
 
+def test_labels_alone_are_those_of_the_best_round_where_training_stopped_early(tmp_path: Path) -> None:
+    rows, label = IRIS[0] + np.random.default_rng(0).normal(0, 1.5, IRIS[0].shape), IRIS[1]
+    model = xgboost.XGBClassifier(objective="multi:softmax", n_estimators=50, early_stopping_rounds=3, learning_rate=0.5)
+    model.fit(rows[::2], label[::2], eval_set=[(rows[1::2], label[1::2])], verbose=False)
+    joblib.dump(model, tmp_path / "m.joblib")
+    source = load_model(tmp_path / "m.joblib", TRUST)
+    np.testing.assert_array_equal(source.predict({"features": rows.astype(np.float32)})["label"], model.predict(rows))
+    assert_exact(source, rows)
+
+
 def test_xgboost_s_categories_are_exact(tmp_path: Path) -> None:
     rows, label = with_categories()
     table = xgboost.DMatrix(rows, label, feature_types=["q", "c", "q", "c"], enable_categorical=True)
