@@ -78,6 +78,15 @@ def test_of_many_classes_a_category_has_a_mean_for_each(tmp_path: Path) -> None:
     assert agreed(TargetEncoder(**FOLDS), LogisticRegression(), CLASSES, tmp_path) >= 7
 
 
+def test_a_number_larger_than_the_largest_category_is_unknown_however_large_that_is(tmp_path: Path) -> None:
+    numbers = np.array([[0.0], [2.0**60]] * 20, np.float32)
+    model = make_pipeline(OneHotEncoder(handle_unknown="ignore"), Ridge(fit_intercept=False)).fit(numbers, [0, 1] * 20)
+    source = loaded(model, tmp_path)
+    requests = {source.inputs[0].name: np.array([[0], [2.0**60], [2.0**61], [5]], np.float32)}
+    session = open_session(convert_model(source).model, Settings(), where="m")
+    assert compare(source.predict(requests), run_session(session, requests)) == []
+
+
 def test_an_encoder_that_gives_tables_is_one_as_any_other(tmp_path: Path) -> None:
     assert agreed(OneHotEncoder(sparse_output=False, handle_unknown="ignore").set_output(transform="pandas"), Ridge(), SCORES, tmp_path) >= 7
 

@@ -127,8 +127,9 @@ def _encode_column(encoder: Any, at: int, values: Sequence[Any]) -> Any:
 
 
 def _unknown(categories: Array) -> Any:
+    """A value that is none of these: more than twice the largest, for adding to a large number may not change it."""
     numbers = np.asarray(categories).dtype.kind in "biuf"
-    return float(np.nanmax(np.append(np.asarray(categories, np.float64), 0))) + 1.5 if numbers else _UNKNOWN_TEXT
+    return 2 * float(np.nanmax(np.append(np.asarray(categories, np.float64), 0))) + 1.5 if numbers else _UNKNOWN_TEXT
 
 
 def _indices(writer: NodeWriter, operator: Any) -> Iterator[str]:
