@@ -46,8 +46,16 @@ def named_outputs(result: Any) -> dict[str, Any]:
 
     A mapping's keys, a dataclass's or a named tuple's fields are names (so those of Hugging Face's outputs are); what has no name is ``output``,
     or ``output_0``, ``output_1``, … in a tuple; what lies deeper has the names on the way with ``_`` between. What is no tensor is left out.
+    `SourceModelError` if two would have the same name.
     """
-    return {"_".join(path) or OUTPUT: tensor for path, tensor in _leaves(result, ())}
+    outputs: dict[str, Any] = {}
+    for path, tensor in _leaves(result, ()):
+        name = "_".join(path) or OUTPUT
+        if name in outputs:
+            advice = "Rename one of them in the forward: a nested output's name is joined with '_'."
+            raise SourceModelError("two outputs have the same name", where="the forward's result", found=repr(name), advice=advice)
+        outputs[name] = tensor
+    return outputs
 
 
 def _leaves(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -90,6 +98,8 @@ def try_out(predict: Callable[[Arrays], dict[str, Array]], examples: Arrays, *, 
     try:
         with during(ANSWERING, rows=rows_of(examples)):
             outputs = tuple(predict(examples))
+    except SourceModelError:
+        raise
     except Exception as error:  # the user's own forward
         shapes = ", ".join(f"{name} {value.dtype} {list(value.shape)}" for name, value in examples.items())
         message = (str(error).strip().splitlines() or ["no message"])[-1]

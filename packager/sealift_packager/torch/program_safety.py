@@ -99,6 +99,8 @@ def _check_pickle(torch: Any, data: bytes, where: Path) -> None:
 
 def _check_payloads(document: Any, where: Path) -> None:
     payloads = document.get("config", {}) if isinstance(document, dict) else {}
+    if not isinstance(payloads, dict):
+        raise _refusal(where, "a list of weights that is not by name")
     for name, payload in payloads.items():
         if not isinstance(payload, dict) or payload.get("use_pickle") or str(payload.get("path_name", "")).startswith(("custom_obj", "opaque_obj")):
             raise _refusal(where, f"{name:.100} as a pickle")
@@ -127,8 +129,8 @@ def _fields(value: Any) -> Iterator[tuple[str, Any]]:
         if isinstance(item, dict):
             if {"target", "inputs", "outputs"} <= set(item):
                 yield "operator", item["target"]
-            for guard in item.get("guards_code") or ():
-                yield "guard", guard
+            guards = item.get("guards_code") or []
+            yield from (("guard", guard) for guard in (guards if isinstance(guards, list) else [None]))
             yield from item.items()
             pending.extend(item.values())
         elif isinstance(item, list):

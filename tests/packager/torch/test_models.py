@@ -65,6 +65,15 @@ def build_pooled() -> nn.Module:
     return Pooled()
 
 
+class Clashing(nn.Module):
+    def forward(self, x: torch.Tensor) -> dict[str, Any]:
+        return {"hidden": {"last": x * 2}, "hidden_last": x + 1}
+
+
+def build_clashing() -> nn.Module:
+    return Clashing()
+
+
 def example_inputs() -> dict[str, Any]:
     return {"input_ids": IDS, "attention_mask": MASK}
 
@@ -193,6 +202,15 @@ def test_the_factory_s_module_says_what_is_free_and_outputs_have_their_names(wei
     converted = proved(source, {"input_ids": IDS, "attention_mask": MASK}, least=9)
     assert [spec.name for spec in converted.outputs] == ["logits", "hidden_0", "hidden_1"]
     assert converted.outputs[1].shape == ("batch", "input_ids_1", 8)
+
+
+def test_outputs_that_would_have_one_name_are_refused(tmp_path: Path) -> None:
+    torch.export.save(torch.export.export(Clashing(), (torch.zeros(2, 3),)), tmp_path / "m.pt2")
+    torch.save({}, tmp_path / "m.pt")
+    options = LoadOptions(factory=f"{__file__}:build_clashing", examples={"x": np.zeros((2, 3), np.float32)}, dynamic={"x": {}})
+    for name in ("m.pt2", "m.pt"):
+        with pytest.raises(SourceModelError, match="two outputs have the same name: found 'hidden_last'"):
+            load_model(tmp_path / name, options if name == "m.pt" else LoadOptions())
 
 
 def test_the_option_says_what_is_free_before_the_factory_does(weights: Path) -> None:
