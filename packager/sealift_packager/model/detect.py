@@ -33,6 +33,8 @@ KERAS_ADVICE: Final = (
 
 #: How joblib's compressors begin: zlib, gzip, bzip2, xz, lzma, lz4.
 _COMPRESSED: Final = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda", b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x5d\x00\x00", b"\x04\x22\x4d\x18")
+#: Of pickles, which a byte 0x80 stands before.
+_PROTOCOLS: Final = (b"\x02", b"\x03", b"\x04", b"\x05")
 #: A pickle of torch's magic number: its format before it became a zip archive.
 _OLD_TORCH: Final = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19"
 
@@ -83,9 +85,9 @@ def detect_format(path: Path) -> str:  # noqa: C901  (one line per magic number)
         return TORCH_STATE
     if head[:1] == b"\x80" and _OLD_TORCH in head:
         return TORCH_STATE
-    if (head[:1] == b"\x80" and head[1] in range(2, 6)) or head.startswith(_COMPRESSED):
+    if (head[:1] == b"\x80" and head[1:2] in _PROTOCOLS) or head.startswith(_COMPRESSED):
         return SCIKIT
-    if head[:1] == b"\x08" and head[1] < 0x80:  # a protobuf whose first field is ir_version
+    if head[:1] == b"\x08" and head[1:2].isascii() and len(head) > 1:  # a protobuf whose first field is ir_version
         return ONNX
     raise SourceModelError(
         "not a model file in a supported format", where=str(path), expected=EXPECTED, found=f"a file that begins with {head[:8]!r}"

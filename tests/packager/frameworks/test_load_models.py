@@ -1,9 +1,13 @@
-"""Kinds are found from content, and what can't be read says what was expected and found."""
+"""Formats are found from content, and what can't be read says what was expected and found."""
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import lzma
 import pickle
 import zipfile
+import zlib
 from pathlib import Path
 
 import joblib
@@ -69,6 +73,23 @@ def test_an_archive_that_unpacks_to_far_more_than_it_is_is_not_unpacked(tmp_path
         load_model(tmp_path / "bomb.pt", TRUST)
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        zlib.compress(bytes(70 * 2**20)),
+        zlib.compress(bytes(2**20)) * 70,
+        gzip.compress(bytes(2**20)) * 70,
+        bz2.compress(bytes(2**20)) * 70,
+        (lzma.compress(bytes(2**20)) + bytes(4)) * 70,
+    ],
+    ids=["zlib", "zlib streams", "gzip streams", "bzip2 streams", "xz streams with zeros between"],
+)
+def test_a_compressed_pickle_that_unpacks_to_far_more_than_it_is_is_not_unpacked(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "bomb.joblib").write_bytes(content)
+    with pytest.raises(SourceModelError, match=r"the compressed file unpacks to far more than its own size"):
+        load_model(tmp_path / "bomb.joblib", TRUST)
+
+
 def test_a_compressed_joblib_and_an_old_torch_file_are_known(tmp_path: Path) -> None:
     joblib.dump([1], tmp_path / "a", compress=3)
     torch.save({"w": torch.zeros(1)}, tmp_path / "b", _use_new_zipfile_serialization=False)
@@ -81,6 +102,8 @@ def test_a_compressed_joblib_and_an_old_torch_file_are_known(tmp_path: Path) -> 
     [
         ("empty", b"", "empty"),
         ("text", b"hello, I am text", "begins with"),
+        ("one byte of ONNX", b"\x08", "begins with"),
+        ("one byte of a pickle", b"\x80", "begins with"),
         ("cut-zip", b"PK\x03\x04rest of an archive", "cut off"),
     ],
 )
