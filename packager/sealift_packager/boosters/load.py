@@ -184,7 +184,7 @@ def _source(model_format: str, framework: str, digest: Digest, native: Any, ense
     twice = next((name for name, count in collections.Counter(names).items() if count > 1), None)
     if twice is not None:
         advice = "Train it with another name for each column."
-        raise SourceModelError("two columns of one name", where=f"{model_format} model", found=repr(twice)[:200], advice=advice)
+        raise SourceModelError("two columns have the same name", where=f"{model_format} model", found=repr(twice)[:200], advice=advice)
     description = "columns: " + ", ".join(names) if names else ""
     return SourceModel(
         format=model_format,

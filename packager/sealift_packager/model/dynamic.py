@@ -49,7 +49,7 @@ def free_axes(chosen: Dynamic, examples: Arrays, *, where: str) -> dict[str, dic
         wrong = [axis for axis in axes if not 0 <= axis < examples[name].ndim]
         if wrong:
             shape = list(examples[name].shape)
-            raise SourceModelError("no such axis", where=f"{where}: {name}", expected=f"one of a tensor {shape}", found=str(wrong[0]))
+            raise SourceModelError("no such axis", where=f"{where}: {name}", expected=f"an axis of a tensor {shape}", found=str(wrong[0]))
     return {name: {0: BATCH, **chosen.get(name, {})} for name in examples}
 
 

@@ -24,7 +24,7 @@ class BuildFaultError(RuntimeError):
 
 
 def encode_failure(error: Exception) -> dict[str, Any]:
-    """An error in words."""
+    """The fields of a message that says what an error is; JSON can hold them."""
     if isinstance(error, SealiftError):
         name = next(base.__name__ for base in type(error).__mro__ if base.__name__ in _CLASSES)
         return {"kind": name, **{part: _cut(getattr(error, part)) for part in _PARTS}}
@@ -34,7 +34,7 @@ def encode_failure(error: Exception) -> dict[str, Any]:
 
 
 def decode_failure(fields: dict[str, Any]) -> Exception:
-    """The error that `encode_failure` was given, as far as words say it."""
+    """The error that `encode_failure` was given; a `BuildFaultError` if the fields name no error of ours and no ``OSError``."""
     texts = {part: _cut(fields.get(part)) for part in _PARTS}
     message = texts.pop("message") or "no message"
     name, number = fields.get("kind"), fields.get("number")

@@ -60,10 +60,23 @@ def imports() -> tuple[str, ...]:
 
 
 def run_worker(task: bytes, start: Start, *, model: str, answer: Callable[[Message], Message | None]) -> Result:
-    """The result of a task; raises the error that it met, or one that says how the process broke, or what took too long.
+    """Have a worker do a task. When this returns or raises, the worker and whatever it started have ended.
 
-    ``answer`` gets each message, and gives what is to be sent back. When this returns, the worker and whatever it started have ended. ``model`` is
-    what an error is about.
+    Args:
+        task: What the worker reads first.
+        start: How it is started.
+        model: What errors name as the place.
+        answer: Called with each message of the worker; gives what is to be sent back, or None.
+
+    Returns:
+        What the worker gave.
+
+    Raises:
+        SealiftError: The error that the task met.
+        OSError: If the task met one.
+        SourceModelError: If the process broke, or took too long, in an activity of the model.
+        PackagerError: If it broke otherwise, or sent what is no message.
+        SandboxError: If the walls couldn't be put up.
     """
     try:
         return _Worker(start, model, answer).run(task)

@@ -23,9 +23,10 @@ TEXT: Final = "text"
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class InputLayout:
-    """``names`` are those of the columns that the model was fitted on, empty if they had none. ``texts`` says that a row is one text.
+    """How a model takes its rows, and how they become inputs of the graph.
 
-    ``dtype`` is what numbers are given as.
+    ``names`` are those of the columns that the model was fitted on; empty if they had none. ``texts`` says that each row is one text,
+    ``missing_text`` that ``""`` in a column of text is given to the model as NaN. ``dtype`` is the type that numbers are given as.
     """
 
     names: tuple[str, ...]

@@ -44,8 +44,8 @@ def load_scikit(path: Path, options: LoadOptions) -> SourceModel:
     """Unpickle a fitted estimator; refused unless the pickle is trusted, for that runs code.
 
     Its input is one float32 tensor ``features`` [batch, columns]; where the data has columns of text, each column is
-    an input [batch, 1] of its own; for a vectorizer it is one text [batch, 1]. What comes out: `outputs_of`. A search over settings stands for the
-    model that it found.
+    an input [batch, 1] of its own; for a vectorizer it is one text [batch, 1]. Its outputs are those of `outputs_of`. Of a search over settings, the
+    best model is read.
     """
     if not options.trust_pickle:
         raise UntrustedPickleError(

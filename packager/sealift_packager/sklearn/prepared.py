@@ -1,4 +1,4 @@
-"""An estimator as skl2onnx takes it: what it can't read is said another way, with the same meaning."""
+"""An estimator in a form that skl2onnx converts: what it can't read is replaced by an equivalent."""
 
 from __future__ import annotations
 
