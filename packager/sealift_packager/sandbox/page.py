@@ -79,6 +79,6 @@ def _checksum(head: bytes, text: bytes) -> int:
 def _activity(text: bytes) -> Activity:
     try:
         fields = json.loads(text)
-        return Activity(**{field.name: str(fields[field.name]) for field in dataclasses.fields(Activity)})
+        return Activity(**{row.name: str(fields[row.name]) for row in dataclasses.fields(Activity)})
     except (ValueError, KeyError, TypeError, RecursionError):
         return NOTHING.activity
