@@ -16,7 +16,7 @@ from sealift_packager.frameworks.loaders import load_model
 from sealift_packager.measure.arrays import write_npz
 from sealift_packager.model import detect
 from sealift_packager.model.source import Array, LoadOptions, WeightPlace
-from sealift_packager.sklearn.rows import FEATURES
+from sealift_packager.sklearn.input_layout import FEATURES
 
 FILE: Final = "holdout.npz"
 _EXPECTED: Final = "a path, (X, y), a mapping of arrays, a pandas table, or a function that gives one of these"
@@ -93,7 +93,7 @@ def _only_input(model: Any, options: LoadOptions) -> str:
 
 
 def _input_of_file(path: Path, options: LoadOptions) -> str:
-    if detect.kind_of(path, options.kind) in (detect.TORCH_STATE, detect.TORCH_SCRIPT):
+    if detect.format_of(path, options.format) in (detect.TORCH_STATE, detect.TORCH_SCRIPT):
         raise DataError("an array without a name", where="data", advice="Name the module's inputs: data=({'image': X}, y).")
     if options.trust_pickle or options.factory:
         return _single([spec.name for spec in load_model(path, options).inputs])
