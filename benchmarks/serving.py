@@ -50,7 +50,7 @@ class SilentObserver:
     def observed(self, inputs: Mapping[str, Array], outputs: Mapping[str, Array], latency_ms: float) -> None:
         """Nothing."""
 
-    def failed(self, kind: str) -> None:
+    def failed(self, reason: str) -> None:
         """Nothing."""
 
 

@@ -73,9 +73,9 @@ def train(images: Array, digits: Array, *, epochs: int = 6, seed: int = 0) -> nn
     optimizer = torch.optim.Adam(model.parameters(), lr=2e-3)
     x, y = torch.from_numpy(images), torch.from_numpy(digits)
     for _ in range(epochs):
-        for rows in torch.randperm(len(y)).split(64):  # type: ignore[no-untyped-call]
+        for batch in torch.randperm(len(y)).split(64):  # type: ignore[no-untyped-call]
             optimizer.zero_grad()
-            nn.functional.cross_entropy(model(x[rows]), y[rows]).backward()  # type: ignore[no-untyped-call]
+            nn.functional.cross_entropy(model(x[batch]), y[batch]).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
     return model.eval()
 
@@ -83,8 +83,8 @@ def train(images: Array, digits: Array, *, epochs: int = 6, seed: int = 0) -> nn
 def accuracy(model: nn.Module, images: Array, digits: Array) -> float:
     """The share of images whose digit is found."""
     with torch.inference_mode():
-        found = model(torch.from_numpy(images)).argmax(dim=1).numpy()
-    return float((found == digits).mean())
+        predicted = model(torch.from_numpy(images)).argmax(dim=1).numpy()
+    return float((predicted == digits).mean())
 
 
 def save(model: nn.Module, images: Array, digits: Array, directory: Path) -> None:

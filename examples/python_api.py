@@ -19,12 +19,12 @@ import sealift_packager
 def main() -> None:
     """Train, pack, and print what each profile got."""
     parser = argparse.ArgumentParser(description="Train a model and pack it from Python.")
-    parser.add_argument("out", type=Path, help="where the release is to stand")
+    parser.add_argument("out", type=Path, help="folder to write the release to")
     out = parser.parse_args().out
     table, target = load_breast_cancer(return_X_y=True, as_frame=True)
-    seen, held_out, truth, held_out_truth = train_test_split(table, target, random_state=0)
-    model = RandomForestClassifier(50, random_state=0).fit(seen, truth)
-    packed = sealift_packager.pack(model, name="cancer", data=(held_out, held_out_truth), profile=["arm64-baseline", "arm64-i8mm"], out=out)
+    train, held_out, train_target, held_out_target = train_test_split(table, target, random_state=0)
+    model = RandomForestClassifier(50, random_state=0).fit(train, train_target)
+    packed = sealift_packager.pack(model, name="cancer", data=(held_out, held_out_target), profile=["arm64-baseline", "arm64-i8mm"], out=out)
     for profile, manifest in packed.manifests.items():
         accuracy = manifest.evaluation.accuracy
         print(f"{profile}: {manifest.model.precision}, accuracy {accuracy.packaged if accuracy else 0:.3f}")

@@ -86,10 +86,10 @@ def compare(client: Client) -> None:
     step("Send real test data, and compare with what the frameworks answer")
     with np.load(WORK / "mnist/holdout.npz") as held_out:
         images, digits = held_out["image"], held_out["target"]
-    found = np.concatenate([client.infer(CNN, {"image": part})[_output(client, CNN)] for part in np.array_split(images, 50)])
+    answers = np.concatenate([client.infer(CNN, {"image": part})[_output(client, CNN)] for part in np.array_split(images, 50)])
     expected = framework_answers(images)
-    agreement = float((found.argmax(1) == expected.argmax(1)).mean())
-    accuracy, reference = (float((values.argmax(1) == digits).mean()) for values in (found, expected))
+    agreement = float((answers.argmax(1) == expected.argmax(1)).mean())
+    accuracy, reference = (float((values.argmax(1) == digits).mean()) for values in (answers, expected))
     print(f"     {CNN}: accuracy {accuracy:.3f} on the device, {reference:.3f} in PyTorch; the same digit on {agreement:.1%} of {len(digits)} images")
     claim(reference - accuracy <= 0.003, "the device loses at most 0.3 points")
     import joblib
@@ -119,7 +119,7 @@ def _input(client: Client, model: str) -> str:
 def _drifted() -> list[str]:
     """The features of the CNN that the running agent has an alarm for."""
     done = subprocess.run([BIN / "sealift-agent", "status", "--json"], capture_output=True, text=True, check=True)
-    return [name for row in json.loads(done.stdout)["models"] if row["name"] == CNN for name in row["drifted"]]
+    return [name for model in json.loads(done.stdout)["models"] if model["name"] == CNN for name in model["drifted"]]
 
 
 def drift(client: Client) -> None:

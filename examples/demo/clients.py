@@ -20,13 +20,13 @@ class Client:
 
     def infer(self, model: str, inputs: dict[str, Array]) -> dict[str, Array]:
         """The model's outputs by name."""
-        rows = [
+        tensors = [
             {"name": name, "shape": list(value.shape), "datatype": DATATYPES[str(value.dtype)], "data": value.ravel().tolist()}
             for name, value in inputs.items()
         ]
-        answer = self.session.post(f"{self.url}/v2/models/{model}/infer", json={"inputs": rows}, timeout=30)
+        answer = self.session.post(f"{self.url}/v2/models/{model}/infer", json={"inputs": tensors}, timeout=30)
         answer.raise_for_status()
-        return {row["name"]: np.array(row["data"]).reshape(row["shape"]) for row in answer.json()["outputs"]}
+        return {tensor["name"]: np.array(tensor["data"]).reshape(tensor["shape"]) for tensor in answer.json()["outputs"]}
 
     def version(self, model: str) -> str:
         """Which version answers."""

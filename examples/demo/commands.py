@@ -38,8 +38,8 @@ def _argv(words: tuple[object, ...]) -> list[str]:
 
 
 def _show(words: tuple[object, ...]) -> None:
-    here = f"{Path.cwd()}/"
-    print("   $ " + " ".join(str(word).replace(here, "") for word in words), flush=True)
+    folder = f"{Path.cwd()}/"
+    print("   $ " + " ".join(str(word).replace(folder, "") for word in words), flush=True)
 
 
 def run(*words: object, expect: int = 0, quiet: bool = False) -> str:
@@ -73,8 +73,8 @@ class Background:
         """The address that it printed when it began to listen."""
 
         def printed() -> str | None:
-            found = re.search(r"http://[\d.]+:\d+", self.log.read_text(encoding="utf-8"))
-            return found[0] if found else None
+            match = re.search(r"http://[\d.]+:\d+", self.log.read_text(encoding="utf-8"))
+            return match[0] if match else None
 
         return wait_for(printed, 60, f"{self.log.stem} to listen (its output: {self.log})")
 

@@ -111,8 +111,8 @@ def build() -> nn.Module:
 def sentences(count: int) -> list[str]:
     """Sentences of Python's documentation, of 4 to 40 words, in a fixed random order."""
     text = " ".join(re.sub(r"\s+", " ", topic) for _, topic in sorted(pydoc_data.topics.topics.items()))
-    found = [row.strip() for row in re.split(r"(?<=[.!?:])\s+(?=[A-Z])", text)]
-    kept = sorted({row for row in found if 4 <= len(row.split()) <= 40})
+    parts = [sentence.strip() for sentence in re.split(r"(?<=[.!?:])\s+(?=[A-Z])", text)]
+    kept = sorted({sentence for sentence in parts if 4 <= len(sentence.split()) <= 40})
     return [kept[at] for at in np.random.default_rng(0).permutation(len(kept))[:count]]
 
 
@@ -123,19 +123,19 @@ def tokens(texts: list[str]) -> dict[str, Any]:
     tokenizer = Tokenizer.from_file(str(folder() / "tokenizer.json"))
     tokenizer.enable_truncation(MAX_TOKENS)
     tokenizer.enable_padding()
-    rows = tokenizer.encode_batch(texts)
+    encodings = tokenizer.encode_batch(texts)
     return {
-        "input_ids": np.array([row.ids for row in rows], np.int64),
-        "attention_mask": np.array([row.attention_mask for row in rows], np.int64),
+        "input_ids": np.array([encoding.ids for encoding in encodings], np.int64),
+        "attention_mask": np.array([encoding.attention_mask for encoding in encodings], np.int64),
     }
 
 
 def save(directory: Path, *, count: int = 300) -> None:
     """Write the program and the sentences."""
     directory.mkdir(parents=True, exist_ok=True)
-    rows = tokens(sentences(count))
-    np.savez(directory / "sentences.npz", **rows)
+    arrays = tokens(sentences(count))
+    np.savez(directory / "sentences.npz", **arrays)
     batch, length = torch.export.Dim("batch", min=1), torch.export.Dim("length", min=2, max=POSITIONS)
-    examples = tuple(torch.from_numpy(value[:2]) for value in rows.values())
+    examples = tuple(torch.from_numpy(value[:2]) for value in arrays.values())
     program = torch.export.export(build(), examples, dynamic_shapes=({0: batch, 1: length}, {0: batch, 1: length}))
     torch.export.save(program, directory / "minilm.pt2")

@@ -18,12 +18,12 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from mnist_cnn import TRAINING_ROWS, DigitNet, load_digits  # noqa: E402
 
 
-def fit(model: nn.Module, rows: Array, target: Array, *, epochs: int, loss: Any = None, seed: int = 0) -> nn.Module:
+def fit(model: nn.Module, inputs: Array, target: Array, *, epochs: int, loss: Any = None, seed: int = 0) -> nn.Module:
     """A trained model."""
     torch.manual_seed(seed)
     criterion = loss or nn.functional.cross_entropy
     optimizer = torch.optim.Adam(model.parameters(), lr=2e-3)
-    x, y = torch.from_numpy(rows), torch.from_numpy(target)
+    x, y = torch.from_numpy(inputs), torch.from_numpy(target)
     for _ in range(epochs):
         for part in torch.randperm(len(y)).split(64):  # type: ignore[no-untyped-call]
             optimizer.zero_grad()
@@ -47,8 +47,8 @@ def _digits(folder: Path, make: Callable[[], nn.Module], epochs: int = 3, flat: 
         images = images.reshape(len(images), -1)
     model = fit(make(), images[:TRAINING_ROWS], digits[:TRAINING_ROWS], epochs=epochs)
     path = export(folder, model, (torch.from_numpy(images[:2]),))
-    rows: dict[str, Any] = {_input(model): images[TRAINING_ROWS:], "target": digits[TRAINING_ROWS:]}
-    np.savez(folder / "holdout.npz", **rows)
+    arrays: dict[str, Any] = {_input(model): images[TRAINING_ROWS:], "target": digits[TRAINING_ROWS:]}
+    np.savez(folder / "holdout.npz", **arrays)
     return Made(model=path, data=folder / "holdout.npz", options=CLASSES)
 
 
@@ -121,6 +121,7 @@ def mlp(folder: Path) -> Made:
 
 @example("torch-cnn-weights", FAMILY)
 def cnn_weights(folder: Path) -> Made:
+    """The weights of a convolutional network alone, with the function that builds it."""
     from safetensors.torch import save_file
 
     images, digits = load_digits()
@@ -133,22 +134,23 @@ def cnn_weights(folder: Path) -> Made:
 
 @example("torch-autoencoder", FAMILY)
 def autoencoder(folder: Path) -> Made:
+    """A network with a narrow middle, as an autoencoder has it, that predicts how bright an image is."""
     images, _ = load_digits()
-    rows = images.reshape(len(images), -1)
+    pixels = images.reshape(len(images), -1)
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(784, 128), nn.ReLU(), nn.Linear(128, 16), nn.ReLU(), nn.Linear(16, 128), nn.ReLU(), nn.Linear(128, 1))
-    target = rows.mean(axis=1, keepdims=True).astype(np.float32)
-    fit(model, rows[:TRAINING_ROWS], target[:TRAINING_ROWS], epochs=3, loss=nn.functional.mse_loss)
-    np.savez(folder / "holdout.npz", input=rows[TRAINING_ROWS:], target=target[TRAINING_ROWS:, 0])
-    return Made(model=export(folder, model, (torch.from_numpy(rows[:2]),)), data=folder / "holdout.npz", options={"metric": "rmse"})
+    target = pixels.mean(axis=1, keepdims=True).astype(np.float32)
+    fit(model, pixels[:TRAINING_ROWS], target[:TRAINING_ROWS], epochs=3, loss=nn.functional.mse_loss)
+    np.savez(folder / "holdout.npz", input=pixels[TRAINING_ROWS:], target=target[TRAINING_ROWS:, 0])
+    return Made(model=export(folder, model, (torch.from_numpy(pixels[:2]),)), data=folder / "holdout.npz", options={"metric": "rmse"})
 
 
 class Recurrent(nn.Module):
     """An LSTM or GRU over a sequence of numbers; its last state decides."""
 
-    def __init__(self, kind: str, *, both_ways: bool = False) -> None:
+    def __init__(self, cell: str, *, both_ways: bool = False) -> None:
         super().__init__()
-        self.cell = {"lstm": nn.LSTM, "gru": nn.GRU}[kind](8, 64, batch_first=True, bidirectional=both_ways)
+        self.cell = {"lstm": nn.LSTM, "gru": nn.GRU}[cell](8, 64, batch_first=True, bidirectional=both_ways)
         self.head = nn.Linear(128 if both_ways else 64, 4)
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:  # noqa: A002
@@ -179,18 +181,18 @@ class Attention(nn.Module):
 def _waves(rows: int = 3000, length: int = 32) -> tuple[Array, Array]:
     """Eight noisy channels of sine, square, triangle or noise."""
     draw = np.random.default_rng(0)
-    kind = draw.integers(0, 4, rows)
+    labels = draw.integers(0, 4, rows)
     phase = draw.random((rows, 1, 8)) + np.arange(length)[None, :, None] * draw.uniform(0.05, 0.2, (rows, 1, 1))
     shapes = [np.sin(2 * np.pi * phase), np.sign(np.sin(2 * np.pi * phase)), 4 * np.abs(phase % 1 - 0.5) - 1, draw.normal(size=phase.shape)]
-    values = np.choose(kind[:, None, None], shapes) + draw.normal(0, 0.4, phase.shape)
-    return values.astype(np.float32), kind.astype(np.int64)
+    values = np.choose(labels[:, None, None], shapes) + draw.normal(0, 0.4, phase.shape)
+    return values.astype(np.float32), labels.astype(np.int64)
 
 
 def _sequence(folder: Path, model: nn.Module, epochs: int = 4, free: dict[int, str] | None = None) -> Made:
-    rows, kind = _waves()
-    fit(model, rows[:2400], kind[:2400], epochs=epochs)
-    np.savez(folder / "holdout.npz", input=rows[2400:], target=kind[2400:])
-    return Made(model=export(folder, model, (torch.from_numpy(rows[:2]),), free), data=folder / "holdout.npz")
+    waves, labels = _waves()
+    fit(model, waves[:2400], labels[:2400], epochs=epochs)
+    np.savez(folder / "holdout.npz", input=waves[2400:], target=labels[2400:])
+    return Made(model=export(folder, model, (torch.from_numpy(waves[:2]),), free), data=folder / "holdout.npz")
 
 
 @example("torch-lstm", FAMILY)
@@ -214,12 +216,12 @@ def attention(folder: Path) -> Made:
 @example("torch-cnn-1d", FAMILY)
 def cnn_1d(folder: Path) -> Made:
     torch.manual_seed(0)
-    rows, kind = _waves()
-    rows = np.ascontiguousarray(rows.transpose(0, 2, 1))
+    waves, labels = _waves()
+    waves = np.ascontiguousarray(waves.transpose(0, 2, 1))
     model = nn.Sequential(nn.Conv1d(8, 32, 5), nn.ReLU(), nn.Conv1d(32, 64, 5), nn.ReLU(), nn.AdaptiveAvgPool1d(1), nn.Flatten(), nn.Linear(64, 4))
-    fit(model, rows[:2400], kind[:2400], epochs=4)
-    np.savez(folder / "holdout.npz", input=rows[2400:], target=kind[2400:])
-    return Made(model=export(folder, model, (torch.from_numpy(rows[:2]),)), data=folder / "holdout.npz")
+    fit(model, waves[:2400], labels[:2400], epochs=4)
+    np.savez(folder / "holdout.npz", input=waves[2400:], target=labels[2400:])
+    return Made(model=export(folder, model, (torch.from_numpy(waves[:2]),)), data=folder / "holdout.npz")
 
 
 def _onnx(folder: Path, opset: int) -> Made:
@@ -230,8 +232,8 @@ def _onnx(folder: Path, opset: int) -> Made:
     if exported is None:
         raise RuntimeError("torch.onnx gave no program")
     model = exported.model_proto
-    for row in model.opset_import:  # convolutions, pooling and products are the same in both; Reshape had no allowzero, which nothing needs here
-        row.version = opset if row.domain == "" else row.version
+    for entry in model.opset_import:  # convolutions, pooling and products are the same in both; Reshape had no allowzero, which nothing needs here
+        entry.version = opset if entry.domain == "" else entry.version
     for node in model.graph.node:
         kept = [attribute for attribute in node.attribute if attribute.name != "allowzero"]
         del node.attribute[:]

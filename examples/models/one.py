@@ -57,12 +57,15 @@ def main(name: str, profile: str) -> dict[str, Any]:
 
 def _outcome(packed: Packed, profile: str) -> dict[str, Any]:
     manifest = packed.manifests[profile]
-    rows = manifest.evaluation.candidates
-    chosen = next(row for row in rows if row.chosen)
-    fp32 = rows[0]
+    candidates = manifest.evaluation.candidates
+    chosen = next(candidate for candidate in candidates if candidate.chosen)
+    fp32 = candidates[0]
     loss = chosen.accuracy
     return {
-        "candidates": [{"name": row.name, "speedup": row.speedup, "reason": row.reason, "kilobytes": row.size_bytes / 1000} for row in rows],
+        "candidates": [
+            {"name": candidate.name, "speedup": candidate.speedup, "reason": candidate.reason, "kilobytes": candidate.size_bytes / 1000}
+            for candidate in candidates
+        ],
         "chosen": chosen.name,
         "why": chosen.reason,
         "speedup": chosen.speedup,
@@ -84,11 +87,11 @@ def _parity_error(request: PackRequest) -> float | None:
     source = load_model(request.model, options)
     holdout = bind(data, source, request.target, needed=False)
     reference = source.predict(holdout.inputs)
-    found = run_batched(open_session(convert_model(source).model, Settings(), where=request.name), holdout.inputs)
+    answers = run_batched(open_session(convert_model(source).model, Settings(), where=request.name), holdout.inputs)
     shares = [0.0]
-    for name, wanted in reference.items():
-        if wanted.dtype.kind == "f" and wanted.size:
-            shares.append(float(np.nanmax(np.abs(wanted - found[name])) / max(float(np.nanmax(np.abs(wanted))), 1e-30)))
+    for name, expected in reference.items():
+        if expected.dtype.kind == "f" and expected.size:
+            shares.append(float(np.nanmax(np.abs(expected - answers[name])) / max(float(np.nanmax(np.abs(expected))), 1e-30)))
     return max(shares)
 
 

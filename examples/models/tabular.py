@@ -52,14 +52,14 @@ CANCER, WINE, DIGITS, DIABETES = datasets.load_breast_cancer, datasets.load_wine
 def _fit(folder: Path, model: Any, load: Loader) -> Made:
     """Fit on three quarters, hold out the rest; the columns keep their names."""
     table, target = load(return_X_y=True, as_frame=True)
-    seen, held_out, truth, held_out_truth = train_test_split(table, target, random_state=0)
-    return save(folder, model.fit(seen, truth), held_out, held_out_truth)
+    train, held_out, train_target, held_out_target = train_test_split(table, target, random_state=0)
+    return save(folder, model.fit(train, train_target), held_out, held_out_target)
 
 
-def save(folder: Path, model: Any, table: pd.DataFrame, truth: Any = None) -> Made:
+def save(folder: Path, model: Any, table: pd.DataFrame, target: Any = None) -> Made:
     """Write the model by joblib and the rows as CSV, with a target where there is one."""
     joblib.dump(model, folder / "model.joblib")
-    (table if truth is None else table.assign(target=np.asarray(truth))).to_csv(folder / "holdout.csv", index=False)
+    (table if target is None else table.assign(target=np.asarray(target))).to_csv(folder / "holdout.csv", index=False)
     return Made(model=folder / "model.joblib", data=folder / "holdout.csv", options={"trust_pickle": True})
 
 
@@ -141,9 +141,9 @@ def _columns(final: Any) -> Any:
 
 
 def _table(folder: Path, final: Any) -> Made:
-    table, truth = people()
-    seen, held_out, seen_truth, held_out_truth = train_test_split(table, truth, random_state=0)
-    return save(folder, _columns(final).fit(seen, seen_truth), held_out, held_out_truth)
+    table, target = people()
+    train, held_out, train_target, held_out_target = train_test_split(table, target, random_state=0)
+    return save(folder, _columns(final).fit(train, train_target), held_out, held_out_target)
 
 
 @example("sklearn-columns-logistic", FAMILY)
@@ -163,10 +163,10 @@ def columns_boosting(folder: Path) -> Made:
 
 @example("sklearn-columns-search", FAMILY)
 def columns_search(folder: Path) -> Made:
-    table, truth = people()
-    seen, held_out, seen_truth, held_out_truth = train_test_split(table, truth, random_state=0)
+    table, target = people()
+    train, held_out, train_target, held_out_target = train_test_split(table, target, random_state=0)
     search = GridSearchCV(_columns(RandomForestClassifier(20, random_state=0)), {"randomforestclassifier__max_depth": [4, 8]}, cv=3)
-    return save(folder, search.fit(seen, seen_truth), held_out, held_out_truth)
+    return save(folder, search.fit(train, train_target), held_out, held_out_target)
 
 
 @example("sklearn-log-target", FAMILY)
@@ -175,28 +175,31 @@ def log_target(folder: Path) -> Made:
 
 
 def reviews(rows: int = 2000) -> tuple[pd.DataFrame, Any]:
-    """Made-up reviews, and whether each is a good one."""
+    """Synthetic reviews, and whether each is a good one."""
     draw = np.random.default_rng(0)
-    said = {1: ["a great film", "I laughed a lot", "not bad at all", "très bien, a 10/10"], 0: ["boring", "not good", "I'd rather not", "awful plot"]}
+    verdicts = {
+        1: ["a great film", "I laughed a lot", "not bad at all", "très bien, a 10/10"],
+        0: ["boring", "not good", "I'd rather not", "awful plot"],
+    }
     around = ["with friends", "on a Friday", "in 3D", "the actors", "and the music", "of the year", "über-long"]
     good = draw.integers(0, 2, rows)
-    texts = [", ".join([*draw.choice(around, draw.integers(0, 4)), draw.choice(said[int(one)]), draw.choice(around)]) for one in good]
+    texts = [", ".join([*draw.choice(around, draw.integers(0, 4)), draw.choice(verdicts[int(label)]), draw.choice(around)]) for label in good]
     return pd.DataFrame({"text": texts}), np.where(draw.random(rows) < 0.05, 1 - good, good)
 
 
 @example("sklearn-tfidf-logistic", FAMILY)
 def tfidf_logistic(folder: Path) -> Made:
-    table, truth = reviews()
-    seen, held_out, seen_truth, held_out_truth = train_test_split(table, truth, random_state=0)
+    table, target = reviews()
+    train, held_out, train_target, held_out_target = train_test_split(table, target, random_state=0)
     model = make_pipeline(TfidfVectorizer(ngram_range=(1, 2), stop_words="english", min_df=2), LogisticRegression())
-    return save(folder, model.fit(seen["text"], seen_truth), held_out, held_out_truth)
+    return save(folder, model.fit(train["text"], train_target), held_out, held_out_target)
 
 
 def _unsupervised(folder: Path, model: Any) -> Made:
-    """There is no target: what is judged is how often the release says what the model itself says."""
+    """There is no target: a release is judged by how often it agrees with the model itself."""
     table, _ = CANCER(return_X_y=True, as_frame=True)
-    seen, held_out = train_test_split(table, random_state=0)
-    return save(folder, model.fit(seen), held_out)
+    train, held_out = train_test_split(table, random_state=0)
+    return save(folder, model.fit(train), held_out)
 
 
 @example("sklearn-kmeans", FAMILY)

@@ -56,7 +56,7 @@ from sealift_runtime.serving.endpoints import split_path
 from sealift_runtime.serving.http import HttpRequest, json_length, plain_body
 from sealift_runtime.serving.limits import LIMITS
 from sealift_runtime.transport.locate import open_transport
-from sealift_runtime.trust.metadata import KINDS, parse
+from sealift_runtime.trust.metadata import ROLE_TYPES, parse
 from sealift_runtime.trust.workflow import start
 from sealift_runtime.update.desired import DesiredState
 from sealift_runtime.update.records import Deployment, InstalledBundle
@@ -105,7 +105,7 @@ def policy_opens(data: bytes) -> object:
 
 
 def role_metadata(role: str, data: bytes) -> object:
-    return parse(KINDS[role], role, data)
+    return parse(ROLE_TYPES[role], role, data)
 
 
 DOCUMENTS: Final[dict[str, Callable[[bytes], object]]] = {
@@ -128,7 +128,7 @@ DOCUMENTS: Final[dict[str, Callable[[bytes], object]]] = {
     "machine": lambda data: parse_machine(Document.parse_json(data, where="machine", max_bytes=16 * MIB)),
     "first root": start,
     "desired state": lambda data: DesiredState.parse(data, where="desired.json", bundles=Path("/nowhere")),
-    **{f"metadata of {role}": functools.partial(role_metadata, role) for role in KINDS},
+    **{f"metadata of {role}": functools.partial(role_metadata, role) for role in ROLE_TYPES},
     "inference request": lambda data: RequestDecoder().decode(ANY, data),
 }
 
@@ -252,7 +252,7 @@ def templates(folder: Path) -> dict[str, Any]:
 def metadata(folder: Path) -> dict[str, Any]:
     repository = Repository(folder)
     repository.add_release()
-    names = {role: max(repository.metadata.glob(f"*{role}.json"), key=lambda path: path.stat().st_mtime_ns) for role in KINDS}
+    names = {role: max(repository.metadata.glob(f"*{role}.json"), key=lambda path: path.stat().st_mtime_ns) for role in ROLE_TYPES}
     return {f"metadata of {role}": json.loads(path.read_bytes()) for role, path in names.items()}
 
 

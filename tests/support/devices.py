@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import datetime
 from collections.abc import Callable
 from pathlib import Path
@@ -84,6 +86,12 @@ class Device:
         )
         if not self.updater.trust.enrolled():
             self.updater.trust.enrol(repository.trusted_root())
+
+    def reading_from(self, transport: Callable[[], Transport]) -> Updater:
+        """The same updater, lock included, with another place to read from."""
+        other = copy.copy(self.updater)
+        other._context = dataclasses.replace(other._context, transport=transport)
+        return other
 
     def sync(self) -> None:
         """Refresh and advance to rest, probation included; the first problem is raised."""

@@ -40,8 +40,8 @@ class Recorder:
     def observed(self, inputs: Mapping[str, Array], outputs: Mapping[str, Array], latency_ms: float) -> None:
         self.seen.append((dict(inputs), dict(outputs), latency_ms))
 
-    def failed(self, kind: str) -> None:
-        self.failures.append(kind)
+    def failed(self, reason: str) -> None:
+        self.failures.append(reason)
 
 
 def served(

@@ -101,7 +101,7 @@ def pack(
     """
     model = bare_module(model)
     with tempfile.TemporaryDirectory(prefix="sealift.") as folder:
-        reading = LoadOptions(kind=options.get("format"), trust_pickle=options.get("trust_pickle", False), factory=options.get("factory"))
+        reading = LoadOptions(format=options.get("format"), trust_pickle=options.get("trust_pickle", False), factory=options.get("factory"))
         holdout = write_data(data, Path(folder), model, target=target, options=reading)
         written = write_model(model, Path(folder), holdout, example_inputs, dynamic_shapes)
         request = PackRequest(

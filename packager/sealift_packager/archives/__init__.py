@@ -11,7 +11,7 @@ opened again. So nothing from outside is handed to a library as it came:
 - ``packed``     files packed whole (gzip, …), as joblib writes them.
 - ``memory_limit``  how much memory reading a model may take.
 - ``limits``     how much an archive may hold.
-- ``refusals``   how it is said what is wrong.
+- ``refusals``   errors about an archive.
 
 Imports nothing of the packager but its errors.
 """

@@ -113,10 +113,10 @@ def extra_fields(data: bytes, refusals: Refusals, member: str) -> dict[int, byte
     while at < len(data):
         if at + 4 > len(data):
             raise refusals.of("a member's extra field is cut off", member=member)
-        kind, length = struct.unpack_from("<2H", data, at)
-        if at + 4 + length > len(data) or kind in fields:
-            raise refusals.of("a member's extra field is cut off or comes twice", member=member, found=f"field {kind:#06x}")
-        fields[kind] = data[at + 4 : at + 4 + length]
+        field_id, length = struct.unpack_from("<2H", data, at)
+        if at + 4 + length > len(data) or field_id in fields:
+            raise refusals.of("a member's extra field is cut off or comes twice", member=member, found=f"field {field_id:#06x}")
+        fields[field_id] = data[at + 4 : at + 4 + length]
         at += 4 + length
     return fields
 
@@ -142,25 +142,25 @@ def _ends(file: IO[bytes], size: int, refusals: Refusals) -> tuple[int, int, int
     magic, *disks, entries_here, entries, length, offset, comment = _END.unpack(_read(file, at, _END.size, refusals))
     if magic != b"PK\x05\x06" or comment:  # 1
         raise refusals.cut_off("no end record as its last 22 bytes")
-    said = (entries_here, entries, length, offset)
+    record = (entries_here, entries, length, offset)
     if any(disks):
         raise refusals.of("the archive is split into several parts", found=f"disks {disks[0]} and {disks[1]}")
     start = at - _LOCATOR.size
     if start >= 0 and (locator := _read(file, start, _LOCATOR.size, refusals)).startswith(b"PK\x06\x07"):  # 2
-        at, said = _zip64_end(file, start, locator, said, refusals)
-    if said[0] != said[1] or said[3] + said[2] != at:  # 3
+        at, record = _zip64_end(file, start, locator, record, refusals)
+    if record[0] != record[1] or record[3] + record[2] != at:  # 3
         raise refusals.of(
             "the archive's directory isn't where its end record says, so different readers could see different members",
-            expected=f"{said[1]} entries that end at byte {at:,}",
-            found=f"{said[0]} entries in bytes {said[3]:,} to {said[3] + said[2]:,}",
+            expected=f"{record[1]} entries that end at byte {at:,}",
+            found=f"{record[0]} entries in bytes {record[3]:,} to {record[3] + record[2]:,}",
         )
-    return said[3], said[2], said[1]
+    return record[3], record[2], record[1]
 
 
 def _zip64_end(
-    file: IO[bytes], start: int, locator: bytes, said: tuple[int, int, int, int], refusals: Refusals
+    file: IO[bytes], start: int, locator: bytes, record: tuple[int, int, int, int], refusals: Refusals
 ) -> tuple[int, tuple[int, int, int, int]]:
-    """Where the zip64 record begins and what it says; ``said`` is what the end record does."""
+    """Where the zip64 record begins and what it says; ``record`` is what the end record does."""
     wrong = refusals.of("the archive's zip64 record isn't right before its locator, or contradicts the end record")
     _, disk, place, disks = _LOCATOR.unpack(locator)
     at = start - _END64.size
@@ -170,7 +170,7 @@ def _zip64_end(
     numbers = (others[2], others[3], others[4], others[5])
     if magic != b"PK\x06\x06" or length != _END64.size - 12 or any(others[:2]):
         raise wrong
-    for short, full, most in zip(said, numbers, (FULL_16, FULL_16, FULL_32, FULL_32), strict=True):
+    for short, full, most in zip(record, numbers, (FULL_16, FULL_16, FULL_32, FULL_32), strict=True):
         if short not in (full, most):
             raise wrong
     return at, numbers
@@ -223,10 +223,10 @@ def _wide(numbers: Sequence[int], field: bytes, refusals: Refusals, member: str)
     full = [at for at, number in enumerate(numbers) if number == FULL_32]
     if len(field) != 8 * len(full):
         raise refusals.of("a member's zip64 field isn't what its entry needs", member=member, expected=f"{len(full)} numbers")
-    found = list(numbers)
+    result = list(numbers)
     for at, value in zip(full, struct.unpack(f"<{len(full)}Q", field), strict=True):
-        found[at] = value
-    return tuple(found)
+        result[at] = value
+    return tuple(result)
 
 
 def _check_names(members: Sequence[Member], names: Names, refusals: Refusals) -> None:
@@ -281,8 +281,8 @@ def _check_sizes(members: Sequence[Member], archive_bytes: int, refusals: Refusa
     total = sum(member.size_bytes for member in members)
     if total > MAX_BYTES:
         raise refusals.of("the archive would unpack to too much", expected=f"at most {MAX_BYTES >> 30} GiB", found=f"{total:,} bytes")
-    rows = [(member.name, member.packed_bytes, member.size_bytes) for member in members]
-    for name, packed, size in [*rows, ("", archive_bytes, total)]:
+    entries = [(member.name, member.packed_bytes, member.size_bytes) for member in members]
+    for name, packed, size in [*entries, ("", archive_bytes, total)]:
         if size > SMALL_BYTES and size > MAX_RATIO * max(packed, 1):
             raise refusals.of(
                 "the archive unpacks to far more than its own size (a zip bomb?)",

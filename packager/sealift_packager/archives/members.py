@@ -72,17 +72,17 @@ def unpack_member(reader: HashedReader, member: Member, end: int, refusals: Refu
 
 def _check_header(reader: HashedReader, member: Member, end: int, refusals: Refusals) -> None:
     magic, _, flags, method, _, _, crc, packed, size, name_bytes, extra_bytes = LOCAL_HEADER.unpack(reader.read(LOCAL_HEADER.size))
-    room = end - reader.at - member.packed_bytes
-    if magic != b"PK\x03\x04" or name_bytes + extra_bytes > room:
+    available = end - reader.at - member.packed_bytes
+    if magic != b"PK\x03\x04" or name_bytes + extra_bytes > available:
         raise refusals.of("a member isn't where the archive's directory says", member=member.name)
     name, extra = reader.read(name_bytes), reader.read(extra_bytes)
-    said = {"name": (member.name, shown(name)), "flags": (member.flags, flags), "method": (member.method, method)}
+    comparisons = {"name": (member.name, shown(name)), "flags": (member.flags, flags), "method": (member.method, method)}
     wide = _wide_sizes(extra_fields(extra, refusals, member.name).get(ZIP64_EXTRA), size, packed, member, refusals)
     if flags & DESCRIPTOR_FLAG:  # the numbers come behind the data: these may be zero, or are right already
-        said |= {what: (right, right if value in (0, right) else value) for what, right, value in _numbers(member, crc, *wide)}
+        comparisons |= {what: (right, right if value in (0, right) else value) for what, right, value in _numbers(member, crc, *wide)}
     else:
-        said |= {what: (right, value) for what, right, value in _numbers(member, crc, *wide)}
-    for what, (right, value) in said.items():
+        comparisons |= {what: (right, value) for what, right, value in _numbers(member, crc, *wide)}
+    for what, (right, value) in comparisons.items():
         if right != value or name != member.raw_name:
             message = f"a member's own header contradicts the archive's directory ({what})"
             raise refusals.of(message, member=member.name, expected=str(right), found=f"{value!s:.200}")

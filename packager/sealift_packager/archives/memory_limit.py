@@ -19,8 +19,8 @@ BYTES_PER_BYTE: Final = 32
 def bounded_memory(path: Path, error: type[PackagerError] = SourceModelError) -> Iterator[None]:
     """Let this process grow by at most 1 GiB and 32 times the file while the block runs; ``error`` where it needs more.
 
-    The kernel counts (RLIMIT_DATA: private memory that can be written, so no libraries and no files that are mapped); elsewhere than on Linux nothing
-    is bounded. A ``MemoryError`` must leave the block as it is.
+    The kernel counts (RLIMIT_DATA: private memory that can be written, so no libraries and no files that are mapped). On other systems than Linux,
+    nothing is bounded. A ``MemoryError`` must leave the block as it is.
     """
     limit = BASE_BYTES + BYTES_PER_BYTE * path.stat().st_size
     try:
@@ -43,9 +43,9 @@ def _growing_by(limit: int) -> Iterator[None]:
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    wanted = _data_bytes() + limit
+    allowed = _data_bytes() + limit
     others = [bound for bound in (soft, hard) if bound != resource.RLIM_INFINITY]
-    resource.setrlimit(resource.RLIMIT_DATA, (min([wanted, *others]), hard))
+    resource.setrlimit(resource.RLIMIT_DATA, (min([allowed, *others]), hard))
     try:
         yield
     finally:

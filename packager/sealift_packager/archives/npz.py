@@ -45,11 +45,10 @@ def _read_array(member: IO[bytes], info: zipfile.ZipInfo, refusals: Refusals) ->
     shape, _, dtype = read_header(member)
     if dtype.hasobject:
         raise refusals.of("an array holds objects", member=info.filename, expected=ARRAYS, advice="Convert it to numbers or text.")
-    there, needed = info.file_size - member.tell(), math.prod(shape) * dtype.itemsize
+    stored, needed = info.file_size - member.tell(), math.prod(shape) * dtype.itemsize
     positions = math.prod(max(size, 1) for size in shape)  # 2^40 rows of nothing are none either
-    if any(size < 0 for size in shape) or there != needed or positions > max(there, _SMALL_ITEMS):
-        found = f"{there:,} bytes"
+    if any(size < 0 for size in shape) or stored != needed or positions > max(stored, _SMALL_ITEMS):
         expected = f"{needed:,} bytes for {dtype} {list(shape)}"
-        raise refusals.of("an array isn't as long as its header says", member=info.filename, expected=expected[:200], found=found)
+        raise refusals.of("an array isn't as long as its header says", member=info.filename, expected=expected[:200], found=f"{stored:,} bytes")
     member.seek(0)
     return np.asarray(np.lib.format.read_array(member, allow_pickle=False))

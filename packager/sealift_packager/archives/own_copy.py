@@ -94,14 +94,14 @@ def taken(path: Path, parent: Path | None, error: type[PackagerError], names: Na
     """A copy of the file that is there within the block; errors in it name the file, not the copy."""
     folder = own_folder(parent)
     try:
-        with told_as(path.parent, folder):
+        with translate_paths(path.parent, folder):
             yield take(path, folder, error, names)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextlib.contextmanager
-def told_as(original: Path, folder: Path) -> Iterator[None]:
+def translate_paths(original: Path, folder: Path) -> Iterator[None]:
     """Errors of ours that the block raises name files in the folder ``original`` where they would name copies in ``folder``."""
     try:
         yield

@@ -5,9 +5,9 @@ from __future__ import annotations
 import bz2
 import lzma
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 from sealift_packager.archives.limits import MAX_RATIO, SMALL_BYTES
 from sealift_packager.errors import SourceModelError
@@ -35,17 +35,32 @@ def check_packed(path: Path) -> None:
         if make is None:
             return
         file.seek(0)
-        unpacker, read, total = make(), 0, 0
+        read, total = 0, 0
         try:
-            while not unpacker.eof and (data := file.read(_READ_BYTES)):
-                read += len(data)
-                total += len(unpacker.decompress(data))
+            for packed_bytes, unpacked_bytes in _unpack(file, make):
+                read, total = read + packed_bytes, total + unpacked_bytes
                 if total > SMALL_BYTES and total > MAX_RATIO * read:
                     raise SourceModelError(
                         "the compressed file unpacks to far more than its own size",
                         where=str(path),
                         expected=f"at most {MAX_RATIO} times its packed size",
-                        found=f"{read:,} bytes that unpack to more than {total:,}" if not unpacker.eof else f"{read:,} that unpack to {total:,}",
+                        found=f"{read:,} bytes that unpack to {total:,} and more",
                     )
         except (zlib.error, lzma.LZMAError, OSError, EOFError, ValueError):
             return
+
+
+def _unpack(file: IO[bytes], make: Callable[[], Any]) -> Iterator[tuple[int, int]]:
+    """How many bytes were read, and how many these unpack to, a little at a time.
+
+    Behind one packed stream may follow zeros and another one, which readers unpack too.
+    """
+    unpacker = make()
+    while data := file.read(_READ_BYTES):
+        yield len(data), 0
+        while data:
+            if unpacker.eof:
+                data = data.lstrip(b"\0")
+                unpacker = make()
+            yield 0, len(unpacker.decompress(data))
+            data = unpacker.unused_data

@@ -1,4 +1,4 @@
-"""How it is said what is wrong with an archive."""
+"""Errors about an archive: what is wrong, where, and what to do."""
 
 from __future__ import annotations
 

@@ -34,14 +34,15 @@ from sealift_packager.trees.validity import check_ensemble
 
 #: Time and line of source that XGBoost and CatBoost put before what they say.
 _CPP_PLACE: Final = re.compile(r"^(\[[\d:]+\] )?\S+\.(cc|cpp|h):\d+: ")
-Rows = Callable[[Array], Array]
+#: A library's answer to rows [rows, features] of any number type.
+Ask = Callable[[Array], Array]
 
 
-def load_booster(kind: str, path: Path, options: LoadOptions) -> SourceModel:  # noqa: ARG001  (a loader)
-    """A model that the library's ``save_model`` wrote, read in a process of its own first; ``kind`` is a key of `READERS`."""
-    import_library(kind, str(path))
-    try_reading(kind, path, reader=__name__)
-    return READERS[kind](path)
+def load_booster(model_format: str, path: Path, options: LoadOptions) -> SourceModel:  # noqa: ARG001  (a loader)
+    """A model that the library's ``save_model`` wrote, read in a process of its own first; ``model_format`` is a key of `READERS`."""
+    import_library(model_format, str(path))
+    try_reading(model_format, path, reader=__name__)
+    return READERS[model_format](path)
 
 
 def _read_xgboost(path: Path) -> SourceModel:
@@ -65,7 +66,7 @@ def _read_catboost(path: Path) -> SourceModel:
     return catboost_source(model, Digest.of_file(path), str(path))
 
 
-#: Kind → what reads a file of ``save_model`` in this process at once, as the one that tries it does.
+#: Format → what reads a file of ``save_model`` in this process at once, as the one that tries it does.
 READERS: Final[dict[str, Callable[[Path], SourceModel]]] = {
     detect.XGBOOST: _read_xgboost,
     detect.LIGHTGBM: _read_lightgbm,
@@ -128,8 +129,11 @@ def xgboost_source(model: Any, digest: Digest, where: str = "XGBoost model") -> 
             table = xgboost.DMatrix(with_categories(rows, names, categories), enable_categorical=True)
         else:
             table = xgboost.DMatrix(rows, feature_names=names, feature_types=types, enable_categorical=True)
-        found: Array = booster.predict(table, iteration_range=(0, rounds or 0), output_margin=False)
-        return found if ensemble.outputs == 1 or found.ndim == 2 else _from_margin(booster.predict(table, output_margin=True))
+        used = (0, rounds or 0)
+        predicted: Array = booster.predict(table, iteration_range=used)
+        if ensemble.outputs == 1 or predicted.ndim == 2:
+            return predicted
+        return _from_margin(booster.predict(table, iteration_range=used, output_margin=True))
 
     return _source(detect.XGBOOST, f"XGBoost {xgboost.__version__}", digest, model, ensemble, ask, tuple(names or ()))
 
@@ -174,31 +178,31 @@ def catboost_source(model: Any, digest: Digest, where: str = "CatBoost model") -
     catboost = import_library("catboost", "CatBoost model")
     labels = np.asarray(model.classes_) if len(model.classes_) else None
     ensemble = _ensemble(lambda: read_catboost(catboost_json(model), classes=labels), where)
-    kind = "Probability" if ensemble.classes is not None else "RawFormulaVal"
+    prediction_type = "Probability" if ensemble.classes is not None else "RawFormulaVal"
     if ensemble.classes is None and ensemble.link == "exp":
-        kind = "Exponent"
+        prediction_type = "Exponent"
     if ensemble.classes is None and ensemble.link == "sigmoid":
-        kind = "Probability"
+        prediction_type = "Probability"
 
     def ask(rows: Array) -> Array:
-        found = np.asarray(model.predict(rows, prediction_type=kind))
-        return found[:, 1] if kind == "Probability" and ensemble.outputs == 1 else found
+        predicted = np.asarray(model.predict(rows, prediction_type=prediction_type))
+        return predicted[:, 1] if prediction_type == "Probability" and ensemble.outputs == 1 else predicted
 
     names = tuple(str(name) for name in model.feature_names_)
     named = () if all(name == str(at) for at, name in enumerate(names)) else names
     return _source(detect.CATBOOST, f"CatBoost {catboost.__version__}", digest, model, ensemble, ask, named)
 
 
-def _source(kind: str, framework: str, digest: Digest, native: Any, ensemble: Ensemble, ask: Rows, names: tuple[str, ...]) -> SourceModel:
+def _source(model_format: str, framework: str, digest: Digest, native: Any, ensemble: Ensemble, ask: Ask, names: tuple[str, ...]) -> SourceModel:
     twice = next((name for name, count in collections.Counter(names).items() if count > 1), None)
     if twice is not None:
         advice = "Train it with another name for each column."
-        raise SourceModelError("two columns of one name", where=f"{kind} model", found=repr(twice)[:200], advice=advice)
+        raise SourceModelError("two columns have the same name", where=f"{model_format} model", found=repr(twice)[:200], advice=advice)
 
     def taking(wide: frozenset[int]) -> SourceModel:
         inputs = column_inputs(names, ensemble.features, wide)
         return SourceModel(
-            kind=kind,
+            format=model_format,
             framework=framework,
             digest=digest,
             native=native,
@@ -214,25 +218,25 @@ def _source(kind: str, framework: str, digest: Digest, native: Any, ensemble: En
     return taking(frozenset())
 
 
-def answers(ensemble: Ensemble, ask: Rows, rows: Array) -> dict[str, Array]:
+def answers(ensemble: Ensemble, ask: Ask, rows: Array) -> dict[str, Array]:
     """The library's numbers for rows [rows, features], of any type, in the form of the graph's outputs."""
     with quiet():
-        found = np.asarray(ask(rows))
-    found = found.reshape(len(rows), -1)
+        predicted = np.asarray(ask(rows))
+    predicted = predicted.reshape(len(rows), -1)
     if ensemble.classes is None:
-        return {"prediction": found.astype(np.float32)}
-    both = np.column_stack([1 - found, found]) if found.shape[1] == 1 else found
+        return {"prediction": predicted.astype(np.float32)}
+    both = np.column_stack([1 - predicted, predicted]) if predicted.shape[1] == 1 else predicted
     best = ensemble.classes[both.argmax(axis=1)]
     label = best.astype(object) if best.dtype.kind in "UO" else best.astype(np.int64)
     return {"label": label, "probabilities": both.astype(np.float32)}
 
 
-def read_once(kind: str, path: Path) -> None:
+def read_once(model_format: str, path: Path) -> None:
     """Read a model and ask it once, in a process that may break at it (`sealift_packager.sandbox.isolated_read`)."""
-    library = import_library(kind, str(path))  # what a library takes to be there doesn't count
-    if kind == detect.CATBOOST:
+    library = import_library(model_format, str(path))  # what a library takes to be there doesn't count
+    if model_format == detect.CATBOOST:
         library.Pool([[0.0], [1.0]])  # its allocator sets 1 GiB aside for the first object
     with bounded_memory(path):
-        source = READERS[kind](path)
+        source = READERS[model_format](path)
         spec = source.inputs[0]
         source.predict(spread(np.zeros((2, int(spec.shape[1]))), source.inputs))

@@ -67,7 +67,7 @@ class BuildContext:
             examples: Mapping[str, Array] = data.arrays if data else {}
             asked = self.request
             options = LoadOptions(
-                kind=asked.format,
+                format=asked.format,
                 trust_pickle=asked.trust_pickle,
                 factory=asked.factory,
                 examples=examples,
@@ -205,5 +205,5 @@ def _answers(source: SourceModel, inputs: Mapping[str, Array]) -> dict[str, Arra
 
 def _tell_source(source: SourceModel, model: Path, data: Path | None) -> None:
     inputs = ", ".join(spec.name for spec in source.inputs)
-    _LOG.info("Read %s: a model of %s, %s", model, source.framework, source.digest, extra=facts(kind=source.kind, framework=source.framework))
+    _LOG.info("Read %s: a model of %s, %s", model, source.framework, source.digest, extra=facts(kind=source.format, framework=source.framework))
     _LOG.debug("Its inputs are %s, its outputs %s%s", inputs, ", ".join(source.outputs), f"; the data is {data}" if data else "")

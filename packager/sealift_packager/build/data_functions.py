@@ -38,7 +38,7 @@ def _write(request: PackRequest, field: str, place: Path, folder: Path) -> Path:
     if found is None or isinstance(found, (str, Path)):
         raise DataError("no data", where=where, expected="(X, y), arrays by name, or a table", found=type(found).__name__)
     folder.mkdir()
-    options = LoadOptions(kind=request.format, trust_pickle=request.trust_pickle, factory=request.factory)
+    options = LoadOptions(format=request.format, trust_pickle=request.trust_pickle, factory=request.factory)
     path = write_data(found, folder, request.model, target=request.target, options=options)
     assert path is not None
     return path.rename(folder / f"{place.name.replace(':', ' ')}.npz")

@@ -93,7 +93,7 @@ def _only_input(model: Any, options: LoadOptions) -> str:
 
 
 def _input_of_file(path: Path, options: LoadOptions) -> str:
-    if detect.kind_of(path, options.kind) in (detect.TORCH_STATE, detect.TORCH_SCRIPT):
+    if detect.format_of(path, options.format) in (detect.TORCH_STATE, detect.TORCH_SCRIPT):
         raise DataError("an array without a name", where="data", advice="Name the module's inputs: data=({'image': X}, y).")
     if options.trust_pickle or options.factory:
         return _single([spec.name for spec in load_model(path, options).inputs])

@@ -19,7 +19,7 @@ from sealift_packager.data.function import is_function
 from sealift_packager.errors import DataError, PackagerError, ProfileError
 from sealift_packager.graph.content import content_digest
 from sealift_packager.measure.device import OPTION, DeviceAddress
-from sealift_packager.model.detect import check_kind
+from sealift_packager.model.detect import check_format
 from sealift_packager.model.dynamic import parse_dynamic
 from sealift_packager.sandbox.activity import OPTION as MODEL_TIMEOUT
 
@@ -140,7 +140,7 @@ class PackRequest:
     def _check_reading(self) -> None:
         """How model and data are to be read."""
         if self.format is not None:
-            check_kind(self.format)
+            check_format(self.format)
         parse_dynamic(self.dynamic)
         if not all(number > 0 for number in self.image_std):
             raise DataError("not a standard deviation", where="--image-std", expected="numbers above 0", found=str(self.image_std))

@@ -11,7 +11,7 @@ from sealift_core.terminal.commandline import json_option, show
 from sealift_core.terminal.logging_options import asked_for
 from sealift_packager.cli.config import config_option
 from sealift_packager.cli.passphrase import passphrase_option
-from sealift_packager.model.detect import KINDS
+from sealift_packager.model.detect import FORMATS
 
 if TYPE_CHECKING:
     from sealift_packager.build.packed import Packed
@@ -41,7 +41,7 @@ class _Numbers(click.ParamType):  # type: ignore[type-arg]  # before click 8.4 i
 @click.command(short_help="Convert a model, check and quantize it, and write a release.")
 @config_option
 @click.argument("model", type=_PATH)
-@click.option("--format", help="The format of MODEL, if it can't be detected from the content: " + ", ".join(KINDS) + ".")
+@click.option("--format", help="The format of MODEL, if it can't be detected from the content: " + ", ".join(FORMATS) + ".")
 @click.option("--name", required=True, help="The model's name.")
 @click.option("--version", required=True, help="The release's version (semantic, such as 1.4.0).")
 @click.option("--profile", "profiles", required=True, multiple=True, help="A hardware profile, by name or by path. Can be given several times.")

@@ -1,1 +1,1 @@
-"""Which framework loads and converts what: ``loaders`` (kind to loader, `load_model`) and ``converters`` (kind to converter, `convert_model`)."""
+"""Which framework loads and converts what: ``loaders`` (format to loader, `load_model`) and ``converters`` (format to converter, `convert_model`)."""

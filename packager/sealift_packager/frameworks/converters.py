@@ -1,4 +1,4 @@
-"""Kind → converter."""
+"""Format → converter."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ CONVERTERS: Final[dict[str, Callable[[SourceModel], Any]]] = {
 
 @several(CONVERTING)
 def convert_model(source: SourceModel) -> Converted:
-    """Convert a model to ONNX by the converter of its kind, and tidy and check the graph.
+    """Convert a model to ONNX by the converter of its format, and tidy and check the graph.
 
     Args:
         source: The model.
@@ -46,10 +46,10 @@ def convert_model(source: SourceModel) -> Converted:
     Raises:
         ConversionError: If the model can't be converted, or the graph isn't valid.
     """
-    tidied = reorder_gelu(graph.tidy(graph.at_known_opset(CONVERTERS[source.kind](source), where=f"{source.kind} model")))
+    tidied = reorder_gelu(graph.tidy(graph.at_known_opset(CONVERTERS[source.format](source), where=f"{source.format} model")))
     try:
         graph.check(tidied)
     except (onnx.checker.ValidationError, ValueError) as error:
-        raise ConversionError(f"the graph is not valid ONNX (caused by: {first_line(error):.500})", where=f"{source.kind} model") from error
-    check_bounds(tidied, where=f"{source.kind} model")
+        raise ConversionError(f"the graph is not valid ONNX (caused by: {first_line(error):.500})", where=f"{source.format} model") from error
+    check_bounds(tidied, where=f"{source.format} model")
     return described(tidied, source)

@@ -1,4 +1,4 @@
-"""Kind → loader."""
+"""Format → loader."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from sealift_packager.archives.fresh import check_inner
-from sealift_packager.archives.own_copy import OwnCopy, own_folder, take, told_as
+from sealift_packager.archives.own_copy import OwnCopy, own_folder, take, translate_paths
 from sealift_packager.archives.refusals import Refusals
 from sealift_packager.boosters.load import READERS, load_booster
 from sealift_packager.errors import SourceModelError
@@ -37,44 +37,45 @@ LOADERS: Final[dict[str, Loader]] = {
     detect.TORCH_STATE: load_state,
     detect.ONNX: load_onnx,
     detect.SKOPS: load_skops,
-    **{kind: functools.partial(load_booster, kind) for kind in READERS},
+    **{model_format: functools.partial(load_booster, model_format) for model_format in READERS},
 }
-#: What a kind is read with. Importing it takes seconds, and isn't the file's fault.
+#: Format → the library that reads it. Importing it takes seconds, and isn't the file's fault.
 LIBRARIES: Final = {
     detect.SCIKIT: "sklearn",
     detect.SKOPS: "skops.io",
     detect.ONNX: "onnx",
     **dict.fromkeys((detect.TORCH_PROGRAM, detect.TORCH_SCRIPT, detect.TORCH_STATE), "torch"),
-    **{kind: kind for kind in READERS},
+    **{model_format: model_format for model_format in READERS},
 }
-#: Kinds that are archives and nothing else.
+#: Formats that are archives and nothing else.
 ARCHIVES: Final = (detect.TORCH_PROGRAM, detect.TORCH_SCRIPT, detect.SKOPS)
-#: Kinds that don't say themselves which dimensions are free.
-DYNAMIC_KINDS: Final = (detect.TORCH_SCRIPT, detect.TORCH_STATE)
+#: Formats that don't say which dimensions are free.
+DYNAMIC_FORMATS: Final = (detect.TORCH_SCRIPT, detect.TORCH_STATE)
 
 
 def load_model(path: Path, options: LoadOptions) -> SourceModel:
-    """Read a model by the loader of its kind.
+    """Read a model by the loader of its format.
 
-    The file is opened once: what finds the kind, checks and reads is given our own copy (`archives`), which lies in ``options.place.folder`` and is
-    gone when the model is read, but for weights that stay in files. A copy of these that has no such folder goes when the process ends.
+    The file is opened once: what detects its format, checks it and reads it is given our own copy (`archives`). The copy lies in
+    ``options.place.folder`` and is removed once the model is read, unless its weights stay in files: then it is removed with that folder or, without
+    such a folder, when the process ends.
 
     Args:
         path: The model's file or folder.
-        options: Its kind where the content is not to say it, and what a loader needs beside the file.
+        options: The format, if the content is not to decide, and what a loader needs beside the file.
 
     Returns:
         The model.
 
     Raises:
-        SourceModelError: If it isn't there, isn't a model, can't be read, or an option doesn't go with its kind.
+        SourceModelError: If it isn't there, isn't a model, can't be read, or an option doesn't go with its format.
         UntrustedPickleError: If reading it would run code, and ``options`` don't allow that.
     """
-    detect.check_there(path, options.kind)
+    detect.check_exists(path, options.format)
     folder = own_folder(options.place.folder)
     source = None
     try:
-        with told_as(path.parent, folder):
+        with translate_paths(path.parent, folder):
             copy = take(path, folder, SourceModelError)
             source = _load(copy, dataclasses.replace(options, origin=path))
     finally:
@@ -86,20 +87,20 @@ def load_model(path: Path, options: LoadOptions) -> SourceModel:
 
 
 def _load(copy: OwnCopy, options: LoadOptions) -> SourceModel:
-    kind, path = detect.kind_of(copy.path, options.kind), copy.path
-    if options.factory and kind != detect.TORCH_STATE:
-        raise SourceModelError("--factory is only for torch weights", where=str(path), found=kind, advice="Leave --factory out.")
-    if options.dynamic and kind not in DYNAMIC_KINDS:
+    model_format, path = detect.format_of(copy.path, options.format), copy.path
+    if options.factory and model_format != detect.TORCH_STATE:
+        raise SourceModelError("--factory is only for torch weights", where=str(path), found=model_format, advice="Leave --factory out.")
+    if options.dynamic and model_format not in DYNAMIC_FORMATS:
         advice = "Leave --dynamic out: the model's own file states which dimensions are free (in a .pt2, as given to torch.export)."
-        raise SourceModelError("--dynamic is only for torch weights and TorchScript", where=str(path), found=kind, advice=advice)
-    if kind in ARCHIVES and not copy.archive:
+        raise SourceModelError("--dynamic is only for torch weights and TorchScript", where=str(path), found=model_format, advice=advice)
+    if model_format in ARCHIVES and not copy.archive:
         raise Refusals(where=str(path)).cut_off("a file that begins differently")
     if copy.archive:
         check_inner(path, Refusals(where=str(path)))
     with contextlib.suppress(ImportError), quiet():  # whoever reads says what is missing
-        importlib.import_module(LIBRARIES[kind])
-    with during(reading(kind)):
-        source = LOADERS[kind](path, options)
+        importlib.import_module(LIBRARIES[model_format])
+    with during(reading(model_format)):
+        source = LOADERS[model_format](path, options)
     source = dataclasses.replace(source, place=options.place, digest=copy.digest if copy.archive else source.digest)
     return _noted(source) if monitored() else source
 
@@ -119,4 +120,4 @@ def _digits_noted(digits: Digits) -> Digits:
 
 
 def _stays_in_files(source: SourceModel) -> bool:
-    return source.kind == detect.ONNX and refers(source.native)
+    return source.format == detect.ONNX and refers(source.native)

@@ -2,7 +2,7 @@
 
 Reading order:
 
-- ``detect``     what kind of model a file is, found from its content
+- ``detect``     the format of a model file, found from its content
 - ``source``     `SourceModel` and the options of loading
 - ``batch``      which dimension of its tensors is the batch
 - ``dynamic``    which dimensions of a torch model are free

@@ -39,5 +39,5 @@ def check_rows(outputs: Arrays, rows: int, *, where: str) -> None:
     """Raise `ConversionError` for an output that doesn't have a row for each of the request's ``rows``: it can't be evaluated row by row."""
     for name, value in outputs.items():
         if np.ndim(value) == 0 or len(value) != rows:
-            found = str(list(np.shape(value))) if np.ndim(value) else "one value for the whole request"
-            raise ConversionError("an output isn't batched", where=f"{where}: {name}", expected=f"[{rows}, …]", found=found, advice=_ADVICE)
+            shape = str(list(np.shape(value))) if np.ndim(value) else "one value for the whole request"
+            raise ConversionError("an output isn't batched", where=f"{where}: {name}", expected=f"[{rows}, …]", found=shape, advice=_ADVICE)

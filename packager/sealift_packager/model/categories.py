@@ -21,14 +21,14 @@ def known_categories(model: Any, names: Sequence[str], inputs: Sequence[TensorSp
 
     Looked for in encoders that the model's input comes to unchanged: at the head of pipelines, in column transformers, behind imputers.
     """
-    found: dict[int, Array] = {}
+    categories: dict[int, Array] = {}
     for column, values in _encoded(model, list(names), list(range(sum(int(spec.shape[1]) for spec in inputs)))):
-        found.setdefault(column, values)
+        categories.setdefault(column, values)
     result: dict[str, tuple[Array | None, ...]] = {}
     first = 0
     for spec in inputs:
         width = int(spec.shape[1])
-        columns = tuple(_as_given(found.get(at), spec) for at in range(first, first + width))
+        columns = tuple(_as_given(categories.get(at), spec) for at in range(first, first + width))
         if any(values is not None for values in columns):
             result[spec.name] = columns
         first += width
@@ -84,10 +84,10 @@ def _places(chosen: Any, names: list[str], width: int) -> list[int]:
     """The numbers of a column transformer's columns: given by name, number, mask or slice."""
     if isinstance(chosen, slice):
         return list(range(width))[chosen]
-    wanted = [chosen] if isinstance(chosen, str | int) else list(chosen)
-    if all(isinstance(item, str) for item in wanted):
-        return [names.index(name) for name in wanted if name in names]
-    return [int(at) for at in np.arange(width)[np.array(wanted)]]
+    selectors = [chosen] if isinstance(chosen, str | int) else list(chosen)
+    if all(isinstance(item, str) for item in selectors):
+        return [names.index(name) for name in selectors if name in names]
+    return [int(at) for at in np.arange(width)[np.array(selectors)]]
 
 
 def _as_given(values: Any, spec: TensorSpec) -> Array | None:

@@ -1,4 +1,4 @@
-"""What kind of model a file is, found from its content: a name proves nothing."""
+"""The format of a model file, found from its content: a name proves nothing."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SKOPS: Final = "skops"
 XGBOOST: Final = "xgboost"
 LIGHTGBM: Final = "lightgbm"
 CATBOOST: Final = "catboost"
-KINDS: Final = (SCIKIT, SKOPS, XGBOOST, LIGHTGBM, CATBOOST, TORCH_PROGRAM, TORCH_SCRIPT, TORCH_STATE, ONNX)
+FORMATS: Final = (SCIKIT, SKOPS, XGBOOST, LIGHTGBM, CATBOOST, TORCH_PROGRAM, TORCH_SCRIPT, TORCH_STATE, ONNX)
 EXPECTED: Final = (
     "scikit-learn (joblib, pickle, skops), XGBoost (.json, .ubj), LightGBM (.txt), CatBoost (.cbm), torch (.pt2, "
     "TorchScript, a state dict as .pt or .safetensors), or ONNX"
@@ -33,44 +33,46 @@ KERAS_ADVICE: Final = (
 
 #: How joblib's compressors begin: zlib, gzip, bzip2, xz, lzma, lz4.
 _COMPRESSED: Final = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda", b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x5d\x00\x00", b"\x04\x22\x4d\x18")
+#: Of pickles, which a byte 0x80 stands before.
+_PROTOCOLS: Final = (b"\x02", b"\x03", b"\x04", b"\x05")
 #: A pickle of torch's magic number: its format before it became a zip archive.
 _OLD_TORCH: Final = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19"
 
 
-def check_kind(kind: str) -> str:
-    """``kind`` itself if it is one of `KINDS`; else `SourceModelError` with the nearest."""
-    if kind not in KINDS:
-        advice = nearest(kind, KINDS)
-        raise SourceModelError("unknown model format", where="--format", expected=", ".join(KINDS), found=repr(kind), advice=advice)
-    return kind
+def check_format(model_format: str) -> str:
+    """``model_format`` itself if it is one of `FORMATS`; else `SourceModelError` with the nearest one."""
+    if model_format not in FORMATS:
+        advice = nearest(model_format, FORMATS)
+        raise SourceModelError("unknown model format", where="--format", expected=", ".join(FORMATS), found=repr(model_format), advice=advice)
+    return model_format
 
 
-def kind_of(path: Path, asked: str | None) -> str:
-    """The kind that somebody ``asked`` for, else the one that the content shows."""
-    if asked is None:
-        return detect_kind(path)
-    check_there(path, asked)
-    return check_kind(asked)
+def format_of(path: Path, chosen: str | None) -> str:
+    """The ``chosen`` format where somebody chose one, else the one that the content shows."""
+    if chosen is None:
+        return detect_format(path)
+    check_exists(path, chosen)
+    return check_format(chosen)
 
 
-def check_there(path: Path, asked: str | None) -> None:
-    """Raise `SourceModelError` where no file is; where somebody ``asked`` for a kind it need not be one that is known."""
-    if asked is None and path.is_dir() and (path / "saved_model.pb").is_file():
+def check_exists(path: Path, chosen: str | None) -> None:
+    """Raise `SourceModelError` where there is no file. A folder that is a TensorFlow model is named as such, unless a format was ``chosen``."""
+    if chosen is None and path.is_dir() and (path / "saved_model.pb").is_file():
         raise SourceModelError("a TensorFlow SavedModel", where=str(path), expected=EXPECTED, advice=KERAS_ADVICE)
     if path.is_dir() or not path.exists():
-        expected = EXPECTED if asked is None else "a file"
+        expected = EXPECTED if chosen is None else "a file"
         raise SourceModelError("no such model file", where=str(path), expected=expected, found="a directory" if path.is_dir() else "nothing")
 
 
-def detect_kind(path: Path) -> str:  # noqa: C901  (one line per magic number)
-    """One of `KINDS`; `SourceModelError` if the file is missing, empty, cut off, or something else."""
-    check_there(path, None)
+def detect_format(path: Path) -> str:  # noqa: C901  (one line per magic number)
+    """One of `FORMATS`; `SourceModelError` if the file is missing, empty, cut off, or something else."""
+    check_exists(path, None)
     with open_plain(path, SourceModelError) as file:
         head = file.read(64)
     if not head:
         raise SourceModelError("the model file is empty", where=str(path), expected=EXPECTED)
     if head.startswith(ARCHIVE):
-        return _kind_of_zip(path)
+        return _format_of_zip(path)
     if head.startswith(b"\x89HDF"):
         raise SourceModelError("an HDF5 file, as Keras writes it", where=str(path), expected=EXPECTED, advice=KERAS_ADVICE)
     if head.startswith(b"CBM1"):
@@ -83,16 +85,16 @@ def detect_kind(path: Path) -> str:  # noqa: C901  (one line per magic number)
         return TORCH_STATE
     if head[:1] == b"\x80" and _OLD_TORCH in head:
         return TORCH_STATE
-    if (head[:1] == b"\x80" and head[1] in range(2, 6)) or head.startswith(_COMPRESSED):
+    if (head[:1] == b"\x80" and head[1:2] in _PROTOCOLS) or head.startswith(_COMPRESSED):
         return SCIKIT
-    if head[:1] == b"\x08" and head[1] < 0x80:  # a protobuf whose first field is ir_version
+    if head[:1] == b"\x08" and head[1:2].isascii() and len(head) > 1:  # a protobuf whose first field is ir_version
         return ONNX
     raise SourceModelError(
         "not a model file in a supported format", where=str(path), expected=EXPECTED, found=f"a file that begins with {head[:8]!r}"
     )
 
 
-def _kind_of_zip(path: Path) -> str:
+def _format_of_zip(path: Path) -> str:
     with open_plain(path, SourceModelError) as file:
         members = read_directory(file, Refusals(where=str(path))).members
     names = [member.name.partition("/")[2] or member.name for member in members]
@@ -106,5 +108,5 @@ def _kind_of_zip(path: Path) -> str:
         return SKOPS
     if "config.json" in names and "model.weights.h5" in names:
         raise SourceModelError("a Keras model", where=str(path), expected=EXPECTED, advice=KERAS_ADVICE)
-    found = "a NumPy archive (is it the data?)" if any(name.endswith(".npy") for name in names) else "a zip archive of another format"
-    raise SourceModelError("not a model file in a supported format", where=str(path), expected=EXPECTED, found=found)
+    content = "a NumPy archive (is it the data?)" if any(name.endswith(".npy") for name in names) else "a zip archive of another format"
+    raise SourceModelError("not a model file in a supported format", where=str(path), expected=EXPECTED, found=content)

@@ -37,14 +37,14 @@ class WeightPlace:
 class LoadOptions:
     """What a loader may need beside the file.
 
-    ``kind`` says what the file is where its content is not to. ``origin`` is the file that the loader's is our own copy of: what it names beside
+    ``format`` says what the file is; without it, the content does. ``origin`` is the file that the loader's is our own copy of: what it names beside
     itself lies there.
 
     ``examples`` are the arrays of the holdout file by name, before anything is known of the model; empty without data. ``dynamic`` names a torch
     model's free axes beside the batch, by input. ``place`` says where weights go that are too many for one message.
     """
 
-    kind: str | None = None
+    format: str | None = None
     origin: Path | None = None
     trust_pickle: bool = False
     factory: str | None = None
@@ -71,19 +71,19 @@ class Digits:
 class SourceModel:
     """A model in its own framework.
 
-    ``kind`` is a key of the loaders and of the converters. ``predict`` answers a request as the framework does; its
+    ``format`` is a key of the loaders and of the converters. ``predict`` answers a request as the framework does; its
     outputs have the names that the converted graph is to give them. ``columns`` names the columns of a rank-2 input
     made of a table's columns, where they have names. ``native`` is the framework's own object, for the converter. ``trees`` is there where the
     whole model is a tree ensemble of one input; ``categories`` are the values that an encoder knows, by input and then column, where they are known
     (None for other columns), as the input has them; ``inner`` are models within this one that are proved by themselves. ``unsupervised`` says
-    that there need be no truth: labels are what the model itself found (clusters, outliers). ``place`` says where the converter puts weights
+    that there need be no target: labels are what the model itself found (clusters, outliers). ``place`` says where the converter puts weights
     that are too many for one message. ``arbitrary`` says of a request which of its rows [rows] the source answers by chance, so that another answer
     is as good. ``steps`` are the first step of a pipeline, the first two and so on, without the last one: what they give is called ``values``.
     ``scores`` are what it chooses labels by, [rows, classes] or of two classes [rows], where these aren't its probabilities.
     ``digits`` is there where inputs may be float64; such a model is asked with a table's own numbers, whatever its inputs are.
     """
 
-    kind: str
+    format: str
     framework: str
     digest: Digest
     native: Any

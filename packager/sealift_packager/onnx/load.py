@@ -56,7 +56,7 @@ def load_onnx(path: Path, options: LoadOptions) -> SourceModel:
     session = open_session(model, settings, where=str(path), error=SourceModelError)
     outputs = tuple(row.name for row in model.graph.output)
     return SourceModel(
-        kind=detect.ONNX,
+        format=detect.ONNX,
         framework=f"ONNX by {model.producer_name or 'an unnamed tool'} {model.producer_version}".strip(),
         digest=digest,
         native=model,

@@ -17,7 +17,7 @@ _NAMED: Final = "The ONNX form of {} computes something else than the estimator.
 
 def advice_on(source: SourceModel, inputs: Arrays) -> str:
     """What to do about a request that a source and its graph answer differently; empty for what is not scikit-learn's."""
-    if source.kind != detect.SCIKIT:
+    if source.format != detect.SCIKIT:
         return ""
     try:
         step = next((part for part in source.steps if not _agrees(source, part, inputs)), None)

@@ -59,11 +59,11 @@ MEASURING: Final = Activity(
 )
 
 
-def reading(kind: str, *, expected: str = "a complete file", advice: str = _DAMAGED) -> Activity:
-    """What a library does with a file of a kind."""
+def reading(library: str, *, expected: str = "a complete file", advice: str = _DAMAGED) -> Activity:
+    """What a library does with a file of its format."""
     return Activity(
-        late=f"{kind} could not read the file within {{limit}}",
-        broken=f"{kind} crashes when it reads the file ({{how}})",
+        late=f"{library} could not read the file within {{limit}}",
+        broken=f"{library} crashes when it reads the file ({{how}})",
         expected=expected,
         advice=advice,
     )

@@ -11,11 +11,11 @@ from sealift_packager import errors as packager_errors
 
 _PARTS: Final = ("message", "where", "expected", "found", "advice")
 _MAX_CHARACTERS: Final = 20_000
-_KINDS: Final[dict[str, type[SealiftError]]] = {
-    name: kind
+_CLASSES: Final[dict[str, type[SealiftError]]] = {
+    name: class_
     for module in (runtime_errors, packager_errors)
-    for name, kind in vars(module).items()
-    if isinstance(kind, type) and issubclass(kind, SealiftError)
+    for name, class_ in vars(module).items()
+    if isinstance(class_, type) and issubclass(class_, SealiftError)
 }
 
 
@@ -24,23 +24,23 @@ class BuildFaultError(RuntimeError):
 
 
 def encode_failure(error: Exception) -> dict[str, Any]:
-    """An error in words."""
+    """The fields of a message that says what an error is; JSON can hold them."""
     if isinstance(error, SealiftError):
-        kind = next(row.__name__ for row in type(error).__mro__ if row.__name__ in _KINDS)
-        return {"kind": kind, **{part: _cut(getattr(error, part)) for part in _PARTS}}
+        name = next(base.__name__ for base in type(error).__mro__ if base.__name__ in _CLASSES)
+        return {"kind": name, **{part: _cut(getattr(error, part)) for part in _PARTS}}
     if isinstance(error, OSError) and error.errno is not None:
         return {"kind": "OSError", "number": error.errno, "message": str(error.strerror), "where": _cut(error.filename)}
     return {"kind": "", "message": "".join(traceback.format_exception(error))[-_MAX_CHARACTERS:]}
 
 
 def decode_failure(fields: dict[str, Any]) -> Exception:
-    """The error that `encode_failure` was given, as far as words say it."""
+    """The error that `encode_failure` was given; a `BuildFaultError` if the fields name no error of ours and no ``OSError``."""
     texts = {part: _cut(fields.get(part)) for part in _PARTS}
     message = texts.pop("message") or "no message"
-    kind, number = fields.get("kind"), fields.get("number")
-    if isinstance(kind, str) and kind in _KINDS:
-        return _KINDS[kind](message, **texts)
-    if kind == "OSError" and isinstance(number, int):
+    name, number = fields.get("kind"), fields.get("number")
+    if isinstance(name, str) and name in _CLASSES:
+        return _CLASSES[name](message, **texts)
+    if name == "OSError" and isinstance(number, int):
         return OSError(number, message, texts["where"])
     return BuildFaultError(message)
 

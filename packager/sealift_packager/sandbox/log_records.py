@@ -67,6 +67,7 @@ def logging_records(answer: Callable[[Message], Message | None]) -> Callable[[Me
     count = 0
 
     def answered(message: Message) -> Message | None:
+        """Answer one message, or log it and answer nothing."""
         nonlocal count
         if FIELD not in message.fields:
             return answer(message)

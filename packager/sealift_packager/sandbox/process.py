@@ -1,4 +1,4 @@
-"""A worker: started, listened to, answered, and ended when it is done, breaks, or takes too long for what it said that it does."""
+"""A worker: started, listened to, answered, and ended when it is done, breaks, or takes longer than its current activity may."""
 
 from __future__ import annotations
 
@@ -36,7 +36,10 @@ _KEPT_BACK: Final = "PASSPHRASE"
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
-    """How a worker is started: behind walls, or (None) without, where a person's own code is to run; then what it prints is passed on to ``say``."""
+    """How a worker is started.
+
+    ``confinement`` says which walls are around it; None, where a person's own code is to run, for none. What it prints is passed on to ``say``.
+    """
 
     confinement: Confinement | None
     say: Callable[[str], None] | None = None
@@ -57,10 +60,23 @@ def imports() -> tuple[str, ...]:
 
 
 def run_worker(task: bytes, start: Start, *, model: str, answer: Callable[[Message], Message | None]) -> Result:
-    """The result of a task; raises the error that it met, or one that says how the process broke, or what took too long.
+    """Have a worker do a task. When this returns or raises, the worker and whatever it started have ended.
 
-    ``answer`` gets each message, and gives what is to be sent back. When this returns, the worker and whatever it started have ended. ``model`` is
-    what an error is about.
+    Args:
+        task: What the worker reads first.
+        start: How it is started.
+        model: What errors name as the place.
+        answer: Called with each message of the worker; gives what is to be sent back, or None.
+
+    Returns:
+        What the worker gave.
+
+    Raises:
+        SealiftError: The error that the task met.
+        OSError: If the task met one.
+        SourceModelError: If the process broke, or took too long, in an activity of the model.
+        PackagerError: If it broke otherwise, or sent what is no message.
+        SandboxError: If the walls couldn't be put up.
     """
     try:
         return _Worker(start, model, answer).run(task)
@@ -87,6 +103,7 @@ class _Worker:
         self._walls: Walls | None = None
 
     def run(self, task: bytes) -> Result:
+        """Start the worker, give it the task, and listen until there is a result or an error; whatever is left of it is ended."""
         page = Page.create()
         try:
             reader, process = self._start(page)
@@ -144,7 +161,7 @@ class _Worker:
             selector.register(reader, selectors.EVENT_READ)
             selector.register(output, selectors.EVENT_READ)
             while self._result is None:
-                _watch(selector, inbox, writing=bool(self._outbox))
+                _select_for_writing(selector, inbox, writing=bool(self._outbox))
                 for key, _ in selector.select(_POLL_S):
                     if key.fd == inbox:
                         self._send(inbox)
@@ -246,7 +263,7 @@ class _Worker:
         return lines[-1][:200] if lines else f"exit status {status}"
 
 
-def _watch(selector: selectors.BaseSelector, descriptor: int, *, writing: bool) -> None:
+def _select_for_writing(selector: selectors.BaseSelector, descriptor: int, *, writing: bool) -> None:
     """Wait for a pipe to take more, or no longer."""
     if writing and descriptor not in selector.get_map():
         selector.register(descriptor, selectors.EVENT_WRITE)

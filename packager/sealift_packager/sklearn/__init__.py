@@ -3,8 +3,8 @@
 Reading order:
 
 - ``load``        models and pipelines from joblib, pickle or skops (``skops_types``, ``indices``)
-- ``rows``        how a model takes its rows; ``missing_text``
-- ``kinds``       what scikit-learn says a model is, as the installed version answers
+- ``input_layout``  how a model takes its rows; ``missing_text``
+- ``tags``        what scikit-learn says a model is, as the installed version answers
 - ``answers``     what a model gives, by what it is
 - ``digits``      columns that it compares or subtracts by more digits than float32 has
 - ``ties``        rows that a model answers by chance

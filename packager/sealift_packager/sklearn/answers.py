@@ -9,7 +9,7 @@ import numpy as np
 
 from sealift_packager.model.source import Array
 from sealift_packager.progress.quiet import quiet
-from sealift_packager.sklearn.kinds import is_clusterer
+from sealift_packager.sklearn.tags import is_clusterer
 
 #: Output beside the label or the prediction → the method that gives it, [batch, columns].
 METHODS: Final = {"probabilities": "predict_proba", "scores": "decision_function", "distances": "transform"}
@@ -28,25 +28,25 @@ def outputs_of(model: Any) -> tuple[str, ...]:
     if is_regressor(model):
         return ("prediction",)
     if is_classifier(model) or hasattr(model, "predict_proba"):
-        wanted = "probabilities"
+        extra = "probabilities"
     elif is_outlier_detector(model):
-        wanted = "scores"
+        extra = "scores"
     elif is_clusterer(model):
-        wanted = "distances"
+        extra = "distances"
     else:
         return ()
-    has = hasattr(model, METHODS[wanted]) and (wanted != "distances" or hasattr(_final(model), "cluster_centers_"))
-    return ("label", wanted) if has else ("label",)
+    has = hasattr(model, METHODS[extra]) and (extra != "distances" or hasattr(_final(model), "cluster_centers_"))
+    return ("label", extra) if has else ("label",)
 
 
 def answers(model: Any, outputs: Sequence[str], table: Any) -> dict[str, Array]:
     """Ask a model: labels are text or int64 [batch], everything else is float32 [batch, columns]."""
     with quiet():  # an encoder warns of what it was told to ignore
-        found = np.asarray(model.predict(table))
-        more = {name: np.asarray(getattr(model, METHODS[name])(table), np.float32).reshape(len(found), -1) for name in outputs if name in METHODS}
+        predicted = np.asarray(model.predict(table))
+        more = {name: np.asarray(getattr(model, METHODS[name])(table), np.float32).reshape(len(predicted), -1) for name in outputs if name in METHODS}
     if outputs[0] == "prediction":
-        return {"prediction": found.reshape(len(found), -1).astype(np.float32)}
-    return {"label": found.astype(object) if found.dtype.kind in "UO" else found.astype(np.int64), **more}
+        return {"prediction": predicted.reshape(len(predicted), -1).astype(np.float32)}
+    return {"label": predicted.astype(object) if predicted.dtype.kind in "UO" else predicted.astype(np.int64), **more}
 
 
 def decisions(model: Any, table: Any) -> Array:
@@ -58,8 +58,8 @@ def decisions(model: Any, table: Any) -> Array:
 def transformed(model: Any, table: Any) -> dict[str, Array]:
     """Ask a transformer: numbers are float32, ``values`` [batch, columns]."""
     with quiet():
-        found = model.transform(table)
-    values = np.asarray(found.toarray() if hasattr(found, "toarray") else found)
+        result = model.transform(table)
+    values = np.asarray(result.toarray() if hasattr(result, "toarray") else result)
     return {"values": values if values.dtype.kind in "UO" else values.astype(np.float32)}
 
 

@@ -21,7 +21,7 @@ from sealift_packager.model.columns import FEATURES, column_inputs
 from sealift_packager.model.source import SourceModel
 from sealift_packager.progress.quiet import quiet
 from sealift_packager.sklearn.converters.k_means import step_parsers
-from sealift_packager.sklearn.converters.registry import own_converters
+from sealift_packager.sklearn.converters.registry import converters_for
 from sealift_packager.sklearn.prepared import prepared
 from sealift_packager.trees.from_estimator import library_of
 from sealift_packager.trees.within import fitted_parts
@@ -104,7 +104,7 @@ def _convert(source: SourceModel, *, double: bool) -> Any:
     except ImportError as error:
         raise ConversionError("skl2onnx is not installed", where="scikit-learn model", advice="pip install skl2onnx") from error
     native = prepared(source.native, by_name=len(source.inputs) > 1, transforms=source.outputs == ("values",))
-    converters, shapes = own_converters(native, double=double)
+    converters, shapes = converters_for(native, double=double)
     try:
         with quiet():
             model = skl2onnx.convert_sklearn(
@@ -121,8 +121,8 @@ def _convert(source: SourceModel, *, double: bool) -> Any:
     except Exception as error:  # skl2onnx and what it calls raise anything
         text = [spec.name for spec in source.inputs if spec.dtype == "string"]
         hint = f" The data holds text in {', '.join(text[:5])}. Should it be numbers?" if text else ""
-        kind, detail = type(error).__name__, str(error).splitlines()[0] if str(error) else "no message"
-        why = "it has no converter for it" if kind in _MISSING else f"caused by: {kind}: {detail:.300}"
+        error_name, detail = type(error).__name__, str(error).splitlines()[0] if str(error) else "no message"
+        why = "it has no converter for it" if error_name in _MISSING else f"caused by: {error_name}: {detail:.300}"
         raise ConversionError(
             f"skl2onnx can't convert {_culprit(source.native, error)} ({why})",
             where=type(source.native).__name__,
@@ -134,17 +134,17 @@ def _convert(source: SourceModel, *, double: bool) -> Any:
 def _options(model: Any, outputs: Sequence[str]) -> dict[Any, Any] | None:
     """What skl2onnx is to do otherwise than it does by itself, by estimator."""
     final = model.steps[-1][1] if hasattr(model, "steps") else model
-    kind, found = type(final).__name__, dict[Any, Any]()
-    if kind == "LinearSVC":  # without this skl2onnx asks its converter for an option that it doesn't have
-        found[id(final)] = {"raw_scores": True}
-    elif kind == "OneVsRestClassifier" and "probabilities" not in outputs and hasattr(final, "decision_function"):
+    name, options = type(final).__name__, dict[Any, Any]()
+    if name == "LinearSVC":  # without this skl2onnx asks its converter for an option that it doesn't have
+        options[id(final)] = {"raw_scores": True}
+    elif name == "OneVsRestClassifier" and "probabilities" not in outputs and hasattr(final, "decision_function"):
         inner = [part.steps[-1][1] if hasattr(part, "steps") else part for part in final.estimators_]
         scored = [part for part in (final, *inner) if library_of(part) == "sklearn" and not type(part).__name__.startswith("_")]
-        found |= {id(part): {"raw_scores": True} for part in scored}
-    elif kind == "StackingClassifier" or ("probabilities" in outputs and hasattr(final, "classes_") and library_of(final) == "sklearn"):
-        found |= {} if kind == "FixedThresholdClassifier" else {id(final): {"zipmap": False}}  # which skl2onnx knows no options of
+        options |= {id(part): {"raw_scores": True} for part in scored}
+    elif name == "StackingClassifier" or ("probabilities" in outputs and hasattr(final, "classes_") and library_of(final) == "sklearn"):
+        options |= {} if name == "FixedThresholdClassifier" else {id(final): {"zipmap": False}}  # which skl2onnx knows no options of
     inside = [part for part in fitted_parts(model) if type(part).__name__ == "RidgeClassifier" and part is not final]
-    return found | {id(part): {"raw_scores": True} for part in inside} or None  # of two classes a column for each
+    return options | {id(part): {"raw_scores": True} for part in inside} or None  # of two classes a column for each
 
 
 def _culprit(model: Any, error: Exception) -> str:
@@ -164,18 +164,18 @@ def _narrowed(model: Any, inputs: Sequence[TensorSpec]) -> Any:
     """A copy whose inputs and outputs of float64 are float32, each cast at once or last; inputs that are to be float64 stay as they are."""
     kept = {spec.name for spec in inputs if spec.dtype == "float64"}
     result = graph.copy_of(model)
-    taken = {row.name for row in result.graph.input}
+    taken = {tensor.name for tensor in result.graph.input}
     before, after = [], []
-    for row in (*result.graph.input, *result.graph.output):
-        if row.type.tensor_type.elem_type != onnx.TensorProto.DOUBLE or row.name in kept:
+    for tensor in (*result.graph.input, *result.graph.output):
+        if tensor.type.tensor_type.elem_type != onnx.TensorProto.DOUBLE or tensor.name in kept:
             continue
-        row.type.tensor_type.elem_type = onnx.TensorProto.FLOAT
-        wide = f"{row.name}_float64"
-        graph.rename_tensors(result.graph.node, {row.name: wide})
-        if row.name in taken:
-            before.append(onnx.helper.make_node("Cast", [row.name], [wide], name=f"{row.name}_widen", to=onnx.TensorProto.DOUBLE))
+        tensor.type.tensor_type.elem_type = onnx.TensorProto.FLOAT
+        wide = f"{tensor.name}_float64"
+        graph.rename_tensors(result.graph.node, {tensor.name: wide})
+        if tensor.name in taken:
+            before.append(onnx.helper.make_node("Cast", [tensor.name], [wide], name=f"{tensor.name}_widen", to=onnx.TensorProto.DOUBLE))
         else:
-            after.append(onnx.helper.make_node("Cast", [wide], [row.name], name=f"{row.name}_narrow", to=onnx.TensorProto.FLOAT))
+            after.append(onnx.helper.make_node("Cast", [wide], [tensor.name], name=f"{tensor.name}_narrow", to=onnx.TensorProto.FLOAT))
     nodes = [*before, *(graph.copy_of(node) for node in result.graph.node), *after]
     del result.graph.node[:]
     result.graph.node.extend(nodes)
@@ -185,5 +185,5 @@ def _narrowed(model: Any, inputs: Sequence[TensorSpec]) -> Any:
 def _type(spec: TensorSpec, *, double: bool) -> Any:
     from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType, StringTensorType
 
-    kind = StringTensorType if spec.dtype == "string" else (DoubleTensorType if double else FloatTensorType)
-    return kind([None, *spec.shape[1:]])
+    tensor_type = StringTensorType if spec.dtype == "string" else (DoubleTensorType if double else FloatTensorType)
+    return tensor_type([None, *spec.shape[1:]])

@@ -86,9 +86,9 @@ def _neighbours(tree: Any) -> str | None:
 
 
 def _answers_of_neighbours(model: Any) -> str | None:
-    known, classes = np.asarray(model._y), getattr(model, "classes_", None)  # noqa: SLF001  # what scikit-learn counts the neighbours' votes by
-    wild = isinstance(classes, np.ndarray) and known.size and not 0 <= known.min() <= known.max() < len(classes)
-    return "neighbours whose targets don't match their rows" if len(known) != model._fit_X.shape[0] or wild else None  # noqa: SLF001
+    targets, classes = np.asarray(model._y), getattr(model, "classes_", None)  # noqa: SLF001  # what scikit-learn counts the neighbours' votes by
+    wild = isinstance(classes, np.ndarray) and targets.size and not 0 <= targets.min() <= targets.max() < len(classes)
+    return "neighbours whose targets don't match their rows" if len(targets) != model._fit_X.shape[0] or wild else None  # noqa: SLF001
 
 
 def _distance(distance: Any, columns: int) -> str | None:

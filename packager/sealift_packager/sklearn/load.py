@@ -22,7 +22,7 @@ from sealift_packager.model.unwrapped import first_steps, unwrapped
 from sealift_packager.sklearn.answers import answers, decisions, outputs_of, transformed
 from sealift_packager.sklearn.digits import columns_with_digits
 from sealift_packager.sklearn.indices import check_indices
-from sealift_packager.sklearn.rows import Rows
+from sealift_packager.sklearn.input_layout import InputLayout
 from sealift_packager.sklearn.skops_types import foreign_types
 from sealift_packager.sklearn.ties import ties_of
 from sealift_packager.trees.ensemble import Ensemble
@@ -47,8 +47,8 @@ def load_scikit(path: Path, options: LoadOptions) -> SourceModel:
     """Unpickle a fitted estimator; refused unless the pickle is trusted, for that runs code.
 
     Its input is one float32 tensor ``features`` [batch, columns]; where the data has columns of text, each column is
-    an input [batch, 1] of its own; for a vectorizer it is one text [batch, 1]. What comes out: `outputs_of`. A search over settings stands for the
-    model that it found.
+    an input [batch, 1] of its own; for a vectorizer it is one text [batch, 1]. Its outputs are those of `outputs_of`. Of a search over settings, the
+    best model is read.
     """
     if not options.trust_pickle:
         raise UntrustedPickleError(
@@ -95,42 +95,42 @@ def estimator_source(model: Any, digest: Digest, options: LoadOptions, where: st
     if booster is not None:
         return booster(model, digest)
     version = _check_estimator(model, where)
-    table = Rows.of(model, options, where)
+    layout = InputLayout.of(model, options, where)
     trees = _whole_trees(model, where)
     inner = _inner_trees(model, digest) if trees is None else ()  # before anything is predicted: scikit-learn believes a tree's indices
-    outputs, ties, takes_nan = outputs_of(model), ties_of(model), table.takes_nan(model)
-    needed = columns_with_digits(model, table.names) | (features_with_digits(trees) if trees else frozenset())
+    outputs, ties, takes_nan = outputs_of(model), ties_of(model), layout.takes_nan(model)
+    needed = columns_with_digits(model, layout.names) | (features_with_digits(trees) if trees else frozenset())
 
     scored = "probabilities" in outputs and hasattr(model, "decision_function")
 
-    def taking(rows: Rows) -> SourceModel:
+    def taking(taken: InputLayout) -> SourceModel:
         source = SourceModel(
-            kind=detect.SCIKIT,
+            format=detect.SCIKIT,
             framework=f"scikit-learn {version}",
             digest=digest,
             native=model,
-            predict=lambda arrays: answers(model, outputs, rows.table(arrays)),
-            inputs=rows.inputs,
+            predict=lambda arrays: answers(model, outputs, taken.table(arrays)),
+            inputs=taken.inputs,
             outputs=outputs,
-            columns={FEATURES: rows.names} if rows.names and rows.plain else {},
+            columns={FEATURES: taken.names} if taken.names and taken.plain else {},
             takes_nan=takes_nan,
-            categories=known_categories(model, rows.names, rows.inputs),
-            trees=trees if rows.numeric else None,
+            categories=known_categories(model, taken.names, taken.inputs),
+            trees=trees if taken.numeric else None,
             unsupervised=outputs[0] == "label" and not hasattr(model, "classes_"),
             inner=inner,
-            arbitrary=None if ties is None else lambda arrays: ties(rows.table(arrays)),
-            scores=(lambda arrays: decisions(model, rows.table(arrays))) if scored else None,
-            digits=None if rows.texts else Digits(needed=needed, widen=lambda wide: taking(table.widened(wide))),
+            arbitrary=None if ties is None else lambda arrays: ties(taken.table(arrays)),
+            scores=(lambda arrays: decisions(model, taken.table(arrays))) if scored else None,
+            digits=None if taken.texts else Digits(needed=needed, widen=lambda wide: taking(layout.widened(wide))),
         )
-        return dataclasses.replace(source, steps=_steps(source, rows))
+        return dataclasses.replace(source, steps=_steps(source, taken))
 
-    return taking(table)
+    return taking(layout)
 
 
-def _steps(source: SourceModel, rows: Rows) -> tuple[SourceModel, ...]:
+def _steps(source: SourceModel, layout: InputLayout) -> tuple[SourceModel, ...]:
     def first(count: int) -> SourceModel:
         part = first_steps(source.native, count)
-        return dataclasses.replace(source, native=part, outputs=("values",), predict=lambda arrays: transformed(part, rows.table(arrays)))
+        return dataclasses.replace(source, native=part, outputs=("values",), predict=lambda arrays: transformed(part, layout.table(arrays)))
 
     return tuple(first(count) for count in range(1, len(getattr(source.native, "steps", ()))))
 
@@ -139,8 +139,8 @@ def _whole_trees(model: Any, where: str) -> Ensemble | None:
     try:
         ensemble = read_scikit(model)
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:  # of a damaged file: what scikit-learn leaves is whole
-        found = f"{type(error).__name__}: {first_line(error):.200}"
-        raise SourceModelError("its trees contradict themselves", where=where, expected="a complete model", found=found) from error
+        detail = f"{type(error).__name__}: {first_line(error):.200}"
+        raise SourceModelError("its trees contradict themselves", where=where, expected="a complete model", found=detail) from error
     if ensemble is not None:
         check_ensemble(ensemble, where=where)
     return ensemble
@@ -148,15 +148,15 @@ def _whole_trees(model: Any, where: str) -> Ensemble | None:
 
 def _inner_trees(model: Any, digest: Digest) -> tuple[SourceModel, ...]:
     """The trees within a model, each as a model of its own: their thresholds lie behind the steps before, where no row of data can aim."""
-    found = []
+    sources = []
     for part in fitted_parts(model):
         if part is model or not is_trees(part):
             continue
         if library_of(part) in WRAPPERS:
-            found.append(WRAPPERS[library_of(part)](part, digest))
+            sources.append(WRAPPERS[library_of(part)](part, digest))
         elif _whole_trees(part, f"{type(part).__name__} in the model") is not None:
-            found.append(estimator_source(part, digest, LoadOptions(), f"{type(part).__name__} in the model"))
-    return tuple(dataclasses.replace(source, columns={}) for source in found)
+            sources.append(estimator_source(part, digest, LoadOptions(), f"{type(part).__name__} in the model"))
+    return tuple(dataclasses.replace(source, columns={}) for source in sources)
 
 
 def _unpickle(path: Path) -> Any:
@@ -189,8 +189,8 @@ def _check_estimator(model: Any, where: str) -> str:
     expected = "a fitted scikit-learn classifier, regressor, clustering, mixture or outlier detector with predict, or a pipeline that ends in one"
     if not isinstance(model, BaseEstimator) or not outputs_of(model):
         advice = _ELSEWHERE if isinstance(model, BaseEstimator) else None
-        found = f"{type(model).__module__}.{type(model).__qualname__}"
-        raise SourceModelError("not a model", where=where, expected=expected, found=found, advice=advice)
+        class_name = f"{type(model).__module__}.{type(model).__qualname__}"
+        raise SourceModelError("not a model", where=where, expected=expected, found=class_name, advice=advice)
     try:
         check_is_fitted(model)
     except NotFittedError as error:
@@ -216,12 +216,12 @@ def _has_several_targets(model: Any) -> bool:
     """Of a classifier: labels of several targets, or any number of labels for a row."""
     classes = getattr(model, "classes_", None)
     final = model.steps[-1][1] if hasattr(model, "steps") else model
-    kind = getattr(getattr(final, "_label_binarizer", None), "y_type_", "")
+    target_type = getattr(getattr(final, "_label_binarizer", None), "y_type_", "")
     nested = isinstance(classes, list) or (classes is not None and np.ndim(classes) > 1)
-    return nested or bool(getattr(final, "multilabel_", False)) or "multilabel" in kind
+    return nested or bool(getattr(final, "multilabel_", False)) or "multilabel" in target_type
 
 
 def _encodes_text(part: Any) -> bool:
-    own = getattr(part, "_preprocessor", None)  # of histogram gradient boosting, which has categories of its own
-    steps = fitted_parts(own) if own is not None else ()
-    return any(np.asarray(row).dtype.kind not in "biuf" for step in steps for row in getattr(step, "categories_", ()))
+    preprocessor = getattr(part, "_preprocessor", None)  # of histogram gradient boosting, which has categories of its own
+    steps = fitted_parts(preprocessor) if preprocessor is not None else ()
+    return any(np.asarray(categories).dtype.kind not in "biuf" for step in steps for categories in getattr(step, "categories_", ()))

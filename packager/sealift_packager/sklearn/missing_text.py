@@ -11,16 +11,16 @@ from sealift_packager.trees.within import fitted_parts
 
 def knows_missing_text(model: Any) -> bool:
     """Whether a step was fitted to do something with NaN among text, and none takes ``""`` for a category of its own."""
-    found = False
+    handles_missing = False
     for part in fitted_parts(model):
-        found |= fills_text(part)
+        handles_missing |= fills_text(part)
         for categories in getattr(part, "categories_", ()):
             values = np.asarray(categories, dtype=object)
             if any(isinstance(item, str) and item == "" for item in values):
                 return False
             texts = any(isinstance(item, str) for item in values)
-            found |= texts and any(item is None or item != item for item in values)
-    return found
+            handles_missing |= texts and any(item is None or item != item for item in values)
+    return handles_missing
 
 
 def fills_text(part: Any) -> bool:

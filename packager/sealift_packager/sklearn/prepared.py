@@ -1,4 +1,4 @@
-"""An estimator as skl2onnx takes it: what it can't read is said another way, with the same meaning."""
+"""An estimator in a form that skl2onnx converts: what it can't read is replaced by an equivalent."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _CONCERNED: Final = frozenset({*PROJECTIONS, "AdaBoostClassifier", "LinearSVC", 
 def prepared(model: Any, *, by_name: bool, transforms: bool = False) -> Any:
     """The model, or a copy that differs where skl2onnx needs it; ``transforms`` says that it is a pipeline of transformers alone.
 
-    - Missing text is ``""``: a tensor of text has no NaN. (`load.scikit` asks the source with NaN for it.)
+    - Missing text is ``""``: a tensor of text has no NaN. (`InputLayout.table` gives the source NaN for it.)
     - A column transformer's columns are numbers, unless the graph has an input for each (``by_name``).
     - A LinearSVC in one against the rest, in a stack or at the end of a pipeline in another model is a RidgeClassifier of the same line: of its
       scores skl2onnx makes no columns.
@@ -36,17 +36,18 @@ def prepared(model: Any, *, by_name: bool, transforms: bool = False) -> Any:
         if hasattr(part, "steps") and part is not result:
             line_of(part)
     for part in fitted_parts(result):
-        _say_otherwise(part, by_name=by_name)
+        _adapt(part, by_name=by_name)
     return result
 
 
-def _say_otherwise(part: Any, *, by_name: bool) -> None:
+def _adapt(part: Any, *, by_name: bool) -> None:
+    """Change one fitted estimator in place, as the list in `prepared` says."""
     if type(part).__name__ == "VotingClassifier":
         part.flatten_transform = False
     if type(part).__name__ == "AdaBoostClassifier" and part.classes_.dtype == bool:
         part.classes_ = part.classes_.astype(np.int64)
     if type(part).__name__ in ("OneVsRestClassifier", "StackingClassifier"):
-        part.estimators_ = [line_of(row) for row in part.estimators_]
+        part.estimators_ = [line_of(member) for member in part.estimators_]
     if type(part).__name__ == "StackingClassifier":
         part.final_estimator_ = line_of(part.final_estimator_)
     if type(part).__name__ == "ColumnTransformer" and not by_name:
@@ -54,7 +55,7 @@ def _say_otherwise(part: Any, *, by_name: bool) -> None:
     if fills_text(part):
         part.missing_values = ""
     if hasattr(part, "categories_"):
-        part.categories_ = [_named(row) for row in part.categories_]
+        part.categories_ = [_named(categories) for categories in part.categories_]
 
 
 def _project(part: Any) -> None:
@@ -68,8 +69,8 @@ def _project(part: Any) -> None:
 
 
 def _numbered(transformer: Any, name: str, columns: Any) -> Any:
-    known = transformer._transformer_to_input_indices  # noqa: SLF001
-    return list(known[name]) if name in known else columns
+    indices = transformer._transformer_to_input_indices  # noqa: SLF001
+    return list(indices[name]) if name in indices else columns
 
 
 def _named(categories: Any) -> Any:

@@ -1,8 +1,8 @@
-"""Types in a skops file that no trust is needed for, beside those that skops vouches for itself (`skops.io`: estimators, ufuncs, numbers).
+"""Types in a skops file that are safe without ``--trust-pickle``, beside those that skops itself trusts (`skops.io`: estimators, ufuncs, numbers).
 
-By their full names, never by the package that they come from: ``builtins.eval`` and ``numpy.f2py`` are of good houses too. None of these
+They are listed by their full names, never by package: ``builtins.eval`` and ``numpy.f2py`` come from trusted packages too. None of these
 calls what it is given, imports by name, or opens files. Some keep indices that scikit-learn believes; they are checked once they are read
-(`trees.validity`, `load.scikit_indices`).
+(`trees.validity`, `indices`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _NAMES: Final[dict[str, str]] = {
     "numpy": "dtype ndarray mean",
     "scipy.interpolate._bsplines": "BSpline",
     "scipy._lib.array_api_compat.numpy._aliases": "asarray",  # what BSpline keeps
-    **{f"scipy.sparse._{kind}": f"{kind}_array {kind}_matrix" for kind in ("bsr", "coo", "csc", "csr", "dia", "dok", "lil")},
+    **{f"scipy.sparse._{storage}": f"{storage}_array {storage}_matrix" for storage in ("bsr", "coo", "csc", "csr", "dia", "dok", "lil")},
     "sklearn._loss.link": "HalfLogitLink IdentityLink Interval LogLink LogitLink MultinomialLogit",
     "sklearn._loss.loss": (
         "AbsoluteError ExponentialLoss HalfBinomialLoss HalfGammaLoss HalfMultinomialLoss HalfPoissonLoss HalfSquaredError HalfTweedieLoss "
@@ -61,6 +61,6 @@ _NAMES: Final[dict[str, str]] = {
 SAFE_TYPES: Final = frozenset(f"{module}.{name}" for module, names in _NAMES.items() for name in names.split())
 
 
-def foreign_types(found: Iterable[str]) -> list[str]:
-    """Those that somebody has to vouch for, of what ``skops.io.get_untrusted_types`` names."""
-    return [name for name in found if name not in SAFE_TYPES]
+def foreign_types(untrusted: Iterable[str]) -> list[str]:
+    """The types that need ``--trust-pickle``, of those that ``skops.io.get_untrusted_types`` names."""
+    return [name for name in untrusted if name not in SAFE_TYPES]

@@ -28,8 +28,8 @@ def ties_of(model: Any) -> Callable[[Any], Array] | None:
 
     def of_table(table: Any) -> Array:
         with quiet():
-            found = [rule(steps[count], first_steps(model, count).transform(table) if count else table) for count, rule in tied]
-        return np.asarray(np.any(found, axis=0))
+            masks = [rule(steps[count], first_steps(model, count).transform(table) if count else table) for count, rule in tied]
+        return np.asarray(np.any(masks, axis=0))
 
     return of_table
 

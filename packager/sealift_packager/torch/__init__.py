@@ -1,4 +1,4 @@
-"""PyTorch models: read, asked, and converted. torch is imported only when a model of its kind comes.
+"""PyTorch models: read, asked, and converted. torch is imported only when one of its models comes.
 
 Reading order:
 

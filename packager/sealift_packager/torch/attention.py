@@ -34,7 +34,7 @@ def answer_hidden_rows(model: Any) -> Any:
 
 
 def _hide_wholly(model: Any, uses: dict[str, list[Any]]) -> None:
-    lowest = {row.name: row.data_type for row in model.graph.initializer if not row.dims and _is_lowest(row)}
+    lowest = {tensor.name: tensor.data_type for tensor in model.graph.initializer if not tensor.dims and _is_lowest(tensor)}
     for node in model.graph.node:
         if node.op_type == "Where" and node.input[2] in lowest and _is_guarded(node.output[0], uses):
             node.input[2] = _scalar(model, lowest[node.input[2]], -np.inf)
@@ -50,19 +50,19 @@ def _is_lowest(tensor: Any) -> bool:
 def _is_guarded(mask: str, uses: dict[str, list[Any]]) -> bool:
     """Whether each use of a mask is an addition whose softmax is asked for NaN."""
     sums = uses[mask]
-    softmaxes = [node for row in sums for node in uses[row.output[0]]]
-    added = bool(softmaxes) and all(row.op_type == "Add" for row in sums)
-    return added and all(row.op_type == "Softmax" and _asks_for_nan(row, uses) for row in softmaxes)
+    softmaxes = [node for addition in sums for node in uses[addition.output[0]]]
+    added = bool(softmaxes) and all(node.op_type == "Add" for node in sums)
+    return added and all(node.op_type == "Softmax" and _asks_for_nan(node, uses) for node in softmaxes)
 
 
 def _asks_for_nan(node: Any, uses: dict[str, list[Any]]) -> bool:
-    return any(row.op_type == "IsNaN" for row in uses[node.output[0]])
+    return any(consumer.op_type == "IsNaN" for consumer in uses[node.output[0]])
 
 
 def _guard(model: Any, uses: dict[str, list[Any]]) -> None:
     """A 0 for NaN behind each softmax of attention whose mask is computed."""
-    weights = {row.name: row.data_type for row in model.graph.initializer}
-    types = {row.name: row.type.tensor_type.elem_type for row in (*model.graph.value_info, *model.graph.output)}
+    weights = {tensor.name: tensor.data_type for tensor in model.graph.initializer}
+    types = {value.name: value.type.tensor_type.elem_type for value in (*model.graph.value_info, *model.graph.output)}
     sums = {node.output[0]: node for node in model.graph.node if node.op_type == "Add"}
     nodes = []
     for node in model.graph.node:
@@ -77,7 +77,7 @@ def _guard(model: Any, uses: dict[str, list[Any]]) -> None:
 
 
 def _is_attention(node: Any) -> bool:
-    return any(row.key == _ORIGIN and _ATTENTION in row.value for row in node.metadata_props)
+    return any(entry.key == _ORIGIN and _ATTENTION in entry.value for entry in node.metadata_props)
 
 
 def _zero_for_nan(node: Any, zero: str) -> list[Any]:
@@ -92,6 +92,6 @@ def _zero_for_nan(node: Any, zero: str) -> list[Any]:
 
 def _scalar(model: Any, data_type: int, value: float) -> str:
     name = f"attention_{'zero' if value == 0 else 'hidden'}_{data_type}"
-    if all(row.name != name for row in model.graph.initializer):
+    if all(tensor.name != name for tensor in model.graph.initializer):
         model.graph.initializer.append(onnx.helper.make_tensor(name, data_type, (), [value]))
     return name

@@ -46,8 +46,16 @@ def named_outputs(result: Any) -> dict[str, Any]:
 
     A mapping's keys, a dataclass's or a named tuple's fields are names (so those of Hugging Face's outputs are); what has no name is ``output``,
     or ``output_0``, ``output_1``, … in a tuple; what lies deeper has the names on the way with ``_`` between. What is no tensor is left out.
+    `SourceModelError` if two would have the same name.
     """
-    return {"_".join(path) or OUTPUT: tensor for path, tensor in _leaves(result, ())}
+    outputs: dict[str, Any] = {}
+    for path, tensor in _leaves(result, ()):
+        name = "_".join(path) or OUTPUT
+        if name in outputs:
+            advice = "Rename one of them in the forward: a nested output's name is joined with '_'."
+            raise SourceModelError("two outputs have the same name", where="the forward's result", found=repr(name), advice=advice)
+        outputs[name] = tensor
+    return outputs
 
 
 def _leaves(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -90,6 +98,8 @@ def try_out(predict: Callable[[Arrays], dict[str, Array]], examples: Arrays, *, 
     try:
         with during(ANSWERING, rows=rows_of(examples)):
             outputs = tuple(predict(examples))
+    except SourceModelError:
+        raise
     except Exception as error:  # the user's own forward
         shapes = ", ".join(f"{name} {value.dtype} {list(value.shape)}" for name, value in examples.items())
         message = (str(error).strip().splitlines() or ["no message"])[-1]
@@ -104,11 +114,11 @@ def try_out(predict: Callable[[Arrays], dict[str, Array]], examples: Arrays, *, 
     return outputs
 
 
-def traced_source(kind: str, torch: Any, module: Any, examples: dict[str, Array], free: Dynamic, path: Path) -> SourceModel:
+def traced_source(model_format: str, torch: Any, module: Any, examples: dict[str, Array], free: Dynamic, path: Path) -> SourceModel:
     """A module that is to be traced, tried out with its examples; `SourceModelError` if it fails on them."""
     predict = predictor(torch, module, list(examples), by_name=True)
     return SourceModel(
-        kind=kind,
+        format=model_format,
         framework=f"torch {torch.__version__}",
         digest=Digest.of_file(path),
         native=TracedModule(module=module, examples=examples, free=free),
@@ -126,30 +136,30 @@ def numpy_dtype(torch: Any, dtype: Any) -> str:
 def forward_inputs(module: Any) -> tuple[list[str], list[str]]:
     """The names of a module's inputs in its forward's order, and those without a default."""
     named = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    rows = [row for row in inspect.signature(module.forward).parameters.values() if row.kind in named]
-    return [row.name for row in rows], [row.name for row in rows if row.default is row.empty]
+    parameters = [parameter for parameter in inspect.signature(module.forward).parameters.values() if parameter.kind in named]
+    return [parameter.name for parameter in parameters], [parameter.name for parameter in parameters if parameter.default is parameter.empty]
 
 
 def pick_examples(available: Arrays, names: Sequence[str], required: Sequence[str]) -> dict[str, Array] | None:
     """The first rows of what the model takes, in its order; None if something that it needs is not there."""
-    found = [name for name in names if name in available]
-    if not found or not set(required) <= set(found):
+    given = [name for name in names if name in available]
+    if not given or not set(required) <= set(given):
         return None
-    return {name: narrow(available[name][:2]) for name in found}
+    return {name: narrow(available[name][:2]) for name in given}
 
 
 def as_arrays(values: Any, names: Sequence[str], *, where: str) -> dict[str, Array]:
     """Example inputs as a factory's module gives them (a mapping, a tensor, or several), by input name."""
     if isinstance(values, Mapping):
-        found = dict(values)
+        arrays = dict(values)
     else:
-        rows = list(values) if isinstance(values, (tuple, list)) else [values]
-        found = dict(zip(names, rows, strict=False))
-    if not set(found) <= set(names) or not found:
+        items = list(values) if isinstance(values, (tuple, list)) else [values]
+        arrays = dict(zip(names, items, strict=False))
+    if not set(arrays) <= set(names) or not arrays:
         raise SourceModelError(
-            "example inputs don't fit the model's forward", where=where, expected=", ".join(names), found=", ".join(map(str, found))
+            "example inputs don't fit the model's forward", where=where, expected=", ".join(names), found=", ".join(map(str, arrays))
         )
-    return {name: np.asarray(found[name]) for name in names if name in found}
+    return {name: np.asarray(arrays[name]) for name in names if name in arrays}
 
 
 def narrow(value: Any) -> Any:
@@ -157,14 +167,14 @@ def narrow(value: Any) -> Any:
     return value.astype(np.float32) if value.dtype == np.float64 else value
 
 
-def free_specs(rows: Sequence[tuple[str, str, Sequence[int | Hashable]]]) -> tuple[TensorSpec, ...]:
+def free_specs(inputs: Sequence[tuple[str, str, Sequence[int | Hashable]]]) -> tuple[TensorSpec, ...]:
     """Specs of inputs given as name, dtype, and sizes that are integers or symbols; the same symbol is the same name everywhere.
 
-    It is named as the graph's dimensions are (`convert.graph.name_dimensions`): ``batch``, or the first input that has it with the axis.
+    It is named as the graph's dimensions are (`graph.graph.name_dimensions`): ``batch``, or the first input that has it with the axis.
     """
-    names: dict[Hashable, str] = {size: BATCH for _, _, sizes in rows for size in sizes[:1] if not isinstance(size, int)}
+    names: dict[Hashable, str] = {size: BATCH for _, _, sizes in inputs for size in sizes[:1] if not isinstance(size, int)}
     specs = []
-    for name, dtype, sizes in rows:
+    for name, dtype, sizes in inputs:
         shape = tuple(size if isinstance(size, int) else names.setdefault(size, f"{name}_{axis}") for axis, size in enumerate(sizes))
         specs.append(TensorSpec(name=name, dtype=dtype, shape=shape))
     return tuple(specs)

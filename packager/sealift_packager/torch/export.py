@@ -83,7 +83,7 @@ def _free_outputs(predict: Callable[[Arrays], dict[str, Any]], native: TracedMod
     """The axes of the outputs whose size follows a free one: found by asking twice, with other sizes."""
     sizes = example_sizes(native.examples, native.free)
     larger = {symbol: size + step for step, (symbol, size) in enumerate(sizes.items(), start=1)}
-    first, second = (predict(resized(native.examples, native.free, row)) for row in (sizes, larger))
+    first, second = (predict(resized(native.examples, native.free, chosen)) for chosen in (sizes, larger))
     symbols = {size: symbol for symbol, size in larger.items()}
     return {
         name: {
@@ -152,7 +152,7 @@ def _graph_of(exported: Any, place: WeightPlace) -> Any:
     """The graph with its weights, or with references to a file that gets them."""
     import onnx
 
-    total = sum(row.const_value.nbytes for row in exported.model.graph.initializers.values() if row.const_value is not None)
+    total = sum(initializer.const_value.nbytes for initializer in exported.model.graph.initializers.values() if initializer.const_value is not None)
     if total <= place.inline_bytes or place.folder is None:
         return exported.model_proto
     if total > place.total_bytes:

@@ -40,7 +40,7 @@ def load_program(path: Path, options: LoadOptions) -> SourceModel:
         ) from error
     inputs = _inputs(torch, program, path)
     return SourceModel(
-        kind=detect.TORCH_PROGRAM,
+        format=detect.TORCH_PROGRAM,
         framework=f"torch {torch.__version__}",
         digest=Digest.of_file(path),
         native=program,
@@ -63,13 +63,13 @@ def _by_position(program: Any, module: Any) -> Callable[..., Any]:
 
 def _inputs(torch: Any, program: Any, path: Path) -> tuple[TensorSpec, ...]:
     values = {node.name: node.meta.get("val") for node in program.graph.nodes if node.op == "placeholder"}
-    rows = []
+    inputs = []
     for name in program.graph_signature.user_inputs:
         value = values.get(name)
         if not isinstance(value, torch.Tensor):
             raise SourceModelError("an input is not a tensor", where=f"{path}: {name}", expected="tensors only", found=type(value).__name__)
-        rows.append((name, numpy_dtype(torch, value.dtype), [size if isinstance(size, int) else str(size) for size in value.shape]))
-    return free_specs(rows)
+        inputs.append((name, numpy_dtype(torch, value.dtype), [size if isinstance(size, int) else str(size) for size in value.shape]))
+    return free_specs(inputs)
 
 
 def _outputs(torch: Any, program: Any) -> tuple[str, ...]:

@@ -3,8 +3,8 @@
 ``torch.fx`` makes source of names and executes it, and checks none of them. So each string of the program is a name and nothing else, but for:
 
 1. Text that goes through ``repr`` (arguments that are strings), and what is kept beside the nodes for people (``metadata``).
-2. Expressions and guards, which `torch_program_safety` parses.
-3. Tree specs: nested tuples, lists and dicts alone, for other kinds name modules to be imported. The keys of inputs are names, as they are written
+2. Expressions and guards, which `program_safety` parses.
+3. Tree specs: nested tuples, lists and dicts alone, for other types name modules to be imported. The keys of inputs are names, as they are written
    into the source; those of outputs are not.
 """
 
@@ -68,10 +68,10 @@ def _is_plain_tree(text: str, *, names: bool) -> bool:
         protocol, tree = json.loads(text)
         pending, plain = [tree], protocol == 1
         while pending and plain:
-            row = pending.pop()
-            keys = json.loads(row["context"]) if isinstance(row["context"], str) else row["context"]
-            plain = row["type"] in _TREES and set(row) == {"type", "context", "children_spec"} and _are_keys(keys, names=names)
-            pending.extend(row["children_spec"])
+            node = pending.pop()
+            keys = json.loads(node["context"]) if isinstance(node["context"], str) else node["context"]
+            plain = node["type"] in _TREES and set(node) == {"type", "context", "children_spec"} and _are_keys(keys, names=names)
+            pending.extend(node["children_spec"])
     except (ValueError, TypeError, KeyError, RecursionError):
         return False
     return bool(plain)

@@ -6,7 +6,7 @@ So an archive that nobody trusts is held, before torch sees it, against what ``t
 2. No compiled code, no pickled weights or objects; what is pickled anyway (sample inputs) holds tensors and numbers alone.
 3. Nodes call torch's operators, none of which touches files.
 4. Expressions of sizes, and guards, are arithmetic over symbols.
-5. All other strings are names or quoted, and structures are tuples, lists and dicts (`torch_program_names`): torch makes Python source of them.
+5. All other strings are names or quoted, and structures are tuples, lists and dicts (`program_names`): torch makes Python source of them.
 """
 
 from __future__ import annotations
@@ -98,9 +98,11 @@ def _check_pickle(torch: Any, data: bytes, where: Path) -> None:
 
 
 def _check_payloads(document: Any, where: Path) -> None:
-    rows = document.get("config", {}) if isinstance(document, dict) else {}
-    for name, row in rows.items():
-        if not isinstance(row, dict) or row.get("use_pickle") or str(row.get("path_name", "")).startswith(("custom_obj", "opaque_obj")):
+    payloads = document.get("config", {}) if isinstance(document, dict) else {}
+    if not isinstance(payloads, dict):
+        raise _refusal(where, "a list of weights that is not by name")
+    for name, payload in payloads.items():
+        if not isinstance(payload, dict) or payload.get("use_pickle") or str(payload.get("path_name", "")).startswith(("custom_obj", "opaque_obj")):
             raise _refusal(where, f"{name:.100} as a pickle")
         if not is_name(name):  # 5
             raise _refusal(where, f"the name {name!r:.100}")
@@ -123,16 +125,16 @@ def _fields(value: Any) -> Iterator[tuple[str, Any]]:
     """Every field at any depth; a node's target as ``operator``, each guard as ``guard``."""
     pending = [value]
     while pending:
-        row = pending.pop()
-        if isinstance(row, dict):
-            if {"target", "inputs", "outputs"} <= set(row):
-                yield "operator", row["target"]
-            for guard in row.get("guards_code") or ():
-                yield "guard", guard
-            yield from row.items()
-            pending.extend(row.values())
-        elif isinstance(row, list):
-            pending.extend(row)
+        item = pending.pop()
+        if isinstance(item, dict):
+            if {"target", "inputs", "outputs"} <= set(item):
+                yield "operator", item["target"]
+            guards = item.get("guards_code") or []
+            yield from (("guard", guard) for guard in (guards if isinstance(guards, list) else [None]))
+            yield from item.items()
+            pending.extend(item.values())
+        elif isinstance(item, list):
+            pending.extend(item)
 
 
 def _is_operator(value: Any) -> bool:

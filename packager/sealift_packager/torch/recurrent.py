@@ -13,18 +13,18 @@ from typing import Any, Final
 _BOTH_WAYS: Final = 5
 
 
-def _lstm(rows: Any, state: Any, *others: Any) -> Any:
+def _lstm(sequence: Any, state: Any, *others: Any) -> Any:
     hidden, cell = state
-    return _answer(rows, hidden, others), hidden.new_empty(hidden.shape), cell.new_empty(cell.shape)
+    return _answer(sequence, hidden, others), hidden.new_empty(hidden.shape), cell.new_empty(cell.shape)
 
 
-def _gru(rows: Any, state: Any, *others: Any) -> Any:
-    return _answer(rows, state, others), state.new_empty(state.shape)
+def _gru(sequence: Any, state: Any, *others: Any) -> Any:
+    return _answer(sequence, state, others), state.new_empty(state.shape)
 
 
-def _answer(rows: Any, state: Any, others: tuple[Any, ...]) -> Any:
+def _answer(sequence: Any, state: Any, others: tuple[Any, ...]) -> Any:
     """``others`` are weights, has_biases, layers, dropout, train, both_ways, batch_first; of these only both_ways changes the shape."""
-    return rows.new_empty((*rows.shape[:-1], state.shape[-1] * (2 if others[_BOTH_WAYS] else 1)))
+    return sequence.new_empty((*sequence.shape[:-1], state.shape[-1] * (2 if others[_BOTH_WAYS] else 1)))
 
 
 @contextlib.contextmanager

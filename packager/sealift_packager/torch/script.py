@@ -54,12 +54,12 @@ def load_script(path: Path, options: LoadOptions) -> SourceModel:
 def _refuse_reaching_out(path: Path) -> None:
     with zipfile.ZipFile(path) as archive:
         for member in archive.infolist():
-            if member.filename.lower().endswith(".py") and (found := _REACHES_OUT.search(archive.read(member))):
+            if member.filename.lower().endswith(".py") and (match := _REACHES_OUT.search(archive.read(member))):
                 raise UntrustedPickleError(
                     "TorchScript with an operator that reads or writes files",
                     where=f"{path}: {member.filename:.200}",
                     expected="code that only computes",
-                    found=found[0].decode(),
+                    found=match[0].decode(),
                     advice="If you trust the file's source, pass --trust-pickle.",
                 )
 
@@ -68,9 +68,9 @@ def _inputs(module: Any, path: Path) -> tuple[list[str], list[str]]:
     """The names of the forward's inputs, and those without a default."""
     if not hasattr(module, "forward"):
         raise SourceModelError("TorchScript without a forward", where=str(path), expected="a module with a forward")
-    rows = list(module.forward.schema.arguments)[1:]
-    for row in rows:
-        if not row.has_default_value() and "Tensor" not in str(row.type):
-            raise SourceModelError("an input is not a tensor", where=f"{path}: {row.name}", expected="tensors only", found=str(row.type))
-    tensors = [row for row in rows if str(row.type) in ("Tensor", "Optional[Tensor]")]
-    return [row.name for row in tensors], [row.name for row in tensors if not row.has_default_value()]
+    arguments = list(module.forward.schema.arguments)[1:]
+    for argument in arguments:
+        if not argument.has_default_value() and "Tensor" not in str(argument.type):
+            raise SourceModelError("an input is not a tensor", where=f"{path}: {argument.name}", expected="tensors only", found=str(argument.type))
+    tensors = [argument for argument in arguments if str(argument.type) in ("Tensor", "Optional[Tensor]")]
+    return [argument.name for argument in tensors], [argument.name for argument in tensors if not argument.has_default_value()]

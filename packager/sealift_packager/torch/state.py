@@ -83,13 +83,13 @@ def _read_state(torch: Any, path: Path) -> dict[str, Any]:
 
 
 def _fill(module: Any, state: dict[str, Any], path: Path) -> None:
-    wanted = module.state_dict()
-    state = bare_names(state, wanted)
-    missing, extra = sorted(set(wanted) - set(state)), sorted(set(state) - set(wanted))
+    expected = module.state_dict()
+    state = bare_names(state, expected)
+    missing, extra = sorted(set(expected) - set(state)), sorted(set(state) - set(expected))
     if missing or extra:
-        found = f"missing {', '.join(missing[:5]) or 'none'}; unexpected {', '.join(extra[:5]) or 'none'}"
-        raise SourceModelError("the weights don't match the module", where=str(path), expected=f"{len(wanted)} tensors", found=found)
-    for name, value in wanted.items():
+        difference = f"missing {', '.join(missing[:5]) or 'none'}; unexpected {', '.join(extra[:5]) or 'none'}"
+        raise SourceModelError("the weights don't match the module", where=str(path), expected=f"{len(expected)} tensors", found=difference)
+    for name, value in expected.items():
         if state[name].shape != value.shape:
             raise SourceModelError(
                 "a weight has another shape than in the module",
@@ -102,9 +102,9 @@ def _fill(module: Any, state: dict[str, Any], path: Path) -> None:
 
 def _examples(module: Any, factory: Callable[..., Any], options: LoadOptions) -> Arrays:
     names, required = forward_inputs(module)
-    found = pick_examples(options.examples, names, required)
-    if found is not None:
-        return found
+    examples = pick_examples(options.examples, names, required)
+    if examples is not None:
+        return examples
     hint = sibling(factory, EXAMPLES)
     if hint is None:
         raise SourceModelError(

@@ -80,20 +80,20 @@ def _flat(torch: Any, module: Any, names: list[str], *, by_name: bool) -> Any:
     def forward(*tensors: Any) -> dict[str, Any]:
         return named_outputs(module(**dict(zip(names, tensors, strict=True))) if by_name else module(*tensors))
 
-    rows = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in names]
-    forward.__signature__ = inspect.Signature(rows)  # type: ignore[attr-defined]
+    parameters = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in names]
+    forward.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     wrapper = torch.nn.Module()
     wrapper.module = module
     wrapper.forward = forward
     return wrapper
 
 
-def _dimensions(torch: Any, value: Any, known: dict[str, Any]) -> Any:
+def _dimensions(torch: Any, value: Any, dimensions: dict[str, Any]) -> Any:
     """Dimensions for symbols given as text, each made once: the same symbol is the same size."""
     if isinstance(value, str):
-        return known.setdefault(value, torch.export.Dim(value, min=1))
+        return dimensions.setdefault(value, torch.export.Dim(value, min=1))
     if isinstance(value, Mapping):
-        return {key: _dimensions(torch, item, known) for key, item in value.items()}
+        return {key: _dimensions(torch, item, dimensions) for key, item in value.items()}
     if isinstance(value, tuple | list):
-        return type(value)(_dimensions(torch, item, known) for item in value)
+        return type(value)(_dimensions(torch, item, dimensions) for item in value)
     return value

@@ -18,9 +18,9 @@ def bare_module(model: Any) -> Any:
     return model
 
 
-def bare_names(state: Mapping[str, Any], wanted: Collection[str]) -> dict[str, Any]:
+def bare_names(state: Mapping[str, Any], expected: Collection[str]) -> dict[str, Any]:
     """The weights by the names that they have without wrappers, where these are the wanted ones; else as they are."""
     names = [name.replace(_COMPILED, "") for name in state]
     if all(name.startswith(_PARALLEL) for name in names):
         names = [name.removeprefix(_PARALLEL) for name in names]
-    return dict(zip(names, state.values(), strict=True)) if set(names) == set(wanted) else dict(state)
+    return dict(zip(names, state.values(), strict=True)) if set(names) == set(expected) else dict(state)

@@ -49,8 +49,8 @@ def _rows(ensemble: Ensemble, base: Array, takes_nan: bool) -> Iterator[Array]:
 def _sides(tree: Tree, node: int, row: Array, interval: Interval, takes_nan: bool) -> Iterator[Array]:
     feature = tree.feature[node]
     last_left, first_right = _edges(tree, node, row.dtype)
-    wanted = [value for value in (last_left, first_right) if interval[0] <= value <= interval[1]]
-    for value in [*wanted, np.nan] if takes_nan and interval[2] else wanted:
+    edges = [value for value in (last_left, first_right) if interval[0] <= value <= interval[1]]
+    for value in [*edges, np.nan] if takes_nan and interval[2] else edges:
         copy = row.copy()
         copy[feature] = value
         yield copy

@@ -16,15 +16,15 @@ class TreeBuilder:
     """Nodes are reserved first (`new`), then made a leaf or a split; the first one is the root."""
 
     def __init__(self, width: int) -> None:
-        self._rows: list[tuple[int, float, bool, int, int]] = []
+        self._nodes: list[tuple[int, float, bool, int, int]] = []
         self._values: list[Array] = []
         self._zero = np.zeros(width)
 
     def new(self) -> int:
         """Reserve a node: a leaf of zero until it is said otherwise."""
-        self._rows.append((-1, 0.0, False, 0, 0))
+        self._nodes.append((-1, 0.0, False, 0, 0))
         self._values.append(self._zero)
-        return len(self._rows) - 1
+        return len(self._nodes) - 1
 
     def leaf(self, node: int, value: Array) -> None:
         """What rows that end here add."""
@@ -32,7 +32,7 @@ class TreeBuilder:
 
     def split(self, node: int, feature: int, threshold: float, *, missing_left: bool, left: int, right: int) -> None:
         """X <= threshold goes left."""
-        self._rows[node] = (feature, threshold, missing_left, left, right)
+        self._nodes[node] = (feature, threshold, missing_left, left, right)
 
     def members(self, node: int, feature: int, intervals: Sequence[tuple[float, float]], *, inside: int, outside: int, missing: int) -> None:
         """Rows whose feature lies in one of the intervals ]above, up to] go to ``inside``, others to ``outside``, NaN to ``missing``."""
@@ -45,7 +45,7 @@ class TreeBuilder:
 
     def tree(self, *, output: int = 0) -> Tree:
         """The finished tree."""
-        feature, threshold, missing, left, right = (np.array(column) for column in zip(*self._rows, strict=True))
+        feature, threshold, missing, left, right = (np.array(column) for column in zip(*self._nodes, strict=True))
         return Tree(
             feature=feature.astype(np.int64),
             threshold=threshold.astype(np.float64),

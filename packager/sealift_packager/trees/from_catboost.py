@@ -11,30 +11,30 @@ from typing import Any, Final
 import numpy as np
 
 from sealift_packager.errors import ConversionError
-from sealift_packager.trees import ensemble as kinds
+from sealift_packager.trees import ensemble as links
 from sealift_packager.trees.builder import TreeBuilder
 from sealift_packager.trees.ensemble import Array, Ensemble, Tree, link_of
 
 _WHERE: Final = "CatBoost model"
 LINKS: Final = {
-    "RMSE": kinds.IDENTITY,
-    "MAE": kinds.IDENTITY,
-    "Quantile": kinds.IDENTITY,
-    "MAPE": kinds.IDENTITY,
-    "Huber": kinds.IDENTITY,
-    "Expectile": kinds.IDENTITY,
-    "LogCosh": kinds.IDENTITY,
-    "Lq": kinds.IDENTITY,
-    "MultiRMSE": kinds.IDENTITY,
-    "YetiRank": kinds.IDENTITY,
-    "PairLogit": kinds.IDENTITY,
-    "QueryRMSE": kinds.IDENTITY,
-    "Poisson": kinds.EXP,
-    "Tweedie": kinds.EXP,
-    "Logloss": kinds.SIGMOID,
-    "CrossEntropy": kinds.SIGMOID,
-    "MultiClass": kinds.SOFTMAX,
-    "MultiClassOneVsAll": kinds.SIGMOIDS,
+    "RMSE": links.IDENTITY,
+    "MAE": links.IDENTITY,
+    "Quantile": links.IDENTITY,
+    "MAPE": links.IDENTITY,
+    "Huber": links.IDENTITY,
+    "Expectile": links.IDENTITY,
+    "LogCosh": links.IDENTITY,
+    "Lq": links.IDENTITY,
+    "MultiRMSE": links.IDENTITY,
+    "YetiRank": links.IDENTITY,
+    "PairLogit": links.IDENTITY,
+    "QueryRMSE": links.IDENTITY,
+    "Poisson": links.EXP,
+    "Tweedie": links.EXP,
+    "Logloss": links.SIGMOID,
+    "CrossEntropy": links.SIGMOID,
+    "MultiClass": links.SOFTMAX,
+    "MultiClassOneVsAll": links.SIGMOIDS,
 }
 CLASSIFIERS: Final = ("Logloss", "MultiClass", "MultiClassOneVsAll")
 
@@ -56,13 +56,13 @@ def read_catboost(model: Mapping[str, Any], *, classes: Array | None = None) -> 
     scale, base = model["scale_and_bias"]
     bias = np.atleast_1d(np.asarray(base, np.float64))
     features = info["float_features"]
-    columns = {int(row["feature_index"]): int(row["flat_feature_index"]) for row in features}
-    nan_right = {int(row["feature_index"]): row.get("nan_value_treatment") == "AsTrue" for row in features}
+    columns = {int(feature["feature_index"]): int(feature["flat_feature_index"]) for feature in features}
+    nan_right = {int(feature["feature_index"]): feature.get("nan_value_treatment") == "AsTrue" for feature in features}
     outputs = _outputs(model, len(bias))
     reader = _oblivious if "oblivious_trees" in model else _free
-    rows = model["oblivious_trees"] if "oblivious_trees" in model else model["trees"]
+    trees = model["oblivious_trees"] if "oblivious_trees" in model else model["trees"]
     return Ensemble(
-        trees=tuple(reader(tree, columns, nan_right, outputs, float(scale)) for tree in rows),
+        trees=tuple(reader(tree, columns, nan_right, outputs, float(scale)) for tree in trees),
         features=len(features),
         outputs=outputs,
         base=np.broadcast_to(bias, (outputs,)).astype(np.float64),
@@ -73,7 +73,7 @@ def read_catboost(model: Mapping[str, Any], *, classes: Array | None = None) -> 
 
 def _outputs(model: Mapping[str, Any], biases: int) -> int:
     if "oblivious_trees" not in model or not model["oblivious_trees"]:
-        leaf = next((row for tree in model.get("trees", ()) for row in _leaves(tree)), 0.0)
+        leaf = next((value for tree in model.get("trees", ()) for value in _leaves(tree)), 0.0)
         return len(np.atleast_1d(leaf)) if model.get("trees") else biases
     tree = model["oblivious_trees"][0]
     values: list[float] = tree["leaf_values"]
@@ -81,14 +81,14 @@ def _outputs(model: Mapping[str, Any], biases: int) -> int:
 
 
 def _leaves(tree: Mapping[str, Any]) -> list[Any]:
-    waiting, found = [tree], []
+    waiting, values = [tree], []
     while waiting:
         node = waiting.pop()
         if "split" in node:
             waiting += [node["left"], node["right"]]
         else:
-            found.append(node["value"])
-    return found
+            values.append(node["value"])
+    return values
 
 
 def _oblivious(tree: Mapping[str, Any], columns: Mapping[int, int], nan_right: Mapping[int, bool], outputs: int, scale: float) -> Tree:
@@ -120,15 +120,15 @@ def _free(tree: Mapping[str, Any], columns: Mapping[int, int], nan_right: Mappin
     builder = TreeBuilder(outputs)
     waiting = [(tree, builder.new())]
     while waiting:
-        row, node = waiting.pop()
-        if "split" not in row:
-            builder.leaf(node, np.atleast_1d(np.asarray(row["value"], np.float64)) * scale)
+        branch, node = waiting.pop()
+        if "split" not in branch:
+            builder.leaf(node, np.atleast_1d(np.asarray(branch["value"], np.float64)) * scale)
             continue
-        feature = _feature(row["split"])
+        feature = _feature(branch["split"])
         left, right = builder.new(), builder.new()
-        border = float(np.float32(row["split"]["border"]))
+        border = float(np.float32(branch["split"]["border"]))
         builder.split(node, columns[feature], border, missing_left=not nan_right[feature], left=left, right=right)
-        waiting += [(row["left"], left), (row["right"], right)]
+        waiting += [(branch["left"], left), (branch["right"], right)]
     return builder.tree()
 
 

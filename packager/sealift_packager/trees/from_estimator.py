@@ -19,9 +19,9 @@ from sealift_packager.trees.from_xgboost import read_xgboost
 
 def library_of(model: Any) -> str:
     """The top package that a class comes from, its bases looked through: a subclass of one's own is still what it derives from."""
-    known = ("xgboost", "lightgbm", "catboost", "sklearn", "torch", "onnx")
+    libraries = ("xgboost", "lightgbm", "catboost", "sklearn", "torch", "onnx")
     roots = [base.__module__.partition(".")[0] for base in type(model).__mro__]
-    return next((root for root in roots if root in known), roots[0])
+    return next((root for root in roots if root in libraries), roots[0])
 
 
 def read_estimator(model: Any) -> Ensemble | None:
@@ -64,5 +64,5 @@ def catboost_json(model: Any) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="sealift-catboost.") as folder:
         path = Path(folder) / "model.json"
         model.save_model(str(path), format="json")
-        found: dict[str, Any] = json.loads(path.read_bytes())
-    return found
+        document: dict[str, Any] = json.loads(path.read_bytes())
+    return document

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from sealift_packager.errors import ConversionError
-from sealift_packager.trees import ensemble as kinds
+from sealift_packager.trees import ensemble as links
 from sealift_packager.trees.builder import TreeBuilder, truncated_to
 from sealift_packager.trees.ensemble import Array, Ensemble, Tree, link_of
 
@@ -21,21 +21,21 @@ _NONE, _ZERO, _NAN = 0, 1, 2
 #: |x| up to this is zero (kZeroThreshold, a float32 there).
 ZERO: Final = float(np.float32(1e-35))
 LINKS: Final = {
-    "regression": kinds.IDENTITY,
-    "regression_l1": kinds.IDENTITY,
-    "huber": kinds.IDENTITY,
-    "fair": kinds.IDENTITY,
-    "quantile": kinds.IDENTITY,
-    "mape": kinds.IDENTITY,
-    "lambdarank": kinds.IDENTITY,
-    "rank_xendcg": kinds.IDENTITY,
-    "binary": kinds.SIGMOID,
-    "cross_entropy": kinds.SIGMOID,
-    "multiclass": kinds.SOFTMAX,
-    "multiclassova": kinds.SIGMOIDS,
-    "poisson": kinds.EXP,
-    "gamma": kinds.EXP,
-    "tweedie": kinds.EXP,
+    "regression": links.IDENTITY,
+    "regression_l1": links.IDENTITY,
+    "huber": links.IDENTITY,
+    "fair": links.IDENTITY,
+    "quantile": links.IDENTITY,
+    "mape": links.IDENTITY,
+    "lambdarank": links.IDENTITY,
+    "rank_xendcg": links.IDENTITY,
+    "binary": links.SIGMOID,
+    "cross_entropy": links.SIGMOID,
+    "multiclass": links.SOFTMAX,
+    "multiclassova": links.SIGMOIDS,
+    "poisson": links.EXP,
+    "gamma": links.EXP,
+    "tweedie": links.EXP,
 }
 CLASSIFIERS: Final = ("binary", "multiclass", "multiclassova")
 
@@ -56,7 +56,7 @@ def read_lightgbm(text: str, *, classes: Array | None = None) -> Ensemble:
         features=int(fields["max_feature_idx"]) + 1,
         outputs=outputs,
         base=np.zeros(outputs),
-        link=kinds.SQUARE if "sqrt" in words else link,
+        link=links.SQUARE if "sqrt" in words else link,
         divisor=float(len(parts) // outputs) if averaged else 1.0,
         factor=sigmoid,
         classes=classes if words[0] in CLASSIFIERS else None,
@@ -90,12 +90,12 @@ def _tree(fields: Mapping[str, str], output: int) -> Tree:
         builder.leaf(inner + at, value)
     if inner == 0:
         return builder.tree(output=output)
-    kinds_of, features = _numbers(fields, "decision_type", int), _numbers(fields, "split_feature", int)
+    decisions, features = _numbers(fields, "decision_type", int), _numbers(fields, "split_feature", int)
     thresholds = _numbers(fields, "threshold", float)
     left, right = (_numbered(_numbers(fields, name, int), inner) for name in ("left_child", "right_child"))
     ends, words = _numbers(fields, "cat_boundaries", int), _numbers(fields, "cat_threshold", int)
     for node in range(inner):
-        decision = int(kinds_of[node])
+        decision = int(decisions[node])
         if decision & _CATEGORICAL:
             at = int(thresholds[node])
             chosen = [truncated_to(category, negative_fractions=True) for category in _members(words[ends[at] : ends[at + 1]])]

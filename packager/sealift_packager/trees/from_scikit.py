@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from sealift_packager.trees import ensemble as kinds
+from sealift_packager.trees import ensemble as links
 from sealift_packager.trees.builder import TreeBuilder, equal_to, truncated_to
 from sealift_packager.trees.ensemble import Array, Ensemble, Tree
 from sealift_packager.trees.isolation import read_isolation
@@ -35,7 +35,7 @@ def _averaged(model: Any, members: list[Any]) -> Ensemble | None:
     classes = getattr(model, "classes_", None)
     trees = tuple(_tree(member.tree_, normalized=classes is not None) for member in members)
     width = trees[0].value.shape[1]
-    link = kinds.IDENTITY if classes is None else kinds.PROBABILITIES
+    link = links.IDENTITY if classes is None else links.PROBABILITIES
     return Ensemble(
         trees=trees,
         features=int(model.n_features_in_),
@@ -86,7 +86,7 @@ def _boosting(model: Any) -> Ensemble | None:
     )
     classes = getattr(model, "classes_", None)
     factor = 2.0 if model.loss == "exponential" and classes is not None else 1.0
-    link = kinds.IDENTITY if classes is None else (kinds.SIGMOID if width == 1 else kinds.SOFTMAX)
+    link = links.IDENTITY if classes is None else (links.SIGMOID if width == 1 else links.SOFTMAX)
     return Ensemble(
         trees=trees,
         features=int(model.n_features_in_),
@@ -101,8 +101,8 @@ def _boosting(model: Any) -> Ensemble | None:
 
 def _start_of_boosting(model: Any) -> Array:
     """What the constant start gives, in the link's scale: scikit-learn keeps it only as a function."""
-    row = np.zeros((1, model.n_features_in_), np.float32)
-    return np.asarray(model._raw_predict_init(row), np.float64)  # noqa: SLF001
+    zeros = np.zeros((1, model.n_features_in_), np.float32)
+    return np.asarray(model._raw_predict_init(zeros), np.float64)  # noqa: SLF001
 
 
 def _histogram(model: Any) -> Ensemble | None:
@@ -118,9 +118,9 @@ def _histogram(model: Any) -> Ensemble | None:
     )
     classes = getattr(model, "classes_", None)
     if classes is not None:
-        link = kinds.SIGMOID if width == 1 else kinds.SOFTMAX
+        link = links.SIGMOID if width == 1 else links.SOFTMAX
     else:
-        link = {"poisson": kinds.EXP, "gamma": kinds.EXP}.get(model.loss, kinds.IDENTITY)
+        link = {"poisson": links.EXP, "gamma": links.EXP}.get(model.loss, links.IDENTITY)
     base = np.asarray(model._baseline_prediction, np.float64).reshape(-1)  # noqa: SLF001
     return Ensemble(trees=trees, features=int(model.n_features_in_), outputs=width, base=base, link=link, classes=classes)
 
@@ -136,10 +136,10 @@ def _categories(model: Any) -> dict[int, tuple[int, Array | None]] | None:
         return {at: (at, _by_code(thresholds[at]) if flags[at] else None) for at in range(count)}
     encoder = model._preprocessor.named_transformers_["encoder"]  # noqa: SLF001
     columns = [*np.flatnonzero(flags), *np.flatnonzero(~flags)]  # the preprocessor puts categories first
-    known = [np.asarray(row) for row in encoder.categories_]
-    if any(row.dtype.kind not in "iufb" for row in known):
+    encoded = [np.asarray(categories) for categories in encoder.categories_]
+    if any(categories.dtype.kind not in "iufb" for categories in encoded):
         return None
-    return {at: (int(column), known[at] if at < len(known) else None) for at, column in enumerate(columns)}
+    return {at: (int(column), encoded[at] if at < len(encoded) else None) for at, column in enumerate(columns)}
 
 
 def _whole_part(category: float) -> tuple[float, float] | None:
@@ -147,10 +147,10 @@ def _whole_part(category: float) -> tuple[float, float] | None:
     return truncated_to(int(category), negative_fractions=False)
 
 
-def _by_code(known: Array) -> Array:
+def _by_code(categories: Array) -> Array:
     """Categories that are their own codes; a code between them that is none is NaN."""
-    codes = np.full(int(known.max()) + 1, np.nan)
-    codes[known.astype(np.int64)] = known
+    codes = np.full(int(categories.max()) + 1, np.nan)
+    codes[categories.astype(np.int64)] = categories
     return codes
 
 

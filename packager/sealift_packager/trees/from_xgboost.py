@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from sealift_packager.errors import ConversionError
-from sealift_packager.trees import ensemble as kinds
+from sealift_packager.trees import ensemble as links
 from sealift_packager.trees.builder import TreeBuilder, check_categories, exactly, truncated_to
 from sealift_packager.trees.ensemble import Array, Ensemble, Tree, link_of
 from sealift_packager.trees.thresholds import before
@@ -21,23 +21,23 @@ from sealift_packager.trees.thresholds import before
 _WHERE: Final = "XGBoost model"
 #: Objective → link; https://xgboost.readthedocs.io/en/stable/parameter.html#learning-task-parameters
 LINKS: Final = {
-    "reg:squarederror": kinds.IDENTITY,
-    "reg:linear": kinds.IDENTITY,
-    "reg:squaredlogerror": kinds.IDENTITY,
-    "reg:absoluteerror": kinds.IDENTITY,
-    "reg:pseudohubererror": kinds.IDENTITY,
-    "reg:quantileerror": kinds.IDENTITY,
-    "rank:pairwise": kinds.IDENTITY,
-    "rank:ndcg": kinds.IDENTITY,
-    "rank:map": kinds.IDENTITY,
-    "binary:logitraw": kinds.IDENTITY,
-    "reg:logistic": kinds.SIGMOID,
-    "binary:logistic": kinds.SIGMOID,
-    "multi:softprob": kinds.SOFTMAX,
-    "multi:softmax": kinds.SOFTMAX,
-    "count:poisson": kinds.EXP,
-    "reg:gamma": kinds.EXP,
-    "reg:tweedie": kinds.EXP,
+    "reg:squarederror": links.IDENTITY,
+    "reg:linear": links.IDENTITY,
+    "reg:squaredlogerror": links.IDENTITY,
+    "reg:absoluteerror": links.IDENTITY,
+    "reg:pseudohubererror": links.IDENTITY,
+    "reg:quantileerror": links.IDENTITY,
+    "rank:pairwise": links.IDENTITY,
+    "rank:ndcg": links.IDENTITY,
+    "rank:map": links.IDENTITY,
+    "binary:logitraw": links.IDENTITY,
+    "reg:logistic": links.SIGMOID,
+    "binary:logistic": links.SIGMOID,
+    "multi:softprob": links.SOFTMAX,
+    "multi:softmax": links.SOFTMAX,
+    "count:poisson": links.EXP,
+    "reg:gamma": links.EXP,
+    "reg:tweedie": links.EXP,
 }
 CLASSIFIERS: Final = ("binary:logistic", "multi:softprob", "multi:softmax")
 
@@ -79,9 +79,9 @@ def _base(parameters: Mapping[str, Any], link: str, outputs: int) -> Array:
     text = parameters["base_score"]
     score = np.atleast_1d(np.asarray(json.loads(text) if isinstance(text, str) else text, np.float32)).astype(np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):  # no number: see `validity`
-        if link == kinds.SIGMOID:
+        if link == links.SIGMOID:
             score = -np.log(1.0 / score - 1.0)
-        elif link == kinds.EXP:
+        elif link == links.EXP:
             score = np.log(score)
     return np.broadcast_to(score, (outputs,)).astype(np.float64)
 

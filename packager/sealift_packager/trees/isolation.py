@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from sealift_packager.trees import ensemble as kinds
+from sealift_packager.trees import ensemble as links
 from sealift_packager.trees.ensemble import Array, Ensemble, Isolation, Tree
 
 #: float32 holds every whole number up to 2^24.
@@ -23,14 +23,14 @@ def isolation_ensemble(trees: tuple[Tree, ...], lengths: list[Array], *, feature
     scikit-learn adds them up in float64, and rows that it was fitted on may lie on the limit of ``contamination`` itself. onnxruntime's trees add
     up in float32. So each length is three whole numbers, in units that get smaller: sums of whole numbers below 2^24 are exact.
     """
-    units = _units(sum(float(row.max()) for row in lengths), len(trees))
-    digits = tuple(dataclasses.replace(tree, value=_split(row, units)) for tree, row in zip(trees, lengths, strict=True))
+    units = _units(sum(float(length.max()) for length in lengths), len(trees))
+    digits = tuple(dataclasses.replace(tree, value=_split(length, units)) for tree, length in zip(trees, lengths, strict=True))
     return Ensemble(
         trees=digits,
         features=features,
         outputs=_DIGITS,
         base=np.zeros(_DIGITS),
-        link=kinds.ISOLATION,
+        link=links.ISOLATION,
         narrow=True,
         isolation=Isolation(units=units, normal=normal, offset=offset),
     )
@@ -61,9 +61,9 @@ def read_isolation(model: Any, tree_of: Callable[[Any], Tree]) -> Ensemble | Non
         return None
     trees, lengths = [], []
     for member, features in zip(model.estimators_, model.estimators_features_, strict=True):
-        own = tree_of(member.tree_)
-        trees.append(_on_features(own, np.asarray(features)))
-        lengths.append(np.where(own.feature < 0, member.tree_.compute_node_depths() + _average_path_length(member.tree_.n_node_samples) - 1.0, 0.0))
+        tree = tree_of(member.tree_)
+        trees.append(_on_features(tree, np.asarray(features)))
+        lengths.append(np.where(tree.feature < 0, member.tree_.compute_node_depths() + _average_path_length(member.tree_.n_node_samples) - 1.0, 0.0))
     return isolation_ensemble(tuple(trees), lengths, features=int(model.n_features_in_), normal=normal, offset=float(model.offset_))
 
 

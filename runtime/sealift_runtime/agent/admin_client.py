@@ -19,7 +19,7 @@ from sealift_runtime.agent.unix_http import call
 from sealift_runtime.update.desired import DesiredState
 from sealift_runtime.update.records import ServingCounters
 
-#: A unix socket's path has room for 107 bytes; a home may lie deeper.
+#: A unix socket's path may have 107 bytes; a home may lie deeper.
 _LONGEST_PATH_BYTES = 100
 _PATIENCE_S = 5.0
 FOLLOW, GENERATION, CHECKED, COUNTERS, WINDOWS, ACKNOWLEDGE, MODELS = (
@@ -56,12 +56,12 @@ class DataPlaneClient:
             return None
         with (
             contextlib.suppress(FileNotFoundError, ConnectionRefusedError),
-            socket.socket(socket.AF_UNIX) as asking,
+            socket.socket(socket.AF_UNIX) as probe,
             short_path(self._socket) as path,
         ):
-            asking.settimeout(_PATIENCE_S)
-            asking.connect(str(path))
-            number, _, _ = struct.unpack("3i", asking.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
+            probe.settimeout(_PATIENCE_S)
+            probe.connect(str(path))
+            number, _, _ = struct.unpack("3i", probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
             return int(number)
         return None
 
@@ -77,7 +77,7 @@ class DataPlaneClient:
     def checked(self) -> dict[Digest, str] | None:
         """The bundles that serve, with the state of their files as they were checked; None when no data plane runs, or while it starts."""
         answer = self._ask(CHECKED)
-        return {Digest(row): str(state) for row, state in answer["checked"].items()} if answer and answer["checked"] is not None else None
+        return {Digest(digest): str(state) for digest, state in answer["checked"].items()} if answer and answer["checked"] is not None else None
 
     def counters(self, name: str) -> ServingCounters | None:
         """What the model under this name did since it was loaded; None when nothing serves."""
@@ -98,7 +98,7 @@ class DataPlaneClient:
         answer = self._ask(WINDOWS)
         if not answer:
             return 0, []
-        return int(answer["number"]), [Window.parse(Document(row, "window")) for row in answer["windows"]]
+        return int(answer["number"]), [Window.parse(Document(window, "window")) for window in answer["windows"]]
 
     def acknowledge(self, number: int) -> None:
         """Say that the windows up to a number are kept elsewhere now."""

@@ -38,21 +38,23 @@ def ask_installed(store: DeviceStore, bundle: InstalledBundle, inputs: Mapping[s
 
 def ask_server(url: str, name: str, inputs: Mapping[str, Array], manifest: BundleManifest) -> dict[str, Array]:
     """The answer of a running server. Raises `RequestError` with the server's words, or `TransportError`."""
-    rows = [_row(spec, inputs[spec.name]) for spec in manifest.inputs]
+    tensors = [_tensor(spec, inputs[spec.name]) for spec in manifest.inputs]
     try:
         with open_session(url, password=False) as http:
             http.trust_env = False  # the server is on this machine, behind no proxy
-            answer = http.post(f"{url}/v2/models/{name}/infer", json={"inputs": rows}, timeout=TIMEOUT_S, allow_redirects=False)
+            answer = http.post(f"{url}/v2/models/{name}/infer", json={"inputs": tensors}, timeout=TIMEOUT_S, allow_redirects=False)
         fields: Any = answer.json()
     except (requests.RequestException, ValueError) as error:
         raise TransportError(f"the agent doesn't answer, caused by: {error}", where=url) from error
     if answer.status_code != requests.codes.ok:
         raise RequestError(str(fields.get("error", "no reason given")), where=f"{url}: {name}")
     specs = {spec.name: spec for spec in manifest.outputs}
-    return {row["name"]: np.array(row["data"], dtype=specs[row["name"]].numpy_dtype).reshape(row["shape"]) for row in fields["outputs"]}
+    return {
+        output["name"]: np.array(output["data"], dtype=specs[output["name"]].numpy_dtype).reshape(output["shape"]) for output in fields["outputs"]
+    }
 
 
-def _row(spec: TensorSpec, value: Array) -> dict[str, Any]:
+def _tensor(spec: TensorSpec, value: Array) -> dict[str, Any]:
     return {"name": spec.name, "shape": list(value.shape), "datatype": spec.datatype, "data": _flat(value)}
 
 

@@ -35,7 +35,7 @@ SECTIONS: Final = {
     "measuring": ("enabled", "trusted_keys", "max_mb", "max_s"),
     "sandbox": ("enabled",),
 }
-_OWN_NAMES: Final = {
+_FIELD_NAMES: Final = {
     "hub.url": "hub",
     "measuring.enabled": "measuring",
     "measuring.max_mb": "measuring_mb",
@@ -43,7 +43,7 @@ _OWN_NAMES: Final = {
     "sandbox.enabled": "sandbox",
 }
 #: ``SECTION.NAME`` in the file → the field of `AgentConfig`.
-FIELDS: Final = {key: _OWN_NAMES.get(key, name) for section, names in SECTIONS.items() for name in names if (key := f"{section}.{name}")}
+FIELDS: Final = {key: _FIELD_NAMES.get(key, name) for section, names in SECTIONS.items() for name in names if (key := f"{section}.{name}")}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,16 +113,20 @@ class AgentConfig:
         )
         for table in (source, hub, serving, timing, limits, measuring, sandbox, document):
             table.refuse_unknown()
-        if config.hub:
-            check_url(config.hub, where=f"{where}: hub.url", what="a hub")
-        if "://" in config.repository:
-            check_location(config.repository, where=f"{where}: source.repository")
-        check_names(config.hosts, where=f"{where}: serving.hosts")
-        for key in config.trusted_keys:
+        config.check(where=where)
+        return config
+
+    def check(self, *, where: str) -> None:
+        """Raise `ConfigurationError` if an address, a host name or a fingerprint is malformed; ``where`` names the file."""
+        if self.hub:
+            check_url(self.hub, where=f"{where}: hub.url", what="a hub")
+        if "://" in self.repository:
+            check_location(self.repository, where=f"{where}: source.repository")
+        check_names(self.hosts, where=f"{where}: serving.hosts")
+        for key in self.trusted_keys:
             if not re.fullmatch(FINGERPRINT, key):
                 expected = "64 hex digits, as `sealift keys generate` prints them"
                 raise ConfigurationError("not the fingerprint of a key", where=f"{where}: measuring.trusted_keys", expected=expected, found=repr(key))
-        return config
 
     @classmethod
     def load(cls, path: Path) -> AgentConfig:

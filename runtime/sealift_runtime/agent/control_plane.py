@@ -1,6 +1,6 @@
 """The process that updates and reports. Nothing that it waits for holds up a request.
 
-Each round does what is due: finish and begin updates, watch a probation, seal and send reports. An error of a round is
+Each round does what is due: finish and begin updates, judge probations, seal and send reports. An error of a round is
 logged and the next round tries again; only what nobody foresaw ends the process, and then the supervisor starts it anew.
 """
 
@@ -18,7 +18,7 @@ from sealift_core.errors import BusyError, SealiftError
 from sealift_core.messages.report import Event
 from sealift_core.terminal.commandline import exit_code, say_error
 from sealift_runtime.agent.admin_client import DataPlaneClient
-from sealift_runtime.agent.device import Device, opened
+from sealift_runtime.agent.device import LocalDevice, opened
 from sealift_runtime.agent.home import Home
 from sealift_runtime.agent.logs import set_up_logging
 from sealift_runtime.agent.parent import leave_with_parent
@@ -40,7 +40,7 @@ CRASHED = "server-crashed"
 class ControlPlane:
     """The loop over one device."""
 
-    def __init__(self, device: Device, data_plane: DataPlaneClient) -> None:
+    def __init__(self, device: LocalDevice, data_plane: DataPlaneClient) -> None:
         self.device = device
         self.data_plane = data_plane
         self.updater = updater_of(device, data_plane)
@@ -52,7 +52,7 @@ class ControlPlane:
         self._stopping.set()
 
     def run(self) -> None:
-        """Make sure that the data plane goes by what the database says, and that what is installed is whole; then rounds until told to stop."""
+        """Make sure that the data plane goes by what the database says, and that what is installed is whole; then rounds until `stop`."""
         self._attempt("desired state", self.updater.publish)
         self._attempt("recover", self._recover)
         while not self._stopping.is_set():
@@ -61,7 +61,7 @@ class ControlPlane:
 
     def round(self) -> None:
         """Everything that is due now."""
-        self._attempt("probation", self._watch_for_crashes)
+        self._attempt("probation", self._roll_back_after_crash)
         polling = self._is_due("poll", self.device.config.poll_s)
         if polling:
             self._attempt("desired state", self.updater.publish)
@@ -105,8 +105,8 @@ class ControlPlane:
         for problem in self.updater.advance().problems:
             logger.warning("update: %s", problem)
 
-    def _watch_for_crashes(self) -> None:
-        """Roll back what crashed the data plane while on probation, if there is something to go back to."""
+    def _roll_back_after_crash(self) -> None:
+        """Roll back a version that crashed the data plane during its probation, if there is a previous one."""
         for update in self.device.state.unfinished():
             deployment = self.device.state.deployment(update.name)
             if deployment and deployment.previous and (crash := self._crash(update)):

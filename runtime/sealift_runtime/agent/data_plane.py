@@ -32,7 +32,7 @@ from sealift_runtime.agent.home import Home
 from sealift_runtime.agent.lock import one_of_its_kind
 from sealift_runtime.agent.logs import set_up_logging
 from sealift_runtime.agent.measuring_routes import measuring_routes, service_of
-from sealift_runtime.agent.monitors import Monitored, Monitors
+from sealift_runtime.agent.monitors import MonitoredModel, Monitors
 from sealift_runtime.agent.parent import leave_with_parent
 from sealift_runtime.engine.session import ModelSession
 from sealift_runtime.inference.model import ServedModel
@@ -105,8 +105,8 @@ class DataPlane:
         """
         with self._loading:
             if desired.generation < self.generation:  # 1
-                expected, found = f"{self.generation} or newer", str(desired.generation)
-                raise UpdateError("the desired state is older than the current one", where="generation", expected=expected, found=found)
+                expected, actual = f"{self.generation} or newer", str(desired.generation)
+                raise UpdateError("the desired state is older than the current one", where="generation", expected=expected, found=actual)
             self._take(desired)
             self._settle(but=model)  # 2, 3
             deployment = desired.model(model)
@@ -175,7 +175,7 @@ class DataPlane:
         self.table.activate(model)
         self._unfit.discard(bundle.digest)
         self._checked[bundle.name] = (bundle.digest, state)
-        self.monitors.begin(Monitored(bundle.name, bundle.version, bundle.digest, monitor))
+        self.monitors.begin(MonitoredModel(bundle.name, bundle.version, bundle.digest, monitor))
         logger.info("serving %s %s", bundle.name, bundle.version)
 
     def _load(self, bundle: InstalledBundle, checked: str | None) -> tuple[ModelSession, str]:
@@ -200,7 +200,7 @@ class DataPlane:
         if monitored is None:
             return None
         total = monitored.monitor.counters()
-        failures = sum(count for kind, count in total.failures.items() if kind not in CLIENT_FAILURES)
+        failures = sum(count for reason, count in total.failures.items() if reason not in CLIENT_FAILURES)
         return ServingCounters(
             requests=total.requests + failures,
             failures=failures,

@@ -18,8 +18,8 @@ from sealift_runtime.store.device_store import DeviceStore
 from sealift_runtime.update.state import StateDatabase
 
 
-class Device:
-    """The parts of one device; each is made when it is first asked for."""
+class LocalDevice:
+    """The parts of this device; each is made when it is first used."""
 
     def __init__(self, home: Home, clock: Clock | None = None) -> None:
         self.home = home.require()
@@ -63,9 +63,9 @@ class Device:
 
 
 @contextlib.contextmanager
-def opened(home: Home) -> Iterator[Device]:
+def opened(home: Home) -> Iterator[LocalDevice]:
     """A device for the length of a block."""
-    device = Device(home)
+    device = LocalDevice(home)
     try:
         yield device
     finally:

@@ -20,7 +20,7 @@ from sealift_core.process.probe import try_walls
 from sealift_core.process.sandbox import describe_walls, missing_walls
 from sealift_runtime.agent.admin_client import DataPlaneClient
 from sealift_runtime.agent.config import MB
-from sealift_runtime.agent.device import Device
+from sealift_runtime.agent.device import LocalDevice
 from sealift_runtime.agent.server_info import server_url
 from sealift_runtime.agent.telemetry import telemetry_here, telemetry_of
 from sealift_runtime.agent.updating import policy_of, repository_of
@@ -47,12 +47,12 @@ class Finding:
     detail: str
 
 
-def check_up(device: Device) -> list[Finding]:
+def run_checks(device: LocalDevice) -> list[Finding]:
     """Every check, in the order in which things build on each other."""
     return [_finding(name, check, device) for name, check in CHECKS.items()]
 
 
-def _finding(name: str, check: Callable[[Device], tuple[str, str]], device: Device) -> Finding:
+def _finding(name: str, check: Callable[[LocalDevice], tuple[str, str]], device: LocalDevice) -> Finding:
     try:
         verdict, detail = check(device)
     except SealiftError as error:
@@ -60,18 +60,18 @@ def _finding(name: str, check: Callable[[Device], tuple[str, str]], device: Devi
     return Finding(check=name, verdict=verdict, detail=detail)
 
 
-def _key(device: Device) -> tuple[str, str]:
+def _key(device: LocalDevice) -> tuple[str, str]:
     mode = stat.S_IMODE(device.home.device_key.stat().st_mode) if device.home.device_key.is_file() else 0
     if mode & 0o077:
         return FAILED, f"other users can read {device.home.device_key}. Run chmod 600 on it."
     return OK, f"device {device.key.public_key.fingerprint[:16]}"
 
 
-def _engine(_: Device) -> tuple[str, str]:
+def _engine(_: LocalDevice) -> tuple[str, str]:
     return OK, f"onnxruntime {onnxruntime_version()} with {', '.join(providers())}"
 
 
-def _telemetry(device: Device) -> tuple[str, str]:
+def _telemetry(device: LocalDevice) -> tuple[str, str]:
     """Whether onnxruntime sends anything from this process, or from the server that runs."""
     providers()  # imports onnxruntime, which decides then
     places = {"here": telemetry_here()}
@@ -87,7 +87,7 @@ def _telemetry(device: Device) -> tuple[str, str]:
     return OK, f"off {' and '.join(places)}: {fact}"
 
 
-def _sandbox(device: Device) -> tuple[str, str]:
+def _sandbox(device: LocalDevice) -> tuple[str, str]:
     """What confines a self-test started from here, tried out; and what the last one lacked, if the service has less."""
     if not device.config.sandbox:
         return WARNING, "switched off by sandbox.enabled in agent.toml: self-tests have limits of memory and time, but no sandbox"
@@ -102,13 +102,13 @@ def _sandbox(device: Device) -> tuple[str, str]:
     return (WARNING, " ".join([f"{describe_walls(walls)}.", *gaps])) if gaps else (OK, describe_walls(walls))
 
 
-def _disk(device: Device) -> tuple[str, str]:
+def _disk(device: LocalDevice) -> tuple[str, str]:
     free_mb = shutil.disk_usage(device.home.directory).free // MB
     text = f"{free_mb} MB free, of which {device.config.reserve_mb} MB are kept in reserve"
     return (OK if free_mb > 2 * device.config.reserve_mb else FAILED), text
 
 
-def _trust(device: Device) -> tuple[str, str]:
+def _trust(device: LocalDevice) -> tuple[str, str]:
     loaded = TrustFolder(device.home.trust).load()
     if TIMESTAMP not in loaded.state.files:
         return WARNING, "there is a root of trust, but no metadata yet. Run sealift-agent sync."
@@ -117,20 +117,20 @@ def _trust(device: Device) -> tuple[str, str]:
     return (WARNING, stale) if stale else (OK, f"metadata is current at {format_time(time)}")
 
 
-def _clock(device: Device) -> tuple[str, str]:
+def _clock(device: LocalDevice) -> tuple[str, str]:
     now, floor = device.clock.now(), TrustFolder(device.home.trust).load().state.time(BUILD_TIME, BUILD_TIME)
     if now < floor:
         return WARNING, f"the clock says {format_time(now)}, but it must be later than {format_time(floor)}, which is used instead. Set the clock."
     return OK, format_time(now)
 
 
-def _repository(device: Device) -> tuple[str, str]:
+def _repository(device: LocalDevice) -> tuple[str, str]:
     transport = repository_of(device.config)
     read_bounded(transport, "metadata/timestamp.json", MAX_BYTES[TIMESTAMP])
     return OK, transport.describe()
 
 
-def _hub(device: Device) -> tuple[str, str]:
+def _hub(device: LocalDevice) -> tuple[str, str]:
     chain = device.spool.chain
     waiting = f"reports not yet acknowledged: {chain.number - chain.acknowledged}"
     if not device.config.hub:
@@ -150,25 +150,25 @@ def _hub(device: Device) -> tuple[str, str]:
     return OK, f"{device.config.hub}; {waiting}"
 
 
-def _installed(device: Device) -> tuple[str, str]:
-    bundles = [row.current for row in device.state.deployments() if row.current]
+def _installed(device: LocalDevice) -> tuple[str, str]:
+    bundles = [deployment.current for deployment in device.state.deployments() if deployment.current]
     for bundle in bundles:
         check_installed(device.store, bundle)
-    return OK, ", ".join(f"{row.name} {row.version}" for row in bundles) or "nothing yet"
+    return OK, ", ".join(f"{bundle.name} {bundle.version}" for bundle in bundles) or "nothing yet"
 
 
-def _ledger(device: Device) -> tuple[str, str]:
+def _ledger(device: LocalDevice) -> tuple[str, str]:
     device.state.verify_ledger()
     return OK, f"{len(device.state.events())} events; their hash chain is intact"
 
 
-def _server(device: Device) -> tuple[str, str]:
+def _server(device: LocalDevice) -> tuple[str, str]:
     if DataPlaneClient(device.home.socket).running():
         return OK, f"serving on {server_url(device.home)}"
     return WARNING, "not running. Start it with sealift-agent run."
 
 
-CHECKS: Final[dict[str, Callable[[Device], tuple[str, str]]]] = {
+CHECKS: Final[dict[str, Callable[[LocalDevice], tuple[str, str]]]] = {
     "key": _key,
     "engine": _engine,
     "telemetry": _telemetry,

@@ -41,8 +41,8 @@ def initialise(home: Home, config: AgentConfig, root: bytes, clock: Clock) -> Pr
     first = not home.config.is_file()
     config.save(home.config)  # 4
     state = StateDatabase(home.state)
-    kind = "initialised" if first else "configuration-changed"
-    state.record(kind, detail=f"repository {config.repository}, channel {config.channel}", now=clock.now())
+    event = "initialised" if first else "configuration-changed"
+    state.record(event, detail=f"repository {config.repository}, channel {config.channel}", now=clock.now())
     state.close()
     return key
 
@@ -98,8 +98,8 @@ def parse_settings(entries: Iterable[str]) -> Mapping[str, Any]:
         if not separator and key in FIELDS:
             raise ConfigurationError("no value", where=f"--set {entry}", expected=f"{key}=VALUE")
         if key not in FIELDS:
-            known = sorted(FIELDS)
-            raise ConfigurationError("no such setting", where=f"--set {entry}", expected=f"one of {', '.join(known)}", advice=nearest(key, known))
+            names = sorted(FIELDS)
+            raise ConfigurationError("no such setting", where=f"--set {entry}", expected=f"one of {', '.join(names)}", advice=nearest(key, names))
         fields[FIELDS[key]] = _value(text)
     return fields
 

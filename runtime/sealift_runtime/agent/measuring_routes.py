@@ -97,7 +97,7 @@ def _handler(action: Callable[[HttpRequest], dict[str, Json]]) -> Handler:
         try:
             return json_response(action(request))
         except SealiftError as error:
-            status = next(code for kind, code in _STATUS if isinstance(error, kind))
+            status = next(code for error_type, code in _STATUS if isinstance(error, error_type))
             return json_response({"error": str(error), "kind": type(error).__name__}, status)
 
     def handle(request: HttpRequest) -> Awaitable[HttpResponse]:

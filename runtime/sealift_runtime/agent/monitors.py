@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from pathlib import Path
 from typing import Any, Final
@@ -22,9 +23,10 @@ from sealift_runtime.update.desired import DataPlaneSettings
 #: Ended windows that wait for the control plane; above, the oldest goes. At the default window that is two days' worth.
 MAX_WAITING: Final = 600
 MAX_KEPT_BYTES: Final = 64 * 2**20
+logger = logging.getLogger("sealift.agent")
 
 
-class Monitored:
+class MonitoredModel:
     """A served model's identity with its monitor."""
 
     def __init__(self, name: str, version: str, bundle: Digest, monitor: ModelMonitor) -> None:
@@ -46,7 +48,7 @@ class Monitors:
         self._clock = clock
         self._kept = kept
         self._lock = threading.Lock()
-        self._monitored: dict[str, Monitored] = {}
+        self._monitored: dict[str, MonitoredModel] = {}
         self._windows: list[tuple[int, Window]] = []
         self._number = 0
         self.metrics = render([])
@@ -57,14 +59,14 @@ class Monitors:
         baseline = Baseline.parse(read_file(directory, files.BASELINE), where=str(directory / files.BASELINE))
         return ModelMonitor(baseline, window_s=self.settings.window_s, minimum_rows=self.settings.window_rows, clock=self._clock)
 
-    def begin(self, monitored: Monitored) -> None:
-        """Monitors a model that serves now; the window of the one that it replaces ends."""
+    def begin(self, monitored: MonitoredModel) -> None:
+        """Monitor a model that serves from now on; the window of the one that it replaces ends."""
         with self._lock:
             self._end(monitored.name)
             self._monitored[monitored.name] = monitored
 
     def end(self, name: str) -> None:
-        """Monitors a model no more."""
+        """Stop monitoring a model."""
         with self._lock:
             self._end(name)
 
@@ -82,7 +84,7 @@ class Monitors:
         metrics = [ModelMetrics(model=model.name, version=model.version, counters=total, drift=drift) for model, total, drift in states]
         self.metrics = render(metrics)
 
-    def get(self, name: str) -> Monitored | None:
+    def get(self, name: str) -> MonitoredModel | None:
         """A monitored model."""
         return self._monitored.get(name)
 
@@ -111,7 +113,8 @@ class Monitors:
             document = Document.parse_json(beneath.read_own(self._kept, MAX_KEPT_BYTES), where=str(self._kept), max_bytes=MAX_KEPT_BYTES)
             for window in document.documents("windows"):
                 self._keep(Window.parse(window))
-        except SealiftError:
+        except SealiftError as error:
+            logger.warning("%s; the windows in it are lost", error)
             self._windows = []
         self._kept.unlink()
 
@@ -127,7 +130,7 @@ class Monitors:
         return [_summary(model) for model in monitored]
 
 
-def _summary(model: Monitored) -> dict[str, Any]:
+def _summary(model: MonitoredModel) -> dict[str, Any]:
     total = model.monitor.counters()
     return {
         "name": model.name,

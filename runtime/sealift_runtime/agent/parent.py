@@ -10,9 +10,9 @@ from collections.abc import Callable
 def leave_with_parent(leave: Callable[[], object]) -> None:
     """In a child: call ``leave`` once the supervisor is gone (its end of our standard input closes)."""
 
-    def watch() -> None:
+    def wait_for_end() -> None:
         while os.read(0, 1):  # not sys.stdin: its lock, held by this thread, would spoil the interpreter's end
             continue
         leave()
 
-    threading.Thread(target=watch, name="parent-watch", daemon=True).start()
+    threading.Thread(target=wait_for_end, name="parent-monitor", daemon=True).start()

@@ -5,21 +5,21 @@ from __future__ import annotations
 from sealift_core.http.http_session import open_session
 from sealift_core.messages.report import InstalledModel
 from sealift_runtime.agent.admin_client import DataPlaneClient
-from sealift_runtime.agent.device import Device
+from sealift_runtime.agent.device import LocalDevice
 from sealift_runtime.reports.sender import send_pending
 
 MAX_EVENTS = 10_000
 
 
-def installed_models(device: Device) -> list[InstalledModel]:
+def installed_models(device: LocalDevice) -> list[InstalledModel]:
     """Every model of the device, with the state of its latest update."""
-    rows = []
+    models = []
     for deployment in device.state.deployments():
         current, previous, update = deployment.current, deployment.previous, device.state.update(deployment.name)
         if current is None:
             continue
         ended = update is None or update.release != current.release
-        rows.append(
+        models.append(
             InstalledModel(
                 name=deployment.name,
                 version=current.version,
@@ -29,10 +29,10 @@ def installed_models(device: Device) -> list[InstalledModel]:
                 previous_version=previous.version if previous else "",
             )
         )
-    return rows
+    return models
 
 
-def seal(device: Device, data_plane: DataPlaneClient) -> int | None:
+def seal(device: LocalDevice, data_plane: DataPlaneClient) -> int | None:
     """Seal what there is to tell into the spool; the newest report's number, None if the spool is full."""
     number, windows = data_plane.windows()
     events = device.state.events(after=device.spool.last_event)[:MAX_EVENTS]
@@ -41,7 +41,7 @@ def seal(device: Device, data_plane: DataPlaneClient) -> int | None:
     return sealed
 
 
-def send(device: Device) -> int:
+def send(device: LocalDevice) -> int:
     """Send what is spooled to the hub; how many reports it newly has. `TransportError` if it can't be reached."""
     with open_session(device.config.hub) as http:
         if device.config.ca_file:

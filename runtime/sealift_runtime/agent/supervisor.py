@@ -7,6 +7,7 @@ closes and the children leave.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import logging
@@ -19,7 +20,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
-from sealift_core.errors import BusyError
+from sealift_core.errors import BusyError, SealiftError
 from sealift_core.terminal.printing import say
 from sealift_runtime.agent.lock import one_of_its_kind
 from sealift_runtime.agent.logs import set_up_logging
@@ -52,6 +53,11 @@ class Child:
         """Ask it to end."""
         if self.process and self.process.poll() is None:
             self.process.terminate()
+
+    def release(self) -> None:
+        """Close the pipe to a process that has ended."""
+        if self.process and self.process.stdin:
+            self.process.stdin.close()
 
 
 class Supervisor:
@@ -92,6 +98,7 @@ class Supervisor:
             healthy.start()
             code = self._wait(child)
             healthy.cancel()
+            child.release()
             if self._stopping.is_set():
                 return
             if code in FINAL_CODES:
@@ -148,9 +155,11 @@ def module_command(name: str, *arguments: str) -> list[str]:
 def _record_crash(directory: Path, name: str, code: int) -> None:
     from sealift_runtime.update.state import StateDatabase  # as long as nothing crashes, it isn't needed
 
-    state = StateDatabase(directory / "state.sqlite")
-    state.record(f"{name}-crashed", detail=f"it ended with {code}", now=datetime.datetime.now(datetime.UTC))
-    state.close()
+    try:
+        with contextlib.closing(StateDatabase(directory / "state.sqlite")) as state:
+            state.record(f"{name}-crashed", detail=f"it ended with {code}", now=datetime.datetime.now(datetime.UTC))
+    except (SealiftError, OSError) as error:  # whatever the database suffers from, the process has to start again
+        logger.warning("the crash of %s can't be recorded: %s", name, error)
 
 
 if __name__ == "__main__":

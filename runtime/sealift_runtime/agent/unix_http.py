@@ -8,10 +8,10 @@ import socket
 from pathlib import Path
 from typing import Any
 
-from sealift_core.errors import EngineError, SealiftError, TransportError, UpdateError
+from sealift_core.errors import EngineError, IntegrityError, SealiftError, SignatureError, TransportError, UpdateError
 
 #: What an answer of the data plane's private socket may name as the kind of its error.
-_ERRORS: dict[str, type[SealiftError]] = {"EngineError": EngineError, "UpdateError": UpdateError}
+_ERRORS: dict[str, type[SealiftError]] = {error.__name__: error for error in (EngineError, IntegrityError, SignatureError, UpdateError)}
 MAX_ANSWER_BYTES = 16 * 2**20
 
 
@@ -29,8 +29,8 @@ class _UnixConnection(http.client.HTTPConnection):
 def call(path: Path, method: str, target: str, body: dict[str, Any] | None = None, *, timeout_s: float = 30.0) -> Any:
     """Ask, and give the parsed JSON answer.
 
-    Raises `TransportError` if nobody listens or answers in time, and what the answer names as its error: `EngineError`,
-    `UpdateError`, else `SealiftError`.
+    Raises `TransportError` if nobody listens or answers in time, and what the answer names as its error: one of `_ERRORS`,
+    else `SealiftError`.
     """
     connection = _UnixConnection(path, timeout_s)
     try:

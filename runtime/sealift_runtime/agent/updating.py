@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 
 from sealift_core.errors import BusyError
 from sealift_runtime.agent.config import MB, AgentConfig
-from sealift_runtime.agent.device import Device
+from sealift_runtime.agent.device import LocalDevice
 from sealift_runtime.measuring.policy import MeasuringPolicy
 from sealift_runtime.transport.base import Transport
 from sealift_runtime.transport.locate import open_transport
@@ -33,7 +33,7 @@ def repository_of(config: AgentConfig) -> Transport:
     return open_transport(config.repository, ca_file=Path(config.ca_file) if config.ca_file else None)
 
 
-def updater_of(device: Device, data_plane: DataPlaneLink, repository: str | None = None) -> Updater:
+def updater_of(device: LocalDevice, data_plane: DataPlaneLink, repository: str | None = None) -> Updater:
     """The updater, on the configured repository or another place that holds it (a medium)."""
     transport = functools.partial(repository_of, device.config) if repository is None else functools.partial(open_transport, repository)
     return Updater(
@@ -65,7 +65,7 @@ def when_free(act: Callable[[], T]) -> T:
             time.sleep(0.1)
 
 
-def prepare(device: Device) -> None:
+def prepare(device: LocalDevice) -> None:
     """Before an agent starts: write down for its data plane what the database and agent.toml say now.
 
     Whoever updates this device at this moment writes it, too; only where there is no document yet is it waited for.

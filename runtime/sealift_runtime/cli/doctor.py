@@ -9,11 +9,11 @@ import click
 
 from sealift_core.terminal.commandline import json_option, show
 from sealift_runtime.agent.device import opened
-from sealift_runtime.agent.doctor import FAILED, check_up
+from sealift_runtime.agent.doctor import FAILED, run_checks
 from sealift_runtime.agent.home import Home
 from sealift_runtime.cli.options import home_option
 
-NOT_WELL = 6
+EXIT_CODE_FAILED = 6
 
 
 @click.command()
@@ -25,8 +25,8 @@ def doctor(home: Path | None, as_json: bool) -> None:
     If a check fails, the command exits with code 6.
     """
     with opened(Home.locate(home)) as device:
-        findings = check_up(device)
-    fields = {"findings": [{"check": row.check, "verdict": row.verdict, "detail": row.detail} for row in findings]}
-    show(fields, (f"{row.verdict:<8}{row.check:<14}{row.detail}" for row in findings), as_json=as_json)
-    if any(row.verdict == FAILED for row in findings):
-        sys.exit(NOT_WELL)
+        findings = run_checks(device)
+    fields = {"findings": [{"check": finding.check, "verdict": finding.verdict, "detail": finding.detail} for finding in findings]}
+    show(fields, (f"{finding.verdict:<8}{finding.check:<14}{finding.detail}" for finding in findings), as_json=as_json)
+    if any(finding.verdict == FAILED for finding in findings):
+        sys.exit(EXIT_CODE_FAILED)

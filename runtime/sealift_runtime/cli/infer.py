@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Any, Final
 
@@ -44,12 +46,12 @@ def infer(name: str, source: str | None, golden: bool, home: Path | None, as_jso
     with opened(place) as device:
         deployment = device.state.deployment(name)
         if deployment is None or deployment.current is None:
-            known = [row.name for row in device.state.deployments()]
+            names = [deployment.name for deployment in device.state.deployments()]
             raise UpdateError(
                 "no such model on this device",
                 where=name,
-                expected=", ".join(known) or "an installed model (run sealift-agent sync)",
-                advice=nearest(name, known),
+                expected=", ".join(names) or "an installed model (run sealift-agent sync)",
+                advice=nearest(name, names),
             )
         bundle = deployment.current
         manifest = read_manifest(bundle.directory)
@@ -63,40 +65,50 @@ def infer(name: str, source: str | None, golden: bool, home: Path | None, as_jso
 
 def read_inputs(source: str | None, specs: tuple[TensorSpec, ...]) -> dict[str, Array]:
     """The inputs in a file, as the arrays that the model takes; `RequestError` says what is wrong with them."""
-    wanted = ", ".join(f"{spec.name} ({spec.dtype} {list(spec.shape)})" for spec in specs)
+    described = ", ".join(f"{spec.name} ({spec.dtype} {list(spec.shape)})" for spec in specs)
     if source is None:
-        raise RequestError("no input was given", expected=wanted, advice="Pass a file with --input, or use --golden.")
+        raise RequestError("no input was given", expected=described, advice="Pass a file with --input, or use --golden.")
     values = _read(source)
     names = [spec.name for spec in specs]
     for name in values:
         if name not in names:
-            raise RequestError("the model has no such input", where=f"{source}: {name}", expected=wanted, advice=nearest(name, names))
-    return {spec.name: _array(values, spec, source, wanted) for spec in specs}
+            raise RequestError("the model has no such input", where=f"{source}: {name}", expected=described, advice=nearest(name, names))
+    return {spec.name: _array(values, spec, source, described) for spec in specs}
 
 
 def _read(source: str) -> dict[str, Any]:
     try:
         if source.endswith(".npz"):
-            with np.load(source, allow_pickle=False) as arrays:
-                return dict(arrays)
+            return _read_npz(source)
         data = sys.stdin.buffer.read(MAX_INPUT_BYTES + 1) if source == "-" else beneath.read_bounded(Path(source), MAX_INPUT_BYTES)
         if len(data) > MAX_INPUT_BYTES:
             raise LimitError("too large", where=source, expected=f"at most {MAX_INPUT_BYTES} bytes")
         values = json.loads(data)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
         raise RequestError(f"the inputs can't be read, caused by: {error}", where=source) from error
     if not isinstance(values, dict):
         raise RequestError("the file doesn't name its inputs", where=source, expected='a JSON object such as {"x": [[1, 2]]}')
     return values
 
 
-def _array(values: dict[str, Any], spec: TensorSpec, source: str, wanted: str) -> Array:
+def _read_npz(source: str) -> dict[str, Any]:
+    with Path(source).open("rb") as file:
+        archive = np.load(file, allow_pickle=False)
+        if not isinstance(archive, np.lib.npyio.NpzFile):
+            raise RequestError("the file doesn't name its inputs", where=source, expected="an archive of named arrays, as numpy.savez writes it")
+        with archive:
+            return dict(archive)
+
+
+def _array(values: dict[str, Any], spec: TensorSpec, source: str, described: str) -> Array:
     where = f"{source}: {spec.name}"
     if spec.name not in values:
-        raise RequestError("an input is missing", where=where, expected=wanted)
+        raise RequestError("an input is missing", where=where, expected=described)
     expected = f"{spec.dtype} {list(spec.shape)}"
     value = _converted(values[spec.name], spec, where, expected)
-    fits = value.ndim == len(spec.shape) and all(isinstance(size, str) or size == found for size, found in zip(spec.shape, value.shape, strict=True))
+    fits = value.ndim == len(spec.shape) and all(
+        isinstance(size, str) or size == actual for size, actual in zip(spec.shape, value.shape, strict=True)
+    )
     if not fits:
         raise RequestError("wrong shape", where=where, expected=expected, found=str(list(value.shape)))
     return value

@@ -11,7 +11,7 @@ from sealift_core.clock import format_time
 from sealift_core.messages.histogram import quantile_ms
 from sealift_core.terminal.commandline import json_option, show
 from sealift_runtime.agent.admin_client import DataPlaneClient
-from sealift_runtime.agent.device import Device, opened
+from sealift_runtime.agent.device import LocalDevice, opened
 from sealift_runtime.agent.home import Home
 from sealift_runtime.agent.reporting import installed_models
 from sealift_runtime.agent.server_info import server_url
@@ -30,10 +30,10 @@ def status(events: int, home: Path | None, as_json: bool) -> None:
     show(fields, _lines(fields), as_json=as_json)
 
 
-def gather(device: Device, events: int) -> dict[str, Any]:
+def gather(device: LocalDevice, events: int) -> dict[str, Any]:
     """Everything that status tells."""
     served = DataPlaneClient(device.home.socket).models()
-    serving = {row["name"]: row for row in served or []}
+    serving = {model["name"]: model for model in served or []}
     chain = device.spool.chain
     latest = device.state.events()[-events:] if events else []
     return {
@@ -42,20 +42,22 @@ def gather(device: Device, events: int) -> dict[str, Any]:
         "repository": device.config.repository,
         "channel": device.config.channel,
         "url": server_url(device.home) if served is not None else None,
-        "models": [_model(row, serving.get(row.name)) for row in installed_models(device)],
-        "updates": [{"name": row.name, "version": row.version, "state": str(row.state), "reason": row.reason} for row in device.state.updates()],
-        "refused": [{"name": row.name, "version": row.version, "reason": row.reason} for row in device.state.refusals()],
+        "models": [_model(model, serving.get(model.name)) for model in installed_models(device)],
+        "updates": [
+            {"name": update.name, "version": update.version, "state": str(update.state), "reason": update.reason} for update in device.state.updates()
+        ],
+        "refused": [{"name": refusal.name, "version": refusal.version, "reason": refusal.reason} for refusal in device.state.refusals()],
         "reports": {"sealed": chain.number, "acknowledged": chain.acknowledged},
         "events": [
             {
-                "number": row.number,
-                "time": format_time(row.time),
-                "kind": row.kind,
-                "model": row.model,
-                "version": row.version,
-                "detail": row.detail,
+                "number": event.number,
+                "time": format_time(event.time),
+                "kind": event.kind,
+                "model": event.model,
+                "version": event.version,
+                "detail": event.detail,
             }
-            for row in latest
+            for event in latest
         ],
     }
 
@@ -87,17 +89,17 @@ def _lines(fields: dict[str, Any]) -> list[str]:
         f"reports  {reports['sealed']} sealed, {reports['acknowledged']} acknowledged",
         "",
     ]
-    for row in fields["models"]:
-        latency = f", p50 ≤ {row['latency_p50_ms']} ms, p99 ≤ {row['latency_p99_ms']} ms" if row["requests"] else ""
-        back = f", previously {row['previous_version']}" if row["previous_version"] else ""
-        lines.append(f"{row['name']} {row['version']}  {row['state']}  ({row['profile']}{back})")
-        lines.append(f"    {row['requests']} requests{latency}" if row["serving"] else "    not serving")
-        lines += [f"    drift: {', '.join(row['drifted'])}"] if row["drifted"] else []
+    for model in fields["models"]:
+        latency = f", p50 ≤ {model['latency_p50_ms']} ms, p99 ≤ {model['latency_p99_ms']} ms" if model["requests"] else ""
+        back = f", previously {model['previous_version']}" if model["previous_version"] else ""
+        lines.append(f"{model['name']} {model['version']}  {model['state']}  ({model['profile']}{back})")
+        lines.append(f"    {model['requests']} requests{latency}" if model["serving"] else "    not serving")
+        lines += [f"    drift: {', '.join(model['drifted'])}"] if model["drifted"] else []
     lines += [] if fields["models"] else ["No model is installed yet. Run sealift-agent sync."]
-    lines += [f"refused: {row['name']} {row['version']}: {row['reason']}" for row in fields["refused"]]
+    lines += [f"refused: {refusal['name']} {refusal['version']}: {refusal['reason']}" for refusal in fields["refused"]]
     if fields["events"]:
         lines.append("")
-    for row in fields["events"]:
-        what = " ".join(filter(None, (row["kind"], row["model"], row["version"])))
-        lines.append(f"{row['time']}  {what}" + (f": {row['detail']}" if row["detail"] else ""))
+    for event in fields["events"]:
+        what = " ".join(filter(None, (event["kind"], event["model"], event["version"])))
+        lines.append(f"{event['time']}  {what}" + (f": {event['detail']}" if event["detail"] else ""))
     return lines

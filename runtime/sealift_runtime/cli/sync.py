@@ -12,13 +12,13 @@ import click
 from sealift_core.clock import format_time
 from sealift_core.terminal.commandline import exit_code, json_option, show
 from sealift_runtime.agent.admin_client import DataPlaneClient
-from sealift_runtime.agent.device import Device, opened
+from sealift_runtime.agent.device import LocalDevice, opened
 from sealift_runtime.agent.home import Home
 from sealift_runtime.agent.updating import updater_of, when_free
 from sealift_runtime.cli.options import home_option
 from sealift_runtime.update.records import Update
 from sealift_runtime.update.table import State
-from sealift_runtime.update.updater import Advanced, Updater
+from sealift_runtime.update.updater import AdvanceResult, Updater
 
 #: The exit code when a release didn't pass: see commandline.
 NOT_PASSED: Final = 7
@@ -41,7 +41,7 @@ def sync(retry: tuple[str, ...], home: Path | None, as_json: bool) -> None:
         synchronise(device, None, retry=retry, as_json=as_json)
 
 
-def synchronise(device: Device, repository: str | None, *, retry: tuple[str, ...] = (), as_json: bool) -> None:
+def synchronise(device: LocalDevice, repository: str | None, *, retry: tuple[str, ...] = (), as_json: bool) -> None:
     """Refresh and advance, from the configured repository or another place, and tell what came of it."""
     updater = updater_of(device, DataPlaneClient(device.home.socket), repository)
     before = {update.name: update for update in device.state.updates()}
@@ -58,7 +58,7 @@ def synchronise(device: Device, repository: str | None, *, retry: tuple[str, ...
         sys.exit(NOT_PASSED)
 
 
-def _follow(updater: Updater, retry: tuple[str, ...]) -> tuple[str | None, Advanced]:
+def _follow(updater: Updater, retry: tuple[str, ...]) -> tuple[str | None, AdvanceResult]:
     with updater.hold():
         for name in retry:
             updater.retry(name)

@@ -3,7 +3,7 @@
 Reading order:
 
 - ``facts``             which onnxruntime this is
-- ``boundary``          onnxruntime's exceptions become `EngineError` here and nowhere else
+- ``translate``         onnxruntime's exceptions become `EngineError` here and nowhere else
 - ``session``           a bundle directory, loaded and ready to answer
 - ``graph``             a graph alone, to be measured
 - ``fastpath``          repeated requests of one shape, through buffers made beforehand

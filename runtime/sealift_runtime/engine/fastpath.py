@@ -17,7 +17,7 @@ import onnxruntime
 
 from sealift_core.bundle.golden import Array
 from sealift_core.bundle.tensors import TensorSpec
-from sealift_runtime.engine.boundary import FOREIGN
+from sealift_runtime.engine.translate import FOREIGN
 
 MAX_SHAPES: Final = 8
 #: Larger tensors gain nothing: copying them costs more than the binding saves.
@@ -105,7 +105,7 @@ class FastPath:
 
 def _usable(inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> bool:
     """Whether output shapes follow from input shapes, and nothing is text (onnxruntime can't bind that)."""
-    known = {size for spec in inputs for size in spec.shape if isinstance(size, str)}
-    asked = {size for spec in outputs for size in spec.shape if isinstance(size, str)}
+    input_symbols = {size for spec in inputs for size in spec.shape if isinstance(size, str)}
+    output_symbols = {size for spec in outputs for size in spec.shape if isinstance(size, str)}
     fixed = math.prod(size for spec in outputs for size in spec.shape if isinstance(size, int))
-    return asked <= known and fixed <= MAX_BUFFER_BYTES and all(spec.dtype != "string" for spec in (*inputs, *outputs))
+    return output_symbols <= input_symbols and fixed <= MAX_BUFFER_BYTES and all(spec.dtype != "string" for spec in (*inputs, *outputs))

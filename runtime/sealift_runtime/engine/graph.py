@@ -8,8 +8,8 @@ from pathlib import Path
 from sealift_core.bundle.golden import Array
 from sealift_core.bundle.manifest import SessionSettings
 from sealift_core.verify.graph import check_graph_file
-from sealift_runtime.engine.boundary import translating
 from sealift_runtime.engine.session import open_session, refusing
+from sealift_runtime.engine.translate import translating
 
 
 def open_graph(path: Path, settings: SessionSettings) -> Callable[[Mapping[str, Array]], object]:

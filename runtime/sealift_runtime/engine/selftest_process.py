@@ -16,10 +16,10 @@ from sealift_core.bundle.manifest import BundleManifest
 from sealift_core.errors import SealiftError
 from sealift_core.process.confined import FAULT, describe_fault
 from sealift_core.process.memory import status_bytes
-from sealift_runtime.engine.boundary import is_out_of_memory
 from sealift_runtime.engine.comparison import compare_case
 from sealift_runtime.engine.selftest import OUT_OF_MEMORY_STATUS
 from sealift_runtime.engine.session import ModelSession, read_golden
+from sealift_runtime.engine.translate import is_out_of_memory
 
 MEASURED_RUNS: Final = 50
 MEASURED_S: Final = 2.0
@@ -69,12 +69,12 @@ def _check(session: ModelSession, number: int, case: GoldenCase) -> tuple[float,
     """The excess of a case and, if it is above 1 or the model doesn't run, what is wrong."""
     golden = session.manifest.golden
     try:
-        found = session.run(case.inputs)
+        outputs = session.run(case.inputs)
     except SealiftError as error:
         if is_out_of_memory(error):
             raise
         return 0.0, f"case {number}: {error}"
-    difference = compare_case(number, case.outputs, found, rtol=golden.rtol, atol=golden.atol)
+    difference = compare_case(number, case.outputs, outputs, rtol=golden.rtol, atol=golden.atol)
     if difference is None:
         return 0.0, ""
     return difference.excess, str(difference) if difference.excess > 1 else ""

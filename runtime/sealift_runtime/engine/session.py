@@ -20,9 +20,9 @@ from sealift_core.errors import DocumentError, EngineError, IntegrityError, Limi
 from sealift_core.session_entries import ARENA_KEY
 from sealift_core.verify.graph import check_bundle_graph
 from sealift_runtime.engine import plugin_providers
-from sealift_runtime.engine.boundary import translating
 from sealift_runtime.engine.facts import CPU, onnxruntime_version, providers
 from sealift_runtime.engine.fastpath import FastPath
+from sealift_runtime.engine.translate import translating
 
 GRAPH_LEVELS: Final[Mapping[str, Any]] = {
     "disable": onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL,
@@ -168,8 +168,8 @@ def session_options(settings: SessionSettings) -> onnxruntime.SessionOptions:
 
 def provider_options(manifest: BundleManifest) -> list[dict[str, str]]:
     """For each provider of a bundle its options: the profile's limit of the accelerator's memory, where the provider knows one."""
-    asked = manifest.profile.accelerator
-    limit = asked.memory_limit_mb if asked else None
+    accelerator = manifest.profile.accelerator
+    limit = accelerator.memory_limit_mb if accelerator else None
     names = manifest.session.providers
     return [{_MEMORY_OPTIONS[name]: str(limit * 2**20)} if limit and name in _MEMORY_OPTIONS else {} for name in names]
 
@@ -182,10 +182,10 @@ def usable_cores() -> int:
 def _state(path: Path) -> tuple[int, ...]:
     """What tells whether a file was changed or replaced."""
     try:
-        row = path.lstat()
+        status = path.lstat()
     except OSError as error:
         raise EngineError(f"the file can't be read ({error.strerror})", where=str(path)) from error
-    return row.st_dev, row.st_ino, row.st_size, row.st_mtime_ns
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _read(path: Path, max_bytes: int) -> bytes:
@@ -204,19 +204,19 @@ def _elements(inputs: Mapping[str, Array]) -> int:
 def _check_requirements(manifest: BundleManifest, where: str) -> None:
     version = onnxruntime_version()
     try:
-        wanted = SpecifierSet(manifest.requires.onnxruntime)
+        versions = SpecifierSet(manifest.requires.onnxruntime)
     except InvalidSpecifier as error:
         raise EngineError(
             "the bundle's range of onnxruntime versions is malformed", where=where, found=repr(manifest.requires.onnxruntime)
         ) from error
-    if not wanted.contains(version, prereleases=True):
+    if not versions.contains(version, prereleases=True):
         advice = "Install a version in that range, or pack the model for the installed version."
-        raise EngineError("the bundle needs another version of onnxruntime", where=where, expected=str(wanted), found=version, advice=advice)
-    there = providers()
+        raise EngineError("the bundle needs another version of onnxruntime", where=where, expected=str(versions), found=version, advice=advice)
+    available = providers()
     for name in manifest.session.providers:
-        if name not in there:
+        if name not in available:
             advice = _how_to_get(name)
-            raise EngineError("an execution provider is missing", where=where, expected=name, found=", ".join(there), advice=advice)
+            raise EngineError("an execution provider is missing", where=where, expected=name, found=", ".join(available), advice=advice)
 
 
 def _how_to_get(provider: str) -> str:
@@ -231,14 +231,14 @@ def _how_to_get(provider: str) -> str:
 
 def _check_tensors(specs: Sequence[TensorSpec], nodes: Sequence[Any], where: str) -> None:
     """Raise unless the graph's tensors have the names, dtypes, ranks and fixed sizes of the manifest."""
-    found = {node.name: node for node in nodes}
-    if set(found) != {spec.name for spec in specs}:
+    nodes_by_name = {node.name: node for node in nodes}
+    if set(nodes_by_name) != {spec.name for spec in specs}:
         names = ", ".join(spec.name for spec in specs)
-        raise EngineError("the graph and the manifest disagree", where=where, expected=names, found=", ".join(found))
+        raise EngineError("the graph and the manifest disagree", where=where, expected=names, found=", ".join(nodes_by_name))
     for spec in specs:
-        node = found[spec.name]
-        kind = node.type.removeprefix("tensor(").removesuffix(")")
-        if _ELEMENTS.get(kind, kind) != spec.dtype or not _shapes_agree(spec.shape, node.shape):
+        node = nodes_by_name[spec.name]
+        element_type = node.type.removeprefix("tensor(").removesuffix(")")
+        if _ELEMENTS.get(element_type, element_type) != spec.dtype or not _shapes_agree(spec.shape, node.shape):
             raise EngineError(
                 "the graph and the manifest disagree",
                 where=f"{where}: {spec.name}",

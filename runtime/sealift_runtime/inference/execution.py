@@ -10,19 +10,19 @@ from typing import Final, Generic, Protocol, TypeVar
 
 from sealift_core.bundle.golden import Array
 from sealift_core.errors import EngineError, LimitError, RequestError
-from sealift_runtime.inference.messages import Failure, FailureKind, InferReply, InferRequest
+from sealift_runtime.inference.messages import Failure, FailureReason, InferReply, InferRequest
 from sealift_runtime.inference.model import ServedModel
 from sealift_runtime.inference.signature import Signature
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 _LOG: Final = logging.getLogger("sealift.inference")
-#: What observers are told of each kind of failure.
+#: What observers are told for each reason.
 _COUNTED_AS: Final = {
-    FailureKind.BAD_REQUEST: "bad-request",
-    FailureKind.TOO_LARGE: "bad-request",
-    FailureKind.MODEL: "model",
-    FailureKind.INTERNAL: "model",
+    FailureReason.BAD_REQUEST: "bad-request",
+    FailureReason.TOO_LARGE: "bad-request",
+    FailureReason.MODEL: "model",
+    FailureReason.INTERNAL: "model",
 }
 
 
@@ -116,7 +116,7 @@ class ArraysCall:
 
 
 @dataclasses.dataclass(slots=True)
-class Outcome(Generic[T]):
+class CallResult(Generic[T]):
     """A call's answer and what is to be counted of it.
 
     Attributes:
@@ -134,7 +134,7 @@ class Outcome(Generic[T]):
     answer: T
     arrived_ns: int
     begun_ns: int
-    failure: FailureKind | None = None
+    failure: FailureReason | None = None
     inputs: Mapping[str, Array] = dataclasses.field(default_factory=dict)
     outputs: Mapping[str, Array] = dataclasses.field(default_factory=dict)
     input_ns: int = 0
@@ -172,7 +172,7 @@ class Outcome(Generic[T]):
         model.observer.observed(self.inputs, self.outputs, total_ns / 1e6)
 
 
-def execute(model: ServedModel, call: Call[T], arrived_ns: int) -> Outcome[T]:
+def execute(model: ServedModel, call: Call[T], arrived_ns: int) -> CallResult[T]:
     """Decode a request, run the model, encode the answer. Raises nothing: what goes wrong becomes a failure.
 
     Args:
@@ -187,24 +187,24 @@ def execute(model: ServedModel, call: Call[T], arrived_ns: int) -> Outcome[T]:
     try:
         return _execute(model, call, arrived_ns, begun_ns)
     except RequestError as error:
-        failure = Failure(FailureKind.BAD_REQUEST, str(error))
+        failure = Failure(FailureReason.BAD_REQUEST, str(error))
     except LimitError as error:
-        failure = Failure(FailureKind.TOO_LARGE, str(error))
+        failure = Failure(FailureReason.TOO_LARGE, str(error))
     except EngineError as error:
-        failure = Failure(FailureKind.MODEL, str(error))
+        failure = Failure(FailureReason.MODEL, str(error))
     except Exception:  # noqa: BLE001 - the outermost loop of a worker; the client learns that it is our fault
         _LOG.exception("can't answer a request for %s %s", model.name, model.version)
-        failure = Failure(FailureKind.INTERNAL, "internal error; see the agent's log")
-    return Outcome(call.refuse(failure), arrived_ns, begun_ns, failure.kind)
+        failure = Failure(FailureReason.INTERNAL, "internal error; see the agent's log")
+    return CallResult(call.refuse(failure), arrived_ns, begun_ns, failure.reason)
 
 
-def _execute(model: ServedModel, call: Call[T], arrived_ns: int, begun_ns: int) -> Outcome[T]:
+def _execute(model: ServedModel, call: Call[T], arrived_ns: int, begun_ns: int) -> CallResult[T]:
     request = call.decode(model.signature)
     decoded_ns = time.perf_counter_ns()
     reply = model.run(request)
-    run_ns = time.perf_counter_ns()
+    answered_ns = time.perf_counter_ns()
     answer = call.encode(reply)
-    return Outcome(
+    return CallResult(
         answer,
         arrived_ns,
         begun_ns,
@@ -212,6 +212,6 @@ def _execute(model: ServedModel, call: Call[T], arrived_ns: int, begun_ns: int) 
         request.inputs,
         reply.outputs,
         decoded_ns - begun_ns,
-        run_ns - decoded_ns,
-        time.perf_counter_ns() - run_ns,
+        answered_ns - decoded_ns,
+        time.perf_counter_ns() - answered_ns,
     )

@@ -51,7 +51,7 @@ class InferReply(NamedTuple):
     outputs: Mapping[str, Array]
 
 
-class FailureKind(enum.Enum):
+class FailureReason(enum.Enum):
     """Why a request has no reply.
 
     Attributes:
@@ -75,9 +75,9 @@ class Failure(NamedTuple):
     """A request without a reply.
 
     Attributes:
-        kind: Why, for programs.
+        reason: Why, for programs.
         message: Why, in words for the client.
     """
 
-    kind: FailureKind
+    reason: FailureReason
     message: str

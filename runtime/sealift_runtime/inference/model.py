@@ -34,15 +34,15 @@ class Observer(Protocol):
             latency_ms: How long it took, from its arrival on.
         """
 
-    def failed(self, kind: str) -> None:
+    def failed(self, reason: str) -> None:
         """Take note of a request that was not answered.
 
         Args:
-            kind: ``bad-request``, ``model`` or ``overload``.
+            reason: ``bad-request``, ``model`` or ``overload``.
         """
 
 
-class Counters:
+class ModelStatistics:
     """What a model did since it began to serve; durations in nanoseconds. Changed while ``lock`` is held."""
 
     __slots__ = ("failures", "failures_ns", "input_ns", "last_unix_ms", "lock", "output_ns", "queue_ns", "run_ns", "successes")
@@ -91,7 +91,7 @@ class ServedModel:
         self.session = session
         self.signature = Signature(name, version, session.manifest.inputs, session.manifest.outputs)
         self.observer = observer
-        self.counters = Counters()
+        self.counters = ModelStatistics()
         self._inline_ns = limits.inline_latency_us * 1000
         self._mean_ns = min(_median_ns(session), _MOST * self._inline_ns)
         self.inline = self._mean_ns < self._inline_ns

@@ -8,12 +8,12 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from sealift_runtime.inference.execution import ArraysCall, Call, Outcome, execute
+from sealift_runtime.inference.execution import ArraysCall, Call, CallResult, execute
 from sealift_runtime.inference.limits import LIMITS, InferenceLimits
-from sealift_runtime.inference.messages import Failure, FailureKind, InferReply, InferRequest
+from sealift_runtime.inference.messages import Failure, FailureReason, InferReply, InferRequest
 from sealift_runtime.inference.model import ServedModel
 from sealift_runtime.inference.table import ModelTable
-from sealift_runtime.inference.workers import Job, Workers
+from sealift_runtime.inference.workers import WorkerJob, Workers
 
 T = TypeVar("T")
 #: What is to be done once an answer is on its way.
@@ -84,7 +84,9 @@ class InferenceService:
                 job.cancelled = True
             raise
 
-    def submit(self, call: Call[T], deliver: Deliver[T], *, model: str, version: str | None, size_bytes: int | None) -> Job[Outcome[T]] | None:
+    def submit(
+        self, call: Call[T], deliver: Deliver[T], *, model: str, version: str | None, size_bytes: int | None
+    ) -> WorkerJob[CallResult[T]] | None:
         """Have a call answered, now or later; what is heavy goes to a worker.
 
         Args:
@@ -109,15 +111,15 @@ class InferenceService:
             return None
         return self._enqueue(served, call, deliver, arrived_ns, self._workers)
 
-    def _enqueue(self, model: ServedModel, call: Call[T], deliver: Deliver[T], arrived_ns: int, workers: Workers) -> Job[Outcome[T]] | None:
-        def done(outcome: Outcome[T]) -> None:
+    def _enqueue(self, model: ServedModel, call: Call[T], deliver: Deliver[T], arrived_ns: int, workers: Workers) -> WorkerJob[CallResult[T]] | None:
+        def done(outcome: CallResult[T]) -> None:
             deliver(outcome.answer, functools.partial(outcome.account, model))
 
-        job = Job(functools.partial(execute, model, call, arrived_ns), done)
+        job = WorkerJob(functools.partial(execute, model, call, arrived_ns), done)
         if workers.submit(job, model.name):
             return job
         message = f"the queue is full: at most {self._limits.queued_requests} requests can wait"
-        deliver(call.refuse(Failure(FailureKind.OVERLOAD, message)), None)
+        deliver(call.refuse(Failure(FailureReason.OVERLOAD, message)), None)
         model.observer.failed("overload")
         return None
 
@@ -131,6 +133,6 @@ class InferenceService:
         Returns:
             The failure, which names the models that do.
         """
-        asked = f"{name!r}" + (f" version {version!r}" if version is not None else "")
-        there = ", ".join(f"{model.name} {model.version}" for model in self.table.list()) or "none"
-        return Failure(FailureKind.UNKNOWN_MODEL, f"unknown model {asked[:300]}: this server has {there}")
+        requested = f"{name!r}" + (f" version {version!r}" if version is not None else "")
+        serving = ", ".join(f"{model.name} {model.version}" for model in self.table.list()) or "none"
+        return Failure(FailureReason.UNKNOWN_MODEL, f"unknown model {requested[:300]}: this server has {serving}")

@@ -68,29 +68,29 @@ class Signature:
             if value.dtype.hasobject and not all(type(item) is str for item in value.flat):
                 refuse(spec, "wrong type of values", "str", next(type(item).__name__ for item in value.flat if type(item) is not str))
         self.check_complete(request.inputs)
-        wanted: list[str] = []
+        outputs: list[str] = []
         for output in request.outputs or ():
-            wanted.append(self.check_output(output, wanted))
+            outputs.append(self.check_output(output, outputs))
 
 
 def check_shape(spec: TensorSpec, shape: Sequence[int], symbols: Symbols) -> None:
     """Raise `RequestError` unless a shape fits an input's; ``symbols`` are the sizes that other inputs gave, and get this one's."""
     if len(shape) != len(spec.shape):
         refuse(spec, "wrong shape", show_shape(spec.shape), show(list(shape)))
-    for size, wanted in zip(shape, spec.shape, strict=False):
-        if isinstance(wanted, int):
-            if size != wanted:
+    for size, expected in zip(shape, spec.shape, strict=False):
+        if isinstance(expected, int):
+            if size != expected:
                 refuse(spec, "wrong shape", show_shape(spec.shape), show(list(shape)))
         elif not 1 <= size <= MAX_DIMENSION:
-            refuse(spec, "a dimension is out of range", f"1 to {MAX_DIMENSION} for {wanted!r}", str(size))
-        elif symbols.setdefault(wanted, (size, spec.name))[0] != size:
-            known, name = symbols[wanted]
-            refuse(spec, "sizes disagree", f"{wanted!r} to be {known} as in input {name!r}", str(size))
+            refuse(spec, "a dimension is out of range", f"1 to {MAX_DIMENSION} for {expected!r}", str(size))
+        elif symbols.setdefault(expected, (size, spec.name))[0] != size:
+            earlier, name = symbols[expected]
+            refuse(spec, "sizes disagree", f"{expected!r} to be {earlier} as in input {name!r}", str(size))
 
 
-def refuse(spec: TensorSpec, message: str, expected: str, found: str) -> NoReturn:
+def refuse(spec: TensorSpec, message: str, expected: str, actual: str) -> NoReturn:
     """Raise the `RequestError` for an input."""
-    raise RequestError(message, where=f"input {spec.name!r}", expected=expected, found=found)
+    raise RequestError(message, where=f"input {spec.name!r}", expected=expected, found=actual)
 
 
 def show_shape(shape: Sequence[int | str]) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import collections
-import os
 import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
@@ -16,7 +15,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Job(Generic[T]):
+class WorkerJob(Generic[T]):
     """Work for a worker, and who is told of its end, on the event loop."""
 
     __slots__ = ("cancelled", "done", "work")
@@ -27,11 +26,6 @@ class Job(Generic[T]):
         self.cancelled = False
 
 
-def available_cores() -> int:
-    """The cores that this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 class Workers:
     """A pool of threads. ``submit`` and every ``done`` run on the event loop; ``work`` must not raise."""
 
@@ -39,7 +33,7 @@ class Workers:
         self._loop = loop
         self._most = queued + threads
         self._ready = threading.Condition()
-        self._queues: dict[str, collections.deque[Job[object]]] = {}  # none is empty; in the order of their turns
+        self._queues: dict[str, collections.deque[WorkerJob[object]]] = {}  # none is empty; in the order of their turns
         self._stopping = False
         self._outstanding: collections.Counter[str] = collections.Counter()
         self._threads = [threading.Thread(target=self._serve, name=f"infer-{number}", daemon=True) for number in range(threads)]
@@ -51,7 +45,7 @@ class Workers:
         """The jobs that wait or run."""
         return self._outstanding.total()
 
-    def submit(self, job: Job[T], model: str) -> bool:
+    def submit(self, job: WorkerJob[T], model: str) -> bool:
         """Queue a job of a model; False, and nothing done, if too many of that model wait already."""
         if self._outstanding[model] >= self._most:
             return False
@@ -67,7 +61,7 @@ class Workers:
             self._stopping = True
             self._ready.notify_all()
 
-    def _take(self) -> tuple[str, Job[object]] | None:
+    def _take(self) -> tuple[str, WorkerJob[object]] | None:
         """The first job of the model whose turn it is, once there is one; None if there won't be any more."""
         with self._ready:
             while not self._queues:
@@ -91,7 +85,7 @@ class Workers:
                 return
             del taken, job, result  # an idle worker must not keep an old session alive
 
-    def _finish(self, model: str, job: Job[object], result: object) -> None:
+    def _finish(self, model: str, job: WorkerJob[object], result: object) -> None:
         self._outstanding[model] -= 1
         if not self._outstanding[model]:
             del self._outstanding[model]

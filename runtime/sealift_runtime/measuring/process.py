@@ -23,10 +23,10 @@ from sealift_core.process.memory import status_bytes
 from sealift_core.timing.alternation import alternate
 from sealift_core.timing.rows import take_rows
 from sealift_core.timing.throughput import throughput
-from sealift_runtime.engine.boundary import is_out_of_memory
 from sealift_runtime.engine.facts import CPU
 from sealift_runtime.engine.graph import open_graph
 from sealift_runtime.engine.selftest import OUT_OF_MEMORY_STATUS
+from sealift_runtime.engine.translate import is_out_of_memory
 
 LOADS: Final = 3
 RUNS: Final = 5
@@ -52,7 +52,7 @@ def measure(task: Mapping[str, Any]) -> dict[str, Any]:
         return _footprint(task["runs"][0], inputs)
     if task["kind"] == THROUGHPUT:
         return _throughput(task, inputs)
-    runs = {row["name"]: functools.partial(_open(row), inputs) for row in task["runs"]}
+    runs = {run["name"]: functools.partial(_open(run), inputs) for run in task["runs"]}
     gc.disable()
     least, most = task["rounds"]
     samples = alternate(runs, seconds=task["seconds"], least_rounds=least, most_rounds=most)
@@ -65,8 +65,8 @@ def _throughput(task: Mapping[str, Any], inputs: Mapping[str, Array]) -> dict[st
     run = _open(task["runs"][0])
     batches = task["batches"]
     requests = {size: functools.partial(run, take_rows(inputs, size) if len(batches) > 1 else inputs) for size in batches}
-    found = throughput(requests, callers=task["callers"], seconds=task["seconds"])
-    return {"rows_per_s": round(found.rows_per_s, 1), "batch_size": found.batch_size}
+    best = throughput(requests, callers=task["callers"], seconds=task["seconds"])
+    return {"rows_per_s": round(best.rows_per_s, 1), "batch_size": best.batch_size}
 
 
 def read_inputs(path: Path) -> dict[str, Array]:
@@ -75,13 +75,13 @@ def read_inputs(path: Path) -> dict[str, Array]:
         return {name: archive[name].astype(object) if archive[name].dtype.kind == "U" else archive[name] for name in archive.files}
 
 
-def _footprint(row: Mapping[str, Any], inputs: Mapping[str, Array]) -> dict[str, Any]:
+def _footprint(candidate: Mapping[str, Any], inputs: Mapping[str, Array]) -> dict[str, Any]:
     """The median time to load, and the memory after the first load and some runs."""
     times: list[float] = []
     peak = 0
     for _ in range(LOADS):
         start = time.perf_counter()
-        run = _open(row)
+        run = _open(candidate)
         times.append((time.perf_counter() - start) * 1000)
         for _ in range(RUNS):
             run(inputs)
@@ -90,12 +90,12 @@ def _footprint(row: Mapping[str, Any], inputs: Mapping[str, Array]) -> dict[str,
     return {"load_time_ms": statistics.median(times), "peak_memory_bytes": peak}
 
 
-def _open(row: Mapping[str, Any]) -> Callable[[Mapping[str, Array]], object]:
+def _open(run: Mapping[str, Any]) -> Callable[[Mapping[str, Array]], object]:
     settings = SessionSettings(
         providers=(CPU,),
-        intra_op_threads=row["threads"],
+        intra_op_threads=run["threads"],
         inter_op_threads=1,
-        graph_optimization=row["graph_optimization"],
-        config=row["config"],
+        graph_optimization=run["graph_optimization"],
+        config=run["config"],
     )
-    return open_graph(Path(row["model"]), settings)
+    return open_graph(Path(run["model"]), settings)

@@ -31,7 +31,7 @@ from sealift_core.schema.documents import Json
 from sealift_core.signing.dsse import Envelope
 from sealift_core.signing.keys import Signer
 from sealift_runtime.engine.facts import onnxruntime_version
-from sealift_runtime.measuring.intake import Intake
+from sealift_runtime.measuring.job_files import JobFiles
 from sealift_runtime.measuring.nonces import Nonces
 from sealift_runtime.measuring.policy import MeasuringPolicy
 from sealift_runtime.measuring.steps import run_step
@@ -41,12 +41,12 @@ from sealift_runtime.store.space import check_space
 LEAST_STEP_S: Final = 1.0
 
 
-class _Job:
+class _ActiveJob:
     """The job under way."""
 
-    def __init__(self, intake: Intake, deadline: float) -> None:
+    def __init__(self, files: JobFiles, deadline: float) -> None:
         self.name = secrets.token_hex(16)
-        self.intake = intake
+        self.files = files
         self.deadline = deadline
         self.step = 0
         self.running = False
@@ -75,7 +75,7 @@ class MeasurementService:
         self._undisturbed = undisturbed
         self._lock = threading.Lock()
         self._nonces = Nonces()
-        self._job: _Job | None = None
+        self._job: _ActiveJob | None = None
 
     def allow(self, policy: MeasuringPolicy) -> None:
         """Go by another policy from the next request on."""
@@ -114,7 +114,7 @@ class MeasurementService:
                     "this device is already working on another measuring job", where="measuring job", advice="Try again when it has finished."
                 )
             with self._undisturbed():
-                self._job = _Job(Intake(self._folder, job.files), now + self._policy.max_s)
+                self._job = _ActiveJob(JobFiles(self._folder, job.files), now + self._policy.max_s)
             taken: dict[str, Json] = {"job": self._job.name, "machine": machine_json(self._machine()), "onnxruntime": onnxruntime_version()}
         return taken | self._accept(job, str(taken["job"]))
 
@@ -129,7 +129,7 @@ class MeasurementService:
         """A piece of one of the job's files."""
         self._policy.require()
         with self._lock:
-            self._find(name).intake.receive(digest, offset, data)
+            self._find(name).files.receive(digest, offset, data)
 
     def step(self, request: bytes) -> dict[str, Json]:
         """Do a step, and give its answer as an envelope signed by this device; the job's last step deletes all that was sent.
@@ -146,7 +146,7 @@ class MeasurementService:
                 left = max(job.deadline - self._clock.monotonic(), LEAST_STEP_S)
                 answer = run_step(
                     step,
-                    job.intake,
+                    job.files,
                     cores=self._machine().cores,
                     memory_bytes=self._policy.memory_bytes,
                     timeout_s=left,
@@ -164,7 +164,7 @@ class MeasurementService:
             self._expire(self._clock.monotonic())
 
     @contextlib.contextmanager
-    def _running(self, step: MeasuringStep) -> Iterator[_Job]:
+    def _running(self, step: MeasuringStep) -> Iterator[_ActiveJob]:
         with self._lock:
             job = self._find(step.job)
             if step.number != job.step + 1 or job.running:
@@ -179,7 +179,7 @@ class MeasurementService:
                 job.running = False
                 self._expire(self._clock.monotonic())
 
-    def _find(self, name: str) -> _Job:
+    def _find(self, name: str) -> _ActiveJob:
         self._expire(self._clock.monotonic())
         if self._job is None or not secrets.compare_digest(self._job.name, name):
             raise NotFoundError("no such job, or its time has run out", where="measuring", advice="Start a new job.")
@@ -187,5 +187,5 @@ class MeasurementService:
 
     def _expire(self, now: float) -> None:
         if self._job is not None and self._job.deadline <= now and not self._job.running:
-            self._job.intake.clear()
+            self._job.files.clear()
             self._job = None

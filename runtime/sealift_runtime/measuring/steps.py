@@ -12,29 +12,29 @@ from sealift_core.process.confined import FAULT, FAULT_ADVICE, processor_seconds
 from sealift_core.process.sandbox import Confinement
 from sealift_core.schema.documents import Document
 from sealift_runtime.engine.selftest import OUT_OF_MEMORY_STATUS
-from sealift_runtime.measuring.intake import Intake
+from sealift_runtime.measuring.job_files import JobFiles
 
 MODULE = "sealift_runtime.measuring.process"
 
 
-def run_step(step: MeasuringStep, intake: Intake, *, cores: int, memory_bytes: int, timeout_s: float, sandbox: bool) -> MeasuringAnswer:
+def run_step(step: MeasuringStep, files: JobFiles, *, cores: int, memory_bytes: int, timeout_s: float, sandbox: bool) -> MeasuringAnswer:
     """Measure what a step asks for, with the files that were sent for its job, which it alone can read.
 
     `EngineError` says how it failed, `SandboxError` that its process could not be started or confined, or broke down by itself.
     """
     assert step.inputs is not None
-    runs = [run.json() | {"model": str(intake.get(run.model))} for run in step.runs]
+    runs = [run.json() | {"model": str(files.get(run.model))} for run in step.runs]
     task = {
         "kind": step.kind,
-        "inputs": str(intake.get(step.inputs)),
+        "inputs": str(files.get(step.inputs)),
         "runs": runs,
         "seconds": step.seconds,
         "rounds": [step.least_rounds, step.most_rounds],
         "batches": list(step.batches),
         "callers": cores,
     }
-    path = intake.add("task.json", json.dumps(task).encode())
-    sent = [intake.get(digest) for digest in (step.inputs, *(run.model for run in step.runs))]
+    path = files.add("task.json", json.dumps(task).encode())
+    sent = [files.get(digest) for digest in (step.inputs, *(run.model for run in step.runs))]
     confinement = Confinement(
         readable=tuple(file.absolute() for file in (path, *sent)),
         memory_bytes=memory_bytes,

@@ -12,9 +12,9 @@ from sealift_core.messages.histogram import BUCKETS
 class Counters:
     """Totals; two of them subtract to what lies between.
 
-    ``requests`` were answered, ``failures`` (by kind) were not. ``rows`` were counted into bins, ``dropped_rows`` were
+    ``requests`` were answered, ``failures`` (by reason) were not. ``rows`` were counted into bins, ``dropped_rows`` were
     answered but not counted, because the queue was full. ``nonfinite`` answers, of those counted, held a NaN or an
-    infinity. ``latency_counts`` are the buckets of `exchange.histogram`, ``latency_sum_ms`` their sum.
+    infinity. ``latency_counts`` are the buckets of `sealift_core.messages.histogram`, ``latency_sum_ms`` their sum.
     """
 
     requests: int = 0
@@ -26,12 +26,12 @@ class Counters:
     dropped_rows: int = 0
 
     def since(self, earlier: Counters) -> Counters:
-        """What came after ``earlier``; kinds of failures that didn't come are left out."""
-        failures = {kind: count - earlier.failures.get(kind, 0) for kind, count in self.failures.items()}
+        """What came after ``earlier``; reasons that no failure had are left out."""
+        failures = {reason: count - earlier.failures.get(reason, 0) for reason, count in self.failures.items()}
         return Counters(
             requests=self.requests - earlier.requests,
             rows=self.rows - earlier.rows,
-            failures={kind: count for kind, count in failures.items() if count},
+            failures={reason: count for reason, count in failures.items() if count},
             nonfinite=self.nonfinite - earlier.nonfinite,
             latency_counts=tuple(now - then for now, then in zip(self.latency_counts, earlier.latency_counts, strict=True)),
             latency_sum_ms=self.latency_sum_ms - earlier.latency_sum_ms,

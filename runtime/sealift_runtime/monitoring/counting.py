@@ -52,9 +52,9 @@ def _tensors(samples: Sequence[Sample], side: str) -> Iterator[Mapping[str, Arra
 def blocks(tensors: Iterable[Mapping[str, Array]], name: str) -> list[Array]:
     """One tensor of many requests, stacked along axis 0: one block for each shape of a row and dtype that came."""
     groups: dict[tuple[tuple[int, ...], str], list[Array]] = {}
-    for row in tensors:
-        if name in row:
-            array = row[name]
+    for arrays in tensors:
+        if name in arrays:
+            array = arrays[name]
             groups.setdefault((array.shape[1:], array.dtype.str), []).append(array)
     return [np.concatenate(group) for group in groups.values()]
 

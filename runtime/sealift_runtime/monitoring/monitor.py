@@ -24,11 +24,11 @@ Array = np.ndarray[Any, np.dtype[Any]]
 DEFAULT_WINDOW_S: Final = 3600.0
 #: The smallest window that a baseline has thresholds for.
 DEFAULT_MINIMUM_ROWS: Final = 100
-MAX_FAILURE_KINDS: Final = 32
+MAX_FAILURE_REASONS: Final = 32
 
 
 class ModelMonitor:
-    """Watches one served model; safe to use from several threads.
+    """Monitors one served model; safe to use from several threads.
 
     `observed` and `failed` are the request path: a few counters and a bounded copy. `count`, `counters`, `drift` and
     `close_window` are for the control plane, and do the counting. A window ends after ``window_s``; its verdict needs
@@ -58,9 +58,9 @@ class ModelMonitor:
         self._rows = 0
         self._nonfinite = 0
         self._bins = BinCounts(baseline)
-        self._watched_inputs = self._bins.tensors("input")
-        self._watched_outputs = self._bins.tensors("output")
-        self._unwatched_outputs: set[str] = set()
+        self._monitored_inputs = self._bins.tensors("input")
+        self._monitored_outputs = self._bins.tensors("output")
+        self._unmonitored_outputs: set[str] = set()
         self._persistence = Persistence()
         self._last: tuple[FeatureDrift, ...] = ()
         self._closed = Counters()
@@ -74,24 +74,24 @@ class ModelMonitor:
             self._requests += 1
             self._latency_counts[place] += 1
             self._latency_sum_ms += latency_ms
-        watched, unwatched = self._watched_inputs, self._unwatched_outputs
+        monitored, unmonitored = self._monitored_inputs, self._unmonitored_outputs
         self._queue.put(
-            {name: array for name, array in inputs.items() if name in watched and array.ndim},
-            {name: array for name, array in outputs.items() if name not in unwatched and self._is_wanted(name, array)},
+            {name: array for name, array in inputs.items() if name in monitored and array.ndim},
+            {name: array for name, array in outputs.items() if name not in unmonitored and self._is_queued(name, array)},
         )
 
-    def _is_wanted(self, name: str, array: Array) -> bool:
-        """Whether an output is queued: watched for drift, or of floats, which may not be finite. Others are remembered."""
-        if array.ndim and (name in self._watched_outputs or array.dtype.kind == "f"):
+    def _is_queued(self, name: str, array: Array) -> bool:
+        """Whether an output is queued: monitored for drift, or of floats, which may not be finite. Others are remembered."""
+        if array.ndim and (name in self._monitored_outputs or array.dtype.kind == "f"):
             return True
-        self._unwatched_outputs.add(name)
+        self._unmonitored_outputs.add(name)
         return False
 
-    def failed(self, kind: str) -> None:
-        """Note a request that got no answer; after `MAX_FAILURE_KINDS` kinds the rest count as ``other``."""
+    def failed(self, reason: str) -> None:
+        """Note a request that got no answer; after `MAX_FAILURE_REASONS` reasons the rest count as ``other``."""
         with self._lock:
-            known = kind in self._failures or len(self._failures) < MAX_FAILURE_KINDS
-            key = kind if known else "other"
+            counted_apart = reason in self._failures or len(self._failures) < MAX_FAILURE_REASONS
+            key = reason if counted_apart else "other"
             self._failures[key] = self._failures.get(key, 0) + 1
 
     def count(self) -> None:

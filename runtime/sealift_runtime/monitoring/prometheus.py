@@ -53,34 +53,34 @@ def render(models: Sequence[ModelMetrics]) -> str:
     """The text of /metrics; every family has HELP and TYPE, also while no model is served."""
     lines: list[str] = []
     for name, text, total in _COUNTERS:
-        lines += _family(name, "counter", text, (("", row.labels, total(row.counters)) for row in models))
+        lines += _family(name, "counter", text, (("", model.labels, total(model.counters)) for model in models))
     lines += _family("sealift_request_failures_total", "counter", "Requests that failed, by kind of failure.", _failures(models))
     lines += _family("sealift_request_latency_seconds", "histogram", "Time from the arrival of a request to its answer.", _latencies(models))
     for name, text, value in _DRIFT:
-        samples = (("", row.labels | {"feature": feature.name}, value(feature)) for row in models for feature in row.drift)
+        samples = (("", model.labels | {"feature": feature.name}, value(feature)) for model in models for feature in model.drift)
         lines += _family(name, "gauge", text, samples)
     return "\n".join(lines) + "\n"
 
 
-def _family(name: str, kind: str, text: str, samples: Iterable[Sample]) -> Iterator[str]:
+def _family(name: str, metric_type: str, text: str, samples: Iterable[Sample]) -> Iterator[str]:
     yield f"# HELP {name} {text}"
-    yield f"# TYPE {name} {kind}"
+    yield f"# TYPE {name} {metric_type}"
     for suffix, labels, value in samples:
         pairs = ",".join(f'{key}="{_escaped(label)}"' for key, label in labels.items())
         yield f"{name}{suffix}{{{pairs}}} {_number(value)}"
 
 
 def _failures(models: Sequence[ModelMetrics]) -> Iterator[Sample]:
-    return (("", row.labels | {"kind": kind}, count) for row in models for kind, count in sorted(row.counters.failures.items()))
+    return (("", model.labels | {"kind": reason}, count) for model in models for reason, count in sorted(model.counters.failures.items()))
 
 
 def _latencies(models: Sequence[ModelMetrics]) -> Iterator[Sample]:
     bounds = [*(_number(round(bound / 1000, 9)) for bound in BOUNDS_MS), "+Inf"]
-    for row in models:
-        sums = list(itertools.accumulate(row.counters.latency_counts))
-        yield from (("_bucket", row.labels | {"le": bound}, count) for bound, count in zip(bounds, sums, strict=True))
-        yield "_sum", row.labels, round(row.counters.latency_sum_ms / 1000, 9)
-        yield "_count", row.labels, sums[-1]
+    for model in models:
+        sums = list(itertools.accumulate(model.counters.latency_counts))
+        yield from (("_bucket", model.labels | {"le": bound}, count) for bound, count in zip(bounds, sums, strict=True))
+        yield "_sum", model.labels, round(model.counters.latency_sum_ms / 1000, 9)
+        yield "_count", model.labels, sums[-1]
 
 
 def _escaped(label: str) -> str:

@@ -52,10 +52,10 @@ class SampleQueue:
         self._dropped = 0
 
     def put(self, inputs: dict[str, Array], outputs: dict[str, Array]) -> None:
-        """Queue a copy of as many rows (axis 0) as there is room for; the rest count as dropped."""
+        """Queue a copy of as many rows (axis 0) as fit; the rest count as dropped."""
         rows, size = _rows_and_bytes(inputs, outputs)
         with self._lock:
-            take = self._room(rows, size)
+            take = self._rows_that_fit(rows, size)
             self._dropped += rows - take
             if not take:
                 return
@@ -68,7 +68,7 @@ class SampleQueue:
         copied = Sample(take, {name: array.copy() for name, array in inputs.items()}, {name: array.copy() for name, array in outputs.items()})
         self._samples.append((copied, size))
 
-    def _room(self, rows: int, size: int) -> int:
+    def _rows_that_fit(self, rows: int, size: int) -> int:
         """How many of ``rows`` that take ``size`` bytes together still fit."""
         by_rows, by_bytes = self._limits.rows - self._rows, self._limits.size_bytes - self._bytes
         if rows <= by_rows and size <= by_bytes:
@@ -90,7 +90,7 @@ class SampleQueue:
 
     @property
     def dropped_rows(self) -> int:
-        """Rows that found no room, in all."""
+        """How many rows were dropped, in all."""
         return self._dropped
 
 

@@ -1,4 +1,4 @@
-"""Reports over a medium that somebody carries (`exchange.medium` says where on it).
+"""Reports over a medium that somebody carries (`sealift_core.messages.medium` says where on it).
 
 Files appear whole or not at all; a medium that was pulled out is written again.
 """
@@ -28,8 +28,8 @@ def export_reports(spool: ReportSpool, directory: Path) -> int:
         durable.write_bytes(path / DEVICE_KEY, spool.public_key.pem(), folder=folder)
         _clear(folder, spool.chain.acknowledged)
         exported, at = 0, 0
-        while (row := spool.next_pending(at)) is not None:
-            at, envelope = row
+        while (pending := spool.next_pending(at)) is not None:
+            at, envelope = pending
             if not _holds(folder, report_file(at), envelope):
                 durable.write_bytes(path / report_file(at), envelope, folder=folder)
             exported += 1

@@ -57,10 +57,10 @@ class HubClient:
             return Receipt(device=self._spool.device, acknowledged=self._acknowledged(body))
         raise self._refusal(f"the hub refused report {number}", status, body)
 
-    def _send(self, method: str, url: str, data: bytes, kind: str) -> tuple[int, bytes]:
+    def _send(self, method: str, url: str, data: bytes, content_type: str) -> tuple[int, bytes]:
         try:
             with self._http.within(sum(TIMEOUT_S) + len(data) / LEAST_BYTES_PER_S):
-                return self._exchange(method, url, data, kind)
+                return self._exchange(method, url, data, content_type)
         except requests.RequestException as error:
             raise TransportError(
                 f"the hub can't be reached, caused by: {error}",
@@ -68,9 +68,9 @@ class HubClient:
                 advice="No report is lost: this device keeps its reports until they can be sent.",
             ) from error
 
-    def _exchange(self, method: str, url: str, data: bytes, kind: str) -> tuple[int, bytes]:
+    def _exchange(self, method: str, url: str, data: bytes, content_type: str) -> tuple[int, bytes]:
         stream = io.BytesIO(data)  # sent block by block, each within the timeout; bytes would have to go at once
-        headers = {"Content-Type": kind}
+        headers = {"Content-Type": content_type}
         with self._http.request(method, url, data=stream, headers=headers, timeout=TIMEOUT_S, allow_redirects=False, stream=True) as answer:
             if answer.is_redirect:
                 raise self._redirected(url, answer)
@@ -115,8 +115,8 @@ def send_pending(spool: ReportSpool, hub_url: str, http: HttpSession) -> int:
     hub = HubClient(spool, hub_url, http)
     before = spool.chain.acknowledged
     at = 0
-    while (row := spool.next_pending(at)) is not None:
-        number, envelope = row
+    while (pending := spool.next_pending(at)) is not None:
+        number, envelope = pending
         receipt = hub.post(number, envelope)  # 1
         _LOG.info("Sent report %d to %s; the hub has every report up to %d", number, redacted(hub_url), receipt.acknowledged)
         spool.acknowledge(receipt)  # 2

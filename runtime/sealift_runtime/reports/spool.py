@@ -89,8 +89,8 @@ class ReportSpool:
             sealed = None
             while not self._is_full(database) and (sealed is None or waiting or new):
                 taken, waiting = self._split(waiting)
-                told, new = new[: self._limits.events_per_report], new[self._limits.events_per_report :]
-                sealed = self._seal(database, host, models, taken, told)
+                reported, new = new[: self._limits.events_per_report], new[self._limits.events_per_report :]
+                sealed = self._seal(database, host, models, taken, reported)
             _keep_unsealed(database, merge_windows(waiting))
         return sealed
 
@@ -179,17 +179,17 @@ class ReportSpool:
         with self._connection() as database:
             database.execute("PRAGMA journal_mode = WAL")
         with self._transaction() as database:
-            found = database.execute("PRAGMA user_version").fetchone()[0]
-            if found == 0:
+            version = database.execute("PRAGMA user_version").fetchone()[0]
+            if version == 0:
                 for statement in _SCHEMA.strip().split(";\n"):
                     database.execute(statement.rstrip(";"))
                 database.execute(f"PRAGMA user_version = {VERSION}")
-            elif found != VERSION:
+            elif version != VERSION:
                 raise StoreError(
                     "the spool was written by another version of the agent",
                     where=str(self.path),
                     expected=str(VERSION),
-                    found=str(found),
+                    found=str(version),
                     advice="Update this agent.",
                 )
 

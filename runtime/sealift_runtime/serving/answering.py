@@ -12,7 +12,7 @@ from sealift_runtime.serving.http import HttpRequest, HttpResponse
 from sealift_runtime.serving.limits import ServingLimits
 
 if TYPE_CHECKING:
-    from sealift_runtime.serving.connection import Connection
+    from sealift_runtime.serving.connection import ClientConnection
 
 Reply = Callable[[HttpResponse, After | None], None]
 
@@ -33,12 +33,12 @@ class ServerState(Protocol):
     date: str
     ok_start: bytes
     stopping: bool
-    connections: set[Connection]
+    connections: set[ClientConnection]
 
-    def admit(self, connection: Connection) -> bool:
+    def admit(self, connection: ClientConnection) -> bool:
         """Take a connection among ``connections`` if there is room."""
 
-    def forget(self, connection: Connection) -> None:
+    def forget(self, connection: ClientConnection) -> None:
         """Take note that a connection is closed."""
 
     def answer(self, request: HttpRequest, reply: Reply, *, local: bool) -> Cancellable | None:

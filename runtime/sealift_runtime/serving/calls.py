@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sealift_runtime.inference.messages import Failure, FailureKind, InferReply, InferRequest
+from sealift_runtime.inference.messages import Failure, FailureReason, InferReply, InferRequest
 from sealift_runtime.inference.signature import Signature
 from sealift_runtime.serving.decoding import RequestDecoder
 from sealift_runtime.serving.encoding import encode_reply
@@ -13,12 +13,12 @@ from sealift_runtime.serving.limits import ServingLimits
 
 _JSON_LENGTH: Final = "inference-header-content-length"
 STATUSES: Final = {
-    FailureKind.UNKNOWN_MODEL: 404,
-    FailureKind.BAD_REQUEST: 400,
-    FailureKind.TOO_LARGE: 413,
-    FailureKind.OVERLOAD: 503,
-    FailureKind.MODEL: 500,
-    FailureKind.INTERNAL: 500,
+    FailureReason.UNKNOWN_MODEL: 404,
+    FailureReason.BAD_REQUEST: 400,
+    FailureReason.TOO_LARGE: 413,
+    FailureReason.OVERLOAD: 503,
+    FailureReason.MODEL: 500,
+    FailureReason.INTERNAL: 500,
 }
 
 
@@ -51,10 +51,10 @@ class HttpCall:
 
 def failure_response(failure: Failure, limits: ServingLimits) -> HttpResponse:
     """The response to a request that got no reply."""
-    if failure.kind is FailureKind.OVERLOAD:
+    if failure.reason is FailureReason.OVERLOAD:
         retry = (("retry-after", str(limits.retry_after_s)),)
         return error_response(503, f"{failure.message}; try again in {limits.retry_after_s} s", headers=retry)
-    return error_response(STATUSES[failure.kind], failure.message)
+    return error_response(STATUSES[failure.reason], failure.message)
 
 
 def size_of(request: HttpRequest) -> int | None:

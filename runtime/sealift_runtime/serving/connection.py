@@ -46,7 +46,7 @@ class _Exchange:
     refusal: HttpResponse | None = None
 
 
-class Connection(asyncio.Protocol):
+class ClientConnection(asyncio.Protocol):
     """One client. ``local`` is whether it came over the Unix domain socket."""
 
     def __init__(self, server: ServerState, *, local: bool) -> None:
@@ -280,8 +280,8 @@ class Connection(asyncio.Protocol):
         if self._head_bytes > limit and self._refusal is None:
             self._refuse(431, f"the request's head is too large: expected at most {limit} bytes")
 
-    def _too_large(self, found: str) -> None:
-        self._refuse(413, f"the body is too large: expected at most {self._server.limits.body_bytes} bytes, found {found}")
+    def _too_large(self, size: str) -> None:
+        self._refuse(413, f"the body is too large: expected at most {self._server.limits.body_bytes} bytes, found {size}")
 
     def _say_continue(self) -> None:
         if self._transport is not None and self._current is None and not self._waiting:

@@ -19,7 +19,7 @@ from sealift_core.schema.strict_json import JsonBudget
 from sealift_runtime.inference.messages import InferRequest
 from sealift_runtime.inference.signature import Signature, Symbols, check_shape, refuse, show, show_shape
 from sealift_runtime.serving.limits import LIMITS
-from sealift_runtime.serving.values import from_bytes, from_json
+from sealift_runtime.serving.values import from_bytes, from_json, json_type
 
 MAX_ID_CHARACTERS: Final = 1000
 _LITERALS: Final = (b"NaN", b"Infinity")
@@ -60,25 +60,25 @@ class RequestDecoder:
         if document.keys() == _PLAIN:  # as most are, and there is nothing else to be read
             return InferRequest(signature.name, signature.version, inputs), _NONE
         parameters = _table(document.get("parameters"), "parameters")
-        names, binary = _wanted(signature, document, parameters)
+        names, binary = _requested_outputs(signature, document, parameters)
         return InferRequest(signature.name, signature.version, inputs, names, _id(document), parameters), binary
 
 
 def _inputs(signature: Signature, document: dict[str, Any], body: bytes, offset: int) -> dict[str, Array]:
-    rows = document.get("inputs")
-    if not isinstance(rows, list):
-        raise RequestError("not a list of tensors", where="inputs", expected="a list", found=_name_of(rows))
+    tensors = document.get("inputs")
+    if not isinstance(tensors, list):
+        raise RequestError("not a list of tensors", where="inputs", expected="a list", found=_name_of(tensors))
     inputs: dict[str, Array] = {}
     symbols: Symbols = {}
-    for row in rows:
-        spec = _spec(signature, row, inputs)
-        shape = _shape(spec, row, symbols)
-        parameters = row.get("parameters")
+    for tensor in tensors:
+        spec = _spec(signature, tensor, inputs)
+        shape = _shape(spec, tensor, symbols)
+        parameters = tensor.get("parameters")
         size = _binary_size(spec, parameters) if parameters else None
         if size is None:
-            if "data" not in row:
+            if "data" not in tensor:
                 refuse(spec, "no data", "a data field, or a binary_data_size parameter", "neither")
-            inputs[spec.name] = from_json(spec, shape, row["data"])
+            inputs[spec.name] = from_json(spec, shape, tensor["data"])
             continue
         if offset + size > len(body):
             refuse(spec, "binary data is cut off", f"{size} bytes", f"{len(body) - offset} bytes left in the body")
@@ -91,32 +91,32 @@ def _inputs(signature: Signature, document: dict[str, Any], body: bytes, offset:
     return inputs
 
 
-def _spec(signature: Signature, row: Any, inputs: dict[str, Array]) -> TensorSpec:
-    if not isinstance(row, dict):
-        raise RequestError("not a tensor", where="inputs", expected="an object with name, shape, datatype and data", found=_name_of(row))
-    spec = signature.input(row.get("name"))
+def _spec(signature: Signature, tensor: Any, inputs: dict[str, Array]) -> TensorSpec:
+    if not isinstance(tensor, dict):
+        raise RequestError("not a tensor", where="inputs", expected="an object with name, shape, datatype and data", found=_name_of(tensor))
+    spec = signature.input(tensor.get("name"))
     if spec.name in inputs:
         refuse(spec, "given twice", "each input once", "two of that name")
-    datatype = row.get("datatype")
+    datatype = tensor.get("datatype")
     if datatype != spec.datatype:
         refuse(spec, "wrong datatype", spec.datatype, show(datatype))
     return spec
 
 
-def _wanted(signature: Signature, document: dict[str, Any], parameters: dict[str, Any]) -> tuple[tuple[str, ...] | None, frozenset[str]]:
-    """The outputs asked for, None for all, and those of them wanted as raw bytes."""
+def _requested_outputs(signature: Signature, document: dict[str, Any], parameters: dict[str, Any]) -> tuple[tuple[str, ...] | None, frozenset[str]]:
+    """The requested outputs (None for all), and those of them that are requested as raw bytes."""
     default = parameters.get("binary_data_output") is True
-    rows = document.get("outputs")
-    if not rows and rows in (None, []):
+    tensors = document.get("outputs")
+    if not tensors and tensors in (None, []):
         return None, frozenset(signature.outputs) if default else _NONE
-    if not isinstance(rows, list):
-        raise RequestError("not a list of tensors", where="outputs", expected="a list", found=_name_of(rows))
-    wanted: dict[str, bool] = {}
-    for row in rows:
-        name = signature.check_output(row.get("name") if isinstance(row, dict) else None, wanted)
-        options = _table(row.get("parameters"), f"output {name!r}: parameters")
-        wanted[name] = options.get("binary_data", default) is True
-    return tuple(wanted), frozenset(name for name, binary in wanted.items() if binary)
+    if not isinstance(tensors, list):
+        raise RequestError("not a list of tensors", where="outputs", expected="a list", found=_name_of(tensors))
+    requested: dict[str, bool] = {}
+    for tensor in tensors:
+        name = signature.check_output(tensor.get("name") if isinstance(tensor, dict) else None, requested)
+        options = _table(tensor.get("parameters"), f"output {name!r}: parameters")
+        requested[name] = options.get("binary_data", default) is True
+    return tuple(requested), frozenset(name for name, binary in requested.items() if binary)
 
 
 def parse_json(data: bytes, max_depth: int, budget: JsonBudget = LIMITS.json_budget) -> dict[str, Any]:
@@ -165,9 +165,9 @@ def _containers(item: dict[str, Any] | list[Any]) -> list[Any]:
     return [child for child in children if isinstance(child, list | dict)]
 
 
-def _shape(spec: TensorSpec, row: dict[str, Any], symbols: Symbols) -> tuple[int, ...]:
+def _shape(spec: TensorSpec, tensor: dict[str, Any], symbols: Symbols) -> tuple[int, ...]:
     """The shape of an input, once it fits the model's."""
-    shape = row.get("shape")
+    shape = tensor.get("shape")
     if not isinstance(shape, list) or not _INTEGER.issuperset(map(type, shape)):
         refuse(spec, "shape is not a list of integers", show_shape(spec.shape), show(shape))
     check_shape(spec, shape, symbols)
@@ -203,5 +203,4 @@ def _id(document: dict[str, Any]) -> str | None:
 
 
 def _name_of(value: Any) -> str:
-    names = {dict: "an object", list: "a list", str: "a string", bool: "a boolean", int: "an integer", float: "a number"}
-    return "nothing" if value is None else names.get(type(value), type(value).__name__)
+    return "nothing" if value is None else json_type(value)

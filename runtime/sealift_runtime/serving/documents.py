@@ -57,8 +57,8 @@ def model_config(model: ServedModel) -> dict[str, Any]:
 
 
 def _config_tensor(spec: TensorSpec, *, batched: bool) -> dict[str, Any]:
-    kind = _CONFIG_TYPES.get(spec.datatype, f"TYPE_{spec.datatype}")
-    return {"name": spec.name, "data_type": kind, "dims": _sizes(spec)[1:] if batched else _sizes(spec)}
+    data_type = _CONFIG_TYPES.get(spec.datatype, f"TYPE_{spec.datatype}")
+    return {"name": spec.name, "data_type": data_type, "dims": _sizes(spec)[1:] if batched else _sizes(spec)}
 
 
 def model_statistics(models: Sequence[ServedModel]) -> dict[str, Any]:

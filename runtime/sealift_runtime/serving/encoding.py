@@ -20,7 +20,7 @@ from sealift_runtime.inference.messages import InferReply
 _OPTIONS: Final = orjson.OPT_SERIALIZE_NUMPY
 #: By numpy's number of a type, as to hash a dtype takes longer than to encode a small tensor. Where two C types are of
 #: one size (long and long long), numpy has two numbers for one dtype, and onnxruntime gives the other one.
-_DATATYPE_OF: Final = {kind.num: DATATYPES[kind.name] for kind in map(np.dtype, "?bhilqBHILQefd")} | {np.dtype(object).num: DATATYPES["string"]}
+_DATATYPE_OF: Final = {dtype.num: DATATYPES[dtype.name] for dtype in map(np.dtype, "?bhilqBHILQefd")} | {np.dtype(object).num: DATATYPES["string"]}
 
 
 def encode_reply(reply: InferReply, binary: frozenset[str]) -> tuple[bytes, int | None]:
@@ -28,18 +28,18 @@ def encode_reply(reply: InferReply, binary: frozenset[str]) -> tuple[bytes, int 
     fields: dict[str, Any] = {"model_name": reply.model_name, "model_version": reply.model_version}
     if reply.id is not None:
         fields["id"] = reply.id
-    rows: list[dict[str, Any]] = []
+    outputs: list[dict[str, Any]] = []
     tail: list[bytes] = []
     for name, value in reply.outputs.items():
-        row: dict[str, Any] = {"name": name, "datatype": _DATATYPE_OF[value.dtype.num], "shape": value.shape}
+        output: dict[str, Any] = {"name": name, "datatype": _DATATYPE_OF[value.dtype.num], "shape": value.shape}
         if name in binary:
             raw = _raw(value)
-            row["parameters"] = {"binary_data_size": len(raw)}
+            output["parameters"] = {"binary_data_size": len(raw)}
             tail.append(raw)
         else:
-            row["data"] = _flat(value)
-        rows.append(row)
-    fields["outputs"] = rows
+            output["data"] = _flat(value)
+        outputs.append(output)
+    fields["outputs"] = outputs
     text = orjson.dumps(fields, option=_OPTIONS)
     if b"null" in text:  # what orjson makes of NaN and the infinities (or a text that says so)
         text = _with_literals(fields)
@@ -64,5 +64,5 @@ def _text(value: Any) -> str:
 
 
 def _with_literals(fields: dict[str, Any]) -> bytes:
-    rows = [{key: item.tolist() if isinstance(item, np.ndarray) else item for key, item in row.items()} for row in fields["outputs"]]
-    return json.dumps(fields | {"outputs": rows}, separators=(",", ":"), ensure_ascii=False).encode()
+    outputs = [{key: item.tolist() if isinstance(item, np.ndarray) else item for key, item in output.items()} for output in fields["outputs"]]
+    return json.dumps(fields | {"outputs": outputs}, separators=(",", ":"), ensure_ascii=False).encode()

@@ -10,10 +10,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from sealift_core.errors import DocumentError, LimitError, RequestError, SealiftError
-from sealift_runtime.inference.execution import Outcome
+from sealift_runtime.inference.execution import CallResult
 from sealift_runtime.inference.model import ServedModel
 from sealift_runtime.inference.service import InferenceService
-from sealift_runtime.inference.workers import Job
+from sealift_runtime.inference.workers import WorkerJob
 from sealift_runtime.serving import documents
 from sealift_runtime.serving.answering import Reply
 from sealift_runtime.serving.calls import HttpCall, failure_response, size_of
@@ -66,7 +66,7 @@ class Endpoints:
         self._cache: dict[bytes, Route] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def answer(self, request: HttpRequest, reply: Reply, *, local: bool) -> Job[Outcome[HttpResponse]] | None:
+    def answer(self, request: HttpRequest, reply: Reply, *, local: bool) -> WorkerJob[CallResult[HttpResponse]] | None:
         """Call ``reply`` with the answer, now or later; a job is given back if a worker is at it."""
         try:
             route = self._cache.get(request.target)
@@ -96,7 +96,7 @@ class Endpoints:
             handler = table.get((request.method, path))
             if handler is not None:
                 return handler
-        others = tuple(method for table in tables for method, known in table if known == path)
+        others = tuple(method for table in tables for method, route_path in table if route_path == path)
         return (lambda _: _wrong_method(request.method, others)) if others else None
 
     def _call(self, handler: Handler, request: HttpRequest, reply: Reply) -> None:
@@ -156,7 +156,7 @@ class Endpoints:
         assert route.about is not None
         return route.about(model) if model else failure_response(self._service.unknown(route.model, route.version), self._limits)
 
-    def _infer(self, route: Route, request: HttpRequest, reply: Reply) -> Job[Outcome[HttpResponse]] | None:
+    def _infer(self, route: Route, request: HttpRequest, reply: Reply) -> WorkerJob[CallResult[HttpResponse]] | None:
         call = HttpCall(request, self._decoder, self._limits)
         return self._service.submit(call, reply, model=route.model, version=route.version, size_bytes=size_of(request))
 

@@ -87,8 +87,8 @@ def encode_response(response: HttpResponse, *, date: str, keep_alive: bool, http
 
 def plain_body(request: HttpRequest, limits: ServingLimits) -> bytes:
     """The body, decompressed if its encoding says so; `RequestError`, or `LimitError` above ``body_bytes`` or ``gzip_members``."""
-    encoding = request.headers.get(b"content-encoding")
-    if encoding is None or encoding == b"identity":
+    encoding = request.headers.get(b"content-encoding", b"identity").lower()
+    if encoding == b"identity":
         return request.body
     if encoding not in (b"gzip", b"x-gzip", b"deflate"):
         raise RequestError("unknown encoding", where="header Content-Encoding", expected="gzip or deflate", found=repr(encoding[:60]))

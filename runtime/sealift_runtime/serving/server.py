@@ -19,12 +19,13 @@ from typing import Any, Final, TypeVar
 from sealift_core.errors import BusyError, ConfigurationError, SealiftError
 from sealift_core.http.hosts import AllowedHosts
 from sealift_core.process.descriptors import make_room
+from sealift_runtime.engine.session import usable_cores
 from sealift_runtime.inference.service import InferenceService
 from sealift_runtime.inference.table import ModelTable
-from sealift_runtime.inference.workers import Workers, available_cores
+from sealift_runtime.inference.workers import Workers
 from sealift_runtime.serving.answering import Cancellable, Reply
 from sealift_runtime.serving.body_budget import BodyBudget
-from sealift_runtime.serving.connection import Connection
+from sealift_runtime.serving.connection import ClientConnection
 from sealift_runtime.serving.endpoints import Endpoints, Routes
 from sealift_runtime.serving.http import HttpRequest
 from sealift_runtime.serving.limits import LIMITS, ServingLimits
@@ -72,10 +73,10 @@ class InferenceServer:
         self._address = "127.0.0.1"
         self.answer_to(host_names)
         self.stopping = False
-        self.connections: set[Connection] = set()
+        self.connections: set[ClientConnection] = set()
         self._table = table
         self._loop = asyncio.get_running_loop()
-        self._workers = Workers(self._loop, threads=threads or available_cores(), queued=limits.inference.queued_requests)
+        self._workers = Workers(self._loop, threads=threads or usable_cores(), queued=limits.inference.queued_requests)
         service = InferenceService(table, self._workers, limits=limits.inference)
         self._endpoints = Endpoints(service, limits=limits, routes=routes, local_routes=local_routes, metrics=metrics, is_ready=lambda: self.ready)
         self._listeners: list[asyncio.Server] = []
@@ -93,7 +94,7 @@ class InferenceServer:
         """Answer a request; what connections call."""
         return self._endpoints.answer(request, reply, local=local)
 
-    def admit(self, connection: Connection) -> bool:
+    def admit(self, connection: ClientConnection) -> bool:
         """Whether there is room for one more client; what connections call.
 
         Who has been silent longest makes room, for one that only holds a connection keeps nobody out. Connections of the Unix domain socket, by
@@ -110,7 +111,7 @@ class InferenceServer:
         self.connections.add(connection)
         return True
 
-    def forget(self, connection: Connection) -> None:
+    def forget(self, connection: ClientConnection) -> None:
         """Take note that a connection is closed; what connections call."""
         self.connections.discard(connection)
         if self.stopping and not self.connections:
@@ -126,7 +127,7 @@ class InferenceServer:
         self._address = host
         self.answer_to(self._host_names)
         try:
-            listener = await self._loop.create_server(functools.partial(Connection, self, local=False), host, port, backlog=BACKLOG)
+            listener = await self._loop.create_server(functools.partial(ClientConnection, self, local=False), host, port, backlog=BACKLOG)
         except (OSError, OverflowError) as error:
             raise _cannot_listen(error, host, port) from error
         self._listeners.append(listener)
@@ -143,7 +144,9 @@ class InferenceServer:
                 "the path is too long for a Unix socket", where=str(path), expected=expected, advice="Choose a shorter home directory."
             )
         bound = _bind_socket(path, mode)
-        self._listeners.append(await self._loop.create_unix_server(functools.partial(Connection, self, local=True), sock=bound, backlog=BACKLOG))
+        self._listeners.append(
+            await self._loop.create_unix_server(functools.partial(ClientConnection, self, local=True), sock=bound, backlog=BACKLOG)
+        )
         self._socket_path = path
 
     async def stop(self, drain_s: float = 10.0) -> None:

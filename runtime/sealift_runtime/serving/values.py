@@ -20,6 +20,7 @@ _NUMBERS: Final = "fiu"
 _PACKED: Final = {"float32": "f", "float64": "d"}
 _MAX_PACKED: Final = 10_000
 _DTYPES: Final[dict[str, np.dtype[Any]]] = {name: np.dtype(object if name == "string" else name) for name in DATATYPES}
+_JSON_TYPES: Final = {dict: "an object", list: "a list", str: "a string", bool: "a boolean", int: "an integer", float: "a number"}
 #: How clients write what JSON has no number for; ``null`` stands for NaN, too.
 _WORDS: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
@@ -27,7 +28,7 @@ _WORDS: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 def from_json(spec: TensorSpec, shape: tuple[int, ...], data: Any) -> Array:
     """An array of ``shape`` from a flat or nested list of JSON values."""
     if not isinstance(data, list):
-        refuse(spec, "data is not a list", "values in a list", _kind(data))
+        refuse(spec, "data is not a list", "values in a list", _described(data))
     if spec.dtype == "string":
         return _shaped(spec, _texts(spec, data), shape)
     quick = _flat_floats(spec.dtype, data)
@@ -46,10 +47,10 @@ def _has_texts(data: list[Any]) -> bool:
     """Whether there is a text anywhere in a nested list; its kinds are looked at, not its items."""
     level: Iterable[Any] = data
     while True:
-        kinds = set(map(type, level))
-        if str in kinds:
+        types = set(map(type, level))
+        if str in types:
             return True
-        if list not in kinds:
+        if list not in types:
             return False
         level = list(itertools.chain.from_iterable(item for item in level if type(item) is list))
 
@@ -117,22 +118,22 @@ def _cast(spec: TensorSpec, value: Array) -> Array:
     dtype = _DTYPES[spec.dtype]
     if value.dtype == dtype:
         return value
-    kind = dtype.kind
+    category = dtype.kind
     if value.size == 0:
         return value.astype(dtype)
-    if kind == "f" and value.dtype.kind in _NUMBERS:
+    if category == "f" and value.dtype.kind in _NUMBERS:
         return _narrow(spec, value, dtype)
-    if kind in "iu" and value.dtype.kind in "iu":
+    if category in "iu" and value.dtype.kind in "iu":
         limits = np.iinfo(dtype)
         low, high = int(value.min()), int(value.max())
         if low < limits.min or high > limits.max:
             refuse(spec, "a value is out of range", f"{limits.min} to {limits.max} for {spec.datatype}", str(low if low < limits.min else high))
         return value.astype(dtype)
-    if kind == "b" and value.dtype.kind in "iu" and bool(((value == 0) | (value == 1)).all()):
+    if category == "b" and value.dtype.kind in "iu" and bool(((value == 0) | (value == 1)).all()):
         return value.astype(bool)
-    expected = {"f": "numbers", "i": "integers", "u": "integers", "b": "true or false"}[kind]
-    found = {"f": "numbers with a fraction or too large", "b": "booleans"}.get(value.dtype.kind, "integers")
-    return refuse(spec, "wrong type of values", f"{expected} for {spec.datatype}", found)
+    expected = {"f": "numbers", "i": "integers", "u": "integers", "b": "true or false"}[category]
+    actual = {"f": "numbers with a fraction or too large", "b": "booleans"}.get(value.dtype.kind, "integers")
+    return refuse(spec, "wrong type of values", f"{expected} for {spec.datatype}", actual)
 
 
 def _narrow(spec: TensorSpec, value: Array, dtype: np.dtype[Any]) -> Array:
@@ -174,7 +175,7 @@ def _words(spec: TensorSpec, data: list[Any]) -> Array:
     strange = next((leaf for leaf in numbers if not isinstance(leaf, int | float)), None)
     if _DTYPES[spec.dtype].kind != "f" or strange is not None:
         culprit = strange if strange is not None else next((leaf for leaf in leaves if not isinstance(leaf, int | float)), leaves[0])
-        refuse(spec, "wrong type of values", f"{'numbers' if spec.dtype != 'bool' else 'true or false'} for {spec.datatype}", _kind(culprit))
+        refuse(spec, "wrong type of values", f"{'numbers' if spec.dtype != 'bool' else 'true or false'} for {spec.datatype}", _described(culprit))
     try:
         return np.array(numbers, dtype=np.float64).reshape(shape)
     except OverflowError:
@@ -185,14 +186,18 @@ def _texts(spec: TensorSpec, data: list[Any]) -> Array:
     shape, leaves = _flatten(spec, data)
     for leaf in leaves:
         if not isinstance(leaf, str):
-            refuse(spec, "wrong type of values", "strings for BYTES", _kind(leaf))
+            refuse(spec, "wrong type of values", "strings for BYTES", _described(leaf))
     value = np.empty(len(leaves), dtype=object)
     value[:] = leaves
     return value.reshape(shape)
 
 
-def _kind(value: Any) -> str:
-    names = {dict: "an object", list: "a list", str: "a string", bool: "a boolean", int: "an integer", float: "a number"}
-    kind = "null" if value is None else names.get(type(value), type(value).__name__)
+def json_type(value: Any) -> str:
+    """What a JSON value is, in words for a client."""
+    return "null" if value is None else _JSON_TYPES.get(type(value), type(value).__name__)
+
+
+def _described(value: Any) -> str:
+    """What a JSON value is and, unless it is a list or an object, its beginning."""
     shown = value[:60] if isinstance(value, str) else value
-    return f"{kind} ({shown!r:.60})" if isinstance(value, str | bool | int | float) else kind
+    return f"{json_type(value)} ({shown!r:.60})" if isinstance(value, str | bool | int | float) else json_type(value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import logging
 import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -13,17 +14,18 @@ from sealift_core import beneath, durable
 from sealift_core.bundle.digest import Digest
 from sealift_core.bundle.layout import Descriptor, OciLayout
 from sealift_core.bundle.release import BundleFiles, read_bundle_files
-from sealift_core.errors import IntegrityError, LimitError
+from sealift_core.errors import DocumentError, IntegrityError, LimitError
 from sealift_core.verify.materialize import materialize
 from sealift_runtime.store.download import BlobSource, Progress, download, partial_path
 from sealift_runtime.store.space import check_space
 from sealift_runtime.transport.base import Transport
 
 DEFAULT_RESERVE_BYTES: Final = 256 * 2**20
+_LOG: Final = logging.getLogger("sealift.store")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Collected:
+class RemovedFiles:
     """What garbage collection removed."""
 
     files: int
@@ -43,7 +45,7 @@ class DeviceStore:
         self._reserve_bytes = reserve_bytes
 
     def has(self, descriptor: Descriptor) -> bool:
-        """Whether a blob is there in its full size (its content is not checked: see `drop_damaged`)."""
+        """Whether a blob is stored in its full size (its content is not checked: see `drop_damaged`)."""
         try:
             with self.layout.open_blob(descriptor.digest) as file:
                 return beneath.size_bytes(file) == descriptor.size_bytes
@@ -52,11 +54,11 @@ class DeviceStore:
 
     def missing(self, descriptors: Iterable[Descriptor]) -> list[Descriptor]:
         """Those blobs that are still to be fetched, each once."""
-        return [row for row in {row.digest: row for row in descriptors}.values() if not self.has(row)]
+        return [descriptor for descriptor in {descriptor.digest: descriptor for descriptor in descriptors}.values() if not self.has(descriptor)]
 
     def check_space(self, descriptors: Iterable[Descriptor], extra_bytes: int = 0) -> None:
         """Raise `DiskFullError` unless all of these blobs and ``extra_bytes`` fit and the reserve stays free."""
-        needed = sum(row.size_bytes - self._gathered(row) for row in self.missing(descriptors))
+        needed = sum(descriptor.size_bytes - self._partial_bytes(descriptor) for descriptor in self.missing(descriptors))
         check_space(self.layout.directory, needed + extra_bytes, self._reserve_bytes)
 
     def fetch(self, descriptor: Descriptor, transport: Transport, progress: Progress | None = None) -> None:
@@ -83,9 +85,9 @@ class DeviceStore:
         self.fetch(descriptor, transport)
         return self.layout.read(descriptor.digest, max_bytes=max_bytes)
 
-    def drop_damaged(self, rows: Iterable[Descriptor]) -> list[Digest]:
+    def drop_damaged(self, descriptors: Iterable[Descriptor]) -> list[Digest]:
         """Read every blob again; those that are missing, and those that are damaged (another size, unread; other content), which are removed."""
-        return self._drop(row.digest for row in rows if not _holds(functools.partial(self.layout.check, row)))
+        return self._drop(descriptor.digest for descriptor in descriptors if not _holds(functools.partial(self.layout.check, descriptor)))
 
     def drop_damaged_documents(self, digests: Iterable[Digest]) -> list[Digest]:
         """The same for OCI documents, whose size isn't known but is bounded."""
@@ -115,17 +117,21 @@ class DeviceStore:
         """Remove a bundle's directory; its blobs stay."""
         shutil.rmtree(self.bundle_directory(digest), ignore_errors=True)
 
-    def collect_garbage(self, bundles: Iterable[Digest], blobs: Iterable[Digest] = ()) -> Collected:
+    def collect_garbage(self, bundles: Iterable[Digest], blobs: Iterable[Digest] = ()) -> RemovedFiles:
         """Remove everything but ``bundles`` (by their OCI manifests' digests), all that they refer to, and ``blobs``.
 
-        The ``.partial`` files of what is kept stay, too. A kept bundle whose manifest can't be read keeps its directory.
+        The ``.partial`` files of what is kept stay, too. While the manifest of a kept bundle can't be read, no blob is removed: nobody knows which
+        are its own.
         """
         kept_bundles = set(bundles)
         names = {digest.hex for digest in blobs} | {digest.hex for digest in kept_bundles}
-        for digest in kept_bundles:
-            if self.layout.has(digest):
-                names |= {row.digest.hex for row in self.bundle_files(digest).blobs()}
-        unwanted = [path for path in self.layout.blobs.iterdir() if path.name.removesuffix(".partial") not in names]
+        try:
+            for digest in filter(self.layout.has, kept_bundles):
+                names |= {blob.digest.hex for blob in self.bundle_files(digest).blobs()}
+            unwanted = [path for path in self.layout.blobs.iterdir() if path.name.removesuffix(".partial") not in names]
+        except (IntegrityError, DocumentError, LimitError) as error:
+            _LOG.warning("%s; no file is removed from the store", error)
+            unwanted = []
         size = sum(path.stat().st_size for path in unwanted)
         for path in unwanted:
             path.unlink()
@@ -133,11 +139,11 @@ class DeviceStore:
         directories = [path for path in self.bundles.iterdir() if path.name not in {digest.hex for digest in kept_bundles}]
         for path in directories:
             shutil.rmtree(path)
-        return Collected(files=len(unwanted), size_bytes=size)
+        return RemovedFiles(files=len(unwanted), size_bytes=size)
 
-    def _gathered(self, row: Descriptor) -> int:
-        partial = partial_path(self.layout.path(row.digest))
-        return min(partial.stat().st_size, row.size_bytes) if partial.is_file() else 0
+    def _partial_bytes(self, descriptor: Descriptor) -> int:
+        partial = partial_path(self.layout.path(descriptor.digest))
+        return min(partial.stat().st_size, descriptor.size_bytes) if partial.is_file() else 0
 
 
 def _holds(check: Callable[[], object]) -> bool:

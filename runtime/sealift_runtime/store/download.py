@@ -71,22 +71,22 @@ def download(source: BlobSource, target: Path, progress: Progress | None = None)
     if resumed:
         _LOG.info("%s: %s of %s bytes are left from an earlier attempt", source.where, f"{resumed:,}", f"{source.descriptor.size_bytes:,}")
     try:
-        found = _fill(source, partial, resumed, progress)
-        if found != source.descriptor.digest.hex and resumed:  # 3
+        hex_digest = _fill(source, partial, resumed, progress)
+        if hex_digest != source.descriptor.digest.hex and resumed:  # 3
             _LOG.info("%s: the data from an earlier attempt was damaged; fetching all of it", source.where)
             partial.unlink()
-            found = _fill(source, partial, 0, progress)
+            hex_digest = _fill(source, partial, 0, progress)
     except (LimitError, DiskFullError):
         partial.unlink(missing_ok=True)
         raise
-    if found != source.descriptor.digest.hex:
+    if hex_digest != source.descriptor.digest.hex:
         partial.unlink()
         advice = "The repository or the medium is damaged or was tampered with."
         raise IntegrityError(
             "the content is not what was signed",
             where=source.where,
             expected=f"sha256:{source.descriptor.digest.hex}",
-            found=f"sha256:{found}",
+            found=f"sha256:{hex_digest}",
             advice=advice,
         )
     with durable.translate_disk_errors(target):  # 4

@@ -57,19 +57,19 @@ def split_path(path: str) -> tuple[str, ...]:
     return segments
 
 
-def check_size(found: int, max_bytes: int | None, where: str) -> None:
+def check_size(size_bytes: int, max_bytes: int | None, where: str) -> None:
     """Check a file's size against a bound.
 
     Args:
-        found: The whole file's size in bytes.
+        size_bytes: The whole file's size.
         max_bytes: The most that it may be; None for any.
         where: What errors call the file.
 
     Raises:
         LimitError: If it is larger.
     """
-    if max_bytes is not None and found > max_bytes:
-        raise LimitError("too large", where=where, expected=f"at most {max_bytes} bytes", found=f"{found} bytes")
+    if max_bytes is not None and size_bytes > max_bytes:
+        raise LimitError("too large", where=where, expected=f"at most {max_bytes} bytes", found=f"{size_bytes} bytes")
 
 
 def read_bounded(transport: Transport, path: str, max_bytes: int) -> bytes:

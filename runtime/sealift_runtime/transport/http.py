@@ -20,7 +20,7 @@ from sealift_core.errors import ConfigurationError, NotFoundError, TransportErro
 from sealift_core.http.http_session import follow, open_session
 from sealift_core.http.urls import check_url, redacted
 from sealift_runtime.transport.base import check_size, split_path
-from sealift_runtime.transport.rate import RateLimits, RateWatch
+from sealift_runtime.transport.rate import RateLimits, RateMonitor
 
 CHUNK_BYTES: Final = 64 * 1024
 _LOG: Final = logging.getLogger("sealift.transport")
@@ -125,7 +125,7 @@ class HttpTransport:
 
     def _chunks(self, url: str, offset: int, max_bytes: int | None) -> Generator[bytes, None, None]:
         """First an empty chunk once the answer is there, then the body, over as many attempts as are allowed."""
-        watch = RateWatch(self._settings.rate, self._clock.monotonic())
+        monitor = RateMonitor(self._settings.rate, self._clock.monotonic())
         at, announced, attempt = offset, False, 0
         while True:
             attempt += 1
@@ -135,7 +135,7 @@ class HttpTransport:
                     if not announced:
                         announced = True
                         yield b""
-                    for chunk in self._body(response, url, at, watch):
+                    for chunk in self._body(response, url, at, monitor):
                         at += len(chunk)
                         yield chunk
             except _RetryableError as error:
@@ -168,7 +168,7 @@ class HttpTransport:
                 raise
             response.close()
 
-    def _body(self, response: requests.Response, url: str, offset: int, watch: RateWatch) -> Iterator[bytes]:
+    def _body(self, response: requests.Response, url: str, offset: int, monitor: RateMonitor) -> Iterator[bytes]:
         """The bytes from ``offset`` on, whatever of the file the server chose to send."""
         if response.status_code == requests.codes.requested_range_not_satisfiable:
             return
@@ -178,7 +178,7 @@ class HttpTransport:
             # One read is one packet, within the timeout; a chunk's head may be many, each in time.
             with _translate(url), self._session.within(self._settings.read_timeout_s) if chunked else contextlib.nullcontext():
                 chunk: bytes = response.raw.read1(CHUNK_BYTES)
-            rate = watch.too_slow(len(chunk), self._clock.monotonic())
+            rate = monitor.too_slow(len(chunk), self._clock.monotonic())
             if rate is not None:
                 least = f"at least {self._settings.rate.minimum_bytes_per_s:.0f} bytes/s"
                 raise TransportError("the download is too slow and was given up", where=url, expected=least, found=f"{rate:.0f} bytes/s")
@@ -230,18 +230,22 @@ def _announced(response: requests.Response) -> int:
     return int(text) if re.fullmatch(r"[0-9]{1,19}", text) else 0
 
 
-def _check_range(found: str, url: str, offset: int) -> None:
+def _check_range(content_range: str, url: str, offset: int) -> None:
     """The server honoured the range: it sends from ``offset`` to the very end."""
-    match = re.fullmatch(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19}|\*)", found)
+    match = re.fullmatch(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19}|\*)", content_range)
     if not match or int(match[1]) != offset or (match[3] != "*" and int(match[2]) + 1 != int(match[3])):
-        raise TransportError("the server sent another range than requested", where=url, expected=f"bytes {offset}- …", found=repr(found[:100]))
+        raise TransportError(
+            "the server sent another range than requested", where=url, expected=f"bytes {offset}- …", found=repr(content_range[:100])
+        )
 
 
-def _check_end(found: str, url: str, offset: int) -> None:
+def _check_end(content_range: str, url: str, offset: int) -> None:
     """Nothing is left to send: ``offset`` is the file's size."""
-    match = re.fullmatch(r"bytes \*/(\d{1,19})", found)
+    match = re.fullmatch(r"bytes \*/(\d{1,19})", content_range)
     if not match or int(match[1]) != offset:
-        raise TransportError("the file is shorter than what was already read", where=url, expected=f"{offset} bytes or more", found=repr(found[:100]))
+        raise TransportError(
+            "the file is shorter than what was already read", where=url, expected=f"{offset} bytes or more", found=repr(content_range[:100])
+        )
 
 
 def _reason(error: BaseException) -> str:
@@ -254,7 +258,7 @@ def _reason(error: BaseException) -> str:
 
 @contextlib.contextmanager
 def _translate(url: str) -> Iterator[None]:
-    """The boundary where the errors of requests and urllib3 become ours."""
+    """Turn the errors of requests and urllib3 into `TransportError`."""
     try:
         yield
     except requests.exceptions.SSLError as error:

@@ -18,7 +18,7 @@ class RateLimits:
     window_s: float = 60.0
 
 
-class RateWatch:
+class RateMonitor:
     """Counts bytes in consecutive windows."""
 
     def __init__(self, limits: RateLimits, start: float) -> None:

@@ -13,7 +13,7 @@ import datetime
 from sealift_core.clock import format_time
 from sealift_core.errors import ExpiredError
 from sealift_core.messages.roles import CHANNELS, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
-from sealift_runtime.trust.metadata import KINDS, where
+from sealift_runtime.trust.metadata import ROLE_TYPES, where
 from sealift_runtime.trust.state import TrustState
 from sealift_runtime.trust.workflow import trusted
 
@@ -27,7 +27,7 @@ def check_expiry(state: TrustState, time: datetime.datetime, max_staleness: date
     """None if all is fresh, a sentence if something is stale (rule 2), `ExpiredError` if it is too old (rules 1 and 2)."""
     for role in (ROOT, TARGETS, CHANNELS):
         _refuse_expired(state, role, time)
-    expiries = {role: trusted(KINDS[role], role, state).signed.expires for role in (TIMESTAMP, SNAPSHOT)}
+    expiries = {role: trusted(ROLE_TYPES[role], role, state).signed.expires for role in (TIMESTAMP, SNAPSHOT)}
     role = min(expiries, key=lambda name: expiries[name])
     if time < expiries[role]:
         return None
@@ -44,7 +44,7 @@ def check_expiry(state: TrustState, time: datetime.datetime, max_staleness: date
 
 
 def _refuse_expired(state: TrustState, role: str, time: datetime.datetime) -> None:
-    expires = trusted(KINDS[role], role, state).signed.expires
+    expires = trusted(ROLE_TYPES[role], role, state).signed.expires
     if time >= expires:
         raise ExpiredError(
             "the metadata has expired",

@@ -58,7 +58,7 @@ def where(role: str) -> str:
 
 @contextlib.contextmanager
 def translate_tuf_errors(role: str) -> Iterator[None]:
-    """The boundary where python-tuf's errors become `TrustError`, naming the file."""
+    """Turn python-tuf's errors into `TrustError`, naming the file."""
     try:
         yield
     except UnsignedMetadataError as error:
@@ -70,7 +70,7 @@ def translate_tuf_errors(role: str) -> Iterator[None]:
         raise TrustError(f"the metadata is invalid, caused by: {error}", where=where(role)) from error
 
 
-def parse(kind: type[S], role: str, data: bytes) -> File[S]:
+def parse(role_type: type[S], role: str, data: bytes) -> File[S]:
     """Read a file as one role's metadata; its signatures are not checked yet.
 
     1. It is within the role's bound, and what parsing costs is bounded, too.
@@ -83,8 +83,8 @@ def parse(kind: type[S], role: str, data: bytes) -> File[S]:
     with translate_tuf_errors(role):
         metadata: Metadata[Any] = Metadata.from_bytes(data, StrictDeserializer())
         signed_bytes = metadata.signed_bytes
-    if not isinstance(metadata.signed, kind):  # 2
-        raise TrustError("the file holds another role's metadata", where=where(role), expected=kind.type, found=metadata.signed.type)
+    if not isinstance(metadata.signed, role_type):  # 2
+        raise TrustError("the file holds another role's metadata", where=where(role), expected=role_type.type, found=metadata.signed.type)
     for keyid, signature in metadata.signatures.items():  # 3
         if not isinstance(signature.signature, str):
             raise TrustError("a signature isn't a string", where=where(role), expected="hex", found=f"by key {keyid[:16]}…")
@@ -99,4 +99,4 @@ def check_signatures(file: File[S], delegator: Root | Targets) -> None:
         delegator.verify_delegate(file.role, file.signed_bytes, dict(file.signatures))
 
 
-KINDS: Final[Mapping[str, type[Signed]]] = {ROOT: Root, TIMESTAMP: Timestamp, SNAPSHOT: Snapshot, TARGETS: Targets, CHANNELS: Targets}
+ROLE_TYPES: Final[Mapping[str, type[Signed]]] = {ROOT: Root, TIMESTAMP: Timestamp, SNAPSHOT: Snapshot, TARGETS: Targets, CHANNELS: Targets}

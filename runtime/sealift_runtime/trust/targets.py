@@ -35,30 +35,30 @@ class TrustedTargets:
         targets = trusted(Targets, TARGETS, state).signed.targets
         channels = trusted(Targets, CHANNELS, state).signed.targets
         return cls(
-            releases={path: _descriptor(TARGETS, row, INDEX_TYPE) for path, row in targets.items() if path.startswith("releases/")},
-            channels={path: _descriptor(CHANNELS, row, CHANNEL_TYPE) for path, row in channels.items() if path.startswith("channels/")},
+            releases={path: _descriptor(TARGETS, target, INDEX_TYPE) for path, target in targets.items() if path.startswith("releases/")},
+            channels={path: _descriptor(CHANNELS, target, CHANNEL_TYPE) for path, target in channels.items() if path.startswith("channels/")},
         )
 
     def release(self, name: str, version: str) -> Descriptor:
         """The OCI index of a release; `TrustError` if there is none of that name."""
-        found = self.releases.get(release_target(name, version))
-        if found is None:
+        descriptor = self.releases.get(release_target(name, version))
+        if descriptor is None:
             raise TrustError("the repository has no such release", where=where(TARGETS), expected=release_target(name, version))
-        return found
+        return descriptor
 
     def channel(self, name: str) -> Descriptor:
         """The document of a channel; `TrustError` with the channels that there are."""
-        found = self.channels.get(channel_target(name)) if re.fullmatch(CHANNEL_NAME, name) else None
-        if found is None:
-            there = sorted(path.removeprefix("channels/").removesuffix(".json") for path in self.channels)
+        descriptor = self.channels.get(channel_target(name)) if re.fullmatch(CHANNEL_NAME, name) else None
+        if descriptor is None:
+            names = sorted(path.removeprefix("channels/").removesuffix(".json") for path in self.channels)
             raise TrustError(
                 "the repository has no such channel",
                 where=where(CHANNELS),
-                expected=f"one of {', '.join(there) or 'none'}",
+                expected=f"one of {', '.join(names) or 'none'}",
                 found=repr(name),
-                advice=nearest(name, there),
+                advice=nearest(name, names),
             )
-        return found
+        return descriptor
 
     def resolve(self, channel: str, data: bytes) -> dict[str, tuple[str, Descriptor]]:
         """What a channel points to: version and release by model name.
@@ -77,10 +77,12 @@ class TrustedTargets:
         return {name: (version, self.release(name, version)) for name, version in models.items()}
 
 
-def _descriptor(role: str, row: TargetFile, media_type: str) -> Descriptor:
-    place = f"{where(role)}: {row.path}"
-    if "sha256" not in row.hashes:
-        raise IntegrityError("the target has no SHA-256 digest", where=place, found=", ".join(row.hashes))
-    if row.length > LIMITS.oci_document_bytes:
-        raise TrustError("the target is too large", where=place, expected=f"at most {LIMITS.oci_document_bytes} bytes", found=f"{row.length} bytes")
-    return Descriptor(media_type=media_type, digest=Digest.parse(f"sha256:{row.hashes['sha256']}", where=place), size_bytes=row.length)
+def _descriptor(role: str, target: TargetFile, media_type: str) -> Descriptor:
+    place = f"{where(role)}: {target.path}"
+    if "sha256" not in target.hashes:
+        raise IntegrityError("the target has no SHA-256 digest", where=place, found=", ".join(target.hashes))
+    if target.length > LIMITS.oci_document_bytes:
+        raise TrustError(
+            "the target is too large", where=place, expected=f"at most {LIMITS.oci_document_bytes} bytes", found=f"{target.length} bytes"
+        )
+    return Descriptor(media_type=media_type, digest=Digest.parse(f"sha256:{target.hashes['sha256']}", where=place), size_bytes=target.length)

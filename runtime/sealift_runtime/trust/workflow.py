@@ -1,24 +1,24 @@
 """The client workflow's rules, each a function from a state and some bytes to the next state, or an error.
 
-Numbers in brackets are the steps of the TUF specification, section 5. ``had`` is what the state vouches for.
+Numbers in brackets are the steps of the TUF specification, section 5. The floor of a role is the highest version that verified metadata named.
 
 Root (`start`, `accept_root`)
-    1. The first root signs itself by its own threshold; whoever enrols the device vouches for it. [5.2]
+    1. The first root is signed by its own threshold of keys; whoever enrols the device vouches for it. [5.2]
     2. A next root has the trusted root's version plus one. [5.3.5]
     3. It is signed by the threshold of the trusted root and by its own. [5.3.4]
-    4. If a key of timestamp or snapshot is gone from it, their metadata and all floors below root are dropped, so
+    4. If it no longer lists a key of timestamp or snapshot, their metadata and all floors below root are dropped, so
        that a thief of that key who signed a huge version number can't lock the device out. [5.3.11]
 
 Timestamp (`accept_timestamp`)
     5. Signed by root's threshold. [5.4.2]
-    6. Its version isn't below the one had; if it is the same, the one had stays. [5.4.3.1]
-    7. The snapshot version that it names isn't below the one had. [5.4.3.2]
+    6. Its version isn't below the floor; if it is the trusted version, the trusted file stays. [5.4.3.1]
+    7. The snapshot version that it names isn't below the floor. [5.4.3.2]
 
 Snapshot (`accept_snapshot`)
     8. Its length and hashes are those that timestamp names, where it does. [5.5.2]
     9. Signed by root's threshold. [5.5.3]
     10. Its version is the one that timestamp names. [5.5.4]
-    11. It names targets and channels, each in no lower version than the one had. [5.5.5]
+    11. It names targets and channels, each at a version that isn't below the floor. [5.5.5]
 
 Targets (`accept_targets`) and channels (`accept_channels`)
     12. Length and hashes are those that snapshot names, where it does. [5.6.2]
@@ -47,7 +47,7 @@ from tuf.api.metadata import DelegatedRole, MetaFile, Root, Signed, Snapshot, Ta
 
 from sealift_core.errors import RollbackRefusedError, TrustError
 from sealift_core.messages.roles import CHANNELS, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
-from sealift_runtime.trust.metadata import KINDS, File, check_signatures, parse, translate_tuf_errors, where
+from sealift_runtime.trust.metadata import ROLE_TYPES, File, check_signatures, parse, translate_tuf_errors, where
 from sealift_runtime.trust.state import TrustState
 
 S = TypeVar("S", bound=Signed)
@@ -68,11 +68,11 @@ def accept_root(state: TrustState, data: bytes) -> TrustState:
     old, file = trusted(Root, ROOT, state), parse(Root, ROOT, data)
     if file.signed.version != old.signed.version + 1:  # 2
         _refuse_older(state, ROOT, file.signed.version)
-        expected, found = f"version {old.signed.version + 1}", f"version {file.signed.version}"
-        raise TrustError("the root doesn't follow the trusted one", where=where(ROOT), expected=expected, found=found)
+        expected, actual = f"version {old.signed.version + 1}", f"version {file.signed.version}"
+        raise TrustError("the root doesn't follow the trusted one", where=where(ROOT), expected=expected, found=actual)
     check_signatures(file, old.signed)  # 3
     check_signatures(file, file.signed)
-    if _lost_a_key(old.signed, file.signed):  # 4
+    if _removed_a_key(old.signed, file.signed):  # 4
         state = _recovered(state)
     return state.with_file(ROOT, data, {ROOT: file.signed.version}, file.signed_at)
 
@@ -149,34 +149,34 @@ def snapshot_names(state: TrustState, role: str) -> MetaFile:
     return trusted(Snapshot, SNAPSHOT, state).signed.meta[f"{role}.json"]
 
 
-def trusted(kind: type[S], role: str, state: TrustState) -> File[S]:
+def trusted(role_type: type[S], role: str, state: TrustState) -> File[S]:
     """A role's verified metadata; `TrustError` if the state has none."""
     if role not in state.files:
         raise TrustError("this device has no trusted metadata of this role yet", where=where(role), advice="Run sealift-agent sync first.")
-    return parse(kind, role, state.files[role])
+    return parse(role_type, role, state.files[role])
 
 
 def channels_delegation(targets: Targets) -> DelegatedRole:
     """The one delegation of targets; `TrustError` unless it is as rule 15 says."""
     roles = list((targets.delegations.roles or {}).values()) if targets.delegations else []
     if len(roles) != 1 or roles[0].name != CHANNELS or roles[0].paths != CHANNEL_PATHS or not roles[0].terminating:
-        found = ", ".join(f"{role.name} {role.paths}" for role in roles) or "none"
+        actual = ", ".join(f"{role.name} {role.paths}" for role in roles) or "none"
         raise TrustError(
-            "not the delegations of a Sealift repository", where=where(TARGETS), expected=f"{CHANNELS} {CHANNEL_PATHS}, terminating", found=found
+            "not the delegations of a Sealift repository", where=where(TARGETS), expected=f"{CHANNELS} {CHANNEL_PATHS}, terminating", found=actual
         )
     return roles[0]
 
 
-def _holds(state: TrustState, role: str, kind: type[Root | Targets], delegator: str) -> bool:
+def _holds(state: TrustState, role: str, delegator_type: type[Root | Targets], delegator: str) -> bool:
     try:
-        check_signatures(trusted(KINDS[role], role, state), trusted(kind, delegator, state).signed)
+        check_signatures(trusted(ROLE_TYPES[role], role, state), trusted(delegator_type, delegator, state).signed)
     except TrustError:
         return False
     return True
 
 
 def _differs(state: TrustState, role: str, version: int) -> bool:
-    return role not in state.files or trusted(KINDS[role], role, state).signed.version != version
+    return role not in state.files or trusted(ROLE_TYPES[role], role, state).signed.version != version
 
 
 def _believed(state: TrustState, file: File[S]) -> datetime.datetime | None:
@@ -193,23 +193,23 @@ def _named(state: TrustState, role: str, data: bytes) -> File[Targets]:
 
 def _check_version(file: File[S], named: MetaFile) -> None:
     if file.signed.version != named.version:
-        expected, found = f"version {named.version}", f"version {file.signed.version}"
-        raise TrustError("the version isn't the one that was named", where=where(file.role), expected=expected, found=found)
+        expected, actual = f"version {named.version}", f"version {file.signed.version}"
+        raise TrustError("the version isn't the one that was named", where=where(file.role), expected=expected, found=actual)
 
 
 def _refuse_older(state: TrustState, role: str, version: int, *, by: str = "") -> None:
-    had = state.versions.get(role, 0)
-    if version < had:
+    floor = state.versions.get(role, 0)
+    if version < floor:
         raise RollbackRefusedError(
             f"the {role} metadata is older than what this device already trusts",
             where=where(by or role),
-            expected=f"version {had} or newer",
+            expected=f"version {floor} or newer",
             found=f"version {version}",
             advice="The repository or medium is out of date, or someone replays old metadata.",
         )
 
 
-def _lost_a_key(old: Root, new: Root) -> bool:
+def _removed_a_key(old: Root, new: Root) -> bool:
     return any(set(old.roles[role].keyids) - set(new.roles[role].keyids) for role in (TIMESTAMP, SNAPSHOT))
 
 

@@ -18,7 +18,7 @@ from sealift_runtime.transport.base import Transport
 from sealift_runtime.update.data_plane import DataPlaneLink
 from sealift_runtime.update.policy import UpdatePolicy
 from sealift_runtime.update.publishing import Publisher
-from sealift_runtime.update.records import InstalledBundle, Refusal, Update
+from sealift_runtime.update.records import InstalledBundle, RefusedRelease, Update
 from sealift_runtime.update.state import StateDatabase
 from sealift_runtime.update.table import State
 
@@ -56,10 +56,10 @@ class Context:
     policy: UpdatePolicy
     checked: dict[Digest, str] = dataclasses.field(default_factory=dict)
 
-    def record(self, kind: str, row: Update | InstalledBundle, detail: str) -> None:
+    def record(self, kind: str, model: Update | InstalledBundle, detail: str) -> None:
         """Write an event about a model into the ledger, and into the log."""
-        _LOG.info("%s %s: %s: %s", row.name, row.version, kind, detail, extra=facts(model=row.name, version=row.version, event=kind))
-        self.state.record(kind, model=row.name, version=row.version, detail=detail, now=self.clock.now())
+        _LOG.info("%s %s: %s: %s", model.name, model.version, kind, detail, extra=facts(model=model.name, version=model.version, event=kind))
+        self.state.record(kind, model=model.name, version=model.version, detail=detail, now=self.clock.now())
 
     def enter(self, update: Update, state: State, **changes: Any) -> Update:
         """Persist the update in its next state."""
@@ -82,7 +82,7 @@ class Context:
         )
 
     def reject(self, update: Update, reason: str) -> Update:
-        """End an update before it serves; its release isn't tried again until told or superseded."""
+        """End an update before it serves; its release stays refused until `Updater.retry`."""
         with self.state.transaction():
             update = self.enter(update, State.REJECTED, reason=reason)
             self._refuse(update, reason)
@@ -105,4 +105,4 @@ class Context:
         return update
 
     def _refuse(self, update: Update, reason: str) -> None:
-        self.state.refuse(Refusal(release=update.release, name=update.name, version=update.version, reason=reason))
+        self.state.refuse(RefusedRelease(release=update.release, name=update.name, version=update.version, reason=reason))

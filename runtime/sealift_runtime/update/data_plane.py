@@ -17,9 +17,9 @@ class DataPlaneLink(Protocol):
     def follow(self, desired: DesiredState, model: str = "", checked: str | None = None) -> None:
         """Send a document, and wait until it is done: what is to serve is loaded beside the old, then takes its place.
 
-        `EngineError` if the current bundle of ``model`` can't serve; the old one serves on then. What can't be loaded of other models is no
-        error here. A bundle is checked to the last byte first, unless the files of ``model``'s are those that were ``checked`` a moment ago
-        (their `bundle.files.state` then).
+        `EngineError` if the current bundle of ``model`` can't serve, `IntegrityError` if it was damaged; the old one serves on then. What can't
+        be loaded of other models is no error here. A bundle is checked to the last byte first, unless the files of ``model``'s are those that
+        were ``checked`` a moment ago (their `bundle.files.state` then).
 
         It is called again after crashes and roll-backs: what serves already isn't loaded again. `UpdateError` for a document that is older
         than the one that the data plane goes by.

@@ -24,7 +24,7 @@ class InstalledCheck:
 
     def __init__(self, store: DeviceStore, bundle: InstalledBundle, unchanged_since: str | None = None) -> None:
         release = read_release(store.layout, bundle.release)  # 1
-        if bundle.digest not in [row.manifest.digest for row in release.bundles]:
+        if bundle.digest not in [ref.manifest.digest for ref in release.bundles]:
             raise IntegrityError("the release doesn't list this bundle", where=str(store.layout.path(bundle.release)), expected=str(bundle.digest))
         listed = store.bundle_files(bundle.digest).layers  # 2
         self._directory = bundle.directory

@@ -22,16 +22,16 @@ def chain(event: Event, previous: str) -> str:
     return hashlib.sha256(canonical_json(fields)).hexdigest()
 
 
-def verify(rows: Iterable[tuple[Event, str]], *, where: str) -> None:
+def verify(events: Iterable[tuple[Event, str]], *, where: str) -> None:
     """Check events with their stored hashes, from number 1 on: numbers without gaps, each hash right.
 
     What was cut off at the end doesn't show here; it shows at the hub, which has the events of earlier reports.
     Raises `IntegrityError` naming the event.
     """
     previous = START
-    for number, (event, found) in enumerate(rows, 1):
+    for number, (event, stored) in enumerate(events, 1):
         if event.number != number:
             raise IntegrityError("the ledger has a gap", where=where, expected=f"event {number}", found=f"event {event.number}")
         previous = chain(event, previous)
-        if found != previous:
-            raise IntegrityError("the ledger was changed", where=f"{where}: event {number}", expected=previous, found=found)
+        if stored != previous:
+            raise IntegrityError("the ledger was changed", where=f"{where}: event {number}", expected=previous, found=stored)

@@ -35,23 +35,23 @@ class Decision(enum.StrEnum):
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class ProbationVerdict:
     """A decision with its sentence."""
 
     decision: Decision
     reason: str
 
 
-def judge(probation: Probation, now: ServingCounters | None, time: datetime.datetime, policy: ProbationPolicy) -> Verdict:
+def judge(probation: Probation, now: ServingCounters | None, time: datetime.datetime, policy: ProbationPolicy) -> ProbationVerdict:
     """The verdict at ``time``; ``now`` are the new version's counters, None when nothing serves."""
     seen = since(probation.start, now) if now else ServingCounters()
     breach = next(_breaches(seen, probation.before, policy), None)
     if breach:  # 5
-        return Verdict(decision=Decision.ROLL_BACK, reason=breach)
+        return ProbationVerdict(decision=Decision.ROLL_BACK, reason=breach)
     if time < probation.deadline:
         left = math.ceil((probation.deadline - time).total_seconds())
-        return Verdict(decision=Decision.WAIT, reason=f"No breach so far in {_requests(seen)}; the probation ends in {left} s.")
-    return Verdict(decision=Decision.COMMIT, reason=f"Probation passed; {_requests(seen)} {'was' if seen.requests == 1 else 'were'} served.")
+        return ProbationVerdict(decision=Decision.WAIT, reason=f"No breach so far in {_requests(seen)}; the probation ends in {left} s.")
+    return ProbationVerdict(decision=Decision.COMMIT, reason=f"Probation passed; {_requests(seen)} {'was' if seen.requests == 1 else 'were'} served.")
 
 
 def _requests(seen: ServingCounters) -> str:

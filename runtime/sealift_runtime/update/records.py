@@ -35,7 +35,7 @@ class Deployment:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ServingCounters:
-    """What one model did since it was loaded: counts, latencies by `exchange.histogram`'s buckets, memory now."""
+    """What one model did since it was loaded: counts, latencies by the buckets of `sealift_core.messages.histogram`, memory now."""
 
     requests: int = 0
     failures: int = 0
@@ -76,8 +76,8 @@ class Update:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
-    """A release that isn't tried again until someone says so, or a channel names another."""
+class RefusedRelease:
+    """A release that isn't tried again until `Updater.retry` forgives it."""
 
     release: Digest
     name: str

@@ -35,7 +35,7 @@ _LOG: Final = logging.getLogger("sealift.trust")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Refreshed:
+class RefreshResult:
     """The state after a refresh; ``stale`` is a sentence if timestamp or snapshot is past its expiry."""
 
     state: TrustState
@@ -44,7 +44,7 @@ class Refreshed:
 
 def refresh_trust(
     state: TrustState, transport: Transport, *, clock: datetime.datetime, max_staleness: datetime.timedelta, save: Callable[[TrustState], None]
-) -> Refreshed:
+) -> RefreshResult:
     """The newest state that the other side can prove; ``save`` makes it durable on the way.
 
     Raises `TrustError`, `RollbackRefusedError` or `ExpiredError` naming the file, or what the transport raises.
@@ -65,7 +65,7 @@ def refresh_trust(
     if stale is None and clock > state.seen_time:  # 5
         state = dataclasses.replace(state, seen_time=clock)
         save(state)
-    return Refreshed(state=state, stale=stale)
+    return RefreshResult(state=state, stale=stale)
 
 
 def _tell(role: str, version: int) -> None:

@@ -26,13 +26,13 @@ class Facts:
 def candidates(release: Release, machine: Machine) -> list[BundleRef]:
     """The bundles for this machine's architecture; `HardwareError` if there is none."""
     architecture = OCI_ARCHITECTURES.get(machine.arch, machine.arch)
-    found = [row for row in release.bundles if row.manifest.platform.get("architecture") == architecture]
-    if not found:
-        there = ", ".join(sorted({row.manifest.platform.get("architecture", "unknown") for row in release.bundles}))
+    bundles = [bundle for bundle in release.bundles if bundle.manifest.platform.get("architecture") == architecture]
+    if not bundles:
+        architectures = ", ".join(sorted({bundle.manifest.platform.get("architecture", "unknown") for bundle in release.bundles}))
         raise HardwareError(
-            "the release has no bundle for this architecture", where=f"{release.name} {release.version}", expected=architecture, found=there
+            "the release has no bundle for this architecture", where=f"{release.name} {release.version}", expected=architecture, found=architectures
         )
-    return found
+    return bundles
 
 
 def select_bundle(release: Release, manifests: Mapping[str, BundleManifest], facts: Facts) -> BundleRef:
@@ -43,10 +43,10 @@ def select_bundle(release: Release, manifests: Mapping[str, BundleManifest], fac
     3. Its requirements are met; `HardwareError` says which aren't.
     """
     for profile, manifest in manifests.items():  # 1
-        expected, found = (release.name, release.version, profile), (manifest.name, manifest.version, manifest.profile.name)
-        if expected != found:
+        expected, actual = (release.name, release.version, profile), (manifest.name, manifest.version, manifest.profile.name)
+        if expected != actual:
             raise IntegrityError(
-                "a bundle doesn't match its release", where=f"{release.name} {release.version}", expected=" ".join(expected), found=" ".join(found)
+                "a bundle doesn't match its release", where=f"{release.name} {release.version}", expected=" ".join(expected), found=" ".join(actual)
             )
     chosen, fits = choose([manifest.profile for manifest in manifests.values()], facts.machine)  # 2
     if chosen is None:

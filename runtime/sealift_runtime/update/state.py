@@ -20,7 +20,7 @@ from sealift_core.clock import format_time, parse_time
 from sealift_core.messages.report import Event
 from sealift_runtime.update import ledger, schema
 from sealift_runtime.update.encoding import update_from_json, update_to_json
-from sealift_runtime.update.records import Deployment, InstalledBundle, Refusal, Update
+from sealift_runtime.update.records import Deployment, InstalledBundle, RefusedRelease, Update
 from sealift_runtime.update.table import TABLE, State, check_transition
 
 MAX_DETAIL_CHARACTERS = 2000
@@ -51,13 +51,12 @@ class StateDatabase:
             self._depth += 1
             try:
                 yield
-            except BaseException:
-                if outermost:
-                    self._connection.execute("ROLLBACK")
-                raise
-            else:
                 if outermost:
                     self._connection.execute("COMMIT")
+            except BaseException:
+                if outermost and self._connection.in_transaction:  # a full disk has ended it already
+                    self._connection.execute("ROLLBACK")
+                raise
             finally:
                 self._depth -= 1
 
@@ -80,15 +79,15 @@ class StateDatabase:
 
     def deployment(self, name: str) -> Deployment | None:
         """One model, or None."""
-        return next((row for row in self.deployments() if row.name == name), None)
+        return next((deployment for deployment in self.deployments() if deployment.name == name), None)
 
     def set_deployment(self, name: str, current: InstalledBundle | None, previous: InstalledBundle | None) -> None:
         """Say at once what a model's current and previous bundles are; both None forgets it."""
         with self.transaction():
             self._write("DELETE FROM deployments WHERE name = ?", name)
-            for slot, row in (("current", current), ("previous", previous)):
-                if row:
-                    values = (name, slot, row.version, str(row.digest), row.profile, str(row.release), row.release_size)
+            for slot, bundle in (("current", current), ("previous", previous)):
+                if bundle:
+                    values = (name, slot, bundle.version, str(bundle.digest), bundle.profile, str(bundle.release), bundle.release_size)
                     self._write("INSERT INTO deployments VALUES (?, ?, ?, ?, ?, ?, ?)", *values)
 
     def _bundle(self, row: tuple[Any, ...]) -> InstalledBundle:
@@ -136,12 +135,12 @@ class StateDatabase:
 
     # Refusals
 
-    def refusals(self) -> list[Refusal]:
+    def refusals(self) -> list[RefusedRelease]:
         """The releases that aren't tried again, by name and version."""
         rows = self._rows("SELECT release, name, version, reason FROM refusals ORDER BY name, version")
-        return [Refusal(release=Digest.parse(row[0]), name=row[1], version=row[2], reason=row[3]) for row in rows]
+        return [RefusedRelease(release=Digest.parse(row[0]), name=row[1], version=row[2], reason=row[3]) for row in rows]
 
-    def refuse(self, refusal: Refusal) -> None:
+    def refuse(self, refusal: RefusedRelease) -> None:
         """Don't try a release again."""
         values = (str(refusal.release), refusal.name, refusal.version, refusal.reason)
         self._write("INSERT OR REPLACE INTO refusals (release, name, version, reason) VALUES (?, ?, ?, ?)", *values)

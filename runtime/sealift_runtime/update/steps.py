@@ -41,13 +41,13 @@ Step = Callable[[Context, Update], Update]
 
 def check(context: Context, update: Update) -> Update:
     """Choose the bundle of the release for this machine."""
-    row = Descriptor(media_type=INDEX_TYPE, digest=update.release, size_bytes=update.release_size)
-    data = context.store.fetch_document(row, context.transport(), max_bytes=LIMITS.oci_document_bytes)
+    index = Descriptor(media_type=INDEX_TYPE, digest=update.release, size_bytes=update.release_size)
+    data = context.store.fetch_document(index, context.transport(), max_bytes=LIMITS.oci_document_bytes)
     with judging():
         release = Release.parse(data, where=f"releases/{update.name}/{update.version}")
         if (release.name, release.version) != (update.name, update.version):
-            expected, found = f"{update.name} {update.version}", f"{release.name} {release.version}"
-            raise IntegrityError("the release isn't the one that the channel names", where=str(update.release), expected=expected, found=found)
+            expected, actual = f"{update.name} {update.version}", f"{release.name} {release.version}"
+            raise IntegrityError("the release isn't the one that the channel names", where=str(update.release), expected=expected, found=actual)
         refs = candidates(release, context.machine)
     manifests = {ref.profile: _manifest(context, ref) for ref in refs}
     with judging():
@@ -61,19 +61,19 @@ def _manifest(context: Context, ref: BundleRef) -> BundleManifest:
     """bundle.json of one bundle of a release, without the rest of it."""
     data = context.store.fetch_document(ref.manifest, context.transport(), max_bytes=LIMITS.oci_document_bytes)
     with judging():
-        row = BundleFiles.parse(data, where=f"{ref.profile}: OCI manifest").layers[files.MANIFEST]
-    data = context.store.fetch_document(row, context.transport(), max_bytes=LIMITS.manifest_bytes)
+        manifest = BundleFiles.parse(data, where=f"{ref.profile}: OCI manifest").layers[files.MANIFEST]
+    data = context.store.fetch_document(manifest, context.transport(), max_bytes=LIMITS.manifest_bytes)
     with judging():
         return BundleManifest.parse(data, where=f"{ref.profile}: {files.MANIFEST}")
 
 
 def fetch(context: Context, update: Update) -> Update:
-    """Bring every blob that isn't here, once there is room for all of them."""
+    """Fetch every blob that this device lacks, once the disk has space for all of them."""
     bundle = context.installed(update)
     index = Descriptor(media_type=INDEX_TYPE, digest=update.release, size_bytes=update.release_size)
     context.store.fetch_document(index, context.transport(), max_bytes=LIMITS.oci_document_bytes)  # it is here, unless this disk damaged it
-    row = Descriptor(media_type=MANIFEST_TYPE, digest=bundle.digest, size_bytes=update.bundle_size)
-    data = context.store.fetch_document(row, context.transport(), max_bytes=LIMITS.oci_document_bytes)
+    manifest = Descriptor(media_type=MANIFEST_TYPE, digest=bundle.digest, size_bytes=update.bundle_size)
+    data = context.store.fetch_document(manifest, context.transport(), max_bytes=LIMITS.oci_document_bytes)
     blobs = BundleFiles.parse(data, where=str(bundle.digest)).blobs()
     missing = context.store.missing(blobs)
     context.store.check_space(missing)
@@ -165,7 +165,7 @@ def activate(context: Context, update: Update) -> Update:
     return context.enter(update, State.PROBATION, probation=Probation(started=now, deadline=deadline, start=start, before=before))
 
 
-def watch(context: Context, update: Update) -> Update:
+def decide(context: Context, update: Update) -> Update:
     """Commit, wait or go back, as `probation.judge` says."""
     now = context.clock.now()
     if update.probation is None or now < update.probation.started:  # the clock was set back: the window starts anew
@@ -201,11 +201,11 @@ def _tell_choice(context: Context, update: Update, manifests: Mapping[str, Bundl
     _LOG.info(text, update.name, update.version, chosen.profile, len(manifests), context.machine.arch, extra=given)
 
 
-def _tell_fetched(update: Update, fetched: Sequence[Descriptor], known: int) -> None:
+def _tell_fetched(update: Update, fetched: Sequence[Descriptor], present: int) -> None:
     """How much came, and how much was here already."""
     size = sum(blob.size_bytes for blob in fetched)
-    text, given = "%s %s: files fetched: %d (%s bytes); already on this device: %d", facts(fetched=len(fetched), size_bytes=size, known=known)
-    _LOG.info(text, update.name, update.version, len(fetched), f"{size:,}", known, extra=given)
+    text, given = "%s %s: files fetched: %d (%s bytes); already on this device: %d", facts(fetched=len(fetched), size_bytes=size, known=present)
+    _LOG.info(text, update.name, update.version, len(fetched), f"{size:,}", present, extra=given)
 
 
 def _tell_self_test(update: Update, result: SelfTestResult) -> None:
@@ -223,5 +223,5 @@ STEPS: Final[Mapping[State, Step]] = {
     State.STAGED: stage,
     State.SELF_TESTING: self_test,
     State.ACTIVATING: activate,
-    State.PROBATION: watch,
+    State.PROBATION: decide,
 }

@@ -26,7 +26,7 @@ class State(enum.StrEnum):
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class StateRule:
     """One state.
 
     ``durable`` is on disk when the state is entered, ``crash`` what a restart from there comes to, ``next`` what may
@@ -42,17 +42,21 @@ class Row:
 
 
 S = State
-TABLE: Final[Mapping[State, Row]] = {
-    S.CHECKING: Row(durable="the release's digest and size", crash=S.CHECKING, next=(S.FETCHING, S.REJECTED), serves="old"),
-    S.FETCHING: Row(durable="the bundle's digest and profile, its OCI manifest", crash=S.FETCHING, next=(S.VERIFYING,), serves="old"),
-    S.VERIFYING: Row(durable="all blobs, synced", crash=S.VERIFYING, next=(S.STAGED, S.FETCHING, S.REJECTED), serves="old"),
-    S.STAGED: Row(durable="the directory, synced; files, signature, manifest checked", crash=S.SELF_TESTING, next=(S.SELF_TESTING,), serves="old"),
-    S.SELF_TESTING: Row(durable="the number of attempts", crash=S.SELF_TESTING, next=(S.ACTIVATING, S.REJECTED, S.FETCHING), serves="old"),
-    S.ACTIVATING: Row(durable="current is the new bundle, previous the old", crash=S.PROBATION, next=(S.PROBATION, S.ROLLED_BACK), serves="either"),
-    S.PROBATION: Row(durable="the deadline, the counters at the start", crash=S.PROBATION, next=(S.COMMITTED, S.ROLLED_BACK), serves="new"),
-    S.COMMITTED: Row(durable="that it passed", crash=S.COMMITTED, next=(S.ROLLED_BACK,), serves="new", rest=True),
-    S.ROLLED_BACK: Row(durable="the reason; current is the old; the release is refused", crash=S.ROLLED_BACK, next=(), serves="old", rest=True),
-    S.REJECTED: Row(durable="the reason; the release is refused", crash=S.REJECTED, next=(), serves="old", rest=True),
+TABLE: Final[Mapping[State, StateRule]] = {
+    S.CHECKING: StateRule(durable="the release's digest and size", crash=S.CHECKING, next=(S.FETCHING, S.REJECTED), serves="old"),
+    S.FETCHING: StateRule(durable="the bundle's digest and profile, its OCI manifest", crash=S.FETCHING, next=(S.VERIFYING,), serves="old"),
+    S.VERIFYING: StateRule(durable="all blobs, synced", crash=S.VERIFYING, next=(S.STAGED, S.FETCHING, S.REJECTED), serves="old"),
+    S.STAGED: StateRule(
+        durable="the directory, synced; files, signature, manifest checked", crash=S.SELF_TESTING, next=(S.SELF_TESTING,), serves="old"
+    ),
+    S.SELF_TESTING: StateRule(durable="the number of attempts", crash=S.SELF_TESTING, next=(S.ACTIVATING, S.REJECTED, S.FETCHING), serves="old"),
+    S.ACTIVATING: StateRule(
+        durable="current is the new bundle, previous the old", crash=S.PROBATION, next=(S.PROBATION, S.ROLLED_BACK), serves="either"
+    ),
+    S.PROBATION: StateRule(durable="the deadline, the counters at the start", crash=S.PROBATION, next=(S.COMMITTED, S.ROLLED_BACK), serves="new"),
+    S.COMMITTED: StateRule(durable="that it passed", crash=S.COMMITTED, next=(S.ROLLED_BACK,), serves="new", rest=True),
+    S.ROLLED_BACK: StateRule(durable="the reason; current is the old; the release is refused", crash=S.ROLLED_BACK, next=(), serves="old", rest=True),
+    S.REJECTED: StateRule(durable="the reason; the release is refused", crash=S.REJECTED, next=(), serves="old", rest=True),
 }
 
 

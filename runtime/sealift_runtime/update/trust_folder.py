@@ -26,7 +26,7 @@ MAX_STATE_BYTES: Final = 64 * 1024
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Loaded:
+class LoadedTrust:
     """The state on disk, and the files of it that were damaged."""
 
     state: TrustState
@@ -51,7 +51,7 @@ class TrustFolder:
         """Whether a root of trust is there."""
         return (self._directory / STATE).is_file()
 
-    def load(self) -> Loaded:
+    def load(self) -> LoadedTrust:
         """The state; `ConfigurationError` if the device isn't enrolled, `IntegrityError` if its root is damaged."""
         path = self._directory / STATE
         if not path.is_file():
@@ -71,32 +71,32 @@ class TrustFolder:
             signed_time=document.time("signed_time"),
             seen_time=document.time("seen_time"),
         )
-        return Loaded(state=state, damaged=damaged)
+        return LoadedTrust(state=state, damaged=damaged)
 
     def save(self, state: TrustState) -> None:
         """Make the state durable, all of it or nothing; files that it no longer names are removed."""
-        rows: dict[str, Json] = {}
+        entries: dict[str, Json] = {}
         for role, data in state.files.items():
             digest = Digest.of(data)
             name = f"{role}.{digest.hex[:16]}.json"
             if _read(self._directory / name, MAX_BYTES[role]) != data:
                 durable.write_bytes(self._directory / name, data)
-            rows[role] = {"file": name, "digest": str(digest)}
+            entries[role] = {"file": name, "digest": str(digest)}
         times = {"signed_time": format_time(state.signed_time), "seen_time": format_time(state.seen_time)}
-        fields: dict[str, Json] = {"schema": f"{SCHEMA}/1", "files": rows, "versions": dict(state.versions), **times}
+        fields: dict[str, Json] = {"schema": f"{SCHEMA}/1", "files": entries, "versions": dict(state.versions), **times}
         durable.write_bytes(self._directory / STATE, canonical_json(fields))
         kept = {STATE, *(f"{role}.{Digest.of(data).hex[:16]}.json" for role, data in state.files.items())}
         for path in self._directory.iterdir():
             if path.name not in kept:
                 path.unlink()
 
-    def _read_files(self, rows: Document) -> tuple[dict[str, bytes], tuple[Path, ...]]:
+    def _read_files(self, entries: Document) -> tuple[dict[str, bytes], tuple[Path, ...]]:
         files: dict[str, bytes] = {}
         damaged = []
-        for role in filter(rows.has, ROLES):
-            row = rows.document(role)
-            path = self._directory / row.text("file", pattern=r"[a-z]+\.[0-9a-f]{16}\.json")
-            digest = Digest.parse(row.text("digest"), where=row.where)
+        for role in filter(entries.has, ROLES):
+            entry = entries.document(role)
+            path = self._directory / entry.text("file", pattern=r"[a-z]+\.[0-9a-f]{16}\.json")
+            digest = Digest.parse(entry.text("digest"), where=entry.where)
             data = _read(path, MAX_BYTES[role])
             if data is not None and Digest.of(data) == digest:
                 files[role] = data

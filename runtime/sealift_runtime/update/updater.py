@@ -1,9 +1,8 @@
-"""All of the update: refresh what is trusted, plan what is wanted, advance to rest, go back, recover at a start."""
+"""All of the update: refresh what is trusted, plan what to install, advance to rest, roll back, recover at a start."""
 
 from __future__ import annotations
 
 import contextlib
-import copy
 import dataclasses
 import datetime
 import logging
@@ -34,14 +33,14 @@ from sealift_runtime.update.installed import check_installed
 from sealift_runtime.update.lock import HomeLock
 from sealift_runtime.update.policy import Subscription, UpdatePolicy
 from sealift_runtime.update.publishing import Publisher
-from sealift_runtime.update.records import Refusal, Update
+from sealift_runtime.update.records import RefusedRelease, Update
 from sealift_runtime.update.refresh import refresh_trust
 from sealift_runtime.update.state import StateDatabase
 from sealift_runtime.update.steps import STEPS
 from sealift_runtime.update.table import TABLE, State
 from sealift_runtime.update.trust_folder import TrustFolder
 
-#: States before anything of the new bundle runs: a newer wish replaces the update. Later ones are brought to an end.
+#: States before anything of the new bundle runs: a newer release replaces the update. Later ones are brought to an end.
 REPLACEABLE: Final = (State.CHECKING, State.FETCHING, State.VERIFYING, State.STAGED)
 LAST_REFUSAL: Final = "last-refusal"
 LAST_STALE: Final = "last-stale"
@@ -50,7 +49,7 @@ _LOG: Final = logging.getLogger("sealift.update")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Planned:
+class PlannedUpdate:
     """A release that this device is to install."""
 
     name: str
@@ -59,7 +58,7 @@ class Planned:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Advanced:
+class AdvanceResult:
     """What `Updater.advance` came to: the latest update of each model, and what holds some of them up.
 
     ``wait_until`` is when the next probation ends, if one runs.
@@ -91,7 +90,7 @@ class Updater:
         self.trust = TrustFolder(home / "trust")
         self._lock = HomeLock(home / "update.lock")
         self._subscription = subscription or Subscription()
-        self._told = ""
+        self._last_summary = ""
         link = data_plane or NoDataPlane()
         self._context = Context(
             state=state,
@@ -105,12 +104,6 @@ class Updater:
             policy=policy or UpdatePolicy(),
         )
 
-    def reading_from(self, transport: Callable[[], Transport]) -> Updater:
-        """The same updater, lock included, with another place to read from: a medium, for one call or some."""
-        other = copy.copy(self)
-        other._context = dataclasses.replace(self._context, transport=transport)  # noqa: SLF001  # its own class
-        return other
-
     def hold(self) -> contextlib.AbstractContextManager[None]:
         """Hold the home's lock over several calls, or for an agent's life; `BusyError` if another process has it."""
         return self._lock.hold()
@@ -119,7 +112,7 @@ class Updater:
         """Bring the newest metadata and the channel; a sentence if they are stale, else None.
 
         Raises `TrustError` and its kinds, `IntegrityError` or `DocumentError` for a channel, or what the transport
-        raises. What is refused is an event (the same refusal only once in a row), and changes nothing.
+        raises. What is refused is an event (a repeated refusal is recorded once), and changes nothing.
         """
         context = self._context
         with self._lock.hold(), self._recorded_refusals():
@@ -137,21 +130,21 @@ class Updater:
             self._record_once(LAST_STALE, "stale", refreshed.stale)
             return refreshed.stale
 
-    def plan(self) -> tuple[Planned, ...]:
+    def plan(self) -> tuple[PlannedUpdate, ...]:
         """The releases that the channel wants and that are neither installed, under way, nor refused.
 
         Raises `ExpiredError` or `TrustError` if nobody vouches for the channel any more, `UpdateError` if it lacks a
         model that the device subscribes to.
         """
-        wanted = self._wanted()
-        refused = {row.release for row in self._context.state.refusals()}
+        subscribed = self._subscribed()
+        refused = {refusal.release for refusal in self._context.state.refusals()}
         return tuple(
-            Planned(name=name, version=version, release=release)
-            for name, (version, release) in sorted(wanted.items())
-            if release.digest not in refused and release.digest not in self._here(name)
+            PlannedUpdate(name=name, version=version, release=release)
+            for name, (version, release) in sorted(subscribed.items())
+            if release.digest not in refused and release.digest not in self._in_place(name)
         )
 
-    def advance(self) -> Advanced:
+    def advance(self) -> AdvanceResult:
         """Begin what is planned and drive every update until it rests, waits for its probation, or is held up."""
         state = self._context.state
         problems: list[SealiftError] = []
@@ -168,10 +161,10 @@ class Updater:
             if not state.unfinished():
                 self.collect_garbage()
         deadlines = [update.probation.deadline for update in state.unfinished() if update.probation]
-        return Advanced(updates=tuple(state.updates()), problems=tuple(problems), wait_until=min(deadlines, default=None))
+        return AdvanceResult(updates=tuple(state.updates()), problems=tuple(problems), wait_until=min(deadlines, default=None))
 
     def rollback(self, name: str, reason: str) -> None:
-        """Go back to the previous bundle at once; the release left isn't tried again until told or superseded.
+        """Go back to the previous bundle at once; its release stays refused until `retry`.
 
         Raises `UpdateError` if there is none, `IntegrityError` if it was damaged, `EngineError` if it can't be served.
         """
@@ -189,7 +182,7 @@ class Updater:
                 return
             with context.state.transaction():
                 context.state.set_deployment(name, deployment.previous, None)
-                context.state.refuse(Refusal(release=left.release, name=name, version=left.version, reason=reason))
+                context.state.refuse(RefusedRelease(release=left.release, name=name, version=left.version, reason=reason))
                 context.record("rolled-back", left, reason)
             context.publisher.publish(name, checked)
 
@@ -202,8 +195,8 @@ class Updater:
 
     def _unknown(self, name: str) -> UpdateError:
         state = self._context.state
-        known = sorted({row.name for row in state.deployments()} | {row.name for row in state.updates()})
-        return UpdateError("no such model on this device", where=name, expected=", ".join(known) or "a model", advice=nearest(name, known))
+        names = sorted({deployment.name for deployment in state.deployments()} | {update.name for update in state.updates()})
+        return UpdateError("no such model on this device", where=name, expected=", ".join(names) or "a model", advice=nearest(name, names))
 
     def recover(self, checked: Mapping[Digest, str] | None = None) -> None:
         """Check every installed bundle to the last byte: call it when an agent starts.
@@ -235,10 +228,10 @@ class Updater:
     def collect_garbage(self) -> None:
         """Remove what neither a current, nor a previous, nor a coming bundle needs."""
         state = self._context.state
-        rows = [row for deployment in state.deployments() for row in (deployment.current, deployment.previous) if row]
+        installed = [bundle for deployment in state.deployments() for bundle in (deployment.current, deployment.previous) if bundle]
         coming = state.unfinished()
-        bundles = [row.digest for row in rows] + [row.bundle for row in coming if row.bundle]
-        blobs = [row.release for row in rows] + [row.release for row in coming]
+        bundles = [bundle.digest for bundle in installed] + [update.bundle for update in coming if update.bundle]
+        blobs = [bundle.release for bundle in installed] + [update.release for update in coming]
         if channel := state.setting(CHANNEL_DIGEST):
             blobs.append(Digest(channel))
         with self._lock.hold():
@@ -246,7 +239,7 @@ class Updater:
         if removed.files:
             _LOG.info("Removed files that no installed bundle needs: %d (%s bytes)", removed.files, f"{removed.size_bytes:,}")
 
-    def _begin(self, planned: Planned) -> None:
+    def _begin(self, planned: PlannedUpdate) -> None:
         under_way = self._context.state.update(planned.name)
         if under_way and not TABLE[under_way.state].rest and under_way.state not in REPLACEABLE:
             return
@@ -290,32 +283,36 @@ class Updater:
         models = ", ".join(f"{name} {version}" for name, (version, _) in sorted(named.items())) or "no model"
         channel, repository = self._subscription.channel, self._context.transport().describe()
         text = f"The metadata of {repository} is trusted: {versions}. Its channel {channel} names {models}."
-        level = logging.DEBUG if text == self._told else logging.INFO
+        level = logging.DEBUG if text == self._last_summary else logging.INFO
         _LOG.log(level, "%s", text, extra=facts(repository=repository, channel=channel, models=models))
-        self._told = text
+        self._last_summary = text
 
     def _channel(self, targets: TrustedTargets) -> dict[str, tuple[str, Descriptor]]:
         """What the subscribed channel points to, every release of it signed by role targets."""
-        store, row = self._context.store, targets.channel(self._subscription.channel)
-        data = store.fetch_document(row, self._context.transport(), max_bytes=MAX_BYTES)
-        self._context.state.set_setting(CHANNEL_DIGEST, row.digest.hex)
+        store, document = self._context.store, targets.channel(self._subscription.channel)
+        data = store.fetch_document(document, self._context.transport(), max_bytes=MAX_BYTES)
+        self._context.state.set_setting(CHANNEL_DIGEST, document.digest.hex)
         return targets.resolve(self._subscription.channel, data)
 
-    def _wanted(self) -> dict[str, tuple[str, Descriptor]]:
+    def _subscribed(self) -> dict[str, tuple[str, Descriptor]]:
         """Of the channel, the models that the device subscribes to."""
         context, chosen = self._context, self._subscription.models
         with self._lock.hold():
             state = self.trust.load().state
             check_expiry(state, state.time(context.clock.now(), BUILD_TIME), context.policy.max_staleness)
-            wanted = self._channel(TrustedTargets.of(state))
-        unknown = sorted((chosen or frozenset()) - wanted.keys())
+            models = self._channel(TrustedTargets.of(state))
+        unknown = sorted((chosen or frozenset()) - models.keys())
         if unknown:
-            there = ", ".join(sorted(wanted)) or "none"
-            where, found = f"channel {self._subscription.channel}", ", ".join(unknown)
-            raise UpdateError("the channel lacks a model that this device subscribes to", where=where, expected=f"one of {there}", found=found)
-        return {name: row for name, row in wanted.items() if chosen is None or name in chosen}
+            offered = ", ".join(sorted(models)) or "none"
+            raise UpdateError(
+                "the channel lacks a model that this device subscribes to",
+                where=f"channel {self._subscription.channel}",
+                expected=f"one of {offered}",
+                found=", ".join(unknown),
+            )
+        return {name: release for name, release in models.items() if chosen is None or name in chosen}
 
-    def _here(self, name: str) -> set[Digest]:
+    def _in_place(self, name: str) -> set[Digest]:
         """The releases of a model that need no new update: what is current, what is under way."""
         deployment, update = self._context.state.deployment(name), self._context.state.update(name)
         current = {deployment.current.release} if deployment and deployment.current else set()

@@ -86,13 +86,13 @@ def program(folder: Path) -> Reader:
 
 
 def script(folder: Path) -> Reader:
-    found = []
+    archives = []
     for at, module in enumerate((Doubles(), Writes(str(folder / "sprung")))):
         (folder / str(at)).mkdir()
         torch.jit.save(torch.jit.script(module), str(folder / str(at) / "archive.pt"))
-        found.append(crafted_zips.members(folder / str(at) / "archive.pt"))
+        archives.append(crafted_zips.members(folder / str(at) / "archive.pt"))
     options = LoadOptions(examples={"rows": np.ones((2, 3), np.float32)})
-    return Reader("archive.ts", found[0], found[1], folder / "sprung", SourceModelError, lambda path: load_model(path, options).outputs)
+    return Reader("archive.ts", archives[0], archives[1], folder / "sprung", SourceModelError, lambda path: load_model(path, options).outputs)
 
 
 def state(folder: Path) -> Reader:
@@ -129,12 +129,12 @@ def readers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Reader]:
 
 
 @pytest.mark.parametrize("trick", TRICKS)
-@pytest.mark.parametrize("kind", MAKERS)
-def test_a_crafted_archive_is_refused_and_none_of_its_code_is_run(readers: dict[str, Reader], kind: str, trick: str, tmp_path: Path) -> None:
-    reader = readers[kind]
+@pytest.mark.parametrize("archive", MAKERS)
+def test_a_crafted_archive_is_refused_and_none_of_its_code_is_run(readers: dict[str, Reader], archive: str, trick: str, tmp_path: Path) -> None:
+    reader = readers[archive]
     path = tmp_path / reader.name
     path.write_bytes(TRICKS[trick](reader.good, reader.evil))
-    if kind == "arrays" and trick in FOR_PATHS:
+    if archive == "arrays" and trick in FOR_PATHS:
         assert crafted_zips.members(path)  # a label, and no path: nothing is ever written under it
         return
     with pytest.raises(reader.error) as refused:
@@ -146,11 +146,11 @@ def test_a_crafted_archive_is_refused_and_none_of_its_code_is_run(readers: dict[
 
 
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("kind", MAKERS)
-def test_what_writers_may_do_is_read(readers: dict[str, Reader], kind: str, form: str, tmp_path: Path) -> None:
-    path = tmp_path / readers[kind].name
-    path.write_bytes(FORMS[form](readers[kind].good))
-    assert readers[kind].read(path)
+@pytest.mark.parametrize("archive", MAKERS)
+def test_what_writers_may_do_is_read(readers: dict[str, Reader], archive: str, form: str, tmp_path: Path) -> None:
+    path = tmp_path / readers[archive].name
+    path.write_bytes(FORMS[form](readers[archive].good))
+    assert readers[archive].read(path)
 
 
 def test_the_trick_of_two_directories_shows_two_archives(readers: dict[str, Reader]) -> None:
@@ -163,13 +163,15 @@ def test_the_trick_of_two_directories_shows_two_archives(readers: dict[str, Read
     assert torch_sees == reader.evil[name]
 
 
-@pytest.mark.parametrize("kind", ["program", "script", "skops"])
-def test_an_archive_behind_something_else_is_refused_for_whoever_names_its_format_too(readers: dict[str, Reader], kind: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("archive", ["program", "script", "skops"])
+def test_an_archive_behind_something_else_is_refused_for_whoever_names_its_format_too(
+    readers: dict[str, Reader], archive: str, tmp_path: Path
+) -> None:
     path = tmp_path / "m.bin"
-    path.write_bytes(b"#!/bin/sh\n" + crafted_zips.assemble(crafted_zips.parts(readers[kind].good)))
+    path.write_bytes(b"#!/bin/sh\n" + crafted_zips.assemble(crafted_zips.parts(readers[archive].good)))
     formats = {"program": "torch-program", "script": "torchscript", "skops": "skops"}
     with pytest.raises(SourceModelError, match="cut off or damaged"):
-        load_model(path, LoadOptions(kind=formats[kind]))
+        load_model(path, LoadOptions(format=formats[archive]))
 
 
 def whole(path: Path) -> dict[str, bytes]:
@@ -232,14 +234,14 @@ def test_an_archive_that_is_streamed_out_is_read(tmp_path: Path) -> None:
     with zipfile.ZipFile(pipe, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("x.npy", "w", force_zip64=True) as member:
         np.lib.format.write_array(member, np.arange(5))
     (tmp_path / "d.npz").write_bytes(pipe.data)
-    found = read_data(tmp_path / "d.npz").arrays
-    assert found["x"].tolist() == [0, 1, 2, 3, 4]
+    arrays = read_data(tmp_path / "d.npz").arrays
+    assert arrays["x"].tolist() == [0, 1, 2, 3, 4]
 
 
 def test_folders_in_an_archive_are_left_out(tmp_path: Path) -> None:
     torch.save({"w": torch.zeros(3)}, tmp_path / "state.pt")
-    rows = crafted_zips.parts({"state/": b"", **crafted_zips.members(tmp_path / "state.pt")})
-    (tmp_path / "again.pt").write_bytes(crafted_zips.assemble(rows))
+    parts = crafted_zips.parts({"state/": b"", **crafted_zips.members(tmp_path / "state.pt")})
+    (tmp_path / "again.pt").write_bytes(crafted_zips.assemble(parts))
     assert whole(tmp_path / "again.pt").keys() == {"state/", *crafted_zips.members(tmp_path / "state.pt")}
     with taken(tmp_path / "again.pt", tmp_path, SourceModelError) as copy:
         assert "state/" not in crafted_zips.members(copy.path)
@@ -289,13 +291,13 @@ def test_arrays_stand_in_the_order_of_the_archive_s_directory(tmp_path: Path) ->
         out = io.BytesIO()
         np.save(out, np.arange(3))
         content[f"{name}.npy"] = out.getvalue()
-    rows = crafted_zips.parts(content)
-    (tmp_path / "d.npz").write_bytes(crafted_zips.assemble(rows))
+    parts = crafted_zips.parts(content)
+    (tmp_path / "d.npz").write_bytes(crafted_zips.assemble(parts))
     assert list(read_data(tmp_path / "d.npz").arrays) == ["b", "c", "a"]
-    body = b"".join(row.local() for row in rows)
-    at = {row.name: sum(len(other.local()) for other in rows[:number]) for number, row in enumerate(rows)}
-    entries = b"".join(row.entry(at[row.name]) for row in sorted(rows, key=lambda row: row.name))
-    end = crafted_zips.assemble(rows)[-22:]
+    body = b"".join(part.local() for part in parts)
+    at = {part.name: sum(len(other.local()) for other in parts[:number]) for number, part in enumerate(parts)}
+    entries = b"".join(part.entry(at[part.name]) for part in sorted(parts, key=lambda part: part.name))
+    end = crafted_zips.assemble(parts)[-22:]
     (tmp_path / "d.npz").write_bytes(body + entries + end)
     assert list(read_data(tmp_path / "d.npz").arrays) == ["a", "b", "c"]
 
@@ -334,9 +336,9 @@ def zip_members(data: bytes) -> dict[str, bytes]:
 
 def test_many_members_that_are_each_just_small_enough_are_a_bomb_too(tmp_path: Path) -> None:
     zeros = bytes(40 * 2**20)
-    row = crafted_zips.part("a/0", zeros, deflate=True)
-    rows = [dataclasses.replace(row, name=f"a/{at}".encode()) for at in range(4)]
-    (tmp_path / "m.pt").write_bytes(crafted_zips.assemble(rows))
+    part = crafted_zips.part("a/0", zeros, deflate=True)
+    parts = [dataclasses.replace(part, name=f"a/{at}".encode()) for at in range(4)]
+    (tmp_path / "m.pt").write_bytes(crafted_zips.assemble(parts))
     with pytest.raises(SourceModelError, match="zip bomb"):
         load_model(tmp_path / "m.pt", LoadOptions())
 
@@ -399,11 +401,11 @@ def test_a_changed_archive_is_refused_or_its_copy_is_what_was_checked(data: byte
 
 def assert_same(copy: OwnCopy, listed: dict[str, int]) -> None:
     """The copy is an archive that nobody can see anything else in: its own reader, zipfile and torch's agree on what was listed."""
-    found = crafted_zips.members(copy.path)
-    assert {name: len(content) for name, content in found.items()} == listed
+    members = crafted_zips.members(copy.path)
+    assert {name: len(content) for name, content in members.items()} == listed
     with copy.path.open("rb") as file:
-        assert {member.name for member in read_directory(file, Refusals(where="copy")).members} == set(found)
-    roots = {name.partition("/")[0] for name in found if "/" in name}
-    if len(roots) == 1 and all("/" in name for name in found):
+        assert {member.name for member in read_directory(file, Refusals(where="copy")).members} == set(members)
+    roots = {name.partition("/")[0] for name in members if "/" in name}
+    if len(roots) == 1 and all("/" in name for name in members):
         reader = torch._C.PyTorchFileReader(str(copy.path))
-        assert all(reader.get_record(name.partition("/")[2]) == content for name, content in found.items())
+        assert all(reader.get_record(name.partition("/")[2]) == content for name, content in members.items())

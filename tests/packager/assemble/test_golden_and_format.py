@@ -21,7 +21,7 @@ from sealift_packager.data.alike import MIN_ROWS, make_alike
 from sealift_packager.diff import artifact
 from sealift_packager.errors import DataError, SourceModelError
 from sealift_packager.frameworks.loaders import LOADERS, load_model
-from sealift_packager.model.detect import KINDS
+from sealift_packager.model.detect import FORMATS
 from sealift_packager.model.source import LoadOptions
 from sealift_packager.project.file import read_project
 from sealift_packager.project.job import Job
@@ -98,11 +98,11 @@ def test_of_a_handful_of_rows_nothing_is_told() -> None:
 
 
 def test_a_format_overrides_what_the_content_shows_and_each_has_a_loader() -> None:
-    assert set(LOADERS) == set(KINDS)
+    assert set(LOADERS) == set(FORMATS)
     with pytest.raises(SourceModelError, match="as TorchScript"):
-        load_model(trained.program().model, LoadOptions(kind="torchscript", examples={"image": np.zeros((1, 1, 8, 8))}))
+        load_model(trained.program().model, LoadOptions(format="torchscript", examples={"image": np.zeros((1, 1, 8, 8))}))
     with pytest.raises(SourceModelError, match="no such model file"):
-        load_model(Path("no.pt"), LoadOptions(kind="onnx"))
+        load_model(Path("no.pt"), LoadOptions(format="onnx"))
 
 
 def test_an_unknown_format_is_named_with_the_nearest(tmp_path: Path) -> None:

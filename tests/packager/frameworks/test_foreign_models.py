@@ -49,7 +49,7 @@ def data_instead(place: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("make", "said"),
+    ("make", "words"),
     [
         (saved_model, "a TensorFlow SavedModel"),
         (keras_zip, "a Keras model"),
@@ -57,8 +57,8 @@ def data_instead(place: Path) -> Path:
         (data_instead, r"found a NumPy archive \(is it the data\?\)"),
     ],
 )
-def test_a_file_of_another_kind_is_called_by_its_name(tmp_path: Path, make: Callable[[Path], Path], said: str) -> None:
-    with pytest.raises(SourceModelError, match=said):
+def test_a_file_of_another_format_is_called_by_its_name(tmp_path: Path, make: Callable[[Path], Path], words: str) -> None:
+    with pytest.raises(SourceModelError, match=words):
         load_model(make(tmp_path), LoadOptions())
 
 
@@ -81,7 +81,7 @@ def survival(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("make", "name", "said"),
+    ("make", "name", "words"),
     [
         (linear_leaves, "m.txt", "linear models in the leaves.*Train without linear_tree"),
         (alternative_entropy, "m.txt", "this objective can't be converted to ONNX: expected .*found cross_entropy_lambda"),
@@ -89,9 +89,9 @@ def survival(path: Path) -> None:
         (survival, "m.json", "this objective can't be converted to ONNX: expected .*found survival:aft"),
     ],
 )
-def test_a_booster_without_an_exact_form_says_what_it_is(tmp_path: Path, make: Callable[[Path], None], name: str, said: str) -> None:
+def test_a_booster_without_an_exact_form_says_what_it_is(tmp_path: Path, make: Callable[[Path], None], name: str, words: str) -> None:
     make(tmp_path / name)
-    with pytest.raises(ConversionError, match=said):
+    with pytest.raises(ConversionError, match=words):
         convert_model(load_model(tmp_path / name, LoadOptions()))
 
 

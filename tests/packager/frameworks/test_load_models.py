@@ -1,9 +1,13 @@
-"""Kinds are found from content, and what can't be read says what was expected and found."""
+"""Formats are found from content, and what can't be read says what was expected and found."""
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import lzma
 import pickle
 import zipfile
+import zlib
 from pathlib import Path
 
 import joblib
@@ -16,7 +20,7 @@ from sklearn.linear_model import LogisticRegression
 
 from sealift_packager.errors import SourceModelError, UntrustedPickleError
 from sealift_packager.frameworks.loaders import load_model
-from sealift_packager.model.detect import detect_kind
+from sealift_packager.model.detect import detect_format
 from sealift_packager.model.source import LoadOptions
 from support import trained
 
@@ -35,7 +39,7 @@ def onnx_model(weights: onnx.TensorProto | None = None) -> onnx.ModelProto:
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
 
 
-def test_the_kind_is_found_from_the_content_whatever_the_name(tmp_path: Path) -> None:
+def test_the_format_is_found_from_the_content_whatever_the_name(tmp_path: Path) -> None:
     onnx.save(onnx_model(), tmp_path / "m.onnx")
     files = {
         "scikit-learn": trained.cancer().model,
@@ -43,11 +47,11 @@ def test_the_kind_is_found_from_the_content_whatever_the_name(tmp_path: Path) ->
         "torch-state": trained.state_dict(".pt").model,
         "onnx": tmp_path / "m.onnx",
     }
-    for kind, path in files.items():
-        copy = tmp_path / f"{kind}.bin"
+    for model_format, path in files.items():
+        copy = tmp_path / f"{model_format}.bin"
         copy.write_bytes(path.read_bytes())
-        assert detect_kind(copy) == kind
-    assert detect_kind(trained.state_dict().model) == "torch-state"
+        assert detect_format(copy) == model_format
+    assert detect_format(trained.state_dict().model) == "torch-state"
 
 
 def test_tensorflow_s_and_keras_files_are_refused_with_the_way_to_onnx(tmp_path: Path) -> None:
@@ -69,11 +73,28 @@ def test_an_archive_that_unpacks_to_far_more_than_it_is_is_not_unpacked(tmp_path
         load_model(tmp_path / "bomb.pt", TRUST)
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        zlib.compress(bytes(70 * 2**20)),
+        zlib.compress(bytes(2**20)) * 70,
+        gzip.compress(bytes(2**20)) * 70,
+        bz2.compress(bytes(2**20)) * 70,
+        (lzma.compress(bytes(2**20)) + bytes(4)) * 70,
+    ],
+    ids=["zlib", "zlib streams", "gzip streams", "bzip2 streams", "xz streams with zeros between"],
+)
+def test_a_compressed_pickle_that_unpacks_to_far_more_than_it_is_is_not_unpacked(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "bomb.joblib").write_bytes(content)
+    with pytest.raises(SourceModelError, match=r"the compressed file unpacks to far more than its own size"):
+        load_model(tmp_path / "bomb.joblib", TRUST)
+
+
 def test_a_compressed_joblib_and_an_old_torch_file_are_known(tmp_path: Path) -> None:
     joblib.dump([1], tmp_path / "a", compress=3)
     torch.save({"w": torch.zeros(1)}, tmp_path / "b", _use_new_zipfile_serialization=False)
-    assert detect_kind(tmp_path / "a") == "scikit-learn"
-    assert detect_kind(tmp_path / "b") == "torch-state"
+    assert detect_format(tmp_path / "a") == "scikit-learn"
+    assert detect_format(tmp_path / "b") == "torch-state"
 
 
 @pytest.mark.parametrize(
@@ -81,6 +102,8 @@ def test_a_compressed_joblib_and_an_old_torch_file_are_known(tmp_path: Path) -> 
     [
         ("empty", b"", "empty"),
         ("text", b"hello, I am text", "begins with"),
+        ("one byte of ONNX", b"\x08", "begins with"),
+        ("one byte of a pickle", b"\x80", "begins with"),
         ("cut-zip", b"PK\x03\x04rest of an archive", "cut off"),
     ],
 )
@@ -117,13 +140,13 @@ def test_a_state_dict_with_code_in_it_is_not_run(tmp_path: Path) -> None:
         load_model(tmp_path / "whole.pt", LoadOptions(factory=trained.FACTORY))
 
 
-@pytest.mark.parametrize("kind", ["cancer", "program", "state_dict"])
-def test_a_truncated_file_is_refused(tmp_path: Path, kind: str) -> None:
-    data = getattr(trained, kind)().model.read_bytes()
+@pytest.mark.parametrize("model", ["cancer", "program", "state_dict"])
+def test_a_truncated_file_is_refused(tmp_path: Path, model: str) -> None:
+    data = getattr(trained, model)().model.read_bytes()
     path = tmp_path / "cut"
     path.write_bytes(data[: len(data) // 2])
     with pytest.raises(SourceModelError, match="cut off|complete"):
-        load_model(path, LoadOptions(trust_pickle=True, factory=trained.FACTORY if kind == "state_dict" else None))
+        load_model(path, LoadOptions(trust_pickle=True, factory=trained.FACTORY if model == "state_dict" else None))
 
 
 def test_a_truncated_onnx_file_is_refused(tmp_path: Path) -> None:

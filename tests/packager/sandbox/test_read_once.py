@@ -40,8 +40,8 @@ def chain(tmp_path: Path) -> Path:
 def names(model: Path, location: str, **entries: str) -> None:
     """Let the first external weight name another place."""
     graph = onnx.load(model, load_external_data=False)
-    row = next(row for row in graph.graph.initializer if row.data_location == TensorProto.EXTERNAL)
-    for entry in row.external_data:
+    tensor = next(tensor for tensor in graph.graph.initializer if tensor.data_location == TensorProto.EXTERNAL)
+    for entry in tensor.external_data:
         entry.value = {"location": location, **entries}.get(entry.key, entry.value)
     model.write_bytes(graph.SerializeToString())
 
@@ -59,9 +59,9 @@ def test_weights_that_stay_in_files_are_ours(chain: Path, tmp_path: Path) -> Non
     shutil.rmtree(chain.parent)
     assert source.digest == expected
     np.testing.assert_allclose(source.predict({"x": x})["y"], right, rtol=1e-4, atol=1e-5)
-    (own,) = (tmp_path / "work").iterdir()
-    assert sorted(path.name for path in own.iterdir()) == ["model.onnx", "weights.bin"]
-    assert (own.stat().st_mode & 0o077) == 0
+    (folder,) = (tmp_path / "work").iterdir()
+    assert sorted(path.name for path in folder.iterdir()) == ["model.onnx", "weights.bin"]
+    assert (folder.stat().st_mode & 0o077) == 0
 
 
 @pytest.mark.parametrize("inline_bytes", [1000, 2**30])
@@ -114,8 +114,8 @@ def test_links_within_the_folder_are_followed_and_a_file_of_two_names_is_copied_
     names(chain, "./sub/real.bin")
     source = load_model(chain, options(tmp_path))
     assert source.digest == model_digest(chain)
-    (own,) = (tmp_path / "work").iterdir()
-    assert sorted(str(path.relative_to(own)) for path in own.rglob("*") if path.is_file()) == ["model.onnx", "sub/real.bin"]
+    (folder,) = (tmp_path / "work").iterdir()
+    assert sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()) == ["model.onnx", "sub/real.bin"]
 
 
 def test_a_link_that_is_put_there_meanwhile_is_not_followed(chain: Path, tmp_path: Path) -> None:
@@ -127,8 +127,8 @@ def test_a_link_that_is_put_there_meanwhile_is_not_followed(chain: Path, tmp_pat
     model = onnx.load(chain, load_external_data=False)
     folder = chain.parent / "plain"
     folder.mkdir()
-    for row in model.graph.initializer:
-        for entry in row.external_data:
+    for tensor in model.graph.initializer:
+        for entry in tensor.external_data:
             entry.value = "sub/weights.bin" if entry.key == "location" else entry.value
     with pytest.raises((SourceModelError, ValueError)):
         bring_weights(model, tmp_path / "own" / "model.onnx", chain)
@@ -190,7 +190,7 @@ def test_what_is_written_to_a_file_after_it_was_opened_isn_t_read(tmp_path: Path
     assert [path.name for path in tmp_path.iterdir()] == ["d.csv"]
 
 
-def shared(given: Any, digests: dict[str, Any]) -> BuildContext:
+def context_of(given: Any, digests: dict[str, Any]) -> BuildContext:
     stages = Stages(None, Silent(), {"inputs": digests})
     return BuildContext(given, stages, Silent(), detect_machine(), CREATED, WeightPlace())
 
@@ -200,7 +200,7 @@ def test_what_was_read_is_what_the_build_is_known_by(name: str, tmp_path: Path) 
     given = request(trained.cancer(), tmp_path / "out", trust_pickle=True)
     digests = {"source": None, "data": None, name: "sha256:" + "0" * 64}
     with pytest.raises(DataError, match="changed while it was packed"):
-        shared(given, digests).prepare()
+        context_of(given, digests).prepare()
 
 
 def test_a_build_leaves_no_copies(chain: Path, tmp_path: Path) -> None:

@@ -44,10 +44,10 @@ def pack(model: Path, *words: object, env: dict[str, str] | None = None) -> Ran:
     return run("sealift", "pack", model, *options, *words, env=env)
 
 
-def assert_gives_up(done: Ran, *said: str) -> None:
+def assert_gives_up(done: Ran, *messages: str) -> None:
     assert done.code == 3, done.err
     assert len(done.err.strip().splitlines()) == 1
-    for words in said:
+    for words in messages:
         assert words in done.err
 
 
@@ -118,7 +118,7 @@ def attempt(what):
 
 def metric(target, label):
     there = Path(__file__).parent
-    found = {
+    outcomes = {
         "reads": attempt(lambda: (there.parent / "secret").read_text()),
         "writes": attempt(lambda: (there.parent / "written").write_text("x")),
         "lists": attempt(lambda: os.listdir(there.parent)),
@@ -127,20 +127,20 @@ def metric(target, label):
         "signals": attempt(lambda: os.kill(os.getppid(), 0)),
         "passphrase": "SEALIFT_KEY_PASSPHRASE" in os.environ,
     }
-    raise ValueError(str(found))
+    raise ValueError(str(outcomes))
 """
 
 
 @pytest.mark.parametrize("walls", [True, False])
 def test_what_runs_beside_an_unknown_model_reads_its_own_files_and_reaches_nothing(tmp_path: Path, walls: bool) -> None:
-    own = tmp_path / "own"
-    own.mkdir()
+    folder = tmp_path / "own"
+    folder.mkdir()
     (tmp_path / "secret").write_text("of somebody else")
-    (own / "net.onnx").write_bytes(trained.onnx_net().model.read_bytes())
+    (folder / "net.onnx").write_bytes(trained.onnx_net().model.read_bytes())
     with socket.create_server(("127.0.0.1", 0)) as server:
-        (own / "probe.py").write_text(PROBE.replace("PORT", str(server.getsockname()[1])))
-        words = ["--data", trained.onnx_net().data, "--metric", f"{own / 'probe.py'}:metric", *([] if walls else ["--no-sandbox"])]
-        done = pack(own / "net.onnx", *words, env={"SEALIFT_KEY_PASSPHRASE": "correct horse"})
+        (folder / "probe.py").write_text(PROBE.replace("PORT", str(server.getsockname()[1])))
+        words = ["--data", trained.onnx_net().data, "--metric", f"{folder / 'probe.py'}:metric", *([] if walls else ["--no-sandbox"])]
+        done = pack(folder / "net.onnx", *words, env={"SEALIFT_KEY_PASSPHRASE": "correct horse"})
     assert done.code == 3
     kept_out = ["reads", "writes", "lists", "connects", "starts", "signals"]
     for what in kept_out:
@@ -206,20 +206,20 @@ def test_an_encrypted_key_signs_at_the_end(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("passphrase", "said"), [("wrong", "key.pem: the passphrase is wrong"), (None, "key.pem: the key is encrypted and needs a passphrase")]
+    ("passphrase", "words"), [("wrong", "key.pem: the passphrase is wrong"), (None, "key.pem: the key is encrypted and needs a passphrase")]
 )
-def test_a_wrong_passphrase_is_told_before_the_model_is_read(tmp_path: Path, passphrase: str | None, said: str) -> None:
+def test_a_wrong_passphrase_is_told_before_the_model_is_read(tmp_path: Path, passphrase: str | None, words: str) -> None:
     PrivateKey.generate().save(tmp_path / "key.pem", b"correct horse")
     model = unending.loop(tmp_path / "loop.onnx", trips=unending.FOREVER)
     done = pack(model, "--key", tmp_path / "key.pem", "--model-timeout", 10_000, env={"SEALIFT_KEY_PASSPHRASE": passphrase} if passphrase else None)
-    assert_gives_up(done, said)
+    assert_gives_up(done, words)
 
 
 def started(model: Path) -> tuple[subprocess.Popen[str], int]:
     """A build that won't end, and the process that runs its model by now."""
     words = ["pack", model, "--name", "model", "--version", "1.0.0", "--profile", "arm64-baseline", "--out", model.parent / "out", "--no-cache"]
     process = subprocess.Popen([BIN / "sealift", *map(str, words)], stderr=subprocess.PIPE, text=True)
-    until(lambda: any(b"confined" in Path(f"/proc/{row}/cmdline").read_bytes() for row in children(process.pid)))
+    until(lambda: any(b"confined" in Path(f"/proc/{child}/cmdline").read_bytes() for child in children(process.pid)))
     return process, children(process.pid)[0]
 
 

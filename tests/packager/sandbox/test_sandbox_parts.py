@@ -39,7 +39,7 @@ from sealift_packager.sandbox.process import Start, run_worker
 from support import graphs
 from support.packing import elsewhere
 
-KINDS = [kind for module in (runtime_errors, packager_errors) for kind in vars(module).values() if isinstance(kind, type)]
+ERRORS = [class_ for module in (runtime_errors, packager_errors) for class_ in vars(module).values() if isinstance(class_, type)]
 
 
 class Board:
@@ -58,11 +58,11 @@ def request(model: Path, **changes: Any) -> PackRequest:
 
 @given(some.lists(some.tuples(some.dictionaries(some.text(), some.integers() | some.text()), some.binary()), max_size=5), some.integers(1, 50))
 def test_messages_come_out_as_they_went_in_whatever_the_pieces(sent: list[tuple[dict[str, Any], bytes]], size: int) -> None:
-    fields = [({name: value for name, value in row.items() if name != "size"}, blob) for row, blob in sent]
-    stream = b"".join(Message(row, blob).encode() for row, blob in fields)
+    fields = [({name: value for name, value in message.items() if name != "size"}, blob) for message, blob in sent]
+    stream = b"".join(Message(message, blob).encode() for message, blob in fields)
     decoder = Decoder()
-    found = [message for at in range(0, len(stream), size) for message in decoder.feed(stream[at : at + size])]
-    assert [(message.fields, message.blob) for message in found] == fields
+    messages = [message for at in range(0, len(stream), size) for message in decoder.feed(stream[at : at + size])]
+    assert [(message.fields, message.blob) for message in messages] == fields
 
 
 @given(some.binary(max_size=200))
@@ -90,8 +90,8 @@ def test_a_note_is_read_as_it_was_written() -> None:
     assert page.read() == NOTHING
     for activity in (ANSWERING, reading("xgboost"), CONVERTING):
         page.show(activity, 7, 12.5, 99.0)
-        found = page.read()
-        assert (found.activity, found.rows, found.limit_s, found.deadline) == (activity, 7, 12.5, 99.0)
+        note = page.read()
+        assert (note.activity, note.rows, note.limit_s, note.deadline) == (activity, 7, 12.5, 99.0)
     page.close()
 
 
@@ -103,11 +103,11 @@ def test_nonsense_on_the_page_is_a_note_without_harm(data: bytes) -> None:
     page.close()
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if issubclass(kind, SealiftError)])
-def test_every_error_of_ours_crosses_with_its_words(kind: type[SealiftError]) -> None:
-    error = kind("wrong", where="here", expected="a", found="b", advice="Do c.")
+@pytest.mark.parametrize("class_", [class_ for class_ in ERRORS if issubclass(class_, SealiftError)])
+def test_every_error_of_ours_crosses_with_its_words(class_: type[SealiftError]) -> None:
+    error = class_("wrong", where="here", expected="a", found="b", advice="Do c.")
     back = decode_failure(json.loads(json.dumps(encode_failure(error))))
-    assert type(back) is kind
+    assert type(back) is class_
     assert str(back) == str(error)
 
 
@@ -166,8 +166,8 @@ def test_a_model_s_files_are_its_graph_and_weights_in_its_folder_and_no_hidden_o
         (tmp_path / name).write_bytes(bytes(8))
     (folder / "link.bin").symlink_to(tmp_path / "outside.bin")
     names = ("a.bin", "deep/b.bin", ".ssh/id_ed25519", "../outside.bin", "link.bin", str(tmp_path / "outside.bin"), "missing.bin", "deep", "a" * 5000)
-    found = model_files(external(folder, *names))
-    assert set(found) == {folder / "model.onnx", folder / "a.bin", folder / "deep" / "b.bin"}
+    files = model_files(external(folder, *names))
+    assert set(files) == {folder / "model.onnx", folder / "a.bin", folder / "deep" / "b.bin"}
 
 
 def test_very_many_files_of_weights_are_their_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,9 +185,9 @@ def test_a_metric_in_the_home_folder_shows_its_modules_and_nothing_else(tmp_path
     for name in ("metric.py", "beside.py", "package/__init__.py", ".ssh/id_ed25519", "model.onnx"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("")
-    found = readable(request(tmp_path / "model.onnx", data=tmp_path / "x.csv", metric=f"{tmp_path}/metric.py:f"))
+    paths = readable(request(tmp_path / "model.onnx", data=tmp_path / "x.csv", metric=f"{tmp_path}/metric.py:f"))
     expected = {tmp_path / name for name in ("model.onnx", "x.csv", "metric.py", "beside.py", "package")}
-    assert set(found) == expected
+    assert set(paths) == expected
 
 
 @pytest.mark.parametrize(
@@ -213,8 +213,8 @@ def ask(services: Services, name: str, blob: bytes = b"", **fields: Any) -> Mess
 
 def test_what_one_model_caches_no_other_one_sees(tmp_path: Path) -> None:
     store = StageStore(tmp_path / "cache")
-    asked, key = request(tmp_path / "model.onnx"), hashlib.sha256(b"a stage").hexdigest()
-    first, second = (Services(asked, tmp_path, store, space) for space in ("first", "second"))
+    build, key = request(tmp_path / "model.onnx"), hashlib.sha256(b"a stage").hexdigest()
+    first, second = (Services(build, tmp_path, store, space) for space in ("first", "second"))
     ask(first, "cache write", b"poisoned", key=key)
     assert ask(first, "cache read", key=key).blob == b"poisoned"
     assert not ask(second, "cache read", key=key).fields["there"]
@@ -263,15 +263,15 @@ def strange(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
 
 
-def run(way: str, tmp_path: Path, said: list[str] | None = None) -> bytes:
+def run(way: str, tmp_path: Path, output: list[str] | None = None) -> bytes:
     with Services(request(tmp_path / "m"), tmp_path, None, None) as services:
-        start = Start(confinement=None, say=(said if said is not None else []).append)
+        start = Start(confinement=None, say=(output if output is not None else []).append)
         return run_worker(way.encode(), start, model="model.onnx", answer=services.answer).data
 
 
 @pytest.mark.usefixtures("strange")
 @pytest.mark.parametrize(
-    ("way", "kind", "words"),
+    ("way", "class_", "words"),
     [
         ("noise", PackagerError, "model.onnx: the build process sent an invalid message: found a line is not JSON"),
         ("endless line", PackagerError, "a line is too long"),
@@ -283,8 +283,8 @@ def run(way: str, tmp_path: Path, said: list[str] | None = None) -> bytes:
         ("exit", PackagerError, "found .*its last words"),
     ],
 )
-def test_whatever_a_worker_does_is_a_clear_error(way: str, kind: type[Exception], words: str, tmp_path: Path) -> None:
-    with pytest.raises(kind, match=words):
+def test_whatever_a_worker_does_is_a_clear_error(way: str, class_: type[Exception], words: str, tmp_path: Path) -> None:
+    with pytest.raises(class_, match=words):
         run(way, tmp_path)
 
 
@@ -295,16 +295,16 @@ def test_a_worker_can_t_take_the_memory_away_that_its_notes_are_read_from(tmp_pa
 
 @pytest.mark.usefixtures("strange")
 def test_what_is_printed_last_is_passed_on(tmp_path: Path) -> None:
-    said: list[str] = []
+    output: list[str] = []
     with pytest.raises(PackagerError):
-        run("exit", tmp_path, said)
-    assert said == ["\x1b[2Jits last words"]
+        run("exit", tmp_path, output)
+    assert output == ["\x1b[2Jits last words"]
 
 
 @pytest.mark.usefixtures("strange")
 def test_what_a_worker_started_ends_with_it(tmp_path: Path) -> None:
     group = int(run("leaves a child", tmp_path))
-    alive = [row for row in Path("/proc").glob("[0-9]*/stat") if f" {group} {group} " in _text(row) and ") Z" not in _text(row)]
+    alive = [path for path in Path("/proc").glob("[0-9]*/stat") if f" {group} {group} " in _text(path) and ") Z" not in _text(path)]
     assert not alive
 
 
@@ -318,14 +318,14 @@ def _text(path: Path) -> str:
 def test_a_key_file_is_opened_when_it_signs_and_not_before(tmp_path: Path) -> None:
     key, path = PrivateKey.generate(), tmp_path / "key.pem"
     key.save(path, b"second")
-    found = KeyFile.check(path, [b"first", b"second"])
-    assert found.public_key.pem() == key.public_key.pem()
-    assert "second" not in repr(found)
+    checked = KeyFile.check(path, [b"first", b"second"])
+    assert checked.public_key.pem() == key.public_key.pem()
+    assert "second" not in repr(checked)
     path.rename(tmp_path / "away.pem")
     with pytest.raises(KeyFileError, match="can't be read"):
-        found.sign(b"message")
+        checked.sign(b"message")
     (tmp_path / "away.pem").rename(path)
-    assert found.sign(b"message") == key.sign(b"message")
+    assert checked.sign(b"message") == key.sign(b"message")
 
 
 def test_a_key_that_can_t_be_read_in_time_is_an_error_that_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -381,15 +381,15 @@ def test_a_build_that_ends_well_shows_no_stage_any_more_whatever_it_left_open(tm
 
 
 def test_somebody_is_asked_once_for_a_passphrase_that_nobody_gave(tmp_path: Path) -> None:
-    path, asked = tmp_path / "key.pem", list[str]()
+    path, questions = tmp_path / "key.pem", list[str]()
     PrivateKey.generate().save(path, b"secret")
 
     def answer(error: KeyFileError) -> bytes:
-        asked.append(str(error))
+        questions.append(str(error))
         return b"secret"
 
     assert KeyFile.check(path, ask=answer).passphrase == b"secret"
-    assert len(asked) == 1
+    assert len(questions) == 1
     with pytest.raises(KeyFileError, match="the passphrase is wrong"):
         KeyFile.check(path, ask=lambda _: b"guess")
     (tmp_path / "none.pem").write_text("no key")

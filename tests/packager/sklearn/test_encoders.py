@@ -33,7 +33,7 @@ TABLE = pd.DataFrame({"city": CITIES, "floor": FLOORS})
 SCORES = np.array([len(str(city)) for city in CITIES]) + np.nan_to_num(FLOORS, nan=5.0) + DRAW.normal(0, 0.1, ROWS)
 CLASSES = np.digitize(SCORES, [5, 7])
 #: Each row of the table, then what nobody knows and what is missing, in either column.
-ASKED: dict[str, Array] = {
+REQUEST: dict[str, Array] = {
     "city": np.array(["" if item != item else item for item in [*CITIES, "Rom", "nowhere", "", "nowhere"]], dtype=object).reshape(-1, 1),
     "floor": np.array([*FLOORS, 3.5, 1, np.nan, 3.5], dtype=np.float32).reshape(-1, 1),
 }
@@ -48,8 +48,8 @@ def agreed(encoder: Any, final: Any, target: Array, folder: Path) -> int:
     source = loaded(model, folder, {"city": CITIES, "floor": FLOORS})
     converted = convert_model(source)
     session = open_session(converted.model, Settings(), where="m")
-    assert compare(source.predict(ASKED), run_session(session, ASKED)) == []
-    return check_parity(source, converted, ASKED, seed=0)
+    assert compare(source.predict(REQUEST), run_session(session, REQUEST)) == []
+    return check_parity(source, converted, REQUEST, seed=0)
 
 
 @pytest.mark.parametrize(
@@ -76,6 +76,15 @@ def test_a_category_becomes_what_its_source_makes_of_it(encoder: Any, final: Any
 @since("scikit-learn", "1.4", "have it")
 def test_of_many_classes_a_category_has_a_mean_for_each(tmp_path: Path) -> None:
     assert agreed(TargetEncoder(**FOLDS), LogisticRegression(), CLASSES, tmp_path) >= 7
+
+
+def test_a_number_larger_than_the_largest_category_is_unknown_however_large_that_is(tmp_path: Path) -> None:
+    numbers = np.array([[0.0], [2.0**60]] * 20, np.float32)
+    model = make_pipeline(OneHotEncoder(handle_unknown="ignore"), Ridge(fit_intercept=False)).fit(numbers, [0, 1] * 20)
+    source = loaded(model, tmp_path)
+    requests = {source.inputs[0].name: np.array([[0], [2.0**60], [2.0**61], [5]], np.float32)}
+    session = open_session(convert_model(source).model, Settings(), where="m")
+    assert compare(source.predict(requests), run_session(session, requests)) == []
 
 
 def test_an_encoder_that_gives_tables_is_one_as_any_other(tmp_path: Path) -> None:

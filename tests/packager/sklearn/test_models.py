@@ -128,8 +128,8 @@ THRESHOLDS: dict[str, tuple[str, Any, dict[str, Any]]] = {
 
 
 def threshold_of(name: str, model: Any, settings: dict[str, Any]) -> Any:
-    known = getattr(model_selection, name, None)
-    return known(model, **settings) if known else pytest.skip(f"this scikit-learn has no {name}")
+    class_ = getattr(model_selection, name, None)
+    return class_(model, **settings) if class_ else pytest.skip(f"this scikit-learn has no {name}")
 
 
 @pytest.mark.parametrize("model", THRESHOLDS)
@@ -197,8 +197,8 @@ def test_a_row_on_the_limit_of_a_linear_one_class_machine_is_no_outlier(tmp_path
     joblib.dump(model, tmp_path / "m")
     source = load_model(tmp_path / "m", TRUST)
     zeros = {"features": np.zeros((2, WINE[0].shape[1]), np.float32)}
-    found = run_session(open_session(convert_model(source).model, Settings(), where="m"), zeros)
-    assert found["label"].tolist() == source.predict(zeros)["label"].tolist() == [1, 1]
+    outputs = run_session(open_session(convert_model(source).model, Settings(), where="m"), zeros)
+    assert outputs["label"].tolist() == source.predict(zeros)["label"].tolist() == [1, 1]
 
 
 @pytest.mark.parametrize(

@@ -134,8 +134,8 @@ def test_training_rows_of_float32_are_stored_as_such(tmp_path: Path) -> None:
 
 def test_one_training_row_is_its_own_neighbour(tmp_path: Path) -> None:
     source = loaded(KNeighborsRegressor(1).fit([[1.0, 2.0]], [7.0]), tmp_path)
-    found = run_session(open_session(convert_model(source).model, Settings(), where="m"), {"features": np.ones((2, 2), np.float32)})
-    assert found["prediction"].tolist() == [[7.0], [7.0]]
+    outputs = run_session(open_session(convert_model(source).model, Settings(), where="m"), {"features": np.ones((2, 2), np.float32)})
+    assert outputs["prediction"].tolist() == [[7.0], [7.0]]
 
 
 def halves(distances: Array) -> Array:
@@ -182,8 +182,8 @@ def test_a_number_may_stand_for_a_gap_that_neighbours_fill(tmp_path: Path) -> No
 
 
 def test_a_gap_that_equally_far_neighbours_fill_is_filled_by_chance(tmp_path: Path) -> None:
-    known = np.array([[0.0, 1.0], [1.0, 2.0], [5.0, 3.0]])
-    source = loaded(make_pipeline(KNNImputer(n_neighbors=1), KNeighborsRegressor(1)).fit(known, [1.0, 2.0, 3.0]), tmp_path)
+    training = np.array([[0.0, 1.0], [1.0, 2.0], [5.0, 3.0]])
+    source = loaded(make_pipeline(KNNImputer(n_neighbors=1), KNeighborsRegressor(1)).fit(training, [1.0, 2.0, 3.0]), tmp_path)
     assert source.arbitrary is not None
     rows = np.array([[0.5, np.nan], [0.4, np.nan], [0.1, 1.1]], np.float32)
     assert source.arbitrary({"features": rows}).tolist() == [True, False, False]

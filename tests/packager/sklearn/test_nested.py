@@ -70,7 +70,7 @@ def test_models_within_models_are_exact_and_each_tree_in_them_is_proved(name: st
 
 
 @pytest.mark.parametrize(
-    ("model", "said"),
+    ("model", "words"),
     [
         (GridSearchCV(Ridge(), {"alpha": [0.1, 1]}, refit=False).fit(FEATURES, VALUES), "Fit it with refit=True"),
         (OneVsRestClassifier(LogisticRegression()).fit(FEATURES, FEATURES[:, :2] > 0), "Pack one classifier per target"),
@@ -78,10 +78,10 @@ def test_models_within_models_are_exact_and_each_tree_in_them_is_proved(name: st
     ],
     ids=["a search that kept nothing", "any number of labels", "a classifier of several targets"],
 )
-def test_what_does_not_pack_says_what_to_do_instead(model: Any, said: str, tmp_path: Path) -> None:
+def test_what_does_not_pack_says_what_to_do_instead(model: Any, words: str, tmp_path: Path) -> None:
     with pytest.raises(SourceModelError) as caught:
         loaded(model, tmp_path)
-    assert said in str(caught.value)
+    assert words in str(caught.value)
 
 
 BINS = KBinsDiscretizer(encode="ordinal", strategy="uniform")
@@ -114,7 +114,7 @@ def test_what_is_wrapped_around_a_model_goes_or_is_computed_too(name: str, tmp_p
 
 
 @pytest.mark.parametrize(
-    ("model", "said"),
+    ("model", "words"),
     [
         (TransformedTargetRegressor(Ridge(), func=np.log, inverse_func=np.sinh, check_inverse=False), "inverse_func: .*found sinh"),
         (TransformedTargetRegressor(Ridge(), transformer=PowerTransformer()), "transformer: .*StandardScaler.*found PowerTransformer"),
@@ -123,9 +123,9 @@ def test_what_is_wrapped_around_a_model_goes_or_is_computed_too(name: str, tmp_p
     ],
     ids=["the inverse transformation of the target", "a transformer of the target", "a function", "a step"],
 )
-def test_a_step_without_an_onnx_form_is_named(model: Any, said: str, tmp_path: Path) -> None:
+def test_a_step_without_an_onnx_form_is_named(model: Any, words: str, tmp_path: Path) -> None:
     source = loaded(model.fit(FEATURES, POSITIVE), tmp_path)
-    with pytest.raises(ConversionError, match=said):
+    with pytest.raises(ConversionError, match=words):
         convert_model(source)
 
 
@@ -136,7 +136,7 @@ def test_a_step_without_an_onnx_form_is_named(model: Any, said: str, tmp_path: P
 )
 def test_a_booster_that_a_search_found_is_proved_as_one_that_was_given(booster: Any, tmp_path: Path) -> None:
     source = loaded(GridSearchCV(booster, {"max_depth": [2, 3]}, cv=2).fit(FEATURES, LABELS), tmp_path)
-    assert source.kind == loaded(booster.fit(FEATURES, LABELS), tmp_path).kind != "scikit-learn"
+    assert source.format == loaded(booster.fit(FEATURES, LABELS), tmp_path).format != "scikit-learn"
     assert source.trees is not None
     assert check_parity(source, convert_model(source), {source.inputs[0].name: FEATURES.astype(np.float32)}, seed=0) >= 7
 

@@ -37,7 +37,7 @@ UNSEEN = {"handle_unknown": "use_encoded_value", "unknown_value": -1}
 
 
 def table(*, missing: bool = False) -> pd.DataFrame:
-    found = pd.DataFrame(
+    frame = pd.DataFrame(
         {
             "age": RANDOM.normal(50, 10, ROWS),
             "income": RANDOM.lognormal(10, 1, ROWS),
@@ -47,15 +47,15 @@ def table(*, missing: bool = False) -> pd.DataFrame:
         }
     )
     if missing:
-        found.loc[::7, "age"] = np.nan
-        found.loc[::5, "city"] = np.nan
-    return found
+        frame.loc[::7, "age"] = np.nan
+        frame.loc[::5, "city"] = np.nan
+    return frame
 
 
 def fitted(columns: Any, final: Any, *, missing: bool = False) -> tuple[Any, pd.DataFrame]:
-    rows = table(missing=missing)
-    label = ((rows["income"] > 22_000) ^ (rows["city"] == "Rom")).astype(int)
-    return make_pipeline(columns, final).fit(rows, label), rows
+    frame = table(missing=missing)
+    label = ((frame["income"] > 22_000) ^ (frame["city"] == "Rom")).astype(int)
+    return make_pipeline(columns, final).fit(frame, label), frame
 
 
 def encoded(encoder: Any, numbers: Any = "passthrough", *more: Any) -> Any:
@@ -100,15 +100,15 @@ TABLES: dict[str, Callable[[], tuple[Any, pd.DataFrame]]] = {
 }
 
 
-def columns_of(rows: pd.DataFrame) -> dict[str, Array]:
-    return {name: rows[name].to_numpy() for name in rows}
+def columns_of(frame: pd.DataFrame) -> dict[str, Array]:
+    return {name: frame[name].to_numpy() for name in frame}
 
 
-def requests(rows: pd.DataFrame) -> dict[str, Array]:
+def requests(frame: pd.DataFrame) -> dict[str, Array]:
     """Columns as the graph takes them, missing text as ``""``, an unseen word in each column of text."""
     arrays: dict[str, Array] = {}
-    for name in rows:
-        values = rows[name].to_numpy()
+    for name in frame:
+        values = frame[name].to_numpy()
         if name in TEXTS:
             values = np.array(["" if item != item else item for item in values], dtype=object)
             values[-20:] = "unseen"
@@ -120,20 +120,20 @@ def requests(rows: pd.DataFrame) -> dict[str, Array]:
 
 @pytest.mark.parametrize("name", TABLES)
 def test_a_table_is_exact_with_unseen_and_missing_values(name: str, tmp_path: Path) -> None:
-    model, rows = TABLES[name]()
-    source = loaded(model, tmp_path, columns_of(rows))
+    model, frame = TABLES[name]()
+    source = loaded(model, tmp_path, columns_of(frame))
     converted = convert_model(source)
-    inputs = requests(rows)
+    inputs = requests(frame)
     assert check_parity(source, converted, inputs, seed=0) >= 6
     session = open_session(converted.model, Settings(), where="m")
     assert compare(source.predict(inputs), run_session(session, inputs)) == []
 
 
 def test_missing_values_reach_the_source_as_it_knows_them(tmp_path: Path) -> None:
-    model, rows = TABLES["numbers and text imputed"]()
-    found = loaded(model, tmp_path, columns_of(rows)).predict({name: values[:-20] for name, values in requests(rows).items()})
-    exact = model.predict_proba(rows.astype({"age": np.float32, "income": np.float32}))[:-20]
-    np.testing.assert_allclose(found["probabilities"], exact, atol=1e-6)
+    model, frame = TABLES["numbers and text imputed"]()
+    answers = loaded(model, tmp_path, columns_of(frame)).predict({name: values[:-20] for name, values in requests(frame).items()})
+    exact = model.predict_proba(frame.astype({"age": np.float32, "income": np.float32}))[:-20]
+    np.testing.assert_allclose(answers["probabilities"], exact, atol=1e-6)
 
 
 def test_pandas_categories_are_text(tmp_path: Path) -> None:
@@ -144,7 +144,7 @@ def test_pandas_categories_are_text(tmp_path: Path) -> None:
     assert check_parity(source, convert_model(source), requests(plain), seed=0) >= 6
 
 
-@pytest.mark.parametrize("final", [LogisticRegression(), HIST, FOREST], ids=lambda row: type(row).__name__)
+@pytest.mark.parametrize("final", [LogisticRegression(), HIST, FOREST], ids=lambda value: type(value).__name__)
 def test_columns_of_numbers_may_be_taken_by_name(final: Any, tmp_path: Path) -> None:
     rows = table(missing=True)[["age", "income"]]
     columns = make_column_transformer(

@@ -91,7 +91,7 @@ def test_a_classifier_of_texts_packs(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("vectorizer", "said"),
+    ("vectorizer", "words"),
     [
         (TfidfVectorizer(analyzer="char_wb"), "analyzer: .*expected 'word', found 'char_wb'"),
         (TfidfVectorizer(strip_accents="unicode"), "strip_accents: .*expected None, found 'unicode'"),
@@ -99,11 +99,11 @@ def test_a_classifier_of_texts_packs(tmp_path: Path) -> None:
         (TfidfVectorizer(token_pattern=r"\d+(?=x)|\w+"), "token_pattern: .*the default"),
         (HashingVectorizer(n_features=16), "can't convert HashingVectorizer"),
     ],
-    ids=lambda row: type(row).__name__,
+    ids=lambda value: type(value).__name__,
 )
-def test_what_has_no_onnx_form_names_the_option(vectorizer: Any, said: str, tmp_path: Path) -> None:
+def test_what_has_no_onnx_form_names_the_option(vectorizer: Any, words: str, tmp_path: Path) -> None:
     source = loaded(make_pipeline(vectorizer, LogisticRegression()).fit(TEXTS, LABELS), tmp_path, EXAMPLES)
-    with pytest.raises(ConversionError, match=said):
+    with pytest.raises(ConversionError, match=words):
         convert_model(source)
 
 

@@ -54,7 +54,7 @@ MODELS: dict[str, tuple[Callable[[], Any], tuple[str, ...]]] = {
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_what_was_fitted_without_a_truth_answers_like_its_source(name: str, tmp_path: Path) -> None:
+def test_what_was_fitted_without_a_target_answers_like_its_source(name: str, tmp_path: Path) -> None:
     make, outputs = MODELS[name]
     source = loaded(make(), tmp_path)
     assert source.unsupervised
@@ -82,12 +82,14 @@ def test_a_row_on_the_limit_of_contamination_is_no_outlier(tmp_path: Path) -> No
 def test_the_distance_to_a_center_itself_is_a_number(tmp_path: Path) -> None:
     source = loaded(KMeans(3, random_state=0), tmp_path)
     centers = {"features": source.native.cluster_centers_.astype(np.float32)}
-    found = run_session(open_session(convert_model(source).model, Settings(), where="m"), centers)
-    assert np.isfinite(found["distances"]).all()
-    assert found["label"].tolist() == [0, 1, 2]
+    outputs = run_session(open_session(convert_model(source).model, Settings(), where="m"), centers)
+    assert np.isfinite(outputs["distances"]).all()
+    assert outputs["label"].tolist() == [0, 1, 2]
 
 
-@pytest.mark.parametrize("model", [KMeans(3, random_state=0), IsolationForest(n_estimators=10, random_state=0)], ids=lambda row: type(row).__name__)
+@pytest.mark.parametrize(
+    "model", [KMeans(3, random_state=0), IsolationForest(n_estimators=10, random_state=0)], ids=lambda value: type(value).__name__
+)
 def test_without_a_target_the_model_is_held_against_its_source(model: Any, tmp_path: Path) -> None:
     packed = sealift_packager.pack(model.fit(ROWS[:400]), name="m", data={"features": ROWS[400:]}, profile=PROFILE, out=tmp_path / "out")
     loss = packed.manifests[PROFILE].evaluation.candidates[0].accuracy
@@ -96,9 +98,9 @@ def test_without_a_target_the_model_is_held_against_its_source(model: Any, tmp_p
 
 
 def test_with_a_target_it_is_held_against_that(tmp_path: Path) -> None:
-    truth = np.where(load_breast_cancer().target[400:] == 1, 1, -1)
+    target = np.where(load_breast_cancer().target[400:] == 1, 1, -1)
     model = IsolationForest(n_estimators=10, random_state=0).fit(ROWS[:400])
-    packed = sealift_packager.pack(model, name="m", data=(ROWS[400:], truth), profile=PROFILE, out=tmp_path / "out")
+    packed = sealift_packager.pack(model, name="m", data=(ROWS[400:], target), profile=PROFILE, out=tmp_path / "out")
     loss = packed.manifests[PROFILE].evaluation.candidates[0].accuracy
     assert loss is not None
     assert loss.metric == "accuracy"
@@ -113,7 +115,7 @@ def test_a_classifier_still_needs_its_target(tmp_path: Path) -> None:
         sealift_packager.pack(LogisticRegression().fit(table, [0, 1] * 20), name="m", data=table, profile=PROFILE, out=tmp_path / "out")
 
 
-@pytest.mark.parametrize("model", [DBSCAN(), LocalOutlierFactor(), StandardScaler()], ids=lambda row: type(row).__name__)
+@pytest.mark.parametrize("model", [DBSCAN(), LocalOutlierFactor(), StandardScaler()], ids=lambda value: type(value).__name__)
 def test_what_can_t_predict_new_rows_is_refused_and_told_so(model: Any, tmp_path: Path) -> None:
     with pytest.raises(SourceModelError, match="Models that don't predict new rows"):
         loaded(model, tmp_path)

@@ -18,7 +18,7 @@ from sealift_packager.errors import ConversionError, ParityError, SourceModelErr
 from sealift_packager.frameworks.converters import convert_model
 from sealift_packager.frameworks.loaders import load_model
 from sealift_packager.graph.result import Converted
-from sealift_packager.model.detect import TORCH_SCRIPT, detect_kind
+from sealift_packager.model.detect import TORCH_SCRIPT, detect_format
 from sealift_packager.model.dynamic import example_sizes, free_axes, parse_dynamic, resized
 from sealift_packager.model.source import LoadOptions, SourceModel
 from sealift_packager.parity.check import check_parity
@@ -55,14 +55,23 @@ class Pooled(nn.Module):
     def forward(self, input_ids: torch.Tensor | None = None, *, attention_mask: torch.Tensor | None = None) -> Answer:
         assert input_ids is not None
         assert attention_mask is not None
-        rows = self.embed(input_ids)
-        weights = attention_mask.unsqueeze(-1).to(rows.dtype)
-        pooled = (rows * weights).sum(1) / weights.sum(1).clamp(min=1)
-        return Answer(self.head(pooled), hidden=(rows, pooled))
+        embedded = self.embed(input_ids)
+        weights = attention_mask.unsqueeze(-1).to(embedded.dtype)
+        pooled = (embedded * weights).sum(1) / weights.sum(1).clamp(min=1)
+        return Answer(self.head(pooled), hidden=(embedded, pooled))
 
 
 def build_pooled() -> nn.Module:
     return Pooled()
+
+
+class Clashing(nn.Module):
+    def forward(self, x: torch.Tensor) -> dict[str, Any]:
+        return {"hidden": {"last": x * 2}, "hidden_last": x + 1}
+
+
+def build_clashing() -> nn.Module:
+    return Clashing()
 
 
 def example_inputs() -> dict[str, Any]:
@@ -89,8 +98,8 @@ class Recurrent(nn.Module):
         self.layer = nn.LSTM(4, 8, batch_first=True)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        rows: torch.Tensor = self.layer(x)[0]
-        return rows[:, -1]
+        states: torch.Tensor = self.layer(x)[0]
+        return states[:, -1]
 
 
 class Two(nn.Module):
@@ -118,7 +127,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
 def test_torchscript_is_known_by_its_content_and_packs_like_its_module(tmp_path: Path) -> None:
     images = np.load(trained.digits_holdout())["image"]
     path = scripted(trained.small_net(), tmp_path, torch.zeros(2, 1, 8, 8))
-    assert detect_kind(path) == TORCH_SCRIPT
+    assert detect_format(path) == TORCH_SCRIPT
     source = load_model(path, LoadOptions(examples={"image": images}))
     converted = proved(source, {"image": images})
     assert [(spec.name, spec.shape) for spec in converted.inputs] == [("image", ("batch", 1, 8, 8))]
@@ -195,6 +204,15 @@ def test_the_factory_s_module_says_what_is_free_and_outputs_have_their_names(wei
     assert converted.outputs[1].shape == ("batch", "input_ids_1", 8)
 
 
+def test_outputs_that_would_have_one_name_are_refused(tmp_path: Path) -> None:
+    torch.export.save(torch.export.export(Clashing(), (torch.zeros(2, 3),)), tmp_path / "m.pt2")
+    torch.save({}, tmp_path / "m.pt")
+    options = LoadOptions(factory=f"{__file__}:build_clashing", examples={"x": np.zeros((2, 3), np.float32)}, dynamic={"x": {}})
+    for name in ("m.pt2", "m.pt"):
+        with pytest.raises(SourceModelError, match="two outputs have the same name: found 'hidden_last'"):
+            load_model(tmp_path / name, options if name == "m.pt" else LoadOptions())
+
+
 def test_the_option_says_what_is_free_before_the_factory_does(weights: Path) -> None:
     options = LoadOptions(factory=f"{__file__}:build_pooled", dynamic={"input_ids": {}})
     assert load_model(weights, options).inputs[0].shape == ("batch", 7)
@@ -255,10 +273,10 @@ def test_a_free_dimension_that_is_none_is_refused(text: str) -> None:
 
 
 def test_free_dimensions_with_the_same_symbol_have_the_same_size() -> None:
-    asked = parse_dynamic(["a:1=n", "b:0=batch", "b:2=n", "b:1"])
-    assert asked == {"a": {1: "n"}, "b": {0: "batch", 1: "b_1", 2: "n"}}
+    dynamic = parse_dynamic(["a:1=n", "b:0=batch", "b:2=n", "b:1"])
+    assert dynamic == {"a": {1: "n"}, "b": {0: "batch", 1: "b_1", 2: "n"}}
     examples = {"a": np.zeros((1, 4)), "b": np.zeros((1, 1, 4))}
-    free = free_axes(asked, examples, where="x")
+    free = free_axes(dynamic, examples, where="x")
     sizes = example_sizes(examples, free)
     assert sizes == {"batch": 2, "n": 4, "b_1": 2}  # never 1: torch would take it for a constant
     assert [value.shape for value in resized(examples, free, sizes).values()] == [(2, 4), (2, 2, 4)]
@@ -267,10 +285,10 @@ def test_free_dimensions_with_the_same_symbol_have_the_same_size() -> None:
 def test_parity_asks_for_each_free_dimension_at_several_sizes() -> None:
     specs = [TensorSpec(name="ids", dtype="int64", shape=("batch", "n")), TensorSpec(name="image", dtype="float32", shape=("batch", "h", 4))]
     holdout = {"ids": np.full((3, 5), 9), "image": np.ones((3, 6, 4), np.float32)}
-    asked = list(hard_inputs(specs, holdout, seed=0, takes_nan=False))
-    assert {row["ids"].shape[1] for _, row in asked} >= set(SIZES)
-    assert {row["image"].shape[1] for _, row in asked} >= set(SIZES)
-    assert all((row["ids"] == 9).all() for title, row in asked if "size of" in title)  # ids that the model knows
+    requests = list(hard_inputs(specs, holdout, seed=0, takes_nan=False))
+    assert {inputs["ids"].shape[1] for _, inputs in requests} >= set(SIZES)
+    assert {inputs["image"].shape[1] for _, inputs in requests} >= set(SIZES)
+    assert all((inputs["ids"] == 9).all() for title, inputs in requests if "size of" in title)  # ids that the model knows
 
 
 def test_a_graph_that_holds_for_one_length_only_stops_the_build(weights: Path) -> None:

@@ -30,8 +30,8 @@ class Halves(nn.Module):
 
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
         half = rows[:, : rows.shape[1] // 2].reshape(rows.shape[0] * 2, -1)
-        found: torch.Tensor = self.layer(half.unsqueeze(1))
-        return found.mean(-1)
+        result: torch.Tensor = self.layer(half.unsqueeze(1))
+        return result.mean(-1)
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +112,9 @@ def test_a_graph_that_computes_with_more_than_tensors_and_sizes_is_refused(
         ("halves/DATA/weights/Other.PT", b"\x80\x04N.", "a pickle of other objects than tensors"),
         ("halves/data/constants/x_config.json", b'{"config": {"c": {"path_name": "opaque_obj_0", "use_pickle": false}}}', "c as a pickle"),
         ("halves/data/weights/x_config.json", b'{"config": {"w": {"path_name": "weight_0", "use_pickle": true}}}', "w as a pickle"),
+        ("halves/data/weights/x_config.json", b'{"config": ["w"]}', "a list of weights that is not by name"),
+        ("halves/models/a/b.json", b'{"guards_code": 3}', "the guard None"),
+        ("halves/models/a/b.json", b'{"guards_code": "s1"}', "the guard None"),
         ("halves/models/MODEL.json", b"{}", "two members have the same name"),
         ("halves/models/a/b.json", b"{", "a file that is not JSON"),
     ],
@@ -137,8 +140,8 @@ def in_document(change: Callable[[dict[str, Any]], object]) -> Callable[[str, by
 
 
 def signature(document: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = document["graph_module"]["module_call_graph"][0]["signature"]
-    return found
+    fields: dict[str, Any] = document["graph_module"]["module_call_graph"][0]["signature"]
+    return fields
 
 
 def test_the_name_of_an_argument_is_no_place_for_code(exported: Path, tmp_path: Path) -> None:
@@ -190,8 +193,8 @@ class Twice(nn.Module):
         self.layers = nn.Sequential(nn.Linear(4, 4), nn.Dropout())
 
     def forward(self, rows: torch.Tensor, *, mask: torch.Tensor) -> dict[str, torch.Tensor]:
-        found, _ = self.lstm(rows)
-        return {"last hidden state": self.layers(self.layers(found)), "sum": torch.einsum("bij,bi->bj", found, mask)}
+        states, _ = self.lstm(rows)
+        return {"last hidden state": self.layers(self.layers(states)), "sum": torch.einsum("bij,bi->bj", states, mask)}
 
 
 def test_names_as_real_networks_have_them_are_no_reason_to_refuse(tmp_path: Path) -> None:

@@ -53,8 +53,8 @@ class Positions(nn.Module):
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
         numbers: torch.Tensor = self.numbers  # type: ignore[assignment]
-        found: torch.Tensor = self.head(self.words(ids) + self.places(numbers[:, : ids.shape[1]]))
-        return found
+        scores: torch.Tensor = self.head(self.words(ids) + self.places(numbers[:, : ids.shape[1]]))
+        return scores
 
 
 @NEWER_EXPORT
@@ -64,7 +64,7 @@ def test_a_free_length_is_bounded_by_what_the_module_takes(tmp_path: Path) -> No
     assert refused == ()
 
 
-class Halved(nn.Module):
+class SmallUNet(nn.Module):
     """Halved twice and enlarged again, each time padded to what it was: a U-Net in small. A quarter that is one pixel is a case of its own."""
 
     def __init__(self) -> None:
@@ -78,37 +78,37 @@ class Halved(nn.Module):
         return image + enlarged(self.outer(half + enlarged(self.inner(quarter), half)), image)
 
 
-def enlarged(rows: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
-    return functional.pad(rows, [0, like.shape[3] - rows.shape[3], 0, like.shape[2] - rows.shape[2]])
+def enlarged(images: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+    return functional.pad(images, [0, like.shape[3] - images.shape[3], 0, like.shape[2] - images.shape[2]])
 
 
 @NEWER_EXPORT
 def test_sizes_that_a_module_does_not_take_are_refused_by_it_alone(tmp_path: Path) -> None:
     image = np.random.default_rng(0).standard_normal((4, 2, 12, 18)).astype(np.float32)
-    converted, refused = packed(Halved(), tmp_path, {"image": image}, {"image": {2: "height", 3: "width"}})
+    converted, refused = packed(SmallUNet(), tmp_path, {"image": image}, {"image": {2: "height", 3: "width"}})
     assert converted.outputs[0].shape == ("batch", 2, "image_2", "image_3")
     assert "a size of 17 for image_2" not in refused
     assert "a size of 1 for image_2" in refused
 
 
-@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU])
+@pytest.mark.parametrize("layer_class", [nn.LSTM, nn.GRU])
 @NEWER_EXPORT
-def test_a_recurrence_takes_any_number_of_steps_and_stays_one_operator(kind: Any, tmp_path: Path) -> None:
+def test_a_recurrence_takes_any_number_of_steps_and_stays_one_operator(layer_class: Any, tmp_path: Path) -> None:
     class Tagger(nn.Module):
         def __init__(self) -> None:
             super().__init__()
             torch.manual_seed(0)
-            self.layer = kind(4, 5, num_layers=2, batch_first=True, bidirectional=True)
+            self.layer = layer_class(4, 5, num_layers=2, batch_first=True, bidirectional=True)
             self.head = nn.Linear(10, 3)
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             states = self.layer(x)[0]
-            found: torch.Tensor = self.head(states.reshape(x.shape[0], x.shape[1], -1))
-            return found
+            tags: torch.Tensor = self.head(states.reshape(x.shape[0], x.shape[1], -1))
+            return tags
 
     kernels = dict(torch.ops.aten.lstm.input.py_kernels)
     converted, refused = packed(Tagger(), tmp_path, {"x": ROWS}, {"x": {1: "steps"}})
-    assert [node.op_type for node in converted.model.graph.node].count(kind.__name__) == 2
+    assert [node.op_type for node in converted.model.graph.node].count(layer_class.__name__) == 2
     assert converted.outputs[0].shape == ("batch", "x_1", 3)
     assert refused == ()
     assert torch.ops.aten.lstm.input.py_kernels == kernels
@@ -125,8 +125,8 @@ class Attention(nn.Module):
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
         seen = (ids != 0)[:, None, None, :] & torch.ones(ids.shape[1], dtype=torch.bool)[:, None]
         mask = seen if self.booleans else torch.zeros(seen.shape).masked_fill(~seen, float("-inf"))
-        rows = self.words(ids)[:, None]
-        return functional.scaled_dot_product_attention(rows, self.heads(rows), rows, attn_mask=mask)
+        embedded = self.words(ids)[:, None]
+        return functional.scaled_dot_product_attention(embedded, self.heads(embedded), embedded, attn_mask=mask)
 
 
 @pytest.mark.parametrize("booleans", [True, False])
@@ -176,8 +176,8 @@ class Doubled(nn.Module):
         self.layers = nn.Sequential(nn.Linear(4, 64), nn.ReLU(), nn.Linear(64, 3))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        rows: torch.Tensor = self.layers(x)
-        return rows
+        values: torch.Tensor = self.layers(x)
+        return values
 
 
 def test_a_model_that_draws_random_numbers_is_told_so(tmp_path: Path) -> None:

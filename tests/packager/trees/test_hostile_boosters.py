@@ -22,7 +22,7 @@ LABELS = (ROWS[:, 0] > 0).astype(int)
     ("old", "new", "words"),
     [
         ("sigmoid:1", "sigmoid:nan", "not a finite number"),
-        ("Column_0 Column_1 Column_2", "a b a", "two columns of one name: found 'a'"),
+        ("Column_0 Column_1 Column_2", "a b a", "two columns have the same name: found 'a'"),
     ],
 )
 def test_a_lightgbm_model_of_no_scale_or_no_names_is_refused(tmp_path: Path, old: str, new: str, words: str) -> None:
@@ -33,7 +33,9 @@ def test_a_lightgbm_model_of_no_scale_or_no_names_is_refused(tmp_path: Path, old
         READERS["lightgbm"](tmp_path / "m.txt")
 
 
-@pytest.mark.parametrize(("score", "names", "words"), [("[0E0]", [], "not a finite number"), ("[5E-1]", ["a", "b", "a"], "two columns of one name")])
+@pytest.mark.parametrize(
+    ("score", "names", "words"), [("[0E0]", [], "not a finite number"), ("[5E-1]", ["a", "b", "a"], "two columns have the same name")]
+)
 def test_an_xgboost_model_of_no_base_score_or_no_names_is_refused(tmp_path: Path, score: str, names: list[str], words: str) -> None:
     xgboost.train({"objective": "binary:logistic", "max_depth": 2}, xgboost.DMatrix(ROWS, LABELS), 2).save_model(tmp_path / "m.json")
     model = json.loads((tmp_path / "m.json").read_text())

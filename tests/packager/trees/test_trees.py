@@ -42,8 +42,8 @@ def test_thresholds_are_rounded_to_the_float32_that_decides_alike() -> None:
     with np.errstate(over="ignore"):
         near = np.concatenate([np.nextafter(exact.astype(np.float32), np.float32(side)) for side in (-np.inf, np.inf)] + [exact.astype(np.float32)])
     for thresholds, decide in ((down, np.less_equal), (below, np.less)):
-        for row in near.reshape(3, -1):
-            assert (np.less_equal(row, thresholds) == decide(row.astype(np.float64), exact)).all()
+        for neighbors in near.reshape(3, -1):
+            assert (np.less_equal(neighbors, thresholds) == decide(neighbors.astype(np.float64), exact)).all()
 
 
 @pytest.mark.parametrize(("library", "name"), ALL)
@@ -56,6 +56,16 @@ def test_xgboost_s_binary_files_are_exact_too(name: str, tmp_path: Path) -> None
     model, data = XGBOOST[name]()
     model.save_model(tmp_path / "m.ubj")
     assert_exact(READERS["xgboost"](tmp_path / "m.ubj"), data)
+
+
+def test_labels_alone_are_those_of_the_best_round_where_training_stopped_early(tmp_path: Path) -> None:
+    rows, label = IRIS[0] + np.random.default_rng(0).normal(0, 1.5, IRIS[0].shape), IRIS[1]
+    model = xgboost.XGBClassifier(objective="multi:softmax", n_estimators=50, early_stopping_rounds=3, learning_rate=0.5)
+    model.fit(rows[::2], label[::2], eval_set=[(rows[1::2], label[1::2])], verbose=False)
+    joblib.dump(model, tmp_path / "m.joblib")
+    source = load_model(tmp_path / "m.joblib", TRUST)
+    np.testing.assert_array_equal(source.predict({"features": rows.astype(np.float32)})["label"], model.predict(rows))
+    assert_exact(source, rows)
 
 
 def test_xgboost_s_categories_are_exact(tmp_path: Path) -> None:
@@ -84,7 +94,7 @@ def test_a_threshold_that_is_one_float_off_stops_the_build(tmp_path: Path) -> No
     joblib.dump(HistGradientBoostingClassifier(max_iter=20).fit(*CANCER), tmp_path / "m")
     source = load_model(tmp_path / "m", TRUST)
     converted = convert_model(source)
-    values = next(row for row in converted.model.graph.node[0].attribute if row.name == "nodes_values").floats
+    values = next(attribute for attribute in converted.model.graph.node[0].attribute if attribute.name == "nodes_values").floats
     at = next(index for index, value in enumerate(values) if value)
     values[at] = float(np.nextafter(np.float32(values[at]), np.float32(np.inf)))
     with pytest.raises(ParityError, match="near a threshold"):
@@ -99,7 +109,7 @@ def test_a_threshold_that_is_one_float_off_stops_the_build(tmp_path: Path) -> No
         xgboost.XGBClassifier(n_estimators=10),
         lightgbm.LGBMClassifier(n_estimators=10, verbose=-1),
     ],
-    ids=lambda row: type(row).__name__,
+    ids=lambda value: type(value).__name__,
 )
 def test_trees_behind_a_scaler_are_computed_in_float64_and_exact(final: Any, tmp_path: Path) -> None:
     model = make_pipeline(StandardScaler(), final).fit(*CANCER)
@@ -135,7 +145,7 @@ def test_a_skops_file_with_foreign_types_is_refused_and_names_them(tmp_path: Pat
 
 
 def test_what_has_no_exact_form_says_what_and_what_to_do(tmp_path: Path) -> None:
-    model = catboost.CatBoostClassifier(cat_features=[0], **QUIET).fit([[str(row % 7), row] for row in range(50)], [0, 1] * 25)
+    model = catboost.CatBoostClassifier(cat_features=[0], **QUIET).fit([[str(number % 7), number] for number in range(50)], [0, 1] * 25)
     model.save_model(str(tmp_path / "m.cbm"))
     with pytest.raises(ConversionError, match="Encode categories before CatBoost"):
         load_model(tmp_path / "m.cbm", LoadOptions())

@@ -28,7 +28,7 @@ def agent(tmp_path: Path) -> Iterator[AgentUnderTest]:
 
 def sandbox_finding(agent: AgentUnderTest) -> tuple[str, str]:
     findings = agent.command("doctor", "--json").json["findings"]
-    return next((row["verdict"], row["detail"]) for row in findings if row["check"] == "sandbox")
+    return next((finding["verdict"], finding["detail"]) for finding in findings if finding["check"] == "sandbox")
 
 
 @pytest.mark.skipif(landlock.detect() == 0 or not seccomp.supported(), reason="the walls of this machine have gaps")
@@ -62,9 +62,9 @@ def test_infer_loads_no_bundle_that_was_changed_after_its_self_test(agent: Agent
     agent.command("sync").ok()
     path = next((agent.home / "bundles").iterdir()) / name
     flip(path, 40)
-    asked = agent.command("infer", "linear", "--golden")
-    assert asked.code in (3, 4), asked.out
-    assert name in asked.out + asked.err
+    ran = agent.command("infer", "linear", "--golden")
+    assert ran.code in (3, 4), ran.out
+    assert name in ran.out + ran.err
 
 
 def test_infer_asks_the_agent_that_serves_without_loading_the_model_itself(agent: AgentUnderTest, monkeypatch: pytest.MonkeyPatch) -> None:

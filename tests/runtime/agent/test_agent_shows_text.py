@@ -13,7 +13,7 @@ import pytest
 from sealift_core.bundle.digest import Digest
 from sealift_core.terminal.printable import printable
 from sealift_runtime.agent.home import Home
-from sealift_runtime.update.records import Refusal, Update
+from sealift_runtime.update.records import RefusedRelease, Update
 from sealift_runtime.update.state import StateDatabase
 from sealift_runtime.update.table import State
 from support.agents import AgentUnderTest, device, wait_until
@@ -48,7 +48,7 @@ def test_status_shows_reasons_and_details_on_one_line_each(agent: AgentUnderTest
     state = StateDatabase(Home(agent.home).state)
     release = Digest.of(b"r")
     state.put(Update(name="linear", version="1.0.0", state=next(iter(State)), release=release, release_size=1, reason=EVIL))
-    state.refuse(Refusal(release=release, name="linear", version="1.0.0", reason=EVIL))
+    state.refuse(RefusedRelease(release=release, name="linear", version="1.0.0", reason=EVIL))
     state.record("rejected", model=EVIL, version=EVIL, detail=EVIL, now=NOW)
     state.close()
     done = agent.command("status").ok()

@@ -33,7 +33,7 @@ def agent(tmp_path: Path) -> Iterator[AgentUnderTest]:
 
 def finding(agent: AgentUnderTest) -> tuple[str, str]:
     findings = agent.command("doctor", "--json").json["findings"]
-    return next((row["verdict"], row["detail"]) for row in findings if row["check"] == "telemetry")
+    return next((entry["verdict"], entry["detail"]) for entry in findings if entry["check"] == "telemetry")
 
 
 def test_doctor_says_that_it_is_off_here_and_in_the_server_that_runs(agent: AgentUnderTest, monkeypatch: pytest.MonkeyPatch) -> None:

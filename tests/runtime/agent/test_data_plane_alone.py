@@ -18,13 +18,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sealift_core.errors import SealiftError
+from sealift_core.bundle import files
+from sealift_core.errors import IntegrityError, SealiftError
 from sealift_runtime.agent.admin_client import DataPlaneClient
 from sealift_runtime.update.desired import DesiredState
 from sealift_runtime.update.desired_file import DesiredFile
 from support.agents import AgentUnderTest, device, wait_until
 from support.models import MODELS, answer
-from support.repositories import Repository
+from support.repositories import Repository, flip
 
 X = MODELS["linear"].requests[1]["x"]
 REQUEST = [{"name": "x", "shape": list(X.shape), "datatype": "FP32", "data": X.ravel().tolist()}]
@@ -160,6 +161,21 @@ def test_a_current_bundle_that_this_disk_damaged_gives_way_to_the_previous_one(h
     shutil.rmtree(model.current.directory)
     with data_plane(home) as agent:
         wait_until(lambda: agent.serving() == "1.0.0", 30, "the previous version to serve")
+
+
+def test_a_bundle_that_this_disk_damaged_is_refused_as_that(home: Path) -> None:
+    document = desired(home)
+    model = document.model("linear")
+    assert model
+    assert model.current
+    back = type(model)(name="linear", current=model.previous, previous=None)
+    with data_plane(home) as agent:
+        client = DataPlaneClient(home / "run" / "agent.sock")
+        client.follow(dataclasses.replace(document, generation=document.generation + 1, models=(back,)))
+        flip(model.current.directory / files.GRAPH, 40)
+        with pytest.raises(IntegrityError, match=files.GRAPH):
+            client.follow(dataclasses.replace(document, generation=document.generation + 2), "linear")
+        assert agent.serving() == "1.0.0"
 
 
 @pytest.mark.parametrize("damage", [None, b"", b'{"schema": "sealift.desired-state/2"}'], ids=["missing", "empty", "newer"])

@@ -11,10 +11,10 @@ from support.models import make_manifest, make_profile
 
 
 def test_the_limit_of_the_accelerator_s_memory_goes_to_the_provider_that_knows_one() -> None:
-    asked = AcceleratorRequirement(provider="CUDAExecutionProvider", device="nvidia-gpu", memory_limit_mb=256)
+    accelerator = AcceleratorRequirement(provider="CUDAExecutionProvider", device="nvidia-gpu", memory_limit_mb=256)
     names = ("CUDAExecutionProvider", "CPUExecutionProvider")
     plain = make_manifest()
-    manifest = dataclasses.replace(plain, profile=make_profile(accelerator=asked), session=dataclasses.replace(plain.session, providers=names))
+    manifest = dataclasses.replace(plain, profile=make_profile(accelerator=accelerator), session=dataclasses.replace(plain.session, providers=names))
     assert provider_options(manifest) == [{"gpu_mem_limit": str(256 * 2**20)}, {}]
     assert provider_options(plain) == [{}]
 

@@ -14,8 +14,8 @@ from sealift_runtime.engine.comparison import compare, compare_case
 NAN, INF = np.nan, np.inf
 
 
-def excess(expected: Array, found: Array) -> float:
-    difference = compare(0, "y", expected, found, rtol=0.01, atol=0.1)
+def excess(expected: Array, actual: Array) -> float:
+    difference = compare(0, "y", expected, actual, rtol=0.01, atol=0.1)
     return difference.excess if difference else 0.0
 
 
@@ -25,7 +25,7 @@ def test_an_output_equals_itself_whatever_it_holds(value: Array) -> None:
 
 
 @pytest.mark.parametrize(
-    ("expected", "found", "passes"),
+    ("expected", "actual", "passes"),
     [
         (1.0, 1.1, True),
         (1.0, 1.12, False),
@@ -39,8 +39,8 @@ def test_an_output_equals_itself_whatever_it_holds(value: Array) -> None:
         (1e30, INF, False),
     ],
 )
-def test_floats_are_compared_by_tolerance(expected: float, found: float, passes: bool) -> None:
-    assert (excess(np.array([0.0, expected]), np.array([0.0, found])) <= 1) is passes
+def test_floats_are_compared_by_tolerance(expected: float, actual: float, passes: bool) -> None:
+    assert (excess(np.array([0.0, expected]), np.array([0.0, actual])) <= 1) is passes
 
 
 @given(st.floats(-1e6, 1e6), st.floats(0, 0.0999))
@@ -49,7 +49,7 @@ def test_an_error_below_the_absolute_tolerance_passes(value: float, error: float
 
 
 @pytest.mark.parametrize(
-    ("expected", "found"),
+    ("expected", "actual"),
     [
         (np.array([1, 2]), np.array([1, 3])),
         (np.array([True]), np.array([False])),
@@ -58,8 +58,8 @@ def test_an_error_below_the_absolute_tolerance_passes(value: float, error: float
         (np.array([1]), np.array([1.0])),
     ],
 )
-def test_everything_else_is_equal_or_not(expected: Array, found: Array) -> None:
-    assert excess(expected, found) == INF
+def test_everything_else_is_equal_or_not(expected: Array, actual: Array) -> None:
+    assert excess(expected, actual) == INF
 
 
 def test_the_difference_names_case_output_place_and_values() -> None:

@@ -17,11 +17,11 @@ from support.models import make_manifest
 
 OPENVINO = "OpenVINOExecutionProvider"
 GRAPH = Path(__file__).parents[2] / "corpus" / "models" / "linear" / "model.onnx"
-HERE = importlib.util.find_spec("onnxruntime_ep_openvino") is not None
+INSTALLED = importlib.util.find_spec("onnxruntime_ep_openvino") is not None
 
 
 @pytest.fixture(autouse=True)
-def _asked_anew() -> Iterator[None]:
+def _devices_looked_up_anew() -> Iterator[None]:
     plugin_providers.devices.cache_clear()
     yield
     plugin_providers.devices.cache_clear()
@@ -36,13 +36,13 @@ def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plugin_providers, "MODULES", {OPENVINO: "broken_plugin"})
 
 
-@pytest.mark.skipif(HERE, reason="OpenVINO's plug-in is installed")
+@pytest.mark.skipif(INSTALLED, reason="OpenVINO's plug-in is installed")
 def test_without_the_plug_in_only_what_onnxruntime_was_built_with_is_there() -> None:
     assert plugin_providers.installed() == ()
     assert OPENVINO not in providers()
 
 
-@pytest.mark.skipif(HERE, reason="OpenVINO's plug-in is installed")
+@pytest.mark.skipif(INSTALLED, reason="OpenVINO's plug-in is installed")
 def test_a_bundle_for_openvino_says_which_package_is_missing() -> None:
     plain = make_manifest()
     manifest = dataclasses.replace(plain, session=dataclasses.replace(plain.session, providers=(OPENVINO, "CPUExecutionProvider")))
@@ -58,7 +58,7 @@ def test_a_library_that_can_t_be_loaded_is_named() -> None:
             ask()
 
 
-@pytest.mark.skipif(not HERE, reason="OpenVINO's plug-in is not installed: pip install onnxruntime-ep-openvino")
+@pytest.mark.skipif(not INSTALLED, reason="OpenVINO's plug-in is not installed: pip install onnxruntime-ep-openvino")
 def test_openvino_answers_as_the_processor_s_own_kernels_or_has_no_device_here() -> None:
     plain = make_manifest()
     settings = dataclasses.replace(plain.session, providers=(OPENVINO, "CPUExecutionProvider"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import signal
 import subprocess
@@ -189,9 +190,10 @@ def _wait_for_child(pid: int) -> int:
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
         for status in Path("/proc").glob("[0-9]*/stat"):
-            fields = status.read_text().rsplit(")", 1)[1].split() if status.exists() else []
-            if fields and int(fields[1]) == pid and _cpu(fields) > 40:
-                return int(status.parent.name)
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it ended meanwhile
+                fields = status.read_text().rsplit(")", 1)[1].split()
+                if int(fields[1]) == pid and _cpu(fields) > 40:
+                    return int(status.parent.name)
         time.sleep(0.02)
     raise AssertionError("the self-test did not start")
 

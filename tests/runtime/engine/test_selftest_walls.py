@@ -39,7 +39,7 @@ LOAD = """
         setattr(options, key, value)
     try:
         session = onnxruntime.InferenceSession({model!r}, options, providers=["CPUExecutionProvider"])
-        sizes = {{row.name: [size if isinstance(size, int) else 1 for size in row.shape] for row in session.get_inputs()}}
+        sizes = {{node.name: [size if isinstance(size, int) else 1 for size in node.shape] for node in session.get_inputs()}}
         session.run(None, {{name: numpy.ones(shape, numpy.float32) for name, shape in sizes.items()}})
         if options.enable_profiling:
             session.end_profiling()

@@ -15,9 +15,9 @@ from sealift_core.bundle.manifest import BundleManifest, Requirements
 from sealift_core.bundle.tensors import TensorSpec
 from sealift_core.errors import EngineError
 from sealift_core.session_entries import ARENA_KEY
-from sealift_runtime.engine.boundary import FOREIGN, translating
 from sealift_runtime.engine.facts import onnxruntime_version, providers
 from sealift_runtime.engine.session import ModelSession, session_options, usable_cores
+from sealift_runtime.engine.translate import FOREIGN, translating
 from support.models import CORPUS, MODELS, answer, make_bundle, make_manifest
 
 
@@ -32,15 +32,15 @@ def test_a_session_answers_as_onnxruntime_does(tmp_path: Path, model: str) -> No
     for request in MODELS[model].requests:
         expected = answer(model, request)
         for _ in range(5):  # the later ones take the fast path
-            found = session.run(request)
-            assert list(found) == [spec.name for spec in session.manifest.outputs]
+            outputs = session.run(request)
+            assert list(outputs) == [spec.name for spec in session.manifest.outputs]
             for name, value in expected.items():
-                np.testing.assert_array_equal(found[name], value)
+                np.testing.assert_array_equal(outputs[name], value)
 
 
-def test_a_session_gives_only_the_outputs_asked_for(tmp_path: Path) -> None:
-    found = open_model(tmp_path).run(MODELS["linear"].requests[0], ["label"])
-    assert list(found) == ["label"]
+def test_a_session_gives_only_the_requested_outputs(tmp_path: Path) -> None:
+    outputs = open_model(tmp_path).run(MODELS["linear"].requests[0], ["label"])
+    assert list(outputs) == ["label"]
 
 
 def test_the_example_is_the_smallest_golden_case(tmp_path: Path) -> None:
@@ -49,10 +49,10 @@ def test_the_example_is_the_smallest_golden_case(tmp_path: Path) -> None:
 
 def test_repeated_requests_do_not_share_memory_with_earlier_answers(tmp_path: Path) -> None:
     session = open_model(tmp_path)
-    rows = [np.random.default_rng(i).normal(size=(1, 4)).astype(np.float32) for i in range(6)]
-    answers = [session.run({"x": row}) for row in rows]
-    for row, found in zip(rows, answers, strict=True):
-        np.testing.assert_array_equal(found["scores"], answer("linear", {"x": row})["scores"])
+    inputs = [np.random.default_rng(i).normal(size=(1, 4)).astype(np.float32) for i in range(6)]
+    answers = [session.run({"x": x}) for x in inputs]
+    for x, outputs in zip(inputs, answers, strict=True):
+        np.testing.assert_array_equal(outputs["scores"], answer("linear", {"x": x})["scores"])
 
 
 def test_many_threads_get_their_own_answers(tmp_path: Path) -> None:
@@ -62,9 +62,9 @@ def test_many_threads_get_their_own_answers(tmp_path: Path) -> None:
     def ask(seed: int) -> None:
         generator = np.random.default_rng(seed)
         for _ in range(300):
-            row = generator.normal(size=(generator.integers(1, 3), 4)).astype(np.float32)
-            scores = session.run({"x": row})["scores"]
-            if not np.allclose(scores, session.run({"x": row}, ["scores"])["scores"]):
+            x = generator.normal(size=(generator.integers(1, 3), 4)).astype(np.float32)
+            scores = session.run({"x": x})["scores"]
+            if not np.allclose(scores, session.run({"x": x}, ["scores"])["scores"]):
                 wrong.append(seed)
 
     threads = [threading.Thread(target=ask, args=(seed,)) for seed in range(4)]
@@ -127,20 +127,20 @@ def test_a_missing_provider_is_refused_and_never_replaced(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("spec", "found"),
+    ("spec", "graph_tensor"),
     [
         (TensorSpec(name="x", dtype="float64", shape=("batch", 4)), "tensor(float)"),
         (TensorSpec(name="x", dtype="float32", shape=("batch", 5)), "['batch', 4]"),
         (TensorSpec(name="x", dtype="float32", shape=("batch",)), "['batch', 4]"),
     ],
 )
-def test_a_manifest_that_contradicts_the_graph_is_refused(tmp_path: Path, spec: TensorSpec, found: str) -> None:
+def test_a_manifest_that_contradicts_the_graph_is_refused(tmp_path: Path, spec: TensorSpec, graph_tensor: str) -> None:
     make_bundle(tmp_path / "bundle")
     path = tmp_path / "bundle" / "bundle.json"
     path.write_bytes(dataclasses.replace(BundleManifest.parse(path.read_bytes()), inputs=(spec,)).to_bytes())
     with pytest.raises(EngineError, match="the graph and the manifest disagree") as caught:
         ModelSession.open(tmp_path / "bundle")
-    assert found in str(caught.value)
+    assert graph_tensor in str(caught.value)
 
 
 def test_a_manifest_with_another_input_name_is_refused(tmp_path: Path) -> None:
@@ -163,12 +163,12 @@ def test_options_follow_the_manifest() -> None:
 
 
 def test_every_exception_of_onnxruntime_is_translated() -> None:
-    native = {kind for kind in vars(state).values() if isinstance(kind, type) and issubclass(kind, Exception)}
+    native = {error_type for error_type in vars(state).values() if isinstance(error_type, type) and issubclass(error_type, Exception)}
     assert native
     assert native <= set(FOREIGN)
-    for kind in FOREIGN:
+    for error_type in FOREIGN:
         with pytest.raises(EngineError, match="it broke"), translating("here", "it broke"):
-            raise kind("why")
+            raise error_type("why")
 
 
 def test_the_committed_graphs_are_tiny() -> None:

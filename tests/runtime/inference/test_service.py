@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from sealift_runtime.inference.limits import InferenceLimits
-from sealift_runtime.inference.messages import Failure, FailureKind, InferReply, InferRequest
+from sealift_runtime.inference.messages import Failure, FailureReason, InferReply, InferRequest
 from sealift_runtime.inference.model import ServedModel
 from sealift_runtime.inference.service import InferenceService
 from sealift_runtime.inference.table import ModelTable
@@ -77,7 +77,7 @@ def test_outputs_come_in_the_order_in_which_they_are_asked_for(tmp_path: Path) -
 def test_a_model_that_does_not_serve_is_a_failure_that_names_those_that_do(tmp_path: Path, name: str, version: str | None) -> None:
     model = served(tmp_path)
     failure = failed(service(model).infer(InferRequest(name, version, {"x": X})))
-    assert failure.kind is FailureKind.UNKNOWN_MODEL
+    assert failure.reason is FailureReason.UNKNOWN_MODEL
     assert failure.message.endswith("this server has linear 1.0.0")
     assert model.counters.failures == 0
 
@@ -104,7 +104,7 @@ def test_a_request_that_does_not_fit_is_a_failure_in_words_and_counted(
     recorder = Recorder()
     model = served(tmp_path, observer=recorder)
     failure = failed(service(model).infer(InferRequest("linear", None, inputs, outputs)))
-    assert failure.kind is FailureKind.BAD_REQUEST
+    assert failure.reason is FailureReason.BAD_REQUEST
     assert words in failure.message
     assert (model.counters.failures, recorder.failures) == (1, ["bad-request"])
 
@@ -133,7 +133,7 @@ def test_a_model_that_fails_is_a_failure_of_the_model(tmp_path: Path, monkeypatc
     model = served(tmp_path, observer=recorder)
     monkeypatch.setattr(model, "session", None)
     failure = failed(service(model).infer(InferRequest("linear", None, {"x": X})))
-    assert failure == Failure(FailureKind.INTERNAL, "internal error; see the agent's log")
+    assert failure == Failure(FailureReason.INTERNAL, "internal error; see the agent's log")
     assert recorder.failures == ["model"]
 
 
@@ -199,7 +199,7 @@ def test_the_loop_goes_on_while_a_worker_runs_and_a_full_queue_is_a_failure(tmp_
     first, second, third = with_workers(model, HEAVY, main)
     assert isinstance(first, InferReply)
     assert isinstance(second, InferReply)
-    assert third == Failure(FailureKind.OVERLOAD, "the queue is full: at most 1 requests can wait")
+    assert third == Failure(FailureReason.OVERLOAD, "the queue is full: at most 1 requests can wait")
     assert recorder.failures == ["overload"]
 
 

@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 
-from sealift_runtime.inference.workers import Job, Workers
+from sealift_runtime.inference.workers import WorkerJob, Workers
 
 
 async def drained(workers: Workers) -> None:
@@ -23,12 +23,12 @@ def run_order(submitted: list[str], *, queued: int = 100) -> tuple[list[str], li
     async def main() -> list[bool]:
         workers = Workers(asyncio.get_running_loop(), threads=1, queued=queued)
         released = threading.Event()
-        workers.submit(Job(released.wait, lambda _: None), "busy")
+        workers.submit(WorkerJob(released.wait, lambda _: None), "busy")
 
         def work(name: str) -> Callable[[], None]:
             return lambda: order.append(name)
 
-        taken = [workers.submit(Job(work(name), lambda _: None), name[0]) for name in submitted]
+        taken = [workers.submit(WorkerJob(work(name), lambda _: None), name[0]) for name in submitted]
         released.set()
         await drained(workers)
         workers.stop()
@@ -57,7 +57,7 @@ def test_jobs_that_are_queued_run_before_the_workers_end() -> None:
         done: list[int] = []
         workers = Workers(asyncio.get_running_loop(), threads=2, queued=100)
         for number in range(50):
-            workers.submit(Job(lambda number=number: number, done.append), str(number % 3))  # type: ignore[misc]
+            workers.submit(WorkerJob(lambda number=number: number, done.append), str(number % 3))  # type: ignore[misc]
         workers.stop()
         await drained(workers)
         return done
@@ -70,8 +70,8 @@ def test_a_cancelled_job_neither_runs_nor_is_delivered() -> None:
         seen: list[str] = []
         workers = Workers(asyncio.get_running_loop(), threads=1, queued=100)
         released = threading.Event()
-        workers.submit(Job(released.wait, lambda _: seen.append("first")), "a")
-        left = Job(lambda: seen.append("ran"), lambda _: seen.append("delivered"))
+        workers.submit(WorkerJob(released.wait, lambda _: seen.append("first")), "a")
+        left = WorkerJob(lambda: seen.append("ran"), lambda _: seen.append("delivered"))
         workers.submit(left, "a")
         left.cancelled = True
         released.set()

@@ -65,10 +65,10 @@ def npz(**arrays: Any) -> bytes:
 
 
 INPUTS = npz(x=MODELS["linear"].requests[0]["x"])
-FILES = {Digest.of(row): len(row) for row in (GRAPH, INPUTS)}
+FILES = {Digest.of(file): len(file) for file in (GRAPH, INPUTS)}
 
 
-class Room:
+class Harness:
     """A measurement service in a folder, and the packager's side of it."""
 
     def __init__(self, folder: Path, **changes: Any) -> None:
@@ -101,9 +101,9 @@ class Room:
         return str(self.service.begin(self.job(files=files or FILES))["job"])
 
     def begin_with(self, *files: bytes) -> str:
-        name = self.begin({Digest.of(row): len(row) for row in files})
-        for row in files:
-            self.service.receive(name, Digest.of(row), 0, row)
+        name = self.begin({Digest.of(file): len(file) for file in files})
+        for file in files:
+            self.service.receive(name, Digest.of(file), 0, file)
         return name
 
     def step(self, name: str, number: int, kind: str = "footprint", graph: bytes = GRAPH, inputs: bytes = INPUTS, **changes: Any) -> MeasuringAnswer:
@@ -123,181 +123,181 @@ def signed(payload_type: str, payload: bytes, key: PrivateKey = PACKAGER) -> byt
 
 
 @pytest.fixture
-def room(tmp_path: Path) -> Room:
-    return Room(tmp_path)
+def harness(tmp_path: Path) -> Harness:
+    return Harness(tmp_path)
 
 
-def test_runs_are_measured_in_turns_and_all_that_was_sent_is_deleted(room: Room) -> None:
-    name = room.begin_with(GRAPH, INPUTS)
+def test_runs_are_measured_in_turns_and_all_that_was_sent_is_deleted(harness: Harness) -> None:
+    name = harness.begin_with(GRAPH, INPUTS)
     runs = (run("a"), run("b", threads=2, config={"session.force_spinning_stop": "1"}))
-    answer = room.step(name, 1, "latency", runs=runs, seconds=0.0, least_rounds=7, most_rounds=9)
-    assert {row: len(values) for row, values in answer.samples_ms.items()} == {"a": 7, "b": 7}
-    alone = room.step(name, 2)
+    answer = harness.step(name, 1, "latency", runs=runs, seconds=0.0, least_rounds=7, most_rounds=9)
+    assert {run_name: len(values) for run_name, values in answer.samples_ms.items()} == {"a": 7, "b": 7}
+    alone = harness.step(name, 2)
     assert alone.load_time_ms > 0
     assert alone.peak_memory_bytes > 10 * 2**20
-    assert room.folder.exists()
-    room.step(name, 3, "close", runs=())
-    assert not room.folder.exists()
+    assert harness.folder.exists()
+    harness.step(name, 3, "close", runs=())
+    assert not harness.folder.exists()
     with pytest.raises(NotFoundError, match="no such job"):
-        room.step(name, 4)
+        harness.step(name, 4)
 
 
-def test_a_fault_of_this_installation_is_not_the_candidate_s(room: Room, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    name = room.begin_with(GRAPH, INPUTS)
+def test_a_fault_of_this_installation_is_not_the_candidate_s(harness: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = harness.begin_with(GRAPH, INPUTS)
     broken = broken_interpreter(tmp_path / "python", "import onnxruntime; del onnxruntime.InferenceSession")
     monkeypatch.setattr(sys, "executable", str(broken))
     with pytest.raises(SandboxError, match="the measuring process itself failed, not the model: found AttributeError: .*InferenceSession"):
-        room.step(name, 1)
+        harness.step(name, 1)
 
 
-def test_throughput_is_of_rows_that_come_again_in_each_batch(room: Room) -> None:
-    answer = room.step(room.begin_with(GRAPH, INPUTS), 1, "throughput", seconds=0.01, batches=(1, 7))
+def test_throughput_is_of_rows_that_come_again_in_each_batch(harness: Harness) -> None:
+    answer = harness.step(harness.begin_with(GRAPH, INPUTS), 1, "throughput", seconds=0.01, batches=(1, 7))
     assert answer.batch_size in (1, 7)
     assert answer.rows_per_s > 0
     assert not answer.samples_ms
 
 
 @pytest.mark.parametrize("batches", [(), (0,), (1, 10**6), tuple(range(1, 40))])
-def test_throughput_of_impossible_batches_is_refused(room: Room, batches: tuple[int, ...]) -> None:
+def test_throughput_of_impossible_batches_is_refused(harness: Harness, batches: tuple[int, ...]) -> None:
     with pytest.raises((DocumentError, LimitError), match="batches"):
-        room.step(room.begin_with(GRAPH, INPUTS), 1, "throughput", batches=batches)
+        harness.step(harness.begin_with(GRAPH, INPUTS), 1, "throughput", batches=batches)
 
 
-def test_text_inputs_need_no_pickle(room: Room) -> None:
+def test_text_inputs_need_no_pickle(harness: Harness) -> None:
     graph, words = (CORPUS / "text" / "model.onnx").read_bytes(), npz(word=np.array(["a", "größe"]))
-    assert room.step(room.begin_with(graph, words), 1, graph=graph, inputs=words).load_time_ms > 0
-    room.clock.advance(100)
+    assert harness.step(harness.begin_with(graph, words), 1, graph=graph, inputs=words).load_time_ms > 0
+    harness.clock.advance(100)
     pickled = npz(x=np.array([{}], dtype=object))
     with pytest.raises(EngineError, match="allow_pickle"):
-        room.step(room.begin_with(GRAPH, pickled), 1, inputs=pickled)
+        harness.step(harness.begin_with(GRAPH, pickled), 1, inputs=pickled)
 
 
 def test_a_service_that_is_off_does_nothing(tmp_path: Path) -> None:
-    room = Room(tmp_path, enabled=False)
+    harness = Harness(tmp_path, enabled=False)
     asks: list[Callable[[], object]] = [
-        room.service.invite,
-        lambda: room.service.begin(b"{}"),
-        lambda: room.service.step(b"{}"),
-        lambda: room.service.receive("", Digest.of(b""), 0, b""),
+        harness.service.invite,
+        lambda: harness.service.begin(b"{}"),
+        lambda: harness.service.step(b"{}"),
+        lambda: harness.service.receive("", Digest.of(b""), 0, b""),
     ]
     for ask in asks:
         with pytest.raises(ConfigurationError, match="doesn't accept measuring jobs"):
             ask()
 
 
-def test_a_job_is_accepted_with_a_proof_of_the_device_s_key_over_the_packager_s_challenge(room: Room) -> None:
-    answer = room.service.begin(room.job(challenge="a" * 32))
+def test_a_job_is_accepted_with_a_proof_of_the_device_s_key_over_the_packager_s_challenge(harness: Harness) -> None:
+    answer = harness.service.begin(harness.job(challenge="a" * 32))
     payload = Envelope.parse(Document(answer["acceptance"], "answer")).open(DEVICE.public_key, ACCEPTANCE_TYPE, where="answer")
     accepted = MeasuringAcceptance.parse(payload)
     assert accepted == MeasuringAcceptance(device=DEVICE.public_key.fingerprint, challenge="a" * 32, job=str(answer["job"]))
 
 
-def test_an_older_packager_that_has_no_challenge_is_served_as_before(room: Room) -> None:
-    assert "acceptance" not in room.service.begin(room.job())
+def test_an_older_packager_that_has_no_challenge_is_served_as_before(harness: Harness) -> None:
+    assert "acceptance" not in harness.service.begin(harness.job())
 
 
-def test_a_job_that_is_not_signed_by_a_trusted_key_for_this_device_is_refused(room: Room) -> None:
-    payload = MeasuringJob(device=DEVICE.public_key.fingerprint, nonce=str(room.service.invite()["nonce"]), files=FILES).payload()
+def test_a_job_that_is_not_signed_by_a_trusted_key_for_this_device_is_refused(harness: Harness) -> None:
+    payload = MeasuringJob(device=DEVICE.public_key.fingerprint, nonce=str(harness.service.invite()["nonce"]), files=FILES).payload()
     with pytest.raises(SignatureError, match="doesn't accept measuring jobs from this key"):
-        room.service.begin(signed(JOB_TYPE, payload, STRANGER))
+        harness.service.begin(signed(JOB_TYPE, payload, STRANGER))
     with pytest.raises(SignatureError, match="the signed content is of another type"):
-        room.service.begin(signed(STEP_TYPE, payload))
+        harness.service.begin(signed(STEP_TYPE, payload))
     forged = json.loads(signed(JOB_TYPE, payload))
     forged["envelope"]["payload"] = base64.b64encode(payload.replace(b'"size_bytes": ', b'"size_bytes": 1')).decode()
     with pytest.raises(SignatureError, match="doesn't match"):
-        room.service.begin(json.dumps(forged).encode())
+        harness.service.begin(json.dumps(forged).encode())
     with pytest.raises(SignatureError, match="for another device"):
-        room.service.begin(room.job(device=STRANGER.public_key.fingerprint))
+        harness.service.begin(harness.job(device=STRANGER.public_key.fingerprint))
 
 
-def test_a_nonce_holds_once_and_not_for_long(room: Room) -> None:
-    request = room.job(files={})
-    name = str(room.service.begin(request)["job"])
-    room.step(name, 1, "close", runs=())
+def test_a_nonce_holds_once_and_not_for_long(harness: Harness) -> None:
+    request = harness.job(files={})
+    name = str(harness.service.begin(request)["job"])
+    harness.step(name, 1, "close", runs=())
     with pytest.raises(SignatureError, match="already used"):
-        room.service.begin(request)
-    late = room.job()
-    room.clock.advance(NONCE_S + 1)
+        harness.service.begin(request)
+    late = harness.job()
+    harness.clock.advance(NONCE_S + 1)
     with pytest.raises(SignatureError, match="has expired"):
-        room.service.begin(late)
+        harness.service.begin(late)
 
 
-def test_a_step_can_not_be_asked_for_twice(room: Room) -> None:
-    name = room.begin_with(GRAPH, INPUTS)
-    room.step(name, 1)
+def test_a_step_can_not_be_asked_for_twice(harness: Harness) -> None:
+    name = harness.begin_with(GRAPH, INPUTS)
+    harness.step(name, 1)
     for number in (1, 3):
         with pytest.raises(SignatureError, match=f"expected number 2, found number {number}"):
-            room.step(name, number)
+            harness.step(name, number)
 
 
-def test_no_byte_more_and_no_other_content_than_was_signed_is_taken(room: Room) -> None:
-    name, digest = room.begin(), Digest.of(GRAPH)
+def test_no_byte_more_and_no_other_content_than_was_signed_is_taken(harness: Harness) -> None:
+    name, digest = harness.begin(), Digest.of(GRAPH)
     with pytest.raises(NotFoundError, match="no such file"):
-        room.service.receive(name, Digest.of(b"else"), 0, b"else")
+        harness.service.receive(name, Digest.of(b"else"), 0, b"else")
     with pytest.raises(NotFoundError, match="no such job"):
-        room.service.receive("0" * 32, digest, 0, GRAPH)
-    room.service.receive(name, digest, 0, GRAPH[:10])
+        harness.service.receive("0" * 32, digest, 0, GRAPH)
+    harness.service.receive(name, digest, 0, GRAPH[:10])
     with pytest.raises(IntegrityError, match="the piece at byte 10, found the one at byte 0"):
-        room.service.receive(name, digest, 0, GRAPH[:10])
+        harness.service.receive(name, digest, 0, GRAPH[:10])
     with pytest.raises(LimitError, match="the file is larger than announced"):
-        room.service.receive(name, digest, 10, GRAPH)
+        harness.service.receive(name, digest, 10, GRAPH)
     with pytest.raises(NotFoundError, match="the file wasn't sent completely"):
-        room.step(name, 1)
+        harness.step(name, 1)
     with pytest.raises(IntegrityError, match="differs from what was signed"):
-        room.service.receive(name, digest, 10, bytes(len(GRAPH) - 10))
-    room.service.receive(name, digest, 0, GRAPH)
+        harness.service.receive(name, digest, 10, bytes(len(GRAPH) - 10))
+    harness.service.receive(name, digest, 0, GRAPH)
 
 
 def test_a_job_that_is_too_large_or_has_no_room_is_refused(tmp_path: Path) -> None:
     with pytest.raises(LimitError, match=r"measuring\.max_mb"):
-        Room(tmp_path, max_bytes=100).begin()
+        Harness(tmp_path, max_bytes=100).begin()
     with pytest.raises(DiskFullError):
-        Room(tmp_path, reserve_bytes=2**60).begin()
+        Harness(tmp_path, reserve_bytes=2**60).begin()
 
 
-def test_one_job_at_a_time_and_none_while_an_update_is_under_way(room: Room) -> None:
-    name = room.begin_with(GRAPH, INPUTS)
+def test_one_job_at_a_time_and_none_while_an_update_is_under_way(harness: Harness) -> None:
+    name = harness.begin_with(GRAPH, INPUTS)
     with pytest.raises(BusyError, match="already working on another measuring job"):
-        room.begin()
-    room.busy = True
+        harness.begin()
+    harness.busy = True
     with pytest.raises(BusyError, match="an update"):
-        room.step(name, 1)
-    room.busy = False
-    assert room.step(name, 1).load_time_ms > 0
-    room.clock.advance(61)
-    room.busy = True
+        harness.step(name, 1)
+    harness.busy = False
+    assert harness.step(name, 1).load_time_ms > 0
+    harness.clock.advance(61)
+    harness.busy = True
     with pytest.raises(BusyError, match="an update"):
-        room.begin()
+        harness.begin()
 
 
-def test_a_job_whose_time_is_over_is_deleted(room: Room) -> None:
-    room.begin_with(GRAPH, INPUTS)
-    room.clock.advance(59)
-    room.service.tick()
-    assert len(list(room.folder.iterdir())) == 2
-    room.clock.advance(2)
-    room.service.tick()
-    assert not room.folder.exists()
+def test_a_job_whose_time_is_over_is_deleted(harness: Harness) -> None:
+    harness.begin_with(GRAPH, INPUTS)
+    harness.clock.advance(59)
+    harness.service.tick()
+    assert len(list(harness.folder.iterdir())) == 2
+    harness.clock.advance(2)
+    harness.service.tick()
+    assert not harness.folder.exists()
 
 
-def test_what_a_killed_agent_left_is_deleted_at_the_start(room: Room) -> None:
-    room.begin_with(GRAPH, INPUTS)
-    room.service.start()
-    assert not room.folder.exists()
+def test_what_a_killed_agent_left_is_deleted_at_the_start(harness: Harness) -> None:
+    harness.begin_with(GRAPH, INPUTS)
+    harness.service.start()
+    assert not harness.folder.exists()
 
 
 def test_a_candidate_that_eats_the_memory_is_ended(tmp_path: Path) -> None:
-    room = Room(tmp_path, memory_bytes=256 * 2**20)
+    harness = Harness(tmp_path, memory_bytes=256 * 2**20)
     graph, size = (CORPUS / "hungry" / "model.onnx").read_bytes(), npz(size=np.array([2**28], np.int64))
     with pytest.raises(EngineError, match="out of memory"):
-        room.step(room.begin_with(graph, size), 1, graph=graph, inputs=size)
+        harness.step(harness.begin_with(graph, size), 1, graph=graph, inputs=size)
 
 
 def test_a_candidate_that_takes_too_long_is_ended(tmp_path: Path) -> None:
-    room = Room(tmp_path, max_s=1.5)
+    harness = Harness(tmp_path, max_s=1.5)
     graph, slow = (CORPUS / "slow" / "model.onnx").read_bytes(), npz(x=np.zeros((1, 4), np.float32), rounds=np.array([10**8], np.int64))
     with pytest.raises(EngineError, match="the step took longer than the time left for the job"):
-        room.step(room.begin_with(graph, slow), 1, graph=graph, inputs=slow)
+        harness.step(harness.begin_with(graph, slow), 1, graph=graph, inputs=slow)
 
 
 @pytest.mark.parametrize(
@@ -329,15 +329,15 @@ def test_a_job_sets_no_session_entry_that_a_bundle_may_not_set(name: str, tmp_pa
 @pytest.mark.parametrize(
     "name", ["location-absolute", "location-unlisted-shard", "external-in-constant", "operator-context", "ort-config", "garbage"]
 )
-def test_a_graph_that_does_more_than_compute_is_not_measured(name: str, room: Room, tmp_path: Path) -> None:
+def test_a_graph_that_does_more_than_compute_is_not_measured(name: str, harness: Harness, tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_bytes(bytes(16))
     hostile = hostile_graphs(str(secret))[name]
-    job = room.begin_with(hostile.data, INPUTS)
+    job = harness.begin_with(hostile.data, INPUTS)
     with pytest.raises(EngineError, match="the model does not load: ") as caught:
-        room.step(job, 1, graph=hostile.data)
+        harness.step(job, 1, graph=hostile.data)
     assert hostile.words in str(caught.value)
-    assert str(room.folder) not in str(caught.value)
+    assert str(harness.folder) not in str(caught.value)
     assert secret.read_bytes() == bytes(16)
 
 
@@ -358,13 +358,13 @@ def test_documents_and_machines_are_read_as_they_were_written() -> None:
     assert parse_machine(Document(json.loads(json.dumps(machine_json(machine))), "machine")) == machine
 
 
-def test_strangers_who_ask_for_nonces_push_none_out(room: Room) -> None:
-    nonce = str(room.service.invite()["nonce"])
-    before = len(room.service._nonces._used)
+def test_strangers_who_ask_for_nonces_push_none_out(harness: Harness) -> None:
+    nonce = str(harness.service.invite()["nonce"])
+    before = len(harness.service._nonces._used)
     for _ in range(2000):
-        room.service.invite()
-    assert len(room.service._nonces._used) == before
-    room.service._nonces.take(nonce, room.clock.monotonic())
+        harness.service.invite()
+    assert len(harness.service._nonces._used) == before
+    harness.service._nonces.take(nonce, harness.clock.monotonic())
 
 
 def test_a_nonce_is_this_process_s_own_and_unchanged() -> None:

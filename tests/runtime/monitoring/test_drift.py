@@ -80,15 +80,15 @@ def test_what_a_report_says_of_a_window_is_finite_and_in_range() -> None:
 @pytest.mark.parametrize("rows", [150, 1000])
 def test_without_a_shift_false_alarms_stay_under_the_stated_rate(rows: int) -> None:
     random = np.random.default_rng(rows)
-    expected_windows, found, windows = 20, 0, 0
+    expected_windows, false_alarms, windows = 20, 0, 0
     for _ in range(10):  # the holdout's own luck counts, so there are several
         baseline = column_baseline(random.normal(size=(1000, 20)), expected_windows=expected_windows)
         for _ in range(30):
             values = random.normal(size=(rows, 20))
             readings = [read(feature, feature.count(values), minimum_rows=100) for feature in baseline.features]
-            found += any(significant(readings, 1 / expected_windows))
+            false_alarms += any(significant(readings, 1 / expected_windows))
             windows += 1
-    assert found <= windows / expected_windows
+    assert false_alarms <= windows / expected_windows
 
 
 @given(p_values=st.lists(st.floats(0, 1), max_size=30))

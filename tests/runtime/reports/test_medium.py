@@ -97,15 +97,15 @@ def test_nothing_is_written_or_removed_by_a_linked_folder(spool: ReportSpool, me
     assert [path.read_bytes() for path in inside.iterdir()] == [b"mine"]
 
 
-@pytest.mark.parametrize("kind", ["link", "pipe", "folder", "large"])
-def test_a_receipt_that_is_no_bounded_file_is_refused_at_once(spool: ReportSpool, medium: Path, kind: str) -> None:
+@pytest.mark.parametrize("replacement", ["link", "pipe", "folder", "large"])
+def test_a_receipt_that_is_no_bounded_file_is_refused_at_once(spool: ReportSpool, medium: Path, replacement: str) -> None:
     export_reports(spool, medium)
     place = device_folder(medium, spool.device) / "receipt.json"
-    if kind == "link":
+    if replacement == "link":
         place.symlink_to("/dev/zero")
-    elif kind == "pipe":
+    elif replacement == "pipe":
         os.mkfifo(place)
-    elif kind == "folder":
+    elif replacement == "folder":
         place.mkdir()
     else:
         place.touch()
@@ -114,13 +114,13 @@ def test_a_receipt_that_is_no_bounded_file_is_refused_at_once(spool: ReportSpool
         import_receipt(spool, medium)
 
 
-@pytest.mark.parametrize("kind", ["link", "pipe"])
-def test_a_report_on_the_medium_that_is_no_file_is_written_anew(spool: ReportSpool, medium: Path, tmp_path: Path, kind: str) -> None:
+@pytest.mark.parametrize("replacement", ["link", "pipe"])
+def test_a_report_on_the_medium_that_is_no_file_is_written_anew(spool: ReportSpool, medium: Path, tmp_path: Path, replacement: str) -> None:
     export_reports(spool, medium)
     place = device_folder(medium, spool.device) / "0000000002.json"
     place.unlink()
     (tmp_path / "victim").write_bytes(b"victim")
-    if kind == "link":
+    if replacement == "link":
         place.symlink_to(tmp_path / "victim")
     else:
         os.mkfifo(place)

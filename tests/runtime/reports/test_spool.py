@@ -35,7 +35,7 @@ def receipt(number: int) -> Receipt:
     return Receipt(device=KEY.public_key.fingerprint, acknowledged=number)
 
 
-def test_reports_are_numbered_chained_signed_and_hold_what_was_told(tmp_path: Path) -> None:
+def test_reports_are_numbered_chained_signed_and_hold_what_was_added(tmp_path: Path) -> None:
     spool = open_spool(tmp_path)
     assert spool.add(HOST, [MODEL], [make_window()], [make_event(1)]) == 1
     assert spool.add(HOST, [MODEL], [], []) == 2
@@ -56,7 +56,7 @@ def test_the_chain_goes_on_after_everything_was_acknowledged_and_the_agent_resta
     assert reports_of(again)[0].previous == last
 
 
-def test_an_event_is_told_once_however_often_the_ledger_is_given(tmp_path: Path) -> None:
+def test_an_event_is_reported_once_however_often_the_ledger_is_given(tmp_path: Path) -> None:
     spool = open_spool(tmp_path)
     spool.add(HOST, [], [], [make_event(2), make_event(1)])
     spool.add(HOST, [], [], [make_event(1), make_event(2), make_event(3)])
@@ -84,7 +84,7 @@ def test_bytes_that_wait_are_bounded_too(tmp_path: Path) -> None:
     assert sealed[-1] is None
 
 
-def test_more_than_one_report_holds_is_told_in_several(tmp_path: Path) -> None:
+def test_what_is_too_much_for_one_report_fills_several(tmp_path: Path) -> None:
     spool = open_spool(tmp_path, report_bytes=1, events_per_report=2)
     assert spool.add(HOST, [], [make_window(0), make_window(1)], [make_event(n) for n in range(1, 6)]) == 3
     reports = reports_of(spool)
@@ -169,5 +169,5 @@ def test_a_process_killed_while_it_writes_leaves_a_whole_chain(tmp_path: Path) -
     reports = reports_of(spool)
     assert [report.number for report in reports] == list(range(1, len(reports) + 1))
     assert [report.previous for report in reports][1:] == [Digest.of(envelope) for _, envelope in spool.pending()[:-1]]
-    told = [event.number for report in reports for event in report.events]
-    assert told == list(range(1, spool.last_event + 1))
+    event_numbers = [event.number for report in reports for event in report.events]
+    assert event_numbers == list(range(1, spool.last_event + 1))

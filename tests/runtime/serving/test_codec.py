@@ -51,8 +51,8 @@ def spec_of(value: Array, name: str = "x") -> TensorSpec:
 
 def as_json(value: Array, name: str = "x", *, nested: bool = False) -> bytes:
     data = value.tolist() if nested else value.ravel().tolist()
-    row = {"name": name, "shape": list(value.shape), "datatype": spec_of(value).datatype, "data": data}
-    return json.dumps({"id": "42", "inputs": [row]}).encode()
+    tensor = {"name": name, "shape": list(value.shape), "datatype": spec_of(value).datatype, "data": data}
+    return json.dumps({"id": "42", "inputs": [tensor]}).encode()
 
 
 @given(tensors(), st.booleans())
@@ -66,13 +66,13 @@ def test_a_json_tensor_arrives_as_it_was_sent(value: Array, nested: bool) -> Non
 
 @given(st.lists(tensors(), min_size=1, max_size=3))
 def test_raw_tensors_arrive_as_they_were_sent(values: list[Array]) -> None:
-    rows, tail = [], b""
+    descriptions, tail = [], b""
     for number, value in enumerate(values):
         raw = encode_texts(value) if value.dtype == object else value.tobytes()
         parameters = {"binary_data_size": len(raw)}
-        rows.append({"name": f"t{number}", "shape": value.shape, "datatype": spec_of(value).datatype, "parameters": parameters})
+        descriptions.append({"name": f"t{number}", "shape": value.shape, "datatype": spec_of(value).datatype, "parameters": parameters})
         tail += raw
-    head = json.dumps({"inputs": rows}).encode()
+    head = json.dumps({"inputs": descriptions}).encode()
     specs = [TensorSpec(name=f"t{n}", dtype=spec_of(v).dtype, shape=tuple(f"{n}.{i}" for i in range(v.ndim))) for n, v in enumerate(values)]
     request = reader([*specs])(head + tail, len(head))
     for number, value in enumerate(values):
@@ -85,16 +85,16 @@ def read_reply(body: bytes, json_bytes: int | None) -> dict[str, Array]:
     document = json.loads(body[:json_bytes])
     offset, outputs = json_bytes or 0, {}
     names = {datatype: dtype for dtype, datatype in DATATYPES.items()}
-    for row in document["outputs"]:
-        dtype = names[row["datatype"]]
-        size = row.get("parameters", {}).get("binary_data_size")
+    for output in document["outputs"]:
+        dtype = names[output["datatype"]]
+        size = output.get("parameters", {}).get("binary_data_size")
         if size is not None:
             raw = body[offset : offset + size]
             value = decode_texts(raw, where="reply") if dtype == "string" else np.frombuffer(raw, dtype)
             offset += size
         else:
-            value = np.array(row["data"], dtype=object if dtype == "string" else dtype)
-        outputs[row["name"]] = value.reshape(row["shape"])
+            value = np.array(output["data"], dtype=object if dtype == "string" else dtype)
+        outputs[output["name"]] = value.reshape(output["shape"])
     assert json_bytes is None or offset == len(body)
     return outputs
 
@@ -103,9 +103,9 @@ def read_reply(body: bytes, json_bytes: int | None) -> dict[str, Array]:
 def test_a_reply_arrives_as_it_was_given_nan_and_infinities_too(values: list[Array], binary: set[str]) -> None:
     outputs = {f"t{number}": value for number, value in enumerate(values)}
     body, json_bytes = encode_reply(InferReply("m", "1.0.0", None, outputs), frozenset(binary & set(outputs)))
-    found = read_reply(body, json_bytes)
+    decoded = read_reply(body, json_bytes)
     for name, value in outputs.items():
-        np.testing.assert_array_equal(found[name], value)
+        np.testing.assert_array_equal(decoded[name], value)
 
 
 def test_a_reply_names_model_version_and_id() -> None:
@@ -147,18 +147,18 @@ def test_an_integer_that_does_not_fit_is_refused(dtype: str, value: int) -> None
 def test_outputs_are_chosen_and_made_binary_by_parameters() -> None:
     model = MODELS["linear"]
     signature = Signature("linear", "1.0.0", model.inputs, model.outputs)
-    row = {"name": "x", "shape": [1, 4], "datatype": "FP32", "data": [1, 2, 3, 4]}
+    tensor = {"name": "x", "shape": [1, 4], "datatype": "FP32", "data": [1, 2, 3, 4]}
 
-    def wanted(**fields: Any) -> tuple[tuple[str, ...] | None, set[str]]:
-        request, binary = RequestDecoder().decode(signature, json.dumps({"inputs": [row], **fields}).encode())
+    def requested(**fields: Any) -> tuple[tuple[str, ...] | None, set[str]]:
+        request, binary = RequestDecoder().decode(signature, json.dumps({"inputs": [tensor], **fields}).encode())
         return request.outputs, set(binary)
 
-    assert wanted() == (None, set())
-    assert wanted(outputs=[]) == (None, set())
-    assert wanted(parameters={"binary_data_output": True}) == (None, {"scores", "label"})
-    assert wanted(outputs=[{"name": "label", "parameters": {"binary_data": True}}]) == (("label",), {"label"})
+    assert requested() == (None, set())
+    assert requested(outputs=[]) == (None, set())
+    assert requested(parameters={"binary_data_output": True}) == (None, {"scores", "label"})
+    assert requested(outputs=[{"name": "label", "parameters": {"binary_data": True}}]) == (("label",), {"label"})
     no = {"name": "scores", "parameters": {"binary_data": False}}
-    assert wanted(outputs=[no, {"name": "label"}], parameters={"binary_data_output": True}) == (("scores", "label"), {"label"})
+    assert requested(outputs=[no, {"name": "label"}], parameters={"binary_data_output": True}) == (("scores", "label"), {"label"})
 
 
 def body_of(case: dict[str, Any]) -> bytes:
@@ -202,8 +202,8 @@ def test_any_data_is_an_array_of_the_right_shape_or_refused(data: Any, dtype: st
 
 
 def test_text_that_is_not_utf8_is_refused() -> None:
-    row = {"name": "word", "shape": [1], "datatype": "BYTES", "parameters": {"binary_data_size": 5}}
-    head = json.dumps({"inputs": [row]}).encode()
+    tensor = {"name": "word", "shape": [1], "datatype": "BYTES", "parameters": {"binary_data_size": 5}}
+    head = json.dumps({"inputs": [tensor]}).encode()
     with pytest.raises(RequestError, match=r"input 'word': text is not UTF-8"):
         reader([MODELS["text"].inputs[0]])(head + b"\x01\0\0\0\xff", len(head))
     with pytest.raises(RequestError, match=r"input 'word': text is cut off: expected 9 bytes"):
@@ -232,8 +232,9 @@ RAW_DEFLATE = zlib.compressobj(wbits=-15)
         ("deflate", zlib.compress(b"hello")),
         ("deflate", RAW_DEFLATE.compress(b"hello") + RAW_DEFLATE.flush()),
         ("identity", b"hello"),
+        ("GZIP", gzip.compress(b"hello")),
     ],
-    ids=["gzip", "gzip members", "zlib", "raw deflate", "identity"],
+    ids=["gzip", "gzip members", "zlib", "raw deflate", "identity", "capitals"],
 )
 def test_compressed_bodies_are_read(encoding: str, data: bytes) -> None:
     assert plain_body(HttpRequest("POST", b"", {b"content-encoding": encoding.encode()}, data), ServingLimits(body_bytes=5)) == b"hello"

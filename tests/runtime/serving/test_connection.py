@@ -39,8 +39,8 @@ def infer(body: bytes = BODY, *headers: bytes, model: bytes = b"linear") -> byte
 
 
 def slow(rounds: int) -> bytes:
-    rows = [x_input(np.ones((1, 4), np.float32)), {"name": "rounds", "shape": [1], "datatype": "INT64", "data": [rounds]}]
-    return infer(json.dumps({"inputs": rows}).encode(), model=b"slow")
+    tensors = [x_input(np.ones((1, 4), np.float32)), {"name": "rounds", "shape": [1], "datatype": "INT64", "data": [rounds]}]
+    return infer(json.dumps({"inputs": tensors}).encode(), model=b"slow")
 
 
 def limited(limits: ServingLimits, threads: int = 1) -> Callable[[ModelTable], InferenceServer]:
@@ -75,15 +75,15 @@ def test_a_connection_serves_many_requests(server: RunningServer) -> None:
 def test_pipelined_requests_are_answered_in_their_order(server: RunningServer) -> None:
     with server.connect() as client:
         client.sendall(slow(20_000) + LIVE + infer() + slow(10) + LIVE)
-        names = [found.json.get("model_name", "live") for found in read_responses(client, 5)]
+        names = [response.json.get("model_name", "live") for response in read_responses(client, 5)]
     assert names == ["slow", "live", "linear", "slow", "live"]
 
 
 def test_hundreds_of_pipelined_requests_are_all_answered(server: RunningServer) -> None:
     with server.connect() as client:
         client.sendall(slow(50_000) + (LIVE + infer()) * 400)
-        found = read_responses(client, 801)
-    assert [row.status for row in found] == [200] * 801
+        responses = read_responses(client, 801)
+    assert [response.status for response in responses] == [200] * 801
 
 
 def test_a_request_may_come_byte_by_byte(server: RunningServer) -> None:
@@ -100,7 +100,7 @@ def test_a_chunked_body_is_put_together(server: RunningServer) -> None:
         client.sendall(
             b"POST /v2/models/linear/infer HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n" + LIVE
         )
-        assert [found.status for found in read_responses(client, 2)] == [200, 200]
+        assert [response.status for response in read_responses(client, 2)] == [200, 200]
 
 
 def test_expect_100_continue_is_answered_before_the_body(server: RunningServer) -> None:
@@ -145,14 +145,14 @@ def test_an_offer_to_upgrade_is_passed_over_with_its_body(server: RunningServer)
     offer = (b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA")
     with server.connect() as client:
         client.sendall(infer(BODY, *offer) + LIVE)
-        assert [found.status for found in read_responses(client, 2)] == [200, 200]
+        assert [response.status for response in read_responses(client, 2)] == [200, 200]
 
 
 def test_very_many_offers_to_upgrade_at_once_are_all_answered(server: RunningServer) -> None:
     offer = b"GET /v2/health/live HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
     with server.connect() as client:
         client.sendall(offer * 1500)
-        assert {found.status for found in read_responses(client, 1500)} == {200}
+        assert {response.status for response in read_responses(client, 1500)} == {200}
 
 
 def chunked(pieces: int) -> bytes:
@@ -164,12 +164,12 @@ def test_a_body_in_too_many_small_pieces_is_refused_and_one_in_many_is_not() -> 
     with running(limited(ServingLimits(body_pieces=100))) as strict:
         with strict.connect() as client:
             client.sendall(chunked(99) * 3)
-            assert [found.status for found in read_responses(client, 3)] == [404, 404, 404]  # it was read, and there is no such model
+            assert [response.status for response in read_responses(client, 3)] == [404, 404, 404]  # it was read, and there is no such model
         with strict.connect() as client:
             client.sendall(chunked(101))
-            found = read_responses(client, 1)[0]
-            assert (found.status, found.headers["connection"]) == (413, "close")
-            assert "too many small pieces: expected at most 100 of less than 256 bytes" in found.json["error"]
+            response = read_responses(client, 1)[0]
+            assert (response.status, response.headers["connection"]) == (413, "close")
+            assert "too many small pieces: expected at most 100 of less than 256 bytes" in response.json["error"]
             assert is_closed(client)
 
 
@@ -180,10 +180,10 @@ def test_a_client_that_sends_a_flood_of_chunks_leaves_others_their_turn() -> Non
         flood.start()
         waits = []
         while flood.is_alive():
-            asked = time.monotonic()
+            sent_at = time.monotonic()
             other.sendall(LIVE)
             assert read_responses(other, 1)[0].status == 200
-            waits.append(time.monotonic() - asked)
+            waits.append(time.monotonic() - sent_at)
             time.sleep(0.01)
         assert read_responses(flooding, 1)[0].status == 404
         assert max(waits) < (time.monotonic() - begun) / 3
@@ -193,7 +193,7 @@ def test_a_client_that_closes_its_half_still_gets_what_was_answered(server: Runn
     with server.connect() as client:
         client.sendall(infer() + LIVE)
         client.shutdown(socket.SHUT_WR)
-        assert [found.status for found in read_responses(client, 2)] == [200, 200]
+        assert [response.status for response in read_responses(client, 2)] == [200, 200]
         assert is_closed(client)
 
 
@@ -226,16 +226,16 @@ def test_a_client_that_closes_its_half_still_gets_what_was_answered(server: Runn
 def test_what_is_not_acceptable_is_refused_and_the_connection_closed(server: RunningServer, data: bytes, status: int, words: str) -> None:
     with server.connect() as client:
         client.sendall(data)
-        found = read_responses(client, 1)[0]
-        assert (found.status, found.headers["connection"]) == (status, "close")
-        assert words in found.json["error"]
+        response = read_responses(client, 1)[0]
+        assert (response.status, response.headers["connection"]) == (status, "close")
+        assert words in response.json["error"]
         assert is_closed(client)
 
 
 def test_a_refusal_comes_after_the_answers_before_it(server: RunningServer) -> None:
     with server.connect() as client:
         client.sendall(slow(20_000) + b"nonsense\r\n\r\n")
-        assert [found.status for found in read_responses(client, 2)] == [200, 400]
+        assert [response.status for response in read_responses(client, 2)] == [200, 400]
 
 
 def test_a_client_that_sends_on_regardless_still_gets_its_413(server: RunningServer) -> None:
@@ -254,9 +254,9 @@ def test_a_client_that_sends_on_regardless_still_gets_its_413(server: RunningSer
 def test_a_client_that_is_too_slow_gets_408(server: RunningServer, data: bytes, words: str) -> None:
     with server.connect() as client:
         client.sendall(data)
-        found = read_responses(client, 1)[0]
-    assert found.status == 408
-    assert words in found.json["error"]
+        response = read_responses(client, 1)[0]
+    assert response.status == 408
+    assert words in response.json["error"]
 
 
 def test_an_idle_connection_is_closed(server: RunningServer) -> None:
@@ -274,11 +274,11 @@ def test_a_full_queue_is_503_with_retry_after(tmp_path: Path) -> None:
         clients = [busy.connect() for _ in range(5)]
         for client in clients:
             client.sendall(slow(60_000))
-        found = [read_responses(client, 1)[0] for client in clients]
+        responses = [read_responses(client, 1)[0] for client in clients]
         for client in clients:
             client.close()
-    assert sorted(row.status for row in found) == [200, 200, 200, 503, 503]
-    refused = next(row for row in found if row.status == 503)
+    assert sorted(response.status for response in responses) == [200, 200, 200, 503, 503]
+    refused = next(response for response in responses if response.status == 503)
     assert refused.headers["retry-after"] == "1"
     assert "the queue is full: at most 2 requests can wait" in refused.json["error"]
     assert recorder.failures == ["overload", "overload"]
@@ -291,25 +291,25 @@ def test_too_many_connections_are_turned_away_while_all_are_busy() -> None:
             client.sendall(infer()[:-1])  # the body is on its way
         time.sleep(0.1)
         with small.connect() as third:
-            found = read_responses(third, 1)[0]
+            response = read_responses(third, 1)[0]
         for client in clients:
             client.close()
-    assert (found.status, found.json) == (503, {"error": "too many connections"})
+    assert (response.status, response.json) == (503, {"error": "too many connections"})
 
 
-@pytest.mark.parametrize("said", [b"", LIVE[:10], LIVE], ids=["nothing", "half a head", "a request"])
-def test_clients_who_only_hold_connections_keep_nobody_out_and_the_longest_silent_goes_first(said: bytes) -> None:
+@pytest.mark.parametrize("sent", [b"", LIVE[:10], LIVE], ids=["nothing", "half a head", "a request"])
+def test_clients_who_only_hold_connections_keep_nobody_out_and_the_longest_silent_goes_first(sent: bytes) -> None:
     with running(limited(dataclasses.replace(LIMITS, connections=2, idle_timeout_s=60, header_timeout_s=60))) as small:
         clients = []
         for _ in range(2):
             clients.append(small.connect())
-            clients[-1].sendall(said)
+            clients[-1].sendall(sent)
             time.sleep(1.1)  # the server's clock is coarse
         with clients[0] as oldest, clients[1] as newer, small.connect() as third:
             third.sendall(LIVE)
             assert read_responses(third, 1)[0].status == 200
             assert is_closed(oldest)
-            newer.sendall(LIVE[len(said) % len(LIVE) :])
+            newer.sendall(LIVE[len(sent) % len(LIVE) :])
             assert read_responses(newer, 1)[-1].status == 200
 
 
@@ -331,10 +331,10 @@ def test_requests_of_clients_that_left_are_not_run(tmp_path: Path) -> None:
         first = busy.connect()
         first.sendall(slow(100_000))
         time.sleep(0.05)
-        gone = busy.connect()
-        gone.sendall(slow(10**9))
+        leaver = busy.connect()
+        leaver.sendall(slow(10**9))
         time.sleep(0.05)
-        gone.close()
+        leaver.close()
         assert read_responses(first, 1)[0].status == 200
         first.sendall(slow(1))
         assert read_responses(first, 1)[0].status == 200

@@ -24,8 +24,8 @@ from sealift_runtime.serving.limits import LIMITS, ServingLimits
 from sealift_runtime.serving.server import InferenceServer
 from support.serving import read_responses, reader, running, served
 
-ROW: dict[str, Any] = {"name": "x", "shape": [1, 4], "datatype": "FP32", "data": [1, 2, 3, 4]}
-BODY = json.dumps({"inputs": [ROW]}).encode()
+TENSOR: dict[str, Any] = {"name": "x", "shape": [1, 4], "datatype": "FP32", "data": [1, 2, 3, 4]}
+BODY = json.dumps({"inputs": [TENSOR]}).encode()
 HEAD = b"POST /v2/models/linear/infer HTTP/1.1\r\nHost: localhost\r\n"
 READ = reader([TensorSpec(name="x", dtype="float32", shape=("rows",))])
 
@@ -178,7 +178,7 @@ def test_bodies_of_many_clients_together_are_bounded(tmp_path: Path) -> None:
         clients[3].sendall(HEAD + b"Content-Length: 2000000\r\n\r\n" + b" " * 900_000)
         refused = read_responses(clients[3], 1)[0]
         assert (refused.status, refused.headers["retry-after"]) == (503, "7")
-        assert server.infer("linear", [ROW]).status == 200  # small ones have their room
+        assert server.infer("linear", [TENSOR]).status == 200  # small ones are still served
         for client in clients:
             client.close()
         time.sleep(0.3)
@@ -193,9 +193,9 @@ def test_a_body_counts_until_its_request_is_gone() -> None:
     request = HttpRequest("POST", b"/", {}, b"")
     budget.give_after(request, 60)
     assert not budget.take(41)
-    gone = weakref.ref(request)
+    reference = weakref.ref(request)
     del request
-    assert gone() is None
+    assert reference() is None
     assert budget.take(100)
 
 

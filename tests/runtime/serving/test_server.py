@@ -24,7 +24,7 @@ from sealift_runtime.serving.limits import ServingLimits
 from sealift_runtime.serving.server import InferenceServer
 from support.serving import Recorder, RunningServer, read_responses, running, served, x_input
 
-ROW = x_input(np.array([[1, 2, 3, 4]], np.float32))
+TENSOR = x_input(np.array([[1, 2, 3, 4]], np.float32))
 SLOW = [x_input(np.ones((1, 4), np.float32)), {"name": "rounds", "shape": [1], "datatype": "INT64", "data": [100_000]}]
 
 
@@ -40,7 +40,7 @@ class Loader(threading.Thread):
 
     def run(self) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=20)
-        body = json.dumps({"inputs": [ROW]}).encode()
+        body = json.dumps({"inputs": [TENSOR]}).encode()
         while not self.stop.is_set():
             connection.request("POST", "/v2/models/linear/infer", body)
             response = connection.getresponse()
@@ -81,7 +81,7 @@ def test_a_request_ends_on_the_model_it_began_with_and_then_the_model_goes(tmp_p
     table = ModelTable()
     old = served(tmp_path / "old", "slow", version="1.0.0")
     table.activate(old)
-    gone = weakref.ref(old.session)
+    session = weakref.ref(old.session)
     with running(lambda _: InferenceServer(table, threads=1)) as server:
         with server.connect() as client:
             body = json.dumps({"inputs": SLOW}).encode()
@@ -89,22 +89,22 @@ def test_a_request_ends_on_the_model_it_began_with_and_then_the_model_goes(tmp_p
             time.sleep(0.05)
             table.activate(served(tmp_path / "new", "slow", version="2.0.0"))
             del old
-            assert gone() is not None
+            assert session() is not None
             assert read_responses(client, 1)[0].json["model_version"] == "1.0.0"
             assert server.infer("slow", SLOW).json["model_version"] == "2.0.0"
         gc.collect()
-        assert gone() is None
+        assert session() is None
 
 
 def test_a_removed_model_is_404_and_comes_back(tmp_path: Path) -> None:
     table = ModelTable()
     model = served(tmp_path)
     with running(lambda _: InferenceServer(table)) as server:
-        assert server.infer("linear", [ROW]).status == 404
+        assert server.infer("linear", [TENSOR]).status == 404
         table.activate(model)
-        assert server.infer("linear", [ROW]).status == 200
+        assert server.infer("linear", [TENSOR]).status == 200
         table.remove("linear")
-        assert server.infer("linear", [ROW]).status == 404
+        assert server.infer("linear", [TENSOR]).status == 404
         table.remove("linear")
     assert table.list() == ()
 
@@ -148,8 +148,8 @@ def ask_unix(path: Path, target: str) -> tuple[int, bytes]:
         client.settimeout(20)
         client.connect(str(path))
         client.sendall(f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
-        found = read_responses(client, 1)[0]
-        return found.status, found.body
+        response = read_responses(client, 1)[0]
+        return response.status, response.body
 
 
 def test_local_routes_are_on_the_unix_socket_alone(tmp_path: Path) -> None:
@@ -199,8 +199,8 @@ def test_stopping_finishes_what_is_under_way_and_turns_the_rest_away(tmp_path: P
         start = time.monotonic()
         server.call(server.server.stop(drain_s=10))
         assert time.monotonic() - start < 5
-        found = read_responses(client, 1)[0]
-        assert (found.status, found.headers["connection"]) == (200, "close")
+        response = read_responses(client, 1)[0]
+        assert (response.status, response.headers["connection"]) == (200, "close")
         assert idle.recv(1) == b""
         with pytest.raises(ConnectionRefusedError):
             server.connect()

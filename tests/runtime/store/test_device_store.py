@@ -21,6 +21,7 @@ from sealift_runtime.store.download import partial_path
 from sealift_runtime.transport.directory import DirectoryTransport
 from sealift_runtime.transport.http import HttpSettings, HttpTransport
 from support.models import make_bundle, make_release
+from support.repositories import flip
 from support.static_server import StaticServer, serve_directory
 from support.verified import check_directory
 
@@ -69,55 +70,55 @@ def test_a_blob_that_is_there_is_not_fetched_again(store: DeviceStore, server: S
 
 
 def test_a_broken_download_goes_on_where_it_stopped(store: DeviceStore, server: StaticServer) -> None:
-    row, transport = describe(CONTENT), once(server)
+    blob, transport = describe(CONTENT), once(server)
     server.faults.cut_after_bytes = [100_000]
     with pytest.raises(TransportError):
-        store.fetch(row, transport)
-    kept = partial_path(store.layout.path(row.digest)).stat().st_size
+        store.fetch(blob, transport)
+    kept = partial_path(store.layout.path(blob.digest)).stat().st_size
     assert 0 < kept <= 100_000
-    store.fetch(row, transport)
+    store.fetch(blob, transport)
     transport.close()
     assert server.faults.requests[-1][1] == f"bytes={kept}-"
-    assert store.layout.read(row.digest) == CONTENT
+    assert store.layout.read(blob.digest) == CONTENT
 
 
 def test_left_overs_that_a_power_cut_spoilt_are_dropped_and_fetched_anew(store: DeviceStore, remote: OciLayout) -> None:
-    row = describe(CONTENT)
-    partial_path(store.layout.path(row.digest)).write_bytes(bytes(50_000))
-    store.fetch(row, DirectoryTransport(remote.directory))
-    assert store.layout.read(row.digest) == CONTENT
+    blob = describe(CONTENT)
+    partial_path(store.layout.path(blob.digest)).write_bytes(bytes(50_000))
+    store.fetch(blob, DirectoryTransport(remote.directory))
+    assert store.layout.read(blob.digest) == CONTENT
 
 
 @pytest.mark.parametrize("size", [len(CONTENT), len(CONTENT) + 1])
 def test_left_overs_of_any_size_do_no_harm(store: DeviceStore, remote: OciLayout, size: int) -> None:
-    row = describe(CONTENT)
-    partial_path(store.layout.path(row.digest)).write_bytes((CONTENT + b"x")[:size])
-    store.fetch(row, DirectoryTransport(remote.directory))
-    assert store.layout.read(row.digest) == CONTENT
+    blob = describe(CONTENT)
+    partial_path(store.layout.path(blob.digest)).write_bytes((CONTENT + b"x")[:size])
+    store.fetch(blob, DirectoryTransport(remote.directory))
+    assert store.layout.read(blob.digest) == CONTENT
 
 
 def test_a_blob_that_was_changed_is_refused_by_name(store: DeviceStore, remote: OciLayout) -> None:
-    row = describe(CONTENT)
-    remote.path(row.digest).write_bytes(b"!" + CONTENT[1:])
-    with pytest.raises(IntegrityError, match=row.digest.hex):
-        store.fetch(row, DirectoryTransport(remote.directory))
+    blob = describe(CONTENT)
+    remote.path(blob.digest).write_bytes(b"!" + CONTENT[1:])
+    with pytest.raises(IntegrityError, match=blob.digest.hex):
+        store.fetch(blob, DirectoryTransport(remote.directory))
     assert list(store.layout.blobs.iterdir()) == []
 
 
 def test_a_blob_that_is_larger_than_signed_is_refused(store: DeviceStore, remote: OciLayout) -> None:
-    row = describe(CONTENT)
-    remote.path(row.digest).write_bytes(CONTENT * 3)
+    blob = describe(CONTENT)
+    remote.path(blob.digest).write_bytes(CONTENT * 3)
     with pytest.raises(LimitError, match=f"larger than what was signed.*{len(CONTENT)} bytes"):
-        store.fetch(row, DirectoryTransport(remote.directory))
+        store.fetch(blob, DirectoryTransport(remote.directory))
     assert list(store.layout.blobs.iterdir()) == []
 
 
 def test_a_blob_that_is_shorter_than_signed_is_not_taken(store: DeviceStore, remote: OciLayout) -> None:
-    row = describe(CONTENT)
-    remote.path(row.digest).write_bytes(CONTENT[:-1])
+    blob = describe(CONTENT)
+    remote.path(blob.digest).write_bytes(CONTENT[:-1])
     with pytest.raises(TransportError, match="ends too early"):
-        store.fetch(row, DirectoryTransport(remote.directory))
-    assert not store.has(row)
+        store.fetch(blob, DirectoryTransport(remote.directory))
+    assert not store.has(blob)
 
 
 def test_a_missing_blob_is_not_found(store: DeviceStore, remote: OciLayout) -> None:
@@ -161,8 +162,8 @@ def test_a_disk_that_fills_up_meanwhile_leaves_nothing_half_written(tmp_path: Pa
         "from sealift_runtime.transport.directory import DirectoryTransport\n"
         "store = DeviceStore(Path(sys.argv[1]), reserve_bytes=0)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
-        "row = Descriptor(media_type='x', digest=Digest(sys.argv[3]), size_bytes=int(sys.argv[4]))\n"
-        "try:\n    store.fetch(row, DirectoryTransport(Path(sys.argv[2])))\n"
+        "blob = Descriptor(media_type='x', digest=Digest(sys.argv[3]), size_bytes=int(sys.argv[4]))\n"
+        "try:\n    store.fetch(blob, DirectoryTransport(Path(sys.argv[2])))\n"
         "except DiskFullError as error:\n    print(error)\n"
     )
     arguments = [str(tmp_path / "home"), str(remote.directory), Digest.of(CONTENT).hex, str(len(CONTENT))]
@@ -183,8 +184,8 @@ def releases(tmp_path: Path) -> tuple[Release, Release]:
 def install(store: DeviceStore, release: Release, vendor: Path) -> Digest:
     transport, digest = DirectoryTransport(vendor), release.bundles[0].manifest.digest
     store.fetch(release.bundles[0].manifest, transport)
-    for row in store.missing(store.bundle_files(digest).blobs()):
-        store.fetch(row, transport)
+    for blob in store.missing(store.bundle_files(digest).blobs()):
+        store.fetch(blob, transport)
     store.materialize(digest)
     return digest
 
@@ -192,8 +193,8 @@ def install(store: DeviceStore, release: Release, vendor: Path) -> Digest:
 def test_a_materialized_bundle_is_whole_and_shares_its_blobs(store: DeviceStore, releases: tuple[Release, Release], tmp_path: Path) -> None:
     digest = install(store, releases[0], tmp_path / "vendor")
     check_directory(store.bundle_directory(digest), releases[0].public_key)
-    row = store.bundle_files(digest).layers["model.onnx"]
-    assert (store.bundle_directory(digest) / "model.onnx").samefile(store.layout.path(row.digest))
+    graph = store.bundle_files(digest).layers["model.onnx"]
+    assert (store.bundle_directory(digest) / "model.onnx").samefile(store.layout.path(graph.digest))
 
 
 def test_shards_that_two_versions_share_come_once(store: DeviceStore, releases: tuple[Release, Release], tmp_path: Path) -> None:
@@ -201,9 +202,9 @@ def test_shards_that_two_versions_share_come_once(store: DeviceStore, releases: 
     second = releases[1].bundles[0].manifest
     store.fetch(second, DirectoryTransport(tmp_path / "vendor"))
     listed = store.bundle_files(second.digest)
-    missing = {row.digest for row in store.missing(listed.blobs())}
+    missing = {blob.digest for blob in store.missing(listed.blobs())}
     assert missing
-    assert not missing & {row.digest for name, row in listed.layers.items() if name.startswith("weights/") or name == "model.onnx"}
+    assert not missing & {blob.digest for name, blob in listed.layers.items() if name.startswith("weights/") or name == "model.onnx"}
 
 
 def test_garbage_collection_keeps_what_is_needed_and_nothing_else(store: DeviceStore, releases: tuple[Release, Release], tmp_path: Path) -> None:
@@ -221,11 +222,21 @@ def test_garbage_collection_keeps_what_is_needed_and_nothing_else(store: DeviceS
     assert not list(store.layout.blobs.glob("*.partial"))
 
 
-def test_damaged_and_missing_blobs_are_told_and_removed(store: DeviceStore) -> None:
+def test_while_a_kept_bundle_s_manifest_is_damaged_no_blob_is_removed(store: DeviceStore, releases: tuple[Release, Release], tmp_path: Path) -> None:
+    old, new = (install(store, release, tmp_path / "vendor") for release in releases)
+    flip(store.layout.path(new), 40)
+    blobs = set(store.layout.blobs.iterdir())
+    assert store.collect_garbage([new]).files == 0
+    assert set(store.layout.blobs.iterdir()) == blobs
+    assert store.bundle_directory(new).exists()
+    assert not store.bundle_directory(old).exists()
+
+
+def test_damaged_and_missing_blobs_are_reported_and_removed(store: DeviceStore) -> None:
     whole, damaged, missing = store.layout.put(b"whole"), store.layout.put(b"damaged"), Digest.of(b"missing")
     store.layout.path(damaged).write_bytes(b"damages")
-    rows = [Descriptor(media_type="", digest=digest, size_bytes=7 - (digest == whole) * 2) for digest in (whole, damaged, missing)]
-    assert store.drop_damaged(rows) == [damaged, missing]
+    blobs = [Descriptor(media_type="", digest=digest, size_bytes=7 - (digest == whole) * 2) for digest in (whole, damaged, missing)]
+    assert store.drop_damaged(blobs) == [damaged, missing]
     assert store.layout.has(whole)
     assert not store.layout.has(damaged)
 
@@ -236,9 +247,9 @@ def test_whatever_an_earlier_attempt_left_the_blob_comes_out_right(
 ) -> None:
     folder = tmp_path_factory.mktemp("resume")
     remote, store = OciLayout.create(folder / "remote"), DeviceStore(folder / "home", reserve_bytes=0)
-    row = describe(content)
+    blob = describe(content)
     remote.put(content)
     left = content[:kept]
-    partial_path(store.layout.path(row.digest)).write_bytes(bytes(byte ^ 1 for byte in left) if spoilt else left)
-    store.fetch(row, DirectoryTransport(remote.directory))
-    assert store.layout.read(row.digest) == content
+    partial_path(store.layout.path(blob.digest)).write_bytes(bytes(byte ^ 1 for byte in left) if spoilt else left)
+    store.fetch(blob, DirectoryTransport(remote.directory))
+    assert store.layout.read(blob.digest) == content

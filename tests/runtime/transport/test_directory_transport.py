@@ -53,15 +53,15 @@ def test_a_link_that_is_made_to_leave_after_it_was_resolved_reads_nothing_outsid
 
     swapping = threading.Thread(target=swap)
     swapping.start()
-    found = set()
+    contents = set()
     try:
         for _ in range(2000):
             with contextlib.suppress(TransportError):
-                found.add(read_bounded(DirectoryTransport(medium), "blobs/secret", 100))
+                contents.add(read_bounded(DirectoryTransport(medium), "blobs/secret", 100))
     finally:
         running = False
         swapping.join()
-    assert found <= {b"public"}
+    assert contents <= {b"public"}
 
 
 def test_a_file_larger_than_asked_for_is_refused_before_it_is_read(tmp_path: Path) -> None:

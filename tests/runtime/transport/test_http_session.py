@@ -26,7 +26,7 @@ class Site(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.location = ""
         self.endless = False
-        self.asked: list[tuple[str, str | None]] = []
+        self.requests: list[tuple[str, str | None]] = []
 
     @property
     def url(self) -> str:
@@ -38,7 +38,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        self.server.asked.append((self.path, self.headers.get("Authorization")))
+        self.server.requests.append((self.path, self.headers.get("Authorization")))
         moved = bool(self.server.location) and self.path != "/there"
         self.send_response(302 if moved else 200)
         if moved:
@@ -93,7 +93,7 @@ def test_a_redirect_to_the_same_server_is_followed(site: Site) -> None:
         assert read(site.url) == b"content"
 
 
-def test_a_redirect_to_another_server_is_refused_and_that_server_never_asked(site: Site, other: Site) -> None:
+def test_a_redirect_to_another_server_is_refused_and_that_server_never_contacted(site: Site, other: Site) -> None:
     site.location = f"{other.url}/there?signature=s3cret"
     with pytest.raises(
         TransportError, match=r"the server redirects elsewhere: expected the same scheme, host and port, found 'http.*/there\?…'|elsewhere"
@@ -101,7 +101,7 @@ def test_a_redirect_to_another_server_is_refused_and_that_server_never_asked(sit
         read(site.url)
     assert "s3cret" not in str(caught.value)
     assert "If the new address is right, configure it instead." in str(caught.value)
-    assert other.asked == []
+    assert other.requests == []
 
 
 @pytest.mark.parametrize(
@@ -128,17 +128,17 @@ def netrc(folder: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_password_of_a_host_goes_to_that_host(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     netrc(tmp_path, "machine 127.0.0.1 login me password s3cret\n", monkeypatch)
     assert read(site.url) == b"content"
-    assert site.asked == [("/file", "Basic " + base64.b64encode(b"me:s3cret").decode())]
+    assert site.requests == [("/file", "Basic " + base64.b64encode(b"me:s3cret").decode())]
 
 
 def test_the_password_for_any_host_goes_nowhere(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     netrc(tmp_path, "machine elsewhere login me password s3cret\ndefault login me password s3cret\n", monkeypatch)
     assert read(site.url) == b"content"
-    assert site.asked == [("/file", None)]
+    assert site.requests == [("/file", None)]
 
 
 def test_a_session_without_passwords_looks_into_no_netrc(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     netrc(tmp_path, "machine 127.0.0.1 login me password s3cret\n", monkeypatch)
     with open_session(site.url, password=False) as session:
         assert session.get(site.url, timeout=10).content == b"content"
-    assert site.asked == [("/", None)]
+    assert site.requests == [("/", None)]

@@ -25,7 +25,7 @@ from sealift_runtime.transport.base import read_bounded
 from sealift_runtime.transport.directory import DirectoryTransport
 from sealift_runtime.transport.http import HttpSettings, HttpTransport
 from sealift_runtime.transport.locate import open_transport
-from sealift_runtime.transport.rate import RateLimits, RateWatch
+from sealift_runtime.transport.rate import RateLimits, RateMonitor
 from support.clocks import ManualClock
 from support.static_server import StaticServer, serve_directory
 from support.trickling import trickling
@@ -155,11 +155,11 @@ def test_a_trickle_is_given_up(server: StaticServer) -> None:
 
 
 def test_the_rate_is_judged_window_by_window() -> None:
-    watch = RateWatch(RateLimits(minimum_bytes_per_s=100, window_s=10), start=0)
-    assert watch.too_slow(5000, now=5) is None
-    assert watch.too_slow(0, now=10) is None, "500 bytes/s in the first window"
-    assert watch.too_slow(10, now=19) is None, "the second window is still open"
-    assert watch.too_slow(0, now=20) == 1.0
+    monitor = RateMonitor(RateLimits(minimum_bytes_per_s=100, window_s=10), start=0)
+    assert monitor.too_slow(5000, now=5) is None
+    assert monitor.too_slow(0, now=10) is None, "500 bytes/s in the first window"
+    assert monitor.too_slow(10, now=19) is None, "the second window is still open"
+    assert monitor.too_slow(0, now=20) == 1.0
 
 
 @pytest.mark.parametrize(
@@ -181,11 +181,11 @@ def test_every_foreign_error_becomes_ours(raised: Exception, retried: bool) -> N
 
 
 def test_no_error_of_requests_or_urllib3_escapes() -> None:
-    kinds = [value for value in vars(requests.exceptions).values() if isinstance(value, type) and issubclass(value, requests.RequestException)]
-    assert len(kinds) > 15
-    for kind in kinds:
+    error_types = [value for value in vars(requests.exceptions).values() if isinstance(value, type) and issubclass(value, requests.RequestException)]
+    assert len(error_types) > 15
+    for error_type in error_types:
         with pytest.raises(TransportError), http._translate("http://host/file"):
-            raise kind.__new__(kind)
+            raise error_type.__new__(error_type)
 
 
 @pytest.mark.parametrize(
@@ -240,12 +240,12 @@ def test_a_site_with_its_own_ca_is_trusted_only_with_it(tmp_path: Path, certific
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     with serve_directory(tmp_path / "root", tls=context) as server:
-        own, usual = HttpTransport(server.url, ca_file=certificate), HttpTransport(server.url, clock=clock)
-        assert read_bounded(own, "file", LIMIT) == CONTENT
+        trusting, default = HttpTransport(server.url, ca_file=certificate), HttpTransport(server.url, clock=clock)
+        assert read_bounded(trusting, "file", LIMIT) == CONTENT
         with pytest.raises(TransportError, match="the TLS certificate isn't trusted.*set source.ca_file"):
-            read_bounded(usual, "file", LIMIT)
-        own.close()
-        usual.close()
+            read_bounded(default, "file", LIMIT)
+        trusting.close()
+        default.close()
     assert clock.slept == []
 
 

@@ -52,10 +52,10 @@ def test_one_roles_metadata_does_not_pass_for_anothers(repository: Repository) -
 def test_every_error_of_python_tuf_becomes_ours() -> None:
     foreign = [value for value in vars(tuf.api.exceptions).values() if isinstance(value, type) and issubclass(value, Exception)]
     assert len(foreign) > 7
-    kinds: list[type[Exception]] = [*foreign, DeserializationError, ValueError]
-    for kind in kinds:
+    error_types: list[type[Exception]] = [*foreign, DeserializationError, ValueError]
+    for error_type in error_types:
         with pytest.raises(TrustError, match=r"metadata/targets.json"), translate_tuf_errors(TARGETS):
-            raise kind.__new__(kind)
+            raise error_type.__new__(error_type)
 
 
 @pytest.fixture(scope="module")
@@ -64,14 +64,14 @@ def steps(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, TrustStat
     repository = Repository(tmp_path_factory.mktemp("tamper") / "repository")
     repository.publish_root()
     state = workflow.start(repository.trusted_root())
-    found = [(ROOT, state, read(repository, ROOT, 2))]
-    state = workflow.accept_root(*found[-1][1:])
-    found.append((TIMESTAMP, state, read(repository, TIMESTAMP, 0)))
-    state = workflow.accept_timestamp(*found[-1][1:])
+    before = [(ROOT, state, read(repository, ROOT, 2))]
+    state = workflow.accept_root(*before[-1][1:])
+    before.append((TIMESTAMP, state, read(repository, TIMESTAMP, 0)))
+    state = workflow.accept_timestamp(*before[-1][1:])
     while following := workflow.next_role(state):
-        found.append((following[0], state, read(repository, *following)))
-        state = ACCEPT[following[0]](*found[-1][1:])
-    return found
+        before.append((following[0], state, read(repository, *following)))
+        state = ACCEPT[following[0]](*before[-1][1:])
+    return before
 
 
 @settings(max_examples=150, deadline=None)
@@ -87,18 +87,18 @@ def test_no_flipped_bit_anywhere_passes(steps: list[tuple[str, TrustState, bytes
 
 
 @settings(max_examples=60, deadline=None)
-@given(had=st.integers(1, 50), came=st.integers(1, 50))
-def test_versions_only_ever_go_up(steps: list[tuple[str, TrustState, bytes]], had: int, came: int) -> None:
-    state = TrustState(files=steps[1][1].files, versions={**steps[1][1].versions, TIMESTAMP: had})
+@given(floor=st.integers(1, 50), version=st.integers(1, 50))
+def test_versions_only_ever_go_up(steps: list[tuple[str, TrustState, bytes]], floor: int, version: int) -> None:
+    state = TrustState(files=steps[1][1].files, versions={**steps[1][1].versions, TIMESTAMP: floor})
     signer = new_signer()
     root = resign(state.files[ROOT], lambda signed: signed.add_key(signer.public_key, TIMESTAMP), signer)
     state = TrustState(files={ROOT: root}, versions=state.versions)
-    data = resign(steps[1][2], lambda signed: setattr(signed, "version", came), signer)
-    if came < had:
+    data = resign(steps[1][2], lambda signed: setattr(signed, "version", version), signer)
+    if version < floor:
         with pytest.raises(RollbackRefusedError):
             workflow.accept_timestamp(state, data)
     else:
-        assert workflow.accept_timestamp(state, data).versions[TIMESTAMP] == came
+        assert workflow.accept_timestamp(state, data).versions[TIMESTAMP] == version
 
 
 @settings(max_examples=100, deadline=None)

@@ -71,7 +71,7 @@ BAD: dict[str, tuple[Damage, str]] = {
     "an endless window": (lambda document: document["settings"]["monitoring"].update(window_s=0), r"settings.monitoring.window_s"),
     "an address as a name": (lambda document: document["settings"]["serving"].update(hosts=["http://x/"]), r"settings.serving.hosts"),
     "a short fingerprint": (lambda document: document["settings"]["measuring"].update(trusted_keys=["ab"]), r"settings.measuring.trusted_keys"),
-    "a truth as a text": (lambda document: document["settings"]["measuring"].update(enabled="yes"), r"settings.measuring.enabled"),
+    "a boolean as a text": (lambda document: document["settings"]["measuring"].update(enabled="yes"), r"settings.measuring.enabled"),
 }
 
 
@@ -199,7 +199,7 @@ def test_settings_change_when_an_agent_starts_and_not_before(bench: Bench) -> No
     assert bench.publish(settings=DataPlaneSettings(), renew=True).settings == DataPlaneSettings()
 
 
-def test_what_is_under_way_is_told(bench: Bench) -> None:
+def test_updates_under_way_are_named(bench: Bench) -> None:
     release = Digest.of(b"release")
     bench.state.put(Update(name="linear", version="1.1.0", state=State.CHECKING, release=release, release_size=1))
     assert bench.publish().updates == ("linear 1.1.0",)

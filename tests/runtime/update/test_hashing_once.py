@@ -136,7 +136,7 @@ def test_a_release_index_that_this_disk_damaged_is_fetched_anew_and_its_release_
                 yield chunks
 
     transport = Damaging(repository.directory)
-    device.updater.reading_from(lambda: transport).advance()
+    device.reading_from(lambda: transport).advance()
     assert transport.damages == 0
     assert "it is fetched again" in device.last_detail("damaged")
     assert device.current().version == "1.1.0"

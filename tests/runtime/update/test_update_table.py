@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sealift_core.bundle.digest import Digest
-from sealift_core.errors import IntegrityError, StoreError, UpdateError
+from sealift_core.errors import DiskFullError, IntegrityError, StoreError, UpdateError
 from sealift_core.messages.histogram import BUCKETS
 from sealift_core.messages.report import Event
 from sealift_runtime.update import ledger, schema
 from sealift_runtime.update.encoding import update_from_json, update_to_json
-from sealift_runtime.update.records import Probation, Refusal, ServingCounters, Update
+from sealift_runtime.update.records import Probation, RefusedRelease, ServingCounters, Update
 from sealift_runtime.update.state import StateDatabase
 from sealift_runtime.update.steps import STEPS
 from sealift_runtime.update.table import TABLE, State, check_transition
@@ -34,13 +34,13 @@ def state(tmp_path: Path) -> StateDatabase:
 
 
 def reachable(start: State) -> set[State]:
-    found, waiting = {start}, [start]
+    states, waiting = {start}, [start]
     while waiting:
         for following in TABLE[waiting.pop()].next:
-            if following not in found:
-                found.add(following)
+            if following not in states:
+                states.add(following)
                 waiting.append(following)
-    return found
+    return states
 
 
 def test_the_table_has_a_row_for_each_state() -> None:
@@ -66,9 +66,9 @@ def test_every_state_but_those_of_rest_has_a_step() -> None:
 
 
 def test_the_new_bundle_serves_only_after_its_self_test() -> None:
-    for state, row in TABLE.items():
-        for following in row.next:
-            if row.serves == "old" and TABLE[following].serves != "old":
+    for state, rule in TABLE.items():
+        for following in rule.next:
+            if rule.serves == "old" and TABLE[following].serves != "old":
                 assert state is State.SELF_TESTING
 
 
@@ -99,6 +99,19 @@ def test_what_is_written_together_is_kept_together(state: StateDatabase) -> None
     assert state.events() == []
 
 
+def test_a_full_disk_is_called_that_and_what_was_begun_is_undone(state: StateDatabase) -> None:
+    pages = state._connection.execute("PRAGMA page_count").fetchone()[0]
+    state._connection.execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(DiskFullError, match=r"state\.sqlite: the disk is full"), state.transaction():
+        state.put(update())
+        for _ in range(20):
+            state.record("found", detail="d" * 2000, now=NOW)
+    assert state.updates() == []
+    state._connection.execute(f"PRAGMA max_page_count = {pages + 100}")
+    state.put(update())
+    assert state.updates() == [update()]
+
+
 def test_another_process_sees_only_what_is_complete(state: StateDatabase, tmp_path: Path) -> None:
     reader = StateDatabase(tmp_path / "state.sqlite")
     with state.transaction():
@@ -124,7 +137,7 @@ def test_a_file_that_is_no_database_is_refused_by_name(tmp_path: Path) -> None:
 
 
 def test_refusals_and_settings_are_remembered_and_forgotten(state: StateDatabase) -> None:
-    refusal = Refusal(release=RELEASE, name="linear", version="1.0.0", reason="wrong outputs")
+    refusal = RefusedRelease(release=RELEASE, name="linear", version="1.0.0", reason="wrong outputs")
     state.refuse(refusal)
     state.set_setting("key", "value")
     assert (state.refusals(), state.setting("key")) == ([refusal], "value")
@@ -143,18 +156,18 @@ def test_events_are_numbered_and_can_be_read_from_any_number_on(state: StateData
 
 @given(kinds=st.lists(st.text(max_size=5), min_size=2, max_size=6), data=st.data())
 def test_a_ledger_with_anything_missing_or_changed_is_found_out(kinds: list[str], data: st.DataObject) -> None:
-    rows, previous = [], ledger.START
+    events, previous = [], ledger.START
     for number, kind in enumerate(kinds, 1):
         event = Event(number=number, time=NOW, kind=kind)
         previous = ledger.chain(event, previous)
-        rows.append((event, previous))
-    ledger.verify(rows, where="ledger")
-    at = data.draw(st.integers(0, len(rows) - 2))
+        events.append((event, previous))
+    ledger.verify(events, where="ledger")
+    at = data.draw(st.integers(0, len(events) - 2))
     with pytest.raises(IntegrityError, match="gap"):
-        ledger.verify([*rows[:at], *rows[at + 1 :]], where="ledger")
-    changed = Event(number=at + 1, time=NOW, kind=rows[at][0].kind + "x")
+        ledger.verify([*events[:at], *events[at + 1 :]], where="ledger")
+    changed = Event(number=at + 1, time=NOW, kind=events[at][0].kind + "x")
     with pytest.raises(IntegrityError, match=f"event {at + 1}: the ledger was changed"):
-        ledger.verify([*rows[:at], (changed, rows[at][1]), *rows[at + 1 :]], where="ledger")
+        ledger.verify([*events[:at], (changed, events[at][1]), *events[at + 1 :]], where="ledger")
 
 
 counts = st.integers(0, 10**9)
@@ -171,7 +184,7 @@ probations = st.builds(Probation, started=st.just(NOW), deadline=st.just(NOW), s
 
 @given(st.none() | probations, st.sampled_from(State), st.text(max_size=50), st.none() | st.just(RELEASE))
 def test_an_update_comes_out_of_the_database_as_it_went_in(probation: Probation | None, state: State, reason: str, bundle: Digest | None) -> None:
-    row = Update(
+    written = Update(
         name="m", version="1.0.0", state=state, release=RELEASE, release_size=1, bundle=bundle, attempts=2, probation=probation, reason=reason
     )
-    assert update_from_json(update_to_json(row)) == row
+    assert update_from_json(update_to_json(written)) == written

@@ -89,7 +89,7 @@ def test_only_the_models_that_a_device_subscribes_to_are_installed(tmp_path: Pat
     repository.add_release("1.0.0", name="other")
     device = Device(tmp_path / "home", repository, subscription=Subscription(models=frozenset({"other"})))
     device.sync()
-    assert [row.name for row in device.state.deployments()] == ["other"]
+    assert [deployment.name for deployment in device.state.deployments()] == ["other"]
 
 
 def test_a_model_that_the_channel_lacks_is_named(tmp_path: Path, repository: Repository) -> None:
@@ -172,4 +172,4 @@ def test_a_transport_is_made_only_when_something_is_to_be_fetched(device: Device
     def none() -> Transport:
         raise AssertionError
 
-    device.updater.reading_from(none).recover()
+    device.reading_from(none).recover()

@@ -69,7 +69,7 @@ def test_damaged_metadata_on_this_disk_is_fetched_anew_and_still_refuses_older(d
     device.sync()
     for path in (device.home / "trust").glob("timestamp.*.json"):
         flip(path, 20)
-    old = device.updater.reading_from(lambda: DirectoryTransport(tmp_path / "last-week"))
+    old = device.reading_from(lambda: DirectoryTransport(tmp_path / "last-week"))
     with pytest.raises(RollbackRefusedError):
         old.refresh()
     assert "trusted metadata was changed" in device.last_detail("damaged")

@@ -36,7 +36,7 @@ def test_a_failed_self_test_rejects_and_never_activates(device: Device, reposito
     assert "wrong outputs" in device.last_detail("rejected")
 
 
-def test_what_was_rejected_is_not_tried_again_until_told(device: Device, repository: Repository) -> None:
+def test_what_was_rejected_is_not_tried_again_until_retry(device: Device, repository: Repository) -> None:
     repository.add_release("1.1.0", cases=WRONG)
     device.sync()
     device.sync()
@@ -78,8 +78,10 @@ def test_what_does_not_fit_is_rejected_with_the_reason(device: Device, repositor
 
 
 def test_a_bundle_for_another_architecture_is_rejected(tmp_path: Path, repository: Repository) -> None:
-    there = make_manifest().profile.cpu.arch
-    machine = dataclasses.replace(Device(tmp_path / "probe", repository).updater._context.machine, arch="aarch64" if there == "x86_64" else "x86_64")
+    architecture = make_manifest().profile.cpu.arch
+    machine = dataclasses.replace(
+        Device(tmp_path / "probe", repository).updater._context.machine, arch="aarch64" if architecture == "x86_64" else "x86_64"
+    )
     device = Device(tmp_path / "home", repository, machine=machine)
     device.sync()
     assert "no bundle for this architecture" in device.last_detail("rejected")

@@ -1,4 +1,4 @@
-"""A self-test that can't be confined, or that the agent's own installation breaks, holds an update up; a sandbox with gaps is told once."""
+"""A self-test that can't be confined, or that the agent's installation breaks, holds an update up; a sandbox with gaps is recorded once."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ def test_last_weeks_metadata_is_refused_and_recorded(device: Device, repository:
     repository.add_release("1.1.0")
     device.clock.set(repository.now)
     device.sync()
-    medium = device.updater.reading_from(lambda: DirectoryTransport(tmp_path / "last-week"))
+    medium = device.reading_from(lambda: DirectoryTransport(tmp_path / "last-week"))
     with pytest.raises(
         RollbackRefusedError,
         match=r"metadata/timestamp.json: the timestamp metadata is older than what this device already trusts.*version 3 or newer, found version 2",
@@ -101,9 +101,9 @@ def _files(repository: Repository) -> list[str]:
 
 def test_one_flipped_bit_in_any_file_is_refused_by_name_and_the_old_version_stays(device: Device, repository: Repository, tmp_path: Path) -> None:
     device.sync()
-    here = {path.name for path in device.store.layout.blobs.iterdir()}
+    stored = {path.name for path in device.store.layout.blobs.iterdir()}
     repository.add_release("1.1.0")
-    tampered = [path for path in _files(repository) if Path(path).name not in here]
+    tampered = [path for path in _files(repository) if Path(path).name not in stored]
     assert len(tampered) > 9
     for path in tampered:
         mirror, home = tmp_path / "mirror", tmp_path / "copy"

@@ -27,8 +27,8 @@ def write_median(scope: Any, operator: Any, container: Any) -> None:
     sums = writer.add("CumSum", weights, writer.constant("axis", np.array(1)))
     half = writer.add("Mul", writer.add("Gather", sums, writer.constant("last", np.array([len(columns) - 1])), axis=1), writer.constant("half", 0.5))
     above = writer.add("Cast", writer.add("GreaterOrEqual", sums, half), to=TensorProto.INT64)
-    found = writer.add("GatherElements", values, writer.add("ArgMax", above, axis=1, keepdims=1), axis=1)
-    writer.add("Cast", found, output=operator.outputs[0].full_name, to=operator.outputs[0].type.to_onnx_type().tensor_type.elem_type)
+    median = writer.add("GatherElements", values, writer.add("ArgMax", above, axis=1, keepdims=1), axis=1)
+    writer.add("Cast", median, output=operator.outputs[0].full_name, to=operator.outputs[0].type.to_onnx_type().tensor_type.elem_type)
     writer.put_into(container)
 
 
@@ -50,11 +50,10 @@ def write_mean(scope: Any, operator: Any, container: Any) -> None:
     ]
     writer = NodeWriter(scope.get_unique_operator_name("mean"))
     shape = writer.constant("shape", np.array([-1, targets]))
-    kind = operator.outputs[0].type.to_onnx_type().tensor_type.elem_type
-    flat = [writer.add("Reshape", writer.add("Cast", answer, to=kind), shape) for answer in answers]
-    writer.add(
-        "Div", writer.add("Sum", *flat), writer.add("Cast", writer.constant("members", len(flat)), to=kind), output=operator.outputs[0].full_name
-    )
+    element_type = operator.outputs[0].type.to_onnx_type().tensor_type.elem_type
+    flat = [writer.add("Reshape", writer.add("Cast", answer, to=element_type), shape) for answer in answers]
+    members = writer.add("Cast", writer.constant("members", len(flat)), to=element_type)
+    writer.add("Div", writer.add("Sum", *flat), members, output=operator.outputs[0].full_name)
     writer.put_into(container)
 
 

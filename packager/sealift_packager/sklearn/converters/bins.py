@@ -8,27 +8,28 @@ import numpy as np
 from onnx import TensorProto
 
 from sealift_packager.graph.nodes import NodeWriter
+from sealift_packager.sklearn.converters.distances import given_rows
 
 
 def write_bins(scope: Any, operator: Any, container: Any) -> None:
     """skl2onnx's converter: numbers [batch, columns] in, bins [batch, columns] or, one-hot, [batch, bins of all columns] out."""
     model = operator.raw_operator
     writer = NodeWriter(scope.get_unique_operator_name("bins"))
-    rows = writer.add("Concat", *(writer.add("Cast", row.full_name, to=TensorProto.DOUBLE) for row in operator.inputs), axis=1)
+    values = given_rows(writer, operator)
     inner = [np.asarray(edges, np.float64)[1:-1] for edges in model.bin_edges_]
     limits = np.full((len(inner), max(1, *map(len, inner))), np.inf)
-    for row, edges in zip(limits, inner, strict=True):
-        row[: len(edges)] = edges
+    for column_limits, edges in zip(limits, inner, strict=True):
+        column_limits[: len(edges)] = edges
     last = writer.constant("last", np.array([2]))
-    above = writer.add("GreaterOrEqual", writer.add("Unsqueeze", rows, last), writer.constant("limits", limits))
-    found = writer.add("ReduceSum", writer.add("Cast", above, to=TensorProto.FLOAT), last, keepdims=0)
+    above = writer.add("GreaterOrEqual", writer.add("Unsqueeze", values, last), writer.constant("limits", limits))
+    codes = writer.add("ReduceSum", writer.add("Cast", above, to=TensorProto.FLOAT), last, keepdims=0)
     if model.encode != "ordinal":
         most = int(max(model.n_bins_))
-        same = writer.add("Equal", writer.add("Unsqueeze", found, last), writer.constant("bins", np.arange(most, dtype=np.float32)))
+        same = writer.add("Equal", writer.add("Unsqueeze", codes, last), writer.constant("bins", np.arange(most, dtype=np.float32)))
         flat = writer.add("Reshape", writer.add("Cast", same, to=TensorProto.FLOAT), writer.constant("flat", np.array([-1, len(inner) * most])))
         kept = [column * most + number for column, count in enumerate(model.n_bins_) for number in range(count)]
-        found = writer.add("Gather", flat, writer.constant("kept", np.array(kept, np.int64)), axis=1)
-    writer.add("Identity", found, output=operator.outputs[0].full_name)
+        codes = writer.add("Gather", flat, writer.constant("kept", np.array(kept, np.int64)), axis=1)
+    writer.add("Identity", codes, output=operator.outputs[0].full_name)
     writer.put_into(container)
 
 

@@ -24,9 +24,9 @@ def check_neighbors(model: Any) -> None:
     if model.weights not in (None, "uniform", "distance"):
         raise refused(model, "weights given as a function have no ONNX form", "weights: 'uniform' or 'distance'", str(model.weights))
     options = {name: value for name, value in (model.effective_metric_params_ or {}).items() if value is not None}
-    known = {"minkowski", "cosine", *EUCLIDEAN, *_EXPONENTS}
-    if model.effective_metric_ not in known or set(options) - {"p"}:
-        expected = f"{', '.join(sorted(known))}; of metric_params only p"
+    metrics = {"minkowski", "cosine", *EUCLIDEAN, *_EXPONENTS}
+    if model.effective_metric_ not in metrics or set(options) - {"p"}:
+        expected = f"{', '.join(sorted(metrics))}; of metric_params only p"
         raise refused(model, "a metric that has no ONNX form", expected, f"{model.effective_metric_}, {options}")
     rows, columns = model._fit_X.shape  # noqa: SLF001
     if rows * columns > _MAX_VALUES:
@@ -40,7 +40,7 @@ def refused(model: Any, what: str, expected: str, found: str) -> ConversionError
 
 def given_rows(writer: NodeWriter, operator: Any) -> str:
     """An operator's rows [batch, features] in float64."""
-    return writer.add("Concat", *(writer.add("Cast", row.full_name, to=TensorProto.DOUBLE) for row in operator.inputs), axis=1)
+    return writer.add("Concat", *(writer.add("Cast", variable.full_name, to=TensorProto.DOUBLE) for variable in operator.inputs), axis=1)
 
 
 def distances(writer: NodeWriter, model: Any, rows: str) -> str:
@@ -101,15 +101,15 @@ def _minkowski(writer: NodeWriter, model: Any, rows: str) -> str:
     apart = body.add("Abs", body.add("Sub", f"{writer.prefix}_given", stored))
     axis = _axis(writer, 1)
     if np.isinf(exponent):
-        found = body.add("ReduceMax", apart, axis, keepdims=0)
+        distance = body.add("ReduceMax", apart, axis, keepdims=0)
     elif exponent == 1:
-        found = body.add("ReduceSum", apart, axis, keepdims=0)
+        distance = body.add("ReduceSum", apart, axis, keepdims=0)
     else:
         power = writer.constant("power", np.float64(exponent))
         total = body.add("ReduceSum", body.add("Pow", apart, power), axis, keepdims=0)
-        found = body.add("Pow", total, writer.constant("root", np.float64(1 / exponent)))
+        distance = body.add("Pow", total, writer.constant("root", np.float64(1 / exponent)))
     ins = [helper.make_tensor_value_info(f"{writer.prefix}_given", TensorProto.DOUBLE, [values.shape[1]])]
-    outs = [helper.make_tensor_value_info(found, TensorProto.DOUBLE, [len(values)])]
+    outs = [helper.make_tensor_value_info(distance, TensorProto.DOUBLE, [len(values)])]
     return writer.add("Scan", rows, num_scan_inputs=1, body=helper.make_graph(body.nodes, "row_distances", ins, outs))
 
 

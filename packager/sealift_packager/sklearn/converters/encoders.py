@@ -68,15 +68,15 @@ def shape_of_codes(operator: Any, *, double: bool) -> None:
 
 def _places(encoder: Any) -> Iterator[Array]:
     """For each column: the feature out of it that each category, and last an unknown one, makes 1; -1 where it makes none."""
-    asked, start = _plain(encoder), 0
-    asked.sparse_output = True
+    plain, start = _plain(encoder), 0
+    plain.sparse_output = True
     for at, width in enumerate(_widths(encoder)):
         categories = encoder.categories_[at]
         places = np.full(len(categories) + 1, -1)
-        known = _asked(asked, at, categories)[:, start : start + width].tocoo()
-        places[known.row] = known.col
+        encoded = _encode_column(plain, at, categories)[:, start : start + width].tocoo()
+        places[encoded.row] = encoded.col
         try:
-            unknown = _asked(asked, at, [_unknown(categories)])[:, start : start + width].tocoo()
+            unknown = _encode_column(plain, at, [_unknown(categories)])[:, start : start + width].tocoo()
             places[-1] = unknown.col[0] if unknown.nnz else -1
         except ValueError:  # handle_unknown="error": the source refuses such a row
             pass
@@ -89,20 +89,20 @@ def _widths(encoder: Any) -> list[int]:
     count = len(encoder.categories_)
     dropped = encoder.drop_idx_ if encoder.drop_idx_ is not None else [None] * count
     infrequent = getattr(encoder, "infrequent_categories_", [None] * count)
-    rare = [0 if row is None else len(row) - 1 for row in infrequent]
-    return [len(row) - rare[at] - (dropped[at] is not None) for at, row in enumerate(encoder.categories_)]
+    rare = [0 if categories is None else len(categories) - 1 for categories in infrequent]
+    return [len(categories) - rare[at] - (dropped[at] is not None) for at, categories in enumerate(encoder.categories_)]
 
 
 def _codes(encoder: Any) -> Iterator[Array]:
     """For each column: what each category, and last an unknown one, becomes; [categories + 1, columns out of it]."""
-    asked, width = _plain(encoder), _codes_each(encoder)
+    plain, width = _plain(encoder), _codes_each(encoder)
     for at, categories in enumerate(encoder.categories_):
-        own = slice(at * width, (at + 1) * width)
+        columns = slice(at * width, (at + 1) * width)
         try:
-            unknown = _asked(asked, at, [_unknown(categories)])[:, own]
+            unknown = _encode_column(plain, at, [_unknown(categories)])[:, columns]
         except ValueError:  # as above
             unknown = np.full((1, width), _REFUSED)
-        yield np.concatenate([_asked(asked, at, categories)[:, own], unknown])
+        yield np.concatenate([_encode_column(plain, at, categories)[:, columns], unknown])
 
 
 def _codes_each(encoder: Any) -> int:
@@ -115,10 +115,10 @@ def _plain(encoder: Any) -> Any:
     return copy.deepcopy(encoder).set_output(transform="default")
 
 
-def _asked(encoder: Any, at: int, values: Sequence[Any]) -> Any:
+def _encode_column(encoder: Any, at: int, values: Sequence[Any]) -> Any:
     """What it makes of rows with these values in one column, and in the others their first category."""
     rows = np.empty((len(values), len(encoder.categories_)), dtype=object)
-    rows[:] = [row[0] for row in encoder.categories_]
+    rows[:] = [categories[0] for categories in encoder.categories_]
     rows[:, at] = values
     if all(np.asarray(categories).dtype.kind in "biuf" for categories in encoder.categories_):
         rows = rows.astype(np.float64)
@@ -127,35 +127,36 @@ def _asked(encoder: Any, at: int, values: Sequence[Any]) -> Any:
 
 
 def _unknown(categories: Array) -> Any:
+    """A value that is none of these: more than twice the largest, for adding to a large number may not change it."""
     numbers = np.asarray(categories).dtype.kind in "biuf"
-    return float(np.nanmax(np.append(np.asarray(categories, np.float64), 0))) + 1.5 if numbers else _UNKNOWN_TEXT
+    return 2 * float(np.nanmax(np.append(np.asarray(categories, np.float64), 0))) + 1.5 if numbers else _UNKNOWN_TEXT
 
 
 def _indices(writer: NodeWriter, operator: Any) -> Iterator[str]:
     """For each column: the number [batch, 1] of each row's category; how many there are, where it is none of them."""
-    known = iter(enumerate(operator.raw_operator.categories_))
+    columns = iter(enumerate(operator.raw_operator.categories_))
     for variable in operator.inputs:
-        kind = type(variable.type).__name__
+        type_name = type(variable.type).__name__
         for column in range(int(variable.type.shape[1])):
-            at, categories = next(known)
+            at, categories = next(columns)
             values = writer.add("Gather", variable.full_name, writer.constant(f"column_{at}", np.array([column])), axis=1)
-            yield (_word_index if kind.startswith("String") else _number_index)(writer, values, categories, f"categories_{at}", kind)
+            yield (_word_index if type_name.startswith("String") else _number_index)(writer, values, categories, f"categories_{at}", type_name)
 
 
-def _word_index(writer: NodeWriter, values: str, categories: Array, name: str, kind: str) -> str:  # noqa: ARG001  (as `_number_index`)
+def _word_index(writer: NodeWriter, values: str, categories: Array, name: str, type_name: str) -> str:  # noqa: ARG001  (as `_number_index`)
     numbers = {str(category): number for number, category in enumerate(categories)}
     keys, places = list(numbers), list(numbers.values())
     return writer.add("LabelEncoder", values, domain="ai.onnx.ml", keys_strings=keys, values_int64s=places, default_int64=len(categories))
 
 
-def _number_index(writer: NodeWriter, values: str, categories: Array, name: str, kind: str) -> str:
-    dtype, wide = (np.float64, TensorProto.DOUBLE) if kind.startswith("Double") else (np.float32, TensorProto.FLOAT)
-    wanted = np.asarray(categories, dtype).reshape(1, -1)
-    numbers = wanted[:, ~np.isnan(wanted[0])]
-    rows = writer.add("Cast", values, to=wide)
-    same = writer.add("Equal", rows, writer.constant(name, numbers))
-    if numbers.size < wanted.size:  # scikit-learn has NaN last
-        same = writer.add("Concat", same, writer.add("IsNaN", rows), axis=1)
+def _number_index(writer: NodeWriter, values: str, categories: Array, name: str, type_name: str) -> str:
+    dtype, wide = (np.float64, TensorProto.DOUBLE) if type_name.startswith("Double") else (np.float32, TensorProto.FLOAT)
+    typed = np.asarray(categories, dtype).reshape(1, -1)
+    numbers = typed[:, ~np.isnan(typed[0])]
+    given = writer.add("Cast", values, to=wide)
+    same = writer.add("Equal", given, writer.constant(name, numbers))
+    if numbers.size < typed.size:  # scikit-learn has NaN last
+        same = writer.add("Concat", same, writer.add("IsNaN", given), axis=1)
     mask = writer.add("Cast", same, to=TensorProto.FLOAT)
     some = writer.add("ReduceMax", mask, writer.constant(f"{name}_axis", np.array([1])), keepdims=1)
     none = writer.add("Sub", writer.constant(f"{name}_one", np.array(1, np.float32)), some)

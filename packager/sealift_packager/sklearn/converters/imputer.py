@@ -23,8 +23,8 @@ def write_imputer(scope: Any, operator: Any, container: Any) -> None:
     imputer = operator.raw_operator
     writer = NodeWriter(scope.get_unique_operator_name("imputer"))
     double = _is_double(operator)
-    dtype, kind = (np.float64, TensorProto.DOUBLE) if double else (np.float32, TensorProto.FLOAT)
-    rows = writer.add("Concat", *(writer.add("Cast", row.full_name, to=kind) for row in operator.inputs), axis=1)
+    dtype, element_type = (np.float64, TensorProto.DOUBLE) if double else (np.float32, TensorProto.FLOAT)
+    rows = writer.add("Concat", *(writer.add("Cast", variable.full_name, to=element_type) for variable in operator.inputs), axis=1)
     missing = imputer.missing_values
     gaps = writer.add("IsNaN", rows) if missing != missing else writer.add("Equal", rows, writer.constant("missing", np.array(missing, dtype)))
     values = imputer.statistics_.astype(np.float64)
@@ -32,7 +32,7 @@ def write_imputer(scope: Any, operator: Any, container: Any) -> None:
     parts = [writer.add("Gather", filled, writer.constant("kept", np.flatnonzero(_kept(imputer))), axis=1)]
     if imputer.add_indicator:
         marks = writer.add("Gather", gaps, writer.constant("indicated", np.asarray(imputer.indicator_.features_, np.int64)), axis=1)
-        parts.append(writer.add("Cast", marks, to=kind))
+        parts.append(writer.add("Cast", marks, to=element_type))
     writer.add("Concat", *parts, output=operator.outputs[0].full_name, axis=1)
     writer.put_into(container)
 
@@ -61,4 +61,4 @@ def _is_text(operator: Any) -> bool:
 
 
 def _is_double(operator: Any) -> bool:
-    return any(type(row.type).__name__.startswith("Double") for row in operator.inputs)
+    return any(type(variable.type).__name__.startswith("Double") for variable in operator.inputs)

@@ -22,9 +22,9 @@ def write_trees(scope: Any, operator: Any, container: Any) -> None:
     rows = operator.inputs[0].full_name
     names = tuple(output.full_name for output in operator.outputs)
     prefix = scope.get_unique_operator_name("trees")
-    kind = type(operator.inputs[0].type).__name__
-    double = kind.startswith("Double") and not ensemble.narrow
-    if not double and not kind.startswith("Float"):
+    type_name = type(operator.inputs[0].type).__name__
+    double = type_name.startswith("Double") and not ensemble.narrow
+    if not double and not type_name.startswith("Float"):
         narrowed = f"{prefix}_rows"
         container.nodes.append(onnx.helper.make_node("Cast", [rows], [narrowed], name=f"{prefix}_cast", to=onnx.TensorProto.FLOAT))
         rows = narrowed
@@ -38,8 +38,8 @@ def write_trees(scope: Any, operator: Any, container: Any) -> None:
 def wants_scores(scope: Any, operator: Any, container: Any) -> bool:
     """Whether what is around a classifier asks for its scores in the place of its probabilities."""
     model = operator.raw_operator
-    found = container.has_options(model, "raw_scores") and scope.get_options(model, {"raw_scores": False}, fail=False)
-    return bool(found and found["raw_scores"])
+    options = container.has_options(model, "raw_scores") and scope.get_options(model, {"raw_scores": False}, fail=False)
+    return bool(options and options["raw_scores"])
 
 
 def shape_of_trees(operator: Any) -> None:

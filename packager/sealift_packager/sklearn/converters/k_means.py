@@ -9,7 +9,7 @@ import numpy as np
 from onnx import TensorProto
 
 from sealift_packager.graph.nodes import NodeWriter
-from sealift_packager.sklearn.converters.neighbors import number_kind
+from sealift_packager.sklearn.converters.neighbors import element_type
 from sealift_packager.trees.within import fitted_parts
 
 CLUSTERINGS: Final = ("KMeans", "MiniBatchKMeans")
@@ -29,7 +29,7 @@ def write_k_means(scope: Any, operator: Any, container: Any) -> None:
         writer.add("ArgMin", near, output=operator.outputs[0].full_name, axis=1, keepdims=0)
     lengths = writer.add("ReduceSumSquare", rows, writer.constant("axis", np.array([1])), keepdims=1)
     squared = writer.add("Max", writer.add("Add", near, lengths), writer.constant("zero", np.float64(0)))
-    writer.add("Cast", writer.add("Sqrt", squared), to=number_kind(operator), output=operator.outputs[-1].full_name)
+    writer.add("Cast", writer.add("Sqrt", squared), to=element_type(operator), output=operator.outputs[-1].full_name)
     writer.put_into(container)
 
 

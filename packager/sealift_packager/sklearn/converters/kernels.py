@@ -9,7 +9,7 @@ import numpy as np
 from sealift_packager.graph.nodes import NodeWriter
 from sealift_packager.model.source import Array
 from sealift_packager.sklearn.converters.distances import given_rows, refused, squared_distances
-from sealift_packager.sklearn.converters.neighbors import number_kind
+from sealift_packager.sklearn.converters.neighbors import element_type
 
 KERNELS: Final = ("linear", "poly", "polynomial", "rbf", "sigmoid")
 #: What scikit-learn's pairwise kernels take where an estimator says nothing.
@@ -75,6 +75,6 @@ def _or(value: float | None, default: float) -> Any:
     return np.float64(default if value is None else value)
 
 
-def _end(writer: NodeWriter, operator: Any, container: Any, found: str) -> None:
-    writer.add("Cast", found, output=operator.outputs[0].full_name, to=number_kind(operator))
+def _end(writer: NodeWriter, operator: Any, container: Any, result: str) -> None:
+    writer.add("Cast", result, output=operator.outputs[0].full_name, to=element_type(operator))
     writer.put_into(container)

@@ -9,6 +9,7 @@ from onnx import TensorProto
 
 from sealift_packager.graph.labels import label_type, label_values
 from sealift_packager.graph.nodes import NodeWriter
+from sealift_packager.sklearn.converters.distances import given_rows
 from sealift_packager.sklearn.converters.inner_trees import wants_scores
 from sealift_packager.sklearn.converters.members import leave_to_skl2onnx, name_class
 
@@ -23,12 +24,12 @@ def write_discriminant(scope: Any, operator: Any, container: Any) -> None:
     score = _score(writer, operator, model.coef_, np.ravel(model.intercept_))
     if len(model.classes_) == 2:
         score = writer.add("Concat", writer.add("Neg", score), score, axis=1)
-        found = score if wants_scores(scope, operator, container) else writer.add("Sigmoid", score)
+        values = score if wants_scores(scope, operator, container) else writer.add("Sigmoid", score)
     else:
-        found = score if wants_scores(scope, operator, container) else writer.add("Softmax", score, axis=1)
+        values = score if wants_scores(scope, operator, container) else writer.add("Softmax", score, axis=1)
     best = writer.add("ArgMax", score, axis=1, keepdims=0)
     writer.add("Gather", writer.constant("classes", label_values(model.classes_)), best, output=operator.outputs[0].full_name)
-    writer.add("Cast", found, output=operator.outputs[1].full_name, to=TensorProto.FLOAT)
+    writer.add("Cast", values, output=operator.outputs[1].full_name, to=TensorProto.FLOAT)
     writer.put_into(container)
 
 
@@ -93,6 +94,6 @@ def shape_of_one_class(operator: Any) -> None:
 
 def _score(writer: NodeWriter, operator: Any, weights: Any, offsets: Any) -> str:
     """[batch, lines]."""
-    rows = writer.add("Concat", *(writer.add("Cast", row.full_name, to=TensorProto.DOUBLE) for row in operator.inputs), axis=1)
+    rows = given_rows(writer, operator)
     lines = np.asarray(weights, np.float64).reshape(len(offsets), -1)
     return writer.add("Gemm", rows, writer.constant("lines", lines), writer.constant("offsets", np.asarray(offsets, np.float64)), transB=1)

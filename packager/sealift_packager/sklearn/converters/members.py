@@ -51,14 +51,14 @@ def write_stack(scope: Any, operator: Any, container: Any) -> None:
         leave_to_skl2onnx(scope, operator, container)
         return
     writer = NodeWriter(scope.get_unique_operator_name("stack"))
-    kind = operator.inputs[0].type.to_onnx_type().tensor_type.elem_type
+    element_type = operator.inputs[0].type.to_onnx_type().tensor_type.elem_type
     columns: list[str] = []
     for member, method in zip(model.estimators_, model.stack_method_, strict=True):
-        found = ask_classifier(scope, container, member, operator.inputs, scores=method == "decision_function")[1]
+        values = ask_classifier(scope, container, member, operator.inputs, scores=method == "decision_function")[1]
         if len(model.classes_) == 2:
-            found = writer.add("Gather", found, writer.constant(f"second_{len(columns)}", np.array([1])), axis=1)
-        columns.append(writer.add("Cast", found, to=kind))
-    columns += [row.full_name for row in operator.inputs] if model.passthrough else []
+            values = writer.add("Gather", values, writer.constant(f"second_{len(columns)}", np.array([1])), axis=1)
+        columns.append(writer.add("Cast", values, to=element_type))
+    columns += [variable.full_name for variable in operator.inputs] if model.passthrough else []
     merged = scope.declare_local_variable("stacked", operator.inputs[0].type.__class__([None, model.final_estimator_.n_features_in_]))
     writer.add("Concat", *columns, output=merged.full_name, axis=1)
     label, probabilities = ask_classifier(scope, container, model.final_estimator_, [merged])

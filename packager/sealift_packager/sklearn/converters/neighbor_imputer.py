@@ -25,15 +25,15 @@ def write_neighbor_imputer(scope: Any, operator: Any, container: Any) -> None:
     distances = _distances(writer, rows, gaps, values)
     columns = [_imputed(writer, distances, values, column, model) for column in np.flatnonzero(_kept(model)).tolist()]
     kept = writer.constant("kept", np.flatnonzero(_kept(model)))
-    known = writer.add("Gather", rows, kept, axis=1)
-    filled = writer.add("Where", writer.add("Gather", gaps, kept, axis=1), writer.add("Concat", *columns, axis=1), known)
+    given = writer.add("Gather", rows, kept, axis=1)
+    filled = writer.add("Where", writer.add("Gather", gaps, kept, axis=1), writer.add("Concat", *columns, axis=1), given)
     empty = writer.constant("empty", np.isnan(values[:, _kept(model)]).all(axis=0, keepdims=True))
     parts = [writer.add("Where", empty, writer.constant("null", np.float64(0)), filled)]
     if model.add_indicator:
         marks = writer.add("Gather", gaps, writer.constant("indicated", np.asarray(model.indicator_.features_, np.int64)), axis=1)
         parts.append(writer.add("Cast", marks, to=TensorProto.DOUBLE))
-    kind = operator.outputs[0].type.to_onnx_type().tensor_type.elem_type
-    writer.add("Cast", writer.add("Concat", *parts, axis=1), output=operator.outputs[0].full_name, to=kind)
+    element_type = operator.outputs[0].type.to_onnx_type().tensor_type.elem_type
+    writer.add("Cast", writer.add("Concat", *parts, axis=1), output=operator.outputs[0].full_name, to=element_type)
     writer.put_into(container)
 
 
@@ -43,7 +43,7 @@ def shape_of_neighbor_imputer(operator: Any) -> None:
 
     model = operator.raw_operator
     width = int(_kept(model).sum()) + (len(model.indicator_.features_) if model.add_indicator else 0)
-    double = any(isinstance(row.type, DoubleTensorType) for row in operator.inputs)
+    double = any(isinstance(variable.type, DoubleTensorType) for variable in operator.inputs)
     operator.outputs[0].type = (DoubleTensorType if double else FloatTensorType)([None, width])
 
 
@@ -64,13 +64,13 @@ def _distances(writer: NodeWriter, rows: str, gaps: str, values: Array) -> str:
     zero = writer.constant("zero_value", np.float64(0))
     filled, present = np.nan_to_num(values), (~np.isnan(values)).astype(np.float64)
     given = writer.add("Where", gaps, zero, rows)
-    here = writer.add("Cast", writer.add("Not", gaps), to=TensorProto.DOUBLE)
-    there = writer.constant("present", present.T)
-    own = writer.add("MatMul", writer.add("Mul", given, given), there)
+    mask = writer.add("Cast", writer.add("Not", gaps), to=TensorProto.DOUBLE)
+    training_mask = writer.constant("present", present.T)
+    squares = writer.add("MatMul", writer.add("Mul", given, given), training_mask)
     cross = writer.add("MatMul", given, writer.constant("twice", -2 * filled.T))
-    other = writer.add("MatMul", here, writer.constant("squares", (filled**2).T))
-    squared = writer.add("Max", writer.add("Add", writer.add("Add", own, cross), other), zero)
-    count = writer.add("MatMul", here, there)
+    other = writer.add("MatMul", mask, writer.constant("squares", (filled**2).T))
+    squared = writer.add("Max", writer.add("Add", writer.add("Add", squares, cross), other), zero)
+    count = writer.add("MatMul", mask, training_mask)
     scaled = writer.add("Mul", writer.add("Div", squared, count), writer.constant("features", np.float64(values.shape[1])))
     return writer.add("Where", writer.add("Equal", count, zero), writer.constant("far", np.float64(np.inf)), scaled)
 
@@ -82,11 +82,11 @@ def _imputed(writer: NodeWriter, distances: str, values: Array, column: int, mod
     donors = donors if len(donors) else np.array([0])  # of a column that is kept although it was empty: whatever comes out becomes 0
     near = writer.add("Gather", distances, writer.constant(f"{name}_donors", donors), axis=1)
     count = writer.constant(f"{name}_count", np.array([min(model.n_neighbors, len(donors))]))
-    found, places = writer.least(near, count, name)
+    nearest, places = writer.least(near, count, name)
     if model.weights == "distance":
-        weights = inverse(writer, writer.add("Sqrt", found))
+        weights = inverse(writer, writer.add("Sqrt", nearest))
     else:
-        weights = writer.add("Cast", writer.add("Not", writer.add("IsInf", found)), to=TensorProto.DOUBLE)
+        weights = writer.add("Cast", writer.add("Not", writer.add("IsInf", nearest)), to=TensorProto.DOUBLE)
     axis = writer.constant(f"{name}_axis", np.array([1]))
     given = writer.add("Gather", writer.constant(f"{name}_values", np.nan_to_num(values[donors, column])), places)
     total = writer.add("ReduceSum", writer.add("Mul", weights, given), axis, keepdims=1)

@@ -26,14 +26,14 @@ def write_neighbors_classifier(scope: Any, operator: Any, container: Any) -> Non
     writer = NodeWriter(scope.get_unique_operator_name("neighbors"))
     nearest, weights = _neighbors(writer, operator)
     last = writer.constant("last", np.array([2]))
-    found = writer.add("Unsqueeze", writer.add("Gather", writer.constant("labels", model._y.astype(np.int64)), nearest), last)  # noqa: SLF001
-    same = writer.add("Equal", found, writer.constant("numbers", np.arange(len(model.classes_))))
+    labels = writer.add("Unsqueeze", writer.add("Gather", writer.constant("labels", model._y.astype(np.int64)), nearest), last)  # noqa: SLF001
+    same = writer.add("Equal", labels, writer.constant("numbers", np.arange(len(model.classes_))))
     mask = writer.add("Cast", same, to=TensorProto.DOUBLE)
     votes = writer.add("ReduceSum", writer.add("Mul", mask, weights), writer.constant("neighbors", np.array([1])), keepdims=0)
     best = writer.add("ArgMax", votes, axis=1, keepdims=0)
     writer.add("Gather", writer.constant("classes", label_values(model.classes_)), best, output=operator.outputs[0].full_name)
     total = writer.add("ReduceSum", votes, writer.constant("all", np.array([1])), keepdims=1)
-    writer.add("Cast", writer.add("Div", votes, total), output=operator.outputs[1].full_name, to=number_kind(operator))
+    writer.add("Cast", writer.add("Div", votes, total), output=operator.outputs[1].full_name, to=element_type(operator))
     writer.put_into(container)
 
 
@@ -45,7 +45,7 @@ def write_neighbors_regressor(scope: Any, operator: Any, container: Any) -> None
     targets = writer.constant("targets", targets_of(operator.raw_operator))
     total = writer.add("ReduceSum", writer.add("Mul", writer.add("Gather", targets, nearest), weights), axis, keepdims=0)
     mean = writer.add("Div", total, writer.add("ReduceSum", weights, axis, keepdims=0))
-    writer.add("Cast", mean, output=operator.outputs[0].full_name, to=number_kind(operator))
+    writer.add("Cast", mean, output=operator.outputs[0].full_name, to=element_type(operator))
     writer.put_into(container)
 
 
@@ -67,7 +67,7 @@ def targets_of(model: Any) -> Array:
     return values
 
 
-def number_kind(operator: Any) -> int:
+def element_type(operator: Any) -> int:
     """ONNX's element type of an operator's last output."""
     return int(operator.outputs[-1].type.to_onnx_type().tensor_type.elem_type)
 
@@ -75,7 +75,7 @@ def number_kind(operator: Any) -> int:
 def _number_type(operator: Any) -> Any:
     from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
 
-    return DoubleTensorType if any(isinstance(row.type, DoubleTensorType) for row in operator.inputs) else FloatTensorType
+    return DoubleTensorType if any(isinstance(variable.type, DoubleTensorType) for variable in operator.inputs) else FloatTensorType
 
 
 def _neighbors(writer: NodeWriter, operator: Any) -> tuple[str, str]:
@@ -84,12 +84,12 @@ def _neighbors(writer: NodeWriter, operator: Any) -> tuple[str, str]:
     check_neighbors(model)
     rows = given_rows(writer, operator)
     if model.effective_metric_ in EUCLIDEAN:
-        found, nearest = _nearest(writer, model, rows)
+        lengths, nearest = _nearest(writer, model, rows)
     else:
-        found, nearest = writer.least(distances(writer, model, rows), writer.constant("count", np.array([model.n_neighbors])), "nearest")
+        lengths, nearest = writer.least(distances(writer, model, rows), writer.constant("count", np.array([model.n_neighbors])), "nearest")
     last = writer.constant("weight", np.array([2]))
     if model.weights == "distance":
-        return nearest, writer.add("Unsqueeze", inverse(writer, found), last)
+        return nearest, writer.add("Unsqueeze", inverse(writer, lengths), last)
     one = helper.make_tensor("one", TensorProto.DOUBLE, [1], [1.0])
     return nearest, writer.add("Unsqueeze", writer.add("ConstantOfShape", writer.add("Shape", nearest), value=one), last)
 
@@ -98,10 +98,10 @@ def _nearest(writer: NodeWriter, model: Any, rows: str) -> tuple[str, str]:
     """The least Euclidean distances and their places, both [batch, neighbours]."""
     count = min(model.n_samples_fit_, model.n_neighbors + max(model.n_neighbors, _SPARE))
     rows, points, near = euclidean(writer, model, rows)
-    wanted = writer.constant("candidates", np.array([count]))
-    order, _ = writer.least(writer.least(near, wanted, "near")[1], wanted, "ordered")
+    candidates = writer.constant("candidates", np.array([count]))
+    order, _ = writer.least(writer.least(near, candidates, "near")[1], candidates, "ordered")
     between = writer.add("Sub", writer.add("Unsqueeze", rows, writer.constant("middle", np.array([1]))), writer.add("Gather", points, order))
     squared = writer.add("ReduceSumSquare", between, writer.constant("features", np.array([2])), keepdims=0)
-    found, places = writer.least(squared, writer.constant("count", np.array([model.n_neighbors])), "nearest")
+    lengths, places = writer.least(squared, writer.constant("count", np.array([model.n_neighbors])), "nearest")
     nearest = writer.add("GatherElements", order, places, axis=1)
-    return found if model.effective_metric_ == "sqeuclidean" else writer.add("Sqrt", found), nearest
+    return lengths if model.effective_metric_ == "sqeuclidean" else writer.add("Sqrt", lengths), nearest

@@ -10,7 +10,7 @@ from onnx import TensorProto
 from sealift_packager.graph.labels import label_values
 from sealift_packager.graph.nodes import NodeWriter
 from sealift_packager.sklearn.converters.distances import check_neighbors, distances, given_rows, inverse, refused
-from sealift_packager.sklearn.converters.neighbors import number_kind, targets_of
+from sealift_packager.sklearn.converters.neighbors import element_type, targets_of
 
 
 def write_radius_classifier(scope: Any, operator: Any, container: Any) -> None:
@@ -33,7 +33,7 @@ def write_radius_classifier(scope: Any, operator: Any, container: Any) -> None:
     number = writer.add("Where", alone, writer.constant("last", np.array(count)), best)
     classes = writer.constant("classes", label_values(np.append(model.classes_, outlier)))
     writer.add("Gather", classes, writer.add("Reshape", number, writer.constant("flat", np.array([-1]))), output=operator.outputs[0].full_name)
-    writer.add("Cast", share, output=operator.outputs[1].full_name, to=number_kind(operator))
+    writer.add("Cast", share, output=operator.outputs[1].full_name, to=element_type(operator))
     writer.put_into(container)
 
 
@@ -43,7 +43,7 @@ def write_radius_regressor(scope: Any, operator: Any, container: Any) -> None:
     weights = _weights(writer, operator)
     total = writer.add("MatMul", weights, writer.constant("targets", targets_of(operator.raw_operator)))
     mean = writer.add("Div", total, writer.add("ReduceSum", weights, writer.constant("all", np.array([1])), keepdims=1))
-    writer.add("Cast", mean, output=operator.outputs[0].full_name, to=number_kind(operator))
+    writer.add("Cast", mean, output=operator.outputs[0].full_name, to=element_type(operator))
     writer.put_into(container)
 
 
@@ -51,8 +51,8 @@ def _weights(writer: NodeWriter, operator: Any) -> str:
     """What each training row weighs [batch, training rows]: 0 beyond the radius."""
     model = operator.raw_operator
     check_neighbors(model)
-    found = distances(writer, model, given_rows(writer, operator))
-    inside = writer.add("LessOrEqual", found, writer.constant("radius", np.float64(model.radius)))
+    lengths = distances(writer, model, given_rows(writer, operator))
+    inside = writer.add("LessOrEqual", lengths, writer.constant("radius", np.float64(model.radius)))
     if model.weights != "distance":
         return writer.add("Cast", inside, to=TensorProto.DOUBLE)
-    return writer.add("Where", inside, inverse(writer, found), writer.constant("beyond", np.float64(0)))
+    return writer.add("Where", inside, inverse(writer, lengths), writer.constant("beyond", np.float64(0)))

@@ -54,7 +54,7 @@ from sealift_packager.trees.within import fitted_parts, is_trees
 
 Pair = tuple[Callable[..., None], Callable[..., None]]
 
-OWN: Final[dict[str, Pair]] = {
+CONVERTERS: Final[dict[str, Pair]] = {
     "AdaBoostRegressor": (write_median, shape_of_median),
     "BaggingClassifier": (write_bag, shape_of_members),
     "BaggingRegressor": (write_mean, shape_of_mean),
@@ -88,7 +88,7 @@ OWN: Final[dict[str, Pair]] = {
     "VotingClassifier": (write_vote, shape_of_members),
 }
 #: These may have text alone to tell what they give, which is no float32 or float64.
-_OF_TEXT: Final[dict[str, Pair]] = {
+_TEXT_CONVERTERS: Final[dict[str, Pair]] = {
     "CountVectorizer": (write_vectorizer, shape_of_vectorizer),
     "OrdinalEncoder": (write_codes, shape_of_codes),
     "TargetEncoder": (write_codes, shape_of_codes),
@@ -96,8 +96,8 @@ _OF_TEXT: Final[dict[str, Pair]] = {
 }
 
 
-def own_converters(model: Any, *, double: bool) -> tuple[dict[type, Any], dict[type, Any]]:
-    """Find the converters of `OWN` that a model needs, for skl2onnx.
+def converters_for(model: Any, *, double: bool) -> tuple[dict[type, Any], dict[type, Any]]:
+    """Find the converters of `CONVERTERS` that a model needs, for skl2onnx.
 
     Args:
         model: A fitted estimator, whose parts are looked at, too.
@@ -111,9 +111,9 @@ def own_converters(model: Any, *, double: bool) -> tuple[dict[type, Any], dict[t
         name = type(part).__name__
         if is_trees(part) and read_estimator(part) is not None:
             pairs[type(part)] = write_trees, shape_of_trees
-        elif name in OWN:
-            pairs[type(part)] = OWN[name]
-        elif name in _OF_TEXT:
-            write, shape = _OF_TEXT[name]
+        elif name in CONVERTERS:
+            pairs[type(part)] = CONVERTERS[name]
+        elif name in _TEXT_CONVERTERS:
+            write, shape = _TEXT_CONVERTERS[name]
             pairs[type(part)] = functools.partial(write, double=double), functools.partial(shape, double=double)
-    return {kind: pair[0] for kind, pair in pairs.items()}, {kind: pair[1] for kind, pair in pairs.items()}
+    return {class_: pair[0] for class_, pair in pairs.items()}, {class_: pair[1] for class_, pair in pairs.items()}

@@ -34,11 +34,11 @@ def write_vectorizer(scope: Any, operator: Any, container: Any, *, double: bool)
     _check(model)
     writer = NodeWriter(scope.get_unique_operator_name("text"))
     counts = _counts(writer, model, _tokens(writer, model, operator.inputs[0].full_name))
-    kind = TensorProto.DOUBLE if double else TensorProto.FLOAT
+    element_type = TensorProto.DOUBLE if double else TensorProto.FLOAT
     shape = writer.constant("counts", np.array([-1, len(model.vocabulary_)]))  # for shape inference, which knows nothing behind the Tokenizer
-    counts = writer.add("Cast", writer.add("Reshape", counts, shape), to=kind)
+    counts = writer.add("Cast", writer.add("Reshape", counts, shape), to=element_type)
     if model.binary:
-        counts = writer.add("Cast", writer.add("Cast", counts, to=TensorProto.BOOL), to=kind)
+        counts = writer.add("Cast", writer.add("Cast", counts, to=TensorProto.BOOL), to=element_type)
     if hasattr(model, "_tfidf"):
         counts = _weighted(writer, model, counts, np.float64 if double else np.float32)
     writer.add("Identity", counts, output=operator.outputs[0].full_name)
@@ -56,9 +56,9 @@ def shape_of_vectorizer(operator: Any, *, double: bool) -> None:
 def write_weights(scope: Any, operator: Any, container: Any) -> None:
     """skl2onnx's converter of a TfidfTransformer: counts [batch, words] in float32 or float64 in, as many numbers out."""
     writer = NodeWriter(scope.get_unique_operator_name("tfidf"))
-    rows = operator.inputs[0]
-    dtype = np.float64 if type(rows.type).__name__.startswith("Double") else np.float32
-    counts = writer.add("Cast", rows.full_name, to=TensorProto.DOUBLE if dtype is np.float64 else TensorProto.FLOAT)
+    variable = operator.inputs[0]
+    dtype = np.float64 if type(variable.type).__name__.startswith("Double") else np.float32
+    counts = writer.add("Cast", variable.full_name, to=TensorProto.DOUBLE if dtype is np.float64 else TensorProto.FLOAT)
     writer.add("Identity", _weighted(writer, operator.raw_operator, counts, dtype), output=operator.outputs[0].full_name)
     writer.put_into(container)
 
@@ -67,19 +67,19 @@ def shape_of_weights(operator: Any) -> None:
     """skl2onnx's shape calculator of it."""
     from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
 
-    rows = operator.inputs[0].type
-    operator.outputs[0].type = (DoubleTensorType if type(rows).__name__.startswith("Double") else FloatTensorType)([None, rows.shape[1]])
+    given = operator.inputs[0].type
+    operator.outputs[0].type = (DoubleTensorType if type(given).__name__.startswith("Double") else FloatTensorType)([None, given.shape[1]])
 
 
 def _check(model: Any) -> None:
-    for name, wanted in (("analyzer", "word"), ("tokenizer", None), ("preprocessor", None), ("strip_accents", None)):
-        found = getattr(model, name)
-        if found != wanted:
+    for name, supported in (("analyzer", "word"), ("tokenizer", None), ("preprocessor", None), ("strip_accents", None)):
+        value = getattr(model, name)
+        if value != supported:
             raise ConversionError(
                 "text is split in a way that has no ONNX form",
                 where=f"{type(model).__name__}: {name}",
-                expected=repr(wanted),
-                found=repr(getattr(found, "__name__", found)),
+                expected=repr(supported),
+                found=repr(getattr(value, "__name__", value)),
                 advice=_ADVICE,
             )
 
@@ -149,8 +149,8 @@ def _counts(writer: NodeWriter, model: Any, tokens: str) -> str:
     number = {word: at for at, word in enumerate(words)}
     stopped = sorted(set(model.get_stop_words() or ()) - number.keys())
     _check_lowering(model, [*words, *(stopped if high > 1 else ())])
-    known = number | dict.fromkeys([_PADDING, *stopped], _LEFT_OUT)
-    keys, values = list(known), list(known.values())
+    codes = number | dict.fromkeys([_PADDING, *stopped], _LEFT_OUT)
+    keys, values = list(codes), list(codes.values())
     numbers = _numbers(writer, tokens, keys, values, lower=model.lowercase and _of_words(model) is not None)
     if high > 1 and stopped:
         numbers = _closed_up(writer, numbers)
@@ -178,13 +178,13 @@ def _numbers(writer: NodeWriter, tokens: str, keys: list[str], values: list[int]
     padding = writer.constant("padding", np.array([_PADDING], dtype=object))
     flat = writer.add("Concat", padding, writer.add("Reshape", tokens, writer.constant("all", np.array([-1]))), axis=0)
     flat = _lowered(writer, flat) if lower else flat
-    found = writer.add("LabelEncoder", flat, domain="ai.onnx.ml", keys_strings=keys, values_int64s=values, default_int64=-1)
-    rest = writer.add("Slice", found, one, writer.constant("end", np.array([np.iinfo(np.int64).max])))
+    codes = writer.add("LabelEncoder", flat, domain="ai.onnx.ml", keys_strings=keys, values_int64s=values, default_int64=-1)
+    rest = writer.add("Slice", codes, one, writer.constant("end", np.array([np.iinfo(np.int64).max])))
     return writer.add("Reshape", rest, writer.add("Shape", tokens), allowzero=1)
 
 
-def _by_length(row: tuple[tuple[str, ...], int]) -> tuple[int, int]:
-    return len(row[0]), row[1]
+def _by_length(entry: tuple[tuple[str, ...], int]) -> tuple[int, int]:
+    return len(entry[0]), entry[1]
 
 
 def _closed_up(writer: NodeWriter, numbers: str) -> str:
@@ -208,7 +208,7 @@ def _weighted(writer: NodeWriter, model: Any, counts: str, dtype: Any) -> str:
     if model.use_idf:
         counts = writer.add("Mul", counts, writer.constant("idf", model.idf_.astype(dtype)))
     if model.norm:
-        kind = {"l1": "ReduceL1", "l2": "ReduceL2"}[model.norm]
-        norm = writer.add(kind, counts, writer.constant("axis", np.array([1])), keepdims=1)
+        reduction = {"l1": "ReduceL1", "l2": "ReduceL2"}[model.norm]
+        norm = writer.add(reduction, counts, writer.constant("axis", np.array([1])), keepdims=1)
         counts = writer.add("Div", counts, writer.add("Where", writer.add("Equal", norm, zero), writer.constant("unit", dtype(1)), norm))
     return counts

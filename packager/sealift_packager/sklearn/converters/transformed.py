@@ -9,6 +9,7 @@ from onnx import TensorProto
 
 from sealift_packager.errors import ConversionError
 from sealift_packager.graph.nodes import NodeWriter
+from sealift_packager.sklearn.converters.distances import given_rows
 from sealift_packager.sklearn.converters.functions import write_function
 
 _AFFINE = ("StandardScaler", "MinMaxScaler", "MaxAbsScaler", "RobustScaler")
@@ -22,13 +23,11 @@ def write_function_transformer(scope: Any, operator: Any, container: Any) -> Non
             "arguments of a function", where="FunctionTransformer", found=f"kw_args={transformer.kw_args!r}", advice="Leave the arguments out."
         )
     writer = NodeWriter(scope.get_unique_operator_name("function"))
-    parts = [row.full_name for row in operator.inputs]
     if transformer.func is None:
-        writer.add("Concat", *parts, output=operator.outputs[0].full_name, axis=1)
+        writer.add("Concat", *(variable.full_name for variable in operator.inputs), output=operator.outputs[0].full_name, axis=1)
     else:
-        rows = writer.add("Concat", *(writer.add("Cast", part, to=TensorProto.DOUBLE) for part in parts), axis=1)
-        found = write_function(writer, transformer.func, rows, where="FunctionTransformer: func")
-        writer.add("Cast", found, output=operator.outputs[0].full_name, to=operator.outputs[0].type.to_onnx_type().tensor_type.elem_type)
+        result = write_function(writer, transformer.func, given_rows(writer, operator), where="FunctionTransformer: func")
+        writer.add("Cast", result, output=operator.outputs[0].full_name, to=operator.outputs[0].type.to_onnx_type().tensor_type.elem_type)
     writer.put_into(container)
 
 
@@ -36,13 +35,13 @@ def shape_of_function_transformer(operator: Any) -> None:
     """skl2onnx's shape calculator of it: as many columns as come in."""
     from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
 
-    kinds = [type(row.type) for row in operator.inputs]
-    width = sum(int(row.type.shape[1]) for row in operator.inputs)
+    tensor_types = [type(variable.type) for variable in operator.inputs]
+    width = sum(int(variable.type.shape[1]) for variable in operator.inputs)
     if operator.raw_operator.func is None:
-        kind = kinds[0]
+        tensor_type = tensor_types[0]
     else:
-        kind = DoubleTensorType if any(one.__name__.startswith("Double") for one in kinds) else FloatTensorType
-    operator.outputs[0].type = kind([None, width])
+        tensor_type = DoubleTensorType if any(one.__name__.startswith("Double") for one in tensor_types) else FloatTensorType
+    operator.outputs[0].type = tensor_type([None, width])
 
 
 def write_target_regressor(scope: Any, operator: Any, container: Any) -> None:
@@ -70,16 +69,16 @@ def _targets(model: Any) -> int:
 
 
 def _back(writer: NodeWriter, transformer: Any, value: str) -> str:
-    kind = type(transformer).__name__
-    if kind == "FunctionTransformer":
+    name = type(transformer).__name__
+    if name == "FunctionTransformer":
         return write_function(writer, transformer.inverse_func, value, where="TransformedTargetRegressor: inverse_func")
-    if kind not in _AFFINE:
+    if name not in _AFFINE:
         expected = f"{', '.join(_AFFINE)}, or func and inverse_func"
         raise ConversionError(
             "the inverse transformation of the target has no ONNX form",
             where="TransformedTargetRegressor: transformer",
             expected=expected,
-            found=kind,
+            found=name,
             advice="Use one of these, or pack the regressor and transform its answers where they are used.",
         )
     width = int(transformer.n_features_in_)

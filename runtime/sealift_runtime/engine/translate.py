@@ -1,4 +1,4 @@
-"""The one place where onnxruntime's exceptions become ours."""
+"""Turns onnxruntime's exceptions into `EngineError`; nothing else does."""
 
 from __future__ import annotations
 

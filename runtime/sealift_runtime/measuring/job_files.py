@@ -11,7 +11,7 @@ from sealift_core.durable import translate_disk_errors
 from sealift_core.errors import IntegrityError, LimitError, NotFoundError
 
 
-class Intake:
+class JobFiles:
     """A folder that takes the ``expected`` files, by digest, with their sizes in bytes; nothing in it outlives the job."""
 
     def __init__(self, folder: Path, expected: Mapping[Digest, int]) -> None:

@@ -14,18 +14,19 @@ from sealift_packager.model.columns import FEATURES, column_inputs
 from sealift_packager.model.source import Arrays, LoadOptions
 from sealift_packager.progress.quiet import quiet
 from sealift_packager.sandbox.activity import ANSWERING, during
-from sealift_packager.sklearn.kinds import input_tags
 from sealift_packager.sklearn.missing_text import knows_missing_text
+from sealift_packager.sklearn.tags import input_tags
 from sealift_packager.trees.within import fitted_parts
 
 TEXT: Final = "text"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Rows:
-    """``names`` are those of the columns that the model was fitted on, empty if they had none. ``texts`` says that a row is one text.
+class InputLayout:
+    """How a model takes its rows, and how they become inputs of the graph.
 
-    ``dtype`` is what numbers are given as.
+    ``names`` are those of the columns that the model was fitted on; empty if they had none. ``texts`` says that each row is one text,
+    ``missing_text`` that ``""`` in a column of text is given to the model as NaN. ``dtype`` is the type that numbers are given as.
     """
 
     names: tuple[str, ...]
@@ -40,9 +41,9 @@ class Rows:
         names = tuple(str(name) for name in getattr(model, "feature_names_in_", ()))
         tags = input_tags(_first(model))
         if tags.dict or not (tags.two_d_array or tags.one_d_array or tags.string):
-            expected, found = "a model that takes a table or texts", "a model that takes dicts" if tags.dict else "something else"
+            expected, given = "a model that takes a table or texts", "a model that takes dicts" if tags.dict else "something else"
             raise SourceModelError(
-                "the rows are neither numbers nor text", where=where, expected=expected, found=found, advice="Convert them to a table first."
+                "the rows are neither numbers nor text", where=where, expected=expected, found=given, advice="Convert them to a table first."
             )
         texts = tags.string and not tags.two_d_array
         inputs = _of_texts(options) if texts else _of_tables(model, names, options, where)
@@ -117,11 +118,11 @@ def _of_texts(options: LoadOptions) -> tuple[TensorSpec, ...]:
 def _of_tables(model: Any, names: tuple[str, ...], options: LoadOptions, where: str) -> tuple[TensorSpec, ...]:
     """One input for all columns, or one for each where some are text: by what the model's encoders know, or by the data."""
     width, given = int(getattr(model, "n_features_in_", 1)), tuple(name for name in options.examples if name != options.target)
-    columns, known = names or given, text_columns(model, names)
-    texts = [at for at, name in enumerate(columns) if at in known or (name in options.examples and options.examples[name].dtype.kind in "OUST")]
+    columns, encoded = names or given, text_columns(model, names)
+    texts = [at for at, name in enumerate(columns) if at in encoded or (name in options.examples and options.examples[name].dtype.kind in "OUST")]
     if texts and (names or len(given) == width):
         return tuple(TensorSpec(name=name, dtype="string" if at in texts else "float32", shape=("batch", 1)) for at, name in enumerate(columns))
-    if known:
+    if encoded:
         raise SourceModelError(
             "the columns of text have no names",
             where=where,
