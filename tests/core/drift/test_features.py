@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import Any
 
@@ -52,6 +53,11 @@ def test_missing_and_out_of_range_rows_are_told_from_counts() -> None:
     words = category_feature("w", "w", np.array(["a", "b"], dtype=object))
     found = words.count(np.array(["a", "new", "", None], dtype=object))
     assert (words.missing(found), words.outside(found)) == (2, 1)
+
+
+def test_where_the_holdout_had_no_numbers_every_number_is_out_of_range_once() -> None:
+    feature = dataclasses.replace(FEATURE, edges=(), counts=(0, 100, 0, 0))
+    assert feature.outside(feature.count(np.array([[1.0], [np.nan], [np.inf], [2.0]]))) == 3
 
 
 def test_a_column_that_a_tensor_lacks_counts_as_missing() -> None:
