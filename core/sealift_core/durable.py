@@ -28,7 +28,7 @@ _FICLONE: Final = 0x40049409
 
 @contextlib.contextmanager
 def translate_full_disk(path: Path) -> Iterator[None]:
-    """Turn an ``OSError`` that says that there is no room into `DiskFullError`; others pass.
+    """Turn an ``OSError`` about a full disk into `DiskFullError`; others pass.
 
     Args:
         path: What errors name.

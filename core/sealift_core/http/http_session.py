@@ -107,7 +107,7 @@ class HttpSession(requests.Session):
             Nothing.
 
         Raises:
-            requests.ReadTimeout: If the time was up; whatever failed in the block failed for that.
+            requests.ReadTimeout: If the block took longer. An error that the block raised then is its cause.
         """
         late = self._connections.late = threading.Event()
         timer = threading.Timer(seconds, self._cut, [late])

@@ -2,9 +2,9 @@
 
 The child is ``python -m sealift_core.process.confined MODULE CONFINEMENT PARENT ARGUMENTS… FD``. It confines itself, imports MODULE, tells
 its walls in a line of JSON on FD, and calls MODULE's ``main(arguments, descriptor)``. Libraries are imported behind the walls, since
-their threads would otherwise be outside; nothing that others made is read before that line. An end without it is therefore the
-machine's fault or ours, never that of what was to be read. So is an exception behind it that MODULE doesn't know: a library that lacks a name
-or a file. A module whose result says so (`FAULT`) raises `SandboxError` too.
+their threads would otherwise be outside. Nothing that others made is read before that line: if the process ends without it, the machine or
+this installation is at fault, never what was to be read. The same holds for an exception after it that MODULE doesn't expect, such as a
+library that lacks a name or a file. MODULE then puts `FAULT` into its result, and whoever reads that raises `SandboxError`, too.
 """
 
 from __future__ import annotations

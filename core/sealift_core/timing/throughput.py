@@ -1,6 +1,6 @@
 """Rows per second with every core busy.
 
-Here and not in the packager, so that a device that measures for one asks as the packager does.
+This is in the core, so that a device that measures for a packager sends requests exactly as the packager does.
 """
 
 from __future__ import annotations
