@@ -122,7 +122,11 @@ def _import_device(intake: Intake, folder: _DeviceFolder, limits: Limits) -> Dev
 def _take_reports(intake: Intake, folder: _DeviceFolder, limits: Limits) -> tuple[int, int, list[RefusedFile]]:
     new, repeated = 0, 0
     refused: list[RefusedFile] = []
-    for name in filter(REPORT_FILE.fullmatch, folder.names()):
+    try:
+        names = folder.names()
+    except (MediumError, IntegrityError) as error:  # the other devices' reports may still be read
+        return 0, 0, [RefusedFile(file=".", reason=str(error))]
+    for name in filter(REPORT_FILE.fullmatch, names):
         try:
             taken = intake.receive(folder.device, folder.read(name, limits.report_bytes), source=Source.MEDIUM)
         except _REFUSALS as error:

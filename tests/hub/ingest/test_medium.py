@@ -7,7 +7,7 @@ import pytest
 
 from sealift_core.messages.receipt import Receipt
 from sealift_hub.errors import MediumError
-from sealift_hub.ingest.intake import Intake
+from sealift_hub.ingest.intake import Intake, Taken
 from sealift_hub.ingest.medium import DeviceImport, import_medium
 from sealift_hub.limits import Limits
 from sealift_hub.storage.database import Database
@@ -122,6 +122,28 @@ def test_a_receipt_is_not_written_through_a_link(intake: Intake, folder: Path, t
     assert outcome(intake, folder).receipt_problem is None
     assert (tmp_path / "victim").read_bytes() == b"victim"
     assert not (folder / "receipt.json").is_symlink()
+
+
+class LosingIntake(Intake):
+    """An intake during which the folder of one device becomes unreadable, as on a failing medium."""
+
+    lost: Path
+
+    def enrol(self, device_id: str, pem: bytes) -> Taken:
+        if device_id == self.lost.name:
+            self.lost.rename(self.lost.with_name("lost"))
+        return super().enrol(device_id, pem)
+
+
+def test_a_folder_that_can_not_be_listed_keeps_no_other_device_s_reports_out(folder: Path, tmp_path: Path) -> None:
+    other = SimulatedDevice()
+    other.report()
+    other.export(tmp_path / "medium")
+    intake = LosingIntake(Database.in_directory(tmp_path / "data"), ManualClock())
+    intake.lost = folder
+    imported = {device.device: device for device in import_medium(intake, tmp_path / "medium")}
+    assert (imported[other.id].new, imported[other.id].refused) == (1, ())
+    assert "can't be listed" in imported[folder.name].refused[0].reason
 
 
 def test_an_endless_report_is_refused_unread(intake: Intake, folder: Path) -> None:
