@@ -20,8 +20,8 @@ def constant(name: str, value: Any) -> Any:
     return numpy_helper.from_array(np.asarray(value), name)
 
 
-def value(name: str, shape: Sequence[Any], element_type: int = FLOAT) -> Any:
-    return helper.make_tensor_value_info(name, element_type, shape)
+def value(name: str, shape: Sequence[Any], kind: int = FLOAT) -> Any:
+    return helper.make_tensor_value_info(name, kind, shape)
 
 
 def model(nodes: Sequence[Any], inputs: Sequence[Any], outputs: Sequence[Any], initializers: Sequence[Any], opset: int = 18, ir: int = 10) -> Any:
