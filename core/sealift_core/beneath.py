@@ -63,7 +63,7 @@ def _step(folder: int, name: str, where: Path) -> int:
         return os.open(name, _FOLDER, dir_fd=folder)
     except OSError as error:
         if error.errno in (errno.ENOTDIR, errno.ELOOP):
-            raise _not("a folder of its own", _kind_of(folder, name), str(where)) from error
+            raise _not("a folder of its own", _file_type_of(folder, name), str(where)) from error
         raise
 
 
@@ -299,26 +299,26 @@ def hash_rest(file: io.BufferedReader, max_bytes: int | None = None) -> tuple[st
     return hasher.hexdigest(), read
 
 
-def _other_size(expected: int, found: int | str, where: str) -> IntegrityError:
-    return IntegrityError("the content was changed", where=where, expected=f"{expected} bytes", found=f"{found} bytes")
+def _other_size(expected: int, actual: int | str, where: str) -> IntegrityError:
+    return IntegrityError("the content was changed", where=where, expected=f"{expected} bytes", found=f"{actual} bytes")
 
 
 def _check_regular(status: os.stat_result, where: str) -> None:
     if not stat.S_ISREG(status.st_mode):
-        raise _not("a regular file", _kind(status.st_mode), where)
+        raise _not("a regular file", _file_type(status.st_mode), where)
 
 
-def _not(expected: str, found: str, where: str) -> IntegrityError:
-    return IntegrityError(f"not {expected}", where=where, found=found, advice=_LINK_ADVICE if found == _LINK else None)
+def _not(expected: str, actual: str, where: str) -> IntegrityError:
+    return IntegrityError(f"not {expected}", where=where, found=actual, advice=_LINK_ADVICE if actual == _LINK else None)
 
 
-def _kind_of(folder: int, name: str) -> str:
+def _file_type_of(folder: int, name: str) -> str:
     try:
-        return _kind(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
+        return _file_type(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
     except OSError as error:
         return str(error.strerror)
 
 
-def _kind(mode: int) -> str:
-    kinds = {stat.S_IFLNK: _LINK, stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket", stat.S_IFREG: "a file"}
-    return kinds.get(stat.S_IFMT(mode), "a device")
+def _file_type(mode: int) -> str:
+    names = {stat.S_IFLNK: _LINK, stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket", stat.S_IFREG: "a file"}
+    return names.get(stat.S_IFMT(mode), "a device")

@@ -28,7 +28,7 @@ _FICLONE: Final = 0x40049409
 
 @contextlib.contextmanager
 def translate_full_disk(path: Path) -> Iterator[None]:
-    """Turn an ``OSError`` that says that there is no room into `DiskFullError`; others pass.
+    """Turn an ``OSError`` about a full disk into `DiskFullError`; others pass.
 
     Args:
         path: What errors name.
@@ -179,9 +179,9 @@ def copy(source: io.BufferedReader, target: Path, *, size_bytes: int, sha256: st
         writer.flush()
         with open(writer.fileno(), "rb", closefd=False) as copied:
             copied.seek(0)
-            found = beneath.hash_open(copied, size_bytes, where=where)
-        if sha256 is not None and found != sha256:
-            raise IntegrityError("the content was changed", where=where, expected=f"sha256:{sha256}", found=f"sha256:{found}")
+            digest = beneath.hash_open(copied, size_bytes, where=where)
+        if sha256 is not None and digest != sha256:
+            raise IntegrityError("the content was changed", where=where, expected=f"sha256:{sha256}", found=f"sha256:{digest}")
 
 
 def _clone(source: io.BufferedReader, target: BinaryIO) -> bool:
@@ -193,7 +193,7 @@ def _clone(source: io.BufferedReader, target: BinaryIO) -> bool:
     return True
 
 
-def write_new(target: Path, data: bytes, *, mode: int = 0o644) -> None:
+def write_new(target: Path, data: bytes, *, mode: int = PUBLIC_MODE) -> None:
     """Make a new file, durably: for keys, which are never replaced. A power cut may leave a part of the file.
 
     Args:

@@ -1,4 +1,4 @@
-"""Every error of the runtime and of the formats that it shares.
+"""Every error of the core and the runtime. The packager and the hub add their own below `SealiftError`.
 
 The tree:
 

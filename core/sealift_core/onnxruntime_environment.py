@@ -6,7 +6,7 @@
    take session settings from the metadata of whatever model it loads. A service's settings are in its own configuration, so these variables are set,
    kept by name, or dropped.
 
-`sealift_runtime` prepares the environment when it is imported, and the other packages import it before anything else. So no module of ours has to
+`sealift_core` prepares the environment when it is imported, and the other packages import it before anything else. So no module of ours has to
 think of it, and child processes inherit it or are given `SET`.
 """
 
@@ -19,7 +19,7 @@ from typing import Final
 
 #: onnxruntime's own variable against telemetry.
 SILENT: Final = "ORT_DISABLE_TELEMETRY"
-#: What has libraries send nothing to their makers.
+#: Variables that keep libraries from sending anything to their makers.
 TELEMETRY_OFF: Final = {
     SILENT: "1",
     "ORT_GENAI_TELEMETRY_DISABLED": "1",

@@ -9,7 +9,7 @@
     ├── UnknownReportError    a device has no report of this number here
     ├── RefusedReportError    a report can't join its device's chain
     │   ├── GapError             reports before it are missing
-    │   └── ForkError            the device already told something else
+    │   └── ForkError            the device signed another report instead of this one
     ├── MediumError           not a medium that a device exported to
     └── PortError             the address to listen on is taken or isn't ours
 """
@@ -60,7 +60,7 @@ class GapError(RefusedReportError):
 
 
 class ForkError(RefusedReportError):
-    """The device signed two different stories: its key was copied, or its disk was set back."""
+    """The device signed two reports that contradict each other: its key was copied, or its disk was restored."""
 
 
 class MediumError(HubError):

@@ -21,13 +21,13 @@ def test_packages_without_advisories_pass() -> None:
 
 
 def test_an_advisory_is_named_with_the_version_that_mends_it() -> None:
-    verdict = judge({"dependencies": [package("a", "CVE-1"), package("b")]}, 2)
-    assert (verdict.code, verdict.lines) == (VULNERABLE, ("a 1.0: CVE-1, fixed in 1.1",))
+    result = judge({"dependencies": [package("a", "CVE-1"), package("b")]}, 2)
+    assert (result.code, result.lines) == (VULNERABLE, ("a 1.0: CVE-1, fixed in 1.1",))
 
 
 def test_a_package_that_was_skipped_was_not_checked() -> None:
-    verdict = judge({"dependencies": [package("a"), package("b", skipped=True)]}, 2)
-    assert (verdict.code, verdict.lines) == (UNCHECKED, ("not checked: 1 of 2 packages have no answer from the service (b)",))
+    result = judge({"dependencies": [package("a"), package("b", skipped=True)]}, 2)
+    assert (result.code, result.lines) == (UNCHECKED, ("not checked: 1 of 2 packages have no answer from the service (b)",))
 
 
 def test_a_package_that_the_report_leaves_out_was_not_checked() -> None:
@@ -40,10 +40,10 @@ def test_a_look_up_that_breaks_was_none(tmp_path: Path, script: str) -> None:
     (tmp_path / "pip-audit").write_text(f"#!/bin/sh\n{script}\n")
     (tmp_path / "pip-audit").chmod(0o755)
     (tmp_path / "pins.txt").write_text("# pins\na==1.0\nb==2.0  # why\n")
-    verdict = look_up(str(tmp_path / "pip-audit"), str(tmp_path / "pins.txt"))
-    assert verdict.code == UNCHECKED
-    assert verdict.lines[0].startswith("not checked: ")
-    assert "2 packages" in verdict.lines[0]
+    result = look_up(str(tmp_path / "pip-audit"), str(tmp_path / "pins.txt"))
+    assert result.code == UNCHECKED
+    assert result.lines[0].startswith("not checked: ")
+    assert "2 packages" in result.lines[0]
 
 
 def test_a_tool_that_is_not_there_checked_nothing(tmp_path: Path) -> None:

@@ -31,13 +31,13 @@ def declared() -> list[Requirement]:
 @pytest.mark.parametrize("requirement", declared(), ids=str)
 def test_what_is_declared_is_what_was_run(requirement: Requirement) -> None:
     name = canonicalize_name(requirement.name)
-    lowest = [Version(row.version) for row in requirement.specifier if row.operator == ">="]
+    lowest = [Version(bound.version) for bound in requirement.specifier if bound.operator == ">="]
     assert [pinned("constraints-lowest.txt")[name]] == lowest
     assert requirement.specifier.contains(pinned("constraints.txt")[name])
 
 
 @pytest.mark.parametrize("name", ["scikit-learn", "skl2onnx"])
 def test_what_private_interfaces_are_used_of_has_an_upper_bound(name: str) -> None:
-    rows = [row for row in declared() if row.name == name]
-    assert rows
-    assert all(any(part.operator == "<" for part in row.specifier) for row in rows)
+    requirements = [requirement for requirement in declared() if requirement.name == name]
+    assert requirements
+    assert all(any(part.operator == "<" for part in requirement.specifier) for requirement in requirements)

@@ -80,7 +80,7 @@ def faults_of_function(name: str, function: Function) -> Iterator[str]:
     listed = section(docstring, "Args")
     if (listed or []) != names:
         yield f"{name}: Args has {listed}, the function {names}"
-    sections = [known for known in ("Args", "Raises") if section(docstring, known) is not None]
+    sections = [title for title in ("Args", "Raises") if section(docstring, title) is not None]
     if listed is None and section(docstring, "Raises") is None and any(raised(function.body)):
         yield f"{name}: no Raises"
     if gives(function) and sections and section(docstring, "Returns") is None and section(docstring, "Yields") is None:

@@ -9,18 +9,20 @@ import pytest
 
 from support.help_pages import ROOT
 
-SOURCES = [path for folder in ("runtime", "packager", "hub", "tests", "benchmarks", "examples") for path in sorted((ROOT / folder).rglob("*.py"))]
+SOURCES = [
+    path for folder in ("core", "runtime", "packager", "hub", "tests", "benchmarks", "examples") for path in sorted((ROOT / folder).rglob("*.py"))
+]
 NOQA = re.compile(r"#\s*noqa(?P<codes>:[^#(]*?)?(?P<reason>(?:\s+-\s+|\s+\(|\s+#\s*)\S.*)?$")
 
 
 def bare_suppressions(text: str) -> list[str]:
     """Lines that silence a rule of ruff's S, or all rules, without saying why."""
-    found = []
+    bare = []
     for line in text.splitlines():
         match = NOQA.search(line)
         if match and (match["codes"] is None or re.search(r"\bS\d{3}\b", match["codes"])) and not match["reason"]:
-            found.append(line.strip())
-    return found
+            bare.append(line.strip())
+    return bare
 
 
 def test_a_suppression_without_a_reason_is_seen_by_this_test() -> None:

@@ -11,28 +11,28 @@ import pytest
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[2]
-WHEELS = ("runtime", "packager", "hub")
+WHEELS = ("core", "runtime", "packager", "hub")
 #: A word of a pip command that is one of our projects by its name, so not a path to it.
-OUR_NAME = re.compile(r"\bpip3?\b.*(?<![\w/.-])sealift-(runtime|packager|hub)\b(?!\S*\.whl)")
+OUR_NAME = re.compile(r"\bpip3?\b.*(?<![\w/.-])sealift-(core|runtime|packager|hub)\b(?!\S*\.whl)")
 
 
 def build_requirements(wheel: str) -> list[str]:
-    found: list[str] = tomllib.loads((ROOT / wheel / "pyproject.toml").read_text())["build-system"]["requires"]
-    return found
+    requirements: list[str] = tomllib.loads((ROOT / wheel / "pyproject.toml").read_text())["build-system"]["requires"]
+    return requirements
 
 
 @pytest.mark.parametrize("wheel", WHEELS)
 def test_a_wheel_is_built_by_exactly_what_the_constraints_name(wheel: str) -> None:
     pinned = (ROOT / "constraints.txt").read_text().splitlines()
-    assert [row for row in build_requirements(wheel) if row not in pinned] == []
+    assert [requirement for requirement in build_requirements(wheel) if requirement not in pinned] == []
     assert build_requirements(wheel) == build_requirements("runtime")
 
 
 def test_all_that_the_build_needs_is_pinned() -> None:
-    pinned = {Requirement(row).name for row in build_requirements("runtime")}
+    pinned = {Requirement(requirement).name for requirement in build_requirements("runtime")}
     for name in pinned:
-        needs = [Requirement(row) for row in importlib.metadata.requires(name) or ()]
-        assert {row.name for row in needs if not row.marker or row.marker.evaluate({"extra": ""})} <= pinned
+        needs = [Requirement(requirement) for requirement in importlib.metadata.requires(name) or ()]
+        assert {requirement.name for requirement in needs if not requirement.marker or requirement.marker.evaluate({"extra": ""})} <= pinned
 
 
 def texts() -> list[Path]:
@@ -52,7 +52,7 @@ def test_no_command_asks_an_index_for_our_names() -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "found"),
+    ("line", "matches"),
     [
         ("pip install 'sealift-packager[torch]'", True),
         ("pip download sealift-runtime==0.1.0", True),
@@ -61,5 +61,5 @@ def test_no_command_asks_an_index_for_our_names() -> None:
         ("pip install wheels/sealift-runtime-0.1.0.whl", False),
     ],
 )
-def test_the_search_finds_what_it_is_for(line: str, found: bool) -> None:
-    assert bool(OUR_NAME.search(line)) is found
+def test_the_search_finds_what_it_is_for(line: str, matches: bool) -> None:
+    assert bool(OUR_NAME.search(line)) is matches

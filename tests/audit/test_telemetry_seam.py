@@ -87,9 +87,9 @@ def test_the_seam_prepares_before_it_imports_anything_but_the_standard_library()
 
 @pytest.mark.parametrize("name", [name for name in SOURCES if not prepared(name)])
 def test_a_program_outside_the_packages_imports_the_seam_before_what_reports(name: str) -> None:
-    found = list(imports(parsed(name)))
-    talkers = [word for word in found if word in TALKERS]
-    assert not talkers or SEAM in found[: found.index(talkers[0])], f"import {SEAM} before {talkers[0]}"
+    imported = list(imports(parsed(name)))
+    talkers = [word for word in imported if word in TALKERS]
+    assert not talkers or SEAM in imported[: imported.index(talkers[0])], f"import {SEAM} before {talkers[0]}"
 
 
 def is_script(name: str) -> bool:

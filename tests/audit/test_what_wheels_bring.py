@@ -19,16 +19,16 @@ def applies(requirement: Requirement, extras: frozenset[str]) -> bool:
 
 def brought(wheel: str) -> set[str]:
     """The distributions that installing a wheel without extras brings, itself among them."""
-    found: set[str] = set()
+    names: set[str] = set()
     pending = [(wheel, frozenset[str]())]
     while pending:
         name, extras = pending.pop()
-        if name in found:
+        if name in names:
             continue
-        found.add(name)
+        names.add(name)
         needed = map(Requirement, importlib.metadata.requires(name) or [])
-        pending += [(canonicalize_name(row.name), frozenset(row.extras)) for row in needed if applies(row, extras)]
-    return found
+        pending += [(canonicalize_name(requirement.name), frozenset(requirement.extras)) for requirement in needed if applies(requirement, extras)]
+    return names
 
 
 @pytest.mark.parametrize(

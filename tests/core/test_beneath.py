@@ -54,7 +54,7 @@ def device(place: Path) -> None:
         pytest.skip("only root can make a device")
 
 
-KINDS: dict[str, tuple[Callable[[Path], None], str]] = {
+OTHER_FILES: dict[str, tuple[Callable[[Path], None], str]] = {
     "link": (link, "a symbolic link"),
     "dangling link": (dangling_link, "a symbolic link"),
     "link that stays inside": (link_inside, "a symbolic link"),
@@ -85,12 +85,12 @@ def test_a_folder_that_can_be_entered_but_not_listed_will_do(root: Path) -> None
     assert read(root, "blobs", "file") == CONTENT
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_anything_else_is_refused_at_once(root: Path, kind: str) -> None:
-    make, found = KINDS[kind]
+@pytest.mark.parametrize("name", OTHER_FILES)
+def test_anything_else_is_refused_at_once(root: Path, name: str) -> None:
+    make, description = OTHER_FILES[name]
     (root / "blobs/file").unlink()
     make(root / "blobs/file")
-    with pytest.raises(IntegrityError, match=f"blobs/file: not a regular file: found {found}"):
+    with pytest.raises(IntegrityError, match=f"blobs/file: not a regular file: found {description}"):
         read(root, "blobs", "file")
     assert not beneath.is_file(root, "blobs", "file")
 

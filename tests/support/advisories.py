@@ -21,43 +21,43 @@ _SHOWN: Final = 5
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class AuditResult:
     """An exit code, and the lines that say why."""
 
     code: int
     lines: tuple[str, ...]
 
 
-def judge(report: Mapping[str, Any], wanted: int) -> Verdict:
+def judge(report: Mapping[str, Any], expected: int) -> AuditResult:
     """What a report of pip-audit comes to, given how many packages it was to look up."""
-    rows = report.get("dependencies", [])
-    skipped = [row["name"] for row in rows if "skip_reason" in row]
-    found = [
-        f"{row['name']} {row['version']}: {advisory['id']}, fixed in {', '.join(advisory['fix_versions']) or 'no version yet'}"
-        for row in rows
-        for advisory in row.get("vulns", ())
+    packages = report.get("dependencies", [])
+    skipped = [package["name"] for package in packages if "skip_reason" in package]
+    vulnerable = [
+        f"{package['name']} {package['version']}: {advisory['id']}, fixed in {', '.join(advisory['fix_versions']) or 'no version yet'}"
+        for package in packages
+        for advisory in package.get("vulns", ())
     ]
-    missing = wanted - len(rows) + len(skipped)
-    unchecked = [f"not checked: {missing} of {wanted} packages have no answer from the service ({_some(skipped)})"] if missing else []
-    if found or unchecked:
-        return Verdict(code=VULNERABLE if found else UNCHECKED, lines=(*found, *unchecked))
-    return Verdict(code=0, lines=(f"No known vulnerability in {wanted} packages.",))
+    missing = expected - len(packages) + len(skipped)
+    unchecked = [f"not checked: {missing} of {expected} packages have no answer from the service ({_some(skipped)})"] if missing else []
+    if vulnerable or unchecked:
+        return AuditResult(code=VULNERABLE if vulnerable else UNCHECKED, lines=(*vulnerable, *unchecked))
+    return AuditResult(code=0, lines=(f"No known vulnerability in {expected} packages.",))
 
 
 def _some(names: list[str]) -> str:
     return ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "") if names else "the report doesn't name them"
 
 
-def look_up(pip_audit: str, requirements: str) -> Verdict:
+def look_up(pip_audit: str, requirements: str) -> AuditResult:
     """Ask pip-audit about every pin of a requirements file."""
-    wanted = sum("==" in line.partition("#")[0] for line in Path(requirements).read_text(encoding="utf-8").splitlines())
+    pins = sum("==" in line.partition("#")[0] for line in Path(requirements).read_text(encoding="utf-8").splitlines())
     command = [pip_audit, "--requirement", requirements, "--no-deps", "--disable-pip", "--format", "json", "--progress-spinner", "off"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=TIMEOUT_S)
         report = json.loads(done.stdout)
     except (OSError, ValueError, subprocess.TimeoutExpired) as error:
-        return Verdict(code=UNCHECKED, lines=(f"not checked: none of {wanted} packages, as pip-audit gave no report ({_reason(error)})",))
-    return judge(report, wanted)
+        return AuditResult(code=UNCHECKED, lines=(f"not checked: none of {pins} packages, as pip-audit gave no report ({_reason(error)})",))
+    return judge(report, pins)
 
 
 def _reason(error: Exception) -> str:
@@ -66,9 +66,9 @@ def _reason(error: Exception) -> str:
 
 def main(pip_audit: str, requirements: str) -> int:
     """Say what was found; the exit code."""
-    verdict = look_up(pip_audit, requirements)
-    print("\n".join(verdict.lines), file=sys.stderr if verdict.code else sys.stdout)
-    return verdict.code
+    result = look_up(pip_audit, requirements)
+    print("\n".join(result.lines), file=sys.stderr if result.code else sys.stdout)
+    return result.code
 
 
 if __name__ == "__main__":

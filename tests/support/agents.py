@@ -79,11 +79,11 @@ class AgentUnderTest:
 
     def events(self) -> list[str]:
         """Each event as "kind model version: detail"."""
-        return [f"{row['kind']} {row['model']} {row['version']}: {row['detail']}" for row in self.status()["events"]]
+        return [f"{event['kind']} {event['model']} {event['version']}: {event['detail']}" for event in self.status()["events"]]
 
     def version(self, model: str = "linear") -> str | None:
         """Which version is installed."""
-        return next((str(row["version"]) for row in self.status()["models"] if row["name"] == model), None)
+        return next((str(installed["version"]) for installed in self.status()["models"] if installed["name"] == model), None)
 
     def serving(self, model: str = "linear") -> str | None:
         """Which version answers."""
@@ -94,13 +94,13 @@ class AgentUnderTest:
 
     def pids(self, module: str) -> list[int]:
         """Our own processes that run a module of the agent."""
-        found = []
+        pids = []
         for folder in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
                 words = (folder / "cmdline").read_bytes().split(b"\0")
                 if f"sealift_runtime.agent.{module}".encode() in words and str(self.home).encode() in words:
-                    found.append(int(folder.name))
-        return found
+                    pids.append(int(folder.name))
+        return pids
 
     def kill(self) -> None:
         """End all of its processes as a power cut would."""

@@ -50,8 +50,8 @@ def _create(path: Path) -> None:
     path.unlink()
 
 
-def _connect(family: int, kind: int, address: Any) -> None:
-    with socket.socket(family, kind) as made:
+def _connect(family: int, socket_type: int, address: Any) -> None:
+    with socket.socket(family, socket_type) as made:
         made.connect(address)
         made.send(b"x")
 
@@ -129,25 +129,36 @@ def starting(victim: int) -> dict[str, Callable[[], Any]]:
 
 def acting(victim: int) -> dict[str, Callable[[], Any]]:
     """Attempts to start, change or disturb processes, or this one's own walls. Never without walls: some of it would work."""
-    column = 0 if _X86 else 1
+    return starting(victim) | _disturbing(victim) | _freeing() | _asking_the_kernel()
 
-    def call(numbers: tuple[int, int], *arguments: Any) -> Callable[[], int]:
-        return lambda: _syscall(numbers[column], *arguments)
 
-    return starting(victim) | {
+def _call(numbers: tuple[int, int], *arguments: Any) -> Callable[[], int]:
+    """A system call by its numbers on x86-64 and on arm64."""
+    return lambda: _syscall(numbers[0 if _X86 else 1], *arguments)
+
+
+def _disturbing(victim: int) -> dict[str, Callable[[], Any]]:
+    """Attempts on another process, or to start one."""
+    return {
         "run a program": lambda: os.execv("/nowhere/at/all", ["x"]),
         "clone3 a process": lambda: _syscall(435, struct.pack("=11Q", *(0,) * 4, signal.SIGCHLD, *(0,) * 6), 88) or os._exit(0),
         "signal a group": lambda: os.killpg(os.getpgid(victim), 0),
-        "signal a thread of another": call((234, 131), victim, victim, 0),
-        "queue a signal for another": call((129, 138), victim, 0, ctypes.create_string_buffer(128)),
+        "signal a thread of another": _call((234, 131), victim, victim, 0),
+        "queue a signal for another": _call((129, 138), victim, 0, ctypes.create_string_buffer(128)),
         "open another": lambda: _syscall(434, victim, 0),
-        "trace another": call((101, 117), 16, victim, 0, 0),
-        "read another's memory": call((310, 270), victim, 0, 0, 0, 0, 0),
+        "trace another": _call((101, 117), 16, victim, 0, 0),
+        "read another's memory": _call((310, 270), victim, 0, 0, 0, 0, 0),
         "limit another": lambda: resource.prlimit(victim, resource.RLIMIT_NOFILE, (10, 10)),
         "bind another to a core": lambda: os.sched_setaffinity(victim, {0}),
         "slow another down": lambda: os.setpriority(os.PRIO_PROCESS, victim, 10),
         "have signals sent to another": lambda: fcntl.fcntl(1, fcntl.F_SETOWN, victim),
         "leave the group": lambda: os.setpgid(0, victim),
+    }
+
+
+def _freeing() -> dict[str, Callable[[], Any]]:
+    """Attempts of a process to get rid of its own walls."""
+    return {
         "leave the session": os.setsid,
         "become root": lambda: os.setresuid(0, 0, 0) if os.getuid() else os.setresuid(1, 1, 1),
         "take capabilities": _take_capabilities,
@@ -155,19 +166,25 @@ def acting(victim: int) -> dict[str, Callable[[], Any]]:
         "be traced": lambda: _prctl(4, 1),
         "filter anew": lambda: _prctl(22, 1),
         "raise a limit": lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1, 1)),
-        "mount": call((165, 40), b"none", b"/tmp", b"tmpfs", 0, 0),
         "enter other namespaces": lambda: _syscall(272 if _X86 else 97, 0x10000000),
-        "join namespaces": call((308, 268), 0, 0),
+        "join namespaces": _call((308, 268), 0, 0),
         "change the root": lambda: os.chroot("/tmp"),
-        "load a program into the kernel": call((321, 280), 0, 0, 0),
-        "watch the kernel": call((298, 241), 0, 0, 0, 0, 0),
-        "handle page faults": call((323, 282), 0),
-        "use the keyring": call((250, 219), 0, 0, 0, 0, 0),
-        "open by handle": call((304, 265), -100, ctypes.create_string_buffer(16), 0),
-        "make a file in memory": call((319, 279), b"x", 0),
-        "share memory by key": call((29, 194), 0, 4096, 0o1600),
-        "read the kernel's log": call((103, 116), 3, ctypes.create_string_buffer(10), 10),
-        "set the clock": call((227, 112), 0, ctypes.create_string_buffer(16)),
+    }
+
+
+def _asking_the_kernel() -> dict[str, Callable[[], Any]]:
+    """Attempts to use what of the kernel reaches beyond a process."""
+    return {
+        "mount": _call((165, 40), b"none", b"/tmp", b"tmpfs", 0, 0),
+        "load a program into the kernel": _call((321, 280), 0, 0, 0),
+        "watch the kernel": _call((298, 241), 0, 0, 0, 0, 0),
+        "handle page faults": _call((323, 282), 0),
+        "use the keyring": _call((250, 219), 0, 0, 0, 0, 0),
+        "open by handle": _call((304, 265), -100, ctypes.create_string_buffer(16), 0),
+        "make a file in memory": _call((319, 279), b"x", 0),
+        "share memory by key": _call((29, 194), 0, 4096, 0o1600),
+        "read the kernel's log": _call((103, 116), 3, ctypes.create_string_buffer(10), 10),
+        "set the clock": _call((227, 112), 0, ctypes.create_string_buffer(16)),
     }
 
 

@@ -41,7 +41,7 @@ FAMILY_TIMEOUT_S: Final = 900
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class CaseOutcome:
     """What a case came to. ``left`` says that something stands at ``--out``, ``ran`` that code in the file was run."""
 
     code: int
@@ -53,25 +53,25 @@ class Outcome:
     ran: bool
 
 
-def check(family: str, name: str, *, heavy: bool) -> Outcome:
+def check(family: str, name: str, *, heavy: bool) -> CaseOutcome:
     """Assert that a case was refused as the corpus says."""
-    outcomes, said = run_family(family, heavy=heavy)
-    assert name in outcomes, f"the process ended in or before this case: {said}"
-    row, case = outcomes[name], FAMILIES[family][name]
-    assert (row.code, row.out) == (case.code, ""), row
-    assert row.err.startswith("error: "), row
-    assert len(row.err.strip().splitlines()) == 1, row
+    outcomes, ending = run_family(family, heavy=heavy)
+    assert name in outcomes, f"the process ended in or before this case: {ending}"
+    outcome, case = outcomes[name], FAMILIES[family][name]
+    assert (outcome.code, outcome.out) == (case.code, ""), outcome
+    assert outcome.err.startswith("error: "), outcome
+    assert len(outcome.err.strip().splitlines()) == 1, outcome
     for words in case.said:
-        assert words in row.err, f"{words!r} is not in {row.err!r}"
-    assert row.peak_bytes <= MAX_PEAK_BYTES
-    assert row.seconds <= MAX_SECONDS
-    assert not row.left
-    assert not row.ran
-    return row
+        assert words in outcome.err, f"{words!r} is not in {outcome.err!r}"
+    assert outcome.peak_bytes <= MAX_PEAK_BYTES
+    assert outcome.seconds <= MAX_SECONDS
+    assert not outcome.left
+    assert not outcome.ran
+    return outcome
 
 
 @functools.cache
-def run_family(family: str, *, heavy: bool) -> tuple[dict[str, Outcome], str]:
+def run_family(family: str, *, heavy: bool) -> tuple[dict[str, CaseOutcome], str]:
     """All outcomes of a family by name, and what its process said at its end."""
     with tempfile.TemporaryDirectory(prefix="sealift-bad.") as folder:
         command = [sys.executable, "-m", "support.bad_models", family, folder, *(["heavy"] if heavy else [])]
@@ -83,9 +83,9 @@ def run_family(family: str, *, heavy: bool) -> tuple[dict[str, Outcome], str]:
     return _parsed(done.stdout), f"exit status {done.returncode}: {done.stderr[-2000:]}"
 
 
-def _parsed(text: str) -> dict[str, Outcome]:
-    rows = [json.loads(line) for line in text.splitlines()]
-    return {row.pop("name"): Outcome(**row) for row in rows}
+def _parsed(text: str) -> dict[str, CaseOutcome]:
+    outcomes = [json.loads(line) for line in text.splitlines()]
+    return {outcome.pop("name"): CaseOutcome(**outcome) for outcome in outcomes}
 
 
 def build_here() -> None:
@@ -106,7 +106,7 @@ def main(family: str, folder: Path, *, heavy: bool) -> None:
         start = time.monotonic()
         code, out, err = packed([*words, *OPTIONS, "--out", str(place / "out")])
         seconds = time.monotonic() - start
-        row = Outcome(
+        outcome = CaseOutcome(
             code=code,
             out=out,
             err=err,
@@ -115,7 +115,7 @@ def main(family: str, folder: Path, *, heavy: bool) -> None:
             left=(place / "out").exists(),
             ran=(place / "sprung").exists(),
         )
-        print(json.dumps({"name": name, **dataclasses.asdict(row)}), flush=True)
+        print(json.dumps({"name": name, **dataclasses.asdict(outcome)}), flush=True)
 
 
 def packed(words: list[str]) -> tuple[int, str, str]:
@@ -134,7 +134,7 @@ def packed(words: list[str]) -> tuple[int, str, str]:
 
 
 def _peak_bytes() -> int:
-    line = next(row for row in Path("/proc/self/status").read_text().splitlines() if row.startswith("VmHWM"))
+    line = next(status_line for status_line in Path("/proc/self/status").read_text().splitlines() if status_line.startswith("VmHWM"))
     return int(line.split()[1]) * 1024
 
 

@@ -56,7 +56,7 @@ def faults(site: Path) -> Iterator[str]:
 
 if __name__ == "__main__":
     site = Path(sys.argv[1])
-    found = list(faults(site))
+    problems = list(faults(site))
     pages = sum(1 for _ in site.rglob("*.html"))
-    print("\n".join(found) or f"{pages} pages in {site}; none of them loads anything from elsewhere")
-    sys.exit(1 if found or not pages else 0)
+    print("\n".join(problems) or f"{pages} pages in {site}; none of them loads anything from elsewhere")
+    sys.exit(1 if problems or not pages else 0)

@@ -6,7 +6,6 @@ Each trick of `TRICKS` takes the members of a good archive and those that an att
 from __future__ import annotations
 
 import dataclasses
-import io
 import struct
 import zipfile
 import zlib
@@ -40,7 +39,7 @@ class Part:
 
     def entry(self, offset: int) -> bytes:
         """The directory's entry."""
-        said: dict[str, int | bytes] = {
+        fields: dict[str, int | bytes] = {
             "name": self.name,
             "method": self.method,
             "flags": self.flags,
@@ -54,9 +53,10 @@ class Part:
             "offset": offset if self.offset < 0 else self.offset,
             **self.central,
         }
-        name, extra, comment = (bytes(said[key]) for key in ("name", "extra", "comment"))
-        head = (0x0314, 20, said["flags"], said["method"], 0, 0x21, said["crc"], said["packed"], said["size"], len(name), len(extra), len(comment))
-        return struct.pack("<4s6H3I5H2I", b"PK\x01\x02", *head, said["disk"], 0, said["attributes"], said["offset"]) + name + extra + comment
+        name, extra, comment = (bytes(fields[key]) for key in ("name", "extra", "comment"))
+        method, sizes = (fields["flags"], fields["method"]), (fields["crc"], fields["packed"], fields["size"])
+        head = (0x0314, 20, *method, 0, 0x21, *sizes, len(name), len(extra), len(comment))
+        return struct.pack("<4s6H3I5H2I", b"PK\x01\x02", *head, fields["disk"], 0, fields["attributes"], fields["offset"]) + name + extra + comment
 
 
 def part(name: str, content: bytes, *, deflate: bool = False) -> Part:
@@ -72,7 +72,7 @@ def parts(members: Members, *, deflate: bool = False) -> list[Part]:
 
 
 def assemble(
-    rows: Sequence[Part],
+    members: Sequence[Part],
     *,
     before: bytes = b"",
     between: bytes = b"",
@@ -83,14 +83,14 @@ def assemble(
 ) -> bytes:
     """The archive; ``zip64`` may change a zip64 record and its locator, ``end`` numbers of the end record."""
     body, directory = before, b""
-    for row in rows:
-        directory += row.entry(len(body))
-        body += row.local()
+    for member in members:
+        directory += member.entry(len(body))
+        body += member.local()
     body += between
-    numbers = {"disk": 0, "start_disk": 0, "here": len(rows), "count": len(rows), "length": len(directory), "offset": len(body), **end}
+    numbers = {"disk": 0, "start_disk": 0, "here": len(members), "count": len(members), "length": len(directory), "offset": len(body), **end}
     tail = b""
     if zip64 is not None:
-        record = struct.pack("<4sQ2H2I4Q", b"PK\x06\x06", 44, 20, 45, 0, 0, len(rows), len(rows), len(directory), len(body))
+        record = struct.pack("<4sQ2H2I4Q", b"PK\x06\x06", 44, 20, 45, 0, 0, len(members), len(members), len(directory), len(body))
         tail = b"".join(zip64(record, struct.pack("<4sIQI", b"PK\x06\x07", 0, len(body) + len(directory), 1)))
     return body + directory + tail + struct.pack("<4s4H2IH", b"PK\x05\x06", *numbers.values(), len(comment)) + comment + behind
 
@@ -105,40 +105,40 @@ def two_directories(good: Members, evil: Members) -> bytes:
         fine.append(part(f"{next(iter(good)).partition('/')[0]}/filler/{len(fine)}", b""))
     while len(bad) < len(fine):
         bad.append(part(f"{next(iter(evil)).partition('/')[0]}/filler/{len(bad)}", b""))
-    lengths = [sum(len(row.entry(0)) for row in rows) for rows in (bad, fine)]
-    for rows, length in zip((bad, fine), lengths, strict=True):
-        rows[-1].central["comment"] = bytes(max(lengths) - length)
-    body = b"".join(row.local() for row in bad).ljust(sum(len(row.local()) for row in fine), b"\0")
+    lengths = [sum(len(member.entry(0)) for member in archive) for archive in (bad, fine)]
+    for archive, length in zip((bad, fine), lengths, strict=True):
+        archive[-1].central["comment"] = bytes(max(lengths) - length)
+    body = b"".join(member.local() for member in bad).ljust(sum(len(member.local()) for member in fine), b"\0")
     first = len(body)
     body += _directory(bad, 0)
-    shift = len(body) + sum(len(row.local()) for row in fine) - first  # how far zipfile moves the offsets that it reads
+    shift = len(body) + sum(len(member.local()) for member in fine) - first  # how far zipfile moves the offsets that it reads
     second = _directory(fine, len(body) - shift)
-    body += b"".join(row.local() for row in fine) + second
+    body += b"".join(member.local() for member in fine) + second
     return body + struct.pack("<4s4H2IH", b"PK\x05\x06", 0, 0, len(fine), len(fine), len(second), first, 0)
 
 
-def _directory(rows: Sequence[Part], start: int) -> bytes:
+def _directory(members: Sequence[Part], start: int) -> bytes:
     entries, at = b"", start
-    for row in rows:
-        entries += row.entry(at)
-        at += len(row.local())
+    for member in members:
+        entries += member.entry(at)
+        at += len(member.local())
     return entries
 
 
 def _changed(good: Members, change: Callable[[Part], object], *, deflate: bool = False) -> bytes:
-    rows = parts(good, deflate=deflate)
-    change(max(rows, key=lambda row: len(row.data)))
-    return assemble(rows)
+    members = parts(good, deflate=deflate)
+    change(max(members, key=lambda member: len(member.data)))
+    return assemble(members)
 
 
 def _edit(*, deflate: bool = False, **values: int | bytes) -> Callable[[Members, Members], bytes]:
     """One member's own header is another than the directory's entry."""
 
     def trick(good: Members, _: Members) -> bytes:
-        def change(row: Part) -> None:
-            row.central = {key: getattr(row, key) for key in values} | row.central
+        def change(member: Part) -> None:
+            member.central = {key: getattr(member, key) for key in values} | member.central
             for key, value in values.items():
-                setattr(row, key, value)
+                setattr(member, key, value)
 
         return _changed(good, change, deflate=deflate)
 
@@ -147,24 +147,24 @@ def _edit(*, deflate: bool = False, **values: int | bytes) -> Callable[[Members,
 
 def _say(*, deflate: bool = False, **values: int | bytes) -> Callable[[Members, Members], bytes]:
     """The directory's entry of one member says something else."""
-    return lambda good, _: _changed(good, lambda row: row.central.update(values), deflate=deflate)
+    return lambda good, _: _changed(good, lambda member: member.central.update(values), deflate=deflate)
 
 
 def _both(*, deflate: bool = False, **values: Callable[[Part], int | bytes]) -> Callable[[Members, Members], bytes]:
     """The member's own header and the entry agree on what isn't so."""
 
-    def change(row: Part) -> None:
-        found = {key: value(row) for key, value in values.items()}
-        for key, value in found.items():
-            setattr(row, key, value)
+    def change(member: Part) -> None:
+        computed = {key: value(member) for key, value in values.items()}
+        for key, value in computed.items():
+            setattr(member, key, value)
 
     return lambda good, _: _changed(good, change, deflate=deflate)
 
 
 def _name(make: Callable[[str], str]) -> Callable[[Members, Members], bytes]:
     def trick(good: Members, _: Members) -> bytes:
-        rows = parts(good)
-        return assemble([*rows, part(make(next(iter(good))), b"x")])
+        members = parts(good)
+        return assemble([*members, part(make(next(iter(good))), b"x")])
 
     return trick
 
@@ -173,39 +173,39 @@ def _overlap(good: Members, evil: Members) -> bytes:
     """A member that holds the whole of another one, header and all."""
     name, content = next((name, content) for name, content in evil.items() if good.get(name) != content)
     inner = part(name, content)
-    rows = [row for row in parts(good) if row.name != inner.name]
+    members = [member for member in parts(good) if member.name != inner.name]
     outer = part(f"{name}.outer", inner.local())
-    start = sum(len(row.local()) for row in rows) + len(outer.local()) - len(inner.local())
+    start = sum(len(member.local()) for member in members) + len(outer.local()) - len(inner.local())
     hidden = dataclasses.replace(inner, offset=start, data=b"", name=b"")
-    directory = [*rows, outer]
-    body = b"".join(row.local() for row in directory)
+    directory = [*members, outer]
+    body = b"".join(member.local() for member in directory)
     entries = _directory(directory, 0) + dataclasses.replace(hidden, name=inner.name).entry(start)
     count = len(directory) + 1
     return body + entries + struct.pack("<4s4H2IH", b"PK\x05\x06", 0, 0, count, count, len(entries), len(body), 0)
 
 
 def _twice(good: Members, evil: Members) -> bytes:
-    return assemble([*parts(good), *[row for row in parts(evil) if good.get(row.name.decode()) != evil[row.name.decode()]]])
+    return assemble([*parts(good), *[member for member in parts(evil) if good.get(member.name.decode()) != evil[member.name.decode()]]])
 
 
 def _descriptor(good: Members, *, form: str, wrong: bool) -> bytes:
-    rows = parts(good)
-    row = rows[0]
-    values = (row.crc, row.packed + wrong, row.size)
-    row.flags, row.behind = 8, struct.pack(form, *([b"PK\x07\x08"] if "4s" in form else []), *values)
-    row.central = {"crc": row.crc, "packed": row.packed, "size": row.size}
-    row.crc = row.packed = row.size = 0
-    return assemble(rows)
+    members = parts(good)
+    member = members[0]
+    values = (member.crc, member.packed + wrong, member.size)
+    member.flags, member.behind = 8, struct.pack(form, *([b"PK\x07\x08"] if "4s" in form else []), *values)
+    member.central = {"crc": member.crc, "packed": member.packed, "size": member.size}
+    member.crc = member.packed = member.size = 0
+    return assemble(members)
 
 
 def _wide(good: Members) -> bytes:
-    rows, at = parts(good), 0
-    for row in rows:
-        row.extra = struct.pack("<2H2Q", 1, 16, row.size, row.packed)
-        row.central = {"size": 0xFFFFFFFF, "packed": 0xFFFFFFFF, "extra": struct.pack("<2H3Q", 1, 24, row.size, row.packed, at)}
-        row.size = row.packed = row.offset = 0xFFFFFFFF
-        at += len(row.local())
-    return assemble(rows)
+    members, at = parts(good), 0
+    for member in members:
+        member.extra = struct.pack("<2H2Q", 1, 16, member.size, member.packed)
+        member.central = {"size": 0xFFFFFFFF, "packed": 0xFFFFFFFF, "extra": struct.pack("<2H3Q", 1, 24, member.size, member.packed, at)}
+        member.size = member.packed = member.offset = 0xFFFFFFFF
+        at += len(member.local())
+    return assemble(members)
 
 
 def _cut(good: Members, _: Members) -> bytes:
@@ -237,7 +237,7 @@ TRICKS: Final[dict[str, Callable[[Members, Members], bytes]]] = {
     "a comment": lambda good, _: assemble(parts(good), comment=b"a comment"),
     "an archive in the comment": lambda good, evil: assemble(parts(good), comment=assemble(parts(evil))[-60_000:]),
     "bytes between members and directory": lambda good, _: assemble(parts(good), between=bytes(40)),
-    "bytes between members": lambda good, _: _changed(good, lambda row: setattr(row, "behind", bytes(40))),
+    "bytes between members": lambda good, _: _changed(good, lambda member: setattr(member, "behind", bytes(40))),
     "a member in a member": _overlap,
     "two entries of one member": _name(lambda name: name),
     "a name twice": _twice,
@@ -251,11 +251,11 @@ TRICKS: Final[dict[str, Callable[[Members, Members], bytes]]] = {
     "another size in the directory": _say(size=3, deflate=True),
     "another packed size in the directory": _say(packed=3, deflate=True),
     "a size beyond the archive": _say(size=2**31, packed=2**31),
-    "a checksum that is wrong": _both(crc=lambda row: row.crc ^ 1),
-    "more than it says": _both(size=lambda row: row.size - 1, deflate=True),
-    "less than it says": _both(size=lambda row: row.size + 1, deflate=True),
-    "bytes behind its packed data": _both(data=lambda row: row.data + b"more", packed=lambda row: row.packed + 4, deflate=True),
-    "stored with two sizes": _both(size=lambda row: row.size - 1),
+    "a checksum that is wrong": _both(crc=lambda member: member.crc ^ 1),
+    "more than it says": _both(size=lambda member: member.size - 1, deflate=True),
+    "less than it says": _both(size=lambda member: member.size + 1, deflate=True),
+    "bytes behind its packed data": _both(data=lambda member: member.data + b"more", packed=lambda member: member.packed + 4, deflate=True),
+    "stored with two sizes": _both(size=lambda member: member.size - 1),
     "an encrypted member": _both(flags=lambda _: 1),
     "an unknown flag": _both(flags=lambda _: 0x20),
     "an unknown method": _both(method=lambda _: 14),
@@ -265,7 +265,7 @@ TRICKS: Final[dict[str, Callable[[Members, Members], bytes]]] = {
     "a second name": _say(extra=_SECOND_NAME),
     "an extra field that is cut off": _say(extra=b"\x01\x00\xff\xff"),
     "a zip64 field for nothing": _say(extra=struct.pack("<2HQ", 1, 8, 0)),
-    "a header's extra field that is cut off": lambda good, _: _changed(good, lambda row: setattr(row, "extra", b"FB\x10\x00Z")),
+    "a header's extra field that is cut off": lambda good, _: _changed(good, lambda member: setattr(member, "extra", b"FB\x10\x00Z")),
     "another descriptor": lambda good, _: _descriptor(good, form="<4s3I", wrong=True),
     "fewer entries than it says": lambda good, _: assemble(parts(good), here=len(good) + 1, count=len(good) + 1),
     "more entries than it says": lambda good, _: assemble(parts(good), here=1, count=1),
@@ -278,7 +278,7 @@ TRICKS: Final[dict[str, Callable[[Members, Members], bytes]]] = {
     "a name that climbs": _name(lambda name: name.partition("/")[0] + "/../evil"),
     "a name with a backslash": _name(lambda _: "archive\\evil"),
     "a name with a NUL": _name(lambda name: f"{name}\0.txt"),
-    "a name that isn't UTF-8": _both(name=lambda row: row.name + b"\xff"),
+    "a name that isn't UTF-8": _both(name=lambda member: member.name + b"\xff"),
     "a name twice but for case": _name(str.swapcase),
     "cut off": _cut,
 }
@@ -297,8 +297,8 @@ FORMS: Final[dict[str, Callable[[Members], bytes]]] = {
         for form in ("<3I", "<4s3I", "<IQQ", "<4sIQQ")
     },
     "zip64 sizes and places": _wide,
-    "padding": lambda good: _changed(good, lambda row: setattr(row, "extra", b"FB\x10\x00" + b"Z" * 16)),
-    "checksums left out": lambda good: assemble([dataclasses.replace(row, crc=0) for row in parts(good)]),
+    "padding": lambda good: _changed(good, lambda member: setattr(member, "extra", b"FB\x10\x00" + b"Z" * 16)),
+    "checksums left out": lambda good: assemble([dataclasses.replace(member, crc=0) for member in parts(good)]),
     "other order": lambda good: assemble(list(reversed(parts(good)))),
 }
 
@@ -307,9 +307,3 @@ def members(path: Path) -> dict[str, bytes]:
     """What is in a good archive."""
     with zipfile.ZipFile(path) as archive:
         return {name: archive.read(name) for name in archive.namelist()}
-
-
-def names_seen_by_zipfile(data: bytes) -> list[str]:
-    """As Python's own reader sees the archive."""
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        return archive.namelist()

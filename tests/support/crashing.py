@@ -47,7 +47,7 @@ class MortalState(StateDatabase):
         outermost = self._depth == 0
         with super().transaction():
             yield
-        if outermost and any(self.point == f"entered:{row.state}" and row.version == "1.1.0" for row in self.updates()):
+        if outermost and any(self.point == f"entered:{update.state}" and update.version == "1.1.0" for update in self.updates()):
             die()
 
 

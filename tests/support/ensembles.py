@@ -186,15 +186,15 @@ def assert_exact(source: SourceModel, data: Array, *, random_rows: int = RANDOM_
     assert check_parity(source, converted, {"features": data.astype(np.float32)}, seed=0) >= 5
     session = open_session(converted.model, Settings(), where="m")
     rows = _random_rows(source, data, random_rows)
-    expected, found = source.predict({"features": rows}), run_session(session, {"features": rows})
-    assert compare(expected, found, rtol=TREE_RTOL) == []
+    expected, answers = source.predict({"features": rows}), run_session(session, {"features": rows})
+    assert compare(expected, answers, rtol=TREE_RTOL) == []
     numbers = next(name for name, values in expected.items() if values.dtype.kind == "f")
     beside = sum(len(chunk) for chunk in boundary_rows(source.trees, data, takes_nan=source.takes_nan)) if source.trees else 0
     return Proof(
         random_rows=random_rows,
         beside_thresholds=beside,
-        worst=float(np.abs(expected[numbers] - found[numbers]).max() / np.abs(expected[numbers]).max()),
-        labels=int((expected["label"] != found["label"]).sum()) if "label" in expected else 0,
+        worst=float(np.abs(expected[numbers] - answers[numbers]).max() / np.abs(expected[numbers]).max()),
+        labels=int((expected["label"] != answers["label"]).sum()) if "label" in expected else 0,
     )
 
 

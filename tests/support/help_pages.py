@@ -21,9 +21,9 @@ def commands(name: str, command: click.Command, parent: click.Context | None = N
         yield context.command_path, command.get_help(context)
     if isinstance(command, click.Group):
         for member in command.list_commands(context):
-            found = command.get_command(context, member)
-            if found is not None:
-                yield from commands(member, found, context)
+            subcommand = command.get_command(context, member)
+            if subcommand is not None:
+                yield from commands(member, subcommand, context)
 
 
 def all_commands() -> dict[str, str]:

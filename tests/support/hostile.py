@@ -132,8 +132,8 @@ def changed(document: Any) -> Iterator[tuple[str, Make]]:
 
 
 def _paths(value: Any, before: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    rows = value.items() if isinstance(value, dict) else enumerate(value[:1]) if isinstance(value, list) else ()
-    for key, inner in rows:
+    pairs = value.items() if isinstance(value, dict) else enumerate(value[:1]) if isinstance(value, list) else ()
+    for key, inner in pairs:
         yield (*before, key)
         yield from _paths(inner, (*before, key))
 
@@ -144,8 +144,8 @@ def _at(value: Any, path: tuple[Any, ...]) -> Any:
     return value
 
 
-def _longer(rows: list[Any], n: int) -> list[Any]:
-    return rows * (n // (len(json.dumps(rows)) + 1) + 1)
+def _longer(items: list[Any], n: int) -> list[Any]:
+    return items * (n // (len(json.dumps(items)) + 1) + 1)
 
 
 def _with_value(document: Any, path: tuple[Any, ...], value: Callable[[int], Any], n: int) -> bytes:

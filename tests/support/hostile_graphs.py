@@ -74,9 +74,9 @@ def model(in_graph: bytes = b"", beside: bytes = b"") -> bytes:
     return rest + part(7, graph + in_graph) + beside
 
 
-def entries(*rows: tuple[str, bytes | str]) -> bytes:
+def entries(*pairs: tuple[str, bytes | str]) -> bytes:
     """external_data of a tensor."""
-    return b"".join(part(13, part(1, key) + part(2, value)) for key, value in rows)
+    return b"".join(part(13, part(1, key) + part(2, value)) for key, value in pairs)
 
 
 def tensor(*fields: bytes, name: str = "stolen", values: int = 4) -> bytes:
@@ -89,9 +89,9 @@ def external(location: bytes | str, *more: tuple[str, bytes | str], where: int =
     return tensor(entries(("location", location), *more, *named.items()), number(14, where))
 
 
-def attribute(name: str, kind: int, *fields: bytes) -> bytes:
+def attribute(name: str, attribute_type: int, *fields: bytes) -> bytes:
     """A node's field ``attribute``."""
-    return part(5, part(1, name) + b"".join(fields) + number(20, kind))
+    return part(5, part(1, name) + b"".join(fields) + number(20, attribute_type))
 
 
 def node(operator: str, *attributes: bytes, domain: str = "", output: str = "stolen_output", inputs: tuple[str, ...] = ()) -> bytes:
@@ -164,7 +164,7 @@ def _locations(canary: str) -> dict[str, Hostile]:
 
 def _ranges(canary: str) -> dict[str, Hostile]:
     number_words, end_words = "the offset or length of external data is not a number of bytes", "external data beyond the end of its file"
-    rows = {
+    cases = {
         "offset-behind-the-end": (external(SHARD, offset="64", length="16"), end_words),
         "length-behind-the-end": (external(SHARD, offset="0", length="65"), end_words),
         "no-length": (external(SHARD, offset="8"), number_words),
@@ -182,17 +182,17 @@ def _ranges(canary: str) -> dict[str, Hostile]:
         "entries-without-the-mark": (tensor(entries(("location", canary))), "contradict each other"),
         "mark-that-overflows": (external(canary, where=2**32 + EXTERNAL), "contradict each other"),
     }
-    return {f"external-{name}": Hostile(_weight(content), words) for name, (content, words) in rows.items()}
+    return {f"external-{name}": Hostile(_weight(content), words) for name, (content, words) in cases.items()}
 
 
-def _constant(content: bytes, kind: int = _TENSOR, field: int = 5, name: str = "value") -> bytes:
-    return node("Constant", attribute(name, kind, part(field, content)))
+def _constant(content: bytes, attribute_type: int = _TENSOR, field: int = 5, name: str = "value") -> bytes:
+    return node("Constant", attribute(name, attribute_type, part(field, content)))
 
 
 def _places(canary: str) -> dict[str, Hostile]:
     branch = graph(part(5, external(canary)), part(1, node("Identity", inputs=("stolen",), output="z")), part(12, part(1, "z")))
     sparse = part(1, external(canary)) + part(2, tensor(name="indices")) + number(3, 4)
-    rows = {
+    graphs = {
         "constant": _node(_constant(external(canary))),
         "tensors": _node(_constant(external(canary), 9, 10, "values")),
         "sparse-constant": _node(_constant(sparse, _SPARSE, 22, "sparse_value")),
@@ -210,7 +210,7 @@ def _places(canary: str) -> dict[str, Hostile]:
         "training-algorithm": model(beside=part(20, part(2, graph(part(5, external(canary)))))),
         "listed-shard-in-a-constant": _node(_constant(external(SHARD, length="16"))),
     }
-    return {f"external-in-{name}": Hostile(data, _NO_PLACE) for name, data in rows.items()}
+    return {f"external-in-{name}": Hostile(data, _NO_PLACE) for name, data in graphs.items()}
 
 
 def _context(canary: str, domain: str = "com.microsoft") -> bytes:
@@ -219,7 +219,7 @@ def _context(canary: str, domain: str = "com.microsoft") -> bytes:
 
 
 def _operators(canary: str) -> dict[str, Hostile]:
-    own = function("local", "EPContext", part(7, node("Identity", inputs=("x",), output="y")))
+    named_context = function("local", "EPContext", part(7, node("Identity", inputs=("x",), output="y")))
     foreign = {
         "aten": ("org.pytorch.aten", "ATen"),
         "python": ("com.microsoft", "PythonOp"),
@@ -236,9 +236,9 @@ def _operators(canary: str) -> dict[str, Hostile]:
         "domain-with-a-blank": ("com.microsoft ", "Gelu"),
         "domain-with-nul": ("ai.onnx\0", "Add"),
     }
-    rows = {name: _node(node(operator, domain=domain, inputs=("x",)), opset(domain)) for name, (domain, operator) in foreign.items()}
+    graphs = {name: _node(node(operator, domain=domain, inputs=("x",)), opset(domain)) for name, (domain, operator) in foreign.items()}
     inner = graph(part(1, _context(canary)))
-    rows |= {
+    graphs |= {
         "context": _node(_context(canary), opset("com.microsoft")),
         "context-in-onnx": _node(_context(canary, "")),
         "context-as-a-function": model(part(1, _context(canary, "local")), opset("local")),
@@ -250,9 +250,9 @@ def _operators(canary: str) -> dict[str, Hostile]:
     more = {
         "function-of-com-microsoft": Hostile(model(beside=function("com.microsoft", "ReadFile", body)), reserved),
         "function-of-tensorrt": Hostile(model(beside=function("trt.plugins", "F", body)), reserved),
-        "function-named-context": Hostile(model(part(1, _context(canary, "local")), opset("local") + own), reserved),
+        "function-named-context": Hostile(model(part(1, _context(canary, "local")), opset("local") + named_context), reserved),
     }
-    return {f"operator-{name}": Hostile(data, _OPERATOR) for name, data in rows.items()} | more
+    return {f"operator-{name}": Hostile(data, _OPERATOR) for name, data in graphs.items()} | more
 
 
 def _tricks(canary: str) -> dict[str, Hostile]:

@@ -35,10 +35,10 @@ class HubDouble(ThreadingHTTPServer):
         key = PublicKey.from_pem(pem)
         if key.fingerprint != device:
             return 400, _error("another device's key")
-        known = device in self.keys
+        enrolled = device in self.keys
         self.keys[device] = key
         self.envelopes.setdefault(device, [])
-        return 200 if known else 201, b"{}"
+        return 200 if enrolled else 201, b"{}"
 
     def take(self, device: str, envelope: bytes) -> tuple[int, bytes]:
         if device not in self.keys:

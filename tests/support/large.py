@@ -12,7 +12,7 @@ import onnx
 from onnx import TensorProto, helper
 
 #: Rows of a matrix that are made at a time.
-_ROWS: Final = 1024
+_CHUNK_ROWS: Final = 1024
 
 
 def chain(folder: Path, widths: Sequence[int], *, seed: int = 0) -> Path:
@@ -25,8 +25,8 @@ def chain(folder: Path, widths: Sequence[int], *, seed: int = 0) -> Path:
         for at, (taken, given) in enumerate(itertools.pairwise(widths)):
             shape = (given, taken) if at % 2 else (taken, given)
             initializers.append(_external(f"w{at}", shape, file.tell()))
-            for row in range(0, shape[0], _ROWS):
-                part = random.standard_normal((min(_ROWS, shape[0] - row), shape[1]), dtype=np.float32)
+            for start in range(0, shape[0], _CHUNK_ROWS):
+                part = random.standard_normal((min(_CHUNK_ROWS, shape[0] - start), shape[1]), dtype=np.float32)
                 file.write((part / np.float32(np.sqrt(taken))).tobytes())
             initializers.append(onnx.numpy_helper.from_array(random.standard_normal(given, dtype=np.float32), f"b{at}"))
             nodes += _layer(at)
@@ -40,11 +40,11 @@ def chain(folder: Path, widths: Sequence[int], *, seed: int = 0) -> Path:
 
 def answer(folder: Path, widths: Sequence[int], x: Any) -> Any:
     """What `chain` computes, by numpy from the file of weights."""
-    initializers = {row.name: row for row in onnx.load(folder / "model.onnx", load_external_data=False).graph.initializer}
+    initializers = {tensor.name: tensor for tensor in onnx.load(folder / "model.onnx", load_external_data=False).graph.initializer}
     for at in range(len(widths) - 1):
-        row = initializers[f"w{at}"]
-        offset = int(next(entry.value for entry in row.external_data if entry.key == "offset"))
-        matrix = np.memmap(folder / "weights.bin", np.float32, mode="r", offset=offset, shape=tuple(row.dims))
+        tensor = initializers[f"w{at}"]
+        offset = int(next(entry.value for entry in tensor.external_data if entry.key == "offset"))
+        matrix = np.memmap(folder / "weights.bin", np.float32, mode="r", offset=offset, shape=tuple(tensor.dims))
         x = np.tanh(x @ (matrix.T if at % 2 else matrix) + onnx.numpy_helper.to_array(initializers[f"b{at}"]))
     return x
 

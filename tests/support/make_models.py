@@ -27,8 +27,8 @@ def build(name: str, nodes: list[Any], inputs: list[Any], outputs: list[Any], we
     return model
 
 
-def tensor(name: str, kind: int, shape: list[int | str]) -> onnx.ValueInfoProto:
-    return helper.make_tensor_value_info(name, kind, shape)
+def tensor(name: str, element_type: int, shape: list[int | str]) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, element_type, shape)
 
 
 def weights_of(seed: int, *shape: int) -> np.ndarray[Any, np.dtype[np.float32]]:

@@ -26,8 +26,8 @@ X = inputs_file(MODELS["linear"].requests[0])
 
 
 def trusting(key: PrivateKey, **settings: str) -> dict[str, str]:
-    known = {"measuring__enabled": "true", "measuring__trusted_keys": json.dumps([key.public_key.fingerprint]), "timing__poll_s": "30"}
-    return known | settings
+    trusted = {"measuring__enabled": "true", "measuring__trusted_keys": json.dumps([key.public_key.fingerprint]), "timing__poll_s": "30"}
+    return trusted | settings
 
 
 def address(agent: AgentUnderTest, **changes: str) -> DeviceAddress:
@@ -45,7 +45,7 @@ def left(agent: AgentUnderTest) -> list[Path]:
 
 
 def job(agent: AgentUnderTest, key: PrivateKey = KEY, data: bytes = LINEAR, inputs: bytes = X) -> DeviceJob:
-    return DeviceJob(address(agent), key, {Digest.of(row): row for row in (data, inputs)})
+    return DeviceJob(address(agent), key, {Digest.of(content): content for content in (data, inputs)})
 
 
 def linear(threads: int = 1, data: bytes = LINEAR) -> Run:

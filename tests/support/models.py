@@ -58,7 +58,7 @@ def _spec(name: str, dtype: str, *shape: int | str) -> TensorSpec:
     return TensorSpec(name=name, dtype=dtype, shape=shape)
 
 
-def _rows(seed: int, *shape: int) -> Array:
+def _random(seed: int, *shape: int) -> Array:
     return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
 
 
@@ -70,7 +70,7 @@ MODELS: Final[dict[str, TinyModel]] = {
     "linear": TinyModel(
         inputs=(_spec("x", "float32", "batch", 4),),
         outputs=(_spec("scores", "float32", "batch", 3), _spec("label", "int64", "batch")),
-        requests=({"x": _rows(1, 1, 4)}, {"x": _rows(2, 7, 4)}),
+        requests=({"x": _random(1, 1, 4)}, {"x": _random(2, 7, 4)}),
     ),
     "logarithm": TinyModel(
         inputs=(_spec("x", "float32", "batch", 2),),
@@ -85,17 +85,17 @@ MODELS: Final[dict[str, TinyModel]] = {
     "pair": TinyModel(
         inputs=(_spec("left", "float32", "batch", 2, 2), _spec("right", "float32", "batch", 2, 2)),
         outputs=(_spec("total", "float32", "batch", 2, 2),),
-        requests=({"left": _rows(1, 1, 2, 2), "right": _rows(2, 1, 2, 2)},),
+        requests=({"left": _random(1, 1, 2, 2), "right": _random(2, 1, 2, 2)},),
     ),
     "sharded": TinyModel(
         inputs=(_spec("x", "float32", "batch", 4),),
         outputs=(_spec("y", "float32", "batch", 3),),
-        requests=({"x": _rows(1, 1, 4)}, {"x": _rows(2, 7, 4)}),
+        requests=({"x": _random(1, 1, 4)}, {"x": _random(2, 7, 4)}),
     ),
     "slow": TinyModel(
         inputs=(_spec("x", "float32", "batch", 4), _spec("rounds", "int64", 1)),
         outputs=(_spec("y", "float32", "batch", 4),),
-        requests=({"x": _rows(1, 1, 4), "rounds": np.array([1000])},),
+        requests=({"x": _random(1, 1, 4), "rounds": np.array([1000])},),
     ),
     "hungry": TinyModel(
         inputs=(_spec("size", "int64", 1),),
@@ -134,7 +134,7 @@ def answer(model: str, inputs: Feeds) -> dict[str, Array]:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(str(CORPUS / model / "model.onnx"), options, providers=["CPUExecutionProvider"])
-    names = [row.name for row in MODELS[model].outputs]
+    names = [output.name for output in MODELS[model].outputs]
     return dict(zip(names, session.run(names, dict(inputs)), strict=True))
 
 

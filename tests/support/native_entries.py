@@ -22,5 +22,5 @@ def native_entries() -> frozenset[str]:
     """Names like ``session.intra_op.allow_spinning``, and what only looks like one."""
     folder = Path(onnxruntime.__file__).parent / "capi"
     library = next(folder.glob("onnxruntime_pybind11_state*.so"))
-    found = {match.group().decode() for match in _ENTRY.finditer(library.read_bytes())}
-    return frozenset({name for name in found if not _FILES.search(name)} | _HIDDEN)
+    names = {match.group().decode() for match in _ENTRY.finditer(library.read_bytes())}
+    return frozenset({name for name in names if not _FILES.search(name)} | _HIDDEN)

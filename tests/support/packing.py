@@ -34,7 +34,7 @@ def here(**changes: Any) -> HardwareProfile:
 
 def request(what: trained.Trained, out: Path, *profiles: HardwareProfile, **changes: Any) -> PackRequest:
     """A build of a trained model, for hardware elsewhere unless said otherwise."""
-    asked = PackRequest(
+    build = PackRequest(
         model=what.model,
         name="model",
         version="1.0.0",
@@ -46,4 +46,4 @@ def request(what: trained.Trained, out: Path, *profiles: HardwareProfile, **chan
         trust_pickle=True,
         created=CREATED,
     )
-    return dataclasses.replace(asked, **changes)
+    return dataclasses.replace(build, **changes)

@@ -110,7 +110,7 @@ def running(make: Callable[[ModelTable], InferenceServer], *models: ServedModel)
     for model in models:
         table.activate(model)
     started: threading.Event = threading.Event()
-    found: list[RunningServer] = []
+    servers: list[RunningServer] = []
     failures: list[BaseException] = []
 
     async def serve() -> None:
@@ -118,7 +118,7 @@ def running(make: Callable[[ModelTable], InferenceServer], *models: ServedModel)
         server = make(table)
         port = await server.start_tcp("127.0.0.1", 0)
         loop = asyncio.get_running_loop()
-        found.append(RunningServer(server, loop, port))
+        servers.append(RunningServer(server, loop, port))
         stop_later.append(lambda: loop.call_soon_threadsafe(stopped.set))
         started.set()
         await stopped.wait()
@@ -138,7 +138,7 @@ def running(make: Callable[[ModelTable], InferenceServer], *models: ServedModel)
     try:
         assert started.wait(START_S)
         assert not failures, failures
-        yield found[0]
+        yield servers[0]
     finally:
         for stop in stop_later:
             stop()

@@ -32,7 +32,7 @@ class Faults:
 
     def count(self, path: str) -> int:
         """How often a path was asked for."""
-        return sum(asked == path for asked, _ in self.requests)
+        return sum(requested == path for requested, _ in self.requests)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -49,8 +49,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     faults: Faults
 
     def do_GET(self) -> None:
-        wanted = self.headers.get("Range", "")
-        self.faults.requests.append((self.path, wanted))
+        byte_range = self.headers.get("Range", "")
+        self.faults.requests.append((self.path, byte_range))
         if self.faults.statuses:
             return self._head(self.faults.statuses.pop(0), {"Content-Length": "0"})
         if self.faults.redirect_to:
@@ -58,11 +58,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         path = self.root / urllib.parse.unquote(self.path).lstrip("/")
         if not path.is_file():
             return self._head(404, {"Content-Length": "0"})
-        self._send(path.read_bytes(), wanted)
+        self._send(path.read_bytes(), byte_range)
         return None
 
-    def _send(self, data: bytes, wanted: str) -> None:
-        offset = int(wanted.removeprefix("bytes=").removesuffix("-")) if wanted and not self.faults.ignore_range else 0
+    def _send(self, data: bytes, byte_range: str) -> None:
+        offset = int(byte_range.removeprefix("bytes=").removesuffix("-")) if byte_range and not self.faults.ignore_range else 0
         headers = {"Content-Encoding": "gzip"} if self.faults.compress else {}
         if offset and offset >= len(data):
             return self._head(416, {"Content-Range": f"bytes */{len(data)}", "Content-Length": "0"})

@@ -32,13 +32,13 @@ SENT: dict[str, Iterator[bytes]] = {
 
 def cut(page: Page) -> str:
     """What the kernel says to a page without memory, and to one of 16 MiB."""
-    said = []
+    errors = []
     for size in (0, 2**24):
         try:
             os.ftruncate(page.descriptor, size)
         except OSError as error:
-            said.append(errno.errorcode[error.errno or 0])
-    return " ".join(said)
+            errors.append(errno.errorcode[error.errno or 0])
+    return " ".join(errors)
 
 
 def main() -> None:

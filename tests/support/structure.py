@@ -12,11 +12,11 @@ Graph = Mapping[str, frozenset[str]]
 
 def modules(wheel: Path) -> dict[str, Path]:
     """Each module below a wheel's package, by its dotted name."""
-    found = {}
+    paths = {}
     for path in sorted(wheel.rglob("*.py")):
         parts = path.relative_to(wheel.parent).with_suffix("").parts
-        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
-    return found
+        paths[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return paths
 
 
 def imported(path: Path) -> Iterator[str]:
@@ -34,9 +34,9 @@ def imported(path: Path) -> Iterator[str]:
 
 def packages(wheel: Path) -> Graph:
     """Which packages (and loose modules) directly below a wheel's package import which others of them."""
-    known = modules(wheel)
+    paths = modules(wheel)
     graph: dict[str, set[str]] = {}
-    for name, path in known.items():
+    for name, path in paths.items():
         place = _place(name)
         if not place:
             continue

@@ -38,9 +38,9 @@ def forge_release(layout_directory: Path, directory: Path, honest: bytes) -> Rel
     _rewrite(directory / files.MANIFEST, honest)
     ref = add_bundle(layout, directory)
     document = json.loads(layout.read(ref.manifest.digest))
-    for row in document["layers"]:
-        data = forged[row["annotations"][FILE_PATH]]
-        row |= {"digest": str(layout.put(data)), "size": len(data)}
+    for layer in document["layers"]:
+        data = forged[layer["annotations"][FILE_PATH]]
+        layer |= {"digest": str(layout.put(data)), "size": len(data)}
     data = canonical_json(document)
     manifest: Descriptor = dataclasses.replace(ref.manifest, digest=layout.put(data), size_bytes=len(data))
     fields = json.loads(honest)

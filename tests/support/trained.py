@@ -112,9 +112,9 @@ def small_net() -> nn.Module:
     images, digits = _digits()
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
     for _ in range(8):
-        for rows in torch.randperm(1200).split(64):  # type: ignore[no-untyped-call]
+        for batch in torch.randperm(1200).split(64):  # type: ignore[no-untyped-call]
             optimizer.zero_grad()
-            loss: Any = nn.functional.cross_entropy(model(images[:1200][rows]), digits[:1200][rows])
+            loss: Any = nn.functional.cross_entropy(model(images[:1200][batch]), digits[:1200][batch])
             loss.backward()
             optimizer.step()
     return model.eval()
@@ -198,6 +198,6 @@ def mnist() -> Trained:
     """The example's network after one epoch (some seconds), with 1,000 images held out."""
     code = example("mnist_cnn")
     images, digits = code.load_digits()
-    rows = code.TRAINING_ROWS
-    code.save(code.train(images[:rows], digits[:rows], epochs=1), images[rows:], digits[rows:], folder() / "mnist")
+    split = code.TRAINING_ROWS
+    code.save(code.train(images[:split], digits[:split], epochs=1), images[split:], digits[split:], folder() / "mnist")
     return Trained(model=folder() / "mnist" / "mnist.pt2", data=folder() / "mnist" / "holdout.npz", target="target")

@@ -84,8 +84,8 @@ def script(path: Path) -> Path:
 class _WhileLoop(torch.nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         start = (torch.zeros((), dtype=torch.int64), x)
-        found: tuple[torch.Tensor, ...] = torch._higher_order_ops.while_loop(lambda _, y: y.sum() * 0 == 0, lambda i, y: (i + 1, y + 1), start)  # type: ignore[no-untyped-call]  # not typed
-        done: torch.Tensor = found[1]
+        results: tuple[torch.Tensor, ...] = torch._higher_order_ops.while_loop(lambda _, y: y.sum() * 0 == 0, lambda i, y: (i + 1, y + 1), start)  # type: ignore[no-untyped-call]  # not typed
+        done: torch.Tensor = results[1]
         return done
 
 

@@ -32,8 +32,8 @@ def write_wheel(
     contents[f"{info}/WHEEL"] = f"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: {tag}\n"
     if entry_points:
         contents[f"{info}/entry_points.txt"] = entry_points
-    rows = [f"{path},sha256={_hash(text)},{len(text.encode())}" for path, text in contents.items()]
-    contents[f"{info}/RECORD"] = "\n".join([*rows, f"{info}/RECORD,,", ""])
+    records = [f"{path},sha256={_hash(text)},{len(text.encode())}" for path, text in contents.items()]
+    contents[f"{info}/RECORD"] = "\n".join([*records, f"{info}/RECORD,,", ""])
     path = folder / f"{name}-{version}-{tag}.whl"
     with zipfile.ZipFile(path, "w") as archive:
         for member, text in contents.items():

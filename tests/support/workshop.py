@@ -49,21 +49,21 @@ def workshop() -> Workshop:
     return Workshop(work)
 
 
-def assert_refused(done: Ran, code: int, *said: str) -> None:
+def assert_refused(done: Ran, code: int, *expected: str) -> None:
     """Assert that a command said what is wrong, in one message, with this exit code and nothing on standard output."""
     text = done.err + done.out
     assert done.code == code, text
     assert "Traceback" not in text
     assert len(done.err.strip().splitlines()) == 1, text
     assert done.err.startswith("error: "), text
-    for words in said:
+    for words in expected:
         assert words in done.err, f"{words!r} is not in {done.err!r}"
 
 
-def refused_as_json(done: Ran, code: int, kind: str) -> str:
+def refused_as_json(done: Ran, code: int, error_class: str) -> str:
     """Assert that a command under --json said what is wrong as JSON on standard error; the message."""
     assert done.code == code, done.err + done.out
     answer = json.loads(done.err)
-    assert (answer["exit_code"], answer["kind"]) == (code, kind)
+    assert (answer["exit_code"], answer["kind"]) == (code, error_class)
     assert set(answer) == {"error", "kind", "exit_code"}
     return str(answer["error"])

@@ -56,12 +56,14 @@ def main(words: list[str]) -> int:
     environment = {**os.environ, "SEALIFT_VERSIONS": " ".join(f"{name}={folder}" for name, folder in places.items())}
     crossed = subprocess.run([sys.executable, "-m", "pytest", "-q", "tests/versions"], cwd=ROOT, env=environment, check=False)
     _show(places, results)
-    return int(crossed.returncode != 0 or any("failed" in text or "error" in text for row in results.values() for text in row.values()))
+    return int(
+        crossed.returncode != 0 or any("failed" in text or "error" in text for suite_results in results.values() for text in suite_results.values())
+    )
 
 
 def _complete(folder: Path) -> None:
-    wanted = [f"{name}=={importlib.metadata.version(name)}" for name in TOOLS]
-    missing = [row for row in wanted if _versions(folder, [row.split("==")[0]])[row.split("==")[0]] == "none"]
+    pins = [f"{name}=={importlib.metadata.version(name)}" for name in TOOLS]
+    missing = [pin for pin in pins if _versions(folder, [pin.split("==")[0]])[pin.split("==")[0]] == "none"]
     if missing:
         subprocess.run([str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--no-deps", *missing], check=True)
 
@@ -84,10 +86,10 @@ def _versions(folder: Path, names: list[str]) -> dict[str, str]:
 
 def _show(places: dict[str, Path], results: dict[str, dict[str, str]]) -> None:
     versions = {name: _versions(folder, list(SHOWN[1:])) for name, folder in places.items()}
-    rows = [["", *places], ["---"] * (len(places) + 1)]
-    rows += [[library, *(versions[name][library] for name in places)] for library in SHOWN]
-    rows += [[f"`{suite}`", *row.values()] for suite, row in results.items()]
-    print("\n".join(f"| {' | '.join(row)} |" for row in rows))
+    table = [["", *places], ["---"] * (len(places) + 1)]
+    table += [[library, *(versions[name][library] for name in places)] for library in SHOWN]
+    table += [[f"`{suite}`", *cells.values()] for suite, cells in results.items()]
+    print("\n".join(f"| {' | '.join(cells)} |" for cells in table))
 
 
 if __name__ == "__main__":

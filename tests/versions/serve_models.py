@@ -35,10 +35,10 @@ def _compare(folder: Path, home: Path, url: str, name: str) -> dict[str, Any]:
         arrays = dict(archive)
     inputs = {key.removeprefix("input:"): value for key, value in arrays.items() if key.startswith("input:")}
     output, expected = next((key.removeprefix("output:"), value) for key, value in arrays.items() if key.startswith("output:"))
-    rows = [{"name": key, "shape": value.shape, "datatype": "FP32", "data": value.ravel().tolist()} for key, value in inputs.items()]
-    request = urllib.request.Request(f"{url}/v2/models/{name}/infer", json.dumps({"inputs": rows}).encode(), {"Content-Type": "application/json"})
+    tensors = [{"name": key, "shape": value.shape, "datatype": "FP32", "data": value.ravel().tolist()} for key, value in inputs.items()]
+    request = urllib.request.Request(f"{url}/v2/models/{name}/infer", json.dumps({"inputs": tensors}).encode(), {"Content-Type": "application/json"})
     with urllib.request.urlopen(request, timeout=60) as answer:
-        outputs = {row["name"]: row for row in json.loads(answer.read())["outputs"]}
+        outputs = {tensor["name"]: tensor for tensor in json.loads(answer.read())["outputs"]}
     difference = np.abs(np.array(outputs[output]["data"]).reshape(len(expected), -1) - expected.reshape(len(expected), -1)).max()
     return {"difference": float(difference), "allowed": float(arrays["tolerance"]), "requires": _requires(home, name)}
 

@@ -19,7 +19,7 @@ from typing import Any, Final
 import pytest
 from packaging.specifiers import SpecifierSet
 
-HERE: Final = Path(__file__).parent
+FOLDER: Final = Path(__file__).parent
 PLACES: Final = dict(word.split("=", 1) for word in os.environ.get("SEALIFT_VERSIONS", f"here={sys.prefix}").split())
 PAIRS: Final = [(packer, agent) for packer in PLACES for agent in PLACES]
 PROGRAMS: Final = ("sealift", "sealift-agent", "sealift-hub")
@@ -57,14 +57,14 @@ _kept: list[tempfile.TemporaryDirectory[str]] = []
 @functools.cache
 def packed(place: str) -> Path:
     """The repository's folder, packed with an environment."""
-    run(place, "python", HERE / "pack_models.py", folder() / place)
+    run(place, "python", FOLDER / "pack_models.py", folder() / place)
     return folder() / place
 
 
 @functools.cache
 def served(packer: str, agent: str) -> Served:
     """What was packed with one environment, served with another."""
-    answers = json.loads(run(agent, "python", HERE / "serve_models.py", packed(packer), folder() / f"{packer}-{agent}").splitlines()[-1])
+    answers = json.loads(run(agent, "python", FOLDER / "serve_models.py", packed(packer), folder() / f"{packer}-{agent}").splitlines()[-1])
     version = run(agent, "python", "-c", "import importlib.metadata as m; print(m.version('onnxruntime'))").strip()
     return Served(answers=answers, onnxruntime=version)
 
@@ -80,19 +80,19 @@ def test_every_command_starts_and_helps(program: str, place: str) -> None:
 def test_a_model_of_each_framework_answers_as_its_framework_does(packer: str, agent: str) -> None:
     answers = served(packer, agent).answers
     assert {"scikit-learn", "skops", "xgboost", "lightgbm", "catboost", "onnx"} <= set(answers)
-    assert {name: row for name, row in answers.items() if not row["difference"] <= row["allowed"]} == {}
+    assert {name: answer for name, answer in answers.items() if not answer["difference"] <= answer["allowed"]} == {}
 
 
 @pytest.mark.parametrize(("packer", "agent"), PAIRS)
 def test_the_agent_s_onnxruntime_is_one_that_each_bundle_allows(packer: str, agent: str) -> None:
     result = served(packer, agent)
-    for name, row in result.answers.items():
-        assert SpecifierSet(row["requires"]).contains(result.onnxruntime), name
+    for name, answer in result.answers.items():
+        assert SpecifierSet(answer["requires"]).contains(result.onnxruntime), name
 
 
 @pytest.mark.skipif("lowest" not in PLACES, reason="needs an environment with the lowest versions")
 @pytest.mark.parametrize("packer", PLACES)
 def test_the_lowest_environment_has_the_lowest_onnxruntime_that_a_bundle_allows(packer: str) -> None:
     result = served(packer, "lowest")
-    allowed = {row["requires"] for row in result.answers.values()}
+    allowed = {answer["requires"] for answer in result.answers.values()}
     assert [text for text in allowed if f">={result.onnxruntime.removesuffix('.0')}" not in text.split(",")] == []

@@ -106,9 +106,9 @@ class Digest:
         Raises:
             IntegrityError: If they have another digest.
         """
-        found = Digest.of(data)
-        if found != self:
-            raise IntegrityError("the content was changed", where=where, expected=str(self), found=str(found))
+        digest = Digest.of(data)
+        if digest != self:
+            raise IntegrityError("the content was changed", where=where, expected=str(self), found=str(digest))
         return data
 
     def __str__(self) -> str:

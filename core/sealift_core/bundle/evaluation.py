@@ -193,7 +193,7 @@ class Evaluation:
             accuracy=Accuracy.parse(document.document("accuracy")) if document.has("accuracy") else None,
             measurement=Measurement.parse(document.document("measurement")) if document.has("measurement") else None,
             measured=document.text("measured"),
-            candidates=tuple(CandidateRecord.parse(row) for row in document.documents("candidates", max_items=1000)),
+            candidates=tuple(CandidateRecord.parse(candidate) for candidate in document.documents("candidates", max_items=1000)),
         )
 
     def json(self) -> dict[str, Json]:

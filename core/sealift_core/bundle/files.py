@@ -135,25 +135,25 @@ def list_files(directory: Path) -> dict[str, Path]:
     """
     if not directory.is_dir():
         raise IntegrityError("no such bundle directory", where=str(directory))
-    found: dict[str, Path] = {}
+    paths: dict[str, Path] = {}
     sizes: dict[str, int] = {}
     for folder, folders, names in os.walk(directory):
         for name in (*folders, *names):
             path = Path(folder, name)
-            kind = path.lstat().st_mode
-            if stat.S_ISLNK(kind) or not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
+            mode = path.lstat().st_mode
+            if stat.S_ISLNK(mode) or not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
                 raise IntegrityError("neither a file nor a directory", where=str(path), advice="A bundle may not contain symlinks or special files.")
         for name in names:
             path = Path(folder, name)
             listed = check_name(path.relative_to(directory).as_posix(), where=str(path))
-            found[listed], sizes[listed] = path, path.lstat().st_size
-            if len(found) > LIMITS.files:
+            paths[listed], sizes[listed] = path, path.lstat().st_size
+            if len(paths) > LIMITS.files:
                 raise LimitError("too many files", where=str(directory), expected=f"at most {LIMITS.files}")
     for name in REQUIRED:
-        if name not in found:
+        if name not in paths:
             raise IntegrityError("a file of the bundle is missing", where=str(directory / name))
     check_sizes(sizes, where=str(directory))
-    return dict(sorted(found.items()))
+    return dict(sorted(paths.items()))
 
 
 def state(directory: Path, *, links: bool = True) -> str:
@@ -174,6 +174,6 @@ def state(directory: Path, *, links: bool = True) -> str:
     """
     facts = hashlib.sha256()
     for name, path in list_files(directory).items():
-        row = path.lstat()
-        facts.update(f"{name} {row.st_dev} {row.st_ino} {row.st_size} {row.st_mtime_ns} {row.st_ctime_ns if links else 0}\n".encode())
+        status = path.lstat()
+        facts.update(f"{name} {status.st_dev} {status.st_ino} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns if links else 0}\n".encode())
     return facts.hexdigest()

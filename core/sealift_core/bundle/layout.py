@@ -210,11 +210,11 @@ class OciLayout:
         with self.open_blob(digest) as file:
             return digest.check(beneath.read_open(file, max_bytes, where=where), where=where)
 
-    def read_blob(self, row: Descriptor, *, max_bytes: int = LIMITS.oci_document_bytes) -> bytes:
+    def read_blob(self, descriptor: Descriptor, *, max_bytes: int = LIMITS.oci_document_bytes) -> bytes:
         """Read a small blob and check it against its descriptor: the sizes before anything is read, then the digest.
 
         Args:
-            row: The descriptor.
+            descriptor: The descriptor.
             max_bytes: The most bytes that the blob may have.
 
         Returns:
@@ -225,42 +225,42 @@ class OciLayout:
             LimitError: If the descriptor says that it is larger than ``max_bytes``.
             OSError: If it can't be read for another reason.
         """
-        where = str(self.path(row.digest))
-        if row.size_bytes > max_bytes:
-            raise LimitError("too large", where=where, expected=f"at most {max_bytes} bytes", found=f"{row.size_bytes} bytes")
-        with self.open_blob(row.digest) as file:
-            return row.digest.check(beneath.read_exactly(file, row.size_bytes, where=where), where=where)
+        where = str(self.path(descriptor.digest))
+        if descriptor.size_bytes > max_bytes:
+            raise LimitError("too large", where=where, expected=f"at most {max_bytes} bytes", found=f"{descriptor.size_bytes} bytes")
+        with self.open_blob(descriptor.digest) as file:
+            return descriptor.digest.check(beneath.read_exactly(file, descriptor.size_bytes, where=where), where=where)
 
-    def check(self, row: Descriptor, *, where: str | None = None) -> None:
+    def check(self, descriptor: Descriptor, *, where: str | None = None) -> None:
         """Check a blob of any size against its descriptor: its size, which is compared first, and its digest.
 
         Args:
-            row: The descriptor.
+            descriptor: The descriptor.
             where: What errors call the blob; its path by default.
 
         Raises:
             IntegrityError: If the blob is missing, no regular file, of another size, or was changed.
             OSError: If it can't be read for another reason.
         """
-        name = where or str(self.path(row.digest))
-        with self.open_blob(row.digest, where=where) as file:
-            found = beneath.hash_open(file, row.size_bytes, where=name)
-        if found != row.digest.hex:
-            raise IntegrityError("the content was changed", where=name, expected=str(row.digest), found=f"sha256:{found}")
+        name = where or str(self.path(descriptor.digest))
+        with self.open_blob(descriptor.digest, where=where) as file:
+            actual = beneath.hash_open(file, descriptor.size_bytes, where=name)
+        if actual != descriptor.digest.hex:
+            raise IntegrityError("the content was changed", where=name, expected=str(descriptor.digest), found=f"sha256:{actual}")
 
-    def copy_blob(self, row: Descriptor, target: Path) -> None:
+    def copy_blob(self, descriptor: Descriptor, target: Path) -> None:
         """Copy a blob to a file, durably; the copy is checked against the descriptor before it gets its name.
 
         Args:
-            row: The blob's descriptor.
+            descriptor: The blob's descriptor.
             target: The file to make or replace.
 
         Raises:
             IntegrityError: If the blob is missing, no regular file, of another size, or was changed.
             StoreError: If ``target`` can't be written; `DiskFullError` if there is no room.
         """
-        with self.open_blob(row.digest) as file:
-            durable.copy(file, target, size_bytes=row.size_bytes, sha256=row.digest.hex, where=str(self.path(row.digest)))
+        with self.open_blob(descriptor.digest) as file:
+            durable.copy(file, target, size_bytes=descriptor.size_bytes, sha256=descriptor.digest.hex, where=str(self.path(descriptor.digest)))
 
     def put(self, data: bytes) -> Digest:
         """Store bytes as a blob, durably.
@@ -326,7 +326,7 @@ class OciLayout:
         except FileNotFoundError as error:
             raise IntegrityError("a file of the layout is missing", where=str(path)) from error
         document = parse_oci_document(data, where=str(path), media_type=INDEX_TYPE)
-        return [Descriptor.parse(row) for row in document.documents("manifests", max_items=100_000)]
+        return [Descriptor.parse(manifest) for manifest in document.documents("manifests", max_items=100_000)]
 
     def write_index(self, descriptors: list[Descriptor]) -> None:
         """Replace ``index.json``, durably.
@@ -337,7 +337,7 @@ class OciLayout:
         Raises:
             StoreError: If it can't be written; `DiskFullError` if there is no room.
         """
-        fields: dict[str, Any] = {"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": [row.json() for row in descriptors]}
+        fields: dict[str, Any] = {"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": [descriptor.json() for descriptor in descriptors]}
         durable.write_bytes(self.directory / "index.json", canonical_json(fields))
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class BundleLimits:
     """Bounds that a bundle has to keep; larger ones are refused before they are read.
 
     Attributes:
@@ -39,4 +39,4 @@ class Limits:
     rank: int = 16
 
 
-LIMITS: Final = Limits()
+LIMITS: Final = BundleLimits()

@@ -247,7 +247,7 @@ class BundleManifest:
 
 
 def _tensors(document: Document, key: str) -> tuple[TensorSpec, ...]:
-    tensors = tuple(TensorSpec.parse(row) for row in document.documents(key, max_items=LIMITS.tensors))
+    tensors = tuple(TensorSpec.parse(entry) for entry in document.documents(key, max_items=LIMITS.tensors))
     names = [tensor.name for tensor in tensors]
     if not names or len(set(names)) != len(names):
         raise DocumentError("there must be tensors, each with a name of its own", where=f"{document.where}: {key}", found=repr(names[:10]))

@@ -97,8 +97,8 @@ class Release:
         """
         document = parse_oci_document(data, where=where, media_type=INDEX_TYPE)
         notes = document.document("annotations")
-        rows = [Descriptor.parse(row) for row in document.documents("manifests", max_items=LIMITS.bundles_per_release)]
-        bundles = tuple(BundleRef(profile=row.annotations.get(PROFILE_KEY, ""), manifest=row) for row in rows)
+        manifests = [Descriptor.parse(manifest) for manifest in document.documents("manifests", max_items=LIMITS.bundles_per_release)]
+        bundles = tuple(BundleRef(profile=manifest.annotations.get(PROFILE_KEY, ""), manifest=manifest) for manifest in manifests)
         profiles = [bundle.profile for bundle in bundles]
         if not bundles or "" in profiles or len(set(profiles)) != len(profiles):
             raise IntegrityError("not a release", where=where, expected=f"manifests with different {PROFILE_KEY}", found=repr(profiles[:10]))
@@ -115,8 +115,8 @@ class Release:
         notes: dict[str, Json] = {NAME_KEY: self.name, VERSION_KEY: self.version}
         if self.public_key:
             notes[PUBLIC_KEY_KEY] = self.public_key.pem().decode()
-        rows = [bundle.manifest.json() for bundle in self.bundles]
-        fields: dict[str, Json] = {"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": rows, "annotations": notes}
+        manifests = [bundle.manifest.json() for bundle in self.bundles]
+        fields: dict[str, Json] = {"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": manifests, "annotations": notes}
         return canonical_json(fields | {"artifactType": MODEL_MANIFEST})
 
     def bundle(self, profile: str) -> BundleRef:
@@ -134,13 +134,13 @@ class Release:
         for bundle in self.bundles:
             if bundle.profile == profile:
                 return bundle
-        there = [bundle.profile for bundle in self.bundles]
+        profiles = [bundle.profile for bundle in self.bundles]
         raise DocumentError(
             "the release has no bundle for this profile",
             where=f"{self.name} {self.version}",
-            expected=f"one of {', '.join(there)}",
+            expected=f"one of {', '.join(profiles)}",
             found=repr(profile),
-            advice=nearest(profile, there),
+            advice=nearest(profile, profiles),
         )
 
 
@@ -175,11 +175,11 @@ class BundleFiles:
         document = parse_oci_document(data, where=where, media_type=MANIFEST_TYPE)
         document.text("artifactType", one_of=(MODEL_MANIFEST,))
         layers: dict[str, Descriptor] = {}
-        for row in document.documents("layers", max_items=LIMITS.files):
-            layer = Descriptor.parse(row)
-            name = files.check_name(layer.annotations.get(FILE_PATH, ""), where=row.where)
+        for entry in document.documents("layers", max_items=LIMITS.files):
+            layer = Descriptor.parse(entry)
+            name = files.check_name(layer.annotations.get(FILE_PATH, ""), where=entry.where)
             if name in layers:
-                raise IntegrityError("a file is listed twice", where=row.where, found=name)
+                raise IntegrityError("a file is listed twice", where=entry.where, found=name)
             layers[name] = layer
         missing = [name for name in files.REQUIRED if name not in layers]
         if missing:
@@ -196,15 +196,15 @@ class BundleFiles:
 
     def blobs(self) -> list[Descriptor]:
         """List every blob that a device needs beside the OCI manifest itself, each once."""
-        return list({row.digest: row for row in (self.config, *self.layers.values())}.values())
+        return list({blob.digest: blob for blob in (self.config, *self.layers.values())}.values())
 
 
-def _check_consistent(rows: Iterable[Descriptor], where: str) -> None:
+def _check_consistent(blobs: Iterable[Descriptor], where: str) -> None:
     sizes: dict[Digest, int] = {}
-    for row in rows:
-        if sizes.setdefault(row.digest, row.size_bytes) != row.size_bytes:
+    for blob in blobs:
+        if sizes.setdefault(blob.digest, blob.size_bytes) != blob.size_bytes:
             raise IntegrityError(
-                "the same content is listed with two sizes", where=where, found=f"{row.digest}: {sizes[row.digest]} and {row.size_bytes} bytes"
+                "the same content is listed with two sizes", where=where, found=f"{blob.digest}: {sizes[blob.digest]} and {blob.size_bytes} bytes"
             )
 
 
@@ -236,9 +236,9 @@ def add_bundle(layout: OciLayout, directory: Path) -> BundleRef:
         layers.append(Descriptor(media_type=_media_type(name), digest=digest, size_bytes=size, annotations=notes).json())
         diff_ids.append(str(digest))
     config = canonical_json(_model_config(manifest, diff_ids))
-    config_row = Descriptor(media_type=MODEL_CONFIG, digest=layout.put(config), size_bytes=len(config)).json()
+    config_descriptor = Descriptor(media_type=MODEL_CONFIG, digest=layout.put(config), size_bytes=len(config)).json()
     fields: dict[str, Json] = {"schemaVersion": 2, "mediaType": MANIFEST_TYPE, "artifactType": MODEL_MANIFEST}
-    data = canonical_json(fields | {"config": config_row, "layers": layers})
+    data = canonical_json(fields | {"config": config_descriptor, "layers": layers})
     descriptor = Descriptor(  # without artifactType: skopeo 1.9 leaves that out when it copies an index, which changes the index's digest
         media_type=MANIFEST_TYPE,
         digest=layout.put(data),
@@ -275,7 +275,7 @@ def add_release(layout: OciLayout, release: Release) -> Descriptor:
     data = release.to_bytes()
     ref = f"{release.name}:{release.version}"
     descriptor = Descriptor(media_type=INDEX_TYPE, digest=layout.put(data), size_bytes=len(data), annotations={REF_NAME: ref})
-    others = [row for row in layout.index() if row.annotations.get(REF_NAME) != ref]
+    others = [other for other in layout.index() if other.annotations.get(REF_NAME) != ref]
     layout.write_index([*others, descriptor])
     return descriptor
 
@@ -350,8 +350,8 @@ def only_release(layout: OciLayout) -> tuple[Release, Descriptor]:
         LimitError: If it is larger than its bound.
         KeyFileError: If the public key in it can't be used.
     """
-    rows = layout.index()
-    if len(rows) != 1:
-        found = ", ".join(row.annotations.get(REF_NAME, str(row.digest)) for row in rows) or "none"
-        raise IntegrityError("not the layout of one release", where=str(layout.directory), expected="one release", found=found)
-    return Release.parse(layout.read_blob(rows[0]), where=str(layout.path(rows[0].digest))), rows[0]
+    indexes = layout.index()
+    if len(indexes) != 1:
+        names = ", ".join(index.annotations.get(REF_NAME, str(index.digest)) for index in indexes) or "none"
+        raise IntegrityError("not the layout of one release", where=str(layout.directory), expected="one release", found=names)
+    return Release.parse(layout.read_blob(indexes[0]), where=str(layout.path(indexes[0].digest))), indexes[0]

@@ -50,14 +50,14 @@ class Statement:
 
     def to_bytes(self) -> bytes:
         """Write the in-toto statement. Source: model signing format 1.0; in-toto attestation framework, Statement v1."""
-        rows: list[Json] = [{"name": name, "algorithm": "sha256", "digest": digest.hex} for name, digest in self.resources.items()]
+        resources: list[Json] = [{"name": name, "algorithm": "sha256", "digest": digest.hex} for name, digest in self.resources.items()]
         serialization = {"method": "files", "hash_type": "sha256", "allow_symlinks": False, "ignore_paths": [files.SIGNATURE]}
         return canonical_json(
             {
                 "_type": STATEMENT_TYPE,
                 "subject": [{"name": self.name, "digest": {"sha256": self.root}}],
                 "predicateType": PREDICATE_TYPE,
-                "predicate": {"serialization": serialization, "resources": rows},
+                "predicate": {"serialization": serialization, "resources": resources},
             }
         )
 
@@ -85,23 +85,23 @@ class Statement:
         serialization = predicate.document("serialization")
         serialization.text("method", one_of=("files",))
         serialization.text("hash_type", one_of=("sha256",))
-        rows = predicate.documents("resources", max_items=LIMITS.files)
-        resources = {row.text("name", max_characters=LIMITS.path_characters): _digest(row) for row in rows}
+        entries = predicate.documents("resources", max_items=LIMITS.files)
+        resources = {entry.text("name", max_characters=LIMITS.path_characters): _digest(entry) for entry in entries}
         statement = cls(name=subject.text("name"), resources=resources)
-        if len(resources) != len(rows) or subject.document("digest").text("sha256") != statement.root:
+        if len(resources) != len(entries) or subject.document("digest").text("sha256") != statement.root:
             raise SignatureError("the statement contradicts itself", where=where, expected=f"root {statement.root}")
         return statement
 
 
-def _only(rows: list[Document], where: str) -> Document:
-    if len(rows) != 1:
-        raise SignatureError("not a statement about one model", where=where, expected="one subject", found=str(len(rows)))
-    return rows[0]
+def _only(subjects: list[Document], where: str) -> Document:
+    if len(subjects) != 1:
+        raise SignatureError("not a statement about one model", where=where, expected="one subject", found=str(len(subjects)))
+    return subjects[0]
 
 
-def _digest(row: Document) -> Digest:
-    row.text("algorithm", one_of=("sha256",))
-    return Digest.parse("sha256:" + row.text("digest", max_characters=64), where=row.where)
+def _digest(resource: Document) -> Digest:
+    resource.text("algorithm", one_of=("sha256",))
+    return Digest.parse("sha256:" + resource.text("digest", max_characters=64), where=resource.where)
 
 
 def encode_signature(statement: Statement, signer: Signer) -> bytes:
@@ -137,9 +137,11 @@ def decode_signature(data: bytes, key: PublicKey, *, where: str = files.SIGNATUR
         LimitError: If it is larger than its bound.
     """
     document = Document.parse_json(data, where=where, max_bytes=LIMITS.signature_bytes, budget=ENVELOPE_BUDGET)
-    kind = document.text("mediaType", max_characters=200)
-    if not (kind.startswith(BUNDLE_FAMILY) and "v0.3" in kind):
-        raise DocumentError("not a kind of signature that this version reads", where=f"{where}: mediaType", expected=BUNDLE_TYPE, found=repr(kind))
+    media_type = document.text("mediaType", max_characters=200)
+    if not (media_type.startswith(BUNDLE_FAMILY) and "v0.3" in media_type):
+        raise DocumentError(
+            "not a kind of signature that this version reads", where=f"{where}: mediaType", expected=BUNDLE_TYPE, found=repr(media_type)
+        )
     envelope = Envelope.parse(document.document("dsseEnvelope"))
     return Statement.parse(envelope.open(key, PAYLOAD_TYPE, where=where), where=where)
 

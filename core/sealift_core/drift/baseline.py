@@ -62,7 +62,7 @@ class Baseline:
         """
         document = Document.parse_json(data, where=where, max_bytes=LIMITS.baseline_bytes)
         document.schema(SCHEMA, 1)
-        features = tuple(Feature.parse(row) for row in document.documents("features", max_items=MAX_FEATURES))
+        features = tuple(Feature.parse(table) for table in document.documents("features", max_items=MAX_FEATURES))
         names = [feature.name for feature in features]
         if len(set(names)) != len(names):
             twice = next(name for name, count in collections.Counter(names).items() if count > 1)

@@ -109,9 +109,9 @@ class Feature:
             raise DocumentError("a category is listed twice", where=f"{where}.categories")
         lengths = {"counts": self.bins, **dict.fromkeys(("null_means", "null_deviations", "thresholds"), len(WINDOW_SIZES))}
         for field, length in lengths.items():
-            found = len(getattr(self, field))
-            if found != length:
-                raise DocumentError("wrong length", where=f"{where}.{field}", expected=str(length), found=str(found))
+            count = len(getattr(self, field))
+            if count != length:
+                raise DocumentError("wrong length", where=f"{where}.{field}", expected=str(length), found=str(count))
 
     def json(self) -> dict[str, Json]:
         """Write the feature as a baseline does; the list that its kind doesn't have is left out."""
@@ -149,8 +149,11 @@ class Feature:
         Returns:
             The rows whose value is out of the holdout's range, infinite, or a category that it didn't know.
         """
+        if self.kind != "numeric":
+            return int(counts[-2])
         edges = len(self.edges)
-        return int(counts[0] + counts[edges] + counts[edges + 2] + counts[edges + 3] if self.kind == "numeric" else counts[-2])
+        above = counts[edges] if edges else 0  # without edges, one bin has every number
+        return int(counts[0] + above + counts[edges + 2] + counts[edges + 3])
 
     def count(self, array: Array) -> Array:
         """Count the rows of this feature's tensor into its bins.
@@ -189,8 +192,8 @@ def count_numbers(values: Array, edges: tuple[float, ...]) -> Array:
     places = np.searchsorted(np.asarray(edges, dtype=np.float64), numbers, side="right")
     odd = ~np.isfinite(numbers)
     if odd.any():
-        kinds = np.where(np.isnan(numbers), 1, np.where(numbers > 0, 2, 3))
-        places = np.where(odd, len(edges) + kinds, places)
+        offsets = np.where(np.isnan(numbers), 1, np.where(numbers > 0, 2, 3))
+        places = np.where(odd, len(edges) + offsets, places)
     return np.bincount(places, minlength=len(edges) + 4)
 
 
@@ -228,8 +231,8 @@ def tally(values: Array) -> collections.Counter[str]:
         present = np.isfinite(values)
         missing = int(values.size - present.sum())
         values = values[present].astype(np.int64)
-    found, counts = np.unique(values, return_counts=True)
-    texts = (str(value).lower() for value in found.tolist())
+    distinct, counts = np.unique(values, return_counts=True)
+    texts = (str(value).lower() for value in distinct.tolist())
     return collections.Counter(dict(zip(texts, counts.tolist(), strict=True)) | ({"": missing} if missing else {}))
 
 

@@ -32,7 +32,7 @@ def measure(statistic: str, index: int, array: Array) -> Array:
         return np.full(len(rows), np.nan)
     step = max(1, CHUNK_ELEMENTS // rows.shape[1])
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
-        return np.concatenate([_ROW[statistic](rows[at : at + step]) for at in range(0, len(rows), step)])
+        return np.concatenate([_SUMMARIES[statistic](rows[at : at + step]) for at in range(0, len(rows), step)])
 
 
 def absent(rows: int, dtype: np.dtype[Any]) -> Array:
@@ -81,7 +81,7 @@ def _entropy(rows: Array) -> Array:
     return np.asarray(-(p * np.log2(np.where(p > 0, p, 1.0))).sum(axis=1))
 
 
-_ROW: Final[Mapping[str, Callable[[Array], Array]]] = {
+_SUMMARIES: Final[Mapping[str, Callable[[Array], Array]]] = {
     "mean": _mean,
     "std": _std,
     "min": _min,
@@ -93,4 +93,4 @@ _ROW: Final[Mapping[str, Callable[[Array], Array]]] = {
     "entropy": _entropy,
 }
 #: ``length`` is a text's number of characters; ``class`` the place of the largest score; ``entropy`` is in bits.
-STATISTICS: Final = ("value", "column", *_ROW)
+STATISTICS: Final = ("value", "column", *_SUMMARIES)

@@ -24,8 +24,8 @@ def find_accelerators(root: Path) -> frozenset[str]:
     Returns:
         The names of what is there, of `sealift_core.hardware.profile.ACCELERATORS`.
     """
-    found = {"nvidia-jetson": _is_tegra(root), "nvidia-gpu": _has_nvidia(root), "intel-gpu": _has_intel(root)}
-    return frozenset(name for name, there in found.items() if there)
+    presence = {"nvidia-jetson": _is_tegra(root), "nvidia-gpu": _has_nvidia(root), "intel-gpu": _has_intel(root)}
+    return frozenset(name for name, present in presence.items() if present)
 
 
 def _is_tegra(root: Path) -> bool:

@@ -81,8 +81,8 @@ def specificity(profile: HardwareProfile) -> tuple[bool, bool, int]:
     Returns:
         Whether it asks for an accelerator, whether for one that is a device of its own, and the number of different required flags.
     """
-    asked = profile.accelerator
-    return asked is not None, asked is not None and asked.device is not None, len(set(profile.cpu.required_flags))
+    accelerator = profile.accelerator
+    return accelerator is not None, accelerator is not None and accelerator.device is not None, len(set(profile.cpu.required_flags))
 
 
 def _rank(profile: HardwareProfile) -> tuple[bool, bool, int, str]:
@@ -120,12 +120,12 @@ def _memory(profile: HardwareProfile, machine: Machine) -> tuple[bool, str]:
 
 
 def _accelerator(profile: HardwareProfile, machine: Machine) -> list[tuple[bool, str]]:
-    asked = profile.accelerator
-    if asked is None:
+    accelerator = profile.accelerator
+    if accelerator is None:
         return []
-    there = asked.provider in machine.providers
-    checks = [(there, f"The installed onnxruntime {'has' if there else 'lacks'} {asked.provider}.")]
-    if asked.device is not None:
-        built_in = asked.device in machine.accelerators
-        checks.append((built_in, f"There is {'an' if built_in else 'no'} accelerator {asked.device}."))
+    has_provider = accelerator.provider in machine.providers
+    checks = [(has_provider, f"The installed onnxruntime {'has' if has_provider else 'lacks'} {accelerator.provider}.")]
+    if accelerator.device is not None:
+        built_in = accelerator.device in machine.accelerators
+        checks.append((built_in, f"There is {'an' if built_in else 'no'} accelerator {accelerator.device}."))
     return checks

@@ -1,7 +1,7 @@
 """The names under which a server is asked: an allow-list against DNS rebinding.
 
-A page from elsewhere that a browser shows can let its own name lead to this server's address, and then reads the answers as if they were its
-own. The browser still says that name in ``Host``, so a server that answers to its own names only is out of reach. An IP address can't be
+A web page from elsewhere can let its own host name resolve to this server's address, and then read the answers as if they were its own.
+The browser still sends that name in ``Host``, so a server that answers only under its own names is out of reach. An IP address can't be
 made to lead elsewhere, so any is answered. Source: RFC 9110, section 7.2; RFC 9112, section 3.2.
 """
 
@@ -42,21 +42,21 @@ class AllowedHosts:
             address: The IP address or name that the server listens on.
             names: The names that the operator gave; ``*`` stands for every name.
         """
-        own = socket.gethostname().lower()
-        self._names = {"localhost", own, f"{own.partition('.')[0]}.local", address.lower(), *(name.lower().rstrip(".") for name in names)}
+        hostname = socket.gethostname().lower()
+        self._names = {"localhost", hostname, f"{hostname.partition('.')[0]}.local", address.lower(), *(name.lower().rstrip(".") for name in names)}
         self._any = ANY in self._names
         self._private = not _is_loopback(address)
-        #: Some that were judged well already: one look-up instead of a judgement.
-        self.known: set[bytes] = set()
+        #: Hosts that were accepted before: one look-up instead of a judgement.
+        self.accepted: set[bytes] = set()
 
     def __contains__(self, host: bytes) -> bool:
         """Whether a ``Host`` (``NAME``, ``NAME:PORT``, any case) is answered; what was is looked up from then on."""
-        if host in self.known:
+        if host in self.accepted:
             return True
         if not self._judge(host):
             return False
-        if len(self.known) < _MAX_REMEMBERED:
-            self.known.add(host)
+        if len(self.accepted) < _MAX_REMEMBERED:
+            self.accepted.add(host)
         return True
 
     def _judge(self, host: bytes) -> bool:

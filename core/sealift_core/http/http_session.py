@@ -51,14 +51,40 @@ class HostPassword(AuthBase):
         return request
 
 
+class _Connections:
+    """The sockets of a session's connections. Once `late` is set they are cut, and so is each that comes after it."""
+
+    def __init__(self) -> None:
+        self.late: threading.Event | None = None
+        self._lock = threading.Lock()
+        self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
+
+    def add(self, connected: socket.socket) -> None:
+        with self._lock:
+            self._sockets.add(connected)
+        if self.late is not None and self.late.is_set():
+            _shut(connected)
+
+    def cut(self) -> None:
+        with self._lock:
+            sockets = list(self._sockets)
+        for each in sockets:
+            _shut(each)
+
+
+def _shut(connected: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        socket.socket.shutdown(connected, socket.SHUT_RDWR)  # not SSLSocket's, which drops the state that a reading thread uses
+
+
 class HttpSession(requests.Session):
     """A session of requests that follows no redirect by itself (see `follow`) and can limit the time of all that is done `within` a block."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
-        self.mount("http://", _Adapter(self._sockets))
-        self.mount("https://", _Adapter(self._sockets))
+        self._connections = _Connections()
+        self.mount("http://", _Adapter(self._connections))
+        self.mount("https://", _Adapter(self._connections))
 
     def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002 - requests' signature
         """Say that nothing is a redirect: requests would read all of its body, however long, before we decide (see `follow`).
@@ -81,9 +107,9 @@ class HttpSession(requests.Session):
             Nothing.
 
         Raises:
-            requests.ReadTimeout: If the time was up; whatever failed in the block failed for that.
+            requests.ReadTimeout: If the block took longer. An error that the block raised then is its cause.
         """
-        late = threading.Event()
+        late = self._connections.late = threading.Event()
         timer = threading.Timer(seconds, self._cut, [late])
         timer.daemon = True
         timer.start()
@@ -94,6 +120,7 @@ class HttpSession(requests.Session):
             failure = error
         finally:
             timer.cancel()
+            self._connections.late = None
         if late.is_set():  # also without a failure: to a parser, the end of a connection may look like the end of an answer
             raise requests.ReadTimeout(f"the answer wasn't complete after {seconds:.0f} seconds") from failure
         if failure is not None:
@@ -101,16 +128,14 @@ class HttpSession(requests.Session):
 
     def _cut(self, late: threading.Event) -> None:
         late.set()
-        for each in list(self._sockets):
-            with contextlib.suppress(OSError):
-                socket.socket.shutdown(each, socket.SHUT_RDWR)  # not SSLSocket's, which drops the state that a reading thread uses
+        self._connections.cut()
 
 
 class _Adapter(HTTPAdapter):
-    """An adapter of requests whose connections enter their sockets into ``sockets``."""
+    """An adapter of requests that adds the socket of each connection to ``connections``."""
 
-    def __init__(self, sockets: weakref.WeakSet[socket.socket]) -> None:
-        self._pools = {"http": _known_pool(HTTPConnectionPool, sockets), "https": _known_pool(HTTPSConnectionPool, sockets)}
+    def __init__(self, connections: _Connections) -> None:
+        self._pools = {"http": _recording_pool(HTTPConnectionPool, connections), "https": _recording_pool(HTTPSConnectionPool, connections)}
         super().__init__()
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
@@ -125,11 +150,11 @@ class _Adapter(HTTPAdapter):
         return manager
 
 
-def _known_pool(pool: type[HTTPConnectionPool], sockets: weakref.WeakSet[socket.socket]) -> type[HTTPConnectionPool]:
+def _recording_pool(pool: type[HTTPConnectionPool], connections: _Connections) -> type[HTTPConnectionPool]:
     class Connection(pool.ConnectionCls):  # type: ignore[name-defined, misc]
         def connect(self) -> None:
             super().connect()
-            sockets.add(self.sock)
+            connections.add(self.sock)
 
     return type("Pool", (pool,), {"ConnectionCls": Connection})
 
@@ -191,10 +216,10 @@ def follow(url: str, response: requests.Response, redirects: int) -> str:
 def _netrc_entry(url: str) -> tuple[str, str] | None:
     host = urllib.parse.urlsplit(url).hostname
     chosen = os.environ.get("NETRC")
-    for path in [Path(chosen)] if chosen else [Path.home() / ".netrc", Path.home() / "_netrc"]:
+    for name in [chosen] if chosen else ["~/.netrc", "~/_netrc"]:
         try:
-            entry = netrc.netrc(path).hosts.get(host or "")
-        except (OSError, netrc.NetrcParseError):
+            entry = netrc.netrc(Path(name).expanduser()).hosts.get(host or "")
+        except (OSError, UnicodeError, RuntimeError, netrc.NetrcParseError):  # no such file or home, or no netrc in it
             continue
         if entry is not None:
             return entry[0] or entry[1] or "", entry[2] or ""

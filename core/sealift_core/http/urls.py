@@ -14,6 +14,9 @@ SCHEMES: Final = ("http", "https")
 _NETRC: Final = "Put it into ~/.netrc of the user who runs the agent: machine HOST login NAME password PASSWORD."
 #: A query or fragment (it may be a secret), and what is in no address.
 _FOREIGN: Final = re.compile(r"[\x00-\x20\x7f?#\\]")
+_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
+#: A host with or without a port. What comes before the first slash and is none may be a user and the beginning of a password.
+_HOST: Final = re.compile(r"([^:@]*|\[[^\]]*\])(:[0-9]*)?")
 
 
 def check_url(url: str, *, where: str, what: str, advice: str = _NETRC) -> str:
@@ -76,16 +79,17 @@ def redacted(url: str) -> str:
     Returns:
         At most 200 characters of it, and ``?…`` where a query or fragment was left out.
     """
-    place, mark, _ = url.partition("?")
-    if not mark:
-        place, mark, _ = url.partition("#")
-    scheme, separator, rest = place.partition("://")
+    scheme, separator, rest = url.partition("://")
+    if not separator or not _SCHEME.fullmatch(scheme):
+        scheme, separator, rest = "", "", url
+    authority, *_ = re.split(r"[/?#]", rest, maxsplit=1)
+    if not separator or not _HOST.fullmatch(authority.rpartition("@")[2]):
+        rest = rest.rpartition("@")[2]  # the password may hold a slash, a question mark or a number sign
+    place, *hidden = re.split(r"[?#]", rest, maxsplit=1)
+    authority, slash, path = place.partition("/")
     if separator:
-        authority, slash, path = rest.partition("/")
-        place = f"{scheme}://{authority.rpartition('@')[2]}{slash}{path}"
-    elif "@" in place:
-        place = place.rpartition("@")[2]
-    return place[:200] + ("?…" if mark else "")
+        authority = authority.rpartition("@")[2]
+    return f"{scheme}{separator}{authority}{slash}{path}"[:200] + ("?…" if hidden else "")
 
 
 def same_origin(first: str, second: str) -> bool:

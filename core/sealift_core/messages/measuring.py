@@ -39,7 +39,7 @@ LATENCY: Final = "latency"
 FOOTPRINT: Final = "footprint"
 THROUGHPUT: Final = "throughput"
 CLOSE: Final = "close"
-KINDS: Final = (LATENCY, FOOTPRINT, THROUGHPUT, CLOSE)
+STEP_KINDS: Final = (LATENCY, FOOTPRINT, THROUGHPUT, CLOSE)
 _TOKEN: Final = "[0-9a-f]{32}"  # noqa: S105  (the shape of one)
 _NAME: Final = r"[^\x00-\x1f]{1,200}"
 
@@ -76,11 +76,11 @@ class MeasuringJob:
             LimitError: If it is larger than its bound, or has too many files.
         """
         document = _document(data, "measuring job")
-        rows = document.documents("files", max_items=MAX_FILES)
+        files = document.documents("files", max_items=MAX_FILES)
         return cls(
             device=document.text("device", pattern=DEVICE_ID),
             nonce=document.text("nonce", pattern=_TOKEN),
-            files={Digest.parse(row.text("digest"), where=row.where): row.integer("size_bytes", minimum=1) for row in rows},
+            files={Digest.parse(file.text("digest"), where=file.where): file.integer("size_bytes", minimum=1) for file in files},
             challenge=document.text("challenge", "", pattern=f"({_TOKEN})?"),
         )
 
@@ -223,9 +223,9 @@ class MeasuringStep:
         step = cls(
             job=document.text("job", pattern=_TOKEN),
             number=document.integer("number", minimum=1),
-            kind=document.text("kind", one_of=KINDS),
+            kind=document.text("kind", one_of=STEP_KINDS),
             inputs=Digest.parse(inputs, where=document.where) if inputs is not None else None,
-            runs=tuple(Run.parse(row) for row in document.documents("runs", max_items=MAX_RUNS)),
+            runs=tuple(Run.parse(run_table) for run_table in document.documents("runs", max_items=MAX_RUNS)),
             seconds=document.number("seconds", minimum=0, maximum=3600),
             least_rounds=document.integer("least_rounds", minimum=1, maximum=MAX_ROUNDS),
             most_rounds=document.integer("most_rounds", minimum=1, maximum=MAX_ROUNDS),

@@ -178,9 +178,9 @@ class Window:
             end=document.time("end"),
             requests=document.integer("requests", minimum=0),
             rows=document.integer("rows", minimum=0),
-            failures={kind: failures.integer(kind, minimum=0) for kind in _bounded_names(failures)},
+            failures={failure: failures.integer(failure, minimum=0) for failure in _bounded_names(failures)},
             latency_counts=counts,
-            features=tuple(FeatureDrift.parse(row) for row in document.documents("features", max_items=10_000)),
+            features=tuple(FeatureDrift.parse(feature) for feature in document.documents("features", max_items=10_000)),
         )
 
     def json(self) -> dict[str, Json]:
@@ -275,9 +275,9 @@ class Report:
             previous=Digest.parse(document.text("previous"), where=where) if document.has("previous") else None,
             created=document.time("created"),
             host={key: host.text(key, max_characters=500) for key in _bounded_names(host)},
-            models=tuple(InstalledModel.parse(row) for row in document.documents("models", max_items=1000)),
-            windows=tuple(Window.parse(row) for row in document.documents("windows", max_items=10_000)),
-            events=tuple(Event.parse(row) for row in document.documents("events", max_items=100_000)),
+            models=tuple(InstalledModel.parse(table) for table in document.documents("models", max_items=1000)),
+            windows=tuple(Window.parse(table) for table in document.documents("windows", max_items=10_000)),
+            events=tuple(Event.parse(table) for table in document.documents("events", max_items=100_000)),
         )
 
     def to_bytes(self) -> bytes:

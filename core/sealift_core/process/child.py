@@ -52,7 +52,7 @@ class ChildOutcome:
         """Say how it ended, like ``exit status 1`` or ``signal 11 (SIGSEGV)``."""
         if self.status >= 0:
             return f"exit status {self.status}"
-        names = [known.name for known in signal.Signals if known == -self.status]
+        names = [number.name for number in signal.Signals if number == -self.status]
         return f"signal {-self.status}" + (f" ({names[0]})" if names else "")
 
 

@@ -2,9 +2,9 @@
 
 The child is ``python -m sealift_core.process.confined MODULE CONFINEMENT PARENT ARGUMENTS… FD``. It confines itself, imports MODULE, tells
 its walls in a line of JSON on FD, and calls MODULE's ``main(arguments, descriptor)``. Libraries are imported behind the walls, since
-their threads would otherwise be outside; nothing that others made is read before that line. An end without it is therefore the
-machine's fault or ours, never that of what was to be read. So is an exception behind it that MODULE doesn't know: a library that lacks a name
-or a file. A module whose result says so (`FAULT`) raises `SandboxError` too.
+their threads would otherwise be outside. Nothing that others made is read before that line: if the process ends without it, the machine or
+this installation is at fault, never what was to be read. The same holds for an exception after it that MODULE doesn't expect, such as a
+library that lacks a name or a file. MODULE then puts `FAULT` into its result, and whoever reads that raises `SandboxError`, too.
 """
 
 from __future__ import annotations
@@ -124,8 +124,8 @@ def main(words: Sequence[str]) -> None:
         if confinement.memory_bytes:
             limit_memory(confinement.memory_bytes)
     except Exception as error:  # noqa: BLE001  # a process's outermost call; nothing of others' was read yet
-        words = str(error)[:_MAX_CHARACTERS] if isinstance(error, SealiftError) else describe_fault(error)
-        os.write(number, json.dumps({_REFUSED: words}).encode() + b"\n")
+        reason = str(error)[:_MAX_CHARACTERS] if isinstance(error, SealiftError) else describe_fault(error)
+        os.write(number, json.dumps({_REFUSED: reason}).encode() + b"\n")
         return
     os.write(number, json.dumps(walls.json()).encode() + b"\n")
     called.main(arguments, number)
@@ -157,11 +157,11 @@ def describe_fault(error: Exception) -> str:
 
 def _not_begun(module: str, outcome: ChildOutcome) -> SandboxError:
     end = "it took too long" if outcome.timed_out else f"it ended with {outcome.ending()}"
-    found = f"{end}; it printed {outcome.output[-500:]!r}" if outcome.output else end
+    ending = f"{end}; it printed {outcome.output[-500:]!r}" if outcome.output else end
     advice = "Is this installation complete? Variables such as PYTHONPATH aren't passed on to it."
     if outcome.status == -signal.SIGKILL:
         advice = "The kernel kills processes when memory is short: free memory on this machine."
-    return SandboxError("a sandboxed process did not start", where=module, found=found, advice=advice)
+    return SandboxError("a sandboxed process did not start", where=module, found=ending, advice=advice)
 
 
 if __name__ == "__main__":

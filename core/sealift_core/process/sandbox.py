@@ -238,11 +238,11 @@ def _limit(confinement: Confinement) -> None:
     limits[resource.RLIMIT_NPROC] = MAX_THREADS
     if confinement.cpu_s is not None:
         limits[resource.RLIMIT_CPU] = confinement.cpu_s
-    for kind, value in limits.items():
-        _, hard = resource.getrlimit(kind)
+    for limit, value in limits.items():
+        _, hard = resource.getrlimit(limit)
         bound = value if hard == resource.RLIM_INFINITY else min(value, hard)
         # The soft limit of processor time ends the process with a signal of its own, the hard one with SIGKILL
-        resource.setrlimit(kind, (bound, bound if kind != resource.RLIMIT_CPU or hard != resource.RLIM_INFINITY else bound + 1))
+        resource.setrlimit(limit, (bound, bound if limit != resource.RLIMIT_CPU or hard != resource.RLIM_INFINITY else bound + 1))
 
 
 def _filter(confinement: Confinement) -> bool:

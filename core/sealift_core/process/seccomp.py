@@ -72,7 +72,7 @@ def program(machine: str, pid: int, *, writes: bool = False, devices: bool = Fal
     column, arch = ARCHITECTURES[machine]
     rules = [(_LOAD, 0, 0, _ARCH), (_EQUAL, 1, 0, arch), (_RETURN, 0, 0, _KILL), (_LOAD, 0, 0, _NUMBER)]
     tables = [COMPUTING, READING, *([WRITING] if writes else []), *([DRIVING] if devices else [])]
-    rules += _allowed(number for table in tables for row in table.values() if (number := row[column]) is not None)
+    rules += _allowed(number for table in tables for numbers in table.values() if (number := numbers[column]) is not None)
     for name, block in _limited(pid, writes=writes, devices=devices).items():
         number = LIMITED[name][column]
         if number is not None:

@@ -42,19 +42,19 @@ _KEY_PART: Final = r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+"""
 _LONG_KEY: Final = re.compile(rf"""(?<![\w"'-]){_KEY_PART}(?:\.[ \t]*+{_KEY_PART}){{{MAX_KEY_PARTS}}}""")
 
 
-def nearest(word: str, known: Sequence[str]) -> str | None:
+def nearest(word: str, words: Sequence[str]) -> str | None:
     """Find the known word that a misspelt one is closest to.
 
     Args:
         word: What is written.
-        known: What could have been meant; the first 200 are compared.
+        words: What could have been meant; the first 200 are compared.
 
     Returns:
         A sentence of advice, or None if nothing known is close.
     """
     if len(word) > SHOWN_CHARACTERS:
         return None
-    comparable = [name for name in known[:COMPARED_NAMES] if len(name) <= SHOWN_CHARACTERS]
+    comparable = [name for name in words[:COMPARED_NAMES] if len(name) <= SHOWN_CHARACTERS]
     close = difflib.get_close_matches(word, comparable, n=1, cutoff=0.5)
     return f"Did you mean {close[0]!r}?" if close else None
 
@@ -75,7 +75,7 @@ def canonical_json(value: Json) -> bytes:
     return text.encode() + b"\n"
 
 
-def _kind(value: object) -> str:
+def _type_name(value: object) -> str:
     names = {dict: "a table", list: "a list", str: "a text", bool: "a boolean", int: "an integer", float: "a number"}
     return "null" if value is None else names.get(type(value), type(value).__name__)
 
@@ -101,7 +101,7 @@ class Document:
             DocumentError: If ``value`` isn't a dict.
         """
         if not isinstance(value, dict):
-            raise DocumentError("not a table", where=where, expected="a table of named fields", found=_kind(value))
+            raise DocumentError("not a table", where=where, expected="a table of named fields", found=_type_name(value))
         self._fields: dict[str, Any] = value
         self._read: set[str] = set()
         self.where = where
@@ -169,12 +169,12 @@ class Document:
             raise DocumentError("a required field is missing", where=self._at(key), advice=advice)
         return value
 
-    def _typed(self, key: str, default: Any, kinds: tuple[type, ...], expected: str) -> Any:
+    def _typed(self, key: str, default: Any, types: tuple[type, ...], expected: str) -> Any:
         value = self._get(key, default)
-        if value is default and default is not _MISSING:
+        if value is default:
             return value
-        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-            raise DocumentError("wrong type", where=self._at(key), expected=expected, found=_kind(value))
+        if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
+            raise DocumentError("wrong type", where=self._at(key), expected=expected, found=_type_name(value))
         return value
 
     def names(self) -> list[str]:
@@ -205,15 +205,15 @@ class Document:
             DocumentError: If it is of another schema, or has none.
             LimitError: If it has more than 200 characters.
         """
-        found = self.text(key, max_characters=200)
-        if found == f"{name}/{major}":
+        schema = self.text(key, max_characters=200)
+        if schema == f"{name}/{major}":
             return
-        error = UnsupportedSchemaError if found.startswith(f"{name}/") else DocumentError
+        error = UnsupportedSchemaError if schema.startswith(f"{name}/") else DocumentError
         raise error(
             "not a schema that this version reads",
             where=self._at(key),
             expected=f"{name}/{major}",
-            found=repr(found),
+            found=repr(schema),
             advice="Use the version of Sealift that wrote it, or a newer one." if error is UnsupportedSchemaError else None,
         )
 
@@ -247,7 +247,7 @@ class Document:
             LimitError: If it is too long.
         """
         value = self._typed(key, default, (str,), "a text")
-        if value is default and default is not _MISSING:
+        if value is default:
             return value
         if len(value) > max_characters:
             raise LimitError("too long", where=self._at(key), expected=f"at most {max_characters} characters", found=f"{len(value)}")
@@ -325,7 +325,7 @@ class Document:
             DocumentError: If it is missing, no number, not finite, or out of bounds.
         """
         value = self._typed(key, default, (int, float), "a number")
-        if value is default and default is not _MISSING:
+        if value is default:
             return value
         value = self._within(key, value, minimum, maximum)
         try:
@@ -339,8 +339,8 @@ class Document:
         return value
 
     def _out_of_range(self, key: str, value: float, minimum: float, maximum: float) -> DocumentError:
-        found = "a larger one" if isinstance(value, int) and value.bit_length() > _SHOWN_BITS else str(value)
-        return DocumentError("out of range", where=self._at(key), expected=f"{minimum} to {maximum}", found=found)
+        shown = "a larger one" if isinstance(value, int) and value.bit_length() > _SHOWN_BITS else str(value)
+        return DocumentError("out of range", where=self._at(key), expected=f"{minimum} to {maximum}", found=shown)
 
     def time(self, key: str) -> datetime.datetime:
         """Read a moment in UTC, written like ``2026-01-31T12:00:00Z`` (RFC 3339).
@@ -377,7 +377,7 @@ class Document:
             LimitError: If it has too many items.
         """
         value = self._typed(key, default, (list,), "a list")
-        if value is default and default is not _MISSING:
+        if value is default:
             return value
         if len(value) > max_items:
             raise LimitError("too many", where=self._at(key), expected=f"at most {max_items} items", found=str(len(value)))
@@ -458,14 +458,14 @@ class Document:
             return quick
         return tuple(cell.integer(name, minimum=minimum) for name, cell in self._cells(key, default, max_items))
 
-    def _uniform(self, key: str, default: Any, max_items: int, kind: type) -> tuple[Any, ...] | None:
+    def _uniform(self, key: str, default: Any, max_items: int, item_type: type) -> tuple[Any, ...] | None:
         """A list whose items are all of one type, which is then checked as a whole; None where each item has to be looked at by itself."""
-        rows = self.items(key, default, max_items=max_items)
-        return tuple(rows) if isinstance(rows, list) and set(map(type, rows)) <= {kind} else None
+        items = self.items(key, default, max_items=max_items)
+        return tuple(items) if isinstance(items, list) and set(map(type, items)) <= {item_type} else None
 
     def _cells(self, key: str, default: Any, max_items: int) -> list[tuple[str, Document]]:
-        rows = self.items(key, default, max_items=max_items)
-        return [(f"{key}[{i}]", Document({f"{key}[{i}]": row}, self.where)) for i, row in enumerate(rows)]
+        items = self.items(key, default, max_items=max_items)
+        return [(f"{key}[{i}]", Document({f"{key}[{i}]": item}, self.where)) for i, item in enumerate(items)]
 
     def document(self, key: str, default: Any = _MISSING) -> Document:
         """Read a nested table.
@@ -497,8 +497,8 @@ class Document:
             DocumentError: If it is missing, no list, or an item is no table.
             LimitError: If it has too many items.
         """
-        rows = self.items(key, default, max_items=max_items)
-        return [Document(row, f"{self._at(key)}[{i}]") for i, row in enumerate(rows)]
+        items = self.items(key, default, max_items=max_items)
+        return [Document(item, f"{self._at(key)}[{i}]") for i, item in enumerate(items)]
 
     def value(self, key: str, default: Any = _MISSING) -> Any:
         """Read a field as it was parsed, unchecked.
@@ -528,8 +528,8 @@ class Document:
         """
         for name in self._fields:
             if name not in self._read:
-                known = sorted(self._read)
-                raise DocumentError("unknown field", where=self._at(name), expected=f"one of {', '.join(known)}", advice=nearest(name, known))
+                fields = sorted(self._read)
+                raise DocumentError("unknown field", where=self._at(name), expected=f"one of {', '.join(fields)}", advice=nearest(name, fields))
 
 
 def _check_size(data: bytes, where: str, max_bytes: int) -> None:

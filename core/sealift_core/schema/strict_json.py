@@ -58,8 +58,8 @@ class JsonBudget:
         if structures <= self.structures:
             structures += len(_NAME_END.findall(data))
         if structures > self.structures:
-            expected, found = f"at most {self.structures}", f"{structures} or more"
-            raise LimitError("too many lists, tables and names", where=where, expected=expected, found=found, advice=advice)
+            expected, counted = f"at most {self.structures}", f"{structures} or more"
+            raise LimitError("too many lists, tables and names", where=where, expected=expected, found=counted, advice=advice)
 
 
 BUDGET: Final = JsonBudget()

@@ -28,8 +28,8 @@ def pre_authentication_encoding(payload_type: str, payload: bytes) -> bytes:
     Returns:
         The bytes that a signature is over.
     """
-    kind = payload_type.encode()
-    return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
+    encoded_type = payload_type.encode()
+    return b"DSSEv1 %d %b %d %b" % (len(encoded_type), encoded_type, len(payload), payload)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,11 +75,11 @@ class Envelope:
             DocumentError: If a field is missing, of another type, or not base64.
             LimitError: If the payload or the list of signatures is larger than its bound.
         """
-        rows = document.documents("signatures", max_items=MAX_SIGNATURES)
+        tables = document.documents("signatures", max_items=MAX_SIGNATURES)
         return cls(
             payload_type=document.text("payloadType", max_characters=200),
             payload=_decode(document, "payload"),
-            signatures=tuple(_decode(row, "sig") for row in rows),
+            signatures=tuple(_decode(table, "sig") for table in tables),
         )
 
     def json(self) -> dict[str, Json]:

@@ -62,8 +62,8 @@ def exit_code(error: errors.SealiftError) -> int:
     Returns:
         The code.
     """
-    own = getattr(error, "exit_code", None)
-    return own if isinstance(own, int) else next(code for kind, code in EXIT_CODES if isinstance(error, kind))
+    code = getattr(error, "exit_code", None)
+    return code if isinstance(code, int) else next(code for error_class, code in EXIT_CODES if isinstance(error, error_class))
 
 
 def run(command: click.Command, arguments: list[str] | None = None) -> NoReturn:

@@ -85,8 +85,8 @@ def _quiet() -> click.Option:
 
 def _form() -> click.Option:
     text = "Log lines of text, or one JSON object per line.  [default: text]"
-    kind = click.Choice([TEXT, JSON])
-    return click.Option(["--log-format", NAMES[2]], type=kind, is_eager=True, expose_value=False, callback=_as, help=text)
+    forms = click.Choice([TEXT, JSON])
+    return click.Option(["--log-format", NAMES[2]], type=forms, is_eager=True, expose_value=False, callback=_as, help=text)
 
 
 def _more(context: click.Context, _: click.Parameter, value: int) -> None:

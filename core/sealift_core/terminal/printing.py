@@ -116,11 +116,11 @@ def guard_stderr() -> None:
         logging.lastResort.setFormatter(OneLineFormatter())
 
 
-def _show_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+def _show_traceback(error_class: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     if logs_json():
-        _record(logging.CRITICAL, "unexpected error; please report it", (kind, error, trace))
+        _record(logging.CRITICAL, "unexpected error; please report it", (error_class, error, trace))
         return
-    first, *rest = traceback_lines(kind, error, trace)
+    first, *rest = traceback_lines(error_class, error, trace)
     _write(sys.stderr, f"{printable(first)}\n{marked(rest)}\n")
 
 

@@ -152,11 +152,11 @@ def marked(lines: Iterable[str]) -> str:
     return "\n".join(f"{_CONTINUED}{printable(without_users(line))}" for line in lines)
 
 
-def traceback_lines(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> list[str]:
+def traceback_lines(error_class: type[BaseException], error: BaseException, trace: TracebackType | None) -> list[str]:
     """Write a traceback, with what the error says as one of its lines, whatever it holds.
 
     Args:
-        kind: The error's class.
+        error_class: The error's class.
         error: The error.
         trace: Where it was raised; None if that isn't known.
 
@@ -164,7 +164,7 @@ def traceback_lines(kind: type[BaseException], error: BaseException, trace: Trac
         The lines.
     """
     lines: list[str] = []
-    for part in traceback.format_exception(kind, error, trace):
+    for part in traceback.format_exception(error_class, error, trace):
         text = part.removesuffix("\n")
         lines += text.split("\n") if text.startswith(("  File ", "\n")) else [text]
     return lines

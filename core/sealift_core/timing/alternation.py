@@ -1,6 +1,6 @@
 """Several things timed in turns, so that what else a machine does hits all of them alike.
 
-Here and not in the packager, so that a device that measures for one takes turns as the packager does.
+This is in the core, so that a device that measures for a packager takes turns exactly as the packager does.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Rows per second with every core busy.
 
-Here and not in the packager, so that a device that measures for one asks as the packager does.
+This is in the core, so that a device that measures for a packager sends requests exactly as the packager does.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ def throughput(runs: Mapping[int, Callable[[], object]], *, callers: int, second
     best = Throughput(rows_per_s=0.0, batch_size=min(runs))
     for size in sorted(runs):
         requests_per_s, spent = _rate(runs[size], callers, seconds)
-        found = Throughput(rows_per_s=requests_per_s * size, batch_size=size)
-        falling = found.rows_per_s < FALLING * best.rows_per_s
-        best = max(best, found, key=lambda row: row.rows_per_s)
+        measured = Throughput(rows_per_s=requests_per_s * size, batch_size=size)
+        falling = measured.rows_per_s < FALLING * best.rows_per_s
+        best = max(best, measured, key=lambda candidate: candidate.rows_per_s)
         if falling or spent > 2 * seconds:
             break
     return best

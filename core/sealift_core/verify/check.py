@@ -176,7 +176,7 @@ class LayoutBundle:
         Returns:
             The size in bytes of each file, by name.
         """
-        return {name: row.size_bytes for name, row in self.bundle.layers.items()}
+        return {name: descriptor.size_bytes for name, descriptor in self.bundle.layers.items()}
 
     def path(self, name: str) -> Path:
         """Locate a file's blob.
@@ -293,7 +293,7 @@ class BundleCheck:
         sizes = content.sizes()  # 1
         if content.listed is not None:
             _check_listed(content, sizes, content.listed)  # 2
-        self._digests = {name: row.digest for name, row in (content.listed or {}).items()}
+        self._digests = {name: descriptor.digest for name, descriptor in (content.listed or {}).items()}
         statement = self._check_signature(sizes, key) if key else None  # 3, 4
         self._digests = {**(statement.resources if statement else {}), **self._digests}
         read = {name: self._read(name) for name in (_DOCUMENTS if documents else (files.MANIFEST,))}  # 5
@@ -337,9 +337,9 @@ class BundleCheck:
         for name in names:
             with self._content.open(name) as file:
                 size = listed[name].size_bytes if listed is not None else self._size(file, name)
-                found = Digest(beneath.hash_open(file, size, where=_place(self._content, name)))
-            if found != self._digests[name]:
-                raise _changed(self._content, name, self._digests[name], found)
+                digest = Digest(beneath.hash_open(file, size, where=_place(self._content, name)))
+            if digest != self._digests[name]:
+                raise _changed(self._content, name, self._digests[name], digest)
 
     def _read(self, name: str) -> bytes:
         """A document: what is parsed are the very bytes that were hashed."""
@@ -347,9 +347,9 @@ class BundleCheck:
         with self._content.open(name) as file:
             data = beneath.read_open(file, files.max_bytes(name), where=where)
         if name in self._digests:
-            found = Digest.of(data)
-            if found != self._digests[name]:
-                raise _changed(self._content, name, self._digests[name], found)
+            digest = Digest.of(data)
+            if digest != self._digests[name]:
+                raise _changed(self._content, name, self._digests[name], digest)
         return data
 
     def _size(self, file: io.BufferedReader, name: str) -> int:
@@ -396,8 +396,8 @@ def check_signer(release: Release, key: PublicKey, *, where: str) -> None:
     """
     named = release.public_key
     if named is not None and named.fingerprint != key.fingerprint:
-        expected, found = f"{key.fingerprint[:16]}…", f"{named.fingerprint[:16]}…"
-        raise SignatureError("the release was signed with another key", where=where, expected=expected, found=found)
+        expected, actual = f"{key.fingerprint[:16]}…", f"{named.fingerprint[:16]}…"
+        raise SignatureError("the release was signed with another key", where=where, expected=expected, found=actual)
 
 
 def _check_listed(content: BundleContent, sizes: Mapping[str, int], listed: Mapping[str, Descriptor]) -> None:
@@ -411,9 +411,9 @@ def _check_listed(content: BundleContent, sizes: Mapping[str, int], listed: Mapp
 def _check_manifest(content: BundleContent, data: bytes, identity: BundleIdentity | None) -> BundleManifest:
     where = f"{content.where}/{files.MANIFEST}"
     manifest = BundleManifest.parse(data, where=where)
-    found = BundleIdentity(name=manifest.name, version=manifest.version, profile=manifest.profile.name)
-    if identity is not None and found != identity:
-        raise IntegrityError("another bundle than expected", where=where, expected=str(identity), found=str(found))
+    actual = BundleIdentity(name=manifest.name, version=manifest.version, profile=manifest.profile.name)
+    if identity is not None and actual != identity:
+        raise IntegrityError("another bundle than expected", where=where, expected=str(identity), found=str(actual))
     return manifest
 
 
@@ -426,8 +426,8 @@ def _check_documents(content: BundleContent, read: Mapping[str, bytes], manifest
     Baseline.parse(read[files.BASELINE], where=f"{content.where}/{files.BASELINE}")
 
 
-def _changed(content: BundleContent, name: str, expected: Digest | str, found: Digest | str) -> IntegrityError:
-    return IntegrityError("the content was changed", where=_place(content, name), expected=str(expected), found=str(found))
+def _changed(content: BundleContent, name: str, expected: Digest | str, actual: Digest | str) -> IntegrityError:
+    return IntegrityError("the content was changed", where=_place(content, name), expected=str(expected), found=str(actual))
 
 
 def _place(content: BundleContent, name: str) -> str:

@@ -64,8 +64,8 @@ class _Rules:
         if 7 not in kept:
             raise DocumentError("no graph", where=self._where, expected="an ONNX model")
         for domain, name in sorted(self._used):
-            own = (domain, name) in self._functions and _text(name) not in operators.REFUSED
-            if not own and not operators.is_allowed(_text(domain), _text(name)):
+            defined = (domain, name) in self._functions and _text(name) not in operators.REFUSED
+            if not defined and not operators.is_allowed(_text(domain), _text(name)):
                 expected = "operators of ONNX, of ai.onnx.ml, those of com.microsoft that compute, and functions that the model defines"
                 raise self._refuse("an operator that a bundle may not use", _operator(domain, name), expected)
 
@@ -84,20 +84,20 @@ class _Rules:
                 "the tensor's data_location and external_data contradict each other", _tensor_name(kept), "data_location and external_data to agree"
             )
         entries: dict[bytes, bytes] = {}
-        for row in kept[13]:
-            key = row.get(1, b"")
-            if key not in _MEANT or key in entries or 2 not in row:  # 2
+        for pair in kept[13]:
+            key = pair.get(1, b"")
+            if key not in _MEANT or key in entries or 2 not in pair:  # 2
                 expected = "location, offset, length and checksum, each at most once"
                 raise self._refuse("an entry of external data that isn't allowed", f"{_shown(key)} of {_tensor_name(kept)}", expected)
-            entries[key] = row[2]
+            entries[key] = pair[2]
         self._place(entries, kept)
 
     def _place(self, entries: Mapping[bytes, bytes], kept: Kept) -> None:
         name = _text(entries.get(b"location", b""))
         size = self._weights.get(name) if files.is_weights(name) else None
         if size is None:  # 3
-            found = f"{_shown(entries.get(b'location', b''))} for {_tensor_name(kept)}"
-            raise self._refuse("external data in a file that isn't part of the bundle", found, "a file weights/NNNNN.bin that the bundle lists")
+            place = f"{_shown(entries.get(b'location', b''))} for {_tensor_name(kept)}"
+            raise self._refuse("external data in a file that isn't part of the bundle", place, "a file weights/NNNNN.bin that the bundle lists")
         offset, length = entries.get(b"offset", b"0"), entries.get(b"length", b"")  # without a length, readers would make one up
         if not _NUMBER.fullmatch(offset) or not _NUMBER.fullmatch(length):
             raise self._refuse(
@@ -106,11 +106,11 @@ class _Rules:
                 "an offset and a length in bytes",
             )
         if int(offset) + int(length) > size:
-            found = f"bytes {int(offset)} to {int(offset) + int(length)} of {name} for {_tensor_name(kept)}"
-            raise self._refuse("external data beyond the end of its file", found, f"at most {size} bytes")
+            place = f"bytes {int(offset)} to {int(offset) + int(length)} of {name} for {_tensor_name(kept)}"
+            raise self._refuse("external data beyond the end of its file", place, f"at most {size} bytes")
 
-    def _refuse(self, message: str, found: str, expected: str) -> IntegrityError:
-        return IntegrityError(message, where=self._where, expected=expected, found=found, advice=_ADVICE)
+    def _refuse(self, message: str, actual: str, expected: str) -> IntegrityError:
+        return IntegrityError(message, where=self._where, expected=expected, found=actual, advice=_ADVICE)
 
 
 def check_graph(data: Data, weights: Mapping[str, int], *, where: str) -> None:

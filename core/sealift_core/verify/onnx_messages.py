@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sealift_core.verify.protobuf import FIXED32, FIXED64, LENGTH, VARINT, Field, Message, fixed_run, numbers_run, texts_run
+from sealift_core.verify.protobuf import FIXED32, FIXED64, LENGTH, VARINT, Field, MessageTable, fixed_run, numbers_run, texts_run
 
 
 def _texts(*numbers: int) -> list[Field]:
@@ -23,7 +23,7 @@ def _integers(*numbers: int) -> list[Field]:
     return [Field(number, (VARINT,)) for number in numbers]
 
 
-def _part(number: int, message: Message, *, many: bool = False, keep: bool = False) -> Field:
+def _part(number: int, message: MessageTable, *, many: bool = False, keep: bool = False) -> Field:
     return Field(number, (LENGTH,), many=many, keep=keep, message=message)
 
 
@@ -31,19 +31,19 @@ def _kept(*numbers: int) -> list[Field]:
     return [Field(number, (LENGTH,), keep=True) for number in numbers]
 
 
-def _numbers(number: int, kind: int = VARINT) -> Field:
+def _numbers(number: int, wire_type: int = VARINT) -> Field:
     """A repeated number, which is written packed or not."""
-    run = numbers_run(number) if kind == VARINT else fixed_run(number, kind)
-    return Field(number, (kind, LENGTH), many=True, run=run)
+    run = numbers_run(number) if wire_type == VARINT else fixed_run(number, wire_type)
+    return Field(number, (wire_type, LENGTH), many=True, run=run)
 
 
-_PAIR: Final = Message("StringStringEntryProto").add(*_kept(1, 2))
-_PROPERTY: Final = Message("metadata_props", done="property").add(*_kept(1), *_texts(2))
+_PAIR: Final = MessageTable("StringStringEntryProto").add(*_kept(1, 2))
+_PROPERTY: Final = MessageTable("metadata_props", done="property").add(*_kept(1), *_texts(2))
 
 
-def _tensor(done: str) -> Message:
+def _tensor(done: str) -> MessageTable:
     """Name 8, external_data 13, data_location 14; the others hold values."""
-    return Message("TensorProto", done=done).add(
+    return MessageTable("TensorProto", done=done).add(
         _numbers(1),
         *_integers(2),
         *_texts(3, 9, 12),
@@ -62,10 +62,10 @@ def _tensor(done: str) -> Message:
 
 _WEIGHT: Final = _tensor("weight")
 _TENSOR: Final = _tensor("tensor")
-_SPARSE: Final = Message("SparseTensorProto").add(_part(1, _TENSOR), _part(2, _TENSOR), _numbers(3))
-_GRAPH: Final = Message("GraphProto")
+_SPARSE: Final = MessageTable("SparseTensorProto").add(_part(1, _TENSOR), _part(2, _TENSOR), _numbers(3))
+_GRAPH: Final = MessageTable("GraphProto")
 #: t 5, g 6, floats 7, ints 8, strings 9, tensors 10, graphs 11, sparse_tensor 22, sparse_tensors 23.
-_ATTRIBUTE: Final = Message("AttributeProto").add(
+_ATTRIBUTE: Final = MessageTable("AttributeProto").add(
     *_texts(1, 4, 13, 14, 21),
     Field(2, (FIXED32,)),
     *_integers(3, 20),
@@ -81,9 +81,9 @@ _ATTRIBUTE: Final = Message("AttributeProto").add(
     _part(23, _SPARSE, many=True),
 )
 #: op_type 4, attribute 5, domain 7.
-_NODE: Final = Message("NodeProto", done="node").add(*_many(1, 2, 9, 10), *_texts(3, 6, 8), *_kept(4, 7), _part(5, _ATTRIBUTE, many=True))
+_NODE: Final = MessageTable("NodeProto", done="node").add(*_many(1, 2, 9, 10), *_texts(3, 6, 8), *_kept(4, 7), _part(5, _ATTRIBUTE, many=True))
 #: name 1, node 7, domain 10, attribute_proto 11.
-_FUNCTION: Final = Message("FunctionProto", done="function").add(
+_FUNCTION: Final = MessageTable("FunctionProto", done="function").add(
     *_kept(1, 10),
     *_integers(2, 3),
     *_many(4, 5, 6, 9, 12, 14),
@@ -93,7 +93,7 @@ _FUNCTION: Final = Message("FunctionProto", done="function").add(
 )
 
 
-def _graph(message: Message, initializer: Message) -> Message:
+def _graph(message: MessageTable, initializer: MessageTable) -> MessageTable:
     """Node 1, initializer 5, sparse_initializer 15."""
     return message.add(
         _part(1, _NODE, many=True),
@@ -105,10 +105,10 @@ def _graph(message: Message, initializer: Message) -> Message:
 
 
 _graph(_GRAPH, _TENSOR)
-_OUTERMOST: Final = _graph(Message("GraphProto"), _WEIGHT)
-_TRAINING: Final = Message("TrainingInfoProto").add(_part(1, _GRAPH), _part(2, _GRAPH), *_many(3, 4))
+_OUTERMOST: Final = _graph(MessageTable("GraphProto"), _WEIGHT)
+_TRAINING: Final = MessageTable("TrainingInfoProto").add(_part(1, _GRAPH), _part(2, _GRAPH), *_many(3, 4))
 #: graph 7, opset_import 8, metadata_props 14, training_info 20, functions 25, configuration 26.
-MODEL: Final = Message("ModelProto", done="model").add(
+MODEL: Final = MessageTable("ModelProto", done="model").add(
     *_integers(1, 5),
     *_texts(2, 3, 4, 6),
     _part(7, _OUTERMOST, keep=True),

@@ -44,7 +44,7 @@ class Field:
 
     Attributes:
         number: Its number in the ``.proto`` file.
-        kinds: The wire types that it may have.
+        wire_types: The wire types that it may have.
         many: Whether it may be repeated.
         keep: Whether the walk keeps its value.
         message: The table of a sub-message that is to be walked; None for any other field.
@@ -52,15 +52,15 @@ class Field:
     """
 
     number: int
-    kinds: tuple[int, ...]
+    wire_types: tuple[int, ...]
     many: bool = False
     keep: bool = False
-    message: Message | None = None
+    message: MessageTable | None = None
     run: re.Pattern[bytes] | None = None
 
 
 @dataclasses.dataclass(slots=True, eq=False)
-class Message:
+class MessageTable:
     """The table of a message.
 
     Attributes:
@@ -73,7 +73,7 @@ class Message:
     fields: dict[int, Field] = dataclasses.field(default_factory=dict)
     done: str = ""
 
-    def add(self, *fields: Field) -> Message:
+    def add(self, *fields: Field) -> MessageTable:
         """Add fields afterwards, so that a message can hold others of its own type.
 
         Args:
@@ -82,7 +82,7 @@ class Message:
         Returns:
             The message itself.
         """
-        self.fields |= {field.number << 3 | kind: field for field in fields for kind in field.kinds}
+        self.fields |= {field.number << 3 | wire_type: field for field in fields for wire_type in field.wire_types}
         return self
 
 
@@ -98,17 +98,17 @@ def numbers_run(number: int) -> re.Pattern[bytes]:
     return re.compile(rb"(?:%s[\x80-\xff]{0,9}+[\x00-\x7f])++" % re.escape(bytes([number << 3 | VARINT])), re.DOTALL)
 
 
-def fixed_run(number: int, kind: int) -> re.Pattern[bytes]:
+def fixed_run(number: int, wire_type: int) -> re.Pattern[bytes]:
     """Make the pattern of several fixed-size numbers of one field, unpacked.
 
     Args:
         number: The field's number, below 16.
-        kind: The wire type: `FIXED32` or `FIXED64`.
+        wire_type: The wire type: `FIXED32` or `FIXED64`.
 
     Returns:
         A pattern that matches one or more of them in a row.
     """
-    return re.compile(rb"(?:%s.{%d})++" % (re.escape(bytes([number << 3 | kind])), _SIZES[kind]), re.DOTALL)
+    return re.compile(rb"(?:%s.{%d})++" % (re.escape(bytes([number << 3 | wire_type])), _SIZES[wire_type]), re.DOTALL)
 
 
 def texts_run(number: int) -> re.Pattern[bytes]:
@@ -140,7 +140,7 @@ class Walk:
         self._where = where
         self._left = MAX_FIELDS
 
-    def message(self, table: Message, start: int, end: int, depth: int = 0) -> Kept:
+    def message(self, table: MessageTable, start: int, end: int, depth: int = 0) -> Kept:
         """Walk one message, and those in it.
 
         Args:
@@ -171,7 +171,7 @@ class Walk:
             self._done[table.done](kept)
         return kept
 
-    def _field(self, table: Message, tag: int, seen: set[int]) -> Field:
+    def _field(self, table: MessageTable, tag: int, seen: set[int]) -> Field:
         """The field that a tag is of, if it may stand here."""
         self._left -= 1
         if self._left < 0:
@@ -199,14 +199,14 @@ class Walk:
             kept[field.number] = self._text(at, stop)
         return stop
 
-    def _number(self, field: Field, kind: int, at: int, end: int, kept: Kept) -> int:
+    def _number(self, field: Field, wire_type: int, at: int, end: int, kept: Kept) -> int:
         """Keep or skip a number; where it ends."""
-        if kind == VARINT:
+        if wire_type == VARINT:
             value, stop = self._varint(at, end)
             if field.keep:
                 kept[field.number] = value
             return stop
-        stop = at + _SIZES[kind]
+        stop = at + _SIZES[wire_type]
         if stop > end:
             raise self._cut()
         return stop

@@ -27,6 +27,7 @@ class BodyReader:
         """A dependency that gives a request's body; `LimitError` if it is larger, 408 if it takes longer, 503 if others have all the room."""
 
         async def read(request: Request) -> AsyncIterator[bytes]:
+            """Give the whole body; while the endpoint uses a large one, it counts against the bytes that all bodies share."""
             _check(int(request.headers.get("content-length", 0)), max_bytes)
             body = bytearray()
             counted = 0

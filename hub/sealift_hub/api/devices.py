@@ -4,7 +4,7 @@ No ``from __future__ import annotations`` here: FastAPI reads the annotations, a
 """
 
 import asyncio
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Response
 from fastapi.concurrency import run_in_threadpool
@@ -28,7 +28,8 @@ def router(database: Database, intake: Intake, limits: Limits) -> APIRouter:
     """The routes about devices."""
     routes = APIRouter(prefix="/api/v1/devices", tags=["devices"])
     _add_intake(routes, intake, limits)
-    _add_questions(routes, database, limits)
+    _add_devices(routes, database, limits)
+    _add_reports(routes, database, limits)
     return routes
 
 
@@ -57,18 +58,22 @@ def _add_intake(routes: APIRouter, intake: Intake, limits: Limits) -> None:
         return Response(taken.receipt.to_bytes(), media_type="application/json")
 
 
-def _add_questions(routes: APIRouter, database: Database, limits: Limits) -> None:
-    rows = Query(ge=1, le=limits.page_rows, description="Maximum number of entries on a page.")
+def _page_size(limits: Limits) -> Any:
+    return Query(ge=1, le=limits.page_rows, description="Maximum number of entries on a page.")
+
+
+def _add_devices(routes: APIRouter, database: Database, limits: Limits) -> None:
+    page_size = _page_size(limits)
 
     @routes.get("", response_model=DevicesAnswer)
     def list_devices(
-        after: Annotated[str, Query(max_length=64, description="Return devices after this id.")] = "", limit: Annotated[int, rows] = 100
+        after: Annotated[str, Query(max_length=64, description="Return devices after this id.")] = "", limit: Annotated[int, page_size] = 100
     ) -> DevicesAnswer:
         """List devices in the order of their ids. A page may end early where its devices have very many models; `next` says where to go on."""
         with database.reading() as session:
-            found = queries.list_devices(session, after=after, limit=limit, models=limits.page_models)
-            more = bool(found) and queries.has_devices(session, after=found[-1].id)
-        page = [DeviceAnswer.model_validate(device) for device in found]
+            views = queries.list_devices(session, after=after, limit=limit, models=limits.page_models)
+            more = bool(views) and queries.has_devices(session, after=views[-1].id)
+        page = [DeviceAnswer.model_validate(device) for device in views]
         return DevicesAnswer(devices=page, next=page[-1].id if more else None)
 
     @routes.get("/{device_id}", response_model=DeviceAnswer)
@@ -77,17 +82,21 @@ def _add_questions(routes: APIRouter, database: Database, limits: Limits) -> Non
         with database.reading() as session:
             return DeviceAnswer.model_validate(queries.get_device(session, device_id))
 
+
+def _add_reports(routes: APIRouter, database: Database, limits: Limits) -> None:
+    page_size = _page_size(limits)
+
     @routes.get("/{device_id}/reports", response_model=ReportsAnswer)
     def list_reports(
         device_id: DeviceId,
         after: Annotated[int, Query(ge=0, le=2**63 - 1, description="Return reports after this number.")] = 0,
-        limit: Annotated[int, rows] = 100,
+        limit: Annotated[int, page_size] = 100,
     ) -> ReportsAnswer:
         """List the reports of a device in order."""
         with database.reading() as session:
-            found = queries.list_reports(session, device_id, after=after, limit=limit + 1)
-        page = [ReportAnswer.model_validate(report) for report in found[:limit]]
-        return ReportsAnswer(reports=page, next=page[-1].number if len(found) > limit else None)
+            views = queries.list_reports(session, device_id, after=after, limit=limit + 1)
+        page = [ReportAnswer.model_validate(report) for report in views[:limit]]
+        return ReportsAnswer(reports=page, next=page[-1].number if len(views) > limit else None)
 
     sealed: dict[int | str, dict[str, object]] = {
         200: {"content": {"application/json": {}}, "description": "The DSSE envelope, byte for byte"},

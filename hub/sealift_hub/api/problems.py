@@ -37,7 +37,7 @@ RESPONSES: Final[dict[int | str, dict[str, Any]]] = {"4XX": {"model": ErrorAnswe
 
 def status_of(error: runtime.SealiftError) -> int:
     """The HTTP status of an error."""
-    return next(status for kind, status in STATUS if isinstance(error, kind))
+    return next(status for error_class, status in STATUS if isinstance(error, error_class))
 
 
 def install(app: FastAPI) -> None:
@@ -61,7 +61,7 @@ def _ours(request: Request, error: Exception) -> Response:
 def _invalid(request: Request, error: Exception) -> Response:
     if not isinstance(error, RequestValidationError):
         raise error
-    problems = [f"{'.'.join(map(str, row['loc']))}: {row['msg']}" for row in error.errors()]
+    problems = [f"{'.'.join(map(str, detail['loc']))}: {detail['msg']}" for detail in error.errors()]
     return _answer(request, 400, "; ".join(problems))
 
 

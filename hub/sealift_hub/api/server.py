@@ -49,6 +49,8 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family, backlog=1024)
+    except UnicodeError as error:  # a part of the name that is empty or has more than 63 characters
+        raise PortError("not a host name or an IP address", where=where, advice="Pass an address of this machine with --host.") from error
     except OSError as error:
         reason = str(error.strerror).split(" (")[0].lower()
         raise PortError(

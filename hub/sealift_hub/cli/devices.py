@@ -32,9 +32,9 @@ def devices(data: Path, *, as_json: bool) -> None:
     from sealift_hub.storage.database import Database
 
     with contextlib.closing(Database.in_directory(data)) as database, database.reading() as session:
-        found = list(_all(session))
-    value = [DeviceAnswer.model_validate(device).model_dump(mode="json") for device in found]
-    commandline.show({"devices": value}, _lines(found), as_json=as_json)
+        views = list(_all(session))
+    value = [DeviceAnswer.model_validate(device).model_dump(mode="json") for device in views]
+    commandline.show({"devices": value}, _lines(views), as_json=as_json)
 
 
 def _all(session: Session) -> Iterator[DeviceView]:
@@ -46,9 +46,9 @@ def _all(session: Session) -> Iterator[DeviceView]:
         after = page[-1].id
 
 
-def _lines(found: list[DeviceView]) -> list[str]:
+def _lines(views: list[DeviceView]) -> list[str]:
     now = SystemClock().now()
-    lines = [line for device in found for line in (_head(device, now), *_details(device))]
+    lines = [line for device in views for line in (_head(device, now), *_details(device))]
     return lines or ["No device has enrolled yet."]
 
 

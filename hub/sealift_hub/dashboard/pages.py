@@ -28,9 +28,10 @@ CHART_WINDOWS: Final = 48
 TABLE_WINDOWS: Final = 12
 EVENTS: Final = 100
 
-_HERE: Final = Path(__file__).parent
+_FOLDER: Final = Path(__file__).parent
 _ASSETS: Final[Mapping[str, tuple[str, bytes]]] = {
-    name: (kind, (_HERE / "assets" / name).read_bytes()) for name, kind in (("hub.css", "text/css; charset=utf-8"), ("mark.svg", "image/svg+xml"))
+    name: (media_type, (_FOLDER / "assets" / name).read_bytes())
+    for name, media_type in (("hub.css", "text/css; charset=utf-8"), ("mark.svg", "image/svg+xml"))
 }
 _ASSETS_VERSION: Final = hashlib.sha256(b"".join(data for _, data in _ASSETS.values())).hexdigest()[:12]
 
@@ -71,8 +72,8 @@ def router(database: Database, clock: Clock) -> APIRouter:
         now = clock.now()
         with database.reading() as session:
             totals = queries.totals(session, now)
-            found = queries.recent_devices(session, offset=(page - 1) * PAGE_DEVICES, limit=PAGE_DEVICES + 1)
-        return _render("fleet.html", now=now, totals=totals, devices=found[:PAGE_DEVICES], page=page, more=len(found) > PAGE_DEVICES)
+            views = queries.recent_devices(session, offset=(page - 1) * PAGE_DEVICES, limit=PAGE_DEVICES + 1)
+        return _render("fleet.html", now=now, totals=totals, devices=views[:PAGE_DEVICES], page=page, more=len(views) > PAGE_DEVICES)
 
     @routes.get("/devices/{device_id}")
     def device(device_id: str) -> HTMLResponse:
@@ -87,8 +88,8 @@ def router(database: Database, clock: Clock) -> APIRouter:
     def asset(name: str) -> Response:
         if name not in _ASSETS:
             raise HTTPException(404)
-        kind, data = _ASSETS[name]
-        return Response(data, media_type=kind, headers={"cache-control": "public, max-age=31536000, immutable"})
+        media_type, data = _ASSETS[name]
+        return Response(data, media_type=media_type, headers={"cache-control": "public, max-age=31536000, immutable"})
 
     return routes
 
@@ -143,7 +144,7 @@ def _finalize(value: object) -> object:
 
 
 def _environment() -> jinja2.Environment:
-    loader = jinja2.FileSystemLoader(_HERE / "templates")
+    loader = jinja2.FileSystemLoader(_FOLDER / "templates")
     environment = jinja2.Environment(
         loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_finalize
     )

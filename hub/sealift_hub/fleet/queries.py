@@ -14,36 +14,36 @@ from sealift_core.messages.report import Event
 from sealift_hub.errors import UnknownDeviceError, UnknownReportError
 from sealift_hub.fleet.views import DeviceView, DriftView, FleetTotals, ModelView, ReportView, WindowView
 from sealift_hub.limits import DEFAULT_LIMITS
-from sealift_hub.storage.models import Device, DeviceModel, StoredEvent, StoredReport, StoredWindow
+from sealift_hub.storage.models import DeviceModel, StoredDevice, StoredEvent, StoredReport, StoredWindow
 
 QUIET = datetime.timedelta(days=1)
 
 
 def list_devices(session: Session, *, after: str = "", limit: int, models: int = DEFAULT_LIMITS.page_models) -> tuple[DeviceView, ...]:
     """Devices in the order of their ids, beginning behind ``after``: ``limit`` at most, and at most ``models`` together but for the first's."""
-    rows = session.scalars(select(Device).where(Device.id > after).order_by(Device.id).limit(limit)).all()
-    ids = [row.id for row in rows]
-    counts = select(DeviceModel.device_id, func.count()).where(DeviceModel.device_id.in_(ids)).group_by(DeviceModel.device_id)
-    numbers = {row[0]: row[1] for row in session.execute(counts)}
+    devices = session.scalars(select(StoredDevice).where(StoredDevice.id > after).order_by(StoredDevice.id).limit(limit)).all()
+    ids = [device.id for device in devices]
+    counts = select(DeviceModel.device_id, func.count().label("models")).where(DeviceModel.device_id.in_(ids)).group_by(DeviceModel.device_id)
+    numbers = {count.device_id: count.models for count in session.execute(counts)}
     sums = itertools.accumulate(numbers.get(device_id, 0) for device_id in ids)
     fitting = max(1, sum(total <= models for total in sums))
-    return _with_models(session, rows[:fitting])
+    return _with_models(session, devices[:fitting])
 
 
 def has_devices(session: Session, *, after: str) -> bool:
     """Whether there are devices behind an id."""
-    return session.scalar(select(Device.id).where(Device.id > after).limit(1)) is not None
+    return session.scalar(select(StoredDevice.id).where(StoredDevice.id > after).limit(1)) is not None
 
 
 def recent_devices(session: Session, *, offset: int, limit: int) -> tuple[DeviceView, ...]:
     """Devices, those seen last first; those that never reported come before all, as they are new."""
-    order = (Device.last_seen.is_not(None), Device.last_seen.desc(), Device.id)
-    return _with_models(session, session.scalars(select(Device).order_by(*order).offset(offset).limit(limit)).all())
+    order = (StoredDevice.last_seen.is_not(None), StoredDevice.last_seen.desc(), StoredDevice.id)
+    return _with_models(session, session.scalars(select(StoredDevice).order_by(*order).offset(offset).limit(limit)).all())
 
 
 def get_device(session: Session, device_id: str) -> DeviceView:
     """One device; `UnknownDeviceError`."""
-    device = session.get(Device, device_id)
+    device = session.get(StoredDevice, device_id)
     if device is None:
         raise UnknownDeviceError("no such device", where=device_id, advice="No device with this id has enrolled at this hub.")
     return _with_models(session, [device])[0]
@@ -51,17 +51,17 @@ def get_device(session: Session, device_id: str) -> DeviceView:
 
 def totals(session: Session, now: datetime.datetime) -> FleetTotals:
     """The whole fleet at a glance."""
-    quiet = or_(Device.last_seen.is_(None), Device.last_seen < now - QUIET)
+    quiet = or_(StoredDevice.last_seen.is_(None), StoredDevice.last_seen < now - QUIET)
     models = session.execute(select(DeviceModel.device_id, DeviceModel.requests, DeviceModel.failures, DeviceModel.drift_alarms)).all()
     return FleetTotals(
         devices=_count(session),
         quiet=_count(session, quiet),
-        conflicts=_count(session, Device.conflict.is_not(None)),
+        conflicts=_count(session, StoredDevice.conflict.is_not(None)),
         serving=len(models),
-        requests=sum(row.requests for row in models),
-        failures=sum(row.failures for row in models),
-        drifting=len({row.device_id for row in models if row.drift_alarms}),
-        alarms=sum(row.drift_alarms for row in models),
+        requests=sum(model.requests for model in models),
+        failures=sum(model.failures for model in models),
+        drifting=len({model.device_id for model in models if model.drift_alarms}),
+        alarms=sum(model.drift_alarms for model in models),
     )
 
 
@@ -71,32 +71,37 @@ def count_devices(session: Session) -> int:
 
 
 def _count(session: Session, *conditions: ColumnElement[bool]) -> int:
-    return session.scalar(select(func.count()).select_from(Device).where(*conditions)) or 0
+    return session.scalar(select(func.count()).select_from(StoredDevice).where(*conditions)) or 0
 
 
 def newest_windows(session: Session, device_id: str, model: str, *, limit: int) -> tuple[WindowView, ...]:
     """The newest windows of a model, the newest first."""
     w = StoredWindow
     columns = select(w.version, w.start, w.end, w.requests, w.rows, w.failures, w.latency_counts, w.judged, w.drifted)
-    rows = session.execute(columns.where(w.device_id == device_id, w.model == model).order_by(w.end.desc(), w.id.desc()).limit(limit))
-    return tuple(WindowView(**{**row._mapping, "drifted": tuple(row.drifted)}) for row in rows)  # noqa: SLF001 - SQLAlchemy's public name
+    windows = session.execute(columns.where(w.device_id == device_id, w.model == model).order_by(w.end.desc(), w.id.desc()).limit(limit))
+    return tuple(WindowView(**{**window._mapping, "drifted": tuple(window.drifted)}) for window in windows)  # noqa: SLF001 - SQLAlchemy's public name
 
 
 def newest_drift(session: Session, device_id: str, model: str) -> DriftView | None:
     """The drift of a model's features in its newest window with a verdict; None if there is none."""
     w = StoredWindow
     columns = select(w.end, w.rows, w.features).where(w.device_id == device_id, w.model == model, w.judged > 0)
-    row = session.execute(columns.order_by(w.end.desc(), w.id.desc()).limit(1)).first()
-    if row is None:
+    window = session.execute(columns.order_by(w.end.desc(), w.id.desc()).limit(1)).first()
+    if window is None:
         return None
-    features = sorted(row.features, key=lambda feature: (not feature["alarm"], feature["threshold"] - feature["distance"], feature["name"]))
-    return DriftView(end=row.end, rows=row.rows, features=tuple(features))
+    features = sorted(window.features, key=lambda feature: (not feature["alarm"], feature["threshold"] - feature["distance"], feature["name"]))
+    return DriftView(end=window.end, rows=window.rows, features=tuple(features))
 
 
 def newest_events(session: Session, device_id: str, *, limit: int) -> tuple[Event, ...]:
     """The newest entries of a device's ledger, the newest first."""
-    rows = session.scalars(select(StoredEvent).where(StoredEvent.device_id == device_id).order_by(StoredEvent.id.desc()).limit(limit))
-    return tuple(Event(number=row.number, time=row.time, kind=row.kind, model=row.model, version=row.version, detail=row.detail) for row in rows)
+    events = session.scalars(select(StoredEvent).where(StoredEvent.device_id == device_id).order_by(StoredEvent.id.desc()).limit(limit))
+    return tuple(map(event_of, events))
+
+
+def event_of(stored: StoredEvent) -> Event:
+    """A stored event as the device told it."""
+    return Event(number=stored.number, time=stored.time, kind=stored.kind, model=stored.model, version=stored.version, detail=stored.detail)
 
 
 def list_reports(session: Session, device_id: str, *, after: int = 0, limit: int) -> tuple[ReportView, ...]:
@@ -104,8 +109,8 @@ def list_reports(session: Session, device_id: str, *, after: int = 0, limit: int
     get_device(session, device_id)
     r = StoredReport
     columns = select(r.number, r.digest, r.created, r.received, r.source, r.size_bytes)
-    rows = session.execute(columns.where(r.device_id == device_id, r.number > after).order_by(r.number).limit(limit))
-    return tuple(ReportView(**row._mapping) for row in rows)  # noqa: SLF001 - SQLAlchemy's public name
+    reports = session.execute(columns.where(r.device_id == device_id, r.number > after).order_by(r.number).limit(limit))
+    return tuple(ReportView(**report._mapping) for report in reports)  # noqa: SLF001 - SQLAlchemy's public name
 
 
 def sealed_report(session: Session, device_id: str, number: int) -> bytes:
@@ -116,41 +121,41 @@ def sealed_report(session: Session, device_id: str, number: int) -> bytes:
     return envelope
 
 
-def _with_models(session: Session, devices: Sequence[Device]) -> tuple[DeviceView, ...]:
+def _with_models(session: Session, devices: Sequence[StoredDevice]) -> tuple[DeviceView, ...]:
     ids = [device.id for device in devices]
     models: dict[str, list[ModelView]] = {device_id: [] for device_id in ids}
-    for row in session.scalars(select(DeviceModel).where(DeviceModel.device_id.in_(ids)).order_by(DeviceModel.name)):
-        models[row.device_id].append(_model_view(row))
+    for model in session.scalars(select(DeviceModel).where(DeviceModel.device_id.in_(ids)).order_by(DeviceModel.name)):
+        models[model.device_id].append(_model_view(model))
     return tuple(_device_view(device, tuple(models[device.id])) for device in devices)
 
 
-def _device_view(row: Device, models: tuple[ModelView, ...]) -> DeviceView:
+def _device_view(device: StoredDevice, models: tuple[ModelView, ...]) -> DeviceView:
     return DeviceView(
-        id=row.id,
-        enrolled=row.enrolled,
-        last_seen=row.last_seen,
-        number=row.number,
-        digest=row.digest,
-        host=row.host,
-        conflict=row.conflict,
-        conflict_seen=row.conflict_seen,
+        id=device.id,
+        enrolled=device.enrolled,
+        last_seen=device.last_seen,
+        number=device.number,
+        digest=device.digest,
+        host=device.host,
+        conflict=device.conflict,
+        conflict_seen=device.conflict_seen,
         models=models,
     )
 
 
-def _model_view(row: DeviceModel) -> ModelView:
+def _model_view(model: DeviceModel) -> ModelView:
     return ModelView(
-        name=row.name,
-        version=row.version,
-        previous_version=row.previous_version,
-        bundle=row.bundle,
-        profile=row.profile,
-        state=row.state,
-        until=row.until,
-        requests=row.requests,
-        failures=row.failures,
-        p50_ms=quantile_ms(row.latency_counts, 0.5),
-        p99_ms=quantile_ms(row.latency_counts, 0.99),
-        drifted=tuple(row.drifted),
-        drift_alarms=row.drift_alarms,
+        name=model.name,
+        version=model.version,
+        previous_version=model.previous_version,
+        bundle=model.bundle,
+        profile=model.profile,
+        state=model.state,
+        until=model.until,
+        requests=model.requests,
+        failures=model.failures,
+        p50_ms=quantile_ms(model.latency_counts, 0.5),
+        p99_ms=quantile_ms(model.latency_counts, 0.99),
+        drifted=tuple(model.drifted),
+        drift_alarms=model.drift_alarms,
     )

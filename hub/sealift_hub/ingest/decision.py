@@ -14,7 +14,7 @@ from sealift_core.messages.report import Report
 from sealift_hub.errors import ForkError, GapError
 
 
-class Verdict(enum.StrEnum):
+class ChainVerdict(enum.StrEnum):
     """What becomes of a report whose signature holds."""
 
     ACCEPT = "accept"
@@ -31,7 +31,7 @@ class Head:
     digest: Digest | None
 
 
-def decide(head: Head, report: Report, digest: Digest, recorded: Digest | None) -> Verdict:
+def decide(head: Head, report: Report, digest: Digest, recorded: Digest | None) -> ChainVerdict:
     """Judge a report that `open_report` let through; a forged one doesn't come this far.
 
     ``digest`` is the one of its bytes, ``recorded`` that of the report which the hub has under the same number, if any.
@@ -42,10 +42,10 @@ def decide(head: Head, report: Report, digest: Digest, recorded: Digest | None) 
     4. The next number after some other report: a fork.
     """
     if report.number <= head.number:  # 1
-        return Verdict.DUPLICATE if recorded == digest else Verdict.FORK
+        return ChainVerdict.DUPLICATE if recorded == digest else ChainVerdict.FORK
     if report.number > head.number + 1:  # 2
-        return Verdict.GAP
-    return Verdict.ACCEPT if report.previous == head.digest else Verdict.FORK  # 3, 4
+        return ChainVerdict.GAP
+    return ChainVerdict.ACCEPT if report.previous == head.digest else ChainVerdict.FORK  # 3, 4
 
 
 def gap_error(head: Head, report: Report, *, where: str) -> GapError:

@@ -16,13 +16,13 @@ from sealift_core.messages.receipt import Receipt
 from sealift_core.messages.report import Report, open_report
 from sealift_core.signing.keys import PublicKey
 from sealift_hub.errors import EnrolmentError, HubError, UnknownDeviceError
-from sealift_hub.fleet.queries import count_devices
+from sealift_hub.fleet.queries import count_devices, event_of
 from sealift_hub.ingest import projection
-from sealift_hub.ingest.decision import Head, Verdict, decide, fork_error, gap_error
+from sealift_hub.ingest.decision import ChainVerdict, Head, decide, fork_error, gap_error
 from sealift_hub.ingest.projection import WindowTotals
 from sealift_hub.limits import DEFAULT_LIMITS, Limits
 from sealift_hub.storage.database import Database
-from sealift_hub.storage.models import Device, DeviceModel, StoredEvent, StoredReport, StoredWindow
+from sealift_hub.storage.models import DeviceModel, StoredDevice, StoredEvent, StoredReport, StoredWindow
 
 _log = logging.getLogger("sealift.hub")
 
@@ -62,11 +62,11 @@ class Intake:
                 "the key doesn't belong to this device id", where="public key", expected=device_id, found=key.fingerprint, advice=advice
             )
         with self._database.writing() as session:
-            device = session.get(Device, device_id)
+            device = session.get(StoredDevice, device_id)
             if device is not None:
                 return _taken(device, new=False)
             self._refuse_when_full(session)
-            device = Device(id=device_id, public_key=key.pem().decode(), enrolled=self._clock.now(), number=0, host={})
+            device = StoredDevice(id=device_id, public_key=key.pem().decode(), enrolled=self._clock.now(), number=0, host={})
             session.add(device)
         _log.info("device %s enrolled", device_id)
         return _taken(device, new=True)
@@ -87,21 +87,21 @@ class Intake:
         report = open_report(data, self._key(device_id), where=where)
         now = self._clock.now()
         with self._database.writing() as session:
-            device = session.get_one(Device, device_id, with_for_update=True)
+            device = session.get_one(StoredDevice, device_id, with_for_update=True)
             head = Head(number=device.number, digest=Digest.parse(device.digest) if device.digest else None)
             recorded = session.get(StoredReport, (device_id, report.number))
             verdict = decide(head, report, Digest.of(data), Digest.parse(recorded.digest) if recorded else None)
             refusal: HubError | None = None
-            if verdict is Verdict.ACCEPT:
+            if verdict is ChainVerdict.ACCEPT:
                 _record(session, device, report, data, now=now, source=source, limits=self._limits)
-            elif verdict is Verdict.GAP:
+            elif verdict is ChainVerdict.GAP:
                 refusal = gap_error(head, report, where=where)
-            elif verdict is Verdict.FORK:
+            elif verdict is ChainVerdict.FORK:
                 refusal = fork_error(head, report, where=where)
                 device.conflict, device.conflict_seen = refusal.message, now
         if refusal is not None:
             raise refusal
-        return _taken(device, new=verdict is Verdict.ACCEPT)
+        return _taken(device, new=verdict is ChainVerdict.ACCEPT)
 
     def acknowledged(self, device_id: str) -> Receipt:
         """What the hub has of a device."""
@@ -113,18 +113,18 @@ class Intake:
             return PublicKey.from_pem(_device(session, device_id).public_key.encode())
 
 
-def _device(session: Session, device_id: str) -> Device:
-    device = session.get(Device, device_id)
+def _device(session: Session, device_id: str) -> StoredDevice:
+    device = session.get(StoredDevice, device_id)
     if device is None:
         raise UnknownDeviceError("no such device", where=device_id, advice=f"Enrol it: PUT its public key to /api/v1/devices/{device_id}.")
     return device
 
 
-def _taken(device: Device, *, new: bool) -> Taken:
+def _taken(device: StoredDevice, *, new: bool) -> Taken:
     return Taken(receipt=Receipt(device=device.id, acknowledged=device.number), new=new)
 
 
-def _record(session: Session, device: Device, report: Report, data: bytes, *, now: datetime.datetime, source: Source, limits: Limits) -> None:
+def _record(session: Session, device: StoredDevice, report: Report, data: bytes, *, now: datetime.datetime, source: Source, limits: Limits) -> None:
     digest = str(Digest.of(data))
     device.number, device.digest, device.host = report.number, digest, dict(report.host)
     seen = now if source is Source.HTTP else min(report.created, now)
@@ -152,9 +152,9 @@ def _fresh_events(session: Session, report: Report, compared: int) -> list[Store
     if not report.events:
         return []
     numbers = [event.number for event in report.events]
-    told = select(StoredEvent).where(StoredEvent.device_id == report.device, StoredEvent.number.between(min(numbers), max(numbers)))
-    told = told.order_by(StoredEvent.number.desc(), StoredEvent.id.desc()).limit(compared)
-    return projection.event_rows(report, map(projection.event_of, session.scalars(told)))
+    earlier = select(StoredEvent).where(StoredEvent.device_id == report.device, StoredEvent.number.between(min(numbers), max(numbers)))
+    earlier = earlier.order_by(StoredEvent.number.desc(), StoredEvent.id.desc()).limit(compared)
+    return projection.event_rows(report, map(event_of, session.scalars(earlier)))
 
 
 def _replace_models(session: Session, report: Report, windows: int) -> None:
@@ -174,10 +174,11 @@ def _last_day(session: Session, device_id: str, model: str, most: int) -> tuple[
         return [], []
     w = StoredWindow
     columns = select(w.id, w.end, w.requests, w.failures, w.latency_counts, w.judged).order_by(w.end.desc(), w.id.desc()).limit(most)
-    rows = session.execute(columns.where(*of_model, w.end > projection.day_before(newest))).all()
-    judged = next((row.id for row in rows if row.judged), None)
+    windows = session.execute(columns.where(*of_model, w.end > projection.day_before(newest))).all()
+    judged = next((window.id for window in windows if window.judged), None)
     drifted = session.scalar(select(w.drifted).where(w.id == judged)) if judged is not None else None
     totals = [
-        WindowTotals(end=row.end, requests=row.requests, failures=sum(row.failures.values()), latency_counts=row.latency_counts) for row in rows
+        WindowTotals(end=window.end, requests=window.requests, failures=sum(window.failures.values()), latency_counts=window.latency_counts)
+        for window in windows
     ]
     return totals, drifted or []

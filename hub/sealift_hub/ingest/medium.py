@@ -26,7 +26,7 @@ _REFUSALS: Final = (MediumError, EnrolmentError, RefusedReportError, DocumentErr
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
+class RefusedFile:
     """A file of the medium that was not taken, and why."""
 
     file: str
@@ -41,7 +41,7 @@ class DeviceImport:
     enrolled: bool
     new: int
     known: int
-    refused: tuple[Refusal, ...]
+    refused: tuple[RefusedFile, ...]
     acknowledged: int | None
     receipt_problem: str | None
 
@@ -99,9 +99,9 @@ def _import_device(intake: Intake, folder: _DeviceFolder, limits: Limits) -> Dev
     try:
         enrolled = intake.enrol(device, folder.read(DEVICE_KEY, limits.key_bytes)).new
     except _REFUSALS as error:
-        refusal = Refusal(file=DEVICE_KEY, reason=str(error))
+        refusal = RefusedFile(file=DEVICE_KEY, reason=str(error))
         return DeviceImport(device=device, enrolled=False, new=0, known=0, refused=(refusal,), acknowledged=None, receipt_problem=None)
-    new, known, refused = _take_reports(intake, folder, limits)
+    new, repeated, refused = _take_reports(intake, folder, limits)
     receipt = intake.acknowledged(device)
     problem: str | None = None
     try:
@@ -112,24 +112,28 @@ def _import_device(intake: Intake, folder: _DeviceFolder, limits: Limits) -> Dev
         device=device,
         enrolled=enrolled,
         new=new,
-        known=known,
+        known=repeated,
         refused=tuple(refused),
         acknowledged=receipt.acknowledged,
         receipt_problem=problem,
     )
 
 
-def _take_reports(intake: Intake, folder: _DeviceFolder, limits: Limits) -> tuple[int, int, list[Refusal]]:
-    new, known = 0, 0
-    refused: list[Refusal] = []
-    for name in filter(REPORT_FILE.fullmatch, folder.names()):
+def _take_reports(intake: Intake, folder: _DeviceFolder, limits: Limits) -> tuple[int, int, list[RefusedFile]]:
+    new, repeated = 0, 0
+    refused: list[RefusedFile] = []
+    try:
+        names = folder.names()
+    except (MediumError, IntegrityError) as error:  # the other devices' reports may still be read
+        return 0, 0, [RefusedFile(file=".", reason=str(error))]
+    for name in filter(REPORT_FILE.fullmatch, names):
         try:
             taken = intake.receive(folder.device, folder.read(name, limits.report_bytes), source=Source.MEDIUM)
         except _REFUSALS as error:
-            refused.append(Refusal(file=name, reason=str(error)))
+            refused.append(RefusedFile(file=name, reason=str(error)))
             continue
-        new, known = new + taken.new, known + (not taken.new)
-    return new, known, refused
+        new, repeated = new + taken.new, repeated + (not taken.new)
+    return new, repeated, refused
 
 
 def _is_folder(folder: int, name: str) -> bool:

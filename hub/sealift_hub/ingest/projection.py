@@ -80,16 +80,11 @@ def _window(report: Report, window: Window) -> StoredWindow:
     )
 
 
-def event_rows(report: Report, known: Iterable[Event]) -> list[StoredEvent]:
+def event_rows(report: Report, known_events: Iterable[Event]) -> list[StoredEvent]:
     """The report's events, less those that an earlier report told word for word."""
-    told = set(known)
-    fresh = [event for event in report.events if event not in told]
+    earlier = set(known_events)
+    fresh = [event for event in report.events if event not in earlier]
     return [StoredEvent(device_id=report.device, report_number=report.number, **_fields(event)) for event in fresh]
-
-
-def event_of(row: StoredEvent) -> Event:
-    """A stored event as the device told it."""
-    return Event(number=row.number, time=row.time, kind=row.kind, model=row.model, version=row.version, detail=row.detail)
 
 
 def _fields(event: Event) -> dict[str, object]:

@@ -59,14 +59,14 @@ def _blob(file: io.BufferedReader, digest: str, request: Request) -> Response:
         if _is_known(request, headers):
             return Response(status_code=304, headers=headers)
         try:
-            wanted = byte_range(_range_header(request, headers), size)
+            requested = byte_range(_range_header(request, headers), size)
         except UnsatisfiableRangeError as error:
             return PrintableJson({"error": "the range begins after the end of the file"}, 416, headers={"content-range": str(error)})
-        part = wanted if wanted is not None else range(size)
+        part = requested if requested is not None else range(size)
         headers["content-length"] = str(len(part))
-        if wanted is not None:
+        if requested is not None:
             headers["content-range"] = f"bytes {part.start}-{part.stop - 1}/{size}"
-        status = 200 if wanted is None else 206
+        status = 200 if requested is None else 206
         if request.method == "HEAD":
             return Response(status_code=status, headers=headers, media_type="application/octet-stream")
         closing.pop_all()

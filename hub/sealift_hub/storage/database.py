@@ -16,7 +16,7 @@ from typing import Any, Final
 import alembic.command
 import alembic.util
 from alembic.config import Config
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -29,9 +29,9 @@ BUSY_TIMEOUT_S: Final = 15
 class Database:
     """The hub's database; safe to use from several threads, and from several processes."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str | URL) -> None:
         """Open what the SQLAlchemy ``url`` names and migrate it; `DatabaseError` if that can't be."""
-        self._where = url
+        self._where = str(url)
         self._engine = create_engine(url)
         if self._engine.dialect.name == "sqlite":
             _prepare_sqlite(self._engine)
@@ -50,7 +50,7 @@ class Database:
                 where=str(directory),
                 advice="Pass a directory that you can write to with --data.",
             ) from error
-        return cls(f"sqlite:///{directory / FILE_NAME}")
+        return cls(URL.create("sqlite", database=str(directory / FILE_NAME)))  # a path may hold what separates the parts of an address
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Session]:

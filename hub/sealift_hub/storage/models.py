@@ -25,7 +25,9 @@ class UtcTime(TypeDecorator[datetime.datetime]):
 
     def process_result_value(self, value: datetime.datetime | None, dialect: Dialect) -> datetime.datetime | None:  # noqa: ARG002
         """From the database."""
-        return None if value is None else value.replace(tzinfo=datetime.UTC)
+        if value is None:
+            return None
+        return value.replace(tzinfo=datetime.UTC) if value.tzinfo is None else value.astimezone(datetime.UTC)
 
 
 #: A key that counts up; SQLite does so only for its own INTEGER.
@@ -38,7 +40,7 @@ class Base(DeclarativeBase):
     type_annotation_map = {datetime.datetime: UtcTime(), int: BigInteger()}  # noqa: RUF012 - SQLAlchemy reads it off the class
 
 
-class Device(Base):
+class StoredDevice(Base):
     """A device and the head of its chain: the number and digest of the newest report that is here.
 
     ``conflict`` tells of a report that the device signed but that contradicts what it told before.

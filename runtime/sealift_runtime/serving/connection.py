@@ -258,7 +258,7 @@ class ClientConnection(asyncio.Protocol):
 
     def _check_host(self) -> None:
         host = self._headers.get(b"host")
-        if (host in self._server.hosts.known and self._target.startswith(b"/")) or self.local:
+        if (host in self._server.hosts.accepted and self._target.startswith(b"/")) or self.local:
             return
         http10 = self._parser.get_http_version() == "1.0"
         self._refusal = self._refusal or judge_host(host, self._target, self._server.hosts, http10=http10)

@@ -24,10 +24,10 @@ def case(rows: int) -> GoldenCase:
 
 def test_cases_read_back_equal() -> None:
     data = encode_golden([case(1), case(3), case(0)], INPUTS, OUTPUTS)
-    for expected, found in zip([case(1), case(3), case(0)], decode_golden(data, INPUTS, OUTPUTS, 3), strict=True):
+    for expected, actual in zip([case(1), case(3), case(0)], decode_golden(data, INPUTS, OUTPUTS, 3), strict=True):
         for name, value in expected.inputs.items():
-            np.testing.assert_array_equal(found.inputs[name], value)
-        np.testing.assert_array_equal(found.outputs["y"], expected.outputs["y"])
+            np.testing.assert_array_equal(actual.inputs[name], value)
+        np.testing.assert_array_equal(actual.outputs["y"], expected.outputs["y"])
 
 
 def test_the_bytes_are_the_same_each_time() -> None:

@@ -36,8 +36,8 @@ def release(tmp_path: Path) -> tuple[OciLayout, Release]:
 
 def test_a_release_reads_back_equal(release: tuple[OciLayout, Release]) -> None:
     layout, made = release
-    found, descriptor = only_release(OciLayout.open(layout.directory))
-    assert found.to_bytes() == made.to_bytes()
+    read, descriptor = only_release(OciLayout.open(layout.directory))
+    assert read.to_bytes() == made.to_bytes()
     assert descriptor.digest == Digest.of(made.to_bytes())
 
 

@@ -68,6 +68,6 @@ def test_the_beta_binomial_tail_is_exact_in_small_cases() -> None:
 def test_the_beta_binomial_tail_holds_far_out_and_for_many_trials() -> None:
     simulated = np.random.default_rng(0)
     rates = simulated.beta(0.5, 1000.5, 200_000)
-    found = (simulated.binomial(100_000, rates) >= 250).mean()
-    assert beta_binomial_tail(250, 100_000, 0.5, 1000.5) == pytest.approx(found, rel=0.1)
+    rate = (simulated.binomial(100_000, rates) >= 250).mean()
+    assert beta_binomial_tail(250, 100_000, 0.5, 1000.5) == pytest.approx(rate, rel=0.1)
     assert 0 < beta_binomial_tail(5_000, 100_000, 0.5, 1000.5) < 1e-20

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import Any
 
@@ -50,8 +51,13 @@ def test_missing_and_out_of_range_rows_are_told_from_counts() -> None:
     counts = count_numbers(np.array([-5.0, 50.0, 1e6, np.nan, np.nan, np.inf]), FEATURE.edges)
     assert (FEATURE.missing(counts), FEATURE.outside(counts)) == (2, 3)
     words = category_feature("w", "w", np.array(["a", "b"], dtype=object))
-    found = words.count(np.array(["a", "new", "", None], dtype=object))
-    assert (words.missing(found), words.outside(found)) == (2, 1)
+    counted = words.count(np.array(["a", "new", "", None], dtype=object))
+    assert (words.missing(counted), words.outside(counted)) == (2, 1)
+
+
+def test_where_the_holdout_had_no_numbers_every_number_is_out_of_range_once() -> None:
+    feature = dataclasses.replace(FEATURE, edges=(), counts=(0, 100, 0, 0))
+    assert feature.outside(feature.count(np.array([[1.0], [np.nan], [np.inf], [2.0]]))) == 3
 
 
 def test_a_column_that_a_tensor_lacks_counts_as_missing() -> None:

@@ -12,7 +12,7 @@ CORPUS = Path(__file__).parents[2] / "corpus" / "cpuinfo"
 
 
 @pytest.mark.parametrize(
-    ("name", "model", "there", "not_there"),
+    ("name", "model", "present", "absent"),
     [
         ("amd-zen2", "AMD EPYC 7302 16-Core Processor", {"avx2", "fma"}, {"avx512f", "avx512_vnni"}),
         ("intel-skylake-sp", "Intel(R) Xeon(R) Gold 6148 CPU @ 2.40GHz", {"avx2", "avx512f", "avx512bw"}, {"avx512_vnni"}),
@@ -26,11 +26,11 @@ CORPUS = Path(__file__).parents[2] / "corpus" / "cpuinfo"
         ("arm-neoverse-v1", "Arm, implementer 0x41, part 0xd40", {"asimd", "asimddp", "i8mm", "sve"}, {"avx2"}),
     ],
 )
-def test_flags_and_model_are_read_from_a_processors_text(name: str, model: str, there: set[str], not_there: set[str]) -> None:
+def test_flags_and_model_are_read_from_a_processors_text(name: str, model: str, present: set[str], absent: set[str]) -> None:
     info = parse_cpuinfo((CORPUS / f"{name}.txt").read_text())
     assert info.model == model
-    assert there <= info.flags
-    assert not not_there & info.flags
+    assert present <= info.flags
+    assert not absent & info.flags
 
 
 def test_where_cores_differ_only_flags_of_all_cores_count() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sealift_core.errors import HardwareError
-from sealift_core.hardware import machine as room
+from sealift_core.hardware import machine as machine_module
 from sealift_core.hardware.machine import detect_machine
 
 CORPUS = Path(__file__).parents[2] / "corpus" / "cpuinfo"
@@ -23,12 +23,12 @@ def root_with(tmp_path: Path, cpuinfo: str, meminfo: str = "MemTotal:        400
 
 
 def test_this_machine_is_detected() -> None:
-    found = detect_machine()
-    assert found.arch == platform.machine()
-    assert found.cpu_flags
-    assert 1 <= found.cores <= len(os.sched_getaffinity(0))
-    assert found.memory_bytes > 2**20
-    assert found.os.startswith("linux ")
+    machine = detect_machine()
+    assert machine.arch == platform.machine()
+    assert machine.cpu_flags
+    assert 1 <= machine.cores <= len(os.sched_getaffinity(0))
+    assert machine.memory_bytes > 2**20
+    assert machine.os.startswith("linux ")
 
 
 def test_memory_is_the_total_without_a_limit_and_the_limit_with_one(tmp_path: Path) -> None:
@@ -77,4 +77,4 @@ def test_a_meminfo_without_a_total_is_an_error(tmp_path: Path) -> None:
     ],
 )
 def test_architectures_are_named_as_linux_names_them(machine: str, bits: int, expected: str) -> None:
-    assert room._architecture(machine, pointer_bits=bits) == expected
+    assert machine_module._architecture(machine, pointer_bits=bits) == expected

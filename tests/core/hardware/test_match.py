@@ -85,8 +85,8 @@ def test_an_accelerator_counts_when_it_is_built_in_and_onnxruntime_can_compute_w
 ) -> None:
     info = parse_cpuinfo((TESTS / "corpus" / "cpuinfo" / f"{cpuinfo}.txt").read_text())
     plain = machine(arch, info.flags)
-    here = dataclasses.replace(plain, accelerators=frozenset(accelerators), providers=frozenset({"CPUExecutionProvider", provider}))
-    best, _ = choose(SHIPPED, here)
+    accelerated = dataclasses.replace(plain, accelerators=frozenset(accelerators), providers=frozenset({"CPUExecutionProvider", provider}))
+    best, _ = choose(SHIPPED, accelerated)
     assert best is not None
     assert best.name == expected
 
@@ -104,10 +104,10 @@ def test_a_foreign_architecture_gets_none_and_hears_why() -> None:
 
 
 def test_every_requirement_has_one_sentence() -> None:
-    asked = profile(
+    demanding = profile(
         "p", CpuRequirement(arch="x86_64", required_flags=("avx2", "fma"), absent_flags=("avx512f",), minimum_cores=8), minimum_memory_mb=8192
     )
-    assert fit(asked, machine("x86_64", frozenset({"avx2", "avx512f"}))).reasons == (
+    assert fit(demanding, machine("x86_64", frozenset({"avx2", "avx512f"}))).reasons == (
         "The architecture is x86_64.",
         "The processor has avx2.",
         "The processor lacks fma.",
@@ -125,32 +125,32 @@ def test_a_tie_goes_to_the_first_name() -> None:
 
 
 @given(profile_lists, machines)
-def test_a_chosen_profile_always_fits(profiles: list[HardwareProfile], here: Machine) -> None:
-    best, fits = choose(profiles, here)
+def test_a_chosen_profile_always_fits(profiles: list[HardwareProfile], device: Machine) -> None:
+    best, fits = choose(profiles, device)
     if best is None:
         assert not any(result.fits for result in fits)
     else:
-        assert fit(best, here).fits
+        assert fit(best, device).fits
         assert specificity(best) == max(specificity(one) for one, result in zip(profiles, fits, strict=True) if result.fits)
 
 
 @given(profile_lists, machines)
-def test_the_order_of_profiles_does_not_change_the_choice(profiles: list[HardwareProfile], here: Machine) -> None:
-    assert choose(profiles, here)[0] == choose(profiles[::-1], here)[0]
+def test_the_order_of_profiles_does_not_change_the_choice(profiles: list[HardwareProfile], device: Machine) -> None:
+    assert choose(profiles, device)[0] == choose(profiles[::-1], device)[0]
 
 
 @given(profile_lists, machines, flag_sets)
 def test_more_flags_never_make_the_choice_less_specific_where_no_flag_is_excluded(
-    profiles: list[HardwareProfile], here: Machine, more: frozenset[str]
+    profiles: list[HardwareProfile], device: Machine, more: frozenset[str]
 ) -> None:
     open_profiles = [dataclasses.replace(one, cpu=dataclasses.replace(one.cpu, absent_flags=())) for one in profiles]
-    before, _ = choose(open_profiles, here)
-    after, _ = choose(open_profiles, dataclasses.replace(here, cpu_flags=here.cpu_flags | more))
+    before, _ = choose(open_profiles, device)
+    after, _ = choose(open_profiles, dataclasses.replace(device, cpu_flags=device.cpu_flags | more))
     assert before is None or (after is not None and specificity(after) >= specificity(before))
 
 
 @given(machines, flag_sets)
-def test_more_flags_never_make_the_choice_less_specific_among_the_shipped_profiles(here: Machine, more: frozenset[str]) -> None:
-    before, _ = choose(SHIPPED, here)
-    after, _ = choose(SHIPPED, dataclasses.replace(here, cpu_flags=here.cpu_flags | more))
+def test_more_flags_never_make_the_choice_less_specific_among_the_shipped_profiles(device: Machine, more: frozenset[str]) -> None:
+    before, _ = choose(SHIPPED, device)
+    after, _ = choose(SHIPPED, dataclasses.replace(device, cpu_flags=device.cpu_flags | more))
     assert before is None or (after is not None and specificity(after) >= specificity(before))

@@ -32,6 +32,9 @@ def test_a_password_in_an_address_is_refused_and_not_shown(url: str) -> None:
         "https://?s3cret",
         "https://[::1/?s3cret",
         "http://" + "a" * 3000 + "?s3cret",
+        "https://me:s3cret/s3cret@hub.example/",
+        "https://me:s3cret?s3cret@hub.example/",
+        "https://me:s3cret#s3cret@hub.example/",
     ],
 )
 def test_what_is_no_plain_address_is_refused_and_its_secrets_are_not_shown(url: str) -> None:
@@ -56,6 +59,9 @@ def test_a_shown_address_has_no_secrets() -> None:
     assert redacted("https://host/a#x") == "https://host/a?…"
     assert redacted("https://host/a@b") == "https://host/a@b"
     assert redacted("/relative?x") == "/relative?…"
+    assert redacted("/relative?next=http://host/x") == "/relative?…"
+    assert redacted("https://host:port/a?b") == "https://host:port/a?…"
+    assert redacted("https://me:p/w@host/a") == "https://host/a"
 
 
 def test_an_origin_is_scheme_host_and_port() -> None:

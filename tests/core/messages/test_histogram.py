@@ -20,9 +20,9 @@ def count(latencies: list[float]) -> list[int]:
 @given(latencies=LATENCIES, fraction=st.floats(0.01, 1))
 def test_a_quantile_is_at_most_one_bucket_above_the_exact_one(latencies: list[float], fraction: float) -> None:
     exact = sorted(latencies)[max(0, math.ceil(fraction * len(latencies)) - 1)]
-    found = quantile_ms(count(latencies), fraction)
-    assert found is not None
-    assert exact <= found <= exact * 10**0.25 * 1.0001
+    bound = quantile_ms(count(latencies), fraction)
+    assert bound is not None
+    assert exact <= bound <= exact * 10**0.25 * 1.0001
 
 
 @given(first=LATENCIES, second=LATENCIES)

@@ -25,8 +25,8 @@ def test_a_confinement_and_its_walls_survive_the_way_to_the_child_and_back() -> 
     confinement = Confinement(
         readable=(Path("/a"),), writable=(Path("/b"),), devices=(Path("/c"),), memory_bytes=1, cpu_s=2, file_bytes=3, newest_abi=4
     )
-    for row in (confinement, Confinement(walls=False)):
-        assert Confinement.parse(Document(row.json(), "confinement")) == row
+    for original in (confinement, Confinement(walls=False)):
+        assert Confinement.parse(Document(original.json(), "confinement")) == original
     assert Walls.parse(Document(ALL.json(), "walls")) == ALL
 
 

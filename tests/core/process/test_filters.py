@@ -20,14 +20,14 @@ MACHINES = pytest.mark.parametrize("machine", sorted(seccomp.ARCHITECTURES))
 HEADERS = {"x86_64": Path("/usr/include/x86_64-linux-gnu/asm/unistd_64.h"), "aarch64": Path("/usr/include/asm-generic/unistd.h")}
 
 
-def verdict(machine: str, name: str | int, *arguments: int, arch: int | None = None, **kinds: bool) -> int:
+def verdict(machine: str, name: str | int, *arguments: int, arch: int | None = None, **permissions: bool) -> int:
     """What the filter returns; the name of a call that is listed, or a number."""
-    column, known = seccomp.ARCHITECTURES[machine]
+    column, native = seccomp.ARCHITECTURES[machine]
     tables = COMPUTING | READING | WRITING | DRIVING | LIMITED
     number = name if isinstance(name, int) else tables[name][column]
     assert number is not None
-    data = struct.pack("=IIQ6Q", number, arch or known, 0, *(*arguments, 0, 0, 0, 0, 0, 0)[:6])
-    code = seccomp.program(machine, PID, **kinds)
+    data = struct.pack("=IIQ6Q", number, arch or native, 0, *(*arguments, 0, 0, 0, 0, 0, 0)[:6])
+    code = seccomp.program(machine, PID, **permissions)
     rules = [struct.unpack_from("=HBBI", code, offset) for offset in range(0, len(code), 8)]
     accumulator, place = 0, 0
     tests = {0x15: lambda a, k: a == k, 0x25: lambda a, k: a > k, 0x35: lambda a, k: a >= k, 0x45: lambda a, k: a & k != 0}
@@ -140,7 +140,7 @@ def test_the_numbers_are_the_kernel_s(machine: str) -> None:
     numbers = {name: int(number) for name, number in lines}
     if machine == "aarch64":
         numbers["newfstatat"] = numbers.pop("fstatat")
-    for name, row in (COMPUTING | READING | WRITING | DRIVING | LIMITED | {"seccomp": SECCOMP}).items():
-        if name in numbers or row[column] is None:
-            assert numbers.get(name) == row[column], name
+    for name, columns in (COMPUTING | READING | WRITING | DRIVING | LIMITED | {"seccomp": SECCOMP}).items():
+        if name in numbers or columns[column] is None:
+            assert numbers.get(name) == columns[column], name
     assert len(seccomp.program(machine, PID, writes=True)) // 8 < 4096

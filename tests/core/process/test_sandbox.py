@@ -56,8 +56,8 @@ def a_home(owner: int) -> Iterator[Home]:
         port = server.getsockname()[1]
         local.bind(os.fspath(folder / attacks.SOCKET))
         abstract.bind(f"\0sealift-attack-{port}")
-        for row in (server, local, abstract):
-            row.listen()
+        for listener in (server, local, abstract):
+            listener.listen()
         for path in (folder, *folder.rglob("*")):
             if not path.is_symlink():
                 path.chmod(0o700 if path.is_dir() else 0o600)

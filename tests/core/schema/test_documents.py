@@ -38,9 +38,9 @@ def test_an_unknown_value_is_answered_with_the_nearest_known_one() -> None:
     assert str(caught.value) == "profile.toml: int8.weight: not a known value: expected one of 'int8', 'uint8', found 'in8'. Did you mean 'int8'?"
 
 
-@pytest.mark.parametrize(("value", "found"), [(None, "null"), (1, "an integer"), ([], "a list"), ({}, "a table"), (True, "a boolean")])
-def test_a_wrong_type_is_named(value: object, found: str) -> None:
-    with pytest.raises(DocumentError, match=f"expected a text, found {found}"):
+@pytest.mark.parametrize(("value", "type_name"), [(None, "null"), (1, "an integer"), ([], "a list"), ({}, "a table"), (True, "a boolean")])
+def test_a_wrong_type_is_named(value: object, type_name: str) -> None:
+    with pytest.raises(DocumentError, match=f"expected a text, found {type_name}"):
         document(name=value).text("name")
 
 

@@ -114,8 +114,8 @@ def end_by(number: signal.Signals, path: Path, *before: str) -> tuple[int, str]:
             time.sleep(0.3)
             assert process.poll() is None
             process.send_signal(signal.SIGTERM)
-        _, said = process.communicate(timeout=60)
-    return process.returncode, said.strip()
+        _, message = process.communicate(timeout=60)
+    return process.returncode, message.strip()
 
 
 @pytest.mark.parametrize(

@@ -67,16 +67,16 @@ def test_what_computes_is_accepted_beside_the_rest(fields: bytes) -> None:
 
 
 def test_a_function_of_the_model_may_have_a_domain_of_its_own() -> None:
-    own = function("pkg.onnxscript.torch_lib", "aten_mean", part(7, node("Identity", inputs=("x",), output="y")))
+    mean_function = function("pkg.onnxscript.torch_lib", "aten_mean", part(7, node("Identity", inputs=("x",), output="y")))
     call = part(1, node("aten_mean", domain="pkg.onnxscript.torch_lib", inputs=("x",)))
-    check_graph(model(call, opset("pkg.onnxscript.torch_lib") + own), {}, where="model.onnx")
+    check_graph(model(call, opset("pkg.onnxscript.torch_lib") + mean_function), {}, where="model.onnx")
     with pytest.raises(IntegrityError, match="an operator that a bundle may not use"):
         check_graph(model(call), {}, where="model.onnx")
 
 
 def test_every_operator_of_the_installed_onnxruntime_is_allowed_or_refused_on_purpose() -> None:
-    known = {(row.domain, row.name) for row in state.get_all_operator_schema()}
-    refused = {row for row in known if not operators.is_allowed(*row)}
+    installed = {(row.domain, row.name) for row in state.get_all_operator_schema()}
+    refused = {row for row in installed if not operators.is_allowed(*row)}
     assert refused == {("com.microsoft", "EPContext"), ("com.microsoft", "Snpe")}
 
 
@@ -96,16 +96,16 @@ def test_weights_that_are_links_are_none_of_the_bundle(tmp_path: Path) -> None:
         check_bundle_graph(tmp_path)
 
 
-@pytest.mark.parametrize("kind", ["folder", "link", "pipe", "nothing", "empty"])
-def test_a_graph_that_is_no_file_is_refused(kind: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("file_type", ["folder", "link", "pipe", "nothing", "empty"])
+def test_a_graph_that_is_no_file_is_refused(file_type: str, tmp_path: Path) -> None:
     path = tmp_path / files.GRAPH
-    if kind == "folder":
+    if file_type == "folder":
         path.mkdir()
-    elif kind == "link":
+    elif file_type == "link":
         path.symlink_to(CORPUS / "linear" / "model.onnx")
-    elif kind == "pipe":
+    elif file_type == "pipe":
         os.mkfifo(path)
-    elif kind == "empty":
+    elif file_type == "empty":
         path.touch()
     with pytest.raises(SealiftError, match=r"model\.onnx"):
         check_bundle_graph(tmp_path)

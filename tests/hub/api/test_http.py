@@ -78,7 +78,7 @@ class TestDevices:
         after: str | None = ""
         while after is not None:
             page = hub.get(f"/api/v1/devices?limit=2&after={after}").json()
-            seen += [row["id"] for row in page["devices"]]
+            seen += [device["id"] for device in page["devices"]]
             after = page["next"]
         assert seen == sorted(set(seen))
         assert len(seen) == hub.get("/healthz").json()["devices"]

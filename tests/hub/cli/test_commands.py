@@ -8,6 +8,7 @@ import socket
 import subprocess
 from pathlib import Path
 
+import pytest
 import requests
 
 from support.hub import COMMAND, hub_command, hub_json, running_hub
@@ -24,8 +25,8 @@ def test_import_tells_what_it_took_and_that_a_second_time_changes_nothing(tmp_pa
     second = hub_command("import", tmp_path / "medium", "--data", tmp_path / "data")
     assert second.code == 0
     assert "nothing changed" in second.out
-    [row] = hub_json("import", tmp_path / "medium", "--data", tmp_path / "data")["devices"]
-    assert (row["device"], row["new"], row["known"], row["refused"]) == (device.id, 0, 1, [])
+    [third] = hub_json("import", tmp_path / "medium", "--data", tmp_path / "data")["devices"]
+    assert (third["device"], third["new"], third["known"], third["refused"]) == (device.id, 0, 1, [])
 
 
 def test_import_ends_with_4_if_something_was_refused(tmp_path: Path) -> None:
@@ -46,8 +47,8 @@ def test_devices_lists_the_fleet(tmp_path: Path) -> None:
     device.export(tmp_path / "medium")
     hub_command("import", tmp_path / "medium", "--data", tmp_path / "data")
     assert "lathe-2" in hub_command("devices", "--data", tmp_path / "data").out
-    [row] = hub_json("devices", "--data", tmp_path / "data")["devices"]
-    assert (row["id"], row["name"], row["models"][0]["requests"]) == (device.id, "lathe-2", 100)
+    [listed] = hub_json("devices", "--data", tmp_path / "data")["devices"]
+    assert (listed["id"], listed["name"], listed["models"][0]["requests"]) == (device.id, "lathe-2", 100)
 
 
 def test_the_data_directory_can_come_from_the_environment(tmp_path: Path) -> None:
@@ -69,6 +70,13 @@ def test_an_address_of_another_machine_is_named_with_advice(tmp_path: Path) -> N
     done = hub_command("serve", "--data", tmp_path, "--host", "192.0.2.1", "--port", "0")
     assert done.code == 6
     assert "192.0.2.1:0: can't listen on this address" in done.err
+
+
+@pytest.mark.parametrize("host", ["hub..example", "a" * 64])
+def test_a_host_that_can_be_none_is_named_with_advice(tmp_path: Path, host: str) -> None:
+    done = hub_command("serve", "--data", tmp_path, "--host", host, "--port", "0")
+    assert done.code == 6
+    assert f"{host}:0: not a host name or an IP address. Pass an address of this machine with --host." in done.err
 
 
 def test_a_hub_that_is_started_again_knows_its_devices(tmp_path: Path) -> None:

@@ -47,9 +47,9 @@ def test_counts_are_short(number: int, text: str) -> None:
 
 @given(st.lists(st.integers(0, 2**63 - 1), max_size=80))
 def test_bars_stay_in_their_frame(values: list[int]) -> None:
-    found = charts.bars(values, 48)
-    assert len(found) == min(48, len(values))
-    assert all(bar.x >= 0 and bar.x + bar.width <= charts.WIDTH + 0.01 and 0 <= bar.y <= charts.HEIGHT for bar in found)
+    bars = charts.bars(values, 48)
+    assert len(bars) == min(48, len(values))
+    assert all(bar.x >= 0 and bar.x + bar.width <= charts.WIDTH + 0.01 and 0 <= bar.y <= charts.HEIGHT for bar in bars)
 
 
 @given(st.lists(st.one_of(st.none(), st.floats(0.01, 1e5)), max_size=80))
@@ -75,14 +75,14 @@ def test_a_latency_span_stays_in_its_frame(first: float, second: float) -> None:
     assert span.start + span.length <= 100.2
 
 
-def _all_errors(kind: type[SealiftError]) -> list[type[SealiftError]]:
-    return [kind, *(below for child in kind.__subclasses__() for below in _all_errors(child))]
+def _all_errors(error_class: type[SealiftError]) -> list[type[SealiftError]]:
+    return [error_class, *(below for child in error_class.__subclasses__() for below in _all_errors(child))]
 
 
 def test_every_error_has_a_status_and_no_error_hides_behind_a_wider_one() -> None:
-    kinds = [kind for kind, _ in STATUS]
-    assert kinds[-1] is SealiftError, "so every error has one"
-    for index, kind in enumerate(kinds):
-        assert not any(issubclass(later, kind) for later in kinds[index + 1 :])
+    error_classes = [error_class for error_class, _ in STATUS]
+    assert error_classes[-1] is SealiftError, "so every error has one"
+    for index, error_class in enumerate(error_classes):
+        assert not any(issubclass(later, error_class) for later in error_classes[index + 1 :])
     assert status_of(HubError("x")) == 400
-    assert all(issubclass(kind, HubError) for kind in _all_errors(HubError))
+    assert all(issubclass(error_class, HubError) for error_class in _all_errors(HubError))

@@ -7,7 +7,7 @@ import pytest
 
 from sealift_core.messages.receipt import Receipt
 from sealift_hub.errors import MediumError
-from sealift_hub.ingest.intake import Intake
+from sealift_hub.ingest.intake import Intake, Taken
 from sealift_hub.ingest.medium import DeviceImport, import_medium
 from sealift_hub.limits import Limits
 from sealift_hub.storage.database import Database
@@ -34,13 +34,13 @@ def folder(tmp_path: Path, device: SimulatedDevice) -> Path:
 
 
 def outcome(intake: Intake, folder: Path, limits: Limits | None = None) -> DeviceImport:
-    [found] = import_medium(intake, folder.parents[1], limits or Limits())
-    return found
+    [imported] = import_medium(intake, folder.parents[1], limits or Limits())
+    return imported
 
 
 def test_reports_are_taken_and_a_receipt_is_left(intake: Intake, folder: Path, device: SimulatedDevice) -> None:
-    found = outcome(intake, folder)
-    assert (found.enrolled, found.new, found.known, found.refused, found.acknowledged) == (True, 4, 0, (), 4)
+    imported = outcome(intake, folder)
+    assert (imported.enrolled, imported.new, imported.known, imported.refused, imported.acknowledged) == (True, 4, 0, (), 4)
     receipt = Receipt.parse((folder / "receipt.json").read_bytes(), where="receipt")
     assert receipt == Receipt(device=device.id, acknowledged=4)
 
@@ -48,8 +48,8 @@ def test_reports_are_taken_and_a_receipt_is_left(intake: Intake, folder: Path, d
 def test_a_second_import_changes_nothing_on_either_side(intake: Intake, folder: Path) -> None:
     outcome(intake, folder)
     before = (folder / "receipt.json").stat().st_mtime_ns
-    found = outcome(intake, folder)
-    assert (found.enrolled, found.new, found.known) == (False, 0, 4)
+    imported = outcome(intake, folder)
+    assert (imported.enrolled, imported.new, imported.known) == (False, 0, 4)
     assert (folder / "receipt.json").stat().st_mtime_ns == before
 
 
@@ -62,9 +62,9 @@ def test_an_older_medium_after_a_newer_one_changes_nothing(intake: Intake, folde
 def test_what_is_behind_a_lost_report_is_refused_and_taken_once_it_is_back(intake: Intake, folder: Path) -> None:
     lost = (folder / "0000000002.json").read_bytes()
     (folder / "0000000002.json").unlink()
-    found = outcome(intake, folder)
-    assert (found.new, found.acknowledged, [refusal.file for refusal in found.refused]) == (1, 1, ["0000000003.json", "0000000004.json"])
-    assert "report 2 is missing" in found.refused[0].reason
+    imported = outcome(intake, folder)
+    assert (imported.new, imported.acknowledged, [refusal.file for refusal in imported.refused]) == (1, 1, ["0000000003.json", "0000000004.json"])
+    assert "report 2 is missing" in imported.refused[0].reason
     (folder / "0000000002.json").write_bytes(lost)
     assert (outcome(intake, folder).acknowledged, outcome(intake, folder).known) == (4, 4)
 
@@ -72,33 +72,33 @@ def test_what_is_behind_a_lost_report_is_refused_and_taken_once_it_is_back(intak
 def test_a_changed_report_is_refused_with_its_reason(intake: Intake, folder: Path) -> None:
     path = folder / "0000000004.json"
     path.write_bytes(path.read_bytes().replace(b'"payload": "', b'"payload": "AAAA'))
-    found = outcome(intake, folder)
-    assert found.acknowledged == 3
-    assert "signature doesn't match" in found.refused[0].reason
+    imported = outcome(intake, folder)
+    assert imported.acknowledged == 3
+    assert "signature doesn't match" in imported.refused[0].reason
 
 
 def test_a_folder_with_another_key_is_refused(intake: Intake, folder: Path) -> None:
     (folder / "device.pub").write_bytes(SimulatedDevice().pem)
-    found = outcome(intake, folder)
-    assert (found.new, found.acknowledged, found.refused[0].file) == (0, None, "device.pub")
+    imported = outcome(intake, folder)
+    assert (imported.new, imported.acknowledged, imported.refused[0].file) == (0, None, "device.pub")
 
 
-@pytest.mark.parametrize("kind", ["link", "pipe", "folder", "large"])
-def test_only_plain_files_of_bounded_size_are_read(intake: Intake, folder: Path, tmp_path: Path, kind: str) -> None:
+@pytest.mark.parametrize("spoiled", ["link", "pipe", "folder", "large"])
+def test_only_plain_files_of_bounded_size_are_read(intake: Intake, folder: Path, tmp_path: Path, spoiled: str) -> None:
     path = folder / "0000000004.json"
     data = path.read_bytes()
     path.unlink()
-    if kind == "link":
+    if spoiled == "link":
         (tmp_path / "elsewhere").write_bytes(data)
         path.symlink_to(tmp_path / "elsewhere")
-    elif kind == "pipe":
+    elif spoiled == "pipe":
         os.mkfifo(path)
-    elif kind == "folder":
+    elif spoiled == "folder":
         path.mkdir()
     else:
         path.write_bytes(b" " * 100_001)
-    found = outcome(intake, folder, Limits(report_bytes=100_000))
-    assert (found.new, len(found.refused)) == (3, 1)
+    imported = outcome(intake, folder, Limits(report_bytes=100_000))
+    assert (imported.new, len(imported.refused)) == (3, 1)
 
 
 def test_other_files_and_linked_folders_are_passed_by(intake: Intake, folder: Path) -> None:
@@ -124,11 +124,33 @@ def test_a_receipt_is_not_written_through_a_link(intake: Intake, folder: Path, t
     assert not (folder / "receipt.json").is_symlink()
 
 
+class LosingIntake(Intake):
+    """An intake during which the folder of one device becomes unreadable, as on a failing medium."""
+
+    lost: Path
+
+    def enrol(self, device_id: str, pem: bytes) -> Taken:
+        if device_id == self.lost.name:
+            self.lost.rename(self.lost.with_name("lost"))
+        return super().enrol(device_id, pem)
+
+
+def test_a_folder_that_can_not_be_listed_keeps_no_other_device_s_reports_out(folder: Path, tmp_path: Path) -> None:
+    other = SimulatedDevice()
+    other.report()
+    other.export(tmp_path / "medium")
+    intake = LosingIntake(Database.in_directory(tmp_path / "data"), ManualClock())
+    intake.lost = folder
+    imported = {device.device: device for device in import_medium(intake, tmp_path / "medium")}
+    assert (imported[other.id].new, imported[other.id].refused) == (1, ())
+    assert "can't be listed" in imported[folder.name].refused[0].reason
+
+
 def test_an_endless_report_is_refused_unread(intake: Intake, folder: Path) -> None:
     os.truncate(folder / "0000000004.json", 10**13)
-    found = outcome(intake, folder)
-    assert (found.new, [refusal.file for refusal in found.refused]) == (3, ["0000000004.json"])
-    assert "too large" in found.refused[0].reason
+    imported = outcome(intake, folder)
+    assert (imported.new, [refusal.file for refusal in imported.refused]) == (3, ["0000000004.json"])
+    assert "too large" in imported.refused[0].reason
 
 
 def test_a_medium_without_reports_is_named(intake: Intake, tmp_path: Path) -> None:
@@ -138,6 +160,6 @@ def test_a_medium_without_reports_is_named(intake: Intake, tmp_path: Path) -> No
 
 def test_a_receipt_that_can_not_be_written_is_told_and_the_reports_are_taken(intake: Intake, folder: Path) -> None:
     (folder / "receipt.json").mkdir()
-    found = outcome(intake, folder)
-    assert found.new == 4
-    assert found.receipt_problem is not None
+    imported = outcome(intake, folder)
+    assert imported.new == 4
+    assert imported.receipt_problem is not None

@@ -48,8 +48,8 @@ def test_reports_go_by_http_and_then_by_medium_and_the_chain_stays_whole(hub: Ru
         (tmp_path / "medium").mkdir()
         assert export_reports(spool, tmp_path / "medium") == 1
         fill(spool, 4)
-        [row] = hub_json("import", tmp_path / "medium", "--data", hub.data)["devices"]
-        assert (row["new"], row["refused"], row["acknowledged"]) == (1, [], 3)
+        [imported] = hub_json("import", tmp_path / "medium", "--data", hub.data)["devices"]
+        assert (imported["new"], imported["refused"], imported["acknowledged"]) == (1, [], 3)
         import_receipt(spool, tmp_path / "medium")
         assert [number for number, _ in spool.pending()] == [4]
         assert send_pending(spool, hub.url, http) == 1

@@ -130,10 +130,10 @@ def test_a_range_behind_the_end_is_said_to_be_so(header: str, size: int) -> None
 @given(st.integers(0, 100), st.integers(0, 120), st.integers(0, 120))
 def test_a_range_lies_within_the_file(size: int, first: int, last: int) -> None:
     try:
-        found = byte_range(f"bytes={first}-{last}", size)
+        requested = byte_range(f"bytes={first}-{last}", size)
     except UnsatisfiableRangeError:
         assert first >= size
         return
-    if found is not None:
-        assert set(found) == set(range(size)) & set(range(first, last + 1))
-        assert found
+    if requested is not None:
+        assert set(requested) == set(range(size)) & set(range(first, last + 1))
+        assert requested

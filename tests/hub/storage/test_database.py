@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import datetime
 import sqlite3
 import subprocess
 from pathlib import Path
@@ -8,18 +9,18 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine
-from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from sealift_hub.errors import DatabaseError
 from sealift_hub.storage.database import FILE_NAME, Database
-from sealift_hub.storage.models import Base, Device
+from sealift_hub.storage.models import Base, StoredDevice, UtcTime
 from support.hub import COMMAND
 from support.simulated import NOON
 
 
-def device(number: int) -> Device:
-    return Device(id=f"{number:064x}", public_key="", enrolled=NOON, number=0, host={})
+def device(number: int) -> StoredDevice:
+    return StoredDevice(id=f"{number:064x}", public_key="", enrolled=NOON, number=0, host={})
 
 
 def test_the_migrations_make_the_tables_of_the_models(tmp_path: Path) -> None:
@@ -37,8 +38,8 @@ def test_a_database_is_opened_again_as_it_was_left(tmp_path: Path) -> None:
     first.close()
     second = Database.in_directory(tmp_path)
     with second.reading() as session:
-        found = session.get_one(Device, device(1).id)
-        assert found.enrolled == NOON
+        kept = session.get_one(StoredDevice, device(1).id)
+        assert kept.enrolled == NOON
     second.close()
 
 
@@ -63,6 +64,21 @@ def test_a_place_that_is_no_directory_is_named(tmp_path: Path) -> None:
         Database.in_directory(tmp_path / "file" / "data")
 
 
+@pytest.mark.parametrize("name", ["a?b", "a#b", "100%25", "a;b"])
+def test_the_database_lies_in_the_directory_whatever_its_name_holds(tmp_path: Path, name: str) -> None:
+    Database.in_directory(tmp_path / name).close()
+    assert (tmp_path / name / FILE_NAME).is_file()
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_a_moment_of_another_time_zone_is_read_as_utc() -> None:
+    """As PostgreSQL gives it where its session has another time zone than UTC."""
+    local = NOON.astimezone(datetime.timezone(datetime.timedelta(hours=2)))
+    for dialect, value in ((postgresql.dialect(), local), (sqlite.dialect(), NOON.replace(tzinfo=None))):  # type: ignore[no-untyped-call]
+        read = UtcTime().process_result_value(value, dialect)
+        assert (read, read and read.utcoffset()) == (NOON, datetime.timedelta())
+
+
 def test_what_fails_halfway_leaves_nothing(tmp_path: Path) -> None:
     database = Database.in_directory(tmp_path)
     with pytest.raises(ZeroDivisionError), database.writing() as session:
@@ -70,7 +86,7 @@ def test_what_fails_halfway_leaves_nothing(tmp_path: Path) -> None:
         session.flush()
         _ = 1 // 0
     with database.reading() as session:
-        assert session.get(Device, device(1).id) is None
+        assert session.get(StoredDevice, device(1).id) is None
     database.close()
 
 
@@ -83,7 +99,7 @@ def test_several_hubs_may_start_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize("table", Base.metadata.sorted_tables, ids=lambda table: table.name)
 def test_postgresql_can_have_every_table(table: object) -> None:
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
-    found = Base.metadata.tables[str(getattr(table, "name", ""))]
-    assert "TIMESTAMP WITH TIME ZONE" in str(CreateTable(found).compile(dialect=dialect)) or found.name == "device_models"
-    for index in found.indexes:
+    described = Base.metadata.tables[str(getattr(table, "name", ""))]
+    assert "TIMESTAMP WITH TIME ZONE" in str(CreateTable(described).compile(dialect=dialect)) or described.name == "device_models"
+    for index in described.indexes:
         assert str(CreateIndex(index).compile(dialect=dialect))

@@ -18,7 +18,7 @@ from sealift_core.errors import SealiftError
 from sealift_core.verify import operators
 from sealift_core.verify.graph import check_bundle_graph, check_graph
 from sealift_core.verify.onnx_messages import MODEL
-from sealift_core.verify.protobuf import Message
+from sealift_core.verify.protobuf import MessageTable
 from sealift_packager.graph.walk import all_nodes, all_tensors
 from sealift_packager.graph.weights import write_model
 from support.hostile_graphs import hostile_graphs, number, part, varint
@@ -28,7 +28,7 @@ from support.models import CORPUS
 _OLD = {"FunctionProto": {2, 3}}
 
 
-def tables(message: Message, seen: dict[str, Message]) -> dict[str, Message]:
+def tables(message: MessageTable, seen: dict[str, MessageTable]) -> dict[str, MessageTable]:
     if id(message) not in {id(row) for row in seen.values()}:
         seen[f"{message.name}{len(seen)}"] = message
         for field in message.fields.values():
@@ -38,7 +38,7 @@ def tables(message: Message, seen: dict[str, Message]) -> dict[str, Message]:
 
 
 @pytest.mark.parametrize("table", tables(MODEL, {}).values(), ids=lambda row: row.name)
-def test_the_tables_have_the_fields_that_onnx_has(table: Message) -> None:
+def test_the_tables_have_the_fields_that_onnx_has(table: MessageTable) -> None:
     name = table.name if table.name != "metadata_props" else "StringStringEntryProto"
     known = {row.number: row for row in getattr(onnx, name).DESCRIPTOR.fields}
     ours = {field.number: field for field in table.fields.values()}
