@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+
+import onnx
 
 from sealift_core.bundle.evaluation import Accuracy
 from sealift_packager.candidates.candidate import Candidate
@@ -16,7 +17,7 @@ from sealift_packager.graph.tensors import model_bytes
 class CandidateResult:
     """A candidate that was built, and all that is known of it.
 
-    1. Built: ``model`` is its graph (an ``onnx.ModelProto``; see `tensors` for its weights), ``size_bytes`` are graph and weights,
+    1. Built: ``model`` is its graph (see `tensors` for its weights), ``size_bytes`` are graph and weights,
        ``calibration_rows`` is how many rows its ranges come from.
     2. Judged, where there is a holdout: ``judgement``, and ``node_errors``, which is what each of its nodes loses by int8 on its own (see
        `quantize.sensitivity`), the worst first.
@@ -24,7 +25,7 @@ class CandidateResult:
     """
 
     candidate: Candidate
-    model: Any
+    model: onnx.ModelProto
     size_bytes: int
     calibration_rows: int = 0
     judgement: Judgement | None = None
@@ -33,7 +34,7 @@ class CandidateResult:
     speedup: Speedup | None = None
 
     @classmethod
-    def built(cls, candidate: Candidate, model: Any, *, calibration_rows: int = 0) -> CandidateResult:
+    def built(cls, candidate: Candidate, model: onnx.ModelProto, *, calibration_rows: int = 0) -> CandidateResult:
         """The result of a graph that nothing else is known of."""
         return cls(candidate=candidate, model=model, size_bytes=model_bytes(model), calibration_rows=calibration_rows)
 

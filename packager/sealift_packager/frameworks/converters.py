@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 import onnx
 
@@ -20,8 +20,8 @@ from sealift_packager.sandbox.activity import CONVERTING, several
 from sealift_packager.sklearn.convert import convert_scikit
 from sealift_packager.torch.export import convert_program, convert_script, convert_state
 
-#: Each gives an ``onnx.ModelProto`` with the source's input and output names.
-CONVERTERS: Final[dict[str, Callable[[SourceModel], Any]]] = {
+#: Each gives a graph with the source's input and output names.
+CONVERTERS: Final[dict[str, Callable[[SourceModel], onnx.ModelProto]]] = {
     detect.SCIKIT: convert_scikit,
     detect.TORCH_PROGRAM: convert_program,
     detect.TORCH_SCRIPT: convert_script,

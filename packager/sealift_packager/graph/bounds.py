@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import onnx
@@ -25,7 +25,7 @@ _MULTIPLIES: Final = frozenset({"MatMul", "Gemm", "Conv", "ConvTranspose", "LSTM
 _FLOATS: Final = (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOAT16)
 
 
-def check_bounds(model: Any, *, where: str) -> None:
+def check_bounds(model: onnx.ModelProto, *, where: str) -> None:
     """Raise `ConversionError` for what can't be served; the graph's shapes must have been inferred.
 
     1. No input, output or value in between has a negative size or more than 2^31 - 1 elements, as far as shapes are known.
@@ -46,7 +46,7 @@ def check_bounds(model: Any, *, where: str) -> None:
         _check_values(tensor, tensor.name in multiplied, where)  # 3
 
 
-def _check_shape(row: Any, where: str) -> None:
+def _check_shape(row: onnx.ValueInfoProto, where: str) -> None:
     sizes = [dim.dim_value for dim in row.type.tensor_type.shape.dim if dim.HasField("dim_value")]
     if any(size < 0 for size in sizes) or math.prod(sizes) > MAX_ELEMENTS:
         shape = [dim.dim_value if dim.HasField("dim_value") else dim.dim_param or "?" for dim in row.type.tensor_type.shape.dim]
@@ -55,7 +55,7 @@ def _check_shape(row: Any, where: str) -> None:
         )
 
 
-def _check_values(tensor: Any, multiplied: bool, where: str) -> None:
+def _check_values(tensor: onnx.TensorProto, multiplied: bool, where: str) -> None:
     if tensor.data_type not in _FLOATS:
         return
     found = values(tensor)

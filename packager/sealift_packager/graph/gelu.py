@@ -7,12 +7,13 @@ twentieth quicker in fp32 and a sixth in int8.
 from __future__ import annotations
 
 import collections
-from typing import Any
+
+import onnx
 
 from sealift_packager.graph import graph
 
 
-def reorder_gelu(model: Any) -> Any:
+def reorder_gelu(model: onnx.ModelProto) -> onnx.ModelProto:
     """A copy in which the constant factor of each GELU comes last."""
     result = graph.copy_of(model)
     producers = {name: node for node in result.graph.node for name in node.output}
@@ -28,7 +29,9 @@ def reorder_gelu(model: Any) -> Any:
     return result
 
 
-def _factors(outer: Any, producers: dict[str, Any], uses: collections.Counter[str], scalars: set[str]) -> tuple[Any, str, str, str] | None:
+def _factors(
+    outer: onnx.NodeProto, producers: dict[str, onnx.NodeProto], uses: collections.Counter[str], scalars: set[str]
+) -> tuple[onnx.NodeProto, str, str, str] | None:
     """The inner product, x, the scalar, and 1 + erf, where ``outer`` is x · (scalar · (1 + erf(…)))."""
     if outer.op_type != "Mul":
         return None
@@ -42,5 +45,5 @@ def _factors(outer: Any, producers: dict[str, Any], uses: collections.Counter[st
     return None
 
 
-def _is_one_plus_erf(node: Any, producers: dict[str, Any]) -> bool:
+def _is_one_plus_erf(node: onnx.NodeProto | None, producers: dict[str, onnx.NodeProto]) -> bool:
     return node is not None and node.op_type == "Add" and any(name in producers and producers[name].op_type == "Erf" for name in node.input)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import onnx
 
@@ -13,6 +13,11 @@ from sealift_packager.graph.tensors import is_reference, refers
 from sealift_packager.graph.walk import all_graphs
 from sealift_packager.model.batch import BATCH
 from sealift_packager.progress.quiet import quiet
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
+
+_Message = TypeVar("_Message", bound="Message")
 
 #: The newest opset of the default domain that every onnxruntime from 1.20 on runs, and the one we write.
 MAX_OPSET: Final = 21
@@ -24,12 +29,12 @@ MAX_IR_VERSION: Final = 10
 DEFAULT_DOMAINS: Final = ("", "ai.onnx")
 
 
-def opset_of(model: Any) -> int:
+def opset_of(model: onnx.ModelProto) -> int:
     """The version of the default operator set."""
     return max((int(row.version) for row in model.opset_import if row.domain in DEFAULT_DOMAINS), default=0)
 
 
-def at_known_opset(model: Any, *, where: str) -> Any:
+def at_known_opset(model: onnx.ModelProto, *, where: str) -> onnx.ModelProto:
     """The model at an operator set that onnxruntime 1.20 runs and that quantizers can write, by ONNX's own version converter where it isn't.
 
     What is between `MIN_OPSET` and `QUANTIZABLE_OPSET` stays as it is where the converter can't rewrite it. Raises `ConversionError` for what is
@@ -55,7 +60,7 @@ def at_known_opset(model: Any, *, where: str) -> Any:
         ) from error
 
 
-def check(model: Any) -> None:
+def check(model: onnx.ModelProto) -> None:
     """ONNX's own checker; raises its ``ValidationError``, or ``ValueError``. Weights in files are checked as inputs: the checker follows no paths."""
     if not refers(model):
         onnx.checker.check_model(model)
@@ -71,14 +76,14 @@ def check(model: Any) -> None:
     onnx.checker.check_model(result)
 
 
-def copy_of(model: Any) -> Any:
+def copy_of(message: _Message) -> _Message:
     """An independent copy of a protobuf."""
-    copy = type(model)()
-    copy.CopyFrom(model)
+    copy: _Message = type(message)()
+    copy.CopyFrom(message)
     return copy
 
 
-def name_dimensions(model: Any) -> Any:
+def name_dimensions(model: onnx.ModelProto) -> onnx.ModelProto:
     """A copy whose free dimensions have names: ``batch`` for the first one of a tensor and what has its symbol, else the input's own or NAME_AXIS.
 
     Exporters number their symbols (``s40``, ``unk__3``) as it happens; the same size keeps one name everywhere.
@@ -96,7 +101,7 @@ def name_dimensions(model: Any) -> Any:
     return result
 
 
-def rename_outputs(model: Any, names: Iterable[str]) -> Any:
+def rename_outputs(model: onnx.ModelProto, names: Iterable[str]) -> onnx.ModelProto:
     """A copy whose first outputs have these names; further outputs are dropped."""
     result = copy_of(model)
     wanted = list(names)
@@ -115,7 +120,7 @@ def rename_outputs(model: Any, names: Iterable[str]) -> Any:
     return result
 
 
-def rename_tensors(nodes: Iterable[Any], names: Mapping[str, str]) -> None:
+def rename_tensors(nodes: Iterable[onnx.NodeProto], names: Mapping[str, str]) -> None:
     """Give tensors other names, in place, wherever nodes make or take them."""
     for node in nodes:
         for tensors in (node.input, node.output):
@@ -123,7 +128,7 @@ def rename_tensors(nodes: Iterable[Any], names: Mapping[str, str]) -> None:
                 tensors[at] = names.get(name, name)
 
 
-def tidy(model: Any) -> Any:
+def tidy(model: onnx.ModelProto) -> onnx.ModelProto:
     """A copy in the form that every candidate starts from.
 
     1. Stale ``value_info`` goes, in subgraphs too, and shapes are inferred anew: torch's export leaves shapes that contradict the graph.
@@ -144,7 +149,7 @@ def tidy(model: Any) -> Any:
     return infer_shapes(result)
 
 
-def _import_once(model: Any) -> None:
+def _import_once(model: onnx.ModelProto) -> None:
     versions: dict[str, int] = {}
     for row in model.opset_import:
         domain = "" if row.domain in DEFAULT_DOMAINS else row.domain
@@ -153,7 +158,7 @@ def _import_once(model: Any) -> None:
     model.opset_import.extend(onnx.helper.make_opsetid(domain, version) for domain, version in sorted(versions.items()))
 
 
-def infer_shapes(model: Any) -> Any:
+def infer_shapes(model: onnx.ModelProto) -> onnx.ModelProto:
     """A copy with shapes inferred anew; `ConversionError` if the graph contradicts itself."""
     bare = copy_of(model)
     del bare.graph.value_info[:]
@@ -163,7 +168,7 @@ def infer_shapes(model: Any) -> Any:
         raise ConversionError(f"shapes can't be inferred (caused by: {error})", where="model.onnx") from error
 
 
-def _strip(model: Any) -> None:
+def _strip(model: onnx.ModelProto) -> None:
     model.producer_name, model.producer_version, model.doc_string, model.domain = "", "", "", ""
     model.graph.name = "model"
     del model.metadata_props[:]
@@ -175,18 +180,18 @@ def _strip(model: Any) -> None:
             del part.metadata_props[:]
 
 
-def input_specs(model: Any) -> tuple[TensorSpec, ...]:
+def input_specs(model: onnx.ModelProto) -> tuple[TensorSpec, ...]:
     """The graph's inputs that aren't weights."""
     weights = {row.name for row in model.graph.initializer}
     return tuple(_spec(row) for row in model.graph.input if row.name not in weights)
 
 
-def output_specs(model: Any) -> tuple[TensorSpec, ...]:
+def output_specs(model: onnx.ModelProto) -> tuple[TensorSpec, ...]:
     """The graph's outputs."""
     return tuple(_spec(row) for row in model.graph.output)
 
 
-def _spec(row: Any) -> TensorSpec:
+def _spec(row: onnx.ValueInfoProto) -> TensorSpec:
     if not row.type.HasField("tensor_type"):
         raise ConversionError("not a tensor", where=f"model.onnx: {row.name}", expected="a tensor", found=row.type.WhichOneof("value") or "nothing")
     kind = row.type.tensor_type.elem_type

@@ -31,7 +31,7 @@ def label_type(classes: Any) -> Any:
     return (StringTensorType if label_values(classes).dtype.kind in "UO" else Int64TensorType)([None])
 
 
-def flatten_label(model: Any, inputs: Sequence[TensorSpec]) -> Any:
+def flatten_label(model: onnx.ModelProto, inputs: Sequence[TensorSpec]) -> onnx.ModelProto:
     """The model, or a copy whose first output has a Reshape behind it where two rows don't give two labels.
 
     The shape is asked of onnxruntime, for what the graph declares isn't always so. The Reshape comes last because operators inside rely on the shape.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 import numpy as np
+import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from sealift_packager.graph import graph
@@ -17,8 +18,8 @@ class NodeWriter:
     """Each node and initializer is named after the prefix."""
 
     def __init__(self, prefix: str) -> None:
-        self.nodes: list[Any] = []
-        self.initializers: list[Any] = []
+        self.nodes: list[onnx.NodeProto] = []
+        self.initializers: list[onnx.TensorProto] = []
         self.prefix = prefix
 
     def add(self, operator: str, *inputs: str, output: str = "", domain: str = "", **attributes: Any) -> str:

@@ -7,7 +7,7 @@ provider, for operator sets up to `NEWEST_OPSET`. Kernels for float16 that came 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 import onnx
 
@@ -56,7 +56,7 @@ for _minor, _domain, _operators, _kinds in _KERNELS:
 _TYPED_INPUT: Final = {"Where": 1}
 
 
-def required_onnxruntime(model: Any) -> str:
+def required_onnxruntime(model: onnx.ModelProto) -> str:
     """The range of versions that have a kernel for every node of a graph, like ``>=1.29``; empty if 1.20 has."""
     if not any(_key(node) in _SINCE for graph in all_graphs(model) for node in graph.node):
         return ""
@@ -68,7 +68,7 @@ def required_onnxruntime(model: Any) -> str:
     return f">=1.{newest}" if newest else ""
 
 
-def _versions(model: Any) -> Iterator[int]:
+def _versions(model: onnx.ModelProto) -> Iterator[int]:
     types: dict[str, str] = {}
     for graph in all_graphs(model):
         values = (*graph.input, *graph.output, *graph.value_info)
@@ -81,7 +81,7 @@ def _versions(model: Any) -> Iterator[int]:
             yield from (minor for name, minor in since.items() if name in (_ANY, kind))
 
 
-def _key(node: Any) -> tuple[str, str]:
+def _key(node: onnx.NodeProto) -> tuple[str, str]:
     return ("" if node.domain == "ai.onnx" else node.domain, node.op_type)
 
 

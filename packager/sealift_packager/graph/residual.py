@@ -7,7 +7,7 @@ since onnxruntime 1.30 (its pull request 31973) and then takes a quarter of the 
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import onnx
 import onnxruntime
@@ -26,7 +26,7 @@ def wins_apart(profile: HardwareProfile, version: str = onnxruntime.__version__)
     return has_kernel and profile.providers[0] == "CPUExecutionProvider" and Version(version) >= MIN_ONNXRUNTIME
 
 
-def separate_residuals(model: Any) -> Any:
+def separate_residuals(model: onnx.ModelProto) -> onnx.ModelProto:
     """A copy with a Sum for each Add of two computed values that a float32 LayerNormalization takes; a bias stays with its product."""
     result = graph.copy_of(model)
     floats = {row.name for row in result.graph.initializer if row.data_type == onnx.TensorProto.FLOAT}

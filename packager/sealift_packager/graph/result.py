@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+
+import onnx
 
 from sealift_core.bundle.tensors import TensorSpec
 from sealift_packager.graph import graph
@@ -12,9 +13,9 @@ from sealift_packager.model.source import SourceModel
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Converted:
-    """A tidy fp32 graph (an ``onnx.ModelProto``; see `tensors` for its weights) and what it takes and gives."""
+    """A tidy fp32 graph (see `tensors` for its weights) and what it takes and gives."""
 
-    model: Any
+    model: onnx.ModelProto
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
 
@@ -24,7 +25,7 @@ class Converted:
         return graph.opset_of(self.model)
 
 
-def described(model: Any, source: SourceModel) -> Converted:
+def described(model: onnx.ModelProto, source: SourceModel) -> Converted:
     """A graph with its specs, the source's descriptions kept."""
     known = {spec.name: spec for spec in source.inputs}
     inputs = tuple(known.get(spec.name, spec) for spec in graph.input_specs(model))

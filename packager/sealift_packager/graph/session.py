@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import onnx
 import onnxruntime
 
 from sealift_packager.errors import ConversionError, PackagerError, first_line
@@ -42,7 +43,7 @@ class Settings:
         return {**(MULTI_THREADED_CONFIG if self.threads > 1 else {}), **self.entries}
 
 
-def open_session(model: Any, settings: Settings, *, where: str, error: type[PackagerError] = ConversionError) -> Any:
+def open_session(model: onnx.ModelProto, settings: Settings, *, where: str, error: type[PackagerError] = ConversionError) -> Any:
     """A session on the CPU for an ONNX model (a ``ModelProto``; weights that it refers to are mapped).
 
     Raises ``error`` if onnxruntime can't load it.
@@ -51,7 +52,7 @@ def open_session(model: Any, settings: Settings, *, where: str, error: type[Pack
     return _open(model, _options(settings, mapped), mapped, where, error)
 
 
-def save_optimized(model: Any, path: Path) -> None:
+def save_optimized(model: onnx.ModelProto, path: Path) -> None:
     """Write the graph as onnxruntime's basic optimizations leave it, its weights in a file beside it; `ConversionError`."""
     mapped = {name: onnxruntime.OrtValue.ortvalue_from_numpy(values) for name, values in references(model)}
     options = _options(Settings(graph_optimization="basic", entries={"session.disable_prepacking": "1"}), mapped)
@@ -61,7 +62,7 @@ def save_optimized(model: Any, path: Path) -> None:
     _open(model, options, mapped, path.name, ConversionError)
 
 
-def _open(model: Any, options: Any, mapped: Mapping[str, Any], where: str, error: type[PackagerError]) -> Any:
+def _open(model: onnx.ModelProto, options: Any, mapped: Mapping[str, Any], where: str, error: type[PackagerError]) -> Any:
     try:
         with during(OPENING):
             session: Any = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])

@@ -14,7 +14,7 @@ import math
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import onnx
@@ -29,22 +29,22 @@ _CHUNK_BYTES: Final = 2**20
 _PLAIN: Final = frozenset("fiub")
 
 
-def is_reference(tensor: Any) -> bool:
+def is_reference(tensor: onnx.TensorProto) -> bool:
     """Whether the values are in a file."""
     return bool(tensor.data_location == onnx.TensorProto.EXTERNAL)
 
 
-def refers(model: Any) -> bool:
+def refers(model: onnx.ModelProto) -> bool:
     """Whether any weights of the graph are in files."""
     return any(is_reference(row) for row in model.graph.initializer)
 
 
-def references(model: Any) -> Iterator[tuple[str, Array]]:
+def references(model: onnx.ModelProto) -> Iterator[tuple[str, Array]]:
     """Name and values, mapped, of each weight in a file."""
     return ((row.name, values(row)) for row in model.graph.initializer if is_reference(row))
 
 
-def size_bytes(tensor: Any) -> int:
+def size_bytes(tensor: onnx.TensorProto) -> int:
     """What the values take as raw bytes; 0 for text."""
     if tensor.data_type == onnx.TensorProto.STRING:
         return 0
@@ -53,7 +53,7 @@ def size_bytes(tensor: Any) -> int:
     return len(tensor.raw_data) if tensor.HasField("raw_data") else len(raw(tensor))
 
 
-def model_bytes(model: Any) -> int:
+def model_bytes(model: onnx.ModelProto) -> int:
     """Graph and weights, as if these were inside: where files lie doesn't count."""
     inside = int(model.ByteSize())
     if refers(model):
@@ -65,7 +65,7 @@ def model_bytes(model: Any) -> int:
     return inside + sum(size_bytes(row) for row in model.graph.initializer if is_reference(row))
 
 
-def values(tensor: Any, folder: Path | None = None) -> Array:
+def values(tensor: onnx.TensorProto, folder: Path | None = None) -> Array:
     """The values: read only and mapped where they are in a file, whose place is absolute or within ``folder``."""
     if not is_reference(tensor):
         return np.asarray(onnx.numpy_helper.to_array(tensor))
@@ -79,7 +79,7 @@ def values(tensor: Any, folder: Path | None = None) -> Array:
     return np.memmap(path, dtype, mode="r", offset=int(entries.get("offset", 0)), shape=shape)
 
 
-def raw(tensor: Any) -> bytes | memoryview:
+def raw(tensor: onnx.TensorProto) -> bytes | memoryview:
     """A tensor's bytes as external data holds them; empty for text, which has none."""
     if tensor.data_type == onnx.TensorProto.STRING:
         return b""
@@ -88,7 +88,7 @@ def raw(tensor: Any) -> bytes | memoryview:
     return bytes(tensor.raw_data) if tensor.HasField("raw_data") else values(tensor).tobytes()
 
 
-def bytes_by_content(model: Any) -> bytes:
+def bytes_by_content(model: onnx.ModelProto) -> bytes:
     """What tells graphs apart: the graph, with a digest in place of each weight in a file; where files lie doesn't count. Raises ``OSError``."""
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
@@ -113,7 +113,7 @@ def _range_digest(path: Path, _state: tuple[int, ...], offset: int, length: int)
     return total.hexdigest()
 
 
-def refer(tensor: Any, location: str, offset: int, length: int) -> None:
+def refer(tensor: onnx.TensorProto, location: str, offset: int, length: int) -> None:
     """Make an initializer external data, in place."""
     for field in ("raw_data", "float_data", "int32_data", "int64_data", "double_data", "uint64_data"):
         tensor.ClearField(field)
@@ -123,7 +123,7 @@ def refer(tensor: Any, location: str, offset: int, length: int) -> None:
         tensor.external_data.add(key=key, value=value)
 
 
-def refer_to_files(model: Any, folder: Path) -> None:
+def refer_to_files(model: onnx.ModelProto, folder: Path) -> None:
     """Of a model that was read without its external data: large initializers become references, everything else is read; in place.
 
     ``folder`` is where the model's file lies. The places must have been checked (`load.onnx_weights`).
@@ -147,7 +147,7 @@ class WeightFile:
         with tempfile.NamedTemporaryFile(dir=folder, prefix="weights.", suffix=".bin", delete=False) as file:
             self.path = Path(file.name)
 
-    def add(self, values: Array, name: str) -> Any:
+    def add(self, values: Array, name: str) -> onnx.TensorProto:
         """The initializer of that name, a reference if it isn't small."""
         if values.nbytes < SMALL_BYTES or values.dtype.kind not in _PLAIN:
             return onnx.numpy_helper.from_array(values, name)
@@ -160,24 +160,24 @@ class WeightFile:
         return tensor
 
 
-def make_tensor(values: Array, name: str, file: WeightFile | None) -> Any:
+def make_tensor(values: Array, name: str, file: WeightFile | None) -> onnx.TensorProto:
     """An initializer: in the file if there is one, else with its values inside."""
     return file.add(values, name) if file else onnx.numpy_helper.from_array(values, name)
 
 
-def file_beside(model: Any, folder: Path) -> WeightFile | None:
+def file_beside(model: onnx.ModelProto, folder: Path) -> WeightFile | None:
     """A file for new weights of a graph that refers to its own; None for one that holds them."""
     return WeightFile(folder) if refers(model) else None
 
 
-def _is_plain(tensor: Any) -> bool:
+def _is_plain(tensor: onnx.TensorProto) -> bool:
     kinds = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type)
     return kinds.kind in _PLAIN and kinds.isbuiltin == 1
 
 
-def _full_bytes(tensor: Any) -> int:
+def _full_bytes(tensor: onnx.TensorProto) -> int:
     return int(math.prod(tensor.dims)) * int(onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize)
 
 
-def _entries(tensor: Any) -> dict[str, str]:
+def _entries(tensor: onnx.TensorProto) -> dict[str, str]:
     return {row.key: row.value for row in tensor.external_data}

@@ -23,7 +23,7 @@ _ML: Final = "ai.onnx.ml"
 _HAIR: Final = 1e-12
 
 
-def convert_trees(source: SourceModel) -> Any:
+def convert_trees(source: SourceModel) -> onnx.ModelProto:
     """A graph with the source's inputs and its outputs."""
     if source.trees is None:
         raise TypeError("not a tree ensemble")
@@ -33,7 +33,7 @@ def convert_trees(source: SourceModel) -> Any:
     return take_columns(model, source.inputs)
 
 
-def ensemble_model(ensemble: Ensemble, input_name: str, outputs: tuple[str, ...], *, double: bool = False) -> Any:
+def ensemble_model(ensemble: Ensemble, input_name: str, outputs: tuple[str, ...], *, double: bool = False) -> onnx.ModelProto:
     """A whole ONNX model: float32 rows [batch, features] in, or float64 ones where it is ``double``, ``outputs`` out."""
     nodes, initializers = ensemble_nodes(ensemble, input_name, outputs, double=double)
     made = helper.make_graph(
@@ -47,7 +47,7 @@ def ensemble_model(ensemble: Ensemble, input_name: str, outputs: tuple[str, ...]
     return helper.make_model(made, opset_imports=opsets, ir_version=graph.MAX_IR_VERSION)
 
 
-def _output(name: str, ensemble: Ensemble) -> Any:
+def _output(name: str, ensemble: Ensemble) -> onnx.ValueInfoProto:
     if name == "label":
         kind = TensorProto.STRING if ensemble.classes is not None and ensemble.classes.dtype.kind in "UO" else TensorProto.INT64
         return helper.make_tensor_value_info(name, kind, ["batch"])
@@ -59,7 +59,7 @@ def _output(name: str, ensemble: Ensemble) -> Any:
 
 def ensemble_nodes(
     ensemble: Ensemble, rows: str, outputs: tuple[str, ...], *, prefix: str = "trees", double: bool = False, scores: bool = False
-) -> tuple[list[Any], list[Any]]:
+) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
     """Nodes and initializers from ``rows`` [batch, features] to ``outputs``.
 
     These are ``label`` and ``probabilities``, of outliers ``label`` and ``scores``, else one number per target.
@@ -144,7 +144,7 @@ class _Writer(NodeWriter):
             self.add("Sigmoid", raw, output=output)
 
 
-def _attributes(ensemble: Ensemble, *, double: bool) -> list[Any]:
+def _attributes(ensemble: Ensemble, *, double: bool) -> list[onnx.AttributeProto]:
     trees = ensemble.trees
     sizes = [len(tree.feature) for tree in trees]
     inner = np.concatenate([tree.feature >= 0 for tree in trees])
@@ -166,7 +166,7 @@ def _attributes(ensemble: Ensemble, *, double: bool) -> list[Any]:
     }
     thresholds = np.concatenate([np.asarray(tree.threshold, np.float64) for tree in trees])
     floats = {"nodes_values": thresholds if double else round_down(thresholds), "target_weights": weight, "base_values": ensemble.base}
-    attributes: list[Any] = [_make(name, onnx.AttributeProto.INTS, ints=values.astype(np.int64).tolist()) for name, values in integers.items()]
+    attributes = [_make(name, onnx.AttributeProto.INTS, ints=values.astype(np.int64).tolist()) for name, values in integers.items()]
     attributes.append(_make("nodes_modes", onnx.AttributeProto.STRINGS, strings=names.tolist()))
     for name, values in floats.items():
         if double:
@@ -178,7 +178,7 @@ def _attributes(ensemble: Ensemble, *, double: bool) -> list[Any]:
     return attributes
 
 
-def _make(name: str, kind: int, **content: Any) -> Any:
+def _make(name: str, kind: int, **content: Any) -> onnx.AttributeProto:
     return onnx.AttributeProto(name=name, type=kind, **content)  # type: ignore[arg-type]
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import onnx
 
 
-def subgraphs(node: Any) -> Iterator[Any]:
+def subgraphs(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
     """The graphs in a node's attributes."""
     for attribute in node.attribute:
         if attribute.HasField("g"):
@@ -14,7 +17,7 @@ def subgraphs(node: Any) -> Iterator[Any]:
         yield from attribute.graphs
 
 
-def all_graphs(model: Any) -> Iterator[Any]:
+def all_graphs(model: onnx.ModelProto) -> Iterator[onnx.GraphProto]:
     """The graph, then the branches and bodies in it, however deep; those of functions last."""
     waiting = [model.graph]
     while waiting:
@@ -28,13 +31,13 @@ def all_graphs(model: Any) -> Iterator[Any]:
             yield from (graph for branch in (*([default.g] if default.HasField("g") else ()), *default.graphs) for graph in _within(branch))
 
 
-def _within(graph: Any) -> Iterator[Any]:
+def _within(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
     yield graph
     for node in graph.node:
         yield from (inner for branch in subgraphs(node) for inner in _within(branch))
 
 
-def all_nodes(model: Any) -> Iterator[Any]:
+def all_nodes(model: onnx.ModelProto) -> Iterator[onnx.NodeProto]:
     """Every node."""
     for graph in all_graphs(model):
         yield from graph.node
@@ -42,7 +45,7 @@ def all_nodes(model: Any) -> Iterator[Any]:
         yield from function.node
 
 
-def all_tensors(model: Any) -> Iterator[Any]:
+def all_tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
     """Every tensor: initializers, and those in attributes and in their defaults."""
     for graph in all_graphs(model):
         yield from graph.initializer
@@ -54,7 +57,7 @@ def all_tensors(model: Any) -> Iterator[Any]:
         yield from _in_attributes(function.attribute_proto)
 
 
-def _in_attributes(attributes: Iterable[Any]) -> Iterator[Any]:
+def _in_attributes(attributes: Iterable[onnx.AttributeProto]) -> Iterator[onnx.TensorProto]:
     for attribute in attributes:
         if attribute.HasField("t"):
             yield attribute.t

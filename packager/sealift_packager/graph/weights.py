@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
+
+import onnx
 
 from sealift_core.bundle import files
 from sealift_packager.graph.graph import copy_of
@@ -42,7 +44,7 @@ def _page(offset: int) -> int:
     return -(-offset // PAGE_BYTES) * PAGE_BYTES
 
 
-def write_model(model: Any, directory: Path) -> None:
+def write_model(model: onnx.ModelProto, directory: Path) -> None:
     """Write ``model.onnx``, and ``weights/…`` if there is enough; the model itself stays as it is."""
     result = copy_of(model)
     _drop_leftovers(result)
@@ -51,7 +53,7 @@ def write_model(model: Any, directory: Path) -> None:
     (directory / files.GRAPH).write_bytes(result.SerializeToString(deterministic=True))
 
 
-def _drop_leftovers(model: Any) -> None:
+def _drop_leftovers(model: onnx.ModelProto) -> None:
     """Fields of a newer ONNX, and places in files that weights had before they were read: devices take neither."""
     model.DiscardUnknownFields()
     for row in all_tensors(model):
@@ -59,7 +61,7 @@ def _drop_leftovers(model: Any) -> None:
             del row.external_data[:]
 
 
-def _write_shards(tensors: Iterable[Any], directory: Path) -> None:
+def _write_shards(tensors: Iterable[onnx.TensorProto], directory: Path) -> None:
     rows = list(tensors)
     for row, position in zip(rows, place([size_bytes(row) for row in rows]), strict=True):
         name = files.weights_file(position.shard)

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import onnx
 
 from sealift_core.bundle import files
 from sealift_core.bundle.digest import Digest
@@ -128,7 +129,7 @@ def _version_in(root: Path) -> str | None:
     return found.name.removesuffix(".dist-info").split("-", 1)[1] if found else None
 
 
-def run_emulated(emulator: Emulator, model: Any, inputs: Arrays, entries: Mapping[str, str], scratch: Path) -> dict[str, Any] | None:
+def run_emulated(emulator: Emulator, model: onnx.ModelProto, inputs: Arrays, entries: Mapping[str, str], scratch: Path) -> dict[str, Any] | None:
     """All outputs for these rows, as the emulated processor computes them; None if that takes more than `TIMEOUT_S`.
 
     Raises `ConversionError` if the emulation fails.

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from sealift_packager.model.source import SourceModel
 
+if TYPE_CHECKING:
+    import onnx
 
-def convert_onnx(source: SourceModel) -> Any:
+
+def convert_onnx(source: SourceModel) -> onnx.ModelProto:
     """The graph itself."""
-    return source.native
+    model: onnx.ModelProto = source.native
+    return model

@@ -6,7 +6,9 @@ import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Final
+
+import onnx
 
 from sealift_core import durable
 from sealift_core.bundle.digest import Digest
@@ -22,7 +24,7 @@ from sealift_packager.graph.walk import all_tensors
 _PASSED_THROUGH: Final = getattr(os, "O_PATH", os.O_RDONLY)
 
 
-def bring_weights(model: Any, own: Path, origin: Path) -> Digest:
+def bring_weights(model: onnx.ModelProto, own: Path, origin: Path) -> Digest:
     """Copy every file of weights once from the folder of ``origin`` to that of ``own``, the copy of its graph, and name it by where it now lies.
 
     The places must have been checked (`onnx_weights`). The digest is that of graph and weights (`content.model_digest`). Links are followed to

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import collections
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from sealift_packager.errors import SourceModelError
 from sealift_packager.graph.walk import subgraphs
+
+if TYPE_CHECKING:
+    import onnx
 
 #: Nodes that functions may add to those that are written down.
 MAX_NODES: Final = 1_000_000
@@ -20,7 +23,7 @@ _Name = tuple[str, str, str]
 _Calls = collections.Counter[_Name]
 
 
-def check_expansion(model: Any, *, where: str) -> None:
+def check_expansion(model: onnx.ModelProto, *, where: str) -> None:
     """Raise `SourceModelError` where functions would add too many nodes, lie too deep in each other, or call themselves; linear in the model."""
     calls = {(row.domain, row.name, row.overload): _calls(row.node) for row in model.functions}
     nodes: dict[_Name, int] = {}
@@ -39,7 +42,7 @@ def check_expansion(model: Any, *, where: str) -> None:
         raise SourceModelError("functions that become too many nodes", where=where, expected=f"at most {MAX_NODES:,}", found=found, advice=advice)
 
 
-def _calls(nodes: Iterable[Any]) -> _Calls:
+def _calls(nodes: Iterable[onnx.NodeProto]) -> _Calls:
     """The operators of all nodes, those in branches and bodies included."""
     found, waiting = collections.Counter[_Name](), list(nodes)
     while waiting:

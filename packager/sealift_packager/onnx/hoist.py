@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+
+import onnx
 
 from sealift_packager.graph.graph import copy_of
 from sealift_packager.graph.tensors import is_reference
 from sealift_packager.graph.walk import all_graphs, subgraphs
 
 
-def hoist_weights(model: Any) -> None:
+def hoist_weights(model: onnx.ModelProto) -> None:
     """Move external weights of inner graphs, and those that Constant nodes give, outwards, in place.
 
     A weight that an inner graph hands out as it is stays there: an inner graph gives only what it has made.
@@ -26,14 +27,14 @@ def hoist_weights(model: Any) -> None:
                 _rename(part, name, moved.name)
 
 
-def _parts(graph: Any, *, outermost: bool = True) -> Iterator[tuple[Any, bool]]:
+def _parts(graph: onnx.GraphProto, *, outermost: bool = True) -> Iterator[tuple[onnx.GraphProto, bool]]:
     yield graph, outermost
     for node in graph.node:
         for branch in subgraphs(node):
             yield from _parts(branch, outermost=False)
 
 
-def _external(graph: Any, *, outermost: bool) -> Iterator[tuple[str, Any]]:
+def _external(graph: onnx.GraphProto, *, outermost: bool) -> Iterator[tuple[str, onnx.TensorProto]]:
     """Name and tensor of what can go; it is taken out of the graph."""
     handed = {row.name for row in graph.output}
     for node in [row for row in graph.node if row.op_type == "Constant" and row.output[0] not in handed]:
@@ -47,7 +48,7 @@ def _external(graph: Any, *, outermost: bool) -> Iterator[tuple[str, Any]]:
             graph.initializer.remove(row)
 
 
-def _names(graph: Any) -> Iterator[str]:
+def _names(graph: onnx.GraphProto) -> Iterator[str]:
     yield from (row.name for row in (*graph.initializer, *graph.input))
     yield from (name for node in graph.node for name in node.output)
 
@@ -60,7 +61,7 @@ def _free(name: str, taken: set[str]) -> str:
     return found
 
 
-def _rename(graph: Any, old: str, new: str) -> None:
+def _rename(graph: onnx.GraphProto, old: str, new: str) -> None:
     for node in graph.node:
         for at, name in enumerate(node.input):
             if name == old:

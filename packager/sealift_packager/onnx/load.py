@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
+import onnx
+
 from sealift_core.bundle.digest import Digest
 from sealift_packager.errors import SourceModelError, first_line
 from sealift_packager.graph import graph
@@ -29,8 +31,6 @@ _SHOWN: Final = 5
 
 def load_onnx(path: Path, options: LoadOptions) -> SourceModel:
     """Read and check an ONNX model; its reference answers are onnxruntime's with every optimization off."""
-    import onnx
-
     model = _read(path)
     del model.training_info[:]  # no part of what answers, and it may hold weights too
     digest = _own_weights(model, path, options)
@@ -66,7 +66,7 @@ def load_onnx(path: Path, options: LoadOptions) -> SourceModel:
     )
 
 
-def _own_weights(model: Any, path: Path, options: LoadOptions) -> Digest:
+def _own_weights(model: onnx.ModelProto, path: Path, options: LoadOptions) -> Digest:
     """Have the weights beside ``path``, where it is our copy; those of a model that can't be right aren't copied."""
     if options.origin is None:
         return model_digest(path)
@@ -82,9 +82,7 @@ def _ask(session: Any, arrays: Arrays) -> dict[str, Array]:
     return run_session(session, arrays) if fits else run_batched(session, arrays)
 
 
-def _read(path: Path) -> Any:
-    import onnx
-
+def _read(path: Path) -> onnx.ModelProto:
     try:
         model = onnx.load(path, load_external_data=False)
     except Exception as error:  # protobuf's errors have no common base
@@ -94,7 +92,7 @@ def _read(path: Path) -> Any:
     return model
 
 
-def _try_inference(model: Any, path: Path) -> None:
+def _try_inference(model: onnx.ModelProto, path: Path) -> None:
     """Where onnx can't know all types, its inference of shapes may break the process: it gets one of its own first."""
     known = {*graph.DEFAULT_DOMAINS, "ai.onnx.ml", *(function.domain for function in model.functions)}
     foreign = sorted({f"{node.op_type} of {node.domain}" for node in all_nodes(model) if node.domain not in known})
@@ -103,7 +101,7 @@ def _try_inference(model: Any, path: Path) -> None:
         try_reading(detect.ONNX, path, reader=__name__, expected="a graph whose shapes onnx can infer", advice=advice)
 
 
-def _complete_shapes(model: Any, path: Path) -> None:
+def _complete_shapes(model: onnx.ModelProto, path: Path) -> None:
     """Inputs must say how many dimensions they have; outputs are given what can be inferred."""
     given = {row.name for row in model.graph.initializer}
     for row in model.graph.input:
@@ -121,7 +119,7 @@ def _complete_shapes(model: Any, path: Path) -> None:
             row.CopyFrom(inferred[row.name])
 
 
-def _put_in_order(model: Any, order: list[int]) -> None:
+def _put_in_order(model: onnx.ModelProto, order: list[int]) -> None:
     """Some exporters write nodes as they come; the standard wants each after those it takes from."""
     if order == list(range(len(order))):
         return
@@ -130,10 +128,8 @@ def _put_in_order(model: Any, order: list[int]) -> None:
     model.graph.node.extend(nodes)
 
 
-def _check_opset(model: Any, path: Path) -> None:
+def _check_opset(model: onnx.ModelProto, path: Path) -> None:
     """Refuse what no onnx of today can read; `convert` brings the others to a version that devices run."""
-    import onnx
-
     found, newest = graph.opset_of(model), onnx.defs.onnx_opset_version()
     if not 1 <= found <= newest:
         advice = "Export it again with an older opset." if found > newest else "Is it cut off? Export it again."
@@ -142,8 +138,6 @@ def _check_opset(model: Any, path: Path) -> None:
 
 def read_once(_: str, path: Path) -> None:
     """Infer a graph's shapes, in a process that may break at it (`sealift_packager.sandbox.isolated_read`)."""
-    import onnx
-
     from sealift_packager.archives.memory_limit import bounded_memory
     from sealift_packager.graph.graph import infer_shapes
 

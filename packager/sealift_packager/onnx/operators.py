@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import onnx
 
@@ -15,7 +15,7 @@ from sealift_packager.onnx.order import called
 _SHOWN: Final = 5
 
 
-def check_operators(model: Any, *, where: str) -> None:
+def check_operators(model: onnx.ModelProto, *, where: str) -> None:
     """Raise `SourceModelError` for operators that are neither ONNX's, nor onnxruntime's, nor functions of the model itself."""
     own = {(function.domain, function.name) for function in model.functions if may_define(function.domain, function.name)}
     opset = opset_of(model)
@@ -32,7 +32,7 @@ def check_operators(model: Any, *, where: str) -> None:
     )
 
 
-def _is_known(node: Any, opset: int) -> bool:
+def _is_known(node: onnx.NodeProto, opset: int) -> bool:
     if node.domain not in DEFAULT_DOMAINS:
         return is_allowed(node.domain, node.op_type)
     return bool(onnx.defs.has(node.op_type, max_inclusive_version=opset))

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from sealift_packager.errors import SourceModelError
 from sealift_packager.graph.walk import subgraphs
 
+if TYPE_CHECKING:
+    import onnx
+
 _SHOWN: Final = 8
 
 
-def in_order(graph: Any, *, where: str) -> list[int]:
+def in_order(graph: onnx.GraphProto, *, where: str) -> list[int]:
     """The numbers of the graph's nodes, each after those whose outputs it takes, otherwise as they stand.
 
     Raises `SourceModelError` for a name that two nodes give, one that nothing gives, and a cycle, naming them.
@@ -28,12 +31,12 @@ def in_order(graph: Any, *, where: str) -> list[int]:
     return _sorted(graph, waiting, where)
 
 
-def called(node: Any) -> str:
+def called(node: onnx.NodeProto) -> str:
     """A node as people find it: by its name, else by its operator and output."""
     return node.name or f"{node.op_type} → {', '.join(node.output)}"
 
 
-def _taken(node: Any) -> Iterator[str]:
+def _taken(node: onnx.NodeProto) -> Iterator[str]:
     """What a node takes, its subgraphs included: a subgraph may use names of the graph around it."""
     yield from filter(None, node.input)
     for branch in subgraphs(node):
@@ -42,7 +45,7 @@ def _taken(node: Any) -> Iterator[str]:
         yield from (row.name for row in branch.output if row.name not in own)
 
 
-def _check_known(graph: Any, known: set[str], where: str) -> None:
+def _check_known(graph: onnx.GraphProto, known: set[str], where: str) -> None:
     for node in graph.node:
         for name in _taken(node):
             if name not in known:
@@ -56,7 +59,7 @@ def _check_known(graph: Any, known: set[str], where: str) -> None:
             )
 
 
-def _sorted(graph: Any, waiting: list[set[int]], where: str) -> list[int]:
+def _sorted(graph: onnx.GraphProto, waiting: list[set[int]], where: str) -> list[int]:
     users: list[list[int]] = [[] for _ in waiting]
     for number, needed in enumerate(waiting):
         for maker in needed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import onnx
 
@@ -15,10 +15,10 @@ from sealift_packager.model.source import WeightPlace
 
 #: A dimension that is larger is a mistake or an attack: onnxruntime itself counts some of them with 32 bits.
 MAX_DIMENSION: Final = 2**31 - 1
-_HALF_BYTE: Final = {onnx.TensorProto.INT4: 4, onnx.TensorProto.UINT4: 4, onnx.TensorProto.FLOAT4E2M1: 4}
+_HALF_BYTE: Final[dict[int, int]] = {onnx.TensorProto.INT4: 4, onnx.TensorProto.UINT4: 4, onnx.TensorProto.FLOAT4E2M1: 4}
 
 
-def check_weights(model: Any, path: Path, place: WeightPlace) -> int:
+def check_weights(model: onnx.ModelProto, path: Path, place: WeightPlace) -> int:
     """The bytes of all weights. Refuse those that can't be what they say, in this order; `SourceModelError` names the tensor.
 
     1. No dimension is negative or beyond 2^31 - 1, and the element type is one that ONNX has.
@@ -43,7 +43,7 @@ def check_weights(model: Any, path: Path, place: WeightPlace) -> int:
     return total
 
 
-def check_inline(model: Any, path: Path, place: WeightPlace) -> None:
+def check_inline(model: onnx.ModelProto, path: Path, place: WeightPlace) -> None:
     """Refuse a graph that still holds more weights itself than one protobuf message can."""
     total = sum(size_bytes(row) for row in all_tensors(model) if not is_reference(row))
     if total > place.inline_bytes:
@@ -55,11 +55,11 @@ def _too_large(total: int, expected: str, path: Path, advice: str) -> SourceMode
     return SourceModelError("the weights are too large", where=str(path), expected=expected, found=f"{total >> 20:,} MiB", advice=advice)
 
 
-def _needed(tensor: Any, size: int) -> str:
+def _needed(tensor: onnx.TensorProto, size: int) -> str:
     return f"{size} bytes for {onnx.TensorProto.DataType.Name(tensor.data_type)} {list(tensor.dims)}"
 
 
-def _size_bytes(tensor: Any, where: str) -> int | None:
+def _size_bytes(tensor: onnx.TensorProto, where: str) -> int | None:
     """What the values take; None for text, whose shape doesn't say."""
     wrong = [size for size in tensor.dims if not 0 <= size <= MAX_DIMENSION]
     if wrong:
@@ -74,7 +74,7 @@ def _size_bytes(tensor: Any, where: str) -> int | None:
     return (math.prod(int(size) for size in tensor.dims) * bits + 7) // 8
 
 
-def _check_external(tensor: Any, size: int | None, path: Path, where: str) -> None:
+def _check_external(tensor: onnx.TensorProto, size: int | None, path: Path, where: str) -> None:
     entries = {row.key: row.value for row in tensor.external_data}
     location = entries.get("location", "")
     folder = path.parent.resolve()

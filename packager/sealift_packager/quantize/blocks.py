@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import onnx
@@ -32,7 +32,7 @@ _INT8: Final = 4
 _QUANTIZER: Final = "onnxruntime.quantization.matmul_nbits_quantizer"
 
 
-def quantize_blocks(model: Any, settings: Quantization, calibration: Calibration, scratch: Path) -> Any:  # noqa: ARG001  (a quantizer)
+def quantize_blocks(model: onnx.ModelProto, settings: Quantization, calibration: Calibration, scratch: Path) -> onnx.ModelProto:  # noqa: ARG001  (a quantizer)
     """A copy with MatMulNBits for each large MatMul or Gemm; `QuantizationError` if there is none."""
     file = file_beside(model, scratch)
     plain = _gemms_as_products(model, file)
@@ -49,7 +49,7 @@ def quantize_blocks(model: Any, settings: Quantization, calibration: Calibration
     return graph.tidy(result)
 
 
-def _quantized(model: Any, settings: Quantization, excluded: list[str]) -> Any:
+def _quantized(model: onnx.ModelProto, settings: Quantization, excluded: list[str]) -> onnx.ModelProto:
     if importlib.util.find_spec(_QUANTIZER) is None:
         found = f"onnxruntime {onnxruntime.__version__} on this machine"
         raise QuantizationError("quantizing in blocks needs onnxruntime 1.22 or newer", found=found)
@@ -65,14 +65,15 @@ def _quantized(model: Any, settings: Quantization, excluded: list[str]) -> Any:
             nodes_to_exclude=excluded,
         )
         quantizer.process()
-    return quantizer.model.model
+    result: onnx.ModelProto = quantizer.model.model
+    return result
 
 
-def _one_by_one(model: Any, settings: Quantization, excluded: list[str], file: WeightFile) -> Any:
+def _one_by_one(model: onnx.ModelProto, settings: Quantization, excluded: list[str], file: WeightFile) -> onnx.ModelProto:
     """Each product as a graph of its own with its matrix inside: the quantizer reads no files, and needs no more memory than for one matrix."""
     weights = {row.name: row for row in model.graph.initializer}
-    nodes: list[Any] = []
-    made: dict[str, Any] = {}
+    nodes: list[onnx.NodeProto] = []
+    made: dict[str, onnx.TensorProto] = {}
     for node in model.graph.node:
         if node.op_type != "MatMul" or node.name in excluded:
             nodes.append(graph.copy_of(node))
@@ -91,22 +92,22 @@ def _one_by_one(model: Any, settings: Quantization, excluded: list[str], file: W
     return result
 
 
-def _alone(model: Any, node: Any, matrix: Array) -> Any:
+def _alone(model: onnx.ModelProto, node: onnx.NodeProto, matrix: Array) -> onnx.ModelProto:
     given, taken = (onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in (node.input[0], node.output[0]))
     weight = onnx.numpy_helper.from_array(matrix, node.input[1])
     part = onnx.helper.make_graph([node], "product", [given], [taken], [weight])
     return onnx.helper.make_model(part, opset_imports=list(model.opset_import), ir_version=model.ir_version)
 
 
-def _is_large(tensor: Any) -> bool:
+def _is_large(tensor: onnx.TensorProto) -> bool:
     return tensor.data_type == onnx.TensorProto.FLOAT and len(tensor.dims) == 2 and int(np.prod(tensor.dims)) >= MIN_ELEMENTS
 
 
-def _gemms_as_products(model: Any, file: WeightFile | None) -> Any:
+def _gemms_as_products(model: onnx.ModelProto, file: WeightFile | None) -> onnx.ModelProto:
     """A copy whose plain Gemms with a large matrix are a MatMul and an Add, and whose nodes all have names."""
     result = graph.copy_of(model)
     weights = {row.name: row for row in result.graph.initializer}
-    nodes: list[Any] = []
+    nodes: list[onnx.NodeProto] = []
     for number, node in enumerate(result.graph.node):
         node.name = node.name or f"{node.op_type}_{number}"
         settings = {row.name: onnx.helper.get_attribute_value(row) for row in node.attribute}
@@ -120,7 +121,9 @@ def _gemms_as_products(model: Any, file: WeightFile | None) -> Any:
     return result
 
 
-def _product(model: Any, node: Any, weights: dict[str, Any], file: WeightFile | None, *, transposed: bool) -> list[Any]:
+def _product(
+    model: onnx.ModelProto, node: onnx.NodeProto, weights: dict[str, onnx.TensorProto], file: WeightFile | None, *, transposed: bool
+) -> list[onnx.NodeProto]:
     matrix = node.input[1]
     if transposed:
         matrix = f"{node.name}_matrix"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import collections
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import onnx
@@ -12,7 +11,7 @@ import onnx
 from sealift_packager.graph import graph
 
 
-def drop_unused_weights(model: Any) -> None:
+def drop_unused_weights(model: onnx.ModelProto) -> None:
     """Initializers that no node of the graph or of a graph inside it takes, go."""
     used = {*_names(model.graph), *(row.name for row in model.graph.output)}
     kept = [graph.copy_of(row) for row in model.graph.initializer if row.name in used]
@@ -20,7 +19,7 @@ def drop_unused_weights(model: Any) -> None:
     model.graph.initializer.extend(kept)
 
 
-def turn_shared(model: Any) -> Any:
+def turn_shared(model: onnx.ModelProto) -> onnx.ModelProto:
     """A copy in which matrices that several nodes take are stored as each Gemm multiplies with them, not transposed.
 
     onnxruntime's dynamic quantizer (1.31.1) turns the matrix of each Gemm in place: one that is shared is turned twice, and then is wrong.
@@ -43,7 +42,7 @@ def turn_shared(model: Any) -> Any:
     return result
 
 
-def flatten_biases(model: Any) -> None:
+def flatten_biases(model: onnx.ModelProto) -> None:
     """Give biases of [1, n] that only Gemms add the shape [n], which they add alike: onnxruntime's static quantizer (1.31.1) takes no other."""
     uses = collections.Counter(_names(model.graph))
     added = collections.Counter(node.input[2] for node in model.graph.node if node.op_type == "Gemm" and len(node.input) > 2)
@@ -52,7 +51,7 @@ def flatten_biases(model: Any) -> None:
             del row.dims[0]
 
 
-def _names(part: Any) -> Iterator[str]:
+def _names(part: onnx.GraphProto) -> Iterator[str]:
     for node in part.node:
         yield from node.input
         for attribute in node.attribute:
@@ -60,7 +59,7 @@ def _names(part: Any) -> Iterator[str]:
                 yield from _names(inner)
 
 
-def insert_before(model: Any, added: Mapping[str, Sequence[Any]]) -> None:
+def insert_before(model: onnx.ModelProto, added: Mapping[str, Sequence[onnx.NodeProto]]) -> None:
     """Put nodes before others, which are given by name."""
     nodes = [graph.copy_of(node) for node in model.graph.node]
     del model.graph.node[:]

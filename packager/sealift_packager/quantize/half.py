@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+
+import onnx
 
 from sealift_packager.candidates.candidate import Quantization
 from sealift_packager.graph import graph
@@ -11,7 +12,7 @@ from sealift_packager.quantize.boundary import translating
 from sealift_packager.quantize.calibration import Calibration
 
 
-def convert_half(model: Any, settings: Quantization, calibration: Calibration, scratch: Path) -> Any:  # noqa: ARG001  (a quantizer)
+def convert_half(model: onnx.ModelProto, settings: Quantization, calibration: Calibration, scratch: Path) -> onnx.ModelProto:  # noqa: ARG001  (a quantizer)
     """A copy in fp16; numbers that it can't hold become its least and its largest."""
     with translating():
         from onnxruntime.transformers.float16 import convert_float_to_float16

@@ -32,7 +32,7 @@ _FLOAT_OUTPUT_OPS: Final = ("Gemm", "MatMul")
 _DYNAMIC_OPS: Final = ("MatMul", "Gemm", "Attention", "LSTM", "Gather")
 
 
-def quantize_dynamic(model: Any, settings: Quantization, calibration: Calibration, scratch: Path) -> Any:
+def quantize_dynamic(model: onnx.ModelProto, settings: Quantization, calibration: Calibration, scratch: Path) -> onnx.ModelProto:
     """Weights to int8 now, activations at run time.
 
     Convolutions are computed in fp32, for their dynamic kernel is slow everywhere; their weights are stored as int8.
@@ -56,7 +56,7 @@ def quantize_dynamic(model: Any, settings: Quantization, calibration: Calibratio
     return graph.tidy(result)
 
 
-def quantize_static(model: Any, settings: Quantization, calibration: Calibration, scratch: Path) -> Any:
+def quantize_static(model: onnx.ModelProto, settings: Quantization, calibration: Calibration, scratch: Path) -> onnx.ModelProto:
     """Weights and activations to int8 as Q/DQ pairs, activation ranges from what calibration saw."""
     from onnxruntime.quantization import CalibrationMethod, QDQQuantizer
     from onnxruntime.quantization.calibrate import TensorsData
@@ -85,7 +85,7 @@ def quantize_static(model: Any, settings: Quantization, calibration: Calibration
 
 
 @several(QUANTIZING)
-def prepare(model: Any, scratch: Path) -> Any:
+def prepare(model: onnx.ModelProto, scratch: Path) -> onnx.ModelProto:
     """The graph that quantizers start from: fused, shapes known, every node named.
 
     Symbolic shape inference is left out: it fails on graphs that plain inference handles, and leaves its work files behind.
@@ -97,7 +97,7 @@ def prepare(model: Any, scratch: Path) -> Any:
     return result
 
 
-def _fused(model: Any, scratch: Path) -> Any:
+def _fused(model: onnx.ModelProto, scratch: Path) -> onnx.ModelProto:
     from onnxruntime.quantization import quant_pre_process
 
     with tempfile.TemporaryDirectory(dir=scratch, prefix="prepare.") as folder, translating():
@@ -107,7 +107,7 @@ def _fused(model: Any, scratch: Path) -> Any:
         return onnx.load(prepared)
 
 
-def _fused_in_files(model: Any, scratch: Path) -> Any:
+def _fused_in_files(model: onnx.ModelProto, scratch: Path) -> onnx.ModelProto:
     """The same for weights in files, by onnxruntime itself: its tool would hold all of them, several times."""
     folder = Path(tempfile.mkdtemp(dir=scratch, prefix="prepared."))
     with translating():
@@ -117,7 +117,7 @@ def _fused_in_files(model: Any, scratch: Path) -> Any:
     return graph.infer_shapes(result)
 
 
-def _quantized(model: Any, scratch: Path, run: Callable[[Path, Path], None]) -> Any:
+def _quantized(model: onnx.ModelProto, scratch: Path, run: Callable[[Path, Path], None]) -> onnx.ModelProto:
     with tempfile.TemporaryDirectory(dir=scratch, prefix="quantize.") as folder, translating():
         source, target = Path(folder, "source.onnx"), Path(folder, "quantized.onnx")
         onnx.save(model, source)
@@ -129,7 +129,7 @@ def _quantized(model: Any, scratch: Path, run: Callable[[Path, Path], None]) -> 
     return graph.tidy(float_outputs(result))
 
 
-def float_outputs(model: Any) -> Any:
+def float_outputs(model: onnx.ModelProto) -> onnx.ModelProto:
     """A copy whose outputs are not rounded to 8 bits: a Q/DQ pair at the very end costs precision and saves nothing."""
     result = graph.copy_of(model)
     for row in result.graph.output:
@@ -142,11 +142,11 @@ def float_outputs(model: Any) -> Any:
     return result
 
 
-def _last_nodes(model: Any, output: str) -> list[Any]:
+def _last_nodes(model: onnx.ModelProto, output: str) -> list[onnx.NodeProto]:
     """The three nodes that lead to an output, last first, as long as nothing else uses what lies between; else none."""
     producers = {name: node for node in model.graph.node for name in node.output}
     uses = collections.Counter(name for node in model.graph.node for name in node.input)
-    chain: list[Any] = []
+    chain: list[onnx.NodeProto] = []
     name, allowed = output, 0
     while len(chain) < 3:
         if name not in producers or uses[name] != allowed:

@@ -39,7 +39,7 @@ class Histogram:
 
 
 @several(QUANTIZING)
-def observe(model: Any, rows: Iterable[Arrays]) -> tuple[dict[str, Histogram], int]:
+def observe(model: onnx.ModelProto, rows: Iterable[Arrays]) -> tuple[dict[str, Histogram], int]:
     """Run the graph on each request, twice, and count the values of every float32 tensor in it; how many requests that were is told too.
 
     The larger the graph, the fewer of the requests are run: see `MAX_VALUES`.
@@ -69,7 +69,7 @@ def bin_counts(values: Array, low: float, high: float) -> Array:
     return np.bincount(np.minimum(places, BINS - 1), minlength=BINS)
 
 
-def _watched(model: Any) -> Any:
+def _watched(model: onnx.ModelProto) -> onnx.ModelProto:
     """A copy that gives out every tensor; its types are onnxruntime's to infer, for onnx knows no shapes of ai.onnx.ml's operators."""
     result = graph.copy_of(model)
     known = {row.name for row in result.graph.output}

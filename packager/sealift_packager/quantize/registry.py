@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
+
+import onnx
 
 from sealift_packager.candidates.candidate import Candidate, Quantization
 from sealift_packager.errors import QuantizationError
@@ -13,7 +15,7 @@ from sealift_packager.quantize import blocks, half, onnxruntime_backend, weights
 from sealift_packager.quantize.calibration import Calibration
 from sealift_packager.sandbox.activity import QUANTIZING, several
 
-Quantizer = Callable[[Any, Quantization, Calibration, Path], Any]
+Quantizer = Callable[[onnx.ModelProto, Quantization, Calibration, Path], onnx.ModelProto]
 
 #: Each takes a graph, the settings, what calibration saw and a scratch directory, and gives a graph.
 QUANTIZERS: Final[dict[str, Quantizer]] = {
@@ -31,12 +33,12 @@ REVERTIBLE: Final = frozenset({"int8-dynamic", "int8-static", "int8-weights", "i
 STREAMING: Final = frozenset({"int8-weights", "int8-blocks", "int4-blocks"})
 
 
-def check_buildable(candidate: Candidate, model: Any) -> None:
+def check_buildable(candidate: Candidate, model: onnx.ModelProto) -> None:
     """Check that a precision can be made of a graph: of one whose weights are in files, `STREAMING` ones alone.
 
     Args:
         candidate: The candidate.
-        model: The fp32 graph, an ``onnx.ModelProto``.
+        model: The fp32 graph.
 
     Raises:
         QuantizationError: If it can't.
@@ -50,12 +52,12 @@ def check_buildable(candidate: Candidate, model: Any) -> None:
 
 
 @several(QUANTIZING)
-def quantize(candidate: Candidate, model: Any, calibration: Calibration, scratch: Path) -> Any:
+def quantize(candidate: Candidate, model: onnx.ModelProto, calibration: Calibration, scratch: Path) -> onnx.ModelProto:
     """Make a candidate's graph by the quantizer of its precision.
 
     Args:
         candidate: The candidate.
-        model: The fp32 graph, an ``onnx.ModelProto``.
+        model: The fp32 graph.
         calibration: What calibration rows showed; empty where the precision needs none.
         scratch: A folder for intermediate files.
 

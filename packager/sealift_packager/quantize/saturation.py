@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import onnx
 
 from sealift_packager.graph.tensors import values
+from sealift_packager.model.source import Array
 
 #: Two neighbouring weights may be this large together: 255 · 128 = 32,640 still fits 16 bits.
 PAIR_LIMIT: Final = 128
 _COMPUTED: Final = ("MatMulInteger", "ConvInteger", "QLinearMatMul", "QLinearConv", "DynamicQuantizeLSTM", "QAttention")
 
 
-def may_saturate(model: Any, *, fused: bool) -> tuple[str, ...]:
+def may_saturate(model: onnx.ModelProto, *, fused: bool) -> tuple[str, ...]:
     """The int8 weights of which two could overflow together, whatever the activations; empty proves that nothing saturates.
 
     ``fused``: onnxruntime turns Q/DQ pairs into int8 operators, so weights behind a DequantizeLinear count. uint8 weights don't: onnxruntime
@@ -26,6 +27,6 @@ def may_saturate(model: Any, *, fused: bool) -> tuple[str, ...]:
     return tuple(row.name for row in weights if _largest_pair(values(row)) > PAIR_LIMIT)
 
 
-def _largest_pair(weight: Any) -> int:
+def _largest_pair(weight: Array) -> int:
     sizes = np.abs(weight.astype(np.int16)).ravel()
     return int(np.partition(sizes, -2)[-2:].sum()) if sizes.size > 1 else int(sizes.sum())

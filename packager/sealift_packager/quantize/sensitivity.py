@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final
 
 import numpy as np
 import onnx
@@ -25,7 +25,7 @@ ROWS: Final = 16
 
 
 @several(QUANTIZING)
-def node_errors(model: Any, settings: Quantization, histograms: Mapping[str, Histogram], rows: Sequence[Arrays]) -> dict[str, float]:
+def node_errors(model: onnx.ModelProto, settings: Quantization, histograms: Mapping[str, Histogram], rows: Sequence[Arrays]) -> dict[str, float]:
     """Relative squared error of each quantizable node's output by name, worst first.
 
     ``rows`` are requests; activations are rounded to the ranges of ``settings.calibration``, or to each request's own where that is empty.
@@ -39,19 +39,19 @@ def node_errors(model: Any, settings: Quantization, histograms: Mapping[str, His
     return dict(sorted(errors.items(), key=lambda row: (-row[1], row[0])))
 
 
-def lightest_first(model: Any) -> list[str]:
+def lightest_first(model: onnx.ModelProto) -> list[str]:
     """Names of the nodes, those with the fewest weights (in elements) first: what it costs least to exclude."""
     elements = {row.name: int(np.prod(row.dims)) for row in model.graph.initializer}
     return [node.name for node in sorted(model.graph.node, key=lambda node: sum(elements.get(name, 0) for name in node.input))]
 
 
-def _rounds_activations(node: Any, settings: Quantization) -> bool:
+def _rounds_activations(node: onnx.NodeProto, settings: Quantization) -> bool:
     if settings.activation == "float32":
         return False
     return bool(settings.calibration) or node.op_type in DYNAMIC_OPERATORS
 
 
-def _captured(model: Any, names: list[str], rows: Sequence[Arrays]) -> Iterator[dict[str, Array]]:
+def _captured(model: onnx.ModelProto, names: list[str], rows: Sequence[Arrays]) -> Iterator[dict[str, Array]]:
     watched = graph.copy_of(model)
     known = {row.name for row in (*model.graph.output, *model.graph.input)}
     watched.graph.output.extend(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in names if name not in known)
@@ -63,7 +63,12 @@ def _captured(model: Any, names: list[str], rows: Sequence[Arrays]) -> Iterator[
 
 
 def _error(
-    model: Any, node: Any, weights: Mapping[str, Any], settings: Quantization, histograms: Mapping[str, Histogram], captured: list[dict[str, Array]]
+    model: onnx.ModelProto,
+    node: onnx.NodeProto,
+    weights: Mapping[str, onnx.TensorProto],
+    settings: Quantization,
+    histograms: Mapping[str, Histogram],
+    captured: list[dict[str, Array]],
 ) -> float:
     run = _alone(model, node)
     constants = {name: values(weights[name]) for name in node.input if name in weights}
@@ -80,7 +85,7 @@ def _error(
     return lost / kept if kept else 0.0
 
 
-def _alone(model: Any, node: Any) -> Any:
+def _alone(model: onnx.ModelProto, node: onnx.NodeProto) -> Callable[[Arrays], Array]:
     """The node as a graph of its own, weights given like everything else."""
     names = list(dict.fromkeys(name for name in node.input if name))
     inputs = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in names]
@@ -106,7 +111,7 @@ def _rounded(found: Array, settings: Quantization, seen: Histogram | None) -> Ar
     return result
 
 
-def _rounded_weight(weight: Array, node: Any, settings: Quantization) -> Array:
+def _rounded_weight(weight: Array, node: onnx.NodeProto, settings: Quantization) -> Array:
     transposed = any(row.name == "transB" and row.i for row in node.attribute)
     axis = 0 if node.op_type == "Conv" or transposed else weight.ndim - 1
     limit = 7 if settings.weight == "int4" else 64 if settings.reduce_range else 127

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import onnx
@@ -30,7 +30,7 @@ _LEAST: Final = 1e-5
 
 
 @several(QUANTIZING)
-def channel_maxima(model: Any, requests: Iterable[Arrays]) -> tuple[dict[str, Array], int]:
+def channel_maxima(model: onnx.ModelProto, requests: Iterable[Arrays]) -> tuple[dict[str, Array], int]:
     """The largest magnitude of each channel (last axis) of what MatMuls with constant weights take, by tensor name; and how many requests ran."""
     names = sorted({node.input[0] for node in _products(model)})
     watched = graph.copy_of(model)
@@ -48,15 +48,15 @@ def channel_maxima(model: Any, requests: Iterable[Arrays]) -> tuple[dict[str, Ar
     return found, len(rows)
 
 
-def smooth(model: Any, maxima: Mapping[str, Array], strength: float) -> Any:
+def smooth(model: onnx.ModelProto, maxima: Mapping[str, Array], strength: float) -> onnx.ModelProto:
     """A copy with a Mul before each MatMul whose input was seen; ``strength`` is α, between 0 and 1."""
     result = graph.copy_of(model)
     weights = {row.name: row for row in result.graph.initializer}
     rows = [node for node in _products(result) if node.input[0] in maxima]
-    users: dict[str, list[Any]] = {}
+    users: dict[str, list[onnx.NodeProto]] = {}
     for node in rows:
         users.setdefault(node.input[0], []).append(node)
-    before: dict[str, list[Any]] = {}
+    before: dict[str, list[onnx.NodeProto]] = {}
     for name, nodes in users.items():
         products = {node.input[1]: values(weights[node.input[1]]) for node in nodes}
         scales = _scales(maxima[name], products.values(), strength)
@@ -71,12 +71,12 @@ def smooth(model: Any, maxima: Mapping[str, Array], strength: float) -> Any:
     return result
 
 
-def has_products(model: Any) -> bool:
+def has_products(model: onnx.ModelProto) -> bool:
     """Whether there is anything to smooth."""
     return bool(_products(model))
 
 
-def _products(model: Any) -> list[Any]:
+def _products(model: onnx.ModelProto) -> list[onnx.NodeProto]:
     """MatMuls with a constant matrix [channels, outputs] of float32 at input 1."""
     matrices = {row.name for row in model.graph.initializer if len(row.dims) == 2 and row.data_type == onnx.TensorProto.FLOAT}
     return [node for node in model.graph.node if node.op_type == "MatMul" and node.input[1] in matrices and node.input[0] not in matrices]

@@ -6,9 +6,9 @@ Each weight becomes int8 behind a DequantizeLinear, or fp16 behind a Cast, which
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import onnx
@@ -28,7 +28,7 @@ MIN_OPSET: Final = 13
 _PART: Final = 2**24
 
 
-def quantize_weights(model: Any, settings: Quantization, calibration: Calibration, scratch: Path) -> Any:  # noqa: ARG001  (a quantizer)
+def quantize_weights(model: onnx.ModelProto, settings: Quantization, calibration: Calibration, scratch: Path) -> onnx.ModelProto:  # noqa: ARG001  (a quantizer)
     """A copy whose large float32 weights are int8, symmetric, with a scale per output channel (per row of an embedding); but excluded nodes'."""
     if graph.opset_of(model) < MIN_OPSET:
         raise QuantizationError("weights can't be stored as int8", expected=f"opset {MIN_OPSET} or later", found=str(graph.opset_of(model)))
@@ -36,7 +36,7 @@ def quantize_weights(model: Any, settings: Quantization, calibration: Calibratio
     return _tidy(result, store_weights(result, settings, file=file_beside(model, scratch)))
 
 
-def halve_weights(model: Any, settings: Quantization, calibration: Calibration, scratch: Path) -> Any:  # noqa: ARG001  (a quantizer)
+def halve_weights(model: onnx.ModelProto, settings: Quantization, calibration: Calibration, scratch: Path) -> onnx.ModelProto:  # noqa: ARG001  (a quantizer)
     """A copy whose large float32 weights are fp16, whatever they are used for."""
     result = graph.copy_of(model)
     outputs = {row.name for row in result.graph.output}
@@ -44,28 +44,28 @@ def halve_weights(model: Any, settings: Quantization, calibration: Calibration, 
     return _tidy(result, _put_first(result, nodes))
 
 
-def store_weights(model: Any, settings: Quantization, *, file: WeightFile | None = None) -> int:
+def store_weights(model: onnx.ModelProto, settings: Quantization, *, file: WeightFile | None = None) -> int:
     """Store the large weights smaller, in place (values in ``file``, if there is one), but not those of reverted nodes; how many became int8."""
     kept, finer = _inputs(model, settings.reverted), _inputs(model, settings.fp16_nodes)
     weights = {row.name: row for row in model.graph.initializer if _is_large(row) and len(row.dims) > 1 and row.name not in kept}
     axes = {name: axis for name, axis in _channel_axes(model, weights) if name not in finer}
-    nodes = [_store(model, weights[name], axis, file) for name, axis in axes.items()]
+    nodes: list[onnx.NodeProto | None] = [_store(model, weights[name], axis, file) for name, axis in axes.items()]
     nodes += [_store_half(row, file) for name, row in weights.items() if name in finer]
     _put_first(model, nodes)
     return len(axes)
 
 
-def _inputs(model: Any, names: Collection[str]) -> set[str]:
+def _inputs(model: onnx.ModelProto, names: Collection[str]) -> set[str]:
     return {name for node in model.graph.node if node.name in names for name in node.input}
 
 
-def _tidy(model: Any, count: int) -> Any:
+def _tidy(model: onnx.ModelProto, count: int) -> onnx.ModelProto:
     if not count:
         raise NothingToQuantizeError("nothing in the graph can be quantized", found=f"no float32 weight of {MIN_ELEMENTS} elements or more")
     return graph.tidy(model)
 
 
-def _put_first(model: Any, nodes: Sequence[Any | None]) -> int:
+def _put_first(model: onnx.ModelProto, nodes: Sequence[onnx.NodeProto | None]) -> int:
     """Put those that are nodes before the graph's; how many."""
     made, rest = [node for node in nodes if node is not None], [graph.copy_of(node) for node in model.graph.node]
     del model.graph.node[:]
@@ -73,12 +73,12 @@ def _put_first(model: Any, nodes: Sequence[Any | None]) -> int:
     return len(made)
 
 
-def _is_large(tensor: Any) -> bool:
+def _is_large(tensor: onnx.TensorProto) -> bool:
     """Whether it is a float32 weight that is worth storing otherwise."""
     return tensor.data_type == onnx.TensorProto.FLOAT and int(np.prod(tensor.dims)) >= MIN_ELEMENTS
 
 
-def _channel_axes(model: Any, weights: dict[str, Any]) -> Iterator[tuple[str, int]]:
+def _channel_axes(model: onnx.ModelProto, weights: dict[str, onnx.TensorProto]) -> Iterator[tuple[str, int]]:
     """Each weight with the axis of its channels, as its first user has them; of operators that are known."""
     seen: set[str] = set()
     for node in model.graph.node:
@@ -91,13 +91,13 @@ def _channel_axes(model: Any, weights: dict[str, Any]) -> Iterator[tuple[str, in
                 yield name, axis % len(weights[name].dims)
 
 
-def _gemm(node: Any, at: int) -> int | None:
+def _gemm(node: onnx.NodeProto, at: int) -> int | None:
     transposed = any(row.name == "transB" and row.i for row in node.attribute)
     return (0 if transposed else 1) if at == 1 else None
 
 
 #: Operator → (node, number of the input) → axis of the channels; None where the input is no weight.
-_AXES: Final[dict[str, Any]] = {
+_AXES: Final[dict[str, Callable[[onnx.NodeProto, int], int | None]]] = {
     "Conv": lambda _, at: 0 if at == 1 else None,
     "ConvTranspose": lambda _, at: 1 if at == 1 else None,
     "MatMul": lambda _, at: -1 if at == 1 else 0,
@@ -109,7 +109,7 @@ _AXES: Final[dict[str, Any]] = {
 }
 
 
-def _store(model: Any, tensor: Any, axis: int, file: WeightFile | None) -> Any:
+def _store(model: onnx.ModelProto, tensor: onnx.TensorProto, axis: int, file: WeightFile | None) -> onnx.NodeProto:
     """Replace the weight by int8 values and scales; the node that gives it back under its own name."""
     integers, scales = symmetric_int8(values(tensor), axis)
     name = tensor.name
@@ -118,7 +118,7 @@ def _store(model: Any, tensor: Any, axis: int, file: WeightFile | None) -> Any:
     return onnx.helper.make_node("DequantizeLinear", [f"{name}_int8", f"{name}_scale"], [name], name=f"{name}_dequantize", axis=axis)
 
 
-def _store_half(tensor: Any, file: WeightFile | None) -> Any | None:
+def _store_half(tensor: onnx.TensorProto, file: WeightFile | None) -> onnx.NodeProto | None:
     """Replace the weight by its fp16 values; the node that gives it back under its own name. None if fp16 can't hold its numbers."""
     weight, name = values(tensor), tensor.name
     with np.errstate(over="ignore"):

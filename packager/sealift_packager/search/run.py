@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+import onnx
+
 from sealift_core.hardware.machine import Machine
 from sealift_core.hardware.profile import HardwareProfile
 from sealift_packager.candidates.candidate import Candidate, Quantization
@@ -38,7 +40,7 @@ REPORTED_REQUESTS: Final = 4
 CHOOSING_ROWS: Final = 64
 
 
-def unquantized(model: Any, profile: HardwareProfile) -> CandidateResult:
+def unquantized(model: onnx.ModelProto, profile: HardwareProfile) -> CandidateResult:
     """fp32, which isn't judged: the only candidate where there is no holdout."""
     return _built(FP32, model, profile)
 
@@ -49,7 +51,7 @@ class Search:
     ``model`` is the converted graph. There is a holdout, so all that is built is judged.
     """
 
-    def __init__(self, model: Any, profile: HardwareProfile, reference: Reference, machine: Machine, *, seed: int, scratch: Path) -> None:
+    def __init__(self, model: onnx.ModelProto, profile: HardwareProfile, reference: Reference, machine: Machine, *, seed: int, scratch: Path) -> None:
         self._model = model
         self._profile = profile
         self._reference = reference
@@ -186,7 +188,7 @@ class Search:
         return answers(CandidateResult.built(FP32, self._model), self._choosing)
 
     @functools.cached_property
-    def _prepared(self) -> Any:
+    def _prepared(self) -> onnx.ModelProto:
         return prepare(self._model, self._scratch)
 
     def _seen(self, *, cross: bool) -> Iterator[dict[str, Array]]:
@@ -197,7 +199,7 @@ class Search:
         return split(self._reference.holdout.rows, seed=self._seed, request_rows=self._request_rows)
 
 
-def _built(candidate: Candidate, model: Any, profile: HardwareProfile, *, calibration_rows: int = 0) -> CandidateResult:
+def _built(candidate: Candidate, model: onnx.ModelProto, profile: HardwareProfile, *, calibration_rows: int = 0) -> CandidateResult:
     deployed = separate_residuals(model) if wins_apart(profile) else model
     return CandidateResult.built(candidate, deployed, calibration_rows=calibration_rows)
 

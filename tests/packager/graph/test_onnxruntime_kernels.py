@@ -15,7 +15,7 @@ from sealift_packager.graph.onnxruntime_kernels import _ANY, _SINCE, _TYPED_INPU
 MINOR = int(onnxruntime.__version__.split(".")[1])
 
 
-def model(operator: str, element: int, inputs: int = 1, domain: str = "", cast: bool = False) -> Any:
+def model(operator: str, element: int, inputs: int = 1, domain: str = "", cast: bool = False) -> onnx.ModelProto:
     """One node, whose type a cast before it may hide from whoever looks at the graph's inputs alone."""
     names = [f"x{at}" for at in range(inputs)]
     casts = [helper.make_node("Cast", [name], [f"{name}_cast"], to=element) for name in names] if cast else []
@@ -42,7 +42,7 @@ def test_a_graph_requires_the_onnxruntime_that_has_its_kernels(operator: str, el
 
 
 def test_a_node_in_a_branch_counts() -> None:
-    def branch(name: str) -> Any:
+    def branch(name: str) -> onnx.GraphProto:
         node = helper.make_node("Cos", ["x"], [name])
         return helper.make_graph([node], name, [], [helper.make_tensor_value_info(name, TensorProto.DOUBLE, None)])
 

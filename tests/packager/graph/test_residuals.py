@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
@@ -21,7 +20,7 @@ WIDTH = 64
 RANDOM = np.random.default_rng(0)
 
 
-def block(element: int = TensorProto.FLOAT) -> Any:
+def block(element: int = TensorProto.FLOAT) -> onnx.ModelProto:
     """y = norm(x + x · w) + bias, [batch, length, 64]."""
     kind = helper.tensor_dtype_to_np_dtype(element)
     weights = {"w": RANDOM.normal(size=(WIDTH, WIDTH)) / 8, "scale": RANDOM.normal(size=WIDTH), "bias": RANDOM.normal(size=WIDTH)}
@@ -38,11 +37,11 @@ def block(element: int = TensorProto.FLOAT) -> Any:
     return graph.tidy(helper.make_model(made, opset_imports=[helper.make_opsetid("", 18)], ir_version=10))
 
 
-def operators(model: Any) -> list[str]:
+def operators(model: onnx.ModelProto) -> list[str]:
     return [node.op_type for node in model.graph.node]
 
 
-def loaded(model: Any, tmp_path: Path) -> set[str]:
+def loaded(model: onnx.ModelProto, tmp_path: Path) -> set[str]:
     """The operators that onnxruntime runs in the end."""
     options = onnxruntime.SessionOptions()
     options.optimized_model_filepath = str(tmp_path / "optimized.onnx")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -48,7 +48,7 @@ def test_text_labels_are_compared_as_text_and_mixtures_are_refused() -> None:
         METRICS["accuracy"].score(np.array([0, 1]), prediction)
 
 
-def test_a_misspelt_metric_gets_the_nearest_and_one_s_own_is_found(tmp_path: Any) -> None:
+def test_a_misspelt_metric_gets_the_nearest_and_one_s_own_is_found(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="Did you mean 'accuracy'"):
         find_metric("acuracy")
     (tmp_path / "mine.py").write_text(

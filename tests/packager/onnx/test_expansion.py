@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import onnx
 import pytest
@@ -20,23 +19,23 @@ DOMAIN = "own"
 OPSETS = [helper.make_opsetid("", 18), helper.make_opsetid(DOMAIN, 1)]
 
 
-def function(name: str, *called: str) -> Any:
+def function(name: str, *called: str) -> onnx.FunctionProto:
     """One that calls the others one after the other; Relu where it calls none."""
     names = ["a", *(f"t{at}" for at in range(len(called) - 1)), "b"] if called else ["a", "b"]
     steps = [helper.make_node(row, [names[at]], [names[at + 1]], domain=DOMAIN) for at, row in enumerate(called)]
     return helper.make_function(DOMAIN, name, ["a"], ["b"], steps or [helper.make_node("Relu", ["a"], ["b"])], OPSETS)
 
 
-def model_of(functions: Sequence[Any], node: Any) -> Any:
+def model_of(functions: Sequence[onnx.FunctionProto], node: onnx.NodeProto) -> onnx.ModelProto:
     ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", 4]) for name in ("x", "y")]
     return helper.make_model(helper.make_graph([node], "g", ends[:1], ends[1:]), functions=functions, opset_imports=OPSETS, ir_version=9)
 
 
-def call(name: str, output: str = "y") -> Any:
+def call(name: str, output: str = "y") -> onnx.NodeProto:
     return helper.make_node(name, ["x"], [output], domain=DOMAIN)
 
 
-def doubling(levels: int) -> list[Any]:
+def doubling(levels: int) -> list[onnx.FunctionProto]:
     return [function("f0"), *(function(f"f{at}", f"f{at - 1}", f"f{at - 1}") for at in range(1, levels + 1))]
 
 
@@ -63,7 +62,7 @@ def test_calls_in_branches_count_too() -> None:
 
 
 @pytest.mark.parametrize("functions", [[function("f", "f")], [function("f", "g"), function("g", "f")]], ids=["itself", "by another one"])
-def test_functions_that_call_themselves_are_refused(functions: list[Any]) -> None:
+def test_functions_that_call_themselves_are_refused(functions: list[onnx.FunctionProto]) -> None:
     with pytest.raises(SourceModelError, match="functions that call themselves.*found f"):
         check_expansion(model_of(functions, call("f")), where="m.onnx")
 

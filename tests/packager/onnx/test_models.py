@@ -25,7 +25,7 @@ from sealift_runtime.engine.facts import onnxruntime_version
 from support.graphs import FLOAT, RANDOM, constant, model, value, weights
 
 
-def branches() -> Any:
+def branches() -> onnx.ModelProto:
     sides = [
         helper.make_graph(
             [helper.make_node("MatMul", ["x", f"w_{name}"], [name])], name, [], [value(name, ["n", 16])], [weights(f"w_{name}", 32, 16)]
@@ -41,7 +41,7 @@ def branches() -> Any:
     return model(nodes, [value("x", ["n", 32])], [value("y", ["n", 4])], [constant("zero", np.float32(0)), weights("w", 16, 4)])
 
 
-def loop() -> Any:
+def loop() -> onnx.ModelProto:
     nodes = [
         helper.make_node("Identity", ["go"], ["go_on"]),
         helper.make_node("MatMul", ["a", "inner"], ["m"]),
@@ -59,7 +59,7 @@ def loop() -> Any:
     return model(outer, [value("x", ["n", 32])], [value("y", ["n", 4])], initializers)
 
 
-def scan() -> Any:
+def scan() -> onnx.ModelProto:
     """A batch of one, and a free number of steps."""
     nodes = [
         helper.make_node("MatMul", ["step", "inner"], ["p"]),
@@ -77,7 +77,7 @@ def scan() -> Any:
     return model(outer, [value("x", [1, "t", 32])], [value("y", [1, 16])], [constant("start", np.zeros((1, 16), np.float32))])
 
 
-def several_inputs() -> Any:
+def several_inputs() -> onnx.ModelProto:
     nodes = [
         helper.make_node("Gather", ["words", "ids"], ["e"]),
         helper.make_node("ReduceMean", ["e", "axis"], ["m"], keepdims=0),
@@ -97,18 +97,18 @@ def several_inputs() -> Any:
     return model(nodes, inputs, [value("y", ["n", 3])], [weights("words", 10, 16), constant("axis", [1]), weights("w", 29, 3)])
 
 
-def weights_as_inputs() -> Any:
+def weights_as_inputs() -> onnx.ModelProto:
     nodes = [helper.make_node("MatMul", ["x", "w"], ["h"]), helper.make_node("Add", ["h", "b"], ["y"])]
     inputs = [value("x", ["n", 32]), value("w", [32, 16]), value("b", [16])]
     return model(nodes, inputs, [value("y", ["n", 16])], [weights("w", 32, 16), weights("b", 16)], opset=11, ir=3)
 
 
-def plain(opset: int) -> Any:
+def plain(opset: int) -> onnx.ModelProto:
     nodes = [helper.make_node("MatMul", ["x", "w"], ["h"]), helper.make_node("Relu", ["h"], ["r"]), helper.make_node("Neg", ["r"], ["y"])]
     return model(nodes, [value("x", ["n", 32])], [value("y", ["n", 16])], [weights("w", 32, 16)], opset=opset, ir=8)
 
 
-def unsorted() -> Any:
+def unsorted() -> onnx.ModelProto:
     made = plain(18)
     nodes = list(made.graph.node)[::-1]
     copies = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]
@@ -117,7 +117,7 @@ def unsorted() -> Any:
     return made
 
 
-def contrib() -> Any:
+def contrib() -> onnx.ModelProto:
     nodes = [
         helper.make_node("FusedMatMul", ["x", "w"], ["h"], domain="com.microsoft", alpha=0.5),
         helper.make_node("Gelu", ["h"], ["y"], domain="com.microsoft"),
@@ -125,7 +125,7 @@ def contrib() -> Any:
     return model(nodes, [value("x", ["n", 32])], [value("y", ["n", 16])], [weights("w", 32, 16)])
 
 
-def nested(depth: int = 20) -> Any:
+def nested(depth: int = 20) -> onnx.ModelProto:
     branch = helper.make_graph([helper.make_node("Relu", ["x"], ["d0"])], "b", [], [value("d0", ["n", 3])])
     for level in range(1, depth):
         flat = helper.make_graph([helper.make_node("Neg", ["x"], [f"e{level}"])], "e", [], [value(f"e{level}", ["n", 3])])
@@ -135,7 +135,7 @@ def nested(depth: int = 20) -> Any:
     return model(nodes, [value("x", ["n", 3])], [value("y", ["n", 3])], [constant("yes", True)])
 
 
-MODELS: dict[str, Callable[[], Any]] = {
+MODELS: dict[str, Callable[[], onnx.ModelProto]] = {
     "an If with weights in its branches": branches,
     "a Loop with weights in its body": loop,
     "a Scan over a free number of steps": scan,
@@ -149,7 +149,7 @@ MODELS: dict[str, Callable[[], Any]] = {
 }
 
 
-def rows_for(made: Any, path: Path) -> Path:
+def rows_for(made: onnx.ModelProto, path: Path) -> Path:
     """40 random rows of each input."""
     weights_there = {row.name for row in made.graph.initializer}
     arrays: dict[str, Any] = {}

@@ -5,19 +5,20 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from sealift_core.bundle.manifest import BundleManifest
 from sealift_packager.build.pipeline import pack
 from sealift_packager.build.request import PackRequest
 from sealift_packager.errors import ConversionError, DataError, SourceModelError
 from sealift_packager.frameworks.converters import convert_model
 from sealift_packager.frameworks.loaders import load_model
 from sealift_packager.measure.arrays import write_npz
-from sealift_packager.model.source import LoadOptions
+from sealift_packager.model.source import Array, LoadOptions
 from support.graphs import RANDOM, constant, model, value, weights
 from support.packing import here
 
@@ -78,7 +79,7 @@ def test_a_selection_of_rows_can_not_be_evaluated_and_what_to_do_is_said(tmp_pat
         pack(dataclasses.replace(scaled(tmp_path), model=tmp_path / "selects.onnx", data=tmp_path / "d.npz", metric="cosine"))
 
 
-def packed(folder: Path, graph: Any, **arrays: Any) -> Any:
+def packed(folder: Path, graph: onnx.ModelProto, **arrays: Array) -> BundleManifest:
     """The manifest of a graph that was judged by some arrays."""
     (folder / "made.onnx").write_bytes(graph.SerializeToString())
     write_npz(folder / "made.npz", arrays)
@@ -92,6 +93,7 @@ def test_an_integer_for_each_row_is_a_label(tmp_path: Path) -> None:
     graph = model(nodes, [value("x", ["n", 32])], [value("class", ["n"], TensorProto.INT64)], [weights("w", 32, 32)])
     rows = RANDOM.normal(size=(40, 32)).astype(np.float32)
     accuracy = packed(tmp_path, graph, x=rows, target=np.zeros(40, np.int64)).evaluation.accuracy
+    assert accuracy is not None
     assert accuracy.metric == "accuracy"
 
 

@@ -34,7 +34,7 @@ from support import trained
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
-def int8_static(source: trained.Trained, model: Any, scratch: Path, *, reduce_range: bool) -> Any:
+def int8_static(source: trained.Trained, model: onnx.ModelProto, scratch: Path, *, reduce_range: bool) -> onnx.ModelProto:
     images = np.load(source.data)["image"]
     settings = Quantization(activation="uint8", weight="int8", reduce_range=reduce_range, per_channel=True, calibration="minmax")
     prepared = prepare(model, scratch)
@@ -43,12 +43,12 @@ def int8_static(source: trained.Trained, model: Any, scratch: Path, *, reduce_ra
     return quantize(Candidate(name="q", precision="int8-static", quantization=settings), prepared, calibration, scratch)
 
 
-def logits(model: Any, images: Array) -> Array:
+def logits(model: onnx.ModelProto, images: Array) -> Array:
     return run_batched(open_session(model, Settings(), where="model"), {"image": images})["output"]
 
 
 @functools.cache
-def mnist_model() -> Any:
+def mnist_model() -> onnx.ModelProto:
     from sealift_packager.frameworks.converters import convert_model
     from sealift_packager.frameworks.loaders import load_model
     from sealift_packager.model.source import LoadOptions
@@ -149,5 +149,5 @@ def test_without_reduce_range_products_saturate_on_x86_without_vnni(tmp_path: Pa
 
 
 def test_fp32_is_the_graph_itself(tmp_path: Path) -> None:
-    model = object()
+    model = onnx.ModelProto()
     assert quantize(FP32, model, Calibration(), tmp_path) is model

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
@@ -37,33 +36,34 @@ RANDOM = np.random.default_rng(0)
 RECIPE = Int8Recipe(activation="uint8", weight="int8", reduce_range=True, per_channel=True)
 
 
-def matrix(*shape: int) -> Any:
-    return (RANDOM.normal(size=shape) / np.sqrt(shape[0])).astype(np.float32)
+def matrix(*shape: int) -> Array:
+    result: Array = (RANDOM.normal(size=shape) / np.sqrt(shape[0])).astype(np.float32)
+    return result
 
 
-def model_of(nodes: list[Any], weights: dict[str, Array], width: int = 256) -> Any:
+def model_of(nodes: list[onnx.NodeProto], weights: dict[str, Array], width: int = 256) -> onnx.ModelProto:
     tensors = [numpy_helper.from_array(value, name) for name, value in weights.items()]
     inputs, outputs = ([helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", width])] for name in ("x", "y"))
     made = helper.make_graph(nodes, "g", inputs, outputs, tensors)
     return graph.tidy(helper.make_model(made, opset_imports=[helper.make_opsetid("", 18)], ir_version=10))
 
 
-def product(width: int = 256) -> Any:
+def product(width: int = 256) -> onnx.ModelProto:
     return model_of([helper.make_node("MatMul", ["x", "w"], ["y"], name="product")], {"w": matrix(width, width)}, width)
 
 
-def two_products(first: Any, folder: Path) -> Any:
+def two_products(first: Array, folder: Path) -> onnx.ModelProto:
     """One with ``first``, called w, then one with a matrix called v; prepared."""
     nodes = [helper.make_node("MatMul", ["x", "w"], ["a"], name="first"), helper.make_node("MatMul", ["a", "v"], ["y"], name="second")]
     return prepare(model_of(nodes, {"w": first, "v": matrix(256, 256)}), folder)
 
 
-def ask(model: Any, rows: Array, precision: str = "fp32") -> Array:
+def ask(model: onnx.ModelProto, rows: Array, precision: str = "fp32") -> Array:
     session = open_session(model, Settings(entries=SESSION_ENTRIES.get(precision, {})), where="test")
     return run_session(session, {"x": rows})["y"]
 
 
-def error(model: Any, other: Any, rows: Array, precision: str) -> float:
+def error(model: onnx.ModelProto, other: onnx.ModelProto, rows: Array, precision: str) -> float:
     reference, found = ask(model, rows), ask(other, rows, precision)
     return float(np.square(found - reference).sum() / np.square(reference).sum())
 
@@ -179,7 +179,7 @@ def test_half_precision_takes_and_gives_float32_at_half_the_size(tmp_path: Path)
     assert error(model, half, rows, "fp16") < 1e-5
 
 
-def gelu(first: str, second: str) -> Any:
+def gelu(first: str, second: str) -> onnx.ModelProto:
     """x · (½ · (1 + erf(x / √2))) as torch writes it; ``first`` and ``second`` are the outer product's factors."""
     nodes = [
         helper.make_node("Div", ["x", "root"], ["scaled"]),
@@ -191,7 +191,7 @@ def gelu(first: str, second: str) -> Any:
     return model_of(nodes, {name: np.array(value, np.float32) for name, value in (("root", 2**0.5), ("one", 1), ("half", 0.5))})
 
 
-def fused(model: Any, tmp_path: Path) -> set[str]:
+def fused(model: onnx.ModelProto, tmp_path: Path) -> set[str]:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 
 from sealift_core.bundle.evaluation import Accuracy, Measurement
@@ -34,7 +35,7 @@ BASE = samples(10.0)
 def candidate(name: str, *, ms: float | None = 10.0, size: int = 100, lost: float = 0.0, memory: int = 100, load: float = 5.0) -> CandidateResult:
     accuracy = Accuracy(metric="accuracy", reference=0.9, packaged=0.9 - lost, loss=lost, loss_low=0.0, loss_high=lost * 2, budget=0.01)
     tried = FP32 if name == "fp32" else Candidate(name=name, precision="int8-static", quantization=INT8)
-    judged = CandidateResult(candidate=tried, model=None, size_bytes=size, judgement=Judgement(outputs={}, accuracy=accuracy))
+    judged = CandidateResult(candidate=tried, model=onnx.ModelProto(), size_bytes=size, judgement=Judgement(outputs={}, accuracy=accuracy))
     if ms is None:
         return judged
     values = BASE if name == "fp32" else samples(ms, seed=len(name))

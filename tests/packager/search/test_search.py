@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
@@ -77,7 +76,7 @@ def test_values_are_counted_in_equal_bins_with_both_extremes_inside(scale: float
     assert found[-1] > 0
 
 
-def chain(offset: float) -> Any:
+def chain(offset: float) -> onnx.ModelProto:
     """Six dense layers; to the input of the third ``offset`` is added, which that layer's weights cancel: only a wide range knows what is left."""
     generator = np.random.default_rng(1)
     weights = [(generator.normal(size=(32, 32)) / 4).astype(np.float32) for _ in range(6)]
