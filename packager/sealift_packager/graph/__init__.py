@@ -1,4 +1,4 @@
-"""ONNX graphs: read, walked, tidied, edited, and run.
+"""ONNX graphs: read, walk, tidy, edit and run them.
 
 Reading order:
 
@@ -10,7 +10,7 @@ Reading order:
 - ``onnxruntime_kernels``  the onnxruntime that a graph needs
 - ``nodes``       nodes and initializers of a part of a graph, collected one by one
 - ``gelu``, ``residual``  rewrites that keep what is computed and run quicker
-- ``session``     the packager's one door to onnxruntime's sessions
+- ``session``     the only place of the packager that opens onnxruntime's sessions
 - ``result``      what a conversion gives
 - ``columns``     an input for each column in place of one array
 - ``labels``      labels of classifiers in one form

@@ -1,4 +1,4 @@
-"""What every graph must keep to, wherever it is from: weights that are numbers, tensors that fit into a memory. Pure."""
+"""What every graph must keep to, wherever it comes from: weights that are numbers, tensors that fit in memory. Pure."""
 
 from __future__ import annotations
 
@@ -32,48 +32,50 @@ def check_bounds(model: onnx.ModelProto, *, where: str) -> None:
     2. One row of each input fits into 1 GiB.
     3. No weight is NaN, and none that something multiplies with is infinite. A single NaN may be a constant that is compared with.
     """
-    for row in (*model.graph.input, *model.graph.output, *model.graph.value_info):
-        _check_shape(row, where)  # 1
+    for value_info in (*model.graph.input, *model.graph.output, *model.graph.value_info):
+        _check_shape(value_info, where)  # 1
     for spec in graph.input_specs(model):
         size = math.prod(dim for dim in spec.shape if isinstance(dim, int)) * spec.numpy_dtype.itemsize
         if size > MAX_INPUT_BYTES:  # 2
-            found = f"{list(spec.shape)}, {size:,} bytes"
             raise ConversionError(
-                "an input is too large", where=f"{where}: {spec.name}", expected=f"at most {MAX_INPUT_BYTES >> 30} GiB", found=found
+                "an input is too large",
+                where=f"{where}: {spec.name}",
+                expected=f"at most {MAX_INPUT_BYTES >> 30} GiB",
+                found=f"{list(spec.shape)}, {size:,} bytes",
             )
     multiplied = {name for node in all_nodes(model) if node.op_type in _MULTIPLIES for name in node.input}
     for tensor in all_tensors(model):
         _check_values(tensor, tensor.name in multiplied, where)  # 3
 
 
-def _check_shape(row: onnx.ValueInfoProto, where: str) -> None:
-    sizes = [dim.dim_value for dim in row.type.tensor_type.shape.dim if dim.HasField("dim_value")]
+def _check_shape(value_info: onnx.ValueInfoProto, where: str) -> None:
+    sizes = [dim.dim_value for dim in value_info.type.tensor_type.shape.dim if dim.HasField("dim_value")]
     if any(size < 0 for size in sizes) or math.prod(sizes) > MAX_ELEMENTS:
-        shape = [dim.dim_value if dim.HasField("dim_value") else dim.dim_param or "?" for dim in row.type.tensor_type.shape.dim]
+        shape = [dim.dim_value if dim.HasField("dim_value") else dim.dim_param or "?" for dim in value_info.type.tensor_type.shape.dim]
         raise ConversionError(
-            "a tensor has an impossible size", where=f"{where}: {row.name}", expected=f"0 to {MAX_ELEMENTS:,} elements", found=str(shape)
+            "a tensor has an impossible size", where=f"{where}: {value_info.name}", expected=f"0 to {MAX_ELEMENTS:,} elements", found=str(shape)
         )
 
 
 def _check_values(tensor: onnx.TensorProto, multiplied: bool, where: str) -> None:
     if tensor.data_type not in _FLOATS:
         return
-    found = values(tensor)
-    count, first = _bad(found.reshape(-1), infinite=multiplied)
-    if (found.size < 2 and not multiplied) or not count:
+    weight = values(tensor)
+    count, first = _count_bad(weight.reshape(-1), infinite=multiplied)
+    if (weight.size < 2 and not multiplied) or not count:
         return
-    place = [int(at) for at in np.unravel_index(first, found.shape)]
+    place = [int(at) for at in np.unravel_index(first, weight.shape)]
     raise ConversionError(
         "a weight is NaN or infinite",
         where=f"{where}: {tensor.name or 'a constant'}",
         expected="finite numbers",
-        found=f"{count:,} of {found.size:,} values are NaN or infinite, the first at {place}",
+        found=f"{count:,} of {weight.size:,} values are NaN or infinite, the first at {place}",
         advice="Training has diverged, or the file is damaged: save the model again.",
     )
 
 
-def _bad(flat: Array, *, infinite: bool) -> tuple[int, int]:
-    """How many values are NaN (or infinite), and the number of the first."""
+def _count_bad(flat: Array, *, infinite: bool) -> tuple[int, int]:
+    """How many values are NaN (or infinite), and the index of the first; -1 if there is none."""
     total, first = 0, -1
     for at in range(0, flat.size, _PART):
         part = flat[at : at + _PART]

@@ -18,7 +18,7 @@ def content_digest(path: Path) -> Digest:
             raise OSError(errno.EINVAL, "not a plain file", str(path))  # a pipe or a device might never end
         return Digest.of_file(path)
     total = hashlib.sha256()
-    for file in sorted(row for row in path.rglob("*") if row.is_file() or (row.is_dir() and not any(row.iterdir()))):
+    for file in sorted(entry for entry in path.rglob("*") if entry.is_file() or (entry.is_dir() and not any(entry.iterdir()))):
         if file.is_dir():
             total.update(f"{file.relative_to(path).as_posix()}/\n".encode(errors="surrogateescape"))
             continue
@@ -28,18 +28,18 @@ def content_digest(path: Path) -> Digest:
 
 def model_digest(path: Path) -> Digest:
     """Of a model file with the external weights that it names; raises ``OSError``."""
-    own = content_digest(path)
+    digest = content_digest(path)
     if path.is_dir():
-        return own
-    return with_weights(own, [(file, content_digest(file)) for file in _external(path)])
+        return digest
+    return with_weights(digest, [(file, content_digest(file)) for file in _external(path)])
 
 
-def with_weights(own: Digest, beside: Sequence[tuple[Path, Digest]]) -> Digest:
+def with_weights(graph: Digest, weights: Sequence[tuple[Path, Digest]]) -> Digest:
     """The digest of a graph with the files of its weights, which stand in the order of their paths."""
-    if not beside:
-        return own
-    total = hashlib.sha256(str(own).encode())
-    for file, digest in beside:
+    if not weights:
+        return graph
+    total = hashlib.sha256(str(graph).encode())
+    for file, digest in weights:
         total.update(f"\n{file.name}\0{digest}".encode())
     return Digest(total.hexdigest())
 
@@ -54,8 +54,8 @@ def _external(path: Path) -> list[Path]:
     folder = path.parent.resolve()  # loading refuses what lies elsewhere; it isn't even read
     try:
         tensors = all_tensors(onnx.load(path, load_external_data=False))
-        external = (row.external_data for row in tensors if row.data_location == onnx.TensorProto.EXTERNAL)
-        places = {(folder / row.value).resolve() for rows in external for row in rows if row.key == "location"}
+        external = (tensor.external_data for tensor in tensors if tensor.data_location == onnx.TensorProto.EXTERNAL)
+        places = {(folder / entry.value).resolve() for entries in external for entry in entries if entry.key == "location"}
     except Exception:  # noqa: BLE001  # not ONNX after all, or cut off: loading it will say so
         return []
     return sorted(place for place in places if place.is_relative_to(folder) and place.is_file())

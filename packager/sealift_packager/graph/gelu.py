@@ -18,12 +18,12 @@ def reorder_gelu(model: onnx.ModelProto) -> onnx.ModelProto:
     result = graph.copy_of(model)
     producers = {name: node for node in result.graph.node for name in node.output}
     uses = collections.Counter(name for node in result.graph.node for name in node.input)
-    uses.update(row.name for row in result.graph.output)
-    scalars = {row.name for row in result.graph.initializer if not row.dims}
+    uses.update(output.name for output in result.graph.output)
+    scalars = {tensor.name for tensor in result.graph.initializer if not tensor.dims}
     for outer in result.graph.node:
-        found = _factors(outer, producers, uses, scalars)
-        if found:
-            inner, x, half, sum_of_erf = found
+        factors = _factors(outer, producers, uses, scalars)
+        if factors:
+            inner, x, half, sum_of_erf = factors
             inner.input[:] = [x, sum_of_erf]
             outer.input[:] = [inner.output[0], half]
     return result

@@ -31,7 +31,7 @@ DEFAULT_DOMAINS: Final = ("", "ai.onnx")
 
 def opset_of(model: onnx.ModelProto) -> int:
     """The version of the default operator set."""
-    return max((int(row.version) for row in model.opset_import if row.domain in DEFAULT_DOMAINS), default=0)
+    return max((int(opset.version) for opset in model.opset_import if opset.domain in DEFAULT_DOMAINS), default=0)
 
 
 def at_known_opset(model: onnx.ModelProto, *, where: str) -> onnx.ModelProto:
@@ -40,22 +40,22 @@ def at_known_opset(model: onnx.ModelProto, *, where: str) -> onnx.ModelProto:
     What is between `MIN_OPSET` and `QUANTIZABLE_OPSET` stays as it is where the converter can't rewrite it. Raises `ConversionError` for what is
     outside `MIN_OPSET` to `MAX_OPSET` and can't be rewritten.
     """
-    found = opset_of(model)
-    if QUANTIZABLE_OPSET <= found <= MAX_OPSET:
+    opset = opset_of(model)
+    if QUANTIZABLE_OPSET <= opset <= MAX_OPSET:
         return model
     single = copy_of(model)
     _import_once(single)
     try:
         with quiet():
-            return onnx.version_converter.convert_version(single, min(max(found, TARGET_OPSET), MAX_OPSET))
+            return onnx.version_converter.convert_version(single, min(max(opset, TARGET_OPSET), MAX_OPSET))
     except Exception as error:  # RuntimeError and ConvertError of C++ have no other base
-        if MIN_OPSET <= found <= MAX_OPSET:
+        if MIN_OPSET <= opset <= MAX_OPSET:
             return model
         raise ConversionError(
             "the operator set is not supported, and ONNX's version converter can't rewrite the graph",
             where=where,
             expected=f"opset {MIN_OPSET} to {MAX_OPSET}",
-            found=f"{found} (caused by: {first_line(error):.200})",
+            found=f"{opset} (caused by: {first_line(error):.200})",
             advice="Export the model again with an opset in that range.",
         ) from error
 
@@ -66,13 +66,13 @@ def check(model: onnx.ModelProto) -> None:
         onnx.checker.check_model(model)
         return
     result = copy_of(model)
-    known = {row.name for row in result.graph.input}
-    rows = {row.name: row for row in model.graph.initializer if is_reference(row)}
-    kept = [copy_of(row) for row in result.graph.initializer if row.name not in rows]
+    inputs = {input_.name for input_ in result.graph.input}
+    references = {tensor.name: tensor for tensor in model.graph.initializer if is_reference(tensor)}
+    kept = [copy_of(tensor) for tensor in result.graph.initializer if tensor.name not in references]
     del result.graph.initializer[:]
     result.graph.initializer.extend(kept)
-    given = (onnx.helper.make_tensor_value_info(name, row.data_type, row.dims) for name, row in rows.items() if name not in known)
-    result.graph.input.extend(given)
+    added = (onnx.helper.make_tensor_value_info(name, tensor.data_type, tensor.dims) for name, tensor in references.items() if name not in inputs)
+    result.graph.input.extend(added)
     onnx.checker.check_model(result)
 
 
@@ -89,9 +89,9 @@ def name_dimensions(model: onnx.ModelProto) -> onnx.ModelProto:
     Exporters number their symbols (``s40``, ``unk__3``) as it happens; the same size keeps one name everywhere.
     """
     result = copy_of(model)
-    initializers = {row.name for row in result.graph.initializer}
-    tensors = [row for row in (*result.graph.input, *result.graph.output) if row.name not in initializers]
-    renamed = {size.dim_param: BATCH for row in tensors for size in row.type.tensor_type.shape.dim[:1] if size.dim_param}
+    initializers = {initializer.name for initializer in result.graph.initializer}
+    tensors = [tensor for tensor in (*result.graph.input, *result.graph.output) if tensor.name not in initializers]
+    renamed = {size.dim_param: BATCH for tensor in tensors for size in tensor.type.tensor_type.shape.dim[:1] if size.dim_param}
     for tensor in tensors:
         for axis, size in enumerate(tensor.type.tensor_type.shape.dim):
             if size.HasField("dim_value"):
@@ -104,17 +104,17 @@ def name_dimensions(model: onnx.ModelProto) -> onnx.ModelProto:
 def rename_outputs(model: onnx.ModelProto, names: Iterable[str]) -> onnx.ModelProto:
     """A copy whose first outputs have these names; further outputs are dropped."""
     result = copy_of(model)
-    wanted = list(names)
-    renaming = {row.name: name for row, name in zip(result.graph.output, wanted, strict=False)}
-    taken = {name for node in result.graph.node for name in (*node.input, *node.output)} | {row.name for row in result.graph.input}
-    for name in wanted:
+    new_names = list(names)
+    renaming = {output.name: name for output, name in zip(result.graph.output, new_names, strict=False)}
+    taken = {name for node in result.graph.node for name in (*node.input, *node.output)} | {input_.name for input_ in result.graph.input}
+    for name in new_names:
         if name in taken and name not in renaming:
             renaming[name] = f"{name}_internal"
     rename_tensors(result.graph.node, renaming)
-    kept = [row for row in result.graph.output if row.name in renaming][: len(wanted)]
-    for row in kept:
-        row.name = renaming[row.name]
-    outputs = [copy_of(row) for row in kept]
+    kept = [output for output in result.graph.output if output.name in renaming][: len(new_names)]
+    for output in kept:
+        output.name = renaming[output.name]
+    outputs = [copy_of(output) for output in kept]
     del result.graph.output[:]
     result.graph.output.extend(outputs)
     return result
@@ -142,8 +142,8 @@ def tidy(model: onnx.ModelProto) -> onnx.ModelProto:
     _strip(result)  # 2
     _import_once(result)  # 3
     result.ir_version = min(max(int(result.ir_version), 7), MAX_IR_VERSION)
-    weights = {row.name for row in result.graph.initializer}  # 4
-    inputs = [copy_of(row) for row in result.graph.input if row.name not in weights]
+    weights = {tensor.name for tensor in result.graph.initializer}  # 4
+    inputs = [copy_of(input_) for input_ in result.graph.input if input_.name not in weights]
     del result.graph.input[:]
     result.graph.input.extend(inputs)
     return infer_shapes(result)
@@ -151,9 +151,9 @@ def tidy(model: onnx.ModelProto) -> onnx.ModelProto:
 
 def _import_once(model: onnx.ModelProto) -> None:
     versions: dict[str, int] = {}
-    for row in model.opset_import:
-        domain = "" if row.domain in DEFAULT_DOMAINS else row.domain
-        versions[domain] = max(versions.get(domain, 0), int(row.version))
+    for opset in model.opset_import:
+        domain = "" if opset.domain in DEFAULT_DOMAINS else opset.domain
+        versions[domain] = max(versions.get(domain, 0), int(opset.version))
     del model.opset_import[:]
     model.opset_import.extend(onnx.helper.make_opsetid(domain, version) for domain, version in sorted(versions.items()))
 
@@ -182,21 +182,25 @@ def _strip(model: onnx.ModelProto) -> None:
 
 def input_specs(model: onnx.ModelProto) -> tuple[TensorSpec, ...]:
     """The graph's inputs that aren't weights."""
-    weights = {row.name for row in model.graph.initializer}
-    return tuple(_spec(row) for row in model.graph.input if row.name not in weights)
+    weights = {tensor.name for tensor in model.graph.initializer}
+    return tuple(_spec(input_) for input_ in model.graph.input if input_.name not in weights)
 
 
 def output_specs(model: onnx.ModelProto) -> tuple[TensorSpec, ...]:
     """The graph's outputs."""
-    return tuple(_spec(row) for row in model.graph.output)
+    return tuple(_spec(output) for output in model.graph.output)
 
 
-def _spec(row: onnx.ValueInfoProto) -> TensorSpec:
-    if not row.type.HasField("tensor_type"):
-        raise ConversionError("not a tensor", where=f"model.onnx: {row.name}", expected="a tensor", found=row.type.WhichOneof("value") or "nothing")
-    kind = row.type.tensor_type.elem_type
-    dtype = "string" if kind == onnx.TensorProto.STRING else str(onnx.helper.tensor_dtype_to_np_dtype(kind))
+def _spec(tensor: onnx.ValueInfoProto) -> TensorSpec:
+    if not tensor.type.HasField("tensor_type"):
+        raise ConversionError(
+            "not a tensor", where=f"model.onnx: {tensor.name}", expected="a tensor", found=tensor.type.WhichOneof("value") or "nothing"
+        )
+    element_type = tensor.type.tensor_type.elem_type
+    dtype = "string" if element_type == onnx.TensorProto.STRING else str(onnx.helper.tensor_dtype_to_np_dtype(element_type))
     if dtype not in DATATYPES:
-        raise ConversionError("an element type that bundles don't have", where=f"model.onnx: {row.name}", expected=", ".join(DATATYPES), found=dtype)
-    shape = tuple(size.dim_value if size.HasField("dim_value") else size.dim_param for size in row.type.tensor_type.shape.dim)
-    return TensorSpec(name=row.name, dtype=dtype, shape=shape)
+        raise ConversionError(
+            "an element type that bundles don't have", where=f"model.onnx: {tensor.name}", expected=", ".join(DATATYPES), found=dtype
+        )
+    shape = tuple(size.dim_value if size.HasField("dim_value") else size.dim_param for size in tensor.type.tensor_type.shape.dim)
+    return TensorSpec(name=tensor.name, dtype=dtype, shape=shape)

@@ -25,7 +25,7 @@ def label_values(classes: Any) -> Array:
 
 
 def label_type(classes: Any) -> Any:
-    """skl2onnx's type of a label that is one of these."""
+    """skl2onnx's type of a label with these classes."""
     from skl2onnx.common.data_types import Int64TensorType, StringTensorType
 
     return (StringTensorType if label_values(classes).dtype.kind in "UO" else Int64TensorType)([None])
@@ -34,16 +34,17 @@ def label_type(classes: Any) -> Any:
 def flatten_label(model: onnx.ModelProto, inputs: Sequence[TensorSpec]) -> onnx.ModelProto:
     """The model, or a copy whose first output has a Reshape behind it where two rows don't give two labels.
 
-    The shape is asked of onnxruntime, for what the graph declares isn't always so. The Reshape comes last because operators inside rely on the shape.
+    The shape is the one that onnxruntime returns, because the graph doesn't always declare the true one. The Reshape comes last because operators
+    inside the graph rely on the shape.
     """
     session = open_session(graph.tidy(model), Settings(), where="scikit-learn model")
     label = model.graph.output[0]
     zeros = {spec.name: np.full(concrete_shape(spec, _ROWS), "" if spec.dtype == "string" else 0, spec.numpy_dtype) for spec in inputs}
     try:
-        found = run_session(session, zeros)[label.name]
+        labels = run_session(session, zeros)[label.name]
     except ConversionError:  # a step that knows no zero: parity has the rows that it knows
         return model
-    if found.shape == (_ROWS,):
+    if labels.shape == (_ROWS,):
         return model
     result = graph.copy_of(model)
     flat, shape = f"{label.name}_flat", f"{label.name}_shape"

@@ -23,7 +23,7 @@ class NodeWriter:
         self.prefix = prefix
 
     def add(self, operator: str, *inputs: str, output: str = "", domain: str = "", **attributes: Any) -> str:
-        """One node with one output, whose name is given back."""
+        """Add a node with one output, and return that output's name."""
         name = output or f"{self.prefix}_{len(self.nodes)}"
         self.nodes.append(
             helper.make_node(operator, list(inputs), [name], name=f"{self.prefix}_{operator}_{len(self.nodes)}", domain=domain, **attributes)
@@ -31,7 +31,7 @@ class NodeWriter:
         return name
 
     def constant(self, name: str, value: Any) -> str:
-        """An initializer."""
+        """Add an initializer, and return its name."""
         array = np.asarray(value)
         full = f"{self.prefix}_{name}"
         if array.dtype.kind in "UO":
@@ -44,9 +44,11 @@ class NodeWriter:
 
     def least(self, values: str, count: str, name: str) -> tuple[str, str]:
         """The least values of each row, ``count`` [1] of them and in order, and their places along the second axis."""
-        found, places = f"{self.prefix}_{name}_least", f"{self.prefix}_{name}_places"
-        self.nodes.append(helper.make_node("TopK", [values, count], [found, places], name=f"{self.prefix}_{name}_TopK", axis=1, largest=0, sorted=1))
-        return found, places
+        smallest, places = f"{self.prefix}_{name}_least", f"{self.prefix}_{name}_places"
+        self.nodes.append(
+            helper.make_node("TopK", [values, count], [smallest, places], name=f"{self.prefix}_{name}_TopK", axis=1, largest=0, sorted=1)
+        )
+        return smallest, places
 
     def put_into(self, container: Any) -> None:
         """Hand all over to a skl2onnx container."""

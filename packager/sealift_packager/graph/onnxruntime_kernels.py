@@ -49,9 +49,9 @@ _KERNELS: Final = (
 )
 #: Domain and operator → element type (`_ANY` for all) → the first minor version with a kernel.
 _SINCE: Final[dict[tuple[str, str], dict[str, int]]] = {}
-for _minor, _domain, _operators, _kinds in _KERNELS:
+for _minor, _domain, _operators, _types in _KERNELS:
     for _operator in _operators.split():
-        _SINCE.setdefault((_domain, _operator), {}).update(dict.fromkeys(_kinds.split(" "), _minor))
+        _SINCE.setdefault((_domain, _operator), {}).update(dict.fromkeys(_types.split(" "), _minor))
 #: The input that the types are of, where it isn't the first.
 _TYPED_INPUT: Final = {"Where": 1}
 
@@ -77,8 +77,8 @@ def _versions(model: onnx.ModelProto) -> Iterator[int]:
     for graph in all_graphs(model):
         for node in graph.node:
             since, at = _SINCE.get(_key(node), {}), _TYPED_INPUT.get(node.op_type, 0)
-            kind = types.get(node.input[at], "?") if len(node.input) > at else "?"
-            yield from (minor for name, minor in since.items() if name in (_ANY, kind))
+            element_type = types.get(node.input[at], "?") if len(node.input) > at else "?"
+            yield from (minor for name, minor in since.items() if name in (_ANY, element_type))
 
 
 def _key(node: onnx.NodeProto) -> tuple[str, str]:

@@ -29,9 +29,9 @@ def wins_apart(profile: HardwareProfile, version: str = onnxruntime.__version__)
 def separate_residuals(model: onnx.ModelProto) -> onnx.ModelProto:
     """A copy with a Sum for each Add of two computed values that a float32 LayerNormalization takes; a bias stays with its product."""
     result = graph.copy_of(model)
-    floats = {row.name for row in result.graph.initializer if row.data_type == onnx.TensorProto.FLOAT}
+    floats = {tensor.name for tensor in result.graph.initializer if tensor.data_type == onnx.TensorProto.FLOAT}
     normalized = {node.input[0] for node in result.graph.node if node.op_type == "LayerNormalization" and node.input[1] in floats}
-    constants = {row.name for row in result.graph.initializer}
+    constants = {tensor.name for tensor in result.graph.initializer}
     for node in result.graph.node:
         if node.op_type == "Add" and node.output[0] in normalized and not constants & set(node.input):
             node.op_type = "Sum"

@@ -27,6 +27,6 @@ class Converted:
 
 def described(model: onnx.ModelProto, source: SourceModel) -> Converted:
     """A graph with its specs, the source's descriptions kept."""
-    known = {spec.name: spec for spec in source.inputs}
-    inputs = tuple(known.get(spec.name, spec) for spec in graph.input_specs(model))
+    described = {spec.name: spec for spec in source.inputs}
+    inputs = tuple(described.get(spec.name, spec) for spec in graph.input_specs(model))
     return Converted(model=model, inputs=inputs, outputs=graph.output_specs(model))

@@ -1,4 +1,4 @@
-"""The packager's one door to onnxruntime's sessions."""
+"""The only place of the packager that opens onnxruntime's sessions."""
 
 from __future__ import annotations
 
@@ -83,14 +83,14 @@ def _options(settings: Settings, mapped: Mapping[str, Any]) -> Any:
     if mapped:
         options.add_external_initializers(list(mapped), list(mapped.values()))
     if settings.graph_optimization == "disable":  # where nothing is folded, the mapped values can be used where they lie
-        for name, row in mapped.items():
-            options.add_initializer(name, row)
+        for name, value in mapped.items():
+            options.add_initializer(name, value)
     return options
 
 
 def run_session(session: Any, inputs: Arrays) -> dict[str, Array]:
     """All outputs of one request, by name."""
-    names = [row.name for row in session.get_outputs()]
+    names = [output.name for output in session.get_outputs()]
     try:
         with during(ANSWERING, rows=rows_of(inputs)):
             return dict(zip(names, session.run(names, dict(inputs)), strict=True))
@@ -101,15 +101,15 @@ def run_session(session: Any, inputs: Arrays) -> dict[str, Array]:
 def run_batched(session: Any, inputs: Arrays, batch: int = 64) -> dict[str, Array]:
     """All outputs for many rows, run in batches: the graph's own where its first dimension is fixed, the last one filled up, its answer cut."""
     rows = len(next(iter(inputs.values())))
-    fixed = [row.shape[0] for row in session.get_inputs() if row.shape and isinstance(row.shape[0], int)]
+    fixed = [input_.shape[0] for input_ in session.get_inputs() if input_.shape and isinstance(input_.shape[0], int)]
     size = fixed[0] if fixed else batch
     parts = [{name: value[at : at + size] for name, value in inputs.items()} for at in range(0, rows, size)]
     if fixed:
         parts[-1] = fill(parts[-1], size)
-    found = [run_session(session, part) for part in parts]
-    for part, answers in zip(parts, found, strict=True):
-        check_rows(answers, len(next(iter(part.values()))), where="model.onnx")
-    return {name: np.concatenate([part[name] for part in found])[: rows if fixed else None] for name in found[0]}
+    answers = [run_session(session, part) for part in parts]
+    for part, answer in zip(parts, answers, strict=True):
+        check_rows(answer, len(next(iter(part.values()))), where="model.onnx")
+    return {name: np.concatenate([answer[name] for answer in answers])[: rows if fixed else None] for name in answers[0]}
 
 
 def fill(arrays: Arrays, rows: int) -> dict[str, Array]:

@@ -36,12 +36,12 @@ def is_reference(tensor: onnx.TensorProto) -> bool:
 
 def refers(model: onnx.ModelProto) -> bool:
     """Whether any weights of the graph are in files."""
-    return any(is_reference(row) for row in model.graph.initializer)
+    return any(is_reference(tensor) for tensor in model.graph.initializer)
 
 
 def references(model: onnx.ModelProto) -> Iterator[tuple[str, Array]]:
     """Name and values, mapped, of each weight in a file."""
-    return ((row.name, values(row)) for row in model.graph.initializer if is_reference(row))
+    return ((tensor.name, values(tensor)) for tensor in model.graph.initializer if is_reference(tensor))
 
 
 def size_bytes(tensor: onnx.TensorProto) -> int:
@@ -59,10 +59,10 @@ def model_bytes(model: onnx.ModelProto) -> int:
     if refers(model):
         copy = onnx.ModelProto()
         copy.CopyFrom(model)
-        for row in copy.graph.initializer:
-            del row.external_data[:]
+        for tensor in copy.graph.initializer:
+            del tensor.external_data[:]
         inside = int(copy.ByteSize())  # a place counts in the lengths around it too
-    return inside + sum(size_bytes(row) for row in model.graph.initializer if is_reference(row))
+    return inside + sum(size_bytes(tensor) for tensor in model.graph.initializer if is_reference(tensor))
 
 
 def values(tensor: onnx.TensorProto, folder: Path | None = None) -> Array:
@@ -92,12 +92,12 @@ def bytes_by_content(model: onnx.ModelProto) -> bytes:
     """What tells graphs apart: the graph, with a digest in place of each weight in a file; where files lie doesn't count. Raises ``OSError``."""
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
-    for row in filter(is_reference, copy.graph.initializer):
-        entries = _entries(row)
+    for tensor in filter(is_reference, copy.graph.initializer):
+        entries = _entries(tensor)
         path, length = Path(entries["location"]), int(entries["length"])
-        found = path.stat()
-        digest = _range_digest(path, (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns), int(entries.get("offset", 0)), length)
-        refer(row, digest, 0, length)
+        status = path.stat()
+        digest = _range_digest(path, (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns), int(entries.get("offset", 0)), length)
+        refer(tensor, digest, 0, length)
     return bytes(copy.SerializeToString(deterministic=True))
 
 
@@ -126,18 +126,18 @@ def refer(tensor: onnx.TensorProto, location: str, offset: int, length: int) -> 
 def refer_to_files(model: onnx.ModelProto, folder: Path) -> None:
     """Of a model that was read without its external data: large initializers become references, everything else is read; in place.
 
-    ``folder`` is where the model's file lies. The places must have been checked (`load.onnx_weights`).
+    ``folder`` is where the model's file lies. The places must have been checked (`onnx.weights.check_weights`).
     """
-    large = {row.name for row in model.graph.initializer if is_reference(row) and _is_plain(row) and _full_bytes(row) >= SMALL_BYTES}
-    for row in model.graph.initializer:
-        if row.name in large:
-            entries = _entries(row)
-            refer(row, str((folder / entries["location"]).resolve()), int(entries.get("offset", 0)), _full_bytes(row))
-    for row in all_tensors(model):
-        if is_reference(row) and row.name not in large:
-            onnx.external_data_helper.load_external_data_for_tensor(row, str(folder))
-            row.data_location = onnx.TensorProto.DEFAULT
-            del row.external_data[:]
+    large = {tensor.name for tensor in model.graph.initializer if is_reference(tensor) and _is_plain(tensor) and _full_bytes(tensor) >= SMALL_BYTES}
+    for tensor in model.graph.initializer:
+        if tensor.name in large:
+            entries = _entries(tensor)
+            refer(tensor, str((folder / entries["location"]).resolve()), int(entries.get("offset", 0)), _full_bytes(tensor))
+    for tensor in all_tensors(model):
+        if is_reference(tensor) and tensor.name not in large:
+            onnx.external_data_helper.load_external_data_for_tensor(tensor, str(folder))
+            tensor.data_location = onnx.TensorProto.DEFAULT
+            del tensor.external_data[:]
 
 
 class WeightFile:
@@ -171,8 +171,8 @@ def file_beside(model: onnx.ModelProto, folder: Path) -> WeightFile | None:
 
 
 def _is_plain(tensor: onnx.TensorProto) -> bool:
-    kinds = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type)
-    return kinds.kind in _PLAIN and kinds.isbuiltin == 1
+    dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type)
+    return dtype.kind in _PLAIN and dtype.isbuiltin == 1
 
 
 def _full_bytes(tensor: onnx.TensorProto) -> int:
@@ -180,4 +180,4 @@ def _full_bytes(tensor: onnx.TensorProto) -> int:
 
 
 def _entries(tensor: onnx.TensorProto) -> dict[str, str]:
-    return {row.key: row.value for row in tensor.external_data}
+    return {entry.key: entry.value for entry in tensor.external_data}

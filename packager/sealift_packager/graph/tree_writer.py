@@ -14,7 +14,7 @@ from sealift_packager.graph.labels import label_values
 from sealift_packager.graph.nodes import ML_OPSET, NodeWriter
 from sealift_packager.model.columns import FEATURES
 from sealift_packager.model.source import SourceModel
-from sealift_packager.trees import ensemble as kinds
+from sealift_packager.trees import ensemble as links
 from sealift_packager.trees.ensemble import Array, Ensemble, Isolation
 from sealift_packager.trees.thresholds import round_down
 
@@ -49,8 +49,8 @@ def ensemble_model(ensemble: Ensemble, input_name: str, outputs: tuple[str, ...]
 
 def _output(name: str, ensemble: Ensemble) -> onnx.ValueInfoProto:
     if name == "label":
-        kind = TensorProto.STRING if ensemble.classes is not None and ensemble.classes.dtype.kind in "UO" else TensorProto.INT64
-        return helper.make_tensor_value_info(name, kind, ["batch"])
+        element_type = TensorProto.STRING if ensemble.classes is not None and ensemble.classes.dtype.kind in "UO" else TensorProto.INT64
+        return helper.make_tensor_value_info(name, element_type, ["batch"])
     if ensemble.isolation is not None:
         return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", 1])
     count = len(ensemble.classes) if ensemble.classes is not None else ensemble.outputs
@@ -82,7 +82,7 @@ def ensemble_nodes(
 
 
 class _Writer(NodeWriter):
-    """What is written of an ensemble."""
+    """Writes the nodes of an ensemble."""
 
     def trees(self, ensemble: Ensemble, rows: str, *, double: bool) -> str:
         """The sum of the trees."""
@@ -95,10 +95,10 @@ class _Writer(NodeWriter):
 
     def value(self, link: str, raw: str, output: str) -> None:
         """A regressor's number."""
-        if link == kinds.SQUARE:
+        if link == links.SQUARE:
             self.add("Mul", self.add("Abs", raw), raw, output=output)
         else:
-            self.add({kinds.IDENTITY: "Identity", kinds.EXP: "Exp", kinds.SIGMOID: "Sigmoid"}[link], raw, output=output)
+            self.add({links.IDENTITY: "Identity", links.EXP: "Exp", links.SIGMOID: "Sigmoid"}[link], raw, output=output)
 
     def outliers(self, isolation: Isolation, raw: str, outputs: tuple[str, ...]) -> None:
         """1 or -1 [batch], and the score [batch, 1].
@@ -112,8 +112,8 @@ class _Writer(NodeWriter):
         signs = self.add("Where", below, self.constant("outlier", np.array(-1)), self.constant("inlier", np.array(1)))
         self.add("Reshape", signs, self.constant("flat", np.array([-1])), output=outputs[0])
         exponent = self.add("Mul", length, self.constant("per_length", np.float64(-1 / isolation.normal)))
-        found = self.add("Neg", self.add("Pow", self.constant("two", np.float64(2)), exponent))
-        score = self.add("Sub", found, self.constant("offset", np.float64(isolation.offset)))
+        isolation_score = self.add("Neg", self.add("Pow", self.constant("two", np.float64(2)), exponent))
+        score = self.add("Sub", isolation_score, self.constant("offset", np.float64(isolation.offset)))
         if len(outputs) > 1:
             self.add("Cast", score, to=TensorProto.FLOAT, output=outputs[1])
 
@@ -133,9 +133,9 @@ class _Writer(NodeWriter):
 
     def probabilities(self, link: str, raw: str, output: str, *, binary: bool) -> None:
         """[batch, classes]."""
-        if link == kinds.PROBABILITIES:
+        if link == links.PROBABILITIES:
             self.add("Identity", raw, output=output)
-        elif link == kinds.SOFTMAX:
+        elif link == links.SOFTMAX:
             self.add("Softmax", raw, output=output, axis=1)
         elif binary:
             one = self.add("Sigmoid", raw)
@@ -178,12 +178,12 @@ def _attributes(ensemble: Ensemble, *, double: bool) -> list[onnx.AttributeProto
     return attributes
 
 
-def _make(name: str, kind: int, **content: Any) -> onnx.AttributeProto:
-    return onnx.AttributeProto(name=name, type=kind, **content)  # type: ignore[arg-type]
+def _make(name: str, attribute_type: int, **content: Any) -> onnx.AttributeProto:
+    return onnx.AttributeProto(name=name, type=attribute_type, **content)  # type: ignore[arg-type]
 
 
-def _stacked(rows: list[Array]) -> Array:
-    return np.concatenate([np.asarray(row, np.int64) for row in rows])
+def _stacked(columns: list[Array]) -> Array:
+    return np.concatenate([np.asarray(column, np.int64) for column in columns])
 
 
 def _weights(ensemble: Ensemble) -> tuple[Array, Array, Array, Array]:
@@ -191,9 +191,9 @@ def _weights(ensemble: Ensemble) -> tuple[Array, Array, Array, Array]:
     columns: list[tuple[Array, Array, Array, Array]] = []
     for at, tree in enumerate(ensemble.trees):
         leaf = tree.feature < 0
-        wanted = (tree.value != 0) & leaf[:, None]
-        wanted[leaf & ~wanted.any(axis=1), 0] = True
-        node, output = np.nonzero(wanted)
-        columns.append((np.full(len(node), at), node, output + tree.output, tree.value[wanted]))
+        written = (tree.value != 0) & leaf[:, None]
+        written[leaf & ~written.any(axis=1), 0] = True
+        node, output = np.nonzero(written)
+        columns.append((np.full(len(node), at), node, output + tree.output, tree.value[written]))
     owner, place, target, weight = (np.concatenate(parts) for parts in zip(*columns, strict=True))
     return owner, place, target, weight

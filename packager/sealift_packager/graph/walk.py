@@ -49,8 +49,8 @@ def all_tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
     """Every tensor: initializers, and those in attributes and in their defaults."""
     for graph in all_graphs(model):
         yield from graph.initializer
-        for row in graph.sparse_initializer:
-            yield from (row.values, row.indices)
+        for sparse in graph.sparse_initializer:
+            yield from (sparse.values, sparse.indices)
     for node in all_nodes(model):
         yield from _in_attributes(node.attribute)
     for function in model.functions:

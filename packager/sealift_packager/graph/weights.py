@@ -49,25 +49,25 @@ def write_model(model: onnx.ModelProto, directory: Path) -> None:
     result = copy_of(model)
     _drop_leftovers(result)
     if sum(map(size_bytes, result.graph.initializer)) > INLINE_LIMIT_BYTES or refers(result):
-        _write_shards([row for row in result.graph.initializer if size_bytes(row) >= SMALL_BYTES], directory)
+        _write_shards([tensor for tensor in result.graph.initializer if size_bytes(tensor) >= SMALL_BYTES], directory)
     (directory / files.GRAPH).write_bytes(result.SerializeToString(deterministic=True))
 
 
 def _drop_leftovers(model: onnx.ModelProto) -> None:
     """Fields of a newer ONNX, and places in files that weights had before they were read: devices take neither."""
     model.DiscardUnknownFields()
-    for row in all_tensors(model):
-        if row.external_data and not is_reference(row):
-            del row.external_data[:]
+    for tensor in all_tensors(model):
+        if tensor.external_data and not is_reference(tensor):
+            del tensor.external_data[:]
 
 
 def _write_shards(tensors: Iterable[onnx.TensorProto], directory: Path) -> None:
-    rows = list(tensors)
-    for row, position in zip(rows, place([size_bytes(row) for row in rows]), strict=True):
+    placed = list(tensors)
+    for tensor, position in zip(placed, place([size_bytes(tensor) for tensor in placed]), strict=True):
         name = files.weights_file(position.shard)
         path = directory / name
         path.parent.mkdir(exist_ok=True)
         with path.open("ab") as file:
             file.write(bytes(position.offset - file.tell()))
-            length = file.write(raw(row))
-        refer(row, name, position.offset, length)
+            length = file.write(raw(tensor))
+        refer(tensor, name, position.offset, length)

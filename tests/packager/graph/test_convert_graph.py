@@ -35,9 +35,9 @@ def test_free_dimensions_get_names_that_do_not_depend_on_the_exporter() -> None:
 def test_stale_shapes_paths_and_double_imports_go() -> None:
     tidy = graph.tidy(model())
     assert b"somebody" not in tidy.SerializeToString()
-    assert [row.version for row in tidy.opset_import] == [18]
+    assert [opset.version for opset in tidy.opset_import] == [18]
     assert tidy.ir_version == 10
-    assert [row.type.tensor_type.shape.dim[0].dim_param for row in tidy.graph.value_info] == ["batch"]
+    assert [value_info.type.tensor_type.shape.dim[0].dim_param for value_info in tidy.graph.value_info] == ["batch"]
 
 
 def test_an_operator_set_that_is_too_new_or_too_old_is_brought_to_one_that_devices_run() -> None:
@@ -65,7 +65,8 @@ def test_doc_strings_and_stale_shapes_in_branches_go_too() -> None:
     branching.graph.initializer.append(helper.make_tensor("yes", TensorProto.BOOL, [], [True]))
     tidy = graph.tidy(branching)
     assert b"somebody" not in tidy.SerializeToString()
-    assert [row for part in list(all_graphs(tidy))[1:] for row in part.value_info if row.type.tensor_type.shape.dim[0].dim_value == 3] == []
+    inner = [value_info for part in list(all_graphs(tidy))[1:] for value_info in part.value_info]
+    assert [value_info for value_info in inner if value_info.type.tensor_type.shape.dim[0].dim_value == 3] == []
 
 
 def test_outputs_are_renamed_and_the_rest_dropped() -> None:

@@ -29,7 +29,7 @@ _OLD = {"FunctionProto": {2, 3}}
 
 
 def tables(message: MessageTable, seen: dict[str, MessageTable]) -> dict[str, MessageTable]:
-    if id(message) not in {id(row) for row in seen.values()}:
+    if id(message) not in {id(other) for other in seen.values()}:
         seen[f"{message.name}{len(seen)}"] = message
         for field in message.fields.values():
             if field.message is not None:
@@ -37,13 +37,13 @@ def tables(message: MessageTable, seen: dict[str, MessageTable]) -> dict[str, Me
     return seen
 
 
-@pytest.mark.parametrize("table", tables(MODEL, {}).values(), ids=lambda row: row.name)
+@pytest.mark.parametrize("table", tables(MODEL, {}).values(), ids=lambda table: table.name)
 def test_the_tables_have_the_fields_that_onnx_has(table: MessageTable) -> None:
     name = table.name if table.name != "metadata_props" else "StringStringEntryProto"
-    known = {row.number: row for row in getattr(onnx, name).DESCRIPTOR.fields}
+    declared = {field.number: field for field in getattr(onnx, name).DESCRIPTOR.fields}
     ours = {field.number: field for field in table.fields.values()}
-    assert set(ours) - _OLD.get(name, set()) == set(known)
-    for tag, field in known.items():
+    assert set(ours) - _OLD.get(name, set()) == set(declared)
+    for tag, field in declared.items():
         assert ours[tag].many == field.is_repeated, f"{name}.{field.name}"
         walked = ours[tag].message
         inner = field.message_type.name if field.message_type else ""
@@ -81,8 +81,8 @@ def everything() -> onnx.ModelProto:
         helper.make_tensor("n", TensorProto.INT64, [2], [-1, 5]),
     ]
     inner = helper.make_graph(nodes, "g", [x], [y], weights, sparse_initializer=[sparse])
-    own = helper.make_function("mine", "Local", ["x"], ["y"], [helper.make_node("Identity", ["x"], ["y"])], [helper.make_opsetid("", 18)])
-    model = helper.make_model(inner, functions=[own], opset_imports=[helper.make_opsetid("", 18), helper.make_opsetid("mine", 1)])
+    local = helper.make_function("mine", "Local", ["x"], ["y"], [helper.make_node("Identity", ["x"], ["y"])], [helper.make_opsetid("", 18)])
+    model = helper.make_model(inner, functions=[local], opset_imports=[helper.make_opsetid("", 18), helper.make_opsetid("mine", 1)])
     model.training_info.add().initialization.CopyFrom(branch)
     helper.set_model_props(model, {"author": "we"})
     return model
@@ -97,7 +97,7 @@ def test_a_model_with_something_in_every_place_is_accepted() -> None:
 
 
 def every_tensor(message: Any) -> Iterator[TensorProto]:
-    """Found through the descriptors, so that no place is forgotten."""
+    """Every tensor by the descriptors, so that no place is forgotten."""
     for field, value in message.ListFields():
         if field.message_type:
             for part in value if field.is_repeated else [value]:
@@ -127,7 +127,8 @@ def test_a_tensor_in_a_file_is_refused_in_every_place_but_one() -> None:
 def test_every_form_in_which_numbers_are_written_is_read() -> None:
     """Exporters pack repeated numbers or don't, whatever the schema says."""
     packed = everything()
-    attribute = next(row for node in packed.graph.node for row in node.attribute if row.name == "nodes_featureids")
+    attributes = [attribute for node in packed.graph.node for attribute in node.attribute]
+    attribute = next(attribute for attribute in attributes if attribute.name == "nodes_featureids")
     plain = attribute.SerializeToString()
     bare = AttributeProto(name=attribute.name, type=attribute.type).SerializeToString() + part(8, b"".join(map(varint, attribute.ints)))
     assert AttributeProto.FromString(bare) == attribute
@@ -170,36 +171,34 @@ def agrees(data: bytes) -> None:
         model = onnx.ModelProto.FromString(data)
     except Exception:  # noqa: BLE001  (protobuf's errors have no common base; what it can't read, nobody runs)
         return
-    own = {(row.domain, row.name) for row in model.functions}
+    functions = {(function.domain, function.name) for function in model.functions}
     for node in all_nodes(model):
-        assert (node.domain, node.op_type) in own or operators.is_allowed(node.domain, node.op_type)
+        assert (node.domain, node.op_type) in functions or operators.is_allowed(node.domain, node.op_type)
         assert node.op_type != "EPContext"
     for tensor in (*all_tensors(model), *every_tensor(model)):
         assert tensor.data_location == TensorProto.DEFAULT
         assert not tensor.external_data
-    assert all(row.key != "ort_config" for row in model.metadata_props)
+    assert all(entry.key != "ort_config" for entry in model.metadata_props)
 
 
 WHOLE = everything().SerializeToString(deterministic=True)
 PIECES = [b"\x70\x01", b"\x6a\x00", b"\x3a", b"\x22\x09EPContext"]
-HOSTILE = [row.data for row in hostile_graphs().values() if len(row.data) < 2000]
+HOSTILE = [graph.data for graph in hostile_graphs().values() if len(graph.data) < 2000]
 
 
 @settings(max_examples=400)
 @given(st.data())
-def test_changed_bytes_are_read_alike_or_refused(data: st.DataObject) -> None:
+def test_changed_bytes_are_read_the_same_or_refused(data: st.DataObject) -> None:
     whole = bytearray(data.draw(st.sampled_from([WHOLE, *HOSTILE])))
     for _ in range(data.draw(st.integers(1, 6))):
         at = data.draw(st.integers(0, len(whole) - 1))
         size = data.draw(st.integers(0, 2))
-        whole[at : at + size] = data.draw(
-            st.one_of(st.binary(max_size=3), st.sampled_from([b"\x70\x01", b"\x6a\x00", b"\x3a", b"\x22\x09EPContext"]))
-        )
+        whole[at : at + size] = data.draw(st.one_of(st.binary(max_size=3), st.sampled_from(PIECES)))
     agrees(bytes(whole))
 
 
 @settings(max_examples=200)
 @given(st.sampled_from([WHOLE, *HOSTILE]), st.sampled_from([WHOLE, *HOSTILE]), st.integers(0, 4000), st.integers(0, 4000))
-def test_two_graphs_in_one_file_are_read_alike_or_refused(one: bytes, other: bytes, cut: int, start: int) -> None:
+def test_two_graphs_in_one_file_are_read_the_same_or_refused(one: bytes, other: bytes, cut: int, start: int) -> None:
     agrees(one[:cut] + other[start:])
     agrees(one + other)

@@ -58,20 +58,20 @@ def test_an_operator_that_is_new_as_a_whole_counts_whatever_its_types() -> None:
 
 def kernels() -> set[tuple[str, str, str]]:
     """Domain, operator and element type of every kernel of the processor that the installed onnxruntime has; the types of its first constraint."""
-    found = set()
-    for row in state.get_all_opkernel_def():
-        if row.provider != "CPUExecutionProvider" or (not row.domain and row.version_range[0] > NEWEST_OPSET):
+    result = set()
+    for kernel in state.get_all_opkernel_def():
+        if kernel.provider != "CPUExecutionProvider" or (not kernel.domain and kernel.version_range[0] > NEWEST_OPSET):
             continue
-        kinds = row.type_constraints
-        first: Any = next((kinds[name] for name in ("T", "T1") if name in kinds), next(iter(kinds.values()), []))
-        found |= {(row.domain, row.op_name, kind.removeprefix("tensor(").removesuffix(")")) for kind in first}
-        found.add((row.domain, row.op_name, _ANY))
-    return found
+        types = kernel.type_constraints
+        first: Any = next((types[name] for name in ("T", "T1") if name in types), next(iter(types.values()), []))
+        result |= {(kernel.domain, kernel.op_name, element_type.removeprefix("tensor(").removesuffix(")")) for element_type in first}
+        result.add((kernel.domain, kernel.op_name, _ANY))
+    return result
 
 
 def test_the_table_is_what_the_installed_onnxruntime_says_of_itself() -> None:
-    there = kernels()
-    rows = {(domain, operator, kind): minor for (domain, operator), kinds in _SINCE.items() for kind, minor in kinds.items()}
-    assert {row: minor for row, minor in rows.items() if (row in there) != (minor <= MINOR)} == {}
+    installed = kernels()
+    table = {(domain, operator, element): minor for (domain, operator), minors in _SINCE.items() for element, minor in minors.items()}
+    assert {kernel: minor for kernel, minor in table.items() if (kernel in installed) != (minor <= MINOR)} == {}
     assert set(_TYPED_INPUT) <= {operator for _, operator in _SINCE}
     assert onnx.defs.onnx_opset_version() >= NEWEST_OPSET

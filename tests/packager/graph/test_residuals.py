@@ -22,7 +22,7 @@ RANDOM = np.random.default_rng(0)
 
 def block(element: int = TensorProto.FLOAT) -> onnx.ModelProto:
     """y = norm(x + x · w) + bias, [batch, length, 64]."""
-    kind = helper.tensor_dtype_to_np_dtype(element)
+    dtype = helper.tensor_dtype_to_np_dtype(element)
     weights = {"w": RANDOM.normal(size=(WIDTH, WIDTH)) / 8, "scale": RANDOM.normal(size=WIDTH), "bias": RANDOM.normal(size=WIDTH)}
     nodes = [
         helper.make_node("MatMul", ["x", "w"], ["product"]),
@@ -32,7 +32,7 @@ def block(element: int = TensorProto.FLOAT) -> onnx.ModelProto:
     ]
     shape: list[str | int | None] = ["batch", "length", WIDTH]
     ends = [helper.make_tensor_value_info(name, element, shape) for name in ("x", "y")]
-    tensors = [numpy_helper.from_array(value.astype(kind), name) for name, value in weights.items()]
+    tensors = [numpy_helper.from_array(value.astype(dtype), name) for name, value in weights.items()]
     made = helper.make_graph(nodes, "g", ends[:1], ends[1:], tensors)
     return graph.tidy(helper.make_model(made, opset_imports=[helper.make_opsetid("", 18)], ir_version=10))
 
@@ -58,8 +58,8 @@ def test_a_residual_and_its_normalization_stay_two_operators_and_compute_the_sam
     assert "SkipLayerNormalization" in loaded(model, tmp_path)
     assert "LayerNormalization" in loaded(apart, tmp_path)
     rows = {"x": RANDOM.normal(size=(3, 7, WIDTH)).astype(np.float32)}
-    plain, found = (run_session(open_session(row, Settings(), where="test"), rows)["y"] for row in (model, apart))
-    np.testing.assert_allclose(found, plain, rtol=1e-4, atol=1e-5)
+    fused, separate = (run_session(open_session(form, Settings(), where="test"), rows)["y"] for form in (model, apart))
+    np.testing.assert_allclose(separate, fused, rtol=1e-4, atol=1e-5)
 
 
 def test_a_sum_in_half_precision_which_the_cpu_has_no_kernel_for_stays_an_add() -> None:

@@ -25,11 +25,11 @@ def test_tensors_lie_on_pages_of_their_own_in_order_and_shards_keep_their_bound(
         assert where.offset >= ends.get(where.shard, 0)
         assert where.offset + size <= SHARD_BYTES or where.offset == 0
         ends[where.shard] = where.offset + size
-    assert [row.shard for row in places] == sorted(row.shard for row in places)
+    assert [placement.shard for placement in places] == sorted(placement.shard for placement in places)
 
 
 def test_a_tensor_larger_than_a_shard_has_one_of_its_own() -> None:
-    assert [row.shard for row in place([MIB, 20 * MIB, MIB])] == [0, 1, 2]
+    assert [placement.shard for placement in place([MIB, 20 * MIB, MIB])] == [0, 1, 2]
 
 
 def model(columns: int) -> onnx.ModelProto:
@@ -43,7 +43,7 @@ def model(columns: int) -> onnx.ModelProto:
     return helper.make_model(helper.make_graph(nodes, "g", *shapes, weights), opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
 
 
-def test_a_sharded_model_loads_from_its_directory_and_answers_alike(tmp_path: Path) -> None:
+def test_a_sharded_model_loads_from_its_directory_and_gives_the_same_answers(tmp_path: Path) -> None:
     whole = model(8192)  # 3 × 8 MiB
     before = whole.SerializeToString()
     write_model(whole, tmp_path)
