@@ -2,11 +2,11 @@
 
 Reading order:
 
-- ``ranges``      what calibration rows show, and three methods to make ranges of it
-- ``calibration`` that, as quantizers take it
+- ``ranges``      histograms of activations from calibration rows, and three methods that make ranges of them
+- ``calibration`` both, in the form that quantizers take
 - ``registry``    precision to quantizer, and `quantize`
 - ``weights``     int8 weights, fp32 compute; ``blocks`` a scale for each block of a column; ``half`` fp16
-- ``onnxruntime_backend``  the adapter around onnxruntime.quantization, the only place that knows its options; ``boundary`` its failures
+- ``onnxruntime_backend``  the adapter around onnxruntime.quantization, the only place that knows its options; ``translate`` its failures
 - ``smoothing``   activations made easier to round
 - ``sensitivity``, ``node_error``  what each node loses by int8
 - ``saturation``  can products overflow?

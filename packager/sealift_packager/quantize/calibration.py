@@ -1,4 +1,4 @@
-"""What a quantizer knows of the data, and of the graph that it starts from."""
+"""What a quantizer knows of the data."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Calibration:
 
 
 def requests(arrays: Arrays, size: int) -> Iterator[dict[str, Array]]:
-    """Rows as requests of ``size`` rows each: 1, or the graph's fixed batch. Fewer than that are one request, filled up; a rest is left out."""
+    """Split rows into requests of ``size`` rows each: 1, or the graph's fixed batch. Fewer rows fill up one request; a remainder is dropped."""
     arrays = fill(arrays, size)
     total = len(next(iter(arrays.values())))
     for at in range(0, total - size + 1, size):

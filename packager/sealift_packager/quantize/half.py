@@ -8,8 +8,8 @@ import onnx
 
 from sealift_packager.candidates.candidate import Quantization
 from sealift_packager.graph import graph
-from sealift_packager.quantize.boundary import translating
 from sealift_packager.quantize.calibration import Calibration
+from sealift_packager.quantize.translate import translating
 
 
 def convert_half(model: onnx.ModelProto, settings: Quantization, calibration: Calibration, scratch: Path) -> onnx.ModelProto:  # noqa: ARG001  (a quantizer)

@@ -16,11 +16,11 @@ from sealift_packager.errors import NothingToQuantizeError
 from sealift_packager.graph import graph
 from sealift_packager.graph.session import save_optimized
 from sealift_packager.graph.tensors import refer_to_files, refers
-from sealift_packager.quantize.boundary import translating
 from sealift_packager.quantize.calibration import Calibration
-from sealift_packager.quantize.editing import drop_unused_weights, flatten_biases, turn_shared
+from sealift_packager.quantize.editing import drop_unused_weights, flatten_biases, untranspose_shared
 from sealift_packager.quantize.ranges import METHODS
 from sealift_packager.quantize.smoothing import smooth
+from sealift_packager.quantize.translate import translating
 from sealift_packager.quantize.weights import store_weights
 from sealift_packager.sandbox.activity import QUANTIZING, several
 
@@ -39,38 +39,40 @@ def quantize_dynamic(model: onnx.ModelProto, settings: Quantization, calibration
     """
     from onnxruntime import quantization
 
-    def run(source: Path, target: Path) -> None:
+    def quantize_file(source: Path, target: Path) -> None:
+        """Quantize the model in ``source`` into ``target``."""
         quantization.quantize_dynamic(
             source,
             target,
             op_types_to_quantize=list(_DYNAMIC_OPS),
             per_channel=settings.per_channel,
             reduce_range=settings.reduce_range,
-            weight_type=_kind(settings.weight),
+            weight_type=_quant_type(settings.weight),
             nodes_to_exclude=list(settings.excluded_nodes),
         )
 
     smoothed = smooth(model, calibration.maxima, settings.smoothing) if settings.smoothing else model
-    result = _quantized(turn_shared(smoothed), scratch, run)
+    result = _quantized(untranspose_shared(smoothed), scratch, quantize_file)
     store_weights(result, settings)
     return graph.tidy(result)
 
 
 def quantize_static(model: onnx.ModelProto, settings: Quantization, calibration: Calibration, scratch: Path) -> onnx.ModelProto:
-    """Weights and activations to int8 as Q/DQ pairs, activation ranges from what calibration saw."""
+    """Weights and activations to int8 as Q/DQ pairs, activation ranges from the calibration data."""
     from onnxruntime.quantization import CalibrationMethod, QDQQuantizer
     from onnxruntime.quantization.calibrate import TensorsData
     from onnxruntime.quantization.registry import QDQRegistry
 
-    def run(source: Path, target: Path) -> None:
-        seen = {name: METHODS[settings.calibration](row) for name, row in calibration.histograms.items()}
+    def quantize_file(source: Path, target: Path) -> None:
+        """Quantize the model in ``source`` into ``target``."""
+        seen = {name: METHODS[settings.calibration](histogram) for name, histogram in calibration.histograms.items()}
         ranges = {name: (np.float32(low), np.float32(high)) for name, (low, high) in seen.items()}
         quantizer = QDQQuantizer(
             onnx.load(source),
             settings.per_channel,
             settings.reduce_range,
-            _kind(settings.weight),
-            _kind(settings.activation),
+            _quant_type(settings.weight),
+            _quant_type(settings.activation),
             TensorsData(CalibrationMethod.MinMax, ranges),
             [],
             list(settings.excluded_nodes),
@@ -81,7 +83,7 @@ def quantize_static(model: onnx.ModelProto, settings: Quantization, calibration:
         quantizer.quantize_model()
         quantizer.model.save_model_to_file(str(target), use_external_data_format=False)
 
-    return _quantized(model, scratch, run)
+    return _quantized(model, scratch, quantize_file)
 
 
 @several(QUANTIZING)
@@ -117,25 +119,25 @@ def _fused_in_files(model: onnx.ModelProto, scratch: Path) -> onnx.ModelProto:
     return graph.infer_shapes(result)
 
 
-def _quantized(model: onnx.ModelProto, scratch: Path, run: Callable[[Path, Path], None]) -> onnx.ModelProto:
+def _quantized(model: onnx.ModelProto, scratch: Path, quantize_file: Callable[[Path, Path], None]) -> onnx.ModelProto:
     with tempfile.TemporaryDirectory(dir=scratch, prefix="quantize.") as folder, translating():
         source, target = Path(folder, "source.onnx"), Path(folder, "quantized.onnx")
         onnx.save(model, source)
-        run(source, target)
+        quantize_file(source, target)
         result = onnx.load(target)
     if not any(node.op_type in _QUANTIZED_OPS for node in result.graph.node):
-        kinds = ", ".join(sorted({node.op_type for node in model.graph.node}))
-        raise NothingToQuantizeError("nothing in the graph can be quantized", found=f"only {kinds}")
+        operators = ", ".join(sorted({node.op_type for node in model.graph.node}))
+        raise NothingToQuantizeError("nothing in the graph can be quantized", found=f"only {operators}")
     return graph.tidy(float_outputs(result))
 
 
 def float_outputs(model: onnx.ModelProto) -> onnx.ModelProto:
     """A copy whose outputs are not rounded to 8 bits: a Q/DQ pair at the very end costs precision and saves nothing."""
     result = graph.copy_of(model)
-    for row in result.graph.output:
-        chain = _last_nodes(result, row.name)
+    for output in result.graph.output:
+        chain = _last_nodes(result, output.name)
         if [node.op_type for node in chain[:2]] == ["DequantizeLinear", "QuantizeLinear"] and chain[2].op_type in _FLOAT_OUTPUT_OPS:
-            chain[2].output[0] = row.name
+            chain[2].output[0] = output.name
             for node in chain[:2]:
                 result.graph.node.remove(node)
     drop_unused_weights(result)
@@ -156,7 +158,7 @@ def _last_nodes(model: onnx.ModelProto, output: str) -> list[onnx.NodeProto]:
     return chain
 
 
-def _kind(dtype: str) -> Any:
+def _quant_type(dtype: str) -> Any:
     from onnxruntime.quantization import QuantType
 
     return {"int8": QuantType.QInt8, "uint8": QuantType.QUInt8}[dtype]

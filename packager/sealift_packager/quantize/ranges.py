@@ -6,15 +6,15 @@ Rows may differ in shape: every tensor is counted flat. Reading a graph's tensor
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import numpy as np
 import onnx
 
-from sealift_packager.graph import graph
 from sealift_packager.graph.session import Settings, open_session
 from sealift_packager.model.source import Array, Arrays
+from sealift_packager.quantize.editing import returning
 from sealift_packager.sandbox.activity import QUANTIZING, several
 
 BINS: Final = 2048
@@ -39,28 +39,29 @@ class Histogram:
 
 
 @several(QUANTIZING)
-def observe(model: onnx.ModelProto, rows: Iterable[Arrays]) -> tuple[dict[str, Histogram], int]:
-    """Run the graph on each request, twice, and count the values of every float32 tensor in it; how many requests that were is told too.
+def observe(model: onnx.ModelProto, requests: Iterable[Arrays]) -> tuple[dict[str, Histogram], int]:
+    """Run the graph on each request, twice, and count the values of every float32 tensor in it; also returns the number of requests that ran.
 
     The larger the graph, the fewer of the requests are run: see `MAX_VALUES`.
     """
-    session = open_session(_watched(model), Settings(graph_optimization="disable"), where="calibration")
-    names = [row.name for row in session.get_outputs() if row.type == "tensor(float)"]
-    requests = list(rows)
-    each = sum(values.size for _, _, values in _values(session, names, requests[:1]))
-    requests = requests[: max(MIN_REQUESTS, MAX_VALUES // max(each, 1))]
-    found: dict[str, Histogram] = {}
-    for _, name, values in _values(session, names, requests):
+    every_tensor = returning(model, [name for node in model.graph.node for name in node.output if name])
+    session = open_session(every_tensor, Settings(graph_optimization="disable"), where="calibration")
+    names = [output.name for output in session.get_outputs() if output.type == "tensor(float)"]
+    run = list(requests)
+    each = sum(values.size for _, values in _values(session, names, run[:1]))
+    run = run[: max(MIN_REQUESTS, MAX_VALUES // max(each, 1))]
+    histograms: dict[str, Histogram] = {}
+    for name, values in _values(session, names, run):
         low, high = float(values.min()), float(values.max())
-        before = found.get(name)
-        found[name] = Histogram(
+        before = histograms.get(name)
+        histograms[name] = Histogram(
             low=min(low, before.low if before else low), high=max(high, before.high if before else high), counts=np.zeros(BINS, np.int64)
         )
-    for _, name, values in _values(session, names, requests):
-        row = found[name]
-        if row.high > row.low:
-            row.counts += bin_counts(values, row.low, row.high)
-    return found, len(requests)
+    for name, values in _values(session, names, run):
+        histogram = histograms[name]
+        if histogram.high > histogram.low:
+            histogram.counts += bin_counts(values, histogram.low, histogram.high)
+    return histograms, len(run)
 
 
 def bin_counts(values: Array, low: float, high: float) -> Array:
@@ -69,56 +70,47 @@ def bin_counts(values: Array, low: float, high: float) -> Array:
     return np.bincount(np.minimum(places, BINS - 1), minlength=BINS)
 
 
-def _watched(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A copy that gives out every tensor; its types are onnxruntime's to infer, for onnx knows no shapes of ai.onnx.ml's operators."""
-    result = graph.copy_of(model)
-    known = {row.name for row in result.graph.output}
-    names = dict.fromkeys(name for node in result.graph.node for name in node.output if name and name not in known)
-    result.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
-    return result
-
-
-def _values(session: Any, names: list[str], requests: list[Arrays]) -> Iterable[tuple[int, str, Array]]:
-    for number, request in enumerate(requests):
+def _values(session: Any, names: list[str], requests: list[Arrays]) -> Iterator[tuple[str, Array]]:
+    for request in requests:
         answers = session.run(names, dict(request)) if names else []  # no names would be all
         tensors = {**dict(zip(names, answers, strict=True)), **request}
         for name, values in tensors.items():
             if values.dtype == np.float32 and values.size:
                 finite = values[np.isfinite(values)]
                 if finite.size:
-                    yield number, name, finite
+                    yield name, finite
 
 
-def minmax(row: Histogram) -> Range:
-    """Everything that was seen."""
-    return row.low, row.high
+def minmax(histogram: Histogram) -> Range:
+    """From the least value to the largest."""
+    return histogram.low, histogram.high
 
 
-def percentile(row: Histogram) -> Range:
+def percentile(histogram: Histogram) -> Range:
     """The middle `KEPT` of the values: a few outliers no longer cost all others their precision."""
-    total = row.counts.sum()
+    total = histogram.counts.sum()
     if not total:
-        return row.low, row.high
-    edges = np.linspace(row.low, row.high, BINS + 1)
-    shares = np.cumsum(row.counts) / total
+        return histogram.low, histogram.high
+    edges = np.linspace(histogram.low, histogram.high, BINS + 1)
+    shares = np.cumsum(histogram.counts) / total
     tail = (1 - KEPT) / 2
     first, last = int(np.searchsorted(shares, tail)), int(np.searchsorted(shares, 1 - tail))
     return float(edges[first]), float(edges[min(last + 1, BINS)])
 
 
-def entropy(row: Histogram) -> Range:
+def entropy(histogram: Histogram) -> Range:
     """The symmetric threshold whose int8 histogram diverges least from the values' own (Migacz, TensorRT's calibration, 2017)."""
-    total = row.counts.sum()
+    total = histogram.counts.sum()
     if not total:
-        return row.low, row.high
-    edges = np.linspace(row.low, row.high, BINS + 1)
+        return histogram.low, histogram.high
+    edges = np.linspace(histogram.low, histogram.high, BINS + 1)
     magnitudes = np.abs((edges[:-1] + edges[1:]) / 2)
-    largest = max(abs(row.low), abs(row.high))
-    counts, _ = np.histogram(magnitudes, bins=BINS, range=(0, largest), weights=row.counts.astype(np.float64))
+    largest = max(abs(histogram.low), abs(histogram.high))
+    counts, _ = np.histogram(magnitudes, bins=BINS, range=(0, largest), weights=histogram.counts.astype(np.float64))
     ends = range(LEVELS, BINS + 1, 16)
     best = min(ends, key=lambda end: _divergence(counts, end))
     threshold = largest * best / BINS
-    return max(row.low, -threshold), min(row.high, threshold)
+    return max(histogram.low, -threshold), min(histogram.high, threshold)
 
 
 def _divergence(counts: Array, end: int) -> float:

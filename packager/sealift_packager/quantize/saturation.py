@@ -23,8 +23,10 @@ def may_saturate(model: onnx.ModelProto, *, fused: bool) -> tuple[str, ...]:
     """
     computed = (*_COMPUTED, "DequantizeLinear") if fused else _COMPUTED
     used = {name for node in model.graph.node if node.op_type in computed for name in node.input}
-    weights = [row for row in model.graph.initializer if row.data_type == onnx.TensorProto.INT8 and len(row.dims) > 1 and row.name in used]
-    return tuple(row.name for row in weights if _largest_pair(values(row)) > PAIR_LIMIT)
+    weights = [
+        tensor for tensor in model.graph.initializer if tensor.data_type == onnx.TensorProto.INT8 and len(tensor.dims) > 1 and tensor.name in used
+    ]
+    return tuple(weight.name for weight in weights if _largest_pair(values(weight)) > PAIR_LIMIT)
 
 
 def _largest_pair(weight: Array) -> int:

@@ -17,14 +17,14 @@ from sealift_packager.graph import graph
 from sealift_packager.graph.session import Settings, open_session
 from sealift_packager.graph.tensors import values
 from sealift_packager.model.source import Array, Arrays
-from sealift_packager.quantize.editing import drop_unused_weights, insert_before
+from sealift_packager.quantize.editing import drop_unused_weights, insert_before, returning
 from sealift_packager.sandbox.activity import QUANTIZING, several
 
 #: The α that are tried, 0 being no smoothing. Published models do best between 0.5 and 0.8; MiniLM at 0.7.
 STRENGTHS: Final = (0.0, 0.6, 0.7, 0.8)
-#: Largest values show after few requests; each one captures every input of a MatMul.
+#: A few requests show the largest values; each request captures every input of a MatMul.
 REQUESTS: Final = 64
-#: A channel that calibration hardly showed counts as this share of the usual one, or other rows could make it the largest of all.
+#: A channel that is small in the calibration data counts as this share of the median one; otherwise its scale could blow up on other rows.
 LEAST_SHARE: Final = 0.1
 _LEAST: Final = 1e-5
 
@@ -33,28 +33,25 @@ _LEAST: Final = 1e-5
 def channel_maxima(model: onnx.ModelProto, requests: Iterable[Arrays]) -> tuple[dict[str, Array], int]:
     """The largest magnitude of each channel (last axis) of what MatMuls with constant weights take, by tensor name; and how many requests ran."""
     names = sorted({node.input[0] for node in _products(model)})
-    watched = graph.copy_of(model)
-    known = {row.name for row in (*model.graph.output, *model.graph.input)}
-    watched.graph.output.extend(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in names if name not in known)
-    session = open_session(watched, Settings(graph_optimization="disable"), where="smoothing")
-    wanted = [name for name in names if name not in {row.name for row in model.graph.input}]
-    found: dict[str, Array] = {}
-    rows = list(itertools.islice(requests, REQUESTS))
-    for request in rows:
-        seen = {**request, **dict(zip(wanted, session.run(wanted, dict(request)) if wanted else (), strict=True))}
+    session = open_session(returning(model, names), Settings(graph_optimization="disable"), where="smoothing")
+    computed = [name for name in names if name not in {input_.name for input_ in model.graph.input}]
+    maxima: dict[str, Array] = {}
+    used = list(itertools.islice(requests, REQUESTS))
+    for request in used:
+        tensors = {**request, **dict(zip(computed, session.run(computed, dict(request)) if computed else (), strict=True))}
         for name in names:
-            largest = np.abs(np.nan_to_num(seen[name], posinf=0, neginf=0)).reshape(-1, seen[name].shape[-1]).max(axis=0, initial=0)
-            found[name] = np.maximum(found[name], largest) if name in found else largest
-    return found, len(rows)
+            largest = np.abs(np.nan_to_num(tensors[name], posinf=0, neginf=0)).reshape(-1, tensors[name].shape[-1]).max(axis=0, initial=0)
+            maxima[name] = np.maximum(maxima[name], largest) if name in maxima else largest
+    return maxima, len(used)
 
 
 def smooth(model: onnx.ModelProto, maxima: Mapping[str, Array], strength: float) -> onnx.ModelProto:
     """A copy with a Mul before each MatMul whose input was seen; ``strength`` is α, between 0 and 1."""
     result = graph.copy_of(model)
-    weights = {row.name: row for row in result.graph.initializer}
-    rows = [node for node in _products(result) if node.input[0] in maxima]
+    weights = {tensor.name: tensor for tensor in result.graph.initializer}
+    smoothed = [node for node in _products(result) if node.input[0] in maxima]
     users: dict[str, list[onnx.NodeProto]] = {}
-    for node in rows:
+    for node in smoothed:
         users.setdefault(node.input[0], []).append(node)
     before: dict[str, list[onnx.NodeProto]] = {}
     for name, nodes in users.items():
@@ -78,7 +75,7 @@ def has_products(model: onnx.ModelProto) -> bool:
 
 def _products(model: onnx.ModelProto) -> list[onnx.NodeProto]:
     """MatMuls with a constant matrix [channels, outputs] of float32 at input 1."""
-    matrices = {row.name for row in model.graph.initializer if len(row.dims) == 2 and row.data_type == onnx.TensorProto.FLOAT}
+    matrices = {tensor.name for tensor in model.graph.initializer if len(tensor.dims) == 2 and tensor.data_type == onnx.TensorProto.FLOAT}
     return [node for node in model.graph.node if node.op_type == "MatMul" and node.input[1] in matrices and node.input[0] not in matrices]
 
 

@@ -19,19 +19,20 @@ from sealift_packager.graph import graph
 from sealift_packager.graph.tensors import WeightFile, file_beside, make_tensor, values
 from sealift_packager.model.source import Array
 from sealift_packager.quantize.calibration import Calibration
+from sealift_packager.quantize.editing import transposes_weight
 
 #: Smaller tensors would hardly shrink: a scale per channel is stored beside them.
 MIN_ELEMENTS: Final = 512
-#: DequantizeLinear takes an axis from this opset on.
-MIN_OPSET: Final = 13
 #: So many values at most are rounded at a time, so that this takes little memory beside them.
 _PART: Final = 2**24
 
 
 def quantize_weights(model: onnx.ModelProto, settings: Quantization, calibration: Calibration, scratch: Path) -> onnx.ModelProto:  # noqa: ARG001  (a quantizer)
     """A copy whose large float32 weights are int8, symmetric, with a scale per output channel (per row of an embedding); but excluded nodes'."""
-    if graph.opset_of(model) < MIN_OPSET:
-        raise QuantizationError("weights can't be stored as int8", expected=f"opset {MIN_OPSET} or later", found=str(graph.opset_of(model)))
+    if graph.opset_of(model) < graph.QUANTIZABLE_OPSET:
+        raise QuantizationError(
+            "weights can't be stored as int8", expected=f"opset {graph.QUANTIZABLE_OPSET} or later", found=str(graph.opset_of(model))
+        )
     result = graph.copy_of(model)
     return _tidy(result, store_weights(result, settings, file=file_beside(model, scratch)))
 
@@ -39,18 +40,18 @@ def quantize_weights(model: onnx.ModelProto, settings: Quantization, calibration
 def halve_weights(model: onnx.ModelProto, settings: Quantization, calibration: Calibration, scratch: Path) -> onnx.ModelProto:  # noqa: ARG001  (a quantizer)
     """A copy whose large float32 weights are fp16, whatever they are used for."""
     result = graph.copy_of(model)
-    outputs = {row.name for row in result.graph.output}
-    nodes = [_store_half(row, None) for row in result.graph.initializer if _is_large(row) and row.name not in outputs]
+    outputs = {output.name for output in result.graph.output}
+    nodes = [_store_half(tensor, None) for tensor in result.graph.initializer if _is_large(tensor) and tensor.name not in outputs]
     return _tidy(result, _put_first(result, nodes))
 
 
 def store_weights(model: onnx.ModelProto, settings: Quantization, *, file: WeightFile | None = None) -> int:
-    """Store the large weights smaller, in place (values in ``file``, if there is one), but not those of reverted nodes; how many became int8."""
+    """Store large weights smaller, in place, except those of reverted nodes; returns how many became int8. Values go to ``file``, if any."""
     kept, finer = _inputs(model, settings.reverted), _inputs(model, settings.fp16_nodes)
-    weights = {row.name: row for row in model.graph.initializer if _is_large(row) and len(row.dims) > 1 and row.name not in kept}
+    weights = {tensor.name: tensor for tensor in model.graph.initializer if _is_large(tensor) and len(tensor.dims) > 1 and tensor.name not in kept}
     axes = {name: axis for name, axis in _channel_axes(model, weights) if name not in finer}
     nodes: list[onnx.NodeProto | None] = [_store(model, weights[name], axis, file) for name, axis in axes.items()]
-    nodes += [_store_half(row, file) for name, row in weights.items() if name in finer]
+    nodes += [_store_half(weight, file) for name, weight in weights.items() if name in finer]
     _put_first(model, nodes)
     return len(axes)
 
@@ -66,11 +67,11 @@ def _tidy(model: onnx.ModelProto, count: int) -> onnx.ModelProto:
 
 
 def _put_first(model: onnx.ModelProto, nodes: Sequence[onnx.NodeProto | None]) -> int:
-    """Put those that are nodes before the graph's; how many."""
-    made, rest = [node for node in nodes if node is not None], [graph.copy_of(node) for node in model.graph.node]
+    """Put the nodes among these before the graph's own; returns how many they are."""
+    first, others = [node for node in nodes if node is not None], [graph.copy_of(node) for node in model.graph.node]
     del model.graph.node[:]
-    model.graph.node.extend([*made, *rest])
-    return len(made)
+    model.graph.node.extend([*first, *others])
+    return len(first)
 
 
 def _is_large(tensor: onnx.TensorProto) -> bool:
@@ -92,8 +93,7 @@ def _channel_axes(model: onnx.ModelProto, weights: dict[str, onnx.TensorProto]) 
 
 
 def _gemm(node: onnx.NodeProto, at: int) -> int | None:
-    transposed = any(row.name == "transB" and row.i for row in node.attribute)
-    return (0 if transposed else 1) if at == 1 else None
+    return (0 if transposes_weight(node) else 1) if at == 1 else None
 
 
 #: Operator → (node, number of the input) → axis of the channels; None where the input is no weight.

@@ -27,7 +27,7 @@ from sealift_packager.quantize.calibration import Calibration, requests
 from sealift_packager.quantize.onnxruntime_backend import prepare
 from sealift_packager.quantize.ranges import METHODS, observe
 from sealift_packager.quantize.registry import REVERTIBLE, STREAMING, check_buildable, quantize
-from sealift_packager.quantize.sensitivity import ROWS, lightest_first, node_errors
+from sealift_packager.quantize.sensitivity import REQUESTS, lightest_first, node_errors
 from sealift_packager.quantize.smoothing import STRENGTHS, channel_maxima, has_products, smooth
 from sealift_packager.search.evaluate import answers, as_the_profile_computes, divergence, judge, worst_row
 from sealift_packager.search.folds import Folds, split, take
@@ -142,7 +142,7 @@ class Search:
         except ConversionError:  # a node that can't be run on its own is no reason to lose the candidate
             return {}
 
-    def _node_errors(self, candidate: Candidate, most: int = ROWS) -> dict[str, float]:
+    def _node_errors(self, candidate: Candidate, most: int = REQUESTS) -> dict[str, float]:
         settings = _settings_of(candidate)
         calibration = self._calibration(settings, cross=False)
         model = smooth(self._prepared, calibration.maxima, settings.smoothing) if settings.smoothing else self._prepared

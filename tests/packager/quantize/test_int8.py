@@ -60,7 +60,7 @@ def mnist_model() -> onnx.ModelProto:
 def test_reduce_range_keeps_weights_to_seven_bits(tmp_path: Path, *, reduce_range: bool, limit: int) -> None:
     source = trained.onnx_net()
     model = int8_static(source, onnx.load(source.model), tmp_path, reduce_range=reduce_range)
-    weights = [onnx.numpy_helper.to_array(row) for row in model.graph.initializer if row.data_type == onnx.TensorProto.INT8]
+    weights = [onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer if tensor.data_type == onnx.TensorProto.INT8]
     assert max(int(np.abs(value.astype(int)).max()) for value in weights if value.ndim > 1) == limit
 
 
@@ -116,13 +116,13 @@ def test_static_int8_of_the_mnist_example_loses_at_most_three_thousandths_and_is
     assert profile.int8.reduce_range
     data = np.load(source.data)
     quantized = int8_static(source, model, tmp_path, reduce_range=True)
-    predictions = [read_prediction({"output": logits(row, data["image"])}) for row in (model, quantized)]
+    predictions = [read_prediction({"output": logits(form, data["image"])}) for form in (model, quantized)]
     accuracy = assess(METRICS["accuracy"], data["target"], *predictions, budget=0.003, seed=0, rounded=True)
     assert accuracy.loss <= 0.003 + ROUNDING
     assert quantized.ByteSize() < 0.3 * model.ByteSize()
     if detect_machine().arch != "x86_64":
         pytest.skip("the recipe is for x86-64: no speed to measure here")
-    sessions = {name: open_session(row, Settings(), where=name) for name, row in (("fp32", model), ("int8", quantized))}
+    sessions = {name: open_session(form, Settings(), where=name) for name, form in (("fp32", model), ("int8", quantized))}
     runs = {name: functools.partial(run_session, session, {"image": data["image"][:1]}) for name, session in sessions.items()}
     samples = latency.measure(runs, seconds=3)
     assert latency.speedup(samples["fp32"], samples["int8"], seed=0).low > 1
@@ -143,8 +143,8 @@ def test_without_reduce_range_products_saturate_on_x86_without_vnni(tmp_path: Pa
         quantized = int8_static(source, model, tmp_path, reduce_range=reduced)
         assert bool(may_saturate(quantized, fused=True)) is not reduced
         answers = run_emulated(emulator, quantized, {"image": images}, {}, tmp_path) if hidden and emulator else None
-        found = answers["output"] if answers else logits(quantized, images)
-        errors[reduced] = float(np.abs(found - reference).max())
+        output = answers["output"] if answers else logits(quantized, images)
+        errors[reduced] = float(np.abs(output - reference).max())
     assert errors[False] > 3 * errors[True]
 
 

@@ -1,4 +1,4 @@
-"""Smoothing, blocks, fp16, and GELU in the order that is fused: what each does to a graph, and that the graph still answers alike."""
+"""Smoothing, blocks, fp16, and GELU in the order that is fused: what each does to a graph, and that the graph still gives the same answers."""
 
 from __future__ import annotations
 
@@ -64,8 +64,8 @@ def ask(model: onnx.ModelProto, rows: Array, precision: str = "fp32") -> Array:
 
 
 def error(model: onnx.ModelProto, other: onnx.ModelProto, rows: Array, precision: str) -> float:
-    reference, found = ask(model, rows), ask(other, rows, precision)
-    return float(np.square(found - reference).sum() / np.square(reference).sum())
+    reference, answer = ask(model, rows), ask(other, rows, precision)
+    return float(np.square(answer - reference).sum() / np.square(reference).sum())
 
 
 def outlying(rows: int = 50) -> Array:
@@ -85,7 +85,7 @@ def test_a_smoothed_graph_answers_like_the_one_it_was_made_of() -> None:
 def test_smoothing_spares_dynamic_int8_what_an_outlying_channel_costs(tmp_path: Path) -> None:
     rows = outlying()
     model = prepare(product(), tmp_path)
-    model.graph.initializer[0].CopyFrom(numpy_helper.from_array(numpy_helper.to_array(model.graph.initializer[0]) * small_row(7), "w"))
+    model.graph.initializer[0].CopyFrom(numpy_helper.from_array(numpy_helper.to_array(model.graph.initializer[0]) * shrinking_factors(7), "w"))
     calibration = Calibration(maxima=channel_maxima(model, [{"x": rows}])[0])
     settings = SETTINGS["int8-dynamic"](RECIPE)
     plain, smoothed = (quantize_dynamic(model, dataclasses.replace(settings, smoothing=strength), calibration, tmp_path) for strength in (0.0, 0.7))
@@ -97,7 +97,7 @@ def test_a_matrix_that_two_layers_share_is_turned_once(tmp_path: Path) -> None:
     model, rows = prepare(model_of(layers, {"w": matrix(256, 256)}), tmp_path), RANDOM.normal(size=(50, 256)).astype(np.float32)
     small = quantize_dynamic(model, SETTINGS["int8-dynamic"](RECIPE), Calibration(), tmp_path)
     assert error(model, small, rows, "int8-dynamic") < 2e-3
-    assert sum(row.data_type == TensorProto.INT8 and len(row.dims) == 2 for row in small.graph.initializer) == 1
+    assert sum(tensor.data_type == TensorProto.INT8 and len(tensor.dims) == 2 for tensor in small.graph.initializer) == 1
 
 
 def test_a_bias_of_rank_two_is_quantized_as_one_of_rank_one(tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_a_bias_of_rank_two_is_quantized_as_one_of_rank_one(tmp_path: Path) -> N
     assert error(model, small, rows, "int8-static") < 1e-2
 
 
-def small_row(at: int) -> Array:
+def shrinking_factors(at: int) -> Array:
     factors = np.ones((256, 1), np.float32)
     factors[at] = 0.01
     return factors
@@ -156,7 +156,7 @@ def test_a_gemm_with_a_bias_becomes_blocks_too(transposed: int, tmp_path: Path) 
     node = helper.make_node("Gemm", ["x", "w", "b"], ["y"], transB=transposed)
     model, rows = model_of([node], {"w": matrix(256, 256), "b": matrix(256)}), RANDOM.normal(size=(20, 256)).astype(np.float32)
     small = quantize_blocks(model, SETTINGS["int8-blocks"](RECIPE), Calibration(), tmp_path)
-    assert [row.op_type for row in small.graph.node] == ["MatMulNBits", "Add"]
+    assert [made.op_type for made in small.graph.node] == ["MatMulNBits", "Add"]
     assert error(model, small, rows, "int8-blocks") < 1e-3
 
 
@@ -175,7 +175,7 @@ def test_half_precision_takes_and_gives_float32_at_half_the_size(tmp_path: Path)
     model, rows = product(), RANDOM.normal(size=(20, 256)).astype(np.float32)
     half = convert_half(model, SETTINGS["fp16"](RECIPE), Calibration(), tmp_path)
     assert half.ByteSize() < 0.51 * model.ByteSize()
-    assert {row.type.tensor_type.elem_type for row in (*half.graph.input, *half.graph.output)} == {TensorProto.FLOAT}
+    assert {tensor.type.tensor_type.elem_type for tensor in (*half.graph.input, *half.graph.output)} == {TensorProto.FLOAT}
     assert error(model, half, rows, "fp16") < 1e-5
 
 
@@ -221,7 +221,7 @@ def test_a_node_that_is_reverted_keeps_its_weight_as_it_is(precision: str, tmp_p
     model = two_products(matrix(256, 256), tmp_path)
     settings = dataclasses.replace(SETTINGS[precision](RECIPE), reverted=("second",))
     built = QUANTIZERS[precision](model, settings, Calibration(), tmp_path)
-    sizes = {row.name: np.prod(row.dims) for row in built.graph.initializer if row.data_type == TensorProto.FLOAT}
+    sizes = {tensor.name: np.prod(tensor.dims) for tensor in built.graph.initializer if tensor.data_type == TensorProto.FLOAT}
     assert sizes.get("v") == 256 * 256
     assert "w" not in sizes
 
@@ -231,8 +231,8 @@ def test_a_node_that_is_stored_as_fp16_has_its_weight_as_fp16(precision: str, tm
     model = two_products(matrix(256, 256), tmp_path)
     settings = dataclasses.replace(SETTINGS[precision](RECIPE), fp16_nodes=("second",))
     built = QUANTIZERS[precision](model, settings, Calibration(), tmp_path)
-    assert {row.name for row in built.graph.initializer if row.data_type == TensorProto.FLOAT16} == {"v_fp16"}
-    assert not {"v", "w"} & {row.name for row in built.graph.initializer}
+    assert {tensor.name for tensor in built.graph.initializer if tensor.data_type == TensorProto.FLOAT16} == {"v_fp16"}
+    assert not {"v", "w"} & {tensor.name for tensor in built.graph.initializer}
 
 
 def test_weights_as_fp16_answer_like_fp32_at_half_the_size(tmp_path: Path) -> None:
@@ -247,7 +247,7 @@ def test_a_weight_that_fp16_cannot_hold_stays_as_it_is(tmp_path: Path) -> None:
     large[0, 0] = 70000
     model = two_products(large, tmp_path)
     half = halve_weights(model, SETTINGS["fp16-weights"](RECIPE), Calibration(), tmp_path)
-    assert {row.name: row.data_type for row in half.graph.initializer} == {"w": TensorProto.FLOAT, "v_fp16": TensorProto.FLOAT16}
+    assert {tensor.name: tensor.data_type for tensor in half.graph.initializer} == {"w": TensorProto.FLOAT, "v_fp16": TensorProto.FLOAT16}
 
 
 def test_a_graph_of_small_weights_has_none_to_halve(tmp_path: Path) -> None:
