@@ -20,31 +20,32 @@ from sealift_packager.graph.content import with_weights
 from sealift_packager.graph.tensors import is_reference
 from sealift_packager.graph.walk import all_tensors
 
-#: Of a folder nothing is read: a build behind walls may read the files of weights in it, and not list it.
-_PASSED_THROUGH: Final = getattr(os, "O_PATH", os.O_RDONLY)
+#: Folders are passed through without being read: a confined build may read the files of weights in one, but not list it.
+_PATH_ONLY: Final = getattr(os, "O_PATH", os.O_RDONLY)
 
 
-def bring_weights(model: onnx.ModelProto, own: Path, origin: Path) -> Digest:
-    """Copy every file of weights once from the folder of ``origin`` to that of ``own``, the copy of its graph, and name it by where it now lies.
+def bring_weights(model: onnx.ModelProto, graph: Path, origin: Path) -> Digest:
+    """Copy every file of weights once from the folder of ``origin`` to that of ``graph``, and name it by where it now lies.
 
-    The places must have been checked (`onnx_weights`). The digest is that of graph and weights (`content.model_digest`). Links are followed to
-    what they lead to within the folder, and no further: a link that is put there meanwhile is refused.
+    ``graph`` is our copy of the model's file. The places must have been checked (`weights.check_weights`). The digest is that of graph and weights
+    (`content.model_digest`). Links are followed to what they lead to within the folder, and no further: a link that is put there meanwhile is
+    refused.
     """
     folder, digests = origin.parent.resolve(), {}
     refusals, left = Refusals(where=str(origin)), MAX_BYTES
     for tensor in filter(is_reference, all_tensors(model)):
-        entry = next(row for row in tensor.external_data if row.key == "location")
+        entry = next(entry for entry in tensor.external_data if entry.key == "location")
         place = (folder / entry.value).resolve().relative_to(folder)
         entry.value = place.as_posix()
         if place not in digests:
-            target = own.parent / place
+            target = graph.parent / place
             target.parent.mkdir(parents=True, exist_ok=True)
-            with _open_inside(folder, place) as file, durable.translate_full_disk(own):
+            with _open_inside(folder, place) as file, durable.translate_full_disk(graph):
                 left -= os.fstat(file.fileno()).st_size
                 if left < 0:
                     raise refusals.of("the files of external weights are too large", expected=f"at most {MAX_BYTES >> 30} GiB together", advice="")
                 digests[place] = copy_plain(file, target, refusals)
-    return with_weights(Digest.of_file(own), sorted(digests.items()))
+    return with_weights(Digest.of_file(graph), sorted(digests.items()))
 
 
 @contextlib.contextmanager
@@ -63,7 +64,7 @@ def _open_inside(folder: Path, place: Path) -> Iterator[IO[bytes]]:
 
 def _open_folder(path: Path, inside: int | None, stack: contextlib.ExitStack) -> int:
     try:
-        descriptor = os.open(path, _PASSED_THROUGH | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=inside)
+        descriptor = os.open(path, _PATH_ONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=inside)
     except OSError as error:
         raise SourceModelError(f"the folder of external weights can't be read ({error.strerror})", where=str(path)) from error
     stack.callback(os.close, descriptor)

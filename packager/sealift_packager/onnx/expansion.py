@@ -25,12 +25,12 @@ _Calls = collections.Counter[_Name]
 
 def check_expansion(model: onnx.ModelProto, *, where: str) -> None:
     """Raise `SourceModelError` where functions would add too many nodes, lie too deep in each other, or call themselves; linear in the model."""
-    calls = {(row.domain, row.name, row.overload): _calls(row.node) for row in model.functions}
+    calls = {(function.domain, function.name, function.overload): _calls(function.node) for function in model.functions}
     nodes: dict[_Name, int] = {}
     depths: dict[_Name, int] = {}
     for name in _inner_first(calls, where):
-        inner = [called for called in calls[name] if called in calls]
-        depths[name] = 1 + max((depths[called] for called in inner), default=0)
+        inner = [callee for callee in calls[name] if callee in calls]
+        depths[name] = 1 + max((depths[callee] for callee in inner), default=0)
         nodes[name] = _total(calls[name], nodes)
         if depths[name] > MAX_DEPTH:
             raise SourceModelError("functions too deep in each other", where=f"{where}: {name[1]}", expected=f"at most {MAX_DEPTH} levels")
@@ -44,12 +44,12 @@ def check_expansion(model: onnx.ModelProto, *, where: str) -> None:
 
 def _calls(nodes: Iterable[onnx.NodeProto]) -> _Calls:
     """The operators of all nodes, those in branches and bodies included."""
-    found, waiting = collections.Counter[_Name](), list(nodes)
+    calls, waiting = collections.Counter[_Name](), list(nodes)
     while waiting:
         node = waiting.pop()
-        found[node.domain, node.op_type, node.overload] += 1
-        waiting.extend(row for branch in subgraphs(node) for row in branch.node)
-    return found
+        calls[node.domain, node.op_type, node.overload] += 1
+        waiting.extend(inner for branch in subgraphs(node) for inner in branch.node)
+    return calls
 
 
 def _total(calls: _Calls, nodes: Mapping[_Name, int]) -> int:
@@ -60,11 +60,11 @@ def _inner_first(calls: Mapping[_Name, _Calls], where: str) -> list[_Name]:
     """The functions, each after those that it calls."""
     users: dict[_Name, list[_Name]] = {name: [] for name in calls}
     missing = {}
-    for name, called in calls.items():
-        inner = [row for row in called if row in calls]
+    for name, callees in calls.items():
+        inner = [callee for callee in callees if callee in calls]
         missing[name] = len(inner)
-        for row in inner:
-            users[row].append(name)
+        for callee in inner:
+            users[callee].append(name)
     ready = [name for name, count in missing.items() if not count]
     for name in ready:  # grows meanwhile
         for user in users[name]:

@@ -35,30 +35,30 @@ def _parts(graph: onnx.GraphProto, *, outermost: bool = True) -> Iterator[tuple[
 
 
 def _external(graph: onnx.GraphProto, *, outermost: bool) -> Iterator[tuple[str, onnx.TensorProto]]:
-    """Name and tensor of what can go; it is taken out of the graph."""
-    handed = {row.name for row in graph.output}
-    for node in [row for row in graph.node if row.op_type == "Constant" and row.output[0] not in handed]:
-        tensor = next((row.t for row in node.attribute if row.name == "value"), None)
+    """Take out of a graph the tensors that can move, and yield each with its name."""
+    handed = {output.name for output in graph.output}
+    for node in [node for node in graph.node if node.op_type == "Constant" and node.output[0] not in handed]:
+        tensor = next((attribute.t for attribute in node.attribute if attribute.name == "value"), None)
         if tensor is not None and is_reference(tensor):
             yield node.output[0], copy_of(tensor)
             graph.node.remove(node)
     if not outermost:
-        for row in [row for row in graph.initializer if is_reference(row) and row.name not in handed]:
-            yield row.name, copy_of(row)
-            graph.initializer.remove(row)
+        for initializer in [tensor for tensor in graph.initializer if is_reference(tensor) and tensor.name not in handed]:
+            yield initializer.name, copy_of(initializer)
+            graph.initializer.remove(initializer)
 
 
 def _names(graph: onnx.GraphProto) -> Iterator[str]:
-    yield from (row.name for row in (*graph.initializer, *graph.input))
+    yield from (tensor.name for tensor in (*graph.initializer, *graph.input))
     yield from (name for node in graph.node for name in node.output)
 
 
 def _free(name: str, taken: set[str]) -> str:
-    found, number = name, 0
-    while found in taken:
+    free, number = name, 0
+    while free in taken:
         number += 1
-        found = f"{name}_{number}"
-    return found
+        free = f"{name}_{number}"
+    return free
 
 
 def _rename(graph: onnx.GraphProto, old: str, new: str) -> None:

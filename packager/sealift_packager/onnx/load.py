@@ -33,7 +33,7 @@ def load_onnx(path: Path, options: LoadOptions) -> SourceModel:
     """Read and check an ONNX model; its reference answers are onnxruntime's with every optimization off."""
     model = _read(path)
     del model.training_info[:]  # no part of what answers, and it may hold weights too
-    digest = _own_weights(model, path, options)
+    digest = _bring_weights(model, path, options)
     weights_bytes = check_weights(model, path, options.place)
     _check_opset(model, path)
     check_operators(model, where=str(path))
@@ -54,19 +54,19 @@ def load_onnx(path: Path, options: LoadOptions) -> SourceModel:
     named = graph.name_dimensions(model)
     settings = Settings(graph_optimization="disable", entries=_MAPPED if refers(model) else {})
     session = open_session(model, settings, where=str(path), error=SourceModelError)
-    outputs = tuple(row.name for row in model.graph.output)
+    outputs = tuple(output.name for output in model.graph.output)
     return SourceModel(
         format=detect.ONNX,
         framework=f"ONNX by {model.producer_name or 'an unnamed tool'} {model.producer_version}".strip(),
         digest=digest,
         native=model,
-        predict=lambda arrays: _ask(session, arrays),
+        predict=lambda arrays: _predict(session, arrays),
         inputs=graph.input_specs(named),
         outputs=outputs,
     )
 
 
-def _own_weights(model: onnx.ModelProto, path: Path, options: LoadOptions) -> Digest:
+def _bring_weights(model: onnx.ModelProto, path: Path, options: LoadOptions) -> Digest:
     """Have the weights beside ``path``, where it is our copy; those of a model that can't be right aren't copied."""
     if options.origin is None:
         return model_digest(path)
@@ -74,9 +74,9 @@ def _own_weights(model: onnx.ModelProto, path: Path, options: LoadOptions) -> Di
     return bring_weights(model, path, options.origin)
 
 
-def _ask(session: Any, arrays: Arrays) -> dict[str, Array]:
-    """One request as it is; more rows than a fixed first dimension has, in turns."""
-    fixed = {row.shape[0] for row in session.get_inputs() if row.shape and isinstance(row.shape[0], int)}
+def _predict(session: Any, arrays: Arrays) -> dict[str, Array]:
+    """Run a request as it is, or in parts if a fixed first dimension has another number of rows."""
+    fixed = {input_.shape[0] for input_ in session.get_inputs() if input_.shape and isinstance(input_.shape[0], int)}
     rows = {len(value) for value in arrays.values() if value.ndim}
     fits = len(fixed) != 1 or len(rows) != 1 or rows <= fixed
     return run_session(session, arrays) if fits else run_batched(session, arrays)
@@ -93,9 +93,9 @@ def _read(path: Path) -> onnx.ModelProto:
 
 
 def _try_inference(model: onnx.ModelProto, path: Path) -> None:
-    """Where onnx can't know all types, its inference of shapes may break the process: it gets one of its own first."""
-    known = {*graph.DEFAULT_DOMAINS, "ai.onnx.ml", *(function.domain for function in model.functions)}
-    foreign = sorted({f"{node.op_type} of {node.domain}" for node in all_nodes(model) if node.domain not in known})
+    """Infer shapes in another process first, if the graph has operators that onnx has no types for: inference may then crash the process."""
+    typed = {*graph.DEFAULT_DOMAINS, "ai.onnx.ml", *(function.domain for function in model.functions)}
+    foreign = sorted({f"{node.op_type} of {node.domain}" for node in all_nodes(model) if node.domain not in typed})
     if foreign:
         advice = f"Export it without operators whose types ONNX doesn't know ({', '.join(foreign[:_SHOWN])}), or report it to onnx."
         try_reading(detect.ONNX, path, reader=__name__, expected="a graph whose shapes onnx can infer", advice=advice)
@@ -103,24 +103,24 @@ def _try_inference(model: onnx.ModelProto, path: Path) -> None:
 
 def _complete_shapes(model: onnx.ModelProto, path: Path) -> None:
     """Inputs must say how many dimensions they have; outputs are given what can be inferred."""
-    given = {row.name for row in model.graph.initializer}
-    for row in model.graph.input:
-        if row.type.HasField("tensor_type") and not row.type.tensor_type.HasField("shape") and row.name not in given:
+    initializers = {tensor.name for tensor in model.graph.initializer}
+    for input_ in model.graph.input:
+        if input_.type.HasField("tensor_type") and not input_.type.tensor_type.HasField("shape") and input_.name not in initializers:
             raise SourceModelError(
                 "an input without a shape",
-                where=f"{path}: {row.name}",
+                where=f"{path}: {input_.name}",
                 expected="its dimensions: a number for each fixed one, a name for each free one, the rows first",
                 advice="Export it with shapes, or set them with onnx.tools.update_model_dims.update_inputs_outputs_dims.",
             )
-    bare = [row for row in model.graph.output if row.type.HasField("tensor_type") and not row.type.tensor_type.HasField("shape")]
-    if bare:
-        inferred = {row.name: row for row in graph.infer_shapes(model).graph.output}
-        for row in bare:
-            row.CopyFrom(inferred[row.name])
+    unshaped = [output for output in model.graph.output if output.type.HasField("tensor_type") and not output.type.tensor_type.HasField("shape")]
+    if unshaped:
+        inferred = {output.name: output for output in graph.infer_shapes(model).graph.output}
+        for output in unshaped:
+            output.CopyFrom(inferred[output.name])
 
 
 def _put_in_order(model: onnx.ModelProto, order: list[int]) -> None:
-    """Some exporters write nodes as they come; the standard wants each after those it takes from."""
+    """Sort the nodes: some exporters write them in any order, while the standard wants each after those whose outputs it takes."""
     if order == list(range(len(order))):
         return
     nodes = [graph.copy_of(model.graph.node[number]) for number in order]
@@ -130,10 +130,10 @@ def _put_in_order(model: onnx.ModelProto, order: list[int]) -> None:
 
 def _check_opset(model: onnx.ModelProto, path: Path) -> None:
     """Refuse what no onnx of today can read; `convert` brings the others to a version that devices run."""
-    found, newest = graph.opset_of(model), onnx.defs.onnx_opset_version()
-    if not 1 <= found <= newest:
-        advice = "Export it again with an older opset." if found > newest else "Is it cut off? Export it again."
-        raise SourceModelError("the operator set is not supported", where=str(path), expected=f"opset 1 to {newest}", found=str(found), advice=advice)
+    opset, newest = graph.opset_of(model), onnx.defs.onnx_opset_version()
+    if not 1 <= opset <= newest:
+        advice = "Export it again with an older opset." if opset > newest else "Is it cut off? Export it again."
+        raise SourceModelError("the operator set is not supported", where=str(path), expected=f"opset 1 to {newest}", found=str(opset), advice=advice)
 
 
 def read_once(_: str, path: Path) -> None:

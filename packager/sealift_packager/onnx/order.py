@@ -19,43 +19,43 @@ def in_order(graph: onnx.GraphProto, *, where: str) -> list[int]:
 
     Raises `SourceModelError` for a name that two nodes give, one that nothing gives, and a cycle, naming them.
     """
-    given = {row.name for row in (*graph.input, *graph.initializer)} | {row.values.name for row in graph.sparse_initializer}
+    given = {tensor.name for tensor in (*graph.input, *graph.initializer)} | {tensor.values.name for tensor in graph.sparse_initializer}
     makers: dict[str, int] = {}
     for number, node in enumerate(graph.node):
         for name in filter(None, node.output):
             if name in makers or name in given:
-                raise SourceModelError("two tensors have the same name", where=f"{where}: {name}", found=f"a second tensor, from {called(node)}")
+                raise SourceModelError("two tensors have the same name", where=f"{where}: {name}", found=f"a second tensor, from {title(node)}")
             makers[name] = number
     waiting = [{makers[name] for name in _taken(node) if name in makers} for node in graph.node]
-    _check_known(graph, makers.keys() | given, where)
+    _check_produced(graph, makers.keys() | given, where)
     return _sorted(graph, waiting, where)
 
 
-def called(node: onnx.NodeProto) -> str:
-    """A node as people find it: by its name, else by its operator and output."""
+def title(node: onnx.NodeProto) -> str:
+    """A node's name, or its operator and outputs if it has none."""
     return node.name or f"{node.op_type} → {', '.join(node.output)}"
 
 
 def _taken(node: onnx.NodeProto) -> Iterator[str]:
-    """What a node takes, its subgraphs included: a subgraph may use names of the graph around it."""
+    """The names that a node takes, including those that its subgraphs take from the graph around them."""
     yield from filter(None, node.input)
     for branch in subgraphs(node):
-        own = {row.name for row in (*branch.input, *branch.initializer)} | {name for inner in branch.node for name in inner.output}
-        yield from (name for inner in branch.node for name in _taken(inner) if name not in own)
-        yield from (row.name for row in branch.output if row.name not in own)
+        inside = {tensor.name for tensor in (*branch.input, *branch.initializer)} | {name for inner in branch.node for name in inner.output}
+        yield from (name for inner in branch.node for name in _taken(inner) if name not in inside)
+        yield from (output.name for output in branch.output if output.name not in inside)
 
 
-def _check_known(graph: onnx.GraphProto, known: set[str], where: str) -> None:
+def _check_produced(graph: onnx.GraphProto, produced: set[str], where: str) -> None:
     for node in graph.node:
         for name in _taken(node):
-            if name not in known:
+            if name not in produced:
                 raise SourceModelError(
-                    "a node's input is missing: nothing in the graph produces it", where=f"{where}: {called(node)}", found=repr(name)
+                    "a node's input is missing: nothing in the graph produces it", where=f"{where}: {title(node)}", found=repr(name)
                 )
-    for row in graph.output:
-        if row.name not in known:
+    for output in graph.output:
+        if output.name not in produced:
             raise SourceModelError(
-                "an output is missing: nothing in the graph produces it", where=f"{where}: {row.name}", expected="a tensor that a node returns"
+                "an output is missing: nothing in the graph produces it", where=f"{where}: {output.name}", expected="a tensor that a node returns"
             )
 
 
@@ -76,7 +76,7 @@ def _sorted(graph: onnx.GraphProto, waiting: list[set[int]], where: str) -> list
             counts[user] -= 1
             if counts[user] == 0:
                 ready.append(user)
-    stuck = [called(graph.node[number]) for number, count in enumerate(counts) if count > 0]
+    stuck = [title(graph.node[number]) for number, count in enumerate(counts) if count > 0]
     if stuck:
         shown = ", ".join(stuck[:_SHOWN]) + (f", … ({len(stuck)} in all)" if len(stuck) > _SHOWN else "")
         raise SourceModelError("the graph has a cycle", where=where, expected="a graph without cycles", found=shown)

@@ -15,11 +15,11 @@ from sealift_packager.model.source import WeightPlace
 
 #: A dimension that is larger is a mistake or an attack: onnxruntime itself counts some of them with 32 bits.
 MAX_DIMENSION: Final = 2**31 - 1
-_HALF_BYTE: Final[dict[int, int]] = {onnx.TensorProto.INT4: 4, onnx.TensorProto.UINT4: 4, onnx.TensorProto.FLOAT4E2M1: 4}
+_BITS: Final[dict[int, int]] = {onnx.TensorProto.INT4: 4, onnx.TensorProto.UINT4: 4, onnx.TensorProto.FLOAT4E2M1: 4}
 
 
 def check_weights(model: onnx.ModelProto, path: Path, place: WeightPlace) -> int:
-    """The bytes of all weights. Refuse those that can't be what they say, in this order; `SourceModelError` names the tensor.
+    """Return the bytes of all weights, and check them in this order; `SourceModelError` names the tensor.
 
     1. No dimension is negative or beyond 2^31 - 1, and the element type is one that ONNX has.
     2. Bytes in the file are as many as type and shape need.
@@ -45,7 +45,7 @@ def check_weights(model: onnx.ModelProto, path: Path, place: WeightPlace) -> int
 
 def check_inline(model: onnx.ModelProto, path: Path, place: WeightPlace) -> None:
     """Refuse a graph that still holds more weights itself than one protobuf message can."""
-    total = sum(size_bytes(row) for row in all_tensors(model) if not is_reference(row))
+    total = sum(size_bytes(tensor) for tensor in all_tensors(model) if not is_reference(tensor))
     if total > place.inline_bytes:
         expected = f"at most {place.inline_bytes >> 20:,} MiB that can't stay in separate files, the limit of one protobuf message"
         raise _too_large(total, expected, path, "Store weights as external data: onnx.save(…, save_as_external_data=True).")
@@ -60,13 +60,13 @@ def _needed(tensor: onnx.TensorProto, size: int) -> str:
 
 
 def _size_bytes(tensor: onnx.TensorProto, where: str) -> int | None:
-    """What the values take; None for text, whose shape doesn't say."""
+    """The bytes that the values need; None for text, because its shape doesn't say."""
     wrong = [size for size in tensor.dims if not 0 <= size <= MAX_DIMENSION]
     if wrong:
         raise SourceModelError("a weight's shape is impossible", where=where, expected=f"dimensions of 0 to {MAX_DIMENSION}", found=str(wrong[0]))
     if tensor.data_type == onnx.TensorProto.STRING:
         return None
-    bits = _HALF_BYTE.get(tensor.data_type)
+    bits = _BITS.get(tensor.data_type)
     try:
         bits = bits or int(onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize) * 8
     except KeyError as error:
@@ -75,7 +75,7 @@ def _size_bytes(tensor: onnx.TensorProto, where: str) -> int | None:
 
 
 def _check_external(tensor: onnx.TensorProto, size: int | None, path: Path, where: str) -> None:
-    entries = {row.key: row.value for row in tensor.external_data}
+    entries = {entry.key: entry.value for entry in tensor.external_data}
     location = entries.get("location", "")
     folder = path.parent.resolve()
     if not location or "\0" in location or len(entries) != len(tensor.external_data):
@@ -92,17 +92,17 @@ def _check_external(tensor: onnx.TensorProto, size: int | None, path: Path, wher
     if not is_file:
         raise SourceModelError("external weights are missing", where=where, expected=str(target))
     offset, length = (_number(entries, key, where) for key in ("offset", "length"))
-    there = target.stat().st_size
+    file_bytes = target.stat().st_size
     start = offset or 0
     if size is not None and length is not None and length != size:
         raise SourceModelError("external weights don't fit their shape", where=where, expected=_needed(tensor, size), found=f"length {length}")
     end = start + (size or 0 if length is None else length)
-    if end > there:
+    if end > file_bytes:
         raise SourceModelError(
             "external weights lie beyond the end of their file",
             where=where,
             expected=f"bytes {start} to {end} of {target}",
-            found=f"a file of {there:,} bytes. Is it cut off?",
+            found=f"a file of {file_bytes:,} bytes. Is it cut off?",
         )
 
 

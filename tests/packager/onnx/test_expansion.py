@@ -22,7 +22,7 @@ OPSETS = [helper.make_opsetid("", 18), helper.make_opsetid(DOMAIN, 1)]
 def function(name: str, *called: str) -> onnx.FunctionProto:
     """One that calls the others one after the other; Relu where it calls none."""
     names = ["a", *(f"t{at}" for at in range(len(called) - 1)), "b"] if called else ["a", "b"]
-    steps = [helper.make_node(row, [names[at]], [names[at + 1]], domain=DOMAIN) for at, row in enumerate(called)]
+    steps = [helper.make_node(callee, [names[at]], [names[at + 1]], domain=DOMAIN) for at, callee in enumerate(called)]
     return helper.make_function(DOMAIN, name, ["a"], ["b"], steps or [helper.make_node("Relu", ["a"], ["b"])], OPSETS)
 
 

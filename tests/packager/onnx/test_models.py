@@ -12,6 +12,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from sealift_core.hardware.profile import HardwareProfile
 from sealift_packager.build.pipeline import pack
 from sealift_packager.build.request import PackRequest
 from sealift_packager.errors import ConversionError
@@ -151,16 +152,21 @@ MODELS: dict[str, Callable[[], onnx.ModelProto]] = {
 
 def rows_for(made: onnx.ModelProto, path: Path) -> Path:
     """40 random rows of each input."""
-    weights_there = {row.name for row in made.graph.initializer}
+    initializers = {tensor.name for tensor in made.graph.initializer}
     arrays: dict[str, Any] = {}
-    for row in made.graph.input:
-        if row.name not in weights_there:
-            kind = helper.tensor_dtype_to_np_dtype(row.type.tensor_type.elem_type)
-            shape = [40, *(size.dim_value or 6 for size in list(row.type.tensor_type.shape.dim)[1:])]
-            drawn = RANDOM.normal(size=shape) if kind.kind == "f" else RANDOM.integers(0, 2 if kind == np.bool_ else 10, shape)
-            arrays[row.name] = drawn.astype(kind)
+    for input_ in made.graph.input:
+        if input_.name not in initializers:
+            dtype = helper.tensor_dtype_to_np_dtype(input_.type.tensor_type.elem_type)
+            shape = [40, *(size.dim_value or 6 for size in list(input_.type.tensor_type.shape.dim)[1:])]
+            drawn = RANDOM.normal(size=shape) if dtype.kind == "f" else RANDOM.integers(0, 2 if dtype == np.bool_ else 10, shape)
+            arrays[input_.name] = drawn.astype(dtype)
     np.savez(path, **arrays)
     return path
+
+
+def judged_by_cosine(folder: Path, data: Path, profile: HardwareProfile) -> PackRequest:
+    """A build of the folder's ``m.onnx``."""
+    return PackRequest(model=folder / "m.onnx", name="m", version="1.0.0", profiles=(profile,), out=folder / "out", data=data, metric="cosine")
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -169,26 +175,22 @@ def test_it_packs_with_every_candidate_tried(name: str, tmp_path: Path) -> None:
         pytest.skip("onnxruntime 1.20 can't run such a source, so nothing can be compared with it")
     made = MODELS[name]()
     (tmp_path / "m.onnx").write_bytes(made.SerializeToString())
-    request = PackRequest(
-        model=tmp_path / "m.onnx",
-        name="m",
-        version="1.0.0",
-        profiles=(load_profile("arm64-dotprod"),),
-        out=tmp_path / "out",
-        data=rows_for(made, tmp_path / "rows.npz"),
-        metric="cosine",
-    )
+    request = judged_by_cosine(tmp_path, rows_for(made, tmp_path / "rows.npz"), load_profile("arm64-dotprod"))
     manifest = pack(request).manifests["arm64-dotprod"]
     assert 13 <= manifest.model.opset <= 21
-    assert {row.name for row in manifest.evaluation.candidates} >= {"fp32", "int8-dynamic", "int8-static", "int8-weights"}
-    broken = [row.reason for row in manifest.evaluation.candidates if "could not be built" in row.reason and "nothing in the graph" not in row.reason]
+    assert {candidate.name for candidate in manifest.evaluation.candidates} >= {"fp32", "int8-dynamic", "int8-static", "int8-weights"}
+    broken = [
+        candidate.reason
+        for candidate in manifest.evaluation.candidates
+        if "could not be built" in candidate.reason and "nothing in the graph" not in candidate.reason
+    ]
     assert broken == []
 
 
 def test_weights_that_were_inputs_are_folded_and_take_no_part_in_requests(tmp_path: Path) -> None:
     (tmp_path / "m.onnx").write_bytes(weights_as_inputs().SerializeToString())
     converted = convert_model(load_model(tmp_path / "m.onnx", LoadOptions()))
-    assert [row.name for row in converted.model.graph.input] == ["x"]
+    assert [input_.name for input_ in converted.model.graph.input] == ["x"]
 
 
 def test_external_weights_answer_as_those_inside(tmp_path: Path) -> None:
@@ -197,8 +199,8 @@ def test_external_weights_answer_as_those_inside(tmp_path: Path) -> None:
     converted = convert_model(source)
     assert check_parity(source, converted, None, seed=0) >= 5
     rows = {"x": RANDOM.normal(size=(4, 32)).astype(np.float32)}
-    found = run_session(open_session(converted.model, Settings(), where="m"), rows)
-    np.testing.assert_allclose(found["y"], source.predict(rows)["y"], rtol=1e-5)
+    answers = run_session(open_session(converted.model, Settings(), where="m"), rows)
+    np.testing.assert_allclose(answers["y"], source.predict(rows)["y"], rtol=1e-5)
 
 
 def test_models_that_differ_in_external_weights_have_different_digests(tmp_path: Path) -> None:
@@ -211,10 +213,10 @@ def test_models_that_differ_in_external_weights_have_different_digests(tmp_path:
 
 def fixed_batch(rows: int, free: onnx.ModelProto | None = None) -> onnx.ModelProto:
     """A graph over requests of so many rows, made from one that takes any."""
-    found: onnx.ModelProto = onnx.ModelProto.FromString((free or plain(18)).SerializeToString())
-    for tensor in (*found.graph.input, *found.graph.output):
+    result: onnx.ModelProto = onnx.ModelProto.FromString((free or plain(18)).SerializeToString())
+    for tensor in (*result.graph.input, *result.graph.output):
         tensor.type.tensor_type.shape.dim[0].dim_value = rows
-    return found
+    return result
 
 
 @pytest.mark.parametrize("rows", [5, 13, 403])
@@ -222,24 +224,16 @@ def test_a_fixed_batch_keeps_its_calibrated_candidates_whatever_the_holdout_has(
     (tmp_path / "m.onnx").write_bytes(fixed_batch(8).SerializeToString())
     np.savez(tmp_path / "holdout.npz", x=RANDOM.normal(size=(rows, 32)).astype(np.float32))
     profile = dataclasses.replace(load_profile("arm64-dotprod"), precisions=("fp32", "int8-static", "int8-dynamic"))
-    asked = PackRequest(
-        model=tmp_path / "m.onnx",
-        name="m",
-        version="1.0.0",
-        profiles=(profile,),
-        out=tmp_path / "out",
-        data=tmp_path / "holdout.npz",
-        metric="cosine",
-    )
-    manifest = pack(asked).manifests["arm64-dotprod"]
-    assert not [row.reason for row in manifest.evaluation.candidates if "could not be built" in row.reason]
+    request = judged_by_cosine(tmp_path, tmp_path / "holdout.npz", profile)
+    manifest = pack(request).manifests["arm64-dotprod"]
+    assert not [candidate.reason for candidate in manifest.evaluation.candidates if "could not be built" in candidate.reason]
 
 
 def test_a_fixed_batch_is_filled_up_and_its_answer_cut_off() -> None:
     rows = {"x": RANDOM.normal(size=(13, 32)).astype(np.float32)}
     free = plain(18)
-    found = run_batched(open_session(fixed_batch(8, free), Settings(), where="m"), rows)["y"]
-    np.testing.assert_allclose(found, run_session(open_session(free, Settings(), where="m"), rows)["y"], rtol=1e-5)
+    answer = run_batched(open_session(fixed_batch(8, free), Settings(), where="m"), rows)["y"]
+    np.testing.assert_allclose(answer, run_session(open_session(free, Settings(), where="m"), rows)["y"], rtol=1e-5)
 
 
 def test_a_masking_infinity_is_no_broken_weight_but_nan_in_a_branch_is(tmp_path: Path) -> None:
@@ -248,7 +242,7 @@ def test_a_masking_infinity_is_no_broken_weight_but_nan_in_a_branch_is(tmp_path:
     (tmp_path / "mask.onnx").write_bytes(masked.SerializeToString())
     convert_model(load_model(tmp_path / "mask.onnx", LoadOptions()))
     broken = branches()
-    left = next(row.g for row in broken.graph.node[2].attribute if row.name == "then_branch")
+    left = next(attribute.g for attribute in broken.graph.node[2].attribute if attribute.name == "then_branch")
     left.initializer[0].CopyFrom(constant("w_left", np.full((32, 16), np.nan, np.float32)))
     (tmp_path / "nan.onnx").write_bytes(broken.SerializeToString())
     source = load_model(tmp_path / "nan.onnx", LoadOptions())

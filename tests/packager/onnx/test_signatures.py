@@ -84,8 +84,8 @@ def packed(folder: Path, graph: onnx.ModelProto, **arrays: Array) -> BundleManif
     (folder / "made.onnx").write_bytes(graph.SerializeToString())
     write_npz(folder / "made.npz", arrays)
     profile = here(precisions=("fp32", "int8-static", "int8-weights"))
-    asked = dataclasses.replace(scaled(folder), model=folder / "made.onnx", data=folder / "made.npz", profiles=(profile,), max_drop=0.5)
-    return pack(asked).manifests["any-cpu"]
+    request = dataclasses.replace(scaled(folder), model=folder / "made.onnx", data=folder / "made.npz", profiles=(profile,), max_drop=0.5)
+    return pack(request).manifests["any-cpu"]
 
 
 def test_an_integer_for_each_row_is_a_label(tmp_path: Path) -> None:
@@ -99,10 +99,10 @@ def test_an_integer_for_each_row_is_a_label(tmp_path: Path) -> None:
 
 def test_a_graph_in_float64_has_nothing_to_calibrate(tmp_path: Path) -> None:
     doubles = numpy_helper.from_array(RANDOM.normal(size=(32, 32)), "w")
-    kinds = {"kind": TensorProto.DOUBLE}
-    graph = model([helper.make_node("MatMul", ["x", "w"], ["y"])], [value("x", ["n", 32], **kinds)], [value("y", ["n", 32], **kinds)], [doubles])
+    element = {"kind": TensorProto.DOUBLE}
+    graph = model([helper.make_node("MatMul", ["x", "w"], ["y"])], [value("x", ["n", 32], **element)], [value("y", ["n", 32], **element)], [doubles])
     candidates = packed(tmp_path, graph, x=RANDOM.normal(size=(40, 32)), target=np.arange(40) % 32).evaluation.candidates
-    assert {row.name: row.chosen for row in candidates} == {"fp32": True, "int8-static": False, "int8-weights": False}
+    assert {candidate.name: candidate.chosen for candidate in candidates} == {"fp32": True, "int8-static": False, "int8-weights": False}
     assert "nothing in the graph can be quantized" in candidates[1].reason
 
 
