@@ -16,7 +16,7 @@ PROFILE = make_profile(precisions=("fp32", "int8-dynamic", "int8-static"))
 
 def test_fp32_is_always_first_and_alone_without_data() -> None:
     assert candidates_for(PROFILE, with_data=False) == (FP32,)
-    assert [row.name for row in candidates_for(PROFILE, with_data=True)] == ["fp32", "int8-dynamic", "int8-static"]
+    assert [candidate.name for candidate in candidates_for(PROFILE, with_data=True)] == ["fp32", "int8-dynamic", "int8-static"]
     assert candidates_for(make_profile(precisions=("fp32",)), with_data=True) == (FP32,)
 
 
@@ -29,7 +29,7 @@ def test_int8_settings_are_the_profile_s() -> None:
 def test_every_shipped_profile_without_a_dot_product_in_32_bits_reduces_the_range() -> None:
     for profile in list_profiles():
         if profile.cpu.arch == "x86_64" and not VNNI & set(profile.cpu.required_flags):
-            for row in candidates_for(profile, with_data=True):
-                if row.precision in SATURATING:
-                    assert row.quantization is not None
-                    assert row.quantization.reduce_range
+            for candidate in candidates_for(profile, with_data=True):
+                if candidate.precision in SATURATING:
+                    assert candidate.quantization is not None
+                    assert candidate.quantization.reduce_range
