@@ -8,7 +8,7 @@ Reading order:
 - ``start``       how soon a command is there, and how soon a model answers
 - ``footprint``   the memory of the three processes
 - ``serving``     requests per second beside onnxruntime alone
-- ``monitoring``  what watching for drift costs per request
+- ``monitoring``  what monitoring for drift costs per request
 - ``__main__``    all of them, as one Markdown table
 
 Everything is a median of rounds; what is compared is measured in turns, because a shared machine drifts.

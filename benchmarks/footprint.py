@@ -24,14 +24,14 @@ def figures(agent: AgentUnderTest) -> list[Figure]:
         subject = Subject(ModelSession.open(bundle_directory(agent, model)))
         for _ in range(REQUESTS):
             run(ask_once(port, subject))
-    rows = {name: _memory(agent.pids(name)[0]) for name in PROCESSES}
-    parts = ", ".join(f"{name.replace('_', ' ')} {megabytes(pss)}" for name, (_, pss) in rows.items())
-    total = f"{megabytes(sum(pss for _, pss in rows.values()))} PSS ({parts}); {megabytes(sum(rss for rss, _ in rows.values()))} RSS"
+    memory = {name: _memory(agent.pids(name)[0]) for name in PROCESSES}
+    parts = ", ".join(f"{name.replace('_', ' ')} {megabytes(pss)}" for name, (_, pss) in memory.items())
+    total = f"{megabytes(sum(pss for _, pss in memory.values()))} PSS ({parts}); {megabytes(sum(rss for rss, _ in memory.values()))} RSS"
     return [Figure("memory of all three processes of the agent, serving both models", total)]
 
 
 def _memory(pid: int) -> tuple[int, int]:
     """RSS and PSS of a process, in bytes."""
     text = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
-    found = dict(re.findall(r"^(Rss|Pss):\s+(\d+) kB", text, re.MULTILINE))
-    return int(found["Rss"]) * 1024, int(found["Pss"]) * 1024
+    sizes = dict(re.findall(r"^(Rss|Pss):\s+(\d+) kB", text, re.MULTILINE))
+    return int(sizes["Rss"]) * 1024, int(sizes["Pss"]) * 1024

@@ -16,7 +16,7 @@ WHEELHOUSE: Final = ROOT / "build" / "wheelhouse"
 ABSENT: Final = ("torch", "onnx", "skl2onnx", "fastapi", "sqlalchemy")
 _LOOK: Final = f"""
 import importlib.metadata, importlib.util, json, sysconfig
-names = sorted(row.metadata["Name"] for row in importlib.metadata.distributions())
+names = sorted(distribution.metadata["Name"] for distribution in importlib.metadata.distributions())
 foreign = [name for name in {ABSENT!r} if importlib.util.find_spec(name)]
 print(json.dumps({{"names": names, "foreign": foreign, "place": sysconfig.get_path("purelib")}}))
 """

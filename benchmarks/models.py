@@ -75,5 +75,5 @@ def installed_device() -> Iterator[AgentUnderTest]:
 
 def bundle_directory(agent: AgentUnderTest, model: str) -> Path:
     """Where a device has a model's current bundle."""
-    row = next(row for row in agent.status()["models"] if row["name"] == model)
-    return agent.home / "bundles" / str(row["bundle"]).removeprefix("sha256:")
+    served = next(served for served in agent.status()["models"] if served["name"] == model)
+    return agent.home / "bundles" / str(served["bundle"]).removeprefix("sha256:")

@@ -1,4 +1,4 @@
-"""What watching costs on the request path: microseconds per request of `ModelMonitor.observed`, beside one run of a tiny model.
+"""What monitoring costs on the request path: microseconds per request of `ModelMonitor.observed`, beside one run of a tiny model.
 
 Medians of interleaved rounds; the counting itself happens off
 the request path and is shown per request, too.
@@ -32,7 +32,7 @@ def figures() -> list[Figure]:
 
 
 def _figure(run: Callable[[], object], label: str, shape: tuple[int, ...]) -> Figure:
-    monitor, request = watched(shape)
+    monitor, request = monitored(shape)
     runs, observed, counted = [], [], []
     for _ in range(ROUNDS):
         runs.append(per_call_us(run))
@@ -58,15 +58,15 @@ def tiny_model() -> Callable[[], object]:
     return lambda: session.run(None, feeds)
 
 
-def watched(shape: tuple[int, ...]) -> tuple[ModelMonitor, Callable[[], None]]:
+def monitored(shape: tuple[int, ...]) -> tuple[ModelMonitor, Callable[[], None]]:
     """A monitor, and the call that the server makes after each request."""
     random = np.random.default_rng(0)
     inputs = {"x": random.normal(size=(HOLDOUT, *shape)).astype(np.float32)}
     outputs = {"y": random.dirichlet(np.ones(10), HOLDOUT).astype(np.float32)}
     specs = [TensorSpec(name=name, dtype="float32", shape=("batch", *array.shape[1:])) for name, array in (inputs | outputs).items()]
     monitor = ModelMonitor(build_baseline(inputs, outputs, specs[:1], specs[1:], seed=0))
-    row, answer = {"x": inputs["x"][:1]}, {"y": outputs["y"][:1]}
-    return monitor, lambda: monitor.observed(row, answer, 0.1)
+    request, answer = {"x": inputs["x"][:1]}, {"y": outputs["y"][:1]}
+    return monitor, lambda: monitor.observed(request, answer, 0.1)
 
 
 def per_call_us(call: Callable[[], object]) -> float:

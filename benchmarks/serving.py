@@ -45,7 +45,7 @@ ALONE: Final = "in process"
 
 
 class SilentObserver:
-    """An observer for a model that nobody watches."""
+    """An observer for a model that isn't monitored."""
 
     def observed(self, inputs: Mapping[str, Array], outputs: Mapping[str, Array], latency_ms: float) -> None:
         """Nothing."""
@@ -82,11 +82,11 @@ class Subject:
 
     def body(self) -> bytes:
         """The request's body."""
-        rows = [
+        tensors = [
             {"name": spec.name, "shape": self.inputs[spec.name].shape, "datatype": spec.datatype, "data": self.inputs[spec.name].ravel().tolist()}
             for spec in self.manifest.inputs
         ]
-        return json.dumps({"inputs": rows}).encode()
+        return json.dumps({"inputs": tensors}).encode()
 
     def request(self) -> bytes:
         """The request as it goes over the wire."""
@@ -98,8 +98,8 @@ class Subject:
     def check(self, document: dict[str, list[dict[str, Any]]]) -> None:
         """The first reply holds what onnxruntime gives here; later ones have to equal it byte for byte."""
         expected = self.session.run(self.inputs)
-        for row, (name, value) in zip(document["outputs"], expected.items(), strict=True):
-            np.testing.assert_allclose(row["data"], value.ravel(), rtol=1e-6, err_msg=name)
+        for output, (name, value) in zip(document["outputs"], expected.items(), strict=True):
+            np.testing.assert_allclose(output["data"], value.ravel(), rtol=1e-6, err_msg=name)
 
 
 def in_process(subject: Subject, seconds: float) -> Load:
@@ -244,15 +244,15 @@ def ratio(results: dict[str, list[Load]], name: str) -> float:
 def figures(agent: AgentUnderTest, rounds: int = 3, seconds: float = 2.0) -> list[Figure]:
     """What the running agent does for each model, monitoring included; the client runs on the same cores."""
     pid, port = agent.pids("data_plane")[0], int(agent.url.rsplit(":", 1)[1])
-    rows = []
+    result = []
     for model in MODELS:
         results = measure(Subject(ModelSession.open(bundle_directory(agent, model))), pid, port, rounds, seconds)
-        rows.append(Figure(f"{model}: `InferenceSession.run` in a loop, batch 1", f"{medians(results[ALONE]).rate:,.0f}/s"))
+        result.append(Figure(f"{model}: `InferenceSession.run` in a loop, batch 1", f"{medians(results[ALONE]).rate:,.0f}/s"))
         for name in list(results)[1:]:
             load = medians(results[name])
             value = f"{load.rate:,.0f}/s, {ratio(results, name):.0%} of onnxruntime alone (p50 {load.p50_ms:.2f} ms, p99 {load.p99_ms:.2f} ms)"
-            rows.append(Figure(f"{model}: the agent, {name}, JSON, batch 1", value))
-    return rows
+            result.append(Figure(f"{model}: the agent, {name}, JSON, batch 1", value))
+    return result
 
 
 def main() -> None:

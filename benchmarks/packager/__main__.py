@@ -23,9 +23,9 @@ from benchmarks.packager import environments
 from benchmarks.packager.judge import ROW_BUDGETS, judge
 from benchmarks.packager.models import BUDGET, MODELS, prepare
 from benchmarks.packager.table import Page, Row, lines, write_page
-from benchmarks.packager.tools import RESULT, Tool, folder_of, made_of, tools
-from benchmarks.packager.trees import Beside, compare
-from benchmarks.packager.values import FP32, SEALIFT, Figures, Made
+from benchmarks.packager.tools import RESULT, Tool, folder_of, result_of, tools
+from benchmarks.packager.trees import ConverterResult, compare
+from benchmarks.packager.values import FP32, SEALIFT, ToolFigures, ToolResult
 from sealift_core.hardware.machine import detect_machine
 
 TREES: Final = "boosted-trees"
@@ -63,9 +63,9 @@ def main() -> None:
     for name in ("sealift", "onnxruntime", "olive", "skl2onnx"):
         environments.install(name)
     profile = arguments.profile or _detected()
-    wanted = arguments.only or names
+    selected = arguments.only or names
     chosen = tools(profile, effort.olive_s)
-    for name in wanted:
+    for name in selected:
         _work(name, effort, chosen, fresh=arguments.fresh)
     page = _page(effort, profile, chosen)
     print("\n".join(lines(page)))
@@ -79,14 +79,14 @@ def _work(name: str, effort: Effort, chosen: tuple[Tool, ...], *, fresh: bool) -
         shutil.rmtree(folder, ignore_errors=True)
     if name == TREES:
         if not (folder / RESULT).exists():
-            found = [dataclasses.asdict(row) for row in compare(folder, effort.rows)]
-            (folder / RESULT).write_text(json.dumps(found), encoding="utf-8")
+            results = [dataclasses.asdict(result) for result in compare(folder, effort.rows)]
+            (folder / RESULT).write_text(json.dumps(results), encoding="utf-8")
         return
     _say(name, "prepare")
     prepare(name, folder)
-    for tool in (row for row in chosen if row.takes(name)):
-        made = made_of(folder, tool, limit_s=effort.limit_s)
-        _say(name, f"{tool.name}: {made.error or made.made} ({made.seconds:.1f} s)")
+    for tool in (tool for tool in chosen if tool.takes(name)):
+        result = result_of(folder, tool, limit_s=effort.limit_s)
+        _say(name, f"{tool.name}: {result.error or result.made} ({result.seconds:.1f} s)")
     if not (folder / "measured.json").exists():
         subprocess.run([sys.executable, "-m", "benchmarks.packager.measure", str(folder), str(effort.measure_s)], check=True)
     _say(name, "measured")
@@ -104,21 +104,21 @@ def _page(effort: Effort, profile: str, chosen: tuple[Tool, ...]) -> Page:
         budget=BUDGET,
         least=1 - ROW_BUDGETS * BUDGET,
         rows=[row for name in MODELS if (effort.folder / name / "measured.json").exists() for row in _rows(name, effort.folder / name, chosen)],
-        trees=[Beside(**row) for row in _read(trees)] if trees.exists() else [],
+        trees=[ConverterResult(**result) for result in _read(trees)] if trees.exists() else [],
         installed={tool.name: sizes[tool.environment] for tool in chosen},
     )
 
 
 def _rows(name: str, folder: Path, chosen: tuple[Tool, ...]) -> list[Row]:
     measured = _read(folder / "measured.json")
-    figures = {row["tool"]: Figures.parse(row) for row in measured["figures"]}
-    rivals = [row for tool, row in figures.items() if not tool.startswith(SEALIFT)]
+    figures = {fields["tool"]: ToolFigures.parse(fields) for fields in measured["figures"]}
+    rivals = [rival for tool, rival in figures.items() if not tool.startswith(SEALIFT)]
     rows = [Row(model=name, made=None, figures=figures[FP32])]
-    for tool in (row for row in chosen if (folder_of(folder, row.name) / RESULT).exists()):
-        made = Made(**_read(folder_of(folder, tool.name) / RESULT))
-        found = figures.get(tool.name)
-        verdict = judge(found, rivals, budget=BUDGET, order=tool.order) if found and tool.order else None
-        rows.append(Row(model=name, made=made, figures=found, error=made.error or measured["errors"].get(tool.name, ""), verdict=verdict))
+    for tool in (tool for tool in chosen if (folder_of(folder, tool.name) / RESULT).exists()):
+        made = ToolResult(**_read(folder_of(folder, tool.name) / RESULT))
+        measured_figures = figures.get(tool.name)
+        ranking = judge(measured_figures, rivals, budget=BUDGET, order=tool.order) if measured_figures and tool.order else None
+        rows.append(Row(model=name, made=made, figures=measured_figures, error=made.error or measured["errors"].get(tool.name, ""), ranking=ranking))
     return rows
 
 

@@ -12,14 +12,14 @@ from typing import Final
 from benchmarks import ROOT
 
 HOME: Final = ROOT / "build" / "bench"
-HERE: Final = Path(__file__).parent
+PROGRAMS: Final = Path(__file__).parent
 #: Environment → what is installed into it; Sealift's own wheels are built from this checkout.
-REQUIREMENTS: Final = {name: HERE / f"requirements-{name}.txt" for name in ("olive", "onnxruntime", "skl2onnx")}
+REQUIREMENTS: Final = {name: PROGRAMS / f"requirements-{name}.txt" for name in ("olive", "onnxruntime", "skl2onnx")}
 _PIP: Final = (sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check")
 _LOOK: Final = """
 import importlib.metadata, json, sysconfig
-rows = list(importlib.metadata.distributions())
-print(json.dumps({"count": len({row.metadata["Name"] for row in rows}), "place": sysconfig.get_path("purelib")}))
+names = {distribution.metadata["Name"] for distribution in importlib.metadata.distributions()}
+print(json.dumps({"count": len(names), "place": sysconfig.get_path("purelib")}))
 """
 
 
@@ -30,9 +30,9 @@ def python_of(name: str) -> Path:
 
 def install(name: str) -> None:
     """Make an environment, unless it is there with the same requirements. Sealift is built and put in anew every time."""
-    wanted = REQUIREMENTS[name].read_text(encoding="utf-8") if name in REQUIREMENTS else (ROOT / "constraints.txt").read_text(encoding="utf-8")
+    requirements = REQUIREMENTS[name].read_text(encoding="utf-8") if name in REQUIREMENTS else (ROOT / "constraints.txt").read_text(encoding="utf-8")
     ready = HOME / f"venv-{name}" / ".requirements"
-    fresh = not ready.exists() or ready.read_text(encoding="utf-8") != wanted
+    fresh = not ready.exists() or ready.read_text(encoding="utf-8") != requirements
     if fresh:
         print(f"Setting up {ready.parent.relative_to(ROOT)} …", file=sys.stderr)
         shutil.rmtree(ready.parent, ignore_errors=True)
@@ -42,7 +42,7 @@ def install(name: str) -> None:
         _install_sealift(into, fresh=fresh)
     elif fresh:
         _run(*into, "--requirement", str(REQUIREMENTS[name]))
-    ready.write_text(wanted, encoding="utf-8")
+    ready.write_text(requirements, encoding="utf-8")
 
 
 def _install_sealift(into: tuple[str, ...], *, fresh: bool) -> None:

@@ -15,7 +15,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from benchmarks.packager.values import FP32, Figures
+from benchmarks.packager.values import FP32, ToolFigures
 
 LATENCY_NOISE: Final = 0.03
 SIZE_NOISE: Final = 0.01
@@ -25,7 +25,7 @@ ROUNDING: Final = 1e-9
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Ranking:
     """``standing`` is ahead, level or behind; ``against`` has a sentence on every rival."""
 
     standing: str
@@ -37,32 +37,32 @@ class Verdict:
         return self.standing == "behind"
 
 
-def unusable(row: Figures, budget: float) -> str:
+def unusable(figures: ToolFigures, budget: float) -> str:
     """Why a model can't be used; empty if it can (1)."""
-    if row.loss > budget + ROUNDING:
-        return f"loses {row.loss:.3g}, more than the budget of {budget:g}"
+    if figures.loss > budget + ROUNDING:
+        return f"loses {figures.loss:.3g}, more than the budget of {budget:g}"
     least = 1 - ROW_BUDGETS * budget
-    if row.cosine_least is not None and row.cosine_least < least:
-        return f"its worst row has a cosine of {row.cosine_least:.3f}, below {least:.2f}"
+    if figures.cosine_least is not None and figures.cosine_least < least:
+        return f"its worst row has a cosine of {figures.cosine_least:.3f}, below {least:.2f}"
     return ""
 
 
-def judge(sealift: Figures, rivals: Sequence[Figures], *, budget: float, order: Sequence[str] = ("latency", "size")) -> Verdict:
-    """Hold Sealift's model against all others, the fp32 graph among them."""
-    own = unusable(sealift, budget)
-    if own:
-        return Verdict(standing="behind", against={FP32: f"Sealift's model {own}"})
+def judge(sealift: ToolFigures, rivals: Sequence[ToolFigures], *, budget: float, order: Sequence[str] = ("latency", "size")) -> Ranking:
+    """Compare Sealift's model with all others, the fp32 graph among them."""
+    fault = unusable(sealift, budget)
+    if fault:
+        return Ranking(standing="behind", against={FP32: f"Sealift's model {fault}"})
     results: dict[str, tuple[int, str]] = {}
     for rival in rivals:
         reason = unusable(rival, budget)
         results[rival.tool] = (0, f"not usable: {reason}") if reason else _duel(sealift, rival, order)
     wins = [score for score, _ in results.values()]
     standing = "behind" if min(wins, default=0) < 0 else "ahead" if max(wins, default=0) > 0 else "level"
-    return Verdict(standing=standing, against={name: sentence for name, (_, sentence) in results.items()})
+    return Ranking(standing=standing, against={name: sentence for name, (_, sentence) in results.items()})
 
 
-def _duel(sealift: Figures, rival: Figures, order: Sequence[str]) -> tuple[int, str]:
-    """1 where Sealift wins, −1 where the rival does, 0 where they are alike; and a sentence."""
+def _duel(sealift: ToolFigures, rival: ToolFigures, order: Sequence[str]) -> tuple[int, str]:
+    """1 where Sealift wins, −1 where the rival does, 0 where neither does; and a sentence."""
     for name in order:
         score, sentence = _AXES[name](sealift, rival)
         if score:
@@ -70,18 +70,18 @@ def _duel(sealift: Figures, rival: Figures, order: Sequence[str]) -> tuple[int, 
     return 0, "no difference"
 
 
-def _latency(sealift: Figures, rival: Figures) -> tuple[int, str]:
+def _latency(sealift: ToolFigures, rival: ToolFigures) -> tuple[int, str]:
     beside = sealift.beside[rival.tool]
     text = f"{beside.ratio:.2f}× as fast as Sealift's ({beside.low:.2f}–{beside.high:.2f})"
     return (-1 if beside.low > 1 + LATENCY_NOISE else 1 if beside.high < 1 - LATENCY_NOISE else 0), text
 
 
-def _size(sealift: Figures, rival: Figures) -> tuple[int, str]:
+def _size(sealift: ToolFigures, rival: ToolFigures) -> tuple[int, str]:
     share = rival.size_bytes / sealift.size_bytes
     return (-1 if share < 1 - SIZE_NOISE else 1 if share > 1 + SIZE_NOISE else 0), f"{share:.2f} times the size of Sealift's"
 
 
-def _accuracy(sealift: Figures, rival: Figures) -> tuple[int, str]:
+def _accuracy(sealift: ToolFigures, rival: ToolFigures) -> tuple[int, str]:
     worse = rival.loss - sealift.loss
     return (-1 if worse < -LOSS_NOISE else 1 if worse > LOSS_NOISE else 0), f"loses {worse:+.4f} against Sealift's"
 

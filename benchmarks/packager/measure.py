@@ -1,7 +1,7 @@
 """All models that the tools made of one, measured in this process: ``python -m benchmarks.packager.measure MODEL-FOLDER SECONDS``.
 
 One thread, batch 1, one run of each after the other, each opened several times, as Sealift itself compares (`measure.comparison` of the packager),
-so that what else the machine does hits all alike. Answers are judged on ``holdout.npz``. Writes ``measured.json``; a model that can't be loaded
+so that other work on the machine slows all equally. Answers are judged on ``holdout.npz``. Writes ``measured.json``; a model that can't be loaded
 or run stands there with its message.
 """
 
@@ -20,7 +20,7 @@ import numpy as np
 import onnx
 
 from benchmarks.packager.tools import RESULT
-from benchmarks.packager.values import FP32, SEALIFT, Figures, Ratio
+from benchmarks.packager.values import FP32, SEALIFT, Ratio, ToolFigures
 from sealift_packager.errors import PackagerError
 from sealift_packager.graph.session import Settings, open_session, run_batched, run_session
 from sealift_packager.measure import latency
@@ -44,8 +44,8 @@ def main(folder: Path, seconds: float) -> None:
     answers = {name: read_prediction(run_batched(opened(), rows)) for name, opened in openers.items()}
     facts = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
     figures = [_figures(name, folder, facts["metric"], target, answers, samples) for name in openers]
-    found = {"figures": [dataclasses.asdict(row) for row in figures], "errors": errors}
-    (folder / "measured.json").write_text(json.dumps(found), encoding="utf-8")
+    measured = {"figures": [dataclasses.asdict(figure) for figure in figures], "errors": errors}
+    (folder / "measured.json").write_text(json.dumps(measured), encoding="utf-8")
 
 
 def _path(folder: Path, name: str) -> Path:
@@ -57,7 +57,7 @@ def _tool(result: Path) -> str:
 
 
 def _openers(folder: Path, example: Arrays) -> tuple[dict[str, Callable[[], Any]], dict[str, str]]:
-    """What opens a session by tool, fp32 first, and what was said of those that can't be used."""
+    """What opens a session by tool, fp32 first, and the errors of those that can't be used."""
     openers: dict[str, Callable[[], Any]] = {FP32: functools.partial(open_session, onnx.load(folder / "model.onnx"), Settings(), where=FP32)}
     errors: dict[str, str] = {}
     for result in sorted(folder.glob(f"*/{RESULT}")):
@@ -84,7 +84,7 @@ def _samples(openers: Mapping[str, Callable[[], Any]], example: Arrays, seconds:
         return latency.measure({name: functools.partial(_repeat, run, count) for name, run in runs.items()}, seconds=share, rounds=rounds)
 
     compared = compare(open_and_measure, {name: {1: name} for name in openers}, seconds=seconds)
-    return {name: row.samples_ms / count for name, row in compared.items()}
+    return {name: candidate.samples_ms / count for name, candidate in compared.items()}
 
 
 def _repeat(run: Callable[[], object], count: int) -> None:
@@ -92,21 +92,21 @@ def _repeat(run: Callable[[], object], count: int) -> None:
         run()
 
 
-def _figures(name: str, folder: Path, metric: str, target: Array | None, answers: dict[str, Prediction], samples: dict[str, Array]) -> Figures:
-    reference, found = answers[FP32], answers[name]
-    truth = first_floats(reference) if target is None else target
+def _figures(name: str, folder: Path, metric: str, target: Array | None, answers: dict[str, Prediction], samples: dict[str, Array]) -> ToolFigures:
+    reference, prediction = answers[FP32], answers[name]
+    expected = first_floats(reference) if target is None else target
     judged = METRICS[metric]
     by_row = METRICS["cosine"].by_row if target is None else None
-    cosines = by_row(truth, found) if by_row else None
-    return Figures(
+    cosines = by_row(expected, prediction) if by_row else None
+    return ToolFigures(
         tool=name,
         latency_ms=float(np.median(samples[name])),
         speedup=_ratio(samples[FP32], samples[name]),
         size_bytes=_path(folder, name).stat().st_size,
-        loss=judged.score(truth, reference) - judged.score(truth, found),
-        rows=len(truth),
-        flipped=None if target is None or found.label is None else int((found.label != reference.label).sum()),
-        off=float(np.abs(first_floats(found) - first_floats(reference)).max()),
+        loss=judged.score(expected, reference) - judged.score(expected, prediction),
+        rows=len(expected),
+        flipped=None if target is None or prediction.label is None else int((prediction.label != reference.label).sum()),
+        off=float(np.abs(first_floats(prediction) - first_floats(reference)).max()),
         cosine_mean=None if cosines is None else float(cosines.mean()),
         cosine_least=None if cosines is None else float(cosines.min()),
         beside={other: _ratio(samples[name], samples[other]) for other in samples} if name.startswith(SEALIFT) else {},
@@ -114,8 +114,8 @@ def _figures(name: str, folder: Path, metric: str, target: Array | None, answers
 
 
 def _ratio(reference: Array, candidate: Array) -> Ratio:
-    found = latency.speedup(reference, candidate, seed=SEED)
-    return Ratio(ratio=found.ratio, low=found.low, high=found.high)
+    speedup = latency.speedup(reference, candidate, seed=SEED)
+    return Ratio(ratio=speedup.ratio, low=speedup.low, high=speedup.high)
 
 
 if __name__ == "__main__":

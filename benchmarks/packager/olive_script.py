@@ -58,7 +58,7 @@ def labels(output: Any, **_: Any) -> Any:
     first = next(iter(output.values())) if isinstance(output, dict) else output
     rows = first.reshape(len(first), -1)
     if REFERENCE in os.environ:
-        wanted = torch.nn.functional.normalize(torch.from_numpy(np.load(os.environ[REFERENCE])), dim=1)
-        nearest = (torch.nn.functional.normalize(rows, dim=1) @ wanted.T).max(dim=1).values
+        reference = torch.nn.functional.normalize(torch.from_numpy(np.load(os.environ[REFERENCE])), dim=1)
+        nearest = (torch.nn.functional.normalize(rows, dim=1) @ reference.T).max(dim=1).values
         return (nearest >= NEAR).long()
     return rows.argmax(dim=1) if rows.shape[1] > 1 else rows[:, 0].long()

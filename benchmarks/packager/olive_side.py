@@ -62,27 +62,27 @@ def configuration(folder: Path, out: Path, seconds: int) -> dict[str, Any]:
 
 
 def main(folder: Path, out: Path, seconds: int) -> None:
-    """Let Olive search for so many seconds; the best candidate, if there is one, and what is told of it lie in ``out`` then."""
+    """Let Olive search for so many seconds; the best candidate, if there is one, and its outcome.json are then in ``out``."""
     columns, target = read_rows(folder / "data.npz")
     if target is None:
         np.save(out / "reference.npy", answers(folder / "model.onnx", columns))
         os.environ[REFERENCE] = str(out / "reference.npy")
-    asked = configuration(folder, out, seconds)
-    lines = len(json.dumps(asked, indent=2).splitlines())
-    output = run(asked)  # which writes into what it is given
-    found = output.get_best_candidate()
-    if found is None:
+    settings = configuration(folder, out, seconds)
+    lines = len(json.dumps(settings, indent=2).splitlines())
+    output = run(settings)  # which writes into what it is given
+    best = output.get_best_candidate()
+    if best is None:
         raise SystemExit("no candidate met the goal on accuracy")
-    shutil.copy(found.model_path, out / "model.onnx")
-    outcome = {"made": "searched", "notes": f"{_chosen(output.trace_back_run_history(found.model_id))}; {lines} lines of configuration"}
+    shutil.copy(best.model_path, out / "model.onnx")
+    outcome = {"made": "searched", "notes": f"{_chosen(output.trace_back_run_history(best.model_id))}; {lines} lines of configuration"}
     (out / "outcome.json").write_text(json.dumps(outcome), encoding="utf-8")
 
 
 def _chosen(history: dict[str, Any]) -> str:
     """The parameters that the search chose; one that the chosen mode doesn't have still stands as the space it was to come from."""
-    found: dict[str, Any] = next((row for row in history.values() if row), {})
+    parameters: dict[str, Any] = next((step for step in history.values() if step), {})
     names = ("quant_mode", "precision", "calibrate_method", "quant_format", "per_channel", "reduce_range")
-    return ", ".join(f"{name} {found[name]}" for name in names if isinstance(found.get(name), str | bool))
+    return ", ".join(f"{name} {parameters[name]}" for name in names if isinstance(parameters.get(name), str | bool))
 
 
 if __name__ == "__main__":

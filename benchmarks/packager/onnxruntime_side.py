@@ -31,7 +31,7 @@ class Rows(CalibrationDataReader):  # type: ignore[misc]  # the base has no type
 
 
 def main(folder: Path, out: Path, mode: str) -> None:
-    """Quantize the folder's fp32 graph; ``mode`` is static or dynamic, the result and what is told of it lie in ``out`` then."""
+    """Quantize the folder's fp32 graph; ``mode`` is static or dynamic, the result and its outcome.json are then in ``out``."""
     source, prepared, result = str(folder / "model.onnx"), str(out / "prepared.onnx"), str(out / "model.onnx")
     notes = ""
     try:

@@ -23,7 +23,7 @@ from sealift_packager.profiles.library import load_profile
 
 
 def main(folder: Path, out: Path, options: dict[str, Any]) -> None:
-    """Pack the folder's fp32 graph as ``options`` ask; the chosen graph and what is told of it lie in ``out`` then."""
+    """Pack the folder's fp32 graph as ``options`` ask; the chosen graph and its outcome.json are then in ``out``."""
     facts = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
     profile = load_profile(options["profile"])
     profile = dataclasses.replace(profile, threads=(1,), objective=tuple(options["objective"]) or profile.objective)
@@ -42,13 +42,13 @@ def main(folder: Path, out: Path, options: dict[str, Any]) -> None:
     manifest = artifact.unpack(packed.directory, profile.name, out / "bundle")
     shutil.copytree(out / "bundle", out / "copy")  # the bundle's files are links into the release, which onnx doesn't load weights from
     onnx.save(onnx.load(out / "copy" / manifest.model.file), out / "model.onnx")
-    rows = manifest.evaluation.candidates
-    chosen = next(row for row in rows if row.chosen)
+    candidates = manifest.evaluation.candidates
+    chosen = next(candidate for candidate in candidates if candidate.chosen)
     outcome = {
         "made": chosen.name,
         "notes": chosen.reason,
         "entries": dict(manifest.session.config),
-        "others": {row.name: row.reason for row in rows if not row.chosen},
+        "others": {candidate.name: candidate.reason for candidate in candidates if not candidate.chosen},
     }
     (out / "outcome.json").write_text(json.dumps(outcome), encoding="utf-8")
 

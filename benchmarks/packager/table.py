@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from benchmarks.packager.judge import Verdict
-from benchmarks.packager.trees import OFF, Beside
-from benchmarks.packager.values import FP32, SEALIFT, Figures, Made
+from benchmarks.packager.judge import Ranking
+from benchmarks.packager.trees import OFF, ConverterResult
+from benchmarks.packager.values import FP32, SEALIFT, ToolFigures, ToolResult
 
 HEAD: Final = ("model", "tool", "result", "speed-up", "ms", "kB", "loss", "flipped, or cosine", "time", "installed", "compared with Sealift")
 INTRODUCTION: Final = """# Sealift compared with other quantizers
@@ -39,13 +39,13 @@ them. All get the same models and rows, and run on the same machine, each in an 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One tool on one model; ``verdict`` is a Sealift row's, with its reasons if it is behind."""
+    """One tool on one model; ``ranking`` is a Sealift row's, with its reasons if it is behind."""
 
     model: str
-    made: Made | None
-    figures: Figures | None
+    made: ToolResult | None
+    figures: ToolFigures | None
     error: str = ""
-    verdict: Verdict | None = None
+    ranking: Ranking | None = None
 
     @property
     def tool(self) -> str:
@@ -64,7 +64,7 @@ class Page:
     budget: float
     least: float
     rows: Sequence[Row]
-    trees: Sequence[Beside]
+    trees: Sequence[ConverterResult]
     installed: Mapping[str, tuple[int, int]]
 
 
@@ -84,7 +84,7 @@ def lines(page: Page) -> Iterator[str]:
         yield "\n## Boosted trees next to their thresholds\n"
         yield f"HistGradientBoosting on breast_cancer, {page.trees[0].rows:,} rows with one feature at a split's threshold or at the neighbouring"
         yield "float32, compared with scikit-learn.\n"
-        yield from _table(("converter", f"rows off by more than {OFF:g}", "worst", "labels flipped"), [_beside(row) for row in page.trees])
+        yield from _table(("converter", f"rows off by more than {OFF:g}", "worst", "labels flipped"), [_tree_cells(result) for result in page.trees])
 
 
 def cells(row: Row, page: Page) -> list[str]:
@@ -97,7 +97,7 @@ def cells(row: Row, page: Page) -> list[str]:
     figures = row.figures
     speed = "1" if row.made is None else f"{figures.speedup.ratio:.2f}× ({figures.speedup.low:.2f}–{figures.speedup.high:.2f})"
     made = "; ".join(part for part in (row.made.made, _plain(row.made.notes)) if part) if row.made else "the graph itself"
-    beside = f"**{row.verdict.standing}**" if row.verdict else _against(row, page.rows)
+    beside = f"**{row.ranking.standing}**" if row.ranking else _against(row, page.rows)
     return [
         row.model,
         row.tool,
@@ -113,33 +113,33 @@ def cells(row: Row, page: Page) -> list[str]:
     ]
 
 
-def _answers(figures: Figures) -> str:
+def _answers(figures: ToolFigures) -> str:
     if figures.cosine_mean is not None:
         return f"{figures.cosine_mean:.4f} ({figures.cosine_least:.3f})"
     return "" if figures.flipped is None else f"{figures.flipped} of {figures.rows}, off by {figures.off:.2g}"
 
 
 def _against(row: Row, rows: Sequence[Row]) -> str:
-    """What the judge said of a rival in the model's first Sealift row."""
-    verdicts = [other.verdict for other in rows if other.model == row.model and other.verdict]
-    return _plain(verdicts[0].against.get(row.tool, "")) if verdicts else ""
+    """The judge's sentence on a rival, from the model's first Sealift row."""
+    rankings = [other.ranking for other in rows if other.model == row.model and other.ranking]
+    return _plain(rankings[0].against.get(row.tool, "")) if rankings else ""
 
 
 def _reasons(rows: Sequence[Row]) -> Iterator[str]:
     for row in rows:
         if row.figures is None and row.tool.startswith(SEALIFT):
             yield f"- {row.model}, {row.tool}: **behind**. It ships nothing: {_plain(row.error)}"
-        if row.made is None or row.verdict is None or row.verdict.standing == "ahead":
+        if row.made is None or row.ranking is None or row.ranking.standing == "ahead":
             continue
-        yield f"- {row.model}, {row.tool}: **{row.verdict.standing}**. It ships {row.made.made}: {_plain(row.made.notes)}."
-        yield from (f"  - {name}: {_plain(sentence)}" for name, sentence in row.verdict.against.items())
+        yield f"- {row.model}, {row.tool}: **{row.ranking.standing}**. It ships {row.made.made}: {_plain(row.made.notes)}."
+        yield from (f"  - {name}: {_plain(sentence)}" for name, sentence in row.ranking.against.items())
         yield from (f"  - its own {name}: {_plain(reason)}" for name, reason in row.made.others.items())
 
 
-def _beside(row: Beside) -> list[str]:
-    if row.error:
-        return [row.converter, "**nothing**", f"failed: {_plain(row.error)}", ""]
-    return [row.converter, f"{row.off:,}", f"{row.worst:.2g}", str(row.flipped)]
+def _tree_cells(result: ConverterResult) -> list[str]:
+    if result.error:
+        return [result.converter, "**nothing**", f"failed: {_plain(result.error)}", ""]
+    return [result.converter, f"{result.off:,}", f"{result.worst:.2g}", str(result.flipped)]
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:

@@ -13,15 +13,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.packager.environments import HERE, python_of
-from benchmarks.packager.values import SEALIFT, Made
+from benchmarks.packager.environments import PROGRAMS, python_of
+from benchmarks.packager.values import SEALIFT, ToolResult
 
 RESULT: Final = "result.json"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Tool:
-    """A program of this folder, where it runs, what it is told, and what Sealift's model of this run is asked to be good at, in order."""
+    """A program of this folder, where it runs, its options, and the objectives of Sealift's model in this run, in order."""
 
     name: str
     environment: str
@@ -64,23 +64,23 @@ def folder_of(model: Path, tool: str) -> Path:
     return model / tool.replace(",", "").replace(" ", "-").lower()
 
 
-def made_of(model: Path, tool: Tool, *, limit_s: int) -> Made:
-    """What a tool made of a model: as it was kept if the same was asked, or by running it. One that fails, or isn't done in time, is a result too."""
+def result_of(model: Path, tool: Tool, *, limit_s: int) -> ToolResult:
+    """What a tool made of a model: the kept result if the options are the same, or that of a run. A failure or a timeout is a result too."""
     out = folder_of(model, tool.name)
-    kept, asked = out / RESULT, out / "asked.json"
-    if not kept.exists() or json.loads(asked.read_text(encoding="utf-8")) != tool.options:
+    kept, options = out / RESULT, out / "options.json"
+    if not kept.exists() or json.loads(options.read_text(encoding="utf-8")) != tool.options:
         (model / "measured.json").unlink(missing_ok=True)
         shutil.rmtree(out, ignore_errors=True)
         (out / "tmp").mkdir(parents=True)
         made = _run(model, out, tool, limit_s)
         shutil.rmtree(out / "tmp")
-        asked.write_text(json.dumps(tool.options), encoding="utf-8")
+        options.write_text(json.dumps(tool.options), encoding="utf-8")
         kept.write_text(json.dumps(dataclasses.asdict(made)), encoding="utf-8")
-    return Made(**json.loads(kept.read_text(encoding="utf-8")))
+    return ToolResult(**json.loads(kept.read_text(encoding="utf-8")))
 
 
-def _run(model: Path, out: Path, tool: Tool, limit_s: int) -> Made:
-    argv = [str(python_of(tool.environment)), str(HERE / tool.program), str(model.absolute()), str(out.absolute()), json.dumps(tool.options)]
+def _run(model: Path, out: Path, tool: Tool, limit_s: int) -> ToolResult:
+    argv = [str(python_of(tool.environment)), str(PROGRAMS / tool.program), str(model.absolute()), str(out.absolute()), json.dumps(tool.options)]
     kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "OMP_NUM_THREADS")}
     environment = {**kept, "TMPDIR": str((out / "tmp").absolute()), "HF_HUB_OFFLINE": "1"}
     start = time.monotonic()
@@ -88,13 +88,13 @@ def _run(model: Path, out: Path, tool: Tool, limit_s: int) -> Made:
         try:
             done = subprocess.run(argv, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=out, env=environment, timeout=limit_s, check=False)
         except subprocess.TimeoutExpired:
-            return Made(tool=tool.name, seconds=limit_s, error=f"not done after {limit_s} s")
+            return ToolResult(tool=tool.name, seconds=limit_s, error=f"not done after {limit_s} s")
     seconds = time.monotonic() - start
     if done.returncode:
-        return Made(
+        return ToolResult(
             tool=tool.name, seconds=seconds, error=last_error((out / "log.txt").read_text(encoding="utf-8", errors="replace"), done.returncode)
         )
-    return Made(tool=tool.name, seconds=seconds, **json.loads((out / "outcome.json").read_text(encoding="utf-8")))
+    return ToolResult(tool=tool.name, seconds=seconds, **json.loads((out / "outcome.json").read_text(encoding="utf-8")))
 
 
 def last_error(log: str, status: int) -> str:

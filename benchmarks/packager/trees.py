@@ -1,4 +1,4 @@
-"""A boosted ensemble beside its thresholds: skl2onnx and Sealift's converter, each held against scikit-learn.
+"""A boosted ensemble beside its thresholds: skl2onnx and Sealift's converter, each compared with scikit-learn.
 
 A row that lies within a rounding error of a split may take the other branch once thresholds are float32. Such rows are made here without any of
 Sealift's code: a holdout row, one feature of it moved to a threshold of the trained trees or to the float32 beside it.
@@ -19,7 +19,7 @@ from sklearn.datasets import load_breast_cancer
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.model_selection import train_test_split
 
-from benchmarks.packager.environments import HERE, python_of
+from benchmarks.packager.environments import PROGRAMS, python_of
 from benchmarks.packager.tools import last_error
 from sealift_packager.frameworks.converters import convert_model
 from sealift_packager.frameworks.loaders import load_model
@@ -31,7 +31,7 @@ OFF: Final = 0.001
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Beside:
+class ConverterResult:
     """How a converter did: rows whose probabilities are off by more than `OFF`, the worst of them, labels flipped; or why there is no graph."""
 
     converter: str
@@ -42,7 +42,7 @@ class Beside:
     error: str = ""
 
 
-def compare(folder: Path, rows: int) -> list[Beside]:
+def compare(folder: Path, rows: int) -> list[ConverterResult]:
     """Sealift's converter, and skl2onnx with the protobuf that Sealift runs with and with an older one, on so many rows."""
     values, target = load_breast_cancer(return_X_y=True)
     seen, held_out, seen_target, _ = train_test_split(values, target, random_state=0)
@@ -51,11 +51,11 @@ def compare(folder: Path, rows: int) -> list[Beside]:
     joblib.dump(model, folder / "model.joblib")
     onnx.save(convert_model(load_model(folder / "model.joblib", LoadOptions(trust_pickle=True))).model, folder / "sealift.onnx")
     near = near_thresholds(model, held_out, rows)
-    wanted = model.predict_proba(near.astype(np.float64))
+    probabilities = model.predict_proba(near.astype(np.float64))
     pythons = {"skl2onnx, protobuf 7": Path(sys.executable), "skl2onnx, protobuf 6": python_of("skl2onnx")}
     return [
-        _judged("Sealift", folder / "sealift.onnx", near, wanted),
-        *(_by_skl2onnx(name, python, folder, near, wanted) for name, python in pythons.items()),
+        _judged("Sealift", folder / "sealift.onnx", near, probabilities),
+        *(_by_skl2onnx(name, python, folder, near, probabilities) for name, python in pythons.items()),
     ]
 
 
@@ -72,19 +72,19 @@ def near_thresholds(model: Any, base: Array, rows: int) -> Array:
     return result
 
 
-def _by_skl2onnx(name: str, python: Path, folder: Path, near: Array, wanted: Array) -> Beside:
+def _by_skl2onnx(name: str, python: Path, folder: Path, near: Array, probabilities: Array) -> ConverterResult:
     out = folder / f"{name.replace(', ', '-').replace(' ', '-')}.onnx"
-    argv = [str(python), str(HERE / "skl2onnx_side.py"), str(folder / "model.joblib"), str(out), str(near.shape[1])]
+    argv = [str(python), str(PROGRAMS / "skl2onnx_side.py"), str(folder / "model.joblib"), str(out), str(near.shape[1])]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     if done.returncode:
-        return Beside(converter=name, rows=len(near), error=last_error(done.stderr, done.returncode))
-    return _judged(name, out, near, wanted)
+        return ConverterResult(converter=name, rows=len(near), error=last_error(done.stderr, done.returncode))
+    return _judged(name, out, near, probabilities)
 
 
-def _judged(name: str, graph: Path, near: Array, wanted: Array) -> Beside:
+def _judged(name: str, graph: Path, near: Array, probabilities: Array) -> ConverterResult:
     session = open_session(onnx.load(graph), Settings(), where=name)
-    found = run_batched(session, {session.get_inputs()[0].name: near}, batch=1000)
-    scores = next(value for value in found.values() if value.dtype.kind == "f")
-    errors = np.abs(scores - wanted).max(axis=1)
-    flips = int((scores.argmax(axis=1) != wanted.argmax(axis=1)).sum())
-    return Beside(converter=name, rows=len(near), off=int((errors > OFF).sum()), worst=float(errors.max()), flipped=flips)
+    outputs = run_batched(session, {session.get_inputs()[0].name: near}, batch=1000)
+    scores = next(value for value in outputs.values() if value.dtype.kind == "f")
+    errors = np.abs(scores - probabilities).max(axis=1)
+    flips = int((scores.argmax(axis=1) != probabilities.argmax(axis=1)).sum())
+    return ConverterResult(converter=name, rows=len(near), off=int((errors > OFF).sum()), worst=float(errors.max()), flipped=flips)

@@ -12,7 +12,7 @@ FP32 = "fp32"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Made:
+class ToolResult:
     """What a tool made of one model: ``error`` says why there is nothing; ``seconds`` is the whole program, its imports included.
 
     ``entries`` are session config entries that the model needs; ``others`` says of what the tool tried why it isn't handed over.
@@ -37,7 +37,7 @@ class Ratio:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Figures:
+class ToolFigures:
     """One model as it was measured, on rows that no tool has seen.
 
     ``loss`` is against the fp32 graph, in the metric's unit, positive when worse. ``flipped`` counts labels that differ from fp32's (None for
@@ -58,7 +58,7 @@ class Figures:
     beside: Mapping[str, Ratio]
 
     @classmethod
-    def parse(cls, fields: dict[str, Any]) -> Figures:
+    def parse(cls, fields: dict[str, Any]) -> ToolFigures:
         """From what `dataclasses.asdict` gave."""
-        beside = {name: Ratio(**row) for name, row in fields["beside"].items()}
+        beside = {name: Ratio(**ratio) for name, ratio in fields["beside"].items()}
         return cls(**{**fields, "speedup": Ratio(**fields["speedup"]), "beside": beside})
