@@ -15,10 +15,10 @@ from sealift_packager.model.source import Array, Arrays
 from sealift_packager.model.synthetic import NO_SIZES, concrete_shape, free_symbols, make_inputs
 
 BATCHES: Final = (1, 2, 7)
-#: Of each free dimension other than the batch: one, what no example had, and what is no multiple of anything.
+#: Sizes that are tried for each free dimension but the batch: one, one that examples rarely have, and a prime.
 SIZES: Final = (1, 3, 17)
 HOLDOUT_ROWS: Final = 4096
-#: Columns that are given a value that nobody knows, each in a request of its own.
+#: At most this many columns are tried with an unseen category, each in a request of its own.
 UNSEEN_COLUMNS: Final = 64
 UNSEEN: Final = "unseen category"
 
@@ -33,7 +33,7 @@ def hard_inputs(
     for title, inputs in _plain_inputs(specs, holdout, seed=seed, takes_nan=takes_nan):
         yield title, inputs
         if categories and "holdout" not in title:
-            yield f"{title}, of known categories", _with_known(inputs, categories, seed)
+            yield f"{title}, of known categories", _with_known_categories(inputs, categories, seed)
     yield from _category_inputs(specs, holdout, categories, seed)
 
 
@@ -58,16 +58,16 @@ def _plain_inputs(specs: Sequence[TensorSpec], holdout: Arrays | None, *, seed: 
         yield "missing values", {spec.name: _filled(spec, np.nan if spec.numpy_dtype.kind == "f" else 0) for spec in specs}
 
 
-def _with_known(inputs: dict[str, Array], categories: Categories, seed: int) -> dict[str, Array]:
+def _with_known_categories(inputs: dict[str, Array], categories: Categories, seed: int) -> dict[str, Array]:
     """The same request, with values that their encoders know in the columns that have one."""
     generator = np.random.default_rng(seed)
-    known = dict(inputs)
+    request = dict(inputs)
     for name, columns in categories.items():
-        known[name] = known[name].copy()
+        request[name] = request[name].copy()
         for at, values in enumerate(columns):
             if values is not None:
-                known[name][:, at] = values[generator.integers(0, len(values), len(known[name]))]
-    return known
+                request[name][:, at] = values[generator.integers(0, len(values), len(request[name]))]
+    return request
 
 
 def _category_inputs(
@@ -82,7 +82,7 @@ def _category_inputs(
                 if values is not None:
                     every[name][:, at] = np.resize(values, len(every[name]))
         yield "every known category", every
-    base = _with_known(_random(specs, holdout, 2, seed, 1.0), categories, seed)
+    base = _with_known_categories(_random(specs, holdout, 2, seed, 1.0), categories, seed)
     for name, at, value in _unseen(specs, categories)[:UNSEEN_COLUMNS]:
         changed = base[name].copy()
         changed[:1, at] = value
@@ -91,14 +91,14 @@ def _category_inputs(
 
 def _unseen(specs: Sequence[TensorSpec], categories: Categories) -> list[tuple[str, int, object]]:
     """Input, column, and a value that its encoder hasn't seen: of columns of text, and of those whose categories are known."""
-    found: list[tuple[str, int, object]] = []
+    unseen: list[tuple[str, int, object]] = []
     for spec in specs:
         columns = categories.get(spec.name, ())
         if spec.dtype == "string" and len(spec.shape) == 2 and isinstance(spec.shape[1], int):
-            found += [(spec.name, at, UNSEEN) for at in range(spec.shape[1])]
+            unseen += [(spec.name, at, UNSEEN) for at in range(spec.shape[1])]
         elif spec.numpy_dtype.kind in "iuf":
-            found += [(spec.name, at, values.max() + 1) for at, values in enumerate(columns) if values is not None]
-    return found
+            unseen += [(spec.name, at, values.max() + 1) for at, values in enumerate(columns) if values is not None]
+    return unseen
 
 
 def _filled(spec: TensorSpec, value: float) -> Array:
@@ -118,16 +118,16 @@ def _random(
     if holdout is None:
         return inputs
     generator = np.random.default_rng(seed)
-    return {spec.name: _like(holdout[spec.name], inputs[spec.name], generator) for spec in specs}
+    return {spec.name: _resembling(holdout[spec.name], inputs[spec.name], generator) for spec in specs}
 
 
-def _like(known: Array, made: Array, generator: np.random.Generator) -> Array:
-    """Random values like the known ones: floats around their mean; of others whole rows, or single values where rows have another size."""
-    alike = known.shape[1:] == made.shape[1:]
-    if made.dtype.kind == "f":
-        axis = 0 if alike else None
-        center, spread = np.nanmean(known, axis=axis, dtype=np.float64), np.nanstd(known, axis=axis, dtype=np.float64)
-        return np.asarray((center + spread * made).astype(made.dtype))
-    if alike:
-        return np.asarray(known[generator.integers(0, len(known), len(made))])
-    return np.asarray(known.ravel()[generator.integers(0, known.size, made.shape)]) if known.size else made
+def _resembling(examples: Array, drawn: Array, generator: np.random.Generator) -> Array:
+    """Random values like the examples: floats around their mean; of other types whole rows, or single values where rows have another size."""
+    same_size = examples.shape[1:] == drawn.shape[1:]
+    if drawn.dtype.kind == "f":
+        axis = 0 if same_size else None
+        center, spread = np.nanmean(examples, axis=axis, dtype=np.float64), np.nanstd(examples, axis=axis, dtype=np.float64)
+        return np.asarray((center + spread * drawn).astype(drawn.dtype))
+    if same_size:
+        return np.asarray(examples[generator.integers(0, len(examples), len(drawn))])
+    return np.asarray(examples.ravel()[generator.integers(0, examples.size, drawn.shape)]) if examples.size else drawn

@@ -1,4 +1,4 @@
-"""Which step of a scikit-learn model is converted otherwise than it computes: the first one whose output differs."""
+"""Find the step of a scikit-learn model whose ONNX form computes something else: the first one whose output differs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def advice_on(source: SourceModel, inputs: Arrays) -> str:
         return ""
     try:
         step = next((part for part in source.steps if not _agrees(source, part, inputs)), None)
-    except Exception:  # noqa: BLE001  # a step that can't be asked alone, whatever it raises: what has been found is reported all the same
+    except Exception:  # noqa: BLE001  # a step that can't be asked alone, whatever it raises: the difference is reported all the same
         return _SOME
     return _NAMED.format(_last(source.native if step is None else step.native))
 
@@ -30,10 +30,10 @@ def _agrees(source: SourceModel, part: SourceModel, inputs: Arrays) -> bool:
     reference = part.predict(inputs)
     session = open_session(convert_step(source, part), Settings(), where="model.onnx", error=PackagerError)
     try:
-        found = run_session(session, inputs)
+        answers = run_session(session, inputs)
     except ConversionError:
         return False
-    return not compare(reference, found)
+    return not compare(reference, answers)
 
 
 def _last(model: Any) -> str:

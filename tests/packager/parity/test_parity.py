@@ -37,18 +37,18 @@ def test_equal_answers_have_no_difference() -> None:
 
 def test_a_difference_names_output_rows_and_amount() -> None:
     reference = np.ones((5, 2), np.float32)
-    found = reference.copy()
-    found[3, 1] += 0.25
-    (difference,) = compare({"y": reference}, {"y": found})
+    answer = reference.copy()
+    answer[3, 1] += 0.25
+    (difference,) = compare({"y": reference}, {"y": answer})
     assert difference.rows == (3,)
     assert difference.worst == pytest.approx(0.25)
     assert "output 'y' differs in 1 of 5 rows (3), by up to 0.25" in str(difference)
 
 
 def test_an_answer_near_zero_is_judged_by_the_size_that_answers_usually_have() -> None:
-    reference, found = {"y": np.array([1e-5])}, {"y": np.array([1.03e-5])}
-    assert compare(reference, found) != []
-    assert compare(reference, found, usual=sizes({"y": np.array([-2.0, np.inf, np.nan])})) == []
+    reference, answer = {"y": np.array([1e-5])}, {"y": np.array([1.03e-5])}
+    assert compare(reference, answer) != []
+    assert compare(reference, answer, usual=sizes({"y": np.array([-2.0, np.inf, np.nan])})) == []
     assert compare(reference, {"y": np.array([5e-5])}, usual={"y": 2.0}) != []
 
 
@@ -64,16 +64,16 @@ def test_a_label_may_differ_only_where_the_source_s_probabilities_tie() -> None:
     assert compare(reference, reference | {"label": np.array([0, 0])})[0].rows == (1,)
 
 
-def test_rows_that_are_made_up_are_judged_by_the_size_of_the_holdout_s_answers(tmp_path: Path) -> None:
+def test_synthetic_rows_are_judged_by_the_size_of_the_holdout_s_answers(tmp_path: Path) -> None:
     rows = np.random.default_rng(104).normal(size=(300, 6))
     model = TransformedTargetRegressor(make_pipeline(StandardScaler(), Ridge()), transformer=MinMaxScaler()).fit(rows, rows[:, 0] * 2 + rows[:, 1])
     source = loaded(model, tmp_path)
     assert check_parity(source, convert_model(source), {"features": rows.astype(np.float32)}, seed=4) >= 7
 
 
-@pytest.mark.parametrize("kind", ["cancer", "forest", "ridge"])
-def test_scikit_learn_models_convert_faithfully(kind: str) -> None:
-    source = load_model(getattr(trained, kind)().model, LoadOptions(trust_pickle=True))
+@pytest.mark.parametrize("name", ["cancer", "forest", "ridge"])
+def test_scikit_learn_models_convert_faithfully(name: str) -> None:
+    source = load_model(getattr(trained, name)().model, LoadOptions(trust_pickle=True))
     assert check_parity(source, convert_model(source), None, seed=0) >= 5
 
 
@@ -125,7 +125,7 @@ def negated(source: SourceModel) -> SourceModel:
     return dataclasses.replace(source, predict=lambda arrays: {name: value[..., ::-1] for name, value in source.predict(arrays).items()})
 
 
-def test_made_up_requests_are_of_categories_that_the_encoder_knows(tmp_path: Path) -> None:
+def test_synthetic_requests_are_of_categories_that_the_encoder_knows(tmp_path: Path) -> None:
     source = one_hot(tmp_path, "error")
     proof = prove_parity(source, convert_model(source), None, seed=0)
     assert proof.compared >= 5
@@ -153,8 +153,8 @@ def test_a_source_that_answers_by_chance_alone_proves_nothing_either(tmp_path: P
         prove_parity(source, convert_model(source), None, seed=0)
 
 
-@pytest.mark.parametrize(("unknown", "asked"), [("ignore", True), ("error", False)])
-def test_unseen_text_is_asked_beside_the_holdout(tmp_path: Path, unknown: str, asked: bool) -> None:
+@pytest.mark.parametrize(("unknown", "answered"), [("ignore", True), ("error", False)])
+def test_unseen_text_is_asked_beside_the_holdout(tmp_path: Path, unknown: str, answered: bool) -> None:
     table = pd.DataFrame({"age": np.arange(40.0), "city": ["Rom", "Paris", "Wien", "Köln"] * 10, "late": [0, 1] * 20})
     columns = make_column_transformer((StandardScaler(), ["age"]), (OneHotEncoder(handle_unknown=unknown), ["city"]))
     joblib.dump(make_pipeline(columns, LogisticRegression()).fit(table[["age", "city"]], table["late"]), tmp_path / "m.joblib")
@@ -163,7 +163,7 @@ def test_unseen_text_is_asked_beside_the_holdout(tmp_path: Path, unknown: str, a
     source = load_model(tmp_path / "m.joblib", LoadOptions(trust_pickle=True, examples=data.arrays, target="late"))
     assert [None if values is None else values.tolist() for values in source.categories["city"]] == [["Köln", "Paris", "Rom", "Wien"]]
     proof = prove_parity(source, convert_model(source), bind(data, source, "late").inputs, seed=0)
-    assert ("an unseen category in city[0]" not in proof.refused) == asked
+    assert ("an unseen category in city[0]" not in proof.refused) == answered
 
 
 def test_text_among_the_numbers_of_a_column_is_shown_where_the_source_refuses_it(tmp_path: Path) -> None:

@@ -50,11 +50,11 @@ def negated(scope: Any, operator: Any, container: Any) -> None:
     writer.put_into(container)
 
 
-@pytest.mark.parametrize(("kind", "step"), [("SimpleImputer", "simpleimputer"), ("KBinsDiscretizer", "kbinsdiscretizer")])
-def test_the_first_step_that_differs_is_named(kind: str, step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("estimator", "step"), [("SimpleImputer", "simpleimputer"), ("KBinsDiscretizer", "kbinsdiscretizer")])
+def test_the_first_step_that_differs_is_named(estimator: str, step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = loaded(make_pipeline(*WHOLE).fit(ROWS, TARGET), tmp_path)
-    monkeypatch.setitem(own.CONVERTERS, kind, (negated, own.CONVERTERS[kind][1]))
-    with pytest.raises(ParityError, match=rf"The ONNX form of step '{step}' \({kind}\) computes something else.*use another estimator"):
+    monkeypatch.setitem(own.CONVERTERS, estimator, (negated, own.CONVERTERS[estimator][1]))
+    with pytest.raises(ParityError, match=rf"The ONNX form of step '{step}' \({estimator}\) computes something else.*use another estimator"):
         check_parity(source, convert_model(source), REQUEST, seed=0)
 
 
