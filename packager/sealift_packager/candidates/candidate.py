@@ -31,18 +31,18 @@ class Quantization:
 
     @property
     def excluded_nodes(self) -> tuple[str, ...]:
-        """The nodes that the rest of it isn't for."""
+        """The nodes that these settings don't apply to."""
         return (*self.reverted, *self.fp16_nodes)
 
     @property
     def calibrated(self) -> bool:
-        """Whether the data decides any number of it."""
+        """Whether any of the settings comes from calibration data."""
         return bool(self.calibration or self.smoothing)
 
 
 #: With Q/DQ fusion on, weights stored as int8 would be computed with in int8.
 _NO_FUSION: Final[Mapping[str, str]] = {"session.disable_quant_qdq": "1"}
-#: What onnxruntime must be told to run a precision as it is meant.
+#: The session config entries that a precision needs.
 SESSION_ENTRIES: Final = dict.fromkeys(("int8-dynamic", "int8-weights", "int8-blocks", "int4-blocks"), _NO_FUSION)
 #: The onnxruntime that a precision needs beyond what its profile asks for: MatMulNBits computes 8 bits on processors since 1.22.
 ONNXRUNTIME: Final = {"int8-blocks": ">=1.22"}
@@ -64,7 +64,7 @@ class Candidate:
 
     @property
     def session_entries(self) -> Mapping[str, str]:
-        """Session config entries without which the candidate is another one."""
+        """The session config entries that the candidate needs."""
         return SESSION_ENTRIES.get(self.precision, {})
 
     def recipe(self) -> dict[str, Json]:

@@ -10,9 +10,9 @@ from sealift_packager.model.source import Array
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """One candidate's: the threads and the graph level that suit it, and what the manifest keeps.
+    """What was measured of one candidate: its number of threads, its graph level, and what the manifest keeps.
 
-    ``samples_ms`` are [openings, rounds], paired with the others'.
+    ``samples_ms`` are [openings, rounds], paired with the other candidates'.
     """
 
     threads: int

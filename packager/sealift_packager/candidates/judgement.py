@@ -8,7 +8,7 @@ from typing import Final
 from sealift_core.bundle.evaluation import Accuracy
 from sealift_packager.model.source import Array
 
-#: Room for the last bit: 0.003 of 1,000 rows is three rows, however it was computed.
+#: Tolerance for the last bit: 0.003 of 1,000 rows is three rows, however it was computed.
 ROUNDING: Final = 1e-9
 
 
