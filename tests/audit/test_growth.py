@@ -43,7 +43,7 @@ from sealift_core.signing.dsse import Envelope
 from sealift_core.signing.keys import PublicKey
 from sealift_hub.repository.files import byte_range, open_public
 from sealift_packager.data.files import read_data
-from sealift_packager.measure.device import DeviceAddress
+from sealift_packager.measure.device_address import DeviceAddress
 from sealift_packager.model.dynamic import parse_dynamic
 from sealift_packager.torch.program_safety import _is_arithmetic, _is_operator
 from sealift_runtime.agent.config import AgentConfig

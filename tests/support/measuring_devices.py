@@ -11,7 +11,8 @@ from sealift_core.hardware.profile import HardwareProfile
 from sealift_core.messages.measuring import Run
 from sealift_core.signing.keys import PrivateKey
 from sealift_packager.build.request import PackRequest
-from sealift_packager.measure.device import DeviceAddress, DeviceJob, inputs_file
+from sealift_packager.measure.device import DeviceJob, inputs_file
+from sealift_packager.measure.device_address import DeviceAddress
 from support import trained
 from support.agents import AgentUnderTest
 from support.models import CORPUS, MODELS

@@ -30,7 +30,7 @@ from sealift_packager.graph.result import Converted
 from sealift_packager.measure.constant import warn_of_constant
 from sealift_packager.measure.metrics import METRICS, find_metric
 from sealift_packager.measure.predictions import read_prediction
-from sealift_packager.measure.truth import Truth, fit_target, guess_metric
+from sealift_packager.measure.target import FittedTarget, fit_target, guess_metric
 from sealift_packager.model.batch import check_rows, fixed_batch
 from sealift_packager.model.dynamic import parse_dynamic
 from sealift_packager.model.source import Array, LoadOptions, SourceModel, WeightPlace
@@ -170,8 +170,8 @@ class BuildContext:
         answers = self.stages.run(keys.source_answers(), lambda: _answers(self.source, holdout.originals))
         prediction = read_prediction(answers)
         metric = self._metric or (guess_metric(prediction, holdout.target) if holdout.has_target else METRICS["agreement"])
-        truth = Truth(target=metric.against_source(prediction)) if metric.against_source else fit_target(metric, holdout.target, prediction)
-        target = truth.target
+        fitted = FittedTarget(target=metric.against_source(prediction)) if metric.against_source else fit_target(metric, holdout.target, prediction)
+        target = fitted.target
         score = metric.score(target, prediction)
         if np.isnan(score):
             advice = "Pass a holdout with more rows or another --metric, and check whether the model itself returns NaN."
@@ -179,7 +179,7 @@ class BuildContext:
         budget = metric.default_budget(score, target) if self.request.max_drop is None else self.request.max_drop
         score_text = "The source model's %s is %.4g on %d rows; a candidate may lose up to %.4g"
         _LOG.info(score_text, metric.name, score, holdout.rows, budget, extra=facts(metric=metric.name, score=float(score), budget=float(budget)))
-        notes = tuple(f"Warning: {text}." for text in (truth.note, warn_of_constant(metric, target, prediction, score)) if text)
+        notes = tuple(f"Warning: {text}." for text in (fitted.note, warn_of_constant(metric, target, prediction, score)) if text)
         return Reference(holdout=holdout, metric=metric, target=target, prediction=prediction, budget=budget, notes=notes)
 
 

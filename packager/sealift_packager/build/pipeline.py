@@ -23,7 +23,7 @@ from sealift_packager.cache.tools import tool_versions, version_of
 from sealift_packager.data.files import data_tools
 from sealift_packager.lock.lockfile import Lock, ProfileLock, check_choice, check_inputs, check_profile
 from sealift_packager.lock.measurement_log import MeasurementLog
-from sealift_packager.measure.device import unasked
+from sealift_packager.measure.device_address import notes_on_unused
 from sealift_packager.measure.host import judge_host
 from sealift_packager.model.source import INLINE_BYTES, WeightPlace
 from sealift_packager.plugins.user_code import code_of
@@ -74,7 +74,7 @@ def _build_all(request: PackRequest, scratch: Path, progress: Progress, options:
     place = WeightPlace(inline_bytes=options.inline_bytes, folder=scratch)
     context = BuildContext(request, stages, progress, machine, created, place)
     builds = [_build(context, profile, scratch, progress, lock) for profile in request.profiles]  # 2, 3
-    idle = unasked(request.measure_on, {row.name: judge_host(row, machine).measures for row in request.profiles}) if lock is None else ()
+    idle = notes_on_unused(request.measure_on, {row.name: judge_host(row, machine).measures for row in request.profiles}) if lock is None else ()
     return Unsigned(
         directories={row.manifest.profile.name: row.directory for row in builds},
         lock=_lock(request, created, inputs or {}, builds),

@@ -28,7 +28,7 @@ from sealift_packager.candidates.result import CandidateResult, NotBuilt
 from sealift_packager.data.files import data_tools
 from sealift_packager.lock.lockfile import check_arithmetic
 from sealift_packager.lock.measurement_log import MeasurementLog
-from sealift_packager.measure.device import DeviceAddress, device_for
+from sealift_packager.measure.device_address import DeviceAddress, device_for
 from sealift_packager.measure.emulation import emulator_digest, find_emulator
 from sealift_packager.measure.figures import BATCHES, Workload, measure_candidates
 from sealift_packager.measure.host import Host, judge_host, thread_choices

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from sealift_core.bundle.digest import Digest
     from sealift_core.messages.measuring import Run
     from sealift_packager.graph.session import Settings
-    from sealift_packager.measure.device import DeviceAddress, Found
+    from sealift_packager.measure.device import MeasuringDevice
+    from sealift_packager.measure.device_address import DeviceAddress
     from sealift_packager.model.source import Array
 
 _CHUNK_BYTES = 2**20
@@ -152,16 +153,16 @@ class RemoteJob:
         self._channel = channel
         self._address = address
         self._files = files
-        self.found: Found
+        self.device: MeasuringDevice
 
     def __enter__(self) -> Self:
-        from sealift_packager.measure.device import Found
+        from sealift_packager.measure.device import MeasuringDevice
 
         for digest, data in self._files.items():
             self._channel.ask("device file", data, digest=str(digest))
         fields = self._channel.ask("device begin", address=dataclasses.asdict(self._address)).fields
         machine = parse_machine(Document(fields["machine"], "machine"))
-        self.found = Found(device=fields["device"], machine=machine, onnxruntime=fields["onnxruntime"])
+        self.device = MeasuringDevice(device_id=fields["device"], machine=machine, onnxruntime=fields["onnxruntime"])
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

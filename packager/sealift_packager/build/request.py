@@ -18,7 +18,7 @@ from sealift_core.signing.keys import Signer
 from sealift_packager.data.function import is_function
 from sealift_packager.errors import DataError, PackagerError, ProfileError
 from sealift_packager.graph.content import content_digest
-from sealift_packager.measure.device import OPTION, DeviceAddress
+from sealift_packager.measure.device_address import OPTION, DeviceAddress
 from sealift_packager.model.detect import check_format
 from sealift_packager.model.dynamic import parse_dynamic
 from sealift_packager.sandbox.activity import OPTION as MODEL_TIMEOUT

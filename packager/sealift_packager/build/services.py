@@ -141,7 +141,7 @@ class Services:
             raise FrameError("not a device that the user named")
         job = self._ending.enter_context(DeviceJob(address, required(self._request.signer), files))
         self._job = job
-        return Message({"device": job.found.device, "machine": machine_json(job.found.machine), "onnxruntime": job.found.onnxruntime})
+        return Message({"device": job.device.device_id, "machine": machine_json(job.device.machine), "onnxruntime": job.device.onnxruntime})
 
     def device_end(self, message: Message) -> Message:  # noqa: ARG002  (a question)
         """End it."""

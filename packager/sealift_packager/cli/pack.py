@@ -175,7 +175,7 @@ def _request(
 ) -> PackRequest:
     from sealift_packager.build.request import PackRequest
     from sealift_packager.cli.passphrase import passphrases
-    from sealift_packager.measure.device import DeviceAddress
+    from sealift_packager.measure.device_address import DeviceAddress
     from sealift_packager.profiles.library import load_profile
 
     collected = passphrases(passphrase_files)

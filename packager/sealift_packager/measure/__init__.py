@@ -2,7 +2,7 @@
 
 Reading order:
 
-- ``predictions`` a model's outputs as labels, scores or values; ``truth`` the holdout's target
+- ``predictions`` a model's outputs as labels, scores or values; ``target`` the holdout's target
 - ``metrics``     metrics by name; ``constant`` what the same answer to all would score
 - ``bootstrap``   intervals; pure
 - ``accuracy``    loss against the source
@@ -11,7 +11,7 @@ Reading order:
 - ``probe``       load time and peak memory, in a process of its own
 - ``host``        may this machine speak for a profile?
 - ``figures``     all of it for one profile; ``comparison`` all candidates, each with its threads; ``arrays`` inputs as an ``.npz`` file
-- ``device``, ``on_device``  the same on a device, through its agent
+- ``device_address``, ``device``, ``on_device``  the same on a device, through its agent
 - ``emulation``, ``emulated``  answers as another processor gives them
 
 What a device does too stands in the core: `sealift_core.timing.alternation` (turns) and `sealift_core.timing.throughput` (every core busy).

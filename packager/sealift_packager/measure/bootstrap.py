@@ -74,6 +74,6 @@ def _grouped_draws(values: Array, seed: int) -> Array:
     generator = np.random.default_rng(seed)
     drawn = max(1, groups - 1)
     group = generator.integers(0, groups, (SLOW_RESAMPLES, drawn, 1))
-    row = generator.integers(0, rows, (SLOW_RESAMPLES, drawn, rows))
-    places: Array = group * rows + row
+    member = generator.integers(0, rows, (SLOW_RESAMPLES, drawn, rows))
+    places: Array = group * rows + member
     return places.reshape(SLOW_RESAMPLES, -1)

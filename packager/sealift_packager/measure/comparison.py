@@ -15,7 +15,7 @@ from sealift_packager.model.source import Array
 
 #: How often all candidates are opened anew. Two sessions of one graph differ by 1 to 2 % (standard deviation), now and then by 20 %.
 OPENINGS: Final = 6
-#: How often a comparison that is still undecided is gone on with.
+#: How often a comparison that is still undecided is extended.
 EXTENSIONS: Final = 3
 
 #: Opens sessions by these names, in this order, and gives samples of their paired runs: for so many seconds, but the least and most rounds.
@@ -36,28 +36,28 @@ def compare(open_and_measure: Opening, runs: Mapping[str, Mapping[int, str]], *,
     1. Everything is opened ``openings`` times, for as many rounds as the first time gave in its share of ``seconds``, in an order drawn anew:
        what is opened last is quicker by up to 1 %.
     2. Each candidate gets the fewest threads that are about as quick as any (`fewest_threads`), but not so few that it is slower than the reference.
-    3. That is gone on with, at most `EXTENSIONS` times, while it is undecided whether a candidate is slower than the reference.
+    3. This is repeated, at most `EXTENSIONS` times, while it is undecided whether a candidate is slower than the reference.
     """
     names = [run for by_threads in runs.values() for run in by_threads.values()]
     draw = random.Random(0)  # noqa: S311 - an order, no secret
     first = open_and_measure(names, seconds / openings, (-(-MIN_ROUNDS // openings), MAX_ROUNDS // openings))
     rounds = len(first[names[0]])
-    taken, found = [first], dict[str, Compared]()
+    opened, compared = [first], dict[str, Compared]()
     for extension in range(1 + EXTENSIONS):
-        while len(taken) < (extension + 1) * openings:  # 1
-            taken.append(open_and_measure(draw.sample(names, len(names)), 0.0, (rounds, rounds)))
-        found = _choose_threads({name: np.stack([row[name] for row in taken]) for name in names}, runs)  # 2
-        reference, *others = (row.samples_ms for row in found.values())
+        while len(opened) < (extension + 1) * openings:  # 1
+            opened.append(open_and_measure(draw.sample(names, len(names)), 0.0, (rounds, rounds)))
+        compared = _choose_threads({name: np.stack([samples[name] for samples in opened]) for name in names}, runs)  # 2
+        reference, *others = (candidate.samples_ms for candidate in compared.values())
         if not any(undecided(reference, values) for values in others):  # 3
             break
-    return found
+    return compared
 
 
 def _choose_threads(samples_ms: Mapping[str, Array], runs: Mapping[str, Mapping[int, str]]) -> dict[str, Compared]:
     first, *others = ({count: samples_ms[run] for count, run in by_threads.items()} for by_threads in runs.values())
     reference = _best(first)
-    rows = [_no_slower(_best(by_threads), by_threads, reference) for by_threads in others]
-    return dict(zip(runs, [reference, *rows], strict=True))
+    chosen = [_no_slower(_best(by_threads), by_threads, reference) for by_threads in others]
+    return dict(zip(runs, [reference, *chosen], strict=True))
 
 
 def _best(samples_ms: Mapping[int, Array]) -> Compared:
@@ -67,8 +67,8 @@ def _best(samples_ms: Mapping[int, Array]) -> Compared:
     return Compared(threads=threads, samples_ms=samples_ms[threads])
 
 
-def _no_slower(found: Compared, samples_ms: Mapping[int, Array], reference: Compared) -> Compared:
+def _no_slower(candidate: Compared, samples_ms: Mapping[int, Array], reference: Compared) -> Compared:
     """With the reference's threads, if fewer make it slower: of two that are as quick, one may gain a little less by another thread."""
-    if found.threads >= reference.threads or np.median(reference.samples_ms / found.samples_ms) >= 1:
-        return found
+    if candidate.threads >= reference.threads or np.median(reference.samples_ms / candidate.samples_ms) >= 1:
+        return candidate
     return Compared(threads=reference.threads, samples_ms=samples_ms[reference.threads])

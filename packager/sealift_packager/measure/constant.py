@@ -30,8 +30,7 @@ def _constants(metric: Metric, target: Array, prediction: Prediction) -> list[Pr
         scores = None if prediction.scores is None else np.zeros_like(prediction.scores)
         return [dataclasses.replace(prediction, label=np.full(len(target), classes[times.argmax()], dtype=target.dtype), scores=scores)]
     if metric.needs == NUMBERS and prediction.value is not None:
-        truth = target.reshape(len(target), -1)
-        return [
-            dataclasses.replace(prediction, value=np.broadcast_to(answer, truth.shape)) for answer in (truth.mean(axis=0), np.median(truth, axis=0))
-        ]
+        values = target.reshape(len(target), -1)
+        constants = (values.mean(axis=0), np.median(values, axis=0))
+        return [dataclasses.replace(prediction, value=np.broadcast_to(constant, values.shape)) for constant in constants]
     return []

@@ -1,11 +1,10 @@
-"""A device that measures for us: which one, and the requests that it takes. Every job and step is signed by the packager's key."""
+"""The requests to a device that measures for us. Every job and step is signed by the packager's key."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
 import io
-import re
 import secrets
 import time
 import urllib.parse
@@ -20,9 +19,8 @@ from sealift_core.bundle.digest import Digest
 from sealift_core.errors import SealiftError, SignatureError
 from sealift_core.hardware.document import parse_machine
 from sealift_core.hardware.machine import Machine
-from sealift_core.hardware.profile import PROFILE_NAME
 from sealift_core.http.http_session import open_session
-from sealift_core.http.urls import MAX_URL_CHARACTERS, check_url, redacted
+from sealift_core.http.urls import redacted
 from sealift_core.messages.measuring import (
     ACCEPTANCE_TYPE,
     ANSWER_TYPE,
@@ -42,80 +40,29 @@ from sealift_core.messages.measuring import (
     MeasuringStep,
     Run,
 )
-from sealift_core.messages.report import DEVICE_ID
 from sealift_core.schema.documents import Document, canonical_json
 from sealift_core.signing.dsse import Envelope
 from sealift_core.signing.keys import PublicKey, Signer
 from sealift_core.timing.throughput import Throughput
-from sealift_packager.errors import DeviceError, DeviceRefusedError, PackagerError
+from sealift_packager.errors import DeviceError, DeviceRefusedError
 from sealift_packager.measure.arrays import write_npz
+from sealift_packager.measure.device_address import OPTION, DeviceAddress
 from sealift_packager.model.source import Array, Arrays
 
-OPTION: Final = "--measure-on"
 #: A slow line has the server's 60 s for each.
 PIECE_BYTES: Final = 2 * 2**20
 MAX_ANSWER_BYTES: Final = 16 * 2**20
 #: A device polls its repository, and may not be disturbed then; so long is asked again.
 BUSY_WAIT_S: Final = 20.0
 CONNECT_S: Final = 10.0
-_NO_LOGIN: Final = "Remove it: an agent needs no password, because it trusts the key that signs the job."
 REPLY_S: Final = 60.0
-_ADDRESS: Final = re.compile(rf"(?:(?P<profile>{PROFILE_NAME})=)?(?P<url>https?://[^\s/?#]+[^\s?#]*?)/?(?:#(?P<device>[^\s#]*))?")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class DeviceAddress:
-    """Where an agent listens; ``device`` is the id of the one that must be there, ``profile`` the one that it is for (None: any)."""
+class MeasuringDevice:
+    """A device that takes jobs: its id, its machine, and its version of onnxruntime."""
 
-    url: str
-    device: str
-    profile: str | None = None
-
-    @classmethod
-    def parse(cls, text: str) -> DeviceAddress:
-        """Read ``[PROFILE=]http(s)://HOST:PORT#DEVICE-ID``.
-
-        The id is the whole one: somebody who can make keys by the million has one whose id begins as any other does.
-        """
-        match = _ADDRESS.fullmatch(text) if len(text) <= MAX_URL_CHARACTERS else None
-        if match is None:
-            expected = "[PROFILE=]http://HOST:PORT#DEVICE-ID"
-            raise PackagerError("not the address of an agent", where=OPTION, expected=expected, found=repr(redacted(text)))
-        check_url(match["url"], where=OPTION, what="an agent", advice=_NO_LOGIN)
-        if re.fullmatch(DEVICE_ID, match["device"] or "") is None:
-            raise PackagerError(
-                "the device's full id is missing; the model is sent to that device only",
-                where=f"{OPTION} {match['url']}",
-                expected=f"{match['url']}#DEVICE-ID, 64 hex digits",
-                found=repr(match["device"]) if match["device"] else "none",
-                advice="`sealift-agent status` shows it on the device, and the hub shows it beside the device's name.",
-            )
-        return cls(url=match["url"], device=match["device"], profile=match["profile"])
-
-
-def device_for(addresses: Sequence[DeviceAddress], profile: str, *, measured_here: bool) -> DeviceAddress | None:
-    """The device that a profile is measured on: its own, else any that is for all, unless this machine can. Pure."""
-    own = [row for row in addresses if row.profile == profile]
-    shared = [row for row in addresses if row.profile is None and not measured_here]
-    return next(iter([*own, *shared]), None)
-
-
-def unasked(addresses: Sequence[DeviceAddress], measured_here: Mapping[str, bool]) -> tuple[str, ...]:
-    """A sentence for each device that measures nothing, given which profiles this machine measures. Pure."""
-    asked = {device_for(addresses, profile, measured_here=here) for profile, here in measured_here.items()}
-    return tuple(
-        f"{row.url} measured nothing, because this machine or another device can measure. To measure there, pass {OPTION} "
-        f"{next(iter(measured_here))}={row.url}#{row.device}."
-        for row in addresses
-        if row not in asked
-    )
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """A device that answered: its id, the machine that it is, its onnxruntime."""
-
-    device: str
+    device_id: str
     machine: Machine
     onnxruntime: str
 
@@ -141,14 +88,14 @@ class DeviceJob:
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as undo:
             undo.callback(self._http.close)
-            self.found = self._begin()
+            self.device = self._begin()
             undo.push(self.__exit__)
             for digest, data in self._files.items():
                 self._send(digest, data)
             undo.pop_all()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, error_type: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         try:
             self._step(CLOSE)
         except DeviceError:
@@ -179,7 +126,7 @@ class DeviceJob:
             )
         return Throughput(rows_per_s=answer.rows_per_s, batch_size=answer.batch_size)
 
-    def _begin(self) -> Found:
+    def _begin(self) -> MeasuringDevice:
         """Ask for a nonce, and begin the job with it; again while the device is at something else."""
         deadline = time.monotonic() + BUSY_WAIT_S
         while True:
@@ -201,7 +148,7 @@ class DeviceJob:
             self._name = answer.text("job")
             self._check_acceptance(answer, key, challenge)
             machine = parse_machine(answer.document("machine"))
-            return Found(device=key.fingerprint, machine=machine, onnxruntime=answer.text("onnxruntime", max_characters=100))
+            return MeasuringDevice(device_id=key.fingerprint, machine=machine, onnxruntime=answer.text("onnxruntime", max_characters=100))
 
     def _check_acceptance(self, answer: Document, key: PublicKey, challenge: str) -> None:
         """Raise `DeviceRefusedError` unless the holder of the device's key took this job."""
@@ -223,10 +170,10 @@ class DeviceJob:
             place = f"{FILES}?job={self._name}&digest={digest}&offset={offset}"
             self._ask("PUT", place, data[offset : offset + PIECE_BYTES])
 
-    def _step(self, kind: str, **fields: Any) -> MeasuringAnswer:
+    def _step(self, name: str, **fields: Any) -> MeasuringAnswer:
         assert self.key is not None
         self._number += 1
-        step = MeasuringStep(job=self._name, number=self._number, kind=kind, **fields)
+        step = MeasuringStep(job=self._name, number=self._number, kind=name, **fields)
         body = self._signed(STEP_TYPE, step.payload())
         envelope = Envelope.parse(self._patiently(lambda: self._ask("POST", STEPS, body, reply_s=self._longest_s)))
         answer = MeasuringAnswer.parse(envelope.open(self.key, ANSWER_TYPE, where=self._address.url))
@@ -290,10 +237,10 @@ def _refusal(status: int, data: bytes, url: str) -> DeviceError:
         words = Document.parse_json(data, where=url, max_bytes=MAX_ANSWER_BYTES).text("error", max_characters=10_000)
     except SealiftError:
         words = f"status {status}"
-    kinds: dict[int, type[DeviceError]] = {403: DeviceRefusedError, 409: _BusyError}
+    errors: dict[int, type[DeviceError]] = {403: DeviceRefusedError, 409: _BusyError}
     if status == requests.codes.not_found and "no such path" in words:
         words = "no agent that can measure runs at this address; the agent may be too old"
-    return kinds.get(status, DeviceError)(words, where=f"{OPTION} {url}")
+    return errors.get(status, DeviceError)(words, where=f"{OPTION} {url}")
 
 
 def _words(error: requests.RequestException) -> str:

@@ -23,13 +23,13 @@ _FATAL: Final = 4
 
 
 def main(arguments: list[str]) -> int:
-    """Answer all rows: the first alone, which tells how long the others will take."""
+    """Answer all rows: the first request alone, to estimate how long the others will take."""
     model, inputs, outputs, seconds, *entries = arguments
     session = _open(model, entries)
     with np.load(inputs) as archive:
         feeds = {name: _objects(archive[name]) for name in archive.files}
     rows = len(next(iter(feeds.values())))
-    fixed = [row.shape[0] for row in session.get_inputs() if row.shape and isinstance(row.shape[0], int)]
+    fixed = [input_.shape[0] for input_ in session.get_inputs() if input_.shape and isinstance(input_.shape[0], int)]
     first, size = (fixed[0], fixed[0]) if fixed else (1, BATCH)
     start = time.monotonic()
     feeds = {name: _filled(value, -rows % size) for name, value in feeds.items()} if fixed else feeds
@@ -37,10 +37,10 @@ def main(arguments: list[str]) -> int:
     if (time.monotonic() - start) * math.ceil(rows / first) > float(seconds):
         return TOO_SLOW
     parts += [session.run(None, {name: value[at : at + size] for name, value in feeds.items()}) for at in range(first, rows, size)]
-    names = [row.name for row in session.get_outputs()]
+    names = [output.name for output in session.get_outputs()]
     kept = rows if fixed else None
-    found: dict[str, Any] = {PREFIX + name: _plain(np.concatenate([part[at] for part in parts])[:kept]) for at, name in enumerate(names)}
-    np.savez(outputs, **found)
+    arrays: dict[str, Any] = {PREFIX + name: _plain(np.concatenate([part[at] for part in parts])[:kept]) for at, name in enumerate(names)}
+    np.savez(outputs, **arrays)
     return 0
 
 

@@ -67,7 +67,8 @@ PROCESSORS: Final = (
 
 def processor_for(cpu: CpuRequirement) -> Processor:
     """The processor that stands for a profile's. Pure."""
-    return next(row for row in PROCESSORS if row.arch == cpu.arch and (not row.flag or row.flag in cpu.required_flags))
+    matches = (processor for processor in PROCESSORS if processor.arch == cpu.arch)
+    return next(processor for processor in matches if not processor.flag or processor.flag in cpu.required_flags)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,15 +82,15 @@ class Emulator:
 
     def __str__(self) -> str:
         """What computed: the processor, and onnxruntime where it is another than here."""
-        here = importlib.metadata.version("onnxruntime")
-        return str(self.processor) if self.onnxruntime == here else f"{self.processor} with onnxruntime {self.onnxruntime}"
+        installed = importlib.metadata.version("onnxruntime")
+        return str(self.processor) if self.onnxruntime == installed else f"{self.processor} with onnxruntime {self.onnxruntime}"
 
 
 def find_emulator(processor: Processor, environment: Mapping[str, str] = os.environ) -> Emulator | None:
     """How to run a processor's programs here, or None if something for that isn't installed (`missing` says what)."""
-    whom = outside()
-    if whom is not None:
-        return whom.find_emulator(processor)
+    outer = outside()
+    if outer is not None:
+        return outer.find_emulator(processor)
     qemu = shutil.which(processor.qemu) or shutil.which(f"{processor.qemu}-static")
     if qemu is None:
         return None
@@ -112,8 +113,8 @@ def find_emulator(processor: Processor, environment: Mapping[str, str] = os.envi
 
 def emulator_digest(emulator: Emulator) -> str:
     """Of the emulator's own program."""
-    whom = outside()
-    return whom.emulator_digest(emulator.processor) if whom is not None else str(Digest.of_file(Path(emulator.command[0])))
+    outer = outside()
+    return outer.emulator_digest(emulator.processor) if outer is not None else str(Digest.of_file(Path(emulator.command[0])))
 
 
 def missing(processor: Processor) -> str:
@@ -125,8 +126,8 @@ def missing(processor: Processor) -> str:
 
 def _version_in(root: Path) -> str | None:
     """The version of onnxruntime in a folder that holds another system; None if it isn't there."""
-    found = next(root.glob("usr/*/lib/python3*/*-packages/onnxruntime-*.dist-info"), None)
-    return found.name.removesuffix(".dist-info").split("-", 1)[1] if found else None
+    distribution = next(root.glob("usr/*/lib/python3*/*-packages/onnxruntime-*.dist-info"), None)
+    return distribution.name.removesuffix(".dist-info").split("-", 1)[1] if distribution else None
 
 
 def run_emulated(emulator: Emulator, model: onnx.ModelProto, inputs: Arrays, entries: Mapping[str, str], scratch: Path) -> dict[str, Any] | None:
@@ -138,8 +139,8 @@ def run_emulated(emulator: Emulator, model: onnx.ModelProto, inputs: Arrays, ent
         folder = Path(name)
         write_model(model, folder)
         write_npz(folder / _INPUTS, inputs)
-        whom = outside()
-        done = whom.emulate(emulator.processor, folder, entries) if whom is not None else compute(emulator, folder, entries)
+        outer = outside()
+        done = outer.emulate(emulator.processor, folder, entries) if outer is not None else compute(emulator, folder, entries)
         return _read(folder / _OUTPUTS) if done else None
 
 

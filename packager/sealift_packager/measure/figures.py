@@ -70,14 +70,14 @@ def measure_candidates(
     choices = (_choices_for_large if sparing else _choices)(results, threads, example, seconds)
     compared = _compare(results, choices, example, seconds=seconds, openings=1 if sparing else OPENINGS)
     inputs = _save_inputs(example, scratch / "inputs.npz")
-    found: dict[str, Figures] = {}
+    figures: dict[str, Figures] = {}
     for result in results:
-        own = compared[result.name]
-        settings = choices[result.name][own.threads]
+        comparison = compared[result.name]
+        settings = choices[result.name][comparison.threads]
         batches = _batches(result, settings, work)
         with during_all(MEASURING, more_s=seconds):
             most = throughput(batches, callers=cores, seconds=BATCH_SHARE * seconds)
-        median, slow = np.quantile(own.samples_ms, [0.5, 0.99])
+        median, slow = np.quantile(comparison.samples_ms, [0.5, 0.99])
         measurement = Measurement(
             latency_p50_ms=round(float(median), 4),
             latency_p99_ms=round(float(slow), 4),
@@ -87,8 +87,10 @@ def measure_candidates(
             **_footprint(result, settings, inputs, scratch),
         )
         level = settings.graph_optimization
-        found[result.name] = Figures(threads=own.threads, graph_optimization=level, samples_ms=own.samples_ms, measurement=measurement)
-    return found
+        figures[result.name] = Figures(
+            threads=comparison.threads, graph_optimization=level, samples_ms=comparison.samples_ms, measurement=measurement
+        )
+    return figures
 
 
 def _choices(results: Sequence[CandidateResult], threads: Sequence[int], example: Arrays, seconds: float) -> Choices:
@@ -143,5 +145,5 @@ def _save_inputs(example: Arrays, path: Path) -> Path:
 def _footprint(result: CandidateResult, settings: Settings, inputs: Path, scratch: Path) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(dir=scratch, prefix="footprint.") as folder:
         write_model(result.model, Path(folder))
-        found = probe(Path(folder, files.GRAPH), inputs, settings, model_bytes=result.size_bytes)
-    return {"load_time_ms": round(found.load_time_ms, 2), "peak_memory_bytes": found.peak_memory_bytes}
+        footprint = probe(Path(folder, files.GRAPH), inputs, settings, model_bytes=result.size_bytes)
+    return {"load_time_ms": round(footprint.load_time_ms, 2), "peak_memory_bytes": footprint.peak_memory_bytes}

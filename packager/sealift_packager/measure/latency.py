@@ -1,4 +1,4 @@
-"""Latency of several sessions, measured in turns, so that what else the machine does hits all of them alike.
+"""Latency of several sessions, measured in turns, so that other work on the machine slows all of them the same.
 
 Samples are [rounds], or [openings, rounds] where sessions were opened several times (`comparison`).
 """
@@ -41,5 +41,5 @@ def speedup(reference_ms: Array, candidate_ms: Array, *, seed: int) -> Speedup:
 
 def undecided(reference_ms: Array, candidate_ms: Array) -> bool:
     """Whether the interval still holds `NOT_SLOWER`, so that a few more rounds might decide. Pure."""
-    found = speedup(reference_ms, candidate_ms, seed=0)
-    return found.low < NOT_SLOWER <= found.high
+    gain = speedup(reference_ms, candidate_ms, seed=0)
+    return gain.low < NOT_SLOWER <= gain.high

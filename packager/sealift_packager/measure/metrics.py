@@ -20,9 +20,9 @@ from sealift_packager.plugins.functions import load_callable
 
 #: Largest loss that is accepted unless the user says otherwise: in the metric's unit, or as a share of the reference's score.
 DEFAULT_BUDGET: Final = 0.01
-#: Of the target's spread: what nobody needs more exactly, as parity has it.
+#: The finest resolution that anyone needs, as a share of the target's spread; the same as parity's.
 FLOOR_SHARE: Final = 1e-5
-#: What a metric takes for the truth: a class for each row [rows] as the model names it, or one of two whatever they are called, or as many
+#: What a metric takes as the target: a class for each row [rows] as the model names it, or one of two whatever they are called, or as many
 #: numbers as the model gives [rows, values].
 CLASSES: Final = "classes"
 TWO_CLASSES: Final = "two classes"
@@ -108,8 +108,8 @@ def _f1(target: Array, prediction: Prediction) -> float:
     same_labels(label, target)
     scores = []
     for name in np.unique(np.concatenate([target, label])):
-        hit, said, is_so = ((label == name) & (target == name)).sum(), (label == name).sum(), (target == name).sum()
-        scores.append(2 * hit / (said + is_so))
+        hits, predicted, actual = ((label == name) & (target == name)).sum(), (label == name).sum(), (target == name).sum()
+        scores.append(2 * hits / (predicted + actual))
     return float(np.mean(scores))
 
 
@@ -118,8 +118,13 @@ def _auc(target: Array, prediction: Prediction) -> float:
     scores = _need(prediction.scores, "scores", "auc")
     classes = np.unique(target)
     if len(classes) > 2 or scores.shape[1] > 2:
-        found = f"{max(len(classes), scores.shape[1])} classes"
-        raise DataError("the metric auc needs two classes", where="--metric", expected="2", found=found, advice="Choose accuracy or f1.")
+        raise DataError(
+            "the metric auc needs two classes",
+            where="--metric",
+            expected="2",
+            found=f"{max(len(classes), scores.shape[1])} classes",
+            advice="Choose accuracy or f1.",
+        )
     if len(classes) < 2:
         return 0.5
     positive = target == classes[-1]
@@ -138,16 +143,15 @@ def _rmse(target: Array, prediction: Prediction) -> float:
 def _r2(target: Array, prediction: Prediction) -> float:
     """The mean of the columns' own; of a column that never changes it is 0."""
     errors = _errors(target, prediction, "r2")
-    truth = target.reshape(errors.shape)
-    total = ((truth - truth.mean(axis=0)) ** 2).sum(axis=0)
+    values = target.reshape(errors.shape)
+    total = ((values - values.mean(axis=0)) ** 2).sum(axis=0)
     return float(np.where(total > 0, 1 - (errors**2).sum(axis=0) / np.where(total > 0, total, 1), 0.0).mean())
 
 
 def _cosines(target: Array, prediction: Prediction) -> Array:
-    found = first_floats(prediction)
-    truth, values = target.astype(np.float64).reshape(len(target), -1), found.astype(np.float64).reshape(len(found), -1)
-    lengths = np.linalg.norm(truth, axis=1) * np.linalg.norm(values, axis=1)
-    cosines: Array = np.where(lengths > 0, (truth * values).sum(axis=1) / np.maximum(lengths, 1e-30), 0.0)
+    expected, actual = (values.astype(np.float64).reshape(len(values), -1) for values in (target, first_floats(prediction)))
+    lengths = np.linalg.norm(expected, axis=1) * np.linalg.norm(actual, axis=1)
+    cosines: Array = np.where(lengths > 0, (expected * actual).sum(axis=1) / np.maximum(lengths, 1e-30), 0.0)
     return cosines
 
 
@@ -163,11 +167,11 @@ def first_floats(prediction: Prediction) -> Array:
     Raises:
         DataError: If there is none.
     """
-    found = next((value for value in prediction.outputs.values() if value.dtype.kind == "f"), None)
-    return _need(found, "a float output", "cosine")
+    first = next((value for value in prediction.outputs.values() if value.dtype.kind == "f"), None)
+    return _need(first, "a float output", "cosine")
 
 
-def _own_labels(prediction: Prediction) -> Array:
+def _source_labels(prediction: Prediction) -> Array:
     return _need(prediction.label, "labels", "agreement")
 
 
@@ -181,7 +185,7 @@ METRICS: Final[dict[str, Metric]] = {
         Metric(name="rmse", higher_is_better=False, score=_rmse, relative_budget=True, needs=NUMBERS),
         Metric(name="r2", higher_is_better=True, score=_r2, needs=NUMBERS),
         Metric(name="cosine", higher_is_better=True, score=_mean(_cosines), by_row=_cosines, against_source=first_floats, row_budget=5.0),
-        Metric(name="agreement", higher_is_better=True, score=_mean(_hits), by_row=_hits, counts_rows=True, against_source=_own_labels),
+        Metric(name="agreement", higher_is_better=True, score=_mean(_hits), by_row=_hits, counts_rows=True, against_source=_source_labels),
     )
 }
 
@@ -204,16 +208,18 @@ def find_metric(name: str) -> Metric:
     if name in METRICS:
         return METRICS[name]
     if ":" not in name:
-        known = ", ".join(METRICS)
+        names = ", ".join(METRICS)
         raise DataError(
-            "no such metric", where="--metric", expected=f"{known}, or module:function", found=repr(name), advice=nearest(name, list(METRICS))
+            "no such metric", where="--metric", expected=f"{names}, or module:function", found=repr(name), advice=nearest(name, list(METRICS))
         )
     function = load_callable(name, where="--metric", error=DataError)
     higher = bool(getattr(function, "higher_is_better", True))
-    return Metric(name=name, higher_is_better=higher, score=lambda target, row: _own(function, name, target, row), relative_budget=True)
+    return Metric(
+        name=name, higher_is_better=higher, score=lambda target, prediction: _call(function, name, target, prediction), relative_budget=True
+    )
 
 
-def _own(function: Callable[..., Any], name: str, target: Array, prediction: Prediction) -> float:
+def _call(function: Callable[..., Any], name: str, target: Array, prediction: Prediction) -> float:
     try:
         return float(function(target, prediction.outputs))
     except Exception as error:  # the user's own function

@@ -1,4 +1,4 @@
-"""All figures of the candidates of one profile, on a device that is of it."""
+"""All figures of the candidates of one profile, on a device that fits it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ from sealift_packager.graph.session import DEFAULT_LEVEL
 from sealift_packager.graph.tensors import refers
 from sealift_packager.measure import latency
 from sealift_packager.measure.comparison import Compared, compare
-from sealift_packager.measure.device import OPTION, DeviceAddress, DeviceJob, inputs_file
+from sealift_packager.measure.device import DeviceJob, inputs_file
+from sealift_packager.measure.device_address import OPTION, DeviceAddress
 from sealift_packager.measure.figures import BATCH_SHARE, LEVEL_SHARE, Workload
 from sealift_packager.measure.host import Host, judge_host
 from sealift_packager.measure.tuning import LEVEL_ROUNDS, OTHER_LEVELS, quickest_level, settings_for
@@ -32,18 +33,18 @@ from sealift_packager.sandbox.outside import outside
 
 
 def judge_device(address: DeviceAddress, profile: HardwareProfile, signer: Signer | None) -> Host:
-    """What the device is; `HardwareError` if it isn't of the profile, which it would have to speak for."""
+    """What the device is; `HardwareError` if it doesn't fit the profile that it would speak for."""
     with _job(address, signer, {}) as job:
-        found = job.found
-    result = fit(profile, found.machine)
+        device = job.device
+    result = fit(profile, device.machine)
     if not result.fits:
         raise HardwareError(
             f"the device doesn't fit the profile {profile.name} ({' '.join(result.unmet)})",
             where=f"{OPTION} {address.url}",
-            found=found.machine.cpu_model,
+            found=device.machine.cpu_model,
             advice=f"Name a device that fits, or name the profile that this device is for: {OPTION} PROFILE={address.url}#{address.device}",
         )
-    return judge_host(profile, found.machine, beside=f", device {found.device[:16]}, onnxruntime {found.onnxruntime}")
+    return judge_host(profile, device.machine, beside=f", device {device.device_id[:16]}, onnxruntime {device.onnxruntime}")
 
 
 def measure_on_device(
@@ -58,7 +59,7 @@ def measure_on_device(
 ) -> dict[str, Figures]:
     """As `figures.measure_candidates` does here: graph level and threads for each candidate, all compared for about ``seconds``.
 
-    The rows of ``work`` are made up: nobody's data is sent.
+    The rows of ``work`` are synthetic: nobody's data is sent.
     """
     large = next((result for result in results if refers(result.model)), None)
     if large is not None:
@@ -71,16 +72,16 @@ def measure_on_device(
         )
     models = {result.name: bytes(result.model.SerializeToString()) for result in results}
     example, rows = inputs_file(work.example), inputs_file(work.rows)
-    given, many = Digest.of(example), Digest.of(rows)
+    example_digest, rows_digest = Digest.of(example), Digest.of(rows)
     with _job(address, signer, {Digest.of(data): data for data in (*models.values(), example, rows)}) as job:
         firsts = {result.name: _run(result, models[result.name], min(threads)) for result in results}
-        tuned = {name: _choose_level(job, given, run, seconds=LEVEL_SHARE * seconds) for name, run in firsts.items()}
+        tuned = {name: _choose_level(job, example_digest, run, seconds=LEVEL_SHARE * seconds) for name, run in firsts.items()}
         runs = {name: {count: dataclasses.replace(run, name=f"{name} {count}", threads=count) for count in threads} for name, run in tuned.items()}
-        compared = _compare(job, given, runs, seconds=seconds)
-        chosen = {name: runs[name][row.threads] for name, row in compared.items()}
-        rates = {name: job.throughput(many, run, batches=work.batches, seconds=BATCH_SHARE * seconds) for name, run in chosen.items()}
-        prints = {name: job.footprint(given, run) for name, run in chosen.items()}
-    return {name: _figures(run, compared[name].samples_ms, rates[name], prints[name], machine) for name, run in chosen.items()}
+        compared = _compare(job, example_digest, runs, seconds=seconds)
+        chosen = {name: runs[name][comparison.threads] for name, comparison in compared.items()}
+        rates = {name: job.throughput(rows_digest, run, batches=work.batches, seconds=BATCH_SHARE * seconds) for name, run in chosen.items()}
+        footprints = {name: job.footprint(example_digest, run) for name, run in chosen.items()}
+    return {name: _figures(run, compared[name].samples_ms, rates[name], footprints[name], machine) for name, run in chosen.items()}
 
 
 def _compare(job: DeviceJob, inputs: Digest, runs: Mapping[str, Mapping[int, Run]], *, seconds: float) -> dict[str, Compared]:
@@ -96,7 +97,7 @@ def _choose_level(job: DeviceJob, inputs: Digest, run: Run, *, seconds: float) -
     """The run with the graph optimization level that suits it."""
     levels = {level: dataclasses.replace(run, name=f"{run.name} {level}", graph_optimization=level) for level in (DEFAULT_LEVEL, *OTHER_LEVELS)}
     samples = job.latency(inputs, list(levels.values()), seconds=seconds, rounds=(LEVEL_ROUNDS, latency.MAX_ROUNDS))
-    return levels[quickest_level({level: samples[one.name] for level, one in levels.items()})]
+    return levels[quickest_level({level: samples[tried.name] for level, tried in levels.items()})]
 
 
 def _run(result: CandidateResult, model: bytes, threads: int) -> Run:
@@ -126,8 +127,8 @@ def _figures(run: Run, samples: Array, most: Throughput, footprint: tuple[float,
 
 
 def _job(address: DeviceAddress, signer: Signer | None, files: Mapping[Digest, bytes]) -> Any:
-    whom = outside()
-    return whom.device_job(address, files) if whom is not None else DeviceJob(address, required(signer), files)
+    outer = outside()
+    return outer.device_job(address, files) if outer is not None else DeviceJob(address, required(signer), files)
 
 
 def required(signer: Signer | None) -> Signer:

@@ -52,11 +52,12 @@ def same_labels(label: Array, target: Array) -> Array:
     """By row: is the label the target? Numbers are compared as numbers, text as text; `DataError` if they can't be."""
     if label.dtype.kind == "O" or target.dtype.kind == "O":
         if label.dtype.kind != target.dtype.kind:
-            raise DataError("the target and the model's labels are of different types", expected=_kind(label), found=_kind(target))
+            raise DataError("the target and the model's labels are of different types", expected=sample_of(label), found=sample_of(target))
         return np.array([a == b for a, b in zip(label, target, strict=True)], dtype=bool)
     result: Array = label.astype(np.float64) == target.astype(np.float64)
     return result
 
 
-def _kind(values: Array) -> str:
-    return f"{'text' if values.dtype.kind == 'O' else 'numbers'} like {values[0]!r}"
+def sample_of(values: Array) -> str:
+    """What some labels are, with the first as an example: "text like 'cat'"."""
+    return f"text like {values[0]!r}" if values.dtype.kind == "O" else f"numbers like {values[0].item()!r}"

@@ -44,20 +44,20 @@ class Footprint:
 
 def probe(model: Path, inputs: Path, settings: Settings, *, model_bytes: int = 0) -> Footprint:
     """Load and run a model file in a fresh process; `ConversionError` if that fails, or takes `TIMEOUT_S` and what its ``model_bytes`` add."""
-    whom = outside()
-    if whom is not None:
-        return whom.footprint(model, inputs, settings, model_bytes=model_bytes)
+    outer = outside()
+    if outer is not None:
+        return outer.footprint(model, inputs, settings, model_bytes=model_bytes)
     timeout_s = TIMEOUT_S + model_bytes // BYTES_PER_S
     arguments = [str(model), str(inputs), str(settings.threads), settings.graph_optimization]
     arguments += [f"{key}={value}" for key, value in settings.config.items()]
-    found = run_confined(__name__, arguments, Confinement(readable=(model.parent, inputs)), timeout_s=timeout_s).outcome
-    if found.timed_out:
+    outcome = run_confined(__name__, arguments, Confinement(readable=(model.parent, inputs)), timeout_s=timeout_s).outcome
+    if outcome.timed_out:
         raise ConversionError(f"the model did not load and run within {timeout_s} s", where=str(model))
     try:
-        fields = Document.parse_json(found.result, where="footprint", max_bytes=MAX_ANSWER_BYTES)
+        fields = Document.parse_json(outcome.result, where="footprint", max_bytes=MAX_ANSWER_BYTES)
         return Footprint(load_time_ms=fields.number("load_time_ms", minimum=0), peak_memory_bytes=fields.integer("peak_memory_bytes", minimum=0))
     except DocumentError as error:
-        lines = found.output.splitlines() or [f"exit status {found.status}"]
+        lines = outcome.output.splitlines() or [f"exit status {outcome.status}"]
         raise ConversionError(f"the model does not load or run in a separate process (caused by: {lines[-1]})", where=str(model)) from error
 
 

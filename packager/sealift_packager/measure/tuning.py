@@ -42,6 +42,6 @@ def choose_level(result: CandidateResult, example: Arrays, *, threads: int, seco
 
 def quickest_level(samples_ms: Mapping[str, Array], others: Sequence[str] = OTHER_LEVELS) -> str:
     """The default, or the quickest of those whose speed-up over it is more than `LEVEL_GAIN` at its interval's lower end. Pure."""
-    found = {level: latency.speedup(samples_ms[DEFAULT_LEVEL], samples_ms[level], seed=0) for level in others}
-    surely = {level: row.ratio for level, row in found.items() if row.low > 1 + LEVEL_GAIN}
+    speedups = {level: latency.speedup(samples_ms[DEFAULT_LEVEL], samples_ms[level], seed=0) for level in others}
+    surely = {level: speedup.ratio for level, speedup in speedups.items() if speedup.low > 1 + LEVEL_GAIN}
     return max(surely, key=lambda level: surely[level]) if surely else DEFAULT_LEVEL

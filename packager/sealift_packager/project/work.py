@@ -51,7 +51,7 @@ def _pack(job: Job, start: float, passphrase: bytes | None) -> Outcome:
 
 def _request(job: Job, passphrase: bytes | None) -> PackRequest:
     from sealift_packager.build.request import PackRequest
-    from sealift_packager.measure.device import DeviceAddress
+    from sealift_packager.measure.device_address import DeviceAddress
     from sealift_packager.profiles.library import load_profile
 
     passphrases = Passphrases(given=(passphrase,)) if passphrase else Passphrases.collect()

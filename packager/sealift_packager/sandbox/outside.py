@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from sealift_core.bundle.digest import Digest
     from sealift_packager.graph.session import Settings
-    from sealift_packager.measure.device import DeviceAddress
+    from sealift_packager.measure.device_address import DeviceAddress
     from sealift_packager.measure.emulation import Emulator, Processor
     from sealift_packager.measure.probe import Footprint
 

@@ -2,7 +2,7 @@
 
 Reading order:
 
-- ``reference``  what candidates are held against
+- ``reference``  what candidates are compared with
 - ``folds``      which rows calibrate, which judge
 - ``evaluate``   answers, and what they lose
 - ``revert``     which nodes go back to fp32 when int8 misses the gate

@@ -74,8 +74,8 @@ def _gate_missed(judgement: Judgement) -> str:
     loss, budget = judgement.accuracy, judgement.accuracy.budget
     if judgement.rows_wanted:
         lost = f"loses {loss.loss:.4g} {loss.metric} on these rows, and" if loss.loss > 0 else f"loses no {loss.metric} on these rows, but"
-        wanted = f"a budget of {budget:.4g} needs {judgement.rows_wanted:,} rows"
-        return f"{lost} so few rows can't rule out a loss of {loss.loss_high:.2g} (95 % bound): {wanted}"
+        needed = f"a budget of {budget:.4g} needs {judgement.rows_wanted:,} rows"
+        return f"{lost} so few rows can't rule out a loss of {loss.loss_high:.2g} (95 % bound): {needed}"
     if judgement.only_worst_row_fails:
         return f"loses {loss.loss:.4g} {loss.metric} on average, but {judgement.worst_row:.2g} times what a single row may lose on its worst row"
     return f"loses {loss.loss:.4g} {loss.metric}, and up to {loss.loss_high:.4g} (95 % bound): more than the budget of {budget:.4g}"

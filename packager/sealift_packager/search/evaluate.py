@@ -78,21 +78,26 @@ def as_the_profile_computes(
         if not risky:
             return native, "int8 products can't saturate: two neighbouring weights add up to at most 128" if candidate.precision in SATURATING else ""
     emulator = find_emulator(processor)  # 3
-    found = run_emulated(emulator, result.model, inputs, candidate.session_entries, scratch) if emulator else None
-    if found is not None:
-        return found, f"accuracy as {emulator} computes it"
+    emulated = run_emulated(emulator, result.model, inputs, candidate.session_entries, scratch) if emulator else None
+    if emulated is not None:
+        return emulated, f"accuracy as {emulator} computes it"
     slow = f"{emulator} needs more than {TIMEOUT_S} s" if emulator else ""
     if risky:
         return native, f"not checked on a processor without VNNI, where {len(risky)} layers may saturate ({slow or missing(processor)})"
     return native, f"accuracy computed on {machine.arch}, not checked on {profile.cpu.arch}{f' ({slow})' if slow else ''}"
 
 
-def divergence(reference: Arrays, found: Arrays) -> float:
-    """Squared error of all float outputs, as a share of their own squares: how far a candidate is from fp32, whatever the metric."""
+def divergence(reference: Arrays, outputs: Arrays) -> float:
+    """Squared error of all float outputs, as a share of their own squares: how far a candidate is from fp32, whatever the metric.
+
+    It is infinite where ``outputs`` have a NaN in place of a number, which would compare with nothing.
+    """
     lost = kept = 0.0
     for name, value in reference.items():
         if value.dtype.kind == "f":
             fine = np.isfinite(value)
-            lost += float(np.square(found[name][fine] - value[fine], dtype=np.float64).sum())
+            lost += float(np.square(outputs[name][fine] - value[fine], dtype=np.float64).sum())
             kept += float(np.square(value[fine], dtype=np.float64).sum())
+    if np.isnan(lost):
+        return np.inf
     return lost / kept if kept else 0.0

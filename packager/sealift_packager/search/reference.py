@@ -1,4 +1,4 @@
-"""What candidates are held against."""
+"""What candidates are compared with."""
 
 from __future__ import annotations
 

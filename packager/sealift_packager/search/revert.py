@@ -1,4 +1,4 @@
-"""Which nodes go back to fp32 when int8 misses the gate: greedily the worst first, then a step back. Pure; it is told how to build and judge.
+"""Which nodes go back to fp32 when int8 misses the gate: greedily the worst first, then a step back. Pure: what builds and judges is passed in.
 
 Every attempt is judged by the same holdout rows, which costs some of the gate's certainty. Simulated (20,000 times, 16 attempts that each lose just
 the budget, normal errors): some attempt passes in 5 % of cases where their errors correlate by 0.97, 7 % by 0.9 and 18 % by 0.5, against 2.5 % for a

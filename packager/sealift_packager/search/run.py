@@ -36,7 +36,7 @@ from sealift_packager.search.revert import first_that_passes, revert
 
 #: Where the nodes' errors are only reported, and decide nothing, fewer requests do.
 REPORTED_REQUESTS: Final = 4
-#: Enough to tell a better setting from a worse one; which of two like ones is chosen hardly matters.
+#: Enough to tell a better setting from a worse one; which of two similar ones is chosen hardly matters.
 CHOOSING_ROWS: Final = 64
 
 
@@ -46,7 +46,7 @@ def unquantized(model: onnx.ModelProto, profile: HardwareProfile) -> CandidateRe
 
 
 class Search:
-    """What the candidates of one profile have in common: the prepared graph and what calibration saw, made when first needed.
+    """What the candidates of one profile have in common: the prepared graph and the observed ranges, made when first needed.
 
     ``model`` is the converted graph. There is a holdout, so all that is built is judged.
     """
@@ -95,7 +95,7 @@ class Search:
         tried = self._settings(candidate)
         if len(tried) < 2:
             return tried[0]
-        return min(tried, key=lambda one: divergence(self._reference_answers, answers(self._built(one), self._choosing)))
+        return min(tried, key=lambda setting: divergence(self._reference_answers, answers(self._built(setting), self._choosing)))
 
     def _settings(self, candidate: Candidate) -> list[Candidate]:
         """The same candidate with each setting that the data is to choose among."""

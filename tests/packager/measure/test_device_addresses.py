@@ -8,7 +8,7 @@ import pytest
 
 from sealift_core.errors import SealiftError
 from sealift_packager.errors import PackagerError
-from sealift_packager.measure.device import DeviceAddress, device_for, unasked
+from sealift_packager.measure.device_address import DeviceAddress, device_for, notes_on_unused
 from sealift_packager.project.file import read_project
 from sealift_packager.project.job import Job
 
@@ -34,7 +34,7 @@ def test_an_address_is_read(text: str, expected: DeviceAddress) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("10.0.0.7:8470", "not the address of an agent"),
         ("http://host?x", "not the address of an agent"),
@@ -46,24 +46,24 @@ def test_an_address_is_read(text: str, expected: DeviceAddress) -> None:
         (f"http://host#{DEVICE.upper()}", "the device's full id is missing"),
     ],
 )
-def test_an_address_without_the_whole_id_of_the_device_is_refused(text: str, said: str) -> None:
-    with pytest.raises(PackagerError, match=said):
+def test_an_address_without_the_whole_id_of_the_device_is_refused(text: str, message: str) -> None:
+    with pytest.raises(PackagerError, match=message):
         DeviceAddress.parse(text)
 
 
 def test_a_profile_goes_to_its_own_device_and_to_a_shared_one_only_if_this_machine_can_not() -> None:
-    shared, own = DeviceAddress(url="http://shared", device=DEVICE), DeviceAddress(url="http://own", device=DEVICE, profile="a")
-    assert device_for([shared, own], "a", measured_here=True) == own
-    assert device_for([shared, own], "b", measured_here=True) is None
-    assert device_for([shared, own], "b", measured_here=False) == shared
+    for_all, for_a = DeviceAddress(url="http://all", device=DEVICE), DeviceAddress(url="http://a", device=DEVICE, profile="a")
+    assert device_for([for_all, for_a], "a", measured_here=True) == for_a
+    assert device_for([for_all, for_a], "b", measured_here=True) is None
+    assert device_for([for_all, for_a], "b", measured_here=False) == for_all
     assert device_for([], "b", measured_here=False) is None
 
 
 def test_a_device_that_measures_nothing_is_named_with_what_would_make_it() -> None:
-    shared, own = DeviceAddress(url="http://shared", device=DEVICE), DeviceAddress(url="http://own", device=DEVICE, profile="a")
-    assert unasked([shared, own], {"a": True, "b": False}) == ()
-    assert [text.split()[0] for text in unasked([shared, own], {"a": True})] == ["http://shared"]
-    assert unasked([shared], {"b": True})[0].endswith(f"--measure-on b=http://shared#{DEVICE}.")
+    for_all, for_a = DeviceAddress(url="http://all", device=DEVICE), DeviceAddress(url="http://a", device=DEVICE, profile="a")
+    assert notes_on_unused([for_all, for_a], {"a": True, "b": False}) == ()
+    assert [text.split()[0] for text in notes_on_unused([for_all, for_a], {"a": True})] == ["http://all"]
+    assert notes_on_unused([for_all], {"b": True})[0].endswith(f"--measure-on b=http://all#{DEVICE}.")
 
 
 @pytest.mark.parametrize("text", ["http://me:s3cret@pi:8470", "pi=https://s3cret@pi.example/agent/", "http://pi:8470?s3cret"])

@@ -28,7 +28,8 @@ from sealift_core.schema.documents import Document
 from sealift_core.signing.dsse import Envelope
 from sealift_core.signing.keys import PrivateKey
 from sealift_packager.errors import DeviceRefusedError
-from sealift_packager.measure.device import DeviceAddress, DeviceJob
+from sealift_packager.measure.device import DeviceJob
+from sealift_packager.measure.device_address import DeviceAddress
 
 DEVICE, STRANGER, PACKAGER = (PrivateKey.generate() for _ in range(3))
 NAME = "0" * 32
@@ -37,8 +38,8 @@ MODEL = b"secret weights"
 Acceptance = Callable[[MeasuringJob], Any]
 
 
-def accept(asked: MeasuringJob, key: PrivateKey, **changes: str) -> Any:
-    fields = {"device": asked.device, "challenge": asked.challenge, "job": NAME} | changes
+def accept(requested: MeasuringJob, key: PrivateKey, **changes: str) -> Any:
+    fields = {"device": requested.device, "challenge": requested.challenge, "job": NAME} | changes
     return Envelope.sign(ACCEPTANCE_TYPE, MeasuringAcceptance(**fields).payload(), key).json()
 
 
@@ -107,8 +108,8 @@ def listen() -> Iterator[Callable[..., Listener]]:
         server.server_close()
 
 
-def refused(server: Listener, said: str) -> None:
-    with pytest.raises(DeviceRefusedError, match=said), DeviceJob(server.address, PACKAGER, {Digest.of(MODEL): MODEL}):
+def refused(server: Listener, message: str) -> None:
+    with pytest.raises(DeviceRefusedError, match=message), DeviceJob(server.address, PACKAGER, {Digest.of(MODEL): MODEL}):
         pass
     assert server.sent == []
 

@@ -33,16 +33,16 @@ from support.packing import request
 
 VERSION = importlib.metadata.version("onnxruntime")
 #: This machine's own Python as the emulated side.
-HERE = Emulator(processor=PROCESSORS[0], command=(sys.executable, "-P"), environment=dict(os.environ), onnxruntime=VERSION)
-ARM = next(row for row in PROCESSORS if row.cpu == "cortex-a72")
+LOCAL = Emulator(processor=PROCESSORS[0], command=(sys.executable, "-P"), environment=dict(os.environ), onnxruntime=VERSION)
+ARM = next(processor for processor in PROCESSORS if processor.cpu == "cortex-a72")
 ARM_ROOT = Path(os.environ.get(ROOT_VARIABLE) or ROOT / "build" / "arm64-root")
 
 
 def arm_emulator() -> Emulator:
-    found = find_emulator(ARM, {**os.environ, ROOT_VARIABLE: str(ARM_ROOT)})
-    if found is None:
+    emulator = find_emulator(ARM, {**os.environ, ROOT_VARIABLE: str(ARM_ROOT)})
+    if emulator is None:
         pytest.skip(f"int8 accuracy on Arm isn't computed here: {missing(ARM)} (make arm-root makes it)")
-    return found
+    return emulator
 
 
 @pytest.mark.parametrize(
@@ -62,15 +62,15 @@ def test_a_profile_is_emulated_by_the_least_processor_that_computes_int8_as_it_d
 def test_the_emulated_side_answers_as_a_session_here_does_and_leaves_nothing(tmp_path: Path) -> None:
     source = trained.onnx_net()
     model, images = onnx.load(source.model), np.load(source.data)["image"][:70]
-    found = run_emulated(HERE, model, {"image": images}, {"session.disable_quant_qdq": "1"}, tmp_path)
-    assert found is not None
-    np.testing.assert_allclose(found["output"], run_batched(open_session(model, Settings(), where="m"), {"image": images})["output"], atol=1e-5)
+    free = run_emulated(LOCAL, model, {"image": images}, {"session.disable_quant_qdq": "1"}, tmp_path)
+    assert free is not None
+    np.testing.assert_allclose(free["output"], run_batched(open_session(model, Settings(), where="m"), {"image": images})["output"], atol=1e-5)
     model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = model.graph.output[0].type.tensor_type.shape.dim[0].dim_value = 8
-    whole = run_emulated(HERE, model, {"image": images}, {}, tmp_path)
+    whole = run_emulated(LOCAL, model, {"image": images}, {}, tmp_path)
     assert whole is not None
-    np.testing.assert_allclose(whole["output"], found["output"], atol=1e-5)
+    np.testing.assert_allclose(whole["output"], free["output"], atol=1e-5)
     words: dict[str, Array] = {"word": np.array(["a", "größe"], dtype=object)}
-    text = run_emulated(HERE, onnx.load(CORPUS / "text" / "model.onnx"), words, {}, tmp_path)
+    text = run_emulated(LOCAL, onnx.load(CORPUS / "text" / "model.onnx"), words, {}, tmp_path)
     assert text is not None
     assert text["echo"].tolist() == ["a!", "größe!"]
     assert text["echo"].dtype.kind == "O"
@@ -79,33 +79,33 @@ def test_the_emulated_side_answers_as_a_session_here_does_and_leaves_nothing(tmp
 
 def test_a_graph_that_does_not_run_there_says_so(tmp_path: Path) -> None:
     with pytest.raises(ConversionError, match="the emulation of the processor failed"):
-        run_emulated(HERE, onnx.load(CORPUS / "linear" / "model.onnx"), {"x": np.zeros((1, 9), np.float32)}, {}, tmp_path)
+        run_emulated(LOCAL, onnx.load(CORPUS / "linear" / "model.onnx"), {"x": np.zeros((1, 9), np.float32)}, {}, tmp_path)
 
 
 def test_what_would_take_too_long_is_not_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     graph = onnx.load(CORPUS / "slow" / "model.onnx")
     inputs: dict[str, Array] = {"x": np.zeros((1, 4), np.float32), "rounds": np.array([10_000], np.int64)}
-    assert run_emulated(HERE, graph, inputs, {}, tmp_path) is not None
+    assert run_emulated(LOCAL, graph, inputs, {}, tmp_path) is not None
     monkeypatch.setattr(emulation, "TIMEOUT_S", 0.001)
-    assert run_emulated(HERE, graph, inputs, {}, tmp_path) is None
+    assert run_emulated(LOCAL, graph, inputs, {}, tmp_path) is None
 
 
 def test_without_an_emulator_or_time_the_answers_are_this_machine_s_and_that_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     machine = dataclasses.replace(detect_machine(), arch="x86_64")
-    row = CandidateResult.built(Candidate(name="q", precision="int8-static"), onnx.load(CORPUS / "linear" / "model.onnx"))
+    result = CandidateResult.built(Candidate(name="q", precision="int8-static"), onnx.load(CORPUS / "linear" / "model.onnx"))
     inputs = {"x": np.zeros((1, 4), np.float32)}
 
-    def said() -> str:
+    def arithmetic() -> str:
         native: dict[str, Array] = {}
-        found, words = as_the_profile_computes(row, load_profile("arm64-baseline"), machine, inputs, native, tmp_path)
-        assert found is native
+        outputs, words = as_the_profile_computes(result, load_profile("arm64-baseline"), machine, inputs, native, tmp_path)
+        assert outputs is native
         return words
 
     monkeypatch.setattr(evaluate, "find_emulator", lambda _: None)
-    assert said() == "accuracy computed on x86_64, not checked on aarch64"
-    monkeypatch.setattr(evaluate, "find_emulator", lambda _: HERE)
+    assert arithmetic() == "accuracy computed on x86_64, not checked on aarch64"
+    monkeypatch.setattr(evaluate, "find_emulator", lambda _: LOCAL)
     monkeypatch.setattr(emulation, "TIMEOUT_S", 0.0)
-    assert "needs more than" in said()
+    assert "needs more than" in arithmetic()
 
 
 def test_a_root_without_onnxruntime_is_none_and_another_version_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,9 +117,9 @@ def test_a_root_without_onnxruntime_is_none_and_another_version_is_named(tmp_pat
     packages = tmp_path / "usr" / "local" / "lib" / "python3.11" / "dist-packages"
     for version, words in ((VERSION, str(ARM)), ("1.20.0", f"{ARM} with onnxruntime 1.20.0")):
         (packages / f"onnxruntime-{version}.dist-info").mkdir(parents=True)
-        found = find_emulator(ARM, {ROOT_VARIABLE: str(tmp_path)})
-        assert found is not None
-        assert str(found) == words
+        emulator = find_emulator(ARM, {ROOT_VARIABLE: str(tmp_path)})
+        assert emulator is not None
+        assert str(emulator) == words
         (packages / f"onnxruntime-{version}.dist-info").rmdir()
 
 
@@ -138,10 +138,10 @@ def test_a_bundle_for_arm_says_that_its_accuracy_was_computed_there(tmp_path: Pa
     monkeypatch.setenv(ROOT_VARIABLE, str(ARM_ROOT))
     profile = dataclasses.replace(load_profile("arm64-baseline"), precisions=("fp32", "int8-static"))
     packed = pack(request(trained.onnx_net(), tmp_path / "out", profile))
-    rows = {row.name: row for row in packed.manifests["arm64-baseline"].evaluation.candidates}
-    assert f"accuracy as {emulator} computes it" in rows["int8-static"].reason
-    assert rows["int8-static"].accuracy is not None
-    assert rows["int8-static"].accuracy.loss <= 0.01
+    candidates = {candidate.name: candidate for candidate in packed.manifests["arm64-baseline"].evaluation.candidates}
+    assert f"accuracy as {emulator} computes it" in candidates["int8-static"].reason
+    assert candidates["int8-static"].accuracy is not None
+    assert candidates["int8-static"].accuracy.loss <= 0.01
     assert packed.manifests["arm64-baseline"].evaluation.measured == "not measured on this hardware"
 
     monkeypatch.delenv(ROOT_VARIABLE)

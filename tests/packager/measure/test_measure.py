@@ -45,9 +45,9 @@ def test_throughput_is_the_best_rate_over_batches_with_all_callers_at_once() -> 
         seen.add(threading.get_ident())
         time.sleep(milliseconds / 1000)
 
-    found = throughput({1: lambda: request(5), 4: lambda: request(5), 8: lambda: request(40)}, callers=3, seconds=0.05)
-    assert found.batch_size == 4
-    assert 4 * 3 / 0.02 < found.rows_per_s < 4 * 3 / 0.005
+    best = throughput({1: lambda: request(5), 4: lambda: request(5), 8: lambda: request(40)}, callers=3, seconds=0.05)
+    assert best.batch_size == 4
+    assert 4 * 3 / 0.02 < best.rows_per_s < 4 * 3 / 0.005
     assert len(seen) >= 3
 
 
@@ -78,18 +78,18 @@ def net() -> CandidateResult:
 def test_every_figure_is_measured_and_survives_being_written_down(net: CandidateResult, tmp_path: Path) -> None:
     with np.load(trained.digits_holdout()) as data:
         work = Workload(rows={"image": data["image"][:32]})
-    found = measure_candidates([net], work, (1,), machine="here", cores=2, seconds=0.05, scratch=tmp_path)
-    own = found["fp32"]
-    row = own.measurement
-    assert own.threads == 1
-    assert own.graph_optimization in ("all", "extended", "basic")
-    assert row.latency_p50_ms <= row.latency_p99_ms
-    assert row.throughput_rows_per_s is not None
-    assert row.throughput_rows_per_s > 0
-    assert row.throughput_batch_size in work.batches
-    assert row.load_time_ms > 0
-    assert row.peak_memory_bytes > 2**20
-    assert decode(type(own), encode(own)).measurement == row
+    by_name = measure_candidates([net], work, (1,), machine="here", cores=2, seconds=0.05, scratch=tmp_path)
+    fp32 = by_name["fp32"]
+    measurement = fp32.measurement
+    assert fp32.threads == 1
+    assert fp32.graph_optimization in ("all", "extended", "basic")
+    assert measurement.latency_p50_ms <= measurement.latency_p99_ms
+    assert measurement.throughput_rows_per_s is not None
+    assert measurement.throughput_rows_per_s > 0
+    assert measurement.throughput_batch_size in work.batches
+    assert measurement.load_time_ms > 0
+    assert measurement.peak_memory_bytes > 2**20
+    assert decode(type(fp32), encode(fp32)).measurement == measurement
 
 
 def test_a_level_is_what_the_session_is_opened_with(net: CandidateResult, tmp_path: Path) -> None:
@@ -108,8 +108,8 @@ def test_the_level_that_suits_is_the_bundle_s_and_the_agent_opens_it_so(tmp_path
 
 def test_the_manifest_says_how_many_rows_a_large_model_was_really_calibrated_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ranges, "MAX_VALUES", 1)
-    asked = request(trained.onnx_net(), tmp_path / "out", elsewhere(), max_drop=0.5)
-    asked = dataclasses.replace(asked, profiles=(dataclasses.replace(asked.profiles[0], precisions=("fp32", "int8-static")),))
-    model = pack(asked).manifests["elsewhere"].model
+    job = request(trained.onnx_net(), tmp_path / "out", elsewhere(), max_drop=0.5)
+    job = dataclasses.replace(job, profiles=(dataclasses.replace(job.profiles[0], precisions=("fp32", "int8-static")),))
+    model = pack(job).manifests["elsewhere"].model
     assert model.precision == "int8-static"
     assert model.recipe["calibration_rows"] == ranges.MIN_REQUESTS

@@ -57,9 +57,9 @@ def test_candidates_are_measured_on_the_device_and_a_locked_build_needs_it_no_mo
     evaluation = first.manifests["any-cpu"].evaluation
     device_id = agent.status()["device"]
     assert f"device {device_id[:16]}" in evaluation.measured
-    rows = {row.name: row for row in evaluation.candidates}
+    candidates = {candidate.name: candidate for candidate in evaluation.candidates}
     for name in ("fp32", "int8-static"):
-        measured = rows[name].measurement
+        measured = candidates[name].measurement
         assert measured is not None
         assert 0 < measured.latency_p50_ms <= measured.latency_p99_ms
         assert measured.load_time_ms > 0
@@ -68,7 +68,7 @@ def test_candidates_are_measured_on_the_device_and_a_locked_build_needs_it_no_mo
         assert measured.throughput_batch_size in (1, 4, 16, 32)
         assert measured.peak_memory_bytes > 10 * 2**20
         assert device_id[:16] in measured.machine
-    assert rows["int8-static"].speedup is not None
+    assert candidates["int8-static"].speedup is not None
     assert left(agent) == []
     assert agent.serving() == "1.0.0"
 
@@ -132,9 +132,9 @@ def test_a_profile_that_this_machine_can_not_measure_goes_to_the_device(
 ) -> None:
     other = dataclasses.replace(detect_machine(), arch=elsewhere().cpu.arch)
     monkeypatch.setattr(pipeline, "detect_machine", lambda: other)
-    asked = request(trained.onnx_net(), tmp_path / "out", here(precisions=("fp32",)))
-    assert pack(asked).manifests["any-cpu"].evaluation.measured == "not measured on this hardware"
-    measured = pack(dataclasses.replace(asked, measure_on=(address(agent),), force=True)).manifests["any-cpu"].evaluation.measured
+    job_request = request(trained.onnx_net(), tmp_path / "out", here(precisions=("fp32",)))
+    assert pack(job_request).manifests["any-cpu"].evaluation.measured == "not measured on this hardware"
+    measured = pack(dataclasses.replace(job_request, measure_on=(address(agent),), force=True)).manifests["any-cpu"].evaluation.measured
     assert agent.status()["device"][:16] in measured
 
 

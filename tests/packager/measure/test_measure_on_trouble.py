@@ -89,12 +89,12 @@ def test_an_agent_that_dies_in_the_middle_is_an_error_and_leaves_no_process(tmp_
 
 
 def measuring(agent: AgentUnderTest) -> list[int]:
-    found = []
+    processes = []
     for place in Path("/proc").glob("[0-9]*"):
         try:
             words = (place / "cmdline").read_bytes()
         except OSError:
             continue
         if b"sealift_runtime.measuring.process" in words and str(agent.home).encode() in words:
-            found.append(int(place.name))
-    return found
+            processes.append(int(place.name))
+    return processes

@@ -28,11 +28,11 @@ def test_scores_are_scikit_learn_s() -> None:
     assert METRICS["accuracy"].score(target, two) == pytest.approx(reference.accuracy_score(target, scores > 0.5))
     assert METRICS["f1"].score(target, two) == pytest.approx(reference.f1_score(target, scores > 0.5, average="macro"))
     assert METRICS["auc"].score(target, two) == pytest.approx(reference.roc_auc_score(target, scores))
-    truth, value = RANDOM.normal(size=100), RANDOM.normal(size=(100, 1)).astype(np.float32)
+    measured, value = RANDOM.normal(size=100), RANDOM.normal(size=(100, 1)).astype(np.float32)
     numbers = read_prediction({"prediction": value})
-    assert METRICS["mae"].score(truth, numbers) == pytest.approx(reference.mean_absolute_error(truth, value))
-    assert METRICS["rmse"].score(truth, numbers) == pytest.approx(reference.root_mean_squared_error(truth, value))
-    assert METRICS["r2"].score(truth, numbers) == pytest.approx(reference.r2_score(truth, value))
+    assert METRICS["mae"].score(measured, numbers) == pytest.approx(reference.mean_absolute_error(measured, value))
+    assert METRICS["rmse"].score(measured, numbers) == pytest.approx(reference.root_mean_squared_error(measured, value))
+    assert METRICS["r2"].score(measured, numbers) == pytest.approx(reference.r2_score(measured, value))
 
 
 def test_logits_of_many_columns_are_classes_by_their_largest() -> None:
@@ -95,9 +95,9 @@ def test_a_lower_error_is_a_gain_and_a_higher_one_a_loss() -> None:
     exact = read_prediction({"y": target.reshape(-1, 1)})
     worse = read_prediction({"y": target.reshape(-1, 1) + 0.5})
     for name in ("mae", "rmse"):
-        row = assess(METRICS[name], target, exact, worse, budget=0.1, seed=0, rounded=False)
-        assert row.loss == pytest.approx(0.5)
-        assert row.loss_low > 0.4
+        accuracy = assess(METRICS[name], target, exact, worse, budget=0.1, seed=0, rounded=False)
+        assert accuracy.loss == pytest.approx(0.5)
+        assert accuracy.loss_low > 0.4
         assert assess(METRICS[name], target, worse, exact, budget=0.1, seed=0, rounded=False).loss == pytest.approx(-0.5)
 
 
@@ -112,10 +112,10 @@ def unflipped(rows: int, budget: float, *, metric: str = "accuracy", rounded: bo
 @pytest.mark.parametrize("metric", ["accuracy", "f1"])
 @pytest.mark.parametrize(("rows", "budget", "bound", "passes"), [(45, 0.01, 0.0644, False), (300, 0.01, 0.00994, True), (1000, 0.003, 0.00299, True)])
 def test_no_flipped_label_leaves_open_what_so_few_rows_cannot_exclude(metric: str, rows: int, budget: float, bound: float, passes: bool) -> None:
-    row = unflipped(rows, budget, metric=metric)
-    assert row.loss == row.loss_low == 0
-    assert row.loss_high == pytest.approx(bound, rel=0.01)
-    assert (row.loss_high <= budget) == passes
+    accuracy = unflipped(rows, budget, metric=metric)
+    assert accuracy.loss == accuracy.loss_low == 0
+    assert accuracy.loss_high == pytest.approx(bound, rel=0.01)
+    assert (accuracy.loss_high <= budget) == passes
     assert rows_wanted(METRICS[metric], rows, budget=budget) == (0 if passes else 299)
 
 
@@ -129,7 +129,7 @@ def test_a_budget_of_nothing_is_about_the_rows_there_are() -> None:
     assert unflipped(45, 0.0).loss_high == 0
 
 
-def test_what_computes_as_its_source_or_answers_alike_bit_by_bit_needs_no_rows() -> None:
+def test_what_computes_as_its_source_or_gives_the_same_bits_needs_no_rows() -> None:
     assert unflipped(45, 0.01, rounded=False).loss_high == 0
     assert unflipped(45, 0.01, moved=0.0).loss_high == 0
 

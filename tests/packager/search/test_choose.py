@@ -110,10 +110,10 @@ def test_without_a_measurement_the_smallest_wins_and_the_reason_says_so() -> Non
 
 
 def test_what_latency_can_t_tell_apart_the_next_objective_decides() -> None:
-    rows = candidate("fp32"), candidate("int8", ms=5, memory=100, size=30), candidate("int8b", ms=5, memory=50, size=40)
-    assert chosen(*rows, objective=("latency_p50", "memory")).chosen.name in ("int8", "int8b")
-    assert chosen(*rows, objective=("memory", "latency_p50")).chosen.name == "int8b"
-    assert chosen(*rows, objective=("size",)).chosen.name == "int8"
+    candidates = candidate("fp32"), candidate("int8", ms=5, memory=100, size=30), candidate("int8b", ms=5, memory=50, size=40)
+    assert chosen(*candidates, objective=("latency_p50", "memory")).chosen.name in ("int8", "int8b")
+    assert chosen(*candidates, objective=("memory", "latency_p50")).chosen.name == "int8b"
+    assert chosen(*candidates, objective=("size",)).chosen.name == "int8"
 
 
 def test_every_objective_that_a_profile_may_name_is_known() -> None:
@@ -121,8 +121,8 @@ def test_every_objective_that_a_profile_may_name_is_known() -> None:
 
 
 def test_every_candidate_gets_a_reason() -> None:
-    rows = [candidate("fp32"), candidate("int8", ms=5, size=30), candidate("int8b", ms=5, size=30), candidate("slow", ms=20, size=3)]
-    assert all(chosen(*rows).reasons.values())
+    candidates = [candidate("fp32"), candidate("int8", ms=5, size=30), candidate("int8b", ms=5, size=30), candidate("slow", ms=20, size=3)]
+    assert all(chosen(*candidates).reasons.values())
 
 
 def test_more_threads_must_earn_their_keep() -> None:
@@ -132,44 +132,44 @@ def test_more_threads_must_earn_their_keep() -> None:
 
 def test_a_candidate_within_the_noise_ties_and_the_next_objective_decides_the_same_whatever_the_noise() -> None:
     for seed in range(20):
-        rows = [candidate("fp32"), candidate("int8", ms=9.9, size=30)]
+        candidates = [candidate("fp32"), candidate("int8", ms=9.9, size=30)]
         values = samples(9.9, seed=seed + 100)
-        figures = dataclasses.replace(rows[1].figures, samples_ms=values) if rows[1].figures else None
-        rows[1] = dataclasses.replace(rows[1], figures=figures, speedup=speedup(BASE, values, seed=0))
-        choice = chosen(*rows, objective=("latency_p99", "size"))
+        figures = dataclasses.replace(candidates[1].figures, samples_ms=values) if candidates[1].figures else None
+        candidates[1] = dataclasses.replace(candidates[1], figures=figures, speedup=speedup(BASE, values, seed=0))
+        choice = chosen(*candidates, objective=("latency_p99", "size"))
         assert choice.chosen.name == "int8"
         assert "best on size" in choice.reasons["int8"]
 
 
 def test_what_both_of_a_pair_suffer_cancels() -> None:
     load = np.random.default_rng(3).uniform(1, 5, 200)
-    found = speedup(10 * load, 5 * load, seed=0)
-    assert (found.ratio, found.low, found.high) == (2, 2, 2)
+    gain = speedup(10 * load, 5 * load, seed=0)
+    assert (gain.ratio, gain.low, gain.high) == (2, 2, 2)
 
 
 def test_a_row_that_loses_too_much_fails_the_gate_whatever_the_mean() -> None:
-    row = but(candidate("int8", ms=5, size=30), worst_row=1.5)
-    choice = chosen(candidate("fp32"), row)
+    losing = but(candidate("int8", ms=5, size=30), worst_row=1.5)
+    choice = chosen(candidate("fp32"), losing)
     assert choice.chosen.name == "fp32"
     assert "on its worst row" in choice.reasons["int8"]
 
 
 def test_of_candidates_that_are_as_small_the_more_accurate_one_is_chosen_where_accuracy_comes_next() -> None:
-    rows = [candidate("fp32"), candidate("quick", ms=5, size=25, lost=0.004), candidate("exact", ms=10, size=26, lost=0.0)]
-    rows[1] = surely_worse(rows[1])
-    assert chosen(*rows, objective=("size", "accuracy")).chosen.name == "exact"
-    assert chosen(*rows, objective=("latency_p99", "size")).chosen.name == "quick"
+    candidates = [candidate("fp32"), candidate("quick", ms=5, size=25, lost=0.004), candidate("exact", ms=10, size=26, lost=0.0)]
+    candidates[1] = surely_worse(candidates[1])
+    assert chosen(*candidates, objective=("size", "accuracy")).chosen.name == "exact"
+    assert chosen(*candidates, objective=("latency_p99", "size")).chosen.name == "quick"
 
 
 def test_where_nothing_was_measured_size_and_accuracy_still_count_in_the_order_that_is_wanted() -> None:
     small = surely_worse(candidate("small", ms=None, size=25, lost=0.004))
-    rows = [candidate("fp32", ms=None), small, candidate("exact", ms=None, size=26)]
-    assert chosen(*rows).chosen.name == "small"
-    assert chosen(*rows, objective=("latency_p99", "size", "accuracy")).chosen.name == "exact"
+    candidates = [candidate("fp32", ms=None), small, candidate("exact", ms=None, size=26)]
+    assert chosen(*candidates).chosen.name == "small"
+    assert chosen(*candidates, objective=("latency_p99", "size", "accuracy")).chosen.name == "exact"
 
 
-def test_only_objectives_that_told_none_apart_are_said_to_have_told_none_apart() -> None:
-    rows = [candidate("fp32", memory=300), candidate("int8", size=90), candidate("int8b", size=50)]
-    assert "none is reliably better on" not in chosen(*rows, objective=("memory", "size")).reasons["int8b"]
-    rows = [candidate("fp32"), candidate("int8", size=90), candidate("int8b", size=50)]
-    assert "(none is reliably better on memory)" in chosen(*rows, objective=("memory", "size")).reasons["int8b"]
+def test_only_objectives_that_told_no_candidates_apart_are_named_as_such() -> None:
+    candidates = [candidate("fp32", memory=300), candidate("int8", size=90), candidate("int8b", size=50)]
+    assert "none is reliably better on" not in chosen(*candidates, objective=("memory", "size")).reasons["int8b"]
+    candidates = [candidate("fp32"), candidate("int8", size=90), candidate("int8b", size=50)]
+    assert "(none is reliably better on memory)" in chosen(*candidates, objective=("memory", "size")).reasons["int8b"]

@@ -11,7 +11,6 @@ import pytest
 
 from sealift_core.hardware.profile import CpuRequirement
 from sealift_packager.build.pipeline import pack
-from sealift_packager.build.request import PackRequest
 from sealift_packager.candidates.from_profile import SETTINGS
 from sealift_packager.diff import artifact
 from sealift_packager.graph.session import Settings, open_session, run_session
@@ -21,6 +20,7 @@ from sealift_packager.quantize.calibration import Calibration
 from sealift_packager.quantize.ranges import BINS, METHODS, bin_counts, observe
 from sealift_packager.quantize.saturation import may_saturate
 from sealift_packager.quantize.weights import quantize_weights
+from sealift_packager.search.evaluate import divergence
 from sealift_packager.search.revert import MAX_STEPS, first_that_passes, revert
 from sealift_runtime.engine.session import ModelSession
 from support import packing
@@ -59,21 +59,27 @@ def test_if_no_node_alone_is_enough_none_is_chosen_after_a_bounded_number_of_loo
 def test_the_holdout_is_looked_at_a_bounded_number_of_times() -> None:
     tried: list[frozenset[str]] = []
     many = [f"n{number}" for number in range(200)]
-    found = revert(many, lambda chosen: tried.append(chosen) or chosen, lambda chosen: len(chosen) >= 37)  # type: ignore[func-returns-value]
-    assert found is not None
+    reverted = revert(many, lambda chosen: tried.append(chosen) or chosen, lambda chosen: len(chosen) >= 37)  # type: ignore[func-returns-value]
+    assert reverted is not None
     assert len(tried) <= MAX_STEPS + 1
+
+
+def test_a_setting_whose_answers_are_not_numbers_is_further_from_fp32_than_any_other() -> None:
+    reference = {"y": np.array([1.0, 2.0], np.float32)}
+    settings = [np.array([1.0, np.nan], np.float32), np.array([1.1, 2.1], np.float32)]
+    assert min(range(2), key=lambda at: divergence(reference, {"y": settings[at]})) == 1
 
 
 @pytest.mark.parametrize("scale", [1e-30, 1.0, 1e38])
 def test_values_are_counted_in_equal_bins_with_both_extremes_inside(scale: float) -> None:
     values = (RANDOM.uniform(-1, 3, 5000) * scale).astype(np.float32)
     low, high = float(values.min()), float(values.max())
-    found = bin_counts(values, low, high)
+    counts = bin_counts(values, low, high)
     expected = np.histogram(values.astype(np.float64), bins=BINS, range=(low, high))[0]
-    assert found.sum() == 5000
-    assert np.abs(np.cumsum(found) - np.cumsum(expected)).max() <= 1
-    assert found[0] > 0
-    assert found[-1] > 0
+    assert counts.sum() == 5000
+    assert np.abs(np.cumsum(counts) - np.cumsum(expected)).max() <= 1
+    assert counts[0] > 0
+    assert counts[-1] > 0
 
 
 def chain(offset: float) -> onnx.ModelProto:
@@ -105,20 +111,11 @@ def test_a_layer_with_an_outlying_range_is_put_back_to_fp32_and_named(tmp_path: 
     np.savez(tmp_path / "rows.npz", x=RANDOM.normal(size=(120, 32)).astype(np.float32))
     profile = make_profile("elsewhere", cpu=CpuRequirement(arch="aarch64"), precisions=("fp32", "int8-dynamic"), objective=("size",))
     profile = dataclasses.replace(profile, int8=dataclasses.replace(profile.int8, weight="int8", reduce_range=True))
-    asked = PackRequest(
-        model=tmp_path / "model.onnx",
-        name="outlier",
-        version="1.0.0",
-        profiles=(profile,),
-        out=tmp_path / "out",
-        data=tmp_path / "rows.npz",
-        metric="cosine",
-        max_drop=0.01,
-    )
-    manifest = pack(asked).manifests["elsewhere"]
+    outlier = Trained(model=tmp_path / "model.onnx", data=tmp_path / "rows.npz", target="")
+    manifest = pack(packing.request(outlier, tmp_path / "out", profile, target=None, metric="cosine", max_drop=0.01)).manifests["elsewhere"]
     assert manifest.model.precision == "int8-dynamic"
     assert manifest.model.recipe["reverted"] == ["layer2"]
-    chosen = next(row for row in manifest.evaluation.candidates if row.chosen)
+    chosen = next(candidate for candidate in manifest.evaluation.candidates if candidate.chosen)
     assert "1 of its nodes in fp32 (layer2)" in chosen.reason
     assert chosen.accuracy is not None
     assert chosen.accuracy.packaged > 0.99
@@ -134,7 +131,7 @@ def test_calibration_takes_inputs_of_different_lengths_and_every_method_gives_a_
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=9)
     values = [RANDOM.normal(size=length).astype(np.float32) for length in (3, 1000, 70000)]
     values[1][0] = 500.0
-    seen, _ = observe(model, [{"x": row} for row in values])
+    seen, _ = observe(model, [{"x": value} for value in values])
     assert seen["x"].counts.sum() == 71003
     ranges = {name: method(seen["x"]) for name, method in METHODS.items()}
     assert ranges["minmax"][1] == 500
@@ -149,8 +146,8 @@ def test_weights_as_int8_answer_like_fp32_at_a_third_of_the_size(tmp_path: Path)
     assert small.ByteSize() < 0.4 * model.ByteSize()
     settings = Settings(entries={"session.disable_quant_qdq": "1"})
     rows = {"x": RANDOM.normal(size=(50, 32)).astype(np.float32)}
-    reference, found = (run_session(open_session(row, settings, where="m"), rows)["y"] for row in (model, small))
-    assert METRICS["cosine"].score(reference, read_prediction({"y": found})) > 0.999
+    exact, rounded = (run_session(open_session(form, settings, where="m"), rows)["y"] for form in (model, small))
+    assert METRICS["cosine"].score(exact, read_prediction({"y": rounded})) > 0.999
 
 
 def test_where_one_row_at_a_border_flips_the_node_that_flips_it_has_weights_of_fp16(tmp_path: Path) -> None:
@@ -158,7 +155,7 @@ def test_where_one_row_at_a_border_flips_the_node_that_flips_it_has_weights_of_f
     small = quantize_weights(model, SETTINGS["int8-weights"](make_profile().int8), Calibration(), tmp_path)
     rows = RANDOM.normal(size=(20000, 32)).astype(np.float32)
     settings = Settings(entries={"session.disable_quant_qdq": "1"})
-    exact, rounded = (run_session(open_session(row, settings, where="m"), {"x": rows})["y"] for row in (model, small))
+    exact, rounded = (run_session(open_session(form, settings, where="m"), {"x": rows})["y"] for form in (model, small))
     labels, best = exact.argmax(axis=1), np.sort(rounded, axis=1)
     margins = best[:, -1] - best[:, -2]
     flipped = np.flatnonzero(labels != rounded.argmax(axis=1))

@@ -22,7 +22,7 @@ from sealift_packager.errors import DataError
 from sealift_packager.measure.constant import warn_of_constant
 from sealift_packager.measure.metrics import METRICS
 from sealift_packager.measure.predictions import read_prediction
-from sealift_packager.measure.truth import fit_target, guess_metric
+from sealift_packager.measure.target import fit_target, guess_metric
 from sealift_packager.model.source import Array
 from sealift_packager.search import run
 from support import packing
@@ -44,53 +44,53 @@ def packed(tmp_path: Path, model: object, target: Array, *precisions: str, rows:
 
 
 def chosen_accuracy(build: Packed) -> tuple[str, float, float]:
-    row = build.manifests["elsewhere"].evaluation.accuracy
-    assert row is not None
-    return row.metric, row.reference, row.budget
+    accuracy = build.manifests["elsewhere"].evaluation.accuracy
+    assert accuracy is not None
+    return accuracy.metric, accuracy.reference, accuracy.budget
 
 
 def regressor_of_three(path: Path) -> Array:
-    """Writes a network of three outputs, one layer of it fitted, and gives the truth that it is fitted to."""
-    truth = np.asarray(np.sin(ROWS[:, :3]) + RANDOM.normal(0, 0.1, (400, 3)))
+    """Writes a network of three outputs, one layer of it fitted, and gives the target that it is fitted to."""
+    target = np.asarray(np.sin(ROWS[:, :3]) + RANDOM.normal(0, 0.1, (400, 3)))
     first = RANDOM.normal(size=(4, 256)).astype(np.float32)
-    second = np.linalg.lstsq(np.maximum(ROWS @ first, 0), truth, rcond=1e-3)[0].astype(np.float32)
+    second = np.linalg.lstsq(np.maximum(ROWS @ first, 0), target, rcond=1e-3)[0].astype(np.float32)
     weights = [onnx.numpy_helper.from_array(first, "first"), onnx.numpy_helper.from_array(second, "second")]
     made = [("MatMul", ["features", "first"], "a"), ("Relu", ["a"], "b"), ("MatMul", ["b", "second"], "y")]
-    nodes = [onnx.helper.make_node(kind, inputs, [output], name=output) for kind, inputs, output in made]
+    nodes = [onnx.helper.make_node(operator, inputs, [output], name=output) for operator, inputs, output in made]
     tensors = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["batch", size]) for name, size in (("features", 4), ("y", 3))]
     graph = onnx.helper.make_graph(nodes, "three", tensors[:1], tensors[1:], weights)
     onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=10), path)
-    return truth
+    return target
 
 
 def test_a_regressor_of_several_outputs_is_judged_by_all_of_them(tmp_path: Path) -> None:
-    truth = regressor_of_three(tmp_path / "m.onnx")
-    build = packed(tmp_path, None, truth, "fp32", "int8-static", "int8-dynamic")
+    target = regressor_of_three(tmp_path / "m.onnx")
+    build = packed(tmp_path, None, target, "fp32", "int8-static", "int8-dynamic")
     metric, score, _ = chosen_accuracy(build)
     assert metric == "rmse"
     assert 0.05 < score < 0.3
-    rows = {row.name: row for row in build.manifests["elsewhere"].evaluation.candidates}
+    candidates = {candidate.name: candidate for candidate in build.manifests["elsewhere"].evaluation.candidates}
     for name in ("int8-static", "int8-dynamic"):
-        accuracy = rows[name].accuracy
+        accuracy = candidates[name].accuracy
         assert accuracy is not None
-        assert accuracy.loss != 0, rows[name].reason
+        assert accuracy.loss != 0, candidates[name].reason
 
 
 def test_scores_of_several_columns_are_scikit_learn_s() -> None:
-    truth, value = RANDOM.normal(size=(100, 3)) * (1, 5, 20), RANDOM.normal(size=(100, 3)).astype(np.float32)
+    target, value = RANDOM.normal(size=(100, 3)) * (1, 5, 20), RANDOM.normal(size=(100, 3)).astype(np.float32)
     numbers = read_prediction({"prediction": value})
-    assert METRICS["mae"].score(truth, numbers) == pytest.approx(reference.mean_absolute_error(truth, value))
-    assert METRICS["rmse"].score(truth, numbers) == pytest.approx(reference.root_mean_squared_error(truth, value))
-    assert METRICS["r2"].score(truth, numbers) == pytest.approx(reference.r2_score(truth, value))
+    assert METRICS["mae"].score(target, numbers) == pytest.approx(reference.mean_absolute_error(target, value))
+    assert METRICS["rmse"].score(target, numbers) == pytest.approx(reference.root_mean_squared_error(target, value))
+    assert METRICS["r2"].score(target, numbers) == pytest.approx(reference.r2_score(target, value))
 
 
 def test_one_hot_rows_are_the_classes_of_logits_and_that_is_said() -> None:
     logits = read_prediction({"y": RANDOM.normal(size=(50, 3)).astype(np.float32)})
     target = np.eye(3)[RANDOM.integers(0, 3, 50)]
     assert guess_metric(logits, target).name == "accuracy"
-    truth = fit_target(METRICS["accuracy"], target, logits)
-    assert truth.target.tolist() == target.argmax(axis=1).tolist()
-    assert "one-hot" in truth.note
+    fitted = fit_target(METRICS["accuracy"], target, logits)
+    assert fitted.target.tolist() == target.argmax(axis=1).tolist()
+    assert "one-hot" in fitted.note
 
 
 @pytest.mark.parametrize(
@@ -132,9 +132,9 @@ NAMES = {"label": np.array(["no", "yes", "no"], dtype=object), "probabilities": 
             "f1",
             LABELS,
             np.array(["no", "yes", "no"], dtype=object),
-            "f1 does not fit.*numbers like .*found text like 'no'.*as the model returns them",
+            "f1 does not fit.*numbers like 0, found text like 'no'.*as the model returns them",
         ),
-        ("f1", NAMES, np.array([0, 1, 0]), "f1 does not fit.*text like 'no', found numbers like"),
+        ("f1", NAMES, np.array([0, 1, 0]), "f1 does not fit.*text like 'no', found numbers like 0\\."),
         (
             "rmse",
             {"y": np.zeros((3, 1), np.float32)},
@@ -154,8 +154,8 @@ def test_a_metric_that_does_not_fit_says_what_was_expected(metric: str, outputs:
 
 def test_f1_of_labels_of_text_is_scikit_learn_s() -> None:
     answers, target = read_prediction(NAMES), np.array(["no", "yes", "yes"], dtype=object)
-    found = METRICS["f1"].score(fit_target(METRICS["f1"], target, answers).target, answers)
-    assert found == pytest.approx(reference.f1_score(target.astype(str), NAMES["label"].astype(str), average="macro"))
+    score = METRICS["f1"].score(fit_target(METRICS["f1"], target, answers).target, answers)
+    assert score == pytest.approx(reference.f1_score(target.astype(str), NAMES["label"].astype(str), average="macro"))
 
 
 @pytest.mark.parametrize("name", ["accuracy", "f1", "auc", "rmse", "mae", "r2"])
@@ -184,31 +184,33 @@ def test_the_terminal_and_the_report_warn_of_a_wrong_target(tmp_path: Path) -> N
         "--data",
         tmp_path / "d.npz",
     ]
-    told = CliRunner().invoke(cli, ["pack", *map(str, arguments), "--out", str(tmp_path / "out"), "--report", str(tmp_path / "report"), "--no-cache"])
-    assert told.exit_code == 0, told.output
-    for text in (told.stdout, (tmp_path / "report" / "report.html").read_text(), (tmp_path / "report" / "report.json").read_text()):
+    result = CliRunner().invoke(
+        cli, ["pack", *map(str, arguments), "--out", str(tmp_path / "out"), "--report", str(tmp_path / "report"), "--no-cache"]
+    )
+    assert result.exit_code == 0, result.output
+    for text in (result.stdout, (tmp_path / "report" / "report.html").read_text(), (tmp_path / "report" / "report.json").read_text()):
         assert "no better than that of one constant answer" in text
 
 
 def test_a_model_that_fits_its_data_exactly_can_be_packed(tmp_path: Path) -> None:
-    truth = (ROWS @ RANDOM.normal(size=4) * 30 + 150).astype(np.float64)
-    _, score, budget = chosen_accuracy(packed(tmp_path, make_pipeline(StandardScaler(), LinearRegression()).fit(ROWS, truth), truth))
+    target = (ROWS @ RANDOM.normal(size=4) * 30 + 150).astype(np.float64)
+    _, score, budget = chosen_accuracy(packed(tmp_path, make_pipeline(StandardScaler(), LinearRegression()).fit(ROWS, target), target))
     assert score < 1e-3
-    assert budget == pytest.approx(1e-5 * truth.std())
+    assert budget == pytest.approx(1e-5 * target.std())
 
 
 def test_a_forest_that_knows_its_rows_by_heart_can_be_packed(tmp_path: Path) -> None:
-    truth = RANDOM.normal(150, 77, 400)
-    _, score, budget = chosen_accuracy(packed(tmp_path, ExtraTreesRegressor(20, random_state=0).fit(ROWS, truth), truth))
+    target = RANDOM.normal(150, 77, 400)
+    _, score, budget = chosen_accuracy(packed(tmp_path, ExtraTreesRegressor(20, random_state=0).fit(ROWS, target), target))
     assert score < budget
 
 
 def clear_classes(path: Path) -> tuple[Array, Array]:
     """The same network as a classifier, with the 45 rows that it is surest of."""
-    truth = regressor_of_three(path)
-    best = np.sort(truth, axis=1)
+    target = regressor_of_three(path)
+    best = np.sort(target, axis=1)
     surest = np.argsort(best[:, 1] - best[:, 2])[:45]
-    return ROWS[surest], truth[surest].argmax(axis=1)
+    return ROWS[surest], target[surest].argmax(axis=1)
 
 
 def test_few_rows_ship_fp32_and_say_how_many_the_budget_needs_without_looking_for_nodes_to_revert(
@@ -240,5 +242,5 @@ def test_the_two_classes_of_auc_may_be_called_anything(names: tuple[object, obje
         read_prediction({"y": scores.reshape(-1, 1)}),
         np.array(names, dtype=np.array(names).dtype if names[0] == -1 else object)[classes],
     )
-    found = METRICS["auc"].score(fit_target(METRICS["auc"], target, answers).target, answers)
-    assert found == pytest.approx(reference.roc_auc_score(classes, scores))
+    score = METRICS["auc"].score(fit_target(METRICS["auc"], target, answers).target, answers)
+    assert score == pytest.approx(reference.roc_auc_score(classes, scores))

@@ -1,4 +1,4 @@
-"""The holdout's target, in the form in which a metric can be held against a model's answers; or why it can't. Pure.
+"""The holdout's target in the form in which a metric compares it with a model's answers, or why it can't be compared. Pure.
 
 A target that doesn't fit must not give a score: a gate that compares the wrong things passes everything.
 """
@@ -12,7 +12,7 @@ import numpy as np
 
 from sealift_packager.errors import DataError
 from sealift_packager.measure.metrics import CLASSES, METRICS, NUMBERS, TWO_CLASSES, Metric
-from sealift_packager.measure.predictions import Prediction
+from sealift_packager.measure.predictions import Prediction, sample_of
 from sealift_packager.model.source import Array
 
 _OWN: Final = "Pass --metric module:function, a function that takes the target and the outputs and returns a number."
@@ -20,8 +20,8 @@ _FOR_NUMBERS: Final = "Choose rmse, mae or r2 for a numeric target."
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Truth:
-    """A target as its metric takes it, [rows] or [rows, values], and what somebody should know of it (empty, or a sentence)."""
+class FittedTarget:
+    """A target as its metric takes it, [rows] or [rows, values], and a note for the report (empty, or a sentence)."""
 
     target: Array
     note: str = ""
@@ -36,19 +36,18 @@ def guess_metric(prediction: Prediction, target: Array) -> Metric:
     """
     if prediction.value is None:  # 1
         if prediction.label is None:
-            found = ", ".join(f"{name} of {value.dtype}" for name, value in prediction.outputs.items())
             raise DataError(
                 "can't tell how to compare the model's outputs with the target",
                 where="--target",
                 expected="numbers, or one label for each row",
-                found=found,
+                found=", ".join(f"{name} of {value.dtype}" for name, value in prediction.outputs.items()),
                 advice=_OWN,
             )
         return METRICS["accuracy"]
-    width, wanted = prediction.value.shape[1], _width(target)
+    width, target_width = prediction.value.shape[1], _width(target)
     if width > 1 and prediction.label is not None and (is_one_hot(target, width) or _class_problem(target, prediction) is None):  # 3
         return METRICS["accuracy"]
-    if width == wanted and not (wanted > 1 and _is_binary(target)):  # 2
+    if width == target_width and not (target_width > 1 and _is_binary(target)):  # 2
         return METRICS["rmse"]
     raise DataError(
         "can't tell how to compare the model's outputs with the target",
@@ -59,7 +58,7 @@ def guess_metric(prediction: Prediction, target: Array) -> Metric:
     )
 
 
-def fit_target(metric: Metric, target: Array, prediction: Prediction) -> Truth:
+def fit_target(metric: Metric, target: Array, prediction: Prediction) -> FittedTarget:
     """The target for this metric and model: one-hot rows become classes; `DataError` where it can't be what the metric needs.
 
     A metric of one's own gets the target as it is in the data.
@@ -67,8 +66,8 @@ def fit_target(metric: Metric, target: Array, prediction: Prediction) -> Truth:
     if metric.needs in (CLASSES, TWO_CLASSES):
         return _classes(metric, target, prediction)
     if metric.needs == NUMBERS and prediction.value is not None:
-        return Truth(target=_numbers(metric, target, prediction.value))
-    return Truth(target=target)
+        return FittedTarget(target=_numbers(metric, target, prediction.value))
+    return FittedTarget(target=target)
 
 
 def is_one_hot(target: Array, width: int) -> bool:
@@ -78,16 +77,16 @@ def is_one_hot(target: Array, width: int) -> bool:
     return _is_binary(target) and bool((target.reshape(len(target), -1).sum(axis=1) == 1).all())
 
 
-def _classes(metric: Metric, target: Array, prediction: Prediction) -> Truth:
+def _classes(metric: Metric, target: Array, prediction: Prediction) -> FittedTarget:
     width = 0 if prediction.value is None else prediction.value.shape[1]
     if is_one_hot(target, width):
         note = f"the target's rows of {width} zeros and ones were read as one-hot classes"
-        return Truth(target=target.reshape(len(target), -1).argmax(axis=1), note=note)
+        return FittedTarget(target=target.reshape(len(target), -1).argmax(axis=1), note=note)
     problem = _class_problem(target, prediction, named=metric.needs == CLASSES)
     if problem:
         expected, found, advice = problem
         raise DataError(f"the metric {metric.name} does not fit the target", where="--target", expected=expected, found=found, advice=advice)
-    return Truth(target=target)
+    return FittedTarget(target=target)
 
 
 def _class_problem(target: Array, prediction: Prediction, *, named: bool = True) -> tuple[str, str, str] | None:
@@ -98,16 +97,19 @@ def _class_problem(target: Array, prediction: Prediction, *, named: bool = True)
         return None  # the metric says what it lacks
     text = prediction.label.dtype.kind == "O"
     if named and text != (target.dtype.kind == "O"):
-        kinds = [f"{'text' if is_text else 'numbers'} like {row[0]!r}" for is_text, row in ((text, prediction.label), (not text, target))]
-        return f"the model's own labels, {kinds[0]}", kinds[1], "Write the classes into the data as the model returns them."
+        return (
+            f"the model's own labels, {sample_of(prediction.label)}",
+            sample_of(target),
+            "Write the classes into the data as the model returns them.",
+        )
     if target.dtype.kind == "O":
         return None
     if target.dtype.kind == "f" and not (target == np.trunc(target)).all():
         return "classes, as text or whole numbers", f"numbers like {target[np.argmax(target != np.trunc(target))]:.6g}", _FOR_NUMBERS
     most = max(prediction.value.shape[1], 2) - 1 if prediction.value is not None else None
     if named and most is not None and not (target.min() >= 0 and target.max() <= most):
-        found = f"{target.min():g} to {target.max():g}"
-        return f"classes from 0 to {most}, the numbers of the output's columns", found, f"Number the classes by the output's columns. {_FOR_NUMBERS}"
+        values = f"{target.min():g} to {target.max():g}"
+        return f"classes from 0 to {most}, the numbers of the output's columns", values, f"Number the classes by the output's columns. {_FOR_NUMBERS}"
     return None
 
 
