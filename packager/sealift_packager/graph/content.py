@@ -47,7 +47,7 @@ def with_weights(graph: Digest, weights: Sequence[tuple[Path, Digest]]) -> Diges
 def _external(path: Path) -> list[Path]:
     """Files beside an ONNX graph that hold its weights."""
     with path.open("rb") as file:
-        if file.read(1) != b"\x08":  # see `load.detect`
+        if file.read(1) != b"\x08":  # see `model.detect`
             return []
     import onnx
 

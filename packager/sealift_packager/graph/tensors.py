@@ -2,7 +2,7 @@
 
 protobuf holds no message of 2 GiB. A graph whose weights are more *refers* to them: an initializer is ONNX external data whose ``location`` is the
 absolute path of a file, which is mapped where somebody reads it. The graph is then small whatever its weights are; copying, tidying and shape
-inference cost nothing. Only initializers of the outermost graph are references. `session` and `assemble.weights` resolve them; nothing else may
+inference cost nothing. Only initializers of the outermost graph are references. `session` and `weights` resolve them; nothing else may
 serialize such a graph, because its paths mean nothing elsewhere.
 """
 

@@ -28,7 +28,7 @@ def bring_weights(model: onnx.ModelProto, graph: Path, origin: Path) -> Digest:
     """Copy every file of weights once from the folder of ``origin`` to that of ``graph``, and name it by where it now lies.
 
     ``graph`` is our copy of the model's file. The places must have been checked (`weights.check_weights`). The digest is that of graph and weights
-    (`content.model_digest`). Links are followed to what they lead to within the folder, and no further: a link that is put there meanwhile is
+    (`graph.content.model_digest`). Links are followed to what they lead to within the folder, and no further: a link that is put there meanwhile is
     refused.
     """
     folder, digests = origin.parent.resolve(), {}
