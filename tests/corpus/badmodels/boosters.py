@@ -116,11 +116,11 @@ def many_classes(learner: dict[str, Any]) -> None:
 
 
 CASES: Final[dict[str, Case]] = {
-    "XGBoost JSON cut off in the middle": Case(make=cut("m.json", 0.5), said=("m.json: can't be read", "whole file"), heavy=True),
-    "XGBoost UBJSON cut off in the middle": Case(make=cut("m.ubj", 0.5), said=("m.ubj: can't be read", "whole file"), heavy=True),
+    "XGBoost JSON cut off in the middle": Case(make=cut("m.json", 0.5), said=("m.json: can't be read", "complete file"), heavy=True),
+    "XGBoost UBJSON cut off in the middle": Case(make=cut("m.ubj", 0.5), said=("m.ubj: can't be read", "complete file"), heavy=True),
     "LightGBM cut off in the middle": Case(make=cut("m.txt", 0.5), said=("m.txt: the model is cut off", "complete LightGBM text model"), heavy=True),
     "LightGBM cut off behind its trees": Case(make=cut("m.txt", 0.7), said=("m.txt: the model is cut off", "end of parameters")),
-    "CatBoost cut off in the middle": Case(make=cut("m.cbm", 0.5), said=("m.cbm: can't be read", "whole file")),
+    "CatBoost cut off in the middle": Case(make=cut("m.cbm", 0.5), said=("m.cbm: can't be read", "complete file")),
     "XGBoost whose root is its own child": Case(make=tree(child_of_itself), said=("m.json: tree 0: a path that returns to an earlier node",)),
     "XGBoost that claims 2^31 classes": Case(make=tree(many_classes), said=("m.json: can't be read", "bad_alloc"), heavy=True),
     "XGBoost of 2^20 levels of JSON": Case(make=changed("m.json", lambda _: b'{"learner":' * 2**20), said=("m.json: xgboost breaks",), heavy=True),

@@ -171,7 +171,7 @@ def safetensors(header: bytes, length: int | None = None, body: bytes = bytes(64
 
 SAFE: Final = ("m.safetensors", "expected a complete state dict")
 CASES: Final[dict[str, Case]] = {
-    "a pickle with code, not trusted": Case(make=trap(), said=("runs code", "--trust-pickle")),
+    "a pickle with code, not trusted": Case(make=trap(), said=("runs the code", "--trust-pickle")),
     "a state dict with code": Case(make=trap(*FACTORY, torch_file=True), said=("m.bin", "save its state_dict()")),
     "a joblib file cut off": Case(make=cut(lambda: trained.cancer().model, 0.7, "m.joblib", TRUST), said=("m.joblib", "complete joblib or pickle")),
     "a pickle of something else": Case(make=file(pickle.dumps({"a": 1})), said=("not a model", "found builtins.dict")),

@@ -241,7 +241,7 @@ def test_weights_that_can_be_no_references_still_have_to_fit_into_the_graph(tmp_
     halves.CopyFrom(helper.make_tensor("w", onnx.TensorProto.BFLOAT16, [64, 64], np.ones(4096, np.float32)))
     nodes = [helper.make_node("Cast", ["w"], ["f"], to=onnx.TensorProto.FLOAT), helper.make_node("MatMul", ["x", "f"], ["y"])]
     made = model(nodes, [value("x", ["n", 64])], [value("y", ["n", 64])], [halves])
-    with pytest.raises(SourceModelError, match="what one protobuf message can hold"):
+    with pytest.raises(SourceModelError, match="the limit of one protobuf message"):
         load_model(external(made, tmp_path), LoadOptions(place=WeightPlace(inline_bytes=1000)))
 
 
