@@ -119,7 +119,7 @@ def test_the_page_has_every_tool_and_the_reason_where_sealift_is_not_ahead() -> 
     assert "| cnn | Olive | searched | 1.00× (0.99–1.01) | 1 | 1 | 0.0000 | 3 of 100, off by 0.023 | 60.0 s | 1,000 MB, 60 | 1.50× as fast" in text
     assert "| failed: a \\| b |" in text
     assert "- cnn, Sealift: **behind**. It ships fp32: the only candidate that passes." in text
-    assert "  - its ours int8-static: loses 0.5" in text
+    assert "  - its own int8-static: loses 0.5" in text
 
 
 def test_the_page_says_so_where_sealift_gives_nothing() -> None:
