@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Any
 
+import onnx
 from onnx import helper
 
 from sealift_core.bundle.tensors import TensorSpec
 from sealift_packager.graph import graph
 
 
-def take_columns(model: Any, inputs: Sequence[TensorSpec]) -> Any:
+def take_columns(model: onnx.ModelProto, inputs: Sequence[TensorSpec]) -> onnx.ModelProto:
     """A copy whose one input [batch, columns] is made of ``inputs``, each cast to its type; the model itself where it is that input already.
 
     Args:
@@ -24,7 +24,7 @@ def take_columns(model: Any, inputs: Sequence[TensorSpec]) -> Any:
         return model
     result = graph.copy_of(model)
     _make_room(result, {spec.name for spec in inputs})
-    whole, columns, nodes = result.graph.input[0].name, list[str](), list[Any]()
+    whole, columns, nodes = result.graph.input[0].name, list[str](), list[onnx.NodeProto]()
     for spec, kind in zip(inputs, types, strict=True):
         name = spec.name if kind == dtype else f"{whole}_{len(columns)}"
         if kind != dtype:
@@ -38,7 +38,7 @@ def take_columns(model: Any, inputs: Sequence[TensorSpec]) -> Any:
     return result
 
 
-def _make_room(model: Any, names: Collection[str]) -> None:
+def _make_room(model: onnx.ModelProto, names: Collection[str]) -> None:
     """Give tensors inside the graph, its input among them, other names where they have one of these; outputs keep theirs."""
     kept = {output.name for output in model.graph.output}
     inside = {name for node in model.graph.node for name in (*node.input, *node.output)} | {tensor.name for tensor in model.graph.initializer}

@@ -1,4 +1,4 @@
-"""Ask the source and the graph the same, and stop the build if they disagree."""
+"""Send the same requests to the source and the graph, and stop the build if they disagree."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from sealift_packager.parity.inputs import hard_inputs
 from sealift_packager.parity.scikit_steps import advice_on
 from sealift_packager.trees.boundaries import boundary_rows
 
-#: Of what the source refused, so many are named.
+#: How many of the requests that the source refused are named.
 SHOWN: Final = 3
 #: One tree on the wrong side is little beside hundreds that are right; what remains is the float32 sum.
 TREE_RTOL: Final = 1e-5
@@ -30,7 +30,7 @@ BASE_ROWS: Final = 1024
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Parity:
-    """How many requests both answered alike, and what the source itself refused, so that it proves nothing."""
+    """How many requests both gave the same answer to, and the requests that the source itself refused, which prove nothing."""
 
     compared: int
     refused: tuple[str, ...]
@@ -47,7 +47,7 @@ def check_parity(source: SourceModel, converted: Converted, holdout: Arrays | No
 
 
 def prove_parity(source: SourceModel, converted: Converted, holdout: Arrays | None, *, seed: int, originals: Arrays | None = None) -> Parity:
-    """Ask both the same; `ParityError` shows which output of which rows differs, and by how much.
+    """Send the same requests to both; `ParityError` shows which output of which rows differs, and by how much.
 
     A request that the source itself refuses proves nothing and is left out; if it is from the holdout, that is a `DataError`. Rows that it answers by
     chance prove nothing either. Nothing compared is a `ParityError` too. On the holdout the source is asked with ``originals``, the data's own
@@ -68,7 +68,7 @@ def prove_parity(source: SourceModel, converted: Converted, holdout: Arrays | No
             continue
         if "holdout" in title and not usual:
             usual = sizes(reference)
-        agreed += _agree(source, session, _Request(title=title, inputs=inputs, own=own), reference, usual)
+        agreed += _compare_one(source, session, _Request(title=title, inputs=inputs, own=own), reference, usual)
     agreed += _thresholds(source, converted, holdout, seed)
     if not agreed:
         why = "refuses every synthetic request" if refused else "has a tie in every request"
@@ -91,19 +91,19 @@ class _Request:
     own: Arrays
 
 
-def _agree(source: SourceModel, session: Any, request: _Request, reference: Arrays, usual: Mapping[str, float]) -> int:
-    """1 where the graph answers a request as its source did, 0 where that did so by chance in all rows; `ParityError`."""
+def _compare_one(source: SourceModel, session: Any, request: _Request, reference: Arrays, usual: Mapping[str, float]) -> int:
+    """1 if the graph answers a request as its source did, 0 if the source's answer is arbitrary in all rows; else `ParityError`."""
     try:
-        found = run_session(session, request.inputs)
+        answers = run_session(session, request.inputs)
     except ConversionError as error:
         what = f"the converted model fails on {request.title}, which its source answers (caused by: {error})"
         raise ParityError(what, where="model.onnx", advice=_advice(source, request.inputs)) from error
     certain = None if source.arbitrary is None else ~source.arbitrary(request.own)
     if certain is not None and not certain.any():
         return 0
-    scores = _scores(source, request, reference, found)
+    scores = _scores(source, request, reference, answers)
     chosen_scores = scores if scores is None or certain is None else scores[certain]
-    differences = compare(_chosen(reference, certain), _chosen(found, certain), usual=usual, scores=chosen_scores)
+    differences = compare(_chosen(reference, certain), _chosen(answers, certain), usual=usual, scores=chosen_scores)
     if differences:
         _refuse_random(source, request.own, reference)
         raise ParityError(
@@ -116,15 +116,15 @@ def _agree(source: SourceModel, session: Any, request: _Request, reference: Arra
     return 1
 
 
-def _scores(source: SourceModel, request: _Request, reference: Arrays, found: Arrays) -> Array | None:
+def _scores(source: SourceModel, request: _Request, reference: Arrays, answers: Arrays) -> Array | None:
     """What the source chose labels by, where they differ and it says so."""
-    if source.scores is None or np.array_equal(reference["label"], found.get("label", ())):
+    if source.scores is None or np.array_equal(reference["label"], answers.get("label", ())):
         return None
     return source.scores(request.own)
 
 
 def _chosen(answers: Arrays, rows: Array | None) -> Arrays:
-    """Of each output the rows that are marked; all of one that hasn't as many."""
+    """The marked rows of each output; all of an output that has another number of rows."""
     return answers if rows is None else {name: value[rows] if value.shape[:1] == rows.shape else value for name, value in answers.items()}
 
 

@@ -1,4 +1,4 @@
-"""Two answers to one request: where they differ, and by how much. Pure."""
+"""Compare two answers to one request: where they differ, and by how much. Pure."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _NOTHING: Final[Mapping[str, float]] = types.MappingProxyType({})
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
+class OutputDifference:
     """One output that differs: in how many rows, which ones first, by how much at worst."""
 
     output: str
@@ -32,12 +32,12 @@ class Difference:
     total_rows: int
     worst: float
     expected: str
-    found: str
+    actual: str
 
     def __str__(self) -> str:
         shown = ", ".join(map(str, self.rows[:SHOWN_ROWS])) + (", …" if len(self.rows) > SHOWN_ROWS else "")
         amount = "" if np.isinf(self.worst) else f", by up to {self.worst:.3g}"
-        return f"output {self.output!r} differs in {len(self.rows)} of {self.total_rows} rows ({shown}){amount}: {self.expected} became {self.found}"
+        return f"output {self.output!r} differs in {len(self.rows)} of {self.total_rows} rows ({shown}){amount}: {self.expected} became {self.actual}"
 
 
 def sizes(answers: Arrays) -> dict[str, float]:
@@ -46,24 +46,24 @@ def sizes(answers: Arrays) -> dict[str, float]:
 
 
 def compare(
-    reference: Arrays, found: Arrays, *, rtol: float = RTOL, usual: Mapping[str, float] = _NOTHING, scores: Array | None = None
-) -> list[Difference]:
-    """Every output of ``reference`` that ``found`` lacks or has otherwise; empty if they agree.
+    reference: Arrays, answers: Arrays, *, rtol: float = RTOL, usual: Mapping[str, float] = _NOTHING, scores: Array | None = None
+) -> list[OutputDifference]:
+    """Every output of ``reference`` that ``answers`` lacks or has otherwise; empty if they agree.
 
     ``scores`` are what the source chose labels by where that isn't in its answers: probabilities may be 1 for several classes that scores tell apart.
-    ``usual`` are `sizes` of answers to real rows: where one to a made-up row is near 0 because a sum cancels, its error is of their size.
+    ``usual`` are `sizes` of answers to real rows: where one to a synthetic row is near 0 because a sum cancels, its error is of their size.
     """
     tied = _tied(_preferences(reference), scores)
-    differences = [_compare(name, expected, found.get(name), tied, (rtol, usual.get(name, 0.0))) for name, expected in reference.items()]
-    return [row for row in differences if row is not None]
+    differences = [_compare(name, expected, answers.get(name), tied, (rtol, usual.get(name, 0.0))) for name, expected in reference.items()]
+    return [difference for difference in differences if difference is not None]
 
 
-def _compare(name: str, expected: Array, found: Array | None, tied: Array | None, bounds: tuple[float, float]) -> Difference | None:
+def _compare(name: str, expected: Array, actual: Array | None, tied: Array | None, bounds: tuple[float, float]) -> OutputDifference | None:
     rows = len(expected) if expected.ndim else 1
-    if found is None or found.shape != expected.shape:
-        shape = "nothing" if found is None else str(list(found.shape))
-        return Difference(output=name, rows=tuple(range(rows)), total_rows=rows, worst=np.inf, expected=str(list(expected.shape)), found=shape)
-    wrong, distance = _wrong(expected, found, *bounds)
+    if actual is None or actual.shape != expected.shape:
+        shape = "nothing" if actual is None else str(list(actual.shape))
+        return OutputDifference(output=name, rows=tuple(range(rows)), total_rows=rows, worst=np.inf, expected=str(list(expected.shape)), actual=shape)
+    wrong, distance = _wrong(expected, actual, *bounds)
     if name == "label" and tied is not None and wrong.ndim == 1:
         wrong &= ~tied
     if not wrong.any():
@@ -71,17 +71,17 @@ def _compare(name: str, expected: Array, found: Array | None, tied: Array | None
     at = np.unravel_index(int(np.where(wrong, distance, -1).argmax()), wrong.shape) if wrong.ndim else ()
     bad = np.unique(np.argwhere(wrong)[:, 0]) if wrong.ndim else np.array([0])
     worst = float(distance[at])
-    return Difference(
-        output=name, rows=tuple(bad.tolist()), total_rows=rows, worst=worst, expected=f"{expected[at]!s:.80}", found=f"{found[at]!s:.80}"
+    return OutputDifference(
+        output=name, rows=tuple(bad.tolist()), total_rows=rows, worst=worst, expected=f"{expected[at]!s:.80}", actual=f"{actual[at]!s:.80}"
     )
 
 
-def _wrong(expected: Array, found: Array, rtol: float, usual: float) -> tuple[Array, Array]:
+def _wrong(expected: Array, actual: Array, rtol: float, usual: float) -> tuple[Array, Array]:
     """By element: whether it is wrong, and how far off (infinite where no distance says it)."""
-    if expected.dtype.kind != "f" or found.dtype.kind != "f":
-        wrong = np.asarray(expected != found)
+    if expected.dtype.kind != "f" or actual.dtype.kind != "f":
+        wrong = np.asarray(expected != actual)
         return wrong, np.where(wrong, np.inf, 0.0)
-    b, a = expected.astype(np.float64), found.astype(np.float64)
+    b, a = expected.astype(np.float64), actual.astype(np.float64)
     same = (a == b) | (np.isnan(a) & np.isnan(b))
     finite = np.isfinite(a) & np.isfinite(b)
     size = _sizes(b)
@@ -92,18 +92,18 @@ def _wrong(expected: Array, found: Array, rtol: float, usual: float) -> tuple[Ar
 
 
 def _sizes(values: Array) -> Array:
-    found: Array = np.abs(np.where(np.isfinite(values), values, 0))
-    return found
+    magnitudes: Array = np.abs(np.where(np.isfinite(values), values, 0))
+    return magnitudes
 
 
 def _preferences(reference: Arrays) -> Array | None:
-    """[rows, classes]: by what the source chose its labels, at most 1; None where it doesn't say."""
-    told = {name: reference[name] for name in ("distances", "probabilities") if name in reference and reference[name].ndim == 2}
-    if "label" in reference and "distances" in told:
-        distances = told["distances"]
+    """What the source chose its labels by, [rows, classes], at most 1; None if it doesn't return that."""
+    outputs = {name: reference[name] for name in ("distances", "probabilities") if name in reference and reference[name].ndim == 2}
+    if "label" in reference and "distances" in outputs:
+        distances = outputs["distances"]
         shares: Array = -distances / np.maximum(distances.max(axis=1, keepdims=True), np.finfo(np.float32).tiny)
         return shares
-    return told.get("probabilities")
+    return outputs.get("probabilities")
 
 
 def _tied(preferences: Array | None, scores: Array | None) -> Array | None:
