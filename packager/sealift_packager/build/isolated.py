@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
-import json
 import logging
 import pickle
 import re
@@ -14,7 +13,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
 from sealift_core.bundle.digest import Digest
 from sealift_core.errors import SealiftError
@@ -27,7 +26,8 @@ from sealift_packager.build.request import MODEL_TIMEOUT_S, PackRequest, time_of
 from sealift_packager.build.sealing import pack_with
 from sealift_packager.build.services import Services
 from sealift_packager.build.tasks import BuildTask, DataTask, NamesTask, Task
-from sealift_packager.build.worker_result import decode_result
+from sealift_packager.build.worker_result import WorkerResult
+from sealift_packager.cache.serialization import SerializationError, decode
 from sealift_packager.cache.store import Store
 from sealift_packager.errors import PackagerError
 from sealift_packager.lock.lockfile import Lock
@@ -36,7 +36,7 @@ from sealift_packager.progress.progress import Progress
 from sealift_packager.sandbox.activity import BYTES_PER_S
 from sealift_packager.sandbox.frames import FrameError, Message
 from sealift_packager.sandbox.log_records import logging_records, wanted_level
-from sealift_packager.sandbox.process import Result, Start, imports, run_worker
+from sealift_packager.sandbox.process import Start, imports, run_worker
 
 #: Of the memory that is free, so much is the worker's: a model that wants all of it fails before the machine does.
 MEMORY_SHARE: Final = 0.9
@@ -47,6 +47,7 @@ FILE_BYTES_PER_BYTE: Final = 8
 MAX_STAGES: Final = 100_000
 MAX_TITLE_CHARACTERS: Final = 200
 _LOG: Final = logging.getLogger("sealift.pack")
+T = TypeVar("T")
 
 
 def pack(request: PackRequest, progress: Progress | None = None, *, cache: Store | None = None, lock: Lock | None = None) -> Packed:
@@ -63,24 +64,24 @@ def build(request: PackRequest, scratch: Path, progress: Progress, options: Buil
     Raises what the worker met; `SourceModelError` if the model broke it, or took longer than ``request.model_timeout`` for one answer.
     """
     created = options.lock.created if options.lock else request.created or time_of_build()
-    asked = dataclasses.replace(request, created=created)
-    if asked.functions:
-        asked = dataclasses.replace(asked, **_call_functions(asked, _folder(scratch / "data")))  # 1
+    resolved = dataclasses.replace(request, created=created)
+    if resolved.functions:
+        resolved = dataclasses.replace(resolved, **_call_functions(resolved, _folder(scratch / "data")))  # 1
     folder = _folder(scratch / "work")
-    open_to_all = not asked.sandbox or runs_own_code(asked)
-    start = _no_walls() if open_to_all else _behind_walls(readable(asked), folder, asked.model)
+    open_to_all = not resolved.sandbox or runs_own_code(resolved)
+    start = _no_walls() if open_to_all else _behind_walls(readable(resolved), folder, resolved.model)
     task = BuildTask(
-        **_common(asked, folder),
-        request=dataclasses.replace(asked, signer=None),
+        **_common(resolved, folder),
+        request=dataclasses.replace(resolved, signer=None),
         scratch=folder,
         lock=options.lock,
         cached=options.cache is not None,
         inline_bytes=options.inline_bytes,
     )
-    space = None if open_to_all or options.cache is None else _digest(asked.model)
-    with Services(asked, folder, options.cache, space) as services, _Listener(progress, services) as listener:
-        said, result = _run(task, start, asked.model, listener.hear)  # 2
-    return _unsigned(said, asked, folder, _gaps(result.walls))
+    space = None if open_to_all or options.cache is None else _digest(resolved.model)
+    with Services(resolved, folder, options.cache, space) as services, _Listener(progress, services) as listener:
+        built, walls = _run(task, WorkerResult, start, resolved.model, listener.hear)  # 2
+    return _unsigned(built, resolved, folder, _gaps(walls))
 
 
 def input_names(model: Path, options: LoadOptions) -> list[str]:
@@ -89,16 +90,14 @@ def input_names(model: Path, options: LoadOptions) -> list[str]:
         folder = _folder(Path(name) / "work")
         inside = dataclasses.replace(options, place=WeightPlace(folder=folder))
         task = NamesTask(**_task(folder, MODEL_TIMEOUT_S, model), model=model, options=inside)
-        found, _ = _run(task, _behind_walls(model_files(model), folder, model), model, _refuse)
-    if not isinstance(found, list) or not all(isinstance(row, str) for row in found):
-        raise _nonsense(model)
-    return found
+        names, _ = _run(task, list[str], _behind_walls(model_files(model), folder, model), model, _refuse)
+    return names
 
 
 def _call_functions(request: PackRequest, folder: Path) -> dict[str, Any]:
     task = DataTask(**_common(request, folder), request=dataclasses.replace(request, signer=None), folder=folder)
-    found, _ = _run(task, _no_walls(), request.model, _refuse)
-    return {name: Path(found[name]) for name in request.functions}
+    paths, _ = _run(task, dict[str, str], _no_walls(), request.model, _refuse)
+    return {name: Path(paths[name]) for name in request.functions}
 
 
 def _common(request: PackRequest, folder: Path) -> dict[str, Any]:
@@ -114,7 +113,8 @@ def _task(folder: Path, timeout_s: float, model: Path) -> dict[str, Any]:
     }
 
 
-def _run(task: Task, start: Start, model: Path, answer: Callable[[Message], Message | None]) -> tuple[Any, Result]:
+def _run(task: Task, target: type[T], start: Start, model: Path, answer: Callable[[Message], Message | None]) -> tuple[T, Walls | None]:
+    """The result of a task, of type ``target``, and the walls around the process."""
     _LOG.debug(
         "Starting a process for %s, %s", model, "in a sandbox" if start.confinement else "outside the sandbox, because your own code runs there"
     )
@@ -123,8 +123,8 @@ def _run(task: Task, start: Start, model: Path, answer: Callable[[Message], Mess
         walls = result.walls
         _LOG.debug("The process ended; its sandbox used Landlock %s and seccomp %s", walls.landlock_abi or "absent", walls.seccomp or "absent")
     try:
-        return json.loads(result.data), result
-    except (ValueError, RecursionError) as error:
+        return decode(target, result.data), result.walls
+    except SerializationError as error:
         raise _nonsense(model) from error
 
 
@@ -233,10 +233,10 @@ def _folder(path: Path) -> Path:
     return path.absolute()
 
 
-def _unsigned(fields: Any, request: PackRequest, folder: Path, gaps: tuple[str, ...]) -> Unsigned:
-    """What a worker says that it built, each part checked."""
+def _unsigned(result: WorkerResult, request: PackRequest, folder: Path, gaps: tuple[str, ...]) -> Unsigned:
+    """What a worker says that it built, the lock checked."""
     try:
-        unsigned = decode_result(fields, {profile.name: folder / "bundles" / profile.name for profile in request.profiles})
-    except (SealiftError, ValueError, KeyError, TypeError) as error:
+        unsigned = result.unsigned({profile.name: folder / "bundles" / profile.name for profile in request.profiles})
+    except SealiftError as error:
         raise _nonsense(request.model) from error
     return dataclasses.replace(unsigned, notes=(*unsigned.notes, *gaps))

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 
 from sealift_core.bundle.digest import Digest
@@ -28,8 +27,8 @@ from sealift_core.schema.documents import Json, canonical_json
 from sealift_packager.assemble.golden import Golden
 from sealift_packager.build.profile_result import ProfileResult
 from sealift_packager.build.request import PackRequest
+from sealift_packager.cache.serialization import fingerprint, to_json
 from sealift_packager.cache.stage import Stage
-from sealift_packager.cache.structure import encode
 from sealift_packager.cache.tools import all_versions, environment
 from sealift_packager.candidates.candidate import Candidate
 from sealift_packager.candidates.figures import Figures
@@ -132,15 +131,15 @@ def everything(profile: HardwareProfile, gate: Gate, place: Place, *, locked: st
 
 
 def _of_profile(profile: HardwareProfile, gate: Gate) -> dict[str, Json]:
-    return {"profile": profile.json(), "gate": encode(gate)}
+    return {"profile": profile.json(), "gate": to_json(gate)}
 
 
 def _judging(profile: HardwareProfile, gate: Gate, candidate: Candidate, shared: str, emulator: str) -> dict[str, Json]:
-    return {**_of_profile(profile, gate), "candidate": encode(candidate), "shared": shared, "emulator": emulator}
+    return {**_of_profile(profile, gate), "candidate": to_json(candidate), "shared": shared, "emulator": emulator}
 
 
 def _of_place(place: Place) -> dict[str, Json]:
-    return {"place": encode(place)}
+    return {"place": to_json(place)}
 
 
 def build_inputs(request: PackRequest) -> dict[str, Json] | None:
@@ -172,8 +171,4 @@ def _arithmetic(machine: Machine) -> dict[str, Json]:
 
 def value_digest(value: object) -> str:
     """Of what a stage made, for a stage that is made from it; weights in files count by what they are. Raises ``OSError``."""
-    parts: list[bytes] = []
-    total = hashlib.sha256(json.dumps(encode(value, parts, bytes_by_content), sort_keys=True).encode())
-    for part in parts:
-        total.update(hashlib.sha256(part).digest())
-    return total.hexdigest()
+    return hashlib.sha256(fingerprint(value, bytes_by_content)).hexdigest()

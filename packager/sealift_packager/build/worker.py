@@ -6,21 +6,24 @@ stage it is in, what it asks for, and the result or the error. What libraries pr
 
 from __future__ import annotations
 
-import json
 import os
 import pickle
 import sys
 import tempfile
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sealift_core.process.child import die_with_parent
 from sealift_packager.build.tasks import BuildTask, DataTask, NamesTask, Task
+from sealift_packager.cache.serialization import encode
 from sealift_packager.sandbox.activity import Monitor, monitoring
 from sealift_packager.sandbox.failures import encode_failure
 from sealift_packager.sandbox.log_records import send_records
 from sealift_packager.sandbox.outside import asking
 from sealift_packager.sandbox.page import Page
+
+if TYPE_CHECKING:
+    from sealift_packager.build.worker_result import WorkerResult
 
 
 def main(arguments: Sequence[str], descriptor: int) -> None:
@@ -38,7 +41,7 @@ def main(arguments: Sequence[str], descriptor: int) -> None:
     except Exception as error:  # noqa: BLE001  # the outermost place of a process: told to the other one, and raised there
         channel.send(end="failed", **encode_failure(error))
     else:
-        channel.send(json.dumps(result).encode(), end="done")
+        channel.send(encode(result), end="done")
 
 
 def _private_input() -> int:
@@ -67,14 +70,14 @@ def _do(task: Task, channel: Any) -> Any:
         return _names(task)
 
 
-def _build(task: BuildTask, channel: Any) -> dict[str, Any]:
+def _build(task: BuildTask, channel: Any) -> WorkerResult:
     from sealift_packager.build.packed import BuildOptions
     from sealift_packager.build.pipeline import build
     from sealift_packager.build.remote import RemoteProgress, RemoteStore
-    from sealift_packager.build.worker_result import encode_result
+    from sealift_packager.build.worker_result import WorkerResult
 
     options = BuildOptions(cache=RemoteStore(channel) if task.cached else None, lock=task.lock, inline_bytes=task.inline_bytes)
-    return encode_result(build(task.request, task.scratch, RemoteProgress(channel), options))
+    return WorkerResult.of(build(task.request, task.scratch, RemoteProgress(channel), options))
 
 
 def _call_functions(task: DataTask) -> dict[str, str]:

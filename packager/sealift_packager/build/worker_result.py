@@ -5,25 +5,28 @@ The folders aren't in it: whoever gave the worker its folder knows them.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Self
 
-from sealift_core.schema.documents import Json
 from sealift_packager.build.packed import NodeErrors, Unsigned
-from sealift_packager.cache.structure import decode, encode
 from sealift_packager.lock.lockfile import Lock
-from sealift_packager.quantize.node_error import NodeError
 
 
-def encode_result(unsigned: Unsigned) -> dict[str, Json]:
-    """All but the directories, as JSON."""
-    return {"lock": unsigned.lock.to_bytes().decode(), "node_errors": encode(unsigned.node_errors), "notes": list(unsigned.notes)}
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerResult:
+    """All of unsigned bundles but their directories; the lock as a file's bytes."""
 
+    lock: bytes
+    node_errors: NodeErrors
+    notes: tuple[str, ...]
 
-def decode_result(fields: Mapping[str, Json], directories: Mapping[str, Path]) -> Unsigned:
-    """The result, each part checked. Raises `SealiftError`, `ValueError`, `KeyError` or `TypeError` where it makes no sense."""
-    errors: NodeErrors = decode(dict[str, dict[str, dict[str, NodeError]]], fields["node_errors"])
-    notes, lock = fields["notes"], Lock.parse(str(fields["lock"]).encode(), where="lock")
-    if not isinstance(notes, list):
-        raise TypeError("the notes are no list")
-    return Unsigned(directories=directories, lock=lock, node_errors=errors, notes=tuple(str(note) for note in notes))
+    @classmethod
+    def of(cls, unsigned: Unsigned) -> Self:
+        """What a worker built."""
+        return cls(lock=unsigned.lock.to_bytes(), node_errors=unsigned.node_errors, notes=unsigned.notes)
+
+    def unsigned(self, directories: Mapping[str, Path]) -> Unsigned:
+        """What was built, the lock checked. Raises `DocumentError` where that makes no sense."""
+        return Unsigned(directories=directories, lock=Lock.parse(self.lock, where="lock"), node_errors=self.node_errors, notes=self.notes)

@@ -2,7 +2,7 @@
 
 Reading order:
 
-- ``structure``  values as plain JSON and back, by their types
+- ``serialization``  values as bytes and back, by their types
 - ``entry``      one result as bytes, with its own checksum
 - ``place``      is a folder one's own alone?
 - ``store``      a bounded directory of entries

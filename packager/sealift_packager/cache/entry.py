@@ -1,36 +1,35 @@
-"""One stage's result as bytes: a checksum, a header, and the parts that the header points to. Pure."""
+"""One stage's result as bytes: a checksum, the modules that it depends on, and the value. Pure."""
 
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Final
 
-from sealift_core.schema.documents import Json
+import msgspec
 
-MAGIC: Final = b"SEALIFT1"
+MAGIC: Final = b"SEALIFT2"
 _DIGEST_BYTES: Final = 32
 _LENGTH_BYTES: Final = 8
 
 
-def pack_entry(value: Json, depends: Mapping[str, str], parts: Sequence[bytes]) -> bytes:
+def pack_entry(value: bytes, depends: Mapping[str, str]) -> bytes:
     """The bytes of an entry; ``depends`` are modules with the digests that they had."""
-    header = json.dumps({"value": value, "depends": dict(depends), "parts": [len(part) for part in parts]}).encode()
-    body = b"".join((len(header).to_bytes(_LENGTH_BYTES, "big"), header, *parts))
-    return MAGIC + hashlib.sha256(body).digest() + body
+    header = msgspec.msgpack.encode(dict(depends))
+    length = len(header).to_bytes(_LENGTH_BYTES, "big")
+    total = hashlib.sha256(length + header)
+    total.update(value)
+    return b"".join((MAGIC, total.digest(), length, header, value))
 
 
-def unpack_entry(data: bytes) -> tuple[Any, dict[str, str], list[bytes]] | None:
-    """Value, dependencies and parts; None if anything about the bytes is wrong."""
+def unpack_entry(data: bytes) -> tuple[memoryview, dict[str, str]] | None:
+    """The value's bytes and its dependencies; None if anything about the bytes is wrong."""
     start = len(MAGIC) + _DIGEST_BYTES
     body = memoryview(data)[start:]
     if data[: len(MAGIC)] != MAGIC or hashlib.sha256(body).digest() != data[len(MAGIC) : start]:
         return None
-    length = int.from_bytes(body[:_LENGTH_BYTES], "big")
-    header = json.loads(bytes(body[_LENGTH_BYTES : _LENGTH_BYTES + length]))
-    parts, at = [], _LENGTH_BYTES + length
-    for size in header["parts"]:
-        parts.append(bytes(body[at : at + size]))
-        at += size
-    return header["value"], header["depends"], parts
+    end = _LENGTH_BYTES + int.from_bytes(body[:_LENGTH_BYTES], "big")
+    try:
+        return body[end:], msgspec.msgpack.decode(body[_LENGTH_BYTES:end], type=dict[str, str])
+    except msgspec.MsgspecError:  # its checksum holds, but other code wrote it
+        return None

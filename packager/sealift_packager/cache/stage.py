@@ -12,8 +12,8 @@ from typing import Any, Final, Generic, TypeVar
 from sealift_core.schema.documents import Json
 from sealift_packager.cache.entry import pack_entry, unpack_entry
 from sealift_packager.cache.keys import entry_key
+from sealift_packager.cache.serialization import NotSelfContainedError, SerializationError, decode, encode
 from sealift_packager.cache.store import Store
-from sealift_packager.cache.structure import NotSelfContainedError, StructureError, decode, encode
 from sealift_packager.plugins.user_code import changed, imported
 from sealift_packager.progress.progress import Progress
 
@@ -23,7 +23,7 @@ _LOG: Final = logging.getLogger("sealift.cache")
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Stage(Generic[T]):
-    """A step of a build whose result is kept: its title, the type of its result (see `structure`), and all that the result is made from.
+    """A step of a build whose result is kept: its title, the type of its result (see `serialization`), and all that the result is made from.
 
     An ``outermost`` stage is made of others, which show themselves.
     """
@@ -70,24 +70,23 @@ class Stages:
         with contextlib.nullcontext() if stage.outermost else self._progress.stage(title):
             value = compute()
         if self._store is not None:
-            parts: list[bytes] = []
             self._found |= {name: digest for name, digest in imported().items() if self.code.get(name) != digest}
-            with contextlib.suppress(NotSelfContainedError):  # gigabytes of weights in files aren't kept
-                self._store.write(key, pack_entry(encode(value, parts), self._found, parts))
+            with contextlib.suppress(
+                NotSelfContainedError, UnicodeEncodeError
+            ):  # gigabytes of weights in files aren't kept, nor text that isn't UTF-8
+                self._store.write(key, pack_entry(encode(value), self._found))
         return value
 
-    def _read(self, key: str, kind: Any) -> tuple[Any] | None:
+    def _read(self, key: str, result: Any) -> tuple[Any] | None:
         """The value in a tuple (it may be None itself), or None for a miss."""
         data = self._store.read(key) if self._store else None
         if self._store is None or data is None:
             return None
-        try:
-            entry = unpack_entry(data)
+        entry = unpack_entry(data)
+        with contextlib.suppress(SerializationError):  # its checksum holds, but other code wrote it
             if entry is not None and not changed(entry[1]):
-                value = decode(kind, entry[0], entry[2])
+                value = decode(result, entry[0])
                 self._found |= entry[1]  # what is made from it depends on them too
                 return (value,)
-        except (StructureError, ValueError, KeyError, TypeError):  # its checksum holds, but other code wrote it
-            pass
         self._store.discard(key)
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import NamedTuple
 
 import onnx
 
@@ -59,9 +60,8 @@ class CandidateResult:
         return self.judgement.arithmetic if self.judgement else ""
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class NotBuilt:
-    """A candidate that could not be built, and a sentence on why."""
+class NotBuilt(NamedTuple):
+    """A candidate that could not be built, and a sentence on why; a tuple, so that a cache tells it from a `CandidateResult`."""
 
     candidate: Candidate
     reason: str

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from sealift_core.bundle.digest import Digest
 from sealift_core.schema.documents import Json, canonical_json
-from sealift_packager.cache.structure import StructureError, decode, encode
+from sealift_packager.cache.serialization import SerializationError, from_json, to_json
 from sealift_packager.errors import LockError
 
 ADVICE: Final = "A lock is valid only for the inputs it was made from. Build without --locked to write a new one."
@@ -37,17 +37,16 @@ class MeasurementLog:
         """What is given, as a key of a cache has it; empty where things are measured."""
         return "" if self._given is None else Digest.of(canonical_json(self._given)).hex
 
-    def obtain(self, name: str, kind: Any, measure: Callable[[], T]) -> T:
-        """The measurement ``name`` of type ``kind`` (see `structure`): from the lock, or by ``measure``."""
+    def obtain(self, name: str, target: type[T], measure: Callable[[], T]) -> T:
+        """The measurement ``name`` of type ``target`` (see `serialization`): from the lock, or by ``measure``."""
         if self._given is None:
             value = measure()
-            self.taken[name] = encode(value)
+            self.taken[name] = to_json(value)
             return value
         if name not in self._given:
             raise LockError("the lock doesn't contain this measurement", where=f"{self._where}.{name}", advice=ADVICE)
         self.taken[name] = self._given[name]
         try:
-            found: T = decode(kind, self._given[name], where=f"{self._where}.{name}")
-        except StructureError as error:
-            raise LockError(f"a measurement can't be read (caused by: {error})", where=self._where, advice=ADVICE) from error
-        return found
+            return from_json(target, self._given[name])
+        except SerializationError as error:
+            raise LockError(f"a measurement can't be read (caused by: {error})", where=f"{self._where}.{name}", advice=ADVICE) from error

@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
@@ -52,14 +54,13 @@ class Job:
         return Path(self.folder, self.key) if self.key else None
 
     def to_json(self) -> str:
-        """One line."""
-        return json.dumps(dataclasses.asdict(self))
+        """One line of ASCII: paths needn't be UTF-8."""
+        return json.dumps(msgspec.to_builtins(self))
 
     @classmethod
     def from_json(cls, text: str) -> Job:
         """What `to_json` wrote."""
-        fields: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in json.loads(text).items()}
-        return cls(**fields)
+        return msgspec.convert(json.loads(text), cls)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,14 +84,14 @@ class Outcome:
         return self.error is None
 
     def to_json(self) -> str:
-        """One line."""
+        """One line of ASCII: an error may name a path that isn't UTF-8."""
         return json.dumps(self.fields())
 
     def fields(self) -> dict[str, Any]:
-        """By name."""
+        """By name, for a command's ``--json``."""
         return dataclasses.asdict(self)
 
     @classmethod
     def from_json(cls, text: str) -> Outcome:
         """What `to_json` wrote."""
-        return cls(**json.loads(text))
+        return msgspec.convert(json.loads(text), cls)

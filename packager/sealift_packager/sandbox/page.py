@@ -5,15 +5,15 @@ The other process may have been taken over by the model: the memory's size is se
 
 from __future__ import annotations
 
-import dataclasses
 import fcntl
-import json
 import mmap
 import os
 import struct
 import tempfile
 import zlib
 from typing import Final, Self
+
+import msgspec
 
 from sealift_packager.sandbox.activity import NOTHING, Activity, Note
 
@@ -56,7 +56,7 @@ class Page:
     def show(self, activity: Activity, rows: int, limit_s: float, deadline: float) -> None:
         """Note an activity."""
         if activity is not self._activity:
-            self._activity, self._text = activity, json.dumps(dataclasses.asdict(activity)).encode()[: _BYTES - _HEAD.size]
+            self._activity, self._text = activity, msgspec.json.encode(activity)[: _BYTES - _HEAD.size]
             self._memory[_HEAD.size : _HEAD.size + len(self._text)] = self._text
         head = _HEAD.pack(0, deadline, limit_s, rows, len(self._text))
         _HEAD.pack_into(self._memory, 0, _checksum(head, self._text), deadline, limit_s, rows, len(self._text))
@@ -78,7 +78,6 @@ def _checksum(head: bytes, text: bytes) -> int:
 
 def _activity(text: bytes) -> Activity:
     try:
-        fields = json.loads(text)
-        return Activity(**{row.name: str(fields[row.name]) for row in dataclasses.fields(Activity)})
-    except (ValueError, KeyError, TypeError, RecursionError):
+        return msgspec.json.decode(text, type=Activity)
+    except (msgspec.MsgspecError, RecursionError):
         return NOTHING.activity

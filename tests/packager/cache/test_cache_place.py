@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
+from typing import Any
 
+import msgspec
+import numpy as np
 import onnx
 import pytest
 
 from sealift_packager.cache.place import private_folder, read_private
+from sealift_packager.cache.serialization import SerializationError, decode
 from sealift_packager.cache.store import StageStore, default_store
-from sealift_packager.cache.structure import StructureError, decode
 from sealift_packager.errors import PackagerError
 from support import trained
 from support.cli import call
@@ -123,10 +126,12 @@ def test_a_graph_in_an_entry_can_not_have_files_of_this_machine_read(tmp_path: P
     tensor = onnx.TensorProto(name="w", data_type=onnx.TensorProto.UINT8, dims=[4], data_location=onnx.TensorProto.EXTERNAL)
     tensor.external_data.add(key="location", value="/etc/hostname")
     graph = onnx.helper.make_graph([], "g", [], [], [tensor])
-    with pytest.raises(StructureError, match="refers to files"):
-        decode(onnx.ModelProto, {"$onnx": 0}, [onnx.helper.make_model(graph).SerializeToString()])
+    entry = msgspec.msgpack.encode(msgspec.msgpack.Ext(1, onnx.helper.make_model(graph).SerializeToString()))
+    with pytest.raises(SerializationError, match="refers to files"):
+        decode(Any, entry)
 
 
 def test_an_array_of_python_objects_in_an_entry_is_refused() -> None:
-    with pytest.raises(StructureError):
-        decode(object, {"$array": 0, "dtype": "|O", "shape": [1]}, [b"\x00" * 8])
+    array = msgspec.msgpack.encode(("|O", (1,), b"\x00" * 8))
+    with pytest.raises(SerializationError, match="OBJECT array"):
+        decode(np.ndarray, array)

@@ -13,7 +13,7 @@ import pytest
 
 from sealift_core.timing.throughput import throughput
 from sealift_packager.build.pipeline import pack
-from sealift_packager.cache.structure import decode, encode
+from sealift_packager.cache.serialization import from_json, to_json
 from sealift_packager.candidates.from_profile import FP32
 from sealift_packager.candidates.result import CandidateResult
 from sealift_packager.diff import artifact
@@ -89,7 +89,7 @@ def test_every_figure_is_measured_and_survives_being_written_down(net: Candidate
     assert measurement.throughput_batch_size in work.batches
     assert measurement.load_time_ms > 0
     assert measurement.peak_memory_bytes > 2**20
-    assert decode(type(fp32), encode(fp32)).measurement == measurement
+    assert from_json(type(fp32), to_json(fp32)).measurement == measurement
 
 
 def test_a_level_is_what_the_session_is_opened_with(net: CandidateResult, tmp_path: Path) -> None:
