@@ -1,4 +1,4 @@
-"""baseline.json from the holdout: which values to watch, in which bins, and how far is too far.
+"""baseline.json from the holdout: which values to monitor, in which bins, and how far is too far.
 
 Numpy alone, and the same for the same arrays and seed.
 """
@@ -31,8 +31,8 @@ SCORES: Final = ("class", "top_probability", "entropy")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Watch:
-    """One statistic to watch, before it has bins."""
+class MonitoredStatistic:
+    """One statistic that a device monitors, before it has bins."""
 
     name: str
     side: str
@@ -54,36 +54,36 @@ def build_baseline(
     """The baseline of a holdout.
 
     ``inputs`` and ``outputs`` hold every row along axis 0, by the names of the specs; a tensor that isn't there, has no
-    rows, or has rank 0 is not watched. ``expected_windows`` is the run of windows between false alarms to calibrate for.
+    rows, or has rank 0 is not monitored. ``expected_windows`` is the run of windows between false alarms to calibrate for.
     """
     tensors = [("input", spec, inputs[spec.name]) for spec in input_specs if spec.name in inputs]
     tensors += [("output", spec, outputs[spec.name]) for spec in output_specs if spec.name in outputs]
     tensors = [(side, spec, array) for side, spec, array in tensors if array.ndim and len(array)]
-    watches = [(watch, array) for side, spec, array in tensors for watch in _watch(side, spec.name, array)][:MAX_FEATURES]
-    calibrator = Calibrator(seed=seed, features=len(watches), expected_windows=expected_windows)
-    features = tuple(_feature(watch, array, calibrator) for watch, array in watches)
+    statistics = [(statistic, array) for side, spec, array in tensors for statistic in _monitored(side, spec.name, array)][:MAX_FEATURES]
+    calibrator = Calibrator(seed=seed, features=len(statistics), expected_windows=expected_windows)
+    features = tuple(_feature(statistic, array, calibrator) for statistic, array in statistics)
     rows = max((len(array) for _, _, array in tensors), default=0)
     return Baseline(rows=rows, features=_distinct(features), expected_windows_between_false_alarms=expected_windows)
 
 
-def _watch(side: str, tensor: str, array: Array) -> Iterator[Watch]:
-    """What is watched of one tensor."""
+def _monitored(side: str, tensor: str, array: Array) -> Iterator[MonitoredStatistic]:
+    """What is monitored of one tensor."""
     width = array.size // len(array)
     flat = array.ndim == 1 or (array.ndim == 2 and width <= MAX_COLUMNS)
     label = tensor[:400]
     if side == "output" and _are_probabilities(array):
         for statistic in SCORES:
-            yield Watch(name=f"{label}.{statistic}", side=side, tensor=tensor, statistic=statistic, kind=_kind_of(statistic))
+            yield MonitoredStatistic(name=f"{label}.{statistic}", side=side, tensor=tensor, statistic=statistic, kind=_kind_of(statistic))
     elif flat and width:
         for index in range(width):
             column = array.reshape(len(array), -1)[:, index]
-            statistic, kind = _how(column)
+            statistic, form = _how(column)
             one = statistic if width > 1 or statistic != "column" else "value"
             name = label + (f"[{index}]" if width > 1 else "") + (".length" if statistic == "length" else "")
-            yield Watch(name=name, side=side, tensor=tensor, statistic=one, kind=kind, index=index)
+            yield MonitoredStatistic(name=name, side=side, tensor=tensor, statistic=one, kind=form, index=index)
     elif array.dtype.kind in "biuf" and width:
         for statistic in SUMMARIES:
-            yield Watch(name=f"{label}.{statistic}", side=side, tensor=tensor, statistic=statistic, kind="numeric")
+            yield MonitoredStatistic(name=f"{label}.{statistic}", side=side, tensor=tensor, statistic=statistic, kind="numeric")
 
 
 def _kind_of(statistic: str) -> str:
@@ -96,11 +96,11 @@ def _how(column: Array) -> tuple[str, str]:
         return "column", "numeric"
     if column.dtype.kind == "b":
         return "column", "category"
-    known = tally(column)
+    times = tally(column)
     if column.dtype.kind in "OSU":  # texts that hardly come twice are names or prose: their words are nobody's business here
-        free = 2 * len(known) > len(column) or any(len(text) == MAX_CATEGORY_CHARACTERS for text in known)
+        free = 2 * len(times) > len(column) or any(len(text) == MAX_CATEGORY_CHARACTERS for text in times)
         return ("length", "numeric") if free else ("column", "category")
-    few = len(known) <= MAX_KNOWN and 4 * len(known) <= len(column)
+    few = len(times) <= MAX_KNOWN and 4 * len(times) <= len(column)
     return "column", "category" if few else "numeric"
 
 
@@ -113,10 +113,10 @@ def _are_probabilities(array: Array) -> bool:
     return bool(finite.any() and (array[finite] >= -1e-6).all() and (np.abs(sums[finite] - 1) <= 1e-3).all())
 
 
-def _feature(watch: Watch, array: Array, calibrator: Calibrator) -> Feature:
-    values = measure(watch.statistic, watch.index, array)
-    fields = dataclasses.asdict(watch)
-    if watch.kind == "category":
+def _feature(monitored: MonitoredStatistic, array: Array, calibrator: Calibrator) -> Feature:
+    values = measure(monitored.statistic, monitored.index, array)
+    fields = dataclasses.asdict(monitored)
+    if monitored.kind == "category":
         categories = known_categories(tally(values))
         counts = count_categories(values, categories)
         prior = np.where(np.arange(len(counts)) == len(counts) - 2, 0.5, 0.0)  # one unknown value is no surprise
@@ -131,9 +131,9 @@ def _feature(watch: Watch, array: Array, calibrator: Calibrator) -> Feature:
     return Feature(**fields, counts=tuple(counts.tolist()), **dataclasses.asdict(calibration))
 
 
-def known_categories(found: collections.Counter[str]) -> tuple[str, ...]:
+def known_categories(times: collections.Counter[str]) -> tuple[str, ...]:
     """The `MAX_KNOWN` most frequent texts, sorted; the empty one stands for missing."""
-    ranked = sorted((text for text in found if text), key=lambda text: (-found[text], text))
+    ranked = sorted((text for text in times if text), key=lambda text: (-times[text], text))
     return tuple(sorted(ranked[:MAX_KNOWN]))
 
 

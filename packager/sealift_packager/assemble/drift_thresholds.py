@@ -32,7 +32,7 @@ DIGITS: Final = 6
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Calibration:
+class DriftCalibration:
     """The null mean and deviation of the divergence, and the threshold of the distance, at `WINDOW_SIZES`."""
 
     null_means: tuple[float, ...]
@@ -50,9 +50,9 @@ class Calibrator:
         self._seed = seed
         self._replicates = REPLICATES if features <= MANY_FEATURES else REPLICATES_OF_MANY
         self._tail = 1.0 / expected_windows
-        self._known: dict[bytes, Calibration] = {}
+        self._known: dict[bytes, DriftCalibration] = {}
 
-    def calibrate(self, counts: Array, prior: Array) -> Calibration:
+    def calibrate(self, counts: Array, prior: Array) -> DriftCalibration:
         """The calibration of one feature: ``counts [bins]`` of the holdout, ``prior [bins]`` what is added to them."""
         key = counts.astype(np.float64).tobytes() + prior.astype(np.float64).tobytes()
         if key not in self._known:
@@ -60,7 +60,7 @@ class Calibrator:
             self._known[key] = self._simulate(counts, counts + prior, random)
         return self._known[key]
 
-    def _simulate(self, counts: Array, weights: Array, random: np.random.Generator) -> Calibration:
+    def _simulate(self, counts: Array, weights: Array, random: np.random.Generator) -> DriftCalibration:
         used = weights > 0
         draws = random.standard_gamma(weights[used], (self._replicates, int(used.sum())))
         fractions = draws / draws.sum(axis=1, keepdims=True)
@@ -72,7 +72,7 @@ class Calibrator:
             means.append(mean)
             deviations.append(deviation)
             thresholds.append(_rounded(threshold(mean, deviation, self._tail)))
-        return Calibration(null_means=tuple(means), null_deviations=tuple(deviations), thresholds=tuple(thresholds))
+        return DriftCalibration(null_means=tuple(means), null_deviations=tuple(deviations), thresholds=tuple(thresholds))
 
     @property
     def _margin(self) -> float:

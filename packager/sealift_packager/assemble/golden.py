@@ -11,7 +11,7 @@ import numpy as np
 from sealift_core.bundle.golden import GoldenCase
 from sealift_core.bundle.manifest import GoldenInfo
 from sealift_core.bundle.tensors import TensorSpec
-from sealift_packager.data.alike import make_alike
+from sealift_packager.data.anonymized import make_anonymized
 from sealift_packager.graph.session import Settings, open_session, run_session
 from sealift_packager.model.batch import fixed_batch
 from sealift_packager.model.source import Array, Arrays
@@ -52,19 +52,19 @@ def make_golden(
     entries: Mapping[str, str] | None = None,
     rows: Arrays | None = None,
 ) -> Golden:
-    """Cases of ``rows``, which somebody chose, each one; without, made-up ones like the holdout's rows, which stay where they are.
+    """Cases of ``rows``, which somebody chose, each one; without, anonymized ones like the holdout's rows.
 
     Tolerances come from the spread over optimization levels and threads.
     """
-    requests = list(_made_up(inputs, holdout, seed) if rows is None else _chosen(inputs, rows))
+    requests = list(_synthetic(inputs, holdout, seed) if rows is None else _chosen(inputs, rows))
     answers = [_answers(model, dataclasses.replace(settings, entries=entries or {}), requests) for settings in VARIATIONS]
     tried = list(zip(requests, zip(*answers, strict=True), strict=True))
-    stable = [row for row in tried if _agree(row[1])] or tried
+    stable = [pair for pair in tried if _agree(pair[1])] or tried
     most = CASES if rows is None else len(stable)
     kept = [*stable[: most - 1], stable[-1]] if len(stable) > most else stable
-    cases = tuple(GoldenCase(inputs=case, outputs=found[-2]) for case, found in kept)  # [-2]: all optimizations, one thread
+    cases = tuple(GoldenCase(inputs=case, outputs=outputs[-2]) for case, outputs in kept)  # [-2]: all optimizations, one thread
     floor = FLOORS.get(precision, INT8_FLOOR)
-    return Golden(cases=cases, info=GoldenInfo(cases=len(cases), rtol=RTOL, atol=_tolerance([found for _, found in kept], floor)))
+    return Golden(cases=cases, info=GoldenInfo(cases=len(cases), rtol=RTOL, atol=_tolerance([outputs for _, outputs in kept], floor)))
 
 
 def _answers(model: Any, settings: Settings, requests: Sequence[Arrays]) -> list[dict[str, Array]]:
@@ -73,11 +73,11 @@ def _answers(model: Any, settings: Settings, requests: Sequence[Arrays]) -> list
     return [run_session(session, case) for case in requests]
 
 
-def _made_up(specs: Sequence[TensorSpec], holdout: Arrays | None, seed: int) -> Iterator[dict[str, Array]]:
+def _synthetic(specs: Sequence[TensorSpec], holdout: Arrays | None, seed: int) -> Iterator[dict[str, Array]]:
     fixed = fixed_batch(specs)
     for number in range(DRAWN if holdout else CASES - 1):
-        yield make_alike(specs, holdout, rows=fixed or 1, seed=seed + number)
-    yield make_alike(specs, holdout, rows=fixed or BATCH, seed=seed)
+        yield make_anonymized(specs, holdout, rows=fixed or 1, seed=seed + number)
+    yield make_anonymized(specs, holdout, rows=fixed or BATCH, seed=seed)
 
 
 def _chosen(specs: Sequence[TensorSpec], rows: Arrays) -> Iterator[dict[str, Array]]:
@@ -102,7 +102,7 @@ def _tolerance(answers: Sequence[Sequence[Arrays]], floor: float) -> float:
         for name, reference in variations[-2].items():
             if reference.dtype.kind != "f":
                 continue
-            values = np.stack([row[name].astype(np.float64) for row in variations])
+            values = np.stack([variation[name].astype(np.float64) for variation in variations])
             finite = values[:, np.isfinite(values).all(axis=0)] if values.ndim > 1 else values
             if finite.size:
                 spread = max(spread, float(np.ptp(finite, axis=0).max()))

@@ -53,41 +53,51 @@ def _accuracy(manifest: BundleManifest) -> str:
     evaluation = manifest.evaluation
     if evaluation.accuracy is None:
         return "## Accuracy\n\nNot evaluated: the model was packaged without holdout data."
-    row = evaluation.accuracy
+    accuracy = evaluation.accuracy
     held = f"{evaluation.holdout_rows} holdout rows ({plain(str(evaluation.holdout_digest))})"
     text = f"{held}; the packaged model against its source, 95 % interval by paired bootstrap."
-    packaged = f"{row.packaged:.6g}" if row.packaged_worst_row is None else f"{row.packaged:.6g} (worst row {row.packaged_worst_row:.6g})"
-    values = [(row.metric, f"{row.reference:.6g}", packaged, _loss(row), f"{row.budget:.4g}")]
+    packaged = (
+        f"{accuracy.packaged:.6g}"
+        if accuracy.packaged_worst_row is None
+        else f"{accuracy.packaged:.6g} (worst row {accuracy.packaged_worst_row:.6g})"
+    )
+    values = [(accuracy.metric, f"{accuracy.reference:.6g}", packaged, _loss(accuracy), f"{accuracy.budget:.4g}")]
     return f"## Accuracy\n\n{text}\n\n" + table(("metric", "source", "packaged", "loss", "budget"), values)
 
 
-def _loss(row: Accuracy) -> str:
-    return f"{row.loss:.4g} ({row.loss_low:.4g} to {row.loss_high:.4g})"
+def _loss(accuracy: Accuracy) -> str:
+    return f"{accuracy.loss:.4g} ({accuracy.loss_low:.4g} to {accuracy.loss_high:.4g})"
 
 
 def _candidates(manifest: BundleManifest) -> str:
-    rows = [_candidate(row) for row in manifest.evaluation.candidates]
+    rows = [_candidate(candidate) for candidate in manifest.evaluation.candidates]
     session = manifest.session
-    said = (
+    note = (
         f"Latency, memory and load time: {plain(manifest.evaluation.measured)}; batch 1, {session.intra_op_threads} threads and graph optimization "
         f"{plain(session.graph_optimization)} in the shipped one. Rows per second: every core busy, at the best batch size."
     )
     head = ("candidate", "size", "loss", "p50 ms", "p99 ms", "rows/s", "peak MB", "load ms", "verdict")
-    return f"## What was tried\n\n{said}\n\n" + table(head, rows)
+    return f"## What was tried\n\n{note}\n\n" + table(head, rows)
 
 
-def _candidate(row: CandidateRecord) -> Sequence[str]:
-    loss = _loss(row.accuracy) if row.accuracy else "–"
-    name = Markdown(f"**{plain(row.name)}**") if row.chosen else row.name
-    verdict = f"{'chosen' if row.chosen else 'not chosen'}: {row.reason}"
-    return name, f"{row.size_bytes / 1000:.0f} kB" if row.size_bytes else "–", loss, *_figures(row.measurement), verdict
+def _candidate(candidate: CandidateRecord) -> Sequence[str]:
+    loss = _loss(candidate.accuracy) if candidate.accuracy else "–"
+    name = Markdown(f"**{plain(candidate.name)}**") if candidate.chosen else candidate.name
+    verdict = f"{'chosen' if candidate.chosen else 'not chosen'}: {candidate.reason}"
+    return name, f"{candidate.size_bytes / 1000:.0f} kB" if candidate.size_bytes else "–", loss, *_figures(candidate.measurement), verdict
 
 
-def _figures(row: Measurement | None) -> tuple[str, str, str, str, str]:
-    if row is None:
+def _figures(measurement: Measurement | None) -> tuple[str, str, str, str, str]:
+    if measurement is None:
         return "–", "–", "–", "–", "–"
-    most = "–" if row.throughput_rows_per_s is None else f"{row.throughput_rows_per_s:,.0f}"
-    return f"{row.latency_p50_ms:.3g}", f"{row.latency_p99_ms:.3g}", most, f"{row.peak_memory_bytes / 2**20:.0f}", f"{row.load_time_ms:.3g}"
+    most = "–" if measurement.throughput_rows_per_s is None else f"{measurement.throughput_rows_per_s:,.0f}"
+    return (
+        f"{measurement.latency_p50_ms:.3g}",
+        f"{measurement.latency_p99_ms:.3g}",
+        most,
+        f"{measurement.peak_memory_bytes / 2**20:.0f}",
+        f"{measurement.load_time_ms:.3g}",
+    )
 
 
 def _checks(manifest: BundleManifest) -> str:

@@ -87,10 +87,10 @@ def _remove_abandoned(parent: Path, name: str) -> None:
 def _may_be_abandoned(entry: os.DirEntry[str]) -> bool:
     """Whether it is a directory of this user that nobody has made just now."""
     try:
-        found = entry.stat(follow_symlinks=False)
+        status = entry.stat(follow_symlinks=False)
     except OSError:
         return False
-    return entry.is_dir(follow_symlinks=False) and found.st_uid == os.geteuid() and time.time() - found.st_mtime > _NEW_S
+    return entry.is_dir(follow_symlinks=False) and status.st_uid == os.geteuid() and time.time() - status.st_mtime > _NEW_S
 
 
 def _move(scratch: Path, target: Path, *, force: bool) -> None:

@@ -59,5 +59,5 @@ def _descriptor(name: str, digest: str, annotations: dict[str, Json]) -> Json:
 
 
 def _tool(name: str, version: str) -> Json:
-    kind = "generic" if name == "python" else "pypi"
-    return {"name": name, "uri": f"pkg:{kind}/{name}@{version}", "annotations": {"version": version}}
+    purl_type = "generic" if name == "python" else "pypi"
+    return {"name": name, "uri": f"pkg:{purl_type}/{name}@{version}", "annotations": {"version": version}}

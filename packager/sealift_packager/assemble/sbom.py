@@ -136,22 +136,22 @@ def _tensor(spec: TensorSpec) -> str:
     return f"{spec.name}: {spec.dtype} [{', '.join(map(str, spec.shape))}]"
 
 
-def _metrics(row: Accuracy) -> list[Json]:
+def _metrics(accuracy: Accuracy) -> list[Json]:
     loss: Json = {
-        "type": f"loss of {row.metric} against the source model",
-        "value": repr(row.loss),
+        "type": f"loss of {accuracy.metric} against the source model",
+        "value": repr(accuracy.loss),
         "slice": "holdout",
-        "confidenceInterval": {"lowerBound": repr(row.loss_low), "upperBound": repr(row.loss_high)},
+        "confidenceInterval": {"lowerBound": repr(accuracy.loss_low), "upperBound": repr(accuracy.loss_high)},
     }
-    return [{"type": row.metric, "value": repr(row.packaged), "slice": "holdout"}, loss]
+    return [{"type": accuracy.metric, "value": repr(accuracy.packaged), "slice": "holdout"}, loss]
 
 
 def _limitations(manifest: BundleManifest) -> list[Json]:
-    said: list[Json] = [
+    limitations: list[Json] = [
         f"Built for {manifest.profile.name} ({manifest.profile.summary}); needs onnxruntime {manifest.requires.onnxruntime}.",
         f"Latency, memory and load time: {manifest.evaluation.measured}.",
     ]
-    return said if manifest.evaluation.accuracy else [*said, "Not evaluated: it was packaged without holdout data."]
+    return limitations if manifest.evaluation.accuracy else [*limitations, "Not evaluated: it was packaged without holdout data."]
 
 
 def _properties(values: Mapping[str, str]) -> list[Json]:

@@ -1,4 +1,4 @@
-"""Holdout data: read, fitted to a model, or made up where there is none.
+"""Holdout data: read, fitted to a model, or synthetic where there is none.
 
 Reading order:
 
@@ -6,7 +6,7 @@ Reading order:
 - ``function``   data that a person's own function gives
 - ``holdout``    rows as a model takes them; ``pixels`` images as it takes them
 - ``refusal``    rows that the source model itself refuses
-- ``alike``      rows that are like the data's and none of them
+- ``anonymized``  rows that are like the data's, without any of them
 
 Never imports a training framework.
 """

@@ -53,15 +53,15 @@ def read_data(path: Path, folder: Path | None = None) -> DataFile | ImageFolder:
     with taken(path, folder, DataError, Names.LABELS) as copy:
         read = reader(copy)
     arrays = {name: _plain(value, f"{path}: {name}") for name, value in read.items()}
-    rows = {name: len(value) if value.ndim else 0 for name, value in arrays.items()}
-    if rows and not any(rows.values()):
+    counts = {name: len(value) if value.ndim else 0 for name, value in arrays.items()}
+    if counts and not any(counts.values()):
         raise DataError("the data has no rows", where=str(path), expected="at least one row")
-    if not rows or 0 in rows.values() or len(set(rows.values())) != 1:
-        found = ", ".join(f"{name}: {count}" for name, count in rows.items())
+    if not counts or 0 in counts.values() or len(set(counts.values())) != 1:
+        listed = ", ".join(f"{name}: {count}" for name, count in counts.items())
         raise DataError(
             "the arrays have different numbers of rows, or none",
             where=str(path),
-            found=found[:500] or "no arrays",
+            found=listed[:500] or "no arrays",
             advice="Put one row per example into every array.",
         )
     return DataFile(path=path, digest=copy.digest, arrays=arrays)

@@ -26,7 +26,7 @@ MOST_WHOLE: Final = 2**53
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Holdout:
-    """Inputs with the dtypes and shapes that the model takes, and the truth: all arrays have the same number of rows.
+    """Inputs with the dtypes and shapes that the model takes, and the target: all arrays have the same number of rows.
 
     ``originals`` are the same inputs with the data's own numbers, where the model is to be asked with those, else the inputs themselves.
     ``target`` is [rows] where each row has one value, else as it is in the data; without one (``has_target``) it is zeros. What is known of the
@@ -69,17 +69,17 @@ def bind(data: DataFile | ImageFolder, source: SourceModel, target: str, *, need
             advice=nearest(target, list(data.arrays)),
         )
     arrays = {name: value for name, value in data.arrays.items() if name != target}
-    truth = data.arrays[target] if target in data.arrays else np.zeros(data.rows)
-    if truth.dtype.kind == "f" and not np.isfinite(truth).all():
+    labels = data.arrays[target] if target in data.arrays else np.zeros(data.rows)
+    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
         raise DataError(
             "the target has missing values",
             where=f"{where}: {target}",
-            found=f"row {int(np.argmin(np.isfinite(truth)))}",
+            found=f"row {int(np.argmin(np.isfinite(labels)))}",
             advice="Remove these rows: without a target, the model's answer can't be evaluated.",
         )
     given = _from_columns(arrays, source, where) if _is_table(arrays, source.inputs) else _by_name(arrays, source, where)
     inputs = {spec.name: np.ascontiguousarray(given[spec.name], dtype=spec.numpy_dtype) for spec in source.inputs}
-    shaped = truth.reshape(len(truth)) if truth.size == len(truth) else truth
+    shaped = labels.reshape(len(labels)) if labels.size == len(labels) else labels
     originals = given if source.digits else inputs
     return Holdout(digest=data.digest, inputs=inputs, originals=originals, target=shaped, has_target=target in data.arrays)
 
@@ -93,12 +93,12 @@ def _check_classes(data: ImageFolder, source: SourceModel, inputs: dict[str, Arr
     except Exception as error:  # whatever framework it is
         raise refused(source.framework, first, error) from error
     widths = [value.shape[1] for value in answers.values() if value.ndim == 2 and value.dtype.kind == "f"]
-    wanted = max(widths[0], 2) if len(widths) == len(answers) == 1 else len(data.classes)
-    if len(data.classes) != wanted:
+    count = max(widths[0], 2) if len(widths) == len(answers) == 1 else len(data.classes)
+    if len(data.classes) != count:
         raise DataError(
             "the data and the model have different numbers of classes",
             where=str(data.path),
-            expected=f"{wanted}, one folder or label per class",
+            expected=f"{count}, one folder or label per class",
             found=f"{len(data.classes)}: {_listed(data.classes)}",
             advice="Add the missing folders, even if they are empty, or number the labels as the model does in labels.csv (columns file, label).",
         )
@@ -135,8 +135,8 @@ def _by_name(arrays: dict[str, Array], source: SourceModel, where: str) -> dict[
     return {spec.name: _shaped(arrays[spec.name], spec, f"{where}: {spec.name}", takes_nan=source.takes_nan) for spec in source.inputs}
 
 
-def _same_names(wanted: list[str], found: list[str], noun: str, where: str) -> None:
-    missing, extra = [name for name in wanted if name not in found], [name for name in found if name not in wanted]
+def _same_names(expected: list[str], given: list[str], noun: str, where: str) -> None:
+    missing, extra = [name for name in expected if name not in given], [name for name in given if name not in expected]
     if not missing and not extra:
         return
     details = [f"missing {_listed(missing)}"] if missing else []
@@ -145,7 +145,7 @@ def _same_names(wanted: list[str], found: list[str], noun: str, where: str) -> N
     hints = [f"{name}: {hint}" for name, hint in pairs if hint]
     advice = " ".join(hints) or ("Remove the columns that the model does not take, or name the target with --target." if extra else None)
     raise DataError(
-        f"the {noun}s are not those of the model's inputs", where=where, expected=_listed(wanted), found="; ".join(details), advice=advice
+        f"the {noun}s are not those of the model's inputs", where=where, expected=_listed(expected), found="; ".join(details), advice=advice
     )
 
 
@@ -160,10 +160,10 @@ def _shaped(value: Array, spec: TensorSpec, where: str, *, takes_nan: bool) -> A
             found=str(list(spec.shape)) if spec.shape else "one value for the whole request",
             advice="Make it a constant of the model, or give it a batch dimension. Without --data, the model is packed in fp32 as it is.",
         )
-    wanted = spec.shape[1:]
-    fits = value.ndim == len(spec.shape) and all(isinstance(size, str) or size == found for size, found in zip(wanted, value.shape[1:], strict=True))
+    sizes = spec.shape[1:]
+    fits = value.ndim == len(spec.shape) and all(isinstance(size, str) or size == given for size, given in zip(sizes, value.shape[1:], strict=True))
     if not fits:
-        raise DataError("wrong shape", where=where, expected=f"[rows, {', '.join(map(str, wanted))}]", found=str(list(value.shape)))
+        raise DataError("wrong shape", where=where, expected=f"[rows, {', '.join(map(str, sizes))}]", found=str(list(value.shape)))
     return _checked(value, spec, where, takes_nan=takes_nan)
 
 
@@ -178,8 +178,10 @@ def _checked(value: Array, spec: TensorSpec, where: str, *, takes_nan: bool) -> 
     if value.dtype.kind == "f" and spec.numpy_dtype.kind in "iu" and not (value == np.trunc(value)).all():
         raise DataError("whole numbers are needed", where=where, expected=spec.dtype, found=str(value.dtype))
     if value.dtype.kind == "f" and np.isnan(value).any() and not takes_nan:
-        row = int(np.argwhere(np.isnan(value))[0][0])
-        raise DataError("missing values, which this model does not accept", where=where, found=f"row {row}", advice="Drop these rows or impute them.")
+        first = int(np.argwhere(np.isnan(value))[0][0])
+        raise DataError(
+            "missing values, which this model does not accept", where=where, found=f"row {first}", advice="Drop these rows or impute them."
+        )
     if spec.numpy_dtype.kind in "iu" and value.dtype.kind in "iuf":
         _check_range(value, spec, where)
     if spec.numpy_dtype.kind == "f" and value.dtype.kind in "iu":

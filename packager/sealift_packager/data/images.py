@@ -49,12 +49,12 @@ class ImageFolder:
 def list_images(folder: Path) -> ImageFolder:
     """The images of a folder and their labels, in the order of their names; `DataError`."""
     listed = (folder / LABELS).is_file()
-    rows = _from_csv(folder) if listed else _from_folders(folder)
-    if not rows:
+    labelled = _from_csv(folder) if listed else _from_folders(folder)
+    if not labelled:
         raise DataError("no images", where=str(folder), expected=_EXPECTED, found="none that end in " + ", ".join(SUFFIXES))
-    if len(rows) > MAX_IMAGES:
-        raise DataError("too many images", where=str(folder), expected=f"at most {MAX_IMAGES:,}", found=f"{len(rows):,}")
-    files, labels = zip(*sorted(rows), strict=True)
+    if len(labelled) > MAX_IMAGES:
+        raise DataError("too many images", where=str(folder), expected=f"at most {MAX_IMAGES:,}", found=f"{len(labelled):,}")
+    files, labels = zip(*sorted(labelled), strict=True)
     _refuse_links(folder, files)
     _check_names(folder, files)
     folders = () if listed else _label_folders(folder)
@@ -103,19 +103,19 @@ def _from_csv(folder: Path) -> list[tuple[Path, str]]:
         table = read_table(copy.path, dtype=str, keep_default_na=False)
     for name in (FILE_COLUMN, LABEL_COLUMN):
         if name not in table.columns:
-            found = [str(column) for column in table.columns]
-            raise DataError("a column is missing", where=str(where), expected=name, found=", ".join(found)[:300], advice=nearest(name, found))
+            columns = [str(column) for column in table.columns]
+            raise DataError("a column is missing", where=str(where), expected=name, found=", ".join(columns)[:300], advice=nearest(name, columns))
     return [(_inside(folder, file, where), label) for file, label in zip(table[FILE_COLUMN], table[LABEL_COLUMN], strict=True)]
 
 
 def _inside(folder: Path, name: str, where: Path) -> Path:
     path = folder / name
     try:
-        inside, there = path.resolve().is_relative_to(folder.resolve()), path.is_file()
+        inside, is_file = path.resolve().is_relative_to(folder.resolve()), path.is_file()
     except (OSError, RuntimeError, ValueError) as error:  # a name that is too long, links in a circle, NUL
         raise DataError("not the name of a file", where=str(where), expected="a file in the folder", found=repr(name)[:300]) from error
     if not name or not inside:
         raise DataError("a path leads outside the folder", where=str(where), expected="paths inside the folder", found=repr(name)[:300])
-    if not there:
+    if not is_file:
         raise DataError("no such image", where=str(where), expected="a file in the folder", found=repr(name)[:300])
     return path

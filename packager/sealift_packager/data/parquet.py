@@ -81,11 +81,11 @@ def _check_decoded(values: Any, path: Path) -> None:
     from pyarrow import compute
 
     most = LIMITS.budget(path.stat().st_size)
-    kind = values.type.value_type
-    if pa.types.is_primitive(kind) or pa.types.is_decimal(kind) or pa.types.is_null(kind):
+    value_type = values.type.value_type
+    if pa.types.is_primitive(value_type) or pa.types.is_decimal(value_type) or pa.types.is_null(value_type):
         return
-    if kind not in (pa.string(), pa.large_string(), pa.binary(), pa.large_binary()):
-        raise DataError("a dictionary column of another type", where=str(path), expected="numbers or text", found=f"{kind!s:.200}")
+    if value_type not in (pa.string(), pa.large_string(), pa.binary(), pa.large_binary()):
+        raise DataError("a dictionary column of another type", where=str(path), expected="numbers or text", found=f"{value_type!s:.200}")
     total = compute.sum(compute.take(compute.binary_length(values.dictionary), values.indices)).as_py() or 0
     if total > most:
         raise DataError("too much data", where=str(path), expected=f"at most {most:,} bytes", found=f"{total:,} bytes of text", advice=_ADVICE)
@@ -120,7 +120,9 @@ def _column(column: Any, path: Path, name: str) -> Array:
     return array.reshape(shape)
 
 
-def _holds_bytes(kind: Any) -> bool:
+def _holds_bytes(arrow_type: Any) -> bool:
     from pyarrow import types
 
-    return bool(types.is_binary(kind) or types.is_large_binary(kind) or types.is_binary_view(kind) or types.is_fixed_size_binary(kind))
+    return bool(
+        types.is_binary(arrow_type) or types.is_large_binary(arrow_type) or types.is_binary_view(arrow_type) or types.is_fixed_size_binary(arrow_type)
+    )

@@ -36,10 +36,13 @@ class Normalization:
 
     def apply(self, values: Array, channels: int) -> Array:
         """On ``values [height, width, channels]``; `DataError` where the numbers are for another number of channels."""
-        for option, row in (("--image-mean", self.mean), ("--image-std", self.std)):
-            if len(row) not in (0, 1, channels):
+        for option, numbers in (("--image-mean", self.mean), ("--image-std", self.std)):
+            if len(numbers) not in (0, 1, channels):
                 raise DataError(
-                    "the number of values doesn't match the image's channels", where=option, expected=f"1 or {channels} numbers", found=str(len(row))
+                    "the number of values doesn't match the image's channels",
+                    where=option,
+                    expected=f"1 or {channels} numbers",
+                    found=str(len(numbers)),
                 )
         return (values - np.asarray(self.mean or 0.0, np.float32)) / np.asarray(self.std or 1.0, np.float32)
 
@@ -94,8 +97,8 @@ def decode_images(folder: ImageFolder, specs: Sequence[TensorSpec], normalizatio
         advice = "A holdout of a few thousand images is enough."
         raise DataError("too many images", where=str(folder.path), expected=f"at most {MAX_BYTES >> 30} GiB", found=f"{total:,} bytes", advice=advice)
     resizes = all(isinstance(size, int) for size in spec.shape[1:])
-    rows = [_as_input(_decode(path, layout, resize=resizes), spec, layout, normalization) for path in folder.files]
-    return {spec.name: np.stack(rows)}
+    images = [_as_input(_decode(path, layout, resize=resizes), spec, layout, normalization) for path in folder.files]
+    return {spec.name: np.stack(images)}
 
 
 def _check_input(spec: TensorSpec, layout: Layout, where: str) -> None:
@@ -114,11 +117,11 @@ def describe_images(spec: TensorSpec, normalization: Normalization) -> str:
     """What `decode_images` made of a file, for whoever has to make the same on a device."""
     layout = layout_of(spec, "images")
     size = f" of {layout.height} × {layout.width} (height × width; other sizes are resized bilinearly)" if layout.height and layout.width else ""
-    kind = {1: "grey", 3: "RGB", 4: "RGBA"}[layout.channels]
+    mode = {1: "grey", 3: "RGB", 4: "RGBA"}[layout.channels]
     if spec.numpy_dtype.kind != "f":
-        return f"{kind} image{size}, 0 to 255"
+        return f"{mode} image{size}, 0 to 255"
     steps = [(", less ", normalization.mean), (", divided by ", normalization.std)]
-    return f"{kind} image{size}, from 0 to 1" + "".join(words + " ".join(f"{row:g}" for row in numbers) for words, numbers in steps if numbers)
+    return f"{mode} image{size}, from 0 to 1" + "".join(words + " ".join(f"{number:g}" for number in numbers) for words, numbers in steps if numbers)
 
 
 def _decode(path: Path, layout: Layout, *, resize: bool = True) -> Array:

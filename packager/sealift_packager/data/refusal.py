@@ -25,13 +25,13 @@ def refused(framework: str, inputs: Arrays, error: Exception, *, what: str = "th
 
 def stray_texts(inputs: Arrays) -> list[str]:
     """For each input of text that is mostly numbers: its first value that is none, with its row; in words."""
-    found = []
+    sentences = []
     for name, values in inputs.items():
         if values.dtype.kind == "O" and values.size:
-            wrong = [row for row, value in enumerate(values.reshape(-1).tolist()) if not _is_number(value)]
+            wrong = [number for number, value in enumerate(values.reshape(-1).tolist()) if not _is_number(value)]
             if 0 < len(wrong) <= values.size // 2:
-                found.append(f"{name}: {str(values.reshape(-1)[wrong[0]])[:40]!r} in row {wrong[0]}, among numbers")
-    return found
+                sentences.append(f"{name}: {str(values.reshape(-1)[wrong[0]])[:40]!r} in row {wrong[0]}, among numbers")
+    return sentences
 
 
 def _is_number(value: object) -> bool:

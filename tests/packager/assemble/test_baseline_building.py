@@ -73,8 +73,8 @@ def test_labels_booleans_and_repeating_texts_are_categories_and_many_integers_ar
     random = np.random.default_rng(0)
     words = np.array(["red", "blue", ""] * 100, dtype=object)
     inputs = {"word": words, "flag": random.random(300) < 0.5, "pixel": random.integers(0, 5000, 300)}
-    kinds = {feature.name: (feature.kind, feature.categories) for feature in build(inputs, {"label": random.integers(-1, 3, 300)}).features}
-    assert kinds == {
+    categories = {feature.name: (feature.kind, feature.categories) for feature in build(inputs, {"label": random.integers(-1, 3, 300)}).features}
+    assert categories == {
         "word": ("category", ("blue", "red")),
         "flag": ("category", ("false", "true")),
         "pixel": ("numeric", ()),
@@ -174,7 +174,7 @@ def test_building_takes_less_than_three_seconds(shape: tuple[int, ...]) -> None:
 @pytest.mark.parametrize(("holdout", "rows"), [(150, 100), (1000, 1000), (300, 5000)])
 def test_without_a_shift_false_alarms_stay_under_the_stated_rate(holdout: int, rows: int) -> None:
     random = np.random.default_rng(holdout + rows)
-    expected_windows, found, windows = 20, 0, 0
+    expected_windows, false_alarms, windows = 20, 0, 0
 
     def draw(count: int) -> Array:
         values = random.normal(size=(count, 15))
@@ -185,9 +185,9 @@ def test_without_a_shift_false_alarms_stay_under_the_stated_rate(holdout: int, r
     for seed in range(8):
         baseline = build(draw(holdout), seed=seed, expected_windows=expected_windows)
         for _ in range(20):
-            found += bool(alarms(baseline, {"x": draw(rows)}))
+            false_alarms += bool(alarms(baseline, {"x": draw(rows)}))
             windows += 1
-    assert found <= windows / expected_windows
+    assert false_alarms <= windows / expected_windows
 
 
 IMAGES = np.random.default_rng(3).integers(0, 256, (800, 1, 8, 8)).astype(np.uint8)

@@ -53,11 +53,11 @@ def test_the_bom_has_the_model_with_its_card_its_data_and_the_tools(bundle: Path
     assert model["modelCard"]["quantitativeAnalysis"]["performanceMetrics"][0]["type"] == "accuracy"
     assert model["modelCard"]["modelParameters"]["datasets"] == [{"ref": "holdout"}]
     assert model["pedigree"]["ancestors"][0]["hashes"][0]["content"] == Digest.of_file(trained.cancer().model).hex
-    held = next(row for row in bom["components"] if row["bom-ref"] == "holdout")
+    held = next(entry for entry in bom["components"] if entry["bom-ref"] == "holdout")
     assert held["hashes"][0]["content"] == Digest.of_file(trained.cancer().data).hex
-    assert {"onnx", "onnxruntime", "skl2onnx", "scikit-learn"} <= {row["name"] for row in bom["metadata"]["tools"]["components"]}
-    referred = {ref for row in bom["dependencies"] for ref in (row["ref"], *row.get("dependsOn", ()))}
-    assert referred <= {"model", *(row["bom-ref"] for row in bom["components"])}
+    assert {"onnx", "onnxruntime", "skl2onnx", "scikit-learn"} <= {entry["name"] for entry in bom["metadata"]["tools"]["components"]}
+    referred = {ref for entry in bom["dependencies"] for ref in (entry["ref"], *entry.get("dependsOn", ()))}
+    assert referred <= {"model", *(entry["bom-ref"] for entry in bom["components"])}
 
 
 def test_a_license_without_an_identifier_is_named() -> None:
@@ -72,7 +72,7 @@ def test_the_provenance_is_an_in_toto_statement_with_a_slsa_predicate(bundle: Pa
     fields = read(bundle / files.PROVENANCE)
     assert fields["predicateType"] == "https://slsa.dev/provenance/v1"
     predicate = ParseDict(fields["predicate"], provenance_pb2.Provenance())
-    materials = {row.name: row for row in predicate.build_definition.resolved_dependencies}
+    materials = {dependency.name: dependency for dependency in predicate.build_definition.resolved_dependencies}
     assert materials["source-model"].digest["sha256"] == Digest.of_file(trained.cancer().model).hex
     assert materials["holdout"].digest["sha256"] == Digest.of_file(trained.cancer().data).hex
     assert materials["onnx"].uri.startswith("pkg:pypi/onnx@")
@@ -80,7 +80,7 @@ def test_the_provenance_is_an_in_toto_statement_with_a_slsa_predicate(bundle: Pa
 
 
 def test_the_provenance_is_of_every_other_file_and_is_signed(bundle: Path) -> None:
-    subjects = {row["name"]: row["digest"]["sha256"] for row in read(bundle / files.PROVENANCE)["subject"]}
+    subjects = {entry["name"]: entry["digest"]["sha256"] for entry in read(bundle / files.PROVENANCE)["subject"]}
     listed = files.list_files(bundle)
     assert set(subjects) == set(listed) - {files.PROVENANCE, files.SIGNATURE}
     assert all(Digest.of_file(listed[name]).hex == digest for name, digest in subjects.items())

@@ -17,14 +17,14 @@ from sealift_packager.build.pipeline import pack
 from sealift_packager.cli import cli
 from sealift_packager.cli.config import read_config
 from sealift_packager.cli.pack import pack as pack_command
-from sealift_packager.data.alike import MIN_ROWS, make_alike
+from sealift_packager.data.anonymized import MIN_ROWS, make_anonymized
 from sealift_packager.diff import artifact
 from sealift_packager.errors import DataError, SourceModelError
 from sealift_packager.frameworks.loaders import LOADERS, load_model
 from sealift_packager.model.detect import FORMATS
 from sealift_packager.model.source import LoadOptions
 from sealift_packager.project.file import read_project
-from sealift_packager.project.job import Job
+from sealift_packager.project.job import PackJob
 from support import trained
 from support.packing import request
 
@@ -43,9 +43,9 @@ def test_golden_cases_are_no_rows_of_the_holdout_unless_somebody_chose_them(tmp_
     pack(request(trained.onnx_net(), tmp_path / "out", max_drop=1.0))
     with np.load(trained.digits_holdout()) as archive:
         images, digits = archive["image"], archive["target"]
-    found = rows_of(golden_of(tmp_path / "out"), "image")
-    assert len(found) == 7 + 4
-    assert not (found[:, None] == images[None]).all(axis=(2, 3, 4)).any()
+    golden = rows_of(golden_of(tmp_path / "out"), "image")
+    assert len(golden) == 7 + 4
+    assert not (golden[:, None] == images[None]).all(axis=(2, 3, 4)).any()
     np.savez(tmp_path / "few.npz", image=images[5:8])
     pack(request(trained.onnx_net(), tmp_path / "chosen", max_drop=1.0, golden_from=tmp_path / "few.npz"))
     cases = golden_of(tmp_path / "chosen")
@@ -58,11 +58,11 @@ def test_golden_cases_are_no_rows_of_the_holdout_unless_somebody_chose_them(tmp_
 
 def test_chosen_golden_rows_count_as_an_input_of_the_build(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", image=np.zeros((1, 1, 8, 8), np.float32))
-    asked = request(trained.onnx_net(), tmp_path / "out", golden_from=tmp_path / "a.npz")
-    before = asked.options()["golden_from"]
+    pack_request = request(trained.onnx_net(), tmp_path / "out", golden_from=tmp_path / "a.npz")
+    before = pack_request.options()["golden_from"]
     np.savez(tmp_path / "a.npz", image=np.ones((1, 1, 8, 8), np.float32))
     assert str(before).startswith("sha256:")
-    assert asked.options()["golden_from"] != before
+    assert pack_request.options()["golden_from"] != before
 
 
 SPECS = [
@@ -73,27 +73,34 @@ SPECS = [
 ]
 
 
-def known(rows: int) -> dict[str, Any]:
+def observed(rows: int) -> dict[str, Any]:
     random = np.random.default_rng(3)
     words = np.array(["often"] * (rows - 1) + ["Erika Mustermann"], dtype=object).reshape(-1, 1)
     values = np.stack([random.normal(100, 1, rows), np.full(rows, np.nan), np.full(rows, 5.0)], axis=1).astype(np.float32)
     return {"x": values, "ids": random.integers(1000, 2000, (rows, 2)), "word": words, "on": np.ones((rows, 1), bool)}
 
 
-def test_made_up_rows_are_in_the_data_s_range_and_hold_nothing_rare() -> None:
-    found = make_alike(SPECS, known(200), rows=50, seed=1)
-    assert abs(found["x"][:, 0].mean() - 100) < 1
-    assert np.isfinite(found["x"]).all()
-    assert (found["x"][:, 2] == 5).all()
-    assert found["ids"].min() >= 1000
-    assert set(found["word"].ravel()) == {"often"}
-    again = make_alike(SPECS, known(200), rows=50, seed=1)
-    assert all(np.array_equal(again[name], value) for name, value in found.items())
+def test_anonymized_rows_are_in_the_data_s_range_and_hold_nothing_rare() -> None:
+    anonymized = make_anonymized(SPECS, observed(200), rows=50, seed=1)
+    assert abs(anonymized["x"][:, 0].mean() - 100) < 1
+    assert np.isfinite(anonymized["x"]).all()
+    assert (anonymized["x"][:, 2] == 5).all()
+    assert anonymized["ids"].min() >= 1000
+    assert set(anonymized["word"].ravel()) == {"often"}
+    again = make_anonymized(SPECS, observed(200), rows=50, seed=1)
+    assert all(np.array_equal(again[name], value) for name, value in anonymized.items())
+
+
+def test_numbers_beyond_the_largest_int64_are_anonymized_too() -> None:
+    hashes = np.arange(2**63 + 5, 2**63 + 5 + 2 * MIN_ROWS, dtype=np.uint64).reshape(-1, 1)
+    anonymized = make_anonymized([TensorSpec(name="hash", dtype="uint64", shape=("batch", 1))], {"hash": hashes}, rows=4, seed=1)
+    assert (anonymized["hash"] >= hashes.min()).all()
+    assert (anonymized["hash"] <= hashes.max()).all()
 
 
 def test_of_a_handful_of_rows_nothing_is_told() -> None:
-    few = make_alike(SPECS, known(MIN_ROWS - 1), rows=4, seed=1)
-    none = make_alike(SPECS, None, rows=4, seed=1)
+    few = make_anonymized(SPECS, observed(MIN_ROWS - 1), rows=4, seed=1)
+    none = make_anonymized(SPECS, None, rows=4, seed=1)
     assert all(np.array_equal(none[name], value) for name, value in few.items())
 
 
@@ -124,9 +131,9 @@ data = "own.py:rows"
 
 
 def test_all_of_it_can_stand_in_both_files(tmp_path: Path) -> None:
-    found = read_config(b"[pack]\n" + TOML.encode(), Path("/x/sealift.toml"), pack_command.params)
-    assert (found["format"], found["golden_from"], found["data"]) == ("torchscript", "/x/few.npz", "/x/own.py:rows")
-    assert (found["dynamic"], found["image_mean"]) == (["ids:1=tokens"], (0.5, 0.25, 1.0))
+    values = read_config(b"[pack]\n" + TOML.encode(), Path("/x/sealift.toml"), pack_command.params)
+    assert (values["format"], values["golden_from"], values["data"]) == ("torchscript", "/x/few.npz", "/x/own.py:rows")
+    assert (values["dynamic"], values["image_mean"]) == (["ids:1=tokens"], (0.5, 0.25, 1.0))
     text = b"[pack]\ndata = 'package.module:rows'"
     assert read_config(text, Path("/x/sealift.toml"), pack_command.params) == {"data": "package.module:rows"}
     (tmp_path / "project.toml").write_text("[models.m]\n" + TOML)
@@ -138,7 +145,7 @@ def test_all_of_it_can_stand_in_both_files(tmp_path: Path) -> None:
         (0.5, 0.25, 1.0),
         (2.0,),
     )
-    assert Job.from_json(job.to_json()) == job
+    assert PackJob.from_json(job.to_json()) == job
 
 
 def test_the_command_takes_images_by_its_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

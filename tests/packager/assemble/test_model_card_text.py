@@ -56,10 +56,10 @@ def test_paragraphs_stay_and_nothing_else_of_a_text_means_anything(text: str) ->
 
 
 @given(st.lists(TEXTS, min_size=2, max_size=2))
-def test_a_cell_is_one_cell_and_shown_as_it_is(row: list[str]) -> None:
-    tags, page = shown(table(("a", "b"), [[row[0], code(row[1])]]))
+def test_a_cell_is_one_cell_and_shown_as_it_is(cells: list[str]) -> None:
+    tags, page = shown(table(("a", "b"), [[cells[0], code(cells[1])]]))
     assert tags - {"code", "/code"} == {f"{end}{tag}" for tag in ("table", "thead", "tbody", "tr", "th", "td") for end in ("", "/")}
-    assert page.replace(" ", "") == f"ab{words(row[0])}{words(row[1])}".replace(" ", "")
+    assert page.replace(" ", "") == f"ab{words(cells[0])}{words(cells[1])}".replace(" ", "")
 
 
 @pytest.mark.parametrize("name", NASTY)

@@ -112,5 +112,5 @@ def test_a_number_that_the_input_s_type_can_t_hold_is_refused(dtype: str, value:
 def test_arrays_of_any_name_are_written_and_read(tmp_path: Path) -> None:
     arrays = {"file": np.ones(2), "args": np.array(["a", "é"], object), "a/b": np.zeros((2, 0), np.int8)}
     write_npz(tmp_path / "d.npz", arrays)
-    with np.load(tmp_path / "d.npz") as found:
-        assert {name: found[name].tolist() for name in found.files} == {name: value.tolist() for name, value in arrays.items()}
+    with np.load(tmp_path / "d.npz") as saved:
+        assert {name: saved[name].tolist() for name in saved.files} == {name: value.tolist() for name, value in arrays.items()}

@@ -44,8 +44,8 @@ def test_the_columns_of_a_header_line_are_counted_wherever_it_is(tmp_path: Path,
 
 def test_commas_and_line_ends_in_quotes_are_no_columns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(csv_module, "LIMITS", DataLimits(csv_columns=2))
-    found = csv_of(tmp_path, b'"a,\n,,""",size 5"\n"x,\r\n,y",1\nz,2\n')
-    assert {name: value.tolist() for name, value in found.items()} == {'a,\n,,"': ["x,\r\n,y", "z"], 'size 5"': [1, 2]}
+    columns = csv_of(tmp_path, b'"a,\n,,""",size 5"\n"x,\r\n,y",1\nz,2\n')
+    assert {name: value.tolist() for name, value in columns.items()} == {'a,\n,,"': ["x,\r\n,y", "z"], 'size 5"': [1, 2]}
 
 
 def test_a_row_of_millions_of_values_under_a_short_header_is_refused_before_it_is_parsed(tmp_path: Path) -> None:

@@ -47,9 +47,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 def listed(path: Path) -> ImageFolder:
-    found = read_data(path)
-    assert isinstance(found, ImageFolder)
-    return found
+    images = read_data(path)
+    assert isinstance(images, ImageFolder)
+    return images
 
 
 def decoded(path: Path, spec: TensorSpec = NCHW, **normalization: tuple[float, ...]) -> Any:
@@ -57,9 +57,9 @@ def decoded(path: Path, spec: TensorSpec = NCHW, **normalization: tuple[float, .
 
 
 def test_a_folder_of_labels_is_read_in_the_order_of_names_and_labels_are_numbered(folder: Path) -> None:
-    found = listed(folder)
-    assert [path.name for path in found.files] == ["a.png", "c.bmp", "b.png"]
-    assert found.labels.tolist() == [0, 0, 1]
+    images = listed(folder)
+    assert [path.name for path in images.files] == ["a.png", "c.bmp", "b.png"]
+    assert images.labels.tolist() == [0, 0, 1]
     for label, name in (("7", "cat"), ("30", "dog")):
         (folder / name).rename(folder / label)
     assert listed(folder).labels.tolist() == [30, 7, 7]  # numbers stay what they are
@@ -76,8 +76,8 @@ def test_images_come_in_the_model_s_layout_size_and_type(folder: Path) -> None:
 
 
 def test_mean_and_deviation_are_taken_by_channel(folder: Path) -> None:
-    found = decoded(folder, mean=(0.5, 0.25, 0.2), std=(0.5,))
-    np.testing.assert_allclose(found[0, :, 0, 0], [1, -0.5, 0], atol=1e-6)
+    images = decoded(folder, mean=(0.5, 0.25, 0.2), std=(0.5,))
+    np.testing.assert_allclose(images[0, :, 0, 0], [1, -0.5, 0], atol=1e-6)
     with pytest.raises(DataError, match="--image-std: .*expected 1 or 3 numbers, found 2"):
         decoded(folder, std=(1.0, 2.0))
     with pytest.raises(DataError, match="an integer input can't be normalized"):
@@ -101,9 +101,9 @@ def test_a_photo_is_turned_as_its_camera_says(tmp_path: Path) -> None:
 
 def test_labels_csv_names_files_and_labels(folder: Path) -> None:
     (folder / "labels.csv").write_text("file,label\ndog/b.png,1\ncat/a.png,0\n")
-    found = listed(folder)
-    assert [path.name for path in found.files] == ["a.png", "b.png"]
-    assert found.labels.tolist() == [0, 1]
+    images = listed(folder)
+    assert [path.name for path in images.files] == ["a.png", "b.png"]
+    assert images.labels.tolist() == [0, 1]
 
 
 @pytest.mark.parametrize(
@@ -135,8 +135,8 @@ def test_folders_without_labels_or_images_say_what_was_expected(tmp_path: Path) 
 def bomb(path: Path, side: int) -> Path:
     """A PNG of some bytes that says it has ``side`` × ``side`` pixels."""
 
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    def chunk(chunk_type: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + chunk_type + data + struct.pack(">I", zlib.crc32(chunk_type + data))
 
     path.parent.mkdir(parents=True, exist_ok=True)
     header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
@@ -199,13 +199,13 @@ def digit_folder(place: Path, rows: int) -> Path:
 
 def test_a_folder_of_images_is_a_holdout_with_a_digest_that_the_lock_holds(tmp_path: Path) -> None:
     place = digit_folder(tmp_path / "digits", 60)
-    asked = request(trained.onnx_net(), tmp_path / "out", data=place, max_drop=1.0)
-    packed = pack(asked)
+    pack_request = request(trained.onnx_net(), tmp_path / "out", data=place, max_drop=1.0)
+    packed = pack(pack_request)
     evaluation = packed.manifests["elsewhere"].evaluation
     assert evaluation.holdout_rows == 60
     assert evaluation.accuracy is not None
     assert evaluation.accuracy.reference > 0.9
-    inputs = build_inputs(asked)
+    inputs = build_inputs(pack_request)
     assert inputs is not None
     assert evaluation.holdout_digest == inputs["data"]
     assert "pillow" in packed.lock.tools
@@ -217,7 +217,7 @@ def test_a_folder_of_images_is_a_holdout_with_a_digest_that_the_lock_holds(tmp_p
 
 
 @pytest.mark.parametrize(
-    ("shape", "dtype", "normalization", "said"),
+    ("shape", "dtype", "normalization", "message"),
     [
         (("n", 3, 4, 6), "float32", Normalization(), "RGB image of 4 × 6 (height × width; other sizes are resized bilinearly), from 0 to 1"),
         (("n", "h", "w", 1), "uint8", Normalization(), "grey image, 0 to 255"),
@@ -229,8 +229,8 @@ def test_a_folder_of_images_is_a_holdout_with_a_digest_that_the_lock_holds(tmp_p
         ),
     ],
 )
-def test_what_an_image_has_to_be_made_into_is_said(shape: tuple[Any, ...], dtype: str, normalization: Normalization, said: str) -> None:
-    assert describe_images(TensorSpec(name="image", dtype=dtype, shape=shape), normalization) == said
+def test_what_an_image_has_to_be_made_into_is_said(shape: tuple[Any, ...], dtype: str, normalization: Normalization, message: str) -> None:
+    assert describe_images(TensorSpec(name="image", dtype=dtype, shape=shape), normalization) == message
 
 
 def test_a_bundle_says_how_its_images_are_made_and_what_its_classes_are_called(tmp_path: Path) -> None:
@@ -246,10 +246,10 @@ def test_a_bundle_says_how_its_images_are_made_and_what_its_classes_are_called(t
 def test_a_class_without_images_keeps_its_number_and_counts_in_the_digest(folder: Path) -> None:
     before = listed(folder)
     (folder / "bird").mkdir()
-    found = listed(folder)
-    assert found.classes == ("bird", "cat", "dog")
-    assert found.labels.tolist() == [1, 1, 2]
-    assert found.digest != before.digest
+    images = listed(folder)
+    assert images.classes == ("bird", "cat", "dog")
+    assert images.labels.tolist() == [1, 1, 2]
+    assert images.digest != before.digest
 
 
 def test_a_folder_of_images_that_is_a_link_is_refused(folder: Path, tmp_path: Path) -> None:

@@ -53,10 +53,10 @@ def test_the_first_thing_that_a_process_does_may_be_to_read_a_small_table_of_man
 def test_lists_of_one_length_in_parquet_are_rows_of_a_matrix(tmp_path: Path) -> None:
     ids = pa.array([[1, 2, 3], [4, 5, 6]])
     pairs = pa.array([[[1.0], [2.0]], [[3.0], [4.0]]], pa.list_(pa.list_(pa.float32(), 1), 2))
-    found = arrays_of(write_parquet(tmp_path / "d.parquet", {"ids": ids, "pairs": pairs, "kind": pa.array(["a", "b"]).dictionary_encode()}))
-    assert found["ids"].tolist() == [[1, 2, 3], [4, 5, 6]]
-    assert (found["pairs"].shape, found["pairs"].dtype) == ((2, 2, 1), np.float32)
-    assert found["kind"].tolist() == ["a", "b"]
+    arrays = arrays_of(write_parquet(tmp_path / "d.parquet", {"ids": ids, "pairs": pairs, "kind": pa.array(["a", "b"]).dictionary_encode()}))
+    assert arrays["ids"].tolist() == [[1, 2, 3], [4, 5, 6]]
+    assert (arrays["pairs"].shape, arrays["pairs"].dtype) == ((2, 2, 1), np.float32)
+    assert arrays["kind"].tolist() == ["a", "b"]
 
 
 @pytest.mark.parametrize(
@@ -113,8 +113,8 @@ def test_two_parquet_columns_of_one_name_are_refused(tmp_path: Path) -> None:
 
 def test_a_parquet_column_of_tensors_is_an_array_of_their_shape(tmp_path: Path) -> None:
     rows = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
-    found = arrays_of(write_parquet(tmp_path / "d.parquet", {"x": pa.FixedShapeTensorArray.from_numpy_ndarray(rows)}))
-    assert np.array_equal(found["x"].reshape(2, 3, 4), rows)
+    arrays = arrays_of(write_parquet(tmp_path / "d.parquet", {"x": pa.FixedShapeTensorArray.from_numpy_ndarray(rows)}))
+    assert np.array_equal(arrays["x"].reshape(2, 3, 4), rows)
 
 
 def test_a_csv_has_bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
