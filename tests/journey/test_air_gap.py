@@ -47,8 +47,8 @@ def medium(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run("sealift", "repo", "add", work / "repository", work / "release").ok()
     run("sealift", "repo", "promote", work / "repository", "linear", "1.0.0", "--channel", "stable").ok()
     run("python", "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", work / "wheel", ROOT / "core", ROOT / "runtime").ok()
-    own = (word for path in (work / "wheel").glob("*.whl") for word in ("--own-wheel", path))
-    wheels = (*own, "--wheelhouse", WHEELHOUSE)
+    wheel_options = (word for path in (work / "wheel").glob("*.whl") for word in ("--own-wheel", path))
+    wheels = (*wheel_options, "--wheelhouse", WHEELHOUSE)
     run("sealift", "kit", "build", "--repo", work / "repository", "--out", work / "medium", *wheels).ok()
     return work / "medium"
 
@@ -73,8 +73,8 @@ def test_install_import_serve_and_export_need_no_network(answer: Any, medium: Pa
 def test_the_hub_takes_the_reports_once(medium: Path, tmp_path: Path) -> None:
     first = run("sealift-hub", "import", medium, "--data", tmp_path / "hub", "--json").ok().json
     again = run("sealift-hub", "import", medium, "--data", tmp_path / "hub", "--json").ok().json
-    assert [row["new"] for row in first["devices"]] >= [1]
-    assert [row["new"] for row in again["devices"]] == [0]
+    assert [device["new"] for device in first["devices"]] >= [1]
+    assert [device["new"] for device in again["devices"]] == [0]
     devices = run("sealift-hub", "devices", "--data", tmp_path / "hub", "--json").ok().out
     assert '"linear"' in devices
 

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> str:
+def transcript(tmp_path_factory: pytest.TempPathFactory) -> str:
     place = tmp_path_factory.mktemp("demo")
     done = run("python", ROOT / "examples" / "demo", cwd=place, timeout_s=800)
     shutil.rmtree(place / ".demo", ignore_errors=True)
@@ -32,12 +32,12 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> str:
         "reported itself, signed and numbered",
     ],
 )
-def test_each_claim_was_checked(told: str, claim: str) -> None:
-    assert any(claim in line and "✓" in line for line in told.splitlines())
+def test_each_claim_was_checked(transcript: str, claim: str) -> None:
+    assert any(claim in line and "✓" in line for line in transcript.splitlines())
 
 
-def test_nothing_is_left_running(told: str) -> None:
-    assert "The hub and the agent were stopped" in told
+def test_nothing_is_left_running(transcript: str) -> None:
+    assert "The hub and the agent were stopped" in transcript
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             words = (folder / "cmdline").read_bytes()

@@ -45,9 +45,9 @@ class Vendor:
         repo("promote", self.directory, "linear", version, "--channel", "stable").ok()
 
     def keyid(self, role: str) -> str:
-        rows = repo("status", self.directory, "--json").ok().json["roles"]
-        (found,) = next(row["keys"] for row in rows if row["role"] == role)
-        return str(found)
+        roles = repo("status", self.directory, "--json").ok().json["roles"]
+        (keyid,) = next(entry["keys"] for entry in roles if entry["role"] == role)
+        return str(keyid)
 
 
 @pytest.fixture

@@ -21,9 +21,9 @@ pytestmark = pytest.mark.skipif(platform.machine() != "x86_64", reason="the home
 def test_what_the_vendor_publishes_today_comes_to_the_device_of_then_and_its_reports_to_the_hub(commit: str, tmp_path: Path) -> None:
     made = MadeBefore.copy(commit, tmp_path / "made")
     resign_repository(made)
-    key, own = give_device_key(made), PrivateKey.generate()
-    make_bundle(tmp_path / "bundle", name="iris", version="2.0.0", key=own)
-    make_release(tmp_path / "layout", tmp_path / "bundle", key=own)
+    key, vendor_key = give_device_key(made), PrivateKey.generate()
+    make_bundle(tmp_path / "bundle", name="iris", version="2.0.0", key=vendor_key)
+    make_release(tmp_path / "layout", tmp_path / "bundle", key=vendor_key)
     call("sealift", "repo", "add", made.repository, tmp_path / "layout", "--new-key").ok()
     call("sealift", "repo", "promote", made.repository, "iris", "2.0.0", "--channel", "stable").ok()
     with running_hub(made.hub, made.repository) as hub, device(made.home) as agent:

@@ -23,10 +23,10 @@ def _metrics() -> ModelMetrics:
 
 def test_prometheus_reads_every_family_with_its_type_and_help() -> None:
     families = {family.name: family for family in text_string_to_metric_families(render([_metrics()]))}
-    kinds = {name: family.type for name, family in families.items()}
-    assert kinds["sealift_requests"] == kinds["sealift_request_failures"] == kinds["sealift_dropped_rows"] == "counter"
-    assert kinds["sealift_request_latency_seconds"] == "histogram"
-    assert kinds["sealift_drift_distance"] == kinds["sealift_drift_alarm"] == "gauge"
+    types = {name: family.type for name, family in families.items()}
+    assert types["sealift_requests"] == types["sealift_request_failures"] == types["sealift_dropped_rows"] == "counter"
+    assert types["sealift_request_latency_seconds"] == "histogram"
+    assert types["sealift_drift_distance"] == types["sealift_drift_alarm"] == "gauge"
     assert all(family.documentation for family in families.values())
 
 

@@ -24,6 +24,6 @@ def test_skopeo_copies_a_release_with_every_digest_unchanged(tmp_path: Path) -> 
     places = [f"oci:{tmp_path / name}:{reference}" for name in ("release", "copy")]
     done = subprocess.run([str(SKOPEO), "copy", "--insecure-policy", "--all", *places], capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
-    there, here = (OciLayout.open(tmp_path / name) for name in ("release", "copy"))
-    assert [row.digest for row in here.index()] == [row.digest for row in there.index()]
-    assert sorted(path.name for path in here.blobs.iterdir()) == sorted(path.name for path in there.blobs.iterdir())
+    original, copied = (OciLayout.open(tmp_path / name) for name in ("release", "copy"))
+    assert [entry.digest for entry in copied.index()] == [entry.digest for entry in original.index()]
+    assert sorted(path.name for path in copied.blobs.iterdir()) == sorted(path.name for path in original.blobs.iterdir())

@@ -46,7 +46,7 @@ def test_health_and_metadata_are_understood(client: triton.InferenceServerClient
     assert client.get_model_metadata("linear")["inputs"] == [{"name": "x", "datatype": "FP32", "shape": [-1, 4]}]
     assert client.get_model_config("linear")["max_batch_size"] > 0
     assert client.get_inference_statistics()["model_stats"][0]["name"] == "linear"
-    assert {row["name"] for row in client.get_model_repository_index()} == set(MODELS)
+    assert {model["name"] for model in client.get_model_repository_index()} == set(MODELS)
 
 
 @pytest.mark.parametrize("rows", [1, 7])
@@ -57,9 +57,9 @@ def test_inference_gives_what_onnxruntime_gives(
     client: triton.InferenceServerClient, rows: int, binary_in: bool, binary_out: bool, packing: str | None
 ) -> None:
     x = np.random.default_rng(rows).normal(size=(rows, 4)).astype(np.float32)
-    wanted = [triton.InferRequestedOutput(name, binary_data=binary_out) for name in ("scores", "label")]
+    requested = [triton.InferRequestedOutput(name, binary_data=binary_out) for name in ("scores", "label")]
     inputs = [tensor("x", x, "FP32", binary=binary_in)]
-    result = client.infer("linear", inputs, outputs=wanted, request_id="7", request_compression_algorithm=packing)
+    result = client.infer("linear", inputs, outputs=requested, request_id="7", request_compression_algorithm=packing)
     assert result.get_response()["id"] == "7"
     for name, expected in answer("linear", {"x": x}).items():
         np.testing.assert_array_equal(result.as_numpy(name), expected)
@@ -74,8 +74,8 @@ def test_all_outputs_come_when_none_are_asked_for(client: triton.InferenceServer
 @pytest.mark.parametrize("binary", [True, False])
 def test_text_is_understood(client: triton.InferenceServerClient, binary: bool) -> None:
     words = np.array(["red", "größe"], dtype=object)
-    wanted = [triton.InferRequestedOutput(name, binary_data=binary) for name in ("code", "echo")]
-    result = client.infer("text", [tensor("word", words, "BYTES", binary=binary)], outputs=wanted)
+    requested = [triton.InferRequestedOutput(name, binary_data=binary) for name in ("code", "echo")]
+    result = client.infer("text", [tensor("word", words, "BYTES", binary=binary)], outputs=requested)
     assert result.as_numpy("code").tolist() == [1, 3]
     echo = [item.decode() if isinstance(item, bytes) else item for item in result.as_numpy("echo")]
     assert echo == ["red!", "größe!"]
@@ -84,8 +84,8 @@ def test_text_is_understood(client: triton.InferenceServerClient, binary: bool) 
 @pytest.mark.parametrize("binary", [True, False])
 def test_nan_and_infinities_survive(client: triton.InferenceServerClient, binary: bool) -> None:
     x = np.array([[np.nan, np.inf], [0, -1]], np.float32)
-    wanted = [triton.InferRequestedOutput("y", binary_data=binary)]
-    result = client.infer("logarithm", [tensor("x", x, "FP32", binary=binary)], outputs=wanted)
+    requested = [triton.InferRequestedOutput("y", binary_data=binary)]
+    result = client.infer("logarithm", [tensor("x", x, "FP32", binary=binary)], outputs=requested)
     np.testing.assert_array_equal(result.as_numpy("y"), [[np.nan, np.inf], [-np.inf, np.nan]])
 
 

@@ -40,7 +40,7 @@ def synced(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def own(tmp_path: Path) -> Path:
+def copied_home(tmp_path: Path) -> Path:
     """A device of the test's own that has its model."""
     home = tmp_path / "home"
     init(home, "--set", "timing.probation_s=0").ok()
@@ -56,14 +56,14 @@ def taken_port() -> Iterator[int]:
 
 @pytest.mark.parametrize("verb", ["sync", "run", "status", "infer x", "rollback x", "doctor", "import {here}", "export {here}"])
 def test_a_device_that_is_not_initialised(tmp_path: Path, verb: str) -> None:
-    here = workshop() / "repo" if verb.startswith("import") else tmp_path
-    said = f"error: {tmp_path}/none: not initialised: expected an agent.toml. Run sealift-agent init --repo URL-or-DIR --root root.json"
-    assert_refused(agent(tmp_path / "none", *verb.format(here=here).split()), 3, said)
+    place = workshop() / "repo" if verb.startswith("import") else tmp_path
+    message = f"error: {tmp_path}/none: not initialised: expected an agent.toml. Run sealift-agent init --repo URL-or-DIR --root root.json"
+    assert_refused(agent(tmp_path / "none", *verb.format(here=place).split()), 3, message)
     assert not (tmp_path / "none").exists()
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "said"),
+    ("words", "code", "message"),
     [
         (["--root", "no.json"], 3, "error: no.json: the root of trust can't be read (No such file or directory). Pass metadata/root.json of"),
         (["--root", __file__], 4, "metadata/root.json: not "),
@@ -82,8 +82,8 @@ def test_a_device_that_is_not_initialised(tmp_path: Path, verb: str) -> None:
         (["--set", "serving.port=99999"], 3, "agent.toml: serving.port: out of range: expected 0 to 65535, found 99999"),
     ],
 )
-def test_an_option_of_init_that_is_wrong_leaves_nothing(tmp_path: Path, words: list[str], code: int, said: str) -> None:
-    assert_refused(init(tmp_path / "home", *words), code, said)
+def test_an_option_of_init_that_is_wrong_leaves_nothing(tmp_path: Path, words: list[str], code: int, message: str) -> None:
+    assert_refused(init(tmp_path / "home", *words), code, message)
     assert not (tmp_path / "home").exists()
 
 
@@ -106,18 +106,18 @@ def test_a_repository_that_cannot_be_reached(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     init(tmp_path / "home", "--repo", f"http://127.0.0.1:{port}/repository").ok()
-    said = "the server can't be reached (Connection refused), after 4 attempts. Check that the host is up and the address is right."
-    assert_refused(agent(tmp_path / "home", "sync"), 5, f"error: http://127.0.0.1:{port}/repository/metadata/2.root.json: {said}")
+    message = "the server can't be reached (Connection refused), after 4 attempts. Check that the host is up and the address is right."
+    assert_refused(agent(tmp_path / "home", "sync"), 5, f"error: http://127.0.0.1:{port}/repository/metadata/2.root.json: {message}")
     init(tmp_path / "home", "--repo", tmp_path / "unmounted").ok()
-    said = f"error: {tmp_path}/unmounted: no such directory. Check that the medium is plugged in and mounted."
-    assert_refused(agent(tmp_path / "home", "sync"), 5, said)
+    message = f"error: {tmp_path}/unmounted: no such directory. Check that the medium is plugged in and mounted."
+    assert_refused(agent(tmp_path / "home", "sync"), 5, message)
     doctor = agent(tmp_path / "home", "doctor")
     assert doctor.code == 6
     assert "failed  repository    " in doctor.out
 
 
 @pytest.mark.parametrize(
-    ("inputs", "said"),
+    ("inputs", "message"),
     [
         ({"x": [[1, 2, 3]]}, "x: wrong shape: expected float32 ['batch', 4], found [1, 3]"),
         ({"x": [1, 2, 3, 4]}, "x: wrong shape: expected float32 ['batch', 4], found [4]"),
@@ -132,19 +132,19 @@ def test_a_repository_that_cannot_be_reached(tmp_path: Path) -> None:
         ([1], 'the file doesn\'t name its inputs: expected a JSON object such as {"x": [[1, 2]]}'),
     ],
 )
-def test_inputs_that_are_not_the_models(synced: Path, tmp_path: Path, inputs: object, said: str) -> None:
+def test_inputs_that_are_not_the_models(synced: Path, tmp_path: Path, inputs: object, message: str) -> None:
     (tmp_path / "inputs.json").write_text(json.dumps(inputs))
-    assert_refused(agent(synced, "infer", "linear", "--input", "inputs.json", cwd=tmp_path), 3, f"error: inputs.json: {said}")
+    assert_refused(agent(synced, "infer", "linear", "--input", "inputs.json", cwd=tmp_path), 3, f"error: inputs.json: {message}")
 
 
 def test_arrays_of_another_kind(synced: Path, tmp_path: Path) -> None:
     np.savez(tmp_path / "inputs.npz", x=np.zeros((1, 4), np.complex64))
-    said = "x: the values aren't numbers: expected float32 ['batch', 4], found complex64"
-    assert_refused(agent(synced, "infer", "linear", "--input", tmp_path / "inputs.npz"), 3, said)
+    message = "x: the values aren't numbers: expected float32 ['batch', 4], found complex64"
+    assert_refused(agent(synced, "infer", "linear", "--input", tmp_path / "inputs.npz"), 3, message)
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "said"),
+    ("words", "code", "message"),
     [
         (["infer", "linera", "--golden"], 3, "error: linera: no such model on this device: expected linear. Did you mean 'linear'?"),
         (["infer", "linear"], 3, "error: no input was given: expected x (float32 ['batch', 4]). Pass a file with --input, or use --golden."),
@@ -160,8 +160,8 @@ def test_arrays_of_another_kind(synced: Path, tmp_path: Path) -> None:
         (["export", "nowhere"], 3, "error: nowhere: no such directory. Check that the medium is mounted."),
     ],
 )
-def test_one_mistake_of_each_verb(synced: Path, tmp_path: Path, words: list[str], code: int, said: str) -> None:
-    assert_refused(agent(synced, *words, cwd=tmp_path), code, said)
+def test_one_mistake_of_each_verb(synced: Path, tmp_path: Path, words: list[str], code: int, message: str) -> None:
+    assert_refused(agent(synced, *words, cwd=tmp_path), code, message)
 
 
 def test_errors_are_json_for_machines(synced: Path) -> None:
@@ -173,68 +173,73 @@ def test_errors_are_json_for_machines(synced: Path) -> None:
 def test_a_port_in_use(synced: Path, taken_port: int) -> None:
     done = agent(synced, "run", "--port", taken_port)
     assert done.code == 6
-    said = f"error: 127.0.0.1:{taken_port}: port {taken_port} is in use. Stop the program that uses it, or choose another port (0 picks a free one)."
-    assert said in done.err
+    message = (
+        f"error: 127.0.0.1:{taken_port}: port {taken_port} is in use. Stop the program that uses it, or choose another port (0 picks a free one)."
+    )
+    assert message in done.err
     assert "Traceback" not in done.err
 
 
-def test_a_second_agent_on_the_same_home(own: Path) -> None:
-    with device(own) as first:
+def test_a_second_agent_on_the_same_home(copied_home: Path) -> None:
+    with device(copied_home) as first:
         first.start("--port", 0)
-        done = agent(own, "run", "--port", 0)
-        assert_refused(done, 6, f"error: {own}: another agent is already running for this home. Stop it first, or use another --home.")
+        done = agent(copied_home, "run", "--port", 0)
+        assert_refused(done, 6, f"error: {copied_home}: another agent is already running for this home. Stop it first, or use another --home.")
         assert first.serving() == "1.0.0"
 
 
-def test_a_configuration_that_was_broken_by_hand(own: Path) -> None:
-    text = (own / "agent.toml").read_text()
-    (own / "agent.toml").write_text(text.replace("poll_s", "pol_s"))
+def test_a_configuration_that_was_broken_by_hand(copied_home: Path) -> None:
+    text = (copied_home / "agent.toml").read_text()
+    (copied_home / "agent.toml").write_text(text.replace("poll_s", "pol_s"))
     for verb in ("status", "run", "doctor"):
         assert_refused(
-            agent(own, verb), 3, f"error: {own}/agent.toml: timing.pol_s: unknown field: expected one of poll_s,", "Did you mean 'poll_s'?"
+            agent(copied_home, verb),
+            3,
+            f"error: {copied_home}/agent.toml: timing.pol_s: unknown field: expected one of poll_s,",
+            "Did you mean 'poll_s'?",
         )
-    (own / "agent.toml").write_text(text + "junk\n")
+    (copied_home / "agent.toml").write_text(text + "junk\n")
     words = "not valid TOML (caused by: Expected '=' after a key in a key/value pair (at line"
-    assert_refused(agent(own, "sync"), 3, f"error: {own}/agent.toml: {words}")
-    init(own).ok()
-    agent(own, "sync").ok()
+    assert_refused(agent(copied_home, "sync"), 3, f"error: {copied_home}/agent.toml: {words}")
+    init(copied_home).ok()
+    agent(copied_home, "sync").ok()
 
 
 @pytest.mark.parametrize("damage", ["overwritten", "cut off"])
-def test_a_damaged_database_is_said_and_can_be_moved_away(own: Path, damage: str) -> None:
-    state = own / "state.sqlite"
+def test_a_damaged_database_is_said_and_can_be_moved_away(copied_home: Path, damage: str) -> None:
+    state = copied_home / "state.sqlite"
     state.write_bytes(b"not a database, " * 100 if damage == "overwritten" else state.read_bytes()[:5000])
     advice = "The database is damaged. Move state.sqlite* away, and run sealift-agent sync to install the channel's models again."
     for verb in ("status", "sync", "infer linear --golden"):
-        assert_refused(agent(own, *verb.split()), 6, f"error: {state}: the database can't be used, caused by: ", advice)
-    running = agent(own, "run", "--port", 0)
+        assert_refused(agent(copied_home, *verb.split()), 6, f"error: {state}: the database can't be used, caused by: ", advice)
+    running = agent(copied_home, "run", "--port", 0)
     assert running.code == 6
     assert "Traceback" not in running.err
     assert advice in running.err
     state.unlink()
-    agent(own, "sync").ok()
-    assert agent(own, "infer", "linear", "--golden", "--json").ok().json["version"] == "1.0.0"
+    agent(copied_home, "sync").ok()
+    assert agent(copied_home, "infer", "linear", "--golden", "--json").ok().json["version"] == "1.0.0"
 
 
 @pytest.mark.parametrize("what", ["store/blobs", "bundles"])
-def test_files_that_were_deleted_come_back_by_a_sync(own: Path, what: str) -> None:
-    shutil.rmtree(own / what)
-    doctor = agent(own, "doctor")
+def test_files_that_were_deleted_come_back_by_a_sync(copied_home: Path, what: str) -> None:
+    shutil.rmtree(copied_home / what)
+    doctor = agent(copied_home, "doctor")
     assert doctor.code == 6
     assert "failed  installed" in doctor.out
-    agent(own, "sync").ok()
-    assert agent(own, "infer", "linear", "--golden", "--json").ok().json["version"] == "1.0.0"
-    assert "ok      installed     linear 1.0.0" in agent(own, "doctor").out
+    agent(copied_home, "sync").ok()
+    assert agent(copied_home, "infer", "linear", "--golden", "--json").ok().json["version"] == "1.0.0"
+    assert "ok      installed     linear 1.0.0" in agent(copied_home, "doctor").out
 
 
-def test_a_clock_that_was_set_back_does_no_harm(own: Path) -> None:
+def test_a_clock_that_was_set_back_does_no_harm(copied_home: Path) -> None:
     """The clock can't be set in a test; to the device, a state that has seen the future is the same."""
-    state = own / "trust" / "state.json"
+    state = copied_home / "trust" / "state.json"
     document = json.loads(state.read_text())
     state.write_text(json.dumps(document | {"seen_time": "2027-01-01T00:00:00Z"}))
-    doctor = agent(own, "doctor")
+    doctor = agent(copied_home, "doctor")
     assert "but it must be later than 2027-01-01T00:00:00Z, which is used instead. Set the clock." in doctor.out
-    assert agent(own, "sync").code == 0
+    assert agent(copied_home, "sync").code == 0
 
 
 def test_a_hub_that_is_down_is_waited_for(tmp_path: Path) -> None:

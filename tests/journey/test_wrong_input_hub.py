@@ -16,8 +16,8 @@ def test_a_port_in_use(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         done = run("sealift-hub", "serve", "--data", tmp_path / "hub", "--port", port)
-    said = f"error: 127.0.0.1:{port}: can't listen on this address (address already in use). Stop the program that uses it, or pass another --port"
-    assert_refused(done, 6, said)
+    message = f"error: 127.0.0.1:{port}: can't listen on this address (address already in use). Stop the program that uses it, or pass another --port"
+    assert_refused(done, 6, message)
 
 
 def test_a_medium_that_is_none(tmp_path: Path) -> None:

@@ -45,8 +45,8 @@ def test_a_model_file_that_is_missing(tmp_path: Path) -> None:
 
 
 def test_a_pickle_that_nobody_trusts(tmp_path: Path) -> None:
-    said = "reading a joblib or pickle file runs the code in it. If you trust the file's source, pass --trust-pickle."
-    assert_refused(pack(tmp_path, trust=False), 3, said)
+    message = "reading a joblib or pickle file runs the code in it. If you trust the file's source, pass --trust-pickle."
+    assert_refused(pack(tmp_path, trust=False), 3, message)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -58,20 +58,20 @@ def test_a_model_that_is_cut_off(tmp_path: Path) -> None:
 
 
 def test_a_profile_that_nobody_knows_gets_the_nearest(tmp_path: Path) -> None:
-    said = "error: x86-64-avx: no such hardware profile: expected one of arm64-baseline,"
-    assert_refused(pack(tmp_path, "--profile", "x86-64-avx"), 3, said, "Did you mean 'x86-64-avx2'?")
-    assert_refused(sealift(tmp_path, "profiles", "show", "x86-64-avx"), 3, said, "Did you mean 'x86-64-avx2'?")
+    message = "error: x86-64-avx: no such hardware profile: expected one of arm64-baseline,"
+    assert_refused(pack(tmp_path, "--profile", "x86-64-avx"), 3, message, "Did you mean 'x86-64-avx2'?")
+    assert_refused(sealift(tmp_path, "profiles", "show", "x86-64-avx"), 3, message, "Did you mean 'x86-64-avx2'?")
     assert_refused(sealift(tmp_path, "profiles", "check", "./no.toml"), 3, "error: no.toml: the profile can't be read (No such file or directory)")
 
 
 def test_a_column_that_is_misspelt_gets_the_nearest(tmp_path: Path) -> None:
     data = table(tmp_path, lambda lines: [lines[0].replace("mean radius", "mean radios"), *lines[1:]])
-    said = "found missing mean radius; unexpected mean radios. mean radius: Did you mean 'mean radios'?\n"
+    message = "found missing mean radius; unexpected mean radios. mean radius: Did you mean 'mean radios'?\n"
     assert_refused(
         pack(tmp_path, "--data", data, "--target", "diagnosis"),
         3,
         "holdout.csv: the columns are not those of the model's inputs: expected mean radius, ",
-        said,
+        message,
     )
 
 
@@ -87,8 +87,8 @@ def test_a_target_that_is_misspelt_gets_the_nearest(tmp_path: Path) -> None:
 def test_text_where_numbers_are_needed_is_named(tmp_path: Path) -> None:
     data = table(tmp_path, lambda lines: [lines[0], "x," + lines[1].partition(",")[2], *lines[2:]])
     cause = "caused by: ValueError: could not convert string to float: 'x'"
-    said = f"the source model fails on the holdout ({cause}): found mean radius: 'x' in row 0, among numbers"
-    assert_refused(pack(tmp_path, "--data", data, "--target", "diagnosis"), 3, said)
+    message = f"the source model fails on the holdout ({cause}): found mean radius: 'x' in row 0, among numbers"
+    assert_refused(pack(tmp_path, "--data", data, "--target", "diagnosis"), 3, message)
 
 
 def test_data_without_rows(tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_data_without_rows(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (
             ["--data", "no.csv"],
@@ -113,8 +113,8 @@ def test_data_without_rows(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_an_option_of_pack_that_is_wrong(tmp_path: Path, words: list[str], said: str) -> None:
-    assert_refused(pack(tmp_path, *words), 3, said)
+def test_an_option_of_pack_that_is_wrong(tmp_path: Path, words: list[str], message: str) -> None:
+    assert_refused(pack(tmp_path, *words), 3, message)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -137,9 +137,9 @@ def test_another_key_than_the_signers(tmp_path: Path) -> None:
     assert_refused(
         sealift(tmp_path, "verify", "W:release", "--public-key", "W:other.pem.pub"), 4, "the release was signed with another key: expected "
     )
-    said = "another key signed it."
+    message = "another key signed it."
     assert_refused(
-        sealift(tmp_path, "verify", "W:release-bundle", "--public-key", "W:other.pem.pub"), 4, "model.sig: the signature doesn't match", said
+        sealift(tmp_path, "verify", "W:release-bundle", "--public-key", "W:other.pem.pub"), 4, "model.sig: the signature doesn't match", message
     )
     assert_refused(
         sealift(tmp_path, "verify", "W:release", "--public-key", "W:bundle.pem"), 3, "This is a private key. Pass its public half (the .pub file)."
@@ -163,7 +163,7 @@ def test_one_changed_byte_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "said"),
+    ("words", "code", "message"),
     [
         (
             ["inspect", "nowhere"],
@@ -192,8 +192,8 @@ def test_one_changed_byte_is_named(tmp_path: Path) -> None:
     ],
     ids=lambda value: " ".join(value[:3]) if isinstance(value, list) else "",
 )
-def test_one_mistake_of_each_command(tmp_path: Path, words: list[str], code: int, said: str) -> None:
-    assert_refused(sealift(tmp_path, *words), code, said)
+def test_one_mistake_of_each_command(tmp_path: Path, words: list[str], code: int, message: str) -> None:
+    assert_refused(sealift(tmp_path, *words), code, message)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -22,7 +22,7 @@ from sealift_packager.project.file import DEFAULT, pick, read_project
 from sealift_packager.project.local import LocalExecutor, default_workers
 
 if TYPE_CHECKING:
-    from sealift_packager.project.job import Job, Outcome
+    from sealift_packager.project.job import JobOutcome, PackJob
 
 
 @click.command()
@@ -67,20 +67,20 @@ def build(
     jobs = pick(read_project(place, named=named, locked=locked, force=force, cache=not no_cache), only)
     cores = len(os.sched_getaffinity(0))
     executor = _ray(ray_address) if ray_address else _local(workers or default_workers(cores), jobs, passphrase_files)
-    found: dict[str, Outcome] = {}
+    finished: dict[str, JobOutcome] = {}
     for outcome in executor.run(jobs):
-        found[outcome.name] = outcome
+        finished[outcome.name] = outcome
         if not as_json and os.isatty(2) and not asked_for().quiet:
-            say(f"{len(found)}/{len(jobs)} {_line(outcome)}", error=True)
-    outcomes = [found[job.name] for job in jobs]
-    show([row.fields() for row in outcomes], map(_line, outcomes), as_json=as_json)
+            say(f"{len(finished)}/{len(jobs)} {_line(outcome)}", error=True)
+    outcomes = [finished[job.name] for job in jobs]
+    show([finished[job.name].fields() for job in jobs], map(_line, outcomes), as_json=as_json)
     _raise_for(outcomes, str(place))
 
 
-def _local(workers: int, jobs: Sequence[Job], passphrase_files: Sequence[Path]) -> Executor:
+def _local(workers: int, jobs: Sequence[PackJob], passphrase_files: Sequence[Path]) -> Executor:
     """Workers that are given the passphrases of the keys. A wrong one is told before any model is built; a key that can't be read, by its job."""
     collected = passphrases(passphrase_files)
-    found: dict[Path, bytes] = {}
+    given: dict[Path, bytes] = {}
     for path in dict.fromkeys(job.key_path for job in jobs if job.key_path):
         try:
             _, passphrase = collected.open(path)
@@ -89,8 +89,8 @@ def _local(workers: int, jobs: Sequence[Job], passphrase_files: Sequence[Path]) 
         except KeyFileError:
             continue
         if passphrase is not None:
-            found[path] = passphrase
-    return LocalExecutor(workers, passphrases=found)
+            given[path] = passphrase
+    return LocalExecutor(workers, passphrases=given)
 
 
 def _ray(address: str) -> Executor:
@@ -99,15 +99,15 @@ def _ray(address: str) -> Executor:
     return RayExecutor(address)
 
 
-def _line(row: Outcome) -> str:
-    if row.error is not None:
-        return f"✗ {row.name}: {row.error}"
-    chosen = ", ".join(f"{profile} {name}" for profile, name in row.chosen.items())
-    again = f", after {row.attempts} attempts" if row.attempts > 1 else ""
-    return f"✓ {row.name}: {chosen} ({row.seconds:.1f} s{again})"
+def _line(outcome: JobOutcome) -> str:
+    if outcome.error is not None:
+        return f"✗ {outcome.name}: {outcome.error}"
+    chosen = ", ".join(f"{profile} {name}" for profile, name in outcome.chosen.items())
+    again = f", after {outcome.attempts} attempts" if outcome.attempts > 1 else ""
+    return f"✓ {outcome.name}: {chosen} ({outcome.seconds:.1f} s{again})"
 
 
-def _raise_for(outcomes: Sequence[Outcome], where: str) -> None:
-    failed = [row.name for row in outcomes if not row.done]
+def _raise_for(outcomes: Sequence[JobOutcome], where: str) -> None:
+    failed = [outcome.name for outcome in outcomes if not outcome.done]
     if failed:
         raise ProjectError(f"{len(failed)} of {len(outcomes)} models failed", where=where, found=", ".join(failed))

@@ -83,12 +83,12 @@ def read_config(data: bytes, path: Path, parameters: list[click.Parameter]) -> d
     document = Document.parse_toml(data, where=str(path), max_bytes=MAX_BYTES)
     table = document.document(TABLE, {})
     document.refuse_unknown()
-    known = {key_of(row): row for row in parameters if row.name not in _ALONE}
-    found = {row.name: _value(table, key, row, path.parent) for key, row in known.items() if row.name and table.has(key)}
-    for key in known:
+    by_key = {key_of(parameter): parameter for parameter in parameters if parameter.name not in _ALONE}
+    values = {option.name: _value(table, key, option, path.parent) for key, option in by_key.items() if option.name and table.has(key)}
+    for key in by_key:
         table.value(key, None)
     table.refuse_unknown()
-    return found
+    return values
 
 
 def key_of(parameter: click.Parameter) -> str:

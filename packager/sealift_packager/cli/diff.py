@@ -27,8 +27,8 @@ def diff(first: Path, second: Path, profile: str | None, *, as_json: bool) -> No
     """
     from sealift_packager.diff.bundles import compare
 
-    found = compare(first, second, profile)
-    lines = [line for row in found for line in row.lines()] or ["Identical, byte for byte."]
-    show({"same": not found, "differences": [row.json() for row in found]}, lines, as_json=as_json)
-    if found:
+    differences = compare(first, second, profile)
+    lines = [line for difference in differences for line in difference.lines()] or ["Identical, byte for byte."]
+    show({"same": not differences, "differences": [difference.json() for difference in differences]}, lines, as_json=as_json)
+    if differences:
         sys.exit(DIFFERENT)

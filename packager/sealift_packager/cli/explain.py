@@ -18,5 +18,5 @@ def explain(path: Path, profile: str | None, *, as_json: bool) -> None:
     from sealift_packager.diff.artifact import view
     from sealift_packager.report.sentences import explain as sentences
 
-    found = {row.manifest.profile.name: sentences(row.manifest) for row in view(path, profile)}
-    show(found, blocks(found.values()), as_json=as_json)
+    reasons = {bundle.manifest.profile.name: sentences(bundle.manifest) for bundle in view(path, profile)}
+    show(reasons, blocks(reasons.values()), as_json=as_json)

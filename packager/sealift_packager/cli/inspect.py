@@ -18,5 +18,5 @@ def inspect(path: Path, profile: str | None, *, as_json: bool) -> None:
     from sealift_packager.cli.tables import view_json, views_lines
     from sealift_packager.diff.artifact import view
 
-    rows = view(path, profile)
-    show([view_json(row) for row in rows], views_lines(rows), as_json=as_json)
+    bundles = view(path, profile)
+    show([view_json(bundle) for bundle in bundles], views_lines(bundles), as_json=as_json)

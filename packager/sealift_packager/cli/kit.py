@@ -42,7 +42,7 @@ def kit() -> None:
 @click.option("--wheels", "folder", type=_FOLDER, help="A folder with all of the agent's wheels. It is used as it is; pip isn't run.")
 @click.option(
     "--own-wheel",
-    "own",
+    "own_wheels",
     multiple=True,
     type=click.Path(path_type=Path, exists=True),
     help="A wheel or source folder of sealift-core or sealift-runtime; give one for each. If you leave one out, pip takes it from --wheelhouse "

@@ -181,8 +181,8 @@ def _request(
     collected = passphrases(passphrase_files)
     signer = collected.check(key) if key else None
     devices = tuple(DeviceAddress.parse(text) for text in measure_on)
-    wanted = tuple(load_profile(name, objective) for name in profiles)
-    return PackRequest(profiles=wanted, measure_on=devices, signer=signer, license=license_name, sandbox=not no_sandbox, **options)
+    loaded = tuple(load_profile(name, objective) for name in profiles)
+    return PackRequest(profiles=loaded, measure_on=devices, signer=signer, license=license_name, sandbox=not no_sandbox, **options)
 
 
 def _json(packed: Packed) -> dict[str, Any]:

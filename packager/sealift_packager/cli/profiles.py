@@ -24,10 +24,10 @@ def profiles() -> None:
 @json_option
 def list_command(*, as_json: bool) -> None:
     """List the profiles that ship with Sealift."""
-    found = library.list_profiles()
-    width = max(len(profile.name) for profile in found)
-    lines = [f"{profile.name:<{width}}  {profile.summary}" for profile in found]
-    show([{"name": profile.name, "summary": profile.summary} for profile in found], lines, as_json=as_json)
+    shipped = library.list_profiles()
+    width = max(len(profile.name) for profile in shipped)
+    lines = [f"{profile.name:<{width}}  {profile.summary}" for profile in shipped]
+    show([{"name": profile.name, "summary": profile.summary} for profile in shipped], lines, as_json=as_json)
 
 
 @profiles.command("show")
@@ -46,9 +46,9 @@ def detect(*, as_json: bool) -> None:
     machine = _this_machine()
     best, fits = choose(library.list_profiles(), machine)
     chosen = best.name if best else None
-    value: dict[str, Json] = {"machine": _machine_json(machine), "chosen": chosen, "fits": [dataclasses.asdict(row) for row in fits]}
+    value: dict[str, Json] = {"machine": _machine_json(machine), "chosen": chosen, "fits": [dataclasses.asdict(result) for result in fits]}
     verdict = f"Profile: {chosen}, the most specific one that fits." if chosen else "No profile fits this machine."
-    show(value, blocks([[_machine_text(machine)], [verdict], *(_fit_lines(row) for row in fits)]), as_json=as_json)
+    show(value, blocks([[_machine_text(machine)], [verdict], *(_fit_lines(result) for result in fits)]), as_json=as_json)
 
 
 @profiles.command(short_help="Check a profile file, or a profile against this machine.")
@@ -61,13 +61,13 @@ def check(name: str | None, *, as_json: bool) -> None:
     the error names the field. If this machine doesn't fit a shipped profile, the exit code is 6.
     """
     machine = _this_machine()
-    found = library.list_profiles() if name is None else [library.load_profile(name)]
-    known = set(machine.cpu_flags).union(*(profile.cpu.required_flags for profile in library.list_profiles()))
-    rows = [(fit(profile, machine), rules.warnings(profile, known)) for profile in found]
-    value: list[Json] = [dataclasses.asdict(row) | {"warnings": notes} for row, notes in rows]
-    lines = blocks([*_fit_lines(row), *(f"  warning  {note}" for note in notes)] for row, notes in rows)
+    checked = library.list_profiles() if name is None else [library.load_profile(name)]
+    known_flags = set(machine.cpu_flags).union(*(profile.cpu.required_flags for profile in library.list_profiles()))
+    results = [(fit(profile, machine), rules.warnings(profile, known_flags)) for profile in checked]
+    value: list[Json] = [dataclasses.asdict(result) | {"warnings": notes} for result, notes in results]
+    lines = blocks([*_fit_lines(result), *(f"  warning  {note}" for note in notes)] for result, notes in results)
     show(value if name is None else value[0], lines, as_json=as_json)
-    if name is not None and not library.is_path(name) and not rows[0][0].fits:
+    if name is not None and not library.is_path(name) and not results[0][0].fits:
         raise HardwareError("this machine doesn't fit the profile", where=name, advice="`sealift profiles detect` shows which profile it fits.")
 
 
@@ -88,13 +88,13 @@ def _machine_text(machine: Machine) -> str:
     return f"This machine: {machine.cpu_model} ({machine.arch}, {machine.os}), {size}."
 
 
-def _fit_lines(row: Fit) -> list[str]:
-    return [f"{row.profile}: {'fits' if row.fits else 'does not fit'}", *(f"  {reason}" for reason in row.reasons)]
+def _fit_lines(result: Fit) -> list[str]:
+    return [f"{result.profile}: {'fits' if result.fits else 'does not fit'}", *(f"  {reason}" for reason in result.reasons)]
 
 
 def _profile_lines(profile: HardwareProfile) -> list[str]:
     cpu, int8 = profile.cpu, profile.int8
-    rows = {
+    properties = {
         "architecture": cpu.arch,
         "required flags": " ".join(cpu.required_flags) or "none",
         "excluded flags": " ".join(cpu.absent_flags) or "none",
@@ -110,11 +110,11 @@ def _profile_lines(profile: HardwareProfile) -> list[str]:
         "threads": ", ".join(str(count) for count in profile.threads),
         "objective": ", then ".join(profile.objective),
     }
-    return [f"{profile.name}: {profile.summary}", *(f"  {key:<15} {value}" for key, value in rows.items())]
+    return [f"{profile.name}: {profile.summary}", *(f"  {key:<15} {value}" for key, value in properties.items())]
 
 
-def _accelerator_text(asked: AcceleratorRequirement | None) -> str:
-    if asked is None:
+def _accelerator_text(requirement: AcceleratorRequirement | None) -> str:
+    if requirement is None:
         return "none"
-    limit = f", at most {asked.memory_limit_mb} MB of its memory" if asked.memory_limit_mb else ""
-    return f"{asked.device or 'the processor'} by {asked.provider}{limit}"
+    limit = f", at most {requirement.memory_limit_mb} MB of its memory" if requirement.memory_limit_mb else ""
+    return f"{requirement.device or 'the processor'} by {requirement.provider}{limit}"

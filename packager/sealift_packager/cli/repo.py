@@ -89,17 +89,18 @@ def init(
         passphrases=passphrases(passphrase_files),
         request=request,
     )
-    value: dict[str, Json] = {"repository": str(directory), "keys": str(place), "root": str(repository.root_file), "request": None}
-    if request is not None:
-        value |= {"root_digest": None, "request": str(request)}
-        lines = [
-            f"Root of trust: created once enough people have signed {request} (`sealift repo sign`) and it is published (`sealift repo publish`)"
-        ]
-    else:
-        digest = Digest.of_file(repository.root_file)
-        value |= {"root_digest": str(digest)}
-        lines = [f"Root of trust for devices: {repository.root_file}", f"  {digest}"]
+    root, lines = _root_of_trust(repository, request)
+    value: dict[str, Json] = {"repository": str(directory), "keys": str(place), "root": str(repository.root_file), **root}
     show(value, [f"Repository: {directory}", f"Keys: {place} (keep root.pem and targets.pem offline)", *lines], as_json=as_json)
+
+
+def _root_of_trust(repository: Repository, request: Path | None) -> tuple[dict[str, Json], list[str]]:
+    """Where the first root is: in the repository, or in the request that others are to sign."""
+    if request is not None:
+        text = f"Root of trust: created once enough people have signed {request} (`sealift repo sign`) and it is published (`sealift repo publish`)"
+        return {"request": str(request), "root_digest": None}, [text]
+    digest = Digest.of_file(repository.root_file)
+    return {"request": None, "root_digest": str(digest)}, [f"Root of trust for devices: {repository.root_file}", f"  {digest}"]
 
 
 @repo.command(short_help="Publish a release, after checking all of it.")
@@ -218,24 +219,24 @@ def refresh(
 @json_option
 def status(directory: Path, *, as_json: bool) -> None:
     """Show roles with their expiry, releases and channels."""
-    found = repository_status(Repository(directory), SystemClock().now())
-    show(found.json(), _status_lines(found), as_json=as_json)
+    state = repository_status(Repository(directory), SystemClock().now())
+    show(state.json(), _status_lines(state), as_json=as_json)
 
 
-def _status_lines(found: RepositoryStatus) -> list[str]:
+def _status_lines(state: RepositoryStatus) -> list[str]:
     lines = ["Roles"]
     lines += [
-        f"  {row.role:<9} version {row.version:<4} until {format_time(row.expires)}  {row.state:<12}  {row.threshold} of "
-        + ", ".join(keyid[:16] for keyid in row.keys)
-        for row in found.roles
+        f"  {role.role:<9} version {role.version:<4} until {format_time(role.expires)}  {role.state:<12}  {role.threshold} of "
+        + ", ".join(keyid[:16] for keyid in role.keys)
+        for role in state.roles
     ]
-    lines += [f"Bundles are signed by {', '.join(key[:16] for key in found.bundle_keys) or 'nobody yet'}"]
+    lines += [f"Bundles are signed by {', '.join(key[:16] for key in state.bundle_keys) or 'nobody yet'}"]
     lines += ["Releases"]
-    for row in found.releases:
-        lines += [f"  {row.name} {row.version}  {', '.join(row.profiles)}"]
-        lines += [f"    missing blob {digest}" for digest in row.missing_blobs]
+    for release in state.releases:
+        lines += [f"  {release.name} {release.version}  {', '.join(release.profiles)}"]
+        lines += [f"    missing blob {digest}" for digest in release.missing_blobs]
     lines += ["Channels"]
-    lines += [f"  {channel}: {name} {version}" for channel, models in found.channels.items() for name, version in models.items()]
-    if found.stale:
+    lines += [f"  {channel}: {name} {version}" for channel, models in state.channels.items() for name, version in models.items()]
+    if state.stale:
         lines += ["Stale: sign again with `sealift repo refresh` (root, targets, channels: with --role)."]
     return lines

@@ -66,11 +66,12 @@ def rotate(
 
     The next root (for channels: the next targets) is signed as both the old and the new keys require. Devices pick up the change by themselves.
     """
-    wanted = Rotation(role=role, generate=generate, add=[PublicKey.load(path) for path in added], remove=removed, threshold=threshold)
+    rotation = Rotation(role=role, generate=generate, add=[PublicKey.load(path) for path in added], remove=removed, threshold=threshold)
     signers = ring(directory, keys, passphrase_files)
     now = SystemClock().now()
     _show(
-        ceremony.rotate(Repository(directory), wanted, signers, expiry=Expiry.parse(expires), now=now, plain=plain, request=request), as_json=as_json
+        ceremony.rotate(Repository(directory), rotation, signers, expiry=Expiry.parse(expires), now=now, plain=plain, request=request),
+        as_json=as_json,
     )
 
 
@@ -116,13 +117,13 @@ def sign(request: Path, key: Path | None, passphrase_files: tuple[Path, ...], *,
 
     This needs neither a repository nor a network. Read what is shown before you sign: your signature vouches for it.
     """
-    asked = Request.read(request)
-    described = asked.describe()  # refuses what can't be shown
+    to_sign = Request.read(request)
+    described = to_sign.describe()  # refuses what can't be shown
     signed: list[str] = []
     if key is not None:
-        signed = asked.sign(tuf_signer(passphrases(passphrase_files).load(key)))
-        asked.write(request)
-        described = asked.describe()
+        signed = to_sign.sign(tuf_signer(passphrases(passphrase_files).load(key)))
+        to_sign.write(request)
+        described = to_sign.describe()
     outcome = f"Signed: {', '.join(signed)}" if key else "Not signed; pass --key to sign."
     show({"request": str(request), "signed": list(signed), "roles": described}, [*_described(described), outcome], as_json=as_json)
 
@@ -162,9 +163,11 @@ def _show(done: Rotated, *, as_json: bool) -> None:
 
 def _described(described: Mapping[str, Any]) -> list[str]:
     lines = []
-    for role, row in described.items():
-        lines += [f"{role}, version {row['version']}, until {row['expires']}"]
-        lines += [f"  {'*' if name in row['changes'] else ' '} {name}: {value}" for name, value in row["says"].items()]
-        lines += [f"  * {name}" for name in row["changes"] if name not in row["says"]]
-        lines += [f"  signed by {', '.join(keyid[:16] for keyid in row['signed_by']) or 'nobody'}; {row['missing_signatures']} more needed"]
+    for role, description in described.items():
+        lines += [f"{role}, version {description['version']}, until {description['expires']}"]
+        lines += [f"  {'*' if name in description['changes'] else ' '} {name}: {value}" for name, value in description["says"].items()]
+        lines += [f"  * {name}" for name in description["changes"] if name not in description["says"]]
+        lines += [
+            f"  signed by {', '.join(keyid[:16] for keyid in description['signed_by']) or 'nobody'}; {description['missing_signatures']} more needed"
+        ]
     return [*lines, "* is changed by this request, according to the request itself"]

@@ -31,21 +31,21 @@ def candidates_table(manifest: BundleManifest) -> list[str]:
         table.add_column(name, justify="left" if name == "candidate" else "right", no_wrap=True)
     if width >= BESIDE:
         table.add_column("verdict")
-    rows = [row for row in manifest.evaluation.candidates if row.size_bytes]
-    for row in rows:
-        table.add_row(*map(printable, _cells(row)[: len(table.columns)]), style="bold" if row.chosen else None)
-    below = [] if width >= BESIDE else [f"{row.name}: {_verdict(row)}" for row in rows]
+    made = [candidate for candidate in manifest.evaluation.candidates if candidate.size_bytes]
+    for candidate in made:
+        table.add_row(*map(printable, _cells(candidate)[: len(table.columns)]), style="bold" if candidate.chosen else None)
+    below = [] if width >= BESIDE else [f"{candidate.name}: {_verdict(candidate)}" for candidate in made]
     below += [f"{', '.join(names)}: {reason}" for reason, names in _not_made(manifest).items()]
     return [*_rendered(table, width), *(line for text in below for line in textwrap.wrap(printable(text), width, subsequent_indent="  "))]
 
 
 def _not_made(manifest: BundleManifest) -> dict[str, list[str]]:
     """Reason → the candidates that could not be made for it."""
-    found: dict[str, list[str]] = {}
-    for row in manifest.evaluation.candidates:
-        if not row.size_bytes:
-            found.setdefault(row.reason, []).append(row.name)
-    return found
+    by_reason: dict[str, list[str]] = {}
+    for candidate in manifest.evaluation.candidates:
+        if not candidate.size_bytes:
+            by_reason.setdefault(candidate.reason, []).append(candidate.name)
+    return by_reason
 
 
 def _title(manifest: BundleManifest) -> str:
@@ -54,23 +54,23 @@ def _title(manifest: BundleManifest) -> str:
     return f"{manifest.profile.name}: {manifest.model.precision}{score}"
 
 
-def _cells(row: CandidateRecord) -> list[str]:
-    loss, figures = row.accuracy, row.measurement
+def _cells(candidate: CandidateRecord) -> list[str]:
+    loss, figures = candidate.accuracy, candidate.measurement
     return [
-        row.name,
-        f"{row.size_bytes / 1000:,.0f}",
+        candidate.name,
+        f"{candidate.size_bytes / 1000:,.0f}",
         f"{loss.loss:.4g} ({loss.loss_low:.3g} … {loss.loss_high:.3g})" if loss else "–",
         f"{figures.latency_p50_ms:.3g}" if figures else "–",
         f"{figures.latency_p99_ms:.3g}" if figures else "–",
         f"{figures.throughput_rows_per_s:,.0f}" if figures and figures.throughput_rows_per_s is not None else "–",
         f"{figures.peak_memory_bytes / 2**20:.0f}" if figures else "–",
-        f"{row.speedup:.2f}" if row.speedup else "–",
-        _verdict(row),
+        f"{candidate.speedup:.2f}" if candidate.speedup else "–",
+        _verdict(candidate),
     ]
 
 
-def _verdict(row: CandidateRecord) -> str:
-    return f"{'chosen' if row.chosen else 'not chosen'}: {row.reason}"
+def _verdict(candidate: CandidateRecord) -> str:
+    return f"{'chosen' if candidate.chosen else 'not chosen'}: {candidate.reason}"
 
 
 def _rendered(table: Table, width: int) -> list[str]:
@@ -85,14 +85,14 @@ def manifest_json(manifest: BundleManifest) -> dict[str, Any]:
     return Document.parse_json(data, where="bundle.json", max_bytes=len(data)).raw()
 
 
-def view_json(row: BundleView) -> dict[str, Any]:
+def view_json(bundle: BundleView) -> dict[str, Any]:
     """A bundle for machines."""
-    return {"digest": row.digest, "signed": row.signed, "files": row.sizes, "manifest": manifest_json(row.manifest)}
+    return {"digest": bundle.digest, "signed": bundle.signed, "files": bundle.sizes, "manifest": manifest_json(bundle.manifest)}
 
 
-def view_lines(row: BundleView) -> list[str]:
+def view_lines(bundle: BundleView) -> list[str]:
     """A bundle for people."""
-    manifest = row.manifest
+    manifest = bundle.manifest
     accuracy = manifest.evaluation.accuracy
     least = f", worst row {accuracy.packaged_worst_row:.6g}" if accuracy and accuracy.packaged_worst_row is not None else ""
     tensors = [
@@ -102,9 +102,9 @@ def view_lines(row: BundleView) -> list[str]:
     ]
     head = [
         f"{manifest.name} {manifest.version} for {manifest.profile.name} ({manifest.profile.summary})",
-        f"  digest    {row.digest}" if row.digest else "",
+        f"  digest    {bundle.digest}" if bundle.digest else "",
         f"  precision {manifest.model.precision}, opset {manifest.model.opset}, from {manifest.model.source_framework}",
-        f"  size      {sum(row.sizes.values()) / 1000:,.0f} kB in {len(row.sizes)} files; {'signed' if row.signed else 'not signed'}",
+        f"  size      {sum(bundle.sizes.values()) / 1000:,.0f} kB in {len(bundle.sizes)} files; {'signed' if bundle.signed else 'not signed'}",
         f"  accuracy  {accuracy.metric} {accuracy.packaged:.6g}{least} (source {accuracy.reference:.6g})"
         if accuracy
         else "  accuracy  not evaluated",
@@ -114,6 +114,6 @@ def view_lines(row: BundleView) -> list[str]:
     return [*filter(None, head), *tensors, *candidates_table(manifest)]
 
 
-def views_lines(rows: Sequence[BundleView]) -> list[str]:
+def views_lines(bundles: Sequence[BundleView]) -> list[str]:
     """Several bundles, an empty line between."""
-    return blocks(map(view_lines, rows))
+    return blocks(map(view_lines, bundles))

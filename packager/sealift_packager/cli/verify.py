@@ -20,9 +20,13 @@ def verify(path: Path, public_key: Path, profile: str | None, *, as_json: bool) 
     from sealift_packager.diff import artifact
 
     key = PublicKey.load(public_key)
-    rows = artifact.verify(path, key, profile)
+    verified = artifact.verify(path, key, profile)
     bundles = [
-        {"name": row.manifest.name, "version": row.manifest.version, "profile": row.manifest.profile.name, "files": sorted(row.sizes)} for row in rows
+        {"name": bundle.manifest.name, "version": bundle.manifest.version, "profile": bundle.manifest.profile.name, "files": sorted(bundle.sizes)}
+        for bundle in verified
     ]
-    lines = [f"{row.manifest.name} {row.manifest.version} for {row.manifest.profile.name}: {len(row.sizes)} files, signature good" for row in rows]
+    lines = [
+        f"{bundle.manifest.name} {bundle.manifest.version} for {bundle.manifest.profile.name}: {len(bundle.sizes)} files, signature good"
+        for bundle in verified
+    ]
     show({"verified": True, "key": key.fingerprint, "bundles": bundles}, lines, as_json=as_json)

@@ -93,11 +93,7 @@ def build_kit(request: KitRequest, *, now: datetime.datetime) -> Kit:
 
 
 def _fill(request: KitRequest, repository: Repository, folder: Path, now: datetime.datetime) -> Kit:
-    with repository.locked(shared=True):
-        current = repository.read_metadata()
-        with _advising():
-            selection = select(repository, current, request.channels, request.models, request.version)
-            copy_repository(repository, current, selection, folder / medium.REPOSITORY)
+    current, selection = _copy_selection(request, repository, folder / medium.REPOSITORY)
     wheels = collect_wheels(request.wheels, folder / "wheels")
     root = Repository(folder / medium.REPOSITORY).read_metadata_file("root.json")
     signed_by = request.key.public_key if request.key else None
@@ -113,12 +109,8 @@ def _fill(request: KitRequest, repository: Repository, folder: Path, now: dateti
     check_fat_names(paths)
     sizes = {path: (folder / path).stat().st_size for path in paths}
     too_large = [path for path, size in sizes.items() if size > FAT_FILE_BYTES]
-    sums = "".join(f"{Digest.of_file(folder / path).hex}  {path}\n" for path in paths).encode()
-    durable.write_bytes(folder / SUMS, sums)
-    signature = request.key.sign(sums) if request.key else b""
-    if signature:
-        durable.write_bytes(folder / SIGNATURE, signature)
-    states = [row for row in role_statuses(current, now) if row.state != "fresh"]
+    sums, signature = _write_sums(folder, paths, request.key)
+    states = [status for status in role_statuses(current, now) if status.state != "fresh"]
     return Kit(
         directory=request.out,
         selection=selection,
@@ -129,11 +121,30 @@ def _fill(request: KitRequest, repository: Repository, folder: Path, now: dateti
         sums=Digest.of(sums),
         signed_by=signed_by,
         warnings=(
-            *(f"The repository's {row.role} metadata: {row.state}; `sealift repo refresh` signs it again." for row in states),
+            *(f"The repository's {state.role} metadata: {state.state}; `sealift repo refresh` signs it again." for state in states),
             *([] if signed_by else [_UNSIGNED]),
             *(f"{path} is larger than FAT32 can hold; use exFAT or ext4." for path in too_large),
         ),
     )
+
+
+def _copy_selection(request: KitRequest, repository: Repository, target: Path) -> tuple[RepositoryMetadata, Selection]:
+    with repository.locked(reading=True):
+        current = repository.read_metadata()
+        with _advising():
+            selection = select(repository, current, request.channels, request.models, request.version)
+            copy_repository(repository, current, selection, target)
+    return current, selection
+
+
+def _write_sums(folder: Path, paths: Iterable[str], key: Signer | None) -> tuple[bytes, bytes]:
+    """Write SHA256SUMS and, with a key, its signature: the bytes of both."""
+    sums = "".join(f"{Digest.of_file(folder / path).hex}  {path}\n" for path in paths).encode()
+    durable.write_bytes(folder / SUMS, sums)
+    signature = key.sign(sums) if key else b""
+    if signature:
+        durable.write_bytes(folder / SIGNATURE, signature)
+    return sums, signature
 
 
 def _requirements(folder: Path, wheels: WheelSet) -> dict[str, bytes]:
@@ -159,10 +170,10 @@ def _advising() -> Iterator[None]:
 def copy_repository(repository: Repository, current: RepositoryMetadata, selection: Selection, target: Path) -> None:
     """Copy a repository with all its current metadata but only the blobs of a selection, each checked as it is written."""
     layout = OciLayout.create(target)
-    for row in selection.blobs:
-        repository.layout.copy_blob(row, layout.path(row.digest))
+    for descriptor in selection.blobs:
+        repository.layout.copy_blob(descriptor, layout.path(descriptor.digest))
     refs = {f"{name}:{version}" for name, version in selection.releases}
-    layout.write_index([row for row in repository.layout.index() if row.annotations.get(REF_NAME) in refs])
+    layout.write_index([descriptor for descriptor in repository.layout.index() if descriptor.annotations.get(REF_NAME) in refs])
     for name in current.file_names():
         durable.write_bytes(target / METADATA / name, repository.read_metadata_file(name))
 

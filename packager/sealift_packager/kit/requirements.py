@@ -76,18 +76,18 @@ def render_requirements(wheels: Sequence[Wheel], python: str, machines: Sequence
             continue
         seen.add(str(need))
         project = canonicalize_name(need.name)
-        found = chosen.setdefault(project, _newest(wheels, project, python))
-        if not found or not need.specifier.contains(found[0].version, prereleases=True):
-            there = str(found[0].version) if found else "none"
-            raise KitError(f"a wheel is missing: {project}", where=f"Python {python}", expected=f"{need}, which {asker} needs", found=there)
-        pending += [(row, project) for row in found[0].needs if _applies(row, need.extras, environments)]
+        matches = chosen.setdefault(project, _newest(wheels, project, python))
+        if not matches or not need.specifier.contains(matches[0].version, prereleases=True):
+            newest = str(matches[0].version) if matches else "none"
+            raise KitError(f"a wheel is missing: {project}", where=f"Python {python}", expected=f"{need}, which {asker} needs", found=newest)
+        pending += [(requirement, project) for requirement in matches[0].needs if _applies(requirement, need.extras, environments)]
     return _text(chosen)
 
 
 def _newest(wheels: Sequence[Wheel], project: str, python: str) -> list[Wheel]:
-    fitting = [row for row in wheels if row.project == project and row.fits(python)]
-    newest = max((row.version for row in fitting), default=None)
-    return [row for row in fitting if row.version == newest]
+    fitting = [wheel for wheel in wheels if wheel.project == project and wheel.fits(python)]
+    newest = max((candidate.version for candidate in fitting), default=None)
+    return [candidate for candidate in fitting if candidate.version == newest]
 
 
 def _applies(need: Requirement, extras: Iterable[str], environments: Iterable[Mapping[str, str]]) -> bool:
@@ -101,15 +101,15 @@ def _environment(python: str, machine: str) -> dict[str, str]:
     whole = f"{python}.{_LAST_PATCH}"
     system = {"os_name": "posix", "sys_platform": "linux", "platform_system": "Linux", "platform_machine": machine}
     interpreter = {"implementation_name": "cpython", "platform_python_implementation": "CPython", "implementation_version": whole}
-    here = {name: str(value) for name, value in default_environment().items()}
-    return {**here, **system, **interpreter, "python_version": python, "python_full_version": whole}
+    defaults = {name: str(value) for name, value in default_environment().items()}
+    return {**defaults, **system, **interpreter, "python_version": python, "python_full_version": whole}
 
 
 def _text(chosen: Mapping[str, Sequence[Wheel]]) -> bytes:
     lines = []
     for project, wheels in sorted(chosen.items()):
         name = f"{project}[{EXTRA}]" if project == RUNTIME else project
-        hashes = sorted(f"--hash=sha256:{row.digest.hex}" for row in wheels)
+        hashes = sorted(f"--hash=sha256:{wheel.digest.hex}" for wheel in wheels)
         lines.append(" \\\n    ".join([f"{name}=={wheels[0].version}", *hashes]))
     return ("\n".join(lines) + "\n").encode()
 

@@ -27,7 +27,7 @@ class Selection:
 
 
 def choose_releases(
-    published: Sequence[ReleaseName], channels: Mapping[str, Channel], wanted_channels: Sequence[str], models: Sequence[str], version: str | None
+    published: Sequence[ReleaseName], channels: Mapping[str, Channel], requested_channels: Sequence[str], models: Sequence[str], version: str | None
 ) -> tuple[ReleaseName, ...]:
     """The releases to carry. Pure.
 
@@ -38,11 +38,11 @@ def choose_releases(
 
     Raises `KitError` with the nearest name.
     """
-    for name in wanted_channels:  # 1
+    for name in requested_channels:  # 1
         if name not in channels:
-            there = ", ".join(channels) or "a channel; none exists yet (create one with `sealift repo promote`)"
-            raise KitError("no such channel in the repository", where=name, expected=f"one of {there}", advice=nearest(name, list(channels)))
-    pairs = [pair for name in wanted_channels for pair in channels[name].models.items()]
+            existing = ", ".join(channels) or "a channel; none exists yet (create one with `sealift repo promote`)"
+            raise KitError("no such channel in the repository", where=name, expected=f"one of {existing}", advice=nearest(name, list(channels)))
+    pairs = [pair for name in requested_channels for pair in channels[name].models.items()]
     chosen = [pair for pair in pairs if not models or pair[0] in models]  # 2
     if version is not None:  # 3
         if len(models) != 1:
@@ -53,11 +53,13 @@ def choose_releases(
             names = sorted({name for name, _ in pairs})
             raise KitError("no channel points to this model", where=model, expected=f"one of {', '.join(names)}", advice=nearest(model, names))
     if not chosen:
-        raise KitError("the channels point to nothing", where=", ".join(wanted_channels), advice="Promote a release first: `sealift repo promote`.")
+        raise KitError(
+            "the channels point to nothing", where=", ".join(requested_channels), advice="Promote a release first: `sealift repo promote`."
+        )
     for pair in chosen:
         if pair not in published:
-            known = [" ".join(row) for row in published]
-            raise KitError("no such release", where=" ".join(pair), expected=f"one of {', '.join(known)}", advice=nearest(" ".join(pair), known))
+            labels = [" ".join(release) for release in published]
+            raise KitError("no such release", where=" ".join(pair), expected=f"one of {', '.join(labels)}", advice=nearest(" ".join(pair), labels))
     return tuple(sorted(set(chosen)))
 
 
@@ -65,13 +67,13 @@ def select(repository: Repository, current: RepositoryMetadata, channels: Sequen
     """Choose releases and find their blobs; the documents of all channels, which are small, are among those."""
     published = published_releases(current)
     releases = choose_releases(list(published), repository.channels(current), channels, models, version)
-    blobs = [target_blob(row) for _, row in sorted(current.channels.signed.targets.items())]
+    blobs = [target_blob(target_file) for _, target_file in sorted(current.channels.signed.targets.items())]
     for name, number in releases:
         blobs += release_blobs(repository.layout, target_blob(current.targets.signed.targets[release_target(name, number)]))
-    return Selection(releases=releases, channels=tuple(channels), blobs=tuple({row.digest: row for row in blobs}.values()))
+    return Selection(releases=releases, channels=tuple(channels), blobs=tuple({blob.digest: blob for blob in blobs}.values()))
 
 
 def release_blobs(layout: OciLayout, index: Descriptor) -> list[Descriptor]:
     """Every blob of a release: its index, and each bundle's manifest, config and files."""
     release = Release.parse(layout.read_blob(index), where=str(layout.path(index.digest)))
-    return [index, *(row for ref in release.bundles for row in (ref.manifest, *read_listed_bundle(layout, ref).blobs()))]
+    return [index, *(blob for ref in release.bundles for blob in (ref.manifest, *read_listed_bundle(layout, ref).blobs()))]

@@ -20,7 +20,7 @@ from sealift_packager.errors import KitError
 
 RUNTIME: Final = "sealift-runtime"
 #: Projects of ours that a device needs.
-OWN: Final = ("sealift-core", RUNTIME)
+AGENT_PROJECTS: Final = ("sealift-core", RUNTIME)
 EXTRA: Final = "cpu"
 #: What every agent needs; whatever else its wheel asks for is looked for by `render_requirements`. An agent made before there was a core needs none.
 NEEDED: Final = (RUNTIME, "onnxruntime")
@@ -33,13 +33,13 @@ class WheelRequest:
     """Where wheels come from, and for which target.
 
     ``folder``: a complete set of wheels, taken as it is; then nothing else matters. Otherwise pip brings them:
-    ``own`` are wheels or source folders of sealift-core and sealift-runtime (one that isn't among them is in the wheelhouse, or comes from
+    ``own_wheels`` are wheels or source folders of sealift-core and sealift-runtime (one that isn't among them is in the wheelhouse, or comes from
     ``index``, the URL of a package index that is trusted with these names), ``wheelhouse`` is the only folder where pip may look (None: pip's
     own settings), ``platforms`` and ``pythons`` are pip's tags of the target (empty: this machine, this Python).
     """
 
     folder: Path | None = None
-    own: tuple[Path, ...] = ()
+    own_wheels: tuple[Path, ...] = ()
     wheelhouse: Path | None = None
     index: str | None = None
     platforms: tuple[str, ...] = ()
@@ -75,12 +75,12 @@ def describe_wheels(names: Iterable[str], *, where: str) -> WheelSet:
             raise KitError(
                 f"a wheel is missing: {needed}", where=where, expected=f"{RUNTIME}[{EXTRA}] with all its dependencies", found=f"{len(tags)} wheels"
             )
-    every = [tag for found in tags.values() for tag in found]
+    every = [tag for wheel_tags in tags.values() for tag in wheel_tags]
     minors = {int(match[1]) for tag in every if tag.abi != "abi3" and (match := re.fullmatch(r"cp3(\d+)", tag.interpreter))}
     minors = minors or {sys.version_info.minor}
     machines = [name for name in _MACHINES if any(tag.platform.endswith(f"_{name}") for tag in every)]
-    fitting_minors = [minor for minor in sorted(minors) if all(any(fits_python(tag, minor) for tag in found) for found in tags.values())]
-    fitting_machines = [name for name in machines if all(any(_fits_machine(tag, name) for tag in found) for found in tags.values())]
+    fitting_minors = [minor for minor in sorted(minors) if all(any(fits_python(tag, minor) for tag in wheel_tags) for wheel_tags in tags.values())]
+    fitting_machines = [name for name in machines if all(any(_fits_machine(tag, name) for tag in wheel_tags) for wheel_tags in tags.values())]
     if not fitting_minors or (machines and not fitting_machines):
         raise KitError(
             "the wheels are for different Pythons or machines", where=where, expected="a wheel of every package for the same Python and machine"
@@ -93,12 +93,12 @@ def _parse_names(names: Iterable[str], where: str) -> tuple[dict[str, str], dict
     tags: dict[str, set[Tag]] = {}
     for name in names:
         try:
-            project, version, _, found = parse_wheel_filename(name)
+            project, version, _, wheel_tags = parse_wheel_filename(name)
         except InvalidWheelFilename as error:
             raise KitError("not a wheel", where=f"{where}: {name}") from error
         key = canonicalize_name(project)
         versions[key] = str(version)
-        tags.setdefault(key, set()).update(found)
+        tags.setdefault(key, set()).update(wheel_tags)
     return versions, tags
 
 
@@ -116,12 +116,12 @@ def _fits_machine(tag: Tag, machine: str) -> bool:
 
 def _download(request: WheelRequest, target: Path) -> None:
     scratch = target.with_name("built")
-    own = [f"{path}[{EXTRA}]" if project == RUNTIME else str(path) for project, path in _own_wheels(request, scratch).items()]
+    ours = [f"{path}[{EXTRA}]" if project == RUNTIME else str(path) for project, path in _own_wheels(request, scratch).items()]
     sources = ["--no-index", "--find-links", str(request.wheelhouse)] if request.wheelhouse else []
     platforms = [word for platform in request.platforms for word in ("--platform", platform)]
     for python in request.pythons or ("",):
         version = ["--python-version", python] if python else []
-        _pip(["download", "--only-binary", ":all:", "--dest", str(target), *sources, *platforms, *version, *own])
+        _pip(["download", "--only-binary", ":all:", "--dest", str(target), *sources, *platforms, *version, *ours])
     shutil.rmtree(scratch, ignore_errors=True)
 
 
@@ -130,27 +130,27 @@ def _own_wheels(request: WheelRequest, scratch: Path) -> dict[str, Path]:
 
     Each is one of the wheels given, built from one of the folders given, in the wheelhouse, or from the one index that was named for them.
     """
-    given = [path.absolute() for path in request.own if path.is_file()]
-    for folder in (path for path in request.own if path.is_dir()):
+    given = [path.absolute() for path in request.own_wheels if path.is_file()]
+    for folder in (path for path in request.own_wheels if path.is_dir()):
         _pip(["wheel", "--no-deps", "--wheel-dir", str(scratch), str(folder.absolute())])
     given += sorted(scratch.glob("*.whl"))
-    missing = [project for project in OWN if not any(_project_of(path) == project for path in given)]
+    missing = [project for project in AGENT_PROJECTS if not any(_project_of(path) == project for path in given)]
     if request.wheelhouse:
         given += [path.absolute() for path in sorted(request.wheelhouse.glob("*.whl")) if _project_of(path) in missing and _has_our_version(path)]
     elif request.index and missing:
         words = ["download", "--no-deps", "--only-binary", ":all:", "--index-url", request.index, "--dest", str(scratch)]
         _pip([*words, *(f"{project}=={__version__}" for project in missing)], only_that_index=True)
         given += sorted(scratch.glob("*.whl"))
-    found = {project: path for path in given if (project := _project_of(path)) in OWN}
-    for project in OWN:
-        if project not in found:
+    by_project = {project: path for path in given if (project := _project_of(path)) in AGENT_PROJECTS}
+    for project in AGENT_PROJECTS:
+        if project not in by_project:
             advice = (
                 "Pass it with --own-wheel (a wheel or its source folder) or --wheels, or pass a --wheelhouse that contains it or the "
                 "--index to get it from."
             )
             where = str(request.wheelhouse) if request.wheelhouse else None
             raise KitError("one of the agent's own wheels is missing", where=where, expected=f"{project} {__version__}", advice=advice)
-    return {project: found[project] for project in OWN}
+    return {project: by_project[project] for project in AGENT_PROJECTS}
 
 
 def _project_of(path: Path) -> str:

@@ -60,7 +60,7 @@ class Rotation:
 
 def rotate(
     repository: Repository,
-    wanted: Rotation,
+    rotation: Rotation,
     ring: KeyRing,
     *,
     expiry: Expiry,
@@ -71,12 +71,12 @@ def rotate(
     """Change a role's keys or threshold, and publish it, or write a ``request`` where others must sign."""
     with repository.locked():
         current = repository.read_metadata()
-        if wanted.is_replacement:
-            wanted = dataclasses.replace(wanted, generate=1, remove=[_only_key(current, wanted.role)])
-        removed = tuple(find_key(current, wanted.role, text) for text in wanted.remove)
-        ring = ring.with_fresh({wanted.role: wanted.generate})
-        added = (*(tuf_key(key.public_key) for key in ring.fresh.get(wanted.role, ())), *map(tuf_key, wanted.add))
-        change = KeyChange(role=wanted.role, add=added, remove=removed, threshold=wanted.threshold)
+        if rotation.is_replacement:
+            rotation = dataclasses.replace(rotation, generate=1, remove=[_only_key(current, rotation.role)])
+        removed = tuple(find_key(current, rotation.role, text) for text in rotation.remove)
+        ring = ring.with_fresh({rotation.role: rotation.generate})
+        added = (*(tuf_key(key.public_key) for key in ring.fresh.get(rotation.role, ())), *map(tuf_key, rotation.add))
+        change = KeyChange(role=rotation.role, add=added, remove=removed, threshold=rotation.threshold)
         return _change(repository, current, [change], ring, expiry, now, plain=plain, request=request)
 
 
@@ -116,17 +116,17 @@ def publish(repository: Repository, files: Sequence[Path], ring: KeyRing, *, exp
 
     Raises `RepositoryError`, `TrustError` or `DocumentError`; nothing is written then.
     """
-    asked = merge([Request.read(path) for path in files])  # 1
+    merged = merge([Request.read(path) for path in files])  # 1
     with repository.locked():
         current = repository.read_metadata() if (repository.directory / METADATA / "root.json").is_file() else None
-        _check_next(current, asked.drafts, now)
-        prune(current, asked.drafts)  # 2
-        check_complete(current, asked.drafts)
+        _check_next(current, merged.drafts, now)
+        prune(current, merged.drafts)  # 2
+        check_complete(current, merged.drafts)
         if current is None:
-            return _publish_first_root(repository, asked.drafts)
-        documents = _documents(asked)
-        _check_blobs(repository, asked.drafts, documents)  # 3
-        return Publication.complete(current, asked.drafts, ring, expiry, now, documents=documents).write(repository)  # 4
+            return _publish_first_root(repository, merged.drafts)
+        documents = _documents(merged)
+        _check_blobs(repository, merged.drafts, documents)  # 3
+        return Publication.complete(current, merged.drafts, ring, expiry, now, documents=documents).write(repository)  # 4
 
 
 def _change(
@@ -200,17 +200,17 @@ def _publish_first_root(repository: Repository, drafts: Drafts) -> Published:
     return Published(changed=True, new_blobs=0, timestamp_version=following.timestamp.signed.version)
 
 
-def _documents(asked: Request) -> dict[str, bytes]:
+def _documents(request: Request) -> dict[str, bytes]:
     """The documents of the request that are those that channels names."""
-    targets = asked.drafts[CHANNELS].signed.targets if CHANNELS in asked.drafts else {}
-    found = {name: text.encode() for name, text in asked.documents.items()}
-    return {name: data for name, data in found.items() if name in targets and targets[name].hashes.get("sha256") == Digest.of(data).hex}
+    targets = request.drafts[CHANNELS].signed.targets if CHANNELS in request.drafts else {}
+    documents = {name: text.encode() for name, text in request.documents.items()}
+    return {name: data for name, data in documents.items() if name in targets and targets[name].hashes.get("sha256") == Digest.of(data).hex}
 
 
 def _check_blobs(repository: Repository, drafts: Drafts, documents: Mapping[str, bytes]) -> None:
     for role in (TARGETS, CHANNELS):
-        for target, row in drafts[role].signed.targets.items() if role in drafts else ():
-            digest = Digest.parse(f"sha256:{row.hashes.get('sha256')}", where=target)
+        for target, target_file in drafts[role].signed.targets.items() if role in drafts else ():
+            digest = Digest.parse(f"sha256:{target_file.hashes.get('sha256')}", where=target)
             if target not in documents and not repository.layout.has(digest):
                 advice = "Add the release with `sealift repo add --request` on the machine with the repository."
                 raise RepositoryError(

@@ -92,37 +92,37 @@ class Repository:
 
     def channels(self, current: RepositoryMetadata) -> dict[str, Channel]:
         """Every channel by its name."""
-        found = {}
-        for target, row in sorted(current.channels.signed.targets.items()):
-            data = self.layout.read_blob(target_blob(row))
-            found[target.removeprefix("channels/").removesuffix(".json")] = Channel.parse(data, where=target)
-        return found
+        channels = {}
+        for target, target_file in sorted(current.channels.signed.targets.items()):
+            data = self.layout.read_blob(target_blob(target_file))
+            channels[target.removeprefix("channels/").removesuffix(".json")] = Channel.parse(data, where=target)
+        return channels
 
     @contextlib.contextmanager
-    def locked(self, *, shared: bool = False) -> Iterator[None]:
+    def locked(self, *, reading: bool = False) -> Iterator[None]:
         """Keep other publishers away; `BusyError` if one is at work. Readers that need a quiet repository share."""
         if not self.directory.is_dir():
             raise RepositoryError("not a repository", where=str(self.directory), advice="Make one with `sealift repo init`.")
         descriptor = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY)
         try:
             try:
-                fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+                fcntl.flock(descriptor, (fcntl.LOCK_SH if reading else fcntl.LOCK_EX) | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 raise BusyError("another publisher is at work", where=str(self.directory), advice="Try again when it is done.") from error
-            self._finish(shared=shared)
+            self._finish(reading=reading)
             yield
         finally:
             os.close(descriptor)
 
-    def _finish(self, *, shared: bool) -> None:
+    def _finish(self, *, reading: bool) -> None:
         """Do what a publication that was interrupted had yet to do."""
         unfinished = self._journal()
-        if unfinished and shared:
+        if unfinished and reading:
             raise RepositoryError("a publication was interrupted", where=str(self.directory), advice="Run `sealift repo refresh` to finish it.")
         if unfinished:
             self.write_metadata(unfinished)
 
 
-def target_blob(row: TargetFile) -> Descriptor:
+def target_blob(target_file: TargetFile) -> Descriptor:
     """The blob of a signed target, with the size and the digest that its role vouches for."""
-    return Descriptor(media_type="", digest=Digest(row.hashes["sha256"]), size_bytes=row.length)
+    return Descriptor(media_type="", digest=Digest(target_file.hashes["sha256"]), size_bytes=target_file.length)

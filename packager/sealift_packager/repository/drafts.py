@@ -58,8 +58,8 @@ def first_signed(keys: Mapping[str, Sequence[Key]], thresholds: Mapping[str, int
     of_channels = {key.keyid: key for key in keys[CHANNELS]}
     delegated = DelegatedRole(CHANNELS, list(of_channels), thresholds.get(CHANNELS, 1), terminating=True, paths=["channels/*"])
     signed: dict[str, Signed] = {ROOT: root, TARGETS: Targets(delegations=Delegations(of_channels, {CHANNELS: delegated})), CHANNELS: Targets()}
-    for row in signed.values():
-        row.version = 0  # the next is the first
+    for unversioned in signed.values():
+        unversioned.version = 0  # the next is the first
     return signed
 
 
@@ -106,12 +106,12 @@ def verification(delegator: Delegator, role: str, metadata: Metadata[Any]) -> Ve
 def delegation(delegator: Delegator, role: str) -> Role:
     """The role's keys and threshold; `RepositoryError` if the delegator has no such role."""
     try:
-        found = delegator.get_delegated_role(role)
+        delegated = delegator.get_delegated_role(role)
     except ValueError as error:
         raise RepositoryError(f"the role {role} has no keys", where=delegator.type, expected=f"keys of {role}") from error
-    if not all(isinstance(keyid, str) for keyid in found.keyids):
+    if not all(isinstance(keyid, str) for keyid in delegated.keyids):
         raise RepositoryError(f"the keys of the role {role} are not valid key ids", where=delegator.type, expected="texts of hex digits")
-    return found
+    return delegated
 
 
 def check_complete(current: RepositoryMetadata | None, drafts: Drafts, keys: Keys | None = None) -> None:
@@ -154,7 +154,7 @@ def publishing_files(
     snapshot, timestamp = current.snapshot, current.timestamp
     if changed or anew or not verification(root, SNAPSHOT, snapshot).verified:
         snapshot = Metadata(_next(snapshot.signed, SNAPSHOT, expiry, now))
-        snapshot.signed.meta |= {f"{role}.json": row for role, row in changed.items()}
+        snapshot.signed.meta |= {f"{role}.json": meta for role, meta in changed.items()}
         files[f"{snapshot.signed.version}.snapshot.json"] = _signed_bytes(snapshot, SNAPSHOT, root, keys)
     if snapshot is not current.snapshot or not verification(root, TIMESTAMP, timestamp).verified:
         timestamp = Metadata(_next(timestamp.signed, TIMESTAMP, expiry, now))

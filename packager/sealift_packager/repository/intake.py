@@ -47,7 +47,7 @@ def check_release(directory: Path, expected_key: PublicKey | None) -> CheckedRel
     blobs = {descriptor.digest: descriptor}
     for ref in release.bundles:
         check_release_bundle(layout, release, ref, key=release.public_key)  # 3
-        blobs |= {row.digest: row for row in (ref.manifest, *read_listed_bundle(layout, ref).blobs())}
+        blobs |= {blob.digest: blob for blob in (ref.manifest, *read_listed_bundle(layout, ref).blobs())}
     return CheckedRelease(layout=layout, release=release, descriptor=descriptor, blobs=tuple(blobs.values()))
 
 
@@ -58,20 +58,20 @@ def import_blobs(source: OciLayout, target: OciLayout, blobs: Iterable[Descripto
     stays if it is a whole file of its own; one that is damaged, a link, or linked from elsewhere is replaced.
     """
     new = 0
-    for row in blobs:
-        if not _is_published(target, row):
-            source.copy_blob(row, target.path(row.digest))
+    for blob in blobs:
+        if not _is_published(target, blob):
+            source.copy_blob(blob, target.path(blob.digest))
             new += 1
     durable.sync_directory(target.blobs)
     return new
 
 
-def _is_published(layout: OciLayout, row: Descriptor) -> bool:
+def _is_published(layout: OciLayout, blob: Descriptor) -> bool:
     """Whether a blob is there, unchanged, readable by everybody, and reached by no other name through which it could be edited."""
     try:
-        with layout.open_blob(row.digest) as file:
+        with layout.open_blob(blob.digest) as file:
             status = os.fstat(file.fileno())
-            own = status.st_nlink == 1 and stat.S_IMODE(status.st_mode) == durable.PUBLIC_MODE
-            return own and beneath.hash_open(file, row.size_bytes, where=str(row.digest)) == row.digest.hex
+            unshared = status.st_nlink == 1 and stat.S_IMODE(status.st_mode) == durable.PUBLIC_MODE
+            return unshared and beneath.hash_open(file, blob.size_bytes, where=str(blob.digest)) == blob.digest.hex
     except (IntegrityError, PermissionError):
         return False

@@ -42,7 +42,7 @@ class RepositoryMetadata:
     def file_names(self) -> list[str]:
         """The files below ``metadata/`` that a device can ask for, all roots included."""
         roots = [f"{version}.root.json" for version in range(1, self.root.signed.version + 1)]
-        listed = [f"{row.version}.{name}" for name, row in sorted(self.snapshot.signed.meta.items())]
+        listed = [f"{meta.version}.{name}" for name, meta in sorted(self.snapshot.signed.meta.items())]
         return [*roots, "root.json", *listed, f"{self.snapshot.signed.version}.snapshot.json", "timestamp.json"]
 
 
@@ -62,41 +62,43 @@ def verify(read: Callable[[str], bytes]) -> RepositoryMetadata:
     timestamp = _parse(read, "timestamp.json", Timestamp)
     _verify_signatures(root, TIMESTAMP, timestamp, "timestamp.json")  # 2
     snapshot = _listed(read, SNAPSHOT, timestamp.signed.snapshot_meta, Snapshot, root)  # 3
-    targets = _listed(read, TARGETS, _row(snapshot.signed, TARGETS), Targets, root)  # 4
-    channels = _listed(read, CHANNELS, _row(snapshot.signed, CHANNELS), Targets, targets)
+    targets = _listed(read, TARGETS, _listing(snapshot.signed, TARGETS), Targets, root)  # 4
+    channels = _listed(read, CHANNELS, _listing(snapshot.signed, CHANNELS), Targets, targets)
     return RepositoryMetadata(root=root, timestamp=timestamp, snapshot=snapshot, targets=targets, channels=channels)
 
 
-def _parse(read: Callable[[str], bytes], name: str, kind: type[S]) -> Metadata[S]:
-    return parse_metadata(read(name), name, kind)
+def _parse(read: Callable[[str], bytes], name: str, signed_type: type[S]) -> Metadata[S]:
+    return parse_metadata(read(name), name, signed_type)
 
 
-def parse_metadata(data: bytes, name: str, kind: type[S]) -> Metadata[S]:
+def parse_metadata(data: bytes, name: str, signed_type: type[S]) -> Metadata[S]:
     """One file as the metadata that it should be, its signatures unchecked; `TrustError`."""
     try:
         metadata = Metadata[S].from_bytes(data, StrictDeserializer())
     except DeserializationError as error:
         raise TrustError(f"not TUF metadata (caused by: {error})", where=f"metadata/{name}") from error
-    if not isinstance(metadata.signed, kind):
-        raise TrustError("metadata of another role", where=f"metadata/{name}", expected=kind.type, found=metadata.signed.type)
+    if not isinstance(metadata.signed, signed_type):
+        raise TrustError("metadata of another role", where=f"metadata/{name}", expected=signed_type.type, found=metadata.signed.type)
     return metadata
 
 
-def _row(snapshot: Snapshot, role: str) -> MetaFile:
-    row = snapshot.meta.get(f"{role}.json")
-    if row is None:
+def _listing(snapshot: Snapshot, role: str) -> MetaFile:
+    meta = snapshot.meta.get(f"{role}.json")
+    if meta is None:
         raise TrustError(f"the snapshot doesn't list {role}.json", where=f"metadata/{snapshot.version}.snapshot.json")
-    return row
+    return meta
 
 
-def _listed(read: Callable[[str], bytes], role: str, row: MetaFile, kind: type[S], delegator: Metadata[Root] | Metadata[Targets]) -> Metadata[S]:
-    name = f"{row.version}.{role}.json"
+def _listed(
+    read: Callable[[str], bytes], role: str, meta: MetaFile, signed_type: type[S], delegator: Metadata[Root] | Metadata[Targets]
+) -> Metadata[S]:
+    name = f"{meta.version}.{role}.json"
     data = read(name)
     try:
-        row.verify_length_and_hashes(data)
+        meta.verify_length_and_hashes(data)
     except TufError as error:
         raise TrustError("not the bytes that the metadata above it lists", where=f"metadata/{name}") from error
-    metadata = parse_metadata(data, name, kind)
+    metadata = parse_metadata(data, name, signed_type)
     _verify_signatures(delegator, role, metadata, name)
     return metadata
 

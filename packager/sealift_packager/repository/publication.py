@@ -87,8 +87,8 @@ class Publication:
         for data in self.documents.values():
             repository.layout.put(data)
         if self.request is not None:
-            path, asked = self.request
-            asked.write(path)
+            path, signing_request = self.request
+            signing_request.write(path)
             _LOG.info("Wrote a request for signatures to %s; nothing is published yet", path)
             return Published(changed=False, new_blobs=new_blobs, timestamp_version=self.current.timestamp.signed.version, request=path)
         following = metadata.verify(lambda name: self.files[name] if name in self.files else repository.read_metadata_file(name))

@@ -107,7 +107,7 @@ def _first(ring: KeyRing, founding: Founding, expiry: Expiry, now: datetime.date
     }
     drafts = draft(first_signed(keys, founding.thresholds), expiry, now)
     add_signatures(None, drafts, ring)
-    check_complete(None, {role: row for role, row in drafts.items() if role != ROOT or not incomplete})
+    check_complete(None, {role: metadata for role, metadata in drafts.items() if role != ROOT or not incomplete})
     return drafts, first_files(drafts, ring, expiry, now)
 
 
@@ -138,16 +138,16 @@ def add(
     target = release_target(release.name, release.version)
     with repository.locked():
         current = repository.read_metadata()
-        known = current.targets.signed.targets.get(target)
-        if known is not None and known.hashes["sha256"] != descriptor.digest.hex:
+        published = current.targets.signed.targets.get(target)
+        if published is not None and published.hashes["sha256"] != descriptor.digest.hex:
             raise RepositoryError(
                 "this version is published with other content",
                 where=f"{release.name} {release.version}",
-                expected=f"sha256:{known.hashes['sha256']}",
+                expected=f"sha256:{published.hashes['sha256']}",
                 found=str(descriptor.digest),
                 advice="A published version never changes. Pack the new content with a new version.",
             )
-        if known is not None:
+        if published is not None:
             new_blobs = _take_in(repository, checked)
             _LOG.info("%s %s is published already, with the same bytes", release.name, release.version)
             return Published(changed=False, new_blobs=new_blobs, timestamp_version=current.timestamp.signed.version)
@@ -211,22 +211,22 @@ def bundle_keys(repository: Repository, current: RepositoryMetadata) -> tuple[st
     if pinned is not None:
         return (str(pinned),)
     releases = [read_release(repository.layout, digest) for digest in published_releases(current).values() if repository.layout.has(digest)]
-    return tuple(dict.fromkeys(row.public_key.fingerprint for row in releases if row.public_key))
+    return tuple(dict.fromkeys(release.public_key.fingerprint for release in releases if release.public_key))
 
 
 def _bundle_key(repository: Repository, current: RepositoryMetadata, checked: CheckedRelease, *, new_key: bool) -> str:
     """The fingerprint that is remembered once the release is in."""
     assert checked.release.public_key is not None  # `check_release` wants one
-    found, known = checked.release.public_key.fingerprint, bundle_keys(repository, current)
-    if known and found not in known and not new_key:
+    fingerprint, remembered = checked.release.public_key.fingerprint, bundle_keys(repository, current)
+    if remembered and fingerprint not in remembered and not new_key:
         raise SignatureError(
             "the release was signed with another key than this repository's",
             where=f"{checked.release.name} {checked.release.version}",
-            expected=", ".join(f"{row[:16]}…" for row in known),
-            found=f"{found[:16]}…",
+            expected=", ".join(f"{key[:16]}…" for key in remembered),
+            found=f"{fingerprint[:16]}…",
             advice="If you replaced the key on purpose, pass --new-key. Releases signed with the old key are refused from then on.",
         )
-    return found
+    return fingerprint
 
 
 def _take_in(repository: Repository, checked: CheckedRelease) -> int:
@@ -237,16 +237,16 @@ def _take_in(repository: Repository, checked: CheckedRelease) -> int:
 
 def published_releases(current: RepositoryMetadata) -> dict[tuple[str, str], Digest]:
     """The OCI index digest of every published release by name and version, in order."""
-    rows = sorted(current.targets.signed.targets.items())
-    parts = {target: target.split("/") for target, _ in rows}
-    return {(parts[target][1], parts[target][2]): Digest(row.hashes["sha256"]) for target, row in rows if parts[target][0] == "releases"}
+    targets = sorted(current.targets.signed.targets.items())
+    parts = {target: target.split("/") for target, _ in targets}
+    return {(parts[target][1], parts[target][2]): Digest(file.hashes["sha256"]) for target, file in targets if parts[target][0] == "releases"}
 
 
 def _check_published(current: RepositoryMetadata, name: str, version: str) -> None:
     releases = published_releases(current)
     if (name, version) in releases:
         return
-    versions = [known for model, known in releases if model == name]
+    versions = [published for model, published in releases if model == name]
     if versions:
         raise RepositoryError(
             "no such version in this repository",
@@ -262,5 +262,5 @@ def _check_published(current: RepositoryMetadata, name: str, version: str) -> No
 def _list_release(layout: OciLayout, name: str, version: str, descriptor: Descriptor) -> None:
     """Name a release in ``index.json``, for OCI tools; nothing trusts that file."""
     ref = f"{name}:{version}"
-    row = dataclasses.replace(descriptor, annotations={**descriptor.annotations, REF_NAME: ref})
-    layout.write_index([*(other for other in layout.index() if other.annotations.get(REF_NAME) != ref), row])
+    entry = dataclasses.replace(descriptor, annotations={**descriptor.annotations, REF_NAME: ref})
+    layout.write_index([*(other for other in layout.index() if other.annotations.get(REF_NAME) != ref), entry])

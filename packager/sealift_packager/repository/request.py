@@ -30,7 +30,7 @@ from sealift_packager.repository.metadata import RepositoryMetadata, parse_metad
 SCHEMA: Final = "sealift.repository-request"
 MAJOR: Final = 1
 MAX_BYTES: Final = 64 * 2**20
-_KINDS: Final[Mapping[str, type[Root | Targets]]] = {ROOT: Root, TARGETS: Targets, CHANNELS: Targets}
+_SIGNED_TYPES: Final[Mapping[str, type[Root | Targets]]] = {ROOT: Root, TARGETS: Targets, CHANNELS: Targets}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,16 +65,18 @@ class Request:
     def write(self, path: Path) -> None:
         """Write the file, durably."""
         parts = {"metadata": self.drafts, "base": self.base}
-        tables = {name: {role: row.to_dict() for role, row in rows.items()} for name, rows in parts.items()}
+        tables = {name: {role: metadata.to_dict() for role, metadata in by_role.items()} for name, by_role in parts.items()}
         durable.write_bytes(path, canonical_json({"schema": f"{SCHEMA}/{MAJOR}", **tables, "documents": dict(self.documents)}))
 
     def sign(self, signer: TufSigner) -> list[str]:
         """Add a key's signature, in place, wherever it counts; to which roles. `RepositoryError` if nowhere."""
         keyid = signer.public_key.keyid
-        counts = {role: [delegation(row, role).keyids for row in self._delegators(role)] for role in self.drafts}
-        signed = [role for role, rows in counts.items() if any(keyid in keyids for keyids in rows)]
+        counts = {role: [delegation(delegator, role).keyids for delegator in self._delegators(role)] for role in self.drafts}
+        signed = [role for role, keyids_of_each in counts.items() if any(keyid in keyids for keyids in keyids_of_each)]
         if not signed:
-            expected = ", ".join(dict.fromkeys(f"{known[:16]}…" for rows in counts.values() for keyids in rows for known in keyids))
+            expected = ", ".join(
+                dict.fromkeys(f"{other[:16]}…" for keyids_of_each in counts.values() for keyids in keyids_of_each for other in keyids)
+            )
             raise RepositoryError(
                 "the request doesn't need a signature by this key", where="--key", expected=f"one of {expected}", found=f"{keyid[:16]}…"
             )
@@ -84,25 +86,29 @@ class Request:
 
     def missing(self) -> dict[str, int]:
         """How many signatures each role still needs, by what the request says of itself."""
-        found: dict[str, int] = {}
+        counts: dict[str, int] = {}
         for role, metadata in self.drafts.items():
-            results = [verification(row, role, metadata) for row in self._delegators(role)]
-            found[role] = max((max(0, result.threshold - len(result.signed)) for result in results), default=0)
-        return found
+            results = [verification(delegator, role, metadata) for delegator in self._delegators(role)]
+            counts[role] = max((max(0, result.threshold - len(result.signed)) for result in results), default=0)
+        return counts
 
     def describe(self) -> dict[str, Json]:
         """What a signature would vouch for, in full, and what is new of it by what the request says was in force."""
-        found: dict[str, Json] = {}
+        descriptions: dict[str, Json] = {}
         for role, metadata in self.drafts.items():
             signed = metadata.signed
             about: dict[str, Json] = {"version": signed.version, "expires": format_time(signed.expires), "says": _says(role, signed, self.documents)}
-            found[role] = about | {"changes": self._changes(role), "signed_by": self.signed_by(role), "missing_signatures": self.missing()[role]}
-        return found
+            descriptions[role] = about | {
+                "changes": self._changes(role),
+                "signed_by": self.signed_by(role),
+                "missing_signatures": self.missing()[role],
+            }
+        return descriptions
 
     def _changes(self, role: str) -> list[str]:
         if role not in self.base:
             return []
-        before, after = (_says(role, rows[role].signed, {}) for rows in (self.base, self.drafts))
+        before, after = (_says(role, by_role[role].signed, {}) for by_role in (self.base, self.drafts))
         return [
             *(name for name, value in after.items() if before.get(name) != value),
             *(f"{name} (no longer)" for name in before if name not in after),
@@ -110,14 +116,14 @@ class Request:
 
     def signed_by(self, role: str) -> list[str]:
         """The ids of the keys whose signatures of a role hold, by what the request says of itself."""
-        return sorted({keyid for row in self._delegators(role) for keyid in verification(row, role, self.drafts[role]).signed})
+        return sorted({keyid for delegator in self._delegators(role) for keyid in verification(delegator, role, self.drafts[role]).signed})
 
     def _delegators(self, role: str) -> list[Delegator]:
         if role == ROOT:
-            return [rows[ROOT].signed for rows in (self.base, self.drafts) if ROOT in rows]
+            return [by_role[ROOT].signed for by_role in (self.base, self.drafts) if ROOT in by_role]
         above = TARGETS if role == CHANNELS else ROOT
-        row = self.drafts.get(above) or self.base.get(above)
-        return [row.signed] if row else []
+        metadata = self.drafts.get(above) or self.base.get(above)
+        return [metadata.signed] if metadata else []
 
 
 def merge(requests: Sequence[Request]) -> Request:
@@ -137,14 +143,14 @@ def merge(requests: Sequence[Request]) -> Request:
 
 
 def _metadata(document: Document) -> dict[str, Metadata[Any]]:
-    found: dict[str, Metadata[Any]] = {}
+    by_role: dict[str, Metadata[Any]] = {}
     for role in DRAFTED:
         if document.has(role):
             data = json.dumps(document.document(role).raw()).encode()
-            found[role] = parse_metadata(data, f"{role}.json", _KINDS[role])
-            _check_can_be_signed(found[role], f"{document.where}.{role}")
+            by_role[role] = parse_metadata(data, f"{role}.json", _SIGNED_TYPES[role])
+            _check_can_be_signed(by_role[role], f"{document.where}.{role}")
     document.refuse_unknown()
-    return found
+    return by_role
 
 
 def _check_can_be_signed(metadata: Metadata[Any], where: str) -> None:
@@ -159,12 +165,12 @@ def _says(role: str, signed: Any, documents: Mapping[str, str]) -> dict[str, str
     if role == ROOT:
         return {f"keys of {name}": _keys(signed, name) for name in sorted(signed.roles)}
     delegated = signed.delegations.roles if signed.delegations and signed.delegations.roles else ()
-    found = {f"keys of {name}": _keys(signed, name) for name in delegated}
-    found |= {str(name): str(value) for name, value in sorted(signed.unrecognized_fields.items()) if name != SIGNED_AT_FIELD}
-    for target, row in sorted(signed.targets.items()):
-        digest = row.hashes.get("sha256", "")
-        found[target] = f"sha256:{digest}{_channel(target, digest, documents)}"
-    return found
+    statements = {f"keys of {name}": _keys(signed, name) for name in delegated}
+    statements |= {str(name): str(value) for name, value in sorted(signed.unrecognized_fields.items()) if name != SIGNED_AT_FIELD}
+    for target, target_file in sorted(signed.targets.items()):
+        digest = target_file.hashes.get("sha256", "")
+        statements[target] = f"sha256:{digest}{_channel(target, digest, documents)}"
+    return statements
 
 
 def _channel(target: str, digest: str, documents: Mapping[str, str]) -> str:
@@ -176,5 +182,5 @@ def _channel(target: str, digest: str, documents: Mapping[str, str]) -> str:
 
 
 def _keys(signed: Delegator, role: str) -> str:
-    row = delegation(signed, role)
-    return f"{row.threshold} of {', '.join(sorted(row.keyids))}"
+    delegated = delegation(signed, role)
+    return f"{delegated.threshold} of {', '.join(sorted(delegated.keyids))}"

@@ -45,24 +45,24 @@ class Expiry:
 
 def parse_numbers(settings: Iterable[str], *, option: str, what: str, least: int, most: int) -> dict[str, int]:
     """Settings like ``root=2``, by role; `RepositoryError` names the one that is wrong."""
-    found: dict[str, int] = {}
+    numbers: dict[str, int] = {}
     for setting in settings:
         role, _, text = setting.partition("=")
         _check_role(role, f"{option} {setting}")
         if not (text.isascii() and text.isdecimal() and len(text) <= len(str(most)) and least <= int(text) <= most):
             raise RepositoryError(f"not {what}", where=f"{option} {setting}", expected=f"{least} to {most}", found=repr(text))
-        found[role] = int(text)
-    return found
+        numbers[role] = int(text)
+    return numbers
 
 
 def parse_paths(settings: Iterable[str], *, option: str) -> dict[str, list[Path]]:
     """Settings like ``root=alice.pub``, which may be several for a role."""
-    found: dict[str, list[Path]] = {}
+    paths: dict[str, list[Path]] = {}
     for setting in settings:
         role, _, text = setting.partition("=")
         _check_role(role, f"{option} {setting}")
-        found.setdefault(role, []).append(Path(text))
-    return found
+        paths.setdefault(role, []).append(Path(text))
+    return paths
 
 
 def _check_role(role: str, where: str) -> None:

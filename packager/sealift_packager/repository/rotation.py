@@ -38,21 +38,21 @@ def keys_of(current: RepositoryMetadata, role: str) -> tuple[list[str], int]:
 def find_key(current: RepositoryMetadata, role: str, text: str) -> str:
     """The id of the one key of a role whose id begins so; `RepositoryError` names those that there are."""
     keyids, _ = keys_of(current, role)
-    found = [keyid for keyid in keyids if keyid.startswith(text) and len(text) >= LEAST_DIGITS]
-    if len(found) != 1:
+    matches = [keyid for keyid in keyids if keyid.startswith(text) and len(text) >= LEAST_DIGITS]
+    if len(matches) != 1:
         expected = f"the id, or its first {LEAST_DIGITS} digits or more, of {', '.join(map(short, keyids))}"
         raise RepositoryError(f"no key of the role {role}", where=role, expected=expected, found=repr(text), advice="See `sealift repo status`.")
-    return found[0]
+    return matches[0]
 
 
 def roles_with(current: RepositoryMetadata, text: str) -> dict[str, str]:
     """The roles that a key signs for, with its whole id; `RepositoryError` if there is none."""
-    known = {keyid for role in ROLES for keyid in keys_of(current, role)[0]}
-    found = {keyid for keyid in known if keyid.startswith(text) and len(text) >= LEAST_DIGITS}
-    if len(found) != 1:
-        expected = f"the id, or its first {LEAST_DIGITS} digits or more, of {', '.join(map(short, sorted(known)))}"
+    all_keyids = {keyid for role in ROLES for keyid in keys_of(current, role)[0]}
+    matches = {keyid for keyid in all_keyids if keyid.startswith(text) and len(text) >= LEAST_DIGITS}
+    if len(matches) != 1:
+        expected = f"the id, or its first {LEAST_DIGITS} digits or more, of {', '.join(map(short, sorted(all_keyids)))}"
         raise RepositoryError("no key of this repository", where="KEYID", expected=expected, found=repr(text), advice="See `sealift repo status`.")
-    keyid = found.pop()
+    keyid = matches.pop()
     return {role: keyid for role in ROLES if keyid in keys_of(current, role)[0]}
 
 

@@ -60,14 +60,14 @@ class RepositoryStatus:
     @property
     def stale(self) -> bool:
         """Whether a role has expired or soon will."""
-        return any(row.state != "fresh" for row in self.roles)
+        return any(role.state != "fresh" for role in self.roles)
 
     def json(self) -> dict[str, Json]:
         """The status for machines."""
         return {
             "stale": self.stale,
-            "roles": [dataclasses.asdict(row) | {"expires": format_time(row.expires)} for row in self.roles],
-            "releases": [dataclasses.asdict(row) | {"digest": str(row.digest)} for row in self.releases],
+            "roles": [dataclasses.asdict(role) | {"expires": format_time(role.expires)} for role in self.roles],
+            "releases": [dataclasses.asdict(release) | {"digest": str(release.digest)} for release in self.releases],
             "channels": self.channels,
             "bundle_keys": list(self.bundle_keys),
         }
@@ -104,12 +104,12 @@ def _release(layout: OciLayout, name: str, version: str, digest: Digest) -> Rele
     missing = [ref.manifest.digest for ref in release.bundles if not layout.has(ref.manifest.digest)]
     for ref in release.bundles:
         if ref.manifest.digest not in missing:
-            missing += [row.digest for row in read_bundle_files(layout, ref.manifest.digest).blobs() if not layout.has(row.digest)]
+            missing += [blob.digest for blob in read_bundle_files(layout, ref.manifest.digest).blobs() if not layout.has(blob.digest)]
     return ReleaseStatus(
         name=name,
         version=version,
         digest=digest,
         profiles=tuple(ref.profile for ref in release.bundles),
         signed_by=release.public_key.fingerprint if release.public_key else "",
-        missing_blobs=tuple(str(row) for row in dict.fromkeys(missing)),
+        missing_blobs=tuple(str(digest) for digest in dict.fromkeys(missing)),
     )

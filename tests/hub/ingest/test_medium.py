@@ -12,6 +12,7 @@ from sealift_hub.ingest.medium import DeviceImport, import_medium
 from sealift_hub.limits import Limits
 from sealift_hub.storage.database import Database
 from support.clocks import ManualClock
+from support.odd_files import replace_file
 from support.simulated import SimulatedDevice
 
 
@@ -86,17 +87,10 @@ def test_a_folder_with_another_key_is_refused(intake: Intake, folder: Path) -> N
 @pytest.mark.parametrize("spoiled", ["link", "pipe", "folder", "large"])
 def test_only_plain_files_of_bounded_size_are_read(intake: Intake, folder: Path, tmp_path: Path, spoiled: str) -> None:
     path = folder / "0000000004.json"
-    data = path.read_bytes()
-    path.unlink()
-    if spoiled == "link":
-        (tmp_path / "elsewhere").write_bytes(data)
-        path.symlink_to(tmp_path / "elsewhere")
-    elif spoiled == "pipe":
-        os.mkfifo(path)
-    elif spoiled == "folder":
-        path.mkdir()
-    else:
+    if spoiled == "large":
         path.write_bytes(b" " * 100_001)
+    else:
+        replace_file(path, spoiled, tmp_path / "elsewhere")
     imported = outcome(intake, folder, Limits(report_bytes=100_000))
     assert (imported.new, len(imported.refused)) == (3, 1)
 

@@ -70,14 +70,14 @@ def test_a_fault_has_one_code_in_all_commands(tmp_path: Path, spoil: Callable[[P
     public = tmp_path / "key.pub"
     public.write_bytes(shared_key().public_key.pem())
     publisher.init(tmp_path / "repo", tmp_path / "repo-keys", expiry=EXPIRY, now=NOW)
-    found = [
+    outcomes = [
         error_of(call("sealift", "verify", bundle, "--public-key", public, "--json")),
         error_of(call("sealift", "verify", tmp_path / "layout", "--public-key", public, "--json")),
         error_of(call("sealift", "repo", "add", tmp_path / "repo", tmp_path / "layout", "--keys", tmp_path / "repo-keys", "--json")),
     ]
-    assert {row[0] for row in found} == {code}
-    assert len({row[1] for row in found}) == 1, found
-    assert all(words in row[2] for row in found), found
+    assert {outcome[0] for outcome in outcomes} == {code}
+    assert len({outcome[1] for outcome in outcomes}) == 1, outcomes
+    assert all(words in outcome[2] for outcome in outcomes), outcomes
 
 
 def test_a_release_that_names_no_key_is_refused_as_an_unsigned_bundle_is(tmp_path: Path) -> None:

@@ -53,16 +53,16 @@ def test_pack_does_what_a_trusted_file_says_and_the_command_line_wins(project: P
     assert done.exit_code == 0, done.output
     result = json.loads(done.stdout)
     assert result["version"] == "2.0.0"
-    assert {row["profile"] for row in result["bundles"]} == {"arm64-dotprod", "x86-64-avx2"}
+    assert {bundle["profile"] for bundle in result["bundles"]} == {"arm64-dotprod", "x86-64-avx2"}
     assert {"release", "report", "sealift.lock", "cache"} <= {path.name for path in project.iterdir()}
     facts = json.loads((project / "report" / "report.json").read_text())
     check_page((project / "report" / "report.html").read_text(), facts)
     from_elsewhere = sealift("pack", "--config", project / "sealift.toml", "--force", "--locked", "--version", "2.0.0", "--json")
     assert json.loads(from_elsewhere.stdout)["digest"] == result["digest"]
     assert sealift("diff", project / "release", project / "release").exit_code == 0
-    said = sealift("explain", project / "release", "--profile", "arm64-dotprod")
-    assert "for arm64-dotprod" in said.output
-    assert "was not chosen" in said.output
+    explanation = sealift("explain", project / "release", "--profile", "arm64-dotprod")
+    assert "for arm64-dotprod" in explanation.output
+    assert "was not chosen" in explanation.output
 
 
 class Page(HTMLParser):
@@ -91,12 +91,12 @@ def check_page(text: str, facts: dict[str, Any]) -> None:
     assert page.tags.count("svg") >= 5
     for profile in facts["profiles"]:
         assert profile["profile"] in text
-        assert sum(row["chosen"] for row in profile["candidates"]) == 1
+        assert sum(candidate["chosen"] for candidate in profile["candidates"]) == 1
         assert profile["why"]
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("[pack]\nmax_drop = 1", "Did you mean 'max-drop'?"),
         ("[pack]\nprofil = []", "Did you mean 'profile'?"),
@@ -108,10 +108,10 @@ def check_page(text: str, facts: dict[str, Any]) -> None:
         ("[pack", "not valid TOML"),
     ],
 )
-def test_what_is_wrong_in_the_file_is_named(text: str, said: str) -> None:
+def test_what_is_wrong_in_the_file_is_named(text: str, message: str) -> None:
     with pytest.raises(DocumentError) as error:
         read_config(text.encode(), Path("sealift.toml"), pack_command.params)
-    assert said in str(error.value)
+    assert message in str(error.value)
 
 
 @pytest.mark.long
@@ -120,7 +120,7 @@ def test_two_models_packed_into_one_folder_have_a_lock_each(project: Path, monke
     monkeypatch.chdir(project)
     words = ["cancer.joblib", "--trust-pickle", "--version", "1.0.0", "--profile", "arm64-dotprod", "--json"]
     done = [sealift("pack", *words, "--name", name, "--out", f"releases/{name}") for name in ("cancer", "churn")]
-    assert [json.loads(row.stdout)["lock"] for row in done] == [str(project / "releases" / name) for name in ("cancer.lock", "churn.lock")]
+    assert [json.loads(run.stdout)["lock"] for run in done] == [str(project / "releases" / name) for name in ("cancer.lock", "churn.lock")]
     assert json.loads(sealift("pack", *words, "--name", "churn", "--out", "releases/churn", "--force", "--locked").stdout) == json.loads(
         done[1].stdout
     )
@@ -128,8 +128,8 @@ def test_two_models_packed_into_one_folder_have_a_lock_each(project: Path, monke
 
 def test_every_option_can_stand_in_the_file_and_paths_are_meant_from_its_folder() -> None:
     text = b"[pack]\nkey = 'k.pem'\nmetric = 'mine.py:score'\nprofile = ['a', './b.toml']\njson = true"
-    found = read_config(text, Path("/x/sealift.toml"), pack_command.params)
-    assert found == {"key": "/x/k.pem", "metric": "/x/mine.py:score", "profiles": ["a", "/x/b.toml"], "as_json": True}
+    values = read_config(text, Path("/x/sealift.toml"), pack_command.params)
+    assert values == {"key": "/x/k.pem", "metric": "/x/mine.py:score", "profiles": ["a", "/x/b.toml"], "as_json": True}
 
 
 def test_a_named_file_that_is_not_there_and_a_missing_option_are_errors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

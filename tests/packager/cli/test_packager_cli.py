@@ -65,12 +65,12 @@ def test_inspect_shows_a_release_and_a_bundle(tmp_path: Path) -> None:
     text = run.invoke(cli, ["inspect", str(tmp_path / "out")])
     assert "cancer 1.0.0 for arm64-dotprod" in text.output
     assert "not signed" in text.output
-    rows = json.loads(run.invoke(cli, ["inspect", str(tmp_path / "out"), "--profile", "arm64-dotprod", "--json"]).output)
-    assert rows[0]["manifest"]["name"] == "cancer"
+    bundles = json.loads(run.invoke(cli, ["inspect", str(tmp_path / "out"), "--profile", "arm64-dotprod", "--json"]).output)
+    assert bundles[0]["manifest"]["name"] == "cancer"
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "said"),
+    ("words", "code", "message"),
     [
         (["pack", "no.joblib", "--name", "a", "--version", "1.0.0", "--profile", "x86-64-avx", "--out", "o"], 3, "Did you mean 'x86-64-avx2'"),
         (["pack", "no.joblib", "--name", "a", "--version", "1.0.0", "--profile", "x86-64-avx2", "--out", "o"], 3, "no such model file"),
@@ -79,10 +79,10 @@ def test_inspect_shows_a_release_and_a_bundle(tmp_path: Path) -> None:
         (["verify", "nowhere", "--public-key", "nowhere.pub"], 3, "key file can't be read"),
     ],
 )
-def test_what_is_wrong_is_said_with_its_exit_code(words: list[str], code: int, said: str, tmp_path: Path) -> None:
+def test_what_is_wrong_is_said_with_its_exit_code(words: list[str], code: int, message: str, tmp_path: Path) -> None:
     done = sealift(*words)
     assert done.code == code
-    assert said in done.err
+    assert message in done.err
     assert "Traceback" not in done.err
 
 

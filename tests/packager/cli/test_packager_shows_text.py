@@ -39,8 +39,8 @@ def record(name: str, size_bytes: int, reason: str, *, chosen: bool = False) -> 
 
 
 def evil_evaluation(manifest: BundleManifest) -> Evaluation:
-    rows = (record(f"fp32{EVIL}", 9000, EVIL, chosen=True), record(f"int8{EVIL}", 5000, EVIL), record(f"fp16{EVIL}", 0, EVIL))
-    return dataclasses.replace(manifest.evaluation, candidates=rows, measured=EVIL)
+    records = (record(f"fp32{EVIL}", 9000, EVIL, chosen=True), record(f"int8{EVIL}", 5000, EVIL), record(f"fp16{EVIL}", 0, EVIL))
+    return dataclasses.replace(manifest.evaluation, candidates=records, measured=EVIL)
 
 
 @pytest.fixture(scope="module")
@@ -144,8 +144,8 @@ def test_the_words_of_a_command_line_are_quoted_without_their_controls(tmp_path:
 def test_the_table_of_candidates_shows_markup_as_text_and_stays_a_table(text: str, width: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", str(width))
     manifest = make_manifest()
-    rows = (record("fp32", 9000, text, chosen=True), record("int8", 0, text))
-    shown = dataclasses.replace(manifest, evaluation=dataclasses.replace(manifest.evaluation, candidates=rows))
+    records = (record("fp32", 9000, text, chosen=True), record("int8", 0, text))
+    shown = dataclasses.replace(manifest, evaluation=dataclasses.replace(manifest.evaluation, candidates=records))
     lines = candidates_table(shown)
     assert all(printable(line) == line for line in lines)
     squeezed = re.sub(r"[\s│]", "", "".join(lines))

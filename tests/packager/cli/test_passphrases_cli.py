@@ -52,10 +52,10 @@ def test_build_tries_several_files(project: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"), [((), "needs a passphrase. Pass --passphrase-file"), (("--passphrase-file", "wrong"), "passphrase is wrong")]
+    ("words", "message"), [((), "needs a passphrase. Pass --passphrase-file"), (("--passphrase-file", "wrong"), "passphrase is wrong")]
 )
-def test_build_says_so_before_it_builds_anything(project: Path, words: tuple[str, ...], said: str) -> None:
-    assert_refused(build(project, *words), 3, said)
+def test_build_says_so_before_it_builds_anything(project: Path, words: tuple[str, ...], message: str) -> None:
+    assert_refused(build(project, *words), 3, message)
     assert not (project / "releases").exists()
 
 
@@ -89,14 +89,14 @@ def test_somebody_at_a_terminal_is_asked(project: Path) -> None:
     with subprocess.Popen(words, cwd=project, stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True) as done:
         os.close(theirs)
         assert done.stderr is not None
-        said = b""
-        while not said.endswith(b"key.pem: "):
-            said += done.stderr.read(1)
+        output = b""
+        while not output.endswith(b"key.pem: "):
+            output += done.stderr.read(1)
         os.write(ours, WORD + b"\n")
         out, err = done.communicate(timeout=300)
     os.close(ours)
     assert done.returncode == 0, err
-    assert b"Passphrase of " in said
+    assert b"Passphrase of " in output
     assert WORD not in out + err
 
 

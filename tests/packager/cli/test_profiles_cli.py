@@ -30,7 +30,7 @@ def exit_status(*arguments: str) -> int:
 
 def test_list_names_every_profile_with_its_summary() -> None:
     assert "x86-64-avx512-vnni  x86-64 with AVX-512" in output("list")
-    assert [row["name"] for row in json.loads(output("list", "--json"))][:2] == ["arm64-baseline", "arm64-dotprod"]
+    assert [profile["name"] for profile in json.loads(output("list", "--json"))][:2] == ["arm64-baseline", "arm64-dotprod"]
 
 
 def test_show_prints_a_profile() -> None:
@@ -39,11 +39,11 @@ def test_show_prints_a_profile() -> None:
 
 
 def test_detect_says_what_this_machine_is_and_which_profile_it_gets() -> None:
-    found = json.loads(output("detect", "--json"))
-    assert found["machine"]["arch"] == detect_machine().arch
-    assert found["chosen"] in {row["profile"] for row in found["fits"] if row["fits"]}
+    detected = json.loads(output("detect", "--json"))
+    assert detected["machine"]["arch"] == detect_machine().arch
+    assert detected["chosen"] in {fit["profile"] for fit in detected["fits"] if fit["fits"]}
     text = output("detect")
-    assert f"Profile: {found['chosen']}, the most specific one that fits." in text
+    assert f"Profile: {detected['chosen']}, the most specific one that fits." in text
     assert "does not fit" in text
 
 

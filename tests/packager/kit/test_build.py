@@ -29,6 +29,7 @@ from sealift_packager.repository.publisher import Repository
 from sealift_packager.repository.roles import Expiry
 from sealift_packager.repository.status import repository_status
 from support.models import make_bundle, make_profile, make_release
+from support.odd_files import replace_file
 from support.wheels import write_agent_wheels
 
 NOW = datetime.datetime(2026, 1, 31, 12, 0, 0, tzinfo=datetime.UTC)
@@ -79,22 +80,22 @@ def test_every_other_file_is_in_sha256sums(site: Path, tmp_path: Path) -> None:
     lines = [line.split("  ", 1) for line in (kit.directory / "SHA256SUMS").read_text().splitlines()]
     listed = {name: digest for digest, name in lines}
     files = [path for path in kit.directory.rglob("*") if path.is_file()]
-    found = {path.relative_to(kit.directory).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
-    assert kit.sums.hex == found.pop("SHA256SUMS")
-    found.pop("SHA256SUMS.sig")
-    assert listed == found
+    digests = {path.relative_to(kit.directory).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    assert kit.sums.hex == digests.pop("SHA256SUMS")
+    digests.pop("SHA256SUMS.sig")
+    assert listed == digests
 
 
 def test_the_repository_on_it_is_valid_and_has_only_the_blobs_of_its_releases(site: Path, tmp_path: Path) -> None:
     kit = build(site, tmp_path / "kit", models=("b",))
-    there = Repository(kit.directory / "repository")
-    releases = {(row.name, row.version): row.missing_blobs for row in repository_status(there, NOW).releases}
+    copied = Repository(kit.directory / "repository")
+    releases = {(release.name, release.version): release.missing_blobs for release in repository_status(copied, NOW).releases}
     assert releases[("b", "2.0.0")] == ()
     assert releases[("a", "1.0.0")]
-    assert there.read_metadata().roles().keys() == Repository(site / "repo").read_metadata().roles().keys()
-    assert (there.directory / "metadata/1.root.json").is_file()
-    assert all(Digest.of_file(path).hex == path.name for path in there.layout.blobs.iterdir())
-    assert [row.annotations["org.opencontainers.image.ref.name"] for row in there.layout.index()] == ["b:2.0.0"]
+    assert copied.read_metadata().roles().keys() == Repository(site / "repo").read_metadata().roles().keys()
+    assert (copied.directory / "metadata/1.root.json").is_file()
+    assert all(Digest.of_file(path).hex == path.name for path in copied.layout.blobs.iterdir())
+    assert [entry.annotations["org.opencontainers.image.ref.name"] for entry in copied.layout.index()] == ["b:2.0.0"]
 
 
 def test_blobs_are_copies_and_not_links(site: Path, tmp_path: Path) -> None:
@@ -151,17 +152,11 @@ def test_the_signature_over_sha256sums_is_by_the_key(site: Path, tmp_path: Path)
     KEY.public_key.verify((kit.directory / "SHA256SUMS.sig").read_bytes(), (kit.directory / "SHA256SUMS").read_bytes(), where="kit")
 
 
-@pytest.mark.parametrize("kind", ["link", "pipe", "folder"])
-def test_a_wheel_that_is_no_file_is_refused(site: Path, tmp_path: Path, kind: str) -> None:
+@pytest.mark.parametrize("fault", ["link", "pipe", "folder"])
+def test_a_wheel_that_is_no_file_is_refused(site: Path, tmp_path: Path, fault: str) -> None:
     shutil.copytree(site / "wheels", tmp_path / "wheels")
     wheel = next((tmp_path / "wheels").glob("onnxruntime-*.whl"))
-    wheel.unlink()
-    if kind == "link":
-        wheel.symlink_to(next((site / "wheels").glob("onnxruntime-*.whl")))
-    elif kind == "pipe":
-        os.mkfifo(wheel)
-    else:
-        wheel.mkdir()
+    replace_file(wheel, fault, tmp_path / "away")
     request = KitRequest(repository=site / "repo", out=tmp_path / "kit", channels=("stable",), wheels=WheelRequest(folder=tmp_path / "wheels"))
     with pytest.raises(IntegrityError, match=r"onnxruntime-.*not a regular file"):
         build_kit(request, now=NOW)
@@ -179,7 +174,7 @@ def test_a_blob_of_another_size_is_not_read(site: Path, tmp_path: Path, size: in
 
 
 @pytest.mark.parametrize(
-    ("wanted", "models", "version", "expected"),
+    ("requested", "models", "version", "expected"),
     [
         (["stable"], [], None, (("a", "1.0.0"), ("b", "2.0.0"))),
         (["stable", "beta"], [], None, (("a", "1.0.0"), ("a", "1.1.0"), ("b", "2.0.0"))),
@@ -190,13 +185,13 @@ def test_a_blob_of_another_size_is_not_read(site: Path, tmp_path: Path, size: in
     ],
 )
 def test_channels_models_and_a_version_choose_releases(
-    wanted: list[str], models: list[str], version: str | None, expected: tuple[tuple[str, str], ...]
+    requested: list[str], models: list[str], version: str | None, expected: tuple[tuple[str, str], ...]
 ) -> None:
-    assert choose_releases(PUBLISHED, CHANNELS, wanted, models, version) == expected
+    assert choose_releases(PUBLISHED, CHANNELS, requested, models, version) == expected
 
 
 @pytest.mark.parametrize(
-    ("wanted", "models", "version", "message"),
+    ("requested", "models", "version", "message"),
     [
         (["stabel"], [], None, "stabel: no such channel.*Did you mean 'stable'"),
         (["empty"], [], None, "point to nothing"),
@@ -206,9 +201,9 @@ def test_channels_models_and_a_version_choose_releases(
         (["stable"], ["a", "b"], "1.1.0", "--version needs exactly one --model"),
     ],
 )
-def test_what_is_not_there_can_not_be_chosen(wanted: list[str], models: list[str], version: str | None, message: str) -> None:
+def test_what_is_not_there_can_not_be_chosen(requested: list[str], models: list[str], version: str | None, message: str) -> None:
     with pytest.raises(KitError, match=message):
-        choose_releases(PUBLISHED, CHANNELS, wanted, models, version)
+        choose_releases(PUBLISHED, CHANNELS, requested, models, version)
 
 
 @pytest.mark.parametrize("path", ["a:b", "x/con", "x/NUL.txt", "trailing.", "trailing ", "star*", "tab\t", "a" * 256])

@@ -190,13 +190,13 @@ def test_the_commands_of_the_readme_check_the_signature(vendor: Vendor, medium: 
     assert f"sha256sum vendor.pub      {vendor.key.public_key.fingerprint}" in lines
 
 
-@pytest.mark.parametrize("kind", ["link", "pipe", "folder link"])
+@pytest.mark.parametrize("fault", ["link", "pipe", "folder link"])
 @pytest.mark.parametrize("name", ["root.json", "wheels", "repository/metadata/timestamp.json", "SHA256SUMS"])
-def test_what_is_no_file_keeps_nobody_waiting(medium: Path, tmp_path: Path, name: str, kind: str) -> None:
+def test_what_is_no_file_keeps_nobody_waiting(medium: Path, tmp_path: Path, name: str, fault: str) -> None:
     (medium / name).rename(tmp_path / "away")
-    if kind == "link":
+    if fault == "link":
         (medium / name).symlink_to("/dev/zero")
-    elif kind == "pipe":
+    elif fault == "pipe":
         os.mkfifo(medium / name)
     else:
         (medium / name).symlink_to(tmp_path / "away")

@@ -47,7 +47,7 @@ def test_a_repository_is_made_filled_promoted_and_looked_at(tmp_path: Path, rele
     status = expect_json(capsys, "status", directory)
     assert status["channels"] == {"stable": {"linear": "1.0.0"}}
     assert status["stale"] is False
-    assert [row["role"] for row in status["roles"]] == ["root", "targets", "channels", "snapshot", "timestamp"]
+    assert [role["role"] for role in status["roles"]] == ["root", "targets", "channels", "snapshot", "timestamp"]
     assert "linear 1.0.0  any-cpu" in expect(capsys, "status", directory)
 
 

@@ -84,5 +84,5 @@ def strip_public_key(release: Path) -> None:
     from sealift_core.bundle.layout import OciLayout
     from sealift_core.bundle.release import Release, add_release, only_release
 
-    found, _ = only_release(OciLayout(release))
-    add_release(OciLayout(release), Release(name=found.name, version=found.version, bundles=found.bundles, public_key=None))
+    release_index, _ = only_release(OciLayout(release))
+    add_release(OciLayout(release), Release(name=release_index.name, version=release_index.version, bundles=release_index.bundles, public_key=None))

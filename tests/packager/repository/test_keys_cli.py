@@ -36,7 +36,7 @@ def root_of(directory: Path) -> Root:
 
 
 def status(directory: Path) -> dict[str, Any]:
-    return {row["role"]: row for row in repo("status", directory, "--json").ok().json["roles"]}
+    return {role["role"]: role for role in repo("status", directory, "--json").ok().json["roles"]}
 
 
 def release(tmp_path: Path, version: str = "1.0.0", key: PrivateKey | None = None) -> Path:
@@ -59,7 +59,7 @@ def keyid(key: Path) -> str:
 
 
 @pytest.fixture
-def shared(tmp_path: Path, people: dict[str, Path]) -> Path:
+def joint(tmp_path: Path, people: dict[str, Path]) -> Path:
     """A repository whose root two of the three must sign; its first root is published."""
     directory, request = tmp_path / "repo", tmp_path / "root-1.json"
     others = [word for key in people.values() for word in ("--role-key", f"root={key}.pub")]
@@ -130,32 +130,32 @@ def test_a_new_repository_has_no_root_before_enough_people_signed_it(tmp_path: P
     workflow.start((directory / "metadata" / "1.root.json").read_bytes())
 
 
-def test_people_sign_copies_apart_and_all_are_published_together(shared: Path, people: dict[str, Path], tmp_path: Path) -> None:
+def test_people_sign_copies_apart_and_all_are_published_together(joint: Path, people: dict[str, Path], tmp_path: Path) -> None:
     request = tmp_path / "root-2.json"
-    asked = repo("refresh", shared, "--role", "root", "--request", request, "--json").ok().json
-    assert asked["changed"] is False
+    refreshed = repo("refresh", joint, "--role", "root", "--request", request, "--json").ok().json
+    assert refreshed["changed"] is False
     copies = [tmp_path / name / "root-2.json" for name in ("bob", "carol")]
     for path, name in zip(copies, ("bob", "carol"), strict=True):
         path.write_bytes(request.read_bytes())
         repo("sign", path, "--key", people[name]).ok()
-    assert_refused(repo("publish", shared, copies[0]), 3, "not enough signatures of the role root")
-    repo("publish", shared, *copies).ok()
-    assert root_of(shared).version == 2
+    assert_refused(repo("publish", joint, copies[0]), 3, "not enough signatures of the role root")
+    repo("publish", joint, *copies).ok()
+    assert root_of(joint).version == 2
 
 
-def test_the_same_person_counts_once(shared: Path, people: dict[str, Path], tmp_path: Path) -> None:
+def test_the_same_person_counts_once(joint: Path, people: dict[str, Path], tmp_path: Path) -> None:
     request = tmp_path / "root-2.json"
-    repo("refresh", shared, "--role", "root", "--request", request).ok()
+    repo("refresh", joint, "--role", "root", "--request", request).ok()
     second = tmp_path / "copy.json"
     second.write_bytes(request.read_bytes())
     for path in (request, request, second):
         repo("sign", path, "--key", people["alice"]).ok()
-    assert_refused(repo("publish", shared, request, second), 3, "not enough signatures of the role root")
+    assert_refused(repo("publish", joint, request, second), 3, "not enough signatures of the role root")
 
 
-def test_signing_shows_in_full_what_is_signed_and_who_is_missing(shared: Path, people: dict[str, Path], tmp_path: Path) -> None:
+def test_signing_shows_in_full_what_is_signed_and_who_is_missing(joint: Path, people: dict[str, Path], tmp_path: Path) -> None:
     request = tmp_path / "request.json"
-    repo("rotate", shared, "timestamp", "--request", request).ok()
+    repo("rotate", joint, "timestamp", "--request", request).ok()
     new = keyid_of(tmp_path / "repo-keys" / "timestamp-2.pub")
     shown = repo("sign", request, "--json").ok().json
     assert shown["signed"] == []
@@ -172,9 +172,9 @@ def keyid_of(public: Path) -> str:
     return tuf_key(PublicKey.load(public)).keyid
 
 
-def test_a_stranger_s_signature_is_not_asked_for_and_does_not_count(shared: Path, people: dict[str, Path], tmp_path: Path) -> None:
+def test_a_stranger_s_signature_is_not_asked_for_and_does_not_count(joint: Path, people: dict[str, Path], tmp_path: Path) -> None:
     request = tmp_path / "root-2.json"
-    repo("refresh", shared, "--role", "root", "--request", request).ok()
+    repo("refresh", joint, "--role", "root", "--request", request).ok()
     call("sealift", "keys", "generate", tmp_path / "mallory.pem").ok()
     message = refused_as_json(repo("sign", request, "--key", tmp_path / "mallory.pem", "--json"), 3, "RepositoryError")
     assert "the request doesn't need a signature by this key" in message
@@ -185,33 +185,33 @@ def test_a_stranger_s_signature_is_not_asked_for_and_does_not_count(shared: Path
     for name in (keyid_of(tmp_path / "mallory.pem.pub"), keyid(people["bob"])):
         forged["metadata"]["root"]["signatures"].append({"keyid": name, "sig": mallory.sign(payload).hex()})
     request.write_text(json.dumps(forged))
-    assert_refused(repo("publish", shared, request), 3, "not enough signatures of the role root")
+    assert_refused(repo("publish", joint, request), 3, "not enough signatures of the role root")
 
 
-def test_what_a_request_says_was_in_force_decides_nothing_where_it_is_published(shared: Path, people: dict[str, Path], tmp_path: Path) -> None:
+def test_what_a_request_says_was_in_force_decides_nothing_where_it_is_published(joint: Path, people: dict[str, Path], tmp_path: Path) -> None:
     """A base, and a new root, with a threshold of one."""
     request = tmp_path / "root-2.json"
-    repo("refresh", shared, "--role", "root", "--request", request).ok()
+    repo("refresh", joint, "--role", "root", "--request", request).ok()
     forged = json.loads(request.read_bytes())
     for part in ("base", "metadata"):
         forged[part]["root"]["signed"]["roles"]["root"]["threshold"] = 1
     request.write_text(json.dumps(forged))
     assert repo("sign", request, "--key", people["alice"], "--json").ok().json["roles"]["root"]["missing_signatures"] == 0
-    assert_refused(repo("publish", shared, request), 3, "not enough signatures of the role root", "expected 2 of")
-    assert root_of(shared).version == 1
+    assert_refused(repo("publish", joint, request), 3, "not enough signatures of the role root", "expected 2 of")
+    assert root_of(joint).version == 1
 
 
-def test_a_request_that_was_overtaken_or_that_is_none_is_refused(shared: Path, people: dict[str, Path], tmp_path: Path) -> None:
+def test_a_request_that_was_overtaken_or_that_is_none_is_refused(joint: Path, people: dict[str, Path], tmp_path: Path) -> None:
     late = tmp_path / "late.json"
-    repo("refresh", shared, "--role", "root", "--request", late).ok()
+    repo("refresh", joint, "--role", "root", "--request", late).ok()
     for name in ("alice", "bob"):
         repo("sign", late, "--key", people[name]).ok()
-    repo("publish", shared, late).ok()
-    assert_refused(repo("publish", shared, late), 3, "the request doesn't follow the published version: expected version 3, found version 2")
-    assert_refused(repo("publish", shared, tmp_path / "none.json"), 3, "the request can't be read")
+    repo("publish", joint, late).ok()
+    assert_refused(repo("publish", joint, late), 3, "the request doesn't follow the published version: expected version 3, found version 2")
+    assert_refused(repo("publish", joint, tmp_path / "none.json"), 3, "the request can't be read")
     for text in ("{}", "[]", '{"schema": "sealift.repository-request/1", "metadata": {}}'):
         (tmp_path / "odd.json").write_text(text)
-        assert repo("publish", shared, tmp_path / "odd.json").code == 3
+        assert repo("publish", joint, tmp_path / "odd.json").code == 3
         assert repo("sign", tmp_path / "odd.json").code == 3
     wrong = json.loads(late.read_bytes())
     wrong["metadata"] = {"timestamp": wrong["metadata"]["root"]}
@@ -219,18 +219,18 @@ def test_a_request_that_was_overtaken_or_that_is_none_is_refused(shared: Path, p
     assert_refused(repo("sign", tmp_path / "odd.json"), 3, "timestamp")
 
 
-@pytest.mark.parametrize(("moment", "said"), [("2090-01-01T00:00:00Z", "the request says that it was signed in the future"), ("x", "not a time")])
-def test_a_request_from_the_future_is_refused(shared: Path, people: dict[str, Path], tmp_path: Path, moment: str, said: str) -> None:
+@pytest.mark.parametrize(("moment", "message"), [("2090-01-01T00:00:00Z", "the request says that it was signed in the future"), ("x", "not a time")])
+def test_a_request_from_the_future_is_refused(joint: Path, people: dict[str, Path], tmp_path: Path, moment: str, message: str) -> None:
     request = tmp_path / "root-2.json"
-    repo("refresh", shared, "--role", "root", "--request", request).ok()
+    repo("refresh", joint, "--role", "root", "--request", request).ok()
     document = json.loads(request.read_bytes())
     document["metadata"]["root"]["signed"] |= {"dev.sealift.signed-at": moment, "expires": "2091-01-01T00:00:00Z"}
     document["metadata"]["root"]["signatures"] = []
     request.write_text(json.dumps(document))
     for name in ("alice", "bob"):
         repo("sign", request, "--key", people[name]).ok()
-    assert_refused(repo("publish", shared, request), 3, said)
-    assert root_of(shared).version == 1
+    assert_refused(repo("publish", joint, request), 3, message)
+    assert root_of(joint).version == 1
 
 
 def test_a_release_and_a_channel_can_need_several_people_too(tmp_path: Path) -> None:
@@ -249,8 +249,8 @@ def test_a_release_and_a_channel_can_need_several_people_too(tmp_path: Path) -> 
     assert {"releases/linear/1.0.0", "dev.sealift.bundle-key"} == set(shown["changes"])
     repo("publish", directory, tmp_path / "add.json").ok()
     repo("promote", directory, "linear", "1.0.0", "--channel", "stable", "--request", tmp_path / "promote.json").ok()
-    said = repo("sign", tmp_path / "promote.json", "--key", away / "channels.pem", "--json").ok().json["roles"]["channels"]["says"]
-    assert said["channels/stable.json"].endswith(", linear 1.0.0")
+    statements = repo("sign", tmp_path / "promote.json", "--key", away / "channels.pem", "--json").ok().json["roles"]["channels"]["says"]
+    assert statements["channels/stable.json"].endswith(", linear 1.0.0")
     repo("publish", directory, tmp_path / "promote.json").ok()
     assert repo("status", directory, "--json").ok().json["channels"] == {"stable": {"linear": "1.0.0"}}
 
@@ -267,7 +267,7 @@ def test_a_request_for_a_release_that_the_repository_does_not_have_is_refused(tm
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (("--threshold", "root=2"), "root: the threshold can't be met: expected a threshold from 1 to the number of the role's keys, 1, found 2"),
         (("--threshold", "rot=2"), "no such role"),
@@ -278,8 +278,8 @@ def test_a_request_for_a_release_that_the_repository_does_not_have_is_refused(tm
         (("--role-key", "root=nowhere.pub"), "the key file can't be read"),
     ],
 )
-def test_keys_that_can_not_meet_a_threshold_are_refused_and_nothing_is_left(tmp_path: Path, words: tuple[str, ...], said: str) -> None:
-    assert_refused(repo("init", tmp_path / "repo", *words), 3, said)
+def test_keys_that_can_not_meet_a_threshold_are_refused_and_nothing_is_left(tmp_path: Path, words: tuple[str, ...], message: str) -> None:
+    assert_refused(repo("init", tmp_path / "repo", *words), 3, message)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -338,48 +338,48 @@ def test_a_revoked_key_is_gone_from_its_role_and_what_it_signed_is_signed_anew(t
     repo("refresh", directory).ok()
 
 
-def test_several_keys_are_added_removed_and_their_threshold_changed(shared: Path, people: dict[str, Path], tmp_path: Path) -> None:
+def test_several_keys_are_added_removed_and_their_threshold_changed(joint: Path, people: dict[str, Path], tmp_path: Path) -> None:
     call("sealift", "keys", "generate", tmp_path / "dave.pem").ok()
     words = ("--add-key", tmp_path / "dave.pem.pub", "--remove-key", keyid(people["carol"])[:10], "--threshold", 3, "--request", tmp_path / "r.json")
-    repo("rotate", shared, "root", *words).ok()
+    repo("rotate", joint, "root", *words).ok()
     for key in (people["alice"], people["bob"]):
         repo("sign", tmp_path / "r.json", "--key", key).ok()
-    assert_refused(repo("publish", shared, tmp_path / "r.json"), 3, "not enough signatures of the role root", "expected 3 of")  # as the new root says
+    assert_refused(repo("publish", joint, tmp_path / "r.json"), 3, "not enough signatures of the role root", "expected 3 of")  # as the new root says
     repo("sign", tmp_path / "r.json", "--key", tmp_path / "dave.pem").ok()
-    repo("publish", shared, tmp_path / "r.json").ok()
-    assert set(status(shared)["root"]["keys"]) == {keyid(people["alice"]), keyid(people["bob"]), keyid(tmp_path / "dave.pem")}
-    state = workflow.start((shared / "metadata" / "1.root.json").read_bytes())
-    workflow.accept_root(state, (shared / "metadata" / "2.root.json").read_bytes())
+    repo("publish", joint, tmp_path / "r.json").ok()
+    assert set(status(joint)["root"]["keys"]) == {keyid(people["alice"]), keyid(people["bob"]), keyid(tmp_path / "dave.pem")}
+    state = workflow.start((joint / "metadata" / "1.root.json").read_bytes())
+    workflow.accept_root(state, (joint / "metadata" / "2.root.json").read_bytes())
 
 
-def test_a_new_root_needs_the_old_one_s_threshold(shared: Path, people: dict[str, Path], tmp_path: Path) -> None:
+def test_a_new_root_needs_the_old_one_s_threshold(joint: Path, people: dict[str, Path], tmp_path: Path) -> None:
     for name in ("dave", "erin"):
         call("sealift", "keys", "generate", tmp_path / f"{name}.pem").ok()
     added = [word for name in ("dave", "erin") for word in ("--add-key", tmp_path / f"{name}.pem.pub")]
     removed = [word for key in people.values() for word in ("--remove-key", keyid(key))]
-    repo("rotate", shared, "root", *added, *removed, "--request", tmp_path / "r.json").ok()
+    repo("rotate", joint, "root", *added, *removed, "--request", tmp_path / "r.json").ok()
     for name in ("dave", "erin"):
         repo("sign", tmp_path / "r.json", "--key", tmp_path / f"{name}.pem").ok()
-    assert_refused(repo("publish", shared, tmp_path / "r.json"), 3, "not enough signatures of the role root")
+    assert_refused(repo("publish", joint, tmp_path / "r.json"), 3, "not enough signatures of the role root")
     for name in ("alice", "carol"):
         repo("sign", tmp_path / "r.json", "--key", people[name]).ok()
-    repo("publish", shared, tmp_path / "r.json").ok()
+    repo("publish", joint, tmp_path / "r.json").ok()
 
 
 @pytest.mark.parametrize("role", ["targets", "channels", "snapshot"])
-def test_keys_that_others_must_agree_to_are_rotated_by_a_request(shared: Path, people: dict[str, Path], tmp_path: Path, role: str) -> None:
-    repo("rotate", shared, role, "--request", tmp_path / "r.json").ok()
+def test_keys_that_others_must_agree_to_are_rotated_by_a_request(joint: Path, people: dict[str, Path], tmp_path: Path, role: str) -> None:
+    repo("rotate", joint, role, "--request", tmp_path / "r.json").ok()
     for name in ("alice", "carol") if role != "channels" else ():  # targets vouches for the keys of channels
-        assert_refused(repo("publish", shared, tmp_path / "r.json"), 3, "not enough signatures of the role root")
+        assert_refused(repo("publish", joint, tmp_path / "r.json"), 3, "not enough signatures of the role root")
         repo("sign", tmp_path / "r.json", "--key", people[name]).ok()
-    repo("publish", shared, tmp_path / "r.json").ok()
+    repo("publish", joint, tmp_path / "r.json").ok()
     (tmp_path / "repo-keys" / f"{role}.pem").unlink()
-    repo("add", shared, release(tmp_path)).ok()
-    repo("promote", shared, "linear", "1.0.0", "--channel", "stable").ok()
+    repo("add", joint, release(tmp_path)).ok()
+    repo("promote", joint, "linear", "1.0.0", "--channel", "stable").ok()
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (("root",), "the role has several keys"),
         (("root", "--remove-key", "0123456789"), "no key of the role root"),
@@ -388,19 +388,19 @@ def test_keys_that_others_must_agree_to_are_rotated_by_a_request(shared: Path, p
         (("timestamp", "--threshold", "2"), "the threshold can't be met"),
     ],
 )
-def test_a_rotation_that_can_not_be_is_refused_and_leaves_no_key(shared: Path, tmp_path: Path, words: tuple[str, ...], said: str) -> None:
+def test_a_rotation_that_can_not_be_is_refused_and_leaves_no_key(joint: Path, tmp_path: Path, words: tuple[str, ...], message: str) -> None:
     before = snapshot_of(tmp_path / "repo-keys")
-    assert_refused(repo("rotate", shared, *words), 3, said)
+    assert_refused(repo("rotate", joint, *words), 3, message)
     assert snapshot_of(tmp_path / "repo-keys") == before
 
 
-def test_a_key_that_the_role_has_is_not_added_again(shared: Path, people: dict[str, Path]) -> None:
-    assert_refused(repo("rotate", shared, "root", "--add-key", f"{people['alice']}.pub"), 3, "the role has this key already")
+def test_a_key_that_the_role_has_is_not_added_again(joint: Path, people: dict[str, Path]) -> None:
+    assert_refused(repo("rotate", joint, "root", "--add-key", f"{people['alice']}.pub"), 3, "the role has this key already")
 
 
-def test_an_unknown_key_is_not_revoked(shared: Path) -> None:
-    assert_refused(repo("revoke", shared, "0" * 64), 3, "no key of this repository")
-    assert_refused(repo("revoke", shared, "0"), 3, "no key of this repository")
+def test_an_unknown_key_is_not_revoked(joint: Path) -> None:
+    assert_refused(repo("revoke", joint, "0" * 64), 3, "no key of this repository")
+    assert_refused(repo("revoke", joint, "0"), 3, "no key of this repository")
 
 
 @pytest.mark.parametrize("writes", range(7))

@@ -24,6 +24,7 @@ from sealift_packager.repository.intake import check_release, import_blobs
 from sealift_packager.repository.keyring import default_keys
 from sealift_packager.repository.publisher import Repository
 from support.models import make_bundle, make_release
+from support.odd_files import replace_file
 from support.publishing import EXPIRY, NOW, add, release_in
 
 
@@ -126,17 +127,17 @@ def test_a_blob_swapped_after_the_check_is_not_published(repository: Repository,
     assert blob.name not in {path.name for path in repository.layout.blobs.iterdir()}
 
 
-@pytest.mark.parametrize("kind", ["hard link", "symbolic link", "mode"])
-def test_adding_again_makes_a_blob_the_repositorys_own(repository: Repository, tmp_path: Path, kind: str) -> None:
+@pytest.mark.parametrize("fault", ["hard link", "symbolic link", "mode"])
+def test_adding_again_makes_a_blob_the_repositorys_own(repository: Repository, tmp_path: Path, fault: str) -> None:
     """Repositories that were made by links are mended by adding their releases once more."""
     release = release_in(tmp_path)
     add(repository, release)
     victim = repository.layout.path(Digest(largest(release).name))
-    if kind == "mode":
+    if fault == "mode":
         victim.chmod(0o4755)
     else:
         victim.unlink()
-        (victim.hardlink_to if kind == "hard link" else victim.symlink_to)(largest(release))
+        (victim.hardlink_to if fault == "hard link" else victim.symlink_to)(largest(release))
     assert add(repository, release).new_blobs == 1
     status = victim.lstat()
     assert (stat.S_ISREG(status.st_mode), stat.S_IMODE(status.st_mode), status.st_nlink) == (True, 0o644, 1)
@@ -153,15 +154,15 @@ def test_metadata_that_is_a_link_is_not_read(repository: Repository, tmp_path: P
 def rewritten(release: Path, change: dict[str, int]) -> None:
     """The release with other sizes declared for some files of its first bundle, and all digests made to fit."""
     layout = OciLayout.open(release)
-    [row] = layout.index()
-    index = json.loads(layout.read(row.digest))
+    [entry] = layout.index()
+    index = json.loads(layout.read(entry.digest))
     manifest = json.loads(layout.read(Digest.parse(index["manifests"][0]["digest"])))
     for layer in manifest["layers"]:
         layer["size"] = change.get(layer["annotations"]["org.cncf.model.filepath"], layer["size"])
     data = json.dumps(manifest).encode()
     index["manifests"][0] |= {"digest": str(layout.put(data)), "size": len(data)}
     data = json.dumps(index).encode()
-    layout.write_index([Descriptor(media_type=row.media_type, digest=layout.put(data), size_bytes=len(data), annotations=row.annotations)])
+    layout.write_index([Descriptor(media_type=entry.media_type, digest=layout.put(data), size_bytes=len(data), annotations=entry.annotations)])
 
 
 @pytest.mark.parametrize(
@@ -185,8 +186,8 @@ def test_a_declared_size_beyond_the_limits_or_the_truth_is_refused(tmp_path: Pat
 def test_one_content_of_two_sizes_is_refused(tmp_path: Path) -> None:
     release = release_in(tmp_path)
     layout = OciLayout.open(release)
-    [row] = layout.index()
-    manifest = json.loads(layout.read(Digest.parse(json.loads(layout.read(row.digest))["manifests"][0]["digest"])))
+    [entry] = layout.index()
+    manifest = json.loads(layout.read(Digest.parse(json.loads(layout.read(entry.digest))["manifests"][0]["digest"])))
     manifest["config"] = {**manifest["layers"][0], "size": 1}
     with pytest.raises(IntegrityError, match="the same content is listed with two sizes"):
         BundleFiles.parse(json.dumps(manifest).encode(), where="manifest")
@@ -201,21 +202,18 @@ def test_unpacking_gives_files_of_their_own(tmp_path: Path) -> None:
     check_release(release, None)
 
 
-@pytest.mark.parametrize("kind", ["link", "pipe", "size", "content"])
-def test_unpacking_takes_no_blob_that_is_not_what_it_was(tmp_path: Path, kind: str) -> None:
+@pytest.mark.parametrize("fault", ["link", "pipe", "size", "content"])
+def test_unpacking_takes_no_blob_that_is_not_what_it_was(tmp_path: Path, fault: str) -> None:
     release = release_in(tmp_path)
     layout = OciLayout.open(release)
     ref = only_release(layout)[0].bundle("any-cpu")
     blob = layout.path(read_listed_bundle(layout, ref).layers["model.onnx"].digest)
     data = blob.read_bytes()
-    blob.unlink()
-    if kind == "link":
-        (tmp_path / "elsewhere").write_bytes(data)
-        blob.symlink_to(tmp_path / "elsewhere")
-    elif kind == "pipe":
-        os.mkfifo(blob)
+    if fault in ("link", "pipe"):
+        replace_file(blob, fault, tmp_path / "elsewhere")
     else:
-        blob.write_bytes(data + b"x" if kind == "size" else data[:-1] + bytes([data[-1] ^ 1]))
+        blob.unlink()
+        blob.write_bytes(data + b"x" if fault == "size" else data[:-1] + bytes([data[-1] ^ 1]))
     with pytest.raises(IntegrityError):
         artifact.unpack(release, "any-cpu", tmp_path / "out")
     assert not [path for path in tmp_path.iterdir() if "out" in path.name]

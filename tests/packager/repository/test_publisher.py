@@ -33,15 +33,15 @@ def repository(tmp_path: Path) -> Repository:
 
 def test_adding_a_release_makes_it_a_target_and_brings_every_blob(repository: Repository, tmp_path: Path) -> None:
     done = add(repository, release_in(tmp_path))
-    (row,) = repository_status(repository, NOW).releases
-    assert (row.name, row.version, row.profiles, row.missing_blobs) == ("linear", "1.0.0", ("any-cpu", "other"), ())
+    (release,) = repository_status(repository, NOW).releases
+    assert (release.name, release.version, release.profiles, release.missing_blobs) == ("linear", "1.0.0", ("any-cpu", "other"), ())
     target = repository.read_metadata().targets.signed.targets["releases/linear/1.0.0"]
-    assert target.length == repository.layout.path(row.digest).stat().st_size
+    assert target.length == repository.layout.path(release.digest).stat().st_size
     assert done.changed
     assert done.new_blobs == sum(1 for _ in repository.layout.blobs.iterdir())
     assert all(Digest.of_file(path).hex == path.name for path in repository.layout.blobs.iterdir())
     assert versions(repository) == {"root": 1, "targets": 2, "channels": 1, "snapshot": 2, "timestamp": 2}
-    assert [row.annotations["org.opencontainers.image.ref.name"] for row in repository.layout.index()] == ["linear:1.0.0"]
+    assert [release.annotations["org.opencontainers.image.ref.name"] for release in repository.layout.index()] == ["linear:1.0.0"]
 
 
 def test_blobs_that_versions_share_come_once(repository: Repository, tmp_path: Path) -> None:
@@ -81,8 +81,8 @@ def test_a_promoted_channel_names_the_version_and_keeps_its_other_models(reposit
     promote(repository, "1.1.0", channel="beta")
     promote(repository, "1.1.0")
     assert repository_status(repository, NOW).channels == {"beta": {"linear": "1.1.0"}, "stable": {"linear": "1.1.0", "second": "2.0.0"}}
-    row = repository.read_metadata().channels.signed.targets["channels/stable.json"]
-    data = repository.layout.path(Digest(row.hashes["sha256"])).read_bytes()
+    target_file = repository.read_metadata().channels.signed.targets["channels/stable.json"]
+    data = repository.layout.path(Digest(target_file.hashes["sha256"])).read_bytes()
     assert Channel.parse(data, where="stable").models == {"linear": "1.1.0", "second": "2.0.0"}
     assert versions(repository) == {"root": 1, "targets": 4, "channels": 5, "snapshot": 8, "timestamp": 8}
 
@@ -118,10 +118,10 @@ def test_a_channel_name_that_is_no_name_is_refused(repository: Repository, tmp_p
 def test_refresh_gives_snapshot_and_timestamp_later_expiries(repository: Repository) -> None:
     later = NOW + datetime.timedelta(days=20)
     publisher.refresh(repository, ring(repository), expiry=EXPIRY, now=later)
-    rows = {row.role: (row.version, row.expires) for row in repository_status(repository, later).roles}
-    assert rows["timestamp"] == (2, later + datetime.timedelta(days=30))
-    assert rows["snapshot"] == (2, later + datetime.timedelta(days=90))
-    assert rows["targets"] == (1, NOW + datetime.timedelta(days=365))
+    roles = {role.role: (role.version, role.expires) for role in repository_status(repository, later).roles}
+    assert roles["timestamp"] == (2, later + datetime.timedelta(days=30))
+    assert roles["snapshot"] == (2, later + datetime.timedelta(days=90))
+    assert roles["targets"] == (1, NOW + datetime.timedelta(days=365))
 
 
 def test_refresh_can_sign_the_offline_roles_too(repository: Repository) -> None:
@@ -133,17 +133,17 @@ def test_refresh_can_sign_the_offline_roles_too(repository: Repository) -> None:
 
 
 def test_status_says_what_expires_soon_and_what_has_expired(repository: Repository) -> None:
-    states = {row.role: row.state for row in repository_status(repository, NOW + datetime.timedelta(days=25)).roles}
+    states = {role.role: role.state for role in repository_status(repository, NOW + datetime.timedelta(days=25)).roles}
     assert states == {"root": "fresh", "targets": "fresh", "channels": "fresh", "snapshot": "fresh", "timestamp": "expires soon"}
-    found = repository_status(repository, NOW + datetime.timedelta(days=95))
-    assert found.stale
-    assert {row.role for row in found.roles if row.state == "expired"} == {"snapshot", "timestamp"}
+    state = repository_status(repository, NOW + datetime.timedelta(days=95))
+    assert state.stale
+    assert {role.role for role in state.roles if role.state == "expired"} == {"snapshot", "timestamp"}
 
 
 def test_status_names_missing_blobs(repository: Repository, tmp_path: Path) -> None:
     add(repository, release_in(tmp_path))
-    (row,) = repository_status(repository, NOW).releases
-    victim = next(path for path in repository.layout.blobs.iterdir() if path.stat().st_size > 200 and path.name != row.digest.hex)
+    (release,) = repository_status(repository, NOW).releases
+    victim = next(path for path in repository.layout.blobs.iterdir() if path.stat().st_size > 200 and path.name != release.digest.hex)
     victim.unlink()
     assert any(victim.name in missing for missing in repository_status(repository, NOW).releases[0].missing_blobs)
 
