@@ -78,23 +78,27 @@ def _save_graph(model: Any, path: Path) -> Path:
 def _examples(module: Any, data: Path | None, given: Any, folder: Path) -> dict[str, Any]:
     """One request by input name, in the forward's order."""
     names, required = forward_inputs(module)
-    found: Mapping[str, Any] = {}
+    examples: Mapping[str, Any] = {}
     if isinstance(given, Mapping):
-        found = given
+        examples = given
     elif given is not None:
-        found = dict(zip(names, given if isinstance(given, Sequence) else [given], strict=False))
+        examples = dict(zip(names, given if isinstance(given, Sequence) else [given], strict=False))
     elif data is not None and data.suffix == ".npz":
         with taken(data, folder, DataError, Names.LABELS) as copy:
-            found = {name: value for name, value in read_npz(copy).items() if name in names}
-    if not set(required) <= set(found) or not set(names) & set(found):
+            examples = {name: value for name, value in read_npz(copy).items() if name in names}
+    if not set(required) <= set(examples) or not set(names) & set(examples):
         advice = "Pass data with arrays of these names, or example_inputs=."
         raise SourceModelError(
-            "no example inputs", where=type(module).__name__, expected=", ".join(required or names), found=", ".join(found) or "none", advice=advice
+            "no example inputs",
+            where=type(module).__name__,
+            expected=", ".join(required or names),
+            found=", ".join(examples) or "none",
+            advice=advice,
         )
-    return {name: _rows(found[name]) for name in names if name in found}
+    return {name: _two_rows(examples[name]) for name in names if name in examples}
 
 
-def _rows(value: Any) -> Any:
+def _two_rows(value: Any) -> Any:
     """Two rows (a size of 1 would be taken for a constant), float32 for float64, which modules hold."""
     array = np.asarray(value.detach() if hasattr(value, "detach") else value)
     pair = array[:2] if len(array) > 1 else np.concatenate([array, array])

@@ -127,5 +127,5 @@ def _is_data(request: PackRequest, model: Any) -> bool:
 
 
 def _profiles(given: Profile | Sequence[Profile], objective: Sequence[str]) -> tuple[HardwareProfile, ...]:
-    rows = [given] if isinstance(given, (str, Path, HardwareProfile)) else given
-    return tuple(row if isinstance(row, HardwareProfile) else load_profile(str(row), objective) for row in rows)
+    profiles = [given] if isinstance(given, (str, Path, HardwareProfile)) else given
+    return tuple(profile if isinstance(profile, HardwareProfile) else load_profile(str(profile), objective) for profile in profiles)

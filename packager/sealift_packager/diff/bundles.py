@@ -17,7 +17,7 @@ from sealift_core.bundle.golden import decode_golden
 from sealift_core.bundle.limits import LIMITS
 from sealift_core.verify.check import DirectoryBundle, check_bundle
 from sealift_packager.diff import artifact
-from sealift_packager.diff.difference import Difference
+from sealift_packager.diff.difference import BundleDifference
 from sealift_packager.diff.documents import MISSING, compare_json
 from sealift_packager.diff.graphs import compare_graphs
 from sealift_packager.diff.tensors import compare_tensors
@@ -36,7 +36,7 @@ _MAX_BYTES: Final = {
 _MAX_LINES: Final = 1000
 
 
-def compare(first: Path, second: Path, profile: str | None = None) -> list[Difference]:
+def compare(first: Path, second: Path, profile: str | None = None) -> list[BundleDifference]:
     """All differences of two releases, by profile, or of two bundles (a release with one bundle counts as that).
 
     Empty if every byte is the same. `PackagerError` if a path is neither, or if one side has several bundles and the other is one.
@@ -56,22 +56,22 @@ def _bundles(path: Path, scratch: Path, profile: str | None) -> dict[str, Path]:
     """Bundle directories by profile, unpacked where they are in a release."""
     if not artifact.is_release(path):
         return {artifact.view(path)[0].manifest.profile.name: path}
-    names = [row.manifest.profile.name for row in artifact.view(path, profile)]
+    names = [bundle.manifest.profile.name for bundle in artifact.view(path, profile)]
     for name in names:
         artifact.unpack(path, name, scratch / name)
     return {name: scratch / name for name in names}
 
 
-def _by_profile(mine: dict[str, Path], yours: dict[str, Path]) -> Iterator[Difference]:
+def _by_profile(mine: dict[str, Path], yours: dict[str, Path]) -> Iterator[BundleDifference]:
     for name in sorted({*mine, *yours}):
         if name in mine and name in yours:
-            yield from (dataclasses.replace(row, profile=name) for row in compare_bundles(mine[name], yours[name]))
+            yield from (dataclasses.replace(difference, profile=name) for difference in compare_bundles(mine[name], yours[name]))
         else:
-            there = ["a bundle" if name in rows else MISSING for rows in (mine, yours)]
-            yield Difference(profile=name, file="", field="", first=there[0], second=there[1])
+            presence = ["a bundle" if name in folders else MISSING for folders in (mine, yours)]
+            yield BundleDifference(profile=name, file="", field="", first=presence[0], second=presence[1])
 
 
-def compare_bundles(first: Path, second: Path) -> Iterator[Difference]:
+def compare_bundles(first: Path, second: Path) -> Iterator[BundleDifference]:
     """All differences of two bundle directories; weights count with the graph that they belong to."""
     mine, yours = files.list_files(first), files.list_files(second)
     changed = [
@@ -82,28 +82,28 @@ def compare_bundles(first: Path, second: Path) -> Iterator[Difference]:
         if name not in graph or name not in mine or name not in yours:
             yield from _compare_file(name, first, second)
     if graph:
-        found = list(compare_graphs(first, second))
-        yield from found or [_bytes(name, mine[name], yours[name]) for name in graph if name in mine and name in yours]
+        differences = list(compare_graphs(first, second))
+        yield from differences or [_bytes(name, mine[name], yours[name]) for name in graph if name in mine and name in yours]
 
 
 def _digest(path: Path) -> str:
     return str(Digest.of_file(path))
 
 
-def _compare_file(name: str, first: Path, second: Path) -> Iterator[Difference]:
+def _compare_file(name: str, first: Path, second: Path) -> Iterator[BundleDifference]:
     mine, yours = first / name, second / name
     if not (mine.exists() and yours.exists()):
-        there = ["a file" if path.exists() else MISSING for path in (mine, yours)]
-        yield Difference(file=name, field="", first=there[0], second=there[1])
+        presence = ["a file" if path.exists() else MISSING for path in (mine, yours)]
+        yield BundleDifference(file=name, field="", first=presence[0], second=presence[1])
         return
-    found: list[Difference] = []
+    differences: list[BundleDifference] = []
     if max(path.stat().st_size for path in (mine, yours)) <= _MAX_BYTES.get(name, 0):
         with contextlib.suppress(RecursionError):  # nested as no document of ours is
-            found = list(_compare_content(name, first, second))
-    yield from found or [_bytes(name, mine, yours)]
+            differences = list(_compare_content(name, first, second))
+    yield from differences or [_bytes(name, mine, yours)]
 
 
-def _compare_content(name: str, first: Path, second: Path) -> Iterator[Difference]:
+def _compare_content(name: str, first: Path, second: Path) -> Iterator[BundleDifference]:
     if name == files.GOLDEN:
         yield from compare_tensors(name, _golden(first), _golden(second))
     elif name == files.CARD:
@@ -121,18 +121,18 @@ def _json(path: Path) -> Any:
 def _golden(directory: Path) -> dict[str, Array]:
     manifest = check_bundle(DirectoryBundle(directory=directory), key=None, documents=False).manifest
     cases = decode_golden((directory / files.GOLDEN).read_bytes(), manifest.inputs, manifest.outputs, manifest.golden.cases, where=str(directory))
-    found: dict[str, Array] = {}
+    arrays: dict[str, Array] = {}
     for number, case in enumerate(cases):
-        found |= {f"case {number} input {name}": value for name, value in case.inputs.items()}
-        found |= {f"case {number} output {name}": value for name, value in case.outputs.items()}
-    return found
+        arrays |= {f"case {number} input {name}": value for name, value in case.inputs.items()}
+        arrays |= {f"case {number} output {name}": value for name, value in case.outputs.items()}
+    return arrays
 
 
-def _lines(name: str, first: str, second: str) -> Iterator[Difference]:
+def _lines(name: str, first: str, second: str) -> Iterator[BundleDifference]:
     mine, yours = first.splitlines(), second.splitlines()
-    for kind, start, end, begin, stop in _opcodes(mine, yours):
-        if kind != "equal":
-            yield Difference(
+    for change, start, end, begin, stop in _opcodes(mine, yours):
+        if change != "equal":
+            yield BundleDifference(
                 file=name, field=f"line {start + 1}", first="\n".join(mine[start:end]) or MISSING, second="\n".join(yours[begin:stop]) or MISSING
             )
 
@@ -144,7 +144,7 @@ def _opcodes(mine: list[str], yours: list[str]) -> list[tuple[str, int, int, int
     return list(difflib.SequenceMatcher(None, mine, yours, autojunk=False).get_opcodes())
 
 
-def _bytes(name: str, first: Path, second: Path) -> Difference:
+def _bytes(name: str, first: Path, second: Path) -> BundleDifference:
     """For what has no fields to show: a signature, or bytes that mean the same."""
     field = "the signed content or the key differs" if name == files.SIGNATURE else "the bytes"
-    return Difference(file=name, field=field, first=_digest(first), second=_digest(second))
+    return BundleDifference(file=name, field=field, first=_digest(first), second=_digest(second))

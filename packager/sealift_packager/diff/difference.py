@@ -11,7 +11,7 @@ _SHOWN: Final = 120
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
+class BundleDifference:
     """What differs: the profile (empty for two bundles), the file, the field in it (a path, a tensor, a line), both values as text."""
 
     file: str

@@ -6,14 +6,14 @@ import json
 from collections.abc import Iterator
 from typing import Any, Final
 
-from sealift_packager.diff.difference import Difference
+from sealift_packager.diff.difference import BundleDifference
 
 MISSING: Final = "(not there)"
 #: A list's rows are matched by the first of these that all of them have and that differs among them; else by position.
 _KEYS: Final = ("name", "bom-ref", "ref", "path")
 
 
-def compare_json(file: str, first: Any, second: Any, path: str = "$") -> Iterator[Difference]:
+def compare_json(file: str, first: Any, second: Any, path: str = "$") -> Iterator[BundleDifference]:
     """Each leaf that differs, with its JSON path."""
     if isinstance(first, dict) and isinstance(second, dict):
         for key in sorted({*first, *second}):
@@ -21,7 +21,7 @@ def compare_json(file: str, first: Any, second: Any, path: str = "$") -> Iterato
     elif isinstance(first, list) and isinstance(second, list) and not _numbers(first, second):
         yield from _compare_lists(file, first, second, path)
     elif not _same(first, second):
-        yield Difference(file=file, field=path, first=_text(first), second=_text(second))
+        yield BundleDifference(file=file, field=path, first=_text(first), second=_text(second))
 
 
 class _Absent:
@@ -31,28 +31,28 @@ class _Absent:
 _ABSENT: Final = _Absent()
 
 
-def _compare_at(file: str, first: Any, second: Any, path: str) -> Iterator[Difference]:
+def _compare_at(file: str, first: Any, second: Any, path: str) -> Iterator[BundleDifference]:
     if isinstance(first, _Absent) or isinstance(second, _Absent):
-        yield Difference(file=file, field=path, first=_text(first), second=_text(second))
+        yield BundleDifference(file=file, field=path, first=_text(first), second=_text(second))
     else:
         yield from compare_json(file, first, second, path)
 
 
-def _compare_lists(file: str, first: list[Any], second: list[Any], path: str) -> Iterator[Difference]:
+def _compare_lists(file: str, first: list[Any], second: list[Any], path: str) -> Iterator[BundleDifference]:
     key = next((key for key in _KEYS if _unique(first, key) and _unique(second, key)), None)
     if key is None:
         for at in range(max(len(first), len(second))):
-            mine, yours = (rows[at] if at < len(rows) else _ABSENT for rows in (first, second))
+            mine, yours = (items[at] if at < len(items) else _ABSENT for items in (first, second))
             yield from _compare_at(file, mine, yours, f"{path}[{at}]")
         return
-    left, right = {row[key]: row for row in first}, {row[key]: row for row in second}
+    left, right = {item[key]: item for item in first}, {item[key]: item for item in second}
     for name in dict.fromkeys([*left, *right]):
         yield from _compare_at(file, left.get(name, _ABSENT), right.get(name, _ABSENT), f"{path}[{name}]")
 
 
-def _unique(rows: list[Any], key: str) -> bool:
-    names = [row.get(key) for row in rows if isinstance(row, dict)]
-    return len(names) == len(rows) and all(isinstance(name, str) for name in names) and len(set(names)) == len(names)
+def _unique(items: list[Any], key: str) -> bool:
+    names = [item.get(key) for item in items if isinstance(item, dict)]
+    return len(names) == len(items) and all(isinstance(name, str) for name in names) and len(set(names)) == len(names)
 
 
 def _numbers(first: list[Any], second: list[Any]) -> bool:

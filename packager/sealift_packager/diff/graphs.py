@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from sealift_core.bundle import files
 from sealift_core.errors import IntegrityError, LimitError
-from sealift_packager.diff.difference import Difference
+from sealift_packager.diff.difference import BundleDifference
 from sealift_packager.diff.documents import compare_json
 from sealift_packager.diff.tensors import compare_tensors
 from sealift_packager.graph.tensors import is_reference, values
@@ -21,7 +21,7 @@ _MAX_DIGITS: Final = 19
 _MAX_GRAPH_BYTES: Final = 2**31
 
 
-def compare_graphs(first: Path, second: Path) -> Iterator[Difference]:
+def compare_graphs(first: Path, second: Path) -> Iterator[BundleDifference]:
     """What differs between the graphs of two bundle directories.
 
     Only files of the two directories are read: a graph whose weights are said to be elsewhere, or beyond their file's end, is an `IntegrityError`.
@@ -29,7 +29,7 @@ def compare_graphs(first: Path, second: Path) -> Iterator[Difference]:
     models = [_load(directory) for directory in (first, second)]
     yield from compare_json(files.GRAPH, _outline(models[0]), _outline(models[1]))
     pairs = zip(models, (first, second), strict=True)
-    tensors = [{row.name: _values(row, directory) for row in model.graph.initializer} for model, directory in pairs]
+    tensors = [{tensor.name: _values(tensor, directory) for tensor in model.graph.initializer} for model, directory in pairs]
     yield from compare_tensors(files.GRAPH, tensors[0], tensors[1])
 
 
@@ -58,7 +58,7 @@ def _values(tensor: Any, directory: Path) -> Array:
 
 def _check_place(tensor: Any, directory: Path, where: str) -> None:
     """External weights lie in a file of the bundle, and wholly in it."""
-    entries = {row.key: row.value for row in tensor.external_data}
+    entries = {entry.key: entry.value for entry in tensor.external_data}
     location = entries.get("location", "")
     if location not in files.list_files(directory):
         advice = "A bundle's weights must be files of the bundle."
@@ -78,22 +78,22 @@ def _outline(model: Any) -> dict[str, Any]:
     graph = model.graph
     return {
         "ir_version": model.ir_version,
-        "opset": {row.domain or "ai.onnx": row.version for row in model.opset_import},
-        "inputs": [_tensor(row) for row in graph.input],
-        "outputs": [_tensor(row) for row in graph.output],
-        "nodes": [_node(row, at) for at, row in enumerate(graph.node)],
+        "opset": {opset.domain or "ai.onnx": opset.version for opset in model.opset_import},
+        "inputs": [_tensor(input_) for input_ in graph.input],
+        "outputs": [_tensor(output) for output in graph.output],
+        "nodes": [_node(node, at) for at, node in enumerate(graph.node)],
     }
 
 
-def _tensor(row: Any) -> dict[str, Any]:
-    shape = [size.dim_param or size.dim_value for size in row.type.tensor_type.shape.dim]
-    return {"name": row.name, "type": row.type.tensor_type.elem_type, "shape": ", ".join(map(str, shape))}
+def _tensor(value_info: Any) -> dict[str, Any]:
+    shape = [size.dim_param or size.dim_value for size in value_info.type.tensor_type.shape.dim]
+    return {"name": value_info.name, "type": value_info.type.tensor_type.elem_type, "shape": ", ".join(map(str, shape))}
 
 
-def _node(row: Any, at: int) -> dict[str, Any]:
-    attributes = {item.name: _attribute(item) for item in row.attribute}
-    links = {"inputs": ", ".join(row.input), "outputs": ", ".join(row.output)}
-    return {"name": row.name or f"#{at} {row.op_type}", "operator": f"{row.domain or 'ai.onnx'}.{row.op_type}", "attributes": attributes, **links}
+def _node(node: Any, at: int) -> dict[str, Any]:
+    attributes = {item.name: _attribute(item) for item in node.attribute}
+    links = {"inputs": ", ".join(node.input), "outputs": ", ".join(node.output)}
+    return {"name": node.name or f"#{at} {node.op_type}", "operator": f"{node.domain or 'ai.onnx'}.{node.op_type}", "attributes": attributes, **links}
 
 
 def _attribute(item: Any) -> Any:

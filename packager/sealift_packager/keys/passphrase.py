@@ -60,8 +60,8 @@ class Passphrases:
                 failure = error
         if self.ask is None:
             raise PassphraseError(failure.message, where=str(path), advice=_ADVICE) from failure
-        asked = self.ask(path)
-        return PrivateKey.load(path, asked), asked
+        answer = self.ask(path)
+        return PrivateKey.load(path, answer), answer
 
     def check(self, path: Path) -> KeyFile:
         """A private key that can be used, and that is read when it signs: until then no process that reads models holds it."""

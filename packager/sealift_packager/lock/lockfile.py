@@ -54,7 +54,7 @@ class Lock:
                 "created": format_time(self.created),
                 "inputs": dict(self.inputs),
                 "tools": dict(self.tools),
-                "profiles": {name: dataclasses.asdict(row) for name, row in self.profiles.items()},
+                "profiles": {name: dataclasses.asdict(profile) for name, profile in self.profiles.items()},
             }
         )
 
@@ -76,9 +76,9 @@ class Lock:
 
 
 def _profile(document: Document) -> ProfileLock:
-    row = ProfileLock(digest=document.text("digest"), chosen=document.text("chosen"), measured=document.document("measured").raw())
+    profile_lock = ProfileLock(digest=document.text("digest"), chosen=document.text("chosen"), measured=document.document("measured").raw())
     document.refuse_unknown()
-    return row
+    return profile_lock
 
 
 def default_place(out: Path, config: Path | None) -> Path:
@@ -110,18 +110,18 @@ def check_writable(path: Path, name: str) -> None:
     if not path.exists():
         return
     try:
-        found = read_lock(path).name
+        owner = read_lock(path).name
     except (LockError, DocumentError) as error:
         raise OutputError("the file at the lock's path is not a lock", where=str(path), advice=_ELSEWHERE) from error
-    if found != name:
-        raise OutputError("the file at the lock's path is the lock of another model", where=str(path), expected=name, found=found, advice=_ELSEWHERE)
+    if owner != name:
+        raise OutputError("the file at the lock's path is the lock of another model", where=str(path), expected=name, found=owner, advice=_ELSEWHERE)
 
 
 def check_inputs(lock: Lock, inputs: Mapping[str, Json], tools: Mapping[str, str], *, where: str = "lock") -> None:
     """Raise `LockError` naming the first field in which the lock is not for this build. Pure."""
-    for title, locked, found in (("inputs", lock.inputs, inputs), ("tools", lock.tools, tools)):
-        for key in sorted({*locked, *found}):
-            _same(locked.get(key), found.get(key), f"{where}: {title}.{key}")
+    for title, locked, current in (("inputs", lock.inputs, inputs), ("tools", lock.tools, tools)):
+        for key in sorted({*locked, *current}):
+            _same(locked.get(key), current.get(key), f"{where}: {title}.{key}")
 
 
 def check_profile(lock: Lock, name: str, digest: str, *, where: str = "lock") -> ProfileLock:
@@ -134,27 +134,29 @@ def check_profile(lock: Lock, name: str, digest: str, *, where: str = "lock") ->
     return lock.profiles[name]
 
 
-def check_choice(row: ProfileLock, profile: str, chosen: str, *, where: str = "lock") -> None:
+def check_choice(profile_lock: ProfileLock, profile: str, chosen: str, *, where: str = "lock") -> None:
     """Raise `LockError` if the measurements led to another candidate than the lock says. Pure."""
-    _same(row.chosen, chosen, f"{where}: profiles.{profile}.chosen")
+    _same(profile_lock.chosen, chosen, f"{where}: profiles.{profile}.chosen")
 
 
-def check_arithmetic(locked: Mapping[str, str], found: Mapping[str, str], profile: str, *, where: str = "lock") -> None:
+def check_arithmetic(locked: Mapping[str, str], current: Mapping[str, str], profile: str, *, where: str = "lock") -> None:
     """Raise `LockError` if a candidate's accuracy is known in another way here: a processor was emulated there, or is here. Pure."""
-    for name in sorted({*locked, *found}):
-        if locked.get(name) != found.get(name):
+    for name in sorted({*locked, *current}):
+        if locked.get(name) != current.get(name):
             raise LockError(
                 "this machine would compute the accuracy differently",
                 where=f"{where}: profiles.{profile}.measured.arithmetic.{name}",
                 expected=f"{locked.get(name) or 'no emulator'} (locked)",
-                found=found.get(name) or "no emulator",
+                found=current.get(name) or "no emulator",
                 advice="Provide the emulator that the lock was made with (or none, if it was made with none), or build without --locked.",
             )
 
 
-def _same(locked: Any, found: Any, where: str) -> None:
-    if locked != found:
-        raise LockError("the lock was made for another build", where=where, expected=f"{_short(locked)} (locked)", found=_short(found), advice=ADVICE)
+def _same(locked: Any, current: Any, where: str) -> None:
+    if locked != current:
+        raise LockError(
+            "the lock was made for another build", where=where, expected=f"{_short(locked)} (locked)", found=_short(current), advice=ADVICE
+        )
 
 
 def _short(value: Any) -> str:

@@ -26,17 +26,21 @@ def load_callable(reference: str, *, where: str, error: type[PackagerError]) -> 
     module = _import_file(Path(module_name), where, error) if module_name.endswith(".py") else _import_module(module_name, where, error)
     function = getattr(module, function_name, None)
     if not callable(function):
-        known = [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
+        functions = [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
         raise error(
-            "no such function", where=where, expected=f"a function of {module_name}", found=repr(function_name), advice=nearest(function_name, known)
+            "no such function",
+            where=where,
+            expected=f"a function of {module_name}",
+            found=repr(function_name),
+            advice=nearest(function_name, functions),
         )
     return function  # type: ignore[no-any-return]
 
 
 def sibling(function: Callable[..., Any], name: str) -> Callable[..., Any] | None:
     """Another function of the module that ``function`` is in, or None."""
-    found = getattr(sys.modules.get(function.__module__), name, None)
-    return found if callable(found) else None
+    other = getattr(sys.modules.get(function.__module__), name, None)
+    return other if callable(other) else None
 
 
 def _import_module(name: str, where: str, error: type[PackagerError]) -> ModuleType:
@@ -52,12 +56,12 @@ def _import_module(name: str, where: str, error: type[PackagerError]) -> ModuleT
 @contextlib.contextmanager
 def current_directory_first() -> Iterator[None]:
     """Modules are looked for in the current directory too, within the block."""
-    here = str(Path.cwd())
-    sys.path.insert(0, here)
+    directory = str(Path.cwd())
+    sys.path.insert(0, directory)
     try:
         yield
     finally:
-        sys.path.remove(here)
+        sys.path.remove(directory)
 
 
 def _import_file(path: Path, where: str, error: type[PackagerError]) -> ModuleType:

@@ -23,7 +23,7 @@ from sealift_core.bundle.digest import Digest
 from sealift_packager.plugins.functions import current_directory_first
 
 _INSTALLED: Final = frozenset({"site-packages", "dist-packages", "sealift_core"})
-_OWN: Final = Path(__file__).parents[1]
+_PACKAGE: Final = Path(__file__).parents[1]
 #: What a module was when this process first saw it: an edit of its file changes nothing of what runs.
 _FIRST_SEEN: Final[WeakKeyDictionary[ModuleType, str]] = WeakKeyDictionary()
 
@@ -45,18 +45,18 @@ def code_of(reference: str | None) -> dict[str, str]:
 
 
 def _closure(start: Mapping[str, Path], root: str) -> dict[str, str]:
-    found: dict[str, str] = {}
+    digests: dict[str, str] = {}
     left = dict(start)
     sought: set[str] = set()
     while left:
         name, path = left.popitem()
-        found[name] = _digest(name, path) if name not in start or root else str(Digest.of_file(path))
+        digests[name] = _digest(name, path) if name not in start or root else str(Digest.of_file(path))
         package = name if path.stem == "__init__" else name.rpartition(".")[0]
         new = set(_imports(path, package)) - sought
         sought |= new
-        for wanted in new:
-            left.update({n: p for n, p in _files(wanted) if n not in found and (n.partition(".")[0] == root or is_own(p))})
-    return dict(sorted(found.items()))
+        for dotted in new:
+            left.update({n: p for n, p in _files(dotted) if n not in digests and (n.partition(".")[0] == root or is_own(p))})
+    return dict(sorted(digests.items()))
 
 
 def _digest(name: str, path: Path) -> str:
@@ -80,14 +80,14 @@ def _imports(path: Path, package: str) -> Iterator[str]:
         return
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            yield from (row.name for row in node.names)
+            yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             parents = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
             base = ".".join([*parents, *([node.module] if node.module else [])])
             if not base:  # beyond the top: importing it will say so
                 continue
             yield base
-            yield from (f"{base}.{row.name}" for row in node.names)
+            yield from (f"{base}.{alias.name}" for alias in node.names)
 
 
 def _files(name: str) -> Iterator[tuple[str, Path]]:
@@ -113,9 +113,9 @@ def _find(name: str, places: list[str] | None) -> importlib.machinery.ModuleSpec
         if type(finder).__module__ == "_distutils_hack":  # to answer, it imports setuptools or takes modules away
             continue
         within = finder is importlib.machinery.PathFinder and places is not None
-        found = _find_within(name, places or []) if within else _ask(finder, name, places)
-        if found:
-            return found
+        spec = _find_within(name, places or []) if within else _ask(finder, name, places)
+        if spec:
+            return spec
     return None
 
 
@@ -123,10 +123,10 @@ def _find_within(name: str, places: list[str]) -> importlib.machinery.ModuleSpec
     """`PathFinder.find_spec`, whose namespace packages need their parents in ``sys.modules``."""
     portions: list[str] = []
     for place in places:
-        found = _ask(pkgutil.get_importer(place), name)
-        if found and found.loader:
-            return found
-        portions += (found.submodule_search_locations or []) if found else []
+        spec = _ask(pkgutil.get_importer(place), name)
+        if spec and spec.loader:
+            return spec
+        portions += (spec.submodule_search_locations or []) if spec else []
     if not portions:
         return None
     namespace = importlib.machinery.ModuleSpec(name, None, is_package=True)
@@ -146,18 +146,18 @@ def _ask(finder: Any, *sought: Any) -> importlib.machinery.ModuleSpec | None:
 def is_own(path: Path) -> bool:
     """Whether a file is neither a distribution's nor Python's own nor ours."""
     place = path.absolute()
-    roots = {Path(sys.prefix), Path(sys.base_prefix), _OWN, *(Path(row) for row in sysconfig.get_paths().values())}
+    roots = {Path(sys.prefix), Path(sys.base_prefix), _PACKAGE, *(Path(folder) for folder in sysconfig.get_paths().values())}
     return not any(place.is_relative_to(root) for root in roots) and _INSTALLED.isdisjoint(place.parts)
 
 
 def imported() -> dict[str, str]:
     """A person's own modules that this process has imported, by name, with the digest that each had when it was first seen."""
-    found: dict[str, str] = {}
+    digests: dict[str, str] = {}
     for name, module in list(sys.modules.items()):
         place = getattr(module, "__file__", None)
         if isinstance(module, ModuleType) and place and place.endswith(".py") and is_own(Path(place)) and Path(place).is_file():
-            found[name] = _first_seen(module, Path(place))
-    return dict(sorted(found.items()))
+            digests[name] = _first_seen(module, Path(place))
+    return dict(sorted(digests.items()))
 
 
 def changed(modules: Mapping[str, str]) -> bool:

@@ -39,11 +39,11 @@ def load_profile(name_or_path: str, objective: Sequence[str] = ()) -> HardwarePr
         raise ProfileError(
             "no such objective", where="--objective", expected=", ".join(OBJECTIVES), found=unknown[0], advice=nearest(unknown[0], list(OBJECTIVES))
         )
-    profile = _found(name_or_path)
+    profile = _load(name_or_path)
     return dataclasses.replace(profile, objective=tuple(objective)) if objective else profile
 
 
-def _found(name_or_path: str) -> HardwareProfile:
+def _load(name_or_path: str) -> HardwareProfile:
     if is_path(name_or_path):
         return read_profile(Path(name_or_path))
     names = [path.stem for path in sorted(profile_folder().glob("*.toml"))]

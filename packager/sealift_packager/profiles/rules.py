@@ -39,26 +39,28 @@ def check_rules(profile: HardwareProfile, *, where: str) -> HardwareProfile:
     both = sorted(set(profile.cpu.required_flags) & set(profile.cpu.absent_flags))
     if both:  # 4
         raise _error(where, "cpu.absent_flags", "required and excluded at once", "flags that are not in required_flags", ", ".join(both))
-    asked = profile.accelerator
-    if asked is not None and profile.providers[0] != asked.provider:  # 5
-        raise _error(where, "runtime.providers", "the accelerator's provider is not the first one", asked.provider, ", ".join(profile.providers))
+    accelerator = profile.accelerator
+    if accelerator is not None and profile.providers[0] != accelerator.provider:  # 5
+        raise _error(
+            where, "runtime.providers", "the accelerator's provider is not the first one", accelerator.provider, ", ".join(profile.providers)
+        )
     return profile
 
 
 def warnings(profile: HardwareProfile, known_flags: Iterable[str]) -> list[str]:
     """What is probably not meant: unsound int8 arithmetic, and flags that look like misspellings of ``known_flags``."""
-    found = []
+    sentences = []
     int8 = profile.int8
     on_processor = profile.accelerator is None or profile.accelerator.device is None
     if on_processor and profile.cpu.arch == "x86_64" and not VNNI & set(profile.cpu.required_flags) and not int8.reduce_range:
         flags = ", ".join(sorted(VNNI))
-        found.append(f"int8.reduce_range: without VNNI, x86 sums int8 products in saturating 16 bits. Set it to true, or require one of {flags}.")
-    known = sorted(set(known_flags))
+        sentences.append(f"int8.reduce_range: without VNNI, x86 sums int8 products in saturating 16 bits. Set it to true, or require one of {flags}.")
+    vocabulary = sorted(set(known_flags))
     for flag in (*profile.cpu.required_flags, *profile.cpu.absent_flags):
-        advice = None if flag in known else nearest(flag, known)
+        advice = None if flag in vocabulary else nearest(flag, vocabulary)
         if advice:
-            found.append(f"cpu: {flag!r} is not a known flag. {advice}")
-    return found
+            sentences.append(f"cpu: {flag!r} is not a known flag. {advice}")
+    return sentences
 
 
 def _error(where: str, field: str, message: str, expected: str, found: str) -> ProfileError:

@@ -48,7 +48,7 @@ def _profile(packed: Packed, profile: str) -> dict[str, Any]:
     manifest, errors = packed.manifests[profile], packed.node_errors.get(profile, {})
     evaluation = manifest.evaluation
     figures = packed.lock.profiles[profile].measured.get("figures")
-    samples = {name: row["samples_ms"] for name, row in figures.items()} if isinstance(figures, Mapping) else {}
+    samples = {name: candidate_figures["samples_ms"] for name, candidate_figures in figures.items()} if isinstance(figures, Mapping) else {}
     return {
         "profile": manifest.profile.name,
         "summary": manifest.profile.summary,
@@ -57,18 +57,18 @@ def _profile(packed: Packed, profile: str) -> dict[str, Any]:
         "measured": evaluation.measured,
         "holdout": {"rows": evaluation.holdout_rows, "digest": evaluation.holdout_digest},
         "why": explain(manifest),
-        "candidates": [_candidate(row, samples, errors.get(row.name, {})) for row in evaluation.candidates],
+        "candidates": [_candidate(candidate, samples, errors.get(candidate.name, {})) for candidate in evaluation.candidates],
     }
 
 
-def _candidate(row: CandidateRecord, samples: Mapping[str, Samples], errors: Mapping[str, NodeError]) -> dict[str, Any]:
-    accuracy, own, measured = row.accuracy, samples.get(row.name), row.measurement
+def _candidate(candidate: CandidateRecord, samples: Mapping[str, Samples], errors: Mapping[str, NodeError]) -> dict[str, Any]:
+    accuracy, latencies, measured = candidate.accuracy, samples.get(candidate.name), candidate.measurement
     return {
-        "name": row.name,
-        "precision": row.precision,
-        "chosen": row.chosen,
-        "reason": row.reason,
-        "size_bytes": row.size_bytes,
+        "name": candidate.name,
+        "precision": candidate.precision,
+        "chosen": candidate.chosen,
+        "reason": candidate.reason,
+        "size_bytes": candidate.size_bytes,
         "accuracy": None
         if accuracy is None
         else {
@@ -81,8 +81,8 @@ def _candidate(row: CandidateRecord, samples: Mapping[str, Samples], errors: Map
             "budget": accuracy.budget,
             "packaged_worst_row": accuracy.packaged_worst_row,
         },
-        "latency_ms": None if own is None else _latency(own),
-        "speedup": None if own is None or row.name == "fp32" or "fp32" not in samples else _speedup(samples["fp32"], own),
+        "latency_ms": None if latencies is None else _latency(latencies),
+        "speedup": None if latencies is None or candidate.name == "fp32" or "fp32" not in samples else _speedup(samples["fp32"], latencies),
         "throughput": _throughput(measured),
         "peak_memory_bytes": measured.peak_memory_bytes if measured else None,
         "load_time_ms": measured.load_time_ms if measured else None,
@@ -90,10 +90,10 @@ def _candidate(row: CandidateRecord, samples: Mapping[str, Samples], errors: Map
     }
 
 
-def _throughput(row: Measurement | None) -> dict[str, Any] | None:
-    if row is None or row.throughput_rows_per_s is None:
+def _throughput(measurement: Measurement | None) -> dict[str, Any] | None:
+    if measurement is None or measurement.throughput_rows_per_s is None:
         return None
-    return {"rows_per_s": row.throughput_rows_per_s, "batch_size": row.throughput_batch_size}
+    return {"rows_per_s": measurement.throughput_rows_per_s, "batch_size": measurement.throughput_batch_size}
 
 
 def _latency(samples: Samples) -> dict[str, Any]:
@@ -101,6 +101,6 @@ def _latency(samples: Samples) -> dict[str, Any]:
     return {"runs": np.size(samples)} | {f"p{round(share * 100)}": round(float(value), 5) for share, value in zip(QUANTILES, values, strict=True)}
 
 
-def _speedup(reference: Samples, own: Samples) -> dict[str, float]:
-    found = speedup(np.array(reference), np.array(own), seed=SEED)
-    return {"median": round(found.ratio, 4), "low": round(found.low, 4), "high": round(found.high, 4)}
+def _speedup(reference: Samples, measured: Samples) -> dict[str, float]:
+    interval = speedup(np.array(reference), np.array(measured), seed=SEED)
+    return {"median": round(interval.ratio, 4), "low": round(interval.low, 4), "high": round(interval.high, 4)}

@@ -19,7 +19,7 @@ def page(facts: dict[str, Any]) -> str:
         [
             _head(facts),
             *(f"<p class='note'>{_text(note)}</p>" for note in facts["notes"]),
-            *(_profile(row) for row in facts["profiles"]),
+            *(_profile(fact) for fact in facts["profiles"]),
             _foot(facts),
         ]
     )
@@ -32,7 +32,7 @@ def page(facts: dict[str, Any]) -> str:
 
 def _head(facts: dict[str, Any]) -> str:
     signed = f"signed by <code>{_text(facts['signed_by'][:16])}…</code>" if facts["signed_by"] else "not signed"
-    links = "".join(f'<a href="#{_text(row["profile"])}">{_text(row["profile"])}</a>' for row in facts["profiles"])
+    links = "".join(f'<a href="#{_text(fact["profile"])}">{_text(fact["profile"])}</a>' for fact in facts["profiles"])
     description = f"<p class='lead'>{_text(facts['description'])}</p>" if facts["description"] else ""
     return (
         f"<header><p class='eyebrow'>Sealift · packaging report</p><h1>{_text(facts['name'])} <span>{_text(facts['version'])}</span></h1>"
@@ -43,11 +43,11 @@ def _head(facts: dict[str, Any]) -> str:
     )
 
 
-def _profile(row: dict[str, Any]) -> str:
-    candidates = row["candidates"]
-    why, *others = row["why"]
+def _profile(profile: dict[str, Any]) -> str:
+    name, candidates = _text(profile["profile"]), profile["candidates"]
+    why, *others = profile["why"]
     sections = [
-        f"<section class='profile' id='{_text(row['profile'])}'><h2>{_text(row['profile'])}</h2><p class='summary'>{_text(row['summary'])}</p>",
+        f"<section class='profile' id='{name}'><h2>{name}</h2><p class='summary'>{_text(profile['summary'])}</p>",
         _tiles(candidates),
         f"<div class='card why'><p class='because'>{_text(why)}</p><ul>{''.join(f'<li>{_text(text)}</li>' for text in others)}</ul></div>",
         _figure("Accuracy against latency", "Lower and further to the left is better.", tradeoff(candidates, horizontal="latency"))
@@ -66,43 +66,43 @@ def _profile(row: dict[str, Any]) -> str:
         ),
         "</div>",
         "<div class='pair nodes'>",
-        *(_figure(f"Error by node: {_text(own['name'])}", _nodes_note(own), node_errors(own)) for own in candidates),
+        *(_figure(f"Error by node: {_text(candidate['name'])}", _nodes_note(candidate), node_errors(candidate)) for candidate in candidates),
         "</div>",
         _table(candidates),
-        f"<p class='note'>Latency, memory and load time: {_text(row['measured'])}.</p></section>",
+        f"<p class='note'>Latency, memory and load time: {_text(profile['measured'])}.</p></section>",
     ]
     return "\n".join(filter(None, sections))
 
 
 def _throughput(candidates: Sequence[dict[str, Any]]) -> str:
-    rows = [row | {"rows_per_s": row["throughput"]["rows_per_s"]} for row in candidates if row["throughput"]]
-    return bars(rows, "rows_per_s", "/s", 1.0, "Throughput of each candidate")
+    measured = [candidate | {"rows_per_s": candidate["throughput"]["rows_per_s"]} for candidate in candidates if candidate["throughput"]]
+    return bars(measured, "rows_per_s", "/s", 1.0, "Throughput of each candidate")
 
 
-def _nodes_note(row: dict[str, Any]) -> str:
-    errors = row["node_errors"]
+def _nodes_note(candidate: dict[str, Any]) -> str:
+    errors = candidate["node_errors"]
     shown = f"The worst {WORST_NODES} of {len(errors)} nodes" if len(errors) > WORST_NODES else "Every node computed in int8"
     pale = " Pale nodes were reverted to a higher precision." if any(error["reverted"] for error in errors) else ""
     return f"{shown}: squared error of the node's output caused by int8 in that node alone, relative to the output's squares.{pale}"
 
 
 def _tiles(candidates: Sequence[dict[str, Any]]) -> str:
-    chosen = next(row for row in candidates if row["chosen"])
+    chosen = next(candidate for candidate in candidates if candidate["chosen"])
     fp32 = candidates[0]
     tiles = [("ships", chosen["name"], chosen["precision"] if chosen["precision"] != chosen["name"] else "")]
     if chosen["accuracy"]:
-        row = chosen["accuracy"]
-        worst = row["packaged_worst_row"]
-        beside = f"source {row['source']:.4g}" if worst is None else f"worst row {worst:.4g}"
-        tiles.append((row["metric"], f"{row['packaged']:.4g}", beside))
+        accuracy = chosen["accuracy"]
+        worst = accuracy["packaged_worst_row"]
+        beside = f"source {accuracy['source']:.4g}" if worst is None else f"worst row {worst:.4g}"
+        tiles.append((accuracy["metric"], f"{accuracy['packaged']:.4g}", beside))
     if chosen["latency_ms"]:
         tiles.append(("median latency", f"{chosen['latency_ms']['p50']:.3g} ms", f"p99 {chosen['latency_ms']['p99']:.3g} ms"))
     if chosen["speedup"]:
-        row = chosen["speedup"]
-        tiles.append(("against fp32", f"{row['median']:.2f}×", f"95 %: {row['low']:.2f} to {row['high']:.2f}"))
+        speedup = chosen["speedup"]
+        tiles.append(("against fp32", f"{speedup['median']:.2f}×", f"95 %: {speedup['low']:.2f} to {speedup['high']:.2f}"))
     if chosen["throughput"]:
-        row = chosen["throughput"]
-        tiles.append(("rows per second", f"{row['rows_per_s']:,.0f}", f"batches of {row['batch_size']}"))
+        throughput = chosen["throughput"]
+        tiles.append(("rows per second", f"{throughput['rows_per_s']:,.0f}", f"batches of {throughput['batch_size']}"))
     share = f"{chosen['size_bytes'] / fp32['size_bytes']:.0%} of fp32" if chosen is not fp32 and fp32["size_bytes"] else "graph and weights"
     tiles.append(("size", f"{chosen['size_bytes'] / 1000:,.0f} kB", share))
     cells = "".join(f"<div class='tile'><dt>{_text(a)}</dt><dd>{_text(b)}</dd><p>{_text(c)}</p></div>" for a, b, c in tiles)
@@ -115,18 +115,18 @@ def _figure(title: str, note: str, plot: str) -> str:
 
 def _table(candidates: Sequence[dict[str, Any]]) -> str:
     head = "".join(f"<th>{name}</th>" for name in ("candidate", "loss", "p50 ms", "p99 ms", "× fp32", "size kB", "verdict"))
-    rows = "".join(f"<tr{' class=chosen' if row['chosen'] else ''}>{''.join(_cells(row))}</tr>" for row in candidates)
+    rows = "".join(f"<tr{' class=chosen' if candidate['chosen'] else ''}>{''.join(_cells(candidate))}</tr>" for candidate in candidates)
     return f"<div class='card scroll'><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
 
 
-def _cells(row: dict[str, Any]) -> Iterable[str]:
-    loss, latency, speed = row["accuracy"], row["latency_ms"], row["speedup"]
-    yield f"<th scope=row>{_text(row['name'])}</th>"
+def _cells(candidate: dict[str, Any]) -> Iterable[str]:
+    loss, latency, speed = candidate["accuracy"], candidate["latency_ms"], candidate["speedup"]
+    yield f"<th scope=row>{_text(candidate['name'])}</th>"
     yield f"<td>{loss['loss']:.4g} <small>≤ {loss['loss_high']:.3g}</small></td>" if loss else "<td>–</td>"
     yield f"<td>{latency['p50']:.3g}</td><td>{latency['p99']:.3g}</td>" if latency else "<td>–</td><td>–</td>"
     yield f"<td>{speed['median']:.2f}</td>" if speed else "<td>–</td>"
-    yield f"<td>{row['size_bytes'] / 1000:,.0f}</td>" if row["size_bytes"] else "<td>–</td>"
-    yield f"<td class=verdict>{'<mark>chosen</mark> ' if row['chosen'] else ''}{_text(row['reason'])}</td>"
+    yield f"<td>{candidate['size_bytes'] / 1000:,.0f}</td>" if candidate["size_bytes"] else "<td>–</td>"
+    yield f"<td class=verdict>{'<mark>chosen</mark> ' if candidate['chosen'] else ''}{_text(candidate['reason'])}</td>"
 
 
 def _foot(facts: dict[str, Any]) -> str:

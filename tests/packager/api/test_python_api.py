@@ -90,15 +90,15 @@ def test_without_data_example_inputs_show_the_shapes(tmp_path: Path) -> None:
 
 def test_an_onnx_model_and_a_path_give_the_same_bytes(tmp_path: Path) -> None:
     path = trained.onnx_net().model
-    rows: dict[str, Any] = {"data": trained.onnx_net().data, "target": trained.onnx_net().target, "max_drop": 0.05}
+    options: dict[str, Any] = {"data": trained.onnx_net().data, "target": trained.onnx_net().target, "max_drop": 0.05}
     created = datetime.datetime(2026, 1, 31, tzinfo=datetime.UTC)
-    one = sealift_packager.pack(onnx.load(path), name="m", profile=PROFILE, out=tmp_path / "one", created=created, **rows)
-    two = sealift_packager.pack(path, name="m", profile=PROFILE, out=tmp_path / "two", created=created, **rows)
+    one = sealift_packager.pack(onnx.load(path), name="m", profile=PROFILE, out=tmp_path / "one", created=created, **options)
+    two = sealift_packager.pack(path, name="m", profile=PROFILE, out=tmp_path / "two", created=created, **options)
     assert one.manifests[PROFILE].model == two.manifests[PROFILE].model
 
 
 @pytest.mark.parametrize(
-    ("model", "data", "kind", "message"),
+    ("model", "data", "error_class", "message"),
     [
         (object(), None, SourceModelError, "not a model: expected a path, a scikit-learn estimator"),
         (net(), None, SourceModelError, "no example inputs: expected input, found none"),
@@ -107,8 +107,8 @@ def test_an_onnx_model_and_a_path_give_the_same_bytes(tmp_path: Path) -> None:
         (net(), ({"target": ROWS}, TRUTH), DataError, "X contains a column with the name of the target"),
     ],
 )
-def test_what_can_t_be_packed_is_named(tmp_path: Path, model: Any, data: Any, kind: type[Exception], message: str) -> None:
-    with pytest.raises(kind) as caught:
+def test_what_can_t_be_packed_is_named(tmp_path: Path, model: Any, data: Any, error_class: type[Exception], message: str) -> None:
+    with pytest.raises(error_class) as caught:
         packed(tmp_path, model, data)
     assert message in str(caught.value)
 

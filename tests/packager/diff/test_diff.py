@@ -41,19 +41,19 @@ def copy(bundle: Path, place: Path) -> Path:
 def test_documents_differ_by_path_with_rows_matched_by_name() -> None:
     first = {"a": 1, "rows": [{"name": "x", "v": 1}, {"name": "y", "v": 2}], "counts": [1, 2], "gone": None}
     second = {"a": 1.0, "rows": [{"name": "y", "v": 3}, {"name": "x", "v": 1}], "counts": [1, 3]}
-    found = {row.field: (row.first, row.second) for row in compare_json("f", first, second)}
-    assert found == {"$.a": ("1", "1.0"), "$.rows[y].v": ("2", "3"), "$.counts": ("[1, 2]", "[1, 3]"), "$.gone": ("null", "(not there)")}
+    differences = {difference.field: (difference.first, difference.second) for difference in compare_json("f", first, second)}
+    assert differences == {"$.a": ("1", "1.0"), "$.rows[y].v": ("2", "3"), "$.counts": ("[1, 2]", "[1, 3]"), "$.gone": ("null", "(not there)")}
     assert list(compare_json("f", first, first)) == []
 
 
 def test_tensors_differ_by_how_much() -> None:
     first: dict[str, Any] = {"a": np.array([1.0, np.nan, 3.0]), "b": np.zeros(2), "t": np.array(["x"], object), "s": np.float32(1.0).reshape(())}
     second: dict[str, Any] = {"a": np.array([1.0, np.nan, 2.5]), "b": np.zeros(3), "t": np.array(["y"], object), "s": np.float32(2.0).reshape(())}
-    found = {row.field: row.first for row in compare_tensors("f", first, second)}
-    assert found["a"] == "1 of 3 values differ, the most by 0.5; the first at [2]: 3.0"
-    assert found["b"] == "float64 [2]"
-    assert found["t"].startswith("1 of 1 values differ")
-    assert found["s"].startswith("1 of 1 values differ, the most by 1")
+    differences = {difference.field: difference.first for difference in compare_tensors("f", first, second)}
+    assert differences["a"] == "1 of 3 values differ, the most by 0.5; the first at [2]: 3.0"
+    assert differences["b"] == "float64 [2]"
+    assert differences["t"].startswith("1 of 1 values differ")
+    assert differences["s"].startswith("1 of 1 values differ, the most by 1")
     assert len(list(compare_tensors("f", {}, first))) == 4
 
 
@@ -65,10 +65,10 @@ def test_a_changed_weight_and_a_changed_node_are_named(bundle: Path, tmp_path: P
     model.graph.initializer[0].CopyFrom(onnx.numpy_helper.from_array(weight, model.graph.initializer[0].name))
     model.graph.node[0].op_type = "Odd"
     onnx.save(model, other / files.GRAPH)
-    found = list(compare_bundles(bundle, other))
-    assert {row.file for row in found} == {files.GRAPH}
-    assert any(row.field == model.graph.initializer[0].name and "the most by 0.5" in row.first for row in found)
-    assert any(row.field.endswith(".operator") and "Odd" in row.second for row in found)
+    differences = list(compare_bundles(bundle, other))
+    assert {difference.file for difference in differences} == {files.GRAPH}
+    assert any(difference.field == model.graph.initializer[0].name and "the most by 0.5" in difference.first for difference in differences)
+    assert any(difference.field.endswith(".operator") and "Odd" in difference.second for difference in differences)
 
 
 def test_a_missing_file_a_changed_card_and_a_signature_are_named(bundle: Path, tmp_path: Path) -> None:
@@ -76,10 +76,10 @@ def test_a_missing_file_a_changed_card_and_a_signature_are_named(bundle: Path, t
     (other / files.SBOM).unlink()
     (other / files.CARD).write_text((other / files.CARD).read_text() + "P.S.\n")
     (other / files.SIGNATURE).write_text("{}")
-    found = {row.file: row for row in compare_bundles(bundle, other)}
-    assert found[files.SBOM].second == "(not there)"
-    assert found[files.CARD].second == "P.S."
-    assert "the key" in found[files.SIGNATURE].field
+    differences = {difference.file: difference for difference in compare_bundles(bundle, other)}
+    assert differences[files.SBOM].second == "(not there)"
+    assert differences[files.CARD].second == "P.S."
+    assert "the key" in differences[files.SIGNATURE].field
 
 
 def test_releases_are_compared_by_profile_and_the_exit_code_tells(tmp_path: Path) -> None:
@@ -87,9 +87,9 @@ def test_releases_are_compared_by_profile_and_the_exit_code_tells(tmp_path: Path
     pack(request(trained.cancer(), tmp_path / "b", elsewhere(), elsewhere("third"), data=None, license="MIT"))
     done = CliRunner().invoke(cli, ["diff", str(tmp_path / "a"), str(tmp_path / "b"), "--json"])
     assert done.exit_code == 8
-    rows = json.loads(done.output)["differences"]
-    assert {"profile": "elsewhere", "file": "bundle.json", "field": "$.license", "first": '""', "second": '"MIT"'} in rows
-    assert {row["profile"] for row in rows} == {"elsewhere", "other", "third"}
+    differences = json.loads(done.output)["differences"]
+    assert {"profile": "elsewhere", "file": "bundle.json", "field": "$.license", "first": '""', "second": '"MIT"'} in differences
+    assert {difference["profile"] for difference in differences} == {"elsewhere", "other", "third"}
     same = CliRunner().invoke(cli, ["diff", str(tmp_path / "a"), str(tmp_path / "a")])
     assert (same.exit_code, same.output) == (0, "Identical, byte for byte.\n")
     artifact.unpack(tmp_path / "a", "elsewhere", tmp_path / "bundle")

@@ -54,7 +54,7 @@ def test_without_the_lock_what_is_computed_is_still_the_same(first: Packed, tmp_
         for name in (files.GRAPH, files.GOLDEN, files.BASELINE):
             assert mine[name] == yours[name]
     assert mine[files.MANIFEST] != yours[files.MANIFEST]
-    fields = {row.field for row in compare(first.directory, second.directory) if row.file == files.MANIFEST}
+    fields = {difference.field for difference in compare(first.directory, second.directory) if difference.file == files.MANIFEST}
     assert any("latency" in field for field in fields)
 
 
@@ -62,12 +62,12 @@ def test_another_seed_differs_and_diff_says_where(first: Packed, tmp_path: Path)
     profile = here(name="fp32-only")
     profile = dataclasses.replace(profile, precisions=("fp32",))
     builds = [pack(request(trained.onnx_net(), tmp_path / str(seed), profile, seed=seed)) for seed in (0, 1)]
-    found = compare(builds[0].directory, builds[1].directory)
-    assert files.GRAPH not in {row.file for row in found}
-    golden = [row for row in found if row.file == files.GOLDEN]
-    assert "case 0 input image" in {row.field for row in golden}
+    differences = compare(builds[0].directory, builds[1].directory)
+    assert files.GRAPH not in {difference.file for difference in differences}
+    golden = [difference for difference in differences if difference.file == files.GOLDEN]
+    assert "case 0 input image" in {difference.field for difference in golden}
     assert "values differ, the most by" in golden[0].first
-    assert "$.predicate.buildDefinition.externalParameters.seed" in {row.field for row in found}
+    assert "$.predicate.buildDefinition.externalParameters.seed" in {difference.field for difference in differences}
 
 
 @pytest.mark.parametrize(
@@ -96,24 +96,24 @@ METRIC = "import numpy as np\n\ndef score(target, outputs):\n    return float(np
 
 
 def test_a_lock_of_other_code_behind_the_metric_is_refused(tmp_path: Path) -> None:
-    own = tmp_path / "own.py"
-    own.write_text(METRIC.format(""))
-    asked = request(trained.onnx_net(), tmp_path / "out", metric=f"{own}:score", max_drop=0.5)
-    lock = pack(asked).lock
-    own.write_text(METRIC.format(" - 0.1"))
+    metric_file = tmp_path / "own.py"
+    metric_file.write_text(METRIC.format(""))
+    pack_request = request(trained.onnx_net(), tmp_path / "out", metric=f"{metric_file}:score", max_drop=0.5)
+    lock = pack(pack_request).lock
+    metric_file.write_text(METRIC.format(" - 0.1"))
     with pytest.raises(LockError, match=r"inputs\.metric_code"):
-        pack(dataclasses.replace(asked, out=tmp_path / "again"), lock=lock)
+        pack(dataclasses.replace(pack_request, out=tmp_path / "again"), lock=lock)
 
 
 def test_other_tools_another_choice_and_missing_measurements_are_refused(first: Packed, tmp_path: Path) -> None:
-    row = first.lock.profiles["any-cpu"]
-    other = "int8-static" if row.chosen == "fp32" else "fp32"
-    rows = {
-        "chosen": dataclasses.replace(row, chosen=other),
-        "measured.figures": dataclasses.replace(row, measured={"host": row.measured["host"]}),
-        "can't be read": dataclasses.replace(row, measured={**row.measured, "figures": {"fp32": 1}}),
+    locked = first.lock.profiles["any-cpu"]
+    other = "int8-static" if locked.chosen == "fp32" else "fp32"
+    changes = {
+        "chosen": dataclasses.replace(locked, chosen=other),
+        "measured.figures": dataclasses.replace(locked, measured={"host": locked.measured["host"]}),
+        "can't be read": dataclasses.replace(locked, measured={**locked.measured, "figures": {"fp32": 1}}),
     }
-    locks = {field: dataclasses.replace(first.lock, profiles={"any-cpu": changed}) for field, changed in rows.items()}
+    locks = {field: dataclasses.replace(first.lock, profiles={"any-cpu": changed}) for field, changed in changes.items()}
     locks["tools.onnx"] = dataclasses.replace(first.lock, tools={**first.lock.tools, "onnx": "1.0"})
     for field, lock in locks.items():
         with pytest.raises(LockError, match=field):

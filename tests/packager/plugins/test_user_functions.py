@@ -38,7 +38,7 @@ def test_a_module_is_looked_for_in_the_current_directory_too(tmp_path: Path, mon
 
 
 @pytest.mark.parametrize(
-    ("reference", "said"),
+    ("reference", "message"),
     [
         ("mine.py:", "--metric: malformed: expected module:function or path/to/file.py:function, found 'mine.py:'"),
         ("none.py:score", "--metric: no such file: expected a Python file, found none.py"),
@@ -47,12 +47,12 @@ def test_a_module_is_looked_for_in_the_current_directory_too(tmp_path: Path, mon
         ("no_such_module:score", "--metric: can't be imported (caused by: ModuleNotFoundError: No module named 'no_such_module')"),
     ],
 )
-def test_a_function_that_can_t_be_had_says_why(mine: Path, monkeypatch: pytest.MonkeyPatch, reference: str, said: str) -> None:
+def test_a_function_that_can_t_be_had_says_why(mine: Path, monkeypatch: pytest.MonkeyPatch, reference: str, message: str) -> None:
     (mine.parent / "broken.py").write_text("1 / 0\n")
     monkeypatch.chdir(mine.parent)
     with pytest.raises(DataError) as caught:
         load_callable(reference, where="--metric", error=DataError)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_a_metric_that_fails_is_named_with_its_error(mine: Path) -> None:

@@ -103,10 +103,10 @@ def test_every_file_of_the_corpus_has_its_error() -> None:
 
 @pytest.mark.parametrize("name", sorted(BROKEN))
 def test_a_broken_profile_says_where_and_what(name: str) -> None:
-    kind, message = BROKEN[name]
+    error_class, message = BROKEN[name]
     with pytest.raises(SealiftError) as caught:
         load_profile(str(CORPUS / f"{name}.toml"))
-    assert type(caught.value) is kind
+    assert type(caught.value) is error_class
     assert message in str(caught.value)
     assert f"{name}.toml" in str(caught.value)
 

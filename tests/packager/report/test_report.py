@@ -33,28 +33,28 @@ def report(packed: Packed, tmp_path_factory: pytest.TempPathFactory) -> tuple[di
 
 
 def candidates(report: tuple[dict[str, Any], str]) -> dict[str, dict[str, Any]]:
-    return {row["name"]: row for row in report[0]["profiles"][0]["candidates"]}
+    return {candidate["name"]: candidate for candidate in report[0]["profiles"][0]["candidates"]}
 
 
 def test_the_errors_of_each_node_that_int8_computes_are_in_both_files(report: tuple[dict[str, Any], str]) -> None:
-    rows = candidates(report)
-    assert rows["fp32"]["node_errors"] == []
-    assert {row["node"] for row in rows["int8-static"]["node_errors"]} == {row["node"] for row in rows["int8-dynamic"]["node_errors"]}
+    by_name = candidates(report)
+    assert by_name["fp32"]["node_errors"] == []
+    assert {error["node"] for error in by_name["int8-static"]["node_errors"]} == {error["node"] for error in by_name["int8-dynamic"]["node_errors"]}
     for name in ("int8-static", "int8-dynamic"):
-        errors = [row["relative_squared_error"] for row in rows[name]["node_errors"]]
+        errors = [error["relative_squared_error"] for error in by_name[name]["node_errors"]]
         assert errors == sorted(errors, reverse=True)
         assert 0 < errors[0] < 0.01
         assert f"Error by node: {name}" in report[1]
-        for row in rows[name]["node_errors"]:
-            assert f"{row['node']}: {row['relative_squared_error']:.3g}" in report[1]
+        for error in by_name[name]["node_errors"]:
+            assert f"{error['node']}: {error['relative_squared_error']:.3g}" in report[1]
 
 
 def test_throughput_is_in_both_files_and_in_words(packed: Packed, report: tuple[dict[str, Any], str]) -> None:
-    rows = candidates(report)
-    assert all(row["throughput"]["rows_per_s"] > 0 for row in rows.values())
-    for rate in (row["throughput"]["rows_per_s"] for row in rows.values()):
+    by_name = candidates(report)
+    assert all(candidate["throughput"]["rows_per_s"] > 0 for candidate in by_name.values())
+    for rate in (candidate["throughput"]["rows_per_s"] for candidate in by_name.values()):
         assert (f"{rate:,.0f} /s" if rate >= 100 else f"{rate:.3g} /s") in report[1]  # a busy machine has few
-    shipped = next(row for row in rows.values() if row["chosen"])
+    shipped = next(candidate for candidate in by_name.values() if candidate["chosen"])
     said = f"answers {shipped['throughput']['rows_per_s']:,.0f} rows per second, in batches of {shipped['throughput']['batch_size']}."
     manifest = packed.manifests["any-cpu"]
     assert any(said in sentence for sentence in explain(manifest))
