@@ -8,12 +8,12 @@ import signal
 from collections.abc import Iterator
 
 
-class Told:
+class RecordingProgress:
     """Which stages ran, and which were cached; after the stage ``die_after`` the process kills itself."""
 
     def __init__(self, die_after: str = "") -> None:
         self.ran: list[str] = []
-        self.known: list[str] = []
+        self.cached_titles: list[str] = []
         self._die_after = die_after
 
     @contextlib.contextmanager
@@ -24,4 +24,4 @@ class Told:
         self.ran.append(title)
 
     def cached(self, title: str) -> None:
-        self.known.append(title)
+        self.cached_titles.append(title)

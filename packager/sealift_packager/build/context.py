@@ -65,28 +65,27 @@ class BuildContext:
         with self._progress.stage("Load model and data"):
             data = read_data(self.request.data, self._place.folder) if self.request.data else None
             examples: Mapping[str, Array] = data.arrays if data else {}
-            asked = self.request
             options = LoadOptions(
-                format=asked.format,
-                trust_pickle=asked.trust_pickle,
-                factory=asked.factory,
+                format=self.request.format,
+                trust_pickle=self.request.trust_pickle,
+                factory=self.request.factory,
                 examples=examples,
-                target=asked.target,
-                dynamic=parse_dynamic(asked.dynamic),
+                target=self.request.target,
+                dynamic=parse_dynamic(self.request.dynamic),
                 place=self._place,
             )
-            source = load_model(asked.model, options)
-            _tell_source(source, asked.model, data.path if data else None)
-            self._check_unchanged("source", asked.model, source.digest)
+            source = load_model(self.request.model, options)
+            _tell_source(source, self.request.model, data.path if data else None)
+            self._check_unchanged("source", self.request.model, source.digest)
             if data:
                 self._check_unchanged("data", data.path, data.digest)
             needed = not source.unsupervised if self._metric is None else self._metric.against_source is None
-            holdout = bind(data, source, asked.target, needed=needed, images=self._images) if data else None
+            holdout = bind(data, source, self.request.target, needed=needed, images=self._images) if data else None
             wide = wide_columns(source, holdout.originals if holdout else None)
             if source.digits is None or not wide:
                 return source, holdout
             source = dataclasses.replace(source.digits.widen(wide), place=source.place, digest=source.digest)
-            return source, bind(data, source, asked.target, needed=needed, images=self._images) if data else None
+            return source, bind(data, source, self.request.target, needed=needed, images=self._images) if data else None
 
     def _check_unchanged(self, name: str, path: Path, digest: Digest) -> None:
         """What was read is what the build is known by, in the cache and in a lock; `DataError`."""
@@ -115,14 +114,14 @@ class BuildContext:
         place = self.request.golden_from
         if place is None:
             return None
-        found = bind(read_data(place, self._place.folder), self.source, self.request.target, needed=False, images=self._images)
+        golden = bind(read_data(place, self._place.folder), self.source, self.request.target, needed=False, images=self._images)
         least = fixed_batch(self.source.inputs) or 1
-        if not least <= found.rows <= MAX_CHOSEN:
+        if not least <= golden.rows <= MAX_CHOSEN:
             advice = "Choose a few rows; everyone who has a bundle can read them."
             raise DataError(
-                "too few or too many golden rows", where=str(place), expected=f"{least} to {MAX_CHOSEN} rows", found=str(found.rows), advice=advice
+                "too few or too many golden rows", where=str(place), expected=f"{least} to {MAX_CHOSEN} rows", found=str(golden.rows), advice=advice
             )
-        return found.inputs
+        return golden.inputs
 
     @functools.cached_property
     def _proven(self) -> tuple[Converted, Parity]:
@@ -198,9 +197,9 @@ def _answers(source: SourceModel, inputs: Mapping[str, Array]) -> dict[str, Arra
         raise
     except Exception as error:  # whatever framework it is
         raise refused(source.framework, inputs, error) from error
-    found = {name: np.asarray(value) for name, value in answers.items()}
-    check_rows(found, len(next(iter(inputs.values()))), where=source.framework)
-    return found
+    arrays = {name: np.asarray(value) for name, value in answers.items()}
+    check_rows(arrays, len(next(iter(inputs.values()))), where=source.framework)
+    return arrays
 
 
 def _tell_source(source: SourceModel, model: Path, data: Path | None) -> None:

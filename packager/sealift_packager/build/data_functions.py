@@ -34,11 +34,11 @@ def write_functions(request: PackRequest, folder: Path) -> dict[str, Path]:
 
 def _write(request: PackRequest, field: str, place: Path, folder: Path) -> Path:
     where = f"--{field.replace('_', '-')} {place}"
-    found = call_function(place, where=where)
-    if found is None or isinstance(found, (str, Path)):
-        raise DataError("no data", where=where, expected="(X, y), arrays by name, or a table", found=type(found).__name__)
+    data = call_function(place, where=where)
+    if data is None or isinstance(data, (str, Path)):
+        raise DataError("no data", where=where, expected="(X, y), arrays by name, or a table", found=type(data).__name__)
     folder.mkdir()
     options = LoadOptions(format=request.format, trust_pickle=request.trust_pickle, factory=request.factory)
-    path = write_data(found, folder, request.model, target=request.target, options=options)
+    path = write_data(data, folder, request.model, target=request.target, options=options)
     assert path is not None
     return path.rename(folder / f"{place.name.replace(':', ' ')}.npz")

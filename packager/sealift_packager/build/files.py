@@ -35,9 +35,9 @@ def runs_own_code(request: PackRequest) -> bool:
     return request.factory is not None or (request.trust_pickle and not _holds_no_code(request.model, request.format))
 
 
-def _holds_no_code(model: Path, kind: str | None) -> bool:
-    if kind is not None:
-        return kind in _NO_CODE_KINDS
+def _holds_no_code(model: Path, model_format: str | None) -> bool:
+    if model_format is not None:
+        return model_format in _NO_CODE_KINDS
     try:
         with model.open("rb") as file:
             return file.read(8).startswith(_NO_CODE)

@@ -38,7 +38,7 @@ def write_data(data: Any, folder: Path, model: Any, *, target: str, options: Loa
 
 def _arrays(data: Any, model: Any, target: str, options: LoadOptions) -> dict[str, Array]:
     if isinstance(data, tuple) and len(data) == 2:
-        inputs, truth = data
+        inputs, labels = data
         if isinstance(inputs, Mapping) or _is_table(inputs):
             named = _by_name(inputs)
         else:
@@ -49,7 +49,7 @@ def _arrays(data: Any, model: Any, target: str, options: LoadOptions) -> dict[st
                 where=f"data: {target}",
                 advice="Leave it out of X, or choose another name with target=.",
             )
-        return named | {target: np.asarray(truth)}
+        return named | {target: np.asarray(labels)}
     if isinstance(data, Mapping) or _is_table(data):
         return _by_name(data)
     raise DataError(
@@ -79,14 +79,14 @@ def _only_input(model: Any, options: LoadOptions) -> str:
     if isinstance(model, (str, Path)):
         return _input_of_file(Path(model), options)
     if hasattr(model, "code_with_constants"):  # TorchScript's forward has a signature of its own
-        names = [row.name for row in model.forward.schema.arguments[1:] if not row.has_default_value()]
+        names = [argument.name for argument in model.forward.schema.arguments[1:] if not argument.has_default_value()]
     elif hasattr(model, "forward"):
         names = list(inspect.signature(model.forward).parameters)
     elif hasattr(model, "graph_signature"):
         names = list(model.graph_signature.user_inputs)
     elif hasattr(model, "SerializeToString"):
-        weights = {row.name for row in model.graph.initializer}
-        names = [row.name for row in model.graph.input if row.name not in weights]
+        weights = {tensor.name for tensor in model.graph.initializer}
+        names = [input_.name for input_ in model.graph.input if input_.name not in weights]
     else:
         return FEATURES
     return _single(names)

@@ -148,10 +148,10 @@ class _Listener:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, error_type: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         while self._shown:
             try:
-                self._shown.pop().__exit__(kind, error, trace)
+                self._shown.pop().__exit__(error_type, error, trace)
             except BaseException as raised:
                 if raised is not error:
                     raise
@@ -160,11 +160,11 @@ class _Listener:
         """The answer to a question, nothing for what is only said."""
         if "ask" in message.fields:
             return self._services.answer(message)
-        said = message.text("stage")
-        if said == "end" and self._shown:
+        event = message.text("stage")
+        if event == "end" and self._shown:
             self._shown.pop().__exit__(None, None, None)
-        elif said in ("begin", "cached"):
-            self._begin(message.text("title")[:MAX_TITLE_CHARACTERS], cached=said == "cached")
+        elif event in ("begin", "cached"):
+            self._begin(message.text("title")[:MAX_TITLE_CHARACTERS], cached=event == "cached")
         return None
 
     def _begin(self, title: str, *, cached: bool) -> None:

@@ -97,15 +97,15 @@ def source_answers() -> Stage[dict[str, Array]]:  # 3
     return Stage(title="Run the source model on the holdout", result=dict[str, Array])
 
 
-def fp32(profile: HardwareProfile, gate: Gate, *, shared: str, emulator: str) -> Stage[CandidateResult]:  # 4
+def fp32(profile: HardwareProfile, gate: Gate, *, reference: str, emulator: str) -> Stage[CandidateResult]:  # 4
     """The converted graph, judged."""
-    inputs = _judging(profile, gate, FP32, shared, emulator)
+    inputs = _judging(profile, gate, FP32, reference, emulator)
     return Stage(title=f"{profile.name}: build and evaluate {FP32.name}", result=CandidateResult, inputs=inputs)
 
 
-def quantized(profile: HardwareProfile, gate: Gate, candidate: Candidate, *, shared: str, emulator: str) -> Stage[CandidateResult | NotBuilt]:  # 4
-    """A candidate, built and judged; ``shared`` is the digest of the graph and of the source's answers."""
-    inputs = _judging(profile, gate, candidate, shared, emulator)
+def quantized(profile: HardwareProfile, gate: Gate, candidate: Candidate, *, reference: str, emulator: str) -> Stage[CandidateResult | NotBuilt]:  # 4
+    """A candidate, built and judged; ``reference`` is the digest of the graph and of the source's answers."""
+    inputs = _judging(profile, gate, candidate, reference, emulator)
     return Stage(title=f"{profile.name}: build and evaluate {candidate.name}", result=CandidateResult | NotBuilt, inputs=inputs)
 
 
@@ -134,8 +134,8 @@ def _of_profile(profile: HardwareProfile, gate: Gate) -> dict[str, Json]:
     return {"profile": profile.json(), "gate": to_json(gate)}
 
 
-def _judging(profile: HardwareProfile, gate: Gate, candidate: Candidate, shared: str, emulator: str) -> dict[str, Json]:
-    return {**_of_profile(profile, gate), "candidate": to_json(candidate), "shared": shared, "emulator": emulator}
+def _judging(profile: HardwareProfile, gate: Gate, candidate: Candidate, reference: str, emulator: str) -> dict[str, Json]:
+    return {**_of_profile(profile, gate), "candidate": to_json(candidate), "reference": reference, "emulator": emulator}
 
 
 def _of_place(place: Place) -> dict[str, Json]:

@@ -65,8 +65,8 @@ def make_manifest(
 
 def _inputs(context: BuildContext) -> tuple[TensorSpec, ...]:
     """With what the data says of their meaning."""
-    known = context.holdout.descriptions if context.holdout else {}
-    return tuple(dataclasses.replace(spec, description=known.get(spec.name, "")) for spec in context.converted.inputs)
+    descriptions = context.holdout.descriptions if context.holdout else {}
+    return tuple(dataclasses.replace(spec, description=descriptions.get(spec.name, "")) for spec in context.converted.inputs)
 
 
 def _session(chosen: CandidateResult, profile: HardwareProfile, host: Host) -> SessionSettings:
@@ -92,8 +92,8 @@ def _requirements(chosen: CandidateResult, profile: HardwareProfile, disk_bytes:
 def _lineage(context: BuildContext) -> Lineage:
     columns: dict[str, Json] = {name: list(names) for name, names in context.source.columns.items()}
     classes: list[Json] = list(context.holdout.classes) if context.holdout else []
-    known: dict[str, Json] = {"columns": columns, "classes": classes}
-    return Lineage(source_digest=str(context.source.digest), annotations={name: value for name, value in known.items() if value})
+    annotations: dict[str, Json] = {"columns": columns, "classes": classes}
+    return Lineage(source_digest=str(context.source.digest), annotations={name: value for name, value in annotations.items() if value})
 
 
 def _settings(chosen: CandidateResult, profile: HardwareProfile, host: Host) -> Settings:

@@ -74,12 +74,12 @@ def _build_all(request: PackRequest, scratch: Path, progress: Progress, options:
     place = WeightPlace(inline_bytes=options.inline_bytes, folder=scratch)
     context = BuildContext(request, stages, progress, machine, created, place)
     builds = [_build(context, profile, scratch, progress, lock) for profile in request.profiles]  # 2, 3
-    idle = notes_on_unused(request.measure_on, {row.name: judge_host(row, machine).measures for row in request.profiles}) if lock is None else ()
+    idle = notes_on_unused(request.measure_on, {profile.name: judge_host(profile, machine).measures for profile in request.profiles}) if lock is None else ()
     return Unsigned(
-        directories={row.manifest.profile.name: row.directory for row in builds},
+        directories={built.manifest.profile.name: built.directory for built in builds},
         lock=_lock(request, created, inputs or {}, builds),
-        node_errors={row.manifest.profile.name: row.node_errors for row in builds},
-        notes=(*dict.fromkeys(note for row in builds for note in row.notes), *idle),
+        node_errors={built.manifest.profile.name: built.node_errors for built in builds},
+        notes=(*dict.fromkeys(note for built in builds for note in built.notes), *idle),
     )
 
 
@@ -93,11 +93,11 @@ def _build(context: BuildContext, profile: HardwareProfile, scratch: Path, progr
 
 
 def _chosen(build: ProfileBuild) -> str:
-    return next(row.name for row in build.manifest.evaluation.candidates if row.chosen)
+    return next(candidate.name for candidate in build.manifest.evaluation.candidates if candidate.chosen)
 
 
 def _lock(request: PackRequest, created: datetime.datetime, inputs: Mapping[str, Json], builds: Sequence[ProfileBuild]) -> Lock:
-    rows = {
+    profiles = {
         build.manifest.profile.name: ProfileLock(digest=keys.profile_digest(build.manifest.profile), chosen=_chosen(build), measured=build.measured)
         for build in builds
     }
@@ -107,5 +107,5 @@ def _lock(request: PackRequest, created: datetime.datetime, inputs: Mapping[str,
         created=created.replace(microsecond=0),
         inputs=inputs,
         tools=tool_versions(framework, data_tools(request.data)),
-        profiles=rows,
+        profiles=profiles,
     )

@@ -129,13 +129,13 @@ def _judged(setting: _Setting) -> tuple[CandidateResult, list[CandidateResult | 
     """fp32 and the others. Each is a stage of its own; what another processor answers depends on what can be emulated here."""
     context, profile, reference = setting.context, setting.profile, setting.context.reference
     run, gate, model = context.stages.run, context.gate, context.converted.model
-    fp32 = keys.fp32(profile, gate, shared=context.digest, emulator=setting.emulator)
+    fp32 = keys.fp32(profile, gate, reference=context.digest, emulator=setting.emulator)
     if reference is None:
         return run(fp32, lambda: unquantized(model, profile)), []
     search = Search(model, profile, reference, context.machine, seed=context.request.seed, scratch=setting.scratch)
     _, *candidates = candidates_for(profile, with_data=True)
-    stages = [(keys.quantized(profile, gate, row, shared=context.digest, emulator=setting.emulator), row) for row in candidates]
-    return run(fp32, search.fp32), [run(stage, functools.partial(search.quantized, candidate)) for stage, candidate in stages]
+    stages = {candidate: keys.quantized(profile, gate, candidate, reference=context.digest, emulator=setting.emulator) for candidate in candidates}
+    return run(fp32, search.fp32), [run(stage, functools.partial(search.quantized, candidate)) for candidate, stage in stages.items()]
 
 
 def _emulator(context: BuildContext, profile: HardwareProfile) -> str:
@@ -169,8 +169,10 @@ def _measured(
     """The same with their figures, and with how much faster than fp32 they are."""
 
     def faster(result: CandidateResult) -> CandidateResult:
-        own = figures[result.name]
-        return dataclasses.replace(result, figures=own, speedup=speedup(figures[fp32.name].samples_ms, own.samples_ms, seed=seed))
+        measured_figures = figures[result.name]
+        return dataclasses.replace(
+            result, figures=measured_figures, speedup=speedup(figures[fp32.name].samples_ms, measured_figures.samples_ms, seed=seed)
+        )
 
     measured = [faster(result) if isinstance(result, CandidateResult) and result.name in figures else result for result in others]
     return dataclasses.replace(fp32, figures=figures.get(fp32.name)), measured

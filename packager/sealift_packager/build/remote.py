@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _CHUNK_BYTES = 2**20
 
 
-class Channel:
+class WorkerChannel:
     """Both pipes, as the worker has them. It waits for each answer, so messages never cross."""
 
     def __init__(self, reader: int, writer: int) -> None:
@@ -69,7 +69,7 @@ class Channel:
 class RemoteProgress:
     """A `Progress` that the other process shows."""
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: WorkerChannel) -> None:
         self._channel = channel
 
     def stage(self, title: str) -> AbstractContextManager[None]:
@@ -91,7 +91,7 @@ class RemoteProgress:
 class RemoteStore:
     """A `Store` that the other process keeps, apart for each model."""
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: WorkerChannel) -> None:
         self._channel = channel
 
     def read(self, key: str) -> bytes | None:
@@ -111,7 +111,7 @@ class RemoteStore:
 class RemoteOutside:
     """An `Outside`: the process that started this one."""
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: WorkerChannel) -> None:
         self._channel = channel
 
     def footprint(self, model: Path, inputs: Path, settings: Settings, *, model_bytes: int) -> Footprint:
@@ -149,7 +149,7 @@ class RemoteOutside:
 class RemoteJob:
     """A `DeviceJob` that the other process begins, signs and ends."""
 
-    def __init__(self, channel: Channel, address: DeviceAddress, files: Mapping[Digest, bytes]) -> None:
+    def __init__(self, channel: WorkerChannel, address: DeviceAddress, files: Mapping[Digest, bytes]) -> None:
         self._channel = channel
         self._address = address
         self._files = files
@@ -165,7 +165,7 @@ class RemoteJob:
         self.device = MeasuringDevice(device_id=fields["device"], machine=machine, onnxruntime=fields["onnxruntime"])
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, error_type: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         try:
             self._channel.ask("device end")
         except DeviceError:
@@ -174,8 +174,8 @@ class RemoteJob:
 
     def latency(self, inputs: Digest, runs: Sequence[Run], *, seconds: float, rounds: tuple[int, int]) -> dict[str, Array]:
         """As `DeviceJob.latency`."""
-        rows = [run.json() for run in runs]
-        answer = self._channel.ask("device latency", inputs=str(inputs), runs=rows, seconds=seconds, rounds=list(rounds))
+        documents = [run.json() for run in runs]
+        answer = self._channel.ask("device latency", inputs=str(inputs), runs=documents, seconds=seconds, rounds=list(rounds))
         return {name: np.array(values) for name, values in answer.fields["samples_ms"].items()}
 
     def footprint(self, inputs: Digest, run: Run) -> tuple[float, int]:

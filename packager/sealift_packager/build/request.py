@@ -122,9 +122,9 @@ class PackRequest:
             raise ProfileError("a profile is named twice", where="--profile", found=twice[0], advice="Name each profile once.")
         if not 0 < len(names) <= LIMITS.bundles_per_release:
             raise ProfileError("wrong number of profiles", where="--profile", expected=f"1 to {LIMITS.bundles_per_release}", found=str(len(names)))
-        for row in self.measure_on:
-            if row.profile is not None and row.profile not in names:
-                raise ProfileError("a device is given for a profile that isn't built", where=OPTION, expected=", ".join(names), found=row.profile)
+        for device in self.measure_on:
+            if device.profile is not None and device.profile not in names:
+                raise ProfileError("a device is given for a profile that isn't built", where=OPTION, expected=", ".join(names), found=device.profile)
 
     def _check_numbers(self) -> None:
         """Budget, seed and time."""
@@ -152,7 +152,7 @@ class PackRequest:
 
     def options(self) -> dict[str, Json]:
         """Collect what decides what is computed, but model, data and profiles: by the field's name, files by their digest."""
-        return {row.name: _option(getattr(self, row.name)) for row in dataclasses.fields(self) if row.name not in _NOT_OPTIONS}
+        return {field.name: _option(getattr(self, field.name)) for field in dataclasses.fields(self) if field.name not in _NOT_OPTIONS}
 
 
 #: Model, data and profiles, which are identified by content; what a release is called; where it goes; what only permits; how long is measured.

@@ -72,8 +72,8 @@ class Services:
 
     def cache_read(self, message: Message) -> Message:
         """The bytes of an entry."""
-        found = self._store.read(self._key(message)) if self._store else None
-        return Message({"there": found is not None}, found or b"")
+        entry = self._store.read(self._key(message)) if self._store else None
+        return Message({"there": entry is not None}, entry or b"")
 
     def cache_write(self, message: Message) -> Message:
         """Keep an entry."""
@@ -99,13 +99,13 @@ class Services:
             entries=parse_entries(fields.document("entries")),
         )
         model, inputs = self._inside(fields, "model"), self._inside(fields, "inputs")
-        found = probe(model, inputs, settings, model_bytes=fields.integer("model_bytes", minimum=0))
-        return Message(dataclasses.asdict(found))
+        measured = probe(model, inputs, settings, model_bytes=fields.integer("model_bytes", minimum=0))
+        return Message(dataclasses.asdict(measured))
 
     def find_emulator(self, message: Message) -> Message:
         """Whether a processor can be emulated, and with which onnxruntime."""
-        found = _emulator(message)
-        return Message({"there": found is not None, "onnxruntime": found.onnxruntime if found else ""})
+        emulator = _emulator(message)
+        return Message({"there": emulator is not None, "onnxruntime": emulator.onnxruntime if emulator else ""})
 
     def emulator_digest(self, message: Message) -> Message:
         """Of the emulator's program."""
@@ -135,8 +135,8 @@ class Services:
         from sealift_packager.measure.on_device import required
 
         files, self._files = self._files, {}
-        asked = message.fields.get("address")
-        address = next((row for row in self._request.measure_on if dataclasses.asdict(row) == asked), None)
+        named = message.fields.get("address")
+        address = next((device for device in self._request.measure_on if dataclasses.asdict(device) == named), None)
         if address is None:
             raise FrameError("not a device that the user named")
         job = self._ending.enter_context(DeviceJob(address, required(self._request.signer), files))
@@ -154,8 +154,8 @@ class Services:
         fields = Document(message.fields, "latency")
         least, most = (int(number) for number in fields.numbers("rounds", minimum=0))
         job, inputs, runs = self._step(fields)
-        found = job.latency(inputs, runs, seconds=fields.number("seconds", minimum=0), rounds=(least, most))
-        samples: dict[str, Json] = {name: [float(value) for value in values] for name, values in found.items()}
+        latencies = job.latency(inputs, runs, seconds=fields.number("seconds", minimum=0), rounds=(least, most))
+        samples: dict[str, Json] = {name: [float(value) for value in values] for name, values in latencies.items()}
         return Message({"samples_ms": samples})
 
     def device_footprint(self, message: Message) -> Message:
@@ -172,7 +172,7 @@ class Services:
         return Message(dataclasses.asdict(job.throughput(inputs, runs[0], batches=batches, seconds=fields.number("seconds", minimum=0))))
 
     def _step(self, fields: Document) -> tuple[DeviceJob, Digest, list[Run]]:
-        runs = [Run.parse(row) for row in fields.documents("runs")]
+        runs = [Run.parse(run) for run in fields.documents("runs")]
         if self._job is None or not runs:
             raise FrameError("no job on a device, or no run")
         return self._job, Digest.parse(fields.text("inputs"), where=fields.where), runs
@@ -206,7 +206,9 @@ _ACTIONS: Final[dict[str, Callable[[Services, Message], Message]]] = {
 def _emulator(message: Message) -> Emulator | None:
     from sealift_packager.measure.emulation import PROCESSORS, find_emulator
 
-    processor: Processor | None = next((row for row in PROCESSORS if dataclasses.asdict(row) == message.fields.get("processor")), None)
+    processor: Processor | None = next(
+        (known_processor for known_processor in PROCESSORS if dataclasses.asdict(known_processor) == message.fields.get("processor")), None
+    )
     if processor is None:
         raise FrameError("no such processor")
     return find_emulator(processor)

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str], descriptor: int) -> None:
     """Do the one task; ``arguments`` are the descriptor of the page."""
-    from sealift_packager.build.remote import Channel
+    from sealift_packager.build.remote import WorkerChannel
 
-    channel = Channel(_private_input(), descriptor)
+    channel = WorkerChannel(_private_input(), descriptor)
     page = Page(int(arguments[0]))
     task: Task = pickle.loads(channel.receive().blob)  # noqa: S301  (the process that started this one wrote it)
     _settle(task)

@@ -31,14 +31,14 @@ def private_folder(folder: Path, *, where: str) -> Path:
     try:
         for folder in (*reversed(place.parents), place):
             folder.mkdir(mode=0o700, exist_ok=True)
-        found = place.lstat()
+        status = place.lstat()
     except OSError:
         return place
-    if found.st_uid != os.geteuid():  # 2
-        raise _refused("the cache belongs to another user", place, where, f"a folder of the user {os.geteuid()}", f"one of the user {found.st_uid}")
-    if _others_may_write(found):
+    if status.st_uid != os.geteuid():  # 2
+        raise _refused("the cache belongs to another user", place, where, f"a folder of the user {os.geteuid()}", f"one of the user {status.st_uid}")
+    if _others_may_write(status):
         advice = f"Run `chmod -R go-w {place}` if nobody else has written there, or name another folder, or pass --no-cache."
-        raise _refused("other users may write to the cache", place, where, "mode 0700", f"mode {stat.S_IMODE(found.st_mode):04o}", advice)
+        raise _refused("other users may write to the cache", place, where, "mode 0700", f"mode {stat.S_IMODE(status.st_mode):04o}", advice)
     return place
 
 
@@ -47,20 +47,20 @@ def read_private(path: Path) -> bytes | None:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(descriptor, "rb") as file:
-            found = os.fstat(file.fileno())
-            mine = stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid() and not _others_may_write(found)  # 3
+            status = os.fstat(file.fileno())
+            mine = stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid() and not _others_may_write(status)  # 3
             return file.read() if mine else None
     except OSError:
         return None
 
 
 def _check_parent(parent: Path, where: str) -> None:
-    found = parent.stat()
-    if found.st_uid not in (0, os.geteuid()):
+    status = parent.stat()
+    if status.st_uid not in (0, os.geteuid()):
         expected = f"folders of root or of the user {os.geteuid()}"
-        raise _refused("a folder above the cache belongs to another user", parent, where, expected, f"one of the user {found.st_uid}")
-    if _others_may_write(found) and not found.st_mode & stat.S_ISVTX:
-        expected, mode = "no write permission for others, or the sticky bit", f"mode {stat.S_IMODE(found.st_mode):04o}"
+        raise _refused("a folder above the cache belongs to another user", parent, where, expected, f"one of the user {status.st_uid}")
+    if _others_may_write(status) and not status.st_mode & stat.S_ISVTX:
+        expected, mode = "no write permission for others, or the sticky bit", f"mode {stat.S_IMODE(status.st_mode):04o}"
         raise _refused("other users may replace a folder above the cache", parent, where, expected, mode)
 
 
@@ -69,10 +69,10 @@ def _refused(message: str, folder: Path, where: str, expected: str, found: str, 
     return PackagerError(message, where=f"{where}: {folder}", expected=expected, found=found, advice=advice)
 
 
-def _others_may_write(found: os.stat_result) -> bool:
-    if found.st_mode & stat.S_IWOTH:
+def _others_may_write(status: os.stat_result) -> bool:
+    if status.st_mode & stat.S_IWOTH:
         return True
-    return bool(found.st_mode & stat.S_IWGRP) and not _is_private_group(found.st_gid)
+    return bool(status.st_mode & stat.S_IWGRP) and not _is_private_group(status.st_gid)
 
 
 def _is_private_group(group: int) -> bool:

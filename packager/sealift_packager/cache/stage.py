@@ -45,7 +45,7 @@ class Stages:
         self, store: Store | None, progress: Progress, base: Mapping[str, Json] | None, code: Mapping[str, str] = MappingProxyType({})
     ) -> None:
         self.code = code
-        self._found: dict[str, str] = {}
+        self._imported: dict[str, str] = {}
         self._store = store if base is not None else None
         self._progress = progress
         self._base = dict(base or {})
@@ -53,8 +53,8 @@ class Stages:
     @property
     def inputs(self) -> Mapping[str, Json]:
         """Digests and options that the build is known by; empty where nothing identifies it."""
-        found = self._base.get("inputs")
-        return found if isinstance(found, dict) else {}
+        inputs = self._base.get("inputs")
+        return inputs if isinstance(inputs, dict) else {}
 
     def run(self, stage: Stage[T], compute: Callable[[], T]) -> T:
         """The result of a stage, cached by all that it depends on; shown in the progress either way."""
@@ -64,17 +64,17 @@ class Stages:
         _LOG.debug("%s: entry %s is %s", title, key[:16], "there" if cached is not None else "missing")
         if cached is not None:
             self._progress.cached(title)
-            found: T = cached[0]
-            return found
+            value: T = cached[0]
+            return value
         imported()  # now, as near to their import as can be
         with contextlib.nullcontext() if stage.outermost else self._progress.stage(title):
             value = compute()
         if self._store is not None:
-            self._found |= {name: digest for name, digest in imported().items() if self.code.get(name) != digest}
+            self._imported |= {name: digest for name, digest in imported().items() if self.code.get(name) != digest}
             with contextlib.suppress(
                 NotSelfContainedError, UnicodeEncodeError
             ):  # gigabytes of weights in files aren't kept, nor text that isn't UTF-8
-                self._store.write(key, pack_entry(encode(value), self._found))
+                self._store.write(key, pack_entry(encode(value), self._imported))
         return value
 
     def _read(self, key: str, result: Any) -> tuple[Any] | None:
@@ -86,7 +86,7 @@ class Stages:
         with contextlib.suppress(SerializationError):  # its checksum holds, but other code wrote it
             if entry is not None and not changed(entry[1]):
                 value = decode(result, entry[0])
-                self._found |= entry[1]  # what is made from it depends on them too
+                self._imported |= entry[1]  # what is made from it depends on them too
                 return (value,)
         self._store.discard(key)
         return None

@@ -105,13 +105,13 @@ class StageStore:
         return self.directory / key[:2] / f"{key}{_SUFFIX}"
 
     def _evict(self, keep: Path) -> None:
-        rows = []
+        entries = []
         for path in self.directory.glob(f"??/*{_SUFFIX}"):
             with contextlib.suppress(OSError):  # another process may have thrown it out
-                found = path.stat()
-                rows.append((found.st_mtime_ns, found.st_size, path))
-        excess = sum(size for _, size, _ in rows) - self.limit_bytes
-        for _, size, path in sorted(rows):
+                status = path.stat()
+                entries.append((status.st_mtime_ns, status.st_size, path))
+        excess = sum(size for _, size, _ in entries) - self.limit_bytes
+        for _, size, path in sorted(entries):
             if excess <= 0:
                 return
             if path != keep:

@@ -33,8 +33,8 @@ def tool_versions(framework: str, data: str = "") -> dict[str, str]:
     """Versions of the tools that a model of this framework and such data go through, by distribution, sorted; ``python`` is one of them."""
     words = f"{framework} {data}".lower()
     names = {*BASE, *(name for word, group in BY_FRAMEWORK.items() if word in words for name in group)}
-    found = {name: version for name in names if (version := version_of(name))}
-    return dict(sorted(found.items()))
+    versions = {name: version for name in names if (version := version_of(name))}
+    return dict(sorted(versions.items()))
 
 
 def all_versions() -> dict[str, str]:
@@ -44,8 +44,8 @@ def all_versions() -> dict[str, str]:
 
 def environment() -> list[str]:
     """Every distribution that is installed, with its version: what a factory, a metric or a pickled model may import, and what the tools do."""
-    found = (row.name for place in sys.path for kind in ("dist-info", "egg-info") for row in Path(place).glob(f"*.{kind}"))
-    return sorted(set(found))
+    names = (folder.name for place in sys.path for suffix in ("dist-info", "egg-info") for folder in Path(place).glob(f"*.{suffix}"))
+    return sorted(set(names))
 
 
 @functools.cache

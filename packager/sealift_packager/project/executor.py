@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final, Protocol
 
-from sealift_packager.project.job import Job, Outcome
+from sealift_packager.project.job import JobOutcome, PackJob
 
 #: How many workers a job may use up before it is given up: one that dies may have been killed for memory by another's greed.
 ATTEMPTS: Final = 3
@@ -14,7 +14,7 @@ ATTEMPTS: Final = 3
 class Executor(Protocol):
     """Does jobs side by side."""
 
-    def run(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
+    def run(self, jobs: Sequence[PackJob]) -> Iterator[JobOutcome]:
         """Do jobs. A job whose worker dies is given to another, `ATTEMPTS` times in all.
 
         Args:
@@ -25,7 +25,7 @@ class Executor(Protocol):
         """
 
 
-def died(job: Job, seconds: float, how: str) -> Outcome:
+def died(job: PackJob, seconds: float, how: str) -> JobOutcome:
     """Make the outcome of a job that used up its workers.
 
     Args:
@@ -37,4 +37,4 @@ def died(job: Job, seconds: float, how: str) -> Outcome:
         The outcome, with an error.
     """
     error = f"{job.name}: the worker died {ATTEMPTS} times ({how}). Is there enough memory? Build it alone with --only {job.name}."
-    return Outcome(name=job.name, seconds=seconds, error=error, attempts=ATTEMPTS)
+    return JobOutcome(name=job.name, seconds=seconds, error=error, attempts=ATTEMPTS)

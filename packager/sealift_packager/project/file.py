@@ -9,7 +9,7 @@ from typing import Final
 from sealift_core import beneath
 from sealift_core.schema.documents import Document, nearest
 from sealift_packager.errors import ProjectError
-from sealift_packager.project.job import Job
+from sealift_packager.project.job import PackJob
 from sealift_packager.project.unasked import refuse_unasked
 
 DEFAULT: Final = Path("project.toml")
@@ -18,7 +18,7 @@ MAX_BYTES: Final = 2**20
 _PLACES: Final = {"out": "releases", "locks": "locks"}
 
 
-def read_project(path: Path, *, named: bool = True, locked: bool = False, force: bool = False, cache: bool = True) -> list[Job]:
+def read_project(path: Path, *, named: bool = True, locked: bool = False, force: bool = False, cache: bool = True) -> list[PackJob]:
     """The jobs of a project file, in its order; `ProjectError` or `DocumentError` names the field.
 
     Keys are those of sealift.toml. Relative paths start at the file's folder. A model's ``out`` is a folder that its release is put into,
@@ -43,18 +43,18 @@ def read_project(path: Path, *, named: bool = True, locked: bool = False, force:
     return jobs
 
 
-def pick(jobs: Sequence[Job], names: Sequence[str]) -> list[Job]:
+def pick(jobs: Sequence[PackJob], names: Sequence[str]) -> list[PackJob]:
     """The jobs with these names (all if there are none); `ProjectError` for a name that there is not."""
-    known = [job.name for job in jobs]
+    available = [job.name for job in jobs]
     for name in names:
-        if name not in known:
-            raise ProjectError("no such model", where="--only", expected=", ".join(known), found=repr(name), advice=nearest(name, known))
+        if name not in available:
+            raise ProjectError("no such model", where="--only", expected=", ".join(available), found=repr(name), advice=nearest(name, available))
     return [job for job in jobs if not names or job.name in names]
 
 
-def _job(name: str, table: Document, folder: Path, *, locked: bool, force: bool, cache: bool) -> Job:
+def _job(name: str, table: Document, folder: Path, *, locked: bool, force: bool, cache: bool) -> PackJob:
     places = {field: folder / table.text(field, default) for field, default in _PLACES.items()}
-    job = Job(
+    job = PackJob(
         name=name,
         folder=str(folder),
         model=table.text("model"),

@@ -11,7 +11,7 @@ import msgspec
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class PackJob:
     """One release to build. ``folder`` is the project file's: all relative paths start there.
 
     The other fields are `PackRequest`'s, with profiles by name or path and ``key`` the path of the signing key.
@@ -58,13 +58,13 @@ class Job:
         return json.dumps(msgspec.to_builtins(self))
 
     @classmethod
-    def from_json(cls, text: str) -> Job:
+    def from_json(cls, text: str) -> PackJob:
         """What `to_json` wrote."""
         return msgspec.convert(json.loads(text), cls)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class JobOutcome:
     """What became of a job: the release's digest and the chosen candidate by profile, or the error in words.
 
     ``bundles`` are the bundles' digests by profile; ``attempts`` says how many workers it took.
@@ -92,6 +92,6 @@ class Outcome:
         return dataclasses.asdict(self)
 
     @classmethod
-    def from_json(cls, text: str) -> Outcome:
+    def from_json(cls, text: str) -> JobOutcome:
         """What `to_json` wrote."""
         return msgspec.convert(json.loads(text), cls)

@@ -21,10 +21,10 @@ def environment() -> dict[str, str]:
     return Logs(verbosity=verbosity, form=JSON).environment() if verbosity else Logs().environment()
 
 
-def retell(job: str, said: str) -> list[str]:
+def retell(job: str, output: str) -> list[str]:
     """Log what is a record, under the job's name; the other lines, and those of a traceback."""
     others: list[str] = []
-    for line in said.strip().splitlines():
+    for line in output.strip().splitlines():
         fields = _parsed(line)
         if fields is None:
             others.append(line)

@@ -15,7 +15,7 @@ from typing import Final
 
 from sealift_packager.project import job_log
 from sealift_packager.project.executor import ATTEMPTS, died
-from sealift_packager.project.job import Job, Outcome
+from sealift_packager.project.job import JobOutcome, PackJob
 
 #: A job measures latency with up to this many threads; more jobs side by side would measure each other.
 CORES_PER_JOB: Final = 4
@@ -44,7 +44,7 @@ class LocalExecutor:
         self._passphrases = passphrases
         self._started = started
 
-    def run(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
+    def run(self, jobs: Sequence[PackJob]) -> Iterator[JobOutcome]:
         """As `Executor.run`; when the caller stops listening, running jobs are ended."""
         running: set[subprocess.Popen[str]] = set()
         pool = concurrent.futures.ThreadPoolExecutor(self._workers)
@@ -56,10 +56,10 @@ class LocalExecutor:
             for process in list(running):
                 process.terminate()
 
-    def _passphrase(self, job: Job) -> bytes:
+    def _passphrase(self, job: PackJob) -> bytes:
         return self._passphrases.get(job.key_path, b"") if job.key_path else b""
 
-    def _do(self, job: Job, running: set[subprocess.Popen[str]]) -> Outcome:
+    def _do(self, job: PackJob, running: set[subprocess.Popen[str]]) -> JobOutcome:
         start, how = time.monotonic(), ""
         for attempt in range(1, ATTEMPTS + 1):
             environment = {**os.environ, **job_log.environment()}
@@ -69,13 +69,13 @@ class LocalExecutor:
                 running.add(process)
                 if self._started is not None:
                     self._started(job.name, process.pid)
-                answer, said = process.communicate(f"{job.to_json()}\n{self._passphrase(job).hex()}")
+                answer, logged = process.communicate(f"{job.to_json()}\n{self._passphrase(job).hex()}")
                 running.discard(process)
-            others = job_log.retell(job.name, said)
+            others = job_log.retell(job.name, logged)
             if process.returncode == 0:
-                return dataclasses.replace(Outcome.from_json(answer), attempts=attempt)
+                return dataclasses.replace(JobOutcome.from_json(answer), attempts=attempt)
             if process.returncode > 0:  # it ended by itself: a fault of ours, which another worker would meet too
                 lines = others or [f"exit status {process.returncode}"]
-                return Outcome(name=job.name, seconds=time.monotonic() - start, error=f"{job.name}: {lines[-1]}", attempts=attempt)
+                return JobOutcome(name=job.name, seconds=time.monotonic() - start, error=f"{job.name}: {lines[-1]}", attempts=attempt)
             how = f"by signal {-process.returncode}"
         return died(job, time.monotonic() - start, how)

@@ -12,7 +12,7 @@ from typing import Any
 
 from sealift_packager.errors import ProjectError
 from sealift_packager.project.executor import ATTEMPTS, died
-from sealift_packager.project.job import Job, Outcome
+from sealift_packager.project.job import JobOutcome, PackJob
 
 
 class RayExecutor:
@@ -22,7 +22,7 @@ class RayExecutor:
         self._address = address
         self._cores = cores
 
-    def run(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
+    def run(self, jobs: Sequence[PackJob]) -> Iterator[JobOutcome]:
         """As `Executor.run`; `ProjectError` if Ray is not installed or the cluster can't be reached."""
         ray = _import_ray()
         try:
@@ -35,7 +35,7 @@ class RayExecutor:
         finally:
             ray.shutdown()
 
-    def _run(self, ray: Any, jobs: Sequence[Job]) -> Iterator[Outcome]:
+    def _run(self, ray: Any, jobs: Sequence[PackJob]) -> Iterator[JobOutcome]:
         start = time.monotonic()
         task = ray.remote(num_cpus=self._cores, max_retries=ATTEMPTS - 1)(_do)
         waiting = {task.remote(job.to_json()): job for job in jobs}
@@ -45,11 +45,11 @@ class RayExecutor:
                 yield _outcome(ray, reference, waiting.pop(reference), start)
 
 
-def _outcome(ray: Any, reference: Any, job: Job, start: float) -> Outcome:
+def _outcome(ray: Any, reference: Any, job: PackJob, start: float) -> JobOutcome:
     try:
-        return Outcome.from_json(ray.get(reference))
+        return JobOutcome.from_json(ray.get(reference))
     except ray.exceptions.RayTaskError as error:  # a fault of ours
-        return Outcome(name=job.name, seconds=time.monotonic() - start, error=f"{job.name}: {str(error).strip().splitlines()[-1]}")
+        return JobOutcome(name=job.name, seconds=time.monotonic() - start, error=f"{job.name}: {str(error).strip().splitlines()[-1]}")
     except ray.exceptions.RayError as error:
         return died(job, time.monotonic() - start, type(error).__name__)
 
@@ -58,7 +58,7 @@ def _do(text: str) -> str:
     """On the cluster: a job in, its outcome out."""
     from sealift_packager.project.work import do
 
-    return do(Job.from_json(text)).to_json()
+    return do(PackJob.from_json(text)).to_json()
 
 
 def _import_ray() -> Any:

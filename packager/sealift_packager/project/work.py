@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from sealift_core.errors import SealiftError
 from sealift_packager.keys.passphrase import Passphrases
-from sealift_packager.project.job import Job, Outcome
+from sealift_packager.project.job import JobOutcome, PackJob
 
 if TYPE_CHECKING:
     from sealift_packager.build.request import PackRequest
 
 
-def do(job: Job, passphrase: bytes | None = None) -> Outcome:
+def do(job: PackJob, passphrase: bytes | None = None) -> JobOutcome:
     """Pack one model; its key is opened with ``passphrase``, or with what the environment has.
 
     What is wrong with the model is an outcome, not an error; a fault of ours is raised.
@@ -25,10 +25,10 @@ def do(job: Job, passphrase: bytes | None = None) -> Outcome:
         with contextlib.chdir(job.folder):
             return _pack(job, start, passphrase)
     except (SealiftError, OSError) as error:
-        return Outcome(name=job.name, seconds=time.monotonic() - start, error=str(error))
+        return JobOutcome(name=job.name, seconds=time.monotonic() - start, error=str(error))
 
 
-def _pack(job: Job, start: float, passphrase: bytes | None) -> Outcome:
+def _pack(job: PackJob, start: float, passphrase: bytes | None) -> JobOutcome:
     from sealift_packager.build.isolated import pack
     from sealift_packager.cache.store import default_store
     from sealift_packager.lock.lockfile import check_writable, read_lock, write_lock
@@ -40,16 +40,16 @@ def _pack(job: Job, start: float, passphrase: bytes | None) -> Outcome:
     if given is None:
         place.parent.mkdir(parents=True, exist_ok=True)
         write_lock(packed.lock, place)
-    return Outcome(
+    return JobOutcome(
         name=job.name,
         seconds=time.monotonic() - start,
         digest=str(packed.digest),
         bundles={ref.profile: str(ref.manifest.digest) for ref in packed.release.bundles},
-        chosen={name: row.chosen for name, row in packed.lock.profiles.items()},
+        chosen={name: profile_lock.chosen for name, profile_lock in packed.lock.profiles.items()},
     )
 
 
-def _request(job: Job, passphrase: bytes | None) -> PackRequest:
+def _request(job: PackJob, passphrase: bytes | None) -> PackRequest:
     from sealift_packager.build.request import PackRequest
     from sealift_packager.measure.device_address import DeviceAddress
     from sealift_packager.profiles.library import load_profile

@@ -11,7 +11,7 @@ import sys
 
 from sealift_core.terminal.logs import Logs
 from sealift_core.terminal.printing import say_json
-from sealift_packager.project.job import Job
+from sealift_packager.project.job import PackJob
 from sealift_packager.project.work import do
 
 
@@ -20,7 +20,7 @@ def main() -> None:
     Logs.of_environment().for_command()
     text, _, passphrase = sys.stdin.read().partition("\n")
     with contextlib.redirect_stdout(sys.stderr):
-        outcome = do(Job.from_json(text), bytes.fromhex(passphrase) or None)
+        outcome = do(PackJob.from_json(text), bytes.fromhex(passphrase) or None)
     say_json(outcome.fields())
 
 

@@ -34,7 +34,7 @@ from sealift_runtime.engine.session import ModelSession
 from support import large
 from support.models import make_profile
 from support.packing import CREATED, KEY
-from support.told import Told
+from support.recording_progress import RecordingProgress
 
 WIDTHS = (256, 512, 384, 16)
 #: Instead of 1,920 MiB: less than the matrices, more than the biases.
@@ -64,7 +64,13 @@ HERE = make_profile(precisions=TRIED, objective=("size",), threads=(1, 2))
 
 
 def build(
-    folder: Path, out: Path, inline_bytes: int, *, profile: HardwareProfile = HERE, cache: StageStore | None = None, progress: Told | None = None
+    folder: Path,
+    out: Path,
+    inline_bytes: int,
+    *,
+    profile: HardwareProfile = HERE,
+    cache: StageStore | None = None,
+    progress: RecordingProgress | None = None,
 ) -> Packed:
     request = PackRequest(
         model=folder / "model.onnx",
@@ -95,11 +101,11 @@ def packed(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Packed:
 
 
 def test_weight_only_candidates_are_made_and_the_others_missing_with_a_sentence(packed: Packed) -> None:
-    rows = {row.name: row for row in packed.manifests["any-cpu"].evaluation.candidates}
-    missing = {name for name, row in rows.items() if "could not be built" in row.reason}
+    candidates = {candidate.name: candidate for candidate in packed.manifests["any-cpu"].evaluation.candidates}
+    missing = {name for name, record in candidates.items() if "could not be built" in record.reason}
     assert missing == {"int8-dynamic", "int8-static", "fp16-weights"}
-    assert "whose weights fit in one protobuf message" in rows["int8-dynamic"].reason
-    assert all(row.measurement for name, row in rows.items() if name not in missing)
+    assert "whose weights fit in one protobuf message" in candidates["int8-dynamic"].reason
+    assert all(record.measurement for name, record in candidates.items() if name not in missing)
 
 
 def test_the_bundle_answers_as_one_of_a_model_that_was_built_whole(packed: Packed, source: Path, tmp_path: Path) -> None:
@@ -118,20 +124,20 @@ def test_the_bundle_answers_as_one_of_a_model_that_was_built_whole(packed: Packe
 def test_an_agent_answers_from_the_bundle_as_the_weights_say(packed: Packed, source: Path, tmp_path: Path) -> None:
     artifact.unpack(packed.directory, "any-cpu", tmp_path / "bundle")
     rows = {"x": np.random.default_rng(7).standard_normal((2, WIDTHS[0]), dtype=np.float32)}
-    found, expected = ModelSession.open(tmp_path / "bundle").run(rows)["y"], large.answer(source, WIDTHS, rows["x"])
-    cosine = (found * expected).sum(axis=1) / np.linalg.norm(found, axis=1) / np.linalg.norm(expected, axis=1)
+    answered, expected = ModelSession.open(tmp_path / "bundle").run(rows)["y"], large.answer(source, WIDTHS, rows["x"])
+    cosine = (answered * expected).sum(axis=1) / np.linalg.norm(answered, axis=1) / np.linalg.norm(expected, axis=1)
     assert (cosine > 0.98).all()
 
 
 def test_its_weights_are_files_in_the_bundle_whatever_their_size(packed: Packed, tmp_path: Path) -> None:
     artifact.unpack(packed.directory, "any-cpu", tmp_path / "bundle")
     graph = onnx.load(tmp_path / "bundle" / files.GRAPH, load_external_data=False)
-    places = {row.value for weight in graph.graph.initializer for row in weight.external_data if row.key == "location"}
+    places = {entry.value for weight in graph.graph.initializer for entry in weight.external_data if entry.key == "location"}
     assert places == {files.weights_file(0)}
 
 
 def test_stages_that_hold_a_graph_are_not_cached_and_the_others_are_taken_by_a_second_build(source: Path, tmp_path: Path) -> None:
-    store, told = StageStore(tmp_path / "cache"), Told()
+    store, progress = StageStore(tmp_path / "cache"), RecordingProgress()
     profile = make_profile(precisions=("fp32", "int8-weights", "int4-blocks"), objective=("size",))
     first = build(source, tmp_path / "first", LIMIT, profile=profile, cache=store)
     entries = {path: path.read_bytes() for path in (tmp_path / "cache").rglob("*.stage")}
@@ -139,9 +145,13 @@ def test_stages_that_hold_a_graph_are_not_cached_and_the_others_are_taken_by_a_s
     assert b"weights.bin" not in kept
     assert str(tmp_path).encode() not in kept
     moved = shutil.copytree(source, tmp_path / "elsewhere")
-    second = build(moved, tmp_path / "a-longer-name-for-second", LIMIT, profile=profile, cache=store, progress=told)
+    second = build(moved, tmp_path / "a-longer-name-for-second", LIMIT, profile=profile, cache=store, progress=progress)
     figures = ["measure latency and memory", "golden cases and baseline"]
-    assert told.known == ["Run the source model on the holdout", "Check parity with the source", *(f"any-cpu: {name}" for name in figures)]
+    assert progress.cached_titles == [
+        "Run the source model on the holdout",
+        "Check parity with the source",
+        *(f"any-cpu: {name}" for name in figures),
+    ]
     assert {path: path.read_bytes() for path in (tmp_path / "cache").rglob("*.stage")} == entries
     assert second.manifests[profile.name].evaluation.candidates == first.manifests[profile.name].evaluation.candidates
 
@@ -217,8 +227,8 @@ def test_weights_of_branches_and_constants_stay_in_files_too(tmp_path: Path) -> 
     assert converted.model.ByteSize() < 10_000
     for sign in (1, -1):
         rows = {"x": np.full((2, 64), sign, np.float32)}
-        found = run_session(open_session(converted.model, Settings(), where="m"), rows)
-        np.testing.assert_allclose(found["y"], held.predict(rows)["y"], rtol=1e-4)
+        outputs = run_session(open_session(converted.model, Settings(), where="m"), rows)
+        np.testing.assert_allclose(outputs["y"], held.predict(rows)["y"], rtol=1e-4)
         np.testing.assert_allclose(referring.predict(rows)["y"], held.predict(rows)["y"], rtol=1e-4)
 
 

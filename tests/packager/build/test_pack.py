@@ -35,7 +35,7 @@ def unpacked(packed: Packed, tmp_path: Path, profile: str = "elsewhere") -> tupl
 
 def answers(directory: Path, inputs: Mapping[str, Any]) -> dict[str, Any]:
     session = onnxruntime.InferenceSession(str(directory / files.GRAPH))
-    names = [row.name for row in session.get_outputs()]
+    names = [output.name for output in session.get_outputs()]
     return dict(zip(names, session.run(names, dict(inputs)), strict=True))
 
 
@@ -53,9 +53,9 @@ def test_a_pipeline_becomes_a_signed_release_that_verifies_and_answers(tmp_path:
     golden = decode_golden((directory / files.GOLDEN).read_bytes(), manifest.inputs, manifest.outputs, manifest.golden.cases)
     assert len(golden) == 8
     for case in golden:
-        found = answers(directory, case.inputs)
-        assert found["label"].tolist() == case.outputs["label"].tolist()
-        np.testing.assert_allclose(found["probabilities"], case.outputs["probabilities"], manifest.golden.rtol, manifest.golden.atol)
+        outputs = answers(directory, case.inputs)
+        assert outputs["label"].tolist() == case.outputs["label"].tolist()
+        np.testing.assert_allclose(outputs["probabilities"], case.outputs["probabilities"], manifest.golden.rtol, manifest.golden.atol)
     assert Baseline.parse((directory / files.BASELINE).read_bytes()).rows == 114
     assert "accuracy" in (directory / files.CARD).read_text()
 
@@ -65,7 +65,7 @@ def test_without_data_only_fp32_is_built_and_nothing_is_claimed(tmp_path: Path) 
     directory, manifest = unpacked(packed, tmp_path)
     assert manifest.evaluation.verdict == "not evaluated"
     assert manifest.evaluation.accuracy is None
-    assert [row.name for row in manifest.evaluation.candidates] == ["fp32"]
+    assert [candidate.name for candidate in manifest.evaluation.candidates] == ["fp32"]
     assert Baseline.parse((directory / files.BASELINE).read_bytes()).features == ()
     assert manifest.golden.cases == 8
 
@@ -74,9 +74,9 @@ def test_for_other_hardware_nothing_is_measured_and_the_smallest_that_passes_is_
     manifest = pack(request(trained.onnx_net(), tmp_path / "out", max_drop=0.05)).manifests["elsewhere"]
     assert manifest.evaluation.measured == NOT_MEASURED
     assert manifest.evaluation.measurement is None
-    assert all(row.measurement is None for row in manifest.evaluation.candidates)
+    assert all(candidate.measurement is None for candidate in manifest.evaluation.candidates)
     assert manifest.model.precision.startswith("int8")
-    chosen = next(row for row in manifest.evaluation.candidates if row.chosen)
+    chosen = next(candidate for candidate in manifest.evaluation.candidates if candidate.chosen)
     assert "not measured on this hardware" in chosen.reason
     assert chosen.accuracy is not None
     assert chosen.accuracy.loss_high <= 0.05
@@ -86,10 +86,10 @@ def test_a_budget_that_int8_can_t_keep_ships_fp32_and_says_why(tmp_path: Path) -
     (tmp_path / "mine.py").write_text("def exact(target, outputs):\n    return -float(abs(outputs['output'].max(axis=1) - target).mean())\n")
     images = np.load(trained.digits_holdout())["image"]
     np.savez(tmp_path / "exact.npz", image=images, target=answers(trained.onnx_net().model.parent, {"image": images})["output"].max(axis=1))
-    asked = request(trained.onnx_net(), tmp_path / "out", data=tmp_path / "exact.npz", metric=f"{tmp_path}/mine.py:exact", max_drop=1e-4)
-    manifest = pack(asked).manifests["elsewhere"]
+    pack_request = request(trained.onnx_net(), tmp_path / "out", data=tmp_path / "exact.npz", metric=f"{tmp_path}/mine.py:exact", max_drop=1e-4)
+    manifest = pack(pack_request).manifests["elsewhere"]
     assert manifest.model.precision == "fp32"
-    reasons = {row.name: row.reason for row in manifest.evaluation.candidates}
+    reasons = {candidate.name: candidate.reason for candidate in manifest.evaluation.candidates}
     assert "more than the budget of 0.0001" in reasons["int8-static"]
     assert "more than the budget of 0.0001" in reasons["int8-dynamic"]
 

@@ -15,18 +15,18 @@ from sealift_packager.cache.store import StageStore
 from sealift_packager.plugins.user_code import code_of
 from support import trained
 from support.packing import request
-from support.told import Told
+from support.recording_progress import RecordingProgress
 
 
 def test_a_stage_whose_user_code_changed_is_done_again(tmp_path: Path) -> None:
     store, metric = StageStore(tmp_path / "cache"), tmp_path / "own_metric_of_test_user_code.py"
-    asked = {"metric": f"{metric}:score", "max_drop": 0.5}
+    options = {"metric": f"{metric}:score", "max_drop": 0.5}
     metric.write_text("def score(target, outputs):\n    return 0.25\n")
-    pack(request(trained.cancer(), tmp_path / "a", **asked), cache=store)
+    pack(request(trained.cancer(), tmp_path / "a", **options), cache=store)
     metric.write_text("def score(target, outputs):\n    return 0.75\n")
-    found = pack(request(trained.cancer(), tmp_path / "b", **asked), cache=store).manifests["elsewhere"].evaluation.accuracy
-    assert found is not None
-    assert found.packaged == 0.75
+    accuracy = pack(request(trained.cancer(), tmp_path / "b", **options), cache=store).manifests["elsewhere"].evaluation.accuracy
+    assert accuracy is not None
+    assert accuracy.packaged == 0.75
 
 
 FACTORY = "from support.trained import SmallNet, example_inputs\n\ndef build():\n    return SmallNet()\n"
@@ -43,18 +43,18 @@ def build():
 
 
 def test_a_factory_of_the_same_name_in_another_folder_is_another_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store, told = StageStore(tmp_path / "cache"), Told()
+    store, progress = StageStore(tmp_path / "cache"), RecordingProgress()
     for place, text in (("a", FACTORY), ("b", NEGATED), ("c", FACTORY)):
         (tmp_path / place).mkdir()
         (tmp_path / place / "model.py").write_text(text)
-    asked = {"factory": "model.py:build", "data": None}
-    found = []
+    options = {"factory": "model.py:build", "data": None}
+    results = []
     for place in ("a", "b", "c"):
         monkeypatch.chdir(tmp_path / place)
-        found.append(pack(request(trained.state_dict(), tmp_path / place / "out", **asked), told, cache=store).digest)
-    assert found[0] != found[1]
-    assert found[0] == found[2]  # the same content in another place is the same model
-    assert told.known == ["elsewhere: everything"]
+        results.append(pack(request(trained.state_dict(), tmp_path / place / "out", **options), progress, cache=store).digest)
+    assert results[0] != results[1]
+    assert results[0] == results[2]  # the same content in another place is the same model
+    assert progress.cached_titles == ["elsewhere: everything"]
 
 
 def test_code_is_its_files_by_content_and_all_that_they_import_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,14 +96,14 @@ def a_folder_without_init(folder: Path, depth: int) -> Path:
 
 @pytest.mark.parametrize("reference", ["models_of_test_user_code.nets.small:build", "model.py:build"])
 def test_code_in_folders_without_init_counts_by_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reference: str) -> None:
-    found = []
+    results = []
     for name, depth in (("a", 1), ("b", 1), ("c", 2)):
         folder = a_folder_without_init(tmp_path / name, depth)
         monkeypatch.chdir(folder)
         with monkeypatch.context() as path:
             path.syspath_prepend(str(folder))
-            found.append(code_of(reference))
-    first, same, other = found
+            results.append(code_of(reference))
+    first, same, other = results
     assert {"models_of_test_user_code.nets.small", "models_of_test_user_code.nets.layers"} <= set(first)
     assert first == same
     assert {name for name in first if first[name] != other[name]} == {"models_of_test_user_code.nets.layers"}
@@ -126,14 +126,14 @@ def test_a_folder_without_init_may_lie_in_two_places_and_the_package_among_them_
 
 
 def test_a_factory_in_a_folder_without_init_is_cached_by_its_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store, told = StageStore(tmp_path / "cache"), Told()
+    store, progress = StageStore(tmp_path / "cache"), RecordingProgress()
     nets = tmp_path / "factory_of_test_user_code" / "nets"
     nets.mkdir(parents=True)
     (nets / "small.py").write_text(FACTORY)
     monkeypatch.chdir(tmp_path)
     for name in ("a", "b"):
-        pack(request(trained.state_dict(), tmp_path / name, factory="factory_of_test_user_code.nets.small:build", data=None), told, cache=store)
-    assert told.known == ["elsewhere: everything"]
+        pack(request(trained.state_dict(), tmp_path / name, factory="factory_of_test_user_code.nets.small:build", data=None), progress, cache=store)
+    assert progress.cached_titles == ["elsewhere: everything"]
 
 
 def test_an_installed_metric_s_code_is_told_without_importing_anything() -> None:

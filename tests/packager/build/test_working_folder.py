@@ -11,7 +11,7 @@ from sealift_packager.errors import KitError
 from sealift_packager.graph.session import Settings
 from sealift_packager.kit.wheels import WheelRequest, collect_wheels
 from sealift_packager.measure.probe import probe
-from sealift_packager.project.job import Job
+from sealift_packager.project.job import PackJob
 from sealift_packager.project.local import LocalExecutor
 from support import trained
 
@@ -37,7 +37,7 @@ def test_a_model_is_probed(crowded: Path) -> None:
 
 
 def test_a_worker_begins_its_job(crowded: Path) -> None:
-    job = Job(name="one", folder=str(crowded), model="missing.onnx", version="1.0.0", profiles=("arm64-baseline",), out="out", lock="lock")
+    job = PackJob(name="one", folder=str(crowded), model="missing.onnx", version="1.0.0", profiles=("arm64-baseline",), out="out", lock="lock")
     (outcome,) = LocalExecutor(1).run([job])
     assert "missing.onnx" in (outcome.error or "")
 
@@ -48,6 +48,6 @@ def test_pip_looks_for_wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     (tmp_path / "wheels").mkdir()
     with pytest.raises(KitError, match="No matching distribution"):
         collect_wheels(
-            WheelRequest(own=tuple(Path(__file__).parents[3] / name for name in ("core", "runtime")), wheelhouse=tmp_path / "wheels"),
+            WheelRequest(own_wheels=tuple(Path(__file__).parents[3] / name for name in ("core", "runtime")), wheelhouse=tmp_path / "wheels"),
             tmp_path / "target",
         )

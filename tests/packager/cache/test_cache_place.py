@@ -98,16 +98,16 @@ def test_the_commands_say_so(tmp_path: Path) -> None:
     call("sealift", *words, "--no-cache", env=env).ok()
 
 
-@pytest.mark.parametrize("kind", ["link", "writable", "fifo", "folder"])
-def test_an_entry_that_is_no_plain_file_of_one_s_own_is_a_miss(tmp_path: Path, kind: str) -> None:
+@pytest.mark.parametrize("fault", ["link", "writable", "fifo", "folder"])
+def test_an_entry_that_is_no_plain_file_of_one_s_own_is_a_miss(tmp_path: Path, fault: str) -> None:
     entry = tmp_path / "entry"
     (tmp_path / "other").write_bytes(b"data")
-    if kind == "link":
+    if fault == "link":
         entry.symlink_to(tmp_path / "other")
-    elif kind == "writable":
+    elif fault == "writable":
         entry.write_bytes(b"data")
         entry.chmod(0o666)
-    elif kind == "fifo":
+    elif fault == "fifo":
         os.mkfifo(entry)
     else:
         entry.mkdir()

@@ -37,42 +37,42 @@ from sealift_packager.measure.host import Host
 from sealift_packager.plugins.user_code import changed
 from support import trained
 from support.packing import elsewhere, here, request
-from support.told import Told
+from support.recording_progress import RecordingProgress
 
 
 def test_a_second_build_does_nothing_but_write_and_is_the_same(tmp_path: Path) -> None:
-    store, first, second = StageStore(tmp_path / "cache"), Told(), Told()
+    store, first, second = StageStore(tmp_path / "cache"), RecordingProgress(), RecordingProgress()
     one = pack(request(trained.cancer(), tmp_path / "a", here()), first, cache=store)
     start = time.monotonic()
     two = pack(request(trained.cancer(), tmp_path / "b", here()), second, cache=store)
     assert time.monotonic() - start < 2
     assert one.digest == two.digest  # what was measured is what was measured
     assert one.lock == two.lock
-    assert second.known == ["any-cpu: everything"]
+    assert second.cached_titles == ["any-cpu: everything"]
     assert second.ran == ["any-cpu: write the bundle", "Write the release"]
     assert "Load model and data" in first.ran
 
 
 def test_what_a_release_is_called_is_not_cached(tmp_path: Path) -> None:
-    store, told = StageStore(tmp_path / "cache"), Told()
+    store, progress = StageStore(tmp_path / "cache"), RecordingProgress()
     pack(request(trained.cancer(), tmp_path / "a"), cache=store)
-    renamed = pack(request(trained.cancer(), tmp_path / "b", name="other", version="2.0.0", description="New."), told, cache=store)
+    renamed = pack(request(trained.cancer(), tmp_path / "b", name="other", version="2.0.0", description="New."), progress, cache=store)
     manifest = renamed.manifests["elsewhere"]
     assert (manifest.name, manifest.version, manifest.description) == ("other", "2.0.0", "New.")
-    assert told.known == ["elsewhere: everything"]
+    assert progress.cached_titles == ["elsewhere: everything"]
 
 
 def test_another_seed_profile_or_content_is_another_result_and_another_budget_keeps_the_conversion(tmp_path: Path) -> None:
     store = StageStore(tmp_path / "cache")
     pack(request(trained.cancer(), tmp_path / "a"), cache=store)
-    told = {name: Told() for name in ("seed", "profile", "budget")}
-    pack(request(trained.cancer(), tmp_path / "b", seed=1), told["seed"], cache=store)
-    pack(request(trained.cancer(), tmp_path / "c", elsewhere(threads=(2,))), told["profile"], cache=store)
-    pack(request(trained.cancer(), tmp_path / "d", max_drop=0.2), told["budget"], cache=store)
-    assert told["seed"].known == []
+    progress = {name: RecordingProgress() for name in ("seed", "profile", "budget")}
+    pack(request(trained.cancer(), tmp_path / "b", seed=1), progress["seed"], cache=store)
+    pack(request(trained.cancer(), tmp_path / "c", elsewhere(threads=(2,))), progress["profile"], cache=store)
+    pack(request(trained.cancer(), tmp_path / "d", max_drop=0.2), progress["budget"], cache=store)
+    assert progress["seed"].cached_titles == []
     for name in ("profile", "budget"):
-        assert told[name].known[1].startswith("Convert from scikit-learn")
-        assert not any("everything" in title for title in told[name].known)
+        assert progress[name].cached_titles[1].startswith("Convert from scikit-learn")
+        assert not any("everything" in title for title in progress[name].cached_titles)
 
 
 def test_a_damaged_entry_is_a_miss(tmp_path: Path) -> None:
@@ -81,13 +81,13 @@ def test_a_damaged_entry_is_a_miss(tmp_path: Path) -> None:
     for path in (tmp_path / "cache").rglob("*.stage"):
         data = path.read_bytes()
         path.write_bytes(data[: len(data) // 2] if len(data) % 2 else data[:-1] + bytes([data[-1] ^ 1]))
-    told = Told()
-    assert pack(request(trained.cancer(), tmp_path / "b"), told, cache=store).digest == first.digest
-    assert told.known == []
+    progress = RecordingProgress()
+    assert pack(request(trained.cancer(), tmp_path / "b"), progress, cache=store).digest == first.digest
+    assert progress.cached_titles == []
 
 
 def test_golden_cases_of_other_answers_are_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store, told = StageStore(tmp_path / "cache"), Told()
+    store, progress = StageStore(tmp_path / "cache"), RecordingProgress()
     pack(request(trained.onnx_net(), tmp_path / "a"), cache=store)
 
     def emulated(*given: Any) -> tuple[dict[str, Any], str]:
@@ -95,19 +95,19 @@ def test_golden_cases_of_other_answers_are_made_anew(tmp_path: Path, monkeypatch
 
     monkeypatch.setattr("sealift_packager.build.profile_build._emulator", lambda *_: "another")
     monkeypatch.setattr("sealift_packager.search.run.as_the_profile_computes", emulated)
-    pack(request(trained.onnx_net(), tmp_path / "b"), told, cache=store)
-    assert told.known[1].startswith("Convert from ONNX")
-    assert not [title for title in told.known if "golden" in title or "everything" in title]
+    pack(request(trained.onnx_net(), tmp_path / "b"), progress, cache=store)
+    assert progress.cached_titles[1].startswith("Convert from ONNX")
+    assert not [title for title in progress.cached_titles if "golden" in title or "everything" in title]
 
 
 def test_another_processor_s_results_are_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store, told = StageStore(tmp_path / "cache"), Told()
+    store, progress = StageStore(tmp_path / "cache"), RecordingProgress()
     pack(request(trained.cancer(), tmp_path / "a"), cache=store)
     machine = detect_machine()
     flags = machine.cpu_flags ^ {"avx512_vnni"}
     monkeypatch.setattr("sealift_packager.build.pipeline.detect_machine", lambda: dataclasses.replace(machine, cpu_flags=flags))
-    pack(request(trained.cancer(), tmp_path / "b"), told, cache=store)
-    assert told.known == []
+    pack(request(trained.cancer(), tmp_path / "b"), progress, cache=store)
+    assert progress.cached_titles == []
 
 
 #: What each stage depends on, in the order of `build.keys`.
@@ -116,7 +116,7 @@ STAGES = {
     "Convert from": set(),
     "Check parity": {"converted"},
     "Run the source model": set(),
-    "any-cpu: build and evaluate": {"profile", "gate", "candidate", "shared", "emulator"},
+    "any-cpu: build and evaluate": {"profile", "gate", "candidate", "reference", "emulator"},
     "any-cpu: measure": {"profile", "gate", "candidates", "place"},
     "any-cpu: golden": {"profile", "gate", "chosen"},
     "any-cpu: everything": {"profile", "gate", "given", "place", "emulator"},
@@ -215,10 +215,10 @@ def test_no_stage_is_missing_in_these_tests() -> None:
     [("inputs", {"seed": 1}), ("suffix", {"data": Path("rows.parquet")}), ("arithmetic", {"cpu_flags": frozenset({"avx512_vnni"})})],
 )
 def test_options_the_data_s_format_and_the_machine_s_arithmetic_are_in_every_key(name: str, other: dict[str, Any], tmp_path: Path) -> None:
-    asked, machine = request(trained.cancer(), tmp_path / "out"), dataclasses.replace(detect_machine(), cpu_flags=frozenset[str]())
-    before = keys.base(asked, {"seed": 0, "max_drop": 0.1}, machine)
+    pack_request, machine = request(trained.cancer(), tmp_path / "out"), dataclasses.replace(detect_machine(), cpu_flags=frozenset[str]())
+    before = keys.base(pack_request, {"seed": 0, "max_drop": 0.1}, machine)
     inputs = {"seed": other.get("seed", 0), "max_drop": 0.2}  # the budget only matters where candidates are judged
-    request_then = dataclasses.replace(asked, **{field: value for field, value in other.items() if field == "data"})
+    request_then = dataclasses.replace(pack_request, **{field: value for field, value in other.items() if field == "data"})
     after = keys.base(request_then, inputs, dataclasses.replace(machine, cpu_flags=other.get("cpu_flags", machine.cpu_flags)))
     assert before is not None
     assert after is not None
@@ -241,11 +241,11 @@ def test_the_cache_is_bounded_and_throws_out_what_was_used_longest_ago(tmp_path:
 
 def test_a_cache_that_cannot_be_written_keeps_nothing_and_stops_nothing(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    assert Stages(StageStore(tmp_path / "file"), Told(), {"a": 1}).run(Stage(title="one", result=int), lambda: 7) == 7
+    assert Stages(StageStore(tmp_path / "file"), RecordingProgress(), {"a": 1}).run(Stage(title="one", result=int), lambda: 7) == 7
 
 
 def test_a_stage_that_fails_keeps_nothing(tmp_path: Path) -> None:
-    stages = Stages(StageStore(tmp_path), Told(), {"a": 1})
+    stages = Stages(StageStore(tmp_path), RecordingProgress(), {"a": 1})
     one: Stage[int] = Stage(title="one", result=int)
 
     def fail() -> int:
@@ -283,13 +283,13 @@ from sealift_packager.build import keys
 from sealift_packager.build.pipeline import Packed, pack
 from sealift_packager.cache.store import StageStore
 from support.packing import elsewhere, request
-from support.told import Told
+from support.recording_progress import RecordingProgress
 model, data, place, point = sys.argv[1:]
 what = SimpleNamespace(model=Path(model), data=Path(data), target="target")
 asked = request(what, Path(place) / "out", elsewhere(), signer=None)
-told = Told(die_after=point)
-pack(asked, told, cache=StageStore(Path(place) / "cache"))
-print(*told.known, sep="|")
+progress = RecordingProgress(die_after=point)
+pack(asked, progress, cache=StageStore(Path(place) / "cache"))
+print(*progress.cached_titles, sep="|")
 """
 
 
@@ -308,9 +308,9 @@ def test_a_build_killed_in_the_middle_goes_on_from_the_last_finished_stage(tmp_p
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert not (tmp_path / "out").exists()
     resumed = subprocess.run([*map(str, words), ""], capture_output=True, text=True, timeout=100, env=environment, check=True)
-    known = resumed.stdout.strip().split("|")
-    assert known[1].startswith("Convert from ONNX")
-    assert any(point in title for title in known)
+    cached = resumed.stdout.strip().split("|")
+    assert cached[1].startswith("Convert from ONNX")
+    assert any(point in title for title in cached)
     assert (tmp_path / "out" / "index.json").read_bytes() == (fresh.directory / "index.json").read_bytes()
 
 

@@ -10,7 +10,7 @@ from sealift_core.errors import SealiftError
 from sealift_packager.errors import PackagerError
 from sealift_packager.measure.device_address import DeviceAddress, device_for, notes_on_unused
 from sealift_packager.project.file import read_project
-from sealift_packager.project.job import Job
+from sealift_packager.project.job import PackJob
 
 DEVICE = "0123abcd" * 8
 
@@ -19,7 +19,7 @@ def test_a_project_file_names_devices_too(tmp_path: Path) -> None:
     text = f'[defaults]\nversion = "1.0.0"\nprofile = ["x86-64-avx2"]\nmeasure-on = ["http://pi:8470#{DEVICE}"]\n[models.net]\nmodel = "net.onnx"\n'
     (tmp_path / "project.toml").write_text(text)
     jobs = read_project(tmp_path / "project.toml")
-    assert Job.from_json(jobs[0].to_json()).measure_on == (f"http://pi:8470#{DEVICE}",)
+    assert PackJob.from_json(jobs[0].to_json()).measure_on == (f"http://pi:8470#{DEVICE}",)
 
 
 @pytest.mark.parametrize(

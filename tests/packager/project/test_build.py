@@ -24,7 +24,7 @@ from sealift_packager.cli.build import build
 from sealift_packager.errors import ProjectError
 from sealift_packager.project.executor import ATTEMPTS
 from sealift_packager.project.file import pick, read_project
-from sealift_packager.project.job import Job, Outcome
+from sealift_packager.project.job import JobOutcome, PackJob
 from sealift_packager.project.local import LocalExecutor, default_workers
 from sealift_packager.project.on_ray import RayExecutor
 from sealift_packager.project.work import do
@@ -50,9 +50,9 @@ def project(tmp_path: Path) -> Path:
     return path
 
 
-def digests(outcomes: list[Outcome]) -> dict[str, str | None]:
-    assert [row.error for row in outcomes] == [None] * len(outcomes)
-    return {row.name: row.digest for row in outcomes}
+def digests(outcomes: list[JobOutcome]) -> dict[str, str | None]:
+    assert [outcome.error for outcome in outcomes] == [None] * len(outcomes)
+    return {outcome.name: outcome.digest for outcome in outcomes}
 
 
 def test_local_processes_build_all_and_locked_again_give_the_same_bytes(project: Path) -> None:
@@ -72,7 +72,7 @@ def test_a_worker_that_is_killed_is_replaced_and_nothing_is_lost(project: Path) 
 
     outcomes = list(LocalExecutor(2, started=kill_first).run(pick(read_project(project, cache=False), ["two", "three"])))
     digests(outcomes)
-    assert {row.name: row.attempts for row in outcomes} == {"two": 2, "three": 1}
+    assert {outcome.name: outcome.attempts for outcome in outcomes} == {"two": 2, "three": 1}
 
 
 @pytest.mark.long
@@ -81,10 +81,12 @@ def test_a_job_whose_workers_all_die_is_reported_and_the_others_go_on(project: P
         if name == "two":
             os.kill(process, signal.SIGKILL)
 
-    found = {row.name: row for row in LocalExecutor(1, started=kill).run(pick(read_project(project, cache=False), ["two", "three"]))}
-    assert found["three"].done
-    assert found["two"].attempts == ATTEMPTS
-    assert "the worker died 3 times (by signal 9)" in str(found["two"].error)
+    outcomes_by_name = {
+        outcome.name: outcome for outcome in LocalExecutor(1, started=kill).run(pick(read_project(project, cache=False), ["two", "three"]))
+    }
+    assert outcomes_by_name["three"].done
+    assert outcomes_by_name["two"].attempts == ATTEMPTS
+    assert "the worker died 3 times (by signal 9)" in str(outcomes_by_name["two"].error)
 
 
 def test_the_command_goes_on_after_a_failure_and_names_it(project: Path) -> None:
@@ -92,14 +94,14 @@ def test_the_command_goes_on_after_a_failure_and_names_it(project: Path) -> None
     result = CliRunner().invoke(build, [str(project), "--only", "broken", "--only", "two", "--no-cache", "--json"])
     assert isinstance(result.exception, ProjectError)
     assert "1 of 2 models failed: found broken" in str(result.exception)
-    rows = {row["name"]: row for row in json.loads(result.stdout)}
-    assert rows["two"]["error"] is None
-    assert set(rows["two"]["bundles"]) == set(PROFILES)
-    assert "nowhere.onnx: no such model file" in rows["broken"]["error"]
+    outcomes_by_name = {outcome["name"]: outcome for outcome in json.loads(result.stdout)}
+    assert outcomes_by_name["two"]["error"] is None
+    assert set(outcomes_by_name["two"]["bundles"]) == set(PROFILES)
+    assert "nowhere.onnx: no such model file" in outcomes_by_name["broken"]["error"]
 
 
 @pytest.mark.parametrize(
-    ("text", "kind", "message"),
+    ("text", "error_class", "message"),
     [
         ("", DocumentError, "models: a required field is missing"),
         ("[models]\n", ProjectError, "no models"),
@@ -109,10 +111,10 @@ def test_the_command_goes_on_after_a_failure_and_names_it(project: Path) -> None
         ("[modles.a]\n", DocumentError, "models"),
     ],
 )
-def test_a_wrong_project_file_says_where_and_what(tmp_path: Path, text: str, kind: type[SealiftError], message: str) -> None:
+def test_a_wrong_project_file_says_where_and_what(tmp_path: Path, text: str, error_class: type[SealiftError], message: str) -> None:
     path = tmp_path / "project.toml"
     path.write_text(text)
-    with pytest.raises(kind) as caught:
+    with pytest.raises(error_class) as caught:
         read_project(path)
     assert message in str(caught.value)
 
@@ -126,9 +128,9 @@ def test_a_missing_file_and_an_unknown_name_are_named(project: Path, tmp_path: P
 
 def test_a_job_and_its_outcome_travel_as_json(project: Path) -> None:
     job = read_project(project)[0]
-    assert Job.from_json(job.to_json()) == job
-    outcome = Outcome(name="one", seconds=1.5, digest="sha256:00", bundles={"p": "sha256:11"}, chosen={"p": "fp32"}, attempts=2)
-    assert Outcome.from_json(outcome.to_json()) == outcome
+    assert PackJob.from_json(job.to_json()) == job
+    outcome = JobOutcome(name="one", seconds=1.5, digest="sha256:00", bundles={"p": "sha256:11"}, chosen={"p": "fp32"}, attempts=2)
+    assert JobOutcome.from_json(outcome.to_json()) == outcome
 
 
 def test_jobs_side_by_side_leave_each_other_cores_to_measure_on() -> None:

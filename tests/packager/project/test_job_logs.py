@@ -48,8 +48,8 @@ def test_a_record_that_lacks_something_breaks_nothing(changes: dict[str, object]
     assert job_log.retell("iris", line(**changes)) == []
 
 
-@pytest.mark.parametrize(("here", "there"), [(Logs(), 0), (Logs(verbosity=-1), 0), (Logs(verbosity=1), 1), (Logs(verbosity=2, form="json"), 2)])
-def test_a_job_s_process_logs_as_much_as_this_one(here: Logs, there: int) -> None:
-    here.for_command()
-    assert Logs.of_environment(job_log.environment()).verbosity == there
-    assert logging.getLogger("sealift").getEffectiveLevel() == here.level(logging.WARNING)
+@pytest.mark.parametrize(("logs", "level"), [(Logs(), 0), (Logs(verbosity=-1), 0), (Logs(verbosity=1), 1), (Logs(verbosity=2, form="json"), 2)])
+def test_a_job_s_process_logs_as_much_as_this_one(logs: Logs, level: int) -> None:
+    logs.for_command()
+    assert Logs.of_environment(job_log.environment()).verbosity == level
+    assert logging.getLogger("sealift").getEffectiveLevel() == logs.level(logging.WARNING)

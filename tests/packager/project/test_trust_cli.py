@@ -54,7 +54,7 @@ def sealift(checkout: Path, *words: object) -> Ran:
 def set_line(checkout: Path, line: str) -> None:
     """Put a setting into the table, instead of the one of its key."""
     key = line.split(" =", maxsplit=1)[0]
-    kept = [row for row in (checkout / "sealift.toml").read_text().splitlines() if not row.startswith(f"{key} =")]
+    kept = [text_line for text_line in (checkout / "sealift.toml").read_text().splitlines() if not text_line.startswith(f"{key} =")]
     (checkout / "sealift.toml").write_text("\n".join([*kept, line]) + "\n")
 
 
@@ -63,7 +63,7 @@ def test_harmless_settings_of_a_file_that_nobody_named_are_taken(checkout: Path)
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "message"),
     [
         ("trust-pickle = true", "trust-pickle"),
         ('key = "key.pem"', "key"),
@@ -88,12 +88,12 @@ def test_harmless_settings_of_a_file_that_nobody_named_are_taken(checkout: Path)
         ('out = "link/release"', "out (a path outside the folder)"),
     ],
 )
-def test_a_setting_that_could_do_harm_is_refused_by_its_name(checkout: Path, line: str, said: str) -> None:
+def test_a_setting_that_could_do_harm_is_refused_by_its_name(checkout: Path, line: str, message: str) -> None:
     (checkout / "link").symlink_to("/tmp")
     set_line(checkout, line)
     done = sealift(checkout, "pack")
     assert_refused(
-        done, 3, "error: sealift.toml: this project file was found, not named", f"found {said}. ", "--config sealift.toml", "--trust-project"
+        done, 3, "error: sealift.toml: this project file was found, not named", f"found {message}. ", "--config sealift.toml", "--trust-project"
     )
     assert not (checkout / "was-run").exists()
     assert not (checkout / "release").exists()
@@ -123,7 +123,7 @@ def test_a_misspelt_setting_is_still_called_misspelt(checkout: Path) -> None:
 
 
 def test_every_option_is_refused_unless_it_is_on_the_list() -> None:
-    dangerous = {key_of(row) for row in pack_command.params if row.name not in LOGGING} - set(HARMLESS)
+    dangerous = {key_of(parameter) for parameter in pack_command.params if parameter.name not in LOGGING} - set(HARMLESS)
     assert dangerous == {
         "config",
         "trust-project",
@@ -163,7 +163,7 @@ def test_build_takes_harmless_settings_of_a_project_file_that_nobody_named(proje
 
 
 @pytest.mark.parametrize(
-    ("table", "line", "said"),
+    ("table", "line", "message"),
     [
         ("defaults", "trust-pickle = true", "trust-pickle"),
         ("defaults", 'key = "key.pem"', "key"),
@@ -173,21 +173,21 @@ def test_build_takes_harmless_settings_of_a_project_file_that_nobody_named(proje
         ("defaults", 'out = ".."', "out (a path outside the folder)"),
     ],
 )
-def test_build_refuses_the_others_until_the_file_is_named(project: Path, table: str, line: str, said: str) -> None:
+def test_build_refuses_the_others_until_the_file_is_named(project: Path, table: str, line: str, message: str) -> None:
     file = project / "project.toml"
     file.write_text(file.read_text().replace(f"[{table}]\n", f"[{table}]\n{line}\n"))
     done = sealift(project, "build")
     assert_refused(
-        done, 3, "error: project.toml: models.net: this project file was found, not named", f"found {said}. ", "sealift build project.toml"
+        done, 3, "error: project.toml: models.net: this project file was found, not named", f"found {message}. ", "sealift build project.toml"
     )
     assert not (project / "was-run").exists()
     assert not (project / "releases").exists()
 
 
-@pytest.mark.parametrize(("link", "said"), [("releases", "out"), ("locks", "locks")])
-def test_build_follows_no_link_of_the_folder_out_of_it(project: Path, link: str, said: str) -> None:
+@pytest.mark.parametrize(("link", "message"), [("releases", "out"), ("locks", "locks")])
+def test_build_follows_no_link_of_the_folder_out_of_it(project: Path, link: str, message: str) -> None:
     (project / link).symlink_to("/tmp")
-    assert_refused(sealift(project, "build"), 3, f"found {said} (a path outside the folder)")
+    assert_refused(sealift(project, "build"), 3, f"found {message} (a path outside the folder)")
 
 
 @pytest.mark.parametrize("consent", ["project.toml", "--trust-project"])

@@ -17,7 +17,7 @@ from sealift_core.terminal.printable import printable
 from sealift_core.terminal.printing import log_nowhere
 from sealift_core.terminal.records import FACTS, facts
 from sealift_packager.build.isolated import MAX_STAGES, MAX_TITLE_CHARACTERS, _Listener
-from sealift_packager.build.remote import Channel
+from sealift_packager.build.remote import WorkerChannel
 from sealift_packager.progress.progress import Logged
 from sealift_packager.sandbox.frames import Decoder, FrameError, Message
 from sealift_packager.sandbox.log_records import MAX_CHARACTERS, MAX_FIELDS, MAX_RECORDS, RemoteHandler, logging_records, wanted_level
@@ -146,7 +146,7 @@ def test_a_worker_sends_what_this_process_logs() -> None:
 
 def test_records_of_several_threads_don_t_mix_on_the_pipe() -> None:
     reader, writer = os.pipe()
-    channel = Channel(0, writer)
+    channel = WorkerChannel(0, writer)
 
     def talk() -> None:
         for _ in range(5):
