@@ -71,7 +71,15 @@ def _column(values: Any) -> Array:
     array = np.asarray(values.detach() if hasattr(values, "detach") else values)
     if array.dtype.kind != "O":
         return array
-    return np.array(["" if item is None or item != item else str(item) for item in array.ravel()], dtype=object).reshape(array.shape)
+    return np.array(["" if _is_missing(item) else str(item) for item in array.ravel()], dtype=object).reshape(array.shape)
+
+
+def _is_missing(item: Any) -> bool:
+    import pandas as pd
+
+    if item is None or item is pd.NA:  # NA is equal to nothing, and unequal to nothing either
+        return True
+    return not isinstance(item, np.ndarray) and bool(item != item)
 
 
 def _only_input(model: Any, options: LoadOptions) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import math
 import os
 import re
 from collections.abc import Mapping
@@ -69,7 +70,7 @@ class PackRequest:
     Raises:
         PackagerError: If the name, the version or a number is malformed.
         ProfileError: If there are too many profiles or none, one is named twice, or a device is for a profile that isn't built.
-        DataError: If a metric or a budget is given without data, or a budget or a standard deviation isn't one.
+        DataError: If a metric or a budget is given without data, or a budget, a mean or a standard deviation isn't one.
         SourceModelError: If ``format`` is no kind of model, or ``dynamic`` is malformed.
     """
 
@@ -142,8 +143,10 @@ class PackRequest:
         if self.format is not None:
             check_format(self.format)
         parse_dynamic(self.dynamic)
-        if not all(number > 0 for number in self.image_std):
-            raise DataError("not a standard deviation", where="--image-std", expected="numbers above 0", found=str(self.image_std))
+        if not all(math.isfinite(number) for number in self.image_mean):
+            raise DataError("not a mean", where="--image-mean", expected="finite numbers", found=str(self.image_mean))
+        if not all(0 < number < math.inf for number in self.image_std):
+            raise DataError("not a standard deviation", where="--image-std", expected="finite numbers above 0", found=str(self.image_std))
 
     @property
     def functions(self) -> dict[str, Path]:

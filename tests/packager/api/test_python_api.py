@@ -26,7 +26,7 @@ from support import trained
 EXAMPLES = Path(__file__).parents[3] / "examples"
 PROFILE = "arm64-dotprod"
 ROWS = np.random.default_rng(0).standard_normal((40, 6)).astype(np.float32)
-TRUTH = (ROWS[:, 0] > 0).astype(np.int64)
+LABELS = (ROWS[:, 0] > 0).astype(np.int64)
 
 
 def net() -> torch.nn.Module:
@@ -64,21 +64,21 @@ def test_an_estimator_and_a_table_become_a_signed_release(tmp_path: Path) -> Non
 
 def test_a_module_and_an_array_become_a_release_with_a_free_batch(tmp_path: Path) -> None:
     model = net().train()
-    manifest = packed(tmp_path, model, (ROWS, TRUTH), max_drop=1.0).manifests[PROFILE]
+    manifest = packed(tmp_path, model, (ROWS, LABELS), max_drop=1.0).manifests[PROFILE]
     assert [(spec.name, spec.shape) for spec in manifest.inputs] == [("input", ("batch", 6))]
     assert manifest.evaluation.holdout_rows == 40
     assert model.training
 
 
 def test_a_module_of_two_inputs_takes_them_by_name(tmp_path: Path) -> None:
-    manifest = packed(tmp_path, TwoInputs(), ({"left": ROWS, "right": ROWS}, TRUTH), max_drop=1.0).manifests[PROFILE]
+    manifest = packed(tmp_path, TwoInputs(), ({"left": ROWS, "right": ROWS}, LABELS), max_drop=1.0).manifests[PROFILE]
     assert [spec.name for spec in manifest.inputs] == ["left", "right"]
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
 @pytest.mark.parametrize("wrap", [torch.compile, torch.nn.DataParallel])
 def test_a_compiled_or_parallel_module_is_the_one_within(wrap: Any, tmp_path: Path) -> None:
-    manifest = packed(tmp_path, wrap(net()), (ROWS, TRUTH), max_drop=1.0).manifests[PROFILE]
+    manifest = packed(tmp_path, wrap(net()), (ROWS, LABELS), max_drop=1.0).manifests[PROFILE]
     assert [(spec.name, spec.shape) for spec in manifest.inputs] == [("input", ("batch", 6))]
 
 
@@ -103,8 +103,8 @@ def test_an_onnx_model_and_a_path_give_the_same_bytes(tmp_path: Path) -> None:
         (object(), None, SourceModelError, "not a model: expected a path, a scikit-learn estimator"),
         (net(), None, SourceModelError, "no example inputs: expected input, found none"),
         (net(), 3, DataError, "this type of data is not supported: expected a path, "),
-        (TwoInputs(), (ROWS, TRUTH), DataError, "the model has several inputs: expected left, right"),
-        (net(), ({"target": ROWS}, TRUTH), DataError, "X contains a column with the name of the target"),
+        (TwoInputs(), (ROWS, LABELS), DataError, "the model has several inputs: expected left, right"),
+        (net(), ({"target": ROWS}, LABELS), DataError, "X contains a column with the name of the target"),
     ],
 )
 def test_what_can_t_be_packed_is_named(tmp_path: Path, model: Any, data: Any, error_class: type[Exception], message: str) -> None:
