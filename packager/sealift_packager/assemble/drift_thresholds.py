@@ -50,15 +50,15 @@ class Calibrator:
         self._seed = seed
         self._replicates = REPLICATES if features <= MANY_FEATURES else REPLICATES_OF_MANY
         self._tail = 1.0 / expected_windows
-        self._known: dict[bytes, DriftCalibration] = {}
+        self._calibrations: dict[bytes, DriftCalibration] = {}
 
     def calibrate(self, counts: Array, prior: Array) -> DriftCalibration:
         """The calibration of one feature: ``counts [bins]`` of the holdout, ``prior [bins]`` what is added to them."""
         key = counts.astype(np.float64).tobytes() + prior.astype(np.float64).tobytes()
-        if key not in self._known:
-            random = np.random.default_rng([self._seed, len(self._known)])
-            self._known[key] = self._simulate(counts, counts + prior, random)
-        return self._known[key]
+        if key not in self._calibrations:
+            random = np.random.default_rng([self._seed, len(self._calibrations)])
+            self._calibrations[key] = self._simulate(counts, counts + prior, random)
+        return self._calibrations[key]
 
     def _simulate(self, counts: Array, weights: Array, random: np.random.Generator) -> DriftCalibration:
         used = weights > 0

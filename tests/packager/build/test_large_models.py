@@ -60,7 +60,7 @@ def model(nodes: list[Any], inputs: list[Any], outputs: list[Any], initializers:
     return helper.make_model(made, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
 
 
-HERE = make_profile(precisions=TRIED, objective=("size",), threads=(1, 2))
+PROFILE = make_profile(precisions=TRIED, objective=("size",), threads=(1, 2))
 
 
 def build(
@@ -68,7 +68,7 @@ def build(
     out: Path,
     inline_bytes: int,
     *,
-    profile: HardwareProfile = HERE,
+    profile: HardwareProfile = PROFILE,
     cache: StageStore | None = None,
     progress: RecordingProgress | None = None,
 ) -> Packed:

@@ -17,7 +17,7 @@ from sealift_packager.errors import KitError
 from sealift_packager.kit.wheels import AGENT_PROJECTS, WheelRequest, collect_wheels, describe_wheels
 from support.wheels import write_agent_wheels, write_wheel
 
-HERE = f"3.{sys.version_info.minor}"
+THIS_PYTHON = f"3.{sys.version_info.minor}"
 PURE = ["sealift_core-0.1.0-py3-none-any.whl", "sealift_runtime-0.1.0-py3-none-any.whl", "requests-2.32.0-py3-none-any.whl"]
 
 
@@ -72,7 +72,7 @@ def test_wheels_for_different_pythons_do_not_fit_together() -> None:
 
 def test_pure_wheels_fit_any_machine() -> None:
     wheel_set = describe_wheels([*PURE, "onnxruntime-1.22.0-py3-none-any.whl"], where="x")
-    assert (wheel_set.pythons, wheel_set.machines) == ((HERE,), ())
+    assert (wheel_set.pythons, wheel_set.machines) == ((THIS_PYTHON,), ())
 
 
 @pytest.mark.parametrize(

@@ -55,9 +55,9 @@ def test_throughput_is_in_both_files_and_in_words(packed: Packed, report: tuple[
     for rate in (candidate["throughput"]["rows_per_s"] for candidate in by_name.values()):
         assert (f"{rate:,.0f} /s" if rate >= 100 else f"{rate:.3g} /s") in report[1]  # a busy machine has few
     shipped = next(candidate for candidate in by_name.values() if candidate["chosen"])
-    said = f"answers {shipped['throughput']['rows_per_s']:,.0f} rows per second, in batches of {shipped['throughput']['batch_size']}."
+    words = f"answers {shipped['throughput']['rows_per_s']:,.0f} rows per second, in batches of {shipped['throughput']['batch_size']}."
     manifest = packed.manifests["any-cpu"]
-    assert any(said in sentence for sentence in explain(manifest))
+    assert any(words in sentence for sentence in explain(manifest))
     assert f"| {shipped['throughput']['rows_per_s']:,.0f} |" in model_card(manifest)
 
 
