@@ -9,7 +9,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 SERVING = {"uvloop", "httptools", "tuf", "onnxruntime"}
-PACKAGING = {"onnx", "torch", "scikit-learn", "skl2onnx", "pandas", "rich"}
+PACKAGING = {"msgspec", "onnx", "torch", "scikit-learn", "skl2onnx", "pandas", "rich"}
 FLEET = {"fastapi", "sqlalchemy", "alembic", "uvicorn"}
 
 

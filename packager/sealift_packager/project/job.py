@@ -7,8 +7,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class PackJob:
@@ -55,11 +53,15 @@ class PackJob:
 
     def to_json(self) -> str:
         """One line of ASCII: paths needn't be UTF-8."""
+        import msgspec
+
         return json.dumps(msgspec.to_builtins(self))
 
     @classmethod
     def from_json(cls, text: str) -> PackJob:
         """What `to_json` wrote."""
+        import msgspec
+
         return msgspec.convert(json.loads(text), cls)
 
 
@@ -94,4 +96,6 @@ class JobOutcome:
     @classmethod
     def from_json(cls, text: str) -> JobOutcome:
         """What `to_json` wrote."""
+        import msgspec
+
         return msgspec.convert(json.loads(text), cls)
