@@ -169,7 +169,7 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
         dataclasses.replace(GATE, code={"module": "sha256:1"}),
     ),
     "candidate": (FP32, Candidate(name="fp32", precision="fp32", quantization=SETTINGS["fp16"](here().int8))),
-    "shared": ("0", "1"),
+    "reference": ("0", "1"),
     "emulator": ("", "qemu-x86_64"),
     "results": (results("fp32"), results("fp32", "int8"), results("int8"), results("fp32", weight=2.0)),
     "place": (
