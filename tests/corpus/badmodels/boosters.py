@@ -123,8 +123,8 @@ CASES: Final[dict[str, Case]] = {
     "CatBoost cut off in the middle": Case(make=cut("m.cbm", 0.5), said=("m.cbm: can't be read", "complete file")),
     "XGBoost whose root is its own child": Case(make=tree(child_of_itself), said=("m.json: tree 0: a path that returns to an earlier node",)),
     "XGBoost that claims 2^31 classes": Case(make=tree(many_classes), said=("m.json: can't be read", "bad_alloc"), heavy=True),
-    "XGBoost of 2^20 levels of JSON": Case(make=changed("m.json", lambda _: b'{"learner":' * 2**20), said=("m.json: xgboost breaks",), heavy=True),
-    "LightGBM with a child that isn't there": Case(make=lines(r"^left_child=\S+", "left_child=100000"), said=("m.txt: lightgbm breaks",), heavy=True),
+    "XGBoost of 2^20 levels of JSON": Case(make=changed("m.json", lambda _: b'{"learner":' * 2**20), said=("m.json: xgboost crashes",), heavy=True),
+    "LightGBM with a child that isn't there": Case(make=lines(r"^left_child=\S+", "left_child=100000"), said=("m.txt: lightgbm crashes",), heavy=True),
     "LightGBM that claims 2^31 classes": Case(
         make=lines(r"^num_tree_per_iteration=\d+", "num_tree_per_iteration=2147483647"), said=("m.txt: reading the file takes more memory",)
     ),
@@ -144,12 +144,12 @@ CASES: Final[dict[str, Case]] = {
             ("XGBoost that claims 2^31 nodes", tree(many_nodes), ("m.json: can't be read",)),
             ("XGBoost that claims 2^31 features", tree(many_features), ("an impossible number of inputs",)),
             ("LightGBM whose root is its own child", lines(r"^left_child=\S+", "left_child=0"), ("tree 0: a path that returns to an earlier node",)),
-            ("LightGBM with too few leaves", lines(r"^leaf_value=\S+ ", "leaf_value="), ("m.txt: lightgbm breaks",)),
-            ("LightGBM with a feature that isn't there", lines(r"^split_feature=\S+", "split_feature=99999999"), ("m.txt: lightgbm breaks",)),
-            ("LightGBM with a NaN in a leaf", lines(r"^leaf_value=\S+", "leaf_value=nan"), ("m.txt: lightgbm breaks",)),
-            ("LightGBM that claims 2^31 leaves", lines(r"^num_leaves=\d+", "num_leaves=2147483647"), ("m.txt: lightgbm breaks",)),
+            ("LightGBM with too few leaves", lines(r"^leaf_value=\S+ ", "leaf_value="), ("m.txt: lightgbm crashes",)),
+            ("LightGBM with a feature that isn't there", lines(r"^split_feature=\S+", "split_feature=99999999"), ("m.txt: lightgbm crashes",)),
+            ("LightGBM with a NaN in a leaf", lines(r"^leaf_value=\S+", "leaf_value=nan"), ("m.txt: lightgbm crashes",)),
+            ("LightGBM that claims 2^31 leaves", lines(r"^num_leaves=\d+", "num_leaves=2147483647"), ("m.txt: lightgbm crashes",)),
             ("LightGBM that claims 2^31 features", lines(r"^max_feature_idx=\d+", "max_feature_idx=2147483646"), ("m.txt: can't be read",)),
-            ("LightGBM with a threshold of text", lines(r"^threshold=\S+", "threshold=tall"), ("m.txt: lightgbm breaks",)),
+            ("LightGBM with a threshold of text", lines(r"^threshold=\S+", "threshold=tall"), ("m.txt: lightgbm crashes",)),
             ("LightGBM without its trees", changed("m.txt", lambda data: data[: data.index(b"Tree=0")] + b"end of trees\n"), ("m.txt",)),
         )
     },
