@@ -124,7 +124,9 @@ CASES: Final[dict[str, Case]] = {
     "XGBoost whose root is its own child": Case(make=tree(child_of_itself), said=("m.json: tree 0: a path that returns to an earlier node",)),
     "XGBoost that claims 2^31 classes": Case(make=tree(many_classes), said=("m.json: can't be read", "bad_alloc"), heavy=True),
     "XGBoost of 2^20 levels of JSON": Case(make=changed("m.json", lambda _: b'{"learner":' * 2**20), said=("m.json: xgboost crashes",), heavy=True),
-    "LightGBM with a child that isn't there": Case(make=lines(r"^left_child=\S+", "left_child=100000"), said=("m.txt: lightgbm crashes",), heavy=True),
+    "LightGBM with a child that isn't there": Case(
+        make=lines(r"^left_child=\S+", "left_child=100000"), said=("m.txt: lightgbm crashes",), heavy=True
+    ),
     "LightGBM that claims 2^31 classes": Case(
         make=lines(r"^num_tree_per_iteration=\d+", "num_tree_per_iteration=2147483647"), said=("m.txt: reading the file takes more memory",)
     ),
