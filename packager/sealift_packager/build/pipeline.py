@@ -74,7 +74,11 @@ def _build_all(request: PackRequest, scratch: Path, progress: Progress, options:
     place = WeightPlace(inline_bytes=options.inline_bytes, folder=scratch)
     context = BuildContext(request, stages, progress, machine, created, place)
     builds = [_build(context, profile, scratch, progress, lock) for profile in request.profiles]  # 2, 3
-    idle = notes_on_unused(request.measure_on, {profile.name: judge_host(profile, machine).measures for profile in request.profiles}) if lock is None else ()
+    idle = (
+        notes_on_unused(request.measure_on, {profile.name: judge_host(profile, machine).measures for profile in request.profiles})
+        if lock is None
+        else ()
+    )
     return Unsigned(
         directories={built.manifest.profile.name: built.directory for built in builds},
         lock=_lock(request, created, inputs or {}, builds),

@@ -17,7 +17,7 @@ import numpy as np
 from sealift_core.schema.documents import Json
 
 T = TypeVar("T")
-#: MessagePack's code of a graph, which fields of the type ``Any`` hold; an array is a tuple, which its field's type tells from others.
+#: MessagePack's code of a graph; an array is a tuple, which its field's type tells from others.
 _GRAPH: Final = 1
 _ArrayFields = tuple[str, tuple[int, ...], bytes | list[bytes]]
 #: What msgspec, numpy and our own types raise for bytes that aren't what they should be.
@@ -114,7 +114,9 @@ def _from_numbers(_: Any, value: Any) -> Any:
 
 
 def _restored(_: Any, fields: Any) -> Any:
-    """The array whose `_array_fields` these are."""
+    """The array whose `_array_fields` these are; a graph is one by now, and msgspec checks that it is of its field's type."""
+    if not isinstance(fields, list | tuple):
+        return fields
     dtype, shape, values = msgspec.convert(fields, _ArrayFields)
     if isinstance(values, bytes):
         return np.frombuffer(values, np.dtype(dtype)).reshape(shape).copy()  # an array of Python objects is refused

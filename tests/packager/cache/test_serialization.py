@@ -63,7 +63,10 @@ def test_values_come_back_from_json_as_arrays_of_numbers() -> None:
 
 def test_a_candidate_that_was_not_built_is_told_from_one_that_was() -> None:
     candidate = Candidate(name="int8", precision="int8-static")
-    failed, built = NotBuilt(candidate=candidate, reason="no such operator"), CandidateResult(candidate=candidate, model=None, size_bytes=1)
+    failed, built = (
+        NotBuilt(candidate=candidate, reason="no such operator"),
+        CandidateResult(candidate=candidate, model=onnx.load(trained.onnx_net().model), size_bytes=1),
+    )
     for result in (failed, built):
         assert decode(CandidateResult | NotBuilt, encode(result)) == result  # type: ignore[arg-type]  # a union is no class
 
