@@ -54,7 +54,8 @@ def same_labels(label: Array, target: Array) -> Array:
         if label.dtype.kind != target.dtype.kind:
             raise DataError("the target and the model's labels are of different types", expected=sample_of(label), found=sample_of(target))
         return np.array([a == b for a, b in zip(label, target, strict=True)], dtype=bool)
-    result: Array = label.astype(np.float64) == target.astype(np.float64)
+    whole = label.dtype.kind in "iu" and target.dtype.kind in "iu"  # beyond 2^53 float64 would make two labels one
+    result: Array = label == target if whole else label.astype(np.float64) == target.astype(np.float64)
     return result
 
 

@@ -16,7 +16,7 @@ from sealift_packager.errors import DataError
 from sealift_packager.measure.accuracy import assess, rows_wanted
 from sealift_packager.measure.bootstrap import mean_interval, rows_needed, unseen_share
 from sealift_packager.measure.metrics import METRICS, find_metric
-from sealift_packager.measure.predictions import read_prediction
+from sealift_packager.measure.predictions import read_prediction, same_labels
 
 RANDOM = np.random.default_rng(0)
 
@@ -138,3 +138,10 @@ def test_what_computes_as_its_source_or_gives_the_same_bits_needs_no_rows() -> N
 def test_the_rows_that_a_budget_needs_are_the_fewest_that_pass(budget: float) -> None:
     rows = rows_needed(budget)
     assert unseen_share(rows) <= budget < unseen_share(rows - 1)
+
+
+def test_labels_beyond_2_53_are_told_apart() -> None:
+    large = np.array([2**53, 2**53 + 1])
+    assert same_labels(large, large).all()
+    assert not same_labels(large, large[::-1]).any()
+    assert not same_labels(large.astype(np.uint64), large[::-1]).any()
