@@ -16,6 +16,7 @@ CLEAN := .venv-runtime
 SIGNING := .venv-signing
 AUDIT := .venv-audit
 DOCS := .venv-docs
+MUTANTS := .venv-mutants
 LOWEST := .venv-lowest
 WHEELHOUSE := build/wheelhouse
 BIN := $(VENV)/bin
@@ -28,7 +29,7 @@ SETUP_INPUTS := constraints.txt requirements-dev.txt core/pyproject.toml runtime
 
 COMPILED := google joblib mpmath networkx numpy onnx onnx_ir onnxruntime onnxscript pandas scipy skl2onnx sklearn skops sympy torch xgboost
 
-.PHONY: help setup python demo test test-fast test-runtime acceptance lowest versions check check-code check-types check-docs check-audit audit docs fix screenshots bench bench-packager clean compat arm-root
+.PHONY: help setup python demo test test-fast test-runtime acceptance lowest versions mutants check check-code check-types check-docs check-audit audit docs fix screenshots bench bench-packager clean compat arm-root
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -68,6 +69,13 @@ $(AUDIT)/.ready: tests/requirements-audit.txt constraints.txt | python
 	rm -rf $(AUDIT)
 	$(PYTHON) -m venv $(AUDIT)
 	$(AUDIT)/bin/pip install $(PIP_FLAGS) -r tests/requirements-audit.txt
+	@touch $@
+
+$(MUTANTS)/.ready: tests/requirements-mutants.txt constraints.txt | python
+	@echo "Setting up $(MUTANTS): mutmut, which changes code a little, apart from the code …"
+	rm -rf $(MUTANTS)
+	$(PYTHON) -m venv $(MUTANTS)
+	$(MUTANTS)/bin/pip install $(PIP_FLAGS) -r tests/requirements-mutants.txt
 	@touch $@
 
 $(DOCS)/.ready: tests/requirements-docs.txt constraints.txt | python
@@ -117,6 +125,9 @@ versions: $(VENV)/.ready $(LOWEST)/.ready  ## The tests with the lowest versions
 	$(LOWEST)/bin/pip install --quiet --disable-pip-version-check --constraint constraints-lowest.txt torch
 	$(BIN)/python tests/versions/run_all.py lowest=$(LOWEST) newest=$(VENV) $(ONLY)
 
+mutants: $(VENV)/.ready $(MUTANTS)/.ready  ## Change the code that decides, a little at a time: at least 95 % must make one of its own tests fail (ONLY='trust verify' for some)
+	PYTHONPATH=tests $(BIN)/python -m mutants $(ONLY)
+
 check: check-types check-code check-docs check-audit  ## Lint, types, import contracts, docs against the real commands, the offline part of the audit
 
 check-types: $(VENV)/.ready
@@ -163,4 +174,4 @@ arm-root: $(VENV)/.ready  ## Make build/arm64-root: an Arm Python for int8 accur
 	packager/arm64-root.sh build/arm64-root $(BIN)/python
 
 clean:  ## Remove what the targets above made
-	rm -rf $(VENV) $(CLEAN) $(SIGNING) $(AUDIT) $(DOCS) $(LOWEST) build .demo .bench .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(CLEAN) $(SIGNING) $(AUDIT) $(DOCS) $(MUTANTS) $(LOWEST) build .demo .bench .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

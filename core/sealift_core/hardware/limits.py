@@ -51,8 +51,8 @@ def _groups(root: Path) -> Iterator[Path]:
     """The directories of every group that this process is in, own ones first."""
     for line in (_text(root / "proc/self/cgroup") or "").splitlines():
         controllers, path = line.split(":", 2)[1:] if line.count(":") >= 2 else ("", "/")
-        mounts = [f"sys/fs/cgroup/{controllers}", f"sys/fs/cgroup/{controllers.split(',')[0]}", "sys/fs/cgroup/unified"]
-        mount = next((root / name for name in mounts if (root / name).is_dir()), None)
+        names = [controllers, controllers.split(",")[0]] if controllers else ["unified", ""]  # version 2, beside version 1 or alone
+        mount = next((mount for name in names if (mount := root / "sys/fs/cgroup" / name).is_dir()), None)
         if mount is not None:
             inside = [part for part in PurePosixPath(path).parts if part not in ("/", "..")]
             yield from (mount.joinpath(*inside[:depth]) for depth in range(len(inside), -1, -1))

@@ -67,3 +67,38 @@ def test_a_path_upwards_stays_below_the_mount(tmp_path: Path) -> None:
 def test_a_malformed_line_is_no_limit(tmp_path: Path) -> None:
     files = {"proc/self/cgroup": "nonsense\n0::/\n", "sys/fs/cgroup/memory.max": "many", "sys/fs/cgroup/cpu.max": "1 0"}
     assert read_limits(system(tmp_path, files)) == NONE
+
+
+def test_a_path_may_hold_colons(tmp_path: Path) -> None:
+    files = {
+        "proc/self/cgroup": "5:memory:/a:b/c\n",
+        "sys/fs/cgroup/memory/a:b/c/memory.limit_in_bytes": "1048576",
+        "sys/fs/cgroup/memory/a/memory.limit_in_bytes": "4096",
+    }
+    assert read_limits(system(tmp_path, files)).memory_bytes == 2**20
+
+
+def test_a_mount_that_is_named_after_the_first_of_its_controllers_is_read(tmp_path: Path) -> None:
+    files = {
+        "proc/self/cgroup": "2:cpu,cpuacct:/box\n",
+        "sys/fs/cgroup/cpu/box/cpu.cfs_quota_us": "50000",
+        "sys/fs/cgroup/cpu/box/cpu.cfs_period_us": "100000",
+    }
+    assert read_limits(system(tmp_path, files)).cores == 0.5
+
+
+def test_version_2_beside_version_1_is_read_from_its_own_mount(tmp_path: Path) -> None:
+    files = {"proc/self/cgroup": "0::/box\n", "sys/fs/cgroup/unified/box/memory.max": "4096", "sys/fs/cgroup/box/memory.max": "1"}
+    assert read_limits(system(tmp_path, files)).memory_bytes == 4096
+
+
+def test_the_largest_number_that_version_1_writes_is_no_limit(tmp_path: Path) -> None:
+    files = {"proc/self/cgroup": "5:memory:/\n", "sys/fs/cgroup/memory/memory.limit_in_bytes": str(2**62)}
+    assert read_limits(system(tmp_path, files)) == NONE
+
+
+def test_bytes_that_are_no_text_are_no_limit(tmp_path: Path) -> None:
+    root = system(tmp_path, {"proc/self/cgroup": "0::/\n"})
+    (root / "sys/fs/cgroup").mkdir(parents=True)
+    (root / "sys/fs/cgroup/memory.max").write_bytes(b"\xff\xfe")
+    assert read_limits(root) == NONE

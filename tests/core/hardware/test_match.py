@@ -154,3 +154,51 @@ def test_more_flags_never_make_the_choice_less_specific_among_the_shipped_profil
     before, _ = choose(SHIPPED, device)
     after, _ = choose(SHIPPED, dataclasses.replace(device, cpu_flags=device.cpu_flags | more))
     assert before is None or (after is not None and specificity(after) >= specificity(before))
+
+
+def test_every_requirement_that_is_met_has_its_sentence() -> None:
+    cpu = CpuRequirement(arch="x86_64", required_flags=("avx2",), absent_flags=("avx512f",), minimum_cores=4)
+    result = fit(profile("p", cpu, minimum_memory_mb=4096), machine("x86_64", frozenset({"avx2"})))
+    assert result.fits
+    assert result.unmet == ()
+    assert result.reasons == (
+        "The architecture is x86_64.",
+        "The processor has avx2.",
+        "The processor doesn't have avx512f, which this profile excludes.",
+        "4 usable cores are enough (4 needed).",
+        "4096 MB of memory are enough (4096 MB needed).",
+    )
+
+
+def test_an_accelerator_that_is_built_in_has_its_sentences() -> None:
+    cuda = next(one for one in SHIPPED if one.name == "nvidia-cuda")
+    plain = machine("x86_64", frozenset({"sse2"}))
+    here = dataclasses.replace(plain, accelerators=frozenset({"nvidia-gpu"}), providers=frozenset({"CUDAExecutionProvider"}))
+    assert fit(cuda, here).reasons[-2:] == ("The installed onnxruntime has CUDAExecutionProvider.", "There is an accelerator nvidia-gpu.")
+
+
+@pytest.mark.parametrize(
+    ("unmet", "cpu", "memory_mb"),
+    [
+        ("The architecture is x86_64, but aarch64 is needed.", CpuRequirement(arch="aarch64"), 0),
+        ("The processor lacks fma.", CpuRequirement(arch="x86_64", required_flags=("fma",)), 0),
+        ("The processor has avx2, which this profile excludes.", CpuRequirement(arch="x86_64", absent_flags=("avx2",)), 0),
+        ("4 usable cores are too few (5 needed).", CpuRequirement(arch="x86_64", minimum_cores=5), 0),
+        ("4096 MB of memory are too little (4097 MB needed).", CpuRequirement(arch="x86_64"), 4097),
+    ],
+)
+def test_one_requirement_that_is_not_met_is_enough_and_is_named(unmet: str, cpu: CpuRequirement, memory_mb: int) -> None:
+    result = fit(profile("p", cpu, minimum_memory_mb=memory_mb), machine("x86_64", frozenset({"avx2"})))
+    assert not result.fits
+    assert result.unmet == (unmet,)
+
+
+def test_an_accelerator_of_its_own_is_more_specific_than_one_on_the_processor_however_many_flags_that_asks_for() -> None:
+    gpu = next(one for one in SHIPPED if one.name == "nvidia-cuda")
+    on_the_processor = next(one for one in SHIPPED if one.name == "intel-openvino")
+    flags = frozenset({*gpu.cpu.required_flags, *on_the_processor.cpu.required_flags, "a", "b", "c"})
+    wordy = dataclasses.replace(on_the_processor, cpu=CpuRequirement(arch="x86_64", required_flags=tuple(sorted(flags))))
+    providers = frozenset({"CUDAExecutionProvider", "OpenVINOExecutionProvider"})
+    here = dataclasses.replace(machine("x86_64", flags), accelerators=frozenset({"nvidia-gpu"}), providers=providers)
+    assert specificity(gpu) > specificity(wordy)
+    assert choose([wordy, gpu], here)[0] == gpu

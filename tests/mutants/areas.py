@@ -1,0 +1,43 @@
+"""What is changed, and the tests that must notice: the code that decides, and its package's own tests."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Final
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Area:
+    """Modules, as globs from the root of the repository, and tests."""
+
+    modules: tuple[str, ...]
+    tests: tuple[str, ...]
+
+
+_CORE: Final = "core/sealift_core"
+_RUNTIME: Final = "runtime/sealift_runtime"
+_PACKAGER: Final = "packager/sealift_packager"
+
+AREAS: Final = {
+    "trust": Area(modules=(f"{_RUNTIME}/trust/*.py",), tests=("tests/runtime/trust",)),
+    "verify": Area(modules=(f"{_CORE}/verify/*.py",), tests=("tests/core/verify", "tests/core/bundle")),
+    "signing": Area(modules=(f"{_CORE}/signing/*.py", f"{_CORE}/bundle/signature.py"), tests=("tests/core/signing", "tests/core/bundle")),
+    "update": Area(
+        modules=tuple(f"{_RUNTIME}/update/{name}.py" for name in ("table", "probation", "select", "policy", "desired")),
+        tests=("tests/runtime/update",),
+    ),
+    "hardware": Area(modules=(f"{_CORE}/hardware/match.py", f"{_CORE}/hardware/limits.py"), tests=("tests/core/hardware",)),
+    "drift": Area(modules=(f"{_CORE}/drift/*.py", f"{_RUNTIME}/monitoring/drift.py"), tests=("tests/core/drift", "tests/runtime/monitoring")),
+    "decoding": Area(
+        modules=(
+            f"{_RUNTIME}/serving/decoding.py",
+            f"{_RUNTIME}/serving/values.py",
+            f"{_RUNTIME}/inference/signature.py",
+            f"{_RUNTIME}/inference/execution.py",
+        ),
+        tests=("tests/runtime/serving", "tests/runtime/inference"),
+    ),
+    "search": Area(modules=(f"{_PACKAGER}/search/*.py",), tests=("tests/packager/search",)),
+    "candidates": Area(modules=(f"{_PACKAGER}/candidates/*.py",), tests=("tests/packager/candidates",)),
+    "parity": Area(modules=(f"{_PACKAGER}/parity/*.py",), tests=("tests/packager/parity",)),
+}
