@@ -149,6 +149,7 @@ class Noticing:
 
     def _be_alone(self, session: pytest.Session) -> None:
         """No output, and a temporary folder of its own."""
+        session.config.pluginmanager.unregister(name="terminalreporter")
         if not os.environ.get("MUTANTS_SHOW"):
             quiet = os.open(os.devnull, os.O_RDWR)
             for descriptor in (0, 1, 2):
