@@ -49,8 +49,8 @@ def read_limits(root: Path) -> CgroupLimits:
 
 def _groups(root: Path) -> Iterator[Path]:
     """The directories of every group that this process is in, own ones first."""
-    for line in (_text(root / "proc/self/cgroup") or "").splitlines():
-        controllers, path = line.split(":", 2)[1:] if line.count(":") >= 2 else ("", "/")
+    lines = (_text(root / "proc/self/cgroup") or "").splitlines()
+    for _, controllers, path in (line.split(":", 2) for line in lines if line.count(":") >= 2):
         names = [controllers, controllers.split(",")[0]] if controllers else ["unified", ""]  # version 2, beside version 1 or alone
         mount = next((mount for name in names if (mount := root / "sys/fs/cgroup" / name).is_dir()), None)
         if mount is not None:

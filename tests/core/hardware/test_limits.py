@@ -102,3 +102,8 @@ def test_bytes_that_are_no_text_are_no_limit(tmp_path: Path) -> None:
     (root / "sys/fs/cgroup").mkdir(parents=True)
     (root / "sys/fs/cgroup/memory.max").write_bytes(b"\xff\xfe")
     assert read_limits(root) == NONE
+
+
+def test_a_malformed_line_names_no_group(tmp_path: Path) -> None:
+    files = {"proc/self/cgroup": "nonsense\n0:/\n", "sys/fs/cgroup/memory.max": "4096"}
+    assert read_limits(system(tmp_path, files)) == NONE
