@@ -102,7 +102,7 @@ def test_a_method_is_changed_in_its_class_with_super_and_private_names() -> None
 
 
 def test_a_method_of_a_class_that_was_made_anew_with_slots_is_changed() -> None:
-    function = Slotted.doubled
+    function = Slotted.__dict__["doubled"]
     changed = mutant(function, "Slotted.doubled", "def doubled(self) -> int:\n    return self.value * 3\n")
     original = function.__code__
     try:

@@ -24,7 +24,10 @@ AREAS: Final = {
     "signing": Area(modules=(f"{_CORE}/signing/*.py", f"{_CORE}/bundle/signature.py"), tests=("tests/core/signing", "tests/core/bundle")),
     "update": Area(
         modules=tuple(f"{_RUNTIME}/update/{name}.py" for name in ("table", "probation", "select", "policy", "desired")),
-        tests=("tests/runtime/update",),
+        tests=tuple(
+            f"tests/runtime/update/test_{name}.py"
+            for name in ("update_table", "probation", "probation_bounds", "select", "desired", "desired_document")
+        ),
     ),
     "hardware": Area(modules=(f"{_CORE}/hardware/match.py", f"{_CORE}/hardware/limits.py"), tests=("tests/core/hardware",)),
     "drift": Area(modules=(f"{_CORE}/drift/*.py", f"{_RUNTIME}/monitoring/drift.py"), tests=("tests/core/drift", "tests/runtime/monitoring")),

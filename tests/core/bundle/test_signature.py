@@ -199,3 +199,17 @@ def test_a_directory_is_signed_under_its_name_with_the_digest_of_every_file_but_
 def test_the_root_of_a_statement_that_was_read_is_that_of_the_one_that_was_written() -> None:
     envelope = Envelope.parse(Document(Envelope.sign(PAYLOAD_TYPE, STATEMENT.to_bytes(), KEY).json(), "x"))
     assert Statement.parse(envelope.payload, where="x").root == STATEMENT.root
+
+
+def test_a_media_type_of_200_characters_is_read_and_one_more_is_too_long() -> None:
+    longest = "application/vnd.dev.sigstore.bundle.v0.3+json;".ljust(200, "x")
+    assert decode_signature(signed(STATEMENT.to_bytes(), mediaType=longest), KEY.public_key) == STATEMENT
+    with pytest.raises(LimitError, match="mediaType: too long"):
+        decode_signature(signed(STATEMENT.to_bytes(), mediaType=longest + "x"), KEY.public_key)
+
+
+def test_as_many_files_as_a_bundle_may_have_are_read_and_one_more_is_too_many() -> None:
+    resources = {str(number): FIRST for number in range(LIMITS.files)}
+    assert len(decode_signature(encode_signature(Statement(name="m", resources=resources), KEY), KEY.public_key).resources) == LIMITS.files
+    with pytest.raises(LimitError, match=r"resources: too many"):
+        decode_signature(encode_signature(Statement(name="m", resources={**resources, "x": FIRST}), KEY), KEY.public_key)
