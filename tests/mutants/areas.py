@@ -1,4 +1,7 @@
-"""What is changed, and the tests that must notice: the code that decides, and its package's own tests."""
+"""What is changed, and the tests that must notice: the code that decides, and its package's own tests.
+
+Of a package whose other modules start processes or train models for every test, those are listed that decide by values alone.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +43,13 @@ AREAS: Final = {
         ),
         tests=("tests/runtime/serving", "tests/runtime/inference"),
     ),
-    "search": Area(modules=(f"{_PACKAGER}/search/*.py",), tests=("tests/packager/search",)),
+    "search": Area(
+        modules=tuple(f"{_PACKAGER}/search/{name}.py" for name in ("choose", "objectives", "revert", "folds")),
+        tests=tuple(f"tests/packager/search/test_{name}.py" for name in ("choose", "choice_bounds")),
+    ),
     "candidates": Area(modules=(f"{_PACKAGER}/candidates/*.py",), tests=("tests/packager/candidates",)),
-    "parity": Area(modules=(f"{_PACKAGER}/parity/*.py",), tests=("tests/packager/parity",)),
+    "parity": Area(
+        modules=(f"{_PACKAGER}/parity/compare.py", f"{_PACKAGER}/parity/inputs.py"),
+        tests=("tests/packager/parity/test_compare.py", "tests/packager/parity/test_hard_inputs.py"),
+    ),
 }
