@@ -30,6 +30,8 @@ NOTICED: Final = 1
 #: Seconds that a change's tests may take, and how many times what they took without it.
 GRACE_S: Final = 20.0
 FACTOR: Final = 8
+#: How many examples a test by hypothesis makes.
+EXAMPLES: Final = 20
 
 
 class Noticing:
@@ -49,9 +51,19 @@ class Noticing:
         from hypothesis import Phase, settings  # it is a plugin of pytest, which wants to import it first
 
         settings.register_profile(
-            "mutants", settings.get_profile("sealift"), derandomize=True, database=None, max_examples=20, phases=(Phase.explicit, Phase.generate)
+            "mutants", settings.get_profile("sealift"), derandomize=True, database=None, max_examples=EXAMPLES, phases=(Phase.explicit, Phase.generate)
         )
         settings.load_profile("mutants")
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Few examples for tests that ask for many of them, too: a survivor has to pass them all."""
+        from hypothesis import settings
+
+        for item in items:
+            function = getattr(item, "obj", None)
+            asked = getattr(function, "_hypothesis_internal_use_settings", None)
+            if asked is not None and asked.max_examples > EXAMPLES:
+                function._hypothesis_internal_use_settings = settings(asked, max_examples=EXAMPLES)  # type: ignore[union-attr]
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:

@@ -1,0 +1,204 @@
+"""Two answers to one request: where each bound lies, and what is said of a difference."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sealift_packager.parity.compare import ATOL_SHARE, HALF_ATOL_SHARE, HALF_RTOL, RTOL, TIE, Difference, compare, sizes
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+def agree(expected: Array, found: Array, **options: Any) -> bool:
+    return not compare({"y": expected}, {"y": found}, **options)
+
+
+def floats(*values: float) -> Array:
+    return np.array(values, dtype=np.float64)
+
+
+def only(expected: Array, found: Array, name: str = "y") -> Difference:
+    (difference,) = compare({name: expected}, {name: found})
+    return difference
+
+
+# Numbers
+
+
+def test_an_error_may_be_a_thousandth_of_its_value_and_a_hundred_thousandth_of_the_largest() -> None:
+    bound = RTOL * 2 + ATOL_SHARE * 100
+    for sign in (1, -1):
+        assert agree(floats(2, 100), floats(2 + sign * bound * 0.999, 100))
+        assert not agree(floats(2, 100), floats(2 + sign * bound * 1.001, 100))
+        assert agree(floats(-2, -100), floats(-2 + sign * bound * 0.999, -100))
+        assert not agree(floats(-2, -100), floats(-2 + sign * bound * 1.001, -100))
+
+
+def test_a_wider_bound_for_an_error_holds_where_it_is_asked_for() -> None:
+    assert agree(floats(0, 0.5), floats(2**-20, 0.5), rtol=0.0) == (ATOL_SHARE * 0.5 >= 2**-20)
+    assert agree(floats(4), floats(5), rtol=0.25 - ATOL_SHARE)
+    assert not agree(floats(4), floats(5), rtol=0.25 - 2 * ATOL_SHARE)
+
+
+def test_the_usual_size_counts_where_it_is_the_larger_one() -> None:
+    assert agree(floats(0.0, 1.0), floats(9e-4, 1.0), usual={"y": 100.0})
+    assert not agree(floats(0.0, 1.0), floats(9e-4, 1.0), usual={"other": 100.0})
+    assert agree(floats(0.0, 100.0), floats(9e-4, 100.0), usual={"y": 1.0})
+    assert agree(floats(0.0), floats(0.0))
+    assert not agree(floats(0.0), floats(1e-30))
+
+
+def test_half_precision_has_wider_bounds() -> None:
+    half, exact = np.array([1.0, 64.0], dtype=np.float16), floats(1.0, 64.0)
+    bound = HALF_RTOL * 1 + HALF_ATOL_SHARE * 64
+    assert agree(half, np.array([1 + bound * 0.98, 64], dtype=np.float32))
+    assert not agree(half, np.array([1 + bound * 1.02, 64], dtype=np.float32))
+    assert not agree(exact, np.array([1 + bound * 0.98, 64], dtype=np.float16))
+
+
+def test_a_wider_bound_that_is_asked_for_holds_for_half_precision_too() -> None:
+    half = np.array([1.0], dtype=np.float16)
+    assert agree(half, np.array([1.2], dtype=np.float32), rtol=0.25)
+    assert agree(half, np.array([1.009], dtype=np.float32), rtol=1e-9)
+
+
+@pytest.mark.parametrize(("expected", "found", "equal"), [
+    (np.nan, np.nan, True), (np.inf, np.inf, True), (-np.inf, -np.inf, True),
+    (np.inf, -np.inf, False), (np.nan, 1.0, False), (1.0, np.nan, False), (np.inf, 1.0, False), (1.0, np.inf, False), (np.inf, np.nan, False),
+])  # fmt: skip
+def test_what_is_not_finite_is_the_same_or_wrong(expected: float, found: float, *, equal: bool) -> None:
+    assert agree(floats(expected, 1.0), floats(found, 1.0)) is equal
+    if not equal:
+        difference = only(floats(expected, 1.0), floats(found, 1.0))
+        assert np.isinf(difference.worst)
+        assert (difference.rows, difference.expected, difference.found) == ((0,), str(np.float64(expected)), str(np.float64(found)))
+
+
+def test_what_is_not_finite_says_nothing_of_the_usual_size() -> None:
+    assert not agree(floats(np.inf, 1.0), floats(np.inf, 1.01))
+    assert not agree(floats(np.nan, 0.0), floats(np.nan, 0.01))
+
+
+def test_sizes_are_the_largest_finite_values_of_outputs_that_hold_numbers() -> None:
+    answers = {"y": floats(-3, np.inf, 2, np.nan), "none": floats(), "label": np.array([7]), "all": floats(np.nan)}
+    assert sizes(answers) == {"y": 3.0, "none": 0.0, "all": 0.0}
+
+
+# Shapes and other dtypes
+
+
+def test_an_output_that_is_missing_or_has_another_shape_is_wrong_in_every_row() -> None:
+    (missing,) = compare({"y": np.ones((3, 2))}, {"other": np.ones((3, 2))})
+    assert (missing.rows, missing.total_rows, missing.expected, missing.found) == ((0, 1, 2), 3, "[3, 2]", "nothing")
+    assert np.isinf(missing.worst)
+    difference = only(np.ones((3, 2)), np.ones((3, 1)))
+    assert (difference.rows, difference.expected, difference.found) == ((0, 1, 2), "[3, 2]", "[3, 1]")
+    assert only(np.array(1.0), np.ones(1)).rows == (0,)
+
+
+def test_one_number_for_a_whole_request_is_one_row() -> None:
+    assert agree(np.array(2.0), np.array(2.0))
+    difference = only(np.array(2.0), np.array(3.0))
+    assert (difference.rows, difference.total_rows, difference.worst) == ((0,), 1, 1.0)
+    assert (difference.expected, difference.found) == ("2.0", "3.0")
+
+
+@pytest.mark.parametrize("values", [np.array([1, 2, 3]), np.array(["a", "b", "c"], dtype=object), np.array([True, False, True])])
+def test_what_holds_no_floats_is_equal_or_wrong(values: Array) -> None:
+    assert agree(values, values.copy())
+    changed = values.copy()
+    changed[1] = values[0]
+    difference = only(values, changed)
+    assert (difference.rows, difference.total_rows) == ((1,), 3)
+    assert np.isinf(difference.worst)
+
+
+def test_integers_in_place_of_floats_must_be_equal() -> None:
+    assert agree(floats(1, 2), np.array([1, 2]))
+    assert not agree(floats(1000, 2), np.array([1000, 3]))
+    assert not agree(np.array([1000]), floats(1000.001))
+
+
+def test_every_output_of_the_reference_is_compared_and_no_other() -> None:
+    reference = {"a": floats(1), "b": floats(2), "c": floats(3)}
+    assert [row.output for row in compare(reference, {"a": floats(9), "b": floats(2), "c": floats(9), "d": floats(9)})] == ["a", "c"]
+
+
+# What is said
+
+
+def test_the_worst_element_is_shown_and_the_rows_are_named_once_each() -> None:
+    expected = np.zeros((8, 2))
+    found = expected.copy()
+    found[2] = [1, 7.25]
+    found[5, 0] = 3
+    difference = only(expected, found)
+    assert (difference.rows, difference.total_rows, difference.worst, difference.expected, difference.found) == ((2, 5), 8, 7.25, "0.0", "7.25")
+    assert str(difference) == "output 'y' differs in 2 of 8 rows (2, 5), by up to 7.25: 0.0 became 7.25"
+
+
+def test_the_worst_wrong_element_is_shown_although_another_is_further_off() -> None:
+    # 1000 may be off by 1.01, and 1 by 0.011.
+    difference = only(floats(1000, 1), floats(1001, 1.5))
+    assert (difference.rows, difference.expected, difference.found) == ((1,), "1.0", "1.5")
+
+
+def test_five_rows_are_shown_and_of_more_that_there_are_more() -> None:
+    assert "(0, 1, 2, 3, 4)" in str(only(np.zeros(5), np.ones(5)))
+    assert "in 6 of 6 rows (0, 1, 2, 3, 4, …), by up to 1: 0.0 became 1.0" in str(only(np.zeros(6), np.ones(6)))
+
+
+def test_an_infinite_difference_has_no_amount_and_values_are_shown_in_80_characters() -> None:
+    difference = only(np.array(["a" * 100], dtype=object), np.array(["b" * 100], dtype=object))
+    assert str(difference) == f"output 'y' differs in 1 of 1 rows (0): {'a' * 80} became {'b' * 80}"
+
+
+# Labels
+
+
+LABELS, OTHERS = np.array([0, 0]), np.array([1, 1])
+
+
+def differing(**reference: Array) -> tuple[int, ...]:
+    found = compare({"label": LABELS, **reference}, {**reference, "label": OTHERS})
+    return found[0].rows if found else ()
+
+
+def test_a_label_may_differ_where_the_two_best_probabilities_are_as_near_as_a_tie() -> None:
+    assert differing(probabilities=np.array([[0.5, 0.5], [0.5 + 4 * TIE, 0.5 - 4 * TIE]])) == (1,)
+    assert differing(probabilities=np.array([[0.4, 0.4 + 0.9 * TIE, 0.1], [0.4, 0.4 + 1.1 * TIE, 0.1]])) == (1,)
+    assert differing(probabilities=np.array([[0.1, 0.45, 0.45], [0.45, 0.1, 0.45]])) == ()
+
+
+def test_without_probabilities_every_label_counts() -> None:
+    assert differing() == (0, 1)
+    assert differing(probabilities=np.array([0.5, 0.5])) == (0, 1)
+
+
+def test_only_what_is_called_label_may_differ_by_a_tie() -> None:
+    probabilities = np.array([[0.5, 0.5], [0.5, 0.5]])
+    assert [row.output for row in compare({"y": LABELS, "probabilities": probabilities}, {"y": OTHERS, "probabilities": probabilities})] == ["y"]
+    two = np.zeros((2, 2), dtype=np.int64)
+    assert [row.output for row in compare({"label": two, "probabilities": probabilities}, {"label": two + 1, "probabilities": probabilities})] == [
+        "label"
+    ]
+
+
+def test_a_single_class_is_always_a_tie() -> None:
+    assert differing(probabilities=np.ones((2, 1))) == ()
+
+
+def test_a_label_by_distance_may_differ_where_the_two_least_are_as_near_as_a_tie_of_the_largest() -> None:
+    assert differing(distances=np.array([[1.0, 1.0, 4.0], [1.0, 1.1, 4.0]])) == (1,)
+    assert differing(distances=np.array([[100.0, 100.0 + 0.9 * TIE * 1000, 1000.0], [100.0, 100.0 + 1.1 * TIE * 1000, 1000.0]])) == (1,)
+    assert differing(distances=np.zeros((2, 2))) == ()
+
+
+def test_distances_count_before_probabilities_and_only_beside_labels() -> None:
+    near, far = np.array([[0.5, 0.5], [0.5, 0.5]]), np.array([[0.0, 1.0], [0.0, 1.0]])
+    assert differing(distances=far, probabilities=near) == (0, 1)
+    assert differing(distances=near, probabilities=far) == ()
+    assert differing(distances=np.array([1.0, 1.0]), probabilities=near) == ()

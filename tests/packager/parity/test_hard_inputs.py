@@ -1,0 +1,246 @@
+"""The requests that source and graph are asked: which ones there are, and what stands in them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sealift_core.bundle.tensors import TensorSpec
+from sealift_packager.parity.inputs import HOLDOUT_ROWS, NO_CATEGORIES, UNSEEN, Categories, hard_inputs
+
+Array = np.ndarray[Any, np.dtype[Any]]
+X = TensorSpec(name="x", dtype="float32", shape=("batch", 3))
+FIXED = TensorSpec(name="x", dtype="float32", shape=(4, 3))
+IDS = TensorSpec(name="ids", dtype="int64", shape=("batch", "time"))
+IMAGE = TensorSpec(name="image", dtype="float32", shape=("batch", "height", "width"))
+WORDS = TensorSpec(name="w", dtype="string", shape=("batch", 2))
+RANDOM = np.random.default_rng(3)
+
+
+def ask(
+    *specs: TensorSpec, holdout: dict[str, Array] | None = None, seed: int = 1, takes_nan: bool = False, categories: Categories = NO_CATEGORIES
+) -> dict[str, dict[str, Array]]:
+    requests = list(hard_inputs(specs, holdout, seed=seed, takes_nan=takes_nan, categories=categories))
+    found = dict(requests)
+    assert len(found) == len(requests)
+    return found
+
+
+# Which ones
+
+
+def test_of_columns_one_row_two_and_seven_zeros_and_large_values_are_asked() -> None:
+    requests = ask(X)
+    assert {title: inputs["x"].shape for title, inputs in requests.items()} == {
+        "1 random rows": (1, 3),
+        "2 random rows": (2, 3),
+        "7 random rows": (7, 3),
+        "zeros": (2, 3),
+        "values ten times as large as usual": (2, 3),
+    }
+    assert all(inputs["x"].dtype == np.float32 for inputs in requests.values())
+
+
+def test_a_batch_that_is_fixed_stays_what_it_is() -> None:
+    holdout = {"x": RANDOM.random((2, 3)).astype(np.float32)}
+    requests = ask(FIXED, holdout=holdout)
+    assert list(requests) == ["one row of the holdout", "1 random rows", "zeros", "values ten times as large as usual"]
+    assert {inputs["x"].shape for inputs in requests.values()} == {(4, 3)}
+    assert requests["one row of the holdout"]["x"].tolist() == holdout["x"][[0, 1, 0, 1]].tolist()
+
+
+def test_the_holdout_is_asked_whole_up_to_its_bound_and_by_one_row() -> None:
+    holdout = {"x": RANDOM.random((HOLDOUT_ROWS + 5, 3)).astype(np.float32)}
+    requests = ask(X, holdout=holdout)
+    assert list(requests)[:2] == ["the holdout", "one row of the holdout"]
+    assert requests["the holdout"]["x"].tolist() == holdout["x"][:HOLDOUT_ROWS].tolist()
+    assert requests["one row of the holdout"]["x"].tolist() == holdout["x"][:1].tolist()
+
+
+def test_every_free_dimension_is_asked_short_and_long_and_all_of_them_different() -> None:
+    requests = ask(IMAGE)
+    for symbol, axis in (("height", 1), ("width", 2)):
+        for size in (1, 3, 17):
+            expected = [2, 8, 8]
+            expected[axis] = size
+            assert list(requests[f"a size of {size} for {symbol}"]["image"].shape) == expected
+    assert requests["another size for each free dimension"]["image"].shape == (2, 5, 7)
+
+
+def test_a_single_free_dimension_needs_no_request_with_different_ones() -> None:
+    requests = ask(IDS)
+    assert "another size for each free dimension" not in requests
+    assert requests["a size of 17 for time"]["ids"].shape == (2, 17)
+
+
+def test_a_fixed_batch_has_its_free_dimensions_asked_too() -> None:
+    both = TensorSpec(name="image", dtype="float32", shape=(1, "height", "width"))
+    requests = ask(both)
+    assert requests["a size of 3 for width"]["image"].shape == (1, 8, 3)
+    assert requests["another size for each free dimension"]["image"].shape == (1, 5, 7)
+
+
+def test_missing_values_are_asked_where_the_source_takes_them() -> None:
+    assert "missing values" not in ask(X, IDS)
+    request = ask(X, IDS, takes_nan=True)["missing values"]
+    assert np.isnan(request["x"]).all()
+    assert request["x"].shape == (2, 3)
+    assert request["ids"].tolist() == np.zeros((2, 8)).tolist()
+
+
+def test_zeros_are_zeros_and_no_texts() -> None:
+    request = ask(X, IDS, WORDS)["zeros"]
+    assert not request["x"].any()
+    assert not request["ids"].any()
+    assert request["w"].tolist() == [["", ""], ["", ""]]
+
+
+# What stands in them
+
+
+def test_requests_follow_from_the_seed() -> None:
+    first, again, other = ask(X, seed=1), ask(X, seed=1), ask(X, seed=2)
+    assert first["7 random rows"]["x"].tolist() == again["7 random rows"]["x"].tolist()
+    assert first["7 random rows"]["x"].tolist() != other["7 random rows"]["x"].tolist()
+
+
+def test_large_values_are_ten_times_the_usual_ones() -> None:
+    requests = ask(X)
+    np.testing.assert_allclose(requests["values ten times as large as usual"]["x"], requests["2 random rows"]["x"] * 10, rtol=1e-5)
+
+
+def test_random_values_lie_around_the_holdouts_by_column() -> None:
+    holdout = {"x": (RANDOM.standard_normal((2000, 3)) * [1, 10, 100] + [0, 1000, -5000]).astype(np.float32)}
+    without, requests = ask(X), ask(X, holdout=holdout)
+    center, spread = holdout["x"].mean(axis=0), holdout["x"].std(axis=0)
+    np.testing.assert_allclose(requests["7 random rows"]["x"], without["7 random rows"]["x"] * spread + center, rtol=1e-3)
+    np.testing.assert_allclose(
+        requests["values ten times as large as usual"]["x"], without["values ten times as large as usual"]["x"] * spread + center, rtol=1e-3
+    )
+    assert requests["7 random rows"]["x"].dtype == np.float32
+
+
+def test_missing_values_of_the_holdout_say_nothing_of_its_middle() -> None:
+    holdout = {"x": np.array([[1.0, np.nan, 5.0], [3.0, 7.0, 5.0]], dtype=np.float32)}
+    request = ask(X, holdout=holdout)["7 random rows"]["x"]
+    assert np.isfinite(request).all()
+    assert request[:, 1].tolist() == [7.0] * 7
+    assert request[:, 2].tolist() == [5.0] * 7
+
+
+def test_rows_of_another_size_take_the_middle_of_all_values() -> None:
+    sequence = TensorSpec(name="s", dtype="float32", shape=("batch", "time"))
+    holdout = {"s": np.full((10, 4), 9.0, dtype=np.float32)}
+    assert (ask(sequence, holdout=holdout)["a size of 17 for time"]["s"] == 9.0).all()
+
+
+def test_integers_and_texts_are_whole_rows_of_the_holdout() -> None:
+    holdout = {"ids": np.array([[1, 1], [2, 2], [3, 3]]), "w": np.array([["a", "b"], ["c", "d"], ["e", "f"]], dtype=object)}
+    ids = TensorSpec(name="ids", dtype="int64", shape=("batch", 2))
+    request = ask(ids, WORDS, holdout=holdout)["7 random rows"]
+    assert {tuple(row) for row in request["ids"].tolist()} <= {(1, 1), (2, 2), (3, 3)}
+    assert len({tuple(row) for row in request["ids"].tolist()}) > 1
+    assert {tuple(row) for row in request["w"].tolist()} <= {("a", "b"), ("c", "d"), ("e", "f")}
+    assert request["ids"].dtype == np.int64
+
+
+def test_integers_of_rows_of_another_size_are_single_values_of_the_holdout() -> None:
+    holdout = {"ids": np.array([[10, 20], [30, 40]])}
+    request = ask(IDS, holdout=holdout)["a size of 17 for time"]["ids"]
+    assert request.shape == (2, 17)
+    assert set(request.ravel().tolist()) <= {10, 20, 30, 40}
+    assert len(set(request.ravel().tolist())) > 2
+    assert request.dtype == np.int64
+
+
+def test_a_holdout_without_values_leaves_what_was_made_up() -> None:
+    empty = {"ids": np.zeros((3, 0), dtype=np.int64)}
+    assert ask(IDS, holdout=empty)["a size of 3 for time"]["ids"].tolist() == ask(IDS)["a size of 3 for time"]["ids"].tolist()
+
+
+# Categories
+
+
+KNOWN: Categories = {"w": (np.array(["red", "green", "blue"], dtype=object), None), "x": (None, np.array([4.0, 5.0]), None)}
+
+
+def test_each_made_up_request_comes_again_with_known_categories() -> None:
+    holdout = {"x": RANDOM.random((3, 3)).astype(np.float32), "w": np.array([["a", "b"]] * 3, dtype=object)}
+    requests = ask(X, WORDS, holdout=holdout, categories=KNOWN)
+    titles = [title for title in requests if title.endswith(", of known categories")]
+    assert titles == [
+        f"{title}, of known categories"
+        for title in ("1 random rows", "2 random rows", "7 random rows", "zeros", "values ten times as large as usual")
+    ]
+    plain, known = requests["7 random rows"], requests["7 random rows, of known categories"]
+    assert set(known["w"][:, 0]) <= {"red", "green", "blue"}
+    assert len(set(known["w"][:, 0])) > 1
+    assert set(known["x"][:, 1].tolist()) <= {4.0, 5.0}
+    assert known["w"][:, 1].tolist() == plain["w"][:, 1].tolist()
+    assert known["x"][:, [0, 2]].tolist() == plain["x"][:, [0, 2]].tolist()
+    assert plain["w"][:, 0].tolist() == ["a"] * 7
+
+
+def test_without_categories_no_request_comes_again() -> None:
+    assert not [title for title in ask(X) if "categor" in title]
+
+
+def test_known_categories_follow_from_the_seed() -> None:
+    title = "7 random rows, of known categories"
+    assert ask(X, WORDS, categories=KNOWN)[title]["w"].tolist() == ask(X, WORDS, categories=KNOWN)[title]["w"].tolist()
+    many: Categories = {"w": (np.array([str(number) for number in range(1000)], dtype=object), None)}
+    assert ask(WORDS, categories=many)[title]["w"].tolist() != ask(WORDS, categories=many, seed=2)[title]["w"].tolist()
+
+
+def test_every_known_category_is_asked_once_at_least() -> None:
+    request = ask(X, WORDS, categories=KNOWN)["every known category"]
+    assert request["w"][:, 0].tolist() == ["red", "green", "blue"]
+    assert request["x"][:, 1].tolist() == [4.0, 5.0, 4.0]
+    assert request["x"].shape == (3, 3)
+
+
+def test_no_more_categories_are_asked_at_once_than_rows_of_a_holdout() -> None:
+    many: Categories = {"w": (np.array([str(number) for number in range(HOLDOUT_ROWS + 9)], dtype=object), None)}
+    request = ask(WORDS, categories=many)["every known category"]
+    assert request["w"].shape == (HOLDOUT_ROWS, 2)
+    assert request["w"][-1, 0] == str(HOLDOUT_ROWS - 1)
+
+
+def test_where_no_category_is_known_there_is_no_request_of_all_of_them() -> None:
+    assert "every known category" not in ask(X)
+    assert "every known category" not in ask(X, categories={"x": (None, None, None)})
+
+
+def test_an_unseen_category_of_each_column_is_asked_in_one_row_among_known_ones() -> None:
+    requests = ask(X, WORDS, categories=KNOWN)
+    unseen = {title: inputs for title, inputs in requests.items() if title.startswith("an unseen category in ")}
+    assert list(unseen) == [f"an unseen category in {place}" for place in ("x[1]", "w[0]", "w[1]")]
+    assert unseen["an unseen category in x[1]"]["x"][0, 1] == 6.0
+    assert unseen["an unseen category in x[1]"]["x"][1, 1] in (4.0, 5.0)
+    word = unseen["an unseen category in w[0]"]["w"]
+    assert word.shape == (2, 2)
+    assert word[0, 0] == UNSEEN
+    assert word[1, 0] in ("red", "green", "blue")
+    assert unseen["an unseen category in w[1]"]["w"][0, 1] == UNSEEN
+    assert unseen["an unseen category in w[1]"]["w"][0, 0] in ("red", "green", "blue")
+    assert unseen["an unseen category in w[0]"]["x"].tolist() == unseen["an unseen category in w[1]"]["x"].tolist()
+
+
+def test_columns_of_text_get_a_word_that_nobody_knows_without_any_categories() -> None:
+    requests = ask(WORDS)
+    assert [title for title in requests if "unseen" in title] == ["an unseen category in w[0]", "an unseen category in w[1]"]
+    integers = TensorSpec(name="n", dtype="int32", shape=("batch", 1))
+    requests = ask(integers, categories={"n": (np.array([3, 8]),)})
+    assert requests["an unseen category in n[0]"]["n"][:, 0].tolist()[0] == 9
+
+
+@pytest.mark.parametrize("shape", [("batch",), ("batch", "words"), ("batch", 2, 2)])
+def test_texts_without_columns_have_no_column_to_change(shape: tuple[int | str, ...]) -> None:
+    assert not [title for title in ask(TensorSpec(name="w", dtype="string", shape=shape)) if "unseen" in title]
+
+
+def test_at_most_64_columns_are_given_an_unseen_category() -> None:
+    wide = TensorSpec(name="w", dtype="string", shape=("batch", 70))
+    assert len([title for title in ask(wide) if "unseen" in title]) == 64
