@@ -39,9 +39,8 @@ AREAS: Final = {
             f"{_RUNTIME}/serving/decoding.py",
             f"{_RUNTIME}/serving/values.py",
             f"{_RUNTIME}/inference/signature.py",
-            f"{_RUNTIME}/inference/execution.py",
         ),
-        tests=("tests/runtime/serving", "tests/runtime/inference"),
+        tests=("tests/runtime/serving/test_codec.py", "tests/runtime/serving/test_decoding_bounds.py", "tests/runtime/inference/test_signature.py"),
     ),
     "search": Area(
         modules=tuple(f"{_PACKAGER}/search/{name}.py" for name in ("choose", "objectives", "revert", "folds")),

@@ -27,6 +27,8 @@ from mutmut.mutation.mutators import mutation_operators
 #: Variables that hold the words of an error.
 WORDS: Final = frozenset({"advice", "expected", "found", "place", "where", "message", "reason", "problem"})
 LOGGERS: Final = frozenset({"_log", "_LOG", "log", "LOG", "logger", "_logger", "logging"})
+#: Functions that raise an error of the words that they are given.
+RAISERS: Final = frozenset({"refuse"})
 #: Arguments that no behaviour depends on.
 ARGUMENTS: Final = WORDS | {"strict", "encoding"}
 
@@ -71,6 +73,8 @@ class Changes(cst.CSTVisitor):  # type: ignore[misc]  # libcst is in .venv-mutan
 
 def _is_left_alone(node: cst.CSTNode) -> bool:
     if isinstance(node, cst.Annotation | cst.Decorator):
+        return True
+    if m.matches(node, m.Call(func=m.Name(value=m.MatchIfTrue(RAISERS.__contains__)))):
         return True
     if isinstance(node, cst.Arg) and node.keyword is not None and node.keyword.value in ARGUMENTS:
         return True

@@ -51,7 +51,12 @@ class Noticing:
         from hypothesis import Phase, settings  # it is a plugin of pytest, which wants to import it first
 
         settings.register_profile(
-            "mutants", settings.get_profile("sealift"), derandomize=True, database=None, max_examples=EXAMPLES, phases=(Phase.explicit, Phase.generate)
+            "mutants",
+            settings.get_profile("sealift"),
+            derandomize=True,
+            database=None,
+            max_examples=EXAMPLES,
+            phases=(Phase.explicit, Phase.generate),
         )
         settings.load_profile("mutants")
 

@@ -83,7 +83,7 @@ def test_one_that_loses_too_much_on_a_row_alone_says_so() -> None:
 
 
 def test_too_few_rows_say_how_many_are_wanted_and_whether_these_lost_anything() -> None:
-    few = {"rows_wanted": 12345}
+    few: dict[str, Any] = {"rows_wanted": 12345}
     assert reason(result("int8", size=1, accuracy=accuracy(loss=0.008, high=0.0163), **few)) == (
         "loses 0.008 accuracy on these rows, and so few rows can't rule out a loss of 0.016 (95 % bound): a budget of 0.01 needs 12,345 rows"
     )
@@ -155,7 +155,7 @@ def test_the_chosen_one_says_what_decided_how_fast_it_is_and_how_large() -> None
 
 
 def test_objectives_that_told_none_apart_before_the_deciding_one_are_named() -> None:
-    same = {"ms": 10.0, "speed": Speedup(ratio=1.0, low=1.0, high=1.0)}
+    same: dict[str, Any] = {"ms": 10.0, "speed": Speedup(ratio=1.0, low=1.0, high=1.0)}
     choice = choose(FIRST, [result("int8", size=50, **same)], OBJECTIVE)
     assert choice.reasons["int8"] == (
         "best on size (none is reliably better on latency_p99 or memory) of the candidates that pass: "
@@ -213,7 +213,8 @@ def test_sizes_within_five_in_a_hundred_of_the_least_count_as_equal() -> None:
 
 @pytest.mark.parametrize(("objective", "field"), [("memory", "memory"), ("load_time", "load")])
 def test_figures_within_five_in_a_hundred_of_the_least_count_as_equal(objective: str, field: str) -> None:
-    rows = [result("a", **{field: 210}), result("b", **{field: 200}), result("c", **{field: 211})]
+    values: dict[str, dict[str, Any]] = {"a": {field: 210}, "b": {field: 200}, "c": {field: 211}}
+    rows = [result(name, **value) for name, value in values.items()]
     assert names(objective, *rows) == ["a", "b"]
 
 
