@@ -124,8 +124,8 @@ class Noticing:
 
             pid = self._fork(session, attempt)
             running[pid] = mutant, time.monotonic() + GRACE_S + FACTOR * sum(seconds for seconds, _ in tests)
-            if sys.stderr.isatty():
-                print(f"\r{number + 1}/{len(self.mutants)}, {len(self.unnoticed)} unnoticed", end="", file=sys.stderr, flush=True)
+            if (number + 1) % 100 == 0:
+                print(f"  {number + 1} of {len(self.mutants)}, {len(self.unnoticed)} unnoticed", file=sys.stderr, flush=True)
         while running:
             self._reap(running)
 

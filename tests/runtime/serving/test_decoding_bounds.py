@@ -220,7 +220,7 @@ def test_large_json_is_read_by_one_worker_at_a_time_and_small_json_is_not_kept_w
         seen.append(held.locked())
         return original()
 
-    strict_json.collecting_later = watched  # type: ignore[assignment]
+    strict_json.collecting_later = watched
     try:
         decode(large)
     finally:
