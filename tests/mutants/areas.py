@@ -23,7 +23,10 @@ _PACKAGER: Final = "packager/sealift_packager"
 
 AREAS: Final = {
     "trust": Area(modules=(f"{_RUNTIME}/trust/*.py",), tests=("tests/runtime/trust",)),
-    "verify": Area(modules=(f"{_CORE}/verify/*.py",), tests=("tests/core/verify", "tests/core/bundle")),
+    "verify": Area(
+        modules=tuple(f"{_CORE}/verify/{name}.py" for name in ("check", "graph", "materialize", "operators", "protobuf")),
+        tests=("tests/core/verify", "tests/core/bundle/test_bundle_directory.py", "tests/core/bundle/test_release.py"),
+    ),
     "signing": Area(modules=(f"{_CORE}/signing/*.py", f"{_CORE}/bundle/signature.py"), tests=("tests/core/signing", "tests/core/bundle")),
     "update": Area(
         modules=tuple(f"{_RUNTIME}/update/{name}.py" for name in ("table", "probation", "select", "policy", "desired")),

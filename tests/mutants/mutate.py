@@ -76,6 +76,8 @@ def _is_left_alone(node: cst.CSTNode) -> bool:
         return True
     if m.matches(node, m.Call(func=m.Name(value=m.MatchIfTrue(RAISERS.__contains__)))):
         return True
+    if m.matches(node, m.Return(value=m.Call(func=m.Name(value=m.MatchIfTrue(lambda name: name.endswith("Error")))))):
+        return True
     if isinstance(node, cst.Arg) and node.keyword is not None and node.keyword.value in ARGUMENTS:
         return True
     if isinstance(node, cst.Param):  # defaults are made when the function is, not when it is called
