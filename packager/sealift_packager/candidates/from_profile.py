@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Final
 
@@ -30,9 +31,9 @@ def _half_weights(int8: Int8Recipe) -> Quantization:  # noqa: ARG001  (as above)
     return Quantization(activation="float32", weight="float16", reduce_range=False, per_channel=False)
 
 
-def _blocks(weight: str, block_size: int) -> Callable[[Int8Recipe], Quantization]:
+def _blocks(weight: str, block_size: int, int8: Int8Recipe) -> Quantization:  # noqa: ARG001  (int8 in every profile's blocks)
     # int4 needs the smaller blocks to keep its accuracy; int8 keeps it with large ones, which are quicker.
-    return lambda _: Quantization(activation="int8", weight=weight, reduce_range=False, per_channel=True, block_size=block_size)
+    return Quantization(activation="int8", weight=weight, reduce_range=False, per_channel=True, block_size=block_size)
 
 
 def _half(int8: Int8Recipe) -> Quantization:  # noqa: ARG001  (no int8 in it)
@@ -45,8 +46,8 @@ SETTINGS: Final[dict[str, Callable[[Int8Recipe], Quantization]]] = {
     "int8-static": _static,
     "int8-weights": _weights,
     "fp16-weights": _half_weights,
-    "int8-blocks": _blocks("int8", 128),
-    "int4-blocks": _blocks("int4", 32),
+    "int8-blocks": functools.partial(_blocks, "int8", 128),
+    "int4-blocks": functools.partial(_blocks, "int4", 32),
     "fp16": _half,
 }
 
