@@ -102,8 +102,11 @@ class Noticing:
             self.problem = "the tests ended without a result"
             return {}
         result = json.loads(answer.read_text())
+        quick_first = sorted(range(len(session.items)), key=lambda index: result["seconds"][index])
         if result["failed"]:
             self.problem = f"these tests fail without any change: {', '.join(result['failed'])}"
+        elif os.waitpid(self._fork(session, lambda: _run(session, quick_first)), 0)[1]:
+            self.problem = "a test fails without any change where quick ones run first: it depends on another"
         keys = list(functions)
         return {keys[int(number)]: sorted((result["seconds"][index], index) for index in indices) for number, indices in result["callers"].items()}
 

@@ -15,6 +15,7 @@ from sealift_packager.candidates.from_profile import FP32
 from sealift_packager.candidates.judgement import Judgement
 from sealift_packager.candidates.result import CandidateResult, NotBuilt
 from sealift_packager.errors import GateError
+from sealift_packager.measure.bootstrap import ratio_interval
 from sealift_packager.search.choose import choose
 from sealift_packager.search.folds import ROWS, split, take
 from sealift_packager.search.objectives import OBJECTIVES, smallest
@@ -360,3 +361,26 @@ def test_the_same_rows_of_everything_are_taken() -> None:
     arrays = {"x": np.arange(10), "y": np.arange(20).reshape(10, 2)}
     taken = take(arrays, np.array([1, 3]))
     assert {name: values.tolist() for name, values in taken.items()} == {"x": [1, 3], "y": [[2, 3], [6, 7]]}
+
+
+def test_looks_that_are_left_are_spent_on_halving_before_any_step_back() -> None:
+    looks = Looks("n1500")
+    kept = looks.revert([f"n{number}" for number in range(4096)])
+    assert kept is not None
+    assert (len(looks.tried), len(kept)) == (MAX_STEPS, 1536)  # half, 1 to 1024 doubled, and four halvings
+
+
+def test_two_builds_that_measured_the_same_choose_alike_however_close_it_is() -> None:
+    random = np.random.default_rng(5)
+    quick, slow = result("quick"), result("slow")
+    assert quick.figures is not None
+    assert slow.figures is not None
+    times = random.gamma(50, 0.2, 60)
+    lower, _ = ratio_interval(1.05 * times[::-1], times, 0.5, seed=0)
+    at_the_bound = 1.05 * times[::-1] * (1.03 * (1 - 1e-9) / lower)
+    pair = [
+        dataclasses.replace(row, figures=dataclasses.replace(row.figures, samples_ms=values))
+        for row, values in ((quick, times), (slow, at_the_bound))
+        if row.figures is not None
+    ]
+    assert [names("latency_p50", *pair) for _ in range(12)] == [["quick", "slow"]] * 12
