@@ -7,10 +7,10 @@ import types
 
 import pytest
 
-from mutants import survivors
+from mutants import verdicts
 from mutants.areas import AREAS
 from mutants.codes import Mutant, change, functions_of
-from mutants.survivors import judge, name, parse
+from mutants.verdicts import judge, name, parse
 from support.help_pages import ROOT
 
 ONE, TWO, THREE = (name("a.py", "f", text) for text in ("x  →  y", "x  →  z", "x  →  None"))
@@ -77,8 +77,8 @@ def test_a_list_with_a_change_twice_or_without_a_reason_is_refused(text: str) ->
 
 
 def test_every_list_belongs_to_an_area_and_can_be_read() -> None:
-    assert {path.stem for path in survivors.FOLDER.glob("*.toml")} <= set(AREAS)
-    assert all(survivors.read(area) is not None for area in AREAS)
+    assert {path.stem for path in verdicts.FOLDER.glob("*.toml")} <= set(AREAS)
+    assert all(verdicts.read(area) is not None for area in AREAS)
 
 
 @pytest.mark.parametrize("area", AREAS)

@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 from mutants.areas import AREAS
-from mutants.survivors import Verdict, judge, read
+from mutants.verdicts import Verdict, judge, read
 
 
 def main(words: list[str]) -> int:

@@ -10,7 +10,7 @@ from typing import Final
 
 import pytest
 
-from mutants import survivors
+from mutants import verdicts
 from mutants.areas import AREAS, Area
 from mutants.codes import Mutant
 from mutants.notice import Noticing
@@ -40,7 +40,7 @@ def _mutants(area: Area) -> list[Mutant]:
 
 
 def _name(mutant: Mutant) -> str:
-    return survivors.name(mutant.module, mutant.function, mutant.change)
+    return verdicts.name(mutant.module, mutant.function, mutant.change)
 
 
 if __name__ == "__main__":

@@ -202,3 +202,25 @@ def test_distances_count_before_probabilities_and_only_beside_labels() -> None:
     assert differing(distances=far, probabilities=near) == (0, 1)
     assert differing(distances=near, probabilities=far) == ()
     assert differing(distances=np.array([1.0, 1.0]), probabilities=near) == ()
+
+
+def test_outputs_of_no_elements_agree() -> None:
+    assert agree(floats(), floats())
+    assert agree(np.zeros((0, 3)), np.zeros((0, 3)))
+
+
+def test_a_missing_output_is_named() -> None:
+    assert [row.output for row in compare({"y": np.ones(2), "z": np.ones(2)}, {})] == ["y", "z"]
+
+
+def test_labels_that_are_equal_are_right_whether_others_tie_or_not() -> None:
+    reference = {"label": LABELS, "probabilities": np.array([[0.5, 0.5], [0.9, 0.1]])}
+    assert compare(reference, {**reference, "label": np.array([1, 0])}) == []
+
+
+def test_two_probabilities_that_are_just_a_tie_apart_are_one() -> None:
+    assert differing(probabilities=np.array([[TIE, 0.0], [0.0, TIE]])) == ()
+
+
+def test_distances_are_measured_by_the_largest_of_their_own_row() -> None:
+    assert differing(distances=np.array([[0.5, 0.5 + 2 * TIE, 1.0], [0.0, 100.0, 1000.0]])) == (0, 1)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from sealift_core.bundle.tensors import TensorSpec
+from sealift_packager.model.synthetic import make_inputs
 from sealift_packager.parity.inputs import HOLDOUT_ROWS, NO_CATEGORIES, UNSEEN, Categories, hard_inputs
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -244,3 +245,68 @@ def test_texts_without_columns_have_no_column_to_change(shape: tuple[int | str, 
 def test_at_most_64_columns_are_given_an_unseen_category() -> None:
     wide = TensorSpec(name="w", dtype="string", shape=("batch", 70))
     assert len([title for title in ask(wide) if "unseen" in title]) == 64
+
+
+# What is made up is like the holdout everywhere
+
+
+def test_requests_with_other_sizes_hold_what_any_made_up_request_does() -> None:
+    requests = ask(IMAGE)
+    for title, sizes in (
+        ("a size of 3 for width", {"width": 3}),
+        ("another size for each free dimension", {"height": 5, "width": 7}),
+    ):
+        expected = make_inputs([IMAGE], rows=2, seed=1, sizes=sizes)["image"]
+        assert requests[title]["image"].tolist() == expected.tolist()
+
+
+def test_requests_with_other_sizes_lie_around_the_holdout() -> None:
+    holdout = {"image": np.full((10, 8, 8), 9.0, dtype=np.float32)}
+    for title, inputs in ask(IMAGE, holdout=holdout).items():
+        if "size" in title:
+            assert (inputs["image"] == 9.0).all()
+
+
+def test_requests_with_categories_hold_the_holdouts_values_elsewhere() -> None:
+    holdout = {"x": (RANDOM.random((5, 3)) * [1, 1, 50]).astype(np.float32), "w": np.array([["a", "b"]] * 5, dtype=object)}
+    seven: Categories = {"w": (np.array(list("cdefghi"), dtype=object), None)}
+    requests = ask(X, WORDS, holdout=holdout, categories=seven)
+    every, unseen = requests["every known category"], requests["an unseen category in w[0]"]
+    assert every["w"].tolist() == [[letter, "b"] for letter in "cdefghi"]
+    assert every["x"].tolist() == requests["7 random rows"]["x"].tolist()
+    assert unseen["w"][:, 1].tolist() == ["b", "b"]
+    assert unseen["x"].tolist() == requests["2 random rows"]["x"].tolist()
+
+
+def test_requests_from_a_holdout_and_of_categories_follow_from_the_seed() -> None:
+    holdout = {"w": np.array([[str(number), "b"] for number in range(1000)], dtype=object)}
+    many: Categories = {"w": (None, np.array([str(number) for number in range(1000)], dtype=object))}
+    first, again = (ask(WORDS, holdout=holdout, categories=many) for _ in range(2))
+    assert {title: inputs["w"].tolist() for title, inputs in first.items()} == {title: inputs["w"].tolist() for title, inputs in again.items()}
+
+
+def test_the_first_category_and_the_first_row_are_drawn_like_any_other() -> None:
+    rows = {"w": np.array([["a", "b"], ["c", "d"]], dtype=object)}
+    ids = {"ids": np.array([[10, 20]])}
+    drawn: dict[str, set[object]] = {"rows": set(), "values": set(), "categories": set()}
+    for seed in range(10):
+        drawn["rows"] |= set(ask(WORDS, holdout=rows, seed=seed)["7 random rows"]["w"][:, 0])
+        drawn["values"] |= set(ask(IDS, holdout=ids, seed=seed)["a size of 17 for time"]["ids"].ravel().tolist())
+        drawn["categories"] |= set(ask(X, WORDS, categories=KNOWN, seed=seed)["7 random rows, of known categories"]["w"][:, 0])
+    assert drawn == {"rows": {"a", "c"}, "values": {10, 20}, "categories": {"red", "green", "blue"}}
+
+
+def test_the_categories_of_every_input_have_an_unseen_one() -> None:
+    other = TensorSpec(name="n", dtype="int32", shape=("batch", 1))
+    requests = ask(X, other, categories={"x": (np.array([1.0]), None, None), "n": (np.array([3]),)})
+    assert [title for title in requests if "unseen" in title] == ["an unseen category in x[0]", "an unseen category in n[0]"]
+
+
+def test_empty_texts_are_held_like_all_texts() -> None:
+    assert ask(WORDS)["zeros"]["w"].dtype == object
+
+
+def test_a_holdout_of_half_precision_does_not_overflow() -> None:
+    half = TensorSpec(name="h", dtype="float16", shape=("batch", 1))
+    holdout = {"h": np.array([[60_000]] * 9 + [[np.nan]], dtype=np.float16)}
+    assert ask(half, holdout=holdout)["2 random rows"]["h"].tolist() == [[60_000.0]] * 2
