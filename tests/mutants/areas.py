@@ -51,7 +51,7 @@ AREAS: Final = {
     ),
     "candidates": Area(modules=(f"{_PACKAGER}/candidates/*.py",), tests=("tests/packager/candidates",)),
     "parity": Area(
-        modules=(f"{_PACKAGER}/parity/compare.py", f"{_PACKAGER}/parity/inputs.py"),
-        tests=("tests/packager/parity/test_compare.py", "tests/packager/parity/test_hard_inputs.py"),
+        modules=tuple(f"{_PACKAGER}/parity/{name}.py" for name in ("check", "compare", "inputs")),
+        tests=tuple(f"tests/packager/parity/test_{name}.py" for name in ("check_requests", "compare", "hard_inputs")),
     ),
 }

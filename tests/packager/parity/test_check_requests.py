@@ -1,0 +1,270 @@
+"""Source and graph are asked the same: what is compared, what proves nothing, and what stops the build. On graphs of one node."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from sealift_core.bundle.digest import Digest
+from sealift_core.bundle.tensors import TensorSpec
+from sealift_packager.errors import DataError, ParityError
+from sealift_packager.graph.result import Converted
+from sealift_packager.model.source import Array, Arrays, SourceModel
+from sealift_packager.parity.check import Parity, check_parity, prove_parity
+from sealift_packager.trees.ensemble import IDENTITY, Ensemble, Tree
+
+X = TensorSpec(name="x", dtype="float32", shape=("batch", 2))
+TITLES = ("1 random rows", "2 random rows", "7 random rows", "zeros", "values ten times as large as usual")
+Predict = Callable[[Arrays], dict[str, Array]]
+
+
+def converted(nodes: list[onnx.NodeProto], width: int, **weights: Array) -> Converted:
+    """A graph from x [batch, 2] to y [batch, width]."""
+    value = helper.make_tensor_value_info
+    inputs, outputs = [value("x", TensorProto.FLOAT, ["batch", 2])], [value("y", TensorProto.FLOAT, ["batch", width])]
+    graph = helper.make_graph(nodes, "g", inputs, outputs, [numpy_helper.from_array(weight, name) for name, weight in weights.items()])
+    model: onnx.ModelProto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    return Converted(model=model, inputs=(X,), outputs=())
+
+
+def added(constant: Array) -> Converted:
+    """y = x + constant."""
+    return converted([helper.make_node("Add", ["x", "c"], ["y"])], 2, c=constant.astype(np.float32))
+
+
+def stump(comparison: str) -> Converted:
+    """y = 1 where the first column compares with 0.5, else 2."""
+    nodes = [
+        helper.make_node("Gather", ["x", "first"], ["column"], axis=1),
+        helper.make_node(comparison, ["column", "half"], ["left"]),
+        helper.make_node("Where", ["left", "one", "two"], ["y"]),
+    ]
+    numbers = {name: np.array(value, dtype=np.float32) for name, value in (("half", 0.5), ("one", 1), ("two", 2))}
+    return converted(nodes, 1, first=np.array([0]), **numbers)
+
+
+SAME = added(np.zeros(2))
+
+
+def same(inputs: Arrays) -> dict[str, Array]:
+    return {"y": inputs["x"].copy()}
+
+
+def source(predict: Predict = same, **changes: Any) -> SourceModel:
+    fields: dict[str, Any] = {"kind": "x", "framework": "here", "digest": Digest.of(b""), "native": None, "inputs": (X,), "outputs": ("y",)}
+    return SourceModel(predict=predict, **fields | changes)
+
+
+def holdout(*rows: tuple[float, float]) -> dict[str, Array]:
+    return {"x": np.array(rows, dtype=np.float32)}
+
+
+# What is compared
+
+
+def test_every_request_that_both_answer_alike_is_counted() -> None:
+    assert prove_parity(source(), SAME, None, seed=1) == Parity(compared=5, refused=())
+    assert check_parity(source(), SAME, None, seed=1) == 5
+    assert check_parity(source(), SAME, holdout((1, 2), (3, 4)), seed=1) == 7
+    assert check_parity(source(takes_nan=True), SAME, None, seed=1) == 6
+
+
+def test_the_same_seed_asks_the_same() -> None:
+    asked: list[list[Any]] = []
+    for seed in (1, 1, 2):
+        seen: list[Any] = []
+
+        def predict(inputs: Arrays, seen: list[Any] = seen) -> dict[str, Array]:
+            seen.append(inputs["x"].tolist())
+            return same(inputs)
+
+        prove_parity(source(predict), SAME, None, seed=seed)
+        asked.append(seen)
+    assert asked[0] == asked[1] != asked[2]
+
+
+def test_known_categories_are_asked_too() -> None:
+    assert check_parity(source(categories={"x": (np.array([1.0, 2.0]), None)}), SAME, None, seed=1) == 12
+
+
+# What stops the build
+
+
+def test_another_answer_stops_the_build_and_says_where() -> None:
+    with pytest.raises(ParityError) as caught:
+        prove_parity(source(), added(np.array([0.0, 0.5])), None, seed=1)
+    error = caught.value
+    assert error.message == "the converted model answers differently on 1 random rows"
+    assert (error.where, error.expected) == ("model.onnx", "what here gives")
+    assert str(error.found).startswith("output 'y' differs in 1 of 1 rows (0), by up to 0.5: ")
+    assert error.advice == "The build stops here; nothing was written."
+
+
+def test_every_output_that_differs_is_named() -> None:
+    def two(inputs: Arrays) -> dict[str, Array]:
+        return {"y": inputs["x"] + 1, "z": inputs["x"]}
+
+    with pytest.raises(ParityError, match=r"output 'y' differs in .*; output 'z' differs in 1 of 1 rows \(0\): \[1, 2\] became nothing"):
+        prove_parity(source(two), SAME, None, seed=1)
+
+
+def test_the_holdout_is_asked_first() -> None:
+    with pytest.raises(ParityError, match="answers differently on the holdout"):
+        prove_parity(source(), added(np.array([0.0, 0.5])), holdout((1, 2)), seed=1)
+
+
+def test_a_graph_that_fails_where_its_source_answers_stops_the_build() -> None:
+    one_row = converted([helper.make_node("Reshape", ["x", "shape"], ["y"])], 2, shape=np.array([1, 2]))
+    with pytest.raises(
+        ParityError, match=r"^model\.onnx: the converted model fails on 2 random rows, which its source answers \(caused by: "
+    ) as caught:
+        prove_parity(source(), one_row, None, seed=1)
+    assert caught.value.advice == "The build stops here; nothing was written."
+
+
+def test_a_source_that_draws_random_numbers_is_told_apart() -> None:
+    random = np.random.default_rng(1)
+    with pytest.raises(ParityError, match="^here: the model itself answers the same request differently each time: .*output 'y' differs") as caught:
+        prove_parity(source(lambda inputs: {"y": inputs["x"] + random.random(inputs["x"].shape, dtype=np.float32)}), SAME, None, seed=1)
+    assert "It draws random numbers" in str(caught.value.advice)
+
+
+def test_an_answer_near_zero_is_judged_by_the_size_of_those_to_real_rows() -> None:
+    shifted = added(np.array([0.0, 5e-5]))
+    rows = holdout((1, 8), (3, 12))
+    assert check_parity(source(), shifted, rows, seed=1) == 7
+    with pytest.raises(ParityError, match="answers differently on"):
+        check_parity(source(), shifted, None, seed=1)
+
+
+# What proves nothing
+
+
+def refusing(*titles: int) -> Predict:
+    asked = iter(range(100))
+
+    def predict(inputs: Arrays) -> dict[str, Array]:
+        if next(asked) in titles:
+            raise ValueError("no such row\nat all")
+        return same(inputs)
+
+    return predict
+
+
+def test_what_the_source_refuses_is_left_out_and_named() -> None:
+    parity = prove_parity(source(refusing(1, 3)), SAME, None, seed=1)
+    assert parity == Parity(compared=3, refused=(TITLES[1], TITLES[3]))
+    assert str(parity) == (
+        "The converted model gave the source model's answers to 3 requests, and the source refused 2 synthetic ones (2 random rows; zeros)."
+    )
+
+
+def test_of_what_was_refused_three_are_named() -> None:
+    assert str(Parity(compared=5, refused=())) == "The converted model gave the source model's answers to 5 requests."
+    assert "refused 3 synthetic ones (a; b; c)." in str(Parity(compared=1, refused=("a", "b", "c")))
+    assert "refused 4 synthetic ones (a; b; c; …)." in str(Parity(compared=1, refused=("a", "b", "c", "d")))
+
+
+def test_a_source_that_refuses_everything_proves_nothing_and_says_why() -> None:
+    with pytest.raises(ParityError) as caught:
+        prove_parity(source(refusing(*range(5))), SAME, None, seed=1)
+    error = caught.value
+    assert error.message == "the converted model can't be compared with its source, which refuses every synthetic request"
+    assert (error.where, error.found) == ("here", "5 refused (caused by: ValueError: no such row)")
+
+
+@pytest.mark.parametrize(("asked", "title"), [(0, "the holdout"), (1, "one row of the holdout")])
+def test_a_source_that_refuses_the_holdout_is_an_error_of_the_data(asked: int, title: str) -> None:
+    with pytest.raises(DataError, match=rf"--data, for here: the source model fails on {title} \(caused by: ValueError: no such row\)"):
+        prove_parity(source(refusing(asked)), SAME, holdout((1, 2)), seed=1)
+
+
+def test_rows_that_the_source_answers_by_chance_may_differ_and_no_others() -> None:
+    first_differs = added(np.zeros(2))
+
+    def by_chance(inputs: Arrays) -> dict[str, Array]:
+        values = inputs["x"].copy()
+        values[:1] += 1
+        return {"y": values, "whole": np.ones(3)}
+
+    def first(inputs: Arrays) -> Array:
+        return np.array([number < 1 for number in range(len(inputs["x"]))])
+
+    def other(inputs: Arrays) -> Array:
+        return ~first(inputs)
+
+    plain = source(lambda inputs: {"y": by_chance(inputs)["y"]}, arbitrary=first)
+    assert check_parity(plain, first_differs, None, seed=1) == 4  # one row, which is by chance, proves nothing
+    with pytest.raises(ParityError, match="answers differently on 1 random rows"):
+        check_parity(source(plain.predict, arbitrary=other), first_differs, None, seed=1)
+    with pytest.raises(ParityError, match=r"output 'whole' differs in 3 of 3 rows"):
+        check_parity(source(by_chance, arbitrary=first), first_differs, None, seed=1)
+
+
+def test_a_source_that_answers_everything_by_chance_proves_nothing() -> None:
+    with pytest.raises(ParityError, match="which has a tie in every request: .*found only ties"):
+        prove_parity(source(arbitrary=lambda inputs: np.ones(len(inputs["x"]), dtype=bool)), SAME, None, seed=1)
+
+
+# Thresholds of trees
+
+
+def trees(threshold: float = 0.5) -> Ensemble:
+    tree = Tree(
+        feature=np.array([0, -1, -1]),
+        threshold=np.array([threshold, 0, 0]),
+        missing_left=np.array([False] * 3),
+        left=np.array([1, 0, 0]),
+        right=np.array([2, 0, 0]),
+        value=np.array([[0.0], [1.0], [2.0]]),
+    )
+    return Ensemble(trees=(tree,), features=2, outputs=1, base=np.zeros(1), link=IDENTITY)
+
+
+def grown(inputs: Arrays) -> dict[str, Array]:
+    return {"y": np.where(inputs["x"][:, :1] <= 0.5, 1, 2).astype(np.float32)}
+
+
+def test_rows_on_both_sides_of_every_threshold_are_asked_too() -> None:
+    assert check_parity(source(grown, trees=trees()), stump("LessOrEqual"), None, seed=1) == 6
+    assert check_parity(source(grown, trees=trees()), stump("LessOrEqual"), holdout((1, 2), (0, 4)), seed=1) == 8
+    assert check_parity(source(grown), stump("Less"), None, seed=1) == 5
+    for rows in (None, holdout((1, 2), (0, 4))):
+        with pytest.raises(ParityError) as caught:
+            check_parity(source(grown, trees=trees()), stump("Less"), rows, seed=1)
+        error = caught.value
+        assert error.message == "the converted model answers differently near a threshold of its trees"
+        assert (error.where, error.expected) == ("model.onnx", "what here gives")
+        assert str(error.found).startswith("output 'y' differs in 1 of 2 rows (0), by up to 1: ")
+        assert str(error.advice).startswith("The build stops here")
+
+
+def test_thresholds_are_asked_with_missing_values_where_the_source_takes_them() -> None:
+    seen: list[Array] = []
+
+    def predict(inputs: Arrays) -> dict[str, Array]:
+        seen.append(inputs["x"])
+        return grown(inputs)
+
+    for takes_nan, rows in ((False, 2), (True, 3)):
+        check_parity(source(predict, trees=trees(), takes_nan=takes_nan), stump("LessOrEqual"), None, seed=1)
+        assert len(seen[-1]) == rows
+    check_parity(source(predict, trees=trees()), stump("LessOrEqual"), holdout((1, 77)), seed=1)
+    assert seen[-1][:, 1].tolist() == [77.0, 77.0]
+    check_parity(source(predict, trees=trees()), stump("LessOrEqual"), None, seed=2)
+    check_parity(source(predict, trees=trees()), stump("LessOrEqual"), None, seed=2)
+    assert seen[-1].tolist() == seen[-7].tolist()
+
+
+def test_what_is_near_a_threshold_is_answered_nearly_exactly() -> None:
+    def nearly(inputs: Arrays) -> dict[str, Array]:
+        return {"y": grown(inputs)["y"] * np.float32(1 + 1e-4)}
+
+    assert check_parity(source(nearly), stump("LessOrEqual"), None, seed=1) == 5
+    with pytest.raises(ParityError, match="near a threshold"):
+        check_parity(source(nearly, trees=trees()), stump("LessOrEqual"), None, seed=1)
