@@ -28,8 +28,9 @@ def good(**changes: Any) -> dict[str, Any]:
 
 
 def test_a_signature_has_its_tensors_by_name() -> None:
-    assert (SIGNATURE.name, SIGNATURE.version, list(SIGNATURE.inputs), list(SIGNATURE.outputs)) == ("m", "1.0.0", ["left", "right"], ["y", "z"])
-    assert SIGNATURE.input("right") is RIGHT
+    made = Signature("m", "1.0.0", [LEFT, RIGHT], OUTPUTS)
+    assert (made.name, made.version, list(made.inputs), list(made.outputs)) == ("m", "1.0.0", ["left", "right"], ["y", "z"])
+    assert made.input("right") is RIGHT
 
 
 def test_arrays_that_fit_are_taken() -> None:
@@ -40,6 +41,7 @@ def test_arrays_that_fit_are_taken() -> None:
 
 @pytest.mark.parametrize(("name", "said"), [
     ("lefd", r"found 'lefd'\. Did you mean 'left'\?"), ("nothing-like-it", "found 'nothing-like-it'$"), (None, "found None$"), (3, "found 3$"),
+    ([], r"found \[\]$"),
 ])  # fmt: skip
 def test_an_input_that_the_model_has_not_is_named_with_the_nearest_one(name: object, said: str) -> None:
     with pytest.raises(RequestError, match=rf"^inputs: the model has no such input: expected one of left, right, {said}"):
