@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 from mutants.areas import AREAS
-from mutants.verdicts import Verdict, judge, read
+from mutants.verdicts import AreaVerdict, judge, read
 
 
 def main(words: list[str]) -> int:
@@ -29,7 +29,7 @@ def main(words: list[str]) -> int:
     return int(any(verdict is None or not verdict.is_enough for verdict in verdicts.values()))
 
 
-def _run(area: str) -> Verdict | None:
+def _run(area: str) -> AreaVerdict | None:
     print(f"{area} …", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         answer = Path(folder) / "answer.json"
@@ -41,7 +41,7 @@ def _run(area: str) -> Verdict | None:
     return judge(result["mutants"], result["unnoticed"], read(area))
 
 
-def _explain(area: str, verdict: Verdict | None) -> None:
+def _explain(area: str, verdict: AreaVerdict | None) -> None:
     if verdict is None:
         return
     for change in verdict.unlisted:
@@ -50,7 +50,7 @@ def _explain(area: str, verdict: Verdict | None) -> None:
         print(f"{area}: listed, but noticed or gone: {json.dumps(change, ensure_ascii=False)},")
 
 
-def _table(verdicts: dict[str, Verdict | None]) -> None:
+def _table(verdicts: dict[str, AreaVerdict | None]) -> None:
     rows = [["area", "changes", "noticed", "listed", "share"]]
     for area, verdict in verdicts.items():
         if verdict is None:

@@ -25,7 +25,7 @@ from libcst.metadata import MetadataWrapper, ParentNodeProvider, PositionProvide
 from mutmut.mutation.mutators import mutation_operators
 
 #: Variables that hold the words of an error.
-WORDS: Final = frozenset({"advice", "expected", "found", "place", "where", "message", "reason", "problem"})
+WORDS: Final = frozenset({"actual", "advice", "expected", "found", "place", "where", "message", "reason", "problem"})
 LOGGERS: Final = frozenset({"_log", "_LOG", "log", "LOG", "logger", "_logger", "logging"})
 #: Functions that raise an error of the words that they are given.
 RAISERS: Final = frozenset({"refuse"})

@@ -14,7 +14,7 @@ LEAST: Final = 0.95
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class AreaVerdict:
     """What a run over an area comes to.
 
     Attributes:
@@ -64,10 +64,10 @@ def parse(text: str) -> dict[str, str]:
     return reasons
 
 
-def judge(mutants: Collection[str], unnoticed: Collection[str], reasons: Mapping[str, str]) -> Verdict:
+def judge(mutants: Collection[str], unnoticed: Collection[str], reasons: Mapping[str, str]) -> AreaVerdict:
     """Compare a run with the list."""
     unlisted = [one for one in unnoticed if one not in reasons]
-    return Verdict(
+    return AreaVerdict(
         mutants=len(mutants),
         noticed=len(mutants) - len(unnoticed),
         listed=len(unnoticed) - len(unlisted),

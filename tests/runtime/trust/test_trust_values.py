@@ -17,7 +17,7 @@ from sealift_core.errors import DocumentError, ExpiredError, IntegrityError, Lim
 from sealift_core.messages.roles import CHANNELS, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 from sealift_runtime.trust import workflow
 from sealift_runtime.trust.expiry import check_expiry, check_root_expiry
-from sealift_runtime.trust.metadata import KINDS, MAX_BYTES, parse
+from sealift_runtime.trust.metadata import MAX_BYTES, ROLE_TYPES, parse
 from sealift_runtime.trust.state import TrustState
 from sealift_runtime.trust.targets import CHANNEL_TYPE, TrustedTargets
 from support.repositories import DAY, NOW, Repository, new_signer, resign
@@ -163,7 +163,7 @@ def test_metadata_that_was_never_fetched_is_named(role: str) -> None:
     with pytest.raises(
         TrustError, match=rf"metadata/{role}\.json: this device has no trusted metadata of this role yet.*Run sealift-agent sync first"
     ):
-        workflow.trusted(KINDS[role], role, TrustState(files={}, versions={}))
+        workflow.trusted(ROLE_TYPES[role], role, TrustState(files={}, versions={}))
 
 
 def test_what_a_revoked_key_signed_goes_and_its_floor_stays(repository: Repository) -> None:
@@ -266,11 +266,11 @@ def test_rule_12_length_and_hash_hold_where_they_are_named(repository: Repositor
 def test_a_file_of_the_most_bytes_is_read_and_one_more_is_too_many(repository: Repository, role: str) -> None:
     data = read(repository, role, 1)
     largest = data + b" " * (MAX_BYTES[role] - len(data))
-    assert parse(KINDS[role], role, largest).data == largest
+    assert parse(ROLE_TYPES[role], role, largest).data == largest
     with pytest.raises(
         LimitError, match=rf"metadata/{role}\.json: too large: expected at most {MAX_BYTES[role]} bytes, found {MAX_BYTES[role] + 1} bytes"
     ):
-        parse(KINDS[role], role, largest + b" ")
+        parse(ROLE_TYPES[role], role, largest + b" ")
 
 
 # Signatures

@@ -9,7 +9,7 @@ import pytest
 
 from sealift_core.messages.histogram import BOUNDS_MS, BUCKETS, bucket
 from sealift_runtime.update.policy import ProbationPolicy
-from sealift_runtime.update.probation import Decision, Verdict, judge, lower_bound, since
+from sealift_runtime.update.probation import Decision, ProbationVerdict, judge, lower_bound, since
 from sealift_runtime.update.records import Probation, ServingCounters
 
 START = datetime.datetime(2027, 1, 1, tzinfo=datetime.UTC)
@@ -31,7 +31,7 @@ def served(requests: int, *, slow: int = 0, failures: int = 0, nonfinite: int = 
 
 def verdict(
     now: ServingCounters | None, before: ServingCounters | None = None, *, at: datetime.datetime = START, policy: ProbationPolicy = POLICY
-) -> Verdict:
+) -> ProbationVerdict:
     return judge(Probation(started=START, deadline=DEADLINE, start=ServingCounters(), before=before), now, at, policy)
 
 
@@ -45,12 +45,14 @@ def breaches(now: ServingCounters, before: ServingCounters | None = None, *, pol
 @pytest.mark.parametrize(("seconds", "left"), [(600, 600), (1, 1), (0.2, 1), (1.5, 2)])
 def test_it_waits_for_the_seconds_that_are_left_rounded_up(seconds: float, left: int) -> None:
     moment = DEADLINE - datetime.timedelta(seconds=seconds)
-    assert verdict(served(2), at=moment) == Verdict(decision=Decision.WAIT, reason=f"No breach so far in 2 requests; the probation ends in {left} s.")
+    assert verdict(served(2), at=moment) == ProbationVerdict(
+        decision=Decision.WAIT, reason=f"No breach so far in 2 requests; the probation ends in {left} s."
+    )
 
 
 @pytest.mark.parametrize(("requests", "sentence"), [(0, "0 requests were"), (1, "1 request was"), (2, "2 requests were")])
 def test_it_commits_at_the_very_deadline_and_says_how_much_was_served(requests: int, sentence: str) -> None:
-    assert verdict(served(requests), at=DEADLINE) == Verdict(decision=Decision.COMMIT, reason=f"Probation passed; {sentence} served.")
+    assert verdict(served(requests), at=DEADLINE) == ProbationVerdict(decision=Decision.COMMIT, reason=f"Probation passed; {sentence} served.")
     assert verdict(served(requests), at=DEADLINE + datetime.timedelta(days=1)).decision is Decision.COMMIT
 
 
