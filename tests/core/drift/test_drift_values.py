@@ -323,3 +323,31 @@ def test_the_name_that_comes_twice_is_told_and_no_other() -> None:
     other = numeric_feature("y", "x", np.arange(100.0))
     with pytest.raises(DocumentError, match=r"^b: features: two features have one name: found 'y'$"):
         Baseline.parse(baseline_of([NUMERIC, other, WORDS, other], rows=1).to_bytes(), where="b")
+
+
+# Rounding and layout
+
+
+def test_a_divergence_is_never_below_zero_or_above_one_by_rounding() -> None:
+    random = np.random.default_rng(4)
+    shapes = random.integers(0, 1000, size=(500, 7))
+    assert js_divergence(shapes, 3 * shapes).min() >= 0.0
+    left, right = np.concatenate([shapes, 0 * shapes], axis=1), np.concatenate([0 * shapes, shapes], axis=1)
+    assert js_divergence(left, right).max() <= 1.0
+
+
+def test_values_that_are_unknown_are_counted_together_before_the_missing_ones() -> None:
+    three = category_feature("w", "w", np.array(["a", "b", "c"], dtype=object))
+    counts = three.count(np.array(["x", "y", "a", "", None, "z"], dtype=object))
+    assert counts.tolist() == [1, 0, 0, 3, 2]
+    assert (three.outside(counts), three.missing(counts)) == (3, 2)
+
+
+@pytest.mark.parametrize("statistic", ["mean", "std", "min", "max", "zeros", "class", "top_probability", "entropy"])
+@pytest.mark.parametrize("dtype", ["float16", "float32", "uint8"])
+def test_a_summary_is_a_float64_whatever_the_tensor_is(statistic: str, dtype: str) -> None:
+    assert measure(statistic, 0, np.array([[1, 2], [3, 4]], dtype=dtype)).dtype == np.float64
+
+
+def test_the_first_column_may_be_named() -> None:
+    assert parse(NUMERIC, index=0).index == 0
