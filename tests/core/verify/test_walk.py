@@ -17,7 +17,7 @@ from sealift_core.verify.protobuf import (
     VARINT,
     Field,
     Kept,
-    Message,
+    MessageTable,
     Walk,
     fixed_run,
     numbers_run,
@@ -25,8 +25,8 @@ from sealift_core.verify.protobuf import (
 )
 from support.hostile_graphs import number, part, varint
 
-INNER = Message("Inner", done="inner").add(Field(1, (VARINT,), keep=True))
-OUTER = Message("Outer").add(
+INNER = MessageTable("Inner", done="inner").add(Field(1, (VARINT,), keep=True))
+OUTER = MessageTable("Outer").add(
     Field(1, (VARINT,), keep=True),
     Field(2, (LENGTH,), keep=True),
     Field(3, (LENGTH,), many=True, keep=True, message=INNER),
@@ -40,11 +40,11 @@ OUTER = Message("Outer").add(
 )
 
 
-def walk(data: bytes, table: Message = OUTER) -> Kept:
+def walk(data: bytes, table: MessageTable = OUTER) -> Kept:
     return Walk(data, {"inner": lambda _: None}, where="x").message(table, 0, len(data))
 
 
-def refused(data: bytes, message: str, table: Message = OUTER) -> None:
+def refused(data: bytes, message: str, table: MessageTable = OUTER) -> None:
     with pytest.raises(DocumentError, match=f"^x: {message}: expected a plain ONNX file$"):
         walk(data, table)
 
@@ -59,8 +59,8 @@ def test_what_is_to_be_kept_is_kept_and_nothing_else() -> None:
 
 def test_the_function_of_a_message_is_called_with_what_was_kept_of_it_inner_ones_first() -> None:
     calls: list[tuple[str, Kept]] = []
-    inner = Message("Inner", done="inner").add(Field(1, (VARINT,), keep=True))
-    outer = Message("Outer", done="outer").add(Field(1, (VARINT,), keep=True), Field(3, (LENGTH,), many=True, message=inner))
+    inner = MessageTable("Inner", done="inner").add(Field(1, (VARINT,), keep=True))
+    outer = MessageTable("Outer", done="outer").add(Field(1, (VARINT,), keep=True), Field(3, (LENGTH,), many=True, message=inner))
     data = part(3, number(1, 5)) + number(1, 9) + part(3, b"")
     done = {name: lambda kept, name=name: calls.append((name, kept)) for name in ("inner", "outer")}
     Walk(data, done, where="x").message(outer, 0, len(data))
@@ -129,7 +129,7 @@ def test_a_text_of_4096_bytes_is_kept_and_one_more_is_too_long() -> None:
 
 
 def test_messages_are_100_deep_at_most() -> None:
-    table = Message("Deep")
+    table = MessageTable("Deep")
     table.add(Field(1, (LENGTH,), message=table))
 
     def nested(depth: int) -> bytes:
@@ -200,7 +200,7 @@ def test_a_run_of_texts_takes_those_of_less_than_64_bytes() -> None:
 
 
 def test_a_field_of_a_tag_that_is_there_replaces_it() -> None:
-    table = Message("M").add(Field(1, (VARINT,)))
+    table = MessageTable("M").add(Field(1, (VARINT,)))
     assert table.add(Field(1, (VARINT,), keep=True), Field(2, (VARINT, FIXED32))) is table
     assert walk(number(1, 5), table) == {1: 5}
     assert sorted(table.fields) == [8, 16, 21]

@@ -56,7 +56,7 @@ def same(inputs: Arrays) -> dict[str, Array]:
 
 
 def source(predict: Predict = same, **changes: Any) -> SourceModel:
-    fields: dict[str, Any] = {"kind": "x", "framework": "here", "digest": Digest.of(b""), "native": None, "inputs": (X,), "outputs": ("y",)}
+    fields: dict[str, Any] = {"format": "x", "framework": "here", "digest": Digest.of(b""), "native": None, "inputs": (X,), "outputs": ("y",)}
     return SourceModel(predict=predict, **fields | changes)
 
 
@@ -268,3 +268,89 @@ def test_what_is_near_a_threshold_is_answered_nearly_exactly() -> None:
     assert check_parity(source(nearly), stump("LessOrEqual"), None, seed=1) == 5
     with pytest.raises(ParityError, match="near a threshold"):
         check_parity(source(nearly, trees=trees()), stump("LessOrEqual"), None, seed=1)
+
+
+# What the source is asked with, and what it chose labels by
+
+
+def test_the_source_is_asked_with_the_datas_own_numbers_on_the_holdout_alone() -> None:
+    seen: list[list[Any]] = []
+
+    def predict(inputs: Arrays) -> dict[str, Array]:
+        seen.append(inputs["x"].tolist())
+        return {"y": inputs["x"].astype(np.float32)}
+
+    originals = {"x": np.array([[1.25, 2.0], [3.0, 4.0]])}
+    rounded = holdout((1, 2), (3, 4))
+    with pytest.raises(ParityError, match="answers differently on the holdout"):
+        prove_parity(source(predict), SAME, rounded, seed=1, originals=originals)
+    seen.clear()
+    same_numbers = {"x": originals["x"].astype(np.float32)}
+    assert prove_parity(source(predict), SAME, same_numbers, seed=1, originals=originals).compared == 7
+    assert seen[:2] == [[[1.25, 2.0], [3.0, 4.0]], [[1.25, 2.0]]]
+    assert [len(rows) for rows in seen[2:]] == [1, 2, 7, 2, 2]
+
+
+def test_a_source_that_refuses_the_datas_own_numbers_shows_those() -> None:
+    texts = {"x": np.array([["1", "2"], ["x", "4"]], dtype=object)}
+
+    def predict(inputs: Arrays) -> dict[str, Array]:
+        raise ValueError("no number")
+
+    with pytest.raises(DataError, match="found x: 'x' in row ., among numbers"):
+        prove_parity(source(predict), SAME, holdout((1, 2), (3, 4)), seed=1, originals=texts)
+
+
+def labelled(labels: Callable[[Arrays], Array], **changes: Any) -> SourceModel:
+    def predict(inputs: Arrays) -> dict[str, Array]:
+        return {"label": labels(inputs), "probabilities": np.ones((len(inputs["x"]), 2), dtype=np.float32)}
+
+    return source(predict, **changes)
+
+
+def constant_labels() -> Converted:
+    """label = 0 in every row, and probabilities of 1."""
+    nodes = [
+        helper.make_node("Gather", ["x", "first"], ["column"], axis=1),
+        helper.make_node("Mul", ["column", "zero"], ["zeros"]),
+        helper.make_node("Cast", ["zeros"], ["label"], to=TensorProto.INT64),
+        helper.make_node("Mul", ["x", "zero"], ["none"]),
+        helper.make_node("Add", ["none", "one"], ["probabilities"]),
+    ]
+    value = helper.make_tensor_value_info
+    outputs = [value("label", TensorProto.INT64, ["batch"]), value("probabilities", TensorProto.FLOAT, ["batch", 2])]
+    weights = {"first": np.array(0), "zero": np.array(0, dtype=np.float32), "one": np.array(1, dtype=np.float32)}
+    tensors = [numpy_helper.from_array(weight, name) for name, weight in weights.items()]
+    graph = helper.make_graph(nodes, "g", [value("x", TensorProto.FLOAT, ["batch", 2])], outputs, tensors)
+    model: onnx.ModelProto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    return Converted(model=model, inputs=(X,), outputs=())
+
+
+def ones(inputs: Arrays) -> Array:
+    return np.ones(len(inputs["x"]), dtype=np.int64)
+
+
+def test_labels_that_differ_are_judged_by_what_the_source_chose_them_by() -> None:
+    graph = constant_labels()
+    assert check_parity(labelled(ones), graph, None, seed=1) == 5  # probabilities of 1 tie
+    assert check_parity(labelled(ones, scores=lambda inputs: np.zeros(len(inputs["x"]))), graph, None, seed=1) == 5
+    with pytest.raises(ParityError, match="output 'label' differs in 1 of 1 rows"):
+        check_parity(labelled(ones, scores=lambda inputs: np.full(len(inputs["x"]), 9.0)), graph, None, seed=1)
+
+
+def test_scores_are_asked_for_only_where_labels_differ() -> None:
+    def never(inputs: Arrays) -> Array:
+        raise AssertionError("asked")
+
+    equal = labelled(lambda inputs: np.zeros(len(inputs["x"]), dtype=np.int64), scores=never)
+    assert check_parity(equal, constant_labels(), None, seed=1) == 5
+
+
+def test_scores_of_rows_that_are_certain_alone_count() -> None:
+    def scores(inputs: Arrays) -> Array:
+        return np.array([9.0, *[0.0] * (len(inputs["x"]) - 1)])
+
+    def first(inputs: Arrays) -> Array:
+        return np.array([number < 1 for number in range(len(inputs["x"]))])
+
+    assert check_parity(labelled(ones, scores=scores, arbitrary=first), constant_labels(), None, seed=1) == 4

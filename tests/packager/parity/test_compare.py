@@ -224,3 +224,34 @@ def test_two_probabilities_that_are_just_a_tie_apart_are_one() -> None:
 
 def test_distances_are_measured_by_the_largest_of_their_own_row() -> None:
     assert differing(distances=np.array([[0.5, 0.5 + 2 * TIE, 1.0], [0.0, 100.0, 1000.0]])) == (0, 1)
+
+
+# Scores beside probabilities
+
+
+def rows_that_differ(scores: Array | None, *rows: list[float]) -> tuple[int, ...]:
+    reference = {"label": np.zeros(len(rows), dtype=np.int64), "probabilities": np.array(rows)}
+    found = compare(reference, {**reference, "label": np.ones(len(rows), dtype=np.int64)}, scores=scores)
+    return found[0].rows if found else ()
+
+
+def test_classes_whose_probabilities_are_alike_are_told_apart_by_their_scores() -> None:
+    assert rows_that_differ(None, [1.0, 1.0], [1.0, 1.0]) == ()
+    assert rows_that_differ(np.array([[30.0, 40.0], [30.0, 30.0]]), [1.0, 1.0], [1.0, 1.0]) == (0,)
+    assert rows_that_differ(np.array([[30.0, 30.0], [30.0, 30.0]]), [1.0, 0.5], [1.0, 1.0]) == (0,)
+
+
+def test_the_score_of_two_classes_is_one_number() -> None:
+    assert rows_that_differ(np.array([5.0, 0.0, -5.0]), [1.0, 1.0], [1.0, 1.0], [1.0, 1.0]) == (0, 2)
+    assert rows_that_differ(np.array([0.4 * TIE, 0.6 * TIE]), [1.0, 1.0], [1.0, 1.0]) == (1,)
+
+
+def test_large_scores_tie_by_a_share_of_the_best() -> None:
+    near, far = [1e4, 1e4 * (1 - 0.9 * TIE)], [1e4, 1e4 * (1 - 1.1 * TIE)]
+    assert rows_that_differ(np.array([near, far]), [1.0, 1.0], [1.0, 1.0]) == (1,)
+    assert rows_that_differ(np.array([[-value for value in near], [-value for value in far]]), [1.0, 1.0], [1.0, 1.0]) == (1,)
+
+
+def test_scores_say_nothing_where_there_are_no_probabilities() -> None:
+    reference = {"label": LABELS}
+    assert compare(reference, {"label": OTHERS}, scores=np.array([0.0, 0.0]))[0].rows == (0, 1)
