@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import hashlib
 import json
 from collections.abc import Callable
 from typing import Any
@@ -457,3 +458,34 @@ def test_a_digest_that_is_none_is_refused_where_it_stands(repository: Repository
     repository.publish_targets()
     with pytest.raises(DocumentError, match=r"metadata/targets\.json: releases/linear/1\.0\.0: not a digest"):
         TrustedTargets.of(first(repository))
+
+
+# What would pass unnoticed
+
+
+def test_what_metadata_costs_to_parse_is_bounded_before_it_is_parsed() -> None:
+    with pytest.raises(LimitError, match=r"^metadata/targets\.json"):
+        parse(ROLE_TYPES[TARGETS], TARGETS, b"[" * (2**20 + 1))
+
+
+def test_a_newer_timestamp_moves_the_time_that_surely_passed(repository: Repository) -> None:
+    state = first(repository)
+    repository.now = NOW + DAY
+    repository.republish_timestamp()
+    assert workflow.accept_timestamp(state, read(repository, TIMESTAMP, 0)).signed_time == NOW + DAY
+
+
+def test_rule_8_a_snapshot_of_the_length_and_hash_that_are_named_is_taken(repository: Repository) -> None:
+    data = read(repository, SNAPSHOT, 1)
+    named = repository.timestamp.signed.snapshot_meta
+    named.length, named.hashes = len(data), {"sha256": hashlib.sha256(data).hexdigest()}
+    repository.republish_timestamp()
+    assert before(repository, SNAPSHOT).files.keys() == {ROOT, TIMESTAMP}
+    assert workflow.accept_snapshot(before(repository, SNAPSHOT), data).files[SNAPSHOT] == data
+
+
+def test_a_lost_key_does_not_take_back_the_time_at_which_the_root_before_was_signed(repository: Repository) -> None:
+    state = first(repository)
+    repository.now = NOW - DAY
+    repository.replace_key(TIMESTAMP)
+    assert workflow.accept_root(state, read(repository, ROOT, 2)).signed_time == NOW
