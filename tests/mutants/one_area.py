@@ -1,4 +1,7 @@
-"""``python -m mutants.one_area AREA PROCESSES ANSWER``: try every change of an area, and write what no test noticed to ANSWER, as JSON."""
+"""``python -m mutants.one_area AREA PROCESSES ANSWER [BEFORE]``: try every change of an area, and write what no test noticed to ANSWER, as JSON.
+
+With BEFORE, an earlier answer, only what wasn't noticed then is tried: for whoever writes the tests.
+"""
 
 from __future__ import annotations
 
@@ -23,13 +26,16 @@ FLAGS: Final = ["-q", "--tb=no", "-p", "no:cacheprovider", "-o", "timeout=15", "
 def main(words: list[str]) -> int:
     """Run an area; 0 if there is a result."""
     area, processes, answer = AREAS[words[0]], int(words[1]), Path(words[2])
-    mutants = [one for one in _mutants(area) if not words[3:] or _name(one) in set(json.loads(Path(words[3]).read_text())["unnoticed"])]
+    mutants = _mutants(area)
+    if words[3:]:
+        before = json.loads(Path(words[3]).read_text(encoding="utf-8"))["unnoticed"]
+        mutants = [mutant for mutant in mutants if _name(mutant) in before]
     plugin = Noticing(mutants, processes)
     pytest.main([*FLAGS, *area.tests], plugins=[plugin])
     if plugin.problem:
         print(f"error: {words[0]}: {plugin.problem}", file=sys.stderr)
         return 1
-    answer.write_text(json.dumps({"mutants": [_name(one) for one in mutants], "unnoticed": [_name(one) for one in plugin.unnoticed]}))
+    answer.write_text(json.dumps({"mutants": [_name(mutant) for mutant in mutants], "unnoticed": [_name(mutant) for mutant in plugin.unnoticed]}))
     return 0
 
 
