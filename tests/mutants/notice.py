@@ -40,7 +40,7 @@ class Noticing:
     def __init__(self, mutants: list[Mutant], processes: int) -> None:
         self.mutants = mutants
         self.unnoticed: list[Mutant] = []
-        self.problem = ""
+        self.problem = "the tests can't be run"
         self._processes = processes
         #: How often a test noticed a change of a function: it is likely to notice the next one, too.
         self._noticed: Counter[tuple[Key, int]] = Counter()
@@ -73,6 +73,7 @@ class Noticing:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Try every change in place of running the tests once."""
+        self.problem = "" if session.items and not session.testsfailed else "the tests can't be collected"
         for module in sorted({mutant.module for mutant in self.mutants}):
             importlib.import_module(_dotted(module))
         functions = functions_of({mutant.key for mutant in self.mutants})
