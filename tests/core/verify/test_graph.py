@@ -40,6 +40,7 @@ def test_a_graph_that_does_more_is_refused(name: str) -> None:
     assert str(caught.value).isprintable()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(HOSTILE))
 def test_a_bundle_with_such_a_graph_is_not_loaded(name: str, tmp_path: Path) -> None:
     make_bundle(tmp_path / "bundle")
@@ -133,6 +134,7 @@ def seconds(data: bytes) -> float:
     return time.process_time() - start
 
 
+@pytest.mark.slow
 def test_weights_inside_the_graph_cost_no_time(tmp_path: Path) -> None:
     layer = part(1, node("MatMul", part(3, "/encoder/layer/attention/self/MatMul"), inputs=("x", "w"))) * 1500
     weights = part(5, tensor(part(9, bytes(920_000)), values=230_000)) * 100
@@ -144,6 +146,7 @@ def test_weights_inside_the_graph_cost_no_time(tmp_path: Path) -> None:
     assert time.process_time() - start < 0.2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("field", "count"),
     [
@@ -160,6 +163,7 @@ def test_a_million_numbers_of_a_tree_take_a_moment(field: bytes, count: int) -> 
     assert seconds(model(part(1, tree))) < 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("field", [part(1, b""), part(1, part(1, b"")), part(5, b""), part(13, b"\x0a\x00"), part(14, b""), part(16, b"")])
 def test_twice_the_fields_take_twice_the_time(field: bytes) -> None:
     small, large = (min(seconds(model(field * count)) for _ in range(3)) for count in (20_000, 80_000))
