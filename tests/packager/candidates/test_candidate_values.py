@@ -136,13 +136,13 @@ def test_a_result_that_was_built_weighs_its_graph_and_knows_nothing_else() -> No
 
 
 def test_without_a_holdout_a_result_passes_and_says_nothing_of_accuracy() -> None:
-    plain = CandidateResult(candidate=FP32, model=None, size_bytes=1)
+    plain = CandidateResult(candidate=FP32, model=onnx.ModelProto(), size_bytes=1)
     assert (plain.name, plain.passes, plain.accuracy, plain.arithmetic) == ("fp32", True, None, "")
 
 
 def test_with_one_a_result_says_what_its_judgement_does() -> None:
     bad = dataclasses.replace(judgement(high=0.5), arithmetic="as qemu computes it")
-    judged = CandidateResult(candidate=FP32, model=None, size_bytes=1, judgement=bad)
+    judged = CandidateResult(candidate=FP32, model=onnx.ModelProto(), size_bytes=1, judgement=bad)
     assert (judged.passes, judged.accuracy, judged.arithmetic) == (False, bad.accuracy, "as qemu computes it")
 
 

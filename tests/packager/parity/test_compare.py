@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sealift_packager.parity.compare import ATOL_SHARE, HALF_ATOL_SHARE, HALF_RTOL, RTOL, TIE, Difference, compare, sizes
+from sealift_packager.parity.compare import ATOL_SHARE, HALF_ATOL_SHARE, HALF_RTOL, RTOL, TIE, OutputDifference, compare, sizes
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -20,7 +20,7 @@ def floats(*values: float) -> Array:
     return np.array(values, dtype=np.float64)
 
 
-def only(expected: Array, found: Array, name: str = "y") -> Difference:
+def only(expected: Array, found: Array, name: str = "y") -> OutputDifference:
     (difference,) = compare({name: expected}, {name: found})
     return difference
 
@@ -74,7 +74,7 @@ def test_what_is_not_finite_is_the_same_or_wrong(expected: float, found: float, 
     if not equal:
         difference = only(floats(expected, 1.0), floats(found, 1.0))
         assert np.isinf(difference.worst)
-        assert (difference.rows, difference.expected, difference.found) == ((0,), str(np.float64(expected)), str(np.float64(found)))
+        assert (difference.rows, difference.expected, difference.actual) == ((0,), str(np.float64(expected)), str(np.float64(found)))
 
 
 def test_what_is_not_finite_says_nothing_of_the_usual_size() -> None:
@@ -92,10 +92,10 @@ def test_sizes_are_the_largest_finite_values_of_outputs_that_hold_numbers() -> N
 
 def test_an_output_that_is_missing_or_has_another_shape_is_wrong_in_every_row() -> None:
     (missing,) = compare({"y": np.ones((3, 2))}, {"other": np.ones((3, 2))})
-    assert (missing.rows, missing.total_rows, missing.expected, missing.found) == ((0, 1, 2), 3, "[3, 2]", "nothing")
+    assert (missing.rows, missing.total_rows, missing.expected, missing.actual) == ((0, 1, 2), 3, "[3, 2]", "nothing")
     assert np.isinf(missing.worst)
     difference = only(np.ones((3, 2)), np.ones((3, 1)))
-    assert (difference.rows, difference.expected, difference.found) == ((0, 1, 2), "[3, 2]", "[3, 1]")
+    assert (difference.rows, difference.expected, difference.actual) == ((0, 1, 2), "[3, 2]", "[3, 1]")
     assert only(np.array(1.0), np.ones(1)).rows == (0,)
 
 
@@ -103,7 +103,7 @@ def test_one_number_for_a_whole_request_is_one_row() -> None:
     assert agree(np.array(2.0), np.array(2.0))
     difference = only(np.array(2.0), np.array(3.0))
     assert (difference.rows, difference.total_rows, difference.worst) == ((0,), 1, 1.0)
-    assert (difference.expected, difference.found) == ("2.0", "3.0")
+    assert (difference.expected, difference.actual) == ("2.0", "3.0")
 
 
 @pytest.mark.parametrize("values", [np.array([1, 2, 3]), np.array(["a", "b", "c"], dtype=object), np.array([True, False, True])])
@@ -136,14 +136,14 @@ def test_the_worst_element_is_shown_and_the_rows_are_named_once_each() -> None:
     found[2] = [1, 7.25]
     found[5, 0] = 3
     difference = only(expected, found)
-    assert (difference.rows, difference.total_rows, difference.worst, difference.expected, difference.found) == ((2, 5), 8, 7.25, "0.0", "7.25")
+    assert (difference.rows, difference.total_rows, difference.worst, difference.expected, difference.actual) == ((2, 5), 8, 7.25, "0.0", "7.25")
     assert str(difference) == "output 'y' differs in 2 of 8 rows (2, 5), by up to 7.25: 0.0 became 7.25"
 
 
 def test_the_worst_wrong_element_is_shown_although_another_is_further_off() -> None:
     # 1000 may be off by 1.01, and 1 by 0.011.
     difference = only(floats(1000, 1), floats(1001, 1.5))
-    assert (difference.rows, difference.expected, difference.found) == ((1,), "1.0", "1.5")
+    assert (difference.rows, difference.expected, difference.actual) == ((1,), "1.0", "1.5")
 
 
 def test_five_rows_are_shown_and_of_more_that_there_are_more() -> None:

@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 
 from sealift_core.bundle.evaluation import Accuracy, Measurement
@@ -35,7 +36,7 @@ def result(
     measurement = Measurement(latency_p50_ms=ms, latency_p99_ms=ms, load_time_ms=load, peak_memory_bytes=memory, machine="here")
     return CandidateResult(
         candidate=FP32 if name == "fp32" else Candidate(name=name, precision="int8-static", quantization=INT8),
-        model=None,
+        model=onnx.ModelProto(),
         size_bytes=size,
         judgement=Judgement(outputs={}, **({"accuracy": accuracy()} | judged)),
         figures=Figures(threads=1, graph_optimization="all", samples_ms=np.full(50, ms), measurement=measurement),
