@@ -255,3 +255,8 @@ def test_large_scores_tie_by_a_share_of_the_best() -> None:
 def test_scores_say_nothing_where_there_are_no_probabilities() -> None:
     reference = {"label": LABELS}
     assert compare(reference, {"label": OTHERS}, scores=np.array([0.0, 0.0]))[0].rows == (0, 1)
+
+
+def test_scores_of_several_classes_are_compared_as_they_are() -> None:
+    assert rows_that_differ(np.array([[-30.0, -30.0, -50.0]]), [1.0, 1.0, 1.0]) == ()
+    assert rows_that_differ(np.array([[-30.0, -40.0, -50.0]]), [1.0, 1.0, 1.0]) == (0,)
