@@ -21,7 +21,7 @@ from sealift_core.verify import operators
 from sealift_core.verify.check import BundleCheck, BundleIdentity, DirectoryBundle, LayoutBundle, check_bundle, check_release_bundle, check_signer
 from sealift_core.verify.graph import MAX_BYTES, check_graph, check_graph_file
 from sealift_core.verify.materialize import materialize, read_file, read_manifest
-from support.hostile_graphs import SHARD, external, function, model, node, part, tensor
+from support.hostile_graphs import SHARD, external, function, model, node, number, part, tensor
 from support.models import make_bundle, make_profile
 
 KEY, OTHER = PrivateKey.generate(), PrivateKey.generate()
@@ -483,3 +483,59 @@ def test_a_layouts_files_are_found_by_their_digests(layout: tuple[OciLayout, Rel
     assert content.path(files.CARD) == blobs.path(bundle.layers[files.CARD].digest)
     with content.open(files.CARD) as file:
         assert file.read() == b"# sharded 1.0.0\n"
+
+
+# What would pass unnoticed
+
+
+def test_no_part_of_a_files_path_may_be_a_link(bundle: Path, tmp_path: Path) -> None:
+    (bundle / "weights").rename(tmp_path / "elsewhere")
+    (bundle / "weights").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises((SealiftError, OSError)):
+        DirectoryBundle(directory=bundle).open("weights/00000.bin")
+    with pytest.raises((SealiftError, OSError)):
+        read_file(bundle, "weights/00000.bin")
+
+
+def test_no_file_is_opened_before_all_sizes_were_compared(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = listed(bundle)
+    rows["weights/00001.bin"] = dataclasses.replace(rows["weights/00001.bin"], size_bytes=1)
+
+    def never(self: DirectoryBundle, name: str) -> object:
+        raise AssertionError(name)
+
+    monkeypatch.setattr(DirectoryBundle, "open", never)
+    with pytest.raises(IntegrityError, match=r"weights/00001\.bin: the content was changed: expected 1 bytes"):
+        check_bundle(DirectoryBundle(directory=bundle, listed=rows), key=None)
+
+
+def test_a_graph_is_closed_again(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(model())
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(5):
+        check_graph_file(path, {})
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_an_operator_or_a_function_without_a_name_is_left_to_whoever_loads_it() -> None:
+    check_graph(model(part(1, part(1, "x"))), {}, where="g")
+    check_graph(model(b"", part(25, part(7, node("Identity", inputs=("x",))))), {}, where="g")
+
+
+CONSTANT = "external data where a graph may have none: expected external data only for initializers of the outermost graph, found "
+
+
+@pytest.mark.parametrize("fields", [number(14, 1), part(13, part(1, "location") + part(2, SHARD)), number(14, 2)])
+@pytest.mark.parametrize(("name", "shown"), [(b"", "a constant"), (part(8, "w"), "'w'"), (part(8, "w" * 200), repr("w" * 100))])
+def test_a_constant_holds_its_own_values(fields: bytes, name: bytes, shown: str) -> None:
+    constant = node("Constant", part(5, part(1, "value") + part(5, name + fields)))
+    with pytest.raises(IntegrityError) as caught:
+        check_graph(model(part(1, constant)), {SHARD: 64}, where="g")
+    assert str(caught.value).startswith(f"g: {CONSTANT}{shown}. ")
+
+
+def test_an_entry_of_external_data_has_a_name() -> None:
+    weight = part(8, "w") + number(14, 1) + part(13, part(2, SHARD))
+    with pytest.raises(IntegrityError, match="an entry of external data that isn't allowed: .*found '' of 'w'"):
+        check_graph(model(part(5, weight)), {SHARD: 64}, where="g")

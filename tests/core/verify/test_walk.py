@@ -204,3 +204,14 @@ def test_a_field_of_a_tag_that_is_there_replaces_it() -> None:
     assert table.add(Field(1, (VARINT,), keep=True), Field(2, (VARINT, FIXED32))) is table
     assert walk(number(1, 5), table) == {1: 5}
     assert sorted(table.fields) == [8, 16, 21]
+
+
+def test_a_fixed_number_may_be_the_last_of_its_message() -> None:
+    assert walk(b"\x2dabcd") == {}
+    assert walk(b"\x31abcdefgh") == {}
+
+
+def test_a_table_keeps_what_was_added_before() -> None:
+    table = MessageTable("M").add(Field(1, (VARINT,)))
+    table.add(Field(2, (VARINT,)))
+    assert sorted(table.fields) == [8, 16]
