@@ -212,6 +212,7 @@ def _source(model_format: str, framework: str, digest: Digest, native: Any, ense
             columns={FEATURES: names} if names and not wide else {},
             takes_nan=True,
             trees=ensemble,
+            classes=ensemble.classes,
             digits=Digits(needed=features_with_digits(ensemble), widen=taking),
         )
 

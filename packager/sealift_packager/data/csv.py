@@ -14,6 +14,30 @@ from sealift_packager.data.limits import LIMITS
 from sealift_packager.errors import DataError, first_line
 from sealift_packager.model.source import Array
 
+#: Words in a column of text that pandas takes for a missing value, and a person may not
+#: (https://pandas.pydata.org/docs/reference/api/pandas.read_csv.html).
+MISSING_WORDS: Final = frozenset(
+    (
+        "#N/A",
+        "#N/A N/A",
+        "#NA",
+        "-1.#IND",
+        "-1.#QNAN",
+        "-NaN",
+        "-nan",
+        "1.#IND",
+        "1.#QNAN",
+        "<NA>",
+        "N/A",
+        "NA",
+        "NULL",
+        "NaN",
+        "None",
+        "n/a",
+        "nan",
+        "null",
+    )
+)
 _EXPECTED: Final = "a header line and data rows"
 _ENOUGH: Final = "A holdout of a few thousand rows is enough."
 _BOM: Final = b"\xef\xbb\xbf"
@@ -24,9 +48,18 @@ _FIELD: Final = re.compile(rb'(?:"[^"]*+(?:""[^"]*+)*+"?+)?+[^,\r\n]*+(,|\r\n?+|
 
 
 def read_csv(copy: OwnCopy) -> dict[str, Array]:
-    """The columns of a CSV file by name; `DataError`."""
+    """The columns of a CSV file by name; `DataError`.
+
+    A column of text is as the file has it: whether ``NA`` means that a value is missing, only the model can say (see `MISSING_WORDS`).
+    """
     table = read_table(copy.path)
-    return {str(name): table[name].to_numpy() for name in table.columns}
+    texts = [at for at in range(table.shape[1]) if table.dtypes.iloc[at].kind in "OSUT" or not hasattr(table.dtypes.iloc[at], "itemsize")]
+    columns = {str(name): table.iloc[:, at].to_numpy() for at, name in enumerate(table.columns)}
+    if any(table.iloc[:, at].isna().any() for at in texts):
+        written = read_table(copy.path, usecols=texts, dtype=str, keep_default_na=False)
+        for at, name in enumerate(written.columns):
+            columns[str(name)] = written.iloc[:, at].to_numpy(dtype=object)
+    return columns
 
 
 def read_table(path: Path, **options: Any) -> Any:

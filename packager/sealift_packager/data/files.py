@@ -16,7 +16,7 @@ from sealift_packager.archives.directory import Names
 from sealift_packager.archives.npz import read_arrays
 from sealift_packager.archives.own_copy import OwnCopy, taken
 from sealift_packager.archives.refusals import ARRAYS, Refusals
-from sealift_packager.data.csv import read_csv
+from sealift_packager.data.csv import MISSING_WORDS, read_csv
 from sealift_packager.data.images import ImageFolder, list_images
 from sealift_packager.data.parquet import read_parquet
 from sealift_packager.errors import DataError, first_line
@@ -25,11 +25,15 @@ from sealift_packager.model.source import Array
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class DataFile:
-    """The arrays of a file, rows first."""
+    """The arrays of a file, rows first.
+
+    ``missing_words`` are texts that stand for a missing value, unless the model knows them as a value: a CSV file can't tell the two apart.
+    """
 
     path: Path
     digest: Digest
     arrays: dict[str, Array]
+    missing_words: frozenset[str] = frozenset()
 
     @property
     def rows(self) -> int:
@@ -64,7 +68,7 @@ def read_data(path: Path, folder: Path | None = None) -> DataFile | ImageFolder:
             found=listed[:500] or "no arrays",
             advice="Put one row per example into every array.",
         )
-    return DataFile(path=path, digest=copy.digest, arrays=arrays)
+    return DataFile(path=path, digest=copy.digest, arrays=arrays, missing_words=MISSING_WORDS if reader is read_csv else frozenset())
 
 
 def data_tools(path: Path | None) -> str:

@@ -68,20 +68,42 @@ def bind(data: DataFile | ImageFolder, source: SourceModel, target: str, *, need
             found=repr(target),
             advice=nearest(target, list(data.arrays)),
         )
-    arrays = {name: value for name, value in data.arrays.items() if name != target}
+    arrays = {name: _without_missing_words(value, name, data, source) for name, value in data.arrays.items() if name != target}
     labels = data.arrays[target] if target in data.arrays else np.zeros(data.rows)
-    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
-        raise DataError(
-            "the target has missing values",
-            where=f"{where}: {target}",
-            found=f"row {int(np.argmin(np.isfinite(labels)))}",
-            advice="Remove these rows: without a target, the model's answer can't be evaluated.",
-        )
+    _check_labels(labels, data, source, f"{where}: {target}")
     given = _from_columns(arrays, source, where) if _is_table(arrays, source.inputs) else _by_name(arrays, source, where)
     inputs = {spec.name: np.ascontiguousarray(given[spec.name], dtype=spec.numpy_dtype) for spec in source.inputs}
     shaped = labels.reshape(len(labels)) if labels.size == len(labels) else labels
     originals = given if source.digits else inputs
     return Holdout(digest=data.digest, inputs=inputs, originals=originals, target=shaped, has_target=target in data.arrays)
+
+
+def _without_missing_words(value: Array, name: str, data: DataFile, source: SourceModel) -> Array:
+    """A column whose words for a missing value are empty text, but for those that the model's encoders know as categories."""
+    if value.dtype.kind != "O" or not data.missing_words:
+        return value
+    known = {category for column in source.categories.get(name, ()) if column is not None for category in column.tolist()}
+    return np.where(np.isin(value, list(data.missing_words - known)), "", value)
+
+
+def _check_labels(labels: Array, data: DataFile, source: SourceModel, where: str) -> None:
+    """Raise `DataError` for a missing number or text; a word for it is none where the model has a class of that name."""
+    if labels.dtype.kind == "f":
+        missing = ~np.isfinite(labels).reshape(len(labels), -1).all(axis=1)
+    elif labels.dtype.kind == "O":
+        classes = set() if source.classes is None else set(source.classes.tolist())
+        words = ({"", *data.missing_words} if source.classes is not None else {""}) - classes
+        missing = np.isin(labels, list(words)).reshape(len(labels), -1).any(axis=1)
+    else:
+        return
+    if missing.any():
+        raise DataError(
+            "the target has missing values",
+            where=where,
+            expected="a value in each row",
+            found=f"{int(missing.sum())} rows without one, the first is row {int(np.argmax(missing))}",
+            advice="Remove these rows: without a target, the model's answer can't be evaluated.",
+        )
 
 
 def _check_classes(data: ImageFolder, source: SourceModel, inputs: dict[str, Array]) -> None:

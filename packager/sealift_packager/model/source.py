@@ -80,6 +80,7 @@ class SourceModel:
     that are too many for one message. ``arbitrary`` says of a request which of its rows [rows] the source answers by chance, so that another answer
     is as good. ``steps`` are the first step of a pipeline, the first two and so on, without the last one: what they give is called ``values``.
     ``scores`` are what it chooses labels by, [rows, classes] or of two classes [rows], where these aren't its probabilities.
+    ``classes`` are the labels of a classifier, where they are known.
     ``digits`` is there where inputs may be float64; such a model is asked with a table's own numbers, whatever its inputs are.
     """
 
@@ -100,4 +101,5 @@ class SourceModel:
     arbitrary: Callable[[Arrays], Array] | None = None
     steps: tuple[SourceModel, ...] = ()
     scores: Callable[[Arrays], Array] | None = None
+    classes: Array | None = None
     digits: Digits | None = None

@@ -120,6 +120,7 @@ def estimator_source(model: Any, digest: Digest, options: LoadOptions, where: st
             inner=inner,
             arbitrary=None if ties is None else lambda arrays: ties(taken.table(arrays)),
             scores=(lambda arrays: decisions(model, taken.table(arrays))) if scored else None,
+            classes=np.asarray(model.classes_) if hasattr(model, "classes_") and outputs[0] == "label" else None,
             digits=None if taken.texts else Digits(needed=needed, widen=lambda wide: taking(layout.widened(wide))),
         )
         return dataclasses.replace(source, steps=_steps(source, taken))
