@@ -11,10 +11,10 @@ from sealift_core.bundle.tensors import TensorSpec
 from sealift_packager.errors import SourceModelError
 from sealift_packager.model.categories import text_columns
 from sealift_packager.model.columns import FEATURES, column_inputs
-from sealift_packager.model.source import Arrays, LoadOptions
+from sealift_packager.model.source import Array, Arrays, LoadOptions
 from sealift_packager.progress.quiet import quiet
 from sealift_packager.sandbox.activity import ANSWERING, during
-from sealift_packager.sklearn.missing_text import knows_missing_text
+from sealift_packager.sklearn.missing_text import Missing, missing_text_of
 from sealift_packager.sklearn.tags import input_tags
 from sealift_packager.trees.within import fitted_parts
 
@@ -26,13 +26,13 @@ class InputLayout:
     """How a model takes its rows, and how they become inputs of the graph.
 
     ``names`` are those of the columns that the model was fitted on; empty if they had none. ``texts`` says that each row is one text,
-    ``missing_text`` that ``""`` in a column of text is given to the model as NaN. ``dtype`` is the type that numbers are given as.
+    ``missing_text`` what the model is given for ``""`` in a column of text. ``dtype`` is the type that numbers are given as.
     """
 
     names: tuple[str, ...]
     inputs: tuple[TensorSpec, ...]
     texts: bool
-    missing_text: bool
+    missing_text: Missing
     dtype: type[np.floating[Any]] = np.float64
 
     @classmethod
@@ -47,7 +47,7 @@ class InputLayout:
             )
         texts = tags.string and not tags.two_d_array
         inputs = _of_texts(options) if texts else _of_tables(model, names, options, where)
-        return cls(names=names, inputs=inputs, texts=texts, missing_text=knows_missing_text(model), dtype=_float_type(model))
+        return cls(names=names, inputs=inputs, texts=texts, missing_text=missing_text_of(model), dtype=_float_type(model))
 
     @property
     def numeric(self) -> bool:
@@ -78,8 +78,15 @@ class InputLayout:
         columns = {name: values.reshape(-1) for name, values in arrays.items()}
         columns = {name: values.astype(self.dtype) if values.dtype.kind == "f" else values for name, values in columns.items()}
         if self.missing_text:
-            columns = {name: np.where(values == "", np.nan, values) if values.dtype == object else values for name, values in columns.items()}
-        return pd.DataFrame(columns)
+            columns = {name: self._with_gaps(values) if values.dtype == object else values for name, values in columns.items()}
+        # As objects: pandas would make NaN of None.
+        series = {name: pd.Series(values, dtype=object) if values.dtype == object else values for name, values in columns.items()}
+        return pd.DataFrame(series)
+
+    def _with_gaps(self, values: Array) -> Array:
+        texts = values.copy()
+        texts[values == ""] = None if self.missing_text == "None" else np.nan
+        return texts
 
     def takes_nan(self, model: Any) -> bool:
         """Whether a number may be missing: as the model says, or as it shows, for a table's imputers stand in single columns."""
@@ -90,7 +97,7 @@ class InputLayout:
         arrays[missing] = np.full_like(arrays[missing], np.nan)
         try:
             with quiet(), during(ANSWERING, rows=1):
-                model.predict(dataclasses.replace(self, missing_text=True).table(arrays))
+                model.predict(dataclasses.replace(self, missing_text=self.missing_text or "NaN").table(arrays))
         except Exception:  # noqa: BLE001  # whatever it says, it is a no
             return False
         return True

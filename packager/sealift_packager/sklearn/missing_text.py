@@ -1,32 +1,47 @@
-"""Missing text: NaN in a table, ``""`` in a tensor, which has nothing else for it. Pure."""
+"""Missing text: NaN or None in a table, ``""`` in a tensor, which has nothing else for it. Pure."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Literal
 
 import numpy as np
 
 from sealift_packager.trees.within import fitted_parts
 
+#: What stands for missing text in the tables that a model was fitted on; empty for a model that knows none.
+Missing = Literal["", "NaN", "None"]
 
-def knows_missing_text(model: Any) -> bool:
-    """Whether a step was fitted to do something with NaN among text, and none takes ``""`` for a category of its own."""
-    handles_missing = False
+
+def missing_text_of(model: Any) -> Missing:
+    """What a step was fitted to do something with among text; empty if none was, or if one takes ``""`` for a category of its own.
+
+    scikit-learn's encoders tell None from NaN. A model that knows both is given NaN.
+    """
+    known = set[Missing]()
     for part in fitted_parts(model):
-        handles_missing |= fills_text(part)
+        if fills_text(part):
+            known.add("None" if part.missing_values is None else "NaN")
         for categories in getattr(part, "categories_", ()):
             values = np.asarray(categories, dtype=object)
             if any(isinstance(item, str) and item == "" for item in values):
-                return False
-            texts = any(isinstance(item, str) for item in values)
-            handles_missing |= texts and any(item is None or item != item for item in values)
-    return handles_missing
+                return ""
+            if any(isinstance(item, str) for item in values):
+                known.update(_missing_among(values))
+    return "NaN" if "NaN" in known else "None" if known else ""
+
+
+def _missing_among(values: Any) -> Iterator[Missing]:
+    if any(item is None for item in values):
+        yield "None"
+    if any(item is not None and item != item for item in values):
+        yield "NaN"
 
 
 def fills_text(part: Any) -> bool:
-    """Whether a step is an imputer of text whose missing value is NaN. Constant numbers are objects too, as `statistics_` has them."""
+    """Whether a step is an imputer of text whose missing value is NaN or None. Constant numbers are objects too, as `statistics_` has them."""
     return (
         type(part).__name__ == "SimpleImputer"
-        and part.missing_values != part.missing_values
+        and (part.missing_values is None or part.missing_values != part.missing_values)
         and any(isinstance(value, str) for value in getattr(part, "statistics_", ()))
     )

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from sealift_packager.sklearn.missing_text import fills_text, knows_missing_text
+from sealift_packager.sklearn.missing_text import fills_text, missing_text_of
 from sealift_packager.sklearn.surrogates import PROJECTIONS, line_of, projection_of
 from sealift_packager.trees.within import all_parts, fitted_parts
 
@@ -26,7 +26,7 @@ def prepared(model: Any, *, by_name: bool, transforms: bool = False) -> Any:
     - A vote's ``flatten_transform`` is off: it concerns ``transform`` alone, which is not converted.
     """
     concerned = _CONCERNED if by_name else _CONCERNED | {"ColumnTransformer"}
-    if concerned.isdisjoint(type(part).__name__ for part in fitted_parts(model)) and not knows_missing_text(model):
+    if concerned.isdisjoint(type(part).__name__ for part in fitted_parts(model)) and not missing_text_of(model):
         return model
     result = copy.deepcopy(model)
     if transforms:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto
 
+from sealift_packager.errors import ConversionError
 from sealift_packager.graph.nodes import NodeWriter
 from sealift_packager.model.source import Array
 
@@ -17,10 +18,11 @@ def write_imputer(scope: Any, operator: Any, container: Any) -> None:
     """skl2onnx's converter of a SimpleImputer; text is left to its own one."""
     from skl2onnx.common._registration import get_converter
 
+    imputer = operator.raw_operator
     if _is_text(operator):
+        _check_no_indicator(imputer)
         get_converter(_ALIAS)(scope, operator, container)
         return
-    imputer = operator.raw_operator
     writer = NodeWriter(scope.get_unique_operator_name("imputer"))
     double = _is_double(operator)
     dtype, element_type = (np.float64, TensorProto.DOUBLE) if double else (np.float32, TensorProto.FLOAT)
@@ -37,15 +39,26 @@ def write_imputer(scope: Any, operator: Any, container: Any) -> None:
     writer.put_into(container)
 
 
+def _check_no_indicator(imputer: Any) -> None:
+    if imputer.add_indicator:
+        raise ConversionError(
+            "an imputer of text with an indicator has no ONNX form, because a tensor can't hold text and numbers",
+            where="SimpleImputer",
+            expected="add_indicator=False",
+            advice="Let an encoder behind it have a category for the fill value: it says the same.",
+        )
+
+
 def shape_of_imputer(operator: Any) -> None:
     """skl2onnx's shape calculator of it."""
     from skl2onnx.common._registration import get_shape_calculator
     from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
 
+    imputer = operator.raw_operator
     if _is_text(operator):
+        _check_no_indicator(imputer)
         get_shape_calculator(_ALIAS)(operator)
         return
-    imputer = operator.raw_operator
     width = int(_kept(imputer).sum()) + (len(imputer.indicator_.features_) if imputer.add_indicator else 0)
     operator.outputs[0].type = (DoubleTensorType if _is_double(operator) else FloatTensorType)([None, width])
 
