@@ -20,21 +20,22 @@ def take_columns(model: onnx.ModelProto, inputs: Sequence[TensorSpec]) -> onnx.M
     """
     array = model.graph.input[0]
     dtype, types = array.type.tensor_type.elem_type, [helper.np_dtype_to_tensor_dtype(spec.numpy_dtype) for spec in inputs]
-    if [(spec.name, kind) for spec, kind in zip(inputs, types, strict=True)] == [(array.name, dtype)]:
+    if [(spec.name, element_type) for spec, element_type in zip(inputs, types, strict=True)] == [(array.name, dtype)]:
         return model
     result = graph.copy_of(model)
     _make_room(result, {spec.name for spec in inputs})
     whole, columns, nodes = result.graph.input[0].name, list[str](), list[onnx.NodeProto]()
-    for spec, kind in zip(inputs, types, strict=True):
-        name = spec.name if kind == dtype else f"{whole}_{len(columns)}"
-        if kind != dtype:
+    for spec, element_type in zip(inputs, types, strict=True):
+        name = spec.name if element_type == dtype else f"{whole}_{len(columns)}"
+        if element_type != dtype:
             nodes.append(helper.make_node("Cast", [spec.name], [name], name=name, to=dtype))
         columns.append(name)
     nodes.append(helper.make_node("Concat", columns, [whole], name=whole, axis=1))
     nodes += [graph.copy_of(node) for node in result.graph.node]
     del result.graph.node[:], result.graph.input[:]
     result.graph.node.extend(nodes)
-    result.graph.input.extend(helper.make_tensor_value_info(spec.name, kind, list(spec.shape)) for spec, kind in zip(inputs, types, strict=True))
+    infos = [helper.make_tensor_value_info(spec.name, element_type, list(spec.shape)) for spec, element_type in zip(inputs, types, strict=True)]
+    result.graph.input.extend(infos)
     return result
 
 

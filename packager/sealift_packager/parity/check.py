@@ -57,18 +57,18 @@ def prove_parity(source: SourceModel, converted: Converted, holdout: Arrays | No
     agreed, refused, reason, usual = 0, list[str](), "", dict[str, float]()
     requests = hard_inputs(converted.inputs, holdout, seed=seed, takes_nan=source.takes_nan, categories=source.categories)
     for title, inputs in requests:
-        own = take_rows(originals, len(next(iter(inputs.values())))) if originals and "holdout" in title else inputs
+        given = take_rows(originals, len(next(iter(inputs.values())))) if originals and "holdout" in title else inputs
         try:
-            reference = source.predict(own)
+            reference = source.predict(given)
         except Exception as error:  # whatever framework it is
             if "holdout" in title:
-                raise refusal.refused(source.framework, own, error, what=title) from error
+                raise refusal.refused(source.framework, given, error, what=title) from error
             refused.append(title)
             reason = reason or f"{type(error).__name__}: {first_line(error):.200}"
             continue
         if "holdout" in title and not usual:
             usual = sizes(reference)
-        agreed += _compare_one(source, session, _Request(title=title, inputs=inputs, own=own), reference, usual)
+        agreed += _compare_one(source, session, _Request(title=title, inputs=inputs, originals=given), reference, usual)
     agreed += _thresholds(source, converted, holdout, seed)
     if not agreed:
         why = "refuses every synthetic request" if refused else "has a tie in every request"
@@ -84,11 +84,11 @@ def prove_parity(source: SourceModel, converted: Converted, holdout: Arrays | No
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class _Request:
-    """``inputs`` are what the graph is given, ``own`` what the source is."""
+    """``inputs`` are what the graph is given, ``originals`` what the source is."""
 
     title: str
     inputs: Arrays
-    own: Arrays
+    originals: Arrays
 
 
 def _compare_one(source: SourceModel, session: Any, request: _Request, reference: Arrays, usual: Mapping[str, float]) -> int:
@@ -98,14 +98,14 @@ def _compare_one(source: SourceModel, session: Any, request: _Request, reference
     except ConversionError as error:
         what = f"the converted model fails on {request.title}, which its source answers (caused by: {error})"
         raise ParityError(what, where="model.onnx", advice=_advice(source, request.inputs)) from error
-    certain = None if source.arbitrary is None else ~source.arbitrary(request.own)
+    certain = None if source.arbitrary is None else ~source.arbitrary(request.originals)
     if certain is not None and not certain.any():
         return 0
     scores = _scores(source, request, reference, answers)
     chosen_scores = scores if scores is None or certain is None else scores[certain]
     differences = compare(_chosen(reference, certain), _chosen(answers, certain), usual=usual, scores=chosen_scores)
     if differences:
-        _refuse_random(source, request.own, reference)
+        _refuse_random(source, request.originals, reference)
         raise ParityError(
             f"the converted model answers differently on {request.title}",
             where="model.onnx",
@@ -120,7 +120,7 @@ def _scores(source: SourceModel, request: _Request, reference: Arrays, answers: 
     """What the source chose labels by, where they differ and it says so."""
     if source.scores is None or np.array_equal(reference["label"], answers.get("label", ())):
         return None
-    return source.scores(request.own)
+    return source.scores(request.originals)
 
 
 def _chosen(answers: Arrays, rows: Array | None) -> Arrays:

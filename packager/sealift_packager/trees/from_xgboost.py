@@ -92,7 +92,7 @@ def stored_categories(booster: Mapping[str, Any]) -> dict[int, list[int]]:
     Raises:
         ConversionError: If they are text, or numbers that float32 can't tell apart.
     """
-    found: dict[int, list[int]] = {}
+    categories: dict[int, list[int]] = {}
     for feature, values in enumerate((booster.get("cats") or {}).get("enc", ())):
         if values.get("offsets"):
             raise ConversionError(
@@ -102,8 +102,8 @@ def stored_categories(booster: Mapping[str, Any]) -> dict[int, list[int]]:
                 advice="Train on numbers: put OrdinalEncoder(handle_unknown='use_encoded_value', unknown_value=np.nan) before XGBoost in a pipeline.",
             )
         if values["values"]:
-            found[feature] = check_categories([int(value) for value in values["values"]], where=f"{_WHERE}: column {feature}")
-    return found
+            categories[feature] = check_categories([int(value) for value in values["values"]], where=f"{_WHERE}: column {feature}")
+    return categories
 
 
 def _tree(tree: Mapping[str, Any], *, output: int, factor: float, categories: Mapping[int, Sequence[int]]) -> Tree:

@@ -80,7 +80,7 @@ class _Part:
         count = write.add("Cast", passed, to=TensorProto.INT64)
         place = write.add("ReduceSum", count, self._constant(f"points{at}", np.array([1])), keepdims=1)
         parts = {"x": points, "y": heights, "slope": np.diff(heights) / np.diff(points)}
-        x, y, slope = (write.add("Gather", self._constant(f"{name}{at}", known), place) for name, known in parts.items())
+        x, y, slope = (write.add("Gather", self._constant(f"{name}{at}", values), place) for name, values in parts.items())
         return write.add("Add", write.add("Mul", write.add("Sub", value, x), slope), y)
 
     def _column(self, values: str, number: int) -> str:

@@ -52,8 +52,8 @@ def write_gradient_descent(scope: Any, operator: Any, container: Any) -> None:
     score = _score(writer, operator, model.coef_, np.ravel(model.intercept_))
     both = writer.add("Concat", writer.add("Neg", score), score, axis=1) if len(model.classes_) == 2 else score
     name_class(writer, operator, writer.add("ArgMax", both, axis=1, keepdims=0))
-    found = both if wants_scores(scope, operator, container) else _shares(writer, score, model)
-    writer.add("Cast", found, output=operator.outputs[1].full_name, to=operator.outputs[1].type.to_onnx_type().tensor_type.elem_type)
+    values = both if wants_scores(scope, operator, container) else _shares(writer, score, model)
+    writer.add("Cast", values, output=operator.outputs[1].full_name, to=operator.outputs[1].type.to_onnx_type().tensor_type.elem_type)
     writer.put_into(container)
 
 
