@@ -101,7 +101,7 @@ def test_data_without_rows(tmp_path: Path) -> None:
     [
         (
             ["--data", "no.csv"],
-            "error: no.csv: no such data file: expected a file ending in .npz, .csv or .parquet, a folder of images, or ",
+            "error: no.csv: no such data file: expected a file ending in .npz, .csv, .tsv or .parquet, a folder of images, or ",
         ),
         (["--metric", "accurracy", "--data", "no.csv"], "error: --metric: no such metric: expected accuracy, f1, auc,"),
         (["--max-drop", "-1", "--data", "no.csv"], "error: --max-drop: not a budget: expected a number from 0 up, found -1.0"),

@@ -2,7 +2,8 @@
 
 Reading order:
 
-- ``files``      what is given, with its digest: ``csv``, ``parquet``, ``.npz``, or a folder of ``images``; ``limits`` says how much it may hold
+- ``files``      what is given, with its digest: ``csv`` (``csv_dialect``), ``parquet``, ``.npz``, or a folder of ``images``
+- ``limits``     how much a file may hold
 - ``function``   data that a person's own function gives
 - ``holdout``    rows as a model takes them; ``pixels`` images as it takes them
 - ``refusal``    rows that the source model itself refuses

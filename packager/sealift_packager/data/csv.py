@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import mmap
 import re
 import warnings
@@ -10,6 +11,7 @@ from typing import Any, Final
 
 from sealift_packager.archives.memory_limit import bounded_memory
 from sealift_packager.archives.own_copy import OwnCopy
+from sealift_packager.data.csv_dialect import Dialect, dialect_of, is_data
 from sealift_packager.data.limits import LIMITS
 from sealift_packager.errors import DataError, first_line
 from sealift_packager.model.source import Array
@@ -43,8 +45,16 @@ _ENOUGH: Final = "A holdout of a few thousand rows is enough."
 _BOM: Final = b"\xef\xbb\xbf"
 #: Lines that pandas skips.
 _BLANK: Final = re.compile(rb"(?:[ \t]*+(?:\r\n?+|\n))*+")
-#: A value, with what ends it; a quoted one may hold commas and line ends.
-_FIELD: Final = re.compile(rb'(?:"[^"]*+(?:""[^"]*+)*+"?+)?+[^,\r\n]*+(,|\r\n?+|\n|\Z)')
+#: By separator: a value, with what ends it; a quoted one may hold separators and line ends.
+_FIELDS: Final = {
+    separator: re.compile(rb'(?:"[^"]*+(?:""[^"]*+)*+"?+)?+[^%s\r\n]*+(%s|\r\n?+|\n|\Z)' % (re.escape(separator), re.escape(separator)))
+    for separator in (b",", b";", b"\t", b"|")
+}
+#: As many bytes show how a file is written.
+_HEAD_BYTES: Final = 2**18
+_UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
+_AS_UTF8: Final = "Save it as UTF-8; Excel calls that CSV UTF-8."
+_LOG: Final = logging.getLogger("sealift.pack")
 
 
 def read_csv(copy: OwnCopy) -> dict[str, Array]:
@@ -69,19 +79,24 @@ def read_table(path: Path, **options: Any) -> Any:
     size = path.stat().st_size
     if size > LIMITS.csv_bytes:
         raise _too_much(path, f"at most {LIMITS.csv_bytes:,} bytes", f"{size:,}")
-    _check_first_records(path, size)
+    dialect = _dialect(path, size)
     try:
         with bounded_memory(path, DataError), warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
             # Without index_col, values that have no name would silently move the names of all others; in parts (low_memory), a column's values would
             # be numbers in one part and text in another.
-            table: Any = pd.read_csv(path, nrows=LIMITS.csv_rows + 1, compression=None, index_col=False, low_memory=False, **options)
+            fixed: Any = {"nrows": LIMITS.csv_rows + 1, "compression": None, "index_col": False, "low_memory": False, **dialect.options()}
+            table: Any = pd.read_csv(path, **fixed, **options)
     except DataError:
         raise
     except pd.errors.ParserWarning as error:
         advice = "Name every column. R: write.csv(table, row.names = FALSE)."
         raise DataError(
             "rows with more values than the header line has names", where=str(path), expected="a name for each column", advice=advice
+        ) from error
+    except UnicodeDecodeError as error:
+        raise DataError(
+            "the file isn't UTF-8 text", where=str(path), expected="UTF-8", found=f"a byte {error.object[error.start]:#x}", advice=_AS_UTF8
         ) from error
     except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
         raise DataError(f"can't be read as CSV (caused by: {first_line(error)})", where=str(path), expected=_EXPECTED) from error
@@ -90,29 +105,49 @@ def read_table(path: Path, **options: Any) -> Any:
     return table
 
 
-def _check_first_records(path: Path, size: int) -> None:
-    """The header line and the first row, which decide how many columns pandas makes: as it finds them, so behind blank lines and in quotes too."""
+def _dialect(path: Path, size: int) -> Dialect:
+    """How the file is written, once its header line and its first row are checked."""
     if not size:
-        return
+        return Dialect()
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        if data[:2] in _UTF16:
+            raise DataError("the file isn't UTF-8 text", where=str(path), expected="UTF-8", found="UTF-16", advice=_AS_UTF8)
         start = len(_BOM) if data[: len(_BOM)] == _BOM else 0
-        columns, end = _record(data, start)
-        if columns > LIMITS.csv_columns or end > LIMITS.csv_header_bytes:
-            raise _too_much(path, f"a header line of at most {LIMITS.csv_columns:,} columns and {LIMITS.csv_header_bytes >> 20} MiB", "more")
-        values, _ = _record(data, end)
-        if values > LIMITS.csv_columns:
-            raise _too_much(path, f"a first row of at most {LIMITS.csv_columns:,} values", "more")
+        dialect = dialect_of(data[start:_HEAD_BYTES])
+        _check_first_records(path, data, start, dialect)
+    if dialect != Dialect():
+        _LOG.info("%s: columns are separated by %r, and decimals begin with %r", path.name, dialect.separator.decode(), dialect.decimal)
+    return dialect
 
 
-def _record(data: mmap.mmap, start: int) -> tuple[int, int]:
+def _check_first_records(path: Path, data: mmap.mmap, start: int, dialect: Dialect) -> None:
+    """The header line and the first row, which decide how many columns pandas makes: as it finds them, so behind blank lines and in quotes too."""
+    columns, end = _record(data, start, dialect.separator)
+    if columns > LIMITS.csv_columns or end > LIMITS.csv_header_bytes:
+        raise _too_much(path, f"a header line of at most {LIMITS.csv_columns:,} columns and {LIMITS.csv_header_bytes >> 20} MiB", "more")
+    values, _ = _record(data, end, dialect.separator)
+    if values > LIMITS.csv_columns:
+        raise _too_much(path, f"a first row of at most {LIMITS.csv_columns:,} values", "more")
+    header = data[start:end].strip()
+    if is_data(header, dialect):
+        raise DataError(
+            "the first line holds numbers, not names",
+            where=str(path),
+            expected=_EXPECTED,
+            found=repr(header[:60].decode(errors="replace")),
+            advice="Add a line with a name for each column.",
+        )
+
+
+def _record(data: mmap.mmap, start: int, separator: bytes) -> tuple[int, int]:
     """How many values the first record from ``start`` on has, counted up to one more than may be, and where it ends."""
     blank = _BLANK.match(data, start)
-    values, end, separator = 0, blank.end() if blank else start, b","
-    while separator == b"," and values <= LIMITS.csv_columns:
-        field = _FIELD.match(data, end)
+    values, end, ended_by = 0, blank.end() if blank else start, separator
+    while ended_by == separator and values <= LIMITS.csv_columns:
+        field = _FIELDS[separator].match(data, end)
         if field is None:
             break
-        values, end, separator = values + 1, field.end(), field[1]
+        values, end, ended_by = values + 1, field.end(), field[1]
     return values, end
 
 

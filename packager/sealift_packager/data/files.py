@@ -52,7 +52,7 @@ def read_data(path: Path, folder: Path | None = None) -> DataFile | ImageFolder:
         raise DataError("no such data file", where=str(path), expected=_EXPECTED, found="nothing")
     reader = READERS.get(path.suffix.lower())
     if reader is None:
-        advice = nearest(path.suffix, list(READERS))
+        advice = _UNPACK if path.suffix.lower() in _PACKED else nearest(path.suffix, list(READERS))
         raise DataError("not a supported data format", where=str(path), expected=_EXPECTED, found=path.suffix or "no suffix", advice=advice)
     with taken(path, folder, DataError, Names.LABELS) as copy:
         read = reader(copy)
@@ -127,9 +127,12 @@ def _not_text(where: str) -> DataError:
     return DataError("text with characters that don't exist", where=where, expected="Unicode text", advice="Is the file damaged? Save it again.")
 
 
+_PACKED: Final = (".gz", ".bz2", ".xz", ".zst", ".zip")
+_UNPACK: Final = "Unpack it first."
 READERS: Final[dict[str, Callable[[OwnCopy], dict[str, Array]]]] = {
     ".npz": read_npz,
     ".csv": read_csv,
+    ".tsv": read_csv,
     ".parquet": read_parquet,
 }
-_EXPECTED: Final = "a file ending in .npz, .csv or .parquet, a folder of images, or module:function"
+_EXPECTED: Final = "a file ending in .npz, .csv, .tsv or .parquet, a folder of images, or module:function"
