@@ -27,7 +27,7 @@ from sealift_packager.errors import DataError, PackagerError
 from sealift_packager.frameworks.converters import convert_model
 from sealift_packager.frameworks.loaders import load_model
 from sealift_packager.graph.result import Converted
-from sealift_packager.measure.constant import warn_of_constant
+from sealift_packager.measure.constant import warn_of_constant, warn_of_rare_class
 from sealift_packager.measure.metrics import METRICS, find_metric
 from sealift_packager.measure.predictions import read_prediction
 from sealift_packager.measure.target import FittedTarget, fit_target, guess_metric
@@ -178,7 +178,8 @@ class BuildContext:
         budget = metric.default_budget(score, target) if self.request.max_drop is None else self.request.max_drop
         score_text = "The source model's %s is %.4g on %d rows; a candidate may lose up to %.4g"
         _LOG.info(score_text, metric.name, score, holdout.rows, budget, extra=facts(metric=metric.name, score=float(score), budget=float(budget)))
-        notes = tuple(f"Warning: {text}." for text in (fitted.note, warn_of_constant(metric, target, prediction, score)) if text)
+        warnings = fitted.note, warn_of_constant(metric, target, prediction, score), warn_of_rare_class(metric, target)
+        notes = tuple(f"Warning: {text}." for text in warnings if text)
         return Reference(holdout=holdout, metric=metric, target=target, prediction=prediction, budget=budget, notes=notes)
 
 

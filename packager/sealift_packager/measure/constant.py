@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Final
 
 import numpy as np
 
 from sealift_packager.measure.metrics import CLASSES, NUMBERS, TWO_CLASSES, Metric
 from sealift_packager.measure.predictions import Prediction
 from sealift_packager.model.source import Array
+
+#: A class is rare if it has less than this part of what it would have if all classes were equally frequent.
+RARE: Final = 0.1
 
 
 def warn_of_constant(metric: Metric, target: Array, prediction: Prediction, score: float) -> str:
@@ -20,6 +24,20 @@ def warn_of_constant(metric: Metric, target: Array, prediction: Prediction, scor
     return (
         f"the source model's own {metric.name} on this holdout is {score:.6g}, no better than that of one constant answer ({best:.6g}): the "
         "target, the order of its classes or columns, or the metric is probably wrong, and a loss of 0 would then mean nothing"
+    )
+
+
+def warn_of_rare_class(metric: Metric, target: Array) -> str:
+    """A sentence if accuracy hardly sees one of the classes; empty otherwise."""
+    if metric.name != "accuracy" or target.ndim != 1:
+        return ""
+    classes, times = np.unique(target, return_counts=True)
+    share = times.min() / len(target)
+    if len(classes) < 2 or share >= RARE / len(classes):
+        return ""
+    return (
+        f"only {times.min()} of {len(target)} rows are of the class {classes[times.argmin()]!s:.40}, so accuracy hardly shows what happens to it; "
+        "--metric f1 counts every class alike"
     )
 
 

@@ -86,6 +86,14 @@ def _classes(metric: Metric, target: Array, prediction: Prediction) -> FittedTar
     if problem:
         expected, found, advice = problem
         raise DataError(f"the metric {metric.name} does not fit the target", where="--target", expected=expected, found=found, advice=advice)
+    if metric.needs == TWO_CLASSES and len(np.unique(target)) < 2:
+        raise DataError(
+            f"the metric {metric.name} says nothing about one class",
+            where="--target",
+            expected="rows of two classes",
+            found=f"{len(target)} rows of the class {target[0]!s:.40}",
+            advice="Pass data with rows of both classes, or choose accuracy.",
+        )
     return FittedTarget(target=target)
 
 

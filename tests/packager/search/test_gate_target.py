@@ -19,7 +19,7 @@ from sklearn.preprocessing import StandardScaler
 from sealift_packager.build.pipeline import Packed, pack
 from sealift_packager.cli import cli
 from sealift_packager.errors import DataError
-from sealift_packager.measure.constant import warn_of_constant
+from sealift_packager.measure.constant import warn_of_constant, warn_of_rare_class
 from sealift_packager.measure.metrics import METRICS
 from sealift_packager.measure.predictions import read_prediction
 from sealift_packager.measure.target import fit_target, guess_metric
@@ -244,3 +244,25 @@ def test_the_two_classes_of_auc_may_be_called_anything(names: tuple[object, obje
     )
     score = METRICS["auc"].score(fit_target(METRICS["auc"], target, answers).target, answers)
     assert score == pytest.approx(reference.roc_auc_score(classes, scores))
+
+
+def test_auc_of_one_class_is_refused_with_the_class() -> None:
+    answers = read_prediction({"label": np.zeros(5, np.int64), "probabilities": np.tile([0.7, 0.3], (5, 1))})
+    with pytest.raises(DataError, match="the metric auc says nothing about one class.*found 5 rows of the class 1.*Pass data with rows of both"):
+        fit_target(METRICS["auc"], np.ones(5, np.int64), answers)
+
+
+@pytest.mark.parametrize(
+    ("target", "warning"),
+    [
+        (["yes"] * 2 + ["no"] * 198, "only 2 of 200 rows are of the class yes, so accuracy hardly shows"),
+        (["yes"] * 20 + ["no"] * 180, ""),
+        (list(range(100)) * 2, ""),
+        (["no"] * 20, ""),
+    ],
+)
+def test_a_class_that_accuracy_hardly_sees_is_named(target: list[object], warning: str) -> None:
+    sentence = warn_of_rare_class(METRICS["accuracy"], np.array(target))
+    assert sentence.startswith(warning)
+    assert bool(sentence) == bool(warning)
+    assert warn_of_rare_class(METRICS["f1"], np.array(target)) == ""
