@@ -38,10 +38,12 @@ _CPP_PLACE: Final = re.compile(r"^(\[[\d:]+\] )?\S+\.(cc|cpp|h):\d+: ")
 Ask = Callable[[Array], Array]
 
 
-def load_booster(model_format: str, path: Path, options: LoadOptions) -> SourceModel:  # noqa: ARG001  (a loader)
+def load_booster(model_format: str, path: Path, options: LoadOptions) -> SourceModel:
     """A model that the library's ``save_model`` wrote, read in a process of its own first; ``model_format`` is a key of `READERS`."""
     import_library(model_format, str(path))
     try_reading(model_format, path, reader=__name__)
+    if model_format == detect.LIGHTGBM:
+        return _read_lightgbm(path, tuple(options.examples))
     return READERS[model_format](path)
 
 
@@ -51,13 +53,13 @@ def _read_xgboost(path: Path) -> SourceModel:
     return xgboost_source(booster, Digest.of_file(path), str(path))
 
 
-def _read_lightgbm(path: Path) -> SourceModel:
+def _read_lightgbm(path: Path, data_columns: Sequence[str] = ()) -> SourceModel:
     lightgbm = import_library("lightgbm", str(path))
     text = path.read_text(errors="replace")
     if "\nend of parameters" not in text:  # what stands behind the trees
         raise SourceModelError("the model is cut off", where=str(path), expected="a complete LightGBM text model", found="no 'end of parameters'")
     booster = _read(lambda: lightgbm.Booster(model_str=text), path, "a LightGBM text model")
-    return lightgbm_source(booster, Digest.of_file(path), str(path))
+    return lightgbm_source(booster, Digest.of_file(path), str(path), data_columns)
 
 
 def _read_catboost(path: Path) -> SourceModel:
@@ -153,8 +155,11 @@ def _from_margin(margin: Array) -> Array:
     return shares
 
 
-def lightgbm_source(model: Any, digest: Digest, where: str = "LightGBM model") -> SourceModel:
-    """A Booster, or the scikit-learn wrapper around one."""
+def lightgbm_source(model: Any, digest: Digest, where: str = "LightGBM model", data_columns: Sequence[str] = ()) -> SourceModel:
+    """A Booster, or the scikit-learn wrapper around one.
+
+    LightGBM writes ``_`` for a space in a column's name. Where the data has the name with its spaces, that one is taken.
+    """
     lightgbm = import_library("lightgbm", "LightGBM model")
     wrapped = hasattr(model, "booster_")
     booster = model.booster_ if wrapped else model
@@ -168,7 +173,9 @@ def lightgbm_source(model: Any, digest: Digest, where: str = "LightGBM model") -
         )
     labels = np.asarray(model.classes_) if wrapped and hasattr(model, "classes_") else None
     ensemble = _ensemble(lambda: read_lightgbm(text, classes=labels), where)
+    spelled = {name.replace(" ", "_"): name for name in data_columns}
     names = feature_names(text)
+    names = tuple(spelled.get(name, name) for name in names) if len(spelled) == len(data_columns) else names
     named = () if all(name == f"Column_{at}" for at, name in enumerate(names)) else names
     return _source(detect.LIGHTGBM, f"LightGBM {lightgbm.__version__}", digest, model, ensemble, booster.predict, named)
 

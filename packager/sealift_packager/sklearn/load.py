@@ -92,6 +92,8 @@ def estimator_source(model: Any, digest: Digest, options: LoadOptions, where: st
     """A fitted estimator; those of XGBoost, LightGBM and CatBoost, found by a search or not, are asked and converted as their own files are."""
     model = unwrapped(model, where)
     booster = WRAPPERS.get(library_of(model))
+    if booster is lightgbm_source:
+        return lightgbm_source(model, digest, where, tuple(options.examples))
     if booster is not None:
         return booster(model, digest)
     version = _check_estimator(model, where)
