@@ -206,7 +206,7 @@ def _source(model_format: str, framework: str, digest: Digest, native: Any, ense
         advice = "Train it with another name for each column."
         raise SourceModelError("two columns have the same name", where=f"{model_format} model", found=repr(twice)[:200], advice=advice)
 
-    def taking(wide: frozenset[int]) -> SourceModel:
+    def with_inputs(wide: frozenset[int]) -> SourceModel:
         inputs = column_inputs(names, ensemble.features, wide)
         return SourceModel(
             format=model_format,
@@ -220,10 +220,10 @@ def _source(model_format: str, framework: str, digest: Digest, native: Any, ense
             takes_nan=True,
             trees=ensemble,
             classes=ensemble.classes,
-            digits=Digits(needed=features_with_digits(ensemble), widen=taking),
+            digits=Digits(needed=features_with_digits(ensemble), widen=with_inputs),
         )
 
-    return taking(frozenset())
+    return with_inputs(frozenset())
 
 
 def answers(ensemble: Ensemble, ask: Ask, rows: Array) -> dict[str, Array]:

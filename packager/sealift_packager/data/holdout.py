@@ -18,6 +18,7 @@ from sealift_packager.data.pixels import Normalization, decode_images, describe_
 from sealift_packager.data.refusal import refused
 from sealift_packager.errors import DataError
 from sealift_packager.model.batch import fixed_batch, has_rows_first
+from sealift_packager.model.columns import FEATURES
 from sealift_packager.model.source import Array, SourceModel
 
 #: Up to it float64 holds every whole number.
@@ -71,11 +72,20 @@ def bind(data: DataFile | ImageFolder, source: SourceModel, target: str, *, need
     arrays = {name: _without_missing_words(value, name, data, source) for name, value in data.arrays.items() if name != target}
     labels = data.arrays[target] if target in data.arrays else np.zeros(data.rows)
     _check_labels(labels, data, source, f"{where}: {target}")
+    arrays = _split(arrays, source.inputs)
     given = _from_columns(arrays, source, where) if _is_table(arrays, source.inputs) else _by_name(arrays, source, where)
     inputs = {spec.name: np.ascontiguousarray(given[spec.name], dtype=spec.numpy_dtype) for spec in source.inputs}
     shaped = labels.reshape(len(labels)) if labels.size == len(labels) else labels
     originals = given if source.digits else inputs
     return Holdout(digest=data.digest, inputs=inputs, originals=originals, target=shaped, has_target=target in data.arrays)
+
+
+def _split(arrays: dict[str, Array], specs: Sequence[TensorSpec]) -> dict[str, Array]:
+    """One array of all columns as the columns, where each has an input of its own."""
+    whole = arrays.get(FEATURES)
+    if len(arrays) != 1 or whole is None or len(specs) < 2 or whole.shape[1:] != (len(specs),):
+        return arrays
+    return {spec.name: whole[:, at] for at, spec in enumerate(specs)}
 
 
 def _without_missing_words(value: Array, name: str, data: DataFile, source: SourceModel) -> Array:

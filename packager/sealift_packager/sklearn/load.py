@@ -105,7 +105,7 @@ def estimator_source(model: Any, digest: Digest, options: LoadOptions, where: st
 
     scored = "probabilities" in outputs and hasattr(model, "decision_function")
 
-    def taking(taken: InputLayout) -> SourceModel:
+    def laid_out(taken: InputLayout) -> SourceModel:
         source = SourceModel(
             format=detect.SCIKIT,
             framework=f"scikit-learn {version}",
@@ -123,11 +123,11 @@ def estimator_source(model: Any, digest: Digest, options: LoadOptions, where: st
             arbitrary=None if ties is None else lambda arrays: ties(taken.table(arrays)),
             scores=(lambda arrays: decisions(model, taken.table(arrays))) if scored else None,
             classes=np.asarray(model.classes_) if hasattr(model, "classes_") and outputs[0] == "label" else None,
-            digits=None if taken.texts else Digits(needed=needed, widen=lambda wide: taking(layout.widened(wide))),
+            digits=None if taken.texts else Digits(needed=needed, widen=lambda wide: laid_out(layout.widened(wide))),
         )
         return dataclasses.replace(source, steps=_steps(source, taken))
 
-    return taking(layout)
+    return laid_out(layout)
 
 
 def _steps(source: SourceModel, layout: InputLayout) -> tuple[SourceModel, ...]:

@@ -142,6 +142,15 @@ def test_columns_without_names_are_one_array_of_float64(tmp_path: Path) -> None:
     prove_parity(wide, convert_model(wide), {"features": rows}, seed=0)
 
 
+def test_one_array_is_split_into_the_columns_that_have_names(tmp_path: Path) -> None:
+    source = fitted_on_names(HistGradientBoostingClassifier(max_iter=5), {"at": SECONDS, "noise": NOISE}, EVERY_OTHER_MINUTE, tmp_path)
+    assert source.digits is not None
+    np.savez(tmp_path / "data.npz", features=np.column_stack([SECONDS, NOISE]), target=EVERY_OTHER_MINUTE)
+    holdout = bind(read_data(tmp_path / "data.npz"), source.digits.widen(frozenset((0,))), "target")
+    assert (holdout.inputs["at"].ravel() == SECONDS).all()
+    assert holdout.inputs["at"].dtype == np.float64
+
+
 @pytest.mark.parametrize("case", ["ids, one-hot", "seconds, histogram boosting", "seconds, forest behind a scaler", "seconds, bins"])
 def test_what_the_model_itself_shows_needs_no_data(case: str, tmp_path: Path) -> None:
     make, columns, target, wide = CASES[case]
