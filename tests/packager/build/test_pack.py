@@ -6,10 +6,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
 import onnx
 import onnxruntime
+import pandas as pd
 import pytest
+from sklearn.compose import make_column_transformer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
 
 from sealift_core.bundle import files
 from sealift_core.bundle.digest import Digest
@@ -58,6 +64,27 @@ def test_a_pipeline_becomes_a_signed_release_that_verifies_and_answers(tmp_path:
         np.testing.assert_allclose(outputs["probabilities"], case.outputs["probabilities"], manifest.golden.rtol, manifest.golden.atol)
     assert Baseline.parse((directory / files.BASELINE).read_bytes()).rows == 114
     assert "accuracy" in (directory / files.CARD).read_text()
+
+
+def test_ids_that_float32_can_t_hold_are_inputs_of_float64_and_the_score_is_the_true_one(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    table = pd.DataFrame({"id": random.choice(np.arange(2**24 + 1, 2**24 + 12), 400), "noise": random.normal(size=400)})
+    odd = (table["id"] % 2) ^ (random.random(400) < 0.1)
+    model = make_pipeline(make_column_transformer((OneHotEncoder(), ["id"]), remainder="passthrough"), LogisticRegression()).fit(table, odd)
+    joblib.dump(model, tmp_path / "m.joblib")
+    table.assign(odd=odd).to_csv(tmp_path / "data.csv", index=False)
+    packed = pack(request(trained.Trained(model=tmp_path / "m.joblib", data=tmp_path / "data.csv", target="odd"), tmp_path / "out"))
+    manifest = packed.manifests["elsewhere"]
+    assert {spec.name: spec.dtype for spec in manifest.inputs} == {"id": "float64", "noise": "float32"}
+    assert manifest.evaluation.accuracy is not None
+    assert manifest.evaluation.accuracy.reference == model.score(table, odd)
+    assert "These inputs are float64 (FP64), because the model's answers depend on digits that float32 doesn't have: id." in packed.notes
+
+    directory, _ = unpacked(packed, tmp_path)
+    inputs = {"id": table[["id"]].to_numpy(np.float64), "noise": table[["noise"]].to_numpy(np.float32)}
+    assert (answers(directory, inputs)["label"] == model.predict(table)).all()
+    artifact.verify(packed.directory, KEY.public_key)
+    assert Baseline.parse((directory / files.BASELINE).read_bytes()).rows == 400
 
 
 def test_without_data_only_fp32_is_built_and_nothing_is_claimed(tmp_path: Path) -> None:
