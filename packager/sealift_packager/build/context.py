@@ -178,9 +178,10 @@ class BuildContext:
         budget = metric.default_budget(score, target) if self.request.max_drop is None else self.request.max_drop
         score_text = "The source model's %s is %.4g on %d rows; a candidate may lose up to %.4g"
         _LOG.info(score_text, metric.name, score, holdout.rows, budget, extra=facts(metric=metric.name, score=float(score), budget=float(budget)))
-        warnings = fitted.note, warn_of_constant(metric, target, prediction, score), warn_of_rare_class(metric, target)
+        doubt = warn_of_constant(metric, target, prediction, score)
+        warnings = fitted.note, doubt, warn_of_rare_class(metric, target)
         notes = tuple(f"Warning: {text}." for text in warnings if text)
-        return Reference(holdout=holdout, metric=metric, target=target, prediction=prediction, budget=budget, notes=notes)
+        return Reference(holdout=holdout, metric=metric, target=target, prediction=prediction, budget=budget, notes=notes, in_doubt=bool(doubt))
 
 
 def _on_digits(source: SourceModel) -> tuple[str, ...]:

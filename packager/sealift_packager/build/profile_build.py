@@ -8,6 +8,7 @@ import platform
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 from sealift_core.bundle.manifest import BundleManifest
 from sealift_core.drift.baseline import Baseline
@@ -41,6 +42,8 @@ from sealift_packager.quantize.node_error import NodeError
 from sealift_packager.search.choose import choose
 from sealift_packager.search.evaluate import emulated_processor
 from sealift_packager.search.run import Search, unquantized
+
+_IN_DOUBT: Final = "not tried, because a loss couldn't be seen in this metric: the source model scores no better than one constant answer"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +137,8 @@ def _judged(setting: _Setting) -> tuple[CandidateResult, list[CandidateResult | 
         return run(fp32, lambda: unquantized(model, profile)), []
     search = Search(model, profile, reference, context.machine, seed=context.request.seed, scratch=setting.scratch)
     _, *candidates = candidates_for(profile, with_data=True)
+    if reference.in_doubt:
+        return run(fp32, search.fp32), [NotBuilt(candidate=candidate, reason=_IN_DOUBT) for candidate in candidates]
     stages = {candidate: keys.quantized(profile, gate, candidate, reference=context.digest, emulator=setting.emulator) for candidate in candidates}
     return run(fp32, search.fp32), [run(stage, functools.partial(search.quantized, candidate)) for candidate, stage in stages.items()]
 

@@ -14,7 +14,8 @@ from sealift_packager.model.source import Array
 class Reference:
     """The holdout, the source's own answers on it, and what a candidate may lose (``budget``, in the metric's unit).
 
-    ``target`` is the holdout's as the metric takes it; ``notes`` are sentences on what is odd about the data.
+    ``target`` is the holdout's as the metric takes it; ``notes`` are sentences on what is odd about the data. ``in_doubt`` says that the source
+    itself scores no better than a constant answer, so that no loss would show in the metric.
     """
 
     holdout: Holdout
@@ -23,3 +24,4 @@ class Reference:
     prediction: Prediction
     budget: float
     notes: tuple[str, ...] = ()
+    in_doubt: bool = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import html
 from pathlib import Path
 
 import joblib
@@ -190,6 +191,7 @@ def test_the_terminal_and_the_report_warn_of_a_wrong_target(tmp_path: Path) -> N
     assert result.exit_code == 0, result.output
     for text in (result.stdout, (tmp_path / "report" / "report.html").read_text(), (tmp_path / "report" / "report.json").read_text()):
         assert "no better than that of one constant answer" in text
+        assert "not tried, because a loss couldn't be seen in this metric" in " ".join(html.unescape(text).split())
 
 
 def test_a_model_that_fits_its_data_exactly_can_be_packed(tmp_path: Path) -> None:
