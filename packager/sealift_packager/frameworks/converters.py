@@ -9,6 +9,7 @@ import onnx
 
 from sealift_packager.errors import ConversionError, first_line
 from sealift_packager.graph import graph
+from sealift_packager.graph.answered import as_answered
 from sealift_packager.graph.bounds import check_bounds
 from sealift_packager.graph.gelu import reorder_gelu
 from sealift_packager.graph.result import Converted, described
@@ -52,4 +53,4 @@ def convert_model(source: SourceModel) -> Converted:
     except (onnx.checker.ValidationError, ValueError) as error:
         raise ConversionError(f"the graph is not valid ONNX (caused by: {first_line(error):.500})", where=f"{source.format} model") from error
     check_bounds(tidied, where=f"{source.format} model")
-    return described(tidied, source)
+    return as_answered(described(tidied, source))

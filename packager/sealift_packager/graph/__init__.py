@@ -13,6 +13,7 @@ Reading order:
 - ``session``     the only place of the packager that opens onnxruntime's sessions
 - ``result``      what a conversion gives
 - ``columns``     an input for each column in place of one array
+- ``answered``    the shapes that it gives in place of those that it declares
 - ``labels``      labels of classifiers in one form
 - ``tree_writer`` tree ensembles as ONNX
 """
