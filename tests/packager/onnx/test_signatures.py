@@ -98,10 +98,11 @@ def test_an_integer_for_each_row_is_a_label(tmp_path: Path) -> None:
 
 
 def test_a_graph_in_float64_has_nothing_to_calibrate(tmp_path: Path) -> None:
-    doubles = numpy_helper.from_array(RANDOM.normal(size=(32, 32)), "w")
+    matrix, rows = RANDOM.normal(size=(32, 32)), RANDOM.normal(size=(40, 32))
+    doubles = numpy_helper.from_array(matrix, "w")
     element = {"kind": TensorProto.DOUBLE}
     graph = model([helper.make_node("MatMul", ["x", "w"], ["y"])], [value("x", ["n", 32], **element)], [value("y", ["n", 32], **element)], [doubles])
-    candidates = packed(tmp_path, graph, x=RANDOM.normal(size=(40, 32)), target=np.arange(40) % 32).evaluation.candidates
+    candidates = packed(tmp_path, graph, x=rows, target=(rows @ matrix).argmax(axis=1)).evaluation.candidates
     assert {candidate.name: candidate.chosen for candidate in candidates} == {"fp32": True, "int8-static": False, "int8-weights": False}
     assert "nothing in the graph can be quantized" in candidates[1].reason
 
