@@ -72,7 +72,7 @@ def until(happens: Callable[[], object], within_s: float = AROUND_S) -> None:
 def test_a_loop_without_end_is_given_up_on(tmp_path: Path) -> None:
     start = time.monotonic()
     done = pack(unending.loop(tmp_path / "loop.onnx", trips=unending.FOREVER), "--model-timeout", SHORT_S)
-    assert_gives_up(done, "loop.onnx: the model did not answer one row within 10 s. The model may contain an endless loop. --model-timeout raises")
+    assert_gives_up(done, "loop.onnx: the model did not answer 2 rows within 10 s. The model may contain an endless loop. --model-timeout raises")
     assert time.monotonic() - start < SHORT_S + AROUND_S
     assert [path.name for path in tmp_path.iterdir()] == ["loop.onnx"]
 
