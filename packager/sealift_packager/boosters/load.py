@@ -124,7 +124,7 @@ def xgboost_source(model: Any, digest: Digest, where: str = "XGBoost model") -> 
     labels = np.asarray(model.classes_) if wrapped and hasattr(model, "classes_") else None
     ensemble = _ensemble(lambda: read_xgboost(bytes(booster.save_raw("json")), classes=labels, rounds=rounds), where)
     names, types = booster.feature_names, booster.feature_types
-    categories = stored_categories(json.loads(bytes(booster.save_raw("json")))["learner"]["gradient_booster"].get("model", {}))
+    categories = _categories(booster) if "c" in (types or ()) else {}
 
     def ask(rows: Array) -> Array:
         if categories:
@@ -138,6 +138,11 @@ def xgboost_source(model: Any, digest: Digest, where: str = "XGBoost model") -> 
         return _from_margin(booster.predict(table, iteration_range=used, output_margin=True))
 
     return _source(detect.XGBOOST, f"XGBoost {xgboost.__version__}", digest, model, ensemble, ask, tuple(names or ()))
+
+
+def _categories(booster: Any) -> dict[int, list[int]]:
+    gradient_booster = json.loads(bytes(booster.save_raw("json")))["learner"]["gradient_booster"]
+    return stored_categories(gradient_booster.get("gbtree", gradient_booster)["model"])  # dart has trees inside
 
 
 def with_categories(rows: Array, names: Sequence[str], categories: Mapping[int, Sequence[int]]) -> Any:
@@ -207,6 +212,7 @@ def _source(model_format: str, framework: str, digest: Digest, native: Any, ense
         raise SourceModelError("two columns have the same name", where=f"{model_format} model", found=repr(twice)[:200], advice=advice)
 
     def with_inputs(wide: frozenset[int]) -> SourceModel:
+        """The model with float64 inputs for these columns."""
         inputs = column_inputs(names, ensemble.features, wide)
         return SourceModel(
             format=model_format,

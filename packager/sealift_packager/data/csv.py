@@ -63,12 +63,12 @@ def read_csv(copy: OwnCopy) -> dict[str, Array]:
     A column of text is as the file has it: whether ``NA`` means that a value is missing, only the model can say (see `MISSING_WORDS`).
     """
     table = read_table(copy.path)
-    texts = [at for at in range(table.shape[1]) if table.dtypes.iloc[at].kind in "OSUT" or not hasattr(table.dtypes.iloc[at], "itemsize")]
+    texts = [at for at, dtype in enumerate(table.dtypes) if dtype.kind == "O"]
     columns = {str(name): table.iloc[:, at].to_numpy() for at, name in enumerate(table.columns)}
     if any(table.iloc[:, at].isna().any() for at in texts):
         written = read_table(copy.path, usecols=texts, dtype=str, keep_default_na=False)
-        for at, name in enumerate(written.columns):
-            columns[str(name)] = written.iloc[:, at].to_numpy(dtype=object)
+        for place, at in enumerate(texts):
+            columns[str(table.columns[at])] = written.iloc[:, place].to_numpy(dtype=object)
     return columns
 
 

@@ -12,6 +12,7 @@ _SEPARATORS: Final = (b",", b";", b"\t", b"|")
 #: A quoted part of a line, in which a separator is none.
 _QUOTED: Final = re.compile(rb'"[^"]*+(?:""[^"]*+)*+"?+')
 _WITH_COMMA: Final = re.compile(rb"[ ]*+[-+]?+[0-9]++,[0-9]++[ ]*+")
+_THOUSAND: Final = re.compile(rb"[ ]*+[-+]?+[1-9][0-9]{0,2},[0-9]{3}[ ]*+")
 _WITH_POINT: Final = re.compile(rb"[ ]*+[-+]?+[0-9]++\.[0-9]++[ ]*+")
 _NUMBER: Final = re.compile(rb"[-+]?+(?:[0-9]++(?:\.[0-9]*+)?+|\.[0-9]++)(?:[eE][-+]?+[0-9]++)?+")
 #: Data lines that are looked at for decimals.
@@ -35,14 +36,16 @@ def dialect_of(head: bytes) -> Dialect:
 
     Columns are separated by what each line has as often as the header line; if nothing is so regular, by a comma if there is one in the header
     line, else by what it has most of. A comma within numbers is a decimal comma where the columns are separated by something else and no value
-    looks like ``1.5``.
+    looks like ``1.5``, unless each may as well be a thousand with its separator (``1,234``).
     """
     lines = [_QUOTED.sub(b"", line) for line in head.splitlines()[: _LINES + 1] if line.strip()]
     separator = _separator(lines)
     if separator == b",":
         return Dialect()
     values = [value for line in lines[1:] for value in line.split(separator)]
-    decimal = "," if any(map(_WITH_COMMA.fullmatch, values)) and not any(map(_WITH_POINT.fullmatch, values)) else "."
+    with_comma = [value for value in values if _WITH_COMMA.fullmatch(value)]
+    thousands = all(map(_THOUSAND.fullmatch, with_comma))
+    decimal = "." if thousands or any(map(_WITH_POINT.fullmatch, values)) else ","
     return Dialect(separator=separator, decimal=decimal)
 
 

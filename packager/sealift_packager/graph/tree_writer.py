@@ -28,9 +28,8 @@ def convert_trees(source: SourceModel) -> onnx.ModelProto:
     if source.trees is None:
         raise TypeError("not a tree ensemble")
     wide = any(spec.dtype == "float64" for spec in source.inputs)
-    narrowed = wide and source.trees.narrow  # the source rounds rows itself
-    model = ensemble_model(source.trees, FEATURES, source.outputs, double=wide and not narrowed)
-    return take_columns(model, source.inputs)
+    double = wide and not source.trees.narrow  # which rounds rows itself
+    return take_columns(ensemble_model(source.trees, FEATURES, source.outputs, double=double), source.inputs)
 
 
 def ensemble_model(ensemble: Ensemble, input_name: str, outputs: tuple[str, ...], *, double: bool = False) -> onnx.ModelProto:

@@ -38,7 +38,7 @@ def _needed(step: Any, columns: Sequence[int]) -> Iterator[int]:
         moved, divided = (np.atleast_1d(np.asarray(getattr(step, name, np.nan), np.float64)) for name in (center, scale))
         if len(moved) == len(divided) == len(columns):
             with np.errstate(divide="ignore", invalid="ignore"):
-                lost = np.spacing(np.abs(moved).astype(np.float32)) / divided > _RESOLUTION
+                lost = (divided > 0) & (np.spacing(np.abs(moved).astype(np.float32)) / divided > _RESOLUTION)  # a constant column has no range
             yield from np.asarray(columns)[lost].tolist()
 
 

@@ -106,6 +106,7 @@ def estimator_source(model: Any, digest: Digest, options: LoadOptions, where: st
     scored = "probabilities" in outputs and hasattr(model, "decision_function")
 
     def laid_out(taken: InputLayout) -> SourceModel:
+        """The model with the inputs of this layout."""
         source = SourceModel(
             format=detect.SCIKIT,
             framework=f"scikit-learn {version}",

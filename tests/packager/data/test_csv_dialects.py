@@ -50,6 +50,11 @@ def test_points_and_commas_between_digits_are_no_decimal_commas(tmp_path: Path) 
     assert read(tmp_path, b"a;b\n1.5;1,2\n2.5;3,4\n") == {"a": [1.5, 2.5], "b": ["1,2", "3,4"]}
 
 
+def test_what_may_be_thousands_is_not_made_a_fraction(tmp_path: Path) -> None:
+    assert read(tmp_path, b"a;b\n1,234;5\n12,345;6\n") == {"a": ["1,234", "12,345"], "b": [5, 6]}
+    assert read(tmp_path, b"a;b\n1,234;5\n0,345;6\n") == {"a": [1.234, 0.345], "b": [5, 6]}
+
+
 @pytest.mark.parametrize(
     ("content", "name", "error"),
     [

@@ -15,7 +15,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassif
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import KBinsDiscretizer, MinMaxScaler, OneHotEncoder, OrdinalEncoder, StandardScaler
+from sklearn.preprocessing import KBinsDiscretizer, MinMaxScaler, OneHotEncoder, OrdinalEncoder, RobustScaler, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from sealift_packager.data.files import read_data
@@ -124,6 +124,13 @@ def test_without_their_digits_the_same_model_would_be_refused(tmp_path: Path) ->
 def test_numbers_that_float32_rounds_without_harm_stay_float32(tmp_path: Path) -> None:
     columns = {"a": np.round(NOISE, 3), "b": np.round(NOISE * 7, 1)}
     source = fitted_on_names(make_pipeline(StandardScaler(), LogisticRegression()), columns, NOISE > 0, tmp_path)
+    assert wide_columns(source, read(tmp_path, columns, NOISE > 0, source).originals) == frozenset()
+
+
+@pytest.mark.parametrize("scaler", [StandardScaler(), MinMaxScaler(), RobustScaler()])
+def test_a_constant_column_needs_no_digits(scaler: Any, tmp_path: Path) -> None:
+    columns = {"constant": np.full(ROWS, 7.0), "zero": np.zeros(ROWS), "noise": NOISE}
+    source = fitted_on_names(make_pipeline(scaler, LogisticRegression()), columns, NOISE > 0, tmp_path)
     assert wide_columns(source, read(tmp_path, columns, NOISE > 0, source).originals) == frozenset()
 
 

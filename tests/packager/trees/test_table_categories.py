@@ -37,9 +37,9 @@ def booster(**options: Any) -> Any:
 
 
 @pytest.mark.parametrize("most_one_hot", [1, 50])
-@pytest.mark.parametrize("form", ["joblib", "file", "search"])
+@pytest.mark.parametrize("form", ["joblib", "file", "search", "dart"])
 def test_a_category_is_known_by_its_value(form: str, most_one_hot: int, tmp_path: Path) -> None:
-    model = booster(max_cat_to_onehot=most_one_hot)
+    model = booster(max_cat_to_onehot=most_one_hot, **({"booster": "dart", "rate_drop": 0.3} if form == "dart" else {}))
     if form == "search":
         model = GridSearchCV(model, {"max_depth": [3]}, cv=2)
     model.fit(TABLE, TARGET)
