@@ -121,6 +121,7 @@ CATBOOST: Final[dict[str, Callable[[], tuple[Any, Array]]]] = {
     "three classes": lambda: (catboost.CatBoostClassifier(**QUIET).fit(*IRIS), IRIS[0]),
     "text labels": lambda: (catboost.CatBoostClassifier(**QUIET).fit(IRIS[0], np.array(["a", "b", "c"])[IRIS[1]]), IRIS[0]),
     "one against all": lambda: (catboost.CatBoostClassifier(loss_function="MultiClassOneVsAll", **QUIET).fit(*IRIS), IRIS[0]),
+    "cross entropy": lambda: (catboost.CatBoostClassifier(loss_function="CrossEntropy", **QUIET).fit(*CANCER), CANCER[0]),
     "lossguide": lambda: (catboost.CatBoostClassifier(grow_policy="Lossguide", **QUIET).fit(*CANCER), CANCER[0]),
     "regression": lambda: (catboost.CatBoostRegressor(**QUIET).fit(*DIABETES), DIABETES[0]),
     "poisson": lambda: (catboost.CatBoostRegressor(loss_function="Poisson", **QUIET).fit(*DIABETES), DIABETES[0]),

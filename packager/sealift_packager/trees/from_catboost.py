@@ -36,7 +36,7 @@ LINKS: Final = {
     "MultiClass": links.SOFTMAX,
     "MultiClassOneVsAll": links.SIGMOIDS,
 }
-CLASSIFIERS: Final = ("Logloss", "MultiClass", "MultiClassOneVsAll")
+CLASSIFIERS: Final = ("Logloss", "CrossEntropy", "MultiClass", "MultiClassOneVsAll")
 
 
 def read_catboost(model: Mapping[str, Any], *, classes: Array | None = None) -> Ensemble:

@@ -155,3 +155,9 @@ def test_what_has_no_exact_form_says_what_and_what_to_do(tmp_path: Path) -> None
     joblib.dump(xgboost.XGBClassifier(n_estimators=2, missing=-1).fit(*IRIS), tmp_path / "m")
     with pytest.raises(ConversionError, match="Use NaN for missing values"):
         load_model(tmp_path / "m", TRUST)
+
+
+def test_a_catboost_classifier_by_cross_entropy_has_labels(tmp_path: Path) -> None:
+    source, rows = trained("catboost", "cross entropy", tmp_path)
+    assert source.outputs == ("label", "probabilities")
+    assert set(source.predict({"features": rows})["label"].tolist()) == {0, 1}
