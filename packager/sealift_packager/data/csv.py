@@ -135,7 +135,7 @@ def _check_first_records(path: Path, data: mmap.mmap, start: int, dialect: Diale
             where=str(path),
             expected=_EXPECTED,
             found=repr(header[:60].decode(errors="replace")),
-            advice="Add a line with a name for each column.",
+            advice="Add a line with a name for each column, the target too.",
         )
 
 

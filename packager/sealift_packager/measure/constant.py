@@ -36,7 +36,7 @@ def warn_of_rare_class(metric: Metric, target: Array) -> str:
     if len(classes) < 2 or share >= RARE / len(classes):
         return ""
     return (
-        f"only {times.min()} of {len(target)} rows are of the class {classes[times.argmin()]!s:.40}, so accuracy hardly shows what happens to it; "
+        f"the class {classes[times.argmin()]!s:.40} is rare ({times.min():,} of {len(target):,} rows), so accuracy hardly shows what happens to it; "
         "--metric f1 counts every class alike"
     )
 

@@ -257,7 +257,7 @@ def test_auc_of_one_class_is_refused_with_the_class() -> None:
 @pytest.mark.parametrize(
     ("target", "warning"),
     [
-        (["yes"] * 2 + ["no"] * 198, "only 2 of 200 rows are of the class yes, so accuracy hardly shows"),
+        (["yes"] * 2 + ["no"] * 198, "the class yes is rare (2 of 200 rows), so accuracy hardly shows"),
         (["yes"] * 20 + ["no"] * 180, ""),
         (list(range(100)) * 2, ""),
         (["no"] * 20, ""),
