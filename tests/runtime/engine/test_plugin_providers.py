@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 
 from sealift_core.errors import EngineError
@@ -53,8 +54,10 @@ def test_a_bundle_for_openvino_says_which_package_is_missing() -> None:
 @pytest.mark.usefixtures("broken")
 def test_a_library_that_can_t_be_loaded_is_named() -> None:
     assert plugin_providers.installed() == (OPENVINO,)
+    too_old = not hasattr(onnxruntime, "register_execution_provider_library")  # below 1.22
+    message = f"can't load a plug-in for {OPENVINO}" if too_old else f"the library of {OPENVINO} can't be loaded"
     for ask in (providers, machine_providers):
-        with pytest.raises(EngineError, match=f"the library of {OPENVINO} can't be loaded"):
+        with pytest.raises(EngineError, match=message):
             ask()
 
 
