@@ -26,6 +26,7 @@ TOOLS: Final = [
     "python-rapidjson", "brotli", "cyclonedx-python-lib", "py-serializable", "license-expression", "boolean.py", "packageurl-python",
     "defusedxml", "jsonschema", "jsonschema-specifications", "referencing", "rpds-py", "attrs", "lxml", "arrow", "fqdn", "isoduration",
     "jsonpointer", "rfc3339-validator", "rfc3986-validator", "rfc3987-syntax", "lark", "uri-template", "webcolors",
+    "hatchling", "pathspec", "tomlkit", "trove-classifiers", "markdown-it-py", "mdurl",
 ]
 # fmt: on
 # fmt: off

@@ -112,6 +112,10 @@ def _dialect(path: Path, size: int) -> Dialect:
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         if data[:2] in _UTF16:
             raise DataError("the file isn't UTF-8 text", where=str(path), expected="UTF-8", found="UTF-16", advice=_AS_UTF8)
+        nul = data.find(b"\0")
+        if nul >= 0:  # older releases of pandas end the value there
+            advice = f"If the file is UTF-16, save it as UTF-8. Otherwise remove the character with the code 0 at byte {nul:,}."
+            raise DataError("the file isn't text", where=str(path), expected="UTF-8", found="a byte 0x0", advice=advice)
         start = len(_BOM) if data[: len(_BOM)] == _BOM else 0
         dialect = dialect_of(data[start:_HEAD_BYTES])
         _check_first_records(path, data, start, dialect)

@@ -66,7 +66,7 @@ def _numbers(spec: TensorSpec, data: list[Any]) -> Array:
 def _unsigned(data: list[Any], value: Array) -> Array:
     """Integers of which some need all 64 bits: numpy makes floats of them beside smaller ones. ``value`` if they are something else."""
     whole = np.array(data, object)
-    if not all(type(item) is int and 0 <= item < 1 << 64 for item in whole.flat):
+    if not all(type(item) is int and item >= 0 for item in whole.flat):
         return value
     return whole.astype(np.uint64)
 

@@ -58,13 +58,15 @@ def test_what_may_be_thousands_is_not_made_a_fraction(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "name", "error"),
     [
+        (b'a,b\n1,"x\x00y"\n2,z\n', "t.csv", r"t\.csv: the file isn't text: expected UTF-8, found a byte 0x0\. .* with the code 0 at byte 8\."),
+        (written().decode().encode("utf-16-le"), "t.csv", r"t\.csv: the file isn't text: .* If the file is UTF-16, save it as UTF-8"),
         (written().decode().encode("utf-16"), "t.csv", r"t\.csv: the file isn't UTF-8 text: expected UTF-8, found UTF-16\. Save it as UTF-8"),
         (written().decode().encode("cp1252"), "t.csv", r"t\.csv: the file isn't UTF-8 text: expected UTF-8, found a byte 0xf6\. Save it as UTF-8"),
         (b"6.28,0.95,0\n1.5,2.5,1\n", "t.csv", r"the first line holds numbers, not names.*found '6\.28,0\.95,0'\. Add a line"),
         (b"-1;2\n3;4\n", "t.csv", "the first line holds numbers, not names"),
         (b"\x1f\x8b", "t.csv.gz", r"t\.csv\.gz: not a supported data format.*found \.gz\. Unpack it first\."),
     ],
-    ids=["UTF-16", "cp1252", "no header", "no header, semicolons", "packed"],
+    ids=["NUL", "UTF-16 without its mark", "UTF-16", "cp1252", "no header", "no header, semicolons", "packed"],
 )
 def test_what_can_t_be_read_is_called_by_its_name(content: bytes, name: str, error: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=error):

@@ -39,7 +39,7 @@ class Vendor:
         words = ["build", "--repo", str(self.folder / "repo"), "--out", str(out), "--wheels", str(self.folder / "wheels"), "--json"]
         result = CliRunner().invoke(kit_command, [*words, *(["--key", str(key)] if key else [])], catch_exceptions=False)
         assert result.exit_code == 0, result.output
-        signed_by = json.loads(result.stdout)["signed_by"]
+        signed_by = json.loads(result.stdout[result.stdout.index("{") :])["signed_by"]
         assert (signed_by is not None) == (key is not None)
         return out
 

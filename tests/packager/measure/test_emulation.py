@@ -115,7 +115,7 @@ def test_a_root_without_onnxruntime_is_none_and_another_version_is_named(tmp_pat
     assert find_emulator(ARM, {}) is None
     assert find_emulator(ARM, {ROOT_VARIABLE: str(tmp_path)}) is None
     packages = tmp_path / "usr" / "local" / "lib" / "python3.11" / "dist-packages"
-    for version, words in ((VERSION, str(ARM)), ("1.20.0", f"{ARM} with onnxruntime 1.20.0")):
+    for version, words in ((VERSION, str(ARM)), ("1.19.2", f"{ARM} with onnxruntime 1.19.2")):
         (packages / f"onnxruntime-{version}.dist-info").mkdir(parents=True)
         emulator = find_emulator(ARM, {ROOT_VARIABLE: str(tmp_path)})
         assert emulator is not None

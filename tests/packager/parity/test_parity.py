@@ -28,6 +28,7 @@ from sealift_packager.parity.compare import compare, sizes
 from support import trained
 from support.packing import request
 from support.scikit import loaded
+from support.versions import since
 
 
 def test_equal_answers_have_no_difference() -> None:
@@ -84,6 +85,7 @@ def test_a_wrong_conversion_stops_the_build() -> None:
         check_parity(wrong, convert_model(source), None, seed=0)
 
 
+@since("scikit-learn", "1.4", "take missing values in forests")
 def test_missing_values_go_where_the_forest_sends_them() -> None:
     source = load_model(trained.forest().model, LoadOptions(trust_pickle=True))
     assert source.takes_nan

@@ -26,6 +26,7 @@ from sealift_packager.repository.publisher import Repository
 from support.models import make_bundle, make_release
 from support.odd_files import replace_file
 from support.publishing import EXPIRY, NOW, add, release_in
+from support.versions import since
 
 
 @pytest.fixture
@@ -249,6 +250,7 @@ def test_onnx_itself_opens_an_unpacked_bundle_with_its_weights(tmp_path: Path) -
     assert {path.stat().st_nlink for path in (tmp_path / "out").rglob("*.*")} == {1}
 
 
+@since("onnx", "1.21", "refuse weights with a second name")
 def test_onnx_refuses_the_links_of_a_device_s_own_view_which_is_why_people_get_copies(tmp_path: Path) -> None:
     make_bundle(tmp_path / "bundle", model="sharded")
     release = make_release(tmp_path / "layout", tmp_path / "bundle")

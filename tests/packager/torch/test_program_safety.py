@@ -19,6 +19,9 @@ from sealift_packager.errors import UntrustedPickleError
 from sealift_packager.frameworks.loaders import load_model
 from sealift_packager.model.source import LoadOptions
 from sealift_packager.torch.program_safety import refuse_unsafe
+from support.versions import since
+
+pytestmark = since("torch", "2.8", "keep a program in the members that these tests change")
 
 
 class Halves(nn.Module):
