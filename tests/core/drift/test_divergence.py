@@ -28,6 +28,13 @@ def test_an_empty_side_has_no_distance() -> None:
     assert js_distance(np.array([1, 2]), np.array([0, 0])) == 0.0
 
 
+def test_rounding_makes_no_distance_of_counts_that_are_nearly_alike_imaginary() -> None:
+    random = np.random.default_rng(2)
+    for _ in range(50):
+        counts = random.integers(1, 1_000_000, size=33)
+        assert js_distance(counts, counts * 500 + random.integers(0, 2, size=33)) < 1e-3
+
+
 @given(first=COUNTS, second=COUNTS, third=COUNTS)
 def test_the_distance_is_a_metric_between_zero_and_one(first: Array, second: Array, third: Array) -> None:
     assert 0 <= js_distance(first, second) <= 1

@@ -17,12 +17,12 @@ from sealift_core.bundle.release import BundleRef, Release, add_bundle, read_bun
 from sealift_core.bundle.signature import sign_directory
 from sealift_core.errors import DocumentError, IntegrityError, LimitError, SealiftError, SignatureError
 from sealift_core.signing.keys import PrivateKey
-from sealift_core.verify import operators
+from sealift_core.verify import graph, operators
 from sealift_core.verify.check import BundleCheck, BundleIdentity, DirectoryBundle, LayoutBundle, check_bundle, check_release_bundle, check_signer
 from sealift_core.verify.graph import MAX_BYTES, check_graph, check_graph_file
 from sealift_core.verify.materialize import materialize, read_file, read_manifest
 from support.hostile_graphs import SHARD, external, function, model, node, number, part, tensor
-from support.models import make_bundle, make_profile
+from support.models import CORPUS, make_bundle, make_profile
 
 KEY, OTHER = PrivateKey.generate(), PrivateKey.generate()
 IDENTITY = BundleIdentity(name="sharded", version="1.0.0", profile="any-cpu")
@@ -388,6 +388,12 @@ def test_an_onnx_file_is_below_2_gib() -> None:
 
     with pytest.raises(LimitError, match=f"^g: too large: expected at most {MAX_BYTES} bytes, found {MAX_BYTES + 1} bytes$"):
         check_graph(Large(), {}, where="g")
+
+
+def test_an_onnx_file_may_have_as_many_bytes_as_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = (CORPUS / "linear" / "model.onnx").read_bytes()
+    monkeypatch.setattr(graph, "MAX_BYTES", len(plain))
+    check_graph(plain, {}, where="g")
 
 
 def test_a_graph_is_named_by_its_path_or_as_it_is_said(tmp_path: Path) -> None:
