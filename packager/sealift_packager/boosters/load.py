@@ -10,7 +10,7 @@ import collections
 import importlib
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -211,15 +211,15 @@ def _source(model_format: str, framework: str, digest: Digest, native: Any, ense
         advice = "Train it with another name for each column."
         raise SourceModelError("two columns have the same name", where=f"{model_format} model", found=repr(twice)[:200], advice=advice)
 
-    def with_inputs(wide: frozenset[int]) -> SourceModel:
-        """The model with float64 inputs for these columns."""
+    def with_inputs(wide: frozenset[int], wide_outputs: frozenset[str] = frozenset()) -> SourceModel:
+        """The model with float64 inputs for these columns, and float64 for these outputs."""
         inputs = column_inputs(names, ensemble.features, wide)
         return SourceModel(
             format=model_format,
             framework=framework,
             digest=digest,
             native=native,
-            predict=lambda arrays: answers(ensemble, ask, joined(arrays, inputs)),
+            predict=lambda arrays: answers(ensemble, ask, joined(arrays, inputs), wide_outputs),
             inputs=inputs,
             outputs=("label", "probabilities") if ensemble.classes is not None else ("prediction",),
             columns={FEATURES: names} if names and not wide else {},
@@ -227,18 +227,19 @@ def _source(model_format: str, framework: str, digest: Digest, native: Any, ense
             trees=ensemble,
             classes=ensemble.classes,
             digits=Digits(needed=features_with_digits(ensemble), widen=with_inputs),
+            wide_outputs=wide_outputs,
         )
 
     return with_inputs(frozenset())
 
 
-def answers(ensemble: Ensemble, ask: Ask, rows: Array) -> dict[str, Array]:
-    """The library's numbers for rows [rows, features], of any type, in the form of the graph's outputs."""
+def answers(ensemble: Ensemble, ask: Ask, rows: Array, wide: Container[str] = ()) -> dict[str, Array]:
+    """The library's numbers for rows [rows, features], of any type, in the form of the graph's outputs, of which some may be ``wide``: float64."""
     with quiet():
         predicted = np.asarray(ask(rows))
     predicted = predicted.reshape(len(rows), -1)
     if ensemble.classes is None:
-        return {"prediction": predicted.astype(np.float32)}
+        return {"prediction": predicted.astype(np.float64 if "prediction" in wide else np.float32)}
     both = np.column_stack([1 - predicted, predicted]) if predicted.shape[1] == 1 else predicted
     best = ensemble.classes[both.argmax(axis=1)]
     label = best.astype(object) if best.dtype.kind in "UO" else best.astype(np.int64)

@@ -35,7 +35,7 @@ from sealift_packager.model.batch import check_rows, fixed_batch
 from sealift_packager.model.dynamic import parse_dynamic
 from sealift_packager.model.source import Array, LoadOptions, SourceModel, WeightPlace
 from sealift_packager.parity.check import Parity, prove_parity
-from sealift_packager.parity.digits import wide_columns
+from sealift_packager.parity.digits import with_digits
 from sealift_packager.progress.progress import Progress
 from sealift_packager.search.reference import Reference
 
@@ -81,10 +81,10 @@ class BuildContext:
                 self._check_unchanged("data", data.path, data.digest)
             needed = not source.unsupervised if self._metric is None else self._metric.against_source is None
             holdout = bind(data, source, self.request.target, needed=needed, images=self._images) if data else None
-            wide = wide_columns(source, holdout.originals if holdout else None)
-            if source.digits is None or not wide:
+            exact = with_digits(source, holdout.originals if holdout else None)
+            if exact is source:
                 return source, holdout
-            source = dataclasses.replace(source.digits.widen(wide), place=source.place, digest=source.digest)
+            source = dataclasses.replace(exact, place=source.place, digest=source.digest)
             return source, bind(data, source, self.request.target, needed=needed, images=self._images) if data else None
 
     def _check_unchanged(self, name: str, path: Path, digest: Digest) -> None:
@@ -186,10 +186,11 @@ class BuildContext:
 
 def _on_digits(source: SourceModel) -> tuple[str, ...]:
     wide = [spec.name for spec in source.inputs if spec.dtype == "float64"] if source.digits else []
-    if not wide:
-        return ()
     shown = ", ".join(wide[:8]) + (f", … ({len(wide)} in all)" if len(wide) > 8 else "")
-    return (f"These inputs are float64 (FP64), because the model's answers depend on digits that float32 doesn't have: {shown}.",)
+    inputs = f"These inputs are float64 (FP64), because the model's answers depend on digits that float32 doesn't have: {shown}."
+    named = ", ".join(sorted(source.wide_outputs))
+    outputs = f"These outputs are float64 (FP64), because the model's answers differ by digits that float32 doesn't have: {named}."
+    return tuple(note for note, said in ((inputs, wide), (outputs, source.wide_outputs)) if said)
 
 
 def _answers(source: SourceModel, inputs: Mapping[str, Array]) -> dict[str, Array]:

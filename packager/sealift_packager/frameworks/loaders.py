@@ -116,7 +116,7 @@ def _noted(source: SourceModel) -> SourceModel:
 
 
 def _digits_noted(digits: Digits) -> Digits:
-    return dataclasses.replace(digits, widen=lambda columns: _noted(digits.widen(columns)))
+    return dataclasses.replace(digits, widen=lambda columns, outputs=frozenset(): _noted(digits.widen(columns, outputs)))
 
 
 def _stays_in_files(source: SourceModel) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any, Final
 
 import numpy as np
@@ -19,6 +20,8 @@ from sealift_packager.trees.ensemble import Array, Ensemble, Isolation
 from sealift_packager.trees.thresholds import round_down
 
 _ML: Final = "ai.onnx.ml"
+#: A sum that is larger beside what its trees' leaves differ by is added up about its middle.
+_LARGE: Final = 8.0
 #: Far above what two orders of a float64 sum differ by, far below what two different sums do.
 _HAIR: Final = 1e-12
 
@@ -29,55 +32,96 @@ def convert_trees(source: SourceModel) -> onnx.ModelProto:
         raise TypeError("not a tree ensemble")
     wide = any(spec.dtype == "float64" for spec in source.inputs)
     double = wide and not source.trees.narrow  # which rounds rows itself
-    return take_columns(ensemble_model(source.trees, FEATURES, source.outputs, double=double), source.inputs)
+    wide_sum = bool(source.wide_outputs)
+    return take_columns(ensemble_model(source.trees, FEATURES, source.outputs, double=double, wide_sum=wide_sum), source.inputs)
 
 
-def ensemble_model(ensemble: Ensemble, input_name: str, outputs: tuple[str, ...], *, double: bool = False) -> onnx.ModelProto:
+def ensemble_model(ensemble: Ensemble, input_name: str, outputs: tuple[str, ...], *, double: bool = False, wide_sum: bool = False) -> onnx.ModelProto:
     """A whole ONNX model: float32 rows [batch, features] in, or float64 ones where it is ``double``, ``outputs`` out."""
-    nodes, initializers = ensemble_nodes(ensemble, input_name, outputs, double=double)
+    nodes, initializers = ensemble_nodes(ensemble, input_name, outputs, double=double, wide_sum=wide_sum)
     made = helper.make_graph(
         nodes,
         "model",
         [helper.make_tensor_value_info(input_name, TensorProto.DOUBLE if double else TensorProto.FLOAT, ["batch", ensemble.features])],
-        [_output(name, ensemble) for name in outputs],
+        [_output(name, ensemble, wide_sum=wide_sum) for name in outputs],
         initializers,
     )
     opsets = [helper.make_opsetid("", graph.TARGET_OPSET), helper.make_opsetid(_ML, ML_OPSET)]
     return helper.make_model(made, opset_imports=opsets, ir_version=graph.MAX_IR_VERSION)
 
 
-def _output(name: str, ensemble: Ensemble) -> onnx.ValueInfoProto:
+def _output(name: str, ensemble: Ensemble, *, wide_sum: bool) -> onnx.ValueInfoProto:
     if name == "label":
         element_type = TensorProto.STRING if ensemble.classes is not None and ensemble.classes.dtype.kind in "UO" else TensorProto.INT64
         return helper.make_tensor_value_info(name, element_type, ["batch"])
     if ensemble.isolation is not None:
         return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", 1])
     count = len(ensemble.classes) if ensemble.classes is not None else ensemble.outputs
-    return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", count])
+    return helper.make_tensor_value_info(name, TensorProto.DOUBLE if wide_sum else TensorProto.FLOAT, ["batch", count])
 
 
 def ensemble_nodes(
-    ensemble: Ensemble, rows: str, outputs: tuple[str, ...], *, prefix: str = "trees", double: bool = False, scores: bool = False
+    ensemble: Ensemble,
+    rows: str,
+    outputs: tuple[str, ...],
+    *,
+    prefix: str = "trees",
+    double: bool = False,
+    scores: bool = False,
+    wide_sum: bool = False,
 ) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
     """Nodes and initializers from ``rows`` [batch, features] to ``outputs``.
 
     These are ``label`` and ``probabilities``, of outliers ``label`` and ``scores``, else one number per target.
 
     ``scores`` asks for a classifier's sums in the place of its probabilities, [batch, classes]: of two classes, minus and plus the one sum.
+    ``wide_sum`` asks for a regressor's numbers in float64. The operator adds trees up in float32, so it is given what their leaves differ by; this is
+    also done where a sum is large beside that.
     """
     writer = _Writer(prefix)
-    raw = writer.trees(ensemble, rows, double=double)
+    middled = wide_sum or _is_large(ensemble)
+    number: type[np.floating[Any]] = np.float64 if middled else np.float32
+    if middled:
+        ensemble, middle = _about_the_middle(ensemble)
+        differences = writer.add("Cast", writer.trees(ensemble, rows, double=double), to=TensorProto.DOUBLE)
+        raw = writer.add("Add", differences, writer.constant("middle", middle))
+    else:
+        raw = writer.trees(ensemble, rows, double=double)
     if ensemble.divisor != 1:
-        raw = writer.add("Div", raw, writer.constant("divisor", np.float32(ensemble.divisor)))
+        raw = writer.add("Div", raw, writer.constant("divisor", number(ensemble.divisor)))
     if ensemble.factor != 1:
-        raw = writer.add("Mul", raw, writer.constant("factor", np.float32(ensemble.factor)))
+        raw = writer.add("Mul", raw, writer.constant("factor", number(ensemble.factor)))
     if ensemble.isolation is not None:
         writer.outliers(ensemble.isolation, raw, outputs)
     elif ensemble.classes is None:
-        writer.value(ensemble.link, raw, outputs[0])
+        value = writer.value(ensemble.link, raw, "" if middled else outputs[0])
+        if middled:
+            writer.add("Cast", value, output=outputs[0], to=TensorProto.DOUBLE if wide_sum else TensorProto.FLOAT)
     else:
         writer.classes(ensemble, raw, outputs, scores=scores)
     return writer.nodes, writer.initializers
+
+
+def _is_large(ensemble: Ensemble) -> bool:
+    """Whether a regressor whose library adds up in float64 has sums that float32 would round much of their differences away from."""
+    if ensemble.narrow_sum or ensemble.classes is not None or ensemble.isolation is not None:
+        return False
+    _, middle = _about_the_middle(ensemble)
+    apart = np.zeros_like(middle)
+    for tree in ensemble.trees:
+        apart[tree.output : tree.output + tree.value.shape[1]] += np.ptp(tree.value[tree.feature < 0], axis=0) / 2
+    return bool((np.abs(middle) > _LARGE * apart).any() and apart.any())
+
+
+def _about_the_middle(ensemble: Ensemble) -> tuple[Ensemble, Array]:
+    """The ensemble without its base and with each tree's leaves about their middle, and what that takes away [outputs]."""
+    taken, trees = np.asarray(ensemble.base, np.float64).copy(), []
+    for tree in ensemble.trees:
+        leaves = tree.value[tree.feature < 0]
+        middle = (leaves.min(axis=0) + leaves.max(axis=0)) / 2
+        taken[tree.output : tree.output + len(middle)] += middle
+        trees.append(dataclasses.replace(tree, value=tree.value - middle))
+    return dataclasses.replace(ensemble, trees=tuple(trees), base=np.zeros_like(taken)), taken
 
 
 class _Writer(NodeWriter):
@@ -92,12 +136,11 @@ class _Writer(NodeWriter):
         self.nodes.append(node)
         return name
 
-    def value(self, link: str, raw: str, output: str) -> None:
+    def value(self, link: str, raw: str, output: str) -> str:
         """A regressor's number."""
         if link == links.SQUARE:
-            self.add("Mul", self.add("Abs", raw), raw, output=output)
-        else:
-            self.add({links.IDENTITY: "Identity", links.EXP: "Exp", links.SIGMOID: "Sigmoid"}[link], raw, output=output)
+            return self.add("Mul", self.add("Abs", raw), raw, output=output)
+        return self.add({links.IDENTITY: "Identity", links.EXP: "Exp", links.SIGMOID: "Sigmoid"}[link], raw, output=output)
 
     def outliers(self, isolation: Isolation, raw: str, outputs: tuple[str, ...]) -> None:
         """1 or -1 [batch], and the score [batch, 1].

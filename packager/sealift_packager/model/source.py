@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 
@@ -60,11 +60,19 @@ class Digits:
 
     Attributes:
         needed: The numbers of the columns that the model itself shows to need more digits than float32 has.
-        widen: Gives the same model with float64 inputs for these columns, by number.
+        widen: Gives the same model with float64 inputs for these columns, by number, and with these outputs in float64.
     """
 
     needed: frozenset[int]
-    widen: Callable[[frozenset[int]], SourceModel]
+    widen: Widen
+
+
+class Widen(Protocol):
+    """Makes a model with float64 inputs and outputs of one without."""
+
+    def __call__(self, columns: frozenset[int], outputs: frozenset[str] = frozenset(), /) -> SourceModel:
+        """The model with float64 inputs for the columns of these numbers, and float64 for the outputs of these names."""
+        ...
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +90,7 @@ class SourceModel:
     ``scores`` are what it chooses labels by, [rows, classes] or of two classes [rows], where these aren't its probabilities.
     ``classes`` are the labels of a classifier, where they are known.
     ``digits`` is there where inputs may be float64; such a model is asked with a table's own numbers, whatever its inputs are.
+    ``wide_outputs`` are the outputs that are float64, where others of numbers are float32.
     """
 
     format: str
@@ -103,3 +112,4 @@ class SourceModel:
     scores: Callable[[Arrays], Array] | None = None
     classes: Array | None = None
     digits: Digits | None = None
+    wide_outputs: frozenset[str] = frozenset()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import types
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -16,7 +17,8 @@ from sealift_packager.graph.result import Converted
 from sealift_packager.graph.session import Settings, open_session, run_session
 from sealift_packager.model.columns import joined, spread
 from sealift_packager.model.source import Array, Arrays, SourceModel
-from sealift_packager.parity.compare import compare, sizes
+from sealift_packager.parity.compare import CONSTANT_STEPS, Spread, compare, sizes, spreads
+from sealift_packager.parity.digits import PREDICTION
 from sealift_packager.parity.inputs import hard_inputs
 from sealift_packager.parity.scikit_steps import advice_on
 from sealift_packager.trees.boundaries import boundary_rows
@@ -25,7 +27,10 @@ from sealift_packager.trees.boundaries import boundary_rows
 SHOWN: Final = 3
 #: One tree on the wrong side is little beside hundreds that are right; what remains is the float32 sum.
 TREE_RTOL: Final = 1e-5
+TREE_SPREAD_SHARE: Final = 1e-4
+_SMALLER_TARGET: Final = "Its answers are large beside what they differ by. Train it on a smaller target: subtract a constant such as the mean."
 BASE_ROWS: Final = 1024
+_NO_SPREADS: Final[Mapping[str, Spread]] = types.MappingProxyType({})
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +59,7 @@ def prove_parity(source: SourceModel, converted: Converted, holdout: Arrays | No
     numbers: the graph's inputs may have rounded them.
     """
     session = open_session(converted.model, Settings(), where="model.onnx")
-    agreed, refused, reason, usual = 0, list[str](), "", dict[str, float]()
+    agreed, refused, reason, usual, usual_spreads = 0, list[str](), "", dict[str, float](), dict[str, Spread]()
     requests = hard_inputs(converted.inputs, holdout, seed=seed, takes_nan=source.takes_nan, categories=source.categories)
     for title, inputs in requests:
         given = take_rows(originals, len(next(iter(inputs.values())))) if originals and "holdout" in title else inputs
@@ -68,7 +73,10 @@ def prove_parity(source: SourceModel, converted: Converted, holdout: Arrays | No
             continue
         if "holdout" in title and not usual:
             usual = sizes(reference)
-        agreed += _compare_one(source, session, _Request(title=title, inputs=inputs, originals=given), reference, usual)
+        if holdout is None or "holdout" in title:
+            usual_spreads = {name: spread.with_other(usual_spreads.get(name)) for name, spread in spreads(reference).items()} or usual_spreads
+        request = _Request(title=title, inputs=inputs, originals=given, usual=usual, usual_spreads=usual_spreads)
+        agreed += _compare_one(source, session, request, reference)
     agreed += _thresholds(source, converted, holdout, seed)
     if not agreed:
         why = "refuses every synthetic request" if refused else "has a tie in every request"
@@ -84,14 +92,16 @@ def prove_parity(source: SourceModel, converted: Converted, holdout: Arrays | No
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class _Request:
-    """``inputs`` are what the graph is given, ``originals`` what the source is."""
+    """``inputs`` are what the graph is given, ``originals`` what the source is; ``usual`` and ``usual_spreads`` are of its answers to real rows."""
 
     title: str
     inputs: Arrays
     originals: Arrays
+    usual: Mapping[str, float]
+    usual_spreads: Mapping[str, Spread]
 
 
-def _compare_one(source: SourceModel, session: Any, request: _Request, reference: Arrays, usual: Mapping[str, float]) -> int:
+def _compare_one(source: SourceModel, session: Any, request: _Request, reference: Arrays) -> int:
     """1 if the graph answers a request as its source did, 0 if the source's answer is arbitrary in all rows; else `ParityError`."""
     try:
         answers = run_session(session, request.inputs)
@@ -103,7 +113,14 @@ def _compare_one(source: SourceModel, session: Any, request: _Request, reference
         return 0
     scores = _scores(source, request, reference, answers)
     chosen_scores = scores if scores is None or certain is None else scores[certain]
-    differences = compare(_chosen(reference, certain), _chosen(answers, certain), usual=usual, scores=chosen_scores)
+    differences = compare(
+        _chosen(reference, certain),
+        _chosen(answers, certain),
+        constant_steps=0 if source.trees and source.trees.narrow_sum else CONSTANT_STEPS,
+        usual=request.usual,
+        usual_spreads=request.usual_spreads,
+        scores=chosen_scores,
+    )
     if differences:
         _refuse_random(source, request.originals, reference)
         raise ParityError(
@@ -111,7 +128,7 @@ def _compare_one(source: SourceModel, session: Any, request: _Request, reference
             where="model.onnx",
             expected=f"what {source.framework} gives",
             found="; ".join(map(str, differences)),
-            advice=_advice(source, _chosen(request.inputs, certain)),
+            advice=_advice(source, _chosen(request.inputs, certain), request.usual_spreads),
         )
     return 1
 
@@ -128,8 +145,9 @@ def _chosen(answers: Arrays, rows: Array | None) -> Arrays:
     return answers if rows is None else {name: value[rows] if value.shape[:1] == rows.shape else value for name, value in answers.items()}
 
 
-def _advice(source: SourceModel, inputs: Arrays) -> str:
-    return f"The build stops here; nothing was written. {advice_on(source, inputs)}".rstrip()
+def _advice(source: SourceModel, inputs: Arrays, usual_spreads: Mapping[str, Spread] = _NO_SPREADS) -> str:
+    large = any(spread.lost for name, spread in usual_spreads.items() if name == PREDICTION)
+    return f"The build stops here; nothing was written. {_SMALLER_TARGET if large else advice_on(source, inputs)}".rstrip()
 
 
 def _refuse_random(source: SourceModel, inputs: Arrays, reference: Arrays) -> None:
@@ -160,7 +178,7 @@ def _thresholds(source: SourceModel, converted: Converted, holdout: Arrays | Non
     agreed = 0
     for rows in boundary_rows(source.trees, base, takes_nan=source.takes_nan, double=wide):
         inputs = spread(rows, source.inputs)
-        differences = compare(source.predict(inputs), run_session(session, inputs), rtol=TREE_RTOL)
+        differences = compare(source.predict(inputs), run_session(session, inputs), rtol=TREE_RTOL, spread_share=TREE_SPREAD_SHARE)
         if differences:
             raise ParityError(
                 "the converted model answers differently near a threshold of its trees",

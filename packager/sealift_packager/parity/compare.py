@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import types
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -14,13 +14,24 @@ from sealift_packager.model.source import Array, Arrays
 #: |a−b| ≤ ATOL_SHARE·(largest finite |b| of the output, here or usually) + RTOL·|b|: float32 against the source's own arithmetic.
 RTOL: Final = 1e-3
 ATOL_SHARE: Final = 1e-5
+#: Where an output varies by less than its size, |a−b| is at most SPREAD_SHARE·(its channel's standard deviation) + NOISE_STEPS of its type's steps at
+#: the channel's size, and LEAST_SHARE of the whole output's.
+SPREAD_SHARE: Final = 1e-3
+NOISE_STEPS: Final = 16
+#: Where these steps are much of the deviation, it is this share of the deviation, or one step. Less than CONSTANT_STEPS is rounding, and no spread.
+NOISE_SHARE: Final = 2e-2
+CONSTANT_STEPS: Final = 4
+LOST_SHARE: Final = 1e-4
+LEAST_SHARE: Final = 1e-12
+#: Fewer rows say nothing of the spread.
+SPREAD_ROWS: Final = 5
 #: The same for outputs of half precision, whose numbers are 0.001 apart.
 HALF_RTOL: Final = 1e-2
 HALF_ATOL_SHARE: Final = 5e-3
 #: A label may differ where the source's own two best probabilities are this near, or its two least distances as a share of the largest.
 TIE: Final = 1e-5
 SHOWN_ROWS: Final = 5
-_NOTHING: Final[Mapping[str, float]] = types.MappingProxyType({})
+_NOTHING: Final[Mapping[str, Any]] = types.MappingProxyType({})
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,25 +56,110 @@ def sizes(answers: Arrays) -> dict[str, float]:
     return {name: float(_sizes(value).max(initial=0)) for name, value in answers.items() if value.dtype.kind == "f"}
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Spread:
+    """How an output's finite numbers vary: by channel (its last axis; a vector is one channel), the standard deviation and the largest |value|."""
+
+    deviation: Array
+    size: Array
+
+    @property
+    def lost(self) -> bool:
+        """Whether float32, which rounds to steps of the size, has no room for a ten-thousandth of what a channel varies by."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            steps = np.spacing(self.size.astype(np.float32))  # NaN beyond its range
+        return bool(((self.deviation > 0) & ~(steps <= LOST_SHARE * self.deviation)).any())
+
+    def with_other(self, other: Spread | None) -> Spread:
+        """The larger of both, by channel; this one where the other has other channels."""
+        if other is None or other.size.shape != self.size.shape:
+            return self
+        return Spread(deviation=np.maximum(self.deviation, other.deviation), size=np.maximum(self.size, other.size))
+
+
+def spreads(answers: Arrays) -> dict[str, Spread]:
+    """The spread of each output of single or double precision that has enough rows to show it."""
+    return {name: _spread(value) for name, value in answers.items() if value.dtype.kind == "f" and value.itemsize > 2 and _shows_spread(value)}
+
+
+def _shows_spread(value: Array) -> bool:
+    return value.ndim > 0 and len(value) >= SPREAD_ROWS and value.size > 0
+
+
+def _spread(value: Array) -> Spread:
+    rows = value.reshape(-1, value.shape[-1] if value.ndim > 1 else 1).astype(np.float64)
+    finite = np.isfinite(rows)
+    held, count = np.where(finite, rows, 0), np.maximum(finite.sum(axis=0), 1)
+    scale = np.maximum(np.abs(held).max(axis=0), np.finfo(np.float64).tiny)  # squares of the largest numbers overflow
+    mean = (held / scale).sum(axis=0) / count
+    deviation = np.sqrt((np.where(finite, held / scale - mean, 0) ** 2).sum(axis=0) / count) * scale
+    return Spread(deviation=deviation, size=np.abs(held).max(axis=0))
+
+
 def compare(
-    reference: Arrays, answers: Arrays, *, rtol: float = RTOL, usual: Mapping[str, float] = _NOTHING, scores: Array | None = None
+    reference: Arrays,
+    answers: Arrays,
+    *,
+    rtol: float = RTOL,
+    spread_share: float = SPREAD_SHARE,
+    constant_steps: float = CONSTANT_STEPS,
+    usual: Mapping[str, float] = _NOTHING,
+    usual_spreads: Mapping[str, Spread] = _NOTHING,
+    scores: Array | None = None,
 ) -> list[OutputDifference]:
     """Every output of ``reference`` that ``answers`` lacks or has otherwise; empty if they agree.
 
     ``scores`` are what the source chose labels by where that isn't in its answers: probabilities may be 1 for several classes that scores tell apart.
     ``usual`` are `sizes` of answers to real rows: where one to a synthetic row is near 0 because a sum cancels, its error is of their size.
+    ``usual_spreads`` are `spreads` of such answers, which a request of few rows doesn't show; of them ``spread_share`` is let pass.
+    A deviation of up to ``constant_steps`` is taken for rounding; 0 for a source that always rounds alike.
     """
-    tied = _tied(_preferences(reference), scores)
-    differences = [_compare(name, expected, answers.get(name), tied, (rtol, usual.get(name, 0.0))) for name, expected in reference.items()]
+    tied, own = _tied(_preferences(reference), scores), spreads(reference)
+    differences = []
+    for name, expected in reference.items():
+        spread = own[name].with_other(usual_spreads.get(name)) if name in own else usual_spreads.get(name)
+        bounds = _Bounds(rtol=rtol, usual=usual.get(name, 0.0), spread=spread, spread_share=spread_share, constant_steps=constant_steps)
+        differences.append(_compare(name, expected, answers.get(name), tied, bounds))
     return [difference for difference in differences if difference is not None]
 
 
-def _compare(name: str, expected: Array, actual: Array | None, tied: Array | None, bounds: tuple[float, float]) -> OutputDifference | None:
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Bounds:
+    """What one output may be off by; see `compare`."""
+
+    rtol: float
+    usual: float
+    spread: Spread | None
+    spread_share: float
+    constant_steps: float
+
+    def of(self, expected: Array) -> Array:
+        """|a−b| at most, by element, of the source's answer as it came."""
+        size = _sizes(expected.astype(np.float64))
+        half = expected.dtype == np.float16
+        share, rtol = (HALF_ATOL_SHARE, max(self.rtol, HALF_RTOL)) if half else (ATOL_SHARE, self.rtol)
+        largest = size.max(initial=self.usual)
+        bound: Array = np.asarray(share * largest + rtol * size)
+        if self.spread is None or half or self.spread.size.shape != (expected.shape[-1:] if expected.ndim > 1 else (1,)):
+            return bound
+        channel = np.maximum(self.spread.size, _largest_by_channel(size))
+        step, deviation = np.finfo(expected.dtype).eps * channel, self.spread.deviation
+        varies = deviation > self.constant_steps * step
+        noise = np.where(varies, np.minimum(NOISE_STEPS * step, np.maximum(NOISE_SHARE * deviation, step)), NOISE_STEPS * step)
+        narrower: Array = np.minimum(bound, self.spread_share * deviation + noise + LEAST_SHARE * largest)
+        return narrower
+
+
+def _largest_by_channel(size: Array) -> Array:
+    return np.asarray(size.reshape(-1, size.shape[-1] if size.ndim > 1 else 1).max(axis=0, initial=0))
+
+
+def _compare(name: str, expected: Array, actual: Array | None, tied: Array | None, bounds: _Bounds) -> OutputDifference | None:
     rows = len(expected) if expected.ndim else 1
     if actual is None or actual.shape != expected.shape:
         shape = "nothing" if actual is None else str(list(actual.shape))
         return OutputDifference(output=name, rows=tuple(range(rows)), total_rows=rows, worst=np.inf, expected=str(list(expected.shape)), actual=shape)
-    wrong, distance = _wrong(expected, actual, *bounds)
+    wrong, distance = _wrong(expected, actual, bounds)
     if name == "label" and tied is not None and wrong.ndim == 1:
         wrong &= ~tied
     if not wrong.any():
@@ -76,7 +172,7 @@ def _compare(name: str, expected: Array, actual: Array | None, tied: Array | Non
     )
 
 
-def _wrong(expected: Array, actual: Array, rtol: float, usual: float) -> tuple[Array, Array]:
+def _wrong(expected: Array, actual: Array, bounds: _Bounds) -> tuple[Array, Array]:
     """By element: whether it is wrong, and how far off (infinite where no distance says it)."""
     if expected.dtype.kind != "f" or actual.dtype.kind != "f":
         wrong = np.asarray(expected != actual)
@@ -84,11 +180,8 @@ def _wrong(expected: Array, actual: Array, rtol: float, usual: float) -> tuple[A
     b, a = expected.astype(np.float64), actual.astype(np.float64)
     same = (a == b) | (np.isnan(a) & np.isnan(b))
     finite = np.isfinite(a) & np.isfinite(b)
-    size = _sizes(b)
     distance = np.where(same, 0.0, np.where(finite, np.abs(np.where(finite, a, 0) - np.where(finite, b, 0)), np.inf))
-    half = expected.dtype == np.float16
-    share, rtol = (HALF_ATOL_SHARE, max(rtol, HALF_RTOL)) if half else (ATOL_SHARE, rtol)
-    return ~same & (distance > share * size.max(initial=usual) + rtol * size), distance
+    return ~same & (distance > bounds.of(expected)), distance
 
 
 def _sizes(values: Array) -> Array:

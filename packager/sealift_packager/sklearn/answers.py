@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -39,13 +39,13 @@ def outputs_of(model: Any) -> tuple[str, ...]:
     return ("label", extra) if has else ("label",)
 
 
-def answers(model: Any, outputs: Sequence[str], table: Any) -> dict[str, Array]:
-    """Ask a model: labels are text or int64 [batch], everything else is float32 [batch, columns]."""
+def answers(model: Any, outputs: Sequence[str], table: Any, wide: Container[str] = ()) -> dict[str, Array]:
+    """Ask a model: labels are text or int64 [batch], everything else is float32 [batch, columns], or float64 where the output is ``wide``."""
     with quiet():  # an encoder warns of what it was told to ignore
         predicted = np.asarray(model.predict(table))
         more = {name: np.asarray(getattr(model, METHODS[name])(table), np.float32).reshape(len(predicted), -1) for name in outputs if name in METHODS}
     if outputs[0] == "prediction":
-        return {"prediction": predicted.reshape(len(predicted), -1).astype(np.float32)}
+        return {"prediction": predicted.reshape(len(predicted), -1).astype(np.float64 if "prediction" in wide else np.float32)}
     return {"label": predicted.astype(object) if predicted.dtype.kind in "UO" else predicted.astype(np.int64), **more}
 
 

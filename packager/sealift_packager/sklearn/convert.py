@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import traceback
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 import onnx
@@ -26,6 +26,10 @@ from sealift_packager.sklearn.prepared import prepared
 from sealift_packager.trees.from_estimator import library_of
 from sealift_packager.trees.within import fitted_parts
 
+_SMALLER_COLUMNS: Final = (
+    "Make the column's numbers smaller before the model sees them: subtract a constant such as the first date, or number the ids."
+)
+_SMALLER_TARGET: Final = "Train it on a smaller target: subtract a constant such as the mean, and add it where the answers are used."
 _ADVICE: Final = "See https://onnx.ai/sklearn-onnx/supported.html for the estimators that it knows, or replace this step with one of them."
 #: skl2onnx's errors about an estimator that it doesn't know.
 _MISSING: Final = ("MissingShapeCalculator", "MissingConverter")
@@ -68,7 +72,7 @@ def convert_step(source: SourceModel, part: SourceModel) -> Any:
 
 
 def _wide(source: SourceModel) -> bool:
-    return bool(source.inner) or any(type(part).__name__ in _STEPPED for part in fitted_parts(source.native))
+    return bool(source.inner) or bool(source.wide_outputs) or any(type(part).__name__ in _STEPPED for part in fitted_parts(source.native))
 
 
 def _graph(source: SourceModel, *, double: bool) -> Any:
@@ -79,12 +83,12 @@ def _graph(source: SourceModel, *, double: bool) -> Any:
         model = _in_double(source, wide)
         open_session(graph.tidy(model), Settings(), where="scikit-learn model")
     except PackagerError as error:
-        if wide:
+        if wide or source.wide_outputs:
             raise ConversionError(
                 f"one of the steps can't be computed in float64 (caused by: {first_line(error):.300})",
                 where="scikit-learn model",
-                expected=f"float64, for the digits of {', '.join(wide[:5])}",
-                advice="Make the column's numbers smaller before the model sees them: subtract a constant such as the first date, or number the ids.",
+                expected=f"float64, for the digits of {', '.join([*wide, *sorted(source.wide_outputs)][:5])}",
+                advice=_SMALLER_COLUMNS if wide else _SMALLER_TARGET,
             ) from error
         return _convert(source, double=False)  # an operator without a float64 kernel: then all in float32, and parity judges
     return model
@@ -94,8 +98,8 @@ def _in_double(source: SourceModel, wide: Sequence[str]) -> Any:
     """The graph computed in float64, with the source's inputs: columns of numbers that have an input each are converted as one array."""
     if wide and all(spec.dtype != "string" for spec in source.inputs) and [spec.name for spec in source.inputs] != [FEATURES]:
         array = column_inputs((), len(source.inputs), range(1))
-        return take_columns(_narrowed(_convert(dataclasses.replace(source, inputs=array), double=True), array), source.inputs)
-    return _narrowed(_convert(source, double=True), source.inputs)
+        return take_columns(_narrowed(_convert(dataclasses.replace(source, inputs=array), double=True), array, source.wide_outputs), source.inputs)
+    return _narrowed(_convert(source, double=True), source.inputs, source.wide_outputs)
 
 
 def _convert(source: SourceModel, *, double: bool) -> Any:
@@ -160,9 +164,11 @@ def _culprit(model: Any, error: Exception) -> str:
     return ", ".join(named) or type(model).__name__
 
 
-def _narrowed(model: Any, inputs: Sequence[TensorSpec]) -> Any:
-    """A copy whose inputs and outputs of float64 are float32, each cast at once or last; inputs that are to be float64 stay as they are."""
+def _narrowed(model: Any, inputs: Sequence[TensorSpec], wide_outputs: Collection[str]) -> Any:
+    """A copy whose inputs and outputs of float64 are float32, each cast at once or last; those that are to be float64 stay as they are."""
     kept = {spec.name for spec in inputs if spec.dtype == "float64"}
+    if wide_outputs:  # a regressor's one output, which still has skl2onnx's name
+        kept |= {tensor.name for tensor in model.graph.output}
     result = graph.copy_of(model)
     taken = {tensor.name for tensor in result.graph.input}
     before, after = [], []

@@ -105,14 +105,14 @@ def estimator_source(model: Any, digest: Digest, options: LoadOptions, where: st
 
     scored = "probabilities" in outputs and hasattr(model, "decision_function")
 
-    def laid_out(taken: InputLayout) -> SourceModel:
+    def laid_out(taken: InputLayout, wide_outputs: frozenset[str] = frozenset()) -> SourceModel:
         """The model with the inputs of this layout."""
         source = SourceModel(
             format=detect.SCIKIT,
             framework=f"scikit-learn {version}",
             digest=digest,
             native=model,
-            predict=lambda arrays: answers(model, outputs, taken.table(arrays)),
+            predict=lambda arrays: answers(model, outputs, taken.table(arrays), wide_outputs),
             inputs=taken.inputs,
             outputs=outputs,
             columns={FEATURES: taken.names} if taken.names and taken.plain else {},
@@ -124,9 +124,14 @@ def estimator_source(model: Any, digest: Digest, options: LoadOptions, where: st
             arbitrary=None if ties is None else lambda arrays: ties(taken.table(arrays)),
             scores=(lambda arrays: decisions(model, taken.table(arrays))) if scored else None,
             classes=np.asarray(model.classes_) if hasattr(model, "classes_") and outputs[0] == "label" else None,
-            digits=None if taken.texts else Digits(needed=needed, widen=lambda wide: laid_out(layout.widened(wide))),
+            digits=None if taken.texts else Digits(needed=needed, widen=widened),
+            wide_outputs=wide_outputs,
         )
         return dataclasses.replace(source, steps=_steps(source, taken))
+
+    def widened(columns: frozenset[int], wide_outputs: frozenset[str] = frozenset()) -> SourceModel:
+        """The model with float64 where these columns and outputs need it."""
+        return laid_out(layout.widened(columns) if columns else layout, wide_outputs)
 
     return laid_out(layout)
 
@@ -134,7 +139,8 @@ def estimator_source(model: Any, digest: Digest, options: LoadOptions, where: st
 def _steps(source: SourceModel, layout: InputLayout) -> tuple[SourceModel, ...]:
     def first(count: int) -> SourceModel:
         part = first_steps(source.native, count)
-        return dataclasses.replace(source, native=part, outputs=("values",), predict=lambda arrays: transformed(part, layout.table(arrays)))
+        predict = lambda arrays: transformed(part, layout.table(arrays))  # noqa: E731
+        return dataclasses.replace(source, native=part, outputs=("values",), predict=predict, wide_outputs=frozenset())
 
     return tuple(first(count) for count in range(1, len(getattr(source.native, "steps", ()))))
 

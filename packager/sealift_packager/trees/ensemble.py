@@ -59,7 +59,7 @@ class Ensemble:
     """The sum of trees and what is made of it: ``link(base + scale · Σ trees)``.
 
     ``classes`` are the labels of a classifier, None of a regressor; ``isolation`` is there with the link of that name.
-    ``narrow`` says that the source rounds rows to float32 itself.
+    ``narrow`` says that the source rounds rows to float32 itself, ``narrow_sum`` that it adds its trees up in float32.
     """
 
     trees: tuple[Tree, ...]
@@ -71,6 +71,7 @@ class Ensemble:
     factor: float = 1.0
     classes: Array | None = None
     narrow: bool = False
+    narrow_sum: bool = False
     isolation: Isolation | None = None
 
     @property

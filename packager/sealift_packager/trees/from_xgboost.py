@@ -71,6 +71,7 @@ def read_xgboost(model: bytes, *, classes: Array | None = None, rounds: int | No
         link=link,
         classes=classes if objective in CLASSIFIERS else None,
         narrow=True,
+        narrow_sum=True,
     )
 
 

@@ -29,7 +29,8 @@ def write_trees(scope: Any, operator: Any, container: Any) -> None:
         container.nodes.append(onnx.helper.make_node("Cast", [rows], [narrowed], name=f"{prefix}_cast", to=onnx.TensorProto.FLOAT))
         rows = narrowed
     scores = wants_scores(scope, operator, container)
-    nodes, initializers = ensemble_nodes(ensemble, rows, names, prefix=prefix, double=double, scores=scores)
+    wide_sum = type(operator.outputs[-1].type).__name__.startswith("Double")
+    nodes, initializers = ensemble_nodes(ensemble, rows, names, prefix=prefix, double=double, scores=scores, wide_sum=wide_sum)
     container.nodes.extend(nodes)
     container.initializers.extend(initializers)
     container.node_domain_version_pair_sets.update({("", graph.TARGET_OPSET), ("ai.onnx.ml", ML_OPSET)})
@@ -44,7 +45,7 @@ def wants_scores(scope: Any, operator: Any, container: Any) -> bool:
 
 def shape_of_trees(operator: Any) -> None:
     """skl2onnx's shape calculator of trees."""
-    from skl2onnx.common.data_types import FloatTensorType, Int64TensorType
+    from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType, Int64TensorType
 
     ensemble = read_estimator(operator.raw_operator)
     if ensemble is None:
@@ -53,7 +54,8 @@ def shape_of_trees(operator: Any) -> None:
         operator.outputs[0].type, operator.outputs[1].type = Int64TensorType([None]), FloatTensorType([None, 1])
         return
     if ensemble.classes is None:
-        operator.outputs[0].type = FloatTensorType([None, ensemble.outputs])
+        number_type = DoubleTensorType if isinstance(operator.inputs[0].type, DoubleTensorType) else FloatTensorType
+        operator.outputs[0].type = number_type([None, ensemble.outputs])
         return
     operator.outputs[0].type = label_type(ensemble.classes)
     operator.outputs[1].type = FloatTensorType([None, len(ensemble.classes)])

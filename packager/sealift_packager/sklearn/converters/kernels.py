@@ -1,7 +1,8 @@
-"""What scikit-learn computes with kernels and skl2onnx has no form for, as plain operators in float64: KernelRidge, Nystroem, RBFSampler."""
+"""What scikit-learn computes with kernels and skl2onnx has no form for, as plain operators in float64: KernelRidge, Nystroem, RBFSampler, SVR."""
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any, Final
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from sealift_packager.graph.nodes import NodeWriter
 from sealift_packager.model.source import Array
 from sealift_packager.sklearn.converters.distances import given_rows, refused, squared_distances
+from sealift_packager.sklearn.converters.members import leave_to_skl2onnx
 from sealift_packager.sklearn.converters.neighbors import element_type
 
 KERNELS: Final = ("linear", "poly", "polynomial", "rbf", "sigmoid")
@@ -42,6 +44,25 @@ def write_sampler(scope: Any, operator: Any, container: Any) -> None:
     _end(writer, operator, container, writer.add("Mul", writer.add("Cos", angles), writer.constant("scale", np.sqrt(2 / model.n_components))))
 
 
+def write_support_regressor(scope: Any, operator: Any, container: Any) -> None:
+    """skl2onnx's converter of an SVR or a NuSVR: rows [batch, features] in, [batch, 1] out; ONNX's own operator for it has no float64."""
+    model = operator.raw_operator
+    if not type(operator.inputs[0].type).__name__.startswith("Double") or model.kernel not in KERNELS:
+        leave_to_skl2onnx(scope, operator, container)
+        return
+    writer = NodeWriter(scope.get_unique_operator_name("support"))
+    options = _Options(kernel=model.kernel, gamma=model._gamma, degree=model.degree, coef0=model.coef0)  # noqa: SLF001
+    near = _kernel_of(writer, operator, model.support_vectors_, options)
+    dual = model.dual_coef_.toarray() if hasattr(model.dual_coef_, "toarray") else model.dual_coef_
+    score = writer.add("MatMul", near, writer.constant("weights", np.asarray(dual, np.float64).T))
+    _end(writer, operator, container, writer.add("Add", score, writer.constant("intercept", np.asarray(model.intercept_, np.float64))))
+
+
+def shape_of_support_regressor(operator: Any) -> None:
+    """skl2onnx's shape calculator of it."""
+    operator.outputs[0].type = operator.inputs[0].type.__class__([None, 1])
+
+
 def shape_of_kernel_ridge(operator: Any) -> None:
     """skl2onnx's shape calculator of a KernelRidge."""
     operator.outputs[0].type = operator.inputs[0].type.__class__([None, operator.raw_operator.dual_coef_[0].size])
@@ -59,20 +80,39 @@ def _kernel(writer: NodeWriter, operator: Any, points: Any) -> str:
     model = operator.raw_operator
     if model.kernel not in KERNELS or model.kernel_params:
         raise refused(model, "a kernel that has no ONNX form", f"{', '.join(KERNELS)}, without kernel_params", f"{model.kernel}")
+    gamma = 1 / points.shape[1] if model.gamma is None else model.gamma
+    options = _Options(kernel=model.kernel, gamma=gamma, degree=_or(model.degree, _DEGREE), coef0=_or(model.coef0, _OFFSET))
+    return _kernel_of(writer, operator, points, options)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Options:
+    """A kernel and its numbers, as scikit-learn names them."""
+
+    kernel: str
+    gamma: float
+    degree: float
+    coef0: float
+
+
+def _kernel_of(writer: NodeWriter, operator: Any, points: Any, options: _Options) -> str:
+    """[batch, points] of a kernel."""
     values: Array = np.asarray(points.toarray() if hasattr(points, "toarray") else points, np.float64)
     rows, stored = given_rows(writer, operator), writer.constant("points", values)
-    slope = writer.constant("gamma", np.float64(1 / values.shape[1] if model.gamma is None else model.gamma))
-    if model.kernel == "rbf":
+    slope = writer.constant("gamma", np.float64(options.gamma))
+    if options.kernel == "rbf":
         return writer.add("Exp", writer.add("Neg", writer.add("Mul", squared_distances(writer, rows, values, stored), slope)))
     products = writer.add("MatMul", rows, writer.add("Transpose", stored, perm=[1, 0]))
-    if model.kernel == "linear":
+    if options.kernel == "linear":
         return products
-    line = writer.add("Add", writer.add("Mul", products, slope), writer.constant("coef0", _or(model.coef0, _OFFSET)))
-    return writer.add("Tanh", line) if model.kernel == "sigmoid" else writer.add("Pow", line, writer.constant("degree", _or(model.degree, _DEGREE)))
+    line = writer.add("Add", writer.add("Mul", products, slope), writer.constant("coef0", np.float64(options.coef0)))
+    if options.kernel == "sigmoid":
+        return writer.add("Tanh", line)
+    return writer.add("Pow", line, writer.constant("degree", np.float64(options.degree)))
 
 
-def _or(value: float | None, default: float) -> Any:
-    return np.float64(default if value is None else value)
+def _or(value: float | None, default: float) -> float:
+    return default if value is None else float(value)
 
 
 def _end(writer: NodeWriter, operator: Any, container: Any, result: str) -> None:

@@ -14,7 +14,15 @@ from sealift_packager.sklearn.converters.encoders import shape_of_codes, shape_o
 from sealift_packager.sklearn.converters.imputer import shape_of_imputer, write_imputer
 from sealift_packager.sklearn.converters.inner_trees import shape_of_trees, write_trees
 from sealift_packager.sklearn.converters.k_means import shape_of_k_means, write_k_means
-from sealift_packager.sklearn.converters.kernels import shape_of_components, shape_of_kernel_ridge, write_kernel_ridge, write_nystroem, write_sampler
+from sealift_packager.sklearn.converters.kernels import (
+    shape_of_components,
+    shape_of_kernel_ridge,
+    shape_of_support_regressor,
+    write_kernel_ridge,
+    write_nystroem,
+    write_sampler,
+    write_support_regressor,
+)
 from sealift_packager.sklearn.converters.linear import (
     shape_of_discriminant,
     shape_of_one_class,
@@ -71,6 +79,7 @@ CONVERTERS: Final[dict[str, Pair]] = {
     "LinearDiscriminantAnalysis": (write_discriminant, shape_of_discriminant),
     "MLPRegressor": (write_perceptron, shape_of_perceptron),
     "MiniBatchKMeans": (write_k_means, shape_of_k_means),
+    "NuSVR": (write_support_regressor, shape_of_support_regressor),
     "Nystroem": (write_nystroem, shape_of_components),
     "OneHotEncoder": (write_one_hot, shape_of_one_hot),
     "OneVsOneClassifier": (write_pairs, shape_of_pairs),
@@ -79,6 +88,7 @@ CONVERTERS: Final[dict[str, Pair]] = {
     "RadiusNeighborsClassifier": (write_radius_classifier, shape_of_neighbors_classifier),
     "RadiusNeighborsRegressor": (write_radius_regressor, shape_of_neighbors_regressor),
     "SGDClassifier": (write_gradient_descent, shape_of_members),
+    "SVR": (write_support_regressor, shape_of_support_regressor),
     "SGDOneClassSVM": (write_one_class, shape_of_one_class),
     "SimpleImputer": (write_imputer, shape_of_imputer),
     "StackingClassifier": (write_stack, shape_of_members),

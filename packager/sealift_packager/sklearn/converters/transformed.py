@@ -53,15 +53,16 @@ def write_target_regressor(scope: Any, operator: Any, container: Any) -> None:
     writer = NodeWriter(scope.get_unique_operator_name("target"))
     value = _back(writer, model.transformer_, writer.add("Cast", inner.full_name, to=TensorProto.DOUBLE))
     flat = writer.add("Reshape", value, writer.constant("shape", np.array([-1, _targets(model)])))
-    writer.add("Cast", flat, output=operator.outputs[0].full_name, to=TensorProto.FLOAT)
+    writer.add("Cast", flat, output=operator.outputs[0].full_name, to=operator.outputs[0].type.to_onnx_type().tensor_type.elem_type)
     writer.put_into(container)
 
 
 def shape_of_target_regressor(operator: Any) -> None:
     """skl2onnx's shape calculator of it."""
-    from skl2onnx.common.data_types import FloatTensorType
+    from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
 
-    operator.outputs[0].type = FloatTensorType([None, _targets(operator.raw_operator)])
+    number_type = DoubleTensorType if any(isinstance(variable.type, DoubleTensorType) for variable in operator.inputs) else FloatTensorType
+    operator.outputs[0].type = number_type([None, _targets(operator.raw_operator)])
 
 
 def _targets(model: Any) -> int:
