@@ -21,6 +21,9 @@ _ROWS: Final = 2
 def label_values(classes: Any) -> Array:
     """A classifier's classes as its graph gives them."""
     values = np.asarray(classes)
+    if values.dtype.kind == "u" and values.max(initial=0) > np.iinfo(np.int64).max:
+        advice = "Number the classes, or make them text."
+        raise ConversionError("a label is too large", where="classes", expected="at most 2^63 - 1", found=str(values.max()), advice=advice)
     return values if values.dtype.kind in "UO" else values.astype(np.int64)
 
 
@@ -51,4 +54,16 @@ def flatten_label(model: onnx.ModelProto, inputs: Sequence[TensorSpec]) -> onnx.
     result.graph.initializer.append(onnx.numpy_helper.from_array(np.array([-1]), shape))
     result.graph.node.append(onnx.helper.make_node("Reshape", [label.name, shape], [flat], name=flat))
     result.graph.output[0].CopyFrom(onnx.helper.make_tensor_value_info(flat, label.type.tensor_type.elem_type, ["batch"]))
+    return result
+
+
+def look_up_label(model: onnx.ModelProto, classes: Any) -> onnx.ModelProto:
+    """A copy whose first output, the numbers of classes, is the classes."""
+    result = graph.copy_of(model)
+    label = result.graph.output[0]
+    named, numbers, values = f"{label.name}_class", f"{label.name}_number", f"{label.name}_classes"
+    result.graph.initializer.append(onnx.numpy_helper.from_array(label_values(classes), values))
+    result.graph.node.append(onnx.helper.make_node("Cast", [label.name], [numbers], name=numbers, to=onnx.TensorProto.INT64))
+    result.graph.node.append(onnx.helper.make_node("Gather", [values, numbers], [named], name=named))
+    result.graph.output[0].CopyFrom(onnx.helper.make_tensor_value_info(named, onnx.TensorProto.INT64, ["batch"]))
     return result

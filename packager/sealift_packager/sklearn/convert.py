@@ -13,13 +13,14 @@ from sealift_core.bundle.tensors import TensorSpec
 from sealift_packager.errors import ConversionError, PackagerError, first_line
 from sealift_packager.graph import graph
 from sealift_packager.graph.columns import take_columns
-from sealift_packager.graph.labels import flatten_label
+from sealift_packager.graph.labels import flatten_label, look_up_label
 from sealift_packager.graph.nodes import ML_OPSET
 from sealift_packager.graph.session import Settings, open_session
 from sealift_packager.graph.tree_writer import convert_trees
 from sealift_packager.model.columns import FEATURES, column_inputs
 from sealift_packager.model.source import SourceModel
 from sealift_packager.progress.quiet import quiet
+from sealift_packager.sklearn.class_numbers import with_class_numbers
 from sealift_packager.sklearn.converters.k_means import step_parsers
 from sealift_packager.sklearn.converters.registry import converters_for
 from sealift_packager.sklearn.prepared import prepared
@@ -60,9 +61,12 @@ def convert_scikit(source: SourceModel) -> Any:
     """
     if source.trees is not None:
         return convert_trees(source)
-    model = _graph(source, double=_wide(source))
+    numbered = with_class_numbers(source)
+    model = _graph(numbered, double=_wide(source))
     if "label" in source.outputs:
         model = flatten_label(model, source.inputs)
+    if numbered is not source:
+        model = look_up_label(model, source.classes)
     return graph.rename_outputs(model, source.outputs)
 
 

@@ -23,10 +23,13 @@ def prepared(model: Any, *, by_name: bool, transforms: bool = False) -> Any:
       scores skl2onnx makes no columns.
     - A step of `PROJECTIONS` is a PCA: skl2onnx has none of most of them, and takes LinearDiscriminantAnalysis for a classifier anywhere.
     - Classes of an AdaBoostClassifier that are true and false are 1 and 0, as in every graph.
+    - A support-vector classifier that gives labels alone is of shape one against the rest: the shape of its scores changes no label.
     - A vote's ``flatten_transform`` is off: it concerns ``transform`` alone, which is not converted.
     """
+    final = model.steps[-1][1] if hasattr(model, "steps") else model
     concerned = _CONCERNED if by_name else _CONCERNED | {"ColumnTransformer"}
-    if concerned.isdisjoint(type(part).__name__ for part in fitted_parts(model)) and not missing_text_of(model):
+    untouched = concerned.isdisjoint(type(part).__name__ for part in fitted_parts(model)) and not missing_text_of(model)
+    if untouched and not _gives_pairs(final):
         return model
     result = copy.deepcopy(model)
     if transforms:
@@ -37,7 +40,15 @@ def prepared(model: Any, *, by_name: bool, transforms: bool = False) -> Any:
             line_of(part)
     for part in fitted_parts(result):
         _adapt(part, by_name=by_name)
+    final = result.steps[-1][1] if hasattr(result, "steps") else result
+    if _gives_pairs(final):
+        final.decision_function_shape = "ovr"
     return result
+
+
+def _gives_pairs(final: Any) -> bool:
+    """Whether a model's last step has a score for each pair of classes, which isn't given."""
+    return getattr(final, "decision_function_shape", "") == "ovo" and not hasattr(final, "predict_proba")
 
 
 def _adapt(part: Any, *, by_name: bool) -> None:

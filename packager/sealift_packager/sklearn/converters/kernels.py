@@ -51,8 +51,8 @@ def write_support_regressor(scope: Any, operator: Any, container: Any) -> None:
         leave_to_skl2onnx(scope, operator, container)
         return
     writer = NodeWriter(scope.get_unique_operator_name("support"))
-    options = _Options(kernel=model.kernel, gamma=model._gamma, degree=model.degree, coef0=model.coef0)  # noqa: SLF001
-    near = _kernel_of(writer, operator, model.support_vectors_, options)
+    options = KernelOptions(kernel=model.kernel, gamma=model._gamma, degree=model.degree, coef0=model.coef0)  # noqa: SLF001
+    near = kernel_of(writer, operator, model.support_vectors_, options)
     dual = model.dual_coef_.toarray() if hasattr(model.dual_coef_, "toarray") else model.dual_coef_
     score = writer.add("MatMul", near, writer.constant("weights", np.asarray(dual, np.float64).T))
     _end(writer, operator, container, writer.add("Add", score, writer.constant("intercept", np.asarray(model.intercept_, np.float64))))
@@ -81,12 +81,12 @@ def _kernel(writer: NodeWriter, operator: Any, points: Any) -> str:
     if model.kernel not in KERNELS or model.kernel_params:
         raise refused(model, "a kernel that has no ONNX form", f"{', '.join(KERNELS)}, without kernel_params", f"{model.kernel}")
     gamma = 1 / points.shape[1] if model.gamma is None else model.gamma
-    options = _Options(kernel=model.kernel, gamma=gamma, degree=_or(model.degree, _DEGREE), coef0=_or(model.coef0, _OFFSET))
-    return _kernel_of(writer, operator, points, options)
+    options = KernelOptions(kernel=model.kernel, gamma=gamma, degree=_or(model.degree, _DEGREE), coef0=_or(model.coef0, _OFFSET))
+    return kernel_of(writer, operator, points, options)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class _Options:
+class KernelOptions:
     """A kernel and its numbers, as scikit-learn names them."""
 
     kernel: str
@@ -95,7 +95,7 @@ class _Options:
     coef0: float
 
 
-def _kernel_of(writer: NodeWriter, operator: Any, points: Any, options: _Options) -> str:
+def kernel_of(writer: NodeWriter, operator: Any, points: Any, options: KernelOptions) -> str:
     """[batch, points] of a kernel."""
     values: Array = np.asarray(points.toarray() if hasattr(points, "toarray") else points, np.float64)
     rows, stored = given_rows(writer, operator), writer.constant("points", values)

@@ -16,7 +16,7 @@ from sealift_packager.graph.nodes import NodeWriter
 from sealift_packager.sklearn.converters.inner_trees import wants_scores
 
 #: skl2onnx's operator within a OneVsOneClassifier, which it asks for by the same class.
-_OF_PAIRS: Final = "SklearnOVRDecisionFunction"
+OF_PAIRS: Final = "SklearnOVRDecisionFunction"
 
 
 def write_vote(scope: Any, operator: Any, container: Any) -> None:
@@ -71,7 +71,7 @@ def write_pairs(scope: Any, operator: Any, container: Any) -> None:
     """skl2onnx's converter of a OneVsOneClassifier, whose label is a class's number there, [batch, 1], whatever the classes are."""
     start, given = len(container.nodes), operator.outputs[0].full_name
     leave_to_skl2onnx(scope, operator, container)
-    if operator.type == _OF_PAIRS:  # it has one score for each class, and no label
+    if operator.type == OF_PAIRS:  # it has one score for each class, and no label
         return
     writer = NodeWriter(scope.get_unique_operator_name("pairs"))
     graph.rename_tensors(container.nodes[start:], {given: f"{writer.prefix}_number"})
@@ -126,8 +126,8 @@ def shape_of_pairs(operator: Any) -> None:
     """skl2onnx's shape calculator of it."""
     from skl2onnx.common._registration import get_shape_calculator
 
-    if operator.type == _OF_PAIRS:
-        get_shape_calculator(_OF_PAIRS)(operator)
+    if operator.type == OF_PAIRS:
+        get_shape_calculator(OF_PAIRS)(operator)
     else:
         shape_of_members(operator)
 

@@ -50,6 +50,7 @@ from sealift_packager.sklearn.converters.neighbors import (
 )
 from sealift_packager.sklearn.converters.radius import write_radius_classifier, write_radius_regressor
 from sealift_packager.sklearn.converters.reshaped import shape_of_perceptron, write_perceptron
+from sealift_packager.sklearn.converters.support import shape_of_support_classifier, write_support_classifier
 from sealift_packager.sklearn.converters.text import shape_of_vectorizer, shape_of_weights, write_vectorizer, write_weights
 from sealift_packager.sklearn.converters.transformed import (
     shape_of_function_transformer,
@@ -79,6 +80,7 @@ CONVERTERS: Final[dict[str, Pair]] = {
     "LinearDiscriminantAnalysis": (write_discriminant, shape_of_discriminant),
     "MLPRegressor": (write_perceptron, shape_of_perceptron),
     "MiniBatchKMeans": (write_k_means, shape_of_k_means),
+    "NuSVC": (write_support_classifier, shape_of_support_classifier),
     "NuSVR": (write_support_regressor, shape_of_support_regressor),
     "Nystroem": (write_nystroem, shape_of_components),
     "OneHotEncoder": (write_one_hot, shape_of_one_hot),
@@ -88,6 +90,7 @@ CONVERTERS: Final[dict[str, Pair]] = {
     "RadiusNeighborsClassifier": (write_radius_classifier, shape_of_neighbors_classifier),
     "RadiusNeighborsRegressor": (write_radius_regressor, shape_of_neighbors_regressor),
     "SGDClassifier": (write_gradient_descent, shape_of_members),
+    "SVC": (write_support_classifier, shape_of_support_classifier),
     "SVR": (write_support_regressor, shape_of_support_regressor),
     "SGDOneClassSVM": (write_one_class, shape_of_one_class),
     "SimpleImputer": (write_imputer, shape_of_imputer),
