@@ -5,7 +5,6 @@ skl2onnx's form asks for a locale that small machines don't have, takes letters 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -14,12 +13,8 @@ from onnx import TensorProto
 
 from sealift_packager.errors import ConversionError
 from sealift_packager.graph.nodes import NodeWriter
+from sealift_packager.sklearn.converters.token_patterns import DOTTED, expression
 
-#: In Python a letter or digit of any script; in RE2, which onnxruntime uses, only of ASCII.
-_WORD: Final = r"[\p{L}\p{N}_]"
-#: Python lowers İ to i and a dot of its own, which is no word character and ends the word; onnxruntime to a plain i.
-_DOTTED: Final = "\u0130"
-_WORD_BUT_DOTTED: Final = rf"(?:[^\P{{L}}{_DOTTED}]|[\p{{N}}_])"
 #: glibc has it built in from 2.35 on, and distributions ship it: en_US.UTF-8 is missing on small machines.
 _LOCALE: Final = "C.UTF-8"
 #: No token has it: patterns don't match line ends.
@@ -101,39 +96,26 @@ def _check_lowering(model: Any, words: Iterable[str]) -> None:
 def _depends_on_neighbours(word: str) -> bool:
     """Whether Σ, which Python lowers to ς at the end of a word of letters, or İ is behind the word. An apostrophe ends a token, but no such word."""
     behind = ("a'" + word.replace("σ", "Σ")).lower()[2:]
-    return "ς" in word or _DOTTED.lower() in word or behind != word.lower()
+    return "ς" in word or DOTTED.lower() in word or behind != word.lower()
 
 
 def _expression(model: Any) -> str:
-    """The token pattern in RE2's form: of word characters between word limits, or of characters without any class."""
-    pattern = str(model.token_pattern).removeprefix("(?u)")
-    words = _of_words(model)
-    if words is not None:
-        if not model.lowercase:
-            return _WORD * words + "+"
-        return f"{_WORD_BUT_DOTTED}{{{words - 1},}}{_DOTTED}|{_WORD_BUT_DOTTED}{{{words},}}"
-    if "\\" in pattern or "(" in pattern or "." in pattern or "\n" in pattern or "[^" in pattern:
+    """The token pattern in RE2's form."""
+    found = expression(str(model.token_pattern), lowercase=model.lowercase)
+    if found is None:
         raise ConversionError(
             "a token pattern that has no ONNX form",
             where=f"{type(model).__name__}: token_pattern",
-            expected=r"the default, \w+, or a class of characters like [a-z]+",
+            expected=r"the default, \w+, \w{3,}, or classes of characters like [a-z]+ or [a-z][a-z0-9]{1,}, of which only the last repeats freely",
             found=repr(model.token_pattern),
             advice=_ADVICE,
         )
-    return pattern
-
-
-def _of_words(model: Any) -> int | None:
-    r"""How many characters a token has at least, where its pattern is of \w alone."""
-    words = re.fullmatch(r"(?:\(\?u\))?(\\b)?((?:\\w)+)\+(\\b)?", str(model.token_pattern))
-    return len(words[2]) // 2 if words else None
+    return found
 
 
 def _tokens(writer: NodeWriter, model: Any, text: str) -> str:
-    """[batch, most words of a text]: words, then padding. A class is of lowered characters; other words are lowered later, for an İ ends one."""
+    """[batch, most words of a text]: words as the text has them, then padding. They are lowered later, for an İ ends one."""
     flat = writer.add("Reshape", text, writer.constant("flat", np.array([-1])))
-    if model.lowercase and _of_words(model) is None:
-        flat = _lowered(writer, flat)
     return writer.add("Tokenizer", flat, domain="com.microsoft", tokenexp=_expression(model), mark=0, pad_value=_PADDING, mincharnum=1)
 
 
@@ -151,7 +133,7 @@ def _counts(writer: NodeWriter, model: Any, tokens: str) -> str:
     _check_lowering(model, [*words, *(stopped if high > 1 else ())])
     codes = number | dict.fromkeys([_PADDING, *stopped], _LEFT_OUT)
     keys, values = list(codes), list(codes.values())
-    numbers = _numbers(writer, tokens, keys, values, lower=model.lowercase and _of_words(model) is not None)
+    numbers = _numbers(writer, tokens, keys, values, lower=model.lowercase)
     if high > 1 and stopped:
         numbers = _closed_up(writer, numbers)
     lengths = [len(entry) for entry, _ in entries]
