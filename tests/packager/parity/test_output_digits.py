@@ -72,7 +72,7 @@ def test_answers_keep_the_digits_that_they_differ_by(name: str, tmp_path: Path) 
     converted = convert_model(source)
     prove_parity(source, converted, {"features": ROWS.astype(np.float32)}, seed=0, originals={"features": ROWS})
     (output,) = converted.outputs
-    assert (output.name, output.dtype, source.wide_outputs) == ("prediction", "float64", {"prediction"})
+    assert (output.name, output.dtype, source.wide_outputs) == ("prediction", "float64", frozenset({"prediction"}))
     session = open_session(converted.model, Settings(), where="model.onnx")
     answers = run_session(session, {"features": ROWS.astype(np.float32)})["prediction"]
     expected = model.predict(ROWS).reshape(len(ROWS), -1)
