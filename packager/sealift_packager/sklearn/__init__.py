@@ -9,6 +9,7 @@ Reading order:
 - ``digits``      columns that it compares or subtracts by more digits than float32 has
 - ``ties``        rows that a model answers by chance
 - ``convert``     tree ensembles by our own writer, everything else by skl2onnx
+- ``class_numbers``  classifiers with large labels
 - ``prepared``, ``surrogates``  estimators in a form that skl2onnx takes
 - ``converters``  scikit-learn's classes that are converted here instead of by skl2onnx
 """
