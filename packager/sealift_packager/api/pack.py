@@ -38,6 +38,7 @@ def pack(
     version: str = FIRST_VERSION,
     target: str = DEFAULT_TARGET,
     metric: str | None = None,
+    output: str | None = None,
     max_drop: float | None = None,
     golden_from: str | Path | None = None,
     key: str | Path | Signer | None = None,
@@ -64,6 +65,7 @@ def pack(
         version: The release's semantic version.
         target: The name of the target among ``data``.
         metric: The metric's name, or ``module:function``; by default accuracy for classes and rmse for numbers.
+        output: The name of the output that the metric judges; needed where several could be meant.
         max_drop: The largest loss that is accepted, in the metric's unit; by default 0.01, or 1 % of the source's score where the metric's scale is
             the data's own.
         golden_from: A path like that of ``data``, whose few rows become the golden cases.
@@ -114,6 +116,7 @@ def pack(
             golden_from=Path(golden_from) if golden_from is not None else None,
             target=target,
             metric=metric,
+            output=output,
             max_drop=max_drop,
             signer=Passphrases.collect().check(Path(key)) if isinstance(key, (str, Path)) else key,
             **({"trust_pickle": True} if not isinstance(model, (str, Path)) else {}) | options,

@@ -28,9 +28,9 @@ from sealift_packager.frameworks.converters import convert_model
 from sealift_packager.frameworks.loaders import load_model
 from sealift_packager.graph.result import Converted
 from sealift_packager.measure.constant import warn_of_constant, warn_of_rare_class
-from sealift_packager.measure.metrics import METRICS, find_metric
+from sealift_packager.measure.metrics import find_metric
 from sealift_packager.measure.predictions import read_prediction
-from sealift_packager.measure.target import FittedTarget, fit_target, guess_metric
+from sealift_packager.measure.target import FittedTarget, choose_metric, fit_target
 from sealift_packager.model.batch import check_rows, fixed_batch
 from sealift_packager.model.dynamic import parse_dynamic
 from sealift_packager.model.source import Array, LoadOptions, SourceModel, WeightPlace
@@ -149,7 +149,7 @@ class BuildContext:
     @property
     def gate(self) -> keys.Gate:
         """What decides whether a candidate passes, for the cache to know."""
-        return keys.Gate(metric=self.request.metric, max_drop=self.request.max_drop, code=self.stages.code)
+        return keys.Gate(metric=self.request.metric, output=self.request.output, max_drop=self.request.max_drop, code=self.stages.code)
 
     def _prove(self, converted: Converted) -> Parity:
         inputs, originals = (self.holdout.inputs, self.holdout.originals) if self.holdout else (None, None)
@@ -167,8 +167,8 @@ class BuildContext:
         if holdout is None:
             return None
         answers = self.stages.run(keys.source_answers(), lambda: _answers(self.source, holdout.originals))
-        prediction = read_prediction(answers)
-        metric = self._metric or (guess_metric(prediction, holdout.target) if holdout.has_target else METRICS["agreement"])
+        prediction = read_prediction(answers, self.request.output)
+        metric, on_outputs = choose_metric(self._metric, prediction, holdout.target if holdout.has_target else None)
         fitted = FittedTarget(target=metric.against_source(prediction)) if metric.against_source else fit_target(metric, holdout.target, prediction)
         target = fitted.target
         score = metric.score(target, prediction)
@@ -179,9 +179,18 @@ class BuildContext:
         score_text = "The source model's %s is %.4g on %d rows; a candidate may lose up to %.4g"
         _LOG.info(score_text, metric.name, score, holdout.rows, budget, extra=facts(metric=metric.name, score=float(score), budget=float(budget)))
         doubt = warn_of_constant(metric, target, prediction, score)
-        warnings = fitted.note, doubt, warn_of_rare_class(metric, target)
+        warnings = on_outputs, fitted.note, doubt, warn_of_rare_class(metric, target)
         notes = tuple(f"Warning: {text}." for text in warnings if text)
-        return Reference(holdout=holdout, metric=metric, target=target, prediction=prediction, budget=budget, notes=notes, in_doubt=bool(doubt))
+        return Reference(
+            holdout=holdout,
+            metric=metric,
+            target=target,
+            prediction=prediction,
+            budget=budget,
+            notes=notes,
+            in_doubt=bool(doubt),
+            output=self.request.output,
+        )
 
 
 def _on_digits(source: SourceModel) -> tuple[str, ...]:

@@ -5,7 +5,7 @@
 1. Convert: nothing more.
 2. Check parity: the converted graph.
 3. Run the source model on the holdout: nothing more.
-Of a profile, the profile and the gate (metric with its code, and budget):
+Of a profile, the profile and the gate (metric with its code, output, and budget):
 4. Build and judge a candidate: its settings, the converted graph, the source's answers, the emulator.
 5. Measure latency and memory: the candidates' graphs, and the place: the host with all its flags, the node or device, and the seconds.
 6. Golden cases and baseline: the chosen candidate with its graph, its answers, and what the graph takes and gives.
@@ -43,7 +43,7 @@ from sealift_packager.parity.check import Parity
 from sealift_packager.plugins.user_code import code_of
 
 #: Inputs of a build that only matter once candidates are judged; see `Gate`.
-_OF_THE_GATE = ("metric", "metric_code", "max_drop")
+_OF_THE_GATE = ("metric", "metric_code", "output", "max_drop")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +51,7 @@ class Gate:
     """What decides whether a candidate passes; ``code`` are the modules of factory and metric, with digests."""
 
     metric: str | None
+    output: str | None
     max_drop: float | None
     code: Mapping[str, str]
 

@@ -45,6 +45,7 @@ class PackRequest:
         data: The holdout: a file, a folder of images, or ``module:function``; None for none.
         target: The name of the target among the data.
         metric: The metric's name, or ``module:function``; None for accuracy for classes, rmse for numbers.
+        output: The name of the output that the metric judges; None for the only one that it can be.
         max_drop: The largest loss that is accepted, in the metric's unit; None for 0.01, or 1 % of the source's score where the metric's scale is the
             data's own (mae, rmse, one's own).
         signer: Who signs; None leaves the bundles unsigned.
@@ -82,6 +83,7 @@ class PackRequest:
     data: Path | None = None
     target: str = DEFAULT_TARGET
     metric: str | None = None
+    output: str | None = None
     max_drop: float | None = None
     signer: Signer | None = None
     trust_pickle: bool = False
@@ -110,8 +112,8 @@ class PackRequest:
         if not re.fullmatch(VERSION, self.version):
             raise PackagerError("not a version", where="--version", expected="a semantic version like 1.4.0 or 2.0.0-rc.1", found=repr(self.version))
         self._check_profiles()
-        if self.data is None and (self.metric is not None or self.max_drop is not None):
-            raise DataError("a metric or a budget needs data", where="--metric, --max-drop", advice="Give the holdout with --data.")
+        if self.data is None and (self.metric is not None or self.max_drop is not None or self.output is not None):
+            raise DataError("a metric or a budget needs data", where="--metric, --output, --max-drop", advice="Give the holdout with --data.")
         self._check_numbers()
         self._check_reading()
 

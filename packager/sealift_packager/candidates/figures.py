@@ -12,13 +12,20 @@ from sealift_packager.model.source import Array
 class Figures:
     """What was measured of one candidate: its number of threads, its graph level, and what the manifest keeps.
 
-    ``samples_ms`` are [openings, rounds], paired with the other candidates'.
+    ``samples_ms`` are [openings, rounds], paired with the other candidates'. ``peaks`` are the most bytes of memory that each of several processes
+    took; the measurement has their median.
     """
 
     threads: int
     graph_optimization: str
     samples_ms: Array
     measurement: Measurement
+    peaks: tuple[int, ...] = ()
+
+    @property
+    def peak_memory_bytes(self) -> tuple[int, ...]:
+        """Of each process; of the one that there was in locks from before there were several."""
+        return self.peaks or (self.measurement.peak_memory_bytes,)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,9 @@ class Judgement:
 
     ``worst_row`` is the largest loss of a single row, in budgets of a single row; None where the metric has no such limit.
     ``arithmetic`` says how the accuracy on the profile's processors is known, where this machine's differ; else it is empty.
-    ``rows_wanted`` is how many rows the gate needs where there are too few, else 0.
+    ``rows_wanted`` is how many rows the gate needs where there are too few, else 0. ``worst_channel`` is the channel, in words, that is furthest
+    from the source's, of the outputs in which the metric doesn't show each, and ``channel_share`` its loss as a share of what a channel may lose;
+    empty and 0 where there is none.
     """
 
     outputs: dict[str, Array]
@@ -26,6 +28,8 @@ class Judgement:
     worst_row: float | None = None
     arithmetic: str = ""
     rows_wanted: int = 0
+    worst_channel: str = ""
+    channel_share: float = 0.0
 
     @property
     def passes(self) -> bool:
@@ -33,8 +37,9 @@ class Judgement:
 
         1. The upper 95 % bound of the loss is within the budget.
         2. No single row loses more than one row may.
+        3. No channel of an output loses more than a channel may.
         """
-        return self._mean_passes and self._worst_row_passes
+        return self._mean_passes and self._worst_row_passes and self.channels_pass
 
     @property
     def only_worst_row_fails(self) -> bool:
@@ -45,7 +50,12 @@ class Judgement:
     def nearly_passes(self) -> bool:
         """Whether the gate is missed by no more than chance could explain: the loss, less what it is uncertain by, is within the budget."""
         loss = self.accuracy
-        return self._worst_row_passes and loss.loss - (loss.loss_high - loss.loss) <= loss.budget
+        return self._worst_row_passes and self.channels_pass and loss.loss - (loss.loss_high - loss.loss) <= loss.budget
+
+    @property
+    def channels_pass(self) -> bool:
+        """Whether no channel of an output loses more than a channel may."""
+        return self.channel_share <= 1 + ROUNDING
 
     @property
     def _mean_passes(self) -> bool:

@@ -74,6 +74,11 @@ class _Numbers(click.ParamType):  # type: ignore[type-arg]  # before click 8.4 i
     "accuracy or rmse]",
 )
 @click.option(
+    "--output",
+    metavar="NAME",
+    help="The output that the metric judges, if several could be meant. All other outputs are compared with the source model's.",
+)
+@click.option(
     "--max-drop",
     type=float,
     help="The largest loss to accept, in the metric's unit. The upper end of the loss's 95 % interval must not exceed it. accuracy, f1 and "

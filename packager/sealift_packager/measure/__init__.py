@@ -5,7 +5,7 @@ Reading order:
 - ``predictions`` a model's outputs as labels, scores or values; ``target`` the holdout's target
 - ``metrics``     metrics by name; ``constant`` what the same answer to all would score
 - ``bootstrap``   intervals; pure
-- ``accuracy``    loss against the source
+- ``accuracy``    loss against the source; ``channels`` of single channels of an output, which one number would hide
 - ``latency``     several sessions in turns
 - ``tuning``      threads and graph level
 - ``probe``       load time and peak memory, in a process of its own

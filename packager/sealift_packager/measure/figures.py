@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import statistics
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -23,7 +24,7 @@ from sealift_packager.graph.weights import write_model
 from sealift_packager.measure import latency
 from sealift_packager.measure.arrays import write_npz
 from sealift_packager.measure.comparison import OPENINGS, Compared, compare
-from sealift_packager.measure.probe import probe
+from sealift_packager.measure.probe import Footprint, probe
 from sealift_packager.measure.tuning import LEVEL_ROUNDS, choose_level, fewest_threads, settings_for
 from sealift_packager.model.source import Array, Arrays
 from sealift_packager.sandbox.activity import MEASURING, during_all
@@ -34,6 +35,8 @@ BATCHES: Final = (1, 4, 16, 32)
 THREADS_SHARE: Final = 3 / 8
 LEVEL_SHARE: Final = 1 / 20
 BATCH_SHARE: Final = 1 / 100
+#: How many processes load each of several candidates: two of one graph differ by some percent of memory.
+FOOTPRINTS: Final = 3
 
 #: Sessions to choose from, by candidate and threads.
 Choices = Mapping[str, Mapping[int, Settings]]
@@ -78,17 +81,22 @@ def measure_candidates(
         with during_all(MEASURING, more_s=seconds):
             most = throughput(batches, callers=cores, seconds=BATCH_SHARE * seconds)
         median, slow = np.quantile(comparison.samples_ms, [0.5, 0.99])
+        footprints = _footprints(result, settings, inputs, scratch, times=FOOTPRINTS if len(results) > 1 else 1)
         measurement = Measurement(
             latency_p50_ms=round(float(median), 4),
             latency_p99_ms=round(float(slow), 4),
             throughput_rows_per_s=round(most.rows_per_s, 1),
             throughput_batch_size=most.batch_size,
             machine=machine,
-            **_footprint(result, settings, inputs, scratch),
+            **footprint_figures(footprints),
         )
         level = settings.graph_optimization
         figures[result.name] = Figures(
-            threads=comparison.threads, graph_optimization=level, samples_ms=comparison.samples_ms, measurement=measurement
+            threads=comparison.threads,
+            graph_optimization=level,
+            samples_ms=comparison.samples_ms,
+            measurement=measurement,
+            peaks=tuple(footprint.peak_memory_bytes for footprint in footprints),
         )
     return figures
 
@@ -142,8 +150,15 @@ def _save_inputs(example: Arrays, path: Path) -> Path:
     return path
 
 
-def _footprint(result: CandidateResult, settings: Settings, inputs: Path, scratch: Path) -> dict[str, Any]:
+def _footprints(result: CandidateResult, settings: Settings, inputs: Path, scratch: Path, *, times: int) -> list[Footprint]:
+    """Of several processes, one after the other."""
     with tempfile.TemporaryDirectory(dir=scratch, prefix="footprint.") as folder:
         write_model(result.model, Path(folder))
-        footprint = probe(Path(folder, files.GRAPH), inputs, settings, model_bytes=result.size_bytes)
-    return {"load_time_ms": round(footprint.load_time_ms, 2), "peak_memory_bytes": footprint.peak_memory_bytes}
+        return [probe(Path(folder, files.GRAPH), inputs, settings, model_bytes=result.size_bytes) for _ in range(times)]
+
+
+def footprint_figures(footprints: Sequence[Footprint]) -> dict[str, Any]:
+    """The medians, as a `Measurement` has them."""
+    load_time_ms = statistics.median(footprint.load_time_ms for footprint in footprints)
+    peak_memory_bytes = statistics.median_low(footprint.peak_memory_bytes for footprint in footprints)
+    return {"load_time_ms": round(load_time_ms, 2), "peak_memory_bytes": peak_memory_bytes}

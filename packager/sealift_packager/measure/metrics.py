@@ -7,13 +7,14 @@ each resample.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import numpy as np
 
 from sealift_core.schema.documents import nearest
 from sealift_packager.errors import DataError
+from sealift_packager.measure.channels import in_units
 from sealift_packager.measure.predictions import Prediction, same_labels
 from sealift_packager.model.source import Array
 from sealift_packager.plugins.functions import load_callable
@@ -43,6 +44,7 @@ class Metric:
         counts_rows: Whether each row is right or wrong.
         row_budget: The largest loss of any single row, in budgets; None where single rows may be lost.
         needs: What the target must be: `CLASSES`, `TWO_CLASSES` or `NUMBERS`; empty for whatever the data have.
+        whole: Whether it makes one number of all numbers of an output, in which the error of a small channel drowns.
     """
 
     name: str
@@ -54,6 +56,12 @@ class Metric:
     counts_rows: bool = False
     row_budget: float | None = None
     needs: str = ""
+    whole: bool = False
+
+    @property
+    def whole_model(self) -> bool:
+        """Whether it takes all outputs: all that is known of the model, or what a function of one's own makes of them."""
+        return not self.needs and (self.against_source is None or self.whole)
 
     def default_budget(self, reference: float, target: Array) -> float:
         """Choose the largest loss that is accepted unless the user says otherwise.
@@ -149,10 +157,43 @@ def _r2(target: Array, prediction: Prediction) -> float:
 
 
 def _cosines(target: Array, prediction: Prediction) -> Array:
-    expected, actual = (values.astype(np.float64).reshape(len(values), -1) for values in (target, first_floats(prediction)))
+    """By row, of all channels in units of what the source's usually are; ``target`` are the source's answers as `source_floats` gives them."""
+    expected, actual = _in_units(target, _floats(prediction))
     lengths = np.linalg.norm(expected, axis=1) * np.linalg.norm(actual, axis=1)
     cosines: Array = np.where(lengths > 0, (expected * actual).sum(axis=1) / np.maximum(lengths, 1e-30), 0.0)
     return cosines
+
+
+def _in_units(target: Array, floats: Sequence[Array]) -> tuple[Array, Array]:
+    """[rows, values] of the source and of the model."""
+    ends = np.cumsum([value.size // len(value) for value in floats])
+    parts = np.split(target.reshape(len(target), -1), ends[:-1], axis=1)
+    sources = [part.reshape(value.shape) for part, value in zip(parts, floats, strict=True)]
+    expected = [in_units(source, source) for source in sources]
+    actual = [in_units(source, value) for source, value in zip(sources, floats, strict=True)]
+    return np.concatenate(expected, axis=1), np.concatenate(actual, axis=1)
+
+
+def source_floats(prediction: Prediction) -> Array:
+    """All float outputs that are judged as one target.
+
+    Args:
+        prediction: The source's answers.
+
+    Returns:
+        Their values, ``[rows, values]``.
+
+    Raises:
+        DataError: If there are none.
+    """
+    return np.concatenate([value.reshape(len(value), -1) for value in _floats(prediction)], axis=1)
+
+
+def _floats(prediction: Prediction) -> list[Array]:
+    """The judged outputs of floats, or all there are where labels are judged."""
+    floats = {name: value for name, value in prediction.outputs.items() if value.dtype.kind == "f"}
+    judged = [value for name, value in floats.items() if name in prediction.judged]
+    return judged or [_need(next(iter(floats.values()), None), "a float output", "cosine"), *list(floats.values())[1:]]
 
 
 def first_floats(prediction: Prediction) -> Array:
@@ -181,10 +222,20 @@ METRICS: Final[dict[str, Metric]] = {
         Metric(name="accuracy", higher_is_better=True, score=_mean(_hits), by_row=_hits, counts_rows=True, needs=CLASSES),
         Metric(name="f1", higher_is_better=True, score=_f1, counts_rows=True, needs=CLASSES),
         Metric(name="auc", higher_is_better=True, score=_auc, needs=TWO_CLASSES),
-        Metric(name="mae", higher_is_better=False, score=_mean(_absolute_errors), by_row=_absolute_errors, relative_budget=True, needs=NUMBERS),
-        Metric(name="rmse", higher_is_better=False, score=_rmse, relative_budget=True, needs=NUMBERS),
-        Metric(name="r2", higher_is_better=True, score=_r2, needs=NUMBERS),
-        Metric(name="cosine", higher_is_better=True, score=_mean(_cosines), by_row=_cosines, against_source=first_floats, row_budget=5.0),
+        Metric(
+            name="mae",
+            higher_is_better=False,
+            score=_mean(_absolute_errors),
+            by_row=_absolute_errors,
+            relative_budget=True,
+            needs=NUMBERS,
+            whole=True,
+        ),
+        Metric(name="rmse", higher_is_better=False, score=_rmse, relative_budget=True, needs=NUMBERS, whole=True),
+        Metric(name="r2", higher_is_better=True, score=_r2, needs=NUMBERS, whole=True),
+        Metric(
+            name="cosine", higher_is_better=True, score=_mean(_cosines), by_row=_cosines, against_source=source_floats, row_budget=5.0, whole=True
+        ),
         Metric(name="agreement", higher_is_better=True, score=_mean(_hits), by_row=_hits, counts_rows=True, against_source=_source_labels),
     )
 }

@@ -25,8 +25,9 @@ from sealift_packager.measure import latency
 from sealift_packager.measure.comparison import Compared, compare
 from sealift_packager.measure.device import DeviceJob, inputs_file
 from sealift_packager.measure.device_address import OPTION, DeviceAddress
-from sealift_packager.measure.figures import BATCH_SHARE, LEVEL_SHARE, Workload
+from sealift_packager.measure.figures import BATCH_SHARE, FOOTPRINTS, LEVEL_SHARE, Workload, footprint_figures
 from sealift_packager.measure.host import Host, judge_host
+from sealift_packager.measure.probe import Footprint
 from sealift_packager.measure.tuning import LEVEL_ROUNDS, OTHER_LEVELS, quickest_level, settings_for
 from sealift_packager.model.source import Array
 from sealift_packager.sandbox.outside import outside
@@ -80,7 +81,8 @@ def measure_on_device(
         compared = _compare(job, example_digest, runs, seconds=seconds)
         chosen = {name: runs[name][comparison.threads] for name, comparison in compared.items()}
         rates = {name: job.throughput(rows_digest, run, batches=work.batches, seconds=BATCH_SHARE * seconds) for name, run in chosen.items()}
-        footprints = {name: job.footprint(example_digest, run) for name, run in chosen.items()}
+        times = FOOTPRINTS if len(chosen) > 1 else 1
+        footprints = {name: [Footprint(*job.footprint(example_digest, run)) for _ in range(times)] for name, run in chosen.items()}
     return {name: _figures(run, compared[name].samples_ms, rates[name], footprints[name], machine) for name, run in chosen.items()}
 
 
@@ -111,19 +113,18 @@ def _run(result: CandidateResult, model: bytes, threads: int) -> Run:
     )
 
 
-def _figures(run: Run, samples: Array, most: Throughput, footprint: tuple[float, int], machine: str) -> Figures:
+def _figures(run: Run, samples: Array, most: Throughput, footprints: Sequence[Footprint], machine: str) -> Figures:
     median, slow = np.quantile(samples, [0.5, 0.99])
-    load_time_ms, peak_memory_bytes = footprint
     measurement = Measurement(
         latency_p50_ms=round(float(median), 4),
         latency_p99_ms=round(float(slow), 4),
         throughput_rows_per_s=most.rows_per_s,
         throughput_batch_size=most.batch_size,
-        load_time_ms=round(load_time_ms, 2),
-        peak_memory_bytes=peak_memory_bytes,
         machine=machine,
+        **footprint_figures(footprints),
     )
-    return Figures(threads=run.threads, graph_optimization=run.graph_optimization, samples_ms=samples, measurement=measurement)
+    peaks = tuple(footprint.peak_memory_bytes for footprint in footprints)
+    return Figures(threads=run.threads, graph_optimization=run.graph_optimization, samples_ms=samples, measurement=measurement, peaks=peaks)
 
 
 def _job(address: DeviceAddress, signer: Signer | None, files: Mapping[Digest, bytes]) -> Any:

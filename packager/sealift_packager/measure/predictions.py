@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Final
 
 import numpy as np
 
+from sealift_core.schema.documents import nearest
 from sealift_packager.errors import DataError
 from sealift_packager.model.source import Array, Arrays
+
+#: What outputs of a classifier are called by all converters.
+LABEL: Final = "label"
+PROBABILITIES: Final = "probabilities"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,37 +21,61 @@ class Prediction:
     """A model's outputs for all holdout rows.
 
     ``label`` [rows] is the class, ``scores`` [rows, classes] what it was chosen by, ``value`` [rows, values] the numbers, if they are a
-    regression's; None where the model gives none.
+    regression's; None where the model gives none, or it isn't known which output is to be judged. ``judged`` names the outputs that these were
+    read from.
     """
 
     outputs: Arrays
     label: Array | None
     scores: Array | None
     value: Array | None
+    judged: tuple[str, ...] = ()
 
 
-def read_prediction(outputs: Arrays) -> Prediction:
-    """Find labels, scores and values among the outputs.
+def judged_outputs(outputs: Arrays, output: str | None = None) -> tuple[str, ...]:
+    """Which outputs a metric judges; several where only their reader can tell which one is meant.
 
-    1. ``label`` and ``probabilities`` are what they are called; without floats the first output of one value for each row is a label.
-    2. Else the first float output is values. With several columns they may be scores whose largest is the class; with one, a class 1
+    1. The ``output`` that was asked for; with a ``label`` go its ``probabilities``.
+    2. ``label`` and ``probabilities``, if the model has a ``label``.
+    3. The outputs of floats; without any, those of one value for each row.
+
+    Raises `DataError` if there is no such ``output``.
+    """
+    labelled = tuple(name for name in (LABEL, PROBABILITIES) if name in outputs)
+    if output is not None and output not in outputs:  # 1
+        advice = nearest(output, list(outputs))
+        raise DataError("the model has no such output", where="--output", expected=f"one of {', '.join(outputs)}", found=repr(output), advice=advice)
+    if output is not None:
+        return labelled if output == LABEL else (output,)
+    if LABEL in outputs:  # 2
+        return labelled
+    floats = tuple(name for name, value in outputs.items() if value.dtype.kind == "f")  # 3
+    return floats or tuple(name for name, value in outputs.items() if value.size == len(value))
+
+
+def read_prediction(outputs: Arrays, output: str | None = None) -> Prediction:
+    """Find labels, scores and values among the outputs that are judged (`judged_outputs`); none where several others than a label might be.
+
+    1. ``label`` and ``probabilities`` are what they are called; an output of one value for each row that isn't a float is a label.
+    2. An output of floats is values. With several columns they may be scores whose largest is the class; with one, a class 1
        above 0.5 where all values lie within 0..1 (probabilities), above 0 otherwise (logits). With more axes (masks, sequences) it has no class.
     """
-    floats = [value for value in outputs.values() if value.dtype.kind == "f"]
-    scores = outputs.get("probabilities")
-    label = outputs.get("label", None if floats else next((value for value in outputs.values() if value.size == len(value)), None))
+    judged = judged_outputs(outputs, output)
+    one = outputs[judged[0]] if len(judged) == 1 else None
+    scores = outputs.get(PROBABILITIES) if PROBABILITIES in judged else None
+    label = outputs[LABEL] if LABEL in judged else one if one is not None and one.dtype.kind != "f" and one.size == len(one) else None
     if label is not None:  # 1
-        return Prediction(outputs=outputs, label=label.reshape(len(label), -1)[:, 0], scores=scores, value=None)
-    if not floats:
-        return Prediction(outputs=outputs, label=None, scores=None, value=None)
-    first = floats[0].reshape(len(floats[0]), -1)  # 2
+        return Prediction(outputs=outputs, label=label.reshape(len(label), -1)[:, 0], scores=scores, value=None, judged=judged)
+    if one is None or one.dtype.kind != "f":
+        return Prediction(outputs=outputs, label=None, scores=None, value=None, judged=judged)
+    first = one.reshape(len(one), -1)  # 2
     value = first.astype(np.float64)
-    if sum(size > 1 for size in floats[0].shape[1:]) > 1:
-        return Prediction(outputs=outputs, label=None, scores=None, value=value)
+    if sum(size > 1 for size in one.shape[1:]) > 1:
+        return Prediction(outputs=outputs, label=None, scores=None, value=value, judged=judged)
     if first.shape[1] > 1:
-        return Prediction(outputs=outputs, label=first.argmax(axis=1), scores=first, value=value)
+        return Prediction(outputs=outputs, label=first.argmax(axis=1), scores=first, value=value, judged=judged)
     middle = 0.5 if value.size and value.min() >= 0 and value.max() <= 1 else 0.0
-    return Prediction(outputs=outputs, label=(value[:, 0] > middle).astype(np.int64), scores=value, value=value)
+    return Prediction(outputs=outputs, label=(value[:, 0] > middle).astype(np.int64), scores=value, value=value, judged=judged)
 
 
 def same_labels(label: Array, target: Array) -> Array:

@@ -34,7 +34,7 @@ BYTES_PER_S: Final = 16 * 2**20
 _LEVELS: Final = {"disable": "ORT_DISABLE_ALL", "basic": "ORT_ENABLE_BASIC", "extended": "ORT_ENABLE_EXTENDED", "all": "ORT_ENABLE_ALL"}
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Footprint:
     """What loading and running a model took."""
 

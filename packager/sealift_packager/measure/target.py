@@ -27,6 +27,32 @@ class FittedTarget:
     note: str = ""
 
 
+def choose_metric(metric: Metric | None, prediction: Prediction, target: Array | None) -> tuple[Metric, str]:
+    """The metric, and a note on it for the report (empty, or a sentence).
+
+    1. A metric that judges one output needs to know which: `DataError` where several could be meant.
+    2. Without one that was asked for, all outputs are compared with the source's where several could be meant.
+    3. Else the target decides (`guess_metric`); without one, labels are compared with the source's.
+    """
+    ambiguous = len(prediction.judged) > 1 and prediction.label is None
+    if metric is not None:
+        if ambiguous and not metric.whole_model:  # 1
+            raise DataError(
+                f"the metric {metric.name} judges one output, and several could be meant",
+                where="--output",
+                expected=f"one of {', '.join(prediction.judged)}",
+                advice="Name it with --output; the others are compared with the original model's.",
+            )
+        return metric, ""
+    if ambiguous and any(value.dtype.kind == "f" for value in prediction.outputs.values()):  # 2
+        note = (
+            f"the target could be compared with several outputs ({', '.join(prediction.judged)}), so it isn't used: all outputs are compared with "
+            "the original model's, by the metric cosine; name the output that the target belongs to with --output"
+        )
+        return METRICS["cosine"], "" if target is None else note
+    return (METRICS["agreement"] if target is None else guess_metric(prediction, target)), ""  # 3
+
+
 def guess_metric(prediction: Prediction, target: Array) -> Metric:
     """Accuracy where the model tells classes apart and the target can be its classes, else RMSE; `DataError` where neither makes sense.
 
@@ -41,7 +67,7 @@ def guess_metric(prediction: Prediction, target: Array) -> Metric:
                 where="--target",
                 expected="numbers, or one label for each row",
                 found=", ".join(f"{name} of {value.dtype}" for name, value in prediction.outputs.items()),
-                advice=_OWN,
+                advice=f"Name the output that the target belongs to with --output. {_OWN}" if len(prediction.judged) > 1 else _OWN,
             )
         return METRICS["accuracy"]
     width, target_width = prediction.value.shape[1], _width(target)
@@ -127,7 +153,7 @@ def _numbers(metric: Metric, target: Array, value: Array) -> Array:
         raise DataError(f"the metric {metric.name} needs a numeric target", where="--target", found=f"text like {target.flat[0]!r}", advice=advice)
     if _width(target) != value.shape[1]:
         raise DataError(
-            "the target and the model's first numeric output have different numbers of values",
+            "the target and the model's output have different numbers of values",
             where="--target",
             expected=f"{value.shape[1]} for each row, for the metric {metric.name}",
             found=f"{_width(target)}, in {_shape(target)}",
@@ -156,7 +182,7 @@ def _words(target: Array) -> str:
 
 
 def _floats(prediction: Prediction) -> list[Array]:
-    return [value for value in prediction.outputs.values() if value.dtype.kind == "f"]
+    return [prediction.outputs[name] for name in prediction.judged]
 
 
 def _expected(prediction: Prediction, width: int) -> str:

@@ -26,6 +26,7 @@ class PackJob:
     data: str | None = None
     target: str = "target"
     metric: str | None = None
+    output: str | None = None
     max_drop: float | None = None
     key: str | None = None
     trust_pickle: bool = False

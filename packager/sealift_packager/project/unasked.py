@@ -58,6 +58,7 @@ HARMLESS: Final[Mapping[str, Rule]] = {
     "objective": Rule.ANY,
     # How candidates are held against the folder's own model on the folder's own data; the bundle and the report say by what they were judged.
     "metric": Rule.NO_FUNCTION,
+    "output": Rule.ANY,
     "max-drop": Rule.ANY,
     "seed": Rule.ANY,
     # Time and progress only.

@@ -64,6 +64,7 @@ def _request(job: PackJob, passphrase: bytes | None) -> PackRequest:
         data=Path(job.data) if job.data else None,
         target=job.target,
         metric=job.metric,
+        output=job.output,
         max_drop=job.max_drop,
         signer=passphrases.check(Path(job.key)) if job.key else None,
         trust_pickle=job.trust_pickle,

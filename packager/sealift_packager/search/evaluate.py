@@ -14,8 +14,10 @@ from sealift_core.hardware.profile import HardwareProfile
 from sealift_packager.candidates.result import CandidateResult
 from sealift_packager.graph.session import Settings, open_session, run_batched
 from sealift_packager.measure.accuracy import assess
+from sealift_packager.measure.channels import CHANNEL_LIMIT, mean_loss, worst_channel
 from sealift_packager.measure.emulation import TIMEOUT_S, Processor, find_emulator, missing, processor_for, run_emulated
-from sealift_packager.measure.predictions import read_prediction
+from sealift_packager.measure.metrics import Metric
+from sealift_packager.measure.predictions import Prediction, read_prediction
 from sealift_packager.model.source import Array, Arrays
 from sealift_packager.quantize.saturation import may_saturate
 from sealift_packager.search.reference import Reference
@@ -32,7 +34,7 @@ def answers(result: CandidateResult, inputs: Arrays) -> dict[str, Array]:
 
 def judge(reference: Reference, outputs: Arrays, *, seed: int, rounded: bool) -> Accuracy:
     """The loss against the source's own answers, with its interval; ``rounded`` as `assess` has it."""
-    packaged = read_prediction(outputs)
+    packaged = read_prediction(outputs, reference.output)
     return assess(reference.metric, reference.target, reference.prediction, packaged, budget=reference.budget, seed=seed, rounded=rounded)
 
 
@@ -41,9 +43,27 @@ def worst_row(reference: Reference, outputs: Arrays) -> float | None:
     metric, allowed = reference.metric, (reference.metric.row_budget or 0.0) * reference.budget
     if metric.by_row is None or metric.row_budget is None:
         return None
-    losses = metric.by_row(reference.target, reference.prediction) - metric.by_row(reference.target, read_prediction(outputs))
+    packaged = read_prediction(outputs, reference.output)
+    losses = metric.by_row(reference.target, reference.prediction) - metric.by_row(reference.target, packaged)
     largest = float((losses if metric.higher_is_better else -losses).max())
     return largest / allowed if allowed else (0.0 if largest <= 0 else np.inf)
+
+
+def channel_loss(reference: Reference, outputs: Arrays) -> tuple[str, float]:
+    """The channel that is furthest from the source's own answers, and its loss as a share of what a channel may lose; of no output ("", 0)."""
+    metric = reference.metric
+    worst = worst_channel(reference.prediction.outputs, outputs, unseen_outputs(metric, reference.prediction))
+    allowed = CHANNEL_LIMIT if metric.row_budget is None else metric.row_budget * reference.budget
+    if worst is None:
+        return "", 0.0
+    return str(worst), worst.loss / allowed if allowed else (0.0 if worst.loss <= 0 else np.inf)
+
+
+def unseen_outputs(metric: Metric, prediction: Prediction) -> tuple[str, ...]:
+    """The outputs of which the metric doesn't show every channel: what it doesn't judge, and several numbers of which it makes one."""
+    judged = prediction.judged if metric.needs or metric.against_source or len(prediction.outputs) == 1 else ()
+    wide = {name for name in judged if metric.whole and prediction.outputs[name].size > len(prediction.outputs[name])}
+    return tuple(name for name in prediction.outputs if name not in judged or name in wide)
 
 
 def hides_saturation(profile: HardwareProfile, machine: Machine) -> bool:
@@ -88,16 +108,8 @@ def as_the_profile_computes(
 
 
 def divergence(reference: Arrays, outputs: Arrays) -> float:
-    """Squared error of all float outputs, as a share of their own squares: how far a candidate is from fp32, whatever the metric.
+    """The mean loss of the channels of all float outputs, each on its own scale: how far a candidate is from fp32, whatever the metric.
 
     It is infinite where ``outputs`` have a NaN in place of a number, which would compare with nothing.
     """
-    lost = kept = 0.0
-    for name, value in reference.items():
-        if value.dtype.kind == "f":
-            fine = np.isfinite(value)
-            lost += float(np.square(outputs[name][fine] - value[fine], dtype=np.float64).sum())
-            kept += float(np.square(value[fine], dtype=np.float64).sum())
-    if np.isnan(lost):
-        return np.inf
-    return lost / kept if kept else 0.0
+    return mean_loss(reference, outputs)

@@ -30,17 +30,21 @@ def _quickest(results: Sequence[CandidateResult], quantile: float) -> list[Candi
     return [result for result, values in samples if result is quickest or ratio_interval(values, best, quantile, seed=SEED)[0] <= 1 + NOISE]
 
 
-def _latency_p99(results: Sequence[CandidateResult]) -> list[CandidateResult]:
-    """By the 99th percentile; where that can't tell them apart, by the median, which needs fewer samples."""
-    return _quickest(_quickest(results, 0.99), 0.5)
-
-
 def _smallest_figure(value: Callable[[Figures], float], results: Sequence[CandidateResult]) -> list[CandidateResult]:
     values = [(result, value(result.figures)) for result in results if result.figures is not None]
     if not values:
         return list(results)
     best = min(number for _, number in values)
     return [result for result, number in values if number <= best * (1 + BAND)]
+
+
+def _least_memory(results: Sequence[CandidateResult]) -> list[CandidateResult]:
+    """Those whose least peak isn't above the greatest one of the best by more than `BAND`: both were measured several times."""
+    peaks = [(result, result.figures.peak_memory_bytes) for result in results if result.figures is not None]
+    if not peaks:
+        return list(results)
+    _, best = min(peaks, key=lambda pair: float(np.median(pair[1])))
+    return [result for result, values in peaks if min(values) <= max(best) * (1 + BAND)]
 
 
 def smallest(results: Sequence[CandidateResult], band: float = 0.0) -> list[CandidateResult]:
@@ -68,11 +72,22 @@ def _most_accurate(results: Sequence[CandidateResult]) -> list[CandidateResult]:
 
 OBJECTIVES: Final[dict[str, Filter]] = {
     "latency_p50": functools.partial(_quickest, quantile=0.5),
-    "latency_p99": _latency_p99,
-    "memory": functools.partial(_smallest_figure, lambda figures: figures.measurement.peak_memory_bytes),
+    "latency_p99": functools.partial(_quickest, quantile=0.99),
+    "memory": _least_memory,
     "size": functools.partial(smallest, band=BAND),
     "accuracy": _most_accurate,
     "load_time": functools.partial(_smallest_figure, lambda figures: figures.measurement.load_time_ms),
+}
+#: What decides where an objective can't tell candidates apart, before the next one: the median needs fewer samples than the 99th percentile.
+FINER: Final = {"latency_p99": "latency_p50"}
+#: Each objective's figure as tables show it, and its unit there; the smallest is the best.
+SHOWN: Final[dict[str, tuple[Callable[[CandidateResult], float | None], str]]] = {
+    "latency_p50": (lambda result: result.figures.measurement.latency_p50_ms if result.figures else None, "ms"),
+    "latency_p99": (lambda result: result.figures.measurement.latency_p99_ms if result.figures else None, "ms"),
+    "memory": (lambda result: result.figures.measurement.peak_memory_bytes / 2**20 if result.figures else None, "MB"),
+    "size": (lambda result: result.size_bytes / 1000, "kB"),
+    "accuracy": (lambda result: result.accuracy.loss if result.accuracy else None, "lost"),
+    "load_time": (lambda result: result.figures.measurement.load_time_ms if result.figures else None, "ms"),
 }
 #: Those that need no machine of the profile.
 UNMEASURED: Final = ("size", "accuracy")

@@ -15,7 +15,8 @@ class Reference:
     """The holdout, the source's own answers on it, and what a candidate may lose (``budget``, in the metric's unit).
 
     ``target`` is the holdout's as the metric takes it; ``notes`` are sentences on what is odd about the data. ``in_doubt`` says that the source
-    itself scores no better than a constant answer, so that no loss would show in the metric.
+    itself scores no better than a constant answer, so that no loss would show in the metric. ``output`` is the one that is judged, if
+    somebody said so.
     """
 
     holdout: Holdout
@@ -25,3 +26,4 @@ class Reference:
     budget: float
     notes: tuple[str, ...] = ()
     in_doubt: bool = False
+    output: str | None = None

@@ -29,7 +29,7 @@ from sealift_packager.quantize.ranges import METHODS, observe
 from sealift_packager.quantize.registry import REVERTIBLE, STREAMING, check_buildable, quantize
 from sealift_packager.quantize.sensitivity import REQUESTS, lightest_first, node_errors
 from sealift_packager.quantize.smoothing import STRENGTHS, channel_maxima, has_products, smooth
-from sealift_packager.search.evaluate import answers, as_the_profile_computes, divergence, judge, worst_row
+from sealift_packager.search.evaluate import answers, as_the_profile_computes, channel_loss, divergence, judge, worst_row
 from sealift_packager.search.folds import Folds, split, take
 from sealift_packager.search.reference import Reference
 from sealift_packager.search.revert import first_that_passes, revert
@@ -111,12 +111,15 @@ class Search:
         outputs, arithmetic = as_the_profile_computes(result, self._profile, self._machine, self._inputs, native, self._scratch)
         if candidate.quantization and candidate.quantization.calibrated:
             outputs = self._out_of_fold(candidate, outputs)
+        channel, channel_share = channel_loss(self._reference, outputs) if candidate.quantization else ("", 0.0)
         judgement = Judgement(
             outputs=dict(outputs),
             accuracy=judge(self._reference, outputs, seed=self._seed, rounded=candidate.quantization is not None),
             worst_row=worst_row(self._reference, outputs),
             arithmetic=arithmetic,
             rows_wanted=self._rows_wanted(candidate),
+            worst_channel=channel,
+            channel_share=channel_share,
         )
         return dataclasses.replace(result, judgement=judgement)
 

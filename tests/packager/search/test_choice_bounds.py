@@ -258,9 +258,83 @@ def test_a_slow_tail_counts_for_p99_and_not_for_p50() -> None:
     assert names("latency_p99", tail, none) == ["none"]
 
 
-def test_what_p99_cannot_tell_apart_the_median_does() -> None:
-    slow, quick = spread("slow", 10.0, 50.0, 0.1), spread("quick", 5.0, 50.0, 0.1)
-    assert names("latency_p99", slow, quick) == ["quick"]
+def test_what_p99_cannot_tell_apart_the_median_does_and_is_named_as_what_did() -> None:
+    slow, quick = spread("fp32", 10.0, 50.0, 0.1), spread("quick", 5.0, 50.0, 0.1)
+    assert names("latency_p99", slow, quick) == ["fp32", "quick"]
+    slow, quick = shown(slow, p50=10.0, p99=50.0), dataclasses.replace(shown(quick, p50=5.0, p99=52.0), size_bytes=50)
+    choice = choose(slow, [quick], OBJECTIVE)
+    assert choice.reasons["quick"].startswith("best on latency_p50 (none is reliably better on latency_p99) of the candidates that pass")
+    assert choice.reasons["fp32"] == "passes, but loses on latency_p50"
+
+
+def shown(row: CandidateResult, *, p50: float, p99: float) -> CandidateResult:
+    """The same, with these figures in the table."""
+    assert row.figures is not None
+    measurement = dataclasses.replace(row.figures.measurement, latency_p50_ms=p50, latency_p99_ms=p99)
+    return dataclasses.replace(row, figures=dataclasses.replace(row.figures, measurement=measurement))
+
+
+def test_where_another_one_shows_a_better_figure_the_sentences_say_why_it_does_not_count() -> None:
+    noise = np.random.default_rng(0)
+    same: dict[str, Any] = {"size": 50, "speed": Speedup(ratio=2.0, low=1.9, high=2.1)}
+    slow, steady, shaky = FIRST, result("steady", ms=5.0, **same), result("shaky", ms=5.0, **same)
+    assert shaky.figures is not None
+    shaky = dataclasses.replace(shaky, figures=dataclasses.replace(shaky.figures, samples_ms=5.0 * noise.choice([0.5, 1.5], 50)), size_bytes=40)
+    choice = choose(slow, [steady, shown(shaky, p50=7.5, p99=7.5)], ("latency_p50", "size"))
+    assert choice.chosen.name == "shaky"
+    assert choice.reasons["shaky"].startswith("best on size of the candidates that pass")
+    choice = choose(slow, [shown(dataclasses.replace(shaky, size_bytes=50), p50=5.2, p99=7.5), steady], ("latency_p50",))
+    assert choice.reasons["shaky"].startswith(
+        "among the best on latency_p50 of the candidates that pass (steady's 5 ms is not reliably better than its 5.2):"
+    )
+
+
+def test_one_that_loses_though_its_figure_is_better_than_the_chosen_one_s_says_to_whom() -> None:
+    loss: dict[str, Any] = {"size": 50, "speed": Speedup(ratio=1.0, low=1.0, high=1.0)}
+    best = result("best", accuracy=accuracy(loss=0.0, low=0.0, high=0.001), **loss)
+    vague = result("vague", accuracy=accuracy(loss=0.004, low=-0.001, high=0.009), **loss | {"size": 40})
+    sure = result("sure", accuracy=accuracy(loss=0.003, low=0.002, high=0.004), **loss)
+    fp32 = result("fp32", accuracy=accuracy(loss=0.003, low=0.002, high=0.004))
+    choice = choose(fp32, [best, vague, sure], ("accuracy", "size"))
+    assert choice.chosen.name == "vague"
+    assert choice.reasons["sure"] == "passes, but loses on accuracy: it is reliably worse than best (0 lost), which vague isn't"
+
+
+# Memory
+
+
+def peaks(row: CandidateResult, *values: int) -> CandidateResult:
+    assert row.figures is not None
+    measurement = dataclasses.replace(row.figures.measurement, peak_memory_bytes=sorted(values)[len(values) // 2])
+    return dataclasses.replace(row, figures=dataclasses.replace(row.figures, measurement=measurement, peaks=values))
+
+
+def test_memory_within_the_spread_of_its_measurements_does_not_choose_twice_the_size() -> None:
+    same: dict[str, Any] = {"speed": Speedup(ratio=1.0, low=1.0, high=1.0)}
+    small, large = peaks(result("small", size=40, **same), 96, 108, 110), peaks(result("large", size=80, **same), 92, 98, 99)
+    assert choose(peaks(FIRST, 120, 130, 140), [small, large], OBJECTIVE).chosen.name == "small"
+    surely = peaks(result("small", size=40, **same), 106, 108, 110)
+    assert choose(peaks(FIRST, 120, 130, 140), [surely, large], OBJECTIVE).chosen.name == "large"
+    assert OBJECTIVES["memory"]([result("once", memory=100), result("more", memory=106)])[0].name == "once"
+
+
+# Where nothing was measured
+
+
+def blocks(name: str) -> CandidateResult:
+    tried = Candidate(name=name, precision=name, quantization=dataclasses.replace(INT8, block_size=32))
+    return dataclasses.replace(unmeasured(name, size=20), candidate=tried)
+
+
+@pytest.mark.parametrize("name", ["int8-blocks", "int4-blocks"])
+def test_blocks_are_not_taken_for_a_machine_that_nobody_measured_unless_for_their_size(name: str) -> None:
+    fp32, weights = unmeasured("fp32"), unmeasured("int8-weights", size=30)
+    choice = choose(fp32, [blocks(name), weights], OBJECTIVE)
+    assert choice.chosen is weights
+    assert "its speed is not known" in choice.reasons[name]
+    assert "--objective size" in choice.reasons[name]
+    assert choose(fp32, [blocks(name), weights], ("accuracy", "size")).chosen is weights
+    assert choose(fp32, [blocks(name), weights], ("size", "latency_p99")).chosen.name == name
 
 
 # Nodes that go back
