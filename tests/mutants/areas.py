@@ -42,6 +42,7 @@ AREAS: Final = {
             f"{_RUNTIME}/serving/decoding.py",
             f"{_RUNTIME}/serving/values.py",
             f"{_RUNTIME}/inference/signature.py",
+            f"{_CORE}/bundle/shapes.py",
         ),
         tests=("tests/runtime/serving/test_codec.py", "tests/runtime/serving/test_decoding_bounds.py", "tests/runtime/inference/test_signature.py"),
     ),

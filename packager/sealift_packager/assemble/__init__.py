@@ -7,7 +7,7 @@ Reading order:
 - ``model_card`` MODEL_CARD.md, with what others wrote escaped by ``markdown``
 - ``sbom``       sbom.cdx.json, a CycloneDX 1.6 ML-BOM; ``licenses``
 - ``provenance`` provenance.json, an in-toto statement with a SLSA v1 predicate
-- ``bundle``     one directory
+- ``bundle``     one directory; ``rehearsal`` opens it as a device does
 - ``release``    the OCI layout
 - ``output``     in place, whole or not at all
 

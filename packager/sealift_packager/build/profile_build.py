@@ -17,6 +17,7 @@ from sealift_core.timing.rows import take_rows
 from sealift_packager.assemble.baseline import build_baseline
 from sealift_packager.assemble.bundle import disk_estimate, write_bundle
 from sealift_packager.assemble.golden import Golden, make_golden
+from sealift_packager.assemble.rehearsal import rehearse
 from sealift_packager.build import keys
 from sealift_packager.build.context import BuildContext
 from sealift_packager.build.manifest import make_manifest
@@ -74,6 +75,7 @@ def build_profile(context: BuildContext, profile: HardwareProfile, scratch: Path
         with progress.stage(f"{profile.name}: write the bundle"):
             tools = tool_versions(manifest.model.source_framework, data_tools(request.data))
             write_bundle(directory, manifest, result.model, result.golden, result.baseline, tools=tools, options=request.options())
+            rehearse(directory)
     return ProfileBuild(directory=directory, manifest=manifest, measured=result.measured, node_errors=result.node_errors, notes=result.notes)
 
 

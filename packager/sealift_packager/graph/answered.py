@@ -18,9 +18,9 @@ from sealift_packager.model.batch import BATCH, fixed_batch
 from sealift_packager.model.source import Arrays
 from sealift_packager.model.synthetic import free_symbols, make_inputs
 
-#: Two requests of different sizes: what of the second is as in the first doesn't depend on them.
-_ROWS: Final = (2, 3)
-_SIZES: Final = (8, 9)
+#: Requests of different sizes: what is the same in all of them doesn't depend on them, and values are hardly ever such that rows follow from them.
+_ROWS: Final = (2, 3, 17)
+_SIZES: Final = (8, 9, 11)
 
 Sizes = Mapping[str, int]
 #: The sizes that a request has by symbol, and its answers.
@@ -30,7 +30,7 @@ Answered = tuple[Sizes, Arrays]
 def as_answered(converted: Converted) -> Converted:
     """The graph with outputs of the shapes that it gives, where it declares others; as it is where it answers no made-up request.
 
-    A dimension that is the same for two requests of different sizes is that number; one that follows a dimension of the inputs has its symbol; any
+    A dimension that is the same for requests of different sizes is that number; one that follows a dimension of the inputs has its symbol; any
     other one has a symbol of its own.
     """
     if refers(converted.model):  # gigabytes: parity asks it once as it is
@@ -48,7 +48,7 @@ def as_answered(converted: Converted) -> Converted:
 
 
 def _answered(converted: Converted) -> list[Answered]:
-    """Both requests, or none."""
+    """All requests, or none."""
     try:
         session = open_session(converted.model, Settings(), where="model.onnx")
         return [_ask(session, converted.inputs, rows, size) for rows, size in zip(_ROWS, _SIZES, strict=True)]

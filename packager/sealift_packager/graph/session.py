@@ -52,6 +52,15 @@ def open_session(model: onnx.ModelProto, settings: Settings, *, where: str, erro
     return _open(model, _options(settings, mapped), mapped, where, error)
 
 
+def open_file(path: Path, settings: Settings) -> Any:
+    """A session on the CPU for a graph's file and the weights beside it, as a device opens it; `ConversionError` if onnxruntime can't load it."""
+    try:
+        with during(OPENING):
+            return onnxruntime.InferenceSession(str(path), _options(settings, {}), providers=["CPUExecutionProvider"])
+    except Exception as cause:  # as below
+        raise ConversionError(f"onnxruntime can't load the graph (caused by: {first_line(cause)})", where=path.name) from cause
+
+
 def save_optimized(model: onnx.ModelProto, path: Path) -> None:
     """Write the graph as onnxruntime's basic optimizations leave it, its weights in a file beside it; `ConversionError`."""
     mapped = {name: onnxruntime.OrtValue.ortvalue_from_numpy(values) for name, values in references(model)}

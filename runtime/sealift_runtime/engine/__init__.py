@@ -7,7 +7,6 @@ Reading order:
 - ``session``           a bundle directory, loaded and ready to answer
 - ``graph``             a graph alone, to be measured
 - ``fastpath``          repeated requests of one shape, through buffers made beforehand
-- ``comparison``        pure: are these outputs the golden ones?
 - ``devices``           what a bundle's execution providers open
 - ``plugin_providers``  execution providers that come as a library beside plain onnxruntime
 - ``selftest``          the golden cases, run in a confined process (`sealift_core.process`), judged here

@@ -104,7 +104,12 @@ class FastPath:
 
 
 def _usable(inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> bool:
-    """Whether output shapes follow from input shapes, and nothing is text (onnxruntime can't bind that)."""
+    """Whether output shapes follow from input shapes, and nothing is text (onnxruntime can't bind that), or an input and an output at once.
+
+    onnxruntime fills no buffer of an output that is an input: what the request before was answered would be answered again.
+    """
+    if {spec.name for spec in inputs} & {spec.name for spec in outputs}:
+        return False
     input_symbols = {size for spec in inputs for size in spec.shape if isinstance(size, str)}
     output_symbols = {size for spec in outputs for size in spec.shape if isinstance(size, str)}
     fixed = math.prod(size for spec in outputs for size in spec.shape if isinstance(size, int))

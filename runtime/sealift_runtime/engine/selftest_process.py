@@ -11,12 +11,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from sealift_core.bundle.comparison import compare_case
 from sealift_core.bundle.golden import Array, GoldenCase
 from sealift_core.bundle.manifest import BundleManifest
 from sealift_core.errors import SealiftError
 from sealift_core.process.confined import FAULT, describe_fault
 from sealift_core.process.memory import status_bytes
-from sealift_runtime.engine.comparison import compare_case
 from sealift_runtime.engine.selftest import OUT_OF_MEMORY_STATUS
 from sealift_runtime.engine.session import ModelSession, read_golden
 from sealift_runtime.engine.translate import is_out_of_memory

@@ -15,7 +15,7 @@ from sealift_core.bundle import files
 from sealift_core.bundle.golden import Array, GoldenCase, decode_golden
 from sealift_core.bundle.limits import LIMITS
 from sealift_core.bundle.manifest import BundleManifest, SessionSettings
-from sealift_core.bundle.tensors import TensorSpec
+from sealift_core.bundle.shapes import check_tensors
 from sealift_core.errors import DocumentError, EngineError, IntegrityError, LimitError
 from sealift_core.session_entries import ARENA_KEY
 from sealift_core.verify.graph import check_bundle_graph
@@ -33,8 +33,6 @@ GRAPH_LEVELS: Final[Mapping[str, Any]] = {
 #: What each provider calls the most bytes of an accelerator's memory that it may take.
 _MEMORY_OPTIONS: Final = {"CUDAExecutionProvider": "gpu_mem_limit", "TensorrtExecutionProvider": "trt_max_workspace_size"}
 _FATAL: Final = 4
-#: onnxruntime's names of element types where they differ from numpy's
-_ELEMENTS: Final = {"float": "float32", "double": "float64"}
 
 
 class ModelSession:
@@ -76,8 +74,8 @@ class ModelSession:
             raise EngineError(
                 "the graph changed while it was being loaded", where=str(path), advice="Make sure that nothing else writes to the agent's home."
             )
-        _check_tensors(manifest.inputs, session.get_inputs(), f"{path}: inputs")  # 4
-        _check_tensors(manifest.outputs, session.get_outputs(), f"{path}: outputs")
+        check_tensors(manifest.inputs, session.get_inputs(), f"{path}: inputs")  # 4
+        check_tensors(manifest.outputs, session.get_outputs(), f"{path}: outputs")
         cases = read_golden(directory, manifest)
         return cls(directory, manifest, session, smallest_case(cases))
 
@@ -227,30 +225,3 @@ def _how_to_get(provider: str) -> str:
     if provider in plugin_providers.installed():
         return f"{module} is installed, but finds no device on this machine. Use a bundle of another profile."
     return f"Install {module.replace('_', '-')} in addition to onnxruntime."
-
-
-def _check_tensors(specs: Sequence[TensorSpec], nodes: Sequence[Any], where: str) -> None:
-    """Raise unless the graph's tensors have the names, dtypes, ranks and fixed sizes of the manifest."""
-    nodes_by_name = {node.name: node for node in nodes}
-    if set(nodes_by_name) != {spec.name for spec in specs}:
-        names = ", ".join(spec.name for spec in specs)
-        raise EngineError("the graph and the manifest disagree", where=where, expected=names, found=", ".join(nodes_by_name))
-    for spec in specs:
-        node = nodes_by_name[spec.name]
-        element_type = node.type.removeprefix("tensor(").removesuffix(")")
-        if _ELEMENTS.get(element_type, element_type) != spec.dtype or not _shapes_agree(spec.shape, node.shape):
-            raise EngineError(
-                "the graph and the manifest disagree",
-                where=f"{where}: {spec.name}",
-                expected=f"{spec.dtype} {list(spec.shape)}",
-                found=f"{node.type} {node.shape}",
-            )
-
-
-def _shapes_agree(manifest: Sequence[int | str], graph: Sequence[Any] | None) -> bool:
-    """Whether a manifest's shape fits a graph's; where the graph leaves a size open, the manifest may say more."""
-    if not graph:  # onnxruntime shows a tensor of unknown rank like a scalar
-        return True
-    if len(manifest) != len(graph):
-        return False
-    return all(not isinstance(size, int) or not isinstance(other, int) or size == other for size, other in zip(manifest, graph, strict=True))

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import reprlib
-from collections.abc import Collection, Iterable, Sequence
-from typing import Final, NoReturn
+from collections.abc import Collection, Iterable
 
 import numpy as np
 
+from sealift_core.bundle.shapes import Symbols, check_shape, refuse, show, show_shape
 from sealift_core.bundle.tensors import TensorSpec
 from sealift_core.errors import RequestError
 from sealift_core.schema.documents import nearest
 from sealift_runtime.inference.messages import InferRequest
-
-MAX_DIMENSION: Final = 2**31 - 1
-_SHOWN: Final = reprlib.Repr()
-_SHOWN.maxstring = _SHOWN.maxother = 150
-_SHOWN.maxlist = 16
-#: The sizes that inputs gave to symbols, each with the input that gave it.
-Symbols = dict[str, tuple[int, str]]
 
 
 class Signature:
@@ -71,33 +63,3 @@ class Signature:
         outputs: list[str] = []
         for output in request.outputs or ():
             outputs.append(self.check_output(output, outputs))
-
-
-def check_shape(spec: TensorSpec, shape: Sequence[int], symbols: Symbols) -> None:
-    """Raise `RequestError` unless a shape fits an input's; ``symbols`` are the sizes that other inputs gave, and get this one's."""
-    if len(shape) != len(spec.shape):
-        refuse(spec, "wrong shape", show_shape(spec.shape), show(list(shape)))
-    for size, expected in zip(shape, spec.shape, strict=False):
-        if isinstance(expected, int):
-            if size != expected:
-                refuse(spec, "wrong shape", show_shape(spec.shape), show(list(shape)))
-        elif not 1 <= size <= MAX_DIMENSION:
-            refuse(spec, "a dimension is out of range", f"1 to {MAX_DIMENSION} for {expected!r}", str(size))
-        elif symbols.setdefault(expected, (size, spec.name))[0] != size:
-            earlier, name = symbols[expected]
-            refuse(spec, "sizes disagree", f"{expected!r} to be {earlier} as in input {name!r}", str(size))
-
-
-def refuse(spec: TensorSpec, message: str, expected: str, actual: str) -> NoReturn:
-    """Raise the `RequestError` for an input."""
-    raise RequestError(message, where=f"input {spec.name!r}", expected=expected, found=actual)
-
-
-def show_shape(shape: Sequence[int | str]) -> str:
-    """A shape in words: ``[batch, 4]``."""
-    return f"[{', '.join(str(size) for size in shape)}]"
-
-
-def show(value: object) -> str:
-    """What came instead of what was expected, in few characters however large it is."""
-    return _SHOWN.repr(value)[:200]

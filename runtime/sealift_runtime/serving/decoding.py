@@ -12,12 +12,13 @@ from typing import Any, Final
 import orjson
 
 from sealift_core.bundle.golden import Array
+from sealift_core.bundle.shapes import Symbols, check_shape, refuse, show, show_shape
 from sealift_core.bundle.tensors import TensorSpec
 from sealift_core.errors import RequestError
 from sealift_core.schema import strict_json
 from sealift_core.schema.strict_json import JsonBudget
 from sealift_runtime.inference.messages import InferRequest
-from sealift_runtime.inference.signature import Signature, Symbols, check_shape, refuse, show, show_shape
+from sealift_runtime.inference.signature import Signature
 from sealift_runtime.serving.limits import LIMITS
 from sealift_runtime.serving.values import from_bytes, from_json, json_type
 

@@ -12,9 +12,9 @@ import numpy as np
 
 from sealift_core.bundle.golden import Array, decode_texts
 from sealift_core.bundle.limits import LIMITS
+from sealift_core.bundle.shapes import refuse
 from sealift_core.bundle.tensors import DATATYPES, TensorSpec
 from sealift_core.errors import DocumentError, RequestError
-from sealift_runtime.inference.signature import refuse
 
 _NUMBERS: Final = "fiu"
 _PACKED: Final = {"float32": "f", "float64": "d"}

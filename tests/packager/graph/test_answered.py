@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +10,15 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from sealift_packager.build.pipeline import pack
+from sealift_packager.build.request import PackRequest
 from sealift_packager.errors import ConversionError
 from sealift_packager.frameworks.converters import convert_model
 from sealift_packager.frameworks.loaders import load_model
 from sealift_packager.graph import graph
 from sealift_packager.graph.result import Converted
 from sealift_packager.model.source import LoadOptions
+from support import packing
 
 Shape = list[int | str]
 
@@ -69,3 +73,19 @@ def test_an_output_whose_number_of_dimensions_depends_on_the_request_is_refused(
     weights = [numpy_helper.from_array(np.array([1]), name) for name in ("one", "unit")]
     with pytest.raises(ConversionError, match=r"y: an output has another number of dimensions for another request: found \[1\] and \[1, 1\]"):
         converted(nodes, ["batch", 3], ["batch", 3], tmp_path, *weights)
+
+
+def test_a_finished_bundle_that_a_device_would_refuse_is_not_sealed(tmp_path: Path) -> None:
+    weights = numpy_helper.from_array(np.ones((3, 50_000), np.float32), "w")
+    product = helper.make_node("MatMul", ["x", "w"], ["y"])
+    inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", 3])]
+    outputs = [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["batch", 4])]
+    made = helper.make_graph([product], "model", inputs, outputs, [weights])
+    model = helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(model, tmp_path / "m.onnx", save_as_external_data=True, location="w.bin")
+    profile = dataclasses.replace(packing.elsewhere(), precisions=("fp32",))
+    request = PackRequest(model=tmp_path / "m.onnx", name="m", version="1.0.0", profiles=(profile,), out=tmp_path / "out", signer=packing.KEY)
+    with pytest.raises(ConversionError, match="a device would refuse this bundle|declares"):
+        pack(request, inline_bytes=1000)  # a graph with its weights in files is taken at its word when it is converted
+    assert not (tmp_path / "out").exists()
+    assert pack(request).manifests["elsewhere"].outputs[0].shape == ("batch", 50_000)

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sealift_core.bundle.shapes import MAX_DIMENSION, Symbols, check_shape, show, show_shape
 from sealift_core.bundle.tensors import TensorSpec
 from sealift_core.errors import RequestError
 from sealift_runtime.inference.messages import InferRequest
-from sealift_runtime.inference.signature import MAX_DIMENSION, Signature, Symbols, check_shape, show, show_shape
+from sealift_runtime.inference.signature import Signature
 
 LEFT = TensorSpec(name="left", dtype="float32", shape=("batch", 2))
 RIGHT = TensorSpec(name="right", dtype="int64", shape=("batch", "time"))

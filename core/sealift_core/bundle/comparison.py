@@ -16,9 +16,14 @@ from sealift_core.bundle.golden import Array
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class OutputDifference:
-    """The worst value of one output of one golden case; ``excess`` is above 1 where the tolerance is left.
+    """The worst value of one output of one golden case.
 
-    ``excess`` is |a−b| over what is allowed; infinite where nothing can be allowed (shape, integer, text, NaN).
+    Attributes:
+        case: The case's number.
+        output: The output's name.
+        excess: |a−b| over what is allowed, above 1 where the tolerance is left; infinite where nothing can be allowed (shape, integer, text, NaN).
+        expected: The golden value, in words.
+        actual: What came, in words.
     """
 
     case: int
@@ -33,14 +38,37 @@ class OutputDifference:
 
 
 def compare_case(case: int, golden: Mapping[str, Array], actual: Mapping[str, Array], *, rtol: float, atol: float) -> OutputDifference | None:
-    """The worst difference over all outputs of a case, None if every value is exactly the golden one."""
+    """Compare all outputs of a case.
+
+    Args:
+        case: The case's number.
+        golden: The golden outputs, by name.
+        actual: What came, by name.
+        rtol: The relative tolerance.
+        atol: The absolute tolerance.
+
+    Returns:
+        The worst difference; None if every value is exactly the golden one.
+    """
     pairs = ((name, value, actual[name]) for name, value in golden.items())
     differences = [compare(case, name, expected, value, rtol=rtol, atol=atol) for name, expected, value in pairs]
     return max((difference for difference in differences if difference is not None), key=lambda difference: difference.excess, default=None)
 
 
 def compare(case: int, output: str, expected: Array, actual: Array, *, rtol: float, atol: float) -> OutputDifference | None:
-    """The worst value of one output, None if all are exactly the golden ones."""
+    """Compare one output.
+
+    Args:
+        case: The case's number.
+        output: The output's name.
+        expected: The golden values.
+        actual: What came.
+        rtol: The relative tolerance.
+        atol: The absolute tolerance.
+
+    Returns:
+        The worst value; None if all are exactly the golden ones.
+    """
     if actual.shape != expected.shape or actual.dtype.kind != expected.dtype.kind:
         return _difference(case, output, np.inf, f"{expected.dtype} {expected.shape}", f"{actual.dtype} {actual.shape}")
     excess = _float_excess(expected, actual, rtol, atol) if expected.dtype.kind == "f" else np.where(expected != actual, np.inf, 0.0)

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
+from sealift_core.bundle.comparison import compare, compare_case
 from sealift_core.bundle.golden import Array
-from sealift_runtime.engine.comparison import compare, compare_case
 
 NAN, INF = np.nan, np.inf
 
