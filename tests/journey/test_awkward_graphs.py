@@ -14,9 +14,9 @@ import onnxruntime
 import pytest
 from onnx import NodeProto, TensorProto, ValueInfoProto, helper
 
+from sealift_core.errors import SealiftError
 from sealift_packager.build.pipeline import pack
 from sealift_packager.build.request import PackRequest
-from sealift_packager.errors import SealiftError
 from support import graphs, packing
 from support.agents import AgentUnderTest, device, wait_until
 from support.repositories import Repository

@@ -62,7 +62,12 @@ def _accuracy(manifest: BundleManifest) -> str:
         else f"{accuracy.packaged:.6g} (worst row {accuracy.packaged_worst_row:.6g})"
     )
     values = [(accuracy.metric, f"{accuracy.reference:.6g}", packaged, _loss(accuracy), f"{accuracy.budget:.4g}")]
-    return f"## Accuracy\n\n{text}\n\n" + table(("metric", "source", "packaged", "loss", "budget"), values)
+    return f"## Accuracy\n\n{text}\n\n" + table(("metric", "source", "packaged", "loss", "budget"), values) + _data_notes(manifest)
+
+
+def _data_notes(manifest: BundleManifest) -> str:
+    notes = manifest.lineage.annotations.get("data_notes")
+    return "".join(f"\n\n{plain(str(note))}" for note in notes) if isinstance(notes, list) else ""
 
 
 def _loss(accuracy: Accuracy) -> str:

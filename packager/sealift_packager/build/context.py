@@ -6,6 +6,7 @@ import dataclasses
 import datetime
 import functools
 import logging
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -21,12 +22,14 @@ from sealift_packager.build.request import PackRequest
 from sealift_packager.cache.stage import Stages
 from sealift_packager.data.files import read_data
 from sealift_packager.data.holdout import Holdout, bind
+from sealift_packager.data.oddities import describe_oddities
 from sealift_packager.data.pixels import Normalization
 from sealift_packager.data.refusal import refused
 from sealift_packager.errors import DataError, PackagerError
 from sealift_packager.frameworks.converters import convert_model
 from sealift_packager.frameworks.loaders import load_model
 from sealift_packager.graph.result import Converted
+from sealift_packager.measure.accuracy import check_pace
 from sealift_packager.measure.constant import warn_of_constant, warn_of_rare_class
 from sealift_packager.measure.metrics import find_metric
 from sealift_packager.measure.predictions import read_prediction
@@ -158,7 +161,12 @@ class BuildContext:
     @property
     def notes(self) -> tuple[str, ...]:
         """What the report says beside the candidates: how far parity goes, and what is odd about the data."""
-        return (*_on_digits(self.source), str(self.parity), *(self.reference.notes if self.reference else ()))
+        return (*_on_digits(self.source), str(self.parity), *(self.reference.notes if self.reference else ()), *self.oddities)
+
+    @functools.cached_property
+    def oddities(self) -> tuple[str, ...]:
+        """What the data never show, in sentences that the bundle bears too."""
+        return describe_oddities(self.holdout.inputs, self.source.columns) if self.holdout else ()
 
     @functools.cached_property
     def reference(self) -> Reference | None:
@@ -171,7 +179,9 @@ class BuildContext:
         metric, on_outputs = choose_metric(self._metric, prediction, holdout.target if holdout.has_target else None)
         fitted = FittedTarget(target=metric.against_source(prediction)) if metric.against_source else fit_target(metric, holdout.target, prediction)
         target = fitted.target
+        started = time.perf_counter()
         score = metric.score(target, prediction)
+        check_pace(metric, time.perf_counter() - started)
         if np.isnan(score):
             advice = "Pass a holdout with more rows or another --metric, and check whether the model itself returns NaN."
             raise DataError("the metric is not a number on this holdout", where=f"--metric {metric.name}", advice=advice)

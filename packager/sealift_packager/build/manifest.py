@@ -92,7 +92,8 @@ def _requirements(chosen: CandidateResult, profile: HardwareProfile, disk_bytes:
 def _lineage(context: BuildContext) -> Lineage:
     columns: dict[str, Json] = {name: list(names) for name, names in context.source.columns.items()}
     classes: list[Json] = list(context.holdout.classes) if context.holdout else []
-    annotations: dict[str, Json] = {"columns": columns, "classes": classes}
+    notes: list[Json] = list(context.oddities)
+    annotations: dict[str, Json] = {"columns": columns, "classes": classes, "data_notes": notes}
     return Lineage(source_digest=str(context.source.digest), annotations={name: value for name, value in annotations.items() if value})
 
 

@@ -6,6 +6,7 @@ Reading order:
 - ``limits``     how much a file may hold
 - ``function``   data that a person's own function gives
 - ``holdout``    rows as a model takes them; ``pixels`` images as it takes them
+- ``oddities``   columns without a value, constant ones, few rows: in sentences
 - ``refusal``    rows that the source model itself refuses
 - ``anonymized``  rows that are like the data's, without any of them
 

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
+from typing import Final
 
 import numpy as np
 
 from sealift_core.bundle.evaluation import Accuracy
 from sealift_packager.candidates.judgement import ROUNDING
-from sealift_packager.measure.bootstrap import mean_interval, rows_needed, statistic_interval, unseen_share
+from sealift_packager.errors import DataError
+from sealift_packager.measure.bootstrap import SLOW_RESAMPLES, mean_interval, rows_needed, statistic_interval, unseen_share
 from sealift_packager.measure.metrics import Metric
 from sealift_packager.measure.predictions import Prediction
 from sealift_packager.model.source import Array
+
+#: The longest that the resampled scores of one candidate may take, and from when on it is said how long they do.
+MAX_SECONDS: Final = 600.0
+TOLD_SECONDS: Final = 10.0
+_LOG: Final = logging.getLogger("sealift.search")
 
 
 def assess(metric: Metric, target: Array, reference: Prediction, packaged: Prediction, *, budget: float, seed: int, rounded: bool) -> Accuracy:
@@ -21,10 +29,11 @@ def assess(metric: Metric, target: Array, reference: Prediction, packaged: Predi
     Where rows count as right or wrong, the upper bound allows for them; but not with a budget of 0, which is about these rows alone.
     """
     sign = 1.0 if metric.higher_is_better else -1.0
-    scores = metric.score(target, reference), metric.score(target, packaged)
+    rows = None if metric.by_row is None else (metric.by_row(target, reference), metric.by_row(target, packaged))
+    scores = (metric.score(target, reference), metric.score(target, packaged)) if rows is None else (float(rows[0].mean()), float(rows[1].mean()))
     same = _same(reference, packaged)
-    if metric.by_row is not None:
-        low, high = mean_interval(sign * (metric.by_row(target, reference) - metric.by_row(target, packaged)), seed=seed)
+    if rows is not None:
+        low, high = mean_interval(sign * (rows[0] - rows[1]), seed=seed)
     elif same:
         low, high = 0.0, 0.0
     else:
@@ -39,8 +48,23 @@ def assess(metric: Metric, target: Array, reference: Prediction, packaged: Predi
         loss_low=low,
         loss_high=high,
         budget=budget,
-        packaged_worst_row=_worst(metric, target, packaged),
+        packaged_worst_row=None if rows is None else _worst(metric, rows[1]),
     )
+
+
+def check_pace(metric: Metric, seconds: float) -> None:
+    """Say how long a candidate's interval will take, if one score took ``seconds``, or raise `DataError` if that is more than `MAX_SECONDS`."""
+    expected = 2 * SLOW_RESAMPLES * seconds if metric.by_row is None else 0.0
+    if expected > MAX_SECONDS:
+        raise DataError(
+            "the metric is too slow to tell how sure a candidate's loss is",
+            where=f"--metric {metric.name}",
+            expected=f"at most {MAX_SECONDS:g} s for each candidate, for {2 * SLOW_RESAMPLES:,} scores of resampled rows",
+            found=f"{seconds:.2g} s for one score, which makes {expected:,.0f} s",
+            advice="Give it a form by row (set by_row = True and return a number for each row), or pass fewer rows.",
+        )
+    if expected > TOLD_SECONDS:
+        _LOG.warning("Each candidate's interval takes about %.0f s by the metric %s; one with by_row = True is computed once", expected, metric.name)
 
 
 def rows_wanted(metric: Metric, rows: int, *, budget: float) -> int:
@@ -50,11 +74,10 @@ def rows_wanted(metric: Metric, rows: int, *, budget: float) -> int:
     return rows_needed(budget)
 
 
-def _worst(metric: Metric, target: Array, packaged: Prediction) -> float | None:
+def _worst(metric: Metric, values: Array) -> float | None:
     """The score of the worst row, where single rows count."""
-    if metric.by_row is None or metric.row_budget is None:
+    if metric.row_budget is None:
         return None
-    values = metric.by_row(target, packaged)
     return float(values.min() if metric.higher_is_better else values.max())
 
 

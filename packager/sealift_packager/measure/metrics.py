@@ -245,7 +245,8 @@ def find_metric(name: str) -> Metric:
     """Find a metric by name, or make one of a function of the user's own.
 
     Such a function takes the target (its first axis is the rows) and the outputs by name, and gives a number; higher is better
-    unless it has an attribute ``higher_is_better`` that is False. When it fails, ``score`` raises `DataError`.
+    unless it has an attribute ``higher_is_better`` that is False. With an attribute ``by_row`` that is True, it gives a number for each row; their
+    mean is the score. When it fails, ``score`` raises `DataError`.
 
     Args:
         name: One of `METRICS`, or ``module:function``.
@@ -265,6 +266,12 @@ def find_metric(name: str) -> Metric:
         )
     function = load_callable(name, where="--metric", error=DataError)
     higher = bool(getattr(function, "higher_is_better", True))
+    if getattr(function, "by_row", False):
+
+        def by_row(target: Array, prediction: Prediction) -> Array:
+            return _call_by_row(function, name, target, prediction)
+
+        return Metric(name=name, higher_is_better=higher, score=_mean(by_row), by_row=by_row, relative_budget=True)
     return Metric(
         name=name, higher_is_better=higher, score=lambda target, prediction: _call(function, name, target, prediction), relative_budget=True
     )
@@ -276,3 +283,14 @@ def _call(function: Callable[..., Any], name: str, target: Array, prediction: Pr
     except Exception as error:  # the user's own function
         message, expected = f"the metric failed (caused by: {type(error).__name__}: {error})", "a number from function(target, outputs by name)"
         raise DataError(message, where=f"--metric {name}", expected=expected) from error
+
+
+def _call_by_row(function: Callable[..., Any], name: str, target: Array, prediction: Prediction) -> Array:
+    expected = f"{len(target)} numbers from function(target, outputs by name), one for each row, because by_row is set"
+    try:
+        values = np.asarray(function(target, prediction.outputs), dtype=np.float64)
+    except Exception as error:  # the user's own function
+        raise DataError(f"the metric failed (caused by: {type(error).__name__}: {error})", where=f"--metric {name}", expected=expected) from error
+    if values.shape != (len(target),):
+        raise DataError("the metric gives no number for each row", where=f"--metric {name}", expected=expected, found=f"shape {list(values.shape)}")
+    return values

@@ -9,6 +9,7 @@ Reading order:
 - ``columns``    a table's columns as inputs
 - ``categories`` the categories that a model's encoders know
 - ``unwrapped``  a model without the search or training around it
+- ``moments``    mean and spread of numbers of which some are missing
 - ``synthetic``  inputs that follow from the specs and a seed alone
 
 Never imports a framework.

@@ -11,6 +11,7 @@ import numpy as np
 from sealift_core.bundle.tensors import TensorSpec
 from sealift_core.timing.rows import take_rows
 from sealift_packager.model.batch import fixed_batch
+from sealift_packager.model.moments import mean_and_spread
 from sealift_packager.model.source import Array, Arrays
 from sealift_packager.model.synthetic import NO_SIZES, concrete_shape, free_symbols, make_inputs
 
@@ -126,7 +127,7 @@ def _resembling(examples: Array, drawn: Array, generator: np.random.Generator) -
     same_size = examples.shape[1:] == drawn.shape[1:]
     if drawn.dtype.kind == "f":
         axis = 0 if same_size else None
-        center, spread = np.nanmean(examples, axis=axis, dtype=np.float64), np.nanstd(examples, axis=axis, dtype=np.float64)
+        center, spread = mean_and_spread(examples, axis)
         return np.asarray((center + spread * drawn).astype(drawn.dtype))
     if same_size:
         return np.asarray(examples[generator.integers(0, len(examples), len(drawn))])

@@ -1,0 +1,68 @@
+"""What is odd about a holdout's columns, in sentences. Pure.
+
+It is no reason to refuse data, but a reader of the report and the bundle must know what was never seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+import numpy as np
+
+from sealift_packager.model.source import Array, Arrays
+
+#: With fewer rows, the holdout itself is so uncertain that only a large shift tells a device's rows from it.
+MIN_ROWS: Final = 100
+#: Wider arrays are no tables.
+MAX_COLUMNS: Final = 512
+_SHOWN: Final = 8
+
+
+def describe_oddities(inputs: Arrays, columns: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """Sentences on columns without a value, on constant ones, and on few rows; ``columns`` are an input's columns' names, where they have any.
+
+    ``inputs`` are [rows] or [rows, columns]; of others only the rows count.
+    """
+    empty, constant = list[str](), list[str]()
+    for name, values in _columns(inputs, columns):
+        missing = _missing(values)
+        if missing.all():
+            empty.append(name)
+        elif len(values) > 1 and not missing.any() and (values == values[0]).all():
+            constant.append(name)
+    rows = max((len(value) for value in inputs.values() if value.ndim), default=0)
+    sentences = (
+        f"No row of the data has a value in {_listed(empty)}: how the model answers to values there was not evaluated, and a device can't judge "
+        "their drift."
+        if empty
+        else "",
+        f"All rows of the data have the same value in {_listed(constant)}: no other value was evaluated, and a device counts any as out of range."
+        if constant
+        else "",
+        f"The data have {rows} rows; drift needs at least {MIN_ROWS} (min_rows). With fewer, a device notices only large shifts."
+        if 0 < rows < MIN_ROWS
+        else "",
+    )
+    return tuple(sentence for sentence in sentences if sentence)
+
+
+def _columns(inputs: Arrays, columns: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, Array]]:
+    """Each column with its name."""
+    for name, value in inputs.items():
+        width = value.size // len(value) if value.ndim and len(value) else 0
+        if not 0 < width <= MAX_COLUMNS or value.ndim > 2:
+            continue
+        names = columns.get(name, ()) or ([name] if width == 1 else [f"{name}[{at}]" for at in range(width)])
+        yield from zip(names, value.reshape(len(value), width).T, strict=False)
+
+
+def _missing(values: Array) -> Array:
+    if values.dtype.kind == "f":
+        return np.isnan(values)
+    return values == "" if values.dtype.kind == "O" else np.zeros(len(values), dtype=bool)
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:_SHOWN]) + (f", … ({len(names)} in all)" if len(names) > _SHOWN else "")
+    return f"the column {shown}" if len(names) == 1 else f"the columns {shown}"
