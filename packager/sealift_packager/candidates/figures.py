@@ -20,12 +20,12 @@ class Figures:
     graph_optimization: str
     samples_ms: Array
     measurement: Measurement
-    peaks: tuple[int, ...] = ()
+    peaks: list[int] = dataclasses.field(default_factory=list)
 
     @property
-    def peak_memory_bytes(self) -> tuple[int, ...]:
+    def peak_memory_bytes(self) -> list[int]:
         """Of each process; of the one that there was in locks from before there were several."""
-        return self.peaks or (self.measurement.peak_memory_bytes,)
+        return self.peaks or [self.measurement.peak_memory_bytes]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

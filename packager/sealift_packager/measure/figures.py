@@ -96,7 +96,7 @@ def measure_candidates(
             graph_optimization=level,
             samples_ms=comparison.samples_ms,
             measurement=measurement,
-            peaks=tuple(footprint.peak_memory_bytes for footprint in footprints),
+            peaks=[footprint.peak_memory_bytes for footprint in footprints],
         )
     return figures
 

@@ -123,7 +123,7 @@ def _figures(run: Run, samples: Array, most: Throughput, footprints: Sequence[Fo
         machine=machine,
         **footprint_figures(footprints),
     )
-    peaks = tuple(footprint.peak_memory_bytes for footprint in footprints)
+    peaks = [footprint.peak_memory_bytes for footprint in footprints]
     return Figures(threads=run.threads, graph_optimization=run.graph_optimization, samples_ms=samples, measurement=measurement, peaks=peaks)
 
 

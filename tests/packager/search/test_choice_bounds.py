@@ -306,7 +306,7 @@ def test_one_that_loses_though_its_figure_is_better_than_the_chosen_one_s_says_t
 def peaks(row: CandidateResult, *values: int) -> CandidateResult:
     assert row.figures is not None
     measurement = dataclasses.replace(row.figures.measurement, peak_memory_bytes=sorted(values)[len(values) // 2])
-    return dataclasses.replace(row, figures=dataclasses.replace(row.figures, measurement=measurement, peaks=values))
+    return dataclasses.replace(row, figures=dataclasses.replace(row.figures, measurement=measurement, peaks=list(values)))
 
 
 def test_memory_within_the_spread_of_its_measurements_does_not_choose_twice_the_size() -> None:
