@@ -3,6 +3,7 @@
 Reading order:
 
 - ``detect``     the format of a model file, found from its content
+- ``foreign``    models of other formats, and the way to ONNX from each
 - ``source``     `SourceModel` and the options of loading
 - ``batch``      which dimension of its tensors is the batch
 - ``dynamic``    which dimensions of a torch model are free

@@ -10,6 +10,7 @@ from sealift_packager.archives.directory import read_directory
 from sealift_packager.archives.own_copy import ARCHIVE, open_plain
 from sealift_packager.archives.refusals import Refusals
 from sealift_packager.errors import SourceModelError
+from sealift_packager.model.foreign import HEAD_BYTES, Foreign, foreign_file, foreign_folder, foreign_zip
 
 SCIKIT: Final = "scikit-learn"
 TORCH_PROGRAM: Final = "torch-program"
@@ -24,11 +25,6 @@ FORMATS: Final = (SCIKIT, SKOPS, XGBOOST, LIGHTGBM, CATBOOST, TORCH_PROGRAM, TOR
 EXPECTED: Final = (
     "scikit-learn (joblib, pickle, skops), XGBoost (.json, .ubj), LightGBM (.txt), CatBoost (.cbm), torch (.pt2, "
     "TorchScript, a state dict as .pt or .safetensors), or ONNX"
-)
-#: Where TensorFlow and Keras models are to go: their exporter needs their own versions of numpy and protobuf, so it runs elsewhere.
-KERAS_ADVICE: Final = (
-    "Save it as ONNX where TensorFlow is installed: model.export('saved'), then 'python -m tf2onnx.convert --saved-model saved --output "
-    "model.onnx --opset 18' (Keras 3: model.export('model.onnx', format='onnx')), and pack that file."
 )
 
 #: How joblib's compressors begin: zlib, gzip, bzip2, xz, lzma, lz4.
@@ -56,9 +52,9 @@ def format_of(path: Path, chosen: str | None) -> str:
 
 
 def check_exists(path: Path, chosen: str | None) -> None:
-    """Raise `SourceModelError` where there is no file. A folder that is a TensorFlow model is named as such, unless a format was ``chosen``."""
-    if chosen is None and path.is_dir() and (path / "saved_model.pb").is_file():
-        raise SourceModelError("a TensorFlow SavedModel", where=str(path), expected=EXPECTED, advice=KERAS_ADVICE)
+    """Raise `SourceModelError` where there is no file. A folder of another format is named as such, unless a format was ``chosen``."""
+    if chosen is None and path.is_dir() and (foreign := foreign_folder(path)):
+        raise _of_another_format(foreign, path)
     if path.is_dir() or not path.exists():
         expected = EXPECTED if chosen is None else "a file"
         raise SourceModelError("no such model file", where=str(path), expected=expected, found="a directory" if path.is_dir() else "nothing")
@@ -68,13 +64,14 @@ def detect_format(path: Path) -> str:  # noqa: C901  (one line per magic number)
     """One of `FORMATS`; `SourceModelError` if the file is missing, empty, cut off, or something else."""
     check_exists(path, None)
     with open_plain(path, SourceModelError) as file:
-        head = file.read(64)
+        head = file.read(HEAD_BYTES)
     if not head:
         raise SourceModelError("the model file is empty", where=str(path), expected=EXPECTED)
     if head.startswith(ARCHIVE):
         return _format_of_zip(path)
-    if head.startswith(b"\x89HDF"):
-        raise SourceModelError("an HDF5 file, as Keras writes it", where=str(path), expected=EXPECTED, advice=KERAS_ADVICE)
+    if foreign := foreign_file(head):
+        raise _of_another_format(foreign, path)
+    head = head[:64]
     if head.startswith(b"CBM1"):
         return CATBOOST
     if head.startswith((b"tree\n", b"tree\r\n")):
@@ -90,7 +87,7 @@ def detect_format(path: Path) -> str:  # noqa: C901  (one line per magic number)
     if head[:1] == b"\x08" and head[1:2].isascii() and len(head) > 1:  # a protobuf whose first field is ir_version
         return ONNX
     raise SourceModelError(
-        "not a model file in a supported format", where=str(path), expected=EXPECTED, found=f"a file that begins with {head[:8]!r}"
+        "not a model file in a supported format", where=str(path), expected=EXPECTED, found=f"a file that begins with the bytes {head[:8].hex(' ')}"
     )
 
 
@@ -106,7 +103,11 @@ def _format_of_zip(path: Path) -> str:
         return TORCH_STATE
     if "schema.json" in names:
         return SKOPS
-    if "config.json" in names and "model.weights.h5" in names:
-        raise SourceModelError("a Keras model", where=str(path), expected=EXPECTED, advice=KERAS_ADVICE)
+    if foreign := foreign_zip([member.name for member in members]):
+        raise _of_another_format(foreign, path)
     content = "a NumPy archive (is it the data?)" if any(name.endswith(".npy") for name in names) else "a zip archive of another format"
     raise SourceModelError("not a model file in a supported format", where=str(path), expected=EXPECTED, found=content)
+
+
+def _of_another_format(foreign: Foreign, path: Path) -> SourceModelError:
+    return SourceModelError(foreign.name, where=str(path), expected=EXPECTED, advice=foreign.advice)
