@@ -15,25 +15,27 @@ from sealift_packager.trees.thresholds import WHOLE_NUMBERS
 _RESOLUTION: Final = 1e-4
 #: Fitted attributes [columns]: what is taken from a column, and what that is divided by.
 _SCALED: Final = (("mean_", "scale_"), ("center_", "scale_"), ("data_min_", "data_range_"))
-#: Fitted attributes, one array for each column, of what its values are compared with.
-_COMPARED: Final = ("categories_", "bin_edges_")
 
 
 def columns_with_digits(model: Any, names: Sequence[str]) -> frozenset[int]:
     """The numbers of the columns that need float64.
 
-    These are columns with categories or limits that float32 doesn't tell apart or can't hold, and those that a scaler moves by much more than they
-    vary.
+    These are columns with categories that float32 doesn't tell apart, with limits that it can't hold, and those that a scaler moves by much more than
+    they vary.
     """
     columns = range(int(getattr(model, "n_features_in_", 0)))
     return frozenset(column for step, taken in first_steps_by_column(model, list(names), list(columns)) for column in _needed(step, taken))
 
 
 def _needed(step: Any, columns: Sequence[int]) -> Iterator[int]:
-    for name in _COMPARED:
-        for column, values in zip(columns, getattr(step, name, ()), strict=False):
-            if _compares_by_digits(values):
-                yield column
+    for column, categories in zip(columns, getattr(step, "categories_", ()), strict=False):
+        if _compares_by_digits(categories):
+            yield column
+    for column, edges in zip(columns, getattr(step, "bin_edges_", ()), strict=False):
+        if _are_rounded(edges[1:-1]):
+            yield column
+    if type(step).__name__ == "Binarizer" and _are_rounded([step.threshold]):
+        yield from columns
     for center, scale in _SCALED:
         moved, divided = (np.atleast_1d(np.asarray(getattr(step, name, np.nan), np.float64)) for name in (center, scale))
         if len(moved) == len(divided) == len(columns):
@@ -45,6 +47,12 @@ def _needed(step: Any, columns: Sequence[int]) -> Iterator[int]:
 def _compares_by_digits(values: Any) -> bool:
     numbers = _numbers(values)
     return bool((np.abs(numbers) >= WHOLE_NUMBERS).any()) or len(np.unique(numbers.astype(np.float32))) < len(np.unique(numbers))
+
+
+def _are_rounded(limits: Any) -> bool:
+    """Whether float32 has other numbers in the place of these: 0.7 itself would be below the limit 0.7."""
+    numbers = np.asarray(limits, np.float64)
+    return bool((numbers.astype(np.float32) != numbers).any())
 
 
 def _numbers(values: Any) -> Array:

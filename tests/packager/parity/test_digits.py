@@ -28,7 +28,7 @@ from sealift_packager.graph.session import Settings, open_session, run_session
 from sealift_packager.model.source import SourceModel
 from sealift_packager.parity.check import prove_parity
 from sealift_packager.parity.compare import compare
-from sealift_packager.parity.digits import wide_columns
+from sealift_packager.parity.digits import wide_columns, with_digits
 from support.scikit import loaded
 
 #: Said since scikit-learn 1.7, which warns of its default.
@@ -186,3 +186,14 @@ def test_a_whole_number_beyond_float64_is_refused_with_its_column(tmp_path: Path
     source = fitted_on_names(LogisticRegression(), {"id": NOISE, "noise": NOISE}, ODD_IDS, tmp_path)
     with pytest.raises(DataError, match=r"data\.csv: id: .*more digits.*2\^53.*found 9007199254740993 in row 1"):
         read(tmp_path, columns, ODD_IDS, source)
+
+
+def test_a_value_that_is_a_limit_lies_on_the_side_where_the_model_puts_it(tmp_path: Path) -> None:
+    tenths = np.random.default_rng(0).integers(0, 11, size=(400, 2)) / 10
+    model = make_pipeline(KBinsDiscretizer(5, strategy="uniform", encode="ordinal"), DecisionTreeClassifier(random_state=0))
+    source = loaded(model.fit(tenths, (tenths[:, 0] * 10).round().astype(int) % 2), tmp_path)
+    assert wide_columns(source, None) == {0, 1}
+    source = with_digits(source, None)
+    session = open_session(convert_model(source).model, Settings(), where="test")
+    rows = {source.inputs[0].name: tenths}
+    np.testing.assert_array_equal(run_session(session, rows)["label"], model.predict(tenths))
