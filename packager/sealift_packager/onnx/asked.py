@@ -95,7 +95,7 @@ class _Search:
         self._values = {**requested, **values}
         self._choices = [spec.name for spec in specs if _is_choice(spec) and spec.name not in self._values]
         self._numbers = given.numbers
-        self._states = [size for spec in specs if _is_state(spec) for size in spec.shape[1:] if isinstance(size, str)]
+        self._states = [size for spec in specs if _is_state(spec, specs) for size in spec.shape[1:] if isinstance(size, str) and size != BATCH]
         self.examples = given.requests
         self._asked, self._deadline, self._wide = 0, time.monotonic() + MAX_SECONDS, set[int]()
 
@@ -154,7 +154,7 @@ class _Search:
 
     def settled(self, found: _Found) -> tuple[tuple[TensorSpec, ...], Accepted]:
         """What follows from the first answer: a batch of one, states that follow the batch, further sizes and values."""
-        specs = self.specs
+        specs, found = self.specs, self._for_most_values(found)
         usual = all(size == FREE_SIZE for symbol, size in found.sizes.items() if symbol not in self._states)
         more = found.rows + 1
         following = {symbol for symbol in self._states if symbol in found.sizes and not self._answers(self._other_size(found, symbol, more))}
@@ -166,6 +166,18 @@ class _Search:
         sizes = {symbol: (size, *self._neighbours(found, symbol, size)) for symbol, size in searched.items()}
         values = {name: (number, *self._other_values(found, name, number)) for name, number in found.values.items()}
         return specs, Accepted(sizes={**self._sizes, **sizes}, values={**self._values, **values}, examples=self.examples)
+
+    def _for_most_values(self, found: _Found) -> _Found:
+        """The same request, or a multiple of its sizes that is answered for more of the numbers that the graph compares with."""
+        multiples = [self._multiplied(found, times) for times in (1, 2, 3)] if found.values and self._numbers else [found]
+        return max(multiples, key=self._values_answered) if len(multiples) > 1 else found
+
+    def _values_answered(self, found: _Found) -> int:
+        return sum(self._answers(dataclasses.replace(found, values=dict.fromkeys(found.values, number))) for number in self._numbers)
+
+    def _multiplied(self, found: _Found, times: int) -> _Found:
+        sizes = {symbol: size if symbol in self._states else size * times for symbol, size in found.sizes.items()}
+        return dataclasses.replace(found, sizes=sizes)
 
     def _neighbours(self, found: _Found, symbol: str, size: int) -> tuple[int, ...]:
         return tuple(other for other in (size + 1, 2 * size, 3 * size) if self._answers(self._other_size(found, symbol, other)))
@@ -184,9 +196,10 @@ def _is_choice(spec: TensorSpec) -> bool:
     return spec.shape in ((), (1,)) and spec.numpy_dtype.kind in "iu"
 
 
-def _is_state(spec: TensorSpec) -> bool:
-    """Whether an input is [layers, batch, width]: its first dimension is fixed, and others are free."""
-    return len(spec.shape) >= 2 and isinstance(spec.shape[0], int) and any(isinstance(size, str) for size in spec.shape[1:])
+def _is_state(spec: TensorSpec, specs: Sequence[TensorSpec]) -> bool:
+    """Whether an input is [layers, batch, width]: its first dimension is fixed, others are free, and rows are first in another input."""
+    free = any(isinstance(size, str) and size != BATCH for size in spec.shape[1:])
+    return free and isinstance(spec.shape[0], int) and any(other.shape[:1] == (BATCH,) for other in specs)
 
 
 def _choices(spec: TensorSpec, requests: Sequence[Mapping[str, Array]]) -> Iterator[tuple[str, tuple[float, ...]]]:
@@ -204,9 +217,14 @@ def _known_sizes(specs: Sequence[TensorSpec], given: Given) -> dict[str, tuple[i
             if value is None or value.ndim != len(spec.shape):
                 continue
             for symbol, size in list(zip(spec.shape, value.shape, strict=True))[1:]:
-                if isinstance(symbol, str) and symbol != BATCH and size:
+                follows = _is_state(spec, specs) and size == _rows_of(specs, arrays)
+                if isinstance(symbol, str) and symbol != BATCH and size and not follows:
                     seen.setdefault(symbol, {})[size] = None
     return {symbol: tuple(sizes) for symbol, sizes in seen.items()}
+
+
+def _rows_of(specs: Sequence[TensorSpec], arrays: Mapping[str, Array]) -> int | None:
+    return next((len(arrays[spec.name]) for spec in specs if spec.shape[:1] == (BATCH,) and spec.name in arrays and arrays[spec.name].ndim), None)
 
 
 def _check_request(specs: Sequence[TensorSpec], request: Mapping[str, Array], ask: Ask) -> None:
