@@ -91,6 +91,6 @@ def _dimension(spec: TensorSpec, at: int, shapes: Sequence[tuple[Sizes, tuple[in
     own = f"{spec.name}_{at}"
     if len(set(seen)) > 1 or (symbols and at == 0):
         return symbols[0] if symbols else own
-    varied = all(len({sizes[symbol] for sizes, _ in shapes}) > 1 for symbol in shapes[0][0])
+    varied = all(len({sizes[symbol] for sizes, _ in shapes}) > 1 for symbol in shapes[0][0] if symbol != BATCH)
     declared = spec.shape[at] if len(spec.shape) == len(shapes[0][1]) else None
     return seen[0] if varied or declared == seen[0] else own  # a size that is always asked with may be what this one follows
