@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-from sealift_core.bundle.tensors import TensorSpec
 from sealift_packager.archives.directory import Names
 from sealift_packager.archives.limits import MAX_BYTES
 from sealift_packager.archives.own_copy import OwnCopy, taken
 from sealift_packager.data.files import plain, read_npz
 from sealift_packager.errors import DataError, first_line
+from sealift_packager.model.accepted import UNNAMED
 from sealift_packager.model.source import Array
 
 EXPECTED: Final = "a file ending in .npz (an array per input), .npy (for a model of one input) or .json ({input: nested lists})"
 MAX_JSON_BYTES: Final = 64 * 2**20
 _SUFFIXES: Final = (".npz", ".npy", ".json")
-#: The name of an array whose file has none.
-UNNAMED: Final = ""
 
 
 def read_example(path: Path, folder: Path | None = None) -> dict[str, Array]:
@@ -36,14 +33,6 @@ def read_example(path: Path, folder: Path | None = None) -> dict[str, Array]:
     if not arrays:
         raise DataError("an example without arrays", where=where, expected=EXPECTED)
     return {name: plain(value, f"{where}: {name}") for name, value in arrays.items()}
-
-
-def as_request(arrays: dict[str, Array], specs: Sequence[TensorSpec], where: str) -> dict[str, Array]:
-    """The arrays in the inputs' types; `DataError` for a value that would change, or a shape that doesn't fit."""
-    if UNNAMED in arrays:
-        arrays = {spec.name: arrays[UNNAMED] for spec in specs[:1]}
-    by_name = {spec.name: spec for spec in specs}
-    return {name: _typed(value, by_name[name], f"{where}: {name}") if name in by_name else value for name, value in arrays.items()}
 
 
 def _read(copy: OwnCopy, path: Path, where: str) -> dict[str, Array]:
@@ -65,19 +54,3 @@ def _json(path: Path) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise TypeError("not an object")
     return document
-
-
-def _typed(value: Array, spec: TensorSpec, where: str) -> Array:
-    if value.ndim != len(spec.shape) and value.size == 1 and len(spec.shape) < 2:
-        value = value.reshape((1,) * len(spec.shape))
-    fits = value.ndim == len(spec.shape) and all(isinstance(size, str) or size == given for size, given in zip(spec.shape, value.shape, strict=True))
-    if not fits or not value.size:
-        raise DataError("wrong shape", where=where, expected=str(list(spec.shape)), found=str(list(value.shape)))
-    if (spec.dtype == "string") != (value.dtype.kind == "O"):
-        raise DataError("wrong type", where=where, expected=spec.dtype, found="text" if value.dtype.kind == "O" else str(value.dtype))
-    with np.errstate(all="ignore"):
-        typed = value.astype(spec.numpy_dtype)
-        changed = spec.numpy_dtype.kind in "iub" and not np.array_equal(typed.astype(value.dtype), value)
-    if changed:
-        raise DataError("numbers that the input's type can't hold", where=where, expected=spec.dtype, found=str(value.dtype))
-    return np.ascontiguousarray(typed).reshape(value.shape)

@@ -16,6 +16,8 @@ from sealift_packager.errors import SourceModelError
 Array = np.ndarray[Any, np.dtype[Any]]
 
 OPTION: Final = "--shape"
+#: The name of an array whose file has none.
+UNNAMED: Final = ""
 FORM: Final = "INPUT:AXIS=SIZES with sizes such as 576, 576,1024, 32..640 (a range), *32 (multiples) or 32..640*32, or INPUT=VALUE such as sr=16000"
 #: Of a range or of multiples without end, so many sizes are tried.
 _TRIED: Final = 3

@@ -10,7 +10,6 @@ import onnx
 
 from sealift_core.bundle.digest import Digest
 from sealift_core.bundle.tensors import TensorSpec
-from sealift_packager.data.example import as_request
 from sealift_packager.errors import SourceModelError, first_line
 from sealift_packager.graph import graph
 from sealift_packager.graph.content import model_digest
@@ -28,6 +27,7 @@ from sealift_packager.onnx.expansion import check_expansion
 from sealift_packager.onnx.hoist import hoist_weights
 from sealift_packager.onnx.operators import check_operators
 from sealift_packager.onnx.order import in_order
+from sealift_packager.onnx.requests import as_request
 from sealift_packager.onnx.weights import check_inline, check_weights
 from sealift_packager.sandbox.isolated_read import try_reading
 
