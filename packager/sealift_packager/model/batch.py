@@ -34,7 +34,8 @@ def fixed_batch(specs: Sequence[TensorSpec]) -> int | None:
 
 def only_batch(specs: Sequence[TensorSpec]) -> int | None:
     """The batch size of requests that are made of rows: the graph's if it has only one, 1 where rows are in another dimension, None for any."""
-    return fixed_batch(specs) or (None if all(has_rows_first(spec) or not spec.shape for spec in specs) else 1)
+    batched = (has_rows_first(spec) and not isinstance(spec.shape[0], int) for spec in specs if spec.shape)
+    return fixed_batch(specs) or (None if all(batched) else 1)
 
 
 def has_rows_first(spec: TensorSpec) -> bool:
