@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from importlib.metadata import files
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from catalog import Array, Made, example
@@ -42,12 +43,12 @@ def image(*shape: int) -> Array:
     return np.asarray(np.clip(sum(spots) + draw.normal(0, 0.05, shape), 0, 1)).astype(np.float32)
 
 
-def register(name: str, package: str, file: str, make: Callable[..., Request], sizes: Sequence[Sizes]) -> None:
+def register(name: str, package: str, file: str, make: Callable[..., Request], sizes: Sequence[Sizes], **options: Any) -> None:
     """Put a published graph into the list, with its requests of these sizes."""
 
     @example(name, FAMILY)
     def build(_: Path) -> Made:
-        return Made(model=_graph(package, file), data=None, requests=tuple(make(*size) for size in sizes))
+        return Made(model=_graph(package, file), data=None, options=options, requests=tuple(make(*size) for size in sizes))
 
 
 def _voice(rows: int, samples: int, rate: int) -> Request:
@@ -110,4 +111,4 @@ register("aecmos-16k", "speechmos", "Run_1663829550_Stage_0.onnx", _echo(64), ((
 register("aecmos-16k-scenarios", "speechmos", "Run_1663915512_Stage_0.onnx", _echo(64), ((50,), (80,)))
 register("dnsmos", "speechmos", "sig_bak_ovr.onnx", _sounds("input_1"), ((1, 144160), (2, 144160)))
 register("dnsmos-v8", "speechmos", "model_v8.onnx", _sounds("input_1"), ((1, 900, 120), (2, 900, 120)))
-register("plcmos", "speechmos", "plcmos_v2.onnx", _concealment, ((1, 60), (2, 90)))
+register("plcmos", "speechmos", "plcmos_v2.onnx", _concealment, ((1, 60), (1, 90)), shape=("degraded_audio:0=1",))  # no rows in the answer to one row

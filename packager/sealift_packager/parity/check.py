@@ -21,7 +21,7 @@ from sealift_packager.model.source import Array, Arrays, SourceModel
 from sealift_packager.parity.compare import CONSTANT_STEPS, Spread, compare, sizes, spreads
 from sealift_packager.parity.digits import PREDICTION
 from sealift_packager.parity.inputs import hard_inputs
-from sealift_packager.parity.rounding import rounding_sizes
+from sealift_packager.parity.rounding import rounding_of
 from sealift_packager.parity.scikit_steps import advice_on
 from sealift_packager.trees.boundaries import boundary_rows
 
@@ -61,7 +61,8 @@ def prove_parity(source: SourceModel, converted: Converted, holdout: Arrays | No
     numbers: the graph's inputs may have rounded them.
     """
     session = open_session(converted.model, Settings(), where="model.onnx")
-    agreed, refused, reason, usual, usual_spreads = 0, list[str](), "", rounding_sizes(converted.model), dict[str, Spread]()
+    agreed, refused, reason, usual, usual_spreads = 0, list[str](), "", dict[str, float](), dict[str, Spread]()
+    least = rounding_of(converted.model)
     accepted = source.accepted
     requests = hard_inputs(converted.inputs, holdout, seed=seed, takes_nan=source.takes_nan, categories=source.categories, accepted=accepted)
     for title, inputs in requests:
@@ -78,7 +79,7 @@ def prove_parity(source: SourceModel, converted: Converted, holdout: Arrays | No
             usual = {**usual, **{name: max(size, usual.get(name, 0.0)) for name, size in sizes(reference).items()}}
         if holdout is None or "holdout" in title:
             usual_spreads = {name: spread.with_other(usual_spreads.get(name)) for name, spread in spreads(reference).items()} or usual_spreads
-        request = _Request(title=title, inputs=inputs, originals=given, usual=usual, usual_spreads=usual_spreads)
+        request = _Request(title=title, inputs=inputs, originals=given, usual=usual, usual_spreads=usual_spreads, least=least)
         agreed += _compare_one(source, session, request, reference)
     agreed += _thresholds(source, converted, holdout, seed)
     if not agreed:
@@ -114,6 +115,7 @@ class _Request:
     originals: Arrays
     usual: Mapping[str, float]
     usual_spreads: Mapping[str, Spread]
+    least: Mapping[str, float]
 
 
 def _compare_one(source: SourceModel, session: Any, request: _Request, reference: Arrays) -> int:
@@ -134,6 +136,7 @@ def _compare_one(source: SourceModel, session: Any, request: _Request, reference
         constant_steps=0 if source.trees and source.trees.narrow_sum else CONSTANT_STEPS,
         usual=request.usual,
         usual_spreads=request.usual_spreads,
+        least=request.least,
         scores=chosen_scores,
     )
     if differences:

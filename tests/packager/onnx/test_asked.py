@@ -32,7 +32,7 @@ def in_blocks(*, image: bool = False) -> onnx.ModelProto:
     shape = np.array([0, 3, 0, -1, 32] if image else [0, -1, 32])
     axes = [2, 3, 4] if image else [1]
     nodes = [helper.make_node("Reshape", ["x", "shape"], ["blocks"]), helper.make_node("ReduceMean", ["blocks"], ["y"], axes=axes, keepdims=0)]
-    return model(nodes, [value("x", sizes)], [value("y", None)], [constant("shape", shape)], opset=13)
+    return model(nodes, [value("x", sizes)], [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)], [constant("shape", shape)], opset=13)
 
 
 def long_rows(least: int = 512) -> onnx.ModelProto:
@@ -134,7 +134,16 @@ def test_the_batch_of_inputs_with_a_state_is_the_size_that_all_have(tmp_path: Pa
 @pytest.mark.parametrize("name", ["?", "-1", ""])
 def test_a_text_that_is_no_name_says_nothing_of_a_size(name: str, tmp_path: Path) -> None:
     nodes = [helper.make_node("ReduceMean", ["x"], ["y"], axes=[2, 3], keepdims=0)]
-    source = loaded(model(nodes, [value("x", [name or None, 3, name or None, name or None])], [value("y", None)], [], opset=13), tmp_path)
+    source = loaded(
+        model(
+            nodes,
+            [value("x", [name or None, 3, name or None, name or None])],
+            [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+            [],
+            opset=13,
+        ),
+        tmp_path,
+    )
     assert source.inputs[0].shape == ("batch", 3, "x_2", "x_3")
     proven(source)
 
@@ -226,7 +235,26 @@ def test_an_example_that_the_model_does_not_answer_is_refused(request_: Arrays, 
 
 def test_what_was_tried_in_vain_is_named_with_the_option(tmp_path: Path) -> None:
     nodes = [helper.make_node("Reshape", ["x", "shape"], ["y"])]
-    source = loaded(model(nodes, [value("x", ["n", "length"])], [value("y", None)], [constant("shape", np.array([-1, 7919]))]), tmp_path)
+    source = loaded(
+        model(
+            nodes,
+            [value("x", ["n", "length"])],
+            [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+            [constant("shape", np.array([-1, 7919]))],
+        ),
+        tmp_path,
+    )
     with pytest.raises(ParityError, match=r"searched for in vain \(.* 8, 16, 32.* for x_1\).*--shape x:1=SIZE, or .*--example"):
         proven(source)
-    proven(loaded(model(nodes, [value("x", ["n", "length"])], [value("y", None)], [constant("shape", np.array([-1, 7919]))]), tmp_path, "x:1=7919"))
+    proven(
+        loaded(
+            model(
+                nodes,
+                [value("x", ["n", "length"])],
+                [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+                [constant("shape", np.array([-1, 7919]))],
+            ),
+            tmp_path,
+            "x:1=7919",
+        )
+    )

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from onnx import helper
+from onnx import TensorProto, helper
 
 from sealift_packager.build.isolated import pack
 from sealift_packager.build.request import PackRequest
@@ -21,7 +21,12 @@ from support.graphs import constant, model, value
 @pytest.fixture
 def graph(tmp_path: Path) -> Path:
     nodes = [helper.make_node("Reshape", ["x", "shape"], ["y"])]
-    made = model(nodes, [value("x", ["n", "length"])], [value("y", None)], [constant("shape", np.array([0, -1, 7919]))])
+    made = model(
+        nodes,
+        [value("x", ["n", "length"])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        [constant("shape", np.array([0, -1, 7919]))],
+    )
     onnx.save(made, tmp_path / "model.onnx")
     return tmp_path / "model.onnx"
 
