@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 import onnx
 
-#: onnxruntime's Sigmoid is up to 1.40 float32 steps of 1 away from the exact value, near 0 as elsewhere (measured over -18..18): two of its answers to
+#: onnxruntime's Sigmoid is up to 1.40 float32 steps of 1 away from the exact value, near 0 too (measured over -18..18): two of its answers to
 #: the same number may be 2.8 apart.
 SIGMOID_STEPS: Final = 3.0
 _MOVING: Final = frozenset(("Identity", "Reshape", "Squeeze", "Unsqueeze", "Transpose", "Flatten", "Slice"))
