@@ -17,11 +17,12 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Made:
-    """What is packed: a model file, holdout data, and further options of `PackRequest` by name."""
+    """What is packed: a model file, holdout data, and further options of `PackRequest` by name; ``requests`` are sent to the served bundle."""
 
     model: Path
     data: Path | None
     options: dict[str, Any] = dataclasses.field(default_factory=dict)
+    requests: tuple[dict[str, Array], ...] = ()
 
 
 Build = Callable[[Path], Made]

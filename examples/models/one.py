@@ -15,7 +15,9 @@ import catalog
 import networks
 import numpy as np
 import pretrained
+import published_onnx
 import tabular
+from served import largest_difference
 
 from sealift_core.errors import SealiftError
 from sealift_packager.build.pipeline import Packed, pack
@@ -28,7 +30,7 @@ from sealift_packager.graph.session import Settings, open_session, run_batched
 from sealift_packager.model.source import LoadOptions
 from sealift_packager.profiles.library import load_profile
 
-MODULES = (tabular, boosting, networks, pretrained)
+MODULES = (tabular, boosting, networks, pretrained, published_onnx)
 
 
 def main(name: str, profile: str) -> dict[str, Any]:
@@ -49,7 +51,8 @@ def main(name: str, profile: str) -> dict[str, Any]:
                 **made.options,
             )
             packed = pack(request)
-            result |= {"seconds": time.monotonic() - start, "parity": _parity_error(request), **_outcome(packed, profile)}
+            parity = _served(made, profile, Path(folder)) if made.requests else _parity_error(request)
+            result |= {"seconds": time.monotonic() - start, "parity": parity, **_outcome(packed, profile)}
         except SealiftError as error:
             result |= {"error": str(error).replace(folder, ""), "seconds": time.monotonic() - start}
     return result
@@ -76,6 +79,11 @@ def _outcome(packed: Packed, profile: str) -> dict[str, Any]:
         "packaged": loss.packaged if loss else None,
         "measured": manifest.evaluation.measured,
     }
+
+
+def _served(made: catalog.Made, profile: str, folder: Path) -> float:
+    """The largest difference between the original file and what the agent's server answers for its bundle."""
+    return largest_difference(folder / "out", profile, made.model, made.requests, folder / "bundle")
 
 
 def _parity_error(request: PackRequest) -> float | None:

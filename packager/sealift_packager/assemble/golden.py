@@ -13,6 +13,7 @@ from sealift_core.bundle.manifest import GoldenInfo
 from sealift_core.bundle.tensors import TensorSpec
 from sealift_packager.data.anonymized import make_anonymized
 from sealift_packager.graph.session import Settings, open_session, run_session
+from sealift_packager.model.accepted import ANYTHING, Accepted
 from sealift_packager.model.batch import fixed_batch
 from sealift_packager.model.source import Array, Arrays
 
@@ -51,12 +52,13 @@ def make_golden(
     seed: int,
     entries: Mapping[str, str] | None = None,
     rows: Arrays | None = None,
+    accepted: Accepted = ANYTHING,
 ) -> Golden:
     """Cases of ``rows``, which somebody chose, each one; without, anonymized ones like the holdout's rows.
 
     Tolerances come from the spread over optimization levels and threads.
     """
-    requests = list(_synthetic(inputs, holdout, seed) if rows is None else _chosen(inputs, rows))
+    requests = list(_synthetic(inputs, holdout, seed, accepted) if rows is None else _chosen(inputs, rows))
     answers = [_answers(model, dataclasses.replace(settings, entries=entries or {}), requests) for settings in VARIATIONS]
     tried = list(zip(requests, zip(*answers, strict=True), strict=True))
     stable = [pair for pair in tried if _agree(pair[1])] or tried
@@ -73,11 +75,11 @@ def _answers(model: Any, settings: Settings, requests: Sequence[Arrays]) -> list
     return [run_session(session, case) for case in requests]
 
 
-def _synthetic(specs: Sequence[TensorSpec], holdout: Arrays | None, seed: int) -> Iterator[dict[str, Array]]:
+def _synthetic(specs: Sequence[TensorSpec], holdout: Arrays | None, seed: int, accepted: Accepted) -> Iterator[dict[str, Array]]:
     fixed = fixed_batch(specs)
     for number in range(DRAWN if holdout else CASES - 1):
-        yield make_anonymized(specs, holdout, rows=fixed or 1, seed=seed + number)
-    yield make_anonymized(specs, holdout, rows=fixed or BATCH, seed=seed)
+        yield make_anonymized(specs, holdout, rows=fixed or 1, seed=seed + number, accepted=accepted)
+    yield make_anonymized(specs, holdout, rows=fixed or BATCH, seed=seed, accepted=accepted)
 
 
 def _chosen(specs: Sequence[TensorSpec], rows: Arrays) -> Iterator[dict[str, Array]]:

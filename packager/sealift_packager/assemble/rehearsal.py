@@ -23,7 +23,10 @@ from sealift_packager.model.batch import only_batch
 from sealift_packager.model.source import Arrays
 
 _NAMES: Final = "Give each input and output of the model a name of its own, of at most 500 characters."
-_SIZES: Final = "Leave that output out of the graph, or give it sizes that follow from those of the inputs."
+_SIZES: Final = (
+    "Leave that output out of the graph, or give it sizes that follow from those of the inputs. An ONNX model that is only right for one row per "
+    "request is packed with --shape INPUT:0=1."
+)
 #: Rows of requests that a model of any batch must answer.
 BATCHES: Final = (1, 2, 7)
 

@@ -20,6 +20,7 @@ from sealift_packager.assemble.golden import MAX_CHOSEN
 from sealift_packager.build import keys
 from sealift_packager.build.request import PackRequest
 from sealift_packager.cache.stage import Stages
+from sealift_packager.data.example import read_example
 from sealift_packager.data.files import read_data
 from sealift_packager.data.holdout import Holdout, bind
 from sealift_packager.data.oddities import describe_oddities
@@ -34,6 +35,7 @@ from sealift_packager.measure.constant import warn_of_constant, warn_of_rare_cla
 from sealift_packager.measure.metrics import find_metric
 from sealift_packager.measure.predictions import read_prediction
 from sealift_packager.measure.target import FittedTarget, choose_metric, fit_target
+from sealift_packager.model.accepted import parse_shapes
 from sealift_packager.model.batch import check_rows, fixed_batch
 from sealift_packager.model.dynamic import parse_dynamic
 from sealift_packager.model.source import Array, LoadOptions, SourceModel, WeightPlace
@@ -76,6 +78,8 @@ class BuildContext:
                 target=self.request.target,
                 dynamic=parse_dynamic(self.request.dynamic),
                 place=self._place,
+                shapes=parse_shapes(self.request.shape),
+                requests=tuple(read_example(path, self._place.folder) for path in self.request.example),
             )
             source = load_model(self.request.model, options)
             _tell_source(source, self.request.model, data.path if data else None)
@@ -161,7 +165,8 @@ class BuildContext:
     @property
     def notes(self) -> tuple[str, ...]:
         """What the report says beside the candidates: how far parity goes, and what is odd about the data."""
-        return (*_on_digits(self.source), str(self.parity), *(self.reference.notes if self.reference else ()), *self.oddities)
+        on_metric = self.reference.notes if self.reference else ()
+        return (*_on_digits(self.source), str(self.parity), *_on_sizes(self.source), *on_metric, *self.oddities)
 
     @functools.cached_property
     def oddities(self) -> tuple[str, ...]:
@@ -201,6 +206,11 @@ class BuildContext:
             in_doubt=bool(doubt),
             output=self.request.output,
         )
+
+
+def _on_sizes(source: SourceModel) -> tuple[str, ...]:
+    text = str(source.accepted)
+    return (text,) if text and not source.accepted.tried else ()
 
 
 def _on_digits(source: SourceModel) -> tuple[str, ...]:

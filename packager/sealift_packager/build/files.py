@@ -105,7 +105,7 @@ def _varint(data: bytes) -> tuple[int, int]:
 
 def readable(request: PackRequest) -> tuple[Path, ...]:
     """Everything that a build of a request reads."""
-    given = [path.absolute() for path in (request.data, request.golden_from) if path is not None]
+    given = [path.absolute() for path in (request.data, request.golden_from, *request.example) if path is not None]
     return (*model_files(request.model), *given, *_code(request.metric))
 
 

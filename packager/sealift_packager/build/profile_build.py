@@ -163,7 +163,8 @@ def _measure(setting: _Setting, results: Sequence[CandidateResult]) -> dict[str,
     specs, request = context.converted.inputs, context.request
     fixed, threads = only_batch(specs), thread_choices(setting.profile, host)
     size, holdout = fixed or max(BATCHES), None if device else context.holdout  # nobody's rows leave this machine
-    rows = make_inputs(specs, rows=size, seed=request.seed) if holdout is None else take_rows(holdout.inputs, size)
+    made = make_inputs(specs, rows=size, seed=request.seed, accepted=context.converted.accepted)
+    rows = made if holdout is None else take_rows(holdout.inputs, size)
     work = Workload(rows=rows, fixed=fixed)
     if device:
         return measure_on_device(device, request.signer, results, work, threads, machine=host.machine, seconds=seconds)
@@ -195,6 +196,7 @@ def _golden_and_baseline(context: BuildContext, chosen: CandidateResult) -> tupl
         seed=seed,
         entries=chosen.candidate.session_entries,
         rows=context.golden_rows,
+        accepted=converted.accepted,
     )
     if holdout is None or chosen.judgement is None:
         return golden, Baseline.empty()

@@ -20,6 +20,7 @@ from sealift_packager.data.function import is_function
 from sealift_packager.errors import DataError, PackagerError, ProfileError
 from sealift_packager.graph.content import content_digest
 from sealift_packager.measure.device_address import OPTION, DeviceAddress
+from sealift_packager.model.accepted import parse_shapes
 from sealift_packager.model.detect import check_format
 from sealift_packager.model.dynamic import parse_dynamic
 from sealift_packager.sandbox.activity import OPTION as MODEL_TIMEOUT
@@ -54,6 +55,9 @@ class PackRequest:
         golden_from: A place like that of ``data``, whose rows become the golden cases; None to take some of the holdout's.
         factory: A function that makes the module for a torch state dict, as ``module:function``.
         dynamic: A torch model's free dimensions beside the batch, each as ``INPUT:AXIS`` or ``INPUT:AXIS=SYMBOL``.
+        shape: Sizes that an ONNX model takes, each as ``INPUT:AXIS=SIZES``, and values of inputs that choose, as ``INPUT=VALUE`` (see
+            `model.accepted`).
+        example: Files with a whole request each, which an ONNX model answers: .npz, .npy or .json (see `data.example`).
         image_mean: What is taken off each channel of an image (see `data.pixels.Normalization`).
         image_std: What each channel is then divided by; above 0.
         seed: Of everything that is drawn; from 0 up.
@@ -72,7 +76,7 @@ class PackRequest:
         PackagerError: If the name, the version or a number is malformed.
         ProfileError: If there are too many profiles or none, one is named twice, or a device is for a profile that isn't built.
         DataError: If a metric or a budget is given without data, or a budget, a mean or a standard deviation isn't one.
-        SourceModelError: If ``format`` is no kind of model, or ``dynamic`` is malformed.
+        SourceModelError: If ``format`` is no kind of model, or ``dynamic`` or ``shape`` is malformed.
     """
 
     model: Path
@@ -91,6 +95,8 @@ class PackRequest:
     golden_from: Path | None = None
     factory: str | None = None
     dynamic: tuple[str, ...] = ()
+    shape: tuple[str, ...] = ()
+    example: tuple[Path, ...] = ()
     image_mean: tuple[float, ...] = ()
     image_std: tuple[float, ...] = ()
     seed: int = 0
@@ -145,6 +151,7 @@ class PackRequest:
         if self.format is not None:
             check_format(self.format)
         parse_dynamic(self.dynamic)
+        parse_shapes(self.shape)
         if not all(math.isfinite(number) for number in self.image_mean):
             raise DataError("not a mean", where="--image-mean", expected="finite numbers", found=str(self.image_mean))
         if not all(0 < number < math.inf for number in self.image_std):

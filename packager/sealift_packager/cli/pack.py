@@ -96,6 +96,21 @@ class _Numbers(click.ParamType):  # type: ignore[type-arg]  # before click 8.4 i
     help="For torch weights and TorchScript: a free dimension besides the batch, such as ids:1. Dimensions of equal size share a symbol, such "
     "as ids:1=tokens. Can be given several times.",
 )
+@click.option(
+    "--shape",
+    multiple=True,
+    metavar="INPUT:AXIS=SIZES",
+    help="For ONNX: the sizes that a free dimension takes, if not every size works: 576, 576,1024, 32..640, *32 (multiples) or 32..640*32, such as "
+    "images:2=*32. INPUT:0=1 says that the model takes one row per request, and INPUT=VALUE gives the value of an input such as sr=16000. Can be "
+    "given several times.  [default: sizes are searched for]",
+)
+@click.option(
+    "--example",
+    type=_PATH,
+    multiple=True,
+    help="For ONNX: a file with a whole request that the model answers, for the comparison with the source: .npz, .npy or .json, with an array per "
+    "input, states and single numbers included. Can be given several times.",
+)
 @click.option("--description", default="", help="What the model does, for its card.")
 @click.option("--license", "license_name", default="", help="The model's license (an SPDX name).")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), help="The seed for drawing calibration rows and golden cases.")

@@ -3,6 +3,7 @@
 Reading order:
 
 - ``files``      what is given, with its digest: ``csv`` (``csv_dialect``), ``parquet``, ``.npz``, or a folder of ``images``
+- ``example``    one whole request, for parity
 - ``limits``     how much a file may hold
 - ``function``   data that a person's own function gives
 - ``holdout``    rows as a model takes them; ``pixels`` images as it takes them

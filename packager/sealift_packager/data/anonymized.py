@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 
 from sealift_core.bundle.tensors import TensorSpec
+from sealift_packager.model.accepted import ANYTHING, Accepted
 from sealift_packager.model.source import Array, Arrays
 from sealift_packager.model.synthetic import make_inputs
 
@@ -22,13 +23,13 @@ DIGITS: Final = 3
 QUANTILES: Final = (0.1, 0.9)
 
 
-def make_anonymized(specs: Sequence[TensorSpec], observed: Arrays | None, *, rows: int, seed: int) -> dict[str, Array]:
+def make_anonymized(specs: Sequence[TensorSpec], observed: Arrays | None, *, rows: int, seed: int, accepted: Accepted = ANYTHING) -> dict[str, Array]:
     """``rows`` requests in the range of the ``observed`` ones, which a device may see; synthetic ones where there are too few.
 
     By column: floats are normal around the mean (both rounded, so that machines agree), whole numbers lie between two inner quantiles, texts are
     those that come often.
     """
-    inputs = make_inputs(specs, rows=rows, seed=seed)
+    inputs = make_inputs(specs, rows=rows, seed=seed, accepted=accepted)
     if observed is None or len(next(iter(observed.values()))) < MIN_ROWS:
         return inputs
     generator = np.random.default_rng([seed, rows])

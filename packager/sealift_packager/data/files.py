@@ -56,7 +56,7 @@ def read_data(path: Path, folder: Path | None = None) -> DataFile | ImageFolder:
         raise DataError("not a supported data format", where=str(path), expected=_EXPECTED, found=path.suffix or "no suffix", advice=advice)
     with taken(path, folder, DataError, Names.LABELS) as copy:
         read = reader(copy)
-    arrays = {name: _plain(value, f"{path}: {name}") for name, value in read.items()}
+    arrays = {name: plain(value, f"{path}: {name}") for name, value in read.items()}
     counts = {name: len(value) if value.ndim else 0 for name, value in arrays.items()}
     if counts and not any(counts.values()):
         raise DataError("the data has no rows", where=str(path), expected="at least one row")
@@ -88,7 +88,7 @@ def read_npz(copy: OwnCopy) -> dict[str, Array]:
         raise DataError(f"can't be read as .npz (caused by: {first_line(error)})", where=str(copy.path), expected=ARRAYS) from error
 
 
-def _plain(value: Array, where: str) -> Array:
+def plain(value: Array, where: str) -> Array:
     """Text as objects holding ``str``; numbers as they are, truths as 0 and 1; nothing else."""
     if value.dtype.kind in "iuf":
         return value

@@ -93,6 +93,10 @@ def _load(copy: OwnCopy, options: LoadOptions) -> SourceModel:
     if options.dynamic and model_format not in DYNAMIC_FORMATS:
         advice = "Leave --dynamic out: the model's own file states which dimensions are free (in a .pt2, as given to torch.export)."
         raise SourceModelError("--dynamic is only for torch weights and TorchScript", where=str(path), found=model_format, advice=advice)
+    option = "--shape" if options.shapes else "--example"
+    if (options.shapes or options.requests) and model_format != detect.ONNX:
+        advice = f"Leave {option} out: this model's own file or its data say what it takes."
+        raise SourceModelError(f"{option} is only for ONNX models", where=str(path), found=model_format, advice=advice)
     if model_format in ARCHIVES and not copy.archive:
         raise Refusals(where=str(path)).cut_off("a file that begins differently")
     if copy.archive:

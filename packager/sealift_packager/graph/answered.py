@@ -16,7 +16,7 @@ from sealift_packager.graph.session import Settings, open_session, run_session
 from sealift_packager.graph.tensors import refers
 from sealift_packager.model.batch import BATCH, fixed_batch
 from sealift_packager.model.source import Arrays
-from sealift_packager.model.synthetic import free_symbols, make_inputs
+from sealift_packager.model.synthetic import free_symbols, make_inputs, usual_sizes
 
 #: Requests of different sizes: what is the same in all of them doesn't depend on them, and values are hardly ever such that rows follow from them.
 _ROWS: Final = (2, 3, 17)
@@ -51,15 +51,16 @@ def _answered(converted: Converted) -> list[Answered]:
     """All requests, or none."""
     try:
         session = open_session(converted.model, Settings(), where="model.onnx")
-        return [_ask(session, converted.inputs, rows, size) for rows, size in zip(_ROWS, _SIZES, strict=True)]
+        return [_ask(session, converted, rows, number) for number, rows in enumerate(_ROWS)]
     except ConversionError:  # it takes other values: parity has them
         return []
 
 
-def _ask(session: object, inputs: Sequence[TensorSpec], rows: int, size: int) -> Answered:
-    sizes = {symbol: size + 2 * at for at, symbol in enumerate(free_symbols(inputs))}
+def _ask(session: object, converted: Converted, rows: int, number: int) -> Answered:
+    inputs, accepted = converted.inputs, converted.accepted
+    sizes = {symbol: _SIZES[number] + 2 * at for at, symbol in enumerate(free_symbols(inputs))} | usual_sizes(inputs, accepted, number=number)
     rows = fixed_batch(inputs) or rows
-    return {**sizes, BATCH: rows}, run_session(session, make_inputs(inputs, rows=rows, seed=0, sizes=sizes))
+    return {**sizes, BATCH: rows}, run_session(session, make_inputs(inputs, rows=rows, seed=0, sizes=sizes, accepted=accepted))
 
 
 def _corrected(spec: TensorSpec, answered: Sequence[Answered]) -> TensorSpec:
@@ -73,7 +74,7 @@ def _corrected(spec: TensorSpec, answered: Sequence[Answered]) -> TensorSpec:
             found=" and ".join(str(list(shape)) for _, shape in shapes),
             advice="Give it one shape in the model (squeeze or reshape it).",
         )
-    return dataclasses.replace(spec, shape=tuple(_dimension(spec.name, at, shapes) for at in range(len(shapes[0][1]))))
+    return dataclasses.replace(spec, shape=tuple(_dimension(spec, at, shapes) for at in range(len(shapes[0][1]))))
 
 
 def _keeps(spec: TensorSpec, shape: tuple[int, ...], sizes: Sizes) -> bool:
@@ -84,9 +85,12 @@ def _keeps(spec: TensorSpec, shape: tuple[int, ...], sizes: Sizes) -> bool:
     )
 
 
-def _dimension(output: str, at: int, shapes: Sequence[tuple[Sizes, tuple[int, ...]]]) -> int | str:
+def _dimension(spec: TensorSpec, at: int, shapes: Sequence[tuple[Sizes, tuple[int, ...]]]) -> int | str:
     seen = [shape[at] for _, shape in shapes]
     symbols = [symbol for symbol in shapes[0][0] if [sizes[symbol] for sizes, _ in shapes] == seen]
-    if len(set(seen)) == 1 and not (symbols and at == 0):
-        return seen[0]
-    return symbols[0] if symbols else f"{output}_{at}"
+    own = f"{spec.name}_{at}"
+    if len(set(seen)) > 1 or (symbols and at == 0):
+        return symbols[0] if symbols else own
+    varied = all(len({sizes[symbol] for sizes, _ in shapes}) > 1 for symbol in shapes[0][0] if symbol != BATCH)
+    declared = spec.shape[at] if len(spec.shape) == len(shapes[0][1]) else None
+    return seen[0] if varied or declared == seen[0] else own  # a size that is always asked with may be what this one follows

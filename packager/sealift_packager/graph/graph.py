@@ -86,11 +86,15 @@ def copy_of(message: _Message) -> _Message:
 def name_dimensions(model: onnx.ModelProto) -> onnx.ModelProto:
     """A copy whose free dimensions have names: ``batch`` for the first one of a tensor and what has its symbol, else the input's own or NAME_AXIS.
 
-    Exporters number their symbols (``s40``, ``unk__3``) as it happens; the same size keeps one name everywhere.
+    Exporters number their symbols (``s40``, ``unk__3``) as it happens; the same size keeps one name everywhere. Numbers below 0, and texts that
+    are no names (``?``, ``-1``), say nothing of a size: each is a symbol of its own.
     """
     result = copy_of(model)
     initializers = {initializer.name for initializer in result.graph.initializer}
     tensors = [tensor for tensor in (*result.graph.input, *result.graph.output) if tensor.name not in initializers]
+    for size in (size for tensor in tensors for size in tensor.type.tensor_type.shape.dim):
+        if (size.HasField("dim_value") and size.dim_value < 0) or (size.dim_param and not any(map(str.isalpha, size.dim_param))):
+            size.Clear()
     renamed = {size.dim_param: BATCH for tensor in tensors for size in tensor.type.tensor_type.shape.dim[:1] if size.dim_param}
     for tensor in tensors:
         for axis, size in enumerate(tensor.type.tensor_type.shape.dim):

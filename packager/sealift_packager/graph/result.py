@@ -8,16 +8,18 @@ import onnx
 
 from sealift_core.bundle.tensors import TensorSpec
 from sealift_packager.graph import graph
+from sealift_packager.model.accepted import ANYTHING, Accepted
 from sealift_packager.model.source import SourceModel
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Converted:
-    """A tidy fp32 graph (see `tensors` for its weights) and what it takes and gives."""
+    """A tidy fp32 graph (see `tensors` for its weights) and what it takes and gives; ``accepted`` is the source's."""
 
     model: onnx.ModelProto
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
+    accepted: Accepted = ANYTHING
 
     @property
     def opset(self) -> int:
@@ -29,4 +31,4 @@ def described(model: onnx.ModelProto, source: SourceModel) -> Converted:
     """A graph with its specs, the source's descriptions kept."""
     described = {spec.name: spec for spec in source.inputs}
     inputs = tuple(described.get(spec.name, spec) for spec in graph.input_specs(model))
-    return Converted(model=model, inputs=inputs, outputs=graph.output_specs(model))
+    return Converted(model=model, inputs=inputs, outputs=graph.output_specs(model), accepted=source.accepted)

@@ -21,13 +21,21 @@ _ADVICE: Final = (
 
 
 def fixed_batch(specs: Sequence[TensorSpec]) -> int | None:
-    """The batch size of a graph that has only one; None where it is free."""
-    return next((size for spec in specs if BATCH not in spec.shape for size in spec.shape[:1] if isinstance(size, int)), None)
+    """The batch size of a graph that has only one; None where it is free.
+
+    A state [layers, batch, width] has it as its second dimension: where first dimensions differ, it is the one that all inputs have.
+    """
+    if any(BATCH in spec.shape for spec in specs):
+        return None
+    first = [size for spec in specs for size in spec.shape[:1] if isinstance(size, int)]
+    common = [size for size in first if all(size in spec.shape[:2] for spec in specs if spec.shape)]
+    return next(iter((*common, *first)), None)
 
 
 def only_batch(specs: Sequence[TensorSpec]) -> int | None:
     """The batch size of requests that are made of rows: the graph's if it has only one, 1 where rows are in another dimension, None for any."""
-    return fixed_batch(specs) or (None if all(has_rows_first(spec) or not spec.shape for spec in specs) else 1)
+    batched = (has_rows_first(spec) and not isinstance(spec.shape[0], int) for spec in specs if spec.shape)
+    return fixed_batch(specs) or (None if all(batched) else 1)
 
 
 def has_rows_first(spec: TensorSpec) -> bool:

@@ -11,6 +11,7 @@ import numpy as np
 
 from sealift_core.bundle.digest import Digest
 from sealift_core.bundle.tensors import TensorSpec
+from sealift_packager.model.accepted import ANYTHING, Accepted, Shape
 from sealift_packager.trees.ensemble import Ensemble
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -41,7 +42,8 @@ class LoadOptions:
     itself lies there.
 
     ``examples`` are the arrays of the holdout file by name, before anything is known of the model; empty without data. ``dynamic`` names a torch
-    model's free axes beside the batch, by input. ``place`` says where weights go that are too many for one message.
+    model's free axes beside the batch, by input. ``place`` says where weights go that are too many for one message. ``shapes`` and ``requests`` say
+    what sizes and values an ONNX model takes, and whole requests that it answers.
     """
 
     format: str | None = None
@@ -52,6 +54,8 @@ class LoadOptions:
     target: str | None = None
     dynamic: Mapping[str, Mapping[int, str]] = dataclasses.field(default_factory=dict)
     place: WeightPlace = WeightPlace()
+    shapes: tuple[Shape, ...] = ()
+    requests: tuple[Arrays, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +93,7 @@ class SourceModel:
     is as good. ``steps`` are the first step of a pipeline, the first two and so on, without the last one: what they give is called ``values``.
     ``scores`` are what it chooses labels by, [rows, classes] or of two classes [rows], where these aren't its probabilities.
     ``classes`` are the labels of a classifier, where they are known.
+    ``accepted`` says which requests it answers, where not all sizes and values will do.
     ``digits`` is there where inputs may be float64; such a model is asked with a table's own numbers, whatever its inputs are.
     ``wide_outputs`` are the outputs that are float64, where others of numbers are float32.
     """
@@ -113,3 +118,4 @@ class SourceModel:
     classes: Array | None = None
     digits: Digits | None = None
     wide_outputs: frozenset[str] = frozenset()
+    accepted: Accepted = ANYTHING

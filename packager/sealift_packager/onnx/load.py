@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import onnx
 
 from sealift_core.bundle.digest import Digest
+from sealift_core.bundle.tensors import TensorSpec
 from sealift_packager.errors import SourceModelError, first_line
 from sealift_packager.graph import graph
 from sealift_packager.graph.content import model_digest
@@ -15,12 +17,17 @@ from sealift_packager.graph.session import Settings, open_session, run_batched, 
 from sealift_packager.graph.tensors import refer_to_files, refers
 from sealift_packager.graph.walk import all_nodes
 from sealift_packager.model import detect
+from sealift_packager.model.accepted import Accepted
+from sealift_packager.model.batch import BATCH, fixed_batch
 from sealift_packager.model.source import Array, Arrays, LoadOptions, SourceModel
+from sealift_packager.onnx.asked import Given, find_accepted
 from sealift_packager.onnx.beside import bring_weights
+from sealift_packager.onnx.constants import compared_numbers
 from sealift_packager.onnx.expansion import check_expansion
 from sealift_packager.onnx.hoist import hoist_weights
 from sealift_packager.onnx.operators import check_operators
 from sealift_packager.onnx.order import in_order
+from sealift_packager.onnx.requests import as_request
 from sealift_packager.onnx.weights import check_inline, check_weights
 from sealift_packager.sandbox.isolated_read import try_reading
 
@@ -55,15 +62,48 @@ def load_onnx(path: Path, options: LoadOptions) -> SourceModel:
     settings = Settings(graph_optimization="disable", entries=_MAPPED if refers(model) else {})
     session = open_session(model, settings, where=str(path), error=SourceModelError)
     outputs = tuple(output.name for output in model.graph.output)
+    specs, accepted = _accepted(named, session, options)
     return SourceModel(
         format=detect.ONNX,
         framework=f"ONNX by {model.producer_name or 'an unnamed tool'} {model.producer_version}".strip(),
         digest=digest,
-        native=model,
+        native=_with_shapes(named, specs),
         predict=lambda arrays: _predict(session, arrays),
-        inputs=graph.input_specs(named),
+        inputs=specs,
         outputs=outputs,
+        accepted=accepted,
     )
+
+
+def _accepted(named: onnx.ModelProto, session: Any, options: LoadOptions) -> tuple[tuple[TensorSpec, ...], Accepted]:
+    """The inputs, and which requests are answered. A graph with its weights in files is asked for nothing that wasn't given: it has gigabytes."""
+    specs = graph.input_specs(named)
+    if refers(named) and not (options.shapes or options.requests):
+        return specs, Accepted()
+    requests = tuple(as_request(dict(request), specs, f"--example {at}") for at, request in enumerate(options.requests, 1))
+    given = Given(shapes=options.shapes, requests=requests, data=options.examples, numbers=compared_numbers(named))
+    return find_accepted(specs, lambda arrays: run_session(session, arrays), given)
+
+
+def _with_shapes(named: onnx.ModelProto, specs: Sequence[TensorSpec]) -> onnx.ModelProto:
+    """The graph with the inputs' shapes as they were found; a batch that has only one size has it in the outputs too."""
+    shapes = {spec.name: spec.shape for spec in specs}
+    declared = {spec.name: spec.shape for spec in graph.input_specs(named)}
+    if shapes == declared:
+        return named
+    one = fixed_batch(specs)
+    for tensor in (*named.graph.input, *named.graph.output):
+        for at, dimension in enumerate(tensor.type.tensor_type.shape.dim):
+            given = dimension.dim_value if dimension.HasField("dim_value") else dimension.dim_param
+            size = shapes[tensor.name][at] if tensor.name in shapes else given
+            if size == BATCH and one is not None:
+                size = one
+            dimension.Clear()
+            if isinstance(size, int):
+                dimension.dim_value = size
+            else:
+                dimension.dim_param = size
+    return named
 
 
 def _bring_weights(model: onnx.ModelProto, path: Path, options: LoadOptions) -> Digest:

@@ -4,6 +4,7 @@ Reading order:
 
 - ``inputs``   requests that break conversions
 - ``compare``  two answers to one request; pure
+- ``rounding`` what an output's own operator rounds by; pure
 - ``digits``   which columns of a table a model needs as float64
 - ``check``    sends each request to both, and stops the build if they disagree
 - ``scikit_steps``  which step of a scikit-learn model makes the difference

@@ -15,11 +15,13 @@ from sealift_packager.errors import ConversionError, ParityError, first_line
 from sealift_packager.frameworks.converters import convert_model
 from sealift_packager.graph.result import Converted
 from sealift_packager.graph.session import Settings, open_session, run_session
+from sealift_packager.model.batch import BATCH
 from sealift_packager.model.columns import joined, spread
 from sealift_packager.model.source import Array, Arrays, SourceModel
 from sealift_packager.parity.compare import CONSTANT_STEPS, Spread, compare, sizes, spreads
 from sealift_packager.parity.digits import PREDICTION
 from sealift_packager.parity.inputs import hard_inputs
+from sealift_packager.parity.rounding import rounding_of
 from sealift_packager.parity.scikit_steps import advice_on
 from sealift_packager.trees.boundaries import boundary_rows
 
@@ -60,7 +62,9 @@ def prove_parity(source: SourceModel, converted: Converted, holdout: Arrays | No
     """
     session = open_session(converted.model, Settings(), where="model.onnx")
     agreed, refused, reason, usual, usual_spreads = 0, list[str](), "", dict[str, float](), dict[str, Spread]()
-    requests = hard_inputs(converted.inputs, holdout, seed=seed, takes_nan=source.takes_nan, categories=source.categories)
+    least = rounding_of(converted.model)
+    accepted = source.accepted
+    requests = hard_inputs(converted.inputs, holdout, seed=seed, takes_nan=source.takes_nan, categories=source.categories, accepted=accepted)
     for title, inputs in requests:
         given = take_rows(originals, len(next(iter(inputs.values())))) if originals and "holdout" in title else inputs
         try:
@@ -71,11 +75,11 @@ def prove_parity(source: SourceModel, converted: Converted, holdout: Arrays | No
             refused.append(title)
             reason = reason or f"{type(error).__name__}: {first_line(error):.200}"
             continue
-        if "holdout" in title and not usual:
-            usual = sizes(reference)
+        if "holdout" in title or title.startswith("example"):
+            usual = {**usual, **{name: max(size, usual.get(name, 0.0)) for name, size in sizes(reference).items()}}
         if holdout is None or "holdout" in title:
             usual_spreads = {name: spread.with_other(usual_spreads.get(name)) for name, spread in spreads(reference).items()} or usual_spreads
-        request = _Request(title=title, inputs=inputs, originals=given, usual=usual, usual_spreads=usual_spreads)
+        request = _Request(title=title, inputs=inputs, originals=given, usual=usual, usual_spreads=usual_spreads, least=least)
         agreed += _compare_one(source, session, request, reference)
     agreed += _thresholds(source, converted, holdout, seed)
     if not agreed:
@@ -85,9 +89,21 @@ def prove_parity(source: SourceModel, converted: Converted, holdout: Arrays | No
             where=source.framework,
             expected="at least one request that both answer",
             found=f"{len(refused)} refused (caused by: {reason})" if refused else "only ties, for which there is no single right answer",
-            advice="Pass --data with rows that the model accepts.",
+            advice=f"{_searched(source)}Pass --data with rows that the model accepts.",
         )
     return Parity(compared=agreed + sum(_inner(part, seed) for part in source.inner), refused=tuple(refused))
+
+
+def _searched(source: SourceModel) -> str:
+    """Which sizes were tried in vain, and the option that says the right ones."""
+    tried = source.accepted.tried
+    if not tried:
+        return ""
+    axes = [(spec.name, at, size) for spec in source.inputs for at, size in enumerate(spec.shape) if at]
+    free = [f"{name}:{at}=SIZE" for name, at, size in axes if isinstance(size, str) and size != BATCH]
+    single = [f"{spec.name}=VALUE" for spec in source.inputs if not spec.shape]
+    options = " ".join(f"--shape {text}" for text in (*free, *single)) or f"--shape {source.inputs[0].name}:0=1"
+    return f"Working sizes were searched for in vain ({tried}). Say which sizes it takes with {options}, or pass a whole request with --example. "
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +115,7 @@ class _Request:
     originals: Arrays
     usual: Mapping[str, float]
     usual_spreads: Mapping[str, Spread]
+    least: Mapping[str, float]
 
 
 def _compare_one(source: SourceModel, session: Any, request: _Request, reference: Arrays) -> int:
@@ -119,6 +136,7 @@ def _compare_one(source: SourceModel, session: Any, request: _Request, reference
         constant_steps=0 if source.trees and source.trees.narrow_sum else CONSTANT_STEPS,
         usual=request.usual,
         usual_spreads=request.usual_spreads,
+        least=request.least,
         scores=chosen_scores,
     )
     if differences:

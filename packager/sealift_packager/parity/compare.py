@@ -105,6 +105,7 @@ def compare(
     constant_steps: float = CONSTANT_STEPS,
     usual: Mapping[str, float] = _NOTHING,
     usual_spreads: Mapping[str, Spread] = _NOTHING,
+    least: Mapping[str, float] = _NOTHING,
     scores: Array | None = None,
 ) -> list[OutputDifference]:
     """Every output of ``reference`` that ``answers`` lacks or has otherwise; empty if they agree.
@@ -112,13 +113,21 @@ def compare(
     ``scores`` are what the source chose labels by where that isn't in its answers: probabilities may be 1 for several classes that scores tell apart.
     ``usual`` are `sizes` of answers to real rows: where one to a synthetic row is near 0 because a sum cancels, its error is of their size.
     ``usual_spreads`` are `spreads` of such answers, which a request of few rows doesn't show; of them ``spread_share`` is let pass.
+    ``least`` is what an output's own operator rounds by, however small the output is (see `rounding`).
     A deviation of up to ``constant_steps`` is taken for rounding; 0 for a source that always rounds alike.
     """
     tied, own = _tied(_preferences(reference), scores), spreads(reference)
     differences = []
     for name, expected in reference.items():
         spread = own[name].with_other(usual_spreads.get(name)) if name in own else usual_spreads.get(name)
-        bounds = _Bounds(rtol=rtol, usual=usual.get(name, 0.0), spread=spread, spread_share=spread_share, constant_steps=constant_steps)
+        bounds = _Bounds(
+            rtol=rtol,
+            usual=usual.get(name, 0.0),
+            spread=spread,
+            spread_share=spread_share,
+            constant_steps=constant_steps,
+            least=least.get(name, 0.0),
+        )
         differences.append(_compare(name, expected, answers.get(name), tied, bounds))
     return [difference for difference in differences if difference is not None]
 
@@ -132,6 +141,7 @@ class _Bounds:
     spread: Spread | None
     spread_share: float
     constant_steps: float
+    least: float
 
     def of(self, expected: Array) -> Array:
         """|a−b| at most, by element, of the source's answer as it came."""
@@ -139,7 +149,7 @@ class _Bounds:
         half = expected.dtype == np.float16
         share, rtol = (HALF_ATOL_SHARE, max(self.rtol, HALF_RTOL)) if half else (ATOL_SHARE, self.rtol)
         largest = size.max(initial=self.usual)
-        bound: Array = np.asarray(share * largest + rtol * size)
+        bound: Array = np.maximum(np.asarray(share * largest + rtol * size), self.least)
         if self.spread is None or half or self.spread.size.shape != (expected.shape[-1:] if expected.ndim > 1 else (1,)):
             return bound
         channel = np.maximum(self.spread.size, _largest_by_channel(size))
@@ -147,7 +157,7 @@ class _Bounds:
         varies = deviation > self.constant_steps * step
         noise = np.where(varies, np.minimum(NOISE_STEPS * step, np.maximum(NOISE_SHARE * deviation, step)), NOISE_STEPS * step)
         narrower: Array = np.minimum(bound, self.spread_share * deviation + noise + LEAST_SHARE * largest)
-        return narrower
+        return np.maximum(narrower, self.least)
 
 
 def _largest_by_channel(size: Array) -> Array:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
@@ -10,10 +12,11 @@ import numpy as np
 
 from sealift_core.bundle.tensors import TensorSpec
 from sealift_core.timing.rows import take_rows
+from sealift_packager.model.accepted import ANYTHING, Accepted
 from sealift_packager.model.batch import fixed_batch
 from sealift_packager.model.moments import mean_and_spread
 from sealift_packager.model.source import Array, Arrays
-from sealift_packager.model.synthetic import NO_SIZES, concrete_shape, free_symbols, make_inputs
+from sealift_packager.model.synthetic import NO_SIZES, free_symbols, make_inputs
 
 BATCHES: Final = (1, 2, 7)
 #: Sizes that are tried for each free dimension but the batch: one, one that examples rarely have, and a prime.
@@ -28,17 +31,27 @@ NO_CATEGORIES: Final[Categories] = MappingProxyType({})
 
 
 def hard_inputs(
-    specs: Sequence[TensorSpec], holdout: Arrays | None, *, seed: int, takes_nan: bool, categories: Categories = NO_CATEGORIES
+    specs: Sequence[TensorSpec],
+    holdout: Arrays | None,
+    *,
+    seed: int,
+    takes_nan: bool,
+    categories: Categories = NO_CATEGORIES,
+    accepted: Accepted = ANYTHING,
 ) -> Iterator[tuple[str, dict[str, Array]]]:
     """Named requests; text and integers, which may be categories and indices, come from the holdout where there is one, or are known categories."""
-    for title, inputs in _plain_inputs(specs, holdout, seed=seed, takes_nan=takes_nan):
+    yield from ((f"example {at}", dict(example)) for at, example in enumerate(accepted.examples, 1))
+    for title, inputs in _plain_inputs(specs, holdout, accepted, seed=seed, takes_nan=takes_nan):
         yield title, inputs
         if categories and "holdout" not in title:
             yield f"{title}, of known categories", _with_known_categories(inputs, categories, seed)
     yield from _category_inputs(specs, holdout, categories, seed)
 
 
-def _plain_inputs(specs: Sequence[TensorSpec], holdout: Arrays | None, *, seed: int, takes_nan: bool) -> Iterator[tuple[str, dict[str, Array]]]:
+def _plain_inputs(
+    specs: Sequence[TensorSpec], holdout: Arrays | None, accepted: Accepted, *, seed: int, takes_nan: bool
+) -> Iterator[tuple[str, dict[str, Array]]]:
+    draw = functools.partial(_random, specs, holdout, seed=seed, accepted=accepted)
     free = fixed_batch(specs) is None
     if holdout is not None:
         first = {name: value[:HOLDOUT_ROWS] for name, value in holdout.items()}
@@ -46,17 +59,21 @@ def _plain_inputs(specs: Sequence[TensorSpec], holdout: Arrays | None, *, seed: 
             yield "the holdout", first
         yield "one row of the holdout", take_rows(first, fixed_batch(specs) or 1)  # a fixed batch may be larger than the holdout
     for rows in BATCHES if free else (1,):
-        yield f"{rows} random rows", _random(specs, holdout, rows, seed, 1.0)
+        yield f"{rows} random rows", draw(rows)
     symbols = free_symbols(specs)
     for symbol in symbols:
-        for size in SIZES:
-            yield f"a size of {size} for {symbol}", _random(specs, holdout, 2 if free else 1, seed, 1.0, {symbol: size})
+        for size in accepted.sizes.get(symbol, SIZES):
+            yield f"a size of {size} for {symbol}", draw(2 if free else 1, sizes={symbol: size})
     if len(symbols) > 1:
-        yield "another size for each free dimension", _random(specs, holdout, 2 if free else 1, seed, 1.0, _distinct(symbols))
-    yield "zeros", {spec.name: _filled(spec, 0) for spec in specs}
-    yield "values ten times as large as usual", _random(specs, holdout, 2 if free else 1, seed, 10.0)
+        yield "another size for each free dimension", draw(2 if free else 1, sizes=_distinct(symbols, accepted))
+    for name, numbers in accepted.values.items():
+        for number in numbers[1:]:
+            other = dataclasses.replace(accepted, values={**accepted.values, name: (number,)})
+            yield f"{name} of {number:g}", _random(specs, holdout, 2 if free else 1, seed=seed, accepted=other)
+    yield "zeros", _filled(specs, 0, accepted)
+    yield "values ten times as large as usual", draw(2 if free else 1, scale=10.0)
     if takes_nan:
-        yield "missing values", {spec.name: _filled(spec, np.nan if spec.numpy_dtype.kind == "f" else 0) for spec in specs}
+        yield "missing values", _filled(specs, np.nan, accepted)
 
 
 def _with_known_categories(inputs: dict[str, Array], categories: Categories, seed: int) -> dict[str, Array]:
@@ -77,13 +94,13 @@ def _category_inputs(
     """Every category that is known, and of each column one that isn't, among others that are: the source says whether it takes that."""
     most = min(max((len(values) for columns in categories.values() for values in columns if values is not None), default=0), HOLDOUT_ROWS)
     if most:
-        every = _random(specs, holdout, most, seed, 1.0)
+        every = _random(specs, holdout, most, seed=seed)
         for name, columns in categories.items():
             for at, values in enumerate(columns):
                 if values is not None:
                     every[name][:, at] = np.resize(values, len(every[name]))
         yield "every known category", every
-    base = _with_known_categories(_random(specs, holdout, 2, seed, 1.0), categories, seed)
+    base = _with_known_categories(_random(specs, holdout, 2, seed=seed), categories, seed)
     for name, at, value in _unseen(specs, categories)[:UNSEEN_COLUMNS]:
         changed = base[name].copy()
         changed[:1, at] = value
@@ -102,20 +119,33 @@ def _unseen(specs: Sequence[TensorSpec], categories: Categories) -> list[tuple[s
     return unseen
 
 
-def _filled(spec: TensorSpec, value: float) -> Array:
+def _filled(specs: Sequence[TensorSpec], value: float, accepted: Accepted) -> dict[str, Array]:
+    """Two rows of one value, of 0 where it is none of the type; inputs that take only some values have the usual one."""
+    usual = make_inputs(specs, rows=2, seed=0, accepted=accepted)
+    return {spec.name: usual[spec.name] if spec.name in accepted.values else _full(spec, value, usual[spec.name].shape) for spec in specs}
+
+
+def _full(spec: TensorSpec, value: float, shape: tuple[int, ...]) -> Array:
     if spec.dtype == "string":
-        return np.full(concrete_shape(spec, 2), "", dtype=object)
-    return np.full(concrete_shape(spec, 2), value, dtype=spec.numpy_dtype)
+        return np.full(shape, "", dtype=object)
+    return np.full(shape, value if spec.numpy_dtype.kind == "f" else 0, dtype=spec.numpy_dtype)
 
 
-def _distinct(symbols: Sequence[str]) -> dict[str, int]:
-    return {symbol: 5 + 2 * at for at, symbol in enumerate(symbols)}
+def _distinct(symbols: Sequence[str], accepted: Accepted) -> dict[str, int]:
+    return {symbol: accepted.size_of(symbol, 5 + 2 * at, number=at) for at, symbol in enumerate(symbols)}
 
 
 def _random(
-    specs: Sequence[TensorSpec], holdout: Arrays | None, rows: int, seed: int, scale: float, sizes: Mapping[str, int] = NO_SIZES
+    specs: Sequence[TensorSpec],
+    holdout: Arrays | None,
+    rows: int,
+    *,
+    seed: int,
+    scale: float = 1.0,
+    sizes: Mapping[str, int] = NO_SIZES,
+    accepted: Accepted = ANYTHING,
 ) -> dict[str, Array]:
-    inputs = make_inputs(specs, rows=rows, seed=seed, scale=scale, sizes=sizes)
+    inputs = make_inputs(specs, rows=rows, seed=seed, scale=scale, sizes=sizes, accepted=accepted)
     if holdout is None:
         return inputs
     generator = np.random.default_rng(seed)

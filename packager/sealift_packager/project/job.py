@@ -34,6 +34,8 @@ class PackJob:
     golden_from: str | None = None
     factory: str | None = None
     dynamic: tuple[str, ...] = ()
+    shape: tuple[str, ...] = ()
+    example: tuple[str, ...] = ()
     image_mean: tuple[float, ...] = ()
     image_std: tuple[float, ...] = ()
     description: str = ""

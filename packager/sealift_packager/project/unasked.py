@@ -47,10 +47,12 @@ HARMLESS: Final[Mapping[str, Rule]] = {
     "model": Rule.INSIDE,
     "data": Rule.DATA,
     "golden-from": Rule.DATA,
+    "example": Rule.INSIDE,
     # How that data is read: words and numbers.
     "format": Rule.ANY,
     "target": Rule.ANY,
     "dynamic": Rule.ANY,
+    "shape": Rule.ANY,
     "image-mean": Rule.ANY,
     "image-std": Rule.ANY,
     # Which machines are built for: a profile is a document that is parsed.

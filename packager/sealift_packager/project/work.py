@@ -72,6 +72,8 @@ def _request(job: PackJob, passphrase: bytes | None) -> PackRequest:
         golden_from=Path(job.golden_from) if job.golden_from else None,
         factory=job.factory,
         dynamic=job.dynamic,
+        shape=job.shape,
+        example=tuple(map(Path, job.example)),
         image_mean=job.image_mean,
         image_std=job.image_std,
         measure_on=tuple(DeviceAddress.parse(text) for text in job.measure_on),
