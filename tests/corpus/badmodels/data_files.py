@@ -115,7 +115,7 @@ CASES: Final[dict[str, Case]] = {
     "an npz with infinities": Case(make=archive(features=full(np.inf), y=LABELS), said=("fails on the holdout", "contains infinity")),
     "an npz without anything": Case(make=archive(), said=("h.npz", "no arrays")),
     "an empty CSV": Case(make=file("h.csv", b""), said=("h.csv", "a header line and data rows")),
-    "a CSV of bytes": Case(make=file("h.csv", np.random.default_rng(0).bytes(10_000)), said=("h.csv", "a header line and data rows")),
+    "a CSV of bytes": Case(make=file("h.csv", np.random.default_rng(0).bytes(10_000)), said=("h.csv", "the file isn't text")),
     "a CSV of zeros": Case(make=file("h.csv", bytes(10_000)), said=("h.csv",)),
     "a CSV with a line that is longer": Case(make=table(lambda rows: [*rows[:3], rows[3] + ",1,2,3", *rows[4:]]), said=("h.csv", "line 4")),
     "a CSV with an open quote": Case(make=table(lambda rows: [rows[0], '"' + rows[1], *rows[2:]]), said=("h.csv",)),
