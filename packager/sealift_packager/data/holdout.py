@@ -142,8 +142,9 @@ def _listed(names: Iterable[str]) -> str:
 
 
 def _is_table(arrays: dict[str, Array], specs: Sequence[TensorSpec]) -> bool:
-    """Whether the one input [batch, columns] is to be made of vectors."""
-    return len(specs) == 1 and len(specs[0].shape) == 2 and specs[0].name not in arrays and all(value.ndim == 1 for value in arrays.values())
+    """Whether the one input [batch, columns] is to be made of vectors, one of which may have its name."""
+    named = specs[0].name in arrays and len(arrays) == 1
+    return len(specs) == 1 and len(specs[0].shape) == 2 and not named and all(value.ndim == 1 for value in arrays.values())
 
 
 def _from_columns(arrays: dict[str, Array], source: SourceModel, where: str) -> dict[str, Array]:

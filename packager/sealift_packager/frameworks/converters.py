@@ -47,6 +47,7 @@ def convert_model(source: SourceModel) -> Converted:
     Raises:
         ConversionError: If the model can't be converted, or the graph isn't valid.
     """
+    check_names(source)
     tidied = reorder_gelu(graph.tidy(graph.at_known_opset(CONVERTERS[source.format](source), where=f"{source.format} model")))
     try:
         graph.check(tidied)
@@ -54,3 +55,17 @@ def convert_model(source: SourceModel) -> Converted:
         raise ConversionError(f"the graph is not valid ONNX (caused by: {first_line(error):.500})", where=f"{source.format} model") from error
     check_bounds(tidied, where=f"{source.format} model")
     return as_answered(described(tidied, source))
+
+
+def check_names(source: SourceModel) -> None:
+    """Raise `ConversionError` for a column whose name can't be that of an input of its own: ONNX has each name once, and no empty one."""
+    taken = next((spec.name for spec in source.inputs if not spec.name or spec.name in source.outputs), None)
+    if taken is None:
+        return
+    raise ConversionError(
+        "a column has the name of one of the model's outputs" if taken else "a column has an empty name",
+        where=f"{source.format} model",
+        expected="column names other than " + ", ".join(map(repr, ("", *source.outputs))),
+        found=repr(taken),
+        advice="Rename the column in the training data, and train the model again.",
+    )

@@ -39,6 +39,19 @@ def take_columns(model: onnx.ModelProto, inputs: Sequence[TensorSpec]) -> onnx.M
     return result
 
 
+def rename_inputs(model: onnx.ModelProto, names: Sequence[str]) -> onnx.ModelProto:
+    """A copy whose inputs have these names, whatever characters are in them; a tensor inside or an output that has one of them gets another."""
+    result = graph.copy_of(model)
+    given = [tensor.name for tensor in result.graph.input]
+    inside = {name for node in result.graph.node for name in node.output} | {tensor.name for tensor in result.graph.initializer}
+    taken = inside | set(names) | set(given)
+    renamed = {name: _free_name(name, taken) for name in inside & set(names)} | dict(zip(given, names, strict=True))
+    graph.rename_tensors(result.graph.node, renamed)
+    for named in (*result.graph.initializer, *result.graph.input, *result.graph.output):
+        named.name = renamed.get(named.name, named.name)
+    return result
+
+
 def _make_room(model: onnx.ModelProto, names: Collection[str]) -> None:
     """Give tensors inside the graph, its input among them, other names where they have one of these; outputs keep theirs."""
     kept = {output.name for output in model.graph.output}

@@ -66,9 +66,10 @@ def first_steps_by_column(part: Any, names: list[str], columns: list[int]) -> It
             if not (step == "passthrough" or (type(step).__name__ == "SimpleImputer" and step.indicator_ is None)):
                 return
     elif hasattr(part, "transformers_"):
-        for _, inner, chosen in part.transformers_:
+        numbers = part._transformer_to_input_indices  # noqa: SLF001  # names, masks, slices and functions, as the transformer read them
+        for name, inner, _ in part.transformers_:
             if not isinstance(inner, str):
-                places = _places(chosen, names, len(columns))
+                places = [int(at) for at in numbers.get(name, ())]
                 yield from first_steps_by_column(inner, [names[at] for at in places] if names else [], [columns[at] for at in places])
     else:
         yield part, columns
@@ -78,16 +79,6 @@ def _words(vocabulary: Mapping[str, int]) -> list[str]:
     """Entries of a vectorizer as they are and in capitals, which it may lower: texts that some word is found in."""
     entries = sorted(vocabulary)[:: len(vocabulary) // MOST_WORDS + 1]
     return [text for entry in entries for text in (entry, entry.upper())]
-
-
-def _places(chosen: Any, names: list[str], width: int) -> list[int]:
-    """The numbers of a column transformer's columns: given by name, number, mask or slice."""
-    if isinstance(chosen, slice):
-        return list(range(width))[chosen]
-    selectors = [chosen] if isinstance(chosen, str | int) else list(chosen)
-    if all(isinstance(item, str) for item in selectors):
-        return [names.index(name) for name in selectors if name in names]
-    return [int(at) for at in np.arange(width)[np.array(selectors)]]
 
 
 def _as_given(values: Any, spec: TensorSpec) -> Array | None:

@@ -27,9 +27,10 @@ def with_class_numbers(source: SourceModel) -> SourceModel:
         return source
     model = copy.deepcopy(source.native)
     for part in all_parts(model):
-        own = vars(part).get("classes_")
-        if own is not None and _are_large(own) and np.isin(own, classes).all():
-            part.classes_ = np.searchsorted(classes, own)
+        for name in ("classes_", "classes"):  # the latter of one that is calibrated
+            own = vars(part).get(name)
+            if own is not None and _are_large(own) and np.isin(own, classes).all():
+                setattr(part, name, np.searchsorted(classes, own))
     numbers = np.arange(len(classes))
     if not np.array_equal(getattr(model, "classes_", ()), numbers):  # a library that keeps its classes elsewhere, and gives them as they are
         return source

@@ -12,7 +12,7 @@ import onnx
 from sealift_core.bundle.tensors import TensorSpec
 from sealift_packager.errors import ConversionError, PackagerError, first_line
 from sealift_packager.graph import graph
-from sealift_packager.graph.columns import take_columns
+from sealift_packager.graph.columns import rename_inputs, take_columns
 from sealift_packager.graph.labels import flatten_label, look_up_label
 from sealift_packager.graph.nodes import ML_OPSET
 from sealift_packager.graph.session import Settings, open_session
@@ -21,8 +21,7 @@ from sealift_packager.model.columns import FEATURES, column_inputs
 from sealift_packager.model.source import SourceModel
 from sealift_packager.progress.quiet import quiet
 from sealift_packager.sklearn.class_numbers import with_class_numbers
-from sealift_packager.sklearn.converters.k_means import step_parsers
-from sealift_packager.sklearn.converters.registry import converters_for
+from sealift_packager.sklearn.converters.registry import converters_for, parsers_for
 from sealift_packager.sklearn.prepared import prepared
 from sealift_packager.trees.from_estimator import library_of
 from sealift_packager.trees.within import fitted_parts
@@ -111,18 +110,19 @@ def _convert(source: SourceModel, *, double: bool) -> Any:
         import skl2onnx
     except ImportError as error:
         raise ConversionError("skl2onnx is not installed", where="scikit-learn model", advice="pip install skl2onnx") from error
-    native = prepared(source.native, by_name=len(source.inputs) > 1, transforms=source.outputs == ("values",))
+    native = prepared(source.native, transforms=source.outputs == ("values",))
     converters, shapes = converters_for(native, double=double)
+    names = [f"input_{at}" for at in range(len(source.inputs))]  # skl2onnx makes identifiers of all others
     try:
         with quiet():
             model = skl2onnx.convert_sklearn(
                 native,
-                initial_types=[(spec.name, _type(spec, double=double)) for spec in source.inputs],
+                initial_types=[(name, _type(spec, double=double)) for name, spec in zip(names, source.inputs, strict=True)],
                 options=_options(native, source.outputs),
                 target_opset={"": graph.TARGET_OPSET, "ai.onnx.ml": ML_OPSET},
                 custom_conversion_functions=converters,
                 custom_shape_calculators=shapes,
-                custom_parsers=step_parsers(native),
+                custom_parsers=parsers_for(native),
             )
     except PackagerError:
         raise
@@ -136,7 +136,7 @@ def _convert(source: SourceModel, *, double: bool) -> Any:
             where=type(source.native).__name__,
             advice=f"{_ADVICE}{hint}",
         ) from error
-    return model
+    return rename_inputs(model, [spec.name for spec in source.inputs])
 
 
 def _options(model: Any, outputs: Sequence[str]) -> dict[Any, Any] | None:

@@ -11,14 +11,14 @@ from sealift_packager.sklearn.missing_text import fills_text, missing_text_of
 from sealift_packager.sklearn.surrogates import PROJECTIONS, line_of, projection_of
 from sealift_packager.trees.within import all_parts, fitted_parts
 
-_CONCERNED: Final = frozenset({*PROJECTIONS, "AdaBoostClassifier", "LinearSVC", "StackingClassifier", "VotingClassifier"})
+_CONCERNED: Final = frozenset({*PROJECTIONS, "AdaBoostClassifier", "ColumnTransformer", "LinearSVC", "StackingClassifier", "VotingClassifier"})
 
 
-def prepared(model: Any, *, by_name: bool, transforms: bool = False) -> Any:
+def prepared(model: Any, *, transforms: bool = False) -> Any:
     """The model, or a copy that differs where skl2onnx needs it; ``transforms`` says that it is a pipeline of transformers alone.
 
     - Missing text is ``""``: a tensor of text has no NaN. (`InputLayout.table` gives the source NaN for it.)
-    - A column transformer's columns are numbers, unless the graph has an input for each (``by_name``).
+    - A column transformer's columns are numbers.
     - A LinearSVC in one against the rest, in a stack or at the end of a pipeline in another model is a RidgeClassifier of the same line: of its
       scores skl2onnx makes no columns.
     - A step of `PROJECTIONS` is a PCA: skl2onnx has none of most of them, and takes LinearDiscriminantAnalysis for a classifier anywhere.
@@ -27,8 +27,7 @@ def prepared(model: Any, *, by_name: bool, transforms: bool = False) -> Any:
     - A vote's ``flatten_transform`` is off: it concerns ``transform`` alone, which is not converted.
     """
     final = model.steps[-1][1] if hasattr(model, "steps") else model
-    concerned = _CONCERNED if by_name else _CONCERNED | {"ColumnTransformer"}
-    untouched = concerned.isdisjoint(type(part).__name__ for part in fitted_parts(model)) and not missing_text_of(model)
+    untouched = _CONCERNED.isdisjoint(type(part).__name__ for part in fitted_parts(model)) and not missing_text_of(model)
     if untouched and not _gives_pairs(final):
         return model
     result = copy.deepcopy(model)
@@ -39,7 +38,7 @@ def prepared(model: Any, *, by_name: bool, transforms: bool = False) -> Any:
         if hasattr(part, "steps") and part is not result:
             line_of(part)
     for part in fitted_parts(result):
-        _adapt(part, by_name=by_name)
+        _adapt(part)
     final = result.steps[-1][1] if hasattr(result, "steps") else result
     if _gives_pairs(final):
         final.decision_function_shape = "ovr"
@@ -51,7 +50,7 @@ def _gives_pairs(final: Any) -> bool:
     return getattr(final, "decision_function_shape", "") == "ovo" and not hasattr(final, "predict_proba")
 
 
-def _adapt(part: Any, *, by_name: bool) -> None:
+def _adapt(part: Any) -> None:
     """Change one fitted estimator in place, as the list in `prepared` says."""
     if type(part).__name__ == "VotingClassifier":
         part.flatten_transform = False
@@ -61,8 +60,8 @@ def _adapt(part: Any, *, by_name: bool) -> None:
         part.estimators_ = [line_of(member) for member in part.estimators_]
     if type(part).__name__ == "StackingClassifier":
         part.final_estimator_ = line_of(part.final_estimator_)
-    if type(part).__name__ == "ColumnTransformer" and not by_name:
-        part.transformers_ = [(name, step, _numbered(part, name, columns)) for name, step, columns in part.transformers_]
+    if type(part).__name__ == "ColumnTransformer":
+        part.transformers_ = [(name, step, _numbered(part, name)) for name, step, _ in part.transformers_]
     if fills_text(part):
         part.missing_values = ""
     if hasattr(part, "categories_"):
@@ -79,9 +78,9 @@ def _project(part: Any) -> None:
         part.transformers_ = [(name, projection_of(step), columns) for name, step, columns in part.transformers_]
 
 
-def _numbered(transformer: Any, name: str, columns: Any) -> Any:
+def _numbered(transformer: Any, name: str) -> Any:
     indices = transformer._transformer_to_input_indices  # noqa: SLF001
-    return list(indices[name]) if name in indices else columns
+    return [int(at) for at in indices[name]] if name in indices else []
 
 
 def _named(categories: Any) -> Any:

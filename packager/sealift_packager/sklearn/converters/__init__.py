@@ -3,5 +3,5 @@
 - Linear algebra and functions: ``linear``, ``kernels``, ``functions``, ``transformed``, ``reshaped``, ``support``
 - Neighbours: ``distances``, ``neighbors``, ``radius``, ``k_means``, ``neighbor_imputer``
 - Preparation: ``bins``, ``bits``, ``encoders``, ``imputer``, ``text`` (``token_patterns``)
-- Models made of others: ``averages``, ``calibrated``, ``members``, ``inner_trees``
+- Models made of others: ``columns`` (of a table, and pipelines), ``averages``, ``calibrated``, ``members``, ``inner_trees``
 """

@@ -1,6 +1,7 @@
-"""scikit-learn's CalibratedClassifierCV with isotonic steps or a temperature.
+"""scikit-learn's CalibratedClassifierCV with a sigmoid, isotonic steps or a temperature.
 
-skl2onnx takes the nearest of an isotonic regression's points where scikit-learn draws a line between two, and knows no temperature.
+skl2onnx takes the nearest of an isotonic regression's points where scikit-learn draws a line between two, knows no temperature, and gives
+a classifier the first column alone where each column is an input.
 """
 
 from __future__ import annotations
@@ -11,18 +12,15 @@ import numpy as np
 from onnx import TensorProto
 
 from sealift_packager.graph.nodes import NodeWriter
-from sealift_packager.sklearn.converters.members import ask_classifier, leave_to_skl2onnx, name_class
+from sealift_packager.sklearn.converters.members import ask_classifier, name_class
 
 #: Of probabilities, so much is added before their logarithm (scikit-learn's ``_convert_to_logits``).
 _EPSILON = 1e-12
 
 
 def write_calibrated(scope: Any, operator: Any, container: Any) -> None:
-    """skl2onnx's converter; a sigmoid is left to skl2onnx's own."""
+    """skl2onnx's converter: a table's columns in, label [batch] and probabilities [batch, classes] out."""
     model = operator.raw_operator
-    if model.method not in ("isotonic", "temperature"):
-        leave_to_skl2onnx(scope, operator, container)
-        return
     writer = NodeWriter(scope.get_unique_operator_name("calibrated"))
     count = len(model.classes_)
     parts = [_Part(writer, f"part{at}", part, count) for at, part in enumerate(model.calibrated_classifiers_)]
@@ -47,27 +45,35 @@ class _Part:
         scored = hasattr(self._model.estimator, "decision_function")
         values = ask_classifier(scope, container, self._model.estimator, inputs, scores=scored)[1]
         wide = self._writer.add("Cast", values, to=TensorProto.DOUBLE)
-        return self._softened(wide, scored=scored) if self._model.method == "temperature" else self._isotonic(wide)
+        return self._softened(wide, scored=scored) if self._model.method == "temperature" else self._each(wide)
 
     def _softened(self, values: str, *, scored: bool) -> str:
         logits = values if scored else self._writer.add("Log", self._writer.add("Add", values, self._constant("epsilon", np.float64(_EPSILON))))
         beta = self._constant("beta", np.float64(self._model.calibrators[0].beta_))
         return self._writer.add("Softmax", self._writer.add("Mul", logits, beta), axis=1)
 
-    def _isotonic(self, values: str) -> str:
+    def _each(self, values: str) -> str:
         write = self._writer
         if self._classes == 2:
-            second = self._line(self._column(values, 1), 0)
+            second = self._calibrated(self._column(values, 1), 0)
             return write.add("Concat", write.add("Sub", self._constant("one", np.float64(1)), second), second, axis=1)
         zero = self._constant("zero", np.float64(0))
         columns = [write.add("Mul", self._column(values, 0), zero)] * self._classes  # of a class that this part's estimator never saw
         for at, number in enumerate(np.searchsorted(self._model.classes, self._model.estimator.classes_).tolist()):
-            columns[number] = self._line(self._column(values, at), at)
+            columns[number] = self._calibrated(self._column(values, at), at)
         stacked = write.add("Concat", *columns, axis=1)
         total = write.add("ReduceSum", stacked, self._constant("axis", np.array([1])), keepdims=1)
         nothing = write.add("Equal", total, zero)
         shares = write.add("Div", stacked, write.add("Where", nothing, self._constant("unit", np.float64(1)), total))
         return write.add("Where", nothing, self._constant("uniform", np.full((1, self._classes), 1 / self._classes)), shares)
+
+    def _calibrated(self, column: str, at: int) -> str:
+        """A class's calibrated score [batch, 1]; of two classes the second one's."""
+        if self._model.method == "isotonic":
+            return self._line(column, at)
+        write, calibrator = self._writer, self._model.calibrators[at]
+        slope, offset = (self._constant(f"{name}{at}", np.float64(-value)) for name, value in (("a", calibrator.a_), ("b", calibrator.b_)))
+        return write.add("Sigmoid", write.add("Add", write.add("Mul", column, slope), offset))
 
     def _line(self, column: str, at: int) -> str:
         """The line between the two points [batch, 1] that a value [batch, 1] lies between; the first and the last point's height outside."""

@@ -13,6 +13,7 @@ from sealift_packager.errors import ConversionError
 from sealift_packager.graph import graph
 from sealift_packager.graph.labels import label_type, label_values
 from sealift_packager.graph.nodes import NodeWriter
+from sealift_packager.sklearn.converters.columns import numbers_type
 from sealift_packager.sklearn.converters.inner_trees import wants_scores
 
 #: skl2onnx's operator within a OneVsOneClassifier, which it asks for by the same class.
@@ -23,11 +24,27 @@ def write_vote(scope: Any, operator: Any, container: Any) -> None:
     """skl2onnx's converter of a VotingClassifier; a hard vote counts the members' labels, not their best probabilities."""
     model = operator.raw_operator
     if model.voting != "hard":
-        leave_to_skl2onnx(scope, operator, container)
+        _mean_vote(scope, operator, container)
         return
     labels = [ask_classifier(scope, container, member, operator.inputs)[0] for member in model.estimators_]
     weights = model._weights_not_none  # noqa: SLF001
     _count(scope, operator, container, labels, np.ones(len(labels)) if weights is None else np.asarray(weights))
+
+
+def _mean_vote(scope: Any, operator: Any, container: Any) -> None:
+    """The members' probabilities, averaged by weight; members that were dropped have neither."""
+    model = operator.raw_operator
+    weights = model._weights_not_none  # noqa: SLF001
+    weights = np.ones(len(model.estimators_)) if weights is None else np.asarray(weights, np.float64)
+    writer = NodeWriter(scope.get_unique_operator_name("mean_vote"))
+    shares = []
+    for at, member in enumerate(model.estimators_):
+        values = writer.add("Cast", ask_classifier(scope, container, member, operator.inputs)[1], to=TensorProto.DOUBLE)
+        shares.append(writer.add("Mul", values, writer.constant(f"weight_{at}", weights[at] / weights.sum())))
+    mean = writer.add("Sum", *shares)
+    name_class(writer, operator, writer.add("ArgMax", mean, axis=1, keepdims=0))
+    writer.add("Cast", mean, output=operator.outputs[1].full_name, to=operator.outputs[1].type.to_onnx_type().tensor_type.elem_type)
+    writer.put_into(container)
 
 
 def write_bag(scope: Any, operator: Any, container: Any) -> None:
@@ -46,12 +63,13 @@ def write_bag(scope: Any, operator: Any, container: Any) -> None:
 def write_stack(scope: Any, operator: Any, container: Any) -> None:
     """skl2onnx's converter of a StackingClassifier; a score of two classes is one column."""
     model = operator.raw_operator
-    methods = set(model.stack_method_)
-    if "decision_function" not in methods or not methods <= {"decision_function", "predict_proba"}:
+    methods, several = set(model.stack_method_), len(operator.inputs) > 1
+    if not methods <= {"decision_function", "predict_proba"} or not (several or "decision_function" in methods):
         leave_to_skl2onnx(scope, operator, container)
         return
     writer = NodeWriter(scope.get_unique_operator_name("stack"))
-    element_type = operator.inputs[0].type.to_onnx_type().tensor_type.elem_type
+    stacked_type = numbers_type(operator.inputs, [None, model.final_estimator_.n_features_in_])
+    element_type = stacked_type.to_onnx_type().tensor_type.elem_type
     columns: list[str] = []
     for member, method in zip(model.estimators_, model.stack_method_, strict=True):
         values = ask_classifier(scope, container, member, operator.inputs, scores=method == "decision_function")[1]
@@ -59,7 +77,7 @@ def write_stack(scope: Any, operator: Any, container: Any) -> None:
             values = writer.add("Gather", values, writer.constant(f"second_{len(columns)}", np.array([1])), axis=1)
         columns.append(writer.add("Cast", values, to=element_type))
     columns += [variable.full_name for variable in operator.inputs] if model.passthrough else []
-    merged = scope.declare_local_variable("stacked", operator.inputs[0].type.__class__([None, model.final_estimator_.n_features_in_]))
+    merged = scope.declare_local_variable("stacked", stacked_type)
     writer.add("Concat", *columns, output=merged.full_name, axis=1)
     label, probabilities = ask_classifier(scope, container, model.final_estimator_, [merged])
     name_class(writer, operator, label)
@@ -136,14 +154,17 @@ def shape_of_rest(operator: Any) -> None:
     """skl2onnx's shape calculator of a OneVsRestClassifier, which is skl2onnx's own."""
     from skl2onnx.common._registration import get_shape_calculator
 
-    get_shape_calculator(operator.type)(operator)
+    if len(operator.inputs) > 1:  # which that one refuses
+        shape_of_members(operator)
+    else:
+        get_shape_calculator(operator.type)(operator)
 
 
 def shape_of_members(operator: Any) -> None:
     """skl2onnx's shape calculator of all others."""
     classes = operator.raw_operator.classes_
     operator.outputs[0].type = label_type(classes)
-    operator.outputs[1].type = operator.inputs[0].type.__class__([None, len(classes)])
+    operator.outputs[1].type = numbers_type(operator.inputs, [None, len(classes)])
 
 
 def leave_to_skl2onnx(scope: Any, operator: Any, container: Any) -> None:
@@ -169,7 +190,7 @@ def ask_regressor(scope: Any, model: Any, inputs: Sequence[Any]) -> str:
 
     inner = scope.declare_local_operator(sklearn_operator_name_map[type(model)], model)
     inner.inputs.extend(inputs)
-    value = scope.declare_local_variable("member_prediction", inputs[0].type.__class__())
+    value = scope.declare_local_variable("member_prediction", numbers_type(inputs, []))
     inner.outputs.append(value)
     return str(value.full_name)
 
@@ -186,7 +207,7 @@ def ask_classifier(scope: Any, container: Any, model: Any, inputs: Sequence[Any]
     inner = scope.declare_local_operator(sklearn_operator_name_map[type(model)], model)
     inner.inputs.extend(inputs)
     label = scope.declare_local_variable("member_label", Int64TensorType())
-    values = scope.declare_local_variable("member_values", inputs[0].type.__class__())
+    values = scope.declare_local_variable("member_values", numbers_type(inputs, []))
     inner.outputs.extend([label, values])
     return label.full_name, values.full_name
 

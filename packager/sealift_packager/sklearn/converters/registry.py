@@ -10,10 +10,20 @@ from sealift_packager.sklearn.converters.averages import shape_of_mean, shape_of
 from sealift_packager.sklearn.converters.bins import shape_of_bins, write_bins
 from sealift_packager.sklearn.converters.bits import shape_of_bits, write_bits
 from sealift_packager.sklearn.converters.calibrated import write_calibrated
+from sealift_packager.sklearn.converters.columns import (
+    Picked,
+    parse_columns,
+    parse_pipeline,
+    parse_union,
+    shape_of_picked,
+    shape_of_pipeline,
+    write_picked,
+    write_pipeline,
+)
 from sealift_packager.sklearn.converters.encoders import shape_of_codes, shape_of_one_hot, write_codes, write_one_hot
 from sealift_packager.sklearn.converters.imputer import shape_of_imputer, write_imputer
 from sealift_packager.sklearn.converters.inner_trees import shape_of_trees, write_trees
-from sealift_packager.sklearn.converters.k_means import shape_of_k_means, write_k_means
+from sealift_packager.sklearn.converters.k_means import shape_of_k_means, step_parsers, write_k_means
 from sealift_packager.sklearn.converters.kernels import (
     shape_of_components,
     shape_of_kernel_ridge,
@@ -119,7 +129,10 @@ def converters_for(model: Any, *, double: bool) -> tuple[dict[type, Any], dict[t
     Returns:
         The converters, and the shape calculators, each by the class that they are for.
     """
-    pairs: dict[type, Pair] = {}
+    from sklearn.pipeline import Pipeline
+
+    inner = functools.partial(write_pipeline, parsers=parsers_for(model))
+    pairs: dict[type, Pair] = {Picked: (write_picked, shape_of_picked), Pipeline: (inner, shape_of_pipeline)}
     for part in fitted_parts(model):
         name = type(part).__name__
         if is_trees(part) and read_estimator(part) is not None:
@@ -130,3 +143,11 @@ def converters_for(model: Any, *, double: bool) -> tuple[dict[type, Any], dict[t
             write, shape = _TEXT_CONVERTERS[name]
             pairs[type(part)] = functools.partial(write, double=double), functools.partial(shape, double=double)
     return {class_: pair[0] for class_, pair in pairs.items()}, {class_: pair[1] for class_, pair in pairs.items()}
+
+
+def parsers_for(model: Any) -> dict[type, Any]:
+    """How skl2onnx is to read the parts of a model that are made of others, and clusterings that are steps."""
+    from sklearn.compose import ColumnTransformer
+    from sklearn.pipeline import FeatureUnion, Pipeline
+
+    return {ColumnTransformer: parse_columns, FeatureUnion: parse_union, Pipeline: parse_pipeline, **step_parsers(model)}
