@@ -14,6 +14,8 @@ from sealift_core.bundle.tensors import TensorSpec
 from sealift_packager.model.source import Array
 
 MOST_WORDS: Final = 1024
+#: Leave values as they are, where there are any.
+IMPUTERS: Final = ("SimpleImputer", "KNNImputer", "IterativeImputer")
 
 
 def known_categories(model: Any, names: Sequence[str], inputs: Sequence[TensorSpec]) -> dict[str, tuple[Array | None, ...]]:
@@ -63,7 +65,7 @@ def first_steps_by_column(part: Any, names: list[str], columns: list[int]) -> It
     if hasattr(part, "steps"):
         for _, step in part.steps:
             yield from first_steps_by_column(step, names, columns)
-            if not (step == "passthrough" or (type(step).__name__ == "SimpleImputer" and step.indicator_ is None)):
+            if not (step == "passthrough" or (type(step).__name__ in IMPUTERS and step.indicator_ is None)):
                 return
     elif hasattr(part, "transformers_"):
         numbers = part._transformer_to_input_indices  # noqa: SLF001  # names, masks, slices and functions, as the transformer read them

@@ -15,13 +15,15 @@ from sealift_packager.trees.thresholds import WHOLE_NUMBERS
 _RESOLUTION: Final = 1e-4
 #: Fitted attributes [columns]: what is taken from a column, and what that is divided by.
 _SCALED: Final = (("mean_", "scale_"), ("center_", "scale_"), ("data_min_", "data_range_"))
+#: Fitted attributes [points, columns] that values are compared with or subtracted from.
+_POINTS: Final = ("quantiles_", "means_", "theta_", "centroids_", "cluster_centers_", "_fit_X", "X_train_", "X_fit_", "support_vectors_")
 
 
 def columns_with_digits(model: Any, names: Sequence[str]) -> frozenset[int]:
     """The numbers of the columns that need float64.
 
-    These are columns with categories that float32 doesn't tell apart, with limits that it can't hold, and those that a scaler moves by much more than
-    they vary.
+    These are columns with categories that float32 doesn't tell apart, with limits that it can't hold, and those that a scaler moves, or that points
+    of the model lie away from zero, by much more than they vary.
     """
     columns = range(int(getattr(model, "n_features_in_", 0)))
     return frozenset(column for step, taken in first_steps_by_column(model, list(names), list(columns)) for column in _needed(step, taken))
@@ -42,6 +44,17 @@ def _needed(step: Any, columns: Sequence[int]) -> Iterator[int]:
             with np.errstate(divide="ignore", invalid="ignore"):
                 lost = (divided > 0) & (np.spacing(np.abs(moved).astype(np.float32)) / divided > _RESOLUTION)  # a constant column has no range
             yield from np.asarray(columns)[lost].tolist()
+    for points in (getattr(step, name, None) for name in _POINTS):
+        if isinstance(points, np.ndarray) and points.ndim == 2 and points.shape[1] == len(columns) and points.dtype.kind == "f":
+            yield from np.asarray(columns)[_close_together(points)].tolist()
+
+
+def _close_together(points: Array) -> Array:
+    """Columns [columns] in which points vary by so little beside their size that float32 rounds some of it away."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        steps, varied = np.spacing(np.abs(points).max(axis=0).astype(np.float32)), points.std(axis=0)
+        rounding = np.abs(points - points.astype(np.float32).astype(np.float64)).max(axis=0)
+    return np.asarray((rounding > 0) & (varied > 0) & (steps > _RESOLUTION * varied))
 
 
 def _compares_by_digits(values: Any) -> bool:

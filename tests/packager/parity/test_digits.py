@@ -13,11 +13,14 @@ import pytest
 import sklearn
 from packaging.version import Version
 from sklearn.compose import make_column_transformer
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.impute import KNNImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import KBinsDiscretizer, MinMaxScaler, OneHotEncoder, OrdinalEncoder, RobustScaler, StandardScaler
+from sklearn.preprocessing import KBinsDiscretizer, MinMaxScaler, OneHotEncoder, OrdinalEncoder, QuantileTransformer, RobustScaler, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from sealift_packager.data.files import read_data
@@ -168,6 +171,21 @@ def test_what_the_model_itself_shows_needs_no_data(case: str, tmp_path: Path) ->
     make, columns, target, wide = CASES[case]
     source = loaded(make().fit(pd.DataFrame(columns), target), tmp_path)
     assert {list(columns)[at] for at in wide_columns(source, None)} == wide
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        LinearDiscriminantAnalysis(),
+        GaussianNB(),
+        make_pipeline(KNNImputer(), KBinsDiscretizer(30, encode="onehot-dense", **QUANTILES), LogisticRegression()),
+        make_pipeline(QuantileTransformer(n_quantiles=50), LogisticRegression()),
+    ],
+    ids=["class means", "means and variances", "bins behind an imputer of neighbors", "quantiles"],
+)
+def test_points_that_lie_close_together_far_from_zero_need_digits_without_data(model: Any, tmp_path: Path) -> None:
+    source = loaded(model.fit(pd.DataFrame({"at": SECONDS, "noise": NOISE}), SECONDS > SECONDS.mean()), tmp_path)
+    assert 0 in wide_columns(source, None)
 
 
 @pytest.mark.parametrize("name", ["trees_sum", "features", "features_0", "variable", "zero", "classes"])
