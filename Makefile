@@ -29,7 +29,7 @@ SETUP_INPUTS := constraints.txt requirements-dev.txt core/pyproject.toml runtime
 
 COMPILED := google joblib mpmath networkx numpy onnx onnx_ir onnxruntime onnxscript pandas scipy skl2onnx sklearn skops sympy torch xgboost
 
-.PHONY: help setup python demo test test-fast test-runtime acceptance lowest versions mutants check check-code check-types check-docs check-audit audit docs fix screenshots bench bench-packager clean compat arm-root
+.PHONY: help setup python demo test test-fast test-runtime acceptance lowest versions mutants check check-code check-types check-docs check-audit audit docs fix screenshots bench bench-packager clean compat fuzz-packager arm-root
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -165,6 +165,9 @@ bench: $(VENV)/.ready  ## Measure what the README states
 bench-packager: $(VENV)/.ready  ## Compare the packager with Olive and onnxruntime's quantizers, write docs/reference/benchmarks-packager.md (BENCH=--quick for a look)
 	$(BIN)/pip install $(PIP_FLAGS) --no-deps -r examples/models/requirements.txt
 	$(BIN)/python -m benchmarks.packager $(BENCH)
+
+fuzz-packager: $(VENV)/.ready  ## Hold converted models against their sources on random tables (CASES=2000, SEED=n replays one)
+	PYTHONPATH=tests OMP_NUM_THREADS=1 CASES=$(or $(CASES),2000) SEED=$(SEED) $(BIN)/python -m fuzz
 
 compat: $(VENV)/.ready  ## Pack every model of examples/models and write docs/reference/compatibility.md (COMPAT='--only torch' for some)
 	$(BIN)/pip install $(PIP_FLAGS) --no-deps -r examples/models/requirements.txt

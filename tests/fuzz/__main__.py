@@ -38,7 +38,10 @@ def _play(seeds: range, jobs: int) -> Iterator[Outcome]:
 def _table(outcomes: Iterable[Outcome]) -> str:
     counts = collections.Counter((outcome.verdict, _general(outcome.detail) if outcome.verdict == REFUSED else "") for outcome in outcomes)
     examples = {(outcome.verdict, _general(outcome.detail)): outcome.seed for outcome in outcomes if outcome.verdict == REFUSED}
-    lines = [f"{count:6}  {verdict}{'  ' + detail if detail else ''}{_example(examples.get((verdict, detail)))}" for (verdict, detail), count in sorted(counts.items())]
+    lines = [
+        f"{count:6}  {verdict}{'  ' + detail if detail else ''}{_example(examples.get((verdict, detail)))}"
+        for (verdict, detail), count in sorted(counts.items())
+    ]
     return "\n".join(lines)
 
 

@@ -15,13 +15,17 @@ SPREAD_SHARE: Final = 5e-3
 TIE: Final = 2e-5
 
 
-def difference(expected: Mapping[str, Values], answers: Mapping[str, Values], usual: Mapping[str, Values], *, margins: Values | None, certain: Values) -> str:
+def difference(
+    expected: Mapping[str, Values], answers: Mapping[str, Values], usual: Mapping[str, Values], *, margins: Values | None, certain: Values
+) -> str:
     """In words, the first output that differs; empty if none does."""
     for name, right in expected.items():
         left = answers[name].reshape(right.shape) if answers[name].size == right.size else answers[name]
         if left.shape != right.shape:
             return f"{name}: shape {left.shape} for {right.shape}"
-        wrong = _labels(right, left, expected.get("probabilities"), margins) if name == "label" else _amounts(right, left, usual.get(name, right), name)
+        wrong = (
+            _labels(right, left, expected.get("probabilities"), margins) if name == "label" else _amounts(right, left, usual.get(name, right), name)
+        )
         wrong &= certain
         if wrong.any():
             row = int(np.argmax(wrong))

@@ -33,7 +33,9 @@ from sealift_runtime.serving.values import from_json
 
 EQUAL, UNTRAINED, REFUSED, RAW, SILENT = "packed and equal", "no such model", "refused", "RAW ERROR", "SILENT DIFFERENCE"
 TARGET: Final = "target"
-_LIBRARY_TEXT: Final = re.compile(r"^(?!.*caused by).*(Traceback|<class '|np\.\w+\(|array\(\[|object at 0x|RuntimeException|\[ONNXRuntimeError\]|KeyError)", re.S)
+_LIBRARY_TEXT: Final = re.compile(
+    r"^(?!.*caused by).*(Traceback|<class '|np\.\w+\(|array\(\[|object at 0x|RuntimeException|\[ONNXRuntimeError\]|KeyError)", re.DOTALL
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +100,7 @@ def _train(random: Random) -> Trained:
     booster = recipe[0].startswith(BOOSTERS)
     coded = (booster or "HistGradient" in recipe[0]) and not through and random.random() < 0.4
     dtypes = NUMBERS + (NULLABLE if through or booster else ()) + (TEXTS * 2 + CODES if through else ()) + (CODES * 3 if coded else ())
-    schema = draw_schema(random, dtypes if through or coded else dtypes, gaps=through or booster, named=through or coded or bool(random.integers(2)))
+    schema = draw_schema(random, dtypes, gaps=through or booster, named=through or coded or bool(random.integers(2)))
     rows = int(random.choice([60, 120, 200]))
     table = schema.draw(random, rows)
     task = str(random.choice(["int", "text", "bool", "odd"])) if classes else "number"
@@ -106,7 +108,9 @@ def _train(random: Random) -> Trained:
     if recipe[0].startswith("xgboost") and classes:
         target = pd.factorize(target, sort=True)[0]
     model = _built(random, recipe, table, classes=classes, through=through, coded=coded)
-    more = {"cat_features": [n for n in table if isinstance(table[n].dtype, pd.CategoricalDtype)]} if coded and recipe[0].startswith("catboost") else {}
+    more = (
+        {"cat_features": [n for n in table if isinstance(table[n].dtype, pd.CategoricalDtype)]} if coded and recipe[0].startswith("catboost") else {}
+    )
     model.fit(table if schema.named else table.to_numpy(), target, **more)
     native = booster and type(model).__module__.startswith(BOOSTERS) and bool(random.integers(2))
     data = str(random.choice(["none", "csv", "parquet", "memory"]))
@@ -181,7 +185,7 @@ def _asked(random: Random, trained: Trained, source: SourceModel, session: Any, 
     for title, table in questions(random, trained.table, trained.fresh, narrow.__getitem__).items():
         try:
             expected = _expected(trained, source, table)
-        except Exception:  # noqa: BLE001, S112  # the model itself refuses these rows
+        except Exception:  # noqa: BLE001  # the model itself refuses these rows
             continue
         request = _request(source, whole, table)
         answers = run_session(session, request)
@@ -226,4 +230,7 @@ def _column(spec: TensorSpec, column: pd.Series[Any]) -> Values:
 
 def _numbers(column: pd.Series[Any]) -> list[Any]:
     """A column as JSON has it."""
-    return [None if pd.isna(item) else float(item) if isinstance(item, bool | np.bool_) else item.item() if isinstance(item, np.generic) else item for item in column]
+    return [
+        None if pd.isna(item) else float(item) if isinstance(item, bool | np.bool_) else item.item() if isinstance(item, np.generic) else item
+        for item in column
+    ]

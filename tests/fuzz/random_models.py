@@ -1,3 +1,4 @@
+# ruff: noqa: E501  # a table of recipes
 """A random model that isn't fitted: an estimator, perhaps wrapped, perhaps behind the steps of a column transformer."""
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ UNSEEN: Final = "never seen"
 
 
 def questions(random: Random, train: pd.DataFrame, fresh: pd.DataFrame, narrow: Callable[[str], bool]) -> dict[str, pd.DataFrame]:
-    """Tables by what their rows are. At borders and far outside, columns that are ``narrow`` hold numbers of float32, for no others reach the graph."""
+    """Tables by what their rows are. At borders and far outside, columns that are ``narrow`` hold numbers of float32: no others reach it."""
     return {
         "inside": fresh,
         "borders": _each(fresh, lambda column: _borders(random, column, train[column.name], narrow(str(column.name)))),

@@ -46,12 +46,14 @@ class Schema:
 def draw_schema(random: Random, dtypes: tuple[str, ...], *, gaps: bool, named: bool) -> Schema:
     """One to six columns of these types."""
     uniform = str(random.choice(dtypes)) if not named else ""
-    return Schema(named=named, columns={f"c{at}": _column(random, uniform or str(random.choice(dtypes)), gaps) for at in range(random.integers(1, 7))})
+    return Schema(
+        named=named, columns={f"c{at}": _column(random, uniform or str(random.choice(dtypes)), gaps) for at in range(random.integers(1, 7))}
+    )
 
 
 def _column(random: Random, dtype: str, gaps: bool) -> Column:
     count = int(random.integers(2, 8))
-    levels = [1001 + 7 * at for at in range(count)] if dtype == "category-int" else [at + 0.5 for at in range(count)]
+    levels: list[Any] = [1001 + 7 * at for at in range(count)] if dtype == "category-int" else [at + 0.5 for at in range(count)]
     if dtype in TEXTS:
         levels = [str(word) for word in random.choice(WORDS, count, replace=False)]
     return Column(
