@@ -55,7 +55,8 @@ def _encoded(part: Any, names: list[str], columns: list[int]) -> Iterator[tuple[
 def first_steps_by_column(part: Any, names: list[str], columns: list[int]) -> Iterator[tuple[Any, list[int]]]:
     """The steps that the model's input comes to unchanged, each with the numbers of the columns that it is given.
 
-    Looked for at the head of pipelines, in column transformers, behind imputers.
+    Looked for at the head of pipelines, in column transformers and unions, behind imputers, and in pipelines that a vote, a stack or a calibration is
+    made of.
 
     Args:
         part: A fitted model, or a part of one that is given these columns.
@@ -73,8 +74,23 @@ def first_steps_by_column(part: Any, names: list[str], columns: list[int]) -> It
             if not isinstance(inner, str):
                 places = [int(at) for at in numbers.get(name, ())]
                 yield from first_steps_by_column(inner, [names[at] for at in places] if names else [], [columns[at] for at in places])
+    elif inner := _parts_with_steps(part):
+        for member in inner:
+            yield from first_steps_by_column(member, names, columns)
     else:
         yield part, columns
+
+
+def _parts_with_steps(part: Any) -> list[Any]:
+    """Those parts of a union, and those pipelines in a model of several, that are given all of its columns."""
+    if hasattr(part, "transformer_list"):
+        return [step for _, step in part.transformer_list if step is not None and not isinstance(step, str)]
+    if hasattr(part, "estimators_features_"):  # each of a bag's members has columns of its own
+        return []
+    calibrated = [member.estimator for member in getattr(part, "calibrated_classifiers_", ())]
+    members = getattr(part, "estimators_", ())
+    listed = members if isinstance(members, list | tuple) else ()  # trees of a boosting are an array
+    return [member for member in (*calibrated, *listed, getattr(part, "estimator_", None)) if hasattr(member, "steps")]
 
 
 def _words(vocabulary: Mapping[str, int]) -> list[str]:
