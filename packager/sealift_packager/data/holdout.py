@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
@@ -23,6 +24,8 @@ from sealift_packager.model.source import Array, SourceModel
 
 #: Up to it float64 holds every whole number.
 MOST_WHOLE: Final = 2**53
+#: A column of truth values with gaps is text in a file; pandas reads these words, and a model takes them as numbers.
+_TRUTHS: Final = {"True": 1.0, "TRUE": 1.0, "true": 1.0, "False": 0.0, "FALSE": 0.0, "false": 0.0, "": math.nan}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,6 +207,8 @@ def _checked(value: Array, spec: TensorSpec, where: str, *, takes_nan: bool) -> 
     """The data's own values, which the input's type takes; a column without a single value as missing text, where it is text."""
     if spec.dtype == "string" and value.dtype.kind == "f" and np.isnan(value).all():  # a CSV's column without a single value
         value = np.full(value.shape, "", dtype=object)
+    if spec.numpy_dtype.kind == "f" and value.dtype.kind == "O" and _TRUTHS.keys() >= set(value.ravel().tolist()):
+        value = np.array([_TRUTHS[item] for item in value.ravel()]).reshape(value.shape)
     if (spec.dtype == "string") != (value.dtype.kind == "O"):
         found = "text" if value.dtype.kind == "O" else str(value.dtype)
         advice = "Save the table as Parquet, which keeps text that looks like numbers." if spec.dtype == "string" else None

@@ -43,6 +43,25 @@ def text_columns(model: Any, names: Sequence[str]) -> set[int]:
     return {column for column, values in _encoded(model, list(names), columns) if any(isinstance(value, str) for value in values)}
 
 
+def number_columns(model: Any, names: Sequence[str]) -> set[int]:
+    """The numbers of the columns that such an encoder knows as numbers or truth values alone, whatever the data looks like."""
+    columns = list(range(int(getattr(model, "n_features_in_", 0))))
+    known = {column for column, values in _encoded(model, list(names), columns) if np.asarray(values).dtype.kind in "biuf"}
+    return known | flag_columns(model, names).keys()
+
+
+def flag_columns(model: Any, names: Sequence[str]) -> dict[int, bool]:
+    """The numbers of the columns that such an encoder knows as truth values among objects, as pandas has them beside gaps: whether a gap is None."""
+    columns = list(range(int(getattr(model, "n_features_in_", 0))))
+    flags = {}
+    for column, values in _encoded(model, list(names), columns):
+        known = np.asarray(values)
+        kept = [value for value in known.tolist() if value is not None and value == value]
+        if known.dtype == object and kept and all(isinstance(value, bool) for value in kept):
+            flags[column] = any(value is None for value in known.tolist())
+    return flags
+
+
 def _encoded(part: Any, names: list[str], columns: list[int]) -> Iterator[tuple[int, Any]]:
     """Columns of the input and their categories, for a part that is given these columns."""
     for step, taken in first_steps_by_column(part, names, columns):

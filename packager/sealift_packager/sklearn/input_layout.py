@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any, Final, Self
 
 import numpy as np
 
 from sealift_core.bundle.tensors import TensorSpec
 from sealift_packager.errors import SourceModelError
-from sealift_packager.model.categories import text_columns
+from sealift_packager.model.categories import flag_columns, number_columns, text_columns
 from sealift_packager.model.columns import FEATURES, column_inputs
 from sealift_packager.model.source import Array, Arrays, LoadOptions
 from sealift_packager.progress.quiet import quiet
@@ -26,7 +27,8 @@ class InputLayout:
     """How a model takes its rows, and how they become inputs of the graph.
 
     ``names`` are those of the columns that the model was fitted on; empty if they had none. ``texts`` says that each row is one text,
-    ``missing_text`` what the model is given for ``""`` in a column of text. ``dtype`` is the type that numbers are given as.
+    ``missing_text`` what the model is given for ``""`` in a column of text. ``dtype`` is the type that numbers are given as. ``flags`` are the
+    columns of truth values with gaps, by number, and whether such a gap is None; their inputs are numbers.
     """
 
     names: tuple[str, ...]
@@ -34,6 +36,7 @@ class InputLayout:
     texts: bool
     missing_text: Missing
     dtype: type[np.floating[Any]] = np.float64
+    flags: Mapping[int, bool] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def of(cls, model: Any, options: LoadOptions, where: str) -> Self:
@@ -47,7 +50,8 @@ class InputLayout:
             )
         texts = tags.string and not tags.two_d_array
         inputs = _of_texts(options) if texts else _of_tables(model, names, options, where)
-        return cls(names=names, inputs=inputs, texts=texts, missing_text=missing_text_of(model), dtype=_float_type(model))
+        flags = {} if texts else flag_columns(model, names)
+        return cls(names=names, inputs=inputs, texts=texts, missing_text=missing_text_of(model), dtype=_float_type(model), flags=flags)
 
     @property
     def numeric(self) -> bool:
@@ -73,15 +77,33 @@ class InputLayout:
         if self.texts:
             return arrays[self.inputs[0].name].reshape(-1)
         if self.plain:
-            values = arrays[FEATURES].astype(self.dtype)
-            return pd.DataFrame(values, columns=list(self.names)) if self.names else values
+            values = self._with_flags(arrays[FEATURES].astype(self.dtype))
+            return pd.DataFrame(values, columns=list(self.names)).infer_objects() if self.names else values
         columns = {name: values.reshape(-1) for name, values in arrays.items()}
         columns = {name: values.astype(self.dtype) if values.dtype.kind == "f" else values for name, values in columns.items()}
         if self.missing_text:
             columns = {name: self._with_gaps(values) if values.dtype == object else values for name, values in columns.items()}
+        columns = {name: self._as_flags(values, at) if at in self.flags else values for at, (name, values) in enumerate(columns.items())}
         # As objects: pandas would make NaN of None.
         series = {name: pd.Series(values, dtype=object) if values.dtype == object else values for name, values in columns.items()}
         return pd.DataFrame(series)
+
+    def _with_flags(self, values: Array) -> Array:
+        if not self.flags:
+            return values
+        given = values.astype(object)
+        for at in self.flags:
+            given[:, at] = self._as_flags(values[:, at], at)
+        return given
+
+    def _as_flags(self, values: Array, at: int) -> Array:
+        """Numbers of a column as the truth values that they stand for; others stay."""
+        if values.dtype == object:
+            return values
+        given = values.astype(object)
+        given[values == 1], given[values == 0] = True, False
+        given[np.isnan(values)] = None if self.flags[at] else np.nan
+        return given
 
     def _with_gaps(self, values: Array) -> Array:
         texts = values.copy()
@@ -126,7 +148,8 @@ def _of_tables(model: Any, names: tuple[str, ...], options: LoadOptions, where: 
     """One input for all columns, or one for each where some are text: by what the model's encoders know, or by the data."""
     width, given = int(getattr(model, "n_features_in_", 1)), tuple(name for name in options.examples if name != options.target)
     columns, encoded = names or given, text_columns(model, names)
-    texts = [at for at, name in enumerate(columns) if at in encoded or (name in options.examples and options.examples[name].dtype.kind in "OUST")]
+    shown = {at for at, name in enumerate(columns) if name in options.examples and options.examples[name].dtype.kind in "OUST"}
+    texts = sorted(encoded | shown - number_columns(model, names))
     if texts and (names or len(given) == width):
         return tuple(TensorSpec(name=name, dtype="string" if at in texts else "float32", shape=("batch", 1)) for at, name in enumerate(columns))
     if encoded:

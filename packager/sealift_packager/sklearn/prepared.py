@@ -85,4 +85,5 @@ def _numbered(transformer: Any, name: str) -> Any:
 
 def _named(categories: Any) -> Any:
     values = np.asarray(categories)
-    return values if values.dtype != object else np.array(["" if item is None or item != item else item for item in values], dtype=object)
+    text = values.dtype == object and any(isinstance(item, str) for item in values)
+    return values if not text else np.array(["" if item is None or item != item else item for item in values], dtype=object)
