@@ -155,7 +155,7 @@ def converted(weight: float = 1.0, *inputs: str) -> Converted:
 
 
 HOST = Host(measures=True, machine="m", measured="measured on m", cores=2)
-GATE = keys.Gate(metric="accuracy", max_drop=0.1, code={"module": "sha256:0"})
+GATE = keys.Gate(metric="accuracy", output=None, max_drop=0.1, code={"module": "sha256:0"})
 PLACE = keys.Place(host=HOST, node="a", cpu_flags=frozenset({"avx2"}), seconds=1.0)
 #: For the arguments of the functions in `keys`: one value, and others that are to give other keys.
 ARGUMENTS: dict[str, tuple[Any, ...]] = {
