@@ -15,7 +15,7 @@ from sealift_packager.model.columns import FEATURES, column_inputs
 from sealift_packager.model.source import Array, Arrays, LoadOptions
 from sealift_packager.progress.quiet import quiet
 from sealift_packager.sandbox.activity import ANSWERING, during
-from sealift_packager.sklearn.missing_text import Missing, missing_text_of
+from sealift_packager.sklearn.missing_text import Missing, gaps_by_column, missing_text_of
 from sealift_packager.sklearn.tags import input_tags
 from sealift_packager.trees.within import fitted_parts
 
@@ -27,8 +27,8 @@ class InputLayout:
     """How a model takes its rows, and how they become inputs of the graph.
 
     ``names`` are those of the columns that the model was fitted on; empty if they had none. ``texts`` says that each row is one text,
-    ``missing_text`` what the model is given for ``""`` in a column of text. ``dtype`` is the type that numbers are given as. ``flags`` are the
-    columns of truth values with gaps, by number, and whether such a gap is None; their inputs are numbers.
+    ``missing_text`` what the model is given for ``""`` in a column of text, but for those in ``gaps``, by number. ``dtype`` is the type that numbers
+    are given as. ``flags`` are the columns of truth values with gaps, by number, and whether such a gap is None; their inputs are numbers.
     """
 
     names: tuple[str, ...]
@@ -37,6 +37,7 @@ class InputLayout:
     missing_text: Missing
     dtype: type[np.floating[Any]] = np.float64
     flags: Mapping[int, bool] = dataclasses.field(default_factory=dict)
+    gaps: Mapping[int, Missing] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def of(cls, model: Any, options: LoadOptions, where: str) -> Self:
@@ -51,7 +52,9 @@ class InputLayout:
         texts = tags.string and not tags.two_d_array
         inputs = _of_texts(options) if texts else _of_tables(model, names, options, where)
         flags = {} if texts else flag_columns(model, names)
-        return cls(names=names, inputs=inputs, texts=texts, missing_text=missing_text_of(model), dtype=_float_type(model), flags=flags)
+        gaps = {} if texts else gaps_by_column(model, names, where)
+        missing = missing_text_of(model)
+        return cls(names=names, inputs=inputs, texts=texts, missing_text=missing, dtype=_float_type(model), flags=flags, gaps=gaps)
 
     @property
     def numeric(self) -> bool:
@@ -82,7 +85,8 @@ class InputLayout:
         columns = {name: values.reshape(-1) for name, values in arrays.items()}
         columns = {name: values.astype(self.dtype) if values.dtype.kind == "f" else values for name, values in columns.items()}
         if self.missing_text:
-            columns = {name: self._with_gaps(values) if values.dtype == object else values for name, values in columns.items()}
+            texts = {at for at, spec in enumerate(self.inputs) if spec.dtype == "string"}
+            columns = {name: self._with_gaps(values, at) if at in texts else values for at, (name, values) in enumerate(columns.items())}
         columns = {name: self._as_flags(values, at) if at in self.flags else values for at, (name, values) in enumerate(columns.items())}
         # As objects: pandas would make NaN of None.
         series = {name: pd.Series(values, dtype=object) if values.dtype == object else values for name, values in columns.items()}
@@ -105,9 +109,9 @@ class InputLayout:
         given[np.isnan(values)] = None if self.flags[at] else np.nan
         return given
 
-    def _with_gaps(self, values: Array) -> Array:
+    def _with_gaps(self, values: Array, at: int) -> Array:
         texts = values.copy()
-        texts[values == ""] = None if self.missing_text == "None" else np.nan
+        texts[values == ""] = None if self.gaps.get(at, self.missing_text) == "None" else np.nan
         return texts
 
     def takes_nan(self, model: Any) -> bool:

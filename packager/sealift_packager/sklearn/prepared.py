@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from typing import Any, Final
 
 import numpy as np
 
-from sealift_packager.sklearn.missing_text import fills_text, missing_text_of
+from sealift_packager.sklearn.missing_text import fills_text, gaps_of, missing_text_of
 from sealift_packager.sklearn.surrogates import PROJECTIONS, line_of, projection_of
 from sealift_packager.trees.within import all_parts, fitted_parts
 
@@ -17,7 +18,8 @@ _CONCERNED: Final = frozenset({*PROJECTIONS, "AdaBoostClassifier", "ColumnTransf
 def prepared(model: Any, *, transforms: bool = False) -> Any:
     """The model, or a copy that differs where skl2onnx needs it; ``transforms`` says that it is a pipeline of transformers alone.
 
-    - Missing text is ``""``: a tensor of text has no NaN. (`InputLayout.table` gives the source NaN for it.)
+    - Missing text is ``""``: a tensor of text has no NaN. (`InputLayout.table` gives the source NaN for it, or None.)
+    - An imputer of text keeps the gaps of columns whose other kind, None or NaN, the encoder behind it knows (``kept_gaps``).
     - A column transformer's columns are numbers.
     - A LinearSVC in one against the rest, in a stack or at the end of a pipeline in another model is a RidgeClassifier of the same line: of its
       scores skl2onnx makes no columns.
@@ -35,6 +37,7 @@ def prepared(model: Any, *, transforms: bool = False) -> Any:
         result.steps[-1] = (result.steps[-1][0], projection_of(result.steps[-1][1]))
     for part in all_parts(result):
         _project(part)
+        _keep_gaps(part)
         if hasattr(part, "steps") and part is not result:
             line_of(part)
     for part in fitted_parts(result):
@@ -66,6 +69,15 @@ def _adapt(part: Any) -> None:
         part.missing_values = ""
     if hasattr(part, "categories_"):
         part.categories_ = [_named(categories) for categories in part.categories_]
+
+
+def _keep_gaps(part: Any) -> None:
+    """Mark, on an imputer of text in a pipeline, the columns whose gaps it leaves to the encoder behind it."""
+    steps = [step for _, step in getattr(part, "steps", ())]
+    for imputer, encoder in itertools.pairwise(steps):
+        if fills_text(imputer) and hasattr(encoder, "categories_"):
+            fills = "None" if imputer.missing_values is None else "NaN"
+            imputer.kept_gaps = [at for at, known in enumerate(encoder.categories_) if gaps_of(known) - {fills}]
 
 
 def _project(part: Any) -> None:

@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
 
-from sealift_packager.errors import ConversionError
+from sealift_packager.errors import ConversionError, SourceModelError
 from sealift_packager.frameworks.converters import convert_model
 from sealift_packager.graph.session import Settings, open_session, run_session
 from sealift_packager.parity.check import check_parity
@@ -51,3 +51,35 @@ def test_an_imputer_of_text_with_an_indicator_is_refused_in_words(tmp_path: Path
     )
     with pytest.raises(ConversionError, match="SimpleImputer: an imputer of text with an indicator has no ONNX form"):
         convert_model(source)
+
+
+def test_an_imputer_leaves_none_to_the_encoder_that_was_fitted_on_it(tmp_path: Path) -> None:
+    gaps = np.arange(len(WORDS)) % 7 == 3
+    none, nan = (pd.Series([gap if missing else word for missing, word in zip(gaps, WORDS, strict=True)], dtype=object) for gap in (None, np.nan))
+    table = pd.DataFrame({"none": none, "nan": nan})
+    steps = SimpleImputer(strategy="most_frequent"), OneHotEncoder(handle_unknown="ignore")
+    model = make_pipeline(*steps, LogisticRegression(C=100)).fit(table, gaps.astype(int))
+    texts = np.where(gaps, "", WORDS).astype(object).reshape(-1, 1)
+    source = loaded(model, tmp_path, examples={"none": texts.ravel(), "nan": texts.ravel()})
+    request = {"none": texts, "nan": texts}
+    converted = convert_model(source)
+    assert check_parity(source, converted, request, seed=0) >= 2
+    found = run_session(open_session(converted.model, Settings(), where="m"), request)
+    assert np.allclose(found["probabilities"], model.predict_proba(table), atol=1e-5)
+
+
+def test_each_column_has_its_own_kind_of_gap(tmp_path: Path) -> None:
+    gaps = np.arange(len(WORDS)) % 7 == 3
+    none, nan = (pd.Series([gap if missing else word for missing, word in zip(gaps, WORDS, strict=True)], dtype=object) for gap in (None, np.nan))
+    table = pd.DataFrame({"none": none, "nan": nan})
+    model = make_pipeline(OneHotEncoder(handle_unknown="ignore"), LogisticRegression(C=100)).fit(table, gaps.astype(int))
+    texts = np.where(gaps, "", WORDS).astype(object).reshape(-1, 1)
+    source = loaded(model, tmp_path, examples={"none": texts.ravel(), "nan": texts.ravel()})
+    assert np.allclose(source.predict({"none": texts, "nan": texts})["probabilities"], model.predict_proba(table))
+
+
+def test_a_column_that_tells_none_from_nan_is_refused_with_its_name(tmp_path: Path) -> None:
+    table = pd.DataFrame({"word": pd.Series(["a", None, np.nan, "b"] * 15, dtype=object)})
+    model = make_pipeline(OneHotEncoder(), LogisticRegression()).fit(table, [0, 1, 0, 1] * 15)
+    with pytest.raises(SourceModelError, match="word: the model tells two kinds of missing text apart, None and NaN"):
+        loaded(model, tmp_path, examples={"word": np.array(["a", ""], dtype=object)})

@@ -1,4 +1,7 @@
-"""scikit-learn's SimpleImputer of numbers as plain operators: onnxruntime's Imputer knows float32 only, and has no indicator columns."""
+"""scikit-learn's SimpleImputer as plain operators, but for one of text that fills all its columns.
+
+onnxruntime's Imputer knows float32 only, and has no indicator columns.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +18,16 @@ _ALIAS = "SklearnSimpleImputer"
 
 
 def write_imputer(scope: Any, operator: Any, container: Any) -> None:
-    """skl2onnx's converter of a SimpleImputer; text is left to its own one."""
+    """skl2onnx's converter of a SimpleImputer; text is left to its own one, unless some columns keep their gaps."""
     from skl2onnx.common._registration import get_converter
 
     imputer = operator.raw_operator
     if _is_text(operator):
         _check_no_indicator(imputer)
-        get_converter(_ALIAS)(scope, operator, container)
+        if getattr(imputer, "kept_gaps", ()):
+            _write_texts(scope, operator, container)
+        else:
+            get_converter(_ALIAS)(scope, operator, container)
         return
     writer = NodeWriter(scope.get_unique_operator_name("imputer"))
     double = _is_double(operator)
@@ -36,6 +42,18 @@ def write_imputer(scope: Any, operator: Any, container: Any) -> None:
         marks = writer.add("Gather", gaps, writer.constant("indicated", np.asarray(imputer.indicator_.features_, np.int64)), axis=1)
         parts.append(writer.add("Cast", marks, to=element_type))
     writer.add("Concat", *parts, output=operator.outputs[0].full_name, axis=1)
+    writer.put_into(container)
+
+
+def _write_texts(scope: Any, operator: Any, container: Any) -> None:
+    """Empty text becomes the column's own value, where the column doesn't keep its gaps."""
+    imputer, writer = operator.raw_operator, NodeWriter(scope.get_unique_operator_name("imputer"))
+    rows = writer.add("Concat", *(variable.full_name for variable in operator.inputs), axis=1)
+    gaps = writer.add("LabelEncoder", rows, domain="ai.onnx.ml", keys_strings=[""], values_int64s=[1], default_int64=0)
+    filling = np.array([[at not in imputer.kept_gaps for at in range(len(imputer.statistics_))]])
+    values = np.array([[str(value) for value in imputer.statistics_]], dtype=object)
+    filled = writer.add("And", writer.add("Cast", gaps, to=TensorProto.BOOL), writer.constant("filling", filling))
+    writer.add("Where", filled, writer.constant("values", values), rows, output=operator.outputs[0].full_name)
     writer.put_into(container)
 
 
