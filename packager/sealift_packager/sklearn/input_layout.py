@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, Self
 
 import numpy as np
 
 from sealift_core.bundle.tensors import TensorSpec
 from sealift_packager.errors import SourceModelError
-from sealift_packager.model.categories import flag_columns, number_columns, text_columns
+from sealift_packager.model.categories import first_steps_by_column, flag_columns, number_columns, text_columns
 from sealift_packager.model.columns import FEATURES, column_inputs
 from sealift_packager.model.source import Array, Arrays, LoadOptions
 from sealift_packager.progress.quiet import quiet
@@ -116,11 +116,19 @@ class InputLayout:
 
     def takes_nan(self, model: Any) -> bool:
         """Whether a number may be missing: as the model says, or as it shows, for a table's imputers stand in single columns."""
-        return input_tags(model).allow_nan or any(self._answers_nan(model, spec.name) for spec in self.inputs if spec.numpy_dtype.kind == "f")
+        if input_tags(model).allow_nan or any(self._answers_nan(model, spec.name) for spec in self.inputs if spec.numpy_dtype.kind == "f"):
+            return True
+        return self.plain and bool(filled := self._filled(model)) and self._answers_nan(model, FEATURES, filled)
 
-    def _answers_nan(self, model: Any, missing: str) -> bool:
+    def _filled(self, model: Any) -> list[int]:
+        """The columns that an imputer takes first."""
+        steps = first_steps_by_column(model, list(self.names), list(range(int(self.inputs[0].shape[1]))))
+        return sorted({column for step, columns in steps if type(step).__name__.endswith("Imputer") for column in columns})
+
+    def _answers_nan(self, model: Any, missing: str, columns: Sequence[int] | None = None) -> bool:
+        """Whether it answers a row without numbers in an input, or in these columns of it."""
         arrays = {spec.name: np.full((1, int(spec.shape[1])), "" if spec.dtype == "string" else 0, spec.numpy_dtype) for spec in self.inputs}
-        arrays[missing] = np.full_like(arrays[missing], np.nan)
+        arrays[missing][:, slice(None) if columns is None else columns] = np.nan
         try:
             with quiet(), during(ANSWERING, rows=1):
                 model.predict(dataclasses.replace(self, missing_text=self.missing_text or "NaN").table(arrays))

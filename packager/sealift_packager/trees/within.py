@@ -43,6 +43,7 @@ def all_parts(model: Any) -> Iterator[Any]:
 
 
 def _is_fitted(part: Any) -> bool:
-    return any(name.endswith("_") and not name.startswith("_") for name in vars(part)) or (
-        library_of(part) in _BOOSTERS and hasattr(part, "classes_")
-    )
+    if library_of(part) in _BOOSTERS:  # whose attributes say nothing: they are there before, or have no such names
+        answers = (getattr(part, name, None) for name in ("__sklearn_is_fitted__", "is_fitted"))
+        return any(bool(answer()) for answer in answers if callable(answer))
+    return any(name.endswith("_") and not name.startswith("_") for name in vars(part))

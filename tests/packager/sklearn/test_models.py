@@ -8,11 +8,13 @@ from typing import Any, Final
 
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 from packaging.version import Version
 from sklearn import model_selection
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.cluster import FeatureAgglomeration, KMeans, MiniBatchKMeans
+from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
 from sklearn.decomposition import PCA, FactorAnalysis, FastICA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
@@ -26,6 +28,8 @@ from sklearn.ensemble import (
     StackingClassifier,
     VotingClassifier,
 )
+from sklearn.feature_selection import SelectKBest, VarianceThreshold
+from sklearn.impute import SimpleImputer
 from sklearn.kernel_approximation import Nystroem, RBFSampler
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClassifier, SGDClassifier, SGDOneClassSVM
@@ -34,7 +38,7 @@ from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
 from sklearn.naive_bayes import BernoulliNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPRegressor
-from sklearn.pipeline import make_pipeline, make_union
+from sklearn.pipeline import Pipeline, make_pipeline, make_union
 from sklearn.preprocessing import Binarizer, MinMaxScaler, StandardScaler
 from sklearn.semi_supervised import SelfTrainingClassifier
 from sklearn.svm import SVC, LinearSVC, NuSVC
@@ -223,3 +227,32 @@ def test_far_away_where_all_probabilities_are_1_the_score_decides_the_label(mode
     found = run_session(open_session(converted.model, Settings(), where="m"), {"features": far})
     assert (found["label"] == model.predict(far)).all()
     assert check_parity(source, converted, {"features": far}, seed=0) >= 7
+
+
+@pytest.mark.parametrize("selector", [SelectKBest(k=1), VarianceThreshold(0.5)], ids=lambda value: type(value).__name__)
+def test_a_first_feature_that_is_chosen_alone_keeps_its_values(selector: Any, tmp_path: Path) -> None:
+    rows = np.random.default_rng(0).normal(0, [1, 0.1, 0.1], (80, 3))
+    labels = (rows[:, 0] > 0).astype(int)
+    model = make_pipeline(selector, LogisticRegression()).fit(rows, labels)
+    source = loaded(model, tmp_path)
+    converted = convert_model(source)
+    assert check_parity(source, converted, {"features": rows.astype(np.float32)}, seed=0) >= 2
+    found = run_session(open_session(converted.model, Settings(), where="m"), {"features": rows.astype(np.float32)})
+    assert np.allclose(found["probabilities"], model.predict_proba(rows), atol=1e-5)
+
+
+def test_a_selector_that_chose_nothing_is_named(tmp_path: Path) -> None:
+    rows = np.random.default_rng(0).normal(0, 1, (80, 3))
+    selector = VarianceThreshold(0.5).fit(rows)
+    selector.threshold = 1e9
+    model = Pipeline([("choice", selector), ("final", LogisticRegression().fit(rows, rows[:, 0] > 0))])
+    with pytest.raises(ConversionError, match="VarianceThreshold: a step chose none of its features"):
+        convert_model(loaded(model, tmp_path))
+
+
+def test_a_column_with_an_imputer_may_have_gaps_beside_one_without(tmp_path: Path) -> None:
+    rows = np.random.default_rng(0).normal(0, 1, (80, 2))
+    rows[::7, 0] = np.nan
+    table = pd.DataFrame(rows, columns=["filled", "complete"])
+    steps = make_column_transformer((SimpleImputer(), ["filled"]), remainder="passthrough")
+    assert loaded(make_pipeline(steps, LogisticRegression()).fit(table, rows[:, 1] > 0), tmp_path).takes_nan

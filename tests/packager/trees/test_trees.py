@@ -16,6 +16,7 @@ import skops.io
 import xgboost
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import (
+    BaggingClassifier,
     HistGradientBoostingClassifier,
     RandomForestClassifier,
 )
@@ -31,6 +32,7 @@ from sealift_packager.model.source import LoadOptions
 from sealift_packager.parity.check import check_parity
 from sealift_packager.trees.boundaries import boundary_rows
 from sealift_packager.trees.thresholds import before, round_down
+from sealift_packager.trees.within import fitted_parts
 from support.ensembles import ALL, CANCER, DIABETES, IRIS, QUIET, TRUST, XGBOOST, assert_exact, trained, with_categories
 
 
@@ -117,6 +119,29 @@ def test_trees_behind_a_scaler_are_computed_in_float64_and_exact(final: Any, tmp
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # lightgbm's wrapper remembers names that a scaler doesn't give
         assert_exact(load_model(tmp_path / "m", TRUST), CANCER[0])
+
+
+@pytest.mark.parametrize(
+    "final",
+    [
+        xgboost.XGBRegressor(n_estimators=5),
+        xgboost.XGBRegressor(n_estimators=5, objective="count:poisson"),
+        lightgbm.LGBMRegressor(n_estimators=5, verbose=-1),
+        catboost.CatBoostRegressor(iterations=5, verbose=False, allow_writing_files=False),
+    ],
+    ids=lambda value: f"{type(value).__name__} {getattr(value, 'objective', '')}",
+)
+def test_boosted_regressors_behind_a_scaler_are_exact(final: Any, tmp_path: Path) -> None:
+    joblib.dump(make_pipeline(StandardScaler(), final).fit(*DIABETES), tmp_path / "m")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # as above
+        assert_exact(load_model(tmp_path / "m", TRUST), DIABETES[0])
+
+
+def test_a_booster_that_others_were_fitted_from_is_no_fitted_part() -> None:
+    booster = catboost.CatBoostClassifier(iterations=3, verbose=False, allow_writing_files=False)
+    model = BaggingClassifier(booster, n_estimators=2, random_state=0).fit(*IRIS)
+    assert [type(part).__name__ for part in fitted_parts(model)].count("CatBoostClassifier") == 2
 
 
 def test_trees_behind_text_and_numbers_convert(tmp_path: Path) -> None:

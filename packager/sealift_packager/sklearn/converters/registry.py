@@ -60,6 +60,7 @@ from sealift_packager.sklearn.converters.neighbors import (
 )
 from sealift_packager.sklearn.converters.radius import write_radius_classifier, write_radius_regressor
 from sealift_packager.sklearn.converters.reshaped import shape_of_perceptron, write_perceptron
+from sealift_packager.sklearn.converters.selected import SELECTORS, shape_of_selected, write_selected
 from sealift_packager.sklearn.converters.support import shape_of_support_classifier, write_support_classifier
 from sealift_packager.sklearn.converters.text import shape_of_vectorizer, shape_of_weights, write_vectorizer, write_weights
 from sealift_packager.sklearn.converters.transformed import (
@@ -109,6 +110,7 @@ CONVERTERS: Final[dict[str, Pair]] = {
     "TransformedTargetRegressor": (write_target_regressor, shape_of_target_regressor),
     "TunedThresholdClassifierCV": (write_threshold, shape_of_members),
     "VotingClassifier": (write_vote, shape_of_members),
+    **dict.fromkeys(SELECTORS, (write_selected, shape_of_selected)),
 }
 #: These may have text alone to tell what they give, which is no float32 or float64.
 _TEXT_CONVERTERS: Final[dict[str, Pair]] = {
