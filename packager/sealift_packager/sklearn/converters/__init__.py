@@ -2,6 +2,6 @@
 
 - Linear algebra and functions: ``linear``, ``kernels``, ``functions``, ``transformed``, ``reshaped``, ``support``
 - Neighbours: ``distances``, ``neighbors``, ``radius``, ``k_means``, ``neighbor_imputer``
-- Preparation: ``bins``, ``bits``, ``encoders``, ``imputer``, ``text`` (``token_patterns``)
+- Preparation: ``bins``, ``bits``, ``encoders``, ``imputer``, ``selected``, ``text`` (``token_patterns``)
 - Models made of others: ``columns`` (of a table, and pipelines), ``averages``, ``calibrated``, ``members``, ``inner_trees``
 """
