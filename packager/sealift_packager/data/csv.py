@@ -80,6 +80,7 @@ def read_table(path: Path, **options: Any) -> Any:
     if size > LIMITS.csv_bytes:
         raise _too_much(path, f"at most {LIMITS.csv_bytes:,} bytes", f"{size:,}")
     dialect = _dialect(path, size)
+    pd.Series(["text"])  # at the first one, pyarrow's allocator sets 1 GiB aside, which is not the file's doing
     try:
         with bounded_memory(path, DataError), warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)

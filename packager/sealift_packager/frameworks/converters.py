@@ -21,6 +21,8 @@ from sealift_packager.sandbox.activity import CONVERTING, several
 from sealift_packager.sklearn.convert import convert_scikit
 from sealift_packager.torch.export import convert_program, convert_script, convert_state
 
+#: Their inputs are named by columns.
+_OF_TABLES: Final = (detect.SCIKIT, detect.SKOPS, detect.XGBOOST, detect.LIGHTGBM, detect.CATBOOST)
 #: Each gives a graph with the source's input and output names.
 CONVERTERS: Final[dict[str, Callable[[SourceModel], onnx.ModelProto]]] = {
     detect.SCIKIT: convert_scikit,
@@ -59,6 +61,8 @@ def convert_model(source: SourceModel) -> Converted:
 
 def check_names(source: SourceModel) -> None:
     """Raise `ConversionError` for a column whose name can't be that of an input of its own: ONNX has each name once, and no empty one."""
+    if source.format not in _OF_TABLES:  # others name their inputs themselves
+        return
     taken = next((spec.name for spec in source.inputs if not spec.name or spec.name in source.outputs), None)
     if taken is None:
         return
