@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+import sealift_core  # isort: skip  # noqa: F401  (before onnxruntime: it switches telemetry off)
 import onnxruntime
 from catalog import Array
 

@@ -49,7 +49,7 @@ def convert_model(source: SourceModel) -> Converted:
     Raises:
         ConversionError: If the model can't be converted, or the graph isn't valid.
     """
-    check_names(source)
+    _check_names(source)
     tidied = reorder_gelu(graph.tidy(graph.at_known_opset(CONVERTERS[source.format](source), where=f"{source.format} model")))
     try:
         graph.check(tidied)
@@ -59,7 +59,7 @@ def convert_model(source: SourceModel) -> Converted:
     return as_answered(described(tidied, source))
 
 
-def check_names(source: SourceModel) -> None:
+def _check_names(source: SourceModel) -> None:
     """Raise `ConversionError` for a column whose name can't be that of an input of its own: ONNX has each name once, and no empty one."""
     if source.format not in _OF_TABLES:  # others name their inputs themselves
         return

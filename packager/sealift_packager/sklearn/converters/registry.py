@@ -148,7 +148,14 @@ def converters_for(model: Any, *, double: bool) -> tuple[dict[type, Any], dict[t
 
 
 def parsers_for(model: Any) -> dict[type, Any]:
-    """How skl2onnx is to read the parts of a model that are made of others, and clusterings that are steps."""
+    """How skl2onnx is to read the parts of a model that are made of others, and clusterings that are steps.
+
+    Args:
+        model: A fitted model.
+
+    Returns:
+        A parser, as skl2onnx takes it, by class.
+    """
     from sklearn.compose import ColumnTransformer
     from sklearn.pipeline import FeatureUnion, Pipeline
 
