@@ -44,7 +44,7 @@ class Metric:
         counts_rows: Whether each row is right or wrong.
         row_budget: The largest loss of any single row, in budgets; None where single rows may be lost.
         needs: What the target must be: `CLASSES`, `TWO_CLASSES` or `NUMBERS`; empty for whatever the data have.
-        whole: Whether it makes one number of all numbers of an output, in which the error of a small channel drowns.
+        pools_channels: Whether it makes one number of all numbers of an output, in which the error of a small channel drowns.
     """
 
     name: str
@@ -56,12 +56,12 @@ class Metric:
     counts_rows: bool = False
     row_budget: float | None = None
     needs: str = ""
-    whole: bool = False
+    pools_channels: bool = False
 
     @property
-    def whole_model(self) -> bool:
+    def takes_all_outputs(self) -> bool:
         """Whether it takes all outputs: all that is known of the model, or what a function of one's own makes of them."""
-        return not self.needs and (self.against_source is None or self.whole)
+        return not self.needs and (self.against_source is None or self.pools_channels)
 
     def default_budget(self, reference: float, target: Array) -> float:
         """Choose the largest loss that is accepted unless the user says otherwise.
@@ -229,12 +229,18 @@ METRICS: Final[dict[str, Metric]] = {
             by_row=_absolute_errors,
             relative_budget=True,
             needs=NUMBERS,
-            whole=True,
+            pools_channels=True,
         ),
-        Metric(name="rmse", higher_is_better=False, score=_rmse, relative_budget=True, needs=NUMBERS, whole=True),
-        Metric(name="r2", higher_is_better=True, score=_r2, needs=NUMBERS, whole=True),
+        Metric(name="rmse", higher_is_better=False, score=_rmse, relative_budget=True, needs=NUMBERS, pools_channels=True),
+        Metric(name="r2", higher_is_better=True, score=_r2, needs=NUMBERS, pools_channels=True),
         Metric(
-            name="cosine", higher_is_better=True, score=_mean(_cosines), by_row=_cosines, against_source=source_floats, row_budget=5.0, whole=True
+            name="cosine",
+            higher_is_better=True,
+            score=_mean(_cosines),
+            by_row=_cosines,
+            against_source=source_floats,
+            row_budget=5.0,
+            pools_channels=True,
         ),
         Metric(name="agreement", higher_is_better=True, score=_mean(_hits), by_row=_hits, counts_rows=True, against_source=_source_labels),
     )

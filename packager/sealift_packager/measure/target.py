@@ -36,7 +36,7 @@ def choose_metric(metric: Metric | None, prediction: Prediction, target: Array |
     """
     ambiguous = len(prediction.judged) > 1 and prediction.label is None
     if metric is not None:
-        if ambiguous and not metric.whole_model:  # 1
+        if ambiguous and not metric.takes_all_outputs:  # 1
             raise DataError(
                 f"the metric {metric.name} judges one output, and several could be meant",
                 where="--output",

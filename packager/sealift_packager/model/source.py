@@ -93,6 +93,7 @@ class SourceModel:
     is as good. ``steps`` are the first step of a pipeline, the first two and so on, without the last one: what they give is called ``values``.
     ``scores`` are what it chooses labels by, [rows, classes] or of two classes [rows], where these aren't its probabilities.
     ``classes`` are the labels of a classifier, where they are known.
+    ``usual`` are values [rows, …] like those that it was fitted on, by input, as far as the model itself shows them.
     ``accepted`` says which requests it answers, where not all sizes and values will do.
     ``digits`` is there where inputs may be float64; such a model is asked with a table's own numbers, whatever its inputs are.
     ``wide_outputs`` are the outputs that are float64, where others of numbers are float32.
@@ -107,6 +108,7 @@ class SourceModel:
     outputs: tuple[str, ...]
     columns: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     takes_nan: bool = False
+    usual: Arrays = dataclasses.field(default_factory=dict)
     categories: Mapping[str, tuple[Array | None, ...]] = dataclasses.field(default_factory=dict)
     trees: Ensemble | None = None
     inner: tuple[SourceModel, ...] = ()

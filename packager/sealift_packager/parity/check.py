@@ -64,7 +64,8 @@ def prove_parity(source: SourceModel, converted: Converted, holdout: Arrays | No
     agreed, refused, reason, usual, usual_spreads = 0, list[str](), "", dict[str, float](), dict[str, Spread]()
     least = rounding_of(converted.model)
     accepted = source.accepted
-    requests = hard_inputs(converted.inputs, holdout, seed=seed, takes_nan=source.takes_nan, categories=source.categories, accepted=accepted)
+    takes_nan, categories = source.takes_nan, source.categories
+    requests = hard_inputs(converted.inputs, holdout, seed=seed, takes_nan=takes_nan, categories=categories, accepted=accepted, usual=source.usual)
     for title, inputs in requests:
         given = take_rows(originals, len(next(iter(inputs.values())))) if originals and "holdout" in title else inputs
         try:

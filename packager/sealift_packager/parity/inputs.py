@@ -28,6 +28,7 @@ UNSEEN: Final = "unseen category"
 
 Categories = Mapping[str, tuple[Array | None, ...]]
 NO_CATEGORIES: Final[Categories] = MappingProxyType({})
+NO_ARRAYS: Final[Arrays] = MappingProxyType({})
 
 
 def hard_inputs(
@@ -38,14 +39,22 @@ def hard_inputs(
     takes_nan: bool,
     categories: Categories = NO_CATEGORIES,
     accepted: Accepted = ANYTHING,
+    usual: Arrays = NO_ARRAYS,
 ) -> Iterator[tuple[str, dict[str, Array]]]:
-    """Named requests; text and integers, which may be categories and indices, come from the holdout where there is one, or are known categories."""
+    """Named requests; text and integers, which may be categories and indices, come from the holdout where there is one, or are known categories.
+
+    ``usual`` are values [rows, …] like those that the model was fitted on, by input, for where there is no holdout.
+    """
     yield from ((f"example {at}", dict(example)) for at, example in enumerate(accepted.examples, 1))
     for title, inputs in _plain_inputs(specs, holdout, accepted, seed=seed, takes_nan=takes_nan):
         yield title, inputs
         if categories and "holdout" not in title:
             yield f"{title}, of known categories", _with_known_categories(inputs, categories, seed)
     yield from _category_inputs(specs, holdout, categories, seed)
+    if usual and holdout is None:
+        drawn = _random(specs, holdout, len(next(iter(usual.values()))), seed=seed, accepted=accepted)
+        rounded = {name: value.astype(drawn[name].dtype) for name, value in usual.items()}
+        yield "rows like those that it was fitted on", {**_with_known_categories(drawn, categories, seed), **rounded}
 
 
 def _plain_inputs(

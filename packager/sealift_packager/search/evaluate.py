@@ -62,7 +62,7 @@ def channel_loss(reference: Reference, outputs: Arrays) -> tuple[str, float]:
 def unseen_outputs(metric: Metric, prediction: Prediction) -> tuple[str, ...]:
     """The outputs of which the metric doesn't show every channel: what it doesn't judge, and several numbers of which it makes one."""
     judged = prediction.judged if metric.needs or metric.against_source or len(prediction.outputs) == 1 else ()
-    wide = {name for name in judged if metric.whole and prediction.outputs[name].size > len(prediction.outputs[name])}
+    wide = {name for name in judged if metric.pools_channels and prediction.outputs[name].size > len(prediction.outputs[name])}
     return tuple(name for name in prediction.outputs if name not in judged or name in wide)
 
 

@@ -7,6 +7,7 @@ Reading order:
 - ``tags``        what scikit-learn says a model is, as the installed version answers
 - ``answers``     what a model gives, by what it is
 - ``digits``      columns that it compares or subtracts by more digits than float32 has
+- ``fitted_rows``  rows like those that a model was fitted on
 - ``ties``        rows that a model answers by chance
 - ``convert``     tree ensembles by our own writer, everything else by skl2onnx
 - ``class_numbers``  classifiers with large labels

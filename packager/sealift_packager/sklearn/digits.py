@@ -14,9 +14,9 @@ from sealift_packager.trees.thresholds import WHOLE_NUMBERS
 #: A scaled value may be off by so much.
 _RESOLUTION: Final = 1e-4
 #: Fitted attributes [columns]: what is taken from a column, and what that is divided by.
-_SCALED: Final = (("mean_", "scale_"), ("center_", "scale_"), ("data_min_", "data_range_"))
+SCALED: Final = (("mean_", "scale_"), ("center_", "scale_"), ("data_min_", "data_range_"))
 #: Fitted attributes [points, columns] that values are compared with or subtracted from.
-_POINTS: Final = ("quantiles_", "means_", "theta_", "centroids_", "cluster_centers_", "_fit_X", "X_train_", "X_fit_", "support_vectors_")
+POINTS: Final = ("quantiles_", "means_", "theta_", "centroids_", "cluster_centers_", "_fit_X", "X_train_", "X_fit_", "support_vectors_")
 
 
 def columns_with_digits(model: Any, names: Sequence[str]) -> frozenset[int]:
@@ -38,13 +38,13 @@ def _needed(step: Any, columns: Sequence[int]) -> Iterator[int]:
             yield column
     if type(step).__name__ == "Binarizer" and _are_rounded([step.threshold]):
         yield from columns
-    for center, scale in _SCALED:
+    for center, scale in SCALED:
         moved, divided = (np.atleast_1d(np.asarray(getattr(step, name, np.nan), np.float64)) for name in (center, scale))
         if len(moved) == len(divided) == len(columns):
             with np.errstate(divide="ignore", invalid="ignore"):
                 lost = (divided > 0) & (np.spacing(np.abs(moved).astype(np.float32)) / divided > _RESOLUTION)  # a constant column has no range
             yield from np.asarray(columns)[lost].tolist()
-    for points in (getattr(step, name, None) for name in _POINTS):
+    for points in (getattr(step, name, None) for name in POINTS):
         if isinstance(points, np.ndarray) and points.ndim == 2 and points.shape[1] == len(columns) and points.dtype.kind == "f":
             yield from np.asarray(columns)[_close_together(points)].tolist()
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 from sealift_core.bundle.digest import Digest
+from sealift_core.bundle.tensors import TensorSpec
 from sealift_packager.archives.memory_limit import bounded_memory
 from sealift_packager.archives.packed import check_packed
 from sealift_packager.boosters.load import catboost_source, lightgbm_source, xgboost_source
@@ -17,10 +18,11 @@ from sealift_packager.errors import SourceModelError, UntrustedPickleError, firs
 from sealift_packager.model import detect
 from sealift_packager.model.categories import known_categories
 from sealift_packager.model.columns import FEATURES
-from sealift_packager.model.source import Digits, LoadOptions, SourceModel
+from sealift_packager.model.source import Array, Digits, LoadOptions, SourceModel
 from sealift_packager.model.unwrapped import first_steps, unwrapped
 from sealift_packager.sklearn.answers import answers, decisions, outputs_of, transformed
 from sealift_packager.sklearn.digits import columns_with_digits
+from sealift_packager.sklearn.fitted_rows import fitted_rows
 from sealift_packager.sklearn.indices import check_indices
 from sealift_packager.sklearn.input_layout import InputLayout
 from sealift_packager.sklearn.skops_types import foreign_types
@@ -103,6 +105,8 @@ def estimator_source(model: Any, digest: Digest, options: LoadOptions, where: st
     outputs, ties, takes_nan = outputs_of(model), ties_of(model), layout.takes_nan(model)
     needed = columns_with_digits(model, layout.names) | (features_with_digits(trees) if trees else frozenset())
 
+    rows = fitted_rows(model, layout.names)
+
     scored = "probabilities" in outputs and hasattr(model, "decision_function")
 
     def laid_out(taken: InputLayout, wide_outputs: frozenset[str] = frozenset()) -> SourceModel:
@@ -118,6 +122,7 @@ def estimator_source(model: Any, digest: Digest, options: LoadOptions, where: st
             columns={FEATURES: taken.names} if taken.names and taken.plain else {},
             takes_nan=takes_nan,
             categories=known_categories(model, taken.names, taken.inputs),
+            usual=_usual(rows, taken.inputs),
             trees=trees if taken.numeric else None,
             unsupervised=outputs[0] == "label" and not hasattr(model, "classes_"),
             inner=inner,
@@ -134,6 +139,15 @@ def estimator_source(model: Any, digest: Digest, options: LoadOptions, where: st
         return laid_out(layout.widened(columns) if columns else layout, wide_outputs)
 
     return laid_out(layout)
+
+
+def _usual(rows: Array | None, inputs: Sequence[TensorSpec]) -> dict[str, Array]:
+    """Rows [rows, columns] as the inputs of numbers."""
+    if rows is None:
+        return {}
+    if len(inputs) == 1:
+        return {spec.name: rows for spec in inputs if spec.numpy_dtype.kind == "f"}
+    return {spec.name: rows[:, [at]] for at, spec in enumerate(inputs) if spec.numpy_dtype.kind == "f"}
 
 
 def _steps(source: SourceModel, layout: InputLayout) -> tuple[SourceModel, ...]:
