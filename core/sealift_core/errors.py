@@ -31,6 +31,14 @@ The tree:
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Sequence
+from typing import Final
+
+#: Of names that could have been meant, so many are compared, each of at most so many characters: what comes from outside can be anything.
+COMPARED_NAMES: Final = 200
+COMPARED_CHARACTERS: Final = 100
+
 
 class SealiftError(Exception):
     """What went wrong, in words for the person who has to mend it.
@@ -174,3 +182,20 @@ class ConfigurationError(SealiftError):
 
 class BusyError(SealiftError):
     """Another process holds what this one needs."""
+
+
+def nearest(word: str, words: Sequence[str]) -> str | None:
+    """Find the known word that a misspelt one is closest to.
+
+    Args:
+        word: What is written.
+        words: What could have been meant; the first 200 are compared.
+
+    Returns:
+        A sentence of advice, or None if nothing known is close.
+    """
+    if len(word) > COMPARED_CHARACTERS:
+        return None
+    comparable = [name for name in words[:COMPARED_NAMES] if len(name) <= COMPARED_CHARACTERS]
+    close = difflib.get_close_matches(word, comparable, n=1, cutoff=0.5)
+    return f"Did you mean {close[0]!r}?" if close else None

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from sealift_core.errors import DocumentError
-from sealift_core.schema.documents import Document, nearest
+from sealift_core.errors import DocumentError, nearest
+from sealift_core.schema.documents import Document
 
 #: Ours: "0" gives memory back after each request instead of keeping an arena of it.
 ARENA_KEY: Final = "sealift.cpu_arena"

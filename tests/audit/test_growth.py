@@ -27,7 +27,7 @@ from sealift_core.bundle.signature import Statement, decode_signature, encode_si
 from sealift_core.bundle.tensors import DATATYPES, TensorSpec
 from sealift_core.clock import parse_time
 from sealift_core.drift.baseline import Baseline
-from sealift_core.errors import SealiftError
+from sealift_core.errors import SealiftError, nearest
 from sealift_core.hardware.cpuinfo import parse_cpuinfo
 from sealift_core.hardware.document import machine_json, parse_machine
 from sealift_core.hardware.machine import detect_machine
@@ -38,7 +38,7 @@ from sealift_core.messages.channel import Channel
 from sealift_core.messages.measuring import JOB_TYPE, MeasuringAnswer, MeasuringJob, MeasuringStep, Run
 from sealift_core.messages.receipt import Receipt
 from sealift_core.messages.report import Report, open_report
-from sealift_core.schema.documents import Document, nearest
+from sealift_core.schema.documents import Document
 from sealift_core.signing.dsse import Envelope
 from sealift_core.signing.keys import PublicKey
 from sealift_hub.repository.files import byte_range, open_public

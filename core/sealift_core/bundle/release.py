@@ -25,8 +25,8 @@ from sealift_core.bundle.layout import (
 )
 from sealift_core.bundle.limits import LIMITS
 from sealift_core.bundle.manifest import MAX_VERSION_CHARACTERS, MODEL_NAME, VERSION, BundleManifest
-from sealift_core.errors import DocumentError, IntegrityError
-from sealift_core.schema.documents import Json, canonical_json, nearest
+from sealift_core.errors import DocumentError, IntegrityError, nearest
+from sealift_core.schema.documents import Json, canonical_json
 from sealift_core.signing.keys import PublicKey
 
 MODEL_MANIFEST: Final = "application/vnd.cncf.model.manifest.v1+json"

@@ -6,8 +6,7 @@ import re
 import urllib.parse
 from typing import Final
 
-from sealift_core.errors import ConfigurationError
-from sealift_core.schema.documents import nearest
+from sealift_core.errors import ConfigurationError, nearest
 
 MAX_URL_CHARACTERS: Final = 2000
 SCHEMES: Final = ("http", "https")

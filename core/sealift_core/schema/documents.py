@@ -9,7 +9,6 @@ machines write leave it out, so a newer minor version of a schema may add fields
 from __future__ import annotations
 
 import datetime
-import difflib
 import itertools
 import json
 import math
@@ -19,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeVar, overload
 
 from sealift_core.clock import parse_time
-from sealift_core.errors import DocumentError, LimitError, UnsupportedSchemaError
+from sealift_core.errors import DocumentError, LimitError, UnsupportedSchemaError, nearest
 from sealift_core.schema import strict_json
 
 #: What `json` can write. (Recursive aliases need Python 3.12's ``type``; this is as near as 3.11 comes.)
@@ -30,9 +29,8 @@ T = TypeVar("T")
 _MISSING: Final[Any] = object()
 MAX_TEXT_CHARACTERS: Final = 1_000_000
 MAX_ITEMS: Final = 1_000_000
-#: How much of a text from outside an error shows, and how many names, how long, are compared for advice.
+#: How much of a text from outside an error shows, and among how many fields an unknown one's name is sought.
 SHOWN_CHARACTERS: Final = 100
-COMPARED_NAMES: Final = 200
 COMPARED_FIELDS: Final = 50
 _SHOWN_BITS: Final = 128
 #: More parts than any key of ours has: for each part of a key, the parser of TOML looks at all before it.
@@ -40,23 +38,6 @@ MAX_KEY_PARTS: Final = 32
 
 _KEY_PART: Final = r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+"""
 _LONG_KEY: Final = re.compile(rf"""(?<![\w"'-]){_KEY_PART}(?:\.[ \t]*+{_KEY_PART}){{{MAX_KEY_PARTS}}}""")
-
-
-def nearest(word: str, words: Sequence[str]) -> str | None:
-    """Find the known word that a misspelt one is closest to.
-
-    Args:
-        word: What is written.
-        words: What could have been meant; the first 200 are compared.
-
-    Returns:
-        A sentence of advice, or None if nothing known is close.
-    """
-    if len(word) > SHOWN_CHARACTERS:
-        return None
-    comparable = [name for name in words[:COMPARED_NAMES] if len(name) <= SHOWN_CHARACTERS]
-    close = difflib.get_close_matches(word, comparable, n=1, cutoff=0.5)
-    return f"Did you mean {close[0]!r}?" if close else None
 
 
 def canonical_json(value: Json) -> bytes:

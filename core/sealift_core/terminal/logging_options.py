@@ -6,10 +6,13 @@ A program is a `Program`, which gives the options to itself and to each of its v
 from __future__ import annotations
 
 import dataclasses
+import importlib
+from collections.abc import Mapping
 from typing import Any, Final
 
 import click
 
+from sealift_core.errors import nearest
 from sealift_core.terminal.logs import JSON, TEXT, Logs
 
 _META: Final = "sealift.logs"
@@ -51,6 +54,80 @@ class Program(click.Group):
         """
         command = super().get_command(ctx, cmd_name)
         return with_logs(command) if command else None
+
+
+class LazyProgram(Program):
+    """A program that imports a verb's module when the verb is called for: together they import all that a wheel has."""
+
+    def __init__(self, *args: Any, package: str, verbs: Mapping[str, tuple[str, str]], **kwargs: Any) -> None:
+        """Make a program.
+
+        Args:
+            *args: As `click.Group` takes them.
+            package: Where the verbs' modules are.
+            verbs: Each verb's module and attribute, ``module:attribute``, and its line in ``--help``.
+            **kwargs: As `click.Group` takes them.
+        """
+        super().__init__(*args, **kwargs)
+        self._package = package
+        self._verbs = verbs
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """List the verbs.
+
+        Args:
+            ctx: The program's context.
+
+        Returns:
+            The verbs' names, in the order in which they were given.
+        """
+        return list(self._verbs)
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the verb of a command line.
+
+        Args:
+            ctx: The program's context.
+            args: The words of the command line.
+
+        Returns:
+            The verb's name, the verb, and the words that are left.
+
+        Raises:
+            click.UsageError: If there is no such verb; the nearest one is the advice.
+        """
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            advice = nearest(args[0], list(self._verbs))
+            message = f"No such command {args[0]!r}."
+            raise click.UsageError(f"{message} {advice}" if advice else message, ctx) from error
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Find a verb, and import it.
+
+        Args:
+            ctx: The program's context.
+            cmd_name: The verb's name.
+
+        Returns:
+            The verb with the options, or None.
+        """
+        if cmd_name not in self._verbs:
+            return None
+        module, name = self._verbs[cmd_name][0].split(":")
+        command = getattr(importlib.import_module(f"{self._package}.{module}"), name)
+        return with_logs(command) if isinstance(command, click.Command) else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the list of verbs without importing any.
+
+        Args:
+            ctx: The program's context.
+            formatter: Where it is written.
+        """
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in self._verbs.items()])
 
 
 def with_logs(command: click.Command) -> click.Command:

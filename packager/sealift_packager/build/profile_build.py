@@ -13,6 +13,7 @@ from typing import Final
 from sealift_core.bundle.manifest import BundleManifest
 from sealift_core.drift.baseline import Baseline
 from sealift_core.hardware.profile import HardwareProfile
+from sealift_core.signing.keys import Signer
 from sealift_core.timing.rows import take_rows
 from sealift_packager.assemble.baseline import build_baseline
 from sealift_packager.assemble.bundle import disk_estimate, write_bundle
@@ -32,10 +33,9 @@ from sealift_packager.lock.lockfile import check_arithmetic
 from sealift_packager.lock.measurement_log import MeasurementLog
 from sealift_packager.measure.device_address import DeviceAddress, device_for
 from sealift_packager.measure.emulation import emulator_digest, find_emulator
-from sealift_packager.measure.figures import BATCHES, Workload, measure_candidates
+from sealift_packager.measure.figures import BATCHES, Workload, footprints_for, measure_candidates
 from sealift_packager.measure.host import Host, judge_host, thread_choices
 from sealift_packager.measure.latency import speedup
-from sealift_packager.measure.on_device import judge_device, measure_on_device
 from sealift_packager.model.batch import only_batch
 from sealift_packager.model.synthetic import make_inputs
 from sealift_packager.progress.progress import Progress
@@ -64,7 +64,7 @@ def build_profile(context: BuildContext, profile: HardwareProfile, scratch: Path
     directory, request = scratch / "bundles" / profile.name, context.request
     local = judge_host(profile, context.machine)
     device = device_for(request.measure_on, profile.name, measured_here=local.measures)
-    host = log.obtain("host", Host, lambda: judge_device(device, profile, request.signer) if device else local)
+    host = log.obtain("host", Host, lambda: _judge_device(device, profile, request.signer) if device else local)
     place = _place(context, host, device, measures=host.measures and not log.locked)
     with tempfile.TemporaryDirectory(dir=scratch, prefix="candidates.") as folder:  # weights in files, which other profiles have no use for
         setting = _Setting(context=context, profile=profile, place=place, device=device, emulator=_emulator(context, profile), scratch=Path(folder))
@@ -77,6 +77,12 @@ def build_profile(context: BuildContext, profile: HardwareProfile, scratch: Path
             write_bundle(directory, manifest, result.model, result.golden, result.baseline, tools=tools, options=request.options())
             rehearse(directory)
     return ProfileBuild(directory=directory, manifest=manifest, measured=result.measured, node_errors=result.node_errors, notes=result.notes)
+
+
+def _judge_device(device: DeviceAddress, profile: HardwareProfile, signer: Signer | None) -> Host:
+    from sealift_packager.measure.on_device import judge_device  # and with it an HTTP client, which most builds don't need
+
+    return judge_device(device, profile, signer)
 
 
 def _place(context: BuildContext, host: Host, device: DeviceAddress | None, *, measures: bool) -> keys.Place:
@@ -165,10 +171,14 @@ def _measure(setting: _Setting, results: Sequence[CandidateResult]) -> dict[str,
     size, holdout = fixed or max(BATCHES), None if device else context.holdout  # nobody's rows leave this machine
     made = make_inputs(specs, rows=size, seed=request.seed, accepted=context.converted.accepted)
     rows = made if holdout is None else take_rows(holdout.inputs, size)
-    work = Workload(rows=rows, fixed=fixed)
+    work, footprints = Workload(rows=rows, fixed=fixed), footprints_for(results, setting.profile.objective)
     if device:
-        return measure_on_device(device, request.signer, results, work, threads, machine=host.machine, seconds=seconds)
-    return measure_candidates(results, work, threads, machine=host.machine, cores=host.cores, seconds=seconds, scratch=setting.scratch)
+        from sealift_packager.measure.on_device import measure_on_device
+
+        return measure_on_device(device, request.signer, results, work, threads, machine=host.machine, seconds=seconds, footprints=footprints)
+    return measure_candidates(
+        results, work, threads, machine=host.machine, cores=host.cores, seconds=seconds, footprints=footprints, scratch=setting.scratch
+    )
 
 
 def _measured(

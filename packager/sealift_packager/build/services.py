@@ -23,11 +23,11 @@ from sealift_core.verify.graph import check_bundle_graph
 from sealift_packager.build.request import PackRequest
 from sealift_packager.cache.keys import key_apart
 from sealift_packager.cache.store import Store
-from sealift_packager.measure.device import DeviceJob
 from sealift_packager.sandbox.failures import encode_failure
 from sealift_packager.sandbox.frames import FrameError, Message
 
 if TYPE_CHECKING:
+    from sealift_packager.measure.device import DeviceJob
     from sealift_packager.measure.emulation import Emulator, Processor
 
 _KEY: Final = re.compile(r"[0-9a-f]{64}")
@@ -132,6 +132,7 @@ class Services:
 
     def device_begin(self, message: Message) -> Message:
         """Begin a job on a device that the user named."""
+        from sealift_packager.measure.device import DeviceJob
         from sealift_packager.measure.on_device import required
 
         files, self._files = self._files, {}

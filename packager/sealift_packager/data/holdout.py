@@ -11,7 +11,7 @@ import numpy as np
 
 from sealift_core.bundle.digest import Digest
 from sealift_core.bundle.tensors import TensorSpec
-from sealift_core.schema.documents import nearest
+from sealift_core.errors import nearest
 from sealift_core.timing.rows import take_rows
 from sealift_packager.data.files import DataFile
 from sealift_packager.data.images import ImageFolder

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from sealift_core.bundle.digest import Digest
-from sealift_core.schema.documents import nearest
+from sealift_core.errors import nearest
 from sealift_packager.archives.directory import Names
 from sealift_packager.archives.own_copy import taken
 from sealift_packager.data.csv import read_table

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from sealift_core.bundle.layout import Descriptor, OciLayout
 from sealift_core.bundle.release import Release, read_listed_bundle
+from sealift_core.errors import nearest
 from sealift_core.messages.channel import Channel, release_target
-from sealift_core.schema.documents import nearest
 from sealift_packager.errors import KitError
 from sealift_packager.repository.directory import target_blob
 from sealift_packager.repository.metadata import RepositoryMetadata

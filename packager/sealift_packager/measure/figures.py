@@ -35,8 +35,10 @@ BATCHES: Final = (1, 4, 16, 32)
 THREADS_SHARE: Final = 3 / 8
 LEVEL_SHARE: Final = 1 / 20
 BATCH_SHARE: Final = 1 / 100
-#: How many processes load each of several candidates: two of one graph differ by some percent of memory.
+#: How many processes load each of several candidates that are chosen by what loading takes: two of one graph differ by some percent.
 FOOTPRINTS: Final = 3
+#: Objectives that go by what loading takes.
+_BY_FOOTPRINT: Final = frozenset(("memory", "load_time"))
 
 #: Sessions to choose from, by candidate and threads.
 Choices = Mapping[str, Mapping[int, Settings]]
@@ -65,9 +67,20 @@ class Workload:
 
 
 def measure_candidates(
-    results: Sequence[CandidateResult], work: Workload, threads: Sequence[int], *, machine: str, cores: int, seconds: float, scratch: Path
+    results: Sequence[CandidateResult],
+    work: Workload,
+    threads: Sequence[int],
+    *,
+    machine: str,
+    cores: int,
+    seconds: float,
+    footprints: int,
+    scratch: Path,
 ) -> dict[str, Figures]:
-    """Choose each candidate's graph level, then its threads by comparing all of them for about ``seconds``; by candidate name, batch 1."""
+    """Choose each candidate's graph level, then its threads by comparing all of them for about ``seconds``; by candidate name, batch 1.
+
+    ``footprints`` is how many processes load each.
+    """
     example = work.example
     sparing = any(refers(result.model) for result in results)
     choices = (_choices_for_large if sparing else _choices)(results, threads, example, seconds)
@@ -81,14 +94,14 @@ def measure_candidates(
         with during_all(MEASURING, more_s=seconds):
             most = throughput(batches, callers=cores, seconds=BATCH_SHARE * seconds)
         median, slow = np.quantile(comparison.samples_ms, [0.5, 0.99])
-        footprints = _footprints(result, settings, inputs, scratch, times=FOOTPRINTS if len(results) > 1 else 1)
+        loaded = _footprints(result, settings, inputs, scratch, times=footprints)
         measurement = Measurement(
             latency_p50_ms=round(float(median), 4),
             latency_p99_ms=round(float(slow), 4),
             throughput_rows_per_s=round(most.rows_per_s, 1),
             throughput_batch_size=most.batch_size,
             machine=machine,
-            **footprint_figures(footprints),
+            **footprint_figures(loaded),
         )
         level = settings.graph_optimization
         figures[result.name] = Figures(
@@ -96,9 +109,14 @@ def measure_candidates(
             graph_optimization=level,
             samples_ms=comparison.samples_ms,
             measurement=measurement,
-            peaks=[footprint.peak_memory_bytes for footprint in footprints],
+            peaks=[footprint.peak_memory_bytes for footprint in loaded],
         )
     return figures
+
+
+def footprints_for(results: Sequence[CandidateResult], objective: Sequence[str]) -> int:
+    """How many processes load each candidate: several where that decides which one is chosen."""
+    return FOOTPRINTS if len(results) > 1 and _BY_FOOTPRINT.intersection(objective) else 1
 
 
 def _choices(results: Sequence[CandidateResult], threads: Sequence[int], example: Arrays, seconds: float) -> Choices:

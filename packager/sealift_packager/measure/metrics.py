@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from sealift_core.schema.documents import nearest
+from sealift_core.errors import nearest
 from sealift_packager.errors import DataError
 from sealift_packager.measure.channels import in_units
 from sealift_packager.measure.predictions import Prediction, same_labels

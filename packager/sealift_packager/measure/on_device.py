@@ -25,7 +25,7 @@ from sealift_packager.measure import latency
 from sealift_packager.measure.comparison import Compared, compare
 from sealift_packager.measure.device import DeviceJob, inputs_file
 from sealift_packager.measure.device_address import OPTION, DeviceAddress
-from sealift_packager.measure.figures import BATCH_SHARE, FOOTPRINTS, LEVEL_SHARE, Workload, footprint_figures
+from sealift_packager.measure.figures import BATCH_SHARE, LEVEL_SHARE, Workload, footprint_figures
 from sealift_packager.measure.host import Host, judge_host
 from sealift_packager.measure.probe import Footprint
 from sealift_packager.measure.tuning import LEVEL_ROUNDS, OTHER_LEVELS, quickest_level, settings_for
@@ -57,6 +57,7 @@ def measure_on_device(
     *,
     machine: str,
     seconds: float,
+    footprints: int,
 ) -> dict[str, Figures]:
     """As `figures.measure_candidates` does here: graph level and threads for each candidate, all compared for about ``seconds``.
 
@@ -81,9 +82,8 @@ def measure_on_device(
         compared = _compare(job, example_digest, runs, seconds=seconds)
         chosen = {name: runs[name][comparison.threads] for name, comparison in compared.items()}
         rates = {name: job.throughput(rows_digest, run, batches=work.batches, seconds=BATCH_SHARE * seconds) for name, run in chosen.items()}
-        times = FOOTPRINTS if len(chosen) > 1 else 1
-        footprints = {name: [Footprint(*job.footprint(example_digest, run)) for _ in range(times)] for name, run in chosen.items()}
-    return {name: _figures(run, compared[name].samples_ms, rates[name], footprints[name], machine) for name, run in chosen.items()}
+        loaded = {name: [Footprint(*job.footprint(example_digest, run)) for _ in range(footprints)] for name, run in chosen.items()}
+    return {name: _figures(run, compared[name].samples_ms, rates[name], loaded[name], machine) for name, run in chosen.items()}
 
 
 def _compare(job: DeviceJob, inputs: Digest, runs: Mapping[str, Mapping[int, Run]], *, seconds: float) -> dict[str, Compared]:

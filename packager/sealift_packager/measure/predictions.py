@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from sealift_core.schema.documents import nearest
+from sealift_core.errors import nearest
 from sealift_packager.errors import DataError
 from sealift_packager.model.source import Array, Arrays
 

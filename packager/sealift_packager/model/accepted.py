@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from sealift_core.bundle.tensors import TensorSpec
-from sealift_core.schema.documents import nearest
+from sealift_core.errors import nearest
 from sealift_packager.errors import SourceModelError
 
 Array = np.ndarray[Any, np.dtype[Any]]

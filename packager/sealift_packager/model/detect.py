@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from sealift_core.schema.documents import nearest
+from sealift_core.errors import nearest
 from sealift_packager.archives.directory import read_directory
 from sealift_packager.archives.own_copy import ARCHIVE, open_plain
 from sealift_packager.archives.refusals import Refusals

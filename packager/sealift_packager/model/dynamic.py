@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from sealift_core.schema.documents import nearest
+from sealift_core.errors import nearest
 from sealift_packager.errors import SourceModelError
 from sealift_packager.model.batch import BATCH
 from sealift_packager.model.source import Array, Arrays

@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 
 from sealift_core.bundle.tensors import TensorSpec
-from sealift_core.schema.documents import nearest
+from sealift_core.errors import nearest
 from sealift_packager.errors import DataError, PackagerError, first_line
 from sealift_packager.model.accepted import Accepted, Array, Shape, resolve
 from sealift_packager.model.batch import BATCH, fixed_batch

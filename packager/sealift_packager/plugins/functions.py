@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from sealift_core.schema.documents import nearest
+from sealift_core.errors import nearest
 from sealift_packager.errors import PackagerError
 
 

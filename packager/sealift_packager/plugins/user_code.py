@@ -55,7 +55,7 @@ def _closure(start: Mapping[str, Path], root: str) -> dict[str, str]:
         new = set(_imports(path, package)) - sought
         sought |= new
         for dotted in new:
-            left.update({n: p for n, p in _files(dotted) if n not in digests and (n.partition(".")[0] == root or is_own(p))})
+            left.update({n: p for n, p in _files(dotted) if n not in digests and (n.partition(".")[0] == root or _is_own(str(p)))})
     return dict(sorted(digests.items()))
 
 
@@ -143,19 +143,23 @@ def _ask(finder: Any, *sought: Any) -> importlib.machinery.ModuleSpec | None:
 
 
 @functools.cache
-def is_own(path: Path) -> bool:
+def _is_own(file: str) -> bool:
     """Whether a file is neither a distribution's nor Python's own nor ours."""
-    place = path.absolute()
-    roots = {Path(sys.prefix), Path(sys.base_prefix), _PACKAGE, *(Path(folder) for folder in sysconfig.get_paths().values())}
-    return not any(place.is_relative_to(root) for root in roots) and _INSTALLED.isdisjoint(place.parts)
+    place = Path(file).absolute()
+    return not any(place.is_relative_to(root) for root in _roots()) and _INSTALLED.isdisjoint(place.parts)
+
+
+@functools.cache
+def _roots() -> frozenset[Path]:
+    return frozenset({Path(sys.prefix), Path(sys.base_prefix), _PACKAGE, *(Path(folder) for folder in sysconfig.get_paths().values())})
 
 
 def imported() -> dict[str, str]:
     """A person's own modules that this process has imported, by name, with the digest that each had when it was first seen."""
     digests: dict[str, str] = {}
-    for name, module in list(sys.modules.items()):
+    for name, module in list(sys.modules.items()):  # thousands, at every stage
         place = getattr(module, "__file__", None)
-        if isinstance(module, ModuleType) and place and place.endswith(".py") and is_own(Path(place)) and Path(place).is_file():
+        if place and place.endswith(".py") and isinstance(module, ModuleType) and _is_own(place) and Path(place).is_file():
             digests[name] = _first_seen(module, Path(place))
     return dict(sorted(digests.items()))
 

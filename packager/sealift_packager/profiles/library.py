@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sealift_core import beneath
+from sealift_core.errors import nearest
 from sealift_core.hardware.profile import MAX_PROFILE_BYTES, OBJECTIVES, HardwareProfile
-from sealift_core.schema.documents import nearest
 from sealift_packager.errors import ProfileError
 from sealift_packager.profiles.rules import check_rules
 

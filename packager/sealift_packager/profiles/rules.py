@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
+from sealift_core.errors import nearest
 from sealift_core.hardware.cpu_flags import VNNI
 from sealift_core.hardware.profile import HardwareProfile
-from sealift_core.schema.documents import nearest
 from sealift_packager.errors import ProfileError
 
 

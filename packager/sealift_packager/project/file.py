@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from sealift_core import beneath
-from sealift_core.schema.documents import Document, nearest
+from sealift_core.errors import nearest
+from sealift_core.schema.documents import Document
 from sealift_packager.errors import ProjectError
 from sealift_packager.project.job import PackJob
 from sealift_packager.project.unasked import refuse_unasked

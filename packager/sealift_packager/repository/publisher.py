@@ -17,10 +17,10 @@ from sealift_core import durable
 from sealift_core.bundle.digest import Digest
 from sealift_core.bundle.layout import REF_NAME, Descriptor, OciLayout
 from sealift_core.bundle.release import read_release
-from sealift_core.errors import SealiftError, SignatureError
+from sealift_core.errors import SealiftError, SignatureError, nearest
 from sealift_core.messages.channel import CHANNEL_NAME, Channel, channel_target, release_target
 from sealift_core.messages.roles import CHANNELS, ROOT, TARGETS
-from sealift_core.schema.documents import Document, nearest
+from sealift_core.schema.documents import Document
 from sealift_core.signing.keys import PublicKey
 from sealift_packager.errors import OutputError, RepositoryError
 from sealift_packager.keys.passphrase import Passphrases

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+from sealift_core.errors import nearest
 from sealift_core.messages.roles import CHANNELS, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
-from sealift_core.schema.documents import nearest
 from sealift_packager.errors import RepositoryError
 
 ROLES: Final = (ROOT, TARGETS, CHANNELS, SNAPSHOT, TIMESTAMP)

@@ -11,9 +11,8 @@ from typing import Any
 
 from sealift_core import beneath, durable
 from sealift_core.clock import Clock
-from sealift_core.errors import ConfigurationError
+from sealift_core.errors import ConfigurationError, nearest
 from sealift_core.messages.roles import ROOT
-from sealift_core.schema.documents import nearest
 from sealift_core.signing.keys import PrivateKey
 from sealift_runtime.agent.config import FIELDS, AgentConfig
 from sealift_runtime.agent.home import Home

@@ -15,8 +15,7 @@ import numpy as np
 from sealift_core import beneath
 from sealift_core.bundle.golden import Array
 from sealift_core.bundle.tensors import TensorSpec
-from sealift_core.errors import LimitError, RequestError, UpdateError
-from sealift_core.schema.documents import nearest
+from sealift_core.errors import LimitError, RequestError, UpdateError, nearest
 from sealift_core.terminal.commandline import json_option, show
 from sealift_runtime.agent.admin_client import DataPlaneClient
 from sealift_runtime.agent.ask import ask_installed, ask_server, golden_inputs

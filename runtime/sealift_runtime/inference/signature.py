@@ -8,8 +8,7 @@ import numpy as np
 
 from sealift_core.bundle.shapes import Symbols, check_shape, refuse, show, show_shape
 from sealift_core.bundle.tensors import TensorSpec
-from sealift_core.errors import RequestError
-from sealift_core.schema.documents import nearest
+from sealift_core.errors import RequestError, nearest
 from sealift_runtime.inference.messages import InferRequest
 
 

@@ -11,10 +11,9 @@ from tuf.api.metadata import TargetFile, Targets
 from sealift_core.bundle.digest import Digest
 from sealift_core.bundle.layout import INDEX_TYPE, Descriptor
 from sealift_core.bundle.limits import LIMITS
-from sealift_core.errors import IntegrityError, TrustError
+from sealift_core.errors import IntegrityError, TrustError, nearest
 from sealift_core.messages.channel import CHANNEL_NAME, Channel, channel_target, release_target
 from sealift_core.messages.roles import CHANNELS, TARGETS
-from sealift_core.schema.documents import nearest
 from sealift_runtime.trust.metadata import where
 from sealift_runtime.trust.state import TrustState
 from sealift_runtime.trust.workflow import trusted

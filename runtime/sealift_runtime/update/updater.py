@@ -13,10 +13,9 @@ from typing import Final
 from sealift_core.bundle.digest import Digest
 from sealift_core.bundle.layout import Descriptor
 from sealift_core.clock import Clock, SystemClock
-from sealift_core.errors import DocumentError, IntegrityError, LimitError, SealiftError, TrustError, UpdateError
+from sealift_core.errors import DocumentError, IntegrityError, LimitError, SealiftError, TrustError, UpdateError, nearest
 from sealift_core.hardware.machine import Machine
 from sealift_core.messages.channel import MAX_BYTES
-from sealift_core.schema.documents import nearest
 from sealift_core.terminal.records import facts
 from sealift_runtime.engine.facts import onnxruntime_version
 from sealift_runtime.store.device_store import DeviceStore

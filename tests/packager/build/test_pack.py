@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -226,3 +228,26 @@ def test_the_time_of_the_build_is_source_date_epoch_if_that_is_set() -> None:
     assert time_of_build({}).year > 2000
     with pytest.raises(PackagerError, match="SOURCE_DATE_EPOCH"):
         time_of_build({"SOURCE_DATE_EPOCH": "yesterday"})
+
+
+WITHOUT = """
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+sys.modules.update(dict.fromkeys(("sklearn", "skl2onnx", "joblib", "scipy", "torch", "xgboost", "lightgbm", "catboost", "skops", "pyarrow", "PIL")))
+from sealift_packager.build.pipeline import pack
+
+sys.path.append(sys.argv.pop())
+from support.packing import elsewhere, request
+
+model, data, out = map(Path, sys.argv[1:])
+print(pack(request(SimpleNamespace(model=model, data=data, target="target"), out, elsewhere())).directory)
+"""
+
+
+def test_an_onnx_model_is_packed_where_no_training_library_is_installed(tmp_path: Path) -> None:
+    net = trained.onnx_net()
+    tests = Path(trained.__file__).parents[1]
+    done = subprocess.run([sys.executable, "-c", WITHOUT, net.model, net.data, tmp_path / "out", tests], capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == str(tmp_path / "out"), done.stderr

@@ -19,7 +19,7 @@ from sealift_packager.candidates.result import CandidateResult
 from sealift_packager.diff import artifact
 from sealift_packager.graph.session import open_session
 from sealift_packager.measure import figures
-from sealift_packager.measure.figures import Workload, measure_candidates
+from sealift_packager.measure.figures import Workload, footprints_for, measure_candidates
 from sealift_packager.measure.tuning import quickest_level, settings_for
 from sealift_packager.quantize import ranges
 from sealift_runtime.engine.session import ModelSession
@@ -78,7 +78,7 @@ def net() -> CandidateResult:
 def test_every_figure_is_measured_and_survives_being_written_down(net: CandidateResult, tmp_path: Path) -> None:
     with np.load(trained.digits_holdout()) as data:
         work = Workload(rows={"image": data["image"][:32]})
-    by_name = measure_candidates([net], work, (1,), machine="here", cores=2, seconds=0.05, scratch=tmp_path)
+    by_name = measure_candidates([net], work, (1,), machine="here", cores=2, seconds=0.05, footprints=2, scratch=tmp_path)
     fp32 = by_name["fp32"]
     measurement = fp32.measurement
     assert fp32.threads == 1
@@ -88,8 +88,19 @@ def test_every_figure_is_measured_and_survives_being_written_down(net: Candidate
     assert measurement.throughput_rows_per_s > 0
     assert measurement.throughput_batch_size in work.batches
     assert measurement.load_time_ms > 0
-    assert measurement.peak_memory_bytes > 2**20
+    assert len(fp32.peaks) == 2
+    assert measurement.peak_memory_bytes == min(fp32.peaks) > 2**20
     assert from_json(type(fp32), to_json(fp32)).measurement == measurement
+
+
+@pytest.mark.parametrize(
+    ("objective", "candidates", "processes"),
+    [(("latency_p50", "memory"), 2, 3), (("load_time",), 2, 3), (("latency_p50", "size"), 2, 1), (("memory",), 1, 1)],
+)
+def test_loading_is_measured_several_times_where_it_decides(
+    net: CandidateResult, objective: tuple[str, ...], candidates: int, processes: int
+) -> None:
+    assert footprints_for([net] * candidates, objective) == processes
 
 
 def test_a_level_is_what_the_session_is_opened_with(net: CandidateResult, tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ from typing import Any, Final
 
 import numpy as np
 from onnx import TensorProto
-from sklearn.base import BaseEstimator
 
 from sealift_packager.errors import ConversionError
 from sealift_packager.graph.nodes import NodeWriter
@@ -23,8 +22,8 @@ _NOTHING: Final = ("drop", None)
 _PICKED: Final = "SealiftPicked"
 
 
-class Picked(BaseEstimator):  # type: ignore[misc]  # skl2onnx finds a converter by the class of an estimator
-    """Columns of the tensors that come in, side by side: pairs of a tensor's number and a column of it."""
+class Picked:
+    """Columns of the tensors that come in, side by side: pairs of a tensor's number and a column of it. skl2onnx takes it for an estimator."""
 
     def __init__(self, places: Sequence[tuple[int, int]] = ()) -> None:
         self.places = places
