@@ -27,6 +27,9 @@ _PACKAGE: Final = Path(__file__).parents[1]
 #: What a module was when this process first saw it: an edit of its file changes nothing of what runs.
 _FIRST_SEEN: Final[WeakKeyDictionary[ModuleType, str]] = WeakKeyDictionary()
 
+#: Imported modules that aren't a person's own: thousands, asked after at every stage.
+_OF_LIBRARIES: Final[set[str]] = set()
+
 
 def code_of(reference: str | None) -> dict[str, str]:
     """The files behind ``module:function`` or ``file.py:function``, by module name: digests of its own and of all that they import.
@@ -157,9 +160,14 @@ def _roots() -> frozenset[Path]:
 def imported() -> dict[str, str]:
     """A person's own modules that this process has imported, by name, with the digest that each had when it was first seen."""
     digests: dict[str, str] = {}
-    for name, module in list(sys.modules.items()):  # thousands, at every stage
+    for name in sys.modules.keys() - _OF_LIBRARIES:
+        module = sys.modules.get(name)
         place = getattr(module, "__file__", None)
-        if place and place.endswith(".py") and isinstance(module, ModuleType) and _is_own(place) and Path(place).is_file():
+        if not place or not isinstance(module, ModuleType):
+            continue
+        if not _is_own(place):
+            _OF_LIBRARIES.add(name)
+        elif place.endswith(".py") and Path(place).is_file():
             digests[name] = _first_seen(module, Path(place))
     return dict(sorted(digests.items()))
 
