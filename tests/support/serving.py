@@ -45,10 +45,16 @@ class Recorder:
 
 
 def served(
-    directory: Path, model: str = "linear", *, version: str = "1.0.0", observer: Observer | None = None, limits: InferenceLimits = LIMITS
+    directory: Path,
+    model: str = "linear",
+    *,
+    version: str = "1.0.0",
+    observer: Observer | None = None,
+    limits: InferenceLimits = LIMITS,
+    **changes: Any,
 ) -> ServedModel:
-    """A committed graph as a model that serves; its bundle is made in ``directory``."""
-    manifest = make_bundle(directory, model=model, version=version)
+    """A committed graph as a model that serves; its bundle is made in ``directory``, with these ``changes`` of its manifest."""
+    manifest = make_bundle(directory, model=model, version=version, **changes)
     session = ModelSession.open(directory)
     return ServedModel(manifest.name, version, Digest.of(version.encode()), session, observer or Recorder(), limits=limits)
 

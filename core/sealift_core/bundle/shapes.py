@@ -13,6 +13,9 @@ from sealift_core.bundle.tensors import TensorSpec
 from sealift_core.errors import EngineError, RequestError
 
 MAX_DIMENSION: Final = 2**31 - 1
+#: So many columns are named in an error, with so much of each name.
+SHOWN_COLUMNS: Final = 50
+SHOWN_CHARACTERS: Final = 60
 #: onnxruntime's names of element types where they differ from numpy's
 _ELEMENTS: Final = {"float": "float32", "double": "float64"}
 _SHOWN: Final = reprlib.Repr()
@@ -70,11 +73,11 @@ def check_shape(spec: TensorSpec, shape: Sequence[int], symbols: Symbols) -> Non
         RequestError: Unless it fits.
     """
     if len(shape) != len(spec.shape):
-        refuse(spec, "wrong shape", show_shape(spec.shape), show(list(shape)))
+        refuse(spec, "wrong shape", show_shape(spec.shape), show(list(shape)), name_columns(spec))
     for size, expected in zip(shape, spec.shape, strict=False):
         if isinstance(expected, int):
             if size != expected:
-                refuse(spec, "wrong shape", show_shape(spec.shape), show(list(shape)))
+                refuse(spec, "wrong shape", show_shape(spec.shape), show(list(shape)), name_columns(spec))
         elif not 1 <= size <= MAX_DIMENSION:
             refuse(spec, "a dimension is out of range", f"1 to {MAX_DIMENSION} for {expected!r}", str(size))
         elif symbols.setdefault(expected, (size, spec.name))[0] != size:
@@ -82,7 +85,23 @@ def check_shape(spec: TensorSpec, shape: Sequence[int], symbols: Symbols) -> Non
             refuse(spec, "sizes disagree", f"{expected!r} to be {earlier} as in input {name!r}", str(size))
 
 
-def refuse(spec: TensorSpec, message: str, expected: str, actual: str) -> NoReturn:
+def name_columns(spec: TensorSpec) -> str | None:
+    """Say what a row of an input is made of.
+
+    Args:
+        spec: The input.
+
+    Returns:
+        A sentence with its columns' names, the first `SHOWN_COLUMNS` of them; None if they have none.
+    """
+    if not spec.columns:
+        return None
+    listed = ", ".join(name[:SHOWN_CHARACTERS] for name in spec.columns[:SHOWN_COLUMNS])
+    more = f", … ({len(spec.columns)} in all)" if len(spec.columns) > SHOWN_COLUMNS else ""
+    return f"A row has one value for each of these columns, in this order: {listed}{more}."
+
+
+def refuse(spec: TensorSpec, message: str, expected: str, actual: str, advice: str | None = None) -> NoReturn:
     """Refuse an input.
 
     Args:
@@ -90,11 +109,12 @@ def refuse(spec: TensorSpec, message: str, expected: str, actual: str) -> NoRetu
         message: What is wrong.
         expected: What it should be.
         actual: What came.
+        advice: What to do about it.
 
     Raises:
         RequestError: Always.
     """
-    raise RequestError(message, where=f"input {spec.name!r}", expected=expected, found=actual)
+    raise RequestError(message, where=f"input {spec.name!r}", expected=expected, found=actual, advice=advice)
 
 
 def show_shape(shape: Sequence[int | str]) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 
 from sealift_core import beneath
 from sealift_core.bundle.golden import Array
+from sealift_core.bundle.shapes import name_columns
 from sealift_core.bundle.tensors import TensorSpec
 from sealift_core.errors import LimitError, RequestError, UpdateError, nearest
 from sealift_core.terminal.commandline import json_option, show
@@ -109,7 +110,7 @@ def _array(values: dict[str, Any], spec: TensorSpec, source: str, described: str
         isinstance(size, str) or size == actual for size, actual in zip(spec.shape, value.shape, strict=True)
     )
     if not fits:
-        raise RequestError("wrong shape", where=where, expected=expected, found=str(list(value.shape)))
+        raise RequestError("wrong shape", where=where, expected=expected, found=str(list(value.shape)), advice=name_columns(spec))
     return value
 
 

@@ -22,7 +22,7 @@ def server_metadata() -> dict[str, Any]:
 
 
 def model_metadata(model: ServedModel) -> dict[str, Any]:
-    """The answer to ``GET /v2/models/M``; a free dimension is -1."""
+    """The answer to ``GET /v2/models/M``; a free dimension is -1. What a tensor's values mean is in its ``parameters``."""
     manifest = model.session.manifest
     return {
         "name": model.name,
@@ -34,7 +34,9 @@ def model_metadata(model: ServedModel) -> dict[str, Any]:
 
 
 def _tensor(spec: TensorSpec) -> dict[str, Any]:
-    return {"name": spec.name, "datatype": spec.datatype, "shape": _sizes(spec)}
+    fields = {"name": spec.name, "datatype": spec.datatype, "shape": _sizes(spec)}
+    meaning = spec.meaning()
+    return fields | {"parameters": meaning} if meaning else fields
 
 
 def _sizes(spec: TensorSpec) -> list[int]:

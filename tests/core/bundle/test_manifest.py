@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from sealift_core.bundle.manifest import BundleManifest
+from sealift_core.bundle.tensors import TensorSpec
 from sealift_core.errors import DocumentError, LimitError, SealiftError, UnsupportedSchemaError
 from support.models import make_manifest
 
@@ -18,6 +19,13 @@ def changed(**fields: Any) -> bytes:
 
 def test_a_manifest_reads_back_equal() -> None:
     manifest = make_manifest("text")
+    assert BundleManifest.parse(manifest.to_bytes()) == manifest
+
+
+def test_what_values_mean_reads_back_equal() -> None:
+    inputs = (TensorSpec(name="x", dtype="float32", shape=("batch", 2), columns=("age, in years", "été"), unit="a", minimum=0.0),)
+    outputs = (TensorSpec(name="label", dtype="string", shape=("batch",), classes=("no", "yes", 3, 2.5, True)),)
+    manifest = make_manifest(inputs=inputs, outputs=outputs)
     assert BundleManifest.parse(manifest.to_bytes()) == manifest
 
 
@@ -45,6 +53,16 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "a negative dimension": ({"inputs": [{"name": "x", "dtype": "bool", "shape": [-1]}]}, r"inputs\[0\]\.shape: not a dimension: .* found -1"),
     "a huge dimension": ({"inputs": [{"name": "x", "dtype": "bool", "shape": [2**31]}]}, "not a dimension"),
     "a boolean dimension": ({"inputs": [{"name": "x", "dtype": "bool", "shape": [True]}]}, "not a dimension"),
+    "columns that the shape has no place for": (
+        {"inputs": [{"name": "x", "dtype": "float32", "shape": ["batch", 3], "columns": ["a", "b"]}]},
+        r"inputs\[0\]: the columns do not fit the shape: expected 3 columns, found 2",
+    ),
+    "columns of one value": ({"inputs": [{"name": "x", "dtype": "float32", "shape": [], "columns": ["a"]}]}, "the columns do not fit the shape: expected no columns, found 1"),
+    "columns of a free size": ({"inputs": [{"name": "x", "dtype": "float32", "shape": ["batch", "n"], "columns": ["a"]}]}, "the columns do not fit"),
+    "a class that is a list": (
+        {"outputs": [{"name": "y", "dtype": "int64", "shape": ["batch"], "classes": [1, [2]]}]},
+        r"outputs\[0\]\.classes: not a class: .* found \[2\]",
+    ),
     "a missing session": ({"session": None}, "session"),
     "another graph file": ({"model": {"file": "../model.onnx"}}, r"model\.file: not a known value"),
     "no golden cases": ({"golden": {"cases": 0, "rtol": 0, "atol": 0}}, r"golden\.cases: out of range"),

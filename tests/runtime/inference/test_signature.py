@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
 import pytest
 
-from sealift_core.bundle.shapes import MAX_DIMENSION, Symbols, check_shape, show, show_shape
+from sealift_core.bundle.shapes import MAX_DIMENSION, SHOWN_COLUMNS, Symbols, check_shape, name_columns, show, show_shape
 from sealift_core.bundle.tensors import TensorSpec
 from sealift_core.errors import RequestError
 from sealift_runtime.inference.messages import InferRequest
@@ -79,6 +80,23 @@ def test_the_first_input_that_is_missing_is_named() -> None:
 def test_an_array_that_does_not_fit_is_named(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(RequestError, match=f"^{message}$"):
         SIGNATURE.check(request(**good(**changes)))
+
+
+@pytest.mark.parametrize("shape", [(1, 3), (2,), (1, 2, 1)])
+def test_a_row_of_another_width_is_answered_with_the_columns_in_their_order(shape: tuple[int, ...]) -> None:
+    signature = Signature("m", "1.0.0", [dataclasses.replace(LEFT, columns=("age", "income, net"))], OUTPUTS)
+    with pytest.raises(RequestError) as caught:
+        signature.check(request(left=np.zeros(shape, dtype=np.float32)))
+    assert caught.value.advice == "A row has one value for each of these columns, in this order: age, income, net."
+
+
+def test_of_many_columns_the_first_are_named() -> None:
+    columns = ["x" * 1000, *(f"c{number}" for number in range(SHOWN_COLUMNS))]
+    said = name_columns(TensorSpec(name="x", dtype="float32", shape=("batch", len(columns)), columns=tuple(columns)))
+    assert said is not None
+    assert said.endswith(f" c{SHOWN_COLUMNS - 2}, … ({SHOWN_COLUMNS + 1} in all).")
+    assert len(said) < 1000
+    assert name_columns(TensorSpec(name="x", dtype="float32", shape=("batch", 2))) is None
 
 
 def test_an_array_of_texts_holds_texts_and_nothing_else() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import gzip
 import json
 import zlib
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 
 from sealift_core.bundle.golden import Array
+from sealift_core.bundle.tensors import TensorSpec
 from sealift_runtime.serving.endpoints import Routes
 from sealift_runtime.serving.http import HttpRequest, HttpResponse, json_response
 from sealift_runtime.serving.server import InferenceServer
@@ -56,6 +58,18 @@ def test_metadata_has_the_batch_dimension(server: RunningServer, path: str) -> N
         "inputs": [{"name": "x", "datatype": "FP32", "shape": [-1, 4]}],
         "outputs": [{"name": "scores", "datatype": "FP32", "shape": [-1, 3]}, {"name": "label", "datatype": "INT64", "shape": [-1]}],
     }
+
+
+def test_metadata_says_what_the_values_mean(tmp_path: Path) -> None:
+    inputs = (TensorSpec(name="x", dtype="float32", shape=("batch", 4), unit="mm", columns=("a", "b", "c", "d")),)
+    outputs = tuple(dataclasses.replace(spec, classes=("cat", "dog", 3)) for spec in MODELS["linear"].outputs)
+    with running(InferenceServer, served(tmp_path / "m", inputs=inputs, outputs=outputs)) as started:
+        metadata = started.ask("GET", "/v2/models/linear").json
+        refusal = started.ask("POST", "/v2/models/linear/infer", {"inputs": [x_input(ONE_ROW[:, :3])]})
+    assert metadata["inputs"][0]["parameters"] == {"unit": "mm", "columns": ["a", "b", "c", "d"]}
+    assert [output["parameters"] for output in metadata["outputs"]] == [{"classes": ["cat", "dog", 3]}] * 2
+    assert refusal.status == 400
+    assert "one value for each of these columns, in this order: a, b, c, d." in refusal.json["error"]
 
 
 def test_the_server_names_itself_and_its_extensions(server: RunningServer) -> None:
