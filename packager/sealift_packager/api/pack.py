@@ -76,7 +76,7 @@ def pack(
             ``torch.export.export`` takes.
         progress: Where the build reports its stages; None for the log alone.
         **options: Further fields of `sealift_packager.build.request.PackRequest`: ``trust_pickle``, ``format``, ``factory`` and ``dynamic`` for
-            paths, ``shape`` and ``example`` (paths), ``image_mean``, ``image_std``, ``seed``,
+            paths, ``shape``, ``example`` (paths), ``inputs``, ``image_mean``, ``image_std``, ``seed``,
             ``force``, ``description``, ``license``, ``owners``, ``created``, ``model_timeout``,
             ``sandbox``.
 

@@ -7,11 +7,11 @@ from typing import Final
 
 from sealift_core.bundle.evaluation import Accuracy, CandidateRecord, Measurement
 from sealift_core.bundle.manifest import BundleManifest
-from sealift_core.bundle.tensors import TensorSpec
+from sealift_core.bundle.tensors import Class, TensorSpec
 from sealift_core.clock import format_time
 from sealift_packager.assemble.markdown import Markdown, code, paragraphs, plain, table
 
-_SHOWN_CLASSES: Final = 100
+_SHOWN_NAMES: Final = 100
 
 
 def model_card(manifest: BundleManifest) -> str:
@@ -34,15 +34,25 @@ def _head(manifest: BundleManifest) -> str:
 
 def _use(manifest: BundleManifest) -> str:
     rows = [("in", *_tensor(spec)) for spec in manifest.inputs] + [("out", *_tensor(spec)) for spec in manifest.outputs]
-    return "## What goes in and comes out\n\n" + table(("", "name", "dtype", "shape", "meaning"), rows) + _classes(manifest)
+    return "## What goes in and comes out\n\n" + table(("", "name", "dtype", "shape", "meaning"), rows) + _columns(manifest) + _classes(manifest)
+
+
+def _columns(manifest: BundleManifest) -> str:
+    """The columns of each array of them, in their order."""
+    return "".join(f"\n\nColumns of {code(spec.name)}, in this order: {_listed(spec.columns)}" for spec in manifest.inputs if spec.columns)
 
 
 def _classes(manifest: BundleManifest) -> str:
-    names = manifest.lineage.annotations.get("classes")
-    if not isinstance(names, list):
-        return ""
-    listed = ", ".join(f"{number} {plain(str(name))}" for number, name in enumerate(names[:_SHOWN_CLASSES]))
-    return f"\n\nClasses: {listed}" + (f", … ({len(names)} in all)" if len(names) > _SHOWN_CLASSES else "")
+    """The classes, once for outputs that have the same."""
+    outputs: dict[tuple[Class, ...], list[str]] = {}
+    for spec in manifest.outputs:
+        outputs.setdefault(spec.classes, []).append(code(spec.name))
+    return "".join(f"\n\nClasses of {', '.join(names)}, in this order: {_listed(classes)}" for classes, names in outputs.items() if classes)
+
+
+def _listed(names: Sequence[Class]) -> str:
+    listed = ", ".join(plain(str(name)) for name in names[:_SHOWN_NAMES])
+    return listed + (f", … ({len(names)} in all)" if len(names) > _SHOWN_NAMES else "")
 
 
 def _tensor(spec: TensorSpec) -> tuple[str, str, str, str]:

@@ -7,6 +7,7 @@ Their input is one float32 tensor ``features`` [batch, columns], NaN where a val
 from __future__ import annotations
 
 import collections
+import functools
 import importlib
 import json
 import re
@@ -20,8 +21,8 @@ from sealift_core.bundle.digest import Digest
 from sealift_packager.archives.memory_limit import bounded_memory
 from sealift_packager.errors import SourceModelError
 from sealift_packager.model import detect
-from sealift_packager.model.columns import FEATURES, column_inputs, joined, spread
-from sealift_packager.model.source import Array, Digits, LoadOptions, SourceModel
+from sealift_packager.model.columns import FEATURES, RULED, column_inputs, joined, spread
+from sealift_packager.model.source import Arrangement, Array, Digits, LoadOptions, SourceModel
 from sealift_packager.progress.quiet import quiet
 from sealift_packager.sandbox.isolated_read import try_reading
 from sealift_packager.trees.ensemble import Ensemble
@@ -211,9 +212,12 @@ def _source(model_format: str, framework: str, digest: Digest, native: Any, ense
         advice = "Train it with another name for each column."
         raise SourceModelError("two columns have the same name", where=f"{model_format} model", found=repr(twice)[:200], advice=advice)
 
-    def with_inputs(wide: frozenset[int], wide_outputs: frozenset[str] = frozenset()) -> SourceModel:
-        """The model with float64 inputs for these columns, and float64 for these outputs."""
-        inputs = column_inputs(names, ensemble.features, wide)
+    def with_inputs(
+        wide: frozenset[int], wide_outputs: frozenset[str] = frozenset(), arranged: Arrangement | None = None, *, before: Arrangement = RULED
+    ) -> SourceModel:
+        """The model with float64 inputs for these columns, and float64 for these outputs; arranged as before, unless that is said too."""
+        arrangement = arranged or before
+        inputs = column_inputs(names, ensemble.features, wide, arrangement)
         return SourceModel(
             format=model_format,
             framework=framework,
@@ -222,11 +226,11 @@ def _source(model_format: str, framework: str, digest: Digest, native: Any, ense
             predict=lambda arrays: answers(ensemble, ask, joined(arrays, inputs), wide_outputs),
             inputs=inputs,
             outputs=("label", "probabilities") if ensemble.classes is not None else ("prediction",),
-            columns={FEATURES: names} if names and not wide else {},
+            columns={FEATURES: names} if names and [spec.name for spec in inputs] == [FEATURES] else {},
             takes_nan=True,
             trees=ensemble,
             classes=ensemble.classes,
-            digits=Digits(needed=features_with_digits(ensemble), widen=with_inputs),
+            digits=Digits(needed=features_with_digits(ensemble), widen=functools.partial(with_inputs, before=arrangement)),
             wide_outputs=wide_outputs,
         )
 

@@ -80,6 +80,7 @@ class BuildContext:
                 place=self._place,
                 shapes=parse_shapes(self.request.shape),
                 requests=tuple(read_example(path, self._place.folder) for path in self.request.example),
+                inputs=self.request.inputs,
             )
             source = load_model(self.request.model, options)
             _tell_source(source, self.request.model, data.path if data else None)

@@ -53,7 +53,7 @@ def make_manifest(
             source_framework=context.source.framework,
         ),
         inputs=_inputs(context),
-        outputs=converted.outputs,
+        outputs=_outputs(context),
         session=_session(chosen, profile, host),
         requires=_requirements(chosen, profile, disk_bytes),
         golden=golden,
@@ -64,9 +64,26 @@ def make_manifest(
 
 
 def _inputs(context: BuildContext) -> tuple[TensorSpec, ...]:
-    """With what the data says of their meaning."""
-    descriptions = context.holdout.descriptions if context.holdout else {}
-    return tuple(dataclasses.replace(spec, description=descriptions.get(spec.name, "")) for spec in context.converted.inputs)
+    """With what the data says of their meaning, where the model doesn't."""
+    holdout = context.holdout
+    if holdout is None:
+        return context.converted.inputs
+    return tuple(
+        dataclasses.replace(
+            spec,
+            description=holdout.descriptions.get(spec.name, spec.description),
+            columns=spec.columns or holdout.columns.get(spec.name, ()),
+        )
+        for spec in context.converted.inputs
+    )
+
+
+def _outputs(context: BuildContext) -> tuple[TensorSpec, ...]:
+    """With the data's names for the classes, where an output has a number for each."""
+    names = context.holdout.classes if context.holdout else ()
+    return tuple(
+        dataclasses.replace(spec, classes=names) if names and spec.shape[1:] == (len(names),) else spec for spec in context.converted.outputs
+    )
 
 
 def _session(chosen: CandidateResult, profile: HardwareProfile, host: Host) -> SessionSettings:
@@ -90,11 +107,8 @@ def _requirements(chosen: CandidateResult, profile: HardwareProfile, disk_bytes:
 
 
 def _lineage(context: BuildContext) -> Lineage:
-    columns: dict[str, Json] = {name: list(names) for name, names in context.source.columns.items()}
-    classes: list[Json] = list(context.holdout.classes) if context.holdout else []
     notes: list[Json] = list(context.oddities)
-    annotations: dict[str, Json] = {"columns": columns, "classes": classes, "data_notes": notes}
-    return Lineage(source_digest=str(context.source.digest), annotations={name: value for name, value in annotations.items() if value})
+    return Lineage(source_digest=str(context.source.digest), annotations={"data_notes": notes} if notes else {})
 
 
 def _settings(chosen: CandidateResult, profile: HardwareProfile, host: Host) -> Settings:

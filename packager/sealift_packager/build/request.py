@@ -17,12 +17,13 @@ from sealift_core.hardware.profile import HardwareProfile
 from sealift_core.schema.documents import Json
 from sealift_core.signing.keys import Signer
 from sealift_packager.data.function import is_function
-from sealift_packager.errors import DataError, PackagerError, ProfileError
+from sealift_packager.errors import DataError, PackagerError, ProfileError, SourceModelError
 from sealift_packager.graph.content import content_digest
 from sealift_packager.measure.device_address import OPTION, DeviceAddress
 from sealift_packager.model.accepted import parse_shapes
 from sealift_packager.model.detect import check_format
 from sealift_packager.model.dynamic import parse_dynamic
+from sealift_packager.model.source import ARRANGEMENTS
 from sealift_packager.sandbox.activity import OPTION as MODEL_TIMEOUT
 
 SOURCE_DATE_EPOCH = "SOURCE_DATE_EPOCH"
@@ -58,6 +59,7 @@ class PackRequest:
         shape: Sizes that an ONNX model takes, each as ``INPUT:AXIS=SIZES``, and values of inputs that choose, as ``INPUT=VALUE`` (see
             `model.accepted`).
         example: Files with a whole request each, which an ONNX model answers: .npz, .npy or .json (see `data.example`).
+        inputs: How a table's columns are taken: ``columns``, an input for each, or ``array``, one input for all; None for what suits them.
         image_mean: What is taken off each channel of an image (see `data.pixels.Normalization`).
         image_std: What each channel is then divided by; above 0.
         seed: Of everything that is drawn; from 0 up.
@@ -76,7 +78,7 @@ class PackRequest:
         PackagerError: If the name, the version or a number is malformed.
         ProfileError: If there are too many profiles or none, one is named twice, or a device is for a profile that isn't built.
         DataError: If a metric or a budget is given without data, or a budget, a mean or a standard deviation isn't one.
-        SourceModelError: If ``format`` is no kind of model, or ``dynamic`` or ``shape`` is malformed.
+        SourceModelError: If ``format`` is no kind of model, or ``dynamic``, ``shape`` or ``inputs`` is malformed.
     """
 
     model: Path
@@ -97,6 +99,7 @@ class PackRequest:
     dynamic: tuple[str, ...] = ()
     shape: tuple[str, ...] = ()
     example: tuple[Path, ...] = ()
+    inputs: str | None = None
     image_mean: tuple[float, ...] = ()
     image_std: tuple[float, ...] = ()
     seed: int = 0
@@ -152,6 +155,8 @@ class PackRequest:
             check_format(self.format)
         parse_dynamic(self.dynamic)
         parse_shapes(self.shape)
+        if self.inputs not in (None, *ARRANGEMENTS):
+            raise SourceModelError("not a way to take columns", where="--inputs", expected=" or ".join(ARRANGEMENTS), found=repr(self.inputs)[:200])
         if not all(math.isfinite(number) for number in self.image_mean):
             raise DataError("not a mean", where="--image-mean", expected="finite numbers", found=str(self.image_mean))
         if not all(0 < number < math.inf for number in self.image_std):

@@ -111,6 +111,12 @@ class _Numbers(click.ParamType):  # type: ignore[type-arg]  # before click 8.4 i
     help="For ONNX: a file with a whole request that the model answers, for the comparison with the source: .npz, .npy or .json, with an array per "
     "input, states and single numbers included. Can be given several times.",
 )
+@click.option(
+    "--inputs",
+    metavar="columns|array",
+    help="How a table's columns are taken: an input for each, or one array of them all.  [default: one array, if all are numbers that float32 holds; "
+    "else columns]",
+)
 @click.option("--description", default="", help="What the model does, for its card.")
 @click.option("--license", "license_name", default="", help="The model's license (an SPDX name).")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), help="The seed for drawing calibration rows and golden cases.")

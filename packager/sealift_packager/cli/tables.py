@@ -12,6 +12,7 @@ from rich.table import Table
 
 from sealift_core.bundle.evaluation import CandidateRecord
 from sealift_core.bundle.manifest import BundleManifest
+from sealift_core.bundle.tensors import TensorSpec
 from sealift_core.schema.documents import Document
 from sealift_core.terminal.commandline import blocks
 from sealift_core.terminal.printable import printable
@@ -21,6 +22,7 @@ from sealift_packager.diff.artifact import BundleView
 #: Without a terminal, and the narrowest in which verdicts stand beside the figures.
 WIDTH: Final = 150
 BESIDE: Final = 130
+_SHOWN_NAMES: Final = 100
 
 
 def candidates_table(manifest: BundleManifest) -> list[str]:
@@ -95,11 +97,7 @@ def view_lines(bundle: BundleView) -> list[str]:
     manifest = bundle.manifest
     accuracy = manifest.evaluation.accuracy
     least = f", worst row {accuracy.packaged_worst_row:.6g}" if accuracy and accuracy.packaged_worst_row is not None else ""
-    tensors = [
-        f"  {side} {spec.name}: {spec.dtype} [{', '.join(map(str, spec.shape))}]"
-        for side, specs in (("input ", manifest.inputs), ("output", manifest.outputs))
-        for spec in specs
-    ]
+    tensors = [line for side, specs in (("input ", manifest.inputs), ("output", manifest.outputs)) for spec in specs for line in _tensor(side, spec)]
     head = [
         f"{manifest.name} {manifest.version} for {manifest.profile.name} ({manifest.profile.summary})",
         f"  digest    {bundle.digest}" if bundle.digest else "",
@@ -112,6 +110,19 @@ def view_lines(bundle: BundleView) -> list[str]:
         f"  latency   {manifest.evaluation.measured}",
     ]
     return [*filter(None, head), *tensors, *candidates_table(manifest)]
+
+
+def _tensor(side: str, spec: TensorSpec) -> list[str]:
+    names = [("columns", spec.columns), ("classes", spec.classes)]
+    meaning = [f"{word} {', '.join(map(repr, values[:_SHOWN_NAMES]))}{_more(values)}" for word, values in names if values]
+    meaning += [text for text in (spec.description, spec.unit) if text]
+    width, margin = shutil.get_terminal_size((WIDTH, 0)).columns, " " * 9
+    wrapped = [line for text in meaning for line in textwrap.wrap(printable(text), width, initial_indent=margin, subsequent_indent=margin + "  ")]
+    return [f"  {side} {spec.name}: {spec.dtype} [{', '.join(map(str, spec.shape))}]", *wrapped]
+
+
+def _more(values: Sequence[object]) -> str:
+    return f", … ({len(values)} in all)" if len(values) > _SHOWN_NAMES else ""
 
 
 def views_lines(bundles: Sequence[BundleView]) -> list[str]:

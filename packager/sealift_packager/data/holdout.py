@@ -34,7 +34,8 @@ class Holdout:
 
     ``originals`` are the same inputs with the data's own numbers, where the model is to be asked with those, else the inputs themselves.
     ``target`` is [rows] where each row has one value, else as it is in the data; without one (``has_target``) it is zeros. What is known of the
-    inputs' meaning is in ``descriptions``, by input; ``classes`` are the names of the labels, where the data has names for its numbers.
+    inputs' meaning is in ``descriptions``, by input; ``columns`` are the names of the columns that an input was made of, in their order;
+    ``classes`` are the names of the labels, where the data has names for its numbers.
     """
 
     digest: Digest
@@ -43,6 +44,7 @@ class Holdout:
     target: Array
     has_target: bool = True
     descriptions: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    columns: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     classes: tuple[str, ...] = ()
 
     @property
@@ -76,11 +78,13 @@ def bind(data: DataFile | ImageFolder, source: SourceModel, target: str, *, need
     labels = data.arrays[target] if target in data.arrays else np.zeros(data.rows)
     _check_labels(labels, data, source, f"{where}: {target}")
     arrays = _split(arrays, source.inputs)
-    given = _from_columns(arrays, source, where) if _is_table(arrays, source.inputs) else _by_name(arrays, source, where)
+    table = _is_table(arrays, source.inputs)
+    given = _from_columns(arrays, source, where) if table else _by_name(arrays, source, where)
+    columns = {source.inputs[0].name: source.columns.get(source.inputs[0].name) or tuple(arrays)} if table else {}
     inputs = {spec.name: np.ascontiguousarray(given[spec.name], dtype=spec.numpy_dtype) for spec in source.inputs}
     shaped = labels.reshape(len(labels)) if labels.size == len(labels) else labels
     originals = given if source.digits else inputs
-    return Holdout(digest=data.digest, inputs=inputs, originals=originals, target=shaped, has_target=target in data.arrays)
+    return Holdout(digest=data.digest, inputs=inputs, originals=originals, target=shaped, has_target=target in data.arrays, columns=columns)
 
 
 def _split(arrays: dict[str, Array], specs: Sequence[TensorSpec]) -> dict[str, Array]:

@@ -19,7 +19,7 @@ from sealift_packager.boosters.load import READERS, load_booster
 from sealift_packager.errors import SourceModelError
 from sealift_packager.graph.tensors import refers
 from sealift_packager.model import detect
-from sealift_packager.model.source import Digits, LoadOptions, SourceModel
+from sealift_packager.model.source import Arrangement, Digits, LoadOptions, SourceModel
 from sealift_packager.onnx.load import load_onnx
 from sealift_packager.progress.quiet import quiet
 from sealift_packager.sandbox.activity import during, monitored, noting_answers, reading
@@ -105,8 +105,23 @@ def _load(copy: OwnCopy, options: LoadOptions) -> SourceModel:
         importlib.import_module(LIBRARIES[model_format])
     with during(reading(model_format)):
         source = LOADERS[model_format](path, options)
-    source = dataclasses.replace(source, place=options.place, digest=copy.digest if copy.archive else source.digest)
+    source = dataclasses.replace(_arranged(source, options, str(path)), place=options.place, digest=copy.digest if copy.archive else source.digest)
     return _noted(source) if monitored() else source
+
+
+def _arranged(source: SourceModel, options: LoadOptions, where: str) -> SourceModel:
+    """The model with its columns taken as ``options.inputs`` says; `SourceModelError` if it takes no columns of numbers."""
+    if options.inputs is None:
+        return source
+    if source.digits is None:
+        raise SourceModelError(
+            "--inputs is only for models that take the columns of a table",
+            where=where,
+            found=f"a model of {source.framework} with " + ", ".join(f"{spec.name}: {spec.dtype} {list(spec.shape)}" for spec in source.inputs)[:200],
+            advice="Leave --inputs out.",
+        )
+    names = tuple(name for name, values in options.examples.items() if name != options.target and values.ndim == 1)
+    return source.digits.widen(frozenset(), frozenset(), Arrangement(form=options.inputs, names=names))
 
 
 def _noted(source: SourceModel) -> SourceModel:
@@ -120,7 +135,7 @@ def _noted(source: SourceModel) -> SourceModel:
 
 
 def _digits_noted(digits: Digits) -> Digits:
-    return dataclasses.replace(digits, widen=lambda columns, outputs=frozenset(): _noted(digits.widen(columns, outputs)))
+    return dataclasses.replace(digits, widen=lambda *changes: _noted(digits.widen(*changes)))
 
 
 def _stays_in_files(source: SourceModel) -> bool:

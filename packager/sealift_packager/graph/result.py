@@ -28,7 +28,15 @@ class Converted:
 
 
 def described(model: onnx.ModelProto, source: SourceModel) -> Converted:
-    """A graph with its specs, the source's descriptions kept."""
+    """A graph with its specs; inputs mean what the source says, and outputs of a classifier have its classes."""
     described = {spec.name: spec for spec in source.inputs}
     inputs = tuple(described.get(spec.name, spec) for spec in graph.input_specs(model))
-    return Converted(model=model, inputs=inputs, outputs=graph.output_specs(model), accepted=source.accepted)
+    outputs = tuple(_with_classes(spec, source) for spec in graph.output_specs(model))
+    return Converted(model=model, inputs=inputs, outputs=outputs, accepted=source.accepted)
+
+
+def _with_classes(spec: TensorSpec, source: SourceModel) -> TensorSpec:
+    """A label's classes, and those of an output that has a number for each."""
+    if source.classes is None or not (spec.name == "label" or spec.shape[1:] == (len(source.classes),)):
+        return spec
+    return dataclasses.replace(spec, classes=tuple(source.classes.tolist()))

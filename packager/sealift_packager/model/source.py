@@ -16,6 +16,10 @@ from sealift_packager.trees.ensemble import Ensemble
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Arrays = Mapping[str, Array]
+#: How a table's columns are taken: an input for each, or one array of them all.
+COLUMNS: Final = "columns"
+ARRAY: Final = "array"
+ARRANGEMENTS: Final = (COLUMNS, ARRAY)
 #: What a graph with its weights inside may have; the rest of what one message holds (2^31 - 1 bytes) is for the graph itself.
 INLINE_BYTES: Final = 2**31 - 2**27
 #: As much as one file of a bundle may have.
@@ -43,7 +47,8 @@ class LoadOptions:
 
     ``examples`` are the arrays of the holdout file by name, before anything is known of the model; empty without data. ``dynamic`` names a torch
     model's free axes beside the batch, by input. ``place`` says where weights go that are too many for one message. ``shapes`` and ``requests`` say
-    what sizes and values an ONNX model takes, and whole requests that it answers.
+    what sizes and values an ONNX model takes, and whole requests that it answers. ``inputs`` says how a table's columns are taken, `COLUMNS` or
+    `ARRAY`; by what is in them if it is None.
     """
 
     format: str | None = None
@@ -56,6 +61,19 @@ class LoadOptions:
     place: WeightPlace = WeightPlace()
     shapes: tuple[Shape, ...] = ()
     requests: tuple[Arrays, ...] = ()
+    inputs: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Arrangement:
+    """How a table's columns become inputs.
+
+    ``form`` is `COLUMNS` or `ARRAY`; None leaves it to what is in the columns. ``names`` are those of the data's columns, for a model that knows
+    none.
+    """
+
+    form: str | None = None
+    names: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +82,8 @@ class Digits:
 
     Attributes:
         needed: The numbers of the columns that the model itself shows to need more digits than float32 has.
-        widen: Gives the same model with float64 inputs for these columns, by number, and with these outputs in float64.
+        widen: Gives the same model with float64 inputs for these columns, by number, and with these outputs in float64; and with inputs that are
+            arranged otherwise.
     """
 
     needed: frozenset[int]
@@ -74,8 +93,11 @@ class Digits:
 class Widen(Protocol):
     """Makes a model with float64 inputs and outputs of one without."""
 
-    def __call__(self, columns: frozenset[int], outputs: frozenset[str] = frozenset(), /) -> SourceModel:
-        """The model with float64 inputs for the columns of these numbers, and float64 for the outputs of these names."""
+    def __call__(self, columns: frozenset[int], outputs: frozenset[str] = frozenset(), arrangement: Arrangement | None = None, /) -> SourceModel:
+        """The model with float64 inputs for the columns of these numbers, and float64 for the outputs of these names.
+
+        Without an ``arrangement``, the inputs stay arranged as they are. `SourceModelError` if they can't be.
+        """
         ...
 
 

@@ -36,6 +36,7 @@ class PackJob:
     dynamic: tuple[str, ...] = ()
     shape: tuple[str, ...] = ()
     example: tuple[str, ...] = ()
+    inputs: str | None = None
     image_mean: tuple[float, ...] = ()
     image_std: tuple[float, ...] = ()
     description: str = ""

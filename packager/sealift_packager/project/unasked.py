@@ -53,6 +53,7 @@ HARMLESS: Final[Mapping[str, Rule]] = {
     "target": Rule.ANY,
     "dynamic": Rule.ANY,
     "shape": Rule.ANY,
+    "inputs": Rule.ANY,
     "image-mean": Rule.ANY,
     "image-std": Rule.ANY,
     # Which machines are built for: a profile is a document that is parsed.

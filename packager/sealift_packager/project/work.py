@@ -74,6 +74,7 @@ def _request(job: PackJob, passphrase: bytes | None) -> PackRequest:
         dynamic=job.dynamic,
         shape=job.shape,
         example=tuple(map(Path, job.example)),
+        inputs=job.inputs,
         image_mean=job.image_mean,
         image_std=job.image_std,
         measure_on=tuple(DeviceAddress.parse(text) for text in job.measure_on),

@@ -81,7 +81,7 @@ def _wide(source: SourceModel) -> bool:
 def _graph(source: SourceModel, *, double: bool) -> Any:
     wide = [spec.name for spec in source.inputs if spec.dtype == "float64"]
     if not double and not wide:
-        return _convert(source, double=False)
+        return _in_single(source)
     try:
         model = _in_double(source, wide)
         open_session(graph.tidy(model), Settings(), where="scikit-learn model")
@@ -93,16 +93,29 @@ def _graph(source: SourceModel, *, double: bool) -> Any:
                 expected=f"float64, for the digits of {', '.join([*wide, *sorted(source.wide_outputs)][:5])}",
                 advice=_SMALLER_COLUMNS if wide else _SMALLER_TARGET,
             ) from error
-        return _convert(source, double=False)  # an operator without a float64 kernel: then all in float32, and parity judges
+        return _in_single(source)  # an operator without a float64 kernel: then all in float32, and parity judges
     return model
 
 
 def _in_double(source: SourceModel, wide: Sequence[str]) -> Any:
     """The graph computed in float64, with the source's inputs: columns of numbers that have an input each are converted as one array."""
-    if wide and all(spec.dtype != "string" for spec in source.inputs) and [spec.name for spec in source.inputs] != [FEATURES]:
-        array = column_inputs((), len(source.inputs), range(1))
+    if _of_columns(source):
+        array = column_inputs((), len(source.inputs), range(1 if wide else 0))
         return take_columns(_narrowed(_convert(dataclasses.replace(source, inputs=array), double=True), array, source.wide_outputs), source.inputs)
     return _narrowed(_convert(source, double=True), source.inputs, source.wide_outputs)
+
+
+def _in_single(source: SourceModel) -> Any:
+    """The graph computed in float32, with the source's inputs."""
+    if not _of_columns(source):
+        return _convert(source, double=False)
+    array = column_inputs((), len(source.inputs), ())
+    return take_columns(_convert(dataclasses.replace(source, inputs=array), double=False), source.inputs)
+
+
+def _of_columns(source: SourceModel) -> bool:
+    """Whether each column of numbers alone has an input."""
+    return all(spec.dtype != "string" for spec in source.inputs) and [spec.name for spec in source.inputs] != [FEATURES]
 
 
 def _convert(source: SourceModel, *, double: bool) -> Any:

@@ -11,8 +11,8 @@ import numpy as np
 from sealift_core.bundle.tensors import TensorSpec
 from sealift_packager.errors import SourceModelError
 from sealift_packager.model.categories import first_steps_by_column, flag_columns, number_columns, text_columns
-from sealift_packager.model.columns import FEATURES, column_inputs
-from sealift_packager.model.source import Array, Arrays, LoadOptions
+from sealift_packager.model.columns import FEATURES, RULED, column_inputs, joined
+from sealift_packager.model.source import ARRAY, Arrangement, Array, Arrays, LoadOptions
 from sealift_packager.progress.quiet import quiet
 from sealift_packager.sandbox.activity import ANSWERING, during
 from sealift_packager.sklearn.missing_text import Missing, gaps_by_column, missing_text_of
@@ -61,10 +61,18 @@ class InputLayout:
         """Whether there are numbers alone, in one tensor or in several."""
         return all(spec.dtype != "string" for spec in self.inputs)
 
-    def widened(self, wide: frozenset[int]) -> Self:
-        """The same with float64 inputs for the columns of these numbers."""
+    def widened(self, wide: frozenset[int], arrangement: Arrangement = RULED) -> Self:
+        """The same with float64 inputs for the columns of these numbers, and arranged so; `SourceModelError` if that can't be."""
         if self.plain:
-            return dataclasses.replace(self, inputs=column_inputs(self.names, int(self.inputs[0].shape[1]), wide))
+            return dataclasses.replace(self, inputs=column_inputs(self.names, int(self.inputs[0].shape[1]), wide, arrangement))
+        if arrangement.form == ARRAY:
+            raise SourceModelError(
+                "columns of text and of numbers can't be one array",
+                where="--inputs array",
+                expected="columns of numbers alone",
+                found="text in " + ", ".join(spec.name for spec in self.inputs if spec.dtype == "string")[:200],
+                advice="Leave --inputs out: each column is an input of its own then.",
+            )
         inputs = (dataclasses.replace(spec, dtype="float64") if at in wide else spec for at, spec in enumerate(self.inputs))
         return dataclasses.replace(self, inputs=tuple(inputs))
 
@@ -82,6 +90,8 @@ class InputLayout:
         if self.plain:
             values = self._with_flags(arrays[FEATURES].astype(self.dtype))
             return pd.DataFrame(values, columns=list(self.names)).infer_objects() if self.names else values
+        if not self.names and self.numeric:  # fitted on an array; the inputs have the names of the data's columns
+            return self._with_flags(joined(arrays, self.inputs).astype(self.dtype))
         columns = {name: values.reshape(-1) for name, values in arrays.items()}
         columns = {name: values.astype(self.dtype) if values.dtype.kind == "f" else values for name, values in columns.items()}
         if self.missing_text:

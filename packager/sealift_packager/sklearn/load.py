@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -17,8 +18,8 @@ from sealift_packager.boosters.load import catboost_source, lightgbm_source, xgb
 from sealift_packager.errors import SourceModelError, UntrustedPickleError, first_line
 from sealift_packager.model import detect
 from sealift_packager.model.categories import known_categories
-from sealift_packager.model.columns import FEATURES
-from sealift_packager.model.source import Array, Digits, LoadOptions, SourceModel
+from sealift_packager.model.columns import FEATURES, RULED
+from sealift_packager.model.source import Arrangement, Array, Digits, LoadOptions, SourceModel
 from sealift_packager.model.unwrapped import first_steps, unwrapped
 from sealift_packager.sklearn.answers import answers, decisions, outputs_of, transformed
 from sealift_packager.sklearn.digits import columns_with_digits
@@ -109,8 +110,8 @@ def estimator_source(model: Any, digest: Digest, options: LoadOptions, where: st
 
     scored = "probabilities" in outputs and hasattr(model, "decision_function")
 
-    def laid_out(taken: InputLayout, wide_outputs: frozenset[str] = frozenset()) -> SourceModel:
-        """The model with the inputs of this layout."""
+    def laid_out(taken: InputLayout, wide_outputs: frozenset[str] = frozenset(), arrangement: Arrangement = RULED) -> SourceModel:
+        """The model with the inputs of this layout, arranged so if it is widened."""
         source = SourceModel(
             format=detect.SCIKIT,
             framework=f"scikit-learn {version}",
@@ -129,14 +130,18 @@ def estimator_source(model: Any, digest: Digest, options: LoadOptions, where: st
             arbitrary=None if ties is None else lambda arrays: ties(taken.table(arrays)),
             scores=(lambda arrays: decisions(model, taken.table(arrays))) if scored else None,
             classes=np.asarray(model.classes_) if hasattr(model, "classes_") and outputs[0] == "label" else None,
-            digits=None if taken.texts else Digits(needed=needed, widen=widened),
+            digits=None if taken.texts else Digits(needed=needed, widen=functools.partial(widened, before=arrangement)),
             wide_outputs=wide_outputs,
         )
         return dataclasses.replace(source, steps=_steps(source, taken))
 
-    def widened(columns: frozenset[int], wide_outputs: frozenset[str] = frozenset()) -> SourceModel:
-        """The model with float64 where these columns and outputs need it."""
-        return laid_out(layout.widened(columns) if columns else layout, wide_outputs)
+    def widened(
+        columns: frozenset[int], wide_outputs: frozenset[str] = frozenset(), arranged: Arrangement | None = None, *, before: Arrangement = RULED
+    ) -> SourceModel:
+        """The model with float64 where these columns and outputs need it; arranged as before, unless that is said too."""
+        arrangement = arranged or before
+        taken = layout.widened(columns, arrangement) if columns or arrangement.form else layout
+        return laid_out(taken, wide_outputs, arrangement)
 
     return laid_out(layout)
 

@@ -59,7 +59,7 @@ def test_an_estimator_and_a_table_become_a_signed_release(tmp_path: Path) -> Non
     manifest = result.manifests[PROFILE]
     assert manifest.version == "2.0.0"
     assert manifest.evaluation.holdout_rows == 169
-    assert manifest.lineage.annotations["columns"]["features"][0] == "mean radius"
+    assert manifest.inputs[0].columns[0] == "mean radius"
 
 
 def test_a_module_and_an_array_become_a_release_with_a_free_batch(tmp_path: Path) -> None:

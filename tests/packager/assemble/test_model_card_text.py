@@ -81,13 +81,18 @@ def with_texts(text: str) -> BundleManifest:
     """A manifest whose free texts are all this one."""
     manifest = make_manifest()
     spec = manifest.inputs[0]
-    inputs = (dataclasses.replace(spec, name=text[:500], description=text, unit=text), TensorSpec(name="x", dtype="float32", shape=(text, 3)))
+    inputs = (
+        dataclasses.replace(spec, name=text[:500], description=text, unit=text),
+        TensorSpec(name="x", dtype="float32", shape=(text, 3), columns=("a", text, "b")),
+    )
+    outputs = (TensorSpec(name="y", dtype="string", shape=("batch",), classes=(text, 3, "b")),)
     return dataclasses.replace(
         manifest,
         description=text,
         license=text,
         inputs=inputs,
+        outputs=outputs,
         owners=dataclasses.replace(manifest.owners, model=text, deployment=text, site=text),
         profile=dataclasses.replace(manifest.profile, summary=text),
-        lineage=dataclasses.replace(manifest.lineage, annotations={"classes": [text, "b"]}),
+        lineage=dataclasses.replace(manifest.lineage, annotations={"data_notes": [text, "b"]}),
     )

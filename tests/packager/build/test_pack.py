@@ -54,7 +54,7 @@ def test_a_pipeline_becomes_a_signed_release_that_verifies_and_answers(tmp_path:
     artifact.verify(directory, KEY.public_key)
     assert manifest == packed.manifests["any-cpu"]
     assert [spec.name for spec in manifest.outputs] == ["label", "probabilities"]
-    assert manifest.lineage.annotations["columns"]["features"][0] == "mean radius"
+    assert manifest.inputs[0].columns[0] == "mean radius"
     assert manifest.evaluation.verdict == "passed"
     assert manifest.evaluation.measurement is not None
     assert manifest.evaluation.measurement.peak_memory_bytes > 2**20

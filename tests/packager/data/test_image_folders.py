@@ -239,8 +239,8 @@ def test_a_bundle_says_how_its_images_are_made_and_what_its_classes_are_called(t
         label.rename(place / f"digit {label.name}")
     manifest = pack(request(trained.onnx_net(), tmp_path / "out", data=place, image_std=(2.0,), max_drop=1.0)).manifests["elsewhere"]
     assert manifest.inputs[0].description.endswith("from 0 to 1, divided by 2")
-    assert manifest.lineage.annotations["classes"] == [f"digit {number}" for number in range(10)]
-    assert "Classes: 0 digit 0, 1 digit 1, 2 digit 2" in model_card(manifest)
+    assert manifest.outputs[0].classes == tuple(f"digit {number}" for number in range(10))
+    assert "Classes of `output`, in this order: digit 0, digit 1, digit 2" in model_card(manifest)
 
 
 def test_a_class_without_images_keeps_its_number_and_counts_in_the_digest(folder: Path) -> None:
