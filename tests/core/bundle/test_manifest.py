@@ -57,7 +57,10 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         {"inputs": [{"name": "x", "dtype": "float32", "shape": ["batch", 3], "columns": ["a", "b"]}]},
         r"inputs\[0\]: the columns do not fit the shape: expected 3 columns, found 2",
     ),
-    "columns of one value": ({"inputs": [{"name": "x", "dtype": "float32", "shape": [], "columns": ["a"]}]}, "the columns do not fit the shape: expected no columns, found 1"),
+    "columns of one value": (
+        {"inputs": [{"name": "x", "dtype": "float32", "shape": [], "columns": ["a"]}]},
+        "the columns do not fit the shape: expected no columns, found 1",
+    ),
     "columns of a free size": ({"inputs": [{"name": "x", "dtype": "float32", "shape": ["batch", "n"], "columns": ["a"]}]}, "the columns do not fit"),
     "a class that is a list": (
         {"outputs": [{"name": "y", "dtype": "int64", "shape": ["batch"], "classes": [1, [2]]}]},

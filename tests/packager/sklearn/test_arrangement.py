@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ def by_column(table: pd.DataFrame, manifest: BundleManifest) -> dict[str, Any]:
     return {spec.name: table[[spec.name]].to_numpy(spec.numpy_dtype) for spec in manifest.inputs}
 
 
-MODELS = {
+MODELS: dict[str, Callable[[Any], Any]] = {
     "steps": lambda rows: make_pipeline(StandardScaler(), LogisticRegression()).fit(rows, LABELS),
     "trees": lambda rows: RandomForestClassifier(5, random_state=0).fit(rows, LABELS),
     "trees behind a step": lambda rows: make_pipeline(StandardScaler(), RandomForestClassifier(5, random_state=0)).fit(rows, LABELS),
