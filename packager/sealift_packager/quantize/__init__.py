@@ -9,6 +9,7 @@ Reading order:
 - ``onnxruntime_backend``  the adapter around onnxruntime.quantization, the only place that knows its options; ``translate`` its failures
 - ``smoothing``   activations made easier to round
 - ``sensitivity``, ``node_error``  what each node loses by int8
+- ``scales``      which convolutions share one scale, and zero points that needn't be there
 - ``saturation``  can products overflow?
 - ``editing``     small changes that several of these make to a graph
 """

@@ -19,6 +19,7 @@ from sealift_packager.graph.tensors import refer_to_files, refers
 from sealift_packager.quantize.calibration import Calibration
 from sealift_packager.quantize.editing import drop_unused_weights, flatten_biases, untranspose_shared
 from sealift_packager.quantize.ranges import METHODS
+from sealift_packager.quantize.scales import drop_zero_points, shared_scales
 from sealift_packager.quantize.smoothing import smooth
 from sealift_packager.quantize.translate import translating
 from sealift_packager.quantize.weights import store_weights
@@ -67,6 +68,8 @@ def quantize_static(model: onnx.ModelProto, settings: Quantization, calibration:
         """Quantize the model in ``source`` into ``target``."""
         seen = {name: METHODS[settings.calibration](histogram) for name, histogram in calibration.histograms.items()}
         ranges = {name: (np.float32(low), np.float32(high)) for name, (low, high) in seen.items()}
+        one_scale = {"symmetric": True, "reduce_range": settings.reduce_range}
+        shared = shared_scales(model) if settings.per_channel and settings.weight == "int8" else []
         quantizer = QDQQuantizer(
             onnx.load(source),
             settings.per_channel,
@@ -78,12 +81,19 @@ def quantize_static(model: onnx.ModelProto, settings: Quantization, calibration:
             list(settings.excluded_nodes),
             list(QDQRegistry),
             # Signed activations with zero at 0: what Arm's kernels are quick with.
-            {"ActivationSymmetric": settings.activation == "int8", "WeightSymmetric": settings.weight == "int8"},
+            {
+                "ActivationSymmetric": settings.activation == "int8",
+                "WeightSymmetric": settings.weight == "int8",
+                "TensorQuantOverrides": {name: [one_scale] for name in shared},
+            },
         )
         quantizer.quantize_model()
         quantizer.model.save_model_to_file(str(target), use_external_data_format=False)
 
-    return _quantized(model, scratch, quantize_file)
+    result = _quantized(model, scratch, quantize_file)
+    drop_zero_points(result)
+    del result.graph.value_info[:]  # onnxruntime infers them again
+    return result
 
 
 @several(QUANTIZING)
