@@ -50,6 +50,10 @@ class OutputDifference:
         amount = "" if np.isinf(self.worst) else f", by up to {self.worst:.3g}"
         return f"output {self.output!r} differs in {len(self.rows)} of {self.total_rows} rows ({shown}){amount}: {self.expected} became {self.actual}"
 
+    def numbered(self, numbers: Array) -> OutputDifference:
+        """The same with its rows called by these numbers; as it is where the output has another number of rows."""
+        return dataclasses.replace(self, rows=tuple(numbers[list(self.rows)].tolist())) if len(numbers) == self.total_rows else self
+
 
 def sizes(answers: Arrays) -> dict[str, float]:
     """The largest finite |value| of each output that holds numbers."""
@@ -107,16 +111,18 @@ def compare(
     usual_spreads: Mapping[str, Spread] = _NOTHING,
     least: Mapping[str, float] = _NOTHING,
     scores: Array | None = None,
+    classes: Array | None = None,
 ) -> list[OutputDifference]:
     """Every output of ``reference`` that ``answers`` lacks or has otherwise; empty if they agree.
 
     ``scores`` are what the source chose labels by where that isn't in its answers: probabilities may be 1 for several classes that scores tell apart.
+    ``classes`` are the labels by class, where they are known: of classes that are as good, each has its own.
     ``usual`` are `sizes` of answers to real rows: where one to a synthetic row is near 0 because a sum cancels, its error is of their size.
     ``usual_spreads`` are `spreads` of such answers, which a request of few rows doesn't show; of them ``spread_share`` is let pass.
     ``least`` is what an output's own operator rounds by, however small the output is (see `rounding`).
     A deviation of up to ``constant_steps`` is taken for rounding; 0 for a source that always rounds alike.
     """
-    tied, own = _tied(_preferences(reference), scores), spreads(reference)
+    tied, own = _tied(_as_good(_preferences(reference), scores), answers.get("label"), classes), spreads(reference)
     differences = []
     for name, expected in reference.items():
         spread = own[name].with_other(usual_spreads.get(name)) if name in own else usual_spreads.get(name)
@@ -170,7 +176,7 @@ def _compare(name: str, expected: Array, actual: Array | None, tied: Array | Non
         shape = "nothing" if actual is None else str(list(actual.shape))
         return OutputDifference(output=name, rows=tuple(range(rows)), total_rows=rows, worst=np.inf, expected=str(list(expected.shape)), actual=shape)
     wrong, distance = _wrong(expected, actual, bounds)
-    if name == "label" and tied is not None and wrong.ndim == 1:
+    if name == "label" and tied is not None:
         wrong &= ~tied
     if not wrong.any():
         return None
@@ -209,17 +215,33 @@ def _preferences(reference: Arrays) -> Array | None:
     return outputs.get("probabilities")
 
 
-def _tied(preferences: Array | None, scores: Array | None) -> Array | None:
-    """Rows whose two best classes are as good as each other; None where the source says of none."""
+def _as_good(preferences: Array | None, scores: Array | None) -> Array | None:
+    """Which classes are as good as the best one, [rows, classes], where a row has several; None where the source says of none."""
     if preferences is None:
         return None
-    if preferences.shape[1] < 2:
-        return np.ones(len(preferences), dtype=bool)
-    tied = _near(preferences)
-    return tied if scores is None else tied & _near(np.column_stack([-scores, scores]) if scores.ndim == 1 else scores)
+    near = _near(preferences)
+    if scores is None:
+        return _several(near)
+    by_score = _near(np.column_stack([-scores, scores]) if scores.ndim == 1 else scores)
+    if by_score.shape == near.shape:
+        return _several(near & by_score)
+    return np.asarray(_several(near) & _several(by_score).any(axis=1, keepdims=True))
 
 
 def _near(values: Array) -> Array:
-    best = np.sort(values, axis=1)
-    near: Array = best[:, -1] - best[:, -2] <= TIE * np.maximum(1, np.abs(best[:, -1]))
+    best = values.max(axis=1, keepdims=True, initial=-np.inf)
+    near: Array = best - values <= TIE * np.maximum(1, np.abs(best))
     return near
+
+
+def _several(near: Array) -> Array:
+    return np.asarray(near & (near.sum(axis=1, keepdims=True) > 1))
+
+
+def _tied(as_good: Array | None, labels: Array | None, classes: Array | None) -> Array | None:
+    """Rows whose label may be another one: that of a class that is as good, where it is known which label is which class."""
+    if as_good is None or labels is None or labels.shape != as_good.shape[:1]:
+        return None
+    if classes is None or classes.shape != as_good.shape[1:]:
+        return np.asarray(as_good.any(axis=1))
+    return np.asarray((as_good & (labels[:, None] == classes)).any(axis=1))

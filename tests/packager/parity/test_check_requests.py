@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -184,6 +185,53 @@ def test_a_source_that_refuses_the_holdout_is_an_error_of_the_data(asked: int, t
         prove_parity(source(refusing(asked)), SAME, holdout((1, 2)), seed=1)
 
 
+def test_a_column_may_be_called_like_the_holdout_without_being_taken_for_it() -> None:
+    words = TensorSpec(name="holdout", dtype="string", shape=("batch", 1))
+
+    def known_alone(inputs: Arrays) -> dict[str, Array]:
+        if not set(inputs["holdout"].ravel()) <= {"a", "b"}:
+            raise ValueError("unknown category")
+        return {"y": inputs["holdout"].copy()}
+
+    value = helper.make_tensor_value_info
+    ends = [value("holdout", TensorProto.STRING, ["batch", 1])], [value("y", TensorProto.STRING, ["batch", 1])]
+    graph = helper.make_graph([helper.make_node("Identity", ["holdout"], ["y"])], "g", *ends)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    holdout = {"holdout": np.array([["a"], ["b"]], dtype=object)}
+    converted = Converted(model=model, inputs=(words,), outputs=())
+    parity = prove_parity(source(known_alone, inputs=(words,)), converted, holdout, seed=1, originals=holdout)
+    assert "an unseen category in holdout[0]" in parity.refused
+
+
+def test_rows_are_called_by_their_numbers_in_the_data() -> None:
+    rows = {"x": np.column_stack([np.arange(10_000.0), np.zeros(10_000)]).astype(np.float32)}
+
+    def wrong_at_the_end(inputs: Arrays) -> dict[str, Array]:
+        return {"y": inputs["x"] + (inputs["x"][:, :1] >= 9000).astype(np.float32)}
+
+    with pytest.raises(ParityError) as caught:
+        prove_parity(source(wrong_at_the_end), SAME, rows, seed=1)
+    assert caught.value.message == "the converted model answers differently on the holdout"
+    first = re.search(r"output 'y' differs in (\d+) of 4096 rows \((\d+), ", str(caught.value.found))
+    assert first is not None
+    assert 300 < int(first[1]) < 500
+    assert 9000 <= int(first[2]) < 9050
+
+    def by_chance(inputs: Arrays) -> Array:
+        return np.asarray(inputs["x"][:, 0] < 9900)
+
+    with pytest.raises(ParityError, match=r"of \d+ rows \(99\d\d, "):
+        prove_parity(source(wrong_at_the_end, arbitrary=by_chance), SAME, rows, seed=1)
+
+
+def test_rows_of_a_synthetic_request_are_called_by_their_place_in_it() -> None:
+    def first_two(inputs: Arrays) -> Array:
+        return np.array([number < 2 for number in range(len(inputs["x"]))])
+
+    with pytest.raises(ParityError, match=r"differently on 7 random rows.*differs in 5 of 5 rows \(2, 3, 4, 5, 6\)"):
+        prove_parity(source(arbitrary=first_two), added(np.array([0.0, 0.5])), None, seed=1)
+
+
 def test_rows_that_the_source_answers_by_chance_may_differ_and_no_others() -> None:
     first_differs = added(np.zeros(2))
 
@@ -336,6 +384,13 @@ def test_labels_that_differ_are_judged_by_what_the_source_chose_them_by() -> Non
     assert check_parity(labelled(ones, scores=lambda inputs: np.zeros(len(inputs["x"]))), graph, None, seed=1) == 5
     with pytest.raises(ParityError, match="output 'label' differs in 1 of 1 rows"):
         check_parity(labelled(ones, scores=lambda inputs: np.full(len(inputs["x"]), 9.0)), graph, None, seed=1)
+
+
+def test_a_label_that_differs_by_a_tie_is_one_of_those_that_tie() -> None:
+    graph = constant_labels()
+    assert check_parity(labelled(ones, classes=np.array([0, 1])), graph, None, seed=1) == 5
+    with pytest.raises(ParityError, match="output 'label' differs in 1 of 1 rows"):
+        check_parity(labelled(ones, classes=np.array([1, 2])), graph, None, seed=1)
 
 
 def test_scores_are_asked_for_only_where_labels_differ() -> None:

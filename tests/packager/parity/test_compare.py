@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -187,8 +188,8 @@ def test_only_what_is_called_label_may_differ_by_a_tie() -> None:
     ]
 
 
-def test_a_single_class_is_always_a_tie() -> None:
-    assert differing(probabilities=np.ones((2, 1))) == ()
+def test_a_single_class_is_no_tie() -> None:
+    assert differing(probabilities=np.ones((2, 1))) == (0, 1)
 
 
 def test_a_label_by_distance_may_differ_where_the_two_least_are_as_near_as_a_tie_of_the_largest() -> None:
@@ -260,3 +261,54 @@ def test_scores_say_nothing_where_there_are_no_probabilities() -> None:
 def test_scores_of_several_classes_are_compared_as_they_are() -> None:
     assert rows_that_differ(np.array([[-30.0, -30.0, -50.0]]), [1.0, 1.0, 1.0]) == ()
     assert rows_that_differ(np.array([[-30.0, -40.0, -50.0]]), [1.0, 1.0, 1.0]) == (0,)
+
+
+def test_a_label_that_differs_by_a_tie_is_that_of_a_class_that_is_as_good() -> None:
+    reference = {"label": np.array(["b"] * 4, dtype=object), "probabilities": np.array([[0.4, 0.4, 0.2]] * 4)}
+    answer = {**reference, "label": np.array(["a", "b", "c", "d"], dtype=object)}
+    assert compare(reference, answer, classes=np.array(["b", "a", "c"]))[0].rows == (2, 3)
+    assert compare(reference, answer) == []  # nobody says which label is which class
+
+
+def test_a_label_is_that_of_a_class_that_is_as_good_by_scores_too() -> None:
+    reference = {"label": np.array([7] * 3), "probabilities": np.ones((3, 3))}
+    scores = np.array([[30.0, 30.0, 20.0]] * 3)
+    answer = {**reference, "label": np.array([7, 8, 9])}
+    assert compare(reference, answer, scores=scores, classes=np.array([7, 8, 9]))[0].rows == (2,)
+    assert compare(reference, answer, scores=scores, classes=np.array([7, 9, 8]))[0].rows == (1,)
+
+
+def test_classes_that_tie_by_probability_alone_or_by_score_alone_do_not_excuse_a_label() -> None:
+    reference = {"label": np.array([0]), "probabilities": np.array([[0.4, 0.4, 0.1]])}
+    assert compare(reference, {**reference, "label": np.array([1])}, scores=np.array([[5.0, 1.0, 5.0]]))[0].rows == (0,)
+
+
+def test_scores_of_pairs_of_classes_say_whether_any_tie() -> None:
+    reference = {"label": np.array([0, 0]), "probabilities": np.array([[0.4, 0.4, 0.1, 0.1]] * 2)}
+    pairs = np.array([[3.0, 3.0, 1.0, 0.0, 0.0, 0.0], [3.0, 2.0, 1.0, 0.0, 0.0, 0.0]])
+    assert compare(reference, {**reference, "label": np.array([1, 1])}, scores=pairs)[0].rows == (1,)
+
+
+def test_classes_of_another_number_than_the_probabilities_say_nothing() -> None:
+    reference = {"label": np.array([0]), "probabilities": np.array([[0.5, 0.5]])}
+    assert compare(reference, {**reference, "label": np.array([5])}, classes=np.array([0, 1, 2])) == []
+
+
+def test_labels_of_another_number_than_the_probabilities_are_equal_or_wrong() -> None:
+    reference = {"label": np.array([0, 0, 0]), "probabilities": np.array([[0.5, 0.5]])}
+    assert compare(reference, {**reference, "label": np.array([1, 0, 0])})[0].rows == (0,)
+
+
+def test_probabilities_of_no_class_are_compared() -> None:
+    reference = {"label": np.array([0]), "probabilities": np.zeros((1, 0))}
+    assert compare(reference, {**reference, "label": np.array([1])})[0].rows == (0,)
+
+
+# Rows by other numbers
+
+
+def test_rows_are_called_by_the_numbers_that_are_said() -> None:
+    difference = only(floats(0, 0, 0), floats(0, 1, 1))
+    assert difference.numbered(np.array([4, 40, 400])).rows == (40, 400)
+    assert difference.numbered(np.array([4, 40])) == difference
+    assert dataclasses.replace(difference, rows=(1, 2)) == difference
