@@ -83,15 +83,15 @@ class Spread:
 
 def spreads(answers: Arrays) -> dict[str, Spread]:
     """The spread of each output of single or double precision that has enough rows to show it."""
-    return {name: _spread(value) for name, value in answers.items() if value.dtype.kind == "f" and value.itemsize > 2 and _shows_spread(value)}
+    return {name: _spread(value) for name, value in answers.items() if value.dtype.kind == "f" and value.dtype != np.float16 and _shows_spread(value)}
 
 
 def _shows_spread(value: Array) -> bool:
-    return value.ndim > 0 and len(value) >= SPREAD_ROWS and value.size > 0
+    return value.ndim > 0 and len(value) >= SPREAD_ROWS and 0 not in value.shape
 
 
 def _spread(value: Array) -> Spread:
-    rows = value.reshape(-1, value.shape[-1] if value.ndim > 1 else 1).astype(np.float64)
+    rows = _by_channel(value.astype(np.float64))
     finite = np.isfinite(rows)
     held, count = np.where(finite, rows, 0), np.maximum(finite.sum(axis=0), 1)
     scale = np.maximum(np.abs(held).max(axis=0), np.finfo(np.float64).tiny)  # squares of the largest numbers overflow
@@ -156,18 +156,19 @@ class _Bounds:
         share, rtol = (HALF_ATOL_SHARE, max(self.rtol, HALF_RTOL)) if half else (ATOL_SHARE, self.rtol)
         largest = size.max(initial=self.usual)
         bound: Array = np.maximum(np.asarray(share * largest + rtol * size), self.least)
-        if self.spread is None or half or self.spread.size.shape != (expected.shape[-1:] if expected.ndim > 1 else (1,)):
+        if self.spread is None or self.spread.size.shape != _by_channel(size).shape[1:]:
             return bound
-        channel = np.maximum(self.spread.size, _largest_by_channel(size))
+        channel = np.maximum(self.spread.size, _by_channel(size).max(axis=0, initial=0))
         step, deviation = np.finfo(expected.dtype).eps * channel, self.spread.deviation
         varies = deviation > self.constant_steps * step
         noise = np.where(varies, np.minimum(NOISE_STEPS * step, np.maximum(NOISE_SHARE * deviation, step)), NOISE_STEPS * step)
         narrower: Array = np.minimum(bound, self.spread_share * deviation + noise + LEAST_SHARE * largest)
-        return np.maximum(narrower, self.least)
+        return np.maximum(narrower, self.least).reshape(expected.shape)
 
 
-def _largest_by_channel(size: Array) -> Array:
-    return np.asarray(size.reshape(-1, size.shape[-1] if size.ndim > 1 else 1).max(axis=0, initial=0))
+def _by_channel(values: Array) -> Array:
+    """[…, channels] as [numbers, channels]; a vector, or a single number, is of one channel."""
+    return values.reshape(-1, values.shape[-1] if values.ndim > 1 else 1)
 
 
 def _compare(name: str, expected: Array, actual: Array | None, tied: Array | None, bounds: _Bounds) -> OutputDifference | None:
