@@ -70,7 +70,7 @@ def hard_inputs(
     for title, inputs in _synthetic_inputs(specs, holdout, categories, accepted, seed=seed, takes_nan=takes_nan):
         yield HardRequest(title=title, inputs=inputs)
     if usual and holdout is None:
-        drawn = _random(specs, holdout, len(next(iter(usual.values()))), seed=seed, accepted=accepted)
+        drawn = _random(specs, None, len(next(iter(usual.values()))), seed=seed)
         rounded = {name: value.astype(drawn[name].dtype) for name, value in usual.items()}
         inputs = {**_with_known_categories(drawn, categories, seed), **rounded}
         yield HardRequest(title="rows like those that it was fitted on", inputs=inputs)
@@ -108,21 +108,20 @@ def _plain_inputs(
     specs: Sequence[TensorSpec], holdout: Arrays | None, accepted: Accepted, *, seed: int, takes_nan: bool
 ) -> Iterator[tuple[str, dict[str, Array]]]:
     draw = functools.partial(_random, specs, holdout, seed=seed, accepted=accepted)
-    free = fixed_batch(specs) is None
-    for rows in BATCHES if free else (1,):
+    for rows in BATCHES if fixed_batch(specs) is None else (1,):
         yield f"{rows} random rows", draw(rows)
     symbols = free_symbols(specs)
     for symbol in symbols:
         for size in accepted.sizes.get(symbol, SIZES):
-            yield f"a size of {size} for {symbol}", draw(2 if free else 1, sizes={symbol: size})
+            yield f"a size of {size} for {symbol}", draw(2, sizes={symbol: size})
     if len(symbols) > 1:
-        yield "another size for each free dimension", draw(2 if free else 1, sizes=_distinct(symbols, accepted))
+        yield "another size for each free dimension", draw(2, sizes=_distinct(symbols, accepted))
     for name, numbers in accepted.values.items():
         for number in numbers[1:]:
             other = dataclasses.replace(accepted, values={**accepted.values, name: (number,)})
-            yield f"{name} of {number:g}", _random(specs, holdout, 2 if free else 1, seed=seed, accepted=other)
+            yield f"{name} of {number:g}", _random(specs, holdout, 2, seed=seed, accepted=other)
     yield "zeros", _filled(specs, 0, accepted)
-    yield "values ten times as large as usual", draw(2 if free else 1, scale=10.0)
+    yield "values ten times as large as usual", draw(2, scale=10.0)
     if takes_nan:
         yield "missing values", _filled(specs, np.nan, accepted)
 

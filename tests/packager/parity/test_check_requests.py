@@ -11,58 +11,14 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from sealift_core.bundle.digest import Digest
 from sealift_core.bundle.tensors import TensorSpec
 from sealift_packager.errors import DataError, ParityError
 from sealift_packager.graph.result import Converted
 from sealift_packager.model.source import Array, Arrays, SourceModel
 from sealift_packager.parity.check import Parity, check_parity, prove_parity
-from sealift_packager.trees.ensemble import IDENTITY, Ensemble, Tree
+from support.parity_sources import SAME, Predict, X, added, converted, grown, holdout, same, source, stump, trees
 
-X = TensorSpec(name="x", dtype="float32", shape=("batch", 2))
 TITLES = ("1 random rows", "2 random rows", "7 random rows", "zeros", "values ten times as large as usual")
-Predict = Callable[[Arrays], dict[str, Array]]
-
-
-def converted(nodes: list[onnx.NodeProto], width: int, **weights: Array) -> Converted:
-    """A graph from x [batch, 2] to y [batch, width]."""
-    value = helper.make_tensor_value_info
-    inputs, outputs = [value("x", TensorProto.FLOAT, ["batch", 2])], [value("y", TensorProto.FLOAT, ["batch", width])]
-    graph = helper.make_graph(nodes, "g", inputs, outputs, [numpy_helper.from_array(weight, name) for name, weight in weights.items()])
-    model: onnx.ModelProto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
-    return Converted(model=model, inputs=(X,), outputs=())
-
-
-def added(constant: Array) -> Converted:
-    """y = x + constant."""
-    return converted([helper.make_node("Add", ["x", "c"], ["y"])], 2, c=constant.astype(np.float32))
-
-
-def stump(comparison: str) -> Converted:
-    """y = 1 where the first column compares with 0.5, else 2."""
-    nodes = [
-        helper.make_node("Gather", ["x", "first"], ["column"], axis=1),
-        helper.make_node(comparison, ["column", "half"], ["left"]),
-        helper.make_node("Where", ["left", "one", "two"], ["y"]),
-    ]
-    numbers = {name: np.array(value, dtype=np.float32) for name, value in (("half", 0.5), ("one", 1), ("two", 2))}
-    return converted(nodes, 1, first=np.array([0]), **numbers)
-
-
-SAME = added(np.zeros(2))
-
-
-def same(inputs: Arrays) -> dict[str, Array]:
-    return {"y": inputs["x"].copy()}
-
-
-def source(predict: Predict = same, **changes: Any) -> SourceModel:
-    fields: dict[str, Any] = {"format": "x", "framework": "here", "digest": Digest.of(b""), "native": None, "inputs": (X,), "outputs": ("y",)}
-    return SourceModel(predict=predict, **fields | changes)
-
-
-def holdout(*rows: tuple[float, float]) -> dict[str, Array]:
-    return {"x": np.array(rows, dtype=np.float32)}
 
 
 # What is compared
@@ -136,9 +92,12 @@ def test_a_source_that_draws_random_numbers_is_told_apart() -> None:
 
 
 def test_an_answer_near_zero_is_judged_by_the_size_of_those_to_real_rows() -> None:
-    shifted = added(np.array([0.0, 5e-5]))
-    rows = holdout((1, 8), (3, 12))
+    shifted = added(np.array([0.0, 1e-4]))
+    rows = holdout((3, 12), (1, 8))
     assert check_parity(source(), shifted, rows, seed=1) == 7
+    assert check_parity(source(), shifted, holdout((1, 8), (3, 12)), seed=1) == 7
+    with pytest.raises(ParityError, match="answers differently on"):
+        check_parity(source(), added(np.array([0.0, 5e-6])), holdout((0.1, 0.1), (0.1, 0.1)), seed=1)
     with pytest.raises(ParityError, match="answers differently on"):
         check_parity(source(), shifted, None, seed=1)
 
@@ -262,29 +221,13 @@ def test_a_source_that_answers_everything_by_chance_proves_nothing() -> None:
 # Thresholds of trees
 
 
-def trees(threshold: float = 0.5) -> Ensemble:
-    tree = Tree(
-        feature=np.array([0, -1, -1]),
-        threshold=np.array([threshold, 0, 0]),
-        missing_left=np.array([False] * 3),
-        left=np.array([1, 0, 0]),
-        right=np.array([2, 0, 0]),
-        value=np.array([[0.0], [1.0], [2.0]]),
-    )
-    return Ensemble(trees=(tree,), features=2, outputs=1, base=np.zeros(1), link=IDENTITY)
-
-
-def grown(inputs: Arrays) -> dict[str, Array]:
-    return {"y": np.where(inputs["x"][:, :1] <= 0.5, 1, 2).astype(np.float32)}
-
-
 def test_rows_on_both_sides_of_every_threshold_are_asked_too() -> None:
-    assert check_parity(source(grown, trees=trees()), stump("LessOrEqual"), None, seed=1) == 6
-    assert check_parity(source(grown, trees=trees()), stump("LessOrEqual"), holdout((1, 2), (0, 4)), seed=1) == 8
+    assert check_parity(source(grown, trees=trees(0.5)), stump("LessOrEqual"), None, seed=1) == 6
+    assert check_parity(source(grown, trees=trees(0.5)), stump("LessOrEqual"), holdout((1, 2), (0, 4)), seed=1) == 8
     assert check_parity(source(grown), stump("Less"), None, seed=1) == 5
     for rows in (None, holdout((1, 2), (0, 4))):
         with pytest.raises(ParityError) as caught:
-            check_parity(source(grown, trees=trees()), stump("Less"), rows, seed=1)
+            check_parity(source(grown, trees=trees(0.5)), stump("Less"), rows, seed=1)
         error = caught.value
         assert error.message == "the converted model answers differently near a threshold of its trees"
         assert (error.where, error.expected) == ("model.onnx", "what here gives")
@@ -300,12 +243,12 @@ def test_thresholds_are_asked_with_missing_values_where_the_source_takes_them() 
         return grown(inputs)
 
     for takes_nan, rows in ((False, 2), (True, 3)):
-        check_parity(source(predict, trees=trees(), takes_nan=takes_nan), stump("LessOrEqual"), None, seed=1)
+        check_parity(source(predict, trees=trees(0.5), takes_nan=takes_nan), stump("LessOrEqual"), None, seed=1)
         assert len(seen[-1]) == rows
-    check_parity(source(predict, trees=trees()), stump("LessOrEqual"), holdout((1, 77)), seed=1)
+    check_parity(source(predict, trees=trees(0.5)), stump("LessOrEqual"), holdout((1, 77)), seed=1)
     assert seen[-1][:, 1].tolist() == [77.0, 77.0]
-    check_parity(source(predict, trees=trees()), stump("LessOrEqual"), None, seed=2)
-    check_parity(source(predict, trees=trees()), stump("LessOrEqual"), None, seed=2)
+    check_parity(source(predict, trees=trees(0.5)), stump("LessOrEqual"), None, seed=2)
+    check_parity(source(predict, trees=trees(0.5)), stump("LessOrEqual"), None, seed=2)
     assert seen[-1].tolist() == seen[-7].tolist()
 
 
@@ -315,7 +258,7 @@ def test_what_is_near_a_threshold_is_answered_nearly_exactly() -> None:
 
     assert check_parity(source(nearly), stump("LessOrEqual"), None, seed=1) == 5
     with pytest.raises(ParityError, match="near a threshold"):
-        check_parity(source(nearly, trees=trees()), stump("LessOrEqual"), None, seed=1)
+        check_parity(source(nearly, trees=trees(0.5)), stump("LessOrEqual"), None, seed=1)
 
 
 # What the source is asked with, and what it chose labels by

@@ -16,6 +16,7 @@ from sealift_packager.model.source import Array, Arrays, Digits, SourceModel
 from sealift_packager.parity import digits
 from sealift_packager.parity.digits import ROWS, TRIED, wide_columns, with_digits
 from sealift_packager.trees.ensemble import IDENTITY, Ensemble, Tree
+from support.parity_sources import trees
 
 LARGE: Final = 5e7 + np.arange(10.0) / 10  # float32 knows steps of 4 there
 TENTHS: Final = np.arange(10.0) / 10  # rounded by float32, without harm
@@ -372,18 +373,7 @@ def test_synthetic_rows_show_how_answers_vary() -> None:
 
 def test_trees_are_asked_with_rows_beside_their_thresholds() -> None:
     thresholds = 1e6 + np.arange(100.0)
-    tree = [
-        Tree(
-            feature=np.array([0, -1, -1]),
-            threshold=np.array([threshold, 0, 0]),
-            missing_left=np.array([False] * 3),
-            left=np.array([1, 0, 0]),
-            right=np.array([2, 0, 0]),
-            value=np.array([[0.0], [1.0], [2.0]]),
-        )
-        for threshold in thresholds
-    ]
-    ensemble = Ensemble(trees=tuple(tree), features=2, outputs=1, base=np.zeros(1), link=IDENTITY)
+    ensemble = trees(*thresholds.tolist())
     asked: list[Array] = []
     source = with_digits(model(lambda rows: 1.7e9 + (rows[:, :1] > thresholds).sum(axis=1), trees=ensemble, asked=asked), None)
     assert source.wide_outputs == {"prediction"}
