@@ -24,8 +24,11 @@ _PACKAGER: Final = "packager/sealift_packager"
 AREAS: Final = {
     "trust": Area(modules=(f"{_RUNTIME}/trust/*.py",), tests=("tests/runtime/trust",)),
     "verify": Area(
-        modules=tuple(f"{_CORE}/verify/{name}.py" for name in ("check", "graph", "materialize", "operators", "protobuf")),
-        tests=("tests/core/verify", "tests/core/bundle/test_bundle_directory.py", "tests/core/bundle/test_release.py"),
+        modules=(
+            *(f"{_CORE}/verify/{name}.py" for name in ("check", "graph", "materialize", "operators", "protobuf")),
+            f"{_CORE}/bundle/comparison.py",
+        ),
+        tests=("tests/core/verify", *(f"tests/core/bundle/test_{name}.py" for name in ("bundle_directory", "comparison", "release"))),
     ),
     "signing": Area(modules=(f"{_CORE}/signing/*.py", f"{_CORE}/bundle/signature.py"), tests=("tests/core/signing", "tests/core/bundle")),
     "update": Area(
