@@ -19,7 +19,7 @@ from sealift_packager.model.columns import joined, spread
 from sealift_packager.model.source import Array, Arrays, SourceModel
 from sealift_packager.parity.compare import CONSTANT_STEPS, Spread, compare, sizes, spreads
 from sealift_packager.parity.digits import PREDICTION
-from sealift_packager.parity.inputs import HardRequest, hard_inputs
+from sealift_packager.parity.inputs import HardRequest, hard_inputs, rows_of
 from sealift_packager.parity.rounding import rounding_of
 from sealift_packager.parity.scikit_steps import advice_on
 from sealift_packager.trees.boundaries import boundary_rows
@@ -66,7 +66,7 @@ def prove_parity(source: SourceModel, converted: Converted, holdout: Arrays | No
     takes_nan, categories = source.takes_nan, source.categories
     requests = hard_inputs(converted.inputs, holdout, seed=seed, takes_nan=takes_nan, categories=categories, accepted=accepted, usual=source.usual)
     for hard in requests:
-        given = hard.inputs if originals is None or hard.rows is None else {name: value[hard.rows] for name, value in originals.items()}
+        given = hard.inputs if originals is None or hard.rows is None else rows_of(originals, hard.rows)
         try:
             reference = source.predict(given)
         except Exception as error:  # whatever framework it is

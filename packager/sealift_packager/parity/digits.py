@@ -6,7 +6,7 @@ And which outputs: those whose answers differ by digits that float32 doesn't hav
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import numpy as np
@@ -18,7 +18,7 @@ from sealift_packager.model.columns import FEATURES, joined, spread
 from sealift_packager.model.source import Array, Arrays, Digits, SourceModel
 from sealift_packager.model.synthetic import make_inputs
 from sealift_packager.parity.compare import compare, spreads
-from sealift_packager.parity.inputs import drawn_rows
+from sealift_packager.parity.inputs import drawn_rows, rows_of
 from sealift_packager.trees.boundaries import boundary_rows
 
 #: A tenth of what parity lets pass, which has to hold what the graph adds to it.
@@ -56,7 +56,7 @@ def _wide_outputs(source: SourceModel, digits: Digits, originals: Arrays | None)
     """The outputs whose numbers are so large beside what they differ by that float32 rounds that away."""
     if PREDICTION not in source.outputs:
         return frozenset()
-    rows = _synthetic(source) if originals is None else _taken(originals, drawn_rows(_count(originals), ROWS))
+    rows = _synthetic(source) if originals is None else rows_of(originals, drawn_rows(_count(originals), ROWS))
     try:
         answers = digits.widen(frozenset(), frozenset((PREDICTION,))).predict(rows)
     except Exception as error:  # whatever framework it is
@@ -88,15 +88,15 @@ def wide_columns(source: SourceModel, originals: Arrays | None) -> frozenset[int
         return frozenset()
     if originals is None:
         return source.digits.needed
-    errors = {at: error for at, error in _rounding_errors(source, originals) if at not in source.digits.needed and error.any()}
-    if not errors:
+    moved = {at: rows for at, rows in _moved_rows(source, originals) if at not in source.digits.needed}
+    if not moved:
         return source.digits.needed
-    rows = _taken(originals, _telling_rows(list(errors.values())))
+    rows = rows_of(originals, _telling_rows(_count(originals), moved.values()))
     try:
         expected = source.predict(rows)
     except Exception as error:  # whatever framework it is
         raise refusal.refused(source.framework, rows, error) from error
-    return source.digits.needed | _deciding(source, rows, expected, frozenset(errors))
+    return source.digits.needed | _deciding(source, rows, expected, frozenset(moved))
 
 
 def _deciding(source: SourceModel, rows: Arrays, expected: Arrays, rounded: frozenset[int]) -> frozenset[int]:
@@ -114,31 +114,27 @@ def _deciding(source: SourceModel, rows: Arrays, expected: Arrays, rounded: froz
     return deciding if same(rounded - deciding) else rounded
 
 
-def _rounding_errors(source: SourceModel, originals: Arrays) -> Iterator[tuple[int, Array]]:
-    """By how much float32 moves each number [rows] of each column of numbers, by the column's number."""
-    for at, column in enumerate(_columns(source, originals)):
+def _moved_rows(source: SourceModel, originals: Arrays) -> Iterator[tuple[int, Array]]:
+    """By its number, each column that float32 rounds, and the numbers of the rows that it moves the most, as many for each column."""
+    columns = _columns(source, originals)
+    most = min(max(1, ROWS // 2 // len(columns)), _count(originals))
+    for at, column in enumerate(columns):
         if column.dtype.kind in "iuf":
             exact = column.ravel().astype(np.float64)
             with np.errstate(over="ignore", invalid="ignore"):  # beyond float32; an infinity less itself
                 error = np.abs(exact - exact.astype(np.float32))
-            yield at, np.where(np.isnan(error), 0, error)
+            error = np.where(np.isnan(error), 0, error)
+            if error.any():
+                yield at, np.argpartition(error, -most)[-most:]
 
 
-def _telling_rows(errors: Sequence[Array]) -> Array:
-    """The numbers of the rows to ask with: half of them those that float32 moves the most, as many for each column, and half drawn from all."""
-    total, each = len(errors[0]), max(1, ROWS // 2 // len(errors))
-    if total <= ROWS:
-        return np.arange(total)
-    moved = [np.argpartition(error, -each)[-each:] for error in errors]
-    return np.unique(np.concatenate([*moved, drawn_rows(total, ROWS // 2)]))
+def _telling_rows(total: int, moved: Iterable[Array]) -> Array:
+    """The numbers of the rows to ask with: all of them, or those that float32 moves the most and others from everywhere."""
+    return np.arange(total) if total <= ROWS else np.unique(np.concatenate([*moved, drawn_rows(total, ROWS // 2)]))
 
 
 def _count(arrays: Arrays) -> int:
     return len(next(iter(arrays.values())))
-
-
-def _taken(arrays: Arrays, rows: Array) -> dict[str, Array]:
-    return {name: value[rows] for name, value in arrays.items()}
 
 
 def _holds(answer: Array) -> bool:

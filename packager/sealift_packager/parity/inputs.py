@@ -81,6 +81,11 @@ def drawn_rows(total: int, most: int, seed: int = 0) -> Array:
     return np.arange(total) if total <= most else np.sort(np.random.default_rng(seed).choice(total, most, replace=False))
 
 
+def rows_of(arrays: Arrays, numbers: Array) -> dict[str, Array]:
+    """The rows of these numbers; where these are all of them in their order, the arrays as they are: they may be large."""
+    return {name: value if np.array_equal(numbers, np.arange(len(value))) else value[numbers] for name, value in arrays.items()}
+
+
 def _holdout_requests(specs: Sequence[TensorSpec], holdout: Arrays, seed: int) -> Iterator[HardRequest]:
     total, batch = len(next(iter(holdout.values()))), fixed_batch(specs)
     if batch is None:
@@ -91,7 +96,7 @@ def _holdout_requests(specs: Sequence[TensorSpec], holdout: Arrays, seed: int) -
         batches = np.resize(rows, (-(-len(rows) // batch), batch))  # rows come again where a batch isn't full
         titled = [(f"the holdout from row {numbers[0]}", numbers) for numbers in batches]
     for title, numbers in titled:
-        yield HardRequest(title=title, inputs={name: value[numbers] for name, value in holdout.items()}, rows=numbers)
+        yield HardRequest(title=title, inputs=rows_of(holdout, numbers), rows=numbers)
 
 
 def _synthetic_inputs(
