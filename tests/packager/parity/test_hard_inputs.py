@@ -12,7 +12,17 @@ from hypothesis import strategies as st
 from sealift_core.bundle.tensors import TensorSpec
 from sealift_packager.model.accepted import Accepted
 from sealift_packager.model.synthetic import make_inputs
-from sealift_packager.parity.inputs import FIXED_REQUESTS, HOLDOUT_ROWS, NO_CATEGORIES, UNSEEN, Categories, HardRequest, drawn_rows, hard_inputs
+from sealift_packager.parity.inputs import (
+    FIXED_REQUESTS,
+    HOLDOUT_ROWS,
+    NO_CATEGORIES,
+    UNSEEN,
+    Categories,
+    HardRequest,
+    drawn_rows,
+    hard_inputs,
+    rows_of,
+)
 
 Array = np.ndarray[Any, np.dtype[Any]]
 X = TensorSpec(name="x", dtype="float32", shape=("batch", 3))
@@ -97,6 +107,13 @@ def test_rows_are_drawn_once_each_in_their_order_and_all_of_them_where_they_are_
     assert rows == sorted(set(rows))
     assert set(rows) <= set(range(total))
     assert rows == drawn_rows(total, most, seed).tolist()
+
+
+def test_rows_that_are_all_of_them_are_no_copy() -> None:
+    arrays = {"x": np.arange(6.0).reshape(3, 2), "y": np.arange(3)}
+    assert all(value is arrays[name] for name, value in rows_of(arrays, np.arange(3)).items())
+    assert {name: value.tolist() for name, value in rows_of(arrays, np.array([2, 0, 1])).items()} == {"x": [[4, 5], [0, 1], [2, 3]], "y": [2, 0, 1]}
+    assert {name: value.tolist() for name, value in rows_of(arrays, np.array([0, 1])).items()} == {"x": [[0, 1], [2, 3]], "y": [0, 1]}
 
 
 def test_other_seeds_draw_other_rows() -> None:
