@@ -12,7 +12,7 @@ from sealift_core.bundle.digest import Digest
 from sealift_core.bundle.tensors import TensorSpec
 from sealift_packager.errors import DataError
 from sealift_packager.model.columns import column_inputs, joined
-from sealift_packager.model.source import Array, Arrays, Digits, SourceModel
+from sealift_packager.model.source import Arrangement, Array, Arrays, Digits, SourceModel
 from sealift_packager.parity import digits
 from sealift_packager.parity.digits import ROWS, TRIED, wide_columns, with_digits
 from sealift_packager.trees.ensemble import IDENTITY, Ensemble, Tree
@@ -36,7 +36,7 @@ def model(
 ) -> SourceModel:
     """A model of columns that answers ``function`` of the rows; ``asked`` takes the rows of every request."""
 
-    def widen(columns: frozenset[int], outputs: frozenset[str] = frozenset()) -> SourceModel:
+    def widen(columns: frozenset[int], outputs: frozenset[str] = frozenset(), arrangement: Arrangement | None = None, /) -> SourceModel:
         inputs = column_inputs(names, width, sorted(columns))
 
         def predict(arrays: Arrays) -> dict[str, Array]:
@@ -218,7 +218,7 @@ def test_whole_numbers_count_like_any_and_texts_do_not() -> None:
         assert arrays["word"].dtype == object
         return {"label": arrays["id"].astype(np.float64)[:, 0] % 2}
 
-    def widen(columns: frozenset[int], outputs: frozenset[str] = frozenset()) -> SourceModel:
+    def widen(columns: frozenset[int], outputs: frozenset[str] = frozenset(), arrangement: Arrangement | None = None, /) -> SourceModel:
         raise AssertionError("asked for other inputs")
 
     source = SourceModel(
