@@ -47,7 +47,12 @@ AREAS: Final = {
             f"{_RUNTIME}/inference/signature.py",
             f"{_CORE}/bundle/shapes.py",
         ),
-        tests=("tests/runtime/serving/test_codec.py", "tests/runtime/serving/test_decoding_bounds.py", "tests/runtime/inference/test_signature.py"),
+        tests=(
+            "tests/core/bundle/test_shapes.py",
+            "tests/runtime/serving/test_codec.py",
+            "tests/runtime/serving/test_decoding_bounds.py",
+            "tests/runtime/inference/test_signature.py",
+        ),
     ),
     "search": Area(
         modules=tuple(f"{_PACKAGER}/search/{name}.py" for name in ("choose", "objectives", "revert", "folds")),
