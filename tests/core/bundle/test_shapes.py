@@ -60,7 +60,12 @@ def test_types_are_compared_by_onnxruntime_s_names() -> None:
 def test_an_answer_has_the_sizes_of_its_request() -> None:
     check_answer(SPECS, {"x": (2, 3), "n": (2,)}, {"batch": (2, "x")})
     check_answer(SPECS, {"x": (2, 3), "n": (9,)}, {})  # a symbol that no input has
-    for shapes, output in (({"x": (1, 3), "n": (2,)}, "x"), ({"x": (2, 3, 1), "n": (2,)}, "x"), ({"x": (2, 3), "n": (3,)}, "n")):
+    for shapes, output in (
+        ({"x": (1, 3), "n": (2,)}, "x"),
+        ({"x": (2, 4), "n": (2,)}, "x"),
+        ({"x": (2, 3, 1), "n": (2,)}, "x"),
+        ({"x": (2, 3), "n": (3,)}, "n"),
+    ):
         with pytest.raises(EngineError, match=rf"^output '{output}': an output has another shape than the manifest says: expected \[2") as caught:
             check_answer(SPECS, shapes, {"batch": (2, "x")})
         assert str(caught.value.found) == str(list(shapes[output]))
