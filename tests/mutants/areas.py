@@ -24,8 +24,11 @@ _PACKAGER: Final = "packager/sealift_packager"
 AREAS: Final = {
     "trust": Area(modules=(f"{_RUNTIME}/trust/*.py",), tests=("tests/runtime/trust",)),
     "verify": Area(
-        modules=tuple(f"{_CORE}/verify/{name}.py" for name in ("check", "graph", "materialize", "operators", "protobuf")),
-        tests=("tests/core/verify", "tests/core/bundle/test_bundle_directory.py", "tests/core/bundle/test_release.py"),
+        modules=(
+            *(f"{_CORE}/verify/{name}.py" for name in ("check", "graph", "materialize", "operators", "protobuf")),
+            f"{_CORE}/bundle/comparison.py",
+        ),
+        tests=("tests/core/verify", *(f"tests/core/bundle/test_{name}.py" for name in ("bundle_directory", "comparison", "release"))),
     ),
     "signing": Area(modules=(f"{_CORE}/signing/*.py", f"{_CORE}/bundle/signature.py"), tests=("tests/core/signing", "tests/core/bundle")),
     "update": Area(
@@ -44,7 +47,12 @@ AREAS: Final = {
             f"{_RUNTIME}/inference/signature.py",
             f"{_CORE}/bundle/shapes.py",
         ),
-        tests=("tests/runtime/serving/test_codec.py", "tests/runtime/serving/test_decoding_bounds.py", "tests/runtime/inference/test_signature.py"),
+        tests=(
+            "tests/core/bundle/test_shapes.py",
+            "tests/runtime/serving/test_codec.py",
+            "tests/runtime/serving/test_decoding_bounds.py",
+            "tests/runtime/inference/test_signature.py",
+        ),
     ),
     "search": Area(
         modules=tuple(f"{_PACKAGER}/search/{name}.py" for name in ("choose", "objectives", "revert", "folds")),
@@ -52,7 +60,10 @@ AREAS: Final = {
     ),
     "candidates": Area(modules=(f"{_PACKAGER}/candidates/*.py",), tests=("tests/packager/candidates",)),
     "parity": Area(
-        modules=tuple(f"{_PACKAGER}/parity/{name}.py" for name in ("check", "compare", "inputs")),
-        tests=tuple(f"tests/packager/parity/test_{name}.py" for name in ("check_requests", "compare", "hard_inputs")),
+        modules=tuple(f"{_PACKAGER}/parity/{name}.py" for name in ("check", "compare", "digits", "inputs", "rounding", "scikit_steps")),
+        tests=tuple(
+            f"tests/packager/parity/test_{name}.py"
+            for name in ("check_bounds", "check_requests", "compare", "digit_choice", "hard_inputs", "rounding", "scikit_steps")
+        ),
     ),
 }

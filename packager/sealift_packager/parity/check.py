@@ -9,7 +9,6 @@ from typing import Any, Final
 
 import numpy as np
 
-from sealift_core.timing.rows import take_rows
 from sealift_packager.data import refusal
 from sealift_packager.errors import ConversionError, ParityError, first_line
 from sealift_packager.frameworks.converters import convert_model
@@ -20,7 +19,7 @@ from sealift_packager.model.columns import joined, spread
 from sealift_packager.model.source import Array, Arrays, SourceModel
 from sealift_packager.parity.compare import CONSTANT_STEPS, Spread, compare, sizes, spreads
 from sealift_packager.parity.digits import PREDICTION
-from sealift_packager.parity.inputs import hard_inputs
+from sealift_packager.parity.inputs import HardRequest, hard_inputs, rows_of
 from sealift_packager.parity.rounding import rounding_of
 from sealift_packager.parity.scikit_steps import advice_on
 from sealift_packager.trees.boundaries import boundary_rows
@@ -66,21 +65,21 @@ def prove_parity(source: SourceModel, converted: Converted, holdout: Arrays | No
     accepted = source.accepted
     takes_nan, categories = source.takes_nan, source.categories
     requests = hard_inputs(converted.inputs, holdout, seed=seed, takes_nan=takes_nan, categories=categories, accepted=accepted, usual=source.usual)
-    for title, inputs in requests:
-        given = take_rows(originals, len(next(iter(inputs.values())))) if originals and "holdout" in title else inputs
+    for hard in requests:
+        given = hard.inputs if originals is None or hard.rows is None else rows_of(originals, hard.rows)
         try:
             reference = source.predict(given)
         except Exception as error:  # whatever framework it is
-            if "holdout" in title:
-                raise refusal.refused(source.framework, given, error, what=title) from error
-            refused.append(title)
+            if hard.rows is not None:
+                raise refusal.refused(source.framework, given, error, what=hard.title) from error
+            refused.append(hard.title)
             reason = reason or f"{type(error).__name__}: {first_line(error):.200}"
             continue
-        if "holdout" in title or title.startswith("example"):
+        if hard.is_real:
             usual = {**usual, **{name: max(size, usual.get(name, 0.0)) for name, size in sizes(reference).items()}}
-        if holdout is None or "holdout" in title:
+        if holdout is None or hard.rows is not None:
             usual_spreads = {name: spread.with_other(usual_spreads.get(name)) for name, spread in spreads(reference).items()} or usual_spreads
-        request = _Request(title=title, inputs=inputs, originals=given, usual=usual, usual_spreads=usual_spreads, least=least)
+        request = _Request(hard=hard, originals=given, usual=usual, usual_spreads=usual_spreads, least=least)
         agreed += _compare_one(source, session, request, reference)
     agreed += _thresholds(source, converted, holdout, seed)
     if not agreed:
@@ -109,10 +108,9 @@ def _searched(source: SourceModel) -> str:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class _Request:
-    """``inputs`` are what the graph is given, ``originals`` what the source is; ``usual`` and ``usual_spreads`` are of its answers to real rows."""
+    """``hard`` has what the graph is given, ``originals`` what the source is; ``usual`` and ``usual_spreads`` are of its answers to real rows."""
 
-    title: str
-    inputs: Arrays
+    hard: HardRequest
     originals: Arrays
     usual: Mapping[str, float]
     usual_spreads: Mapping[str, Spread]
@@ -121,11 +119,12 @@ class _Request:
 
 def _compare_one(source: SourceModel, session: Any, request: _Request, reference: Arrays) -> int:
     """1 if the graph answers a request as its source did, 0 if the source's answer is arbitrary in all rows; else `ParityError`."""
+    hard = request.hard
     try:
-        answers = run_session(session, request.inputs)
+        answers = run_session(session, hard.inputs)
     except ConversionError as error:
-        what = f"the converted model fails on {request.title}, which its source answers (caused by: {error})"
-        raise ParityError(what, where="model.onnx", advice=_advice(source, request.inputs)) from error
+        what = f"the converted model fails on {hard.title}, which its source answers (caused by: {error})"
+        raise ParityError(what, where="model.onnx", advice=_advice(source, hard.inputs)) from error
     certain = None if source.arbitrary is None else ~source.arbitrary(request.originals)
     if certain is not None and not certain.any():
         return 0
@@ -139,17 +138,26 @@ def _compare_one(source: SourceModel, session: Any, request: _Request, reference
         usual_spreads=request.usual_spreads,
         least=request.least,
         scores=chosen_scores,
+        classes=source.classes,
     )
     if differences:
         _refuse_random(source, request.originals, reference)
+        numbers = _row_numbers(hard, certain)
         raise ParityError(
-            f"the converted model answers differently on {request.title}",
+            f"the converted model answers differently on {hard.title}",
             where="model.onnx",
             expected=f"what {source.framework} gives",
-            found="; ".join(map(str, differences)),
-            advice=_advice(source, _chosen(request.inputs, certain), request.usual_spreads),
+            found="; ".join(str(difference if numbers is None else difference.numbered(numbers)) for difference in differences),
+            advice=_advice(source, _chosen(hard.inputs, certain), request.usual_spreads),
         )
     return 1
+
+
+def _row_numbers(hard: HardRequest, certain: Array | None) -> Array | None:
+    """What the compared rows are called: by their place in the holdout, or in the request; None where these are all of its rows."""
+    if certain is None:
+        return hard.rows
+    return np.flatnonzero(certain) if hard.rows is None else hard.rows[certain]
 
 
 def _scores(source: SourceModel, request: _Request, reference: Arrays, answers: Arrays) -> Array | None:

@@ -50,6 +50,10 @@ class OutputDifference:
         amount = "" if np.isinf(self.worst) else f", by up to {self.worst:.3g}"
         return f"output {self.output!r} differs in {len(self.rows)} of {self.total_rows} rows ({shown}){amount}: {self.expected} became {self.actual}"
 
+    def numbered(self, numbers: Array) -> OutputDifference:
+        """The same with its rows called by these numbers; as it is where the output has another number of rows."""
+        return dataclasses.replace(self, rows=tuple(numbers[list(self.rows)].tolist())) if len(numbers) == self.total_rows else self
+
 
 def sizes(answers: Arrays) -> dict[str, float]:
     """The largest finite |value| of each output that holds numbers."""
@@ -79,15 +83,15 @@ class Spread:
 
 def spreads(answers: Arrays) -> dict[str, Spread]:
     """The spread of each output of single or double precision that has enough rows to show it."""
-    return {name: _spread(value) for name, value in answers.items() if value.dtype.kind == "f" and value.itemsize > 2 and _shows_spread(value)}
+    return {name: _spread(value) for name, value in answers.items() if value.dtype.kind == "f" and value.dtype != np.float16 and _shows_spread(value)}
 
 
 def _shows_spread(value: Array) -> bool:
-    return value.ndim > 0 and len(value) >= SPREAD_ROWS and value.size > 0
+    return value.ndim > 0 and len(value) >= SPREAD_ROWS and 0 not in value.shape
 
 
 def _spread(value: Array) -> Spread:
-    rows = value.reshape(-1, value.shape[-1] if value.ndim > 1 else 1).astype(np.float64)
+    rows = _by_channel(value.astype(np.float64))
     finite = np.isfinite(rows)
     held, count = np.where(finite, rows, 0), np.maximum(finite.sum(axis=0), 1)
     scale = np.maximum(np.abs(held).max(axis=0), np.finfo(np.float64).tiny)  # squares of the largest numbers overflow
@@ -107,16 +111,18 @@ def compare(
     usual_spreads: Mapping[str, Spread] = _NOTHING,
     least: Mapping[str, float] = _NOTHING,
     scores: Array | None = None,
+    classes: Array | None = None,
 ) -> list[OutputDifference]:
     """Every output of ``reference`` that ``answers`` lacks or has otherwise; empty if they agree.
 
     ``scores`` are what the source chose labels by where that isn't in its answers: probabilities may be 1 for several classes that scores tell apart.
+    ``classes`` are the labels by class, where they are known: of classes that are as good, each has its own.
     ``usual`` are `sizes` of answers to real rows: where one to a synthetic row is near 0 because a sum cancels, its error is of their size.
     ``usual_spreads`` are `spreads` of such answers, which a request of few rows doesn't show; of them ``spread_share`` is let pass.
     ``least`` is what an output's own operator rounds by, however small the output is (see `rounding`).
     A deviation of up to ``constant_steps`` is taken for rounding; 0 for a source that always rounds alike.
     """
-    tied, own = _tied(_preferences(reference), scores), spreads(reference)
+    tied, own = _tied(_as_good(_preferences(reference), scores), answers.get("label"), classes), spreads(reference)
     differences = []
     for name, expected in reference.items():
         spread = own[name].with_other(usual_spreads.get(name)) if name in own else usual_spreads.get(name)
@@ -150,18 +156,19 @@ class _Bounds:
         share, rtol = (HALF_ATOL_SHARE, max(self.rtol, HALF_RTOL)) if half else (ATOL_SHARE, self.rtol)
         largest = size.max(initial=self.usual)
         bound: Array = np.maximum(np.asarray(share * largest + rtol * size), self.least)
-        if self.spread is None or half or self.spread.size.shape != (expected.shape[-1:] if expected.ndim > 1 else (1,)):
+        if self.spread is None or self.spread.size.shape != _by_channel(size).shape[1:]:
             return bound
-        channel = np.maximum(self.spread.size, _largest_by_channel(size))
+        channel = np.maximum(self.spread.size, _by_channel(size).max(axis=0, initial=0))
         step, deviation = np.finfo(expected.dtype).eps * channel, self.spread.deviation
         varies = deviation > self.constant_steps * step
         noise = np.where(varies, np.minimum(NOISE_STEPS * step, np.maximum(NOISE_SHARE * deviation, step)), NOISE_STEPS * step)
         narrower: Array = np.minimum(bound, self.spread_share * deviation + noise + LEAST_SHARE * largest)
-        return np.maximum(narrower, self.least)
+        return np.maximum(narrower, self.least).reshape(expected.shape)
 
 
-def _largest_by_channel(size: Array) -> Array:
-    return np.asarray(size.reshape(-1, size.shape[-1] if size.ndim > 1 else 1).max(axis=0, initial=0))
+def _by_channel(values: Array) -> Array:
+    """[…, channels] as [numbers, channels]; a vector, or a single number, is of one channel."""
+    return values.reshape(-1, values.shape[-1] if values.ndim > 1 else 1)
 
 
 def _compare(name: str, expected: Array, actual: Array | None, tied: Array | None, bounds: _Bounds) -> OutputDifference | None:
@@ -170,7 +177,7 @@ def _compare(name: str, expected: Array, actual: Array | None, tied: Array | Non
         shape = "nothing" if actual is None else str(list(actual.shape))
         return OutputDifference(output=name, rows=tuple(range(rows)), total_rows=rows, worst=np.inf, expected=str(list(expected.shape)), actual=shape)
     wrong, distance = _wrong(expected, actual, bounds)
-    if name == "label" and tied is not None and wrong.ndim == 1:
+    if name == "label" and tied is not None:
         wrong &= ~tied
     if not wrong.any():
         return None
@@ -209,17 +216,33 @@ def _preferences(reference: Arrays) -> Array | None:
     return outputs.get("probabilities")
 
 
-def _tied(preferences: Array | None, scores: Array | None) -> Array | None:
-    """Rows whose two best classes are as good as each other; None where the source says of none."""
+def _as_good(preferences: Array | None, scores: Array | None) -> Array | None:
+    """Which classes are as good as the best one, [rows, classes], where a row has several; None where the source says of none."""
     if preferences is None:
         return None
-    if preferences.shape[1] < 2:
-        return np.ones(len(preferences), dtype=bool)
-    tied = _near(preferences)
-    return tied if scores is None else tied & _near(np.column_stack([-scores, scores]) if scores.ndim == 1 else scores)
+    near = _near(preferences)
+    if scores is None:
+        return _several(near)
+    by_score = _near(np.column_stack([-scores, scores]) if scores.ndim == 1 else scores)
+    if by_score.shape == near.shape:
+        return _several(near & by_score)
+    return np.asarray(_several(near) & _several(by_score).any(axis=1, keepdims=True))
 
 
 def _near(values: Array) -> Array:
-    best = np.sort(values, axis=1)
-    near: Array = best[:, -1] - best[:, -2] <= TIE * np.maximum(1, np.abs(best[:, -1]))
+    best = values.max(axis=1, keepdims=True, initial=-np.inf)
+    near: Array = best - values <= TIE * np.maximum(1, np.abs(best))
     return near
+
+
+def _several(near: Array) -> Array:
+    return np.asarray(near & (near.sum(axis=1, keepdims=True) > 1))
+
+
+def _tied(as_good: Array | None, labels: Array | None, classes: Array | None) -> Array | None:
+    """Rows whose label may be another one: that of a class that is as good, where it is known which label is which class."""
+    if as_good is None or labels is None or labels.shape != as_good.shape[:1]:
+        return None
+    if classes is None or classes.shape != as_good.shape[1:]:
+        return np.asarray(as_good.any(axis=1))
+    return np.asarray((as_good & (labels[:, None] == classes)).any(axis=1))

@@ -6,6 +6,7 @@ And which outputs: those whose answers differ by digits that float32 doesn't hav
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import numpy as np
@@ -14,14 +15,15 @@ from sealift_core.bundle.tensors import TensorSpec
 from sealift_packager.data import refusal
 from sealift_packager.errors import DataError
 from sealift_packager.model.columns import FEATURES, joined, spread
-from sealift_packager.model.source import Array, Arrays, SourceModel
+from sealift_packager.model.source import Array, Arrays, Digits, SourceModel
 from sealift_packager.model.synthetic import make_inputs
 from sealift_packager.parity.compare import compare, spreads
+from sealift_packager.parity.inputs import drawn_rows, rows_of
 from sealift_packager.trees.boundaries import boundary_rows
 
 #: A tenth of what parity lets pass, which has to hold what the graph adds to it.
 RTOL: Final = 1e-4
-#: Rows of the holdout that the source is asked with.
+#: Rows of the holdout that the source is asked with, at most; some more with very many columns.
 ROWS: Final = 16_384
 #: Where there is no holdout.
 SYNTHETIC_ROWS: Final = 256
@@ -45,24 +47,23 @@ def with_digits(source: SourceModel, originals: Arrays | None) -> SourceModel:
     if originals is None and source.usual.keys() == {spec.name for spec in source.inputs}:
         with contextlib.suppress(DataError):  # rows that are made up show nothing then
             return with_digits(source, source.usual)
-    outputs = _wide_outputs(source, originals)
-    asked = source.digits.widen(frozenset(), outputs) if outputs else source
-    columns = wide_columns(asked, originals)
+    outputs = _wide_outputs(source, source.digits, originals)
+    columns = wide_columns(source.digits.widen(frozenset(), outputs), originals)
     return source.digits.widen(columns, outputs) if columns or outputs else source
 
 
-def _wide_outputs(source: SourceModel, originals: Arrays | None) -> frozenset[str]:
+def _wide_outputs(source: SourceModel, digits: Digits, originals: Arrays | None) -> frozenset[str]:
     """The outputs whose numbers are so large beside what they differ by that float32 rounds that away."""
-    if source.digits is None or PREDICTION not in source.outputs:
+    if PREDICTION not in source.outputs:
         return frozenset()
-    rows = {name: value[:ROWS] for name, value in originals.items()} if originals else _synthetic(source)
+    rows = _synthetic(source) if originals is None else rows_of(originals, drawn_rows(_count(originals), ROWS))
     try:
-        answers = source.digits.widen(frozenset(), frozenset((PREDICTION,))).predict(rows)
+        answers = digits.widen(frozenset(), frozenset((PREDICTION,))).predict(rows)
     except Exception as error:  # whatever framework it is
-        if originals:
+        if originals is not None:
             raise refusal.refused(source.framework, rows, error) from error
         return frozenset()  # of a synthetic request: parity has others
-    return frozenset(name for name, varied in spreads(answers).items() if _changes(answers[name]) and varied.lost)
+    return frozenset(name for name, varied in spreads(answers).items() if varied.lost and not _holds(answers[name]))
 
 
 def _synthetic(source: SourceModel) -> Arrays:
@@ -87,15 +88,15 @@ def wide_columns(source: SourceModel, originals: Arrays | None) -> frozenset[int
         return frozenset()
     if originals is None:
         return source.digits.needed
-    rows = {name: value[:ROWS] for name, value in originals.items()}
-    rounded = _rounded_columns(source, rows) - source.digits.needed
-    if not rounded:
+    moved = {at: rows for at, rows in _moved_rows(source, originals) if at not in source.digits.needed}
+    if not moved:
         return source.digits.needed
+    rows = rows_of(originals, _telling_rows(_count(originals), moved.values()))
     try:
         expected = source.predict(rows)
     except Exception as error:  # whatever framework it is
         raise refusal.refused(source.framework, rows, error) from error
-    return source.digits.needed | _deciding(source, rows, expected, rounded)
+    return source.digits.needed | _deciding(source, rows, expected, frozenset(moved))
 
 
 def _deciding(source: SourceModel, rows: Arrays, expected: Arrays, rounded: frozenset[int]) -> frozenset[int]:
@@ -113,13 +114,33 @@ def _deciding(source: SourceModel, rows: Arrays, expected: Arrays, rounded: froz
     return deciding if same(rounded - deciding) else rounded
 
 
-def _rounded_columns(source: SourceModel, rows: Arrays) -> frozenset[int]:
-    return frozenset(at for at, column in enumerate(_columns(source, rows)) if column.dtype.kind in "iuf" and _changes(column))
+def _moved_rows(source: SourceModel, originals: Arrays) -> Iterator[tuple[int, Array]]:
+    """By its number, each column that float32 rounds, and the numbers of the rows that it moves the most, as many for each column."""
+    columns = _columns(source, originals)
+    most = min(max(1, ROWS // 2 // len(columns)), _count(originals))
+    for at, column in enumerate(columns):
+        if column.dtype.kind in "iuf":
+            exact = column.ravel().astype(np.float64)
+            with np.errstate(over="ignore", invalid="ignore"):  # beyond float32; an infinity less itself
+                error = np.abs(exact - exact.astype(np.float32))
+            error = np.where(np.isnan(error), 0, error)
+            if error.any():
+                yield at, np.argpartition(error, -most)[-most:]
 
 
-def _changes(column: Array) -> bool:
+def _telling_rows(total: int, moved: Iterable[Array]) -> Array:
+    """The numbers of the rows to ask with: all of them, or those that float32 moves the most and others from everywhere."""
+    return np.arange(total) if total <= ROWS else np.unique(np.concatenate([*moved, drawn_rows(total, ROWS // 2)]))
+
+
+def _count(arrays: Arrays) -> int:
+    return len(next(iter(arrays.values())))
+
+
+def _holds(answer: Array) -> bool:
+    """Whether float32 holds every number."""
     with np.errstate(over="ignore"):
-        return not np.array_equal(column, column.astype(np.float32).astype(np.float64), equal_nan=True)
+        return np.array_equal(answer, answer.astype(np.float32), equal_nan=True)
 
 
 def _columns(source: SourceModel, rows: Arrays) -> list[Array]:

@@ -11,7 +11,6 @@ from typing import Final
 import numpy as np
 
 from sealift_core.bundle.tensors import TensorSpec
-from sealift_core.timing.rows import take_rows
 from sealift_packager.model.accepted import ANYTHING, Accepted
 from sealift_packager.model.batch import fixed_batch
 from sealift_packager.model.moments import mean_and_spread
@@ -22,6 +21,8 @@ BATCHES: Final = (1, 2, 7)
 #: Sizes that are tried for each free dimension but the batch: one, one that examples rarely have, and a prime.
 SIZES: Final = (1, 3, 17)
 HOLDOUT_ROWS: Final = 4096
+#: So many requests of the holdout's rows are made for a batch that is fixed.
+FIXED_REQUESTS: Final = 8
 #: At most this many columns are tried with an unseen category, each in a request of its own.
 UNSEEN_COLUMNS: Final = 64
 UNSEEN: Final = "unseen category"
@@ -29,6 +30,24 @@ UNSEEN: Final = "unseen category"
 Categories = Mapping[str, tuple[Array | None, ...]]
 NO_CATEGORIES: Final[Categories] = MappingProxyType({})
 NO_ARRAYS: Final[Arrays] = MappingProxyType({})
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class HardRequest:
+    """A request, and the name that errors and reports give it.
+
+    ``rows`` are the numbers of the holdout's rows that it is made of, None of a synthetic one; ``is_example`` says that somebody gave it.
+    """
+
+    title: str
+    inputs: dict[str, Array]
+    rows: Array | None = None
+    is_example: bool = False
+
+    @property
+    def is_real(self) -> bool:
+        """Whether its values are the user's own."""
+        return self.rows is not None or self.is_example
 
 
 def hard_inputs(
@@ -40,47 +59,74 @@ def hard_inputs(
     categories: Categories = NO_CATEGORIES,
     accepted: Accepted = ANYTHING,
     usual: Arrays = NO_ARRAYS,
-) -> Iterator[tuple[str, dict[str, Array]]]:
-    """Named requests; text and integers, which may be categories and indices, come from the holdout where there is one, or are known categories.
+) -> Iterator[HardRequest]:
+    """Requests; text and integers, which may be categories and indices, come from the holdout where there is one, or are known categories.
 
     ``usual`` are values [rows, …] like those that the model was fitted on, by input, for where there is no holdout.
     """
-    yield from ((f"example {at}", dict(example)) for at, example in enumerate(accepted.examples, 1))
+    yield from (HardRequest(title=f"example {at}", inputs=dict(example), is_example=True) for at, example in enumerate(accepted.examples, 1))
+    if holdout is not None:
+        yield from _holdout_requests(specs, holdout, seed)
+    for title, inputs in _synthetic_inputs(specs, holdout, categories, accepted, seed=seed, takes_nan=takes_nan):
+        yield HardRequest(title=title, inputs=inputs)
+    if usual and holdout is None:
+        drawn = _random(specs, None, len(next(iter(usual.values()))), seed=seed)
+        rounded = {name: value.astype(drawn[name].dtype) for name, value in usual.items()}
+        inputs = {**_with_known_categories(drawn, categories, seed), **rounded}
+        yield HardRequest(title="rows like those that it was fitted on", inputs=inputs)
+
+
+def drawn_rows(total: int, most: int, seed: int = 0) -> Array:
+    """The numbers of all rows, or of so many that are drawn from everywhere: files are sorted by time, amount or label."""
+    return np.arange(total) if total <= most else np.sort(np.random.default_rng(seed).choice(total, most, replace=False))
+
+
+def rows_of(arrays: Arrays, numbers: Array) -> dict[str, Array]:
+    """The rows of these numbers; where these are all of them in their order, the arrays as they are: they may be large."""
+    return {name: value if np.array_equal(numbers, np.arange(len(value))) else value[numbers] for name, value in arrays.items()}
+
+
+def _holdout_requests(specs: Sequence[TensorSpec], holdout: Arrays, seed: int) -> Iterator[HardRequest]:
+    total, batch = len(next(iter(holdout.values()))), fixed_batch(specs)
+    if batch is None:
+        rows = drawn_rows(total, HOLDOUT_ROWS, seed)
+        titled = [("the holdout", rows), ("one row of the holdout", rows[:1])]
+    else:
+        rows = drawn_rows(total, FIXED_REQUESTS * batch, seed)
+        batches = np.resize(rows, (-(-len(rows) // batch), batch))  # rows come again where a batch isn't full
+        titled = [(f"the holdout from row {numbers[0]}", numbers) for numbers in batches]
+    for title, numbers in titled:
+        yield HardRequest(title=title, inputs=rows_of(holdout, numbers), rows=numbers)
+
+
+def _synthetic_inputs(
+    specs: Sequence[TensorSpec], holdout: Arrays | None, categories: Categories, accepted: Accepted, *, seed: int, takes_nan: bool
+) -> Iterator[tuple[str, dict[str, Array]]]:
     for title, inputs in _plain_inputs(specs, holdout, accepted, seed=seed, takes_nan=takes_nan):
         yield title, inputs
-        if categories and "holdout" not in title:
+        if categories:
             yield f"{title}, of known categories", _with_known_categories(inputs, categories, seed)
     yield from _category_inputs(specs, holdout, categories, seed)
-    if usual and holdout is None:
-        drawn = _random(specs, holdout, len(next(iter(usual.values()))), seed=seed, accepted=accepted)
-        rounded = {name: value.astype(drawn[name].dtype) for name, value in usual.items()}
-        yield "rows like those that it was fitted on", {**_with_known_categories(drawn, categories, seed), **rounded}
 
 
 def _plain_inputs(
     specs: Sequence[TensorSpec], holdout: Arrays | None, accepted: Accepted, *, seed: int, takes_nan: bool
 ) -> Iterator[tuple[str, dict[str, Array]]]:
     draw = functools.partial(_random, specs, holdout, seed=seed, accepted=accepted)
-    free = fixed_batch(specs) is None
-    if holdout is not None:
-        first = {name: value[:HOLDOUT_ROWS] for name, value in holdout.items()}
-        if free:
-            yield "the holdout", first
-        yield "one row of the holdout", take_rows(first, fixed_batch(specs) or 1)  # a fixed batch may be larger than the holdout
-    for rows in BATCHES if free else (1,):
+    for rows in BATCHES if fixed_batch(specs) is None else (1,):
         yield f"{rows} random rows", draw(rows)
     symbols = free_symbols(specs)
     for symbol in symbols:
         for size in accepted.sizes.get(symbol, SIZES):
-            yield f"a size of {size} for {symbol}", draw(2 if free else 1, sizes={symbol: size})
+            yield f"a size of {size} for {symbol}", draw(2, sizes={symbol: size})
     if len(symbols) > 1:
-        yield "another size for each free dimension", draw(2 if free else 1, sizes=_distinct(symbols, accepted))
+        yield "another size for each free dimension", draw(2, sizes=_distinct(symbols, accepted))
     for name, numbers in accepted.values.items():
         for number in numbers[1:]:
             other = dataclasses.replace(accepted, values={**accepted.values, name: (number,)})
-            yield f"{name} of {number:g}", _random(specs, holdout, 2 if free else 1, seed=seed, accepted=other)
+            yield f"{name} of {number:g}", _random(specs, holdout, 2, seed=seed, accepted=other)
     yield "zeros", _filled(specs, 0, accepted)
-    yield "values ten times as large as usual", draw(2 if free else 1, scale=10.0)
+    yield "values ten times as large as usual", draw(2, scale=10.0)
     if takes_nan:
         yield "missing values", _filled(specs, np.nan, accepted)
 

@@ -17,11 +17,11 @@ def rounding_of(model: onnx.ModelProto) -> dict[str, float]:
     """By float32 output that a Sigmoid gives, by how much two right answers may differ."""
     made_by = {name: node for node in model.graph.node for name in node.output}
     single = [output.name for output in model.graph.output if output.type.tensor_type.elem_type == onnx.TensorProto.FLOAT]
-    return {name: SIGMOID_STEPS * float(np.finfo(np.float32).eps) for name in single if _maker(name, made_by) == "Sigmoid"}
+    return {name: SIGMOID_STEPS * float(np.finfo(np.float32).eps) for name in single if _is_of_sigmoid(name, made_by)}
 
 
-def _maker(name: str, made_by: dict[str, onnx.NodeProto]) -> str:
-    """The operator that computes a tensor, looked for through those that only move values."""
+def _is_of_sigmoid(name: str, made_by: dict[str, onnx.NodeProto]) -> bool:
+    """Whether a tensor is a Sigmoid's, looked for through operators that only move values."""
     while (node := made_by.get(name)) is not None and node.op_type in _MOVING:
         name = node.input[0]
-    return node.op_type if node is not None else ""
+    return node is not None and node.op_type == "Sigmoid"

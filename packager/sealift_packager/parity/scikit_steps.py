@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sealift_packager.errors import ConversionError, PackagerError
+from sealift_packager.errors import ConversionError
 from sealift_packager.graph.session import Settings, open_session, run_session
 from sealift_packager.model import detect
 from sealift_packager.model.source import Arrays, SourceModel
@@ -28,7 +28,7 @@ def advice_on(source: SourceModel, inputs: Arrays) -> str:
 
 def _agrees(source: SourceModel, part: SourceModel, inputs: Arrays) -> bool:
     reference = part.predict(inputs)
-    session = open_session(convert_step(source, part), Settings(), where="model.onnx", error=PackagerError)
+    session = open_session(convert_step(source, part), Settings(), where="model.onnx")
     try:
         answers = run_session(session, inputs)
     except ConversionError:

@@ -36,6 +36,7 @@ def test_an_output_equals_itself_whatever_it_holds(value: Array) -> None:
         (0.0, NAN, False),
         (INF, INF, True),
         (INF, -INF, False),
+        (INF, 1.0, False),
         (1e30, INF, False),
     ],
 )
@@ -66,6 +67,47 @@ def test_the_difference_names_case_output_place_and_values() -> None:
     golden = {"a": np.array([[1.0, 2.0]]), "b": np.array([5])}
     difference = compare_case(3, golden, {"a": np.array([[1.0, 4.0]]), "b": np.array([5])}, rtol=0, atol=1)
     assert str(difference) == "case 3, output 'a': expected 2.0, found 4.0 at [0, 1] (2 times the tolerance)"
+
+
+def test_another_shape_or_type_is_said_of_its_output_and_has_no_amount() -> None:
+    (golden, actual) = ({"y": np.array([1.0, 2.0])}, {"y": np.array([[1]])})
+    difference = compare_case(3, golden, actual, rtol=1, atol=1)
+    assert str(difference) == "case 3, output 'y': expected float64 (2,), found int64 (1, 1)"
+
+
+def test_one_number_has_no_place() -> None:
+    assert str(compare(0, "y", np.array(1.0), np.array(3.0), rtol=0, atol=1)).endswith("expected 1.0, found 3.0 (2 times the tolerance)")
+
+
+def test_of_several_outputs_the_worst_is_named_wherever_it_is() -> None:
+    golden = {"a": np.array([1.0]), "b": np.array([1.0]), "c": np.array([1.0]), "d": np.array([7])}
+    for worst in "abc":
+        actual = {name: value + (9 if name == worst else 1) if name != "d" else value for name, value in golden.items()}
+        difference = compare_case(0, golden, actual, rtol=0, atol=1)
+        assert difference is not None
+        assert (difference.output, difference.excess) == (worst, 9)
+    other = compare_case(0, golden, golden | {"a": np.array([100.0]), "d": np.array([8])}, rtol=0, atol=1)
+    assert other is not None
+    assert other.output == "d"
+
+
+def test_a_case_whose_outputs_are_all_the_golden_ones_has_no_difference() -> None:
+    golden = {"a": np.array([1.0]), "n": np.array([1, 2]), "w": np.array(["x"], dtype=object)}
+    assert compare_case(0, golden, {name: value.copy() for name, value in golden.items()}, rtol=0, atol=0) is None
+
+
+def test_without_a_tolerance_any_error_is_beyond_all_that_is_allowed() -> None:
+    difference = compare(0, "y", np.array([1.0, 2.0]), np.array([1.0, 2.0 + 1e-12]), rtol=0, atol=0)
+    assert difference is not None
+    assert difference.excess == INF
+    relative = compare(0, "y", np.array([0.0, 2.0]), np.array([1e-30, 2.0]), rtol=0.5, atol=0)
+    assert relative is not None
+    assert relative.excess == INF
+
+
+def test_what_is_infinite_on_one_side_alone_is_beyond_all_that_is_allowed() -> None:
+    for expected, actual in ((INF, 1.0), (1.0, INF), (NAN, 1.0), (1.0, NAN), (NAN, INF)):
+        assert excess(np.array([expected]), np.array([actual])) == INF
 
 
 def test_float16_is_compared_without_overflow() -> None:

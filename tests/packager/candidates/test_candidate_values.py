@@ -9,9 +9,10 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from sealift_core.bundle.evaluation import Accuracy
+from sealift_core.bundle.evaluation import Accuracy, Measurement
 from sealift_core.hardware.profile import Int8Recipe
 from sealift_packager.candidates.candidate import Candidate, Quantization
+from sealift_packager.candidates.figures import Figures
 from sealift_packager.candidates.from_profile import FP32, SETTINGS, candidates_for
 from sealift_packager.candidates.judgement import Judgement
 from sealift_packager.candidates.result import CandidateResult, NotBuilt
@@ -121,6 +122,22 @@ def test_the_gate_is_missed_by_chance_where_the_loss_less_its_uncertainty_is_wit
     assert not judgement(loss=0.012, high=0.0139, budget=0.01).nearly_passes
     assert judgement(loss=0.5, high=0.75, budget=0.25).nearly_passes
     assert not judgement(loss=0.012, high=0.014, budget=0.01, worst_row=1.5).nearly_passes
+
+
+def test_a_channel_may_lose_what_a_channel_may_and_no_more() -> None:
+    for share, passes in ((0.9, True), (1.0, True), (1 + 1e-10, True), (1 + 1e-8, False), (2.0, False)):
+        judged = dataclasses.replace(judgement(), worst_channel="column 3", channel_share=share)
+        assert (judged.channels_pass, judged.passes, judged.nearly_passes) == (passes, passes, passes)
+
+
+# Figures
+
+
+def test_the_memory_of_each_process_is_known_or_that_of_the_one_that_there_was() -> None:
+    measurement = Measurement(latency_p50_ms=1, latency_p99_ms=1, load_time_ms=1, peak_memory_bytes=100, machine="here")
+    one = Figures(threads=1, graph_optimization="all", samples_ms=np.ones((1, 1)), measurement=measurement)
+    assert one.peak_memory_bytes == [100]
+    assert dataclasses.replace(one, peaks=[90, 100, 120]).peak_memory_bytes == [90, 100, 120]
 
 
 # Results

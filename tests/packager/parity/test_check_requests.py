@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -10,58 +11,14 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from sealift_core.bundle.digest import Digest
 from sealift_core.bundle.tensors import TensorSpec
 from sealift_packager.errors import DataError, ParityError
 from sealift_packager.graph.result import Converted
 from sealift_packager.model.source import Array, Arrays, SourceModel
 from sealift_packager.parity.check import Parity, check_parity, prove_parity
-from sealift_packager.trees.ensemble import IDENTITY, Ensemble, Tree
+from support.parity_sources import SAME, Predict, X, added, converted, grown, holdout, same, source, stump, trees
 
-X = TensorSpec(name="x", dtype="float32", shape=("batch", 2))
 TITLES = ("1 random rows", "2 random rows", "7 random rows", "zeros", "values ten times as large as usual")
-Predict = Callable[[Arrays], dict[str, Array]]
-
-
-def converted(nodes: list[onnx.NodeProto], width: int, **weights: Array) -> Converted:
-    """A graph from x [batch, 2] to y [batch, width]."""
-    value = helper.make_tensor_value_info
-    inputs, outputs = [value("x", TensorProto.FLOAT, ["batch", 2])], [value("y", TensorProto.FLOAT, ["batch", width])]
-    graph = helper.make_graph(nodes, "g", inputs, outputs, [numpy_helper.from_array(weight, name) for name, weight in weights.items()])
-    model: onnx.ModelProto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
-    return Converted(model=model, inputs=(X,), outputs=())
-
-
-def added(constant: Array) -> Converted:
-    """y = x + constant."""
-    return converted([helper.make_node("Add", ["x", "c"], ["y"])], 2, c=constant.astype(np.float32))
-
-
-def stump(comparison: str) -> Converted:
-    """y = 1 where the first column compares with 0.5, else 2."""
-    nodes = [
-        helper.make_node("Gather", ["x", "first"], ["column"], axis=1),
-        helper.make_node(comparison, ["column", "half"], ["left"]),
-        helper.make_node("Where", ["left", "one", "two"], ["y"]),
-    ]
-    numbers = {name: np.array(value, dtype=np.float32) for name, value in (("half", 0.5), ("one", 1), ("two", 2))}
-    return converted(nodes, 1, first=np.array([0]), **numbers)
-
-
-SAME = added(np.zeros(2))
-
-
-def same(inputs: Arrays) -> dict[str, Array]:
-    return {"y": inputs["x"].copy()}
-
-
-def source(predict: Predict = same, **changes: Any) -> SourceModel:
-    fields: dict[str, Any] = {"format": "x", "framework": "here", "digest": Digest.of(b""), "native": None, "inputs": (X,), "outputs": ("y",)}
-    return SourceModel(predict=predict, **fields | changes)
-
-
-def holdout(*rows: tuple[float, float]) -> dict[str, Array]:
-    return {"x": np.array(rows, dtype=np.float32)}
 
 
 # What is compared
@@ -135,9 +92,12 @@ def test_a_source_that_draws_random_numbers_is_told_apart() -> None:
 
 
 def test_an_answer_near_zero_is_judged_by_the_size_of_those_to_real_rows() -> None:
-    shifted = added(np.array([0.0, 5e-5]))
-    rows = holdout((1, 8), (3, 12))
+    shifted = added(np.array([0.0, 1e-4]))
+    rows = holdout((3, 12), (1, 8))
     assert check_parity(source(), shifted, rows, seed=1) == 7
+    assert check_parity(source(), shifted, holdout((1, 8), (3, 12)), seed=1) == 7
+    with pytest.raises(ParityError, match="answers differently on"):
+        check_parity(source(), added(np.array([0.0, 5e-6])), holdout((0.1, 0.1), (0.1, 0.1)), seed=1)
     with pytest.raises(ParityError, match="answers differently on"):
         check_parity(source(), shifted, None, seed=1)
 
@@ -184,6 +144,53 @@ def test_a_source_that_refuses_the_holdout_is_an_error_of_the_data(asked: int, t
         prove_parity(source(refusing(asked)), SAME, holdout((1, 2)), seed=1)
 
 
+def test_a_column_may_be_called_like_the_holdout_without_being_taken_for_it() -> None:
+    words = TensorSpec(name="holdout", dtype="string", shape=("batch", 1))
+
+    def known_alone(inputs: Arrays) -> dict[str, Array]:
+        if not set(inputs["holdout"].ravel()) <= {"a", "b"}:
+            raise ValueError("unknown category")
+        return {"y": inputs["holdout"].copy()}
+
+    value = helper.make_tensor_value_info
+    ends = [value("holdout", TensorProto.STRING, ["batch", 1])], [value("y", TensorProto.STRING, ["batch", 1])]
+    graph = helper.make_graph([helper.make_node("Identity", ["holdout"], ["y"])], "g", *ends)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    holdout = {"holdout": np.array([["a"], ["b"]], dtype=object)}
+    converted = Converted(model=model, inputs=(words,), outputs=())
+    parity = prove_parity(source(known_alone, inputs=(words,)), converted, holdout, seed=1, originals=holdout)
+    assert "an unseen category in holdout[0]" in parity.refused
+
+
+def test_rows_are_called_by_their_numbers_in_the_data() -> None:
+    rows = {"x": np.column_stack([np.arange(10_000.0), np.zeros(10_000)]).astype(np.float32)}
+
+    def wrong_at_the_end(inputs: Arrays) -> dict[str, Array]:
+        return {"y": inputs["x"] + (inputs["x"][:, :1] >= 9000).astype(np.float32)}
+
+    with pytest.raises(ParityError) as caught:
+        prove_parity(source(wrong_at_the_end), SAME, rows, seed=1)
+    assert caught.value.message == "the converted model answers differently on the holdout"
+    first = re.search(r"output 'y' differs in (\d+) of 4096 rows \((\d+), ", str(caught.value.found))
+    assert first is not None
+    assert 300 < int(first[1]) < 500
+    assert 9000 <= int(first[2]) < 9050
+
+    def by_chance(inputs: Arrays) -> Array:
+        return np.asarray(inputs["x"][:, 0] < 9900)
+
+    with pytest.raises(ParityError, match=r"of \d+ rows \(99\d\d, "):
+        prove_parity(source(wrong_at_the_end, arbitrary=by_chance), SAME, rows, seed=1)
+
+
+def test_rows_of_a_synthetic_request_are_called_by_their_place_in_it() -> None:
+    def first_two(inputs: Arrays) -> Array:
+        return np.array([number < 2 for number in range(len(inputs["x"]))])
+
+    with pytest.raises(ParityError, match=r"differently on 7 random rows.*differs in 5 of 5 rows \(2, 3, 4, 5, 6\)"):
+        prove_parity(source(arbitrary=first_two), added(np.array([0.0, 0.5])), None, seed=1)
+
+
 def test_rows_that_the_source_answers_by_chance_may_differ_and_no_others() -> None:
     first_differs = added(np.zeros(2))
 
@@ -214,29 +221,13 @@ def test_a_source_that_answers_everything_by_chance_proves_nothing() -> None:
 # Thresholds of trees
 
 
-def trees(threshold: float = 0.5) -> Ensemble:
-    tree = Tree(
-        feature=np.array([0, -1, -1]),
-        threshold=np.array([threshold, 0, 0]),
-        missing_left=np.array([False] * 3),
-        left=np.array([1, 0, 0]),
-        right=np.array([2, 0, 0]),
-        value=np.array([[0.0], [1.0], [2.0]]),
-    )
-    return Ensemble(trees=(tree,), features=2, outputs=1, base=np.zeros(1), link=IDENTITY)
-
-
-def grown(inputs: Arrays) -> dict[str, Array]:
-    return {"y": np.where(inputs["x"][:, :1] <= 0.5, 1, 2).astype(np.float32)}
-
-
 def test_rows_on_both_sides_of_every_threshold_are_asked_too() -> None:
-    assert check_parity(source(grown, trees=trees()), stump("LessOrEqual"), None, seed=1) == 6
-    assert check_parity(source(grown, trees=trees()), stump("LessOrEqual"), holdout((1, 2), (0, 4)), seed=1) == 8
+    assert check_parity(source(grown, trees=trees(0.5)), stump("LessOrEqual"), None, seed=1) == 6
+    assert check_parity(source(grown, trees=trees(0.5)), stump("LessOrEqual"), holdout((1, 2), (0, 4)), seed=1) == 8
     assert check_parity(source(grown), stump("Less"), None, seed=1) == 5
     for rows in (None, holdout((1, 2), (0, 4))):
         with pytest.raises(ParityError) as caught:
-            check_parity(source(grown, trees=trees()), stump("Less"), rows, seed=1)
+            check_parity(source(grown, trees=trees(0.5)), stump("Less"), rows, seed=1)
         error = caught.value
         assert error.message == "the converted model answers differently near a threshold of its trees"
         assert (error.where, error.expected) == ("model.onnx", "what here gives")
@@ -252,12 +243,12 @@ def test_thresholds_are_asked_with_missing_values_where_the_source_takes_them() 
         return grown(inputs)
 
     for takes_nan, rows in ((False, 2), (True, 3)):
-        check_parity(source(predict, trees=trees(), takes_nan=takes_nan), stump("LessOrEqual"), None, seed=1)
+        check_parity(source(predict, trees=trees(0.5), takes_nan=takes_nan), stump("LessOrEqual"), None, seed=1)
         assert len(seen[-1]) == rows
-    check_parity(source(predict, trees=trees()), stump("LessOrEqual"), holdout((1, 77)), seed=1)
+    check_parity(source(predict, trees=trees(0.5)), stump("LessOrEqual"), holdout((1, 77)), seed=1)
     assert seen[-1][:, 1].tolist() == [77.0, 77.0]
-    check_parity(source(predict, trees=trees()), stump("LessOrEqual"), None, seed=2)
-    check_parity(source(predict, trees=trees()), stump("LessOrEqual"), None, seed=2)
+    check_parity(source(predict, trees=trees(0.5)), stump("LessOrEqual"), None, seed=2)
+    check_parity(source(predict, trees=trees(0.5)), stump("LessOrEqual"), None, seed=2)
     assert seen[-1].tolist() == seen[-7].tolist()
 
 
@@ -267,7 +258,7 @@ def test_what_is_near_a_threshold_is_answered_nearly_exactly() -> None:
 
     assert check_parity(source(nearly), stump("LessOrEqual"), None, seed=1) == 5
     with pytest.raises(ParityError, match="near a threshold"):
-        check_parity(source(nearly, trees=trees()), stump("LessOrEqual"), None, seed=1)
+        check_parity(source(nearly, trees=trees(0.5)), stump("LessOrEqual"), None, seed=1)
 
 
 # What the source is asked with, and what it chose labels by
@@ -336,6 +327,13 @@ def test_labels_that_differ_are_judged_by_what_the_source_chose_them_by() -> Non
     assert check_parity(labelled(ones, scores=lambda inputs: np.zeros(len(inputs["x"]))), graph, None, seed=1) == 5
     with pytest.raises(ParityError, match="output 'label' differs in 1 of 1 rows"):
         check_parity(labelled(ones, scores=lambda inputs: np.full(len(inputs["x"]), 9.0)), graph, None, seed=1)
+
+
+def test_a_label_that_differs_by_a_tie_is_one_of_those_that_tie() -> None:
+    graph = constant_labels()
+    assert check_parity(labelled(ones, classes=np.array([0, 1])), graph, None, seed=1) == 5
+    with pytest.raises(ParityError, match="output 'label' differs in 1 of 1 rows"):
+        check_parity(labelled(ones, classes=np.array([1, 2])), graph, None, seed=1)
 
 
 def test_scores_are_asked_for_only_where_labels_differ() -> None:

@@ -6,10 +6,23 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sealift_core.bundle.tensors import TensorSpec
+from sealift_packager.model.accepted import Accepted
 from sealift_packager.model.synthetic import make_inputs
-from sealift_packager.parity.inputs import HOLDOUT_ROWS, NO_CATEGORIES, UNSEEN, Categories, hard_inputs
+from sealift_packager.parity.inputs import (
+    FIXED_REQUESTS,
+    HOLDOUT_ROWS,
+    NO_CATEGORIES,
+    UNSEEN,
+    Categories,
+    HardRequest,
+    drawn_rows,
+    hard_inputs,
+    rows_of,
+)
 
 Array = np.ndarray[Any, np.dtype[Any]]
 X = TensorSpec(name="x", dtype="float32", shape=("batch", 3))
@@ -23,10 +36,14 @@ RANDOM = np.random.default_rng(3)
 def ask(
     *specs: TensorSpec, holdout: dict[str, Array] | None = None, seed: int = 1, takes_nan: bool = False, categories: Categories = NO_CATEGORIES
 ) -> dict[str, dict[str, Array]]:
-    requests = list(hard_inputs(specs, holdout, seed=seed, takes_nan=takes_nan, categories=categories))
-    found = dict(requests)
+    requests = whole(*specs, holdout=holdout, seed=seed, takes_nan=takes_nan, categories=categories)
+    found = {request.title: request.inputs for request in requests}
     assert len(found) == len(requests)
     return found
+
+
+def whole(*specs: TensorSpec, holdout: dict[str, Array] | None = None, seed: int = 1, takes_nan: bool = False, **more: Any) -> list[HardRequest]:
+    return list(hard_inputs(specs, holdout, seed=seed, takes_nan=takes_nan, **more))
 
 
 # Which ones
@@ -45,19 +62,146 @@ def test_of_columns_one_row_two_and_seven_zeros_and_large_values_are_asked() -> 
 
 
 def test_a_batch_that_is_fixed_stays_what_it_is() -> None:
-    holdout = {"x": RANDOM.random((2, 3)).astype(np.float32)}
+    holdout = {"x": RANDOM.random((6, 3)).astype(np.float32)}
     requests = ask(FIXED, holdout=holdout)
-    assert list(requests) == ["one row of the holdout", "1 random rows", "zeros", "values ten times as large as usual"]
+    assert list(requests) == ["the holdout from row 0", "the holdout from row 4", "1 random rows", "zeros", "values ten times as large as usual"]
     assert {inputs["x"].shape for inputs in requests.values()} == {(4, 3)}
-    assert requests["one row of the holdout"]["x"].tolist() == holdout["x"][[0, 1, 0, 1]].tolist()
+    assert requests["the holdout from row 0"]["x"].tolist() == holdout["x"][:4].tolist()
+    assert requests["the holdout from row 4"]["x"].tolist() == holdout["x"][[4, 5, 0, 1]].tolist()
+
+
+def test_of_a_fixed_batch_several_requests_come_from_everywhere_in_the_holdout() -> None:
+    holdout = {"x": np.arange(3 * 10_000, dtype=np.float32).reshape(10_000, 3)}
+    requests = [request for request in whole(FIXED, holdout=holdout) if request.rows is not None]
+    rows = np.concatenate([request.rows for request in requests])
+    assert len(requests) == FIXED_REQUESTS
+    assert len(set(rows.tolist())) == 4 * FIXED_REQUESTS
+    assert rows.tolist() == sorted(rows.tolist())
+    assert rows.min() < 2000
+    assert rows.max() > 8000
+    for request in requests:
+        assert request.inputs["x"].tolist() == holdout["x"][request.rows].tolist()
 
 
 def test_the_holdout_is_asked_whole_up_to_its_bound_and_by_one_row() -> None:
-    holdout = {"x": RANDOM.random((HOLDOUT_ROWS + 5, 3)).astype(np.float32)}
+    holdout = {"x": RANDOM.random((HOLDOUT_ROWS, 3)).astype(np.float32)}
     requests = ask(X, holdout=holdout)
     assert list(requests)[:2] == ["the holdout", "one row of the holdout"]
-    assert requests["the holdout"]["x"].tolist() == holdout["x"][:HOLDOUT_ROWS].tolist()
+    assert requests["the holdout"]["x"].tolist() == holdout["x"].tolist()
     assert requests["one row of the holdout"]["x"].tolist() == holdout["x"][:1].tolist()
+
+
+def test_of_a_long_holdout_rows_from_everywhere_are_asked_since_files_are_sorted() -> None:
+    holdout = {"x": np.arange(3 * 100_000, dtype=np.float32).reshape(100_000, 3)}
+    request = whole(X, holdout=holdout)[0]
+    assert request.rows is not None
+    assert len(request.rows) == HOLDOUT_ROWS
+    assert request.inputs["x"].tolist() == holdout["x"][request.rows].tolist()
+    assert np.histogram(request.rows, bins=10, range=(0, 100_000))[0].min() > HOLDOUT_ROWS / 20
+
+
+@given(total=st.integers(1, 200), most=st.integers(1, 200), seed=st.integers(0, 9))
+def test_rows_are_drawn_once_each_in_their_order_and_all_of_them_where_they_are_few(total: int, most: int, seed: int) -> None:
+    rows = drawn_rows(total, most, seed).tolist()
+    assert len(rows) == min(total, most)
+    assert rows == sorted(set(rows))
+    assert set(rows) <= set(range(total))
+    assert rows == drawn_rows(total, most, seed).tolist()
+
+
+def test_rows_that_are_all_of_them_are_no_copy() -> None:
+    arrays = {"x": np.arange(6.0).reshape(3, 2), "y": np.arange(3)}
+    assert all(value is arrays[name] for name, value in rows_of(arrays, np.arange(3)).items())
+    assert {name: value.tolist() for name, value in rows_of(arrays, np.array([2, 0, 1])).items()} == {"x": [[4, 5], [0, 1], [2, 3]], "y": [2, 0, 1]}
+    assert {name: value.tolist() for name, value in rows_of(arrays, np.array([0, 1])).items()} == {"x": [[0, 1], [2, 3]], "y": [0, 1]}
+
+
+def test_other_seeds_draw_other_rows() -> None:
+    assert drawn_rows(10_000, 50, 1).tolist() != drawn_rows(10_000, 50, 2).tolist()
+    holdout = {"x": np.zeros((10_000, 3), dtype=np.float32)}
+    for spec in (X, FIXED):
+        first, again, other = (whole(spec, holdout=holdout, seed=seed)[0].rows for seed in (1, 1, 2))
+        assert first is not None
+        assert again is not None
+        assert other is not None
+        assert first.tolist() == again.tolist() != other.tolist()
+
+
+def test_a_name_that_says_holdout_or_example_makes_no_request_one_of_the_user_s_own() -> None:
+    words = TensorSpec(name="holdout", dtype="string", shape=("batch", 1))
+    sizes = TensorSpec(name="image", dtype="float32", shape=("batch", "example holdout"))
+    requests = whole(words, sizes, holdout={"holdout": np.array([["a"]], dtype=object), "image": np.ones((1, 2), dtype=np.float32)})
+    assert [request.title for request in requests if request.is_real] == ["the holdout", "one row of the holdout"]
+    assert "an unseen category in holdout[0]" in {request.title for request in requests}
+
+
+def test_whole_requests_that_somebody_gave_are_asked_first_as_they_are() -> None:
+    given_ones = ({"x": np.ones((1, 3), dtype=np.float32)}, {"x": np.zeros((5, 3), dtype=np.float32)})
+    requests = whole(X, accepted=Accepted(examples=given_ones), holdout={"x": np.ones((2, 3), dtype=np.float32)})
+    assert [request.title for request in requests[:3]] == ["example 1", "example 2", "the holdout"]
+    assert [request.inputs["x"].tolist() for request in requests[:2]] == [example["x"].tolist() for example in given_ones]
+    assert [(request.is_example, request.is_real) for request in requests[:2]] == [(True, True)] * 2
+    assert not any(request.is_example for request in requests[2:])
+    assert not any(request.is_real for request in requests[4:])
+
+
+def test_sizes_that_a_model_takes_are_asked_in_place_of_any() -> None:
+    accepted = Accepted(sizes={"height": (32, 64)})
+    requests = {request.title: request.inputs["image"].shape for request in whole(IMAGE, accepted=accepted)}
+    assert [title for title in requests if "for height" in title] == ["a size of 32 for height", "a size of 64 for height"]
+    assert {size[1] for size in requests.values()} == {32, 64}
+    assert requests["a size of 3 for width"] == (2, 32, 3)
+    assert requests["another size for each free dimension"] == (2, 32, 7)
+
+
+def test_sizes_differ_between_dimensions_where_the_model_takes_several() -> None:
+    accepted = Accepted(sizes={"height": (32, 64), "width": (32, 64)})
+    requests = {request.title: request.inputs["image"].shape for request in whole(IMAGE, accepted=accepted)}
+    assert requests["another size for each free dimension"] == (2, 32, 64)
+
+
+RATE = TensorSpec(name="rate", dtype="int64", shape=())
+
+
+@pytest.mark.parametrize(("spec", "rows"), [(X, 2), (TensorSpec(name="x", dtype="float32", shape=(1, 3)), 1)])
+def test_each_value_that_an_input_takes_is_asked_the_usual_one_everywhere_else(spec: TensorSpec, rows: int) -> None:
+    requests = whole(spec, RATE, accepted=Accepted(values={"rate": (16000.0, 8000.0)}), takes_nan=True)
+    rates = {request.title: request.inputs["rate"].tolist() for request in requests}
+    assert rates.pop("rate of 8000") == 8000
+    assert set(rates.values()) == {16000}
+    other = next(request for request in requests if request.title == "rate of 8000")
+    assert other.inputs["x"].shape == (rows, 3)
+    assert {"zeros", "missing values"} <= set(rates)
+
+
+def test_each_value_is_asked_with_rows_like_those_of_the_holdout() -> None:
+    holdout = {"x": np.full((9, 3), 1e6, dtype=np.float32), "rate": np.full(9, 16000)}
+    by_row = TensorSpec(name="rate", dtype="int64", shape=("batch",))
+    requests = whole(X, by_row, accepted=Accepted(values={"rate": (16000.0, 8000.0)}), holdout=holdout)
+    assert next(request for request in requests if request.title == "rate of 8000").inputs["x"].tolist() == [[1e6] * 3] * 2
+
+
+def test_other_inputs_keep_their_usual_value_while_one_takes_another() -> None:
+    second = TensorSpec(name="mode", dtype="int64", shape=())
+    accepted = Accepted(values={"rate": (16000.0, 8000.0), "mode": (1.0, 2.0)})
+    requests = whole(X, RATE, second, accepted=accepted)
+    asked = {request.title: (request.inputs["rate"].tolist(), request.inputs["mode"].tolist()) for request in requests}
+    assert asked["rate of 8000"] == (8000, 1)
+    assert asked["mode of 2"] == (16000, 2)
+
+
+def test_without_data_rows_like_those_that_the_model_was_fitted_on_are_asked() -> None:
+    usual = {"x": np.array([[5e8, 1.0, np.nan]] * 9)}
+    request = whole(X, WORDS, usual=usual, categories=KNOWN)[-1]
+    assert (request.title, request.is_real) == ("rows like those that it was fitted on", False)
+    assert request.inputs["x"].dtype == np.float32
+    assert np.array_equal(request.inputs["x"], usual["x"].astype(np.float32), equal_nan=True)
+    assert request.inputs["w"].shape == (9, 2)
+    assert set(request.inputs["w"][:, 0]) <= {"red", "green", "blue"}
+    again = whole(X, WORDS, usual=usual, categories=KNOWN)[-1]
+    assert again.inputs["w"].tolist() == request.inputs["w"].tolist()
+    with_data = whole(X, usual=usual, holdout={"x": np.ones((2, 3), dtype=np.float32)})
+    assert "rows like those that it was fitted on" not in {request.title for request in with_data}
 
 
 def test_every_free_dimension_is_asked_short_and_long_and_all_of_them_different() -> None:

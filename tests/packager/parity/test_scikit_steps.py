@@ -87,3 +87,15 @@ def test_a_step_that_can_t_be_asked_leaves_it_open_which_one_it_is(tmp_path: Pat
     source = loaded(make_pipeline(StandardScaler(), LogisticRegression()).fit(ROWS, TARGET), tmp_path)
     broken = dataclasses.replace(source, steps=tuple(dataclasses.replace(part, predict=refuses) for part in source.steps))
     assert advice_on(broken, REQUEST).startswith("The ONNX form of one of its steps")
+
+
+def test_a_step_whose_form_fails_where_the_step_answers_is_named(tmp_path: Path) -> None:
+    source = loaded(make_pipeline(*WHOLE).fit(ROWS, TARGET), tmp_path)
+    answering = tuple(dataclasses.replace(part, predict=lambda _: {"values": ROWS}) for part in source.steps)
+    one_column = {"features": ROWS[:, :1].astype(np.float32)}
+    assert "The ONNX form of step 'simpleimputer' (SimpleImputer)" in advice_on(dataclasses.replace(source, steps=answering), one_column)
+
+
+def test_a_model_of_another_library_has_no_steps_to_name(tmp_path: Path) -> None:
+    source = loaded(make_pipeline(*WHOLE).fit(ROWS, TARGET), tmp_path)
+    assert advice_on(dataclasses.replace(source, format="onnx"), REQUEST) == ""

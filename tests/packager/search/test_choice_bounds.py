@@ -94,6 +94,12 @@ def test_too_few_rows_say_how_many_are_wanted_and_whether_these_lost_anything() 
     )
 
 
+def test_one_with_a_channel_that_is_too_far_off_names_it_and_says_by_how_much() -> None:
+    assert reason(result("int8", size=1, accuracy=accuracy(loss=0.002), worst_channel="column 3 of 'y'", channel_share=4.56)) == (
+        "column 3 of 'y' is too far from the source model's (4.6 times what a channel may lose; the accuracy as a whole loses 0.002)"
+    )
+
+
 def test_few_rows_are_no_reason_against_one_that_passes() -> None:
     assert choose(FIRST, [result("int8", size=1, rows_wanted=100)], ("size",)).chosen.name == "int8"
 
@@ -135,6 +141,15 @@ def test_nodes_that_stay_apart_and_the_arithmetic_are_noted_after_the_reason() -
         noted, candidate=dataclasses.replace(candidate, quantization=dataclasses.replace(INT8, reverted=("a",))), judgement=None
     )
     assert reason(only) == "neither faster nor smaller than fp32; 1 of its nodes in fp32 (a)"
+
+
+def test_the_channel_that_is_furthest_off_is_noted_of_one_that_passes() -> None:
+    noted = "; column 3 of 'y' is furthest from the source model's, at 0.46 of what a channel may lose"
+    channel: dict[str, Any] = {"worst_channel": "column 3 of 'y'", "channel_share": 0.456}
+    assert reason(result("int8", **channel)) == f"neither faster nor smaller than fp32{noted}"
+    assert choose(result("fp32", **channel), [], OBJECTIVE).reasons["fp32"] == f"the only candidate that passes{noted}"
+    assert "furthest" not in reason(result("int8", worst_channel="column 3 of 'y'", channel_share=1.5))
+    assert "furthest" not in reason(result("int8", channel_share=0.456))
 
 
 # Why the one
@@ -300,6 +315,19 @@ def test_one_that_loses_though_its_figure_is_better_than_the_chosen_one_s_says_t
     assert choice.reasons["sure"] == "passes, but loses on accuracy: it is reliably worse than best (0 lost), which vague isn't"
 
 
+def test_one_whose_figure_looks_as_good_as_the_chosen_ones_simply_loses() -> None:
+    quick = shown(result("quick", ms=5.0, size=50), p50=7.0, p99=7.0)
+    slow = shown(result("slow", ms=9.0, size=40), p50=7.0, p99=7.0)
+    assert choose(FIRST, [quick, slow], ("latency_p50",)).reasons["slow"] == "passes, but loses on latency_p50"
+
+
+def test_one_without_a_figure_loses_to_one_that_has_it() -> None:
+    unknown = dataclasses.replace(result("unknown", size=50, ms=5.0), judgement=None)
+    choice = choose(FIRST, [unknown], ("accuracy",))
+    assert choice.chosen is FIRST
+    assert choice.reasons == {"fp32": "best on accuracy of the candidates that pass", "unknown": "passes, but loses on accuracy"}
+
+
 # Memory
 
 
@@ -331,8 +359,10 @@ def test_blocks_are_not_taken_for_a_machine_that_nobody_measured_unless_for_thei
     fp32, weights = unmeasured("fp32"), unmeasured("int8-weights", size=30)
     choice = choose(fp32, [blocks(name), weights], OBJECTIVE)
     assert choice.chosen is weights
-    assert "its speed is not known" in choice.reasons[name]
-    assert "--objective size" in choice.reasons[name]
+    assert choice.reasons[name] == (
+        "smaller, but its speed is not known: on processors without fast kernels for it, MatMulNBits is slower than fp32, and latency was not "
+        "measured on this hardware; put --objective size first to choose by size, or measure with --measure-on"
+    )
     assert choose(fp32, [blocks(name), weights], ("accuracy", "size")).chosen is weights
     assert choose(fp32, [blocks(name), weights], ("size", "latency_p99")).chosen.name == name
 

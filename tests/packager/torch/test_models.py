@@ -286,9 +286,10 @@ def test_parity_asks_for_each_free_dimension_at_several_sizes() -> None:
     specs = [TensorSpec(name="ids", dtype="int64", shape=("batch", "n")), TensorSpec(name="image", dtype="float32", shape=("batch", "h", 4))]
     holdout = {"ids": np.full((3, 5), 9), "image": np.ones((3, 6, 4), np.float32)}
     requests = list(hard_inputs(specs, holdout, seed=0, takes_nan=False))
-    assert {inputs["ids"].shape[1] for _, inputs in requests} >= set(SIZES)
-    assert {inputs["image"].shape[1] for _, inputs in requests} >= set(SIZES)
-    assert all((inputs["ids"] == 9).all() for title, inputs in requests if "size of" in title)  # ids that the model knows
+    asked = [request.inputs for request in requests]
+    assert {inputs["ids"].shape[1] for inputs in asked} >= set(SIZES)
+    assert {inputs["image"].shape[1] for inputs in asked} >= set(SIZES)
+    assert all((request.inputs["ids"] == 9).all() for request in requests if "size of" in request.title)  # ids that the model knows
 
 
 def test_a_graph_that_holds_for_one_length_only_stops_the_build(weights: Path) -> None:
