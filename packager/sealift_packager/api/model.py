@@ -16,7 +16,7 @@ from sealift_packager.graph import weights as assemble
 from sealift_packager.graph.tensors import size_bytes
 from sealift_packager.model.source import INLINE_BYTES
 from sealift_packager.progress.quiet import quiet
-from sealift_packager.torch.common import forward_inputs
+from sealift_packager.torch.common import forward_inputs, typed_examples
 from sealift_packager.torch.trace import trace
 
 _EXPECTED: Final = "a path, a scikit-learn estimator, an XGBoost, LightGBM or CatBoost model, an nn.Module, an exported program, or an ONNX model"
@@ -49,7 +49,7 @@ def write_model(model: Any, folder: Path, data: Path | None, example_inputs: Any
             model.save(str(folder / "model.pt"))
         return folder / "model.pt"
     if "torch.Module" in families:
-        return _export(model, folder, _examples(model, data, example_inputs, folder), dynamic_shapes)
+        return _export(model, folder, _rows(model, data, example_inputs, folder), dynamic_shapes)
     if "torch.ExportedProgram" in families:
         return _save_program(model, folder)
     if "onnx.ModelProto" in families or type(model).__name__ == "ModelProto":
@@ -75,8 +75,8 @@ def _save_graph(model: Any, path: Path) -> Path:
     return path
 
 
-def _examples(module: Any, data: Path | None, given: Any, folder: Path) -> dict[str, Any]:
-    """One request by input name, in the forward's order."""
+def _rows(module: Any, data: Path | None, given: Any, folder: Path) -> dict[str, Any]:
+    """The rows that there are by input name, in the forward's order."""
     names, required = forward_inputs(module)
     examples: Mapping[str, Any] = {}
     if isinstance(given, Mapping):
@@ -95,23 +95,25 @@ def _examples(module: Any, data: Path | None, given: Any, folder: Path) -> dict[
             found=", ".join(examples) or "none",
             advice=advice,
         )
-    return {name: _two_rows(examples[name]) for name in names if name in examples}
+    return {name: _at_least_two(examples[name]) for name in names if name in examples}
 
 
-def _two_rows(value: Any) -> Any:
-    """Two rows (a size of 1 would be taken for a constant), float32 for float64, which modules hold."""
+def _at_least_two(value: Any) -> Any:
+    """Two rows at least: a size of 1 would be taken for a constant."""
     array = np.asarray(value.detach() if hasattr(value, "detach") else value)
-    pair = array[:2] if len(array) > 1 else np.concatenate([array, array])
-    return pair.astype(np.float32) if pair.dtype == np.float64 else pair
+    return array if array.ndim and len(array) > 1 else np.concatenate([array, array])
 
 
-def _export(module: Any, folder: Path, examples: dict[str, Any], dynamic_shapes: Any) -> Path:
-    shapes = dynamic_shapes if dynamic_shapes is not None else {name: {0: "batch"} for name in examples}
+def _export(module: Any, folder: Path, rows: dict[str, Any], dynamic_shapes: Any) -> Path:
+    import torch
+
+    shapes = dynamic_shapes if dynamic_shapes is not None else {name: {0: "batch"} for name in rows}
     if isinstance(shapes, Mapping):
-        shapes = {name: shapes.get(name) for name in examples}
+        shapes = {name: shapes.get(name) for name in rows}
     training = module.training
     try:
-        return _save_program(trace(module.eval(), examples, shapes), folder)
+        examples = typed_examples(torch, module.eval(), rows, where=type(module).__name__)
+        return _save_program(trace(module, examples, shapes), folder)
     finally:
         module.train(training)
 

@@ -3,8 +3,9 @@
 Reading order:
 
 - ``common``     arrays to tensors and back, names, free dimensions
+- ``precision``  which types a module takes its inputs in
 - ``program``    exported programs (``.pt2``), with ``program_safety``, ``program_names`` and ``program_types``: does reading one run code?
 - ``script``     TorchScript
 - ``state``      weights alone, with the function that builds the module; ``wrapped``
-- ``export``     to ONNX by torch's own exporters, with ``trace``, ``reason``, ``recurrent`` and ``attention``
+- ``export``     to ONNX by torch's own exporters, with ``trace``, ``reason``, ``recurrent``, ``attention`` and ``float64``
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import itertools
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +18,7 @@ from sealift_packager.model.batch import BATCH
 from sealift_packager.model.dynamic import Dynamic, sizes_of
 from sealift_packager.model.source import Array, Arrays, SourceModel
 from sealift_packager.sandbox.activity import ANSWERING, during, rows_of
+from sealift_packager.torch.precision import refuse_bfloat16, typed
 
 OUTPUT: Final = "output"
 #: Of a model's answer, nested in each other: bounded, for an answer may hold itself.
@@ -114,8 +116,21 @@ def try_out(predict: Callable[[Arrays], dict[str, Array]], examples: Arrays, *, 
     return outputs
 
 
-def traced_source(model_format: str, torch: Any, module: Any, examples: dict[str, Array], free: Dynamic, path: Path) -> SourceModel:
-    """A module that is to be traced, tried out with its examples; `SourceModelError` if it fails on them."""
+def typed_examples(torch: Any, module: Any, rows: Arrays, *, where: str) -> dict[str, Array]:
+    """The first rows of these, in the types that the module takes them in; `SourceModelError` for a module whose type has no operators here."""
+    weights = dict(itertools.chain(module.named_parameters(), module.named_buffers()))
+    refuse_bfloat16(weights, where=where)
+    chosen = typed(predictor(torch, module, list(rows), by_name=True), weights, rows)
+    return {name: value[:2] for name, value in chosen.items()}
+
+
+def traced_source(model_format: str, torch: Any, module: Any, rows: Arrays, dynamic: Callable[[Arrays], Dynamic], path: Path) -> SourceModel:
+    """A module that is to be traced, tried out with the first of its rows; `SourceModelError` if it fails on them.
+
+    ``rows`` are the data's arrays by input name or example inputs; ``dynamic`` says of the examples which axes are free.
+    """
+    examples = typed_examples(torch, module, rows, where=str(path))
+    free = dynamic(examples)
     predict = predictor(torch, module, list(examples), by_name=True)
     return SourceModel(
         format=model_format,
@@ -140,12 +155,12 @@ def forward_inputs(module: Any) -> tuple[list[str], list[str]]:
     return [parameter.name for parameter in parameters], [parameter.name for parameter in parameters if parameter.default is parameter.empty]
 
 
-def pick_examples(available: Arrays, names: Sequence[str], required: Sequence[str]) -> dict[str, Array] | None:
-    """The first rows of what the model takes, in its order; None if something that it needs is not there."""
+def pick_rows(available: Arrays, names: Sequence[str], required: Sequence[str]) -> dict[str, Array] | None:
+    """The arrays that the model takes, in its order; None if something that it needs is not there."""
     given = [name for name in names if name in available]
     if not given or not set(required) <= set(given):
         return None
-    return {name: narrow(available[name][:2]) for name in given}
+    return {name: available[name] for name in given}
 
 
 def as_arrays(values: Any, names: Sequence[str], *, where: str) -> dict[str, Array]:
@@ -160,11 +175,6 @@ def as_arrays(values: Any, names: Sequence[str], *, where: str) -> dict[str, Arr
             "example inputs don't fit the model's forward", where=where, expected=", ".join(names), found=", ".join(map(str, arrays))
         )
     return {name: np.asarray(arrays[name]) for name in names if name in arrays}
-
-
-def narrow(value: Any) -> Any:
-    """float32 for float64: what torch modules hold."""
-    return value.astype(np.float32) if value.dtype == np.float64 else value
 
 
 def free_specs(inputs: Sequence[tuple[str, str, Sequence[int | Hashable]]]) -> tuple[TensorSpec, ...]:

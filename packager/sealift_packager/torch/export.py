@@ -16,6 +16,8 @@ from sealift_packager.model.source import Arrays, SourceModel, WeightPlace
 from sealift_packager.progress.quiet import quiet, quiet_process
 from sealift_packager.torch.attention import answer_hidden_rows
 from sealift_packager.torch.common import TracedModule
+from sealift_packager.torch.float64 import single_where_needed
+from sealift_packager.torch.precision import refuse_bfloat16
 from sealift_packager.torch.reason import cause
 from sealift_packager.torch.recurrent import whole_recurrences
 from sealift_packager.torch.trace import trace
@@ -76,7 +78,7 @@ def _by_script(source: SourceModel) -> Any:
             output_names=list(source.outputs),
             dynamic_axes={**native.free, **_free_outputs(source.predict, native)},
         )
-    return onnx.load_from_string(buffer.getvalue())
+    return single_where_needed(onnx.load_from_string(buffer.getvalue()))
 
 
 def _free_outputs(predict: Callable[[Arrays], dict[str, Any]], native: TracedModule) -> dict[str, dict[int, str]]:
@@ -109,7 +111,7 @@ def _by_program(source: SourceModel) -> Any:
 def _export(source: SourceModel, program: Any) -> Any:
     import torch
 
-    _refuse_bfloat16(torch, program, source.framework)
+    refuse_bfloat16(program.state_dict, where=source.framework)
     _refuse_one_name(source)
     try:
         with quiet(), whole_recurrences():
@@ -122,7 +124,7 @@ def _export(source: SourceModel, program: Any) -> Any:
         ) from error
     if exported is None:
         raise ConversionError("torch.onnx returned no program", where=source.framework, advice=_EXPORT_ADVICE)
-    return graph.rename_outputs(answer_hidden_rows(_graph_of(exported, source.place)), source.outputs)
+    return graph.rename_outputs(single_where_needed(answer_hidden_rows(_graph_of(exported, source.place))), source.outputs)
 
 
 def _refuse_one_name(source: SourceModel) -> None:
@@ -133,18 +135,6 @@ def _refuse_one_name(source: SourceModel) -> None:
             where=source.framework,
             found=", ".join(both),
             advice="Rename the output in the mapping that the forward returns.",
-        )
-
-
-def _refuse_bfloat16(torch: Any, program: Any, where: str) -> None:
-    name = next((name for name, value in program.state_dict.items() if value.dtype == torch.bfloat16), None)
-    if name is not None:
-        raise ConversionError(
-            "the model computes in bfloat16, which onnxruntime doesn't support on CPUs",
-            where=f"{where}: {name}",
-            expected="weights in float32",
-            found="bfloat16",
-            advice="Call .float() on the module, or load it in float32 (from_pretrained(…, dtype=torch.float32)), and export that.",
         )
 
 

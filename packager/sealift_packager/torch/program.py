@@ -13,6 +13,7 @@ from sealift_packager.model import detect
 from sealift_packager.model.source import LoadOptions, SourceModel
 from sealift_packager.progress.quiet import quiet
 from sealift_packager.torch.common import free_specs, import_torch, named_outputs, numpy_dtype, predictor
+from sealift_packager.torch.precision import refuse_bfloat16
 from sealift_packager.torch.program_safety import refuse_unsafe
 from sealift_packager.torch.program_types import import_structures
 
@@ -38,6 +39,7 @@ def load_program(path: Path, options: LoadOptions) -> SourceModel:
             expected=f"a complete .pt2 file that torch {torch.__version__} can read",
             advice="Save it again with torch.export.save.",
         ) from error
+    refuse_bfloat16(program.state_dict, where=str(path))
     inputs = _inputs(torch, program, path)
     return SourceModel(
         format=detect.TORCH_PROGRAM,

@@ -12,7 +12,7 @@ from sealift_packager.model import detect
 from sealift_packager.model.dynamic import OPTION, free_axes
 from sealift_packager.model.source import LoadOptions, SourceModel
 from sealift_packager.progress.quiet import quiet
-from sealift_packager.torch.common import import_torch, pick_examples, traced_source
+from sealift_packager.torch.common import import_torch, pick_rows, traced_source
 
 #: What of TorchScript's language reaches outside the program: reads, maps, and writes of files.
 _REACHES_OUT: Final = re.compile(rb"\b(from_file|save)\b")
@@ -38,8 +38,8 @@ def load_script(path: Path, options: LoadOptions) -> SourceModel:
             expected=f"a complete file of torch.jit.save that torch {torch.__version__} can read, with operators of torch itself",
         ) from error
     names, required = _inputs(module, path)
-    examples = pick_examples(options.examples, names, required)
-    if examples is None:
+    rows = pick_rows(options.examples, names, required)
+    if rows is None:
         raise SourceModelError(
             "no example inputs: TorchScript doesn't say the types and shapes of its inputs",
             where=str(path),
@@ -47,8 +47,7 @@ def load_script(path: Path, options: LoadOptions) -> SourceModel:
             found=", ".join(options.examples) or "no data",
             advice="Pass --data with arrays of these names.",
         )
-    free = free_axes(options.dynamic, examples, where=OPTION)
-    return traced_source(detect.TORCH_SCRIPT, torch, module, examples, free, path)
+    return traced_source(detect.TORCH_SCRIPT, torch, module, rows, lambda examples: free_axes(options.dynamic, examples, where=OPTION), path)
 
 
 def _refuse_reaching_out(path: Path) -> None:

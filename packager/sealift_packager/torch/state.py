@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from sealift_packager.model import detect
 from sealift_packager.model.dynamic import OPTION, Dynamic, free_axes, from_function
 from sealift_packager.model.source import Arrays, LoadOptions, SourceModel
 from sealift_packager.plugins.functions import load_callable, sibling
-from sealift_packager.torch.common import as_arrays, forward_inputs, import_torch, narrow, pick_examples, traced_source
+from sealift_packager.torch.common import as_arrays, forward_inputs, import_torch, pick_rows, traced_source
 from sealift_packager.torch.wrapped import bare_module, bare_names
 
 EXAMPLES = "example_inputs"
@@ -32,9 +33,8 @@ def load_state(path: Path, options: LoadOptions) -> SourceModel:
     factory = load_callable(options.factory, where="--factory", error=SourceModelError)
     module = _build(torch, factory, options.factory)
     _fill(module, state, path)
-    examples = dict(_examples(module, factory, options))
-    free = _free(factory, options, examples)
-    return traced_source(detect.TORCH_STATE, torch, module, examples, free, path)
+    rows = _rows(module, factory, options)
+    return traced_source(detect.TORCH_STATE, torch, module, rows, functools.partial(_free, factory, options), path)
 
 
 def _free(factory: Callable[..., Any], options: LoadOptions, examples: Arrays) -> Dynamic:
@@ -100,11 +100,11 @@ def _fill(module: Any, state: dict[str, Any], path: Path) -> None:
     module.load_state_dict(state)
 
 
-def _examples(module: Any, factory: Callable[..., Any], options: LoadOptions) -> Arrays:
+def _rows(module: Any, factory: Callable[..., Any], options: LoadOptions) -> Arrays:
     names, required = forward_inputs(module)
-    examples = pick_examples(options.examples, names, required)
-    if examples is not None:
-        return examples
+    rows = pick_rows(options.examples, names, required)
+    if rows is not None:
+        return rows
     hint = sibling(factory, EXAMPLES)
     if hint is None:
         raise SourceModelError(
@@ -114,4 +114,4 @@ def _examples(module: Any, factory: Callable[..., Any], options: LoadOptions) ->
             found=", ".join(options.examples) or "no data",
             advice=f"Or add a function {EXAMPLES}() to the factory's module that returns them by name.",
         )
-    return {name: narrow(value) for name, value in as_arrays(hint(), names, where=f"{options.factory}: {EXAMPLES}()").items()}
+    return as_arrays(hint(), names, where=f"{options.factory}: {EXAMPLES}()")

@@ -1,0 +1,180 @@
+"""Modules of other types than float32, and data of other types than the module: the source is the module on the user's own values."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from torch import nn
+
+from sealift_core.bundle.digest import Digest
+from sealift_packager.api.model import write_model
+from sealift_packager.candidates.candidate import Candidate, Quantization
+from sealift_packager.data.files import DataFile
+from sealift_packager.data.holdout import bind
+from sealift_packager.errors import ConversionError, NothingToQuantizeError
+from sealift_packager.frameworks.converters import convert_model
+from sealift_packager.frameworks.loaders import load_model
+from sealift_packager.graph.result import Converted
+from sealift_packager.graph.session import Settings, open_session, run_session
+from sealift_packager.model.source import Arrays, LoadOptions, SourceModel
+from sealift_packager.parity.check import check_parity
+from sealift_packager.quantize.registry import check_buildable
+from sealift_packager.torch.precision import typed
+
+INT8 = Quantization(activation="float32", weight="int8", reduce_range=False, per_channel=True)
+ROWS = np.random.default_rng(0).standard_normal((40, 4))
+
+
+class Shifted(nn.Module):
+    """Takes off most of an amount before it computes in float32: only float64 has the digits that are left."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.layer = nn.Linear(4, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        answer: torch.Tensor = self.layer((x - 5e7).float())
+        return answer
+
+
+class Convolution(nn.Module):
+    """Operators that onnxruntime has for float32 alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.layers = nn.Sequential(nn.Unflatten(1, (1, 4)), nn.Conv1d(1, 3, 3), nn.ELU(), nn.Flatten(), nn.Linear(6, 2))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        answer: torch.Tensor = self.layers(x)
+        return answer
+
+
+def build_dense() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 2))
+
+
+def build_double() -> nn.Module:
+    return build_dense().double()
+
+
+def build_half() -> nn.Module:
+    return build_dense().half()
+
+
+def build_bfloat16() -> nn.Module:
+    return build_dense().bfloat16()
+
+
+def build_shifted() -> nn.Module:
+    return Shifted()
+
+
+def build_convolution() -> nn.Module:
+    return Convolution().double()
+
+
+FACTORIES = {name: globals()[name] for name in ("build_dense", "build_double", "build_half", "build_shifted", "build_convolution")}
+
+
+def loaded(factory: str, rows: Any, tmp_path: Path) -> SourceModel:
+    """The module of a factory here, as its weights alone are packed; its input is ``input`` where it is a Sequential."""
+    module = FACTORIES[factory]()
+    torch.save(module.state_dict(), tmp_path / "weights.pt")
+    name = "x" if factory in ("build_shifted", "build_convolution") else "input"
+    return load_model(tmp_path / "weights.pt", LoadOptions(factory=f"{__file__}:{factory}", examples={name: rows}))
+
+
+def proved(source: SourceModel, rows: Any, tmp_path: Path) -> tuple[Converted, Arrays]:
+    name = source.inputs[0].name
+    data = DataFile(path=tmp_path, digest=Digest.of(b"d"), arrays={name: rows})
+    holdout = bind(data, source, "target", needed=False)
+    converted = convert_model(source)
+    assert check_parity(source, converted, holdout.inputs, seed=0) >= 5
+    return converted, run_session(open_session(converted.model, Settings(), where="m"), holdout.inputs)
+
+
+@pytest.mark.parametrize(
+    ("factory", "given", "takes"),
+    [
+        ("build_dense", "float64", "float32"),
+        ("build_dense", "int64", "float32"),
+        ("build_dense", "float16", "float32"),
+        ("build_double", "float64", "float64"),
+        ("build_double", "float32", "float64"),
+        ("build_half", "float64", "float16"),
+        ("build_half", "float16", "float16"),
+        ("build_shifted", "float64", "float32"),
+        ("build_convolution", "float64", "float64"),
+    ],
+)
+def test_a_module_gets_its_inputs_in_the_type_that_it_takes(factory: str, given: str, takes: str, tmp_path: Path) -> None:
+    rows = (ROWS * 10).astype(given)
+    source = loaded(factory, rows, tmp_path)
+    assert [spec.dtype for spec in source.inputs] == [takes]
+    _, answers = proved(source, rows, tmp_path)
+    with torch.inference_mode():
+        expected = FACTORIES[factory]()(torch.from_numpy(rows.astype(takes))).numpy()
+    assert np.allclose(answers["output"], expected, rtol=1e-2 if takes == "float16" else 1e-4, atol=1e-2 if takes == "float16" else 1e-5)
+
+
+def test_digits_that_the_module_s_answers_depend_on_stay(tmp_path: Path) -> None:
+    rows = ROWS + 5e7
+    source = loaded("build_shifted", rows, tmp_path)
+    assert source.inputs[0].dtype == "float64"
+    _, answers = proved(source, rows, tmp_path)
+    assert np.allclose(answers["output"], build_shifted()(torch.from_numpy(rows)).detach().numpy(), rtol=1e-4, atol=1e-6)
+
+
+def test_a_live_module_of_float64_takes_float64(tmp_path: Path) -> None:
+    path = write_model(build_double().train(), tmp_path, None, example_inputs={"input": ROWS.astype(np.float32)})
+    source = load_model(path, LoadOptions())
+    assert [spec.dtype for spec in source.inputs] == ["float64"]
+    proved(source, ROWS, tmp_path)
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+def test_torchscript_of_float64_takes_float64_and_its_operators_of_float32_are_cast(tmp_path: Path) -> None:
+    torch.jit.save(torch.jit.trace(build_convolution(), torch.zeros(2, 4).double()), tmp_path / "m.pt")  # type: ignore[no-untyped-call]
+    source = load_model(tmp_path / "m.pt", LoadOptions(examples={"x": ROWS.astype(np.float32)}))
+    converted, _ = proved(source, ROWS, tmp_path)
+    assert [spec.dtype for spec in (*converted.inputs, *converted.outputs)] == ["float64", "float64"]
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+def test_bfloat16_is_refused_however_it_comes(tmp_path: Path) -> None:
+    module, options = build_bfloat16(), LoadOptions(factory=f"{__file__}:build_bfloat16", examples={"input": ROWS})
+    torch.save(module.state_dict(), tmp_path / "weights.pt")
+    torch.export.save(torch.export.export(module, (torch.zeros(2, 4).bfloat16(),)), tmp_path / "m.pt2")
+    torch.jit.save(torch.jit.trace(module, torch.zeros(2, 4).bfloat16()), tmp_path / "script.pt")  # type: ignore[no-untyped-call]
+    for name, chosen in (("weights.pt", options), ("m.pt2", LoadOptions()), ("script.pt", LoadOptions(examples={"input": ROWS}))):
+        with pytest.raises(ConversionError, match=r"bfloat16.*Call \.float\(\)"):
+            load_model(tmp_path / name, chosen)
+
+
+def test_inputs_of_several_types_are_found_together() -> None:
+    def predict(inputs: Arrays) -> dict[str, Any]:
+        if [str(value.dtype) for value in inputs.values()] != ["int64", "float32", "float64"]:
+            raise TypeError
+        return {"output": inputs["b"] * 2}
+
+    rows = {"a": np.arange(6), "b": np.arange(6), "c": np.arange(6, dtype=np.float32)}
+    chosen = typed(predict, {"w": torch.zeros(1).double()}, rows)
+    assert [str(value.dtype) for value in chosen.values()] == ["int64", "float32", "float64"]
+
+
+@pytest.mark.parametrize("element", [onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOAT16])
+def test_a_graph_of_other_weights_than_float32_has_no_quantized_candidates(element: int) -> None:
+    weight = onnx.helper.make_tensor("w", element, [4, 2], [1.0] * 8)
+    nodes = [onnx.helper.make_node("MatMul", ["x", "w"], ["y"])]
+    model = onnx.helper.make_model(onnx.helper.make_graph(nodes, "g", [], [], [weight]))
+    check_buildable(Candidate(name="fp32", precision="fp32"), model)
+    with pytest.raises(NothingToQuantizeError, match=r"w: the model computes in another type than float32.*model\.float\(\)"):
+        check_buildable(Candidate(name="w", precision="int8-weights", quantization=INT8), model)
