@@ -75,8 +75,8 @@ def pack(
         dynamic_shapes: What else of an ``nn.Module`` is free: symbols by input and axis, as in ``{"ids": {0: "batch", 1: "tokens"}}``, or what
             ``torch.export.export`` takes.
         progress: Where the build reports its stages; None for the log alone.
-        **options: Further fields of `sealift_packager.build.request.PackRequest`: ``trust_pickle``, ``format``, ``factory`` and ``dynamic`` for
-            paths, ``shape``, ``example`` (paths), ``inputs``, ``image_mean``, ``image_std``, ``seed``,
+        **options: Further fields of `sealift_packager.build.request.PackRequest`: ``trust_pickle``, ``format``, ``factory``, ``state_key``,
+            ``allow_extra`` and ``dynamic`` for paths, ``shape``, ``example`` (paths), ``inputs``, ``image_mean``, ``image_std``, ``seed``,
             ``force``, ``description``, ``license``, ``owners``, ``created``, ``model_timeout``,
             ``sandbox``.
 

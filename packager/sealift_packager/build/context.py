@@ -74,6 +74,8 @@ class BuildContext:
                 format=self.request.format,
                 trust_pickle=self.request.trust_pickle,
                 factory=self.request.factory,
+                state_key=self.request.state_key,
+                allow_extra=self.request.allow_extra,
                 examples=examples,
                 target=self.request.target,
                 dynamic=parse_dynamic(self.request.dynamic),

@@ -55,6 +55,8 @@ class PackRequest:
         format: The model's kind where its content is not to say it; None to find it out.
         golden_from: A place like that of ``data``, whose rows become the golden cases; None to take some of the holdout's.
         factory: A function that makes the module for a torch state dict, as ``module:function``.
+        state_key: The entry of a torch checkpoint that has the weights, where several could be meant.
+        allow_extra: Whether a torch checkpoint may have weights that the module doesn't.
         dynamic: A torch model's free dimensions beside the batch, each as ``INPUT:AXIS`` or ``INPUT:AXIS=SYMBOL``.
         shape: Sizes that an ONNX model takes, each as ``INPUT:AXIS=SIZES``, and values of inputs that choose, as ``INPUT=VALUE`` (see
             `model.accepted`).
@@ -96,6 +98,8 @@ class PackRequest:
     format: str | None = None
     golden_from: Path | None = None
     factory: str | None = None
+    state_key: str | None = None
+    allow_extra: bool = False
     dynamic: tuple[str, ...] = ()
     shape: tuple[str, ...] = ()
     example: tuple[Path, ...] = ()

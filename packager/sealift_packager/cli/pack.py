@@ -90,6 +90,13 @@ class _Numbers(click.ParamType):  # type: ignore[type-arg]  # before click 8.4 i
 @click.option("--trust-pickle", is_flag=True, help="Read joblib and pickle files. Opening them runs the code in them.")
 @click.option("--factory", help="For a file of weights: the function that builds the torch module, as module:function or file.py:function.")
 @click.option(
+    "--state-key",
+    metavar="KEY",
+    help="For a checkpoint with several sets of weights: the entry to pack, such as model_ema or state_dict.generator.  [default: the only one "
+    "that fits the module]",
+)
+@click.option("--allow-extra", is_flag=True, help="For a file of weights: leave out those that the module doesn't have. None may be missing.")
+@click.option(
     "--dynamic",
     multiple=True,
     metavar="INPUT:AXIS",

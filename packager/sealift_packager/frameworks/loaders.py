@@ -90,6 +90,9 @@ def _load(copy: OwnCopy, options: LoadOptions) -> SourceModel:
     model_format, path = detect.format_of(copy.path, options.format), copy.path
     if options.factory and model_format != detect.TORCH_STATE:
         raise SourceModelError("--factory is only for torch weights", where=str(path), found=model_format, advice="Leave --factory out.")
+    if (options.state_key or options.allow_extra) and model_format != detect.TORCH_STATE:
+        option = "--state-key" if options.state_key else "--allow-extra"
+        raise SourceModelError(f"{option} is only for torch weights", where=str(path), found=model_format, advice=f"Leave {option} out.")
     if options.dynamic and model_format not in DYNAMIC_FORMATS:
         advice = "Leave --dynamic out: the model's own file states which dimensions are free (in a .pt2, as given to torch.export)."
         raise SourceModelError("--dynamic is only for torch weights and TorchScript", where=str(path), found=model_format, advice=advice)

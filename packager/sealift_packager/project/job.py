@@ -33,6 +33,8 @@ class PackJob:
     format: str | None = None
     golden_from: str | None = None
     factory: str | None = None
+    state_key: str | None = None
+    allow_extra: bool = False
     dynamic: tuple[str, ...] = ()
     shape: tuple[str, ...] = ()
     example: tuple[str, ...] = ()

@@ -51,6 +51,8 @@ HARMLESS: Final[Mapping[str, Rule]] = {
     # How that data is read: words and numbers.
     "format": Rule.ANY,
     "target": Rule.ANY,
+    "state-key": Rule.ANY,
+    "allow-extra": Rule.ANY,
     "dynamic": Rule.ANY,
     "shape": Rule.ANY,
     "inputs": Rule.ANY,

@@ -71,6 +71,8 @@ def _request(job: PackJob, passphrase: bytes | None) -> PackRequest:
         format=job.format,
         golden_from=Path(job.golden_from) if job.golden_from else None,
         factory=job.factory,
+        state_key=job.state_key,
+        allow_extra=job.allow_extra,
         dynamic=job.dynamic,
         shape=job.shape,
         example=tuple(map(Path, job.example)),

@@ -6,6 +6,6 @@ Reading order:
 - ``precision``  which types a module takes its inputs in
 - ``program``    exported programs (``.pt2``), with ``program_safety``, ``program_names`` and ``program_types``: does reading one run code?
 - ``script``     TorchScript
-- ``state``      weights alone, with the function that builds the module; ``wrapped``
+- ``state``      weights alone, with the function that builds the module; ``weights_file``, ``checkpoint`` and ``wrapped``
 - ``export``     to ONNX by torch's own exporters, with ``trace``, ``reason``, ``recurrent``, ``attention`` and ``float64``
 """

@@ -11,11 +11,12 @@ from sealift_packager.graph import graph
 from sealift_packager.graph.tensors import is_reference
 
 #: What ``get_all_opkernel_def`` of onnxruntime 1.31 says of the CPU's provider; LSTM and GRU have a kernel for float64 that says it can't.
-_SINGLE: Final = (
+_NAMES: Final = (
     "Acos Acosh Asin Asinh Atan Atanh Attention AveragePool Celu Conv ConvTranspose Cosh Elu Erf GRU Gelu GlobalAveragePool GlobalLpPool "
     "GlobalMaxPool HardSigmoid HardSwish InstanceNormalization LRN LSTM LeakyRelu LpPool Mean MeanVarianceNormalization "
     "Mish PRelu RNN Resize RotaryEmbedding Selu Sinh Softplus Softsign Tan ThresholdedRelu"
-).split()
+)
+_SINGLE: Final = frozenset(_NAMES.split())
 _FLOAT, _DOUBLE = onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE
 
 

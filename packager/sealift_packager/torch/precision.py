@@ -37,7 +37,7 @@ def refuse_bfloat16(weights: Mapping[str, Any], *, where: str) -> None:
 def typed(predict: Predict, weights: Mapping[str, Any], rows: Arrays) -> dict[str, Array]:
     """The same rows in the types that the module is to take them in; as they are if it takes none of those that could be meant.
 
-    Floats and whole numbers may be meant as floats: most data is float64, and most modules are float32. Where a module takes both float64 and float32,
+    Floats and whole numbers may be meant as floats: most data is float64, most modules are float32. Where a module takes both float64 and float32,
     it is float64 if its answers to these rows differ; where it is itself in float64 or half precision, that is what its inputs are.
 
     Args:

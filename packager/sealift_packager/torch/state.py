@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from sealift_packager.errors import SourceModelError, first_line
+from sealift_packager.errors import SourceModelError
 from sealift_packager.model import detect
 from sealift_packager.model.dynamic import OPTION, Dynamic, free_axes, from_function
 from sealift_packager.model.source import Arrays, LoadOptions, SourceModel
 from sealift_packager.plugins.functions import load_callable, sibling
+from sealift_packager.torch.checkpoint import choose_weights, same_values
 from sealift_packager.torch.common import as_arrays, forward_inputs, import_torch, pick_rows, traced_source
-from sealift_packager.torch.wrapped import bare_module, bare_names
+from sealift_packager.torch.weights_file import read_weights
+from sealift_packager.torch.wrapped import bare_module
 
 EXAMPLES = "example_inputs"
 SHAPES = "dynamic_shapes"
@@ -26,13 +28,13 @@ def load_state(path: Path, options: LoadOptions) -> SourceModel:
     from ``--dynamic`` or from a function ``dynamic_shapes`` there.
     """
     torch = import_torch(path)
-    state = _read_state(torch, path)
+    checkpoint = read_weights(torch, path, trusted=options.trust_pickle)
     if not options.factory:
+        what = "a pickled module is read for its state_dict() alone" if isinstance(checkpoint, torch.nn.Module) else "weights alone are not a model"
         advice = "Pass --factory module:function (or file.py:function), a function that returns the nn.Module; or export a .pt2."
-        raise SourceModelError("weights alone are not a model", where=str(path), advice=advice)
+        raise SourceModelError(what, where=str(path), advice=advice)
     factory = load_callable(options.factory, where="--factory", error=SourceModelError)
-    module = _build(torch, factory, options.factory)
-    _fill(module, state, path)
+    module = _fill(torch, _build(torch, factory, options.factory), checkpoint, options, path)
     rows = _rows(module, factory, options)
     return traced_source(detect.TORCH_STATE, torch, module, rows, functools.partial(_free, factory, options), path)
 
@@ -59,45 +61,39 @@ def _build(torch: Any, factory: Callable[..., Any], reference: str) -> Any:
     return module.eval()
 
 
-def _read_state(torch: Any, path: Path) -> dict[str, Any]:
-    try:
-        with path.open("rb") as file:
-            safetensors = file.read(9)[8:] == b"{"
-        if safetensors:
-            from safetensors.torch import load_file
-
-            return dict(load_file(path))
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch and safetensors raise anything for a damaged or a pickled file
+def _fill(torch: Any, module: Any, checkpoint: Any, options: LoadOptions, path: Path) -> Any:
+    """The module with the file's weights; in float64 where these have digits that the module's float32 would lose."""
+    where = str(path)
+    expected = {name: value for name, value in module.state_dict(keep_vars=True).items() if isinstance(value, torch.Tensor)}
+    weights = choose_weights(checkpoint, expected, _tied(expected), key=options.state_key, allow_extra=options.allow_extra, where=where)
+    if any(_loses(torch, value, expected[name]) for name, value in weights.items()):
+        module = module.double()
+    module.load_state_dict(weights, strict=False)  # what may be missing was decided above
+    loaded = module.state_dict()
+    changed = next((name for name, value in weights.items() if not same_values(loaded[name], value.to(loaded[name].dtype))), None)
+    if changed is not None:
+        others = ", ".join(_tied(expected).get(changed, ()))
         raise SourceModelError(
-            f"can't be read as weights (caused by: {type(error).__name__}: {first_line(error):.300})",
-            where=str(path),
-            expected="a complete state dict: torch.save(model.state_dict(), …) or safetensors",
-            advice="A pickled nn.Module is not read, because reading it runs code; save its state_dict() instead.",
-        ) from error
-    if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
-        state = state["state_dict"]
-    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
-        raise SourceModelError("not a state dict", where=str(path), expected="names with tensors", found=type(state).__name__)
-    return state
+            "the module holds one weight under several names, for which the file has different values",
+            where=f"{path}: {changed}",
+            found=f"also {others}" if others else None,
+            advice="Let --factory build the module that was trained, where they are separate weights.",
+        )
+    return module
 
 
-def _fill(module: Any, state: dict[str, Any], path: Path) -> None:
-    expected = module.state_dict()
-    state = bare_names(state, expected)
-    missing, extra = sorted(set(expected) - set(state)), sorted(set(state) - set(expected))
-    if missing or extra:
-        difference = f"missing {', '.join(missing[:5]) or 'none'}; unexpected {', '.join(extra[:5]) or 'none'}"
-        raise SourceModelError("the weights don't match the module", where=str(path), expected=f"{len(expected)} tensors", found=difference)
-    for name, value in expected.items():
-        if state[name].shape != value.shape:
-            raise SourceModelError(
-                "a weight has another shape than in the module",
-                where=f"{path}: {name}",
-                expected=str(list(value.shape)),
-                found=str(list(state[name].shape)),
-            )
-    module.load_state_dict(state)
+def _loses(torch: Any, value: Any, parameter: Any) -> bool:
+    lossy = value.dtype == torch.float64 and parameter.dtype == torch.float32
+    return lossy and not same_values(value, value.float().double())
+
+
+def _tied(tensors: Mapping[str, Any]) -> dict[str, list[str]]:
+    """By name the other names of the same tensor."""
+    groups: dict[Any, list[str]] = {}
+    for name, value in tensors.items():
+        if "Uninitialized" not in type(value).__name__ and value.numel():
+            groups.setdefault((value.data_ptr(), value.shape, value.stride()), []).append(name)
+    return {name: [other for other in names if other != name] for names in groups.values() if len(names) > 1 for name in names}
 
 
 def _rows(module: Any, factory: Callable[..., Any], options: LoadOptions) -> Arrays:
