@@ -23,6 +23,7 @@ from sealift_packager.cache.stage import Stages
 from sealift_packager.data.example import read_example
 from sealift_packager.data.files import read_data
 from sealift_packager.data.holdout import Holdout, bind
+from sealift_packager.data.left_out import LeftOut, are_few, describe_left_out, describe_many, refused_rows
 from sealift_packager.data.oddities import describe_oddities
 from sealift_packager.data.pixels import Normalization
 from sealift_packager.data.refusal import refused
@@ -91,7 +92,7 @@ class BuildContext:
                 self._check_unchanged("data", data.path, data.digest)
             needed = not source.unsupervised if self._metric is None else self._metric.against_source is None
             holdout = bind(data, source, self.request.target, needed=needed, images=self._images) if data else None
-            exact = with_digits(source, holdout.originals if holdout else None)
+            exact = _with_digits(source, holdout)
             if exact is source:
                 return source, holdout
             source = dataclasses.replace(exact, place=source.place, digest=source.digest)
@@ -111,8 +112,17 @@ class BuildContext:
 
     @property
     def holdout(self) -> Holdout | None:
-        """The data as the model takes it."""
-        return self._loaded[1]
+        """The data as the model takes it, without the few rows that the model itself refuses."""
+        return self._asked[0] if self._asked else None
+
+    @functools.cached_property
+    def _asked(self) -> tuple[Holdout, dict[str, Array]] | None:
+        """The rows of the data that the source answers, with its answers; `DataError` if it refuses more than a few."""
+        source, holdout = self._loaded
+        if holdout is None:
+            return None
+        asked = self.stages.run(keys.source_answers(), lambda: _ask(source, holdout))
+        return holdout.without(asked.left_out), asked.answers
 
     @property
     def _images(self) -> Normalization:
@@ -174,15 +184,19 @@ class BuildContext:
     @functools.cached_property
     def oddities(self) -> tuple[str, ...]:
         """What the data never show, in sentences that the bundle bears too."""
-        return describe_oddities(self.holdout.inputs, self.source.columns) if self.holdout else ()
+        holdout = self.holdout
+        if holdout is None:
+            return ()
+        total = holdout.rows + sum(len(part.rows) for part in holdout.left_out)
+        left_out = describe_left_out(holdout.left_out, total, self.request.data.name if self.request.data else "the data")
+        return (*left_out, *describe_oddities(holdout.inputs, self.source.columns))
 
     @functools.cached_property
     def reference(self) -> Reference | None:
         """The source on the whole holdout; `DataError` if the metric can't be computed."""
-        holdout = self.holdout
-        if holdout is None:
+        if self._asked is None:
             return None
-        answers = self.stages.run(keys.source_answers(), lambda: _answers(self.source, holdout.originals))
+        holdout, answers = self._asked
         prediction = read_prediction(answers, self.request.output)
         metric, on_outputs = choose_metric(self._metric, prediction, holdout.target if holdout.has_target else None)
         fitted = FittedTarget(target=metric.against_source(prediction)) if metric.against_source else fit_target(metric, holdout.target, prediction)
@@ -223,6 +237,34 @@ def _on_digits(source: SourceModel) -> tuple[str, ...]:
     named = ", ".join(sorted(source.wide_outputs))
     outputs = f"These outputs are float64 (FP64), because the model's answers differ by digits that float32 doesn't have: {named}."
     return tuple(note for note, said in ((inputs, wide), (outputs, source.wide_outputs)) if said)
+
+
+def _with_digits(source: SourceModel, holdout: Holdout | None) -> SourceModel:
+    """`with_digits`, by the rows that the source answers."""
+    if holdout is None:
+        return with_digits(source, None)
+    try:
+        return with_digits(source, holdout.originals)
+    except DataError as error:
+        return with_digits(source, holdout.without(_few_refused(source, holdout, error)).originals)
+
+
+def _ask(source: SourceModel, holdout: Holdout) -> keys.SourceAnswers:
+    try:
+        return keys.SourceAnswers(answers=_answers(source, holdout.originals), left_out=())
+    except DataError as error:
+        few = _few_refused(source, holdout, error)
+        return keys.SourceAnswers(answers=_answers(source, holdout.without(few).originals), left_out=few)
+
+
+def _few_refused(source: SourceModel, holdout: Holdout, error: DataError) -> tuple[LeftOut, ...]:
+    """The rows that the source refuses; the error where they aren't few. In a batch of a fixed size no row can be asked alone."""
+    if fixed_batch(source.inputs) is not None or error.__cause__ is None:
+        raise error
+    parts = refused_rows(source.predict, holdout.originals)
+    if not are_few(parts, holdout.rows):
+        raise refused(source.framework, holdout.originals, error.__cause__, rows=describe_many(parts, holdout.rows)) from error.__cause__
+    return parts
 
 
 def _answers(source: SourceModel, inputs: Mapping[str, Array]) -> dict[str, Array]:

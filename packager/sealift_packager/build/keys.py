@@ -34,6 +34,7 @@ from sealift_packager.candidates.candidate import Candidate
 from sealift_packager.candidates.figures import Figures
 from sealift_packager.candidates.from_profile import FP32
 from sealift_packager.candidates.result import CandidateResult, NotBuilt
+from sealift_packager.data.left_out import LeftOut
 from sealift_packager.graph.content import content_digest, model_digest
 from sealift_packager.graph.result import Converted
 from sealift_packager.graph.tensors import bytes_by_content
@@ -93,9 +94,17 @@ def parity(converted: Converted) -> Stage[Parity]:  # 2
     return Stage(title="Check parity with the source", result=Parity, inputs={"converted": value_digest(converted)})
 
 
-def source_answers() -> Stage[dict[str, Array]]:  # 3
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SourceAnswers:
+    """What the source answers on the holdout, by output name, without the rows that it refuses."""
+
+    answers: dict[str, Array]
+    left_out: tuple[LeftOut, ...]
+
+
+def source_answers() -> Stage[SourceAnswers]:  # 3
     """What the source answers on the holdout."""
-    return Stage(title="Run the source model on the holdout", result=dict[str, Array])
+    return Stage(title="Run the source model on the holdout", result=SourceAnswers)
 
 
 def fp32(profile: HardwareProfile, gate: Gate, *, reference: str, emulator: str) -> Stage[CandidateResult]:  # 4

@@ -8,7 +8,7 @@ Reading order:
 - ``function``   data that a person's own function gives
 - ``holdout``    rows as a model takes them; ``pixels`` images as it takes them
 - ``oddities``   columns without a value, constant ones, few rows: in sentences
-- ``refusal``    rows that the source model itself refuses
+- ``left_out``   rows that the source model itself refuses, where they are few; ``refusal`` where they are many
 - ``anonymized``  rows that are like the data's, without any of them
 
 Never imports a training framework.

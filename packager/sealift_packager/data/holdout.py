@@ -15,6 +15,7 @@ from sealift_core.errors import nearest
 from sealift_core.timing.rows import take_rows
 from sealift_packager.data.files import DataFile
 from sealift_packager.data.images import ImageFolder
+from sealift_packager.data.left_out import LeftOut, missing_rows, most_left_out
 from sealift_packager.data.pixels import Normalization, decode_images, describe_images
 from sealift_packager.data.refusal import refused
 from sealift_packager.errors import DataError
@@ -35,7 +36,8 @@ class Holdout:
     ``originals`` are the same inputs with the data's own numbers, where the model is to be asked with those, else the inputs themselves.
     ``target`` is [rows] where each row has one value, else as it is in the data; without one (``has_target``) it is zeros. What is known of the
     inputs' meaning is in ``descriptions``, by input; ``columns`` are the names of the columns that an input was made of, in their order;
-    ``classes`` are the names of the labels, where the data has names for its numbers.
+    ``classes`` are the names of the labels, where the data has names for its numbers. ``numbers`` are the rows' numbers in the data, of which
+    ``left_out`` are missing here; both empty where none is.
     """
 
     digest: Digest
@@ -46,11 +48,30 @@ class Holdout:
     descriptions: Mapping[str, str] = dataclasses.field(default_factory=dict)
     columns: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     classes: tuple[str, ...] = ()
+    numbers: tuple[int, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
 
     @property
     def rows(self) -> int:
         """How many."""
         return len(self.target)
+
+    def without(self, refused: Sequence[LeftOut]) -> Holdout:
+        """The other rows, where ``refused`` are counted from this holdout's first."""
+        if not refused:
+            return self
+        numbers = self.numbers or tuple(range(self.rows))
+        dropped = {row for part in refused for row in part.rows}
+        kept = [row for row in range(self.rows) if row not in dropped]
+        named = (LeftOut(rows=tuple(numbers[row] for row in part.rows), reason=part.reason) for part in refused)
+        return dataclasses.replace(
+            self,
+            inputs={name: value[kept] for name, value in self.inputs.items()},
+            originals={name: value[kept] for name, value in self.originals.items()},
+            target=self.target[kept],
+            numbers=tuple(numbers[row] for row in kept),
+            left_out=(*self.left_out, *named),
+        )
 
 
 def bind(data: DataFile | ImageFolder, source: SourceModel, target: str, *, needed: bool = True, images: Normalization | None = None) -> Holdout:
@@ -78,13 +99,32 @@ def bind(data: DataFile | ImageFolder, source: SourceModel, target: str, *, need
     labels = data.arrays[target] if target in data.arrays else np.zeros(data.rows)
     _check_labels(labels, data, source, f"{where}: {target}")
     arrays = _split(arrays, source.inputs)
+    missing = _few_missing(arrays, source)
+    kept = np.setdiff1d(np.arange(data.rows), missing)
+    if missing:
+        arrays, labels = {name: value[kept] for name, value in arrays.items()}, labels[kept]
     table = _is_table(arrays, source.inputs)
     given = _from_columns(arrays, source, where) if table else _by_name(arrays, source, where)
     columns = {source.inputs[0].name: source.columns.get(source.inputs[0].name) or tuple(arrays)} if table else {}
     inputs = {spec.name: np.ascontiguousarray(given[spec.name], dtype=spec.numpy_dtype) for spec in source.inputs}
     shaped = labels.reshape(len(labels)) if labels.size == len(labels) else labels
     originals = given if source.digits else inputs
-    return Holdout(digest=data.digest, inputs=inputs, originals=originals, target=shaped, has_target=target in data.arrays, columns=columns)
+    return Holdout(
+        digest=data.digest,
+        inputs=inputs,
+        originals=originals,
+        target=shaped,
+        has_target=target in data.arrays,
+        columns=columns,
+        numbers=tuple(kept.tolist()) if missing else (),
+        left_out=(LeftOut(rows=missing, reason="missing values"),) if missing else (),
+    )
+
+
+def _few_missing(arrays: dict[str, Array], source: SourceModel) -> tuple[int, ...]:
+    """The rows with missing numbers, where the model takes none and they are few; many are refused by column."""
+    rows = () if source.takes_nan else np.flatnonzero(missing_rows(arrays))
+    return tuple(int(row) for row in rows) if 0 < len(rows) <= most_left_out(len(next(iter(arrays.values())))) else ()
 
 
 def _split(arrays: dict[str, Array], specs: Sequence[TensorSpec]) -> dict[str, Array]:

@@ -13,12 +13,15 @@ from sealift_packager.model.source import Arrays
 SHOWN: Final = 3
 
 
-def refused(framework: str, inputs: Arrays, error: Exception, *, what: str = "the holdout") -> DataError:
-    """The error to raise where the source fails on rows from the data: what it said, and text among numbers, which makes a whole column text."""
+def refused(framework: str, inputs: Arrays, error: BaseException, *, what: str = "the holdout", rows: str = "") -> DataError:
+    """The error to raise where the source fails on rows from the data: what it said, and text among numbers, which makes a whole column text.
+
+    ``rows`` says in words which ones it refuses, where that is known.
+    """
     return DataError(
         f"the source model fails on {what} (caused by: {type(error).__name__}: {first_line(error):.200})",
         where=f"--data, for {framework}",
-        found="; ".join(stray_texts(inputs)[:SHOWN]) or None,
+        found="; ".join(filter(None, (rows, *stray_texts(inputs)[:SHOWN]))) or None,
         advice="The model's own predict must accept the holdout: check its columns, types and ranges.",
     )
 
