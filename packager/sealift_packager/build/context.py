@@ -135,6 +135,9 @@ class BuildContext:
         if place is None:
             return None
         golden = bind(read_data(place, self._place.folder), self.source, self.request.target, needed=False, images=self._images)
+        if golden.left_out:
+            advice = "Leave these rows out, or choose others."
+            raise DataError("golden rows with missing values", where=str(place), found=str(golden.left_out[0]), advice=advice)
         least = fixed_batch(self.source.inputs) or 1
         if not least <= golden.rows <= MAX_CHOSEN:
             advice = "Choose a few rows; everyone who has a bundle can read them."

@@ -29,6 +29,9 @@ class LeftOut:
     rows: tuple[int, ...]
     reason: str
 
+    def __str__(self) -> str:
+        return f"{_listed(self.rows)}: {self.reason}"
+
 
 def most_left_out(rows: int) -> int:
     """How many of so many rows may be left out; some row has to stay."""
@@ -85,7 +88,7 @@ def describe_left_out(parts: Sequence[LeftOut], total: int, where: str) -> tuple
     numbers = sorted(row for part in parts for row in part.rows)
     if not numbers:
         return ()
-    reasons = "; ".join(f"{_listed(part.rows)}: {part.reason}" for part in parts[:_SHOWN_REASONS])
+    reasons = "; ".join(map(str, parts[:_SHOWN_REASONS]))
     more = "; …" if len(parts) > _SHOWN_REASONS else ""
     return (f"{len(numbers)} of {total} rows of {where} can't be answered by the model itself, and were left out ({reasons}{more}).",)
 

@@ -7,5 +7,6 @@ Reading order:
 - ``program``    exported programs (``.pt2``), with ``program_safety``, ``program_names`` and ``program_types``: does reading one run code?
 - ``script``     TorchScript
 - ``state``      weights alone, with the function that builds the module; ``weights_file``, ``checkpoint`` and ``wrapped``
-- ``export``     to ONNX by torch's own exporters, with ``trace``, ``reason``, ``recurrent``, ``attention`` and ``float64``
+- ``export``     to ONNX by torch's own exporters, with ``trace``, ``reason``, ``recurrent``, ``plain_rnn``, ``attention``
+  and ``float64``
 """

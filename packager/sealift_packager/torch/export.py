@@ -17,6 +17,7 @@ from sealift_packager.progress.quiet import quiet, quiet_process
 from sealift_packager.torch.attention import answer_hidden_rows
 from sealift_packager.torch.common import TracedModule
 from sealift_packager.torch.float64 import single_where_needed
+from sealift_packager.torch.plain_rnn import rnn_translations
 from sealift_packager.torch.precision import refuse_bfloat16
 from sealift_packager.torch.reason import cause
 from sealift_packager.torch.recurrent import whole_recurrences
@@ -115,7 +116,15 @@ def _export(source: SourceModel, program: Any) -> Any:
     _refuse_one_name(source)
     try:
         with quiet(), whole_recurrences():
-            exported = torch.onnx.export(program, (), dynamo=True, opset_version=graph.TARGET_OPSET, verbose=False, optimize=True)
+            exported = torch.onnx.export(
+                program,
+                (),
+                dynamo=True,
+                opset_version=graph.TARGET_OPSET,
+                verbose=False,
+                optimize=True,
+                custom_translation_table=rnn_translations(),
+            )
     except Exception as error:  # as above
         raise ConversionError(
             f"torch.onnx can't export the program (caused by: {cause(error)})",

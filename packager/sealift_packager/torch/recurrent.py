@@ -1,7 +1,7 @@
-"""LSTM and GRU as one operator while torch traces them, for any number of steps.
+"""LSTM, GRU and RNN as one operator while torch traces them, for any number of steps.
 
 To know the shape of an LSTM's answer, torch (2.13) computes it step by step: that fixes the number of steps, and takes minutes for long sequences.
-The shape follows from those of its arguments alone, and so the operator stays what it is, in the program and as ONNX's LSTM or GRU.
+The shape follows from those of its arguments alone, and so the operator stays what it is, in the program and in ONNX (RNN by `plain_rnn`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ def _lstm(sequence: Any, state: Any, *others: Any) -> Any:
     return _answer(sequence, hidden, others), hidden.new_empty(hidden.shape), cell.new_empty(cell.shape)
 
 
-def _gru(sequence: Any, state: Any, *others: Any) -> Any:
+def _one_state(sequence: Any, state: Any, *others: Any) -> Any:
     return _answer(sequence, state, others), state.new_empty(state.shape)
 
 
@@ -29,12 +29,13 @@ def _answer(sequence: Any, state: Any, others: tuple[Any, ...]) -> Any:
 
 @contextlib.contextmanager
 def whole_recurrences() -> Iterator[None]:
-    """While the block runs, torch's tracing asks for the shapes of LSTM and GRU instead of computing them."""
+    """While the block runs, torch's tracing asks for the shapes of LSTM, GRU and RNN instead of computing them."""
     import torch
     from torch._decomp import global_decomposition_table
 
     aten, keys = torch.ops.aten, torch._C.DispatchKey  # noqa: SLF001  # what torch's own decompositions are registered by
-    shapes: dict[Any, Callable[..., Any]] = {aten.lstm.input: _lstm, aten.gru.input: _gru}
+    of_one_state = (aten.gru.input, aten.rnn_tanh.input, aten.rnn_relu.input)
+    shapes: dict[Any, Callable[..., Any]] = {aten.lstm.input: _lstm, **dict.fromkeys(of_one_state, _one_state)}
     decompositions = global_decomposition_table["post_autograd"]
     kept = {operator: (dict(operator.py_kernels), decompositions[operator]) for operator in shapes}
     try:

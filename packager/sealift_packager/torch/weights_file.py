@@ -90,7 +90,8 @@ def _plain_allowed(torch: Any) -> Iterator[None]:
 
 def _numpy_functions() -> list[Any]:
     """What numpy's pickled numbers and arrays are made by: functions that make nothing else."""
-    scalar, reconstruct = np.float64(0).__reduce__()[0], np.zeros(0).__reduce__()[0]
+    scalar: Any = np.float64(0).__reduce__()[0]
+    reconstruct: Any = np.zeros(0).__reduce__()[0]
     old = [(function, f"numpy.core.multiarray.{function.__name__}") for function in (scalar, reconstruct)]  # as numpy 1 wrote it
     return [scalar, reconstruct, *old]
 

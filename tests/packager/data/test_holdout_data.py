@@ -55,9 +55,9 @@ def test_a_misspelt_target_is_named_with_the_nearest_one(tmp_path: Path) -> None
         bound(table(), tmp_path, "diagnosys")
 
 
-def test_a_missing_value_names_column_and_row(tmp_path: Path) -> None:
+def test_missing_values_in_many_rows_name_column_and_first_row(tmp_path: Path) -> None:
     rows = table()
-    rows.loc[7, "mean area"] = np.nan
+    rows.loc[range(7, 27), "mean area"] = np.nan
     with pytest.raises(DataError, match="mean area: missing values.*row 7"):
         bound(rows, tmp_path)
 

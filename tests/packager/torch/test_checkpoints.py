@@ -57,7 +57,7 @@ def net(seed: int = 1) -> Net:
     """A module of which no weight is what the factory begins with."""
     torch.manual_seed(seed)
     module = Net()
-    module.body[1].running_mean.uniform_(-1, 1)
+    nn.init.uniform_(module.get_buffer("body.1.running_mean"), -1, 1)
     return module.eval()
 
 

@@ -165,7 +165,7 @@ def test_inputs_of_several_types_are_found_together() -> None:
             raise TypeError
         return {"output": inputs["b"] * 2}
 
-    rows = {"a": np.arange(6), "b": np.arange(6), "c": np.arange(6, dtype=np.float32)}
+    rows: dict[str, Any] = {"a": np.arange(6), "b": np.arange(6), "c": np.arange(6, dtype=np.float32)}
     chosen = typed(predict, {"w": torch.zeros(1).double()}, rows)
     assert [str(value.dtype) for value in chosen.values()] == ["int64", "float32", "float64"]
 

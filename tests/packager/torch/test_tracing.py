@@ -91,7 +91,7 @@ def test_sizes_that_a_module_does_not_take_are_refused_by_it_alone(tmp_path: Pat
     assert "a size of 1 for image_2" in refused
 
 
-@pytest.mark.parametrize("layer_class", [nn.LSTM, nn.GRU])
+@pytest.mark.parametrize("layer_class", [nn.LSTM, nn.GRU, nn.RNN])
 @NEWER_EXPORT
 def test_a_recurrence_takes_any_number_of_steps_and_stays_one_operator(layer_class: Any, tmp_path: Path) -> None:
     class Tagger(nn.Module):
@@ -112,6 +112,24 @@ def test_a_recurrence_takes_any_number_of_steps_and_stays_one_operator(layer_cla
     assert converted.outputs[0].shape == ("batch", "x_1", 3)
     assert refused == ()
     assert torch.ops.aten.lstm.input.py_kernels == kernels
+
+
+@NEWER_EXPORT
+def test_a_plain_recurrence_without_biases_and_with_states_of_its_own_takes_any_number_of_steps(tmp_path: Path) -> None:
+    class Last(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            torch.manual_seed(0)
+            self.layer = nn.RNN(4, 5, nonlinearity="relu", bias=False)
+
+        def forward(self, x: torch.Tensor, state: torch.Tensor) -> torch.Tensor:
+            last: torch.Tensor = self.layer(x.transpose(0, 1), state.transpose(0, 1))[1]
+            return last.transpose(0, 1)
+
+    states = np.random.default_rng(0).standard_normal((len(ROWS), 1, 5)).astype(np.float32)
+    converted, refused = packed(Last(), tmp_path, {"x": ROWS, "state": states}, {"x": {1: "steps"}})
+    assert [spec.shape for spec in converted.inputs] == [("batch", "x_1", 4), ("batch", 1, 5)]
+    assert refused == ()
 
 
 class Attention(nn.Module):
