@@ -14,6 +14,7 @@ from sealift_packager.data.files import read_npz
 from sealift_packager.errors import DataError, SourceModelError
 from sealift_packager.graph import weights as assemble
 from sealift_packager.graph.tensors import size_bytes
+from sealift_packager.measure.arrays import write_npz
 from sealift_packager.model.source import INLINE_BYTES
 from sealift_packager.progress.quiet import quiet
 from sealift_packager.torch.common import forward_inputs, typed_examples
@@ -64,6 +65,14 @@ def write_model(model: Any, folder: Path, data: Path | None, example_inputs: Any
         joblib.dump(model, folder / "model.joblib")
         return folder / "model.joblib"
     raise SourceModelError("not a model", where="model", expected=_EXPECTED, found=f"{type(model).__module__}.{type(model).__qualname__}")
+
+
+def write_example(model: Any, example_inputs: Any, folder: Path) -> tuple[Path, ...]:
+    """The file of a whole request, where ``example_inputs`` are such a one: those of TorchScript by name; none for others."""
+    if not hasattr(model, "code_with_constants") or not isinstance(example_inputs, Mapping):
+        return ()
+    write_npz(folder / "example.npz", {name: np.asarray(value) for name, value in example_inputs.items()})
+    return (folder / "example.npz",)
 
 
 def _save_graph(model: Any, path: Path) -> Path:

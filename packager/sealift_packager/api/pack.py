@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from sealift_core.hardware.profile import HardwareProfile
 from sealift_core.signing.keys import Signer
-from sealift_packager.api.model import write_model
+from sealift_packager.api.model import write_example, write_model
 from sealift_packager.build.files import runs_own_code
 from sealift_packager.build.in_memory_data import write_data
 from sealift_packager.build.isolated import pack as pack_apart
@@ -71,7 +71,8 @@ def pack(
         golden_from: A path like that of ``data``, whose few rows become the golden cases.
         key: Who signs: a PEM file, which is read when the build is done and whose passphrase is in ``SEALIFT_KEY_PASSPHRASE``, or a `Signer`. None
             leaves the bundles unsigned.
-        example_inputs: An ``nn.Module``'s inputs by name, or in the forward's order, each ``[rows, …]``.
+        example_inputs: An ``nn.Module``'s inputs by name, or in the forward's order, each ``[rows, …]``; of TorchScript by name, where what is no
+            tensor becomes a constant.
         dynamic_shapes: What else of an ``nn.Module`` is free: symbols by input and axis, as in ``{"ids": {0: "batch", 1: "tokens"}}``, or what
             ``torch.export.export`` takes.
         progress: Where the build reports its stages; None for the log alone.
@@ -107,6 +108,7 @@ def pack(
         reading = LoadOptions(format=options.get("format"), trust_pickle=options.get("trust_pickle", False), factory=options.get("factory"))
         holdout = write_data(data, Path(folder), model, target=target, options=reading)
         written = write_model(model, Path(folder), holdout, example_inputs, dynamic_shapes)
+        options |= {"example": (*options.get("example", ()), *write_example(model, example_inputs, Path(folder)))}
         request = PackRequest(
             model=written,
             name=name,

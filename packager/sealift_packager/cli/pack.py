@@ -115,8 +115,9 @@ class _Numbers(click.ParamType):  # type: ignore[type-arg]  # before click 8.4 i
     "--example",
     type=_PATH,
     multiple=True,
-    help="For ONNX: a file with a whole request that the model answers, for the comparison with the source: .npz, .npy or .json, with an array per "
-    "input, states and single numbers included. Can be given several times.",
+    help="For ONNX and TorchScript: a file with a whole request that the model answers, for the comparison with the source: .npz, .npy or .json, "
+    "with an array per input, states and single numbers included. Arguments of TorchScript that aren't tensors become constants. Can be given "
+    "several times.",
 )
 @click.option(
     "--inputs",

@@ -49,6 +49,8 @@ LIBRARIES: Final = {
 }
 #: Formats that are archives and nothing else.
 ARCHIVES: Final = (detect.TORCH_PROGRAM, detect.TORCH_SCRIPT, detect.SKOPS)
+#: Formats that take whole requests as examples.
+EXAMPLE_FORMATS: Final = (detect.ONNX, detect.TORCH_SCRIPT)
 #: Formats that don't say which dimensions are free.
 DYNAMIC_FORMATS: Final = (detect.TORCH_SCRIPT, detect.TORCH_STATE)
 
@@ -96,10 +98,12 @@ def _load(copy: OwnCopy, options: LoadOptions) -> SourceModel:
     if options.dynamic and model_format not in DYNAMIC_FORMATS:
         advice = "Leave --dynamic out: the model's own file states which dimensions are free (in a .pt2, as given to torch.export)."
         raise SourceModelError("--dynamic is only for torch weights and TorchScript", where=str(path), found=model_format, advice=advice)
-    option = "--shape" if options.shapes else "--example"
-    if (options.shapes or options.requests) and model_format != detect.ONNX:
-        advice = f"Leave {option} out: this model's own file or its data say what it takes."
-        raise SourceModelError(f"{option} is only for ONNX models", where=str(path), found=model_format, advice=advice)
+    advice = "this model's own file or its data say what it takes."
+    if options.shapes and model_format != detect.ONNX:
+        raise SourceModelError("--shape is only for ONNX models", where=str(path), found=model_format, advice=f"Leave --shape out: {advice}")
+    if options.requests and model_format not in EXAMPLE_FORMATS:
+        where, advice = str(path), f"Leave --example out: {advice}"
+        raise SourceModelError("--example is only for ONNX models and TorchScript", where=where, found=model_format, advice=advice)
     if model_format in ARCHIVES and not copy.archive:
         raise Refusals(where=str(path)).cut_off("a file that begins differently")
     if copy.archive:

@@ -48,8 +48,8 @@ class LoadOptions:
     ``examples`` are the arrays of the holdout file by name, before anything is known of the model; empty without data. ``dynamic`` names a torch
     model's free axes beside the batch, by input; ``state_key`` names the entry of a checkpoint that has the weights, which may have more than the
     module needs if ``allow_extra``. ``place`` says where weights go that are too many for one message. ``shapes`` and ``requests`` say what sizes
-    and values an ONNX model takes, and whole requests that it answers. ``inputs`` says how a table's columns are taken, `COLUMNS` or `ARRAY`; by
-    what is in them if it is None.
+    and values an ONNX model takes, and whole requests that it or TorchScript answers. ``inputs`` says how a table's columns are taken, `COLUMNS` or
+    `ARRAY`; by what is in them if it is None.
     """
 
     format: str | None = None

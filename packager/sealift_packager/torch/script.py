@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import zipfile
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from sealift_packager.errors import SourceModelError, UntrustedPickleError, first_line
 from sealift_packager.model import detect
+from sealift_packager.model.accepted import Accepted
 from sealift_packager.model.dynamic import OPTION, free_axes
-from sealift_packager.model.source import LoadOptions, SourceModel
+from sealift_packager.model.source import Array, LoadOptions, SourceModel
 from sealift_packager.progress.quiet import quiet
+from sealift_packager.torch.bound import Arguments, bind_arguments, read_arguments
 from sealift_packager.torch.common import import_torch, pick_rows, traced_source
 
 #: What of TorchScript's language reaches outside the program: reads, maps, and writes of files.
@@ -19,7 +22,7 @@ _REACHES_OUT: Final = re.compile(rb"\b(from_file|save)\b")
 
 
 def load_script(path: Path, options: LoadOptions) -> SourceModel:
-    """Read a scripted or traced module; its inputs' types and shapes come from the data's arrays of the same names.
+    """Read a scripted or traced module; its inputs' types and shapes come from the data's arrays of the same names, or from an example.
 
     It needs no ``--trust-pickle``: the archive's pickles are read by torch's own reader, which makes tensors, numbers and the archive's own classes
     and calls no Python; its code is run by TorchScript's interpreter, whose operators compute with tensors. The few that touch files are looked
@@ -37,17 +40,34 @@ def load_script(path: Path, options: LoadOptions) -> SourceModel:
             where=str(path),
             expected=f"a complete file of torch.jit.save that torch {torch.__version__} can read, with operators of torch itself",
         ) from error
-    names, required = _inputs(module, path)
-    rows = pick_rows(options.examples, names, required)
-    if rows is None:
-        raise SourceModelError(
-            "no example inputs: TorchScript doesn't say the types and shapes of its inputs",
-            where=str(path),
-            expected=f"data with arrays named {', '.join(required or names)}",
-            found=", ".join(options.examples) or "no data",
-            advice="Pass --data with arrays of these names.",
-        )
-    return traced_source(detect.TORCH_SCRIPT, torch, module, rows, lambda examples: free_axes(options.dynamic, examples, where=OPTION), path)
+    arguments = read_arguments(module, options.requests, path)
+    rows = _rows(arguments, options, path)
+    bound = bind_arguments(torch, module, arguments, list(rows))
+    source = traced_source(detect.TORCH_SCRIPT, torch, bound, rows, lambda examples: free_axes(options.dynamic, examples, where=OPTION), path)
+    requests = [request for request in options.requests if {spec.name for spec in source.inputs} <= set(request)]
+    if not requests:
+        return source
+    examples = tuple({spec.name: request[spec.name].astype(spec.numpy_dtype) for spec in source.inputs} for request in requests)
+    return dataclasses.replace(source, accepted=Accepted(examples=examples))
+
+
+def _rows(arguments: Arguments, options: LoadOptions, path: Path) -> dict[str, Array]:
+    """The data's arrays, or those of the first example."""
+    names, required = arguments.tensors, arguments.required
+    for arrays in (options.examples, *options.requests):
+        rows = pick_rows(arrays, names, required)
+        if rows is not None:
+            return rows
+    if not names:
+        advice = "Script a module whose forward takes each tensor as an argument of its own, and calls this one."
+        raise SourceModelError("no input is a tensor", where=str(path), expected="a forward that takes tensors", advice=advice)
+    raise SourceModelError(
+        "no example inputs: TorchScript doesn't say the types and shapes of its inputs",
+        where=str(path),
+        expected=f"data with arrays named {', '.join(required or names)}",
+        found=", ".join(options.examples) or "no data",
+        advice="Pass --data with arrays of these names.",
+    )
 
 
 def _refuse_reaching_out(path: Path) -> None:
@@ -61,15 +81,3 @@ def _refuse_reaching_out(path: Path) -> None:
                     found=match[0].decode(),
                     advice="If you trust the file's source, pass --trust-pickle.",
                 )
-
-
-def _inputs(module: Any, path: Path) -> tuple[list[str], list[str]]:
-    """The names of the forward's inputs, and those without a default."""
-    if not hasattr(module, "forward"):
-        raise SourceModelError("TorchScript without a forward", where=str(path), expected="a module with a forward")
-    arguments = list(module.forward.schema.arguments)[1:]
-    for argument in arguments:
-        if not argument.has_default_value() and "Tensor" not in str(argument.type):
-            raise SourceModelError("an input is not a tensor", where=f"{path}: {argument.name}", expected="tensors only", found=str(argument.type))
-    tensors = [argument for argument in arguments if str(argument.type) in ("Tensor", "Optional[Tensor]")]
-    return [argument.name for argument in tensors], [argument.name for argument in tensors if not argument.has_default_value()]

@@ -169,6 +169,79 @@ def test_torchscript_without_data_names_the_arrays_that_it_needs(tmp_path: Path)
         load_model(scripted(Branching(), tmp_path), LoadOptions())
 
 
+class Scaled(nn.Module):
+    """Numbers, lists and optional tensors among its arguments."""
+
+    def forward(
+        self, x: torch.Tensor, times: int, sizes: list[int], weight: torch.Tensor | None = None, shift: float | None = None, flip: bool = False
+    ) -> torch.Tensor:
+        y = x * times
+        if weight is not None:
+            y = y * weight
+        if shift is not None:
+            y = y + shift
+        return (-y if flip else y).reshape(sizes)
+
+
+WIDE = np.random.default_rng(0).standard_normal((6, 4)).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("constants", "arrays", "expected"),
+    [
+        ({"times": 3, "sizes": [-1, 2, 2]}, {"x": WIDE}, (3 * WIDE).reshape(-1, 2, 2)),
+        ({"times": 2, "sizes": [-1, 4], "flip": True, "shift": 0.5}, {"x": WIDE, "weight": WIDE}, -(2 * WIDE * WIDE + 0.5)),
+    ],
+)
+def test_torchscript_s_arguments_that_are_no_tensors_become_constants(
+    constants: dict[str, Any], arrays: dict[str, Any], expected: Any, tmp_path: Path
+) -> None:
+    request = {name: np.asarray(value) for name, value in constants.items()}
+    source = load_model(scripted(Scaled(), tmp_path), LoadOptions(examples=arrays, requests=(request,)))
+    assert [spec.name for spec in source.inputs] == list(arrays)
+    assert np.allclose(source.predict(arrays)["output"], expected, atol=1e-6)
+    proved(source, arrays)
+
+
+def test_torchscript_s_example_may_hold_its_tensors_too_and_is_compared(tmp_path: Path) -> None:
+    request = {"x": WIDE, "times": np.asarray(2), "sizes": np.asarray([-1])}
+    source = load_model(scripted(Scaled(), tmp_path), LoadOptions(requests=(request,)))
+    assert [list(example) for example in source.accepted.examples] == [["x"]]
+    assert source.inputs[0].shape == ("batch", 4)
+
+
+@pytest.mark.parametrize(
+    ("constants", "words"),
+    [
+        ({"sizes": [3]}, r'times: an input is not a tensor.*found int.*--example FILE.*\{"times": 3\}'),
+        ({"times": 3}, r'sizes: an input is not a tensor.*List\[int\].*\{"sizes": \[3, 2\]\}'),
+        ({"times": 3.5, "sizes": [3]}, "times: an example's value of another type: expected int, found float64"),
+        ({"times": [3], "sizes": [3]}, "times: an example's value of another type"),
+        ({"times": 3, "sizes": [3], "shift": np.inf}, "shift: a constant that isn't finite"),
+    ],
+)
+def test_an_argument_of_torchscript_without_a_value_is_named(constants: dict[str, Any], words: str, tmp_path: Path) -> None:
+    request = {name: np.asarray(value) for name, value in constants.items()}
+    with pytest.raises(SourceModelError, match=words):
+        load_model(scripted(Scaled(), tmp_path), LoadOptions(examples={"x": WIDE}, requests=(request,)))
+
+
+def test_a_mapping_of_tensors_is_refused_by_name_with_what_to_do(tmp_path: Path) -> None:
+    class Mapped(nn.Module):
+        def forward(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+            return batch["a"] + 1
+
+    with pytest.raises(SourceModelError, match=r"batch: an input is not a tensor.*Dict.*takes each tensor as an argument of its own"):
+        load_model(scripted(Mapped(), tmp_path), LoadOptions(examples={"a": WIDE}))
+
+
+def test_a_live_torchscript_module_gets_its_constants_by_example_inputs(tmp_path: Path) -> None:
+    module = torch.jit.script(Scaled())
+    example = {"x": WIDE, "times": 3, "sizes": [-1, 4]}
+    packed = sealift_packager.pack(module, name="m", profile="arm64-dotprod", out=tmp_path / "out", example_inputs=example)
+    assert [spec.name for spec in packed.manifests["arm64-dotprod"].inputs] == ["x"]
+
+
 def test_torchscript_that_could_touch_files_is_not_even_loaded(tmp_path: Path) -> None:
     class Reading(nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
