@@ -9,10 +9,12 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Final
 
 from sealift_core.errors import nearest
 from sealift_packager.errors import PackagerError
+
+_SHOWN: Final = 8
 
 
 def load_callable(reference: str, *, where: str, error: type[PackagerError]) -> Callable[..., Any]:
@@ -23,7 +25,7 @@ def load_callable(reference: str, *, where: str, error: type[PackagerError]) -> 
     module_name, _, function_name = reference.rpartition(":")
     if not module_name or not function_name.isidentifier():
         raise error("malformed", where=where, expected="module:function or path/to/file.py:function", found=repr(reference))
-    module = _import_file(Path(module_name), where, error) if module_name.endswith(".py") else _import_module(module_name, where, error)
+    module = load_module(module_name, where=where, error=error)
     function = getattr(module, function_name, None)
     if not callable(function):
         functions = [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
@@ -32,9 +34,18 @@ def load_callable(reference: str, *, where: str, error: type[PackagerError]) -> 
             where=where,
             expected=f"a function of {module_name}",
             found=repr(function_name),
-            advice=nearest(function_name, functions),
+            advice=nearest(function_name, functions) or _listed(functions),
         )
     return function  # type: ignore[no-any-return]
+
+
+def load_module(name: str, *, where: str, error: type[PackagerError]) -> ModuleType:
+    """The module of that name, or that a file ``*.py`` is; raises ``error`` as `load_callable` does."""
+    return _import_file(Path(name), where, error) if name.endswith(".py") else _import_module(name, where, error)
+
+
+def _listed(functions: list[str]) -> str | None:
+    return f"It has {', '.join(functions[:_SHOWN])}{', …' if len(functions) > _SHOWN else ''}." if functions else None
 
 
 def sibling(function: Callable[..., Any], name: str) -> Callable[..., Any] | None:

@@ -63,6 +63,8 @@ def choose_weights(checkpoint: Any, expected: Mapping[str, Any], tied: Tied, *, 
         SourceModelError: If no set fits, several do, or some names are left over.
     """
     sets = [weights for entry, values in _entries(checkpoint, "", 0) for weights in _sets(entry, values, expected, tied)]
+    if not sets and not expected and checkpoint == {}:  # a module without weights
+        return {}
     if not sets:
         raise SourceModelError("not a state dict", where=where, expected="names with tensors", found=_described(checkpoint))
     if key is not None:

@@ -14,6 +14,7 @@ import numpy as np
 from sealift_core.bundle.digest import Digest
 from sealift_core.bundle.tensors import TensorSpec
 from sealift_packager.errors import SourceModelError
+from sealift_packager.model.accepted import Accepted
 from sealift_packager.model.batch import BATCH
 from sealift_packager.model.dynamic import Dynamic, sizes_of
 from sealift_packager.model.source import Array, Arrays, SourceModel
@@ -141,6 +142,19 @@ def traced_source(model_format: str, torch: Any, module: Any, rows: Arrays, dyna
         inputs=free_specs(sizes_of(examples, free)),
         outputs=try_out(predict, examples, where=str(path)),
     )
+
+
+def with_requests(source: SourceModel, requests: Sequence[Arrays]) -> SourceModel:
+    """The same model, to be compared with these whole requests too, each of which it answers; `SourceModelError`."""
+    examples = []
+    for number, request in enumerate(requests, 1):
+        lacking = [spec.name for spec in source.inputs if spec.name not in request]
+        if lacking:
+            raise SourceModelError("an example lacks an input", where=f"example {number}", expected=lacking[0], found=", ".join(request))
+        example = {spec.name: request[spec.name].astype(spec.numpy_dtype) for spec in source.inputs}
+        try_out(source.predict, example, where=f"example {number}")
+        examples.append(example)
+    return dataclasses.replace(source, accepted=Accepted(examples=tuple(examples)))
 
 
 def numpy_dtype(torch: Any, dtype: Any) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 import zipfile
 from pathlib import Path
@@ -10,12 +9,11 @@ from typing import Final
 
 from sealift_packager.errors import SourceModelError, UntrustedPickleError, first_line
 from sealift_packager.model import detect
-from sealift_packager.model.accepted import Accepted
 from sealift_packager.model.dynamic import OPTION, free_axes
 from sealift_packager.model.source import Array, LoadOptions, SourceModel
 from sealift_packager.progress.quiet import quiet
 from sealift_packager.torch.bound import Arguments, bind_arguments, read_arguments
-from sealift_packager.torch.common import import_torch, pick_rows, traced_source
+from sealift_packager.torch.common import import_torch, pick_rows, traced_source, with_requests
 
 #: What of TorchScript's language reaches outside the program: reads, maps, and writes of files.
 _REACHES_OUT: Final = re.compile(rb"\b(from_file|save)\b")
@@ -45,10 +43,7 @@ def load_script(path: Path, options: LoadOptions) -> SourceModel:
     bound = bind_arguments(torch, module, arguments, list(rows))
     source = traced_source(detect.TORCH_SCRIPT, torch, bound, rows, lambda examples: free_axes(options.dynamic, examples, where=OPTION), path)
     requests = [request for request in options.requests if {spec.name for spec in source.inputs} <= set(request)]
-    if not requests:
-        return source
-    examples = tuple({spec.name: request[spec.name].astype(spec.numpy_dtype) for spec in source.inputs} for request in requests)
-    return dataclasses.replace(source, accepted=Accepted(examples=examples))
+    return with_requests(source, requests) if requests else source
 
 
 def _rows(arguments: Arguments, options: LoadOptions, path: Path) -> dict[str, Array]:

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from sealift_packager.errors import SourceModelError
 from sealift_packager.model import detect
-from sealift_packager.model.dynamic import OPTION, Dynamic, free_axes, from_function
+from sealift_packager.model.dynamic import OPTION, Dynamic, free_axes
 from sealift_packager.model.source import Arrays, LoadOptions, SourceModel
-from sealift_packager.plugins.functions import load_callable, sibling
 from sealift_packager.torch.checkpoint import choose_weights, same_values
-from sealift_packager.torch.common import as_arrays, forward_inputs, import_torch, pick_rows, traced_source
+from sealift_packager.torch.common import forward_inputs, import_torch, pick_rows, traced_source, with_requests
+from sealift_packager.torch.factory import EXAMPLES, Factory
 from sealift_packager.torch.weights_file import read_weights
-from sealift_packager.torch.wrapped import bare_module
-
-EXAMPLES = "example_inputs"
-SHAPES = "dynamic_shapes"
 
 
 def load_state(path: Path, options: LoadOptions) -> SourceModel:
@@ -33,32 +29,17 @@ def load_state(path: Path, options: LoadOptions) -> SourceModel:
         what = "a pickled module is read for its state_dict() alone" if isinstance(checkpoint, torch.nn.Module) else "weights alone are not a model"
         advice = "Pass --factory module:function (or file.py:function), a function that returns the nn.Module; or export a .pt2."
         raise SourceModelError(what, where=str(path), advice=advice)
-    factory = load_callable(options.factory, where="--factory", error=SourceModelError)
-    module = _fill(torch, _build(torch, factory, options.factory), checkpoint, options, path)
-    rows = _rows(module, factory, options)
-    return traced_source(detect.TORCH_STATE, torch, module, rows, functools.partial(_free, factory, options), path)
+    factory = Factory(options.factory)
+    module = _fill(torch, factory.build(torch), checkpoint, options, path)
+    requests = _requests(module, factory, options)
+    source = traced_source(detect.TORCH_STATE, torch, module, requests[0], functools.partial(_free, factory, options), path)
+    return with_requests(source, requests) if len(requests) > 1 else source
 
 
-def _free(factory: Callable[..., Any], options: LoadOptions, examples: Arrays) -> Dynamic:
-    hint = None if options.dynamic else sibling(factory, SHAPES)
-    if hint is None:
-        return free_axes(options.dynamic, examples, where=OPTION)
-    where = f"{options.factory}: {SHAPES}()"
-    return free_axes(from_function(hint(), where=where), examples, where=where)
-
-
-def _build(torch: Any, factory: Callable[..., Any], reference: str) -> Any:
-    try:
-        module = bare_module(factory())
-    except Exception as error:  # the user's own function
-        message, advice = (
-            f"the factory failed (caused by: {type(error).__name__}: {error})",
-            "Call it in Python first, without arguments: it must return the nn.Module.",
-        )
-        raise SourceModelError(message, where=f"--factory {reference}", advice=advice) from error
-    if not isinstance(module, torch.nn.Module):
-        raise SourceModelError("the factory returns no module", where=f"--factory {reference}", expected="an nn.Module", found=type(module).__name__)
-    return module.eval()
+def _free(factory: Factory, options: LoadOptions, examples: Arrays) -> Dynamic:
+    said = None if options.dynamic else factory.free()
+    axes, where = said or (options.dynamic, OPTION)
+    return free_axes(axes, examples, where=where)
 
 
 def _fill(torch: Any, module: Any, checkpoint: Any, options: LoadOptions, path: Path) -> Any:
@@ -96,18 +77,19 @@ def _tied(tensors: Mapping[str, Any]) -> dict[str, list[str]]:
     return {name: [other for other in names if other != name] for names in groups.values() if len(names) > 1 for name in names}
 
 
-def _rows(module: Any, factory: Callable[..., Any], options: LoadOptions) -> Arrays:
+def _requests(module: Any, factory: Factory, options: LoadOptions) -> list[dict[str, Any]]:
+    """The data's arrays, or the requests that the factory's module gives."""
     names, required = forward_inputs(module)
     rows = pick_rows(options.examples, names, required)
     if rows is not None:
-        return rows
-    hint = sibling(factory, EXAMPLES)
-    if hint is None:
+        return [rows]
+    requests = factory.examples(names)
+    if not requests:
         raise SourceModelError(
             "no example inputs",
-            where=f"--factory {options.factory}",
+            where=factory.where,
             expected=f"data with arrays named {', '.join(required or names)}",
             found=", ".join(options.examples) or "no data",
             advice=f"Or add a function {EXAMPLES}() to the factory's module that returns them by name.",
         )
-    return as_arrays(hint(), names, where=f"{options.factory}: {EXAMPLES}()")
+    return requests
