@@ -10,20 +10,22 @@ import numpy as np
 
 from sealift_packager.archives.directory import Names
 from sealift_packager.archives.own_copy import taken
-from sealift_packager.data.files import read_npz
+from sealift_packager.data.files import READERS
 from sealift_packager.errors import DataError, SourceModelError
 from sealift_packager.graph import weights as assemble
 from sealift_packager.graph.tensors import size_bytes
 from sealift_packager.measure.arrays import write_npz
 from sealift_packager.model.source import INLINE_BYTES
 from sealift_packager.progress.quiet import quiet
-from sealift_packager.torch.common import forward_inputs, typed_examples
+from sealift_packager.torch.common import forward_inputs, pick_rows, predictor, try_out, typed_examples
 from sealift_packager.torch.trace import trace
 
 _EXPECTED: Final = "a path, a scikit-learn estimator, an XGBoost, LightGBM or CatBoost model, an nn.Module, an exported program, or an ONNX model"
 
 
-def write_model(model: Any, folder: Path, data: Path | None, example_inputs: Any = None, dynamic_shapes: Any = None) -> Path:
+def write_model(
+    model: Any, folder: Path, data: Path | None, example_inputs: Any = None, dynamic_shapes: Any = None, *, target: str | None = None
+) -> Path:
     """Write a live model to a file that a loader reads.
 
     A name in the class's ancestry says whose an object is, so no framework is imported to find out.
@@ -34,6 +36,7 @@ def write_model(model: Any, folder: Path, data: Path | None, example_inputs: Any
         data: The holdout's file, which an ``nn.Module``'s example inputs may be taken from; None for none.
         example_inputs: An ``nn.Module``'s inputs by name, or in the forward's order, each ``[rows, …]``; None to take those of ``data``.
         dynamic_shapes: What is free beside the batch, as ``torch.export.export`` takes it.
+        target: The name of the target among the data.
 
     Returns:
         The file's path; ``model`` itself if it is a path.
@@ -50,7 +53,7 @@ def write_model(model: Any, folder: Path, data: Path | None, example_inputs: Any
             model.save(str(folder / "model.pt"))
         return folder / "model.pt"
     if "torch.Module" in families:
-        return _export(model, folder, _rows(model, data, example_inputs, folder), dynamic_shapes)
+        return _export(model, folder, _rows(model, data, example_inputs, folder, target), dynamic_shapes)
     if "torch.ExportedProgram" in families:
         return _save_program(model, folder)
     if "onnx.ModelProto" in families or type(model).__name__ == "ModelProto":
@@ -84,32 +87,33 @@ def _save_graph(model: Any, path: Path) -> Path:
     return path
 
 
-def _rows(module: Any, data: Path | None, given: Any, folder: Path) -> dict[str, Any]:
+def _rows(module: Any, data: Path | None, given: Any, folder: Path, target: str | None) -> dict[str, Any]:
     """The rows that there are by input name, in the forward's order."""
     names, required = forward_inputs(module)
-    examples: Mapping[str, Any] = {}
+    available: Mapping[str, Any] = {}
     if isinstance(given, Mapping):
-        examples = given
+        available = given
     elif given is not None:
-        examples = dict(zip(names, given if isinstance(given, Sequence) else [given], strict=False))
-    elif data is not None and data.suffix == ".npz":
+        available = dict(zip(names, given if isinstance(given, Sequence) else [given], strict=False))
+    elif data is not None and data.suffix in READERS:
         with taken(data, folder, DataError, Names.LABELS) as copy:
-            examples = {name: value for name, value in read_npz(copy).items() if name in names}
-    if not set(required) <= set(examples) or not set(names) & set(examples):
+            available = READERS[data.suffix](copy)
+    arrays = {name: np.asarray(value.detach() if hasattr(value, "detach") else value) for name, value in available.items()}
+    rows = pick_rows(arrays, names, required, target)
+    if rows is None:
         advice = "Pass data with arrays of these names, or example_inputs=."
         raise SourceModelError(
             "no example inputs",
             where=type(module).__name__,
             expected=", ".join(required or names),
-            found=", ".join(examples) or "none",
+            found=", ".join(available) or "none",
             advice=advice,
         )
-    return {name: _at_least_two(examples[name]) for name in names if name in examples}
+    return {name: _at_least_two(value) for name, value in rows.items()}
 
 
-def _at_least_two(value: Any) -> Any:
+def _at_least_two(array: Any) -> Any:
     """Two rows at least: a size of 1 would be taken for a constant."""
-    array = np.asarray(value.detach() if hasattr(value, "detach") else value)
     return array if array.ndim and len(array) > 1 else np.concatenate([array, array])
 
 
@@ -121,7 +125,9 @@ def _export(module: Any, folder: Path, rows: dict[str, Any], dynamic_shapes: Any
         shapes = {name: shapes.get(name) for name in rows}
     training = module.training
     try:
-        examples = typed_examples(torch, module.eval(), rows, where=type(module).__name__)
+        where = type(module).__name__
+        examples = typed_examples(torch, module.eval(), rows, where=where)
+        try_out(predictor(torch, module, list(examples), by_name=True), examples, where=where)
         return _save_program(trace(module, examples, shapes), folder)
     finally:
         module.train(training)

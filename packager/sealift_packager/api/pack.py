@@ -107,7 +107,7 @@ def pack(
     with tempfile.TemporaryDirectory(prefix="sealift.") as folder:
         reading = LoadOptions(format=options.get("format"), trust_pickle=options.get("trust_pickle", False), factory=options.get("factory"))
         holdout = write_data(data, Path(folder), model, target=target, options=reading)
-        written = write_model(model, Path(folder), holdout, example_inputs, dynamic_shapes)
+        written = write_model(model, Path(folder), holdout, example_inputs, dynamic_shapes, target=target)
         options |= {"example": (*options.get("example", ()), *write_example(model, example_inputs, Path(folder)))}
         request = PackRequest(
             model=written,

@@ -42,6 +42,7 @@ from sealift_packager.model.dynamic import parse_dynamic
 from sealift_packager.model.source import Array, LoadOptions, SourceModel, WeightPlace
 from sealift_packager.parity.check import Parity, prove_parity
 from sealift_packager.parity.digits import with_digits
+from sealift_packager.parity.other_rows import warn_of_other_rows
 from sealift_packager.progress.progress import Progress
 from sealift_packager.search.reference import Reference
 
@@ -214,7 +215,7 @@ class BuildContext:
         score_text = "The source model's %s is %.4g on %d rows; a candidate may lose up to %.4g"
         _LOG.info(score_text, metric.name, score, holdout.rows, budget, extra=facts(metric=metric.name, score=float(score), budget=float(budget)))
         doubt = warn_of_constant(metric, target, prediction, score)
-        warnings = on_outputs, fitted.note, doubt, warn_of_rare_class(metric, target)
+        warnings = on_outputs, fitted.note, doubt, warn_of_rare_class(metric, target), warn_of_other_rows(self.source, holdout.originals, answers)
         notes = tuple(f"Warning: {text}." for text in warnings if text)
         return Reference(
             holdout=holdout,

@@ -21,6 +21,7 @@ from sealift_packager.data.refusal import refused
 from sealift_packager.errors import DataError
 from sealift_packager.model.batch import fixed_batch, has_rows_first
 from sealift_packager.model.columns import FEATURES
+from sealift_packager.model.detect import TORCH_FORMATS
 from sealift_packager.model.source import Array, SourceModel
 
 #: Up to it float64 holds every whole number.
@@ -106,7 +107,10 @@ def bind(data: DataFile | ImageFolder, source: SourceModel, target: str, *, need
     table = _is_table(arrays, source.inputs)
     given = _from_columns(arrays, source, where) if table else _by_name(arrays, source, where)
     columns = {source.inputs[0].name: source.columns.get(source.inputs[0].name) or tuple(arrays)} if table else {}
-    inputs = {spec.name: np.ascontiguousarray(given[spec.name], dtype=spec.numpy_dtype) for spec in source.inputs}
+    with np.errstate(over="ignore"):
+        inputs = {spec.name: np.ascontiguousarray(given[spec.name], dtype=spec.numpy_dtype) for spec in source.inputs}
+    if source.format in TORCH_FORMATS:
+        _check_finite(given, inputs, where)
     shaped = labels.reshape(len(labels)) if labels.size == len(labels) else labels
     originals = given if source.digits else inputs
     return Holdout(
@@ -283,6 +287,20 @@ def _check_whole_numbers(value: Array, spec: TensorSpec, where: str) -> None:
             found=f"{value[tuple(place)]} in row {int(place[0])}",
             advice="If they are ids, give the model text, or numbers that start at 0.",
         )
+
+
+def _check_finite(given: dict[str, Array], inputs: dict[str, Array], where: str) -> None:
+    """Raise `DataError` for a number that became infinite in the input's type, where the model can only be asked with that."""
+    for name, value in inputs.items():
+        lost = np.isinf(value) & np.isfinite(given[name]) if value.dtype.kind == "f" and given[name].dtype.kind == "f" else np.zeros(1, dtype=bool)
+        if lost.any():
+            place = np.argwhere(lost)[0]
+            raise DataError(
+                "a number is out of the range of the input's type",
+                where=f"{where}: {name}",
+                expected=f"{value.dtype}: at most {np.finfo(value.dtype).max:.6g}",
+                found=f"{given[name][tuple(place)]} in row {int(place[0])}",
+            )
 
 
 def _check_range(value: Array, spec: TensorSpec, where: str) -> None:

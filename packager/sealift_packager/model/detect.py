@@ -21,6 +21,8 @@ SKOPS: Final = "skops"
 XGBOOST: Final = "xgboost"
 LIGHTGBM: Final = "lightgbm"
 CATBOOST: Final = "catboost"
+#: Models of torch, which are asked with the types of their inputs alone.
+TORCH_FORMATS: Final = (TORCH_PROGRAM, TORCH_SCRIPT, TORCH_STATE)
 FORMATS: Final = (SCIKIT, SKOPS, XGBOOST, LIGHTGBM, CATBOOST, TORCH_PROGRAM, TORCH_SCRIPT, TORCH_STATE, ONNX)
 EXPECTED: Final = (
     "scikit-learn (joblib, pickle, skops), XGBoost (.json, .ubj), LightGBM (.txt), CatBoost (.cbm), torch (.pt2, "

@@ -169,12 +169,19 @@ def forward_inputs(module: Any) -> tuple[list[str], list[str]]:
     return [parameter.name for parameter in parameters], [parameter.name for parameter in parameters if parameter.default is parameter.empty]
 
 
-def pick_rows(available: Arrays, names: Sequence[str], required: Sequence[str]) -> dict[str, Array] | None:
-    """The arrays that the model takes, in its order; None if something that it needs is not there."""
+def pick_rows(available: Arrays, names: Sequence[str], required: Sequence[str], target: str | None = None) -> dict[str, Array] | None:
+    """The arrays that the model takes, in its order; None if something that it needs is not there.
+
+    Of a table, whose columns but the ``target`` are numbers, the only input that the model needs is made.
+    """
     given = [name for name in names if name in available]
-    if not given or not set(required) <= set(given):
+    if given and set(required) <= set(given):
+        return {name: available[name] for name in given}
+    columns = [value for name, value in available.items() if name != target]
+    needed = list(required) or list(names[:1])
+    if given or len(needed) != 1 or not columns or not all(value.ndim == 1 and value.dtype.kind in "fiub" for value in columns):
         return None
-    return {name: available[name] for name in given}
+    return {needed[0]: np.stack(columns, axis=1)}
 
 
 def as_arrays(values: Any, names: Sequence[str], *, where: str) -> dict[str, Array]:

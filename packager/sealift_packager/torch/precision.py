@@ -46,7 +46,7 @@ def typed(predict: Predict, weights: Mapping[str, Any], rows: Arrays) -> dict[st
         rows: The data's arrays by input name, [rows, …], at least one row.
     """
     own = _own_types(weights)
-    choices = [_types(value.dtype, own) for value in rows.values()]
+    choices = [_types(value, own) for value in rows.values()]
     first = {name: value[:2] for name, value in rows.items()}
     combinations = (dict(zip(rows, types, strict=True)) for types in _by_changes(choices))
     for types in itertools.islice(combinations, _TRIED):
@@ -60,9 +60,12 @@ def _own_types(weights: Mapping[str, Any]) -> list[np.dtype[Any]]:
     return [np.dtype(name) for name in names if name in ("float16", "float32", "float64")]
 
 
-def _types(given: np.dtype[Any], own: Sequence[np.dtype[Any]]) -> list[np.dtype[Any]]:
-    """The types that an input of the data's may be meant in, the likeliest first."""
-    return list(dict.fromkeys((given, np.dtype(np.float32), *own))) if given.kind in "fiub" else [given]
+def _types(given: Array, own: Sequence[np.dtype[Any]]) -> list[np.dtype[Any]]:
+    """The types that an input of the data's may be meant in, the likeliest first: floats that are whole may be indices."""
+    if given.dtype.kind not in "fiub":
+        return [given.dtype]
+    whole = given.dtype.kind == "f" and bool(np.isfinite(given).all() and (given == np.trunc(given)).all())
+    return list(dict.fromkeys((given.dtype, np.dtype(np.float32), *own, *([np.dtype(np.int64)] if whole else []))))
 
 
 def _by_changes(choices: Sequence[Sequence[np.dtype[Any]]]) -> Iterator[tuple[np.dtype[Any], ...]]:

@@ -50,7 +50,7 @@ def _rows(arguments: Arguments, options: LoadOptions, path: Path) -> dict[str, A
     """The data's arrays, or those of the first example."""
     names, required = arguments.tensors, arguments.required
     for arrays in (options.examples, *options.requests):
-        rows = pick_rows(arrays, names, required)
+        rows = pick_rows(arrays, names, required, options.target)
         if rows is not None:
             return rows
     if not names:

@@ -80,7 +80,7 @@ def _tied(tensors: Mapping[str, Any]) -> dict[str, list[str]]:
 def _requests(module: Any, factory: Factory, options: LoadOptions) -> list[dict[str, Any]]:
     """The data's arrays, or the requests that the factory's module gives."""
     names, required = forward_inputs(module)
-    rows = pick_rows(options.examples, names, required)
+    rows = pick_rows(options.examples, names, required, options.target)
     if rows is not None:
         return [rows]
     requests = factory.examples(names)

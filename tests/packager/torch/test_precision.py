@@ -16,13 +16,14 @@ from sealift_packager.api.model import write_model
 from sealift_packager.candidates.candidate import Candidate, Quantization
 from sealift_packager.data.files import DataFile
 from sealift_packager.data.holdout import bind
-from sealift_packager.errors import ConversionError, NothingToQuantizeError
+from sealift_packager.errors import ConversionError, DataError, NothingToQuantizeError
 from sealift_packager.frameworks.converters import convert_model
 from sealift_packager.frameworks.loaders import load_model
 from sealift_packager.graph.result import Converted
 from sealift_packager.graph.session import Settings, open_session, run_session
 from sealift_packager.model.source import Arrays, LoadOptions, SourceModel
 from sealift_packager.parity.check import check_parity
+from sealift_packager.parity.other_rows import warn_of_other_rows
 from sealift_packager.quantize.registry import check_buildable
 from sealift_packager.torch.precision import typed
 
@@ -157,6 +158,42 @@ def test_bfloat16_is_refused_however_it_comes(tmp_path: Path) -> None:
     for name, chosen in (("weights.pt", options), ("m.pt2", LoadOptions()), ("script.pt", LoadOptions(examples={"input": ROWS}))):
         with pytest.raises(ConversionError, match=r"bfloat16.*Call \.float\(\)"):
             load_model(tmp_path / name, chosen)
+
+
+def test_numbers_that_half_precision_can_t_hold_are_refused(tmp_path: Path) -> None:
+    rows = ROWS * 1e6
+    source = loaded("build_half", ROWS, tmp_path)
+    with pytest.raises(DataError, match=r"input: a number is out of the range.*expected float16: at most 65504.*in row 0"):
+        proved(source, rows, tmp_path)
+
+
+def test_whole_floats_may_be_indices() -> None:
+    words = nn.Embedding(9, 2)
+    chosen = typed(lambda inputs: {"y": words(torch.from_numpy(inputs["ids"])).detach().numpy()}, {}, {"ids": np.array([[1.0, 8.0]])})
+    assert chosen["ids"].dtype == np.int64
+
+
+def test_the_columns_of_a_table_become_the_only_input(tmp_path: Path) -> None:
+    columns = {"a": ROWS[:, 0], "b": ROWS[:, 1], "c": ROWS[:, 2], "d": np.arange(40), "target": np.zeros(40)}
+    torch.save(build_dense().state_dict(), tmp_path / "weights.pt")
+    options = LoadOptions(factory=f"{__file__}:build_dense", examples=columns, target="target")
+    assert load_model(tmp_path / "weights.pt", options).inputs[0].shape == ("batch", 4)
+    np.savez(tmp_path / "d.npz", **columns)
+    live = write_model(build_dense(), tmp_path, tmp_path / "d.npz", target="target")
+    assert load_model(live, LoadOptions()).inputs[0].shape == ("batch", 4)
+
+
+class Together(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return (x - x.mean(0)) * 2
+
+
+@pytest.mark.parametrize(("module", "warned"), [(Together(), True), (build_dense(), False)])
+def test_an_answer_that_depends_on_other_rows_is_warned_of(module: nn.Module, warned: bool, tmp_path: Path) -> None:
+    rows = ROWS.astype(np.float32)
+    source = load_model(write_model(module, tmp_path, None, example_inputs=(rows,)), LoadOptions())
+    inputs = {source.inputs[0].name: rows}
+    assert ("depends on the other rows of its request" in warn_of_other_rows(source, inputs, source.predict(inputs))) == warned
 
 
 def test_inputs_of_several_types_are_found_together() -> None:
