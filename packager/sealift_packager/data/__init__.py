@@ -6,7 +6,7 @@ Reading order:
 - ``example``    one whole request, for parity
 - ``limits``     how much a file may hold
 - ``function``   data that a person's own function gives
-- ``holdout``    rows as a model takes them; ``pixels`` images as it takes them
+- ``holdout``    rows as a model takes them; ``ranges`` numbers that its types can't hold; ``pixels`` images as it takes them
 - ``oddities``   columns without a value, constant ones, few rows: in sentences
 - ``left_out``   rows that the source model itself refuses, where they are few; ``refusal`` where they are many
 - ``anonymized``  rows that are like the data's, without any of them

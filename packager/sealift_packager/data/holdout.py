@@ -17,6 +17,7 @@ from sealift_packager.data.files import DataFile
 from sealift_packager.data.images import ImageFolder
 from sealift_packager.data.left_out import LeftOut, missing_rows, most_left_out
 from sealift_packager.data.pixels import Normalization, decode_images, describe_images
+from sealift_packager.data.ranges import check_finite, check_range, check_whole_numbers
 from sealift_packager.data.refusal import refused
 from sealift_packager.errors import DataError
 from sealift_packager.model.batch import fixed_batch, has_rows_first
@@ -24,8 +25,6 @@ from sealift_packager.model.columns import FEATURES
 from sealift_packager.model.detect import TORCH_FORMATS
 from sealift_packager.model.source import Array, SourceModel
 
-#: Up to it float64 holds every whole number.
-MOST_WHOLE: Final = 2**53
 #: A column of truth values with gaps is text in a file; pandas reads these words, and a model takes them as numbers.
 _TRUTHS: Final = {"True": 1.0, "TRUE": 1.0, "true": 1.0, "False": 0.0, "FALSE": 0.0, "false": 0.0, "": math.nan}
 
@@ -110,7 +109,7 @@ def bind(data: DataFile | ImageFolder, source: SourceModel, target: str, *, need
     with np.errstate(over="ignore"):
         inputs = {spec.name: np.ascontiguousarray(given[spec.name], dtype=spec.numpy_dtype) for spec in source.inputs}
     if source.format in TORCH_FORMATS:
-        _check_finite(given, inputs, where)
+        check_finite(given, inputs, where)
     shaped = labels.reshape(len(labels)) if labels.size == len(labels) else labels
     originals = given if source.digits else inputs
     return Holdout(
@@ -269,49 +268,7 @@ def _checked(value: Array, spec: TensorSpec, where: str, *, takes_nan: bool) -> 
             "missing values, which this model does not accept", where=where, found=f"row {first}", advice="Drop these rows or impute them."
         )
     if spec.numpy_dtype.kind in "iu" and value.dtype.kind in "iuf":
-        _check_range(value, spec, where)
+        check_range(value, spec, where)
     if spec.numpy_dtype.kind == "f" and value.dtype.kind in "iu":
-        _check_whole_numbers(value, spec, where)
+        check_whole_numbers(value, spec, where)
     return value
-
-
-def _check_whole_numbers(value: Array, spec: TensorSpec, where: str) -> None:
-    """Beyond 2^53 not even float64 holds them all."""
-    wrong = (value > MOST_WHOLE) | (value < -MOST_WHOLE)
-    if wrong.any():
-        place = np.argwhere(wrong)[0]
-        raise DataError(
-            "whole numbers with more digits than the model's inputs can hold",
-            where=where,
-            expected=f"at most {MOST_WHOLE} (2^53), for {spec.dtype} and the model's own arithmetic",
-            found=f"{value[tuple(place)]} in row {int(place[0])}",
-            advice="If they are ids, give the model text, or numbers that start at 0.",
-        )
-
-
-def _check_finite(given: dict[str, Array], inputs: dict[str, Array], where: str) -> None:
-    """Raise `DataError` for a number that became infinite in the input's type, where the model can only be asked with that."""
-    for name, value in inputs.items():
-        lost = np.isinf(value) & np.isfinite(given[name]) if value.dtype.kind == "f" and given[name].dtype.kind == "f" else np.zeros(1, dtype=bool)
-        if lost.any():
-            place = np.argwhere(lost)[0]
-            raise DataError(
-                "a number is out of the range of the input's type",
-                where=f"{where}: {name}",
-                expected=f"{value.dtype}: at most {np.finfo(value.dtype).max:.6g}",
-                found=f"{given[name][tuple(place)]} in row {int(place[0])}",
-            )
-
-
-def _check_range(value: Array, spec: TensorSpec, where: str) -> None:
-    """Numpy would wrap what doesn't fit: 300 becomes 44 as uint8."""
-    limits = np.iinfo(spec.numpy_dtype)
-    # In a float's own type the greatest int64 is 2^63, which is one too many.
-    above = value >= float(limits.max) + 1 if value.dtype.kind == "f" else value > limits.max
-    wrong = (value < limits.min) | above
-    if wrong.any():
-        place = np.argwhere(wrong)[0]
-        found = f"{value[tuple(place)]} in row {int(place[0])}"
-        raise DataError(
-            "a number is out of the range of the input's type", where=where, expected=f"{spec.dtype}: {limits.min} to {limits.max}", found=found
-        )
