@@ -109,12 +109,16 @@ def _rows(module: Any, data: Path | None, given: Any, folder: Path, target: str 
             found=", ".join(available) or "none",
             advice=advice,
         )
+    for name, value in rows.items():
+        if not value.ndim or not len(value):
+            found = f"{value.dtype} {list(value.shape)}"
+            raise SourceModelError("an example without rows", where=f"{type(module).__name__}: {name}", expected="[rows, …]", found=found)
     return {name: _at_least_two(value) for name, value in rows.items()}
 
 
 def _at_least_two(array: Any) -> Any:
     """Two rows at least: a size of 1 would be taken for a constant."""
-    return array if array.ndim and len(array) > 1 else np.concatenate([array, array])
+    return array if len(array) > 1 else np.concatenate([array, array])
 
 
 def _export(module: Any, folder: Path, rows: dict[str, Any], dynamic_shapes: Any) -> Path:

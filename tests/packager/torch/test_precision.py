@@ -174,7 +174,7 @@ def test_whole_floats_may_be_indices() -> None:
 
 
 def test_the_columns_of_a_table_become_the_only_input(tmp_path: Path) -> None:
-    columns = {"a": ROWS[:, 0], "b": ROWS[:, 1], "c": ROWS[:, 2], "d": np.arange(40), "target": np.zeros(40)}
+    columns: dict[str, Any] = {"a": ROWS[:, 0], "b": ROWS[:, 1], "c": ROWS[:, 2], "d": np.arange(40), "target": np.zeros(40)}
     torch.save(build_dense().state_dict(), tmp_path / "weights.pt")
     options = LoadOptions(factory=f"{__file__}:build_dense", examples=columns, target="target")
     assert load_model(tmp_path / "weights.pt", options).inputs[0].shape == ("batch", 4)
