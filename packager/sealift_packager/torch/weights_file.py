@@ -84,16 +84,17 @@ def _foreign(torch: Any, path: Path) -> list[str]:
 @contextlib.contextmanager
 def _plain_allowed(torch: Any) -> Iterator[None]:
     allowed = getattr(torch.serialization, "safe_globals", None)
-    with allowed([*_PLAIN, *_numpy_functions()]) if allowed else contextlib.nullcontext():
+    named = hasattr(torch.serialization, "get_unsafe_globals_in_checkpoint")  # torch 2.5 doesn't take other names of a function
+    with allowed([*_PLAIN, *_numpy_functions(named=named)]) if allowed else contextlib.nullcontext():
         yield
 
 
-def _numpy_functions() -> list[Any]:
+def _numpy_functions(*, named: bool) -> list[Any]:
     """What numpy's pickled numbers and arrays are made by: functions that make nothing else."""
     scalar: Any = np.float64(0).__reduce__()[0]
     reconstruct: Any = np.zeros(0).__reduce__()[0]
     old = [(function, f"numpy.core.multiarray.{function.__name__}") for function in (scalar, reconstruct)]  # as numpy 1 wrote it
-    return [scalar, reconstruct, *old]
+    return [scalar, reconstruct, *(old if named else ())]
 
 
 def _untrusted(foreign: list[str], path: Path) -> UntrustedPickleError:
