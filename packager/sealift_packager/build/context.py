@@ -26,7 +26,7 @@ from sealift_packager.data.holdout import Holdout, bind
 from sealift_packager.data.left_out import LeftOut, are_few, describe_left_out, describe_many, refused_rows
 from sealift_packager.data.oddities import describe_oddities
 from sealift_packager.data.pixels import Normalization
-from sealift_packager.data.refusal import refused
+from sealift_packager.data.refusal import refused, stray_texts
 from sealift_packager.errors import DataError, PackagerError
 from sealift_packager.frameworks.converters import convert_model
 from sealift_packager.frameworks.loaders import load_model
@@ -262,8 +262,11 @@ def _ask(source: SourceModel, holdout: Holdout) -> keys.SourceAnswers:
 
 
 def _few_refused(source: SourceModel, holdout: Holdout, error: DataError) -> tuple[LeftOut, ...]:
-    """The rows that the source refuses; the error where they aren't few. In a batch of a fixed size no row can be asked alone."""
-    if fixed_batch(source.inputs) is not None or error.__cause__ is None:
+    """The rows that the source refuses; the error where they aren't few.
+
+    In a batch of a fixed size no row can be asked alone, and text among numbers makes text of a whole column.
+    """
+    if fixed_batch(source.inputs) is not None or error.__cause__ is None or stray_texts(holdout.originals):
         raise error
     parts = refused_rows(source.predict, holdout.originals)
     if not are_few(parts, holdout.rows):
