@@ -39,6 +39,7 @@ from sealift_packager.model.accepted import parse_shapes
 from sealift_packager.model.batch import check_rows, fixed_batch
 from sealift_packager.model.dynamic import parse_dynamic
 from sealift_packager.model.source import Array, LoadOptions, SourceModel, WeightPlace
+from sealift_packager.model.version_skew import telling
 from sealift_packager.parity.check import Parity, prove_parity
 from sealift_packager.parity.digits import with_digits
 from sealift_packager.progress.progress import Progress
@@ -63,7 +64,8 @@ class BuildContext:
 
     def prepare(self) -> None:
         """Load the model and the data and fit one to the other; ask the source on the holdout; convert; prove parity."""
-        _ = self.source, self.holdout, self.reference, self.converted
+        with telling(self.source.skew):
+            _ = self.holdout, self.reference, self.converted
 
     @functools.cached_property
     def _loaded(self) -> tuple[SourceModel, Holdout | None]:
@@ -88,8 +90,9 @@ class BuildContext:
             if data:
                 self._check_unchanged("data", data.path, data.digest)
             needed = not source.unsupervised if self._metric is None else self._metric.against_source is None
-            holdout = bind(data, source, self.request.target, needed=needed, images=self._images) if data else None
-            exact = with_digits(source, holdout.originals if holdout else None)
+            with telling(source.skew):
+                holdout = bind(data, source, self.request.target, needed=needed, images=self._images) if data else None
+                exact = with_digits(source, holdout.originals if holdout else None)
             if exact is source:
                 return source, holdout
             source = dataclasses.replace(exact, place=source.place, digest=source.digest)
@@ -167,7 +170,8 @@ class BuildContext:
     def notes(self) -> tuple[str, ...]:
         """What the report says beside the candidates: how far parity goes, and what is odd about the data."""
         on_metric = self.reference.notes if self.reference else ()
-        return (*_on_digits(self.source), str(self.parity), *_on_sizes(self.source), *on_metric, *self.oddities)
+        skew = (self.source.skew.note,) if self.source.skew else ()
+        return (*skew, *_on_digits(self.source), str(self.parity), *_on_sizes(self.source), *on_metric, *self.oddities)
 
     @functools.cached_property
     def oddities(self) -> tuple[str, ...]:
