@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from sealift_packager.archives.limits import MAX_RATIO, SMALL_BYTES
-from sealift_packager.errors import SourceModelError
+from sealift_packager.errors import PackagerError, SourceModelError
 
 #: How packed files begin, and what unpacks them. joblib's other packer, lz4, is no part of Python.
 _UNPACKERS: Final[dict[bytes, Callable[[], Any]]] = {
@@ -65,6 +65,29 @@ def unpacked_head(path: Path, most: int) -> bytes:
         return bytes(head)
 
 
+def unpack_in_place(path: Path, most: int, error: type[PackagerError]) -> None:
+    """Put what is in a packed file of ours in its place; ``error`` if it isn't packed whole, is damaged, or unpacks to more than ``most`` bytes."""
+    target = path.with_name(f"{path.name}.unpacked")
+    with path.open("rb") as file, target.open("xb") as out:
+        make = _unpacker(file)
+        if make is None:
+            raise error("the file is not compressed, though its name says so", where=str(path), expected="gzip, bzip2 or xz", advice="Rename it.")
+        read, total = 0, 0
+        try:
+            for packed_bytes, unpacked in _unpack(file, make):
+                read, total = read + packed_bytes, total + len(unpacked)
+                bound = min(most, max(SMALL_BYTES, MAX_RATIO * read))
+                if total > bound:
+                    found = f"{read:,} bytes that unpack to {total:,} and more"
+                    raise error("too much data", where=str(path), expected=f"at most {bound:,} bytes", found=found)
+                out.write(unpacked)
+        except _DAMAGED as reason:
+            if isinstance(reason, OSError) and reason.errno is not None:
+                raise
+            raise error("the compressed file is damaged or cut off", where=str(path), advice="Compress it again.") from reason
+    target.replace(path)
+
+
 def _unpacker(file: IO[bytes]) -> Callable[[], Any] | None:
     """What unpacks a file that is at its beginning, and stays there; None if it isn't packed."""
     head = file.read(8)
@@ -75,7 +98,7 @@ def _unpacker(file: IO[bytes]) -> Callable[[], Any] | None:
 def _unpack(file: IO[bytes], make: Callable[[], Any]) -> Iterator[tuple[int, bytes]]:
     """How many bytes were read, and what these unpack to, a little at a time.
 
-    Behind one packed stream may follow zeros and another one, which readers unpack too.
+    Behind one packed stream may follow zeros and another one, which readers unpack too. Raises ``EOFError`` at the end of a file that is cut off.
     """
     unpacker = make()
     while data := file.read(_READ_BYTES):
@@ -83,6 +106,10 @@ def _unpack(file: IO[bytes], make: Callable[[], Any]) -> Iterator[tuple[int, byt
         while data:
             if unpacker.eof:
                 data = data.lstrip(b"\0")
+                if not data:
+                    break
                 unpacker = make()
             yield 0, unpacker.decompress(data)
             data = unpacker.unused_data
+    if not unpacker.eof:
+        raise EOFError

@@ -70,7 +70,7 @@ class BuildContext:
     @functools.cached_property
     def _loaded(self) -> tuple[SourceModel, Holdout | None]:
         with self._progress.stage("Load model and data"):
-            data = read_data(self.request.data, self._place.folder) if self.request.data else None
+            data = read_data(self.request.data, self._place.folder, self.request.target) if self.request.data else None
             examples: Mapping[str, Array] = data.arrays if data else {}
             options = LoadOptions(
                 format=self.request.format,
@@ -187,7 +187,10 @@ class BuildContext:
         answers = self.stages.run(keys.source_answers(), lambda: _answers(self.source, holdout.originals))
         prediction = read_prediction(answers, self.request.output)
         metric, on_outputs = choose_metric(self._metric, prediction, holdout.target if holdout.has_target else None)
-        fitted = FittedTarget(target=metric.against_source(prediction)) if metric.against_source else fit_target(metric, holdout.target, prediction)
+        if metric.against_source:
+            fitted = FittedTarget(target=metric.against_source(prediction))
+        else:
+            fitted = fit_target(metric, holdout.target, prediction, classes=self.source.classes, written=holdout.written)
         target = fitted.target
         started = time.perf_counter()
         score = metric.score(target, prediction)
