@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import sys
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ def progress_on_stderr(*, as_json: bool) -> Progress:
     if as_json or logs.verbosity:
         return Logged()
     console = plain_console()
-    return TerminalProgress(console) if logs.draws and console.is_terminal and sys.stderr.isatty() else LineProgress()
+    return TerminalProgress(console) if logs.draws and console.is_terminal and os.isatty(2) else LineProgress()
 
 
 class TerminalProgress:
