@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 _PATH = click.Path(path_type=Path)
 _DATA = (
-    "Holdout data: .npz, .csv, .tsv, .jsonl, .parquet, .feather, a folder of images, or a function that returns it (module:function or file.py:function). Without "
-    "it, only fp32 is built and nothing is evaluated."
+    "Holdout data: .npz, .csv, .tsv, .jsonl, .parquet, .feather, a folder of images, or a function that returns it (module:function or "
+    "file.py:function). Without it, only fp32 is built and nothing is evaluated."
 )
 
 
