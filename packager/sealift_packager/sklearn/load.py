@@ -14,7 +14,7 @@ from sealift_core.bundle.digest import Digest
 from sealift_core.bundle.tensors import TensorSpec
 from sealift_packager.archives.memory_limit import bounded_memory
 from sealift_packager.boosters.load import catboost_source, lightgbm_source, xgboost_source
-from sealift_packager.errors import SourceModelError, UntrustedPickleError, first_line
+from sealift_packager.errors import SourceModelError, UntrustedPickleError, first_line, without_numpy
 from sealift_packager.model import detect
 from sealift_packager.model.categories import known_categories
 from sealift_packager.model.columns import FEATURES, RULED
@@ -221,7 +221,7 @@ def _check_estimator(model: Any, where: str) -> str:
                 "trees that encode categories of a pandas table themselves",
                 where=f"{where}: {type(part).__name__}",
                 expected="numbers",
-                found=f"categorical_features={part.categorical_features!r}",
+                found=without_numpy(f"categorical_features={part.categorical_features!r}"),
                 advice="Put OrdinalEncoder(handle_unknown='use_encoded_value', unknown_value=np.nan) before it, and name the columns by number.",
             )
     return str(sklearn.__version__)

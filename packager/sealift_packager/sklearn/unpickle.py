@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from sealift_packager.archives.memory_limit import bounded_memory
 from sealift_packager.archives.packed import check_packed, unpacked_head
-from sealift_packager.errors import SourceModelError, first_line
+from sealift_packager.errors import SourceModelError, caused_by, first_line
 from sealift_packager.model.version_skew import VersionSkew, telling
 
 #: What pip calls the package of a module that models need. Of other modules no package is named: whose it is on an index, nobody knows.
@@ -132,7 +132,7 @@ def _told(error: Exception, path: Path, skew: VersionSkew | None) -> SourceModel
     if missing:
         return _missing_module(missing, name, where, skew)
     return SourceModelError(
-        f"can't be unpickled (caused by: {type(error).__name__}: {first_line(error):.300})",
+        f"can't be unpickled ({caused_by(error)})",
         where=where,
         expected="a complete joblib or pickle file",
         advice="The file may be cut off, or need a package that is not installed.",

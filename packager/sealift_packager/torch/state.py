@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from sealift_packager.errors import SourceModelError, first_line
+from sealift_packager.errors import SourceModelError, caused_by
 from sealift_packager.model import detect
 from sealift_packager.model.dynamic import OPTION, Dynamic, free_axes, from_function
 from sealift_packager.model.source import Arrays, LoadOptions, SourceModel
@@ -50,7 +50,7 @@ def _build(torch: Any, factory: Callable[..., Any], reference: str) -> Any:
         module = bare_module(factory())
     except Exception as error:  # the user's own function
         message, advice = (
-            f"the factory failed (caused by: {type(error).__name__}: {error})",
+            f"the factory failed ({caused_by(error)})",
             "Call it in Python first, without arguments: it must return the nn.Module.",
         )
         raise SourceModelError(message, where=f"--factory {reference}", advice=advice) from error
@@ -70,7 +70,7 @@ def _read_state(torch: Any, path: Path) -> dict[str, Any]:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch and safetensors raise anything for a damaged or a pickled file
         raise SourceModelError(
-            f"can't be read as weights (caused by: {type(error).__name__}: {first_line(error):.300})",
+            f"can't be read as weights ({caused_by(error)})",
             where=str(path),
             expected="a complete state dict: torch.save(model.state_dict(), …) or safetensors",
             advice="A pickled nn.Module is not read, because reading it runs code; save its state_dict() instead.",
