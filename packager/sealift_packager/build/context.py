@@ -23,7 +23,7 @@ from sealift_packager.cache.stage import Stages
 from sealift_packager.data.example import read_example
 from sealift_packager.data.files import read_data
 from sealift_packager.data.holdout import Holdout, bind
-from sealift_packager.data.oddities import describe_oddities
+from sealift_packager.data.oddities import describe_oddities, describe_unknown
 from sealift_packager.data.pixels import Normalization
 from sealift_packager.data.refusal import refused
 from sealift_packager.errors import DataError, PackagerError
@@ -176,7 +176,10 @@ class BuildContext:
     @functools.cached_property
     def oddities(self) -> tuple[str, ...]:
         """What the data never show, in sentences that the bundle bears too."""
-        return describe_oddities(self.holdout.inputs, self.source.columns) if self.holdout else ()
+        if self.holdout is None:
+            return ()
+        inputs = self.holdout.inputs
+        return (*describe_unknown(inputs, self.source.categories), *describe_oddities(inputs, self.source.columns))
 
     @functools.cached_property
     def reference(self) -> Reference | None:

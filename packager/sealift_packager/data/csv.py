@@ -59,6 +59,7 @@ _HEAD_BYTES: Final = 2**18
 _UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
 _AS_UTF8: Final = "Save it as UTF-8; Excel calls that CSV UTF-8."
 _OTHER_ENCODING: Final = f"{_AS_UTF8} If it is Windows-1252 (Western Europe): iconv -f WINDOWS-1252 -t UTF-8 FILE > NEW.csv."
+_EXCEL_LINE: Final = re.compile(rb"sep=[,;|\t]\r?\n")
 #: What pandas calls a column without a name.
 _UNNAMED: Final = re.compile(r"Unnamed: \d+")
 #: How files of other formats begin, whatever they are called.
@@ -149,7 +150,7 @@ def read_table(path: Path, **options: Any) -> Any:
     except DataError:
         raise
     except pd.errors.ParserWarning as error:
-        advice = "Name every column. R: write.csv(table, row.names = FALSE)."
+        advice = "Name every column, and remove a title above the names. R: write.csv(table, row.names = FALSE)."
         raise DataError(
             "rows with more values than the header line has names", where=str(path), expected="a name for each column", advice=advice
         ) from error
@@ -167,7 +168,7 @@ def read_table(path: Path, **options: Any) -> Any:
 def _dialect(path: Path, size: int) -> Dialect:
     """How the file is written, once its header line and its first row are checked."""
     if not size:
-        return Dialect()
+        raise DataError("the file is empty", where=str(path), expected=_EXPECTED)
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         if data[:2] in _UTF16:
             raise DataError("the file isn't UTF-8 text", where=str(path), expected="UTF-8", found="UTF-16", advice=_AS_UTF8)
@@ -179,6 +180,9 @@ def _dialect(path: Path, size: int) -> Dialect:
             advice = f"If the file is UTF-16, save it as UTF-8. Otherwise remove the character with the code 0 at byte {nul:,}."
             raise DataError("the file isn't text", where=str(path), expected="UTF-8", found="a byte 0x0", advice=advice)
         start = len(_BOM) if data[: len(_BOM)] == _BOM else 0
+        if _EXCEL_LINE.match(data, start):
+            found, advice = f"sep={chr(data[start + 4])}", "Remove this line, which only Excel understands."
+            raise DataError("the first line names the separator", where=str(path), expected=_EXPECTED, found=found, advice=advice)
         dialect = dialect_of(data[start:_HEAD_BYTES])
         _check_first_records(path, data, start, dialect)
     if dialect != Dialect():

@@ -80,6 +80,8 @@ def test_what_may_be_thousands_is_not_made_a_fraction(tmp_path: Path) -> None:
         (b'"5.1","3.5"\n"4.9","3.0"\n', "t.csv", "the first line holds numbers, not names"),
         (b"5,1;3,5\n4,9;3,0\n", "t.csv", "the first line holds numbers, not names"),
         (b"5.1,,3\n4.9,3.0,2\n", "t.csv", "the first line holds numbers, not names"),
+        (b"sep=;\na;b\n1;2\n", "t.csv", r"the first line names the separator: .*found sep=;\. Remove this line"),
+        (b"", "t.csv", r"t\.csv: the file is empty: expected a header line and data rows"),
     ],
     ids=[
         "NUL",
@@ -91,6 +93,8 @@ def test_what_may_be_thousands_is_not_made_a_fraction(tmp_path: Path) -> None:
         "no header, quotes",
         "no header, decimal commas",
         "no header, a gap",
+        "Excel's first line",
+        "empty",
     ],
 )
 def test_what_can_t_be_read_is_called_by_its_name(content: bytes, name: str, error: str, tmp_path: Path) -> None:
