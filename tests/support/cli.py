@@ -50,7 +50,7 @@ class Ran:
 
 def without_stages(text: str) -> str:
     """Lines of standard error that tell of no finished stage."""
-    return "\n".join(line for line in text.strip().splitlines() if not STAGE.search(line))
+    return "".join(f"{line}\n" for line in text.strip().splitlines() if not STAGE.search(line))
 
 
 def run(program: str, *words: object, env: Mapping[str, str] | None = None, cwd: Path | None = None, timeout_s: float = 300) -> Ran:

@@ -34,11 +34,12 @@ def refused(framework: str, inputs: Arrays, error: Exception, *, what: str = "th
     stray = _find(inputs, said[1]) if said else None
     if stray is not None:
         name, row, text = stray
+        strays = [sentence for sentence in stray_texts(inputs) if sentence.startswith(f"{name}: ")]
         return DataError(
-            f"text where the model takes numbers, in {what}",
-            where=f"--data, for {framework}: {name}",
+            f"the source model fails on {what}: it takes numbers, not text",
+            where=f"--data, for {framework}",
             expected="numbers",
-            found=f"{text[:40]!r} in row {row}",
+            found=strays[0] if strays else f"{name}: {text[:40]!r} in row {row}",
             advice=_advice(text),
         )
     return DataError(

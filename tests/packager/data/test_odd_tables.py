@@ -32,10 +32,10 @@ def bound(text: str, folder: Path, model: Any = NAMED, *, needed: bool = True) -
 @pytest.mark.parametrize(
     ("value", "advice"),
     [
-        ('"1,234.5"', r"found '1,234\.5' in row 1\. Are these thousands separators\? Write the numbers plainly"),
+        ('"1,234.5"', r"'1,234\.5' in row 1, among numbers\. Are these thousands separators\? Write the numbers plainly"),
         ("1'234.50", "Are these thousands separators"),
         ("1 234", "Are these thousands separators"),
-        ('"2,5"', r"found '2,5' in row 1\. Are these decimal commas\?"),
+        ('"2,5"', r"'2,5' in row 1, among numbers\. Are these decimal commas\?"),
         ("$12.50", "Remove the unit"),
         ("35%", "Remove the unit"),
         ("12.50 €", "Remove the unit"),
@@ -50,7 +50,8 @@ def test_text_among_numbers_is_shown_with_what_to_do_about_it(value: str, advice
     with pytest.raises(ValueError, match="could not convert") as failure:
         loaded(NAMED, tmp_path, examples=holdout.inputs).predict(holdout.originals)
     error = str(refused("scikit-learn", holdout.originals, failure.value))
-    assert re.match(rf"--data, for scikit-learn: pay: text where the model takes numbers, in the holdout: expected numbers, .*{advice}", error), error
+    said = r"--data, for scikit-learn: the source model fails on the holdout: it takes numbers, not text: expected numbers, found pay: "
+    assert re.match(rf"{said}.*{advice}", error), error
 
 
 def test_an_index_that_was_saved_is_named(tmp_path: Path) -> None:
