@@ -86,9 +86,7 @@ def test_a_target_that_is_misspelt_gets_the_nearest(tmp_path: Path) -> None:
 
 def test_text_where_numbers_are_needed_is_named(tmp_path: Path) -> None:
     data = table(tmp_path, lambda lines: [lines[0], "x," + lines[1].partition(",")[2], *lines[2:]])
-    message = (
-        "mean radius: text where the model takes numbers, in the holdout: expected numbers, found 'x' in row 0. The model was trained on numbers here"
-    )
+    message = "the source model fails on the holdout: it takes numbers, not text: expected numbers, found mean radius: 'x' in row 0, among numbers. "
     assert_refused(pack(tmp_path, "--data", data, "--target", "diagnosis"), 3, message)
 
 

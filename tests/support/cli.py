@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, Final
 from unittest import mock
 
-#: How the line of a finished stage ends.
-STAGE: Final = re.compile(r": (\d+\.\d s|cached)$")
+#: How the line of a stage that is done, or takes long, ends.
+STAGE: Final = re.compile(r": (\d+\.\d s|cached|has been running for \d+ s)$")
 BIN = Path(sys.executable).parent
 ROOT = Path(__file__).parents[2]
 #: Where each command's ``main`` is, as its wheel's entry point says.
