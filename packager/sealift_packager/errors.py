@@ -24,9 +24,13 @@ The tree:
 
 from __future__ import annotations
 
-from typing import ClassVar
+import re
+from typing import ClassVar, Final
 
 from sealift_core.errors import SealiftError
+
+#: How numpy 2 shows a number or a text.
+_NUMPY: Final = re.compile(r"\bnp\.(?:float\d+|u?int\d+|str_|bool_?|longlong|longdouble)\(('[^']*'|\"[^\"]*\"|[^()'\"]*)\)")
 
 
 class PackagerError(SealiftError):
@@ -122,7 +126,31 @@ def first_line(error: BaseException) -> str:
         error: The error.
 
     Returns:
-        Its first line, or its type's name where it says nothing.
+        Its first line, with numpy's values as plain ones, or its type's name where it says nothing.
     """
     lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
+    return without_numpy(lines[0]) if lines else type(error).__name__
+
+
+def caused_by(error: BaseException) -> str:
+    """Name an error of another library, for the end of a message of ours.
+
+    Args:
+        error: The error.
+
+    Returns:
+        "caused by: ", its type's name, and what it says first.
+    """
+    return f"caused by: {type(error).__name__}: {first_line(error):.300}"
+
+
+def without_numpy(text: str) -> str:
+    """Write numpy's values as others are: ``0.5`` in the place of ``np.float64(0.5)``.
+
+    Args:
+        text: Words of a library, or a value's ``repr``.
+
+    Returns:
+        The same without the names of numpy's types.
+    """
+    return _NUMPY.sub(r"\1", text)

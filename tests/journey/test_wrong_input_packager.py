@@ -86,8 +86,7 @@ def test_a_target_that_is_misspelt_gets_the_nearest(tmp_path: Path) -> None:
 
 def test_text_where_numbers_are_needed_is_named(tmp_path: Path) -> None:
     data = table(tmp_path, lambda lines: [lines[0], "x," + lines[1].partition(",")[2], *lines[2:]])
-    cause = "caused by: ValueError: could not convert string to float: 'x'"
-    message = f"the source model fails on the holdout ({cause}): found mean radius: 'x' in row 0, among numbers"
+    message = "the source model fails on the holdout: it takes numbers, not text: expected numbers, found mean radius: 'x' in row 0, among numbers. "
     assert_refused(pack(tmp_path, "--data", data, "--target", "diagnosis"), 3, message)
 
 
@@ -101,7 +100,7 @@ def test_data_without_rows(tmp_path: Path) -> None:
     [
         (
             ["--data", "no.csv"],
-            "error: no.csv: no such data file: expected a file ending in .npz, .csv, .tsv or .parquet, a folder of images, or ",
+            "error: no.csv: no such data file: expected a file ending in .npz, .csv, .tsv, .jsonl, .parquet, .feather or .arrow ",
         ),
         (["--metric", "accurracy", "--data", "no.csv"], "error: --metric: no such metric: expected accuracy, f1, auc,"),
         (["--max-drop", "-1", "--data", "no.csv"], "error: --max-drop: not a budget: expected a number from 0 up, found -1.0"),

@@ -8,6 +8,7 @@ import importlib
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -15,6 +16,8 @@ from pathlib import Path
 from typing import Any, Final
 from unittest import mock
 
+#: How the line of a stage that is done, or takes long, ends.
+STAGE: Final = re.compile(r": (\d+\.\d s|cached|has been running for \d+ s)$")
 BIN = Path(sys.executable).parent
 ROOT = Path(__file__).parents[2]
 #: Where each command's ``main`` is, as its wheel's entry point says.
@@ -34,10 +37,20 @@ class Ran:
         """What it printed, parsed."""
         return json.loads(self.out)
 
+    @property
+    def complaint(self) -> str:
+        """What it printed on standard error, but for the lines that tell of finished stages."""
+        return without_stages(self.err)
+
     def ok(self) -> Ran:
         """Itself, if the command succeeded."""
         assert self.code == 0, self.out + self.err
         return self
+
+
+def without_stages(text: str) -> str:
+    """Lines of standard error that tell of no finished stage."""
+    return "".join(f"{line}\n" for line in text.strip().splitlines() if not STAGE.search(line))
 
 
 def run(program: str, *words: object, env: Mapping[str, str] | None = None, cwd: Path | None = None, timeout_s: float = 300) -> Ran:

@@ -54,10 +54,10 @@ def assert_refused(done: Ran, code: int, *expected: str) -> None:
     text = done.err + done.out
     assert done.code == code, text
     assert "Traceback" not in text
-    assert len(done.err.strip().splitlines()) == 1, text
-    assert done.err.startswith("error: "), text
+    assert len(done.complaint.splitlines()) == 1, text
+    assert done.complaint.startswith("error: "), text
     for words in expected:
-        assert words in done.err, f"{words!r} is not in {done.err!r}"
+        assert words in done.complaint, f"{words!r} is not in {done.err!r}"
 
 
 def refused_as_json(done: Ran, code: int, error_class: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any, Final
 from sealift_core.hardware.profile import HardwareProfile
 from sealift_core.signing.keys import Signer
 from sealift_packager.api.model import write_example, write_model
+from sealift_packager.archives.own_copy import translate_paths
 from sealift_packager.build.files import runs_own_code
 from sealift_packager.build.in_memory_data import write_data
 from sealift_packager.build.isolated import pack as pack_apart
@@ -61,7 +62,7 @@ def pack(
         profile: One hardware profile or several, each by its name, by its file's path, or as a value.
         objective: What matters, instead of what the profiles say that are named or in files: ``("size", "accuracy")``, say.
         data: The holdout: a path, ``module:function``, a function, ``(X, y)``, or inputs and target by name (a mapping or a pandas table). ``X`` is
-            an array, a pandas table, or a mapping of inputs, ``[rows, …]``. Without it, only fp32 is built.
+            an array (a sparse one too), a pandas table, or a mapping of inputs, ``[rows, …]``. Without it, only fp32 is built.
         version: The release's semantic version.
         target: The name of the target among ``data``.
         metric: The metric's name, or ``module:function``; by default accuracy for classes and rmse for numbers.
@@ -124,7 +125,8 @@ def pack(
             signer=Passphrases.collect().check(Path(key)) if isinstance(key, (str, Path)) else key,
             **({"trust_pickle": True} if not isinstance(model, (str, Path)) else {}) | options,
         )
-        return pack_apart(request, progress) if _is_data(request, model) else pack_here(request, progress)
+        with translate_paths(Path(), Path(folder)):
+            return pack_apart(request, progress) if _is_data(request, model) else pack_here(request, progress)
 
 
 def _is_data(request: PackRequest, model: Any) -> bool:

@@ -19,7 +19,7 @@ import numpy as np
 
 from sealift_core.bundle.digest import Digest
 from sealift_packager.archives.memory_limit import bounded_memory
-from sealift_packager.errors import SourceModelError
+from sealift_packager.errors import SourceModelError, first_line
 from sealift_packager.model import detect
 from sealift_packager.model.columns import FEATURES, RULED, column_inputs, joined, spread
 from sealift_packager.model.source import Arrangement, Array, Digits, LoadOptions, SourceModel
@@ -102,7 +102,7 @@ def _ensemble(read: Callable[[], Ensemble], where: str) -> Ensemble:
     try:
         ensemble = read()
     except (KeyError, IndexError, ValueError, TypeError, OverflowError) as error:
-        detail = f"{type(error).__name__}: {error}"
+        detail = f"{type(error).__name__}: {first_line(error)}"
         raise SourceModelError(
             f"its trees contradict themselves (caused by: {detail:.200})",
             where=where,

@@ -24,7 +24,7 @@ from sealift_packager.data.example import read_example
 from sealift_packager.data.files import read_data
 from sealift_packager.data.holdout import Holdout, bind
 from sealift_packager.data.left_out import LeftOut, are_few, describe_left_out, describe_many, refused_rows
-from sealift_packager.data.oddities import describe_oddities
+from sealift_packager.data.oddities import describe_oddities, describe_unknown
 from sealift_packager.data.pixels import Normalization
 from sealift_packager.data.refusal import refused, stray_texts
 from sealift_packager.errors import DataError, PackagerError
@@ -40,6 +40,7 @@ from sealift_packager.model.accepted import parse_shapes
 from sealift_packager.model.batch import check_rows, fixed_batch
 from sealift_packager.model.dynamic import parse_dynamic
 from sealift_packager.model.source import Array, LoadOptions, SourceModel, WeightPlace
+from sealift_packager.model.version_skew import telling
 from sealift_packager.parity.check import Parity, prove_parity
 from sealift_packager.parity.digits import with_digits
 from sealift_packager.parity.other_rows import warn_of_other_rows
@@ -65,12 +66,13 @@ class BuildContext:
 
     def prepare(self) -> None:
         """Load the model and the data and fit one to the other; ask the source on the holdout; convert; prove parity."""
-        _ = self.source, self.holdout, self.reference, self.converted
+        with telling(self.source.skew):
+            _ = self.holdout, self.reference, self.converted
 
     @functools.cached_property
     def _loaded(self) -> tuple[SourceModel, Holdout | None]:
         with self._progress.stage("Load model and data"):
-            data = read_data(self.request.data, self._place.folder) if self.request.data else None
+            data = read_data(self.request.data, self._place.folder, self.request.target) if self.request.data else None
             examples: Mapping[str, Array] = data.arrays if data else {}
             options = LoadOptions(
                 format=self.request.format,
@@ -92,8 +94,9 @@ class BuildContext:
             if data:
                 self._check_unchanged("data", data.path, data.digest)
             needed = not source.unsupervised if self._metric is None else self._metric.against_source is None
-            holdout = bind(data, source, self.request.target, needed=needed, images=self._images) if data else None
-            exact = _with_digits(source, holdout)
+            with telling(source.skew):
+                holdout = bind(data, source, self.request.target, needed=needed, images=self._images) if data else None
+                exact = _with_digits(source, holdout)
             if exact is source:
                 return source, holdout
             source = dataclasses.replace(exact, place=source.place, digest=source.digest)
@@ -183,7 +186,8 @@ class BuildContext:
     def notes(self) -> tuple[str, ...]:
         """What the report says beside the candidates: how far parity goes, and what is odd about the data."""
         on_metric = self.reference.notes if self.reference else ()
-        return (*_on_digits(self.source), str(self.parity), *_on_sizes(self.source), *on_metric, *self.oddities)
+        skew = (self.source.skew.note,) if self.source.skew else ()
+        return (*skew, *_on_digits(self.source), str(self.parity), *_on_sizes(self.source), *on_metric, *self.oddities)
 
     @functools.cached_property
     def oddities(self) -> tuple[str, ...]:
@@ -193,7 +197,8 @@ class BuildContext:
             return ()
         total = holdout.rows + sum(len(part.rows) for part in holdout.left_out)
         left_out = describe_left_out(holdout.left_out, total, self.request.data.name if self.request.data else "the data")
-        return (*left_out, *describe_oddities(holdout.inputs, self.source.columns))
+        unknown = describe_unknown(holdout.inputs, self.source.categories)
+        return (*left_out, *unknown, *describe_oddities(holdout.inputs, self.source.columns))
 
     @functools.cached_property
     def reference(self) -> Reference | None:
@@ -203,7 +208,10 @@ class BuildContext:
         holdout, answers = self._asked
         prediction = read_prediction(answers, self.request.output)
         metric, on_outputs = choose_metric(self._metric, prediction, holdout.target if holdout.has_target else None)
-        fitted = FittedTarget(target=metric.against_source(prediction)) if metric.against_source else fit_target(metric, holdout.target, prediction)
+        if metric.against_source:
+            fitted = FittedTarget(target=metric.against_source(prediction))
+        else:
+            fitted = fit_target(metric, holdout.target, prediction, classes=self.source.classes, written=holdout.written)
         target = fitted.target
         started = time.perf_counter()
         score = metric.score(target, prediction)

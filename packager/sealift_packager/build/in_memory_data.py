@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -18,7 +19,10 @@ from sealift_packager.model import detect
 from sealift_packager.model.columns import FEATURES
 from sealift_packager.model.source import Array, LoadOptions, WeightPlace
 
-FILE: Final = "holdout.npz"
+FILE: Final = "data.npz"
+#: Of a sparse matrix, made dense.
+MOST_VALUES: Final = 2**27
+_MOST: Final = f"at most {MOST_VALUES:,} values"
 _EXPECTED: Final = "a path, (X, y), a mapping of arrays, a pandas table, or a function that gives one of these"
 
 
@@ -39,17 +43,17 @@ def write_data(data: Any, folder: Path, model: Any, *, target: str, options: Loa
 def _arrays(data: Any, model: Any, target: str, options: LoadOptions) -> dict[str, Array]:
     if isinstance(data, tuple) and len(data) == 2:
         inputs, labels = data
-        if isinstance(inputs, Mapping) or _is_table(inputs):
+        if (isinstance(inputs, Mapping) and not _is_sparse(inputs)) or _is_table(inputs):
             named = _by_name(inputs)
         else:
-            named = {_only_input(model, options): np.asarray(inputs)}
+            named = {_only_input(model, options): _array(inputs, "X")}
         if target in named:
             raise DataError(
                 "X contains a column with the name of the target",
                 where=f"data: {target}",
                 advice="Leave it out of X, or choose another name with target=.",
             )
-        return named | {target: np.asarray(labels)}
+        return named | {target: _array(labels, "y")}
     if isinstance(data, Mapping) or _is_table(data):
         return _by_name(data)
     raise DataError(
@@ -63,12 +67,35 @@ def _is_table(value: Any) -> bool:
 
 def _by_name(values: Any) -> dict[str, Array]:
     names = list(values.columns) if _is_table(values) else list(values)
-    return {str(name): _column(values[name]) for name in names}
+    return {str(name): _column(values[name], str(name)) for name in names}
 
 
-def _column(values: Any) -> Array:
+def _array(values: Any, name: str) -> Array:
+    """Values as a dense array; `DataError` where a dense one says something else, or would fill the memory."""
+    if _is_sparse(values):
+        size = math.prod(values.shape)
+        if size > MOST_VALUES:
+            found = f"{' × '.join(f'{length:,}' for length in values.shape)} values"
+            advice = "A holdout of a few thousand rows is enough; pass X[:2000]."
+            raise DataError("a sparse matrix that is too large as a dense one", where=f"data: {name}", expected=_MOST, found=found, advice=advice)
+        return np.asarray(values.toarray())
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        advice = "Fill them as the model expects it, as with .filled(numpy.nan)."
+        raise DataError("masked values", where=f"data: {name}", expected="an array without a mask", advice=advice)
+    try:
+        return np.asarray(values.detach() if hasattr(values, "detach") else values)
+    except ValueError as error:
+        raise DataError("not an array", where=f"data: {name}", expected="rows of equal length", advice="Pad them to one length.") from error
+
+
+def _is_sparse(values: Any) -> bool:
+    """Whether it is one of scipy's arrays or matrices, one of which is a mapping too."""
+    return hasattr(values, "tocsr") and hasattr(values, "toarray")
+
+
+def _column(values: Any, name: str) -> Array:
     """One column; what is missing in text is empty text, as in a CSV file."""
-    array = np.asarray(values.detach() if hasattr(values, "detach") else values)
+    array = _array(values, name)
     if array.dtype.kind != "O":
         return array
     return np.array(["" if _is_missing(item) else str(item) for item in array.ravel()], dtype=object).reshape(array.shape)
@@ -79,7 +106,7 @@ def _is_missing(item: Any) -> bool:
 
     if item is None or item is pd.NA:  # NA is equal to nothing, and unequal to nothing either
         return True
-    return not isinstance(item, np.ndarray) and bool(item != item)
+    return not isinstance(item, (np.ndarray, list, tuple)) and bool(item != item)
 
 
 def _only_input(model: Any, options: LoadOptions) -> str:

@@ -18,7 +18,7 @@ from sealift_packager.build.tasks import BuildTask, DataTask, NamesTask, Task
 from sealift_packager.cache.serialization import encode
 from sealift_packager.sandbox.activity import Monitor, monitoring
 from sealift_packager.sandbox.failures import encode_failure
-from sealift_packager.sandbox.log_records import send_records
+from sealift_packager.sandbox.log_records import log_warnings, send_records
 from sealift_packager.sandbox.outside import asking
 from sealift_packager.sandbox.page import Page
 
@@ -35,6 +35,7 @@ def main(arguments: Sequence[str], descriptor: int) -> None:
     task: Task = pickle.loads(channel.receive().blob)  # noqa: S301  (the process that started this one wrote it)
     _settle(task)
     send_records(channel, task.log_level)
+    log_warnings()
     try:
         with monitoring(Monitor(page, task.limit_s)):
             result = _do(task, channel)

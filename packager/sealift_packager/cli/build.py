@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,18 +66,25 @@ def build(
     place, named = project or DEFAULT, project is not None or trusts_project(context)
     jobs = pick(read_project(place, named=named, locked=locked, force=force, cache=not no_cache), only)
     cores = len(os.sched_getaffinity(0))
-    executor = _ray(ray_address) if ray_address else _local(workers or default_workers(cores), jobs, passphrase_files)
+    tells = not as_json and not asked_for().quiet
+    stage = _say_stage if tells and not asked_for().verbosity and not os.isatty(2) else None
+    executor = _ray(ray_address) if ray_address else _local(workers or default_workers(cores), jobs, passphrase_files, stage)
     finished: dict[str, JobOutcome] = {}
     for outcome in executor.run(jobs):
         finished[outcome.name] = outcome
-        if not as_json and os.isatty(2) and not asked_for().quiet:
+        if tells:
             say(f"{len(finished)}/{len(jobs)} {_line(outcome)}", error=True)
     outcomes = [finished[job.name] for job in jobs]
     show([finished[job.name].fields() for job in jobs], map(_line, outcomes), as_json=as_json)
     _raise_for(outcomes, str(place))
 
 
-def _local(workers: int, jobs: Sequence[PackJob], passphrase_files: Sequence[Path]) -> Executor:
+def _say_stage(text: str) -> None:
+    """In a CI job's log, which would else say nothing until a model is done."""
+    say(text, error=True)
+
+
+def _local(workers: int, jobs: Sequence[PackJob], passphrase_files: Sequence[Path], stage: Callable[[str], None] | None) -> Executor:
     """Workers that are given the passphrases of the keys. A wrong one is told before any model is built; a key that can't be read, by its job."""
     collected = passphrases(passphrase_files)
     given: dict[Path, bytes] = {}
@@ -90,7 +97,7 @@ def _local(workers: int, jobs: Sequence[PackJob], passphrase_files: Sequence[Pat
             continue
         if passphrase is not None:
             given[path] = passphrase
-    return LocalExecutor(workers, passphrases=given)
+    return LocalExecutor(workers, passphrases=given, stage=stage)
 
 
 def _ray(address: str) -> Executor:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sealift_core.terminal.commandline import json_option, show
-from sealift_core.terminal.logging_options import asked_for
 from sealift_packager.cli.config import config_option
 from sealift_packager.cli.passphrase import passphrase_option
 from sealift_packager.model.detect import FORMATS
@@ -19,8 +18,8 @@ if TYPE_CHECKING:
 
 _PATH = click.Path(path_type=Path)
 _DATA = (
-    "Holdout data: .npz, .csv, .tsv, .parquet, a folder of images, or a function that returns it (module:function or file.py:function). Without "
-    "it, only fp32 is built and nothing is evaluated."
+    "Holdout data: .npz, .csv, .tsv, .jsonl, .parquet, .feather, a folder of images, or a function that returns it (module:function or "
+    "file.py:function). Without it, only fp32 is built and nothing is evaluated."
 )
 
 
@@ -176,19 +175,15 @@ def pack(*, as_json: bool, config: Path | None, lock: Path | None, locked: bool,
     """
     from sealift_packager.build.isolated import pack as run
     from sealift_packager.cache.store import default_store
-    from sealift_packager.cli.console import plain_console
-    from sealift_packager.cli.progress import TerminalProgress
+    from sealift_packager.cli.progress import progress_on_stderr
     from sealift_packager.lock.lockfile import check_writable, default_place, read_lock, write_lock
-    from sealift_packager.progress.progress import Logged
     from sealift_packager.report.write import write_report
 
     request = _request(**options)
     place = lock or default_place(request.out.absolute(), config)
     given = read_lock(place) if locked else None
     check_writable(place, request.name)
-    console = plain_console()
-    progress = TerminalProgress(console) if console.is_terminal and not as_json and asked_for().draws else Logged()
-    packed = run(request, progress, cache=None if no_cache else default_store(), lock=given)
+    packed = run(request, progress_on_stderr(as_json=as_json), cache=None if no_cache else default_store(), lock=given)
     if given is None:
         write_lock(packed.lock, place)
     if report is not None:

@@ -11,6 +11,7 @@ from typing import Final
 _SEPARATORS: Final = (b",", b";", b"\t", b"|")
 #: A quoted part of a line, in which a separator is none.
 _QUOTED: Final = re.compile(rb'"[^"]*+(?:""[^"]*+)*+"?+')
+_INNER_COMMA: Final = re.compile(rb"(?<=[0-9]),(?=[0-9])")
 _WITH_COMMA: Final = re.compile(rb"[ ]*+[-+]?+[0-9]++,[0-9]++[ ]*+")
 _THOUSAND: Final = re.compile(rb"[ ]*+[-+]?+[1-9][0-9]{0,2},[0-9]{3}[ ]*+")
 _WITH_POINT: Final = re.compile(rb"[ ]*+[-+]?+[0-9]++\.[0-9]++[ ]*+")
@@ -54,12 +55,21 @@ def _separator(lines: Sequence[bytes]) -> bytes:
         return b","
     counts = {separator: lines[0].count(separator) for separator in _SEPARATORS}
     regular = [sep for sep, count in counts.items() if count and all(line.count(sep) == count for line in lines[1:-1])]  # the last may be cut off
+    if len(regular) > 1 and regular[0] == b"," and b"," not in _INNER_COMMA.sub(b"", lines[0]):  # data without names, with decimal commas
+        regular.remove(b",")
     if regular or counts[b","]:
         return regular[0] if regular else b","
     return max(_SEPARATORS, key=lambda separator: counts[separator])
 
 
 def is_data(line: bytes, dialect: Dialect) -> bool:
-    """Whether a first line holds data in place of names: numbers alone, one of which is no column's number."""
-    values = [value.strip() for value in line.split(dialect.separator)]
-    return all(map(_NUMBER.fullmatch, values)) and not all(value.isdigit() for value in values)
+    """Whether a first line holds data in place of names: numbers alone, or nothing, one of which is no column's number."""
+    values = [_as_number(value, dialect) for value in line.split(dialect.separator)]
+    numbers = [value for value in values if value]
+    return bool(numbers) and all(map(_NUMBER.fullmatch, numbers)) and not all(value.isdigit() for value in numbers)
+
+
+def _as_number(value: bytes, dialect: Dialect) -> bytes:
+    """A value without its quotes, with a point before its decimals."""
+    bare = value.strip().strip(b'"').strip()
+    return bare.replace(b",", b".") if dialect.decimal == "," and _WITH_COMMA.fullmatch(bare) else bare

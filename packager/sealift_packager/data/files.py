@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -14,10 +14,14 @@ from sealift_core.bundle.digest import Digest
 from sealift_core.errors import nearest
 from sealift_packager.archives.directory import Names
 from sealift_packager.archives.npz import read_arrays
-from sealift_packager.archives.own_copy import OwnCopy, taken
+from sealift_packager.archives.own_copy import ARCHIVE, OwnCopy, open_plain, taken
+from sealift_packager.archives.packed import unpack_in_place
 from sealift_packager.archives.refusals import ARRAYS, Refusals
-from sealift_packager.data.csv import MISSING_WORDS, read_csv
+from sealift_packager.data.csv import MISSING_WORDS, read_csv, read_written, repeated_names
+from sealift_packager.data.feather import read_feather
 from sealift_packager.data.images import ImageFolder, list_images
+from sealift_packager.data.json_lines import read_jsonl
+from sealift_packager.data.limits import LIMITS
 from sealift_packager.data.parquet import read_parquet
 from sealift_packager.errors import DataError, first_line
 from sealift_packager.model.source import Array
@@ -28,12 +32,16 @@ class DataFile:
     """The arrays of a file, rows first.
 
     ``missing_words`` are texts that stand for a missing value, unless the model knows them as a value: a CSV file can't tell the two apart.
+    ``repeated`` are names that several columns have, which were numbered. ``written`` are columns of numbers and truth values as the text that they
+    are in such a file, where a model may have been trained with that.
     """
 
     path: Path
     digest: Digest
     arrays: dict[str, Array]
     missing_words: frozenset[str] = frozenset()
+    repeated: frozenset[str] = frozenset()
+    written: Mapping[str, Array] = dataclasses.field(default_factory=dict)
 
     @property
     def rows(self) -> int:
@@ -41,22 +49,52 @@ class DataFile:
         return len(next(iter(self.arrays.values())))
 
 
-def read_data(path: Path, folder: Path | None = None) -> DataFile | ImageFolder:
+def read_data(path: Path, folder: Path | None = None, target: str | None = None) -> DataFile | ImageFolder:
     """Read a holdout file by its suffix, or list a folder of images; `DataError`.
 
-    The file is opened once; our own copy is read, which lies in ``folder`` (else where temporary files go) meanwhile.
+    The file is opened once; our own copy is read, which lies in ``folder`` (else where temporary files go) meanwhile. Of a ``target`` that a file
+    of text holds as numbers, the text is kept too.
     """
     if path.is_dir():
         return list_images(path)
     if not path.is_file():
         raise DataError("no such data file", where=str(path), expected=_EXPECTED, found="nothing")
-    reader = READERS.get(path.suffix.lower())
-    if reader is None:
-        advice = _UNPACK if path.suffix.lower() in _PACKED else nearest(path.suffix, list(READERS))
-        raise DataError("not a supported data format", where=str(path), expected=_EXPECTED, found=path.suffix or "no suffix", advice=advice)
+    packed, reader = _reader(path)
+    _check_kind(path, reader)
     with taken(path, folder, DataError, Names.LABELS) as copy:
+        if packed:
+            unpack_in_place(copy.path, LIMITS.csv_bytes, DataError)
         read = reader(copy)
+        numbers = reader is read_csv and target in read and read[target].dtype.kind in "iufb"
+        repeated = repeated_names(copy) if reader is read_csv else frozenset[str]()
+        written = {target: read_written(copy, target)} if numbers and target is not None else {}
     arrays = {name: plain(value, f"{path}: {name}") for name, value in read.items()}
+    _check_rows(arrays, path)
+    words = MISSING_WORDS if reader is read_csv else frozenset[str]()
+    return DataFile(path=path, digest=copy.digest, arrays=arrays, missing_words=words, repeated=repeated, written=written)
+
+
+def _reader(path: Path) -> tuple[bool, Callable[[OwnCopy], dict[str, Array]]]:
+    """Whether the file is compressed, and what reads it; `DataError` if nothing does."""
+    suffix, inner = path.suffix.lower(), Path(path.stem).suffix.lower()
+    if suffix in _PACKED and inner in _TEXTS:
+        return True, READERS[inner]
+    if suffix in READERS:
+        return False, READERS[suffix]
+    other = next((advice for suffixes, advice in _OTHERS.items() if suffix in suffixes), None)
+    advice = other or nearest(suffix, list(READERS))
+    raise DataError("not a supported data format", where=str(path), expected=_EXPECTED, found=path.suffix or "no suffix", advice=advice)
+
+
+def _check_kind(path: Path, reader: Callable[[OwnCopy], dict[str, Array]]) -> None:
+    """Raise `DataError` for an archive, such as a workbook, under another name: it would be called a damaged archive of arrays."""
+    with open_plain(path, DataError) as file:
+        if reader is not read_npz and file.read(4) in ARCHIVE:
+            advice = "Save the sheet as CSV UTF-8, or unpack the archive."
+            raise DataError("the file is a zip archive, such as an Excel workbook", where=str(path), expected=_EXPECTED, advice=advice)
+
+
+def _check_rows(arrays: dict[str, Array], path: Path) -> None:
     counts = {name: len(value) if value.ndim else 0 for name, value in arrays.items()}
     if counts and not any(counts.values()):
         raise DataError("the data has no rows", where=str(path), expected="at least one row")
@@ -68,14 +106,13 @@ def read_data(path: Path, folder: Path | None = None) -> DataFile | ImageFolder:
             found=listed[:500] or "no arrays",
             advice="Put one row per example into every array.",
         )
-    return DataFile(path=path, digest=copy.digest, arrays=arrays, missing_words=MISSING_WORDS if reader is read_csv else frozenset())
 
 
 def data_tools(path: Path | None) -> str:
     """The word for `tools.tool_versions` of what reads the data beside numpy and pandas; empty if nothing does."""
     if path is None:
         return ""
-    return "images" if path.is_dir() else "parquet" if READERS.get(path.suffix.lower()) is read_parquet else ""
+    return "images" if path.is_dir() else "parquet" if READERS.get(path.suffix.lower()) in (read_parquet, read_feather) else ""
 
 
 def read_npz(copy: OwnCopy) -> dict[str, Array]:
@@ -127,12 +164,30 @@ def _not_text(where: str) -> DataError:
     return DataError("text with characters that don't exist", where=where, expected="Unicode text", advice="Is the file damaged? Save it again.")
 
 
-_PACKED: Final = (".gz", ".bz2", ".xz", ".zst", ".zip")
-_UNPACK: Final = "Unpack it first."
 READERS: Final[dict[str, Callable[[OwnCopy], dict[str, Array]]]] = {
     ".npz": read_npz,
     ".csv": read_csv,
     ".tsv": read_csv,
     ".parquet": read_parquet,
+    ".feather": read_feather,
+    ".arrow": read_feather,
+    ".jsonl": read_jsonl,
+    ".ndjson": read_jsonl,
 }
-_EXPECTED: Final = "a file ending in .npz, .csv, .tsv or .parquet, a folder of images, or module:function"
+#: Formats that are read when they are compressed too, and what compresses them.
+_TEXTS: Final = (".csv", ".tsv", ".jsonl", ".ndjson")
+_PACKED: Final = (".gz", ".bz2", ".xz")
+_EXPECTED: Final = (
+    "a file ending in .npz, .csv, .tsv, .jsonl, .parquet, .feather or .arrow (text also with .gz, .bz2, .xz), a folder of images, or module:function"
+)
+_WITH_PANDAS: Final = "Read it with pandas and save it with table.to_parquet('data.parquet') or table.to_csv('data.csv', index=False)."
+#: What to do about files of other formats, by their suffixes.
+_OTHERS: Final = {
+    (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods"): "Save the sheet as CSV UTF-8.",
+    (".gz", ".bz2", ".xz", ".zst", ".zip", ".7z", ".tar", ".tgz", ".lz4"): "Unpack it first.",
+    (".txt", ".dat", ".data", ".text"): "If it is a table of text, let its name end in .csv.",
+    (".pkl", ".pickle", ".joblib", ".h5", ".hdf5", ".orc", ".avro", ".dta", ".sav", ".sas7bdat", ".rds", ".rdata", ".db", ".sqlite"): _WITH_PANDAS,
+    (".json",): "Save a line of JSON for each row: table.to_json('data.jsonl', orient='records', lines=True).",
+    (".npy",): "Save inputs and target by name: numpy.savez('data.npz', features=X, target=y).",
+    (".arff", ".libsvm", ".svm", ".svmlight"): "Save it as .npz, or with --data module:function give (X, y).",
+}

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from sealift_core.errors import SealiftError
-from sealift_packager.errors import DataError
+from sealift_packager.errors import DataError, caused_by
 from sealift_packager.plugins.functions import load_callable
 
 _REFERENCE: Final = re.compile(r"(.+\.py|[A-Za-z_]\w*(\.\w+)*):[A-Za-z_]\w*")
@@ -27,5 +27,7 @@ def call_function(reference: Path, *, where: str) -> Any:
         raise
     except Exception as error:  # the user's own function
         raise DataError(
-            f"the function failed (caused by: {type(error).__name__}: {error})", where=where, advice="Call it in Python first, without arguments."
+            f"the function failed ({caused_by(error)})",
+            where=where,
+            advice="Call it in Python first, without arguments.",
         ) from error

@@ -18,7 +18,7 @@ from sealift_packager.data.images import ImageFolder
 from sealift_packager.data.left_out import LeftOut, missing_rows, most_left_out
 from sealift_packager.data.pixels import Normalization, decode_images, describe_images
 from sealift_packager.data.ranges import check_finite, check_range, check_whole_numbers
-from sealift_packager.data.refusal import refused
+from sealift_packager.data.refusal import describe_text, refused
 from sealift_packager.errors import DataError
 from sealift_packager.model.batch import fixed_batch, has_rows_first
 from sealift_packager.model.columns import FEATURES
@@ -29,15 +29,21 @@ from sealift_packager.model.source import Array, SourceModel
 _TRUTHS: Final = {"True": 1.0, "TRUE": 1.0, "true": 1.0, "False": 0.0, "FALSE": 0.0, "false": 0.0, "": math.nan}
 
 
+#: What pandas calls the index that it wrote into a file.
+_INDEX: Final = "Unnamed: 0"
+_DROP_INDEX: Final = "The column without a name is an index: save the table without it, with to_csv(…, index=False)."
+_ADD_NAMES: Final = "If the first line holds data, add a line with a name for each column before it."
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Holdout:
     """Inputs with the dtypes and shapes that the model takes, and the target: all arrays have the same number of rows.
 
     ``originals`` are the same inputs with the data's own numbers, where the model is to be asked with those, else the inputs themselves.
-    ``target`` is [rows] where each row has one value, else as it is in the data; without one (``has_target``) it is zeros. What is known of the
-    inputs' meaning is in ``descriptions``, by input; ``columns`` are the names of the columns that an input was made of, in their order;
-    ``classes`` are the names of the labels, where the data has names for its numbers. ``numbers`` are the rows' numbers in the data, of which
-    ``left_out`` are missing here; both empty where none is.
+    ``target`` is [rows] where each row has one value, else as it is in the data; without one (``has_target``) it is zeros. ``written`` are its
+    values as the text that they are in a file of text. What is known of the inputs' meaning is in ``descriptions``, by input; ``columns`` are the
+    names of the columns that an input was made of, in their order; ``classes`` are the names of the labels, where the data has names for its numbers.
+    ``numbers`` are the rows' numbers in the data, of which ``left_out`` are missing here; both empty where none is.
     """
 
     digest: Digest
@@ -45,6 +51,7 @@ class Holdout:
     originals: dict[str, Array]
     target: Array
     has_target: bool = True
+    written: Array | None = None
     descriptions: Mapping[str, str] = dataclasses.field(default_factory=dict)
     columns: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     classes: tuple[str, ...] = ()
@@ -69,6 +76,7 @@ class Holdout:
             inputs={name: value[kept] for name, value in self.inputs.items()},
             originals={name: value[kept] for name, value in self.originals.items()},
             target=self.target[kept],
+            written=None if self.written is None else self.written[kept],
             numbers=tuple(numbers[row] for row in kept),
             left_out=(*self.left_out, *named),
         )
@@ -93,18 +101,22 @@ def bind(data: DataFile | ImageFolder, source: SourceModel, target: str, *, need
             where=where,
             expected=f"--target with one of {_listed(data.arrays)}",
             found=repr(target),
-            advice=nearest(target, list(data.arrays)),
+            advice=_on_spaces(list(data.arrays)) or nearest(target, list(data.arrays)) or _on_header(list(data.arrays)),
         )
+    if target in data.repeated:
+        raise DataError("several columns have the name of the target", where=f"{where}: {target}", advice="Rename all but the target.")
     arrays = {name: _without_missing_words(value, name, data, source) for name, value in data.arrays.items() if name != target}
     labels = data.arrays[target] if target in data.arrays else np.zeros(data.rows)
     _check_labels(labels, data, source, f"{where}: {target}")
+    if target not in data.arrays and data.missing_words and not source.columns:
+        _check_header(list(arrays), where)
     arrays = _split(arrays, source.inputs)
     missing = _few_missing(arrays, source)
     kept = np.setdiff1d(np.arange(data.rows), missing)
     if missing:
         arrays, labels = {name: value[kept] for name, value in arrays.items()}, labels[kept]
     table = _is_table(arrays, source.inputs)
-    given = _from_columns(arrays, source, where) if table else _by_name(arrays, source, where)
+    given = _from_columns(arrays, source, where, data.repeated) if table else _by_name(arrays, source, where, data.repeated)
     columns = {source.inputs[0].name: source.columns.get(source.inputs[0].name) or tuple(arrays)} if table else {}
     with np.errstate(over="ignore"):
         inputs = {spec.name: np.ascontiguousarray(given[spec.name], dtype=spec.numpy_dtype) for spec in source.inputs}
@@ -118,6 +130,7 @@ def bind(data: DataFile | ImageFolder, source: SourceModel, target: str, *, need
         originals=originals,
         target=shaped,
         has_target=target in data.arrays,
+        written=None if (text := data.written.get(target)) is None else text[kept],
         columns=columns,
         numbers=tuple(kept.tolist()) if missing else (),
         left_out=(LeftOut(rows=missing, reason="missing values"),) if missing else (),
@@ -186,6 +199,13 @@ def _check_classes(data: ImageFolder, source: SourceModel, inputs: dict[str, Arr
         )
 
 
+def _is_number(name: str) -> bool:
+    try:
+        return math.isfinite(float(name.replace(",", ".")))
+    except ValueError:
+        return False
+
+
 def _listed(names: Iterable[str]) -> str:
     words = list(names)
     return ", ".join(words[:12]) + (f", … ({len(words)} in all)" if len(words) > 12 else "")
@@ -197,28 +217,47 @@ def _is_table(arrays: dict[str, Array], specs: Sequence[TensorSpec]) -> bool:
     return len(specs) == 1 and len(specs[0].shape) == 2 and not named and all(value.ndim == 1 for value in arrays.values())
 
 
-def _from_columns(arrays: dict[str, Array], source: SourceModel, where: str) -> dict[str, Array]:
+def _from_columns(arrays: dict[str, Array], source: SourceModel, where: str, repeated: frozenset[str]) -> dict[str, Array]:
     spec = source.inputs[0]
     names = source.columns.get(spec.name, ())
     if names:
-        _same_names(list(names), list(arrays), "column", where)
+        _same_names(list(names), list(arrays), "column", where, repeated)
     elif len(arrays) != spec.shape[1]:
         raise DataError(
             "the data and the model have different numbers of columns",
             where=where,
             expected=f"{spec.shape[1]} besides the target",
             found=_listed(arrays),
+            advice=_on_header(list(arrays)),
         )
     columns = [_checked(arrays[name], spec, f"{where}: {name}", takes_nan=source.takes_nan) for name in names or arrays]
     return {spec.name: np.stack(columns, axis=1)}
 
 
-def _by_name(arrays: dict[str, Array], source: SourceModel, where: str) -> dict[str, Array]:
-    _same_names([spec.name for spec in source.inputs], list(arrays), "input", where)
+def _by_name(arrays: dict[str, Array], source: SourceModel, where: str, repeated: frozenset[str]) -> dict[str, Array]:
+    _same_names([spec.name for spec in source.inputs], list(arrays), "input", where, repeated)
     return {spec.name: _shaped(arrays[spec.name], spec, f"{where}: {spec.name}", takes_nan=source.takes_nan) for spec in source.inputs}
 
 
-def _same_names(expected: list[str], given: list[str], noun: str, where: str) -> None:
+def _check_header(names: list[str], where: str) -> None:
+    """Raise `DataError` where a file of text, of which neither the target nor the model knows a name, may begin with data: as 0, 1, 2 names do."""
+    count_up = all(name.isdigit() for name in names) and len({int(name) - at for at, name in enumerate(names)}) == 1
+    if any(_is_number(name) for name in names) and not count_up:
+        raise DataError("the first line may hold data, not names", where=where, expected="a header line", found=_listed(names), advice=_ADD_NAMES)
+
+
+def _on_spaces(names: list[str]) -> str | None:
+    return "If the file's columns are separated by spaces, separate them by commas." if len(names) == 1 and len(names[0].split()) > 1 else None
+
+
+def _on_header(names: list[str]) -> str | None:
+    """What to do where a file's names are none that a model or a person would use."""
+    if _INDEX in names:
+        return _DROP_INDEX
+    return _ADD_NAMES if any(_is_number(name) for name in names) else None
+
+
+def _same_names(expected: list[str], given: list[str], noun: str, where: str, repeated: frozenset[str] = frozenset()) -> None:
     missing, extra = [name for name in expected if name not in given], [name for name in given if name not in expected]
     if not missing and not extra:
         return
@@ -226,7 +265,14 @@ def _same_names(expected: list[str], given: list[str], noun: str, where: str) ->
     details += [f"unexpected {_listed(extra)}"] if extra else []
     pairs = [(name, nearest(name, extra)) for name in missing[:5]]
     hints = [f"{name}: {hint}" for name, hint in pairs if hint]
-    advice = " ".join(hints) or ("Remove the columns that the model does not take, or name the target with --target." if extra else None)
+    twice = f"Several columns have the name {', '.join(sorted(repeated))}; rename them." if repeated else ""
+    header = _on_header(extra) if extra else None
+    advice = (
+        twice
+        or " ".join(hints)
+        or header
+        or ("Remove the columns that the model does not take, or name the target with --target." if extra else None)
+    )
     raise DataError(
         f"the {noun}s are not those of the model's inputs", where=where, expected=_listed(expected), found="; ".join(details), advice=advice
     )
@@ -257,9 +303,11 @@ def _checked(value: Array, spec: TensorSpec, where: str, *, takes_nan: bool) -> 
     if spec.numpy_dtype.kind == "f" and value.dtype.kind == "O" and _TRUTHS.keys() >= set(value.ravel().tolist()):
         value = np.array([_TRUTHS[item] for item in value.ravel()]).reshape(value.shape)
     if (spec.dtype == "string") != (value.dtype.kind == "O"):
-        found = "text" if value.dtype.kind == "O" else str(value.dtype)
-        advice = "Save the table as Parquet, which keeps text that looks like numbers." if spec.dtype == "string" else None
-        raise DataError("wrong type", where=where, expected=spec.dtype, found=found, advice=advice)
+        if spec.dtype == "string":
+            advice = "Save the table as Parquet, which keeps text that looks like numbers."
+            raise DataError("wrong type", where=where, expected=spec.dtype, found=str(value.dtype), advice=advice)
+        found, hint = describe_text(value)
+        raise DataError("wrong type", where=where, expected=f"numbers ({spec.dtype})", found=found, advice=hint)
     if value.dtype.kind == "f" and spec.numpy_dtype.kind in "iu" and not (value == np.trunc(value)).all():
         raise DataError("whole numbers are needed", where=where, expected=spec.dtype, found=str(value.dtype))
     if value.dtype.kind == "f" and np.isnan(value).any() and not takes_nan:

@@ -47,6 +47,29 @@ def describe_oddities(inputs: Arrays, columns: Mapping[str, Sequence[str]]) -> t
     return tuple(sentence for sentence in sentences if sentence)
 
 
+def describe_unknown(inputs: Arrays, categories: Mapping[str, Sequence[Array | None]]) -> tuple[str, ...]:
+    """Sentences on columns of text with values that the model's encoders know by another case or other spaces only, or that they all don't know.
+
+    ``categories`` are those that they know, by input and column. Single unknown values are what a model must take.
+    """
+    sentences = []
+    for name, known_by_column in categories.items():
+        values = inputs.get(name)
+        if values is None or values.dtype.kind != "O" or len(known_by_column) != 1 or known_by_column[0] is None:
+            continue
+        known = {str(value) for value in known_by_column[0].tolist()}
+        there = {str(value) for value in values.ravel().tolist()} - {""}
+        folded = {value.strip().casefold(): value for value in known}
+        close = [(value, folded[value.strip().casefold()]) for value in sorted(there - known) if value.strip().casefold() in folded]
+        if close:
+            shown = ", ".join(f"{value!r} for {other!r}" for value, other in close[:_SHOWN])
+            sentences.append(f"Warning: values of {name} differ from the model's categories by case or spaces only, and count as unknown: {shown}.")
+        elif there and not there & known:
+            shown = ", ".join(map(repr, sorted(there)[:_SHOWN]))
+            sentences.append(f"Warning: the model knows no value of {name} ({shown}); it knows {', '.join(map(repr, sorted(known)[:_SHOWN]))}.")
+    return tuple(sentences)
+
+
 def _columns(inputs: Arrays, columns: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, Array]]:
     """Each column with its name."""
     for name, value in inputs.items():

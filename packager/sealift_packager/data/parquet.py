@@ -34,10 +34,10 @@ def read_parquet(copy: OwnCopy) -> dict[str, Array]:
     pyarrow.allocate_buffer(1)  # its allocator sets 1 GiB aside for the first one
     try:
         with bounded_memory(path, DataError), contextlib.closing(parquet.ParquetFile(path)) as file:
-            _check_names(file.schema_arrow.names, path)
+            check_names(file.schema_arrow.names, path)
             _check_size(file.metadata, path)
             table = pyarrow.Table.from_batches(_batches(file, path), schema=file.schema_arrow)
-            return {name: _column(table.column(name), path, name) for name in table.column_names}
+            return {name: as_array(table.column(name), path, name) for name in table.column_names}
     except DataError:
         raise
     except (OSError, ValueError, MemoryError, pyarrow.ArrowException) as error:
@@ -46,7 +46,8 @@ def read_parquet(copy: OwnCopy) -> dict[str, Array]:
         ) from error
 
 
-def _check_names(names: list[str], path: Path) -> None:
+def check_names(names: list[str], path: Path) -> None:
+    """Raise `DataError` where two columns have one name."""
     twice = [name for name, count in collections.Counter(names).items() if count > 1]
     if twice:
         raise DataError("two columns have the same name", where=f"{path}: {twice[0]}", advice="Rename one of them.")
@@ -91,7 +92,8 @@ def _check_decoded(values: Any, path: Path) -> None:
         raise DataError("too much data", where=str(path), expected=f"at most {most:,} bytes", found=f"{total:,} bytes of text", advice=_ADVICE)
 
 
-def _column(column: Any, path: Path, name: str) -> Array:
+def as_array(column: Any, path: Path, name: str) -> Array:
+    """A column of pyarrow's as an array [rows, …]; `DataError` for a type that no model takes."""
     import pyarrow as pa
 
     where = f"{path}: {name}"

@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 import numpy as np
 
 from sealift_packager.errors import DataError, first_line
-from sealift_packager.model.source import Arrays
+from sealift_packager.model.source import Array, Arrays
 
 #: Of many columns, so many are named.
 SHOWN: Final = 3
+
+
+_NOT_A_NUMBER: Final = re.compile(r"could not convert string to float: (?:np\.str_\()?['\"](.*)['\"]")
+_PLAIN: Final = "Write the numbers plainly, with a point before the decimals and nothing between the digits: 1234.5."
+_ENCODE: Final = "The model was trained on numbers here: write the values as the numbers that they were then, or leave a missing one empty."
+_ADVICE: Final = (
+    (re.compile(r"\s*[-+]?[0-9]{1,3}([,.' \u00a0\u202f][0-9]{3})+([.,][0-9]+)?\s*"), f"Are these thousands separators? {_PLAIN}"),
+    (re.compile(r"\s*[-+]?[0-9]+,[0-9]+\s*"), f"Are these decimal commas? {_PLAIN}"),
+    (re.compile(r"\s*[-+(]*[$€£¥]?\s*[-+]?[0-9.,]+\s*[%$€£¥)]*\s*"), f"Remove the unit. {_PLAIN}"),
+    (
+        re.compile(r"\s*([0-9]{4}[-/.][0-9]{1,2}[-/.][0-9]{1,2}|[0-9]{1,2}[-/.][0-9]{1,2}[-/.][0-9]{2,4})([ T].*)?"),
+        "Write dates as the numbers that the model was trained on.",
+    ),
+)
 
 
 def refused(framework: str, inputs: Arrays, error: BaseException, *, what: str = "the holdout", rows: str = "") -> DataError:
@@ -18,12 +33,34 @@ def refused(framework: str, inputs: Arrays, error: BaseException, *, what: str =
 
     ``rows`` says in words which ones it refuses, where that is known.
     """
+    said = _NOT_A_NUMBER.search(first_line(error))
+    stray = _find(inputs, said[1]) if said else None
+    if stray is not None:
+        name, row, text = stray
+        strays = [sentence for sentence in stray_texts(inputs) if sentence.startswith(f"{name}: ")]
+        return DataError(
+            f"the source model fails on {what}: it takes numbers, not text",
+            where=f"--data, for {framework}",
+            expected="numbers",
+            found=strays[0] if strays else f"{name}: {text[:40]!r} in row {row}",
+            advice=_advice(text),
+        )
     return DataError(
         f"the source model fails on {what} (caused by: {type(error).__name__}: {first_line(error):.200})",
         where=f"--data, for {framework}",
         found="; ".join(filter(None, (rows, *stray_texts(inputs)[:SHOWN]))) or None,
         advice="The model's own predict must accept the holdout: check its columns, types and ranges.",
     )
+
+
+def _find(inputs: Arrays, text: str) -> tuple[str, int, str] | None:
+    """The first column and row that hold a text, and the text."""
+    for name, values in inputs.items():
+        if values.dtype.kind == "O" and values.size:
+            for number, value in enumerate(values.reshape(-1).tolist()):
+                if value == text:
+                    return name, number // (values.size // len(values)), text
+    return None
 
 
 def stray_texts(inputs: Arrays) -> list[str]:
@@ -35,6 +72,17 @@ def stray_texts(inputs: Arrays) -> list[str]:
             if 0 < len(wrong) <= values.size // 2:
                 sentences.append(f"{name}: {str(values.reshape(-1)[wrong[0]])[:40]!r} in row {wrong[0]}, among numbers")
     return sentences
+
+
+def describe_text(values: Array) -> tuple[str, str]:
+    """A column of text where numbers are needed: its first value that is none, and what to do about one like it."""
+    texts = ((number, str(value)) for number, value in enumerate(values.reshape(-1).tolist()) if value != "" and not _is_number(value))
+    number, text = next(texts, (0, ""))
+    return f"text: {text[:40]!r} in row {number // (values.size // len(values))}", _advice(text)
+
+
+def _advice(text: str) -> str:
+    return next((advice for pattern, advice in _ADVICE if pattern.fullmatch(text[:80])), _ENCODE)
 
 
 def _is_number(value: object) -> bool:

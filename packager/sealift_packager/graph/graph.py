@@ -169,7 +169,7 @@ def infer_shapes(model: onnx.ModelProto) -> onnx.ModelProto:
     try:
         return onnx.shape_inference.infer_shapes(bare, strict_mode=False, data_prop=True)
     except (onnx.shape_inference.InferenceError, ValueError) as error:
-        raise ConversionError(f"shapes can't be inferred (caused by: {error})", where="model.onnx") from error
+        raise ConversionError(f"shapes can't be inferred (caused by: {first_line(error):.300})", where="model.onnx") from error
 
 
 def _strip(model: onnx.ModelProto) -> None:

@@ -2,7 +2,7 @@
 
 Reading order:
 
-- ``predictions`` a model's outputs as labels, scores or values; ``target`` the holdout's target
+- ``predictions`` a model's outputs as labels, scores or values; ``target`` the holdout's target; ``class_labels`` its labels as the model has them
 - ``metrics``     metrics by name; ``constant`` what the same answer to all would score
 - ``bootstrap``   intervals; pure
 - ``accuracy``    loss against the source; ``channels`` of single channels of an output, which one number would hide

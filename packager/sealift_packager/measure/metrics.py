@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from sealift_core.errors import nearest
-from sealift_packager.errors import DataError
+from sealift_packager.errors import DataError, caused_by
 from sealift_packager.measure.channels import in_units
 from sealift_packager.measure.predictions import Prediction, same_labels
 from sealift_packager.model.source import Array
@@ -287,7 +287,10 @@ def _call(function: Callable[..., Any], name: str, target: Array, prediction: Pr
     try:
         return float(function(target, prediction.outputs))
     except Exception as error:  # the user's own function
-        message, expected = f"the metric failed (caused by: {type(error).__name__}: {error})", "a number from function(target, outputs by name)"
+        message, expected = (
+            f"the metric failed ({caused_by(error)})",
+            "a number from function(target, outputs by name)",
+        )
         raise DataError(message, where=f"--metric {name}", expected=expected) from error
 
 
@@ -296,7 +299,7 @@ def _call_by_row(function: Callable[..., Any], name: str, target: Array, predict
     try:
         values = np.asarray(function(target, prediction.outputs), dtype=np.float64)
     except Exception as error:  # the user's own function
-        raise DataError(f"the metric failed (caused by: {type(error).__name__}: {error})", where=f"--metric {name}", expected=expected) from error
+        raise DataError(f"the metric failed ({caused_by(error)})", where=f"--metric {name}", expected=expected) from error
     if values.shape != (len(target),):
         raise DataError("the metric gives no number for each row", where=f"--metric {name}", expected=expected, found=f"shape {list(values.shape)}")
     return values

@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 
 from sealift_packager.errors import DataError
+from sealift_packager.measure.class_labels import as_classes
 from sealift_packager.measure.metrics import CLASSES, METRICS, NUMBERS, TWO_CLASSES, Metric
 from sealift_packager.measure.predictions import Prediction, sample_of
 from sealift_packager.model.source import Array
@@ -84,11 +85,16 @@ def guess_metric(prediction: Prediction, target: Array) -> Metric:
     )
 
 
-def fit_target(metric: Metric, target: Array, prediction: Prediction) -> FittedTarget:
+def fit_target(metric: Metric, target: Array, prediction: Prediction, *, classes: Array | None = None, written: Array | None = None) -> FittedTarget:
     """The target for this metric and model: one-hot rows become classes; `DataError` where it can't be what the metric needs.
 
-    A metric of one's own gets the target as it is in the data.
+    Labels are given the type of the model's ``classes``, where these are known; ``written`` are they as a file of text has them. A metric of one's
+    own gets the target as it is in the data.
     """
+    if metric.needs == CLASSES and prediction.label is not None:
+        target, note = as_classes(target, written, classes)
+        fitted = _classes(metric, target, prediction)
+        return fitted if fitted.note else dataclasses.replace(fitted, note=note)
     if metric.needs in (CLASSES, TWO_CLASSES):
         return _classes(metric, target, prediction)
     if metric.needs == NUMBERS and prediction.value is not None:

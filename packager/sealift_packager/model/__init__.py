@@ -4,7 +4,7 @@ Reading order:
 
 - ``detect``     the format of a model file, found from its content
 - ``foreign``    models of other formats, and the way to ONNX from each
-- ``source``     `SourceModel` and the options of loading
+- ``source``     `SourceModel` and the options of loading; ``version_skew``, a file of another version of its library
 - ``batch``      which dimension of its tensors is the batch
 - ``accepted``   which sizes and values a model takes, where not all will do
 - ``dynamic``    which dimensions of a torch model are free

@@ -12,6 +12,7 @@ import numpy as np
 from sealift_core.bundle.digest import Digest
 from sealift_core.bundle.tensors import TensorSpec
 from sealift_packager.model.accepted import ANYTHING, Accepted, Shape
+from sealift_packager.model.version_skew import VersionSkew
 from sealift_packager.trees.ensemble import Ensemble
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -122,6 +123,7 @@ class SourceModel:
     ``accepted`` says which requests it answers, where not all sizes and values will do.
     ``digits`` is there where inputs may be float64; such a model is asked with a table's own numbers, whatever its inputs are.
     ``wide_outputs`` are the outputs that are float64, where others of numbers are float32.
+    ``skew`` is there where another version of its library made the file than reads it.
     """
 
     format: str
@@ -146,3 +148,4 @@ class SourceModel:
     digits: Digits | None = None
     wide_outputs: frozenset[str] = frozenset()
     accepted: Accepted = ANYTHING
+    skew: VersionSkew | None = None

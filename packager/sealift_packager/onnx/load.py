@@ -126,7 +126,7 @@ def _read(path: Path) -> onnx.ModelProto:
     try:
         model = onnx.load(path, load_external_data=False)
     except Exception as error:  # protobuf's errors have no common base
-        raise SourceModelError(f"can't be parsed (caused by: {error})", where=str(path), expected="a complete ONNX file") from error
+        raise SourceModelError(f"can't be parsed (caused by: {first_line(error):.300})", where=str(path), expected="a complete ONNX file") from error
     if not model.graph.node:
         raise SourceModelError("no graph", where=str(path), expected="an ONNX model with at least one node", found="a file without nodes")
     return model

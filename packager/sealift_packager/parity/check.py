@@ -123,7 +123,7 @@ def _compare_one(source: SourceModel, session: Any, request: _Request, reference
     try:
         answers = run_session(session, hard.inputs)
     except ConversionError as error:
-        what = f"the converted model fails on {hard.title}, which its source answers (caused by: {error})"
+        what = f"the converted model fails on {hard.title}, which its source answers: {error.message}"
         raise ParityError(what, where="model.onnx", advice=_advice(source, hard.inputs)) from error
     certain = None if source.arbitrary is None else ~source.arbitrary(request.originals)
     if certain is not None and not certain.any():

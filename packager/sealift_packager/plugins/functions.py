@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any, Final
 
 from sealift_core.errors import nearest
-from sealift_packager.errors import PackagerError
+from sealift_packager.errors import PackagerError, caused_by
 
 _SHOWN: Final = 8
 
@@ -60,7 +60,10 @@ def _import_module(name: str, where: str, error: type[PackagerError]) -> ModuleT
             return importlib.import_module(name)
     except Exception as cause:
         raise error(
-            f"can't be imported (caused by: {type(cause).__name__}: {cause})", where=where, expected="an importable module", found=repr(name)
+            f"can't be imported ({caused_by(cause)})",
+            where=where,
+            expected="an importable module",
+            found=repr(name),
         ) from cause
 
 
@@ -87,5 +90,5 @@ def _import_file(path: Path, where: str, error: type[PackagerError]) -> ModuleTy
         spec.loader.exec_module(module)
     except Exception as cause:  # the user's own module
         del sys.modules[path.stem]
-        raise error(f"can't be imported (caused by: {type(cause).__name__}: {cause})", where=where, found=str(path)) from cause
+        raise error(f"can't be imported ({caused_by(cause)})", where=where, found=str(path)) from cause
     return module

@@ -6,6 +6,7 @@ import contextlib
 import datetime
 import json
 import logging
+from collections.abc import Callable
 from typing import Any, Final
 
 from sealift_core.terminal.logs import JSON, Logs
@@ -14,15 +15,19 @@ from sealift_core.terminal.records import FACTS, OURS
 _LEVELS: Final = {"DEBUG": logging.DEBUG, "INFO": logging.INFO, "WARNING": logging.WARNING, "ERROR": logging.ERROR}
 
 
-def environment() -> dict[str, str]:
-    """What has a job's process log as this one does: nothing, where this one doesn't log its steps."""
+#: Whose records say which stage of a build is done.
+_STAGES: Final = f"{OURS}.stage"
+
+
+def environment(*, stages: bool = False) -> dict[str, str]:
+    """What has a job's process log as this one does: nothing, where this one doesn't log its steps, unless its ``stages`` are wanted."""
     level = logging.getLogger(OURS).getEffectiveLevel()
-    verbosity = 2 if level <= logging.DEBUG else 1 if level <= logging.INFO else 0
+    verbosity = 2 if level <= logging.DEBUG else 1 if stages or level <= logging.INFO else 0
     return Logs(verbosity=verbosity, form=JSON).environment() if verbosity else Logs().environment()
 
 
-def retell(job: str, output: str) -> list[str]:
-    """Log what is a record, under the job's name; the other lines, and those of a traceback."""
+def retell(job: str, output: str, stage: Callable[[str], None] | None = None) -> list[str]:
+    """Log what is a record, under the job's name; the other lines, and those of a traceback. A finished stage is told to ``stage`` too."""
     others: list[str] = []
     for line in output.strip().splitlines():
         fields = _parsed(line)
@@ -32,6 +37,8 @@ def retell(job: str, output: str) -> list[str]:
             others += [str(text) for text in traceback] if isinstance(traceback, list) else []
         else:
             _log(job, fields)
+            if stage is not None and fields["logger"] == _STAGES and fields.get("level") == "INFO":
+                stage(f"{job}: {fields.get('message')}")
     return others
 
 

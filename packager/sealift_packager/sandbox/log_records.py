@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
@@ -20,6 +21,7 @@ from sealift_packager.sandbox.frames import FrameError, Message
 FIELD: Final = "log"
 #: Above the loggers of all that workers say.
 WORKER: Final = f"{OURS}.worker"
+_LIBRARIES: Final = logging.getLogger(f"{OURS}.libraries")
 MAX_RECORDS: Final = 10_000
 MAX_CHARACTERS: Final = 2_000
 MAX_FIELDS: Final = 20
@@ -55,6 +57,16 @@ def send_records(channel: Sender, level: int) -> None:
     """In a worker: log to the process that started it, from a level on."""
     logging.getLogger().addHandler(RemoteHandler(channel))
     logging.getLogger(OURS).setLevel(level)
+
+
+def log_warnings() -> None:
+    """In a worker: what libraries warn of goes to the log, from INFO on, and not to the user's terminal."""
+
+    def show(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
+        lines = str(message).strip().splitlines() or [""]
+        _LIBRARIES.info("%s: %s", category.__name__, lines[0])
+
+    warnings.showwarning = show
 
 
 def wanted_level() -> int:

@@ -142,7 +142,7 @@ def _convert(source: SourceModel, *, double: bool) -> Any:
     except Exception as error:  # skl2onnx and what it calls raise anything
         text = [spec.name for spec in source.inputs if spec.dtype == "string"]
         hint = f" The data holds text in {', '.join(text[:5])}. Should it be numbers?" if text else ""
-        error_name, detail = type(error).__name__, str(error).splitlines()[0] if str(error) else "no message"
+        error_name, detail = type(error).__name__, first_line(error)
         why = "it has no converter for it" if error_name in _MISSING else f"caused by: {error_name}: {detail:.300}"
         raise ConversionError(
             f"skl2onnx can't convert {_culprit(source.native, error)} ({why})",

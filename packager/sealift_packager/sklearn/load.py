@@ -13,14 +13,14 @@ import numpy as np
 from sealift_core.bundle.digest import Digest
 from sealift_core.bundle.tensors import TensorSpec
 from sealift_packager.archives.memory_limit import bounded_memory
-from sealift_packager.archives.packed import check_packed
 from sealift_packager.boosters.load import catboost_source, lightgbm_source, xgboost_source
-from sealift_packager.errors import SourceModelError, UntrustedPickleError, first_line
+from sealift_packager.errors import SourceModelError, UntrustedPickleError, first_line, without_numpy
 from sealift_packager.model import detect
 from sealift_packager.model.categories import known_categories
 from sealift_packager.model.columns import FEATURES, RULED
 from sealift_packager.model.source import Arrangement, Array, Digits, LoadOptions, SourceModel
 from sealift_packager.model.unwrapped import first_steps, unwrapped
+from sealift_packager.model.version_skew import VersionSkew, telling
 from sealift_packager.sklearn.answers import answers, decisions, outputs_of, transformed
 from sealift_packager.sklearn.digits import columns_with_digits
 from sealift_packager.sklearn.fitted_rows import fitted_rows
@@ -28,6 +28,7 @@ from sealift_packager.sklearn.indices import check_indices
 from sealift_packager.sklearn.input_layout import InputLayout
 from sealift_packager.sklearn.skops_types import foreign_types
 from sealift_packager.sklearn.ties import ties_of
+from sealift_packager.sklearn.unpickle import noting_skew, unpickle
 from sealift_packager.trees.ensemble import Ensemble
 from sealift_packager.trees.from_estimator import library_of
 from sealift_packager.trees.from_scikit import read_scikit
@@ -59,7 +60,9 @@ def load_scikit(path: Path, options: LoadOptions) -> SourceModel:
             where=str(path),
             advice="If you trust the file's source, pass --trust-pickle.",
         )
-    return estimator_source(_unpickle(path), Digest.of_file(path), options, str(path))
+    model, skew = unpickle(path)
+    with telling(skew):
+        return dataclasses.replace(estimator_source(model, Digest.of_file(path), options, str(path)), skew=skew)
 
 
 def load_skops(path: Path, options: LoadOptions) -> SourceModel:
@@ -68,6 +71,7 @@ def load_skops(path: Path, options: LoadOptions) -> SourceModel:
         import skops.io
     except ImportError as error:
         raise SourceModelError("skops is not installed", where=str(path), advice="pip install skops") from error
+    skews: list[VersionSkew] = []
     try:
         types = skops.io.get_untrusted_types(file=path)
         foreign = foreign_types(types)
@@ -79,16 +83,19 @@ def load_skops(path: Path, options: LoadOptions) -> SourceModel:
                 found=", ".join(foreign[:20]) + (f", … ({len(foreign)} in all)" if len(foreign) > 20 else ""),
                 advice="If you know these types and trust the file's source, pass --trust-pickle.",
             )
-        with bounded_memory(path):
+        with noting_skew(path) as skews, bounded_memory(path):
             model = skops.io.load(path, trusted=types)
     except SourceModelError:
         raise
     except Exception as error:  # skops and the types' own __setstate__ raise anything
-        raise SourceModelError(
-            f"can't be read as skops (caused by: {first_line(error):.300})", where=str(path), expected="a complete .skops file"
-        ) from error
+        with telling(next(iter(skews), None)):
+            raise SourceModelError(
+                f"can't be read as skops (caused by: {first_line(error):.300})", where=str(path), expected="a complete .skops file"
+            ) from error
     check_indices(model, str(path))
-    return estimator_source(model, Digest.of_file(path), options, str(path))
+    skew = next(iter(skews), None)
+    with telling(skew):
+        return dataclasses.replace(estimator_source(model, Digest.of_file(path), options, str(path)), skew=skew)
 
 
 def estimator_source(model: Any, digest: Digest, options: LoadOptions, where: str) -> SourceModel:
@@ -188,27 +195,6 @@ def _inner_trees(model: Any, digest: Digest) -> tuple[SourceModel, ...]:
     return tuple(dataclasses.replace(source, columns={}) for source in sources)
 
 
-def _unpickle(path: Path) -> Any:
-    try:
-        import joblib
-        import sklearn  # noqa: F401  (most pickles need it, and its absence has its own message)
-    except ImportError as error:
-        raise SourceModelError(f"{error.name} is not installed", where=str(path), advice="pip install joblib scikit-learn skl2onnx") from error
-    check_packed(path)
-    try:
-        with bounded_memory(path):
-            return joblib.load(path)
-    except SourceModelError:
-        raise
-    except Exception as error:  # a pickle can raise anything
-        raise SourceModelError(
-            f"can't be unpickled (caused by: {type(error).__name__}: {error})",
-            where=str(path),
-            expected="a complete joblib or pickle file",
-            advice="The file may be cut off, or need a package that is not installed.",
-        ) from error
-
-
 def _check_estimator(model: Any, where: str) -> str:
     import sklearn
     from sklearn.base import BaseEstimator
@@ -235,7 +221,7 @@ def _check_estimator(model: Any, where: str) -> str:
                 "trees that encode categories of a pandas table themselves",
                 where=f"{where}: {type(part).__name__}",
                 expected="numbers",
-                found=f"categorical_features={part.categorical_features!r}",
+                found=without_numpy(f"categorical_features={part.categorical_features!r}"),
                 advice="Put OrdinalEncoder(handle_unknown='use_encoded_value', unknown_value=np.nan) before it, and name the columns by number.",
             )
     return str(sklearn.__version__)

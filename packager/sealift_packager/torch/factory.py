@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from sealift_packager.errors import SourceModelError
+from sealift_packager.errors import SourceModelError, caused_by
 from sealift_packager.model.dynamic import from_function
 from sealift_packager.plugins.functions import load_callable, load_module, sibling
 from sealift_packager.torch.common import as_arrays
@@ -67,7 +67,7 @@ class Factory:
         try:
             return function()
         except Exception as error:  # the user's own function
-            raise SourceModelError(f"{what} (caused by: {type(error).__name__}: {error})", where=where, advice=advice) from error
+            raise SourceModelError(f"{what} ({caused_by(error)})", where=where, advice=advice) from error
 
 
 def _unnamed(reference: str) -> SourceModelError:

@@ -8,7 +8,7 @@ from typing import Any
 
 from sealift_core.bundle.digest import Digest
 from sealift_core.bundle.tensors import TensorSpec
-from sealift_packager.errors import SourceModelError
+from sealift_packager.errors import SourceModelError, caused_by
 from sealift_packager.model import detect
 from sealift_packager.model.source import LoadOptions, SourceModel
 from sealift_packager.progress.quiet import quiet
@@ -34,7 +34,7 @@ def load_program(path: Path, options: LoadOptions) -> SourceModel:
             module = program.module()
     except Exception as error:  # torch raises anything, RuntimeError to KeyError, for a damaged archive
         raise SourceModelError(
-            f"can't be read as an exported program (caused by: {type(error).__name__}: {error})",
+            f"can't be read as an exported program ({caused_by(error)})",
             where=str(path),
             expected=f"a complete .pt2 file that torch {torch.__version__} can read",
             advice="Save it again with torch.export.save.",

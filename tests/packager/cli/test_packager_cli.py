@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+import sklearn
 from click.testing import CliRunner
 
 from sealift_core.signing.keys import PrivateKey
 from sealift_packager.cli import cli
+from sealift_packager.cli.progress import LineProgress
 from sealift_packager.keys.passphrase import VARIABLE
 from support import trained
 from support.cli import Ran, call
@@ -57,6 +61,29 @@ def test_a_key_is_made_used_and_checked(tmp_path: Path) -> None:
     broken = sealift("verify", unpacked, "--public-key", public)
     assert broken.code == 4
     assert "baseline.json" in broken.err
+
+
+def test_a_pipe_gets_a_line_for_each_stage_with_its_time_and_standard_output_the_result_alone(tmp_path: Path) -> None:
+    packed = in_pipes(*pack_words(tmp_path, "--no-cache"), environment={}).ok()
+    lines = packed.err.splitlines()
+    assert [re.sub(r" \d+\.\d s$", " …", line) for line in lines][:3] == [
+        "Load model and data: …",
+        "Run the source model on the holdout: …",
+        f"Convert from scikit-learn {sklearn.__version__}: …",
+    ]
+    assert packed.complaint == ""
+    assert not any(line in packed.out for line in lines)
+    assert in_pipes(*pack_words(tmp_path, "--force", "-q"), environment={}).ok().err == ""
+    assert in_pipes(*pack_words(tmp_path, "--force", "--json"), environment={}).ok().err == ""
+
+
+def test_a_stage_that_takes_long_says_that_it_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    with LineProgress(sign_of_life_s=0.05).stage("Convert"):
+        time.sleep(0.2)
+    *alive, last = capsys.readouterr().err.splitlines()
+    assert alive
+    assert set(alive) == {"Convert: has been running for 0 s"}
+    assert re.fullmatch(r"Convert: 0\.\d s", last)
 
 
 def test_inspect_shows_a_release_and_a_bundle(tmp_path: Path) -> None:

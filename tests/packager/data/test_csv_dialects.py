@@ -39,8 +39,21 @@ EXPECTED: Final = {name: TABLE[name].tolist() for name in TABLE}
         (written(sep="|", quoting=1), "t.csv"),
         (written(sep=";", decimal=",", quoting=1).replace(b'"1,5"', b"1,5"), "t.csv"),
         (b"\xef\xbb\xbf" + written(sep=";", quoting=1), "t.csv"),
+        (written().decode().encode("utf-16"), "t.csv"),
+        (b"\xfe\xff" + written(sep="\t").decode().encode("utf-16-be"), "t.tsv"),
+        (written().replace(b"\n", b",\n"), "t.csv"),
     ],
-    ids=["commas", "semicolons", "tabs", "bars", "semicolons and decimal commas", "a byte order mark"],
+    ids=[
+        "commas",
+        "semicolons",
+        "tabs",
+        "bars",
+        "semicolons and decimal commas",
+        "a byte order mark",
+        "UTF-16",
+        "UTF-16, big end first",
+        "a comma at the end of each line",
+    ],
 )
 def test_columns_and_decimals_are_what_they_are_there(content: bytes, name: str, tmp_path: Path) -> None:
     assert read(tmp_path, content, name) == EXPECTED
@@ -60,13 +73,29 @@ def test_what_may_be_thousands_is_not_made_a_fraction(tmp_path: Path) -> None:
     [
         (b'a,b\n1,"x\x00y"\n2,z\n', "t.csv", r"t\.csv: the file isn't text: expected UTF-8, found a byte 0x0\. .* with the code 0 at byte 8\."),
         (written().decode().encode("utf-16-le"), "t.csv", r"t\.csv: the file isn't text: .* If the file is UTF-16, save it as UTF-8"),
-        (written().decode().encode("utf-16"), "t.csv", r"t\.csv: the file isn't UTF-8 text: expected UTF-8, found UTF-16\. Save it as UTF-8"),
+        (b"\xff\xfea", "t.csv", r"t\.csv: the file isn't UTF-16 text, though it begins like it: expected UTF-8\. Save it as UTF-8"),
         (written().decode().encode("cp1252"), "t.csv", r"t\.csv: the file isn't UTF-8 text: expected UTF-8, found a byte 0xf6\. Save it as UTF-8"),
         (b"6.28,0.95,0\n1.5,2.5,1\n", "t.csv", r"the first line holds numbers, not names.*found '6\.28,0\.95,0'\. Add a line"),
         (b"-1;2\n3;4\n", "t.csv", "the first line holds numbers, not names"),
-        (b"\x1f\x8b", "t.csv.gz", r"t\.csv\.gz: not a supported data format.*found \.gz\. Unpack it first\."),
+        (b'"5.1","3.5"\n"4.9","3.0"\n', "t.csv", "the first line holds numbers, not names"),
+        (b"5,1;3,5\n4,9;3,0\n", "t.csv", "the first line holds numbers, not names"),
+        (b"5.1,,3\n4.9,3.0,2\n", "t.csv", "the first line holds numbers, not names"),
+        (b"sep=;\na;b\n1;2\n", "t.csv", r"the first line names the separator: .*found sep=;\. Remove this line"),
+        (b"", "t.csv", r"t\.csv: the file is empty: expected a header line and data rows"),
     ],
-    ids=["NUL", "UTF-16 without its mark", "UTF-16", "cp1252", "no header", "no header, semicolons", "packed"],
+    ids=[
+        "NUL",
+        "UTF-16 without its mark",
+        "half of a letter",
+        "cp1252",
+        "no header",
+        "no header, semicolons",
+        "no header, quotes",
+        "no header, decimal commas",
+        "no header, a gap",
+        "Excel's first line",
+        "empty",
+    ],
 )
 def test_what_can_t_be_read_is_called_by_its_name(content: bytes, name: str, error: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=error):

@@ -77,7 +77,7 @@ def test_arrays_of_another_shape_are_refused(tmp_path: Path) -> None:
     ("name", "content", "words"),
     [
         ("d.parquet", b"PAR1", "as Parquet"),
-        ("d.arrow", b"", "not a supported data format"),
+        ("d.orc", b"", "not a supported data format"),
         ("d.npz", b"no archive", "can't be read"),
         ("d.csv", b"", "can't be read"),
         ("e.csv", b"a,b\n", "rows"),

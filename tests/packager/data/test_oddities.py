@@ -13,12 +13,26 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 
 from sealift_packager.build.pipeline import pack
 from sealift_packager.cli import cli
-from sealift_packager.data.oddities import MIN_ROWS, describe_oddities
+from sealift_packager.data.oddities import MIN_ROWS, describe_oddities, describe_unknown
 from sealift_packager.report.facts import report_facts
 from support import packing
 from support.trained import Trained
 
 NAN = float("nan")
+
+
+def test_categories_in_another_case_and_columns_of_unknown_ones_are_named() -> None:
+    known = {"city": (np.array(["Köln", "Rome"], dtype=object),), "pay": (None,)}
+
+    def notes(*cities: str) -> tuple[str, ...]:
+        return describe_unknown({"city": np.array([[city] for city in cities], dtype=object), "pay": np.ones((len(cities), 1))}, known)
+
+    assert notes("Köln", "Oslo", "") == ()
+    (close,) = notes("Köln", "ROME", " Köln")
+    assert close.startswith("Warning: values of city differ from the model's categories by case or spaces only, and count as unknown: ")
+    assert close.endswith(": ' Köln' for 'Köln', 'ROME' for 'Rome'.")
+    (none,) = notes("Oslo", "Bergen")
+    assert none == "Warning: the model knows no value of city ('Bergen', 'Oslo'); it knows 'Köln', 'Rome'."
 
 
 def test_columns_without_a_value_and_constant_ones_are_named() -> None:

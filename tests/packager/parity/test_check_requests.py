@@ -77,9 +77,7 @@ def test_the_holdout_is_asked_first() -> None:
 
 def test_a_graph_that_fails_where_its_source_answers_stops_the_build() -> None:
     one_row = converted([helper.make_node("Reshape", ["x", "shape"], ["y"])], 2, shape=np.array([1, 2]))
-    with pytest.raises(
-        ParityError, match=r"^model\.onnx: the converted model fails on 2 random rows, which its source answers \(caused by: "
-    ) as caught:
+    with pytest.raises(ParityError, match=r"^model\.onnx: the converted model fails on 2 random rows, which its source answers: ") as caught:
         prove_parity(source(), one_row, None, seed=1)
     assert caught.value.advice == "The build stops here; nothing was written."
 

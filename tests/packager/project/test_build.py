@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -60,6 +61,15 @@ def test_local_processes_build_all_and_locked_again_give_the_same_bytes(project:
     assert set(first) == set(NAMES)
     again = digests([do(job) for job in pick(read_project(project, cache=False, locked=True, force=True), NAMES)])
     assert again == first
+
+
+def test_the_stages_of_a_job_are_told_while_it_runs(project: Path) -> None:
+    told: list[str] = []
+    outcomes = LocalExecutor(1, stage=told.append).run(pick(read_project(project, cache=False), ["two", "three"]))
+    first = next(outcomes).name
+    assert all(re.fullmatch(rf"{first}: .+: done in \d+\.\d s", line) for line in told if line.startswith(first))
+    assert len([line for line in told if line.startswith(f"{first}: ")]) > len(PROFILES)
+    digests(list(outcomes))
 
 
 def test_a_worker_that_is_killed_is_replaced_and_nothing_is_lost(project: Path) -> None:

@@ -47,7 +47,7 @@ def pack(model: Path, *words: object, env: dict[str, str] | None = None) -> Ran:
 
 def assert_gives_up(done: Ran, *messages: str) -> None:
     assert done.code == 3, done.err
-    assert len(done.err.strip().splitlines()) == 1
+    assert len(done.complaint.splitlines()) == 1
     for words in messages:
         assert words in done.err
 

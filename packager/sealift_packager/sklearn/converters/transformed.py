@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto
 
-from sealift_packager.errors import ConversionError
+from sealift_packager.errors import ConversionError, without_numpy
 from sealift_packager.graph.nodes import NodeWriter
 from sealift_packager.sklearn.converters.distances import given_rows
 from sealift_packager.sklearn.converters.functions import write_function
@@ -20,7 +20,10 @@ def write_function_transformer(scope: Any, operator: Any, container: Any) -> Non
     transformer = operator.raw_operator
     if transformer.kw_args:
         raise ConversionError(
-            "arguments of a function", where="FunctionTransformer", found=f"kw_args={transformer.kw_args!r}", advice="Leave the arguments out."
+            "arguments of a function",
+            where="FunctionTransformer",
+            found=without_numpy(f"kw_args={transformer.kw_args!r}"),
+            advice="Leave the arguments out.",
         )
     writer = NodeWriter(scope.get_unique_operator_name("function"))
     if transformer.func is None:
