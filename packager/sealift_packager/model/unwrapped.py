@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import Any, Final
 
 from sealift_packager.errors import SourceModelError
+
+#: Choices of features that predict, too.
+CHOICES: Final = ("RFE", "RFECV")
 
 
 def unwrapped(model: Any, where: str) -> Any:
     """``best_estimator_`` of a search, ``estimator_`` of a SelfTrainingClassifier, also in a pipeline's steps, and of these those that do something.
 
-    `SourceModelError` if a search kept no model.
+    A choice of features that predicts (RFE) is a pipeline of the choice and its estimator. `SourceModelError` if a search kept no model.
     """
     if any(base.__name__ == "BaseSearchCV" for base in type(model).__mro__):
         if not hasattr(model, "best_estimator_"):
@@ -23,15 +26,32 @@ def unwrapped(model: Any, where: str) -> Any:
     if type(model).__name__ == "SelfTrainingClassifier":
         trained = getattr(model, "estimator_", getattr(model, "base_estimator_", None))  # the latter until scikit-learn 1.5
         return model if trained is None else unwrapped(trained, where)
+    if type(model).__name__ == "FrozenEstimator":
+        return unwrapped(model.estimator, where)
+    if type(model).__name__ in CHOICES and hasattr(model, "estimator_"):
+        return unwrapped(_pipeline_of_choice(model), where)
     if not hasattr(model, "steps"):
         return model
     kept = [(name, step) for name, step in model.steps[:-1] if step is not None and not isinstance(step, str)] + model.steps[-1:]
-    steps = [(name, unwrapped(step, where)) for name, step in kept]
-    if len(steps) == len(model.steps) and all(new is old for (_, new), (_, old) in zip(steps, kept, strict=True)):
+    steps = [(name, step if type(step).__name__ in CHOICES else unwrapped(step, where)) for name, step in kept[:-1]]
+    steps += _spliced(*kept[-1], where)
+    if len(steps) == len(kept) == len(model.steps) and all(new is old for (_, new), (_, old) in zip(steps, kept, strict=True)):
         return model
     result = copy.copy(model)
     result.steps = steps
     return result
+
+
+def _spliced(name: str, final: Any, where: str) -> list[tuple[str, Any]]:
+    """The last step of a pipeline; those of the pipeline that a choice of features is."""
+    found = unwrapped(final, where)
+    return [(f"{name}_{inner}", step) for inner, step in found.steps] if type(final).__name__ in CHOICES else [(name, found)]
+
+
+def _pipeline_of_choice(model: Any) -> Any:
+    from sklearn.pipeline import Pipeline
+
+    return Pipeline([("chosen", model), ("estimator", model.estimator_)])
 
 
 def first_steps(pipeline: Any, count: int) -> Any:

@@ -21,6 +21,7 @@ from sealift_packager.model.columns import FEATURES, column_inputs
 from sealift_packager.model.source import SourceModel
 from sealift_packager.progress.quiet import quiet
 from sealift_packager.sklearn.class_numbers import with_class_numbers
+from sealift_packager.sklearn.converters.columns import last_step
 from sealift_packager.sklearn.converters.registry import converters_for, parsers_for
 from sealift_packager.sklearn.prepared import prepared
 from sealift_packager.trees.from_estimator import library_of
@@ -39,15 +40,20 @@ _STEPPED: Final = frozenset(
         "BernoulliNB",
         "Binarizer",
         "CalibratedClassifierCV",
+        "FixedThresholdClassifier",
+        "GaussianProcessClassifier",
         "KBinsDiscretizer",
         "KMeans",
         "KNNImputer",
         "KNeighborsClassifier",
         "KNeighborsRegressor",
         "MiniBatchKMeans",
+        "NearestCentroid",
         "QuantileTransformer",
         "RadiusNeighborsClassifier",
         "RadiusNeighborsRegressor",
+        "SplineTransformer",
+        "TunedThresholdClassifierCV",
     )
 )
 
@@ -154,7 +160,7 @@ def _convert(source: SourceModel, *, double: bool) -> Any:
 
 def _options(model: Any, outputs: Sequence[str]) -> dict[Any, Any] | None:
     """What skl2onnx is to do otherwise than it does by itself, by estimator."""
-    final = model.steps[-1][1] if hasattr(model, "steps") else model
+    final = last_step(model)
     name, options = type(final).__name__, dict[Any, Any]()
     if name == "LinearSVC":  # without this skl2onnx asks its converter for an option that it doesn't have
         options[id(final)] = {"raw_scores": True}
@@ -163,9 +169,18 @@ def _options(model: Any, outputs: Sequence[str]) -> dict[Any, Any] | None:
         scored = [part for part in (final, *inner) if library_of(part) == "sklearn" and not type(part).__name__.startswith("_")]
         options |= {id(part): {"raw_scores": True} for part in scored}
     elif name == "StackingClassifier" or ("probabilities" in outputs and hasattr(final, "classes_") and library_of(final) == "sklearn"):
-        options |= {} if name == "FixedThresholdClassifier" else {id(final): {"zipmap": False}}  # which skl2onnx knows no options of
+        options |= {id(final): {"zipmap": False}} if _has_zipmap(final) else {}
     inside = [part for part in fitted_parts(model) if type(part).__name__ == "RidgeClassifier" and part is not final]
     return options | {id(part): {"raw_scores": True} for part in inside} or None  # of two classes a column for each
+
+
+def _has_zipmap(final: Any) -> bool:
+    """Whether skl2onnx makes maps of a classifier's probabilities, unless it is told not to: of those that it has itself."""
+    from skl2onnx._supported_operators import sklearn_operator_name_map
+    from skl2onnx.common._registration import get_converter
+
+    name = sklearn_operator_name_map.get(type(final))
+    return name is not None and "zipmap" in (get_converter(name).get_allowed_options() or ())
 
 
 def _culprit(model: Any, error: Exception) -> str:

@@ -219,6 +219,7 @@ def _check_estimator(model: Any, where: str) -> str:
     if not isinstance(model, BaseEstimator) or not outputs_of(model):
         advice = _ELSEWHERE if isinstance(model, BaseEstimator) else None
         class_name = f"{type(model).__module__}.{type(model).__qualname__}"
+        class_name += f" that ends in {type(model.steps[-1][1]).__name__}" if hasattr(model, "steps") else ""
         raise SourceModelError("not a model", where=where, expected=expected, found=class_name, advice=advice)
     try:
         check_is_fitted(model)

@@ -48,7 +48,6 @@ from sealift_packager.sklearn.converters.members import (
     write_pairs,
     write_rest,
     write_stack,
-    write_threshold,
     write_vote,
 )
 from sealift_packager.sklearn.converters.neighbor_imputer import shape_of_neighbor_imputer, write_neighbor_imputer
@@ -58,11 +57,13 @@ from sealift_packager.sklearn.converters.neighbors import (
     write_neighbors_classifier,
     write_neighbors_regressor,
 )
+from sealift_packager.sklearn.converters.norms import shape_of_norms, write_norms
 from sealift_packager.sklearn.converters.radius import write_radius_classifier, write_radius_regressor
 from sealift_packager.sklearn.converters.reshaped import shape_of_perceptron, write_perceptron
 from sealift_packager.sklearn.converters.selected import SELECTORS, shape_of_selected, write_selected
 from sealift_packager.sklearn.converters.support import shape_of_support_classifier, write_support_classifier
 from sealift_packager.sklearn.converters.text import shape_of_vectorizer, shape_of_weights, write_vectorizer, write_weights
+from sealift_packager.sklearn.converters.thresholds import write_threshold
 from sealift_packager.sklearn.converters.transformed import (
     shape_of_function_transformer,
     shape_of_target_regressor,
@@ -91,6 +92,7 @@ CONVERTERS: Final[dict[str, Pair]] = {
     "LinearDiscriminantAnalysis": (write_discriminant, shape_of_discriminant),
     "MLPRegressor": (write_perceptron, shape_of_perceptron),
     "MiniBatchKMeans": (write_k_means, shape_of_k_means),
+    "Normalizer": (write_norms, shape_of_norms),
     "NuSVC": (write_support_classifier, shape_of_support_classifier),
     "NuSVR": (write_support_regressor, shape_of_support_regressor),
     "Nystroem": (write_nystroem, shape_of_components),
@@ -119,6 +121,8 @@ _TEXT_CONVERTERS: Final[dict[str, Pair]] = {
     "TargetEncoder": (write_codes, shape_of_codes),
     "TfidfVectorizer": (write_vectorizer, shape_of_vectorizer),
 }
+#: Classes that skl2onnx doesn't have → what is asked of them otherwise than usually.
+_OPTIONS: Final[dict[str, dict[str, list[bool]]]] = {"NearestCentroid": {"raw_scores": [True, False]}}
 
 
 def converters_for(model: Any, *, double: bool) -> tuple[dict[type, Any], dict[type, Any]]:
@@ -144,7 +148,22 @@ def converters_for(model: Any, *, double: bool) -> tuple[dict[type, Any], dict[t
         elif name in _TEXT_CONVERTERS:
             write, shape = _TEXT_CONVERTERS[name]
             pairs[type(part)] = functools.partial(write, double=double), functools.partial(shape, double=double)
+    for class_, pair in pairs.items():
+        _announce(class_, *pair)
     return {class_: pair[0] for class_, pair in pairs.items()}, {class_: pair[1] for class_, pair in pairs.items()}
+
+
+def _announce(class_: type, write: Callable[..., None], shape: Callable[..., None]) -> None:
+    """Add a class to those that skl2onnx finds by name inside others, unless it has it."""
+    from skl2onnx._supported_operators import sklearn_operator_name_map
+    from skl2onnx.common._registration import register_converter, register_shape_calculator
+
+    if class_ in sklearn_operator_name_map or class_ is Picked:
+        return
+    name = f"Sealift{class_.__name__}"
+    sklearn_operator_name_map[class_] = name
+    register_converter(name, write, overwrite=True, options=_OPTIONS.get(class_.__name__))
+    register_shape_calculator(name, shape, overwrite=True)
 
 
 def parsers_for(model: Any) -> dict[type, Any]:
