@@ -17,6 +17,9 @@ MOST_WORDS: Final = 1024
 #: Leave values as they are, where there are any.
 IMPUTERS: Final = ("SimpleImputer", "KNNImputer", "IterativeImputer")
 
+#: Leave columns out, and the others as they are.
+CHOICES: Final = ("RFE", "RFECV", "SelectFdr", "SelectFpr", "SelectFromModel", "SelectFwe", "SelectKBest", "SelectPercentile", "VarianceThreshold")
+
 
 def known_categories(model: Any, names: Sequence[str], inputs: Sequence[TensorSpec]) -> dict[str, tuple[Array | None, ...]]:
     """For each input with such columns: the values of each of its columns, None where no encoder looks at it first.
@@ -85,7 +88,10 @@ def first_steps_by_column(part: Any, names: list[str], columns: list[int]) -> It
     if hasattr(part, "steps"):
         for _, step in part.steps:
             yield from first_steps_by_column(step, names, columns)
-            if not (step == "passthrough" or (type(step).__name__ in IMPUTERS and step.indicator_ is None)):
+            if type(step).__name__ in CHOICES and len(step.get_support()) == len(columns):
+                kept = step.get_support(indices=True).tolist()
+                names, columns = [names[at] for at in kept] if names else [], [columns[at] for at in kept]
+            elif not (step == "passthrough" or (type(step).__name__ in IMPUTERS and step.indicator_ is None)):
                 return
     elif hasattr(part, "transformers_"):
         numbers = part._transformer_to_input_indices  # noqa: SLF001  # names, masks, slices and functions, as the transformer read them
@@ -104,12 +110,13 @@ def _parts_with_steps(part: Any) -> list[Any]:
     """Those parts of a union, and those pipelines in a model of several, that are given all of its columns."""
     if hasattr(part, "transformer_list"):
         return [step for _, step in part.transformer_list if step is not None and not isinstance(step, str)]
-    if hasattr(part, "estimators_features_"):  # each of a bag's members has columns of its own
+    if hasattr(part, "estimators_features_") or hasattr(part, "order_"):  # each of a bag's or a chain's members has columns of its own
         return []
     calibrated = [member.estimator for member in getattr(part, "calibrated_classifiers_", ())]
     members = getattr(part, "estimators_", ())
     listed = members if isinstance(members, list | tuple) else ()  # trees of a boosting are an array
-    return [member for member in (*calibrated, *listed, getattr(part, "estimator_", None)) if hasattr(member, "steps")]
+    single = (getattr(part, name, None) for name in ("estimator_", "regressor_"))
+    return [member for member in (*calibrated, *listed, *single) if hasattr(member, "steps")]
 
 
 def _words(vocabulary: Mapping[str, int]) -> list[str]:

@@ -16,7 +16,9 @@ from sealift_packager.trees.within import all_parts, fitted_parts
 #: Where models made of others keep fitted ones that predict.
 _MEMBERS: Final = ("estimator", "estimator_", "estimators_", "final_estimator_", "regressor_")
 _WRAPPERS: Final = frozenset((*CHOICES, "FrozenEstimator", "GridSearchCV", "RandomizedSearchCV", "SelfTrainingClassifier"))
-_CONCERNED: Final = frozenset({*PROJECTIONS, *_WRAPPERS, "AdaBoostClassifier", "ColumnTransformer", "LinearSVC", "StackingClassifier", "VotingClassifier"})
+_CONCERNED: Final = frozenset(
+    {*PROJECTIONS, *_WRAPPERS, "AdaBoostClassifier", "ColumnTransformer", "LinearSVC", "StackingClassifier", "VotingClassifier"}
+)
 
 
 def prepared(model: Any, *, transforms: bool = False) -> Any:

@@ -9,7 +9,6 @@ from typing import Any, Final
 import numpy as np
 from onnx import TensorProto
 
-from sealift_packager.errors import ConversionError
 from sealift_packager.graph import graph
 from sealift_packager.graph.labels import label_type, label_values
 from sealift_packager.graph.nodes import NodeWriter

@@ -10,6 +10,7 @@ from sealift_packager.sklearn.converters.averages import shape_of_mean, shape_of
 from sealift_packager.sklearn.converters.bins import shape_of_bins, write_bins
 from sealift_packager.sklearn.converters.bits import shape_of_bits, write_bits
 from sealift_packager.sklearn.converters.calibrated import write_calibrated
+from sealift_packager.sklearn.converters.centroids import write_centroids
 from sealift_packager.sklearn.converters.columns import (
     Picked,
     parse_columns,
@@ -58,10 +59,13 @@ from sealift_packager.sklearn.converters.neighbors import (
     write_neighbors_regressor,
 )
 from sealift_packager.sklearn.converters.norms import shape_of_norms, write_norms
+from sealift_packager.sklearn.converters.quantiles import shape_of_quantiles, write_quantiles
 from sealift_packager.sklearn.converters.radius import write_radius_classifier, write_radius_regressor
 from sealift_packager.sklearn.converters.reshaped import shape_of_perceptron, write_perceptron
 from sealift_packager.sklearn.converters.selected import SELECTORS, shape_of_selected, write_selected
+from sealift_packager.sklearn.converters.splines import shape_of_splines, write_splines
 from sealift_packager.sklearn.converters.support import shape_of_support_classifier, write_support_classifier
+from sealift_packager.sklearn.converters.targets import shape_of_targets, write_chain, write_targets
 from sealift_packager.sklearn.converters.text import shape_of_vectorizer, shape_of_weights, write_vectorizer, write_weights
 from sealift_packager.sklearn.converters.thresholds import write_threshold
 from sealift_packager.sklearn.converters.transformed import (
@@ -92,6 +96,8 @@ CONVERTERS: Final[dict[str, Pair]] = {
     "LinearDiscriminantAnalysis": (write_discriminant, shape_of_discriminant),
     "MLPRegressor": (write_perceptron, shape_of_perceptron),
     "MiniBatchKMeans": (write_k_means, shape_of_k_means),
+    "MultiOutputRegressor": (write_targets, shape_of_targets),
+    "NearestCentroid": (write_centroids, shape_of_members),
     "Normalizer": (write_norms, shape_of_norms),
     "NuSVC": (write_support_classifier, shape_of_support_classifier),
     "NuSVR": (write_support_regressor, shape_of_support_regressor),
@@ -99,14 +105,17 @@ CONVERTERS: Final[dict[str, Pair]] = {
     "OneHotEncoder": (write_one_hot, shape_of_one_hot),
     "OneVsOneClassifier": (write_pairs, shape_of_pairs),
     "OneVsRestClassifier": (write_rest, shape_of_rest),
+    "QuantileTransformer": (write_quantiles, shape_of_quantiles),
     "RBFSampler": (write_sampler, shape_of_components),
     "RadiusNeighborsClassifier": (write_radius_classifier, shape_of_neighbors_classifier),
     "RadiusNeighborsRegressor": (write_radius_regressor, shape_of_neighbors_regressor),
     "SGDClassifier": (write_gradient_descent, shape_of_members),
+    "RegressorChain": (write_chain, shape_of_targets),
     "SVC": (write_support_classifier, shape_of_support_classifier),
     "SVR": (write_support_regressor, shape_of_support_regressor),
     "SGDOneClassSVM": (write_one_class, shape_of_one_class),
     "SimpleImputer": (write_imputer, shape_of_imputer),
+    "SplineTransformer": (write_splines, shape_of_splines),
     "StackingClassifier": (write_stack, shape_of_members),
     "TfidfTransformer": (write_weights, shape_of_weights),
     "TransformedTargetRegressor": (write_target_regressor, shape_of_target_regressor),
