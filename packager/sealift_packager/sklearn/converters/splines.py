@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -66,13 +67,11 @@ class _Polynomials:
 
 
 def _polynomials(model: Any, at: int) -> _Polynomials:
-    from scipy.interpolate import PPoly
-
     spline = model.bsplines_[at]
     knots, (bound, reach) = np.asarray(spline.t, np.float64), _reach(model, at)
     first, last = bound, len(knots) - bound - 1
-    pieces = [PPoly.from_spline((knots, spline.c[:, number], int(spline.k))).c[:, first:last] for number in range(spline.c.shape[1])]
-    inside = np.stack(pieces, axis=2).transpose(1, 0, 2)
+    slopes = [spline(knots[first:last], nu=order) / math.factorial(order) for order in range(int(spline.k), -1, -1)]
+    inside = np.stack(slopes, axis=1)  # the Taylor series at each interval's first knot, which a polynomial is
     if first >= last or not np.isfinite(inside).all():
         raise ConversionError(
             "a column's knots leave no interval between them",
