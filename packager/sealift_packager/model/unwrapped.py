@@ -34,7 +34,7 @@ def unwrapped(model: Any, where: str) -> Any:
         return model
     kept = [(name, step) for name, step in model.steps[:-1] if step is not None and not isinstance(step, str)] + model.steps[-1:]
     steps = [(name, step if type(step).__name__ in CHOICES else unwrapped(step, where)) for name, step in kept[:-1]]
-    steps += _spliced(*kept[-1], where)
+    steps += _spliced(kept[-1], where)
     if len(steps) == len(kept) == len(model.steps) and all(new is old for (_, new), (_, old) in zip(steps, kept, strict=True)):
         return model
     result = copy.copy(model)
@@ -42,8 +42,9 @@ def unwrapped(model: Any, where: str) -> Any:
     return result
 
 
-def _spliced(name: str, final: Any, where: str) -> list[tuple[str, Any]]:
+def _spliced(last: tuple[str, Any], where: str) -> list[tuple[str, Any]]:
     """The last step of a pipeline; those of the pipeline that a choice of features is."""
+    name, final = last
     found = unwrapped(final, where)
     return [(f"{name}_{inner}", step) for inner, step in found.steps] if type(final).__name__ in CHOICES else [(name, found)]
 
