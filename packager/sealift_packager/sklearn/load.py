@@ -19,6 +19,7 @@ from sealift_packager.errors import SourceModelError, UntrustedPickleError, firs
 from sealift_packager.model import detect
 from sealift_packager.model.categories import known_categories
 from sealift_packager.model.columns import FEATURES, RULED
+from sealift_packager.model.output_names import with_free_names
 from sealift_packager.model.source import Arrangement, Array, Digits, LoadOptions, SourceModel
 from sealift_packager.model.unwrapped import first_steps, unwrapped
 from sealift_packager.sklearn.answers import answers, decisions, outputs_of, transformed
@@ -133,7 +134,7 @@ def estimator_source(model: Any, digest: Digest, options: LoadOptions, where: st
             digits=None if taken.texts else Digits(needed=needed, widen=functools.partial(widened, before=arrangement)),
             wide_outputs=wide_outputs,
         )
-        return dataclasses.replace(source, steps=_steps(source, taken))
+        return with_free_names(dataclasses.replace(source, steps=_steps(source, taken)))
 
     def widened(
         columns: frozenset[int], wide_outputs: frozenset[str] = frozenset(), arranged: Arrangement | None = None, *, before: Arrangement = RULED
