@@ -7,6 +7,7 @@ Reading order:
 - ``source``     `SourceModel` and the options of loading
 - ``batch``      which dimension of its tensors is the batch
 - ``accepted``   which sizes and values a model takes, where not all will do
+- ``output_names``  what its outputs are called
 - ``dynamic``    which dimensions of a torch model are free
 - ``columns``    a table's columns as inputs
 - ``categories`` the categories that a model's encoders know

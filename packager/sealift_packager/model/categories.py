@@ -12,6 +12,7 @@ import numpy as np
 
 from sealift_core.bundle.tensors import TensorSpec
 from sealift_packager.model.source import Array
+from sealift_packager.model.unwrapped import does_something
 
 MOST_WORDS: Final = 1024
 #: Leave values as they are, where there are any.
@@ -86,12 +87,12 @@ def first_steps_by_column(part: Any, names: list[str], columns: list[int]) -> It
         columns: Their numbers.
     """
     if hasattr(part, "steps"):
-        for _, step in part.steps:
+        for step in (step for _, step in part.steps if does_something(step)):
             yield from first_steps_by_column(step, names, columns)
             if type(step).__name__ in CHOICES and len(step.get_support()) == len(columns):
                 kept = step.get_support(indices=True).tolist()
                 names, columns = [names[at] for at in kept] if names else [], [columns[at] for at in kept]
-            elif not (step == "passthrough" or (type(step).__name__ in IMPUTERS and step.indicator_ is None)):
+            elif not (type(step).__name__ in IMPUTERS and step.indicator_ is None):
                 return
     elif hasattr(part, "transformers_"):
         numbers = part._transformer_to_input_indices  # noqa: SLF001  # names, masks, slices and functions, as the transformer read them
