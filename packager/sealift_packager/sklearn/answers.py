@@ -55,6 +55,11 @@ def decisions(model: Any, table: Any) -> Array:
         return np.asarray(model.decision_function(table), np.float64)
 
 
+def chooses_by_probability(model: Any) -> bool:
+    """Whether a classifier that has scores, too, takes the class with the largest probability: bags do."""
+    return any(base.__name__ == "BaggingClassifier" for base in type(_final(model)).__mro__)
+
+
 def transformed(model: Any, table: Any) -> dict[str, Array]:
     """Ask a transformer: numbers are float32, ``values`` [batch, columns]."""
     with quiet():

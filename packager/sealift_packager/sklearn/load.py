@@ -22,7 +22,7 @@ from sealift_packager.model.columns import FEATURES, RULED
 from sealift_packager.model.output_names import with_free_names
 from sealift_packager.model.source import Arrangement, Array, Digits, LoadOptions, SourceModel
 from sealift_packager.model.unwrapped import first_steps, unwrapped
-from sealift_packager.sklearn.answers import answers, decisions, outputs_of, transformed
+from sealift_packager.sklearn.answers import answers, chooses_by_probability, decisions, outputs_of, transformed
 from sealift_packager.sklearn.digits import columns_with_digits
 from sealift_packager.sklearn.fitted_rows import fitted_rows
 from sealift_packager.sklearn.indices import check_indices
@@ -109,7 +109,7 @@ def estimator_source(model: Any, digest: Digest, options: LoadOptions, where: st
 
     rows = fitted_rows(model, layout.names)
 
-    scored = "probabilities" in outputs and hasattr(model, "decision_function")
+    scored = "probabilities" in outputs and hasattr(model, "decision_function") and not chooses_by_probability(model)
 
     def laid_out(taken: InputLayout, wide_outputs: frozenset[str] = frozenset(), arrangement: Arrangement = RULED) -> SourceModel:
         """The model with the inputs of this layout, arranged so if it is widened."""
