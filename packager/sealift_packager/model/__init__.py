@@ -11,6 +11,7 @@ Reading order:
 - ``dynamic``    which dimensions of a torch model are free
 - ``columns``    a table's columns as inputs
 - ``categories`` the categories that a model's encoders know
+- ``table_steps``  steps of category_encoders and feature_engine
 - ``unwrapped``  a model without the search or training around it
 - ``moments``    mean and spread of numbers of which some are missing
 - ``synthetic``  inputs that follow from the specs and a seed alone

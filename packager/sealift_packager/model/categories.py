@@ -12,6 +12,7 @@ import numpy as np
 
 from sealift_core.bundle.tensors import TensorSpec
 from sealift_packager.model.source import Array
+from sealift_packager.model.table_steps import encoded_columns, is_table_step, keeps_columns
 from sealift_packager.model.unwrapped import does_something
 
 MOST_WORDS: Final = 1024
@@ -42,9 +43,17 @@ def known_categories(model: Any, names: Sequence[str], inputs: Sequence[TensorSp
 
 
 def text_columns(model: Any, names: Sequence[str]) -> set[int]:
-    """The numbers of the columns that such an encoder knows as text."""
+    """The numbers of the columns that such an encoder knows as text, or an imputer fills with text."""
     columns = list(range(int(getattr(model, "n_features_in_", 0))))
-    return {column for column, values in _encoded(model, list(names), columns) if any(isinstance(value, str) for value in values)}
+    encoded = {column for column, values in _encoded(model, list(names), columns) if any(isinstance(value, str) for value in values)}
+    return encoded | set(_filled_text(model, list(names), columns))
+
+
+def _filled_text(model: Any, names: list[str], columns: list[int]) -> Iterator[int]:
+    """The numbers of the columns whose gaps an imputer fills with text."""
+    for step, taken in first_steps_by_column(model, names, columns):
+        values = getattr(step, "statistics_", ()) if type(step).__name__ in IMPUTERS else ()
+        yield from (column for column, value in zip(taken, values, strict=False) if isinstance(value, str))
 
 
 def number_columns(model: Any, names: Sequence[str]) -> set[int]:
@@ -69,7 +78,9 @@ def flag_columns(model: Any, names: Sequence[str]) -> dict[int, bool]:
 def _encoded(part: Any, names: list[str], columns: list[int]) -> Iterator[tuple[int, Any]]:
     """Columns of the input and their categories, for a part that is given these columns."""
     for step, taken in first_steps_by_column(part, names, columns):
-        if isinstance(getattr(step, "vocabulary_", None), dict) and len(taken) == 1:
+        if is_table_step(step):
+            yield from encoded_columns(step, taken)
+        elif isinstance(getattr(step, "vocabulary_", None), dict) and len(taken) == 1:
             yield taken[0], _words(step.vocabulary_)
         elif taken and len(getattr(step, "categories_", ())) == len(taken):  # an encoder of no columns is never fitted
             yield from zip(taken, step.categories_, strict=True)
@@ -92,7 +103,7 @@ def first_steps_by_column(part: Any, names: list[str], columns: list[int]) -> It
             if type(step).__name__ in CHOICES and len(step.get_support()) == len(columns):
                 kept = step.get_support(indices=True).tolist()
                 names, columns = [names[at] for at in kept] if names else [], [columns[at] for at in kept]
-            elif not (type(step).__name__ in IMPUTERS and step.indicator_ is None):
+            elif not keeps_columns(step) and not (type(step).__name__ in IMPUTERS and step.indicator_ is None):
                 return
     elif hasattr(part, "transformers_"):
         numbers = part._transformer_to_input_indices  # noqa: SLF001  # names, masks, slices and functions, as the transformer read them

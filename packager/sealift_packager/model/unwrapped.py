@@ -13,9 +13,9 @@ CHOICES: Final = ("RFE", "RFECV")
 
 
 def unwrapped(model: Any, where: str) -> Any:
-    """``best_estimator_`` of a search, ``estimator_`` of a SelfTrainingClassifier, also in a pipeline's steps, and of these those that do something.
+    """``best_estimator_`` of a search, ``estimator_`` of a SelfTrainingClassifier, also in a pipeline's steps, of which those that do something.
 
-    A choice of features that predicts (RFE) is a pipeline of the choice and its estimator. A pipeline of imbalanced-learn is one without the samplers.
+    A choice of features that predicts (RFE) is a pipeline of the choice and its estimator, and imbalanced-learn's pipeline one without samplers.
     `SourceModelError` if a search kept no model.
     """
     if any(base.__name__ == "BaseSearchCV" for base in type(model).__mro__):

@@ -19,6 +19,7 @@ from sealift_packager.graph.session import Settings, open_session
 from sealift_packager.graph.tree_writer import convert_trees
 from sealift_packager.model.columns import FEATURES, column_inputs
 from sealift_packager.model.source import SourceModel
+from sealift_packager.model.table_steps import is_table_step
 from sealift_packager.progress.quiet import quiet
 from sealift_packager.sklearn.class_numbers import with_class_numbers
 from sealift_packager.sklearn.converters.columns import last_step
@@ -34,6 +35,8 @@ _SMALLER_TARGET: Final = "Train it on a smaller target: subtract a constant such
 _ADVICE: Final = "See https://onnx.ai/sklearn-onnx/supported.html for the estimators that it knows, or replace this step with one of them."
 #: skl2onnx's errors about an estimator that it doesn't know.
 _MISSING: Final = ("MissingShapeCalculator", "MissingConverter")
+#: numpy's word about an encoder's categories that are taken for numbers.
+_NOT_TEXT: Final = "could not convert string to float"
 #: Steps whose answer jumps where a value crosses a limit, as that of trees does.
 _STEPPED: Final = frozenset(
     (
@@ -81,7 +84,11 @@ def convert_step(source: SourceModel, part: SourceModel) -> Any:
 
 
 def _wide(source: SourceModel) -> bool:
-    return bool(source.inner) or bool(source.wide_outputs) or any(type(part).__name__ in _STEPPED for part in fitted_parts(source.native))
+    return bool(source.inner) or bool(source.wide_outputs) or any(_is_wide(part) for part in fitted_parts(source.native))
+
+
+def _is_wide(part: Any) -> bool:
+    return type(part).__name__ in _STEPPED or is_table_step(part)
 
 
 def _graph(source: SourceModel, *, double: bool) -> Any:
@@ -146,6 +153,12 @@ def _convert(source: SourceModel, *, double: bool) -> Any:
     except PackagerError:
         raise
     except Exception as error:  # skl2onnx and what it calls raise anything
+        if _NOT_TEXT in str(error):
+            raise ConversionError(
+                f"{_culprit(source.native, error)} takes text, and the model doesn't show which of its columns that are",
+                where=type(source.native).__name__,
+                advice="Pass --data with some rows: their columns of text are taken for text.",
+            ) from error
         text = [spec.name for spec in source.inputs if spec.dtype == "string"]
         hint = f" The data holds text in {', '.join(text[:5])}. Should it be numbers?" if text else ""
         error_name, detail = type(error).__name__, str(error).splitlines()[0] if str(error) else "no message"

@@ -3,6 +3,7 @@
 - Linear algebra and functions: ``linear``, ``kernels``, ``functions``, ``transformed`` (``powers``), ``reshaped``, ``support``, ``normal``
 - Neighbours: ``distances``, ``neighbors``, ``radius``, ``k_means``, ``centroids``, ``neighbor_imputer``
 - Preparation: ``bins``, ``bits``, ``encoders``, ``imputer``, ``norms``, ``selected``, ``splines``, ``quantiles`` (``places``)
+- Steps of other libraries: ``table_steps``
 - Text: ``text`` (``token_patterns``)
 - Models made of others: ``columns`` (of a table, and pipelines), ``averages``, ``calibrated``, ``members``, ``thresholds``, ``targets``
 - Trees within others: ``inner_trees``

@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable
 from typing import Any, Final
 
+from sealift_packager.model.table_steps import is_table_step
 from sealift_packager.sklearn.converters.averages import shape_of_mean, shape_of_median, write_mean, write_median
 from sealift_packager.sklearn.converters.bins import shape_of_bins, write_bins
 from sealift_packager.sklearn.converters.bits import shape_of_bits, write_bits
@@ -65,6 +66,7 @@ from sealift_packager.sklearn.converters.reshaped import shape_of_perceptron, wr
 from sealift_packager.sklearn.converters.selected import SELECTORS, shape_of_selected, write_selected
 from sealift_packager.sklearn.converters.splines import shape_of_splines, write_splines
 from sealift_packager.sklearn.converters.support import shape_of_support_classifier, write_support_classifier
+from sealift_packager.sklearn.converters.table_steps import LookedUp, parse_imputer, parse_table_step, shape_of_looked_up, write_looked_up
 from sealift_packager.sklearn.converters.targets import shape_of_targets, write_chain, write_targets
 from sealift_packager.sklearn.converters.text import shape_of_vectorizer, shape_of_weights, write_vectorizer, write_weights
 from sealift_packager.sklearn.converters.thresholds import write_threshold
@@ -147,9 +149,15 @@ def converters_for(model: Any, *, double: bool) -> tuple[dict[type, Any], dict[t
     from sklearn.pipeline import Pipeline
 
     inner = functools.partial(write_pipeline, parsers=parsers_for(model))
-    pairs: dict[type, Pair] = {Picked: (write_picked, shape_of_picked), Pipeline: (inner, shape_of_pipeline)}
+    pairs: dict[type, Pair] = {
+        LookedUp: (write_looked_up, shape_of_looked_up),
+        Picked: (write_picked, shape_of_picked),
+        Pipeline: (inner, shape_of_pipeline),
+    }
     for part in fitted_parts(model):
         name = type(part).__name__
+        if is_table_step(part):
+            continue
         if is_trees(part) and read_estimator(part) is not None:
             pairs[type(part)] = write_trees, shape_of_trees
         elif name in CONVERTERS:
@@ -167,7 +175,7 @@ def _announce(class_: type, write: Callable[..., None], shape: Callable[..., Non
     from skl2onnx._supported_operators import sklearn_operator_name_map
     from skl2onnx.common._registration import register_converter, register_shape_calculator
 
-    if class_ in sklearn_operator_name_map or class_ is Picked:
+    if class_ in sklearn_operator_name_map or class_ in (LookedUp, Picked):
         return
     name = f"Sealift{class_.__name__}"
     sklearn_operator_name_map[class_] = name
@@ -185,6 +193,9 @@ def parsers_for(model: Any) -> dict[type, Any]:
         A parser, as skl2onnx takes it, by class.
     """
     from sklearn.compose import ColumnTransformer
+    from sklearn.impute import SimpleImputer
     from sklearn.pipeline import FeatureUnion, Pipeline
 
-    return {ColumnTransformer: parse_columns, FeatureUnion: parse_union, Pipeline: parse_pipeline, **step_parsers(model)}
+    tables = {type(part): parse_table_step for part in fitted_parts(model) if is_table_step(part)}
+    own = {ColumnTransformer: parse_columns, FeatureUnion: parse_union, Pipeline: parse_pipeline, SimpleImputer: parse_imputer}
+    return {**own, **tables, **step_parsers(model)}
