@@ -35,7 +35,9 @@ def outputs_of(model: Any) -> tuple[str, ...]:
         extra = "distances"
     else:
         return ()
-    has = hasattr(model, METHODS[extra]) and (extra != "distances" or hasattr(_final(model), "cluster_centers_"))
+    final = _final(model)
+    pairs = type(final).__name__ == "GaussianProcessClassifier" and final.n_classes_ > 2 and final.multi_class == "one_vs_one"
+    has = hasattr(model, METHODS[extra]) and not pairs and (extra != "distances" or hasattr(_final(model), "cluster_centers_"))
     return ("label", extra) if has else ("label",)
 
 

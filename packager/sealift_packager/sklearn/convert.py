@@ -45,6 +45,7 @@ _STEPPED: Final = frozenset(
         "CalibratedClassifierCV",
         "FixedThresholdClassifier",
         "GaussianProcessClassifier",
+        "GaussianProcessRegressor",
         "KBinsDiscretizer",
         "KMeans",
         "KNNImputer",

@@ -1,6 +1,7 @@
 """scikit-learn's classes as plain operators, where skl2onnx has none or computes otherwise. ``registry`` has them all.
 
-- Linear algebra and functions: ``linear``, ``kernels``, ``functions``, ``transformed`` (``powers``), ``reshaped``, ``support``, ``normal``
+- Linear algebra: ``linear``, ``kernels``, ``gaussian``, ``reshaped``, ``support``
+- Functions: ``functions``, ``normal``, ``transformed`` (``powers``)
 - Neighbours: ``distances``, ``neighbors``, ``radius``, ``k_means``, ``centroids``, ``neighbor_imputer``
 - Preparation: ``bins``, ``bits``, ``encoders``, ``imputer``, ``norms``, ``selected``, ``splines``, ``quantiles`` (``places``)
 - Steps of other libraries: ``table_steps``

@@ -23,6 +23,7 @@ from sealift_packager.sklearn.converters.columns import (
     write_pipeline,
 )
 from sealift_packager.sklearn.converters.encoders import shape_of_codes, shape_of_one_hot, write_codes, write_one_hot
+from sealift_packager.sklearn.converters.gaussian import shape_of_gaussian_regressor, write_gaussian_classifier, write_gaussian_regressor
 from sealift_packager.sklearn.converters.imputer import shape_of_imputer, write_imputer
 from sealift_packager.sklearn.converters.inner_trees import shape_of_trees, write_trees
 from sealift_packager.sklearn.converters.k_means import shape_of_k_means, step_parsers, write_k_means
@@ -89,6 +90,8 @@ CONVERTERS: Final[dict[str, Pair]] = {
     "CalibratedClassifierCV": (write_calibrated, shape_of_members),
     "FixedThresholdClassifier": (write_threshold, shape_of_members),
     "FunctionTransformer": (write_function_transformer, shape_of_function_transformer),
+    "GaussianProcessClassifier": (write_gaussian_classifier, shape_of_members),
+    "GaussianProcessRegressor": (write_gaussian_regressor, shape_of_gaussian_regressor),
     "KBinsDiscretizer": (write_bins, shape_of_bins),
     "KMeans": (write_k_means, shape_of_k_means),
     "KNeighborsClassifier": (write_neighbors_classifier, shape_of_neighbors_classifier),

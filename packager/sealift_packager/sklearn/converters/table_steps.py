@@ -221,7 +221,8 @@ def _ask(model: Any, row: dict[str, Any]) -> Array | None:
             answer = model.transform(table)
     except Exception:  # noqa: BLE001  # whatever the library calls it: the source refuses such a row
         return None
-    return np.asarray(pd.DataFrame(answer), dtype=object)[0]
+    values: Array = np.asarray(pd.DataFrame(answer), dtype=object)[0]
+    return values
 
 
 def _same(one: Any, other: Any) -> bool:
