@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.compose import TransformedTargetRegressor, make_column_transformer
-from sklearn.ensemble import GradientBoostingRegressor
+from sklearn.ensemble import GradientBoostingRegressor, VotingRegressor
 from sklearn.linear_model import Ridge
 from sklearn.multioutput import MultiOutputRegressor, RegressorChain
 from sklearn.pipeline import make_pipeline
@@ -87,4 +87,12 @@ def test_several_targets_of_a_table_with_text_have_a_column_each(tmp_path: Path)
     table = pd.DataFrame({"a": ROWS[:, 0], "word": np.array(["x", "y"])[(ROWS[:, 1] > 0).astype(int)]})
     columns = make_column_transformer((StandardScaler(), ["a"]), (OneHotEncoder(), ["word"]))
     source = loaded(MultiOutputRegressor(make_pipeline(columns, Ridge())).fit(table, TARGETS), tmp_path)
+    assert check_parity(source, convert_model(source), None, seed=0) >= 7
+
+
+def test_a_vote_of_regressors_counts_by_weight(tmp_path: Path) -> None:
+    table = pd.DataFrame({"a": ROWS[:, 0], "word": np.array(["x", "y"])[(ROWS[:, 1] > 0).astype(int)]})
+    columns = make_column_transformer((StandardScaler(), ["a"]), (OneHotEncoder(), ["word"]))
+    members = [("line", make_pipeline(columns, Ridge())), ("trees", make_pipeline(columns, TREES)), ("gone", "drop")]
+    source = loaded(VotingRegressor(members, weights=[1, 5, 2]).fit(table, TARGET), tmp_path)
     assert check_parity(source, convert_model(source), None, seed=0) >= 7

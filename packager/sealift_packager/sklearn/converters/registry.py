@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from sealift_packager.model.table_steps import is_table_step
-from sealift_packager.sklearn.converters.averages import shape_of_mean, shape_of_median, write_mean, write_median
+from sealift_packager.sklearn.converters.averages import shape_of_mean, shape_of_median, shape_of_weighted, write_mean, write_median, write_weighted
 from sealift_packager.sklearn.converters.bins import shape_of_bins, write_bins
 from sealift_packager.sklearn.converters.bits import shape_of_bits, write_bits
 from sealift_packager.sklearn.converters.calibrated import write_calibrated
@@ -126,6 +126,7 @@ CONVERTERS: Final[dict[str, Pair]] = {
     "TransformedTargetRegressor": (write_target_regressor, shape_of_target_regressor),
     "TunedThresholdClassifierCV": (write_threshold, shape_of_members),
     "VotingClassifier": (write_vote, shape_of_members),
+    "VotingRegressor": (write_weighted, shape_of_weighted),
     **dict.fromkeys(SELECTORS, (write_selected, shape_of_selected)),
 }
 #: These may have text alone to tell what they give, which is no float32 or float64.
