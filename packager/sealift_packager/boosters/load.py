@@ -22,6 +22,7 @@ from sealift_packager.archives.memory_limit import bounded_memory
 from sealift_packager.errors import SourceModelError, first_line
 from sealift_packager.model import detect
 from sealift_packager.model.columns import FEATURES, RULED, column_inputs, joined, spread
+from sealift_packager.model.output_names import with_free_names
 from sealift_packager.model.source import Arrangement, Array, Digits, LoadOptions, SourceModel
 from sealift_packager.progress.quiet import quiet
 from sealift_packager.sandbox.isolated_read import try_reading
@@ -218,7 +219,7 @@ def _source(model_format: str, framework: str, digest: Digest, native: Any, ense
         """The model with float64 inputs for these columns, and float64 for these outputs; arranged as before, unless that is said too."""
         arrangement = arranged or before
         inputs = column_inputs(names, ensemble.features, wide, arrangement)
-        return SourceModel(
+        source = SourceModel(
             format=model_format,
             framework=framework,
             digest=digest,
@@ -233,6 +234,7 @@ def _source(model_format: str, framework: str, digest: Digest, native: Any, ense
             digits=Digits(needed=features_with_digits(ensemble), widen=functools.partial(with_inputs, before=arrangement)),
             wide_outputs=wide_outputs,
         )
+        return with_free_names(source)
 
     return with_inputs(frozenset())
 

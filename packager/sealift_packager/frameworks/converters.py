@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Final
 
@@ -11,10 +12,12 @@ from sealift_packager.errors import ConversionError, first_line
 from sealift_packager.graph import graph
 from sealift_packager.graph.answered import as_answered
 from sealift_packager.graph.bounds import check_bounds
+from sealift_packager.graph.columns import rename_inputs
 from sealift_packager.graph.gelu import reorder_gelu
 from sealift_packager.graph.result import Converted, described
 from sealift_packager.graph.tree_writer import convert_trees
 from sealift_packager.model import detect
+from sealift_packager.model.output_names import role_of
 from sealift_packager.model.source import SourceModel
 from sealift_packager.onnx.as_is import convert_onnx
 from sealift_packager.sandbox.activity import CONVERTING, several
@@ -50,26 +53,46 @@ def convert_model(source: SourceModel) -> Converted:
         ConversionError: If the model can't be converted, or the graph isn't valid.
     """
     _check_names(source)
-    tidied = reorder_gelu(graph.tidy(graph.at_known_opset(CONVERTERS[source.format](source), where=f"{source.format} model")))
+    tidied = reorder_gelu(graph.tidy(graph.at_known_opset(_graph(source), where=f"{source.format} model")))
     try:
         graph.check(tidied)
     except (onnx.checker.ValidationError, ValueError) as error:
         raise ConversionError(f"the graph is not valid ONNX (caused by: {first_line(error):.500})", where=f"{source.format} model") from error
     check_bounds(tidied, where=f"{source.format} model")
-    return as_answered(described(tidied, source))
+    converted = as_answered(described(tidied, source))
+    return _told(converted) if source.format in _OF_TABLES else converted
+
+
+def _graph(source: SourceModel) -> onnx.ModelProto:
+    """The graph by the converter of its format; one of a table with columns that are called like outputs is made with other names first."""
+    convert = CONVERTERS[source.format]
+    roles = tuple(map(role_of, source.outputs))
+    if roles == source.outputs or source.format not in _OF_TABLES:
+        return convert(source)
+    inputs = tuple(dataclasses.replace(spec, name=f"column {at}") for at, spec in enumerate(source.inputs))
+    model = convert(dataclasses.replace(source, inputs=inputs, outputs=roles))
+    return graph.rename_outputs(rename_inputs(model, [spec.name for spec in source.inputs]), source.outputs)
+
+
+def _told(converted: Converted) -> Converted:
+    """With a word about each output that has another name than usual."""
+    outputs = (
+        dataclasses.replace(spec, description=f"{role_of(spec.name)}; a column has that name") if spec.name != role_of(spec.name) else spec
+        for spec in converted.outputs
+    )
+    return dataclasses.replace(converted, outputs=tuple(outputs))
 
 
 def _check_names(source: SourceModel) -> None:
-    """Raise `ConversionError` for a column whose name can't be that of an input of its own: ONNX has each name once, and no empty one."""
+    """Raise `ConversionError` for a column whose name can't be that of an input of its own: ONNX has no empty one."""
     if source.format not in _OF_TABLES:  # others name their inputs themselves
         return
-    taken = next((spec.name for spec in source.inputs if not spec.name or spec.name in source.outputs), None)
-    if taken is None:
+    if all(spec.name for spec in source.inputs):
         return
     raise ConversionError(
-        "a column has the name of one of the model's outputs" if taken else "a column has an empty name",
+        "a column has an empty name",
         where=f"{source.format} model",
-        expected="column names other than " + ", ".join(map(repr, ("", *source.outputs))),
-        found=repr(taken),
+        expected="a name for each column",
+        found=repr(""),
         advice="Rename the column in the training data, and train the model again.",
     )

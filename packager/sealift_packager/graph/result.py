@@ -9,6 +9,7 @@ import onnx
 from sealift_core.bundle.tensors import TensorSpec
 from sealift_packager.graph import graph
 from sealift_packager.model.accepted import ANYTHING, Accepted
+from sealift_packager.model.output_names import LABEL, role_of
 from sealift_packager.model.source import SourceModel
 
 
@@ -37,6 +38,6 @@ def described(model: onnx.ModelProto, source: SourceModel) -> Converted:
 
 def _with_classes(spec: TensorSpec, source: SourceModel) -> TensorSpec:
     """A label's classes, and those of an output that has a number for each."""
-    if source.classes is None or not (spec.name == "label" or spec.shape[1:] == (len(source.classes),)):
+    if source.classes is None or not (role_of(spec.name) == LABEL or spec.shape[1:] == (len(source.classes),)):
         return spec
     return dataclasses.replace(spec, classes=tuple(source.classes.tolist()))

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Final
 
 import numpy as np
 
 from sealift_core.errors import nearest
 from sealift_packager.errors import DataError
+from sealift_packager.model.output_names import LABEL, PROBABILITIES, by_role
 from sealift_packager.model.source import Array, Arrays
-
-#: What outputs of a classifier are called by all converters.
-LABEL: Final = "label"
-PROBABILITIES: Final = "probabilities"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,13 +37,14 @@ def judged_outputs(outputs: Arrays, output: str | None = None) -> tuple[str, ...
 
     Raises `DataError` if there is no such ``output``.
     """
-    labelled = tuple(name for name in (LABEL, PROBABILITIES) if name in outputs)
+    names = by_role(outputs)
+    labelled = tuple(names[role] for role in (LABEL, PROBABILITIES) if role in names)
     if output is not None and output not in outputs:  # 1
         advice = nearest(output, list(outputs))
         raise DataError("the model has no such output", where="--output", expected=f"one of {', '.join(outputs)}", found=repr(output), advice=advice)
     if output is not None:
-        return labelled if output == LABEL else (output,)
-    if LABEL in outputs:  # 2
+        return labelled if output == names.get(LABEL) else (output,)
+    if LABEL in names:  # 2
         return labelled
     floats = tuple(name for name, value in outputs.items() if value.dtype.kind == "f")  # 3
     return floats or tuple(name for name, value in outputs.items() if value.size == len(value))
@@ -62,8 +59,9 @@ def read_prediction(outputs: Arrays, output: str | None = None) -> Prediction:
     """
     judged = judged_outputs(outputs, output)
     one = outputs[judged[0]] if len(judged) == 1 else None
-    scores = outputs.get(PROBABILITIES) if PROBABILITIES in judged else None
-    label = outputs[LABEL] if LABEL in judged else one if one is not None and one.dtype.kind != "f" and one.size == len(one) else None
+    names = by_role(judged)
+    scores = outputs[names[PROBABILITIES]] if PROBABILITIES in names else None
+    label = outputs[names[LABEL]] if LABEL in names else one if one is not None and one.dtype.kind != "f" and one.size == len(one) else None
     if label is not None:  # 1
         return Prediction(outputs=outputs, label=label.reshape(len(label), -1)[:, 0], scores=scores, value=None, judged=judged)
     if one is None or one.dtype.kind != "f":

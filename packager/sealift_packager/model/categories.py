@@ -12,10 +12,15 @@ import numpy as np
 
 from sealift_core.bundle.tensors import TensorSpec
 from sealift_packager.model.source import Array
+from sealift_packager.model.table_steps import encoded_columns, is_table_step, keeps_columns
+from sealift_packager.model.unwrapped import does_something
 
 MOST_WORDS: Final = 1024
 #: Leave values as they are, where there are any.
 IMPUTERS: Final = ("SimpleImputer", "KNNImputer", "IterativeImputer")
+
+#: Leave columns out, and the others as they are.
+CHOICES: Final = ("RFE", "RFECV", "SelectFdr", "SelectFpr", "SelectFromModel", "SelectFwe", "SelectKBest", "SelectPercentile", "VarianceThreshold")
 
 
 def known_categories(model: Any, names: Sequence[str], inputs: Sequence[TensorSpec]) -> dict[str, tuple[Array | None, ...]]:
@@ -38,9 +43,17 @@ def known_categories(model: Any, names: Sequence[str], inputs: Sequence[TensorSp
 
 
 def text_columns(model: Any, names: Sequence[str]) -> set[int]:
-    """The numbers of the columns that such an encoder knows as text."""
+    """The numbers of the columns that such an encoder knows as text, or an imputer fills with text."""
     columns = list(range(int(getattr(model, "n_features_in_", 0))))
-    return {column for column, values in _encoded(model, list(names), columns) if any(isinstance(value, str) for value in values)}
+    encoded = {column for column, values in _encoded(model, list(names), columns) if any(isinstance(value, str) for value in values)}
+    return encoded | set(_filled_text(model, list(names), columns))
+
+
+def _filled_text(model: Any, names: list[str], columns: list[int]) -> Iterator[int]:
+    """The numbers of the columns whose gaps an imputer fills with text."""
+    for step, taken in first_steps_by_column(model, names, columns):
+        values = getattr(step, "statistics_", ()) if type(step).__name__ in IMPUTERS else ()
+        yield from (column for column, value in zip(taken, values, strict=False) if isinstance(value, str))
 
 
 def number_columns(model: Any, names: Sequence[str]) -> set[int]:
@@ -65,7 +78,9 @@ def flag_columns(model: Any, names: Sequence[str]) -> dict[int, bool]:
 def _encoded(part: Any, names: list[str], columns: list[int]) -> Iterator[tuple[int, Any]]:
     """Columns of the input and their categories, for a part that is given these columns."""
     for step, taken in first_steps_by_column(part, names, columns):
-        if isinstance(getattr(step, "vocabulary_", None), dict) and len(taken) == 1:
+        if is_table_step(step):
+            yield from encoded_columns(step, taken)
+        elif isinstance(getattr(step, "vocabulary_", None), dict) and len(taken) == 1:
             yield taken[0], _words(step.vocabulary_)
         elif taken and len(getattr(step, "categories_", ())) == len(taken):  # an encoder of no columns is never fitted
             yield from zip(taken, step.categories_, strict=True)
@@ -83,9 +98,12 @@ def first_steps_by_column(part: Any, names: list[str], columns: list[int]) -> It
         columns: Their numbers.
     """
     if hasattr(part, "steps"):
-        for _, step in part.steps:
+        for step in (step for _, step in part.steps if does_something(step)):
             yield from first_steps_by_column(step, names, columns)
-            if not (step == "passthrough" or (type(step).__name__ in IMPUTERS and step.indicator_ is None)):
+            if type(step).__name__ in CHOICES and len(step.get_support()) == len(columns):
+                kept = step.get_support(indices=True).tolist()
+                names, columns = [names[at] for at in kept] if names else [], [columns[at] for at in kept]
+            elif not keeps_columns(step) and not (type(step).__name__ in IMPUTERS and step.indicator_ is None):
                 return
     elif hasattr(part, "transformers_"):
         numbers = part._transformer_to_input_indices  # noqa: SLF001  # names, masks, slices and functions, as the transformer read them
@@ -104,12 +122,13 @@ def _parts_with_steps(part: Any) -> list[Any]:
     """Those parts of a union, and those pipelines in a model of several, that are given all of its columns."""
     if hasattr(part, "transformer_list"):
         return [step for _, step in part.transformer_list if step is not None and not isinstance(step, str)]
-    if hasattr(part, "estimators_features_"):  # each of a bag's members has columns of its own
+    if hasattr(part, "estimators_features_") or hasattr(part, "order_"):  # each of a bag's or a chain's members has columns of its own
         return []
     calibrated = [member.estimator for member in getattr(part, "calibrated_classifiers_", ())]
     members = getattr(part, "estimators_", ())
     listed = members if isinstance(members, list | tuple) else ()  # trees of a boosting are an array
-    return [member for member in (*calibrated, *listed, getattr(part, "estimator_", None)) if hasattr(member, "steps")]
+    single = (getattr(part, name, None) for name in ("estimator_", "regressor_"))
+    return [member for member in (*calibrated, *listed, *single) if hasattr(member, "steps")]
 
 
 def _words(vocabulary: Mapping[str, int]) -> list[str]:

@@ -16,9 +16,9 @@ from sealift_packager.graph.result import Converted
 from sealift_packager.graph.session import Settings, open_session, run_session
 from sealift_packager.model.batch import BATCH
 from sealift_packager.model.columns import joined, spread
+from sealift_packager.model.output_names import LABEL, PREDICTION, role_of, roles_of
 from sealift_packager.model.source import Array, Arrays, SourceModel
 from sealift_packager.parity.compare import CONSTANT_STEPS, Spread, compare, sizes, spreads
-from sealift_packager.parity.digits import PREDICTION
 from sealift_packager.parity.inputs import HardRequest, hard_inputs, rows_of
 from sealift_packager.parity.rounding import rounding_of
 from sealift_packager.parity.scikit_steps import advice_on
@@ -162,7 +162,7 @@ def _row_numbers(hard: HardRequest, certain: Array | None) -> Array | None:
 
 def _scores(source: SourceModel, request: _Request, reference: Arrays, answers: Arrays) -> Array | None:
     """What the source chose labels by, where they differ and it says so."""
-    if source.scores is None or np.array_equal(reference["label"], answers.get("label", ())):
+    if source.scores is None or np.array_equal(roles_of(reference)[LABEL], roles_of(answers).get(LABEL, ())):
         return None
     return source.scores(request.originals)
 
@@ -173,7 +173,7 @@ def _chosen(answers: Arrays, rows: Array | None) -> Arrays:
 
 
 def _advice(source: SourceModel, inputs: Arrays, usual_spreads: Mapping[str, Spread] = _NO_SPREADS) -> str:
-    large = any(spread.lost for name, spread in usual_spreads.items() if name == PREDICTION)
+    large = any(spread.lost for name, spread in usual_spreads.items() if role_of(name) == PREDICTION)
     return f"The build stops here; nothing was written. {_SMALLER_TARGET if large else advice_on(source, inputs)}".rstrip()
 
 

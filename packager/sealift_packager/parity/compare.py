@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from sealift_packager.model.output_names import DISTANCES, LABEL, PROBABILITIES, role_of, roles_of
 from sealift_packager.model.source import Array, Arrays
 
 #: |a−b| ≤ ATOL_SHARE·(largest finite |b| of the output, here or usually) + RTOL·|b|: float32 against the source's own arithmetic.
@@ -122,7 +123,7 @@ def compare(
     ``least`` is what an output's own operator rounds by, however small the output is (see `rounding`).
     A deviation of up to ``constant_steps`` is taken for rounding; 0 for a source that always rounds alike.
     """
-    tied, own = _tied(_as_good(_preferences(reference), scores), answers.get("label"), classes), spreads(reference)
+    tied, own = _tied(_as_good(_preferences(reference), scores), roles_of(answers).get(LABEL), classes), spreads(reference)
     differences = []
     for name, expected in reference.items():
         spread = own[name].with_other(usual_spreads.get(name)) if name in own else usual_spreads.get(name)
@@ -177,7 +178,7 @@ def _compare(name: str, expected: Array, actual: Array | None, tied: Array | Non
         shape = "nothing" if actual is None else str(list(actual.shape))
         return OutputDifference(output=name, rows=tuple(range(rows)), total_rows=rows, worst=np.inf, expected=str(list(expected.shape)), actual=shape)
     wrong, distance = _wrong(expected, actual, bounds)
-    if name == "label" and tied is not None:
+    if role_of(name) == LABEL and tied is not None:
         wrong &= ~tied
     if not wrong.any():
         return None
@@ -208,12 +209,13 @@ def _sizes(values: Array) -> Array:
 
 def _preferences(reference: Arrays) -> Array | None:
     """What the source chose its labels by, [rows, classes], at most 1; None if it doesn't return that."""
-    outputs = {name: reference[name] for name in ("distances", "probabilities") if name in reference and reference[name].ndim == 2}
-    if "label" in reference and "distances" in outputs:
-        distances = outputs["distances"]
+    answers = roles_of(reference)
+    outputs = {role: answers[role] for role in (DISTANCES, PROBABILITIES) if role in answers and answers[role].ndim == 2}
+    if LABEL in answers and DISTANCES in outputs:
+        distances = outputs[DISTANCES]
         shares: Array = -distances / np.maximum(distances.max(axis=1, keepdims=True), np.finfo(np.float32).tiny)
         return shares
-    return outputs.get("probabilities")
+    return outputs.get(PROBABILITIES)
 
 
 def _as_good(preferences: Array | None, scores: Array | None) -> Array | None:

@@ -15,6 +15,7 @@ from sealift_core.bundle.tensors import TensorSpec
 from sealift_packager.data import refusal
 from sealift_packager.errors import DataError
 from sealift_packager.model.columns import FEATURES, joined, spread
+from sealift_packager.model.output_names import PREDICTION, by_role, roles_of
 from sealift_packager.model.source import Array, Arrays, Digits, SourceModel
 from sealift_packager.model.synthetic import make_inputs
 from sealift_packager.parity.compare import compare, spreads
@@ -27,7 +28,6 @@ RTOL: Final = 1e-4
 ROWS: Final = 16_384
 #: Where there is no holdout.
 SYNTHETIC_ROWS: Final = 256
-PREDICTION: Final = "prediction"
 #: With more columns that float32 rounds, they aren't tried one by one: all of them become float64.
 TRIED: Final = 64
 
@@ -54,11 +54,11 @@ def with_digits(source: SourceModel, originals: Arrays | None) -> SourceModel:
 
 def _wide_outputs(source: SourceModel, digits: Digits, originals: Arrays | None) -> frozenset[str]:
     """The outputs whose numbers are so large beside what they differ by that float32 rounds that away."""
-    if PREDICTION not in source.outputs:
+    if PREDICTION not in by_role(source.outputs):
         return frozenset()
     rows = _synthetic(source) if originals is None else rows_of(originals, drawn_rows(_count(originals), ROWS))
     try:
-        answers = digits.widen(frozenset(), frozenset((PREDICTION,))).predict(rows)
+        answers = roles_of(digits.widen(frozenset(), frozenset((PREDICTION,))).predict(rows))
     except Exception as error:  # whatever framework it is
         if originals is not None:
             raise refusal.refused(source.framework, rows, error) from error

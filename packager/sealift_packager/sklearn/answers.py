@@ -35,7 +35,9 @@ def outputs_of(model: Any) -> tuple[str, ...]:
         extra = "distances"
     else:
         return ()
-    has = hasattr(model, METHODS[extra]) and (extra != "distances" or hasattr(_final(model), "cluster_centers_"))
+    final = _final(model)
+    pairs = type(final).__name__ == "GaussianProcessClassifier" and final.n_classes_ > 2 and final.multi_class == "one_vs_one"
+    has = hasattr(model, METHODS[extra]) and not pairs and (extra != "distances" or hasattr(_final(model), "cluster_centers_"))
     return ("label", extra) if has else ("label",)
 
 
@@ -53,6 +55,11 @@ def decisions(model: Any, table: Any) -> Array:
     """A classifier's scores, float64 [batch, classes], or [batch] of two classes."""
     with quiet():
         return np.asarray(model.decision_function(table), np.float64)
+
+
+def chooses_by_probability(model: Any) -> bool:
+    """Whether a classifier that has scores, too, takes the class with the largest probability: bags do."""
+    return any(base.__name__ == "BaggingClassifier" for base in type(_final(model)).__mro__)
 
 
 def transformed(model: Any, table: Any) -> dict[str, Array]:

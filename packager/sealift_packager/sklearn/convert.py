@@ -19,8 +19,10 @@ from sealift_packager.graph.session import Settings, open_session
 from sealift_packager.graph.tree_writer import convert_trees
 from sealift_packager.model.columns import FEATURES, column_inputs
 from sealift_packager.model.source import SourceModel
+from sealift_packager.model.table_steps import is_table_step
 from sealift_packager.progress.quiet import quiet
 from sealift_packager.sklearn.class_numbers import with_class_numbers
+from sealift_packager.sklearn.converters.columns import last_step
 from sealift_packager.sklearn.converters.registry import converters_for, parsers_for
 from sealift_packager.sklearn.prepared import prepared
 from sealift_packager.trees.from_estimator import library_of
@@ -33,21 +35,29 @@ _SMALLER_TARGET: Final = "Train it on a smaller target: subtract a constant such
 _ADVICE: Final = "See https://onnx.ai/sklearn-onnx/supported.html for the estimators that it knows, or replace this step with one of them."
 #: skl2onnx's errors about an estimator that it doesn't know.
 _MISSING: Final = ("MissingShapeCalculator", "MissingConverter")
+#: numpy's word about an encoder's categories that are taken for numbers.
+_NOT_TEXT: Final = "could not convert string to float"
 #: Steps whose answer jumps where a value crosses a limit, as that of trees does.
 _STEPPED: Final = frozenset(
     (
         "BernoulliNB",
         "Binarizer",
         "CalibratedClassifierCV",
+        "FixedThresholdClassifier",
+        "GaussianProcessClassifier",
+        "GaussianProcessRegressor",
         "KBinsDiscretizer",
         "KMeans",
         "KNNImputer",
         "KNeighborsClassifier",
         "KNeighborsRegressor",
         "MiniBatchKMeans",
+        "NearestCentroid",
         "QuantileTransformer",
         "RadiusNeighborsClassifier",
         "RadiusNeighborsRegressor",
+        "SplineTransformer",
+        "TunedThresholdClassifierCV",
     )
 )
 
@@ -75,7 +85,11 @@ def convert_step(source: SourceModel, part: SourceModel) -> Any:
 
 
 def _wide(source: SourceModel) -> bool:
-    return bool(source.inner) or bool(source.wide_outputs) or any(type(part).__name__ in _STEPPED for part in fitted_parts(source.native))
+    return bool(source.inner) or bool(source.wide_outputs) or any(_is_wide(part) for part in fitted_parts(source.native))
+
+
+def _is_wide(part: Any) -> bool:
+    return type(part).__name__ in _STEPPED or is_table_step(part)
 
 
 def _graph(source: SourceModel, *, double: bool) -> Any:
@@ -140,6 +154,12 @@ def _convert(source: SourceModel, *, double: bool) -> Any:
     except PackagerError:
         raise
     except Exception as error:  # skl2onnx and what it calls raise anything
+        if _NOT_TEXT in str(error):
+            raise ConversionError(
+                f"{_culprit(source.native, error)} takes text, and the model doesn't show which of its columns that are",
+                where=type(source.native).__name__,
+                advice="Pass --data with some rows: their columns of text are taken for text.",
+            ) from error
         text = [spec.name for spec in source.inputs if spec.dtype == "string"]
         hint = f" The data holds text in {', '.join(text[:5])}. Should it be numbers?" if text else ""
         error_name, detail = type(error).__name__, first_line(error)
@@ -154,7 +174,7 @@ def _convert(source: SourceModel, *, double: bool) -> Any:
 
 def _options(model: Any, outputs: Sequence[str]) -> dict[Any, Any] | None:
     """What skl2onnx is to do otherwise than it does by itself, by estimator."""
-    final = model.steps[-1][1] if hasattr(model, "steps") else model
+    final = last_step(model)
     name, options = type(final).__name__, dict[Any, Any]()
     if name == "LinearSVC":  # without this skl2onnx asks its converter for an option that it doesn't have
         options[id(final)] = {"raw_scores": True}
@@ -163,9 +183,18 @@ def _options(model: Any, outputs: Sequence[str]) -> dict[Any, Any] | None:
         scored = [part for part in (final, *inner) if library_of(part) == "sklearn" and not type(part).__name__.startswith("_")]
         options |= {id(part): {"raw_scores": True} for part in scored}
     elif name == "StackingClassifier" or ("probabilities" in outputs and hasattr(final, "classes_") and library_of(final) == "sklearn"):
-        options |= {} if name == "FixedThresholdClassifier" else {id(final): {"zipmap": False}}  # which skl2onnx knows no options of
+        options |= {id(final): {"zipmap": False}} if _has_zipmap(final) else {}
     inside = [part for part in fitted_parts(model) if type(part).__name__ == "RidgeClassifier" and part is not final]
     return options | {id(part): {"raw_scores": True} for part in inside} or None  # of two classes a column for each
+
+
+def _has_zipmap(final: Any) -> bool:
+    """Whether skl2onnx makes maps of a classifier's probabilities, unless it is told not to: of those that it has itself."""
+    from skl2onnx._supported_operators import sklearn_operator_name_map
+    from skl2onnx.common._registration import get_converter
+
+    name = sklearn_operator_name_map.get(type(final))
+    return name is not None and "zipmap" in (get_converter(name).get_allowed_options() or ())
 
 
 def _culprit(model: Any, error: Exception) -> str:

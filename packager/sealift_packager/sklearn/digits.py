@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
@@ -33,11 +34,9 @@ def _needed(step: Any, columns: Sequence[int]) -> Iterator[int]:
     for column, categories in zip(columns, getattr(step, "categories_", ()), strict=False):
         if _compares_by_digits(categories):
             yield column
-    for column, edges in zip(columns, getattr(step, "bin_edges_", ()), strict=False):
-        if _are_rounded(edges[1:-1]):
+    for column, limits in zip(columns, _limits(step), strict=False):
+        if _are_rounded(limits):
             yield column
-    if type(step).__name__ == "Binarizer" and _are_rounded([step.threshold]):
-        yield from columns
     for center, scale in SCALED:
         moved, divided = (np.atleast_1d(np.asarray(getattr(step, name, np.nan), np.float64)) for name in (center, scale))
         if len(moved) == len(divided) == len(columns):
@@ -47,6 +46,21 @@ def _needed(step: Any, columns: Sequence[int]) -> Iterator[int]:
     for points in (getattr(step, name, None) for name in POINTS):
         if isinstance(points, np.ndarray) and points.ndim == 2 and points.shape[1] == len(columns) and points.dtype.kind == "f":
             yield from np.asarray(columns)[_close_together(points)].tolist()
+
+
+def _limits(step: Any) -> Iterator[Array]:
+    """Of each column the values at which the step's answer jumps."""
+    if hasattr(step, "bin_edges_"):
+        yield from (edges[1:-1] for edges in step.bin_edges_)
+    elif isinstance(getattr(step, "quantiles_", None), np.ndarray):
+        for quantiles in step.quantiles_.T:
+            equal = np.diff(quantiles) <= np.spacing(np.abs(quantiles[1:]).astype(np.float32))
+            ends = quantiles[[0, -1]] if step.output_distribution == "normal" else quantiles[:0]
+            yield np.concatenate([ends, quantiles[1:][equal], quantiles[:-1][equal]])
+    elif getattr(step, "extrapolation", "") == "error":  # the largest value of training would be beyond the last knot
+        yield from (spline.t[[spline.k, -spline.k - 1]] for spline in getattr(step, "bsplines_", ()))
+    elif type(step).__name__ == "Binarizer":
+        yield from itertools.repeat(np.array([step.threshold]))
 
 
 def _close_together(points: Array) -> Array:

@@ -47,11 +47,17 @@ def fitted_rows(model: Any, names: Sequence[str]) -> Array | None:
 def _points(step: Any, width: int) -> Iterator[Array]:
     """Points [points, columns] that the step, or a part of it, keeps."""
     for part in all_parts(step):
-        for values in (getattr(part, name, None) for name in POINTS):
+        for values in (*(getattr(part, name, None) for name in POINTS), _knots(part)):
             if isinstance(values, np.ndarray) and values.ndim == 2 and values.shape[1] == width and values.dtype.kind == "f" and len(values):
                 finite = values[np.isfinite(values).all(axis=1)].astype(np.float64)
                 if len(finite):
                     yield finite
+
+
+def _knots(part: Any) -> Array | None:
+    """Of a SplineTransformer those that splines lie between, [knots, columns]."""
+    splines = getattr(part, "bsplines_", None)
+    return np.stack([spline.t[spline.k : len(spline.t) - spline.k] for spline in splines], axis=1) if splines else None
 
 
 def _scaled(step: Any, width: int, generator: np.random.Generator) -> Iterator[Array]:

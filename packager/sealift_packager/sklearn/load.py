@@ -18,10 +18,11 @@ from sealift_packager.errors import SourceModelError, UntrustedPickleError, firs
 from sealift_packager.model import detect
 from sealift_packager.model.categories import known_categories
 from sealift_packager.model.columns import FEATURES, RULED
+from sealift_packager.model.output_names import with_free_names
 from sealift_packager.model.source import Arrangement, Array, Digits, LoadOptions, SourceModel
 from sealift_packager.model.unwrapped import first_steps, unwrapped
 from sealift_packager.model.version_skew import VersionSkew, telling
-from sealift_packager.sklearn.answers import answers, decisions, outputs_of, transformed
+from sealift_packager.sklearn.answers import answers, chooses_by_probability, decisions, outputs_of, transformed
 from sealift_packager.sklearn.digits import columns_with_digits
 from sealift_packager.sklearn.fitted_rows import fitted_rows
 from sealift_packager.sklearn.indices import check_indices
@@ -115,7 +116,7 @@ def estimator_source(model: Any, digest: Digest, options: LoadOptions, where: st
 
     rows = fitted_rows(model, layout.names)
 
-    scored = "probabilities" in outputs and hasattr(model, "decision_function")
+    scored = "probabilities" in outputs and hasattr(model, "decision_function") and not chooses_by_probability(model)
 
     def laid_out(taken: InputLayout, wide_outputs: frozenset[str] = frozenset(), arrangement: Arrangement = RULED) -> SourceModel:
         """The model with the inputs of this layout, arranged so if it is widened."""
@@ -140,7 +141,7 @@ def estimator_source(model: Any, digest: Digest, options: LoadOptions, where: st
             digits=None if taken.texts else Digits(needed=needed, widen=functools.partial(widened, before=arrangement)),
             wide_outputs=wide_outputs,
         )
-        return dataclasses.replace(source, steps=_steps(source, taken))
+        return with_free_names(dataclasses.replace(source, steps=_steps(source, taken)))
 
     def widened(
         columns: frozenset[int], wide_outputs: frozenset[str] = frozenset(), arranged: Arrangement | None = None, *, before: Arrangement = RULED
@@ -205,6 +206,7 @@ def _check_estimator(model: Any, where: str) -> str:
     if not isinstance(model, BaseEstimator) or not outputs_of(model):
         advice = _ELSEWHERE if isinstance(model, BaseEstimator) else None
         class_name = f"{type(model).__module__}.{type(model).__qualname__}"
+        class_name += f" that ends in {type(model.steps[-1][1]).__name__}" if hasattr(model, "steps") else ""
         raise SourceModelError("not a model", where=where, expected=expected, found=class_name, advice=advice)
     try:
         check_is_fitted(model)

@@ -9,6 +9,7 @@ import numpy as np
 
 from sealift_packager.errors import SourceModelError
 from sealift_packager.model.categories import first_steps_by_column
+from sealift_packager.model.table_steps import is_table_step
 from sealift_packager.trees.within import fitted_parts
 
 #: What stands for missing text in the tables that a model was fitted on; empty for a model that knows none.
@@ -22,6 +23,8 @@ def missing_text_of(model: Any) -> Missing:
     """
     known = set[Missing]()
     for part in fitted_parts(model):
+        if is_table_step(part):
+            known.add("NaN")
         if fills_text(part):
             known.add("None" if part.missing_values is None else "NaN")
         for categories in getattr(part, "categories_", ()):

@@ -8,11 +8,23 @@ from typing import Any, Final
 
 import numpy as np
 
+from sealift_packager.model.unwrapped import CHOICES, is_resampling, unwrapped
 from sealift_packager.sklearn.missing_text import fills_text, gaps_of, missing_text_of
 from sealift_packager.sklearn.surrogates import PROJECTIONS, line_of, projection_of
 from sealift_packager.trees.within import all_parts, fitted_parts
 
-_CONCERNED: Final = frozenset({*PROJECTIONS, "AdaBoostClassifier", "ColumnTransformer", "LinearSVC", "StackingClassifier", "VotingClassifier"})
+#: Where models made of others keep fitted ones that predict.
+_MEMBERS: Final = ("estimator", "estimator_", "estimators_", "final_estimator_", "regressor_")
+_WRAPPERS: Final = frozenset((*CHOICES, "FrozenEstimator", "GridSearchCV", "RandomizedSearchCV", "SelfTrainingClassifier"))
+#: imbalanced-learn's ensembles → scikit-learn's.
+_RESAMPLING: Final = {
+    "BalancedBaggingClassifier": "BaggingClassifier",
+    "EasyEnsembleClassifier": "BaggingClassifier",
+    "RUSBoostClassifier": "AdaBoostClassifier",
+}
+_CONCERNED: Final = frozenset(
+    {*PROJECTIONS, *_WRAPPERS, "AdaBoostClassifier", "ColumnTransformer", "LinearSVC", "StackingClassifier", "VotingClassifier"}
+)
 
 
 def prepared(model: Any, *, transforms: bool = False) -> Any:
@@ -26,15 +38,20 @@ def prepared(model: Any, *, transforms: bool = False) -> Any:
     - A step of `PROJECTIONS` is a PCA: skl2onnx has none of most of them, and takes LinearDiscriminantAnalysis for a classifier anywhere.
     - Classes of an AdaBoostClassifier that are true and false are 1 and 0, as in every graph.
     - A support-vector classifier that gives labels alone is of shape one against the rest: the shape of its scores changes no label.
+    - imbalanced-learn's ensembles are scikit-learn's.
+    - Members of models are unwrapped as a whole model is (`unwrapped`).
     - A vote's ``flatten_transform`` is off: it concerns ``transform`` alone, which is not converted.
     """
     final = model.steps[-1][1] if hasattr(model, "steps") else model
-    untouched = _CONCERNED.isdisjoint(type(part).__name__ for part in fitted_parts(model)) and not missing_text_of(model)
+    untouched = not any(type(part).__name__ in _CONCERNED or is_resampling(part) for part in all_parts(model)) and not missing_text_of(model)
     if untouched and not _gives_pairs(final):
         return model
     result = copy.deepcopy(model)
     if transforms:
         result.steps[-1] = (result.steps[-1][0], projection_of(result.steps[-1][1]))
+    for part in list(all_parts(result)):
+        _resample_nothing(part)
+        _unwrap(part)
     for part in all_parts(result):
         _project(part)
         _keep_gaps(part)
@@ -69,6 +86,35 @@ def _adapt(part: Any) -> None:
         part.missing_values = ""
     if hasattr(part, "categories_"):
         part.categories_ = [_named(categories) for categories in part.categories_]
+
+
+def _resample_nothing(part: Any) -> None:
+    """Make an ensemble of imbalanced-learn the one of scikit-learn that it answers like, in place."""
+    from sklearn import ensemble
+
+    name = _RESAMPLING.get(type(part).__name__)
+    if name and is_resampling(part):
+        part.__class__ = getattr(ensemble, name)
+
+
+def _unwrap(part: Any) -> None:
+    """Put the models that predict in the place of what is wrapped around the members of one."""
+    for name in _MEMBERS if type(part).__name__ not in _WRAPPERS else ():
+        value = vars(part).get(name)
+        if isinstance(value, list):
+            setattr(part, name, [_inside(member) for member in value])
+        elif value is not None:
+            setattr(part, name, _inside(value))
+    if hasattr(part, "steps"):
+        part.steps = [*part.steps[:-1], (part.steps[-1][0], _inside(part.steps[-1][1]))]
+
+
+def _inside(member: Any) -> Any:
+    """What a fitted wrapper holds; anything else as it is."""
+    if is_resampling(member) and hasattr(member, "steps"):
+        return unwrapped(member, "Pipeline")
+    holds = type(member).__name__ == "FrozenEstimator" or hasattr(member, "best_estimator_") or hasattr(member, "estimator_")
+    return unwrapped(member, type(member).__name__) if type(member).__name__ in _WRAPPERS and holds else member
 
 
 def _keep_gaps(part: Any) -> None:

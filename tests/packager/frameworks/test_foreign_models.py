@@ -96,8 +96,8 @@ def test_a_booster_without_an_exact_form_says_what_it_is(tmp_path: Path, make: C
 
 
 def test_a_step_that_has_no_conversion_is_named(tmp_path: Path) -> None:
-    joblib.dump(make_pipeline(FunctionTransformer(np.sinh), DecisionTreeClassifier()).fit(ROWS, LABEL), tmp_path / "m.joblib")
-    with pytest.raises(ConversionError, match="FunctionTransformer: func: a function that has no ONNX form: .*found sinh"):
+    joblib.dump(make_pipeline(FunctionTransformer(np.arctan), DecisionTreeClassifier()).fit(ROWS, LABEL), tmp_path / "m.joblib")
+    with pytest.raises(ConversionError, match="FunctionTransformer: func: a function that has no ONNX form: .*found arctan"):
         convert_model(load_model(tmp_path / "m.joblib", LoadOptions(trust_pickle=True)))
 
 

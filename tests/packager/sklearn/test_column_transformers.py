@@ -113,8 +113,7 @@ def test_columns_keep_the_names_that_the_user_gave_them(tmp_path: Path) -> None:
     assert (_answers(model, table, tmp_path)["label"] == model.predict(table)).all()
 
 
-@pytest.mark.parametrize(("name", "words"), [("label", "a column has the name of one of the model's outputs"), ("", "a column has an empty name")])
-def test_a_name_that_no_input_can_have_is_refused_in_words(name: str, words: str, tmp_path: Path) -> None:
-    table = TABLE.rename(columns={"b": name})
-    with pytest.raises(ConversionError, match=words):
+def test_an_empty_name_is_refused_in_words(tmp_path: Path) -> None:
+    table = TABLE.rename(columns={"b": ""})
+    with pytest.raises(ConversionError, match="a column has an empty name"):
         _answers(_coded().fit(table, TARGET), table, tmp_path)

@@ -8,12 +8,13 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.compose import make_column_transformer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
 
-from sealift_packager.errors import ConversionError, SourceModelError
+from sealift_packager.errors import SourceModelError
 from sealift_packager.frameworks.converters import convert_model
 from sealift_packager.graph.session import Settings, open_session, run_session
 from sealift_packager.parity.check import check_parity
@@ -43,14 +44,28 @@ def test_a_gap_is_what_the_model_was_fitted_on(name: str, gap: Any, tmp_path: Pa
     assert (found["label"] == model.predict(table)).all()
 
 
-def test_an_imputer_of_text_with_an_indicator_is_refused_in_words(tmp_path: Path) -> None:
-    table = pd.DataFrame({"word": np.array(["a", "b", np.nan] * 10, dtype=object)})
-    steps = SimpleImputer(strategy="constant", fill_value="missing", add_indicator=True), OneHotEncoder(handle_unknown="ignore")
-    source = loaded(
-        make_pipeline(*steps, LogisticRegression()).fit(table, [0, 1, 1] * 10), tmp_path, examples={"word": np.array(["a"], dtype=object)}
-    )
-    with pytest.raises(ConversionError, match="SimpleImputer: an imputer of text with an indicator has no ONNX form"):
-        convert_model(source)
+@pytest.mark.parametrize("examples", [{}, {"word": np.array(["a"], dtype=object)}], ids=["without data", "with data"])
+@pytest.mark.parametrize("strategy", ["constant", "most_frequent"])
+def test_an_imputer_of_text_with_an_indicator_gives_text_and_numbers(strategy: Any, examples: dict[str, Any], tmp_path: Path) -> None:
+    words = np.array(["a", "b", np.nan, "a"] * 10, dtype=object)
+    table = pd.DataFrame({"word": words, "other": np.roll(words, 1)})
+    steps = SimpleImputer(strategy=strategy, fill_value="missing", add_indicator=True), OneHotEncoder(handle_unknown="ignore")
+    model = make_pipeline(*steps, LogisticRegression()).fit(table, [0, 1, 1, 0] * 10)
+    source = loaded(model, tmp_path, examples=examples and {"word": examples["word"], "other": examples["word"]})
+    converted = convert_model(source)
+    request = {name: table[name].fillna("").to_numpy(object).reshape(-1, 1) for name in table}
+    answer = run_session(open_session(converted.model, Settings(), where="m"), request)
+    np.testing.assert_allclose(answer["probabilities"], model.predict_proba(table), atol=1e-5)
+    assert check_parity(source, converted, request, seed=0) >= 2
+
+
+def test_an_imputer_of_text_beside_one_of_numbers_shows_which_columns_are_text(tmp_path: Path) -> None:
+    table = pd.DataFrame({"word": np.array(["a", "b", np.nan, "a"] * 10, dtype=object), "number": np.arange(40.0)})
+    filled = make_column_transformer((SimpleImputer(strategy="most_frequent"), ["word"]), (SimpleImputer(), ["number"]))
+    model = make_pipeline(filled, OneHotEncoder(handle_unknown="ignore"), LogisticRegression()).fit(table, [0, 1, 1, 0] * 10)
+    source = loaded(model, tmp_path)
+    assert [spec.dtype for spec in source.inputs] == ["string", "float32"]
+    assert check_parity(source, convert_model(source), None, seed=0) >= 2
 
 
 def test_an_imputer_leaves_none_to_the_encoder_that_was_fitted_on_it(tmp_path: Path) -> None:

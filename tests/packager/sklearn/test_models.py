@@ -127,6 +127,10 @@ THRESHOLDS: dict[str, tuple[str, Any, dict[str, Any]]] = {
     "tuned": ("TunedThresholdClassifierCV", LogisticRegression(), {"cv": 3}),
     "tuned for the first class": ("TunedThresholdClassifierCV", FOREST, {"cv": 3, "scoring": make_scorer(f1_score, pos_label="benign")}),
     "fixed": ("FixedThresholdClassifier", LogisticRegression(), {}),
+    "fixed for scores": ("FixedThresholdClassifier", LinearSVC(random_state=0), {"threshold": 0.2}),
+    "fixed for scores beside probabilities": ("FixedThresholdClassifier", LogisticRegression(), {"response_method": "decision_function"}),
+    "tuned for scores": ("TunedThresholdClassifierCV", SVC(), {"cv": 3}),
+    "fixed for the first class's scores": ("FixedThresholdClassifier", SVC(), {"threshold": -0.1, "pos_label": "benign"}),
     "fixed for the first class": ("FixedThresholdClassifier", LogisticRegression(), {"threshold": 0.3, "pos_label": "benign"}),
 }
 
@@ -138,7 +142,8 @@ def threshold_of(name: str, model: Any, settings: dict[str, Any]) -> Any:
 
 @pytest.mark.parametrize("model", THRESHOLDS)
 def test_a_threshold_of_ones_own_decides(model: str, tmp_path: Path) -> None:
-    assert proved(scaled(threshold_of(*THRESHOLDS[model])), SETS["two classes"], tmp_path) == (("batch",), ("batch", 2))
+    shapes = (("batch",),) if "scores" in model and "beside" not in model else (("batch",), ("batch", 2))
+    assert proved(scaled(threshold_of(*THRESHOLDS[model])), SETS["two classes"], tmp_path) == shapes
 
 
 @pytest.mark.parametrize("model", [OneVsOneClassifier(LogisticRegression()), AdaBoostClassifier(n_estimators=3), LogisticRegression()])
@@ -162,12 +167,6 @@ def test_a_ridge_of_kernels_has_a_column_for_each_target(kernel: str, targets: i
 def test_a_kernel_without_a_form_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(ConversionError, match="KernelRidge: a kernel that has no ONNX form.*rbf.*found laplacian"):
         proved(KernelRidge(kernel="laplacian"), WINE, tmp_path)
-
-
-def test_a_threshold_of_scores_is_refused(tmp_path: Path) -> None:
-    model = threshold_of("FixedThresholdClassifier", SVC(), {})
-    with pytest.raises(ConversionError, match="FixedThresholdClassifier: a threshold of scores.*response_method='predict_proba'"):
-        proved(model, SETS["two classes"], tmp_path)
 
 
 def test_linear_discriminants_one_against_one_are_asked_for_their_scores(tmp_path: Path) -> None:

@@ -1,7 +1,11 @@
 """scikit-learn's classes as plain operators, where skl2onnx has none or computes otherwise. ``registry`` has them all.
 
-- Linear algebra and functions: ``linear``, ``kernels``, ``functions``, ``transformed``, ``reshaped``, ``support``
-- Neighbours: ``distances``, ``neighbors``, ``radius``, ``k_means``, ``neighbor_imputer``
-- Preparation: ``bins``, ``bits``, ``encoders``, ``imputer``, ``selected``, ``text`` (``token_patterns``)
-- Models made of others: ``columns`` (of a table, and pipelines), ``averages``, ``calibrated``, ``members``, ``inner_trees``
+- Linear algebra: ``linear``, ``kernels``, ``gaussian``, ``reshaped``, ``support``
+- Functions: ``functions``, ``normal``, ``transformed`` (``powers``)
+- Neighbours: ``distances``, ``neighbors``, ``radius``, ``k_means``, ``centroids``, ``neighbor_imputer``
+- Preparation: ``bins``, ``bits``, ``encoders``, ``imputer``, ``norms``, ``selected``, ``splines``, ``quantiles`` (``places``)
+- Steps of other libraries: ``table_steps``
+- Text: ``text`` (``token_patterns``)
+- Models made of others: ``columns`` (of a table, and pipelines), ``averages``, ``calibrated``, ``members``, ``thresholds``, ``targets``
+- Trees within others: ``inner_trees``
 """

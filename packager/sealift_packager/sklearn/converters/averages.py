@@ -8,6 +8,7 @@ import numpy as np
 from onnx import TensorProto
 
 from sealift_packager.graph.nodes import NodeWriter
+from sealift_packager.sklearn.converters.columns import numbers_type
 from sealift_packager.sklearn.converters.members import ask_regressor, chosen_columns, leave_to_skl2onnx
 
 
@@ -35,6 +36,25 @@ def write_median(scope: Any, operator: Any, container: Any) -> None:
 def shape_of_median(operator: Any) -> None:
     """skl2onnx's shape calculator of it."""
     operator.outputs[0].type = operator.inputs[0].type.__class__([None, 1])
+
+
+def write_weighted(scope: Any, operator: Any, container: Any) -> None:
+    """skl2onnx's converter of a VotingRegressor: the members' mean by weight [batch, 1]; skl2onnx's takes no list of weights and no text."""
+    model = operator.raw_operator
+    weights = model._weights_not_none  # noqa: SLF001
+    shares = np.ones(len(model.estimators_)) if weights is None else np.asarray(weights, np.float64)
+    writer = NodeWriter(scope.get_unique_operator_name("weighted"))
+    shape = writer.constant("shape", np.array([-1, 1]))
+    answers = [writer.add("Cast", ask_regressor(scope, member, operator.inputs), to=TensorProto.DOUBLE) for member in model.estimators_]
+    merged = writer.add("Concat", *(writer.add("Reshape", answer, shape) for answer in answers), axis=1)
+    mean = writer.add("MatMul", merged, writer.constant("shares", (shares / shares.sum()).reshape(-1, 1)))
+    writer.add("Cast", mean, output=operator.outputs[0].full_name, to=operator.outputs[0].type.to_onnx_type().tensor_type.elem_type)
+    writer.put_into(container)
+
+
+def shape_of_weighted(operator: Any) -> None:
+    """skl2onnx's shape calculator of it."""
+    operator.outputs[0].type = numbers_type(operator.inputs, [None, 1])
 
 
 def write_mean(scope: Any, operator: Any, container: Any) -> None:

@@ -14,6 +14,7 @@ from onnx import TensorProto
 
 from sealift_packager.errors import ConversionError
 from sealift_packager.graph.nodes import NodeWriter
+from sealift_packager.model.table_steps import is_table_step
 
 Parsers = Mapping[type, Callable[..., Any]]
 #: Steps that take text and numbers side by side, column by column.
@@ -51,7 +52,7 @@ def write_picked(scope: Any, operator: Any, container: Any) -> None:
 def shape_of_picked(operator: Any) -> None:
     """skl2onnx's shape calculator of it; numbers are float64 as soon as one of the tensors is."""
     chosen = [operator.inputs[tensor] for tensor, _ in operator.raw_operator.places]
-    operator.outputs[0].type = numbers_type(chosen, [None, len(chosen)]) if not _is_text(chosen[0]) else type(chosen[0].type)([None, len(chosen)])
+    operator.outputs[0].type = numbers_type(chosen, [None, len(chosen)]) if not is_text(chosen[0]) else type(chosen[0].type)([None, len(chosen)])
 
 
 def write_pipeline(scope: Any, operator: Any, container: Any, *, parsers: Parsers) -> None:
@@ -64,7 +65,7 @@ def write_pipeline(scope: Any, operator: Any, container: Any, *, parsers: Parser
     writer = NodeWriter(scope.get_unique_operator_name("pipeline"))
     for given, wanted in zip(outputs, operator.outputs, strict=False):
         element_type = _element_type(wanted)
-        if _is_text(wanted) or element_type == _element_type(given):
+        if is_text(wanted) or element_type == _element_type(given):
             writer.add("Identity", given.full_name, output=wanted.full_name)
         else:
             writer.add("Cast", given.full_name, output=wanted.full_name, to=element_type)
@@ -125,8 +126,8 @@ def _transformed(scope: Any, step: Any, inputs: Sequence[Any], parsers: Any) -> 
     """What a step makes of tensors; those of numbers are joined for one that takes a single tensor."""
     from skl2onnx._parse import _parse_sklearn
 
-    by_column = type(step).__name__ in _BY_COLUMN
-    if not by_column and len({_is_text(variable) for variable in inputs}) > 1:
+    by_column = type(step).__name__ in _BY_COLUMN or is_table_step(step)
+    if not by_column and len({is_text(variable) for variable in inputs}) > 1:
         raise ConversionError(
             "a step that is given text and numbers in one table has no ONNX form",
             where=type(step).__name__,
@@ -139,17 +140,18 @@ def _transformed(scope: Any, step: Any, inputs: Sequence[Any], parsers: Any) -> 
 
 def _pick(scope: Any, inputs: Sequence[Any], columns: Sequence[int]) -> list[Any]:
     """These columns of the tensors, in this order: a tensor for each run of one kind."""
-    places = [_place(inputs, int(column)) for column in columns]
+    places = [place_of(inputs, int(column)) for column in columns]
     runs: list[list[tuple[int, int]]] = []
     for place in places:
-        if runs and _is_text(inputs[runs[-1][-1][0]]) == _is_text(inputs[place[0]]):
+        if runs and is_text(inputs[runs[-1][-1][0]]) == is_text(inputs[place[0]]):
             runs[-1].append(place)
         else:
             runs.append([place])
     return [_picked(scope, inputs, run) for run in runs]
 
 
-def _place(inputs: Sequence[Any], column: int) -> tuple[int, int]:
+def place_of(inputs: Sequence[Any], column: int) -> tuple[int, int]:
+    """The number of the tensor that has a column of a table, and the column's number there."""
     if len(inputs) == 1:
         return 0, column
     for at, variable in enumerate(inputs):
@@ -167,7 +169,7 @@ def _picked(scope: Any, inputs: Sequence[Any], places: Sequence[tuple[int, int]]
     operator.inputs = [inputs[tensor] for tensor in used]
     first = inputs[used[0]]
     shape = [None, len(places)]
-    variable_type = type(first.type)(shape) if _is_text(first) else numbers_type(operator.inputs, shape)
+    variable_type = type(first.type)(shape) if is_text(first) else numbers_type(operator.inputs, shape)
     variable = scope.declare_local_variable("picked", variable_type)
     operator.outputs.append(variable)
     return variable
@@ -189,7 +191,7 @@ def _joined(scope: Any, variables: Sequence[Any]) -> list[Any]:
     """Neighbours of one kind side by side in one tensor."""
     runs: list[list[Any]] = []
     for variable in variables:
-        if runs and _is_text(runs[-1][-1]) == _is_text(variable):
+        if runs and is_text(runs[-1][-1]) == is_text(variable):
             runs[-1].append(variable)
         else:
             runs.append([variable])
@@ -202,12 +204,13 @@ def _concatenated(scope: Any, variables: Sequence[Any]) -> Any:
     operator = scope.declare_local_operator("SklearnConcat")
     operator.inputs = list(variables)
     shape = [None, width]
-    joined_type = type(variables[0].type)(shape) if _is_text(variables[0]) else numbers_type(variables, shape)
+    joined_type = type(variables[0].type)(shape) if is_text(variables[0]) else numbers_type(variables, shape)
     operator.outputs.append(scope.declare_local_variable("joined", joined_type))
     return operator.outputs[0]
 
 
-def _is_text(variable: Any) -> bool:
+def is_text(variable: Any) -> bool:
+    """Whether one of skl2onnx's variables is text."""
     return type(variable.type).__name__.startswith("String")
 
 

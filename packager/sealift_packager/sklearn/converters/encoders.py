@@ -140,16 +140,18 @@ def _indices(writer: NodeWriter, operator: Any) -> Iterator[str]:
         for column in range(int(variable.type.shape[1])):
             at, categories = next(columns)
             values = writer.add("Gather", variable.full_name, writer.constant(f"column_{at}", np.array([column])), axis=1)
-            yield (_word_index if type_name.startswith("String") else _number_index)(writer, values, categories, f"categories_{at}", type_name)
+            yield (word_index if type_name.startswith("String") else number_index)(writer, values, categories, f"categories_{at}", type_name)
 
 
-def _word_index(writer: NodeWriter, values: str, categories: Array, name: str, type_name: str) -> str:  # noqa: ARG001  (as `_number_index`)
+def word_index(writer: NodeWriter, values: str, categories: Array, name: str, type_name: str) -> str:  # noqa: ARG001  (as `number_index`)
+    """The number [batch, 1] of a text's category; how many there are, where it is none of them."""
     numbers = {str(category): number for number, category in enumerate(categories)}
     keys, places = list(numbers), list(numbers.values())
     return writer.add("LabelEncoder", values, domain="ai.onnx.ml", keys_strings=keys, values_int64s=places, default_int64=len(categories))
 
 
-def _number_index(writer: NodeWriter, values: str, categories: Array, name: str, type_name: str) -> str:
+def number_index(writer: NodeWriter, values: str, categories: Array, name: str, type_name: str) -> str:
+    """The same of a number's, of which NaN is the last."""
     dtype, wide = (np.float64, TensorProto.DOUBLE) if type_name.startswith("Double") else (np.float32, TensorProto.FLOAT)
     typed = np.asarray(categories, dtype).reshape(1, -1)
     numbers = typed[:, ~np.isnan(typed[0])]

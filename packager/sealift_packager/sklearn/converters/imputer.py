@@ -1,4 +1,4 @@
-"""scikit-learn's SimpleImputer as plain operators, but for one of text that fills all its columns.
+"""scikit-learn's SimpleImputer as plain operators, but for one of text that fills all its columns, or has indicators (`table_steps`).
 
 onnxruntime's Imputer knows float32 only, and has no indicator columns.
 """
@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto
 
-from sealift_packager.errors import ConversionError
 from sealift_packager.graph.nodes import NodeWriter
 from sealift_packager.model.source import Array
 
@@ -23,7 +22,6 @@ def write_imputer(scope: Any, operator: Any, container: Any) -> None:
 
     imputer = operator.raw_operator
     if _is_text(operator):
-        _check_no_indicator(imputer)
         if getattr(imputer, "kept_gaps", ()):
             _write_texts(scope, operator, container)
         else:
@@ -57,16 +55,6 @@ def _write_texts(scope: Any, operator: Any, container: Any) -> None:
     writer.put_into(container)
 
 
-def _check_no_indicator(imputer: Any) -> None:
-    if imputer.add_indicator:
-        raise ConversionError(
-            "an imputer of text with an indicator has no ONNX form, because a tensor can't hold text and numbers",
-            where="SimpleImputer",
-            expected="add_indicator=False",
-            advice="Let an encoder behind it have a category for the fill value: it says the same.",
-        )
-
-
 def shape_of_imputer(operator: Any) -> None:
     """skl2onnx's shape calculator of it."""
     from skl2onnx.common._registration import get_shape_calculator
@@ -74,7 +62,6 @@ def shape_of_imputer(operator: Any) -> None:
 
     imputer = operator.raw_operator
     if _is_text(operator):
-        _check_no_indicator(imputer)
         get_shape_calculator(_ALIAS)(operator)
         return
     width = int(_kept(imputer).sum()) + (len(imputer.indicator_.features_) if imputer.add_indicator else 0)

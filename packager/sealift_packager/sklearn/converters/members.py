@@ -1,4 +1,4 @@
-"""Classifiers made of others, where skl2onnx asks the members for something else than scikit-learn does: votes, bags, stacks, pairs, thresholds."""
+"""Classifiers made of others, where skl2onnx asks the members for something else than scikit-learn does: votes, bags, stacks, pairs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any, Final
 import numpy as np
 from onnx import TensorProto
 
-from sealift_packager.errors import ConversionError
 from sealift_packager.graph import graph
 from sealift_packager.graph.labels import label_type, label_values
 from sealift_packager.graph.nodes import NodeWriter
@@ -116,27 +115,6 @@ def write_rest(scope: Any, operator: Any, container: Any) -> None:
         scores = ask_classifier(scope, container, again, operator.inputs, scores=True)[1]
         columns.append(writer.add("Gather", scores, second, axis=1))
     name_class(writer, operator, writer.add("ArgMax", writer.add("Concat", *columns, axis=1), axis=1, keepdims=0))
-    writer.put_into(container)
-
-
-def write_threshold(scope: Any, operator: Any, container: Any) -> None:
-    """skl2onnx's converter of a TunedThresholdClassifierCV or a FixedThresholdClassifier of probabilities."""
-    model = operator.raw_operator
-    tuned = hasattr(model, "best_threshold_")
-    limit = model.best_threshold_ if tuned else model.threshold
-    label = model._curve_scorer._get_pos_label() if tuned else model.pos_label  # noqa: SLF001
-    positive = 1 if label is None else int(np.flatnonzero(model.classes_ == label)[0])
-    if model.response_method == "decision_function" or not hasattr(model.estimator_, "predict_proba"):
-        advice = "Take an estimator with probabilities, and response_method='predict_proba'."
-        raise ConversionError("a threshold of scores has no ONNX form", where=type(model).__name__, advice=advice)
-    _, probabilities = ask_classifier(scope, container, model.estimator_, operator.inputs)
-    writer = NodeWriter(scope.get_unique_operator_name("threshold"))
-    wide = writer.add("Cast", writer.add("Gather", probabilities, writer.constant("positive", np.array(positive)), axis=1), to=TensorProto.DOUBLE)
-    above = writer.add("GreaterOrEqual", wide, writer.constant("limit", np.float64(0.5 if limit == "auto" else limit)))
-    name_class(
-        writer, operator, writer.add("Where", above, writer.constant("yes", np.array(positive)), writer.constant("no", np.array(1 - positive)))
-    )
-    writer.add("Identity", probabilities, output=operator.outputs[1].full_name)
     writer.put_into(container)
 
 

@@ -1,7 +1,8 @@
-"""FunctionTransformer and TransformedTargetRegressor, with functions of numpy or, for the target, a scaler; in float64 as there."""
+"""FunctionTransformer and TransformedTargetRegressor, with functions of numpy or, for the target, a transformer; in float64."""
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,8 @@ from sealift_packager.errors import ConversionError, without_numpy
 from sealift_packager.graph.nodes import NodeWriter
 from sealift_packager.sklearn.converters.distances import given_rows
 from sealift_packager.sklearn.converters.functions import write_function
+from sealift_packager.sklearn.converters.powers import write_powers_back
+from sealift_packager.sklearn.converters.quantiles import write_back
 
 _AFFINE = ("StandardScaler", "MinMaxScaler", "MaxAbsScaler", "RobustScaler")
 
@@ -18,13 +21,7 @@ _AFFINE = ("StandardScaler", "MinMaxScaler", "MaxAbsScaler", "RobustScaler")
 def write_function_transformer(scope: Any, operator: Any, container: Any) -> None:
     """skl2onnx's converter of a FunctionTransformer."""
     transformer = operator.raw_operator
-    if transformer.kw_args:
-        raise ConversionError(
-            "arguments of a function",
-            where="FunctionTransformer",
-            found=without_numpy(f"kw_args={transformer.kw_args!r}"),
-            advice="Leave the arguments out.",
-        )
+    _check_no_arguments(transformer.kw_args, "FunctionTransformer: kw_args")
     writer = NodeWriter(scope.get_unique_operator_name("function"))
     if transformer.func is None:
         writer.add("Concat", *(variable.full_name for variable in operator.inputs), output=operator.outputs[0].full_name, axis=1)
@@ -73,19 +70,41 @@ def _targets(model: Any) -> int:
 
 
 def _back(writer: NodeWriter, transformer: Any, value: str) -> str:
+    """The inverse transformation of float64 [batch, targets]."""
     name = type(transformer).__name__
+    if hasattr(transformer, "steps"):
+        for step in (step for _, step in reversed(transformer.steps) if step not in (None, "passthrough")):
+            value = _back(writer, step, value)
+        return value
     if name == "FunctionTransformer":
+        _check_no_arguments(transformer.inv_kw_args, "TransformedTargetRegressor: inverse_func")
         return write_function(writer, transformer.inverse_func, value, where="TransformedTargetRegressor: inverse_func")
-    if name not in _AFFINE:
-        expected = f"{', '.join(_AFFINE)}, or func and inverse_func"
-        raise ConversionError(
-            "the inverse transformation of the target has no ONNX form",
-            where="TransformedTargetRegressor: transformer",
-            expected=expected,
-            found=name,
-            advice="Use one of these, or pack the regressor and transform its answers where they are used.",
-        )
-    width = int(transformer.n_features_in_)
-    zero = transformer.inverse_transform(np.zeros((1, width)))[0]
-    slope = transformer.inverse_transform(np.ones((1, width)))[0] - zero
-    return writer.add("Add", writer.add("Mul", value, writer.constant("slope", slope)), writer.constant("zero", zero))
+    if name in _AFFINE:
+        return _moved_back(writer, transformer, value)
+    if name == "QuantileTransformer":
+        return write_back(writer, transformer, value)
+    if name == "PowerTransformer":
+        scaled = _moved_back(writer, transformer._scaler, value) if transformer.standardize else value  # noqa: SLF001
+        return write_powers_back(writer, transformer, scaled)
+    raise ConversionError(
+        "the inverse transformation of the target has no ONNX form",
+        where="TransformedTargetRegressor: transformer",
+        expected=f"{', '.join(_AFFINE)}, PowerTransformer, QuantileTransformer, a pipeline of these, or func and inverse_func",
+        found=name,
+        advice="Use one of these, or pack the regressor and transform its answers where they are used.",
+    )
+
+
+def _moved_back(writer: NodeWriter, scaler: Any, value: str) -> str:
+    width, at = int(scaler.n_features_in_), len(writer.initializers)
+    if getattr(scaler, "clip", False):  # a MinMaxScaler clips on the way there alone
+        scaler = copy.copy(scaler)
+        scaler.clip = False
+    zero = scaler.inverse_transform(np.zeros((1, width)))[0]
+    slope = scaler.inverse_transform(np.ones((1, width)))[0] - zero
+    return writer.add("Add", writer.add("Mul", value, writer.constant(f"slope_{at}", slope)), writer.constant(f"zero_{at}", zero))
+
+
+def _check_no_arguments(arguments: Any, where: str) -> None:
+    if arguments:
+        raise ConversionError("arguments of a function", where=where, found=without_numpy(f"{arguments!r:.100}"), advice="Leave the arguments out.")
