@@ -13,10 +13,10 @@ from sealift_packager.errors import ParityError
 from sealift_packager.graph.result import Converted
 from sealift_packager.model import detect
 from sealift_packager.model.accepted import Accepted
+from sealift_packager.model.output_names import PREDICTION
 from sealift_packager.model.source import Array, Arrays
 from sealift_packager.parity.check import check_parity, prove_parity
 from sealift_packager.parity.compare import SPREAD_SHARE
-from sealift_packager.parity.digits import PREDICTION
 from sealift_packager.trees import boundaries
 from support.parity_sources import SAME, X, added, converted, grown, holdout, same, source, stump, trees
 
