@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -16,6 +16,7 @@ from sealift_core.timing.rows import take_rows
 from sealift_packager.data.files import DataFile
 from sealift_packager.data.images import ImageFolder
 from sealift_packager.data.left_out import LeftOut, missing_rows, most_left_out
+from sealift_packager.data.names import check_header, check_names, listed, on_header, on_spaces
 from sealift_packager.data.pixels import Normalization, decode_images, describe_images
 from sealift_packager.data.ranges import check_finite, check_range, check_whole_numbers
 from sealift_packager.data.refusal import describe_text, refused
@@ -27,12 +28,6 @@ from sealift_packager.model.source import Array, SourceModel
 
 #: A column of truth values with gaps is text in a file; pandas reads these words, and a model takes them as numbers.
 _TRUTHS: Final = {"True": 1.0, "TRUE": 1.0, "true": 1.0, "False": 0.0, "FALSE": 0.0, "false": 0.0, "": math.nan}
-
-
-#: What pandas calls the index that it wrote into a file.
-_INDEX: Final = "Unnamed: 0"
-_DROP_INDEX: Final = "The column without a name is an index: save the table without it, with to_csv(…, index=False)."
-_ADD_NAMES: Final = "If the first line holds data, add a line with a name for each column before it."
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,28 +83,14 @@ def bind(data: DataFile | ImageFolder, source: SourceModel, target: str, *, need
     Where no target is ``needed`` and there is none, it is a zero for each row.
     """
     if isinstance(data, ImageFolder):
-        normalization = images or Normalization()
-        inputs = decode_images(data, source.inputs, normalization)
-        if data.classes:
-            _check_classes(data, source, inputs)
-        meaning = {spec.name: describe_images(spec, normalization) for spec in source.inputs}
-        return Holdout(digest=data.digest, inputs=inputs, originals=inputs, target=data.labels, descriptions=meaning, classes=data.classes)
+        return _of_images(data, source, images or Normalization())
+    _check_target(data, target, needed=needed)
     where = str(data.path)
-    if needed and target not in data.arrays:
-        raise DataError(
-            "no such target",
-            where=where,
-            expected=f"--target with one of {_listed(data.arrays)}",
-            found=repr(target),
-            advice=_on_spaces(list(data.arrays)) or nearest(target, list(data.arrays)) or _on_header(list(data.arrays)),
-        )
-    if target in data.repeated:
-        raise DataError("several columns have the name of the target", where=f"{where}: {target}", advice="Rename all but the target.")
     arrays = {name: _without_missing_words(value, name, data, source) for name, value in data.arrays.items() if name != target}
     labels = data.arrays[target] if target in data.arrays else np.zeros(data.rows)
     _check_labels(labels, data, source, f"{where}: {target}")
     if target not in data.arrays and data.missing_words and not source.columns:
-        _check_header(list(arrays), where)
+        check_header(list(arrays), where)
     arrays = _split(arrays, source.inputs)
     missing = _few_missing(arrays, source)
     kept = np.setdiff1d(np.arange(data.rows), missing)
@@ -117,24 +98,50 @@ def bind(data: DataFile | ImageFolder, source: SourceModel, target: str, *, need
         arrays, labels = {name: value[kept] for name, value in arrays.items()}, labels[kept]
     table = _is_table(arrays, source.inputs)
     given = _from_columns(arrays, source, where, data.repeated) if table else _by_name(arrays, source, where, data.repeated)
-    columns = {source.inputs[0].name: source.columns.get(source.inputs[0].name) or tuple(arrays)} if table else {}
+    inputs = _in_types(given, source, where)
+    return Holdout(
+        digest=data.digest,
+        inputs=inputs,
+        originals=given if source.digits else inputs,
+        target=labels.reshape(len(labels)) if labels.size == len(labels) else labels,
+        has_target=target in data.arrays,
+        written=None if (text := data.written.get(target)) is None else text[kept],
+        columns={source.inputs[0].name: source.columns.get(source.inputs[0].name) or tuple(arrays)} if table else {},
+        numbers=tuple(kept.tolist()) if missing else (),
+        left_out=(LeftOut(rows=missing, reason="missing values"),) if missing else (),
+    )
+
+
+def _of_images(data: ImageFolder, source: SourceModel, normalization: Normalization) -> Holdout:
+    inputs = decode_images(data, source.inputs, normalization)
+    if data.classes:
+        _check_classes(data, source, inputs)
+    meaning = {spec.name: describe_images(spec, normalization) for spec in source.inputs}
+    return Holdout(digest=data.digest, inputs=inputs, originals=inputs, target=data.labels, descriptions=meaning, classes=data.classes)
+
+
+def _check_target(data: DataFile, target: str, *, needed: bool) -> None:
+    """Raise `DataError` unless one column has the target's name, or none where none is needed."""
+    names, where = list(data.arrays), str(data.path)
+    if needed and target not in data.arrays:
+        raise DataError(
+            "no such target",
+            where=where,
+            expected=f"--target with one of {listed(names)}",
+            found=repr(target),
+            advice=on_spaces(names) or nearest(target, names) or on_header(names),
+        )
+    if target in data.repeated:
+        raise DataError("several columns have the name of the target", where=f"{where}: {target}", advice="Rename all but the target.")
+
+
+def _in_types(given: dict[str, Array], source: SourceModel, where: str) -> dict[str, Array]:
+    """The data's own values in the types of the inputs."""
     with np.errstate(over="ignore"):
         inputs = {spec.name: np.ascontiguousarray(given[spec.name], dtype=spec.numpy_dtype) for spec in source.inputs}
     if source.format in TORCH_FORMATS:
         check_finite(given, inputs, where)
-    shaped = labels.reshape(len(labels)) if labels.size == len(labels) else labels
-    originals = given if source.digits else inputs
-    return Holdout(
-        digest=data.digest,
-        inputs=inputs,
-        originals=originals,
-        target=shaped,
-        has_target=target in data.arrays,
-        written=None if (text := data.written.get(target)) is None else text[kept],
-        columns=columns,
-        numbers=tuple(kept.tolist()) if missing else (),
-        left_out=(LeftOut(rows=missing, reason="missing values"),) if missing else (),
-    )
+    return inputs
 
 
 def _few_missing(arrays: dict[str, Array], source: SourceModel) -> tuple[int, ...]:
@@ -194,21 +201,9 @@ def _check_classes(data: ImageFolder, source: SourceModel, inputs: dict[str, Arr
             "the data and the model have different numbers of classes",
             where=str(data.path),
             expected=f"{count}, one folder or label per class",
-            found=f"{len(data.classes)}: {_listed(data.classes)}",
+            found=f"{len(data.classes)}: {listed(data.classes)}",
             advice="Add the missing folders, even if they are empty, or number the labels as the model does in labels.csv (columns file, label).",
         )
-
-
-def _is_number(name: str) -> bool:
-    try:
-        return math.isfinite(float(name.replace(",", ".")))
-    except ValueError:
-        return False
-
-
-def _listed(names: Iterable[str]) -> str:
-    words = list(names)
-    return ", ".join(words[:12]) + (f", … ({len(words)} in all)" if len(words) > 12 else "")
 
 
 def _is_table(arrays: dict[str, Array], specs: Sequence[TensorSpec]) -> bool:
@@ -221,61 +216,22 @@ def _from_columns(arrays: dict[str, Array], source: SourceModel, where: str, rep
     spec = source.inputs[0]
     names = source.columns.get(spec.name, ())
     if names:
-        _same_names(list(names), list(arrays), "column", where, repeated)
+        check_names(list(names), list(arrays), "column", where, repeated)
     elif len(arrays) != spec.shape[1]:
         raise DataError(
             "the data and the model have different numbers of columns",
             where=where,
             expected=f"{spec.shape[1]} besides the target",
-            found=_listed(arrays),
-            advice=_on_header(list(arrays)),
+            found=listed(arrays),
+            advice=on_header(list(arrays)),
         )
     columns = [_checked(arrays[name], spec, f"{where}: {name}", takes_nan=source.takes_nan) for name in names or arrays]
     return {spec.name: np.stack(columns, axis=1)}
 
 
 def _by_name(arrays: dict[str, Array], source: SourceModel, where: str, repeated: frozenset[str]) -> dict[str, Array]:
-    _same_names([spec.name for spec in source.inputs], list(arrays), "input", where, repeated)
+    check_names([spec.name for spec in source.inputs], list(arrays), "input", where, repeated)
     return {spec.name: _shaped(arrays[spec.name], spec, f"{where}: {spec.name}", takes_nan=source.takes_nan) for spec in source.inputs}
-
-
-def _check_header(names: list[str], where: str) -> None:
-    """Raise `DataError` where a file of text, of which neither the target nor the model knows a name, may begin with data: as 0, 1, 2 names do."""
-    count_up = all(name.isdigit() for name in names) and len({int(name) - at for at, name in enumerate(names)}) == 1
-    if any(_is_number(name) for name in names) and not count_up:
-        raise DataError("the first line may hold data, not names", where=where, expected="a header line", found=_listed(names), advice=_ADD_NAMES)
-
-
-def _on_spaces(names: list[str]) -> str | None:
-    return "If the file's columns are separated by spaces, separate them by commas." if len(names) == 1 and len(names[0].split()) > 1 else None
-
-
-def _on_header(names: list[str]) -> str | None:
-    """What to do where a file's names are none that a model or a person would use."""
-    if _INDEX in names:
-        return _DROP_INDEX
-    return _ADD_NAMES if any(_is_number(name) for name in names) else None
-
-
-def _same_names(expected: list[str], given: list[str], noun: str, where: str, repeated: frozenset[str] = frozenset()) -> None:
-    missing, extra = [name for name in expected if name not in given], [name for name in given if name not in expected]
-    if not missing and not extra:
-        return
-    details = [f"missing {_listed(missing)}"] if missing else []
-    details += [f"unexpected {_listed(extra)}"] if extra else []
-    pairs = [(name, nearest(name, extra)) for name in missing[:5]]
-    hints = [f"{name}: {hint}" for name, hint in pairs if hint]
-    twice = f"Several columns have the name {', '.join(sorted(repeated))}; rename them." if repeated else ""
-    header = _on_header(extra) if extra else None
-    advice = (
-        twice
-        or " ".join(hints)
-        or header
-        or ("Remove the columns that the model does not take, or name the target with --target." if extra else None)
-    )
-    raise DataError(
-        f"the {noun}s are not those of the model's inputs", where=where, expected=_listed(expected), found="; ".join(details), advice=advice
-    )
 
 
 def _shaped(value: Array, spec: TensorSpec, where: str, *, takes_nan: bool) -> Array:

@@ -79,7 +79,7 @@ def test_arrays_of_another_shape_are_refused(tmp_path: Path) -> None:
         ("d.parquet", b"PAR1", "as Parquet"),
         ("d.orc", b"", "not a supported data format"),
         ("d.npz", b"no archive", "can't be read"),
-        ("d.csv", b"", "can't be read"),
+        ("d.csv", b"", "the file is empty"),
         ("e.csv", b"a,b\n", "rows"),
     ],
 )

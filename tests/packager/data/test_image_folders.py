@@ -114,7 +114,7 @@ def test_labels_csv_names_files_and_labels(folder: Path) -> None:
         ("file,label\n/etc/passwd,1\n", "a path leads outside the folder"),
         ("file,label\nno.png,1\n", "no such image"),
         ("file,label\n", "no images"),
-        ("", "can't be read as CSV"),
+        ("", "the file is empty"),
     ],
 )
 def test_what_is_wrong_in_labels_csv_is_named(folder: Path, text: str, words: str) -> None:

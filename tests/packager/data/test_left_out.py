@@ -43,7 +43,7 @@ def unknown(rows: list[int]) -> pd.DataFrame:
 def test_a_few_rows_that_the_model_refuses_are_named_with_its_reason(tmp_path: Path) -> None:
     result = packed(strict(), unknown([4, 17, 59]), LABELS, tmp_path)
     notes = " ".join(result.notes)
-    assert "3 of 60 rows of holdout.npz can't be answered by the model itself, and were left out (rows 4, 17, 59: caused by: ValueError" in notes
+    assert "3 of 60 rows of data.npz can't be answered by the model itself, and were left out (rows 4, 17, 59: caused by: ValueError" in notes
     assert "elsewhere" in notes
     assert result.manifests["arm64-dotprod"].evaluation.holdout_rows == 57
 
