@@ -6,23 +6,34 @@ A ``build(folder)`` writes into ``folder`` and returns a `Made`; it has the same
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 Array = np.ndarray[Any, np.dtype[Any]]
+#: What the source's own library answers for rows as the user has them: by the bundle's names of outputs, or in the order of its outputs.
+Answers = Callable[[Any], Mapping[str, Any] | Sequence[Any]]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Made:
-    """What is packed: a model file, holdout data, and further options of `PackRequest` by name; ``requests`` are sent to the served bundle."""
+    """What is packed, and what the served bundle is asked.
+
+    Attributes:
+        model: The model's file.
+        data: The holdout.
+        options: Further options of `PackRequest` by name.
+        requests: Rows as the user has them, a request each: a pandas table or column, an array, or arrays by input.
+        answers: The source's own answers to such rows.
+    """
 
     model: Path
     data: Path | None
+    requests: tuple[Any, ...]
+    answers: Answers
     options: dict[str, Any] = dataclasses.field(default_factory=dict)
-    requests: tuple[dict[str, Array], ...] = ()
 
 
 Build = Callable[[Path], Made]

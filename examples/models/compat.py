@@ -2,7 +2,8 @@
 
 Each model is built and packed in a process of its own, which may take ten minutes; one that fails is listed with its error.
 Results are kept in ``build/compat``, so an interrupted run continues where it stopped. A result that other code made is made again; ``--fresh``
-makes all of them again. ``--only`` keeps the rest of the table, and tells which of it other code made.
+makes all of them again. ``--only`` keeps the rest of the table, and tells which of it other code made; a line of
+the page without a result stays.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def main() -> None:
     others = [outcome["name"] for outcome in outcomes if outcome.get("code") != code]
     if others:
         print(f"{len(others)} of {len(outcomes)} results were made by other code: {', '.join(others)}")
-    write_table(outcomes, arguments.profile, ROOT / "docs" / "reference" / "compatibility.md")
+    write_table(outcomes, arguments.profile, ROOT / "docs" / "reference" / "compatibility.md", names)
 
 
 def _code() -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from answers import of_graph, of_module, sizes
 from catalog import CLASSES, Array, Made, example
 from torch import nn
 
@@ -47,9 +48,10 @@ def _digits(folder: Path, make: Callable[[], nn.Module], epochs: int = 3, flat: 
         images = images.reshape(len(images), -1)
     model = fit(make(), images[:TRAINING_ROWS], digits[:TRAINING_ROWS], epochs=epochs)
     path = export(folder, model, (torch.from_numpy(images[:2]),))
-    arrays: dict[str, Any] = {_input(model): images[TRAINING_ROWS:], "target": digits[TRAINING_ROWS:]}
+    rows = images[TRAINING_ROWS:]
+    arrays: dict[str, Any] = {_input(model): rows, "target": digits[TRAINING_ROWS:]}
     np.savez(folder / "holdout.npz", **arrays)
-    return Made(model=path, data=folder / "holdout.npz", options=CLASSES)
+    return Made(model=path, data=folder / "holdout.npz", options=CLASSES, requests=sizes(rows), answers=of_module(model))
 
 
 def _input(model: nn.Module) -> str:
@@ -127,9 +129,11 @@ def cnn_weights(folder: Path) -> Made:
     images, digits = load_digits()
     model = fit(DigitNet(), images[:TRAINING_ROWS], digits[:TRAINING_ROWS], epochs=1)
     save_file(model.state_dict(), folder / "model.safetensors")
-    np.savez(folder / "holdout.npz", image=images[TRAINING_ROWS:], target=digits[TRAINING_ROWS:])
-    factory = f"{Path(__file__).parent.parent / 'mnist_cnn.py'}:build"
-    return Made(model=folder / "model.safetensors", data=folder / "holdout.npz", options={"factory": factory, **CLASSES})
+    rows = images[TRAINING_ROWS:]
+    np.savez(folder / "holdout.npz", image=rows, target=digits[TRAINING_ROWS:])
+    options = {"factory": f"{Path(__file__).parent.parent / 'mnist_cnn.py'}:build", **CLASSES}
+    path = folder / "model.safetensors"
+    return Made(model=path, data=folder / "holdout.npz", options=options, requests=sizes(rows), answers=of_module(model))
 
 
 @example("torch-autoencoder", FAMILY)
@@ -141,8 +145,10 @@ def autoencoder(folder: Path) -> Made:
     model = nn.Sequential(nn.Linear(784, 128), nn.ReLU(), nn.Linear(128, 16), nn.ReLU(), nn.Linear(16, 128), nn.ReLU(), nn.Linear(128, 1))
     target = pixels.mean(axis=1, keepdims=True).astype(np.float32)
     fit(model, pixels[:TRAINING_ROWS], target[:TRAINING_ROWS], epochs=3, loss=nn.functional.mse_loss)
-    np.savez(folder / "holdout.npz", input=pixels[TRAINING_ROWS:], target=target[TRAINING_ROWS:, 0])
-    return Made(model=export(folder, model, (torch.from_numpy(pixels[:2]),)), data=folder / "holdout.npz", options={"metric": "rmse"})
+    rows = pixels[TRAINING_ROWS:]
+    np.savez(folder / "holdout.npz", input=rows, target=target[TRAINING_ROWS:, 0])
+    path = export(folder, model, (torch.from_numpy(pixels[:2]),))
+    return Made(model=path, data=folder / "holdout.npz", options={"metric": "rmse"}, requests=sizes(rows), answers=of_module(model))
 
 
 class Recurrent(nn.Module):
@@ -191,8 +197,11 @@ def _waves(rows: int = 3000, length: int = 32) -> tuple[Array, Array]:
 def _sequence(folder: Path, model: nn.Module, epochs: int = 4, free: dict[int, str] | None = None) -> Made:
     waves, labels = _waves()
     fit(model, waves[:2400], labels[:2400], epochs=epochs)
-    np.savez(folder / "holdout.npz", input=waves[2400:], target=labels[2400:])
-    return Made(model=export(folder, model, (torch.from_numpy(waves[:2]),), free), data=folder / "holdout.npz")
+    rows = waves[2400:]
+    np.savez(folder / "holdout.npz", input=rows, target=labels[2400:])
+    path = export(folder, model, (torch.from_numpy(waves[:2]),), free)
+    requests = (*sizes(rows), rows[:3, :20]) if free else sizes(rows)
+    return Made(model=path, data=folder / "holdout.npz", requests=requests, answers=of_module(model))
 
 
 @example("torch-lstm", FAMILY)
@@ -220,8 +229,10 @@ def cnn_1d(folder: Path) -> Made:
     waves = np.ascontiguousarray(waves.transpose(0, 2, 1))
     model = nn.Sequential(nn.Conv1d(8, 32, 5), nn.ReLU(), nn.Conv1d(32, 64, 5), nn.ReLU(), nn.AdaptiveAvgPool1d(1), nn.Flatten(), nn.Linear(64, 4))
     fit(model, waves[:2400], labels[:2400], epochs=4)
-    np.savez(folder / "holdout.npz", input=waves[2400:], target=labels[2400:])
-    return Made(model=export(folder, model, (torch.from_numpy(waves[:2]),)), data=folder / "holdout.npz")
+    rows = waves[2400:]
+    np.savez(folder / "holdout.npz", input=rows, target=labels[2400:])
+    path = export(folder, model, (torch.from_numpy(waves[:2]),))
+    return Made(model=path, data=folder / "holdout.npz", requests=sizes(rows), answers=of_module(model))
 
 
 def _onnx(folder: Path, opset: int) -> Made:
@@ -240,7 +251,9 @@ def _onnx(folder: Path, opset: int) -> Made:
         node.attribute.extend(kept)
     onnx.checker.check_model(model)
     onnx.save(model, folder / "model.onnx")
-    return dataclasses.replace(made, model=folder / "model.onnx")
+    graph = folder / "model.onnx"
+    name = model.graph.input[0].name
+    return dataclasses.replace(made, model=graph, requests=tuple({name: rows} for rows in made.requests), answers=of_graph(graph))
 
 
 @example("onnx-cnn-opset-18", "ONNX")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import sys
 import tempfile
@@ -12,25 +13,22 @@ from typing import Any
 
 import boosting
 import catalog
+import checkpoints
+import hostile
 import networks
-import numpy as np
 import pretrained
 import published_onnx
+import saved
 import tabular
-from served import largest_difference
+from served import WrongAnswerError, serve_and_compare
 
+from sealift_core.bundle.evaluation import CandidateRecord
 from sealift_core.errors import SealiftError
 from sealift_packager.build.pipeline import Packed, pack
 from sealift_packager.build.request import PackRequest
-from sealift_packager.data.files import read_data
-from sealift_packager.data.holdout import bind
-from sealift_packager.frameworks.converters import convert_model
-from sealift_packager.frameworks.loaders import load_model
-from sealift_packager.graph.session import Settings, open_session, run_batched
-from sealift_packager.model.source import LoadOptions
 from sealift_packager.profiles.library import load_profile
 
-MODULES = (tabular, boosting, networks, pretrained, published_onnx)
+MODULES = (tabular, boosting, hostile, saved, networks, checkpoints, pretrained, published_onnx)
 
 
 def main(name: str, profile: str) -> dict[str, Any]:
@@ -51,17 +49,21 @@ def main(name: str, profile: str) -> dict[str, Any]:
                 **made.options,
             )
             packed = pack(request)
-            parity = _served(made, profile, Path(folder)) if made.requests else _parity_error(request)
-            result |= {"seconds": time.monotonic() - start, "parity": parity, **_outcome(packed, profile)}
-        except SealiftError as error:
+            seconds = time.monotonic() - start
+            result |= {"seconds": seconds, **_compared(made, packed, request, Path(folder)), **_outcome(packed, profile)}
+        except (SealiftError, WrongAnswerError) as error:
             result |= {"error": str(error).replace(folder, ""), "seconds": time.monotonic() - start}
     return result
+
+
+def _chosen(packed: Packed, profile: str) -> CandidateRecord:
+    return next(candidate for candidate in packed.manifests[profile].evaluation.candidates if candidate.chosen)
 
 
 def _outcome(packed: Packed, profile: str) -> dict[str, Any]:
     manifest = packed.manifests[profile]
     candidates = manifest.evaluation.candidates
-    chosen = next(candidate for candidate in candidates if candidate.chosen)
+    chosen = _chosen(packed, profile)
     fp32 = candidates[0]
     loss = chosen.accuracy
     return {
@@ -81,26 +83,20 @@ def _outcome(packed: Packed, profile: str) -> dict[str, Any]:
     }
 
 
-def _served(made: catalog.Made, profile: str, folder: Path) -> float:
-    """The largest difference between the original file and what the agent's server answers for its bundle."""
-    return largest_difference(folder / "out", profile, made.model, made.requests, folder / "bundle")
-
-
-def _parity_error(request: PackRequest) -> float | None:
-    """The largest difference between the source and its fp32 graph on the holdout, as a share of the source's largest value."""
-    if request.data is None:
-        return None
-    data = read_data(request.data)
-    options = LoadOptions(trust_pickle=request.trust_pickle, factory=request.factory, examples=data.arrays, target=request.target)
-    source = load_model(request.model, options)
-    holdout = bind(data, source, request.target, needed=False)
-    reference = source.predict(holdout.inputs)
-    answers = run_batched(open_session(convert_model(source).model, Settings(), where=request.name), holdout.inputs)
-    shares = [0.0]
-    for name, expected in reference.items():
-        if expected.dtype.kind == "f" and expected.size:
-            shares.append(float(np.nanmax(np.abs(expected - answers[name])) / max(float(np.nanmax(np.abs(expected))), 1e-30)))
-    return max(shares)
+def _compared(made: catalog.Made, packed: Packed, request: PackRequest, folder: Path) -> dict[str, Any]:
+    """How the served fp32 bundle differs from the source, where no label may differ, and how what ships differs."""
+    profile = request.profiles[0]
+    shipped = serve_and_compare(made, request.out, profile.name, folder / "shipped")
+    if _chosen(packed, profile.name).name == "fp32":
+        exact, result = shipped, {}
+    else:
+        alone = dataclasses.replace(request, profiles=(dataclasses.replace(profile, precisions=("fp32",)),), out=folder / "exact-release")
+        pack(alone)
+        exact = serve_and_compare(made, alone.out, profile.name, folder / "exact")
+        result = {"shipped": dataclasses.asdict(shipped)}
+    if exact.wrong:
+        raise WrongAnswerError(f"{exact.wrong} of {exact.labels} labels are wrong in the served bundle")
+    return result | {"parity": exact.largest}
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from typing import Any
 import minilm
 import numpy as np
 import torch
+from answers import of_module, sizes
 from catalog import CLASSES, EMBEDDINGS, Array, Made, example
 from networks import export
 from torch import nn
@@ -32,7 +33,10 @@ def _weights(package: str, name: str) -> Any:
 def sentence_encoder(folder: Path) -> Made:
     """MiniLM-L6-v2: batch and length are free."""
     minilm.save(folder, count=200)
-    return Made(model=folder / "minilm.pt2", data=folder / "sentences.npz", options=EMBEDDINGS)
+    rows = dict(np.load(folder / "sentences.npz"))
+    requests = (*sizes(rows), {name: value[:3, :12] for name, value in rows.items()})
+    model = minilm.build()
+    return Made(model=folder / "minilm.pt2", data=folder / "sentences.npz", options=EMBEDDINGS, requests=requests, answers=of_module(model))
 
 
 class FaceNet(nn.Module):
@@ -126,7 +130,8 @@ def _face(folder: Path, name: str, size: int, model: FaceNet) -> Made:
         faces = model.eval()(torch.from_numpy(images))[0].numpy()
     target = faces.reshape(len(images), 2, -1).argmax(axis=1)[:, 0]
     np.savez(folder / "holdout.npz", image=images, target=target)
-    return Made(model=export(folder, model, (torch.from_numpy(images[:2]),)), data=folder / "holdout.npz", options=CLASSES)
+    path = export(folder, model, (torch.from_numpy(images[:2]),))
+    return Made(model=path, data=folder / "holdout.npz", options=CLASSES, requests=sizes(images), answers=of_module(model))
 
 
 @example("mtcnn-p-net", FAMILY)
@@ -180,7 +185,8 @@ def pitch(folder: Path) -> Made:
     with torch.inference_mode():
         target = model.eval()(torch.from_numpy(samples)).argmax(dim=1).numpy()
     np.savez(folder / "holdout.npz", samples=samples, target=target)
-    return Made(model=export(folder, model, (torch.from_numpy(samples[:2]),)), data=folder / "holdout.npz", options=CLASSES)
+    path = export(folder, model, (torch.from_numpy(samples[:2]),))
+    return Made(model=path, data=folder / "holdout.npz", options=CLASSES, requests=sizes(samples), answers=of_module(model))
 
 
 class SpeakerEncoder(nn.Module):
@@ -209,4 +215,4 @@ def speaker(folder: Path) -> Made:
     spectrograms = (envelope * draw.random((120, 160, 40)) * 0.02).astype(np.float32)
     np.savez(folder / "holdout.npz", mel=spectrograms)
     path = export(folder, model, (torch.from_numpy(spectrograms[:2]),))
-    return Made(model=path, data=folder / "holdout.npz", options=EMBEDDINGS)
+    return Made(model=path, data=folder / "holdout.npz", options=EMBEDDINGS, requests=sizes(spectrograms), answers=of_module(model))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from answers import of_graph
 from catalog import Array, Made, example
 
 FAMILY = "ONNX, published"
@@ -48,7 +49,8 @@ def register(name: str, package: str, file: str, make: Callable[..., Request], s
 
     @example(name, FAMILY)
     def build(_: Path) -> Made:
-        return Made(model=_graph(package, file), data=None, options=options, requests=tuple(make(*size) for size in sizes))
+        graph = _graph(package, file)
+        return Made(model=graph, data=None, options=options, requests=tuple(make(*size) for size in sizes), answers=of_graph(graph))
 
 
 def _voice(rows: int, samples: int, rate: int) -> Request:

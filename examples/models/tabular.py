@@ -9,6 +9,7 @@ from typing import Any
 import joblib
 import numpy as np
 import pandas as pd
+from answers import of_estimator, sizes
 from catalog import Made, example
 from sklearn import datasets
 from sklearn.cluster import KMeans, MiniBatchKMeans
@@ -57,10 +58,11 @@ def _fit(folder: Path, model: Any, load: Loader) -> Made:
 
 
 def save(folder: Path, model: Any, table: pd.DataFrame, target: Any = None) -> Made:
-    """Write the model by joblib and the rows as CSV, with a target where there is one."""
+    """Write the model by joblib and the rows as CSV, with a target where there is one; a model of one text is asked with that column alone."""
     joblib.dump(model, folder / "model.joblib")
     (table if target is None else table.assign(target=np.asarray(target))).to_csv(folder / "holdout.csv", index=False)
-    return Made(model=folder / "model.joblib", data=folder / "holdout.csv", options={"trust_pickle": True})
+    options, rows = {"trust_pickle": True}, table["text"] if list(table) == ["text"] else table
+    return Made(model=folder / "model.joblib", data=folder / "holdout.csv", options=options, requests=sizes(rows), answers=of_estimator(model))
 
 
 def _voting() -> Any:
