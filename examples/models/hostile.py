@@ -120,7 +120,7 @@ def _tenths(random: Random) -> pd.DataFrame:
 
 
 def _imputed(final: Any, *, words: str) -> Any:
-    numbers, texts = make_column_selector(dtype_include="number"), [words]  # type: ignore[no-untyped-call]
+    numbers, texts = make_column_selector(dtype_include="number"), [words]
     codes = make_pipeline(SimpleImputer(strategy="most_frequent"), OneHotEncoder(handle_unknown="ignore", sparse_output=False))
     return make_pipeline(ColumnTransformer([("numbers", SimpleImputer(), numbers), ("words", codes, texts)]), final)
 
