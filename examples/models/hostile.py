@@ -23,7 +23,6 @@ FAMILY = "table"
 ROWS, HELD_OUT = 800, 300
 ODD = ("net-amount", "unit price", "a.b", "per/day", "2nd", "größe", 'the "size"', "it's", "Ωμέγα")
 Random = np.random.Generator
-Table = tuple[pd.DataFrame, Any]
 
 
 def signal(table: pd.DataFrame, random: Random) -> Any:
@@ -39,9 +38,9 @@ def classes(table: pd.DataFrame, random: Random, names: Any = (0, 1)) -> Any:
     return np.array(names)[np.searchsorted(np.quantile(values, np.arange(1, len(names)) / len(names)), values)]
 
 
-def fitted(folder: Path, model: Any, table: pd.DataFrame, target: Any) -> Made:
+def fitted(folder: Path, model: Any, table: pd.DataFrame, target: Any, *, parquet: bool = False) -> Made:
     """Fit on the first rows, hold out the rest."""
-    return save(folder, model.fit(table[:-HELD_OUT], target[:-HELD_OUT]), table[-HELD_OUT:], target[-HELD_OUT:])
+    return save(folder, model.fit(table[:-HELD_OUT], target[:-HELD_OUT]), table[-HELD_OUT:], target[-HELD_OUT:], parquet=parquet)
 
 
 def coded(final: Any, *texts: str) -> Any:
@@ -156,9 +155,11 @@ CASES: dict[str, tuple[Callable[[Random], pd.DataFrame], Callable[[], Any], Any]
     "tiny-numbers": (_tiny, lambda: make_pipeline(StandardScaler(), LogisticRegression()), (0, 1)),
     "zip-codes": (_zip_codes, lambda: coded(RandomForestClassifier(20, random_state=0), "zip"), (0, 1)),
     "codes-with-zeros": (_leading_zeros, lambda: coded(LogisticRegression(max_iter=500), "code"), (0, 1)),
+    "codes-with-zeros-parquet": (_leading_zeros, lambda: coded(LogisticRegression(max_iter=500), "code"), (0, 1)),
     "words-like-gaps": (_words, lambda: coded(LogisticRegression(max_iter=500), "country"), (0, 1)),
     "text-with-gaps": (_missing_text, lambda: _imputed(LogisticRegression(max_iter=500), words="plan"), (0, 1)),
     "truth-with-gaps": (_gaps, lambda: _truth(LogisticRegression(max_iter=500)), (0, 1)),
+    "truth-with-gaps-encoded": (_gaps, lambda: coded(LogisticRegression(max_iter=500), "smoker"), (0, 1)),
     "nullable-integers": (_nullable, lambda: HistGradientBoostingClassifier(max_iter=40), (0, 1)),
     "bins-at-tenths": (_tenths, lambda: make_pipeline(KBinsDiscretizer(5, strategy="uniform"), LogisticRegression()), (0, 1)),
     "labels-beyond-2-to-31": (_numbers, lambda: RandomForestClassifier(20, random_state=0), (2**33 + 1, 2**33 + 2, -5)),
@@ -183,7 +184,7 @@ def _register(name: str, draw: Callable[[Random], pd.DataFrame], make: Callable[
         target = signal(table, random) + 1 if names is None else classes(table, random, names)
         if name == "target-seconds":
             target = 1_700_000_000 + target * 600
-        return fitted(folder, make(), table, target)
+        return fitted(folder, make(), table, target, parquet=name.endswith("parquet"))
 
 
 for _name, _case in CASES.items():

@@ -57,12 +57,13 @@ def _fit(folder: Path, model: Any, load: Loader) -> Made:
     return save(folder, model.fit(train, train_target), held_out, held_out_target)
 
 
-def save(folder: Path, model: Any, table: pd.DataFrame, target: Any = None) -> Made:
+def save(folder: Path, model: Any, table: pd.DataFrame, target: Any = None, *, parquet: bool = False) -> Made:
     """Write the model by joblib and the rows as CSV, with a target where there is one; a model of one text is asked with that column alone."""
     joblib.dump(model, folder / "model.joblib")
-    (table if target is None else table.assign(target=np.asarray(target))).to_csv(folder / "holdout.csv", index=False)
-    options, rows = {"trust_pickle": True}, table["text"] if list(table) == ["text"] else table
-    return Made(model=folder / "model.joblib", data=folder / "holdout.csv", options=options, requests=sizes(rows), answers=of_estimator(model))
+    rows, data = table if target is None else table.assign(target=np.asarray(target)), folder / ("holdout.parquet" if parquet else "holdout.csv")
+    rows.to_parquet(data) if parquet else rows.to_csv(data, index=False)
+    options, asked = {"trust_pickle": True}, table["text"] if list(table) == ["text"] else table
+    return Made(model=folder / "model.joblib", data=data, options=options, requests=sizes(asked), answers=of_estimator(model))
 
 
 def _voting() -> Any:

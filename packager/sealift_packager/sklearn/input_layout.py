@@ -89,7 +89,10 @@ class InputLayout:
             return arrays[self.inputs[0].name].reshape(-1)
         if self.plain:
             values = self._with_flags(arrays[FEATURES].astype(self.dtype))
-            return pd.DataFrame(values, columns=list(self.names)).infer_objects() if self.names else values
+            if not self.names:
+                return values
+            flags = {self.names[at]: object for at in self.flags}  # a column of gaps alone would become one of numbers
+            return pd.DataFrame(values, columns=list(self.names)).infer_objects().astype(flags)
         if not self.names and self.numeric:  # fitted on an array; the inputs have the names of the data's columns
             return self._with_flags(joined(arrays, self.inputs).astype(self.dtype))
         columns = {name: values.reshape(-1) for name, values in arrays.items()}
@@ -128,12 +131,14 @@ class InputLayout:
         """Whether a number may be missing: as the model says, or as it shows, for a table's imputers stand in single columns."""
         if input_tags(model).allow_nan or any(self._answers_nan(model, spec.name) for spec in self.inputs if spec.numpy_dtype.kind == "f"):
             return True
-        return self.plain and bool(filled := self._filled(model)) and self._answers_nan(model, FEATURES, filled)
+        return self.plain and any(columns and self._answers_nan(model, FEATURES, columns) for columns in self._filled_and_encoded(model))
 
-    def _filled(self, model: Any) -> list[int]:
-        """The columns that an imputer takes first."""
-        steps = first_steps_by_column(model, list(self.names), list(range(int(self.inputs[0].shape[1]))))
-        return sorted({column for step, columns in steps if type(step).__name__.endswith("Imputer") for column in columns})
+    def _filled_and_encoded(self, model: Any) -> tuple[list[int], list[int]]:
+        """The columns that an imputer takes first, and those that an encoder does, to which a gap may be a category."""
+        steps = list(first_steps_by_column(model, list(self.names), list(range(int(self.inputs[0].shape[1])))))
+        filled = {column for step, columns in steps if type(step).__name__.endswith("Imputer") for column in columns}
+        encoded = {column for step, columns in steps if hasattr(step, "categories_") for column in columns}
+        return sorted(filled), sorted(encoded)
 
     def _answers_nan(self, model: Any, missing: str, columns: Sequence[int] | None = None) -> bool:
         """Whether it answers a row without numbers in an input, or in these columns of it."""

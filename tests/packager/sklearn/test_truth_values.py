@@ -74,3 +74,18 @@ def test_a_word_among_truth_values_is_refused_with_its_column(tmp_path: Path) ->
     data: Any = read_data(tmp_path / "data.csv")
     with pytest.raises(DataError, match="member: wrong type: expected float32, found text"):
         bind(data, loaded(model, tmp_path, examples=data.arrays), "target")
+
+
+def test_a_gap_that_an_encoder_knows_is_taken_beside_a_number_that_may_not_be_missing(tmp_path: Path) -> None:
+    table = pd.DataFrame({"smoker": COLUMNS["objects and NaN"], "age": np.linspace(20, 60, ROWS)})
+    steps = make_column_transformer((ENCODERS["one-hot"](), ["smoker"]), remainder="passthrough")
+    model = make_pipeline(steps, LogisticRegression(max_iter=500)).fit(table, GAPS.astype(int))
+    table.assign(target=GAPS.astype(int)).to_csv(tmp_path / "data.csv", index=False)
+    data: Any = read_data(tmp_path / "data.csv")
+    source = loaded(model, tmp_path, examples=data.arrays)
+    holdout = bind(data, source, "target")
+    converted = convert_model(source)
+    prove_parity(source, converted, holdout.inputs, seed=0, originals=holdout.originals)
+    found = run_session(open_session(converted.model, Settings(), where="m"), holdout.inputs)
+    assert np.array_equal(found["label"].ravel(), model.predict(table))
+    assert np.allclose(found["probabilities"], model.predict_proba(table), atol=1e-5)
