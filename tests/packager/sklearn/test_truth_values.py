@@ -72,7 +72,7 @@ def test_a_word_among_truth_values_is_refused_with_its_column(tmp_path: Path) ->
     model = make_pipeline(OneHotEncoder(handle_unknown="ignore"), LogisticRegression()).fit(table, FLAGS.astype(int))
     (tmp_path / "data.csv").write_text("member,city,target\nTrue,Oslo,0\nyes,Bern,1\n")
     data: Any = read_data(tmp_path / "data.csv")
-    with pytest.raises(DataError, match="member: wrong type: expected float32, found text"):
+    with pytest.raises(DataError, match=r"member: wrong type: expected numbers \(float32\), found text"):
         bind(data, loaded(model, tmp_path, examples=data.arrays), "target")
 
 
