@@ -166,6 +166,16 @@ def test_a_thousandth_of_what_parity_lets_pass_is_no_reason() -> None:
     assert wide_columns(model(lambda rows: 1 + (rows[:, 0] - 5e7) * 2e-3 + rows[:, 1]), table(LARGE, HALVES)) == {0}
 
 
+def test_another_leaf_of_a_tree_is_a_reason_however_little_it_changes() -> None:
+    def leaf(rows: Array) -> Array:
+        return np.where(rows[:, 0] > 5e7 + 0.45, 1 + 1e-6, 1.0)
+
+    data = table(LARGE, TENTHS)
+    assert wide_columns(model(leaf), data) == frozenset()
+    assert wide_columns(model(leaf, trees=trees(0.0)), data) == {0}
+    assert wide_columns(model(lambda rows: np.where(rows[:, 0] > 1, np.nan, 1.0), trees=trees(0.0)), data) == frozenset()
+
+
 def test_few_rows_are_judged_by_the_size_of_their_answers() -> None:
     for share, wide in ((5e-5, frozenset[int]()), (2e-4, {0})):
         moved = float(LARGE[1] - 5e7)

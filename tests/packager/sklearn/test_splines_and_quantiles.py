@@ -90,6 +90,13 @@ def test_quantiles_are_interpolated_from_both_sides(distribution: Any, quantiles
     assert answered(make_pipeline(step, final).fit(ROWS, CLASSES), FAR, tmp_path) >= 7
 
 
+@pytest.mark.parametrize("distribution", ["uniform", "normal"])
+def test_values_beyond_ends_that_many_rows_share_have_the_least_or_the_most_rank(distribution: Any, tmp_path: Path) -> None:
+    ends = np.clip(ROWS, -0.5, 0.5)  # the first and the last quantiles are equal
+    model = make_pipeline(QuantileTransformer(output_distribution=distribution, n_quantiles=30), Ridge()).fit(ends, ROWS[:, 0])
+    assert answered(model, FAR, tmp_path) >= 7
+
+
 @pytest.mark.parametrize("distribution", ["normal", "uniform"])
 def test_values_that_many_rows_have_become_float64_for_they_stand_in_the_middle_of_their_rank(distribution: Any, tmp_path: Path) -> None:
     model = make_pipeline(QuantileTransformer(n_quantiles=300, output_distribution=distribution), LINES).fit(ROUND, CLASSES)

@@ -63,13 +63,13 @@ def _shares(writer: NodeWriter, model: Any, rows: str) -> str:
 
 
 def _at_ends(writer: NodeWriter, model: Any, given: str, line: str, ends: tuple[Any, Any], results: tuple[Any, Any], name: str) -> str:
-    """The line, but at the ends their own values: of a normal distribution near them, too."""
+    """The line, but at the ends and beyond their own values, though several quantiles be equal there: of a normal distribution near them, too."""
     low, high = (writer.constant(f"{name}_{side}", end) for side, end in zip(("low", "high"), ends, strict=True))
     if model.output_distribution == "normal":
         near = writer.constant(f"{name}_near", np.float64(_NEAR))
         below, above = writer.add("Less", writer.add("Sub", given, near), low), writer.add("Greater", writer.add("Add", given, near), high)
     else:
-        below, above = writer.add("Equal", given, low), writer.add("Equal", given, high)
+        below, above = writer.add("LessOrEqual", given, low), writer.add("GreaterOrEqual", given, high)
     first, last = (writer.constant(f"{name}_{side}_value", value) for side, value in zip(("low", "high"), results, strict=True))
     return writer.add("Where", below, first, writer.add("Where", above, last, line))
 
