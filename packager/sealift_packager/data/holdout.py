@@ -87,7 +87,7 @@ def bind(data: DataFile | ImageFolder, source: SourceModel, target: str, *, need
     _check_target(data, target, needed=needed)
     where = str(data.path)
     arrays = {name: _without_missing_words(value, name, data, source) for name, value in data.arrays.items() if name != target}
-    labels = data.arrays[target] if target in data.arrays else np.zeros(data.rows)
+    labels = _labels(data, target, source) if target in data.arrays else np.zeros(data.rows)
     _check_labels(labels, data, source, f"{where}: {target}")
     if target not in data.arrays and data.missing_words and not source.columns:
         check_header(list(arrays), where)
@@ -142,6 +142,15 @@ def _in_types(given: dict[str, Array], source: SourceModel, where: str) -> dict[
     if source.format in TORCH_FORMATS:
         check_finite(given, inputs, where)
     return inputs
+
+
+def _labels(data: DataFile, target: str, source: SourceModel) -> Array:
+    """The target's values; as the file writes them where those that are read as missing are words that the model has classes for."""
+    labels, written = data.arrays[target], data.written.get(target)
+    if written is None or source.classes is None or labels.dtype.kind != "f" or labels.ndim != 1:
+        return labels
+    words = written[np.isnan(labels)].tolist()
+    return written if words and set(words) <= set(source.classes.tolist()) else labels
 
 
 def _few_missing(arrays: dict[str, Array], source: SourceModel) -> tuple[int, ...]:

@@ -14,6 +14,8 @@ from sealift_packager.model.source import Array, Arrays
 SHOWN: Final = 3
 
 
+#: Words that are read as numbers where a column has no others.
+_TRUTHS: Final = ("true", "false")
 _NOT_A_NUMBER: Final = re.compile(r"could not convert string to float: (?:np\.str_\()?['\"](.*)['\"]")
 _PLAIN: Final = "Write the numbers plainly, with a point before the decimals and nothing between the digits: 1234.5."
 _ENCODE: Final = "The model was trained on numbers here: write the values as the numbers that they were then, or leave a missing one empty."
@@ -75,9 +77,9 @@ def stray_texts(inputs: Arrays) -> list[str]:
 
 
 def describe_text(values: Array) -> tuple[str, str]:
-    """A column of text where numbers are needed: its first value that is none, and what to do about one like it."""
-    texts = ((number, str(value)) for number, value in enumerate(values.reshape(-1).tolist()) if value != "" and not _is_number(value))
-    number, text = next(texts, (0, ""))
+    """A column of text where numbers are needed: its first value that is none, truth values last, and what to do about one like it."""
+    texts = [(number, str(value)) for number, value in enumerate(values.reshape(-1).tolist()) if value != "" and not _is_number(value)]
+    number, text = min(texts, key=lambda place: place[1].lower() in _TRUTHS, default=(0, ""))
     return f"text: {text[:40]!r} in row {number // (values.size // len(values))}", _advice(text)
 
 

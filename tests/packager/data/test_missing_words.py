@@ -27,7 +27,7 @@ def held(categories: list[str], labels: list[str], folder: Path, *, trained_on: 
     table = pd.DataFrame({"country": trained_on or categories})
     model = make_pipeline(OneHotEncoder(handle_unknown="ignore"), LogisticRegression()).fit(table, classes or labels)
     (folder / "data.csv").write_text("country,target\n" + "".join(f"{a},{b}\n" for a, b in zip(categories, labels, strict=True)))
-    data = read_data(folder / "data.csv")
+    data = read_data(folder / "data.csv", target="target")
     assert not hasattr(data, "labels")
     source = loaded(model, folder, examples=getattr(data, "arrays", None))
     return bind(data, source, "target")
@@ -45,6 +45,11 @@ def test_a_word_that_the_model_doesn_t_know_is_a_missing_value(tmp_path: Path) -
 
 def test_a_class_of_the_model_is_no_missing_label(tmp_path: Path) -> None:
     assert held(COUNTRIES, LABELS, tmp_path).target.tolist() == LABELS
+
+
+def test_classes_that_are_all_words_for_missing_values_are_labels(tmp_path: Path) -> None:
+    labels = ["NA", "None", "nan"] * 20
+    assert held(COUNTRIES, labels, tmp_path).target.tolist() == labels
 
 
 @pytest.mark.parametrize("word", ["", "NA", "nan"])
