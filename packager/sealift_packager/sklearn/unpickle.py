@@ -122,7 +122,7 @@ def _told(error: Exception, path: Path, skew: VersionSkew | None) -> SourceModel
     """The error in words: of a module or a name in it that isn't here, of everything else what the library said first."""
     where = str(path)
     missing, name = _lacking(error)
-    if missing in _MAIN or missing == getattr(sys.modules["__main__"].__spec__, "name", ""):  # ours, as Python calls it
+    if missing and missing in (*_MAIN, getattr(sys.modules["__main__"].__spec__, "name", "")):  # ours, as Python calls it
         return SourceModelError(
             f"the model needs {name}, which was defined in the script or notebook that saved it",
             where=where,

@@ -104,7 +104,7 @@ def test_a_graph_in_float64_has_nothing_to_calibrate(tmp_path: Path) -> None:
     graph = model([helper.make_node("MatMul", ["x", "w"], ["y"])], [value("x", ["n", 32], **element)], [value("y", ["n", 32], **element)], [doubles])
     candidates = packed(tmp_path, graph, x=rows, target=(rows @ matrix).argmax(axis=1)).evaluation.candidates
     assert {candidate.name: candidate.chosen for candidate in candidates} == {"fp32": True, "int8-static": False, "int8-weights": False}
-    assert "nothing in the graph can be quantized" in candidates[1].reason
+    assert "the model computes in another type than float32: found float64" in candidates[1].reason
 
 
 def test_an_output_without_a_shape_is_given_the_one_that_follows(tmp_path: Path) -> None:

@@ -296,7 +296,7 @@ def fitted_to(model: Any) -> Any:
 @pytest.mark.parametrize("make", [xgboost_file, lightgbm_file, catboost_file, skops_file, weights_beside, lambda _: trained.program().model])
 def test_every_kind_of_model_that_is_no_code_is_read_behind_walls(tmp_path: Path, make: Callable[[Path], Path]) -> None:
     model = make(tmp_path)
-    done = pack(model, "--out", tmp_path / "release").ok()
+    done = pack(model, "--out", tmp_path / "release", "-q").ok()
     assert "no Landlock" not in done.out or not landlock.detect()
     assert done.err == ""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import pickle
+import subprocess
 import sys
 import types
 import warnings
@@ -114,6 +115,7 @@ def needing(module: str, name: str, path: Path) -> Path:
     return path
 
 
+@pytest.mark.filterwarnings("ignore:.*module_repr:DeprecationWarning")  # of pickle, which shows a __main__ that pytest-xdist made
 @pytest.mark.parametrize(
     ("module", "name", "error"),
     [
@@ -155,3 +157,10 @@ def test_what_is_no_pickle_names_no_version(tmp_path: Path) -> None:
     (tmp_path / "m.joblib").write_bytes(gzip.compress(b"\x80\x04nothing"))
     with pytest.raises(SourceModelError, match=r"m\.joblib: can't be unpickled"):
         read(tmp_path / "m.joblib")
+
+
+def test_a_program_without_a_module_s_name_says_what_is_wrong_with_the_file(tmp_path: Path) -> None:
+    (tmp_path / "m.joblib").write_bytes(b"no pickle at all")
+    code = f"from sealift_packager.sklearn.unpickle import unpickle; from pathlib import Path; unpickle(Path({str(tmp_path / 'm.joblib')!r}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "can't be unpickled (caused by: " in done.stderr
