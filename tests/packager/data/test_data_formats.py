@@ -50,7 +50,7 @@ def test_a_packed_table_is_unpacked(suffix: str, compress: Any, tmp_path: Path) 
 
 
 def test_a_packed_table_that_is_cut_off_or_not_packed_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "cut.csv.gz").write_bytes(gzip.compress(b"a,b\n" + b"1,2\n" * 1000)[:-20])
+    (tmp_path / "cut.csv.gz").write_bytes(gzip.compress(b"a,b\n" + b"1,2\n" * 1000, mtime=0)[:-20])
     (tmp_path / "plain.csv.gz").write_bytes(b"a,b\n1,2\n")
     with pytest.raises(DataError, match=r"cut\.csv\.gz: the compressed file is damaged or cut off"):
         read(tmp_path / "cut.csv.gz")
@@ -59,12 +59,12 @@ def test_a_packed_table_that_is_cut_off_or_not_packed_is_refused(tmp_path: Path)
 
 
 def test_a_packed_table_has_bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "d.csv.gz").write_bytes(gzip.compress(b"a\n" + b"1\n" * 5000))
+    (tmp_path / "d.csv.gz").write_bytes(gzip.compress(b"a\n" + b"1\n" * 5000, mtime=0))
     monkeypatch.setattr(files_module, "LIMITS", DataLimits(csv_bytes=2000))
     with pytest.raises(DataError, match=r"d\.csv\.gz: too much data: expected at most 2,000 bytes"):
         read(tmp_path / "d.csv.gz")
     monkeypatch.undo()
-    (tmp_path / "bomb.csv.gz").write_bytes(gzip.compress(b"a\n" + b"1\n" * 40_000_000))
+    (tmp_path / "bomb.csv.gz").write_bytes(gzip.compress(b"a\n" + b"1\n" * 40_000_000, mtime=0))
     with pytest.raises(DataError, match=r"bomb\.csv\.gz: too much data"):
         read(tmp_path / "bomb.csv.gz")
 
@@ -129,7 +129,7 @@ def test_a_format_that_is_not_read_is_refused_with_the_way_to_one_that_is(name: 
     ("content", "found"),
     [
         (b"PAR1\x15\x04", r"found Parquet\. Let its name end in \.parquet"),
-        (gzip.compress(b"a"), r"found gzip\. Let its name end in \.csv\.gz"),
+        (gzip.compress(b"a", mtime=0), r"found gzip\. Let its name end in \.csv\.gz"),
         (b"<!DOCTYPE html>\n", "found an HTML page"),
         (b"version https://git-lfs.github.com/spec/v1\n", "found a Git LFS pointer. Fetch the file itself"),
         (b'{"a": 1}\n', r"found JSON\. .*\.jsonl"),
