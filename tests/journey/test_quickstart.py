@@ -70,16 +70,19 @@ def test_the_device_answers_as_scikit_learn_does(quickstart: str) -> None:
     assert '"name":"breast-cancer"' in quickstart
 
 
+@pytest.mark.long
 def test_the_tutorial_s_commands_print_what_it_shows(tutorial: str) -> None:
     printed = {line.strip() for line in tutorial.splitlines()}
     assert [line for line in blocks(TUTORIAL, "text").splitlines() if line.strip() not in printed] == []
 
 
+@pytest.mark.long
 def test_the_tutorial_s_shifted_requests_raise_an_alarm_and_its_usual_ones_raise_none(tutorial: str) -> None:
     usual, shifted, *_ = tutorial.split("\nchannel ")[1:]
     assert "drift:" not in usual
     assert "drift: features[0]" in shifted
 
 
+@pytest.mark.long
 def test_the_tutorial_s_reports_came_to_the_hub_by_medium(tutorial: str) -> None:
     assert re.search(r"reports are on work/medium", tutorial)

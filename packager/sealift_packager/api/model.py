@@ -71,7 +71,16 @@ def write_model(
 
 
 def write_example(model: Any, example_inputs: Any, folder: Path) -> tuple[Path, ...]:
-    """The file of a whole request, where ``example_inputs`` are such a one: those of TorchScript by name; none for others."""
+    """Write a whole request, where ``example_inputs`` are such a one: those of TorchScript by name.
+
+    Args:
+        model: A model, or its path.
+        example_inputs: What was given as such, by name where it is a request.
+        folder: Where the file is written.
+
+    Returns:
+        The file; nothing for other models.
+    """
     if not hasattr(model, "code_with_constants") or not isinstance(example_inputs, Mapping):
         return ()
     write_npz(folder / "example.npz", {name: np.asarray(value) for name, value in example_inputs.items()})
