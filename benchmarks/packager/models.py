@@ -33,11 +33,13 @@ Array = np.ndarray[Any, np.dtype[Any]]
 #: Rows of the embedding model that the tools get: Entropy calibration keeps every activation of every row in memory.
 SENTENCES_FOR_TOOLS: Final = 100
 BUDGET: Final = 0.01
+#: What the table of example models is made from; here each tool's graph is asked by itself.
+UNSERVED: Final[dict[str, Any]] = {"requests": (), "answers": lambda _: {}}
 
 
 def _encoder(folder: Path) -> Made:
     minilm.save(folder, count=3 * SENTENCES_FOR_TOOLS)
-    return Made(model=folder / "minilm.pt2", data=folder / "sentences.npz", options=EMBEDDINGS)
+    return Made(model=folder / "minilm.pt2", data=folder / "sentences.npz", options=EMBEDDINGS, **UNSERVED)
 
 
 def _perceptron(load: Callable[..., Any]) -> Callable[[Path], Made]:
@@ -49,7 +51,7 @@ def _perceptron(load: Callable[..., Any]) -> Callable[[Path], Made]:
         model = make_pipeline(StandardScaler(), MLPClassifier((128, 64), random_state=0, max_iter=500))
         joblib.dump(model.fit(seen, seen_target), folder / "model.joblib")
         np.savez(folder / "rows.npz", features=held_out, target=held_out_target)
-        return Made(model=folder / "model.joblib", data=folder / "rows.npz")
+        return Made(model=folder / "model.joblib", data=folder / "rows.npz", **UNSERVED)
 
     return build
 
