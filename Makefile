@@ -101,7 +101,7 @@ ifdef ONLY
 test: $(VENV)/.ready $(SIGNING)/.ready
 	$(BIN)/python -m pytest $(addprefix tests/,$(ONLY)) $(PYTEST_FLAGS)
 else
-test: test-runtime $(VENV)/.ready $(SIGNING)/.ready  ## Run all tests (ONLY='runtime/update packager/cache' for some; make check has those of the docs, make acceptance the long ones)
+test: test-runtime $(VENV)/.ready $(SIGNING)/.ready  ## Run the tests (ONLY='runtime/update packager/cache' for some; make check has those of the docs, make acceptance the long ones)
 	$(BIN)/python -m pytest --ignore tests/core --ignore tests/runtime --ignore tests/acceptance --ignore tests/audit --ignore tests/docs --ignore tests/versions -m "not long" $(PYTEST_FLAGS)
 endif
 

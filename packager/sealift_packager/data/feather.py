@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from sealift_packager.archives.memory_limit import bounded_memory
 from sealift_packager.archives.own_copy import OwnCopy
-from sealift_packager.data.limits import LIMITS
-from sealift_packager.data.parquet import as_array, check_names
-from sealift_packager.errors import DataError, first_line
+from sealift_packager.data.arrow import check_distinct, columns_of, reading_arrow
+from sealift_packager.errors import DataError
 from sealift_packager.model.source import Array
 
 _OLD: Final = b"FEA1"
@@ -20,45 +19,28 @@ _FILE: Final = b"ARROW1"
 def read_feather(copy: OwnCopy) -> dict[str, Array]:
     """The columns of a Feather or Arrow file by name; `DataError`."""
     path = copy.path
-    try:
+    with reading_arrow(path, "Arrow", ".feather or .arrow"):
         import pyarrow
-    except ImportError as error:
-        raise DataError("pyarrow is not installed", where=str(path), advice="pip install pyarrow") from error
-    pyarrow.allocate_buffer(1)  # its allocator sets 1 GiB aside for the first one
-    try:
-        with bounded_memory(path, DataError), contextlib.closing(pyarrow.OSFile(str(path))) as file:
-            table = _table(file, path)
-            return {name: as_array(table.column(name), path, name) for name in table.column_names}
-    except DataError:
-        raise
-    except (OSError, ValueError, MemoryError, pyarrow.ArrowException) as error:
-        raise DataError(
-            f"can't be read as Arrow (caused by: {first_line(error):.300})", where=str(path), expected="a complete .feather or .arrow file"
-        ) from error
+
+        with contextlib.closing(pyarrow.OSFile(str(path))) as file:
+            reader = _reader(file, path)
+            check_distinct(reader.schema.names, path)
+            return columns_of(_checked_batches(reader), reader.schema, path)
 
 
-def _table(file: Any, path: Path) -> Any:
-    """All batches, each checked: what isn't was believed by whatever reads it next."""
-    import pyarrow
+def _reader(file: Any, path: Path) -> Any:
     from pyarrow import ipc
 
     head = file.read(len(_FILE))
     file.seek(0)
     if head.startswith(_OLD):
         raise DataError("an old Feather file", where=str(path), expected="version 2", found="version 1", advice="Save it again with pyarrow.")
-    reader = ipc.open_file(file) if head == _FILE else ipc.open_stream(file)
-    check_names(reader.schema.names, path)
-    batches, total, most = [], 0, LIMITS.budget(path.stat().st_size)
-    for batch in _batches(reader):
-        batch.validate(full=True)
-        batches.append(batch)
-        total += batch.nbytes
-        if total > most:
-            advice = "A holdout of a few thousand rows is enough."
-            raise DataError("too much data", where=str(path), expected=f"at most {most:,} bytes", found="more", advice=advice)
-    return pyarrow.Table.from_batches(batches, schema=reader.schema)
+    return ipc.open_file(file) if head == _FILE else ipc.open_stream(file)
 
 
-def _batches(reader: Any) -> Any:
+def _checked_batches(reader: Any) -> Iterator[Any]:
+    """Each batch, checked: what isn't was believed by whatever reads it next."""
     count = getattr(reader, "num_record_batches", None)
-    return reader if count is None else (reader.get_batch(at) for at in range(count))
+    for batch in reader if count is None else (reader.get_batch(at) for at in range(count)):
+        batch.validate(full=True)
+        yield batch
