@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import pathlib
 import pickle
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -25,6 +26,8 @@ _PLAIN: Final = (
     *(type(np.dtype(name)) for name in ("bool", "int32", "int64", "float16", "float32", "float64")),
 )
 _SHOWN: Final = 3
+#: How torch names the first class that it refuses; before 2.6 it has no list of all of them.
+_UNSUPPORTED: Final = re.compile(r"Unsupported global: GLOBAL (\S+)")
 
 
 def read_weights(torch: Any, path: Path, *, trusted: bool) -> Any:
@@ -62,9 +65,10 @@ def _load(torch: Any, path: Path, *, trusted: bool) -> Any:
     try:
         with _plain_allowed(torch):
             return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError:
+    except pickle.UnpicklingError as error:
         if not trusted:
-            raise
+            named = _UNSUPPORTED.search(str(error))
+            raise (_untrusted([named[1]], path) if named else error) from error
     with current_directory_first():
         return torch.load(path, map_location="cpu", weights_only=False)
 

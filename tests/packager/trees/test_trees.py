@@ -125,7 +125,7 @@ def test_trees_behind_a_scaler_are_computed_in_float64_and_exact(final: Any, tmp
     "final",
     [
         xgboost.XGBRegressor(n_estimators=5),
-        xgboost.XGBRegressor(n_estimators=5, objective="count:poisson"),
+        xgboost.XGBRegressor(n_estimators=5, objective="count:poisson", base_score=150.0),  # which older versions don't estimate
         lightgbm.LGBMRegressor(n_estimators=5, verbose=-1),
         catboost.CatBoostRegressor(iterations=5, verbose=False, allow_writing_files=False),
     ],

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
-from onnx import TensorProto
+from onnx import TensorProto, helper
+from sklearn.dummy import DummyClassifier
+from sklearn.multiclass import OneVsRestClassifier
 
 from sealift_packager.graph import graph
 from sealift_packager.graph.labels import label_type, label_values
@@ -103,19 +106,52 @@ def write_rest(scope: Any, operator: Any, container: Any) -> None:
     """
     model, start, given = operator.raw_operator, len(container.nodes), operator.outputs[0].full_name
     leave_to_skl2onnx(scope, operator, container)
+    writer = NodeWriter(scope.get_unique_operator_name("rest"))
+    _as_installed(writer, container.nodes[start:])
     scored = all(hasattr(member, "decision_function") and hasattr(member, "predict_proba") for member in model.estimators_)
     constant = any(type(member).__name__ == "_ConstantPredictor" for member in model.estimators_)
     if not scored or constant or len(model.estimators_) < 2 or wants_scores(scope, operator, container):
+        writer.put_into(container)
         return
-    writer = NodeWriter(scope.get_unique_operator_name("rest"))
     graph.rename_tensors(container.nodes[start:], {given: f"{writer.prefix}_by_probability"})
     second, columns = writer.constant("second", np.array([1])), []
     for member in model.estimators_:
         again = copy.deepcopy(member)  # skl2onnx keeps an estimator's options by its identity, and this one gives probabilities already
         scores = ask_classifier(scope, container, again, operator.inputs, scores=True)[1]
         columns.append(writer.add("Gather", scores, second, axis=1))
-    name_class(writer, operator, writer.add("ArgMax", writer.add("Concat", *columns, axis=1), axis=1, keepdims=0))
+    best = writer.add("ArgMax", writer.add("Concat", *columns, axis=1), axis=1, keepdims=0, select_last_index=int(takes_last_of_equals()))
+    name_class(writer, operator, best)
     writer.put_into(container)
+
+
+def _as_installed(writer: NodeWriter, nodes: Sequence[Any]) -> None:
+    """Let skl2onnx's nodes of a OneVsRestClassifier do with equal scores, and with probabilities that are all 0, what this scikit-learn does."""
+    for node in nodes:
+        if node.op_type == "ArgMax" and takes_last_of_equals():
+            node.attribute.append(helper.make_attribute("select_last_index", 1))
+        if node.op_type == "LpNormalization" and divides_by_zero():
+            total = writer.add("ReduceSum", node.input[0], writer.constant("columns", np.array([1])), keepdims=1)
+            node.op_type, node.input[:] = "Div", [node.input[0], total]
+            del node.attribute[:]
+
+
+@functools.cache
+def takes_last_of_equals() -> bool:
+    """Whether the installed scikit-learn's OneVsRestClassifier takes the last of classes with equal scores; from 1.8 on it takes the first."""
+    return bool(_refusing_all().predict(np.zeros((1, 1)))[0] == 2)
+
+
+@functools.cache
+def divides_by_zero() -> bool:
+    """Whether its probabilities are NaN where every member says 0; from 1.7 on they are 0."""
+    with np.errstate(invalid="ignore"):
+        answers = _refusing_all().predict_proba(np.zeros((1, 1)))
+    return bool(np.isnan(answers).all())
+
+
+def _refusing_all() -> Any:
+    """A classifier of three classes whose members all say 0 to every row."""
+    return OneVsRestClassifier(DummyClassifier(strategy="constant", constant=0)).fit(np.zeros((3, 1)), range(3))
 
 
 def shape_of_pairs(operator: Any) -> None:
