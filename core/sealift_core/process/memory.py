@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import resource
 from pathlib import Path
+from typing import Final
+
+_STATM: Final = Path("/proc/self/statm")
 
 
 def limit_memory(memory_bytes: int) -> None:
@@ -23,6 +26,19 @@ def limit_memory(memory_bytes: int) -> None:
     if hard != resource.RLIM_INFINITY:
         limit = min(limit, hard)
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+
+
+def resident_bytes() -> int:
+    """Read how much memory this process holds now.
+
+    Returns:
+        The size in bytes; 0 where /proc/self/statm isn't there.
+    """
+    try:
+        pages = int(_STATM.read_text(encoding="ascii").split()[1])
+    except OSError:
+        return 0
+    return pages * resource.getpagesize()
 
 
 def status_bytes(field: str) -> int:

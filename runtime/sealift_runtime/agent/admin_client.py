@@ -16,6 +16,7 @@ from sealift_core.errors import TransportError
 from sealift_core.messages.report import Window
 from sealift_core.schema.documents import Document
 from sealift_runtime.agent.unix_http import call
+from sealift_runtime.inference.trial import TrialCounts
 from sealift_runtime.update.desired import DesiredState
 from sealift_runtime.update.records import ServingCounters
 
@@ -38,6 +39,16 @@ def short_path(path: Path) -> Iterator[Path]:
         yield Path(f"/proc/self/fd/{descriptor}/{path.name}")
     finally:
         os.close(descriptor)
+
+
+def _trial(fields: Document) -> TrialCounts:
+    names = ("failures", "failures_asked", "failures_own", "nonfinite", "nonfinite_asked", "nonfinite_own")
+    return TrialCounts(
+        previous=fields.text("previous"),
+        ratios=fields.numbers("ratios"),
+        growths=fields.integers("growths"),
+        **{name: fields.integer(name) for name in names},
+    )
 
 
 class DataPlaneClient:
@@ -90,7 +101,7 @@ class DataPlaneClient:
             failures=fields.integer("failures"),
             nonfinite=fields.integer("nonfinite"),
             latency_counts=fields.integers("latency_counts"),
-            memory_bytes=fields.integer("memory_bytes"),
+            trial=_trial(fields.document("trial")) if fields.has("trial") else None,
         )
 
     def windows(self) -> tuple[int, list[Window]]:

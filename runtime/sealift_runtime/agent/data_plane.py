@@ -34,6 +34,7 @@ from sealift_runtime.agent.logs import set_up_logging
 from sealift_runtime.agent.measuring_routes import measuring_routes, service_of
 from sealift_runtime.agent.monitors import MonitoredModel, Monitors
 from sealift_runtime.agent.parent import leave_with_parent
+from sealift_runtime.agent.trials import Trials
 from sealift_runtime.engine.session import ModelSession
 from sealift_runtime.inference.model import ServedModel
 from sealift_runtime.inference.table import ModelTable
@@ -42,14 +43,14 @@ from sealift_runtime.store.device_store import DeviceStore
 from sealift_runtime.update.desired import DesiredState
 from sealift_runtime.update.desired_file import DesiredFile
 from sealift_runtime.update.installed import InstalledCheck
-from sealift_runtime.update.records import InstalledBundle, ServingCounters
+from sealift_runtime.update.records import Deployment, InstalledBundle, ServingCounters
 
 logger = logging.getLogger("sealift.agent")
 
 TICK_S: Final = 0.5
 DRAIN_S: Final = 10.0
-#: Failures that are the client's own don't count against a model.
-CLIENT_FAILURES: Final = frozenset({"bad-request"})
+#: The failures that are neither a client's, nor due to how much clients ask for.
+MODEL_FAILURES: Final = "model"
 
 
 class DataPlane:
@@ -65,6 +66,7 @@ class DataPlane:
         self.monitors = Monitors(settings, clock, home.directory / "windows.json")
         self.measuring = service_of(home, clock, settings.measuring, lambda: self._desired.updates)
         self.answer_to: Callable[[Sequence[str]], None] = _nobody
+        self._trials = Trials()
         self._loading = threading.Lock()
         self._started = False
         self._checked: dict[str, tuple[Digest, str]] = {}
@@ -132,6 +134,7 @@ class DataPlane:
             self.measuring.allow(desired.settings.measuring)
             self.answer_to(desired.settings.hosts)
         self._desired = desired
+        self._trials.end_others([model.name for model in desired.models if desired.is_on_trial(model)])
 
     def _settle(self, but: str = "") -> None:
         """Serve what is desired of all models but one; where nothing serves yet, a current bundle that can't be loaded gives way to the previous."""
@@ -145,6 +148,7 @@ class DataPlane:
                 any(self._try(bundle) for bundle in choice if bundle)
 
     def _end(self, name: str) -> None:
+        self._trials.end(name)
         self.table.remove(name)
         self.monitors.end(name)
         self._checked.pop(name, None)
@@ -172,11 +176,33 @@ class DataPlane:
         session, state = self._load(bundle, checked)
         monitor = self.monitors.monitor(bundle.directory)
         model = ServedModel(bundle.name, bundle.version, bundle.digest, session, monitor)
+        self._hold_against_previous(model)
         self.table.activate(model)
         self._unfit.discard(bundle.digest)
         self._checked[bundle.name] = (bundle.digest, state)
         self.monitors.begin(MonitoredModel(bundle.name, bundle.version, bundle.digest, monitor))
         logger.info("serving %s %s", bundle.name, bundle.version)
+
+    def _hold_against_previous(self, model: ServedModel) -> None:
+        """Begin the trial of a version that is on probation; what served until now is the previous one, or else it is loaded for that alone."""
+        desired = self._desired.model(model.name)
+        if desired is None or not self._desired.is_on_trial(desired) or desired.current is None or desired.current.digest != model.bundle:
+            self._trials.end(model.name)
+            return
+        served = self.table.get(model.name)
+        self._trials.begin(model, served or self._previous(desired))
+
+    def _previous(self, model: Deployment) -> ServedModel | None:
+        """The previous version of a model, loaded but not served; None if there is none, or it can't be loaded."""
+        bundle = model.previous
+        if bundle is None:
+            return None
+        try:
+            session, _ = self._load(bundle, None)
+            return ServedModel(bundle.name, bundle.version, bundle.digest, session, self.monitors.monitor(bundle.directory))
+        except SealiftError as error:
+            logger.warning("%s %s can't be loaded to be compared with: %s", bundle.name, bundle.version, error)
+            return None
 
     def _load(self, bundle: InstalledBundle, checked: str | None) -> tuple[ModelSession, str]:
         """A bundle, loaded while its weights are hashed; all else is checked before. What isn't as it was signed is dropped, whatever loaded."""
@@ -200,20 +226,14 @@ class DataPlane:
         if monitored is None:
             return None
         total = monitored.monitor.counters()
-        failures = sum(count for reason, count in total.failures.items() if reason not in CLIENT_FAILURES)
+        failures = total.failures.get(MODEL_FAILURES, 0)
         return ServingCounters(
             requests=total.requests + failures,
             failures=failures,
             nonfinite=total.nonfinite,
             latency_counts=total.latency_counts,
-            memory_bytes=resident_bytes(),
+            trial=self._trials.counts(name),
         )
-
-
-def resident_bytes() -> int:
-    """The memory that this process holds, in bytes."""
-    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def _nobody(_: Sequence[str]) -> None:

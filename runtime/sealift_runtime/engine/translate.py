@@ -23,6 +23,7 @@ FOREIGN: Final[tuple[type[Exception], ...]] = (
     MemoryError,
 )
 _CODE = re.compile(r"^\[ONNXRuntimeError\] : \d+ : (\w+) : ")
+_REFUSED = re.compile(r"^Non-zero status code returned while running \w+ node")
 _NO_MEMORY = re.compile(r"bad_alloc|bad allocation|failed to allocate memory|available memory|bfc_arena", re.IGNORECASE)
 
 
@@ -49,6 +50,14 @@ def is_out_of_memory(error: BaseException | None) -> bool:
             return True
         error = error.__cause__
     return False
+
+
+def refuses_values(error: EngineError) -> bool:
+    """Whether a node of the graph refused what a request holds (an index beyond a table, sizes that don't fit each other), and memory was no cause.
+
+    What onnxruntime raises then has changed its class over its versions, but not how its text begins.
+    """
+    return _REFUSED.search(str(error.found)) is not None and not is_out_of_memory(error)
 
 
 def _words(error: Exception) -> str:

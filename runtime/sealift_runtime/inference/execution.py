@@ -10,6 +10,7 @@ from typing import Final, Generic, Protocol, TypeVar
 
 from sealift_core.bundle.golden import Array
 from sealift_core.errors import EngineError, LimitError, RequestError
+from sealift_runtime.engine.translate import is_out_of_memory
 from sealift_runtime.inference.messages import Failure, FailureReason, InferReply, InferRequest
 from sealift_runtime.inference.model import ServedModel
 from sealift_runtime.inference.signature import Signature
@@ -21,6 +22,7 @@ _LOG: Final = logging.getLogger("sealift.inference")
 _COUNTED_AS: Final = {
     FailureReason.BAD_REQUEST: "bad-request",
     FailureReason.TOO_LARGE: "bad-request",
+    FailureReason.OVERLOAD: "overload",
     FailureReason.MODEL: "model",
     FailureReason.INTERNAL: "model",
 }
@@ -124,7 +126,7 @@ class CallResult(Generic[T]):
         arrived_ns: When the request came, by `time.perf_counter_ns`.
         begun_ns: When it left the queue, likewise.
         failure: Why there is no reply; None if it went well.
-        inputs: The request's arrays, by input name.
+        inputs: The request's arrays, by input name; none if it couldn't be read or doesn't fit the model.
         outputs: The reply's arrays, by output name.
         input_ns: How long decoding took.
         run_ns: How long the model took.
@@ -160,6 +162,8 @@ class CallResult(Generic[T]):
                 counters.failures += 1
                 counters.failures_ns += total_ns
             model.observer.failed(_COUNTED_AS[self.failure])
+            if model.trial is not None and self.inputs and self.failure is not FailureReason.OVERLOAD:
+                model.trial.offer(self.inputs, None)
             return
         with counters.lock:
             model.took(self.run_ns)
@@ -170,6 +174,8 @@ class CallResult(Generic[T]):
             counters.output_ns += self.output_ns
             counters.last_unix_ms = time.time_ns() // 1_000_000
         model.observer.observed(self.inputs, self.outputs, total_ns / 1e6)
+        if model.trial is not None:
+            model.trial.offer(self.inputs, self.outputs)
 
 
 def execute(model: ServedModel, call: Call[T], arrived_ns: int) -> CallResult[T]:
@@ -184,23 +190,26 @@ def execute(model: ServedModel, call: Call[T], arrived_ns: int) -> CallResult[T]
         The answer, and what is to be counted.
     """
     begun_ns = time.perf_counter_ns()
+    inputs: Mapping[str, Array] = {}
     try:
-        return _execute(model, call, arrived_ns, begun_ns)
+        request = call.decode(model.signature)
+        inputs = request.inputs
+        return _execute(model, call, request, (arrived_ns, begun_ns, time.perf_counter_ns()))
     except RequestError as error:
         failure = Failure(FailureReason.BAD_REQUEST, str(error))
     except LimitError as error:
         failure = Failure(FailureReason.TOO_LARGE, str(error))
     except EngineError as error:
-        failure = Failure(FailureReason.MODEL, str(error))
+        failure = Failure(FailureReason.OVERLOAD if is_out_of_memory(error) else FailureReason.MODEL, str(error))
     except Exception:  # noqa: BLE001 - the outermost loop of a worker; the client learns that it is our fault
         _LOG.exception("can't answer a request for %s %s", model.name, model.version)
         failure = Failure(FailureReason.INTERNAL, "internal error; see the agent's log")
-    return CallResult(call.refuse(failure), arrived_ns, begun_ns, failure.reason)
+    return CallResult(call.refuse(failure), arrived_ns, begun_ns, failure.reason, inputs)
 
 
-def _execute(model: ServedModel, call: Call[T], arrived_ns: int, begun_ns: int) -> CallResult[T]:
-    request = call.decode(model.signature)
-    decoded_ns = time.perf_counter_ns()
+def _execute(model: ServedModel, call: Call[T], request: InferRequest, times_ns: tuple[int, int, int]) -> CallResult[T]:
+    """Run the model and encode the answer; ``times_ns`` are when the request arrived, left the queue, and was decoded."""
+    arrived_ns, begun_ns, decoded_ns = times_ns
     reply = model.run(request)
     answered_ns = time.perf_counter_ns()
     answer = call.encode(reply)

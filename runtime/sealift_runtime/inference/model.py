@@ -10,7 +10,9 @@ from typing import Final, Protocol
 
 from sealift_core.bundle.digest import Digest
 from sealift_core.bundle.golden import Array
+from sealift_core.errors import EngineError, RequestError
 from sealift_runtime.engine.session import ModelSession
+from sealift_runtime.engine.translate import refuses_values
 from sealift_runtime.inference.limits import LIMITS, InferenceLimits
 from sealift_runtime.inference.messages import InferReply, InferRequest
 from sealift_runtime.inference.signature import Signature
@@ -42,6 +44,18 @@ class Observer(Protocol):
         """
 
 
+class Comparison(Protocol):
+    """What a model is held against while it is new: `trial.Trial`. Called like an `Observer`."""
+
+    def offer(self, inputs: Mapping[str, Array], outputs: Mapping[str, Array] | None) -> None:
+        """Take note of a request that fits the model's signature.
+
+        Args:
+            inputs: The request's arrays, by input name; they may be views of its body.
+            outputs: The reply's arrays, by output name; None if there is no reply.
+        """
+
+
 class ModelStatistics:
     """What a model did since it began to serve; durations in nanoseconds. Changed while ``lock`` is held."""
 
@@ -65,6 +79,7 @@ class ServedModel:
         signature: What the model takes and gives.
         observer: Who watches it.
         counters: What it did since it began to serve.
+        trial: What it is held against while it is new; None else.
         inline: Whether a request is quick enough to run on the event loop itself: measured first on the bundle's smallest golden case, then on every
             request.
     """
@@ -92,6 +107,7 @@ class ServedModel:
         self.signature = Signature(name, version, session.manifest.inputs, session.manifest.outputs)
         self.observer = observer
         self.counters = ModelStatistics()
+        self.trial: Comparison | None = None
         self._inline_ns = limits.inline_latency_us * 1000
         self._mean_ns = min(_median_ns(session), _MOST * self._inline_ns)
         self.inline = self._mean_ns < self._inline_ns
@@ -106,9 +122,16 @@ class ServedModel:
             Its answer.
 
         Raises:
-            EngineError: If it has none.
+            RequestError: If the graph refuses the request's values.
+            EngineError: If it has none for another reason.
         """
-        outputs = self.session.run(request.inputs, request.outputs)
+        try:
+            outputs = self.session.run(request.inputs, request.outputs)
+        except EngineError as error:
+            if refuses_values(error):
+                where = f"{self.name} {self.version}"
+                raise RequestError("the model can't be computed with these values", where=where, found=error.found) from error
+            raise
         return InferReply(self.name, self.version, request.id, outputs)
 
     def took(self, run_ns: int) -> None:

@@ -19,7 +19,7 @@ from sealift_core.errors import ConfigurationError, DocumentError
 from sealift_core.http.hosts import MAX_NAMES, check_names
 from sealift_core.schema.documents import Document, Json, canonical_json
 from sealift_runtime.measuring.policy import MeasuringPolicy
-from sealift_runtime.update.records import Deployment, InstalledBundle
+from sealift_runtime.update.records import Deployment, InstalledBundle, Update
 
 SCHEMA: Final = "sealift.desired-state"
 MAJOR: Final = 1
@@ -62,6 +62,10 @@ class DesiredState:
         """One model, or None."""
         return next((model for model in self.models if model.name == name), None)
 
+    def is_on_trial(self, model: Deployment) -> bool:
+        """Whether the current version of a model came by an update that is under way."""
+        return model.current is not None and update_name(model.current) in self.updates
+
     @classmethod
     def parse(cls, data: bytes, *, where: str, bundles: Path) -> DesiredState:
         """Read a document; ``bundles`` is the folder of the bundles' directories. `DocumentError`, `UnsupportedSchemaError` or `LimitError`."""
@@ -92,6 +96,11 @@ class DesiredState:
     def to_bytes(self) -> bytes:
         """The document's bytes."""
         return canonical_json(self.json())
+
+
+def update_name(version: InstalledBundle | Update) -> str:
+    """How an update is named among those under way."""
+    return f"{version.name} {version.version}"
 
 
 def _name(name: str, where: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from typing import Any
+from typing import Any, Final
 
 from sealift_core.bundle.digest import Digest
 from sealift_core.clock import format_time
@@ -13,6 +13,7 @@ from sealift_runtime.update.records import Probation, ServingCounters, Update
 from sealift_runtime.update.table import State
 
 MAX_BYTES = 64 * 1024
+_COUNTS: Final = ("requests", "failures", "nonfinite")
 
 
 def update_to_json(update: Update) -> str:
@@ -46,8 +47,8 @@ def _probation_json(probation: Probation | None) -> dict[str, Any] | None:
     return {
         "started": format_time(probation.started),
         "deadline": format_time(probation.deadline),
-        "start": dataclasses.asdict(probation.start),
-        "before": dataclasses.asdict(probation.before) if probation.before else None,
+        "start": _counters_json(probation.start),
+        "before": _counters_json(probation.before) if probation.before else None,
     }
 
 
@@ -60,7 +61,12 @@ def _probation(document: Document) -> Probation:
     )
 
 
+def _counters_json(counters: ServingCounters) -> dict[str, Any]:
+    """The counts that a restart continues from. An agent of an earlier version reads ``memory_bytes``."""
+    return {**{name: getattr(counters, name) for name in _COUNTS}, "latency_counts": list(counters.latency_counts), "memory_bytes": 0}
+
+
 def _counters(document: Document) -> ServingCounters:
-    names = ("requests", "failures", "nonfinite", "memory_bytes")
-    counts = {name: document.integer(name, minimum=0) for name in names}
-    return ServingCounters(latency_counts=document.integers("latency_counts", minimum=0, max_items=1000), **counts)
+    requests, failures, nonfinite = (document.integer(name, minimum=0) for name in _COUNTS)
+    latency_counts = document.integers("latency_counts", minimum=0, max_items=1000)
+    return ServingCounters(requests=requests, failures=failures, nonfinite=nonfinite, latency_counts=latency_counts)

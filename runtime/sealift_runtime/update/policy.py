@@ -13,18 +13,22 @@ from sealift_runtime.store.device_store import DEFAULT_RESERVE_BYTES
 class ProbationPolicy:
     """When a new version goes back.
 
-    Rates are judged once ``minimum_requests`` were served; a rate is a breach if even the lower end of its 95 %
-    interval is more than ``rate_margin`` above the previous version's. Latency is a breach if a quantile is more than
-    ``latency_ratio`` times the previous version's, memory if it is more than ``memory_ratio`` times that plus
-    ``memory_slack_bytes``.
+    Attributes:
+        duration_s: How long a probation takes.
+        minimum_requests: From so many requests on rates are judged.
+        rate_margin: A rate is a breach if even the lower end of its interval is above this much, or so much above the previous version's where
+            the two couldn't be compared request by request.
+        minimum_pairs: From so many requests on that both versions were asked, time and memory are judged.
+        latency_ratio: It is a breach if for most requests the new version takes more than this many times as long.
+        growth_bytes: It is a breach if for most requests the process grows by more than this with the new version than with the previous one.
     """
 
     duration_s: float = 60.0
     minimum_requests: int = 20
     rate_margin: float = 0.01
-    latency_ratio: float = 2.0
-    memory_ratio: float = 1.5
-    memory_slack_bytes: int = 256 * 2**20
+    minimum_pairs: int = 20
+    latency_ratio: float = 1.3
+    growth_bytes: int = 256 * 1024
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

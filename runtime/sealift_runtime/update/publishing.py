@@ -8,7 +8,7 @@ from typing import Final
 
 from sealift_core.errors import DocumentError, IntegrityError, LimitError
 from sealift_runtime.update.data_plane import DataPlaneLink
-from sealift_runtime.update.desired import DataPlaneSettings, DesiredState
+from sealift_runtime.update.desired import DataPlaneSettings, DesiredState, update_name
 from sealift_runtime.update.desired_file import DesiredFile
 from sealift_runtime.update.records import Deployment
 from sealift_runtime.update.state import StateDatabase
@@ -72,7 +72,7 @@ class Publisher:
         desired = DesiredState(
             generation=before.generation,
             models=tuple(sorted([*deployed, *unknown], key=lambda deployment: deployment.name)),
-            updates=tuple(f"{update.name} {update.version}" for update in self._state.unfinished()),
+            updates=tuple(update_name(update) for update in self._state.unfinished()),
             settings=before.settings if kept and not renew else self._settings,
         )
         return desired if desired == kept else dataclasses.replace(desired, generation=before.generation + 1)

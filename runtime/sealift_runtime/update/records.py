@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sealift_core.bundle.digest import Digest
+from sealift_runtime.inference.trial import TrialCounts
 from sealift_runtime.update.table import State
 
 
@@ -35,13 +36,16 @@ class Deployment:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ServingCounters:
-    """What one model did since it was loaded: counts, latencies by the buckets of `sealift_core.messages.histogram`, memory now."""
+    """What one model did since it was loaded: counts, latencies by the buckets of `sealift_core.messages.histogram`.
+
+    ``failures`` are those that may be the model's; ``trial`` is how it compares with the previous version, while it is new.
+    """
 
     requests: int = 0
     failures: int = 0
     nonfinite: int = 0
     latency_counts: Sequence[int] = ()
-    memory_bytes: int = 0
+    trial: TrialCounts | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import datetime
 import math
+from typing import Any
 
 import pytest
 
 from sealift_core.messages.histogram import BOUNDS_MS, BUCKETS, bucket
+from sealift_runtime.inference.trial import TrialCounts
 from sealift_runtime.update.policy import ProbationPolicy
 from sealift_runtime.update.probation import Decision, ProbationVerdict, judge, lower_bound, since
 from sealift_runtime.update.records import Probation, ServingCounters
 
 START = datetime.datetime(2027, 1, 1, tzinfo=datetime.UTC)
 DEADLINE = START + datetime.timedelta(seconds=600)
-POLICY = ProbationPolicy(minimum_requests=20, rate_margin=0.01, latency_ratio=2.0, memory_ratio=1.5, memory_slack_bytes=100)
+POLICY = ProbationPolicy(minimum_requests=20, rate_margin=0.01, minimum_pairs=20, latency_ratio=1.5, growth_bytes=1000)
 FAST, SLOW = BOUNDS_MS[4], BOUNDS_MS[12]
 
 
@@ -24,9 +26,13 @@ def counts(**by_latency: int) -> tuple[int, ...]:
     return tuple(made)
 
 
-def served(requests: int, *, slow: int = 0, failures: int = 0, nonfinite: int = 0, memory_bytes: int = 0) -> ServingCounters:
-    latency_counts = counts(fast=requests - slow, slow=slow)
-    return ServingCounters(requests=requests, failures=failures, nonfinite=nonfinite, latency_counts=latency_counts, memory_bytes=memory_bytes)
+def served(requests: int, *, slow: int = 0, **more: Any) -> ServingCounters:
+    return ServingCounters(requests=requests, latency_counts=counts(fast=requests - slow, slow=slow), **more)
+
+
+def compared(**found: Any) -> TrialCounts:
+    values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in found.items()}
+    return TrialCounts(previous="1.0.0", **values)
 
 
 def verdict(
@@ -63,10 +69,11 @@ def test_nothing_serves_means_no_requests() -> None:
 # Rule 1: what is counted
 
 
-def test_only_what_came_after_the_start_is_counted_and_memory_is_as_it_is() -> None:
-    start = ServingCounters(requests=10, failures=3, nonfinite=2, latency_counts=(4, 6), memory_bytes=1000)
-    now = ServingCounters(requests=15, failures=5, nonfinite=3, latency_counts=(7, 8), memory_bytes=50)
-    assert since(start, now) == ServingCounters(requests=5, failures=2, nonfinite=1, latency_counts=(3, 2), memory_bytes=50)
+def test_only_what_came_after_the_start_is_counted_and_the_trial_is_as_it_is() -> None:
+    trial = compared(failures=2)
+    start = ServingCounters(requests=10, failures=3, nonfinite=2, latency_counts=(4, 6))
+    now = ServingCounters(requests=15, failures=5, nonfinite=3, latency_counts=(7, 8), trial=trial)
+    assert since(start, now) == ServingCounters(requests=5, failures=2, nonfinite=1, latency_counts=(3, 2), trial=trial)
 
 
 def test_failures_and_non_finite_outputs_are_never_below_zero() -> None:
@@ -98,7 +105,7 @@ def test_the_same_counts_are_no_restart() -> None:
     assert since(both, both) == ServingCounters(latency_counts=(0, 0))
 
 
-# Rule 2: rates
+# Rule 3: rates
 
 
 @pytest.mark.parametrize(("count", "total"), [(1, 1), (10, 100), (100, 100), (1, 1000), (50, 100), (3, 20)])
@@ -140,59 +147,78 @@ def test_a_previous_version_that_served_little_still_has_its_rate() -> None:
 
 
 def test_of_several_breaches_the_gravest_is_told() -> None:
-    before = served(100, memory_bytes=100)
-    everything = served(100, failures=50, nonfinite=60, slow=100, memory_bytes=10**9)
-    assert verdict(everything, before).reason == "50 of 100 requests failed; with the previous version it was 0.0%."
-    assert verdict(served(100, nonfinite=60, slow=100, memory_bytes=10**9), before).reason == (
-        "60 of 100 requests gave non-finite outputs; with the previous version it was 0.0%."
+    both = {"failures": 50, "failures_asked": 50, "failures_own": 50, "nonfinite": 60, "nonfinite_asked": 60, "nonfinite_own": 60}
+    slow: dict[str, Any] = {"ratios": [3.0] * 20, "growths": [10**6] * 20}
+    assert verdict(served(100, failures=50, trial=compared(**both, **slow))).reason == (
+        "50 of 100 requests failed that the previous version 1.0.0 answers."
     )
-    assert verdict(served(100, slow=100, memory_bytes=10**9), before).reason == (
-        f"Its p50 latency is up to {SLOW} ms; the previous version's was up to {FAST} ms."
+    nonfinite = {name: count for name, count in both.items() if name.startswith("nonfinite")}
+    assert verdict(served(100, trial=compared(**nonfinite, **slow))).reason == (
+        "60 of 100 requests gave non-finite outputs where the previous version 1.0.0 doesn't."
     )
-
-
-# Rule 3: latency
-
-
-def test_latency_is_judged_once_both_versions_have_served_enough() -> None:
-    assert breaches(served(20, slow=20), served(20))
-    assert not breaches(served(19, slow=19), served(20))
-    assert not breaches(served(20, slow=20), served(19))
-
-
-def test_the_tail_is_judged_from_five_times_as_many_requests_on() -> None:
-    assert verdict(served(100, slow=5), served(100)).reason == f"Its p99 latency is up to {SLOW} ms; the previous version's was up to {FAST} ms."
-    assert not breaches(served(99, slow=5), served(100))
-
-
-def test_half_of_the_requests_decide_about_p50_and_a_hundredth_about_p99() -> None:
-    assert breaches(served(40, slow=21), served(40))
-    assert not breaches(served(40, slow=20), served(40))
-    assert not breaches(served(200, slow=2), served(200))
-    assert breaches(served(200, slow=3), served(200))
-
-
-def test_a_latency_of_the_very_ratio_is_no_breach() -> None:
-    at = ProbationPolicy(minimum_requests=20, latency_ratio=SLOW / FAST)
-    assert not breaches(served(20, slow=20), served(20), policy=at)
-    assert breaches(served(20, slow=20), served(20), policy=ProbationPolicy(minimum_requests=20, latency_ratio=SLOW / FAST * 0.999))
-
-
-def test_versions_without_latencies_are_not_compared_by_them() -> None:
-    assert not breaches(ServingCounters(requests=50), served(50))
-    assert not breaches(served(50, slow=50), ServingCounters(requests=50))
-
-
-# Rule 4: memory
-
-
-def test_memory_breaches_above_the_ratio_and_the_slack() -> None:
-    assert not breaches(served(0, memory_bytes=1600), served(0, memory_bytes=1000))
-    assert verdict(served(0, memory_bytes=1601), served(0, memory_bytes=1000)).reason == (
-        "It uses 1601 bytes of memory; the previous version used 1000."
+    assert verdict(served(100, trial=compared(**slow))).reason == (
+        "It takes 3 times as long on the same requests as the previous version 1.0.0 (20 compared)."
+    )
+    assert verdict(served(100, trial=compared(ratios=[1.0] * 20, growths=[10**6] * 20))).reason == (
+        "It keeps 1,000 kB more for each request on the same requests as the previous version 1.0.0 (20 compared)."
     )
 
 
-def test_memory_has_nothing_to_be_compared_with_where_none_was_measured() -> None:
-    assert not breaches(served(0, memory_bytes=10**9), served(0))
-    assert breaches(served(0, memory_bytes=10**9), served(0, memory_bytes=1))
+# Rule 2: what is the new version's own
+
+
+@pytest.mark.parametrize("kind", ["failures", "nonfinite"])
+def test_where_versions_are_compared_only_what_the_previous_one_answers_counts(kind: str) -> None:
+    def seen(own: int) -> ServingCounters:
+        return served(100, **{kind: 50}, trial=compared(**{kind: 50, f"{kind}_asked": 50, f"{kind}_own": own}))
+
+    assert not breaches(seen(0), served(100))
+    assert breaches(seen(50))
+
+
+@pytest.mark.parametrize("kind", ["failures", "nonfinite"])
+def test_what_could_not_be_asked_again_is_like_what_was(kind: str) -> None:
+    few = {kind: 40, f"{kind}_asked": 10, f"{kind}_own": 5}
+    assert verdict(served(100, failures=few.get("failures", 0), trial=compared(**few))).reason.startswith("20 of 100 requests")
+    assert not breaches(served(100, trial=compared(**{kind: 40})))
+
+
+def test_requests_that_the_graph_refuses_are_counted_among_those_that_were_asked() -> None:
+    refused = {"failures": 20, "failures_asked": 20, "failures_own": 20}
+    assert verdict(served(0, trial=compared(**refused))).reason == "20 of 20 requests failed that the previous version 1.0.0 answers."
+    fewer = {"failures": 19, "failures_asked": 19, "failures_own": 19}
+    assert not breaches(served(0, trial=compared(**fewer)))
+
+
+@pytest.mark.parametrize("kind", ["failures", "nonfinite"])
+def test_an_own_rate_breaches_if_its_lower_bound_is_above_the_margin(kind: str) -> None:
+    seen = served(100, failures=10 if kind == "failures" else 0, trial=compared(**{kind: 10, f"{kind}_asked": 10, f"{kind}_own": 10}))
+    assert not breaches(seen, policy=ProbationPolicy(minimum_requests=20, rate_margin=lower_bound(10, 100)))
+    assert breaches(seen, policy=ProbationPolicy(minimum_requests=20, rate_margin=lower_bound(10, 100) - 1e-9))
+
+
+# Rule 4: time and memory
+
+
+def test_pairs_are_judged_from_the_least_number_on() -> None:
+    assert not breaches(served(100, trial=compared(ratios=[9.0] * 19, growths=[10**6] * 19)))
+    assert breaches(served(100, trial=compared(ratios=[9.0] * 20, growths=[0] * 20)))
+    assert breaches(served(100, trial=compared(ratios=[1.0] * 20, growths=[10**6] * 20)))
+
+
+def test_a_ratio_or_growth_of_the_very_limit_is_no_breach() -> None:
+    assert not breaches(served(100, trial=compared(ratios=[1.5] * 50, growths=[1000] * 50)))
+    assert breaches(served(100, trial=compared(ratios=[1.501] * 50, growths=[0] * 50)))
+    assert breaches(served(100, trial=compared(ratios=[1.0] * 50, growths=[1001] * 50)))
+
+
+@pytest.mark.parametrize(("slow", "breach"), [(100, True), (71, True), (68, False), (50, False), (0, False)])
+def test_surely_more_than_half_of_the_pairs_must_be_slower_or_larger(slow: int, breach: bool) -> None:
+    ratios, growths = [2.0] * slow + [1.0] * (100 - slow), [5000] * slow + [0] * (100 - slow)
+    assert breaches(served(100, trial=compared(ratios=ratios, growths=[0] * 100))) is breach
+    assert breaches(served(100, trial=compared(ratios=[1.0] * 100, growths=growths))) is breach
+
+
+def test_how_long_requests_took_and_how_many_came_decides_nothing() -> None:
+    assert not breaches(served(1000, slow=1000), served(1000))
+    assert not breaches(served(1000, slow=1000, trial=compared(ratios=[1.0] * 300, growths=[0] * 300)), served(1000))

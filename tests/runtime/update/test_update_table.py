@@ -177,7 +177,6 @@ counters = st.builds(
     failures=counts,
     nonfinite=counts,
     latency_counts=st.lists(counts, min_size=BUCKETS, max_size=BUCKETS).map(tuple),
-    memory_bytes=counts,
 )
 probations = st.builds(Probation, started=st.just(NOW), deadline=st.just(NOW), start=counters, before=st.none() | counters)
 
