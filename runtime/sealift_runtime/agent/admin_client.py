@@ -120,6 +120,11 @@ class DataPlaneClient:
         answer = self._ask(MODELS)
         return None if answer is None else list(answer["models"])
 
+    def absences(self) -> dict[str, str]:
+        """Why models that are to serve don't, by name; empty when no data plane runs."""
+        answer = self._ask(MODELS)
+        return {absent["name"]: absent["reason"] for absent in answer.get("absent", [])} if answer else {}
+
     def _ask(self, target: str, body: dict[str, Any] | None = None) -> Any:
         if not self._socket.exists():
             return None

@@ -51,7 +51,7 @@ def admin_routes(plane: DataPlane) -> dict[tuple[str, str], Handler]:
         return {}
 
     def models(_: Document) -> dict[str, Any]:
-        return {"models": plane.monitors.summary()}
+        return {"models": plane.monitors.summary(), "absent": [absent._asdict() for absent in plane.table.absences()]}
 
     actions = {
         FOLLOW: follow,

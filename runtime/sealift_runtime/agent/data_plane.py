@@ -37,7 +37,7 @@ from sealift_runtime.agent.parent import leave_with_parent
 from sealift_runtime.agent.trials import Trials
 from sealift_runtime.engine.session import ModelSession
 from sealift_runtime.inference.model import ServedModel
-from sealift_runtime.inference.table import ModelTable
+from sealift_runtime.inference.table import AbsentModel, ModelTable
 from sealift_runtime.serving.server import InferenceServer, run
 from sealift_runtime.store.device_store import DeviceStore
 from sealift_runtime.update.desired import DesiredState
@@ -69,6 +69,7 @@ class DataPlane:
         self._trials = Trials()
         self._loading = threading.Lock()
         self._started = False
+        self._expect_models()
         self._checked: dict[str, tuple[Digest, str]] = {}
         self._unfit: set[Digest] = set()
 
@@ -139,13 +140,26 @@ class DataPlane:
     def _settle(self, but: str = "") -> None:
         """Serve what is desired of all models but one; where nothing serves yet, a current bundle that can't be loaded gives way to the previous."""
         desired = {model.name: model for model in self._desired.models}
-        for served in self.table.list():
-            if served.name not in desired:
-                self._end(served.name)
+        for name in [*(served.name for served in self.table.list()), *(absent.name for absent in self.table.absences())]:
+            if name not in desired:
+                self._end(name)
+        self._expect_models()
         for name, model in desired.items():
             if name != but:
                 choice = (model.current,) if self.table.get(name) else (model.current, model.previous)
                 any(self._try(bundle) for bundle in choice if bundle)
+
+    def _explain_absence(self, bundle: InstalledBundle, error: SealiftError) -> None:
+        """Tell clients why a current bundle doesn't serve; the files at fault are for the log and for doctor."""
+        desired = self._desired.model(bundle.name)
+        if desired and desired.current and desired.current.digest == bundle.digest:
+            self.table.expect(AbsentModel(bundle.name, bundle.version, f"it can't be loaded: {error.message}"))
+
+    def _expect_models(self) -> None:
+        """Say of each model that is to serve and doesn't yet that it will, unless the table knows why not."""
+        for model in self._desired.models:
+            if model.current and self.table.absent(model.name, model.current.version) is None:
+                self.table.expect(AbsentModel(model.name, model.current.version, "it is being loaded"))
 
     def _end(self, name: str) -> None:
         self._trials.end(name)
@@ -168,6 +182,7 @@ class DataPlane:
             self._serve(bundle)
         except SealiftError as error:
             self._unfit.add(bundle.digest)
+            self._explain_absence(bundle, error)
             logger.warning("%s %s can't be served: %s", bundle.name, bundle.version, error)
             return False
         return True

@@ -163,9 +163,13 @@ def _ledger(device: LocalDevice) -> tuple[str, str]:
 
 
 def _server(device: LocalDevice) -> tuple[str, str]:
-    if DataPlaneClient(device.home.socket).running():
-        return OK, f"serving on {server_url(device.home)}"
-    return WARNING, "not running. Start it with sealift-agent run."
+    data_plane = DataPlaneClient(device.home.socket)
+    if not data_plane.running():
+        return WARNING, "not running. Start it with sealift-agent run."
+    if absences := data_plane.absences():
+        reasons = "; ".join(f"{name} doesn't serve: {reason}" for name, reason in absences.items())
+        return FAILED, f"serving on {server_url(device.home)}, but {reasons}"
+    return OK, f"serving on {server_url(device.home)}"
 
 
 CHECKS: Final[dict[str, Callable[[LocalDevice], tuple[str, str]]]] = {

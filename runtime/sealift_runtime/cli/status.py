@@ -32,7 +32,8 @@ def status(events: int, home: Path | None, as_json: bool) -> None:
 
 def gather(device: LocalDevice, events: int) -> dict[str, Any]:
     """Everything that status tells."""
-    served = DataPlaneClient(device.home.socket).models()
+    data_plane = DataPlaneClient(device.home.socket)
+    served, absences = data_plane.models(), data_plane.absences()
     serving = {model["name"]: model for model in served or []}
     chain = device.spool.chain
     latest = device.state.events()[-events:] if events else []
@@ -42,7 +43,7 @@ def gather(device: LocalDevice, events: int) -> dict[str, Any]:
         "repository": device.config.repository,
         "channel": device.config.channel,
         "url": server_url(device.home) if served is not None else None,
-        "models": [_model(model, serving.get(model.name)) for model in installed_models(device)],
+        "models": [_model(model, serving.get(model.name)) | {"absent": absences.get(model.name)} for model in installed_models(device)],
         "updates": [
             {"name": update.name, "version": update.version, "state": str(update.state), "reason": update.reason} for update in device.state.updates()
         ],
@@ -93,7 +94,8 @@ def _lines(fields: dict[str, Any]) -> list[str]:
         latency = f", p50 ≤ {model['latency_p50_ms']} ms, p99 ≤ {model['latency_p99_ms']} ms" if model["requests"] else ""
         back = f", previously {model['previous_version']}" if model["previous_version"] else ""
         lines.append(f"{model['name']} {model['version']}  {model['state']}  ({model['profile']}{back})")
-        lines.append(f"    {model['requests']} requests{latency}" if model["serving"] else "    not serving")
+        absent = f"not serving: {model['absent']}" if model["absent"] else "not serving"
+        lines.append(f"    {model['requests']} requests{latency}" if model["serving"] else f"    {absent}")
         lines += [f"    drift: {', '.join(model['drifted'])}"] if model["drifted"] else []
     lines += [] if fields["models"] else ["No model is installed yet. Run sealift-agent sync."]
     lines += [f"refused: {refusal['name']} {refusal['version']}: {refusal['reason']}" for refusal in fields["refused"]]

@@ -56,6 +56,7 @@ class FailureReason(enum.Enum):
 
     Attributes:
         UNKNOWN_MODEL: No such model serves, or not in this version.
+        UNAVAILABLE: The model is to serve and doesn't: it is being loaded, or can't be.
         BAD_REQUEST: The request can't be read, or doesn't fit the model.
         TOO_LARGE: It is larger than a bound.
         OVERLOAD: Too many requests wait already.
@@ -64,6 +65,7 @@ class FailureReason(enum.Enum):
     """
 
     UNKNOWN_MODEL = "unknown-model"
+    UNAVAILABLE = "unavailable"
     BAD_REQUEST = "bad-request"
     TOO_LARGE = "too-large"
     OVERLOAD = "overload"

@@ -131,8 +131,11 @@ class InferenceService:
             version: The version that was asked for; None for any.
 
         Returns:
-            The failure, which names the models that do.
+            The failure: why a model that is to serve doesn't, or else which models do.
         """
+        absent = self.table.absent(name, version)
+        if absent is not None:
+            return Failure(FailureReason.UNAVAILABLE, f"{absent.name} {absent.version} doesn't serve now: {absent.reason}")
         requested = f"{name!r}" + (f" version {version!r}" if version is not None else "")
         serving = ", ".join(f"{model.name} {model.version}" for model in self.table.list()) or "none"
         return Failure(FailureReason.UNKNOWN_MODEL, f"unknown model {requested[:300]}: this server has {serving}")

@@ -12,8 +12,11 @@ from sealift_runtime.serving.http import BINARY, HttpRequest, HttpResponse, erro
 from sealift_runtime.serving.limits import ServingLimits
 
 _JSON_LENGTH: Final = "inference-header-content-length"
+#: Failures that may be over in a moment.
+_LATER: Final = frozenset({FailureReason.UNAVAILABLE, FailureReason.OVERLOAD})
 STATUSES: Final = {
     FailureReason.UNKNOWN_MODEL: 404,
+    FailureReason.UNAVAILABLE: 503,
     FailureReason.BAD_REQUEST: 400,
     FailureReason.TOO_LARGE: 413,
     FailureReason.OVERLOAD: 503,
@@ -51,7 +54,7 @@ class HttpCall:
 
 def failure_response(failure: Failure, limits: ServingLimits) -> HttpResponse:
     """The response to a request that got no reply."""
-    if failure.reason is FailureReason.OVERLOAD:
+    if failure.reason in _LATER:
         retry = (("retry-after", str(limits.retry_after_s)),)
         return error_response(503, f"{failure.message}; try again in {limits.retry_after_s} s", headers=retry)
     return error_response(STATUSES[failure.reason], failure.message)

@@ -8,6 +8,7 @@ from typing import Any, Final
 from sealift_core.bundle.tensors import TensorSpec
 from sealift_runtime import __version__
 from sealift_runtime.inference.model import ServedModel
+from sealift_runtime.inference.table import AbsentModel
 
 PLATFORM: Final = "onnxruntime_onnx"
 #: For tools that ask how large a batch may be. There is no bound but the size of a request's body.
@@ -88,6 +89,7 @@ def _statistics(model: ServedModel) -> dict[str, Any]:
     }
 
 
-def repository_index(models: Sequence[ServedModel]) -> list[dict[str, str]]:
-    """The answer to ``POST /v2/repository/index``."""
-    return [{"name": model.name, "version": model.version, "state": "READY", "reason": ""} for model in models]
+def repository_index(models: Sequence[ServedModel], absences: Sequence[AbsentModel]) -> list[dict[str, str]]:
+    """The answer to ``POST /v2/repository/index``: the models that serve, and those that are to and don't."""
+    ready = [{"name": model.name, "version": model.version, "state": "READY", "reason": ""} for model in models]
+    return ready + [{"name": model.name, "version": model.version, "state": "UNAVAILABLE", "reason": model.reason} for model in absences]

@@ -138,7 +138,7 @@ class Endpoints:
             case ["v2", "models", name, *rest]:
                 return _model_route(name, rest)
             case ["v2", "repository", "index"]:
-                return Route(_WRITE, server=lambda: json_response(documents.repository_index(self._table.list())))
+                return Route(_WRITE, server=lambda: json_response(documents.repository_index(self._table.list(), self._table.absences())))
             case ["v2", "repository", "models", _, "load" | "unload"]:
                 return Route(_WRITE, server=lambda: error_response(403, _NOT_ALLOWED))
             case ["metrics"]:
@@ -146,8 +146,11 @@ class Endpoints:
         return _NOWHERE
 
     def _ready(self) -> HttpResponse:
-        ready = self._is_ready()
-        return json_response({"ready": ready}, 200 if ready else 503)
+        if self._is_ready():
+            return json_response({"ready": True})
+        retry = (("retry-after", str(self._limits.retry_after_s)),)
+        absent = [absent._asdict() for absent in self._table.absences()]
+        return json_response({"ready": False} | ({"absent": absent} if absent else {}), 503, headers=retry)
 
     def _about(self, route: Route) -> HttpResponse:
         if route.server is not None:

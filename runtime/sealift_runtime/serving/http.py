@@ -51,9 +51,9 @@ class HttpResponse(NamedTuple):
 Handler = Callable[[HttpRequest], HttpResponse | Awaitable[HttpResponse]]
 
 
-def json_response(value: object, status: int = 200) -> HttpResponse:
+def json_response(value: object, status: int = 200, *, headers: tuple[tuple[str, str], ...] = ()) -> HttpResponse:
     """A response with a JSON body."""
-    return HttpResponse(status, orjson.dumps(value))
+    return HttpResponse(status, orjson.dumps(value), JSON, headers)
 
 
 def error_response(status: int, message: str, *, headers: tuple[tuple[str, str], ...] = (), close: bool = False) -> HttpResponse:

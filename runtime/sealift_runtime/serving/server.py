@@ -87,8 +87,8 @@ class InferenceServer:
 
     @property
     def ready(self) -> bool:
-        """Whether inference requests can be answered: a model serves, and the server isn't stopping."""
-        return not self.stopping and bool(self._table.list())
+        """Whether inference requests can be answered: every model that is to serve does, at least one, and the server isn't stopping."""
+        return not self.stopping and bool(self._table.list()) and not self._table.absences()
 
     def answer(self, request: HttpRequest, reply: Reply, *, local: bool) -> Cancellable | None:
         """Answer a request; what connections call."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime
+import json
 import os
 import shutil
 import signal
@@ -14,6 +15,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -161,6 +163,41 @@ def test_a_current_bundle_that_this_disk_damaged_gives_way_to_the_previous_one(h
     shutil.rmtree(model.current.directory)
     with data_plane(home) as agent:
         wait_until(lambda: agent.serving() == "1.0.0", 30, "the previous version to serve")
+        assert answered(agent, "/v2/health/ready")[0] == 200
+
+
+def answered(agent: AgentUnderTest, path: str, method: str = "GET") -> tuple[int, dict[str, str], Any]:
+    """Status, headers and document of an answer."""
+    request = urllib.request.Request(agent.url + path, method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=30) as reply:
+            return int(reply.status), dict(reply.headers), json.load(reply)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, dict(error.headers), json.load(error)
+
+
+def test_a_model_that_this_disk_damaged_is_unavailable_everywhere_and_says_why(home: Path) -> None:
+    model = desired(home).model("linear")
+    assert model
+    for bundle in (model.current, model.previous):
+        assert bundle
+        flip(bundle.directory / files.GRAPH, 40)
+    with data_plane(home) as agent:
+        reason = wait_until(lambda: DataPlaneClient(home / "run" / "agent.sock").absences()["linear"].partition("can't be loaded")[2], 30, "a reason")
+        status, headers, ready = answered(agent, "/v2/health/ready")
+        assert (status, ready["ready"]) == (503, False)
+        assert [(absent["name"], absent["version"]) for absent in ready["absent"]] == [("linear", "1.1.0")]
+        assert headers["retry-after"] == "1"
+        for path in ("/v2/models/linear", "/v2/models/linear/ready", "/v2/models/linear/versions/1.1.0"):
+            status, headers, refusal = answered(agent, path)
+            assert (status, headers["retry-after"]) == (503, "1")
+            assert refusal["error"].startswith(f"linear 1.1.0 doesn't serve now: it can't be loaded{reason}")
+            assert str(home) not in refusal["error"]
+        assert answered(agent, "/v2/models/other")[0] == 404
+        index = answered(agent, "/v2/repository/index", "POST")[2]
+        assert [(entry["name"], entry["version"], entry["state"]) for entry in index] == [("linear", "1.1.0", "UNAVAILABLE")]
+        assert index[0]["reason"]
 
 
 def test_a_bundle_that_this_disk_damaged_is_refused_as_that(home: Path) -> None:
@@ -215,3 +252,27 @@ def test_a_home_of_the_version_before_which_has_no_document_serves_with_a_dead_c
         assert desired(agent.home).generation == 1
         for pid in agent.pids("control_plane"):
             os.kill(pid, signal.SIGKILL)
+
+
+def test_a_version_on_probation_is_held_against_the_previous_one_until_it_ends(home: Path) -> None:
+    document = desired(home)
+    on_probation = dataclasses.replace(document, generation=document.generation + 1, updates=("linear 1.1.0",))
+    DesiredFile(home).write(on_probation)
+    with data_plane(home) as agent:
+        client = DataPlaneClient(home / "run" / "agent.sock")
+
+        def compared() -> int:
+            agent.infer("linear", REQUEST)
+            counters = client.counters("linear")
+            return len(counters.trial.ratios) if counters and counters.trial else 0
+
+        wait_until(lambda: compared() >= 5, 60, "both versions to be asked")
+        counters = client.counters("linear")
+        assert counters
+        assert counters.trial
+        assert (counters.trial.previous, counters.trial.failures, counters.failures) == ("1.0.0", 0, 0)
+        client.follow(dataclasses.replace(document, generation=document.generation + 2))
+        counters = client.counters("linear")
+        assert counters
+        assert counters.trial is None
+        assert agent.serving() == "1.1.0"

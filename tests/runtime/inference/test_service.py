@@ -17,7 +17,7 @@ from sealift_runtime.inference.limits import InferenceLimits
 from sealift_runtime.inference.messages import Failure, FailureReason, InferReply, InferRequest
 from sealift_runtime.inference.model import ServedModel
 from sealift_runtime.inference.service import InferenceService
-from sealift_runtime.inference.table import ModelTable
+from sealift_runtime.inference.table import AbsentModel, ModelTable
 from sealift_runtime.inference.workers import Workers
 from support.serving import Recorder, served
 
@@ -239,3 +239,19 @@ def test_inference_brings_no_server_with_it() -> None:
         "import sys, sealift_runtime.inference.service; print(*(m for m in ('httptools', 'uvloop', 'sealift_runtime.serving') if m in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == ""
+
+
+def test_a_model_that_is_to_serve_is_unavailable_until_it_does_and_unknown_once_it_is_removed(tmp_path: Path) -> None:
+    model = served(tmp_path)
+    table, request = ModelTable(), InferRequest("linear", None, {"x": X})
+    answers = InferenceService(table)
+    table.expect(AbsentModel("linear", "1.0.0", "it is being loaded"))
+    assert failed(answers.infer(request)) == Failure(FailureReason.UNAVAILABLE, "linear 1.0.0 doesn't serve now: it is being loaded")
+    assert failed(answers.infer(request._replace(version="0.9.0"))).reason is FailureReason.UNKNOWN_MODEL
+    table.activate(model)
+    assert isinstance(answers.infer(request), InferReply)
+    assert not table.absences()
+    table.expect(AbsentModel("linear", "1.1.0", "it can't be loaded"))
+    assert not table.absences()
+    table.remove("linear")
+    assert failed(answers.infer(request)).reason is FailureReason.UNKNOWN_MODEL

@@ -229,9 +229,9 @@ def test_a_wrong_verb_is_405_and_names_the_right_ones(server: RunningServer, met
     assert f"expected {allowed}, found {method}" in response.json["error"]
 
 
-def test_a_model_that_cannot_answer_is_500_and_the_server_stays_up(server: RunningServer) -> None:
+def test_a_model_that_needs_more_memory_than_there_is_is_503_and_the_server_stays_up(server: RunningServer) -> None:
     response = server.infer("hungry", [{"name": "size", "shape": [1], "datatype": "INT64", "data": [2**60]}])
-    assert response.status == 500
+    assert response.status == 503
     assert "hungry 1.0.0: the model does not run" in response.json["error"]
     assert server.infer("linear", [x_input(ONE_ROW)]).status == 200
 
