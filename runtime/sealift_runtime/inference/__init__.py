@@ -7,6 +7,7 @@ Reading order:
 - ``signature``  pure: what a model takes and gives, and whether arrays fit it
 - ``model``      a model that serves: session, signature, counters
 - ``table``      which model serves under which name, and the swap
+- ``trial``      a new version beside the one before it, asked the same
 - ``workers``    heavy requests, on threads, from one queue per model
 - ``execution``  one request, run and counted
 - ``service``    `InferenceService`: what codecs, connectors and programs call
