@@ -10,6 +10,7 @@ import numpy as np
 
 from sealift_core.bundle.golden import Array
 from sealift_core.errors import EngineError
+from sealift_runtime.engine.run_limit import RunLimit
 from sealift_runtime.engine.session import ModelSession
 
 Outputs = dict[str, Array]
@@ -23,9 +24,9 @@ class WorseSession(ModelSession):
         self._whole = session
         self._spoil = spoil
 
-    def run(self, inputs: Mapping[str, Array], outputs: Sequence[str] | None = None) -> Outputs:
+    def run(self, inputs: Mapping[str, Array], outputs: Sequence[str] | None = None, limit: RunLimit | None = None) -> Outputs:
         """What the session answers, spoilt."""
-        return self._spoil(inputs, lambda: self._whole.run(inputs, outputs))
+        return self._spoil(inputs, lambda: self._whole.run(inputs, outputs, limit))
 
 
 def slower(times: float) -> Callable[[Mapping[str, Array], Callable[[], Outputs]], Outputs]:

@@ -47,6 +47,10 @@ class _Rules:
         self._used: set[tuple[bytes, bytes]] = set()
         self._functions: set[tuple[bytes, bytes]] = set()
 
+    @property
+    def operators(self) -> frozenset[str]:
+        return frozenset(_text(name) for _, name in self._used)
+
     def node(self, kept: Kept) -> None:
         self._used.add((kept.get(7, b""), kept.get(4, b"")))
 
@@ -113,13 +117,16 @@ class _Rules:
         return IntegrityError(message, where=self._where, expected=expected, found=actual, advice=_ADVICE)
 
 
-def check_graph(data: Data, weights: Mapping[str, int], *, where: str) -> None:
+def check_graph(data: Data, weights: Mapping[str, int], *, where: str) -> frozenset[str]:
     """Check that an ONNX file can only compute.
 
     Args:
         data: The file's bytes, or a map of them.
         weights: The sizes in bytes of the bundle's weight files, by name (``weights/00000.bin``).
         where: What errors call the file.
+
+    Returns:
+        The names of the operators in it, those in subgraphs and functions included.
 
     Raises:
         DocumentError: If it is no plain ONNX file.
@@ -133,13 +140,17 @@ def check_graph(data: Data, weights: Mapping[str, int], *, where: str) -> None:
     rules = _Rules(weights, where)
     done = {name: getattr(rules, name) for name in ("node", "function", "property", "model", "tensor", "weight")}
     Walk(data, done, where=where).message(MODEL, 0, len(data))
+    return rules.operators
 
 
-def check_bundle_graph(directory: Path) -> None:
+def check_bundle_graph(directory: Path) -> frozenset[str]:
     """Check the graph of a bundle directory against the weights that lie there.
 
     Args:
         directory: The folder with ``model.onnx``.
+
+    Returns:
+        The names of the operators in it.
 
     Raises:
         DocumentError: If the graph is no plain ONNX file.
@@ -147,16 +158,19 @@ def check_bundle_graph(directory: Path) -> None:
         IntegrityError: If it can't be read, or does something other than compute.
         OSError: If the folder of weights can't be listed.
     """
-    check_graph_file(directory / files.GRAPH, files.weight_sizes(directory))
+    return check_graph_file(directory / files.GRAPH, files.weight_sizes(directory))
 
 
-def check_graph_file(path: Path, weights: Mapping[str, int], *, where: str = "") -> None:
+def check_graph_file(path: Path, weights: Mapping[str, int], *, where: str = "") -> frozenset[str]:
     """Check a graph in a file, which is mapped and not read into memory.
 
     Args:
         path: The ONNX file; a link isn't followed.
         weights: The sizes in bytes of the bundle's weight files, by name.
         where: What errors call the file; its path by default.
+
+    Returns:
+        The names of the operators in it.
 
     Raises:
         DocumentError: If it is empty, no regular file, or no plain ONNX file.
@@ -171,7 +185,7 @@ def check_graph_file(path: Path, weights: Mapping[str, int], *, where: str = "")
             if not stat.S_ISREG(state.st_mode) or state.st_size == 0:
                 raise DocumentError("no graph", where=where, expected="an ONNX model", found="an empty file, or one that isn't ONNX")
             with mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ) as data:
-                check_graph(data, weights, where=where)
+                return check_graph(data, weights, where=where)
         finally:
             os.close(descriptor)
     except OSError as error:

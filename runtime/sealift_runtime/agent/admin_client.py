@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
 import struct
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,30 +13,16 @@ from sealift_core.bundle.digest import Digest
 from sealift_core.errors import TransportError
 from sealift_core.messages.report import Window
 from sealift_core.schema.documents import Document
+from sealift_runtime.agent.home import short_path
 from sealift_runtime.agent.unix_http import call
-from sealift_runtime.inference.trial import TrialCounts
+from sealift_runtime.inference.trial_counts import TrialCounts
 from sealift_runtime.update.desired import DesiredState
 from sealift_runtime.update.records import ServingCounters
 
-#: A unix socket's path may have 107 bytes; a home may lie deeper.
-_LONGEST_PATH_BYTES = 100
 _PATIENCE_S = 5.0
 FOLLOW, GENERATION, CHECKED, COUNTERS, WINDOWS, ACKNOWLEDGE, MODELS = (
     f"/admin/{word}" for word in ("follow", "generation", "checked", "counters", "windows", "acknowledge", "models")
 )
-
-
-@contextlib.contextmanager
-def short_path(path: Path) -> Iterator[Path]:
-    """``path``, or a shorter way to the same place that is valid in this process during the block."""
-    if len(os.fsencode(path)) <= _LONGEST_PATH_BYTES:
-        yield path
-        return
-    descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        yield Path(f"/proc/self/fd/{descriptor}/{path.name}")
-    finally:
-        os.close(descriptor)
 
 
 def _trial(fields: Document) -> TrialCounts:

@@ -26,9 +26,8 @@ from sealift_core.errors import SealiftError, UpdateError
 from sealift_core.schema.documents import canonical_json
 from sealift_core.terminal.commandline import exit_code, say_error
 from sealift_core.terminal.printing import say
-from sealift_runtime.agent.admin_client import short_path
 from sealift_runtime.agent.admin_routes import admin_routes
-from sealift_runtime.agent.home import Home
+from sealift_runtime.agent.home import Home, short_path
 from sealift_runtime.agent.lock import one_of_its_kind
 from sealift_runtime.agent.logs import set_up_logging
 from sealift_runtime.agent.measuring_routes import measuring_routes, service_of

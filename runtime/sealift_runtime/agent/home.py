@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import platformdirs
 
 from sealift_core.errors import ConfigurationError
+
+#: A unix socket's path may have 107 bytes; a home may lie deeper.
+_LONGEST_PATH_BYTES: Final = 100
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -88,3 +94,16 @@ class Home:
                 advice="Run sealift-agent init --repo URL-or-DIR --root root.json, or pass another home with --home.",
             )
         return self
+
+
+@contextlib.contextmanager
+def short_path(path: Path) -> Iterator[Path]:
+    """``path``, or a shorter way to the same place that is valid in this process during the block."""
+    if len(os.fsencode(path)) <= _LONGEST_PATH_BYTES:
+        yield path
+        return
+    descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield Path(f"/proc/self/fd/{descriptor}/{path.name}")
+    finally:
+        os.close(descriptor)

@@ -12,9 +12,11 @@ import dataclasses
 import datetime
 import logging
 import signal
+import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
@@ -22,6 +24,7 @@ from typing import Final
 
 from sealift_core.errors import BusyError, SealiftError
 from sealift_core.terminal.printing import say
+from sealift_runtime.agent.home import Home, short_path
 from sealift_runtime.agent.lock import one_of_its_kind
 from sealift_runtime.agent.logs import set_up_logging
 
@@ -32,16 +35,21 @@ FIRST_PAUSE_S: Final = 0.2
 LONGEST_PAUSE_S: Final = 10.0
 #: A child that ran this long starts again without a longer pause.
 HEALTHY_S: Final = 30.0
+#: How often a data plane is asked whether it is there, how long it may think, and after how long without an answer it is killed.
+ASK_S: Final = 5.0
+THINK_S: Final = 5.0
+SILENT_S: Final = 60.0
 #: Exit codes that starting again won't change: a wrong option, configuration, or port (see commandline).
 FINAL_CODES: Final = (2, 3, 6)
 
 
 @dataclasses.dataclass(slots=True)
 class Child:
-    """One supervised process."""
+    """One supervised process; ``answers`` says whether it does, where that can be asked."""
 
     name: str
     command: Sequence[str]
+    answers: Callable[[], bool] | None = None
     process: subprocess.Popen[bytes] | None = None
     pause_s: float = FIRST_PAUSE_S
 
@@ -58,6 +66,25 @@ class Child:
         """Close the pipe to a process that has ended."""
         if self.process and self.process.stdin:
             self.process.stdin.close()
+
+
+class Silence:
+    """How long a process that answered once has not answered any more; it is asked every `ASK_S`."""
+
+    def __init__(self, answers: Callable[[], bool] | None) -> None:
+        self._answers = answers
+        self._last: float | None = None
+        self._asked = time.monotonic()
+
+    def is_too_long(self) -> bool:
+        """Ask if it is time to, and say whether the process hangs."""
+        now = time.monotonic()
+        if self._answers is None or now < self._asked + ASK_S:
+            return False
+        if self._answers():
+            self._last = time.monotonic()
+        self._asked = time.monotonic()
+        return self._last is not None and self._asked > self._last + SILENT_S
 
 
 class Supervisor:
@@ -114,12 +141,18 @@ class Supervisor:
         process = child.process
         if process is None:
             return 0
+        silence = Silence(child.answers)
         while True:
             try:
                 return process.wait(timeout=0.5)
             except subprocess.TimeoutExpired:
                 if self._stopping.is_set():
                     return self._finish(child.name, process)
+                if silence.is_too_long():
+                    logger.error(  # noqa: TRY400 - the wait that timed out is no news
+                        "%s has not answered for %.0f s and is killed", child.name, SILENT_S
+                    )
+                    process.kill()
 
     def _finish(self, name: str, process: subprocess.Popen[bytes]) -> int:
         process.terminate()
@@ -136,7 +169,7 @@ def main() -> None:
     set_up_logging("supervisor")
     directory, host, port = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
     children = [
-        Child("server", module_command("data_plane", str(directory), host, port)),
+        Child("server", module_command("data_plane", str(directory), host, port), answers=lambda: _is_live(directory)),
         Child("control", module_command("control_plane", str(directory))),
     ]
     try:
@@ -145,6 +178,18 @@ def main() -> None:
     except BusyError as error:
         say(f"error: {error}", error=True)
         sys.exit(FINAL_CODES[-1])
+
+
+def _is_live(directory: Path) -> bool:
+    """Whether the data plane of a home answers on its private socket."""
+    try:
+        with short_path(Home(directory).socket) as path, socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(THINK_S)
+            connection.connect(str(path))
+            connection.sendall(b"GET /v2/health/live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            return connection.recv(64).startswith(b"HTTP/1.1 200 ")
+    except OSError:
+        return False
 
 
 def module_command(name: str, *arguments: str) -> list[str]:

@@ -7,7 +7,8 @@ from collections.abc import Collection
 from typing import Final
 
 from sealift_runtime.inference.model import ServedModel
-from sealift_runtime.inference.trial import Trial, TrialCounts, are_comparable
+from sealift_runtime.inference.trial import Trial, are_comparable
+from sealift_runtime.inference.trial_counts import TrialCounts
 
 _LOG: Final = logging.getLogger("sealift.agent")
 

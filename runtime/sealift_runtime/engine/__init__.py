@@ -4,6 +4,7 @@ Reading order:
 
 - ``facts``             which onnxruntime this is
 - ``translate``         onnxruntime's exceptions become `EngineError` here and nowhere else
+- ``run_limit``         runs with an end
 - ``session``           a bundle directory, loaded and ready to answer
 - ``graph``             a graph alone, to be measured
 - ``fastpath``          repeated requests of one shape, through buffers made beforehand

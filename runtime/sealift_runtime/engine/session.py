@@ -22,6 +22,7 @@ from sealift_core.verify.graph import check_bundle_graph
 from sealift_runtime.engine import plugin_providers
 from sealift_runtime.engine.facts import CPU, onnxruntime_version, providers
 from sealift_runtime.engine.fastpath import FastPath
+from sealift_runtime.engine.run_limit import WATCH, RunLimit
 from sealift_runtime.engine.translate import translating
 
 GRAPH_LEVELS: Final[Mapping[str, Any]] = {
@@ -33,15 +34,19 @@ GRAPH_LEVELS: Final[Mapping[str, Any]] = {
 #: What each provider calls the most bytes of an accelerator's memory that it may take.
 _MEMORY_OPTIONS: Final = {"CUDAExecutionProvider": "gpu_mem_limit", "TensorrtExecutionProvider": "trt_max_workspace_size"}
 _FATAL: Final = 4
+_LOOP: Final = "Loop"
 
 
 class ModelSession:
     """A loaded model. ``run`` may be called from several threads at once.
 
-    ``manifest`` is the bundle's; ``example`` are the inputs of its smallest golden case.
+    ``manifest`` is the bundle's; ``example`` are the inputs of its smallest golden case. How long a run takes follows from the shapes of its inputs
+    unless the graph ``loops``.
     """
 
-    def __init__(self, directory: Path, manifest: BundleManifest, session: onnxruntime.InferenceSession, example: Mapping[str, Array]) -> None:
+    def __init__(
+        self, directory: Path, manifest: BundleManifest, session: onnxruntime.InferenceSession, example: Mapping[str, Array], *, loops: bool = False
+    ) -> None:
         self.directory = directory
         self.manifest = manifest
         self.example = example
@@ -49,7 +54,7 @@ class ModelSession:
         self._where = f"{manifest.name} {manifest.version}"
         self._outputs = [spec.name for spec in manifest.outputs]
         fast = FastPath(session, manifest.inputs, manifest.outputs)
-        self._fast = fast if fast.usable and manifest.session.providers[:1] == (CPU,) else None
+        self._fast = fast if fast.usable and not loops and manifest.session.providers[:1] == (CPU,) else None
 
     @classmethod
     def open(cls, directory: Path) -> ModelSession:
@@ -68,7 +73,7 @@ class ModelSession:
         names, choices = list(manifest.session.providers), provider_options(manifest)
         checked = _state(path)
         with refusing(str(path)):  # 2
-            check_bundle_graph(directory)
+            loops = _LOOP in check_bundle_graph(directory)
         session = open_session(path, manifest.session, names, choices, where=str(path))  # 3
         if _state(path) != checked:
             raise EngineError(
@@ -77,26 +82,27 @@ class ModelSession:
         check_tensors(manifest.inputs, session.get_inputs(), f"{path}: inputs")  # 4
         check_tensors(manifest.outputs, session.get_outputs(), f"{path}: outputs")
         cases = read_golden(directory, manifest)
-        return cls(directory, manifest, session, smallest_case(cases))
+        return cls(directory, manifest, session, smallest_case(cases), loops=loops)
 
-    def run(self, inputs: Mapping[str, Array], outputs: Sequence[str] | None = None) -> dict[str, Array]:
+    def run(self, inputs: Mapping[str, Array], outputs: Sequence[str] | None = None, limit: RunLimit | None = None) -> dict[str, Array]:
         """The outputs asked for (all, in the manifest's order, if ``outputs`` is None), by name.
 
         ``inputs`` has every input of the manifest, with its dtype; text is a numpy array of objects holding ``str``.
-        Raises `EngineError`.
+        Raises `EngineError`, and `RunEndedError` if the ``limit`` ended it.
         """
         fast = self._fast
         if fast is None or outputs is not None or not fast.usable:
-            return self._run(inputs, self._outputs if outputs is None else list(outputs))
-        answer = fast.run(inputs)
+            return self._run(inputs, self._outputs if outputs is None else list(outputs), limit)
+        answer = fast.run(inputs)  # as quick as when these shapes came before
         if answer is None:
-            answer = self._run(inputs, self._outputs)
+            answer = self._run(inputs, self._outputs, limit)
             fast.learn(inputs, answer)
         return answer
 
-    def _run(self, inputs: Mapping[str, Array], names: list[str]) -> dict[str, Array]:
+    def _run(self, inputs: Mapping[str, Array], names: list[str], limit: RunLimit | None) -> dict[str, Array]:
         with translating(self._where, "the model does not run"):
-            return dict(zip(names, self._session.run(names, inputs), strict=True))
+            values = self._session.run(names, inputs) if limit is None else WATCH.run(self._session, names, inputs, limit, self._where)
+            return dict(zip(names, values, strict=True))
 
 
 @contextlib.contextmanager

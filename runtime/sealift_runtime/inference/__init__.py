@@ -8,6 +8,7 @@ Reading order:
 - ``model``      a model that serves: session, signature, counters
 - ``table``      which model serves under which name, and the swap
 - ``trial``      a new version beside the one before it, asked the same
+- ``trial_counts``  what it finds out
 - ``workers``    heavy requests, on threads, from one queue per model
 - ``execution``  one request, run and counted
 - ``service``    `InferenceService`: what codecs, connectors and programs call

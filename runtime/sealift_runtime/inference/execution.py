@@ -10,6 +10,7 @@ from typing import Final, Generic, Protocol, TypeVar
 
 from sealift_core.bundle.golden import Array
 from sealift_core.errors import EngineError, LimitError, RequestError
+from sealift_runtime.engine.run_limit import RunEndedError, RunLimit
 from sealift_runtime.engine.translate import is_out_of_memory
 from sealift_runtime.inference.messages import Failure, FailureReason, InferReply, InferRequest
 from sealift_runtime.inference.model import ServedModel
@@ -23,6 +24,7 @@ _COUNTED_AS: Final = {
     FailureReason.BAD_REQUEST: "bad-request",
     FailureReason.TOO_LARGE: "bad-request",
     FailureReason.OVERLOAD: "overload",
+    FailureReason.TIME_LIMIT: "time-limit",
     FailureReason.MODEL: "model",
     FailureReason.INTERNAL: "model",
 }
@@ -178,13 +180,14 @@ class CallResult(Generic[T]):
             model.trial.offer(self.inputs, self.outputs)
 
 
-def execute(model: ServedModel, call: Call[T], arrived_ns: int) -> CallResult[T]:
+def execute(model: ServedModel, call: Call[T], arrived_ns: int, limit: RunLimit | None = None) -> CallResult[T]:
     """Decode a request, run the model, encode the answer. Raises nothing: what goes wrong becomes a failure.
 
     Args:
         model: The model that is asked.
         call: The request as its codec has it.
         arrived_ns: When it came, by `time.perf_counter_ns`.
+        limit: How long the model may take; None for as long as it takes.
 
     Returns:
         The answer, and what is to be counted.
@@ -194,11 +197,13 @@ def execute(model: ServedModel, call: Call[T], arrived_ns: int) -> CallResult[T]
     try:
         request = call.decode(model.signature)
         inputs = request.inputs
-        return _execute(model, call, request, (arrived_ns, begun_ns, time.perf_counter_ns()))
+        return _execute(model, call, request, (arrived_ns, begun_ns, time.perf_counter_ns()), limit)
     except RequestError as error:
         failure = Failure(FailureReason.BAD_REQUEST, str(error))
     except LimitError as error:
         failure = Failure(FailureReason.TOO_LARGE, str(error))
+    except RunEndedError as error:
+        failure = Failure(FailureReason.TIME_LIMIT, str(error))
     except EngineError as error:
         failure = Failure(FailureReason.OVERLOAD if is_out_of_memory(error) else FailureReason.MODEL, str(error))
     except Exception:  # noqa: BLE001 - the outermost loop of a worker; the client learns that it is our fault
@@ -207,10 +212,10 @@ def execute(model: ServedModel, call: Call[T], arrived_ns: int) -> CallResult[T]
     return CallResult(call.refuse(failure), arrived_ns, begun_ns, failure.reason, inputs)
 
 
-def _execute(model: ServedModel, call: Call[T], request: InferRequest, times_ns: tuple[int, int, int]) -> CallResult[T]:
+def _execute(model: ServedModel, call: Call[T], request: InferRequest, times_ns: tuple[int, int, int], limit: RunLimit | None) -> CallResult[T]:
     """Run the model and encode the answer; ``times_ns`` are when the request arrived, left the queue, and was decoded."""
     arrived_ns, begun_ns, decoded_ns = times_ns
-    reply = model.run(request)
+    reply = model.run(request, limit)
     answered_ns = time.perf_counter_ns()
     answer = call.encode(reply)
     return CallResult(

@@ -60,6 +60,7 @@ class FailureReason(enum.Enum):
         BAD_REQUEST: The request can't be read, or doesn't fit the model.
         TOO_LARGE: It is larger than a bound.
         OVERLOAD: Too many requests wait already.
+        TIME_LIMIT: The model took longer than it may.
         MODEL: The model doesn't answer it.
         INTERNAL: A fault of ours, which is in the log.
     """
@@ -69,6 +70,7 @@ class FailureReason(enum.Enum):
     BAD_REQUEST = "bad-request"
     TOO_LARGE = "too-large"
     OVERLOAD = "overload"
+    TIME_LIMIT = "time-limit"
     MODEL = "model"
     INTERNAL = "internal"
 

@@ -11,6 +11,7 @@ from typing import Final, Protocol
 from sealift_core.bundle.digest import Digest
 from sealift_core.bundle.golden import Array
 from sealift_core.errors import EngineError, RequestError
+from sealift_runtime.engine.run_limit import RunLimit
 from sealift_runtime.engine.session import ModelSession
 from sealift_runtime.engine.translate import refuses_values
 from sealift_runtime.inference.limits import LIMITS, InferenceLimits
@@ -80,6 +81,7 @@ class ServedModel:
         observer: Who watches it.
         counters: What it did since it began to serve.
         trial: What it is held against while it is new; None else.
+        inline_bytes: How small a request has to be for that.
         inline: Whether a request is quick enough to run on the event loop itself: measured first on the bundle's smallest golden case, then on every
             request.
     """
@@ -108,25 +110,28 @@ class ServedModel:
         self.observer = observer
         self.counters = ModelStatistics()
         self.trial: Comparison | None = None
+        self.inline_bytes = limits.inline_bytes
         self._inline_ns = limits.inline_latency_us * 1000
         self._mean_ns = min(_median_ns(session), _MOST * self._inline_ns)
         self.inline = self._mean_ns < self._inline_ns
 
-    def run(self, request: InferRequest) -> InferReply:
+    def run(self, request: InferRequest, limit: RunLimit | None = None) -> InferReply:
         """Run the model.
 
         Args:
             request: A request that fits its signature.
+            limit: How long it may take; None for as long as it takes.
 
         Returns:
             Its answer.
 
         Raises:
             RequestError: If the graph refuses the request's values.
+            RunEndedError: If it took too long, or nobody waits for it any more.
             EngineError: If it has none for another reason.
         """
         try:
-            outputs = self.session.run(request.inputs, request.outputs)
+            outputs = self.session.run(request.inputs, request.outputs, limit)
         except EngineError as error:
             if refuses_values(error):
                 where = f"{self.name} {self.version}"
@@ -144,6 +149,17 @@ class ServedModel:
         """
         self._mean_ns += (min(run_ns, _MOST * self._inline_ns) - self._mean_ns) / _MEMORY
         self.inline = self._mean_ns < self._inline_ns
+
+    def took_too_long(self, size_bytes: int) -> None:
+        """Take note of a request that held up the event loop: those that are as large go to the workers from now on, and the next ones too.
+
+        Args:
+            size_bytes: How large it was.
+        """
+        with self.counters.lock:
+            self.inline_bytes = min(self.inline_bytes, size_bytes // 2)
+            self._mean_ns = _MOST * self._inline_ns
+            self.inline = False
 
 
 def _median_ns(session: ModelSession) -> float:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from sealift_runtime.engine.run_limit import RunLimit
 from sealift_runtime.inference.execution import ArraysCall, Call, CallResult, execute
 from sealift_runtime.inference.limits import LIMITS, InferenceLimits
 from sealift_runtime.inference.messages import Failure, FailureReason, InferReply, InferRequest
@@ -104,18 +105,24 @@ class InferenceService:
         if served is None:
             deliver(call.refuse(self.unknown(model, version)), None)
             return None
-        inline = served.inline and size_bytes is not None and size_bytes <= self._limits.inline_bytes
-        if inline or self._workers is None:
+        if self._workers is None:
             outcome = execute(served, call, arrived_ns)
-            deliver(outcome.answer, functools.partial(outcome.account, served))
-            return None
-        return self._enqueue(served, call, deliver, arrived_ns, self._workers)
+        elif served.inline and size_bytes is not None and size_bytes <= served.inline_bytes:
+            outcome = execute(served, call, arrived_ns, RunLimit(self._limits.inline_s))
+            if outcome.failure is FailureReason.TIME_LIMIT:
+                served.took_too_long(size_bytes)
+                return self._enqueue(served, call, deliver, arrived_ns, self._workers)
+        else:
+            return self._enqueue(served, call, deliver, arrived_ns, self._workers)
+        deliver(outcome.answer, functools.partial(outcome.account, served))
+        return None
 
     def _enqueue(self, model: ServedModel, call: Call[T], deliver: Deliver[T], arrived_ns: int, workers: Workers) -> WorkerJob[CallResult[T]] | None:
         def done(outcome: CallResult[T]) -> None:
             deliver(outcome.answer, functools.partial(outcome.account, model))
 
-        job = WorkerJob(functools.partial(execute, model, call, arrived_ns), done)
+        limit = RunLimit(self._limits.execution_s)
+        job = WorkerJob(functools.partial(execute, model, call, arrived_ns, limit), done, limit)
         if workers.submit(job, model.name):
             return job
         message = f"the queue is full: at most {self._limits.queued_requests} requests can wait"

@@ -23,8 +23,11 @@ from sealift_core.bundle.golden import Array
 from sealift_core.bundle.tensors import TensorSpec
 from sealift_core.errors import EngineError
 from sealift_core.process.memory import resident_bytes
+from sealift_runtime.engine.run_limit import RunLimit
 from sealift_runtime.engine.translate import is_out_of_memory
+from sealift_runtime.inference.limits import LIMITS
 from sealift_runtime.inference.model import ServedModel
+from sealift_runtime.inference.trial_counts import TrialCounts
 
 #: Pairs above the first ones say nothing new.
 MAX_PAIRS: Final = 300
@@ -40,33 +43,6 @@ _REST_S: Final = (0.02, 60.0)
 _QUICK_NS: Final = 5_000_000
 
 Arrays = Mapping[str, Array]
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class TrialCounts:
-    """What was found out so far.
-
-    Attributes:
-        previous: The previous version.
-        failures: Requests that the new version failed, though they fit its signature.
-        failures_asked: Of these, so many were asked again.
-        failures_own: Of these, so many failed again and were answered by the previous version.
-        nonfinite: Answers of the new version that held a NaN or an infinity.
-        nonfinite_asked: Of these, so many were asked again.
-        nonfinite_own: Of these, so many had none in the previous version's answer.
-        ratios: For each request that both were asked, how many times as long the new version took.
-        growths: For each of them, by how many bytes more the process grew with the new version than with the previous one.
-    """
-
-    previous: str
-    failures: int = 0
-    failures_asked: int = 0
-    failures_own: int = 0
-    nonfinite: int = 0
-    nonfinite_asked: int = 0
-    nonfinite_own: int = 0
-    ratios: tuple[float, ...] = ()
-    growths: tuple[int, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -197,7 +173,7 @@ class _Taken:
 
     def run(self, inputs: Arrays, clock: Callable[[], int]) -> None:
         before, began = resident_bytes(), clock()
-        self._session.run(inputs)
+        self._session.run(inputs, None, RunLimit(LIMITS.execution_s))
         took_ns = clock() - began
         self.growth_bytes += resident_bytes() - before
         self.runs += 1
@@ -223,7 +199,7 @@ def _has_one_thread(model: ServedModel) -> bool:
 def _answers(model: ServedModel, suspect: _Suspect, *, forgiving: bool = False) -> bool:
     """Whether a version answers, with finite numbers if that is the question; ``forgiving``, memory that ran out counts as an answer."""
     try:
-        outputs = model.session.run(suspect.inputs)
+        outputs = model.session.run(suspect.inputs, None, RunLimit(LIMITS.execution_s))
     except EngineError as error:
         return forgiving and is_out_of_memory(error)
     return suspect.failed or _is_finite(outputs)

@@ -8,22 +8,34 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import math
 import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
+
+from sealift_runtime.engine.run_limit import RunLimit
 
 T = TypeVar("T")
 
 
 class WorkerJob(Generic[T]):
-    """Work for a worker, and who is told of its end, on the event loop."""
+    """Work for a worker, which keeps to a limit, and who is told of its end, on the event loop."""
 
-    __slots__ = ("cancelled", "done", "work")
+    __slots__ = ("_limit", "done", "work")
 
-    def __init__(self, work: Callable[[], T], done: Callable[[T], None]) -> None:
+    def __init__(self, work: Callable[[], T], done: Callable[[T], None], limit: RunLimit | None = None) -> None:
         self.work = work
         self.done = done
-        self.cancelled = False
+        self._limit = limit or RunLimit(math.inf)
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether nobody waits for the answer any more: then it isn't begun, or it is ended."""
+        return self._limit.abandoned
+
+    @cancelled.setter
+    def cancelled(self, cancelled: bool) -> None:
+        self._limit.abandoned = cancelled
 
 
 class Workers:

@@ -20,6 +20,7 @@ STATUSES: Final = {
     FailureReason.BAD_REQUEST: 400,
     FailureReason.TOO_LARGE: 413,
     FailureReason.OVERLOAD: 503,
+    FailureReason.TIME_LIMIT: 504,
     FailureReason.MODEL: 500,
     FailureReason.INTERNAL: 500,
 }

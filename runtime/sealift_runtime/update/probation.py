@@ -22,7 +22,7 @@ import statistics
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from sealift_runtime.inference.trial import TrialCounts
+from sealift_runtime.inference.trial_counts import TrialCounts
 from sealift_runtime.update.policy import ProbationPolicy
 from sealift_runtime.update.records import Probation, ServingCounters
 

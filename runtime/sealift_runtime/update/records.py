@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sealift_core.bundle.digest import Digest
-from sealift_runtime.inference.trial import TrialCounts
+from sealift_runtime.inference.trial_counts import TrialCounts
 from sealift_runtime.update.table import State
 
 

@@ -24,8 +24,10 @@ HOSTILE = hostile_graphs()
 
 
 @pytest.mark.parametrize("name", sorted(MODELS))
-def test_a_graph_that_only_computes_is_accepted(name: str) -> None:
-    check_bundle_graph(CORPUS / name)
+def test_a_graph_that_only_computes_is_accepted_and_its_operators_are_told(name: str) -> None:
+    operators_in = check_bundle_graph(CORPUS / name)
+    assert ("Loop" in operators_in) is (name == "slow")
+    assert all(operators_in)
 
 
 def test_a_graph_made_anew_from_its_parts_is_accepted() -> None:
@@ -116,9 +118,10 @@ def test_a_graph_that_is_replaced_while_it_loads_does_not_serve(tmp_path: Path, 
     make_bundle(tmp_path / "bundle")
     path = tmp_path / "bundle" / files.GRAPH
 
-    def replace(directory: Path) -> None:
-        check_bundle_graph(directory)
+    def replace(directory: Path) -> frozenset[str]:
+        operators_in = check_bundle_graph(directory)
         path.write_bytes(model())
+        return operators_in
 
     monkeypatch.setattr("sealift_runtime.engine.session.check_bundle_graph", replace)
     with pytest.raises(EngineError, match="the graph changed while it was being loaded"):

@@ -6,6 +6,7 @@ import asyncio
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,6 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 import pytest
 
+from sealift_runtime.engine.run_limit import RunLimit
 from sealift_runtime.inference.limits import InferenceLimits
 from sealift_runtime.inference.messages import Failure, FailureReason, InferReply, InferRequest
 from sealift_runtime.inference.model import ServedModel
@@ -153,9 +155,9 @@ def watch_threads(model: ServedModel, monkeypatch: pytest.MonkeyPatch) -> list[s
     names: list[str] = []
     run = model.run
 
-    def watched(request: InferRequest) -> InferReply:
+    def watched(request: InferRequest, limit: RunLimit | None = None) -> InferReply:
         names.append(threading.current_thread().name)
-        return run(request)
+        return run(request, limit)
 
     monkeypatch.setattr(model, "run", watched)
     return names
@@ -255,3 +257,51 @@ def test_a_model_that_is_to_serve_is_unavailable_until_it_does_and_unknown_once_
     assert not table.absences()
     table.remove("linear")
     assert failed(answers.infer(request)).reason is FailureReason.UNKNOWN_MODEL
+
+
+def test_a_request_that_holds_up_the_event_loop_goes_on_on_a_worker(tmp_path: Path) -> None:
+    limits = InferenceLimits(inline_latency_us=1e9, inline_s=0.05)
+    model = served(tmp_path, "slow", limits=limits)
+    longest = 0.0
+
+    async def main(service: InferenceService) -> InferReply | Failure:
+        nonlocal longest
+
+        async def beat() -> None:
+            nonlocal longest
+            while True:
+                began = time.monotonic()
+                await asyncio.sleep(0.01)
+                longest = max(longest, time.monotonic() - began)
+
+        beating = asyncio.create_task(beat())
+        answer = await service.infer_async(slow_request(1_000_000))
+        beating.cancel()
+        return answer
+
+    began = time.monotonic()
+    assert isinstance(with_workers(model, limits, main), InferReply)
+    assert longest < (time.monotonic() - began) / 3
+    assert not model.inline
+    assert model.inline_bytes < slow_request(1).inputs["x"].nbytes
+    assert (model.counters.successes, model.counters.failures) == (1, 0)
+
+
+def test_a_request_that_takes_too_long_is_ended_and_counted_as_that(tmp_path: Path) -> None:
+    limits = InferenceLimits(inline_latency_us=0, execution_s=0.1)
+    model = served(tmp_path, "slow", observer=(recorder := Recorder()), limits=limits)
+    failure = failed(with_workers(model, limits, lambda service: service.infer_async(slow_request(10**9))))
+    assert failure == Failure(FailureReason.TIME_LIMIT, "slow 1.0.0: the model was stopped: it took more than 0.1 s")
+    assert recorder.failures == ["time-limit"]
+
+
+def test_a_request_that_nobody_waits_for_leaves_its_worker_free(tmp_path: Path) -> None:
+    model = served(tmp_path, "slow", limits=HEAVY)
+
+    async def main(service: InferenceService) -> InferReply | Failure:
+        left = asyncio.create_task(service.infer_async(slow_request(10**9)))
+        await asyncio.sleep(0.2)
+        left.cancel()
+        return await asyncio.wait_for(service.infer_async(slow_request(10)), 60)
+
+    assert isinstance(with_workers(model, HEAVY, main), InferReply)

@@ -15,7 +15,8 @@ import pytest
 from sealift_runtime.inference.messages import Failure, FailureReason, InferRequest
 from sealift_runtime.inference.service import InferenceService
 from sealift_runtime.inference.table import ModelTable
-from sealift_runtime.inference.trial import Trial, TrialCounts, are_comparable
+from sealift_runtime.inference.trial import Trial, are_comparable
+from sealift_runtime.inference.trial_counts import TrialCounts
 from support.serving import served
 from support.worse_sessions import WorseSession, failing, leaking, not_finite, slower
 

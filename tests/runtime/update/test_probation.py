@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sealift_core.messages.histogram import BUCKETS, bucket
-from sealift_runtime.inference.trial import TrialCounts
+from sealift_runtime.inference.trial_counts import TrialCounts
 from sealift_runtime.update.policy import ProbationPolicy
 from sealift_runtime.update.probation import Decision, judge, lower_bound, since
 from sealift_runtime.update.records import Probation, ServingCounters

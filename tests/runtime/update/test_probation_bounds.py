@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sealift_core.messages.histogram import BOUNDS_MS, BUCKETS, bucket
-from sealift_runtime.inference.trial import TrialCounts
+from sealift_runtime.inference.trial_counts import TrialCounts
 from sealift_runtime.update.policy import ProbationPolicy
 from sealift_runtime.update.probation import Decision, ProbationVerdict, judge, lower_bound, since
 from sealift_runtime.update.records import Probation, ServingCounters
