@@ -100,6 +100,8 @@ def _graph(source: SourceModel, *, double: bool) -> Any:
         model = _in_double(source, wide)
         open_session(graph.tidy(model), Settings(), where="scikit-learn model")
     except PackagerError as error:
+        if (wide or source.wide_outputs) and error.__cause__ is None:  # of a step that has no form at all, in its own words
+            raise
         if wide or source.wide_outputs:
             raise ConversionError(
                 f"one of the steps can't be computed in float64 (caused by: {first_line(error):.300})",
