@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+import catboost
 import lightgbm
 import numpy as np
 import pandas as pd
@@ -146,6 +147,30 @@ def test_a_tree_that_rounds_rows_itself_takes_float32(tmp_path: Path) -> None:
     columns = {"at": SECONDS, "noise": NOISE}
     source = fitted_on_names(DecisionTreeClassifier(), columns, EVERY_OTHER_MINUTE, tmp_path)
     assert wide_columns(source, read(tmp_path, columns, EVERY_OTHER_MINUTE, source).originals) == frozenset()
+
+
+@pytest.mark.parametrize("growing", ["SymmetricTree", "Lossguide"])
+def test_a_booster_that_rounds_rows_itself_takes_float32(growing: str, tmp_path: Path) -> None:
+    rows = np.column_stack([SECONDS, NOISE])
+    booster = catboost.CatBoostClassifier(iterations=10, grow_policy=growing, verbose=False, allow_writing_files=False)
+    source = loaded(booster.fit(rows, EVERY_OTHER_MINUTE), tmp_path)
+    assert with_digits(source, {"features": rows}) is source
+    wide = source.digits.widen(frozenset((0,))) if source.digits else source
+    for taken in (source, wide):
+        given = rows.astype(taken.inputs[0].numpy_dtype)
+        prove_parity(taken, convert_model(taken), {"features": given}, seed=0, originals={"features": rows})
+
+
+def test_a_booster_that_rounds_rows_itself_does_so_behind_a_scaler_too(tmp_path: Path) -> None:
+    grid = RANDOM.integers(0, 9, (ROWS, 2)) / 2 - 3e6
+    booster = catboost.CatBoostRegressor(iterations=10, verbose=False, allow_writing_files=False)
+    model = make_pipeline(RobustScaler(), booster).fit(grid, np.cos(grid).sum(axis=1))
+    source = loaded(model, tmp_path)
+    assert source.digits is not None
+    source = source.digits.widen(frozenset((0, 1)))
+    between = np.concatenate([np.nextafter(grid + 0.25, side) for side in (-np.inf, np.inf)])  # where borders are
+    session = open_session(convert_model(source).model, Settings(), where="test")
+    np.testing.assert_allclose(run_session(session, {"features": between})["prediction"].ravel(), model.predict(between), rtol=1e-5)
 
 
 def test_columns_without_names_are_one_array_of_float64(tmp_path: Path) -> None:
