@@ -184,7 +184,7 @@ def _options(model: Any, outputs: Sequence[str]) -> dict[Any, Any] | None:
         inner = [part.steps[-1][1] if hasattr(part, "steps") else part for part in final.estimators_]
         scored = [part for part in (final, *inner) if library_of(part) == "sklearn" and not type(part).__name__.startswith("_")]
         options |= {id(part): {"raw_scores": True} for part in scored}
-    elif name == "StackingClassifier" or ("probabilities" in outputs and hasattr(final, "classes_") and library_of(final) == "sklearn"):
+    elif name == "StackingClassifier" or (hasattr(final, "classes_") and library_of(final) == "sklearn"):
         options |= {id(final): {"zipmap": False}} if _has_zipmap(final) else {}
     inside = [part for part in fitted_parts(model) if type(part).__name__ == "RidgeClassifier" and part is not final]
     return options | {id(part): {"raw_scores": True} for part in inside} or None  # of two classes a column for each
