@@ -29,7 +29,7 @@ def ties_of(model: Any) -> Callable[[Any], Array] | None:
         with quiet():
             parts = parts_with_rows(model, table, _has_neighbors)
             masks = [_TIED[type(part).__name__](part, rows) for part, rows in parts if type(part).__name__ in _TIED]
-        return np.any([np.zeros(len(table), dtype=bool), *masks], axis=0)
+        return np.asarray(np.any([np.zeros(len(table), dtype=bool), *masks], axis=0))
 
     return of_table
 
