@@ -202,6 +202,7 @@ def _options(model: Any, outputs: Sequence[str]) -> dict[Any, Any] | None:
         inner = [part.steps[-1][1] if hasattr(part, "steps") else part for part in final.estimators_]
         scored = [part for part in (final, *inner) if library_of(part) == "sklearn" and not type(part).__name__.startswith("_")]
         options |= {id(part): {"raw_scores": True} for part in scored}
+        options[id(final)] = {"raw_scores": True, "zipmap": False}
     elif name == "StackingClassifier" or (hasattr(final, "classes_") and library_of(final) == "sklearn"):
         options |= {id(final): {"zipmap": False}} if _has_zipmap(final) else {}
     inside = [part for part in fitted_parts(model) if type(part).__name__ == "RidgeClassifier" and part is not final]

@@ -124,8 +124,9 @@ FAR: Final = 5e7 + CLOUD  # which float32 knows in steps of 4
         (SVC(kernel="poly", degree=2), CLOUD),
         (SVC(kernel="linear"), CLOUD),
         (SVC(kernel="sigmoid"), CLOUD),
+        (OneVsRestClassifier(SVC()), CLOUD),
     ],
-    ids=["margins", "broken ties", "with probabilities", "pairs", "behind a scaler", "powers", "lines", "sigmoids"],
+    ids=["margins", "broken ties", "with probabilities", "pairs", "behind a scaler", "powers", "lines", "sigmoids", "against the rest"],
 )
 def test_support_vectors_of_rows_with_digits_are_computed_in_float64(model: Any, rows: Array, classes: int, tmp_path: Path) -> None:
     target = np.array(["a", "b", "c"])[np.digitize(CLOUD.sum(axis=1), [0.0, 1.0][: classes - 1])]
