@@ -200,13 +200,19 @@ def _asked(random: Random, trained: Trained, source: SourceModel, session: Any, 
 
 def _expected(trained: Trained, source: SourceModel, table: pd.DataFrame) -> dict[str, Values]:
     if "prediction" in source.outputs:
-        return {"prediction": trained.ask("predict", table).reshape(len(table), -1).astype(np.float64)}
+        prediction = trained.ask("predict", table).reshape(len(table), -1).astype(np.float64)
+        return {"prediction": prediction if "prediction" in source.wide_outputs else _within_float32(prediction)}
     answers = {"label": trained.ask("predict", table).reshape(len(table))}
     if "probabilities" in source.outputs:
         answers["probabilities"] = trained.ask("predict_proba", table)
     if trained.native and type(trained.model).__module__.startswith("lightgbm"):  # the file has no labels but numbers
         answers["label"] = np.searchsorted(trained.model.classes_, answers["label"])
     return answers
+
+
+def _within_float32(values: Values) -> Values:
+    """Numbers as an output of float32 may hold them: an infinity of their sign where they are beyond its range."""
+    return np.where(np.abs(values) > np.finfo(np.float32).max, np.copysign(np.inf, values), values)
 
 
 def _margins(trained: Trained, table: pd.DataFrame) -> Values | None:

@@ -88,10 +88,12 @@ class Digits:
         needed: The numbers of the columns that the model itself shows to need more digits than float32 has.
         widen: Gives the same model with float64 inputs for these columns, by number, and with these outputs in float64; and with inputs that are
             arranged otherwise.
+        unless_shown: The numbers of the columns that may need them, too, as long as no data shows that they don't.
     """
 
     needed: frozenset[int]
     widen: Widen
+    unless_shown: frozenset[int] = frozenset()
 
 
 class Widen(Protocol):

@@ -44,12 +44,17 @@ def with_digits(source: SourceModel, originals: Arrays | None) -> SourceModel:
     """
     if source.digits is None:
         return source
+    more = source.digits.unless_shown if originals is None else frozenset[int]()
     if originals is None and source.usual.keys() == {spec.name for spec in source.inputs}:
         with contextlib.suppress(DataError):  # rows that are made up show nothing then
-            return with_digits(source, source.usual)
-    outputs = _wide_outputs(source, source.digits, originals)
-    columns = wide_columns(source.digits.widen(frozenset(), outputs), originals)
-    return source.digits.widen(columns, outputs) if columns or outputs else source
+            return _widened(source, source.digits, source.usual, more)
+    return _widened(source, source.digits, originals, more)
+
+
+def _widened(source: SourceModel, digits: Digits, originals: Arrays | None, more: frozenset[int]) -> SourceModel:
+    outputs = _wide_outputs(source, digits, originals)
+    columns = wide_columns(digits.widen(frozenset(), outputs), originals) | more
+    return digits.widen(columns, outputs) if columns or outputs else source
 
 
 def _wide_outputs(source: SourceModel, digits: Digits, originals: Arrays | None) -> frozenset[str]:

@@ -8,7 +8,7 @@ Reading order:
 - ``answers``     what a model gives, by what it is
 - ``digits``      columns that it compares or subtracts by more digits than float32 has
 - ``fitted_rows``  rows like those that a model was fitted on
-- ``ties``        rows that a model answers by chance
+- ``ties``        rows that a model answers by chance (``inner_rows``)
 - ``convert``     tree ensembles by our own writer, everything else by skl2onnx
 - ``class_numbers``  classifiers with large labels
 - ``prepared``, ``surrogates``  estimators in a form that skl2onnx takes

@@ -48,7 +48,8 @@ def answers(model: Any, outputs: Sequence[str], table: Any, wide: Container[str]
         more = {name: np.asarray(getattr(model, METHODS[name])(table), np.float32).reshape(len(predicted), -1) for name in outputs if name in METHODS}
     if outputs[0] == "prediction":
         return {"prediction": predicted.reshape(len(predicted), -1).astype(np.float64 if "prediction" in wide else np.float32)}
-    return {"label": predicted.astype(object) if predicted.dtype.kind in "UO" else predicted.astype(np.int64), **more}
+    labels = predicted.reshape(len(predicted))  # CatBoost's have a column
+    return {"label": labels.astype(object) if labels.dtype.kind in "UO" else labels.astype(np.int64), **more}
 
 
 def decisions(model: Any, table: Any) -> Array:

@@ -97,18 +97,38 @@ def _graph(source: SourceModel, *, double: bool) -> Any:
     if not double and not wide:
         return _in_single(source)
     try:
-        model = _in_double(source, wide)
-        open_session(graph.tidy(model), Settings(), where="scikit-learn model")
+        return _opened_in_double(source, wide)
     except PackagerError as error:
-        if wide or source.wide_outputs:
-            raise ConversionError(
-                f"one of the steps can't be computed in float64 (caused by: {first_line(error):.300})",
-                where="scikit-learn model",
-                expected=f"float64, for the digits of {', '.join([*wide, *sorted(source.wide_outputs)][:5])}",
-                advice=_SMALLER_COLUMNS if wide else _SMALLER_TARGET,
-            ) from error
-        return _in_single(source)  # an operator without a float64 kernel: then all in float32, and parity judges
+        if not wide and not source.wide_outputs:
+            return _in_single(source)  # an operator without a float64 kernel: then all in float32, and parity judges
+        if error.__cause__ is None:  # of a step that has no form at all, in its own words
+            raise
+        raise ConversionError(
+            f"{_step_without_float64(source, wide, error)} can't be computed in float64 (caused by: {first_line(error):.300})",
+            where="scikit-learn model",
+            expected=f"float64, for the digits of {', '.join([*wide, *sorted(source.wide_outputs)][:5])}",
+            advice=f"{_SMALLER_COLUMNS if wide else _SMALLER_TARGET} Or use another step in its place.",
+        ) from error
+
+
+def _opened_in_double(source: SourceModel, wide: Sequence[str]) -> Any:
+    """The graph computed in float64, which onnxruntime has a kernel for each operator of."""
+    model = _in_double(source, wide)
+    open_session(graph.tidy(model), Settings(), where="scikit-learn model")
     return model
+
+
+def _step_without_float64(source: SourceModel, wide: Sequence[str], error: PackagerError) -> str:
+    """The step that an error names, or the first one whose graph can't be opened, by its class."""
+    named = _culprit(source.native, error.__cause__) if isinstance(error.__cause__, Exception) else ""
+    if named and named != type(source.native).__name__:
+        return named
+    for part in source.steps:
+        try:
+            _opened_in_double(part, wide)
+        except PackagerError:
+            return type(last_step(part.native)).__name__
+    return type(last_step(source.native)).__name__
 
 
 def _in_double(source: SourceModel, wide: Sequence[str]) -> Any:
@@ -182,7 +202,8 @@ def _options(model: Any, outputs: Sequence[str]) -> dict[Any, Any] | None:
         inner = [part.steps[-1][1] if hasattr(part, "steps") else part for part in final.estimators_]
         scored = [part for part in (final, *inner) if library_of(part) == "sklearn" and not type(part).__name__.startswith("_")]
         options |= {id(part): {"raw_scores": True} for part in scored}
-    elif name == "StackingClassifier" or ("probabilities" in outputs and hasattr(final, "classes_") and library_of(final) == "sklearn"):
+        options[id(final)] = {"raw_scores": True, "zipmap": False}
+    elif name == "StackingClassifier" or (hasattr(final, "classes_") and library_of(final) == "sklearn"):
         options |= {id(final): {"zipmap": False}} if _has_zipmap(final) else {}
     inside = [part for part in fitted_parts(model) if type(part).__name__ == "RidgeClassifier" and part is not final]
     return options | {id(part): {"raw_scores": True} for part in inside} or None  # of two classes a column for each
@@ -202,7 +223,7 @@ def _culprit(model: Any, error: Exception) -> str:
     from sklearn.base import BaseEstimator
 
     at = [frame.f_locals.get("operator") for frame, _ in traceback.walk_tb(error.__traceback__)]
-    steps = [step for operator in at if isinstance(step := getattr(operator, "raw_operator", None), BaseEstimator)]
+    steps = [step for operator in at if hasattr(step := getattr(operator, "raw_operator", None), "get_params")]
     if steps:
         return type(steps[-1]).__name__
     parts = [value for value in model.get_params(deep=True).values() if isinstance(value, BaseEstimator)]

@@ -1,4 +1,7 @@
-"""Which columns a scikit-learn model compares or subtracts by digits that float32 doesn't have, as far as its first steps show it. Pure."""
+"""Which columns a scikit-learn model compares or subtracts by digits that float32 doesn't have, as far as its first steps show it. Pure.
+
+And which come to trees in float64: the value of a training row may be a threshold there, and one that is rounded before may lie on its other side.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,12 @@ from typing import Any, Final
 
 import numpy as np
 
-from sealift_packager.model.categories import first_steps_by_column
+from sealift_packager.model.categories import CHOICES, IMPUTERS, first_steps_by_column
 from sealift_packager.model.source import Array
+from sealift_packager.model.table_steps import is_table_step
+from sealift_packager.trees.from_estimator import read_estimator
 from sealift_packager.trees.thresholds import WHOLE_NUMBERS
+from sealift_packager.trees.within import fitted_parts, is_trees
 
 #: A scaled value may be off by so much.
 _RESOLUTION: Final = 1e-4
@@ -28,6 +34,34 @@ def columns_with_digits(model: Any, names: Sequence[str]) -> frozenset[int]:
     """
     columns = range(int(getattr(model, "n_features_in_", 0)))
     return frozenset(column for step, taken in first_steps_by_column(model, list(names), list(columns)) for column in _needed(step, taken))
+
+
+def columns_before_trees(model: Any, names: Sequence[str]) -> frozenset[int]:
+    """The numbers of the columns that trees within a model are given as float64, or as what a step before them computes of them in float64."""
+    if is_trees(model) or not any(map(is_trees, fitted_parts(model))):
+        return frozenset()
+    columns = list(range(int(getattr(model, "n_features_in_", 0))))
+    return frozenset(column for step, taken in first_steps_by_column(model, list(names), columns) if _keeps_digits(step) for column in taken)
+
+
+def _keeps_digits(step: Any) -> bool:
+    """Whether a step that is given columns compares them in float64, or makes others of them that have their digits."""
+    if hasattr(step, "categories_") or is_table_step(step) or type(step).__name__ in CHOICES:
+        return False
+    if type(step).__name__ in IMPUTERS:
+        return getattr(step, "indicator_", None) is not None  # what comes behind isn't looked at then
+    parts = list(fitted_parts(step))
+    trees = [part for part in parts if is_trees(part)]
+    if not trees:
+        return hasattr(step, "transform")
+    if any(ensemble is None or not ensemble.narrow for ensemble in map(read_estimator, trees)):
+        return True
+    return any(_transforms(part) for part in parts if not is_trees(part))
+
+
+def _transforms(part: Any) -> bool:
+    """Whether it makes other columns of columns: not of labels, and not of what its members answer."""
+    return hasattr(part, "transform") and hasattr(part, "n_features_in_") and not hasattr(part, "estimators_")
 
 
 def _needed(step: Any, columns: Sequence[int]) -> Iterator[int]:

@@ -23,7 +23,7 @@ from sealift_packager.model.source import Arrangement, Array, Digits, LoadOption
 from sealift_packager.model.unwrapped import first_steps, unwrapped
 from sealift_packager.model.version_skew import VersionSkew, telling
 from sealift_packager.sklearn.answers import answers, chooses_by_probability, decisions, outputs_of, transformed
-from sealift_packager.sklearn.digits import columns_with_digits
+from sealift_packager.sklearn.digits import columns_before_trees, columns_with_digits
 from sealift_packager.sklearn.fitted_rows import fitted_rows
 from sealift_packager.sklearn.indices import check_indices
 from sealift_packager.sklearn.input_layout import InputLayout
@@ -114,6 +114,9 @@ def estimator_source(model: Any, digest: Digest, options: LoadOptions, where: st
     outputs, ties, takes_nan = outputs_of(model), ties_of(model), layout.takes_nan(model)
     needed = columns_with_digits(model, layout.names) | (features_with_digits(trees) if trees else frozenset())
 
+    texts = set() if layout.plain else {at for at, spec in enumerate(layout.inputs) if spec.dtype == "string"}
+    unless_shown = columns_before_trees(model, layout.names) - texts
+
     rows = fitted_rows(model, layout.names)
 
     scored = "probabilities" in outputs and hasattr(model, "decision_function") and not chooses_by_probability(model)
@@ -138,7 +141,7 @@ def estimator_source(model: Any, digest: Digest, options: LoadOptions, where: st
             arbitrary=None if ties is None else lambda arrays: ties(taken.table(arrays)),
             scores=(lambda arrays: decisions(model, taken.table(arrays))) if scored else None,
             classes=np.asarray(model.classes_) if hasattr(model, "classes_") and outputs[0] == "label" else None,
-            digits=None if taken.texts else Digits(needed=needed, widen=functools.partial(widened, before=arrangement)),
+            digits=None if taken.texts else Digits(needed=needed, widen=functools.partial(widened, before=arrangement), unless_shown=unless_shown),
             wide_outputs=wide_outputs,
         )
         return with_free_names(dataclasses.replace(source, steps=_steps(source, taken)))

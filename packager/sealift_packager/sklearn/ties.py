@@ -11,8 +11,9 @@ from typing import Any, Final
 import numpy as np
 
 from sealift_packager.model.source import Array
-from sealift_packager.model.unwrapped import first_steps
 from sealift_packager.progress.quiet import quiet
+from sealift_packager.sklearn.inner_rows import parts_with_rows
+from sealift_packager.trees.within import fitted_parts
 
 #: Distances are equal if they are this near, as a share and at least.
 _SHARE: Final = 1e-9
@@ -20,18 +21,21 @@ _LEAST: Final = 1e-12
 
 
 def ties_of(model: Any) -> Callable[[Any], Array] | None:
-    """From a table to which of its rows [rows] are such; None for a model of which neither the last step nor one before has neighbours."""
-    steps = [step for _, step in model.steps] if hasattr(model, "steps") else [model]
-    tied = [(count, _TIED[type(step).__name__]) for count, step in enumerate(steps) if type(step).__name__ in _TIED]
-    if not tied:
+    """From a table to which of its rows [rows] are such; None for a model that has no neighbours in any of its parts."""
+    if not _has_neighbors(model):
         return None
 
     def of_table(table: Any) -> Array:
         with quiet():
-            masks = [rule(steps[count], first_steps(model, count).transform(table) if count else table) for count, rule in tied]
-        return np.asarray(np.any(masks, axis=0))
+            parts = parts_with_rows(model, table, _has_neighbors)
+            masks = [_TIED[type(part).__name__](part, rows) for part, rows in parts if type(part).__name__ in _TIED]
+        return np.asarray(np.any([np.zeros(len(table), dtype=bool), *masks], axis=0))
 
     return of_table
+
+
+def _has_neighbors(part: Any) -> bool:
+    return any(type(inner).__name__ in _TIED for inner in fitted_parts(part))
 
 
 def _of_last(model: Any, rows: Any) -> Array:

@@ -1,6 +1,7 @@
 """CatBoost's models, from their JSON form (``save_model(format="json")``).
 
-Format: https://catboost.ai/docs/en/concepts/json_tutorial. Borders are float32; a split is true (right) if x > border.
+Format: https://catboost.ai/docs/en/concepts/json_tutorial. Borders are float32; a split is true (right) if x > border,
+where x is rounded to float32 first.
 """
 
 from __future__ import annotations
@@ -68,6 +69,7 @@ def read_catboost(model: Mapping[str, Any], *, classes: Array | None = None) -> 
         base=np.broadcast_to(bias, (outputs,)).astype(np.float64),
         link=link,
         classes=classes if loss in CLASSIFIERS else None,
+        narrow=True,
     )
 
 

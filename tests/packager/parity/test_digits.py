@@ -6,16 +6,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+import catboost
 import lightgbm
 import numpy as np
 import pandas as pd
 import pytest
 import sklearn
+import xgboost
 from packaging.version import Version
 from sklearn.compose import make_column_transformer
+from sklearn.datasets import load_iris
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
-from sklearn.impute import KNNImputer
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier, VotingClassifier
+from sklearn.feature_selection import SelectKBest
+from sklearn.impute import KNNImputer, SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsRegressor
@@ -148,6 +152,30 @@ def test_a_tree_that_rounds_rows_itself_takes_float32(tmp_path: Path) -> None:
     assert wide_columns(source, read(tmp_path, columns, EVERY_OTHER_MINUTE, source).originals) == frozenset()
 
 
+@pytest.mark.parametrize("growing", ["SymmetricTree", "Lossguide"])
+def test_a_booster_that_rounds_rows_itself_takes_float32(growing: str, tmp_path: Path) -> None:
+    rows = np.column_stack([SECONDS, NOISE])
+    booster = catboost.CatBoostClassifier(iterations=10, grow_policy=growing, verbose=False, allow_writing_files=False)
+    source = loaded(booster.fit(rows, EVERY_OTHER_MINUTE), tmp_path)
+    assert with_digits(source, {"features": rows}) is source
+    wide = source.digits.widen(frozenset((0,))) if source.digits else source
+    for taken in (source, wide):
+        given = rows.astype(taken.inputs[0].numpy_dtype)
+        prove_parity(taken, convert_model(taken), {"features": given}, seed=0, originals={"features": rows})
+
+
+def test_a_booster_that_rounds_rows_itself_does_so_behind_a_scaler_too(tmp_path: Path) -> None:
+    grid = RANDOM.integers(0, 9, (ROWS, 2)) / 2 - 3e6
+    booster = catboost.CatBoostRegressor(iterations=10, verbose=False, allow_writing_files=False)
+    model = make_pipeline(RobustScaler(), booster).fit(grid, np.cos(grid).sum(axis=1))
+    source = loaded(model, tmp_path)
+    assert source.digits is not None
+    source = source.digits.widen(frozenset((0, 1)))
+    between = np.concatenate([np.nextafter(grid + 0.25, side) for side in (-np.inf, np.inf)])  # where borders are
+    session = open_session(convert_model(source).model, Settings(), where="test")
+    np.testing.assert_allclose(run_session(session, {"features": between})["prediction"].ravel(), model.predict(between), rtol=1e-5)
+
+
 def test_columns_without_names_are_one_array_of_float64(tmp_path: Path) -> None:
     rows = np.column_stack([SECONDS, NOISE])
     source = loaded(HistGradientBoostingClassifier(max_iter=20).fit(rows, EVERY_OTHER_MINUTE), tmp_path)
@@ -197,6 +225,46 @@ def test_a_column_may_have_the_name_of_something_inside_the_graph(name: str, tmp
         source = narrow.digits.widen(frozenset((0,)))
         holdout = read(tmp_path, columns, EVERY_OTHER_MINUTE, source)
         prove_parity(source, convert_model(source), holdout.inputs, seed=0, originals=holdout.originals)
+
+
+TENTHS: Final = load_iris(return_X_y=True)
+BOOSTER: Final = xgboost.XGBClassifier(n_estimators=5)
+BEHIND: Final[dict[str, Any]] = {
+    "a booster behind a scaler": make_pipeline(StandardScaler(), BOOSTER),
+    "a forest behind quantiles": make_pipeline(QuantileTransformer(n_quantiles=30), RandomForestClassifier(5, random_state=0)),
+    "a booster behind indicators": make_pipeline(SimpleImputer(add_indicator=True), StandardScaler(), BOOSTER),
+    "a booster behind a column transformer": make_pipeline(make_column_transformer((MinMaxScaler(), [0, 1, 2, 3])), BOOSTER),
+    "a vote of pipelines": VotingClassifier([("scaled", make_pipeline(StandardScaler(), BOOSTER))], voting="soft"),
+    "a vote of trees that compare in float64": VotingClassifier([("trees", HistGradientBoostingClassifier(max_iter=5))], voting="soft"),
+}
+
+
+@pytest.mark.parametrize("name", BEHIND)
+def test_trees_that_are_given_float64_take_it_until_data_shows_that_they_need_not(name: str, tmp_path: Path) -> None:
+    model = BEHIND[name].fit(*TENTHS)
+    narrow = loaded(model, tmp_path)
+    source = with_digits(narrow, None)
+    assert [spec.dtype for spec in source.inputs] == ["float64"]
+    session = open_session(convert_model(source).model, Settings(), where="test")
+    np.testing.assert_allclose(run_session(session, {"features": TENTHS[0]})["probabilities"], model.predict_proba(TENTHS[0]), atol=1e-5)
+    if "quantiles" not in name:  # these need them anyway
+        assert with_digits(narrow, {"features": np.round(TENTHS[0])}).inputs[0].dtype == "float32"
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        make_pipeline(SimpleImputer(), BOOSTER),
+        make_pipeline(OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1), BOOSTER),
+        VotingClassifier([("booster", BOOSTER)]),
+        make_pipeline(SelectKBest(k=2), BOOSTER),
+        make_pipeline(StandardScaler(), LogisticRegression()),
+    ],
+    ids=["filled", "numbered", "in a vote", "chosen", "no trees"],
+)
+def test_trees_that_are_given_the_rows_themselves_or_numbers_of_categories_take_float32(model: Any, tmp_path: Path) -> None:
+    source = loaded(model.fit(np.round(TENTHS[0]), TENTHS[1]), tmp_path)
+    assert with_digits(source, None).inputs[0].dtype == "float32"
 
 
 def test_a_whole_number_beyond_float64_is_refused_with_its_column(tmp_path: Path) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import pytest
-from sklearn.base import ClassifierMixin
+from sklearn.base import ClassifierMixin, clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis, QuadraticDiscriminantAnalysis
 from sklearn.ensemble import (
@@ -33,6 +34,7 @@ from sklearn.tree import DecisionTreeClassifier
 from sealift_packager.errors import ConversionError, SourceModelError
 from sealift_packager.frameworks.converters import convert_model
 from sealift_packager.graph.session import Settings, open_session, run_session
+from sealift_packager.model.source import Array
 from sealift_packager.parity.check import check_parity
 from support.scikit import loaded
 
@@ -104,6 +106,39 @@ def same_labels(model: Any, folder: Path) -> bool:
 @pytest.mark.parametrize("name", BY_SCORES)
 def test_a_label_at_a_border_is_the_one_of_the_source(name: str, tmp_path: Path) -> None:
     assert same_labels(BY_SCORES[name]().fit(GRID, QUARTERS), tmp_path)
+
+
+CLOUD: Final = np.random.default_rng(0).normal(size=(150, 2))
+FAR: Final = 5e7 + CLOUD  # which float32 knows in steps of 4
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize(
+    ("model", "rows"),
+    [
+        (SVC(), FAR),
+        (SVC(break_ties=True), FAR),
+        (SVC(probability=True, random_state=0), CLOUD),
+        (NuSVC(nu=0.1, decision_function_shape="ovo"), FAR),
+        (make_pipeline(StandardScaler(), NuSVC(nu=0.1)), FAR),
+        (SVC(kernel="poly", degree=2), CLOUD),
+        (SVC(kernel="linear"), CLOUD),
+        (SVC(kernel="sigmoid"), CLOUD),
+        (OneVsRestClassifier(SVC()), CLOUD),
+    ],
+    ids=["margins", "broken ties", "with probabilities", "pairs", "behind a scaler", "powers", "lines", "sigmoids", "against the rest"],
+)
+def test_support_vectors_of_rows_with_digits_are_computed_in_float64(model: Any, rows: Array, classes: int, tmp_path: Path) -> None:
+    target = np.array(["a", "b", "c"])[np.digitize(CLOUD.sum(axis=1), [0.0, 1.0][: classes - 1])]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # of probability=True
+        source = loaded(clone(model).fit(rows, target), tmp_path)
+    assert source.digits is not None
+    source = source.digits.widen(frozenset((0, 1)))
+    converted = convert_model(source)
+    labels = run_session(open_session(converted.model, Settings(), where="model.onnx"), {"features": rows})["label"]
+    assert (labels == source.native.predict(rows)).all()
+    assert check_parity(source, converted, {"features": rows}, seed=0) >= 3
 
 
 @pytest.mark.parametrize("name", BY_NUMBER)

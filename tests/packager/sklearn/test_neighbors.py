@@ -7,12 +7,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn import model_selection
+from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import TransformedTargetRegressor, make_column_transformer
 from sklearn.datasets import load_digits, load_iris, load_wine
-from sklearn.ensemble import VotingClassifier
-from sklearn.impute import KNNImputer
+from sklearn.dummy import DummyClassifier
+from sklearn.ensemble import BaggingClassifier, StackingClassifier, VotingClassifier
+from sklearn.impute import KNNImputer, SimpleImputer
 from sklearn.linear_model import LogisticRegression
+from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
+from sklearn.multioutput import MultiOutputRegressor, RegressorChain
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor, RadiusNeighborsClassifier, RadiusNeighborsRegressor
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 import sealift_packager
@@ -111,6 +118,49 @@ def test_rows_with_equally_far_neighbours_prove_nothing_and_refuse_nothing(tmp_p
     assert source.arbitrary({"features": np.array([[0.1], [0.5], [2.9], [1.5]], np.float32)}).tolist() == [False, True, False, True]
     converted = convert_model(source)
     assert check_parity(source, converted, {"features": np.full((9, 1), 2.5, np.float32)}, seed=0) < check_parity(source, converted, None, seed=0)
+
+
+#: Neighbours on a grid, whose cells' edges are equally far from two.
+GRID = np.array([[x, y] for x in range(6) for y in range(2)], np.float64)
+NEAREST = KNeighborsClassifier(1, metric="manhattan")
+INNER: dict[str, Any] = {
+    "a stack": StackingClassifier([("near", NEAREST)], cv=2, passthrough=True),
+    "the last model of a stack": StackingClassifier([("same", DummyClassifier())], KNeighborsClassifier(2), cv=2),
+    "a vote": VotingClassifier([("near", NEAREST), ("line", LogisticRegression())], voting="soft"),
+    "a vote without one": VotingClassifier([("near", NEAREST), ("none", "drop")]),
+    "one against the rest": OneVsRestClassifier(NEAREST),
+    "one against one": OneVsOneClassifier(NEAREST),
+    "a calibration": CalibratedClassifierCV(NEAREST, cv=2),
+    "a bag of columns": BaggingClassifier(NEAREST, 3, max_features=1, bootstrap=False, random_state=0),
+    "a target that is scaled": TransformedTargetRegressor(KNeighborsRegressor(1, metric="manhattan"), transformer=StandardScaler()),
+    "several targets": MultiOutputRegressor(KNeighborsRegressor(1, metric="manhattan")),
+    "a chain": RegressorChain(KNeighborsRegressor(1, metric="manhattan")),
+    "behind a scaler within a vote": VotingClassifier([("near", make_pipeline(StandardScaler(), NEAREST))]),
+    "columns that are filled": make_pipeline(
+        make_column_transformer((make_pipeline(KNNImputer(n_neighbors=1), StandardScaler()), [0, 1])), LogisticRegression()
+    ),
+    "a union": make_pipeline(make_union(KNNImputer(n_neighbors=1), StandardScaler()), SimpleImputer(), LogisticRegression()),
+}
+
+if hasattr(model_selection, "FixedThresholdClassifier"):  # since scikit-learn 1.5
+    INNER["a threshold"] = model_selection.FixedThresholdClassifier(NEAREST, threshold=0.3)
+
+
+@pytest.mark.parametrize("name", INNER)
+def test_neighbours_that_are_equally_far_are_seen_wherever_in_a_model_they_stand(name: str, tmp_path: Path) -> None:
+    several = isinstance(INNER[name], MultiOutputRegressor | RegressorChain)
+    source = loaded(clone(INNER[name]).fit(GRID, GRID if several else (GRID[:, 0] % 2).astype(int)), tmp_path)
+    assert source.arbitrary is not None
+    filled = name in ("columns that are filled", "a union")
+    between, beside = ([2.5, np.nan], [2.25, np.nan]) if filled else ([2.5, 0.0], [2.25, 0.125])
+    assert source.arbitrary({"features": np.array([between, beside], np.float32)})[0]
+    if "last" not in name and "bag" not in name and not filled:
+        assert not source.arbitrary({"features": np.array([beside], np.float32)})[0]
+        assert check_parity(source, convert_model(source), {"features": np.array([between] * 3 + [beside], np.float32)}, seed=0)
+
+
+def test_a_model_without_neighbours_never_answers_by_chance(tmp_path: Path) -> None:
+    assert loaded(VotingClassifier([("line", LogisticRegression())]).fit(GRID, GRID[:, 0] > 2), tmp_path).arbitrary is None
 
 
 def test_a_table_of_rounded_numbers_whose_neighbours_are_often_equally_far_packs(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """scikit-learn's classes as plain operators, where skl2onnx has none or computes otherwise. ``registry`` has them all.
 
 - Linear algebra: ``linear``, ``kernels``, ``gaussian``, ``reshaped``, ``support``
-- Functions: ``functions``, ``normal``, ``transformed`` (``powers``)
+- Functions: ``functions``, ``normal``, ``powers``, ``products``, ``transformed``
 - Neighbours: ``distances``, ``neighbors``, ``radius``, ``k_means``, ``centroids``, ``neighbor_imputer``
 - Preparation: ``bins``, ``bits``, ``encoders``, ``imputer``, ``norms``, ``selected``, ``splines``, ``quantiles`` (``places``)
 - Steps of other libraries: ``table_steps``

@@ -1,7 +1,12 @@
-"""Distances from rows to the rows that a scikit-learn model was fitted on, as plain operators in float64, as it computes them."""
+"""Distances from rows to the rows that a scikit-learn model was fitted on, as plain operators in float64, as it computes them.
+
+A matrix product gives Euclidean ones of many rows at once, but rounds by the size of the rows, not of the distance. Where that would show, the
+differences are taken row by row.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
@@ -15,6 +20,10 @@ from sealift_packager.model.source import Array
 _MAX_VALUES: Final = 2**27
 #: Those that one matrix product gives.
 EUCLIDEAN: Final = frozenset(("euclidean", "l2", "sqeuclidean"))
+#: By how much of what they are divided by the product may round squared distances.
+_ROUNDED: Final = 1e-12
+#: Of the largest square of a row, by how much the product rounds: two squares and twice a product.
+_STEPS: Final = 4 * float(np.finfo(np.float64).eps)
 #: Metric → the exponent of Minkowski's.
 _EXPONENTS: Final = {"manhattan": 1.0, "cityblock": 1.0, "l1": 1.0, "chebyshev": np.inf, "infinity": np.inf}
 
@@ -50,30 +59,42 @@ def distances(writer: NodeWriter, model: Any, rows: str) -> str:
         return writer.add("Max", _cosine(writer, model, rows), zero)
     if model.effective_metric_ not in EUCLIDEAN:
         return _minkowski(writer, model, rows)
-    squared = squared_distances(writer, rows, *_training_rows(writer, model))
+    squared = squared_distances(writer, rows, *training_rows(writer, model), unit=getattr(model, "radius", 1.0) ** 2)
     return squared if model.effective_metric_ == "sqeuclidean" else writer.add("Sqrt", squared)
 
 
-def squared_distances(writer: NodeWriter, rows: str, values: Array, stored: str) -> str:
-    """[batch, points] to the points ``values``, which the graph has as ``stored``."""
-    rows, _, near = _about_the_middle(writer, rows, values, stored)
+def squared_distances(writer: NodeWriter, rows: str, values: Array, stored: str, *, unit: float = 1.0) -> str:
+    """[batch, points] to the points ``values``, which the graph has as ``stored``; right to a tiny part of ``unit``."""
+    if rounding(values - values.mean(axis=0)) > _ROUNDED * unit:
+        return by_differences(writer, rows, stored, values.shape)
+    rows, _, near = euclidean(writer, rows, values, stored)
     whole = writer.add("Add", near, writer.add("ReduceSumSquare", rows, _axis(writer, 1), keepdims=1))
     return writer.add("Max", whole, writer.constant("least", np.float64(0)))
 
 
-def euclidean(writer: NodeWriter, model: Any, rows: str) -> tuple[str, str, str]:
-    """The rows and the training rows about the middle of these, where a product loses least, and squared distances less the rows' own squares."""
-    return _about_the_middle(writer, rows, *_training_rows(writer, model))
+def by_differences(writer: NodeWriter, rows: str, stored: str, shape: tuple[int, ...]) -> str:
+    """The same for points [points, features] of any size, as right as the rows themselves."""
+
+    def squared(body: NodeWriter, apart: str) -> str:
+        return body.add("ReduceSumSquare", apart, _axis(writer, 1), keepdims=0)
+
+    return _row_by_row(writer, rows, stored, shape, squared)
 
 
-def _about_the_middle(writer: NodeWriter, rows: str, values: Array, stored: str) -> tuple[str, str, str]:
+def rounding(points: Array) -> float:
+    """By how much a product rounds squared distances to rows that are as large as these [points, features]."""
+    return _STEPS * float((points**2).sum(axis=1).max(initial=0))
+
+
+def euclidean(writer: NodeWriter, rows: str, values: Array, stored: str) -> tuple[str, str, str]:
+    """The rows and the points about the middle of these, where a product loses least, and squared distances less the rows' own squares."""
     middle = values.mean(axis=0)
     rows, points = (writer.add("Sub", name, writer.constant(f"middle_{at}", middle)) for at, name in enumerate((rows, stored)))
     squares = writer.constant("squares", ((values - middle) ** 2).sum(axis=1))
     return rows, points, writer.add("Gemm", rows, points, squares, alpha=-2.0, transB=1)
 
 
-def _training_rows(writer: NodeWriter, model: Any) -> tuple[Array, str]:
+def training_rows(writer: NodeWriter, model: Any) -> tuple[Array, str]:
     """They, and in the graph in float64: stored as they are, for those of float32 take half."""
     given = model._fit_X  # noqa: SLF001
     values = np.asarray(given.toarray() if hasattr(given, "toarray") else given)
@@ -82,7 +103,7 @@ def _training_rows(writer: NodeWriter, model: Any) -> tuple[Array, str]:
 
 
 def _cosine(writer: NodeWriter, model: Any, rows: str) -> str:
-    _, stored = _training_rows(writer, model)
+    _, stored = training_rows(writer, model)
     return writer.add("Gemm", _unit(writer, rows), _unit(writer, stored), writer.constant("whole", np.ones(1)), alpha=-1.0, transB=1)
 
 
@@ -94,22 +115,29 @@ def _unit(writer: NodeWriter, rows: str) -> str:
 
 
 def _minkowski(writer: NodeWriter, model: Any, rows: str) -> str:
-    """Row by row: the differences of all at once would take [batch, training rows, features]."""
-    values, stored = _training_rows(writer, model)
+    values, stored = training_rows(writer, model)
     exponent = _EXPONENTS.get(model.effective_metric_) or float(model.effective_metric_params_["p"])
-    body = NodeWriter(f"{writer.prefix}_row")
-    apart = body.add("Abs", body.add("Sub", f"{writer.prefix}_given", stored))
     axis = _axis(writer, 1)
-    if np.isinf(exponent):
-        distance = body.add("ReduceMax", apart, axis, keepdims=0)
-    elif exponent == 1:
-        distance = body.add("ReduceSum", apart, axis, keepdims=0)
-    else:
+
+    def length(body: NodeWriter, difference: str) -> str:
+        apart = body.add("Abs", difference)
+        if np.isinf(exponent):
+            return body.add("ReduceMax", apart, axis, keepdims=0)
+        if exponent == 1:
+            return body.add("ReduceSum", apart, axis, keepdims=0)
         power = writer.constant("power", np.float64(exponent))
         total = body.add("ReduceSum", body.add("Pow", apart, power), axis, keepdims=0)
-        distance = body.add("Pow", total, writer.constant("root", np.float64(1 / exponent)))
-    ins = [helper.make_tensor_value_info(f"{writer.prefix}_given", TensorProto.DOUBLE, [values.shape[1]])]
-    outs = [helper.make_tensor_value_info(distance, TensorProto.DOUBLE, [len(values)])]
+        return body.add("Pow", total, writer.constant("root", np.float64(1 / exponent)))
+
+    return _row_by_row(writer, rows, stored, values.shape, length)
+
+
+def _row_by_row(writer: NodeWriter, rows: str, stored: str, shape: tuple[int, ...], length: Callable[[NodeWriter, str], str]) -> str:
+    """[batch, points] of what ``length`` makes of differences [points, features]; those of all rows at once would take too much memory."""
+    body = NodeWriter(f"{writer.prefix}_row")
+    result = length(body, body.add("Sub", f"{writer.prefix}_given", stored))
+    ins = [helper.make_tensor_value_info(f"{writer.prefix}_given", TensorProto.DOUBLE, [shape[1]])]
+    outs = [helper.make_tensor_value_info(result, TensorProto.DOUBLE, [shape[0]])]
     return writer.add("Scan", rows, num_scan_inputs=1, body=helper.make_graph(body.nodes, "row_distances", ins, outs))
 
 

@@ -7,9 +7,10 @@ from typing import Any, Final
 
 import numpy as np
 
+from sealift_packager.errors import ConversionError
 from sealift_packager.graph.nodes import NodeWriter
 from sealift_packager.model.source import Array
-from sealift_packager.sklearn.converters.distances import given_rows, refused, squared_distances
+from sealift_packager.sklearn.converters.distances import given_rows, refused, rounding, squared_distances
 from sealift_packager.sklearn.converters.members import leave_to_skl2onnx
 from sealift_packager.sklearn.converters.neighbors import element_type
 
@@ -17,6 +18,8 @@ KERNELS: Final = ("linear", "poly", "polynomial", "rbf", "sigmoid")
 #: What scikit-learn's pairwise kernels take where an estimator says nothing.
 _DEGREE: Final = 3
 _OFFSET: Final = 1.0
+#: By how much of the width of a kernel scikit-learn may round distances.
+_ROUNDED: Final = 1e-4
 
 
 def write_kernel_ridge(scope: Any, operator: Any, container: Any) -> None:
@@ -81,8 +84,26 @@ def _kernel(writer: NodeWriter, operator: Any, points: Any) -> str:
     if model.kernel not in KERNELS or model.kernel_params:
         raise refused(model, "a kernel that has no ONNX form", f"{', '.join(KERNELS)}, without kernel_params", f"{model.kernel}")
     gamma = 1 / points.shape[1] if model.gamma is None else model.gamma
+    if model.kernel == "rbf":
+        _check_rounding(model, np.asarray(points.toarray() if hasattr(points, "toarray") else points, np.float64), gamma)
     options = KernelOptions(kernel=model.kernel, gamma=gamma, degree=_or(model.degree, _DEGREE), coef0=_or(model.coef0, _OFFSET))
     return kernel_of(writer, operator, points, options)
+
+
+def _check_rounding(model: Any, points: Array, gamma: float) -> None:
+    """Raise `ConversionError` if scikit-learn's own distances to the points are rounding errors: it subtracts squares that are much larger."""
+    off = rounding(points) * gamma
+    if off <= _ROUNDED:
+        return
+    at = int((points**2).sum(axis=0).argmax())
+    names = getattr(model, "feature_names_in_", ())
+    raise ConversionError(
+        "the model's own answers are rounding errors, because its columns are too large for its kernel",
+        where=f"{type(model).__name__}: {names[at] if len(names) else f'column {at}'}",
+        expected=f"distances that scikit-learn rounds by at most {_ROUNDED:g} of the kernel's width",
+        found=f"numbers up to {np.abs(points[:, at]).max():.3g}, which round them by {off:.3g}",
+        advice="Scale the columns (StandardScaler) before this step, and train the model again.",
+    )
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +122,7 @@ def kernel_of(writer: NodeWriter, operator: Any, points: Any, options: KernelOpt
     rows, stored = given_rows(writer, operator), writer.constant("points", values)
     slope = writer.constant("gamma", np.float64(options.gamma))
     if options.kernel == "rbf":
-        return writer.add("Exp", writer.add("Neg", writer.add("Mul", squared_distances(writer, rows, values, stored), slope)))
+        return writer.add("Exp", writer.add("Neg", writer.add("Mul", squared_distances(writer, rows, values, stored, unit=1 / options.gamma), slope)))
     products = writer.add("MatMul", rows, writer.add("Transpose", stored, perm=[1, 0]))
     if options.kernel == "linear":
         return products

@@ -1,6 +1,7 @@
 """scikit-learn's k nearest neighbours as plain operators in float64, as it computes: who is near decides, and skl2onnx weighs all neighbours alike.
 
-Euclidean distances are sought by one matrix product, and those of the nearest are computed anew from differences: the product leaves noise.
+Euclidean distances are sought by one matrix product, and those of the nearest are computed anew from differences: the product leaves noise. Where
+that is so large that it hides who is near, all are computed from differences.
 Of neighbours that are equally far the first one of the training rows counts; scikit-learn's choice there depends on how it searched.
 """
 
@@ -14,10 +15,22 @@ from onnx import TensorProto, helper
 from sealift_packager.graph.labels import label_type, label_values
 from sealift_packager.graph.nodes import NodeWriter
 from sealift_packager.model.source import Array
-from sealift_packager.sklearn.converters.distances import EUCLIDEAN, check_neighbors, distances, euclidean, given_rows, inverse
+from sealift_packager.sklearn.converters.distances import (
+    EUCLIDEAN,
+    by_differences,
+    check_neighbors,
+    distances,
+    euclidean,
+    given_rows,
+    inverse,
+    rounding,
+    training_rows,
+)
 
 #: As many as are looked at anew beyond those that are wanted, at least.
 _SPARE: Final = 16
+#: So many training rows show whether a product finds the neighbours.
+_TRIED: Final = 64
 
 
 def write_neighbors_classifier(scope: Any, operator: Any, container: Any) -> None:
@@ -96,12 +109,33 @@ def _neighbors(writer: NodeWriter, operator: Any) -> tuple[str, str]:
 
 def _nearest(writer: NodeWriter, model: Any, rows: str) -> tuple[str, str]:
     """The least Euclidean distances and their places, both [batch, neighbours]."""
+    values, stored = training_rows(writer, model)
+    wanted = writer.constant("count", np.array([model.n_neighbors]))
     count = min(model.n_samples_fit_, model.n_neighbors + max(model.n_neighbors, _SPARE))
-    rows, points, near = euclidean(writer, model, rows)
+    if _hides(values, model.n_neighbors, count):
+        squared, nearest = writer.least(by_differences(writer, rows, stored, values.shape), wanted, "nearest")
+        return _length(writer, model, squared), nearest
+    rows, points, near = euclidean(writer, rows, values, stored)
     candidates = writer.constant("candidates", np.array([count]))
     order, _ = writer.least(writer.least(near, candidates, "near")[1], candidates, "ordered")
     between = writer.add("Sub", writer.add("Unsqueeze", rows, writer.constant("middle", np.array([1]))), writer.add("Gather", points, order))
-    squared = writer.add("ReduceSumSquare", between, writer.constant("features", np.array([2])), keepdims=0)
-    lengths, places = writer.least(squared, writer.constant("count", np.array([model.n_neighbors])), "nearest")
-    nearest = writer.add("GatherElements", order, places, axis=1)
-    return lengths if model.effective_metric_ == "sqeuclidean" else writer.add("Sqrt", lengths), nearest
+    lengths, places = writer.least(writer.add("ReduceSumSquare", between, writer.constant("features", np.array([2])), keepdims=0), wanted, "nearest")
+    return _length(writer, model, lengths), writer.add("GatherElements", order, places, axis=1)
+
+
+def _hides(values: Array, wanted: int, count: int) -> bool:
+    """Whether a product rounds by so much that one of the nearest training rows [rows, columns] may not be among the first ``count``."""
+    if count == len(values):
+        return False
+    noise = rounding(values - values.mean(axis=0))
+    some = values[np.random.default_rng(0).permutation(len(values))[:_TRIED]]
+    for row in some:
+        squared = np.sort(((values - row) ** 2).sum(axis=1))
+        behind = squared[count - 1] - squared[:wanted]
+        if ((behind > 0) & (behind < 2 * noise)).any():
+            return True
+    return False
+
+
+def _length(writer: NodeWriter, model: Any, squared: str) -> str:
+    return squared if model.effective_metric_ == "sqeuclidean" else writer.add("Sqrt", squared)

@@ -61,6 +61,8 @@ from sealift_packager.sklearn.converters.neighbors import (
     write_neighbors_regressor,
 )
 from sealift_packager.sklearn.converters.norms import shape_of_norms, write_norms
+from sealift_packager.sklearn.converters.powers import shape_of_powers, write_powers
+from sealift_packager.sklearn.converters.products import shape_of_products, write_products
 from sealift_packager.sklearn.converters.quantiles import shape_of_quantiles, write_quantiles
 from sealift_packager.sklearn.converters.radius import write_radius_classifier, write_radius_regressor
 from sealift_packager.sklearn.converters.reshaped import shape_of_perceptron, write_perceptron
@@ -110,6 +112,8 @@ CONVERTERS: Final[dict[str, Pair]] = {
     "OneHotEncoder": (write_one_hot, shape_of_one_hot),
     "OneVsOneClassifier": (write_pairs, shape_of_pairs),
     "OneVsRestClassifier": (write_rest, shape_of_rest),
+    "PolynomialFeatures": (write_products, shape_of_products),
+    "PowerTransformer": (write_powers, shape_of_powers),
     "QuantileTransformer": (write_quantiles, shape_of_quantiles),
     "RBFSampler": (write_sampler, shape_of_components),
     "RadiusNeighborsClassifier": (write_radius_classifier, shape_of_neighbors_classifier),
@@ -175,10 +179,12 @@ def converters_for(model: Any, *, double: bool) -> tuple[dict[type, Any], dict[t
 
 
 def _announce(class_: type, write: Callable[..., None], shape: Callable[..., None]) -> None:
-    """Add a class to those that skl2onnx finds by name inside others, unless it has it."""
-    from skl2onnx._supported_operators import sklearn_operator_name_map
+    """Add a class to those that skl2onnx finds by name inside others, unless it has it, and to its classifiers if it is one."""
+    from skl2onnx._supported_operators import sklearn_classifier_list, sklearn_operator_name_map
     from skl2onnx.common._registration import register_converter, register_shape_calculator
 
+    if class_.__name__ == "CatBoostClassifier" and class_ not in sklearn_classifier_list:  # which says so in a way of its own
+        sklearn_classifier_list.append(class_)
     if class_ in sklearn_operator_name_map or class_ in (LookedUp, Picked):
         return
     name = f"Sealift{class_.__name__}"
