@@ -350,7 +350,7 @@ def _make_public(file: io.BufferedReader) -> bool:
     status = os.fstat(file.fileno())
     ours = status.st_nlink == 1 and status.st_uid == os.geteuid()
     if ours:
-        os.fchmod(file.fileno(), durable.PUBLIC_MODE)
+        durable.permit(file.fileno(), durable.PUBLIC_MODE)
     return ours
 
 

@@ -64,7 +64,7 @@ def enrol(home: Home, root: bytes) -> None:
 def read_root(path: Path) -> bytes:
     """The root of trust in a file."""
     try:
-        return beneath.read_bounded(path, MAX_BYTES[ROOT])
+        return beneath.read_own(path, MAX_BYTES[ROOT])
     except OSError as error:
         advice = "Pass metadata/root.json of the repository, obtained in a way that you trust."
         raise ConfigurationError(f"the root of trust can't be read ({error.strerror})", where=str(path), advice=advice) from error

@@ -65,5 +65,8 @@ def export_command(directory: Path, home: Path | None, as_json: bool) -> None:
     with opened(Home.locate(home)) as device:
         seal(device, DataPlaneClient(device.home.socket))
         count = export_reports(device.spool, directory)
-        fields = {"device": device.key.public_key.fingerprint, "reports": count, "directory": str(directory)}
-    show(fields, f"{count} reports are on {directory}.", as_json=as_json)
+        fingerprint = device.key.public_key.fingerprint
+        own_disk = directory.stat().st_dev == device.home.directory.stat().st_dev
+    fields = {"device": fingerprint, "reports": count, "directory": str(directory), "own_disk": own_disk}
+    note = [f"{directory} is on this device's own disk. If it should be a medium, mount the medium there and export again."] if own_disk else []
+    show(fields, [f"{count} reports are on {directory}.", *note], as_json=as_json)

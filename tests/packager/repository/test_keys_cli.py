@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import json
+import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -209,6 +210,8 @@ def test_a_request_that_was_overtaken_or_that_is_none_is_refused(joint: Path, pe
     repo("publish", joint, late).ok()
     assert_refused(repo("publish", joint, late), 3, "the request doesn't follow the published version: expected version 3, found version 2")
     assert_refused(repo("publish", joint, tmp_path / "none.json"), 3, "the request can't be read")
+    os.mkfifo(tmp_path / "pipe.json")
+    assert_refused(repo("publish", joint, tmp_path / "pipe.json"), 4, "not a regular file: found a pipe")
     for text in ("{}", "[]", '{"schema": "sealift.repository-request/1", "metadata": {}}'):
         (tmp_path / "odd.json").write_text(text)
         assert repo("publish", joint, tmp_path / "odd.json").code == 3
