@@ -17,6 +17,7 @@ Reading order:
 - ``publication``  drafts become files, or a request
 - ``intake``       is a release what its maker signed; then copies of its blobs
 - ``publisher``    init, add, promote, refresh
+- ``signing_clock``  can the clock be right that is signed by
 - ``ceremony``     rotate, revoke, publish what several people signed
 - ``status``       roles, releases and channels as they stand, and what grows stale
 

@@ -28,7 +28,7 @@ def new_folder(target: Path, *, last: str) -> Iterator[Path]:
     """A folder to fill, which becomes ``target``, durably, when the block ends without an error; otherwise nothing is left.
 
     It is made beside the target and renamed. An empty folder that is there already is kept, because a mount point can be neither renamed nor
-    replaced, and whoever may write to a medium often can't write beside it: then all is made inside of it and moved up, the entry ``last`` at the end.
+    replaced, and whoever may write to a medium often can't write beside it: then all is made inside and moved up, the entry ``last`` at the end.
 
     Raises `StoreError` or `DiskFullError` if it can't be written.
     """

@@ -10,7 +10,7 @@ from typing import Final
 
 import requests
 
-from sealift_core.clock import format_time
+from sealift_core.clock import BUILD_TIME, format_time
 from sealift_core.errors import SealiftError
 from sealift_core.http.http_session import open_session
 from sealift_core.http.urls import redacted
@@ -26,9 +26,8 @@ from sealift_runtime.agent.telemetry import telemetry_here, telemetry_of
 from sealift_runtime.agent.updating import policy_of, repository_of
 from sealift_runtime.engine.facts import onnxruntime_version, providers
 from sealift_runtime.transport.base import read_bounded
-from sealift_runtime.trust.expiry import check_expiry
+from sealift_runtime.trust.expiry import certain_time, check_expiry
 from sealift_runtime.trust.metadata import MAX_BYTES
-from sealift_runtime.trust.state import BUILD_TIME
 from sealift_runtime.update.installed import check_installed
 from sealift_runtime.update.steps import SANDBOX_GAPS
 from sealift_runtime.update.trust_folder import TrustFolder
@@ -112,13 +111,13 @@ def _trust(device: LocalDevice) -> tuple[str, str]:
     loaded = TrustFolder(device.home.trust).load()
     if TIMESTAMP not in loaded.state.files:
         return WARNING, "there is a root of trust, but no metadata yet. Run sealift-agent sync."
-    time = loaded.state.time(device.clock.now(), BUILD_TIME)
+    time = certain_time(loaded.state, device.clock.now(), BUILD_TIME)
     stale = check_expiry(loaded.state, time, policy_of(device.config).max_staleness)
     return (WARNING, stale) if stale else (OK, f"metadata is current at {format_time(time)}")
 
 
 def _clock(device: LocalDevice) -> tuple[str, str]:
-    now, floor = device.clock.now(), TrustFolder(device.home.trust).load().state.time(BUILD_TIME, BUILD_TIME)
+    now, floor = device.clock.now(), certain_time(TrustFolder(device.home.trust).load().state, BUILD_TIME, BUILD_TIME)
     if now < floor:
         return WARNING, f"the clock says {format_time(now)}, but it must be later than {format_time(floor)}, which is used instead. Set the clock."
     return OK, format_time(now)

@@ -32,8 +32,7 @@ Whenever root or targets change (`still_trusted`)
         and must come anew. Floors stay. [5.4 to 5.6 load local metadata under the newest root]
 
 The time that surely passed
-    17. Snapshot, targets and channels count as signed no later than timestamp, which is signed after them: else whoever holds the key of channels
-        could move a device to a far future, where all is expired, and no revocation would bring it back.
+    17. Snapshot, targets and channels count as signed no later than timestamp, which is signed after them. How far that is believed, `expiry` says.
 
 Expiry is judged apart from all this, in `expiry`: at this point an expired file is still of use, to refuse older ones.
 """

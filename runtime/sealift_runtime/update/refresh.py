@@ -15,14 +15,15 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from sealift_core.clock import BUILD_TIME
 from sealift_core.errors import NotFoundError, TrustError
 from sealift_core.messages.roles import CHANNELS, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 from sealift_core.terminal.records import facts
 from sealift_runtime.transport.base import Transport, read_bounded
 from sealift_runtime.trust import workflow
-from sealift_runtime.trust.expiry import check_expiry, check_root_expiry
+from sealift_runtime.trust.expiry import certain_time, check_expiry, check_root_expiry
 from sealift_runtime.trust.metadata import MAX_BYTES
-from sealift_runtime.trust.state import BUILD_TIME, TrustState
+from sealift_runtime.trust.state import TrustState
 
 #: How many roots may follow each other in one refresh; TUF asks for a bound, and nobody rotates that often.
 MAX_ROOTS: Final = 256
@@ -51,7 +52,7 @@ def refresh_trust(
     """
     state = _roots(state, transport, save)  # 1
     state = workflow.still_trusted(state)  # 2
-    check_root_expiry(state, state.time(clock, BUILD_TIME))
+    check_root_expiry(state, certain_time(state, clock, BUILD_TIME))
     before = state.versions.get(TIMESTAMP)
     state = workflow.accept_timestamp(state, read_bounded(transport, "metadata/timestamp.json", MAX_BYTES[TIMESTAMP]))  # 3
     if state.versions[TIMESTAMP] != before:
@@ -61,7 +62,7 @@ def refresh_trust(
         state = _ACCEPT[role](state, read_bounded(transport, f"metadata/{version}.{role}.json", MAX_BYTES[role]))
         _tell(role, version)
     save(state)  # 4
-    stale = check_expiry(state, state.time(clock, BUILD_TIME), max_staleness)
+    stale = check_expiry(state, certain_time(state, clock, BUILD_TIME), max_staleness)
     if stale is None and clock > state.seen_time:  # 5
         state = dataclasses.replace(state, seen_time=clock)
         save(state)
