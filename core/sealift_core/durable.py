@@ -23,6 +23,8 @@ from sealift_core.errors import DiskFullError, IntegrityError, StoreError
 _DATABASE_ROOM_BYTES: Final = 64 * 1024
 #: Everybody may read it, and nobody can run it.
 PUBLIC_MODE: Final = 0o644
+#: Its owner alone may read or write it.
+PRIVATE_MODE: Final = 0o600
 #: ``ioctl(target, FICLONE, source)``: share the blocks until one of both is written (man 2 ioctl_ficlone).
 _FICLONE: Final = 0x40049409
 _READ_ONLY: Final = "Mount it writable. A stick may have a switch against writing, and Linux mounts a damaged file system read-only."

@@ -13,6 +13,7 @@ from sealift_core.schema.documents import Json
 from sealift_core.signing.keys import PublicKey
 from sealift_core.terminal.commandline import json_option, show
 from sealift_packager.cli.passphrase import passphrase_option, passphrases
+from sealift_packager.cli.repo_check import check
 from sealift_packager.cli.repo_keys import publish, revoke, rotate, sign
 from sealift_packager.cli.repo_options import (
     directory_argument,
@@ -38,7 +39,7 @@ def repo() -> None:
     """A repository of releases: static files that devices trust by their metadata (TUF)."""
 
 
-for command in (rotate, revoke, sign, publish):
+for command in (check, rotate, revoke, sign, publish):
     repo.add_command(command)
 
 

@@ -19,6 +19,7 @@ Reading order:
 - ``publisher``    init, add, promote, refresh
 - ``signing_clock``  can the clock be right that is signed by
 - ``ceremony``     rotate, revoke, publish what several people signed
+- ``check``        every byte against what was signed
 - ``status``       roles, releases and channels as they stand, and what grows stale
 
 Never imports click, onnxruntime, onnx, or another package of the packager but ``errors`` and ``passphrase``.

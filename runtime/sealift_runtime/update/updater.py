@@ -116,6 +116,8 @@ class Updater:
         context = self._context
         with self._lock.hold(), self._recorded_refusals():
             loaded = self.trust.load()
+            if loaded.damaged:
+                self.trust.save(loaded.state)
             for path in loaded.damaged:
                 context.state.record("damaged", detail=f"{path}: trusted metadata was changed on this disk", now=context.clock.now())
             refreshed = refresh_trust(

@@ -57,3 +57,12 @@ def test_a_root_of_trust_that_is_a_pipe_is_refused_at_once(tmp_path: Path) -> No
         done = other.command("init", "--repo", tmp_path, "--root", tmp_path / "root.json")
     assert done.code == 4
     assert "not a regular file: found a pipe" in done.err
+
+
+@pytest.mark.parametrize("name", ["timestamp.json", "2.root.json"])
+def test_metadata_larger_than_it_may_be_is_refused_as_false_before_it_is_read(tmp_path: Path, agent: AgentUnderTest, name: str) -> None:
+    with (tmp_path / "repository" / "metadata" / name).open("wb") as file:
+        file.truncate(600 * 2**20)
+    done = agent.command("sync")
+    assert done.code == 4
+    assert "too large" in done.err
