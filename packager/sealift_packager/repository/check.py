@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 
+from sealift_core.bundle.digest import Digest
 from sealift_core.bundle.layout import Descriptor, OciLayout
 from sealift_core.bundle.release import Release, read_listed_bundle
 from sealift_core.errors import DocumentError, IntegrityError, LimitError, SealiftError
@@ -48,20 +49,21 @@ def check_repository(repository: Repository) -> RepositoryCheck:
         for name in current.file_names():  # 1
             repository.read_metadata_file(name)
         targets = {**current.targets.signed.targets, **current.channels.signed.targets}
-        seen: dict[Descriptor, str | None] = {}
-        damage = []
+        seen: dict[tuple[Digest, int], str | None] = {}
+        damage: list[Damage] = []
         for target, target_file in sorted(targets.items()):  # 2
             for blob in _blobs(repository.layout, target, target_blob(target_file)):
-                if blob not in seen:
-                    seen[blob] = _problem(repository.layout, blob)
-                if problem := seen[blob]:
+                key = (blob.digest, blob.size_bytes)
+                if key not in seen:
+                    seen[key] = _problem(repository.layout, blob)
+                if problem := seen[key]:
                     damage.append(Damage(target=target, problem=problem))
-    return RepositoryCheck(blobs=len(seen), size_bytes=sum(blob.size_bytes for blob in seen), damage=tuple(dict.fromkeys(damage)))
+    return RepositoryCheck(blobs=len(seen), size_bytes=sum(size for _, size in seen), damage=tuple(dict.fromkeys(damage)))
 
 
 def _blobs(layout: OciLayout, target: str, index: Descriptor) -> Iterator[Descriptor]:
     """A target's blobs, as deep as they can be read: what is behind a damaged list, nobody knows."""
-    yield _plain(index)
+    yield index
     if not target.startswith("releases/"):
         return
     try:
@@ -69,15 +71,11 @@ def _blobs(layout: OciLayout, target: str, index: Descriptor) -> Iterator[Descri
     except (SealiftError, OSError):
         return
     for ref in release.bundles:
-        yield _plain(ref.manifest)
+        yield ref.manifest
         try:
-            yield from map(_plain, read_listed_bundle(layout, ref).blobs())
+            yield from read_listed_bundle(layout, ref).blobs()
         except _DAMAGE:
             continue
-
-
-def _plain(blob: Descriptor) -> Descriptor:
-    return Descriptor(media_type="", digest=blob.digest, size_bytes=blob.size_bytes)
 
 
 def _problem(layout: OciLayout, blob: Descriptor) -> str | None:
