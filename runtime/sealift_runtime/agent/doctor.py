@@ -21,6 +21,7 @@ from sealift_core.process.sandbox import describe_walls, missing_walls
 from sealift_runtime.agent.admin_client import DataPlaneClient
 from sealift_runtime.agent.config import MB
 from sealift_runtime.agent.device import LocalDevice
+from sealift_runtime.agent.private_home import exposed
 from sealift_runtime.agent.server_info import server_url
 from sealift_runtime.agent.telemetry import telemetry_here, telemetry_of
 from sealift_runtime.agent.updating import policy_of, repository_of
@@ -35,6 +36,8 @@ from sealift_runtime.update.trust_folder import TrustFolder
 OK: Final = "ok"
 WARNING: Final = "warning"
 FAILED: Final = "failed"
+#: How many files are named; more are counted.
+_SHOWN: Final = 5
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +67,16 @@ def _key(device: LocalDevice) -> tuple[str, str]:
     if mode & 0o077:
         return FAILED, f"other users can read {device.home.device_key}. Run chmod 600 on it."
     return OK, f"device {device.key.public_key.fingerprint[:16]}"
+
+
+def _files(device: LocalDevice) -> tuple[str, str]:
+    owners, modes = exposed(device.home.directory)
+    troubles = [*owners, *modes]
+    if not troubles:
+        return OK, f"everything in {device.home.directory} is this user's alone"
+    more = f", and {len(troubles) - _SHOWN} more" if len(troubles) > _SHOWN else ""
+    advice = f"The home must be this user's alone: run chmod -R go= {device.home.directory}, and chown what belongs to others."
+    return FAILED if owners else WARNING, f"{'; '.join(troubles[:_SHOWN])}{more}. {advice}"
 
 
 def _engine(_: LocalDevice) -> tuple[str, str]:
@@ -117,14 +130,14 @@ def _trust(device: LocalDevice) -> tuple[str, str]:
 
 
 def _clock(device: LocalDevice) -> tuple[str, str]:
-    now, floor = device.clock.now(), certain_time(TrustFolder(device.home.trust).load().state, BUILD_TIME, BUILD_TIME)
+    now, floor = device.clock.now(), device.certain_time()
     if now < floor:
         return WARNING, f"the clock says {format_time(now)}, but it must be later than {format_time(floor)}, which is used instead. Set the clock."
     return OK, format_time(now)
 
 
 def _repository(device: LocalDevice) -> tuple[str, str]:
-    transport = repository_of(device.config)
+    transport = repository_of(device)
     read_bounded(transport, "metadata/timestamp.json", MAX_BYTES[TIMESTAMP])
     return OK, transport.describe()
 
@@ -135,7 +148,7 @@ def _hub(device: LocalDevice) -> tuple[str, str]:
     if not device.config.hub:
         return OK, f"no hub is configured; use sealift-agent export; {waiting}"
     try:
-        with open_session(device.config.hub) as http, http.within(10):
+        with open_session(device.config.hub, certain_time=device.certain_time) as http, http.within(10):
             http.verify = device.config.ca_file or True
             with http.get(f"{device.config.hub}/healthz", timeout=5, allow_redirects=False, stream=True) as answer:
                 answer.raise_for_status()
@@ -173,6 +186,7 @@ def _server(device: LocalDevice) -> tuple[str, str]:
 
 CHECKS: Final[dict[str, Callable[[LocalDevice], tuple[str, str]]]] = {
     "key": _key,
+    "files": _files,
     "engine": _engine,
     "telemetry": _telemetry,
     "sandbox": _sandbox,

@@ -9,6 +9,7 @@ from pathlib import Path
 import platformdirs
 
 from sealift_core.errors import ConfigurationError
+from sealift_runtime.agent.private_home import check_owner
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -79,7 +80,8 @@ class Home:
         return self.directory / "update.lock"
 
     def require(self) -> Home:
-        """This home, if it was initialised; else `ConfigurationError`."""
+        """This home, if it is this user's and was initialised; else `ConfigurationError`."""
+        check_owner(self.directory)
         if not self.config.is_file():
             raise ConfigurationError(
                 "not initialised",
