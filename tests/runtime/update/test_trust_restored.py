@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
+from tuf.api.metadata import Metadata
 
 from sealift_core.errors import IntegrityError, RollbackRefusedError, SealiftError
 from sealift_core.messages.roles import CHANNELS, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
@@ -109,7 +111,7 @@ def test_what_was_verified_is_kept_when_a_later_role_fails(device: Device, repos
     device.updater.refresh()
     before = dict(device.updater.trust.load().state.versions)
     repository.publish_targets()
-    metadata = {SNAPSHOT: repository.snapshot, TARGETS: repository.targets, CHANNELS: repository.channels}[failing]
+    metadata: Metadata[Any] = getattr(repository, failing)
     (repository.metadata / f"{metadata.signed.version}.{failing}.json").write_bytes(b"{}")
     with pytest.raises(SealiftError):
         device.updater.refresh()
