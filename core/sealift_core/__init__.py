@@ -6,7 +6,8 @@ Packages and modules, lowest layer first; each imports only those above it in th
 - ``clock``       time as an argument
 - ``terminal``    the commands' common side: exit codes, printing, escaping what others wrote
 - ``beneath``     reading files that somebody else wrote: no links, no pipes, bounded
-- ``durable``     writes that survive a power cut
+- ``durable``     writes that survive a power cut, on media too
+- ``disk_room``   whether files fit on a disk, before the first byte is written
 - ``schema``      typed getters that turn JSON or TOML into values, bounded, with paths in their errors
 - ``http``        addresses, host names, and a session with one server
 - ``onnxruntime_environment``  the variables that onnxruntime is imported with

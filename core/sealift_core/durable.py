@@ -1,4 +1,4 @@
-"""Writes that survive a power cut: a temporary file beside the target, fsync, rename, fsync of the directory.
+"""Writes that survive a power cut: a temporary file beside the target, fsync, rename, fsync of the directory; on any file system, media too.
 
 Whoever reads the target sees the old bytes or the new ones, never a mixture, whatever happens in between.
 """
@@ -11,6 +11,7 @@ import fcntl
 import io
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -22,8 +23,13 @@ from sealift_core.errors import DiskFullError, IntegrityError, StoreError
 _DATABASE_ROOM_BYTES: Final = 64 * 1024
 #: Everybody may read it, and nobody can run it.
 PUBLIC_MODE: Final = 0o644
+#: Its owner alone may read or write it.
+PRIVATE_MODE: Final = 0o600
 #: ``ioctl(target, FICLONE, source)``: share the blocks until one of both is written (man 2 ioctl_ficlone).
 _FICLONE: Final = 0x40049409
+_READ_ONLY: Final = "Mount it writable. A stick may have a switch against writing, and Linux mounts a damaged file system read-only."
+#: What a file system without permissions, or without a sync of folders, answers to a request for it.
+_NOT_HERE: Final = frozenset({errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EINVAL})
 
 
 @contextlib.contextmanager
@@ -37,13 +43,15 @@ def translate_full_disk(path: Path) -> Iterator[None]:
         Nothing.
 
     Raises:
-        DiskFullError: If the block fails for lack of room.
+        DiskFullError: If the block fails for lack of room, or because a file is too large.
         OSError: If it fails for another reason.
-    """
+    """  # noqa: DOC501  (`too_large` makes a DiskFullError)
     try:
         yield
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        if error.errno == errno.EFBIG:
+            raise too_large(path) from error
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise DiskFullError(
             f"the disk is full ({error.strerror})", where=str(path), advice="Free some space and try again; nothing half-written was kept."
@@ -68,7 +76,8 @@ def translate_disk_errors(path: Path) -> Iterator[None]:
         with translate_full_disk(path):
             yield
     except OSError as error:
-        raise StoreError(f"can't be written ({error.strerror})", where=str(path)) from error
+        advice = _READ_ONLY if error.errno == errno.EROFS else None
+        raise StoreError(f"can't be written ({error.strerror})", where=str(path), advice=advice) from error
 
 
 def database_lacks_room(error: Exception, path: Path) -> bool:
@@ -106,19 +115,59 @@ def replacing(target: Path, *, mode: int = PUBLIC_MODE, folder: int | None = Non
     """
     with translate_disk_errors(target), _folder_of(target, folder) as place:
         temporary = f".{target.name[:100]}.{secrets.token_hex(6)}.partial"
-        descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=place)
+        descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode, dir_fd=place)
         try:
             with os.fdopen(descriptor, "w+b") as file:
                 yield file
                 file.flush()
-                os.fchmod(file.fileno(), mode)
+                _permit_new(file.fileno(), mode)
                 os.fsync(file.fileno())
             os.replace(temporary, target.name, src_dir_fd=place, dst_dir_fd=place)
         except BaseException:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(temporary, dir_fd=place)
             raise
-        os.fsync(place)
+        _sync_entries(place)
+
+
+def permit(descriptor: int, mode: int) -> None:
+    """Give an open file its permissions, where there are any: a medium may have none (FAT, exFAT), or hold only files of another user.
+
+    Args:
+        descriptor: The file's descriptor.
+        mode: The permissions that it is to have. Only a file that others mustn't read can't do without.
+
+    Raises:
+        OSError: If others can read or write what they mustn't, and that can't be changed.
+    """
+    if stat.S_IMODE(os.fstat(descriptor).st_mode) == mode:
+        return
+    try:
+        os.fchmod(descriptor, mode)
+    except OSError as error:
+        if not mode & 0o077 or error.errno not in _NOT_HERE:
+            raise
+
+
+def _permit_new(descriptor: int, mode: int) -> None:
+    """`permit` for a file that was just made with this mode, if it lacks a permission; what it has beyond that, a file system gave that has none."""
+    if mode & ~os.fstat(descriptor).st_mode or not mode & 0o077:
+        permit(descriptor, mode)
+
+
+def too_large(path: Path, size_bytes: int | None = None) -> DiskFullError:
+    """Say that a file system takes no file so large.
+
+    Args:
+        path: What the error names.
+        size_bytes: How large the file is, if that is known.
+
+    Returns:
+        The error.
+    """
+    found = None if size_bytes is None else f"a file of {size_bytes:,} bytes"
+    advice = "FAT32 holds files below 4 GiB; format the medium as exFAT or ext4. A limit of this process (ulimit -f) may also be the cause."
+    return DiskFullError("the file is too large for this file system", where=str(path), found=found, advice=advice)
 
 
 @contextlib.contextmanager
@@ -237,9 +286,18 @@ def sync_directory(directory: Path) -> None:
     """
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(descriptor)
+        _sync_entries(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _sync_entries(descriptor: int) -> None:
+    """Make the entries of an open folder durable, where the file system can: a network share may have no such request."""
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NOT_HERE - {errno.EPERM}:
+            raise
 
 
 def sync_tree(directory: Path) -> None:

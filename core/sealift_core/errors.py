@@ -6,6 +6,7 @@ The tree:
     ├── DocumentError            a document is not what its schema says
     │   └── UnsupportedSchemaError   another major version of the schema
     ├── LimitError               something from outside is larger than its bound
+    │   └── OversizedError           another side sends more than was signed, or than a file of its kind may have
     ├── IntegrityError           bytes differ from what was signed or listed
     │   └── SignatureError           a signature is missing, false, or by another key
     ├── KeyFileError             a key can't be read, or doesn't fit its use
@@ -95,6 +96,10 @@ class UnsupportedSchemaError(DocumentError):
 
 class LimitError(SealiftError):
     """Something from outside is larger than its bound."""
+
+
+class OversizedError(LimitError):
+    """Another side sends more than was signed, or than a file of its kind may have: it isn't the file that it should be."""
 
 
 class IntegrityError(SealiftError):

@@ -107,11 +107,12 @@ class OciLayout:
     directory: Path
 
     @classmethod
-    def create(cls, directory: Path) -> OciLayout:
+    def create(cls, directory: Path, *, mode: int = durable.PUBLIC_MODE) -> OciLayout:
         """Make an empty layout, or take the one that is there.
 
         Args:
             directory: The folder; it and the folders above it are made.
+            mode: The permissions of its two files.
 
         Returns:
             The layout.
@@ -123,9 +124,9 @@ class OciLayout:
         layout = cls(directory)
         layout.blobs.mkdir(parents=True, exist_ok=True)
         if not (directory / "oci-layout").exists():
-            durable.write_bytes(directory / "oci-layout", canonical_json({"imageLayoutVersion": "1.0.0"}))
+            durable.write_bytes(directory / "oci-layout", canonical_json({"imageLayoutVersion": "1.0.0"}), mode=mode)
         if not (directory / "index.json").exists():
-            layout.write_index([])
+            layout.write_index([], mode=mode)
         return layout
 
     @classmethod
@@ -328,17 +329,18 @@ class OciLayout:
         document = parse_oci_document(data, where=str(path), media_type=INDEX_TYPE)
         return [Descriptor.parse(manifest) for manifest in document.documents("manifests", max_items=100_000)]
 
-    def write_index(self, descriptors: list[Descriptor]) -> None:
+    def write_index(self, descriptors: list[Descriptor], *, mode: int = durable.PUBLIC_MODE) -> None:
         """Replace ``index.json``, durably.
 
         Args:
             descriptors: What it is to list, in order.
+            mode: The file's permissions.
 
         Raises:
             StoreError: If it can't be written; `DiskFullError` if there is no room.
         """
         fields: dict[str, Any] = {"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": [descriptor.json() for descriptor in descriptors]}
-        durable.write_bytes(self.directory / "index.json", canonical_json(fields))
+        durable.write_bytes(self.directory / "index.json", canonical_json(fields), mode=mode)
 
 
 def _place(digest: Digest) -> tuple[str, str, str]:
@@ -350,7 +352,7 @@ def _make_public(file: io.BufferedReader) -> bool:
     status = os.fstat(file.fileno())
     ours = status.st_nlink == 1 and status.st_uid == os.geteuid()
     if ours:
-        os.fchmod(file.fileno(), durable.PUBLIC_MODE)
+        durable.permit(file.fileno(), durable.PUBLIC_MODE)
     return ours
 
 

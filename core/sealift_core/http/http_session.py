@@ -7,13 +7,14 @@ time limit that holds however slowly the server answers.
 from __future__ import annotations
 
 import contextlib
+import datetime
 import netrc
 import os
 import socket
 import threading
 import urllib.parse
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +24,7 @@ from requests.auth import AuthBase, HTTPBasicAuth
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from sealift_core.errors import TransportError
+from sealift_core.http.clockless import check_not_expired, context_without_time, time_instead_of_clock
 from sealift_core.http.urls import redacted, same_origin
 
 MAX_REDIRECTS: Final = 5
@@ -52,10 +54,14 @@ class HostPassword(AuthBase):
 
 
 class _Connections:
-    """The sockets of a session's connections. Once `late` is set they are cut, and so is each that comes after it."""
+    """The sockets of a session's connections. Once `late` is set they are cut, and so is each that comes after it.
 
-    def __init__(self) -> None:
+    ``certain_time`` gives a time that has surely passed; a clock that is behind it judges no certificate.
+    """
+
+    def __init__(self, certain_time: Callable[[], datetime.datetime] | None = None) -> None:
         self.late: threading.Event | None = None
+        self.certain_time = certain_time
         self._lock = threading.Lock()
         self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
 
@@ -80,9 +86,9 @@ def _shut(connected: socket.socket) -> None:
 class HttpSession(requests.Session):
     """A session of requests that follows no redirect by itself (see `follow`) and can limit the time of all that is done `within` a block."""
 
-    def __init__(self) -> None:
+    def __init__(self, certain_time: Callable[[], datetime.datetime] | None = None) -> None:
         super().__init__()
-        self._connections = _Connections()
+        self._connections = _Connections(certain_time)
         self.mount("http://", _Adapter(self._connections))
         self.mount("https://", _Adapter(self._connections))
 
@@ -153,7 +159,12 @@ class _Adapter(HTTPAdapter):
 def _recording_pool(pool: type[HTTPConnectionPool], connections: _Connections) -> type[HTTPConnectionPool]:
     class Connection(pool.ConnectionCls):  # type: ignore[name-defined, misc]
         def connect(self) -> None:
+            floor = time_instead_of_clock(connections.certain_time) if hasattr(self, "ssl_context") else None
+            if floor is not None:
+                self.ssl_context = context_without_time(default_authorities=not (self.ca_certs or self.ca_cert_dir or self.ca_cert_data))
             super().connect()
+            if floor is not None:
+                check_not_expired(self.sock, floor)
             connections.add(self.sock)
 
     return type("Pool", (pool,), {"ConnectionCls": Connection})
@@ -165,17 +176,18 @@ class _NoPassword(AuthBase):
         return request
 
 
-def open_session(url: str, *, password: bool = True) -> HttpSession:
+def open_session(url: str, *, password: bool = True, certain_time: Callable[[], datetime.datetime] | None = None) -> HttpSession:
     """Open a session with one server; it follows no redirect by itself.
 
     Args:
         url: The address that requests will be for, or below.
         password: Whether this host's password from ~/.netrc is sent.
+        certain_time: Gives a time that has surely passed, by which certificates are judged where the machine's clock is behind it.
 
     Returns:
         The session; the caller closes it.
     """
-    session = HttpSession()
+    session = HttpSession(certain_time)
     session.auth = HostPassword(url) if password else _NoPassword()
     session.headers["Accept-Encoding"] = "identity"
     return session

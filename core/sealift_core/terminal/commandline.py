@@ -6,7 +6,7 @@ The exit codes:
     1    a fault of ours: please report it (the traceback is shown)
     2    the command line is wrong (click's own)
     3    an input is wrong: a file, a document, a key, an option's value
-    4    refused: a signature, digest, or repository metadata doesn't hold
+    4    refused: a signature, digest, size, or repository metadata doesn't hold
     5    another side can't be reached, or has no such file
     6    this machine can't: disk, memory, hardware, a port, a lock, a sandbox, a library
     7    a model doesn't pass: parity, accuracy gate, self-test
@@ -36,6 +36,7 @@ from sealift_core.terminal.printing import guard_stderr, say, say_json
 
 EXIT_CODES: Final[tuple[tuple[type[errors.SealiftError], int], ...]] = (
     (errors.IntegrityError, 4),
+    (errors.OversizedError, 4),
     (errors.TrustError, 4),
     (errors.ReportError, 4),
     (errors.TransportError, 5),

@@ -28,7 +28,7 @@ def kit() -> None:
 
 @kit.command(short_help="Build a kit for a site from a repository.")
 @click.option("--repo", "repository", required=True, type=_NEW, help="The repository to take the releases from.")
-@click.option("--out", required=True, type=_NEW, help="The folder to create. It must not exist.")
+@click.option("--out", required=True, type=_NEW, help="The folder to create, or an empty one, such as a mounted stick.")
 @click.option(
     "--channel",
     "channels",

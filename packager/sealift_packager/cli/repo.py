@@ -13,6 +13,7 @@ from sealift_core.schema.documents import Json
 from sealift_core.signing.keys import PublicKey
 from sealift_core.terminal.commandline import json_option, show
 from sealift_packager.cli.passphrase import passphrase_option, passphrases
+from sealift_packager.cli.repo_check import check
 from sealift_packager.cli.repo_keys import publish, revoke, rotate, sign
 from sealift_packager.cli.repo_options import (
     directory_argument,
@@ -22,12 +23,14 @@ from sealift_packager.cli.repo_options import (
     published_lines,
     request_option,
     ring,
+    trust_clock_option,
 )
 from sealift_packager.repository import publisher
 from sealift_packager.repository.intake import check_release
 from sealift_packager.repository.keyring import default_keys
 from sealift_packager.repository.publisher import Founding, Repository
 from sealift_packager.repository.roles import MAX_KEYS, ROLES, Expiry, parse_numbers, parse_paths
+from sealift_packager.repository.signing_clock import signing_time
 from sealift_packager.repository.status import RepositoryStatus, repository_status
 
 
@@ -36,7 +39,7 @@ def repo() -> None:
     """A repository of releases: static files that devices trust by their metadata (TUF)."""
 
 
-for command in (rotate, revoke, sign, publish):
+for command in (check, rotate, revoke, sign, publish):
     repo.add_command(command)
 
 
@@ -54,6 +57,7 @@ for command in (rotate, revoke, sign, publish):
 @request_option
 @passphrase_option
 @expires_option
+@trust_clock_option
 @json_option
 def init(
     directory: Path,
@@ -66,6 +70,7 @@ def init(
     request: Path | None,
     passphrase_files: tuple[Path, ...],
     expires: tuple[str, ...],
+    trust_clock: bool,
     as_json: bool,
 ) -> None:
     """Make an empty repository in DIR, with a new key for each role.
@@ -84,7 +89,7 @@ def init(
         directory,
         place,
         expiry=Expiry.parse(expires),
-        now=SystemClock().now(),
+        now=signing_time(Repository(directory), SystemClock(), trust_clock=trust_clock),
         founding=founding,
         passphrases=passphrases(passphrase_files),
         request=request,
@@ -112,6 +117,7 @@ def _root_of_trust(repository: Repository, request: Path | None) -> tuple[dict[s
 @keys_option
 @passphrase_option
 @expires_option
+@trust_clock_option
 @json_option
 def add(
     directory: Path,
@@ -123,6 +129,7 @@ def add(
     keys: Path | None,
     passphrase_files: tuple[Path, ...],
     expires: tuple[str, ...],
+    trust_clock: bool,
     as_json: bool,
 ) -> None:
     """Publish RELEASE, the output of `sealift pack`, after checking its digests and signatures.
@@ -136,7 +143,7 @@ def add(
         checked,
         ring(directory, keys, passphrase_files),
         expiry=Expiry.parse(expires),
-        now=SystemClock().now(),
+        now=signing_time(Repository(directory), SystemClock(), trust_clock=trust_clock),
         new_key=new_key,
         request=request,
     )
@@ -156,6 +163,7 @@ def add(
 @keys_option
 @passphrase_option
 @expires_option
+@trust_clock_option
 @json_option
 def promote(
     directory: Path,
@@ -167,6 +175,7 @@ def promote(
     keys: Path | None,
     passphrase_files: tuple[Path, ...],
     expires: tuple[str, ...],
+    trust_clock: bool,
     as_json: bool,
 ) -> None:
     """Point a channel at the published release NAME VERSION. Devices on that channel follow."""
@@ -177,7 +186,7 @@ def promote(
         channel,
         ring(directory, keys, passphrase_files),
         expiry=Expiry.parse(expires),
-        now=SystemClock().now(),
+        now=signing_time(Repository(directory), SystemClock(), trust_clock=trust_clock),
         request=request,
     )
     text = f"Channel {channel}: {name} is now {version}." if done.changed else f"Channel {channel}: {name} is {version} already."
@@ -192,6 +201,7 @@ def promote(
 @keys_option
 @passphrase_option
 @expires_option
+@trust_clock_option
 @json_option
 def refresh(
     directory: Path,
@@ -201,6 +211,7 @@ def refresh(
     keys: Path | None,
     passphrase_files: tuple[Path, ...],
     expires: tuple[str, ...],
+    trust_clock: bool,
     as_json: bool,
 ) -> None:
     """Sign snapshot and timestamp again before they expire. Run it from a timer."""
@@ -209,7 +220,12 @@ def refresh(
             "Pass --role with --request. Only root, targets and channels are signed by request; `sealift repo publish` signs snapshot and timestamp."
         )
     done = publisher.refresh(
-        Repository(directory), ring(directory, keys, passphrase_files), roles, expiry=Expiry.parse(expires), now=SystemClock().now(), request=request
+        Repository(directory),
+        ring(directory, keys, passphrase_files),
+        roles,
+        expiry=Expiry.parse(expires),
+        now=signing_time(Repository(directory), SystemClock(), trust_clock=trust_clock),
+        request=request,
     )
     show(published_json(done), published_lines(done, f"Signed again: timestamp version {done.timestamp_version}."), as_json=as_json)
 
@@ -237,6 +253,11 @@ def _status_lines(state: RepositoryStatus) -> list[str]:
         lines += [f"    missing blob {digest}" for digest in release.missing_blobs]
     lines += ["Channels"]
     lines += [f"  {channel}: {name} {version}" for channel, models in state.channels.items() for name, version in models.items()]
+    for role in state.ahead:
+        when = next(format_time(status.signed_at) for status in state.roles if status.role == role and status.signed_at)
+        lines += [
+            f"{role} says that it was signed at {when}, in the future: a clock is wrong, or somebody else has a key (see `sealift repo rotate`)."
+        ]
     if state.stale:
         lines += ["Stale: sign again with `sealift repo refresh` (root, targets, channels: with --role)."]
     return lines

@@ -23,6 +23,7 @@ from sealift_packager.cli.repo_options import (
     published_lines,
     request_option,
     ring,
+    trust_clock_option,
 )
 from sealift_packager.repository import ceremony
 from sealift_packager.repository.ceremony import Rotated, Rotation
@@ -30,6 +31,8 @@ from sealift_packager.repository.directory import Repository
 from sealift_packager.repository.keyring import tuf_signer
 from sealift_packager.repository.request import Request
 from sealift_packager.repository.roles import MAX_KEYS, ROLES, Expiry
+from sealift_packager.repository.rotation import roles_with
+from sealift_packager.repository.signing_clock import check_drafted, signing_time
 
 
 @click.command()
@@ -46,6 +49,7 @@ from sealift_packager.repository.roles import MAX_KEYS, ROLES, Expiry
 @keys_option
 @passphrase_option
 @expires_option
+@trust_clock_option
 @json_option
 def rotate(
     directory: Path,
@@ -60,6 +64,7 @@ def rotate(
     keys: Path | None,
     passphrase_files: tuple[Path, ...],
     expires: tuple[str, ...],
+    trust_clock: bool,
     as_json: bool,
 ) -> None:
     """Change the keys of ROLE. Without other options, replace its only key with a new one.
@@ -68,7 +73,7 @@ def rotate(
     """
     rotation = Rotation(role=role, generate=generate, add=[PublicKey.load(path) for path in added], remove=removed, threshold=threshold)
     signers = ring(directory, keys, passphrase_files)
-    now = SystemClock().now()
+    now = signing_time(Repository(directory), SystemClock(), trust_clock=trust_clock, replaced=[role])
     _show(
         ceremony.rotate(Repository(directory), rotation, signers, expiry=Expiry.parse(expires), now=now, plain=plain, request=request),
         as_json=as_json,
@@ -83,6 +88,7 @@ def rotate(
 @keys_option
 @passphrase_option
 @expires_option
+@trust_clock_option
 @json_option
 def revoke(
     directory: Path,
@@ -93,6 +99,7 @@ def revoke(
     keys: Path | None,
     passphrase_files: tuple[Path, ...],
     expires: tuple[str, ...],
+    trust_clock: bool,
     as_json: bool,
 ) -> None:
     """Remove the key KEYID (its id, or the beginning of the id, as `repo status` shows it) from every role that has it.
@@ -101,7 +108,7 @@ def revoke(
     signs from then on.
     """
     signers = ring(directory, keys, passphrase_files)
-    now = SystemClock().now()
+    now = signing_time(Repository(directory), SystemClock(), trust_clock=trust_clock, replaced=_roles_of(directory, keyid))
     _show(
         ceremony.revoke(Repository(directory), keyid, signers, expiry=Expiry.parse(expires), now=now, plain=plain, request=request), as_json=as_json
     )
@@ -110,9 +117,10 @@ def revoke(
 @click.command()
 @click.argument("request", type=PATH)
 @click.option("--key", type=PATH, help="Sign with this private key (PEM). Without it, the request is only shown.")
+@trust_clock_option
 @passphrase_option
 @json_option
-def sign(request: Path, key: Path | None, passphrase_files: tuple[Path, ...], *, as_json: bool) -> None:
+def sign(request: Path, key: Path | None, passphrase_files: tuple[Path, ...], *, trust_clock: bool, as_json: bool) -> None:
     """Show what REQUEST asks you to sign. With --key, add your signature to the file.
 
     This needs neither a repository nor a network. Read what is shown before you sign: your signature vouches for it.
@@ -121,6 +129,8 @@ def sign(request: Path, key: Path | None, passphrase_files: tuple[Path, ...], *,
     described = to_sign.describe()  # refuses what can't be shown
     signed: list[str] = []
     if key is not None:
+        for role, drafted in () if trust_clock else to_sign.drafts.items():
+            check_drafted(role, drafted.signed, SystemClock().now())
         signed = to_sign.sign(tuf_signer(passphrases(passphrase_files).load(key)))
         to_sign.write(request)
         described = to_sign.describe()
@@ -134,6 +144,7 @@ def sign(request: Path, key: Path | None, passphrase_files: tuple[Path, ...], *,
 @keys_option
 @passphrase_option
 @expires_option
+@trust_clock_option
 @json_option
 def publish(
     directory: Path,
@@ -142,6 +153,7 @@ def publish(
     keys: Path | None,
     passphrase_files: tuple[Path, ...],
     expires: tuple[str, ...],
+    trust_clock: bool,
     as_json: bool,
 ) -> None:
     """Publish REQUEST once enough people have signed it. If people signed copies of it separately, pass all the copies.
@@ -149,8 +161,19 @@ def publish(
     Signatures are counted against the repository's own metadata. Nothing is published below a threshold.
     """
     signers = ring(directory, keys, passphrase_files)
-    done = ceremony.publish(Repository(directory), requests, signers, expiry=Expiry.parse(expires), now=SystemClock().now())
+    done = ceremony.publish(
+        Repository(directory),
+        requests,
+        signers,
+        expiry=Expiry.parse(expires),
+        now=signing_time(Repository(directory), SystemClock(), trust_clock=trust_clock),
+    )
     show(published_json(done), f"Published: timestamp version {done.timestamp_version}.", as_json=as_json)
+
+
+def _roles_of(directory: Path, keyid: str) -> list[str]:
+    repository = Repository(directory)
+    return list(roles_with(repository.read_metadata(), keyid)) if repository.is_complete() else []
 
 
 def _show(done: Rotated, *, as_json: bool) -> None:

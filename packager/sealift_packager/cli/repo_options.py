@@ -26,6 +26,9 @@ expires_option: Final[Decorator] = click.option(
 request_option: Final[Decorator] = click.option(
     "--request", type=PATH, metavar="FILE", help="Publish nothing; write the metadata to be signed to FILE, for `repo sign` and `repo publish`."
 )
+trust_clock_option: Final[Decorator] = click.option(
+    "--trust-clock", is_flag=True, help="Sign although this machine's clock doesn't fit the times of earlier signatures."
+)
 plain_option: Final[Decorator] = click.option("--plain", is_flag=True, help="Leave the new key unencrypted, for a role that a timer signs.")
 
 

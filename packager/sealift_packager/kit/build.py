@@ -1,14 +1,12 @@
-"""Puts a kit together in a folder beside its place, checks it, and only then gives it its name."""
+"""Puts a kit together, checks it, and only then gives it its place (see `new_folder`)."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
 import datetime
-import os
 import platform
 import re
-import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
@@ -16,6 +14,7 @@ from typing import Final
 from sealift_core import durable
 from sealift_core.bundle.digest import Digest
 from sealift_core.bundle.layout import REF_NAME, OciLayout
+from sealift_core.disk_room import check_fits
 from sealift_core.errors import IntegrityError
 from sealift_core.messages import medium
 from sealift_core.signing.keys import PublicKey, Signer
@@ -25,6 +24,7 @@ from sealift_packager.kit.requirements import read_wheels, render_requirements
 from sealift_packager.kit.selection import Selection, select
 from sealift_packager.kit.wheels import WheelRequest, WheelSet, collect_wheels
 from sealift_packager.repository.metadata import RepositoryMetadata
+from sealift_packager.repository.new_folder import is_free, new_folder
 from sealift_packager.repository.publisher import METADATA, Repository
 from sealift_packager.repository.status import role_statuses
 
@@ -70,26 +70,15 @@ class Kit:
 
 def build_kit(request: KitRequest, *, now: datetime.datetime) -> Kit:
     """Build a kit; `OutputError` if its place is taken, `KitError` and the repository's own errors otherwise."""
-    out = request.out.absolute()
-    if os.path.lexists(out):
+    if not is_free(request.out):
         raise OutputError(
             "there is a file or folder at the kit's path already",
             where=str(request.out),
-            advice="Pass a new folder to --out, on the medium or elsewhere.",
+            advice="Pass a new or empty folder to --out, on the medium or elsewhere.",
         )
     repository = Repository(request.repository)
-    building = out.with_name(f".{out.name}.partial")
-    with durable.translate_disk_errors(out):
-        shutil.rmtree(building, ignore_errors=True)
-        building.mkdir(parents=True)
-        try:
-            kit = _fill(request, repository, building, now)
-            durable.sync_tree(building)
-            building.rename(out)
-        finally:
-            shutil.rmtree(building, ignore_errors=True)
-        durable.sync_directory(out.parent)
-    return kit
+    with new_folder(request.out, last=SUMS) as building:
+        return _fill(request, repository, building, now)
 
 
 def _fill(request: KitRequest, repository: Repository, folder: Path, now: datetime.datetime) -> Kit:
@@ -170,6 +159,7 @@ def _advising() -> Iterator[None]:
 def copy_repository(repository: Repository, current: RepositoryMetadata, selection: Selection, target: Path) -> None:
     """Copy a repository with all its current metadata but only the blobs of a selection, each checked as it is written."""
     layout = OciLayout.create(target)
+    check_fits(target, [descriptor.size_bytes for descriptor in selection.blobs])
     for descriptor in selection.blobs:
         repository.layout.copy_blob(descriptor, layout.path(descriptor.digest))
     refs = {f"{name}:{version}" for name, version in selection.releases}

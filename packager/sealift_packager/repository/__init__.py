@@ -13,10 +13,13 @@ Reading order:
 - ``rotation``     pure: other keys and thresholds
 - ``request``      a draft in a file, for people who sign elsewhere
 - ``directory``    the repository on disk
+- ``new_folder``   a folder that appears whole, also as the root of a medium
 - ``publication``  drafts become files, or a request
-- ``intake``       is a release what its maker signed; then its blobs, by hard link
+- ``intake``       is a release what its maker signed; then copies of its blobs
 - ``publisher``    init, add, promote, refresh
+- ``signing_clock``  can the clock be right that is signed by
 - ``ceremony``     rotate, revoke, publish what several people signed
+- ``check``        every byte against what was signed
 - ``status``       roles, releases and channels as they stand, and what grows stale
 
 Never imports click, onnxruntime, onnx, or another package of the packager but ``errors`` and ``passphrase``.

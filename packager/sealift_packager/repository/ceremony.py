@@ -10,13 +10,10 @@ import dataclasses
 import datetime
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
-
-from tuf.api.metadata import Signed
 
 from sealift_core.bundle.digest import Digest
-from sealift_core.clock import format_time, parse_time
-from sealift_core.messages.roles import CHANNELS, ROOT, SIGNED_AT_FIELD, TARGETS
+from sealift_core.clock import format_time
+from sealift_core.messages.roles import CHANNELS, ROOT, TARGETS
 from sealift_core.signing.keys import PublicKey
 from sealift_packager.errors import RepositoryError
 from sealift_packager.repository import metadata
@@ -28,9 +25,7 @@ from sealift_packager.repository.publication import Publication, Published
 from sealift_packager.repository.request import Request, merge
 from sealift_packager.repository.roles import Expiry
 from sealift_packager.repository.rotation import KeyChange, find_key, keys_of, roles_with, rotated
-
-#: How far the clocks of those who sign may be ahead.
-CLOCK_SKEW: Final = datetime.timedelta(days=1)
+from sealift_packager.repository.signing_clock import check_drafted
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,20 +172,9 @@ def _check_next(current: RepositoryMetadata | None, drafts: Drafts, now: datetim
             )
         if signed.expires <= now:
             raise RepositoryError("the request has expired", where=role, found=format_time(signed.expires), advice="Make a new request.")
-        if _signed_at(signed) > now + CLOCK_SKEW:
-            found = str(signed.unrecognized_fields[SIGNED_AT_FIELD])
-            advice = "The clock of the machine that made it is wrong, and devices would take that time as certain. Make a new request."
-            raise RepositoryError("the request says that it was signed in the future", where=role, found=found, advice=advice)
+        check_drafted(role, signed, now)
     if current is None and set(drafts) != {ROOT}:
         raise RepositoryError("the repository has no root yet", where=", ".join(drafts), expected="the request that `sealift repo init` wrote")
-
-
-def _signed_at(signed: Signed) -> datetime.datetime:
-    text = signed.unrecognized_fields.get(SIGNED_AT_FIELD)
-    try:
-        return parse_time(str(text)) if text is not None else datetime.datetime.min.replace(tzinfo=datetime.UTC)
-    except ValueError as error:
-        raise RepositoryError("not a time", where=SIGNED_AT_FIELD, expected="like 2026-01-31T12:00:00Z", found=repr(text)[:100]) from error
 
 
 def _publish_first_root(repository: Repository, drafts: Drafts) -> Published:

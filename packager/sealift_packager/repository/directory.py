@@ -50,6 +50,10 @@ class Repository:
         """The newest root of trust, which devices are given once."""
         return self.directory / METADATA / "root.json"
 
+    def is_complete(self) -> bool:
+        """Whether there is metadata of every role, root's first version included, which people sign after the others."""
+        return os.path.lexists(self.directory / METADATA / "timestamp.json") and self.root_file.is_file()
+
     def read_metadata(self) -> RepositoryMetadata:
         """The current metadata, verified; `RepositoryError` if this isn't a repository, `TrustError` if it doesn't hold."""
         if not os.path.lexists(self.directory / METADATA / "timestamp.json"):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from sealift_core import beneath, durable
 from sealift_core.bundle.layout import Descriptor, OciLayout
 from sealift_core.bundle.release import Release, only_release, read_listed_bundle
+from sealift_core.disk_room import check_fits
 from sealift_core.errors import IntegrityError, SignatureError
 from sealift_core.signing.keys import PublicKey
 from sealift_core.verify.check import check_release_bundle, check_signer
@@ -57,21 +58,21 @@ def import_blobs(source: OciLayout, target: OciLayout, blobs: Iterable[Descripto
     Each copy is checked before it gets its name, and shares nothing with the source that an edit there could change. What is there already
     stays if it is a whole file of its own; one that is damaged, a link, or linked from elsewhere is replaced.
     """
-    new = 0
-    for blob in blobs:
-        if not _is_published(target, blob):
-            source.copy_blob(blob, target.path(blob.digest))
-            new += 1
+    granted = stat.S_IMODE((target.directory / "oci-layout").lstat().st_mode)  # where a file system has no permissions, what it gives every file
+    missing = [blob for blob in blobs if not _is_published(target, blob, (durable.PUBLIC_MODE, granted))]
+    check_fits(target.directory, [blob.size_bytes for blob in missing])
+    for blob in missing:
+        source.copy_blob(blob, target.path(blob.digest))
     durable.sync_directory(target.blobs)
-    return new
+    return len(missing)
 
 
-def _is_published(layout: OciLayout, blob: Descriptor) -> bool:
+def _is_published(layout: OciLayout, blob: Descriptor, modes: Collection[int]) -> bool:
     """Whether a blob is there, unchanged, readable by everybody, and reached by no other name through which it could be edited."""
     try:
         with layout.open_blob(blob.digest) as file:
             status = os.fstat(file.fileno())
-            unshared = status.st_nlink == 1 and stat.S_IMODE(status.st_mode) == durable.PUBLIC_MODE
+            unshared = status.st_nlink == 1 and stat.S_IMODE(status.st_mode) in modes
             return unshared and beneath.hash_open(file, blob.size_bytes, where=str(blob.digest)) == blob.digest.hex
     except (IntegrityError, PermissionError):
         return False

@@ -6,7 +6,6 @@ import copy
 import dataclasses
 import datetime
 import logging
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -29,6 +28,7 @@ from sealift_packager.repository.drafts import Drafts, add_signatures, check_com
 from sealift_packager.repository.intake import CheckedRelease, import_blobs
 from sealift_packager.repository.keyring import KeyRing, tuf_key
 from sealift_packager.repository.metadata import HASHES, RepositoryMetadata
+from sealift_packager.repository.new_folder import is_free, new_folder
 from sealift_packager.repository.publication import Publication, Published
 from sealift_packager.repository.request import Request
 from sealift_packager.repository.roles import ROLES, Expiry
@@ -77,24 +77,20 @@ def init(
         raise OutputError(
             "there is a repository in this folder already", where=str(directory), advice="Its keys stay as they are; nothing was changed."
         )
-    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+    if not is_free(directory):
         raise OutputError("the folder for the repository is not empty", where=str(directory), advice="Choose a new or empty folder.")
     founding = founding or Founding()
     ring = KeyRing.create(keys, repository=directory, passphrases=passphrases).with_fresh(founding.counts())
-    building = directory.absolute().with_name(f".{directory.absolute().name}.partial")
     try:
         drafts, files = _first(ring, founding, expiry, now, incomplete=request is not None)
         ring.save(plain=founding.plain)
-        _write_first(building, files)
-        if request is not None:
-            Request.of(None, {ROOT: drafts[ROOT]}, {}).write(request)
-        with durable.translate_disk_errors(directory):
-            building.rename(directory.absolute())
+        with new_folder(directory, last=METADATA) as building:
+            _write_first(building, files)
+            if request is not None:
+                Request.of(None, {ROOT: drafts[ROOT]}, {}).write(request)
     except SealiftError:
-        shutil.rmtree(building, ignore_errors=True)
         ring.remove()
         raise
-    durable.sync_directory(directory.absolute().parent)
     _LOG.info("Made the repository %s; its fresh keys are in %s", directory, keys)
     return repository
 
@@ -112,12 +108,9 @@ def _first(ring: KeyRing, founding: Founding, expiry: Expiry, now: datetime.date
 
 
 def _write_first(building: Path, files: Mapping[str, bytes]) -> None:
-    with durable.translate_disk_errors(building):
-        shutil.rmtree(building, ignore_errors=True)
-        OciLayout.create(building)
-        for name, data in files.items():
-            durable.write_bytes(building / METADATA / name, data)
-        durable.sync_tree(building)
+    OciLayout.create(building)
+    for name, data in files.items():
+        durable.write_bytes(building / METADATA / name, data)
 
 
 def add(

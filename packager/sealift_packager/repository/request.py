@@ -17,7 +17,7 @@ from typing import Any, Final
 from tuf.api.metadata import Metadata, Root, Targets
 from tuf.api.serialization import SerializationError
 
-from sealift_core import durable
+from sealift_core import beneath, durable
 from sealift_core.clock import format_time
 from sealift_core.messages.channel import Channel
 from sealift_core.messages.roles import CHANNELS, ROOT, SIGNED_AT_FIELD, TARGETS
@@ -49,10 +49,9 @@ class Request:
 
     @classmethod
     def read(cls, path: Path) -> Request:
-        """Read a request's file; `RepositoryError`, `DocumentError` or `TrustError` names what is wrong."""
+        """Read a request's file; `RepositoryError`, `DocumentError`, `TrustError`, `LimitError` or, for a pipe, `IntegrityError`."""
         try:
-            with path.open("rb") as file:
-                data = file.read(MAX_BYTES + 1)
+            data = beneath.read_own(path, MAX_BYTES)
         except OSError as error:
             raise RepositoryError(f"the request can't be read ({error.strerror})", where=str(path)) from error
         document = Document.parse_json(data, where=str(path), max_bytes=MAX_BYTES)

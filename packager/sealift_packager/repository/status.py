@@ -6,6 +6,8 @@ import dataclasses
 import datetime
 from typing import Final
 
+from tuf.api.metadata import Signed
+
 from sealift_core.bundle.digest import Digest
 from sealift_core.bundle.layout import OciLayout
 from sealift_core.bundle.release import read_bundle_files, read_release
@@ -15,14 +17,19 @@ from sealift_core.schema.documents import Json
 from sealift_packager.repository.metadata import RepositoryMetadata
 from sealift_packager.repository.publisher import Repository, bundle_keys, published_releases
 from sealift_packager.repository.rotation import keys_of
+from sealift_packager.repository.signing_clock import CLOCK_SKEW, signed_at
 
+FUTURE: Final = "signed in the future"
 #: With fewer days left than this, a role should be signed anew.
 SOON_DAYS: Final = {ROOT: 90, TARGETS: 30, CHANNELS: 30, SNAPSHOT: 14, TIMESTAMP: 7}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class RoleStatus:
-    """One role's current metadata; ``state`` is ``fresh``, ``expires soon`` or ``expired``. ``threshold`` of ``keys`` (their ids) must sign it."""
+    """One role's current metadata.
+
+    ``state`` is ``fresh``, ``expires soon``, ``expired`` or ``signed in the future``. ``threshold`` of ``keys`` (their ids) must sign it.
+    """
 
     role: str
     version: int
@@ -31,6 +38,7 @@ class RoleStatus:
     state: str
     threshold: int
     keys: tuple[str, ...]
+    signed_at: datetime.datetime | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,13 +68,18 @@ class RepositoryStatus:
     @property
     def stale(self) -> bool:
         """Whether a role has expired or soon will."""
-        return any(role.state != "fresh" for role in self.roles)
+        return any(role.state in ("expires soon", "expired") for role in self.roles)
+
+    @property
+    def ahead(self) -> tuple[str, ...]:
+        """The roles that say that they were signed in the future."""
+        return tuple(role.role for role in self.roles if role.state == FUTURE)
 
     def json(self) -> dict[str, Json]:
         """The status for machines."""
         return {
             "stale": self.stale,
-            "roles": [dataclasses.asdict(role) | {"expires": format_time(role.expires)} for role in self.roles],
+            "roles": [_role_json(role) for role in self.roles],
             "releases": [dataclasses.asdict(release) | {"digest": str(release.digest)} for release in self.releases],
             "channels": self.channels,
             "bundle_keys": list(self.bundle_keys),
@@ -87,14 +100,28 @@ def repository_status(repository: Repository, now: datetime.datetime) -> Reposit
 
 def role_statuses(current: RepositoryMetadata, now: datetime.datetime) -> tuple[RoleStatus, ...]:
     """How every role stands at a time."""
-    return tuple(_role(current, role, signed.version, signed.expires, now) for role, signed in current.roles().items())
+    return tuple(_role(current, role, signed, now) for role, signed in current.roles().items())
 
 
-def _role(current: RepositoryMetadata, role: str, version: int, expires: datetime.datetime, now: datetime.datetime) -> RoleStatus:
+def _role(current: RepositoryMetadata, role: str, signed: Signed, now: datetime.datetime) -> RoleStatus:
     keyids, threshold = keys_of(current, role)
-    left = expires - now
+    left, moment = signed.expires - now, signed_at(signed)
     state = "expired" if left <= datetime.timedelta(0) else "expires soon" if left.days < SOON_DAYS[role] else "fresh"
-    return RoleStatus(role=role, version=version, expires=expires, days_left=left.days, state=state, threshold=threshold, keys=tuple(keyids))
+    return RoleStatus(
+        role=role,
+        version=signed.version,
+        expires=signed.expires,
+        days_left=left.days,
+        state=FUTURE if moment and moment > now + CLOCK_SKEW else state,
+        threshold=threshold,
+        keys=tuple(keyids),
+        signed_at=moment,
+    )
+
+
+def _role_json(role: RoleStatus) -> dict[str, Json]:
+    times = {"expires": format_time(role.expires), "signed_at": format_time(role.signed_at) if role.signed_at else None}
+    return dataclasses.asdict(role) | times
 
 
 def _release(layout: OciLayout, name: str, version: str, digest: Digest) -> ReleaseStatus:

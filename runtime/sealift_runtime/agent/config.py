@@ -150,4 +150,4 @@ class AgentConfig:
 
     def save(self, path: Path) -> None:
         """Write the file, durably."""
-        durable.write_bytes(path, self.to_toml().encode())
+        durable.write_bytes(path, self.to_toml().encode(), mode=durable.PRIVATE_MODE)

@@ -279,7 +279,7 @@ async def serve(home: Home, host: str, port: int) -> None:
 def announce(home: Home, host: str, port: int) -> None:
     """Tell people and the other commands where the data plane listens."""
     url = f"http://{host}:{port}"
-    durable.write_bytes(home.server_info, canonical_json({"url": url, "pid": os.getpid()}))
+    durable.write_bytes(home.server_info, canonical_json({"url": url, "pid": os.getpid()}), mode=durable.PRIVATE_MODE)
     say(f"Serving the Open Inference Protocol on {url}")
 
 

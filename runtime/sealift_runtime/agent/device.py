@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import functools
 import socket
 from collections.abc import Iterator
 
-from sealift_core.clock import Clock, SystemClock
+from sealift_core.clock import BUILD_TIME, Clock, SystemClock
+from sealift_core.errors import SealiftError
 from sealift_core.hardware.machine import Machine, detect_machine
 from sealift_core.signing.keys import PrivateKey
 from sealift_runtime.agent.config import MB, AgentConfig
 from sealift_runtime.agent.home import Home
+from sealift_runtime.agent.private_home import PRIVATE_UMASK, close, umask
 from sealift_runtime.engine.facts import machine_providers
 from sealift_runtime.reports.spool import ReportSpool
 from sealift_runtime.store.device_store import DeviceStore
+from sealift_runtime.trust.expiry import certain_time
 from sealift_runtime.update.state import StateDatabase
+from sealift_runtime.update.trust_folder import TrustFolder
 
 
 class LocalDevice:
@@ -51,6 +56,13 @@ class LocalDevice:
         """What this device is."""
         return detect_machine(providers=machine_providers())
 
+    def certain_time(self) -> datetime.datetime:
+        """A time that has surely passed, whatever the clock says."""
+        try:
+            return certain_time(TrustFolder(self.home.trust).load().state, BUILD_TIME, BUILD_TIME)
+        except SealiftError:  # an update says what is wrong with it
+            return BUILD_TIME
+
     def host(self) -> dict[str, str]:
         """What reports tell of this machine."""
         machine = self.machine
@@ -64,9 +76,11 @@ class LocalDevice:
 
 @contextlib.contextmanager
 def opened(home: Home) -> Iterator[LocalDevice]:
-    """A device for the length of a block."""
-    device = LocalDevice(home)
-    try:
-        yield device
-    finally:
-        device.close()
+    """A device for the length of a block; what is made meanwhile is this user's alone."""
+    with umask(PRIVATE_UMASK):
+        device = LocalDevice(home)
+        close(home.directory)
+        try:
+            yield device
+        finally:
+            device.close()

@@ -10,7 +10,7 @@ from typing import Final
 
 import requests
 
-from sealift_core.clock import format_time
+from sealift_core.clock import BUILD_TIME, format_time
 from sealift_core.errors import SealiftError
 from sealift_core.http.http_session import open_session
 from sealift_core.http.urls import redacted
@@ -21,14 +21,14 @@ from sealift_core.process.sandbox import describe_walls, missing_walls
 from sealift_runtime.agent.admin_client import DataPlaneClient
 from sealift_runtime.agent.config import MB
 from sealift_runtime.agent.device import LocalDevice
+from sealift_runtime.agent.private_home import exposed
 from sealift_runtime.agent.server_info import server_url
 from sealift_runtime.agent.telemetry import telemetry_here, telemetry_of
 from sealift_runtime.agent.updating import policy_of, repository_of
 from sealift_runtime.engine.facts import onnxruntime_version, providers
 from sealift_runtime.transport.base import read_bounded
-from sealift_runtime.trust.expiry import check_expiry
+from sealift_runtime.trust.expiry import certain_time, check_expiry
 from sealift_runtime.trust.metadata import MAX_BYTES
-from sealift_runtime.trust.state import BUILD_TIME
 from sealift_runtime.update.installed import check_installed
 from sealift_runtime.update.steps import SANDBOX_GAPS
 from sealift_runtime.update.trust_folder import TrustFolder
@@ -36,6 +36,8 @@ from sealift_runtime.update.trust_folder import TrustFolder
 OK: Final = "ok"
 WARNING: Final = "warning"
 FAILED: Final = "failed"
+#: How many files are named; more are counted.
+_SHOWN: Final = 5
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +67,16 @@ def _key(device: LocalDevice) -> tuple[str, str]:
     if mode & 0o077:
         return FAILED, f"other users can read {device.home.device_key}. Run chmod 600 on it."
     return OK, f"device {device.key.public_key.fingerprint[:16]}"
+
+
+def _files(device: LocalDevice) -> tuple[str, str]:
+    owners, modes = exposed(device.home.directory)
+    troubles = [*owners, *modes]
+    if not troubles:
+        return OK, f"everything in {device.home.directory} is this user's alone"
+    more = f", and {len(troubles) - _SHOWN} more" if len(troubles) > _SHOWN else ""
+    advice = f"The home must be this user's alone: run chmod -R go= {device.home.directory}, and chown what belongs to others."
+    return FAILED if owners else WARNING, f"{'; '.join(troubles[:_SHOWN])}{more}. {advice}"
 
 
 def _engine(_: LocalDevice) -> tuple[str, str]:
@@ -112,20 +124,20 @@ def _trust(device: LocalDevice) -> tuple[str, str]:
     loaded = TrustFolder(device.home.trust).load()
     if TIMESTAMP not in loaded.state.files:
         return WARNING, "there is a root of trust, but no metadata yet. Run sealift-agent sync."
-    time = loaded.state.time(device.clock.now(), BUILD_TIME)
+    time = certain_time(loaded.state, device.clock.now(), BUILD_TIME)
     stale = check_expiry(loaded.state, time, policy_of(device.config).max_staleness)
     return (WARNING, stale) if stale else (OK, f"metadata is current at {format_time(time)}")
 
 
 def _clock(device: LocalDevice) -> tuple[str, str]:
-    now, floor = device.clock.now(), TrustFolder(device.home.trust).load().state.time(BUILD_TIME, BUILD_TIME)
+    now, floor = device.clock.now(), device.certain_time()
     if now < floor:
         return WARNING, f"the clock says {format_time(now)}, but it must be later than {format_time(floor)}, which is used instead. Set the clock."
     return OK, format_time(now)
 
 
 def _repository(device: LocalDevice) -> tuple[str, str]:
-    transport = repository_of(device.config)
+    transport = repository_of(device)
     read_bounded(transport, "metadata/timestamp.json", MAX_BYTES[TIMESTAMP])
     return OK, transport.describe()
 
@@ -136,7 +148,7 @@ def _hub(device: LocalDevice) -> tuple[str, str]:
     if not device.config.hub:
         return OK, f"no hub is configured; use sealift-agent export; {waiting}"
     try:
-        with open_session(device.config.hub) as http, http.within(10):
+        with open_session(device.config.hub, certain_time=device.certain_time) as http, http.within(10):
             http.verify = device.config.ca_file or True
             with http.get(f"{device.config.hub}/healthz", timeout=5, allow_redirects=False, stream=True) as answer:
                 answer.raise_for_status()
@@ -174,6 +186,7 @@ def _server(device: LocalDevice) -> tuple[str, str]:
 
 CHECKS: Final[dict[str, Callable[[LocalDevice], tuple[str, str]]]] = {
     "key": _key,
+    "files": _files,
     "engine": _engine,
     "telemetry": _telemetry,
     "sandbox": _sandbox,

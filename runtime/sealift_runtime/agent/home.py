@@ -12,6 +12,7 @@ from typing import Final
 import platformdirs
 
 from sealift_core.errors import ConfigurationError
+from sealift_runtime.agent.private_home import check_owner
 
 #: A unix socket's path may have 107 bytes; a home may lie deeper.
 _LONGEST_PATH_BYTES: Final = 100
@@ -85,7 +86,8 @@ class Home:
         return self.directory / "update.lock"
 
     def require(self) -> Home:
-        """This home, if it was initialised; else `ConfigurationError`."""
+        """This home, if it is this user's and was initialised; else `ConfigurationError`."""
+        check_owner(self.directory)
         if not self.config.is_file():
             raise ConfigurationError(
                 "not initialised",

@@ -16,6 +16,7 @@ from sealift_core.messages.roles import ROOT
 from sealift_core.signing.keys import PrivateKey
 from sealift_runtime.agent.config import FIELDS, AgentConfig
 from sealift_runtime.agent.home import Home
+from sealift_runtime.agent.private_home import PRIVATE_UMASK, check_owner, make_home, make_private, umask
 from sealift_runtime.transport.locate import open_transport
 from sealift_runtime.trust.metadata import MAX_BYTES
 from sealift_runtime.trust.workflow import start
@@ -26,6 +27,7 @@ from sealift_runtime.update.trust_folder import TrustFolder
 def initialise(home: Home, config: AgentConfig, root: bytes, clock: Clock) -> PrivateKey:
     """Make ``home`` a device, and give its key.
 
+    0. The home is this user's alone: its directory is made, and what is in it already is closed to others.
     1. The repository's location is one that we can read from.
     2. The root of trust signs itself; a home that already trusts another is refused.
     3. The device key is made, once.
@@ -33,25 +35,29 @@ def initialise(home: Home, config: AgentConfig, root: bytes, clock: Clock) -> Pr
 
     Run again with the same root it only replaces the configuration. Raises `ConfigurationError` or `TrustError`.
     """
+    check_owner(home.directory)  # 0
     _check_ca(config.ca_file)  # 1
     open_transport(config.repository, ca_file=Path(config.ca_file) if config.ca_file else None)
-    enrol(home, root)  # 2
-    key = _device_key(home)  # 3
-    first = not home.config.is_file()
-    config.save(home.config)  # 4
-    state = StateDatabase(home.state)
-    event = "initialised" if first else "configuration-changed"
-    state.record(event, detail=f"repository {config.repository}, channel {config.channel}", now=clock.now())
-    state.close()
+    start(root)  # whatever is asked, it has to be a root
+    make_home(home.directory)  # 0
+    make_private(home.directory)
+    with umask(PRIVATE_UMASK):
+        enrol(home, root)  # 2
+        key = _device_key(home)  # 3
+        first = not home.config.is_file()
+        config.save(home.config)  # 4
+        state = StateDatabase(home.state)
+        event = "initialised" if first else "configuration-changed"
+        state.record(event, detail=f"repository {config.repository}, channel {config.channel}", now=clock.now())
+        state.close()
     return key
 
 
 def enrol(home: Home, root: bytes) -> None:
     """Trust in ``root``, unless that's what this home began with."""
     folder, given = TrustFolder(home.trust), home.directory / "root.json"
-    start(root)  # whatever is asked, it has to be a root
     if not folder.enrolled():
-        durable.write_bytes(given, root)
+        durable.write_bytes(given, root, mode=durable.PRIVATE_MODE)
         folder.enrol(root)
     elif not given.is_file() or read_root(given) != root:
         raise ConfigurationError(
@@ -64,7 +70,7 @@ def enrol(home: Home, root: bytes) -> None:
 def read_root(path: Path) -> bytes:
     """The root of trust in a file."""
     try:
-        return beneath.read_bounded(path, MAX_BYTES[ROOT])
+        return beneath.read_own(path, MAX_BYTES[ROOT])
     except OSError as error:
         advice = "Pass metadata/root.json of the repository, obtained in a way that you trust."
         raise ConfigurationError(f"the root of trust can't be read ({error.strerror})", where=str(path), advice=advice) from error

@@ -104,7 +104,7 @@ class Monitors:
             for name in list(self._monitored):
                 self._end(name)
             windows = [window.json() for _, window in self._windows]
-        durable.write_bytes(self._kept, canonical_json({"windows": windows}))
+        durable.write_bytes(self._kept, canonical_json({"windows": windows}), mode=durable.PRIVATE_MODE)
 
     def _take_back(self) -> None:
         if not self._kept.is_file():

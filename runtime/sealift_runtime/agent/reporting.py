@@ -43,7 +43,7 @@ def seal(device: LocalDevice, data_plane: DataPlaneClient) -> int | None:
 
 def send(device: LocalDevice) -> int:
     """Send what is spooled to the hub; how many reports it newly has. `TransportError` if it can't be reached."""
-    with open_session(device.config.hub) as http:
+    with open_session(device.config.hub, certain_time=device.certain_time) as http:
         if device.config.ca_file:
             http.verify = device.config.ca_file
         return send_pending(device.spool, device.config.hub, http)

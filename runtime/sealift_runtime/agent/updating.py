@@ -28,14 +28,15 @@ T = TypeVar("T")
 BUSY_WAIT_S: Final = 120.0
 
 
-def repository_of(config: AgentConfig) -> Transport:
+def repository_of(device: LocalDevice) -> Transport:
     """The transport to the configured repository."""
-    return open_transport(config.repository, ca_file=Path(config.ca_file) if config.ca_file else None)
+    ca_file = device.config.ca_file
+    return open_transport(device.config.repository, ca_file=Path(ca_file) if ca_file else None, certain_time=device.certain_time)
 
 
 def updater_of(device: LocalDevice, data_plane: DataPlaneLink, repository: str | None = None) -> Updater:
     """The updater, on the configured repository or another place that holds it (a medium)."""
-    transport = functools.partial(repository_of, device.config) if repository is None else functools.partial(open_transport, repository)
+    transport = functools.partial(repository_of, device) if repository is None else functools.partial(open_transport, repository)
     return Updater(
         home=device.home.directory,
         transport=transport,

@@ -12,6 +12,7 @@ from sealift_core.terminal.commandline import json_option, show
 from sealift_runtime.agent.admin_client import DataPlaneClient
 from sealift_runtime.agent.device import opened
 from sealift_runtime.agent.home import Home
+from sealift_runtime.agent.private_home import MEDIUM_UMASK, umask
 from sealift_runtime.agent.reporting import seal
 from sealift_runtime.cli.options import home_option
 from sealift_runtime.cli.sync import synchronise
@@ -64,6 +65,10 @@ def export_command(directory: Path, home: Path | None, as_json: bool) -> None:
         raise ConfigurationError("no such directory", where=str(directory), advice="Check that the medium is mounted.")
     with opened(Home.locate(home)) as device:
         seal(device, DataPlaneClient(device.home.socket))
-        count = export_reports(device.spool, directory)
-        fields = {"device": device.key.public_key.fingerprint, "reports": count, "directory": str(directory)}
-    show(fields, f"{count} reports are on {directory}.", as_json=as_json)
+        with umask(MEDIUM_UMASK):
+            count = export_reports(device.spool, directory)
+        fingerprint = device.key.public_key.fingerprint
+        own_disk = directory.stat().st_dev == device.home.directory.stat().st_dev
+    fields = {"device": fingerprint, "reports": count, "directory": str(directory), "own_disk": own_disk}
+    note = [f"{directory} is on this device's own disk. If it should be a medium, mount the medium there and export again."] if own_disk else []
+    show(fields, [f"{count} reports are on {directory}.", *note], as_json=as_json)

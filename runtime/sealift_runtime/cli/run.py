@@ -12,6 +12,7 @@ from sealift_core.terminal.logging_options import asked_for
 from sealift_runtime.agent.device import opened
 from sealift_runtime.agent.home import Home
 from sealift_runtime.agent.lock import one_of_its_kind
+from sealift_runtime.agent.private_home import PRIVATE_UMASK, make_private
 from sealift_runtime.agent.supervisor import module_command
 from sealift_runtime.agent.updating import prepare
 from sealift_runtime.cli.options import home_option
@@ -26,6 +27,8 @@ from sealift_runtime.cli.options import home_option
 def run(host: str | None, port: int | None, home: Path | None) -> None:
     """Serve the installed models, follow the channel, and send reports, until stopped by SIGTERM or Ctrl-C."""
     place = Home.locate(home).require()
+    make_private(place.directory)
+    os.umask(PRIVATE_UMASK)  # for the agent's processes, too
     with one_of_its_kind(place.run / "agent.lock", "agent"), opened(place) as device:
         config = device.config
         prepare(device)

@@ -9,7 +9,9 @@ from typing import Any, Final
 
 import requests
 
+from sealift_core.clock import SystemClock
 from sealift_core.errors import DocumentError, LimitError, TransportError
+from sealift_core.http.failures import certificate_trouble, reason
 from sealift_core.http.http_session import HttpSession
 from sealift_core.http.urls import check_url, redacted
 from sealift_core.messages.receipt import MAX_BYTES, Receipt
@@ -21,6 +23,7 @@ TIMEOUT_S: Final = (10.0, 60.0)
 LEAST_BYTES_PER_S: Final = 8 * 1024
 OK, CREATED, NOT_FOUND, CONFLICT = 200, 201, 404, 409
 _LOG: Final = logging.getLogger("sealift.report")
+_CA_ADVICE: Final = "If the hub's certificate is from a private CA, set source.ca_file in agent.toml to the CA's certificate."
 _ADVICE: Final = {
     401: "The hub requires a password. Put it into ~/.netrc of the user who runs the agent.",
     403: "See the device's page on the hub.",
@@ -61,9 +64,12 @@ class HubClient:
         try:
             with self._http.within(sum(TIMEOUT_S) + len(data) / LEAST_BYTES_PER_S):
                 return self._exchange(method, url, data, content_type)
+        except requests.exceptions.SSLError as error:
+            message, advice = certificate_trouble(error, SystemClock().now())
+            raise TransportError(message, where=self._hub, advice=advice or _CA_ADVICE) from error
         except requests.RequestException as error:
             raise TransportError(
-                f"the hub can't be reached, caused by: {error}",
+                f"the hub can't be reached ({reason(error)})",
                 where=self._hub,
                 advice="No report is lost: this device keeps its reports until they can be sent.",
             ) from error

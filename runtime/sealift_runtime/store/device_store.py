@@ -39,7 +39,7 @@ class DeviceStore:
     """
 
     def __init__(self, home: Path, *, reserve_bytes: int = DEFAULT_RESERVE_BYTES) -> None:
-        self.layout = OciLayout.create(home / "store")
+        self.layout = OciLayout.create(home / "store", mode=durable.PRIVATE_MODE)
         self.bundles = home / "bundles"
         self.bundles.mkdir(parents=True, exist_ok=True)
         self._reserve_bytes = reserve_bytes

@@ -13,7 +13,7 @@ from typing import Final
 
 from sealift_core import durable
 from sealift_core.bundle.layout import Descriptor
-from sealift_core.errors import DiskFullError, IntegrityError, LimitError, TransportError
+from sealift_core.errors import DiskFullError, IntegrityError, OversizedError, TransportError
 from sealift_runtime.transport.base import Transport
 
 READ_BYTES: Final = 1024 * 1024
@@ -40,13 +40,13 @@ class BlobSource:
 
     @contextlib.contextmanager
     def open(self, offset: int) -> Iterator[Iterator[bytes]]:
-        """Its bytes from ``offset`` on; `LimitError` for a file of another size than the blob's, whoever finds that out."""
+        """Its bytes from ``offset`` on; `OversizedError` for a file of another size than the blob's, whoever finds that out."""
         size = self.descriptor.size_bytes
         try:
             with self.transport.open(self.path, offset, max_bytes=size) as chunks:
                 yield chunks
-        except LimitError as error:
-            raise LimitError("the blob is larger than what was signed", where=self.where, expected=f"{size} bytes", found=error.found) from error
+        except OversizedError as error:
+            raise OversizedError("the blob is larger than what was signed", where=self.where, expected=f"{size} bytes", found=error.found) from error
 
 
 def partial_path(target: Path) -> Path:
@@ -63,7 +63,7 @@ def download(source: BlobSource, target: Path, progress: Progress | None = None)
     3. The digest must match. Left-overs that spoil it (a power cut can do that) are dropped and fetched anew, once.
     4. Only then the file is synced and takes its name.
 
-    Raises `LimitError` (2), `IntegrityError` (3), `TransportError`, `NotFoundError`, `DiskFullError`; then nothing has
+    Raises `OversizedError` (2), `IntegrityError` (3), `TransportError`, `NotFoundError`, `DiskFullError`; then nothing has
     the blob's name, and on a full disk the ``.partial`` file is gone, too.
     """
     partial = partial_path(target)
@@ -76,7 +76,7 @@ def download(source: BlobSource, target: Path, progress: Progress | None = None)
             _LOG.info("%s: the data from an earlier attempt was damaged; fetching all of it", source.where)
             partial.unlink()
             hex_digest = _fill(source, partial, 0, progress)
-    except (LimitError, DiskFullError):
+    except (OversizedError, DiskFullError):
         partial.unlink(missing_ok=True)
         raise
     if hex_digest != source.descriptor.digest.hex:
@@ -124,7 +124,7 @@ def _fill(source: BlobSource, partial: Path, offset: int, progress: Progress | N
                     for chunk in chunks:
                         offset += len(chunk)
                         if offset > size:
-                            raise LimitError("too large", where=source.where, found="more bytes")  # 2
+                            raise OversizedError("too large", where=source.where, found="more bytes")  # 2
                         hasher.update(chunk)
                         file.write(chunk)
                         if progress:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import Final, Protocol
 
-from sealift_core.errors import LimitError, TransportError
+from sealift_core.errors import OversizedError, TransportError
 
 CHUNK_BYTES: Final = 1024 * 1024
 MAX_PATH_CHARACTERS: Final = 1000
@@ -31,7 +31,7 @@ class Transport(Protocol):
         Raises:
             NotFoundError: If there is no such file.
             TransportError: If it can't be fetched; also while the chunks are read.
-            LimitError: If the whole file is known to be larger than ``max_bytes`` before its bytes come.
+            OversizedError: If the whole file is known to be larger than ``max_bytes`` before its bytes come.
         """
 
     def describe(self) -> str:
@@ -66,10 +66,10 @@ def check_size(size_bytes: int, max_bytes: int | None, where: str) -> None:
         where: What errors call the file.
 
     Raises:
-        LimitError: If it is larger.
+        OversizedError: If it is larger.
     """
     if max_bytes is not None and size_bytes > max_bytes:
-        raise LimitError("too large", where=where, expected=f"at most {max_bytes} bytes", found=f"{size_bytes} bytes")
+        raise OversizedError("too large", where=where, expected=f"at most {max_bytes} bytes", found=f"{size_bytes} bytes")
 
 
 def read_bounded(transport: Transport, path: str, max_bytes: int) -> bytes:
@@ -86,12 +86,12 @@ def read_bounded(transport: Transport, path: str, max_bytes: int) -> bytes:
     Raises:
         NotFoundError: If there is no such file.
         TransportError: If it can't be fetched.
-        LimitError: If it is larger, as soon as that is known.
+        OversizedError: If it is larger, as soon as that is known.
     """
     data = bytearray()
     with transport.open(path, max_bytes=max_bytes) as chunks:
         for chunk in chunks:
             data += chunk
             if len(data) > max_bytes:
-                raise LimitError("too large", where=f"{transport.describe()}: {path}", expected=f"at most {max_bytes} bytes")
+                raise OversizedError("too large", where=f"{transport.describe()}: {path}", expected=f"at most {max_bytes} bytes")
     return bytes(data)

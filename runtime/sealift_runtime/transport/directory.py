@@ -50,7 +50,7 @@ class DirectoryTransport:
         Raises:
             NotFoundError: If there is no such file.
             TransportError: If it can't be read, a link leaves the directory, or ``offset`` is behind its end.
-            LimitError: If the whole file is larger than ``max_bytes``.
+            OversizedError: If the whole file is larger than ``max_bytes``.
         """
         _LOG.debug("Reading %s%s", self._root / path, f" from byte {offset}" if offset else "")
         file = self._open(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import datetime
 import logging
 import random
 import re
@@ -17,6 +18,7 @@ import urllib3
 
 from sealift_core.clock import Clock, SystemClock
 from sealift_core.errors import ConfigurationError, NotFoundError, TransportError
+from sealift_core.http.failures import certificate_trouble, reason
 from sealift_core.http.http_session import follow, open_session
 from sealift_core.http.urls import check_url, redacted
 from sealift_runtime.transport.base import check_size, split_path
@@ -24,6 +26,7 @@ from sealift_runtime.transport.rate import RateLimits, RateMonitor
 
 CHUNK_BYTES: Final = 64 * 1024
 _LOG: Final = logging.getLogger("sealift.transport")
+_CA_ADVICE: Final = "If the server's certificate is from a private CA, set source.ca_file in agent.toml to the CA's certificate."
 RETRIED: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
@@ -67,6 +70,7 @@ class HttpTransport:
         ca_file: Path | None = None,
         settings: HttpSettings | None = None,
         clock: Clock | None = None,
+        certain_time: Callable[[], datetime.datetime] | None = None,
         jitter: Callable[[], float] = random.random,  # noqa: S311 - no secret
     ) -> None:
         """Prepare a transport; nothing is contacted yet.
@@ -76,6 +80,7 @@ class HttpTransport:
             ca_file: A PEM file of CAs that replace the usual ones; None for those.
             settings: Bounds of each download; None for the defaults.
             clock: The time, and what waits; None for the machine's.
+            certain_time: Gives a time that has surely passed, for certificates where the machine's clock is behind it.
             jitter: Draws a number from 0 to 1: the share of the longest wait before a retry.
 
         Raises:
@@ -86,7 +91,7 @@ class HttpTransport:
         self._settings = settings or HttpSettings()
         self._clock = clock or SystemClock()
         self._jitter = jitter
-        self._session = open_session(self._base)
+        self._session = open_session(self._base, certain_time=certain_time)
 
     def describe(self) -> str:
         """Name the URL that paths are relative to."""
@@ -113,7 +118,7 @@ class HttpTransport:
         Raises:
             NotFoundError: If there is no such file.
             TransportError: If it can't be fetched; also while the chunks are read.
-            LimitError: If the server says that the whole file is larger than ``max_bytes``.
+            OversizedError: If the server says that the whole file is larger than ``max_bytes``.
         """
         url = f"{self._base}/{'/'.join(urllib.parse.quote(segment, safe='') for segment in split_path(path))}"
         chunks = self._chunks(url, offset, max_bytes)
@@ -248,34 +253,23 @@ def _check_end(content_range: str, url: str, offset: int) -> None:
         )
 
 
-def _reason(error: BaseException) -> str:
-    """What the operating system says, below the layers that requests and urllib3 put around it."""
-    below = error
-    while inner := below.__cause__ or below.__context__:
-        below = inner
-    return (below.strerror if isinstance(below, OSError) else None) or str(error)
-
-
 @contextlib.contextmanager
 def _translate(url: str) -> Iterator[None]:
     """Turn the errors of requests and urllib3 into `TransportError`."""
     try:
         yield
     except requests.exceptions.SSLError as error:
-        raise TransportError(
-            f"the TLS certificate isn't trusted, caused by: {error}",
-            where=url,
-            advice="If the server's certificate is from a private CA, set source.ca_file in agent.toml to the CA's certificate.",
-        ) from error
+        message, advice = certificate_trouble(error, SystemClock().now())
+        raise TransportError(message, where=url, advice=advice or _CA_ADVICE) from error
     except requests.exceptions.ProxyError as error:
-        raise _RetryableError(f"the proxy can't be reached ({_reason(error)})", where=url) from error
+        raise _RetryableError(f"the proxy can't be reached ({reason(error)})", where=url) from error
     except (requests.exceptions.ConnectTimeout, requests.exceptions.ReadTimeout, urllib3.exceptions.ReadTimeoutError) as error:
         raise _RetryableError("the server doesn't answer in time", where=url) from error
     except requests.exceptions.ConnectionError as error:
         raise _RetryableError(
-            f"the server can't be reached ({_reason(error)})", where=url, advice="Check that the host is up and the address is right."
+            f"the server can't be reached ({reason(error)})", where=url, advice="Check that the host is up and the address is right."
         ) from error
     except requests.exceptions.RequestException as error:
-        raise TransportError(f"the request failed, caused by: {error}", where=url) from error
+        raise TransportError(f"the request failed ({reason(error)})", where=url) from error
     except (urllib3.exceptions.HTTPError, OSError) as error:
-        raise _RetryableError(f"the connection broke, caused by: {error}", where=url) from error
+        raise _RetryableError(f"the connection broke ({reason(error)})", where=url) from error

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+from collections.abc import Callable
 from pathlib import Path
 
 from sealift_core.http.urls import check_location
@@ -10,12 +12,13 @@ from sealift_runtime.transport.directory import DirectoryTransport
 from sealift_runtime.transport.http import HttpTransport
 
 
-def open_transport(location: str, *, ca_file: Path | None = None) -> Transport:
+def open_transport(location: str, *, ca_file: Path | None = None, certain_time: Callable[[], datetime.datetime] | None = None) -> Transport:
     """Choose a transport for what a person wrote; nothing is contacted yet.
 
     Args:
         location: ``http://…``, ``https://…`` or a directory.
         ca_file: A PEM file of CAs that replace the usual ones; None for those.
+        certain_time: Gives a time that has surely passed, for certificates where the machine's clock is behind it.
 
     Returns:
         The transport.
@@ -26,4 +29,4 @@ def open_transport(location: str, *, ca_file: Path | None = None) -> Transport:
     if "://" not in location:
         return DirectoryTransport(Path(location))
     check_location(location, where="repository")
-    return HttpTransport(location, ca_file=ca_file)
+    return HttpTransport(location, ca_file=ca_file, certain_time=certain_time)

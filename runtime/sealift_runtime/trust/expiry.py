@@ -4,18 +4,33 @@
 2. Expired timestamp or snapshot metadata is stale: a warning, as an air-gapped site must live with it, until it is
    stale for longer than the site's policy allows.
 3. Neither stops what is installed from serving, and neither lets older metadata in.
+4. The time that this is judged by is the clock's, but never before what surely lies in the past: when this version was made, when all was last within
+   its expiry, when the trusted root was signed, and the newest signing time that other metadata claims. That last one counts only as far as nothing
+   that is trusted expires by it: otherwise whoever holds the key of timestamp, or one wrong clock at the publisher, would keep every device from
+   updating. Root isn't bound so: its keys can end everything anyway, and its next version corrects it.
 """
 
 from __future__ import annotations
 
 import datetime
+from typing import Final
 
 from sealift_core.clock import format_time
 from sealift_core.errors import ExpiredError
 from sealift_core.messages.roles import CHANNELS, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 from sealift_runtime.trust.metadata import ROLE_TYPES, where
-from sealift_runtime.trust.state import TrustState
+from sealift_runtime.trust.state import ROLES, TrustState
 from sealift_runtime.trust.workflow import trusted
+
+_SECOND: Final = datetime.timedelta(seconds=1)
+
+
+def certain_time(state: TrustState, clock: datetime.datetime, build_time: datetime.datetime) -> datetime.datetime:
+    """The time to judge expiry by: rule 4."""
+    signed = {role: trusted(ROLE_TYPES[role], role, state) for role in ROLES if role in state.files}
+    claimed = min([state.signed_time, *(file.signed.expires - _SECOND for file in signed.values())])
+    by_root = [moment for role, file in signed.items() if role == ROOT and (moment := file.signed_at)]
+    return max(clock, build_time, state.seen_time, claimed, *by_root)
 
 
 def check_root_expiry(state: TrustState, time: datetime.datetime) -> None:

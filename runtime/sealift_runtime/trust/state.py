@@ -11,8 +11,6 @@ from sealift_core.messages.roles import CHANNELS, ROOT, SNAPSHOT, TARGETS, TIMES
 
 #: Every role, in the order in which the client workflow verifies them.
 ROLES: Final = (ROOT, TIMESTAMP, SNAPSHOT, TARGETS, CHANNELS)
-#: When this version was made: no device that runs it lives before. Moved on with each version.
-BUILD_TIME: Final = datetime.datetime(2026, 11, 1, tzinfo=datetime.UTC)
 _LONG_AGO: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 
@@ -22,8 +20,8 @@ class TrustState:
 
     ``files`` has the verified bytes by role; a role may be missing (not fetched yet, or lost), ``root`` never is.
     ``versions`` has the highest version of each role that verified metadata ever vouched for; it outlives the bytes.
-    ``signed_time`` is the newest signing time of verified metadata, ``seen_time`` the newest time of the device's clock
-    at which all metadata was within its expiry.
+    ``signed_time`` is the newest signing time that verified metadata claimed, ``seen_time`` the newest time of the device's clock at which all
+    metadata was within its expiry. How much of both is believed, `expiry.certain_time` says.
     """
 
     files: Mapping[str, bytes]
@@ -43,7 +41,3 @@ class TrustState:
     def without(self, *roles: str) -> TrustState:
         """The state without some roles' bytes; their version floors stay."""
         return dataclasses.replace(self, files={role: data for role, data in self.files.items() if role not in roles})
-
-    def time(self, clock: datetime.datetime, build_time: datetime.datetime) -> datetime.datetime:
-        """The time to judge expiry by: the clock's, but never before anything that surely lies in the past."""
-        return max(clock, build_time, self.signed_time, self.seen_time)

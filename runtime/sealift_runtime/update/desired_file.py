@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
 
 from sealift_core import beneath, durable
 from sealift_core.errors import StoreError
 from sealift_runtime.update.desired import MAX_BYTES, DesiredState
-
-PRIVATE_MODE: Final = 0o600
 
 
 class DesiredFile:
@@ -36,4 +33,4 @@ class DesiredFile:
         """Keep a document, durably; `DiskFullError` or `StoreError`. What a crash left of an earlier one is removed."""
         for left in self.path.parent.glob(f".{self.path.name}.*.partial"):
             left.unlink(missing_ok=True)
-        durable.write_bytes(self.path, desired.to_bytes(), mode=PRIVATE_MODE)
+        durable.write_bytes(self.path, desired.to_bytes(), mode=durable.PRIVATE_MODE)

@@ -3,7 +3,8 @@
 1. Each next root until there is none; each is kept at once, as a revocation must not be forgotten. [TUF 5.3]
 2. What the newest root no longer vouches for is dropped; root must not be expired. [5.3.10]
 3. Timestamp, then snapshot, targets and channels where they aren't the versions that are named. [5.4 to 5.6]
-4. All that is kept, before expiry is judged: even expired metadata refuses what is older.
+4. Each is kept as soon as it is verified, whatever becomes of the next [5.4.5, 5.5.7, 5.6.6], and before expiry is judged: even expired metadata
+   refuses what is older.
 5. The clock's time is remembered only if nothing is expired at it: a clock that ran ahead mustn't stay ahead for good.
 """
 
@@ -12,25 +13,23 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Final
 
+from tuf.api.metadata import Root
+
+from sealift_core.clock import BUILD_TIME
 from sealift_core.errors import NotFoundError, TrustError
-from sealift_core.messages.roles import CHANNELS, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
+from sealift_core.messages.roles import ROOT, TIMESTAMP
 from sealift_core.terminal.records import facts
 from sealift_runtime.transport.base import Transport, read_bounded
 from sealift_runtime.trust import workflow
-from sealift_runtime.trust.expiry import check_expiry, check_root_expiry
+from sealift_runtime.trust.expiry import certain_time, check_expiry, check_root_expiry
 from sealift_runtime.trust.metadata import MAX_BYTES
-from sealift_runtime.trust.state import BUILD_TIME, TrustState
+from sealift_runtime.trust.state import TrustState
 
 #: How many roots may follow each other in one refresh; TUF asks for a bound, and nobody rotates that often.
 MAX_ROOTS: Final = 256
-_ACCEPT: Final[Mapping[str, Callable[[TrustState, bytes], TrustState]]] = {
-    SNAPSHOT: workflow.accept_snapshot,
-    TARGETS: workflow.accept_targets,
-    CHANNELS: workflow.accept_channels,
-}
 _LOG: Final = logging.getLogger("sealift.trust")
 
 
@@ -50,18 +49,20 @@ def refresh_trust(
     Raises `TrustError`, `RollbackRefusedError` or `ExpiredError` naming the file, or what the transport raises.
     """
     state = _roots(state, transport, save)  # 1
+    workflow.check_root_floor(state)
     state = workflow.still_trusted(state)  # 2
-    check_root_expiry(state, state.time(clock, BUILD_TIME))
+    check_root_expiry(state, certain_time(state, clock, BUILD_TIME))
     before = state.versions.get(TIMESTAMP)
     state = workflow.accept_timestamp(state, read_bounded(transport, "metadata/timestamp.json", MAX_BYTES[TIMESTAMP]))  # 3
+    save(state)  # 4
     if state.versions[TIMESTAMP] != before:
         _tell(TIMESTAMP, state.versions[TIMESTAMP])
     while following := workflow.next_role(state):
         role, version = following
-        state = _ACCEPT[role](state, read_bounded(transport, f"metadata/{version}.{role}.json", MAX_BYTES[role]))
+        state = workflow.ACCEPT[role](state, read_bounded(transport, f"metadata/{version}.{role}.json", MAX_BYTES[role]))
+        save(state)  # 4
         _tell(role, version)
-    save(state)  # 4
-    stale = check_expiry(state, state.time(clock, BUILD_TIME), max_staleness)
+    stale = check_expiry(state, certain_time(state, clock, BUILD_TIME), max_staleness)
     if stale is None and clock > state.seen_time:  # 5
         state = dataclasses.replace(state, seen_time=clock)
         save(state)
@@ -74,12 +75,12 @@ def _tell(role: str, version: int) -> None:
 
 def _roots(state: TrustState, transport: Transport, save: Callable[[TrustState], None]) -> TrustState:
     for _ in range(MAX_ROOTS):
-        path = f"metadata/{state.versions[ROOT] + 1}.root.json"
+        path = f"metadata/{workflow.trusted(Root, ROOT, state).signed.version + 1}.root.json"
         try:
             data = read_bounded(transport, path, MAX_BYTES[ROOT])
         except NotFoundError:
             return state
         state = workflow.accept_root(state, data)
-        _tell(ROOT, state.versions[ROOT])
+        _tell(ROOT, workflow.trusted(Root, ROOT, state).signed.version)
         save(state)
     raise TrustError("too many new roots", where="metadata/root.json", expected=f"at most {MAX_ROOTS} at a time")

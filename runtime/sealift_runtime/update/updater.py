@@ -12,7 +12,7 @@ from typing import Final
 
 from sealift_core.bundle.digest import Digest
 from sealift_core.bundle.layout import Descriptor
-from sealift_core.clock import Clock, SystemClock
+from sealift_core.clock import BUILD_TIME, Clock, SystemClock
 from sealift_core.errors import DocumentError, IntegrityError, LimitError, SealiftError, TrustError, UpdateError, nearest
 from sealift_core.hardware.machine import Machine
 from sealift_core.messages.channel import MAX_BYTES
@@ -20,8 +20,8 @@ from sealift_core.terminal.records import facts
 from sealift_runtime.engine.facts import onnxruntime_version
 from sealift_runtime.store.device_store import DeviceStore
 from sealift_runtime.transport.base import Transport
-from sealift_runtime.trust.expiry import check_expiry
-from sealift_runtime.trust.state import BUILD_TIME, TrustState
+from sealift_runtime.trust.expiry import certain_time, check_expiry
+from sealift_runtime.trust.state import TrustState
 from sealift_runtime.trust.targets import TrustedTargets
 from sealift_runtime.update import recovery
 from sealift_runtime.update.context import Context, RejectedError
@@ -116,6 +116,8 @@ class Updater:
         context = self._context
         with self._lock.hold(), self._recorded_refusals():
             loaded = self.trust.load()
+            if loaded.damaged:
+                self.trust.save(loaded.state)
             for path in loaded.damaged:
                 context.state.record("damaged", detail=f"{path}: trusted metadata was changed on this disk", now=context.clock.now())
             refreshed = refresh_trust(
@@ -298,7 +300,7 @@ class Updater:
         context, chosen = self._context, self._subscription.models
         with self._lock.hold():
             state = self.trust.load().state
-            check_expiry(state, state.time(context.clock.now(), BUILD_TIME), context.policy.max_staleness)
+            check_expiry(state, certain_time(state, context.clock.now(), BUILD_TIME), context.policy.max_staleness)
             models = self._channel(TrustedTargets.of(state))
         unknown = sorted((chosen or frozenset()) - models.keys())
         if unknown:

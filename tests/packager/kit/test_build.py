@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sealift_core.bundle.digest import Digest
-from sealift_core.errors import IntegrityError
+from sealift_core.bundle.layout import Descriptor, OciLayout
+from sealift_core.errors import DiskFullError, IntegrityError
 from sealift_core.messages.channel import Channel
 from sealift_core.signing.keys import PrivateKey
 from sealift_packager.errors import KitError, OutputError
@@ -30,6 +31,7 @@ from sealift_packager.repository.roles import Expiry
 from sealift_packager.repository.status import repository_status
 from support.models import make_bundle, make_profile, make_release
 from support.odd_files import replace_file
+from support.small_disk import small_disk
 from support.wheels import write_agent_wheels
 
 NOW = datetime.datetime(2026, 1, 31, 12, 0, 0, tzinfo=datetime.UTC)
@@ -113,9 +115,41 @@ def test_a_kit_can_be_built_from_the_repository_of_a_kit(site: Path, tmp_path: P
 
 def test_a_place_that_is_taken_is_refused_and_left_alone(site: Path, tmp_path: Path) -> None:
     (tmp_path / "kit").mkdir()
+    (tmp_path / "kit" / "photo.jpg").write_bytes(b"")
     with pytest.raises(OutputError, match="there is a file or folder at the kit.s path already"):
         build(site, tmp_path / "kit")
-    assert list((tmp_path / "kit").iterdir()) == []
+    assert [path.name for path in (tmp_path / "kit").iterdir()] == ["photo.jpg"]
+
+
+def test_a_kit_can_be_built_at_the_root_of_an_empty_stick_which_can_be_neither_renamed_nor_replaced(site: Path, tmp_path: Path) -> None:
+    expected = build(site, tmp_path / "kit")
+    with small_disk(tmp_path / "stick", megabytes=64) as stick:
+        (stick.directory / "System Volume Information").mkdir()
+        made = build(site, stick.directory)
+        assert (made.sums, made.files) == (expected.sums, expected.files)
+        names = {path.name for path in stick.directory.iterdir()}
+        assert names == {path.name for path in (tmp_path / "kit").iterdir()} | {"System Volume Information"}
+
+
+def test_a_build_at_the_root_of_a_stick_that_fails_leaves_it_empty(site: Path, tmp_path: Path) -> None:
+    (tmp_path / "wheels").mkdir()
+    with small_disk(tmp_path / "stick") as stick:
+        request = KitRequest(repository=site / "repo", out=stick.directory, channels=("stable",), wheels=WheelRequest(folder=tmp_path / "wheels"))
+        with pytest.raises(KitError, match="a wheel is missing"):
+            build_kit(request, now=NOW)
+        assert stick.names() == set()
+
+
+def test_blobs_that_do_not_fit_on_the_medium_are_refused_before_the_first_is_copied(
+    site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copied: list[Descriptor] = []
+    monkeypatch.setattr(OciLayout, "copy_blob", lambda _, descriptor, __: copied.append(descriptor))
+    with small_disk(tmp_path / "stick") as stick:
+        stick.leave(8)
+        with pytest.raises(DiskFullError, match="too little free space"):
+            build(site, stick.directory / "kit")
+        assert (copied, stick.names()) == ([], set())
 
 
 def test_a_build_that_fails_leaves_nothing(site: Path, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from tuf.api.metadata import Metadata, Root, Targets
 
+from sealift_core.errors import StoreError
 from sealift_packager.errors import OutputError, RepositoryError
 from sealift_packager.repository import publisher
 from sealift_packager.repository.keyring import default_keys
@@ -14,6 +15,7 @@ from sealift_packager.repository.publisher import Repository
 from sealift_packager.repository.roles import ROLES
 from support.publishing import EXPIRY, NOW, versions
 from support.repositories import snapshot_of
+from support.small_disk import small_disk
 
 
 @pytest.fixture
@@ -65,6 +67,16 @@ def test_init_refuses_a_directory_with_other_things_in_it(tmp_path: Path) -> Non
 def test_init_takes_an_empty_directory(tmp_path: Path) -> None:
     (tmp_path / "repo").mkdir()
     assert versions(publisher.init(tmp_path / "repo", tmp_path / "keys", expiry=EXPIRY, now=NOW))["timestamp"] == 1
+
+
+def test_init_makes_a_repository_at_the_root_of_an_empty_stick_and_leaves_nothing_there_if_it_fails(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "stick") as stick:
+        (tmp_path / "in-the-way").write_text("no folder")
+        with pytest.raises(StoreError):
+            publisher.init(stick.directory, tmp_path / "keys", expiry=EXPIRY, now=NOW, request=tmp_path / "in-the-way" / "request.json")
+        assert stick.names() == set()
+        assert versions(publisher.init(stick.directory, tmp_path / "keys", expiry=EXPIRY, now=NOW))["timestamp"] == 1
+        assert not [path.name for path in stick.directory.iterdir() if path.name.endswith(".partial")]
 
 
 @pytest.mark.parametrize("place", ["repo", "repo/keys", "repo/../repo/blobs"])

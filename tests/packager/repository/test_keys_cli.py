@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import json
+import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,8 @@ from sealift_core import durable
 from sealift_core.signing.keys import PrivateKey, PublicKey
 from sealift_packager.keys.passphrase import VARIABLE
 from sealift_packager.repository.directory import JOURNAL, Repository
-from sealift_packager.repository.keyring import tuf_key
+from sealift_packager.repository.keyring import tuf_key, tuf_signer
+from sealift_packager.repository.request import Request
 from sealift_runtime.trust import workflow
 from support.cli import Ran, call
 from support.models import make_bundle, make_release, shared_key
@@ -209,6 +211,8 @@ def test_a_request_that_was_overtaken_or_that_is_none_is_refused(joint: Path, pe
     repo("publish", joint, late).ok()
     assert_refused(repo("publish", joint, late), 3, "the request doesn't follow the published version: expected version 3, found version 2")
     assert_refused(repo("publish", joint, tmp_path / "none.json"), 3, "the request can't be read")
+    os.mkfifo(tmp_path / "pipe.json")
+    assert_refused(repo("publish", joint, tmp_path / "pipe.json"), 4, "not a regular file: found a pipe")
     for text in ("{}", "[]", '{"schema": "sealift.repository-request/1", "metadata": {}}'):
         (tmp_path / "odd.json").write_text(text)
         assert repo("publish", joint, tmp_path / "odd.json").code == 3
@@ -228,7 +232,11 @@ def test_a_request_from_the_future_is_refused(joint: Path, people: dict[str, Pat
     document["metadata"]["root"]["signatures"] = []
     request.write_text(json.dumps(document))
     for name in ("alice", "bob"):
-        repo("sign", request, "--key", people[name]).ok()
+        assert_refused(repo("sign", request, "--key", people[name]), 3, message)
+    signed = Request.read(request)
+    for name in ("alice", "bob"):
+        signed.sign(tuf_signer(PrivateKey.load(people[name])))
+    signed.write(request)
     assert_refused(repo("publish", joint, request), 3, message)
     assert root_of(joint).version == 1
 

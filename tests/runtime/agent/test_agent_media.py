@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from sealift_core.messages.receipt import Receipt
 from support.agents import AgentUnderTest, device
 from support.repositories import Repository
+from support.small_disk import small_disk
 
 
 @pytest.fixture
@@ -39,3 +41,28 @@ def test_a_medium_with_nothing_for_this_device_is_refused(tmp_path: Path, agent:
     done = agent.command("import", tmp_path / "medium")
     assert done.code == 3
     assert "neither a repository nor a receipt" in done.err
+
+
+def test_an_export_to_the_device_s_own_disk_says_that_no_medium_may_be_mounted_there(tmp_path: Path, agent: AgentUnderTest) -> None:
+    (tmp_path / "stick").mkdir()
+    done = agent.command("export", tmp_path / "stick").ok()
+    assert "is on this device's own disk. If it should be a medium, mount the medium there and export again." in done.out
+    with small_disk(tmp_path / "mounted") as disk:
+        assert "own disk" not in agent.command("export", disk.directory).ok().out
+
+
+def test_a_root_of_trust_that_is_a_pipe_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "root.json")
+    with device(tmp_path / "other") as other:
+        done = other.command("init", "--repo", tmp_path, "--root", tmp_path / "root.json")
+    assert done.code == 4
+    assert "not a regular file: found a pipe" in done.err
+
+
+@pytest.mark.parametrize("name", ["timestamp.json", "2.root.json"])
+def test_metadata_larger_than_it_may_be_is_refused_as_false_before_it_is_read(tmp_path: Path, agent: AgentUnderTest, name: str) -> None:
+    with (tmp_path / "repository" / "metadata" / name).open("wb") as file:
+        file.truncate(600 * 2**20)
+    done = agent.command("sync")
+    assert done.code == 4
+    assert "too large" in done.err

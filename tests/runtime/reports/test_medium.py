@@ -12,6 +12,7 @@ from sealift_core.signing.keys import PrivateKey, PublicKey
 from sealift_runtime.reports.medium import export_reports, import_receipt
 from sealift_runtime.reports.spool import ReportSpool
 from support.clocks import ManualClock
+from support.sticks import as_nobody, stick
 from support.windows import HOST, make_window
 
 
@@ -133,3 +134,23 @@ def test_a_report_on_the_medium_that_is_no_file_is_written_anew(spool: ReportSpo
 def test_a_medium_that_is_not_mounted_is_an_error(spool: ReportSpool, tmp_path: Path) -> None:
     with pytest.raises(TransportError, match=r"no such directory\. Check that the medium is mounted\."):
         export_reports(spool, tmp_path / "nothing here")
+
+
+@pytest.mark.parametrize("file_system", ["vfat", "exfat"])
+def test_reports_are_exported_to_a_stick_of_which_the_agent_s_user_owns_nothing(tmp_path: Path, spool: ReportSpool, file_system: str) -> None:
+    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent, tmp_path / "home"):
+        folder.chmod(0o777)
+    (tmp_path / "home" / "reports.sqlite").chmod(0o666)
+    with stick(tmp_path, file_system) as usb:
+
+        def export() -> None:
+            assert export_reports(spool, usb) == 3
+            spool.add(HOST, [], [], [])
+            assert export_reports(spool, usb) == 4
+
+        for file in (tmp_path / "home").iterdir():
+            file.chmod(0o666)
+        as_nobody(export)
+        assert [number for number, _ in spool.pending()] == [1, 2, 3, 4]
+        written = sorted(path.name for path in device_folder(usb, spool.device).iterdir())
+        assert written == [f"000000000{number}.json" for number in (1, 2, 3, 4)] + ["device.pub"]

@@ -168,7 +168,7 @@ def test_a_disk_that_fills_up_meanwhile_leaves_nothing_half_written(tmp_path: Pa
     )
     arguments = [str(tmp_path / "home"), str(remote.directory), Digest.of(CONTENT).hex, str(len(CONTENT))]
     done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
-    assert "the disk is full" in done.stdout
+    assert "the file is too large for this file system" in done.stdout
     assert list((tmp_path / "home" / "store" / "blobs" / "sha256").iterdir()) == []
 
 

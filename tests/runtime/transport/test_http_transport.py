@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import ipaddress
+import re
 import socket
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
 import urllib3
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from sealift_core.clock import SystemClock
 from sealift_core.errors import ConfigurationError, NotFoundError, TransportError
@@ -26,6 +23,7 @@ from sealift_runtime.transport.directory import DirectoryTransport
 from sealift_runtime.transport.http import HttpSettings, HttpTransport
 from sealift_runtime.transport.locate import open_transport
 from sealift_runtime.transport.rate import RateLimits, RateMonitor
+from support.certificates import self_signed
 from support.clocks import ManualClock
 from support.static_server import StaticServer, serve_directory
 from support.trickling import trickling
@@ -219,19 +217,8 @@ def test_a_place_without_scheme_is_a_directory() -> None:
 @pytest.fixture
 def certificate(tmp_path: Path) -> Path:
     """A self-signed certificate for 127.0.0.1, with its key, in one file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "site CA")])
     now = datetime.datetime.now(datetime.UTC)
-    built = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    path = tmp_path / "certificate.pem"
-    path.write_bytes(built.public_bytes(serialization.Encoding.PEM) + private)
-    return path
+    return self_signed(tmp_path / "certificate.pem", begins=now, ends=now + datetime.timedelta(days=1))
 
 
 def test_a_site_with_its_own_ca_is_trusted_only_with_it(tmp_path: Path, certificate: Path, clock: ManualClock) -> None:
@@ -258,3 +245,71 @@ def test_a_redirect_from_https_to_http_is_refused(server: StaticServer, tmp_path
         with pytest.raises(TransportError, match="redirects from HTTPS to HTTP"):
             read_bounded(transport, "file", LIMIT)
         transport.close()
+
+
+def read_over_tls(tmp_path: Path, certificate: Path, **options: Any) -> bytes:
+    (tmp_path / "root").mkdir(exist_ok=True)
+    (tmp_path / "root" / "file").write_bytes(CONTENT)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    with serve_directory(tmp_path / "root", tls=context) as server:
+        transport = HttpTransport(options.pop("url", server.url).replace("PORT", server.url.rpartition(":")[2]), ca_file=certificate, **options)
+        try:
+            return read_bounded(transport, "file", LIMIT)
+        finally:
+            transport.close()
+
+
+DAY = datetime.timedelta(days=1)
+REAL = datetime.datetime.now(datetime.UTC)
+UNIX = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+
+
+@pytest.fixture
+def clockless(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine's clock says 1970; OpenSSL's own clock can't be set, so certificates begin and end in the future."""
+    monkeypatch.setattr(SystemClock, "now", lambda _: UNIX)
+
+
+@pytest.mark.usefixtures("clockless")
+def test_a_device_without_a_clock_takes_a_certificate_that_is_not_over_by_the_time_that_surely_passed(tmp_path: Path) -> None:
+    certificate = self_signed(tmp_path / "certificate.pem", begins=REAL + 100 * DAY, ends=REAL + 200 * DAY)
+    for floor in (REAL, REAL + 150 * DAY):
+        assert read_over_tls(tmp_path, certificate, certain_time=lambda floor=floor: floor) == CONTENT
+
+
+@pytest.mark.usefixtures("clockless")
+def test_a_device_without_a_clock_refuses_what_is_surely_over_of_another_host_or_of_nobody(tmp_path: Path, certificate: Path) -> None:
+    with pytest.raises(TransportError, match="the server's certificate can't be judged by this machine's clock, which says 1970-01-01T00:00:00Z"):
+        read_over_tls(tmp_path, certificate, certain_time=lambda: REAL + 2 * DAY)
+    with pytest.raises(TransportError, match="the server's certificate is for another host"):
+        read_over_tls(tmp_path, certificate, certain_time=lambda: REAL, url="https://localhost:PORT")
+    (tmp_path / "other").mkdir()
+    other = self_signed(tmp_path / "other" / "certificate.pem", begins=REAL, ends=REAL + DAY)
+    with pytest.raises(TransportError, match="the TLS certificate isn't trusted"):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(other)
+        with serve_directory(tmp_path, tls=context) as server:
+            read_bounded(HttpTransport(server.url, ca_file=certificate, certain_time=lambda: REAL), "file", LIMIT)
+
+
+@pytest.mark.parametrize(
+    ("begins", "ends", "message"),
+    [
+        (5, 9, "the server's certificate isn't valid yet, judged by this machine's clock, which says 20.*Set this machine's clock"),
+        (-9, -5, "the server's certificate has expired, judged by this machine's clock, which says 20.*If the clock is right"),
+    ],
+)
+def test_a_certificate_that_is_not_valid_now_names_the_clock_and_no_library(tmp_path: Path, begins: int, ends: int, message: str) -> None:
+    certificate = self_signed(tmp_path / "certificate.pem", begins=REAL + begins * DAY, ends=REAL + ends * DAY)
+    with pytest.raises(TransportError, match=message) as caught:
+        read_over_tls(tmp_path, certificate, certain_time=lambda: REAL - DAY)
+    assert not re.search("ssl|SSL|urllib3|Pool|Error", str(caught.value).partition("127.0.0.1")[2])
+
+
+def test_a_server_without_tls_is_called_that_in_words(server: StaticServer) -> None:
+    transport = HttpTransport(server.url.replace("http:", "https:"))
+    with pytest.raises(TransportError, match="agree on no encrypted connection .*Check that the address is that of an https server") as caught:
+        read_bounded(transport, "file", LIMIT)
+    transport.close()
+    assert not re.search("SSL|urllib3|Pool", str(caught.value))

@@ -17,7 +17,7 @@ from sealift_core.bundle.limits import LIMITS
 from sealift_core.errors import DocumentError, ExpiredError, IntegrityError, LimitError, RollbackRefusedError, TrustError
 from sealift_core.messages.roles import CHANNELS, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 from sealift_runtime.trust import workflow
-from sealift_runtime.trust.expiry import check_expiry, check_root_expiry
+from sealift_runtime.trust.expiry import certain_time, check_expiry, check_root_expiry
 from sealift_runtime.trust.metadata import MAX_BYTES, ROLE_TYPES, parse
 from sealift_runtime.trust.state import TrustState
 from sealift_runtime.trust.targets import CHANNEL_TYPE, TrustedTargets
@@ -387,7 +387,7 @@ def test_the_time_is_the_latest_of_all_that_surely_passed() -> None:
     moments = [NOW + number * DAY for number in range(4)]
     for latest in range(4):
         clock, build, signed, seen = (moments[(number + latest) % 4] for number in range(4))
-        assert TrustState(files={}, versions={}, signed_time=signed, seen_time=seen).time(clock, build) == moments[3]
+        assert certain_time(TrustState(files={}, versions={}, signed_time=signed, seen_time=seen), clock, build) == moments[3]
 
 
 # Releases and channels

@@ -77,8 +77,9 @@ def test_damaged_metadata_on_this_disk_is_fetched_anew_and_still_refuses_older(d
     assert device.current().version == "1.1.0"
 
 
-def test_a_damaged_root_is_an_error_that_says_so(device: Device) -> None:
-    for path in (device.home / "trust").glob("root.*.json"):
-        flip(path, 20)
-    with pytest.raises(IntegrityError, match="the trusted root is damaged"):
+def test_a_damaged_root_without_another_to_restore_it_from_is_an_error_that_says_so(device: Device) -> None:
+    for path in (device.home / "trust").glob("*.json"):
+        if path.name != "state.json":
+            flip(path, 20)
+    with pytest.raises(IntegrityError, match="the trusted root is damaged, and so is the one to restore it from"):
         device.updater.refresh()
