@@ -72,8 +72,7 @@ def read(feature: Feature, counts: Array, *, minimum_rows: int) -> Reading:
     threshold = math.sqrt(at_size([value * value for value in feature.thresholds], rows))
     by_distance = gamma_tail(divergence, at_size(feature.null_means, rows), at_size(feature.null_deviations, rows))
     by_missing = _rate_p_value(feature.missing(np.array(feature.counts)), feature.rows, feature.missing(counts), rows, prior=0.5)
-    open_ends = 2.0 if feature.kind == "numeric" else 0.5
-    by_outside = _rate_p_value(feature.outside(np.array(feature.counts)), feature.rows, feature.outside(counts), rows, prior=open_ends)
+    by_outside = _rate_p_value(feature.outside(np.array(feature.counts)), feature.rows, feature.outside(counts), rows, prior=_outside_prior(feature))
     by_rate = min(by_missing, by_outside)
     distance = math.sqrt(divergence)
     return Reading(
@@ -86,11 +85,19 @@ def read(feature: Feature, counts: Array, *, minimum_rows: int) -> Reading:
     )
 
 
+def _outside_prior(feature: Feature) -> float:
+    """What `_rate_p_value` adds for values out of range: one for each open end, or for the values that a list of categories leaves out."""
+    if feature.kind == "numeric":
+        return 2.0
+    return 0.5 if feature.rare is None else 1.0
+
+
 def _rate_p_value(reference: int, reference_rows: int, count: int, rows: int, *, prior: float) -> float:
     """The p-value of a rate, 1 unless it is `RATE_EFFECT` above the holdout's.
 
-    ``prior`` is added to the holdout's count: 1/2 each (Jeffreys), or one for each open end of a numeric range, which
-    for the range of a continuous sample is exact.
+    ``prior`` is added to the holdout's count: 1/2 (Jeffreys), or one for each open end of a numeric range, which for the range of
+    a continuous sample is exact, or one for unknown categories that were counted on other rows than the known ones were chosen on, which bounds
+    the rate as Clopper and Pearson do (1934, Biometrika 26, 404-413): never too small a p-value.
     """
     if count / rows < reference / reference_rows + RATE_EFFECT:
         return 1.0
