@@ -18,7 +18,7 @@ from sealift_runtime.monitoring.drift import read, significant
 
 Array = np.ndarray[Any, np.dtype[Any]]
 EXPECTED_WINDOWS = 20
-BASELINES, WINDOWS = 40, 5
+BASELINES, WINDOWS = 20, 5
 SHAPES: dict[str, Callable[[int], Array]] = {
     "even": lambda count: np.ones(count),  # noqa: PLW0108 - typed as the others are
     "zipf": lambda count: 1 / np.arange(1.0, count + 1),
@@ -70,7 +70,7 @@ def test_false_alarms_stay_below_the_bound(draw: Any, build: Any, count: int, sh
     weights = SHAPES[shape](count)
     p = weights / weights.sum()
     for holdout in (500, 2_000, 5_000):
-        baselines = BASELINES if draw is words or holdout < 5_000 else BASELINES // 4
+        baselines = BASELINES if draw is words else BASELINES // 2
         alarms = 0
         for seed in range(baselines):
             baseline = build(draw(random, p, holdout), seed, EXPECTED_WINDOWS)

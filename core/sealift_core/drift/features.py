@@ -19,7 +19,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from sealift_core.drift.statistic import STATISTICS, measure
+from sealift_core.drift.statistic import NUMBERS, STATISTICS, measure
 from sealift_core.errors import DocumentError, LimitError
 from sealift_core.schema.documents import Document, Json
 
@@ -36,6 +36,10 @@ MAX_RARE: Final = 4_096
 #: A rare value is known by the first hex digits of its SHA-256: its words are nobody's business, and another value is taken for one of 4,096 rare
 #: ones once in a million.
 RARE_CHARACTERS: Final = 8
+#: Floats beyond are one category; the next float is no int64.
+_LARGEST: Final = float(2**63 - 1024)
+#: More rows than any holdout has; beyond, sums would not be exact.
+MAX_ROWS: Final = 2**53
 _RARE_GROUP: Final = re.compile(rf"(?:[0-9a-f]{{{RARE_CHARACTERS}}})+")
 #: The window sizes, in rows, for which a baseline has thresholds; between them everything is interpolated in 1/n.
 WINDOW_SIZES: Final = (100, 300, 1_000, 3_000, 10_000, 100_000)
@@ -88,7 +92,7 @@ class Feature:
 
         Raises:
             DocumentError: If a field is missing, of another type or out of range, the edges don't ascend, or a list has another length than it must.
-            LimitError: If a list or a text is too long, or there are too many rare values.
+            LimitError: If a list or a text is too long, or there are too many rows or rare values.
         """
         feature = cls(
             name=document.text("name", max_characters=500),
@@ -116,12 +120,14 @@ class Feature:
 
         Raises:
             DocumentError: If the edges don't ascend, a category is there twice, a rare value is no digest, or a list has another length than it must.
-            LimitError: If there are too many rare values.
+            LimitError: If there are too many rows or rare values.
         """
         if any(low >= high for low, high in zip(self.edges, self.edges[1:], strict=False)):
             raise DocumentError("the edges don't ascend", where=f"{where}.edges")
         if len(set(self.categories)) != len(self.categories):
             raise DocumentError("a category is listed twice", where=f"{where}.categories")
+        if self.rows > MAX_ROWS:
+            raise LimitError("too many rows", where=f"{where}.counts", expected=f"at most {MAX_ROWS}", found=str(self.rows))
         if sum(map(len, self.rare or ())) > RARE_CHARACTERS * MAX_RARE:
             raise LimitError("too many rare values", where=f"{where}.rare", expected=f"at most {MAX_RARE}")
         if not all(map(_RARE_GROUP.fullmatch, self.rare or ())):
@@ -205,13 +211,16 @@ def count_numbers(values: Array, edges: tuple[float, ...]) -> Array:
     """Count numbers into the bins between edges, in the layout of numeric features.
 
     Args:
-        values: The numbers, ``[rows]``, of any numeric dtype.
+        values: The numbers, ``[rows]``, of any numeric dtype; values that are no numbers count as missing.
         edges: The bins' edges, ascending.
 
     Returns:
         The counts, ``int64 [edges + 4]``.
     """
-    numbers = np.asarray(values, dtype=np.float64)
+    if values.dtype.kind not in NUMBERS:
+        values = np.full(len(values), np.nan)
+    with np.errstate(over="ignore"):
+        numbers = np.asarray(values, dtype=np.float64)
     places = np.searchsorted(np.asarray(edges, dtype=np.float64), numbers, side="right")
     odd = ~np.isfinite(numbers)
     if odd.any():
@@ -278,7 +287,7 @@ def tally(values: Array) -> collections.Counter[str]:
     if values.dtype.kind == "f":
         present = np.isfinite(values)
         missing = int(values.size - present.sum())
-        values = values[present].astype(np.int64)
+        values = np.clip(values[present].astype(np.float64), -_LARGEST, _LARGEST).astype(np.int64)
     distinct, counts = np.unique(values, return_counts=True)
     texts = (str(value).lower() for value in distinct.tolist())
     return collections.Counter(dict(zip(texts, counts.tolist(), strict=True)) | ({"": missing} if missing else {}))

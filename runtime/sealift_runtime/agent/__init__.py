@@ -18,6 +18,7 @@ Reading order:
 - ``supervisor``     the process that keeps those two alive; ``parent`` how they notice that it is gone
 - ``reporting``      what a device reports: gathered, sealed, sent
 - ``ask``            a model asked from the command line
+- ``faults``         what fails beside the request path: contained, counted, told
 - ``doctor``, ``telemetry``  what ``doctor`` looks at
 
 Neither plane waits for the other, and each is restarted alone. The control plane has the state database; the data plane has

@@ -15,6 +15,7 @@ from sealift_core.bundle.digest import Digest
 from sealift_core.errors import TransportError
 from sealift_core.messages.report import Window
 from sealift_core.schema.documents import Document
+from sealift_runtime.agent.faults import Fault
 from sealift_runtime.agent.unix_http import call
 from sealift_runtime.inference.trial import TrialCounts
 from sealift_runtime.update.desired import DesiredState
@@ -23,8 +24,8 @@ from sealift_runtime.update.records import ServingCounters
 #: A unix socket's path may have 107 bytes; a home may lie deeper.
 _LONGEST_PATH_BYTES = 100
 _PATIENCE_S = 5.0
-FOLLOW, GENERATION, CHECKED, COUNTERS, WINDOWS, ACKNOWLEDGE, MODELS = (
-    f"/admin/{word}" for word in ("follow", "generation", "checked", "counters", "windows", "acknowledge", "models")
+FOLLOW, GENERATION, CHECKED, COUNTERS, WINDOWS, ACKNOWLEDGE, MODELS, FAULTS = (
+    f"/admin/{word}" for word in ("follow", "generation", "checked", "counters", "windows", "acknowledge", "models", "faults")
 )
 
 
@@ -114,6 +115,15 @@ class DataPlaneClient:
     def acknowledge(self, number: int) -> None:
         """Say that the windows up to a number are kept elsewhere now."""
         self._ask(ACKNOWLEDGE, {"number": number})
+
+    def faults(self) -> list[Fault]:
+        """What failed beside the request path, and that nobody acknowledged."""
+        answer = self._ask(FAULTS, {})
+        return [Fault.parse(Document(fault, "fault")) for fault in answer["faults"]] if answer else []
+
+    def acknowledge_faults(self, number: int) -> None:
+        """Say that the faults up to a number are events now."""
+        self._ask(FAULTS, {"acknowledged": number})
 
     def models(self) -> list[dict[str, Any]] | None:
         """What serves, with its counters and drift; None when no data plane runs."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sealift_core.errors import SealiftError
 from sealift_core.schema.documents import Document
-from sealift_runtime.agent.admin_client import ACKNOWLEDGE, CHECKED, COUNTERS, FOLLOW, GENERATION, MODELS, WINDOWS
+from sealift_runtime.agent.admin_client import ACKNOWLEDGE, CHECKED, COUNTERS, FAULTS, FOLLOW, GENERATION, MODELS, WINDOWS
 from sealift_runtime.serving.http import Handler, HttpRequest, HttpResponse, json_response
 from sealift_runtime.update.desired import DesiredState
 
@@ -50,6 +50,10 @@ def admin_routes(plane: DataPlane) -> dict[tuple[str, str], Handler]:
         plane.monitors.acknowledge(body.integer("number", minimum=0))
         return {}
 
+    def faults(body: Document) -> dict[str, Any]:
+        plane.faults.acknowledge(body.integer("acknowledged", 0, minimum=0))
+        return {"faults": [fault.json() for fault in plane.faults.told()]}
+
     def models(_: Document) -> dict[str, Any]:
         return {"models": plane.monitors.summary(), "absent": [absent._asdict() for absent in plane.table.absences()]}
 
@@ -58,6 +62,7 @@ def admin_routes(plane: DataPlane) -> dict[tuple[str, str], Handler]:
         GENERATION: generation,
         CHECKED: checked,
         COUNTERS: counters,
+        FAULTS: faults,
         WINDOWS: windows,
         ACKNOWLEDGE: acknowledge,
         MODELS: models,

@@ -16,6 +16,7 @@ from sealift_core.errors import SealiftError
 from sealift_core.messages.report import Window
 from sealift_core.schema.documents import Document, canonical_json
 from sealift_core.verify.materialize import read_file
+from sealift_runtime.agent.faults import Faults
 from sealift_runtime.monitoring.monitor import ModelMonitor
 from sealift_runtime.monitoring.prometheus import ModelMetrics, render
 from sealift_runtime.update.desired import DataPlaneSettings
@@ -39,25 +40,37 @@ class MonitoredModel:
         """Its window, if that ended, or ``early``."""
         return self.monitor.close_window(self.name, self.version, self.bundle, clock.now(), early=early)
 
+    def metrics(self) -> ModelMetrics:
+        """What /metrics says about it."""
+        return ModelMetrics(model=self.name, version=self.version, counters=self.monitor.counters(), drift=self.monitor.drift())
+
 
 class Monitors:
     """All monitors; safe to use from several threads. ``settings`` hold for the monitors that begin from then on."""
 
-    def __init__(self, settings: DataPlaneSettings, clock: Clock, kept: Path) -> None:
+    def __init__(self, settings: DataPlaneSettings, clock: Clock, kept: Path, faults: Faults | None = None) -> None:
         self.settings = settings
+        self._faults = faults or Faults()
         self._clock = clock
         self._kept = kept
         self._lock = threading.Lock()
         self._monitored: dict[str, MonitoredModel] = {}
         self._windows: list[tuple[int, Window]] = []
         self._number = 0
-        self.metrics = render([])
-        self._take_back()
+        self.metrics = ""
+        with self._faults.contained("monitoring"):
+            self.metrics = render([])
+            self._take_back()
 
-    def monitor(self, directory: Path) -> ModelMonitor:
-        """A fresh monitor for the bundle in ``directory``."""
+    def monitor(self, directory: Path, name: str = "") -> ModelMonitor:
+        """A fresh monitor for the bundle of a model in ``directory``."""
         baseline = Baseline.parse(read_file(directory, files.BASELINE), where=str(directory / files.BASELINE))
-        return ModelMonitor(baseline, window_s=self.settings.window_s, minimum_rows=self.settings.window_rows, clock=self._clock)
+        window_s, window_rows = self.settings.window_s, self.settings.window_rows
+
+        def note(error: Exception) -> None:
+            self._faults.note("monitoring", error, name)
+
+        return ModelMonitor(baseline, window_s=window_s, minimum_rows=window_rows, clock=self._clock, on_fault=note)
 
     def begin(self, monitored: MonitoredModel) -> None:
         """Monitor a model that serves from now on; the window of the one that it replaces ends."""
@@ -72,17 +85,19 @@ class Monitors:
 
     def _end(self, name: str) -> None:
         if old := self._monitored.pop(name, None):
-            self._keep(old.close(self._clock, early=True))
+            with self._faults.contained("monitoring", name):
+                self._keep(old.close(self._clock, early=True))
 
     def tick(self) -> None:
         """Count what is queued, close the windows that are due, and write the metrics anew."""
         with self._lock:
+            metrics = []
             for monitored in self._monitored.values():
-                monitored.monitor.count()
-                self._keep(monitored.close(self._clock, early=False))
-            states = [(model, model.monitor.counters(), model.monitor.drift()) for model in self._monitored.values()]
-        metrics = [ModelMetrics(model=model.name, version=model.version, counters=total, drift=drift) for model, total, drift in states]
-        self.metrics = render(metrics)
+                with self._faults.contained("monitoring", monitored.name):
+                    monitored.monitor.count()
+                    self._keep(monitored.close(self._clock, early=False))
+                    metrics.append(monitored.metrics())
+        self.metrics = render(metrics, self._faults.counts)
 
     def get(self, name: str) -> MonitoredModel | None:
         """A monitored model."""
@@ -127,7 +142,11 @@ class Monitors:
         """Each monitored model with its totals and what drifts, for status."""
         with self._lock:
             monitored = list(self._monitored.values())
-        return [_summary(model) for model in monitored]
+        summaries = []
+        for model in monitored:
+            with self._faults.contained("monitoring", model.name):
+                summaries.append(_summary(model))
+        return summaries
 
 
 def _summary(model: MonitoredModel) -> dict[str, Any]:

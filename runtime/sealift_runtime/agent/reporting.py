@@ -34,11 +34,21 @@ def installed_models(device: LocalDevice) -> list[InstalledModel]:
 
 def seal(device: LocalDevice, data_plane: DataPlaneClient) -> int | None:
     """Seal what there is to tell into the spool; the newest report's number, None if the spool is full."""
+    record_faults(device, data_plane)
     number, windows = data_plane.windows()
     events = device.state.events(after=device.spool.last_event)[:MAX_EVENTS]
     sealed = device.spool.add(device.host(), installed_models(device), windows, events)
     data_plane.acknowledge(number)
     return sealed
+
+
+def record_faults(device: LocalDevice, data_plane: DataPlaneClient) -> None:
+    """Make events of what failed beside the data plane's request path."""
+    faults = data_plane.faults()
+    for fault in faults:
+        device.state.record("background-failed", model=fault.model, detail=fault.detail, now=device.clock.now())
+    if faults:
+        data_plane.acknowledge_faults(faults[-1].number)
 
 
 def send(device: LocalDevice) -> int:

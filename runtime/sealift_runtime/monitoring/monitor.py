@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -32,7 +32,8 @@ class ModelMonitor:
 
     `observed` and `failed` are the request path: a few counters and a bounded copy. `count`, `counters`, `drift` and
     `close_window` are for the control plane, and do the counting. A window ends after ``window_s``; its verdict needs
-    ``minimum_rows``, so while there are fewer, its bins are kept for the window after it.
+    ``minimum_rows``, so while there are fewer, its bins are kept for the window after it. ``on_fault`` takes what counting or judging
+    raises: the rows in question count nowhere, and whoever called goes on. Without it, it is raised.
     """
 
     def __init__(
@@ -43,8 +44,10 @@ class ModelMonitor:
         minimum_rows: int = DEFAULT_MINIMUM_ROWS,
         clock: Clock | None = None,
         limits: QueueLimits = DEFAULT_LIMITS,
+        on_fault: Callable[[Exception], None] | None = None,
     ) -> None:
         self._baseline = baseline
+        self._on_fault = on_fault
         self._window_s = window_s
         self._minimum_rows = max(1, minimum_rows)
         self._clock: Clock = clock or SystemClock()
@@ -74,6 +77,12 @@ class ModelMonitor:
             self._requests += 1
             self._latency_counts[place] += 1
             self._latency_sum_ms += latency_ms
+        try:
+            self._sample(inputs, outputs)
+        except Exception as error:  # noqa: BLE001 - nothing that a request holds may harm its answer
+            self._contain(error)
+
+    def _sample(self, inputs: Mapping[str, Array], outputs: Mapping[str, Array]) -> None:
         monitored, unmonitored = self._monitored_inputs, self._unmonitored_outputs
         self._queue.put(
             {name: array for name, array in inputs.items() if name in monitored and array.ndim},
@@ -98,9 +107,17 @@ class ModelMonitor:
         """Count what is queued into the bins of the running window."""
         with self._counting:
             samples = self._queue.drain()
-            self._bins.add(samples)
-            self._rows += sum(sample.rows for sample in samples)
-            self._nonfinite += count_nonfinite(samples)
+            try:
+                self._bins.add(samples)
+                self._rows += sum(sample.rows for sample in samples)
+                self._nonfinite += count_nonfinite(samples)
+            except Exception as error:  # noqa: BLE001 - nothing that a request held may end what serves the next one
+                self._contain(error)
+
+    def _contain(self, error: Exception) -> None:
+        if self._on_fault is None:
+            raise error
+        self._on_fault(error)
 
     def counters(self) -> Counters:
         """The totals since this monitor began, up to now."""
@@ -123,8 +140,12 @@ class ModelMonitor:
             self.count()
             if self._bins.rows < self._minimum_rows:
                 return self._last
-            readings, now = self._judge()
-            return _drifts(readings, self._persistence.alarms(now))
+            try:
+                readings, now = self._judge()
+                return _drifts(readings, self._persistence.alarms(now))
+            except Exception as error:  # noqa: BLE001 - as in `count`
+                self._contain(error)
+                return self._last
 
     def close_window(self, model: str, version: str, bundle: Digest, now: datetime.datetime, *, early: bool = False) -> Window | None:
         """The window that ends at ``now``, or None while ``window_s`` haven't passed; ``early`` closes it anyhow.
@@ -156,8 +177,12 @@ class ModelMonitor:
         rows = self._bins.rows
         if rows < self._minimum_rows:
             return 0, ()
-        readings, now = self._judge()
-        self._last = _drifts(readings, self._persistence.add(now))
+        try:
+            readings, now = self._judge()
+            self._last = _drifts(readings, self._persistence.add(now))
+        except Exception as error:  # noqa: BLE001 - as in `count`
+            self._contain(error)
+            rows, self._last = 0, ()
         self._bins = BinCounts(self._baseline)
         return rows, self._last
 
