@@ -11,6 +11,7 @@ Reading order:
 - ``data_plane``     the process that serves: sessions, HTTP, monitoring
 - ``monitors``       the data plane's monitors, one for each served model
 - ``trials``         new versions beside the ones before them
+- ``window_journal`` what the monitors keep on disk
 - ``admin_routes``   what the data plane answers on its private socket; ``admin_client``, ``unix_http`` the other side
 - ``server_info``    where the data plane listens
 - ``measuring_routes``  what it answers to a packager that has candidates measured here

@@ -43,11 +43,11 @@ def admin_routes(plane: DataPlane) -> dict[tuple[str, str], Handler]:
         return {"serving": dataclasses.asdict(counts) if counts else None}
 
     def windows(_: Document) -> dict[str, Any]:
-        number, ended = plane.monitors.windows()
-        return {"number": number, "windows": [window.json() for window in ended]}
+        return {"windows": [window.json() for window in plane.monitors.windows()]}
 
     def acknowledge(body: Document) -> dict[str, Any]:
-        plane.monitors.acknowledge(body.integer("number", minimum=0))
+        newest = body.document("newest")
+        plane.monitors.acknowledge({stream: newest.integer(stream, minimum=0) for stream in newest.names()})
         return {}
 
     def faults(body: Document) -> dict[str, Any]:

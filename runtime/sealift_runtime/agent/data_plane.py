@@ -97,6 +97,8 @@ class DataPlane:
             if kept and kept.generation >= self.generation:
                 self._take(kept)
             self._settle()
+            with self.faults.contained("monitoring"):
+                self.monitors.settle()
         self._started = True
 
     def follow(self, desired: DesiredState, model: str = "", checked: str | None = None) -> None:

@@ -35,11 +35,10 @@ def installed_models(device: LocalDevice) -> list[InstalledModel]:
 def seal(device: LocalDevice, data_plane: DataPlaneClient) -> int | None:
     """Seal what there is to tell into the spool; the newest report's number, None if the spool is full."""
     record_faults(device, data_plane)
-    number, windows = data_plane.windows()
+    if newest := device.spool.take(data_plane.windows()):
+        data_plane.acknowledge(newest)
     events = device.state.events(after=device.spool.last_event)[:MAX_EVENTS]
-    sealed = device.spool.add(device.host(), installed_models(device), windows, events)
-    data_plane.acknowledge(number)
-    return sealed
+    return device.spool.add(device.host(), installed_models(device), [], events)
 
 
 def record_faults(device: LocalDevice, data_plane: DataPlaneClient) -> None:

@@ -52,11 +52,12 @@ class Reading:
 
     def drift(self, *, alarm: bool) -> FeatureDrift:
         """The reading as a report has it."""
+        silent = self.threshold == 1.0 and self.distance == 0.0  # too few rows: then the index would be noise
         return FeatureDrift(
             name=self.feature.name,
             counts=tuple(self.counts.tolist()),
             distance=round(self.distance, 6),
-            psi=round(psi(np.array(self.feature.counts), self.counts), 6),
+            psi=0.0 if silent else round(psi(np.array(self.feature.counts), self.counts), 6),
             threshold=round(self.threshold, 6),
             missing=round(self.feature.missing(self.counts) / max(1, int(self.counts.sum())), 6),
             alarm=alarm,
@@ -67,7 +68,7 @@ def read(feature: Feature, counts: Array, *, minimum_rows: int) -> Reading:
     """Compare a window's counts with the holdout's; fewer than ``minimum_rows`` of either say nothing (p-value 1)."""
     rows = int(counts.sum())
     if rows < max(1, minimum_rows) or feature.rows == 0:
-        return Reading(feature=feature, counts=counts, distance=0.0, threshold=1.0, p_value=1.0, large=False)
+        return unread(feature, counts)
     divergence = float(js_divergence(np.array(feature.counts), counts))
     threshold = math.sqrt(at_size([value * value for value in feature.thresholds], rows))
     by_distance = gamma_tail(divergence, at_size(feature.null_means, rows), at_size(feature.null_deviations, rows))
@@ -83,6 +84,11 @@ def read(feature: Feature, counts: Array, *, minimum_rows: int) -> Reading:
         p_value=min(1.0, 3 * min(by_distance if distance > threshold else 1.0, by_rate)),
         large=distance > threshold or by_rate < 1.0,
     )
+
+
+def unread(feature: Feature, counts: Array) -> Reading:
+    """A window that says nothing of a feature."""
+    return Reading(feature=feature, counts=counts, distance=0.0, threshold=1.0, p_value=1.0, large=False)
 
 
 def _outside_prior(feature: Feature) -> float:
@@ -126,6 +132,15 @@ class Persistence:
     def __init__(self, *, k: int = 2, n: int = 3) -> None:
         self._k, self._n = k, n
         self._windows: tuple[tuple[bool, ...], ...] = ()
+
+    @property
+    def recent(self) -> tuple[tuple[bool, ...], ...]:
+        """The windows that are remembered, the last one at the end."""
+        return self._windows
+
+    def resume(self, windows: tuple[tuple[bool, ...], ...]) -> None:
+        """Go on from windows that were remembered."""
+        self._windows = windows[-self._n :]
 
     def alarms(self, window: tuple[bool, ...]) -> tuple[bool, ...]:
         """The alarms if ``window`` were the next one; nothing is remembered."""

@@ -2,6 +2,7 @@
 
 What is durable, and when:
 
+0. `ReportSpool.take` takes the windows of the data plane, each once: it remembers the newest number of each stream.
 1. `ReportSpool.add` takes windows and events and, while there is room, seals them into the next reports: one transaction,
    so a number is never used twice and never left out, whatever happens in between.
 2. While as many reports as `SpoolLimits` allows wait for their receipt, nothing is sealed: windows of one bundle are merged by
@@ -30,6 +31,7 @@ from sealift_core.messages.report import MAX_REPORT_BYTES, Event, InstalledModel
 from sealift_core.schema.documents import Document
 from sealift_core.signing.keys import Signer
 from sealift_runtime.reports.merging import merge_windows
+from sealift_runtime.reports.numbered import NumberedWindow
 
 VERSION: Final = 1
 _SCHEMA: Final = """
@@ -39,6 +41,13 @@ INSERT INTO chain VALUES (1, 0, '', 0, 0);
 CREATE TABLE report (number INTEGER PRIMARY KEY, envelope BLOB NOT NULL) STRICT;
 CREATE TABLE unsealed_window (place INTEGER PRIMARY KEY, window TEXT NOT NULL) STRICT;
 """
+#: Of no account to an agent of before, which may have to open this database again: so the version stays.
+_ADDED: Final = """
+CREATE TABLE IF NOT EXISTS taken (place INTEGER PRIMARY KEY, stream TEXT NOT NULL UNIQUE, number INTEGER NOT NULL) STRICT;
+"""
+_TAKE: Final = "INSERT INTO taken (stream, number) VALUES (?, ?) ON CONFLICT (stream) DO UPDATE SET number = excluded.number"
+#: A stream begins with each start of the data plane or each swap; only the newest can still give windows.
+MAX_STREAMS: Final = 10_000
 _BUSY_TIMEOUT_S: Final = 10.0
 
 
@@ -75,6 +84,21 @@ class ReportSpool:
         with translate_disk_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
         self._prepare()
+
+    def take(self, windows: Sequence[NumberedWindow]) -> dict[str, int]:
+        """Keep windows to be sealed, each once, however often it is given; the newest number of each stream that is kept."""
+        if not windows:
+            return {}
+        newest: dict[str, int] = {}
+        with self._transaction() as database:
+            for numbered in sorted(windows, key=lambda window: window.number):
+                taken = database.execute("SELECT number FROM taken WHERE stream = ?", (numbered.stream,)).fetchone()
+                if taken is None or taken[0] < numbered.number:
+                    database.execute("INSERT INTO unsealed_window (window) VALUES (?)", (json.dumps(numbered.window.json()),))
+                    database.execute(_TAKE, (numbered.stream, numbered.number))
+                newest[numbered.stream] = numbered.number
+            database.execute("DELETE FROM taken WHERE place <= (SELECT max(place) FROM taken) - ?", (MAX_STREAMS,))
+        return newest
 
     def add(self, host: Mapping[str, str], models: Sequence[InstalledModel], windows: Sequence[Window], events: Sequence[Event]) -> int | None:
         """Take what there is to tell; the number of the newest report that was sealed, None if the spool is full.
@@ -192,6 +216,7 @@ class ReportSpool:
                     found=str(version),
                     advice="Update this agent.",
                 )
+            database.execute(_ADDED)
 
     @contextlib.contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:

@@ -23,6 +23,7 @@ import pytest
 from sealift_core.bundle import files
 from sealift_core.errors import IntegrityError, SealiftError
 from sealift_runtime.agent.admin_client import DataPlaneClient
+from sealift_runtime.agent.monitors import LOST_S
 from sealift_runtime.update.desired import DesiredState
 from sealift_runtime.update.desired_file import DesiredFile
 from support.agents import AgentUnderTest, device, wait_until
@@ -161,6 +162,24 @@ def test_what_fails_beside_the_request_path_is_told_and_serving_goes_on(home: Pa
 def metrics(agent: AgentUnderTest) -> str:
     with urllib.request.urlopen(agent.url + "/metrics", timeout=30) as reply:
         return str(reply.read().decode())
+
+
+def test_after_a_kill_the_requests_of_the_window_that_was_open_are_counted(home: Path) -> None:
+    document = desired(home)
+    DesiredFile(home).write(dataclasses.replace(document, settings=dataclasses.replace(document.settings, window_s=3600, window_rows=100)))
+    command = [sys.executable, "-P", "-m", "sealift_runtime.agent.data_plane", str(home), "127.0.0.1", "0"]
+    agent = AgentUnderTest(home)
+    with agent.log.open("ab") as log, subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log) as process:
+        wait_until((home / "run" / "server.json").exists, 60, "it to listen")
+        for _ in range(3):
+            agent.infer("linear", REQUEST)
+        wait_until(lambda: (home / "windows.json").exists() and '"requests":3' in (home / "windows.json").read_text(), LOST_S, "what was counted")
+        process.kill()
+    (home / "run" / "server.json").unlink()
+    (home / "desired.json").unlink()  # nothing serves any more, so the window ends
+    with data_plane(home):
+        client = DataPlaneClient(home / "run" / "agent.sock")
+        assert [numbered.window.requests for numbered in wait_until(client.windows, 30, "the window")] == [3]
 
 
 def test_an_older_document_is_refused(home: Path) -> None:
