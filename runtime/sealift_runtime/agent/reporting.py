@@ -32,13 +32,16 @@ def installed_models(device: LocalDevice) -> list[InstalledModel]:
     return models
 
 
-def seal(device: LocalDevice, data_plane: DataPlaneClient) -> int | None:
-    """Seal what there is to tell into the spool; the newest report's number, None if the spool is full."""
+def seal(device: LocalDevice, data_plane: DataPlaneClient, *, wait: bool = False) -> int | None:
+    """Seal what there is to tell into the spool; the newest report's number, None if the spool is full.
+
+    With ``wait`` nothing is sealed while a report waits for its receipt: what there is to tell waits unsealed.
+    """
     record_faults(device, data_plane)
     if newest := device.spool.take(data_plane.windows()):
         data_plane.acknowledge(newest)
     events = device.state.events(after=device.spool.last_event)[:MAX_EVENTS]
-    return device.spool.add(device.host(), installed_models(device), [], events)
+    return device.spool.add(device.host(), installed_models(device), [], events, wait=wait)
 
 
 def record_faults(device: LocalDevice, data_plane: DataPlaneClient) -> None:
