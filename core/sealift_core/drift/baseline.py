@@ -19,6 +19,9 @@ from sealift_core.errors import DocumentError
 from sealift_core.schema.documents import Document, canonical_json
 
 SCHEMA: Final = "sealift.baseline"
+#: The first version has no bin for rare values. It is still written where no feature needs one, so that devices of before can read it.
+FIRST: Final = 1
+RARE_APART: Final = 2
 MAX_FEATURES: Final = 4_096
 #: One false alarm in 90 days of hourly windows.
 DEFAULT_EXPECTED_WINDOWS: Final = 90 * 24
@@ -61,7 +64,7 @@ class Baseline:
             LimitError: If it or a list is larger than its bound.
         """
         document = Document.parse_json(data, where=where, max_bytes=LIMITS.baseline_bytes)
-        document.schema(SCHEMA, 1)
+        document.schema(SCHEMA, FIRST if document.text("schema") == f"{SCHEMA}/{FIRST}" else RARE_APART)
         features = tuple(Feature.parse(table) for table in document.documents("features", max_items=MAX_FEATURES))
         names = [feature.name for feature in features]
         if len(set(names)) != len(names):
@@ -78,9 +81,10 @@ class Baseline:
 
     def to_bytes(self) -> bytes:
         """Write ``baseline.json``; `parse` gives an equal baseline back."""
+        rare_apart = any(feature.rare is not None for feature in self.features)
         return canonical_json(
             {
-                "schema": f"{SCHEMA}/1",
+                "schema": f"{SCHEMA}/{RARE_APART if rare_apart else FIRST}",
                 "rows": self.rows,
                 "window_sizes": list(WINDOW_SIZES),
                 "expected_windows_between_false_alarms": self.expected_windows_between_false_alarms,

@@ -10,11 +10,17 @@ from __future__ import annotations
 
 import math
 import statistics
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 Array = np.ndarray[Any, np.dtype[Any]]
+
+#: A gamma variable's deviation over its mean is taken to lie between: its square must be a float above 0.
+_NARROWEST: Final = 1e-50
+_WIDEST: Final = 1e50
+#: A busy device's window has many rows; a sum over all would take gigabytes.
+MAX_TRIALS: Final = 1_000_000
 
 
 def js_divergence(first: Array, second: Array) -> Array:
@@ -81,7 +87,7 @@ def gamma_tail(value: float, mean: float, deviation: float) -> float:
     """
     if mean <= 0 or deviation <= 0:
         return 0.0 if value > mean else 1.0
-    ninth = (deviation / mean) ** 2 / 9
+    ninth = _ratio(deviation, mean) ** 2 / 9
     z = ((value / mean) ** (1 / 3) - (1 - ninth)) / math.sqrt(ninth)
     return 0.5 * math.erfc(z / math.sqrt(2))
 
@@ -99,13 +105,15 @@ def gamma_quantile(tail: float, mean: float, deviation: float) -> float:
     """
     if mean <= 0 or deviation <= 0:
         return mean
-    ninth = (deviation / mean) ** 2 / 9
+    ninth = _ratio(deviation, mean) ** 2 / 9
     z = statistics.NormalDist().inv_cdf(1 - tail)
     return float(mean * max(0.0, 1 - ninth + z * math.sqrt(ninth)) ** 3)
 
 
 def beta_binomial_tail(successes: int, trials: int, alpha: float, beta: float) -> float:
     """Compute P(X ≥ successes) for a beta-binomial variable: exact, summed in logarithms.
+
+    Of more than `MAX_TRIALS` trials, so many with as large a share of successes are taken, which makes the probability larger.
 
     With alpha and beta from ``m`` reference rows it is how likely as many come by chance when both sides have one unknown
     rate. Source: Johnson, Kemp and Kotz, Univariate Discrete Distributions, 6.2.2.
@@ -119,6 +127,8 @@ def beta_binomial_tail(successes: int, trials: int, alpha: float, beta: float) -
     Returns:
         The probability.
     """
+    if trials > MAX_TRIALS:
+        successes, trials = successes * MAX_TRIALS // trials, MAX_TRIALS
     if successes <= 0:
         return 1.0
     k = np.arange(trials, dtype=np.float64)
@@ -127,6 +137,10 @@ def beta_binomial_tail(successes: int, trials: int, alpha: float, beta: float) -
     tail = (first + np.cumsum(ratios))[successes - 1 :]
     top = float(tail.max())
     return min(1.0, math.exp(top) * float(np.exp(tail - top).sum()))
+
+
+def _ratio(deviation: float, mean: float) -> float:
+    return max(_NARROWEST, min(deviation / mean, _WIDEST))
 
 
 def _fractions(counts: Array) -> Array:

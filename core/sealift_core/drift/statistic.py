@@ -11,6 +11,9 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 #: Rows are measured in chunks of about this many elements, so a large tensor isn't copied as float64 at once.
 CHUNK_ELEMENTS: Final = 2**20
+#: The kinds of dtypes that are numbers, and those that are texts; whatever a device is sent, nothing else is counted as either.
+NUMBERS: Final = "biuf"
+_TEXTS: Final = "OSU"
 
 
 def measure(statistic: str, index: int, array: Array) -> Array:
@@ -23,12 +26,12 @@ def measure(statistic: str, index: int, array: Array) -> Array:
 
     Returns:
         One value per row, ``[rows]``. ``value`` and ``column`` keep their dtype. Everything else is float64, NaN where a row has none: a row of no
-        elements, a class among scores that aren't all finite, a column that the tensor doesn't have.
+        elements, a class among scores that aren't all finite, a column that the tensor doesn't have, a mean of texts, a length of numbers.
     """
     rows = array.reshape(len(array), -1) if array.size else np.empty((len(array), 0), dtype=array.dtype)
     if statistic in ("value", "column"):
         return rows[:, index] if index < rows.shape[1] else absent(len(rows), array.dtype)
-    if not rows.shape[1]:
+    if not rows.shape[1] or rows.dtype.kind not in (_TEXTS if statistic == "length" else NUMBERS):
         return np.full(len(rows), np.nan)
     step = max(1, CHUNK_ELEMENTS // rows.shape[1])
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
@@ -45,7 +48,7 @@ def absent(rows: int, dtype: np.dtype[Any]) -> Array:
     Returns:
         None for text, ``object [rows]``; NaN for all else, ``float64 [rows]``.
     """
-    return np.full(rows, None, dtype=object) if dtype.kind in "OSU" else np.full(rows, np.nan)
+    return np.full(rows, None, dtype=object) if dtype.kind in _TEXTS else np.full(rows, np.nan)
 
 
 def _mean(rows: Array) -> Array:
@@ -69,7 +72,7 @@ def _zeros(rows: Array) -> Array:
 
 
 def _length(rows: Array) -> Array:
-    return np.array([np.nan if text is None else float(len(text)) for text in rows[:, 0].tolist()])
+    return np.array([float(len(text)) if isinstance(text, str | bytes) else np.nan for text in rows[:, 0].tolist()])
 
 
 def _class(rows: Array) -> Array:

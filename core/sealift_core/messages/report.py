@@ -134,6 +134,7 @@ class Window:
         failures: How many requests were not, by the kind of failure.
         latency_counts: The requests in each bucket of `histogram`.
         features: Empty while too few rows were seen for a verdict.
+        merged: How many windows it was made of while they waited for the hub.
     """
 
     model: str
@@ -146,6 +147,7 @@ class Window:
     failures: Mapping[str, int]
     latency_counts: tuple[int, ...]
     features: tuple[FeatureDrift, ...]
+    merged: int = 1
 
     @property
     def drifted(self) -> tuple[str, ...]:
@@ -181,11 +183,14 @@ class Window:
             failures={failure: failures.integer(failure, minimum=0) for failure in _bounded_names(failures)},
             latency_counts=counts,
             features=tuple(FeatureDrift.parse(feature) for feature in document.documents("features", max_items=10_000)),
+            merged=document.integer("merged", 1, minimum=1),
         )
 
     def json(self) -> dict[str, Json]:
         """Write the window as a report does."""
         fields: dict[str, Any] = dataclasses.asdict(self)
+        if self.merged == 1:
+            fields.pop("merged")
         return fields | {"bundle": str(self.bundle), "start": format_time(self.start), "end": format_time(self.end)}
 
 

@@ -74,7 +74,7 @@ def _window(report: Report, window: Window) -> StoredWindow:
         rows=window.rows,
         failures=dict(window.failures),
         latency_counts=list(window.latency_counts),
-        judged=len(window.features),
+        judged=sum(feature.threshold < 1 for feature in window.features),  # 1 is that of too few rows
         drifted=list(window.drifted),
         features=[dataclasses.asdict(feature) for feature in window.features],
     )

@@ -3,7 +3,7 @@
 Reading order:
 
 - ``golden``     requests whose answers a device must reproduce
-- ``baseline``   what a device's traffic is held against; ``drift_thresholds``
+- ``baseline``   what a device's traffic is held against; ``vocabulary`` of categories, ``drift_thresholds``
 - ``model_card`` MODEL_CARD.md, with what others wrote escaped by ``markdown``
 - ``sbom``       sbom.cdx.json, a CycloneDX 1.6 ML-BOM; ``licenses``
 - ``provenance`` provenance.json, an in-toto statement with a SLSA v1 predicate

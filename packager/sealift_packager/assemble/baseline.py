@@ -17,12 +17,12 @@ from sealift_core.drift.baseline import DEFAULT_EXPECTED_WINDOWS, MAX_FEATURES, 
 from sealift_core.drift.features import MAX_CATEGORY_CHARACTERS, Feature, count_categories, count_numbers, tally
 from sealift_core.drift.statistic import measure
 from sealift_packager.assemble.drift_thresholds import Calibrator
+from sealift_packager.assemble.vocabulary import MAX_KNOWN, Vocabulary, choose_vocabulary
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 MAX_COLUMNS: Final = 512
 MAX_BINS: Final = 32
-MAX_KNOWN: Final = 64
 MAX_CLASSES: Final = 1000
 #: Up to so many different numbers, each seen often, are taken one by one, with an empty bin between neighbours.
 MAX_DISCRETE: Final = 16
@@ -61,7 +61,7 @@ def build_baseline(
     tensors = [(side, spec, array) for side, spec, array in tensors if array.ndim and len(array)]
     statistics = [(statistic, array) for side, spec, array in tensors for statistic in _monitored(side, spec.name, array)][:MAX_FEATURES]
     calibrator = Calibrator(seed=seed, features=len(statistics), expected_windows=expected_windows)
-    features = tuple(_feature(statistic, array, calibrator) for statistic, array in statistics)
+    features = tuple(_feature(statistic, array, calibrator, seed, len(statistics)) for statistic, array in statistics)
     rows = max((len(array) for _, _, array in tensors), default=0)
     return Baseline(rows=rows, features=_distinct(features), expected_windows_between_false_alarms=expected_windows)
 
@@ -113,14 +113,14 @@ def _are_probabilities(array: Array) -> bool:
     return bool(finite.any() and (array[finite] >= -1e-6).all() and (np.abs(sums[finite] - 1) <= 1e-3).all())
 
 
-def _feature(monitored: MonitoredStatistic, array: Array, calibrator: Calibrator) -> Feature:
+def _feature(monitored: MonitoredStatistic, array: Array, calibrator: Calibrator, seed: int, features: int) -> Feature:
     values = measure(monitored.statistic, monitored.index, array)
     fields = dataclasses.asdict(monitored)
     if monitored.kind == "category":
-        categories = known_categories(tally(values))
-        counts = count_categories(values, categories)
-        prior = np.where(np.arange(len(counts)) == len(counts) - 2, 0.5, 0.0)  # one unknown value is no surprise
-        fields["categories"] = categories
+        vocabulary = choose_vocabulary(values, seed=seed, features=features)
+        counts = count_categories(vocabulary.counted, vocabulary.categories, vocabulary.rare)
+        prior = _prior(counts, vocabulary)
+        fields |= {"categories": vocabulary.categories, "rare": vocabulary.rare}
     else:
         edges = quantile_edges(values)
         counts = count_numbers(values, edges)
@@ -131,10 +131,14 @@ def _feature(monitored: MonitoredStatistic, array: Array, calibrator: Calibrator
     return Feature(**fields, counts=tuple(counts.tolist()), **dataclasses.asdict(calibration))
 
 
-def known_categories(times: collections.Counter[str]) -> tuple[str, ...]:
-    """The `MAX_KNOWN` most frequent texts, sorted; the empty one stands for missing."""
-    ranked = sorted((text for text in times if text), key=lambda text: (-times[text], text))
-    return tuple(sorted(ranked[:MAX_KNOWN]))
+def _prior(counts: Array, vocabulary: Vocabulary) -> Array:
+    """What the simulation adds to the counts of a category feature; nothing to the missing ones."""
+    prior = np.zeros(len(counts))
+    if vocabulary.rare is None:
+        prior[-2] = 0.5  # one unknown value is no surprise
+    else:
+        prior[:-1] = 0.5  # a bin that was chosen on other rows may happen to be empty on these
+    return prior
 
 
 def quantile_edges(values: Array) -> tuple[float, ...]:

@@ -2,7 +2,7 @@
 
 Reading order:
 
-- ``home``           where everything of one device lives
+- ``home``           where everything of one device lives; ``private_home``, that it is one user's alone
 - ``config``         agent.toml
 - ``initialise``     from an empty directory to a device with a key and a root of trust
 - ``device``         store, state, updater and spool of one home, put together; ``updating`` its updater
@@ -11,6 +11,7 @@ Reading order:
 - ``data_plane``     the process that serves: sessions, HTTP, monitoring
 - ``monitors``       the data plane's monitors, one for each served model
 - ``trials``         new versions beside the ones before them
+- ``window_journal`` what the monitors keep on disk
 - ``admin_routes``   what the data plane answers on its private socket; ``admin_client``, ``unix_http`` the other side
 - ``server_info``    where the data plane listens
 - ``measuring_routes``  what it answers to a packager that has candidates measured here
@@ -18,6 +19,7 @@ Reading order:
 - ``supervisor``     the process that keeps those two alive; ``parent`` how they notice that it is gone
 - ``reporting``      what a device reports: gathered, sealed, sent
 - ``ask``            a model asked from the command line
+- ``faults``         what fails beside the request path: contained, counted, told
 - ``doctor``, ``telemetry``  what ``doctor`` looks at
 
 Neither plane waits for the other, and each is restarted alone. The control plane has the state database; the data plane has

@@ -6,22 +6,24 @@ import contextlib
 import socket
 import struct
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from sealift_core.bundle.digest import Digest
 from sealift_core.errors import TransportError
-from sealift_core.messages.report import Window
 from sealift_core.schema.documents import Document
+from sealift_runtime.agent.faults import Fault
 from sealift_runtime.agent.home import short_path
 from sealift_runtime.agent.unix_http import call
 from sealift_runtime.inference.trial_counts import TrialCounts
+from sealift_runtime.reports.numbered import NumberedWindow
 from sealift_runtime.update.desired import DesiredState
 from sealift_runtime.update.records import ServingCounters
 
 _PATIENCE_S = 5.0
-FOLLOW, GENERATION, CHECKED, COUNTERS, WINDOWS, ACKNOWLEDGE, MODELS = (
-    f"/admin/{word}" for word in ("follow", "generation", "checked", "counters", "windows", "acknowledge", "models")
+FOLLOW, GENERATION, CHECKED, COUNTERS, WINDOWS, ACKNOWLEDGE, MODELS, FAULTS = (
+    f"/admin/{word}" for word in ("follow", "generation", "checked", "counters", "windows", "acknowledge", "models", "faults")
 )
 
 
@@ -88,16 +90,23 @@ class DataPlaneClient:
             trial=_trial(fields.document("trial")) if fields.has("trial") else None,
         )
 
-    def windows(self) -> tuple[int, list[Window]]:
-        """The windows that ended and that nobody acknowledged, and the number to acknowledge them by."""
+    def windows(self) -> list[NumberedWindow]:
+        """The windows that ended and that nobody acknowledged; none when no data plane runs."""
         answer = self._ask(WINDOWS)
-        if not answer:
-            return 0, []
-        return int(answer["number"]), [Window.parse(Document(window, "window")) for window in answer["windows"]]
+        return [NumberedWindow.parse(Document(window, "window")) for window in answer["windows"]] if answer else []
 
-    def acknowledge(self, number: int) -> None:
-        """Say that the windows up to a number are kept elsewhere now."""
-        self._ask(ACKNOWLEDGE, {"number": number})
+    def acknowledge(self, newest: Mapping[str, int]) -> None:
+        """Say that the windows of each stream up to a number are kept elsewhere now."""
+        self._ask(ACKNOWLEDGE, {"newest": dict(newest)})
+
+    def faults(self) -> list[Fault]:
+        """What failed beside the request path, and that nobody acknowledged."""
+        answer = self._ask(FAULTS, {})
+        return [Fault.parse(Document(fault, "fault")) for fault in answer["faults"]] if answer else []
+
+    def acknowledge_faults(self, number: int) -> None:
+        """Say that the faults up to a number are events now."""
+        self._ask(FAULTS, {"acknowledged": number})
 
     def models(self) -> list[dict[str, Any]] | None:
         """What serves, with its counters and drift; None when no data plane runs."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sealift_core.errors import SealiftError
 from sealift_core.schema.documents import Document
-from sealift_runtime.agent.admin_client import ACKNOWLEDGE, CHECKED, COUNTERS, FOLLOW, GENERATION, MODELS, WINDOWS
+from sealift_runtime.agent.admin_client import ACKNOWLEDGE, CHECKED, COUNTERS, FAULTS, FOLLOW, GENERATION, MODELS, WINDOWS
 from sealift_runtime.serving.http import Handler, HttpRequest, HttpResponse, json_response
 from sealift_runtime.update.desired import DesiredState
 
@@ -43,12 +43,16 @@ def admin_routes(plane: DataPlane) -> dict[tuple[str, str], Handler]:
         return {"serving": dataclasses.asdict(counts) if counts else None}
 
     def windows(_: Document) -> dict[str, Any]:
-        number, ended = plane.monitors.windows()
-        return {"number": number, "windows": [window.json() for window in ended]}
+        return {"windows": [window.json() for window in plane.monitors.windows()]}
 
     def acknowledge(body: Document) -> dict[str, Any]:
-        plane.monitors.acknowledge(body.integer("number", minimum=0))
+        newest = body.document("newest")
+        plane.monitors.acknowledge({stream: newest.integer(stream, minimum=0) for stream in newest.names()})
         return {}
+
+    def faults(body: Document) -> dict[str, Any]:
+        plane.faults.acknowledge(body.integer("acknowledged", 0, minimum=0))
+        return {"faults": [fault.json() for fault in plane.faults.told()]}
 
     def models(_: Document) -> dict[str, Any]:
         return {"models": plane.monitors.summary(), "absent": [absent._asdict() for absent in plane.table.absences()]}
@@ -58,6 +62,7 @@ def admin_routes(plane: DataPlane) -> dict[tuple[str, str], Handler]:
         GENERATION: generation,
         CHECKED: checked,
         COUNTERS: counters,
+        FAULTS: faults,
         WINDOWS: windows,
         ACKNOWLEDGE: acknowledge,
         MODELS: models,

@@ -121,7 +121,7 @@ class ControlPlane:
         return next((event for event in events if event.time >= since), None)
 
     def _report(self) -> None:
-        seal(self.device, self.data_plane)
+        seal(self.device, self.data_plane, wait=True)
         if self.device.config.hub:
             send(self.device)
 

@@ -27,6 +27,7 @@ from sealift_core.schema.documents import canonical_json
 from sealift_core.terminal.commandline import exit_code, say_error
 from sealift_core.terminal.printing import say
 from sealift_runtime.agent.admin_routes import admin_routes
+from sealift_runtime.agent.faults import Faults
 from sealift_runtime.agent.home import Home, short_path
 from sealift_runtime.agent.lock import one_of_its_kind
 from sealift_runtime.agent.logs import set_up_logging
@@ -62,7 +63,8 @@ class DataPlane:
         self._file = DesiredFile(home.directory)
         self._desired = self._kept() or DesiredState()
         settings, clock = self._desired.settings, clock or SystemClock()
-        self.monitors = Monitors(settings, clock, home.directory / "windows.json")
+        self.faults = Faults()
+        self.monitors = Monitors(settings, clock, home.directory / "windows.json", self.faults)
         self.measuring = service_of(home, clock, settings.measuring, lambda: self._desired.updates)
         self.answer_to: Callable[[Sequence[str]], None] = _nobody
         self._trials = Trials()
@@ -87,12 +89,15 @@ class DataPlane:
 
         The document is read once more, now that the socket is open: what is written from now on is sent, too.
         """
-        self.measuring.start()
+        with self.faults.contained("measuring"):
+            self.measuring.start()
         with self._loading:
             kept = self._kept()
             if kept and kept.generation >= self.generation:
                 self._take(kept)
             self._settle()
+            with self.faults.contained("monitoring"):
+                self.monitors.settle()
         self._started = True
 
     def follow(self, desired: DesiredState, model: str = "", checked: str | None = None) -> None:
@@ -163,7 +168,8 @@ class DataPlane:
     def _end(self, name: str) -> None:
         self._trials.end(name)
         self.table.remove(name)
-        self.monitors.end(name)
+        with self.faults.contained("monitoring", name):
+            self.monitors.end(name)
         self._checked.pop(name, None)
         logger.info("%s is no longer served", name)
 
@@ -188,13 +194,14 @@ class DataPlane:
 
     def _serve(self, bundle: InstalledBundle, checked: str | None = None) -> None:
         session, state = self._load(bundle, checked)
-        monitor = self.monitors.monitor(bundle.directory)
+        monitor = self.monitors.monitor(bundle.directory, bundle.name)
         model = ServedModel(bundle.name, bundle.version, bundle.digest, session, monitor)
         self._hold_against_previous(model)
         self.table.activate(model)
         self._unfit.discard(bundle.digest)
         self._checked[bundle.name] = (bundle.digest, state)
-        self.monitors.begin(MonitoredModel(bundle.name, bundle.version, bundle.digest, monitor))
+        with self.faults.contained("monitoring", bundle.name):
+            self.monitors.begin(MonitoredModel(bundle.name, bundle.version, bundle.digest, monitor))
         logger.info("serving %s %s", bundle.name, bundle.version)
 
     def _hold_against_previous(self, model: ServedModel) -> None:
@@ -230,9 +237,11 @@ class DataPlane:
         return session, check.finish()
 
     def tick(self) -> None:
-        """What is due every `TICK_S`."""
-        self.monitors.tick()
-        self.measuring.tick()
+        """What is due every `TICK_S`; none of it can end what serves."""
+        with self.faults.contained("monitoring"):
+            self.monitors.tick()
+        with self.faults.contained("measuring"):
+            self.measuring.tick()
 
     def counters(self, name: str) -> ServingCounters | None:
         """What a served model did since it was loaded, as the updater judges it."""
@@ -273,7 +282,8 @@ async def serve(home: Home, host: str, port: int) -> None:
         await _until_stopped(plane)
         await server.stop(DRAIN_S)
     home.server_info.unlink(missing_ok=True)
-    plane.monitors.put_away()
+    with plane.faults.contained("monitoring"):
+        plane.monitors.put_away()
 
 
 def announce(home: Home, host: str, port: int) -> None:
@@ -289,7 +299,8 @@ async def _until_stopped(plane: DataPlane) -> None:
         loop.add_signal_handler(number, stopped.set if number == signal.SIGTERM else _ignore)
     leave_with_parent(functools.partial(loop.call_soon_threadsafe, stopped.set))
     while not stopped.is_set():
-        await asyncio.to_thread(plane.tick)
+        with plane.faults.contained("tick"):
+            await asyncio.to_thread(plane.tick)
         try:
             await asyncio.wait_for(stopped.wait(), TICK_S)
         except TimeoutError:

@@ -32,13 +32,25 @@ def installed_models(device: LocalDevice) -> list[InstalledModel]:
     return models
 
 
-def seal(device: LocalDevice, data_plane: DataPlaneClient) -> int | None:
-    """Seal what there is to tell into the spool; the newest report's number, None if the spool is full."""
-    number, windows = data_plane.windows()
+def seal(device: LocalDevice, data_plane: DataPlaneClient, *, wait: bool = False) -> int | None:
+    """Seal what there is to tell into the spool; the newest report's number, None if the spool is full.
+
+    With ``wait`` nothing is sealed while a report waits for its receipt: what there is to tell waits unsealed.
+    """
+    record_faults(device, data_plane)
+    if newest := device.spool.take(data_plane.windows()):
+        data_plane.acknowledge(newest)
     events = device.state.events(after=device.spool.last_event)[:MAX_EVENTS]
-    sealed = device.spool.add(device.host(), installed_models(device), windows, events)
-    data_plane.acknowledge(number)
-    return sealed
+    return device.spool.add(device.host(), installed_models(device), [], events, wait=wait)
+
+
+def record_faults(device: LocalDevice, data_plane: DataPlaneClient) -> None:
+    """Make events of what failed beside the data plane's request path."""
+    faults = data_plane.faults()
+    for fault in faults:
+        device.state.record("background-failed", model=fault.model, detail=fault.detail, now=device.clock.now())
+    if faults:
+        data_plane.acknowledge_faults(faults[-1].number)
 
 
 def send(device: LocalDevice) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 from collections.abc import Mapping
 
@@ -24,6 +25,18 @@ class Counters:
     latency_counts: tuple[int, ...] = (0,) * BUCKETS
     latency_sum_ms: float = 0.0
     dropped_rows: int = 0
+
+    def plus(self, other: Counters) -> Counters:
+        """Both together."""
+        return Counters(
+            requests=self.requests + other.requests,
+            rows=self.rows + other.rows,
+            failures=dict(collections.Counter(self.failures) + collections.Counter(other.failures)),
+            nonfinite=self.nonfinite + other.nonfinite,
+            latency_counts=tuple(one + more for one, more in zip(self.latency_counts, other.latency_counts, strict=True)),
+            latency_sum_ms=self.latency_sum_ms + other.latency_sum_ms,
+            dropped_rows=self.dropped_rows + other.dropped_rows,
+        )
 
     def since(self, earlier: Counters) -> Counters:
         """What came after ``earlier``; reasons that no failure had are left out."""

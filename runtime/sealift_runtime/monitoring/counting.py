@@ -25,6 +25,15 @@ class BinCounts:
         self.rows = 0
         self.counts: list[Array] = [np.zeros(feature.bins, dtype=np.int64) for feature in baseline.features]
 
+    def resume(self, rows: int, counts: Sequence[Sequence[int]]) -> bool:
+        """Go on from counts of the same baseline; whether they are."""
+        if [len(bins) for bins in counts] != [feature.bins for feature in self._features]:
+            return False
+        self.rows += rows
+        for own, bins in zip(self.counts, counts, strict=True):
+            own += np.array(bins, dtype=np.int64)
+        return True
+
     def tensors(self, side: str) -> frozenset[str]:
         """The names of the tensors that features of this side are taken from."""
         return frozenset(tensor for of, tensor in self._by_tensor if of == side)

@@ -52,11 +52,12 @@ class Reading:
 
     def drift(self, *, alarm: bool) -> FeatureDrift:
         """The reading as a report has it."""
+        silent = self.threshold == 1.0 and self.distance == 0.0  # too few rows: then the index would be noise
         return FeatureDrift(
             name=self.feature.name,
             counts=tuple(self.counts.tolist()),
             distance=round(self.distance, 6),
-            psi=round(psi(np.array(self.feature.counts), self.counts), 6),
+            psi=0.0 if silent else round(psi(np.array(self.feature.counts), self.counts), 6),
             threshold=round(self.threshold, 6),
             missing=round(self.feature.missing(self.counts) / max(1, int(self.counts.sum())), 6),
             alarm=alarm,
@@ -67,13 +68,12 @@ def read(feature: Feature, counts: Array, *, minimum_rows: int) -> Reading:
     """Compare a window's counts with the holdout's; fewer than ``minimum_rows`` of either say nothing (p-value 1)."""
     rows = int(counts.sum())
     if rows < max(1, minimum_rows) or feature.rows == 0:
-        return Reading(feature=feature, counts=counts, distance=0.0, threshold=1.0, p_value=1.0, large=False)
+        return unread(feature, counts)
     divergence = float(js_divergence(np.array(feature.counts), counts))
     threshold = math.sqrt(at_size([value * value for value in feature.thresholds], rows))
     by_distance = gamma_tail(divergence, at_size(feature.null_means, rows), at_size(feature.null_deviations, rows))
     by_missing = _rate_p_value(feature.missing(np.array(feature.counts)), feature.rows, feature.missing(counts), rows, prior=0.5)
-    open_ends = 2.0 if feature.kind == "numeric" else 0.5
-    by_outside = _rate_p_value(feature.outside(np.array(feature.counts)), feature.rows, feature.outside(counts), rows, prior=open_ends)
+    by_outside = _rate_p_value(feature.outside(np.array(feature.counts)), feature.rows, feature.outside(counts), rows, prior=_outside_prior(feature))
     by_rate = min(by_missing, by_outside)
     distance = math.sqrt(divergence)
     return Reading(
@@ -86,11 +86,24 @@ def read(feature: Feature, counts: Array, *, minimum_rows: int) -> Reading:
     )
 
 
+def unread(feature: Feature, counts: Array) -> Reading:
+    """A window that says nothing of a feature."""
+    return Reading(feature=feature, counts=counts, distance=0.0, threshold=1.0, p_value=1.0, large=False)
+
+
+def _outside_prior(feature: Feature) -> float:
+    """What `_rate_p_value` adds for values out of range: one for each open end, or for the values that a list of categories leaves out."""
+    if feature.kind == "numeric":
+        return 2.0
+    return 0.5 if feature.rare is None else 1.0
+
+
 def _rate_p_value(reference: int, reference_rows: int, count: int, rows: int, *, prior: float) -> float:
     """The p-value of a rate, 1 unless it is `RATE_EFFECT` above the holdout's.
 
-    ``prior`` is added to the holdout's count: 1/2 each (Jeffreys), or one for each open end of a numeric range, which
-    for the range of a continuous sample is exact.
+    ``prior`` is added to the holdout's count: 1/2 (Jeffreys), or one for each open end of a numeric range, which for the range of
+    a continuous sample is exact, or one for unknown categories that were counted on other rows than the known ones were chosen on, which bounds
+    the rate as Clopper and Pearson do (1934, Biometrika 26, 404-413): never too small a p-value.
     """
     if count / rows < reference / reference_rows + RATE_EFFECT:
         return 1.0
@@ -119,6 +132,15 @@ class Persistence:
     def __init__(self, *, k: int = 2, n: int = 3) -> None:
         self._k, self._n = k, n
         self._windows: tuple[tuple[bool, ...], ...] = ()
+
+    @property
+    def recent(self) -> tuple[tuple[bool, ...], ...]:
+        """The windows that are remembered, the last one at the end."""
+        return self._windows
+
+    def resume(self, windows: tuple[tuple[bool, ...], ...]) -> None:
+        """Go on from windows that were remembered."""
+        self._windows = windows[-self._n :]
 
     def alarms(self, window: tuple[bool, ...]) -> tuple[bool, ...]:
         """The alarms if ``window`` were the next one; nothing is remembered."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from sealift_core.messages.histogram import BOUNDS_MS
@@ -49,8 +49,8 @@ _DRIFT: Final[tuple[tuple[str, str, Callable[[FeatureDrift], float]], ...]] = (
 )
 
 
-def render(models: Sequence[ModelMetrics]) -> str:
-    """The text of /metrics; every family has HELP and TYPE, also while no model is served."""
+def render(models: Sequence[ModelMetrics], failures: Mapping[str, int] | None = None) -> str:
+    """The text of /metrics; every family has HELP and TYPE, also while no model is served. ``failures`` are by part of the data plane."""
     lines: list[str] = []
     for name, text, total in _COUNTERS:
         lines += _family(name, "counter", text, (("", model.labels, total(model.counters)) for model in models))
@@ -59,6 +59,8 @@ def render(models: Sequence[ModelMetrics]) -> str:
     for name, text, value in _DRIFT:
         samples = (("", model.labels | {"feature": feature.name}, value(feature)) for model in models for feature in model.drift)
         lines += _family(name, "gauge", text, samples)
+    parts: list[Sample] = [("", {"part": part}, count) for part, count in sorted((failures or {}).items())]
+    lines += _family("sealift_background_failures_total", "counter", "Failures of what runs beside the request path, by part.", parts)
     return "\n".join(lines) + "\n"
 
 

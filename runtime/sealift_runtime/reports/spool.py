@@ -2,10 +2,12 @@
 
 What is durable, and when:
 
+0. `ReportSpool.take` takes the windows of the data plane, each once: it remembers the newest number of each stream.
 1. `ReportSpool.add` takes windows and events and, while there is room, seals them into the next reports: one transaction,
    so a number is never used twice and never left out, whatever happens in between.
-2. While as many reports as `SpoolLimits` allows wait for their receipt, nothing is sealed: windows of one bundle are merged by
-   adding them up, events wait in the ledger that they come from. Nothing is dropped.
+2. While as many reports as `SpoolLimits` allows wait for their receipt, nothing is sealed: windows wait and are merged by their age
+   (`merging`), events wait in the ledger that they come from. Nothing is dropped. A caller that seals again and again asks for the same while
+   any report waits: so a hub that is away for long finds one heartbeat, and windows whose resolution goes by their age.
 3. `ReportSpool.acknowledge` lets reports go once the hub has them.
 
 Several threads and processes may use one spool; each call has a connection of its own.
@@ -29,7 +31,8 @@ from sealift_core.messages.receipt import Receipt
 from sealift_core.messages.report import MAX_REPORT_BYTES, Event, InstalledModel, Report, Window, seal_report
 from sealift_core.schema.documents import Document
 from sealift_core.signing.keys import Signer
-from sealift_runtime.reports.merging import merge_windows
+from sealift_runtime.reports.merging import merge_by_age
+from sealift_runtime.reports.numbered import NumberedWindow
 
 VERSION: Final = 1
 _SCHEMA: Final = """
@@ -39,6 +42,13 @@ INSERT INTO chain VALUES (1, 0, '', 0, 0);
 CREATE TABLE report (number INTEGER PRIMARY KEY, envelope BLOB NOT NULL) STRICT;
 CREATE TABLE unsealed_window (place INTEGER PRIMARY KEY, window TEXT NOT NULL) STRICT;
 """
+#: Of no account to an agent of before, which may have to open this database again: so the version stays.
+_ADDED: Final = """
+CREATE TABLE IF NOT EXISTS taken (place INTEGER PRIMARY KEY, stream TEXT NOT NULL UNIQUE, number INTEGER NOT NULL) STRICT;
+"""
+_TAKE: Final = "INSERT INTO taken (stream, number) VALUES (?, ?) ON CONFLICT (stream) DO UPDATE SET number = excluded.number"
+#: A stream begins with each start of the data plane or each swap; only the newest can still give windows.
+MAX_STREAMS: Final = 10_000
 _BUSY_TIMEOUT_S: Final = 10.0
 
 
@@ -72,27 +82,60 @@ class ReportSpool:
         self._signer = signer
         self._clock = clock
         self._limits = limits or SpoolLimits()
+        self._aged = -1
         with translate_disk_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
         self._prepare()
 
-    def add(self, host: Mapping[str, str], models: Sequence[InstalledModel], windows: Sequence[Window], events: Sequence[Event]) -> int | None:
+    def take(self, windows: Sequence[NumberedWindow]) -> dict[str, int]:
+        """Keep windows to be sealed, each once, however often it is given; the newest number of each stream that is kept."""
+        if not windows:
+            return {}
+        newest: dict[str, int] = {}
+        with self._transaction() as database:
+            for numbered in sorted(windows, key=lambda window: window.number):
+                taken = database.execute("SELECT number FROM taken WHERE stream = ?", (numbered.stream,)).fetchone()
+                if taken is None or taken[0] < numbered.number:
+                    database.execute("INSERT INTO unsealed_window (window) VALUES (?)", (json.dumps(numbered.window.json()),))
+                    database.execute(_TAKE, (numbered.stream, numbered.number))
+                newest[numbered.stream] = numbered.number
+            database.execute("DELETE FROM taken WHERE place <= (SELECT max(place) FROM taken) - ?", (MAX_STREAMS,))
+        return newest
+
+    def add(
+        self,
+        host: Mapping[str, str],
+        models: Sequence[InstalledModel],
+        windows: Sequence[Window],
+        events: Sequence[Event],
+        *,
+        wait: bool = False,
+    ) -> int | None:
         """Take what there is to tell; the number of the newest report that was sealed, None if the spool is full.
 
-        Events that are in a report already (up to `last_event`) are passed over, so a caller may give the whole ledger. When the
-        spool is full windows are kept, merged; events aren't, so give them again: `last_event` stays.
+        With ``wait`` it counts as full while any report waits for its receipt. Events that are in a report already (up to `last_event`) are
+        passed over, so a caller may give the whole ledger. When the spool is full windows are kept, merged; events aren't, so give them again:
+        `last_event` stays.
         """
         with self._transaction() as database:
+            full = self._is_full(database) or (wait and self._waits(database))
+            newest = database.execute("SELECT coalesce(max(place), 0) FROM unsealed_window").fetchone()[0]
+            if full and not windows and newest == self._aged:
+                return None
             waiting = [*_unsealed(database), *windows]
             last_event = _chain(database).last_event
             new = sorted((event for event in events if event.number > last_event), key=lambda event: event.number)
             sealed = None
-            while not self._is_full(database) and (sealed is None or waiting or new):
+            while not full and (sealed is None or waiting or new):
                 taken, waiting = self._split(waiting)
                 reported, new = new[: self._limits.events_per_report], new[self._limits.events_per_report :]
                 sealed = self._seal(database, host, models, taken, reported)
-            _keep_unsealed(database, merge_windows(waiting))
+                full = self._is_full(database)
+            self._aged = _keep_unsealed(database, merge_by_age(waiting, self._clock.now()))
         return sealed
+
+    def _waits(self, database: sqlite3.Connection) -> bool:
+        return database.execute("SELECT 1 FROM report LIMIT 1").fetchone() is not None
 
     def _seal(
         self,
@@ -192,6 +235,7 @@ class ReportSpool:
                     found=str(version),
                     advice="Update this agent.",
                 )
+            database.execute(_ADDED)
 
     @contextlib.contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
@@ -229,6 +273,8 @@ def _unsealed(database: sqlite3.Connection) -> list[Window]:
     return [Window.parse(Document(json.loads(row[0]), "unsealed_window")) for row in rows]
 
 
-def _keep_unsealed(database: sqlite3.Connection, windows: Sequence[Window]) -> None:
+def _keep_unsealed(database: sqlite3.Connection, windows: Sequence[Window]) -> int:
+    """Keep windows in place of those that waited; the place of the last one."""
     database.execute("DELETE FROM unsealed_window")
     database.executemany("INSERT INTO unsealed_window (window) VALUES (?)", [(json.dumps(window.json()),) for window in windows])
+    return int(database.execute("SELECT coalesce(max(place), 0) FROM unsealed_window").fetchone()[0])

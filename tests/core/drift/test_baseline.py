@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sealift_core.drift.baseline import Baseline, at_size
-from sealift_core.drift.features import WINDOW_SIZES
+from sealift_core.drift.features import WINDOW_SIZES, rare_digest
 from sealift_core.errors import DocumentError, UnsupportedSchemaError
 from support.baselines import baseline_of, category_feature, column_baseline
 
@@ -29,9 +30,18 @@ def test_two_features_of_one_name_are_refused() -> None:
 
 
 def test_another_major_schema_is_refused_with_what_to_do() -> None:
-    fields = json.loads(BASELINE.to_bytes()) | {"schema": "sealift.baseline/2"}
+    fields = json.loads(BASELINE.to_bytes()) | {"schema": "sealift.baseline/3"}
     with pytest.raises(UnsupportedSchemaError, match="Use the version of Sealift that wrote it"):
         Baseline.parse(json.dumps(fields).encode())
+
+
+def test_only_a_baseline_with_rare_values_is_of_the_second_version() -> None:
+    words = category_feature("w", "w", np.array(["a", "b"], dtype=object))
+    rare = dataclasses.replace(words, counts=(1, 1, 0, 0, 0), rare=(rare_digest("c"),))
+    for feature, schema in ((words, "sealift.baseline/1"), (rare, "sealift.baseline/2")):
+        baseline = baseline_of([feature], rows=2)
+        assert json.loads(baseline.to_bytes())["schema"] == schema
+        assert Baseline.parse(baseline.to_bytes()) == baseline
 
 
 def test_fields_of_a_newer_minor_version_are_ignored() -> None:

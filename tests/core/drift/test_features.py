@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sealift_core.drift.features import Feature, count_categories, count_numbers
+from sealift_core.drift.features import Feature, count_categories, count_numbers, rare_digest
 from sealift_core.drift.statistic import measure
 from sealift_core.errors import DocumentError, SealiftError
 from sealift_core.schema.documents import Document
@@ -40,6 +41,43 @@ def test_texts_are_counted_as_known_other_and_missing() -> None:
 def test_booleans_and_integers_are_categories_by_their_text() -> None:
     assert count_categories(np.array([True, False, True]), ("false", "true")).tolist() == [1, 2, 0, 0]
     assert count_categories(np.array([3, 3, -1, 7]), ("-1", "3")).tolist() == [1, 2, 1, 0]
+
+
+def test_rare_values_have_bins_by_group_apart_from_unknown_ones() -> None:
+    groups = (rare_digest("cyan") + rare_digest("pink"), rare_digest("grey"))
+    values = np.array(["red", "pink", "cyan", "grey", "new", "", None, "pink"], dtype=object)
+    assert count_categories(values, ("blue", "red"), groups).tolist() == [0, 1, 3, 1, 1, 2]
+
+
+def test_a_feature_tells_rare_values_from_unknown_and_missing_ones() -> None:
+    words = category_feature("w", "w", np.array(["a", "b"], dtype=object))
+    feature = dataclasses.replace(words, counts=(1, 1, 0, 0, 0), rare=(rare_digest("c"),))
+    counts = feature.count(np.array(["a", "c", "c", "new", None], dtype=object))
+    assert counts.tolist() == [1, 0, 2, 1, 1]
+    assert (feature.bins, feature.outside(counts), feature.missing(counts)) == (5, 1, 1)
+
+
+@pytest.mark.parametrize("text", ["é", "\ud800", "a" * 200])
+def test_any_text_has_a_digest_of_eight_digits(text: str) -> None:
+    assert re.fullmatch("[0-9a-f]{8}", rare_digest(text))
+
+
+@pytest.mark.parametrize(
+    ("rare", "words"),
+    [
+        (["0123456"], "rare: not a group of rare values: expected 8 hex digits for each value"),
+        ([""], "rare: not a group of rare values"),
+        (["0123456789abcdeG"], "rare: not a group of rare values"),
+        (["01234567"] * 17, "rare: too many: expected at most 16 items"),
+        (["01234567" * 4_097], "rare: too many rare values: expected at most 4096"),
+        (["01234567", "89abcdef"], "counts: wrong length: expected 6, found 5"),
+    ],
+)
+def test_rare_values_that_can_not_be_are_refused(rare: list[str], words: str) -> None:
+    feature = category_feature("w", "w", np.array(["a", "b"], dtype=object))
+    fields = json.loads(json.dumps(feature.json())) | {"counts": [1, 1, 0, 0, 0], "rare": rare}
+    with pytest.raises(SealiftError, match=re.escape(words)):
+        Feature.parse(Document(fields, "f"))
 
 
 def test_a_class_among_scores_that_are_not_finite_is_missing() -> None:

@@ -90,11 +90,14 @@ def test_free_text_is_watched_by_its_length_and_none_of_it_is_kept() -> None:
 
 
 def test_at_most_64_categories_are_known_the_most_frequent_ones() -> None:
-    texts = np.array([f"c{number % 80:02d}" for number in range(1640)], dtype=object)
+    texts = np.array([f"c{number % 80:02d}" for number in range(8_000)] + [f"c{number % 40:02d}" for number in range(4_000)], dtype=object)
     feature = build({"x": texts}).features[0]
     assert len(feature.categories) == 64
-    assert feature.counts[-2] == 16 * 20
+    assert sum(feature.counts) == len(texts) // 2
     assert {f"c{number:02d}" for number in range(40)} <= set(feature.categories)
+    assert feature.rare is not None
+    assert sum(map(len, feature.rare)) == 16 * 8
+    assert feature.counts[-2:] == (0, 0)
 
 
 @pytest.mark.parametrize(

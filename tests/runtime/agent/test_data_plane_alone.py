@@ -23,6 +23,7 @@ import pytest
 from sealift_core.bundle import files
 from sealift_core.errors import IntegrityError, SealiftError
 from sealift_runtime.agent.admin_client import DataPlaneClient
+from sealift_runtime.agent.monitors import LOST_S
 from sealift_runtime.update.desired import DesiredState
 from sealift_runtime.update.desired_file import DesiredFile
 from support.agents import AgentUnderTest, device, wait_until
@@ -108,6 +109,77 @@ def test_it_opens_nothing_else_of_a_whole_home_and_no_database(installed: Path, 
     places = {Path(line.partition(" ")[2]).relative_to(whole).parts[0] for line in opened if f" {whole}/" in line}
     assert "desired.json" in places
     assert places <= {"desired.json", "store", "bundles", "run", "windows.json"}
+
+
+#: Runs the data plane with one function that raises.
+FAULTY = """
+import importlib, runpy, sys
+module, _, name = sys.argv[1].partition(":")
+target, attribute = importlib.import_module(module), name
+if "." in name:
+    target, attribute = getattr(target, name.split(".")[0]), name.split(".")[1]
+def fail(*_, **__):
+    raise RuntimeError("made to fail")
+setattr(target, attribute, fail)
+sys.argv = sys.argv[1:]
+runpy.run_module("sealift_runtime.agent.data_plane", run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize(
+    ("function", "part"),
+    [
+        ("sealift_runtime.monitoring.counting:BinCounts.add", "monitoring"),
+        ("sealift_runtime.agent.monitors:Monitors.tick", "monitoring"),
+        ("sealift_runtime.agent.monitors:Monitors.begin", "monitoring"),
+        ("sealift_runtime.agent.monitors:render", "monitoring"),
+        ("sealift_runtime.measuring.service:MeasurementService.tick", "measuring"),
+    ],
+)
+def test_what_fails_beside_the_request_path_is_told_and_serving_goes_on(home: Path, function: str, part: str) -> None:
+    document = desired(home)
+    settings = dataclasses.replace(document.settings, window_s=0.1, window_rows=1)
+    DesiredFile(home).write(dataclasses.replace(document, settings=settings))
+    with data_plane(home, sys.executable, "-P", "-c", FAULTY, function) as agent:
+        client = DataPlaneClient(home / "run" / "agent.sock")
+        before = client.process()
+
+        def told() -> bool:
+            assert agent.infer("linear", REQUEST)["model_version"] == "1.1.0"
+            return bool(client.faults())
+
+        wait_until(told, 60, "the fault to be told")
+        fault = client.faults()[0]
+        assert (fault.part, "RuntimeError: made to fail" in fault.detail) == (part, True)
+        client.acknowledge_faults(fault.number)
+        assert fault not in client.faults()
+        if "render" not in function:
+            counted = f'sealift_background_failures_total{{part="{part}"}}'
+            wait_until(lambda: counted in metrics(agent) or "tick" in function, 30, "the failure to be counted")
+        assert client.process() == before
+
+
+def metrics(agent: AgentUnderTest) -> str:
+    with urllib.request.urlopen(agent.url + "/metrics", timeout=30) as reply:
+        return str(reply.read().decode())
+
+
+def test_after_a_kill_the_requests_of_the_window_that_was_open_are_counted(home: Path) -> None:
+    document = desired(home)
+    DesiredFile(home).write(dataclasses.replace(document, settings=dataclasses.replace(document.settings, window_s=3600, window_rows=100)))
+    command = [sys.executable, "-P", "-m", "sealift_runtime.agent.data_plane", str(home), "127.0.0.1", "0"]
+    agent = AgentUnderTest(home)
+    with agent.log.open("ab") as log, subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log) as process:
+        wait_until((home / "run" / "server.json").exists, 60, "it to listen")
+        for _ in range(3):
+            agent.infer("linear", REQUEST)
+        wait_until(lambda: (home / "windows.json").exists() and '"requests":3' in (home / "windows.json").read_text(), LOST_S, "what was counted")
+        process.kill()
+    (home / "run" / "server.json").unlink()
+    (home / "desired.json").unlink()  # nothing serves any more, so the window ends
+    with data_plane(home):
+        client = DataPlaneClient(home / "run" / "agent.sock")
+        assert [numbered.window.requests for numbered in wait_until(client.windows, 30, "the window")] == [3]
 
 
 def test_an_older_document_is_refused(home: Path) -> None:

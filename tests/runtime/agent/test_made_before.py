@@ -60,7 +60,8 @@ def assert_answers(agent: AgentUnderTest, made: MadeBefore, name: str, version: 
 def test_the_status_is_what_it_was(agent: AgentUnderTest, made: MadeBefore) -> None:
     seen, recorded = agent.status(), made.recorded["status"]
     assert {model["name"]: model["version"] for model in seen["models"]} == {"digits": "1.0.0", "iris": "1.0.0"}
-    for field in ("models", "refused", "events"):
+    assert [{field: value for field, value in model.items() if field in recorded["models"][0]} for model in seen["models"]] == recorded["models"]
+    for field in ("refused", "events"):
         assert seen[field] == recorded[field], field
 
 

@@ -110,6 +110,27 @@ def test_asking_for_drift_again_and_again_makes_no_alarm_of_one_window() -> None
     assert all(feature.alarm for feature in harness.monitor.drift())
 
 
+@pytest.mark.parametrize("part", ["SampleQueue.put", "BinCounts.add", "read"])
+def test_what_fails_is_given_to_whoever_runs_the_monitor_and_requests_are_counted_all_the_same(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise ZeroDivisionError(part)
+
+    faults: list[Exception] = []
+    clock = ManualClock()
+    watched = ModelMonitor(BASELINE, window_s=60, clock=clock, on_fault=faults.append)
+    monkeypatch.setattr(f"sealift_runtime.monitoring.monitor.{part}", fail)
+    watched.observed({"x": normal(200, 1)}, {}, 1.0)
+    assert watched.drift() == ()
+    clock.advance(60)
+    window = watched.close_window("m", "1.0.0", BUNDLE, clock.now())
+    assert window is not None
+    assert (window.requests, window.rows, window.features) == (1, 0, ())
+    assert str(faults[0]) == part
+    monkeypatch.undo()
+    watched.observed({"x": normal(200, 2)}, {}, 1.0)
+    assert sum(watched.drift()[0].counts) == 200
+
+
 def test_rows_beyond_the_queue_are_answered_but_counted_as_dropped() -> None:
     harness = MonitorHarness(limits=QueueLimits(rows=100))
     harness.serve(normal(150, 1))

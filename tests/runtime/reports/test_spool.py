@@ -18,7 +18,7 @@ from sealift_core.messages.report import Report, open_report
 from sealift_core.signing.keys import PrivateKey
 from sealift_runtime.reports.spool import ReportSpool, SpoolLimits
 from support.clocks import ManualClock
-from support.windows import HOST, MODEL, make_event, make_window
+from support.windows import HOST, MODEL, make_event, make_feature, make_window
 
 KEY = PrivateKey.generate()
 
@@ -75,6 +75,29 @@ def test_a_full_spool_merges_windows_and_leaves_events_in_the_ledger(tmp_path: P
     windows = reports_of(spool)[0].windows
     assert [(window.version, window.requests) for window in windows] == [("1.2.0", 50), ("2.0.0", 50), ("1.2.0", 10)]
     assert [event.number for event in reports_of(spool)[0].events] == [2]
+
+
+def test_heartbeats_do_not_queue_while_a_report_waits(tmp_path: Path) -> None:
+    spool = open_spool(tmp_path)
+    assert [spool.add(HOST, [], [], [], wait=True) for _ in range(1_000)] == [1, *[None] * 999]
+    spool.acknowledge(receipt(1))
+    assert spool.add(HOST, [], [], [], wait=True) == 2
+
+
+def test_what_waits_for_a_receipt_keeps_its_alarms_and_its_resolution(tmp_path: Path) -> None:
+    clock = ManualClock(make_window(0).start)
+    spool = ReportSpool(tmp_path / "reports.sqlite", KEY, clock)
+    alarm = (make_feature("x[0]", alarm=True),)
+    for hour in range(7 * 24):
+        clock.advance(3600)
+        spool.add(HOST, [], [make_window(hour, features=alarm) if hour == 5 else make_window(hour)], [make_event(hour + 1)], wait=True)
+    assert len(spool.pending()) == 1
+    assert spool.last_event == 1
+    spool.add(HOST, [], [], [make_event(number) for number in range(1, 7 * 24 + 1)])
+    windows = [window for report in reports_of(spool) for window in report.windows]
+    assert [window.start for window in windows] == [make_window(hour).start for hour in range(7 * 24)]
+    assert [window.start for window in windows if window.drifted] == [make_window(5).start]
+    assert [event.number for report in reports_of(spool) for event in report.events] == list(range(1, 7 * 24 + 1))
 
 
 def test_bytes_that_wait_are_bounded_too(tmp_path: Path) -> None:
