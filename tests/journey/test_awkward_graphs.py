@@ -53,9 +53,9 @@ REFUSED: dict[str, tuple[Nodes, Outputs, str]] = {
     "two-of-one-name": ([PRODUCT], [Y, Y], "with a name of its own"),
     "a-long-name": ([helper.make_node("MatMul", ["x", "w"], ["n" * 600])], [graphs.value("n" * 600, ["N", 3])], "at most 500 characters"),
     "a-sequence": (
-        [PRODUCT, helper.make_node("SequenceConstruct", ["y", "y"], ["s"])],
+        [PRODUCT, helper.make_node("SplitToSequence", ["y"], ["s"])],
         [helper.make_value_info("s", helper.make_sequence_type_proto(helper.make_tensor_type_proto(graphs.FLOAT, None)))],
-        "not a tensor",
+        "must be tensors",
     ),
 }
 

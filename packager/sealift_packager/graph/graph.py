@@ -27,6 +27,12 @@ QUANTIZABLE_OPSET: Final = 13
 TARGET_OPSET: Final = 18
 MAX_IR_VERSION: Final = 10
 DEFAULT_DOMAINS: Final = ("", "ai.onnx")
+_NO_TENSORS: Final = {
+    "sequence_type": "a sequence",
+    "map_type": "a map",
+    "optional_type": "an optional value",
+    "sparse_tensor_type": "a sparse tensor",
+}
 
 
 def opset_of(model: onnx.ModelProto) -> int:
@@ -198,7 +204,11 @@ def output_specs(model: onnx.ModelProto) -> tuple[TensorSpec, ...]:
 def _spec(tensor: onnx.ValueInfoProto) -> TensorSpec:
     if not tensor.type.HasField("tensor_type"):
         raise ConversionError(
-            "not a tensor", where=f"model.onnx: {tensor.name}", expected="a tensor", found=tensor.type.WhichOneof("value") or "nothing"
+            "inputs and outputs must be tensors",
+            where=f"model.onnx: {tensor.name}",
+            expected="a tensor",
+            found=_NO_TENSORS.get(tensor.type.WhichOneof("value") or "", "something of no type"),
+            advice="Export the model with one output for each of its tensors.",
         )
     element_type = tensor.type.tensor_type.elem_type
     dtype = "string" if element_type == onnx.TensorProto.STRING else str(onnx.helper.tensor_dtype_to_np_dtype(element_type))

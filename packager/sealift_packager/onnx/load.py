@@ -25,6 +25,7 @@ from sealift_packager.onnx.beside import bring_weights
 from sealift_packager.onnx.constants import compared_numbers
 from sealift_packager.onnx.expansion import check_expansion
 from sealift_packager.onnx.hoist import hoist_weights
+from sealift_packager.onnx.maps import open_maps
 from sealift_packager.onnx.operators import check_operators
 from sealift_packager.onnx.order import in_order
 from sealift_packager.onnx.requests import as_request
@@ -45,6 +46,7 @@ def load_onnx(path: Path, options: LoadOptions) -> SourceModel:
     _check_opset(model, path)
     check_operators(model, where=str(path))
     check_expansion(model, where=str(path))
+    classes = open_maps(model)
     _try_inference(model, path)
     _put_in_order(model, in_order(model.graph, where=str(path)))
     _complete_shapes(model, path)
@@ -72,6 +74,7 @@ def load_onnx(path: Path, options: LoadOptions) -> SourceModel:
         inputs=specs,
         outputs=outputs,
         accepted=accepted,
+        classes=classes,
     )
 
 
