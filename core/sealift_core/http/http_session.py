@@ -87,6 +87,11 @@ class HttpSession(requests.Session):
     """A session of requests that follows no redirect by itself (see `follow`) and can limit the time of all that is done `within` a block."""
 
     def __init__(self, certain_time: Callable[[], datetime.datetime] | None = None) -> None:
+        """Make a session.
+
+        Args:
+            certain_time: Gives a time that has surely passed; a clock that is behind it judges no certificate. None to trust the clock.
+        """
         super().__init__()
         self._connections = _Connections(certain_time)
         self.mount("http://", _Adapter(self._connections))

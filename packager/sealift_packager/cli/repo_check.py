@@ -17,7 +17,7 @@ from sealift_packager.repository.directory import Repository
 @directory_argument
 @json_option
 def check(directory: Path, *, as_json: bool) -> None:
-    """Read every blob and all metadata of the repository, and compare them with what was signed.
+    """Compare every blob and all metadata with what was signed.
 
     If a blob is damaged or missing, the command names it and exits with code 4. To mend it, add its release again with `sealift repo add`.
     """
