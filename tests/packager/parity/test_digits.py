@@ -25,11 +25,12 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import KBinsDiscretizer, MinMaxScaler, OneHotEncoder, OrdinalEncoder, QuantileTransformer, RobustScaler, StandardScaler
+from sklearn.svm import OneClassSVM
 from sklearn.tree import DecisionTreeClassifier
 
 from sealift_packager.data.files import read_data
 from sealift_packager.data.holdout import Holdout, bind
-from sealift_packager.errors import DataError, ParityError
+from sealift_packager.errors import ConversionError, DataError, ParityError
 from sealift_packager.frameworks.converters import convert_model
 from sealift_packager.graph.session import Settings, open_session, run_session
 from sealift_packager.model.source import SourceModel
@@ -265,6 +266,15 @@ def test_trees_that_are_given_float64_take_it_until_data_shows_that_they_need_no
 def test_trees_that_are_given_the_rows_themselves_or_numbers_of_categories_take_float32(model: Any, tmp_path: Path) -> None:
     source = loaded(model.fit(np.round(TENTHS[0]), TENTHS[1]), tmp_path)
     assert with_digits(source, None).inputs[0].dtype == "float32"
+
+
+@pytest.mark.parametrize("model", [OneClassSVM(), make_pipeline(StandardScaler(), OneClassSVM())], ids=["alone", "behind a scaler"])
+def test_a_step_that_has_no_float64_is_named_with_the_columns_and_what_to_do(model: Any, tmp_path: Path) -> None:
+    source = loaded(model.fit(TENTHS[0]), tmp_path)
+    assert source.digits is not None
+    words = r"^scikit-learn model: OneClassSVM can't be computed in float64 .*for the digits of features\. Make the column's .*Or use another step"
+    with pytest.raises(ConversionError, match=words):
+        convert_model(source.digits.widen(frozenset((0,))))
 
 
 def test_a_whole_number_beyond_float64_is_refused_with_its_column(tmp_path: Path) -> None:

@@ -51,22 +51,23 @@ def _raised(writer: NodeWriter, logarithms: str, exponents: Any, name: str) -> s
 
 
 def _log_of_next(writer: NodeWriter, values: str, name: str) -> str:
-    """log(1 + x), right for the tiniest numbers."""
+    """log(1 + x) of x from 0 on, right for the tiniest numbers, and for large ones to their last digit."""
     one = writer.constant(f"{name}_one", np.float64(1))
     following = writer.add("Add", values, one)
-    ratio = writer.add("Div", values, writer.add("Sub", following, one))
-    exact = writer.add("Mul", writer.add("Log", following), ratio)
-    return writer.add("Where", writer.add("Equal", following, one), values, exact)
+    plain = writer.add("Log", following)
+    exact = writer.add("Mul", plain, writer.add("Div", values, writer.add("Sub", following, one)))
+    near = writer.add("Where", writer.add("Equal", following, one), values, exact)
+    return writer.add("Where", writer.add("Less", values, one), near, plain)
 
 
 def _power_less_one(writer: NodeWriter, values: str, name: str) -> str:
-    """e^x - 1, right for the tiniest numbers; -1 and an infinity at the ends."""
+    """e^x - 1, right for the tiniest numbers, and for large ones to their last digit."""
     one = writer.constant(f"{name}_unit", np.float64(1))
     power = writer.add("Exp", values)
-    less = writer.add("Sub", power, one)
-    exact = writer.add("Mul", less, writer.add("Div", values, writer.add("Log", power)))
-    last = writer.add("Or", writer.add("Equal", power, writer.constant(f"{name}_least", np.float64(0))), writer.add("IsInf", power))
-    return writer.add("Where", last, less, writer.add("Where", writer.add("Equal", power, one), values, exact))
+    plain = writer.add("Sub", power, one)
+    exact = writer.add("Mul", plain, writer.add("Div", values, writer.add("Log", power)))
+    near = writer.add("Where", writer.add("Equal", power, one), values, exact)
+    return writer.add("Where", writer.add("Less", writer.add("Abs", values), one), near, plain)
 
 
 def write_powers_back(writer: NodeWriter, model: Any, values: str) -> str:
