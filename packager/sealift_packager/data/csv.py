@@ -105,6 +105,7 @@ def read_csv(copy: OwnCopy) -> dict[str, Array]:
 
 def read_written(copy: OwnCopy, name: str) -> Array:
     """The text of a column that `read_csv` has read, which may be numbers to it."""
+    _to_utf8(copy.path)
     table = read_table(copy.path, usecols=[name], dtype=str, keep_default_na=False)
     return np.asarray(table[name].to_numpy(dtype=object))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -33,7 +34,7 @@ class DataFile:
 
     ``missing_words`` are texts that stand for a missing value, unless the model knows them as a value: a CSV file can't tell the two apart.
     ``repeated`` are names that several columns have, which were numbered. ``written`` are columns of numbers and truth values as the text that they
-    are in such a file, where a model may have been trained with that.
+    are in such a file, where a model may have been trained with that; ``read_text`` reads that of another column.
     """
 
     path: Path
@@ -42,6 +43,7 @@ class DataFile:
     missing_words: frozenset[str] = frozenset()
     repeated: frozenset[str] = frozenset()
     written: Mapping[str, Array] = dataclasses.field(default_factory=dict)
+    read_text: Callable[[str], Array] | None = None
 
     @property
     def rows(self) -> int:
@@ -71,7 +73,18 @@ def read_data(path: Path, folder: Path | None = None, target: str | None = None)
     arrays = {name: plain(value, f"{path}: {name}") for name, value in read.items()}
     _check_rows(arrays, path)
     words = MISSING_WORDS if reader is read_csv else frozenset[str]()
-    return DataFile(path=path, digest=copy.digest, arrays=arrays, missing_words=words, repeated=repeated, written=written)
+    text = functools.partial(_read_text, path, folder, packed, copy.digest) if reader is read_csv else None
+    return DataFile(path=path, digest=copy.digest, arrays=arrays, missing_words=words, repeated=repeated, written=written, read_text=text)
+
+
+def _read_text(path: Path, folder: Path | None, packed: bool, digest: Digest, name: str) -> Array:
+    """A column of a file that was read before, as the text that it has there; `DataError` if the file is another one now."""
+    with taken(path, folder, DataError, Names.LABELS) as copy:
+        if copy.digest != digest:
+            raise DataError("the file changed while it was read", where=str(path), expected="the same content", advice="Run the command again.")
+        if packed:
+            unpack_in_place(copy.path, LIMITS.csv_bytes, DataError)
+        return plain(read_written(copy, name), f"{path}: {name}")
 
 
 def _reader(path: Path) -> tuple[bool, Callable[[OwnCopy], dict[str, Array]]]:
