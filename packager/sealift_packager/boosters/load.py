@@ -28,7 +28,7 @@ from sealift_packager.progress.quiet import quiet
 from sealift_packager.sandbox.isolated_read import try_reading
 from sealift_packager.trees.ensemble import Ensemble
 from sealift_packager.trees.from_catboost import read_catboost
-from sealift_packager.trees.from_estimator import catboost_json, check_missing, used_rounds
+from sealift_packager.trees.from_estimator import catboost_json, missing_number, used_rounds
 from sealift_packager.trees.from_lightgbm import feature_names, read_lightgbm
 from sealift_packager.trees.from_xgboost import read_xgboost, stored_categories
 from sealift_packager.trees.thresholds import features_with_digits
@@ -119,12 +119,11 @@ def xgboost_source(model: Any, digest: Digest, where: str = "XGBoost model") -> 
     xgboost = import_library("xgboost", "XGBoost model")
     wrapped = hasattr(model, "get_booster")
     booster = model.get_booster() if wrapped else model
-    if wrapped:
-        check_missing(model)
     # A wrapper predicts with the rounds up to the best one, also when it reads its own file; a Booster predicts with all of them.
     rounds = used_rounds(booster) if wrapped or "scikit_learn" in booster.attributes() else None
     labels = np.asarray(model.classes_) if wrapped and hasattr(model, "classes_") else None
-    ensemble = _ensemble(lambda: read_xgboost(bytes(booster.save_raw("json")), classes=labels, rounds=rounds), where)
+    missing = missing_number(model) if wrapped else None
+    ensemble = _ensemble(lambda: read_xgboost(bytes(booster.save_raw("json")), classes=labels, rounds=rounds, missing=missing), where)
     names, types = booster.feature_names, booster.feature_types
     categories = _categories(booster) if "c" in (types or ()) else {}
 
@@ -132,7 +131,7 @@ def xgboost_source(model: Any, digest: Digest, where: str = "XGBoost model") -> 
         if categories:
             table = xgboost.DMatrix(with_categories(rows, names, categories), enable_categorical=True)
         else:
-            table = xgboost.DMatrix(rows, feature_names=names, feature_types=types, enable_categorical=True)
+            table = xgboost.DMatrix(rows, missing=missing, feature_names=names, feature_types=types, enable_categorical=True)
         used = (0, rounds or 0)
         predicted: Array = booster.predict(table, iteration_range=used)
         if ensemble.outputs == 1 or predicted.ndim == 2:

@@ -187,7 +187,7 @@ class BuildContext:
         """What the report says beside the candidates: how far parity goes, and what is odd about the data."""
         on_metric = self.reference.notes if self.reference else ()
         skew = (self.source.skew.note,) if self.source.skew else ()
-        return (*skew, *_on_digits(self.source), str(self.parity), *_on_sizes(self.source), *on_metric, *self.oddities)
+        return (*skew, *self.source.notes, *_on_digits(self.source), str(self.parity), *_on_sizes(self.source), *on_metric, *self.oddities)
 
     @functools.cached_property
     def oddities(self) -> tuple[str, ...]:

@@ -114,6 +114,6 @@ def _value(table: Document, key: str, parameter: click.Parameter, folder: Path) 
 
 def _text(text: str, key: str, parameter: click.Parameter, folder: Path) -> str:
     if key in _FUNCTIONS or (key in _DATA and ":" in text and not (folder / text).exists()):
-        return str(folder / text) if text.rpartition(":")[0].endswith(".py") else text
+        return str(folder / text) if text.endswith(".py") or text.rpartition(":")[0].endswith(".py") else text
     is_path = isinstance(parameter.type, click.Path) or (key == "profile" and ("/" in text or text.endswith(".toml")))
     return str(folder / text) if is_path else text

@@ -2,8 +2,8 @@
 
 Reading order:
 
-- ``files``      what is given, with its digest: ``csv`` (``csv_dialect``), ``json_lines``, ``parquet`` and ``feather`` (``arrow``), ``.npz``, or a
-  folder of ``images``
+- ``files``      what is given, with its digest: ``csv`` (``csv_dialect``, ``encodings``), ``json_lines``, ``parquet`` and ``feather`` (``arrow``),
+  ``.npz``, or a folder of ``images``
 - ``example``    one whole request, for parity
 - ``limits``     how much a file may hold
 - ``function``   data that a person's own function gives

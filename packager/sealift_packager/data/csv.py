@@ -16,6 +16,7 @@ import numpy as np
 from sealift_packager.archives.memory_limit import bounded_memory
 from sealift_packager.archives.own_copy import OwnCopy
 from sealift_packager.data.csv_dialect import Dialect, dialect_of, is_data
+from sealift_packager.data.encodings import as_western, describe_bytes
 from sealift_packager.data.limits import LIMITS
 from sealift_packager.errors import DataError, first_line
 from sealift_packager.model.source import Array
@@ -58,7 +59,7 @@ _FIELDS: Final = {
 _HEAD_BYTES: Final = 2**18
 _UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
 _AS_UTF8: Final = "Save it as UTF-8; Excel calls that CSV UTF-8."
-_OTHER_ENCODING: Final = f"{_AS_UTF8} If it is Windows-1252 (Western Europe): iconv -f WINDOWS-1252 -t UTF-8 FILE > NEW.csv."
+_OTHER_ENCODING: Final = f"If that text is right: iconv -f WINDOWS-1252 -t UTF-8 FILE > NEW.csv. {_AS_UTF8}"
 _EXCEL_LINE: Final = re.compile(rb"sep=[,;|\t]\r?\n")
 #: What pandas calls a column without a name.
 _UNNAMED: Final = re.compile(r"Unnamed: \d+")
@@ -105,6 +106,7 @@ def read_csv(copy: OwnCopy) -> dict[str, Array]:
 
 def read_written(copy: OwnCopy, name: str) -> Array:
     """The text of a column that `read_csv` has read, which may be numbers to it."""
+    _to_utf8(copy.path)
     table = read_table(copy.path, usecols=[name], dtype=str, keep_default_na=False)
     return np.asarray(table[name].to_numpy(dtype=object))
 
@@ -156,7 +158,11 @@ def read_table(path: Path, **options: Any) -> Any:
         ) from error
     except UnicodeDecodeError as error:
         raise DataError(
-            "the file isn't UTF-8 text", where=str(path), expected="UTF-8", found=f"a byte {error.object[error.start]:#x}", advice=_OTHER_ENCODING
+            "the file isn't UTF-8 text",
+            where=str(path),
+            expected="UTF-8",
+            found=describe_bytes(error.object, error.start),
+            advice=_OTHER_ENCODING if as_western(error.object, error.start) else _AS_UTF8,
         ) from error
     except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
         raise DataError(f"can't be read as CSV (caused by: {first_line(error)})", where=str(path), expected=_EXPECTED) from error

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import functools
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -12,7 +14,7 @@ import numpy as np
 
 from sealift_core.bundle.digest import Digest
 from sealift_core.errors import nearest
-from sealift_packager.archives.directory import Names
+from sealift_packager.archives.directory import Names, read_directory
 from sealift_packager.archives.npz import read_arrays
 from sealift_packager.archives.own_copy import ARCHIVE, OwnCopy, open_plain, taken
 from sealift_packager.archives.packed import unpack_in_place
@@ -24,6 +26,7 @@ from sealift_packager.data.json_lines import read_jsonl
 from sealift_packager.data.limits import LIMITS
 from sealift_packager.data.parquet import read_parquet
 from sealift_packager.errors import DataError, first_line
+from sealift_packager.model.foreign import EXCEL, OLD_EXCEL, OPEN_DOCUMENT, foreign_file, foreign_layout
 from sealift_packager.model.source import Array
 
 
@@ -33,7 +36,7 @@ class DataFile:
 
     ``missing_words`` are texts that stand for a missing value, unless the model knows them as a value: a CSV file can't tell the two apart.
     ``repeated`` are names that several columns have, which were numbered. ``written`` are columns of numbers and truth values as the text that they
-    are in such a file, where a model may have been trained with that.
+    are in such a file, where a model may have been trained with that; ``read_text`` reads that of another column.
     """
 
     path: Path
@@ -42,6 +45,7 @@ class DataFile:
     missing_words: frozenset[str] = frozenset()
     repeated: frozenset[str] = frozenset()
     written: Mapping[str, Array] = dataclasses.field(default_factory=dict)
+    read_text: Callable[[str], Array] | None = None
 
     @property
     def rows(self) -> int:
@@ -59,6 +63,8 @@ def read_data(path: Path, folder: Path | None = None, target: str | None = None)
         return list_images(path)
     if not path.is_file():
         raise DataError("no such data file", where=str(path), expected=_EXPECTED, found="nothing")
+    if path.suffix.lower() not in READERS and (sheet := _spreadsheet(path)):
+        raise DataError("not a supported data format", where=str(path), expected=_EXPECTED, found=sheet, advice=_SAVE_SHEET)
     packed, reader = _reader(path)
     _check_kind(path, reader)
     with taken(path, folder, DataError, Names.LABELS) as copy:
@@ -71,7 +77,18 @@ def read_data(path: Path, folder: Path | None = None, target: str | None = None)
     arrays = {name: plain(value, f"{path}: {name}") for name, value in read.items()}
     _check_rows(arrays, path)
     words = MISSING_WORDS if reader is read_csv else frozenset[str]()
-    return DataFile(path=path, digest=copy.digest, arrays=arrays, missing_words=words, repeated=repeated, written=written)
+    text = functools.partial(_read_text, path, folder, packed, copy.digest) if reader is read_csv else None
+    return DataFile(path=path, digest=copy.digest, arrays=arrays, missing_words=words, repeated=repeated, written=written, read_text=text)
+
+
+def _read_text(path: Path, folder: Path | None, packed: bool, digest: Digest, name: str) -> Array:
+    """A column of a file that was read before, as the text that it has there; `DataError` if the file is another one now."""
+    with taken(path, folder, DataError, Names.LABELS) as copy:
+        if copy.digest != digest:
+            raise DataError("the file changed while it was read", where=str(path), expected="the same content", advice="Run the command again.")
+        if packed:
+            unpack_in_place(copy.path, LIMITS.csv_bytes, DataError)
+        return plain(read_written(copy, name), f"{path}: {name}")
 
 
 def _reader(path: Path) -> tuple[bool, Callable[[OwnCopy], dict[str, Array]]]:
@@ -87,11 +104,25 @@ def _reader(path: Path) -> tuple[bool, Callable[[OwnCopy], dict[str, Array]]]:
 
 
 def _check_kind(path: Path, reader: Callable[[OwnCopy], dict[str, Array]]) -> None:
-    """Raise `DataError` for an archive, such as a workbook, under another name: it would be called a damaged archive of arrays."""
+    """Raise `DataError` for a spreadsheet or another archive, whatever its name is: it would be called a damaged file of another format."""
+    if sheet := _spreadsheet(path):
+        raise DataError(f"the file is {sheet}", where=str(path), expected=_EXPECTED, advice=_SAVE_SHEET)
     with open_plain(path, DataError) as file:
         if reader is not read_npz and file.read(4) in ARCHIVE:
-            advice = "Save the sheet as CSV UTF-8, or unpack the archive."
-            raise DataError("the file is a zip archive, such as an Excel workbook", where=str(path), expected=_EXPECTED, advice=advice)
+            raise DataError("the file is a zip archive", where=str(path), expected=_EXPECTED, advice="Unpack it, and pass the table in it.")
+
+
+def _spreadsheet(path: Path) -> str:
+    """What kind of spreadsheet a file is, by its content; empty if it is none."""
+    with open_plain(path, DataError) as file:
+        head, foreign = file.read(8), None
+        if head[:4] in ARCHIVE:
+            with contextlib.suppress(DataError):  # an archive that is damaged: what reads it says so
+                members = read_directory(file, Refusals(where=str(path), error=DataError), Names.LABELS).members
+                foreign = foreign_layout([member.name for member in members])
+        else:
+            foreign = foreign_file(head)
+    return foreign.name if foreign in (EXCEL, OLD_EXCEL, OPEN_DOCUMENT) else ""
 
 
 def _check_rows(arrays: dict[str, Array], path: Path) -> None:
@@ -180,10 +211,13 @@ _PACKED: Final = (".gz", ".bz2", ".xz")
 _EXPECTED: Final = (
     "a file ending in .npz, .csv, .tsv, .jsonl, .parquet, .feather or .arrow (text also with .gz, .bz2, .xz), a folder of images, or module:function"
 )
+_SAVE_SHEET: Final = (
+    "Save the sheet as CSV UTF-8, or with pandas as Parquet, which keeps types: pandas.read_excel('FILE').to_parquet('data.parquet', index=False)."
+)
 _WITH_PANDAS: Final = "Read it with pandas and save it with table.to_parquet('data.parquet') or table.to_csv('data.csv', index=False)."
 #: What to do about files of other formats, by their suffixes.
 _OTHERS: Final = {
-    (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods"): "Save the sheet as CSV UTF-8.",
+    (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods"): _SAVE_SHEET,
     (".gz", ".bz2", ".xz", ".zst", ".zip", ".7z", ".tar", ".tgz", ".lz4"): "Unpack it first.",
     (".txt", ".dat", ".data", ".text"): "If it is a table of text, let its name end in .csv.",
     (".pkl", ".pickle", ".joblib", ".h5", ".hdf5", ".orc", ".avro", ".dta", ".sav", ".sas7bdat", ".rds", ".rdata", ".db", ".sqlite"): _WITH_PANDAS,

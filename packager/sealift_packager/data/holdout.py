@@ -86,7 +86,8 @@ def bind(data: DataFile | ImageFolder, source: SourceModel, target: str, *, need
         return _of_images(data, source, images or Normalization())
     _check_target(data, target, needed=needed)
     where = str(data.path)
-    arrays = {name: _without_missing_words(value, name, data, source) for name, value in data.arrays.items() if name != target}
+    given = {name: _as_categories(value, name, data, source) for name, value in data.arrays.items() if name != target}
+    arrays = {name: _without_missing_words(value, name, data, source) for name, value in given.items()}
     labels = _labels(data, target, source) if target in data.arrays else np.zeros(data.rows)
     _check_labels(labels, data, source, f"{where}: {target}")
     if target not in data.arrays and data.missing_words and not source.columns:
@@ -167,12 +168,26 @@ def _split(arrays: dict[str, Array], specs: Sequence[TensorSpec]) -> dict[str, A
     return {spec.name: whole[:, at] for at, spec in enumerate(specs)}
 
 
+def _as_categories(value: Array, name: str, data: DataFile, source: SourceModel) -> Array:
+    """A column that a file of text shows as numbers or truth values, as the text that it has there, where the model knows some of it as category."""
+    known = _known_texts(name, source)
+    if value.dtype.kind == "O" or not known or data.read_text is None:
+        return value
+    written = data.read_text(name)
+    return written if known.intersection(written.tolist()) else value
+
+
+def _known_texts(name: str, source: SourceModel) -> set[str]:
+    """The categories of an input of text."""
+    columns = (column for column in source.categories.get(name, ()) if column is not None)
+    return {category for column in columns for category in column.tolist() if isinstance(category, str)}
+
+
 def _without_missing_words(value: Array, name: str, data: DataFile, source: SourceModel) -> Array:
     """A column whose words for a missing value are empty text, but for those that the model's encoders know as categories."""
     if value.dtype.kind != "O" or not data.missing_words:
         return value
-    known = {category for column in source.categories.get(name, ()) if column is not None for category in column.tolist()}
-    return np.where(np.isin(value, list(data.missing_words - known)), "", value)
+    return np.where(np.isin(value, list(data.missing_words - _known_texts(name, source))), "", value)
 
 
 def _check_labels(labels: Array, data: DataFile, source: SourceModel, where: str) -> None:
@@ -269,8 +284,8 @@ def _checked(value: Array, spec: TensorSpec, where: str, *, takes_nan: bool) -> 
         value = np.array([_TRUTHS[item] for item in value.ravel()]).reshape(value.shape)
     if (spec.dtype == "string") != (value.dtype.kind == "O"):
         if spec.dtype == "string":
-            advice = "Save the table as Parquet, which keeps text that looks like numbers."
-            raise DataError("wrong type", where=where, expected=spec.dtype, found=str(value.dtype), advice=advice)
+            advice = "Write the categories as the model knows them, or save the table as Parquet, which keeps text that looks like numbers."
+            raise DataError("wrong type", where=where, expected="text", found=f"numbers ({value.dtype})", advice=advice)
         found, hint = describe_text(value)
         raise DataError("wrong type", where=where, expected=f"numbers ({spec.dtype})", found=found, advice=hint)
     if value.dtype.kind == "f" and spec.numpy_dtype.kind in "iu" and not (value == np.trunc(value)).all():

@@ -130,11 +130,18 @@ class _Writer(NodeWriter):
     def trees(self, ensemble: Ensemble, rows: str, *, double: bool) -> str:
         """The sum of the trees."""
         attributes = _attributes(ensemble, double=double)
+        if ensemble.missing is not None:
+            rows = self.with_gaps(rows, np.array(ensemble.missing, np.float64 if double else np.float32))
         name = f"{self.prefix}_{len(self.nodes)}"
         node = helper.make_node("TreeEnsembleRegressor", [rows], [name], name=f"{self.prefix}_sum", domain=_ML)
         node.attribute.extend(attributes)
         self.nodes.append(node)
         return name
+
+    def with_gaps(self, rows: str, missing: Array) -> str:
+        """The rows with NaN for the number that counts as missing."""
+        is_gap = self.add("Equal", rows, self.constant("missing", missing))
+        return self.add("Where", is_gap, self.constant("gap", np.array(np.nan, missing.dtype)), rows)
 
     def value(self, link: str, raw: str, output: str) -> str:
         """A regressor's number."""

@@ -68,6 +68,10 @@ R_DATA: Final = Foreign("data saved by R", "Save the model by its own library (x
 TAR: Final = Foreign("a tar archive", _UNPACK)
 TORCH_ARCHIVE: Final = Foreign("a TorchServe archive (.mar)", "Unpack it as a zip file, and pass the TorchScript file or the weights in it.")
 WEB_PAGE: Final = Foreign("a web page", "The download gave a page (often a login) in place of the file. Download the file itself.")
+_TABLE: Final = "It is a table, not a model. Save the sheet as CSV UTF-8 or Parquet, pass that with --data, and the model's own file in its place."
+EXCEL: Final = Foreign("an Excel workbook", _TABLE)
+OLD_EXCEL: Final = Foreign("an old Excel workbook (.xls)", _TABLE)
+OPEN_DOCUMENT: Final = Foreign("an OpenDocument spreadsheet (.ods)", _TABLE)
 ZIPPED: Final = Foreign("a zip archive that holds a model", _UNPACK)
 
 #: What a file begins with.
@@ -79,6 +83,7 @@ _BEGINNINGS: Final = (
     (b"\x12\x01\x00\x00\x00\x00\x00\x00", MXNET),
     (b"ftrt", TENSORRT),
     (b"ptrt", TENSORRT),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", OLD_EXCEL),
     (b"RDX2\n", R_DATA),
     (b"RDX3\n", R_DATA),
     (b"X\n\x00\x00\x00", R_DATA),
@@ -99,6 +104,8 @@ _LAYOUTS: Final[tuple[tuple[tuple[str, ...], Foreign], ...]] = (
     (("metadata/", "data/"), SPARK),
     (("model.ini",), H2O),
     (("MAR-INF/",), TORCH_ARCHIVE),
+    (("xl/",), EXCEL),
+    (("content.xml", "META-INF/"), OPEN_DOCUMENT),
     (("openvino_model.xml",), OPENVINO),
     (("inference.pdmodel",), PADDLE),
     (("__model__",), PADDLE),

@@ -125,7 +125,7 @@ class SourceModel:
     ``accepted`` says which requests it answers, where not all sizes and values will do.
     ``digits`` is there where inputs may be float64; such a model is asked with a table's own numbers, whatever its inputs are.
     ``wide_outputs`` are the outputs that are float64, where others of numbers are float32.
-    ``skew`` is there where another version of its library made the file than reads it.
+    ``skew`` is there where another version of its library made the file than reads it; ``notes`` are further sentences that the report begins with.
     """
 
     format: str
@@ -151,3 +151,4 @@ class SourceModel:
     wide_outputs: frozenset[str] = frozenset()
     accepted: Accepted = ANYTHING
     skew: VersionSkew | None = None
+    notes: tuple[str, ...] = ()

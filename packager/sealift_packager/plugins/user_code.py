@@ -32,12 +32,13 @@ _OF_LIBRARIES: Final[set[str]] = set()
 
 
 def code_of(reference: str | None) -> dict[str, str]:
-    """The files behind ``module:function`` or ``file.py:function``, by module name: digests of its own and of all that they import.
+    """The files behind ``module:function``, ``file.py:function`` or ``file.py``, by module name: digests of its own and of all that they import.
 
     What lies among installed packages is left out (`tools.environment` has their versions), but for the package that is named itself.
     Names and content count, never where files lie. Raises ``OSError``.
     """
-    place = (reference or "").rpartition(":")[0]
+    place = reference or ""
+    place = place if place.endswith(".py") else place.rpartition(":")[0]
     if not place:
         return {}
     if place.endswith(".py"):

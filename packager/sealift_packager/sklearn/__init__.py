@@ -2,7 +2,7 @@
 
 Reading order:
 
-- ``load``        models and pipelines from joblib, pickle or skops (``unpickle``, ``skops_types``, ``indices``)
+- ``load``        models and pipelines from joblib, pickle or skops (``unpickle``, ``skops_types``, ``indices``, ``older_files``)
 - ``input_layout``  how a model takes its rows; ``missing_text``
 - ``tags``        what scikit-learn says a model is, as the installed version answers
 - ``answers``     what a model gives, by what it is

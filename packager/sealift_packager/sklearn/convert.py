@@ -33,6 +33,11 @@ _SMALLER_COLUMNS: Final = (
 )
 _SMALLER_TARGET: Final = "Train it on a smaller target: subtract a constant such as the mean, and add it where the answers are used."
 _ADVICE: Final = "See https://onnx.ai/sklearn-onnx/supported.html for the estimators that it knows, or replace this step with one of them."
+#: What does the same work as a step that has no ONNX form.
+_IN_PLACE_OF: Final = {
+    "IterativeImputer": "Use SimpleImputer or KNNImputer in its place, with add_indicator=True where a gap itself says something.",
+    "OutputCodeClassifier": "Use OneVsRestClassifier or OneVsOneClassifier around the same estimator.",
+}
 #: skl2onnx's errors about an estimator that it doesn't know.
 _MISSING: Final = ("MissingShapeCalculator", "MissingConverter")
 #: numpy's word about an encoder's categories that are taken for numbers.
@@ -182,10 +187,15 @@ def _convert(source: SourceModel, *, double: bool) -> Any:
             ) from error
         text = [spec.name for spec in source.inputs if spec.dtype == "string"]
         hint = f" The data holds text in {', '.join(text[:5])}. Should it be numbers?" if text else ""
-        error_name, detail = type(error).__name__, first_line(error)
-        why = "it has no converter for it" if error_name in _MISSING else f"caused by: {error_name}: {detail:.300}"
+        culprit, error_name, detail = _culprit(source.native, error), type(error).__name__, first_line(error)
+        if error_name in _MISSING:
+            raise ConversionError(
+                f"{culprit} has no ONNX form: neither the packager nor skl2onnx can write it",
+                where=type(source.native).__name__,
+                advice=_IN_PLACE_OF.get(culprit, _ADVICE),
+            ) from error
         raise ConversionError(
-            f"skl2onnx can't convert {_culprit(source.native, error)} ({why})",
+            f"skl2onnx can't convert {culprit} (caused by: {error_name}: {detail:.300})",
             where=type(source.native).__name__,
             advice=f"{_ADVICE}{hint}",
         ) from error

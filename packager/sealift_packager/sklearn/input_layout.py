@@ -20,6 +20,8 @@ from sealift_packager.sklearn.tags import input_tags
 from sealift_packager.trees.within import fitted_parts
 
 TEXT: Final = "text"
+#: Models whose members are all given the rows that they are given.
+_OF_MEMBERS: Final = ("StackingClassifier", "StackingRegressor", "VotingClassifier", "VotingRegressor")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,10 +161,16 @@ def _float_type(model: Any) -> type[np.floating[Any]]:
 
 
 def _first(model: Any) -> Any:
-    """The step that takes the rows: a pipeline doesn't say what kind of rows that is, and steps that pass rows through take any."""
+    """The step that takes the rows: a pipeline doesn't say what kind of rows that is, and steps that pass rows through take any.
+
+    A vote or a stack takes what its members take, where these are pipelines.
+    """
     if hasattr(model, "steps"):
         return _first(next((step for _, step in model.steps if step is not None and not isinstance(step, str)), model.steps[-1][1]))
-    return _first(model.transformer_list[0][1]) if hasattr(model, "transformer_list") else model
+    if hasattr(model, "transformer_list"):
+        return _first(model.transformer_list[0][1])
+    members = getattr(model, "estimators_", ()) if type(model).__name__ in _OF_MEMBERS else ()
+    return next((_first(member) for member in members if hasattr(member, "steps")), model)
 
 
 def _of_texts(options: LoadOptions) -> tuple[TensorSpec, ...]:

@@ -27,6 +27,7 @@ from sealift_packager.sklearn.digits import columns_before_trees, columns_with_d
 from sealift_packager.sklearn.fitted_rows import fitted_rows
 from sealift_packager.sklearn.indices import check_indices
 from sealift_packager.sklearn.input_layout import InputLayout
+from sealift_packager.sklearn.older_files import check_answers, complete
 from sealift_packager.sklearn.skops_types import foreign_types
 from sealift_packager.sklearn.ties import ties_of
 from sealift_packager.sklearn.unpickle import noting_skew, unpickle
@@ -62,8 +63,7 @@ def load_scikit(path: Path, options: LoadOptions) -> SourceModel:
             advice="If you trust the file's source, pass --trust-pickle.",
         )
     model, skew = unpickle(path)
-    with telling(skew):
-        return dataclasses.replace(estimator_source(model, Digest.of_file(path), options, str(path)), skew=skew)
+    return _of_version(model, skew, path, options)
 
 
 def load_skops(path: Path, options: LoadOptions) -> SourceModel:
@@ -95,8 +95,17 @@ def load_skops(path: Path, options: LoadOptions) -> SourceModel:
             ) from error
     check_indices(model, str(path))
     skew = next(iter(skews), None)
+    return _of_version(model, skew, path, options)
+
+
+def _of_version(model: Any, skew: VersionSkew | None, path: Path, options: LoadOptions) -> SourceModel:
+    """The source of what a file holds, which another version of its library may have made."""
     with telling(skew):
-        return dataclasses.replace(estimator_source(model, Digest.of_file(path), options, str(path)), skew=skew)
+        if skew is not None:
+            complete(model)
+        source = estimator_source(model, Digest.of_file(path), options, str(path))
+        check_answers(source, skew, str(path))
+        return dataclasses.replace(source, skew=skew)
 
 
 def estimator_source(model: Any, digest: Digest, options: LoadOptions, where: str) -> SourceModel:

@@ -15,18 +15,23 @@ from sealift_packager.torch.wrapped import bare_module
 OPTION: Final = "--factory"
 EXAMPLES: Final = "example_inputs"
 SHAPES: Final = "dynamic_shapes"
+#: What a file does that is run, by convention.
+_SCRIPT: Final = "main"
 _SHOWN: Final = 8
 
 
 class Factory:
-    """A factory by its reference, ``module:function``.
+    """A factory by its reference, ``module:function``, or by the file alone where one function in it could be meant.
 
     What stands beside it is of all factories of its module, or of this one where the factory's name follows: ``example_inputs_build_large``.
     """
 
     def __init__(self, reference: str) -> None:
+        #: What a reader must know: which function was taken, where none was named.
+        self.notes: tuple[str, ...] = ()
         if ":" not in reference:
-            raise _unnamed(reference)
+            reference = _only(reference)
+            self.notes = (f"The module was built by {reference}, the only one in that file that could be meant.",)
         self.where = f"{OPTION} {reference}"
         self._reference = reference
         self._function = load_callable(reference, where=OPTION, error=SourceModelError)
@@ -70,26 +75,35 @@ class Factory:
             raise SourceModelError(f"{what} ({caused_by(error)})", where=where, advice=advice) from error
 
 
-def _unnamed(reference: str) -> SourceModelError:
+def _only(reference: str) -> str:
+    """The one function of a file that could be meant; `SourceModelError` names them if there are others. A class counts where no function is."""
+    builders = _builders(reference)
+    functions = [name for name, value in builders.items() if not isinstance(value, type)] or list(builders)
+    if len(functions) == 1 and reference.endswith(".py"):
+        return f"{reference}:{functions[0]}"
+    raise _unnamed(reference, [f"{reference}:{name}" for name in builders])
+
+
+def _unnamed(reference: str, names: Sequence[str]) -> SourceModelError:
     """A file or a module without a function: those that could be meant."""
-    names = [f"{reference}:{name}" for name in _builders(reference)]
     advice = f"Name one: {', '.join(names[:_SHOWN])}." if names else "Write a function in it that takes no arguments and returns the nn.Module."
     expected = "module:function or file.py:function"
     return SourceModelError("the factory's function is not named", where=OPTION, expected=expected, found=repr(reference), advice=advice)
 
 
-def _builders(reference: str) -> list[str]:
+def _builders(reference: str) -> dict[str, Any]:
+    """What builds a module, as far as one can tell without calling it, by name."""
     try:
         module = load_module(reference, where=OPTION, error=SourceModelError)
     except SourceModelError:
         if reference.endswith(".py"):
             raise
-        return []
-    return [name for name, value in vars(module).items() if _could_build(name, value, module.__name__)]
+        return {}
+    return {name: value for name, value in vars(module).items() if _could_build(name, value, module.__name__)}
 
 
 def _could_build(name: str, value: Any, module: str) -> bool:
-    if name.startswith(("_", EXAMPLES, SHAPES)) or getattr(value, "__module__", None) != module or not callable(value):
+    if name == _SCRIPT or name.startswith(("_", EXAMPLES, SHAPES)) or getattr(value, "__module__", None) != module or not callable(value):
         return False
     if isinstance(value, type) and not any(base.__name__ == "Module" for base in value.__mro__):
         return False

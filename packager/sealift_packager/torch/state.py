@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Mapping
 from pathlib import Path
@@ -33,6 +34,7 @@ def load_state(path: Path, options: LoadOptions) -> SourceModel:
     module = _fill(torch, factory.build(torch), checkpoint, options, path)
     requests = _requests(module, factory, options)
     source = traced_source(detect.TORCH_STATE, torch, module, requests[0], functools.partial(_free, factory, options), path)
+    source = dataclasses.replace(source, notes=factory.notes)
     return with_requests(source, requests) if len(requests) > 1 else source
 
 

@@ -23,8 +23,8 @@ def boundary_rows(ensemble: Ensemble, base: Array, *, takes_nan: bool, double: b
     """Chunks of rows [rows, features], of float32, or of float64 if they are to be ``double``.
 
     For each split there is a row that arrives there with its feature at the last number that goes left, one at the first that goes right,
-    and one where it is missing if the source takes that. The other features are those of a ``base`` row, moved as far as the path to the node
-    needs. A node that no finite row can reach is left out.
+    and one where it is missing if the source takes that: NaN, and the number that counts as missing. The other features are those of a ``base`` row,
+    moved as far as the path to the node needs. A node that no finite row can reach is left out.
     """
     rows = _rows(ensemble, np.asarray(base, np.float64 if double else np.float32), takes_nan)
     while chunk := list(itertools.islice(rows, CHUNK_ROWS)):
@@ -34,6 +34,7 @@ def boundary_rows(ensemble: Ensemble, base: Array, *, takes_nan: bool, double: b
 def _rows(ensemble: Ensemble, base: Array, takes_nan: bool) -> Iterator[Array]:
     once = ensemble.splits > MAX_NODES
     seen: set[tuple[int, float]] = set()
+    gaps = [gap for gap in (np.nan, ensemble.missing) if takes_nan and gap is not None]
     turn = itertools.cycle(range(len(base)))
     for tree in ensemble.trees:
         for node, path in _nodes(tree, base.dtype):
@@ -43,14 +44,14 @@ def _rows(ensemble: Ensemble, base: Array, takes_nan: bool) -> Iterator[Array]:
             seen.add(key)
             row = _moved(base[next(turn)], path, takes_nan)
             if row is not None:
-                yield from _sides(tree, node, row, path.get(key[0], _free(base.dtype)), takes_nan)
+                yield from _sides(tree, node, row, path.get(key[0], _free(base.dtype)), gaps)
 
 
-def _sides(tree: Tree, node: int, row: Array, interval: Interval, takes_nan: bool) -> Iterator[Array]:
+def _sides(tree: Tree, node: int, row: Array, interval: Interval, gaps: list[float]) -> Iterator[Array]:
     feature = tree.feature[node]
     last_left, first_right = _edges(tree, node, row.dtype)
     edges = [value for value in (last_left, first_right) if interval[0] <= value <= interval[1]]
-    for value in [*edges, np.nan] if takes_nan and interval[2] else edges:
+    for value in [*edges, *gaps] if interval[2] else edges:
         copy = row.copy()
         copy[feature] = value
         yield copy

@@ -59,7 +59,8 @@ class Ensemble:
     """The sum of trees and what is made of it: ``link(base + scale · Σ trees)``.
 
     ``classes`` are the labels of a classifier, None of a regressor; ``isolation`` is there with the link of that name.
-    ``narrow`` says that the source rounds rows to float32 itself, ``narrow_sum`` that it adds its trees up in float32.
+    ``narrow`` says that the source rounds rows to float32 itself, ``narrow_sum`` that it adds its trees up in float32. ``missing`` is a number that
+    the source takes for a missing value, beside NaN.
     """
 
     trees: tuple[Tree, ...]
@@ -72,6 +73,7 @@ class Ensemble:
     classes: Array | None = None
     narrow: bool = False
     narrow_sum: bool = False
+    missing: float | None = None
     isolation: Isolation | None = None
 
     @property

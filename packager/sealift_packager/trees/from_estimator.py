@@ -30,9 +30,9 @@ def read_estimator(model: Any) -> Ensemble | None:
     classes = getattr(model, "classes_", None)
     classes = None if classes is None or not len(classes) else np.asarray(classes)
     if library == "xgboost" and hasattr(model, "get_booster"):
-        check_missing(model)
         booster = model.get_booster()
-        return read_xgboost(bytes(booster.save_raw("json")), classes=classes, rounds=used_rounds(booster))
+        document = bytes(booster.save_raw("json"))
+        return read_xgboost(document, classes=classes, rounds=used_rounds(booster), missing=missing_number(model))
     if library == "lightgbm" and hasattr(model, "booster_"):
         return read_lightgbm(model.booster_.model_to_string(), classes=classes)
     if library == "catboost":
@@ -46,17 +46,15 @@ def used_rounds(booster: Any) -> int | None:
     return None if best is None else int(best) + 1
 
 
-def check_missing(model: Any) -> None:
-    """Refuse a model whose missing value is a number."""
-    missing = getattr(model, "missing", np.nan)
-    if missing is not None and missing == missing:
-        raise ConversionError(
-            "a number stands for missing values",
-            where="XGBoost model",
-            expected="missing=nan",
-            found=f"missing={missing}",
-            advice="Use NaN for missing values.",
-        )
+def missing_number(model: Any) -> float | None:
+    """The number that XGBoost's scikit-learn wrapper takes for a missing value, beside NaN; None if there is none. No file of XGBoost's keeps it."""
+    missing = getattr(model, "missing", None)
+    if missing is None or missing != missing:
+        return None
+    try:
+        return float(np.float32(missing))
+    except (TypeError, ValueError) as error:
+        raise ConversionError("the missing value isn't a number", where="XGBoost model", expected="a number", found=f"missing={missing!r}") from error
 
 
 def catboost_json(model: Any) -> dict[str, Any]:

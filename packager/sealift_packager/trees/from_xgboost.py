@@ -42,8 +42,12 @@ LINKS: Final = {
 CLASSIFIERS: Final = ("binary:logistic", "multi:softprob", "multi:softmax")
 
 
-def read_xgboost(model: bytes, *, classes: Array | None = None, rounds: int | None = None) -> Ensemble:
-    """The ensemble in ``booster.save_raw("json")``; ``classes`` are the labels where they aren't 0, 1, …; ``rounds`` is how many are used."""
+def read_xgboost(model: bytes, *, classes: Array | None = None, rounds: int | None = None, missing: float | None = None) -> Ensemble:
+    """The ensemble in ``booster.save_raw("json")``.
+
+    ``classes`` are the labels where they aren't 0, 1, …; ``rounds`` is how many are used; ``missing`` is the number that counts
+    as missing, beside NaN.
+    """
     learner = json.loads(model)["learner"]
     objective, booster = learner["objective"]["name"], learner["gradient_booster"]
     link = link_of(objective, LINKS, where=_WHERE)
@@ -58,6 +62,14 @@ def read_xgboost(model: bytes, *, classes: Array | None = None, rounds: int | No
     if rounds is not None and ends:
         pairs = pairs[: ends[min(rounds, len(ends) - 1)]]
     categories = stored_categories(trees_of)
+    if missing is not None and any(any(tree.get("split_type", ())) for tree, _ in pairs):
+        raise ConversionError(
+            "a number that stands for missing values, beside columns of categories",
+            where=_WHERE,
+            expected="missing=nan",
+            found=f"missing={missing:g}",
+            advice="Train it with NaN, or an empty category, for missing values.",
+        )
     trees = tuple(
         _tree(tree, output=output, factor=float(weights[at]) if weights else 1.0, categories=categories) for at, (tree, output) in enumerate(pairs)
     )
@@ -72,6 +84,7 @@ def read_xgboost(model: bytes, *, classes: Array | None = None, rounds: int | No
         classes=classes if objective in CLASSIFIERS else None,
         narrow=True,
         narrow_sum=True,
+        missing=missing,
     )
 
 

@@ -147,6 +147,13 @@ def test_an_installed_metric_s_code_is_told_without_importing_anything() -> None
     subprocess.run([sys.executable, "-c", code], check=True, timeout=100)
 
 
+def test_a_file_without_a_function_s_name_counts_as_code_too(tmp_path: Path) -> None:
+    (tmp_path / "net_of_test_user_code.py").write_text("def build():\n    pass\n")
+    named, alone = code_of(f"{tmp_path}/net_of_test_user_code.py:build"), code_of(f"{tmp_path}/net_of_test_user_code.py")
+    assert alone == named != {}
+    assert code_of("accuracy") == {}
+
+
 def test_what_a_strange_finder_says_of_a_module_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     class Strange:
         def find_spec(self, *_: Any) -> None:

@@ -145,5 +145,28 @@ def test_another_format_under_the_name_of_a_csv_is_called_by_its_name(content: b
 def test_a_workbook_under_the_name_of_a_csv_is_called_by_its_name(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "d.csv", "w") as archive:
         archive.writestr("xl/workbook.xml", "<workbook/>")
-    with pytest.raises(DataError, match=r"d\.csv: the file is a zip archive, such as an Excel workbook: .*Save the sheet as CSV UTF-8"):
+    with pytest.raises(DataError, match=r"d\.csv: the file is an Excel workbook: .*Save the sheet as CSV UTF-8, or with pandas as Parquet"):
+        read(tmp_path / "d.csv")
+
+
+@pytest.mark.parametrize("name", ["d", "d.xlsx", "d.txt", "d.parquet", "d.npz", "d.jsonl"])
+@pytest.mark.parametrize("kind", ["an Excel workbook", "an OpenDocument spreadsheet", "an old Excel workbook"])
+def test_a_spreadsheet_is_known_by_its_content(kind: str, name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600))
+    members = {
+        "an Excel workbook": ["[Content_Types].xml", "xl/workbook.bin"],
+        "an OpenDocument spreadsheet": ["mimetype", "content.xml", "META-INF/a.xml"],
+    }
+    if kind in members:
+        with zipfile.ZipFile(tmp_path / name, "w") as archive:
+            for member in members[kind]:
+                archive.writestr(member, "<a/>")
+    with pytest.raises(DataError, match=rf"(the file is|found) {kind}.*Save the sheet as CSV UTF-8, or with pandas"):
+        read(tmp_path / name)
+
+
+def test_another_archive_under_the_name_of_a_csv_is_called_one(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "d.csv", "w") as archive:
+        archive.writestr("d.csv", "a,b\n1,2\n")
+    with pytest.raises(DataError, match=r"d\.csv: the file is a zip archive: .*Unpack it, and pass the table in it"):
         read(tmp_path / "d.csv")

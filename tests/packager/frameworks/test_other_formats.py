@@ -64,6 +64,9 @@ FILES = {
     "zip of a model": (zipped("release/readme.md", "release/model.onnx"), "a zip archive that holds a model", "Unpack it"),
     "H2O": (zipped("model.ini", "domains/d000.txt"), "an H2O MOJO", "scikit-learn"),
     "TorchServe": (zipped("MAR-INF/MANIFEST.json", "model.pt"), "a TorchServe archive", "Unpack it"),
+    "Excel": (zipped("[Content_Types].xml", "xl/workbook.xml"), "an Excel workbook", "Save the sheet as CSV UTF-8 or Parquet"),
+    "old Excel": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "an old Excel workbook", "pass that with --data"),
+    "OpenDocument": (zipped("mimetype", "content.xml", "META-INF/manifest.xml"), "an OpenDocument spreadsheet", "Save the sheet"),
     "zip of a SavedModel": (zipped("m/saved_model.pb", "m/variables/variables.index"), "a TensorFlow SavedModel", "tf2onnx"),
 }
 FOLDERS = {

@@ -207,9 +207,9 @@ def bound(codes: list[Any], folder: Path) -> Array:
     return bind(data, loaded(model.fit(fitted_on, np.arange(10) % 2), folder, data.arrays), "target").inputs["code"]
 
 
-def test_text_that_a_csv_file_shows_as_numbers_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="code: wrong type: expected string, found int64. Save the table as Parquet"):
-        bound(["01067", "10115"], tmp_path)
+def test_numbers_in_a_csv_file_of_which_the_model_knows_none_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="code: wrong type: expected text, found numbers .int64.*save the table as Parquet"):
+        bound(["1067", "1015"], tmp_path)
 
 
 def test_a_column_of_text_without_a_value_is_missing_text(tmp_path: Path) -> None:

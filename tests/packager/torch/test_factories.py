@@ -75,6 +75,18 @@ def test_a_file_alone_lists_the_factories_in_it(nets: Path) -> None:
         loaded(nets, f"{nets}:made")
 
 
+def test_the_only_function_of_a_file_needs_no_name(nets: Path) -> None:
+    nets.write_text(NETS.replace("def build_wide():", "def _build_wide():") + "\ndef main():\n    raise SystemExit\n")
+    source = loaded(nets, str(nets))
+    assert source.outputs == ("output",)
+    assert source.notes == (f"The module was built by {nets}:build, the only one in that file that could be meant.",)
+    nets.write_text(NETS.replace("def build", "def _build").replace("width=4)", "width=8)", 1))
+    assert loaded(nets, str(nets), 8).notes[0].startswith(f"The module was built by {nets}:Net, ")
+    nets.write_text("def build(width):\n    return None\n")
+    with pytest.raises(SourceModelError, match="Write a function in it that takes no arguments and returns the nn.Module"):
+        loaded(nets, str(nets))
+
+
 def test_several_example_inputs_are_several_requests(nets: Path) -> None:
     source = loaded(nets, f"{nets}:build")
     assert source.inputs[0].shape == ("batch", "ids_1")

@@ -177,9 +177,6 @@ def test_what_has_no_exact_form_says_what_and_what_to_do(tmp_path: Path) -> None
     xgboost.XGBRegressor(booster="gblinear", n_estimators=2).fit(*DIABETES).save_model(tmp_path / "m.json")
     with pytest.raises(ConversionError, match="gbtree or dart"):
         load_model(tmp_path / "m.json", LoadOptions())
-    joblib.dump(xgboost.XGBClassifier(n_estimators=2, missing=-1).fit(*IRIS), tmp_path / "m")
-    with pytest.raises(ConversionError, match="Use NaN for missing values"):
-        load_model(tmp_path / "m", TRUST)
 
 
 def test_a_catboost_classifier_by_cross_entropy_has_labels(tmp_path: Path) -> None:

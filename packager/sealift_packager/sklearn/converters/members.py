@@ -15,7 +15,7 @@ from sklearn.multiclass import OneVsRestClassifier
 from sealift_packager.graph import graph
 from sealift_packager.graph.labels import label_type, label_values
 from sealift_packager.graph.nodes import NodeWriter
-from sealift_packager.sklearn.converters.columns import numbers_type
+from sealift_packager.sklearn.converters.columns import is_text, numbers_type
 from sealift_packager.sklearn.converters.inner_trees import wants_scores
 
 #: skl2onnx's operator within a OneVsOneClassifier, which it asks for by the same class.
@@ -65,7 +65,7 @@ def write_bag(scope: Any, operator: Any, container: Any) -> None:
 def write_stack(scope: Any, operator: Any, container: Any) -> None:
     """skl2onnx's converter of a StackingClassifier; a score of two classes is one column."""
     model = operator.raw_operator
-    methods, several = set(model.stack_method_), len(operator.inputs) > 1
+    methods, several = set(model.stack_method_), len(operator.inputs) > 1 or is_text(operator.inputs[0])
     if not methods <= {"decision_function", "predict_proba"} or not (several or "decision_function" in methods):
         leave_to_skl2onnx(scope, operator, container)
         return
@@ -198,13 +198,13 @@ def chosen_columns(scope: Any, operator: Any, container: Any, columns: Sequence[
     return [part]
 
 
-def ask_regressor(scope: Any, model: Any, inputs: Sequence[Any]) -> str:
-    """What a regressor within another predicts."""
+def ask_regressor(scope: Any, model: Any, inputs: Sequence[Any], given: Any = None) -> str:
+    """What a regressor within another predicts, as a type of skl2onnx's if one is ``given``."""
     from skl2onnx._supported_operators import sklearn_operator_name_map
 
     inner = scope.declare_local_operator(sklearn_operator_name_map[type(model)], model)
     inner.inputs.extend(inputs)
-    value = scope.declare_local_variable("member_prediction", numbers_type(inputs, []))
+    value = scope.declare_local_variable("member_prediction", given or numbers_type(inputs, []))
     inner.outputs.append(value)
     return str(value.full_name)
 

@@ -23,6 +23,7 @@ from sealift_packager.sklearn.converters.columns import (
     write_pipeline,
 )
 from sealift_packager.sklearn.converters.encoders import shape_of_codes, shape_of_one_hot, write_codes, write_one_hot
+from sealift_packager.sklearn.converters.gaps import shape_of_gaps, write_gaps
 from sealift_packager.sklearn.converters.gaussian import shape_of_gaussian_regressor, write_gaussian_classifier, write_gaussian_regressor
 from sealift_packager.sklearn.converters.imputer import shape_of_imputer, write_imputer
 from sealift_packager.sklearn.converters.inner_trees import shape_of_trees, write_trees
@@ -68,6 +69,7 @@ from sealift_packager.sklearn.converters.radius import write_radius_classifier, 
 from sealift_packager.sklearn.converters.reshaped import shape_of_perceptron, write_perceptron
 from sealift_packager.sklearn.converters.selected import SELECTORS, shape_of_selected, write_selected
 from sealift_packager.sklearn.converters.splines import shape_of_splines, write_splines
+from sealift_packager.sklearn.converters.stacks import shape_of_stacked_regressor, write_stacked_regressor
 from sealift_packager.sklearn.converters.support import shape_of_support_classifier, write_support_classifier
 from sealift_packager.sklearn.converters.table_steps import LookedUp, parse_imputer, parse_table_step, shape_of_looked_up, write_looked_up
 from sealift_packager.sklearn.converters.targets import shape_of_targets, write_chain, write_targets
@@ -103,6 +105,7 @@ CONVERTERS: Final[dict[str, Pair]] = {
     "LinearDiscriminantAnalysis": (write_discriminant, shape_of_discriminant),
     "MLPRegressor": (write_perceptron, shape_of_perceptron),
     "MiniBatchKMeans": (write_k_means, shape_of_k_means),
+    "MissingIndicator": (write_gaps, shape_of_gaps),
     "MultiOutputRegressor": (write_targets, shape_of_targets),
     "NearestCentroid": (write_centroids, shape_of_members),
     "Normalizer": (write_norms, shape_of_norms),
@@ -137,6 +140,7 @@ CONVERTERS: Final[dict[str, Pair]] = {
 _TEXT_CONVERTERS: Final[dict[str, Pair]] = {
     "CountVectorizer": (write_vectorizer, shape_of_vectorizer),
     "OrdinalEncoder": (write_codes, shape_of_codes),
+    "StackingRegressor": (write_stacked_regressor, shape_of_stacked_regressor),
     "TargetEncoder": (write_codes, shape_of_codes),
     "TfidfVectorizer": (write_vectorizer, shape_of_vectorizer),
 }
