@@ -196,7 +196,8 @@ class DataPlane:
         session, state = self._load(bundle, checked)
         monitor = self.monitors.monitor(bundle.directory, bundle.name)
         model = ServedModel(bundle.name, bundle.version, bundle.digest, session, monitor)
-        self._hold_against_previous(model)
+        with self.faults.contained("trial", bundle.name):
+            self._hold_against_previous(model)
         self.table.activate(model)
         self._unfit.discard(bundle.digest)
         self._checked[bundle.name] = (bundle.digest, state)
