@@ -24,7 +24,7 @@ from support.repositories import Repository
 
 X = MODELS["linear"].requests[1]["x"]
 REQUEST = [{"name": "x", "shape": list(X.shape), "datatype": "FP32", "data": X.ravel().tolist()}]
-CUTS = 120
+CUTS = 100
 pytestmark = pytest.mark.timeout(3_600)
 
 
