@@ -69,7 +69,7 @@ def init(
         "hub": None if hub is None else hub.rstrip("/"),
         "ca_file": str(Path(ca_file).absolute()) if ca_file else ca_file,
     }
-    before = _configuration(place, force=force) or AgentConfig(repository=repo, channel="stable")
+    before = _configuration(place) or AgentConfig(repository=repo, channel="stable")
     changed: dict[str, Any] = {field: value for field, value in given.items() if value is not None}
     config = with_settings(dataclasses.replace(before, repository=repo, **changed), settings)
     first = not place.config.is_file()
@@ -77,21 +77,19 @@ def init(
     fingerprint = key.public_key.fingerprint
     fields = {"home": str(place.directory), "device": fingerprint, "repository": repo, "channel": config.channel, "hub": config.hub}
     lines = [f"Device {fingerprint[:16]} {'is' if first else 'was already'} set up in {place.directory}."]
-    lines += [f"Changed {change}" for change in changes] + _running(place, changes)
+    lines += [f"Changed: {change}" for change in changes] + _running(place, changes)
     lines.append(f"It follows {config.channel} of {repo}. Next, run: sealift-agent sync")
     show(fields | {"name": config.name, "changes": list(changes)}, lines, as_json=as_json)
 
 
-def _configuration(home: Home, *, force: bool) -> AgentConfig | None:
-    """What a home's agent.toml says; None for a new home, and by ``force`` for a file that can't be used."""
+def _configuration(home: Home) -> AgentConfig | None:
+    """What a home's agent.toml says; None for a new home, and for a file that can't be used, of which nothing can be kept."""
     if not home.config.is_file():
         return None
     try:
         return AgentConfig.load(home.config)
     except SealiftError:
-        if force:
-            return None
-        raise
+        return None
 
 
 def _running(home: Home, changes: tuple[str, ...]) -> list[str]:

@@ -19,7 +19,7 @@ from sealift_core.bundle.limits import LIMITS
 from sealift_core.bundle.manifest import BundleManifest
 from sealift_core.bundle.release import BundleFiles, BundleRef, Release
 from sealift_core.clock import format_time
-from sealift_core.errors import DocumentError, IntegrityError, LimitError, MemoryShortageError, SealiftError, SelfTestError
+from sealift_core.errors import DocumentError, IntegrityError, LimitError, MemoryShortageError, SelfTestError
 from sealift_core.hardware.match import choose
 from sealift_core.process.sandbox import missing_walls
 from sealift_core.terminal.records import facts
@@ -128,7 +128,7 @@ def self_test(context: Context, update: Update) -> Update:
             return context.enter(update, State.FETCHING)
     except AgainstReleaseError:
         raise
-    except (SealiftError, OSError):
+    except BaseException:  # a hindrance, or somebody who ends this process in order
         context.state.put(update)
         raise
     update = begun

@@ -64,7 +64,7 @@ def test_init_in_a_home_that_is_set_up_shows_old_and_new_and_wants_force(agent: 
     assert "--force" in done.err
     assert config(agent) == before
     forced = again(agent, repository, "--channel", "beta", "--force").ok()
-    assert "Changed source.channel: stable → beta" in forced.out
+    assert "Changed: source.channel: stable → beta" in forced.out
     assert config(agent).channel == "beta"
     assert any(event.startswith("configuration-changed") and "source.channel: stable → beta" in event for event in agent.events())
 
@@ -78,10 +78,10 @@ def test_what_is_left_out_keeps_its_value(agent: AgentUnderTest, repository: Rep
     assert config(agent).hub == ""
 
 
-def test_a_configuration_that_can_not_be_used_is_made_anew_only_by_force(agent: AgentUnderTest, repository: Repository) -> None:
+def test_a_configuration_that_can_not_be_used_is_made_anew_and_that_is_said(agent: AgentUnderTest, repository: Repository) -> None:
     (agent.home / "agent.toml").write_text("nonsense")
-    assert again(agent, repository).code == 3
-    assert "is made anew" in again(agent, repository, "--force").ok().out
+    done = again(agent, repository).ok()
+    assert "agent.toml, which can't be used, is made anew" in done.out
     assert config(agent).channel == "stable"
 
 
@@ -104,9 +104,11 @@ def plane(agent: AgentUnderTest) -> Iterator[ControlPlane]:
 def test_a_running_agent_follows_a_changed_configuration(
     agent: AgentUnderTest, repository: Repository, plane: ControlPlane, caplog: pytest.LogCaptureFixture
 ) -> None:
-    again(agent, repository, "--set", "timing.poll_s=600", "--force").ok()
+    again(agent, repository, "--set", "timing.poll_s=600", "--set", "timing.probation_s=0", "--force").ok()
+    plane.round()
     plane.round()
     assert agent.version() == "1.0.0"
+    assert plane.device.state.unfinished() == []
     again(agent, repository, "--channel", "beta", "--force").ok()
     with caplog.at_level(logging.INFO):
         plane.round()

@@ -175,6 +175,18 @@ def test_a_self_test_that_is_hindered_is_no_attempt(
     assert device.current().version == "1.0.0"
 
 
+def test_a_self_test_that_is_interrupted_is_no_attempt(device: Device, self_tests: list[SealiftError | Callable[[Path], None] | None]) -> None:
+    def interrupt(_: Path) -> None:
+        raise KeyboardInterrupt
+
+    self_tests += [interrupt] * (3 * ATTEMPTS)
+    for _ in range(3 * ATTEMPTS):
+        with pytest.raises(KeyboardInterrupt):
+            device.sync()
+    device.sync()
+    assert device.current().version == "1.0.0"
+
+
 class Starved(RecordingDataPlane):
     """A data plane without memory for a second model beside the first."""
 
