@@ -23,7 +23,6 @@ from sealift_core import durable
 from sealift_core.bundle.digest import Digest
 from sealift_core.clock import Clock, SystemClock
 from sealift_core.errors import SealiftError, UpdateError
-from sealift_core.messages.report import model_failures
 from sealift_core.schema.documents import canonical_json
 from sealift_core.terminal.commandline import exit_code, say_error
 from sealift_core.terminal.printing import say
