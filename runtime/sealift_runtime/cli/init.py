@@ -15,6 +15,7 @@ from sealift_runtime.agent.admin_client import DataPlaneClient
 from sealift_runtime.agent.config import AgentConfig
 from sealift_runtime.agent.home import Home
 from sealift_runtime.agent.initialise import initialise, read_root, with_settings
+from sealift_runtime.agent.private_home import check_owner
 from sealift_runtime.cli.options import home_option
 
 #: What a running agent reads only when it starts.
@@ -61,6 +62,7 @@ def init(
     with --force. A running agent takes the new configuration over.
     """
     place = Home.locate(home)
+    check_owner(place.directory)
     if "://" not in repo:
         repo = str(Path(repo).absolute())
     given = {
@@ -72,7 +74,7 @@ def init(
     before = _configuration(place) or AgentConfig(repository=repo, channel="stable")
     changed: dict[str, Any] = {field: value for field, value in given.items() if value is not None}
     config = with_settings(dataclasses.replace(before, repository=repo, **changed), settings)
-    first = not place.config.is_file()
+    first = not _is_set_up(place)
     key, changes = initialise(place, config, read_root(root), SystemClock(), force=force)
     fingerprint = key.public_key.fingerprint
     fields = {"home": str(place.directory), "device": fingerprint, "repository": repo, "channel": config.channel, "hub": config.hub}
@@ -84,12 +86,20 @@ def init(
 
 def _configuration(home: Home) -> AgentConfig | None:
     """What a home's agent.toml says; None for a new home, and for a file that can't be used, of which nothing can be kept."""
-    if not home.config.is_file():
+    if not _is_set_up(home):
         return None
     try:
         return AgentConfig.load(home.config)
     except SealiftError:
         return None
+
+
+def _is_set_up(home: Home) -> bool:
+    """Whether there is a configuration; a home that can't be looked into is told by what makes it."""
+    try:
+        return home.config.is_file()
+    except OSError:
+        return False
 
 
 def _running(home: Home, changes: tuple[str, ...]) -> list[str]:
