@@ -22,7 +22,8 @@ The tree:
     ├── SandboxError             a process that reads what others made can't be started or confined, or this installation fails in it
     ├── InstallationError        a library that this package needs is missing or can't be loaded
     ├── EngineError              a model does not load or does not run
-    │   └── SelfTestError            a model gives other answers than its golden cases
+    │   ├── SelfTestError            a model gives other answers than its golden cases
+    │   └── MemoryShortageError      there is too little memory for a model at this moment
     ├── RequestError             an inference request is wrong
     ├── UpdateError              an update can't go on, or there is nothing to go back to
     ├── ReportError              a report breaks its chain, or isn't this device's
@@ -166,7 +167,26 @@ class EngineError(SealiftError):
 
 
 class SelfTestError(EngineError):
-    """A model gives other answers than its golden cases, or none."""
+    """A model gives other answers than its golden cases, or none.
+
+    Attributes:
+        failure: Which of the ways to fail it was, as whoever runs the self-test names them; empty if nobody says.
+    """
+
+    def __init__(self, message: str, *, failure: str = "", **words: str | None) -> None:
+        """Make an error.
+
+        Args:
+            message: What is wrong, as for `SealiftError`.
+            failure: The way in which the self-test failed.
+            **words: ``where``, ``expected``, ``found`` and ``advice`` of `SealiftError`.
+        """
+        super().__init__(message, **words)
+        self.failure = failure
+
+
+class MemoryShortageError(EngineError):
+    """There is too little memory for a model at this moment. It says nothing of the model."""
 
 
 class RequestError(SealiftError):

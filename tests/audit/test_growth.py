@@ -136,7 +136,7 @@ DOCUMENTS: Final[dict[str, Callable[[bytes], object]]] = {
 def unmet(text: str) -> object:
     manifest = make_manifest().to_bytes().replace(b'">=1.20"', json.dumps(text).encode())
     requires = BundleManifest.parse(manifest).requires
-    return unmet_requirements(requires, Facts(machine=MACHINE, onnxruntime="1.22.0", free_bytes=10**12))
+    return unmet_requirements(requires, Facts(machine=MACHINE, onnxruntime="1.22.0"))
 
 
 def moment(text: str) -> None:

@@ -44,6 +44,11 @@ def test_the_table_of_states_is_the_code_s() -> None:
     assert table("agent-states-and-events.md", "States of an update") == expected
 
 
+def test_the_attempts_until_a_verdict_are_the_code_s() -> None:
+    shown = {(row[0], int(row[2])) for row in table("agent-states-and-events.md", "Verdicts and hindrances")}
+    assert shown == {(str(state), attempts) for state, rule in TABLE.items() for attempts in rule.refuses.values()} | {("probation", 1)}
+
+
 def recorded_kinds() -> Iterator[str]:
     for path in (ROOT / "runtime" / "sealift_runtime").rglob("*.py"):
         text = path.read_text(encoding="utf-8")

@@ -108,7 +108,7 @@ def test_a_repository_that_cannot_be_reached(tmp_path: Path) -> None:
     init(tmp_path / "home", "--repo", f"http://127.0.0.1:{port}/repository").ok()
     message = "the server can't be reached (Connection refused), after 4 attempts. Check that the host is up and the address is right."
     assert_refused(agent(tmp_path / "home", "sync"), 5, f"error: http://127.0.0.1:{port}/repository/metadata/2.root.json: {message}")
-    init(tmp_path / "home", "--repo", tmp_path / "unmounted").ok()
+    init(tmp_path / "home", "--repo", tmp_path / "unmounted", "--force").ok()
     message = f"error: {tmp_path}/unmounted: no such directory. Check that the medium is plugged in and mounted."
     assert_refused(agent(tmp_path / "home", "sync"), 5, message)
     doctor = agent(tmp_path / "home", "doctor")

@@ -37,7 +37,7 @@ class AgentUnderTest:
         """Make it a device, with quick timings."""
         chosen = QUICK | {key.replace("__", "."): value for key, value in settings.items()}
         entries = [word for key, value in chosen.items() for word in ("--set", f"{key}={value}")]
-        return self.command("init", "--repo", repository, "--root", root, *entries, *options).ok()
+        return self.command("init", "--force", "--repo", repository, "--root", root, *entries, *options).ok()
 
     def start(self, *options: object, wait: bool = True) -> None:
         """Run the agent; by default until it has written where it listens."""

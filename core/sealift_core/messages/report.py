@@ -27,7 +27,23 @@ MAX_REPORT_BYTES: Final = 16 * 2**20
 #: Of a report's facts about its machine, and of a window's kinds of failures; and of each name.
 MAX_NAMES: Final = 100
 MAX_NAME_CHARACTERS: Final = 100
+#: Of what is told of a model that isn't as its channel says.
+MAX_STANDING_CHARACTERS: Final = 4000
 DEVICE_ID: Final = r"[0-9a-f]{64}"
+#: The kinds of failures that are the client's own: a request that the model refuses says nothing of the model.
+CLIENT_FAILURES: Final = frozenset({"bad-request"})
+
+
+def model_failures(failures: Mapping[str, int]) -> int:
+    """Count what a model, or the agent, failed with.
+
+    Args:
+        failures: How many requests weren't answered, by the kind of failure.
+
+    Returns:
+        Their number, without those of `CLIENT_FAILURES`.
+    """
+    return sum(count for failure, count in failures.items() if failure not in CLIENT_FAILURES)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,6 +221,9 @@ class InstalledModel:
         profile: The name of the bundle's hardware profile.
         state: The state of the update to this version; ``committed`` once it is over.
         previous_version: The version that it could go back to; empty for none.
+        channel_version: The version that the device's channel names; empty if it names none, or the device doesn't know.
+        condition: How the model stands to the channel, in two or three words; empty where an older agent made the report.
+        standing: What there is to tell of a model that isn't as the channel says: why, since when, and what to do; else empty.
     """
 
     name: str
@@ -213,6 +232,9 @@ class InstalledModel:
     profile: str
     state: str
     previous_version: str = ""
+    channel_version: str = ""
+    condition: str = ""
+    standing: str = ""
 
     @classmethod
     def parse(cls, document: Document) -> InstalledModel:
@@ -229,7 +251,9 @@ class InstalledModel:
             LimitError: If a text is too long.
         """
         names = ("name", "version", "bundle", "profile", "state", "previous_version")
-        return cls(**{name: document.text(name, max_characters=200) for name in names})
+        later = {name: document.text(name, "", max_characters=200) for name in ("channel_version", "condition")}
+        standing = document.text("standing", "", max_characters=MAX_STANDING_CHARACTERS)
+        return cls(**{name: document.text(name, max_characters=200) for name in names}, **later, standing=standing)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ library that lacks a name or a file. MODULE then puts `FAULT` into its result, a
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib
 import json
@@ -118,6 +119,7 @@ def main(words: Sequence[str]) -> None:
     number = int(descriptor)
     os.set_inheritable(number, False)
     confinement = Confinement.parse(Document.parse_json(text.encode(), where="confinement", max_bytes=len(text.encode())))
+    _be_ended_first()
     try:
         walls = confine(confinement, int(parent))
         called = importlib.import_module(module)
@@ -129,6 +131,12 @@ def main(words: Sequence[str]) -> None:
         return
     os.write(number, json.dumps(walls.json()).encode() + b"\n")
     called.main(arguments, number)
+
+
+def _be_ended_first() -> None:
+    """Where memory runs out, have the kernel end this process, and none that serves (proc(5), ``oom_score_adj``)."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
 
 
 def _first_line(module: str, line: bytes) -> Document:

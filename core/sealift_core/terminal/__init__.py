@@ -7,5 +7,6 @@ Reading order:
 - ``printing``    the one way to standard output, standard error and the log
 - ``commandline`` exit codes, ``--json``, and how errors are shown
 - ``logs``        how much a process logs, and in which form
+- ``suggestions``  which verb somebody meant who wrote one that isn't there
 - ``logging_options``  ``-v``, ``-q`` and ``--log-format``, on every command of a program
 """

@@ -45,6 +45,7 @@ EXIT_CODES: Final[tuple[tuple[type[errors.SealiftError], int], ...]] = (
     (errors.BusyError, 6),
     (errors.SandboxError, 6),
     (errors.InstallationError, 6),
+    (errors.MemoryShortageError, 6),
     (errors.EngineError, 7),
     (errors.SealiftError, 3),
 )

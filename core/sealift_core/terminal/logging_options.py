@@ -12,8 +12,8 @@ from typing import Any, Final
 
 import click
 
-from sealift_core.errors import nearest
 from sealift_core.terminal.logs import JSON, TEXT, Logs
+from sealift_core.terminal.suggestions import suggestion
 
 _META: Final = "sealift.logs"
 
@@ -55,6 +55,26 @@ class Program(click.Group):
         command = super().get_command(ctx, cmd_name)
         return with_logs(command) if command else None
 
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the verb of a command line.
+
+        Args:
+            ctx: The program's context.
+            args: The words of the command line.
+
+        Returns:
+            The verb's name, the verb, and the words that are left.
+
+        Raises:
+            click.UsageError: If there is no such verb; the one that was probably meant is the advice.
+        """
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            advice = suggestion(args[0], self.list_commands(ctx))
+            message = f"No such command {args[0]!r}."
+            raise click.UsageError(f"{message} {advice}" if advice else message, ctx) from error
+
 
 class LazyProgram(Program):
     """A program that imports a verb's module when the verb is called for: together they import all that a wheel has."""
@@ -82,26 +102,6 @@ class LazyProgram(Program):
             The verbs' names, in the order in which they were given.
         """
         return list(self._verbs)
-
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the verb of a command line.
-
-        Args:
-            ctx: The program's context.
-            args: The words of the command line.
-
-        Returns:
-            The verb's name, the verb, and the words that are left.
-
-        Raises:
-            click.UsageError: If there is no such verb; the nearest one is the advice.
-        """
-        try:
-            return super().resolve_command(ctx, args)
-        except click.UsageError as error:
-            advice = nearest(args[0], list(self._verbs))
-            message = f"No such command {args[0]!r}."
-            raise click.UsageError(f"{message} {advice}" if advice else message, ctx) from error
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """Find a verb, and import it.

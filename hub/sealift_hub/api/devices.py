@@ -18,6 +18,7 @@ from sealift_hub.limits import Limits
 from sealift_hub.storage.database import Database
 
 DeviceId = Annotated[str, Path(pattern=f"^{DEVICE_ID}$", description="The device's id: the SHA-256 of its public key in PEM form, in hex.")]
+ShortId = Annotated[str, Path(pattern="^[0-9a-f]{8,64}$", description="The device's id, or as much of its beginning as tells it from the others.")]
 Number = Annotated[int, Path(ge=1, le=2**63 - 1)]
 
 _KEY = {"requestBody": {"required": True, "content": {"application/x-pem-file": {"schema": {"type": "string"}}}}}
@@ -77,7 +78,7 @@ def _add_devices(routes: APIRouter, database: Database, limits: Limits) -> None:
         return DevicesAnswer(devices=page, next=page[-1].id if more else None)
 
     @routes.get("/{device_id}", response_model=DeviceAnswer)
-    def get_device(device_id: DeviceId) -> DeviceAnswer:
+    def get_device(device_id: ShortId) -> DeviceAnswer:
         """Return what is known about one device."""
         with database.reading() as session:
             return DeviceAnswer.model_validate(queries.get_device(session, device_id))
@@ -88,7 +89,7 @@ def _add_reports(routes: APIRouter, database: Database, limits: Limits) -> None:
 
     @routes.get("/{device_id}/reports", response_model=ReportsAnswer)
     def list_reports(
-        device_id: DeviceId,
+        device_id: ShortId,
         after: Annotated[int, Query(ge=0, le=2**63 - 1, description="Return reports after this number.")] = 0,
         limit: Annotated[int, page_size] = 100,
     ) -> ReportsAnswer:
@@ -103,7 +104,7 @@ def _add_reports(routes: APIRouter, database: Database, limits: Limits) -> None:
     }
 
     @routes.get("/{device_id}/reports/{number}", response_class=Response, responses=sealed)
-    def get_report(device_id: DeviceId, number: Number) -> Response:
+    def get_report(device_id: ShortId, number: Number) -> Response:
         """Return a report exactly as the device signed it, so that anyone can verify it again."""
         with database.reading() as session:
             return Response(queries.sealed_report(session, device_id, number), media_type="application/json")

@@ -43,6 +43,9 @@ class ModelAnswer(_Answer):
     bundle: str
     profile: str
     state: str
+    channel_version: str = Field(description="The version that the device's channel names; empty if that isn't known.")
+    behind: bool = Field(description="Whether the channel names another version than the one that runs.")
+    standing: str = Field(description="Why the two differ, since when, and what to do; empty if nothing is to be told.")
     until: datetime.datetime | None
     requests: int
     failures: int
@@ -63,6 +66,7 @@ class DeviceAnswer(_Answer):
     host: dict[str, str]
     conflict: str | None = Field(description="Why the hub refuses the device's reports: the device signed a report that contradicts an earlier one.")
     conflict_seen: datetime.datetime | None
+    behind: bool = Field(description="Whether the device runs another version of a model than its channel names.")
     models: list[ModelAnswer]
 
 

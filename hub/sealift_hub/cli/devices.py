@@ -53,13 +53,19 @@ def _lines(views: list[DeviceView]) -> list[str]:
 
 
 def _head(device: DeviceView, now: datetime.datetime) -> str:
-    return f"{device.short_id}  {device.name}  seen {formatting.ago(device.last_seen, now)}"
+    behind = "  behind the channel" if device.behind else ""
+    return f"{device.short_id}  {device.name}  seen {formatting.ago(device.last_seen, now)}{behind}"
 
 
 def _details(device: DeviceView) -> list[str]:
     conflict = [f"  CONFLICT: {device.conflict}"] if device.conflict else []
-    return conflict + [
-        f"  {model.name} {model.version} {model.state}: {model.requests} requests in 24 h, {model.failures} failed, "
-        f"p50 {formatting.latency(model.p50_ms)}, p99 {formatting.latency(model.p99_ms)}, {formatting.plural(model.drift_alarms, 'drift alarm')}"
-        for model in device.models
-    ]
+    standings = [f"  {model.standing}" for model in device.models if model.standing]
+    return (
+        conflict
+        + standings
+        + [
+            f"  {model.name} {model.version} {model.state}: {model.requests} requests in 24 h, {model.failures} failed, "
+            f"p50 {formatting.latency(model.p50_ms)}, p99 {formatting.latency(model.p99_ms)}, {formatting.plural(model.drift_alarms, 'drift alarm')}"
+            for model in device.models
+        ]
+    )

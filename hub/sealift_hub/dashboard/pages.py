@@ -80,8 +80,8 @@ def router(database: Database, clock: Clock) -> APIRouter:
         now = clock.now()
         with database.reading() as session:
             view = queries.get_device(session, device_id)
-            panels = [_panel(session, device_id, model) for model in view.models]
-            events = queries.newest_events(session, device_id, limit=EVENTS)
+            panels = [_panel(session, view.id, model) for model in view.models]
+            events = queries.newest_events(session, view.id, limit=EVENTS)
         return _render("device.html", now=now, device=view, panels=panels, events=events, shown=TABLE_WINDOWS)
 
     @routes.get("/assets/{name}")
@@ -127,7 +127,7 @@ def health(device: DeviceView, now: datetime.datetime) -> str:
         now: The time, in UTC.
 
     Returns:
-        ``conflict``, ``drift``, ``new``, ``quiet`` or ``well``.
+        ``conflict``, ``drift``, ``new``, ``quiet``, ``behind`` or ``well``.
     """
     if device.conflict:
         return "conflict"
@@ -135,7 +135,9 @@ def health(device: DeviceView, now: datetime.datetime) -> str:
         return "drift"
     if device.last_seen is None:
         return "new"
-    return "quiet" if now - device.last_seen > queries.QUIET else "well"
+    if now - device.last_seen > queries.QUIET:
+        return "quiet"
+    return "behind" if device.behind else "well"
 
 
 def _finalize(value: object) -> object:

@@ -17,6 +17,9 @@ from sealift_hub.limits import DEFAULT_LIMITS
 from sealift_hub.storage.models import DeviceModel, StoredDevice, StoredEvent, StoredReport, StoredWindow
 
 QUIET = datetime.timedelta(days=1)
+#: An id's hex digits, and the fewest that stand for one: commands and pages print twelve or sixteen.
+ID_DIGITS = 64
+SHORTEST_ID = 8
 
 
 def list_devices(session: Session, *, after: str = "", limit: int, models: int = DEFAULT_LIMITS.page_models) -> tuple[DeviceView, ...]:
@@ -42,11 +45,24 @@ def recent_devices(session: Session, *, offset: int, limit: int) -> tuple[Device
 
 
 def get_device(session: Session, device_id: str) -> DeviceView:
-    """One device; `UnknownDeviceError`."""
-    device = session.get(StoredDevice, device_id)
+    """One device, by its id or the beginning of it; `UnknownDeviceError`."""
+    device = session.get(StoredDevice, full_id(session, device_id))
     if device is None:
         raise UnknownDeviceError("no such device", where=device_id, advice="No device with this id has enrolled at this hub.")
     return _with_models(session, [device])[0]
+
+
+def full_id(session: Session, given: str) -> str:
+    """The id of the one device whose id begins so, `SHORTEST_ID` digits at least; what is given where none does.
+
+    `UnknownDeviceError` where several do.
+    """
+    if not SHORTEST_ID <= len(given) < ID_DIGITS:
+        return given
+    ids = session.scalars(select(StoredDevice.id).where(StoredDevice.id.startswith(given, autoescape=True)).order_by(StoredDevice.id).limit(2)).all()
+    if len(ids) > 1:
+        raise UnknownDeviceError("several devices have an id that begins so", where=given, advice="Give more digits of the id.")
+    return ids[0] if ids else given
 
 
 def totals(session: Session, now: datetime.datetime) -> FleetTotals:
@@ -106,7 +122,7 @@ def event_of(stored: StoredEvent) -> Event:
 
 def list_reports(session: Session, device_id: str, *, after: int = 0, limit: int) -> tuple[ReportView, ...]:
     """The reports of a device in their order, beginning behind number ``after``."""
-    get_device(session, device_id)
+    device_id = get_device(session, device_id).id
     r = StoredReport
     columns = select(r.number, r.digest, r.created, r.received, r.source, r.size_bytes)
     reports = session.execute(columns.where(r.device_id == device_id, r.number > after).order_by(r.number).limit(limit))
@@ -115,6 +131,7 @@ def list_reports(session: Session, device_id: str, *, after: int = 0, limit: int
 
 def sealed_report(session: Session, device_id: str, number: int) -> bytes:
     """A report as the device sealed it; `UnknownReportError`."""
+    device_id = full_id(session, device_id)
     envelope = session.scalar(select(StoredReport.envelope).where(StoredReport.device_id == device_id, StoredReport.number == number))
     if envelope is None:
         raise UnknownReportError("no such report", where=f"device {device_id[:12]}, report {number}")
@@ -151,6 +168,9 @@ def _model_view(model: DeviceModel) -> ModelView:
         bundle=model.bundle,
         profile=model.profile,
         state=model.state,
+        channel_version=model.channel_version,
+        condition=model.condition,
+        standing=model.standing,
         until=model.until,
         requests=model.requests,
         failures=model.failures,

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sealift_core.messages.histogram import quantile_ms
+from sealift_core.messages.report import model_failures
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,7 +16,8 @@ class ModelView:
     """A model on a device. The figures are of the 24 hours before ``until``, the end of its newest window.
 
     Latencies are upper bounds in milliseconds (see `sealift_core.messages.histogram`), None without requests. ``drifted`` names the first of the
-    ``drift_alarms`` features that drifted.
+    ``drift_alarms`` features that drifted. ``channel_version`` is what the device's channel names, ``condition`` and ``standing`` say why the
+    device doesn't run that, and what to do; they are empty for a model that is as its channel says, and for what an older agent reported.
     """
 
     name: str
@@ -31,6 +33,14 @@ class ModelView:
     p99_ms: float | None
     drifted: tuple[str, ...]
     drift_alarms: int
+    channel_version: str = ""
+    condition: str = ""
+    standing: str = ""
+
+    @property
+    def behind(self) -> bool:
+        """Whether the device's channel names another version."""
+        return self.channel_version not in ("", self.version)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +68,11 @@ class DeviceView:
         return self.host.get("name") or self.host.get("hostname") or self.short_id
 
     @property
+    def behind(self) -> bool:
+        """Whether it runs another version of a model than its channel names."""
+        return any(model.behind for model in self.models)
+
+    @property
     def alarms(self) -> int:
         """The number of drifted features over all models."""
         return sum(model.drift_alarms for model in self.models)
@@ -79,8 +94,8 @@ class WindowView:
 
     @property
     def failed(self) -> int:
-        """Failures of all kinds."""
-        return sum(self.failures.values())
+        """Failures of the model and of the agent; a client's mistakes are none."""
+        return model_failures(self.failures)
 
     @property
     def p50_ms(self) -> float | None:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from sealift_core.bundle.digest import Digest
 from sealift_core.clock import Clock, format_time
 from sealift_core.messages.receipt import Receipt
-from sealift_core.messages.report import Report, open_report
+from sealift_core.messages.report import Report, model_failures, open_report
 from sealift_core.signing.keys import PublicKey
 from sealift_hub.errors import EnrolmentError, HubError, UnknownDeviceError
 from sealift_hub.fleet.queries import count_devices, event_of
@@ -178,7 +178,7 @@ def _last_day(session: Session, device_id: str, model: str, most: int) -> tuple[
     judged = next((window.id for window in windows if window.judged), None)
     drifted = session.scalar(select(w.drifted).where(w.id == judged)) if judged is not None else None
     totals = [
-        WindowTotals(end=window.end, requests=window.requests, failures=sum(window.failures.values()), latency_counts=window.latency_counts)
+        WindowTotals(end=window.end, requests=window.requests, failures=model_failures(window.failures), latency_counts=window.latency_counts)
         for window in windows
     ]
     return totals, drifted or []

@@ -86,6 +86,9 @@ class DeviceModel(Base):
     bundle: Mapped[str] = mapped_column(String(200))
     profile: Mapped[str] = mapped_column(String(200))
     state: Mapped[str] = mapped_column(String(200))
+    channel_version: Mapped[str] = mapped_column(String(200), default="", server_default="")
+    condition: Mapped[str] = mapped_column(String(200), default="", server_default="")
+    standing: Mapped[str] = mapped_column(Text, default="", server_default="")
     until: Mapped[datetime.datetime | None]
     requests: Mapped[int] = mapped_column(default=0)
     failures: Mapped[int] = mapped_column(default=0)

@@ -9,12 +9,13 @@ import click
 from sealift_core import durable
 from sealift_core.signing.keys import PrivateKey
 from sealift_core.terminal.commandline import json_option, show
+from sealift_core.terminal.logging_options import Program
 from sealift_packager.cli.passphrase import passphrase_option, passphrases
 from sealift_packager.errors import OutputError
 from sealift_packager.keys.passphrase import OPTION, VARIABLE
 
 
-@click.group()
+@click.group(cls=Program)
 def keys() -> None:
     """Make keys for signing bundles."""
 

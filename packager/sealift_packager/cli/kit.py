@@ -11,7 +11,7 @@ import click
 from sealift_core.clock import SystemClock
 from sealift_core.schema.documents import Json
 from sealift_core.terminal.commandline import json_option, show
-from sealift_core.terminal.logging_options import asked_for
+from sealift_core.terminal.logging_options import Program, asked_for
 from sealift_core.terminal.printing import say
 from sealift_packager.cli.passphrase import passphrase_option, passphrases
 from sealift_packager.kit.build import Kit, KitRequest, build_kit
@@ -21,7 +21,7 @@ _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 _NEW = click.Path(path_type=Path)
 
 
-@click.group(short_help="Make site kits: all that a site needs, on one medium.")
+@click.group(cls=Program, short_help="Make site kits: all that a site needs, on one medium.")
 def kit() -> None:
     """Site kits: models, agent, installer and root of trust on one medium."""
 

@@ -12,10 +12,11 @@ from sealift_core.hardware.match import Fit, choose, fit
 from sealift_core.hardware.profile import AcceleratorRequirement, HardwareProfile
 from sealift_core.schema.documents import Json
 from sealift_core.terminal.commandline import blocks, json_option, show
+from sealift_core.terminal.logging_options import Program
 from sealift_packager.profiles import library, rules
 
 
-@click.group(short_help="Show hardware profiles: classes of machines.")
+@click.group(cls=Program, short_help="Show hardware profiles: classes of machines.")
 def profiles() -> None:
     """Hardware profiles: classes of machines that bundles are built for."""
 

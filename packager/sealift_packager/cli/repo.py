@@ -12,6 +12,7 @@ from sealift_core.messages.roles import CHANNELS, ROOT, TARGETS
 from sealift_core.schema.documents import Json
 from sealift_core.signing.keys import PublicKey
 from sealift_core.terminal.commandline import json_option, show
+from sealift_core.terminal.logging_options import Program
 from sealift_packager.cli.passphrase import passphrase_option, passphrases
 from sealift_packager.cli.repo_check import check
 from sealift_packager.cli.repo_keys import publish, revoke, rotate, sign
@@ -34,7 +35,7 @@ from sealift_packager.repository.signing_clock import signing_time
 from sealift_packager.repository.status import RepositoryStatus, repository_status
 
 
-@click.group(short_help="Make and change a repository of releases.")
+@click.group(cls=Program, short_help="Make and change a repository of releases.")
 def repo() -> None:
     """A repository of releases: static files that devices trust by their metadata (TUF)."""
 

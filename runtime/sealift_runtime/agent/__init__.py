@@ -17,6 +17,7 @@ Reading order:
 - ``measuring_routes``  what it answers to a packager that has candidates measured here
 - ``control_plane``  the process that updates and reports, in a loop
 - ``supervisor``     the process that keeps those two alive; ``parent`` how they notice that it is gone
+- ``standing``       how each model stands to its channel: one answer for status, sync, doctor and reports
 - ``reporting``      what a device reports: gathered, sealed, sent
 - ``ask``            a model asked from the command line
 - ``faults``         what fails beside the request path: contained, counted, told

@@ -26,7 +26,10 @@ MAX_MEASURING_S: Final = 3600
 MAX_STALE_DAYS: Final = 36_500
 #: A pebibyte, in MiB: in bytes, it is still a number that the kernel's limits take.
 MAX_MB: Final = 2**30
+#: What people call the device: printable, on one line, no blank at its ends.
+DEVICE_NAME: Final = r"[A-Za-z0-9]([A-Za-z0-9 ._-]{0,62}[A-Za-z0-9])?"
 SECTIONS: Final = {
+    "device": ("name",),
     "source": ("repository", "channel", "ca_file"),
     "hub": ("url",),
     "serving": ("host", "port", "hosts"),
@@ -36,6 +39,7 @@ SECTIONS: Final = {
     "sandbox": ("enabled",),
 }
 _FIELD_NAMES: Final = {
+    "device.name": "name",
     "hub.url": "hub",
     "measuring.enabled": "measuring",
     "measuring.max_mb": "measuring_mb",
@@ -50,6 +54,7 @@ FIELDS: Final = {key: _FIELD_NAMES.get(key, name) for section, names in SECTIONS
 class AgentConfig:
     """agent.toml as a value.
 
+    ``name`` is what people call the device, empty for the machine's own name.
     ``hub`` is empty for a device that reports by medium only. Times are in seconds; ``window_rows`` is how many rows a
     drift verdict needs; ``stale_days`` is how long after its expiry the repository's timestamp is still accepted (an
     air-gapped site wants a longer time than an online one). ``hosts`` are names that the server is asked under beside its own
@@ -60,6 +65,7 @@ class AgentConfig:
 
     repository: str
     channel: str
+    name: str = ""
     hub: str = ""
     ca_file: str = ""
     host: str = "127.0.0.1"
@@ -84,13 +90,14 @@ class AgentConfig:
     def parse(cls, data: bytes, *, where: str) -> AgentConfig:
         """Read agent.toml; unknown fields are refused with the nearest spelling."""
         document = Document.parse_toml(data, where=where, max_bytes=MAX_CONFIG_BYTES)
-        source, hub = document.document("source"), document.document("hub", {})
+        source, hub, device = document.document("source"), document.document("hub", {}), document.document("device", {})
         serving, timing, limits = document.document("serving", {}), document.document("timing", {}), document.document("limits", {})
         measuring, sandbox = document.document("measuring", {}), document.document("sandbox", {})
         default = cls(repository="", channel="stable")
         config = cls(
             repository=source.text("repository"),
             channel=source.text("channel", pattern=CHANNEL_NAME),
+            name=device.text("name", "", pattern=f"({DEVICE_NAME})?"),
             ca_file=source.text("ca_file", ""),
             hub=hub.text("url", ""),
             host=serving.text("host", default.host),
@@ -111,7 +118,7 @@ class AgentConfig:
             measuring_s=measuring.number("max_s", default.measuring_s, minimum=1, maximum=MAX_MEASURING_S),
             sandbox=sandbox.boolean("enabled", default.sandbox),
         )
-        for table in (source, hub, serving, timing, limits, measuring, sandbox, document):
+        for table in (source, hub, device, serving, timing, limits, measuring, sandbox, document):
             table.refuse_unknown()
         config.check(where=where)
         return config

@@ -1,7 +1,8 @@
 """The process that updates and reports. Nothing that it waits for holds up a request.
 
-Each round does what is due: finish and begin updates, judge probations, seal and send reports. An error of a round is
-logged and the next round tries again; only what nobody foresaw ends the process, and then the supervisor starts it anew.
+Each round does what is due: take over a changed agent.toml, finish and begin updates, judge probations, seal and send reports. An error of a
+round is logged, once as long as it stays the same, and a later round tries again: an update that is held up by its own back-off
+(`update.table.retry_after_s`), everything else at its interval. Only what nobody foresaw ends the process, and then the supervisor starts it anew.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from sealift_runtime.agent.logs import set_up_logging
 from sealift_runtime.agent.parent import leave_with_parent
 from sealift_runtime.agent.reporting import seal, send
 from sealift_runtime.agent.updating import updater_of
+from sealift_runtime.update.context import same_trouble
 from sealift_runtime.update.records import Update
 from sealift_runtime.update.table import State
 
@@ -46,6 +48,9 @@ class ControlPlane:
         self.updater = updater_of(device, data_plane)
         self._stopping = threading.Event()
         self._due = {"poll": 0.0, "report": device.clock.monotonic() + min(device.config.report_s, 1.0)}
+        self._last_words: dict[str, str] = {}
+        self._paused_until = 0.0
+        self._renewing = False
 
     def stop(self) -> None:
         """End after the round that runs."""
@@ -61,12 +66,13 @@ class ControlPlane:
 
     def round(self) -> None:
         """Everything that is due now."""
+        self._attempt("configuration", self._reload)
         self._attempt("probation", self._roll_back_after_crash)
         polling = self._is_due("poll", self.device.config.poll_s)
         if polling:
             self._attempt("desired state", self.updater.publish)
             self._attempt("refresh", self._refresh)
-        if polling or self.device.state.unfinished():
+        if polling or (self.device.clock.monotonic() >= self._paused_until and self.updater.due()):
             self._attempt("update", self._advance)
         if self._is_due("report", self.device.config.report_s):
             self._attempt("report", self._report)
@@ -95,15 +101,39 @@ class ControlPlane:
         except BusyError:
             logger.info("%s: another command is updating this device; trying again", what)
         except SealiftError as error:
-            logger.warning("%s: %s", what, error)
+            self._warn(what, str(error))
+        else:
+            self._warn(what, "")
+
+    def _warn(self, what: str, words: str) -> None:
+        """Log what is wrong, once: the same with other figures is a detail. No words say that all is well."""
+        before, self._last_words[what] = self._last_words.get(what, ""), words
+        if words:
+            logger.log(logging.DEBUG if same_trouble(before, words) else logging.WARNING, "%s: %s", what, words)
+
+    def _reload(self) -> None:
+        """Go by agent.toml as it is now. One that can't be read changes nothing."""
+        before = self.device.config
+        if self.device.reload():
+            config = self.device.config
+            logger.info("agent.toml was changed: following channel %s of %s from now on", config.channel, config.repository)
+            if (before.host, before.port) != (config.host, config.port):
+                logger.warning("serving.host and serving.port hold from the next start on: restart the agent")
+            self.updater = updater_of(self.device, self.data_plane)
+            self._due = dict.fromkeys(self._due, 0.0)
+            self._renewing = True
+        if self._renewing:
+            self.updater.publish(renew=True)
+            self._renewing = False
 
     def _refresh(self) -> None:
-        if stale := self.updater.refresh():
-            logger.warning("refresh: %s", stale)
+        self._warn("stale", self.updater.refresh() or "")
 
     def _advance(self) -> None:
-        for problem in self.updater.advance().problems:
-            logger.warning("update: %s", problem)
+        self._paused_until = self.device.clock.monotonic() + self.device.config.poll_s  # if what goes wrong can't even be written down
+        problems = self.updater.advance(patient=True).problems
+        self._paused_until = 0.0
+        self._warn("update held up", "; ".join(map(str, problems)))
 
     def _roll_back_after_crash(self) -> None:
         """Roll back a version that crashed the data plane during its probation, if there is a previous one."""

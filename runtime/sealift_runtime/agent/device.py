@@ -29,7 +29,26 @@ class LocalDevice:
     def __init__(self, home: Home, clock: Clock | None = None) -> None:
         self.home = home.require()
         self.clock: Clock = clock or SystemClock()
+        self._config_stamp = self._stamp()
         self.config = AgentConfig.load(home.config)
+
+    def reload(self) -> bool:
+        """Read agent.toml again if the file was replaced or changed; whether it says something else now. `ConfigurationError` or `DocumentError`."""
+        if (stamp := self._stamp()) == self._config_stamp:
+            return False
+        self._config_stamp = stamp
+        before, self.config = self.config, AgentConfig.load(self.home.config)
+        if self.config != before:
+            self.__dict__.pop("store", None)  # it is made with the reserve of the configuration
+        return self.config != before
+
+    def _stamp(self) -> tuple[int, ...]:
+        """What tells whether agent.toml was replaced or changed; nothing where it can't be looked at, which reading it will say."""
+        try:
+            status = self.home.config.stat()
+        except OSError:
+            return ()
+        return status.st_ino, status.st_size, status.st_mtime_ns
 
     @functools.cached_property
     def key(self) -> PrivateKey:
@@ -66,7 +85,8 @@ class LocalDevice:
     def host(self) -> dict[str, str]:
         """What reports tell of this machine."""
         machine = self.machine
-        return {"name": socket.gethostname(), "arch": machine.arch, "cpu": machine.cpu_model, "os": machine.os, "channel": self.config.channel}
+        name = self.config.name or socket.gethostname()
+        return {"name": name, "arch": machine.arch, "cpu": machine.cpu_model, "os": machine.os, "channel": self.config.channel}
 
     def close(self) -> None:
         """Close what was opened."""

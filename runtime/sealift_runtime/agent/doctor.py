@@ -23,6 +23,7 @@ from sealift_runtime.agent.config import MB
 from sealift_runtime.agent.device import LocalDevice
 from sealift_runtime.agent.private_home import exposed
 from sealift_runtime.agent.server_info import server_url
+from sealift_runtime.agent.standing import standings
 from sealift_runtime.agent.telemetry import telemetry_here, telemetry_of
 from sealift_runtime.agent.updating import policy_of, repository_of
 from sealift_runtime.engine.facts import onnxruntime_version, providers
@@ -169,6 +170,12 @@ def _installed(device: LocalDevice) -> tuple[str, str]:
     return OK, ", ".join(f"{bundle.name} {bundle.version}" for bundle in bundles) or "nothing yet"
 
 
+def _updates(device: LocalDevice) -> tuple[str, str]:
+    """How the models stand to the channel, in the words of status and sync."""
+    lines = [line for standing in standings(device) for line in standing.lines()]
+    return (WARNING, " ".join(lines)) if lines else (OK, f"every model is as channel {device.config.channel} says")
+
+
 def _ledger(device: LocalDevice) -> tuple[str, str]:
     device.state.verify_ledger()
     return OK, f"{len(device.state.events())} events; their hash chain is intact"
@@ -196,6 +203,7 @@ CHECKS: Final[dict[str, Callable[[LocalDevice], tuple[str, str]]]] = {
     "repository": _repository,
     "hub": _hub,
     "installed": _installed,
+    "updates": _updates,
     "ledger": _ledger,
     "server": _server,
 }

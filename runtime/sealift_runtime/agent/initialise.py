@@ -11,7 +11,7 @@ from typing import Any
 
 from sealift_core import beneath, durable
 from sealift_core.clock import Clock
-from sealift_core.errors import ConfigurationError, nearest
+from sealift_core.errors import ConfigurationError, SealiftError, nearest
 from sealift_core.messages.roles import ROOT
 from sealift_core.signing.keys import PrivateKey
 from sealift_runtime.agent.config import FIELDS, AgentConfig
@@ -24,14 +24,15 @@ from sealift_runtime.update.state import StateDatabase
 from sealift_runtime.update.trust_folder import TrustFolder
 
 
-def initialise(home: Home, config: AgentConfig, root: bytes, clock: Clock) -> PrivateKey:
-    """Make ``home`` a device, and give its key.
+def initialise(home: Home, config: AgentConfig, root: bytes, clock: Clock, *, force: bool = False) -> tuple[PrivateKey, tuple[str, ...]]:
+    """Make ``home`` a device; its key, and what of an earlier configuration was changed, in words.
 
     0. The home is this user's alone: its directory is made, and what is in it already is closed to others.
     1. The repository's location is one that we can read from.
     2. The root of trust signs itself; a home that already trusts another is refused.
     3. The device key is made, once.
-    4. The configuration is written last, so a home that has one is complete.
+    4. The configuration is written last, so a home that has one is complete. One that says something else is replaced only by ``force``; one that
+       can't be used is made anew.
 
     Run again with the same root it only replaces the configuration. Raises `ConfigurationError` or `TrustError`.
     """
@@ -44,13 +45,54 @@ def initialise(home: Home, config: AgentConfig, root: bytes, clock: Clock) -> Pr
     with umask(PRIVATE_UMASK):
         enrol(home, root)  # 2
         key = _device_key(home)  # 3
-        first = not home.config.is_file()
-        config.save(home.config)  # 4
+        changes = _configure(home, config, clock, force=force)  # 4
+    return key, changes
+
+
+def _configure(home: Home, config: AgentConfig, clock: Clock, *, force: bool) -> tuple[str, ...]:
+    """Write the configuration, and an event about it; what it changed, in words. `ConfigurationError` if it needs ``force`` for that."""
+    damage = _damage(home)
+    changes = (damage,) if damage else changed_settings(home, config)
+    if changes and not damage and not force:
+        raise ConfigurationError(
+            "this device is already set up, and this would change its configuration",
+            where=str(home.directory),
+            found="; ".join(changes),
+            advice="To change it, pass --force. To set up another device, pass another --home.",
+        )
+    first = not home.config.is_file()
+    if first or changes:
+        config.save(home.config)
         state = StateDatabase(home.state)
         event = "initialised" if first else "configuration-changed"
-        state.record(event, detail=f"repository {config.repository}, channel {config.channel}", now=clock.now())
+        detail = "; ".join((f"repository {config.repository}, channel {config.channel}", *changes))
+        state.record(event, detail=detail, now=clock.now())
         state.close()
-    return key
+    return changes
+
+
+def changed_settings(home: Home, config: AgentConfig) -> tuple[str, ...]:
+    """Each setting of a home's agent.toml that a new configuration changes, like ``source.channel: stable → beta``; none for a new home."""
+    if not home.config.is_file():
+        return ()
+    before, after = dataclasses.asdict(AgentConfig.load(home.config)), dataclasses.asdict(config)
+    return tuple(f"{key}: {_shown(before[name])} → {_shown(after[name])}" for key, name in FIELDS.items() if before[name] != after[name])
+
+
+def _damage(home: Home) -> str:
+    """Why a home's agent.toml can't be used; empty if it can, or if there is none."""
+    if home.config.is_file():
+        try:
+            AgentConfig.load(home.config)
+        except SealiftError as error:
+            return f"agent.toml, which can't be used, is made anew: {error}"
+    return ""
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, tuple | list):
+        return ", ".join(map(str, value)) or "nothing"
+    return str(value) if value != "" else "nothing"
 
 
 def enrol(home: Home, root: bytes) -> None:

@@ -22,7 +22,7 @@ from sealift_core.bundle.digest import Digest
 from sealift_core.clock import Clock
 from sealift_core.drift.baseline import Baseline
 from sealift_core.errors import SealiftError
-from sealift_core.messages.report import Window
+from sealift_core.messages.report import CLIENT_FAILURES, Window
 from sealift_core.verify.materialize import read_file
 from sealift_runtime.agent.faults import Faults
 from sealift_runtime.agent.window_journal import KeptOpen, WindowJournal, new_stream
@@ -258,7 +258,8 @@ def _summary(model: MonitoredModel) -> dict[str, Any]:
         "version": model.version,
         "bundle": str(model.bundle),
         "requests": total.requests,
-        "failures": dict(total.failures),
+        "failures": {reason: count for reason, count in total.failures.items() if reason not in CLIENT_FAILURES},
+        "refused_requests": {reason: count for reason, count in total.failures.items() if reason in CLIENT_FAILURES},
         "latency_counts": list(total.latency_counts),
         "drifted": [feature.name for feature in model.monitor.drift() if feature.alarm],
     }

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from sealift_core.http.http_session import open_session
-from sealift_core.messages.report import InstalledModel
+from sealift_core.messages.report import MAX_STANDING_CHARACTERS, InstalledModel
 from sealift_runtime.agent.admin_client import DataPlaneClient
 from sealift_runtime.agent.device import LocalDevice
+from sealift_runtime.agent.standing import standings
 from sealift_runtime.reports.sender import send_pending
 
 MAX_EVENTS = 10_000
 
 
 def installed_models(device: LocalDevice) -> list[InstalledModel]:
-    """Every model of the device, with the state of its latest update."""
+    """Every model of the device, with the state of its latest update, and how it stands to its channel."""
     models = []
+    stands = {standing.name: standing for standing in standings(device)}
     for deployment in device.state.deployments():
         current, previous, update = deployment.current, deployment.previous, device.state.update(deployment.name)
         if current is None:
@@ -27,6 +29,9 @@ def installed_models(device: LocalDevice) -> list[InstalledModel]:
                 profile=current.profile,
                 state="committed" if ended or update is None else update.state,
                 previous_version=previous.version if previous else "",
+                channel_version=stands[deployment.name].named,
+                condition=str(stands[deployment.name].condition),
+                standing=" ".join(stands[deployment.name].lines())[:MAX_STANDING_CHARACTERS],
             )
         )
     return models

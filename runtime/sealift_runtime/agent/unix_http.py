@@ -6,12 +6,15 @@ import http.client
 import json
 import socket
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from sealift_core.errors import EngineError, IntegrityError, SealiftError, SignatureError, TransportError, UpdateError
+from sealift_core import errors
+from sealift_core.errors import SealiftError, TransportError
 
-#: What an answer of the data plane's private socket may name as the kind of its error.
-_ERRORS: dict[str, type[SealiftError]] = {error.__name__: error for error in (EngineError, IntegrityError, SignatureError, UpdateError)}
+#: What an answer of the data plane's private socket may name as the kind of its error: whether an error is the release's fault depends on it.
+_ERRORS: Final[dict[str, type[SealiftError]]] = {
+    name: error for name, error in vars(errors).items() if isinstance(error, type) and issubclass(error, SealiftError)
+}
 MAX_ANSWER_BYTES = 16 * 2**20
 
 

@@ -108,4 +108,5 @@ def policy_of(config: AgentConfig) -> UpdatePolicy:
         self_test_timeout_s=config.self_test_s,
         self_test_memory_bytes=config.self_test_memory_mb * MB,
         sandbox=config.sandbox,
+        retry_s=config.poll_s,
     )

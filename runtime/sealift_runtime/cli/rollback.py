@@ -23,7 +23,8 @@ from sealift_runtime.cli.options import home_option
 def rollback(name: str, reason: str, home: Path | None, as_json: bool) -> None:
     """Go back to the previous version of model NAME. A running agent switches to it at once.
 
-    A version that you rolled back stays refused on this device. Use sealift-agent sync --retry NAME to try it again.
+    A version that you rolled back stays refused on this device until the channel names another one. Use sealift-agent sync --retry NAME to try it
+    again.
     """
     place = Home.locate(home)
     with opened(place) as device:

@@ -15,6 +15,7 @@ from sealift_runtime.agent.device import LocalDevice, opened
 from sealift_runtime.agent.home import Home
 from sealift_runtime.agent.reporting import installed_models
 from sealift_runtime.agent.server_info import server_url
+from sealift_runtime.agent.standing import standings
 from sealift_runtime.cli.options import home_option
 
 
@@ -47,7 +48,16 @@ def gather(device: LocalDevice, events: int) -> dict[str, Any]:
         "updates": [
             {"name": update.name, "version": update.version, "state": str(update.state), "reason": update.reason} for update in device.state.updates()
         ],
-        "refused": [{"name": refusal.name, "version": refusal.version, "reason": refusal.reason} for refusal in device.state.refusals()],
+        "refused": [
+            {
+                "name": refusal.name,
+                "version": refusal.version,
+                "reason": refusal.reason,
+                "since": format_time(refusal.since) if refusal.since else None,
+            }
+            for refusal in device.state.refusals()
+        ],
+        "standings": [standing.json() for standing in standings(device)],
         "reports": {"sealed": chain.number, "acknowledged": chain.acknowledged},
         "events": [
             {
@@ -75,6 +85,7 @@ def _model(installed: Any, served: dict[str, Any] | None) -> dict[str, Any]:
         "serving": served["version"] if served else None,
         "requests": served["requests"] if served else 0,
         "failures": served["failures"] if served else {},
+        "refused_requests": served.get("refused_requests", {}) if served else {},
         "latency_p50_ms": quantile_ms(counts, 0.5),
         "latency_p99_ms": quantile_ms(counts, 0.99),
         "drifted": served["drifted"] if served else [],
@@ -90,15 +101,17 @@ def _lines(fields: dict[str, Any]) -> list[str]:
         f"reports  {reports['sealed']} sealed, {reports['acknowledged']} acknowledged",
         "",
     ]
+    behind = {standing["name"] for standing in fields["standings"] if standing["behind"]}
     for model in fields["models"]:
         latency = f", p50 ≤ {model['latency_p50_ms']} ms, p99 ≤ {model['latency_p99_ms']} ms" if model["requests"] else ""
         back = f", previously {model['previous_version']}" if model["previous_version"] else ""
-        lines.append(f"{model['name']} {model['version']}  {model['state']}  ({model['profile']}{back})")
+        state = model["state"] + (", behind the channel" if model["name"] in behind else "")
+        lines.append(f"{model['name']} {model['version']}  {state}  ({model['profile']}{back})")
         absent = f"not serving: {model['absent']}" if model["absent"] else "not serving"
         lines.append(f"    {model['requests']} requests{latency}" if model["serving"] else f"    {absent}")
         lines += [f"    drift: {', '.join(model['drifted'])}"] if model["drifted"] else []
     lines += [] if fields["models"] else ["No model is installed yet. Run sealift-agent sync."]
-    lines += [f"refused: {refusal['name']} {refusal['version']}: {refusal['reason']}" for refusal in fields["refused"]]
+    lines += [f"{standing['sentence']} {standing['advice']}" for standing in fields["standings"] if standing["sentence"]]
     if fields["events"]:
         lines.append("")
     for event in fields["events"]:

@@ -14,6 +14,7 @@ from sealift_core.terminal.commandline import exit_code, json_option, show
 from sealift_runtime.agent.admin_client import DataPlaneClient
 from sealift_runtime.agent.device import LocalDevice, opened
 from sealift_runtime.agent.home import Home
+from sealift_runtime.agent.standing import REFUSED, standings
 from sealift_runtime.agent.updating import updater_of, when_free
 from sealift_runtime.cli.options import home_option
 from sealift_runtime.update.records import Update
@@ -34,7 +35,8 @@ def sync(retry: tuple[str, ...], home: Path | None, as_json: bool) -> None:
     """Install what the channel names: fetch, verify, self-test, activate. A running agent switches to it at once.
 
     The command first checks every byte of what is installed, and fetches damaged files again.
-    If a release was rejected or rolled back, it exits with code 7. If an error held an update up, it exits with that error's code.
+    If an error held an update up, it exits with that error's code. If the channel names a release that is refused on this device, because it was
+    rejected or rolled back, it says so and exits with code 7, now and each time until the channel names another one.
     """
     place = Home.locate(home)
     with opened(place) as device:
@@ -48,13 +50,17 @@ def synchronise(device: LocalDevice, repository: str | None, *, retry: tuple[str
     stale, advanced = when_free(functools.partial(_follow, updater, retry))
     changed = [update for update in advanced.updates if before.get(update.name) != update]
     problems = [str(problem) for problem in advanced.problems]
-    fields = {"updates": [_fields(update) for update in changed], "problems": problems, "stale": stale}
-    lines = [line for update in changed for line in _lines(update)] or ([] if problems else ["There is nothing new to install."])
+    stands = standings(device)
+    refused = [standing for standing in stands if standing.condition in REFUSED]
+    fields = {"updates": [_fields(update) for update in changed], "problems": problems, "stale": stale, "models": [one.json() for one in stands]}
+    lines = [line for update in changed for line in _lines(update)]
+    lines += [] if lines or problems or refused else ["There is nothing new to install."]
     lines += [f"warning: {stale}"] if stale else []
-    show(fields, [*lines, *(f"held up: {problem}" for problem in problems)], as_json=as_json)
+    lines += [f"held up: {problem}" for problem in problems] + [line for standing in refused for line in standing.lines()]
+    show(fields, lines, as_json=as_json)
     if advanced.problems:
         sys.exit(exit_code(advanced.problems[0]))
-    if any(update.state in (State.REJECTED, State.ROLLED_BACK) for update in changed):
+    if refused or any(update.state in (State.REJECTED, State.ROLLED_BACK) for update in changed):
         sys.exit(NOT_PASSED)
 
 

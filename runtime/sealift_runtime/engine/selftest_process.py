@@ -11,16 +11,21 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from sealift_core.bundle import files
 from sealift_core.bundle.comparison import compare_case
 from sealift_core.bundle.golden import Array, GoldenCase
 from sealift_core.bundle.manifest import BundleManifest
-from sealift_core.errors import SealiftError
+from sealift_core.drift.baseline import Baseline
+from sealift_core.errors import DocumentError, EngineError, IntegrityError, LimitError, SealiftError
 from sealift_core.process.confined import FAULT, describe_fault
 from sealift_core.process.memory import status_bytes
-from sealift_runtime.engine.selftest import OUT_OF_MEMORY_STATUS
+from sealift_core.verify.materialize import read_file
+from sealift_runtime.engine.selftest import OUT_OF_MEMORY_STATUS, Failure
 from sealift_runtime.engine.session import ModelSession, read_golden
 from sealift_runtime.engine.translate import is_out_of_memory
 
+#: What a bundle's own documents, or its graph, can be wrong by.
+_UNREADABLE: Final = (DocumentError, IntegrityError, LimitError)
 MEASURED_RUNS: Final = 50
 MEASURED_S: Final = 2.0
 
@@ -35,10 +40,18 @@ def main(arguments: Sequence[str], descriptor: int) -> None:
     except Exception as error:  # noqa: BLE001  # a process's outermost call
         if is_out_of_memory(error):
             os._exit(OUT_OF_MEMORY_STATUS)
-        refused = isinstance(error, SealiftError)
-        fields = {"failure": "does not load", "detail": str(error)} if refused else {FAULT: describe_fault(error)}
+        fields = _failure(error)
     with os.fdopen(descriptor, "wb") as file:
         file.write(json.dumps(fields).encode())
+
+
+def _failure(error: Exception) -> dict[str, Any]:
+    """What an error says: of the bundle if it's one that loading it raises, else of this installation or its disk."""
+    if isinstance(error, _UNREADABLE):
+        return {"failure": Failure.DOCUMENT, "detail": str(error)}
+    if isinstance(error, EngineError):
+        return {"failure": Failure.LOADING, "detail": str(error)}
+    return {FAULT: str(error) if isinstance(error, SealiftError) else describe_fault(error)}
 
 
 def test(directory: Path) -> dict[str, Any]:
@@ -48,11 +61,12 @@ def test(directory: Path) -> dict[str, Any]:
     load_time_ms = (time.perf_counter() - start) * 1000
     manifest = session.manifest
     cases = read_golden(directory, manifest)
+    Baseline.parse(read_file(directory, files.BASELINE), where=str(directory / files.BASELINE))  # what the monitor begins with
     worst = 0.0
     for number, case in enumerate(cases):
-        excess, problem = _check(session, number, case)
-        if problem:
-            return {"failure": "wrong outputs", "detail": problem}
+        excess, failure, problem = _check(session, number, case)
+        if failure:
+            return {"failure": failure, "detail": problem}
         worst = max(worst, excess)
     measurement = manifest.evaluation.measurement
     return {
@@ -65,19 +79,19 @@ def test(directory: Path) -> dict[str, Any]:
     }
 
 
-def _check(session: ModelSession, number: int, case: GoldenCase) -> tuple[float, str]:
-    """The excess of a case and, if it is above 1 or the model doesn't run, what is wrong."""
+def _check(session: ModelSession, number: int, case: GoldenCase) -> tuple[float, Failure | None, str]:
+    """The excess of a case and, if it is above 1 or the model doesn't run, the failure and what is wrong."""
     golden = session.manifest.golden
     try:
         outputs = session.run(case.inputs)
     except SealiftError as error:
         if is_out_of_memory(error):
             raise
-        return 0.0, f"case {number}: {error}"
+        return 0.0, Failure.RUNNING, f"case {number}: {error}"
     difference = compare_case(number, case.outputs, outputs, rtol=golden.rtol, atol=golden.atol)
     if difference is None:
-        return 0.0, ""
-    return difference.excess, str(difference) if difference.excess > 1 else ""
+        return 0.0, None, ""
+    return difference.excess, Failure.OUTPUTS if difference.excess > 1 else None, str(difference)
 
 
 def batch_of_one(manifest: BundleManifest, inputs: Mapping[str, Array]) -> dict[str, Array]:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from onnxruntime.capi import onnxruntime_pybind11_state as state
 
-from sealift_core.errors import EngineError
+from sealift_core.errors import EngineError, MemoryShortageError
 
 _NATIVE: Final[Any] = state
 #: Everything that onnxruntime's native part raises, and what its Python part and its binding layer raise beside. Versions of onnxruntime differ
@@ -24,7 +24,7 @@ FOREIGN: Final[tuple[type[Exception], ...]] = (
 )
 _CODE = re.compile(r"^\[ONNXRuntimeError\] : \d+ : (\w+) : ")
 _REFUSED = re.compile(r"^Non-zero status code returned while running \w+ node")
-_NO_MEMORY = re.compile(r"bad_alloc|bad allocation|failed to allocate memory|available memory|bfc_arena", re.IGNORECASE)
+_NO_MEMORY = re.compile(r"bad_alloc|bad allocation|failed to allocate memory|available memory|bfc_arena|out of memory|ALLOC_FAILED", re.IGNORECASE)
 
 
 @contextlib.contextmanager
@@ -37,9 +37,9 @@ def translating(where: str, message: str) -> Iterator[None]:
 
 
 def translate(error: Exception, where: str, message: str) -> EngineError:
-    """An `EngineError` for what onnxruntime raised."""
+    """An `EngineError` for what onnxruntime raised; `MemoryShortageError` if memory ran out."""
     if is_out_of_memory(error):
-        return EngineError(f"{message}: out of memory", where=where, found=_words(error), advice="Free memory or use a smaller batch.")
+        return MemoryShortageError(f"{message}: out of memory", where=where, found=_words(error), advice="Free memory or use a smaller batch.")
     return EngineError(message, where=where, found=_words(error))
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from sealift_core.messages.histogram import BOUNDS_MS
-from sealift_core.messages.report import FeatureDrift
+from sealift_core.messages.report import CLIENT_FAILURES, FeatureDrift
 from sealift_core.terminal.printable import printable
 from sealift_runtime.monitoring.counters import Counters
 
@@ -55,6 +55,7 @@ def render(models: Sequence[ModelMetrics], failures: Mapping[str, int] | None = 
     for name, text, total in _COUNTERS:
         lines += _family(name, "counter", text, (("", model.labels, total(model.counters)) for model in models))
     lines += _family("sealift_request_failures_total", "counter", "Requests that failed, by kind of failure.", _failures(models))
+    lines += _family("sealift_refused_requests_total", "counter", "Requests that were the client's mistake, by kind.", _failures(models, client=True))
     lines += _family("sealift_request_latency_seconds", "histogram", "Time from the arrival of a request to its answer.", _latencies(models))
     for name, text, value in _DRIFT:
         samples = (("", model.labels | {"feature": feature.name}, value(feature)) for model in models for feature in model.drift)
@@ -72,8 +73,11 @@ def _family(name: str, metric_type: str, text: str, samples: Iterable[Sample]) -
         yield f"{name}{suffix}{{{pairs}}} {_number(value)}"
 
 
-def _failures(models: Sequence[ModelMetrics]) -> Iterator[Sample]:
-    return (("", model.labels | {"kind": reason}, count) for model in models for reason, count in sorted(model.counters.failures.items()))
+def _failures(models: Sequence[ModelMetrics], *, client: bool = False) -> Iterator[Sample]:
+    """The failures of the model and of the agent, or those of clients."""
+    for model in models:
+        counts = sorted(model.counters.failures.items())
+        yield from (("", model.labels | {"kind": reason}, count) for reason, count in counts if (reason in CLIENT_FAILURES) == client)
 
 
 def _latencies(models: Sequence[ModelMetrics]) -> Iterator[Sample]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import functools
 import logging
 import shutil
@@ -151,4 +152,8 @@ def _holds(check: Callable[[], object]) -> bool:
         check()
     except (IntegrityError, LimitError):
         return False
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise
+        return False  # the disk can't read it any more
     return True

@@ -19,8 +19,9 @@ _COUNTS: Final = ("requests", "failures", "nonfinite")
 def update_to_json(update: Update) -> str:
     """One line of JSON."""
     fields = {field.name: getattr(update, field.name) for field in dataclasses.fields(update)}
+    times = {name: format_time(fields[name]) if fields[name] else None for name in ("held_since", "retry_at")}
     bundle = str(update.bundle) if update.bundle else None
-    return json.dumps(fields | {"release": str(update.release), "bundle": bundle, "probation": _probation_json(update.probation)})
+    return json.dumps(fields | times | {"release": str(update.release), "bundle": bundle, "probation": _probation_json(update.probation)})
 
 
 def update_from_json(text: str) -> Update:
@@ -38,6 +39,9 @@ def update_from_json(text: str) -> Update:
         attempts=document.integer("attempts", minimum=0),
         probation=_probation(document.document("probation")) if document.has("probation") else None,
         reason=document.text("reason"),
+        hindrances=document.integer("hindrances", 0, minimum=0),
+        held_since=document.time("held_since") if document.has("held_since") else None,
+        retry_at=document.time("retry_at") if document.has("retry_at") else None,
     )
 
 

@@ -37,17 +37,19 @@ class UpdatePolicy:
 
     ``max_staleness`` is how long past its expiry timestamp metadata still lets new releases in; ``reserve_bytes`` of disk
     are never used; ``self_test_memory_bytes`` None sets no limit, ``slowdown_limit`` None doesn't judge speed; without
-    ``sandbox`` a self-test has limits, but no walls.
+    ``sandbox`` a self-test has limits, but no walls. An update that was held up is tried again after ``retry_s``, then after twice as long each time,
+    up to ``longest_retry_s``.
     """
 
     probation: ProbationPolicy = dataclasses.field(default_factory=ProbationPolicy)
     max_staleness: datetime.timedelta = datetime.timedelta(days=365)
     reserve_bytes: int = DEFAULT_RESERVE_BYTES
     self_test_timeout_s: float = 120.0
-    self_test_attempts: int = 3
     self_test_memory_bytes: int | None = 4096 * 2**20
     slowdown_limit: float | None = None
     sandbox: bool = True
+    retry_s: float = 60.0
+    longest_retry_s: float = 900.0
 
 
 #: What a site gets that decides nothing; agent.toml starts from it.

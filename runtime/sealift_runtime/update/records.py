@@ -63,7 +63,8 @@ class Update:
     """The latest update of one model.
 
     ``bundle`` and ``profile`` are known from state fetching on, ``probation`` in that state. ``attempts`` counts
-    self-tests; ``reason`` says why it ended, or what holds it up.
+    self-tests; ``reason`` says why it ended, or what holds it up. ``hindrances`` counts how often it was held up, ``held_since`` is when that
+    began, and ``retry_at`` when it is tried again; both are None while nothing holds it up.
     """
 
     name: str
@@ -77,13 +78,22 @@ class Update:
     attempts: int = 0
     probation: Probation | None = None
     reason: str = ""
+    hindrances: int = 0
+    held_since: datetime.datetime | None = None
+    retry_at: datetime.datetime | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class RefusedRelease:
-    """A release that isn't tried again until `Updater.retry` forgives it."""
+    """A release that isn't tried again until `Updater.retry` forgives it, or the channel names another one.
+
+    ``since`` is when it was refused, None if that was never written down. ``machine`` is what the machine and its libraries were then
+    (`Context.machine_state`), empty if the release was refused whatever they are: another machine is a new try.
+    """
 
     release: Digest
     name: str
     version: str
     reason: str
+    since: datetime.datetime | None = None
+    machine: str = ""

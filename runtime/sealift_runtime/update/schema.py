@@ -1,4 +1,7 @@
-"""The tables of state.sqlite, and the one way to open it."""
+"""The tables of state.sqlite, and the one way to open it.
+
+A table that came later is made where it is missing, and the version stays: an older agent knows nothing of it, and can still be gone back to.
+"""
 
 from __future__ import annotations
 
@@ -42,6 +45,13 @@ CREATE TABLE events (
     hash TEXT NOT NULL
 ) STRICT;
 """
+#: What is known of a refusal beside its reason; of those that an older agent made, what the ledger says.
+_LATER: Final = """
+CREATE TABLE refusal_facts (release TEXT PRIMARY KEY, since TEXT NOT NULL, machine TEXT NOT NULL) STRICT;
+INSERT INTO refusal_facts (release, since, machine)
+    SELECT release, max(time), '' FROM refusals JOIN events ON model = name AND events.version = refusals.version
+    WHERE kind IN ('rejected', 'rolled-back') GROUP BY release;
+"""
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -62,6 +72,9 @@ def _create(connection: sqlite3.Connection, path: Path) -> None:
         for statement in filter(str.strip, _TABLES.split(";")):
             connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {VERSION}")
+    if version in (0, VERSION) and not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'refusal_facts'").fetchone():
+        for statement in filter(str.strip, _LATER.split(";")):
+            connection.execute(statement)
     connection.execute("COMMIT")
     if version not in (0, VERSION):
         connection.close()

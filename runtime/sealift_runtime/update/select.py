@@ -1,4 +1,7 @@
-"""Which bundle of a release this machine is to run, and whether its requirements are met. Pure."""
+"""Which bundle of a release this machine is to run, and whether its requirements are met. Pure.
+
+Disk space isn't looked at: how much is needed depends on what is here already, so it is checked where files are fetched.
+"""
 
 from __future__ import annotations
 
@@ -9,18 +12,17 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from sealift_core.bundle.manifest import BundleManifest, Requirements
 from sealift_core.bundle.release import OCI_ARCHITECTURES, BundleRef, Release
-from sealift_core.errors import DocumentError, HardwareError, IntegrityError
+from sealift_core.errors import DocumentError, HardwareError, IntegrityError, MemoryShortageError
 from sealift_core.hardware.machine import Machine
 from sealift_core.hardware.match import choose
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What requirements are held against: the machine, the installed onnxruntime, the free disk space."""
+    """What requirements are held against: the machine, the installed onnxruntime."""
 
     machine: Machine
     onnxruntime: str
-    free_bytes: int
 
 
 def candidates(release: Release, machine: Machine) -> list[BundleRef]:
@@ -41,6 +43,7 @@ def select_bundle(release: Release, manifests: Mapping[str, BundleManifest], fac
     1. Each manifest is of this release: name, version, profile. Else `IntegrityError`.
     2. The most specific profile that fits the machine is taken; `HardwareError` says why each doesn't.
     3. Its requirements are met; `HardwareError` says which aren't.
+    4. This machine has the memory that it needs, else `MemoryShortageError`: a limit of memory may be another one tomorrow.
     """
     for profile, manifest in manifests.items():  # 1
         expected, actual = (release.name, release.version, profile), (manifest.name, manifest.version, manifest.profile.name)
@@ -55,11 +58,20 @@ def select_bundle(release: Release, manifests: Mapping[str, BundleManifest], fac
     unmet = unmet_requirements(manifests[chosen.name].requires, facts)  # 3
     if unmet:
         raise HardwareError("this device doesn't meet the bundle's requirements", where=f"{release.name} {release.version}", found=" ".join(unmet))
+    needed, memory = manifests[chosen.name].requires.memory_bytes, facts.machine.memory_bytes
+    if needed > memory:  # 4
+        raise MemoryShortageError(
+            "this machine has too little memory for the bundle",
+            where=f"{release.name} {release.version}",
+            expected=f"{needed} bytes",
+            found=f"{memory} bytes",
+            advice="Give the agent more memory, or publish a smaller variant of the model.",
+        )
     return release.bundle(chosen.name)
 
 
 def unmet_requirements(requires: Requirements, facts: Facts) -> list[str]:
-    """A sentence for each requirement of a manifest that isn't met."""
+    """A sentence for each requirement of a manifest that only another machine, or other libraries, would meet."""
     try:
         versions = SpecifierSet(requires.onnxruntime)
     except InvalidSpecifier as error:
@@ -70,8 +82,4 @@ def unmet_requirements(requires: Requirements, facts: Facts) -> list[str]:
     missing = [flag for flag in requires.cpu_flags if flag not in facts.machine.cpu_flags]
     if missing:
         unmet.append(f"The processor lacks {', '.join(missing)}.")
-    if requires.memory_bytes > facts.machine.memory_bytes:
-        unmet.append(f"It needs {requires.memory_bytes} bytes of memory; the machine has {facts.machine.memory_bytes}.")
-    if requires.disk_bytes > facts.free_bytes:
-        unmet.append(f"It needs {requires.disk_bytes} bytes of disk space; {facts.free_bytes} are free.")
     return unmet

@@ -137,17 +137,34 @@ class StateDatabase:
 
     def refusals(self) -> list[RefusedRelease]:
         """The releases that aren't tried again, by name and version."""
-        rows = self._rows("SELECT release, name, version, reason FROM refusals ORDER BY name, version")
-        return [RefusedRelease(release=Digest.parse(row[0]), name=row[1], version=row[2], reason=row[3]) for row in rows]
+        rows = self._rows(
+            "SELECT release, name, version, reason, since, machine FROM refusals LEFT JOIN refusal_facts USING (release) ORDER BY name, version"
+        )
+        return [
+            RefusedRelease(
+                release=Digest.parse(release),
+                name=name,
+                version=version,
+                reason=reason,
+                since=parse_time(since) if since else None,
+                machine=machine or "",
+            )
+            for release, name, version, reason, since, machine in rows
+        ]
 
     def refuse(self, refusal: RefusedRelease) -> None:
         """Don't try a release again."""
-        values = (str(refusal.release), refusal.name, refusal.version, refusal.reason)
-        self._write("INSERT OR REPLACE INTO refusals (release, name, version, reason) VALUES (?, ?, ?, ?)", *values)
+        release, since = str(refusal.release), format_time(refusal.since) if refusal.since else ""
+        with self.transaction():
+            values = (release, refusal.name, refusal.version, refusal.reason)
+            self._write("INSERT OR REPLACE INTO refusals (release, name, version, reason) VALUES (?, ?, ?, ?)", *values)
+            self._write("INSERT OR REPLACE INTO refusal_facts (release, since, machine) VALUES (?, ?, ?)", release, since, refusal.machine)
 
-    def forgive(self, name: str) -> None:
-        """Forget a model's refusals."""
-        self._write("DELETE FROM refusals WHERE name = ?", name)
+    def forgive(self, name: str, release: Digest | None = None) -> None:
+        """Forget a model's refusals, or that of one release."""
+        with self.transaction():
+            self._write("DELETE FROM refusals WHERE name = ? AND release = coalesce(?, release)", name, str(release) if release else None)
+            self._write("DELETE FROM refusal_facts WHERE release NOT IN (SELECT release FROM refusals)")
 
     # Settings
 

@@ -1,7 +1,8 @@
 """One function per state: does the state's work and enters the next one, durably, or raises and stays.
 
-An error that may be gone tomorrow (a line, a disk, a damaged mirror) is raised as it is. What would be as wrong
-tomorrow (a bundle that doesn't fit, a signature, a failed self-test) is raised as `RejectedError`, out of `judging`.
+An error that may be gone tomorrow (a line, a disk, a damaged mirror) is raised as it is, and holds the update up. What may be the release's own
+fault (a bundle that doesn't fit, a signature, a failed self-test) is raised as `AgainstReleaseError`, out of `judging`; what it leads to, the
+table says.
 """
 
 from __future__ import annotations
@@ -18,19 +19,18 @@ from sealift_core.bundle.limits import LIMITS
 from sealift_core.bundle.manifest import BundleManifest
 from sealift_core.bundle.release import BundleFiles, BundleRef, Release
 from sealift_core.clock import format_time
-from sealift_core.errors import DocumentError, EngineError, IntegrityError, LimitError, SandboxError
+from sealift_core.errors import DocumentError, IntegrityError, LimitError, MemoryShortageError, SelfTestError
 from sealift_core.hardware.match import choose
 from sealift_core.process.sandbox import missing_walls
 from sealift_core.terminal.records import facts
 from sealift_runtime.engine.selftest import SelfTestResult, run_self_test
-from sealift_runtime.store.space import free_bytes
 from sealift_runtime.update import recovery
-from sealift_runtime.update.context import Context, RejectedError, judging
+from sealift_runtime.update.context import AgainstReleaseError, Context, judging
 from sealift_runtime.update.installed import check_installed
 from sealift_runtime.update.probation import Decision, judge
 from sealift_runtime.update.records import InstalledBundle, Probation, ServingCounters, Update
 from sealift_runtime.update.select import Facts, candidates, select_bundle
-from sealift_runtime.update.table import State
+from sealift_runtime.update.table import ATTEMPTS, Ground, State
 
 #: The setting with what the sandbox of the last self-test lacked.
 SANDBOX_GAPS: Final = "sandbox-gaps"
@@ -51,8 +51,8 @@ def check(context: Context, update: Update) -> Update:
         refs = candidates(release, context.machine)
     manifests = {ref.profile: _manifest(context, ref) for ref in refs}
     with judging():
-        device = Facts(machine=context.machine, onnxruntime=context.onnxruntime, free_bytes=free_bytes(context.store.layout.directory))
-        chosen = select_bundle(release, manifests, device)
+        chosen = select_bundle(release, manifests, Facts(machine=context.machine, onnxruntime=context.onnxruntime))
+    _check_space(context, chosen, manifests[chosen.profile])
     _tell_choice(context, update, manifests, chosen)
     return context.enter(update, State.FETCHING, bundle=chosen.manifest.digest, bundle_size=chosen.manifest.size_bytes, profile=chosen.profile)
 
@@ -65,6 +65,13 @@ def _manifest(context: Context, ref: BundleRef) -> BundleManifest:
     data = context.store.fetch_document(manifest, context.transport(), max_bytes=LIMITS.manifest_bytes)
     with judging():
         return BundleManifest.parse(data, where=f"{ref.profile}: {files.MANIFEST}")
+
+
+def _check_space(context: Context, chosen: BundleRef, manifest: BundleManifest) -> None:
+    """`DiskFullError` unless there is room for the files of a bundle that aren't here yet, and for what its manifest asks for beside them."""
+    blobs = BundleFiles.parse(context.store.layout.read(chosen.manifest.digest), where=str(chosen.manifest.digest)).blobs()
+    beside = manifest.requires.disk_bytes - sum(blob.size_bytes for blob in blobs)
+    context.store.check_space(blobs, max(0, beside) if context.store.missing(blobs) else 0)
 
 
 def fetch(context: Context, update: Update) -> Update:
@@ -87,17 +94,21 @@ def verify(context: Context, update: Update) -> Update:
     """Make the directory, and check all of it, every byte read from this disk; a damaged blob is removed and fetched anew."""
     bundle = context.installed(update)
     try:
-        context.store.materialize(bundle.digest)
-        context.checked[bundle.digest] = check_installed(context.store, bundle)
-    except (IntegrityError, DocumentError, LimitError) as error:
-        damaged = recovery.drop(context, bundle)
-        if not damaged:  # every blob is as it was signed
-            raise RejectedError(str(error)) from error
-        names = ", ".join(str(context.store.layout.path(digest)) for digest in damaged)
-        context.record("damaged", update, f"{names}: the content was changed on this disk; it is fetched again")
-        return context.enter(update, State.FETCHING)
+        _materialize(context, bundle)
+    except AgainstReleaseError:
+        if damaged := recovery.drop(context, bundle):
+            names = ", ".join(str(context.store.layout.path(digest)) for digest in damaged)
+            context.record("damaged", update, f"{names}: the content was changed on this disk; it is fetched again")
+            return context.enter(update, State.FETCHING)
+        _materialize(context, bundle)  # every blob is as it was signed: it is the release's fault if the same comes out once more
     _LOG.info("%s %s: every byte of the bundle is as signed", update.name, update.version)
     return context.enter(update, State.STAGED)
+
+
+def _materialize(context: Context, bundle: InstalledBundle) -> None:
+    with judging():
+        context.store.materialize(bundle.digest)
+        context.checked[bundle.digest] = check_installed(context.store, bundle)
 
 
 def stage(context: Context, update: Update) -> Update:
@@ -106,19 +117,21 @@ def stage(context: Context, update: Update) -> Update:
 
 
 def self_test(context: Context, update: Update) -> Update:
-    """Let the bundle prove itself in a process of its own, at most so many times; then make it current."""
-    policy, bundle = context.policy, context.installed(update)
-    if update.attempts >= policy.self_test_attempts:
-        raise RejectedError(f"its self-test was started {update.attempts} times and never finished")
-    update = dataclasses.replace(update, attempts=update.attempts + 1)
-    context.state.put(update)
+    """Let the bundle prove itself in a process of its own; then make it current. A try that was hindered is no attempt."""
+    bundle = context.installed(update)
+    if update.attempts >= ATTEMPTS:
+        raise AgainstReleaseError(Ground.ENDLESS, SelfTestError(f"its self-test was started {update.attempts} times and never finished"))
+    begun = dataclasses.replace(update, attempts=update.attempts + 1)
+    context.state.put(begun)
     try:
-        context.checked[bundle.digest] = check_installed(context.store, bundle, context.checked.get(bundle.digest))
-    except (IntegrityError, DocumentError, LimitError) as error:  # it was whole when it was staged: this disk did it
-        context.record("damaged", update, f"{error}; it is fetched again")
-        recovery.drop(context, bundle)
-        return context.enter(update, State.FETCHING)
-    _prove(context, update, bundle)
+        if not _proven(context, begun, bundle):  # the bundle isn't what was signed any more
+            return context.enter(update, State.FETCHING)
+    except AgainstReleaseError:
+        raise
+    except BaseException:  # a hindrance, or somebody who ends this process in order
+        context.state.put(update)
+        raise
+    update = begun
     now = context.clock.now()
     waiting = Probation(started=now, deadline=now, start=ServingCounters(), before=context.data_plane.counters(update.name))
     with context.state.transaction():
@@ -127,22 +140,42 @@ def self_test(context: Context, update: Update) -> Update:
         return context.enter(update, State.ACTIVATING, probation=waiting)
 
 
-def _prove(context: Context, update: Update, bundle: InstalledBundle) -> None:
-    """Run the self-test, and remember what its sandbox lacked, with an event if that is new. A sandbox that can't be set up is no attempt."""
-    policy = context.policy
+def _proven(context: Context, update: Update, bundle: InstalledBundle) -> bool:
+    """Whether a bundle passed; False if this disk damaged it since it was staged, whether before the self-test or in its course."""
+    if not _whole(context, update, bundle, context.checked.get(bundle.digest)):
+        return False
     try:
-        with judging():
-            result = run_self_test(
-                bundle.directory,
-                memory_bytes=policy.self_test_memory_bytes,
-                timeout_s=policy.self_test_timeout_s,
-                slowdown_limit=policy.slowdown_limit,
-                sandbox=policy.sandbox,
-            )
-        _tell_self_test(update, result)
-    except SandboxError:
-        context.state.put(dataclasses.replace(update, attempts=update.attempts - 1))
-        raise
+        _prove(context, update, bundle)
+    except AgainstReleaseError:
+        if _whole(context, update, bundle, None):
+            raise
+        return False
+    return True
+
+
+def _whole(context: Context, update: Update, bundle: InstalledBundle, unchanged_since: str | None) -> bool:
+    """Whether a staged bundle still is what was signed, to the last byte; one that this disk damaged is dropped, to be fetched again."""
+    try:
+        context.checked[bundle.digest] = check_installed(context.store, bundle, unchanged_since)
+    except (IntegrityError, DocumentError, LimitError) as error:
+        context.record("damaged", update, f"{error}; it is fetched again")
+        recovery.drop(context, bundle)
+        return False
+    return True
+
+
+def _prove(context: Context, update: Update, bundle: InstalledBundle) -> None:
+    """Run the self-test, and remember what its sandbox lacked, with an event if that is new."""
+    policy = context.policy
+    with judging():
+        result = run_self_test(
+            bundle.directory,
+            memory_bytes=policy.self_test_memory_bytes,
+            timeout_s=policy.self_test_timeout_s,
+            slowdown_limit=policy.slowdown_limit,
+            sandbox=policy.sandbox,
+        )
+    _tell_self_test(update, result)
     missing = " ".join(missing_walls(result.walls)) if result.walls else ""
     if missing != (context.state.setting(SANDBOX_GAPS) or ""):
         with context.state.transaction():
@@ -151,12 +184,23 @@ def _prove(context: Context, update: Update, bundle: InstalledBundle) -> None:
 
 
 def activate(context: Context, update: Update) -> Update:
-    """Let the data plane serve what is current; if it can't, go back at once."""
+    """Let the data plane serve what is current. If it can't, the old bundle is current again until the next try, or for good.
+
+    What the data plane finds damaged was whole a moment ago, so it is fetched again.
+    """
+    checked = context.checked.pop(update.bundle, None) if update.bundle else None
+    bundle = context.installed(update)
     try:
-        context.publisher.publish(update.name, context.checked.pop(update.bundle, None) if update.bundle else None)
-        _LOG.info("%s %s: it is current now; a running agent serves it from here on", update.name, update.version)
-    except (EngineError, IntegrityError) as error:
-        return context.roll_back(update, f"it can't be served: {error}")
+        with judging():
+            context.publisher.publish(update.name, checked)
+    except MemoryShortageError:
+        context.withdraw(update, attempts=update.attempts - 1)
+        raise
+    except AgainstReleaseError:
+        if _whole(context, update, bundle, None):
+            raise
+        return context.withdraw(update, State.FETCHING, attempts=update.attempts - 1)
+    _LOG.info("%s %s: it is current now; a running agent serves it from here on", update.name, update.version)
     now = context.clock.now()
     before = update.probation.before if update.probation else None
     start = context.data_plane.counters(update.name) or ServingCounters()

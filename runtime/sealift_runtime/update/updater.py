@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime
+import functools
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Final
 from sealift_core.bundle.digest import Digest
 from sealift_core.bundle.layout import Descriptor
 from sealift_core.clock import BUILD_TIME, Clock, SystemClock
-from sealift_core.errors import DocumentError, IntegrityError, LimitError, SealiftError, TrustError, UpdateError, nearest
+from sealift_core.errors import DocumentError, IntegrityError, LimitError, SealiftError, StoreError, TrustError, UpdateError, nearest
 from sealift_core.hardware.machine import Machine
 from sealift_core.messages.channel import MAX_BYTES
 from sealift_core.terminal.records import facts
@@ -24,7 +25,7 @@ from sealift_runtime.trust.expiry import certain_time, check_expiry
 from sealift_runtime.trust.state import TrustState
 from sealift_runtime.trust.targets import TrustedTargets
 from sealift_runtime.update import recovery
-from sealift_runtime.update.context import Context, RejectedError
+from sealift_runtime.update.context import AgainstReleaseError, Context, translating_device_errors
 from sealift_runtime.update.data_plane import DataPlaneLink, NoDataPlane
 from sealift_runtime.update.desired import DataPlaneSettings
 from sealift_runtime.update.desired_file import DesiredFile
@@ -39,11 +40,13 @@ from sealift_runtime.update.steps import STEPS
 from sealift_runtime.update.table import TABLE, State
 from sealift_runtime.update.trust_folder import TrustFolder
 
-#: States before anything of the new bundle runs: a newer release replaces the update. Later ones are brought to an end.
-REPLACEABLE: Final = (State.CHECKING, State.FETCHING, State.VERIFYING, State.STAGED)
+#: States before the new bundle is current: a newer release replaces the update. Later ones are brought to an end.
+REPLACEABLE: Final = (State.CHECKING, State.FETCHING, State.VERIFYING, State.STAGED, State.SELF_TESTING)
 LAST_REFUSAL: Final = "last-refusal"
 LAST_STALE: Final = "last-stale"
+#: The settings with what the channel named when it was last looked at, and with that channel's name.
 CHANNEL_DIGEST: Final = "channel-digest"
+CHANNEL_NAME: Final = "channel-name"
 _LOG: Final = logging.getLogger("sealift.update")
 
 
@@ -86,6 +89,7 @@ class Updater:
         clock: Clock | None = None,
         onnxruntime: str | None = None,
     ) -> None:
+        self._home = home
         self.trust = TrustFolder(home / "trust")
         self._lock = HomeLock(home / "update.lock")
         self._subscription = subscription or Subscription()
@@ -114,7 +118,7 @@ class Updater:
         raises. What is refused is an event (a repeated refusal is recorded once), and changes nothing.
         """
         context = self._context
-        with self._lock.hold(), self._recorded_refusals():
+        with self._lock.hold(), self._recorded_refusals(), translating_device_errors(self._home):
             loaded = self.trust.load()
             if loaded.damaged:
                 self.trust.save(loaded.state)
@@ -137,7 +141,9 @@ class Updater:
         Raises `ExpiredError` or `TrustError` if nobody vouches for the channel any more, `UpdateError` if it lacks a
         model that the device subscribes to.
         """
-        subscribed = self._subscribed()
+        return self._planned(self._subscribed())
+
+    def _planned(self, subscribed: Mapping[str, tuple[str, Descriptor]]) -> tuple[PlannedUpdate, ...]:
         refused = {refusal.release for refusal in self._context.state.refusals()}
         return tuple(
             PlannedUpdate(name=name, version=version, release=release)
@@ -145,22 +151,22 @@ class Updater:
             if release.digest not in refused and release.digest not in self._in_place(name)
         )
 
-    def advance(self) -> AdvanceResult:
-        """Begin what is planned and drive every update until it rests, waits for its probation, or is held up."""
-        state = self._context.state
+    def advance(self, *, patient: bool = False) -> AdvanceResult:
+        """Begin what is planned and drive every update until it rests, waits for its probation, or is held up.
+
+        Whoever is ``patient`` leaves the updates alone that were held up and whose next try isn't due yet.
+        """
+        context = self._context
+        state = context.state
         problems: list[SealiftError] = []
         with self._lock.hold():
-            try:
-                for planned in self.plan():
-                    self._begin(planned)
-                if not state.unfinished():
-                    _LOG.debug("Nothing to install: what the channel names is installed, or was refused")
-            except SealiftError as error:
-                problems.append(error)
-            problems += [problem for update in state.unfinished() if (problem := self._drive(update))]
-            problems += self._published()
+            problems += self._attempted(self._begin_planned)
+            for update in state.unfinished():
+                if not (patient and context.rests(update)):
+                    problems += filter(None, [self._drive(update)])
+            problems += self._attempted(context.publisher.publish)
             if not state.unfinished():
-                self.collect_garbage()
+                problems += self._attempted(self.collect_garbage)
         deadlines = [update.probation.deadline for update in state.unfinished() if update.probation]
         return AdvanceResult(updates=tuple(state.updates()), problems=tuple(problems), wait_until=min(deadlines, default=None))
 
@@ -183,7 +189,8 @@ class Updater:
                 return
             with context.state.transaction():
                 context.state.set_deployment(name, deployment.previous, None)
-                context.state.refuse(RefusedRelease(release=left.release, name=name, version=left.version, reason=reason))
+                since = context.clock.now()
+                context.state.refuse(RefusedRelease(release=left.release, name=name, version=left.version, reason=reason, since=since))
                 context.record("rolled-back", left, reason)
             context.publisher.publish(name, checked)
 
@@ -206,25 +213,59 @@ class Updater:
         those are unchanged, none of their bytes is hashed again.
 
         A damaged one is recorded, and the previous one takes its place if it is whole; otherwise the model's update is
-        begun anew with the same release, so that `advance` fetches what is damaged.
+        begun anew with the same release, so that `advance` fetches what is damaged. What hinders the check of one model
+        (a disk that can't be read) doesn't keep the others from theirs; the first such error is raised in the end.
         """
         with self._lock.hold():
             deployments = self._context.state.deployments()
+            problems: list[SealiftError] = []
             for deployment in deployments:
-                recovery.recover(self._context, deployment, checked or {})
+                problems += self._attempted(functools.partial(recovery.recover, self._context, deployment, checked or {}))
             _LOG.info("Checked every byte of the installed models: %d", len(deployments), extra=facts(models=len(deployments)))
+            for error in problems:
+                raise error
 
-    def publish(self) -> None:
-        """Send the data plane what the database says, if it goes by something else: a crash may have come between the two."""
+    def publish(self, *, renew: bool = False) -> None:
+        """Send the data plane what the database says, if it goes by something else: a crash may have come between the two.
+
+        ``renew`` also sends the settings of this updater, which are those of agent.toml.
+        """
         with self._lock.hold():
-            self._context.publisher.publish()
+            self._context.publisher.publish(renew=renew)
 
-    def _published(self) -> list[SealiftError]:
+    def due(self) -> bool:
+        """Whether an update is under way that needn't wait for its next try."""
+        return any(not self._context.rests(update) for update in self._context.state.unfinished())
+
+    def _attempted(self, act: Callable[[], None]) -> list[SealiftError]:
+        """What hindered a piece of work, if anything did: the rest of a round goes on."""
         try:
-            self._context.publisher.publish()
+            with translating_device_errors(self._home):
+                act()
         except SealiftError as error:
             return [error]
         return []
+
+    def _begin_planned(self) -> None:
+        subscribed = self._subscribed()
+        self._end_refusals(subscribed)
+        for planned in self._planned(subscribed):
+            self._begin(planned)
+        if not self._context.state.unfinished():
+            _LOG.debug("Nothing to install: what the channel names is installed, or was refused")
+
+    def _end_refusals(self, named: Mapping[str, tuple[str, Descriptor]]) -> None:
+        """A refusal ends when the channel names another release, and one that was about the machine when that, or a library, is another."""
+        context, machine = self._context, self._context.machine_state()
+        for refusal in context.state.refusals():
+            version, release = named.get(refusal.name, (refusal.version, None))
+            ended = f"the channel names {version} now" if release and release.digest != refusal.release else ""
+            if not ended and refusal.machine not in ("", machine):
+                ended = "this machine, its libraries or the agent are others than when it was refused"
+            if ended:
+                with context.state.transaction():
+                    context.state.forgive(refusal.name, refusal.release)
+                    context.state.record("refusal-ended", model=refusal.name, version=refusal.version, detail=ended, now=context.clock.now())
 
     def collect_garbage(self) -> None:
         """Remove what neither a current, nor a previous, nor a coming bundle needs."""
@@ -257,26 +298,35 @@ class Updater:
 
     def _drive(self, update: Update) -> SealiftError | None:
         """Step by step until rest or a wait; the error that holds the update up, if one does."""
+        damaged = 0
         while not TABLE[update.state].rest:
-            try:
-                following = STEPS[update.state](self._context, update)
-            except RejectedError as error:
-                following = self._context.reject(update, error.message)
-            except SealiftError as error:
-                self._hold_up(update.name, error)
-                return error
+            following = self._step(update)
+            if isinstance(following, SealiftError):
+                return following
             if following.state is update.state:
                 return None
+            damaged += update.state is not State.CHECKING and following.state is State.FETCHING
+            if damaged > 1:
+                error = StoreError("what was fetched was damaged on this disk, twice", where=str(self._home), advice="Check the disk and the memory.")
+                self._context.hold_up(following, error)
+                return error
             update = following
         return None
 
-    def _hold_up(self, name: str, error: SealiftError) -> None:
-        """Remember what holds an update up; an event, unless it is the same as before."""
-        stored, reason = self._context.state.update(name), str(error)
-        if stored and stored.reason != reason and not TABLE[stored.state].rest:
-            with self._context.state.transaction():
-                self._context.state.put(dataclasses.replace(stored, reason=reason))
-                self._context.record("refused" if isinstance(error, IntegrityError | LimitError) else "held-up", stored, reason)
+    def _step(self, update: Update) -> Update | SealiftError:
+        """What the step of an update's state comes to: the update in its next state, or the error that holds it up."""
+        context = self._context
+        try:
+            with translating_device_errors(self._home):
+                try:
+                    return STEPS[update.state](context, update)
+                except AgainstReleaseError as error:
+                    return context.refuse(update, error) or error.cause
+        except SealiftError as error:
+            stored = context.state.update(update.name)
+            if stored and not TABLE[stored.state].rest:
+                context.hold_up(stored, error)
+            return error
 
     def _tell(self, trusted: TrustState, named: Mapping[str, tuple[str, Descriptor]]) -> None:
         """Log what is trusted and what the channel names; as a detail where it is the same as before."""
@@ -292,7 +342,10 @@ class Updater:
         """What the subscribed channel points to, every release of it signed by role targets."""
         store, document = self._context.store, targets.channel(self._subscription.channel)
         data = store.fetch_document(document, self._context.transport(), max_bytes=MAX_BYTES)
-        self._context.state.set_setting(CHANNEL_DIGEST, document.digest.hex)
+        with self._context.state.transaction():
+            for key, value in ((CHANNEL_DIGEST, document.digest.hex), (CHANNEL_NAME, self._subscription.channel)):
+                if self._context.state.setting(key) != value:
+                    self._context.state.set_setting(key, value)
         return targets.resolve(self._subscription.channel, data)
 
     def _subscribed(self) -> dict[str, tuple[str, Descriptor]]:

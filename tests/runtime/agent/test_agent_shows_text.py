@@ -54,7 +54,7 @@ def test_status_shows_reasons_and_details_on_one_line_each(agent: AgentUnderTest
     done = agent.command("status").ok()
     assert is_printable(done.out)
     lines = done.out.splitlines()
-    assert f"refused: linear 1.0.0: {SHOWN}" in lines
+    assert any(line.startswith(f"linear 1.0.0 was rolled back and is refused: {SHOWN}. ") for line in lines)
     assert lines[-1].endswith(f"rejected {SHOWN} {SHOWN}: {SHOWN}")
     machine = agent.command("status", "--json").ok()
     assert is_printable(machine.out)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from pathlib import Path
 
@@ -16,7 +18,7 @@ import pytest
 
 from sealift_core.bundle.evaluation import Measurement
 from sealift_core.bundle.golden import GoldenCase
-from sealift_core.errors import SelfTestError
+from sealift_core.errors import MemoryShortageError, SandboxError, SelfTestError
 from sealift_core.process.child import ChildOutcome, run_child
 from sealift_runtime.engine.selftest import SelfTestResult, judge, run_self_test
 from support.models import MODELS, answer, make_bundle, make_manifest
@@ -125,9 +127,39 @@ def test_an_end_without_a_result_is_a_crash(tmp_path: Path) -> None:
         judged("os._exit(9)", tmp_path)
 
 
-def test_a_kill_by_the_kernel_is_out_of_memory(tmp_path: Path) -> None:
-    with pytest.raises(SelfTestError, match="out of memory"):
+def test_a_kill_by_the_kernel_says_that_memory_is_short_and_nothing_of_the_model(tmp_path: Path) -> None:
+    with pytest.raises(MemoryShortageError, match=r"the self-test ran out of memory: it was killed: found signal 9 \(SIGKILL\)"):
         judged("os.kill(os.getpid(), signal.SIGKILL)", tmp_path)
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"])
+def test_a_self_test_that_is_ended_from_outside_says_nothing_of_the_model(tmp_path: Path, name: str) -> None:
+    script = f"signal.signal(signal.SIGINT, signal.SIG_DFL); os.kill(os.getpid(), signal.{name})"
+    with pytest.raises(SandboxError, match=f"the self-test was ended from outside: found signal .*{name}"):
+        judged(script, tmp_path)
+
+
+def test_where_memory_runs_out_the_self_test_is_ended_before_what_serves(tmp_path: Path) -> None:
+    x = MODELS["slow"].requests[0]["x"]
+    make_bundle(tmp_path / "slow", model="slow", cases=[GoldenCase(inputs={"x": x, "rounds": np.array([10**15])}, outputs={"y": x})])
+    seen: list[int] = []
+
+    def look() -> None:
+        deadline = time.monotonic() + 20
+        while not seen and time.monotonic() < deadline:
+            for status in Path("/proc").glob("[0-9]*/stat"):
+                with contextlib.suppress(OSError):
+                    fields = status.read_text().rsplit(")", 1)[1].split()
+                    if int(fields[1]) == os.getpid() and (score := int((status.parent / "oom_score_adj").read_text())):
+                        seen.append(score)
+            time.sleep(0.02)
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    with pytest.raises(SelfTestError, match="hung"):
+        self_test(tmp_path / "slow", timeout_s=1.5)
+    looking.join()
+    assert seen == [1000]
 
 
 def test_a_native_allocation_failure_is_out_of_memory(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from sealift_core.process import confined, landlock, seccomp
 from sealift_core.process.child import ChildOutcome, run_child
 from sealift_core.schema.documents import Document
 from sealift_runtime.update.steps import SANDBOX_GAPS
-from sealift_runtime.update.table import State
+from sealift_runtime.update.table import ATTEMPTS, State
 from support.devices import POLICY, Device
 from support.interpreters import broken_interpreter
 from support.repositories import Repository
@@ -29,7 +29,7 @@ def test_a_process_that_can_t_be_set_up_holds_the_update_up_and_is_no_attempt(
     repository.add_release("1.1.0")
     with monkeypatch.context() as broken:
         broken.setattr(confined, "MODULE", "sealift_runtime.absent")
-        for _ in range(POLICY.self_test_attempts + 1):
+        for _ in range(ATTEMPTS + 1):
             with pytest.raises(SandboxError, match="did not start"):
                 device.sync()
     assert device.stage() is State.SELF_TESTING
@@ -73,7 +73,7 @@ def test_a_fault_of_the_agent_s_own_installation_holds_the_update_up_and_refuses
 def test_a_fault_of_the_installation_is_no_attempt_however_often_it_is_met(device: Device, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as broken:
         broken.setattr(sys, "executable", str(tmp_path / "absent"))
-        for _ in range(POLICY.self_test_attempts + 1):
+        for _ in range(ATTEMPTS + 1):
             with pytest.raises(SandboxError, match="a sandboxed process can't be started: found No such file"):
                 device.sync()
     assert device.kinds().count("held-up") == 1
