@@ -29,12 +29,6 @@ def raised_by(act: object) -> None:
     raise AssertionError(act)
 
 
-def open_way(folder: Path) -> None:
-    """Let every user come to a temporary folder of pytest."""
-    for each in (folder, folder.parent, folder.parent.parent):
-        each.chmod(0o755)
-
-
 @pytest.mark.parametrize("number", [errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP])
 def test_a_file_for_everybody_needs_no_permissions_of_the_file_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     monkeypatch.setattr(os, "fchmod", refuse(number))
@@ -68,20 +62,18 @@ def test_a_file_for_everybody_is_that_whatever_the_umask(tmp_path: Path) -> None
 
 @STICKS
 def test_a_key_is_not_written_where_everybody_could_read_it(tmp_path: Path, file_system: str) -> None:
-    open_way(tmp_path)
     with stick(tmp_path, file_system) as medium:
 
         def write() -> None:
             with pytest.raises(StoreError, match="can't be written"):
                 durable.write_bytes(medium / "key", b"secret", mode=0o600)
 
-        as_nobody(write)
+        as_nobody(write, tmp_path)
         assert list(medium.iterdir()) == []
 
 
 @STICKS
 def test_a_user_who_owns_nothing_writes_to_a_stick_and_replaces_what_is_there(tmp_path: Path, file_system: str) -> None:
-    open_way(tmp_path)
     with stick(tmp_path, file_system) as medium:
 
         def write() -> None:
@@ -90,7 +82,7 @@ def test_a_user_who_owns_nothing_writes_to_a_stick_and_replaces_what_is_there(tm
                     durable.write_bytes(medium / "0000000001.json", data, folder=folder)
             durable.sync_tree(medium)
 
-        as_nobody(write)
+        as_nobody(write, tmp_path)
         assert (medium / "sealift-reports" / "0a1b" / "0000000001.json").read_bytes() == b"new"
         assert len(list((medium / "sealift-reports" / "0a1b").iterdir())) == 1
 

@@ -48,5 +48,5 @@ def test_latency_buckets_are_cumulative_in_seconds_and_end_with_the_count() -> N
 
 def test_a_server_without_models_still_answers_with_its_families() -> None:
     families = list(text_string_to_metric_families(render([])))
-    assert len(families) == 12
+    assert len(families) == 13
     assert not any(family.samples for family in families)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import stat
 import subprocess
 import traceback
 from collections.abc import Callable, Iterator
@@ -57,8 +58,27 @@ def _succeeds(words: list[str]) -> bool:
     return shutil.which(words[0]) is not None and not subprocess.run(words, capture_output=True, check=False).returncode
 
 
-def as_nobody(act: Callable[[], object]) -> None:
-    """Do something as a user who owns nothing, in a process of its own."""
+@contextlib.contextmanager
+def reachable(folder: Path) -> Iterator[None]:
+    """Let every user come to a temporary folder of pytest, and only during the block: others judge these folders by their modes."""
+    shut = {place: stat.S_IMODE(place.stat().st_mode) for place in (folder, *folder.parents)}
+    shut = {place: mode for place, mode in shut.items() if not mode & stat.S_IXOTH}
+    try:
+        for place, mode in shut.items():
+            place.chmod(mode | 0o011)
+        yield
+    finally:
+        for place, mode in shut.items():
+            place.chmod(mode)
+
+
+def as_nobody(act: Callable[[], object], folder: Path) -> None:
+    """Do something in a temporary folder as a user who owns nothing, in a process of its own."""
+    with reachable(folder):
+        _as_nobody(act)
+
+
+def _as_nobody(act: Callable[[], object]) -> None:
     child = os.fork()
     if child == 0:
         try:

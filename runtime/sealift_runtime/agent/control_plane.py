@@ -131,9 +131,10 @@ class ControlPlane:
 
     def _advance(self) -> None:
         self._paused_until = self.device.clock.monotonic() + self.device.config.poll_s  # if what goes wrong can't even be written down
-        problems = self.updater.advance(patient=True).problems
+        result = self.updater.advance(patient=True)
         self._paused_until = 0.0
-        self._warn("update held up", "; ".join(map(str, problems)))
+        if result.problems or not any(update.retry_at for update in result.updates):  # one that waits for its next try isn't well
+            self._warn("update held up", "; ".join(map(str, result.problems)))
 
     def _roll_back_after_crash(self) -> None:
         """Roll back a version that crashed the data plane during its probation, if there is a previous one."""

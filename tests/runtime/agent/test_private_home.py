@@ -96,8 +96,6 @@ def test_doctor_names_every_file_that_belongs_to_another_user(agent: AgentUnderT
 
 @ROOT_ONLY
 def test_a_user_is_told_whose_home_it_is_and_who_must_make_one(tmp_path: Path) -> None:
-    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-        folder.chmod(0o755)
     (tmp_path / "of-root").mkdir()
 
     def act() -> None:
@@ -109,7 +107,7 @@ def test_a_user_is_told_whose_home_it_is_and_who_must_make_one(tmp_path: Path) -
         with pytest.raises(ConfigurationError, match=words):
             make_home(tmp_path / "var" / "lib" / "sealift")
 
-    as_nobody(act)
+    as_nobody(act, tmp_path)
 
 
 def test_init_makes_what_is_missing_above_the_home(tmp_path: Path) -> None:
