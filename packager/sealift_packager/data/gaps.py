@@ -9,7 +9,7 @@ from sealift_packager.model.batch import fixed_batch
 from sealift_packager.model.source import Array, Arrays, SourceModel
 
 
-def unanswered_gaps(source: SourceModel, inputs: Arrays) -> tuple[int, ...]:
+def unanswered_gaps(source: SourceModel, inputs: Arrays) -> Array:
     """The rows with missing numbers that the source refuses, or answers with no number.
 
     Args:
@@ -21,16 +21,16 @@ def unanswered_gaps(source: SourceModel, inputs: Arrays) -> tuple[int, ...]:
     """
     numbers = np.flatnonzero(missing_rows(inputs))
     if not len(numbers):
-        return ()
+        return numbers
     predict = _row_by_row(source) if fixed_batch(source.inputs) else source.predict
     gaps = rows_at(inputs, numbers)
     total = len(next(iter(inputs.values())))
     refused = np.array(sorted(row for part in refused_rows(predict, gaps, most_left_out(total) + 1) for row in part.rows), dtype=np.int64)
     if len(refused) > most_left_out(total):
-        return tuple(numbers[refused].tolist())
+        return np.asarray(numbers[refused])
     asked = np.setdiff1d(np.arange(len(numbers)), refused)
     without = np.concatenate([refused, asked[missing_rows(predict(rows_at(gaps, asked)))]]) if len(asked) else refused
-    return tuple(sorted(numbers[without].tolist()))
+    return np.sort(numbers[without])
 
 
 def rows_at(arrays: Arrays, numbers: Array) -> dict[str, Array]:

@@ -16,7 +16,7 @@ from sealift_core.timing.rows import take_rows
 from sealift_packager.data.files import DataFile
 from sealift_packager.data.gaps import rows_at, unanswered_gaps
 from sealift_packager.data.images import ImageFolder
-from sealift_packager.data.left_out import LeftOut, most_left_out
+from sealift_packager.data.left_out import LeftOut, missing_rows, most_left_out
 from sealift_packager.data.names import check_header, check_names, listed, on_header, on_spaces
 from sealift_packager.data.pixels import Normalization, decode_images, describe_images
 from sealift_packager.data.ranges import check_finite, check_range, check_whole_numbers
@@ -94,13 +94,20 @@ def bind(data: DataFile | ImageFolder, source: SourceModel, target: str, *, need
     if target not in data.arrays and data.missing_words and not source.columns:
         check_header(list(arrays), where)
     arrays = _split(arrays, source.inputs)
-    given, inputs = _given(arrays, dataclasses.replace(source, takes_nan=True), where, data.repeated)
-    missing = () if source.takes_nan else unanswered_gaps(source, given if source.digits else inputs)
-    if len(missing) > most_left_out(data.rows):
-        _refuse_gaps(arrays, missing, source, where, data.repeated)
+    most = most_left_out(data.rows)
+    unfit = _without_whole_number(arrays, source.inputs)
+    unfit = unfit if len(unfit) <= most else unfit[:0]  # many are refused by column
+    rows = np.setdiff1d(np.arange(data.rows), unfit)
+    asked = rows_at(arrays, rows) if len(unfit) else arrays
+    given, inputs = _given(asked, dataclasses.replace(source, takes_nan=True), where, data.repeated)
+    unanswered = rows[:0] if source.takes_nan else rows[unanswered_gaps(source, given if source.digits else inputs)]
+    missing = tuple(sorted((*unfit.tolist(), *map(int, unanswered))))
+    if len(missing) > most:
+        _refuse_gaps(arrays, unanswered, source, where, data.repeated)
     kept = np.setdiff1d(np.arange(data.rows), missing)
     if missing:
-        given, inputs, labels = rows_at(given, kept), rows_at(inputs, kept), labels[kept]
+        answered = np.isin(rows, kept)
+        given, inputs, labels = rows_at(given, answered), rows_at(inputs, answered), labels[kept]
     table = _is_table(arrays, source.inputs)
     return Holdout(
         digest=data.digest,
@@ -163,10 +170,17 @@ def _labels(data: DataFile, target: str, source: SourceModel) -> Array:
     return written if words and set(words) <= set(source.classes.tolist()) else labels
 
 
-def _refuse_gaps(arrays: dict[str, Array], missing: Sequence[int], source: SourceModel, where: str, repeated: frozenset[str]) -> None:
+def _without_whole_number(arrays: dict[str, Array], specs: Sequence[TensorSpec]) -> Array:
+    """The rows with a gap where only a whole number can be given."""
+    whole = {spec.name for spec in specs if spec.numpy_dtype.kind in "iu"}
+    named = arrays if len(specs) == 1 and whole else {name: value for name, value in arrays.items() if name in whole}
+    return np.flatnonzero(missing_rows(named))
+
+
+def _refuse_gaps(arrays: dict[str, Array], missing: Array, source: SourceModel, where: str, repeated: frozenset[str]) -> None:
     """Raise `DataError` for the first column with a gap in one of these rows, which are more than may be left out."""
     others = np.ones(len(next(iter(arrays.values()))), dtype=bool)
-    others[list(missing)] = False
+    others[missing] = False
     shown = {name: value.copy() if value.dtype.kind in "fO" else value for name, value in arrays.items()}
     for value in shown.values():
         if value.dtype.kind == "f":

@@ -74,3 +74,16 @@ def test_rows_that_the_model_refuses_are_left_out_where_they_are_few(tmp_path: P
     assert [part.rows for part in holdout.left_out] == [(5,)]
     with pytest.raises(DataError, match=r"missing values, which this model does not accept.*row 20"):
         bound(source, with_gaps((3, 0), (slice(20, 40), 1)), tmp_path)
+
+
+def test_rows_with_a_gap_where_only_a_whole_number_can_be_given_are_left_out(tmp_path: Path) -> None:
+    nodes = [helper.make_node("Cast", ["n"], ["whole"], to=TensorProto.FLOAT), helper.make_node("Add", ["whole", "x"], ["y"])]
+    ends = [helper.make_tensor_value_info(name, kind, ["batch", 1]) for name, kind in (("n", TensorProto.INT64), ("x", TensorProto.FLOAT))]
+    graph = helper.make_graph(nodes, "g", ends, [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["batch", 1])])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9), tmp_path / "m.onnx")
+    whole, other = np.arange(100.0), np.arange(100.0)
+    whole[7], other[[2, 9]] = np.nan, np.nan
+    np.savez(tmp_path / "d.npz", n=whole, x=other, target=np.arange(100.0))
+    holdout = bind(read_data(tmp_path / "d.npz", None, "target"), load_model(tmp_path / "m.onnx", LoadOptions()), "target")
+    assert [part.rows for part in holdout.left_out] == [(2, 7, 9)]
+    assert holdout.inputs["n"].ravel().tolist() == holdout.target.tolist() == [row for row in range(100) if row not in (2, 7, 9)]

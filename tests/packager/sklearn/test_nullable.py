@@ -8,10 +8,10 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.compose import ColumnTransformer
-from sklearn.impute import SimpleImputer
+from sklearn.compose import ColumnTransformer, make_column_transformer
+from sklearn.impute import KNNImputer, MissingIndicator, SimpleImputer
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import (
     FunctionTransformer,
     MaxAbsScaler,
@@ -84,3 +84,37 @@ def test_a_graph_that_fills_a_gap_with_another_number_is_found(holdout: Any, tmp
     wrong = convert_model(loaded(fitted, tmp_path))
     with pytest.raises(ParityError, match=r"answers differently on missing values in a\[0\]"):
         check_parity(source, wrong, holdout, seed=0)
+
+
+#: Preprocessing of "a", of which the others need not be there, and whether "a" may be missing.
+FIRST: Final[dict[str, tuple[Any, bool]]] = {
+    "an imputer": (SimpleImputer(), True),
+    "a scaler, then an imputer": (make_pipeline(StandardScaler(), SimpleImputer()), True),
+    "a function, then neighbours": (make_pipeline(FunctionTransformer(), KNNImputer()), True),
+    "a logarithm, then an imputer": (make_pipeline(FunctionTransformer(np.log), SimpleImputer()), True),
+    "marks": (make_union(SimpleImputer(), MissingIndicator()), True),
+    "a scaler": (StandardScaler(), False),
+    "a square root": (FunctionTransformer(np.sqrt), False),
+}
+
+
+@pytest.mark.parametrize("unknown", ["error", "ignore"])
+@pytest.mark.parametrize("name", FIRST)
+def test_a_column_may_be_missing_if_the_model_answers_without_it_whatever_encodes_the_text_beside_it(name: str, unknown: Any, tmp_path: Path) -> None:
+    first, nullable = FIRST[name]
+    steps = make_column_transformer((first, ["a"]), (FunctionTransformer(np.log), ["b"]), (OneHotEncoder(handle_unknown=unknown), ["city"]))
+    model = make_pipeline(steps, LogisticRegression()).fit(GAPS if nullable else TABLE, LABELS)
+    source = loaded(model, tmp_path)
+    assert source.takes_nan == nullable
+    assert (source.nullable is not None and source.nullable.columns["a"] == (0,)) == nullable
+
+
+def test_of_many_columns_those_that_may_be_missing_are_found(tmp_path: Path) -> None:
+    rows = np.random.default_rng(0).normal(size=(60, 300))
+    filled = [3, 4, 5, 100, 280, 299]
+    steps = make_column_transformer((SimpleImputer(), filled), remainder="passthrough")
+    source = loaded(make_pipeline(steps, LogisticRegression()).fit(rows, rows[:, 0] > 0), tmp_path)
+    assert source.nullable is not None
+    assert source.nullable.columns == {"features": tuple(filled)}
+    assert source.nullable.rows["features"].shape == (2, 300)
+    assert not loaded(LogisticRegression().fit(rows, rows[:, 0] > 0), tmp_path).takes_nan
