@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import numpy as np
 
 from sealift_core.bundle.tensors import TensorSpec
-from sealift_packager.model.categories import known_categories
+from sealift_packager.model.categories import first_steps_by_column, known_categories
 from sealift_packager.model.source import Array, Arrays, Nullable
 from sealift_packager.progress.quiet import quiet
 from sealift_packager.sandbox.activity import ANSWERING, during
@@ -18,8 +17,8 @@ from sealift_packager.sklearn.input_layout import InputLayout
 
 #: Columns that are asked about together, a row for each.
 _TOGETHER: Final = 256
-#: So often a model is asked: columns of very wide tables that are still in doubt then count as such that may not be missing.
-_REQUESTS: Final = 1024
+#: Of columns that the same steps take, so many are asked about alone before all of them count as such that may not be missing.
+_SINGLE: Final = 8
 #: So many rows without gaps are drawn of each kind, and so many that it answers are kept.
 _DRAWN: Final = 4
 _KEPT: Final = 2
@@ -69,17 +68,45 @@ def nullable_columns(model: Any, layout: InputLayout, usual: Array | None, examp
 
 
 def _answered(model: Any, layout: InputLayout, row: tuple[Array, ...], numbers: Sequence[int]) -> Iterator[int]:
-    """The columns without which it answers this row, found by halves."""
-    doubtful = deque(numbers[at : at + _TOGETHER] for at in range(0, len(numbers), _TOGETHER))
-    for _ in range(_REQUESTS):
-        if not doubtful:
-            return
-        columns = doubtful.popleft()
+    """The columns without which it answers this row: all that the same steps take if it does so without each of them, else found by halves."""
+    for columns in _alike(model, layout, numbers):
+        single = columns[:: -(-len(columns) // _SINGLE)]
         if _answers(model, layout, row, columns):
             yield from columns
-        elif len(columns) > 1:
-            middle = len(columns) // 2
-            doubtful.extend((columns[:middle], columns[middle:]))
+        elif len(columns) > 1 and any(_answers(model, layout, row, [column]) for column in single):
+            yield from _by_halves(model, layout, row, columns)
+
+
+def _by_halves(model: Any, layout: InputLayout, row: tuple[Array, ...], columns: Sequence[int]) -> Iterator[int]:
+    middle = len(columns) // 2
+    for half in (columns[:middle], columns[middle:]):
+        if _answers(model, layout, row, half):
+            yield from half
+        elif len(half) > 1:
+            yield from _by_halves(model, layout, row, half)
+
+
+def _alike(model: Any, layout: InputLayout, numbers: Sequence[int]) -> Iterator[list[int]]:
+    """The columns that the same steps take in the same way, at most `_TOGETHER` at once."""
+    taken: dict[int, list[tuple[int, bool]]] = {column: [] for column in numbers}
+    width = sum(int(spec.shape[1]) for spec in layout.inputs)
+    for step, columns in first_steps_by_column(model, list(layout.names), list(range(width))):
+        for at, column in enumerate(columns):
+            if column in taken:
+                taken[column].append((id(step), _knows_gaps(step, at, len(columns), layout.names[column] if layout.names else "")))
+    groups: dict[tuple[tuple[int, bool], ...], list[int]] = {}
+    for column, steps in taken.items():
+        groups.setdefault(tuple(steps), []).append(column)
+    for group in groups.values():
+        yield from (group[at : at + _TOGETHER] for at in range(0, len(group), _TOGETHER))
+
+
+def _knows_gaps(step: Any, at: int, width: int, name: str) -> bool:
+    """Whether a step does something else with a gap in this column of its own than in others."""
+    categories = getattr(step, "categories_", ())
+    known = np.asarray(categories[at], dtype=object).tolist() if len(categories) == width else []
+    marked = getattr(step, "features_", ()) if type(step).__name__ == "MissingIndicator" else ()
+    return any(value is None or value != value for value in known) or at in marked or name in getattr(step, "variables_", ())
 
 
 def _rows(model: Any, layout: InputLayout, usual: Array | None, examples: Arrays) -> Iterator[tuple[Array, ...]]:
