@@ -122,14 +122,14 @@ def first_steps_by_column(part: Any, names: list[str], columns: list[int]) -> It
                 places = [int(at) if at < len(columns) else ADDED for at in numbers.get(name, ())]
                 given = [columns[at] if at != ADDED else ADDED for at in places]
                 yield from first_steps_by_column(inner, [names[at] if at != ADDED else "" for at in places] if names else [], given)
-    elif inner := parts_with_steps(part):
+    elif inner := _parts_with_steps(part):
         for member in inner:
             yield from first_steps_by_column(member, names, columns)
     else:
         yield part, columns
 
 
-def parts_with_steps(part: Any) -> list[Any]:
+def _parts_with_steps(part: Any) -> list[Any]:
     """Those parts of a union, and those pipelines in a model of several, that are given all of its columns."""
     if hasattr(part, "transformer_list"):
         return [step for _, step in part.transformer_list if step is not None and not isinstance(step, str)]
