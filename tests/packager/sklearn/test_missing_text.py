@@ -116,13 +116,13 @@ def test_empty_text_as_a_category_of_one_column_leaves_other_columns_their_gaps(
 
 
 @pytest.mark.parametrize("gap", [None, np.nan], ids=["None", "NaN"])
-@pytest.mark.parametrize("encoder", [OneHotEncoder, OrdinalEncoder])
+@pytest.mark.parametrize("encoder", [OneHotEncoder(), OrdinalEncoder(encoded_missing_value=-1)], ids=lambda encoder: type(encoder).__name__)
 def test_a_column_that_knows_empty_text_and_missing_text_is_refused(encoder: Any, gap: Any, tmp_path: Path) -> None:
     table = pd.DataFrame({"word": pd.Series(["a", "", gap, "b"] * 10, dtype=object)})
-    model = make_pipeline(encoder(), LogisticRegression()).fit(table, [0, 1, 1, 0] * 10)
+    model = make_pipeline(encoder, LogisticRegression()).fit(table, [0, 1, 1, 0] * 10)
     with pytest.raises(SourceModelError, match="word: the model tells empty text and missing text apart") as caught:
         loaded(model, tmp_path)
-    assert caught.value.found == f"both among the categories of {encoder.__name__}, or one of them filled before it"
+    assert caught.value.found == f"both among the categories of {type(encoder).__name__}, or one of them filled before it"
     assert caught.value.advice == 'Train it on a table with one of them: table.fillna("").'
 
 
