@@ -10,7 +10,7 @@ Reading order:
 - ``holdout``    rows as a model takes them; ``ranges`` numbers that its types can't hold; ``pixels`` images as it takes them
 - ``names``      of a table's columns, and advice about others
 - ``oddities``   columns without a value, constant ones, few rows: in sentences
-- ``left_out``   rows that the source model itself refuses, where they are few; ``refusal`` where they are many
+- ``left_out``   rows that the source model itself refuses, where they are few; ``gaps`` those without a number; ``refusal`` where they are many
 - ``anonymized``  rows that are like the data's, without any of them
 
 Never imports a training framework.

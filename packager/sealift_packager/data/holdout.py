@@ -14,6 +14,7 @@ from sealift_core.bundle.tensors import TensorSpec
 from sealift_core.errors import nearest
 from sealift_core.timing.rows import take_rows
 from sealift_packager.data.files import DataFile
+from sealift_packager.data.gaps import rows_at, unanswered_gaps
 from sealift_packager.data.images import ImageFolder
 from sealift_packager.data.left_out import LeftOut, missing_rows, most_left_out
 from sealift_packager.data.names import check_header, check_names, listed, on_header, on_spaces
@@ -93,13 +94,21 @@ def bind(data: DataFile | ImageFolder, source: SourceModel, target: str, *, need
     if target not in data.arrays and data.missing_words and not source.columns:
         check_header(list(arrays), where)
     arrays = _split(arrays, source.inputs)
-    missing = _few_missing(arrays, source)
+    most = most_left_out(data.rows)
+    unfit = _without_whole_number(arrays, source.inputs)
+    unfit = unfit if len(unfit) <= most else unfit[:0]  # many are refused by column
+    rows = np.setdiff1d(np.arange(data.rows), unfit)
+    asked = rows_at(arrays, rows) if len(unfit) else arrays
+    given, inputs = _given(asked, dataclasses.replace(source, takes_nan=True), where, data.repeated)
+    unanswered = rows[:0] if source.takes_nan else rows[unanswered_gaps(source, given if source.digits else inputs)]
+    missing = tuple(sorted((*unfit.tolist(), *map(int, unanswered))))
+    if len(missing) > most:
+        _refuse_gaps(arrays, unanswered, source, where, data.repeated)
     kept = np.setdiff1d(np.arange(data.rows), missing)
     if missing:
-        arrays, labels = {name: value[kept] for name, value in arrays.items()}, labels[kept]
+        answered = np.isin(rows, kept)
+        given, inputs, labels = rows_at(given, answered), rows_at(inputs, answered), labels[kept]
     table = _is_table(arrays, source.inputs)
-    given = _from_columns(arrays, source, where, data.repeated) if table else _by_name(arrays, source, where, data.repeated)
-    inputs = _in_types(given, source, where)
     return Holdout(
         digest=data.digest,
         inputs=inputs,
@@ -111,6 +120,13 @@ def bind(data: DataFile | ImageFolder, source: SourceModel, target: str, *, need
         numbers=tuple(kept.tolist()) if missing else (),
         left_out=(LeftOut(rows=missing, reason="missing values"),) if missing else (),
     )
+
+
+def _given(arrays: dict[str, Array], source: SourceModel, where: str, repeated: frozenset[str]) -> tuple[dict[str, Array], dict[str, Array]]:
+    """The data's own values by input, and the same in the inputs' types."""
+    take = _from_columns if _is_table(arrays, source.inputs) else _by_name
+    given = take(arrays, source, where, repeated)
+    return given, _in_types(given, source, where)
 
 
 def _of_images(data: ImageFolder, source: SourceModel, normalization: Normalization) -> Holdout:
@@ -154,10 +170,22 @@ def _labels(data: DataFile, target: str, source: SourceModel) -> Array:
     return written if words and set(words) <= set(source.classes.tolist()) else labels
 
 
-def _few_missing(arrays: dict[str, Array], source: SourceModel) -> tuple[int, ...]:
-    """The rows with missing numbers, where the model takes none and they are few; many are refused by column."""
-    rows = () if source.takes_nan else np.flatnonzero(missing_rows(arrays))
-    return tuple(int(row) for row in rows) if 0 < len(rows) <= most_left_out(len(next(iter(arrays.values())))) else ()
+def _without_whole_number(arrays: dict[str, Array], specs: Sequence[TensorSpec]) -> Array:
+    """The rows with a gap where only a whole number can be given."""
+    whole = {spec.name for spec in specs if spec.numpy_dtype.kind in "iu"}
+    named = arrays if len(specs) == 1 and whole else {name: value for name, value in arrays.items() if name in whole}
+    return np.flatnonzero(missing_rows(named))
+
+
+def _refuse_gaps(arrays: dict[str, Array], missing: Array, source: SourceModel, where: str, repeated: frozenset[str]) -> None:
+    """Raise `DataError` for the first column with a gap in one of these rows, which are more than may be left out."""
+    others = np.ones(len(next(iter(arrays.values()))), dtype=bool)
+    others[missing] = False
+    shown = {name: value.copy() if value.dtype.kind in "fO" else value for name, value in arrays.items()}
+    for value in shown.values():
+        if value.dtype.kind == "f":
+            value[others] = np.nan_to_num(value[others])
+    _given(shown, source, where, repeated)
 
 
 def _split(arrays: dict[str, Array], specs: Sequence[TensorSpec]) -> dict[str, Array]:

@@ -47,14 +47,14 @@ def missing_rows(arrays: Arrays) -> Array:
     return found
 
 
-def refused_rows(predict: Predict, inputs: Arrays) -> tuple[LeftOut, ...]:
-    """The rows that a source refuses, found by halves: the first of them, one more than may be left out, if they are many.
+def refused_rows(predict: Predict, inputs: Arrays, most: int | None = None) -> tuple[LeftOut, ...]:
+    """The rows that a source refuses, found by halves: the first of them if they are many, ``most``, or one more than may be left out.
 
     None at all if no single row is at fault.
     """
     rows = len(next(iter(inputs.values())))
     refused: dict[str, list[int]] = {}
-    for row, error in itertools.islice(_refused(predict, inputs, range(rows)), most_left_out(rows) + 1):
+    for row, error in itertools.islice(_refused(predict, inputs, range(rows)), most_left_out(rows) + 1 if most is None else most):
         refused.setdefault(f"caused by: {type(error).__name__}: {first_line(error):.200}", []).append(row)
     return tuple(LeftOut(rows=tuple(at), reason=reason) for reason, at in refused.items())
 

@@ -19,6 +19,9 @@ MOST_WORDS: Final = 1024
 #: Leave values as they are, where there are any.
 IMPUTERS: Final = ("SimpleImputer", "KNNImputer", "IterativeImputer")
 
+#: The number of a column that the model isn't given: a step before made it, behind the model's own.
+ADDED: Final = -1
+
 #: Leave columns out, and the others as they are.
 CHOICES: Final = ("RFE", "RFECV", "SelectFdr", "SelectFpr", "SelectFromModel", "SelectFwe", "SelectKBest", "SelectPercentile", "VarianceThreshold")
 
@@ -53,7 +56,7 @@ def _filled_text(model: Any, names: list[str], columns: list[int]) -> Iterator[i
     """The numbers of the columns whose gaps an imputer fills with text."""
     for step, taken in first_steps_by_column(model, names, columns):
         values = getattr(step, "statistics_", ()) if type(step).__name__ in IMPUTERS else ()
-        yield from (column for column, value in zip(taken, values, strict=False) if isinstance(value, str))
+        yield from (column for column, value in zip(taken, values, strict=False) if isinstance(value, str) and column != ADDED)
 
 
 def number_columns(model: Any, names: Sequence[str]) -> set[int]:
@@ -78,12 +81,16 @@ def flag_columns(model: Any, names: Sequence[str]) -> dict[int, bool]:
 def _encoded(part: Any, names: list[str], columns: list[int]) -> Iterator[tuple[int, Any]]:
     """Columns of the input and their categories, for a part that is given these columns."""
     for step, taken in first_steps_by_column(part, names, columns):
-        if is_table_step(step):
-            yield from encoded_columns(step, taken)
-        elif isinstance(getattr(step, "vocabulary_", None), dict) and len(taken) == 1:
-            yield taken[0], _words(step.vocabulary_)
-        elif taken and len(getattr(step, "categories_", ())) == len(taken):  # an encoder of no columns is never fitted
-            yield from zip(taken, step.categories_, strict=True)
+        yield from ((column, values) for column, values in _known_to(step, taken) if column != ADDED)
+
+
+def _known_to(step: Any, taken: list[int]) -> Iterator[tuple[int, Any]]:
+    if is_table_step(step):
+        yield from encoded_columns(step, taken)
+    elif isinstance(getattr(step, "vocabulary_", None), dict) and len(taken) == 1:
+        yield taken[0], _words(step.vocabulary_)
+    elif taken and len(getattr(step, "categories_", ())) == len(taken):  # an encoder of no columns is never fitted
+        yield from zip(taken, step.categories_, strict=True)
 
 
 def first_steps_by_column(part: Any, names: list[str], columns: list[int]) -> Iterator[tuple[Any, list[int]]]:
@@ -96,6 +103,9 @@ def first_steps_by_column(part: Any, names: list[str], columns: list[int]) -> It
         part: A fitted model, or a part of one that is given these columns.
         names: The columns' names; empty if they have none.
         columns: Their numbers.
+
+    Yields:
+        Each step, and the number of each of its columns in its own order: `ADDED` for one that isn't the model's.
     """
     if hasattr(part, "steps"):
         for step in (step for _, step in part.steps if does_something(step)):
@@ -109,8 +119,9 @@ def first_steps_by_column(part: Any, names: list[str], columns: list[int]) -> It
         numbers = part._transformer_to_input_indices  # noqa: SLF001  # names, masks, slices and functions, as the transformer read them
         for name, inner, _ in part.transformers_:
             if not isinstance(inner, str):
-                places = [int(at) for at in numbers.get(name, ())]
-                yield from first_steps_by_column(inner, [names[at] for at in places] if names else [], [columns[at] for at in places])
+                places = [int(at) if at < len(columns) else ADDED for at in numbers.get(name, ())]
+                given = [columns[at] if at != ADDED else ADDED for at in places]
+                yield from first_steps_by_column(inner, [names[at] if at != ADDED else "" for at in places] if names else [], given)
     elif inner := _parts_with_steps(part):
         for member in inner:
             yield from first_steps_by_column(member, names, columns)

@@ -96,6 +96,19 @@ class Digits:
     unless_shown: frozenset[int] = frozenset()
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Nullable:
+    """The columns of numbers that a model answers without, where these needn't be all.
+
+    Attributes:
+        columns: The numbers of each input's columns that may be missing, by the input's name.
+        rows: Rows [rows, columns] by input that the model answers, as they are and without a number in any one of these columns.
+    """
+
+    columns: Mapping[str, tuple[int, ...]]
+    rows: Arrays
+
+
 class Widen(Protocol):
     """Makes a model with float64 inputs and outputs of one without."""
 
@@ -126,6 +139,7 @@ class SourceModel:
     ``digits`` is there where inputs may be float64; such a model is asked with a table's own numbers, whatever its inputs are.
     ``wide_outputs`` are the outputs that are float64, where others of numbers are float32.
     ``skew`` is there where another version of its library made the file than reads it; ``notes`` are further sentences that the report begins with.
+    ``takes_nan`` says that a number may be missing somewhere, ``nullable`` in which columns; None where that is any.
     """
 
     format: str
@@ -152,3 +166,4 @@ class SourceModel:
     accepted: Accepted = ANYTHING
     skew: VersionSkew | None = None
     notes: tuple[str, ...] = ()
+    nullable: Nullable | None = None

@@ -64,7 +64,16 @@ def prove_parity(source: SourceModel, converted: Converted, holdout: Arrays | No
     least = rounding_of(converted.model)
     accepted = source.accepted
     takes_nan, categories = source.takes_nan, source.categories
-    requests = hard_inputs(converted.inputs, holdout, seed=seed, takes_nan=takes_nan, categories=categories, accepted=accepted, usual=source.usual)
+    requests = hard_inputs(
+        converted.inputs,
+        holdout,
+        seed=seed,
+        takes_nan=takes_nan,
+        categories=categories,
+        accepted=accepted,
+        usual=source.usual,
+        nullable=source.nullable,
+    )
     for hard in requests:
         given = hard.inputs if originals is None or hard.rows is None else rows_of(originals, hard.rows)
         try:

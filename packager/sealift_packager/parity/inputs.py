@@ -11,10 +11,11 @@ from typing import Final
 import numpy as np
 
 from sealift_core.bundle.tensors import TensorSpec
+from sealift_packager.data.left_out import missing_rows
 from sealift_packager.model.accepted import ANYTHING, Accepted
 from sealift_packager.model.batch import fixed_batch
 from sealift_packager.model.moments import mean_and_spread
-from sealift_packager.model.source import Array, Arrays
+from sealift_packager.model.source import Array, Arrays, Nullable
 from sealift_packager.model.synthetic import NO_SIZES, free_symbols, make_inputs
 
 BATCHES: Final = (1, 2, 7)
@@ -26,6 +27,8 @@ FIXED_REQUESTS: Final = 8
 #: At most this many columns are tried with an unseen category, each in a request of its own.
 UNSEEN_COLUMNS: Final = 64
 UNSEEN: Final = "unseen category"
+#: At most this many columns are tried without a value, each in a request of its own; others in one request, in a row of their own each.
+MISSING_COLUMNS: Final = 64
 
 Categories = Mapping[str, tuple[Array | None, ...]]
 NO_CATEGORIES: Final[Categories] = MappingProxyType({})
@@ -59,16 +62,23 @@ def hard_inputs(
     categories: Categories = NO_CATEGORIES,
     accepted: Accepted = ANYTHING,
     usual: Arrays = NO_ARRAYS,
+    nullable: Nullable | None = None,
 ) -> Iterator[HardRequest]:
     """Requests; text and integers, which may be categories and indices, come from the holdout where there is one, or are known categories.
 
-    ``usual`` are values [rows, …] like those that the model was fitted on, by input, for where there is no holdout.
+    ``usual`` are values [rows, …] like those that the model was fitted on, by input, for where there is no holdout. Of a model that takes NaN,
+    ``nullable`` says in which columns; in any if it is None.
     """
     yield from (HardRequest(title=f"example {at}", inputs=dict(example), is_example=True) for at, example in enumerate(accepted.examples, 1))
     if holdout is not None:
         yield from _holdout_requests(specs, holdout, seed)
     for title, inputs in _synthetic_inputs(specs, holdout, categories, accepted, seed=seed, takes_nan=takes_nan):
         yield HardRequest(title=title, inputs=inputs)
+    if takes_nan:
+        base = _rows_without_gaps(specs, holdout, categories, accepted, nullable, seed)
+        places = _nullable_places(specs, accepted, nullable)
+        for title, inputs in _missing_inputs(base, places if fixed_batch(specs) is None else places[:MISSING_COLUMNS]):
+            yield HardRequest(title=title, inputs=inputs)
     if usual and holdout is None:
         drawn = _random(specs, None, len(next(iter(usual.values()))), seed=seed)
         rounded = {name: value.astype(drawn[name].dtype) for name, value in usual.items()}
@@ -143,6 +153,49 @@ def _with_known_categories(inputs: dict[str, Array], categories: Categories, see
     return request
 
 
+def _nullable_places(specs: Sequence[TensorSpec], accepted: Accepted, nullable: Nullable | None) -> list[tuple[str, int]]:
+    """Input and column of the numbers that may be missing, of tables."""
+    tables = [spec for spec in specs if spec.numpy_dtype.kind == "f" and len(spec.shape) == 2 and spec.name not in accepted.values]
+    widths = {spec.name: range(spec.shape[1]) for spec in tables if isinstance(spec.shape[1], int)}
+    return [(name, at) for name, columns in widths.items() for at in (columns if nullable is None else nullable.columns.get(name, ()))]
+
+
+def _rows_without_gaps(
+    specs: Sequence[TensorSpec], holdout: Arrays | None, categories: Categories, accepted: Accepted, nullable: Nullable | None, seed: int
+) -> dict[str, Array]:
+    """Two rows that the source is likeliest to answer: the user's own, or those that it has answered, else random ones of known categories."""
+    drawn = _with_known_categories(_random(specs, holdout, 2, seed=seed, accepted=accepted), categories, seed)
+    for known in (holdout or NO_ARRAYS, nullable.rows if nullable else NO_ARRAYS):
+        complete = np.flatnonzero(~missing_rows(known))[: len(next(iter(drawn.values())))]
+        if len(complete):
+            rows = {name: value[complete] for name, value in known.items()}
+            return {name: _cycled(rows[name], value) if name in rows else value for name, value in drawn.items()}
+    return drawn
+
+
+def _cycled(rows: Array, drawn: Array) -> Array:
+    """As many of the rows as were drawn, in their type; what was drawn where that has other sizes."""
+    return rows[np.arange(len(drawn)) % len(rows)].astype(drawn.dtype) if drawn.ndim and rows.shape[1:] == drawn.shape[1:] else drawn
+
+
+def _missing_inputs(base: dict[str, Array], places: Sequence[tuple[str, int]]) -> Iterator[tuple[str, dict[str, Array]]]:
+    """Each column without its value, beside usual values in the others: a model may refuse a gap in one column and take it in another.
+
+    Past `MISSING_COLUMNS` they come together, for which the batch has to be free.
+    """
+    for name, at in places[:MISSING_COLUMNS]:
+        changed = base[name].copy()
+        changed[:, at] = np.nan
+        yield f"missing values in {name}[{at}]", base | {name: changed}
+    others = places[MISSING_COLUMNS:]
+    if others:
+        rows = np.arange(len(others))
+        many = {name: value[rows % len(value)] for name, value in base.items()}
+        for row, (name, at) in enumerate(others):
+            many[name][row, at] = np.nan
+        yield "missing values in each of the other columns", many
+
+
 def _category_inputs(
     specs: Sequence[TensorSpec], holdout: Arrays | None, categories: Categories, seed: int
 ) -> Iterator[tuple[str, dict[str, Array]]]:
@@ -157,13 +210,14 @@ def _category_inputs(
         yield "every known category", every
     base = _with_known_categories(_random(specs, holdout, 2, seed=seed), categories, seed)
     for name, at, value in _unseen(specs, categories)[:UNSEEN_COLUMNS]:
-        changed = base[name].copy()
-        changed[:1, at] = value
-        yield f"an unseen category in {name}[{at}]", base | {name: changed}
+        for title, other in {"an unseen category": value, **({"empty text": ""} if value is UNSEEN else {})}.items():
+            changed = base[name].copy()
+            changed[:1, at] = other
+            yield f"{title} in {name}[{at}]", base | {name: changed}
 
 
 def _unseen(specs: Sequence[TensorSpec], categories: Categories) -> list[tuple[str, int, object]]:
-    """Input, column, and a value that its encoder hasn't seen: of columns of text, and of those whose categories are known."""
+    """Input, column, and a value that its encoder hasn't seen: of columns of text, in which empty text may be another, and of known categories."""
     unseen: list[tuple[str, int, object]] = []
     for spec in specs:
         columns = categories.get(spec.name, ())

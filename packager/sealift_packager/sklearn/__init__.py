@@ -3,7 +3,7 @@
 Reading order:
 
 - ``load``        models and pipelines from joblib, pickle or skops (``unpickle``, ``skops_types``, ``indices``, ``older_files``)
-- ``input_layout``  how a model takes its rows; ``missing_text``
+- ``input_layout``  how a model takes its rows; ``missing_text``; ``nullable`` the columns that may be missing
 - ``tags``        what scikit-learn says a model is, as the installed version answers
 - ``answers``     what a model gives, by what it is
 - ``digits``      columns that it compares or subtracts by more digits than float32 has

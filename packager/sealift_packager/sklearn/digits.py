@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from sealift_packager.model.categories import CHOICES, IMPUTERS, first_steps_by_column
+from sealift_packager.model.categories import ADDED, CHOICES, IMPUTERS, first_steps_by_column
 from sealift_packager.model.source import Array
 from sealift_packager.model.table_steps import is_table_step
 from sealift_packager.trees.from_estimator import read_estimator
@@ -33,7 +33,8 @@ def columns_with_digits(model: Any, names: Sequence[str]) -> frozenset[int]:
     of the model lie away from zero, by much more than they vary.
     """
     columns = range(int(getattr(model, "n_features_in_", 0)))
-    return frozenset(column for step, taken in first_steps_by_column(model, list(names), list(columns)) for column in _needed(step, taken))
+    needed = (column for step, taken in first_steps_by_column(model, list(names), list(columns)) for column in _needed(step, taken))
+    return frozenset(column for column in needed if column != ADDED)
 
 
 def columns_before_trees(model: Any, names: Sequence[str]) -> frozenset[int]:
@@ -41,7 +42,8 @@ def columns_before_trees(model: Any, names: Sequence[str]) -> frozenset[int]:
     if is_trees(model) or not any(map(is_trees, fitted_parts(model))):
         return frozenset()
     columns = list(range(int(getattr(model, "n_features_in_", 0))))
-    return frozenset(column for step, taken in first_steps_by_column(model, list(names), columns) if _keeps_digits(step) for column in taken)
+    given = (taken for step, taken in first_steps_by_column(model, list(names), columns) if _keeps_digits(step))
+    return frozenset(column for taken in given for column in taken if column != ADDED)
 
 
 def _keeps_digits(step: Any) -> bool:

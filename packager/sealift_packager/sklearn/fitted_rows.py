@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from sealift_packager.model.categories import first_steps_by_column
+from sealift_packager.model.categories import ADDED, first_steps_by_column
 from sealift_packager.model.source import Array
 from sealift_packager.sklearn.digits import POINTS, SCALED
 from sealift_packager.trees.within import all_parts
@@ -39,8 +39,10 @@ def fitted_rows(model: Any, names: Sequence[str]) -> Array | None:
         if values is not None:
             drawn = values[generator.integers(0, len(values), ROWS)]
             moved = _BESIDE * values.std(axis=0) * generator.normal(size=drawn.shape)
-            rows[:, columns] = np.where(np.arange(ROWS)[:, None] % 2, drawn + moved, drawn)
-            known = True
+            made = np.where(np.arange(ROWS)[:, None] % 2, drawn + moved, drawn)
+            own = np.array(columns) != ADDED
+            rows[:, np.array(columns)[own]] = made[:, own]
+            known = bool(known or own.any())
     return rows if known else None
 
 

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final, Self
 
 import numpy as np
 
 from sealift_core.bundle.tensors import TensorSpec
 from sealift_packager.errors import SourceModelError
-from sealift_packager.model.categories import first_steps_by_column, flag_columns, number_columns, text_columns
+from sealift_packager.model.categories import flag_columns, number_columns, text_columns
 from sealift_packager.model.columns import FEATURES, RULED, column_inputs, joined
 from sealift_packager.model.source import ARRAY, Arrangement, Array, Arrays, LoadOptions
-from sealift_packager.progress.quiet import quiet
-from sealift_packager.sandbox.activity import ANSWERING, during
 from sealift_packager.sklearn.missing_text import Missing, gaps_by_column, missing_text_of
 from sealift_packager.sklearn.tags import input_tags
 from sealift_packager.trees.within import fitted_parts
@@ -125,33 +123,12 @@ class InputLayout:
         return given
 
     def _with_gaps(self, values: Array, at: int) -> Array:
+        gap = self.gaps.get(at, self.missing_text)
+        if not gap:
+            return values
         texts = values.copy()
-        texts[values == ""] = None if self.gaps.get(at, self.missing_text) == "None" else np.nan
+        texts[values == ""] = None if gap == "None" else np.nan
         return texts
-
-    def takes_nan(self, model: Any) -> bool:
-        """Whether a number may be missing: as the model says, or as it shows, for a table's imputers stand in single columns."""
-        if input_tags(model).allow_nan or any(self._answers_nan(model, spec.name) for spec in self.inputs if spec.numpy_dtype.kind == "f"):
-            return True
-        return self.plain and any(columns and self._answers_nan(model, FEATURES, columns) for columns in self._filled_and_encoded(model))
-
-    def _filled_and_encoded(self, model: Any) -> tuple[list[int], list[int]]:
-        """The columns that an imputer takes first, and those that an encoder does, to which a gap may be a category."""
-        steps = list(first_steps_by_column(model, list(self.names), list(range(int(self.inputs[0].shape[1])))))
-        filled = {column for step, columns in steps if type(step).__name__.endswith("Imputer") for column in columns}
-        encoded = {column for step, columns in steps if hasattr(step, "categories_") for column in columns}
-        return sorted(filled), sorted(encoded)
-
-    def _answers_nan(self, model: Any, missing: str, columns: Sequence[int] | None = None) -> bool:
-        """Whether it answers a row without numbers in an input, or in these columns of it."""
-        arrays = {spec.name: np.full((1, int(spec.shape[1])), "" if spec.dtype == "string" else 0, spec.numpy_dtype) for spec in self.inputs}
-        arrays[missing][:, slice(None) if columns is None else columns] = np.nan
-        try:
-            with quiet(), during(ANSWERING, rows=1):
-                model.predict(dataclasses.replace(self, missing_text=self.missing_text or "NaN").table(arrays))
-        except Exception:  # noqa: BLE001  # whatever it says, it is a no
-            return False
-        return True
 
 
 def _float_type(model: Any) -> type[np.floating[Any]]:

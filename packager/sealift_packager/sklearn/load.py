@@ -27,6 +27,7 @@ from sealift_packager.sklearn.digits import columns_before_trees, columns_with_d
 from sealift_packager.sklearn.fitted_rows import fitted_rows
 from sealift_packager.sklearn.indices import check_indices
 from sealift_packager.sklearn.input_layout import InputLayout
+from sealift_packager.sklearn.nullable import nullable_columns
 from sealift_packager.sklearn.older_files import check_answers, complete
 from sealift_packager.sklearn.skops_types import foreign_types
 from sealift_packager.sklearn.ties import ties_of
@@ -120,13 +121,12 @@ def estimator_source(model: Any, digest: Digest, options: LoadOptions, where: st
     layout = InputLayout.of(model, options, where)
     trees = _whole_trees(model, where)
     inner = _inner_trees(model, digest) if trees is None else ()  # before anything is predicted: scikit-learn believes a tree's indices
-    outputs, ties, takes_nan = outputs_of(model), ties_of(model), layout.takes_nan(model)
+    outputs, ties, rows = outputs_of(model), ties_of(model), fitted_rows(model, layout.names)
+    nullable = nullable_columns(model, layout, rows, options.examples)
     needed = columns_with_digits(model, layout.names) | (features_with_digits(trees) if trees else frozenset())
 
     texts = set() if layout.plain else {at for at, spec in enumerate(layout.inputs) if spec.dtype == "string"}
     unless_shown = columns_before_trees(model, layout.names) - texts
-
-    rows = fitted_rows(model, layout.names)
 
     scored = "probabilities" in outputs and hasattr(model, "decision_function") and not chooses_by_probability(model)
 
@@ -141,7 +141,8 @@ def estimator_source(model: Any, digest: Digest, options: LoadOptions, where: st
             inputs=taken.inputs,
             outputs=outputs,
             columns={FEATURES: taken.names} if taken.names and taken.plain else {},
-            takes_nan=takes_nan,
+            takes_nan=bool(nullable.columns),
+            nullable=nullable.of_inputs(taken.inputs) if nullable.columns else None,
             categories=known_categories(model, taken.names, taken.inputs),
             usual=_usual(rows, taken.inputs),
             trees=trees if taken.numeric else None,

@@ -123,7 +123,7 @@ def _keep_gaps(part: Any) -> None:
     for imputer, encoder in itertools.pairwise(steps):
         if fills_text(imputer) and hasattr(encoder, "categories_"):
             fills = "None" if imputer.missing_values is None else "NaN"
-            imputer.kept_gaps = [at for at, known in enumerate(encoder.categories_) if gaps_of(known) - {fills}]
+            imputer.kept_gaps = [at for at, known in enumerate(encoder.categories_) if gaps_of(known) - {fills, ""}]
 
 
 def _project(part: Any) -> None:

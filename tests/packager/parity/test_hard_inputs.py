@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from sealift_core.bundle.tensors import TensorSpec
 from sealift_packager.model.accepted import Accepted
+from sealift_packager.model.source import Nullable
 from sealift_packager.model.synthetic import make_inputs
 from sealift_packager.parity.inputs import (
     FIXED_REQUESTS,
@@ -34,9 +35,14 @@ RANDOM = np.random.default_rng(3)
 
 
 def ask(
-    *specs: TensorSpec, holdout: dict[str, Array] | None = None, seed: int = 1, takes_nan: bool = False, categories: Categories = NO_CATEGORIES
+    *specs: TensorSpec,
+    holdout: dict[str, Array] | None = None,
+    seed: int = 1,
+    takes_nan: bool = False,
+    categories: Categories = NO_CATEGORIES,
+    **more: Any,
 ) -> dict[str, dict[str, Array]]:
-    requests = whole(*specs, holdout=holdout, seed=seed, takes_nan=takes_nan, categories=categories)
+    requests = whole(*specs, holdout=holdout, seed=seed, takes_nan=takes_nan, categories=categories, **more)
     found = {request.title: request.inputs for request in requests}
     assert len(found) == len(requests)
     return found
@@ -235,6 +241,53 @@ def test_missing_values_are_asked_where_the_source_takes_them() -> None:
     assert request["ids"].tolist() == np.zeros((2, 8)).tolist()
 
 
+def test_each_column_of_a_table_is_asked_without_its_value_beside_known_categories_in_the_others() -> None:
+    requests = ask(X, WORDS, IMAGE, takes_nan=True, categories=KNOWN)
+    single = {title: inputs for title, inputs in requests.items() if title.startswith("missing values in")}
+    assert list(single) == ["missing values in x[0]", "missing values in x[1]", "missing values in x[2]"]
+    for at, inputs in enumerate(single.values()):
+        assert np.isnan(inputs["x"]).tolist() == [[column == at for column in range(3)]] * 2
+        assert at == 1 or set(inputs["x"][:, 1].tolist()) <= {4.0, 5.0}
+        assert set(inputs["w"][:, 0]) <= {"red", "green", "blue"}
+        assert np.isfinite(inputs["image"]).all()
+
+
+def test_only_columns_that_may_be_missing_are_asked_so_beside_rows_that_the_model_answered() -> None:
+    rows = {"x": np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]), "w": np.array([["a", "b"]] * 2, dtype=object)}
+    requests = ask(X, WORDS, takes_nan=True, nullable=Nullable(columns={"x": (1,), "w": ()}, rows=rows))
+    assert [title for title in requests if title.startswith("missing values in")] == ["missing values in x[1]"]
+    request = requests["missing values in x[1]"]
+    assert np.array_equal(request["x"], np.array([[1, np.nan, 3], [4, np.nan, 6]], dtype=np.float32), equal_nan=True)
+    assert request["x"].dtype == np.float32
+    assert request["w"].tolist() == [["a", "b"]] * 2
+
+
+def test_a_gap_is_asked_in_the_holdout_s_own_rows_that_have_none() -> None:
+    holdout = {"x": np.array([[np.nan, 1, 1], [3, 4, 5], [np.nan, 2, 2]], dtype=np.float32)}
+    request = ask(X, holdout=holdout, takes_nan=True)["missing values in x[2]"]
+    assert np.array_equal(request["x"], np.array([[3, 4, np.nan]] * 2, dtype=np.float32), equal_nan=True)
+    never = {"x": np.array([[np.nan, 1, 1], [np.nan, 2, 2]], dtype=np.float32)}
+    answered = Nullable(columns={"x": (2,)}, rows={"x": np.array([[7.0, 8.0, 9.0]])})
+    request = ask(X, holdout=never, takes_nan=True, nullable=answered)["missing values in x[2]"]
+    assert np.array_equal(request["x"], np.array([[7, 8, np.nan]] * 2, dtype=np.float32), equal_nan=True)
+
+
+def test_columns_past_64_are_asked_without_their_value_in_one_request() -> None:
+    wide = TensorSpec(name="x", dtype="float32", shape=("batch", 70))
+    requests = ask(wide, takes_nan=True)
+    assert len([title for title in requests if title.startswith("missing values in x")]) == 64
+    gaps = np.isnan(requests["missing values in each of the other columns"]["x"])
+    assert np.argwhere(gaps).tolist() == [[row, 64 + row] for row in range(6)]
+    fixed = TensorSpec(name="x", dtype="float32", shape=(1, 70))
+    assert "missing values in each of the other columns" not in ask(fixed, takes_nan=True)
+
+
+def test_an_input_of_a_few_values_is_never_missing() -> None:
+    rate = TensorSpec(name="rate", dtype="float32", shape=("batch", 1))
+    requests = ask(X, rate, takes_nan=True, accepted=Accepted(values={"rate": (16000.0,)}))
+    assert [title for title in requests if title.startswith("missing values in")] == [f"missing values in x[{at}]" for at in range(3)]
+
+
 def test_zeros_are_zeros_and_no_texts() -> None:
     request = ask(X, IDS, WORDS)["zeros"]
     assert not request["x"].any()
@@ -389,6 +442,14 @@ def test_texts_without_columns_have_no_column_to_change(shape: tuple[int | str, 
 def test_at_most_64_columns_are_given_an_unseen_category() -> None:
     wide = TensorSpec(name="w", dtype="string", shape=("batch", 70))
     assert len([title for title in ask(wide) if "unseen" in title]) == 64
+
+
+def test_each_column_of_text_is_asked_empty_too_since_that_is_what_missing_text_is() -> None:
+    requests = ask(X, WORDS, categories=KNOWN)
+    assert [title for title in requests if title.startswith("empty")] == ["empty text in w[0]", "empty text in w[1]"]
+    assert requests["empty text in w[0]"]["w"][0, 0] == ""
+    assert requests["empty text in w[0]"]["w"][1, 0] in {"red", "green", "blue"}
+    assert requests["empty text in w[0]"]["x"].tolist() == requests["an unseen category in w[0]"]["x"].tolist()
 
 
 # What is made up is like the holdout everywhere

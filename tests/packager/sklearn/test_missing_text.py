@@ -98,3 +98,42 @@ def test_a_column_that_tells_none_from_nan_is_refused_with_its_name(tmp_path: Pa
     model = make_pipeline(OneHotEncoder(), LogisticRegression()).fit(table, [0, 1, 0, 1] * 15)
     with pytest.raises(SourceModelError, match="word: the model tells two kinds of missing text apart, None and NaN"):
         loaded(model, tmp_path, examples={"word": np.array(["a", ""], dtype=object)})
+
+
+@pytest.mark.parametrize("unknown", ["ignore", "error"])
+def test_empty_text_as_a_category_of_one_column_leaves_other_columns_their_gaps(unknown: Any, tmp_path: Path) -> None:
+    city = ["x", "", "y", "x"] * 15
+    table = pd.DataFrame({"word": pd.Series([np.nan if at % 7 == 3 else word for at, word in enumerate(WORDS)], dtype=object), "city": city})
+    target = [int(word == "b" or at % 7 == 3) for at, word in enumerate(WORDS)]
+    model = make_pipeline(OneHotEncoder(handle_unknown=unknown), LogisticRegression()).fit(table, target)
+    request = {name: table[name].fillna("").to_numpy(object).reshape(-1, 1) for name in table}
+    source = loaded(model, tmp_path, examples={name: value.ravel() for name, value in request.items()})
+    np.testing.assert_allclose(source.predict(request)["probabilities"], model.predict_proba(table), atol=1e-6)
+    converted = convert_model(source)
+    assert check_parity(source, converted, request, seed=0) >= 2
+    answer = run_session(open_session(converted.model, Settings(), where="m"), request)
+    np.testing.assert_allclose(answer["probabilities"], model.predict_proba(table), atol=1e-5)
+
+
+@pytest.mark.parametrize("gap", [None, np.nan], ids=["None", "NaN"])
+@pytest.mark.parametrize("encoder", [OneHotEncoder(), OrdinalEncoder(encoded_missing_value=-1)], ids=lambda encoder: type(encoder).__name__)
+def test_a_column_that_knows_empty_text_and_missing_text_is_refused(encoder: Any, gap: Any, tmp_path: Path) -> None:
+    table = pd.DataFrame({"word": pd.Series(["a", "", gap, "b"] * 10, dtype=object)})
+    model = make_pipeline(encoder, LogisticRegression()).fit(table, [0, 1, 1, 0] * 10)
+    with pytest.raises(SourceModelError, match="word: the model tells empty text and missing text apart") as caught:
+        loaded(model, tmp_path)
+    assert caught.value.found == f"both among the categories of {type(encoder).__name__}, or one of them filled before it"
+    assert caught.value.advice == 'Train it on a table with one of them: table.fillna("").'
+
+
+def test_empty_text_behind_an_imputer_that_fills_gaps_with_a_word_is_refused_and_with_empty_text_is_not(tmp_path: Path) -> None:
+    table = pd.DataFrame({"word": pd.Series(["a", "", np.nan, "b"] * 10, dtype=object)})
+
+    def model(word: str) -> Any:
+        filled = SimpleImputer(strategy="constant", fill_value=word)
+        return make_pipeline(filled, OneHotEncoder(), LogisticRegression()).fit(table, [0, 1, 1, 0] * 10)
+
+    with pytest.raises(SourceModelError, match="tells empty text and missing text apart"):
+        loaded(model("none"), tmp_path)
+    source = loaded(model(""), tmp_path)
+    assert check_parity(source, convert_model(source), {"word": np.array([["a"], [""], ["b"]], dtype=object)}, seed=0) >= 2

@@ -17,7 +17,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from sealift_packager.errors import ConversionError
+from sealift_packager.errors import ConversionError, SourceModelError
 from sealift_packager.frameworks.converters import convert_model
 from sealift_packager.graph.session import Settings, open_session, run_session
 from sealift_packager.parity.check import check_parity
@@ -129,3 +129,33 @@ def test_text_that_the_model_does_not_show_is_asked_for(tmp_path: Path) -> None:
     source = loaded(make_pipeline(encoders.OrdinalEncoder(cols=["city"]), hidden, LINES).fit(table, TARGET), tmp_path)
     with pytest.raises(ConversionError, match="OneHotEncoder takes text, and the model doesn't show which.*Pass --data"):
         convert_model(source)
+
+
+def test_empty_text_among_the_categories_is_refused_since_a_request_has_it_for_missing_text(tmp_path: Path) -> None:
+    table = TABLE.assign(city=TABLE.city.where(np.arange(ROWS) % 9 > 0, ""))
+    model = make_pipeline(encoders.OrdinalEncoder(cols=["city"]), LINES).fit(table, TARGET)
+    with pytest.raises(SourceModelError, match="city: the model takes empty text for a category"):
+        loaded(model, tmp_path)
+
+
+BEHIND_MARKS: dict[str, Callable[[], Any]] = {
+    "by name": lambda: make_column_transformer((StandardScaler(), ["a", "b", "a_na"]), (OneHotEncoder(), ["city"])),
+    "the mark alone": lambda: make_column_transformer(("passthrough", ["a", "b"]), (SimpleImputer(), ["a_na"]), (OneHotEncoder(), ["city"])),
+    "beside text": lambda: make_column_transformer(("passthrough", ["a"]), (OneHotEncoder(), ["city", "a_na"])),
+    "the rest": lambda: make_column_transformer((OneHotEncoder(), ["city"]), remainder="passthrough"),
+}
+
+
+@pytest.mark.parametrize("name", BEHIND_MARKS)
+def test_a_column_transformer_takes_the_marks_that_a_step_before_it_adds(name: str, tmp_path: Path) -> None:
+    table = GAPS.assign(city=TABLE.city)
+    steps = imputers.AddMissingIndicator(variables=["a"]), imputers.MeanMedianImputer(variables=["a"])
+    model = make_pipeline(*steps, BEHIND_MARKS[name](), StandardScaler(with_mean=False), LINES).fit(table, TARGET)
+    source = loaded(model, tmp_path)
+    assert [(spec.name, spec.dtype) for spec in source.inputs][:2] == [("a", "float32"), ("city", "string")]
+    assert source.takes_nan
+    converted = convert_model(source)
+    assert check_parity(source, converted, None, seed=0) >= 3
+    request = {spec.name: table[[spec.name]].to_numpy(spec.numpy_dtype) for spec in source.inputs}
+    answer = run_session(open_session(converted.model, Settings(), where="m"), request)
+    np.testing.assert_allclose(answer["probabilities"], model.predict_proba(table), atol=1e-5)
