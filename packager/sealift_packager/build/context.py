@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 import functools
 import logging
@@ -99,8 +98,7 @@ class BuildContext:
                 exact = _with_digits(source, holdout)
             if exact is source:
                 return source, holdout
-            source = dataclasses.replace(exact, place=source.place, digest=source.digest)
-            return source, bind(data, source, self.request.target, needed=needed, images=self._images) if data else None
+            return exact, bind(data, exact, self.request.target, needed=needed, images=self._images) if data else None
 
     def _check_unchanged(self, name: str, path: Path, digest: Digest) -> None:
         """What was read is what the build is known by, in the cache and in a lock; `DataError`."""

@@ -152,3 +152,8 @@ class SourceModel:
     accepted: Accepted = ANYTHING
     skew: VersionSkew | None = None
     notes: tuple[str, ...] = ()
+
+
+def as_widened(source: SourceModel, widened: SourceModel) -> SourceModel:
+    """What `Widen` made of a source, with what the source's loader knows of its file and the framework's own object doesn't say."""
+    return dataclasses.replace(widened, digest=source.digest, place=source.place, skew=source.skew, notes=source.notes)

@@ -16,7 +16,7 @@ from sealift_packager.data import refusal
 from sealift_packager.errors import DataError
 from sealift_packager.model.columns import FEATURES, joined, spread
 from sealift_packager.model.output_names import PREDICTION, by_role, roles_of
-from sealift_packager.model.source import Array, Arrays, Digits, SourceModel
+from sealift_packager.model.source import Array, Arrays, Digits, SourceModel, as_widened
 from sealift_packager.model.synthetic import make_inputs
 from sealift_packager.parity.compare import compare, spreads
 from sealift_packager.parity.inputs import drawn_rows, rows_of
@@ -54,7 +54,7 @@ def with_digits(source: SourceModel, originals: Arrays | None) -> SourceModel:
 def _widened(source: SourceModel, digits: Digits, originals: Arrays | None, more: frozenset[int]) -> SourceModel:
     outputs = _wide_outputs(source, digits, originals)
     columns = wide_columns(digits.widen(frozenset(), outputs), originals) | more
-    return digits.widen(columns, outputs) if columns or outputs else source
+    return as_widened(source, digits.widen(columns, outputs)) if columns or outputs else source
 
 
 def _wide_outputs(source: SourceModel, digits: Digits, originals: Arrays | None) -> frozenset[str]:
