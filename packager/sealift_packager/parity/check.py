@@ -16,10 +16,11 @@ from sealift_packager.graph.result import Converted
 from sealift_packager.graph.session import Settings, open_session, run_session
 from sealift_packager.model.batch import BATCH
 from sealift_packager.model.columns import joined, spread
+from sealift_packager.model.drawn_rows import rows_of
 from sealift_packager.model.output_names import LABEL, PREDICTION, role_of, roles_of
 from sealift_packager.model.source import Array, Arrays, SourceModel
 from sealift_packager.parity.compare import CONSTANT_STEPS, Spread, compare, sizes, spreads
-from sealift_packager.parity.inputs import HardRequest, hard_inputs, rows_of
+from sealift_packager.parity.inputs import HardRequest, hard_inputs
 from sealift_packager.parity.rounding import rounding_of
 from sealift_packager.parity.scikit_steps import advice_on
 from sealift_packager.trees.boundaries import boundary_rows

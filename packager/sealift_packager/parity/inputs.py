@@ -13,6 +13,7 @@ import numpy as np
 from sealift_core.bundle.tensors import TensorSpec
 from sealift_packager.model.accepted import ANYTHING, Accepted
 from sealift_packager.model.batch import fixed_batch
+from sealift_packager.model.drawn_rows import drawn_rows, rows_of
 from sealift_packager.model.moments import mean_and_spread
 from sealift_packager.model.source import Array, Arrays
 from sealift_packager.model.synthetic import NO_SIZES, free_symbols, make_inputs
@@ -74,16 +75,6 @@ def hard_inputs(
         rounded = {name: value.astype(drawn[name].dtype) for name, value in usual.items()}
         inputs = {**_with_known_categories(drawn, categories, seed), **rounded}
         yield HardRequest(title="rows like those that it was fitted on", inputs=inputs)
-
-
-def drawn_rows(total: int, most: int, seed: int = 0) -> Array:
-    """The numbers of all rows, or of so many that are drawn from everywhere: files are sorted by time, amount or label."""
-    return np.arange(total) if total <= most else np.sort(np.random.default_rng(seed).choice(total, most, replace=False))
-
-
-def rows_of(arrays: Arrays, numbers: Array) -> dict[str, Array]:
-    """The rows of these numbers; where these are all of them in their order, the arrays as they are: they may be large."""
-    return {name: value if np.array_equal(numbers, np.arange(len(value))) else value[numbers] for name, value in arrays.items()}
 
 
 def _holdout_requests(specs: Sequence[TensorSpec], holdout: Arrays, seed: int) -> Iterator[HardRequest]:
