@@ -13,7 +13,8 @@ from sealift_packager.model.drawn_rows import rows_moved, telling_rows
 from sealift_packager.model.source import Array, Arrays
 from sealift_packager.sandbox.activity import ANSWERING, during, rows_of
 
-#: Rows of the data, some more with very many columns, on which answers in float64 and in float32 are compared, and what they may differ by, as a share of what an output varies by.
+#: Rows of the data on which answers in float64 and in float32 are compared (some more with very many columns), and what they may differ by, as a
+#: share of what an output varies by.
 ROWS: Final = 16_384
 SHARE: Final = 1e-4
 #: Combinations of types that are tried; with several inputs there may be many.

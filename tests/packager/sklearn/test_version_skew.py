@@ -174,15 +174,17 @@ CHANGED = {"predict", "inputs", "columns", "usual", "categories", "trees", "arbi
 
 
 def test_a_model_with_float64_inputs_or_other_arrangement_keeps_all_that_its_loader_knows_of_the_file(as_of_old: Any, tmp_path: Path) -> None:
-    rows = ROWS + [1.7e9, 0]
+    rows = np.add(ROWS, [1.7e9, 0])
     model = make_pipeline(StandardScaler(), LogisticRegression()).fit(pd.DataFrame(rows, columns=["at", "level"]), LABELS)
     path = as_of_old(model, tmp_path / "m.joblib")
     place = WeightPlace(folder=tmp_path)
     narrow = load_model(path, LoadOptions(trust_pickle=True, place=place))
     arranged = load_model(path, LoadOptions(trust_pickle=True, place=place, inputs="columns"))
     wide = with_digits(narrow, {"features": rows})
-    assert wide.inputs[0].dtype == "float64" and len(arranged.inputs) == 2
-    assert narrow.skew is not None and narrow.place == place
+    assert wide.inputs[0].dtype == "float64"
+    assert len(arranged.inputs) == 2
+    assert narrow.skew is not None
+    assert narrow.place == place
     kept = {field.name for field in dataclasses.fields(narrow)} - CHANGED
     for name in sorted(kept):
         assert getattr(wide, name) == getattr(narrow, name), name
@@ -190,8 +192,9 @@ def test_a_model_with_float64_inputs_or_other_arrangement_keeps_all_that_its_loa
 
 
 def test_a_packed_model_with_float64_inputs_has_the_note_too(as_of_old: Any, tmp_path: Path) -> None:
-    rows = ROWS + [1.7e9, 0]
+    rows = np.add(ROWS, [1.7e9, 0])
     path = as_of_old(make_pipeline(StandardScaler(), LogisticRegression()).fit(rows, LABELS), tmp_path / "m.joblib")
     np.savez(tmp_path / "d.npz", features=rows, target=LABELS)
     notes = pack(request(path, tmp_path, data=tmp_path / "d.npz")).notes
-    assert notes[0].startswith("Warning: the model was made with scikit-learn 1.2.0") and "float64" in notes[1]
+    assert notes[0].startswith("Warning: the model was made with scikit-learn 1.2.0")
+    assert "float64" in notes[1]
