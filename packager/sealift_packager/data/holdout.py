@@ -18,7 +18,7 @@ from sealift_packager.data.images import ImageFolder
 from sealift_packager.data.left_out import LeftOut, missing_rows, most_left_out
 from sealift_packager.data.names import check_header, check_names, listed, on_header, on_spaces
 from sealift_packager.data.pixels import Normalization, decode_images, describe_images
-from sealift_packager.data.ranges import check_finite, check_range, check_whole_numbers
+from sealift_packager.data.ranges import check_finite, check_fractions, check_range, check_whole_numbers
 from sealift_packager.data.refusal import describe_text, refused
 from sealift_packager.errors import DataError
 from sealift_packager.model.batch import fixed_batch, has_rows_first
@@ -58,6 +58,11 @@ class Holdout:
         """How many."""
         return len(self.target)
 
+    def numbered(self, parts: Sequence[LeftOut]) -> tuple[LeftOut, ...]:
+        """The same rows, counted from this holdout's first, by their numbers in the data."""
+        numbers = self.numbers or range(self.rows)
+        return tuple(LeftOut(rows=tuple(numbers[row] for row in part.rows), reason=part.reason) for part in parts)
+
     def without(self, refused: Sequence[LeftOut]) -> Holdout:
         """The other rows, where ``refused`` are counted from this holdout's first."""
         if not refused:
@@ -65,7 +70,6 @@ class Holdout:
         numbers = self.numbers or tuple(range(self.rows))
         dropped = {row for part in refused for row in part.rows}
         kept = [row for row in range(self.rows) if row not in dropped]
-        named = (LeftOut(rows=tuple(numbers[row] for row in part.rows), reason=part.reason) for part in refused)
         return dataclasses.replace(
             self,
             inputs={name: value[kept] for name, value in self.inputs.items()},
@@ -73,7 +77,7 @@ class Holdout:
             target=self.target[kept],
             written=None if self.written is None else self.written[kept],
             numbers=tuple(numbers[row] for row in kept),
-            left_out=(*self.left_out, *named),
+            left_out=(*self.left_out, *self.numbered(refused)),
         )
 
 
@@ -95,11 +99,12 @@ def bind(data: DataFile | ImageFolder, source: SourceModel, target: str, *, need
     arrays = _split(arrays, source.inputs)
     missing = _few_missing(arrays, source)
     kept = np.setdiff1d(np.arange(data.rows), missing)
-    if missing:
-        arrays, labels = {name: value[kept] for name, value in arrays.items()}, labels[kept]
     table = _is_table(arrays, source.inputs)
-    given = _from_columns(arrays, source, where, data.repeated) if table else _by_name(arrays, source, where, data.repeated)
-    inputs = _in_types(given, source, where)
+    make = _from_columns if table else _by_name
+    given = make(arrays, source, where, data.repeated, left_out=bool(missing))  # checked before rows are left out, so that errors name the file's own
+    if missing:
+        given, labels = {name: value[kept] for name, value in given.items()}, labels[kept]
+    inputs = _in_types(given, source, where, kept)
     return Holdout(
         digest=data.digest,
         inputs=inputs,
@@ -136,12 +141,12 @@ def _check_target(data: DataFile, target: str, *, needed: bool) -> None:
         raise DataError("several columns have the name of the target", where=f"{where}: {target}", advice="Rename all but the target.")
 
 
-def _in_types(given: dict[str, Array], source: SourceModel, where: str) -> dict[str, Array]:
-    """The data's own values in the types of the inputs."""
+def _in_types(given: dict[str, Array], source: SourceModel, where: str, numbers: Array) -> dict[str, Array]:
+    """The data's own values in the types of the inputs; ``numbers`` are those of the rows in the data."""
     with np.errstate(over="ignore"):
         inputs = {spec.name: np.ascontiguousarray(given[spec.name], dtype=spec.numpy_dtype) for spec in source.inputs}
     if source.format in TORCH_FORMATS:
-        check_finite(given, inputs, where)
+        check_finite(given, inputs, where, numbers)
     return inputs
 
 
@@ -236,7 +241,7 @@ def _is_table(arrays: dict[str, Array], specs: Sequence[TensorSpec]) -> bool:
     return len(specs) == 1 and len(specs[0].shape) == 2 and not named and all(value.ndim == 1 for value in arrays.values())
 
 
-def _from_columns(arrays: dict[str, Array], source: SourceModel, where: str, repeated: frozenset[str]) -> dict[str, Array]:
+def _from_columns(arrays: dict[str, Array], source: SourceModel, where: str, repeated: frozenset[str], *, left_out: bool) -> dict[str, Array]:
     spec = source.inputs[0]
     names = source.columns.get(spec.name, ())
     if names:
@@ -249,16 +254,17 @@ def _from_columns(arrays: dict[str, Array], source: SourceModel, where: str, rep
             found=listed(arrays),
             advice=on_header(list(arrays)),
         )
-    columns = [_checked(arrays[name], spec, f"{where}: {name}", takes_nan=source.takes_nan) for name in names or arrays]
+    columns = [_checked(arrays[name], spec, f"{where}: {name}", takes_nan=source.takes_nan, left_out=left_out) for name in names or arrays]
     return {spec.name: np.stack(columns, axis=1)}
 
 
-def _by_name(arrays: dict[str, Array], source: SourceModel, where: str, repeated: frozenset[str]) -> dict[str, Array]:
+def _by_name(arrays: dict[str, Array], source: SourceModel, where: str, repeated: frozenset[str], *, left_out: bool) -> dict[str, Array]:
     check_names([spec.name for spec in source.inputs], list(arrays), "input", where, repeated)
-    return {spec.name: _shaped(arrays[spec.name], spec, f"{where}: {spec.name}", takes_nan=source.takes_nan) for spec in source.inputs}
+    takes_nan = source.takes_nan
+    return {spec.name: _shaped(arrays[spec.name], spec, f"{where}: {spec.name}", takes_nan=takes_nan, left_out=left_out) for spec in source.inputs}
 
 
-def _shaped(value: Array, spec: TensorSpec, where: str, *, takes_nan: bool) -> Array:
+def _shaped(value: Array, spec: TensorSpec, where: str, *, takes_nan: bool, left_out: bool) -> Array:
     if value.ndim == 1 and spec.shape[1:] == (1,):
         value = value.reshape(-1, 1)
     if not has_rows_first(spec):
@@ -272,12 +278,22 @@ def _shaped(value: Array, spec: TensorSpec, where: str, *, takes_nan: bool) -> A
     sizes = spec.shape[1:]
     fits = value.ndim == len(spec.shape) and all(isinstance(size, str) or size == given for size, given in zip(sizes, value.shape[1:], strict=True))
     if not fits:
-        raise DataError("wrong shape", where=where, expected=f"[rows, {', '.join(map(str, sizes))}]", found=str(list(value.shape)))
-    return _checked(value, spec, where, takes_nan=takes_nan)
+        row = f"one row of {' × '.join(map(str, sizes))} values" if sizes else "one value"
+        raise DataError(
+            "wrong shape",
+            where=where,
+            expected=f"[{', '.join(('rows', *map(str, sizes)))}]",
+            found=str(list(value.shape)),
+            advice=f"Give this input {row} for each example.",
+        )
+    return _checked(value, spec, where, takes_nan=takes_nan, left_out=left_out)
 
 
-def _checked(value: Array, spec: TensorSpec, where: str, *, takes_nan: bool) -> Array:
-    """The data's own values, which the input's type takes; a column without a single value as missing text, where it is text."""
+def _checked(value: Array, spec: TensorSpec, where: str, *, takes_nan: bool, left_out: bool) -> Array:
+    """The data's own values, which the input's type takes; a column without a single value as missing text, where it is text.
+
+    ``left_out`` says that the rows with missing numbers are left out afterwards.
+    """
     if spec.dtype == "string" and value.dtype.kind == "f" and np.isnan(value).all():  # a CSV's column without a single value
         value = np.full(value.shape, "", dtype=object)
     if spec.numpy_dtype.kind == "f" and value.dtype.kind == "O" and _TRUTHS.keys() >= set(value.ravel().tolist()):
@@ -285,16 +301,17 @@ def _checked(value: Array, spec: TensorSpec, where: str, *, takes_nan: bool) -> 
     if (spec.dtype == "string") != (value.dtype.kind == "O"):
         if spec.dtype == "string":
             advice = "Write the categories as the model knows them, or save the table as Parquet, which keeps text that looks like numbers."
-            raise DataError("wrong type", where=where, expected="text", found=f"numbers ({value.dtype})", advice=advice)
+            expected = "text, as the model was trained on"
+            raise DataError("this column must be text", where=where, expected=expected, found="numbers", advice=advice)
         found, hint = describe_text(value)
         raise DataError("wrong type", where=where, expected=f"numbers ({spec.dtype})", found=found, advice=hint)
-    if value.dtype.kind == "f" and spec.numpy_dtype.kind in "iu" and not (value == np.trunc(value)).all():
-        raise DataError("whole numbers are needed", where=where, expected=spec.dtype, found=str(value.dtype))
-    if value.dtype.kind == "f" and np.isnan(value).any() and not takes_nan:
+    if value.dtype.kind == "f" and np.isnan(value).any() and not takes_nan and not left_out:
         first = int(np.argwhere(np.isnan(value))[0][0])
         raise DataError(
             "missing values, which this model does not accept", where=where, found=f"row {first}", advice="Drop these rows or impute them."
         )
+    if value.dtype.kind == "f" and spec.numpy_dtype.kind in "iu":
+        check_fractions(value, spec, where, missing=left_out)
     if spec.numpy_dtype.kind in "iu" and value.dtype.kind in "iuf":
         check_range(value, spec, where)
     if spec.numpy_dtype.kind == "f" and value.dtype.kind in "iu":

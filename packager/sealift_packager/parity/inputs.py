@@ -37,12 +37,14 @@ NO_ARRAYS: Final[Arrays] = MappingProxyType({})
 class HardRequest:
     """A request, and the name that errors and reports give it.
 
-    ``rows`` are the numbers of the holdout's rows that it is made of, None of a synthetic one; ``is_example`` says that somebody gave it.
+    ``rows`` are the places of the holdout's rows that it is made of and ``numbers`` what the data call them, None of a synthetic one; ``is_example``
+    says that somebody gave it.
     """
 
     title: str
     inputs: dict[str, Array]
     rows: Array | None = None
+    numbers: Array | None = None
     is_example: bool = False
 
     @property
@@ -60,14 +62,16 @@ def hard_inputs(
     categories: Categories = NO_CATEGORIES,
     accepted: Accepted = ANYTHING,
     usual: Arrays = NO_ARRAYS,
+    numbers: Sequence[int] = (),
 ) -> Iterator[HardRequest]:
     """Requests; text and integers, which may be categories and indices, come from the holdout where there is one, or are known categories.
 
-    ``usual`` are values [rows, …] like those that the model was fitted on, by input, for where there is no holdout.
+    ``usual`` are values [rows, …] like those that the model was fitted on, by input, for where there is no holdout. ``numbers`` are what the
+    holdout's rows are called in the data; empty where they count from 0.
     """
     yield from (HardRequest(title=f"example {at}", inputs=dict(example), is_example=True) for at, example in enumerate(accepted.examples, 1))
     if holdout is not None:
-        yield from _holdout_requests(specs, holdout, seed)
+        yield from _holdout_requests(specs, holdout, seed, np.array(numbers or range(len(next(iter(holdout.values()))))))
     for title, inputs in _synthetic_inputs(specs, holdout, categories, accepted, seed=seed, takes_nan=takes_nan):
         yield HardRequest(title=title, inputs=inputs)
     if usual and holdout is None:
@@ -77,17 +81,17 @@ def hard_inputs(
         yield HardRequest(title="rows like those that it was fitted on", inputs=inputs)
 
 
-def _holdout_requests(specs: Sequence[TensorSpec], holdout: Arrays, seed: int) -> Iterator[HardRequest]:
-    total, batch = len(next(iter(holdout.values()))), fixed_batch(specs)
+def _holdout_requests(specs: Sequence[TensorSpec], holdout: Arrays, seed: int, numbers: Array) -> Iterator[HardRequest]:
+    total, batch = len(numbers), fixed_batch(specs)
     if batch is None:
         rows = drawn_rows(total, HOLDOUT_ROWS, seed)
         titled = [("the holdout", rows), ("one row of the holdout", rows[:1])]
     else:
         rows = drawn_rows(total, FIXED_REQUESTS * batch, seed)
         batches = np.resize(rows, (-(-len(rows) // batch), batch))  # rows come again where a batch isn't full
-        titled = [(f"the holdout from row {numbers[0]}", numbers) for numbers in batches]
-    for title, numbers in titled:
-        yield HardRequest(title=title, inputs=rows_of(holdout, numbers), rows=numbers)
+        titled = [(f"the holdout from row {numbers[places[0]]}", places) for places in batches]
+    for title, places in titled:
+        yield HardRequest(title=title, inputs=rows_of(holdout, places), rows=places, numbers=numbers[places])
 
 
 def _synthetic_inputs(
