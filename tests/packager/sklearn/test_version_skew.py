@@ -170,7 +170,21 @@ def test_a_program_without_a_module_s_name_says_what_is_wrong_with_the_file(tmp_
 
 
 #: What float64 inputs and other arrangements change; whatever else a loader sets stays.
-CHANGED = {"predict", "inputs", "columns", "usual", "categories", "trees", "arbitrary", "steps", "scores", "digits", "wide_outputs", "classes"}
+CHANGED = {
+    "predict",
+    "inputs",
+    "columns",
+    "usual",
+    "categories",
+    "trees",
+    "arbitrary",
+    "steps",
+    "scores",
+    "digits",
+    "wide_outputs",
+    "classes",
+    "words",
+}
 
 
 def test_a_model_with_float64_inputs_or_other_arrangement_keeps_all_that_its_loader_knows_of_the_file(as_of_old: Any, tmp_path: Path) -> None:
