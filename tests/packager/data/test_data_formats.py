@@ -14,6 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from sealift_packager.data import example
 from sealift_packager.data import files as files_module
 from sealift_packager.data.files import DataFile, read_data
 from sealift_packager.data.limits import DataLimits
@@ -181,3 +182,15 @@ def test_another_archive_under_the_name_of_a_csv_is_called_one(tmp_path: Path) -
         archive.writestr("d.csv", "a,b\n1,2\n")
     with pytest.raises(DataError, match=r"d\.csv: the file is a zip archive: .*Unpack it, and pass the table in it"):
         read(tmp_path / "d.csv")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("x.npy", r"at most 3 MiB as \.npy\. Give a smaller example"), ("x.json", r"at most 1 MiB as \.json\. Save it as \.npz")]
+)
+def test_an_example_that_is_too_large_is_told_its_own_limit(name: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(example, "MAX_BYTES", 3 * 2**20)
+    monkeypatch.setattr(example, "MAX_JSON_BYTES", 2**20)
+    with (tmp_path / name).open("wb") as file:
+        file.truncate(4 * 2**20)
+    with pytest.raises(DataError, match=f"the example is too large: expected {said}"):
+        example.read_example(tmp_path / name)
