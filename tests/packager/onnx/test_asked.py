@@ -107,7 +107,7 @@ def test_neighbours_of_a_size_that_works_are_compared_too(tmp_path: Path) -> Non
 def test_every_branch_that_a_single_number_selects_is_compared(tmp_path: Path) -> None:
     source = loaded(by_rate(), tmp_path)
     assert set(source.accepted.values["sr"]) >= {16000.0, 8000.0}
-    assert str(source.accepted).endswith(". Other values were not tried.")
+    assert str(source.accepted).endswith(". Other sizes and values were not tried.")
 
 
 def test_what_was_compared_is_said_in_words() -> None:
