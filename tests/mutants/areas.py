@@ -60,7 +60,10 @@ AREAS: Final = {
     ),
     "candidates": Area(modules=(f"{_PACKAGER}/candidates/*.py",), tests=("tests/packager/candidates",)),
     "parity": Area(
-        modules=tuple(f"{_PACKAGER}/parity/{name}.py" for name in ("check", "compare", "digits", "inputs", "rounding", "scikit_steps")),
+        modules=(
+            *(f"{_PACKAGER}/parity/{name}.py" for name in ("check", "compare", "digits", "inputs", "rounding", "scikit_steps")),
+            f"{_PACKAGER}/model/drawn_rows.py",
+        ),
         tests=tuple(
             f"tests/packager/parity/test_{name}.py"
             for name in ("check_bounds", "check_requests", "compare", "digit_choice", "hard_inputs", "rounding", "scikit_steps")

@@ -8,10 +8,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from sealift_packager.archives.directory import Names
-from sealift_packager.archives.own_copy import taken
-from sealift_packager.data.files import READERS
-from sealift_packager.errors import DataError, SourceModelError
+from sealift_packager.data.files import read_columns
+from sealift_packager.errors import SourceModelError
 from sealift_packager.graph import weights as assemble
 from sealift_packager.graph.tensors import size_bytes
 from sealift_packager.measure.arrays import write_npz
@@ -104,9 +102,8 @@ def _rows(module: Any, data: Path | None, given: Any, folder: Path, target: str 
         available = given
     elif given is not None:
         available = dict(zip(names, given if isinstance(given, Sequence) else [given], strict=False))
-    elif data is not None and data.suffix in READERS:
-        with taken(data, folder, DataError, Names.LABELS) as copy:
-            available = READERS[data.suffix](copy)
+    elif data is not None and data.is_file():
+        available = read_columns(data, folder)
     arrays = {name: np.asarray(value.detach() if hasattr(value, "detach") else value) for name, value in available.items()}
     rows = pick_rows(arrays, names, required, target)
     if rows is None:

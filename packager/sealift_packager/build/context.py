@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 import functools
 import logging
@@ -99,8 +98,7 @@ class BuildContext:
                 exact = _with_digits(source, holdout)
             if exact is source:
                 return source, holdout
-            source = dataclasses.replace(exact, place=source.place, digest=source.digest)
-            return source, bind(data, source, self.request.target, needed=needed, images=self._images) if data else None
+            return exact, bind(data, exact, self.request.target, needed=needed, images=self._images) if data else None
 
     def _check_unchanged(self, name: str, path: Path, digest: Digest) -> None:
         """What was read is what the build is known by, in the cache and in a lock; `DataError`."""
@@ -180,7 +178,8 @@ class BuildContext:
 
     def _prove(self, converted: Converted) -> Parity:
         inputs, originals = (self.holdout.inputs, self.holdout.originals) if self.holdout else (None, None)
-        return prove_parity(self.source, converted, inputs, seed=self.request.seed, originals=originals)
+        numbers = self.holdout.numbers if self.holdout else ()
+        return prove_parity(self.source, converted, inputs, seed=self.request.seed, originals=originals, numbers=numbers)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -197,7 +196,7 @@ class BuildContext:
             return ()
         total = holdout.rows + sum(len(part.rows) for part in holdout.left_out)
         left_out = describe_left_out(holdout.left_out, total, self.request.data.name if self.request.data else "the data")
-        unknown = describe_unknown(holdout.inputs, self.source.categories)
+        unknown = describe_unknown(holdout.inputs, self.source.categories, self.source.words)
         return (*left_out, *unknown, *describe_oddities(holdout.inputs, self.source.columns))
 
     @functools.cached_property
@@ -263,10 +262,10 @@ def _with_digits(source: SourceModel, holdout: Holdout | None) -> SourceModel:
 
 def _ask(source: SourceModel, holdout: Holdout) -> keys.SourceAnswers:
     try:
-        return keys.SourceAnswers(answers=_answers(source, holdout.originals), left_out=())
+        return keys.SourceAnswers(answers=_answers(source, holdout), left_out=())
     except DataError as error:
         few = _few_refused(source, holdout, error)
-        return keys.SourceAnswers(answers=_answers(source, holdout.without(few).originals), left_out=few)
+        return keys.SourceAnswers(answers=_answers(source, holdout.without(few)), left_out=few)
 
 
 def _few_refused(source: SourceModel, holdout: Holdout, error: DataError) -> tuple[LeftOut, ...]:
@@ -274,21 +273,26 @@ def _few_refused(source: SourceModel, holdout: Holdout, error: DataError) -> tup
 
     In a batch of a fixed size no row can be asked alone, and text among numbers makes text of a whole column.
     """
-    if fixed_batch(source.inputs) is not None or error.__cause__ is None or stray_texts(holdout.originals):
+    cause, originals = error.__cause__, holdout.originals
+    if cause is None:
         raise error
-    parts = refused_rows(source.predict, holdout.originals)
+    if fixed_batch(source.inputs) is not None or stray_texts(originals):
+        raise refused(source.framework, originals, cause, numbers=holdout.numbers) from cause
+    parts = refused_rows(source.predict, originals)
     if not are_few(parts, holdout.rows):
-        raise refused(source.framework, holdout.originals, error.__cause__, rows=describe_many(parts, holdout.rows)) from error.__cause__
+        many = describe_many(holdout.numbered(parts), holdout.rows)
+        raise refused(source.framework, originals, cause, rows=many, numbers=holdout.numbers) from cause
     return parts
 
 
-def _answers(source: SourceModel, inputs: Mapping[str, Array]) -> dict[str, Array]:
+def _answers(source: SourceModel, holdout: Holdout) -> dict[str, Array]:
+    inputs = holdout.originals
     try:
         answers = source.predict(inputs)
     except PackagerError:
         raise
     except Exception as error:  # whatever framework it is
-        raise refused(source.framework, inputs, error) from error
+        raise refused(source.framework, inputs, error, numbers=holdout.numbers) from error
     arrays = {name: np.asarray(value) for name, value in answers.items()}
     check_rows(arrays, len(next(iter(inputs.values()))), where=source.framework)
     return arrays

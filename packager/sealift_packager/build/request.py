@@ -126,7 +126,7 @@ class PackRequest:
             raise PackagerError("not a version", where="--version", expected="a semantic version like 1.4.0 or 2.0.0-rc.1", found=repr(self.version))
         self._check_profiles()
         if self.data is None and (self.metric is not None or self.max_drop is not None or self.output is not None):
-            raise DataError("a metric or a budget needs data", where="--metric, --output, --max-drop", advice="Give the holdout with --data.")
+            raise DataError("--metric, --output and --max-drop need data", advice="Give the holdout with --data.")
         self._check_numbers()
         self._check_reading()
 

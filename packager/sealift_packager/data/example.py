@@ -39,8 +39,9 @@ def _read(copy: OwnCopy, path: Path, where: str) -> dict[str, Array]:
     suffix = path.suffix.lower()
     if suffix == ".npz":
         return read_npz(copy)
-    if copy.path.stat().st_size > (MAX_JSON_BYTES if suffix == ".json" else MAX_BYTES):
-        raise DataError("the example is too large", where=where, expected=f"at most {MAX_JSON_BYTES >> 20} MiB as .json", advice="Save it as .npz.")
+    most, advice = (MAX_JSON_BYTES, "Save it as .npz.") if suffix == ".json" else (MAX_BYTES, "Give a smaller example.")
+    if copy.path.stat().st_size > most:
+        raise DataError("the example is too large", where=where, expected=f"at most {most >> 20:,} MiB as {suffix}", advice=advice)
     try:
         if suffix == ".npy":
             return {UNNAMED: np.load(copy.path, allow_pickle=False)}

@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import functools
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -63,13 +63,7 @@ def read_data(path: Path, folder: Path | None = None, target: str | None = None)
         return list_images(path)
     if not path.is_file():
         raise DataError("no such data file", where=str(path), expected=_EXPECTED, found="nothing")
-    if path.suffix.lower() not in READERS and (sheet := _spreadsheet(path)):
-        raise DataError("not a supported data format", where=str(path), expected=_EXPECTED, found=sheet, advice=_SAVE_SHEET)
-    packed, reader = _reader(path)
-    _check_kind(path, reader)
-    with taken(path, folder, DataError, Names.LABELS) as copy:
-        if packed:
-            unpack_in_place(copy.path, LIMITS.csv_bytes, DataError)
+    with _opened(path, folder) as (copy, reader):
         read = reader(copy)
         numbers = reader is read_csv and target in read and read[target].dtype.kind in "iufb"
         repeated = repeated_names(copy) if reader is read_csv else frozenset[str]()
@@ -77,18 +71,35 @@ def read_data(path: Path, folder: Path | None = None, target: str | None = None)
     arrays = {name: plain(value, f"{path}: {name}") for name, value in read.items()}
     _check_rows(arrays, path)
     words = MISSING_WORDS if reader is read_csv else frozenset[str]()
-    text = functools.partial(_read_text, path, folder, packed, copy.digest) if reader is read_csv else None
+    text = functools.partial(_read_text, path, folder, copy.digest) if reader is read_csv else None
     return DataFile(path=path, digest=copy.digest, arrays=arrays, missing_words=words, repeated=repeated, written=written, read_text=text)
 
 
-def _read_text(path: Path, folder: Path | None, packed: bool, digest: Digest, name: str) -> Array:
+def _read_text(path: Path, folder: Path | None, digest: Digest, name: str) -> Array:
     """A column of a file that was read before, as the text that it has there; `DataError` if the file is another one now."""
-    with taken(path, folder, DataError, Names.LABELS) as copy:
+    with _opened(path, folder) as (copy, _):
         if copy.digest != digest:
             raise DataError("the file changed while it was read", where=str(path), expected="the same content", advice="Run the command again.")
+        return plain(read_written(copy, name), f"{path}: {name}")
+
+
+def read_columns(path: Path, folder: Path | None = None) -> dict[str, Array]:
+    """The arrays of a file in the types that it has them in; as `read_data` otherwise."""
+    with _opened(path, folder) as (copy, reader):
+        return reader(copy)
+
+
+@contextlib.contextmanager
+def _opened(path: Path, folder: Path | None) -> Iterator[tuple[OwnCopy, Callable[[OwnCopy], dict[str, Array]]]]:
+    """Our own copy of a file, unpacked, and what reads it."""
+    if path.suffix.lower() not in READERS and (sheet := _spreadsheet(path)):
+        raise DataError("not a supported data format", where=str(path), expected=_EXPECTED, found=sheet, advice=_SAVE_SHEET)
+    packed, reader = _reader(path)
+    _check_kind(path, reader)
+    with taken(path, folder, DataError, Names.LABELS) as copy:
         if packed:
             unpack_in_place(copy.path, LIMITS.csv_bytes, DataError)
-        return plain(read_written(copy, name), f"{path}: {name}")
+        yield copy, reader
 
 
 def _reader(path: Path) -> tuple[bool, Callable[[OwnCopy], dict[str, Array]]]:

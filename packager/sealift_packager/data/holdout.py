@@ -19,7 +19,7 @@ from sealift_packager.data.images import ImageFolder
 from sealift_packager.data.left_out import LeftOut, missing_rows, most_left_out
 from sealift_packager.data.names import check_header, check_names, listed, on_header, on_spaces
 from sealift_packager.data.pixels import Normalization, decode_images, describe_images
-from sealift_packager.data.ranges import check_finite, check_range, check_whole_numbers
+from sealift_packager.data.ranges import check_finite, check_fractions, check_range, check_whole_numbers
 from sealift_packager.data.refusal import describe_text, refused
 from sealift_packager.errors import DataError
 from sealift_packager.model.batch import fixed_batch, has_rows_first
@@ -59,6 +59,11 @@ class Holdout:
         """How many."""
         return len(self.target)
 
+    def numbered(self, parts: Sequence[LeftOut]) -> tuple[LeftOut, ...]:
+        """The same rows, counted from this holdout's first, by their numbers in the data."""
+        numbers = self.numbers or range(self.rows)
+        return tuple(LeftOut(rows=tuple(numbers[row] for row in part.rows), reason=part.reason) for part in parts)
+
     def without(self, refused: Sequence[LeftOut]) -> Holdout:
         """The other rows, where ``refused`` are counted from this holdout's first."""
         if not refused:
@@ -66,7 +71,6 @@ class Holdout:
         numbers = self.numbers or tuple(range(self.rows))
         dropped = {row for part in refused for row in part.rows}
         kept = [row for row in range(self.rows) if row not in dropped]
-        named = (LeftOut(rows=tuple(numbers[row] for row in part.rows), reason=part.reason) for part in refused)
         return dataclasses.replace(
             self,
             inputs={name: value[kept] for name, value in self.inputs.items()},
@@ -74,7 +78,7 @@ class Holdout:
             target=self.target[kept],
             written=None if self.written is None else self.written[kept],
             numbers=tuple(numbers[row] for row in kept),
-            left_out=(*self.left_out, *named),
+            left_out=(*self.left_out, *self.numbered(refused)),
         )
 
 
@@ -97,9 +101,12 @@ def bind(data: DataFile | ImageFolder, source: SourceModel, target: str, *, need
     most = most_left_out(data.rows)
     unfit = _without_whole_number(arrays, source.inputs)
     unfit = unfit if len(unfit) <= most else unfit[:0]  # many are refused by column
+    table = _is_table(arrays, source.inputs)
+    make, gaps = _from_columns if table else _by_name, dataclasses.replace(source, takes_nan=True)
+    given = make(arrays, gaps, where, data.repeated, left_out=bool(len(unfit)))  # before rows are left out: errors name the file's own
     rows = np.setdiff1d(np.arange(data.rows), unfit)
-    asked = rows_at(arrays, rows) if len(unfit) else arrays
-    given, inputs = _given(asked, dataclasses.replace(source, takes_nan=True), where, data.repeated)
+    given = rows_at(given, rows) if len(unfit) else given
+    inputs = _in_types(given, source, where, rows)
     unanswered = rows[:0] if source.takes_nan else rows[unanswered_gaps(source, given if source.digits else inputs)]
     missing = tuple(sorted((*unfit.tolist(), *map(int, unanswered))))
     if len(missing) > most:
@@ -108,7 +115,6 @@ def bind(data: DataFile | ImageFolder, source: SourceModel, target: str, *, need
     if missing:
         answered = np.isin(rows, kept)
         given, inputs, labels = rows_at(given, answered), rows_at(inputs, answered), labels[kept]
-    table = _is_table(arrays, source.inputs)
     return Holdout(
         digest=data.digest,
         inputs=inputs,
@@ -120,13 +126,6 @@ def bind(data: DataFile | ImageFolder, source: SourceModel, target: str, *, need
         numbers=tuple(kept.tolist()) if missing else (),
         left_out=(LeftOut(rows=missing, reason="missing values"),) if missing else (),
     )
-
-
-def _given(arrays: dict[str, Array], source: SourceModel, where: str, repeated: frozenset[str]) -> tuple[dict[str, Array], dict[str, Array]]:
-    """The data's own values by input, and the same in the inputs' types."""
-    take = _from_columns if _is_table(arrays, source.inputs) else _by_name
-    given = take(arrays, source, where, repeated)
-    return given, _in_types(given, source, where)
 
 
 def _of_images(data: ImageFolder, source: SourceModel, normalization: Normalization) -> Holdout:
@@ -152,12 +151,12 @@ def _check_target(data: DataFile, target: str, *, needed: bool) -> None:
         raise DataError("several columns have the name of the target", where=f"{where}: {target}", advice="Rename all but the target.")
 
 
-def _in_types(given: dict[str, Array], source: SourceModel, where: str) -> dict[str, Array]:
-    """The data's own values in the types of the inputs."""
+def _in_types(given: dict[str, Array], source: SourceModel, where: str, numbers: Array) -> dict[str, Array]:
+    """The data's own values in the types of the inputs; ``numbers`` are those of the rows in the data."""
     with np.errstate(over="ignore"):
         inputs = {spec.name: np.ascontiguousarray(given[spec.name], dtype=spec.numpy_dtype) for spec in source.inputs}
     if source.format in TORCH_FORMATS:
-        check_finite(given, inputs, where)
+        check_finite(given, inputs, where, numbers)
     return inputs
 
 
@@ -185,7 +184,8 @@ def _refuse_gaps(arrays: dict[str, Array], missing: Array, source: SourceModel, 
     for value in shown.values():
         if value.dtype.kind == "f":
             value[others] = np.nan_to_num(value[others])
-    _given(shown, source, where, repeated)
+    make = _from_columns if _is_table(arrays, source.inputs) else _by_name
+    make(shown, source, where, repeated, left_out=False)
 
 
 def _split(arrays: dict[str, Array], specs: Sequence[TensorSpec]) -> dict[str, Array]:
@@ -264,7 +264,7 @@ def _is_table(arrays: dict[str, Array], specs: Sequence[TensorSpec]) -> bool:
     return len(specs) == 1 and len(specs[0].shape) == 2 and not named and all(value.ndim == 1 for value in arrays.values())
 
 
-def _from_columns(arrays: dict[str, Array], source: SourceModel, where: str, repeated: frozenset[str]) -> dict[str, Array]:
+def _from_columns(arrays: dict[str, Array], source: SourceModel, where: str, repeated: frozenset[str], *, left_out: bool) -> dict[str, Array]:
     spec = source.inputs[0]
     names = source.columns.get(spec.name, ())
     if names:
@@ -277,16 +277,17 @@ def _from_columns(arrays: dict[str, Array], source: SourceModel, where: str, rep
             found=listed(arrays),
             advice=on_header(list(arrays)),
         )
-    columns = [_checked(arrays[name], spec, f"{where}: {name}", takes_nan=source.takes_nan) for name in names or arrays]
+    columns = [_checked(arrays[name], spec, f"{where}: {name}", takes_nan=source.takes_nan, left_out=left_out) for name in names or arrays]
     return {spec.name: np.stack(columns, axis=1)}
 
 
-def _by_name(arrays: dict[str, Array], source: SourceModel, where: str, repeated: frozenset[str]) -> dict[str, Array]:
+def _by_name(arrays: dict[str, Array], source: SourceModel, where: str, repeated: frozenset[str], *, left_out: bool) -> dict[str, Array]:
     check_names([spec.name for spec in source.inputs], list(arrays), "input", where, repeated)
-    return {spec.name: _shaped(arrays[spec.name], spec, f"{where}: {spec.name}", takes_nan=source.takes_nan) for spec in source.inputs}
+    takes_nan = source.takes_nan
+    return {spec.name: _shaped(arrays[spec.name], spec, f"{where}: {spec.name}", takes_nan=takes_nan, left_out=left_out) for spec in source.inputs}
 
 
-def _shaped(value: Array, spec: TensorSpec, where: str, *, takes_nan: bool) -> Array:
+def _shaped(value: Array, spec: TensorSpec, where: str, *, takes_nan: bool, left_out: bool) -> Array:
     if value.ndim == 1 and spec.shape[1:] == (1,):
         value = value.reshape(-1, 1)
     if not has_rows_first(spec):
@@ -300,12 +301,22 @@ def _shaped(value: Array, spec: TensorSpec, where: str, *, takes_nan: bool) -> A
     sizes = spec.shape[1:]
     fits = value.ndim == len(spec.shape) and all(isinstance(size, str) or size == given for size, given in zip(sizes, value.shape[1:], strict=True))
     if not fits:
-        raise DataError("wrong shape", where=where, expected=f"[rows, {', '.join(map(str, sizes))}]", found=str(list(value.shape)))
-    return _checked(value, spec, where, takes_nan=takes_nan)
+        row = f"one row of {' × '.join(map(str, sizes))} values" if sizes else "one value"
+        raise DataError(
+            "wrong shape",
+            where=where,
+            expected=f"[{', '.join(('rows', *map(str, sizes)))}]",
+            found=str(list(value.shape)),
+            advice=f"Give this input {row} for each example.",
+        )
+    return _checked(value, spec, where, takes_nan=takes_nan, left_out=left_out)
 
 
-def _checked(value: Array, spec: TensorSpec, where: str, *, takes_nan: bool) -> Array:
-    """The data's own values, which the input's type takes; a column without a single value as missing text, where it is text."""
+def _checked(value: Array, spec: TensorSpec, where: str, *, takes_nan: bool, left_out: bool) -> Array:
+    """The data's own values, which the input's type takes; a column without a single value as missing text, where it is text.
+
+    ``left_out`` says that the rows with missing numbers are left out afterwards.
+    """
     if spec.dtype == "string" and value.dtype.kind == "f" and np.isnan(value).all():  # a CSV's column without a single value
         value = np.full(value.shape, "", dtype=object)
     if spec.numpy_dtype.kind == "f" and value.dtype.kind == "O" and _TRUTHS.keys() >= set(value.ravel().tolist()):
@@ -313,16 +324,17 @@ def _checked(value: Array, spec: TensorSpec, where: str, *, takes_nan: bool) -> 
     if (spec.dtype == "string") != (value.dtype.kind == "O"):
         if spec.dtype == "string":
             advice = "Write the categories as the model knows them, or save the table as Parquet, which keeps text that looks like numbers."
-            raise DataError("wrong type", where=where, expected="text", found=f"numbers ({value.dtype})", advice=advice)
+            expected = "text, as the model was trained on"
+            raise DataError("this column must be text", where=where, expected=expected, found="numbers", advice=advice)
         found, hint = describe_text(value)
         raise DataError("wrong type", where=where, expected=f"numbers ({spec.dtype})", found=found, advice=hint)
-    if value.dtype.kind == "f" and spec.numpy_dtype.kind in "iu" and not (value == np.trunc(value)).all():
-        raise DataError("whole numbers are needed", where=where, expected=spec.dtype, found=str(value.dtype))
-    if value.dtype.kind == "f" and np.isnan(value).any() and not takes_nan:
+    if value.dtype.kind == "f" and np.isnan(value).any() and not takes_nan and not left_out:
         first = int(np.argwhere(np.isnan(value))[0][0])
         raise DataError(
             "missing values, which this model does not accept", where=where, found=f"row {first}", advice="Drop these rows or impute them."
         )
+    if value.dtype.kind == "f" and spec.numpy_dtype.kind in "iu":
+        check_fractions(value, spec, where, missing=left_out)
     if spec.numpy_dtype.kind in "iu" and value.dtype.kind in "iuf":
         check_range(value, spec, where)
     if spec.numpy_dtype.kind == "f" and value.dtype.kind in "iu":

@@ -5,7 +5,7 @@ It is no reason to refuse data, but a reader of the report and the bundle must k
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -33,13 +33,10 @@ def describe_oddities(inputs: Arrays, columns: Mapping[str, Sequence[str]]) -> t
             constant.append(name)
     rows = max((len(value) for value in inputs.values() if value.ndim), default=0)
     sentences = (
-        f"No row of the data has a value in {_listed(empty)}: how the model answers to values there was not evaluated, and a device can't judge "
-        "their drift."
+        f"No row of the data has a value in {_listed(empty)}: values there were not evaluated, and devices can't detect drift in it."
         if empty
         else "",
-        f"All rows of the data have the same value in {_listed(constant)}: no other value was evaluated, and a device counts any as out of range."
-        if constant
-        else "",
+        f"All rows of the data have the same value in {_listed(constant)}: a device reports any other value as out of range." if constant else "",
         f"The data have {rows} rows; drift needs at least {MIN_ROWS} (min_rows). With fewer, a device notices only large shifts."
         if 0 < rows < MIN_ROWS
         else "",
@@ -47,14 +44,15 @@ def describe_oddities(inputs: Arrays, columns: Mapping[str, Sequence[str]]) -> t
     return tuple(sentence for sentence in sentences if sentence)
 
 
-def describe_unknown(inputs: Arrays, categories: Mapping[str, Sequence[Array | None]]) -> tuple[str, ...]:
+def describe_unknown(inputs: Arrays, categories: Mapping[str, Sequence[Array | None]], of_words: Collection[str] = ()) -> tuple[str, ...]:
     """Sentences on columns of text with values that the model's encoders know by another case or other spaces only, or that they all don't know.
 
-    ``categories`` are those that they know, by input and column. Single unknown values are what a model must take.
+    ``categories`` are those that they know, by input and column. Single unknown values are what a model must take. The inputs ``of_words`` are texts
+    of which the categories are words, and no text is one of them.
     """
     sentences = []
     for name, known_by_column in categories.items():
-        values = inputs.get(name)
+        values = None if name in of_words else inputs.get(name)
         if values is None or values.dtype.kind != "O" or len(known_by_column) != 1 or known_by_column[0] is None:
             continue
         known = {str(value) for value in known_by_column[0].tolist()}

@@ -28,8 +28,21 @@ def check_whole_numbers(value: Array, spec: TensorSpec, where: str) -> None:
         )
 
 
-def check_finite(given: dict[str, Array], inputs: dict[str, Array], where: str) -> None:
-    """Raise `DataError` for a number that became infinite in the input's type, where the model can only be asked with that."""
+def check_fractions(value: Array, spec: TensorSpec, where: str, *, missing: bool) -> None:
+    """Raise `DataError` for a float that isn't whole, where the input is of whole numbers; ``missing`` says that NaN is no fault."""
+    wrong = (value != np.trunc(value)) & ~(np.isnan(value) & missing)
+    if wrong.any():
+        place = np.argwhere(wrong)[0]
+        found = f"{value[tuple(place)]} in row {int(place[0])}"
+        advice = "Round these values, or name the right column."
+        raise DataError("whole numbers are needed", where=where, expected=spec.dtype, found=found, advice=advice)
+
+
+def check_finite(given: dict[str, Array], inputs: dict[str, Array], where: str, numbers: Array) -> None:
+    """Raise `DataError` for a number that became infinite in the input's type, where the model can only be asked with that.
+
+    ``numbers`` are those of the rows in the data.
+    """
     for name, value in inputs.items():
         lost = np.isinf(value) & np.isfinite(given[name]) if value.dtype.kind == "f" and given[name].dtype.kind == "f" else np.zeros(1, dtype=bool)
         if lost.any():
@@ -38,7 +51,7 @@ def check_finite(given: dict[str, Array], inputs: dict[str, Array], where: str) 
                 "a number is out of the range of the input's type",
                 where=f"{where}: {name}",
                 expected=f"{value.dtype}: at most {np.finfo(value.dtype).max:.6g}",
-                found=f"{given[name][tuple(place)]} in row {int(place[0])}",
+                found=f"{given[name][tuple(place)]} in row {int(numbers[place[0]])}",
             )
 
 

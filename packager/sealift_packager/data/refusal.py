@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -30,16 +31,19 @@ _ADVICE: Final = (
 )
 
 
-def refused(framework: str, inputs: Arrays, error: BaseException, *, what: str = "the holdout", rows: str = "") -> DataError:
+def refused(
+    framework: str, inputs: Arrays, error: BaseException, *, what: str = "the holdout", rows: str = "", numbers: Sequence[int] = ()
+) -> DataError:
     """The error to raise where the source fails on rows from the data: what it said, and text among numbers, which makes a whole column text.
 
-    ``rows`` says in words which ones it refuses, where that is known.
+    ``rows`` says in words which ones it refuses, where that is known; ``numbers`` are those of all rows in the data, empty where they count from 0.
     """
     said = _NOT_A_NUMBER.search(first_line(error))
     stray = _find(inputs, said[1]) if said else None
     if stray is not None:
-        name, row, text = stray
-        strays = [sentence for sentence in stray_texts(inputs) if sentence.startswith(f"{name}: ")]
+        name, place, text = stray
+        row = numbers[place] if len(numbers) else place
+        strays = [sentence for sentence in stray_texts(inputs, numbers) if sentence.startswith(f"{name}: ")]
         return DataError(
             f"the source model fails on {what}: it takes numbers, not text",
             where=f"--data, for {framework}",
@@ -50,7 +54,7 @@ def refused(framework: str, inputs: Arrays, error: BaseException, *, what: str =
     return DataError(
         f"the source model fails on {what} (caused by: {type(error).__name__}: {first_line(error):.200})",
         where=f"--data, for {framework}",
-        found="; ".join(filter(None, (rows, *stray_texts(inputs)[:SHOWN]))) or None,
+        found="; ".join(filter(None, (rows, *stray_texts(inputs, numbers)[:SHOWN]))) or None,
         advice="The model's own predict must accept the holdout: check its columns, types and ranges.",
     )
 
@@ -65,14 +69,16 @@ def _find(inputs: Arrays, text: str) -> tuple[str, int, str] | None:
     return None
 
 
-def stray_texts(inputs: Arrays) -> list[str]:
-    """For each input of text that is mostly numbers: its first value that is none, with its row; in words."""
+def stray_texts(inputs: Arrays, numbers: Sequence[int] = ()) -> list[str]:
+    """For each input of text that is mostly numbers: its first value that is none, with its row, called by ``numbers``; in words."""
     sentences = []
     for name, values in inputs.items():
         if values.dtype.kind == "O" and values.size:
             wrong = [number for number, value in enumerate(values.reshape(-1).tolist()) if not _is_number(value)]
             if 0 < len(wrong) <= values.size // 2:
-                sentences.append(f"{name}: {str(values.reshape(-1)[wrong[0]])[:40]!r} in row {wrong[0]}, among numbers")
+                place = wrong[0] // (values.size // len(values))
+                row = numbers[place] if len(numbers) else place
+                sentences.append(f"{name}: {str(values.reshape(-1)[wrong[0]])[:40]!r} in row {row}, among numbers")
     return sentences
 
 

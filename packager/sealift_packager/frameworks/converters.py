@@ -8,6 +8,7 @@ from typing import Final
 
 import onnx
 
+from sealift_core.bundle.tensors import TensorSpec
 from sealift_packager.errors import ConversionError, first_line
 from sealift_packager.graph import graph
 from sealift_packager.graph.answered import as_answered
@@ -60,7 +61,7 @@ def convert_model(source: SourceModel) -> Converted:
         raise ConversionError(f"the graph is not valid ONNX (caused by: {first_line(error):.500})", where=f"{source.format} model") from error
     check_bounds(tidied, where=f"{source.format} model")
     converted = as_answered(described(tidied, source))
-    return _told(converted) if source.format in _OF_TABLES else converted
+    return _with_descriptions(converted) if source.format in _OF_TABLES else converted
 
 
 def _graph(source: SourceModel) -> onnx.ModelProto:
@@ -74,13 +75,17 @@ def _graph(source: SourceModel) -> onnx.ModelProto:
     return graph.rename_outputs(rename_inputs(model, [spec.name for spec in source.inputs]), source.outputs)
 
 
-def _told(converted: Converted) -> Converted:
+def _with_descriptions(converted: Converted) -> Converted:
     """With a word about each output that has another name than usual."""
-    outputs = (
-        dataclasses.replace(spec, description=f"{role_of(spec.name)}; a column has that name") if spec.name != role_of(spec.name) else spec
-        for spec in converted.outputs
-    )
-    return dataclasses.replace(converted, outputs=tuple(outputs))
+    return dataclasses.replace(converted, outputs=tuple(map(_with_description, converted.outputs)))
+
+
+def _with_description(spec: TensorSpec) -> TensorSpec:
+    role = role_of(spec.name)
+    if spec.name == role:
+        return spec
+    verb = "They are" if role.endswith("s") else "It is"
+    return dataclasses.replace(spec, description=f"The model's {role}. {verb} called {spec.name} because a column is called {role}.")
 
 
 def _check_names(source: SourceModel) -> None:

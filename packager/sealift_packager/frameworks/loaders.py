@@ -19,7 +19,7 @@ from sealift_packager.boosters.load import READERS, load_booster
 from sealift_packager.errors import SourceModelError
 from sealift_packager.graph.tensors import refers
 from sealift_packager.model import detect
-from sealift_packager.model.source import Arrangement, Digits, LoadOptions, SourceModel
+from sealift_packager.model.source import Arrangement, Digits, LoadOptions, SourceModel, as_widened
 from sealift_packager.onnx.load import load_onnx
 from sealift_packager.progress.quiet import quiet
 from sealift_packager.sandbox.activity import during, monitored, noting_answers, reading
@@ -128,7 +128,7 @@ def _arranged(source: SourceModel, options: LoadOptions, where: str) -> SourceMo
             advice="Leave --inputs out.",
         )
     names = tuple(name for name, values in options.examples.items() if name != options.target and values.ndim == 1)
-    return source.digits.widen(frozenset(), frozenset(), Arrangement(form=options.inputs, names=names))
+    return as_widened(source, source.digits.widen(frozenset(), frozenset(), Arrangement(form=options.inputs, names=names)))
 
 
 def _noted(source: SourceModel) -> SourceModel:

@@ -22,6 +22,8 @@ SHARE_OF_CHANNEL: Final = 1e-3
 SHARE_OF_OUTPUT: Final = 1e-5
 SHARE_OF_SHARES: Final = 1e-2
 _TINY: Final = 1e-30
+#: Stands for a loss that is many times what is allowed where that is 0: infinite are only those that have lost a number.
+BEYOND: Final = 1e30
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +105,7 @@ def _float_losses(reference: Array, packaged: Array) -> Array:
     counts = np.maximum(finite.sum(axis=1), 1)
     spreads = np.maximum(_spreads(expected, finite), _floors(expected))
     squares = np.square(errors).sum(axis=1) / counts
-    ratios = np.divide(squares, 2 * np.square(spreads), out=np.where(squares > 0, np.inf, 0.0), where=spreads > _TINY)
+    ratios = np.divide(squares, 2 * np.square(spreads), out=np.where(squares > 0, BEYOND, 0.0), where=spreads > _TINY)
     return np.where(lost.any(axis=1), np.inf, ratios)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import decimal
 from collections.abc import Sequence
 from typing import Final
 
@@ -12,6 +13,8 @@ from sealift_packager.model.source import Array
 
 _SHOWN: Final = 5
 _TRUTHS: Final = {"true": True, "false": False}
+#: More than those of any integer type.
+_MOST_DIGITS: Final = 40
 
 
 def as_classes(labels: Array, written: Array | None, classes: Array | None) -> tuple[Array, str]:
@@ -29,8 +32,9 @@ def as_classes(labels: Array, written: Array | None, classes: Array | None) -> t
         labels = next((texts for texts in _texts(labels, written) if set(texts.tolist()) <= set(classes.tolist())), labels)
     elif classes.dtype.kind in "iufb" and labels.dtype.kind == "O":  # 2
         numbers = [_number(text) for text in labels.tolist()]
-        known = {float(value) for value in classes.tolist()}
-        labels = np.array(numbers, dtype=np.float64) if all(number in known for number in numbers) else labels
+        known = set(classes.tolist())  # Python compares whole numbers with all their digits
+        of_numbers = np.int64 if classes.dtype.kind == "b" else classes.dtype
+        labels = np.array(numbers, dtype=of_numbers) if all(number in known for number in numbers) else labels
     if _is_text(classes) != (labels.dtype.kind == "O"):
         return labels, ""  # the metric says what it needs
     return labels, _unknown(labels, classes)  # 3
@@ -49,13 +53,16 @@ def _texts(labels: Array, written: Array | None) -> list[Array]:
 
 
 def _number(text: str) -> float:
+    """A whole number with all its digits, of which float64 holds only so many; NaN for a text that is no number."""
     truth = _TRUTHS.get(text.strip().lower())
     if truth is not None:
-        return float(truth)
+        return int(truth)
     try:
-        return float(text)
-    except ValueError:
+        number = decimal.Decimal(text.strip())
+    except decimal.InvalidOperation:
         return float("nan")
+    whole = number.is_finite() and number.adjusted() < _MOST_DIGITS and number == number.to_integral_value()
+    return int(number) if whole else float(number)
 
 
 def _unknown(labels: Array, classes: Array) -> str:

@@ -122,7 +122,7 @@ def _f1(target: Array, prediction: Prediction) -> float:
 
 
 def _auc(target: Array, prediction: Prediction) -> float:
-    """Area under the ROC curve of the last class against the rest (two classes), by ranks: Mann–Whitney's U."""
+    """Area under the ROC curve of the last class, which is that of the last column, against the other one, by ranks: Mann–Whitney's U."""
     scores = _need(prediction.scores, "scores", "auc")
     classes = np.unique(target)
     if len(classes) > 2 or scores.shape[1] > 2:

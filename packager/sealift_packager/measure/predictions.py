@@ -18,7 +18,7 @@ class Prediction:
 
     ``label`` [rows] is the class, ``scores`` [rows, classes] what it was chosen by, ``value`` [rows, values] the numbers, if they are a
     regression's; None where the model gives none, or it isn't known which output is to be judged. ``judged`` names the outputs that these were
-    read from.
+    read from. ``threshold`` is what the only score must exceed for the class 1.
     """
 
     outputs: Arrays
@@ -26,6 +26,7 @@ class Prediction:
     scores: Array | None
     value: Array | None
     judged: tuple[str, ...] = ()
+    threshold: float | None = None
 
 
 def judged_outputs(outputs: Arrays, output: str | None = None) -> tuple[str, ...]:
@@ -50,12 +51,14 @@ def judged_outputs(outputs: Arrays, output: str | None = None) -> tuple[str, ...
     return floats or tuple(name for name, value in outputs.items() if value.size == len(value))
 
 
-def read_prediction(outputs: Arrays, output: str | None = None) -> Prediction:
+def read_prediction(outputs: Arrays, output: str | None = None, *, threshold: float | None = None) -> Prediction:
     """Find labels, scores and values among the outputs that are judged (`judged_outputs`); none where several others than a label might be.
 
     1. ``label`` and ``probabilities`` are what they are called; an output of one value for each row that isn't a float is a label.
     2. An output of floats is values. With several columns they may be scores whose largest is the class; with one, a class 1
        above 0.5 where all values lie within 0..1 (probabilities), above 0 otherwise (logits). With more axes (masks, sequences) it has no class.
+
+    A ``threshold`` is that of the model which these answers are compared with: rounding may take them out of 0..1.
     """
     judged = judged_outputs(outputs, output)
     one = outputs[judged[0]] if len(judged) == 1 else None
@@ -72,8 +75,10 @@ def read_prediction(outputs: Arrays, output: str | None = None) -> Prediction:
         return Prediction(outputs=outputs, label=None, scores=None, value=value, judged=judged)
     if first.shape[1] > 1:
         return Prediction(outputs=outputs, label=first.argmax(axis=1), scores=first, value=value, judged=judged)
-    middle = 0.5 if value.size and value.min() >= 0 and value.max() <= 1 else 0.0
-    return Prediction(outputs=outputs, label=(value[:, 0] > middle).astype(np.int64), scores=value, value=value, judged=judged)
+    if threshold is None:
+        threshold = 0.5 if value.size and value.min() >= 0 and value.max() <= 1 else 0.0
+    label = (value[:, 0] > threshold).astype(np.int64)
+    return Prediction(outputs=outputs, label=label, scores=value, value=value, judged=judged, threshold=threshold)
 
 
 def same_labels(label: Array, target: Array) -> Array:
@@ -89,4 +94,5 @@ def same_labels(label: Array, target: Array) -> Array:
 
 def sample_of(values: Array) -> str:
     """What some labels are, with the first as an example: "text like 'cat'"."""
-    return f"text like {values[0]!r}" if values.dtype.kind == "O" else f"numbers like {values[0].item()!r}"
+    words = {"O": "text", "b": "truth values"}.get(values.dtype.kind, "numbers")
+    return f"{words} like {values[:1].tolist()[0]!r}"

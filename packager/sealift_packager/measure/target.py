@@ -88,18 +88,38 @@ def guess_metric(prediction: Prediction, target: Array) -> Metric:
 def fit_target(metric: Metric, target: Array, prediction: Prediction, *, classes: Array | None = None, written: Array | None = None) -> FittedTarget:
     """The target for this metric and model: one-hot rows become classes; `DataError` where it can't be what the metric needs.
 
-    Labels are given the type of the model's ``classes``, where these are known; ``written`` are they as a file of text has them. A metric of one's
-    own gets the target as it is in the data.
+    Labels are given the type of the model's ``classes``, where these are known; ``written`` are they as a file of text has them. Where a metric is
+    of two classes and the model's are known, the target is 1 for the second one and 0 for the first, as the columns of its probabilities are: the
+    order of labels by value may be another. A metric of one's own gets the target as it is in the data.
     """
     if metric.needs == CLASSES and prediction.label is not None:
         target, note = as_classes(target, written, classes)
         fitted = _classes(metric, target, prediction)
         return fitted if fitted.note else dataclasses.replace(fitted, note=note)
+    if metric.needs == TWO_CLASSES and classes is not None and classes.shape == (2,) and target.ndim == 1:
+        return _classes(metric, _as_second(metric, target, written, classes), prediction)
     if metric.needs in (CLASSES, TWO_CLASSES):
         return _classes(metric, target, prediction)
     if metric.needs == NUMBERS and prediction.value is not None:
         return FittedTarget(target=_numbers(metric, target, prediction.value))
     return FittedTarget(target=target)
+
+
+def _as_second(metric: Metric, target: Array, written: Array | None, classes: Array) -> Array:
+    """Whether each label is the second of the model's two classes: 1 or 0; `DataError` for one that is neither."""
+    labels, _ = as_classes(target, written, classes)
+    known = set(classes.tolist())
+    stranger = next((label for label in labels.tolist() if label not in known), None)
+    if stranger is not None:
+        shown = ", ".join(map(repr, classes.tolist()))
+        raise DataError(
+            f"the metric {metric.name} needs labels that are the model's two classes",
+            where="--target",
+            expected=shown,
+            found=repr(stranger)[:60],
+            advice="Write the labels as the model returns them, and leave out rows of other classes.",
+        )
+    return np.array([label == classes[-1] for label in labels.tolist()], dtype=np.int64)
 
 
 def is_one_hot(target: Array, width: int) -> bool:

@@ -14,6 +14,7 @@ Reading order:
 - ``table_steps``  steps of category_encoders and feature_engine
 - ``unwrapped``  a model without the search or training around it
 - ``moments``    mean and spread of numbers of which some are missing
+- ``drawn_rows``  which rows of many show what a type holds
 - ``synthetic``  inputs that follow from the specs and a seed alone
 
 Never imports a framework.

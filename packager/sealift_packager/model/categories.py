@@ -45,6 +45,18 @@ def known_categories(model: Any, names: Sequence[str], inputs: Sequence[TensorSp
     return result
 
 
+def worded_inputs(model: Any, names: Sequence[str], inputs: Sequence[TensorSpec]) -> frozenset[str]:
+    """The inputs that a vectorizer reads first: of documents, whose categories are words."""
+    columns = list(range(sum(int(spec.shape[1]) for spec in inputs)))
+    read = {taken[0] for step, taken in first_steps_by_column(model, list(names), columns) if _is_vectorizer(step, taken)}
+    by_column = [spec.name for spec in inputs for _ in range(int(spec.shape[1]))]
+    return frozenset(by_column[column] for column in read)
+
+
+def _is_vectorizer(step: Any, taken: Sequence[int]) -> bool:
+    return isinstance(getattr(step, "vocabulary_", None), dict) and len(taken) == 1
+
+
 def text_columns(model: Any, names: Sequence[str]) -> set[int]:
     """The numbers of the columns that such an encoder knows as text, or an imputer fills with text."""
     columns = list(range(int(getattr(model, "n_features_in_", 0))))
@@ -87,7 +99,7 @@ def _encoded(part: Any, names: list[str], columns: list[int]) -> Iterator[tuple[
 def _known_to(step: Any, taken: list[int]) -> Iterator[tuple[int, Any]]:
     if is_table_step(step):
         yield from encoded_columns(step, taken)
-    elif isinstance(getattr(step, "vocabulary_", None), dict) and len(taken) == 1:
+    elif _is_vectorizer(step, taken):
         yield taken[0], _words(step.vocabulary_)
     elif taken and len(getattr(step, "categories_", ())) == len(taken):  # an encoder of no columns is never fitted
         yield from zip(taken, step.categories_, strict=True)

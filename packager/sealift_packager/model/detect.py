@@ -112,4 +112,4 @@ def _format_of_zip(path: Path) -> str:
 
 
 def _of_another_format(foreign: Foreign, path: Path) -> SourceModelError:
-    return SourceModelError(foreign.name, where=str(path), expected=EXPECTED, advice=foreign.advice)
+    return SourceModelError(f"sealift can't read {foreign.name}", where=str(path), expected=EXPECTED, advice=foreign.advice)

@@ -133,6 +133,7 @@ class SourceModel:
     that are too many for one message. ``arbitrary`` says of a request which of its rows [rows] the source answers by chance, so that another answer
     is as good. ``steps`` are the first step of a pipeline, the first two and so on, without the last one: what they give is called ``values``.
     ``scores`` are what it chooses labels by, [rows, classes] or of two classes [rows], where these aren't its probabilities.
+    ``words`` names the inputs that are documents, whose ``categories`` are words.
     ``classes`` are the labels of a classifier, where they are known.
     ``usual`` are values [rows, …] like those that it was fitted on, by input, as far as the model itself shows them.
     ``accepted`` says which requests it answers, where not all sizes and values will do.
@@ -153,6 +154,7 @@ class SourceModel:
     takes_nan: bool = False
     usual: Arrays = dataclasses.field(default_factory=dict)
     categories: Mapping[str, tuple[Array | None, ...]] = dataclasses.field(default_factory=dict)
+    words: frozenset[str] = frozenset()
     trees: Ensemble | None = None
     inner: tuple[SourceModel, ...] = ()
     unsupervised: bool = False
@@ -167,3 +169,8 @@ class SourceModel:
     skew: VersionSkew | None = None
     notes: tuple[str, ...] = ()
     nullable: Nullable | None = None
+
+
+def as_widened(source: SourceModel, widened: SourceModel) -> SourceModel:
+    """What `Widen` made of a source, with what the source's loader knows of its file and the framework's own object doesn't say."""
+    return dataclasses.replace(widened, digest=source.digest, place=source.place, skew=source.skew, notes=source.notes)

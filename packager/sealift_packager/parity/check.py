@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import types
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -16,10 +16,11 @@ from sealift_packager.graph.result import Converted
 from sealift_packager.graph.session import Settings, open_session, run_session
 from sealift_packager.model.batch import BATCH
 from sealift_packager.model.columns import joined, spread
+from sealift_packager.model.drawn_rows import rows_of
 from sealift_packager.model.output_names import LABEL, PREDICTION, role_of, roles_of
 from sealift_packager.model.source import Array, Arrays, SourceModel
 from sealift_packager.parity.compare import CONSTANT_STEPS, Spread, compare, sizes, spreads
-from sealift_packager.parity.inputs import HardRequest, hard_inputs, rows_of
+from sealift_packager.parity.inputs import HardRequest, hard_inputs
 from sealift_packager.parity.rounding import rounding_of
 from sealift_packager.parity.scikit_steps import advice_on
 from sealift_packager.trees.boundaries import boundary_rows
@@ -44,7 +45,9 @@ class Parity:
     def __str__(self) -> str:
         shown = "; ".join(self.refused[:SHOWN]) + ("; …" if len(self.refused) > SHOWN else "")
         refused = f", and the source refused {len(self.refused)} synthetic ones ({shown})" if self.refused else ""
-        return f"The converted model gave the source model's answers to {self.compared} requests{refused}."
+        requests = f"{self.compared} request{'' if self.compared == 1 else 's'}"
+        alone = " Only 1 request could be compared: pass --data with rows that the model accepts." if self.compared == 1 else ""
+        return f"The converted model gave the source model's answers to {requests}{refused}.{alone}"
 
 
 def check_parity(source: SourceModel, converted: Converted, holdout: Arrays | None, *, seed: int) -> int:
@@ -52,12 +55,14 @@ def check_parity(source: SourceModel, converted: Converted, holdout: Arrays | No
     return prove_parity(source, converted, holdout, seed=seed).compared
 
 
-def prove_parity(source: SourceModel, converted: Converted, holdout: Arrays | None, *, seed: int, originals: Arrays | None = None) -> Parity:
+def prove_parity(
+    source: SourceModel, converted: Converted, holdout: Arrays | None, *, seed: int, originals: Arrays | None = None, numbers: Sequence[int] = ()
+) -> Parity:
     """Send the same requests to both; `ParityError` shows which output of which rows differs, and by how much.
 
     A request that the source itself refuses proves nothing and is left out; if it is from the holdout, that is a `DataError`. Rows that it answers by
     chance prove nothing either. Nothing compared is a `ParityError` too. On the holdout the source is asked with ``originals``, the data's own
-    numbers: the graph's inputs may have rounded them.
+    numbers: the graph's inputs may have rounded them. ``numbers`` are what the holdout's rows are called in the data, where some were left out.
     """
     session = open_session(converted.model, Settings(), where="model.onnx")
     agreed, refused, reason, usual, usual_spreads = 0, list[str](), "", dict[str, float](), dict[str, Spread]()
@@ -73,6 +78,7 @@ def prove_parity(source: SourceModel, converted: Converted, holdout: Arrays | No
         accepted=accepted,
         usual=source.usual,
         nullable=source.nullable,
+        numbers=numbers,
     )
     for hard in requests:
         given = hard.inputs if originals is None or hard.rows is None else rows_of(originals, hard.rows)
@@ -80,14 +86,15 @@ def prove_parity(source: SourceModel, converted: Converted, holdout: Arrays | No
             reference = source.predict(given)
         except Exception as error:  # whatever framework it is
             if hard.rows is not None:
-                raise refusal.refused(source.framework, given, error, what=hard.title) from error
+                called = () if hard.numbers is None else hard.numbers.tolist()
+                raise refusal.refused(source.framework, given, error, what=hard.title, numbers=called) from error
             refused.append(hard.title)
             reason = reason or f"{type(error).__name__}: {first_line(error):.200}"
             continue
         if hard.is_real:
             usual = {**usual, **{name: max(size, usual.get(name, 0.0)) for name, size in sizes(reference).items()}}
         if holdout is None or hard.rows is not None:
-            usual_spreads = {name: spread.with_other(usual_spreads.get(name)) for name, spread in spreads(reference).items()} or usual_spreads
+            usual_spreads = {**usual_spreads, **{name: spread.with_other(usual_spreads.get(name)) for name, spread in spreads(reference).items()}}
         request = _Request(hard=hard, originals=given, usual=usual, usual_spreads=usual_spreads, least=least)
         agreed += _compare_one(source, session, request, reference)
     agreed += _thresholds(source, converted, holdout, seed)
@@ -163,10 +170,10 @@ def _compare_one(source: SourceModel, session: Any, request: _Request, reference
 
 
 def _row_numbers(hard: HardRequest, certain: Array | None) -> Array | None:
-    """What the compared rows are called: by their place in the holdout, or in the request; None where these are all of its rows."""
+    """What the compared rows are called: by their number in the data, or their place in the request; None where these are all of its rows."""
     if certain is None:
-        return hard.rows
-    return np.flatnonzero(certain) if hard.rows is None else hard.rows[certain]
+        return hard.numbers
+    return np.flatnonzero(certain) if hard.numbers is None else hard.numbers[certain]
 
 
 def _scores(source: SourceModel, request: _Request, reference: Arrays, answers: Arrays) -> Array | None:

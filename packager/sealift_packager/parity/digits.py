@@ -6,7 +6,7 @@ And which outputs: those whose answers differ by digits that float32 doesn't hav
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
@@ -15,11 +15,11 @@ from sealift_core.bundle.tensors import TensorSpec
 from sealift_packager.data import refusal
 from sealift_packager.errors import DataError
 from sealift_packager.model.columns import FEATURES, joined, spread
+from sealift_packager.model.drawn_rows import drawn_rows, rows_moved, rows_of, telling_rows
 from sealift_packager.model.output_names import PREDICTION, by_role, roles_of
-from sealift_packager.model.source import Array, Arrays, Digits, SourceModel
+from sealift_packager.model.source import Array, Arrays, Digits, SourceModel, as_widened
 from sealift_packager.model.synthetic import make_inputs
 from sealift_packager.parity.compare import compare, spreads
-from sealift_packager.parity.inputs import drawn_rows, rows_of
 from sealift_packager.trees.boundaries import boundary_rows
 
 #: A tenth of what parity lets pass, which has to hold what the graph adds to it.
@@ -54,7 +54,7 @@ def with_digits(source: SourceModel, originals: Arrays | None) -> SourceModel:
 def _widened(source: SourceModel, digits: Digits, originals: Arrays | None, more: frozenset[int]) -> SourceModel:
     outputs = _wide_outputs(source, digits, originals)
     columns = wide_columns(digits.widen(frozenset(), outputs), originals) | more
-    return digits.widen(columns, outputs) if columns or outputs else source
+    return as_widened(source, digits.widen(columns, outputs)) if columns or outputs else source
 
 
 def _wide_outputs(source: SourceModel, digits: Digits, originals: Arrays | None) -> frozenset[str]:
@@ -96,7 +96,7 @@ def wide_columns(source: SourceModel, originals: Arrays | None) -> frozenset[int
     moved = {at: rows for at, rows in _moved_rows(source, originals) if at not in source.digits.needed}
     if not moved:
         return source.digits.needed
-    rows = rows_of(originals, _telling_rows(_count(originals), moved.values()))
+    rows = rows_of(originals, telling_rows(_count(originals), ROWS, moved.values()))
     try:
         expected = source.predict(rows)
     except Exception as error:  # whatever framework it is
@@ -132,17 +132,9 @@ def _moved_rows(source: SourceModel, originals: Arrays) -> Iterator[tuple[int, A
     most = min(max(1, ROWS // 2 // len(columns)), _count(originals))
     for at, column in enumerate(columns):
         if column.dtype.kind in "iuf":
-            exact = column.ravel().astype(np.float64)
-            with np.errstate(over="ignore", invalid="ignore"):  # beyond float32; an infinity less itself
-                error = np.abs(exact - exact.astype(np.float32))
-            error = np.where(np.isnan(error), 0, error)
-            if error.any():
-                yield at, np.argpartition(error, -most)[-most:]
-
-
-def _telling_rows(total: int, moved: Iterable[Array]) -> Array:
-    """The numbers of the rows to ask with: all of them, or those that float32 moves the most and others from everywhere."""
-    return np.arange(total) if total <= ROWS else np.unique(np.concatenate([*moved, drawn_rows(total, ROWS // 2)]))
+            rows = rows_moved(column, most)
+            if len(rows):
+                yield at, rows
 
 
 def _count(arrays: Arrays) -> int:

@@ -14,6 +14,7 @@ from sealift_core.bundle.tensors import TensorSpec
 from sealift_packager.data.left_out import missing_rows
 from sealift_packager.model.accepted import ANYTHING, Accepted
 from sealift_packager.model.batch import fixed_batch
+from sealift_packager.model.drawn_rows import drawn_rows, rows_of
 from sealift_packager.model.moments import mean_and_spread
 from sealift_packager.model.source import Array, Arrays, Nullable
 from sealift_packager.model.synthetic import NO_SIZES, free_symbols, make_inputs
@@ -39,12 +40,14 @@ NO_ARRAYS: Final[Arrays] = MappingProxyType({})
 class HardRequest:
     """A request, and the name that errors and reports give it.
 
-    ``rows`` are the numbers of the holdout's rows that it is made of, None of a synthetic one; ``is_example`` says that somebody gave it.
+    ``rows`` are the places of the holdout's rows that it is made of and ``numbers`` what the data call them, None of a synthetic one; ``is_example``
+    says that somebody gave it.
     """
 
     title: str
     inputs: dict[str, Array]
     rows: Array | None = None
+    numbers: Array | None = None
     is_example: bool = False
 
     @property
@@ -63,15 +66,17 @@ def hard_inputs(
     accepted: Accepted = ANYTHING,
     usual: Arrays = NO_ARRAYS,
     nullable: Nullable | None = None,
+    numbers: Sequence[int] = (),
 ) -> Iterator[HardRequest]:
     """Requests; text and integers, which may be categories and indices, come from the holdout where there is one, or are known categories.
 
     ``usual`` are values [rows, …] like those that the model was fitted on, by input, for where there is no holdout. Of a model that takes NaN,
-    ``nullable`` says in which columns; in any if it is None.
+    ``nullable`` says in which columns; in any if it is None. ``numbers`` are what the holdout's rows are called in the data; empty where they count
+    from 0.
     """
     yield from (HardRequest(title=f"example {at}", inputs=dict(example), is_example=True) for at, example in enumerate(accepted.examples, 1))
     if holdout is not None:
-        yield from _holdout_requests(specs, holdout, seed)
+        yield from _holdout_requests(specs, holdout, seed, np.array(numbers or range(len(next(iter(holdout.values()))))))
     for title, inputs in _synthetic_inputs(specs, holdout, categories, accepted, seed=seed, takes_nan=takes_nan):
         yield HardRequest(title=title, inputs=inputs)
     if takes_nan:
@@ -86,27 +91,17 @@ def hard_inputs(
         yield HardRequest(title="rows like those that it was fitted on", inputs=inputs)
 
 
-def drawn_rows(total: int, most: int, seed: int = 0) -> Array:
-    """The numbers of all rows, or of so many that are drawn from everywhere: files are sorted by time, amount or label."""
-    return np.arange(total) if total <= most else np.sort(np.random.default_rng(seed).choice(total, most, replace=False))
-
-
-def rows_of(arrays: Arrays, numbers: Array) -> dict[str, Array]:
-    """The rows of these numbers; where these are all of them in their order, the arrays as they are: they may be large."""
-    return {name: value if np.array_equal(numbers, np.arange(len(value))) else value[numbers] for name, value in arrays.items()}
-
-
-def _holdout_requests(specs: Sequence[TensorSpec], holdout: Arrays, seed: int) -> Iterator[HardRequest]:
-    total, batch = len(next(iter(holdout.values()))), fixed_batch(specs)
+def _holdout_requests(specs: Sequence[TensorSpec], holdout: Arrays, seed: int, numbers: Array) -> Iterator[HardRequest]:
+    total, batch = len(numbers), fixed_batch(specs)
     if batch is None:
         rows = drawn_rows(total, HOLDOUT_ROWS, seed)
         titled = [("the holdout", rows), ("one row of the holdout", rows[:1])]
     else:
         rows = drawn_rows(total, FIXED_REQUESTS * batch, seed)
         batches = np.resize(rows, (-(-len(rows) // batch), batch))  # rows come again where a batch isn't full
-        titled = [(f"the holdout from row {numbers[0]}", numbers) for numbers in batches]
-    for title, numbers in titled:
-        yield HardRequest(title=title, inputs=rows_of(holdout, numbers), rows=numbers)
+        titled = [(f"the holdout from row {numbers[places[0]]}", places) for places in batches]
+    for title, places in titled:
+        yield HardRequest(title=title, inputs=rows_of(holdout, places), rows=places, numbers=numbers[places])
 
 
 def _synthetic_inputs(

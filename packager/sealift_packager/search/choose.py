@@ -16,6 +16,8 @@ from sealift_packager.search.objectives import FINER, OBJECTIVES, SHOWN, UNMEASU
 
 #: The precisions that compute by onnxruntime's MatMulNBits.
 BLOCKS: Final = ("int8-blocks", "int4-blocks")
+#: Up to so many times too much are said by their number.
+_COUNTED: Final = 1000
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,8 +93,11 @@ def _gate_missed(judgement: Judgement) -> str:
         needed = f"a budget of {budget:.4g} needs {judgement.rows_wanted:,} rows"
         return f"{lost} so few rows can't rule out a loss of {loss.loss_high:.2g} (95 % bound): {needed}"
     if not judgement.channels_pass:
-        times = f"{judgement.channel_share:.2g} times what a channel may lose"
-        return f"{judgement.worst_channel} is too far from the source model's ({times}; the {loss.metric} as a whole loses {loss.loss:.4g})"
+        if math.isinf(judgement.channel_share):
+            return f"{judgement.worst_channel} has NaN or infinite values where the source model has numbers"
+        times = f"{judgement.channel_share:.2g}" if judgement.channel_share <= _COUNTED else f"more than {_COUNTED:,}"
+        found = f"{times} times what a channel may lose; the {loss.metric} as a whole loses {loss.loss:.4g}"
+        return f"{judgement.worst_channel} is too far from the source model's ({found})"
     if judgement.only_worst_row_fails:
         return f"loses {loss.loss:.4g} {loss.metric} on average, but {judgement.worst_row:.2g} times what a single row may lose on its worst row"
     return f"loses {loss.loss:.4g} {loss.metric}, and up to {loss.loss_high:.4g} (95 % bound): more than the budget of {budget:.4g}"

@@ -14,7 +14,7 @@ from sealift_core.hardware.profile import HardwareProfile
 from sealift_packager.candidates.result import CandidateResult
 from sealift_packager.graph.session import Settings, open_session, run_batched
 from sealift_packager.measure.accuracy import assess
-from sealift_packager.measure.channels import CHANNEL_LIMIT, mean_loss, worst_channel
+from sealift_packager.measure.channels import BEYOND, CHANNEL_LIMIT, mean_loss, worst_channel
 from sealift_packager.measure.emulation import TIMEOUT_S, Processor, find_emulator, missing, processor_for, run_emulated
 from sealift_packager.measure.metrics import Metric
 from sealift_packager.measure.predictions import Prediction, read_prediction
@@ -34,7 +34,7 @@ def answers(result: CandidateResult, inputs: Arrays) -> dict[str, Array]:
 
 def judge(reference: Reference, outputs: Arrays, *, seed: int, rounded: bool) -> Accuracy:
     """The loss against the source's own answers, with its interval; ``rounded`` as `assess` has it."""
-    packaged = read_prediction(outputs, reference.output)
+    packaged = read_prediction(outputs, reference.output, threshold=reference.prediction.threshold)
     return assess(reference.metric, reference.target, reference.prediction, packaged, budget=reference.budget, seed=seed, rounded=rounded)
 
 
@@ -43,7 +43,7 @@ def worst_row(reference: Reference, outputs: Arrays) -> float | None:
     metric, allowed = reference.metric, (reference.metric.row_budget or 0.0) * reference.budget
     if metric.by_row is None or metric.row_budget is None:
         return None
-    packaged = read_prediction(outputs, reference.output)
+    packaged = read_prediction(outputs, reference.output, threshold=reference.prediction.threshold)
     losses = metric.by_row(reference.target, reference.prediction) - metric.by_row(reference.target, packaged)
     largest = float((losses if metric.higher_is_better else -losses).max())
     return largest / allowed if allowed else (0.0 if largest <= 0 else np.inf)
@@ -56,7 +56,7 @@ def channel_loss(reference: Reference, outputs: Arrays) -> tuple[str, float]:
     allowed = CHANNEL_LIMIT if metric.row_budget is None else metric.row_budget * reference.budget
     if worst is None:
         return "", 0.0
-    return str(worst), worst.loss / allowed if allowed else (0.0 if worst.loss <= 0 else np.inf)
+    return str(worst), worst.loss / allowed if allowed else (0.0 if worst.loss <= 0 else max(worst.loss, BEYOND))
 
 
 def unseen_outputs(metric: Metric, prediction: Prediction) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import traceback
 from collections.abc import Collection, Sequence
 from typing import Any, Final
@@ -28,6 +29,9 @@ from sealift_packager.sklearn.prepared import prepared
 from sealift_packager.trees.from_estimator import library_of
 from sealift_packager.trees.within import fitted_parts
 
+_LOG: Final = logging.getLogger("sealift.pack")
+#: Of many inputs and outputs, so many are named.
+_SHOWN: Final = 5
 _SMALLER_COLUMNS: Final = (
     "Make the column's numbers smaller before the model sees them: subtract a constant such as the first date, or number the ids."
 )
@@ -108,10 +112,11 @@ def _graph(source: SourceModel, *, double: bool) -> Any:
             return _in_single(source)  # an operator without a float64 kernel: then all in float32, and parity judges
         if error.__cause__ is None:  # of a step that has no form at all, in its own words
             raise
+        _LOG.info("The graph in float64: %s", error)
+        step = _step_without_float64(source, wide, error)
         raise ConversionError(
-            f"{_step_without_float64(source, wide, error)} can't be computed in float64 (caused by: {first_line(error):.300})",
+            f"{step} can't be computed in float64, which the digits of {_digits(wide, source.wide_outputs)} need",
             where="scikit-learn model",
-            expected=f"float64, for the digits of {', '.join([*wide, *sorted(source.wide_outputs)][:5])}",
             advice=f"{_SMALLER_COLUMNS if wide else _SMALLER_TARGET} Or use another step in its place.",
         ) from error
 
@@ -134,6 +139,12 @@ def _step_without_float64(source: SourceModel, wide: Sequence[str], error: Packa
         except PackagerError:
             return type(last_step(part.native)).__name__
     return type(last_step(source.native)).__name__
+
+
+def _digits(wide: Sequence[str], outputs: Collection[str]) -> str:
+    """Inputs and outputs in words, the first few."""
+    named = [("input", list(wide)), ("output", sorted(outputs))]
+    return " and ".join(f"the {word}{'s' if len(names) > 1 else ''} {', '.join(names[:_SHOWN])}" for word, names in named if names)
 
 
 def _in_double(source: SourceModel, wide: Sequence[str]) -> Any:

@@ -16,7 +16,7 @@ from sealift_packager.archives.memory_limit import bounded_memory
 from sealift_packager.boosters.load import catboost_source, lightgbm_source, xgboost_source
 from sealift_packager.errors import SourceModelError, UntrustedPickleError, first_line, without_numpy
 from sealift_packager.model import detect
-from sealift_packager.model.categories import known_categories
+from sealift_packager.model.categories import known_categories, worded_inputs
 from sealift_packager.model.columns import FEATURES, RULED
 from sealift_packager.model.output_names import with_free_names
 from sealift_packager.model.source import Arrangement, Array, Digits, LoadOptions, SourceModel
@@ -144,6 +144,7 @@ def estimator_source(model: Any, digest: Digest, options: LoadOptions, where: st
             takes_nan=bool(nullable.columns),
             nullable=nullable.of_inputs(taken.inputs) if nullable.columns else None,
             categories=known_categories(model, taken.names, taken.inputs),
+            words=worded_inputs(model, taken.names, taken.inputs),
             usual=_usual(rows, taken.inputs),
             trees=trees if taken.numeric else None,
             unsupervised=outputs[0] == "label" and not hasattr(model, "classes_"),

@@ -26,6 +26,9 @@ _CONSTANTS: Final[Mapping[str, tuple[Callable[[Any], Any], str]]] = {
 }
 
 
+_KINDS: Final = {"i": "a whole number", "u": "a whole number", "f": "a number with decimals", "b": "a truth value", "O": "text", "U": "text"}
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Arguments:
     """What a forward takes: names of tensors in its order, those of them that it needs, and by name the constants that it gets."""
@@ -80,14 +83,27 @@ def _constant(given: Sequence[Array], type_name: str, where: str) -> Any:
     if make is None:
         raise _not_bound(type_name, where, where.rpartition(" ")[2])
     if value.dtype.kind not in kinds or value.ndim != (element != name):
-        raise SourceModelError("an example's value of another type", where=where, expected=type_name, found=f"{value.dtype} {list(value.shape)}")
-    if any(not np.array_equal(value, other) for other in given[1:]):
-        advice = "Pack the model once for each value."
-        raise SourceModelError("examples with different values of what becomes a constant", where=where, expected="one value", advice=advice)
+        message = f"the example's value for {where.rpartition(' ')[2]} has another type"
+        raise SourceModelError(message, where=where, expected=type_name, found=_described(value))
+    other = next((other for other in given[1:] if not np.array_equal(value, other)), None)
+    if other is not None:
+        raise SourceModelError(
+            "the examples give different values for an argument that becomes a constant",
+            where=where,
+            expected="one value",
+            found=f"{value.tolist()!r:.40} and {other.tolist()!r:.40}",
+            advice="Pack the model once for each value.",
+        )
     items = [make(item) for item in value.ravel().tolist()]
     if any(isinstance(item, float) and not math.isfinite(item) for item in items):
         raise SourceModelError("a constant that isn't finite", where=where, expected="a finite number")
     return items if element != name else items[0]
+
+
+def _described(value: Array) -> str:
+    if value.ndim:
+        return "a list" if value.ndim == 1 else "lists within lists"
+    return _KINDS.get(value.dtype.kind, str(value.dtype))
 
 
 def _not_bound(type_name: str, where: str, name: str) -> SourceModelError:

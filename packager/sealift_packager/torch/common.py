@@ -144,17 +144,41 @@ def traced_source(model_format: str, torch: Any, module: Any, rows: Arrays, dyna
     )
 
 
-def with_requests(source: SourceModel, requests: Sequence[Arrays]) -> SourceModel:
-    """The same model, to be compared with these whole requests too, each of which it answers; `SourceModelError`."""
+def with_requests(source: SourceModel, requests: Mapping[str, Arrays]) -> SourceModel:
+    """The same model, to be compared with these whole requests too, by what errors call them, each of which it answers; `SourceModelError`."""
     examples = []
-    for number, request in enumerate(requests, 1):
-        lacking = [spec.name for spec in source.inputs if spec.name not in request]
-        if lacking:
-            raise SourceModelError("an example lacks an input", where=f"example {number}", expected=lacking[0], found=", ".join(request))
-        example = {spec.name: request[spec.name].astype(spec.numpy_dtype) for spec in source.inputs}
-        try_out(source.predict, example, where=f"example {number}")
+    for where, request in requests.items():
+        example = _request(source.inputs, request, where)
+        try_out(source.predict, example, where=where)
         examples.append(example)
     return dataclasses.replace(source, accepted=Accepted(examples=tuple(examples)))
+
+
+def _request(specs: Sequence[TensorSpec], request: Arrays, where: str) -> dict[str, Array]:
+    """A request in the types of the inputs, which are its own and no others."""
+    names = [spec.name for spec in specs]
+    lacking = [name for name in names if name not in request]
+    if lacking:
+        raise SourceModelError("an example lacks an input", where=where, expected=lacking[0], found=", ".join(request))
+    extra = next((name for name in request if name not in names), None)
+    if extra is not None:
+        advice = "Give all examples, and the data, the same inputs: the bundle takes those of the first."
+        raise SourceModelError("an example has an input that others lack", where=where, expected=", ".join(names), found=extra, advice=advice)
+    return {spec.name: _held(request[spec.name], spec, f"{where}: {spec.name}") for spec in specs}
+
+
+def _held(value: Array, spec: TensorSpec, where: str) -> Array:
+    """A request's values in an input's type; `SourceModelError` for numbers that would become others."""
+    if value.dtype.kind not in "fiub":
+        raise SourceModelError("an example's values are not numbers", where=where, expected=spec.dtype, found=str(value.dtype))
+    with np.errstate(all="ignore"):
+        typed = value.astype(spec.numpy_dtype)
+        changed = spec.numpy_dtype.kind in "iub" and not np.array_equal(typed.astype(value.dtype), value)
+    if changed:
+        number = value[typed.astype(value.dtype) != value].flat[0]
+        found = f"{value.dtype}: {number}"
+        raise SourceModelError("an example has numbers that the input's type can't hold", where=where, expected=spec.dtype, found=found)
+    return typed
 
 
 def numpy_dtype(torch: Any, dtype: Any) -> str:

@@ -9,10 +9,12 @@ from typing import Any, Final
 import numpy as np
 
 from sealift_packager.errors import ConversionError
+from sealift_packager.model.drawn_rows import rows_moved, telling_rows
 from sealift_packager.model.source import Array, Arrays
 from sealift_packager.sandbox.activity import ANSWERING, during, rows_of
 
-#: Rows of the data on which answers in float64 and in float32 are compared, and what they may differ by, as a share of what an output varies by.
+#: Rows of the data on which answers in float64 and in float32 are compared (some more with very many columns), and what they may differ by, as a
+#: share of what an output varies by.
 ROWS: Final = 16_384
 SHARE: Final = 1e-4
 #: Combinations of types that are tried; with several inputs there may be many.
@@ -65,7 +67,9 @@ def _types(given: Array, own: Sequence[np.dtype[Any]]) -> list[np.dtype[Any]]:
     if given.dtype.kind not in "fiub":
         return [given.dtype]
     whole = given.dtype.kind == "f" and bool(np.isfinite(given).all() and (given == np.trunc(given)).all())
-    return list(dict.fromkeys((given.dtype, np.dtype(np.float32), *own, *([np.dtype(np.int64)] if whole else []))))
+    wide = given.dtype.kind in "iu" and not np.array_equal(given, given.astype(np.float32))
+    floats = (np.dtype(np.float64), np.dtype(np.float32)) if wide else (np.dtype(np.float32),)
+    return list(dict.fromkeys((given.dtype, *floats, *own, *([np.dtype(np.int64)] if whole else []))))
 
 
 def _by_changes(choices: Sequence[Sequence[np.dtype[Any]]]) -> Iterator[tuple[np.dtype[Any], ...]]:
@@ -75,14 +79,27 @@ def _by_changes(choices: Sequence[Sequence[np.dtype[Any]]]) -> Iterator[tuple[np
 
 
 def _narrowed(predict: Predict, rows: Arrays, types: Mapping[str, np.dtype[Any]]) -> dict[str, Array]:
-    """float32 for float64 where the module takes both and answers alike."""
-    chosen = _cast({name: value[:ROWS] for name, value in rows.items()}, types)
+    """float32 for float64 where the module takes both and answers alike to the rows that float32 moves the most, and to some from everywhere."""
     narrow = {name: np.dtype(np.float32) if dtype == np.float64 else dtype for name, dtype in types.items()}
     if narrow == types:
         return _cast(rows, types)
+    chosen = _cast(_telling(rows), types)
     expected, answers = _answers(predict, chosen), _answers(predict, _cast(chosen, narrow))
     alike = expected is not None and answers is not None and all(_alike(value, answers.get(name)) for name, value in expected.items())
     return _cast(rows, narrow if alike else types)
+
+
+def _telling(rows: Arrays) -> dict[str, Array]:
+    total = max(map(len, rows.values()))
+    columns = [column for value in rows.values() if len(value) == total and value.dtype.kind in "iuf" for column in _columns(value)]
+    most = max(1, ROWS // 2 // max(1, len(columns)))
+    numbers = telling_rows(total, ROWS, (rows_moved(column, min(most, total)) for column in columns))
+    return {name: value[numbers] if len(value) == total else value for name, value in rows.items()}
+
+
+def _columns(value: Array) -> list[Array]:
+    """Those of a table; as one what has more axes, or more columns than rows can be chosen for."""
+    return list(value.T) if value.ndim == 2 and value.shape[1] <= ROWS // 2 else [value]
 
 
 def _alike(expected: Array, answer: Array | None) -> bool:

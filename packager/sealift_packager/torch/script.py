@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from sealift_core.errors import nearest
 from sealift_packager.errors import SourceModelError, UntrustedPickleError, first_line
 from sealift_packager.model import detect
+from sealift_packager.model.accepted import UNNAMED
 from sealift_packager.model.dynamic import OPTION, free_axes
-from sealift_packager.model.source import Array, LoadOptions, SourceModel
+from sealift_packager.model.source import Array, Arrays, LoadOptions, SourceModel
 from sealift_packager.progress.quiet import quiet
 from sealift_packager.torch.bound import Arguments, bind_arguments, read_arguments
 from sealift_packager.torch.common import import_torch, pick_rows, traced_source, with_requests
@@ -39,17 +42,31 @@ def load_script(path: Path, options: LoadOptions) -> SourceModel:
             expected=f"a complete file of torch.jit.save that torch {torch.__version__} can read, with operators of torch itself",
         ) from error
     arguments = read_arguments(module, options.requests, path)
-    rows = _rows(arguments, options, path)
+    named = {f"--example {number}": request for number, request in enumerate(options.requests, 1)}
+    requests = {where: _tensors(request, arguments, where) for where, request in named.items()}
+    rows = _rows(arguments, options, [request for request in requests.values() if request], path)
     bound = bind_arguments(torch, module, arguments, list(rows))
     source = traced_source(detect.TORCH_SCRIPT, torch, bound, rows, lambda examples: free_axes(options.dynamic, examples, where=OPTION), path)
-    requests = [request for request in options.requests if {spec.name for spec in source.inputs} <= set(request)]
-    return with_requests(source, requests) if requests else source
+    whole = {where: request for where, request in requests.items() if request}
+    return with_requests(source, whole) if whole else source
 
 
-def _rows(arguments: Arguments, options: LoadOptions, path: Path) -> dict[str, Array]:
+def _tensors(request: Arrays, arguments: Arguments, where: str) -> dict[str, Array]:
+    """The tensors of an example, none where it has constants alone; `SourceModelError` for a name that the forward doesn't have."""
+    if UNNAMED in request and arguments.tensors:
+        request = {arguments.tensors[0]: request[UNNAMED]}
+    names = [*arguments.tensors, *arguments.constants]
+    unknown = next((name for name in request if name not in names), None)
+    if unknown is not None:
+        advice = nearest(unknown, names)
+        raise SourceModelError("the forward has no such input", where=where, expected=", ".join(names), found=repr(unknown)[:60], advice=advice)
+    return {name: value for name, value in request.items() if name in arguments.tensors}
+
+
+def _rows(arguments: Arguments, options: LoadOptions, requests: Sequence[Arrays], path: Path) -> dict[str, Array]:
     """The data's arrays, or those of the first example."""
     names, required = arguments.tensors, arguments.required
-    for arrays in (options.examples, *options.requests):
+    for arrays in (options.examples, *requests):
         rows = pick_rows(arrays, names, required, options.target)
         if rows is not None:
             return rows

@@ -35,7 +35,7 @@ def load_state(path: Path, options: LoadOptions) -> SourceModel:
     requests = _requests(module, factory, options)
     source = traced_source(detect.TORCH_STATE, torch, module, requests[0], functools.partial(_free, factory, options), path)
     source = dataclasses.replace(source, notes=factory.notes)
-    return with_requests(source, requests) if len(requests) > 1 else source
+    return with_requests(source, {f"example {number}": request for number, request in enumerate(requests, 1)}) if len(requests) > 1 else source
 
 
 def _free(factory: Factory, options: LoadOptions, examples: Arrays) -> Dynamic:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import gzip
 import subprocess
 import sys
 from pathlib import Path
@@ -19,8 +20,11 @@ from sklearn.preprocessing import StandardScaler
 
 import sealift_packager
 from sealift_core.signing.keys import PrivateKey
+from sealift_packager.api.model import write_model
 from sealift_packager.diff import artifact
 from sealift_packager.errors import DataError, SourceModelError
+from sealift_packager.frameworks.loaders import load_model
+from sealift_packager.model.source import LoadOptions
 from support import trained
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
@@ -117,3 +121,11 @@ def test_the_example_runs(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, EXAMPLES / "python_api.py", tmp_path / "out"], capture_output=True, text=True, timeout=170, check=False)
     assert done.returncode == 0, done.stderr
     assert "arm64-i8mm: " in done.stdout
+
+
+@pytest.mark.parametrize("name", ["d.csv", "d.CSV", "d.csv.gz"])
+def test_a_module_s_examples_come_from_whatever_file_of_data_can_be_read(name: str, tmp_path: Path) -> None:
+    text = "a,b,target\n1.0,2.5,0\n2.0,0.5,1\n"
+    (tmp_path / name).write_bytes(gzip.compress(text.encode()) if name.endswith("gz") else text.encode())
+    program = write_model(torch.nn.Linear(2, 1), tmp_path, tmp_path / name, target="target")
+    assert load_model(program, LoadOptions()).inputs[0].shape == ("batch", 2)

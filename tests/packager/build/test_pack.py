@@ -214,7 +214,7 @@ def test_a_failing_build_leaves_nothing(tmp_path: Path) -> None:
         ({"profiles": (elsewhere(), elsewhere())}, ProfileError, "named twice"),
         ({"max_drop": -1.0}, DataError, "--max-drop"),
         ({"max_drop": float("nan")}, DataError, "--max-drop"),
-        ({"data": None, "metric": "auc"}, DataError, "needs data"),
+        ({"data": None, "metric": "auc"}, DataError, "--metric, --output and --max-drop need data"),
         ({"seed": -1}, PackagerError, "--seed"),
     ],
 )

@@ -14,6 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from sealift_packager.data import example
 from sealift_packager.data import files as files_module
 from sealift_packager.data.files import DataFile, read_data
 from sealift_packager.data.limits import DataLimits
@@ -80,7 +81,16 @@ def test_a_packed_table_has_bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         ('{"a": 9007199254740993}\n{"a": null}\n', "a whole number with more digits than can be held.*found 9007199254740993"),
         ('{"a": 99999999999999999999}\n', "a whole number with more digits than can be held"),
         ('{"a": [1, 2]}\n{"a": [1]}\n', "a column of several types.*found lists"),
-        ("", "no arrays"),
+        ('{"a": 9007199254740993}\n{"a": 18446744073709551617}\n', "a whole number with more digits than can be held.*found 18446744073709551617"),
+        ('{"a": [9007199254740993]}\n{"a": [9223372036854775808]}\n', "a whole number with more digits than can be held.*found 9223372036854775808"),
+        ('{"a": [1.5, 9007199254740993]}\n', "a whole number with more digits than can be held.*found 9007199254740993"),
+        ('{"a": [1.5]}\n{"a": [[-9007199254740993]]}\n', "a whole number with more digits than can be held"),
+        ('{"a": ["x", 1.5]}\n{"a": ["y", 2]}\n', "a column of several types.*found lists of numbers, text"),
+        ('{"a": [true, 2]}\n', "a column of several types.*found lists of numbers, truth values"),
+        ('{"a": [1, null]}\n', "a column of several types.*found lists of null, numbers"),
+        ('{"a": [1, 2]}\n{"a": [3, [4]]}\n', "a column of several types.*found lists of different lengths"),
+        ("", "the file has no rows"),
+        ("\n  \n\n", "the file has no rows"),
     ],
 )
 def test_json_lines_that_hold_no_table_are_refused_in_words(text: str, error: str, tmp_path: Path) -> None:
@@ -92,6 +102,8 @@ def test_json_lines_that_hold_no_table_are_refused_in_words(text: str, error: st
 def test_lists_of_one_length_are_an_array_and_a_name_that_a_row_lacks_is_missing(tmp_path: Path) -> None:
     (tmp_path / "d.jsonl").write_text('{"a": [1, 2], "t": true}\n{"a": [3, 4], "n": 9007199254740991}\n')
     assert read(tmp_path / "d.jsonl") == {"a": [[1, 2], [3, 4]], "t": [1.0, None], "n": [None, 9007199254740991.0]}
+    (tmp_path / "d.jsonl").write_text('{"a": [["x"]], "b": [1, 2.5], "c": [9007199254740993], "d": [], "e": -9223372036854775808}\n')
+    assert read(tmp_path / "d.jsonl") == {"a": [[["x"]]], "b": [[1.0, 2.5]], "c": [[9007199254740993]], "d": [[]], "e": [-(2**63)]}
 
 
 def test_an_arrow_file_is_checked_before_it_is_believed(tmp_path: Path) -> None:
@@ -170,3 +182,15 @@ def test_another_archive_under_the_name_of_a_csv_is_called_one(tmp_path: Path) -
         archive.writestr("d.csv", "a,b\n1,2\n")
     with pytest.raises(DataError, match=r"d\.csv: the file is a zip archive: .*Unpack it, and pass the table in it"):
         read(tmp_path / "d.csv")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("x.npy", r"at most 3 MiB as \.npy\. Give a smaller example"), ("x.json", r"at most 1 MiB as \.json\. Save it as \.npz")]
+)
+def test_an_example_that_is_too_large_is_told_its_own_limit(name: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(example, "MAX_BYTES", 3 * 2**20)
+    monkeypatch.setattr(example, "MAX_JSON_BYTES", 2**20)
+    with (tmp_path / name).open("wb") as file:
+        file.truncate(4 * 2**20)
+    with pytest.raises(DataError, match=f"the example is too large: expected {said}"):
+        example.read_example(tmp_path / name)

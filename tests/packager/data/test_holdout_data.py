@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -114,3 +115,25 @@ def test_arrays_of_any_name_are_written_and_read(tmp_path: Path) -> None:
     write_npz(tmp_path / "d.npz", arrays)
     with np.load(tmp_path / "d.npz") as saved:
         assert {name: saved[name].tolist() for name in saved.files} == {name: value.tolist() for name, value in arrays.items()}
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (
+            {"ids": np.array([[1.5], [2.0]]), "x": np.ones((2, 3))},
+            "ids: whole numbers are needed: expected int64, found 1\\.5 in row 0\\. Round these",
+        ),
+        (
+            {"ids": np.array([[1], [2]]), "x": np.ones((2, 2))},
+            r"x: wrong shape: expected \[rows, 3\], found \[2, 2\]\. Give this input one row of 3 values for",
+        ),
+        ({"ids": np.array([[1], [2]]), "x": np.ones((2, 3)), "word": np.ones(2)}, "word: this column must be text: expected text, .*, found numbers"),
+    ],
+)
+def test_what_doesn_t_fit_an_input_is_said_in_the_reader_s_words(given: dict[str, Any], message: str, tmp_path: Path) -> None:
+    types = {"ids": ("int64", 1), "x": ("float32", 3), "word": ("string", 1)}
+    specs = tuple(TensorSpec(name=name, dtype=types[name][0], shape=("batch", types[name][1])) for name in given)
+    write_npz(tmp_path / "d.npz", given)
+    with pytest.raises(DataError, match=message):
+        bind(read_data(tmp_path / "d.npz"), dataclasses.replace(cancer_source(), inputs=specs, columns={}, digits=None), "target", needed=False)

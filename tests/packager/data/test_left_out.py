@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,15 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 import sealift_packager
+from sealift_packager.data.files import read_data
+from sealift_packager.data.holdout import bind
 from sealift_packager.data.left_out import LeftOut, describe_left_out, most_left_out, refused_rows
-from sealift_packager.errors import DataError
+from sealift_packager.data.refusal import refused
+from sealift_packager.errors import DataError, ParityError
+from sealift_packager.frameworks.converters import convert_model
 from sealift_packager.model.source import Arrays
+from sealift_packager.parity.check import prove_parity
+from support.scikit import loaded
 
 ROWS = 60
 generator = np.random.default_rng(0)
@@ -98,3 +105,43 @@ def test_of_many_rows_and_reasons_the_first_are_shown() -> None:
     assert "rows 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, …: reason 0; " in sentence
     assert "reason 40; …" in sentence
     assert "reason 60" not in sentence
+
+
+def test_rows_are_called_by_their_numbers_in_the_data_after_others_were_left_out(tmp_path: Path) -> None:
+    rows = np.arange(40.0).reshape(-1, 1)
+    source = loaded(LinearRegression().fit(rows, rows[:, 0] * 2), tmp_path)
+
+    def wrong(inputs: Arrays) -> dict[str, Any]:
+        return {"prediction": np.where(inputs["features"] == 7, 999, source.predict(inputs)["prediction"]).astype(np.float32)}
+
+    converted, wrong_source = convert_model(source), dataclasses.replace(source, predict=wrong)
+    given = rows.copy()
+    given[3] = np.nan
+    np.savez(tmp_path / "d.npz", features=given, target=rows[:, 0])
+    holdout = bind(read_data(tmp_path / "d.npz"), source, "target")
+    for rest in (holdout, holdout.without([LeftOut(rows=(0, 1), reason="refused")])):
+        with pytest.raises(ParityError, match=r"differs in 1 of \d+ rows \(7\)"):
+            prove_parity(wrong_source, converted, rest.inputs, seed=0, originals=rest.originals, numbers=rest.numbers)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (2**60 + 1, "whole numbers with more digits.*found 1152921504606846977 in row 30"),
+        ("x", "expected numbers.*found text: 'x' in row 30"),
+    ],
+)
+def test_a_value_that_doesn_t_fit_is_named_by_its_row_in_the_file(wrong: Any, message: str, tmp_path: Path) -> None:
+    table = pd.DataFrame({"a": np.arange(40.0), "b": np.arange(40), "target": np.arange(40)})
+    source = loaded(LinearRegression().fit(table[["a", "b"]], table.target), tmp_path)
+    table["b"] = [wrong if row == 30 else row for row in range(40)]
+    table.loc[3, "a"] = np.nan
+    table.to_csv(tmp_path / "d.csv", index=False)
+    with pytest.raises(DataError, match=message):
+        bind(read_data(tmp_path / "d.csv"), source, "target")
+
+
+def test_what_the_model_says_of_a_text_has_its_row_in_the_file() -> None:
+    table = {"a": np.array([["1", "2"], ["3", "4"], ["5", "x"]], dtype=object)}
+    error = refused("a library", table, ValueError("could not convert string to float: 'x'"), numbers=(0, 7, 9))
+    assert "a: 'x' in row 9, among numbers" in str(error)

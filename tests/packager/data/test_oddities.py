@@ -10,12 +10,17 @@ import numpy as np
 import pandas as pd
 from click.testing import CliRunner
 from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
 
 from sealift_packager.build.pipeline import pack
 from sealift_packager.cli import cli
 from sealift_packager.data.oddities import MIN_ROWS, describe_oddities, describe_unknown
 from sealift_packager.report.facts import report_facts
 from support import packing
+from support.scikit import loaded
 from support.trained import Trained
 
 NAN = float("nan")
@@ -39,8 +44,10 @@ def test_columns_without_a_value_and_constant_ones_are_named() -> None:
     table = np.array([[NAN, 7.0, 1.0], [NAN, 7.0, 2.0]] * 60)
     notes = describe_oddities({"features": table}, {"features": ("age", "shop", "price")})
     assert len(notes) == 2
-    assert "has a value in the column age:" in notes[0]
-    assert "the same value in the column shop:" in notes[1]
+    assert notes == (
+        "No row of the data has a value in the column age: values there were not evaluated, and devices can't detect drift in it.",
+        "All rows of the data have the same value in the column shop: a device reports any other value as out of range.",
+    )
 
 
 def test_an_input_of_text_and_an_array_without_names_are_columns_too() -> None:
@@ -78,3 +85,16 @@ def test_they_stand_in_the_terminal_in_the_report_and_in_the_bundle(tmp_path: Pa
     done = CliRunner().invoke(cli, ["unpack", str(tmp_path / "out"), str(tmp_path / "bundle"), "--profile", "elsewhere"])
     assert done.exit_code == 0, done.output
     assert "in the column age" in (tmp_path / "bundle" / "MODEL_CARD.md").read_text()
+
+
+def test_documents_are_not_compared_with_a_vectorizer_s_words(tmp_path: Path) -> None:
+    documents = ["good movie", "bad movie", "great film", "terrible film"] * 5
+    source = loaded(make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(documents, [1, 0] * 10), tmp_path)
+    (name,) = source.categories
+    given = {name: np.array(documents, dtype=object).reshape(-1, 1)}
+    assert source.words == {name}
+    assert describe_unknown(given, source.categories, source.words) == ()
+    table = pd.DataFrame({"city": ["Köln", "Rome"] * 10})
+    encoded = loaded(make_pipeline(OneHotEncoder(), LogisticRegression()).fit(table, [1, 0] * 10), tmp_path)
+    assert not encoded.words
+    assert describe_unknown({"city": np.array([["KÖLN"]], dtype=object)}, encoded.categories, encoded.words)

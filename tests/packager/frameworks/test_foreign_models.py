@@ -52,7 +52,7 @@ def data_instead(place: Path) -> Path:
     ("make", "words"),
     [
         (saved_model, "a TensorFlow SavedModel"),
-        (keras_zip, "a Keras model"),
+        (keras_zip, "sealift can't read a Keras model"),
         (hdf5, "an HDF5 file, as Keras writes it"),
         (data_instead, r"found a NumPy archive \(is it the data\?\)"),
     ],

@@ -11,14 +11,19 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
 
 from sealift_packager.build.pipeline import pack
 from sealift_packager.build.request import PackRequest
 from sealift_packager.errors import DataError
 from sealift_packager.measure.class_labels import as_classes
+from sealift_packager.measure.metrics import METRICS
+from sealift_packager.measure.predictions import read_prediction
+from sealift_packager.measure.target import fit_target
 from support.packing import elsewhere
 
 ROWS = np.random.default_rng(0).normal(size=(80, 2))
+RNG = np.random.default_rng(1)
 SIDE = (ROWS[:, 0] > 0).astype(int)
 
 
@@ -111,3 +116,44 @@ def test_labels_that_are_new_to_the_model_are_named_and_count_as_wrong(tmp_path:
 def test_numbers_that_no_class_is_called_are_still_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"does not fit the target: expected the model's own labels, .*Write the classes into the data"):
         packed(np.array(["yes", "no"])[SIDE], [str(side) for side in SIDE], tmp_path)
+
+
+@pytest.mark.parametrize("classes", [["10", "9"], ["no", "yes"], [9, 10], [False, True]])
+def test_auc_takes_the_model_s_last_class_for_the_positive_one(classes: list[Any]) -> None:
+    side = RNG.integers(0, 2, 200)
+    scores = (side + RNG.normal(size=200)).astype(np.float32)
+    answers = read_prediction({"label": np.array(classes)[side], "probabilities": np.column_stack([1 - scores, scores])})
+    text = isinstance(classes[0], str)
+    for labels in (np.array(classes)[side], np.array([str(label) for label in classes], dtype=object)[side]):
+        given = labels.astype(object) if text else labels
+        written = labels.astype(str).astype(object)
+        target = fit_target(METRICS["auc"], given, answers, classes=np.array(classes), written=written).target
+        assert METRICS["auc"].score(target, answers) == pytest.approx(roc_auc_score(side, scores))
+    if classes == ["10", "9"]:
+        numbers = np.array([10, 9])[side]  # as a CSV is read
+        target = fit_target(METRICS["auc"], numbers, answers, classes=np.array(classes), written=numbers.astype(str).astype(object)).target
+        assert METRICS["auc"].score(target, answers) == pytest.approx(roc_auc_score(side, scores))
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (["negative", "positive"], "none of the labels is one of the model's classes"),
+        (["no", "Yes"], "a label differs from the model's class by case"),
+        (["no", "maybe"], "the metric auc needs labels that are the model's two classes.*expected 'no', 'yes', found 'maybe'"),
+    ],
+)
+def test_auc_refuses_labels_whose_order_nobody_knows(labels: list[str], message: str) -> None:
+    answers = read_prediction({"label": np.array(["no", "yes"], dtype=object), "probabilities": np.eye(2)})
+    with pytest.raises(DataError, match=message):
+        fit_target(METRICS["auc"], np.array(labels, dtype=object), answers, classes=np.array(["no", "yes"]))
+
+
+def test_numbers_as_text_keep_all_their_digits() -> None:
+    classes = np.array([2**53, 2**53 + 1])
+    labels, note = as_classes(np.array([str(2**53 + 1), f" {2**53}.0", str(2**53)], dtype=object), None, classes)
+    assert labels.tolist() == [2**53 + 1, 2**53, 2**53]
+    assert not note
+    assert as_classes(np.array([str(2**53 + 1)], dtype=object), None, np.array([2**53, 5]))[0].dtype == object
+    assert as_classes(np.array(["1e999999999", "nan", "x"], dtype=object), None, np.array([0, 1]))[0].dtype == object
+    assert as_classes(np.array(["1.5", "2"], dtype=object), None, np.array([1.5, 2.0]))[0].tolist() == [1.5, 2.0]

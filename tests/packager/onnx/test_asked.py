@@ -14,7 +14,7 @@ from sealift_packager.errors import DataError, ParityError, SourceModelError
 from sealift_packager.frameworks.converters import convert_model
 from sealift_packager.frameworks.loaders import load_model
 from sealift_packager.graph.result import Converted
-from sealift_packager.model.accepted import parse_shapes
+from sealift_packager.model.accepted import Accepted, parse_shapes
 from sealift_packager.model.batch import fixed_batch
 from sealift_packager.model.source import Arrays, LoadOptions, SourceModel
 from sealift_packager.parity.check import Parity, prove_parity
@@ -107,7 +107,13 @@ def test_neighbours_of_a_size_that_works_are_compared_too(tmp_path: Path) -> Non
 def test_every_branch_that_a_single_number_selects_is_compared(tmp_path: Path) -> None:
     source = loaded(by_rate(), tmp_path)
     assert set(source.accepted.values["sr"]) >= {16000.0, 8000.0}
-    assert str(source.accepted).endswith("; other sizes and values weren't tried.")
+    assert str(source.accepted).endswith(". Other sizes and values were not tried.")
+
+
+def test_what_was_compared_is_said_in_words() -> None:
+    assert str(Accepted(sizes={"x_1": (8, 16, 24)})) == "The model was compared with x_1 of 8, 16 and 24. Other sizes were not tried."
+    both = Accepted(sizes={"x_1": (8, 16)}, values={"sr": (8000.0,)})
+    assert str(both) == "The model was compared with x_1 of 8 and 16, sr of 8000. Other sizes and values were not tried."
 
 
 def test_a_state_s_nameless_dimension_is_the_batch(tmp_path: Path) -> None:

@@ -350,3 +350,27 @@ def test_scores_of_rows_that_are_certain_alone_count() -> None:
         return np.array([number < 1 for number in range(len(inputs["x"]))])
 
     assert check_parity(labelled(ones, scores=scores, arbitrary=first), constant_labels(), None, seed=1) == 4
+
+
+def test_what_an_output_varies_by_is_known_of_it_in_a_request_that_shows_that_of_another_alone() -> None:
+    both = added(np.zeros(2))
+    graph = both.model.graph
+    graph.initializer.append(numpy_helper.from_array(np.arange(10, dtype=np.float32), "ten"))
+    graph.node.append(helper.make_node("Identity", ["ten"], ["z"]))
+    graph.output.append(helper.make_tensor_value_info("z", TensorProto.FLOAT, [10]))
+
+    def predict(inputs: Arrays) -> dict[str, Array]:
+        alone = 0.5 if len(inputs["x"]) == 1 else 0
+        return {"y": inputs["x"] + np.float32(alone), "z": np.arange(10, dtype=np.float32)}
+
+    rows = holdout(*((1e6 + 2 * at, 1e6 - 2 * at) for at in range(12)))
+    with pytest.raises(ParityError, match="one row of the holdout"):
+        prove_parity(source(predict, outputs=("y", "z")), both, rows, seed=1)
+
+
+def test_one_request_alone_is_said_to_be_little() -> None:
+    assert str(Parity(compared=2, refused=())) == "The converted model gave the source model's answers to 2 requests."
+    assert str(Parity(compared=1, refused=("zeros",))) == (
+        "The converted model gave the source model's answers to 1 request, and the source refused 1 synthetic ones (zeros). "
+        "Only 1 request could be compared: pass --data with rows that the model accepts."
+    )

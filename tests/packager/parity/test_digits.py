@@ -272,7 +272,8 @@ def test_trees_that_are_given_the_rows_themselves_or_numbers_of_categories_take_
 def test_a_step_that_has_no_float64_is_named_with_the_columns_and_what_to_do(model: Any, tmp_path: Path) -> None:
     source = loaded(model.fit(TENTHS[0]), tmp_path)
     assert source.digits is not None
-    words = r"^scikit-learn model: OneClassSVM can't be computed in float64 .*for the digits of features\. Make the column's .*Or use another step"
+    said = "scikit-learn model: OneClassSVM can't be computed in float64, which the digits of the input features need"
+    words = rf"^{said}\. Make the column's .*Or use another step"
     with pytest.raises(ConversionError, match=words):
         convert_model(source.digits.widen(frozenset((0,))))
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from sealift_core.bundle.tensors import TensorSpec
 from sealift_packager.model.accepted import Accepted
+from sealift_packager.model.drawn_rows import drawn_rows, rows_of
 from sealift_packager.model.source import Nullable
 from sealift_packager.model.synthetic import make_inputs
 from sealift_packager.parity.inputs import (
@@ -20,9 +21,7 @@ from sealift_packager.parity.inputs import (
     UNSEEN,
     Categories,
     HardRequest,
-    drawn_rows,
     hard_inputs,
-    rows_of,
 )
 
 Array = np.ndarray[Any, np.dtype[Any]]

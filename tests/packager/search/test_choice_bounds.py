@@ -100,6 +100,15 @@ def test_one_with_a_channel_that_is_too_far_off_names_it_and_says_by_how_much() 
     )
 
 
+def test_a_channel_that_lost_a_number_and_one_that_is_far_away_are_said_without_a_number() -> None:
+    lost: dict[str, Any] = {"accuracy": accuracy(loss=0.002), "worst_channel": "channel 0 of the output x"}
+    assert reason(result("int8", size=1, channel_share=float("inf"), **lost)) == (
+        "channel 0 of the output x has NaN or infinite values where the source model has numbers"
+    )
+    assert "(more than 1,000 times what a channel may lose; " in reason(result("int8", size=1, channel_share=1000.5, **lost))
+    assert "(1e+03 times what a channel may lose; " in reason(result("int8", size=1, channel_share=1000, **lost))
+
+
 def test_few_rows_are_no_reason_against_one_that_passes() -> None:
     assert choose(FIRST, [result("int8", size=1, rows_wanted=100)], ("size",)).chosen.name == "int8"
 

@@ -22,7 +22,7 @@ from sealift_packager.cli import cli
 from sealift_packager.errors import DataError
 from sealift_packager.measure.constant import warn_of_constant, warn_of_rare_class
 from sealift_packager.measure.metrics import METRICS
-from sealift_packager.measure.predictions import read_prediction
+from sealift_packager.measure.predictions import read_prediction, sample_of
 from sealift_packager.measure.target import fit_target, guess_metric
 from sealift_packager.model.source import Array
 from sealift_packager.search import run
@@ -270,3 +270,20 @@ def test_a_class_that_accuracy_hardly_sees_is_named(target: list[object], warnin
     assert sentence.startswith(warning)
     assert bool(sentence) == bool(warning)
     assert warn_of_rare_class(METRICS["f1"], np.array(target)) == ""
+
+
+def test_truth_values_are_called_so() -> None:
+    assert sample_of(np.array([True])) == "truth values like True"
+    assert sample_of(np.array([3])) == "numbers like 3"
+    assert sample_of(np.array(["a"], dtype=object)) == "text like 'a'"
+
+
+def test_a_candidate_s_probabilities_are_read_as_the_source_s_are_though_rounding_takes_them_out_of_range() -> None:
+    scores = np.linspace(0.02, 1, 100, dtype=np.float32).reshape(-1, 1)
+    source = read_prediction({"y": scores})
+    candidate = read_prediction({"y": scores + np.float32(2e-3)}, threshold=source.threshold)
+    assert source.threshold == 0.5
+    assert source.label is not None
+    assert candidate.label is not None
+    assert (source.label == candidate.label).mean() == 1
+    assert read_prediction({"y": scores - 1}).threshold == 0

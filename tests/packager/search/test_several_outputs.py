@@ -167,3 +167,10 @@ def test_whole_numbers_and_text_are_compared_as_they_are() -> None:
     worst = worst_channel({"n": source, "t": source.astype(object)}, {"n": other, "t": source.astype(object)}, ["n", "t"])
     assert worst is not None
     assert (worst.output, worst.index, worst.loss, str(worst)) == ("n", None, 0.25, "the output n")
+
+
+def test_only_a_lost_number_is_an_infinite_loss() -> None:
+    zeros, others = {"y": np.zeros((4, 2))}, {"y": np.full((4, 2), 0.5)}
+    far = worst_channel(zeros, others, ["y"])
+    assert far is not None
+    assert CHANNEL_LIMIT < far.loss < np.inf

@@ -105,4 +105,5 @@ def test_it_is_judged_as_the_label_that_it_is() -> None:
 def test_the_output_says_why(tmp_path: Path) -> None:
     source = loaded(mixed(table_of("label", "b", "c"), LogisticRegression(), TARGET), tmp_path)
     outputs = convert_model(source).outputs
-    assert [(spec.name, spec.description) for spec in outputs] == [("label_of_model", "label; a column has that name"), ("probabilities", "")]
+    said = "The model's label. It is called label_of_model because a column is called label."
+    assert [(spec.name, spec.description) for spec in outputs] == [("label_of_model", said), ("probabilities", "")]

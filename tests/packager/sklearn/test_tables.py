@@ -208,7 +208,8 @@ def bound(codes: list[Any], folder: Path) -> Array:
 
 
 def test_numbers_in_a_csv_file_of_which_the_model_knows_none_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="code: wrong type: expected text, found numbers .int64.*save the table as Parquet"):
+    said = "code: this column must be text: expected text, as the model was trained on, found numbers.*save the table as Parquet"
+    with pytest.raises(DataError, match=said):
         bound(["1067", "1015"], tmp_path)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import pickle
 import subprocess
@@ -13,6 +14,7 @@ from typing import Any
 
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 import sklearn
 from sklearn.linear_model import LogisticRegression
@@ -23,7 +25,8 @@ from sealift_packager.build.pipeline import pack
 from sealift_packager.build.request import PackRequest
 from sealift_packager.errors import ConversionError, DataError, SourceModelError
 from sealift_packager.frameworks.loaders import load_model
-from sealift_packager.model.source import LoadOptions
+from sealift_packager.model.source import LoadOptions, WeightPlace
+from sealift_packager.parity.digits import with_digits
 from support.packing import elsewhere
 
 SAID = rf"the model was made with scikit-learn 1\.2\.0, read with {sklearn.__version__}"
@@ -164,3 +167,48 @@ def test_a_program_without_a_module_s_name_says_what_is_wrong_with_the_file(tmp_
     code = f"from sealift_packager.sklearn.unpickle import unpickle; from pathlib import Path; unpickle(Path({str(tmp_path / 'm.joblib')!r}))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "can't be unpickled (caused by: " in done.stderr
+
+
+#: What float64 inputs and other arrangements change; whatever else a loader sets stays.
+CHANGED = {
+    "predict",
+    "inputs",
+    "columns",
+    "usual",
+    "categories",
+    "trees",
+    "arbitrary",
+    "steps",
+    "scores",
+    "digits",
+    "wide_outputs",
+    "classes",
+    "words",
+}
+
+
+def test_a_model_with_float64_inputs_or_other_arrangement_keeps_all_that_its_loader_knows_of_the_file(as_of_old: Any, tmp_path: Path) -> None:
+    rows = np.add(ROWS, [1.7e9, 0])
+    model = make_pipeline(StandardScaler(), LogisticRegression()).fit(pd.DataFrame(rows, columns=["at", "level"]), LABELS)
+    path = as_of_old(model, tmp_path / "m.joblib")
+    place = WeightPlace(folder=tmp_path)
+    narrow = load_model(path, LoadOptions(trust_pickle=True, place=place))
+    arranged = load_model(path, LoadOptions(trust_pickle=True, place=place, inputs="columns"))
+    wide = with_digits(narrow, {"features": rows})
+    assert wide.inputs[0].dtype == "float64"
+    assert len(arranged.inputs) == 2
+    assert narrow.skew is not None
+    assert narrow.place == place
+    kept = {field.name for field in dataclasses.fields(narrow)} - CHANGED
+    for name in sorted(kept):
+        assert getattr(wide, name) == getattr(narrow, name), name
+        assert getattr(arranged, name) == getattr(narrow, name) or name in ("native", "inner"), name
+
+
+def test_a_packed_model_with_float64_inputs_has_the_note_too(as_of_old: Any, tmp_path: Path) -> None:
+    rows = np.add(ROWS, [1.7e9, 0])
+    path = as_of_old(make_pipeline(StandardScaler(), LogisticRegression()).fit(rows, LABELS), tmp_path / "m.joblib")
+    np.savez(tmp_path / "d.npz", features=rows, target=LABELS)
+    notes = pack(request(path, tmp_path, data=tmp_path / "d.npz")).notes
+    assert notes[0].startswith("Warning: the model was made with scikit-learn 1.2.0")
+    assert "float64" in notes[1]

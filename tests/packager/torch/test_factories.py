@@ -93,6 +93,17 @@ def test_several_example_inputs_are_several_requests(nets: Path) -> None:
     assert [example["ids"].shape for example in source.accepted.examples] == [(1, 3), (2, 1)]
 
 
+def test_a_later_request_whose_numbers_would_become_others_is_refused(nets: Path) -> None:
+    with nets.open("a") as file:
+        file.write(
+            "\n\ndef example_inputs_build():\n    return [{'ids': torch.ones(1, 3, dtype=torch.long)}, {'ids': torch.tensor([[1.7], [2.9]])}]\n"
+        )
+    with pytest.raises(
+        SourceModelError, match=r"example 2: ids: an example has numbers that the input's type can't hold: expected int64, found float32: 1\.7"
+    ):
+        loaded(nets, f"{nets}:build")
+
+
 def test_a_class_is_a_factory_too(nets: Path) -> None:
     assert loaded(nets, f"{nets}:Net").outputs == ("output",)
 

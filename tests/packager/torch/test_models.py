@@ -211,12 +211,34 @@ def test_torchscript_s_example_may_hold_its_tensors_too_and_is_compared(tmp_path
 
 
 @pytest.mark.parametrize(
+    ("request_", "words"),
+    [
+        ({"y": WIDE}, "--example 1: the forward has no such input: expected x, weight, times, sizes, found 'y'"),
+        ({"weigth": WIDE}, "--example 1: the forward has no such input.*Did you mean 'weight'"),
+        ({"x": WIDE, "weight": WIDE}, "--example 1: an example has an input that others lack: expected x, found weight"),
+        ({"x": WIDE.astype(str).astype(object)}, "--example 1: x: an example's values are not numbers: expected float32, found object"),
+    ],
+)
+def test_an_example_of_torchscript_that_isn_t_compared_as_it_is_is_refused(request_: dict[str, Any], words: str, tmp_path: Path) -> None:
+    request = {**request_, "times": np.asarray(2), "sizes": np.asarray([-1])}
+    with pytest.raises(SourceModelError, match=words):
+        load_model(scripted(Scaled(), tmp_path), LoadOptions(examples={"x": WIDE}, requests=(request,)))
+
+
+def test_an_example_without_a_name_is_the_first_tensor(tmp_path: Path) -> None:
+    module = torch.jit.script(nn.Linear(4, 1))
+    module.save(str(tmp_path / "m.pt"))  # type: ignore[no-untyped-call]
+    source = load_model(tmp_path / "m.pt", LoadOptions(requests=({"": WIDE},)))
+    assert [list(example) for example in source.accepted.examples] == [["input"]]
+
+
+@pytest.mark.parametrize(
     ("constants", "words"),
     [
         ({"sizes": [3]}, r'times: an input is not a tensor.*found int.*--example FILE.*\{"times": 3\}'),
         ({"times": 3}, r'sizes: an input is not a tensor.*List\[int\].*\{"sizes": \[3, 2\]\}'),
-        ({"times": 3.5, "sizes": [3]}, "times: an example's value of another type: expected int, found float64"),
-        ({"times": [3], "sizes": [3]}, "times: an example's value of another type"),
+        ({"times": 3.5, "sizes": [3]}, "times: the example's value for times has another type: expected int, found a number with decimals"),
+        ({"times": [3], "sizes": [3]}, "times: the example's value for times has another type: expected int, found a list"),
         ({"times": 3, "sizes": [3], "shift": np.inf}, "shift: a constant that isn't finite"),
     ],
 )
@@ -382,3 +404,9 @@ def test_nothing_is_left_of_a_tracing_s_files(tmp_path: Path, monkeypatch: pytes
 def test_an_error_without_words_is_told_by_its_kind() -> None:
     assert first_line(IndexError()) == "IndexError"
     assert first_line(ValueError("one\ntwo")) == "one"
+
+
+def test_examples_with_different_values_of_a_constant_are_named_with_both(tmp_path: Path) -> None:
+    requests = tuple({"times": np.asarray(times), "sizes": np.asarray([-1])} for times in (2, 3))
+    with pytest.raises(SourceModelError, match="give different values for an argument that becomes a constant: expected one value, found 2 and 3"):
+        load_model(scripted(Scaled(), tmp_path), LoadOptions(examples={"x": WIDE}, requests=requests))

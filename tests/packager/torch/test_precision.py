@@ -167,6 +167,27 @@ def test_numbers_that_half_precision_can_t_hold_are_refused(tmp_path: Path) -> N
         proved(source, rows, tmp_path)
 
 
+@pytest.mark.parametrize("at", [slice(17_000, None), slice(18_000, 18_003)])
+@pytest.mark.parametrize("shape", [(20_000, 2), (20_000, 3, 2)])
+def test_digits_decide_in_whatever_rows_they_are(at: slice, shape: tuple[int, ...]) -> None:
+    rows = np.random.default_rng(0).normal(size=shape)
+    rows[at] += 1.7e9
+    for given in (rows, rows[::-1].copy()):
+        assert typed(lambda inputs: {"y": inputs["x"] - np.round(inputs["x"])}, {}, {"x": given})["x"].dtype == np.float64
+    assert typed(lambda inputs: {"y": inputs["x"] * 2}, {}, {"x": rows})["x"].dtype == np.float32
+
+
+def test_whole_numbers_beyond_float32_are_float64_for_a_module_of_floats_that_has_the_digits() -> None:
+    ids = {"x": np.array([[2**24 + 1], [2**24 + 2], [5]])}
+
+    def predict(inputs: Arrays) -> dict[str, Any]:
+        if inputs["x"].dtype.kind != "f":
+            raise TypeError
+        return {"y": inputs["x"] % 2}
+
+    assert typed(predict, {}, ids)["x"].dtype == np.float64
+
+
 def test_whole_floats_may_be_indices() -> None:
     words = nn.Embedding(9, 2)
     chosen = typed(lambda inputs: {"y": words(torch.from_numpy(inputs["ids"])).detach().numpy()}, {}, {"ids": np.array([[1.0, 8.0]])})
