@@ -50,6 +50,14 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     assert DesiredState.parse(written.to_bytes(), where="desired.json", bundles=tmp_path / "bundles") == written
 
 
+def test_a_version_is_on_trial_while_the_update_that_brought_it_is_under_way(tmp_path: Path) -> None:
+    written = desired_state(tmp_path)
+    assert [written.is_on_trial(model) for model in written.models] == [True, False]
+    previous = Deployment(name="linear", current=bundle(tmp_path, "1.0.0"), previous=None)
+    assert not written.is_on_trial(previous)
+    assert not written.is_on_trial(Deployment(name="linear", current=None, previous=bundle(tmp_path, "1.1.0")))
+
+
 Damage = Callable[[dict[str, Any]], object]
 BAD: dict[str, tuple[Damage, str]] = {
     "another document": (lambda document: document.update(schema="sealift.report/1"), r"desired.json: schema"),

@@ -219,6 +219,13 @@ def test_surely_more_than_half_of_the_pairs_must_be_slower_or_larger(slow: int, 
     assert breaches(served(100, trial=compared(ratios=[1.0] * 100, growths=growths))) is breach
 
 
+@pytest.mark.parametrize("kind", ["failures", "nonfinite"])
+def test_one_request_that_was_asked_again_stands_for_all(kind: str) -> None:
+    one = {kind: 40, f"{kind}_asked": 1, f"{kind}_own": 1}
+    requests = {"failures": 40} if kind == "failures" else {}
+    assert verdict(served(100, **requests, trial=compared(**one))).reason.startswith("40 of 100 requests")
+
+
 def test_how_long_requests_took_and_how_many_came_decides_nothing() -> None:
     assert not breaches(served(1000, slow=1000), served(1000))
     assert not breaches(served(1000, slow=1000, trial=compared(ratios=[1.0] * 300, growths=[0] * 300)), served(1000))

@@ -111,3 +111,10 @@ def test_a_release_candidate_of_onnxruntime_is_compared_like_any_other_version()
 def test_a_range_of_versions_that_is_none_is_refused() -> None:
     with pytest.raises(DocumentError, match=r"bundle\.json: requires\.onnxruntime: not a version range: found 'newest'"):
         unmet_requirements(dataclasses.replace(NOTHING, onnxruntime="newest"), FACTS)
+
+
+def test_a_bundle_whose_requirements_the_machine_does_not_meet_is_refused_with_each_of_them() -> None:
+    manifests = {"plain": manifest("plain", requires=dataclasses.replace(NOTHING, onnxruntime=">=1.23", cpu_flags=("amx_int8",)))}
+    words = r"linear 1\.0\.0: this device doesn't meet the bundle's requirements: found It needs onnxruntime .* The processor lacks amx_int8\.$"
+    with pytest.raises(HardwareError, match=words):
+        select_bundle(release("plain"), manifests, FACTS)

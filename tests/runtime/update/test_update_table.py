@@ -10,15 +10,31 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sealift_core.bundle.digest import Digest
-from sealift_core.errors import DiskFullError, IntegrityError, StoreError, UpdateError
+from sealift_core.errors import (
+    DiskFullError,
+    DocumentError,
+    EngineError,
+    HardwareError,
+    IntegrityError,
+    LimitError,
+    MemoryShortageError,
+    SandboxError,
+    SealiftError,
+    SelfTestError,
+    SignatureError,
+    StoreError,
+    TransportError,
+    UpdateError,
+)
 from sealift_core.messages.histogram import BUCKETS
 from sealift_core.messages.report import Event
+from sealift_runtime.engine.selftest import Failure
 from sealift_runtime.update import ledger, schema
 from sealift_runtime.update.encoding import update_from_json, update_to_json
 from sealift_runtime.update.records import Probation, RefusedRelease, ServingCounters, Update
 from sealift_runtime.update.state import StateDatabase
 from sealift_runtime.update.steps import STEPS
-from sealift_runtime.update.table import TABLE, State, check_transition
+from sealift_runtime.update.table import ATTEMPTS, TABLE, Ground, State, check_transition, ground_of, retry_after_s
 
 NOW = datetime.datetime(2027, 1, 1, tzinfo=datetime.UTC)
 RELEASE = Digest.of(b"release")
@@ -187,3 +203,51 @@ def test_an_update_comes_out_of_the_database_as_it_went_in(probation: Probation 
         name="m", version="1.0.0", state=state, release=RELEASE, release_size=1, bundle=bundle, attempts=2, probation=probation, reason=reason
     )
     assert update_from_json(update_to_json(written)) == written
+
+
+@pytest.mark.parametrize(
+    ("error", "ground"),
+    [
+        (DocumentError("x"), Ground.CONTENT),
+        (IntegrityError("x"), Ground.CONTENT),
+        (SignatureError("x"), Ground.CONTENT),
+        (LimitError("x"), Ground.CONTENT),
+        (HardwareError("x"), Ground.MACHINE),
+        (EngineError("x"), Ground.SERVING),
+        *((SelfTestError("x", failure=failure), Ground.SELF_TEST) for failure in Failure if failure not in (Failure.OUTPUTS, Failure.DOCUMENT)),
+        (SelfTestError("x"), Ground.SELF_TEST),
+        (SelfTestError("x", failure=Failure.OUTPUTS), Ground.ANSWERS),
+        (SelfTestError("x", failure=Failure.DOCUMENT), Ground.CONTENT),
+        (MemoryShortageError("x"), None),
+        (SandboxError("x"), None),
+        (DiskFullError("x"), None),
+        (StoreError("x"), None),
+        (TransportError("x"), None),
+        (UpdateError("x"), None),
+    ],
+    ids=lambda value: getattr(value, "failure", "") or type(value).__name__,
+)
+def test_what_an_error_may_say_of_a_release(error: SealiftError, ground: Ground | None) -> None:
+    assert ground_of(error) is ground
+
+
+def test_wrong_answers_and_content_refuse_at_once_and_what_may_pass_after_three_attempts() -> None:
+    assert ATTEMPTS == 3
+    assert TABLE[State.SELF_TESTING].refuses == {Ground.ANSWERS: 1, Ground.CONTENT: 1, Ground.SELF_TEST: 3, Ground.ENDLESS: 3}
+    assert TABLE[State.ACTIVATING].refuses == {Ground.SERVING: 3}
+    assert {state for state in State if TABLE[state].refuses} == {State.CHECKING, State.VERIFYING, State.SELF_TESTING, State.ACTIVATING}
+
+
+@pytest.mark.parametrize(
+    ("hindrances", "first_s", "longest_s", "rest_s"),
+    [(0, 10, 900, 10), (1, 10, 900, 10), (2, 10, 900, 20), (3, 10, 900, 40), (7, 10, 900, 640), (8, 10, 900, 900), (10**6, 10, 900, 900)],
+)
+def test_each_rest_is_twice_as_long_up_to_a_bound(hindrances: int, first_s: float, longest_s: float, rest_s: float) -> None:
+    rest = retry_after_s(hindrances, first_s, longest_s)
+    assert (rest, type(rest)) == (rest_s, float)
+
+
+def test_a_poll_that_is_rarer_than_the_bound_stays_as_rare() -> None:
+    assert [retry_after_s(count, 3600, 900) for count in (1, 2, 50)] == [3600.0] * 3
+    assert retry_after_s(31, 1e-6, 1e9) == pytest.approx(1e-6 * 2**30)
+    assert retry_after_s(40, 1e-6, 1e9) == pytest.approx(1e-6 * 2**30)
