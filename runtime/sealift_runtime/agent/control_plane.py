@@ -144,8 +144,8 @@ class ControlPlane:
                 self.updater.rollback(update.name, f"the data plane crashed during the probation of {update.version}: {crash.detail}")
 
     def _crash(self, update: Update) -> Event | None:
-        """The latest crash of the data plane since an update's probation began."""
-        if update.state is not State.PROBATION or update.probation is None:
+        """The latest crash of the data plane since it was told to serve an update's version; it may come before the data plane says that it does."""
+        if update.state not in (State.ACTIVATING, State.PROBATION) or update.probation is None:
             return None
         since = update.probation.started.replace(microsecond=0)
         events = (event for event in reversed(self.device.state.events()) if event.kind == CRASHED)

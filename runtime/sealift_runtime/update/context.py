@@ -146,11 +146,11 @@ class Context:
                 self.record("refused" if isinstance(error, IntegrityError | LimitError) else "held-up", update, reason)
 
     def rests(self, update: Update) -> bool:
-        """Whether an update waits for its next try; one on probation never does, since it serves.
+        """Whether an update waits for its next try; one that is being activated or on probation never does, since it may serve.
 
         A clock that was set back doesn't make it wait longer than it ever would.
         """
-        if update.state is State.PROBATION:
+        if update.state in (State.ACTIVATING, State.PROBATION):
             return False
         longest = datetime.timedelta(seconds=max(self.policy.longest_retry_s, self.policy.retry_s))
         return update.retry_at is not None and datetime.timedelta(0) < update.retry_at - self.clock.now() <= longest

@@ -10,12 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from sealift_core.bundle.digest import Digest
 from sealift_core.errors import TransportError
 from sealift_runtime.agent.admin_client import DataPlaneClient
 from sealift_runtime.agent.config import AgentConfig
-from sealift_runtime.agent.control_plane import ControlPlane
+from sealift_runtime.agent.control_plane import CRASHED, ControlPlane
 from sealift_runtime.agent.device import opened
 from sealift_runtime.agent.home import Home
+from sealift_runtime.update.records import Probation, ServingCounters, Update
+from sealift_runtime.update.table import State
 from support.agents import AgentUnderTest, device
 from support.cli import Ran
 from support.repositories import Repository
@@ -159,3 +162,23 @@ def test_what_stays_wrong_is_logged_once_and_tried_at_its_interval(
     assert update
     assert 1 <= update.hindrances <= 6, "each rest is twice as long as the one before"
     assert isinstance(plane.updater.advance().problems[0], TransportError)
+
+
+@pytest.mark.parametrize(
+    ("state", "seconds", "counts"),
+    [
+        (State.ACTIVATING, 1, True),
+        (State.PROBATION, 1, True),
+        (State.PROBATION, 0, True),
+        (State.PROBATION, -60, False),
+        (State.ACTIVATING, -60, False),
+        (State.SELF_TESTING, 1, False),
+    ],
+)
+def test_a_crash_counts_against_a_version_from_the_moment_that_it_is_to_serve(
+    plane: ControlPlane, state: State, seconds: float, counts: bool
+) -> None:
+    window = Probation(started=NOW, deadline=NOW, start=ServingCounters(), before=None)
+    update = Update(name="linear", version="2.0.0", state=state, release=Digest.of(b"2.0.0"), release_size=1, probation=window)
+    plane.device.state.record(CRASHED, detail="it ended with -9", now=NOW + datetime.timedelta(seconds=seconds))
+    assert (plane._crash(update) is not None) is counts

@@ -456,3 +456,22 @@ def test_the_time_of_a_refusal_that_an_older_agent_made_is_found_in_the_ledger(d
     assert again.state.refusals()[0].since == repository.now
     assert POLICY.retry_s == 60
     assert datetime.timedelta(seconds=POLICY.longest_retry_s) == datetime.timedelta(minutes=15)
+
+
+def test_an_activation_that_was_cut_off_goes_on_at_once_since_the_new_version_may_serve(
+    device: Device, repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device.sync()
+    repository.add_release("1.1.0")
+
+    def cut_off(*_: object) -> None:
+        raise TransportError("the data plane doesn't answer")
+
+    with monkeypatch.context() as killed:
+        killed.setattr(device.data_plane, "follow", cut_off)
+        device.updater.refresh()
+        device.updater.advance()
+    assert device.stage() is State.ACTIVATING
+    assert device.updater.due()
+    device.updater.advance(patient=True)
+    assert device.stage() is State.PROBATION
