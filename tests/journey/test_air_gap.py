@@ -16,6 +16,7 @@ from support.offline import can_go_offline, offline
 
 WHEELHOUSE = ROOT / "build" / "wheelhouse"
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.skipif(not WHEELHOUSE.exists(), reason="make test collects the agent's wheels in build/wheelhouse"),
     pytest.mark.skipif(not can_go_offline(), reason="this machine lets nobody make a network namespace"),
     pytest.mark.timeout(600),

@@ -21,6 +21,8 @@ from support import graphs, packing
 from support.agents import AgentUnderTest, device, wait_until
 from support.repositories import Repository
 
+pytestmark = pytest.mark.long
+
 INT = TensorProto.INT64
 PRODUCT = helper.make_node("MatMul", ["x", "w"], ["y"])
 X, Y = graphs.value("x", ["N", 6]), graphs.value("y", ["N", 3])

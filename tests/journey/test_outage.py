@@ -172,6 +172,7 @@ def test_a_client_that_leaves_in_the_middle_of_its_report_is_no_fault_of_the_hub
     assert "Traceback" not in hub.data.with_suffix(".log").read_text()
 
 
+@pytest.mark.long
 def test_clients_who_say_nothing_keep_nobody_out_for_long(hub: RunningHub) -> None:
     silent, slow = connected(hub.url), connected(hub.url)
     slow.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n")

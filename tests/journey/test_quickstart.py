@@ -17,6 +17,7 @@ WHEELHOUSE = ROOT / "build" / "wheelhouse"
 #: pip's settings where there is no index; "no build isolation" is off by its odd rule when it says false.
 NO_NETWORK = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(WHEELHOUSE), "PIP_NO_BUILD_ISOLATION": "false"}
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.skipif(platform.machine() != "x86_64", reason="both pack for x86-64"),
     pytest.mark.skipif(not WHEELHOUSE.exists(), reason="make test collects the agent's wheels in build/wheelhouse"),
     pytest.mark.timeout(600),

@@ -12,6 +12,8 @@ import pytest
 
 from support.silence import AGENT, HUB, device_journey, left_in, read_trace, watched, why_not
 
+pytestmark = pytest.mark.long
+
 LACKING = why_not()
 ONNXRUNTIME = tuple(int(part) for part in version("onnxruntime").split(".")[:2])
 traced = pytest.mark.skipif(bool(LACKING), reason=LACKING)

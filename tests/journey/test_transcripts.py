@@ -16,7 +16,7 @@ from sealift_core.terminal.printing import log_nowhere
 from support.cli import call
 from support.transcripts import PACK, PAGE, QUICK, SYNC, normal, shown, transcripts
 
-pytestmark = pytest.mark.skipif(platform.machine() != "x86_64", reason="the page packs for x86-64")
+pytestmark = [pytest.mark.long, pytest.mark.skipif(platform.machine() != "x86_64", reason="the page packs for x86-64")]
 SECRET = "hunter2-seeded"
 LOUD = ("-vv", "--log-format", "json")
 

@@ -242,6 +242,7 @@ def test_a_clock_that_was_set_back_does_no_harm(copied_home: Path) -> None:
     assert agent(copied_home, "sync").code == 0
 
 
+@pytest.mark.long
 def test_a_hub_that_is_down_is_waited_for(tmp_path: Path) -> None:
     with running_hub(tmp_path / "hub") as hub:
         url = hub.url

@@ -5,6 +5,8 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 
+import pytest
+
 from support.cli import call, run
 from support.hub import running_hub
 from support.simulated import SimulatedDevice
@@ -45,6 +47,7 @@ def test_a_database_that_is_damaged(tmp_path: Path) -> None:
         )
 
 
+@pytest.mark.long
 def test_a_hub_on_a_full_disk_says_so_and_takes_the_reports_once_there_is_room(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk") as disk:
         data = disk.directory / "hub"

@@ -207,6 +207,7 @@ def test_errors_are_json_for_machines(tmp_path: Path) -> None:
     assert "no-such" in refused_as_json(sealift(tmp_path, "inspect", "x", "--no-such", "--json"), 2, "NoSuchOption")
 
 
+@pytest.mark.long
 def test_packing_on_a_full_disk_leaves_nothing_and_works_once_there_is_room(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk") as disk:
         words = ["--name", "net", "--version", "1.0.0", "--profile", "arm64-dotprod", "--out", disk.directory / "out"]

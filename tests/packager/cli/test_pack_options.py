@@ -47,6 +47,7 @@ def sealift(*words: object) -> Result:
     return CliRunner().invoke(cli, [*map(str, words)])
 
 
+@pytest.mark.long
 def test_pack_does_what_a_trusted_file_says_and_the_command_line_wins(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(project)
     done = sealift("pack", "--trust-project", "--json", "--version", "2.0.0")

@@ -63,6 +63,7 @@ def test_a_key_is_made_used_and_checked(tmp_path: Path) -> None:
     assert "baseline.json" in broken.err
 
 
+@pytest.mark.long
 def test_a_pipe_gets_a_line_for_each_stage_with_its_time_and_standard_output_the_result_alone(tmp_path: Path) -> None:
     packed = in_pipes(*pack_words(tmp_path, "--no-cache"), environment={}).ok()
     lines = packed.err.splitlines()

@@ -44,6 +44,7 @@ def test_what_a_library_says_is_its_first_line_of_bounded_length() -> None:
     assert len(caused_by(ValueError("x" * 10_000))) < 400
 
 
+@pytest.mark.long
 def test_a_library_s_warnings_are_not_printed_but_logged(tmp_path: Path) -> None:
     joblib.dump(
         make_pipeline(FunctionTransformer(np.abs), FunctionTransformer(np.sqrt), LogisticRegression()).fit(ROWS, LABELS), tmp_path / "m.joblib"

@@ -19,6 +19,8 @@ from sealift_packager.cli.repo import repo
 from support.models import make_bundle, make_release
 from support.wheels import write_agent_wheels, write_wheel
 
+pytestmark = pytest.mark.long
+
 VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 

@@ -99,6 +99,7 @@ def assert_nothing_ran(result: subprocess.CompletedProcess[str], tmp_path: Path,
     assert not (tmp_path / "calls").exists()
 
 
+@pytest.mark.long
 def test_a_kit_that_the_key_signed_is_installed_and_the_key_is_kept(vendor: Vendor, medium: Path, tmp_path: Path) -> None:
     result = install(medium, tmp_path, "--key", vendor.folder / "vendor.pub", python=sys.executable)
     assert result.returncode == 0, result.stderr

@@ -56,6 +56,7 @@ def digests(outcomes: list[JobOutcome]) -> dict[str, str | None]:
     return {outcome.name: outcome.digest for outcome in outcomes}
 
 
+@pytest.mark.long
 def test_local_processes_build_all_and_locked_again_give_the_same_bytes(project: Path) -> None:
     first = digests(list(LocalExecutor(2).run(pick(read_project(project, cache=False), NAMES))))
     assert set(first) == set(NAMES)
@@ -63,6 +64,7 @@ def test_local_processes_build_all_and_locked_again_give_the_same_bytes(project:
     assert again == first
 
 
+@pytest.mark.long
 def test_the_stages_of_a_job_are_told_while_it_runs(project: Path) -> None:
     told: list[str] = []
     outcomes = LocalExecutor(1, stage=told.append).run(pick(read_project(project, cache=False), ["two", "three"]))
@@ -72,6 +74,7 @@ def test_the_stages_of_a_job_are_told_while_it_runs(project: Path) -> None:
     digests(list(outcomes))
 
 
+@pytest.mark.long
 def test_a_worker_that_is_killed_is_replaced_and_nothing_is_lost(project: Path) -> None:
     killed: list[int] = []
 
@@ -99,6 +102,7 @@ def test_a_job_whose_workers_all_die_is_reported_and_the_others_go_on(project: P
     assert "the worker died 3 times (by signal 9)" in str(outcomes_by_name["two"].error)
 
 
+@pytest.mark.long
 def test_the_command_goes_on_after_a_failure_and_names_it(project: Path) -> None:
     project.write_text(project.read_text() + '\n[models.broken]\nmodel = "nowhere.onnx"\n')
     result = CliRunner().invoke(build, [str(project), "--only", "broken", "--only", "two", "--no-cache", "--json"])

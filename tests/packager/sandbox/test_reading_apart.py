@@ -70,6 +70,7 @@ def until(happens: Callable[[], object], within_s: float = AROUND_S) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.long
 def test_a_loop_without_end_is_given_up_on(tmp_path: Path) -> None:
     start = time.monotonic()
     done = pack(unending.loop(tmp_path / "loop.onnx", trips=unending.FOREVER), "--model-timeout", SHORT_S)

@@ -84,6 +84,7 @@ def test_heartbeats_do_not_queue_while_a_report_waits(tmp_path: Path) -> None:
     assert spool.add(HOST, [], [], [], wait=True) == 2
 
 
+@pytest.mark.long
 def test_what_waits_for_a_receipt_keeps_its_alarms_and_its_resolution(tmp_path: Path) -> None:
     clock = ManualClock(make_window(0).start)
     spool = ReportSpool(tmp_path / "reports.sqlite", KEY, clock)
