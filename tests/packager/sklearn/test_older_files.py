@@ -21,6 +21,7 @@ from sealift_packager.frameworks.converters import convert_model
 from sealift_packager.frameworks.loaders import load_model
 from sealift_packager.model.source import LoadOptions
 from sealift_packager.parity.check import check_parity
+from support.versions import since
 
 RANDOM: Final = np.random.default_rng(0)
 ROWS: Final = np.where(RANDOM.random((80, 2)) < 0.2, np.nan, RANDOM.normal(size=(80, 2)))
@@ -75,6 +76,7 @@ def test_columns_that_pass_through_by_a_word_do(saved: Any) -> None:
     assert np.allclose(source.predict(inputs)["probabilities"], expected, atol=1e-6)
 
 
+@since("scikit-learn", "1.4", "is newer than the version that the file says")
 def test_what_an_older_model_lacks_is_named_behind_the_versions(saved: Any) -> None:
     model = make_pipeline(StandardScaler(), LogisticRegression()).fit(np.nan_to_num(ROWS), LABELS)
     del model[0].scale_

@@ -20,6 +20,7 @@ from sealift_packager.graph.session import Settings, open_session, run_session
 from sealift_packager.model.source import Array
 from sealift_packager.parity.check import check_parity
 from support.scikit import loaded
+from support.versions import since
 
 RANDOM = np.random.default_rng(0)
 SCALES = np.array([1.0, 1e-10, 1e-40, 1e9, 50.0])
@@ -39,6 +40,7 @@ def values_of(step: Any, rows: Array, folder: Path) -> tuple[Array, Array]:
     return step.transform(rows), found
 
 
+@since("scikit-learn", "1.7", "computes powers of small and large numbers to the last digit")
 @pytest.mark.parametrize("standardize", [True, False])
 @pytest.mark.parametrize("exponent", [None, 0.0, 1.0, 2.0, -1.5, 2.5])
 def test_powers_are_the_steps_own_at_every_size_and_exponent(exponent: float | None, standardize: bool, tmp_path: Path) -> None:

@@ -9,8 +9,6 @@ from typing import Any, Final
 
 import numpy as np
 from onnx import TensorProto, helper
-from sklearn.dummy import DummyClassifier
-from sklearn.multiclass import OneVsRestClassifier
 
 from sealift_packager.graph import graph
 from sealift_packager.graph.labels import label_type, label_values
@@ -151,6 +149,9 @@ def divides_by_zero() -> bool:
 
 def _refusing_all() -> Any:
     """A classifier of three classes whose members all say 0 to every row."""
+    from sklearn.dummy import DummyClassifier
+    from sklearn.multiclass import OneVsRestClassifier
+
     return OneVsRestClassifier(DummyClassifier(strategy="constant", constant=0)).fit(np.zeros((3, 1)), range(3))
 
 

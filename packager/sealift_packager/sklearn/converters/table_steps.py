@@ -12,7 +12,6 @@ from typing import Any, Final
 
 import numpy as np
 from onnx import TensorProto
-from sklearn.base import BaseEstimator
 
 from sealift_packager.errors import ConversionError
 from sealift_packager.graph.nodes import NodeWriter
@@ -46,7 +45,7 @@ class _Column:
         return self.results.dtype == object
 
 
-class LookedUp(BaseEstimator):  # type: ignore[misc]  # skl2onnx finds a converter by the class of an estimator
+class LookedUp:  # skl2onnx finds a converter by the class of an estimator
     """Neighbouring columns of one kind that a step gives."""
 
     def __init__(self, columns: Sequence[Any] = ()) -> None:
