@@ -95,7 +95,7 @@ class Site:
 
 @contextlib.contextmanager
 def site(home: Home, spoil: Spoil | None = None) -> Iterator[Site]:
-    """A data plane over a copy of nothing: it serves from the home's store; with ``spoil``, every second session is a worse one."""
+    """The data plane of a home, with its server; with ``spoil``, 1.1.0 is a worse version than it is."""
     desired = DesiredFile(home.directory).read()
     assert desired
     plane = SpoilingPlane(home, spoil)

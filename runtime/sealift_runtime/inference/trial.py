@@ -37,9 +37,9 @@ _MAX_WAITING: Final = 64
 _MAX_BYTES: Final = 8 * 2**20
 #: Outputs of more values aren't searched for what isn't finite: that would take a request's time.
 _MAX_SEARCHED: Final = 2**16
-#: How many times as long as it worked the thread rests, and the least and the most of it, in seconds.
+#: How many times as long as it worked the thread rests, so that it takes at most a tenth of a core, and the least of it.
 _REST: Final = 9
-_REST_S: Final = (0.02, 60.0)
+_LEAST_REST_S: Final = 0.02
 _QUICK_NS: Final = 5_000_000
 
 Arrays = Mapping[str, Array]
@@ -136,8 +136,7 @@ class Trial:
 
     def _rest(self, worked_s: float) -> None:
         with self._wakes:
-            least_s, most_s = _REST_S
-            self._wakes.wait_for(lambda: self._stopped, min(max(worked_s * _REST, least_s), most_s))
+            self._wakes.wait_for(lambda: self._stopped, max(worked_s * _REST, _LEAST_REST_S))
             self._wants_samples = len(self._ratios) < MAX_PAIRS
 
     def _ask_again(self, suspect: _Suspect) -> None:

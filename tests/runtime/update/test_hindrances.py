@@ -16,23 +16,18 @@ from sealift_core import beneath
 from sealift_core.bundle.manifest import Requirements
 from sealift_core.errors import (
     DiskFullError,
-    DocumentError,
-    EngineError,
-    HardwareError,
     IntegrityError,
-    LimitError,
     MemoryShortageError,
     SandboxError,
     SealiftError,
     SelfTestError,
     StoreError,
     TransportError,
-    UnsupportedSchemaError,
 )
 from sealift_runtime.engine.selftest import Failure, SelfTestResult
 from sealift_runtime.update import steps
 from sealift_runtime.update.records import RefusedRelease
-from sealift_runtime.update.table import ATTEMPTS, TABLE, Ground, State, ground_of, retry_after_s
+from sealift_runtime.update.table import ATTEMPTS, State
 from support.devices import POLICY, Device, RecordingDataPlane
 from support.models import make_profile
 from support.repositories import Repository, flip
@@ -70,42 +65,6 @@ def hindered(device: Device, error: type[SealiftError] = SealiftError) -> Sealif
     assert len(problems) == 1
     assert isinstance(problems[0], error)
     return problems[0]
-
-
-# Which is which
-
-
-def test_only_what_the_table_names_may_refuse_a_release() -> None:
-    grounds = {
-        DocumentError("m"): Ground.CONTENT,
-        UnsupportedSchemaError("m"): Ground.CONTENT,
-        IntegrityError("m"): Ground.CONTENT,
-        LimitError("m"): Ground.CONTENT,
-        HardwareError("m"): Ground.MACHINE,
-        EngineError("m"): Ground.SERVING,
-        failed(Failure.OUTPUTS): Ground.ANSWERS,
-        failed(Failure.DOCUMENT): Ground.CONTENT,
-        failed(Failure.TIME): Ground.SELF_TEST,
-        failed(Failure.CRASH): Ground.SELF_TEST,
-        failed(Failure.MEMORY): Ground.SELF_TEST,
-        MemoryShortageError("m"): None,
-        SandboxError("m"): None,
-        DiskFullError("m"): None,
-        StoreError("m"): None,
-        TransportError("m"): None,
-    }
-    assert [ground_of(error) for error in grounds] == list(grounds.values())
-
-
-def test_no_state_refuses_at_once_what_another_moment_may_mend() -> None:
-    for rule in TABLE.values():
-        for ground, attempts in rule.refuses.items():
-            assert (attempts > 1) == (ground in (Ground.SELF_TEST, Ground.ENDLESS, Ground.SERVING))
-
-
-def test_the_rest_doubles_up_to_a_bound() -> None:
-    assert [retry_after_s(number, 60, 900) for number in (0, 1, 2, 3, 4, 5, 10**6)] == [60, 60, 120, 240, 480, 900, 900]
-    assert retry_after_s(3, 3600, 900) == 3600, "never more often than the site polls"
 
 
 # No room

@@ -24,6 +24,7 @@ from sealift_core.errors import (
     SignatureError,
     StoreError,
     TransportError,
+    UnsupportedSchemaError,
     UpdateError,
 )
 from sealift_core.messages.histogram import BUCKETS
@@ -209,6 +210,7 @@ def test_an_update_comes_out_of_the_database_as_it_went_in(probation: Probation 
     ("error", "ground"),
     [
         (DocumentError("x"), Ground.CONTENT),
+        (UnsupportedSchemaError("x"), Ground.CONTENT),
         (IntegrityError("x"), Ground.CONTENT),
         (SignatureError("x"), Ground.CONTENT),
         (LimitError("x"), Ground.CONTENT),
@@ -235,6 +237,9 @@ def test_wrong_answers_and_content_refuse_at_once_and_what_may_pass_after_three_
     assert ATTEMPTS == 3
     assert TABLE[State.SELF_TESTING].refuses == {Ground.ANSWERS: 1, Ground.CONTENT: 1, Ground.SELF_TEST: 3, Ground.ENDLESS: 3}
     assert TABLE[State.ACTIVATING].refuses == {Ground.SERVING: 3}
+    for rule in TABLE.values():
+        for ground, attempts in rule.refuses.items():
+            assert (attempts > 1) == (ground in (Ground.SELF_TEST, Ground.ENDLESS, Ground.SERVING))
     assert {state for state in State if TABLE[state].refuses} == {State.CHECKING, State.VERIFYING, State.SELF_TESTING, State.ACTIVATING}
 
 
