@@ -69,7 +69,7 @@ def test_products_are_the_steps_own(step: PolynomialFeatures, tmp_path: Path) ->
 @pytest.mark.parametrize("step", [PowerTransformer(), PolynomialFeatures(), MinMaxScaler(clip=True)], ids=lambda step: type(step).__name__)
 @pytest.mark.parametrize("texts", [TargetEncoder(cv=2), OneHotEncoder()], ids=lambda step: type(step).__name__)
 def test_numbers_with_digits_beside_text_have_them_behind_a_step(step: Any, texts: Any, tmp_path: Path) -> None:
-    table = pd.DataFrame({"amount": 5e7 + 10 * RANDOM.random(200), "rate": ROWS[:, 0], "city": RANDOM.choice(["Bern", "Oslo"], 200)})
+    table = pd.DataFrame({"amount": 1e8 * RANDOM.random(200), "rate": ROWS[:, 0], "city": RANDOM.choice(["Bern", "Oslo"], 200)})
     numbers = make_pipeline(SimpleImputer(add_indicator=True), step)
     columns = make_column_transformer((numbers, ["amount", "rate"]), (texts, ["city"]), sparse_threshold=0)
     model = make_pipeline(columns, LinearRegression()).fit(table, ROWS[:, 0])
