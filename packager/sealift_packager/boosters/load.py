@@ -36,6 +36,11 @@ from sealift_packager.trees.validity import check_ensemble
 
 #: Time and line of source that XGBoost and CatBoost put before what they say.
 _CPP_PLACE: Final = re.compile(r"^(\[[\d:]+\] )?\S+\.(cc|cpp|h):\d+: ")
+#: How an XGBoost file ends: its version, as JSON and as UBJSON have it.
+_JSON_VERSION: Final = re.compile(rb'"version": *\[ *(\d+) *, *(\d+) *, *\d+ *\] *\} *$')
+_UBJ_VERSION: Final = re.compile(rb"version\[#L\x00{7}\x03i(.)i(.)i.\}$", re.DOTALL)
+#: So many bytes at the end of a file have its version.
+_VERSION_BYTES: Final = 100
 #: A library's answer to rows [rows, features] of any number type.
 Ask = Callable[[Array], Array]
 
@@ -51,8 +56,27 @@ def load_booster(model_format: str, path: Path, options: LoadOptions) -> SourceM
 
 def _read_xgboost(path: Path) -> SourceModel:
     xgboost = import_library("xgboost", str(path))
+    _refuse_newer(path, xgboost.__version__)
     booster = _read(lambda: xgboost.Booster(model_file=str(path)), path, "an XGBoost model (.json or .ubj)")
     return xgboost_source(booster, Digest.of_file(path), str(path))
+
+
+def _refuse_newer(path: Path, installed: str) -> None:
+    """XGBoost reads a file of a newer version without a word, but drops what it doesn't know: 2.1 loses the base score of 3.1, so all rows differ."""
+    with path.open("rb") as file:
+        file.seek(max(path.stat().st_size - _VERSION_BYTES, 0))
+        end = file.read().rstrip()
+    text, binary = _JSON_VERSION.search(end), _UBJ_VERSION.search(end)
+    made_with = tuple(int(part) for part in text.groups()) if text else tuple(ord(part) for part in binary.groups()) if binary else (0, 0)
+    if made_with > tuple(int(part) for part in installed.split(".")[:2]):
+        newer = ".".join(map(str, made_with))
+        raise SourceModelError(
+            "the model was saved by a newer XGBoost, which this one may read wrongly",
+            where=str(path),
+            expected=f"a model of XGBoost {installed} or older",
+            found=f"XGBoost {newer}",
+            advice=f"Pack it where XGBoost {newer} or newer is installed.",
+        )
 
 
 def _read_lightgbm(path: Path, data_columns: Sequence[str] = ()) -> SourceModel:
