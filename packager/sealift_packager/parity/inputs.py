@@ -161,7 +161,7 @@ def _rows_without_gaps(
     """Two rows that the source is likeliest to answer: the user's own, or those that it has answered, else random ones of known categories."""
     drawn = _with_known_categories(_random(specs, holdout, 2, seed=seed, accepted=accepted), categories, seed)
     for known in (holdout or NO_ARRAYS, nullable.rows if nullable else NO_ARRAYS):
-        complete = np.flatnonzero(~missing_rows(known))[: len(next(iter(drawn.values())))]
+        complete = np.flatnonzero(~missing_rows(known))[: fixed_batch(specs) or 2]
         if len(complete):
             rows = {name: value[complete] for name, value in known.items()}
             return {name: _cycled(rows[name], value) if name in rows else value for name, value in drawn.items()}

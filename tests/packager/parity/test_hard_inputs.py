@@ -287,6 +287,13 @@ def test_an_input_of_a_few_values_is_never_missing() -> None:
     assert [title for title in requests if title.startswith("missing values in")] == [f"missing values in x[{at}]" for at in range(3)]
 
 
+def test_a_number_for_the_whole_request_may_come_before_the_table_whose_columns_are_missing() -> None:
+    requests = ask(RATE, X, takes_nan=True, accepted=Accepted(values={"rate": (16000.0,)}))
+    assert [title for title in requests if title.startswith("missing values in")] == [f"missing values in x[{at}]" for at in range(3)]
+    assert requests["missing values in x[0]"]["rate"].tolist() == 16000
+    assert requests["missing values in x[0]"]["x"].shape == (2, 3)
+
+
 def test_zeros_are_zeros_and_no_texts() -> None:
     request = ask(X, IDS, WORDS)["zeros"]
     assert not request["x"].any()
