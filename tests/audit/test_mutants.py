@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import signal
+import subprocess
+import sys
 import types
 
 import pytest
@@ -110,3 +114,9 @@ def test_a_method_of_a_class_that_was_made_anew_with_slots_is_changed() -> None:
         assert Slotted(2).doubled() == 6
     finally:
         function.__code__ = original
+
+
+def test_what_goes_round_in_circles_is_ended_by_the_processor_time_that_it_takes() -> None:
+    endless = "from mutants.notice import end_after; end_after(1)\nwhile True: pass"
+    done = subprocess.run([sys.executable, "-c", endless], env=os.environ | {"PYTHONPATH": str(ROOT / "tests")}, check=False, timeout=300)
+    assert done.returncode == -signal.SIGKILL

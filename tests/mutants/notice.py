@@ -6,10 +6,13 @@ imported or collected anew, and no change is ever written to disk. What runs in 
 
 from __future__ import annotations
 
+import functools
 import gc
 import importlib
 import json
+import math
 import os
+import resource
 import shutil
 import signal
 import sys
@@ -27,9 +30,11 @@ from mutants.codes import Key, Mutant, change, functions_of
 from mutants.watching import Listener, Watching
 
 NOTICED: Final = 1
-#: Seconds that a change's tests may take, and how many times what they took without it.
+#: Processor seconds that a change's tests may take, and how many times what they took without it; and as many times that until they end, which
+#: others on the machine may delay.
 GRACE_S: Final = 20.0
 FACTOR: Final = 8
+DELAY: Final = 6
 #: How many examples a test by hypothesis makes.
 EXAMPLES: Final = 20
 
@@ -120,14 +125,9 @@ class Noticing:
                 continue
             while len(running) >= self._processes:
                 self._reap(running)
-            targets = functions[mutant.key]
-
-            def attempt(mutant: Mutant = mutant, targets: list[types.FunctionType] = targets, tests: list[tuple[float, int]] = tests) -> int:
-                change(targets, mutant)
-                return _run(session, [index for _, index in tests])
-
-            pid = self._fork(session, attempt)
-            running[pid] = mutant, time.monotonic() + GRACE_S + FACTOR * sum(seconds for seconds, _ in tests)
+            targets, seconds = functions[mutant.key], math.ceil(GRACE_S + FACTOR * sum(took for took, _ in tests))
+            attempt = functools.partial(_attempt, session, mutant, targets, [index for _, index in tests], seconds)
+            running[self._fork(session, attempt)] = mutant, time.monotonic() + DELAY * seconds
             if (number + 1) % 100 == 0:
                 print(f"  {number + 1} of {len(self.mutants)}, {len(self.unnoticed)} unnoticed", file=sys.stderr, flush=True)
         while running:
@@ -181,6 +181,17 @@ class Noticing:
         factory: Any = session.config._tmp_path_factory  # type: ignore[attr-defined]
         factory._basetemp = folder / "pytest"
         factory._basetemp.mkdir()
+
+
+def _attempt(session: pytest.Session, mutant: Mutant, targets: list[types.FunctionType], indices: list[int], seconds: int) -> int:
+    end_after(seconds)
+    change(targets, mutant)
+    return _run(session, indices)
+
+
+def end_after(seconds: int) -> None:
+    """End this process once it has taken so many seconds of a processor: it goes round in circles, however busy the machine is."""
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
 
 
 def _run(session: pytest.Session, indices: list[int]) -> int:

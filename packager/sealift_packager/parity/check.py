@@ -85,9 +85,8 @@ def prove_parity(
         try:
             reference = source.predict(given)
         except Exception as error:  # whatever framework it is
-            if hard.rows is not None:
-                called = () if hard.numbers is None else hard.numbers.tolist()
-                raise refusal.refused(source.framework, given, error, what=hard.title, numbers=called) from error
+            if hard.numbers is not None:
+                raise refusal.refused(source.framework, given, error, what=hard.title, numbers=hard.numbers.tolist()) from error
             refused.append(hard.title)
             reason = reason or f"{type(error).__name__}: {first_line(error):.200}"
             continue

@@ -161,16 +161,16 @@ def _rows_without_gaps(
     """Two rows that the source is likeliest to answer: the user's own, or those that it has answered, else random ones of known categories."""
     drawn = _with_known_categories(_random(specs, holdout, 2, seed=seed, accepted=accepted), categories, seed)
     for known in (holdout or NO_ARRAYS, nullable.rows if nullable else NO_ARRAYS):
-        complete = np.flatnonzero(~missing_rows(known))[: len(next(iter(drawn.values())))]
+        complete = np.flatnonzero(~missing_rows(known))
         if len(complete):
-            rows = {name: value[complete] for name, value in known.items()}
-            return {name: _cycled(rows[name], value) if name in rows else value for name, value in drawn.items()}
+            rows = rows_of(known, np.resize(complete, fixed_batch(specs) or 2))
+            return {name: _as_drawn(rows.get(name), value) for name, value in drawn.items()}
     return drawn
 
 
-def _cycled(rows: Array, drawn: Array) -> Array:
-    """As many of the rows as were drawn, in their type; what was drawn where that has other sizes."""
-    return rows[np.arange(len(drawn)) % len(rows)].astype(drawn.dtype) if drawn.ndim and rows.shape[1:] == drawn.shape[1:] else drawn
+def _as_drawn(rows: Array | None, drawn: Array) -> Array:
+    """The rows, in the type of what was drawn; what was drawn where there are none, or they have other sizes."""
+    return drawn if rows is None or rows.shape != drawn.shape else rows.astype(drawn.dtype)
 
 
 def _missing_inputs(base: dict[str, Array], places: Sequence[tuple[str, int]]) -> Iterator[tuple[str, dict[str, Array]]]:

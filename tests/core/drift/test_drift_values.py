@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from sealift_core.drift.baseline import Baseline, at_size
-from sealift_core.drift.divergence import beta_binomial_tail, gamma_quantile, gamma_tail, js_distance, js_divergence, psi
+from sealift_core.drift.divergence import MAX_TRIALS, beta_binomial_tail, gamma_quantile, gamma_tail, js_distance, js_divergence, psi
 from sealift_core.drift.features import WINDOW_SIZES, Feature, count_categories, tally
 from sealift_core.drift.statistic import CHUNK_ELEMENTS, absent, measure
 from sealift_core.errors import DocumentError, LimitError
@@ -80,6 +81,11 @@ def test_the_beta_binomial_tail_is_that_of_fractions() -> None:
 
 def test_a_tail_is_never_above_one() -> None:
     assert max(beta_binomial_tail(1, trials, 1e6, 1e-3) for trials in range(1, 60)) <= 1.0
+
+
+def test_of_more_than_a_million_trials_a_million_are_taken_with_as_large_a_share() -> None:
+    assert beta_binomial_tail(2_501, MAX_TRIALS + 1, 0.5, 1000.5) == beta_binomial_tail(2_500, MAX_TRIALS, 0.5, 1000.5) > 0.0
+    assert beta_binomial_tail(1, MAX_TRIALS + 1, 0.5, 1000.5) == 1.0
 
 
 # Between window sizes
@@ -234,6 +240,13 @@ FITTING: dict[str, tuple[Feature, dict[str, Any], dict[str, Any], str]] = {
         "categories: too many",
     ),
     "counts": (WORDS, {"counts": [0, 1, 2, 3]}, {"counts": [0, 1, 2, -1]}, r"counts\[3\]: out of range"),
+    "most rows": (WORDS, {"counts": [2**53 - 1, 0, 0, 1]}, {"counts": [2**53, 0, 0, 1]}, f"counts: too many rows: .*at most {2**53}, .*{2**53 + 1}"),
+    "rare values of all groups together": (
+        dataclasses.replace(WORDS, counts=(1, 1, 0, 0, 0, 0), rare=("01234567", "01234567")),
+        {"rare": ["01234567" * 4_095, "01234567"]},
+        {"rare": ["01234567" * 4_096, "01234567"]},
+        "rare: too many rare values",
+    ),
     "many counts": (WORDS, {"counts": [0, 1, 2, 3]}, {"counts": [0] * 1001}, "counts: too many"),
     **{
         field: (WORDS, {field: [0] * 6}, {field: [0, 0, 0, 0, 0, -0.1]}, rf"{field}\[5\]: out of range")

@@ -33,6 +33,10 @@ def test_numbers_of_every_dtype_are_counted_alike(dtype: str) -> None:
     assert count_numbers(np.array([0, 1, 1, 3], dtype=dtype), (1.0, 2.0)).tolist() == [1, 2, 1, 0, 0, 0]
 
 
+def test_numbers_beyond_a_double_are_counted_as_infinite_without_a_warning() -> None:
+    assert count_numbers(np.array(["1e400", "-1e400", "1"], dtype=np.longdouble), (0.0,)).tolist() == [0, 1, 0, 1, 1]
+
+
 def test_texts_are_counted_as_known_other_and_missing() -> None:
     values = np.array(["red", b"red", "blue", "green", "", None], dtype=object)
     assert count_categories(values, ("blue", "red")).tolist() == [1, 2, 1, 2]
@@ -47,6 +51,10 @@ def test_rare_values_have_bins_by_group_apart_from_unknown_ones() -> None:
     groups = (rare_digest("cyan") + rare_digest("pink"), rare_digest("grey"))
     values = np.array(["red", "pink", "cyan", "grey", "new", "", None, "pink"], dtype=object)
     assert count_categories(values, ("blue", "red"), groups).tolist() == [0, 1, 3, 1, 1, 2]
+
+
+def test_a_value_whose_digits_stand_across_those_of_two_rare_ones_is_unknown() -> None:
+    assert count_categories(np.array(["new"], dtype=object), (), (f"0000{rare_digest('new')}0000",)).tolist() == [0, 1, 0]
 
 
 def test_a_feature_tells_rare_values_from_unknown_and_missing_ones() -> None:

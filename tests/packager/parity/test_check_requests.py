@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from sealift_core.bundle.tensors import TensorSpec
 from sealift_packager.errors import DataError, ParityError
 from sealift_packager.graph.result import Converted
-from sealift_packager.model.source import Array, Arrays, SourceModel
+from sealift_packager.model.source import Array, Arrays, Nullable, SourceModel
 from sealift_packager.parity.check import Parity, check_parity, prove_parity
 from support.parity_sources import SAME, Predict, X, added, converted, grown, holdout, same, source, stump, trees
 
@@ -288,6 +288,37 @@ def test_a_source_that_refuses_the_datas_own_numbers_shows_those() -> None:
 
     with pytest.raises(DataError, match="found x: 'x' in row ., among numbers"):
         prove_parity(source(predict), SAME, holdout((1, 2), (3, 4)), seed=1, originals=texts)
+
+
+def test_rows_that_the_source_refuses_are_called_by_their_numbers_in_the_data() -> None:
+    texts = {"x": np.array([["1", "2"], ["x", "4"]], dtype=object)}
+
+    def predict(inputs: Arrays) -> dict[str, Array]:
+        raise ValueError("could not convert string to float: 'x'")
+
+    with pytest.raises(DataError, match="found x: 'x' in row 9, among numbers"):
+        prove_parity(source(predict), SAME, holdout((1, 2), (3, 4)), seed=1, originals=texts, numbers=(5, 9))
+
+
+def test_rows_that_differ_are_called_by_their_numbers_in_the_data() -> None:
+    def wrong_at_three(inputs: Arrays) -> dict[str, Array]:
+        return {"y": inputs["x"] + (inputs["x"][:, :1] == 3).astype(np.float32)}
+
+    with pytest.raises(ParityError, match=r"differs in 1 of 2 rows \(9\)"):
+        prove_parity(source(wrong_at_three), SAME, holdout((1, 2), (3, 4)), seed=1, numbers=(5, 9))
+
+
+def test_only_columns_that_the_source_answers_without_are_compared_without_a_value() -> None:
+    second = Nullable(columns={"x": (1,)}, rows=holdout((1, 2)))
+    asked: list[Array] = []
+
+    def predict(inputs: Arrays) -> dict[str, Array]:
+        asked.append(inputs["x"])
+        return same(inputs)
+
+    assert check_parity(source(predict, takes_nan=True, nullable=second), SAME, None, seed=1) == 7
+    gaps = [np.isnan(rows) for rows in asked if np.isnan(rows).any()]
+    assert [rows.tolist() for rows in gaps if not rows.all()] == [[[False, True]] * 2]
 
 
 def labelled(labels: Callable[[Arrays], Array], **changes: Any) -> SourceModel:

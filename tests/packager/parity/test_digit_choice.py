@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -364,6 +365,17 @@ def test_rows_like_those_that_it_was_fitted_on_take_the_place_of_data() -> None:
     assert with_digits(model(less, usual=table(LARGE, TENTHS)), None).inputs[0].dtype == "float64"
     assert with_digits(model(less, usual=table(LARGE, TENTHS)), table(HALVES, HALVES)).inputs[0].dtype == "float32"
     assert with_digits(model(less, usual={"other": table(LARGE, TENTHS)["features"]}), None).inputs[0].dtype == "float32"
+
+
+def test_columns_that_may_need_digits_have_them_until_data_show_that_they_need_not() -> None:
+    def inputs(data: Arrays | None) -> list[str]:
+        source = model(lambda rows: rows[:, 1], names=("paid", "rate"))
+        assert source.digits is not None
+        likely = dataclasses.replace(source, digits=dataclasses.replace(source.digits, unless_shown=frozenset({0})))
+        return [spec.dtype for spec in with_digits(likely, data).inputs]
+
+    assert inputs(None) == ["float64", "float32"]
+    assert inputs(table(LARGE, TENTHS)) == ["float32"]
 
 
 def test_rows_that_are_made_up_and_refused_show_nothing() -> None:

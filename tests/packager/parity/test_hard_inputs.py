@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sealift_core.bundle.tensors import TensorSpec
 from sealift_packager.model.accepted import Accepted
-from sealift_packager.model.drawn_rows import drawn_rows, rows_of
+from sealift_packager.model.drawn_rows import drawn_rows, rows_moved, rows_of, telling_rows
 from sealift_packager.model.source import Nullable
 from sealift_packager.model.synthetic import make_inputs
 from sealift_packager.parity.inputs import (
@@ -119,6 +119,20 @@ def test_rows_that_are_all_of_them_are_no_copy() -> None:
     assert all(value is arrays[name] for name, value in rows_of(arrays, np.arange(3)).items())
     assert {name: value.tolist() for name, value in rows_of(arrays, np.array([2, 0, 1])).items()} == {"x": [[4, 5], [0, 1], [2, 3]], "y": [2, 0, 1]}
     assert {name: value.tolist() for name, value in rows_of(arrays, np.array([0, 1])).items()} == {"x": [[0, 1], [2, 3]], "y": [0, 1]}
+
+
+def test_rows_that_float32_moves_are_found_by_any_of_their_numbers() -> None:
+    rows = np.zeros((40, 2, 3))
+    rows[7, 1, 2], rows[30, 0, 0] = 2**24 + 1, 2**26 + 3  # moved by 1 and by 3
+    assert sorted(rows_moved(rows, 2).tolist()) == [7, 30]
+    assert rows_moved(rows, 1).tolist() == [30]
+    assert rows_moved(np.full((40, 1), np.inf), 2).tolist() == []
+
+
+def test_where_float32_moves_no_row_rows_from_everywhere_are_asked_alone() -> None:
+    for exact in (np.arange(40.0), np.zeros((40, 0))):
+        numbers = telling_rows(40, 10, [rows_moved(exact, 2)])
+        assert len(np.arange(40)[numbers]) == 5
 
 
 def test_other_seeds_draw_other_rows() -> None:
@@ -271,6 +285,29 @@ def test_a_gap_is_asked_in_the_holdout_s_own_rows_that_have_none() -> None:
     assert np.array_equal(request["x"], np.array([[7, 8, np.nan]] * 2, dtype=np.float32), equal_nan=True)
 
 
+def test_where_every_row_of_the_holdout_has_a_gap_others_like_them_are_asked_with_one() -> None:
+    never = {"x": np.array([[np.nan, 1e6, 1e6]] * 3, dtype=np.float32)}
+    request = ask(X, holdout=never, takes_nan=True)["missing values in x[2]"]["x"]
+    assert request[:, 1].tolist() == [1e6] * 2
+    many: Categories = {"w": (np.array([str(number) for number in range(1000)], dtype=object), None)}
+    first, again = (ask(X, WORDS, takes_nan=True, categories=many)["missing values in x[0]"]["w"] for _ in range(2))
+    assert first.tolist() == again.tolist()
+
+
+def test_what_rows_without_a_gap_lack_or_have_in_other_sizes_is_made_up() -> None:
+    second = TensorSpec(name="z", dtype="float32", shape=("batch", 2))
+    some = Nullable(columns={"x": (1,)}, rows={"x": np.array([[1.0, 2.0, 3.0]])})
+    requests = ask(X, second, WORDS, takes_nan=True, nullable=some)
+    assert [title for title in requests if title.startswith("missing values in")] == ["missing values in x[1]"]
+    request, drawn = requests["missing values in x[1]"], requests["2 random rows"]
+    assert request["x"][:, [0, 2]].tolist() == [[1, 3]] * 2
+    assert (request["z"].tolist(), request["w"].tolist()) == (drawn["z"].tolist(), drawn["w"].tolist())
+    holdout = {"x": np.ones((3, 3), dtype=np.float32), "image": np.ones((3, 5, 6), dtype=np.float32)}
+    request = ask(X, IMAGE, holdout=holdout, takes_nan=True)["missing values in x[1]"]
+    assert request["x"][:, [0, 2]].tolist() == [[1, 1]] * 2
+    assert request["image"].shape == (2, 8, 8)
+
+
 def test_columns_past_64_are_asked_without_their_value_in_one_request() -> None:
     wide = TensorSpec(name="x", dtype="float32", shape=("batch", 70))
     requests = ask(wide, takes_nan=True)
@@ -285,6 +322,13 @@ def test_an_input_of_a_few_values_is_never_missing() -> None:
     rate = TensorSpec(name="rate", dtype="float32", shape=("batch", 1))
     requests = ask(X, rate, takes_nan=True, accepted=Accepted(values={"rate": (16000.0,)}))
     assert [title for title in requests if title.startswith("missing values in")] == [f"missing values in x[{at}]" for at in range(3)]
+
+
+def test_a_number_for_the_whole_request_may_come_before_the_table_whose_columns_are_missing() -> None:
+    requests = ask(RATE, X, takes_nan=True, accepted=Accepted(values={"rate": (16000.0,)}))
+    assert [title for title in requests if title.startswith("missing values in")] == [f"missing values in x[{at}]" for at in range(3)]
+    assert requests["missing values in x[0]"]["rate"].tolist() == 16000
+    assert requests["missing values in x[0]"]["x"].shape == (2, 3)
 
 
 def test_zeros_are_zeros_and_no_texts() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from sealift_core.drift.divergence import beta_binomial_tail, gamma_tail, js_distance, js_divergence, psi
-from sealift_core.drift.features import WINDOW_SIZES, Feature
+from sealift_core.drift.features import WINDOW_SIZES, Feature, rare_digest
 from sealift_runtime.monitoring.drift import Persistence, Reading, benjamini_hochberg, read, significant
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -140,6 +140,13 @@ def test_each_open_end_of_a_range_of_numbers_counts_as_a_row() -> None:
     assert reading.p_value == pytest.approx(3 * beta_binomial_tail(20, 1000, 2.0, 1000.5))
 
 
+def test_values_that_a_list_leaves_out_count_as_a_row_where_others_were_listed_by_their_digests() -> None:
+    for rare, prior in ((None, 0.5), ((rare_digest("c"),), 1.0)):
+        counts = np.array([970, 0, *([0] * len(rare or ())), 30, 0])
+        listed = dataclasses.replace(WORDS, counts=(1000, *([0] * (len(counts) - 1))), rare=rare, thresholds=(1.0,) * SIX)
+        assert verdict(counts, listed).p_value == pytest.approx(3 * beta_binomial_tail(30, 1000, prior, 1000.5))
+
+
 def test_a_holdout_with_missing_rows_is_what_a_window_is_held_against() -> None:
     holed = dataclasses.replace(WORDS, counts=(450, 450, 0, 100))
     assert not verdict(words(446, 445, missing=109), holed).large
@@ -177,6 +184,15 @@ def test_a_window_without_rows_has_none_missing() -> None:
     drift = verdict(words(0, 0)).drift(alarm=False)
     assert (drift.missing, drift.counts) == (0.0, (0, 0, 0, 0))
     assert verdict(words(0, 0, missing=1)).drift(alarm=False).missing == 1.0
+
+
+def test_a_window_that_says_nothing_has_no_index_and_every_other_one_has() -> None:
+    assert verdict(words(99, 0)).drift(alarm=False).psi == 0.0
+    same = verdict(words(200, 200))
+    assert (same.distance, same.drift(alarm=False).psi) == (0.0, round(psi(REFERENCE, words(200, 200)), 6))
+    assert same.drift(alarm=False).psi > 0.0
+    widest = verdict(words(400, 0), dataclasses.replace(WORDS, thresholds=(1.0,) * SIX))
+    assert (widest.threshold, widest.drift(alarm=False).psi) == (1.0, round(psi(REFERENCE, words(400, 0)), 6))
 
 
 # Significance
@@ -225,6 +241,17 @@ def test_asking_what_a_window_would_say_remembers_nothing() -> None:
     persistence.add((True,))
     assert persistence.alarms((True,)) == (True,)
     assert persistence.alarms((False,)) == (False,)
+
+
+def test_it_goes_on_from_the_last_n_windows_that_it_is_given() -> None:
+    persistence = Persistence(k=2, n=3)
+    persistence.add((False,))
+    persistence.resume(((True,), (True,), (False,), (False,)))
+    assert persistence.recent == ((True,), (False,), (False,))
+    assert persistence.add((True,)) == (False,)
+    persistence.resume(((False,), (True,)))
+    assert persistence.add((True,)) == (True,)
+    assert persistence.recent == ((False,), (True,), (True,))
 
 
 def test_features_have_their_alarms_apart() -> None:
