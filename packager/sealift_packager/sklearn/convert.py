@@ -25,6 +25,7 @@ from sealift_packager.progress.quiet import quiet
 from sealift_packager.sklearn.class_numbers import with_class_numbers
 from sealift_packager.sklearn.converters.columns import last_step
 from sealift_packager.sklearn.converters.registry import converters_for, parsers_for
+from sealift_packager.sklearn.lost_digits import check_powers_before_trees
 from sealift_packager.sklearn.prepared import prepared
 from sealift_packager.trees.from_estimator import library_of
 from sealift_packager.trees.within import fitted_parts
@@ -79,6 +80,8 @@ def convert_scikit(source: SourceModel) -> Any:
     """
     if source.trees is not None:
         return convert_trees(source)
+    if source.inner:
+        check_powers_before_trees(source.native)
     numbered = with_class_numbers(source)
     model = _graph(numbered, double=_wide(source))
     if "label" in source.outputs:
