@@ -12,10 +12,11 @@ from collections.abc import Mapping
 import numpy as np
 
 from sealift_core.bundle.golden import Array
+from sealift_core.bundle.manifest import GoldenInfo
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class OutputDifference:
+class GoldenDifference:
     """The worst value of one output of one golden case.
 
     Attributes:
@@ -37,25 +38,23 @@ class OutputDifference:
         return f"case {self.case}, output {self.output!r}: expected {self.expected}, found {self.actual}{amount}"
 
 
-def compare_case(case: int, golden: Mapping[str, Array], actual: Mapping[str, Array], *, rtol: float, atol: float) -> OutputDifference | None:
+def compare_case(case: int, golden: Mapping[str, Array], actual: Mapping[str, Array], info: GoldenInfo) -> GoldenDifference | None:
     """Compare all outputs of a case.
 
     Args:
         case: The case's number.
         golden: The golden outputs, by name.
         actual: What came, by name.
-        rtol: The relative tolerance.
-        atol: The absolute tolerance.
+        info: The tolerances, which each output may have of its own.
 
     Returns:
         The worst difference; None if every value is exactly the golden one.
     """
-    pairs = ((name, value, actual[name]) for name, value in golden.items())
-    differences = [compare(case, name, expected, value, rtol=rtol, atol=atol) for name, expected, value in pairs]
+    differences = [compare(case, name, expected, actual[name], rtol=info.rtol, atol=info.atol_of(name)) for name, expected in golden.items()]
     return max((difference for difference in differences if difference is not None), key=lambda difference: difference.excess, default=None)
 
 
-def compare(case: int, output: str, expected: Array, actual: Array, *, rtol: float, atol: float) -> OutputDifference | None:
+def compare(case: int, output: str, expected: Array, actual: Array, *, rtol: float, atol: float) -> GoldenDifference | None:
     """Compare one output.
 
     Args:
@@ -79,8 +78,8 @@ def compare(case: int, output: str, expected: Array, actual: Array, *, rtol: flo
     return _difference(case, output, float(excess[at]), f"{expected[at]!s:.200}", f"{actual[at]!s:.200}{place}")
 
 
-def _difference(case: int, output: str, excess: float, expected: str, actual: str) -> OutputDifference:
-    return OutputDifference(case=case, output=output, excess=float(excess), expected=expected, actual=actual)
+def _difference(case: int, output: str, excess: float, expected: str, actual: str) -> GoldenDifference:
+    return GoldenDifference(case=case, output=output, excess=float(excess), expected=expected, actual=actual)
 
 
 def _float_excess(expected: Array, actual: Array, rtol: float, atol: float) -> Array:

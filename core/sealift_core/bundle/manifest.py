@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from sealift_core.bundle.evaluation import Evaluation
@@ -106,12 +106,25 @@ class GoldenInfo:
     Attributes:
         cases: The number of cases, 1 to 10,000.
         rtol: The relative tolerance.
-        atol: The absolute tolerance, in the output's unit.
+        atol: The absolute tolerance of an output that has none of its own, in the output's unit.
+        output_atol: The absolute tolerances by output, each in its output's unit. Bundles of earlier versions have none.
     """
 
     cases: int
     rtol: float
     atol: float
+    output_atol: Mapping[str, float] = dataclasses.field(default_factory=dict)
+
+    def atol_of(self, output: str) -> float:
+        """Say how near the values of one output must come.
+
+        Args:
+            output: The output's name.
+
+        Returns:
+            Its absolute tolerance, in its unit.
+        """
+        return self.output_atol.get(output, self.atol)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,7 +230,7 @@ class BundleManifest:
             outputs=outputs,
             session=_session(document.document("session")),
             requires=_requirements(document.document("requires")),
-            golden=_golden(document.document("golden")),
+            golden=_golden(document.document("golden"), [output.name for output in outputs]),
             evaluation=Evaluation.parse(document.document("evaluation")),
             owners=_owners(document.document("owners", {})),
             lineage=_lineage(document.document("lineage")),
@@ -286,11 +299,15 @@ def _requirements(document: Document) -> Requirements:
     )
 
 
-def _golden(document: Document) -> GoldenInfo:
+def _golden(document: Document, outputs: Sequence[str]) -> GoldenInfo:
+    by_output = document.document("output_atol", {})
+    tolerances = {name: by_output.number(name, minimum=0) for name in outputs if by_output.has(name)}
+    by_output.refuse_unknown()  # a tolerance of no output is a tolerance that an output lacks
     return GoldenInfo(
         cases=document.integer("cases", minimum=1, maximum=10_000),
         rtol=document.number("rtol", minimum=0),
         atol=document.number("atol", minimum=0),
+        output_atol=tolerances,
     )
 
 

@@ -117,10 +117,12 @@ def _figures(measurement: Measurement | None) -> tuple[str, str, str, str, str]:
 
 def _checks(manifest: BundleManifest) -> str:
     golden = manifest.golden
+    own = [f"{golden.atol_of(output.name):g} for {plain(output.name)}" for output in manifest.outputs if output.dtype.startswith("float")]
+    tolerances = ", ".join(own) or f"{golden.atol:g}"
     return (
         "## How a device checks it\n\n"
-        f"{golden.cases} golden cases must be reproduced within |a − b| ≤ {golden.atol:g} + {golden.rtol:g}·|b| before the model serves; "
-        f"integers and text exactly. It needs onnxruntime {plain(manifest.requires.onnxruntime)}."
+        f"{golden.cases} golden cases must be reproduced within |a − b| ≤ atol + {golden.rtol:g}·|b| before the model serves, with "
+        f"atol {tolerances}; integers and text exactly. It needs onnxruntime {plain(manifest.requires.onnxruntime)}."
     )
 
 

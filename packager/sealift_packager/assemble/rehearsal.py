@@ -69,7 +69,7 @@ def _settings(manifest: BundleManifest) -> Settings:
 
 def _check_case(session: Any, manifest: BundleManifest, number: int, case: GoldenCase) -> None:
     answer = _answer(session, manifest, case.inputs)
-    difference = compare_case(number, case.outputs, answer, rtol=manifest.golden.rtol, atol=manifest.golden.atol)
+    difference = compare_case(number, case.outputs, answer, manifest.golden)
     if difference is not None and difference.excess > 1:
         raise ConversionError(
             "the finished bundle does not answer its own golden cases as it was recorded",

@@ -106,10 +106,19 @@ def view_lines(bundle: BundleView) -> list[str]:
         f"  accuracy  {accuracy.metric} {accuracy.packaged:.6g}{least} (source {accuracy.reference:.6g})"
         if accuracy
         else "  accuracy  not evaluated",
-        f"  golden    {manifest.golden.cases} cases, atol {manifest.golden.atol:g}, rtol {manifest.golden.rtol:g}",
+        f"  golden    {manifest.golden.cases} cases, atol {_tolerances(manifest)}, rtol {manifest.golden.rtol:g}",
         f"  latency   {manifest.evaluation.measured}",
     ]
     return [*filter(None, head), *tensors, *candidates_table(manifest)]
+
+
+def _tolerances(manifest: BundleManifest) -> str:
+    """One number where all outputs have the same."""
+    golden, own = manifest.golden, manifest.golden.output_atol
+    if len(set(own.values())) <= 1:
+        return f"{next(iter(own.values()), golden.atol):g}"
+    shown = [f"{atol:g} ({printable(name)})" for name, atol in own.items()]
+    return ", ".join(shown[:_SHOWN_NAMES]) + _more(shown)
 
 
 def _tensor(side: str, spec: TensorSpec) -> list[str]:

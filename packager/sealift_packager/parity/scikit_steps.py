@@ -16,8 +16,11 @@ _NAMED: Final = "The ONNX form of {} computes something else than the estimator.
 
 
 def advice_on(source: SourceModel, inputs: Arrays) -> str:
-    """What to do about a request that a source and its graph answer differently; empty for what is not scikit-learn's."""
-    if source.format != detect.SCIKIT:
+    """What to do about a request that a source and its graph answer differently.
+
+    Empty for what is not scikit-learn's, and for a file of another version, which is the likelier reason and has advice of its own.
+    """
+    if source.format != detect.SCIKIT or source.skew is not None:
         return ""
     try:
         step = next((part for part in source.steps if not _agrees(source, part, inputs)), None)

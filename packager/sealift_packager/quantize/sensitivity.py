@@ -77,8 +77,9 @@ def _error(
         if _rounds_activations(node, settings):
             coarse = {name: _rounded(value, settings, histograms.get(name)) for name, value in exact.items()}
         reference, quantized = run({**constants, **exact}), run({**rounded, **coarse})
-        lost += float(np.square(quantized - reference, dtype=np.float64).sum())
-        kept += float(np.square(reference, dtype=np.float64).sum())
+        known = np.isfinite(reference) & np.isfinite(quantized)  # a row that lacks a number may have none in here
+        lost += float(np.square((quantized - reference)[known], dtype=np.float64).sum())
+        kept += float(np.square(reference[known], dtype=np.float64).sum())
     return lost / kept if kept else 0.0
 
 
@@ -98,7 +99,8 @@ def _rounded(activation: Array, settings: Quantization, histogram: Histogram | N
     if histogram is not None and settings.calibration in METHODS:
         low, high = METHODS[settings.calibration](histogram)
     else:
-        low, high = float(activation.min(initial=0)), float(activation.max(initial=0))
+        finite = activation[np.isfinite(activation)]
+        low, high = float(finite.min(initial=0)), float(finite.max(initial=0))
     low, high = min(low, 0.0), max(high, 0.0)
     if settings.activation == "int8":
         high = max(-low, high)

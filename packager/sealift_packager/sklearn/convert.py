@@ -25,6 +25,7 @@ from sealift_packager.progress.quiet import quiet
 from sealift_packager.sklearn.class_numbers import with_class_numbers
 from sealift_packager.sklearn.converters.columns import last_step
 from sealift_packager.sklearn.converters.registry import converters_for, parsers_for
+from sealift_packager.sklearn.lost_digits import check_powers_before_trees
 from sealift_packager.sklearn.prepared import prepared
 from sealift_packager.trees.from_estimator import library_of
 from sealift_packager.trees.within import fitted_parts
@@ -79,6 +80,8 @@ def convert_scikit(source: SourceModel) -> Any:
     """
     if source.trees is not None:
         return convert_trees(source)
+    if source.inner:
+        check_powers_before_trees(source.native)
     numbered = with_class_numbers(source)
     model = _graph(numbered, double=_wide(source))
     if "label" in source.outputs:
@@ -190,27 +193,33 @@ def _convert(source: SourceModel, *, double: bool) -> Any:
     except PackagerError:
         raise
     except Exception as error:  # skl2onnx and what it calls raise anything
+        culprit, error_name, detail = _culprit(source.native, error), type(error).__name__, first_line(error)
         if _NOT_TEXT in str(error):
             raise ConversionError(
-                f"{_culprit(source.native, error)} takes text, and the model doesn't show which of its columns that are",
-                where=type(source.native).__name__,
+                f"{culprit} takes text, and the model doesn't show which of its columns that are",
+                where=_around(source.native, culprit),
                 advice="Pass --data with some rows: their columns of text are taken for text.",
             ) from error
         text = [spec.name for spec in source.inputs if spec.dtype == "string"]
         hint = f" The data holds text in {', '.join(text[:5])}. Should it be numbers?" if text else ""
-        culprit, error_name, detail = _culprit(source.native, error), type(error).__name__, first_line(error)
         if error_name in _MISSING:
             raise ConversionError(
                 f"{culprit} has no ONNX form: neither the packager nor skl2onnx can write it",
-                where=type(source.native).__name__,
+                where=_around(source.native, culprit),
                 advice=_IN_PLACE_OF.get(culprit, _ADVICE),
             ) from error
         raise ConversionError(
             f"skl2onnx can't convert {culprit} (caused by: {error_name}: {detail:.300})",
-            where=type(source.native).__name__,
+            where=_around(source.native, culprit),
             advice=f"{_ADVICE}{hint}",
         ) from error
     return rename_inputs(model, [spec.name for spec in source.inputs])
+
+
+def _around(model: Any, culprit: str) -> str:
+    """Where a culprit is: in a model, whose class isn't named twice if it is the culprit itself."""
+    name = type(model).__name__
+    return "scikit-learn model" if name == culprit else name
 
 
 def _options(model: Any, outputs: Sequence[str]) -> dict[Any, Any] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any, Final
 
 import numpy as np
@@ -13,7 +14,7 @@ from sealift_packager.model.synthetic import make_inputs
 from sealift_packager.model.version_skew import VersionSkew
 from sealift_packager.progress.quiet import quiet
 from sealift_packager.sandbox.activity import ANSWERING, during
-from sealift_packager.trees.within import all_parts
+from sealift_packager.trees.within import all_parts, is_trees
 
 _LACKS: Final = re.compile(r"'(\w+)' object has no attribute '(\w+)'")
 
@@ -23,6 +24,7 @@ def complete(model: Any) -> None:
 
     - SimpleImputer has ``_fill_dtype`` from scikit-learn 1.6 on: the type that it fills with, which was that of its values before.
     - ColumnTransformer has a FunctionTransformer for columns that pass through from scikit-learn 1.4 on, where it had a word.
+    - The leaves of classifying trees have shares of the classes from scikit-learn 1.4 on, where they had sums of weights.
     """
     for part in list(all_parts(model)):
         if type(part).__name__ == "SimpleImputer" and hasattr(part, "statistics_") and not hasattr(part, "_fill_dtype"):
@@ -30,6 +32,19 @@ def complete(model: Any) -> None:
             part._fill_dtype = part._fit_dtype if constant else np.asarray(part.statistics_).dtype  # noqa: SLF001
         if hasattr(part, "transformers_"):
             part.transformers_ = [(name, _passing(part, name) if _passes(step) else step, columns) for name, step, columns in part.transformers_]
+        for tree in _classifying_trees(part):
+            _divide_by_sums(tree.value)
+
+
+def _classifying_trees(part: Any) -> Iterator[Any]:
+    members = np.ravel(getattr(part, "estimators_", [part])) if is_trees(part) else ()
+    yield from (member.tree_ for member in members if hasattr(member, "tree_") and hasattr(member, "classes_"))
+
+
+def _divide_by_sums(leaves: Any) -> None:
+    """Make shares of weights [nodes, targets, classes], in place; what are shares stay as they are."""
+    sums = leaves.sum(axis=2, keepdims=True)
+    np.divide(leaves, sums, out=leaves, where=sums > 0)
 
 
 def _passes(step: Any) -> bool:
@@ -49,10 +64,16 @@ def _passing(transformer: Any, name: str) -> Any:
 
 
 def check_answers(source: SourceModel, skew: VersionSkew | None, where: str) -> None:
-    """Raise `SourceModelError` where the installed version looks for something in an older version's model that it doesn't have.
+    """Raise `SourceModelError` where the installed version looks for what an older version's model doesn't have, or has another formula for it.
 
     Whatever else may keep the model from answering a synthetic row, such as categories, is left to where it shows.
     """
+    if skew is not None and (other := _computed_otherwise(source.native)):
+        raise SourceModelError(
+            f"{skew.library} {skew.read_with} computes something else with it than {skew.made_with} did: {other}",
+            where=where,
+            expected="a model that the installed version answers as the version that made it",
+        )
     lacking = None if skew is None else _lacking(source, _known_row(source))
     if lacking is not None and skew is not None:
         part, attribute = lacking
@@ -61,6 +82,15 @@ def check_answers(source: SourceModel, skew: VersionSkew | None, where: str) -> 
             where=where,
             expected="a model that the installed version can ask",
         )
+
+
+def _computed_otherwise(model: Any) -> str:
+    """An estimator whose formula later versions don't have, in words; empty if there is none."""
+    from sklearn.ensemble import AdaBoostClassifier
+
+    gone = not hasattr(AdaBoostClassifier, "_boost_real")
+    real = gone and any(type(part).__name__ == "AdaBoostClassifier" and vars(part).get("algorithm") == "SAMME.R" for part in all_parts(model))
+    return "AdaBoostClassifier has no algorithm='SAMME.R' any more" if real else ""
 
 
 def _lacking(source: SourceModel, row: Arrays) -> tuple[str, str] | None:

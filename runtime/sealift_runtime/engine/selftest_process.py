@@ -81,14 +81,13 @@ def test(directory: Path) -> dict[str, Any]:
 
 def _check(session: ModelSession, number: int, case: GoldenCase) -> tuple[float, Failure | None, str]:
     """The excess of a case and, if it is above 1 or the model doesn't run, the failure and what is wrong."""
-    golden = session.manifest.golden
     try:
         outputs = session.run(case.inputs)
     except SealiftError as error:
         if is_out_of_memory(error):
             raise
         return 0.0, Failure.RUNNING, f"case {number}: {error}"
-    difference = compare_case(number, case.outputs, outputs, rtol=golden.rtol, atol=golden.atol)
+    difference = compare_case(number, case.outputs, outputs, session.manifest.golden)
     if difference is None:
         return 0.0, None, ""
     return difference.excess, Failure.OUTPUTS if difference.excess > 1 else None, str(difference)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,8 +12,10 @@ from hypothesis.extra import numpy as npst
 
 from sealift_core.bundle.comparison import compare, compare_case
 from sealift_core.bundle.golden import Array
+from sealift_core.bundle.manifest import GoldenInfo
 
 NAN, INF = np.nan, np.inf
+INFO: Final = GoldenInfo(cases=4, rtol=0, atol=1)
 
 
 def excess(expected: Array, actual: Array) -> float:
@@ -65,13 +69,13 @@ def test_everything_else_is_equal_or_not(expected: Array, actual: Array) -> None
 
 def test_the_difference_names_case_output_place_and_values() -> None:
     golden = {"a": np.array([[1.0, 2.0]]), "b": np.array([5])}
-    difference = compare_case(3, golden, {"a": np.array([[1.0, 4.0]]), "b": np.array([5])}, rtol=0, atol=1)
+    difference = compare_case(3, golden, {"a": np.array([[1.0, 4.0]]), "b": np.array([5])}, INFO)
     assert str(difference) == "case 3, output 'a': expected 2.0, found 4.0 at [0, 1] (2 times the tolerance)"
 
 
 def test_another_shape_or_type_is_said_of_its_output_and_has_no_amount() -> None:
     (golden, actual) = ({"y": np.array([1.0, 2.0])}, {"y": np.array([[1]])})
-    difference = compare_case(3, golden, actual, rtol=1, atol=1)
+    difference = compare_case(3, golden, actual, GoldenInfo(cases=4, rtol=1, atol=1))
     assert str(difference) == "case 3, output 'y': expected float64 (2,), found int64 (1, 1)"
 
 
@@ -83,17 +87,25 @@ def test_of_several_outputs_the_worst_is_named_wherever_it_is() -> None:
     golden = {"a": np.array([1.0]), "b": np.array([1.0]), "c": np.array([1.0]), "d": np.array([7])}
     for worst in "abc":
         actual = {name: value + (9 if name == worst else 1) if name != "d" else value for name, value in golden.items()}
-        difference = compare_case(0, golden, actual, rtol=0, atol=1)
+        difference = compare_case(0, golden, actual, INFO)
         assert difference is not None
         assert (difference.output, difference.excess) == (worst, 9)
-    other = compare_case(0, golden, golden | {"a": np.array([100.0]), "d": np.array([8])}, rtol=0, atol=1)
+    other = compare_case(0, golden, golden | {"a": np.array([100.0]), "d": np.array([8])}, INFO)
     assert other is not None
     assert other.output == "d"
 
 
+def test_an_output_is_compared_by_its_own_tolerance_where_it_has_one() -> None:
+    golden = {"boxes": np.array([500.0]), "scores": np.array([0.5])}
+    info = GoldenInfo(cases=1, rtol=0, atol=5, output_atol={"scores": 0.01})
+    assert getattr(compare_case(0, golden, {"boxes": np.array([504.0]), "scores": np.array([0.505])}, info), "output", None) == "boxes"
+    difference = compare_case(0, golden, {"boxes": np.array([504.0]), "scores": np.array([0.6])}, info)
+    assert str(difference) == "case 0, output 'scores': expected 0.5, found 0.6 at [0] (10 times the tolerance)"
+
+
 def test_a_case_whose_outputs_are_all_the_golden_ones_has_no_difference() -> None:
     golden = {"a": np.array([1.0]), "n": np.array([1, 2]), "w": np.array(["x"], dtype=object)}
-    assert compare_case(0, golden, {name: value.copy() for name, value in golden.items()}, rtol=0, atol=0) is None
+    assert compare_case(0, golden, {name: value.copy() for name, value in golden.items()}, GoldenInfo(cases=1, rtol=0, atol=0)) is None
 
 
 def test_without_a_tolerance_any_error_is_beyond_all_that_is_allowed() -> None:

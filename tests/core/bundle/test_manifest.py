@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sealift_core.bundle.manifest import BundleManifest
+from sealift_core.bundle.manifest import BundleManifest, GoldenInfo
 from sealift_core.bundle.tensors import TensorSpec
 from sealift_core.errors import DocumentError, LimitError, SealiftError, UnsupportedSchemaError
 from support.models import make_manifest
@@ -26,6 +26,11 @@ def test_what_values_mean_reads_back_equal() -> None:
     inputs = (TensorSpec(name="x", dtype="float32", shape=("batch", 2), columns=("age, in years", "été"), unit="a", minimum=0.0),)
     outputs = (TensorSpec(name="label", dtype="string", shape=("batch",), classes=("no", "yes", 3, 2.5, True)),)
     manifest = make_manifest(inputs=inputs, outputs=outputs)
+    assert BundleManifest.parse(manifest.to_bytes()) == manifest
+
+
+def test_tolerances_of_single_outputs_read_back_equal() -> None:
+    manifest = make_manifest(golden=GoldenInfo(cases=2, rtol=1e-3, atol=0.5, output_atol={"scores": 1e-5}))
     assert BundleManifest.parse(manifest.to_bytes()) == manifest
 
 
@@ -69,6 +74,14 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "a missing session": ({"session": None}, "session"),
     "another graph file": ({"model": {"file": "../model.onnx"}}, r"model\.file: not a known value"),
     "no golden cases": ({"golden": {"cases": 0, "rtol": 0, "atol": 0}}, r"golden\.cases: out of range"),
+    "a negative tolerance of one output": (
+        {"golden": {"cases": 1, "rtol": 0, "atol": 0, "output_atol": {"scores": -1}}},
+        r"golden\.output_atol\.scores: out of range",
+    ),
+    "a tolerance of no output": (
+        {"golden": {"cases": 1, "rtol": 0, "atol": 0, "output_atol": {"scores": 1, "score": 1}}},
+        r"golden\.output_atol\.score: unknown field: .* Did you mean 'scores'",
+    ),
     "a negative tolerance": ({"golden": {"cases": 1, "rtol": -1, "atol": 0}}, r"golden\.rtol: out of range"),
 }
 

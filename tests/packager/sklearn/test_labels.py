@@ -158,7 +158,7 @@ def test_labels_of_every_kind_are_exact(kind: str, classes: int, tmp_path: Path)
         (ClassifierChain(LogisticRegression()), "several targets"),
         (MultiOutputClassifier(LogisticRegression()), "several targets"),
         (RandomForestClassifier(2), "several targets"),
-        (OutputCodeClassifier(LogisticRegression(), random_state=0), "OutputCodeClassifier has no ONNX form"),
+        (OutputCodeClassifier(LogisticRegression(), random_state=0), "^scikit-learn model: OutputCodeClassifier has no ONNX form"),
     ],
     ids=lambda value: type(value).__name__,
 )
